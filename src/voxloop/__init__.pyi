@@ -1,0 +1,7 @@
+from .config import DeepConfig as DeepConfig
+from .config import PredictConfig as PredictConfig
+from .config import ShallowConfig as ShallowConfig
+from .errors import VoxloopError as VoxloopError
+from .model import load_model as load_model
+
+__version__: str

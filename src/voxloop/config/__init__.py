@@ -1,0 +1,8 @@
+"""Typed settings: the one place that form, command line, documentation and run folders are made from. Pure."""
+
+from voxloop.config.base import Config, setting, settings_of
+from voxloop.config.deep import DeepConfig
+from voxloop.config.predict import PredictConfig
+from voxloop.config.shallow import ShallowConfig
+
+__all__ = ["Config", "DeepConfig", "PredictConfig", "ShallowConfig", "setting", "settings_of"]

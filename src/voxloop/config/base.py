@@ -1,0 +1,196 @@
+"""What every config shares: frozen values, loud errors, and field metadata that forms and help are made from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticUndefined
+
+from voxloop.errors import ConfigError, unknown
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    group: str = "Basic",
+    label: str | None = None,
+    unit: str | None = None,
+    step: float | None = None,
+    advanced: bool = False,
+    choices: Sequence[str] | None = None,
+    log: bool = False,
+    live: bool = False,
+    ge: float | None = None,
+    le: float | None = None,
+    gt: float | None = None,
+    lt: float | None = None,
+) -> Any:
+    """One field of a config.
+
+    ``help`` is the tooltip and the command line's help; ``group`` the section of the form; ``choices`` a searchable
+    list of suggestions where free text is allowed (a closed set is a ``Literal`` type); ``log`` asks for a logarithmic
+    slider; ``live`` marks what may be changed while a run is running.
+    """
+    extra = {
+        "group": group, "label": label, "unit": unit, "step": step, "advanced": advanced,
+        "choices": list(choices) if choices else None, "log": log, "live": live,
+    }  # fmt: skip
+    kwargs: dict[str, Any] = {"ge": ge, "le": le, "gt": gt, "lt": lt, "description": help, "json_schema_extra": extra}
+    if isinstance(default, list | dict | set) or (isinstance(default, type) and issubclass(default, BaseModel)):
+        factory = default if isinstance(default, type) else (lambda: default.copy())
+        return Field(default_factory=factory, **kwargs)
+    return Field(default, **kwargs)
+
+
+class Config(BaseModel):
+    """Base of all configs: frozen, unknown keys refused, errors of one sentence (:class:`ConfigError`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_sentence(type(self), error)) from None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(**data)
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with some settings changed, validated again."""
+        return type(self)(**{**self.model_dump(), **values})
+
+    def code(self, module: str = "vl") -> str:
+        """The line of Python that makes this config: only what differs from the defaults."""
+        return f"{module}.{type(self).__name__}({', '.join(_differences(self))})"
+
+
+def _differences(config: BaseModel) -> list[str]:
+    default = type(config).model_construct().model_dump()
+    out = []
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        plain = value.model_dump() if isinstance(value, BaseModel) else value
+        if plain != default[name]:
+            if isinstance(value, BaseModel):
+                out.append(f"{name}={{{', '.join(_pairs(value))}}}")
+            else:
+                out.append(f"{name}={value!r}")
+    return out
+
+
+def _pairs(config: BaseModel) -> list[str]:
+    default = type(config).model_construct().model_dump()
+    given = config.model_dump()
+    return [f"{name!r}: {value!r}" for name, value in given.items() if value != default[name]]
+
+
+def _sentence(config: type[BaseModel], error: ValidationError) -> str:
+    parts = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"]) or config.__name__
+        if item["type"] == "extra_forbidden":
+            parts.append(unknown("setting", where, config.model_fields))
+        elif item["type"] in ("value_error", "assertion_error"):
+            message = str(item.get("ctx", {}).get("error", item["msg"]))
+            parts.append(message if not item["loc"] else f"{where}: {message}")
+        else:
+            message = item["msg"].replace("Input should", "should").replace("Value error, ", "")
+            parts.append(f"{where}={item['input']!r} {message}")
+    return "; ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A field as forms and the command line see it."""
+
+    name: str
+    label: str
+    help: str
+    group: str
+    kind: Literal["bool", "int", "float", "choice", "text", "tuple", "config"]
+    default: Any
+    optional: bool
+    choices: tuple[str, ...] | None
+    low: float | None
+    high: float | None
+    unit: str | None
+    step: float | None
+    advanced: bool
+    log: bool
+    live: bool
+    config: type[BaseModel] | None = None
+
+
+def settings_of(config: type[BaseModel]) -> list[Setting]:
+    """The fields of a config in their order, described without pydantic."""
+    return [_describe(name, info) for name, info in config.model_fields.items()]
+
+
+def _describe(name: str, info: Any) -> Setting:
+    annotation, optional = _strip_optional(info.annotation)
+    extra = info.json_schema_extra or {}
+    low, high = _bounds(info.metadata)
+    nested = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    literal = get_args(annotation) if get_origin(annotation) is Literal else None
+    default = info.default_factory() if info.default_factory else info.default
+    return Setting(
+        name=name,
+        label=extra.get("label") or name.replace("_", " "),
+        help=info.description or "",
+        group=extra.get("group", "Basic"),
+        kind=_kind(annotation, literal, nested),
+        default=None if default is PydanticUndefined else default,
+        optional=optional,
+        choices=tuple(str(v) for v in literal) if literal else tuple(extra["choices"]) if extra.get("choices") else None,
+        low=low,
+        high=high,
+        unit=extra.get("unit"),
+        step=extra.get("step"),
+        advanced=bool(extra.get("advanced")),
+        log=bool(extra.get("log")),
+        live=bool(extra.get("live")),
+        config=nested,
+    )
+
+
+def _kind(annotation: Any, literal: Any, nested: Any) -> Any:
+    if nested:
+        return "config"
+    if literal:
+        return "choice"
+    if annotation is bool:
+        return "bool"
+    if annotation is int:
+        return "int"
+    if annotation is float:
+        return "float"
+    if get_origin(annotation) is tuple:
+        return "tuple"
+    return "text"
+
+
+def _strip_optional(annotation: Any) -> tuple[Any, bool]:
+    args = get_args(annotation)
+    if type(None) in args:
+        rest = [arg for arg in args if arg is not type(None)]
+        return (rest[0] if len(rest) == 1 else str), True
+    if get_origin(annotation) is not Literal and get_origin(annotation) is not tuple and len(args) > 1:
+        return str, False  # a union such as "auto" or a number: edited as text
+    return annotation, False
+
+
+def _bounds(metadata: Sequence[Any]) -> tuple[float | None, float | None]:
+    low = high = None
+    for item in metadata:
+        low = getattr(item, "ge", getattr(item, "gt", None)) if low is None else low
+        high = getattr(item, "le", getattr(item, "lt", None)) if high is None else high
+    return low, high

@@ -1,0 +1,62 @@
+"""The error family and the sentences in it. Pure: knows nothing of files, arrays or widgets.
+
+Every message says what was given, what is allowed, and the nearest thing that works. A panel shows ``str(error)``
+as it stands, the command line prints it as its one line; so a message is a whole sentence without line breaks.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class VoxloopError(Exception):
+    """Anything a user can put right. Panels show it, the command line exits with code 2."""
+
+
+class VolumeError(VoxloopError, ValueError):
+    """A source that cannot be opened, or a volume that does not fit where it is used."""
+
+
+class WorkspaceError(VoxloopError, ValueError):
+    """A workspace that cannot be created, opened or changed as asked."""
+
+
+class ReadOnlyError(WorkspaceError, PermissionError):
+    """A change to a workspace that another process is writing, or that cannot be written."""
+
+
+class LabelError(VoxloopError, ValueError):
+    """A label edit, import or level that is not possible."""
+
+
+class ConfigError(VoxloopError, ValueError):
+    """A setting out of bounds, an unknown setting, or settings that exclude each other."""
+
+
+class RunError(VoxloopError, RuntimeError):
+    """A run that cannot be started, controlled or read."""
+
+
+class ModelError(VoxloopError, ValueError):
+    """A model folder that is missing, truncated or tampered with, or that does not fit the volume."""
+
+
+class PredictionError(VoxloopError, ValueError):
+    """A prediction that cannot be made or read."""
+
+
+def nearest(given: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name that looks most like ``given``; None where nothing comes near."""
+    names = {name.lower(): name for name in allowed}
+    found = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.5)
+    return names[found[0]] if found else None
+
+
+def unknown(what: str, given: object, allowed: Iterable[object]) -> str:
+    """``unknown class 'mito'; there are 'mitochondria', 'background'; did you mean 'mitochondria'?``."""
+    names = [str(name) for name in allowed]
+    listed = ", ".join(repr(name) for name in names) if names else "none"
+    close = nearest(str(given), names)
+    hint = f"; did you mean {close!r}?" if close else ""
+    return f"unknown {what} {str(given)!r}; there are {listed}{hint}"

@@ -1,0 +1,155 @@
+"""What a trained model is to the rest of the package, whoever trained it. Pure: no torch, no sklearn.
+
+A model folder holds ``spec.json`` (a :class:`ModelSpec`) and whatever its learner keeps beside it. The learner named
+in the spec loads it: one of ours, or one that a plugin registers in the entry-point group ``voxloop.learners``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from voxloop.errors import ModelError, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from voxloop.geometry import Shape, Spacing
+
+OutputKind = Literal["semantic", "boundary_distance", "affinity", "flow", "points"]
+SPEC_VERSION = 1
+
+#: learner -> "module:function" that opens a model folder; plugins add theirs as entry points of the same form
+LEARNERS = {"shallow": "voxloop.shallow.model:load", "deep": "voxloop.deep.model:load"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassInfo:
+    """One class that a model tells apart: its value in label arrays (from 1), name and colour (``#rrggbb``)."""
+
+    value: int
+    name: str
+    color: str = "#e69f00"
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A group of output channels that are decoded together."""
+
+    name: str
+    kind: OutputKind
+    channels: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """What goes in, what comes out, and the geometry that tiling needs.
+
+    ``stride``, ``halo`` and ``window`` are voxels in zyx. ``halo`` is the receptive field to one side: a voxel further
+    than that from a block's cut face does not depend on what lies behind it (None: unbounded, or not known).
+    ``stride`` is what block shapes and origins must be multiples of. ``normalisation`` holds statistics fixed at
+    training time; the predictor applies them, so raw intensities go in. ``classes`` are in the order of the semantic
+    output channels.
+    """
+
+    learner: str
+    channels: int
+    classes: tuple[ClassInfo, ...]
+    outputs: tuple[Output, ...]
+    spacing_um: Spacing | None = None
+    dimensions: int = 2
+    stride: Shape = (1, 1, 1)
+    halo: Shape | None = (0, 0, 0)
+    window: Shape | None = None
+    normalisation: dict[str, Any] = field(default_factory=dict)
+    hash: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def out_channels(self) -> int:
+        return sum(output.channels for output in self.outputs)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"v": SPEC_VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ModelSpec:
+        """Rebuild from :meth:`to_json`'s dict. Raises ModelError for what another version or hand wrote."""
+        data = dict(data)
+        if data.pop("v", None) != SPEC_VERSION:
+            raise ModelError(f"this model says it is of version {data.get('v')!r}; this voxloop reads {SPEC_VERSION}")
+        try:
+            data["classes"] = tuple(ClassInfo(**item) for item in data["classes"])
+            data["outputs"] = tuple(Output(**item) for item in data["outputs"])
+            for name in ("spacing_um", "stride", "halo", "window"):
+                if data.get(name) is not None:
+                    data[name] = tuple(data[name])
+            return cls(**data)
+        except (TypeError, KeyError) as error:
+            raise ModelError(f"spec.json of this model is not complete: {error}") from error
+
+
+class Predictor(Protocol):
+    """An opened model. The caller pads, tiles and cuts the halo."""
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Raw intensities (n, c, z, y, x), any real dtype, to (n, out, z, y, x) float32; probabilities where semantic."""
+        ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A trained model, closed: cheap to hold, picklable, knows its spec."""
+
+    spec: ModelSpec
+
+    def open(
+        self, device: str = "auto", precision: str = "float32", threads: int | None = None
+    ) -> AbstractContextManager[Predictor]: ...
+
+    def predict(self, block: np.ndarray) -> np.ndarray:
+        """Convenience: one block (c, z, y, x) to (out, z, y, x) float32."""
+        ...
+
+
+def resolve(dotted: str) -> Any:
+    """The object that ``package.module:name`` names."""
+    module, _, name = dotted.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def learners() -> dict[str, str]:
+    """Every known learner and the ``module:function`` that opens its model folders."""
+    found = {point.name: point.value for point in entry_points(group="voxloop.learners")}
+    return {**found, **LEARNERS}
+
+
+def read_spec(folder: str | Path) -> ModelSpec:
+    """The spec of a model folder, without loading the model. Raises ModelError."""
+    path = Path(folder) / "spec.json"
+    try:
+        return ModelSpec.from_json(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise ModelError(f"{path.parent} is not a model folder: it has no spec.json") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run") from error
+
+
+def load_model(folder: str | Path) -> Model:
+    """Open a model folder that any learner saved.
+
+    Nothing in the folder is executed: weights are safetensors, classifiers skops with a fixed allow-list.
+    Raises ModelError where the folder is no model, damaged, or of a learner that is not installed.
+    """
+    spec = read_spec(folder)
+    known = learners()
+    if spec.learner not in known:
+        raise ModelError(unknown("learner", spec.learner, known))
+    model: Model = resolve(known[spec.learner])(Path(folder))
+    return model
