@@ -1,0 +1,51 @@
+# Two commands for a newcomer: `make lab` and `make test`. Each makes .venv first, if need be.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+SOURCES := src tests benchmarks notebooks
+
+.PHONY: lab test check format bench clean
+.DEFAULT_GOAL := lab
+
+lab: $(VENV)/.stamp-lab
+	@$(BIN)/voxloop lab notebooks/01-quickstart.ipynb
+
+test: $(VENV)/.stamp-test check
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.stamp-test
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+format: $(VENV)/.stamp-test
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/nbstripout notebooks/*.ipynb
+
+bench: $(VENV)/.stamp-test
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The stamps are written last, so that an install that was cut short is done again.
+$(VENV)/.stamp-venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "voxloop needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "this Python cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.stamp-lab: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+	@echo "Installing voxloop into $(VENV): about 6 GB on Linux (torch brings its GPU libraries), 2 GB on a Mac; 2 to 10 minutes, once."
+	@$(PIP) -e '.[learning,lab,formats]'
+	@touch $@
+
+$(VENV)/.stamp-test: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+	@echo "Installing voxloop and its tests into $(VENV): about 6 GB on Linux, 2 GB on a Mac; 2 to 10 minutes, once."
+	@$(PIP) -e '.[all]'
+	@touch $@ $(VENV)/.stamp-lab

@@ -1,0 +1,377 @@
+"""The workspace that users hold: one object, one verb for each thing the loop needs. Delegates; computes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from voxloop.config import Config, DeepConfig, PredictConfig, ShallowConfig
+from voxloop.errors import LabelError, ModelError, PredictionError, RunError, WorkspaceError, unknown
+from voxloop.geometry import Region, as_region
+from voxloop.runs import Run, Runs
+from voxloop.store import Store
+
+if TYPE_CHECKING:
+    from voxloop.model import Model
+    from voxloop.prediction import Prediction
+    from voxloop.review import Report, Suggestion
+    from voxloop.store import Edit, Labels
+
+#: config -> (the task that trains it, the stem of the names of its runs)
+_LEARNERS: dict[type[Config], tuple[str, str]] = {
+    ShallowConfig: ("voxloop.shallow.learner:train", "shallow"),
+    DeepConfig: ("voxloop.deep.learner:train", "deep"),
+}
+_PREDICT = ("voxloop.prediction.task:run", "voxloop.prediction:open_result")
+
+
+class Workspace:
+    """A folder that holds everything about one segmentation project.
+
+    Use :meth:`create` or :meth:`open`, best as a context manager. Every verb has a panel that calls it, and every
+    panel shows the line of Python that it runs.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.images = store.images
+        self.levels = store.levels
+        self.regions = store.regions
+        self.runs = Runs(store.path / "runs")
+        self.predictions = Predictions(self)
+
+    @classmethod
+    def create(cls, path: str | Path, image: Any = None, classes: Sequence[Any] | None = None, **settings: Any) -> Self:
+        """Make a new workspace folder.
+
+        Parameters
+        ----------
+        path
+            A folder that does not exist yet, or is empty.
+        image
+            The first image: anything :func:`open_volume` opens (a path stays where it is, an array is copied into the
+            workspace), or None to add images later.
+        classes
+            Names, dicts or ``LabelClass`` of the first level; values count from 1. A class named ``background`` (or
+            ``other``, ``rest``, ``nothing``) counts as background in scores.
+        **settings
+            ``image_name``, ``level``, ``kind`` ("semantic" or "instances"), ``copy`` and what :func:`open_volume` takes.
+
+        Raises
+        ------
+        WorkspaceError
+            The folder is in use.
+        VolumeError
+            The image cannot be opened; nothing is left behind.
+        """
+        return cls(Store.create(path, image=image, classes=classes, **settings))
+
+    @classmethod
+    def open(cls, path: str | Path, read_only: bool | None = None) -> Self:
+        """Open a workspace. Where another process holds it, it opens read-only and ``ws.writer`` says who."""
+        return cls(Store.open(path, read_only=read_only))
+
+    @property
+    def path(self) -> Path:
+        return self.store.path
+
+    @property
+    def name(self) -> str:
+        return self.store.path.name
+
+    @property
+    def read_only(self) -> bool:
+        return self.store.read_only
+
+    @property
+    def writer(self) -> dict[str, Any] | None:
+        """Who may write this workspace (host, pid, since), None where it is this process or nobody."""
+        return self.store.writer
+
+    def labels(self, level: str | None = None, image: str | None = None) -> Labels:
+        """The label array of one level on one image; None stands for the only one there is. Raises LabelError."""
+        return self.store.labels(level=level, image=image)
+
+    # ---------------------------------------------------------------------------------------------- train, predict
+
+    def train(self, config: Config | None = None, name: str | None = None, wait: bool = False, queue: bool = True) -> Run:
+        """Train a model on the labels as they are now, in a process of its own.
+
+        Parameters
+        ----------
+        config
+            :class:`ShallowConfig` (seconds) or :class:`DeepConfig` (minutes); a preset is one of these.
+        name
+            Name of the run; ``shallow-1``, ``deep-2``, ... where not given.
+        wait
+            Return only when the run has ended; raises RunError where it failed.
+        queue
+            Wait in line where another run uses the device; False: refuse.
+
+        Returns
+        -------
+        Run
+            Training goes on when the notebook is interrupted, restarted or closed.
+
+        Raises
+        ------
+        LabelError
+            Nothing is labelled, or only one class is.
+        """
+        config = ShallowConfig() if config is None else config
+        task, stem = self._learner(config)
+        level, sequences = self._label_state(config)
+        run = self._create_run(
+            name, stem, task, config.changed(level=level).to_json(), labels=sequences, level=level,
+            device=_device(config), parent=getattr(config, "start_from", None),
+        )  # fmt: skip
+        run.launch(queue=queue)
+        return _waited(run) if wait else run
+
+    def predict(
+        self,
+        run_or_model: Run | Model | str | Path,
+        image: str | None = None,
+        region: object = None,
+        name: str | None = None,
+        wait: bool = True,
+        config: PredictConfig | None = None,
+        **settings: Any,
+    ) -> Run:
+        """Predict an image, or a region of it, in a process of its own.
+
+        Parameters
+        ----------
+        run_or_model
+            A run, its name, a model, or a model folder.
+        region
+            Slices (z, y, x) in voxels, the name of a region, or None for all.
+        name
+            Name of the run and of the prediction; ``predict-1``, ... where not given.
+        config, **settings
+            A :class:`PredictConfig`, or its fields by name.
+
+        Returns
+        -------
+        Run
+            ``run.result`` is the :class:`Prediction`, readable while the run is still going.
+        """
+        config = PredictConfig(**settings) if config is None else config.changed(**settings) if settings else config
+        image = self._one_image(image)
+        self._check_writable()
+        name = self._run_name(name, "predict")
+        if name in self.predictions and not config.overwrite:
+            raise PredictionError(f"there is a prediction {name!r} already; choose another name or overwrite=True")
+        folder, source = self._model_folder(run_or_model, name)
+        box = self._region(region, image)
+        run = self._create_run(
+            name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], device=_device(config), parent=source,
+            model=_relative(folder, self.path), image=image, region=[[part.start, part.stop] for part in box],
+        )  # fmt: skip
+        run.launch()
+        return _waited(run) if wait else run
+
+    # ------------------------------------------------------------------------------------------------------ review
+
+    def accept(
+        self,
+        prediction: Prediction | Run | str,
+        region: object = None,
+        classes: Sequence[str | int] | None = None,
+        above: float = 0.9,
+    ) -> Edit | None:
+        """Turn confident voxels of a prediction into labels: one edit that undo takes back.
+
+        Voxels that are labelled already stay as they are. ``above`` is a probability; ``classes`` names or values,
+        None for all. None where no voxel was confident enough.
+        """
+        from voxloop.review import accept
+
+        found = self._prediction(prediction)
+        labels = self.labels(found.level, found.image)
+        return accept(labels, found, region=self._region(region, found.image), classes=classes, above=above)
+
+    def suggest(self, prediction: Prediction | Run | str, n: int = 8, **settings: Any) -> list[Suggestion]:
+        """Where to correct next, best first, each with its reason."""
+        from voxloop.review import suggest
+
+        found = self._prediction(prediction)
+        with suppress(LabelError):
+            settings.setdefault("labels", self.labels(found.level, found.image))
+        return suggest(found, n, **settings)
+
+    def evaluate(self, prediction: Prediction | Run | str, truth: Any, **settings: Any) -> Report:
+        """Score a prediction against the truth: an array, a volume, a level's name, or Labels; streams over chunks."""
+        from voxloop.review import evaluate
+
+        found = self._prediction(prediction)
+        if isinstance(truth, str) and truth in self.levels.names:
+            truth = self.labels(truth, found.image)
+        return evaluate(found, truth, **settings)
+
+    # ----------------------------------------------------------------------------------------------------- upkeep
+
+    def size(self) -> dict[str, int]:
+        """Bytes on disk, by part."""
+        return self.store.size()
+
+    def clean(self) -> int:
+        """Delete caches that come back by themselves; bytes freed."""
+        return self.store.clean()
+
+    def close(self) -> None:
+        """Flush labels and give the writer lock back. Runs go on. Safe to call twice."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        images, levels = ", ".join(self.images.names), ", ".join(self.levels.names)
+        state = " read-only" if self.read_only else ""
+        return f"<Workspace {str(self.path)!r}{state}: images {images or 'none'}; levels {levels or 'none'}>"
+
+    # ---------------------------------------------------------------------------------------------------- helpers
+
+    def _learner(self, config: Config) -> tuple[str, str]:
+        for kind, found in _LEARNERS.items():
+            if isinstance(config, kind):
+                return found
+        raise RunError(f"{type(config).__name__} is not trained; use ShallowConfig or DeepConfig")
+
+    def _label_state(self, config: Config) -> tuple[str, dict[str, int]]:
+        """The level to learn, and the sequence number of each of its label arrays that holds anything."""
+        level = getattr(config, "level", None) or self._one_level()
+        if level not in self.levels.names:
+            raise LabelError(unknown("level", level, self.levels.names))
+        images = getattr(config, "images", None) or self.images.names
+        for image in images:
+            if image not in self.images.names:
+                raise WorkspaceError(unknown("image", image, self.images.names))
+        sequences: dict[str, int] = {}
+        seen: set[int] = set()
+        for image in images:
+            labels = self.labels(level, image)
+            values = {value for value, count in labels.counts().items() if value and count}
+            if values:
+                sequences[f"{level}/{image}"] = labels.sequence
+                seen |= values
+        if not seen:
+            raise LabelError(f"nothing is labelled in level {level!r} yet; paint a few strokes of at least two classes")
+        if len(seen) < 2 and self.levels[level].kind == "semantic":
+            only = next((c.name for c in self.levels[level].classes if c.value in seen), "one class")
+            raise LabelError(f"only {only!r} is labelled; paint a few strokes of a second class as well")
+        return level, sequences
+
+    def _create_run(self, name: str | None, stem: str, task: str, settings: dict[str, Any], **facts: Any) -> Run:
+        self._check_writable()
+        return self.runs.create(self._run_name(name, stem), task, settings, **facts)
+
+    def _run_name(self, name: str | None, stem: str) -> str:
+        if name is not None:
+            if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+                raise RunError(f"name {name!r}: use letters, digits, '-', '_' and '.', and begin with a letter or digit")
+            return name
+        taken = [int(m[1]) for known in self.runs if (m := re.fullmatch(rf"{stem}-(\d+)", known))]
+        return f"{stem}-{max(taken, default=0) + 1}"
+
+    def _check_writable(self) -> None:
+        self.store.check_writable()
+
+    def _one_level(self) -> str:
+        names = self.levels.names
+        if len(names) != 1:
+            raise LabelError(f"say which level: there are {', '.join(map(repr, names)) or 'none'}")
+        return names[0]
+
+    def _one_image(self, image: str | None) -> str:
+        names = self.images.names
+        if image is None:
+            if len(names) != 1:
+                raise WorkspaceError(f"say which image: there are {', '.join(map(repr, names)) or 'none'}")
+            return names[0]
+        if image not in names:
+            raise WorkspaceError(unknown("image", image, names))
+        return image
+
+    def _region(self, region: object, image: str) -> Region:
+        if isinstance(region, str):
+            return self.regions[region].region
+        return as_region(region, self.images.info(image).shape)
+
+    def _prediction(self, prediction: Prediction | Run | str) -> Prediction:
+        if isinstance(prediction, Run):
+            prediction = prediction.name
+        return self.predictions[prediction] if isinstance(prediction, str) else prediction
+
+    def _model_folder(self, source: Run | Model | str | Path, name: str) -> tuple[Path, str | None]:
+        """Where the model lies, and the run that made it."""
+        if isinstance(source, str) and source in self.runs:
+            source = self.runs[source]
+        if isinstance(source, Run):
+            folder = source.path / "model"
+            if not (folder / "spec.json").exists():
+                raise ModelError(f"run {source.name!r} has no model yet: it is {source.state}")
+            return folder, source.name
+        if isinstance(source, str | Path):
+            if not Path(source).exists():
+                raise ModelError(unknown("run or model folder", source, self.runs))
+            return Path(source), None
+        save = getattr(source, "save", None)
+        if save is None:
+            raise ModelError(f"{type(source).__name__} cannot be saved, so no process of its own can load it; use vl.predict")
+        folder = self.path / "models" / name
+        save(folder)
+        return folder, None
+
+
+class Predictions(Mapping[str, "Prediction"]):
+    """The predictions of a workspace by name, oldest first; opening one computes nothing."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._folder = workspace.path / "predictions"
+
+    def __getitem__(self, name: str) -> Prediction:
+        from voxloop.prediction import Prediction
+
+        path = self._folder / f"{name}.zarr"
+        if not path.exists():
+            raise PredictionError(unknown("prediction", name, self))
+        return Prediction(path)
+
+    def __iter__(self) -> Iterator[str]:
+        found = sorted(self._folder.glob("*.zarr"), key=lambda path: path.stat().st_mtime)
+        return (path.stem for path in found)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (self._folder / f"{name}.zarr").exists()
+
+    def __repr__(self) -> str:
+        return f"<Predictions: {', '.join(self) or 'none'}>"
+
+
+def _relative(path: Path, root: Path) -> str:
+    path = path.resolve()
+    return str(path.relative_to(root.resolve())) if path.is_relative_to(root.resolve()) else str(path)
+
+
+def _device(config: Config) -> str:
+    return str(getattr(config, "device", "cpu"))
+
+
+def _waited(run: Run) -> Run:
+    run.wait()
+    if run.state == "failed":
+        raise RunError(f"run {run.name!r} failed: {run.history.error}")
+    if run.state == "interrupted":
+        raise RunError(f"run {run.name!r} ended unexpectedly; its stdout.log in {run.path} says more")
+    return run
