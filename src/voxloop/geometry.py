@@ -98,8 +98,7 @@ def intersect(a: Region, b: Region) -> Region | None:
 def grow(region: Region, by: Sequence[int], shape: Sequence[int]) -> Region:
     """``region`` larger by ``by`` voxels on both sides of each axis, clipped to ``shape``."""
     z, y, x = (
-        slice(max(0, part.start - n), min(size, part.stop + n))
-        for part, n, size in zip(region, by, shape, strict=True)
+        slice(max(0, part.start - n), min(size, part.stop + n)) for part, n, size in zip(region, by, shape, strict=True)
     )
     return z, y, x
 
@@ -116,5 +115,4 @@ def blocks(region: Region, block: Sequence[int]) -> Iterator[Region]:
     for part, size in zip(region, block, strict=True):
         starts = range(part.start // size * size, part.stop, size)
         edges.append([slice(max(part.start, s), min(part.stop, s + size)) for s in starts])
-    for z, y, x in product(*edges):
-        yield z, y, x
+    yield from product(edges[0], edges[1], edges[2])

@@ -99,7 +99,7 @@ class Predictor(Protocol):
     """An opened model. The caller pads, tiles and cuts the halo."""
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Raw intensities (n, c, z, y, x), any real dtype, to (n, out, z, y, x) float32; probabilities where semantic."""
+        """Raw intensities (n, c, z, y, x), any real dtype, to (n, out, z, y, x) float32 (semantic: probabilities)."""
         ...
 
 

@@ -97,7 +97,9 @@ class Workspace:
 
     # ---------------------------------------------------------------------------------------------- train, predict
 
-    def train(self, config: Config | None = None, name: str | None = None, wait: bool = False, queue: bool = True) -> Run:
+    def train(
+        self, config: Config | None = None, name: str | None = None, wait: bool = False, queue: bool = True
+    ) -> Run:
         """Train a model on the labels as they are now, in a process of its own.
 
         Parameters
@@ -276,7 +278,9 @@ class Workspace:
     def _run_name(self, name: str | None, stem: str) -> str:
         if name is not None:
             if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-                raise RunError(f"name {name!r}: use letters, digits, '-', '_' and '.', and begin with a letter or digit")
+                raise RunError(
+                    f"name {name!r}: use letters, digits, '-', '_' and '.', and begin with a letter or digit"
+                )
             return name
         taken = [int(m[1]) for known in self.runs if (m := re.fullmatch(rf"{stem}-(\d+)", known))]
         return f"{stem}-{max(taken, default=0) + 1}"
@@ -325,7 +329,9 @@ class Workspace:
             return Path(source), None
         save = getattr(source, "save", None)
         if save is None:
-            raise ModelError(f"{type(source).__name__} cannot be saved, so no process of its own can load it; use vl.predict")
+            raise ModelError(
+                f"{type(source).__name__} cannot be saved, so no process of its own can load it; use vl.predict"
+            )
         folder = self.path / "models" / name
         save(folder)
         return folder, None

@@ -150,7 +150,7 @@ def _describe(name: str, info: Any) -> Setting:
         kind=_kind(annotation, literal, nested),
         default=None if default is PydanticUndefined else default,
         optional=optional,
-        choices=tuple(str(v) for v in literal) if literal else tuple(extra["choices"]) if extra.get("choices") else None,
+        choices=tuple(str(value) for value in literal or extra.get("choices") or ()) or None,
         low=low,
         high=high,
         unit=extra.get("unit"),

@@ -1,0 +1,1 @@
+"""What voxloop promises of speed, memory and accuracy, measured; ``make bench`` prints it as tables."""

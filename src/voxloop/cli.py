@@ -1,0 +1,373 @@
+"""The command line: one command for each verb, thin. Tables for people on standard error or output, JSON for machines.
+
+Exit code 0: done; 1: a run failed; 2: something in the input, said in one line.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from voxloop.errors import VoxloopError
+
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on standard output, nothing else."
+)
+
+
+class _Commands(click.Group):
+    """Turns an error of ours, from any command, into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VoxloopError as error:
+            click.echo(f"voxloop: {error}", err=True)
+            ctx.exit(2)
+        except OSError as error:
+            click.echo(f"voxloop: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="voxloop")
+def main() -> None:
+    """Label, train, predict and correct image volumes, until the segmentation is right."""
+
+
+# ---------------------------------------------------------------------------------------------------------------- loop
+
+
+@main.command()
+@click.option("--image", help="Image volume; the built-in EM sample where not given.")
+@click.option("--truth", help="Mask of the same shape that the simulated annotator knows; needed with --image.")
+@click.option("--dataset", help="Dataset inside an HDF5 image.")
+@click.option("--rounds", type=click.IntRange(1, 50), default=3, show_default=True, help="Rounds of the loop.")
+@click.option("--learner", type=click.Choice(["shallow", "deep", "both"]), default="both", show_default=True)
+@click.option("--minutes", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Computing time in all.")
+@click.option("--strokes", type=click.IntRange(2), default=24, show_default=True, help="Strokes of a round.")
+@click.option("--slices", help="Planes across z that may be painted, such as 4,12,20.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--workspace", type=click.Path(path_type=Path), help="Keep the workspace here; a temporary one otherwise."
+)
+@as_json
+def demo(image: str | None, truth: str | None, dataset: str | None, rounds: int, learner: Any, minutes: float,
+         strokes: int, slices: str | None, seed: int, workspace: Path | None, as_json: bool) -> None:  # fmt: skip
+    """Go round the loop with a simulated annotator and print what each round reached."""
+    from voxloop.demo import figure, play
+
+    source, classes, known, name = _demo_data(image, truth, dataset, seed)
+    planes = [int(part) for part in slices.split(",")] if slices else None
+    temporary = tempfile.mkdtemp(prefix="voxloop-demo-") if workspace is None else None
+    folder = Path(temporary) / "demo" if temporary else workspace
+    assert folder is not None
+    try:
+        with _workspace().create(folder, image=source, classes=classes) as ws:
+            if not as_json:
+                _header()
+            done = play(ws, known, rounds=rounds, learner=learner, minutes=minutes, strokes=strokes, slices=planes,
+                        seed=seed, report=(lambda _: None) if as_json else _row)  # fmt: skip
+            drawn = figure(ws, known, done, folder / "rounds.png")
+        if temporary:
+            drawn = Path(shutil.move(drawn, Path.cwd() / "voxloop-demo.png")) if not as_json else drawn
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+    if as_json:
+        _print_json({"image": name, "rounds": [r.to_json() for r in done]})
+    else:
+        click.echo(f"figure: {drawn}" + ("" if temporary else f"   workspace: {folder}"))
+
+
+def _demo_data(image: str | None, truth: str | None, dataset: str | None, seed: int) -> tuple[Any, Any, Any, str]:
+    """Volume, classes, truth as class values, and a name for the report."""
+    import numpy as np
+
+    from voxloop.errors import VolumeError
+    from voxloop.volumes import open_volume, samples, shape_zyx
+
+    if (image is None) != (truth is None):
+        raise VolumeError("--image and --truth belong together; give both, or neither for the built-in sample")
+    if image is None or truth is None:
+        sample = samples.load("em", seed=seed)
+        return sample.volume, sample.classes, np.asarray(sample.truth), "em"
+    volume, mask = open_volume(image, dataset=dataset), open_volume(truth)
+    if shape_zyx(volume) != shape_zyx(mask):
+        raise VolumeError(f"--truth has shape {shape_zyx(mask)} but --image {shape_zyx(volume)}; they must be the same")
+    values = np.asarray(mask)
+    found = np.unique(values)
+    if len(found) < 2:
+        raise VolumeError(f"--truth holds only the value {found[0]}; a mask needs at least two")
+    if len(found) > 32:
+        raise VolumeError(f"--truth holds {len(found)} values; the demo takes class masks of up to 32, not instances")
+    classes = [{"name": "background", "background": True}] if found[0] == 0 else []
+    named = [{"name": "foreground"}] if len(found) - len(classes) == 1 else [{"name": f"class {v}"} for v in found if v]
+    known = (np.searchsorted(found, values) + 1).astype(np.uint8)
+    return volume, [*classes, *named], known, image
+
+
+_COLUMNS = "round  learner  strokes  labelled   annotation  mean IoU   compute  IoU per class"
+
+
+def _header() -> None:
+    click.echo(_COLUMNS)
+
+
+def _row(r: Any) -> None:
+    classes = "  ".join(f"{name} {value:.3f}" for name, value in r.iou_per_class.items())
+    click.echo(
+        f"{r.round:5d}  {r.learner:7s}  {r.strokes:7d}  {r.labelled_share:8.3%}  {r.annotation_seconds:8.0f} s  "
+        f"{r.iou:8.3f}  {r.compute_seconds:6.0f} s  {classes}"
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------- verbs
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--image", help="First image: a file, a folder of pictures, a zarr or a URL.")
+@click.option("--dataset", help="Dataset inside an HDF5 file.")
+@click.option("--class", "classes", multiple=True, help="A class; give it once for each, background first.")
+@click.option("--spacing", help="Voxel size z,y,x in micrometres, where the file does not say it.")
+@as_json
+def new(workspace: Path, image: str | None, dataset: str | None, classes: tuple[str, ...], spacing: str | None,
+        as_json: bool) -> None:  # fmt: skip
+    """Make a workspace folder."""
+    settings = {"dataset": dataset, "spacing": _numbers(spacing)}
+    given = {key: value for key, value in settings.items() if value is not None}
+    with _workspace().create(workspace, image=image, classes=list(classes) or None, **given) as ws:
+        _tell(
+            as_json,
+            repr(ws),
+            {"workspace": str(ws.path), "images": list(ws.images.names), "levels": list(ws.levels.names)},
+        )
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--learner", type=click.Choice(["shallow", "deep"]), default="shallow", show_default=True)
+@click.option("--preset", help="Settings to begin with, such as quick or auto.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="Settings as JSON, as a run's config.json holds them.",
+)
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
+@click.option("--name", help="Name of the run.")
+@click.option("--detach", is_flag=True, help="Return at once; the run goes on.")
+@as_json
+def train(workspace: Path, learner: str, preset: str | None, config_file: Path | None, changes: tuple[str, ...],
+          name: str | None, detach: bool, as_json: bool) -> None:  # fmt: skip
+    """Train a model on the labels of a workspace."""
+    config = _config(learner, preset, config_file, changes)
+    with _workspace().open(workspace) as ws:
+        run = ws.train(config, name=name)
+        if not detach:
+            _follow(run, quiet=as_json)
+        _finish(run, as_json)
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("model")
+@click.option("--image", help="Name of the image; the only one where there is one.")
+@click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
+@click.option("--name", help="Name of the prediction.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
+@as_json
+def predict(workspace: Path, model: str, image: str | None, region: str | None, name: str | None,
+            changes: tuple[str, ...], as_json: bool) -> None:  # fmt: skip
+    """Predict an image with MODEL: a run's name, or a model folder."""
+    from voxloop.config import PredictConfig
+
+    with _workspace().open(workspace) as ws:
+        config = PredictConfig(**_changes(changes))
+        run = ws.predict(model, image=image, region=_box(region), name=name, wait=False, config=config)
+        _follow(run, quiet=as_json)
+        _finish(run, as_json)
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("prediction")
+@click.argument("truth")
+@click.option("--dataset", help="Dataset inside an HDF5 truth.")
+@as_json
+def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, as_json: bool) -> None:
+    """Score PREDICTION against TRUTH: a mask file, or the name of a label level."""
+    with _workspace().open(workspace, read_only=True) as ws:
+        known: Any = truth
+        if truth not in ws.levels.names:
+            from voxloop.volumes import open_volume
+
+            known = open_volume(truth, dataset=dataset)
+        report = ws.evaluate(prediction, known)
+        _tell(as_json, repr(report), report.to_json())
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@as_json
+def runs(workspace: Path, as_json: bool) -> None:
+    """List the runs of a workspace."""
+    with _workspace().open(workspace, read_only=True) as ws:
+        rows = [{"name": run.name, "state": run.state, "progress": run.progress} for run in ws.runs.values()]
+        lines = [f"{row['name']:24s} {row['state']:12s} {row['progress']:6.0%}" for row in rows]
+        _tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})
+
+
+@main.command()
+@click.argument("source")
+@click.option("--dataset", help="Dataset inside an HDF5 file.")
+@as_json
+def info(source: str, dataset: str | None, as_json: bool) -> None:
+    """Say what SOURCE is: a workspace, or anything that can be opened as a volume."""
+    if (Path(source) / "workspace.json").exists():
+        with _workspace().open(source, read_only=True) as ws:
+            facts = {"workspace": str(ws.path), "images": {n: _image_facts(ws, n) for n in ws.images.names},
+                     "levels": {n: [c.name for c in ws.levels[n].classes] for n in ws.levels.names},
+                     "runs": {name: run.state for name, run in ws.runs.items()},
+                     "predictions": list(ws.predictions), "bytes": ws.size()}  # fmt: skip
+    else:
+        from voxloop.volumes import open_volume, spacing_of
+
+        volume = open_volume(source, dataset=dataset)
+        facts = {"source": source, "axes": "".join(map(str, volume.dims)), "shape": list(volume.shape),
+                 "dtype": str(volume.dtype), "spacing_um": list(spacing_of(volume)), "bytes": int(volume.nbytes)}  # fmt: skip
+    _tell(as_json, "\n".join(f"{key:12s} {value}" for key, value in facts.items()), facts)
+
+
+def _image_facts(ws: Any, name: str) -> dict[str, Any]:
+    found = ws.images.info(name)
+    return {"shape": list(found.shape), "spacing_um": list(found.spacing_um), "dtype": str(found.dtype)}
+
+
+@main.command()
+@click.argument("notebook", required=False, type=click.Path(path_type=Path))
+@click.option("--port", type=int, help="Port; a free one where not given.")
+@click.option("--no-browser", is_flag=True, help="Only print the URL.")
+def lab(notebook: Path | None, port: int | None, no_browser: bool) -> None:
+    """Open JupyterLab, at NOTEBOOK if given."""
+    from voxloop.lab import serve
+
+    sys.exit(serve(notebook, port=port, browser=not no_browser))
+
+
+# ------------------------------------------------------------------------------------------------------------- helpers
+
+
+def _workspace() -> Any:
+    from voxloop.project import Workspace
+
+    return Workspace
+
+
+def _config(learner: str, preset: str | None, file: Path | None, changes: tuple[str, ...]) -> Any:
+    from voxloop.config import DeepConfig, ShallowConfig
+    from voxloop.errors import ConfigError, unknown
+
+    kind = DeepConfig if learner == "deep" else ShallowConfig
+    config: Any = kind()
+    if preset is not None:
+        from voxloop.presets import presets
+
+        if preset not in presets:
+            raise ConfigError(unknown("preset", preset, presets))
+        config = presets[preset]
+    if file is not None:
+        try:
+            data = json.loads(file.read_text())
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"{file} is not JSON: {error}") from error
+        config = type(config)(**data.get("settings", data))
+    return config.changed(**_changes(changes))
+
+
+def _changes(pairs: tuple[str, ...]) -> dict[str, Any]:
+    from voxloop.errors import ConfigError
+
+    out: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {pair!r}: write NAME=VALUE, such as --set epochs=20")
+        try:
+            out[name] = json.loads(text)
+        except json.JSONDecodeError:
+            out[name] = text
+    return out
+
+
+def _numbers(text: str | None) -> tuple[float, ...] | None:
+    from voxloop.errors import VolumeError
+
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise VolumeError(f"{text!r} is not a list of numbers; write for example 0.04,0.005,0.005") from None
+
+
+def _box(text: str | None) -> object:
+    """``0:16,:,64:128`` as three slices; anything else is the name of a region."""
+    if text is None or ":" not in text:
+        return text
+    from voxloop.errors import VolumeError
+
+    try:
+        return tuple(slice(*(int(n) if n else None for n in part.split(":"))) for part in text.split(","))
+    except (ValueError, TypeError):
+        raise VolumeError(f"region {text!r} is not of the form z0:z1,y0:y1,x0:x1") from None
+
+
+def _follow(run: Any, quiet: bool) -> None:
+    """Wait for a run: a bar on a terminal, a plain line for every tenth elsewhere."""
+    if quiet:
+        run.wait()
+        return
+    if not sys.stderr.isatty():
+        last = -1
+        while not run.wait(timeout=0.5):
+            if (tenth := int(10 * run.progress)) != last:
+                last = tenth
+                click.echo(f"{run.name}: {run.state} {run.progress:.0%}", err=True)
+        return
+    from tqdm import tqdm
+
+    with tqdm(
+        total=100, desc=run.name, unit="%", bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    ) as bar:
+        while not run.wait(timeout=0.25):
+            bar.update(round(100 * run.progress) - bar.n)
+        bar.update(100 - bar.n)
+
+
+def _finish(run: Any, as_json: bool) -> None:
+    facts = {"run": run.name, "state": run.state, "path": str(run.path)}
+    error = run.history.error
+    if error:
+        facts["error"] = error
+    _tell(as_json, f"{run.name}: {run.state}" + (f": {error}" if error else ""), facts)
+    if run.state in ("failed", "interrupted"):
+        sys.exit(1)
+
+
+def _tell(as_json: bool, text: str, data: dict[str, Any]) -> None:
+    if as_json:
+        _print_json(data)
+    else:
+        click.echo(text)
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    click.echo(json.dumps(data))

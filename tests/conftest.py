@@ -1,0 +1,53 @@
+"""What all tests share: the real data, small workspaces, minutes per group, and no silent skips in CI."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+#: minutes each group may take on two cores; printed beside what it took, never asserted
+BUDGET = {"units": 5, "learners": 6, "runs": 3, "notebooks": 5, "browser": 5}
+_GROUP = {"shallow": "learners", "deep": "learners", "runs": "runs", "notebooks": "notebooks", "browser": "browser"}
+
+_seconds: dict[str, float] = defaultdict(float)
+_skipped: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real data sets; skips where VOXLOOP_DATA does not name one."""
+    folder = os.environ.get("VOXLOOP_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("VOXLOOP_DATA does not name the folder of real data sets")
+    return Path(folder)
+
+
+def group_of(nodeid: str) -> str:
+    parts = Path(nodeid.split("::")[0]).parts
+    return _GROUP.get(parts[1], "units") if len(parts) > 2 else "units"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _seconds[group_of(report.nodeid)] += report.duration
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        _skipped.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("minutes by group")
+    for name, minutes in BUDGET.items():
+        if _seconds[name]:
+            terminalreporter.write_line(f"{name:10s} {_seconds[name] / 60:5.1f} of {minutes}")
+    if _skipped and os.environ.get("CI"):
+        terminalreporter.section("skipped, which fails in CI")
+        for line in _skipped:
+            terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if _skipped and os.environ.get("CI") and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,57 @@
+"""What the layers promise: importing is cheap, panels are light, modules stay small, nobody imports the root."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "voxloop"
+MODULES = sorted(SOURCE.rglob("*.py"))
+HEAVY = ("torch", "sklearn", "skimage", "zarr", "ipywidgets", "dask", "xarray")
+
+
+def loaded_after(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not loaded_after("import voxloop") & set(HEAVY)
+
+
+def test_importing_the_package_reads_few_modules():
+    # a stand-in for "< 0.5 s" that does not depend on the machine: the standard library and lazy_loader, little else
+    assert len(loaded_after("import voxloop") - loaded_after("import importlib.metadata, ast")) < 120
+
+
+@pytest.mark.parametrize("verb", ["Workspace", "DeepConfig", "presets", "load_model", "Workbench"])
+def test_public_names_import_neither_torch_nor_sklearn(verb):
+    assert not loaded_after(f"import voxloop; voxloop.{verb}") & {"torch", "sklearn", "monai"}
+
+
+def test_every_public_name_resolves():
+    code = "import voxloop\nfor name in voxloop.__all__: getattr(voxloop, name)"
+    loaded_after(code)
+
+
+def test_imports_point_down():
+    done = subprocess.run([str(Path(sys.executable).parent / "lint-imports")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_module(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 520, "split it: a module has one noun"
+    tree = ast.parse(text)
+    if tree.body:
+        assert ast.get_docstring(tree), "the first line says what the module is"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert "voxloop" not in {alias.name for alias in node.names}, "import submodules, never the package"

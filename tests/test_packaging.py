@@ -1,0 +1,82 @@
+"""The three lists of dependencies say the same, and the files a newcomer needs are there and in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+#: PyPI name -> conda-forge name, where they differ
+CONDA = {"torch": "pytorch", "dask": "dask-core", "matplotlib": "matplotlib-base"}
+
+
+def name_of(requirement: str) -> str:
+    return re.match(r"[\w.-]+", requirement)[0].lower()
+
+
+def wanted() -> set[str]:
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    lists = [PYPROJECT["project"]["dependencies"], *(extras[e] for e in ("learning", "lab", "formats", "cluster"))]
+    return {name_of(item) for items in lists for item in items}
+
+
+def listed(path: Path) -> dict[str, str]:
+    items = yaml.safe_load(path.read_text())["dependencies"]
+    return {name_of(item): item for item in items if isinstance(item, str) and name_of(item) not in ("python", "pip")}
+
+
+@pytest.mark.parametrize("file", ["environment.yml", "binder/environment.yml"])
+def test_conda_environment_lists_what_pyproject_lists(file):
+    torch = "pytorch-cpu" if file.startswith("binder") else "pytorch"
+    names = {CONDA.get(name, name) for name in wanted()} - {"pytorch"} | {torch}
+    assert set(listed(ROOT / file)) == names
+
+
+@pytest.mark.parametrize("file", ["environment.yml", "binder/environment.yml"])
+def test_conda_environment_has_the_same_lower_bounds(file):
+    bounds = {}
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    for item in [*PYPROJECT["project"]["dependencies"], *(i for extra in extras.values() for i in extra)]:
+        bounds[CONDA.get(name_of(item), name_of(item))] = item.partition(">=")[2]
+    for name, item in listed(ROOT / file).items():
+        assert item.partition(">=")[2] == bounds["pytorch" if name == "pytorch-cpu" else name], name
+
+
+def test_binder_environment_is_complete_by_itself():
+    items = yaml.safe_load((ROOT / "binder/environment.yml").read_text())["dependencies"]
+    assert any(re.fullmatch(r"python=3\.\d+", str(item)) for item in items), "Binder needs an exact Python"
+    assert not [item for item in items if isinstance(item, dict)], "postBuild installs the package, without its needs"
+
+
+def test_post_build_stops_at_the_first_error_and_can_run():
+    path = ROOT / "binder/postBuild"
+    assert "set -e" in path.read_text().splitlines()[1]
+    assert os.access(path, os.X_OK)
+
+
+def test_torch_and_torchvision_are_pinned_as_a_pair():
+    pins = dict(re.findall(r"^(torch|torchvision)==([\d.]+)$", (ROOT / "constraints.txt").read_text(), re.M))
+    assert set(pins) == {"torch", "torchvision"}
+    # torch 2.N ships with torchvision 0.(N + 15)
+    assert int(pins["torchvision"].split(".")[1]) == int(pins["torch"].split(".")[1]) + 15
+
+
+def test_every_dependency_gives_its_reason():
+    text = (ROOT / "pyproject.toml").read_text()
+    for name in wanted():
+        line = next(line for line in text.splitlines() if re.search(rf'"{re.escape(name)}[\[>]', line, re.I))
+        assert "#" in line or name == "distributed", name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.name)
+def test_notebook_names_its_kernel(path):
+    import nbformat
+
+    # without it JupyterLab asks with a dialog that swallows every click
+    assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
