@@ -13,9 +13,7 @@ HERE = Path(__file__).parent
 def main() -> int:
     names = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"some of: {', '.join(names)}; all where none is given"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(names)}; all if none is given")
     parser.add_argument("--quick", action="store_true", help="smaller samples, the same code")
     chosen = parser.parse_args()
     unknown = set(chosen.names) - set(names)

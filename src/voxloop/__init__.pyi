@@ -3,5 +3,6 @@ from .config import PredictConfig as PredictConfig
 from .config import ShallowConfig as ShallowConfig
 from .errors import VoxloopError as VoxloopError
 from .model import load_model as load_model
+from .project import Workspace as Workspace
 
 __version__: str

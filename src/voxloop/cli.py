@@ -233,22 +233,39 @@ def info(source: str, dataset: str | None, as_json: bool) -> None:
     """Say what SOURCE is: a workspace, or anything that can be opened as a volume."""
     if (Path(source) / "workspace.json").exists():
         with _workspace().open(source, read_only=True) as ws:
-            facts = {"workspace": str(ws.path), "images": {n: _image_facts(ws, n) for n in ws.images.names},
-                     "levels": {n: [c.name for c in ws.levels[n].classes] for n in ws.levels.names},
-                     "runs": {name: run.state for name, run in ws.runs.items()},
-                     "predictions": list(ws.predictions), "bytes": ws.size()}  # fmt: skip
+            facts = _workspace_facts(ws)
     else:
-        from voxloop.volumes import open_volume, spacing_of
-
-        volume = open_volume(source, dataset=dataset)
-        facts = {"source": source, "axes": "".join(map(str, volume.dims)), "shape": list(volume.shape),
-                 "dtype": str(volume.dtype), "spacing_um": list(spacing_of(volume)), "bytes": int(volume.nbytes)}  # fmt: skip
+        facts = _volume_facts(source, dataset)
     _tell(as_json, "\n".join(f"{key:12s} {value}" for key, value in facts.items()), facts)
 
 
-def _image_facts(ws: Any, name: str) -> dict[str, Any]:
-    found = ws.images.info(name)
-    return {"shape": list(found.shape), "spacing_um": list(found.spacing_um), "dtype": str(found.dtype)}
+def _workspace_facts(ws: Any) -> dict[str, Any]:
+    images = {name: ws.images.info(name) for name in ws.images.names}
+    return {
+        "workspace": str(ws.path),
+        "images": {
+            name: {"shape": list(found.shape), "spacing_um": list(found.spacing_um), "dtype": str(found.dtype)}
+            for name, found in images.items()
+        },
+        "levels": {name: [c.name for c in ws.levels[name].classes] for name in ws.levels.names},
+        "runs": {name: run.state for name, run in ws.runs.items()},
+        "predictions": list(ws.predictions),
+        "bytes": ws.size(),
+    }
+
+
+def _volume_facts(source: str, dataset: str | None) -> dict[str, Any]:
+    from voxloop.volumes import open_volume, spacing_of
+
+    volume = open_volume(source, dataset=dataset)
+    return {
+        "source": source,
+        "axes": "".join(map(str, volume.dims)),
+        "shape": list(volume.shape),
+        "dtype": str(volume.dtype),
+        "spacing_um": list(spacing_of(volume)),
+        "bytes": int(volume.nbytes),
+    }
 
 
 @main.command()
@@ -344,9 +361,8 @@ def _follow(run: Any, quiet: bool) -> None:
         return
     from tqdm import tqdm
 
-    with tqdm(
-        total=100, desc=run.name, unit="%", bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-    ) as bar:
+    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    with tqdm(total=100, desc=run.name, bar_format=form) as bar:
         while not run.wait(timeout=0.25):
             bar.update(round(100 * run.progress) - bar.n)
         bar.update(100 - bar.n)

@@ -113,7 +113,7 @@ def _network(seconds: float, start_from: str | None, seed: int) -> Config:
 
 
 def figure(workspace: Workspace, truth: Any, rounds: Sequence[Round], path: Path) -> Path:
-    """Write the curve of the rounds beside picture, truth and last prediction of the plane with most foreground (PNG)."""
+    """Write the curve of the rounds beside picture, truth and last prediction of the fullest plane, as PNG."""
     import matplotlib
     import numpy as np
 
@@ -127,6 +127,7 @@ def figure(workspace: Workspace, truth: Any, rounds: Sequence[Round], path: Path
     classes = workspace.levels[prediction.level].classes
     foreground = np.isin(truth, [c.value for c in classes if not c.background])
     plane = int(foreground.sum(axis=(1, 2)).argmax())
+    highest = max(c.value for c in classes)
     palette = ListedColormap(["#00000000"] + ["#00000000" if c.background else c.color for c in classes])
     picture = volume.isel(z=plane) if "c" not in volume.dims else volume.isel(c=0, z=plane)
 
@@ -141,9 +142,7 @@ def figure(workspace: Workspace, truth: Any, rounds: Sequence[Round], path: Path
     for axis, (title, overlay) in zip(axes[1:], panels, strict=True):
         axis.imshow(picture.to_numpy(), cmap="gray")
         if overlay is not None:
-            axis.imshow(
-                overlay, cmap=palette, vmin=0, vmax=max(c.value for c in classes), alpha=0.5, interpolation="nearest"
-            )
+            axis.imshow(overlay, cmap=palette, vmin=0, vmax=highest, alpha=0.5, interpolation="nearest")
         axis.set_title(f"{title}, plane z={plane}", fontsize=10)
         axis.set_axis_off()
     shown.savefig(path, dpi=110)

@@ -58,7 +58,8 @@ class Workspace:
             Names, dicts or ``LabelClass`` of the first level; values count from 1. A class named ``background`` (or
             ``other``, ``rest``, ``nothing``) counts as background in scores.
         **settings
-            ``image_name``, ``level``, ``kind`` ("semantic" or "instances"), ``copy`` and what :func:`open_volume` takes.
+            ``image_name``, ``level``, ``kind`` ("semantic" or "instances"), ``copy``, ``exist_ok`` (open the workspace
+            where it exists already), and what :func:`open_volume` takes.
 
         Raises
         ------
