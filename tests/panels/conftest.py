@@ -1,0 +1,58 @@
+"""Panels without a browser: a synchronous UI loop, recorded messages, and a check that nothing stays open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ipywidgets")
+
+from ipywidgets.widgets.widget import _instances
+
+from voxloop.panels.ui import UiLoop
+
+
+class NoLeak:
+    """Names the widgets that are open now and were not when the test began."""
+
+    def __init__(self) -> None:
+        self._before = set(_instances)
+
+    def left(self) -> list[str]:
+        return sorted(type(widget).__name__ for key, widget in _instances.items() if key not in self._before)
+
+
+@pytest.fixture
+def ui() -> Iterator[UiLoop]:
+    """A loop without a thread: handlers run at once, timers when fired, tasks in ``settle``."""
+    with UiLoop.using(UiLoop(synchronous=True)) as loop:
+        yield loop
+
+
+@pytest.fixture
+def no_leak(ui: UiLoop) -> NoLeak:
+    """``panel.close(); assert no_leak.left() == []``."""
+    return NoLeak()
+
+
+@pytest.fixture
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Every message sent to the page, as the comm got it: count them, or look into their data."""
+    from comm import DummyComm
+
+    sent: list[dict[str, Any]] = []
+
+    def publish(
+        self: Any, msg_type: str, data: Any = None, metadata: Any = None, buffers: Any = None, **keys: Any
+    ) -> None:
+        sent.append({"type": msg_type, "comm_id": self.comm_id, "data": data, "buffers": buffers})
+
+    monkeypatch.setattr(DummyComm, "publish_msg", publish)
+    return sent
+
+
+def from_browser(widget: Any, **state: Any) -> None:
+    """What happens when the page changes a widget's value."""
+    widget._handle_msg({"content": {"data": {"method": "update", "state": state}}, "buffers": []})
