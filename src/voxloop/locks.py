@@ -180,6 +180,16 @@ def _read_note(fd: int, pid: int) -> Holder:
     return Holder(pid if pid > 0 else int(written), str(host), float(since), note)
 
 
+def _forget() -> None:
+    """A forked child holds nothing, and must not wait for a guard that a thread of its parent held."""
+    global _guard
+    _guard = threading.Lock()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
 def _start_heart() -> None:
     global _heart
     if _heart is None or not _heart.is_alive():
