@@ -1,8 +1,30 @@
-"""Settings of the deep learner: network, windows, augmentation, optimisation. Pure."""
+"""Settings of the deep learner: network, windows, augmentation, loss, optimisation, validation. Pure."""
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
+from pydantic import field_validator, model_validator
+
+from voxloop.config.augment import Augmentation
 from voxloop.config.base import Config, setting
+from voxloop.errors import ConfigError
+
+Architecture = Literal[
+    "Unet", "UnetPlusPlus", "FPN", "PAN", "PSPNet", "Linknet", "MAnet", "DeepLabV3", "DeepLabV3Plus", "UPerNet",
+    "Segformer", "DPT",
+]  # fmt: skip
+
+#: suggestions for the form; any encoder that segmentation-models-pytorch or timm ("tu-...") knows is accepted
+ENCODERS = (
+    "tu-mobilenetv4_conv_small", "tu-mobilenetv4_conv_medium", "mobilenet_v2", "resnet18", "resnet34", "resnet50",
+    "resnext50_32x4d", "efficientnet-b0", "efficientnet-b3", "efficientnet-b4", "densenet121", "se_resnext50_32x4d",
+    "tu-convnext_tiny", "tu-convnext_base", "tu-convnextv2_tiny", "tu-tf_efficientnetv2_s", "mit_b0", "mit_b2",
+    "tu-vit_small_patch16_224", "vgg16_bn", "xception", "inceptionv4",
+)  # fmt: skip
+
+#: windows are multiples of this in y and x: the coarsest stride of the encoders
+WINDOW_STRIDE = 32
 
 
 class DeepConfig(Config):
@@ -10,4 +32,184 @@ class DeepConfig(Config):
 
     level: str | None = setting(None, "label level to learn; the only one where there is one")
     images: tuple[str, ...] | None = setting(None, "images whose labels are used; all where empty", advanced=True)
-    seed: int = setting(0, "seed of everything random", ge=0, advanced=True)
+    start_from: str | None = setting(
+        None, "an earlier run, or a model folder, whose weights are the start; its network must be the same"
+    )
+
+    architecture: Architecture = setting("Unet", "shape of the network", group="Network")
+    encoder: str = setting(
+        "tu-mobilenetv4_conv_small", "the half of the network that looks; small ones train faster, large ones may see more",
+        group="Network", choices=ENCODERS,
+    )  # fmt: skip
+    encoder_weights: str | None = setting(
+        None, "what the encoder knows at the start: empty (nothing), 'imagenet' (downloaded), or a local .safetensors file",
+        group="Network", choices=("imagenet",),
+    )  # fmt: skip
+    decoder_width: float = setting(
+        0.5, "channels of the decoder, 1 as published; less is faster", group="Network", unit="times", ge=0.0625, le=4,
+        advanced=True,
+    )  # fmt: skip
+    slices: int = setting(
+        1, "neighbouring slices that the network sees at once (2.5-D); odd", group="Network", ge=1, le=31, step=2
+    )
+
+    window: str | tuple[int, int, int] = setting(
+        "auto", "size zyx of the windows trained on: 'auto', or like 1,256,256; y and x are multiples of 32",
+        group="Windows", unit="voxels",
+    )  # fmt: skip
+    scale: float = setting(
+        1.0, "in-plane size at which the network works; 0.5 sees twice as far, in half the detail; stored in the model",
+        group="Windows", unit="times", ge=0.1, le=4, advanced=True,
+    )  # fmt: skip
+    balance: bool = setting(True, "centre windows on every class equally often", group="Windows", advanced=True)
+
+    augmentation: Augmentation = setting(Augmentation, "random changes of the windows", group="Augmentation")
+
+    cross_entropy: float = setting(1.0, "weight of the cross-entropy", group="Loss", ge=0, le=100)
+    dice: float = setting(0.5, "weight of the Dice loss", group="Loss", ge=0, le=100)
+    class_weights: Literal["none", "auto"] = setting(
+        "auto", "auto: a rare class counts as much as a frequent one", group="Loss"
+    )
+
+    batch_size: int = setting(4, "windows per step", group="Optimisation", ge=1, le=2048)
+    accumulation: int = setting(
+        1,
+        "batches whose gradients are added up to one optimiser step",
+        group="Optimisation",
+        ge=1,
+        le=1024,
+        advanced=True,
+    )
+    epochs: int = setting(30, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
+    steps_per_epoch: int = setting(25, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)
+    max_minutes: float | None = setting(
+        None, "fit the number of epochs into this time; empty: all of them", group="Optimisation", unit="minutes", gt=0,
+        le=100_000,
+    )  # fmt: skip
+    learning_rate: float = setting(
+        2e-3, "highest size of a step", group="Optimisation", gt=0, le=1, log=True, live=True
+    )
+    schedule: Literal["cosine", "constant", "plateau", "step", "one-cycle", "polynomial"] = setting(
+        "cosine", "how the learning rate falls over the run", group="Optimisation"
+    )
+    warmup_steps: int = setting(
+        20,
+        "steps over which the learning rate rises at the start",
+        group="Optimisation",
+        ge=0,
+        le=100_000,
+        advanced=True,
+    )
+    optimiser: Literal["AdamW", "Adam", "SGD"] = setting(
+        "AdamW", "rule that turns gradients into steps; SGD is with Nesterov momentum 0.9", group="Optimisation",
+        advanced=True,
+    )  # fmt: skip
+    weight_decay: float = setting(
+        0.01, "pull of the weights towards zero", group="Optimisation", ge=0, le=1, log=True, advanced=True
+    )
+    gradient_clip: float = setting(
+        1.0, "largest norm of the gradient; 0: not limited", group="Optimisation", ge=0, le=1000, advanced=True
+    )
+    average_weights: float = setting(
+        0.98, "share of the running average of the weights that a step keeps; it is what is validated and saved; 0: none",
+        group="Optimisation", ge=0, lt=1, advanced=True,
+    )  # fmt: skip
+
+    validation_share: float = setting(
+        0.15, "share of the labels held out to judge the network", group="Validation", ge=0, le=0.5, step=0.05
+    )
+    split: Literal["block", "slice", "image"] = setting(
+        "block", "what is held out as a whole; neighbours never fall on both sides", group="Validation"
+    )
+    patience: int = setting(
+        15, "epochs without improvement after which the run ends by itself; 0: never", group="Validation", ge=0, le=100_000,
+        live=True,
+    )  # fmt: skip
+
+    checkpoint_minutes: float = setting(
+        2.0, "time between checkpoints", group="Saving", unit="minutes", gt=0, le=10_000
+    )
+    keep_every: int = setting(
+        0, "keep the checkpoint of every n-th epoch for good; 0: only best and last", group="Saving", ge=0, le=100_000,
+        advanced=True,
+    )  # fmt: skip
+    samples: int = setting(3, "validation windows shown as they are learnt", group="Saving", ge=0, le=16, advanced=True)
+
+    device: str = setting(
+        "auto", "where to train: auto, cpu, cuda, cuda:1, mps", group="Compute", choices=("auto", "cpu", "cuda", "mps")
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
+        "auto",
+        "number format of the forward pass; auto: float32 on a CPU, bfloat16 on a GPU that has it",
+        group="Compute",
+    )
+    threads: int | None = setting(None, "CPU threads; empty: all cores", group="Compute", ge=1, le=1024, advanced=True)
+    workers: int = setting(
+        1, "threads that prepare batches ahead; 0: none", group="Compute", ge=0, le=64, advanced=True
+    )
+    seed: int = setting(0, "seed of everything random", group="Compute", ge=0, lt=2**31, advanced=True)
+
+    @field_validator("slices")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ConfigError(
+                f"slices={value} must be odd, the slice itself in the middle; nearest are {value - 1} and {value + 1}"
+            )
+        return value
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _parse_window(cls, value: Any) -> Any:
+        return parse_window(value)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DeepConfig:
+        if self.cross_entropy == 0 and self.dice == 0:
+            raise ConfigError(
+                "cross_entropy and dice are both 0: there is nothing to learn from; set one of them above 0"
+            )
+        if self.split == "image" and self.images is not None and len(self.images) < 2:
+            raise ConfigError("split='image' needs at least two images; use split='block'")
+        return self
+
+
+def parse_window(value: Any) -> str | tuple[int, int, int]:
+    """``'auto'``, or a legal window (z, y, x) from text like ``'1,128,128'``, ``'128'`` or numbers. Raises ConfigError."""
+    if isinstance(value, str):
+        if value.strip().lower() == "auto":
+            return "auto"
+        try:
+            value = [int(part) for part in value.replace("x", ",").replace(" ", ",").split(",") if part]
+        except ValueError:
+            raise ConfigError(f"{value!r} is no window; write 'auto', or sizes zyx like 1,128,128") from None
+    if isinstance(value, int):
+        value = [value]
+    if (
+        not isinstance(value, list | tuple)
+        or not all(isinstance(part, int) for part in value)
+        or len(value) not in (1, 2, 3)
+    ):
+        raise ConfigError(f"{value!r} is no window; write 'auto', or sizes zyx like 1,128,128")
+    sizes = [1, value[0], value[0]] if len(value) == 1 else [1, *value] if len(value) == 2 else list(value)
+    legal = [1, *(_legal_sizes(size)[0] for size in sizes[1:])]
+    if sizes[0] != 1:
+        raise ConfigError(
+            f"window z={sizes[0]} must be 1 for a network of slices; write {','.join(map(str, legal))} "
+            f"and slices={max(1, sizes[0] // 2 * 2 + 1)} to see neighbouring slices"
+        )
+    for axis, size in zip("yx", sizes[1:], strict=True):
+        near = _legal_sizes(size)
+        if size not in near:
+            raise ConfigError(
+                f"window {axis}={size} must be a multiple of {WINDOW_STRIDE} from {2 * WINDOW_STRIDE}; "
+                f"nearest {'is' if len(near) == 1 else 'are'} {' and '.join(map(str, near))}"
+            )
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _legal_sizes(size: int) -> list[int]:
+    """The legal sizes nearest to ``size``: itself, or those below and above it."""
+    below = size // WINDOW_STRIDE * WINDOW_STRIDE
+    above = below if below == size else below + WINDOW_STRIDE
+    return sorted({max(below, 2 * WINDOW_STRIDE), max(above, 2 * WINDOW_STRIDE)})

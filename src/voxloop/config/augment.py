@@ -1,0 +1,148 @@
+"""Settings of training augmentation: each with a switch, a probability and a range. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import field_validator
+
+from voxloop.config.base import Config, setting
+from voxloop.errors import ConfigError
+
+Range = tuple[float, float]
+
+
+def _switch(default: bool) -> Any:
+    return setting(default, "use it")
+
+
+def _chance(default: float) -> Any:
+    return setting(default, "share of the windows it is applied to", ge=0, le=1, step=0.05)
+
+
+class _Augment(Config):
+    @field_validator("*")
+    @classmethod
+    def _ordered(cls, value: object) -> object:
+        if isinstance(value, tuple) and len(value) == 2 and value[0] > value[1]:
+            raise ConfigError(f"range {value[0]:g} to {value[1]:g} runs backwards; write {value[1]:g}, {value[0]:g}")
+        return value
+
+
+class Flip(_Augment):
+    """Mirror windows."""
+
+    on: bool = _switch(True)
+    probability: float = _chance(0.5)
+    horizontal: bool = setting(True, "mirror left and right")
+    vertical: bool = setting(True, "mirror top and bottom")
+
+
+class Quarter(_Augment):
+    """Turn by 90, 180 or 270 degrees."""
+
+    on: bool = _switch(True)
+    probability: float = _chance(0.75)
+
+
+class Affine(_Augment):
+    """Rotate, scale and shear about the window's centre, in one resampling with the elastic deformation."""
+
+    on: bool = _switch(True)
+    probability: float = _chance(0.5)
+    rotation: float = setting(30.0, "largest rotation either way", unit="degrees", ge=0, le=180)
+    scale: Range = setting((0.8, 1.25), "smallest and largest magnification", unit="times")
+    shear: float = setting(8.0, "largest shear either way", unit="degrees", ge=0, le=45)
+
+    @field_validator("scale")
+    @classmethod
+    def _positive(cls, value: Range) -> Range:
+        if not 0.1 <= value[0] <= value[1] <= 10:
+            raise ConfigError(f"scale {value[0]:g} to {value[1]:g} must lie within 0.1 to 10")
+        return value
+
+
+class Elastic(_Augment):
+    """Smooth random displacement."""
+
+    on: bool = _switch(True)
+    probability: float = _chance(0.3)
+    strength: Range = setting((2.0, 8.0), "standard deviation of the displacement", unit="voxels")
+    grid: int = setting(48, "distance of the points that are displaced", unit="voxels", ge=8, le=256)
+
+
+class Gamma(_Augment):
+    """Bend the gray values."""
+
+    on: bool = _switch(True)
+    probability: float = _chance(0.3)
+    range: Range = setting((0.7, 1.5), "smallest and largest exponent")
+
+
+class Contrast(_Augment):
+    """Stretch the gray values about the window's mean."""
+
+    on: bool = _switch(True)
+    probability: float = _chance(0.5)
+    range: Range = setting((0.7, 1.4), "smallest and largest factor", unit="times")
+
+
+class Brightness(_Augment):
+    """Shift the gray values."""
+
+    on: bool = _switch(True)
+    probability: float = _chance(0.5)
+    range: Range = setting((-0.3, 0.3), "smallest and largest shift", unit="image standard deviations")
+
+
+class Noise(_Augment):
+    """Add Gaussian noise."""
+
+    on: bool = _switch(True)
+    probability: float = _chance(0.3)
+    strength: Range = setting((0.0, 0.3), "its standard deviation", unit="image standard deviations")
+
+
+class UniformNoise(_Augment):
+    """Add uniform noise."""
+
+    on: bool = _switch(False)
+    probability: float = _chance(0.3)
+    strength: Range = setting((0.0, 0.3), "its half width", unit="image standard deviations")
+
+
+class Blur(_Augment):
+    """Blur with a Gaussian."""
+
+    on: bool = _switch(True)
+    probability: float = _chance(0.2)
+    sigma: Range = setting((0.5, 1.5), "its standard deviation", unit="voxels")
+
+
+class Cutout(_Augment):
+    """Replace squares of the picture by its mean; what lies under them is not trained on."""
+
+    on: bool = _switch(False)
+    probability: float = _chance(0.3)
+    size: Range = setting((0.1, 0.3), "side of the square", unit="share of the window")
+
+
+class Augmentation(Config):
+    """What is done to windows before the network sees them. Labels follow; what turns in from outside is unlabelled."""
+
+    flip: Flip = setting(Flip, "mirror windows")
+    quarter: Quarter = setting(Quarter, "turn windows by quarters", label="quarter turns")
+    affine: Affine = setting(Affine, "rotate, scale, shear")
+    elastic: Elastic = setting(Elastic, "smooth random displacement")
+    gamma: Gamma = setting(Gamma, "bend the gray values")
+    contrast: Contrast = setting(Contrast, "stretch the gray values")
+    brightness: Brightness = setting(Brightness, "shift the gray values")
+    noise: Noise = setting(Noise, "add Gaussian noise")
+    uniform_noise: UniformNoise = setting(UniformNoise, "add uniform noise", advanced=True)
+    blur: Blur = setting(Blur, "blur")
+    cutout: Cutout = setting(Cutout, "hide squares", advanced=True)
+
+    @classmethod
+    def none(cls) -> Augmentation:
+        """Every augmentation off."""
+        return cls(**{name: {"on": False} for name in cls.model_fields})
