@@ -1,0 +1,87 @@
+"""One JupyterLab and one Chromium for all browser tests; one page with its own notebook for each."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytest.importorskip("playwright.sync_api")
+pytest.importorskip("jupyterlab")
+
+
+def _sibling(name: str) -> Any:
+    """A helper module of this folder; the folder is no package and not on the path."""
+    full = f"browser_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[full] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[full]
+
+
+lab_module = _sibling("lab")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window. Without one: fails in CI, elsewhere a loud skip."""
+    from playwright.sync_api import Error, sync_playwright
+
+    with sync_playwright() as playwright:
+        try:
+            found = playwright.chromium.launch(executable_path=lab_module.chromium(), args=lab_module.CHROMIUM_ARGS)
+        except Error as error:
+            words = (
+                "no Chromium for the browser tests: install chromium, run `playwright install chromium`, "
+                f"or name one in VOXLOOP_CHROMIUM ({str(error).splitlines()[0]})"
+            )
+            if os.environ.get("CI"):
+                pytest.fail(words)
+            warnings.warn(words, stacklevel=1)
+            pytest.skip(words)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    server = lab_module.LabServer(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: VOXLOOP_SHOTS, or a folder of pytest's."""
+    named = os.environ.get("VOXLOOP_SHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("shots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def lab(lab_server: Any, browser: Browser, shots: Path) -> Iterator[Any]:
+    """A page; open a notebook in it with ``lab.notebook(cell, cell, ...)``. Console errors fail the test."""
+    page = lab_module.Lab(lab_server, browser, shots)
+    yield page
+    errors = list(page.errors)
+    page.close()
+    assert errors == [], "errors on the page's console"
