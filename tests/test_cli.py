@@ -1,0 +1,102 @@
+"""The command line: results as JSON, bad input as one line and exit code 2."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from click.testing import CliRunner
+
+from voxloop.cli import main
+
+
+def call(*args: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(main, [str(a) for a in args])
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    """A small stack and its mask (0 and 255) as TIFF files."""
+    rng = np.random.default_rng(1)
+    mask = np.zeros((6, 80, 80), np.uint8)
+    mask[:, 20:50, 24:60] = 255
+    image = (np.where(mask, 160, 90) + rng.normal(0, 20, mask.shape)).clip(0, 255).astype(np.uint8)
+    folder = tmp_path_factory.mktemp("stack")
+    tifffile.imwrite(folder / "image.tif", image)
+    tifffile.imwrite(folder / "mask.tif", mask)
+    tifffile.imwrite(folder / "small.tif", mask[:, :40])
+    return folder
+
+
+def test_demo_prints_one_json_object_and_nothing_else(stack, tmp_path):
+    code, out, _ = call(
+        "demo", "--image", stack / "image.tif", "--truth", stack / "mask.tif", "--learner", "shallow",
+        "--rounds", 2, "--strokes", 8, "--workspace", tmp_path / "ws", "--json",
+    )  # fmt: skip
+    assert code == 0
+    report = json.loads(out)
+    assert [r["round"] for r in report["rounds"]] == [1, 2]
+    last = report["rounds"][-1]
+    assert set(last) == {
+        "round", "learner", "strokes", "labelled_share", "annotation_seconds", "iou", "iou_per_class", "compute_seconds",
+    }  # fmt: skip
+    assert last["iou"] > 0.8
+    assert 0 < last["labelled_share"] < 0.2
+    assert (tmp_path / "ws" / "rounds.png").stat().st_size > 10_000
+
+    code, out, _ = call("info", tmp_path / "ws", "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["runs"]["shallow-1"] == "finished"
+    assert call("runs", tmp_path / "ws")[0] == 0
+
+    code, out, _ = call("evaluate", tmp_path / "ws", facts["predictions"][-1], stack / "mask.tif", "--json")
+    assert code == 2, "a mask of 0 and 255 does not say which class is which"
+
+
+def test_new_train_predict_evaluate(stack, tmp_path):
+    ws = tmp_path / "ws"
+    code, _, error = call("new", ws, "--image", stack / "image.tif", "--class", "background", "--class", "box")
+    assert code == 0, error
+    from voxloop.project import Workspace
+
+    truth = (tifffile.imread(stack / "mask.tif") > 0).astype(np.uint8) + 1
+    tifffile.imwrite(tmp_path / "truth.tif", truth)
+    with Workspace.open(ws) as opened:
+        opened.labels().write((slice(2, 3), slice(10, 60), slice(10, 70)), truth[2:3, 10:60, 10:70])
+    code, out, error = call("train", ws, "--set", "seed=3", "--name", "first", "--json")
+    assert (code, json.loads(out)["state"]) == (0, "finished"), error
+    code, out, error = call("predict", ws, "first", "--region", "0:6,:,:", "--name", "all", "--json")
+    assert (code, json.loads(out)["state"]) == (0, "finished"), error
+    code, out, error = call("evaluate", ws, "all", tmp_path / "truth.tif", "--json")
+    assert code == 0, error
+    assert json.loads(out)["iou_per_class"]["box"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["info", "{stack}/imag.tif"], "imag.tif"),
+        (["demo", "--image", "{stack}/image.tif"], "belong together"),
+        (["demo", "--image", "{stack}/image.tif", "--truth", "{stack}/small.tif"], "shape"),
+        (["train", "{tmp}/nowhere"], "nowhere"),
+        (["new", "{stack}", "--image", "{stack}/image.tif"], "{stack}"),
+        (["train", "{tmp}", "--set", "epochs"], "NAME=VALUE"),
+        (["lab", "{tmp}/no.ipynb"], "no notebook"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(stack, tmp_path, args, message):
+    fill = {"stack": stack, "tmp": tmp_path}
+    code, out, error = call(*(arg.format(**fill) for arg in args))
+    assert code == 2
+    assert out == ""
+    assert len(error.strip().splitlines()) == 1, error
+    assert message.format(**fill) in error
+
+
+def test_unknown_options_and_choices_are_usage_errors():
+    assert call("demo", "--learner", "magic")[0] == 2
+    assert call("nonsense")[0] == 2

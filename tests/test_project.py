@@ -1,0 +1,143 @@
+"""The facade, as a user's cells call it: the whole loop on a tiny volume, and what it says to bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import voxloop as vl
+
+
+@pytest.fixture(scope="module")
+def picture() -> tuple[np.ndarray, np.ndarray]:
+    """Bright textured discs on a darker ground, and their truth (1 ground, 2 disc)."""
+    rng = np.random.default_rng(0)
+    z, y, x = np.mgrid[:6, :96, :96]
+    truth = np.ones((6, 96, 96), np.uint8)
+    for cy, cx, r in ((28, 30, 14), (62, 66, 18), (24, 74, 10)):
+        truth[(y - cy) ** 2 + (x - cx) ** 2 < r**2] = 2
+    volume = np.where(truth == 2, 150, 90) + rng.normal(0, 25, truth.shape)
+    return np.clip(volume, 0, 255).astype(np.uint8), truth
+
+
+@pytest.fixture(scope="module")
+def trained(picture, tmp_path_factory):
+    """A workspace with strokes, a trained run and a prediction; shared, so tests only read it or undo what they do."""
+    volume, truth = picture
+    path = tmp_path_factory.mktemp("project") / "ws"
+    with vl.Workspace.create(path, image=volume, classes=["background", "disc"], spacing=(0.02, 0.01, 0.01)) as ws:
+        lab = ws.labels()
+        lab.paint(axis="z", index=2, points=[(28, 22), (28, 38)], radius=4, value=2)
+        lab.paint(axis="z", index=2, points=[(62, 54), (66, 76)], radius=4, value=2)
+        lab.paint(axis="z", index=2, points=[(48, 4), (48, 30)], radius=4, value=1)
+        lab.paint(axis="z", index=2, points=[(90, 10), (90, 90)], radius=4, value=1)
+        lab.paint(axis="z", index=2, points=[(6, 6), (6, 90)], radius=4, value=1)
+        run = ws.train(vl.ShallowConfig(), wait=True)
+        job = ws.predict(run)
+        yield ws, run, job
+
+
+def test_the_loop(trained, picture):
+    ws, run, job = trained
+    _, truth = picture
+    assert (run.name, run.state) == ("shallow-1", "finished")
+    assert (job.name, job.state) == ("predict-1", "finished")
+    assert list(ws.predictions) == ["predict-1"]
+    prediction = job.result
+    assert prediction.done == 1
+    assert prediction.labels.shape == truth.shape
+    report = ws.evaluate(job, truth, exclude=ws.labels())
+    assert report.iou_per_class["disc"] > 0.7
+    assert ws.evaluate("predict-1", truth).iou_per_class.keys() >= {"background", "disc"}
+
+
+def test_a_prediction_says_where_it_came_from(trained):
+    _, run, job = trained
+    lineage = job.result.lineage
+    assert lineage["run"] == run.name
+    assert lineage["model"] == run.model().spec.hash
+
+
+def test_accepting_is_one_edit_and_never_repaints(trained):
+    ws, _, job = trained
+    lab = ws.labels()
+    before = lab.read()
+    edit = ws.accept(job, above=0.8)
+    after = lab.read()
+    assert edit is not None
+    assert (after[before > 0] == before[before > 0]).all()
+    assert (after > 0).sum() > (before > 0).sum()
+    lab.undo()
+    assert np.array_equal(lab.read(), before)
+
+
+def test_suggestions_are_ordered_and_inside(trained):
+    ws, _, job = trained
+    found = ws.suggest(job, n=4)
+    assert 1 <= len(found) <= 4
+    assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
+    assert all(s.reason for s in found)
+
+
+def test_predicting_a_region_with_a_name(trained):
+    ws, run, _ = trained
+    job = ws.predict(run, region=(slice(2, 4), slice(16, 48), slice(0, 64)), name="corner", probabilities=False)
+    labels = np.asarray(job.result.labels)
+    assert set(np.unique(labels[2:4, 16:48, :64])) <= {1, 2}
+    assert (labels[:2] == 0).all(), "outside the region nothing is claimed"
+    with pytest.raises(vl.VoxloopError, match="corner"):
+        ws.predict(run, name="corner")
+
+
+def test_a_saved_model_gives_the_prediction_again(trained, picture):
+    ws, run, job = trained
+    volume, _ = picture
+    lazy = vl.predict(vl.load_model(run.path / "model"), ws.images.open())
+    assert lazy.dims == ("class", "z", "y", "x")
+    labels = np.asarray(lazy.isel(z=3).argmax("class")) + 1
+    assert (labels == np.asarray(job.result.labels.isel(z=3))).mean() > 0.999
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda ws, _: ws.predict("shalow-1"), "did you mean 'shallow-1'"),
+        (lambda ws, _: ws.predictions["nothing"], "predict-1"),
+        (lambda ws, run: ws.predict(run, image="other"), "unknown image"),
+        (lambda ws, run: ws.predict(run, region=(slice(3, 3),)), "empty"),
+        (lambda ws, _: ws.train(vl.ShallowConfig(level="cells")), "unknown level"),
+        (lambda ws, _: ws.train(vl.ShallowConfig(), name="../x"), "letters"),
+        (lambda ws, _: ws.labels("cells"), "labels"),
+    ],
+)
+def test_bad_input_says_what_works(trained, act, message):
+    ws, run, _ = trained
+    with pytest.raises(vl.VoxloopError, match=message):
+        act(ws, run)
+
+
+def test_training_needs_labels_of_two_classes(picture, tmp_path):
+    with vl.Workspace.create(tmp_path / "ws", image=picture[0], classes=["background", "disc"]) as ws:
+        with pytest.raises(vl.VoxloopError, match="nothing is labelled"):
+            ws.train()
+        ws.labels().paint(axis="z", index=0, points=[(5, 5)], radius=3, value=2)
+        with pytest.raises(vl.VoxloopError, match="only 'disc'"):
+            ws.train()
+        assert list(ws.runs) == []
+
+
+def test_reopening_finds_everything(trained):
+    ws, run, _ = trained
+    again = vl.Workspace.open(ws.path)
+    try:
+        assert again.read_only
+        assert again.writer
+        assert run.name in again.runs
+        assert again.runs[run.name].history.epochs == run.history.epochs
+        assert np.array_equal(again.labels().read(), ws.labels().read())
+        with pytest.raises(vl.VoxloopError, match="read-only|writing"):
+            again.labels().paint(axis="z", index=0, points=[(5, 5)], radius=3, value=2)
+        with pytest.raises(vl.VoxloopError):
+            again.train()
+    finally:
+        again.close()
