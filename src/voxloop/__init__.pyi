@@ -5,5 +5,6 @@ from .errors import VoxloopError as VoxloopError
 from .machine import machine as machine
 from .model import load_model as load_model
 from .project import Workspace as Workspace
+from .runs import Run as Run
 
 __version__: str

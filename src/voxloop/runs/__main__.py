@@ -1,0 +1,9 @@
+"""``python -m voxloop.runs RUN``: run a run folder here and now; what the kernel, a terminal and a cluster start."""
+
+import sys
+
+from voxloop.runs import runner, spare
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    sys.exit(spare.main(arguments[1:]) if arguments[:1] == ["--spare"] else runner.main(arguments))

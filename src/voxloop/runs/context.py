@@ -1,0 +1,88 @@
+"""What a task sees of its run: settings, a place to write, a voice and an ear. Knows no learner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from voxloop.runs.events import EventReader, EventWriter
+from voxloop.runs.history import History, fold
+from voxloop.runs.orders import Order, pending
+
+#: name of the pause order that a signal gives; it has no file
+SIGNALLED = "SIGTERM"
+
+
+class RunContext:
+    """Handed to the task of a run, in the process that runs it.
+
+    Attributes
+    ----------
+    path
+        The run folder; the task writes ``checkpoints/``, ``model/`` and ``samples/`` in it.
+    config
+        ``config.json`` as it is.
+    history
+        What earlier processes of this run had written when this one started.
+    """
+
+    def __init__(
+        self, path: Path, config: dict[str, Any], writer: EventWriter, signalled: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.path = path
+        self.config = config
+        self.history = fold(History(), EventReader(path / "events.jsonl").read())
+        self._writer = writer
+        self._signalled = signalled
+        self._answered = set(self.history.answered)
+        self._read: set[str] = set()
+        self._pause_said = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The validated settings of the learner, as JSON holds them."""
+        return dict(self.config.get("settings", {}))
+
+    @property
+    def workspace(self) -> Path:
+        """The workspace folder that the run belongs to."""
+        return Path(self.path, self.config.get("workspace", "../..")).resolve()
+
+    @property
+    def device(self) -> str:
+        return str(self.config.get("device", "cpu"))
+
+    @property
+    def resuming(self) -> bool:
+        """An earlier process of this run left a checkpoint."""
+        folder = self.path / "checkpoints"
+        return folder.is_dir() and any(entry.name[0] != "." for entry in folder.iterdir())
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        """Append one line to ``events.jsonl``; from any thread. Kinds and fields: ``docs/architecture.md``."""
+        for name in (fields.get("order"), *fields.get("orders", ())):
+            if name:
+                self._answered.add(name)
+        self._writer.emit(kind, **fields)
+
+    def orders(self) -> list[Order]:
+        """Orders given since the last call, oldest first; ask once an optimiser step or tile.
+
+        Answer an update with ``emit("updated", what=..., old=..., new=..., order=order.name)``; stop, cancel and pause
+        by returning ``"stopped"``, ``"cancelled"`` or ``"paused"``. SIGTERM (what a cluster sends before it takes the
+        machine) reads as a pause.
+        """
+        new = self.peek()
+        self._read |= {order.name for order in new}
+        self._pause_said = self._pause_said or any(order.name == SIGNALLED for order in new)
+        return new
+
+    def peek(self) -> list[Order]:
+        """What :meth:`orders` would give, without taking it."""
+        given = [o for o in pending(self.path / "control", self._answered) if o.name not in self._read]
+        return [*given, Order(kind="pause", name=SIGNALLED)] if self._signalled() and not self._pause_said else given
+
+    def unanswered(self) -> list[str]:
+        """Names of orders that no event has named yet; the last event names them all."""
+        return [order.name for order in pending(self.path / "control", self._answered)]

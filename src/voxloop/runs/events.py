@@ -1,0 +1,156 @@
+"""The event log of a run: one line of JSON an event, appended whole, read from where the last look ended.
+
+Knows nothing of what the events mean. Numbers are rounded to what a curve needs; what is not a number becomes null.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+VERSION = 1
+DIGITS = 7
+
+#: bytes read at a time, so that a long log costs little memory
+_CHUNK = 1 << 22
+#: lines kept in memory while the disk is full; beyond that the oldest are dropped
+_KEPT_LINES = 100_000
+#: bytes laid aside at the start, so that the word "disk full" still fits on a full disk
+_RESERVE = 1 << 16
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def encode(kind: str, fields: Mapping[str, Any], now: float) -> bytes:
+    """One event as a line that ends with a newline."""
+    event = {"v": VERSION, "kind": kind, "time": round(now, 3), **{name: plain(v) for name, v in fields.items()}}
+    return json.dumps(event, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def plain(value: Any, digits: int = DIGITS) -> Any:
+    """``value`` as JSON can hold it: floats rounded, NaN and infinity as None, numpy values and paths as plain ones."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): plain(item, digits) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item, digits) for item in value]
+    if hasattr(value, "tolist"):  # numpy scalars and arrays, torch tensors
+        return plain(value.tolist(), digits)
+    return str(value)
+
+
+def decode(line: bytes) -> Event | None:
+    """The event of a line, None where the line is torn or not an event."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("kind"), str) else None
+
+
+class EventWriter:
+    """Append events to a log, each with a single unbuffered write. One writer at a time: the holder of the run's lock.
+
+    A full disk does not end a run here: lines wait in memory and go out, in order, once there is room; the last ones
+    use a reserve that was laid aside at the start.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._reserve = self.path.with_name(".reserve")
+        self._waiting: list[bytes] = []
+        self._torn = self._ends_torn()
+        self._guard = threading.Lock()
+        self._lay_aside()
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        """Append one event; from any thread."""
+        line = encode(kind, fields, time.time())
+        with self._guard:
+            self._waiting.append(line)
+            if not self._drain():
+                del self._waiting[:-_KEPT_LINES]
+
+    def close(self) -> None:
+        """Write what still waits, with the reserve where the disk is full. Raises OSError where even that fails."""
+        with self._guard:
+            if self._fd < 0:
+                return
+            self._reserve.unlink(missing_ok=True)
+            try:
+                if not self._drain() and not self._drain_last():
+                    raise OSError(errno.ENOSPC, "no room for the last events", str(self.path))
+            finally:
+                os.close(self._fd)
+                self._fd = -1
+
+    def _drain(self) -> bool:
+        done = 0
+        try:
+            for line in self._waiting:
+                self._append(line)
+                done += 1
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+        del self._waiting[:done]
+        return not self._waiting
+
+    def _drain_last(self) -> bool:
+        """Where not everything fits, the last word matters most."""
+        self._waiting = self._waiting[-1:]
+        return self._drain()
+
+    def _append(self, line: bytes) -> None:
+        data = b"\n" + line if self._torn else line
+        written = os.write(self._fd, data)
+        self._torn = written < len(data)
+        if self._torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+    def _ends_torn(self) -> bool:
+        size = os.fstat(self._fd).st_size
+        return size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
+
+    def _lay_aside(self) -> None:
+        try:
+            self._reserve.write_bytes(os.urandom(_RESERVE))  # random: a compressing disk gives nothing back for zeros
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+
+
+class EventReader:
+    """Read a log from where the last :meth:`read` ended; a torn last line is simply not there yet."""
+
+    def __init__(self, path: str | Path, offset: int = 0) -> None:
+        self.path = Path(path)
+        self.offset = offset
+
+    def read(self) -> list[Event]:
+        """The events since the last call. Cheap where nothing is new; may be called any number of times."""
+        try:
+            if self.path.stat().st_size <= self.offset:
+                return []
+        except FileNotFoundError:
+            return []
+        events: list[Event] = []
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            rest = b""
+            while chunk := file.read(_CHUNK):
+                *lines, rest = (rest + chunk).split(b"\n")
+                self.offset += sum(len(line) + 1 for line in lines)
+                events += [event for line in lines if line and (event := decode(line)) is not None]
+        return events

@@ -1,0 +1,161 @@
+"""All runs of a workspace: make one, find one, list them. Knows the folder, not what runs do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from voxloop.config import Config
+from voxloop.errors import RunError, unknown
+from voxloop.runs import spare, tasks
+from voxloop.runs.events import plain
+from voxloop.runs.history import epoch_score
+from voxloop.runs.run import Run
+
+VERSION = 1
+_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,99}")
+_OURS = {"v", "name", "task", "result", "workspace", "device", "created", "title", "settings"}
+
+
+class Runs(Mapping[str, Run]):
+    """The runs in a folder by name, newest last."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).resolve()
+        self._opened: dict[str, tuple[float, Run]] = {}
+
+    def create(
+        self,
+        name: str | None,
+        task: str,
+        settings: Config | Mapping[str, Any],
+        *,
+        result: str | None = None,
+        device: str = "cpu",
+        title: str = "",
+        **facts: Any,
+    ) -> Run:
+        """Freeze a run: a new folder with a ``config.json`` that nothing changes afterwards. Starts nothing.
+
+        Parameters
+        ----------
+        name
+            Letters, digits, ``- _ . +``; None takes the next free ``<module of the task>-<n>``.
+        task, result
+            ``"package.module:function"``: called with a :class:`RunContext` in a process of its own, and with the
+            run's path to open what came out (None: ``model/``).
+        settings
+            A config, or a mapping that JSON can hold.
+        **facts
+            What else the task needs, e.g. ``labels={"level/image": sequence}``, ``parent="deep-1"``; stands in
+            ``config.json`` beside the settings.
+
+        Raises
+        ------
+        RunError
+            The name is taken or cannot be a folder's name, or the task may not be called.
+        """
+        if clash := _OURS & facts.keys():
+            raise RunError(f"{sorted(clash)} are set by create itself; choose other names")
+        name = self._check_name(name) if name is not None else self._free_name(_stem(task))
+        config = {
+            "v": VERSION,
+            "name": name,
+            "title": title,
+            "task": tasks.check(task),
+            "result": tasks.check(result) if result else None,
+            "workspace": "../..",
+            "device": device,
+            "created": time.time(),
+            "settings": settings.to_json() if isinstance(settings, Config) else dict(settings),
+            **facts,
+        }
+        return Run(self._write(name, config))
+
+    def __getitem__(self, name: str) -> Run:
+        path = self.folder / name
+        try:
+            changed = (path / "config.json").stat().st_mtime if name == path.name else 0.0
+        except OSError:
+            raise RunError(unknown("run", name, self)) from None
+        known = self._opened.get(name)
+        if known is None or known[0] != changed:
+            self._opened[name] = known = (changed, Run(path))
+        return known[1]
+
+    def __iter__(self) -> Iterator[str]:
+        found = [path for path in self.folder.glob("*/config.json") if path.parent.name[0] != "."]
+        return iter([path.parent.name for path in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.parent.name))])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in list(self)
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row a run, newest last: name, state, task, parent, best (score), epochs, created (seconds since 1970)."""
+        return [_row(run) for run in self.values()]
+
+    @staticmethod
+    def warm(task: str) -> bool:
+        """Have a process ready that has imported ``task``, so that the next launch begins at once.
+
+        False, and nothing is started, where the memory limit is under 6 GB.
+        """
+        return spare.warm(task)
+
+    def _check_name(self, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise RunError(
+                f"name {name!r}: use letters, digits, '-', '_', '.' and '+', beginning with a letter or digit"
+            )
+        if (self.folder / name).exists():
+            raise RunError(
+                f"there is a run {name!r} already; {self._free_name(re.sub(r'-[0-9]+$', '', name))!r} is free"
+            )
+        return name
+
+    def _free_name(self, stem: str) -> str:
+        taken = [int(m[1]) for name in self if (m := re.fullmatch(rf"{re.escape(stem)}-(\d+)", name))]
+        return f"{stem}-{max(taken, default=0) + 1}"
+
+    def _write(self, name: str, config: dict[str, Any]) -> Path:
+        """The folder appears whole or not at all."""
+        path, temporary = self.folder / name, self.folder / f".{name}-{time.time_ns()}.tmp"
+        try:
+            (temporary / "control").mkdir(parents=True)
+            (temporary / "config.json").write_text(json.dumps(plain(config, digits=17), indent=2) + "\n")
+            os.rename(temporary, path)  # noqa: PTH104 - fails where somebody was faster, which replace would not
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise RunError(f"run {name!r} cannot be made in {self.folder}: {error.strerror or error}") from error
+        return path
+
+    def __repr__(self) -> str:
+        return f"<Runs: {', '.join(self) or 'none'}>"
+
+
+def _stem(task: str) -> str:
+    """``voxloop.deep.learner:train`` -> ``deep``."""
+    parts = task.partition(":")[0].split(".")
+    return re.sub(r"\W", "-", parts[-2] if len(parts) > 1 else parts[-1])
+
+
+def _row(run: Run) -> dict[str, Any]:
+    history = run.history
+    return {
+        "name": run.name,
+        "state": run.state,
+        "task": run.config["task"],
+        "parent": run.config.get("parent"),
+        "best": epoch_score(history.best) if history.best else None,
+        "epochs": history.epoch,
+        "created": run.config.get("created"),
+    }

@@ -1,0 +1,123 @@
+"""Processes of their own: start one that outlives the kernel, tell the living from the dead, know the memory limit.
+
+With ``locks.py`` the only file that a port to another system has to touch. Knows nothing of runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+#: children of this process; kept so that asking whether they live also takes their exit status (no zombies)
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+#: what a notebook sets for itself and a process of its own must not inherit
+_KERNEL_ONLY = ("MPLBACKEND", "JPY_PARENT_PID", "JPY_SESSION_NAME", "IPYKERNEL_CELL_NAME")
+
+
+def environment() -> dict[str, str]:
+    """The environment of a process of its own: this one's, without what belongs to the notebook."""
+    kept = {name: value for name, value in os.environ.items() if name not in _KERNEL_ONLY}
+    return {**kept, "PYTHONFAULTHANDLER": "1"}
+
+
+def start(arguments: Sequence[str], output: Path | None, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Start ``python ARGUMENTS`` in a session of its own: interrupting or ending this process does not reach it.
+
+    ``output`` is appended to. The current folder is not importable (``-P``), so no stray ``random.py`` beside a
+    notebook can break it.
+    """
+    with contextlib.ExitStack() as stack:
+        log: Any = stack.enter_context(output.open("ab")) if output else subprocess.DEVNULL
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-u", *arguments],
+            stdin=stdin, stdout=log, stderr=subprocess.STDOUT, env=environment(), start_new_session=True,
+        )  # fmt: skip
+    _children[child.pid] = child
+    return child
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """What tells this process from a later one with the same pid, on this or another host."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return {"pid": pid, "host": socket.gethostname(), "born": psutil.Process(pid).create_time()}
+    return {"pid": pid, "host": socket.gethostname(), "born": 0.0}
+
+
+def lives(known: dict[str, Any]) -> bool:
+    """Whether the process of an :func:`identity` still runs here. A zombie does not; other hosts cannot be asked."""
+    import psutil
+
+    if known.get("host") != socket.gethostname():
+        return False
+    child = _children.get(known["pid"])
+    if child is not None and child.poll() is not None:
+        return False
+    try:
+        process = psutil.Process(known["pid"])
+        same = abs(process.create_time() - known["born"]) < 0.1
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def exit_status(pid: int) -> int | None:
+    """Exit status of a child of this process (negative: the signal that killed it), None where not known."""
+    child = _children.get(pid)
+    return child.poll() if child is not None else None
+
+
+@contextlib.contextmanager
+def politely_asked() -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM and the first Ctrl-C into a question that the caller asks when it suits. Main thread only."""
+    asked: list[int] = []
+    owner = os.getpid()
+
+    def note(number: int, _: object) -> None:
+        if os.getpid() != owner or (asked and number == signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)  # a forked worker, or a second Ctrl-C: as if we were not here
+            os.kill(os.getpid(), number)
+        asked.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def memory_limit() -> int:
+    """Bytes this process and its children may use: the cgroup's limit or the machine's memory, whichever is less."""
+    import psutil
+
+    limits: list[int] = [psutil.virtual_memory().total]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        limits += [limit for path in _cgroup_files(name) if (limit := _number(path)) is not None]
+    return min(limits)
+
+
+def _cgroup_files(name: str) -> Iterator[Path]:
+    """The file of our cgroup and of every one above it; inside a container the root of the mount is our own."""
+    root = Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            folder = root / line.split(":", 2)[2].lstrip("/")
+            yield from (above / name for above in (folder, *folder.parents) if above.is_relative_to(root))
+    yield root / name
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # no such group, or "max"
+        return None

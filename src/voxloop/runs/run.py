@@ -1,0 +1,270 @@
+"""One run as its user holds it: launch, look, control, wait, open what came out. Never computes anything itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxloop.errors import RunError
+from voxloop.locks import Holder, Lock, holder
+from voxloop.runs import orders, process, spare, tasks
+from voxloop.runs.events import Event, EventReader, EventWriter
+from voxloop.runs.history import TERMINAL, History, fold
+from voxloop.runs.queue import device_holder
+from voxloop.runs.runner import discard, read_config
+
+if TYPE_CHECKING:
+    from voxloop.model import Model
+
+STATES = (
+    "created", "queued", "running", "paused", "stopping", "finished", "stopped", "cancelled", "failed", "interrupted",
+)  # fmt: skip
+#: states in which a process is at work or in line
+ALIVE = ("queued", "running", "stopping")
+#: states from which a new process may take a run up
+RESUMABLE = ("created", "paused", "stopped", "failed", "interrupted")
+#: seconds between looks while waiting: quick for short runs, rare for long ones
+_FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
+
+
+class Run:
+    """A run folder: settings that are frozen, a log that grows, and perhaps a process at work on it.
+
+    Holds no process: a run opened in another kernel, or after a restart, shows and controls the same.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).resolve()
+        self.config: dict[str, Any] = read_config(self.path)
+        self._reader = EventReader(self.path / "events.jsonl")
+        self._history = History()
+        self._guard = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    # ------------------------------------------------------------------------------------------------------- look
+
+    @property
+    def history(self) -> History:
+        """Everything the run has said so far; the very same object as long as it says nothing new."""
+        with self._guard:
+            if events := self._reader.read():
+                self._history = fold(self._history, events)
+            return self._history
+
+    @property
+    def state(self) -> str:
+        """created, queued, running, paused, stopping, finished, stopped, cancelled, failed or interrupted.
+
+        ``stopping``: an order to stop, cancel or pause is on its way. ``interrupted``: the process ended without a
+        word (killed, out of memory, machine restarted); :meth:`resume` goes on from the last checkpoint.
+        """
+        alive = self._alive()  # before the log: a process that ends now has written its last word before it lets go
+        history = self.history
+        if not alive:
+            return "interrupted" if history.phase in ("queued", "running") or self._unheard() else history.phase
+        if history.phase in TERMINAL or history.phase == "paused":
+            return "queued" if self._unheard() else history.phase
+        if any(order.kind != "update" for order in orders.pending(self._control, history.answered)):
+            return "stopping"
+        return "running" if history.phase == "running" else "queued"
+
+    @property
+    def progress(self) -> float:
+        """Share of the work done, 0 to 1."""
+        return self.history.progress
+
+    @property
+    def holder(self) -> Holder | None:
+        """The process at work on this run: pid, host, since when."""
+        return holder(self.path / "lock")
+
+    def events(self) -> list[Event]:
+        """Every event so far, read anew."""
+        return EventReader(self.path / "events.jsonl").read()
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The end of what the process printed; where a crash is explained."""
+        try:
+            with (self.path / "stdout.log").open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 400 * lines))
+                return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return ""
+
+    # ---------------------------------------------------------------------------------------------------- control
+
+    def launch(self, queue: bool = True) -> Run:
+        """Start the process of this run; it outlives this one.
+
+        Where another run uses the device it waits in line, or, with ``queue=False``, is refused. Raises RunError where
+        it is running already or has ended for good.
+        """
+        state = self.state
+        if state in ALIVE:
+            raise RunError(
+                f"run {self.name!r} is {state} already: {self.holder or 'its process has just been started'}"
+            )
+        if state not in RESUMABLE:
+            raise RunError(
+                f"run {self.name!r} is {state}; start a new run, with start_from={self.name!r} to go on from it"
+            )
+        tasks.check(self.config["task"])
+        if not queue and (busy := device_holder(self.config.get("device", "cpu"))):
+            raise RunError(f"{self.config['device']} is busy with run {Path(busy.note.get('run', '?')).name!r}")
+        orders.withdraw(self._control, self.history.answered)
+        self._start(queue)
+        return self
+
+    def resume(self, queue: bool = True) -> Run:
+        """Go on from the last checkpoint, in a new process. Raises RunError where there is nothing to go on with."""
+        return self.launch(queue)
+
+    def stop(self) -> None:
+        """End it and keep the model learnt so far. A paused run is taken up for as long as that takes."""
+        if self.state in ("paused", "interrupted", "failed"):
+            self.launch()
+        self._order("stop")
+
+    def cancel(self) -> None:
+        """End it and leave no model."""
+        if self.state in ALIVE:
+            self._order("cancel")
+        elif self.state in ("finished", "cancelled"):
+            raise RunError(f"run {self.name!r} is {self.state} already; run.delete() removes it")
+        else:
+            self._cancel_idle()
+
+    def pause(self) -> None:
+        """Write a checkpoint and end the process: memory and device are free, :meth:`resume` goes on exactly there."""
+        self._order("pause")
+
+    def update(self, **values: Any) -> None:
+        """Change settings while it runs, e.g. ``learning_rate=1e-4``; answered by an ``updated`` event."""
+        self._order("update", values)
+
+    def delete(self) -> None:
+        """Remove the folder and everything in it. Raises RunError while a process is at work on it."""
+        if self._alive():
+            raise RunError(f"run {self.name!r} is {self.state}; cancel it before it is deleted")
+        gone = self.path.with_name(f".deleted-{self.name}-{time.time_ns()}")
+        self.path.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    # ------------------------------------------------------------------------------------------------------- wait
+
+    def wait(self, timeout: float | None = None) -> str:
+        """Block until no process is at work on it any more; the state then (so ask: it may be ``failed``).
+
+        Interrupting ends the waiting, not the run. Raises TimeoutError after ``timeout`` seconds.
+        """
+        for pause in self._looks(timeout):
+            time.sleep(pause)
+        return self.state
+
+    async def finished(self, timeout: float | None = None) -> str:
+        """:meth:`wait` for notebooks: ``await run.finished()`` leaves the kernel free meanwhile."""
+        for pause in self._looks(timeout):
+            await asyncio.sleep(pause)
+        return self.state
+
+    def _looks(self, timeout: float | None) -> Iterator[float]:
+        end = None if timeout is None else time.monotonic() + timeout
+        pause = _FIRST_LOOK
+        if self.state == "created":
+            raise RunError(f"run {self.name!r} has not been started; run.launch() starts it")
+        while self.state in ALIVE:
+            if end is not None and time.monotonic() > end:
+                raise TimeoutError(f"run {self.name!r} is still {self.state} after {timeout:g} s; it goes on")
+            yield pause
+            pause = min(_LAST_LOOK, 1.3 * pause)
+
+    # ---------------------------------------------------------------------------------------------- what came out
+
+    @property
+    def result(self) -> Any:
+        """What the run made, opened by the function that its config names; the model where it names none."""
+        return tasks.load(self.config["result"])(self.path) if self.config.get("result") else self.model()
+
+    def model(self) -> Model:
+        """The trained model. Raises RunError where there is none (yet)."""
+        from voxloop.model import load_model
+
+        folder = self.path / "model"
+        if not folder.is_dir():
+            raise RunError(f"run {self.name!r} has no model{_why(self.state, self.history)}")
+        return load_model(folder)
+
+    # ---------------------------------------------------------------------------------------------------- helpers
+
+    @property
+    def _control(self) -> Path:
+        return self.path / "control"
+
+    def _alive(self) -> bool:
+        return self.holder is not None or process.lives(self._launched())
+
+    def _launched(self) -> dict[str, Any]:
+        """The process that was started last, and how long the log was then."""
+        try:
+            return dict(json.loads((self.path / "launch.json").read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def _unheard(self) -> bool:
+        """A process was started that has not said a word yet."""
+        with self._guard:
+            return self._reader.offset <= int(self._launched().get("offset", -1))
+
+    def _start(self, queue: bool) -> None:
+        offset = self._reader.offset
+        pid = spare.take(self.config["task"], self.path, queue)
+        if pid is None:
+            arguments = ["-m", "voxloop.runs", str(self.path), *([] if queue else ["--no-queue"])]
+            pid = process.start(arguments, self.path / "stdout.log").pid
+        temporary = self.path / f".launch-{pid}.tmp"
+        temporary.write_text(json.dumps({**process.identity(pid), "offset": offset}))
+        temporary.replace(self.path / "launch.json")
+
+    def _order(self, kind: orders.OrderKind, values: dict[str, Any] | None = None) -> None:
+        if self.state not in ALIVE:
+            raise RunError(f"run {self.name!r} is {self.state}, so it cannot {kind}; {_instead(self.state)}")
+        orders.give(self._control, kind, values)
+
+    def _cancel_idle(self) -> None:
+        """Nobody is at work on it: say the last word in its stead, under its lock."""
+        with Lock(self.path / "lock") as lock:
+            if not lock.acquire():
+                raise RunError(f"run {self.name!r} was taken up by {self.holder} just now; cancel it again")
+            discard(self.path, self.config)
+            writer = EventWriter(self.path / "events.jsonl")
+            writer.emit("cancelled")
+            writer.close()
+
+    def __repr__(self) -> str:
+        history, state = self.history, self.state
+        share = f" {history.progress:.0%}" if state in ALIVE or state == "paused" else ""
+        return f"<Run {self.name!r}: {state}{share}>"
+
+
+def _instead(state: str) -> str:
+    if state == "created":
+        return "run.launch() starts it"
+    return "run.resume() goes on" if state in RESUMABLE else "a new run with start_from= goes on from it"
+
+
+def _why(state: str, history: History) -> str:
+    if state == "failed":
+        return f": it failed ({history.error})"
+    if state in ALIVE:
+        return f" yet: it is {state}"
+    return f": it is {state}" + ("; run.resume() goes on" if state in RESUMABLE else "")

@@ -1,0 +1,179 @@
+"""The process of a run, from taking its lock to its last event. Loads the task by name; knows no learner.
+
+Order of things: lock the run, wait in the device's line, say ``started``, call the task, say how it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from voxloop.errors import RunError, unknown
+from voxloop.locks import Lock, holder
+from voxloop.runs import tasks
+from voxloop.runs.context import RunContext
+from voxloop.runs.events import EventWriter
+from voxloop.runs.failures import describe
+from voxloop.runs.process import politely_asked
+from voxloop.runs.queue import Turn
+
+OUTCOMES = ("finished", "stopped", "cancelled", "paused")
+_VERSIONS = ("voxloop", "numpy", "torch", "scikit-learn", "zarr", "dask")
+#: seconds between looks at the line: short at first, since most runs never wait
+_FIRST_LOOK, _LAST_LOOK = 0.05, 1.0
+
+
+def run(path: str | Path, queue: bool = True) -> str:
+    """Run the run in ``path`` to its end, in this process; its last word.
+
+    Raises
+    ------
+    RunError
+        ``path`` is no run folder, or another process is running it. Nothing is written then.
+    """
+    path = Path(path).resolve()
+    config = read_config(path)
+    lock = Lock(path / "lock")
+    if not lock.acquire():
+        raise RunError(f"run {config['name']!r} is already running: {holder(lock.path) or 'another process'} holds it")
+    try:
+        with politely_asked() as asked:
+            writer = EventWriter(path / "events.jsonl")
+            try:
+                return _run_locked(RunContext(path, config, writer, asked), queue)
+            finally:
+                writer.close()
+    finally:
+        lock.release()
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """``config.json`` of a run folder. Raises RunError where it is missing or damaged."""
+    try:
+        config = dict(json.loads((path / "config.json").read_text()))
+        if not {"name", "task"} <= config.keys():
+            raise ValueError("it has no name or no task")
+    except FileNotFoundError:
+        raise RunError(f"{path} is not a run folder: it has no config.json") from None
+    except ValueError as error:
+        raise RunError(f"{path / 'config.json'} is damaged: {error}") from error
+    return config
+
+
+def _run_locked(context: RunContext, queue: bool) -> str:
+    try:
+        turn = Turn(context.device, str(context.path))
+        try:
+            outcome = _wait_for_turn(context, turn, queue) or _call_task(context)
+        finally:
+            turn.leave()
+        if outcome == "cancelled":
+            _discard(context)
+        context.emit(outcome, orders=context.unanswered())
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        message, hint = describe(error)
+        context.emit("failed", error=message, hint=hint, orders=context.unanswered())
+        outcome = "failed"
+    return outcome
+
+
+def _wait_for_turn(context: RunContext, turn: Turn, queue: bool) -> str | None:
+    """None once it is our turn; the outcome where the run was ended or paused while it waited."""
+    place, said, pause = turn.place(), None, _FIRST_LOOK
+    if place and not queue:
+        raise RunError(f"{context.device} is busy with another run, and this one was told not to wait")
+    while place:
+        if place != said:
+            context.emit("queued", place=place, device=context.device, host=socket.gethostname(), pid=os.getpid())
+            said = place
+        if outcome := _ended_waiting(context):
+            return outcome
+        time.sleep(pause)
+        pause = min(_LAST_LOOK, 1.5 * pause)
+        place = turn.place()
+    return None
+
+
+def _ended_waiting(context: RunContext) -> str | None:
+    kinds = {order.kind for order in context.peek()}
+    if "cancel" in kinds:
+        return "cancelled"
+    if "pause" in kinds:
+        return "paused"
+    # a run that never started has nothing to keep; one that was resumed waits for its turn, then keeps its model
+    return "cancelled" if "stop" in kinds and not context.resuming else None
+
+
+def _call_task(context: RunContext) -> str:
+    context.emit("started", **_circumstances(context))
+    task: Callable[[RunContext], str] = tasks.load(context.config["task"])
+    outcome = task(context)
+    if outcome not in OUTCOMES:
+        raise RunError(f"{context.config['task']} ended with {unknown('word', outcome, OUTCOMES)}")
+    return outcome
+
+
+def _circumstances(context: RunContext) -> dict[str, Any]:
+    threads = os.environ.get("OMP_NUM_THREADS")
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "device": context.device,
+        "seed": context.settings.get("seed"),
+        "threads": int(threads) if threads and threads.isdecimal() else _cores(),
+        "versions": {"python": platform.python_version(), **_installed()},
+        "resuming": context.resuming,
+    }
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _installed() -> dict[str, str]:
+    found = {}
+    for name in _VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def discard(path: Path, config: dict[str, Any]) -> None:
+    """Leave no model: what a cancelled run has made goes, its log and its settings stay.
+
+    ``config["discard"]`` (a dotted name) is called with the run's path for what lies outside of the run's folder.
+    """
+    for name in ("model", "checkpoints", "samples"):
+        shutil.rmtree(path / name, ignore_errors=True)
+    if config.get("discard"):
+        tasks.load(config["discard"])(path)
+
+
+def _discard(context: RunContext) -> None:
+    discard(context.path, context.config)
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m voxloop.runs RUN [--no-queue]``: 0 when the run ended as it was meant to, 1 failed, 2 refused."""
+    paths = [argument for argument in arguments if argument != "--no-queue"]
+    if len(paths) != 1 or paths[0].startswith("-"):
+        sys.stderr.write("usage: python -m voxloop.runs RUN [--no-queue]\n")
+        return 2
+    try:
+        return 1 if run(paths[0], queue="--no-queue" not in arguments) == "failed" else 0
+    except RunError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
