@@ -6,5 +6,9 @@ from .machine import machine as machine
 from .model import load_model as load_model
 from .project import Workspace as Workspace
 from .runs import Run as Run
+from .volumes import open_volume as open_volume
+from .volumes import samples as samples
+from .volumes import save_volume as save_volume
+from .volumes import scales as scales
 
 __version__: str

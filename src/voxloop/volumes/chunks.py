@@ -1,0 +1,63 @@
+"""How large a lazy block is: whole planes where they fit, multiples of the file's own chunks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, prod
+
+from voxloop.errors import VolumeError
+
+#: bytes of a block: enough that the graph stays small, little enough that one plane on screen does not read much
+TARGET = 16 * 2**20
+LIMIT = 64 * 2**20
+
+
+def chunk_plan(
+    shape: Sequence[int],
+    axes: str,
+    itemsize: int,
+    *,
+    own: Sequence[int] | None = None,
+    chunks: str | int | Sequence[int] = "auto",
+) -> tuple[int, ...]:
+    """Block shape for an array whose axes are the letters ``axes``.
+
+    ``own`` is the chunk of the file, of which blocks are multiples. ``chunks`` is ``"auto"`` or voxels along z, y, x.
+    Raises VolumeError for chunks that are no numbers.
+    """
+    if isinstance(chunks, str):
+        if chunks != "auto":
+            raise VolumeError(f"chunks {chunks!r} is neither 'auto' nor voxels along z, y, x")
+        return _auto(tuple(shape), axes, itemsize, own)
+    sizes = [chunks] * 3 if isinstance(chunks, int) else list(chunks)
+    if len(sizes) != 3 or not all(isinstance(n, int) and (n > 0 or n == -1) for n in sizes):
+        raise VolumeError(f"chunks {chunks!r} must be three whole numbers (z, y, x), -1 for a whole axis")
+    wanted = dict(zip("zyx", sizes, strict=True))
+    if "z" not in axes and "t" in axes:
+        wanted["t"] = wanted["z"]
+    full = {axis: n for axis, n in zip(axes, shape, strict=True)}
+    return tuple(
+        n if axis == "s" else min(n, n if wanted.get(axis, 1) == -1 else wanted.get(axis, 1))
+        for axis, n in full.items()
+    )
+
+
+def _auto(shape: tuple[int, ...], axes: str, itemsize: int, own: Sequence[int] | None) -> tuple[int, ...]:
+    """Grow the file's chunk (a voxel where it has none) first in the plane, then along z, up to the target."""
+    block = {a: min(c, n) for a, c, n in zip(axes, own or [1] * len(shape), shape, strict=True)}
+    full = dict(zip(axes, shape, strict=True))
+    if "s" in block:
+        block["s"] = full["s"]
+    for axis, limit in (("x", LIMIT // 2), ("y", LIMIT // 2), ("z", TARGET), ("t", TARGET)):
+        if axis in block:
+            room = max(1, limit // (prod(block.values()) * itemsize))
+            block[axis] = min(full[axis], block[axis] * room)
+    return tuple(_even(block[a], n, c) for a, n, c in zip(axes, shape, own or [1] * len(shape), strict=True))
+
+
+def _even(size: int, full: int, unit: int) -> int:
+    """Equal parts rather than a sliver at the end, still a multiple of ``unit``."""
+    if size >= full:
+        return full
+    parts = ceil(full / size)
+    return min(size, ceil(ceil(full / parts) / unit) * unit)

@@ -1,0 +1,49 @@
+"""The formats there are and the one that reads a source; plugins come first. Opens nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import entry_points
+
+from voxloop.errors import VolumeError
+from voxloop.volumes.formats import hdf5, mrc, nifti, numpy_file, ome_zarr, pictures, plain_zarr, tiff, video
+from voxloop.volumes.formats.contract import Format, Source
+
+GROUP = "voxloop.formats"
+
+#: asked in this order: a folder may be several things, and a multiscale store is also a plain one
+BUILT_IN: tuple[Format, ...] = (
+    ome_zarr.FORMAT,
+    plain_zarr.FORMAT,
+    tiff.FORMAT,
+    hdf5.FORMAT,
+    mrc.FORMAT,
+    numpy_file.FORMAT,
+    nifti.FORMAT,
+    video.FORMAT,
+    pictures.FORMAT,
+)
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """Formats of plugins, then ours."""
+    return (*_plugins(), *BUILT_IN)
+
+
+def _plugins() -> Iterator[Format]:
+    for point in entry_points(group=GROUP):
+        found = point.load()
+        if not isinstance(found, Format):
+            raise VolumeError(f"plugin {point.name!r} in {GROUP} is a {type(found).__name__}, not a Format")
+        yield found
+
+
+def format_of(source: Source) -> Format:
+    """The first format that accepts ``source``. Raises VolumeError naming what can be read."""
+    for candidate in formats():
+        if candidate.accepts(source):
+            return candidate
+    known = ", ".join(f"{each.name} ({' '.join(each.suffixes)})" for each in formats())
+    raise VolumeError(f"{source.text} is of no kind that can be opened; there are {known}")

@@ -1,0 +1,264 @@
+"""Coarser resolutions of a volume: the source's own, else in-plane halvings by mean, lazy, cached where a folder is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from voxloop.errors import VolumeError
+from voxloop.geometry import Shape, Spacing
+from voxloop.volumes.chunks import chunk_plan
+from voxloop.volumes.volume import make_volume, origin_of, shape_zyx, spacing_of
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+#: a plane that fits here needs no coarser one
+SMALLEST = 512
+Factors = tuple[int, int, int]
+
+
+def scales(volume: DataArray, *, cache: str | Path | None = None, smallest: int = SMALLEST) -> list[DataArray]:
+    """Resolutions of ``volume``, finest first; the first is ``volume`` itself. Computes nothing.
+
+    A multiscale source gives its own; any other is halved in the plane by mean until a plane fits ``smallest`` pixels.
+    Physical coordinates agree: the centre of a coarse voxel lies amid the fine ones it stands for.
+
+    Parameters
+    ----------
+    cache
+        Folder in which computed blocks are kept (made when needed, may be deleted at any time). None: computed anew.
+    smallest
+        Longest side of the coarsest plane, in pixels.
+    """
+    own = _own_scales(volume)
+    if own is not None:
+        return own
+    found = [volume]
+    while max(shape_zyx(found[-1])[1:]) > smallest:
+        found.append(_halved(found[-1], len(found), cache, volume))
+    return found
+
+
+def _own_scales(volume: DataArray) -> list[DataArray] | None:
+    """The source's other resolutions; None where it has none or where ``volume`` is no longer all of it."""
+    count, arguments = volume.attrs.get("scale_count", 1), volume.attrs.get("open_arguments")
+    if count < 2 or not arguments or arguments.get("scale", 0):
+        return None
+    from voxloop.volumes.opening import open_volume
+
+    first = open_volume(**arguments)
+    if first.shape != volume.shape or origin_of(first) != origin_of(volume):
+        return None
+    finest = spacing_of(volume)
+    own = [volume]
+    for scale in range(1, count):
+        coarse = open_volume(**{**arguments, "scale": scale})
+        if "spacing" in arguments:  # the argument speaks of the finest voxels
+            coarse = _respaced(coarse, volume, finest)
+        own.append(coarse)
+    return own
+
+
+def _respaced(coarse: DataArray, volume: DataArray, finest: Spacing) -> DataArray:
+    sizes = zip(finest, shape_zyx(volume), shape_zyx(coarse), strict=True)
+    z, y, x = (step * round(full / part) for step, full, part in sizes)
+    spacing = (z, y, x)
+    start = origin_of(volume)
+    z, y, x = (o + (s - f) / 2 for o, s, f in zip(start, spacing, finest, strict=True))
+    return _like(coarse, coarse.data, spacing, (z, y, x))
+
+
+def _halved(volume: DataArray, level: int, cache: str | Path | None, finest: DataArray) -> DataArray:
+    import dask.array as da
+
+    array: Any = Halved(volume.data)
+    plan = chunk_plan(array.shape, "czyx"[-array.ndim :], array.dtype.itemsize, own=_tile(array.shape))
+    if cache is not None:
+        array = CachedBlocks(array, Path(cache) / f"{level}.zarr", _tile(array.shape), _fingerprint(finest, level))
+    lazy = da.from_array(array, chunks=plan, name=False, meta=np.empty((0,) * array.ndim, array.dtype))
+    z, y, x = spacing_of(volume)
+    sz, sy, sx = origin_of(volume)
+    return _like(volume, lazy, (z, 2 * y, 2 * x), (sz, sy + y / 2, sx + x / 2))
+
+
+def _like(volume: DataArray, data: Any, spacing: Spacing, origin: Spacing) -> DataArray:
+    return make_volume(
+        data,
+        spacing_um=spacing,
+        origin_um=origin,
+        name=str(volume.name),
+        source=volume.attrs.get("source", "array"),
+        channel_names=volume.attrs.get("channel_names"),
+        z_kind=volume.attrs.get("z_kind", "space"),
+        spacing_from=volume.attrs.get("spacing_from", "assumed"),
+    )
+
+
+def _tile(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Blocks of a cache: one plane deep, since planes are what is looked at."""
+    return (*(1 for _ in shape[:-2]), *(min(512, n) for n in shape[-2:]))
+
+
+def _fingerprint(volume: DataArray, level: int) -> dict[str, Any]:
+    """What a cached scale was made from; a file's time of change tells a new version of it."""
+    arguments = volume.attrs.get("open_arguments") or {}
+    source = arguments.get("source")
+    path = Path(source) if isinstance(source, str) and "://" not in source else None
+    changed = path.stat().st_mtime_ns if path is not None and path.exists() else None
+    return {"shape": list(volume.shape), "dtype": str(volume.dtype), "level": level, "from": source, "changed": changed}
+
+
+class Halved:
+    """An array half as wide and high, each pixel the mean of up to four; computed for what is sliced."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.dtype = array.dtype
+        self.ndim = array.ndim
+        self.shape = (*array.shape[:-2], *((n + 1) // 2 for n in array.shape[-2:]))
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        *stack, rows, columns = (part.indices(n) for part, n in zip(key, self.shape, strict=True))
+        plane = [
+            slice(2 * start, min(2 * stop, n))
+            for (start, stop, _), n in zip((rows, columns), self._array.shape[-2:], strict=True)
+        ]
+        part = self._array[(*(slice(start, stop) for start, stop, _ in stack), *plane)]
+        block = part.compute(scheduler="synchronous") if hasattr(part, "compute") else np.asarray(part)
+        return downsample(block, (1,) * (self.ndim - 2) + (2, 2), "mean")
+
+
+class CachedBlocks:
+    """An array whose blocks are computed once and then read from a zarr folder; a block is whole or not there."""
+
+    def __init__(self, array: Any, path: Path, chunks: tuple[int, ...], fingerprint: dict[str, Any]) -> None:
+        self._array, self._path, self._chunks, self._fingerprint = array, path, chunks, fingerprint
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+        self._store: Any = None
+
+    def _opened(self) -> Any:
+        import zarr
+
+        if self._store is None:
+            try:
+                store: Any = zarr.open_array(self._path, mode="r+")
+                stale = store.attrs.get("made_from") != self._fingerprint or store.chunks != self._chunks
+            except (FileNotFoundError, ValueError, KeyError):
+                stale = True
+            if stale:
+                store = zarr.create_array(
+                    self._path,
+                    shape=self.shape,
+                    chunks=self._chunks,
+                    dtype=self.dtype,
+                    overwrite=True,
+                    attributes={"made_from": self._fingerprint},
+                    config={"write_empty_chunks": True},  # so that a missing file means: not computed
+                )
+            self._store = zarr.open_array(self._path, mode="r+", config={"write_empty_chunks": True})
+        return self._store
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        store = self._opened()
+        bounds = [part.indices(n)[:2] for part, n in zip(key, self.shape, strict=True)]
+        grid = [range(start // c, -(-stop // c)) for (start, stop), c in zip(bounds, self._chunks, strict=True)]
+        for index in product(*grid):
+            if not (self._path / "c" / "/".join(map(str, index))).exists():
+                box = tuple(
+                    slice(i * c, min((i + 1) * c, n)) for i, c, n in zip(index, self._chunks, self.shape, strict=True)
+                )
+                store[box] = self._array[box]
+        return np.asarray(store[tuple(slice(*bound) for bound in bounds)])
+
+
+def downsample(block: np.ndarray, factors: tuple[int, ...], how: Literal["mean", "mode"]) -> np.ndarray:
+    """A block coarser by whole factors; the last voxels of an axis may stand for fewer. Same dtype.
+
+    ``"mean"`` for pictures (integers rounded), ``"mode"`` for labels: the most frequent value, the smallest on a tie.
+    """
+    if how not in ("mean", "mode"):
+        raise VolumeError(f"downsampling {how!r} is neither 'mean' nor 'mode'")
+    if all(factor == 1 for factor in factors):
+        return block
+    return _mean(block, factors) if how == "mean" else _mode(block, factors)
+
+
+def _mean(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
+    """Sums over cells by strided addition: exact for integers, without a copy in float64 of the whole."""
+    integer = block.dtype.kind in "bui"
+    wide: Any = np.float64 if not integer else np.int64 if block.dtype.itemsize > 2 else np.int32
+    shape = tuple(-(-n // f) for n, f in zip(block.shape, factors, strict=True))
+    total = np.zeros(shape, wide)
+    count = np.zeros(shape, np.int32)
+    for offset in product(*(range(f) for f in factors)):
+        part = block[tuple(slice(o, None, f) for o, f in zip(offset, factors, strict=True))]
+        where = tuple(slice(0, n) for n in part.shape)
+        total[where] += part
+        count[where] += 1
+    if integer:
+        return ((2 * total + count) // (2 * count)).astype(block.dtype)
+    return (total / count).astype(block.dtype)
+
+
+def _mode(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
+    """The most frequent value of each cell, voxels beyond the edge not counted."""
+    offsets = list(product(*(range(f) for f in factors)))
+    shape = tuple(-(-n // f) for n, f in zip(block.shape, factors, strict=True))
+    cells = np.zeros((len(offsets), *shape), block.dtype)
+    there = np.zeros((len(offsets), *shape), bool)
+    for i, offset in enumerate(offsets):
+        part = block[tuple(slice(o, None, f) for o, f in zip(offset, factors, strict=True))]
+        where = (i, *(slice(0, n) for n in part.shape))
+        cells[where], there[where] = part, True
+    best, votes = cells[0].copy(), np.zeros(shape, np.int32)
+    for candidate, present in zip(cells, there, strict=True):
+        count = ((cells == candidate) & there).sum(axis=0, dtype=np.int32)
+        better = present & ((count > votes) | ((count == votes) & (candidate < best)))
+        best[better], votes[better] = candidate[better], count[better]
+    return best
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One resolution of a pyramid: voxels, voxel size, centre of voxel 0, and the step from the next finer one."""
+
+    shape: Shape
+    spacing_um: Spacing
+    origin_um: Spacing
+    factors: Factors
+
+
+def plan_scales(
+    shape: Shape,
+    spacing_um: Spacing,
+    *,
+    origin_um: Spacing = (0.0, 0.0, 0.0),
+    frames: bool = False,
+    smallest: int = 256,
+) -> list[Scale]:
+    """Resolutions to write for a volume, finest first, until it fits a cube of ``smallest`` voxels.
+
+    Each step halves the axes whose voxels are at most 1.5 times the smallest, so anisotropic volumes become isotropic
+    first and stay so; frames are never mixed.
+    """
+    found = [Scale(shape, spacing_um, origin_um, (1, 1, 1))]
+    while True:
+        last = found[-1]
+        free = [n > 1 and not (frames and axis == 0) for axis, n in enumerate(last.shape)]
+        if not any(n > smallest and f for n, f in zip(last.shape, free, strict=True)):
+            return found
+        finest = min(s for s, f in zip(last.spacing_um, free, strict=True) if f)
+        z, y, x = (2 if f and s <= 1.5 * finest else 1 for s, f in zip(last.spacing_um, free, strict=True))
+        found.append(_coarser(last, (z, y, x)))
+
+
+def _coarser(last: Scale, factors: Factors) -> Scale:
+    z, y, x = (-(-n // f) for n, f in zip(last.shape, factors, strict=True))
+    sz, sy, sx = (s * f for s, f in zip(last.spacing_um, factors, strict=True))
+    oz, oy, ox = (o + s * (f - 1) / 2 for o, s, f in zip(last.origin_um, last.spacing_um, factors, strict=True))
+    return Scale((z, y, x), (sz, sy, sx), (oz, oy, ox), factors)

@@ -1,0 +1,221 @@
+"""``save_volume``: multiscale OME-Zarr 0.5 and TIFF, written block by block. Memory does not grow with the volume."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from voxloop.errors import VolumeError
+from voxloop.geometry import Region, blocks, full_region
+from voxloop.volumes.pyramid import Scale, downsample, plan_scales
+from voxloop.volumes.volume import as_volume, origin_of, read_block, shape_zyx, spacing_of
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+Kind = Literal["image", "labels"]
+CHUNK = (16, 256, 256)
+#: classic TIFF has 32-bit offsets; tifffile's own margin for metadata is 32 MB
+BIG = 2**32 - 2**25
+
+
+def save_volume(
+    array: Any,
+    path: str | Path,
+    *,
+    kind: Kind | None = None,
+    spacing: float | Sequence[float] | None = None,
+    overwrite: bool = False,
+    chunks: Sequence[int] | None = None,
+) -> Path:
+    """Write a volume as multiscale OME-Zarr 0.5 (``.zarr``) or as TIFF (``.tif``), block by block.
+
+    Parameters
+    ----------
+    array
+        A volume, or any array that :func:`open_volume` takes.
+    path
+        The suffix decides: ``.zarr``; ``.ome.tif`` for OME-TIFF, ``.tif`` for ImageJ (BigTIFF beyond 4 GB, or where ImageJ
+        knows no such dtype).
+    kind
+        ``"labels"`` makes coarser scales by the most frequent value and writes label metadata, ``"image"`` by mean.
+        None: labels where the array's ``attrs["kind"]`` says so, else image.
+    spacing
+        Voxel size in micrometres where the array does not know it.
+    overwrite
+        Replace what is there; otherwise that is an error.
+    chunks
+        Chunk of the zarr arrays, voxels along z, y, x.
+
+    Returns
+    -------
+    Path
+        Where it was written. What was there before is replaced only once the new one is whole.
+    """
+    target = Path(path).expanduser()
+    if target.exists() and not overwrite:
+        raise VolumeError(f"{target} exists; choose another name or say overwrite=True")
+    volume = as_volume(array, spacing=spacing)
+    kind = kind or ("labels" if volume.attrs.get("kind") == "labels" else "image")
+    if kind not in ("image", "labels"):
+        raise VolumeError(f"kind {kind!r} is neither 'image' nor 'labels'")
+    if kind == "labels" and volume.dtype.kind not in "bui":
+        raise VolumeError(f"labels are whole numbers, not {volume.dtype}; convert them or save with kind='image'")
+    name = target.name.lower()
+    if not name.endswith((".zarr", ".tif", ".tiff")):
+        raise VolumeError(f"{target} must end in .zarr, .ome.tif or .tif")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial" + (".ome.tif" if ".ome.tif" in name else target.suffix))
+    _remove(partial)
+    try:
+        if name.endswith(".zarr"):
+            _write_zarr(volume, partial, kind, tuple(chunks) if chunks else None)
+        else:
+            _write_tiff(volume, partial, ome=".ome.tif" in name)
+        _remove(target)
+        partial.rename(target)
+    except BaseException:
+        _remove(partial)
+        raise
+    return target
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write_zarr(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ...] | None) -> None:
+    import zarr
+
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    frames = volume.attrs.get("z_kind") == "frame"
+    plan = plan_scales(shape_zyx(volume), spacing_of(volume), origin_um=origin_of(volume), frames=frames)
+    lead = volume.shape[:-3]
+    finer: Any = None
+    for level, scale in enumerate(plan):
+        block = chunks or _chunk(scale, frames)
+        array = group.create_array(
+            str(level),
+            shape=(*lead, *scale.shape),
+            chunks=(*(1 for _ in lead), *(min(c, n) for c, n in zip(block, scale.shape, strict=True))),
+            dtype=volume.dtype,
+            fill_value=0,
+            dimension_names=[str(dim) for dim in volume.dims],
+        )
+        copy_scale(volume if finer is None else finer, array, scale, "mode" if kind == "labels" else "mean")
+        finer = array
+    write_multiscale(group, plan, dims=[str(dim) for dim in volume.dims], name=str(volume.name), kind=kind)
+    names = volume.attrs.get("channel_names")
+    if lead and names:
+        group.attrs["ome"] = {**group.attrs["ome"], "omero": {"channels": _channels(volume, names)}}
+    group.attrs["voxloop"] = {"z_kind": volume.attrs.get("z_kind", "space"), "kind": kind}
+
+
+def _chunk(scale: Scale, frames: bool) -> tuple[int, int, int]:
+    return (1 if frames or scale.shape[0] == 1 else CHUNK[0], *CHUNK[1:])
+
+
+def copy_scale(finer: Any, coarse: Any, scale: Scale, how: Literal["mean", "mode"]) -> None:
+    """Fill one resolution, block by block, from the volume or from the zarr array of the next finer one."""
+    channels = coarse.shape[0] if coarse.ndim == 4 else 1
+    for box in blocks(full_region(scale.shape), coarse.chunks[-3:]):
+        fine: Region = tuple(  # type: ignore[assignment]
+            slice(part.start * f, min(part.stop * f, n))
+            for part, f, n in zip(box, scale.factors, finer.shape[-3:], strict=True)
+        )
+        for channel in range(channels):
+            block = _read(finer, fine, channel)
+            coarse[(*((channel,) if coarse.ndim == 4 else ()), *box)] = downsample(block, scale.factors, how)
+
+
+def _read(finer: Any, box: Region, channel: int) -> np.ndarray:
+    if not hasattr(finer, "dims"):
+        return np.asarray(finer[(*((channel,) if finer.ndim == 4 else ()), *box)])
+    return read_block(finer.isel(c=channel) if "c" in finer.dims else finer, box)[0]
+
+
+def write_multiscale(group: Any, plan: Sequence[Scale], *, dims: Sequence[str], name: str, kind: Kind) -> None:
+    """Write and validate the OME-NGFF 0.5 metadata of the arrays ``0``, ``1``, ... of ``group``."""
+    from ome_zarr.format import FormatV05
+    from ome_zarr.writer import write_label_metadata, write_multiscales_metadata  # noqa: F401
+    from ome_zarr_models.v05 import Image
+
+    ones, zeros = [1.0] * (len(dims) - 3), [0.0] * (len(dims) - 3)
+    datasets = [
+        {
+            "path": str(level),
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [*ones, *scale.spacing_um]},
+                {"type": "translation", "translation": [*zeros, *scale.origin_um]},
+            ],
+        }
+        for level, scale in enumerate(plan)
+    ]
+    axes = [
+        {"name": dim, "type": "channel"} if dim == "c" else {"name": dim, "type": "space", "unit": "micrometer"}
+        for dim in dims
+    ]
+    write_multiscales_metadata(group, datasets, fmt=FormatV05(), axes=axes, name=name)
+    Image.from_zarr(group)
+    if kind == "labels":
+        group.attrs["ome"] = {**group.attrs["ome"], "image-label": {}}
+
+
+def _channels(volume: DataArray, names: Sequence[str]) -> list[dict[str, Any]]:
+    top = np.iinfo(volume.dtype).max if volume.dtype.kind in "ui" else 1.0
+    colours = ("FFFFFF",) if len(names) == 1 else ("FF0000", "00FF00", "0000FF", "00FFFF", "FF00FF", "FFFF00")
+    return [
+        {
+            "label": str(name),
+            "color": colours[i % len(colours)],
+            "window": {"min": 0, "max": float(top), "start": 0, "end": float(top)},
+        }
+        for i, name in enumerate(names)
+    ]
+
+
+def _write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:
+    import tifffile
+
+    z, y, x = spacing_of(volume)
+    channels = volume.shape[0] if volume.ndim == 4 else None
+    imagej = not ome and volume.dtype in (np.uint8, np.uint16, np.float32) and volume.nbytes < BIG
+    metadata: dict[str, Any] = {"axes": "ZYX" if channels is None else "CZYX" if ome else "ZCYX"}
+    if ome:
+        metadata |= {f"PhysicalSize{a}": s for a, s in zip("ZYX", (z, y, x), strict=True)}
+        metadata |= {f"PhysicalSize{a}Unit": "µm" for a in "ZYX"}
+        if channels is not None:
+            metadata["Channel"] = {"Name": list(volume.attrs.get("channel_names", []))}
+    else:
+        metadata |= {"spacing": z, "unit": "um"}
+    shape = volume.shape if channels is None or ome else (volume.shape[1], volume.shape[0], *volume.shape[2:])
+    with tifffile.TiffWriter(path, bigtiff=volume.nbytes >= BIG, imagej=imagej, ome=ome) as tif:
+        tif.write(
+            _planes(volume, slices_first=not ome),
+            shape=shape,
+            dtype=volume.dtype,
+            resolution=(1e4 / x, 1e4 / y) if ome else (1 / x, 1 / y),
+            resolutionunit="CENTIMETER" if ome else "NONE",
+            metadata=metadata,
+            photometric="minisblack",
+            compression=None if imagej else "zlib",
+        )
+
+
+def _planes(volume: DataArray, *, slices_first: bool) -> Any:
+    """The planes in the order of the file, read one slab at a time."""
+    channels, depth = volume.shape[0] if volume.ndim == 4 else 1, volume.sizes["z"]
+    slab = max(1, (32 * 2**20) // max(1, volume.nbytes // depth))
+    rounds = [volume] if slices_first or channels == 1 else [volume.isel(c=i) for i in range(channels)]
+    for part in rounds:
+        for start in range(0, depth, slab):
+            block = read_block(part, (slice(start, min(depth, start + slab)),))
+            for plane in range(block.shape[1]):
+                yield from (np.ascontiguousarray(block[channel, plane]) for channel in range(block.shape[0]))
