@@ -1,0 +1,161 @@
+"""What is on screen, turned into bytes: gray and colour pictures as JPEG, label planes lossless. Pure: no widgets.
+
+A picture is contrast-stretched to 8 bit here, so that a 16-bit or float volume costs no more to send than an 8-bit
+one; labels travel as palette indices and get their colours in the browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import imagecodecs
+import numpy as np
+
+Limits = tuple[float, float]
+
+JPEG_QUALITY = 90
+#: percentiles of a plane that the automatic contrast shows as black and white
+AUTO_PERCENTILES = (0.5, 99.5)
+HISTOGRAM_BINS = 96
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRequest:
+    """One view asking for the planes under its window.
+
+    ``box`` is (top, left, bottom, right) in voxel edges of the finest scale and may reach past the plane;
+    ``pixel_um`` is the size of a screen pixel; ``picture`` and ``layers`` say what is wanted.
+    """
+
+    view: str
+    number: int
+    axis: str
+    index: int
+    box: tuple[float, float, float, float]
+    pixel_um: float
+    picture: bool
+    layers: tuple[str, ...]
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> FrameRequest:
+        """Read a request as the browser sends it; raises KeyError, TypeError or ValueError where it is malformed."""
+        top, left, bottom, right = (float(value) for value in message["box"])
+        return cls(
+            view=str(message["view"]),
+            number=int(message["number"]),
+            axis=str(message["axis"]),
+            index=int(message["index"]),
+            box=(top, left, bottom, right),
+            pixel_um=max(1e-9, float(message["pixel_um"])),
+            picture=bool(message["picture"]),
+            layers=tuple(str(layer) for layer in message["layers"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Intensities of one channel: range for the control, automatic limits, histogram (counts over the range)."""
+
+    low: float
+    high: float
+    auto: Limits
+    histogram: tuple[int, ...]
+
+
+def statistics(voxels: np.ndarray) -> list[Statistics]:
+    """Statistics per channel of ``voxels`` (c, ...); not-a-number and infinities are left out."""
+    return [_channel_statistics(channel) for channel in voxels]
+
+
+def _channel_statistics(values: np.ndarray) -> Statistics:
+    flat = values.ravel()
+    if flat.size > 262_144:  # half a percent of a quarter million is still a thousand voxels
+        flat = flat[:: flat.size // 262_144 + 1]
+    flat = flat.astype(np.float64)
+    flat = flat[np.isfinite(flat)]
+    if not flat.size:
+        return Statistics(0.0, 1.0, (0.0, 1.0), (0,) * HISTOGRAM_BINS)
+    low, first, last, high = np.percentile(flat, [0, *AUTO_PERCENTILES, 100])
+    if high <= low:
+        high = low + 1
+    if last <= first:
+        first, last = low, high
+    margin = 0.05 * (last - first)
+    bottom, top = max(low, first - 20 * margin), min(high, last + 20 * margin)  # hot pixels must not crush the control
+    counts, _ = np.histogram(flat, HISTOGRAM_BINS, (bottom, top))
+    return Statistics(float(bottom), float(top), (float(first), float(last)), tuple(int(n) for n in counts))
+
+
+def stretch(plane: np.ndarray, limits: Limits) -> np.ndarray:
+    """``plane`` as uint8 with ``limits`` shown as black and white; not-a-number becomes black."""
+    low, high = limits
+    gain = 255.0 / (high - low) if high > low else 255.0
+    if plane.dtype.kind in "ui" and plane.dtype.itemsize <= 2:
+        info = np.iinfo(plane.dtype)
+        table = ((np.arange(info.min, info.max + 1) - low) * gain).clip(0, 255).astype(np.uint8)
+        if info.min:
+            return np.take(table, plane.astype(np.int32) - info.min)
+        return np.take(table, plane)
+    scaled = plane.astype(np.float32)
+    scaled -= low
+    scaled *= gain
+    np.nan_to_num(scaled, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
+    return scaled.clip(0, 255, out=scaled).astype(np.uint8)
+
+
+#: how channels that are not red, green and blue are tinted when shown together
+TINTS = ((0.0, 1.0, 0.0), (1.0, 0.0, 1.0), (0.0, 0.75, 1.0), (1.0, 0.8, 0.0))
+
+
+def compose(plane: np.ndarray, limits: Sequence[Limits], shown: Sequence[int]) -> np.ndarray:
+    """One picture of a plane (c, rows, columns): uint8 gray (rows, columns), or colour (rows, columns, 3).
+
+    One shown channel is gray; channels 0, 1, 2 together are red, green, blue; others are tinted and added.
+    """
+    if len(shown) == 1:
+        return stretch(plane[shown[0]], limits[shown[0]])
+    if list(shown) == [0, 1, 2]:
+        return np.stack([stretch(plane[c], limits[c]) for c in shown], axis=-1)
+    total = np.zeros((*plane.shape[1:], 3), np.float32)
+    for place, channel in enumerate(shown):
+        total += stretch(plane[channel], limits[channel])[..., None] * np.float32(TINTS[place % len(TINTS)])
+    return total.clip(0, 255).astype(np.uint8)
+
+
+def encode_picture(picture: np.ndarray) -> bytes:
+    """JPEG bytes of a uint8 picture, gray (rows, columns) or colour (rows, columns, 3), by libjpeg-turbo."""
+    return bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(picture), level=JPEG_QUALITY))
+
+
+def encode_indices(indices: np.ndarray) -> bytes:
+    """A uint8 plane as a zlib stream, lossless; the browser's ``DecompressionStream('deflate')`` reads it."""
+    return bytes(imagecodecs.zlibng_encode(np.ascontiguousarray(indices), level=1))
+
+
+def palette_indices(values: np.ndarray) -> np.ndarray:
+    """Label values as uint8 palette indices: classes keep their value, larger numbers are spread over 1..255.
+
+    Neighbouring instance numbers land far apart, so that touching objects differ in colour; 0 stays 0.
+    """
+    if values.dtype == np.uint8:
+        return values
+    wide = values.astype(np.uint64)
+    spread = (wide * np.uint64(2654435761) >> np.uint64(7)) % np.uint64(255) + np.uint64(1)
+    return np.where(wide < 256, wide, spread).astype(np.uint8)
+
+
+def pool(indices: np.ndarray, factor: tuple[int, int]) -> np.ndarray:
+    """Reduce a plane of indices by whole ``factor`` (rows, columns): the largest value of each cell wins.
+
+    A thin stroke on unlabelled ground thereby stays visible when zoomed out.
+    """
+    fy, fx = factor
+    if fy == fx == 1:
+        return indices
+    rows, columns = indices.shape
+    padded = np.pad(indices, ((0, -rows % fy), (0, -columns % fx)))
+    cells = padded.reshape(padded.shape[0] // fy, fy, padded.shape[1] // fx, fx)
+    reduced: np.ndarray = cells.max(axis=(1, 3))
+    return reduced

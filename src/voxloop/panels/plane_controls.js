@@ -1,0 +1,254 @@
+// What stands around the picture: axis, contrast, layers, slider, readout, help. Knows no kernel: it calls the view.
+
+const ICONS = {
+  fit: "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4",
+  layers: "M8 2 14.5 5.5 8 9 1.5 5.5zM1.5 8.6 8 12.1l6.5-3.5M1.5 11.4 8 14.9l6.5-3.5",
+  auto: "M8 2a6 6 0 1 0 0 12zM8 2a6 6 0 0 1 0 12",
+  help: "M6 6.2a2 2 0 1 1 2.8 1.9c-.6.3-.8.7-.8 1.4M8 11.8v.2M8 1.6a6.4 6.4 0 1 0 0 12.8A6.4 6.4 0 0 0 8 1.6z",
+  eye: "M1.5 8S4 3.6 8 3.6 14.5 8 14.5 8 12 12.4 8 12.4 1.5 8 1.5 8zM8 6.2a1.8 1.8 0 1 0 0 3.6 1.8 1.8 0 0 0 0-3.6z",
+  outline: "M3 3h10v10H3z",
+  go: "M8 1.5v3M8 11.5v3M1.5 8h3M11.5 8h3M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4z",
+};
+
+function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+function iconButton(name, title, action) {
+  const button = element("button", "vl-button", { type: "button", title, ariaLabel: title }, icon(name));
+  button.addEventListener("click", action);
+  return button;
+}
+
+class Controls {
+  constructor(view) {
+    this.view = view;
+    this.axes = element("div", "vl-segments", { role: "group", ariaLabel: "Plane" });
+    for (const [axis, text] of [["z", "xy"], ["y", "xz"], ["x", "yz"]]) {
+      const button = element("button", "", { type: "button", title: `Planes across ${axis} (V)` }, text);
+      button.dataset.axis = axis;
+      button.addEventListener("click", () => view.setAxis(axis));
+      this.axes.append(button);
+    }
+    this.contrast = new ContrastControl(view);
+    this.go = element("input", "vl-go", { type: "text", placeholder: "go to z, y, x", spellcheck: false,
+      title: "Go to a voxel: one number is a plane, three are z, y, x; with µm or nm they are lengths (J)" });
+    this.go.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") { if (view.goTo(this.go.value)) this.leaveGo(); else this.go.classList.add("vl-wrong"); }
+      else if (event.key === "Escape") this.leaveGo();
+      else this.go.classList.remove("vl-wrong");
+    });
+    this.layersButton = iconButton("layers", "Layers", () => this.toggle(this.layersBox));
+    this.layersBox = element("div", "vl-popover vl-layers");
+    this.helpBox = element("div", "vl-help");
+    this.helpBox.addEventListener("click", () => this.toggle(this.helpBox, false));
+    this.zoom = element("button", "vl-button vl-zoom", { type: "button", title: "One voxel, one pixel (1)" });
+    this.zoom.addEventListener("click", () => view.oneToOne());
+    this.zoom.title = "Zoom; click for one voxel on one screen pixel (*)";
+    this.top = element("div", "vl-bar", {}, this.axes, this.contrast.node, element("span", "vl-space"), this.go,
+      this.zoom, iconButton("fit", "Fit the plane into the view (F)", () => view.fit()), this.layersButton,
+      iconButton("help", "Keys (?)", () => this.toggle(this.helpBox)));
+    this.slider = element("input", "vl-slider", { type: "range", min: 0, step: 1, ariaLabel: "Plane" });
+    this.slider.addEventListener("input", () => view.setIndex(+this.slider.value));
+    this.slider.addEventListener("keydown", (event) => event.stopPropagation());
+    this.where = element("span", "vl-where");
+    this.readout = element("span", "vl-readout");
+    this.bottom = element("div", "vl-bar vl-bottom", {}, this.where, this.slider, this.readout);
+    this.scale = element("div", "vl-scale", {}, element("i"), element("span"));
+    this.toast = element("div", "vl-toast", { role: "status" });
+  }
+
+  leaveGo() {
+    this.go.classList.remove("vl-wrong");
+    this.go.value = "";
+    this.view.stage.focus({ preventScroll: true });
+  }
+
+  toggle(box, open = !box.classList.contains("vl-open")) {
+    for (const other of [this.layersBox, this.helpBox]) other.classList.toggle("vl-open", other === box && open);
+    if (open && box === this.layersBox) this.buildLayers();
+    if (open && box === this.helpBox) this.buildHelp();
+  }
+
+  get isOpen() { return !!this.view.root.querySelector(".vl-open"); }
+
+  closeAll() { this.toggle(this.helpBox, false); }
+
+  update() {
+    const { view } = this;
+    const plane = view.plane(view.axis);
+    for (const button of this.axes.children) button.classList.toggle("vl-on", button.dataset.axis === view.axis);
+    this.axes.classList.toggle("vl-gone", view.geometry.shape[0] === 1);
+    this.slider.max = plane.depth - 1;
+    this.slider.value = view.index;
+    this.slider.disabled = plane.depth < 2;
+    this.bottom.classList.toggle("vl-single", plane.depth < 2);
+    this.where.textContent = `${plane.axis} ${view.index} / ${plane.depth - 1}`;
+    this.where.title = length(view.index * plane.step);
+    this.updateScale();
+  }
+
+  updateScale() {
+    const { view } = this;
+    const plane = view.plane(view.axis);
+    const perVoxel = view.camera.zoom * Math.min(plane.sy, plane.sx);
+    this.zoom.textContent = perVoxel >= 10 ? `${Math.round(perVoxel)}×` : `${(perVoxel * 100).toPrecision(2) * 1} %`;
+    const bar = niceLength(110 / view.camera.zoom);
+    this.scale.firstChild.style.width = `${bar * view.camera.zoom}px`;
+    this.scale.lastChild.textContent = length(bar);
+  }
+
+  say(text, lasting = false) {
+    this.toast.textContent = text;
+    this.toast.classList.toggle("vl-open-toast", !!text);
+    clearTimeout(this.toastTimer);
+    if (text && !lasting) this.toastTimer = setTimeout(() => this.say(""), 4000);
+  }
+
+  buildLayers() {
+    const { view } = this;
+    const rows = [];
+    const picture = view.model.get("picture");
+    rows.push(this.layerRow({ id: "", name: "Image", ...picture }, false));
+    for (const layer of [...view.model.get("layers")].reverse()) rows.unshift(this.layerRow(layer, layer.kind !== "scalar"));
+    this.layersBox.replaceChildren(...rows);
+  }
+
+  layerRow(layer, canOutline) {
+    const { view } = this;
+    const change = (patch) => { Object.assign(layer, patch); view.setLayer(layer.id, patch); mark(); };
+    const eye = iconButton("eye", "Show or hide", () => change({ visible: !layer.visible }));
+    const opacity = element("input", "", { type: "range", min: 0, max: 1, step: 0.02, value: layer.opacity ?? 1, title: "Opacity" });
+    opacity.addEventListener("input", () => change({ opacity: +opacity.value }));
+    const outline = iconButton("outline", "Outlines only", () => change({ outline: !layer.outline }));
+    const mark = () => { eye.classList.toggle("vl-on", layer.visible); outline.classList.toggle("vl-on", !!layer.outline); };
+    if (!canOutline) outline.style.visibility = "hidden";
+    mark();
+    return element("div", "vl-layer", {}, eye, element("span", "", { title: layer.name }, layer.name), opacity, outline);
+  }
+
+  buildHelp() {
+    const groups = new Map();
+    for (const key of [...this.view.keys, ...MOUSE]) {
+      if (!key.label) continue;
+      if (!groups.has(key.group)) groups.set(key.group, []);
+      groups.get(key.group).push(key);
+    }
+    const columns = [...groups].map(([name, keys]) => element("section", "", {}, element("h4", "", {}, name),
+      ...keys.map((key) => element("div", "", {}, element("kbd", "", {}, key.shown ?? keyName(key.key)), element("span", "", {}, key.label)))));
+    this.helpBox.replaceChildren(element("div", "vl-help-sheet", {}, ...columns));
+  }
+}
+
+function keyName(key) {
+  const names = { arrowup: "↑", arrowdown: "↓", pageup: "PgUp", pagedown: "PgDn", escape: "Esc", ctrl: "Ctrl", shift: "Shift",
+    alt: "Alt", enter: "Enter", backspace: "⌫", home: "Home", end: "End" };
+  return key.split("+").map((part) => names[part] ?? part.toUpperCase()).join(" ") || "+";
+}
+
+const MOUSE = [
+  { group: "Look around", shown: "Wheel", label: "next plane (Shift: ten)" },
+  { group: "Look around", shown: "Ctrl Wheel", label: "zoom at the pointer" },
+  { group: "Look around", shown: "Space Drag", label: "pan (or middle button)" },
+  { group: "Look around", shown: "Double click", label: "fit the plane (no tool in hand)" },
+];
+
+class ContrastControl {
+  constructor(view) {
+    this.view = view;
+    this.canvas = element("canvas", "vl-histogram");
+    const handle = (label) => element("input", "", { type: "range", min: 0, max: 1000, step: 1, ariaLabel: label, title: label });
+    this.low = handle("Black"), this.high = handle("White");
+    for (const input of [this.low, this.high]) {
+      input.addEventListener("input", () => this.changed(input));
+      input.addEventListener("keydown", (event) => event.stopPropagation());
+    }
+    this.box = element("div", "vl-contrast", { title: "Contrast: what is black, what is white (double click: automatic)" },
+      this.canvas, this.low, this.high);
+    this.box.addEventListener("dblclick", () => view.autoContrast());
+    this.channel = element("select", "vl-channel", { title: "Channel" });
+    this.channel.addEventListener("change", () => { view.setChannels(this.channel.value); this.update(); });
+    this.text = element("span", "vl-limits");
+    this.node = element("div", "vl-contrast-row", {}, this.channel, this.box,
+      iconButton("auto", "Automatic contrast from this plane (A)", () => view.autoContrast()), this.text);
+  }
+
+  get current() {
+    const state = this.view.model.get("contrast");
+    const shown = this.view.model.get("picture").channels;
+    return { state, channels: shown, first: state[shown[0]] ?? state[0] };
+  }
+
+  changed(input) {
+    const { state, channels, first } = this.current;
+    const [bottom, top] = first.range;
+    let low = bottom + ((top - bottom) * this.low.value) / 1000;
+    let high = bottom + ((top - bottom) * this.high.value) / 1000;
+    if (low >= high) { if (input === this.low) low = high - (top - bottom) / 1000; else high = low + (top - bottom) / 1000; }
+    const share = (value) => (value - bottom) / (top - bottom);
+    this.view.setContrast(state.map((one, channel) => {
+      if (!channels.includes(channel)) return one;
+      const [b, t] = one.range; // several channels move together, each within its own range
+      return { ...one, limits: [b + share(low) * (t - b), b + share(high) * (t - b)] };
+    }));
+    this.update();
+  }
+
+  update() {
+    const { state, channels, first } = this.current;
+    if (!first) return;
+    const [bottom, top] = first.range, [low, high] = first.limits;
+    const place = (value) => Math.max(0, Math.min(1000, Math.round(((value - bottom) / (top - bottom || 1)) * 1000)));
+    if (document.activeElement !== this.low || +this.low.value !== place(low)) this.low.value = place(low);
+    if (document.activeElement !== this.high || +this.high.value !== place(high)) this.high.value = place(high);
+    this.text.textContent = `${short(low)} – ${short(high)}`;
+    const names = this.view.geometry.channels;
+    this.channel.classList.toggle("vl-gone", names.length < 2);
+    const wanted = ["all", ...names.keys()].map(String).join();
+    if (this.channel.dataset.for !== wanted) {
+      this.channel.replaceChildren(element("option", "", { value: "all" }, "all channels"),
+        ...names.map((name, i) => element("option", "", { value: String(i) }, name)));
+      this.channel.dataset.for = wanted;
+    }
+    this.channel.value = channels.length === 1 && names.length > 1 ? String(channels[0]) : "all";
+    this.drawHistogram(first, place(low) / 1000, place(high) / 1000);
+  }
+
+  drawHistogram(one, low, high) {
+    const ratio = window.devicePixelRatio || 1, width = this.box.clientWidth, height = this.box.clientHeight;
+    if (!width) return;
+    this.canvas.width = width * ratio;
+    this.canvas.height = height * ratio;
+    const pen = this.canvas.getContext("2d"), style = getComputedStyle(this.box);
+    const counts = one.histogram.map((n) => Math.sqrt(n)), peak = Math.max(1, ...counts); // root: rare values stay visible
+    const step = this.canvas.width / counts.length;
+    counts.forEach((count, i) => {
+      const at = i / counts.length;
+      pen.fillStyle = at >= low && at <= high ? style.getPropertyValue("--vl-accent") : style.getPropertyValue("--vl-edge");
+      const tall = (count / peak) * (this.canvas.height - 2);
+      pen.fillRect(i * step, this.canvas.height - tall, Math.ceil(step), tall);
+    });
+  }
+}
+
+function short(value) {
+  return Math.abs(value) >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toPrecision(3);
+}
+
+// The nearest length of 1, 2 or 5 times a power of ten below `most` micrometres.
+function niceLength(most) {
+  const power = 10 ** Math.floor(Math.log10(most));
+  return [5, 2, 1].map((n) => n * power).find((n) => n <= most);
+}
+
+function length(um) {
+  const size = Math.abs(um);
+  const [factor, unit] = size >= 1000 ? [1e-3, "mm"] : size >= 1 ? [1, "µm"] : size > 0 ? [1e3, "nm"] : [1, "µm"];
+  return `${Number((um * factor).toPrecision(4))} ${unit}`;
+}

@@ -1,0 +1,162 @@
+// Ink: what the pointer draws, at once and without the kernel, and its way there. Knows no frames.
+
+const PART_MS = 100; // a long stroke is sent in parts, so that little is lost with the page
+const RESEND_MS = 4000;
+const ALIVE_MS = 2000; // a held-still pointer says that it is still there
+
+class Stroke {
+  constructor(id, shown, tool) {
+    this.id = id;
+    this.axis = shown.axis;
+    this.index = shown.index;
+    this.tool = { ...tool };
+    this.points = []; // voxel coordinates (row, column), centres at integers
+    this.sent = 0;
+    this.part = 0;
+    this.ended = false;
+    this.sequence = null; // set when the kernel has it on disk
+    this.time = performance.now();
+  }
+
+  get shape() { return this.tool.name === "polygon" ? "polygon" : "brush"; }
+
+  add(row, column) {
+    this.points.push(row, column);
+  }
+
+  // `from`: first point that is not on the canvas yet
+  draw(ctx, view, from = 0) {
+    if (this.axis !== view.shown.axis || this.index !== view.shown.index || !this.points.length) return;
+    const p = this.points;
+    const at = (i) => view.toDevice(this.axis, p[i] + 0.5, p[i + 1] + 0.5);
+    ctx.save();
+    ctx.globalCompositeOperation = this.tool.erase ? "destination-out" : "source-over";
+    ctx.strokeStyle = ctx.fillStyle = this.tool.color;
+    if (this.tool.trace) ctx.globalAlpha = 0.35;
+    ctx.lineCap = ctx.lineJoin = "round";
+    ctx.beginPath();
+    const start = Math.max(0, from - 2);
+    let [x, y] = at(start);
+    ctx.moveTo(x, y);
+    for (let i = start + 2; i < p.length; i += 2) ctx.lineTo(...(([x, y] = at(i)), [x, y]));
+    if (this.shape === "polygon") {
+      ctx.closePath();
+      ctx.globalAlpha = this.ended ? 1 : 0.35;
+      ctx.fill();
+    } else {
+      if (p.length === 2 || start + 2 >= p.length) ctx.lineTo(x + 0.01, y);
+      ctx.lineWidth = Math.max(1, 2 * view.brushRadius(this.axis, this.tool.radius) * view.ratio);
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+}
+
+class Ink {
+  constructor(view) {
+    this.view = view;
+    this.strokes = new Map(); // by id, until a frame carries them
+    this.active = null;
+    this.count = 0;
+    this.drawn = 0;
+    this.timer = setInterval(() => this.tick(), PART_MS);
+  }
+
+  of(layer) {
+    return [...this.strokes.values()].filter((stroke) => stroke.tool.layer === layer);
+  }
+
+  get unsaved() {
+    return [...this.strokes.values()].some((stroke) => stroke.ended && stroke.sequence === null);
+  }
+
+  begin(tool, row, column) {
+    const stroke = new Stroke(`${this.view.id}-${++this.count}`, this.view.shown, tool);
+    this.strokes.set(stroke.id, stroke);
+    this.active = stroke;
+    this.drawn = 0;
+    stroke.add(row, column);
+    this.show();
+    return stroke;
+  }
+
+  extend(points) {
+    const stroke = this.active;
+    for (const [row, column] of points) {
+      const n = stroke.points.length;
+      if (Math.abs(stroke.points[n - 2] - row) + Math.abs(stroke.points[n - 1] - column) > 1e-3) stroke.add(row, column);
+    }
+    this.show();
+  }
+
+  // Only the new piece is drawn: the cost of a move does not grow with the stroke.
+  show() {
+    const stroke = this.active;
+    if (stroke.shape === "polygon") return this.view.redraw();
+    const layer = this.view.layers.get(stroke.tool.layer);
+    if (layer) stroke.draw(layer.canvas.getContext("2d"), this.view, this.drawn);
+    this.drawn = stroke.points.length;
+  }
+
+  end() {
+    const stroke = this.active;
+    this.active = null;
+    if (!stroke) return;
+    stroke.ended = true;
+    this.send(stroke);
+    this.view.redraw();
+  }
+
+  cancel() {
+    if (!this.active) return;
+    this.strokes.delete(this.active.id);
+    if (this.active.part) this.view.send({ kind: "drop", id: this.active.id });
+    this.active = null;
+    this.view.redraw();
+  }
+
+  tick() {
+    const stroke = this.active;
+    if (stroke && stroke.shape === "brush" && (stroke.points.length > stroke.sent || performance.now() - stroke.time > ALIVE_MS)) this.send(stroke);
+    const now = performance.now();
+    for (const waiting of this.strokes.values()) {
+      if (!waiting.ended || waiting.sequence !== null || now - waiting.time < RESEND_MS) continue;
+      waiting.sent = waiting.part = 0; // everything again, from the start; the kernel knows the id
+      this.send(waiting);
+    }
+  }
+
+  send(stroke) {
+    const { name, radius, value, erase, depth, layer, options } = stroke.tool;
+    const points = new Float32Array(stroke.points.slice(stroke.sent));
+    this.view.send({
+      kind: "stroke", id: stroke.id, part: stroke.part, first: stroke.sent / 2, last: stroke.ended, tool: name,
+      axis: stroke.axis, index: stroke.index, radius, value, erase: !!erase, depth, layer, options,
+    }, [points.buffer]);
+    stroke.sent = stroke.points.length;
+    stroke.part += 1;
+    stroke.time = performance.now();
+  }
+
+  acknowledged(message) {
+    const stroke = this.strokes.get(message.id);
+    if (!stroke) return;
+    if (message.error || message.sequence === null) {
+      this.strokes.delete(message.id);
+      this.view.redraw();
+    } else {
+      stroke.sequence = message.sequence;
+    }
+  }
+
+  // A frame of `layer` at `sequence` shows every stroke up to there; strokes of other planes need no ink any more.
+  arrived(layer, axis, index, sequence) {
+    for (const [id, stroke] of this.strokes) {
+      if (stroke.tool.layer === layer && stroke.sequence !== null && stroke.sequence <= sequence) this.strokes.delete(id);
+    }
+  }
+
+  close() {
+    clearInterval(this.timer);
+  }
+}
