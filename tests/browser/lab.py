@@ -49,6 +49,9 @@ class LabServer:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
+        silence = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+        silence.parent.mkdir(parents=True)
+        silence.write_text('{"fetchNews": "false", "checkForUpdates": false}')
         folders = {
             "JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython",
             "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces",

@@ -51,8 +51,3 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr(DummyComm, "publish_msg", publish)
     return sent
-
-
-def from_browser(widget: Any, **state: Any) -> None:
-    """What happens when the page changes a widget's value."""
-    widget._handle_msg({"content": {"data": {"method": "update", "state": state}}, "buffers": []})

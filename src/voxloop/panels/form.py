@@ -1,0 +1,379 @@
+"""A form from a config type: every setting its widget, groups built when opened. Knows no particular config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar, get_args
+
+import ipywidgets as w
+from pydantic import BaseModel
+
+from voxloop.config.base import Config, Setting, settings_of
+from voxloop.errors import ConfigError
+from voxloop.panels.fields import Field, to_text
+from voxloop.panels.panel import CopyCode, Panel, classed, close_tree, row, show, spacer, text
+from voxloop.panels.ui import on_ui
+
+C = TypeVar("C", bound=Config)
+Path = tuple[str, ...]
+
+
+class Form(Panel, Generic[C]):
+    """Edit a config.
+
+    Parameters
+    ----------
+    config_type
+        A :class:`Config`; bounds, steps, units, help, groups and choices come from its fields.
+    value
+        What to begin with; the defaults where None.
+    choices
+        Allowed values of some text settings by name, such as the levels of a workspace.
+    only
+        Which settings appear, all where None.
+    on_change
+        Called with the new config after every valid change.
+
+    Notes
+    -----
+    :attr:`value` is always a valid config: what is not valid stays in its field with the reason beside it, and is
+    tried again whenever another field changes.
+    """
+
+    @on_ui
+    def __init__(
+        self,
+        config_type: type[C],
+        value: C | None = None,
+        *,
+        choices: Mapping[str, Sequence[str]] | None = None,
+        only: Callable[[Setting], bool] | None = None,
+        on_change: Callable[[C], object] | None = None,
+        embedded: bool = False,
+    ) -> None:
+        super().__init__(embedded=embedded)
+        self.config_type = config_type
+        self._value: C = config_type() if value is None else value
+        self._default = config_type()
+        self._choices = dict(choices or {})
+        self._settings = [setting for setting in settings_of(config_type) if only is None or only(setting)]
+        self._on_change = on_change
+        self._pending: dict[Path, Any] = {}
+        self._unread: dict[Path, str] = {}
+        self._fields: dict[Path, Field] = {}
+        self._blocks: dict[Path, _Block] = {}
+        self._advanced = False
+        self._copy = CopyCode(code=self.code)
+        names = list(dict.fromkeys(setting.group for setting in self._settings))
+        self._groups = {name: _Group(name, partial(self._build, name), self._mark_group) for name in names}
+        self._search = w.Text(placeholder="Search settings", continuous_update=True)
+        self._search.observe(self.handler(self._filter), "value")
+        self._more = w.Checkbox(description="Advanced", indent=False)
+        self._more.observe(self.handler(self._toggle_advanced), "value")
+        show(self._more, any(_has_advanced(setting) for setting in self._settings))
+        tools = row(self._search, self._more, spacer(), self._copy, classes=["vx-form-tools"])
+        single = len(names) == 1
+        self.body(*([] if single else [tools]), *(group.widget for group in self._groups.values()))
+        if single:
+            self.on_close(lambda: close_tree(tools))
+            self._groups[names[0]].bare()
+        self.on_close(self._close_spares)
+        self.widget.add_class("vx-form")
+        if names:
+            self._groups[names[0]].open()
+        for group in self._groups.values():
+            self._mark_group(group)
+
+    @property
+    def value(self) -> C:
+        """The last valid config."""
+        return self._value
+
+    @value.setter
+    def value(self, value: C) -> None:
+        self.ui.call(self._put, value)
+
+    @property
+    def code(self) -> str:
+        """The line of Python that makes this config."""
+        return self._value.code()
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """What is not valid yet: dotted name of the setting -> the reason."""
+        faults = {path: self._fault(path, raw) for path, raw in self._pending.items()}
+        return {".".join(path): words for path, words in {**faults, **self._unread}.items()}
+
+    @on_ui
+    def set_choices(self, name: str, choices: Sequence[str]) -> None:
+        """Change the allowed values of a text setting, such as after a run was added."""
+        self._choices[name] = list(choices)
+        if (name,) in self._fields:
+            self._fields[(name,)].offer(choices, _get(self._value, (name,)))
+
+    # ------------------------------------------------------------------------------------------------------ values
+
+    def _put(self, value: C) -> None:
+        self._pending.clear()
+        self._unread.clear()
+        self._value = value
+        for path, field in self._fields.items():
+            field.put(_get(value, path))
+            field.fail(None)
+        self._refresh()
+
+    def _input(self, path: Path, raw: Any) -> None:
+        self._unread.pop(path, None)
+        self._pending[path] = raw
+        self._settle()
+
+    def _unreadable(self, path: Path, words: str) -> None:
+        self._pending.pop(path, None)
+        self._unread[path] = words
+        self._settle()
+
+    def _settle(self) -> None:
+        """Take every pending entry that is valid by itself or together with the others; show why the rest is not."""
+        before = self._value
+        try:
+            self._value = _with(self._value, self._pending)
+            self._pending.clear()
+        except ConfigError:
+            for path, raw in list(self._pending.items()):
+                try:
+                    self._value = _with(self._value, {path: raw})
+                except ConfigError:
+                    continue
+                del self._pending[path]
+        for path, field in self._fields.items():
+            fault = self._fault(path, self._pending[path]) if path in self._pending else self._unread.get(path)
+            field.fail(fault)
+        self._refresh()
+        if self._value != before and self._on_change is not None:
+            self._on_change(self._value)
+
+    def _fault(self, path: Path, raw: Any) -> str:
+        try:
+            _with(self._value, {path: raw})
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    def _reset(self, path: Path) -> None:
+        value = _get(self._default, path)
+        self._fields[path].put(value)
+        self._input(path, value)
+
+    def _refresh(self) -> None:
+        for path, field in self._fields.items():
+            field.mark(_get(self._value, path) != _get(self._default, path))
+        for group in self._groups.values():
+            self._mark_group(group)
+        for path, block in self._blocks.items():
+            self._mark_block(path, block)
+        self._copy.code = self.code
+
+    # ----------------------------------------------------------------------------------------------------- widgets
+
+    def _build(self, group: str) -> list[w.Widget]:
+        made: list[w.Widget] = []
+        for setting in self._settings:
+            if setting.group == group:
+                made += self._build_setting(self.config_type, setting, (setting.name,))
+        return made
+
+    def _build_setting(self, owner: type[BaseModel], setting: Setting, path: Path) -> list[w.Widget]:
+        if setting.kind == "config" and setting.config is not None:
+            return self._build_nested(setting, path)
+        names = setting.kind == "tuple" and "str" in str(get_args(owner.model_fields[setting.name].annotation))
+        field = Field(
+            setting, _get(self._value, path), partial(self._input, path), partial(self._reset, path),
+            partial(self._unreadable, path), choices=self._choices.get(".".join(path)), names=names,
+        )  # fmt: skip
+        self._fields[path] = field
+        field.mark(_get(self._value, path) != _get(self._default, path))
+        show(field.widget, self._advanced or not setting.advanced)
+        return [field.widget]
+
+    def _build_nested(self, setting: Setting, path: Path) -> list[w.Widget]:
+        """A config within a config: a switch with its settings under it, or a list of such."""
+        config = setting.config
+        assert config is not None
+        inner = settings_of(config)
+        switch = next((s for s in inner if s.name == "on" and s.kind == "bool"), None)
+        if switch is None:
+            return [piece for s in inner for piece in self._build_setting(config, s, (*path, s.name))]
+        named = Setting(
+            **{**{n: getattr(switch, n) for n in Setting.__slots__}, "label": setting.label, "help": setting.help}
+        )
+        (head,) = self._build_setting(config, named, (*path, "on"))
+
+        def build() -> list[w.Widget]:
+            return [p for s in inner if s is not switch for p in self._build_setting(config, s, (*path, s.name))]
+
+        self._blocks[path] = block = _Block(head, build)
+        self._mark_block(path, block)
+        show(block.widget, self._advanced or not setting.advanced)
+        return [block.widget]
+
+    def _mark_block(self, path: Path, block: _Block) -> None:
+        config = _get(self._value, path)
+        inner = [s for s in settings_of(type(config)) if s.name != "on" and s.kind != "config"]
+        words = [f"{s.label} {to_text(getattr(config, s.name))}" for s in inner if s.kind != "bool"]
+        block.mark(bool(config.on), " · ".join(words))
+
+    def _toggle_advanced(self) -> None:
+        self._advanced = bool(self._more.value)
+        self._filter()
+
+    def _filter(self) -> None:
+        """Show what matches the search; without one, everything that is not advanced, or all."""
+        words = self._search.value.lower().split()
+        for name, group in self._groups.items():
+            hit = not words or any(_matches(s, words) for s in self._settings if s.group == name)
+            show(group.widget, hit)
+            if words and hit:
+                group.open()
+        for path, field in self._fields.items():
+            if path[:-1] not in self._blocks:
+                show(field.widget, self._visible(path, words))
+        for path, block in self._blocks.items():
+            show(block.widget, self._visible(path, words))
+
+    def _visible(self, path: Path, words: Sequence[str]) -> bool:
+        chain = _chain(next(s for s in self._settings if s.name == path[0]), path[1:])
+        if words:  # a search looks through advanced settings as well
+            return _matches(chain[-1], [word for word in words if not any(word in _words(s) for s in chain[:-1])])
+        return self._advanced or not any(setting.advanced for setting in chain)
+
+    def _mark_group(self, group: _Group) -> None:
+        names = [setting.name for setting in self._settings if setting.group == group.name]
+        changed = sum(_count(getattr(self._value, name), getattr(self._default, name)) for name in names)
+        group.mark(changed, any(path[0] in names for path in (*self._pending, *self._unread)))
+
+    def _close_spares(self) -> None:
+        for field in self._fields.values():
+            for extra in field.spare:
+                close_tree(extra)
+
+
+class _Group:
+    """A heading that opens and closes what is under it, built when first opened."""
+
+    def __init__(self, name: str, build: Callable[[], list[w.Widget]], opened: Callable[[_Group], object]) -> None:
+        self.name = name
+        self._build, self._opened = build, opened
+        self.is_open = False
+        self.head = classed(w.Button(icon="caret-right", description=name), "vx-group-head")
+        self.head.on_click(lambda _: self.close() if self.is_open else self.open())
+        self._note = text("", "vx-group-note")
+        self.body = classed(w.VBox(), "vx-group-body", "vx-hidden")
+        self.widget = classed(w.VBox([w.HBox([self.head, self._note]), self.body]), "vx-group")
+
+    def open(self) -> None:
+        if not self.body.children:
+            self.body.children = self._build()
+        self.is_open = True
+        self.head.icon = "caret-down"
+        show(self.body, True)
+        self._opened(self)
+
+    def close(self) -> None:
+        self.is_open = False
+        self.head.icon = "caret-right"
+        show(self.body, False)
+
+    def bare(self) -> None:
+        """No heading: there is only this group."""
+        show(self.widget.children[0], False)
+
+    def mark(self, changed: int, failed: bool) -> None:
+        words = [f"{changed} changed"] * bool(changed) + ["not valid"] * failed
+        self._note.value = ", ".join(words)
+        if failed != ("vx-has-invalid" in self.widget._dom_classes):
+            (self.widget.add_class if failed else self.widget.remove_class)("vx-has-invalid")
+
+
+class _Block:
+    """A switch in one line with what is set under it, which opens and is built when asked for."""
+
+    def __init__(self, head: w.Widget, build: Callable[[], list[w.Widget]]) -> None:
+        self._build = build
+        self.summary = classed(w.Button(icon="caret-right"), "vx-link", "vx-summary")
+        self.summary.on_click(lambda _: self.toggle())
+        self.body = classed(w.VBox(), "vx-nested", "vx-hidden")
+        line = classed(w.HBox([head, self.summary]), "vx-switched-head")
+        self.widget = classed(w.VBox([line, self.body]), "vx-switched")
+
+    @property
+    def is_open(self) -> bool:
+        return "vx-hidden" not in self.body._dom_classes
+
+    def toggle(self) -> None:
+        if not self.body.children:
+            self.body.children = self._build()
+        show(self.body, not self.is_open)
+        self.summary.icon = "caret-down" if self.is_open else "caret-right"
+
+    def mark(self, on: bool, summary: str) -> None:
+        self.summary.description = summary
+        self.summary.tooltip = summary
+        show(self.summary, on)
+        if not on and self.is_open:
+            self.toggle()
+
+
+# ------------------------------------------------------------------------------------------------------ nested values
+
+
+def _get(config: BaseModel, path: Path) -> Any:
+    value: Any = config
+    for name in path:
+        value = getattr(value, name)
+    return value
+
+
+def _with(config: C, changes: Mapping[Path, Any]) -> C:
+    """A copy with values at paths changed, validated as a whole. Raises ConfigError."""
+    data = config.model_dump()
+    for path, value in changes.items():
+        inner = data
+        for name in path[:-1]:
+            inner = inner[name]
+        inner[path[-1]] = value
+    return type(config)(**data)
+
+
+def _count(value: Any, default: Any) -> int:
+    """How many settings differ, nested ones counted one by one."""
+    if isinstance(value, BaseModel):
+        return sum(_count(getattr(value, name), getattr(default, name)) for name in type(value).model_fields)
+    return int(value != default)
+
+
+def _chain(setting: Setting, path: Path) -> list[Setting]:
+    """The setting and those nested in it that a path goes through."""
+    chain = [setting]
+    for name in path:
+        config = chain[-1].config
+        assert config is not None
+        chain.append(next(s for s in settings_of(config) if s.name == name))
+    return chain
+
+
+def _has_advanced(setting: Setting) -> bool:
+    return setting.advanced or (
+        setting.config is not None and any(_has_advanced(s) for s in settings_of(setting.config))
+    )
+
+
+def _words(setting: Setting) -> str:
+    return f"{setting.name} {setting.label} {setting.help} {setting.group} {setting.unit or ''}".lower()
+
+
+def _matches(setting: Setting, words: Sequence[str]) -> bool:
+    """Whether every word occurs in the setting or in one nested in it."""
+    inner = settings_of(setting.config) if setting.config is not None else []
+    rest = [word for word in words if word not in _words(setting)]
+    return not rest or any(_matches(nested, rest) for nested in inner)

@@ -1,0 +1,228 @@
+"""Forms made from configs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import model_validator
+
+from voxloop.config import Config, DeepConfig, setting, settings_of
+from voxloop.errors import ConfigError
+from voxloop.panels.fields import from_text, to_text
+from voxloop.panels.form import Form
+
+
+class Turn(Config):
+    on: bool = setting(True, "use it")
+    angle: float = setting(30.0, "largest angle", unit="degrees", ge=0, le=180)
+    range: tuple[float, float] = setting((0.5, 2.0), "smallest and largest")
+
+
+class Extras(Config):
+    turn: Turn = setting(Turn, "turn it")
+    shake: Turn = setting(Turn, "shake it", advanced=True)
+
+
+class Sample(Config):
+    name: str | None = setting(None, "what it is called")
+    images: tuple[str, ...] | None = setting(None, "which images")
+    count: int = setting(3, "how many", ge=1, le=9)
+    rate: float = setting(1e-3, "how fast", group="Speed", gt=0, le=1, log=True)
+    share: float = setting(0.25, "how much", group="Speed", ge=0, le=0.5, step=0.05)
+    mode: Literal["slow", "fast"] = setting("slow", "the manner", group="Speed")
+    first: float = setting(1.0, "weight of the first", group="Weights", ge=0)
+    second: float = setting(0.0, "weight of the second", group="Weights", ge=0, advanced=True)
+    extras: Extras = setting(Extras, "what else", group="Extras")
+
+    @model_validator(mode="after")
+    def _some(self) -> Sample:
+        if self.first == self.second == 0:
+            raise ConfigError("first and second are both 0")
+        return self
+
+
+def field(form, *path):
+    """The field of a setting, its group opened."""
+    top = next(s for s in settings_of(form.config_type) if s.name == path[0])
+    form._groups[top.group].open()
+    block = form._blocks.get(path[:-1])
+    if block is not None and not block.is_open:
+        block.toggle()
+    return form._fields[path]
+
+
+def type_in(form, value, *path):
+    widget = field(form, *path).input
+    if hasattr(widget, "index"):  # a list of choices; the page sends the index
+        widget.set_state({"index": widget.options.index(value)})
+    else:
+        widget.set_state({"value": value})
+
+
+def test_groups_are_built_when_opened(ui, no_leak):
+    form = Form(Sample)
+    first = len(no_leak.left())
+    form._groups["Speed"].open()
+    assert len(no_leak.left()) > first
+    assert ("extras", "turn", "on") not in form._fields
+    form.close()
+    assert no_leak.left() == []
+
+
+def test_what_is_typed_becomes_the_config(ui):
+    seen = []
+    form = Form(Sample, on_change=seen.append)
+    type_in(form, "5", "count")
+    type_in(form, "1e-2", "rate")
+    type_in(form, "fast", "mode")
+    type_in(form, "a, b c", "images")
+    type_in(form, "0.1,3", "extras", "turn", "range")
+    assert form.value == Sample(
+        count=5, rate=0.01, mode="fast", images=("a", "b c"), extras={"turn": {"range": (0.1, 3.0)}}
+    )
+    assert seen[-1] == form.value
+    assert form._copy.code == form.code == form.value.code()
+    type_in(form, "", "images")
+    assert form.value.images is None
+
+
+def test_an_invalid_entry_stays_with_its_reason_and_the_last_valid_value_is_kept(ui):
+    form = Form(Sample)
+    type_in(form, "12", "count")
+    assert form.value.count == 3
+    assert "12" in form.errors["count"]
+    assert "vx-invalid" in field(form, "count").widget._dom_classes
+    type_in(form, "many", "count")
+    assert "1 to 9" in form.errors["count"]
+    type_in(form, "x", "name")
+    assert "1 to 9" in form.errors["count"], "another field's change must not take the error back"
+    type_in(form, "4", "count")
+    assert form.errors == {}
+    assert form.value.count == 4
+    assert "vx-invalid" not in field(form, "count").widget._dom_classes
+
+
+def test_entries_that_are_valid_only_together_are_taken_together(ui):
+    form = Form(Sample)
+    type_in(form, "0", "first")
+    assert "both 0" in form.errors["first"]
+    type_in(form, "2", "second")
+    assert form.errors == {}
+    assert (form.value.first, form.value.second) == (0, 2)
+
+
+def test_a_changed_setting_is_marked_and_reset(ui):
+    form = Form(Sample, Sample(count=7))
+    count = field(form, "count")
+    assert "vx-changed" in count.widget._dom_classes
+    count._reset.click()
+    assert form.value == Sample()
+    assert count.input.value == "3"
+    assert "vx-changed" not in count.widget._dom_classes
+
+
+def test_setting_the_value_shows_it_and_drops_what_was_invalid(ui):
+    form = Form(Sample)
+    type_in(form, "99", "count")
+    form.value = Sample(count=8)
+    assert field(form, "count").input.value == "8"
+    assert form.errors == {}
+    assert form._groups["Basic"]._note.value == "1 changed"
+
+
+def test_advanced_settings_appear_when_asked_for_and_when_searched(ui):
+    form = Form(Sample)
+    second = field(form, "second")
+    hidden = lambda: "vx-hidden" in second.widget._dom_classes  # noqa: E731
+    assert hidden()
+    form._more.set_state({"value": True})
+    assert not hidden()
+    form._more.set_state({"value": False})
+    assert hidden()
+    form._search.set_state({"value": "second weight"})
+    assert not hidden()
+    assert "vx-hidden" in form._groups["Speed"].widget._dom_classes
+    form._search.set_state({"value": ""})
+    assert hidden()
+    assert "vx-hidden" not in form._groups["Speed"].widget._dom_classes
+
+
+def test_a_search_finds_nested_settings(ui):
+    form = Form(Sample)
+    form._search.set_state({"value": "degrees"})
+    assert form._groups["Extras"].is_open
+    assert "vx-hidden" not in form._blocks[("extras", "shake")].widget._dom_classes
+
+
+def test_a_switch_hides_its_settings(ui):
+    form = Form(Sample)
+    field(form, "extras", "turn", "angle")
+    block = form._blocks[("extras", "turn")]
+    assert block.is_open
+    assert "angle 30" in block.summary.description
+    form._fields[("extras", "turn", "on")].input.set_state({"value": False})
+    assert not form.value.extras.turn.on
+    assert not block.is_open
+
+
+def test_choices_come_from_the_workspace(ui):
+    form = Form(Sample, choices={"name": ["a", "b"]})
+    assert field(form, "name").input.options == ("—", "a", "b")
+    type_in(form, "b", "name")
+    form.set_choices("name", ["b", "c"])
+    assert field(form, "name").input.value == "b"
+    assert form.value.name == "b"
+
+
+@pytest.mark.parametrize("only", [None, lambda s: s.live])
+def test_every_setting_of_the_deep_learner_has_a_field(ui, no_leak, only):
+    form = Form(DeepConfig, only=only)
+    for group in form._groups.values():
+        group.open()
+    for block in form._blocks.values():
+        block.toggle()
+    wanted = {s.name for s in settings_of(DeepConfig) if only is None or only(s)}
+    assert {path[0] for path in form._fields} == wanted
+    assert form.value == DeepConfig()
+    form.close()
+    assert no_leak.left() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "value"),
+    [
+        ("window", "1,128,256", (1, 128, 256)),
+        ("window", "130", None),
+        ("learning_rate", "3e-4", 3e-4),
+        ("slices", 3, 3),
+    ],
+)
+def test_settings_of_the_deep_learner(ui, name, words, value):
+    form = Form(DeepConfig)
+    type_in(form, words, name)
+    if value is None:
+        assert "nearest are 128 and 160" in form.errors[name]
+    else:
+        assert getattr(form.value, name) == value
+
+
+_TUPLE = next(s for s in settings_of(Turn) if s.name == "range")
+_FLOAT = next(s for s in settings_of(Sample) if s.name == "rate")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_survives_its_text(value):
+    assert from_text(_FLOAT, to_text(value)) == value
+
+
+@given(st.lists(st.integers(0, 4096), min_size=1, max_size=4), st.sampled_from([",", ", ", " ", ";", "x", "×"]))
+def test_sizes_are_read_however_they_are_separated(sizes, separator):
+    assert from_text(_TUPLE, separator.join(map(str, sizes))) == tuple(sizes)
+
+
+def test_what_is_no_number_says_what_to_write():
+    with pytest.raises(ConfigError, match=r"numbers like 0\.5, 2"):
+        from_text(_TUPLE, "a, b")
