@@ -6,6 +6,8 @@ from .machine import machine as machine
 from .model import load_model as load_model
 from .project import Workspace as Workspace
 from .runs import Run as Run
+from .store import LabelClass as LabelClass
+from .store import open_labels as open_labels
 from .volumes import open_volume as open_volume
 from .volumes import samples as samples
 from .volumes import save_volume as save_volume

@@ -1,0 +1,150 @@
+"""One zarr array on disk, chunk by chunk: atomic, durable, with a checksum of every file. Knows no labels and no journal.
+
+zarr makes the array and its metadata; chunks are read and written here, because the flusher behind a brush needs three
+things that the library does not give: fsync, the checksum of the bytes on disk, and to leave the interpreter alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxloop.errors import LabelError
+from voxloop.geometry import Region, Shape
+from voxloop.store.atomic import replace_bytes, walk
+
+Chunk = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFile:
+    """What a chunk's file looked like when it was last written: a foreign change shows as a difference."""
+
+    size: int
+    modified_ns: int
+    crc: int
+
+
+class DamagedChunkError(LabelError):
+    """A chunk file that cannot be decoded."""
+
+
+def chunk_shape(shape: Sequence[int]) -> Shape:
+    """Chunks of label arrays: 16 x 128 x 128, or 1 x 256 x 256 for a single picture."""
+    return (1, 256, 256) if shape[0] == 1 else (16, 128, 128)
+
+
+class ChunkedArray:
+    """A zarr 3 array of one resolution: regular chunks, little-endian, zstd, empty chunks absent."""
+
+    def __init__(self, path: Path, shape: Shape, dtype: np.dtype, chunks: Shape | None = None) -> None:
+        self.path = path
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.chunks = chunks or chunk_shape(shape)
+
+    def create(self) -> None:
+        """Write the metadata. Raises OSError."""
+        import zarr
+        from zarr.codecs import ZstdCodec
+
+        zarr.create_array(
+            store=self.path, shape=self.shape, chunks=self.chunks, dtype=self.dtype, fill_value=0, zarr_format=3,
+            compressors=ZstdCodec(level=1), dimension_names=("z", "y", "x"),
+        )  # fmt: skip
+
+    def check(self) -> None:
+        """Raise LabelError where the array on disk is not the one expected here (another program wrote it anew)."""
+        try:
+            meta = json.loads((self.path / "zarr.json").read_text())
+            found = (
+                tuple(meta["shape"]),
+                tuple(meta["chunk_grid"]["configuration"]["chunk_shape"]),
+                np.dtype(meta["data_type"]),
+                [codec["name"] for codec in meta["codecs"]],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LabelError(f"{self.path} is damaged ({error}); delete it, and the journal fills it again") from error
+        if found != (self.shape, self.chunks, self.dtype, ["bytes", "zstd"]):
+            raise LabelError(
+                f"{self.path} was written anew by another program (shape, chunks, type, codecs: {found}); move it away, "
+                "reopen, and load it with labels.load(path, zero='unlabelled')"
+            )
+
+    def region(self, chunk: Chunk) -> Region:
+        """The voxels of a chunk, cut to the array."""
+        z, y, x = (
+            slice(i * n, min((i + 1) * n, size)) for i, n, size in zip(chunk, self.chunks, self.shape, strict=True)
+        )
+        return z, y, x
+
+    def file(self, chunk: Chunk) -> Path:
+        return self.path / "c" / str(chunk[0]) / str(chunk[1]) / str(chunk[2])
+
+    def read(self, chunk: Chunk) -> tuple[np.ndarray, ChunkFile] | None:
+        """A writable array of the full chunk shape and its file's facts; None where the chunk is empty.
+
+        Raises DamagedChunkError where the file cannot be decoded.
+        """
+        path = self.file(chunk)
+        try:
+            with path.open("rb") as file:
+                data = file.read()
+                facts = _facts(os.fstat(file.fileno()), data)
+        except FileNotFoundError:
+            return None
+        try:
+            values = np.frombuffer(_zstd().decode(data), self.dtype.newbyteorder("<")).reshape(self.chunks)
+        except Exception as error:  # numcodecs raises plain RuntimeError, numpy ValueError
+            raise DamagedChunkError(f"{path} cannot be decoded: {error}") from error
+        return values.astype(self.dtype, copy=True), facts
+
+    def write(self, chunk: Chunk, values: np.ndarray) -> ChunkFile | None:
+        """Replace a chunk (full chunk shape) in one step and wait for the disk; None where it is empty and removed."""
+        path = self.file(chunk)
+        if not values.any():
+            path.unlink(missing_ok=True)
+            return None
+        data = bytes(_zstd().encode(np.ascontiguousarray(values.astype(self.dtype.newbyteorder("<"), copy=False))))
+        try:
+            replace_bytes(path, data)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_bytes(path, data)
+        return _facts(path.stat(), data)
+
+    def stored(self) -> Iterator[tuple[Chunk, os.stat_result]]:
+        """Every chunk that has a file, with the file's stat."""
+        root = self.path / "c"
+        for entry in walk(root):
+            parts = entry.path[len(str(root)) + 1 :].split(os.sep)
+            if len(parts) == 3 and all(part.isdigit() for part in parts):
+                yield (int(parts[0]), int(parts[1]), int(parts[2])), entry.stat()
+
+    def facts(self, chunk: Chunk) -> ChunkFile:
+        """Facts of a chunk's file, read now. Raises FileNotFoundError."""
+        path = self.file(chunk)
+        return _facts(path.stat(), path.read_bytes())
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _facts(stat: os.stat_result, data: bytes) -> ChunkFile:
+    return ChunkFile(len(data), stat.st_mtime_ns, zlib.crc32(data))
+
+
+@cache
+def _zstd() -> Any:
+    from numcodecs.zstd import Zstd
+
+    return Zstd(level=1)

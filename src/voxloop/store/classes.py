@@ -1,0 +1,137 @@
+"""Label classes and levels as values: names, colours, parents. Pure: knows no arrays and no files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from voxloop.errors import LabelError, unknown
+
+LevelKind = Literal["semantic", "instances"]
+
+#: Okabe and Ito's colours, told apart with any colour vision; black left out, gray kept for background
+PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#f0e442")
+BACKGROUND_COLOR = "#999999"
+BACKGROUND_NAMES = frozenset({"background", "other", "rest", "nothing"})
+#: semantic label arrays are uint8
+MAX_CLASSES = 255
+
+
+class LabelClass(BaseModel):
+    """One class of a level.
+
+    ``value`` is what voxels of the class hold in the label array, from 1 (0 stands for *the next free one* until the
+    class is in a level). ``shortcut`` is a key; ``locked`` voxels are not painted over; ``background`` classes are
+    learnt like any other but do not count in foreground scores.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: int = Field(default=0, ge=0, le=MAX_CLASSES)
+    name: str = Field(min_length=1)
+    color: str = ""
+    shortcut: str = ""
+    visible: bool = True
+    locked: bool = False
+    background: bool = False
+
+    @field_validator("color")
+    @classmethod
+    def _hex(cls, color: str) -> str:
+        if color and not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
+            raise ValueError(f"color {color!r} is not of the form '#rrggbb'")
+        return color.lower()
+
+
+class Level(BaseModel):
+    """One label level: what can be painted, and inside what.
+
+    ``parent`` is ``(level, class name)``: painting is confined to voxels of that class; the class is None below a level
+    of instances (anywhere inside any of them). ``folder`` is the name on disk, which a renaming leaves as it was.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: LevelKind = "semantic"
+    classes: tuple[LabelClass, ...] = ()
+    parent: tuple[str, str | None] | None = None
+    folder: str = ""
+
+    def value_of(self, given: int | str) -> int:
+        """The value of a class given by name or value. Raises LabelError."""
+        for item in self.classes:
+            if given in (item.name, item.value):
+                return item.value
+        raise LabelError(unknown("class", given, [c.name if isinstance(given, str) else c.value for c in self.classes]))
+
+    def class_of(self, given: int | str) -> LabelClass:
+        """The class given by name or value. Raises LabelError."""
+        value = self.value_of(given)
+        return next(item for item in self.classes if item.value == value)
+
+    @property
+    def locked(self) -> tuple[int, ...]:
+        """Values that nothing paints over."""
+        return tuple(item.value for item in self.classes if item.locked)
+
+
+def as_classes(given: Iterable[str | Mapping[str, Any] | LabelClass] | None) -> tuple[LabelClass, ...]:
+    """Complete classes from names, dicts or classes: values from 1, colours, shortcuts, background by name.
+
+    Raises
+    ------
+    LabelError
+        A name or value given twice, an unknown key, more than 255 classes, or something that is no class.
+    """
+    if isinstance(given, str):
+        raise LabelError(f"classes is a list of names, not one text; use classes=[{given!r}, 'background']")
+    classes: list[LabelClass] = []
+    for item in given or ():
+        classes.append(complete(_as_class(item), classes))
+    for what in ("name", "value"):
+        seen = [getattr(item, what) for item in classes]
+        double = next((one for one in seen if seen.count(one) > 1), None)
+        if double is not None:
+            raise LabelError(f"two classes have the {what} {double!r}; each needs its own")
+    return tuple(classes)
+
+
+def complete(item: LabelClass, others: Iterable[LabelClass]) -> LabelClass:
+    """``item`` with value, colour and shortcut that none of ``others`` has, where it came without."""
+    others = list(others)
+    changes: dict[str, Any] = {}
+    taken = {other.value for other in others}
+    value = item.value or next((n for n in range(1, MAX_CLASSES + 1) if n not in taken), None)
+    if value is None:
+        raise LabelError(f"a level holds at most {MAX_CLASSES} classes; put further ones into a child level")
+    changes["value"] = value
+    background = item.background or item.name.strip().lower() in BACKGROUND_NAMES
+    changes["background"] = background
+    if not item.color:
+        used = {other.color for other in others}
+        free = [color for color in PALETTE if color not in used]
+        changes["color"] = BACKGROUND_COLOR if background else (free[0] if free else PALETTE[value % len(PALETTE)])
+    if not item.shortcut and value <= 9 and str(value) not in {other.shortcut for other in others}:
+        changes["shortcut"] = str(value)
+    return item.model_copy(update=changes)
+
+
+def _as_class(item: object) -> LabelClass:
+    if isinstance(item, LabelClass):
+        return item
+    if isinstance(item, str):
+        item = {"name": item.strip()}
+    if not isinstance(item, Mapping):
+        raise LabelError(f"a class is a name, a dict or a LabelClass, not {type(item).__name__}")
+    for key in item:
+        if key not in LabelClass.model_fields:
+            raise LabelError(unknown("key of a class", key, LabelClass.model_fields))
+    try:
+        return LabelClass(**item)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise LabelError(f"class {dict(item)!r}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -1,0 +1,275 @@
+"""The images of a workspace: where they lie, how they are opened, whether they are still the same pictures."""
+
+from __future__ import annotations
+
+import shutil
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxloop.errors import VolumeError, WorkspaceError, unknown
+from voxloop.geometry import Region
+from voxloop.store.document import ImageInfo, checked_name, safe_name
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from voxloop.store.workspace import Store
+
+#: voxels on a side of the square in the middle of the volume that the fingerprint looks at
+_SAMPLE = 64
+_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+
+
+class Images:
+    """Mapping of lazily opened volumes by name; sources stay where they are."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._opened: dict[str, tuple[ImageInfo, xr.DataArray]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return [info.name for info in self._store.document.images]
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        return self.open(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __repr__(self) -> str:
+        return f"<Images: {', '.join(self.names) or 'none'}>"
+
+    def info(self, name: str) -> ImageInfo:
+        """What the workspace knows of an image without opening it. Raises WorkspaceError."""
+        for info in self._store.document.images:
+            if info.name == name:
+                return info
+        raise WorkspaceError(unknown("image", name, self.names))
+
+    def one(self, name: str | None) -> str:
+        """``name``, or the only image there is. Raises WorkspaceError that names them."""
+        if name is not None:
+            return self.info(name).name
+        if len(self.names) != 1:
+            raise WorkspaceError(f"say which image: there are {', '.join(map(repr, self.names)) or 'none'}")
+        return self.names[0]
+
+    def open(self, name: str | None = None) -> xr.DataArray:
+        """The volume of an image, lazy; opened once, shared after that.
+
+        Raises WorkspaceError where the source moved or is of another shape now, naming ``ws.images.relink``.
+        """
+        info = self.info(self.one(name))
+        known = self._opened.get(info.name)
+        if known is not None and known[0] == info:
+            return known[1]
+        volume = self._open(info)
+        self._opened[info.name] = info, volume
+        return volume
+
+    def add(self, name: str, source: Any, *, copy: bool = False, **arguments: Any) -> ImageInfo:
+        """Add an image.
+
+        Parameters
+        ----------
+        source
+            What :func:`open_volume` opens. A path or URL stays where it is; an array is saved into the workspace.
+        copy
+            Copy a path's picture into the workspace as well, as OME-Zarr.
+        **arguments
+            What :func:`open_volume` takes (``dataset``, ``spacing``, ``unit``, ``channels``, ...); kept.
+
+        Raises
+        ------
+        VolumeError
+            The source cannot be opened; nothing is added.
+        WorkspaceError
+            The name is taken or not a name.
+        """
+        from voxloop.volumes import open_volume
+
+        self._store.check_writable()
+        name = checked_name("image", name)
+        if name in self.names:
+            raise WorkspaceError(f"there is an image {name!r} already; choose another name")
+        place = _place(source)
+        volume = open_volume(source, **arguments)
+        if place is None or copy:
+            info = self._import(name, volume)
+        else:
+            info = self._describe(name, volume, self._relative(place), arguments)
+        self._store.change(images=(*self._store.document.images, info))
+        return info
+
+    def add_folder(self, path: str | Path, *, copy: bool = False, **arguments: Any) -> list[ImageInfo]:
+        """Add every picture of a folder as an image of its own, named after its file (pictures of several sizes).
+
+        Raises WorkspaceError where the folder holds no pictures; a picture that cannot be opened adds none at all.
+        """
+        folder = Path(path)
+        if not folder.is_dir():
+            raise WorkspaceError(f"{folder} is no folder; add a single picture with ws.images.add(name, path)")
+        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES and not p.name.startswith("."))
+        if not files:
+            raise WorkspaceError(f"{folder} holds no pictures ({', '.join(sorted(_PICTURES))})")
+        before = self._store.document.images
+        added = []
+        try:
+            for file in files:
+                added.append(self.add(self._free_name(safe_name(file.stem)), file, copy=copy, **arguments))
+        except VolumeError:
+            self._store.change(images=before)
+            raise
+        return added
+
+    def remove(self, name: str) -> None:
+        """Take an image out. Its source stays; its labels, and its copy if the workspace owns one, go to ``removed/``."""
+        self._store.check_writable()
+        info = self.info(name)
+        self._opened.pop(name, None)
+        self._store.set_aside(image=info)
+        self._store.change(
+            images=tuple(one for one in self._store.document.images if one.name != name),
+            regions=tuple(one for one in self._store.document.regions if one.image != name),
+        )
+
+    def relink(self, name: str, source: str | Path, *, force: bool = False, **arguments: Any) -> ImageInfo:
+        """Say where an image's source lies now.
+
+        Raises WorkspaceError where it is another picture; ``force`` takes one that differs in its voxels but not in shape.
+        """
+        from voxloop.volumes import open_volume
+
+        self._store.check_writable()
+        old = self.info(name)
+        given = {**old.arguments, **arguments}
+        new = self._describe(name, open_volume(source, **given), self._relative(_place(source) or str(source)), given)
+        if new.shape != old.shape:
+            raise WorkspaceError(
+                f"{source} has {new.shape} voxels (z, y, x), image {name!r} has {old.shape}; its labels would not fit, "
+                "add it as a new image"
+            )
+        if new.fingerprint != old.fingerprint and not force:
+            raise WorkspaceError(
+                f"{source} is of the right shape but another picture than {name!r}; force=True takes it"
+            )
+        self._store.change(images=tuple(new if one.name == name else one for one in self._store.document.images))
+        return new
+
+    def path(self, name: str) -> str | list[str]:
+        """Where an image's source lies: absolute path or URL, or a list of them."""
+        return self._absolute(self.info(name).source)
+
+    def _open(self, info: ImageInfo) -> xr.DataArray:
+        from voxloop.volumes import open_volume, shape_zyx
+
+        source = self._absolute(info.source)
+        hint = f"ws.images.relink({info.name!r}, new_path) says where it lies now"
+        gone = [p for p in ([source] if isinstance(source, str) else source) if "://" not in p and not Path(p).exists()]
+        if gone:
+            raise WorkspaceError(f"the source of image {info.name!r} is not there any more: {gone[0]}; {hint}")
+        try:
+            volume = open_volume(source, **info.arguments)
+        except VolumeError as error:
+            raise WorkspaceError(f"image {info.name!r} does not open any more: {error}; {hint}") from error
+        if shape_zyx(volume) != info.shape:
+            raise WorkspaceError(
+                f"the source of image {info.name!r} has {shape_zyx(volume)} voxels (z, y, x) now, it had {info.shape}; {hint}"
+            )
+        volume.attrs["z_kind"] = info.z_kind
+        return volume.rename(info.name)
+
+    def _import(self, name: str, volume: xr.DataArray) -> ImageInfo:
+        from voxloop.volumes import open_volume, save_volume
+
+        place = self._store.path / "images" / f"{name}.zarr"
+        if place.exists():
+            shutil.rmtree(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_volume(volume, place)
+            saved = open_volume(place)
+        except OSError as error:
+            shutil.rmtree(place, ignore_errors=True)
+            raise WorkspaceError(f"image {name!r} could not be copied into the workspace ({error.strerror})") from error
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        info = self._describe(name, saved, self._relative(str(place)), {})
+        return info.model_copy(update={"own": True, "z_kind": volume.attrs.get("z_kind", "space")})
+
+    def _describe(
+        self, name: str, volume: xr.DataArray, source: str | list[str], arguments: dict[str, Any]
+    ) -> ImageInfo:
+        from voxloop.volumes import channels_of, shape_zyx, spacing_of
+
+        return ImageInfo(
+            name=name,
+            source=source,
+            arguments={key: _plain(value) for key, value in arguments.items()},
+            shape=shape_zyx(volume),
+            spacing_um=spacing_of(volume),
+            channels=channels_of(volume),
+            dtype=str(volume.dtype),
+            z_kind=volume.attrs.get("z_kind", "space"),
+            fingerprint=fingerprint(volume),
+        )
+
+    def _free_name(self, wanted: str) -> str:
+        name, number = wanted, 2
+        while name in self.names:
+            name, number = f"{wanted}-{number}", number + 1
+        return name
+
+    def _relative(self, source: str | list[str]) -> str | list[str]:
+        if isinstance(source, list):
+            return [str(self._relative(one)) for one in source]
+        root = self._store.path.resolve()
+        if "://" in source:
+            return source
+        path = Path(source).expanduser().resolve()
+        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+    def _absolute(self, source: str | list[str]) -> str | list[str]:
+        if isinstance(source, list):
+            return [str(self._absolute(one)) for one in source]
+        return source if "://" in source else str(self._store.path.resolve() / source)
+
+
+def fingerprint(volume: xr.DataArray) -> str:
+    """Shape, type and a checksum of a small square in the middle: the same wherever the file lies."""
+    from voxloop.volumes import read_block, shape_zyx
+
+    shape = shape_zyx(volume)
+    middle: Region = (
+        slice(shape[0] // 2, shape[0] // 2 + 1),
+        *(slice(max(0, n // 2 - _SAMPLE // 2), min(n, n // 2 + _SAMPLE // 2 + 1)) for n in shape[1:]),  # type: ignore[assignment]
+    )
+    sample = read_block(volume, middle)
+    crc = zlib.crc32(sample.astype(sample.dtype.newbyteorder("<")).tobytes())
+    return f"{'x'.join(map(str, volume.shape))}-{volume.dtype}-{crc:08x}"
+
+
+def _place(source: Any) -> str | list[str] | None:
+    """Path or URL of a source; None for arrays."""
+    if isinstance(source, str | Path):
+        return str(source)
+    if isinstance(source, list | tuple) and source and all(isinstance(one, str | Path) for one in source):
+        return [str(one) for one in source]
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """As JSON keeps it."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value

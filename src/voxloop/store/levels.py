@@ -1,0 +1,162 @@
+"""The label levels of a workspace: add, rename, remove, and change their classes. Knows no label arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from voxloop.errors import LabelError, unknown
+from voxloop.store.classes import LabelClass, Level, LevelKind, as_classes, complete
+from voxloop.store.document import checked_name
+
+if TYPE_CHECKING:
+    from voxloop.store.workspace import Store
+
+
+class Levels:
+    """Mapping of :class:`Level` by name, in the order they were added."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def names(self) -> list[str]:
+        return [level.name for level in self._store.document.levels]
+
+    def __getitem__(self, name: str) -> Level:
+        levels = self._store.document.levels
+        for level in levels:
+            if level.name == name:
+                return level
+        for level in levels:  # what it was called when an older run was made
+            if level.folder == name:
+                return level
+        raise LabelError(unknown("level", name, self.names))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __repr__(self) -> str:
+        return f"<Levels: {', '.join(self.names) or 'none'}>"
+
+    def add(
+        self,
+        name: str,
+        classes: Sequence[str | Mapping[str, Any] | LabelClass] | None = None,
+        parent: tuple[str, str | None] | str | None = None,
+        kind: LevelKind = "semantic",
+    ) -> Level:
+        """Add a level.
+
+        Parameters
+        ----------
+        classes
+            Names, dicts or :class:`LabelClass`; values count from 1. ``background``, ``other``, ``rest`` and
+            ``nothing`` are background. Levels of instances may do without.
+        parent
+            ``(level, class)``: painting is confined to that class; ``level`` alone for a parent of instances.
+        kind
+            ``"semantic"`` (uint8 classes) or ``"instances"`` (uint32 numbers).
+
+        Raises
+        ------
+        LabelError
+            The name or a class is taken, the parent does not exist, the kind is neither.
+        """
+        self._store.check_writable()
+        name = checked_name("level", name)
+        if name in self.names or any(level.folder == name for level in self._store.document.levels):
+            raise LabelError(f"there is a level {name!r} already, or was under that name; choose another name")
+        if kind not in ("semantic", "instances"):
+            raise LabelError(f"kind {kind!r} is neither 'semantic' nor 'instances'")
+        level = Level(name=name, kind=kind, classes=as_classes(classes), parent=self._parent(parent), folder=name)
+        self._store.change(levels=(*self._store.document.levels, level))
+        return level
+
+    def rename(self, name: str, new: str) -> Level:
+        """Give a level another name; files stay where they are, and older runs still find it."""
+        new = checked_name("level", new)
+        if new in self.names:
+            raise LabelError(f"there is a level {new!r} already; choose another name")
+        renamed = self._replace(name, name=new)
+        children = tuple(
+            level.model_copy(update={"parent": (new, level.parent[1])})
+            if level.parent and level.parent[0] == name
+            else level
+            for level in self._store.document.levels
+        )
+        self._store.change(levels=children)
+        return renamed
+
+    def remove(self, name: str) -> None:
+        """Take a level out; its labels and journal move to ``removed/``, where they can be brought back from."""
+        self._store.check_writable()
+        level = self[name]
+        child = next((one.name for one in self._store.document.levels if one.parent and one.parent[0] == name), None)
+        if child is not None:
+            raise LabelError(f"level {name!r} is the parent of {child!r}; remove that first")
+        self._store.set_aside(level=level)
+        self._store.change(levels=tuple(one for one in self._store.document.levels if one.name != level.name))
+
+    def add_class(self, level: str, new: str | Mapping[str, Any] | LabelClass) -> LabelClass:
+        """Add one class to a level."""
+        found = self[level]
+        classes = as_classes([*found.classes, new])
+        self._replace(level, classes=classes)
+        return classes[-1]
+
+    def change_class(self, level: str, given: int | str, **changes: Any) -> LabelClass:
+        """Change name, color, shortcut, visible, locked or background of a class; its value stays for good."""
+        found = self[level]
+        old = found.class_of(given)
+        if "value" in changes:
+            raise LabelError("the value of a class stands in the label array and cannot be changed; add a new class")
+        if changes.get("name", old.name) == "":
+            raise LabelError("a class needs a name")
+        rest = [item for item in found.classes if item.value != old.value]
+        new = as_classes([{**old.model_dump(), **changes}])[0] if changes else old
+        if "background" not in changes and "name" not in changes:
+            new = new.model_copy(update={"background": old.background})
+        new = complete(new, rest)
+        self._replace(level, classes=as_classes([new if c.value == old.value else c for c in found.classes]))
+        return new
+
+    def remove_class(self, level: str, given: int | str) -> None:
+        """Take a class out of a level. Raises LabelError while anything is labelled with it."""
+        found = self[level]
+        item = found.class_of(given)
+        for image in self._store.images.names:
+            if self._store.labels(found.name, image).counts().get(item.value):
+                raise LabelError(
+                    f"class {item.name!r} still has labels on image {image!r}; erase or repaint them first"
+                )
+        self._replace(level, classes=tuple(one for one in found.classes if one.value != item.value))
+
+    def _replace(self, name: str, **changes: Any) -> Level:
+        self._store.check_writable()
+        old = self[name]
+        new = old.model_copy(update=changes)
+        self._store.change(
+            levels=tuple(new if level.name == old.name else level for level in self._store.document.levels)
+        )
+        return new
+
+    def _parent(self, given: tuple[str, str | None] | str | None) -> tuple[str, str | None] | None:
+        if given is None:
+            return None
+        name, label = (given, None) if isinstance(given, str) else given
+        level = self[name]
+        if level.kind == "instances":
+            if label is not None:
+                raise LabelError(f"level {name!r} holds instances; parent={name!r} confines to all of them")
+            return level.name, None
+        if label is None:
+            listed = ", ".join(repr(item.name) for item in level.classes)
+            raise LabelError(f"parent {name!r} needs a class: parent=({name!r}, class), one of {listed}")
+        return level.name, level.class_of(label).name

@@ -1,0 +1,90 @@
+"""What an edit changed, as values, and its run-length code. Pure: knows no files.
+
+A patch is a box inside one chunk with the voxels before and after; a voxel belongs to the edit where the two differ.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxloop.geometry import Region, Shape
+
+_HEAD = struct.Struct("<II")  # patches, runs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """Voxels of one chunk that an edit may have changed: arrays (z, y, x) and the voxel of their first corner."""
+
+    origin: Shape
+    before: np.ndarray
+    after: np.ndarray
+
+    @property
+    def region(self) -> Region:
+        z, y, x = (slice(o, o + n) for o, n in zip(self.origin, self.before.shape, strict=True))
+        return z, y, x
+
+    @property
+    def changed(self) -> np.ndarray:
+        return np.not_equal(self.before, self.after)
+
+    @property
+    def reversed(self) -> Patch:
+        return Patch(self.origin, self.after, self.before)
+
+
+def encode(patches: Sequence[Patch]) -> bytes:
+    """Patches as bytes: their boxes, then runs of (length, before, after) over all voxels in a row, then deflated.
+
+    Voxels that did not change become 0 on both sides, so that they cost nothing and replaying never touches them.
+    """
+    before = np.concatenate([patch.before.ravel() for patch in patches])
+    after = np.concatenate([patch.after.ravel() for patch in patches])
+    same = before == after
+    before[same] = 0
+    after[same] = 0
+    change = np.flatnonzero((before[1:] != before[:-1]) | (after[1:] != after[:-1])) + 1
+    starts = np.concatenate(([0], change))
+    lengths = np.diff(np.append(starts, before.size)).astype("<u4")
+    boxes = np.array([(*patch.origin, *patch.before.shape) for patch in patches], dtype="<i4")
+    body = b"".join(
+        [_HEAD.pack(len(patches), len(lengths)), boxes.tobytes(), lengths.tobytes()]
+        + [_little(values[starts]).tobytes() for values in (before, after)]
+    )
+    return zlib.compress(body, 1)
+
+
+def decode(data: bytes, dtype: np.dtype) -> list[Patch]:
+    """The patches that :func:`encode` made. Raises ValueError or zlib.error for anything else."""
+    body = zlib.decompress(data)
+    count, runs = _HEAD.unpack_from(body)
+    at = _HEAD.size
+    boxes = np.frombuffer(body, "<i4", count * 6, at).reshape(count, 6)
+    at += boxes.nbytes
+    lengths = np.frombuffer(body, "<u4", runs, at)
+    at += lengths.nbytes
+    stored = np.dtype(dtype).newbyteorder("<")
+    before = np.repeat(np.frombuffer(body, stored, runs, at).astype(dtype), lengths)
+    after = np.repeat(np.frombuffer(body, stored, runs, at + runs * stored.itemsize).astype(dtype), lengths)
+    patches, start = [], 0
+    for *origin, z, y, x in boxes.tolist():
+        stop = start + z * y * x
+        patches.append(Patch(tuple(origin), before[start:stop].reshape(z, y, x), after[start:stop].reshape(z, y, x)))
+        start = stop
+    return patches
+
+
+def _little(values: np.ndarray) -> np.ndarray:
+    return values.astype(values.dtype.newbyteorder("<"), copy=False)
+
+
+def cover(regions: Sequence[Region]) -> Region:
+    """The smallest box around all ``regions``; there must be one."""
+    z, y, x = (slice(min(r[i].start for r in regions), max(r[i].stop for r in regions)) for i in range(3))
+    return z, y, x

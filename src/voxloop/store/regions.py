@@ -1,0 +1,59 @@
+"""Named boxes of a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from voxloop.errors import WorkspaceError, unknown
+from voxloop.geometry import as_region
+from voxloop.store.document import NamedRegion, checked_name
+
+if TYPE_CHECKING:
+    from voxloop.store.workspace import Store
+
+
+class Regions:
+    """Mapping of :class:`NamedRegion` by name."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def names(self) -> list[str]:
+        return [one.name for one in self._store.document.regions]
+
+    def __getitem__(self, name: str) -> NamedRegion:
+        for one in self._store.document.regions:
+            if one.name == name:
+                return one
+        raise WorkspaceError(unknown("region", name, self.names))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __repr__(self) -> str:
+        return f"<Regions: {', '.join(self.names) or 'none'}>"
+
+    def add(self, name: str, region: object, image: str | None = None) -> NamedRegion:
+        """Name a box of voxels (slices z, y, x); an existing name moves to the new box."""
+        self._store.check_writable()
+        image = self._store.images.one(image)
+        box = as_region(region, self._store.images.info(image).shape)
+        z, y, x = ((part.start, part.stop) for part in box)
+        new = NamedRegion(name=checked_name("region", name), image=image, box=(z, y, x))
+        others = tuple(one for one in self._store.document.regions if one.name != new.name)
+        self._store.change(regions=(*others, new))
+        return new
+
+    def remove(self, name: str) -> None:
+        """Forget a name; voxels and labels stay."""
+        self._store.check_writable()
+        found = self[name]
+        self._store.change(regions=tuple(one for one in self._store.document.regions if one.name != found.name))
