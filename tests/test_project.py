@@ -12,7 +12,7 @@ import voxloop as vl
 def picture() -> tuple[np.ndarray, np.ndarray]:
     """Bright textured discs on a darker ground, and their truth (1 ground, 2 disc)."""
     rng = np.random.default_rng(0)
-    z, y, x = np.mgrid[:6, :96, :96]
+    _, y, x = np.mgrid[:6, :96, :96]
     truth = np.ones((6, 96, 96), np.uint8)
     for cy, cx, r in ((28, 30, 14), (62, 66, 18), (24, 74, 10)):
         truth[(y - cy) ** 2 + (x - cx) ** 2 < r**2] = 2
@@ -23,7 +23,7 @@ def picture() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def trained(picture, tmp_path_factory):
     """A workspace with strokes, a trained run and a prediction; shared, so tests only read it or undo what they do."""
-    volume, truth = picture
+    volume, _ = picture
     path = tmp_path_factory.mktemp("project") / "ws"
     with vl.Workspace.create(path, image=volume, classes=["background", "disc"], spacing=(0.02, 0.01, 0.01)) as ws:
         lab = ws.labels()
@@ -89,9 +89,8 @@ def test_predicting_a_region_with_a_name(trained):
         ws.predict(run, name="corner")
 
 
-def test_a_saved_model_gives_the_prediction_again(trained, picture):
+def test_a_saved_model_gives_the_prediction_again(trained):
     ws, run, job = trained
-    volume, _ = picture
     lazy = vl.predict(vl.load_model(run.path / "model"), ws.images.open())
     assert lazy.dims == ("class", "z", "y", "x")
     labels = np.asarray(lazy.isel(z=3).argmax("class")) + 1
@@ -135,7 +134,7 @@ def test_reopening_finds_everything(trained):
         assert run.name in again.runs
         assert again.runs[run.name].history.epochs == run.history.epochs
         assert np.array_equal(again.labels().read(), ws.labels().read())
-        with pytest.raises(vl.VoxloopError, match="read-only|writing"):
+        with pytest.raises(vl.VoxloopError, match=r"read-only|writing"):
             again.labels().paint(axis="z", index=0, points=[(5, 5)], radius=3, value=2)
         with pytest.raises(vl.VoxloopError):
             again.train()
