@@ -354,7 +354,7 @@ def _follow(run: Any, quiet: bool) -> None:
         return
     if not sys.stderr.isatty():
         last = -1
-        while not run.wait(timeout=0.5):
+        while _going(run):
             if (tenth := int(10 * run.progress)) != last:
                 last = tenth
                 click.echo(f"{run.name}: {run.state} {run.progress:.0%}", err=True)
@@ -363,9 +363,18 @@ def _follow(run: Any, quiet: bool) -> None:
 
     form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
     with tqdm(total=100, desc=run.name, bar_format=form) as bar:
-        while not run.wait(timeout=0.25):
+        while _going(run):
             bar.update(round(100 * run.progress) - bar.n)
         bar.update(100 - bar.n)
+
+
+def _going(run: Any) -> bool:
+    """Wait a moment; whether the run still goes on."""
+    try:
+        run.wait(timeout=0.3)
+    except TimeoutError:
+        return True
+    return False
 
 
 def _finish(run: Any, as_json: bool) -> None:

@@ -44,7 +44,15 @@ class Workspace:
         self.predictions = Predictions(self)
 
     @classmethod
-    def create(cls, path: str | Path, image: Any = None, classes: Sequence[Any] | None = None, **settings: Any) -> Self:
+    def create(
+        cls,
+        path: str | Path,
+        image: Any = None,
+        classes: Sequence[Any] | None = None,
+        *,
+        exist_ok: bool = False,
+        **settings: Any,
+    ) -> Self:
         """Make a new workspace folder.
 
         Parameters
@@ -57,9 +65,11 @@ class Workspace:
         classes
             Names, dicts or ``LabelClass`` of the first level; values count from 1. A class named ``background`` (or
             ``other``, ``rest``, ``nothing``) counts as background in scores.
+        exist_ok
+            Open the workspace where there is one already, as it is; so that a cell may be run again.
         **settings
-            ``image_name``, ``level``, ``kind`` ("semantic" or "instances"), ``copy``, ``exist_ok`` (open the workspace
-            where it exists already), and what :func:`open_volume` takes.
+            ``image_name``, ``level``, ``kind`` ("semantic" or "instances"), ``copy``, and what :func:`open_volume`
+            takes.
 
         Raises
         ------
@@ -68,6 +78,8 @@ class Workspace:
         VolumeError
             The image cannot be opened; nothing is left behind.
         """
+        if exist_ok and (Path(path).expanduser() / "workspace.json").exists():
+            return cls.open(path)
         return cls(Store.create(path, image=image, classes=classes, **settings))
 
     @classmethod
