@@ -1,4 +1,4 @@
-"""Any stack as a dask-backed xarray in micrometres: opening, scales, writing, samples. Knows no workspace and no model."""
+"""Any stack as a dask-backed xarray in micrometres: opening, scales, writing, samples. Knows no workspace."""
 
 from voxloop.volumes import samples
 from voxloop.volumes.opening import open_volume

@@ -52,4 +52,5 @@ def _found_in_dataarray(array: Any) -> Found:
         origin_um=origin,
         channel_names=names,
         z_kind=array.attrs.get("z_kind", "space"),
+        labels=array.attrs.get("kind") == "labels",
     )

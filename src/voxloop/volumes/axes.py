@@ -118,7 +118,7 @@ def _colour(array: Any, axes: str) -> tuple[Any, str, list[str] | None]:
 def _is_gray(array: Any) -> bool:
     """Whether red, green and blue agree in the middle of the first, the middle and the last plane.
 
-    This is the one place where opening reads voxels, and only of coloured pictures; at most 1024 x 1024 of three planes.
+    The one place where opening reads voxels, and only of coloured pictures; at most 1024 x 1024 of three planes.
     """
     *stack, rows, columns, _ = array.shape
     middle = tuple(slice(max(0, (n - _LOOKED_AT) // 2), (n + _LOOKED_AT) // 2 + 1) for n in (rows, columns))

@@ -35,7 +35,7 @@ def chunk_plan(
     wanted = dict(zip("zyx", sizes, strict=True))
     if "z" not in axes and "t" in axes:
         wanted["t"] = wanted["z"]
-    full = {axis: n for axis, n in zip(axes, shape, strict=True)}
+    full = dict(zip(axes, shape, strict=True))
     return tuple(
         n if axis == "s" else min(n, n if wanted.get(axis, 1) == -1 else wanted.get(axis, 1))
         for axis, n in full.items()

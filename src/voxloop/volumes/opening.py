@@ -40,8 +40,8 @@ def open_volume(
     Parameters
     ----------
     source
-        Path or URL of a TIFF, OME-Zarr, zarr, HDF5, NetCDF, MRC, NumPy, NIfTI or video file; a folder of pictures, a list of
-        their paths or a ``.txt``/``.json`` file with such a list; or an array, a dask array, a DataArray.
+        Path or URL of a TIFF, OME-Zarr, zarr, HDF5, NetCDF, MRC, NumPy, NIfTI or video file; a folder of pictures, a
+        list of their paths or a ``.txt``/``.json`` file with such a list; or an array, a dask array, a DataArray.
     dataset
         Which array of a file with several; where it is missing and needed, the error lists them with their shapes.
     spacing, unit
@@ -80,15 +80,17 @@ def open_volume(
         found = found_in(source)
         if scale:
             raise VolumeError(f"an array has no scales; scale={scale} is not there")
-    given = dict(dataset=dataset, spacing=spacing, channels=channels, timepoint=timepoint, chunks=chunks, z_kind=z_kind)
-    defaults = {"chunks": "auto"}
-    arguments = {
-        name: _plain(value) for name, value in given.items() if value is not None and value != defaults.get(name)
+    given = {
+        "dataset": dataset,
+        "spacing": spacing,
+        "unit": unit if spacing is not None else None,
+        "channels": channels,
+        "timepoint": timepoint,
+        "scale": scale or None,
+        "chunks": chunks if chunks != "auto" else None,
+        "z_kind": z_kind,
     }
-    if spacing is not None:
-        arguments["unit"] = unit
-    if scale:
-        arguments["scale"] = scale
+    arguments = {name: _plain(value) for name, value in given.items() if value is not None}
     return _assemble(
         found,
         name=_name(source, wanted),
@@ -124,7 +126,7 @@ def _assemble(
     if kind not in ("space", "frame"):
         raise VolumeError(f"z_kind {kind!r} is neither 'space' nor 'frame'")
     stated = spacing or _complete(found.spacing_um, frames=picked.frames)
-    return make_volume(
+    volume = make_volume(
         _native(array),
         spacing_um=stated or (1.0, 1.0, 1.0),
         origin_um=_origin(found.origin_um, spacing),
@@ -136,6 +138,9 @@ def _assemble(
         open_arguments=open_arguments,
         scale_count=found.scale_count,
     )
+    if found.labels:
+        volume.attrs["kind"] = "labels"
+    return volume
 
 
 def _lazy(found: Found, axes: str, chunks: str | int | Sequence[int]) -> Any:

@@ -1,17 +1,16 @@
-"""Coarser resolutions of a volume: the source's own, else in-plane halvings by mean, lazy, cached where a folder is given."""
+"""Coarser resolutions of a volume: the source's own, else in-plane halvings by mean. Lazy; knows no file format."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.errors import VolumeError
 from voxloop.geometry import Shape, Spacing
 from voxloop.volumes.chunks import chunk_plan
+from voxloop.volumes.halving import CachedBlocks, Halved
 from voxloop.volumes.volume import make_volume, origin_of, shape_zyx, spacing_of
 
 if TYPE_CHECKING:
@@ -111,116 +110,6 @@ def _fingerprint(volume: DataArray, level: int) -> dict[str, Any]:
     path = Path(source) if isinstance(source, str) and "://" not in source else None
     changed = path.stat().st_mtime_ns if path is not None and path.exists() else None
     return {"shape": list(volume.shape), "dtype": str(volume.dtype), "level": level, "from": source, "changed": changed}
-
-
-class Halved:
-    """An array half as wide and high, each pixel the mean of up to four; computed for what is sliced."""
-
-    def __init__(self, array: Any) -> None:
-        self._array = array
-        self.dtype = array.dtype
-        self.ndim = array.ndim
-        self.shape = (*array.shape[:-2], *((n + 1) // 2 for n in array.shape[-2:]))
-
-    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
-        *stack, rows, columns = (part.indices(n) for part, n in zip(key, self.shape, strict=True))
-        plane = [
-            slice(2 * start, min(2 * stop, n))
-            for (start, stop, _), n in zip((rows, columns), self._array.shape[-2:], strict=True)
-        ]
-        part = self._array[(*(slice(start, stop) for start, stop, _ in stack), *plane)]
-        block = part.compute(scheduler="synchronous") if hasattr(part, "compute") else np.asarray(part)
-        return downsample(block, (1,) * (self.ndim - 2) + (2, 2), "mean")
-
-
-class CachedBlocks:
-    """An array whose blocks are computed once and then read from a zarr folder; a block is whole or not there."""
-
-    def __init__(self, array: Any, path: Path, chunks: tuple[int, ...], fingerprint: dict[str, Any]) -> None:
-        self._array, self._path, self._chunks, self._fingerprint = array, path, chunks, fingerprint
-        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
-        self._store: Any = None
-
-    def _opened(self) -> Any:
-        import zarr
-
-        if self._store is None:
-            try:
-                store: Any = zarr.open_array(self._path, mode="r+")
-                stale = store.attrs.get("made_from") != self._fingerprint or store.chunks != self._chunks
-            except (FileNotFoundError, ValueError, KeyError):
-                stale = True
-            if stale:
-                store = zarr.create_array(
-                    self._path,
-                    shape=self.shape,
-                    chunks=self._chunks,
-                    dtype=self.dtype,
-                    overwrite=True,
-                    attributes={"made_from": self._fingerprint},
-                    config={"write_empty_chunks": True},  # so that a missing file means: not computed
-                )
-            self._store = zarr.open_array(self._path, mode="r+", config={"write_empty_chunks": True})
-        return self._store
-
-    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
-        store = self._opened()
-        bounds = [part.indices(n)[:2] for part, n in zip(key, self.shape, strict=True)]
-        grid = [range(start // c, -(-stop // c)) for (start, stop), c in zip(bounds, self._chunks, strict=True)]
-        for index in product(*grid):
-            if not (self._path / "c" / "/".join(map(str, index))).exists():
-                box = tuple(
-                    slice(i * c, min((i + 1) * c, n)) for i, c, n in zip(index, self._chunks, self.shape, strict=True)
-                )
-                store[box] = self._array[box]
-        return np.asarray(store[tuple(slice(*bound) for bound in bounds)])
-
-
-def downsample(block: np.ndarray, factors: tuple[int, ...], how: Literal["mean", "mode"]) -> np.ndarray:
-    """A block coarser by whole factors; the last voxels of an axis may stand for fewer. Same dtype.
-
-    ``"mean"`` for pictures (integers rounded), ``"mode"`` for labels: the most frequent value, the smallest on a tie.
-    """
-    if how not in ("mean", "mode"):
-        raise VolumeError(f"downsampling {how!r} is neither 'mean' nor 'mode'")
-    if all(factor == 1 for factor in factors):
-        return block
-    return _mean(block, factors) if how == "mean" else _mode(block, factors)
-
-
-def _mean(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
-    """Sums over cells by strided addition: exact for integers, without a copy in float64 of the whole."""
-    integer = block.dtype.kind in "bui"
-    wide: Any = np.float64 if not integer else np.int64 if block.dtype.itemsize > 2 else np.int32
-    shape = tuple(-(-n // f) for n, f in zip(block.shape, factors, strict=True))
-    total = np.zeros(shape, wide)
-    count = np.zeros(shape, np.int32)
-    for offset in product(*(range(f) for f in factors)):
-        part = block[tuple(slice(o, None, f) for o, f in zip(offset, factors, strict=True))]
-        where = tuple(slice(0, n) for n in part.shape)
-        total[where] += part
-        count[where] += 1
-    if integer:
-        return ((2 * total + count) // (2 * count)).astype(block.dtype)
-    return (total / count).astype(block.dtype)
-
-
-def _mode(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
-    """The most frequent value of each cell, voxels beyond the edge not counted."""
-    offsets = list(product(*(range(f) for f in factors)))
-    shape = tuple(-(-n // f) for n, f in zip(block.shape, factors, strict=True))
-    cells = np.zeros((len(offsets), *shape), block.dtype)
-    there = np.zeros((len(offsets), *shape), bool)
-    for i, offset in enumerate(offsets):
-        part = block[tuple(slice(o, None, f) for o, f in zip(offset, factors, strict=True))]
-        where = (i, *(slice(0, n) for n in part.shape))
-        cells[where], there[where] = part, True
-    best, votes = cells[0].copy(), np.zeros(shape, np.int32)
-    for candidate, present in zip(cells, there, strict=True):
-        count = ((cells == candidate) & there).sum(axis=0, dtype=np.int32)
-        better = present & ((count > votes) | ((count == votes) & (candidate < best)))
-        best[better], votes[better] = candidate[better], count[better]
-    return best
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.geometry import Region, blocks, full_region
-from voxloop.volumes.pyramid import Scale, downsample, plan_scales
+from voxloop.volumes.chunks import chunk_plan
+from voxloop.volumes.downsample import downsample
+from voxloop.volumes.pyramid import Scale, plan_scales
 from voxloop.volumes.volume import as_volume, origin_of, read_block, shape_zyx, spacing_of
 
 if TYPE_CHECKING:
@@ -39,8 +42,7 @@ def save_volume(
     array
         A volume, or any array that :func:`open_volume` takes.
     path
-        The suffix decides: ``.zarr``; ``.ome.tif`` for OME-TIFF, ``.tif`` for ImageJ (BigTIFF beyond 4 GB, or where ImageJ
-        knows no such dtype).
+        The suffix decides: ``.zarr``; ``.ome.tif`` for OME-TIFF; ``.tif`` for ImageJ, or BigTIFF beyond 4 GB.
     kind
         ``"labels"`` makes coarser scales by the most frequent value and writes label metadata, ``"image"`` by mean.
         None: labels where the array's ``attrs["kind"]`` says so, else image.
@@ -114,8 +116,8 @@ def _write_zarr(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ..
     write_multiscale(group, plan, dims=[str(dim) for dim in volume.dims], name=str(volume.name), kind=kind)
     names = volume.attrs.get("channel_names")
     if lead and names:
-        group.attrs["ome"] = {**group.attrs["ome"], "omero": {"channels": _channels(volume, names)}}
-    group.attrs["voxloop"] = {"z_kind": volume.attrs.get("z_kind", "space"), "kind": kind}
+        _add_ome(group, omero={"channels": _channels(volume, names)})
+    group.attrs["voxloop"] = {"z_kind": volume.attrs.get("z_kind", "space")}
 
 
 def _chunk(scale: Scale, frames: bool) -> tuple[int, int, int]:
@@ -123,28 +125,30 @@ def _chunk(scale: Scale, frames: bool) -> tuple[int, int, int]:
 
 
 def copy_scale(finer: Any, coarse: Any, scale: Scale, how: Literal["mean", "mode"]) -> None:
-    """Fill one resolution, block by block, from the volume or from the zarr array of the next finer one."""
-    channels = coarse.shape[0] if coarse.ndim == 4 else 1
-    for box in blocks(full_region(scale.shape), coarse.chunks[-3:]):
-        fine: Region = tuple(  # type: ignore[assignment]
-            slice(part.start * f, min(part.stop * f, n))
-            for part, f, n in zip(box, scale.factors, finer.shape[-3:], strict=True)
-        )
-        for channel in range(channels):
-            block = _read(finer, fine, channel)
-            coarse[(*((channel,) if coarse.ndim == 4 else ()), *box)] = downsample(block, scale.factors, how)
+    """Fill one resolution from the volume or from the zarr array of the next finer one.
+
+    A block is many chunks at once, so that a source of other chunks is read about once.
+    """
+    lead = [(i,) for i in range(coarse.shape[0])] if coarse.ndim == 4 else [()]
+    size = chunk_plan(scale.shape, "zyx", coarse.dtype.itemsize * prod(scale.factors), own=coarse.chunks[-3:])
+    for box in blocks(full_region(scale.shape), size):
+        z, y, x = (slice(part.start * f, part.stop * f) for part, f in zip(box, scale.factors, strict=True))
+        for channel in lead:
+            coarse[(*channel, *box)] = downsample(_read(finer, (z, y, x), channel), scale.factors, how)
 
 
-def _read(finer: Any, box: Region, channel: int) -> np.ndarray:
-    if not hasattr(finer, "dims"):
-        return np.asarray(finer[(*((channel,) if finer.ndim == 4 else ()), *box)])
-    return read_block(finer.isel(c=channel) if "c" in finer.dims else finer, box)[0]
+def _read(finer: Any, box: Region, channel: tuple[int, ...]) -> np.ndarray:
+    z, y, x = (slice(part.start, min(part.stop, n)) for part, n in zip(box, finer.shape[-3:], strict=True))
+    if hasattr(finer, "dims"):
+        part: np.ndarray = read_block(finer.isel(c=channel[0]) if channel else finer, (z, y, x))[0]
+        return part
+    return np.asarray(finer[(*channel, z, y, x)])
 
 
 def write_multiscale(group: Any, plan: Sequence[Scale], *, dims: Sequence[str], name: str, kind: Kind) -> None:
     """Write and validate the OME-NGFF 0.5 metadata of the arrays ``0``, ``1``, ... of ``group``."""
     from ome_zarr.format import FormatV05
-    from ome_zarr.writer import write_label_metadata, write_multiscales_metadata  # noqa: F401
+    from ome_zarr.writer import write_multiscales_metadata
     from ome_zarr_models.v05 import Image
 
     ones, zeros = [1.0] * (len(dims) - 3), [0.0] * (len(dims) - 3)
@@ -165,7 +169,11 @@ def write_multiscale(group: Any, plan: Sequence[Scale], *, dims: Sequence[str], 
     write_multiscales_metadata(group, datasets, fmt=FormatV05(), axes=axes, name=name)
     Image.from_zarr(group)
     if kind == "labels":
-        group.attrs["ome"] = {**group.attrs["ome"], "image-label": {}}
+        _add_ome(group, **{"image-label": {}})
+
+
+def _add_ome(group: Any, **metadata: Any) -> None:
+    group.attrs["ome"] = {**group.attrs["ome"], **metadata}
 
 
 def _channels(volume: DataArray, names: Sequence[str]) -> list[dict[str, Any]]:

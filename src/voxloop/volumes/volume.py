@@ -1,4 +1,4 @@
-"""What a volume is: a dask-backed DataArray in micrometres, and the few questions other rooms ask it. Opens no files."""
+"""What a volume is: a dask-backed DataArray in micrometres, and the few questions asked of it. Opens no files."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def make_volume(
 
 
 def spacing_of(volume: DataArray) -> Spacing:
-    """Voxel size in micrometres, zyx. From the coordinates where an axis has two voxels or more, else from ``attrs``."""
+    """Voxel size in micrometres, zyx: from the coordinates, from ``attrs`` where an axis has a single voxel."""
     known = volume.attrs.get("spacing_um", (1.0, 1.0, 1.0))
     found = []
     for axis, kept in zip(AXES, known, strict=True):
@@ -97,8 +97,8 @@ def channels_of(volume: DataArray) -> int:
 def read_block(volume: DataArray, region: object = None) -> np.ndarray:
     """The voxels of ``region`` as ``(c, z, y, x)``, in memory; the dtype of the volume.
 
-    ``region`` is anything :func:`voxloop.geometry.as_region` takes (None: all). Raises VolumeError where it lies outside
-    or where the source cannot be read any more.
+    ``region`` is anything :func:`voxloop.geometry.as_region` takes (None: all). Raises VolumeError where it lies
+    outside.
     """
     box: Region = as_region(region, shape_zyx(volume))
     part = volume.data[(..., *box)]
@@ -109,20 +109,20 @@ def read_block(volume: DataArray, region: object = None) -> np.ndarray:
     return block if block.ndim == 4 else block[np.newaxis]
 
 
-def as_volume(array: Any, *, like: DataArray | None = None, spacing: object = None, **options: Any) -> DataArray:
-    """``array`` as a volume: a volume as it is, anything else through :func:`open_volume`, spacing taken from ``like``."""
+def as_volume(array: Any, *, like: DataArray | None = None, spacing: Any = None, **options: Any) -> DataArray:
+    """A volume as it is; anything else through :func:`open_volume`, spacing taken from ``like`` where not given."""
+    from xarray import DataArray
+
     from voxloop.volumes.opening import open_volume
 
-    if hasattr(array, "dims") and tuple(array.dims) in (DIMS, AXES) and hasattr(array.data, "dask"):
-        if spacing is None and "spacing_um" in array.attrs:
-            return array
-    if spacing is None and like is not None:
-        spacing = spacing_of(like)
-    return open_volume(array, spacing=spacing, **options)
+    is_volume = isinstance(array, DataArray) and tuple(array.dims) in (DIMS, AXES) and "spacing_um" in array.attrs
+    if isinstance(array, DataArray) and is_volume and spacing is None and hasattr(array.data, "dask"):
+        return array
+    return open_volume(array, spacing=spacing_of(like) if spacing is None and like is not None else spacing, **options)
 
 
 def spacing_argument(spacing: object, unit: str) -> Spacing | None:
-    """The ``spacing`` argument in micrometres: None, one number, (y, x) with z = y, or (z, y, x). Raises VolumeError."""
+    """The ``spacing`` argument in micrometres: one number, (y, x) with z = y, or (z, y, x). Raises VolumeError."""
     if spacing is None:
         return None
     try:

@@ -22,9 +22,10 @@ class LazyArray(Protocol):
 class Found:
     """What a format found in a source; nothing of the voxels has been read.
 
-    ``axes`` has one letter an axis: ``t c z y x``, ``s`` for the samples of an RGB(A) picture, ``?`` where the file does
-    not say. ``spacing_um`` and ``origin_um`` hold the axes that the file states. ``chunks`` is the block that the file
-    itself is stored in, None where any slice costs what it covers.
+    ``axes`` has one letter an axis: ``t c z y x``, ``s`` for the samples of an RGB(A) picture, ``?`` where the file
+    does not say. ``spacing_um`` and ``origin_um`` hold the axes that the file states. ``chunks`` is the block that the
+    file itself is stored in, None where any slice costs what it covers. ``labels`` says that the numbers are no
+    intensities but names.
     """
 
     array: LazyArray
@@ -35,6 +36,7 @@ class Found:
     z_kind: str = "space"
     chunks: tuple[int, ...] | None = None
     scale_count: int = 1
+    labels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,8 +44,16 @@ def read_group(group: Any, source: Source) -> Found:
         origin_um=origin,
         channel_names=_channel_names(node, axes, array),
         chunks=tuple(array.chunks),
+        z_kind=_z_kind(node),
         scale_count=len(datasets),
+        labels="image-label" in _metadata(node),
     )
+
+
+def _z_kind(node: Any) -> str:
+    """What :func:`save_volume` noted, since OME-NGFF has no word for planes that are separate pictures."""
+    noted = node.attrs.get("voxloop")
+    return "frame" if isinstance(noted, Mapping) and noted.get("z_kind") == "frame" else "space"
 
 
 def _metadata(node: Any) -> Mapping[str, Any]:
@@ -91,7 +99,7 @@ def _transform(
     block in; where no scale has one, it is put in.
     """
     factors, offsets, translated = _steps(multiscales["datasets"][scale], len(axes))
-    if scale and not translated and not _steps(multiscales["datasets"][scale], len(axes))[2]:
+    if scale and not translated:
         finest, start, _ = _steps(multiscales["datasets"][0], len(axes))
         offsets = [s + (f - g) / 2 for s, f, g in zip(start, factors, finest, strict=True)]
     outer, shift, _ = _steps(multiscales, len(axes))

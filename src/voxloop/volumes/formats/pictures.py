@@ -1,4 +1,4 @@
-"""A folder or list of pictures (PNG, JPEG, TIFF, BMP) of one size, or a single one. Decodes a picture when it is asked for."""
+"""A folder or list of pictures (PNG, JPEG, TIFF) of one size, or one. Decodes a picture when it is asked for."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def read(source: Source) -> Found:
-    """Pictures as a stack. Files of one folder are slices or frames: nobody says, so they are frames."""
+    """Pictures as a stack of frames: files of a folder may be slices or not, and nothing in them says so."""
     paths = _paths(source)
     if not paths:
         raise VolumeError(f"{source.text} holds no pictures; expected files {', '.join(SUFFIXES)}")

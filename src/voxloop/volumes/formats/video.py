@@ -20,11 +20,12 @@ class Frames:
     ndim = 4
 
     def __init__(self, path: str) -> None:
-        import imageio.v2
+        from imageio import v2
 
-        self._reader: Any = imageio.v2.get_reader(path, "ffmpeg")
-        width, height = self._reader.get_meta_data()["size"]
-        self.shape = (int(self._reader.count_frames()), int(height), int(width), 3)
+        reader: Any = v2.get_reader(path, "ffmpeg")
+        width, height = reader.get_meta_data()["size"]
+        self.shape = (int(reader.count_frames()), int(height), int(width), 3)
+        self._reader = reader
         self._lock = Lock()
 
     def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:

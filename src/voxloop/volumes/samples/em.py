@@ -1,7 +1,7 @@
-"""A made-up electron micrograph: neurites, mitochondria with cristae, vesicles, all from one seed. Pure numpy and scipy.
+"""A made-up electron micrograph: neurites, mitochondria, vesicles, all from one seed. Knows no files.
 
-Geometry is drawn in micrometres and rendered the way a section is seen: a membrane that runs obliquely through the 40 nm
-of a section is wide and faint. Truth follows what is visible.
+Geometry is drawn in micrometres and rendered the way a section is seen: a membrane that runs obliquely through the
+40 nm of a section is wide and faint. Truth follows what is visible.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ ABOUT = (
     "Made up: a neuropil-like stack of 48x256x256 voxels of 40/8/8 nm with cell membranes, mitochondria, vesicles and "
     "dark bodies that are none, uneven contrast and noise. The truth is exact. No licence is needed."
 )
-_NEURITES = 42
+_NEURITES, _MITOCHONDRIA, _BODIES = 44, 16, 9
+_VISIBLE = 0.45  # darkness from which a membrane counts as seen
 _MEMBRANE_UM = 0.0135  # standard deviation of the dark profile of two membranes and the cleft between them
 
 
@@ -60,7 +61,7 @@ def make(seed: int = 0, shape: Shape = SHAPE) -> tuple[np.ndarray, np.ndarray]:
     signal = signal * (1 - dark) + 0.20 * dark
     truth = np.ones(shape, np.uint8)
     truth[organelles.mitochondria > 0] = 2
-    truth[dark > 0.42] = 3
+    truth[dark > _VISIBLE] = 3
     return _imaged(signal, rng), truth
 
 
@@ -115,14 +116,14 @@ def _neurites(position: tuple[np.ndarray, ...], shape: Shape, rng: np.random.Gen
     """Tubes around random line segments: each voxel belongs to the nearest, borders lie midway to the second."""
     extent = np.array(shape) * SPACING
     middle = rng.uniform(-0.15, 1.15, (_NEURITES, 3)) * extent
-    direction = rng.standard_normal((_NEURITES, 3)) * (1.0, 0.8, 0.8)
+    direction = rng.standard_normal((_NEURITES, 3)) * (1.7, 0.8, 0.8)  # most run through the sections
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     half = rng.uniform(0.3, 1.1, (_NEURITES, 1)) * direction
     starts, ends = (middle - half).astype(np.float32), (middle + half).astype(np.float32)
     girth = rng.uniform(-0.05, 0.14, _NEURITES).astype(np.float32)
     index = np.empty(shape, np.uint8)
     distance, membrane = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    for z in range(shape[0]):  # plane by plane: what is worked on stays in the processor's cache
+    for z in range(shape[0]):
         point = tuple(p[z] for p in position)
         index[z], distance[z], membrane[z] = _borders(point, starts, ends, girth)
     return _Cells(index, distance, membrane, starts, ends)
@@ -131,39 +132,61 @@ def _neurites(position: tuple[np.ndarray, ...], shape: Shape, rng: np.random.Gen
 def _borders(
     point: tuple[np.ndarray, ...], starts: np.ndarray, ends: np.ndarray, girth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    first = np.full(point[0].shape, np.inf, np.float32)
-    second = first.copy()
-    owner = np.zeros(point[0].shape, np.uint8)
-    rival = owner.copy()
-    for i in range(len(starts)):
-        away = _to_segment(point, starts[i], ends[i])[0] - girth[i]
-        nearest = away < first
-        runner = ~nearest & (away < second)
-        second = np.where(nearest, first, np.where(runner, away, second))
-        rival = np.where(nearest, owner, np.where(runner, i, rival)).astype(np.uint8)
-        first = np.where(nearest, away, first)
-        owner = np.where(nearest, i, owner).astype(np.uint8)
-    tilt = [
-        u - v for u, v in zip(_towards(point, starts, ends, rival), _towards(point, starts, ends, owner), strict=True)
-    ]
+    """Owner of each point of a plane, distance to its border, darkness of the membrane there."""
+    owner, rival, gap = _two_nearest(point, starts, ends, girth)
+    ours, theirs = _away(point, starts, ends, owner), _away(point, starts, ends, rival)
+    tilt = [v - u for u, v in zip(ours, theirs, strict=True)]
     slope = np.sqrt(sum(part**2 for part in tilt)) + 1e-3
-    distance = (second - first) / slope
+    distance = gap / slope
     smear = 0.5 * SPACING[0] * np.abs(tilt[0]) / slope  # how far the border moves within the section
     width = np.sqrt(_MEMBRANE_UM**2 + smear**2 / 3)
     return owner, distance, _MEMBRANE_UM / width * np.exp(-0.5 * (distance / width) ** 2)
 
 
-def _to_segment(point: tuple[np.ndarray, ...], start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance to a line segment, and how far along it (0 to 1) the nearest point lies."""
+def _two_nearest(
+    point: tuple[np.ndarray, ...], starts: np.ndarray, ends: np.ndarray, girth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The nearest and second nearest segment of each point of a plane, and how much farther the second is."""
+    shape = point[0].shape
+    owner, rival, gap = np.empty(shape, np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.float32)
+    for top in range(0, shape[0], 32):
+        for left in range(0, shape[1], 32):  # small tiles: most segments are too far away to matter
+            box = (slice(top, top + 32), slice(left, left + 32))
+            points = np.stack([p[box].ravel() for p in point], axis=1)
+            middle = points.mean(axis=0)
+            radius = np.sqrt(((points - middle) ** 2).sum(axis=1).max())
+            far = _distances(middle[None], starts, ends)[:, 0] - girth
+            kept = np.flatnonzero(far <= np.partition(far, 1)[1] + 2 * radius)
+            away = _distances(points, starts[kept], ends[kept]) - girth[kept, None]
+            columns = np.arange(len(points))
+            rows = away.argmin(axis=0)
+            first = away[rows, columns]
+            away[rows, columns] = np.inf
+            seconds = away.argmin(axis=0)
+            for out, values in ((owner, kept[rows]), (rival, kept[seconds]), (gap, away[seconds, columns] - first)):
+                out[box] = values.reshape(out[box].shape)
+    return owner, rival, gap
+
+
+def _distances(points: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Distances (segments, points); squares expanded, so that the work is two matrix products."""
+    way = ends - starts
+    length = (way**2).sum(axis=1, keepdims=True)
+    reach = way @ points.T - (way * starts).sum(axis=1, keepdims=True)
+    t = np.clip(reach / length, 0, 1)
+    square = -2 * starts @ points.T + (starts**2).sum(axis=1, keepdims=True) + (points**2).sum(axis=1)
+    return np.asarray(np.sqrt(np.maximum(square - t * (2 * reach - t * length), 0)))
+
+
+def _to_segment(point: tuple[np.ndarray, ...], start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Distance to a line segment."""
     way = end - start
     offset = [p - s for p, s in zip(point, start, strict=True)]
     t = np.clip(sum(o * w for o, w in zip(offset, way, strict=True)) / float(way @ way), 0, 1)
-    return np.sqrt(sum((o - t * w) ** 2 for o, w in zip(offset, way, strict=True))), t
+    return np.asarray(np.sqrt(sum((o - t * w) ** 2 for o, w in zip(offset, way, strict=True))))
 
 
-def _towards(
-    point: tuple[np.ndarray, ...], starts: np.ndarray, ends: np.ndarray, which: np.ndarray
-) -> list[np.ndarray]:
+def _away(point: tuple[np.ndarray, ...], starts: np.ndarray, ends: np.ndarray, which: np.ndarray) -> list[np.ndarray]:
     """Unit vectors away from the segment that ``which`` names at each voxel."""
     way = ends - starts
     offset = [p - starts[which, axis] for axis, p in enumerate(point)]
@@ -178,36 +201,46 @@ def _organelles(
 ) -> _Organelles:
     """Mitochondria along their neurites where these are thick, and a few round dark bodies elsewhere."""
     shape = inside.shape
-    mitochondria = np.full(shape, -1.0, np.float32)
+    mitochondria, bodies = np.full(shape, -1.0, np.float32), np.full(shape, -1.0, np.float32)
     along = np.zeros(shape, np.float32)
-    bodies = np.full(shape, -1.0, np.float32)
     room = inside.copy()
-    for number in range(22):
-        body = number >= 15
-        radius = rng.uniform(0.06, 0.10) if body else rng.uniform(0.12, 0.19)
+    for number in range(_MITOCHONDRIA + _BODIES):
+        body = number >= _MITOCHONDRIA
+        radius = rng.uniform(0.06, 0.10) if body else rng.uniform(0.11, 0.18)
         places = np.argwhere(room[::2, ::4, ::4] > radius * 0.75)
         if not len(places):
             continue
-        at = tuple(places[rng.integers(len(places))] * (2, 4, 4))
-        centre = np.array([p[at] for p in position], np.float32)
-        cell = int(cells.index[at])
-        axis = cells.ends[cell] - cells.starts[cell]
-        axis = axis / np.linalg.norm(axis) + rng.normal(0, 0.25, 3)
-        axis /= np.linalg.norm(axis)
-        half = 0.02 if body else rng.uniform(0.12, 0.42)
-        start, end = (centre - half * axis).astype(np.float32), (centre + half * axis).astype(np.float32)
-        away, _ = _to_segment(position, start, end)
-        here = (cells.index == cell) & (away < radius + 0.05)
-        depth = np.where(here, np.minimum(radius - away, inside - 0.012), -1.0)
+        at = tuple(int(i) for i in places[rng.integers(len(places))] * (2, 4, 4))
+        axis = _axis(cells, at, rng)
+        half = 0.02 if body else rng.uniform(0.12, 0.40)
+        box = _around(at, radius + half + 0.2, shape)
+        near = tuple(p[box] for p in position)
+        centre = np.array([p[at] for p in position])
+        away = _to_segment(near, (centre - half * axis).astype(np.float32), (centre + half * axis).astype(np.float32))
+        depth = np.minimum(radius - away, inside[box] - 0.012)
+        depth[(cells.index[box] != cells.index[at]) | (away > radius + 0.05)] = -1.0
         if body:
-            bodies = np.maximum(bodies, np.where(mitochondria > -0.02, -1.0, depth))
+            bodies[box] = np.maximum(bodies[box], np.where(mitochondria[box] > -0.02, -1.0, depth))
         else:
+            new = depth > np.maximum(mitochondria[box], 0)
             across = _cristae_direction(axis, rng)
-            new = depth > np.maximum(mitochondria, 0)
-            along[new] = sum(p[new] * a for p, a in zip(position, across, strict=True))
-            mitochondria = np.maximum(mitochondria, depth)
-        room = np.where(away < radius + 0.16, -1.0, room)
+            along[box][new] = sum(p[new] * a for p, a in zip(near, across, strict=True))
+            mitochondria[box] = np.maximum(mitochondria[box], depth)
+        room[box][away < radius + 0.16] = -1.0
     return _Organelles(mitochondria, along, bodies)
+
+
+def _axis(cells: _Cells, at: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Roughly along the neurite."""
+    cell = int(cells.index[at])
+    axis = cells.ends[cell] - cells.starts[cell]
+    axis = axis / np.linalg.norm(axis) + rng.normal(0, 0.25, 3)
+    return np.asarray(axis / np.linalg.norm(axis))
+
+
+def _around(at: tuple[int, ...], reach_um: float, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    by = (int(reach_um / step) + 1 for step in SPACING)
+    return tuple(slice(max(0, i - n), min(size, i + n + 1)) for i, n, size in zip(at, by, shape, strict=True))
 
 
 def _cristae_direction(axis: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -224,7 +257,7 @@ def _cytoplasm(cells: _Cells, shape: Shape, rng: np.random.Generator) -> np.ndar
     grain = ndi.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), (0, 1.1, 1.1))
     coarse = _smooth_noise(shape, (12, 32, 32), rng)
     strength = rng.uniform(0.06, 0.20, _NEURITES).astype(np.float32)
-    return tone[cells.index] + strength[cells.index] * grain + 0.02 * coarse
+    return np.asarray(tone[cells.index] + strength[cells.index] * grain + 0.02 * coarse)
 
 
 def _draw_bodies(signal: np.ndarray, depth: np.ndarray) -> np.ndarray:
@@ -240,7 +273,7 @@ def _draw_mitochondria(signal: np.ndarray, organelles: _Organelles) -> np.ndarra
     if not box:
         return signal
     depth, along, under = depth[box[0]], organelles.along[box[0]], signal[box[0]]
-    shape: Shape = depth.shape  # type: ignore[assignment]
+    shape: Shape = depth.shape
     rng = np.random.default_rng(shape)  # the waves need not vary with the seed beyond the shape
     wave = 0.018 * _smooth_noise(shape, (10, 20, 20), rng)
     crista = 0.5 + 0.5 * np.cos(2 * np.pi * (along + wave) / 0.058)
@@ -260,11 +293,11 @@ def _draw_vesicles(
     """Clusters of synaptic vesicles near membranes: dark rings of 45 nm with a pale middle, one section deep."""
     free = (inside > 0.01) & (organelles.mitochondria < -0.03) & (organelles.bodies < -0.03)
     drawn = signal.copy()
-    homes = np.argwhere(free & (inside < 0.05))
-    for _ in range(14):
+    homes = np.argwhere(free & (inside > 0.02) & (inside < 0.07))
+    for _ in range(26):
         home = homes[rng.integers(len(homes))]
-        count = rng.integers(25, 70)
-        offsets = rng.normal(0, 1, (count, 3)) * (1.6, 12, 12)
+        count = rng.integers(90, 260)
+        offsets = rng.normal(0, 1, (count, 3)) * (2.2, 14, 14)
         for z, y, x in home + offsets:
             _stamp(drawn, free, round(z), y, x, rng.uniform(2.3, 3.1))
     return drawn
@@ -279,17 +312,18 @@ def _stamp(drawn: np.ndarray, free: np.ndarray, z: int, y: float, x: float, radi
     box = (z, slice(top, top + 2 * reach + 1), slice(left, left + 2 * reach + 1))
     rows, columns = np.ogrid[top : top + 2 * reach + 1, left : left + 2 * reach + 1]
     away = np.hypot(rows - y, columns - x)
-    if not free[box][away < radius + 1].all():
+    if not free[box][away < radius + 0.5].all():
         return
     ring = np.exp(-0.5 * ((away - radius) / 0.8) ** 2)
     middle = np.clip(radius - away, 0, 1)
     patch = drawn[box]
-    drawn[box] = patch * (1 - 0.45 * ring) + 0.13 * ring + 0.06 * middle
+    drawn[box] = patch * (1 - 0.55 * ring) + 0.16 * ring + 0.06 * middle
+    free[box] &= away > radius + 0.5
 
 
 def _imaged(signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What the microscope makes of it: blur, uneven contrast, shading from section to section, shot and read noise."""
-    shape: Shape = signal.shape  # type: ignore[assignment]
+    shape: Shape = signal.shape
     seen = ndi.gaussian_filter(signal, (0, 0.7, 0.7))
     contrast = 1 + 0.10 * _smooth_noise(shape, (4, 2, 2), rng)
     shade = 0.045 * _smooth_noise(shape, (8, 2, 3), rng)
@@ -298,4 +332,4 @@ def _imaged(signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     seen = 0.5 + (seen - 0.5) * contrast * gain + shade + offset
     noise = rng.standard_normal(shape, dtype=np.float32)
     seen = seen + noise * np.sqrt(0.0009 + 0.0022 * np.clip(seen, 0, 1))
-    return np.clip(seen * 255, 0, 255).round().astype(np.uint8)
+    return np.asarray(np.clip(seen * 255, 0, 255).round(), np.uint8)

@@ -18,8 +18,8 @@ SHAPE: Shape = (40, 192, 192)
 SPACING: Spacing = (0.6, 0.2, 0.2)
 CLASSES = (ClassInfo(value=1, name="nuclei"),)
 ABOUT = (
-    "Made up: touching nuclei in a stack of 40x192x192 voxels of 600/200/200 nm, blurred as by a confocal microscope, with "
-    "photon noise. The truth has one id per nucleus, 0 between them. No licence is needed."
+    "Made up: touching nuclei in a stack of 40x192x192 voxels of 600/200/200 nm, blurred as by a confocal microscope, "
+    "with photon noise. The truth has one id per nucleus, 0 between them. No licence is needed."
 )
 _RADIUS_UM = 3.4
 _BLUR_UM = (0.75, 0.22, 0.22)
@@ -51,7 +51,7 @@ def _centres(extent: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if all(np.linalg.norm(point - other) > 1.55 * _RADIUS_UM for other in kept):
             kept.append(point)
     tissue = np.linalg.norm((np.array(kept) / extent - 0.5) * (1.2, 2.0, 2.0), axis=1)
-    return np.array(kept)[tissue < 0.92]
+    return np.asarray(np.array(kept)[tissue < 0.92])
 
 
 def _ellipsoids(centres: np.ndarray, shape: Shape, rng: np.random.Generator) -> np.ndarray:
@@ -85,4 +85,4 @@ def _imaged(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     haze = ndi.gaussian_filter(seen, [4.0 / s for s in SPACING])
     fading = np.linspace(1.0, 0.6, shape[0], dtype=np.float32)[:, None, None]
     photons = rng.poisson(np.clip(90 * fading * seen + 45 * haze + 14, 0, None))
-    return np.clip(100 + 12 * photons + rng.normal(0, 18, shape), 0, 65535).round().astype(np.uint16)
+    return np.asarray(np.clip(100 + 12 * photons + rng.normal(0, 18, shape), 0, 65535).round(), np.uint16)

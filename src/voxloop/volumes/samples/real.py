@@ -52,15 +52,15 @@ def load(name: str, picture: int = 0) -> Sample:
 @cache
 def registry() -> dict[str, str]:
     """sha256 of every file, by its path below the data folder."""
-    lines = (files(__package__) / "registry.txt").read_text().splitlines()
-    return dict(line.rsplit(" ", 1) for line in lines)  # type: ignore[arg-type]
+    lines = (files("voxloop.volumes.samples") / "registry.txt").read_text().splitlines()
+    return {line.rsplit(" ", 1)[0]: line.rsplit(" ", 1)[1] for line in lines}
 
 
 def fetch(file: str) -> Path:
     """A local copy of one file of :func:`registry`, its sha256 checked.
 
-    Looked for in the folder ``VOXLOOP_DATA``, in the folder or behind the address ``VOXLOOP_MIRROR``, and in the cache of
-    earlier downloads. Raises VolumeError where it is in none of them, or is damaged.
+    Looked for in the folder ``VOXLOOP_DATA``, in the folder or behind the address ``VOXLOOP_MIRROR``, and in the cache
+    of earlier downloads. Raises VolumeError where it is in none of them, or is damaged.
     """
     for variable in ("VOXLOOP_DATA", "VOXLOOP_MIRROR"):
         place = os.environ.get(variable)
