@@ -4,6 +4,8 @@ from .config import ShallowConfig as ShallowConfig
 from .errors import VoxloopError as VoxloopError
 from .machine import machine as machine
 from .model import load_model as load_model
+from .prediction import Prediction as Prediction
+from .prediction import predict as predict
 from .project import Workspace as Workspace
 from .runs import Run as Run
 from .store import LabelClass as LabelClass

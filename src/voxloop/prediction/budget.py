@@ -1,0 +1,127 @@
+"""What a prediction will take, and the plan that fits: time, memory, disk. Pure arithmetic on measured costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from voxloop.config import PredictConfig
+from voxloop.errors import PredictionError
+from voxloop.geometry import Shape
+from voxloop.model import ModelSpec
+from voxloop.prediction.decode import label_dtype, semantic_channels
+from voxloop.prediction.executor import AHEAD
+from voxloop.prediction.memory import Cost, allowed_bytes
+from voxloop.prediction.plan import Halo, Plan, make_plan
+
+#: share of the budget that the model's own arrays may take; the rest is for tiles being read, decoded and written
+MODEL_SHARE = 0.7
+#: bytes on disk to bytes in memory: labels are long runs of one value, probabilities mostly 0 or 255
+LABELS_PACKED, IMAGES_PACKED = 0.05, 0.35
+#: a tile may take this many times the seconds wished for, where the halo is dear
+LIVELY_TILES = 5
+#: a pyramid adds at most a third in the plane
+PYRAMID = 4 / 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Before the start. ``seconds`` is None where the model was not timed."""
+
+    plan: Plan
+    seconds: float | None
+    memory_bytes: int
+    disk_bytes: int
+    allowed_bytes: int
+
+    @property
+    def waste(self) -> float:
+        """Voxels the model sees for each voxel that is kept."""
+        return self.plan.work / self.plan.voxels
+
+
+def is_planar(spec: ModelSpec) -> bool:
+    """The model looks at one plane at a time."""
+    return spec.dimensions == 2 and spec.stride[0] == 1 and (spec.halo is None or spec.halo[0] == 0)
+
+
+def exact_halo(spec: ModelSpec) -> Halo:
+    """The halo that makes tiled equal whole; None on the axes where only the whole axis will do."""
+    if spec.halo is not None:
+        return spec.halo
+    return (0 if is_planar(spec) else None, None, None)
+
+
+def forecast(
+    spec: ModelSpec,
+    shape: Shape,
+    config: PredictConfig,
+    cost: Cost,
+    *,
+    region: object = None,
+    halo: Halo | None = None,
+    channel_bytes: int = 1,
+) -> Forecast:
+    """Plan a prediction within the memory allowed, and say what it takes.
+
+    Parameters
+    ----------
+    shape, region
+        Of the volume, and what of it is wanted; voxels, zyx.
+    cost
+        Measured on this model and machine (:func:`voxloop.prediction.memory.measure`).
+    halo
+        Measured one, for fast mode; None: the exact one.
+    channel_bytes
+        Bytes of all channels of one input voxel.
+
+    Raises
+    ------
+    PredictionError
+        No block fits; names the setting that would make it.
+    """
+    allowed = allowed_bytes(config.memory_gb)
+    free = allowed if config.memory_gb == "auto" else allowed - cost.base_bytes
+    kept = _kept_bytes(spec, config)
+    staged = (AHEAD + 1) * channel_bytes + (2 * AHEAD) * sum(kept.values())
+    planar = is_planar(spec)
+    halo = exact_halo(spec) if halo is None else halo
+    most = int(max(0, free) * MODEL_SHARE / (cost.bytes_per_voxel + (0 if planar else staged)))
+    options = {
+        "region": region,
+        "planar": planar,
+        "lively_voxels": int(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel),
+        "max_tile_voxels": int(max(0, free) * (1 - MODEL_SHARE) / staged) if planar else None,
+    }
+    try:
+        plan = make_plan(shape, spec.stride, halo, max_voxels=most, **options)  # type: ignore[arg-type]
+    except PredictionError as error:
+        raise PredictionError(_refusal(error, allowed, config)) from None
+    if planar:
+        planes = int(config.tile_seconds / max(1e-9, _plane_seconds(plan, cost)))
+        plan = make_plan(shape, spec.stride, halo, max_voxels=most, planes_per_tile=planes, **options)  # type: ignore[arg-type]
+    disk = plan.voxels * (kept["labels"] * LABELS_PACKED + (kept["images"]) * IMAGES_PACKED)
+    return Forecast(
+        plan=plan,
+        seconds=plan.work * cost.seconds_per_voxel,
+        memory_bytes=int(cost.base_bytes + plan.largest * cost.bytes_per_voxel + prod(plan.tile) * staged),
+        disk_bytes=int(disk * (PYRAMID if config.scales else 1)),
+        allowed_bytes=allowed,
+    )
+
+
+def _plane_seconds(plan: Plan, cost: Cost) -> float:
+    planes = plan.region[0].stop - plan.region[0].start
+    return plan.work / planes * cost.seconds_per_voxel
+
+
+def _kept_bytes(spec: ModelSpec, config: PredictConfig) -> dict[str, int]:
+    """Bytes of one voxel of the output."""
+    semantic_channels(spec)
+    classes = len(spec.classes) if config.probabilities else 0
+    return {"labels": label_dtype(spec.classes).itemsize, "images": classes + config.uncertainty}
+
+
+def _refusal(error: PredictionError, allowed: int, config: PredictConfig) -> str:
+    way = "raise memory_gb or use mode='fast'" if config.mode == "exact" else "raise memory_gb"
+    return f"this prediction does not fit {allowed / 1e9:.2g} GB of memory: {error}; {way}"

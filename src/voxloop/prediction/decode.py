@@ -1,0 +1,108 @@
+"""What a model's output channels mean as labels, probabilities and uncertainty. Arrays in, arrays out; no files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from voxloop.errors import PredictionError
+from voxloop.model import ClassInfo, ModelSpec
+
+Measure = Literal["margin", "entropy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One block as it is kept. ``broken`` counts voxels whose output was not finite: label 0, uncertainty 255."""
+
+    labels: np.ndarray  # (z, y, x)
+    probabilities: np.ndarray | None  # (class, z, y, x) uint8, 255 = certain
+    uncertainty: np.ndarray | None  # (z, y, x) uint8, 255 = no idea
+    broken: int = 0
+
+
+def semantic_channels(spec: ModelSpec) -> slice:
+    """Which output channels are class probabilities. Raises PredictionError where the model has none."""
+    start = 0
+    for output in spec.outputs:
+        if output.kind == "semantic":
+            if output.channels != len(spec.classes):
+                raise PredictionError(
+                    f"output {output.name!r} has {output.channels} channels for {len(spec.classes)} classes"
+                )
+            return slice(start, start + output.channels)
+        start += output.channels
+    kinds = ", ".join(output.kind for output in spec.outputs) or "nothing"
+    raise PredictionError(f"this model gives {kinds}; only models with a semantic output can be predicted with")
+
+
+def label_dtype(classes: tuple[ClassInfo, ...]) -> np.dtype:
+    """The smallest unsigned type that holds every class value."""
+    return np.min_scalar_type(max((info.value for info in classes), default=0))
+
+
+def quantise(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities 0..1 as uint8, rounded; within 1/510 of the truth."""
+    scaled = np.multiply(probabilities, np.float32(255))
+    scaled += np.float32(0.5)
+    np.clip(scaled, 0, 255.5, out=scaled)
+    return scaled.astype(np.uint8)
+
+
+def semantic(
+    probabilities: np.ndarray,
+    values: np.ndarray,
+    *,
+    measure: Measure | None = "margin",
+    keep: bool = True,
+) -> Decoded:
+    """Class probabilities (class, z, y, x) to labels, uint8 probabilities and uncertainty.
+
+    Parameters
+    ----------
+    values
+        Label value of each class, in the order of the channels; its dtype is that of the labels.
+    measure
+        ``margin``: 1 - (best - second best); ``entropy``: entropy over its maximum, log(classes); None: not kept.
+    keep
+        Whether probabilities are kept.
+    """
+    best, second, chosen = _two_best(probabilities)
+    finite = np.isfinite(probabilities.sum(axis=0))
+    broken = int(finite.size - np.count_nonzero(finite))
+    if broken:
+        probabilities = np.where(finite, probabilities, np.float32(0))
+    labels = values[chosen]
+    uncertainty = None
+    if measure == "margin":
+        uncertainty = quantise(1 - (np.where(finite, best - second, 0) if broken else best - second))
+    elif measure == "entropy":
+        uncertainty = quantise(_entropy(probabilities))
+    if broken:
+        labels[~finite] = 0
+        if uncertainty is not None:
+            uncertainty[~finite] = 255
+    return Decoded(labels, quantise(probabilities) if keep else None, uncertainty, broken)
+
+
+def _two_best(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Best and second best probability and the index of the best; a walk over classes, no sort, the first wins ties."""
+    best = probabilities[0].copy()
+    second = np.zeros_like(best)
+    chosen = np.zeros(best.shape, np.intp if len(probabilities) > 255 else np.uint8)
+    for index in range(1, len(probabilities)):
+        here = probabilities[index]
+        higher = here > best
+        np.maximum(second, np.minimum(best, here), out=second)
+        np.copyto(best, here, where=higher)
+        chosen[higher] = index
+    return best, second, chosen
+
+
+def _entropy(probabilities: np.ndarray) -> np.ndarray:
+    total = np.zeros(probabilities.shape[1:], np.float32)
+    for here in probabilities:
+        total -= here * np.log(np.maximum(here, np.float32(1e-9)))
+    return total / np.float32(np.log(max(2, len(probabilities))))

@@ -1,0 +1,158 @@
+"""Tiles through a model on this machine: reading, computing, decoding and writing overlap, each a bounded step ahead.
+
+Memory holds a few tiles, whatever the volume. Knows nothing of files: reading and writing are functions it is given.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxloop.geometry import Region, shift
+from voxloop.prediction.decode import Decoded
+from voxloop.prediction.plan import Block, Plan, Tile
+
+Read = Callable[[Region], np.ndarray]
+Forward = Callable[[np.ndarray], np.ndarray]
+Decode = Callable[[np.ndarray], Decoded]
+Write = Callable[[Tile, Decoded], None]
+
+AHEAD = 2  # tiles read before they are needed, and tiles decoded but not yet on disk
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A tile that has been written."""
+
+    tile: Tile
+    broken: int
+
+
+def run_tiles(
+    plan: Plan,
+    tiles: Iterable[Tile],
+    *,
+    read: Read,
+    forward: Forward,
+    decode: Decode,
+    write: Write,
+    batch_voxels: int,
+    halted: Callable[[], bool] = lambda: False,
+) -> Iterator[Done]:
+    """Predict ``tiles`` in their order; yields each once it is written.
+
+    Parameters
+    ----------
+    tiles
+        Taken one at a time, ``AHEAD`` before their turn, so an iterator may change its mind about the rest.
+    read
+        Outer box to raw intensities (c, z, y, x).
+    forward, decode
+        Batch to outputs; the outputs of one core (out, z, y, x) to what is kept.
+    batch_voxels
+        Blocks of equal shape go through the model together up to this many voxels.
+    halted
+        Asked between batches; once true, tiles not yet computed are given up, those computed are still written.
+
+    Raises
+    ------
+    Exception
+        Whatever reading, the model or writing raised; tiles written before remain written.
+    """
+    source = iter(tiles)
+    reading: deque[tuple[Tile, Future[np.ndarray]]] = deque()
+    writing: deque[Future[Done]] = deque()
+    with (
+        ThreadPoolExecutor(AHEAD, "voxloop-read") as readers,
+        ThreadPoolExecutor(1, "voxloop-decode") as decoders,
+        ThreadPoolExecutor(AHEAD, "voxloop-write") as writers,
+    ):
+        try:
+            while not halted():
+                while len(reading) < AHEAD and (tile := next(source, None)) is not None:
+                    reading.append((tile, readers.submit(read, plan.block_of(tile.core).outer)))
+                if not reading:
+                    break
+                tile, raw = reading.popleft()
+                decoding = _compute(plan, tile, raw.result(), forward, decode, decoders, batch_voxels, halted)
+                if decoding is None:
+                    break
+                writing.append(writers.submit(_finish, tile, decoding, write))
+                while writing and (writing[0].done() or len(writing) > AHEAD):
+                    yield writing.popleft().result()
+            while writing:
+                yield writing.popleft().result()
+        finally:
+            for _, pending in reading:
+                pending.cancel()
+
+
+def _compute(
+    plan: Plan,
+    tile: Tile,
+    raw: np.ndarray,
+    forward: Forward,
+    decode: Decode,
+    decoders: ThreadPoolExecutor,
+    batch_voxels: int,
+    halted: Callable[[], bool],
+) -> list[tuple[Region, Future[Decoded]]] | None:
+    """Run the model over a tile's blocks; None where it was halted between two batches."""
+    origin = plan.block_of(tile.core).outer
+    decoding: list[tuple[Region, Future[Decoded]]] = []
+    for batch in batches(plan.blocks(tile), batch_voxels):
+        if halted():
+            return None
+        inputs = [raw[(slice(None), *shift(block.outer, [-part.start for part in origin]))] for block in batch]
+        outputs = forward(inputs[0][None] if len(inputs) == 1 else np.stack(inputs))
+        while len(decoding) > 1 and not decoding[-2][1].done():
+            decoding[-2][1].result()  # at most two blocks of float output are held
+        for block, output in zip(batch, outputs, strict=True):
+            core = shift(block.core, [-part.start for part in tile.core])
+            decoding.append((core, decoders.submit(decode, output[(slice(None), *block.cut)])))
+    return decoding
+
+
+def _finish(tile: Tile, decoding: list[tuple[Region, Future[Decoded]]], write: Write) -> Done:
+    parts = [(core, future.result()) for core, future in decoding]
+    whole = assemble(tile, parts)
+    write(tile, whole)
+    return Done(tile, whole.broken)
+
+
+def assemble(tile: Tile, parts: list[tuple[Region, Decoded]]) -> Decoded:
+    """The decoded blocks of a tile as one; cores are relative to the tile."""
+    if len(parts) == 1:
+        return parts[0][1]
+    shape = tuple(part.stop - part.start for part in tile.core)
+    first = parts[0][1]
+    labels = np.empty(shape, first.labels.dtype)
+    kept, unsure = first.probabilities, first.uncertainty
+    probabilities = None if kept is None else np.empty((len(kept), *shape), kept.dtype)
+    uncertainty = None if unsure is None else np.empty(shape, unsure.dtype)
+    for core, part in parts:
+        labels[core] = part.labels
+        if probabilities is not None:
+            probabilities[(slice(None), *core)] = part.probabilities
+        if uncertainty is not None:
+            uncertainty[core] = part.uncertainty
+    return Decoded(labels, probabilities, uncertainty, sum(part.broken for _, part in parts))
+
+
+def batches(blocks: Iterable[Block], max_voxels: int) -> Iterator[list[Block]]:
+    """Neighbouring blocks of equal outer shape, together up to ``max_voxels``; one block at least."""
+    batch: list[Block] = []
+    shape: tuple[int, ...] = ()
+    for block in blocks:
+        here = tuple(part.stop - part.start for part in block.outer)
+        if batch and (here != shape or (len(batch) + 1) * int(np.prod(shape)) > max_voxels):
+            yield batch
+            batch = []
+        batch.append(block)
+        shape = here
+    if batch:
+        yield batch

@@ -1,0 +1,169 @@
+"""One prediction made ready: model and volume checked against each other, costs measured, halo and plan chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voxloop.config import PredictConfig
+from voxloop.errors import PredictionError
+from voxloop.geometry import Region, Shape, as_region
+from voxloop.model import ModelSpec, Predictor
+from voxloop.prediction import seams
+from voxloop.prediction.decode import Decoded, label_dtype, semantic, semantic_channels
+from voxloop.prediction.executor import Done, run_tiles
+from voxloop.prediction.budget import Forecast, exact_halo, forecast, is_planar
+from voxloop.prediction.memory import Cost, measure
+from voxloop.prediction.plan import Plan, Tile
+from voxloop.prediction.reading import read_outer
+from voxloop.volumes import channels_of, shape_zyx, spacing_of
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+#: spacing of model and volume may differ by this factor before a warning
+SPACING_RATIO = 1.5
+#: no batch of blocks needs to be larger than this many voxels to keep a processor busy
+BATCH_VOXELS = 256 * 256
+
+
+def check_fit(spec: ModelSpec, volume: DataArray) -> list[str]:
+    """Whether a model can see a volume at all; warnings about what it may not like.
+
+    Raises
+    ------
+    PredictionError
+        Channels differ, the model has no semantic output, or it looks across planes that are separate pictures.
+    """
+    semantic_channels(spec)
+    channels = channels_of(volume)
+    if channels != spec.channels:
+        raise PredictionError(f"this model takes {spec.channels} channels, the volume has {channels}")
+    if volume.attrs.get("z_kind") == "frame" and not is_planar(spec):
+        raise PredictionError("this model looks across planes, but these planes are separate pictures; use a 2-D model")
+    if spec.spacing_um is None:
+        return []
+    axes = slice(1, 3) if is_planar(spec) else slice(0, 3)
+    pairs = list(zip("zyx", spec.spacing_um, spacing_of(volume), strict=True))[axes]
+    off = [f"{axis} {here:g} instead of {there:g}" for axis, there, here in pairs
+           if max(here / there, there / here) > SPACING_RATIO]  # fmt: skip
+    if off:
+        return [f"voxels differ in size from those the model was trained on (micrometres: {', '.join(off)})"]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A volume and an opened model, with the settings of the prediction."""
+
+    spec: ModelSpec
+    predictor: Predictor
+    volume: DataArray
+    config: PredictConfig
+    region: Region
+
+    @property
+    def shape(self) -> Shape:
+        return shape_zyx(self.volume)
+
+    @property
+    def focus(self) -> Shape:
+        """The voxel to begin at: as set, else the middle of the region."""
+        if self.config.focus is not None:
+            return self.config.focus
+        z, y, x = ((part.start + part.stop) // 2 for part in self.region)
+        return z, y, x
+
+    def predict(self, outer: Region) -> np.ndarray:
+        """Class probabilities (class, z, y, x) of a box; it may reach past the volume's far faces."""
+        block = read_outer(self.volume, outer)[None]
+        return np.asarray(self.predictor(block)[0, semantic_channels(self.spec)])
+
+    def measure(self) -> Cost:
+        """Time and memory, on the middle of the region."""
+        small, large = self._probe_shape(64, 24), self._probe_shape(512, 64)
+
+        def sample(shape: Shape) -> np.ndarray:
+            return read_outer(self.volume, seams.box_around(self.focus, shape, self.shape, self.spec.stride))
+
+        return measure(self.predictor, sample, small, large)
+
+    def _probe_shape(self, plane: int, cube: int) -> Shape:
+        wanted = (1, plane, plane) if is_planar(self.spec) else (cube, cube, cube)
+        z, y, x = (
+            min(-(-n // step), -(-full // step)) * step
+            for n, full, step in zip(wanted, self.shape, self.spec.stride, strict=True)
+        )
+        return z, y, x
+
+    def fast_halo(self, cost: Cost) -> tuple[Shape, bool]:
+        """The halo that matters on this image, and whether it keeps the tolerance."""
+        axes = [axis for axis, part in enumerate(exact_halo(self.spec)) if part != 0]
+        parts = [(part.start, part.stop - part.start) for part in self.region]
+        places: list[Shape] = []
+        for share in (0.5, 0.25, 0.75):
+            z, y, x = (int(start + length * share) for start, length in parts)
+            places.append((z, y, x))
+        halo, kept = seams.measure_halo(
+            self.predict, self.shape, self.spec.stride, axes,
+            tolerance=self.config.tolerance, max_voxels=self._max_voxels(cost), places=places,
+        )  # fmt: skip
+        if self.spec.halo is not None:
+            z, y, x = (min(a, b) for a, b in zip(halo, self.spec.halo, strict=True))
+            halo = z, y, x
+        return halo, kept
+
+    def forecast(self, cost: Cost, halo: Shape | None = None) -> Forecast:
+        """The plan and what it takes. Raises PredictionError where nothing fits."""
+        return forecast(
+            self.spec, self.shape, self.config, cost, region=self.region, halo=halo,
+            channel_bytes=channels_of(self.volume) * self.volume.dtype.itemsize,
+        )  # fmt: skip
+
+    def seam(self, plan: Plan, cost: Cost) -> seams.Seam | None:
+        """What the tiles' faces change, measured about the focus."""
+        field = exact_halo(self.spec)
+        z, y, x = (2 * h if part is None else part for part, h in zip(field, plan.halo, strict=True))
+        return seams.measure_seam(
+            self.predict, plan, (z, y, x), focus=self.focus, max_voxels=max(plan.largest, self._max_voxels(cost))
+        )
+
+    def _max_voxels(self, cost: Cost) -> int:
+        return self.forecast(cost, (0, 0, 0)).allowed_bytes // 2 // max(1, int(cost.bytes_per_voxel))
+
+    def run(
+        self,
+        plan: Plan,
+        tiles: Iterator[Tile],
+        write: Callable[[Tile, Decoded], None],
+        halted: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Done]:
+        """Predict tiles and write them; yields each once written."""
+        channels = semantic_channels(self.spec)
+        decode = partial(
+            semantic,
+            values=np.array([info.value for info in self.spec.classes], label_dtype(self.spec.classes)),
+            measure=self.config.measure if self.config.uncertainty else None,
+            keep=self.config.probabilities,
+        )
+        return run_tiles(
+            plan,
+            tiles,
+            read=partial(read_outer, self.volume),
+            forward=lambda batch: self.predictor(batch)[:, channels],
+            decode=decode,
+            write=write,
+            batch_voxels=min(BATCH_VOXELS, max(1, prod(plan.block))),
+            halted=halted,
+        )
+
+
+def make_job(
+    spec: ModelSpec, predictor: Predictor, volume: DataArray, config: PredictConfig, region: object = None
+) -> Job:
+    return Job(spec, predictor, volume, config, as_region(region, shape_zyx(volume)))

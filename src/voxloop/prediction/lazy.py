@@ -1,0 +1,188 @@
+"""``predict``: a volume's class probabilities that are computed where they are sliced. Writes no files."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.config import PredictConfig
+from voxloop.geometry import Region, Shape, as_region, full_region, intersect, region_shape, shift
+from voxloop.model import Model
+from voxloop.prediction.budget import exact_halo, is_planar
+from voxloop.prediction.job import Job, check_fit
+from voxloop.prediction.plan import Plan, make_plan
+from voxloop.volumes import as_volume, shape_zyx
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+#: voxels the model sees at once, and bytes of results kept, where nothing is said
+MAX_VOXELS = 2**23
+CACHE_BYTES = 256 * 2**20
+
+
+def predict(
+    model: Model,
+    volume: Any,
+    *,
+    device: str = "auto",
+    precision: str = "float32",
+    threads: int | None = None,
+    halo: Shape | None = None,
+    max_voxels: int = MAX_VOXELS,
+    cache_bytes: int = CACHE_BYTES,
+) -> DataArray:
+    """Class probabilities of a volume, lazy: slice it, and just that is computed.
+
+    Parameters
+    ----------
+    model
+        Any :class:`Model`; opened on first use, once.
+    volume
+        A volume, or anything :func:`open_volume` takes.
+    device, precision, threads
+        Of the model.
+    halo
+        Voxels zyx that a slice sees beyond its faces. None: the model's field, so that a slice equals the same part of
+        the whole to float rounding.
+    max_voxels
+        The model sees at most so many voxels at once.
+    cache_bytes
+        Results kept for the next slice.
+
+    Returns
+    -------
+    DataArray
+        dims ("class", "z", "y", "x"), float32, dask-backed, coordinates in micrometres.
+
+    Raises
+    ------
+    PredictionError
+        Model and volume do not fit each other, or a slice needs blocks larger than ``max_voxels``.
+    """
+    import dask.array as da
+    from xarray import DataArray
+
+    volume = as_volume(volume)
+    check_fit(model.spec, volume)
+    names = [info.name for info in model.spec.classes]
+    shape = shape_zyx(volume)
+    options = {"device": device, "precision": precision, "threads": threads}
+    source = LazyProbabilities(model, volume, options, halo, max_voxels, cache_bytes)
+    planes = is_planar(model.spec)
+    chunks = (
+        (len(names),),
+        *(_chunks(n, c) for n, c in zip(shape, (1, 1024, 1024) if planes else (64,) * 3, strict=True)),
+    )
+    return DataArray(
+        da.from_array(source, chunks=chunks, name=False, asarray=False, meta=np.empty((0,) * 4, np.float32)),
+        dims=("class", "z", "y", "x"),
+        coords={"class": names, **{axis: volume.coords[axis] for axis in "zyx"}},
+        name=f"{volume.name} predicted",
+        attrs={**volume.attrs, "open_arguments": None, "channel_names": None},
+    )
+
+
+def _chunks(size: int, chunk: int) -> tuple[int, ...]:
+    return tuple(min(chunk, size - start) for start in range(0, size, chunk))
+
+
+class LazyProbabilities:
+    """An array (class, z, y, x) of float32 that is computed by slices; what dask holds. Picklable, closed."""
+
+    dtype = np.dtype(np.float32)
+    ndim = 4
+
+    def __init__(
+        self,
+        model: Model,
+        volume: DataArray,
+        options: dict[str, Any],
+        halo: Shape | None,
+        max_voxels: int,
+        cache_bytes: int,
+    ) -> None:
+        self.model, self.volume, self.options = model, volume, options
+        self.halo, self.max_voxels, self.cache_bytes = halo, max_voxels, cache_bytes
+        self.shape = (len(model.spec.classes), *shape_zyx(volume))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()  # one slice at a time: the model's own threads use the processor
+        self._cache: OrderedDict[tuple[tuple[int, int], ...], np.ndarray] = OrderedDict()
+        self._job: Job | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "_cache", "_job")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        key = key if isinstance(key, tuple) else (key,)
+        classes, *space = (*key, *(slice(None),) * (4 - len(key)))
+        region = as_region(
+            tuple(_forward(part, n) for part, n in zip(space, self.shape[1:], strict=True)), self.shape[1:]
+        )
+        with self._lock:
+            whole = self._region(region)
+        return whole[(classes, *(_within(part, n) for part, n in zip(space, self.shape[1:], strict=True)))]
+
+    def _region(self, region: Region) -> np.ndarray:
+        for bounds, kept in self._cache.items():
+            held = slice(*bounds[0]), slice(*bounds[1]), slice(*bounds[2])
+            if intersect(held, region) == region:
+                self._cache.move_to_end(bounds)
+                return kept[(slice(None), *shift(region, [-part.start for part in held]))]
+        found = self._compute(region)
+        self._cache[tuple((part.start, part.stop) for part in region)] = found
+        while sum(kept.nbytes for kept in self._cache.values()) > self.cache_bytes:
+            self._cache.popitem(last=False)
+        return found
+
+    def _compute(self, region: Region) -> np.ndarray:
+        job = self._opened()
+        plan = self._plan(region)
+        out = np.empty((self.shape[0], *region_shape(region)), np.float32)
+        origin = [-part.start for part in region]
+        for tile in plan.tiles():
+            for block in plan.blocks(tile):
+                out[(slice(None), *shift(block.core, origin))] = job.predict(block.outer)[(slice(None), *block.cut)]
+        return out
+
+    def _plan(self, region: Region) -> Plan:
+        spec = self.model.spec
+        halo = self.halo or exact_halo(spec)
+        shape: Shape = self.shape[1:]  # type: ignore[assignment]
+        return make_plan(shape, spec.stride, halo, max_voxels=self.max_voxels, region=region, planar=is_planar(spec))
+
+    def _opened(self) -> Job:
+        if self._job is None:
+            stack = ExitStack()
+            predictor = stack.enter_context(self.model.open(**self.options))
+            weakref.finalize(self, stack.close)
+            shape: Shape = self.shape[1:]  # type: ignore[assignment]
+            self._job = Job(self.model.spec, predictor, self.volume, PredictConfig(), full_region(shape))
+        return self._job
+
+
+def _forward(part: Any, size: int) -> Any:
+    """The smallest slice of step one that holds what ``part`` asks for."""
+    if not isinstance(part, slice):
+        return part
+    wanted = range(size)[part]
+    return slice(min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1]) + 1) if wanted else part
+
+
+def _within(part: Any, size: int) -> Any:
+    """What ``part`` asks for, within that slice; an index loses its axis."""
+    if not isinstance(part, slice):
+        return 0
+    wanted = range(size)[part]
+    return slice(None, None, wanted.step) if wanted else slice(0, 0)

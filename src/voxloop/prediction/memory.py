@@ -1,0 +1,88 @@
+"""How much memory there is, and what a forward pass takes of it. Knows arrays and the operating system, no models."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import psutil
+
+from voxloop.geometry import Shape
+from voxloop.machine import available_memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What the model takes, measured: seconds a voxel it sees, bytes a voxel it sees at once, bytes at rest."""
+
+    seconds_per_voxel: float
+    bytes_per_voxel: float
+    base_bytes: int
+
+
+def allowed_bytes(memory_gb: float | Literal["auto"]) -> int:
+    """The budget in bytes; auto is half of what is free now."""
+    return available_memory() // 2 if memory_gb == "auto" else int(memory_gb * 1e9)
+
+
+class Peak:
+    """The most memory that the process held since the block began, beyond what it held then; ``bytes``."""
+
+    bytes = 0
+
+
+@contextlib.contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Measure the peak of resident memory inside the block; where Linux cannot be asked, the growth of the maximum."""
+    peak, process = Peak(), psutil.Process()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    before = process.memory_info().rss
+    yield peak
+    peak.bytes = max(0, _high_water() - before)
+
+
+def _high_water() -> int:
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def measure(
+    forward: Callable[[np.ndarray], np.ndarray], sample: Callable[[Shape], np.ndarray], small: Shape, large: Shape
+) -> Cost:
+    """Time and memory of a model, from one call on a small block and two on a large one.
+
+    Parameters
+    ----------
+    forward
+        (n, c, z, y, x) to (n, out, z, y, x).
+    sample
+        Gives a block (c, z, y, x) of the shape asked for.
+    small, large
+        Shapes of the blocks, multiples of the stride. Memory is taken from the large one; the first calls warm up.
+    """
+    forward(sample(small)[None])
+    block = sample(large)[None]
+    with peak_memory() as peak:
+        out = forward(block)
+    began = time.perf_counter()
+    forward(block)
+    seconds = time.perf_counter() - began
+    voxels = int(np.prod(large))
+    # what is certain to be held: the input, and the output once as it is and once while it is decoded
+    least = block.nbytes + 2 * out.nbytes
+    return Cost(
+        seconds_per_voxel=seconds / voxels,
+        bytes_per_voxel=max(least, peak.bytes * 1.1) / voxels,
+        base_bytes=int(psutil.Process().memory_info().rss),
+    )

@@ -1,0 +1,222 @@
+"""A prediction on disk: one OME-Zarr folder, filled tile by tile, whole at any moment. Knows no models and no runs.
+
+``labels/<level>`` is an OME-NGFF label image, ``probabilities`` (class, z, y, x) and ``uncertainty`` are uint8 images,
+``tiles`` holds a one for every tile of the grid that is on disk. Chunks and the record are replaced atomically and a
+tile owns its chunks, so a process that dies leaves nothing half-written and repeats the tiles it had in hand.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.errors import PredictionError
+from voxloop.geometry import Region, Spacing, blocks
+from voxloop.model import ClassInfo
+from voxloop.prediction.decode import Decoded, label_dtype
+from voxloop.prediction.plan import Plan, Tile
+from voxloop.volumes.downsample import downsample
+from voxloop.volumes.pyramid import Scale, plan_scales
+
+if TYPE_CHECKING:
+    import zarr
+
+FORMAT = 1
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Output:
+    """A prediction being written. One process writes; any thread of it may."""
+
+    def __init__(self, path: Path) -> None:
+        import zarr
+
+        self.path = path
+        self.group: zarr.Group = zarr.open_group(path, mode="r+")
+        self.facts: dict[str, Any] = dict(self.group.attrs["voxloop"])
+        self.plan = Plan.from_json(self.facts["plan"])
+        self._arrays = {name: self._array(f"{name}/0") for name in parts(self.facts)}
+        self._tiles = self._array("tiles")
+        self._done: np.ndarray = np.asarray(self._tiles[:])
+        self._lock = threading.Lock()
+
+    def _array(self, name: str) -> Any:
+        return self.group[name]
+
+    @property
+    def done(self) -> np.ndarray:
+        """The tile grid: true where a tile is on disk."""
+        return self._done.astype(bool)
+
+    def remaining(self) -> list[Tile]:
+        """Tiles that are not on disk yet, z slowest."""
+        return [tile for tile in self.plan.tiles() if not self._done[tile.index]]
+
+    def write(self, tile: Tile, decoded: Decoded) -> None:
+        """Put a tile on disk and record it. Raises PredictionError where the disk is full; says how much is missing."""
+        try:
+            for name, array in self._arrays.items():
+                kind = name.partition("/")[0]
+                data = getattr(decoded, kind)
+                array[(slice(None), *tile.core) if data.ndim == 4 else tile.core] = data
+            self._record(tile)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise PredictionError(self._needed()) from error
+            raise
+
+    def _record(self, tile: Tile) -> None:
+        z = tile.index[0]
+        with self._lock:  # a row of the record is one chunk
+            row = self._done[z].copy()
+            row[tile.index[1:]] = 1
+            self._tiles[z] = row
+            self._done[z] = row
+
+    def _needed(self) -> str:
+        total = sum(1 for _ in self.plan.tiles())
+        finished = int(np.count_nonzero(self._done))
+        written = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+        more = written / max(1, finished) * (total - finished)
+        size = f"about {more / 1e9:.2g} GB more are" if finished else "more space is"
+        return f"the disk of {self.path} is full with {finished} of {total} tiles done; {size} needed, then resume"
+
+    def update(self, **facts: Any) -> None:
+        """Add to what the prediction says about itself."""
+        self.facts |= facts
+        self.group.attrs["voxloop"] = self.facts
+
+    def write_scales(self) -> None:
+        """Write the coarser resolutions of what is there and tell them in the metadata; a second time does nothing."""
+        plan = _scales(self.facts)
+        for name in parts(self.facts):
+            for level in range(1, len(plan)):
+                self._write_scale(name, level, plan[level])
+            _describe(self.group[name], name, plan, self.facts)
+        self.update(scales=len(plan))
+
+    def _write_scale(self, name: str, level: int, scale: Scale) -> None:
+        fine = self._array(f"{name}/{level - 1}")
+        lead = fine.shape[:-3]
+        chunk = tuple(min(c, n) for c, n in zip(fine.chunks[-3:], scale.shape, strict=True))
+        coarse = _create(self.group[name], str(level), (*lead, *scale.shape), chunk, fine.dtype, overwrite=True)
+        how = "mode" if name.startswith("labels") else "mean"
+        for box in blocks(self._region_at(scale), chunk):
+            source = tuple(
+                slice(part.start * f, min(part.stop * f, n))
+                for part, f, n in zip(box, scale.factors, fine.shape[-3:], strict=True)
+            )
+            for channel in np.ndindex(lead):
+                coarse[(*channel, *box)] = downsample(fine[(*channel, *source)], scale.factors, how)
+
+    def _region_at(self, scale: Scale) -> Region:
+        z, y, x = (
+            slice(part.start * n // full, max(part.start * n // full + 1, -(-part.stop * n // full)))
+            for part, n, full in zip(self.plan.region, scale.shape, self.plan.shape, strict=True)
+        )
+        return z, y, x
+
+
+def parts(facts: dict[str, Any]) -> list[str]:
+    """The images that a prediction holds, as paths within it."""
+    found = [f"labels/{facts['level']}"]
+    return found + [name for name in ("probabilities", "uncertainty") if facts[name]]
+
+
+def create(path: Path, facts: dict[str, Any], plan: Plan, *, overwrite: bool = False) -> Output:
+    """Make an empty prediction; all of it appears at once.
+
+    Parameters
+    ----------
+    facts
+        ``level``, ``classes``, ``spacing_um``, ``origin_um``, ``frames``, ``probabilities``, ``uncertainty``, and
+        whatever else belongs to its lineage; JSON.
+
+    Raises
+    ------
+    PredictionError
+        There is one already and ``overwrite`` is false.
+    """
+    import zarr
+
+    if path.exists() and not overwrite:
+        raise PredictionError(f"there is a prediction {path.stem!r} already; choose another name or overwrite=True")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    facts = {**facts, "v": FORMAT, "plan": plan.to_json(), "scales": 1}
+    group = zarr.open_group(partial, mode="w", zarr_format=3)
+    group.attrs["voxloop"] = facts
+    classes = class_infos(facts)
+    for name in parts(facts):
+        lead = (len(classes),) if name == "probabilities" else ()
+        dtype = label_dtype(classes) if name.startswith("labels") else np.dtype(np.uint8)
+        image = group.create_group(name)
+        _create(image, "0", (*lead, *plan.shape), plan.chunk, dtype)
+        _describe(image, name, _scales(facts)[:1], facts)
+    if "labels" in group:
+        group["labels"].attrs["ome"] = {"version": "0.5", "labels": [facts["level"]]}
+    group.create_array("tiles", shape=plan.grid, chunks=(1, *plan.grid[1:]), dtype="uint8", fill_value=0)
+    if path.exists():
+        shutil.rmtree(path)
+    os.replace(partial, path)
+    return Output(path)
+
+
+def class_infos(facts: dict[str, Any]) -> tuple[ClassInfo, ...]:
+    return tuple(ClassInfo(**item) for item in facts["classes"])
+
+
+def _scales(facts: dict[str, Any]) -> list[Scale]:
+    spacing: Spacing = tuple(facts["spacing_um"])
+    origin: Spacing = tuple(facts["origin_um"])
+    z, y, x = facts["plan"]["shape"]
+    return plan_scales((z, y, x), spacing, origin_um=origin, frames=facts["frames"])
+
+
+def _create(
+    group: Any, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], dtype: Any, overwrite: bool = False
+) -> Any:
+    from zarr.codecs import ZstdCodec
+
+    return group.create_array(
+        name,
+        shape=shape,
+        chunks=(*(1 for _ in shape[:-3]), *chunk),
+        dtype=dtype,
+        fill_value=0,
+        compressors=ZstdCodec(level=1),
+        dimension_names=["c", "z", "y", "x"][-len(shape) :],
+        overwrite=overwrite,
+    )
+
+
+def _describe(group: Any, name: str, plan: list[Scale], facts: dict[str, Any]) -> None:
+    """Metadata of one image; names and colours of classes where it has them."""
+    from voxloop.volumes.saving import write_multiscale
+
+    classes = class_infos(facts)
+    dims = ["c", "z", "y", "x"] if name == "probabilities" else ["z", "y", "x"]
+    write_multiscale(group, plan, dims=dims, name=name.rpartition("/")[2], kind="image")
+    ome = dict(group.attrs["ome"])
+    if name.startswith("labels"):
+        ome["image-label"] = {
+            "colors": [{"label-value": info.value, "rgba": [*_rgb(info.color), 255]} for info in classes],
+            "properties": [{"label-value": info.value, "class": info.name} for info in classes],
+        }
+    else:
+        titles = [(info.name, info.color[1:]) for info in classes] if len(dims) == 4 else [(name, "FFFFFF")]
+        window = {"min": 0, "max": 255, "start": 0, "end": 255}
+        ome["omero"] = {"channels": [{"label": t, "color": c.upper(), "window": window} for t, c in titles]}
+    group.attrs["ome"] = ome
+
+
+def _rgb(color: str) -> Iterator[int]:
+    return (int(color[i : i + 2], 16) for i in (1, 3, 5))

@@ -1,0 +1,307 @@
+"""How a volume is cut into tiles and blocks. Pure: integers only, no arrays, no models.
+
+A *tile* is what is written, recorded and, after a crash, repeated at once; tiles form a grid anchored at voxel 0. A
+*block* is what the model sees at once: its core lies in one tile, its outer box is larger by the halo and begins and
+ends at multiples of the stride. A volume is taken to go on past its far faces, mirrored, up to the next multiple of
+the stride, and nowhere else; the untiled forward sees the very same, so a tile whose halo is the model's field equals
+it. Whole planes, long strips or large blocks are not cases here: they are what wastes least within the memory allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from math import prod
+from typing import Any
+
+from voxloop.errors import PredictionError
+from voxloop.geometry import Region, Shape, as_region, blocks, full_region, intersect, region_shape
+
+#: blocks that waste up to this share more than the best are as good: smaller ones answer sooner and fit the caches
+GOOD_ENOUGH = 0.03
+#: and this share more is taken where the best blocks would keep the user waiting
+FOR_LIVELINESS = 0.25
+#: voxels of an output chunk along z, y, x, at most
+CHUNK: Shape = (16, 128, 128)
+CHUNK_PLANE: Shape = (1, 256, 256)
+
+#: what a block needs to see beyond its core; None: the whole axis
+Halo = tuple[int | None, int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One call of the model: ``outer`` goes in (it may reach past the volume's far faces), ``core`` is kept."""
+
+    core: Region
+    outer: Region
+
+    @property
+    def cut(self) -> Region:
+        """The core within the block's own output."""
+        z, y, x = (slice(c.start - o.start, c.stop - o.start) for c, o in zip(self.core, self.outer, strict=True))
+        return z, y, x
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One cell of the grid, cut to the region: what one worker writes, alone in its output chunks."""
+
+    index: Shape
+    core: Region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The tiles of ``region`` in a volume of ``shape``, and the blocks of each tile; voxels, zyx."""
+
+    shape: Shape
+    region: Region
+    stride: Shape
+    halo: Shape
+    tile: Shape
+    block: Shape
+    chunk: Shape
+
+    @property
+    def grid(self) -> Shape:
+        """Tiles along each axis of the whole volume."""
+        z, y, x = (-(-size // part) for size, part in zip(self.shape, self.tile, strict=True))
+        return z, y, x
+
+    @property
+    def padded(self) -> Shape:
+        """The volume's shape rounded up to the stride."""
+        z, y, x = (_up(size, step) for size, step in zip(self.shape, self.stride, strict=True))
+        return z, y, x
+
+    def tiles(self) -> Iterator[Tile]:
+        """Every tile that the region touches, z slowest."""
+        for core in blocks(self.region, self.tile):
+            z, y, x = (part.start // size for part, size in zip(core, self.tile, strict=True))
+            yield Tile((z, y, x), core)
+
+    def tile_at(self, index: Shape) -> Tile:
+        cell = tuple(
+            slice(i * t, min((i + 1) * t, size)) for i, t, size in zip(index, self.tile, self.shape, strict=True)
+        )
+        core = intersect((cell[0], cell[1], cell[2]), self.region)
+        if core is None:
+            raise PredictionError(f"tile {index} does not touch the region")
+        return Tile(index, core)
+
+    def blocks(self, tile: Tile) -> Iterator[Block]:
+        for core in blocks(tile.core, self.block):
+            yield self.block_of(core)
+
+    def block_of(self, core: Region) -> Block:
+        """The block that keeps ``core``: grown by the halo, rounded to the stride, clipped to the padded volume."""
+        z, y, x = (
+            slice(*_outer(part.start, part.stop, halo, step, size))
+            for part, halo, step, size in zip(core, self.halo, self.stride, self.shape, strict=True)
+        )
+        return Block(core, (z, y, x))
+
+    @property
+    def work(self) -> int:
+        """Voxels that the model sees in all, halos counted as often as they are computed."""
+        parts = zip(self.region, self.block, self.halo, self.stride, self.shape, strict=True)
+        return prod(sum(b - a for a, b in _axis(*part)) for part in parts)
+
+    @property
+    def voxels(self) -> int:
+        return prod(region_shape(self.region))
+
+    @property
+    def largest(self) -> int:
+        """Voxels of the largest block."""
+        parts = zip(self.region, self.block, self.halo, self.stride, self.shape, strict=True)
+        return prod(max(b - a for a, b in _axis(*part)) for part in parts)
+
+    @property
+    def seamless(self) -> bool:
+        """True where no block is cut inside the volume, single planes of a planar model aside."""
+        return all(
+            start == 0 and stop >= size
+            for part, block, halo, step, size in zip(
+                self.region, self.block, self.halo, self.stride, self.shape, strict=True
+            )
+            for start, stop in _axis(part, block, halo, step, size)
+            if (block, step, halo) != (1, 1, 0)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "region": [[part.start, part.stop] for part in self.region]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Plan:
+        values = {name: tuple(value) for name, value in data.items()}
+        values["region"] = tuple(slice(*part) for part in data["region"])
+        return cls(**values)
+
+
+def make_plan(
+    shape: Sequence[int],
+    stride: Sequence[int],
+    halo: Sequence[int | None],
+    *,
+    max_voxels: int,
+    region: object = None,
+    planar: bool = False,
+    planes_per_tile: int = 1,
+    max_tile_voxels: int | None = None,
+    lively_voxels: int | None = None,
+) -> Plan:
+    """The plan that wastes least on halos among those whose blocks hold at most ``max_voxels``.
+
+    Parameters
+    ----------
+    shape
+        Voxels of the volume, zyx.
+    stride, halo
+        Of the model; a halo of None on an axis asks for blocks that span the whole axis.
+    region
+        What is to be predicted; None: all.
+    planar
+        The model looks at one plane at a time, so blocks are single planes.
+    planes_per_tile
+        How many planes of a planar model are written together (rounded down to a power of two, 16 at most).
+    max_tile_voxels
+        The most voxels a tile should hold; a tile is never smaller than a block.
+    lively_voxels
+        Blocks up to this size answer soon enough; some waste (:data:`FOR_LIVELINESS`) is taken for them.
+
+    Raises
+    ------
+    PredictionError
+        Not even the smallest block fits; says how many voxels the smallest would need.
+    """
+    full = _triple(shape)
+    box = as_region(region, full)
+    steps, halos = _triple(stride), tuple(halo)
+    reach = _triple([size if part is None else part for part, size in zip(halos, full, strict=True)])
+    if planar and (steps[0], reach[0]) != (1, 0):
+        raise PredictionError(f"a planar model has stride 1 and halo 0 along z, not {steps[0]} and {reach[0]}")
+    options = []
+    for axis in range(3):
+        whole_only = halos[axis] is None
+        options.append([1] if planar and axis == 0 else _sizes(full[axis], box[axis], steps[axis], whole_only))
+    block = _choose(full, box, steps, reach, options, max_voxels, lively_voxels or max_voxels)
+    tile, chunk = _tile(full, block, planar, planes_per_tile, max_tile_voxels)
+    return Plan(shape=full, region=box, stride=steps, halo=reach, tile=tile, block=block, chunk=chunk)
+
+
+def order(tiles: Sequence[Tile], focus: Sequence[float], spacing: Sequence[float] = (1.0, 1.0, 1.0)) -> list[Tile]:
+    """Tiles from the focus outwards: the plane at the focus first, within a plane the nearest first.
+
+    ``focus`` is a voxel (z, y, x); distances are physical.
+    """
+
+    def key(tile: Tile) -> tuple[float, float, Shape]:
+        dz, dy, dx = (
+            max(part.start - at, at - (part.stop - 1), 0) * step
+            for part, at, step in zip(tile.core, focus, spacing, strict=True)
+        )
+        return dz, dy * dy + dx * dx, tile.index
+
+    return sorted(tiles, key=key)
+
+
+def _up(value: int, step: int) -> int:
+    return -(-value // step) * step
+
+
+def _triple(values: Sequence[int]) -> Shape:
+    z, y, x = (int(value) for value in values)
+    return z, y, x
+
+
+def _outer(start: int, stop: int, halo: int, step: int, size: int) -> tuple[int, int]:
+    low = max(0, start - halo) // step * step
+    return low, min(_up(size, step), _up(stop + halo, step))
+
+
+def _axis(part: slice, block: int, halo: int, step: int, size: int) -> list[tuple[int, int]]:
+    """The outer ranges of all blocks along one axis of a region."""
+    starts = range(part.start // block * block, part.stop, block)
+    return [_outer(max(part.start, s), min(part.stop, s + block), halo, step, size) for s in starts]
+
+
+def _sizes(size: int, part: slice, step: int, whole_only: bool) -> list[int]:
+    """Block sizes worth considering along one axis: the whole axis, and the stride doubled, 32 voxels at least."""
+    whole = _up(size, step)
+    if whole_only:
+        return [whole]
+    extent = part.stop - part.start
+    found, block = [whole], max(step, _up(32, step))
+    while block < min(whole, 2 * extent):
+        found += [block, block // step * 3 // 2 * step]
+        block *= 2
+    return sorted({size for size in found if size <= whole})
+
+
+def _choose(
+    shape: Shape,
+    region: Region,
+    stride: Shape,
+    halo: Shape,
+    options: Sequence[Sequence[int]],
+    max_voxels: int,
+    lively_voxels: int,
+) -> Shape:
+    measured = []
+    for axis in range(3):
+        rows = []
+        for block in options[axis]:
+            outers = [stop - start for start, stop in _axis(region[axis], block, halo[axis], stride[axis], shape[axis])]
+            rows.append((block, sum(outers), max(outers)))
+        measured.append(rows)
+    found = [
+        (prod(row[1] for row in rows), prod(row[2] for row in rows), tuple(row[0] for row in rows))
+        for rows in product(*measured)
+    ]
+    fitting = [item for item in found if item[1] <= max_voxels]
+    if not fitting:
+        needed = min(found, key=lambda item: item[1])
+        raise PredictionError(
+            f"the smallest block with the model's halo {halo} holds {needed[1]:,} voxels, {max_voxels:,} are allowed"
+        )
+    best = min(work for work, _, _ in fitting)
+    lively = [item for item in fitting if item[1] <= lively_voxels and item[0] <= best * (1 + FOR_LIVELINESS)]
+    best = min((work for work, _, _ in lively), default=best)
+    good = [item for item in lively or fitting if item[0] <= best * (1 + GOOD_ENOUGH)]
+    # among equals the smallest block, then the one longest along x, which reads fastest
+    return min(good, key=lambda item: (item[1], [-size for size in reversed(item[2])]))[2]  # type: ignore[return-value]
+
+
+def _tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int | None) -> tuple[Shape, Shape]:
+    """Tile and chunk: the tile a multiple of the block, the chunk a divisor of the tile (or the tile spans the axis)."""
+    flat = shape[0] == 1 or (planar and planes < 2)
+    wanted = CHUNK_PLANE if flat else CHUNK
+    tile, chunk = [0, 0, 0], [0, 0, 0]
+    for axis in (2, 1):
+        size = block[axis] * max(1, -(-wanted[axis] // block[axis]))
+        tile[axis] = min(size, shape[axis])
+        chunk[axis] = min(wanted[axis], shape[axis]) if size >= shape[axis] else _divisor(size, wanted[axis])
+    if planar:
+        count = min(planes, wanted[0], shape[0])
+        if max_voxels is not None:
+            count = min(count, max(1, max_voxels // (tile[1] * tile[2])))
+        count = 1 << max(0, count.bit_length() - 1)
+        tile[0] = chunk[0] = count
+    else:
+        tile[0] = min(block[0], shape[0])
+        chunk[0] = min(wanted[0], shape[0]) if block[0] >= shape[0] else _divisor(block[0], wanted[0])
+    return _triple(tile), _triple(chunk)
+
+
+def _divisor(size: int, at_most: int) -> int:
+    return next(part for part in range(min(size, at_most), 0, -1) if size % part == 0)
+
+
+def whole(shape: Sequence[int], stride: Sequence[int]) -> Block:
+    """The one block of the untiled forward."""
+    full = _triple(shape)
+    z, y, x = (slice(0, _up(size, step)) for size, step in zip(full, stride, strict=True))
+    return Block(full_region(full), (z, y, x))

@@ -1,0 +1,37 @@
+"""Blocks of a volume as arrays, mirrored where they reach past its far faces. Knows no models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voxloop.geometry import Region, Shape
+from voxloop.volumes import read_block, shape_zyx
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def mirrored(start: int, stop: int, size: int) -> np.ndarray:
+    """The voxel that stands for each of ``start..stop`` on an axis of ``size``: reflected, the edge not repeated."""
+    positions = np.arange(start, stop)
+    if size == 1:
+        return np.zeros_like(positions)
+    period = 2 * (size - 1)
+    positions = positions % period
+    return np.where(positions < size, positions, period - positions)
+
+
+def read_outer(volume: xr.DataArray, outer: Region) -> np.ndarray:
+    """The voxels (c, z, y, x) of a box that may reach past the volume; raw intensities in the volume's dtype."""
+    shape: Shape = shape_zyx(volume)
+    if all(part.start >= 0 and part.stop <= size for part, size in zip(outer, shape, strict=True)):
+        return np.asarray(read_block(volume, outer))
+    wanted = [mirrored(part.start, part.stop, size) for part, size in zip(outer, shape, strict=True)]
+    z, y, x = (slice(int(index.min()), int(index.max()) + 1) for index in wanted)
+    raw = np.asarray(read_block(volume, (z, y, x)))
+    for axis, (index, part) in enumerate(zip(wanted, (z, y, x), strict=True), start=1):
+        if len(index) != raw.shape[axis] or index[-1] - part.start != len(index) - 1:
+            raw = np.take(raw, index - part.start, axis=axis)
+    return raw

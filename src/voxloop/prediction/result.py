@@ -1,0 +1,139 @@
+"""A prediction as users hold it: arrays in physical units, readable while it is still being made. Computes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.errors import PredictionError
+from voxloop.geometry import Region
+from voxloop.model import ClassInfo, Model, load_model
+from voxloop.prediction.output import class_infos
+from voxloop.prediction.plan import Plan
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+
+class Prediction:
+    """A prediction folder. Opening reads one small file; arrays are read when sliced.
+
+    Attributes
+    ----------
+    path, name
+        Where it lies, and the name of the run that made it.
+    image, level
+        The image it is of, and the label level of its classes; None where unknown.
+    classes
+        In the order of the probabilities.
+    region, plan
+        What was to be predicted (voxels, zyx), and the tiles it was cut into.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._facts = _facts(self.path)
+        self.name: str = self.path.stem
+        self.image: str | None = self._facts.get("image")
+        self.level: str | None = self._facts.get("level")
+        self.classes: tuple[ClassInfo, ...] = class_infos(self._facts)
+        self.plan = Plan.from_json(self._facts["plan"])
+        self.region: Region = self.plan.region
+
+    @property
+    def labels(self) -> DataArray:
+        """Class values (z, y, x), of the whole volume; 0 where nothing is predicted (yet). Lazy."""
+        return self._array(f"labels/{self.level}", {})
+
+    @property
+    def probabilities(self) -> DataArray:
+        """Class probabilities (class, z, y, x), uint8: 255 is certain. Lazy. Raises PredictionError where not kept."""
+        names = [info.name for info in self.classes]
+        return self._array("probabilities", {"class": names}, {"scale": 1 / 255})
+
+    @property
+    def uncertainty(self) -> DataArray:
+        """How unsure the model is (z, y, x), uint8: 255 is no idea. Lazy. Raises PredictionError where not kept."""
+        return self._array("uncertainty", {}, {"scale": 1 / 255, "measure": self._facts["uncertainty"]})
+
+    @property
+    def done(self) -> float:
+        """Share of the tiles that are on disk, 0 to 1."""
+        record = self.tiles_done()
+        wanted = [bool(record[tile.index]) for tile in self.plan.tiles()]
+        return sum(wanted) / len(wanted)
+
+    def tiles_done(self) -> np.ndarray:
+        """The tile grid: true where a tile is on disk."""
+        import zarr
+
+        return np.asarray(zarr.open_array(self.path / "tiles", mode="r")[:]).astype(bool)
+
+    @property
+    def lineage(self) -> dict[str, Any]:
+        """Where it comes from: model and its hash, run, label state, settings, versions, time, seam."""
+        return dict(_facts(self.path)["lineage"])
+
+    @property
+    def seam(self) -> dict[str, Any] | None:
+        """The measured difference to the untiled forward; None where not measured (yet)."""
+        return _facts(self.path).get("seam")
+
+    @property
+    def model(self) -> Model:
+        """The model that made it. Raises ModelError where it is gone."""
+        folder = Path(self._facts["lineage"]["model"])
+        # <workspace>/predictions/<name>.zarr
+        return load_model(folder if folder.is_absolute() else self.path.parent.parent / folder)
+
+    def _array(self, name: str, coords: dict[str, Any], attrs: dict[str, Any] | None = None) -> DataArray:
+        import dask.array as da
+        import zarr
+        from xarray import DataArray, Variable
+
+        if not (self.path / name).is_dir():
+            raise PredictionError(f"prediction {self.name!r} was made without {name}; predict again with {name}=True")
+        stored = zarr.open_array(self.path / name / "0", mode="r")
+        # one dask chunk a tile's worth of chunks keeps graphs of large volumes small; unnamed, for it is still filling
+        chunks = tuple(min(n, 4 * c if axis > stored.ndim - 3 else c) for axis, (n, c) in enumerate(
+            zip(stored.shape, stored.chunks, strict=True)
+        ))  # fmt: skip
+        spacing, origin = self._facts["spacing_um"], self._facts["origin_um"]
+        for axis, size, step, start in zip("zyx", self.plan.shape, spacing, origin, strict=True):
+            coords[axis] = Variable(axis, start + np.arange(size) * step, {"units": "micrometer"})
+        return DataArray(
+            da.from_array(stored, chunks=chunks, name=False),
+            dims=(*(("class",) if stored.ndim == 4 else ()), "z", "y", "x"),
+            coords=coords,
+            name=name.partition("/")[0],
+            attrs={"units": "micrometer", "spacing_um": tuple(spacing), "source": str(self.path), **(attrs or {})},
+        )
+
+    def __repr__(self) -> str:
+        names = ", ".join(info.name for info in self.classes)
+        return f"<Prediction {self.name!r}: {names}; {self.done:.0%} of image {self.image!r}>"
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads((path / "zarr.json").read_text())["attributes"]["voxloop"]
+    except FileNotFoundError:
+        raise PredictionError(f"{path} is no prediction: there is no such folder, or it holds no zarr.json") from None
+    except (ValueError, KeyError) as error:
+        raise PredictionError(f"{path} is no prediction of voxloop, or damaged: {error!r}") from error
+    if facts.get("v") != 1:
+        raise PredictionError(f"{path} is of version {facts.get('v')!r}; this voxloop reads 1")
+    return dict(facts)
+
+
+def open_result(run_path: str | Path) -> Prediction:
+    """The prediction that a run made or is making. Raises PredictionError where it has not begun to write."""
+    run = Path(run_path).resolve()
+    config = json.loads((run / "config.json").read_text())
+    path = Path(run, config.get("workspace", "../.."), "predictions", f"{config['name']}.zarr").resolve()
+    if not path.exists():
+        raise PredictionError(f"run {config['name']!r} has not begun to write its prediction yet")
+    return Prediction(path)
