@@ -25,6 +25,12 @@ def data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_queue(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Runs of one test session wait for each other, not for other runs on this machine."""
+    os.environ["VOXLOOP_QUEUE"] = str(tmp_path_factory.mktemp("queue"))
+
+
 def group_of(nodeid: str) -> str:
     parts = Path(nodeid.split("::")[0]).parts
     return _GROUP.get(parts[1], "units") if len(parts) > 2 else "units"

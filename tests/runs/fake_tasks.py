@@ -99,3 +99,13 @@ def _with_model(context: RunContext, word: str, step: int) -> str:
     (context.path / "model").mkdir(exist_ok=True)
     (context.path / "model" / "steps.txt").write_text(str(step))
     return word
+
+
+def with_worker(context: RunContext) -> str:
+    """Like a learner with a DataLoader worker: a forked child that outlives a killed trainer."""
+    worker = os.fork()
+    if worker == 0:
+        time.sleep(60)
+        os._exit(0)
+    context.emit("log", text=str(worker))
+    return endless(context)

@@ -39,7 +39,7 @@ def plain(value: Any, digits: int = DIGITS) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
-        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+        return _rounded(value, digits) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(name): plain(item, digits) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -47,6 +47,10 @@ def plain(value: Any, digits: int = DIGITS) -> Any:
     if hasattr(value, "tolist"):  # numpy scalars and arrays, torch tensors
         return plain(value.tolist(), digits)
     return str(value)
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}") if abs(value) < 1e4 else round(value, max(3, digits - 5))  # times keep their ms
 
 
 def decode(line: bytes) -> Event | None:
@@ -83,17 +87,31 @@ class EventWriter:
                 del self._waiting[:-_KEPT_LINES]
 
     def close(self) -> None:
-        """Write what still waits, with the reserve where the disk is full. Raises OSError where even that fails."""
+        """Write what still waits; on a full disk the newest of it, in the place of the reserve.
+
+        Raises OSError where even that is not possible.
+        """
         with self._guard:
             if self._fd < 0:
                 return
-            self._reserve.unlink(missing_ok=True)
             try:
-                if not self._drain() and not self._drain_last():
-                    raise OSError(errno.ENOSPC, "no room for the last events", str(self.path))
+                full = not self._drain()
+                self._reserve.unlink(missing_ok=True)
+                if full:
+                    self._keep_newest(_RESERVE // 2)
+                    if not self._drain():
+                        raise OSError(errno.ENOSPC, "no room for the last events", str(self.path))
             finally:
                 os.close(self._fd)
                 self._fd = -1
+
+    def _keep_newest(self, size: int) -> None:
+        kept = len(self._waiting)
+        while kept and (size := size - len(self._waiting[kept - 1])) >= 0:
+            kept -= 1
+        if kept:
+            text = f"the disk was full; {kept} earlier events could not be written"
+            self._waiting[:kept] = [encode("warning", {"text": text}, time.time())]
 
     def _drain(self) -> bool:
         done = 0
@@ -106,11 +124,6 @@ class EventWriter:
                 raise
         del self._waiting[:done]
         return not self._waiting
-
-    def _drain_last(self) -> bool:
-        """Where not everything fits, the last word matters most."""
-        self._waiting = self._waiting[-1:]
-        return self._drain()
 
     def _append(self, line: bytes) -> None:
         data = b"\n" + line if self._torn else line

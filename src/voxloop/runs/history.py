@@ -112,7 +112,8 @@ def fold(history: History, events: Iterable[Event]) -> History:
     steps: list[Event] = []
     for event in events:
         if event.get("kind") == "step":  # appended in batches: by far the most frequent kind
-            steps.append(event)
+            if isinstance(event.get("iteration"), int | float):
+                steps.append(event)
             continue
         history = _after(_with_steps(history, steps), event)
         steps = []

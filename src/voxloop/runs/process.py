@@ -1,4 +1,4 @@
-"""Processes of their own: start one that outlives the kernel, tell the living from the dead, know the memory limit.
+"""Processes of their own: start one that outlives the kernel, tell the living from the dead, be asked politely.
 
 With ``locks.py`` the only file that a port to another system has to touch. Knows nothing of runs.
 """
@@ -94,30 +94,3 @@ def politely_asked() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def memory_limit() -> int:
-    """Bytes this process and its children may use: the cgroup's limit or the machine's memory, whichever is less."""
-    import psutil
-
-    limits: list[int] = [psutil.virtual_memory().total]
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        limits += [limit for path in _cgroup_files(name) if (limit := _number(path)) is not None]
-    return min(limits)
-
-
-def _cgroup_files(name: str) -> Iterator[Path]:
-    """The file of our cgroup and of every one above it; inside a container the root of the mount is our own."""
-    root = Path("/sys/fs/cgroup")
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            folder = root / line.split(":", 2)[2].lstrip("/")
-            yield from (above / name for above in (folder, *folder.parents) if above.is_relative_to(root))
-    yield root / name
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):  # no such group, or "max"
-        return None

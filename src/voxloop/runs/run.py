@@ -32,6 +32,7 @@ ALIVE = ("queued", "running", "stopping")
 RESUMABLE = ("created", "paused", "stopped", "failed", "interrupted")
 #: seconds between looks while waiting: quick for short runs, rare for long ones
 _FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
+_LET_GO_SECONDS = 5.0
 
 
 class Run:
@@ -121,6 +122,7 @@ class Run:
         tasks.check(self.config["task"])
         if not queue and (busy := device_holder(self.config.get("device", "cpu"))):
             raise RunError(f"{self.config['device']} is busy with run {Path(busy.note.get('run', '?')).name!r}")
+        self._let_go()
         orders.withdraw(self._control, self.history.answered)
         self._start(queue)
         return self
@@ -154,8 +156,9 @@ class Run:
 
     def delete(self) -> None:
         """Remove the folder and everything in it. Raises RunError while a process is at work on it."""
-        if self._alive():
+        if self.state in ALIVE:
             raise RunError(f"run {self.name!r} is {self.state}; cancel it before it is deleted")
+        self._let_go()
         gone = self.path.with_name(f".deleted-{self.name}-{time.time_ns()}")
         self.path.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
@@ -234,6 +237,14 @@ class Run:
         temporary = self.path / f".launch-{pid}.tmp"
         temporary.write_text(json.dumps({**process.identity(pid), "offset": offset}))
         temporary.replace(self.path / "launch.json")
+
+    def _let_go(self) -> None:
+        """A process that has said its last word needs a moment more to end; its lock must be free for what follows."""
+        end = time.monotonic() + _LET_GO_SECONDS
+        while (found := self.holder) is not None:
+            if time.monotonic() > end:
+                raise RunError(f"run {self.name!r} is {self.state}, but {found} has not let go of it; end that process")
+            time.sleep(_FIRST_LOOK)
 
     def _order(self, kind: orders.OrderKind, values: dict[str, Any] | None = None) -> None:
         if self.state not in ALIVE:

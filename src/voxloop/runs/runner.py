@@ -20,6 +20,7 @@ from typing import Any
 
 from voxloop.errors import RunError, unknown
 from voxloop.locks import Lock, holder
+from voxloop.machine import machine
 from voxloop.runs import tasks
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
@@ -131,14 +132,10 @@ def _circumstances(context: RunContext) -> dict[str, Any]:
         "pid": os.getpid(),
         "device": context.device,
         "seed": context.settings.get("seed"),
-        "threads": int(threads) if threads and threads.isdecimal() else _cores(),
+        "threads": int(threads) if threads and threads.isdecimal() else machine().cores,
         "versions": {"python": platform.python_version(), **_installed()},
         "resuming": context.resuming,
     }
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _installed() -> dict[str, str]:

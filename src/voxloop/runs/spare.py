@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from voxloop.errors import RunError
+from voxloop.machine import machine
 from voxloop.runs import process, runner, tasks
 
 #: memory from which a spare is worth its place
-NEEDED_BYTES = 6 << 30
+NEEDED_GB = 6.0
 IDLE_SECONDS = 15 * 60.0
 
 _spares: dict[str, Spare] = {}
@@ -60,7 +61,7 @@ class Spare:
 def warm(task: str) -> bool:
     """Have a spare ready for a task; False where memory is too small for one. Returns at once."""
     tasks.check(task)
-    if process.memory_limit() < NEEDED_BYTES:
+    if machine().memory_gb < NEEDED_GB:
         return False
     with _guard:
         spare = _spares.get(task)
