@@ -57,7 +57,13 @@ class Layer(Protocol):
 
 
 def layer_state(
-    id: str, name: str, kind: Kind, classes: Iterable[Mapping[str, Any]] = (), *, opacity: float = 0.5, visible: bool = True
+    id: str,
+    name: str,
+    kind: Kind,
+    classes: Iterable[Mapping[str, Any]] = (),
+    *,
+    opacity: float = 0.5,
+    visible: bool = True,
 ) -> dict[str, Any]:
     """How a layer looks, as the browser takes it; a class is a dict of ``value``, ``name``, ``color``, ``visible``."""
     listed = [{key: item[key] for key in ("value", "name", "color", "visible")} for item in classes]
@@ -77,7 +83,9 @@ def class_dicts(classes: Iterable[Any]) -> list[dict[str, Any]]:
 class LabelLayer:
     """The labels of one level on one image, as they are at this moment."""
 
-    def __init__(self, labels: Labels, name: str, classes: Iterable[Any], kind: Kind = "labels", id: str = "labels") -> None:
+    def __init__(
+        self, labels: Labels, name: str, classes: Iterable[Any], kind: Kind = "labels", id: str = "labels"
+    ) -> None:
         self.id, self.kind, self.labels = id, kind, labels
         self.lock = threading.RLock()  # edits and reads come from different threads
         self.state = layer_state(id, name, kind, class_dicts(classes), opacity=0.55)

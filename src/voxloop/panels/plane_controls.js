@@ -149,7 +149,7 @@ class Controls {
 function keyName(key) {
   const names = { arrowup: "↑", arrowdown: "↓", pageup: "PgUp", pagedown: "PgDn", escape: "Esc", ctrl: "Ctrl", shift: "Shift",
     alt: "Alt", enter: "Enter", backspace: "⌫", home: "Home", end: "End" };
-  return key.split("+").map((part) => names[part] ?? part.toUpperCase()).join(" ") || "+";
+  return key.length === 1 ? key.toUpperCase() : key.split("+").map((part) => names[part] ?? part.toUpperCase()).join(" ");
 }
 
 const MOUSE = [

@@ -66,7 +66,7 @@ class Keyboard {
     if (name === " ") { view.hand.space = true; view.hand.updateRing(); return this.taken(event); }
     if (name === "escape") return this.escape(event);
     if (view.hand.key(name)) return this.taken(event);
-    const key = view.model.get("keys").find((one) => one.key === name) ?? this.builtIn.find((one) => one.key === name);
+    const key = view.model.get("bindings").find((one) => one.key === name) ?? this.builtIn.find((one) => one.key === name);
     if (!key) return;
     this.taken(event);
     if (event.repeat && key.once) return;

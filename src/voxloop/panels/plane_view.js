@@ -351,7 +351,7 @@ class PlaneViewer {
     this.send({ kind: "cursor", point });
   }
 
-  get keys() { return [...this.keyboard.builtIn, ...this.model.get("keys")]; }
+  get keys() { return [...this.keyboard.builtIn, ...this.model.get("bindings")]; }
 
   // ----------------------------------------------------------------------------------------------- conversation
 
@@ -475,7 +475,7 @@ class PlaneViewer {
 
   placeCross() {
     const point = this.flash ?? this.model.get("cursor");
-    for (const line of this.cross) line.style.display = point ? "" : "none";
+    for (const line of this.cross) line.style.display = point ? "block" : "none";
     if (!point) return;
     const { r, c } = this.plane(this.axis);
     const [x, y] = this.toDevice(this.axis, point[r] + 0.5, point[c] + 0.5);

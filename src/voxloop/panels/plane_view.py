@@ -56,7 +56,7 @@ class PlaneWidget(anywidget.AnyWidget):
     contrast = t.List().tag(sync=True)
     layers = t.List().tag(sync=True)
     tool = t.Dict(LOOK).tag(sync=True)
-    keys = t.List().tag(sync=True)
+    bindings = t.List().tag(sync=True)
     cursor = t.List(None, allow_none=True).tag(sync=True)
     camera = t.Dict(None, allow_none=True).tag(sync=True)
     height = t.Int(600).tag(sync=True)
@@ -344,8 +344,7 @@ class PlaneView:
         if (request.axis, request.index) != (self.axis, self.index):
             if request.axis == self.axis:
                 self._travel = request.index - self.index
-            with self.widget.hold_trait_notifications():
-                self.widget.take(axis=request.axis, index=request.index)
+            self.widget.take(axis=request.axis, index=request.index)
         limits = [tuple(one["limits"]) for one in self.widget.contrast]
         channels = list(self.widget.picture["channels"])
         self.ui.run_in_thread(lambda: self._frame(request, limits, channels), lambda frame: self._send(*frame))
