@@ -6,7 +6,12 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# how fast the machine is decides nothing
+hypothesis.settings.register_profile("voxloop", deadline=None)
+hypothesis.settings.load_profile("voxloop")
 
 #: minutes each group may take on two cores; printed beside what it took, never asserted
 BUDGET = {"units": 5, "learners": 6, "runs": 3, "notebooks": 5, "browser": 5}
