@@ -1,0 +1,159 @@
+"""Random changes of a batch with torch, on its device: one resampling for shape, then gray values. Knows no files.
+
+All of it is a function of (seed, step): nothing is carried from one batch to the next.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from voxloop.config.augment import Augmentation, Range
+
+
+class Augmenter:
+    """Changes batches: ``pixels`` (n, c, y, x) float normalised to unit variance, ``labels`` (n, y, x) uint8, 0 unlabelled."""
+
+    def __init__(self, config: Augmentation, seed: int) -> None:
+        self._config = config
+        self._seed = seed
+
+    def __call__(self, pixels: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng((self._seed, step, 2**31))
+        noise = torch.Generator(pixels.device).manual_seed(int(rng.integers(2**62)))
+        pixels, labels = self._reshaped(pixels, labels, rng, noise)
+        pixels = self._regrayed(pixels, rng)
+        pixels = self._blurred(pixels, rng)
+        pixels = self._noised(pixels, rng, noise)
+        return self._cut(pixels, labels, rng)
+
+    def _reshaped(
+        self, pixels: Tensor, labels: Tensor, rng: np.random.Generator, noise: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        affine, elastic = self._config.affine, self._config.elastic
+        n, (height, width) = len(pixels), pixels.shape[-2:]
+        straight = _hits(affine.on, affine.probability, n, rng)
+        wavy = _hits(elastic.on, elastic.probability, n, rng)
+        theta = np.stack([self._theta(rng, height / width) if hit else np.eye(2, 3) for hit in straight])
+        strength = _draw(elastic.strength, n, rng) * wavy
+        rows = np.flatnonzero(straight | wavy)
+        if not len(rows):
+            return pixels, labels
+        index = torch.as_tensor(rows, device=pixels.device)
+        matrix = torch.as_tensor(theta[rows], dtype=torch.float32, device=pixels.device)
+        grid = F.affine_grid(matrix, [len(rows), 1, height, width], align_corners=False)
+        if wavy.any():
+            grid = grid + self._waves(strength[rows], height, width, noise)
+        seen = F.grid_sample(pixels[index].float(), grid, "bilinear", "reflection", align_corners=False)
+        marked = F.grid_sample(labels[index, None].float(), grid, "nearest", "zeros", align_corners=False)
+        return (
+            pixels.index_copy(0, index, seen.to(pixels.dtype)),
+            labels.index_copy(0, index, marked[:, 0].to(labels.dtype)),
+        )
+
+    def _theta(self, rng: np.random.Generator, aspect: float) -> np.ndarray:
+        """Output to input coordinates, in units of half the window."""
+        affine = self._config.affine
+        angle, shear = np.radians(
+            [rng.uniform(-affine.rotation, affine.rotation), rng.uniform(-affine.shear, affine.shear)]
+        )
+        size = math.exp(rng.uniform(math.log(affine.scale[0]), math.log(affine.scale[1])))
+        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        matrix = turn @ np.array([[1, math.tan(shear)], [0, 1]]) / size
+        matrix = matrix * np.array([[1, aspect], [1 / aspect, 1]])  # x and y are scaled by different half sizes
+        return np.hstack([matrix, np.zeros((2, 1))])
+
+    def _waves(self, strength: np.ndarray, height: int, width: int, noise: torch.Generator) -> Tensor:
+        rows, columns = (max(3, round(size / self._config.elastic.grid) + 1) for size in (height, width))
+        device = noise.device
+        nodes = torch.randn(len(strength), 2, rows, columns, generator=noise, device=device)
+        scale = torch.as_tensor(strength, dtype=torch.float32, device=device)[:, None, None, None]
+        per_axis = torch.tensor([2 / width, 2 / height], device=device)
+        waves = F.interpolate(nodes * scale, (height, width), mode="bicubic", align_corners=True)
+        return waves.permute(0, 2, 3, 1) * per_axis
+
+    def _regrayed(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
+        gamma, contrast, brightness = self._config.gamma, self._config.contrast, self._config.brightness
+        n = len(pixels)
+        bent = _hits(gamma.on, gamma.probability, n, rng)
+        power = np.where(bent, np.exp(_draw((math.log(gamma.range[0]), math.log(gamma.range[1])), n, rng)), 1.0)
+        factor = np.where(_hits(contrast.on, contrast.probability, n, rng), _draw(contrast.range, n, rng), 1.0)
+        offset = np.where(_hits(brightness.on, brightness.probability, n, rng), _draw(brightness.range, n, rng), 0.0)
+        if bent.any():
+            pixels = _gamma(pixels, _column(power, pixels))
+        if (factor != 1).any() or offset.any():
+            mean = pixels.mean(dim=(-2, -1), keepdim=True)
+            pixels = (pixels - mean) * _column(factor, pixels) + (mean + _column(offset, pixels))
+        return pixels
+
+    def _blurred(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
+        blur = self._config.blur
+        hits = _hits(blur.on, blur.probability, len(pixels), rng)
+        sigmas = _draw(blur.sigma, len(pixels), rng)
+        for row in np.flatnonzero(hits):
+            pixels = pixels.clone() if row == np.flatnonzero(hits)[0] else pixels
+            pixels[row] = _gaussian(pixels[row], float(sigmas[row]))
+        return pixels
+
+    def _noised(self, pixels: Tensor, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+        n = len(pixels)
+        for kind, fill in ((self._config.noise, torch.Tensor.normal_), (self._config.uniform_noise, _uniform)):
+            hits = _hits(kind.on, kind.probability, n, rng)
+            strength = _draw(kind.strength, n, rng)[hits]
+            if hits.any():
+                rows = torch.as_tensor(np.flatnonzero(hits), device=pixels.device)
+                grain = fill(torch.empty(len(rows), *pixels.shape[1:], device=pixels.device), generator=noise)
+                pixels = pixels.index_add(0, rows, (grain * _column(strength, grain)).to(pixels.dtype))
+        return pixels
+
+    def _cut(self, pixels: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        cutout = self._config.cutout
+        hits = _hits(cutout.on, cutout.probability, len(pixels), rng)
+        if hits.any():
+            pixels, labels = pixels.clone(), labels.clone()
+        for row in np.flatnonzero(hits):
+            height, width = labels.shape[-2:]
+            side = rng.uniform(*cutout.size)
+            h, w = max(1, round(height * side)), max(1, round(width * side))
+            y, x = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
+            pixels[row, :, y : y + h, x : x + w] = pixels[row].mean(dim=(-2, -1), keepdim=True)
+            labels[row, y : y + h, x : x + w] = 0
+        return pixels, labels
+
+
+def _hits(on: bool, probability: float, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Which of n windows; draws in any case, so that switching one augmentation leaves the others as they were."""
+    return (rng.random(n) < probability) & on
+
+
+def _draw(bounds: Range, n: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.uniform(bounds[0], bounds[1], n)
+
+
+def _column(values: np.ndarray, like: Tensor) -> Tensor:
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device)[:, None, None, None]
+
+
+def _gamma(pixels: Tensor, power: Tensor) -> Tensor:
+    """Bend between each window's darkest and brightest value."""
+    low = pixels.amin(dim=(-2, -1), keepdim=True)
+    extent = (pixels.amax(dim=(-2, -1), keepdim=True) - low).clamp_min(1e-6)
+    return ((pixels - low) / extent).clamp(0, 1) ** power * extent + low
+
+
+def _gaussian(pixels: Tensor, sigma: float) -> Tensor:
+    """(c, y, x) blurred along y, then x."""
+    radius = max(1, math.ceil(2.5 * sigma))
+    offsets = torch.arange(-radius, radius + 1, dtype=pixels.dtype, device=pixels.device)
+    kernel = torch.exp(-0.5 * (offsets / max(sigma, 1e-3)) ** 2)
+    kernel = kernel / kernel.sum()
+    padded = F.pad(pixels[:, None], (radius, radius, radius, radius), mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))[:, 0]
+
+
+def _uniform(empty: Tensor, generator: torch.Generator) -> Tensor:
+    return empty.uniform_(-1.0, 1.0, generator=generator)

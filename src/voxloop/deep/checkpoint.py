@@ -1,0 +1,115 @@
+"""A training state on disk: tensors as safetensors, the rest as JSON, a folder that is whole or not there.
+
+Knows nothing of windows or losses; nothing in a checkpoint can run code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from voxloop.errors import ModelError
+
+VERSION = 1
+
+
+def save(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    """Write a checkpoint beside ``folder`` and put it in its place."""
+    temporary = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary / "state.safetensors"
+    )
+    (temporary / "state.json").write_text(json.dumps({"v": VERSION, **state}))
+    for part in temporary.iterdir():
+        _sync(part)
+    replace(temporary, folder)
+
+
+def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and state of a checkpoint. Raises ModelError where it is damaged or of another version."""
+    try:
+        state = json.loads((folder / "state.json").read_text())
+        tensors = load_file(folder / "state.safetensors")
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"checkpoint {folder} cannot be read: {error}") from error
+    if state.get("v") != VERSION:
+        raise ModelError(f"checkpoint {folder} is of version {state.get('v')!r}; this voxloop reads {VERSION}")
+    return tensors, state
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """Where the checkpoint ``name`` is; also one that a process was putting in place when it died."""
+    for candidate in (folder / name, folder / f".{name}.old"):
+        if (candidate / "state.json").is_file():
+            return candidate
+    return None
+
+
+def replace(new: Path, folder: Path) -> None:
+    """Put a complete folder where ``folder`` is; a folder cannot be overwritten, so the old one steps aside first."""
+    old = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.rename(folder, old)
+    os.rename(new, folder)
+    _sync(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def pack(
+    network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> tuple[dict[str, Tensor], list[Any]]:
+    """All tensors of a training state by name, and the optimiser's numbers (its groups without parameters)."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    if average is not network:
+        tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
+    found = optimiser.state_dict()
+    for index, slots in found["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": value for name, value in slots.items() if isinstance(value, Tensor)}
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    return tensors, found["param_groups"]
+
+
+def unpack(
+    tensors: dict[str, Tensor],
+    groups: list[Any],
+    network: nn.Module,
+    average: nn.Module,
+    optimiser: torch.optim.Optimizer,
+) -> None:
+    """Put a packed state back."""
+    network.load_state_dict(_under("network.", tensors))
+    if average is not network:
+        average.load_state_dict(_under("average.", tensors))
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, value in _under("optimiser.", tensors).items():
+        index, _, slot = name.partition(".")
+        slots.setdefault(int(index), {})[slot] = value
+    optimiser.load_state_dict({"state": slots, "param_groups": groups})
+    torch.set_rng_state(tensors["random.cpu"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,269 @@
+"""What a network learns from: images, labels, classes, split. Reads through the store; knows no network.
+
+Opening goes once through the chunks that hold labels. Pixels stay where they are until a window asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.blocks import CACHE_BYTES, Blocks
+from voxloop.deep.labelled import Labelled, LabelSource, gather, lookup, totals
+from voxloop.deep.split import CELL, ENOUGH_CELLS, SMALLEST_CELL, Cell, Grid, Split, choose
+from voxloop.deep.windows import TrainingImage
+from voxloop.errors import ConfigError, LabelError, VolumeError
+from voxloop.geometry import Region, Spacing
+from voxloop.model import ClassInfo
+from voxloop.volumes.volume import channels_of, read_block, shape_zyx, spacing_of
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+#: in-plane voxels that are read from an image at once
+_TILE = 512
+#: image in RAM as a whole up to this many voxels, slice by slice beyond
+_LABEL_BLOCK = (16, 256, 256)
+
+
+class Labels(LabelSource, Protocol):
+    """The label array of one image, as the store gives it."""
+
+    def touched(self) -> Sequence[Any]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One image to learn from."""
+
+    name: str
+    volume: DataArray
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainingData:
+    """Images with their labels and split. ``counts`` are the labelled voxels that teach, class by class."""
+
+    images: tuple[TrainingImage, ...]
+    classes: tuple[ClassInfo, ...]
+    counts: tuple[int, ...]
+    channels: int
+    spacing_um: Spacing
+    warnings: tuple[str, ...] = field(default=())
+
+    def held(self) -> dict[str, Any]:
+        """The split as JSON: what :func:`assemble` takes to make the same one again."""
+        return {
+            image.name: {"cell": list(image.split.grid.cell), "cells": [list(c) for c in sorted(image.split.held)]}
+            for image in self.images
+        }
+
+
+def open_data(context: Any, config: DeepConfig, held: Mapping[str, Any] | None) -> TrainingData:
+    """The images and labels that a run names, labels as they were when it was created."""
+    from voxloop.store import Store, open_labels
+
+    sequences: Mapping[str, int] = context.config["labels"]
+    store = Store.open(context.workspace, read_only=True)
+    try:
+        sources = []
+        for key, sequence in sequences.items():
+            level, _, image = key.partition("/")
+            labels = open_labels(context.workspace, level, image, at=sequence)
+            sources.append(Source(name=image, volume=store.images.open(image), labels=labels))
+        if not sources:
+            raise LabelError("nothing is labelled; paint a few strokes of at least two classes")
+        level = config.level or next(iter(sequences)).partition("/")[0]
+        classes = [
+            ClassInfo(value=c.value, name=c.name, color=c.color, background=c.background)
+            for c in store.levels[level].classes
+        ]
+    finally:
+        store.close()
+    return assemble(sources, classes, config, held)
+
+
+def assemble(
+    sources: Sequence[Source], classes: Sequence[ClassInfo], config: DeepConfig, held: Mapping[str, Any] | None = None
+) -> TrainingData:
+    """Go through the labels and divide them.
+
+    Parameters
+    ----------
+    held
+        A split made before (:meth:`TrainingData.held`); None: make one.
+
+    Raises
+    ------
+    LabelError
+        Nothing, or only one class, is labelled.
+    VolumeError
+        Image and labels differ in shape, or images in their channels.
+    """
+    channels, spacing = _common(sources, config)
+    regions = {source.name: [touched.region for touched in source.labels.touched()] for source in sources}
+    warnings: list[str] = []
+    classes = _present(sources, regions, classes, warnings)
+    size = _cell_of(held) or CELL
+    found = _scan(sources, regions, classes, config, size)
+    while held is None and config.split == "block" and size > SMALLEST_CELL and _few(found):
+        size //= 2
+        found = _scan(sources, regions, classes, config, size)
+    splits = _splits(sources, found, config, held, size, warnings)
+    images = tuple(
+        TrainingImage(
+            name=source.name, pixels=_pixels(source.volume), labels=_label_blocks(source.labels, classes),
+            labelled=labelled, split=split, frames=_frames(source),
+        )
+        for source, labelled, split in zip(sources, found, splits, strict=True)
+    )  # fmt: skip
+    counts = _teaching(images, len(classes))
+    for info, count in zip(classes, counts, strict=True):
+        if not count:
+            raise LabelError(
+                f"class {info.name!r} has too few labels to learn from; paint another stroke of it elsewhere"
+            )
+    return TrainingData(
+        images=images,
+        classes=tuple(classes),
+        counts=counts,
+        channels=channels,
+        spacing_um=spacing,
+        warnings=tuple(warnings),
+    )
+
+
+def _common(sources: Sequence[Source], config: DeepConfig) -> tuple[int, Spacing]:
+    channels = {channels_of(source.volume) for source in sources}
+    if len(channels) > 1:
+        raise VolumeError(
+            f"the images have {' and '.join(map(str, sorted(channels)))} channels; train on images of one kind"
+        )
+    for source in sources:
+        if tuple(source.labels.shape) != shape_zyx(source.volume):
+            raise VolumeError(
+                f"labels of {source.name!r} have shape {tuple(source.labels.shape)}, the image {shape_zyx(source.volume)}"
+            )
+        if config.slices > 1 and _frames(source):
+            raise ConfigError(f"slices={config.slices}: {source.name!r} is a stack of separate pictures; use slices=1")
+    return channels.pop(), spacing_of(sources[0].volume)
+
+
+def _present(
+    sources: Sequence[Source],
+    regions: Mapping[str, Sequence[Region]],
+    classes: Sequence[ClassInfo],
+    warnings: list[str],
+) -> list[ClassInfo]:
+    """The classes that occur; the others are left out, and said."""
+    seen: set[int] = set()
+    for source in sources:
+        for touched in source.labels.touched():
+            seen |= {int(value) for value, count in touched.counts.items() if value and count}
+    present = [info for info in classes if info.value in seen]
+    missing = [info.name for info in classes if info.value not in seen]
+    if not present:
+        raise LabelError("nothing is labelled; paint a few strokes of at least two classes")
+    if len(present) == 1:
+        raise LabelError(f"only {present[0].name!r} is labelled; paint a few strokes of a second class as well")
+    if missing:
+        warnings.append(f"nothing is labelled as {', '.join(map(repr, missing))}: the model will not know it")
+    return present
+
+
+def _scan(
+    sources: Sequence[Source], regions: Mapping[str, Sequence[Region]], classes: Sequence[ClassInfo], config: DeepConfig,
+    size: int,
+) -> list[Labelled]:  # fmt: skip
+    table = lookup([info.value for info in classes])
+    return [
+        gather(source.labels, regions[source.name], table, len(classes), _grid(source, config, size), config.seed)
+        for source in sources
+    ]
+
+
+def _splits(
+    sources: Sequence[Source], found: Sequence[Labelled], config: DeepConfig, held: Mapping[str, Any] | None, size: int,
+    warnings: list[str],
+) -> list[Split]:  # fmt: skip
+    grids = [_grid(source, config, size) for source in sources]
+    if held is not None:
+        cells = [frozenset(_cell(c) for c in held.get(source.name, {}).get("cells", ())) for source in sources]
+        return [Split(grid=grid, held=c) for grid, c in zip(grids, cells, strict=True)]
+    if config.validation_share == 0:
+        return [Split(grid=grid) for grid in grids]
+    # one choice over all images: the key's first place is the image
+    counts = {(i, *cell): n for i, labelled in enumerate(found) for cell, n in labelled.counts.items()}
+    links = [((i, *a), (i, *b)) for i, labelled in enumerate(found) for a, b in labelled.links]
+    chosen = choose(counts, links, config.validation_share, np.random.default_rng((config.seed, 0)))
+    splits = [
+        Split(grid=grid, held=frozenset(cell[1:] for cell in chosen if cell[0] == i)) for i, grid in enumerate(grids)
+    ]
+    _judge(splits, found, config, size, warnings)
+    return splits
+
+
+def _judge(
+    splits: Sequence[Split], found: Sequence[Labelled], config: DeepConfig, size: int, warnings: list[str]
+) -> None:
+    """Say where the split cannot tell much."""
+    if not any(split.held for split in splits):
+        warnings.append(
+            "too few labels to hold any out: the network is not judged while it trains; label a second place"
+        )
+    elif size <= 2 * SMALLEST_CELL and config.split == "block":
+        warnings.append(
+            "there is about one labelled block: the labels held out lie close to those trained on, so the validation "
+            "flatters; label another slice or another place"
+        )
+
+
+def _teaching(images: Sequence[TrainingImage], classes: int) -> tuple[int, ...]:
+    kept = [
+        totals({cell: n for cell, n in image.labelled.counts.items() if cell not in image.split.held}, classes)
+        for image in images
+    ]
+    return tuple(int(n) for n in np.sum(kept, axis=0))
+
+
+def _few(found: Sequence[Labelled]) -> bool:
+    """Some class lies in so few cells that none could be held out fairly."""
+    counts = [n for labelled in found for n in labelled.counts.values()]
+    return bool((np.sum(np.array(counts) > 0, axis=0) < ENOUGH_CELLS).any())
+
+
+def _grid(source: Source, config: DeepConfig, size: int) -> Grid:
+    shape = shape_zyx(source.volume)
+    return Grid.of(spacing_of(source.volume), shape, split=config.split, frames=_frames(source), size=size)
+
+
+def _cell_of(held: Mapping[str, Any] | None) -> int | None:
+    sizes = [item["cell"][2] for item in (held or {}).values()]
+    return int(sizes[0]) if sizes else None
+
+
+def _cell(values: Sequence[int]) -> Cell:
+    z, y, x = values
+    return int(z), int(y), int(x)
+
+
+def _frames(source: Source) -> bool:
+    return source.volume.attrs.get("z_kind") == "frame"
+
+
+def _pixels(volume: DataArray) -> Blocks:
+    shape = shape_zyx(volume)
+    block = (1, min(_TILE, shape[1]), min(_TILE, shape[2]))
+    return Blocks(lambda region: read_block(volume, region), shape, block, CACHE_BYTES)
+
+
+def _label_blocks(labels: Labels, classes: Sequence[ClassInfo]) -> Blocks:
+    table = lookup([info.value for info in classes])
+    z, y, x = labels.shape
+    return Blocks(lambda region: table[labels.read(region)], (z, y, x), _LABEL_BLOCK, CACHE_BYTES // 4)

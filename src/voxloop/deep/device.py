@@ -1,0 +1,57 @@
+"""Where a network runs and in which number format. Knows neither data nor networks."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+from voxloop.errors import ConfigError
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` is the best there is. Raises ConfigError where the named one is not there."""
+    name = name.strip().lower()
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device {name!r} is not known; use auto, cpu, cuda, cuda:0 or mps") from None
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }.get(device.type, 0)
+    if (device.index or 0) >= there:
+        raise ConfigError(f"device {name!r} is not on this machine; use {', '.join(_present())} or auto")
+    return device
+
+
+def resolve_precision(name: str, device: torch.device) -> torch.dtype:
+    """Number format of the forward pass; ``auto`` is bfloat16 on a GPU that has it, else float32."""
+    if name == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if fast else torch.float32
+    if name == "float16" and device.type == "cpu":
+        raise ConfigError("precision 'float16' needs a GPU; on a CPU use 'float32', or 'bfloat16' where it has it")
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> Any:
+    """Context in which matrix products run in ``precision``; parameters stay float32."""
+    return torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32)
+
+
+def _present() -> list[str]:
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        found += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return [*found, "mps"] if torch.backends.mps.is_available() else found

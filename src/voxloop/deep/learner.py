@@ -1,0 +1,316 @@
+"""The task of a deep training run: device, data, model, optimiser, loop. Knows no widget; speaks through its context."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep import checkpoint
+from voxloop.deep.augment import Augmenter
+from voxloop.deep.averaging import WeightAverage
+from voxloop.deep.data import TrainingData, open_data
+from voxloop.deep.device import autocast, cores, resolve_device, resolve_precision
+from voxloop.deep.loss import PartialLoss, balanced_weights
+from voxloop.deep.model import write
+from voxloop.deep.networks import Network, NetworkConfig, build, count_parameters, receptive_field
+from voxloop.deep.predictor import Normalisation, resized
+from voxloop.deep.prefetch import Prefetcher
+from voxloop.deep.reporter import Reporter
+from voxloop.deep.schedule import factor
+from voxloop.deep.starting import load_start, measure_intensities, window_size
+from voxloop.deep.state import LIVE, TrainingState
+from voxloop.deep.validation import Tally, draw_sample, evaluate
+from voxloop.deep.windows import Geometry, WindowSampler, validation_places, validation_window
+from voxloop.errors import ConfigError, RunError
+from voxloop.model import ModelSpec, Output
+
+#: optimiser steps after which their time is known well enough to plan with
+_PLAN_AFTER = 10
+#: windows that judge the network after every epoch, at most
+_VALIDATION_WINDOWS = 24
+#: times a run goes back to its last good state before it gives up
+_FAILURES = 3
+
+
+def train(context: Any) -> str:
+    """Train a network on the labels that ``context.config`` names; ``"finished"``, ``"stopped"``, ``"cancelled"`` or ``"paused"``.
+
+    Continues from ``checkpoints/last`` where there is one. On a CPU with the same number of threads the weights are
+    bit for bit those of a run that was never interrupted.
+    """
+    config = DeepConfig.from_json(context.settings)
+    folder = context.path / "checkpoints"
+    found = checkpoint.find(folder, "last")
+    tensors, saved = checkpoint.load(found) if found else ({}, {})
+
+    # device
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.precision, device)
+    threads = config.threads or saved.get("threads") or cores()
+    torch.set_num_threads(threads)
+    torch.manual_seed(config.seed)
+
+    # data
+    data = open_data(context, config, saved.get("split"))
+    window = window_size(config, data)
+    geometry = Geometry(
+        height=round(window[1] / config.scale), width=round(window[2] / config.scale), slices=config.slices
+    )
+    sampler = WindowSampler(
+        data.images,
+        geometry,
+        len(data.classes),
+        seed=config.seed,
+        balance=config.balance,
+        augmentation=config.augmentation,
+    )
+    statistics = saved.get("normalisation") or measure_intensities(data, geometry, config.seed)
+    prepare = _Preparation(Normalisation.of(statistics, data.channels, config.slices), config.scale, device)
+    augment = Augmenter(config.augmentation, config.seed)
+    places = validation_places(data.images, geometry, _VALIDATION_WINDOWS, config.seed)
+    held_out = [prepare(*_batched(validation_window(data.images, place, geometry))) for place in places]
+
+    # model
+    description = NetworkConfig(
+        architecture=config.architecture, encoder=config.encoder, channels=data.channels * config.slices,
+        outputs=len(data.classes), decoder_width=config.decoder_width,
+    )  # fmt: skip
+    network = build(description, None if found else config.encoder_weights)
+    if config.start_from and not found:
+        load_start(network, config.start_from, context, data.classes)
+    spec = _spec(config, data, description, statistics, window, network)
+    network = network.to(device, memory_format=torch.channels_last).train()
+    average = WeightAverage(network, config.average_weights)
+    weights = balanced_weights(list(data.counts)) if config.class_weights == "auto" else [1.0] * len(data.classes)
+    criterion = PartialLoss(
+        cross_entropy=config.cross_entropy, dice=config.dice, weights=torch.tensor(weights, device=device)
+    )
+
+    # optimiser
+    optimiser = _optimiser(config, network)
+    state = TrainingState.from_json(saved["state"]) if found else TrainingState.begin(config)
+    tally = Tally(len(data.classes), device)
+    if found:
+        checkpoint.unpack(tensors, saved["groups"], network, average.module, optimiser)
+        tally.restore(saved["tally"])
+
+    # loop
+    reporter = Reporter(context, state, [info.name for info in data.classes])
+    reporter.begin(data, description, count_parameters(network), window, threads, device, resumed=bool(found))
+
+    def save(name: str = "last") -> None:
+        packed, groups = checkpoint.pack(network, average.module, optimiser)
+        checkpoint.save(folder / name, packed, {
+            "state": reporter.clocked().to_json(), "groups": groups, "tally": tally.to_json(), "split": data.held(),
+            "normalisation": statistics, "threads": threads, "versions": {"torch": torch.__version__},
+        })  # fmt: skip
+        reporter.checkpoint(name)
+
+    def keep_model() -> None:
+        write_model(context.path / "model", spec, average.module.core)
+
+    if not found:
+        save()
+    batches = Prefetcher(lambda index: sampler.batch(index, config.batch_size), config.workers)
+    try:
+        while state.step < state.total:
+            for order in context.orders():
+                if order.kind == "update":
+                    _update(state, order, context)
+                    continue
+                if order.kind == "pause":
+                    save()
+                if order.kind == "stop" and state.best is None:
+                    keep_model()
+                return {"pause": "paused", "stop": "stopped", "cancel": "cancelled"}[order.kind]
+
+            rate = state.live["learning_rate"] * state.rate_scale * factor(
+                config.schedule, state.step, state.total, min(config.warmup_steps, state.total // 10)
+            )  # fmt: skip
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.zero_grad(set_to_none=True)
+            total = torch.zeros((), device=device)
+            for micro in range(config.accumulation):
+                index = state.step * config.accumulation + micro
+                pixels, labels = prepare(*batches(index))
+                pixels, labels = augment(pixels, labels, index)
+                with autocast(device, precision):
+                    logits = network(pixels.contiguous(memory_format=torch.channels_last))
+                loss = criterion(logits, labels) / config.accumulation
+                loss.backward()
+                tally.add(logits, labels, loss * config.accumulation)
+                total += loss.detach()
+            if config.gradient_clip:
+                nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+            optimiser.step()
+            average.update(state.step)
+            state.step += 1
+
+            ends_epoch = state.step % state.per_epoch == 0 or state.step == state.total
+            if not reporter.step(total, rate, config.batch_size * config.accumulation, now=ends_epoch):
+                state, tensors = _go_back(state, folder, network, average, optimiser, tally, context)
+                reporter.state = state
+                continue
+            if not state.planned and state.step >= _PLAN_AFTER:
+                _plan(state, config, reporter, average, held_out, criterion, len(data.classes))
+                ends_epoch = state.step % state.per_epoch == 0 or state.step == state.total
+            if ends_epoch:
+                state.epoch += 1
+                best = True
+                scores = None
+                if held_out:
+                    with average.evaluating() as judged, autocast(device, precision):
+                        scores = evaluate(judged, held_out, criterion, len(data.classes))
+                        samples = [(pixels, labels, judged(pixels)) for pixels, labels in held_out[: config.samples]]
+                    best = state.judge(scores.rank)
+                    for number, (pixels, labels, logits) in enumerate(samples):
+                        name = f"samples/{state.epoch:05d}-{number}.png"
+                        draw_sample(
+                            context.path / name, pixels[0], labels[0], logits[0], [info.color for info in data.classes]
+                        )
+                        reporter.sample(name, number)
+                reporter.epoch(tally.scores(), scores, best)
+                tally = Tally(len(data.classes), device)
+                if best:
+                    keep_model()
+                if config.schedule == "plateau" and state.plateau and state.plateau % max(1, config.patience // 3) == 0:
+                    state.rate_scale *= 0.5
+                if config.keep_every and state.epoch % config.keep_every == 0:
+                    save(f"epoch-{state.epoch:05d}")
+                if state.exhausted:
+                    context.emit("log", text=f"no improvement in {state.plateau} epochs: the best model is kept")
+                    break
+            if reporter.checkpoint_due(config.checkpoint_minutes):
+                save()
+        save()
+        if state.best is None:
+            keep_model()
+        return "finished"
+    finally:
+        batches.close()
+        reporter.flush()
+
+
+class _Preparation:
+    """Raw windows to what the network sees: on the device, normalised, at the network's scale."""
+
+    def __init__(self, normalise: Normalisation, scale: float, device: torch.device) -> None:
+        self._normalise = normalise.to(device)
+        self._scale = scale
+        self._device = device
+
+    def __call__(self, pixels: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
+        """(n, c, y, x) and (n, y, x) uint8."""
+        seen = self._normalise(torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device, non_blocking=True))
+        marked = torch.from_numpy(np.ascontiguousarray(labels)).to(self._device, non_blocking=True)
+        if self._scale == 1.0:
+            return seen, marked
+        seen = resized(seen, self._scale)
+        marked = nn.functional.interpolate(marked[:, None].float(), seen.shape[-2:], mode="nearest")[:, 0].to(
+            torch.uint8
+        )
+        return seen, marked
+
+
+def _batched(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return pair[0][None], pair[1][None]
+
+
+def _optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
+    """Norms and biases are not pulled towards zero."""
+    wide = [p for p in network.parameters() if p.ndim > 1]
+    flat = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": wide, "weight_decay": config.weight_decay}, {"params": flat, "weight_decay": 0.0}]
+    if config.optimiser == "SGD":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
+    kind = torch.optim.AdamW if config.optimiser == "AdamW" else torch.optim.Adam
+    return kind(groups, lr=config.learning_rate)
+
+
+def _spec(
+    config: DeepConfig, data: TrainingData, description: NetworkConfig, statistics: dict[str, Any],
+    window: tuple[int, int, int], network: Network,
+) -> ModelSpec:  # fmt: skip
+    reach = receptive_field(network, description.channels)
+    stride = math.ceil(network.stride / config.scale)
+    return ModelSpec(
+        learner="deep", channels=data.channels, classes=data.classes, spacing_um=data.spacing_um,
+        outputs=(Output(name="classes", kind="semantic", channels=len(data.classes)),), stride=(1, stride, stride),
+        halo=None if reach is None else (config.slices // 2, *[math.ceil(reach / config.scale)] * 2), window=window,
+        normalisation=statistics,
+        extra={
+            "network": description.to_json(), "slices": config.slices, "scale": config.scale,
+            "title": f"{config.architecture} / {config.encoder}",
+        },
+    )  # fmt: skip
+
+
+def write_model(folder: Path, spec: ModelSpec, core: nn.Module) -> None:
+    """Put a model folder in place of the one there is."""
+    temporary = folder.with_name(f".{folder.name}.new")
+    write(temporary, spec, {f"core.{name}": value for name, value in core.state_dict().items()})
+    checkpoint.replace(temporary, folder)
+
+
+def _update(state: TrainingState, order: Any, context: Any) -> None:
+    """Take the live settings of an order; what cannot change is said, not ignored."""
+    for name, value in order.values.items():
+        if name not in LIVE:
+            context.emit(
+                "warning",
+                text=f"{name!r} cannot change while a run is running; {', '.join(LIVE)} can",
+                order=order.name,
+            )
+            continue
+        try:
+            value = getattr(DeepConfig(**{name: value}), name)
+        except ConfigError as error:
+            context.emit("warning", text=str(error), order=order.name)
+            continue
+        context.emit("updated", what=name, old=state.live[name], new=value, order=order.name)
+        state.update(name, value)
+
+
+def _plan(
+    state: TrainingState, config: DeepConfig, reporter: Reporter, average: WeightAverage, held_out: list[Any],
+    criterion: PartialLoss, judged_classes: int,
+) -> None:  # fmt: skip
+    """Fit the run into its time, from the speed seen so far."""
+    begin = time.perf_counter()
+    if held_out:
+        with average.evaluating() as judged:
+            evaluate(judged, held_out, criterion, judged_classes)
+    seconds = time.perf_counter() - begin
+    state.fit_into((config.max_minutes or 0) * 60 - reporter.clocked().elapsed, reporter.step_seconds(), seconds)
+    reporter.log(f"{state.total} steps of {reporter.step_seconds():.2f} s fit into {config.max_minutes:g} minutes")
+
+
+def _go_back(
+    state: TrainingState, folder: Path, network: nn.Module, average: WeightAverage, optimiser: torch.optim.Optimizer,
+    tally: Tally, context: Any,
+) -> tuple[TrainingState, dict[str, Tensor]]:  # fmt: skip
+    """After a loss that is no number: the last good state, at half the learning rate."""
+    failures = state.failures + 1
+    if failures > _FAILURES:
+        raise RunError(f"the loss was no number {failures} times; use a smaller learning_rate, or precision='float32'")
+    last = checkpoint.find(folder, "last")
+    assert last is not None  # written before the first step
+    tensors, saved = checkpoint.load(last)
+    bad = state.step
+    state = replace(TrainingState.from_json(saved["state"]), failures=failures, rate_scale=state.rate_scale / 2)
+    checkpoint.unpack(tensors, saved["groups"], network, average.module, optimiser)
+    tally.restore(saved["tally"])
+    context.emit(
+        "warning", text=f"the loss was no number at step {bad}: back to step {state.step}, at half the learning rate"
+    )
+    context.emit("resumed", step=state.step)
+    return state, tensors

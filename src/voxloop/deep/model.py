@@ -1,0 +1,187 @@
+"""A trained network as the rest of the package sees it: a folder of safetensors and JSON, opened when it is needed.
+
+Importing this module, loading a folder and pickling a model do not import torch; opening one does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.errors import ModelError
+from voxloop.model import ClassInfo, ModelSpec, Output, Predictor, read_spec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+WEIGHTS = "weights.safetensors"
+
+
+class TorchModel:
+    """A network with its spec.
+
+    Parameters
+    ----------
+    module
+        (n, channels, y, x) normalised to (n, outputs, y, x) logits.
+    spec
+        What goes in and comes out. None: one channel count that the first convolution tells, two classes or as many as
+        come out, intensities taken as they are.
+    """
+
+    def __init__(self, module: nn.Module | None, spec: ModelSpec | None = None, *, folder: Path | None = None) -> None:
+        if module is None and (folder is None or spec is None):
+            raise ModelError("a TorchModel needs a torch module, or a model folder that load_model opens")
+        self._module = module
+        self._folder = folder
+        self.spec: ModelSpec = spec if spec is not None else _guessed(module)
+
+    @contextmanager
+    def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[Predictor]:
+        """The network on a device, ready to predict; the thread count of torch is put back afterwards."""
+        import torch
+
+        from voxloop.deep.device import resolve_device, resolve_precision
+        from voxloop.deep.predictor import NetworkPredictor
+
+        before = torch.get_num_threads()
+        if threads:
+            torch.set_num_threads(threads)
+        where = resolve_device(device)
+        module = self._built()
+        home = next(module.parameters(), torch.empty(0)).device
+        try:
+            yield NetworkPredictor(module, self.spec, where, resolve_precision(precision, where))
+        finally:
+            if self._module is not None:
+                module.to(home)  # it is the caller's
+            torch.set_num_threads(before)
+
+    def predict(self, block: np.ndarray) -> np.ndarray:
+        """One block (c, z, y, x) of raw intensities to (outputs, z, y, x) float32."""
+        with self.open() as predictor:
+            return predictor(np.asarray(block)[None])[0]
+
+    def save(self, folder: str | Path) -> None:
+        """Write a model folder, whole or not at all. Raises ModelError for a network that voxloop did not build."""
+        from voxloop.deep.checkpoint import replace as put_in_place
+
+        if "network" not in self.spec.extra:
+            raise ModelError(
+                "only networks that voxloop built can be saved: weights alone do not say what they belong to"
+            )
+        folder = Path(folder)
+        temporary = folder.with_name(f".{folder.name}.new")
+        write(temporary, self.spec, self._built().state_dict())
+        put_in_place(temporary, folder)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_module": self._module, "_folder": self._folder, "spec": self.spec}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __repr__(self) -> str:
+        classes = ", ".join(item.name for item in self.spec.classes)
+        return f"<TorchModel {self.spec.extra.get('title', 'network')}: {classes}>"
+
+    def _built(self) -> nn.Module:
+        return self._module if self._module is not None else _build(self._folder, self.spec)  # type: ignore[arg-type]
+
+
+def load(folder: str | Path) -> TorchModel:
+    """Open a model folder. The weights are checked against their checksum now and read when the model is opened.
+
+    Raises ModelError where something is missing, truncated or changed since it was written.
+    """
+    folder = Path(folder)
+    spec = read_spec(folder)
+    if "network" not in spec.extra:
+        raise ModelError(f"{folder} does not say which network its weights belong to")
+    if _hash(folder / WEIGHTS, spec) != spec.hash:
+        raise ModelError(
+            f"the weights in {folder} are not those that were saved (truncated or changed); use another model, or "
+            f"another checkpoint of the run"
+        )
+    return TorchModel(None, spec, folder=folder)
+
+
+def write(folder: Path, spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> ModelSpec:
+    """Write weights and spec into a new ``folder``; the spec with its hash."""
+    import shutil
+
+    from safetensors.torch import save_file
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
+    spec = replace(spec, hash=_hash(folder / WEIGHTS, spec))
+    (folder / "spec.json").write_text(json.dumps(spec.to_json(), indent=1))
+    for part in folder.iterdir():
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+    return spec
+
+
+def _hash(weights: Path, spec: ModelSpec) -> str:
+    """Of the weights and of everything in the spec that changes what comes out."""
+    data = spec.to_json()
+    data.pop("hash")
+    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode())
+    try:
+        with weights.open("rb") as stream:
+            while part := stream.read(1 << 20):
+                digest.update(part)
+    except FileNotFoundError:
+        raise ModelError(f"{weights.parent} has no weights ({weights.name} is missing)") from None
+    return digest.hexdigest()
+
+
+def _build(folder: Path, spec: ModelSpec) -> nn.Module:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from voxloop.deep.networks import NetworkConfig, build
+    from voxloop.errors import ConfigError
+
+    try:
+        network = build(NetworkConfig.from_json(spec.extra["network"]))
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError, ConfigError, KeyError) as error:
+        raise ModelError(f"the model in {folder} cannot be opened: {' '.join(str(error).split())[:300]}") from error
+    return network
+
+
+def _guessed(module: nn.Module | None) -> ModelSpec:
+    """A spec for a module of which nothing is known but its layers."""
+    import torch
+    from torch import nn
+
+    if not isinstance(module, nn.Module):
+        raise ModelError(f"a TorchModel needs a torch module, not {type(module).__name__}")
+    first = next((m for m in module.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None:
+        raise ModelError("this module has no 2-D convolution to tell its channels from; give a spec")
+    training = module.training
+    try:
+        with torch.inference_mode():
+            out = module.eval()(torch.zeros(1, first.in_channels, 64, 64, device=first.weight.device))
+    except Exception as error:  # any error of a foreign module means the same here
+        raise ModelError(f"this module does not take (1, {first.in_channels}, 64, 64): {error}; give a spec") from error
+    finally:
+        module.train(training)
+    outputs = int(out.shape[1])
+    return ModelSpec(
+        learner="deep", channels=first.in_channels, outputs=(Output(name="classes", kind="semantic", channels=outputs),),
+        classes=tuple(ClassInfo(value=i + 1, name=f"class {i + 1}") for i in range(outputs)), stride=(1, 32, 32),
+        halo=None, window=(1, 256, 256),
+    )  # fmt: skip

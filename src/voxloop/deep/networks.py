@@ -1,0 +1,220 @@
+"""Networks by name: architecture, encoder, channels. Knows nothing of images, labels or runs."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voxloop.errors import ConfigError, ModelError, nearest
+
+_log = logging.getLogger(__name__)
+
+#: what sets the width of the decoder, and its published values, by architecture
+_DECODERS: dict[str, dict[str, int | tuple[int, ...]]] = {
+    "Unet": {"decoder_channels": (256, 128, 64, 32, 16)},
+    "UnetPlusPlus": {"decoder_channels": (256, 128, 64, 32, 16)},
+    "MAnet": {"decoder_channels": (256, 128, 64, 32, 16)},
+    "FPN": {"decoder_pyramid_channels": 256, "decoder_segmentation_channels": 128},
+    "PSPNet": {"psp_out_channels": 512},
+    "DeepLabV3": {"decoder_channels": 256},
+    "DeepLabV3Plus": {"decoder_channels": 256},
+    "PAN": {"decoder_channels": 32},
+    "UPerNet": {"decoder_channels": 256},
+    "Segformer": {"decoder_segmentation_channels": 256},
+    "DPT": {"decoder_fusion_channels": 256},
+    "Linknet": {},
+}
+#: in-plane size below which an architecture pools its deepest features away; 64 elsewhere
+_SMALLEST = {"PAN": 128}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """What a network is, apart from its weights: enough to build it again."""
+
+    architecture: str
+    encoder: str
+    channels: int
+    outputs: int
+    decoder_width: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> NetworkConfig:
+        """Raises ModelError where fields are missing or unknown."""
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ModelError(f"the network of this model is not described completely: {error}") from error
+
+
+class Network(nn.Module):
+    """Any in-plane size in, the same size out: pads to the stride of ``core`` by reflection and cuts it off again.
+
+    Input (n, channels, y, x) normalised, output (n, outputs, y, x) logits.
+    """
+
+    def __init__(self, core: nn.Module, stride: int, smallest: int) -> None:
+        super().__init__()
+        self.core = core
+        self.stride = stride
+        self.smallest = smallest
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        bottom, right = (max(size + -size % self.stride, self.smallest) - size for size in (height, width))
+        out: Tensor = self.core(_pad(x, bottom, right) if bottom or right else x)
+        return out[..., :height, :width]
+
+
+class _BatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation that uses its running statistics where a channel has a single value.
+
+    Pooling to 1x1 leaves one value per channel at batch size 1, whose variance is not defined; torch raises there.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.numel() == x.shape[1]:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+        return super().forward(x)
+
+
+def build(config: NetworkConfig, encoder_weights: str | None = None) -> Network:
+    """A network with random weights, or with an encoder that has seen other images.
+
+    Parameters
+    ----------
+    encoder_weights
+        None, ``"imagenet"`` (downloaded), or the path of a ``.safetensors`` file with the encoder's tensors.
+
+    Raises
+    ------
+    ConfigError
+        The encoder is not known, does not fit the architecture, or its weights cannot be had.
+    """
+    options = {name: _scaled(value, config.decoder_width) for name, value in _DECODERS[config.architecture].items()}
+    if config.architecture == "DPT":
+        options["dynamic_img_size"] = True
+    online = encoder_weights if encoder_weights == "imagenet" else None
+    try:
+        core = smp.create_model(
+            config.architecture, config.encoder, encoder_weights=online, in_channels=config.channels,
+            classes=config.outputs, **options,
+        )  # fmt: skip
+    except Exception as error:  # smp, timm and the hub raise whatever comes to hand
+        raise _explained(config, encoder_weights, error) from error
+    for module in core.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = _BatchNorm2d
+    if encoder_weights and encoder_weights != "imagenet":
+        _load_encoder(core.encoder, Path(encoder_weights), config)
+    return Network(core, max(int(core.encoder.output_stride), 32), _SMALLEST.get(config.architecture, 64))
+
+
+def _scaled(value: int | tuple[int, ...], width: float) -> Any:
+    if isinstance(value, tuple):
+        return tuple(max(8, round(part * width / 8) * 8) for part in value)
+    return max(8, round(value * width / 8) * 8)
+
+
+def _pad(x: Tensor, bottom: int, right: int) -> Tensor:
+    """Reflect where there is enough to reflect, repeat the edge where there is not."""
+    mode = "reflect" if bottom < x.shape[-2] and right < x.shape[-1] else "replicate"
+    return F.pad(x, (0, right, 0, bottom), mode=mode)
+
+
+def _explained(config: NetworkConfig, weights: str | None, error: Exception) -> ConfigError:
+    known = smp.encoders.get_encoder_names()
+    name, text = config.encoder, " ".join(str(error).split())[:300]
+    if name not in known and not name.startswith("tu-"):
+        close = nearest(name, known)
+        hint = f"; did you mean {close!r}?" if close else ""
+        return ConfigError(f"unknown encoder {name!r}: use one of smp's names, or 'tu-' and a timm name{hint}")
+    if weights == "imagenet" and not isinstance(error, TypeError | ValueError):
+        return ConfigError(
+            f"the imagenet weights of {name!r} could not be downloaded ({text}); leave encoder_weights empty, or name a "
+            f"local .safetensors file"
+        )
+    return ConfigError(f"encoder {name!r} does not fit {config.architecture}: {text}")
+
+
+def _load_encoder(encoder: nn.Module, path: Path, config: NetworkConfig) -> None:
+    """Copy what fits by name and shape; a first layer for other channel counts keeps its random weights."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        given = load_file(path)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"encoder_weights {str(path)!r} does not exist; name a .safetensors file, or 'imagenet'"
+        ) from None
+    except (SafetensorError, OSError) as error:
+        raise ConfigError(f"encoder_weights {str(path)!r} is no readable .safetensors file: {error}") from error
+    own = encoder.state_dict()
+    given = {_bare(name): value for name, value in given.items()}
+    fitting = {name: given[_bare(name)] for name in own if _fits(given.get(_bare(name)), own[name])}
+    if len(fitting) < len(own) / 2:
+        raise ConfigError(
+            f"encoder_weights {str(path)!r} fit {len(fitting)} of the {len(own)} tensors of {config.encoder!r}; they are of "
+            f"another encoder"
+        )
+    encoder.load_state_dict(fitting, strict=False)
+    _log.info("%d of %d tensors of the encoder loaded from %s", len(fitting), len(own), path)
+
+
+def _bare(name: str) -> str:
+    """Tensor names without the prefixes that wrappers put before them."""
+    for prefix in ("core.", "encoder.", "model."):
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _fits(given: Tensor | None, own: Tensor) -> bool:
+    return given is not None and given.shape == own.shape
+
+
+def count_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def receptive_field(network: nn.Module, channels: int, limit: int = 1024) -> int | None:
+    """Largest in-plane distance, in voxels, over which an input voxel reaches an output voxel; None if unbounded.
+
+    A copy of the network in which every weight is positive, every bias zero and every normalisation the identity is
+    given a single bright column in a strip of zeros: what is not zero afterwards is its field. Attention, global
+    pooling and normalisation over the plane reach everywhere, hence None.
+    """
+    if any(isinstance(module, nn.GroupNorm | nn.modules.instancenorm._InstanceNorm) for module in network.modules()):
+        return None
+    probe = copy.deepcopy(network).cpu().double().eval()
+    for module in probe.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()
+        elif isinstance(module, nn.LayerNorm):  # would subtract what all channels share here
+            module.register_forward_hook(lambda _module, inputs, _output: inputs[0])
+    with torch.inference_mode():
+        for name, parameter in probe.named_parameters():
+            if parameter.ndim > 1:
+                parameter.fill_(1.0 / parameter[0].numel())
+            else:
+                parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+        reach = 0
+        for column in (limit, limit + 31):
+            strip = torch.zeros(1, channels, 64, 2 * limit + 64, dtype=torch.float64)
+            strip[..., column] = 1e3
+            lit = probe(strip).abs().sum(dim=(0, 1, 2)).nonzero()
+            if not len(lit):
+                return None
+            reach = max(reach, column - int(lit.min()), int(lit.max()) - column)
+    return reach if reach < limit - 32 else None

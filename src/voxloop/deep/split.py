@@ -1,0 +1,132 @@
+"""Which labelled blocks judge the network and which teach it. Pure: arrays in, cells out; reads no files.
+
+The volume is divided into cells. A whole cell is held out or not, and training ignores labels within ``gap`` voxels of
+a held-out cell, so no voxel that judges has a neighbour that teaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from voxloop.geometry import Region, Shape, Spacing, blocks, grow, intersect, shift
+
+Cell = tuple[int, int, int]
+
+#: in-plane size of a cell where labels are plenty, and where they are few
+CELL, SMALLEST_CELL = 64, 8
+#: in-plane voxels between labels that teach and cells that judge
+GAP = 8
+#: fewest cells of labels that are divided without making the cells smaller
+ENOUGH_CELLS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The cells of one image: their size and the gap around held-out ones, voxels zyx."""
+
+    cell: Shape
+    gap: Shape
+
+    @classmethod
+    def of(
+        cls, spacing: Spacing, shape: Shape, *, split: str = "block", frames: bool = False, size: int = CELL
+    ) -> Grid:
+        """Cells as deep, in micrometres, as they are wide; whole planes for ``split="slice"``, all for ``"image"``."""
+        gap = min(GAP, size // 2)
+        ratio = spacing[1] / spacing[0]
+        depth, gap_z = (1, 0) if frames else (max(1, round(size * ratio)), round(gap * ratio))
+        if split == "image":
+            return cls(cell=shape, gap=(0, 0, 0))
+        if split == "slice":
+            return cls(cell=(1, shape[1], shape[2]), gap=(gap_z, 0, 0))
+        return cls(cell=(min(depth, 16), size, size), gap=(gap_z, gap, gap))
+
+    def box(self, cell: Cell) -> Region:
+        z, y, x = (slice(i * n, (i + 1) * n) for i, n in zip(cell, self.cell, strict=True))
+        return z, y, x
+
+    def cells(self, region: Region) -> Iterable[Cell]:
+        for part in blocks(region, self.cell):
+            z, y, x = (side.start // n for side, n in zip(part, self.cell, strict=True))
+            yield z, y, x
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Held-out cells of one image."""
+
+    grid: Grid
+    held: frozenset[Cell] = field(default_factory=frozenset)
+
+    def teaches(self, region: Region, shape: Shape) -> np.ndarray:
+        """Where labels may be trained on: bool array of ``region``."""
+        out = np.ones([part.stop - part.start for part in region], bool)
+        for cell in self._near(region, shape):
+            box = intersect(grow(self.grid.box(cell), self.grid.gap, shape), region)
+            if box:
+                out[shift(box, [-part.start for part in region])] = False
+        return out
+
+    def judges(self, region: Region) -> np.ndarray:
+        """Where labels judge: bool array of ``region``."""
+        out = np.zeros([part.stop - part.start for part in region], bool)
+        for cell in self.grid.cells(region):
+            box = intersect(self.grid.box(cell), region) if cell in self.held else None
+            if box:
+                out[shift(box, [-part.start for part in region])] = True
+        return out
+
+    def _near(self, region: Region, shape: Shape) -> Iterable[Cell]:
+        return (cell for cell in self.grid.cells(grow(region, self.grid.gap, shape)) if cell in self.held)
+
+
+def choose(
+    counts: Mapping[Cell, np.ndarray], links: Iterable[tuple[Cell, Cell]], share: float, rng: np.random.Generator
+) -> frozenset[Cell]:
+    """Cells to hold out: about ``share`` of each class's voxels, never more than half of a class.
+
+    Parameters
+    ----------
+    counts
+        Labelled voxels of each class, by cell.
+    links
+        Pairs of cells across whose border a stroke runs. Strokes stay whole where that leaves enough pieces.
+    """
+    total = np.sum(list(counts.values()), axis=0)
+    units = _strokes(counts, links)
+    if max((sum(counts[c].sum() for c in unit) for unit in units), default=0) > 0.4 * total.sum() or len(units) < 6:
+        units = [(cell,) for cell in sorted(counts)]
+    units = [units[i] for i in rng.permutation(len(units))]
+    sizes = np.array([np.sum([counts[c] for c in unit], axis=0) for unit in units])
+    held: set[int] = set()
+    have = np.zeros_like(total)
+    for value in np.argsort(total):  # the rarest class first: the others find room more easily
+        for index, size in enumerate(sizes):
+            if have[value] >= share * total[value]:
+                break
+            if index not in held and size[value] and np.all(have + size <= np.maximum(total * 0.5, share * total)):
+                held.add(index)
+                have = have + size
+    return frozenset(cell for index in held for cell in units[index])
+
+
+def _strokes(counts: Mapping[Cell, np.ndarray], links: Iterable[tuple[Cell, Cell]]) -> list[tuple[Cell, ...]]:
+    """Cells joined by links, in a fixed order (union-find)."""
+    parent = {cell: cell for cell in counts}
+
+    def root(cell: Cell) -> Cell:
+        while parent[cell] != cell:
+            parent[cell] = parent[parent[cell]]
+            cell = parent[cell]
+        return cell
+
+    for a, b in links:
+        if a in parent and b in parent:
+            parent[root(a)] = root(b)
+    groups: dict[Cell, list[Cell]] = {}
+    for cell in sorted(counts):
+        groups.setdefault(root(cell), []).append(cell)
+    return [tuple(group) for group in groups.values()]

@@ -1,0 +1,77 @@
+"""Where a training stands: what a checkpoint must hold beside tensors so that going on equals never having stopped. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from voxloop.config.deep import DeepConfig
+
+#: settings that may change while a run is running
+LIVE = ("learning_rate", "patience", "epochs")
+#: fewest validations that a time limit leaves room for
+_VALIDATIONS = 8
+
+
+@dataclass(slots=True, kw_only=True)
+class TrainingState:
+    """Counters and decisions of a run.
+
+    ``total`` and ``per_epoch`` are optimiser steps; ``rate_scale`` is what plateaus and failed steps have left of the
+    learning rate; ``elapsed`` are seconds of training in all processes of the run.
+    """
+
+    total: int
+    per_epoch: int
+    step: int = 0
+    epoch: int = 0
+    planned: bool = False
+    plateau: int = 0
+    rate_scale: float = 1.0
+    failures: int = 0
+    elapsed: float = 0.0
+    best: list[float] | None = None
+    best_loss: float = math.inf
+    live: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, config: DeepConfig) -> TrainingState:
+        return cls(
+            total=config.epochs * config.steps_per_epoch, per_epoch=config.steps_per_epoch,
+            planned=config.max_minutes is None, live={name: getattr(config, name) for name in LIVE},
+        )  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> TrainingState:
+        return cls(**{item.name: data[item.name] for item in fields(cls)})
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "best_loss": self.best_loss if math.isfinite(self.best_loss) else 1e300}
+
+    def fit_into(self, seconds: float, step_s: float, validation_s: float) -> None:
+        """Plan as many steps as ``seconds`` from now allow, never more than asked for. Made once, then kept."""
+        self.planned = True
+        room = self.step + int(max(0.0, seconds) / (step_s + validation_s / self.per_epoch))
+        self.total = max(self.step + 1, min(self.total, room))
+        self.per_epoch = max(1, min(self.per_epoch, math.ceil(self.total / _VALIDATIONS)))
+
+    def update(self, name: str, value: Any) -> None:
+        """Take a live setting; more or fewer epochs move the end of the run."""
+        self.live[name] = value
+        if name == "epochs":
+            self.total = max(self.step, value * self.per_epoch)
+
+    def judge(self, rank: tuple[float, float]) -> bool:
+        """Count an epoch's validation; True where it is the best so far."""
+        if self.best is None or rank > tuple(self.best):
+            self.best, self.plateau = list(rank), 0
+            return True
+        self.plateau += 1
+        return False
+
+    @property
+    def exhausted(self) -> bool:
+        """As many epochs without improvement as patience allows."""
+        patience = self.live["patience"]
+        return bool(patience) and self.plateau >= patience

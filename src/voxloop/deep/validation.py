@@ -1,0 +1,107 @@
+"""How good a network is on held-out labels: loss, contingency table, pictures of fixed windows. Knows no optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from voxloop.deep.loss import PartialLoss
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Loss and the measures of a contingency table, class by class in the order of the classes; NaN where undefined."""
+
+    loss: float
+    iou: tuple[float, ...]
+    dice: tuple[float, ...]
+    accuracy: float
+
+    def to_event(self, names: Sequence[str]) -> dict[str, Any]:
+        return {
+            "loss": self.loss, "accuracy": self.accuracy,
+            "iou": dict(zip(names, self.iou, strict=True)), "dice": dict(zip(names, self.dice, strict=True)),
+        }  # fmt: skip
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Larger is better: mean IoU to three digits, then the loss."""
+        known = [value for value in self.iou if value == value]
+        return (round(sum(known) / len(known), 3) if known else 0.0, -self.loss)
+
+
+class Tally:
+    """Adds up losses and a contingency table (truth, predicted) of labelled voxels, on the device."""
+
+    def __init__(self, classes: int, device: torch.device) -> None:
+        self._classes = classes
+        self._table = torch.zeros(classes, classes, dtype=torch.int64, device=device)
+        self._loss = torch.zeros((), dtype=torch.float64, device=device if device.type != "mps" else "cpu")
+        self._count = 0
+
+    def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        known = labels > 0
+        pairs = (labels[known].long() - 1) * self._classes + logits.detach().argmax(1)[known]
+        self._table += torch.bincount(pairs, minlength=self._classes**2).view(self._classes, -1)
+        self._loss += loss.detach().to(self._loss)
+        self._count += 1
+
+    def scores(self) -> Scores:
+        table = self._table.cpu().numpy().astype(float)
+        hit, truth, said = np.diag(table), table.sum(1), table.sum(0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            iou = np.where(truth > 0, hit / (truth + said - hit), np.nan)
+            dice = np.where(truth > 0, 2 * hit / (truth + said), np.nan)
+            accuracy = hit.sum() / table.sum()
+        loss = float(self._loss) / self._count if self._count else float("nan")
+        return Scores(loss, tuple(iou.tolist()), tuple(dice.tolist()), float(accuracy))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"table": self._table.tolist(), "loss": float(self._loss), "count": self._count}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        self._table.copy_(torch.tensor(data["table"]))
+        self._loss.fill_(data["loss"])
+        self._count = data["count"]
+
+
+def evaluate(network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss: PartialLoss, classes: int) -> Scores:
+    """Scores on prepared windows (pixels (n, c, y, x), labels (n, y, x)); ``network`` is in evaluation mode."""
+    tally = Tally(classes, windows[0][0].device)
+    for pixels, labels in windows:
+        logits = network(pixels)
+        tally.add(logits, labels, loss(logits, labels))
+    return tally.scores()
+
+
+def draw_sample(path: Path, pixels: Tensor, labels: Tensor, logits: Tensor, colors: Sequence[str]) -> None:
+    """A PNG: the window, the held-out labels over it, the predicted classes over it, the confidence."""
+    import imageio.v3 as iio
+
+    middle = pixels[pixels.shape[0] // 2].float().cpu().numpy()
+    gray = (np.clip(middle / 5 + 0.5, 0, 1) * 255).astype(np.uint8)  # +-2.5 standard deviations
+    confidence, predicted = logits.float().softmax(0).max(0)
+    palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colors], float)
+    panels = [
+        np.repeat(gray[..., None], 3, -1),
+        _tinted(gray, labels.cpu().numpy().astype(int), palette, 0.8),
+        _tinted(gray, predicted.cpu().numpy() + 1, palette, 0.4),
+        np.repeat((confidence.cpu().numpy() * 255).astype(np.uint8)[..., None], 3, -1),
+    ]
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    iio.imwrite(temporary, np.concatenate(panels, axis=1), extension=".png")
+    temporary.replace(path)
+
+
+def _tinted(gray: np.ndarray, labels: np.ndarray, palette: np.ndarray, opacity: float) -> np.ndarray:
+    base = np.repeat(gray[..., None], 3, -1).astype(float)
+    marked = labels > 0
+    base[marked] = (1 - opacity) * base[marked] + opacity * palette[labels[marked] - 1]
+    return base.astype(np.uint8)
