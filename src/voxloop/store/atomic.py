@@ -11,7 +11,7 @@ from typing import Any
 
 
 def replace_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Put ``data`` at ``path`` in one step. ``durable`` waits until it is on the disk. Raises OSError, path unharmed."""
+    """Put ``data`` at ``path`` in one step; ``durable`` waits for the disk. Raises OSError, ``path`` unharmed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

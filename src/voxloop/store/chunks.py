@@ -1,4 +1,4 @@
-"""One zarr array on disk, chunk by chunk: atomic, durable, with a checksum of every file. Knows no labels and no journal.
+"""One zarr array on disk, chunk by chunk: atomic, durable, with a checksum of every file. Knows no journal.
 
 zarr makes the array and its metadata; chunks are read and written here, because the flusher behind a brush needs three
 things that the library does not give: fsync, the checksum of the bytes on disk, and to leave the interpreter alone.
@@ -76,8 +76,8 @@ class ChunkedArray:
             raise LabelError(f"{self.path} is damaged ({error}); delete it, and the journal fills it again") from error
         if found != (self.shape, self.chunks, self.dtype, ["bytes", "zstd"]):
             raise LabelError(
-                f"{self.path} was written anew by another program (shape, chunks, type, codecs: {found}); move it away, "
-                "reopen, and load it with labels.load(path, zero='unlabelled')"
+                f"{self.path} was written anew by another program (shape, chunks, type, codecs: {found}); "
+                "move it away, reopen, and load it with labels.load(path, zero='unlabelled')"
             )
 
     def region(self, chunk: Chunk) -> Region:
@@ -126,7 +126,7 @@ class ChunkedArray:
         """Every chunk that has a file, with the file's stat."""
         root = self.path / "c"
         for entry in walk(root):
-            parts = entry.path[len(str(root)) + 1 :].split(os.sep)
+            parts = Path(entry.path).parts[-3:]
             if len(parts) == 3 and all(part.isdigit() for part in parts):
                 yield (int(parts[0]), int(parts[1]), int(parts[2])), entry.stat()
 

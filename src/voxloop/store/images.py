@@ -132,7 +132,7 @@ class Images:
         return added
 
     def remove(self, name: str) -> None:
-        """Take an image out. Its source stays; its labels, and its copy if the workspace owns one, go to ``removed/``."""
+        """Take an image out. Its source stays; its labels, and a copy the workspace owns, go to ``removed/``."""
         self._store.check_writable()
         info = self.info(name)
         self._opened.pop(name, None)
@@ -145,7 +145,7 @@ class Images:
     def relink(self, name: str, source: str | Path, *, force: bool = False, **arguments: Any) -> ImageInfo:
         """Say where an image's source lies now.
 
-        Raises WorkspaceError where it is another picture; ``force`` takes one that differs in its voxels but not in shape.
+        Raises WorkspaceError where it is another picture; ``force`` takes one that differs in voxels but not in shape.
         """
         from voxloop.volumes import open_volume
 
@@ -183,7 +183,8 @@ class Images:
             raise WorkspaceError(f"image {info.name!r} does not open any more: {error}; {hint}") from error
         if shape_zyx(volume) != info.shape:
             raise WorkspaceError(
-                f"the source of image {info.name!r} has {shape_zyx(volume)} voxels (z, y, x) now, it had {info.shape}; {hint}"
+                f"the source of image {info.name!r} has {shape_zyx(volume)} voxels (z, y, x) now, it had {info.shape}; "
+                f"{hint}"
             )
         volume.attrs["z_kind"] = info.z_kind
         return volume.rename(info.name)

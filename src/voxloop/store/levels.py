@@ -138,9 +138,9 @@ class Levels:
                 )
         self._replace(level, classes=tuple(one for one in found.classes if one.value != item.value))
 
-    def _replace(self, name: str, **changes: Any) -> Level:
+    def _replace(self, given: str, **changes: Any) -> Level:
         self._store.check_writable()
-        old = self[name]
+        old = self[given]
         new = old.model_copy(update=changes)
         self._store.change(
             levels=tuple(new if level.name == old.name else level for level in self._store.document.levels)

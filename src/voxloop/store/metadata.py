@@ -1,4 +1,4 @@
-"""OME-NGFF 0.5 metadata of a label image: axes, scale, class names and colours, as napari and ome-zarr read them. Pure."""
+"""OME-NGFF 0.5 metadata of a label image, as napari and ome-zarr read it: axes, scale, class names, colours. Pure."""
 
 from __future__ import annotations
 

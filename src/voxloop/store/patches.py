@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape
+from voxloop.geometry import Region, Shape, shift
 
 _HEAD = struct.Struct("<II")  # patches, runs
 
@@ -32,7 +32,8 @@ class Patch:
 
     @property
     def changed(self) -> np.ndarray:
-        return np.not_equal(self.before, self.after)
+        changed: np.ndarray = np.not_equal(self.before, self.after)
+        return changed
 
     @property
     def reversed(self) -> Patch:
@@ -88,3 +89,8 @@ def cover(regions: Sequence[Region]) -> Region:
     """The smallest box around all ``regions``; there must be one."""
     z, y, x = (slice(min(r[i].start for r in regions), max(r[i].stop for r in regions)) for i in range(3))
     return z, y, x
+
+
+def relative(part: Region, region: Region) -> Region:
+    """``part`` counted from the first voxel of ``region``."""
+    return shift(part, [-edge.start for edge in region])

@@ -78,3 +78,46 @@ def _signed_distance(mask: np.ndarray, spacing_um: Sequence[float]) -> np.ndarra
     half = min(spacing_um) / 2
     signed: np.ndarray = np.where(mask, within - half, half - beyond).astype(np.float32)
     return signed
+
+
+def inside(outlines: Sequence[np.ndarray], shape: tuple[int, int]) -> PlaneMask | None:
+    """Voxels whose centres lie inside an odd number of closed outlines (row, column); None where there are none."""
+    from skimage.draw import polygon as filled
+
+    if not outlines:
+        return None
+    corners = np.concatenate(outlines)
+    low = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
+    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int), np.array(shape) - 1)
+    if (low > high).any():
+        return None
+    size = tuple(int(n) for n in high - low + 1)
+    mask = np.zeros(size, bool)
+    for outline in outlines:
+        rows, columns = filled(*(outline - low).T, size)
+        mask[rows, columns] ^= True
+    return PlaneMask((int(low[0]), int(low[1])), mask) if mask.any() else None
+
+
+def parts_of(mask: np.ndarray) -> list[list[tuple[bool, np.ndarray]]]:
+    """The outlines (is it a hole, corners as (row, column)) of each connected part; :func:`inside` gives it back.
+
+    Outlines run half way between a voxel inside and its neighbour outside, so no centre lies on one.
+    """
+    from skimage.measure import find_contours, label, regionprops
+
+    parts = []
+    for part in regionprops(label(mask, connectivity=1)):
+        origin = np.array(part.bbox[:2]) - 1
+        padded = np.pad(part.image, 1).astype(np.float32)
+        found = [contour + origin for contour in find_contours(padded, 0.5, fully_connected="low")]
+        sizes = [_area(contour) for contour in found]
+        outer = int(np.argmax(np.abs(sizes)))
+        ordered = [outer, *(i for i in range(len(found)) if i != outer)]
+        parts.append([(i != outer, found[i]) for i in ordered])
+    return parts
+
+
+def _area(corners: np.ndarray) -> float:
+    rows, columns = corners.T
+    return float(np.dot(rows, np.roll(columns, 1)) - np.dot(columns, np.roll(rows, 1))) / 2

@@ -1,42 +1,29 @@
-"""One label array as it stands after some edit: the array on disk, the journal beyond it, chunks in memory.
+"""One label array as it stands after some edit: chunks in memory, over the array on disk and the journal beyond it.
 
-The journal is the truth and the array its cache, written behind it. Knows no brushes, classes or levels.
+The journal is the truth and the array its cache, written behind it. What the one writer and the readers have in
+common; knows no brushes, classes or levels.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import threading
-import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
 
 import numpy as np
 
-from voxloop.errors import LabelError, ReadOnlyError, VoxloopError, WorkspaceError
 from voxloop.geometry import Region, Shape, blocks, intersect, region_shape
-from voxloop.store.atomic import replace_json
-from voxloop.store.chunks import Chunk, ChunkedArray, DamagedChunkError
+from voxloop.store.chunks import Chunk, ChunkedArray
 from voxloop.store.journal import Journal, Record
-from voxloop.store.patches import Patch, cover
+from voxloop.store.patches import relative
 from voxloop.store.touched import Counts, TouchedIndex
 
-log = logging.getLogger(__name__)
-
-#: voxels of an edit from which its values go to a blob instead of the run-length file
-BLOB_VOXELS = 1 << 23
-#: seconds that the array may lag behind the journal
-LAG_SECONDS = 0.4
 #: bytes of unchanged chunks kept in memory, per label array
 CACHE_BYTES = 64 << 20
-
-#: (voxels of a block, its current values) -> new values of the same shape, or None to leave it
-Proposal = Callable[[Region, np.ndarray], np.ndarray | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +38,8 @@ class Place:
         return self.array.with_suffix(".index.jsonl")
 
 
-class LabelState:
-    """Base of both states: reads chunks through a cache, knows what is touched.
+class LabelState(ABC):
+    """Reads chunks through a bounded cache and knows what is touched; how a chunk is loaded is up to the two kinds.
 
     All methods may be called from any thread.
     """
@@ -82,7 +69,7 @@ class LabelState:
             for part in blocks(region, self.chunks):
                 values = self._view(part)
                 if values is not None:
-                    out[_inside(part, region)] = values
+                    out[relative(part, region)] = values
         return out
 
     def touched(self) -> dict[Chunk, Counts]:
@@ -122,10 +109,12 @@ class LabelState:
             self._evict()
         return found
 
+    @abstractmethod
     def _load(self, chunk: Chunk) -> np.ndarray | None:
-        raise NotImplementedError
+        """A chunk as it stands after edit ``sequence``; None where it is empty."""
 
     def _pinned(self, chunk: Chunk) -> bool:
+        """Whether a chunk must stay in memory."""
         return False
 
     def _evict(self) -> None:
@@ -151,443 +140,9 @@ class LabelState:
         return values
 
 
-class WriterState(LabelState):
-    """The state that its one writer changes."""
-
-    def __init__(self, place: Place, shape: Shape, dtype: np.dtype, header: Callable[[], dict[str, Any]]) -> None:
-        super().__init__(place, shape, dtype, writable=True)
-        self._header = header
-        self._dirty: dict[Chunk, int] = {}  # chunk -> the last edit that changed it
-        self._foreign: set[Chunk] = set()  # chunks whose file is not ours: their truth is the journal
-        self._flushing = threading.RLock()  # taken before the lock, never after it
-        self._following = False
-        self._closed = False
-        self.failure: OSError | None = None
-        self._undo: list[Record] = []
-        self._redo: list[Record] = []
-        for record in self.journal.records:
-            self._remember(record)
-        self._catch_up()
-
-    # ------------------------------------------------------------------------------------------------------ edits
-
-    def edit(
-        self,
-        tool: str,
-        arguments: dict[str, Any],
-        parts: Sequence[Region] | Region,
-        proposal: Proposal,
-        *,
-        joined: bool = False,
-    ) -> Record | None:
-        """Make one edit of whatever size: propose block by block, write down, then change memory.
-
-        ``parts`` are blocks that each lie in one chunk, or one region to be cut into them. None where no voxel changes.
-        Raises WorkspaceError where it cannot be saved; then nothing has changed.
-        """
-        large = _voxels(parts) > BLOB_VOXELS
-        with self._changing(large):
-            record, patches = self._write_down(tool, arguments, parts, proposal, joined, large)
-            if record is not None:
-                self._take(record, patches, large)
-        self._hold_back()
-        return record
-
-    def _write_down(
-        self,
-        tool: str,
-        arguments: dict[str, Any],
-        parts: Sequence[Region] | Region,
-        proposal: Proposal,
-        joined: bool,
-        large: bool,
-    ) -> tuple[Record | None, Iterable[Patch]]:
-        """The journal's record of an edit, with its patches; nothing in memory has changed yet."""
-        patches: list[Patch] = []
-        touched: list[Region] = []
-        voxels = 0
-        blob = None
-        try:
-            blob = self.journal.blob(self.sequence + 1) if large else None
-            for patch, changed in self._proposed(parts, proposal):
-                touched.append(patch.region)
-                voxels += changed
-                if blob is None:
-                    patches.append(patch)
-                else:
-                    blob.write(patch)
-            if touched:
-                name = None if blob is None else blob.path.name
-                record = self.journal.append(
-                    tool, arguments, cover(touched), voxels, patches=patches, blob=name, joined=joined
-                )
-                return record, patches if blob is None else self.journal.patches(record)
-        except BaseException as error:
-            if blob is not None:
-                blob.remove()
-            if isinstance(error, OSError) and not isinstance(error, VoxloopError):
-                raise WorkspaceError(
-                    f"the edit could not be saved ({error.strerror}); it was not made, all earlier edits are safe"
-                ) from error
-            raise
-        if blob is not None:
-            blob.remove()
-        return None, ()
-
-    def _proposed(self, parts: Sequence[Region] | Region, proposal: Proposal) -> Iterator[tuple[Patch, int]]:
-        for part in self._cut(parts):
-            current = self._view(part)
-            before = np.zeros(region_shape(part), self.dtype) if current is None else current.copy()
-            before.setflags(write=False)
-            after = proposal(part, before)
-            if after is None:
-                continue
-            changed = int(np.count_nonzero(before != after))
-            if changed:
-                origin = (part[0].start, part[1].start, part[2].start)
-                yield Patch(origin, before, np.asarray(after, dtype=self.dtype)), changed
-
-    def _cut(self, parts: Sequence[Region] | Region) -> Iterable[Region]:
-        return blocks(parts, self.chunks) if _is_region(parts) else parts
-
-    @contextmanager
-    def _changing(self, large: bool) -> Iterator[None]:
-        """Hold what an edit needs. A large one flushes on its way, so it takes the flusher's turn first."""
-        with ExitStack() as held:
-            if large:
-                held.enter_context(self._flushing)
-            held.enter_context(self.lock)
-            if self._closed:
-                raise ReadOnlyError("this workspace was closed; open it again to change labels")
-            yield
-
-    def undo(self) -> list[Record]:
-        """Take back the last edit, and what it was joined to; empty where there is none."""
-        return self._again(self._undo, "undo", reverse=True)
-
-    def redo(self) -> list[Record]:
-        """Make the last edit taken back again."""
-        return self._again(self._redo, "redo", reverse=False)
-
-    def _again(self, stack: list[Record], tool: str, *, reverse: bool) -> list[Record]:
-        done: list[Record] = []
-        more = True
-        while more and stack:
-            large = stack[-1].blob is not None
-            with self._changing(large):
-                edit = stack[-1]
-                record = self.journal.append(tool, {}, edit.region, edit.voxels, same=edit, reverse=reverse)
-                self._take(record, self.journal.patches(record), large)
-                done.append(record)
-                more = edit.joined if reverse else bool(stack and stack[-1].joined)
-        return done
-
-    @property
-    def can_undo(self) -> bool:
-        return bool(self._undo)
-
-    @property
-    def can_redo(self) -> bool:
-        return bool(self._redo)
-
-    def _remember(self, record: Record) -> None:
-        """Keep the stacks of undo and redo, as a fold over the records."""
-        if record.of is None:
-            self._undo.append(record)
-            self._redo.clear()
-        elif record.reverse:
-            self._redo.append(self._undo.pop())
-        else:
-            self._undo.append(self._redo.pop())
-
-    def _take(self, record: Record, patches: Iterable[Patch], large: bool) -> None:
-        """Bring an edit that is on disk into memory."""
-        self._remember(record)
-        for patch in patches:
-            self._put(patch, record.sequence)
-            if large and self._overfull:
-                self.flush()
-        self.sequence = record.sequence
-        self._follow()
-
-    def _put(self, patch: Patch, sequence: int) -> None:
-        chunk = self._chunk_of(patch.region)
-        values = self._chunk(chunk)
-        if values is None:
-            values = self._cache[chunk] = np.zeros(self.chunks, self.dtype)
-        view = values[self._local(patch.region, chunk)]
-        changed = patch.changed
-        after = patch.after[changed]
-        self.index.change(chunk, view[changed], after)
-        view[changed] = after
-        self._dirty[chunk] = sequence
-
-    @property
-    def _overfull(self) -> bool:
-        return len(self._dirty) * int(np.prod(self.chunks)) * self.dtype.itemsize > CACHE_BYTES
-
-    def _hold_back(self) -> None:
-        """Let the disk catch up where edits come faster than it takes them; the journal has them already."""
-        if self._overfull:
-            with suppress(OSError):
-                self.flush()
-
-    # ------------------------------------------------------------------------------------- from disk and to disk
-
-    def _load(self, chunk: Chunk) -> np.ndarray | None:
-        if chunk not in self.index.counts:
-            return None
-        if chunk in self._foreign:
-            return self._rebuilt(chunk, self.journal.records)
-        found = self._from_disk(chunk)
-        if found is None:
-            log.warning("chunk %s of %s was lost; rebuilt from the journal", chunk, self.place.array)
-            found = self._rebuilt(chunk, self.journal.records)
-            self._dirty[chunk] = self.sequence
-            self._follow()
-        return found
-
-    def _from_disk(self, chunk: Chunk) -> np.ndarray | None:
-        try:
-            found = self.array.read(chunk)
-        except DamagedChunkError:
-            return None
-        return None if found is None else found[0]
-
-    def _pinned(self, chunk: Chunk) -> bool:
-        return chunk in self._dirty
-
-    def _catch_up(self) -> None:
-        """Replay what the array has not seen, then look for changes by others."""
-        self.sequence = min(self._applied, self.index.applied, len(self.journal))
-        stale: set[Chunk] = set()
-        for record in self.journal.records[self.sequence :]:
-            for patch in self.journal.patches(record):
-                chunk = self._chunk_of(patch.region)
-                stale.add(chunk)
-                values = self._replayed(chunk)
-                np.copyto(values[self._local(patch.region, chunk)], patch.after, where=patch.changed)
-                self._dirty[chunk] = record.sequence
-                if self._overfull:
-                    self._recount_dirty()
-                    self._write_dirty(self.sequence)
-            self.sequence = record.sequence
-        self._recount_dirty()
-        self._adopt_foreign(stale)
-        if self._dirty:
-            self._follow()
-
-    def _recount_dirty(self) -> None:
-        for chunk in self._dirty:
-            self.index.recount(chunk, self._cache[chunk])
-
-    def _replayed(self, chunk: Chunk) -> np.ndarray:
-        """A chunk while edits are being replayed: as the array has it, whatever the index says."""
-        values = self._cache.get(chunk)
-        if values is None:
-            values = self._cache[chunk] = self._on_disk_or_rebuilt(chunk)
-        return values
-
-    def _on_disk_or_rebuilt(self, chunk: Chunk) -> np.ndarray:
-        try:
-            found = self.array.read(chunk)
-        except DamagedChunkError:
-            return self._rebuilt(chunk, self.journal.records)
-        return np.zeros(self.chunks, self.dtype) if found is None else found[0]
-
-    def _adopt_foreign(self, known: set[Chunk]) -> None:
-        """Write down what another program changed in the array, as an edit that can be undone."""
-        looked_at = []
-        for chunk, stat in self.array.stored():
-            noted = self.index.files.get(chunk)
-            if chunk in known or (noted and (noted.size, noted.modified_ns) == (stat.st_size, stat.st_mtime_ns)):
-                continue
-            facts = self.array.facts(chunk)
-            self.index.remember(chunk, facts)
-            looked_at.append(chunk)
-            if noted is None or noted.crc != facts.crc:
-                self._foreign.add(chunk)
-        if looked_at:
-            self.index.append(looked_at, self.index.applied)
-        if self._foreign:
-            parts = [self.array.region(chunk) for chunk in sorted(self._foreign)]
-            self.edit("foreign", {}, parts, self._theirs)
-            self._foreign.clear()
-
-    def _theirs(self, part: Region, current: np.ndarray) -> np.ndarray | None:
-        chunk = self._chunk_of(part)
-        found = self._from_disk(chunk)
-        if found is None:  # not theirs but damaged: write ours again
-            self._cache.setdefault(chunk, np.zeros(self.chunks, self.dtype))
-            self._dirty[chunk] = self.sequence
-            return None
-        return found[self._local(part, chunk)]
-
-    def flush(self) -> None:
-        """Bring the array up to the last edit. Raises OSError where the disk refuses (the journal has it all)."""
-        with self._flushing:
-            with self.lock:
-                sequence = self.sequence
-                if not self._dirty and self._applied == sequence == self.index.applied:
-                    return
-            self._write_dirty(sequence)
-
-    def _write_dirty(self, sequence: int) -> None:
-        if not self.array.path.exists():
-            self.array.create()
-        with self.lock:
-            waiting = list(self._dirty)
-        for chunk in waiting:
-            with self.lock:
-                edit, values = self._dirty[chunk], self._cache[chunk].copy()
-            facts = self.array.write(chunk, values)
-            with self.lock:
-                self.index.remember(chunk, facts)
-                if self._dirty[chunk] == edit:
-                    del self._dirty[chunk]
-        with self.lock:
-            self.index.append(waiting, sequence)
-            self._evict()
-        replace_json(self.place.array / "zarr.json", group_metadata(self._header(), sequence))
-        self._applied = sequence
-
-    def write_header(self) -> None:
-        """Write the metadata of the OME-Zarr group again (colours, names), where there is one."""
-        with self._flushing:
-            if self.array.path.exists():
-                replace_json(self.place.array / "zarr.json", group_metadata(self._header(), self._applied))
-
-    def _follow(self) -> None:
-        """See to it that the array follows soon."""
-        with self.lock:
-            if not self._following:
-                self._following = True
-                threading.Thread(target=self._flush_soon, name="voxloop-labels", daemon=True).start()
-
-    def _flush_soon(self) -> None:
-        while True:
-            time.sleep(LAG_SECONDS)
-            try:
-                if not self._closed:
-                    self.flush()
-                self.failure = None
-            except OSError as error:
-                log.warning("labels in %s lag behind the journal: %s", self.place.array, error)
-                self.failure = error
-                time.sleep(5 * LAG_SECONDS)
-            with self.lock:
-                if self._closed or not self._dirty:
-                    self._following = False
-                    return
-
-    def close(self) -> None:
-        """Flush and let go. A disk that refuses loses nothing: the journal is replayed at the next opening."""
-        if self._closed:
-            return
-        try:
-            self.flush()
-        except OSError as error:
-            log.warning("labels in %s were not flushed: %s; the journal has them", self.place.array, error)
-        self._closed = True
-        super().close()
-
-
-class ReaderState(LabelState):
-    """The state after edit ``at``, or the newest one that :meth:`refresh` has seen; writes nothing.
-
-    Exact whatever the writer does meanwhile: a chunk is read first, the journal's end after it, so every voxel in the
-    file comes from a known record; records up to ``at`` that the array may not have are applied forwards, those beyond
-    it that the array may have are taken back, newest first.
-    """
-
-    def __init__(self, place: Place, shape: Shape, dtype: np.dtype, at: int | None = None) -> None:
-        super().__init__(place, shape, dtype, writable=False)
-        known = len(self.journal)
-        if at is not None and not 0 <= at <= known:
-            raise LabelError(f"there is no edit {at}; the journal holds edits 1 to {known}")
-        self._fixed = at is not None
-        self.sequence = known if at is None else at
-        self._since = min(self._applied, self.index.applied, self.sequence)
-        self._pending: dict[Chunk, list[Record]] = {}
-        self._stale: set[Chunk] = set()
-        self._expect(self.journal.records[self._since :])
-
-    def refresh(self) -> list[Record]:
-        """Take up edits that the writer appended since; nothing for a state at a fixed edit."""
-        with self.lock:
-            self._poll()
-            if self._fixed or self.sequence == len(self.journal):
-                return []
-            new = self.journal.records[self.sequence :]
-            self.sequence = len(self.journal)
-            for record in new:
-                for chunk in self.journal.chunks(record):
-                    self._cache.pop(chunk, None)
-                    self._stale.add(chunk)
-            return new
-
-    def touched(self) -> dict[Chunk, Counts]:
-        self._recount()
-        return super().touched()
-
-    def totals(self) -> Counts:
-        self._recount()
-        return super().totals()
-
-    def _recount(self) -> None:
-        with self.lock:
-            while self._stale:
-                chunk = self._stale.pop()
-                self.index.recount(chunk, self._load(chunk))
-
-    def _poll(self) -> None:
-        self._expect(self.journal.poll())
-
-    def _expect(self, records: Iterable[Record]) -> None:
-        for record in records:
-            for chunk in self.journal.chunks(record):
-                self._pending.setdefault(chunk, []).append(record)
-                self._stale.add(chunk)
-
-    def _load(self, chunk: Chunk) -> np.ndarray | None:
-        if chunk not in self.index.counts and chunk not in self._pending:
-            return None
-        try:
-            found = self.array.read(chunk)
-        except DamagedChunkError:
-            return self._rebuilt(chunk, self.journal.records[: self.sequence])
-        self._poll()
-        pending = self._pending.get(chunk, [])
-        if found is None and not pending:
-            return self._rebuilt(chunk, self.journal.records[: self.sequence])
-        values = np.zeros(self.chunks, self.dtype) if found is None else found[0]
-        self._apply_to(values, chunk, [r for r in pending if self._applied < r.sequence <= self.sequence])
-        self._apply_to(values, chunk, [r for r in reversed(pending) if r.sequence > self.sequence], back=True)
-        return values
-
-
-def group_metadata(header: dict[str, Any], sequence: int) -> dict[str, Any]:
-    """The zarr.json of the OME-Zarr group around the array."""
-    attributes = {**header, "voxloop": {"applied": sequence}}
-    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-
-
-def _is_region(parts: Sequence[Region] | Region) -> TypeGuard[Region]:
-    return len(parts) == 3 and isinstance(parts[0], slice)
-
-
-def _voxels(parts: Sequence[Region] | Region) -> int:
-    return sum(int(np.prod(region_shape(part))) for part in ([parts] if _is_region(parts) else parts))
-
-
 def _applied(array: Path) -> int:
     """The last edit that the array on disk is known to hold."""
     try:
         return int(json.loads((array / "zarr.json").read_text())["attributes"]["voxloop"]["applied"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0
-
-
-def _inside(part: Region, region: Region) -> Region:
-    z, y, x = (slice(p.start - r.start, p.stop - r.start) for p, r in zip(part, region, strict=True))
-    return z, y, x

@@ -138,17 +138,15 @@ def _mark_line(mask: np.ndarray, points: np.ndarray) -> None:
     mask[row[inside], column[inside]] = True
 
 
-def ball(
-    points: np.ndarray, radius_um: float, spacing_um: tuple[float, float, float], depth: int, index: int, size: int
-) -> list[tuple[int, float]]:
-    """(slice, in-plane radius in micrometres) of a ball brush drawn at slice ``index``.
+def ball(radius_um: float, across_um: float, reach: int, index: int, count: int) -> list[tuple[int, float]]:
+    """(slice, in-plane radius in micrometres) of a ball brush drawn at slice ``index`` of ``count``.
 
     The line lies in the plane, so the ball's cut with a slice at distance d is a stroke of radius sqrt(r^2 - d^2).
-    ``depth`` is the number of slices to either side that it may reach; ``spacing_um[0]`` is that across the plane.
+    ``reach`` is the number of slices to either side that it may touch, ``across_um`` the distance between slices.
     """
     cuts = []
-    for offset in range(-depth, depth + 1):
-        distance = abs(offset) * spacing_um[0]
-        if 0 <= index + offset < size and distance <= radius_um:
-            cuts.append((index + offset, float(np.sqrt(radius_um**2 - distance**2))))
+    for offset in range(-reach, reach + 1):
+        distance = abs(offset) * across_um
+        if 0 <= index + offset < count and distance <= radius_um * (1 + _ROUNDING):
+            cuts.append((index + offset, float(np.sqrt(max(0.0, radius_um**2 - distance**2)))))
     return cuts

@@ -23,8 +23,10 @@ from voxloop.store.images import Images
 from voxloop.store.labels import Labels, Setting
 from voxloop.store.levels import Levels
 from voxloop.store.metadata import label_metadata
+from voxloop.store.reader import ReaderState
 from voxloop.store.regions import Regions
-from voxloop.store.state import LabelState, Place, ReaderState, WriterState
+from voxloop.store.state import LabelState, Place
+from voxloop.store.writer import WriterState
 
 #: folders of a workspace whose sizes are told, and that are made when they are needed
 PARTS = ("images", "labels", "journal", "derived", "runs", "models", "predictions", "removed")

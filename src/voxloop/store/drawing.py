@@ -1,0 +1,370 @@
+"""The verbs that draw on planes: brushes, areas, slice to slice. Each comes down to one :meth:`Drawing.edit`.
+
+Knows planes and classes; knows nothing of files, and leaves geometry to :mod:`strokes` and :mod:`shapes`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from voxloop.errors import LabelError
+from voxloop.geometry import AXES, Region, Shape, Spacing, intersect
+from voxloop.store import shapes, strokes
+from voxloop.store.patches import cover, relative
+from voxloop.store.planes import Plane
+from voxloop.store.writer import Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What an edit did: its number in the journal, the tool, the box it touched (slices zyx), voxels changed.
+
+    An edit that changed nothing has ``voxels == 0`` and the number of the edit before it.
+    """
+
+    sequence: int
+    tool: str
+    region: Region
+    voxels: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Brush:
+    """A stroke as it was asked for."""
+
+    plane: Plane
+    points: np.ndarray
+    radius: float | None
+    radius_um: float | None
+    depth: int | bool | None
+
+    @property
+    def size_um(self) -> float:
+        if self.radius is not None and self.radius_um is not None:
+            raise LabelError("give radius (voxels) or radius_um (micrometres), not both")
+        voxels = 3.0 if self.radius is None else float(self.radius)
+        size = voxels * min(self.plane.spacing) if self.radius_um is None else float(self.radius_um)
+        if not 0 <= size < np.inf:
+            raise LabelError(f"radius {self.radius if self.radius_um is None else self.radius_um} is not a length")
+        return size
+
+    @property
+    def reach(self) -> int:
+        """Slices to either side."""
+        if self.depth is None or self.depth is False:
+            return 0
+        if self.depth is True:
+            return int(self.size_um / self.plane.across + 1e-6)
+        if self.depth < 0:
+            raise LabelError(f"depth={self.depth} is negative; use the number of slices to either side, True or None")
+        return int(self.depth)
+
+    def masks(self) -> list[tuple[Region, np.ndarray]]:
+        """The stroke as (region, 3-D mask), one entry a slice."""
+        plane, masks = self.plane, []
+        for index, radius in strokes.ball(self.size_um, plane.across, self.reach, plane.index, plane.count):
+            thin = index == plane.index
+            found = strokes.stroke(self.points, radius, plane.spacing, plane.size, thin=thin)
+            if found is not None:
+                masks.append(plane.place(found, index))
+        return masks
+
+    def arguments(self) -> dict[str, Any]:
+        """What the journal says of it."""
+        given = {
+            "axis": self.plane.axis,
+            "index": self.plane.index,
+            "points": _rounded(self.points),
+            "radius": self.radius,
+            "radius_um": self.radius_um,
+            "depth": self.depth,
+        }
+        return {key: value for key, value in given.items() if value is not None}
+
+
+class Drawing(ABC):
+    """Draws on planes through :meth:`edit`."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> Shape: ...
+    @property
+    @abstractmethod
+    def spacing_um(self) -> Spacing: ...
+    @property
+    @abstractmethod
+    def dtype(self) -> np.dtype: ...
+    @property
+    @abstractmethod
+    def sequence(self) -> int: ...
+    @abstractmethod
+    def read(self, region: object = None) -> np.ndarray: ...
+    @abstractmethod
+    def paintable(self, value: int | str) -> int:
+        """The number to paint for a class name or value. Raises LabelError."""
+
+    @abstractmethod
+    def intensities(self, region: Region, channel: int) -> np.ndarray:
+        """Voxels (z, y, x) of the image."""
+
+    @abstractmethod
+    def edit(
+        self,
+        tool: str,
+        region: Region | Sequence[Region],
+        proposal: Proposal,
+        arguments: dict[str, Any] | None = None,
+        *,
+        joined: bool = False,
+    ) -> Edit: ...
+
+    # ------------------------------------------------------------------------------------------------------- brushes
+
+    def paint(
+        self,
+        *,
+        axis: str = "z",
+        index: int = 0,
+        points: object,
+        radius: float | None = None,
+        value: int | str = 1,
+        depth: int | bool | None = None,
+        radius_um: float | None = None,
+        joined: bool = False,
+    ) -> Edit:
+        """Paint a stroke.
+
+        Parameters
+        ----------
+        axis, index
+            The plane.
+        points
+            Polyline of (row, column) voxel coordinates in the plane's axes, zyx order; float, centres at integers.
+        radius, radius_um
+            In voxels of the finest in-plane axis, or in micrometres; round in physical space. Default 3 voxels.
+        value
+            A class by value or name, or an instance number; 0 erases.
+        depth
+            Slices to either side that a ball brush may reach; True for as many as its radius does. None: this slice.
+        joined
+            Part of the stroke before it: undo takes both back.
+
+        Raises
+        ------
+        LabelError
+            No such class, a locked class, a plane outside, no points.
+        ReadOnlyError
+            Another process writes this workspace.
+        """
+        brush = self._brush(axis, index, points, radius, radius_um, depth)
+        number = self.paintable(value)
+        return self._fill_masks("paint", brush.arguments() | {"value": number}, brush.masks(), number, joined)
+
+    def erase(
+        self,
+        *,
+        axis: str = "z",
+        index: int = 0,
+        points: object,
+        radius: float | None = None,
+        depth: int | bool | None = None,
+        radius_um: float | None = None,
+        joined: bool = False,
+    ) -> Edit:
+        """Make voxels unlabelled again; as :meth:`paint`."""
+        brush = self._brush(axis, index, points, radius, radius_um, depth)
+        return self._fill_masks("erase", brush.arguments(), brush.masks(), 0, joined)
+
+    def threshold(
+        self,
+        *,
+        axis: str = "z",
+        index: int = 0,
+        points: object,
+        radius: float | None = None,
+        value: int | str = 1,
+        low: float = -np.inf,
+        high: float = np.inf,
+        channel: int = 0,
+        depth: int | bool | None = None,
+        radius_um: float | None = None,
+        joined: bool = False,
+    ) -> Edit:
+        """Paint those voxels under the brush whose intensity lies in ``low <= intensity <= high``; as :meth:`paint`."""
+        if not low <= high:
+            raise LabelError(f"low={low} lies above high={high}")
+        brush = self._brush(axis, index, points, radius, radius_um, depth)
+        number = self.paintable(value)
+        arguments = brush.arguments() | {"value": number, "channel": channel}
+        arguments |= {name: float(edge) for name, edge in (("low", low), ("high", high)) if np.isfinite(edge)}
+
+        def inside(part: Region) -> np.ndarray:
+            picture = self.intensities(part, channel)
+            mask: np.ndarray = (picture >= low) & (picture <= high)
+            return mask
+
+        return self._fill_masks("threshold", arguments, brush.masks(), number, joined, inside)
+
+    # --------------------------------------------------------------------------------------------------------- areas
+
+    def polygon(self, *, axis: str = "z", index: int = 0, points: object, value: int | str = 1) -> Edit:
+        """Fill the polygon with these corners (row, column), border included."""
+        plane = self._plane(axis, index)
+        number = self.paintable(value)
+        corners = strokes.as_points(points)
+        found = shapes.polygon(corners, plane.size)
+        arguments = {"axis": axis, "index": plane.index, "points": _rounded(corners), "value": number}
+        return self._fill_masks("polygon", arguments, [] if found is None else [plane.place(found)], number)
+
+    def fill(
+        self,
+        *,
+        axis: str = "z",
+        index: int = 0,
+        point: Sequence[float],
+        value: int | str = 1,
+        by: Literal["labels", "image"] = "labels",
+        tolerance: float = 0.0,
+        volume: bool = False,
+        reach: int = 256,
+        channel: int = 0,
+    ) -> Edit:
+        """Flood from a voxel to all that are connected to it and alike.
+
+        Parameters
+        ----------
+        point
+            (row, column) of the voxel to start from.
+        by, tolerance
+            Alike means: the same label (``"labels"``: fills an outline), or an intensity no further than ``tolerance``
+            from that of the first voxel (``"image"``).
+        volume, reach
+            In the plane or in three dimensions; never further than ``reach`` voxels from the first voxel on any axis.
+        """
+        plane = self._plane(axis, index)
+        number = self.paintable(value)
+        seed = plane.voxel(point)
+        z, y, x = (
+            slice(max(0, s - reach), min(size, s + reach + 1)) if volume or name != axis else slice(s, s + 1)
+            for name, s, size in zip(AXES, seed, self.shape, strict=True)
+        )
+        start = (seed[0] - z.start, seed[1] - y.start, seed[2] - x.start)
+        if by not in ("labels", "image"):
+            raise LabelError(f"by={by!r} is neither 'labels' nor 'image'")
+        values = self.read((z, y, x)) if by == "labels" else self.intensities((z, y, x), channel)
+        mask = shapes.flood(values, start, tolerance if by == "image" else 0.0)
+        arguments = {"axis": axis, "index": plane.index, "point": _rounded(np.array(point)), "value": number}
+        arguments |= {"by": by, "tolerance": tolerance, "volume": volume, "reach": reach, "channel": channel}
+        return self._fill_masks("fill", arguments, [((z, y, x), mask)], number)
+
+    # ------------------------------------------------------------------------------------------------ slice to slice
+
+    def copy_slice(
+        self,
+        *,
+        axis: str = "z",
+        source: int,
+        target: int,
+        values: Sequence[int | str] | None = None,
+        overwrite: bool = False,
+    ) -> Edit:
+        """Copy the labels of one slice to another; onto unlabelled voxels only, unless ``overwrite``."""
+        plane, origin = self._plane(axis, target), self._plane(axis, source)
+        wanted = None if values is None else [self.paintable(value) for value in values]
+
+        def proposal(part: Region, current: np.ndarray) -> np.ndarray:
+            rows, columns = (edge for at, edge in enumerate(part) if at != plane.at)
+            theirs = self.read(origin.region((rows, columns)))
+            take = theirs > 0 if wanted is None else np.isin(theirs, wanted)
+            return np.where(take if overwrite else take & (current == 0), theirs, current)
+
+        arguments = {"axis": axis, "source": source, "target": target, "values": wanted, "overwrite": overwrite}
+        return self.edit("copy_slice", plane.region(), proposal, arguments)
+
+    def interpolate(
+        self,
+        *,
+        axis: str = "z",
+        first: int,
+        last: int,
+        values: Sequence[int | str] | None = None,
+        overwrite: bool = False,
+    ) -> Edit:
+        """Fill the slices between two painted ones: shapes change gradually from one to the other.
+
+        The signed distances to the outlines are mixed, in micrometres; a voxel goes to the class that it lies deepest
+        in. Classes must be painted in both slices; None takes all of these. Onto unlabelled voxels only, unless
+        ``overwrite``.
+        """
+        plane, other = self._plane(axis, min(first, last)), self._plane(axis, max(first, last))
+        distance = other.index - plane.index
+        if distance < 2:
+            raise LabelError(f"slices {first} and {last} have none between them")
+        ends = [self.read(one.region()).squeeze(plane.at) for one in (plane, other)]
+        common = [int(value) for value in np.intersect1d(ends[0], ends[1]) if value]
+        wanted = common if values is None else [self.paintable(value) for value in values]
+        missing = [value for value in wanted if value not in common]
+        if missing or not wanted:
+            names = ", ".join(map(str, missing)) or "any class"
+            raise LabelError(f"slices {first} and {last} do not both hold {names}; paint it in both of them first")
+        box, between = shapes.interpolated(ends[0], ends[1], wanted, distance, plane.spacing)
+        region = plane.region(box, slice(plane.index + 1, other.index))
+        solid = np.moveaxis(between, 0, plane.at)
+
+        def proposal(part: Region, current: np.ndarray) -> np.ndarray:
+            new = solid[relative(part, region)]
+            return np.where((new > 0) if overwrite else (new > 0) & (current == 0), new, current)
+
+        arguments = {"axis": axis, "first": plane.index, "last": other.index, "values": wanted, "overwrite": overwrite}
+        return self.edit("interpolate", region, proposal, arguments)
+
+    # ------------------------------------------------------------------------------------------------------- helpers
+
+    def _plane(self, axis: str, index: int) -> Plane:
+        return Plane(axis, int(index), self.shape, self.spacing_um)
+
+    def _brush(
+        self,
+        axis: str,
+        index: int,
+        points: object,
+        radius: float | None,
+        radius_um: float | None,
+        depth: int | bool | None,
+    ) -> _Brush:
+        return _Brush(self._plane(axis, index), strokes.as_points(points), radius, radius_um, depth)
+
+    def _fill_masks(
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        masks: list[tuple[Region, np.ndarray]],
+        value: int,
+        joined: bool = False,
+        inside: Callable[[Region], np.ndarray] | None = None,
+    ) -> Edit:
+        """One edit that gives ``value`` to the voxels of the masks, which must not overlap."""
+        if not masks:
+            return Edit(self.sequence, tool, (slice(0, 0),) * 3, 0)
+
+        def proposal(part: Region, current: np.ndarray) -> np.ndarray | None:
+            mask = np.zeros(current.shape, bool)
+            for box, one in masks:
+                both = intersect(box, part)
+                if both is not None:
+                    mask[relative(both, part)] = one[relative(both, box)]
+            if inside is not None and mask.any():
+                mask &= inside(part)
+            return np.where(mask, np.asarray(value, self.dtype), current) if mask.any() else None
+
+        return self.edit(tool, cover([box for box, _ in masks]), proposal, arguments, joined=joined)
+
+
+def _rounded(points: np.ndarray) -> list[Any]:
+    out: list[Any] = np.round(points, 2).tolist()
+    return out
