@@ -38,11 +38,11 @@ class DeepConfig(Config):
 
     architecture: Architecture = setting("Unet", "shape of the network", group="Network")
     encoder: str = setting(
-        "tu-mobilenetv4_conv_small", "the half of the network that looks; small ones train faster, large ones may see more",
+        "tu-mobilenetv4_conv_small", "the half of the network that looks; small ones train faster",
         group="Network", choices=ENCODERS,
     )  # fmt: skip
     encoder_weights: str | None = setting(
-        None, "what the encoder knows at the start: empty (nothing), 'imagenet' (downloaded), or a local .safetensors file",
+        None, "what the encoder knows at the start: nothing, 'imagenet' (downloaded), or a local .safetensors file",
         group="Network", choices=("imagenet",),
     )  # fmt: skip
     decoder_width: float = setting(
@@ -111,7 +111,7 @@ class DeepConfig(Config):
         1.0, "largest norm of the gradient; 0: not limited", group="Optimisation", ge=0, le=1000, advanced=True
     )
     average_weights: float = setting(
-        0.98, "share of the running average of the weights that a step keeps; it is what is validated and saved; 0: none",
+        0.98, "share of the running average of the weights that a step keeps; it is what is saved; 0: none",
         group="Optimisation", ge=0, lt=1, advanced=True,
     )  # fmt: skip
 
@@ -122,7 +122,7 @@ class DeepConfig(Config):
         "block", "what is held out as a whole; neighbours never fall on both sides", group="Validation"
     )
     patience: int = setting(
-        15, "epochs without improvement after which the run ends by itself; 0: never", group="Validation", ge=0, le=100_000,
+        15, "epochs without improvement that end the run; 0: never", group="Validation", ge=0, le=100_000,
         live=True,
     )  # fmt: skip
 
@@ -175,7 +175,7 @@ class DeepConfig(Config):
 
 
 def parse_window(value: Any) -> str | tuple[int, int, int]:
-    """``'auto'``, or a legal window (z, y, x) from text like ``'1,128,128'``, ``'128'`` or numbers. Raises ConfigError."""
+    """``'auto'``, or a legal window (z, y, x) from text like ``'1,128,128'``, or numbers. Raises ConfigError."""
     if isinstance(value, str):
         if value.strip().lower() == "auto":
             return "auto"

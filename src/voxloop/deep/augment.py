@@ -16,7 +16,7 @@ from voxloop.config.augment import Augmentation, Range
 
 
 class Augmenter:
-    """Changes batches: ``pixels`` (n, c, y, x) float normalised to unit variance, ``labels`` (n, y, x) uint8, 0 unlabelled."""
+    """Changes batches: ``pixels`` (n, c, y, x) of unit variance, ``labels`` (n, y, x) uint8, 0 unlabelled."""
 
     def __init__(self, config: Augmentation, seed: int) -> None:
         self._config = config

@@ -60,8 +60,8 @@ def replace(new: Path, folder: Path) -> None:
     old = folder.with_name(f".{folder.name}.old")
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
-        os.rename(folder, old)
-    os.rename(new, folder)
+        folder.rename(old)
+    new.rename(folder)
     _sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 

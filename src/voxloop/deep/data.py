@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.blocks import CACHE_BYTES, Blocks
 from voxloop.deep.labelled import Labelled, LabelSource, gather, lookup, totals
-from voxloop.deep.split import CELL, ENOUGH_CELLS, SMALLEST_CELL, Cell, Grid, Split, choose
+from voxloop.deep.split import CELL, ENOUGH_CELLS, SMALLEST_CELL, Cell, Grid, Key, Split, choose
 from voxloop.deep.windows import TrainingImage
 from voxloop.errors import ConfigError, LabelError, VolumeError
 from voxloop.geometry import Region, Spacing
@@ -148,7 +147,8 @@ def _common(sources: Sequence[Source], config: DeepConfig) -> tuple[int, Spacing
     for source in sources:
         if tuple(source.labels.shape) != shape_zyx(source.volume):
             raise VolumeError(
-                f"labels of {source.name!r} have shape {tuple(source.labels.shape)}, the image {shape_zyx(source.volume)}"
+                f"labels of {source.name!r} have shape {tuple(source.labels.shape)}, "
+                f"the image has {shape_zyx(source.volume)}"
             )
         if config.slices > 1 and _frames(source):
             raise ConfigError(f"slices={config.slices}: {source.name!r} is a stack of separate pictures; use slices=1")
@@ -178,8 +178,8 @@ def _present(
 
 
 def _scan(
-    sources: Sequence[Source], regions: Mapping[str, Sequence[Region]], classes: Sequence[ClassInfo], config: DeepConfig,
-    size: int,
+    sources: Sequence[Source], regions: Mapping[str, Sequence[Region]], classes: Sequence[ClassInfo],
+    config: DeepConfig, size: int,
 ) -> list[Labelled]:  # fmt: skip
     table = lookup([info.value for info in classes])
     return [
@@ -199,8 +199,8 @@ def _splits(
     if config.validation_share == 0:
         return [Split(grid=grid) for grid in grids]
     # one choice over all images: the key's first place is the image
-    counts = {(i, *cell): n for i, labelled in enumerate(found) for cell, n in labelled.counts.items()}
-    links = [((i, *a), (i, *b)) for i, labelled in enumerate(found) for a, b in labelled.links]
+    counts = {_key(i, cell): n for i, labelled in enumerate(found) for cell, n in labelled.counts.items()}
+    links = [(_key(i, a), _key(i, b)) for i, labelled in enumerate(found) for a, b in labelled.links]
     chosen = choose(counts, links, config.validation_share, np.random.default_rng((config.seed, 0)))
     splits = [
         Split(grid=grid, held=frozenset(cell[1:] for cell in chosen if cell[0] == i)) for i, grid in enumerate(grids)
@@ -251,6 +251,10 @@ def _cell_of(held: Mapping[str, Any] | None) -> int | None:
 def _cell(values: Sequence[int]) -> Cell:
     z, y, x = values
     return int(z), int(y), int(x)
+
+
+def _key(image: int, cell: Cell) -> Key:
+    return image, *cell
 
 
 def _frames(source: Source) -> bool:

@@ -29,7 +29,7 @@ class LabelSource(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Labelled:
-    """Counts (one number a class) and anchors (k, 3 voxel coordinates zyx, one array a class) of cells; stroke links."""
+    """Of each cell: counts (one number a class), anchors (k, 3 zyx, one array a class), links by strokes."""
 
     counts: dict[Cell, np.ndarray] = field(default_factory=dict)
     anchors: dict[Cell, list[np.ndarray]] = field(default_factory=dict)
@@ -85,7 +85,8 @@ def _some(mask: np.ndarray, start: Sequence[int], rng: np.random.Generator) -> n
     flat = np.flatnonzero(mask)
     if len(flat) > ANCHORS:
         flat = np.sort(rng.choice(flat, ANCHORS, replace=False))
-    return np.stack(np.unravel_index(flat, mask.shape), axis=1).astype(np.int64) + np.array(start)
+    found: np.ndarray = np.stack(np.unravel_index(flat, mask.shape), axis=1).astype(np.int64) + np.array(start)
+    return found
 
 
 def _links(mask: np.ndarray, region: Region, grid: Grid) -> set[tuple[Cell, Cell]]:

@@ -1,4 +1,4 @@
-"""The task of a deep training run: device, data, model, optimiser, loop. Knows no widget; speaks through its context."""
+"""The task of a deep training run: device, data, model, optimiser, loop. Knows no widget; speaks by its context."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from voxloop.deep import checkpoint
 from voxloop.deep.augment import Augmenter
 from voxloop.deep.averaging import WeightAverage
 from voxloop.deep.data import TrainingData, open_data
-from voxloop.deep.device import autocast, cores, resolve_device, resolve_precision
+from voxloop.deep.device import autocast, cores, placed, resolve_device, resolve_precision
 from voxloop.deep.loss import PartialLoss, balanced_weights
 from voxloop.deep.model import write
 from voxloop.deep.networks import Network, NetworkConfig, build, count_parameters, receptive_field
@@ -41,7 +41,9 @@ _FAILURES = 3
 
 
 def train(context: Any) -> str:
-    """Train a network on the labels that ``context.config`` names; ``"finished"``, ``"stopped"``, ``"cancelled"`` or ``"paused"``.
+    """Train a network on the labels that ``context.config`` names.
+
+    Ends with ``"finished"``, or as ordered with ``"stopped"``, ``"cancelled"`` or ``"paused"``.
 
     Continues from ``checkpoints/last`` where there is one. On a CPU with the same number of threads the weights are
     bit for bit those of a run that was never interrupted.
@@ -87,7 +89,7 @@ def train(context: Any) -> str:
     if config.start_from and not found:
         load_start(network, config.start_from, context, data.classes)
     spec = _spec(config, data, description, statistics, window, network)
-    network = network.to(device, memory_format=torch.channels_last).train()
+    placed(network, device).train()
     average = WeightAverage(network, config.average_weights)
     weights = balanced_weights(list(data.counts)) if config.class_weights == "auto" else [1.0] * len(data.classes)
     criterion = PartialLoss(
@@ -115,7 +117,7 @@ def train(context: Any) -> str:
         reporter.checkpoint(name)
 
     def keep_model() -> None:
-        write_model(context.path / "model", spec, average.module.core)
+        write_model(context.path / "model", spec, average.module)
 
     if not found:
         save()
@@ -245,7 +247,8 @@ def _spec(
     return ModelSpec(
         learner="deep", channels=data.channels, classes=data.classes, spacing_um=data.spacing_um,
         outputs=(Output(name="classes", kind="semantic", channels=len(data.classes)),), stride=(1, stride, stride),
-        halo=None if reach is None else (config.slices // 2, *[math.ceil(reach / config.scale)] * 2), window=window,
+        halo=None if reach is None else (config.slices // 2, math.ceil(reach / config.scale), math.ceil(reach / config.scale)),
+        window=window,
         normalisation=statistics,
         extra={
             "network": description.to_json(), "slices": config.slices, "scale": config.scale,
@@ -254,10 +257,10 @@ def _spec(
     )  # fmt: skip
 
 
-def write_model(folder: Path, spec: ModelSpec, core: nn.Module) -> None:
+def write_model(folder: Path, spec: ModelSpec, network: nn.Module) -> None:
     """Put a model folder in place of the one there is."""
     temporary = folder.with_name(f".{folder.name}.new")
-    write(temporary, spec, {f"core.{name}": value for name, value in core.state_dict().items()})
+    write(temporary, spec, network.state_dict())
     checkpoint.replace(temporary, folder)
 
 

@@ -69,7 +69,8 @@ class TorchModel:
     def predict(self, block: np.ndarray) -> np.ndarray:
         """One block (c, z, y, x) of raw intensities to (outputs, z, y, x) float32."""
         with self.open() as predictor:
-            return predictor(np.asarray(block)[None])[0]
+            found: np.ndarray = predictor(np.asarray(block)[None])[0]
+        return found
 
     def save(self, folder: str | Path) -> None:
         """Write a model folder, whole or not at all. Raises ModelError for a network that voxloop did not build."""
@@ -181,7 +182,8 @@ def _guessed(module: nn.Module | None) -> ModelSpec:
         module.train(training)
     outputs = int(out.shape[1])
     return ModelSpec(
-        learner="deep", channels=first.in_channels, outputs=(Output(name="classes", kind="semantic", channels=outputs),),
+        learner="deep", channels=first.in_channels,
+        outputs=(Output(name="classes", kind="semantic", channels=outputs),),
         classes=tuple(ClassInfo(value=i + 1, name=f"class {i + 1}") for i in range(outputs)), stride=(1, 32, 32),
         halo=None, window=(1, 256, 256),
     )  # fmt: skip

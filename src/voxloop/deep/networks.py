@@ -142,8 +142,8 @@ def _explained(config: NetworkConfig, weights: str | None, error: Exception) -> 
         return ConfigError(f"unknown encoder {name!r}: use one of smp's names, or 'tu-' and a timm name{hint}")
     if weights == "imagenet" and not isinstance(error, TypeError | ValueError):
         return ConfigError(
-            f"the imagenet weights of {name!r} could not be downloaded ({text}); leave encoder_weights empty, or name a "
-            f"local .safetensors file"
+            f"the imagenet weights of {name!r} could not be downloaded ({text}); leave encoder_weights empty, or "
+            f"name a local .safetensors file"
         )
     return ConfigError(f"encoder {name!r} does not fit {config.architecture}: {text}")
 
@@ -166,8 +166,8 @@ def _load_encoder(encoder: nn.Module, path: Path, config: NetworkConfig) -> None
     fitting = {name: given[_bare(name)] for name in own if _fits(given.get(_bare(name)), own[name])}
     if len(fitting) < len(own) / 2:
         raise ConfigError(
-            f"encoder_weights {str(path)!r} fit {len(fitting)} of the {len(own)} tensors of {config.encoder!r}; they are of "
-            f"another encoder"
+            f"encoder_weights {str(path)!r} fit {len(fitting)} of the {len(own)} tensors of {config.encoder!r}; they "
+            f"are of another encoder"
         )
     encoder.load_state_dict(fitting, strict=False)
     _log.info("%d of %d tensors of the encoder loaded from %s", len(fitting), len(own), path)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.deep.device import autocast
+from voxloop.deep.device import autocast, placed
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec
 
@@ -21,7 +21,7 @@ class NetworkPredictor:
     """
 
     def __init__(self, module: nn.Module, spec: ModelSpec, device: torch.device, precision: torch.dtype) -> None:
-        self._module = module.to(device, memory_format=torch.channels_last).eval()
+        self._module = placed(module, device).eval()
         self._spec = spec
         self._device = device
         self._precision = precision
@@ -35,7 +35,7 @@ class NetworkPredictor:
         batch = np.asarray(batch)
         if batch.ndim != 5 or batch.shape[1] != self._spec.channels:
             raise ModelError(
-                f"this model takes blocks (n, c, z, y, x) with {self._spec.channels} channel(s), not shape {batch.shape}"
+                f"this model takes blocks (n, c, z, y, x) of {self._spec.channels} channel(s), not shape {batch.shape}"
             )
         n, _, z, y, x = batch.shape
         planes = torch.from_numpy(self._planes(batch)).to(self._device)
@@ -66,7 +66,7 @@ class Normalisation:
 
     @classmethod
     def of(cls, data: dict[str, Any], channels: int, slices: int) -> Normalisation:
-        """From a spec's dict: ``mean`` and ``deviation``, one number a channel. Raises ModelError if they do not fit."""
+        """From a spec: ``mean`` and ``deviation``, one number a channel. Raises ModelError if they do not fit."""
         mean, deviation = data.get("mean", [0.0] * channels), data.get("deviation", [1.0] * channels)
         if len(mean) != channels or len(deviation) != channels:
             raise ModelError(f"normalisation of {len(mean)} channels in a model of {channels}")

@@ -22,9 +22,9 @@ def factor(kind: str, step: int, total: int, warmup: int) -> float:
         case "cosine":
             return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * share))
         case "polynomial":
-            return max(FLOOR, (1 - share) ** 0.9)
+            return max(FLOOR, float((1 - share) ** 0.9))
         case "step":
-            return 0.5 ** int(4 * share)
+            return float(0.5 ** int(4 * share))
         case _:
             return 1.0
 

@@ -14,6 +14,8 @@ import numpy as np
 from voxloop.geometry import Region, Shape, Spacing, blocks, grow, intersect, shift
 
 Cell = tuple[int, int, int]
+#: a cell of one of several images: (image, z, y, x)
+Key = tuple[int, int, int, int]
 
 #: in-plane size of a cell where labels are plenty, and where they are few
 CELL, SMALLEST_CELL = 64, 8
@@ -84,8 +86,8 @@ class Split:
 
 
 def choose(
-    counts: Mapping[Cell, np.ndarray], links: Iterable[tuple[Cell, Cell]], share: float, rng: np.random.Generator
-) -> frozenset[Cell]:
+    counts: Mapping[Key, np.ndarray], links: Iterable[tuple[Key, Key]], share: float, rng: np.random.Generator
+) -> frozenset[Key]:
     """Cells to hold out: about ``share`` of each class's voxels, never more than half of a class.
 
     Parameters
@@ -96,7 +98,7 @@ def choose(
         Pairs of cells across whose border a stroke runs. Strokes stay whole where that leaves enough pieces.
     """
     total = np.sum(list(counts.values()), axis=0)
-    units = _strokes(counts, links)
+    units: list[tuple[Key, ...]] = _strokes(counts, links)
     if max((sum(counts[c].sum() for c in unit) for unit in units), default=0) > 0.4 * total.sum() or len(units) < 6:
         units = [(cell,) for cell in sorted(counts)]
     units = [units[i] for i in rng.permutation(len(units))]
@@ -113,11 +115,11 @@ def choose(
     return frozenset(cell for index in held for cell in units[index])
 
 
-def _strokes(counts: Mapping[Cell, np.ndarray], links: Iterable[tuple[Cell, Cell]]) -> list[tuple[Cell, ...]]:
+def _strokes(counts: Mapping[Key, np.ndarray], links: Iterable[tuple[Key, Key]]) -> list[tuple[Key, ...]]:
     """Cells joined by links, in a fixed order (union-find)."""
     parent = {cell: cell for cell in counts}
 
-    def root(cell: Cell) -> Cell:
+    def root(cell: Key) -> Key:
         while parent[cell] != cell:
             parent[cell] = parent[parent[cell]]
             cell = parent[cell]
@@ -126,7 +128,7 @@ def _strokes(counts: Mapping[Cell, np.ndarray], links: Iterable[tuple[Cell, Cell
     for a, b in links:
         if a in parent and b in parent:
             parent[root(a)] = root(b)
-    groups: dict[Cell, list[Cell]] = {}
+    groups: dict[Key, list[Key]] = {}
     for cell in sorted(counts):
         groups.setdefault(root(cell), []).append(cell)
     return [tuple(group) for group in groups.values()]

@@ -1,4 +1,4 @@
-"""Where a training stands: what a checkpoint must hold beside tensors so that going on equals never having stopped. Pure."""
+"""Where a training stands: what a checkpoint holds beside tensors, so that going on equals never stopping. Pure."""
 
 from __future__ import annotations
 

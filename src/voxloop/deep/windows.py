@@ -1,11 +1,11 @@
-"""Training and validation windows around labelled voxels. Which window a sample gets is a function of (seed, step, sample).
+"""Windows around labelled voxels. Which one a sample gets is a function of (seed, step, sample).
 
 Knows neither networks nor runs; torch is not imported here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,7 +107,7 @@ class WindowSampler:
         return Place(image=image, z=z, y=corner[0], x=corner[1])
 
     def _index(self, classes: int) -> None:
-        """Anchors that may teach, by class; a cell counts by the root of its voxels, so no slab of labels drowns the rest."""
+        """Anchors that may teach, by class; a cell counts by the root of its voxels, so no slab drowns the rest."""
         for value in range(classes):
             weights = []
             for number, image in enumerate(self.images):
@@ -220,7 +220,7 @@ def _turned(
     return pixels, labels
 
 
-def _inside(mask_of, region: Region, shape: Shape) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _inside(mask_of: Callable[[Region, Shape], np.ndarray], region: Region, shape: Shape) -> np.ndarray:
     box, pads = _clipped(region, shape)
     mask: np.ndarray = np.pad(mask_of(box, shape)[0], pads)
     return mask
@@ -247,4 +247,4 @@ def _clip(start: int, size: int, extent: int) -> int:
 def _holds(region: Region, y: int, x: int) -> bool:
     margin = 16  # a voxel at the very edge of a window is seen with half its surroundings
     _, rows, columns = region
-    return rows.start + margin <= y < rows.stop - margin and columns.start + margin <= x < columns.stop - margin
+    return bool(rows.start + margin <= y < rows.stop - margin and columns.start + margin <= x < columns.stop - margin)
