@@ -58,7 +58,8 @@ def kernel(own_world) -> Iterator[Kernel]:
 def test_a_run_survives_interrupt_and_restart_of_its_kernel(kernel, runs, until):
     launch = f"""
 from voxloop.runs import Runs
-run = Runs({str(runs.folder)!r}).create("r", "fake_tasks:train", dict(steps=100_000, pause=0.005), result="fake_tasks:result")
+runs, settings = Runs({str(runs.folder)!r}), dict(steps=100_000, pause=0.005)
+run = runs.create("r", "fake_tasks:train", settings, result="fake_tasks:result")
 run.launch()
 """
     kernel.run(launch)
