@@ -243,11 +243,10 @@ def _spec(
     window: tuple[int, int, int], network: Network,
 ) -> ModelSpec:  # fmt: skip
     reach = receptive_field(network, description.channels)
-    stride = math.ceil(network.stride / config.scale)
     return ModelSpec(
         learner="deep", channels=data.channels, classes=data.classes, spacing_um=data.spacing_um,
-        outputs=(Output(name="classes", kind="semantic", channels=len(data.classes)),), stride=(1, stride, stride),
-        halo=None if reach is None else (config.slices // 2, math.ceil(reach / config.scale), math.ceil(reach / config.scale)),
+        outputs=(Output(name="classes", kind="semantic", channels=len(data.classes)),), stride=(1, *_square(network.stride / config.scale)),
+        halo=None if reach is None else (config.slices // 2, *_square(reach / config.scale)),
         window=window,
         normalisation=statistics,
         extra={
@@ -255,6 +254,10 @@ def _spec(
             "title": f"{config.architecture} / {config.encoder}",
         },
     )  # fmt: skip
+
+
+def _square(size: float) -> tuple[int, int]:
+    return math.ceil(size), math.ceil(size)
 
 
 def write_model(folder: Path, spec: ModelSpec, network: nn.Module) -> None:
