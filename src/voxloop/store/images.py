@@ -103,6 +103,8 @@ class Images:
             raise WorkspaceError(f"there is an image {name!r} already; choose another name")
         place = _place(source)
         volume = open_volume(source, **arguments)
+        if place is None and not arguments:
+            place, arguments = _origin(source)
         if place is None or copy:
             info = self._import(name, volume)
         else:
@@ -172,13 +174,9 @@ class Images:
     def _open(self, info: ImageInfo) -> xr.DataArray:
         from voxloop.volumes import open_volume, shape_zyx
 
-        source = self._absolute(info.source)
         hint = f"ws.images.relink({info.name!r}, new_path) says where it lies now"
-        gone = [p for p in ([source] if isinstance(source, str) else source) if "://" not in p and not Path(p).exists()]
-        if gone:
-            raise WorkspaceError(f"the source of image {info.name!r} is not there any more: {gone[0]}; {hint}")
         try:
-            volume = open_volume(source, **info.arguments)
+            volume = open_volume(self._absolute(info.source), **info.arguments)
         except VolumeError as error:
             raise WorkspaceError(f"image {info.name!r} does not open any more: {error}; {hint}") from error
         if shape_zyx(volume) != info.shape:
@@ -267,6 +265,21 @@ def _place(source: Any) -> str | list[str] | None:
     if isinstance(source, list | tuple) and source and all(isinstance(one, str | Path) for one in source):
         return [str(one) for one in source]
     return None
+
+
+def _origin(source: Any) -> tuple[str | list[str] | None, dict[str, Any]]:
+    """Path and arguments from which a volume was opened; None where it is not that picture any more (cut, changed)."""
+    from voxloop.volumes import open_volume
+
+    opened = dict(getattr(source, "attrs", {}).get("open_arguments") or {})
+    place = _place(opened.pop("source", None))
+    if place is None:
+        return None, {}
+    try:
+        again = open_volume(place, **opened)
+    except VolumeError:
+        return None, {}
+    return (place, opened) if fingerprint(again) == fingerprint(source) else (None, {})
 
 
 def _plain(value: Any) -> Any:

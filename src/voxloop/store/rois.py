@@ -25,16 +25,14 @@ _HOLE = " hole"
 def load_rois(labels: Labels, path: Path, zero: str | None, *, overwrite: bool, index: int | None = None) -> Edit:
     """Fill the ROIs of a set as one edit; what lies outside stays as it is.
 
-    The class of an ROI is its group number, else the class whose name its own name begins with, else the only foreground
-    class. In a level of instances every ROI becomes one; outlines of one name on several slices become the same.
+    The class of an ROI is its group number, else the class that its name begins with, else the only foreground class.
+    In a level of instances every ROI becomes one; outlines of one name on several slices become the same.
     ``index`` is the slice of ROIs that name none.
     """
     import roifile
 
     if zero == "background":
-        raise LabelError(
-            "an ROI set does not say that the rest was looked at; load it with zero='unlabelled' and paint background"
-        )
+        raise LabelError("an ROI set does not say that the rest is background; load it with zero='unlabelled'")
     try:
         found = roifile.roiread(path)
     except FileNotFoundError:
@@ -80,7 +78,7 @@ def load_rois(labels: Labels, path: Path, zero: str | None, *, overwrite: bool, 
 
 
 def save_rois(labels: Labels, path: Path) -> Path:
-    """One ROI for each connected part of each slice, named after its class, in its colour; holes are ROIs of their own."""
+    """One ROI for each connected part of each slice, named after its class; holes are ROIs of their own."""
     import roifile
 
     rois: list[Any] = []

@@ -94,7 +94,7 @@ def inside(outlines: Sequence[np.ndarray], shape: tuple[int, int]) -> PlaneMask 
     size = tuple(int(n) for n in high - low + 1)
     mask = np.zeros(size, bool)
     for outline in outlines:
-        rows, columns = filled(*(outline - low).T, size)
+        rows, columns = filled(outline[:, 0] - low[0], outline[:, 1] - low[1], size)
         mask[rows, columns] ^= True
     return PlaneMask((int(low[0]), int(low[1])), mask) if mask.any() else None
 
