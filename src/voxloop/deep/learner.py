@@ -245,10 +245,10 @@ def _spec(
     reach = receptive_field(network, description.channels)
     return ModelSpec(
         learner="deep", channels=data.channels, classes=data.classes, spacing_um=data.spacing_um,
-        outputs=(Output(name="classes", kind="semantic", channels=len(data.classes)),), stride=(1, *_square(network.stride / config.scale)),
+        outputs=(Output(name="classes", kind="semantic", channels=len(data.classes)),),
+        stride=(1, *_square(network.stride / config.scale)),
         halo=None if reach is None else (config.slices // 2, *_square(reach / config.scale)),
-        window=window,
-        normalisation=statistics,
+        window=window, normalisation=statistics,
         extra={
             "network": description.to_json(), "slices": config.slices, "scale": config.scale,
             "title": f"{config.architecture} / {config.encoder}",
