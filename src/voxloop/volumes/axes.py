@@ -1,4 +1,4 @@
-"""Which axis is which: unnamed axes, time, samples of colour, channels. Pure but for the lazy array it rearranges."""
+"""Which axis is which: unnamed axes, time, samples of colour, channels. Knows no file format."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import VolumeError, unknown
+from voxloop.volumes.formats.contract import LazyArray
+from voxloop.volumes.view import View
 
 #: unnamed axes by their number
 _BY_COUNT = {2: "yx", 3: "zyx", 4: "czyx", 5: "tczyx"}
@@ -55,98 +57,99 @@ def resolve_axes(axes: str, shape: Sequence[int], text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Arranged:
-    """A lazy array (z, y, x) or (c, z, y, x), and what became of time and colour."""
+class Sorted:
+    """How to see an array as a volume, and what became of time and colour."""
 
-    array: Any
+    view: View
     frames: bool
     channel_names: list[str] | None
 
 
-def arrange(array: Any, axes: str, *, timepoint: int | None, text: str) -> Arranged:
-    """Bring a dask array into (c, z, y, x): pick the time point, drop alpha and gray colour, put in a missing z."""
-    array, axes, frames = _time(array, axes, timepoint, text)
-    names = None
-    if "s" in axes:
-        array, axes, names = _colour(array, axes)
-    if "z" not in axes:
-        array, axes = array[np.newaxis], "z" + axes
-    order = [axis for axis in "czyx" if axis in axes]
-    array = array.transpose([axes.index(axis) for axis in order])
-    if array.ndim == 4 and array.shape[0] == 1:
-        array, names = array[0], None
-    return Arranged(array, frames, names)
+def sort_axes(
+    array: LazyArray,
+    axes: str,
+    *,
+    timepoint: int | None,
+    names: Sequence[str] | None,
+    channels: int | str | Sequence[int | str] | None,
+    text: str,
+) -> Sorted:
+    """Pick the time point, drop alpha and gray colour, keep the channels that are wanted. Raises VolumeError."""
+    sizes = dict(zip(axes, (int(n) for n in array.shape), strict=True))
+    fixed, depth = _time(sizes, timepoint, text)
+    channel: str | None = None
+    count = 1
+    if "s" in sizes:
+        count, known = _colours(array, axes, fixed)
+        if count == 1:
+            fixed["s"] = 0
+        elif sizes.get("c", 1) > 1:
+            raise VolumeError(f"{text} has {count} colours in each of {sizes['c']} channels; open one of them")
+        else:
+            channel, names = "s", known
+    if "c" in sizes and (channel or sizes["c"] == 1):
+        fixed["c"] = 0
+    elif "c" in sizes:
+        channel, count = "c", sizes["c"]
+    known = list(names) if names and len(names) == count else [f"channel {i}" for i in range(count)]
+    kept = _kept(known, channels, text)
+    if channel and isinstance(channels, int | str):
+        fixed[channel], channel = kept[0], None
+    view = View(axes, fixed, depth, channel, tuple(kept) if channel else ())
+    return Sorted(view, depth == "t", [known[i] for i in kept] if channel else None)
 
 
-def _time(array: Any, axes: str, timepoint: int | None, text: str) -> tuple[Any, str, bool]:
-    sizes = dict(zip(axes, array.shape, strict=True))
+def _time(sizes: dict[str, int], timepoint: int | None, text: str) -> tuple[dict[str, int], str | None]:
+    """Axes of which one index is taken, and the axis that is z: time where there is no depth."""
     times, depth = sizes.get("t", 1), sizes.get("z", 1)
     if timepoint is not None and not 0 <= timepoint < times:
         raise VolumeError(f"timepoint={timepoint} is not among the {times} of {text}; give 0 to {times - 1}")
-    if "t" not in axes:
-        return array, axes, False
-    index = axes.index("t")
+    own = "z" if "z" in sizes else None
+    if "t" not in sizes:
+        return {}, own
     if timepoint is not None or times == 1:
-        return array[(slice(None),) * index + (timepoint or 0,)], axes.replace("t", ""), False
+        return {"t": timepoint or 0}, own
     if depth > 1:
         raise VolumeError(
             f"{text} has {times} time points of {depth} slices; choose one with timepoint=0 to {times - 1}"
         )
-    if "z" in axes:
-        array, axes = array[(slice(None),) * axes.index("z") + (0,)], axes.replace("z", "")
-    return array, axes.replace("t", "z"), True
+    return ({"z": 0} if own else {}), "t"
 
 
-def _colour(array: Any, axes: str) -> tuple[Any, str, list[str] | None]:
-    """Samples of a pixel: alpha dropped, equal colours one gray, else channels."""
-    last = axes.index("s")
-    array = array.transpose([*(i for i in range(array.ndim) if i != last), last])
-    axes = axes.replace("s", "")
-    samples = array.shape[-1]
+def _colours(array: LazyArray, axes: str, fixed: dict[str, int]) -> tuple[int, list[str]]:
+    """Samples of a pixel that count: alpha dropped, equal colours one gray."""
+    samples = int(array.shape[axes.index("s")])
     if samples in (2, 4):
         samples -= 1
-        array = array[..., :samples]
-    if samples == 1 or (samples == 3 and _is_gray(array)):
-        return array[..., 0], axes, None
-    if "c" in axes:
-        raise VolumeError(f"a picture of {samples} colours in each of several channels cannot be told apart; open one")
-    array = array.transpose([array.ndim - 1, *range(array.ndim - 1)])
-    names = ["red", "green", "blue"] if samples == 3 else [f"sample {i}" for i in range(samples)]
-    return array, "c" + axes, names
+    if samples == 3 and _is_gray(array, axes, fixed):
+        samples = 1
+    return samples, ["red", "green", "blue"] if samples == 3 else [f"sample {i}" for i in range(samples)]
 
 
-def _is_gray(array: Any) -> bool:
+def _is_gray(array: LazyArray, axes: str, fixed: dict[str, int]) -> bool:
     """Whether red, green and blue agree in the middle of the first, the middle and the last plane.
 
     The one place where opening reads voxels, and only of coloured pictures; at most 1024 x 1024 of three planes.
     """
-    *stack, rows, columns, _ = array.shape
-    middle = tuple(slice(max(0, (n - _LOOKED_AT) // 2), (n + _LOOKED_AT) // 2 + 1) for n in (rows, columns))
-    looked_at = {tuple(0 for _ in stack), tuple(n // 2 for n in stack), tuple(n - 1 for n in stack)}
-    for index in looked_at:
-        part = np.asarray(array[(*index, *middle)])
-        if not (np.array_equal(part[..., 0], part[..., 1]) and np.array_equal(part[..., 1], part[..., 2])):
+    sizes = dict(zip(axes, array.shape, strict=True))
+    middle = {a: slice(max(0, (sizes[a] - _LOOKED_AT) // 2), (sizes[a] + _LOOKED_AT) // 2 + 1) for a in "yx"}
+    stack = [axis for axis in axes if axis in "tzc"]
+    for share in (0.0, 0.5, 1.0):
+        at = {a: fixed.get(a, round(share * (sizes[a] - 1))) for a in stack}
+        key = tuple(middle[a] if a in middle else slice(0, 3) if a == "s" else slice(at[a], at[a] + 1) for a in axes)
+        part = np.moveaxis(np.asarray(array[key]), axes.index("s"), 0)
+        if not (np.array_equal(part[0], part[1]) and np.array_equal(part[1], part[2])):
             return False
     return True
 
 
-def pick_channels(
-    array: Any, names: Sequence[str] | None, wanted: int | str | Sequence[int | str] | None, text: str
-) -> tuple[Any, list[str] | None]:
-    """Keep the channels that ``wanted`` names; one given alone drops the axis. Raises VolumeError."""
-    count = array.shape[0] if array.ndim == 4 else 1
-    known = list(names) if names and len(names) == count else [f"channel {i}" for i in range(count)]
+def _kept(known: list[str], wanted: int | str | Sequence[int | str] | None, text: str) -> list[int]:
     if wanted is None:
-        return array, known if array.ndim == 4 else None
-    single = isinstance(wanted, int | str)
-    indices = [_channel(item, known, text) for item in ([wanted] if isinstance(wanted, int | str) else wanted)]
-    if not indices:
+        return list(range(len(known)))
+    kept = [_channel(item, known, text) for item in ([wanted] if isinstance(wanted, int | str) else wanted)]
+    if not kept:
         raise VolumeError(f"channels=[] keeps nothing of {text}; there are {known}")
-    if array.ndim == 3:
-        return array, None
-    if single:
-        return array[indices[0]], None
-    return array[indices], [known[i] for i in indices]
+    return kept
 
 
 def _channel(item: int | str, known: list[str], text: str) -> int:

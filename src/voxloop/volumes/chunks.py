@@ -42,6 +42,11 @@ def chunk_plan(
     )
 
 
+def planes_at_once(plane_bytes: int) -> int:
+    """How many planes of so many bytes are worked on together where there is no chunk to follow."""
+    return max(1, TARGET // max(1, plane_bytes))
+
+
 def _auto(shape: tuple[int, ...], axes: str, itemsize: int, own: Sequence[int] | None) -> tuple[int, ...]:
     """Grow the file's chunk (a voxel where it has none) first in the plane, then along z, up to the target."""
     block = {a: min(c, n) for a, c, n in zip(axes, own or [1] * len(shape), shape, strict=True)}

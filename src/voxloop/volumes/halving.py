@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.volumes.downsample import downsample
+from voxloop.volumes.volume import read_lazy
 
 
 class Halved:
@@ -26,8 +27,7 @@ class Halved:
             slice(2 * start, min(2 * stop, n))
             for (start, stop, _), n in zip((rows, columns), self._array.shape[-2:], strict=True)
         ]
-        part = self._array[(*(slice(start, stop) for start, stop, _ in stack), *plane)]
-        block = part.compute(scheduler="synchronous") if hasattr(part, "compute") else np.asarray(part)
+        block = read_lazy(self._array, (*(slice(start, stop) for start, stop, _ in stack), *plane))
         return downsample(block, (1,) * (self.ndim - 2) + (2, 2), "mean")
 
 

@@ -17,6 +17,7 @@ from voxloop.volumes import axes as axis_rules
 from voxloop.volumes.arrays import found_in
 from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.formats.contract import Found, Source
+from voxloop.volumes.view import View, Viewed, dask_over, plain_dtype
 from voxloop.volumes.volume import make_volume, spacing_argument
 
 if TYPE_CHECKING:
@@ -119,20 +120,20 @@ def _assemble(
     """A volume from what a format found: one lazy dask array, its axes sorted out by name."""
     axis_rules.check_dtype(found.array.dtype, text)
     axes = axis_rules.resolve_axes(found.axes, found.array.shape, text)
-    lazy = _lazy(found, axes, chunks)
-    picked = axis_rules.arrange(lazy, axes, timepoint=timepoint, text=text)
-    array, names = axis_rules.pick_channels(picked.array, found.channel_names or picked.channel_names, channels, text)
+    picked = axis_rules.sort_axes(
+        found.array, axes, timepoint=timepoint, names=found.channel_names, channels=channels, text=text
+    )
     kind = z_kind or ("frame" if picked.frames else found.z_kind)
     if kind not in ("space", "frame"):
         raise VolumeError(f"z_kind {kind!r} is neither 'space' nor 'frame'")
     stated = spacing or _complete(found.spacing_um, frames=picked.frames)
     volume = make_volume(
-        _native(array),
+        _lazy(found, picked.view, chunks),
         spacing_um=stated or (1.0, 1.0, 1.0),
         origin_um=_origin(found.origin_um, spacing),
         name=name,
         source=text,
-        channel_names=names,
+        channel_names=picked.channel_names,
         z_kind=kind,
         spacing_from="argument" if spacing else "metadata" if stated else "assumed",
         open_arguments=open_arguments,
@@ -143,24 +144,16 @@ def _assemble(
     return volume
 
 
-def _lazy(found: Found, axes: str, chunks: str | int | Sequence[int]) -> Any:
-    """A dask array over what was found; blocks are read without a lock, since every format reads from any thread."""
-    import dask.array as da
-
+def _lazy(found: Found, view: View, chunks: str | int | Sequence[int]) -> Any:
+    """A dask array over what was found, seen as a volume."""
     array = found.array
-    plan = chunk_plan(array.shape, axes, np.dtype(array.dtype).itemsize, own=found.chunks, chunks=chunks)
-    if isinstance(array, da.Array):
-        return array if chunks == "auto" else array.rechunk(plan)
-    return da.from_array(
-        array, chunks=plan, name=False, lock=False, meta=np.empty((0,) * len(array.shape), array.dtype)
-    )
-
-
-def _native(array: Any) -> Any:
-    """Numbers in this machine's byte order; truth values as 0 and 1."""
-    if array.dtype == bool:
-        return array.astype(np.uint8)
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    plan = chunk_plan(array.shape, view.axes, np.dtype(array.dtype).itemsize, own=found.chunks, chunks=chunks)
+    blocks = view.arrange(plan, len(view.channels) if view.channel == "s" else 1, 1)
+    if not hasattr(array, "dask"):
+        return dask_over(Viewed(array, view), blocks)
+    lazy = view.take(array, (slice(None),) * len(view.shape(tuple(array.shape))))
+    lazy = lazy.astype(plain_dtype(lazy.dtype))
+    return lazy if chunks == "auto" else lazy.rechunk(blocks)
 
 
 def _complete(stated: Mapping[str, float], *, frames: bool) -> Spacing | None:

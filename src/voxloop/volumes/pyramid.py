@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from voxloop.geometry import Shape, Spacing
 from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.halving import CachedBlocks, Halved
+from voxloop.volumes.view import dask_over
 from voxloop.volumes.volume import make_volume, origin_of, shape_zyx, spacing_of
 
 if TYPE_CHECKING:
@@ -73,13 +72,11 @@ def _respaced(coarse: DataArray, volume: DataArray, finest: Spacing) -> DataArra
 
 
 def _halved(volume: DataArray, level: int, cache: str | Path | None, finest: DataArray) -> DataArray:
-    import dask.array as da
-
     array: Any = Halved(volume.data)
     plan = chunk_plan(array.shape, "czyx"[-array.ndim :], array.dtype.itemsize, own=_tile(array.shape))
     if cache is not None:
         array = CachedBlocks(array, Path(cache) / f"{level}.zarr", _tile(array.shape), _fingerprint(finest, level))
-    lazy = da.from_array(array, chunks=plan, name=False, meta=np.empty((0,) * array.ndim, array.dtype))
+    lazy = dask_over(array, plan)
     z, y, x = spacing_of(volume)
     sz, sy, sx = origin_of(volume)
     return _like(volume, lazy, (z, 2 * y, 2 * x), (sz, sy + y / 2, sx + x / 2))

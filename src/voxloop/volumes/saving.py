@@ -12,7 +12,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.geometry import Region, blocks, full_region
-from voxloop.volumes.chunks import chunk_plan
+from voxloop.volumes.chunks import chunk_plan, planes_at_once
 from voxloop.volumes.downsample import downsample
 from voxloop.volumes.pyramid import Scale, plan_scales
 from voxloop.volumes.volume import as_volume, origin_of, read_block, shape_zyx, spacing_of
@@ -220,7 +220,7 @@ def _write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:
 def _planes(volume: DataArray, *, slices_first: bool) -> Any:
     """The planes in the order of the file, read one slab at a time."""
     channels, depth = volume.shape[0] if volume.ndim == 4 else 1, volume.sizes["z"]
-    slab = max(1, (32 * 2**20) // max(1, volume.nbytes // depth))
+    slab = planes_at_once(volume.nbytes // depth)
     rounds = [volume] if slices_first or channels == 1 else [volume.isel(c=i) for i in range(channels)]
     for part in rounds:
         for start in range(0, depth, slab):

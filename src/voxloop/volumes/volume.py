@@ -9,6 +9,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.geometry import AXES, Region, Shape, Spacing, as_region, unit_um
+from voxloop.volumes.view import behind
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -101,12 +102,21 @@ def read_block(volume: DataArray, region: object = None) -> np.ndarray:
     outside.
     """
     box: Region = as_region(region, shape_zyx(volume))
-    part = volume.data[(..., *box)]
+    key = (*(slice(0, n) for n in volume.shape[:-3]), *box)
+    block = read_lazy(volume.data, key)
+    return block if block.ndim == 4 else block[np.newaxis]
+
+
+def read_lazy(array: Any, key: tuple[slice, ...]) -> np.ndarray:
+    """Part of a dask array in memory; straight from what it reads where nothing lies between."""
+    source = behind(array)
+    if source is not None:
+        return np.asarray(source[key])
+    part = array[key]
     if hasattr(part, "compute"):
         # a scheduler of threads costs more than it gives for the few chunks of a plane or a tile
         part = part.compute(scheduler="threads" if part.npartitions > 2 else "synchronous")
-    block = np.asarray(part)
-    return block if block.ndim == 4 else block[np.newaxis]
+    return np.asarray(part)
 
 
 def as_volume(array: Any, *, like: DataArray | None = None, spacing: Any = None, **options: Any) -> DataArray:

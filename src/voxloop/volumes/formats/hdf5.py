@@ -27,24 +27,38 @@ def read(source: Source) -> Found:
         if file.read(3) == _CLASSIC:
             return _read_classic(path, source)
     try:
-        opened = h5py.File(path, "r")  # stays open as long as the dataset is used
+        opened = h5py.File(path, "r")
     except OSError as error:
         raise VolumeError(f"{path} cannot be read as HDF5 ({error}); is it complete?") from error
-    try:
+    with opened:
         found = _pictures(opened)
         data = opened[choose(source, {name: item.shape for name, item in found.items()})]
         axes, spacing, origin = _scales(data)
         stated = element_size_um(dict(data.attrs), len(data.shape))
         return Found(
-            array=data,
+            array=Dataset(path, data),
             axes=_axes(axes, data.ndim),
             spacing_um={**spacing, **stated},
             origin_um=origin,
             chunks=tuple(data.chunks) if data.chunks else None,
         )
-    except BaseException:
-        opened.close()
-        raise
+
+
+class Dataset:
+    """A dataset that opens its file for each read: the file is not held, so others may write to it meanwhile."""
+
+    def __init__(self, path: Path, data: h5py.Dataset) -> None:
+        self._path, self._name = path, data.name
+        self.shape, self.dtype, self.ndim = data.shape, data.dtype, data.ndim
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        import h5py
+
+        try:
+            with h5py.File(self._path, "r") as file:
+                return np.asarray(file[self._name][key])
+        except (OSError, KeyError) as error:
+            raise VolumeError(f"{self._path} cannot be read any more ({error})") from error
 
 
 def choose(source: Source, shapes: dict[str, tuple[int, ...]]) -> str:

@@ -1,0 +1,110 @@
+"""An array of any axes seen as (z, y, x) or (c, z, y, x). Reads what is sliced; decides nothing about the axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which axis of an array is which of a volume's.
+
+    ``axes`` are the letters of the array; ``fixed`` the axes of which one index is taken; ``depth`` the letter that is
+    z (None: the array is one plane); ``channel`` the letter that is c (None: no channel axis), ``channels`` its indices
+    that are kept.
+    """
+
+    axes: str
+    fixed: Mapping[str, int]
+    depth: str | None
+    channel: str | None = None
+    channels: tuple[int, ...] = ()
+
+    def shape(self, full: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the volume over an array of shape ``full``."""
+        return self.arrange(full, len(self.channels), 1)
+
+    def arrange(self, values: tuple[int, ...], channels: int, plane: int) -> tuple[int, ...]:
+        """Values per axis of the array in the order of the volume; ``plane`` where the array has no z."""
+        known = dict(zip(self.axes, values, strict=True))
+        volume = (known[self.depth] if self.depth else plane, known["y"], known["x"])
+        return (channels, *volume) if self.channel else volume
+
+    def take(self, array: Any, key: tuple[slice, ...]) -> Any:
+        """The part of the volume that ``key`` slices, read from ``array`` (lazily where that is lazy)."""
+        wanted = dict(zip("zyx", key[-3:], strict=True))
+        ranges = {axis: slice(i, i + 1) for axis, i in self.fixed.items()}
+        ranges |= {"y": wanted["y"], "x": wanted["x"]}
+        if self.depth:
+            ranges[self.depth] = wanted["z"]
+        if self.channel is None:
+            return self._ordered(array, ranges)
+        kept = self.channels[key[0]]
+        if kept == tuple(range(kept[0], kept[0] + len(kept))):
+            return self._ordered(array, ranges | {self.channel: slice(kept[0], kept[0] + len(kept))})
+        parts = [self._ordered(array, ranges | {self.channel: slice(i, i + 1)}) for i in kept]
+        if isinstance(parts[0], np.ndarray):
+            return np.concatenate(parts)
+        import dask.array as da
+
+        return da.concatenate(parts)
+
+    def _ordered(self, array: Any, ranges: Mapping[str, slice]) -> Any:
+        part = array[tuple(ranges[axis] for axis in self.axes)]
+        order = [axis for axis in (self.channel, self.depth, "y", "x") if axis]
+        part = part.transpose([self.axes.index(axis) for axis in [*order, *self.fixed]])
+        part = part[(..., *(0 for _ in self.fixed))]
+        return part if self.depth else part[..., np.newaxis, :, :]
+
+
+class Viewed:
+    """A view of an array as an array of its own, in this machine's byte order, truth values as 0 and 1."""
+
+    def __init__(self, array: Any, view: View) -> None:
+        self._array, self._view = array, view
+        self.shape = view.shape(tuple(array.shape))
+        self.ndim = len(self.shape)
+        self.dtype = plain_dtype(np.dtype(array.dtype))
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        part = self._view.take(_Asked(self._array), key)
+        return np.asarray(part, self.dtype)
+
+
+class _Asked:
+    """Reads as numpy, whatever kind of array it is."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        return np.asarray(self._array[key])
+
+
+def plain_dtype(dtype: np.dtype) -> np.dtype:
+    """The same numbers in this machine's byte order, truth values as uint8."""
+    return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
+
+
+#: what a dask array reads from, by the array's name: a graph of a million blocks need not be cut down for one plane
+_BEHIND: WeakValueDictionary[str, Any] = WeakValueDictionary()
+
+
+def dask_over(array: Any, chunks: tuple[int, ...]) -> Any:
+    """A dask array that reads ``array`` block by block, without a lock, since every format reads from any thread."""
+    import dask.array as da
+
+    meta = np.empty((0,) * len(array.shape), array.dtype)
+    lazy = da.from_array(array, chunks=chunks, name=False, lock=False, meta=meta)
+    _BEHIND[lazy.name] = array
+    return lazy
+
+
+def behind(lazy: Any) -> Any | None:
+    """What the dask array reads from as it stands; None where operations lie between, or it is another's."""
+    return _BEHIND.get(getattr(lazy, "name", ""))
