@@ -177,6 +177,14 @@ def test_choices_come_from_the_workspace(ui):
     assert form.value.name == "b"
 
 
+def test_suggestions_leave_other_text_possible(ui):
+    form = Form(Sample, suggestions={"name": []})
+    form.set_choices("name", ["run-1"])
+    assert field(form, "name").input.options == ("run-1",)
+    type_in(form, "/somewhere/model", "name")
+    assert form.value.name == "/somewhere/model"
+
+
 @pytest.mark.parametrize("only", [None, lambda s: s.live])
 def test_every_setting_of_the_deep_learner_has_a_field(ui, no_leak, only):
     form = Form(DeepConfig, only=only)

@@ -98,6 +98,7 @@ class Field:
         on_fault: Callable[[str], None],
         *,
         choices: Sequence[str] | None = None,
+        suggestions: Sequence[str] | None = None,
         names: bool = False,
     ) -> None:
         self.setting = setting
@@ -106,13 +107,15 @@ class Field:
         self._silent = False
         self._reset: w.Button | None = None
         self._error: w.HTML | None = None
-        self.input = self._make(choices, value)
+        self.input = self._make(choices, suggestions, value)
         self.input.observe(self._changed, "value")
         self.widget = classed(w.Box([self.input]), "vx-field", f"vx-field-{setting.kind}")
         self.put(value)
 
     def offer(self, choices: Sequence[str], value: Any) -> None:
-        """Change what a list of choices offers, and show ``value`` in it."""
+        """Change the choices, or the suggestions, and show ``value``."""
+        if isinstance(self.input, w.Combobox):
+            self.input.options = list(choices)
         if isinstance(self.input, w.Dropdown):
             self._silent = True
             self.input.options = ([NOTHING] if self.setting.optional else []) + list(choices)
@@ -169,7 +172,7 @@ class Field:
             return
         self._on_input(value)
 
-    def _make(self, choices: Sequence[str] | None, value: Any) -> w.DOMWidget:
+    def _make(self, choices: Sequence[str] | None, suggestions: Sequence[str] | None, value: Any) -> w.DOMWidget:
         """The input that suits the kind. Its description is the label, so that a screen reader finds it."""
         setting = self.setting
         common = {
@@ -178,11 +181,13 @@ class Field:
         options = list(choices or setting.choices or ())
         if setting.kind == "bool":
             return w.Checkbox(indent=False, **common)
-        if setting.kind == "choice" or choices:
+        if setting.kind == "choice" or choices is not None:
             extra = [] if value is None or to_text(value) in options else [to_text(value)]
             return w.Dropdown(options=[NOTHING] * setting.optional + options + extra, **common)
-        if options:
-            return w.Combobox(options=options, ensure_option=False, continuous_update=False, **common)
+        if options or suggestions is not None:
+            return w.Combobox(
+                options=list(suggestions or options), placeholder="none" if setting.optional else "", ensure_option=False, continuous_update=False, **common,
+            )  # fmt: skip
         if setting.kind in ("int", "float") and self._has_slider():
             slider = w.IntSlider if setting.kind == "int" else w.FloatSlider
             return slider(

@@ -30,6 +30,8 @@ class Form(Panel, Generic[C]):
         What to begin with; the defaults where None.
     choices
         Allowed values of some text settings by name, such as the levels of a workspace.
+    suggestions
+        Values that are offered for some text settings, where others may be typed as well.
     only
         Which settings appear, all where None.
     on_change
@@ -48,6 +50,7 @@ class Form(Panel, Generic[C]):
         value: C | None = None,
         *,
         choices: Mapping[str, Sequence[str]] | None = None,
+        suggestions: Mapping[str, Sequence[str]] | None = None,
         only: Callable[[Setting], bool] | None = None,
         on_change: Callable[[C], object] | None = None,
         embedded: bool = False,
@@ -57,6 +60,7 @@ class Form(Panel, Generic[C]):
         self._value: C = config_type() if value is None else value
         self._default = config_type()
         self._choices = dict(choices or {})
+        self._suggestions = dict(suggestions or {})
         self._settings = [setting for setting in settings_of(config_type) if only is None or only(setting)]
         self._on_change = on_change
         self._pending: dict[Path, Any] = {}
@@ -72,6 +76,7 @@ class Form(Panel, Generic[C]):
         self._more = w.Checkbox(description="Advanced", indent=False)
         self._more.observe(self.handler(self._toggle_advanced), "value")
         show(self._more, any(_has_advanced(setting) for setting in self._settings))
+        show(self._copy, not embedded)  # the panel around it shows a line of its own
         tools = row(self._search, self._more, spacer(), self._copy, classes=["vx-form-tools"])
         single = len(names) == 1
         self.body(*([] if single else [tools]), *(group.widget for group in self._groups.values()))
@@ -107,8 +112,8 @@ class Form(Panel, Generic[C]):
 
     @on_ui
     def set_choices(self, name: str, choices: Sequence[str]) -> None:
-        """Change the allowed values of a text setting, such as after a run was added."""
-        self._choices[name] = list(choices)
+        """Change what is allowed, or suggested, for a text setting, such as after a run was added."""
+        (self._suggestions if name in self._suggestions else self._choices)[name] = list(choices)
         if (name,) in self._fields:
             self._fields[(name,)].offer(choices, _get(self._value, (name,)))
 
@@ -189,7 +194,7 @@ class Form(Panel, Generic[C]):
         names = setting.kind == "tuple" and "str" in str(get_args(owner.model_fields[setting.name].annotation))
         field = Field(
             setting, _get(self._value, path), partial(self._input, path), partial(self._reset, path),
-            partial(self._unreadable, path), choices=self._choices.get(".".join(path)), names=names,
+            partial(self._unreadable, path), choices=self._choices.get(".".join(path)), suggestions=self._suggestions.get(".".join(path)), names=names,
         )  # fmt: skip
         self._fields[path] = field
         field.mark(_get(self._value, path) != _get(self._default, path))

@@ -16,6 +16,7 @@ A panel *has* a widget, made on the UI thread. Write one like this::
 from __future__ import annotations
 
 import html
+import inspect
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
@@ -51,7 +52,7 @@ class Panel:
         self._tasks: list[Any] = []
         self._on_close: list[Callable[[], object]] = []
         self.widget = w.VBox()
-        self.widget.add_class("vx")
+        classed(self.widget, "vx", *([] if embedded else ["vx-root"]))
         self.body()
 
     def body(self, *children: w.Widget) -> None:
@@ -63,7 +64,7 @@ class Panel:
 
     def handler(self, fn: Callable[..., object]) -> Callable[..., None]:
         """Wrap a widget callback: its arguments are dropped where ``fn`` takes none; what it raises is shown."""
-        takes = fn.__code__.co_argcount - hasattr(fn, "__self__") if hasattr(fn, "__code__") else 0
+        takes = _positional(fn)
 
         def run(*args: Any) -> None:
             if self.closed:
@@ -145,6 +146,14 @@ class Panel:
         if self.closed:
             return {"text/plain": f"<{type(self).__name__}: closed>"}
         return self.widget._repr_mimebundle_(**kwargs)
+
+
+def _positional(fn: Callable[..., object]) -> int | None:
+    """How many positional arguments ``fn`` takes; None: any number."""
+    kinds = [parameter.kind for parameter in inspect.signature(fn).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        return None
+    return sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
 
 
 class Message:

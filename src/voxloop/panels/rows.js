@@ -1,0 +1,86 @@
+// A list of rows with actions: files, samples, runs. Draws what it is given, and says which row was chosen.
+function render({ model, el }) {
+  el.classList.add("vx-rows");
+  const table = document.createElement("table");
+  table.className = "vx-table";
+  el.append(table);
+
+  const send = (action, key) => model.send({ action, key });
+
+  const actionButton = (action, key) => {
+    const button = document.createElement("button");
+    button.className = "jupyter-button widget-button vx-link vx-small-button";
+    button.textContent = action.label;
+    button.title = action.title ?? "";
+    let timer = 0;
+    button.addEventListener("click", (event) => {
+      event.stopPropagation();
+      if (action.confirm && !timer) {
+        button.textContent = action.confirm;
+        button.classList.add("vx-danger");
+        timer = setTimeout(() => { timer = 0; button.textContent = action.label; button.classList.remove("vx-danger"); }, 3000);
+        return;
+      }
+      clearTimeout(timer);
+      send(action.name, key);
+    });
+    return button;
+  };
+
+  const cells = (tag, texts, right) => texts.map((markup, at) => {
+    const cell = document.createElement(tag);
+    cell.innerHTML = markup;
+    if (right.includes(at)) cell.classList.add("vx-right");
+    return cell;
+  });
+
+  const draw = () => {
+    const focused = table.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+    const right = model.get("right");
+    table.replaceChildren();
+    const rows = model.get("rows");
+    const head = model.get("head");
+    if (head.length && rows.length) {
+      const line = document.createElement("tr");
+      line.append(...cells("th", head, right), document.createElement("th"));
+      table.append(line);
+    }
+    for (const row of rows) {
+      const line = document.createElement("tr");
+      line.tabIndex = 0;
+      line.dataset.key = row.key;
+      line.title = row.title ?? "";
+      line.className = "vx-rows-line" + (row.key === model.get("selected") ? " vx-selected" : "");
+      const last = document.createElement("td");
+      last.className = "vx-actions";
+      last.append(...(row.actions ?? []).map((action) => actionButton(action, row.key)));
+      line.append(...cells("td", row.cells, right), last);
+      line.addEventListener("click", () => send("open", row.key));
+      line.addEventListener("keydown", (event) => {
+        if (event.target !== line) return;
+        const step = { ArrowDown: line.nextElementSibling, ArrowUp: line.previousElementSibling }[event.key];
+        if (step) step.focus();
+        else if (event.key === "Enter") send("open", row.key);
+        else return;
+        event.preventDefault();
+        event.stopPropagation();
+      });
+      table.append(line);
+      if (row.key === focused) line.focus();
+    }
+    if (!rows.length) {
+      const empty = document.createElement("caption");
+      empty.textContent = model.get("empty");
+      table.append(empty);
+    }
+  };
+
+  const limit = () => { el.style.maxHeight = model.get("height") ? `${model.get("height")}px` : ""; };
+  const events = "change:rows change:selected change:head change:empty";
+  model.on(events, draw);
+  model.on("change:height", limit);
+  draw();
+  limit();
+  return () => { model.off(events, draw); model.off("change:height", limit); };
+}
+export default { render };

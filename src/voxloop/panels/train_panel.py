@@ -1,0 +1,385 @@
+"""Start training and see what was trained: labels so far, learner, settings, runs. Trains nothing itself."""
+
+from __future__ import annotations
+
+import html
+import math
+import time
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
+
+import ipywidgets as w
+
+from voxloop.config import Config, DeepConfig, ShallowConfig
+from voxloop.errors import ConfigError, RunError, VoxloopError
+from voxloop.machine import machine
+from voxloop.panels.form import Form
+from voxloop.panels.overview import ClassFacts, Tally, class_facts, preflight
+from voxloop.panels.panel import (
+    CopyCode,
+    Panel,
+    ago,
+    badge,
+    button,
+    classed,
+    column,
+    heading,
+    row,
+    show,
+    spacer,
+    swatch,
+    table,
+    text,
+)
+from voxloop.panels.rows import Action, Row, RowList
+from voxloop.panels.ui import on_ui
+
+if TYPE_CHECKING:
+    from voxloop.project import Workspace
+    from voxloop.runs import Run
+
+Learner = Literal["shallow", "network"]
+
+CONFIGS: dict[Learner, type[Config]] = {"shallow": ShallowConfig, "network": DeepConfig}
+LABELS: dict[Learner, str] = {"shallow": "Shallow · seconds", "network": "Network · minutes"}
+#: what each learner needs, and how to get it
+NEEDS: dict[Learner, tuple[tuple[str, ...], str]] = {
+    "shallow": (("sklearn",), "pip install scikit-learn"),
+    "network": (("torch", "segmentation_models_pytorch"), "pip install 'voxloop[learning]'"),
+}
+NO_PRESET = "—"
+#: state of a run -> how its badge looks
+LOOKS: dict[str, Literal["", "good", "busy", "warn", "bad"]] = {
+    "running": "busy", "stopping": "busy", "queued": "warn", "paused": "warn", "interrupted": "warn", "failed": "bad",
+    "finished": "good", "stopped": "good",
+}  # fmt: skip
+
+
+def missing(learner: Learner) -> str | None:
+    """What has to be installed for a learner, as a sentence; None where everything is there. Imports nothing."""
+    modules, remedy = NEEDS[learner]
+    gone = [name for name in modules if find_spec(name) is None]
+    return f"{' and '.join(gone)} {'are' if len(gone) > 1 else 'is'} not installed: {remedy}" if gone else None
+
+
+class TrainPanel(Panel):
+    """Choose a learner, look over its settings, press Train, watch the run.
+
+    ``panel.config``, ``panel.code`` and ``panel.train()`` are what the form, 'Copy as code' and the button stand for.
+    """
+
+    @on_ui
+    def __init__(self, ws: Workspace, *, embedded: bool = False) -> None:
+        super().__init__(embedded=embedded)
+        self.ws = ws
+        self.run: Run | None = None
+        self._run_listeners: list[Callable[[Run], object]] = []
+        self._forms: dict[Learner, Form[Any]] = {}
+        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._facts: list[ClassFacts] = []
+        self._models: list[str] = []
+        self._watched: set[tuple[str, str]] = set()
+        self._stale = True
+        self._looking = False
+        self._monitor: Any = None
+        self._build()
+        self.learner = "shallow" if machine().small or missing("network") else self._learner_so_far()
+        self.refresh()
+        self.every(1.0, self._tick)
+        self.on_close(self._close_children)
+
+    # ------------------------------------------------------------------------------------------------------- state
+
+    @property
+    def learner(self) -> Learner:
+        """``"shallow"`` (seconds) or ``"network"`` (minutes)."""
+        return "network" if self._learner.value == "network" else "shallow"
+
+    @learner.setter
+    def learner(self, learner: Learner) -> None:
+        if learner not in CONFIGS:
+            raise ConfigError(f"learner {learner!r} is not known; there are 'shallow' and 'network'")
+        self.ui.call(setattr, self._learner, "value", learner)
+        self.ui.call(self._show_learner)
+
+    @property
+    def form(self) -> Form[Any]:
+        """The settings of the chosen learner."""
+        return self._forms[self.learner]
+
+    @property
+    def config(self) -> Config:
+        """What the form says, for the level chosen."""
+        config: Config = self.form.value
+        return config.changed(level=self._level.value) if len(self.ws.levels.names) > 1 else config
+
+    @property
+    def name(self) -> str | None:
+        """Name of the next run; None where it is named by itself."""
+        return self._name.value.strip() or None
+
+    @property
+    def code(self) -> str:
+        """The line of Python that the Train button runs."""
+        name = f", name={self.name!r}" if self.name else ""
+        return f"run = ws.train({self.config.code()}{name})"
+
+    def on_run(self, listener: Callable[[Run], object]) -> None:
+        """Call ``listener(run)`` on the UI thread when a run was started or opened here."""
+        self._run_listeners.append(listener)
+
+    # ----------------------------------------------------------------------------------------------------- actions
+
+    @on_ui
+    def train(self) -> None:
+        """Start a run with the settings shown; what keeps it from starting is said in the message line."""
+        if self.form.errors:
+            raise ConfigError("; ".join(self.form.errors.values()))
+        if gone := missing(self.learner):
+            raise RunError(gone)
+        config, name = self.config, self.name
+        self._button.disabled = True
+        self.say("Starting …", "info")
+
+        def start() -> Run | Exception:
+            try:
+                return self.ws.train(config, name=name)
+            except Exception as error:
+                return error
+
+        self.in_thread(start, self._started)
+
+    def _started(self, run: Run | Exception) -> None:
+        self._button.disabled = False
+        if isinstance(run, Exception):
+            self.show_error(run)
+            return
+        self._name.value = ""
+        self.say(f"{run.name} has started. It goes on when this page, or the notebook, is closed.", "good")
+        self._open(run)
+        self.refresh()
+
+    @on_ui
+    def open_run(self, name: str) -> None:
+        """Show the monitor of a run."""
+        self._open(self.ws.runs[name])
+
+    def _open(self, run: Run) -> None:
+        from voxloop.panels.monitor_panel import MonitorPanel
+
+        if self.run is not None and self.run.name == run.name and self._monitor is not None:
+            return
+        old, self._monitor = self._monitor, MonitorPanel(run, embedded=True)
+        self._stage.children = (self._monitor.widget,)
+        if old is not None:
+            old.close()
+        self.run = run
+        self._runs.selected = run.name
+        for listener in self._run_listeners:
+            listener(run)
+
+    def _on_run_action(self, action: str, name: str) -> None:
+        if action == "open":
+            self.open_run(name)
+            return
+        self.ws.runs[name].delete()
+        if self.run is not None and self.run.name == name:
+            self._close_monitor()
+        self.say(f"{name} is deleted.")
+        self.refresh()
+
+    def _close_monitor(self) -> None:
+        self._stage.children = ()
+        if self._monitor is not None:
+            self._monitor.close()
+        self._monitor, self.run = None, None
+
+    # ------------------------------------------------------------------------------------------------------ refresh
+
+    @on_ui
+    def refresh(self) -> None:
+        """Look anew at labels and runs."""
+        self._stale = True
+        self._tick()
+
+    def _tick(self) -> None:
+        if self._looking:
+            return
+        self._looking = True
+        level, stale, self._stale = self._level.value, self._stale, False
+        self.in_thread(lambda: self._look(level, stale), self._show_look)
+
+    def _look(self, level: str | None, stale: bool) -> tuple[list[ClassFacts] | None, list[Row], list[str], Any]:
+        """Off the UI thread: facts on the labels (None: as they were), rows of runs, names of models."""
+        try:
+            stale = stale or self.ws.read_only
+            facts = self._look_at_labels(level) if stale and level is not None else None
+            runs = [run for run in reversed(list(self.ws.runs.values())) if _trains(run)]
+            models = [run.name for run in runs if (run.path / "model").is_dir()]
+            return facts, [_run_row(run) for run in runs], models, None
+        except VoxloopError as error:
+            return None, [], [], error
+
+    def _look_at_labels(self, level: str) -> list[ClassFacts]:
+        counts: dict[int, int] = {}
+        tallies = []
+        for image in self.ws.images.names:
+            labels = self.ws.labels(level, image)
+            if (level, image) not in self._watched:
+                self._watched.add((level, image))
+                self.on_close(labels.on_edit(self._edited))
+            labels.refresh()
+            for value, voxels in labels.counts().items():
+                counts[value] = counts.get(value, 0) + voxels
+            tally = self._tallies.setdefault((level, image), Tally())
+            for sequence in range(tally.sequence + 1, labels.sequence + 1):
+                tally.add(labels.history(sequence))
+            tallies.append(tally)
+        return class_facts(self.ws.levels[level].classes, counts, tallies)
+
+    def _edited(self, _: Any) -> None:
+        self._stale = True
+
+    def _show_look(self, found: tuple[list[ClassFacts] | None, list[Row], list[str], Any]) -> None:
+        self._looking = False
+        facts, rows, models, error = found
+        if error is not None:
+            self.show_error(error)
+            return
+        if facts is not None:
+            self._facts = facts
+            self._show_facts()
+        self._runs.show(rows)
+        if models != self._models:
+            self._models = models
+            for form in self._forms.values():
+                form.set_choices("start_from", models)
+
+    def _show_facts(self) -> None:
+        rows = [
+            (swatch(f.color) + html.escape(f.name), *(f"{n:,}" if n else "–" for n in (f.voxels, f.strokes, f.slices)))
+            for f in self._facts
+        ]
+        self._counts.value = table(("Class", "Voxels", "Strokes", "Slices"), rows, right=(1, 2, 3)) if rows else ""
+        found = preflight(self._facts, deep=self.learner == "network")
+        lines = [f'<div class="vx-note vx-note-{kind}">{html.escape(words)}</div>' for kind, words in found]
+        self._warnings.value = "".join(lines)
+        show(self._warnings, bool(lines))
+
+    # ----------------------------------------------------------------------------------------------------- widgets
+
+    def _build(self) -> None:
+        ws = self.ws
+        levels = ws.levels.names
+        self._level = w.Dropdown(options=levels, value=levels[0] if levels else None, description="Level")
+        self._level.observe(self.handler(self._level_changed), "value")
+        show(self._level, len(levels) > 1)
+        self._counts, self._warnings = text(), text()
+        self._learner = classed(
+            w.ToggleButtons(options=[(LABELS[name], name) for name in CONFIGS], value="shallow"), "vx-choice"
+        )
+        self._learner.observe(self.handler(self._show_learner), "value")
+        self._needs = classed(text(), "vx-note", "vx-hidden")
+        self._preset = w.Dropdown(options=[NO_PRESET], description="Preset")
+        self._preset.observe(self.handler(self._preset_chosen), "value")
+        self._settings = w.Box(layout={"width": "100%"})
+        self._name = w.Text(placeholder="name of the run (optional)", continuous_update=False)
+        self._name.observe(self.handler(self._show_code), "value")
+        self._button = button("Train", self.handler(self.train), kind="primary", icon="play")
+        self._copy = CopyCode()
+        self._runs: RowList = RowList(
+            self.handler(self._on_run_action), head=("Run", "State", "Best IoU", "Started"), right=(2,),
+            empty="No runs yet. The first one appears here.", height=176,
+        )  # fmt: skip
+        self._stage = w.VBox()
+        left = column(
+            column(row(heading("Labels"), spacer(), self._level), self._counts, self._warnings, classes=["vx-section"]),
+            column(heading("Learner"), self._learner, self._needs, self._preset, classes=["vx-section"]),
+            column(self._settings, classes=["vx-section"]),
+            classes=["vx-train-setup"],
+        )
+        start = row(self._button, self._name, spacer(), self._copy, classes=["vx-train-start"])
+        right = column(heading("Runs"), self._runs.widget, self._stage, classes=["vx-train-runs"])
+        self.body(classed(w.HBox([column(left, start, classes=["vx-train-left"]), right]), "vx-train"))
+
+    def _learner_so_far(self) -> Learner:
+        """The learner of the newest run, else the one that answers first."""
+        for run in reversed(list(self.ws.runs.values())):
+            if _trains(run):
+                return "network" if ".deep." in run.config["task"] else "shallow"
+        return "shallow"
+
+    def _show_learner(self) -> None:
+        learner = self.learner
+        if learner not in self._forms:
+            single = len(self.ws.images.names) <= 1
+            hidden = {"level", "images"} if single else {"level"}
+            self._forms[learner] = Form(
+                CONFIGS[learner], suggestions={"start_from": self._models}, only=lambda s: s.name not in hidden,
+                on_change=lambda _: self._show_code(), embedded=True,
+            )  # fmt: skip
+        self._settings.children = (self._forms[learner].widget,)
+        gone = missing(learner)
+        self._needs.value = html.escape(gone or "")
+        show(self._needs, gone is not None)
+        self._button.disabled = gone is not None
+        names = [name for name, config in _presets().items() if isinstance(config, CONFIGS[learner])]
+        self._preset.options = [NO_PRESET, *names]
+        show(self._preset, bool(names))
+        self._show_facts()
+        self._show_code()
+
+    def _preset_chosen(self) -> None:
+        if self._preset.value != NO_PRESET:
+            self.form.value = _presets()[self._preset.value]
+            self._show_code()
+
+    def _level_changed(self) -> None:
+        self.refresh()
+        self._show_code()
+
+    def _show_code(self) -> None:
+        preset = _presets().get(self._preset.value)
+        if preset is not None and preset != self.form.value:
+            self._preset.value = NO_PRESET
+        self._copy.code = self.code
+
+    def _close_children(self) -> None:
+        self._close_monitor()
+        for form in self._forms.values():
+            form.close()
+
+
+def _presets() -> dict[str, Config]:
+    try:
+        from voxloop.presets import presets
+    except ModuleNotFoundError:
+        return {}
+    return dict(presets)
+
+
+def _trains(run: Run) -> bool:
+    return str(run.config.get("task", "")).endswith(":train")
+
+
+def _run_row(run: Run) -> Row:
+    state, history = run.state, run.history
+    best = _best_iou(history)
+    percent = f" {history.progress:.0%}" if state in ("running", "stopping") and history.progress else ""
+    actions: Sequence[Action] = ()
+    if state not in ("running", "queued", "stopping"):
+        actions = (Action("delete", "Delete", "Remove the run and its model", confirm="Really delete?"),)
+    cells = (
+        html.escape(run.name),
+        badge(state + percent, LOOKS.get(state, "")),
+        "–" if math.isnan(best) else f"{best:.3f}",
+        ago(time.time() - float(run.config.get("created", time.time()))),
+    )
+    return Row(run.name, cells, tuple(actions), title=history.error or "")
+
+
+def _best_iou(history: Any) -> float:
+    from voxloop.runs.history import metric_of
+
+    return metric_of(history.best, "val", "iou") if history.best else math.nan
