@@ -162,7 +162,7 @@ def test_a_missing_file_names_the_nearest(tmp_path):
     (tmp_path / "mitochondria.tif").write_bytes(b"x")
     with pytest.raises(VolumeError, match=r"did you mean .*mitochondria\.tif"):
         open_volume(tmp_path / "mitochondira.tif")
-    with pytest.raises(VolumeError, match="folder .*nowhere is missing too"):
+    with pytest.raises(VolumeError, match=r"folder .*nowhere is missing too"):
         open_volume(tmp_path / "nowhere" / "a.tif")
     with pytest.raises(VolumeError, match="TIFF"):
         open_volume(tmp_path / "mitochondria.tif")

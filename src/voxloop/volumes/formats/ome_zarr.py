@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count, takewhile
 from typing import Any
 
 from voxloop.errors import VolumeError, unknown
@@ -73,9 +74,7 @@ def images_of(group: Any) -> list[str]:
     """Names of the images in a collection (bioformats2raw series, label images)."""
     metadata = _metadata(group)
     if "bioformats2raw.layout" in metadata:
-        return (
-            [str(i) for i in range(10_000) if str(i) in group] if "series" not in metadata else list(metadata["series"])
-        )
+        return list(metadata.get("series") or takewhile(lambda name: name in group, map(str, count())))
     if isinstance(metadata.get("labels"), list):
         return list(metadata["labels"])
     return []
