@@ -185,8 +185,10 @@ class Field:
             extra = [] if value is None or to_text(value) in options else [to_text(value)]
             return w.Dropdown(options=[NOTHING] * setting.optional + options + extra, **common)
         if options or suggestions is not None:
+            empty = "none" if setting.optional else ""
             return w.Combobox(
-                options=list(suggestions or options), placeholder="none" if setting.optional else "", ensure_option=False, continuous_update=False, **common,
+                options=list(suggestions or options), placeholder=empty, ensure_option=False, continuous_update=False,
+                **common,
             )  # fmt: skip
         if setting.kind in ("int", "float") and self._has_slider():
             slider = w.IntSlider if setting.kind == "int" else w.FloatSlider

@@ -192,9 +192,11 @@ class Form(Panel, Generic[C]):
         if setting.kind == "config" and setting.config is not None:
             return self._build_nested(setting, path)
         names = setting.kind == "tuple" and "str" in str(get_args(owner.model_fields[setting.name].annotation))
+        dotted = ".".join(path)
         field = Field(
             setting, _get(self._value, path), partial(self._input, path), partial(self._reset, path),
-            partial(self._unreadable, path), choices=self._choices.get(".".join(path)), suggestions=self._suggestions.get(".".join(path)), names=names,
+            partial(self._unreadable, path), choices=self._choices.get(dotted),
+            suggestions=self._suggestions.get(dotted), names=names,
         )  # fmt: skip
         self._fields[path] = field
         field.mark(_get(self._value, path) != _get(self._default, path))
