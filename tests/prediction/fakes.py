@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,14 @@ from voxloop.model import ClassInfo, ModelSpec, Output, read_spec
 
 
 def make_spec(
-    *, planar: bool = True, radius: int = 3, stride: int = 4, classes: int = 2, channels: int = 1, known: bool = True
+    *,
+    planar: bool = True,
+    radius: int = 3,
+    stride: int = 4,
+    classes: int = 2,
+    channels: int = 1,
+    known: bool = True,
+    delay: float = 0.0,
 ) -> ModelSpec:
     steps = (1 if planar else stride, stride, stride)
     # filters, then means over cells of the stride: the field is the radius and what the cell adds
@@ -29,7 +37,7 @@ def make_spec(
         dimensions=2 if planar else 3,
         stride=steps,
         halo=reach if known else None,  # type: ignore[arg-type]
-        extra={"radius": radius},
+        extra={"radius": radius, "delay": delay},
         hash=hashlib.sha256(f"{planar}{radius}{stride}{classes}".encode()).hexdigest(),
     )
 
@@ -51,6 +59,7 @@ class FakeModel:
 
     def _forward(self, batch: np.ndarray) -> np.ndarray:
         stride, radius = self.spec.stride, int(self.spec.extra["radius"])
+        time.sleep(float(self.spec.extra["delay"]))
         assert all(n % s == 0 for n, s in zip(batch.shape[2:], stride, strict=True)), "block not aligned"
         x = batch.astype(np.float32).mean(axis=1)
         sizes = [1, *(2 * radius + 1 if axis or self.spec.dimensions == 3 else 1 for axis in range(3))]
@@ -81,7 +90,7 @@ def picture(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 
 
 def run(context: object) -> str:
-    """The task, in a process that knows the fake learner; slower where the run's config asks for it."""
+    """The task, in a process that knows the fake learner."""
     from voxloop import model
     from voxloop.prediction import task
 

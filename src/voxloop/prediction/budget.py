@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 from voxloop.config import PredictConfig
@@ -26,10 +27,10 @@ PYRAMID = 4 / 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Before the start. ``seconds`` is None where the model was not timed."""
+    """What to expect, before the start."""
 
     plan: Plan
-    seconds: float | None
+    seconds: float
     memory_bytes: int
     disk_bytes: int
     allowed_bytes: int
@@ -81,38 +82,43 @@ def forecast(
         No block fits; names the setting that would make it.
     """
     allowed = allowed_bytes(config.memory_gb)
-    free = allowed if config.memory_gb == "auto" else allowed - cost.base_bytes
+    free = max(0, allowed if config.memory_gb == "auto" else allowed - cost.base_bytes)
     kept = _kept_bytes(spec, config)
     staged = (AHEAD + 1) * channel_bytes + (2 * AHEAD) * sum(kept.values())
-    planar = is_planar(spec)
-    halo = exact_halo(spec) if halo is None else halo
-    most = int(max(0, free) * MODEL_SHARE / (cost.bytes_per_voxel + (0 if planar else staged)))
-    options = {
-        "region": region,
-        "planar": planar,
-        "lively_voxels": int(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel),
-        "max_tile_voxels": int(max(0, free) * (1 - MODEL_SHARE) / staged) if planar else None,
-    }
+    make = partial(
+        make_plan, shape, spec.stride, exact_halo(spec) if halo is None else halo,
+        region=region, planar=is_planar(spec), max_tile_voxels=int(free * (1 - MODEL_SHARE) / staged),
+        lively_voxels=int(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel),
+    )  # fmt: skip
+    most = int(free * MODEL_SHARE / cost.bytes_per_voxel)
     try:
-        plan = make_plan(shape, spec.stride, halo, max_voxels=most, **options)  # type: ignore[arg-type]
+        plan = make(max_voxels=most)
+        if is_planar(spec):
+            planes = int(config.tile_seconds / max(1e-9, _plane_seconds(plan, cost)))
+            plan = make(max_voxels=most, planes_per_tile=planes)
+        while (taken := _taken(plan, cost, staged)) > free:
+            most = most * 3 // 4
+            plan = make(max_voxels=most)
     except PredictionError as error:
         raise PredictionError(_refusal(error, allowed, config)) from None
-    if planar:
-        planes = int(config.tile_seconds / max(1e-9, _plane_seconds(plan, cost)))
-        plan = make_plan(shape, spec.stride, halo, max_voxels=most, planes_per_tile=planes, **options)  # type: ignore[arg-type]
-    disk = plan.voxels * (kept["labels"] * LABELS_PACKED + (kept["images"]) * IMAGES_PACKED)
+    disk = plan.voxels * (kept["labels"] * LABELS_PACKED + kept["images"] * IMAGES_PACKED)
     return Forecast(
         plan=plan,
         seconds=plan.work * cost.seconds_per_voxel,
-        memory_bytes=int(cost.base_bytes + plan.largest * cost.bytes_per_voxel + prod(plan.tile) * staged),
+        memory_bytes=cost.base_bytes + taken,
         disk_bytes=int(disk * (PYRAMID if config.scales else 1)),
         allowed_bytes=allowed,
     )
 
 
+def _taken(plan: Plan, cost: Cost, staged: int) -> int:
+    """Bytes of the largest block in the model and of the tiles on their way."""
+    return int(plan.largest * cost.bytes_per_voxel + prod(plan.tile) * staged)
+
+
 def _plane_seconds(plan: Plan, cost: Cost) -> float:
     planes = plan.region[0].stop - plan.region[0].start
-    return plan.work / planes * cost.seconds_per_voxel
+    return plan.work / max(1, int(planes)) * cost.seconds_per_voxel
 
 
 def _kept_bytes(spec: ModelSpec, config: PredictConfig) -> dict[str, int]:

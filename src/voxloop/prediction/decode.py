@@ -39,8 +39,8 @@ def semantic_channels(spec: ModelSpec) -> slice:
 
 
 def label_dtype(classes: tuple[ClassInfo, ...]) -> np.dtype:
-    """The smallest unsigned type that holds every class value."""
-    return np.min_scalar_type(max((info.value for info in classes), default=0))
+    """uint8 where it holds every class value, else uint16."""
+    return np.dtype(np.uint8 if max((info.value for info in classes), default=0) < 256 else np.uint16)
 
 
 def quantise(probabilities: np.ndarray) -> np.ndarray:

@@ -15,9 +15,9 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import Region, Shape, as_region
 from voxloop.model import ModelSpec, Predictor
 from voxloop.prediction import seams
+from voxloop.prediction.budget import Forecast, exact_halo, forecast, is_planar
 from voxloop.prediction.decode import Decoded, label_dtype, semantic, semantic_channels
 from voxloop.prediction.executor import Done, run_tiles
-from voxloop.prediction.budget import Forecast, exact_halo, forecast, is_planar
 from voxloop.prediction.memory import Cost, measure
 from voxloop.prediction.plan import Plan, Tile
 from voxloop.prediction.reading import read_outer

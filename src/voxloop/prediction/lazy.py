@@ -126,7 +126,8 @@ class LazyProbabilities:
 
     def __getitem__(self, key: Any) -> np.ndarray:
         key = key if isinstance(key, tuple) else (key,)
-        classes, *space = (*key, *(slice(None),) * (4 - len(key)))
+        parts = [*key, *[slice(None)] * (4 - len(key))]
+        classes, space = parts[0], parts[1:]
         region = as_region(
             tuple(_forward(part, n) for part, n in zip(space, self.shape[1:], strict=True)), self.shape[1:]
         )
@@ -159,7 +160,7 @@ class LazyProbabilities:
     def _plan(self, region: Region) -> Plan:
         spec = self.model.spec
         halo = self.halo or exact_halo(spec)
-        shape: Shape = self.shape[1:]  # type: ignore[assignment]
+        shape: Shape = self.shape[1:]
         return make_plan(shape, spec.stride, halo, max_voxels=self.max_voxels, region=region, planar=is_planar(spec))
 
     def _opened(self) -> Job:
@@ -167,7 +168,7 @@ class LazyProbabilities:
             stack = ExitStack()
             predictor = stack.enter_context(self.model.open(**self.options))
             weakref.finalize(self, stack.close)
-            shape: Shape = self.shape[1:]  # type: ignore[assignment]
+            shape: Shape = self.shape[1:]
             self._job = Job(self.model.spec, predictor, self.volume, PredictConfig(), full_region(shape))
         return self._job
 
@@ -177,7 +178,7 @@ def _forward(part: Any, size: int) -> Any:
     if not isinstance(part, slice):
         return part
     wanted = range(size)[part]
-    return slice(min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1]) + 1) if wanted else part
+    return slice(min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1]) + 1) if wanted else slice(0, 1)
 
 
 def _within(part: Any, size: int) -> Any:

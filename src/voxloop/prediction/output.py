@@ -8,12 +8,11 @@ tile owns its chunks, so a process that dies leaves nothing half-written and rep
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -40,7 +39,7 @@ class Output:
 
         self.path = path
         self.group: zarr.Group = zarr.open_group(path, mode="r+")
-        self.facts: dict[str, Any] = dict(self.group.attrs["voxloop"])
+        self.facts: dict[str, Any] = dict(self.group.attrs["voxloop"])  # type: ignore[arg-type]
         self.plan = Plan.from_json(self.facts["plan"])
         self._arrays = {name: self._array(f"{name}/0") for name in parts(self.facts)}
         self._tiles = self._array("tiles")
@@ -107,7 +106,7 @@ class Output:
         lead = fine.shape[:-3]
         chunk = tuple(min(c, n) for c, n in zip(fine.chunks[-3:], scale.shape, strict=True))
         coarse = _create(self.group[name], str(level), (*lead, *scale.shape), chunk, fine.dtype, overwrite=True)
-        how = "mode" if name.startswith("labels") else "mean"
+        how: Literal["mode", "mean"] = "mode" if name.startswith("labels") else "mean"
         for box in blocks(self._region_at(scale), chunk):
             source = tuple(
                 slice(part.start * f, min(part.stop * f, n))
@@ -166,7 +165,7 @@ def create(path: Path, facts: dict[str, Any], plan: Plan, *, overwrite: bool = F
     group.create_array("tiles", shape=plan.grid, chunks=(1, *plan.grid[1:]), dtype="uint8", fill_value=0)
     if path.exists():
         shutil.rmtree(path)
-    os.replace(partial, path)
+    partial.replace(path)
     return Output(path)
 
 

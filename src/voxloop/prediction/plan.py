@@ -276,7 +276,7 @@ def _choose(
 
 
 def _tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int | None) -> tuple[Shape, Shape]:
-    """Tile and chunk: the tile a multiple of the block, the chunk a divisor of the tile (or the tile spans the axis)."""
+    """Tile and chunk: the tile is a multiple of the block, the chunk divides it unless the tile spans the axis."""
     flat = shape[0] == 1 or (planar and planes < 2)
     wanted = CHUNK_PLANE if flat else CHUNK
     tile, chunk = [0, 0, 0], [0, 0, 0]

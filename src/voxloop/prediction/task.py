@@ -22,8 +22,6 @@ from voxloop.volumes import spacing_of
 from voxloop.volumes.volume import origin_of
 
 if TYPE_CHECKING:
-    from xarray import DataArray
-
     from voxloop.runs.context import RunContext
     from voxloop.store import Store
 
@@ -114,7 +112,7 @@ def _begin(target: Path, context: RunContext, job: Job, model: Model, store: Sto
     return create(target, facts, found.plan, overwrite=job.config.overwrite)
 
 
-def _numbers(found: Forecast) -> dict[str, float | None]:
+def _numbers(found: Forecast) -> dict[str, float]:
     return {"seconds": found.seconds, "memory_bytes": found.memory_bytes, "disk_bytes": found.disk_bytes}
 
 

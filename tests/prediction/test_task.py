@@ -1,0 +1,221 @@
+"""A prediction run from config to files: right, resumable, obedient, and clear where it cannot be done."""
+
+import errno
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from tests.prediction.conftest import SHAPE
+from tests.prediction.fakes import FakeModel, make_spec
+
+from voxloop.errors import PredictionError
+from voxloop.prediction import Prediction, output, task
+from voxloop.prediction.decode import semantic
+from voxloop.prediction.plan import whole
+from voxloop.prediction.reading import read_outer
+from voxloop.runs import orders
+from voxloop.volumes import open_volume
+
+
+def expected(bench, spec=None, **options):
+    model = FakeModel(spec or make_spec())
+    block = whole(SHAPE, model.spec.stride)
+    raw = read_outer(open_volume(bench.picture), block.outer)
+    p = model.predict(raw)[(slice(None), *block.core)]
+    return semantic(p, np.arange(1, len(p) + 1, dtype=np.uint8), **options)
+
+
+@pytest.mark.parametrize("planar", [True, False])
+def test_tiled_equals_untiled(bench, planar):
+    spec = make_spec(planar=planar, classes=3)
+    run = bench.create(spec=spec, measure="entropy")
+    assert task.run(bench.context(run)) == "finished"
+    found, wanted = run.result, expected(bench, spec, measure="entropy")
+    assert np.array_equal(found.labels.values, wanted.labels)
+    assert np.array_equal(found.probabilities.values, wanted.probabilities)
+    assert np.array_equal(found.uncertainty.values, wanted.uncertainty)
+    assert found.done == 1.0
+    assert found.labels.attrs["spacing_um"] == pytest.approx((0.03, 0.01, 0.01))
+    assert np.allclose(np.diff(found.labels.z), 0.03)
+    assert found.seam["largest"] < 1e-6
+
+
+def test_a_region_equals_the_same_part_of_the_whole(bench):
+    run = bench.create(region=[[3, 5], [33, 101], [50, 61]])
+    task.run(bench.context(run))
+    labels = run.result.labels.values
+    box = slice(3, 5), slice(33, 101), slice(50, 61)
+    assert np.array_equal(labels[box], expected(bench).labels[box])
+    labels[box] = 0
+    assert not labels.any()
+    assert run.result.region == box
+
+
+def test_what_is_not_wanted_is_not_kept(bench):
+    run = bench.create(probabilities=False, uncertainty=False)
+    task.run(bench.context(run))
+    with pytest.raises(PredictionError, match="probabilities=True"):
+        _ = run.result.probabilities
+    with pytest.raises(PredictionError, match="uncertainty=True"):
+        _ = run.result.uncertainty
+    assert np.array_equal(run.result.labels.values, expected(bench).labels)
+
+
+def test_lineage_says_where_it_comes_from(bench):
+    run = bench.create()
+    task.run(bench.context(run))
+    lineage = run.result.lineage
+    assert lineage["model_hash"] == make_spec().hash
+    assert lineage["settings"]["tile_seconds"] == 1e-6
+    assert lineage["versions"]["numpy"] == np.__version__
+    assert run.result.model.spec == make_spec()
+    assert run.result.level == "labels"
+    assert [c.name for c in run.result.classes] == ["class 1", "class 2"]
+
+
+def test_killed_runs_resume_and_repeat_at_most_what_was_in_hand(bench):
+    spec = make_spec(delay=0.3)
+    run = bench.create(spec=spec)
+    run.launch()
+    _until(lambda: any(event["done"] >= 2 for event in bench.events(run, "progress")))
+    run_pid = bench.events(run, "started")[0]["pid"]
+    os.kill(run_pid, signal.SIGKILL)
+    _until(lambda: run.state == "interrupted")
+    half = Prediction(bench.path / "predictions" / "p.zarr")
+    assert 0 < half.done < 1
+    wanted = expected(bench, spec)
+    record = half.tiles_done()
+    for tile in half.plan.tiles():
+        if record[tile.index]:
+            assert np.array_equal(half.labels.values[tile.core], wanted.labels[tile.core])
+    calls = []
+    before = {tile.index for tile in half.plan.tiles() if record[tile.index]}
+    original = output.Output.write
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output.Output, "write", lambda s, t, d: (calls.append(t.index), original(s, t, d)))
+        assert task.run(bench.context(run)) == "finished"
+    assert not before & set(calls)
+    assert len(before) + len(calls) == sum(1 for _ in half.plan.tiles())
+    assert np.array_equal(run.result.labels.values, wanted.labels)
+    assert np.array_equal(run.result.probabilities.values, wanted.probabilities)
+
+
+@pytest.mark.parametrize(("order", "word"), [("stop", "stopped"), ("pause", "paused"), ("cancel", "cancelled")])
+def test_orders_are_obeyed_between_tiles(bench, order, word):
+    run = bench.create()
+    context = bench.context(run)
+    seen = []
+    emit = context.emit
+
+    def listening(kind, **fields):
+        emit(kind, **fields)
+        if kind == "progress":
+            seen.append(fields["done"])
+            if fields["done"] >= 1 and len(seen) == 2:
+                orders.give(run.path / "control", order)
+
+    context.emit = listening
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task, "PROGRESS_EVERY", 0.0)
+        assert task.run(context) == word
+    target = bench.path / "predictions" / "p.zarr"
+    assert target.exists() == (order != "cancel")
+    if order == "pause":
+        assert Prediction(target).done < 1
+        context.emit("paused", orders=context.unanswered())
+        assert task.run(bench.context(run)) == "finished"
+        assert np.array_equal(run.result.labels.values, expected(bench).labels)
+
+
+def test_the_focus_moves_while_it_runs(bench):
+    run = bench.create(focus=[0, 0, 0])
+    context, written = bench.context(run), []
+    orders.give(run.path / "control", "update", {"focus": [11, 149, 169]})
+    with pytest.MonkeyPatch.context() as patch:
+        original = output.Output.write
+        patch.setattr(output.Output, "write", lambda s, t, d: (written.append(t.index[0]), original(s, t, d)))
+        task.run(context)
+    assert written[-1] in (0, 1, 2, 3)
+    assert 11 in written[:4]
+    assert bench.events(run, "updated")[0]["new"] == [11, 149, 169]
+
+
+def test_an_existing_prediction_is_kept_unless_asked(bench):
+    run = bench.create()
+    task.run(bench.context(run))
+    (run.path / "config.json").write_text((run.path / "config.json").read_text().replace('"created": ', '"created": 9'))
+    with pytest.raises(PredictionError, match="overwrite=True"):
+        task.run(bench.context(run))
+    assert run.result.done == 1.0
+
+
+def test_a_full_disk_stops_cleanly_and_resumes(bench):
+    run = bench.create()
+    original, written = output.Output._record, []
+
+    def full(self, tile):
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(tile)
+        original(self, tile)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output.Output, "_record", full)
+        with pytest.raises(PredictionError, match=r"full with [23] of 12 tiles done; about .* GB more are needed"):
+            task.run(bench.context(run))
+    assert task.run(bench.context(run)) == "finished"
+    assert np.array_equal(run.result.labels.values, expected(bench).labels)
+
+
+def test_a_disk_that_is_too_small_is_told_before_the_start(bench, monkeypatch):
+    run = bench.create()
+    monkeypatch.setattr(task.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10}))
+    with pytest.raises(PredictionError, match="are free"):
+        task.run(bench.context(run))
+    assert not (bench.path / "predictions").exists()
+
+
+def test_what_cannot_fit_is_refused_with_the_way_out(bench):
+    run = bench.create(spec=make_spec(known=False), memory_gb=0.001)
+    with pytest.raises(PredictionError, match=r"does not fit 0.001 GB .* raise memory_gb or use mode='fast'"):
+        task.run(bench.context(run))
+
+
+def test_a_changed_model_does_not_finish_the_work_of_another(bench):
+    run = bench.create()
+    orders.give(run.path / "control", "pause")
+    assert task.run(bench.context(run)) == "paused"
+    FakeModel(make_spec(radius=5)).save(bench.path / "models" / "p")
+    with pytest.raises(PredictionError, match="has changed"):
+        task.run(bench.context(run))
+
+
+def test_the_metadata_is_ome_ngff(bench):
+    import zarr
+    from ome_zarr_models.v05 import Image, ImageLabel, Labels
+
+    run = bench.create()
+    task.run(bench.context(run))
+    group = zarr.open_group(run.result.path, mode="r")
+    Image.from_zarr(group["probabilities"])
+    Image.from_zarr(group["uncertainty"])
+    Labels.from_zarr(group["labels"])
+    label = ImageLabel.from_zarr(group["labels/labels"])
+    assert {p.label_value for p in label.ome_attributes.image_label.properties} == {1, 2}
+
+
+def test_results_name_the_run_that_made_nothing_yet(bench):
+    run = bench.create()
+    with pytest.raises(PredictionError, match="has not begun"):
+        _ = run.result
+    with pytest.raises(PredictionError, match="no such folder"):
+        Prediction(bench.path / "predictions" / "none.zarr")
+
+
+def _until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "never happened"
+        time.sleep(0.02)
