@@ -1,24 +1,25 @@
-"""Strokes as they arrive from a page, in parts, perhaps twice: each is handed on once and whole. Pure: no widgets."""
+"""Strokes as they arrive from a page, in parts, perhaps twice: each piece is handed on once. Pure: no widgets."""
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 #: strokes remembered so that one sent again is acknowledged, not painted again
 REMEMBERED = 1024
-#: a stroke whose page has been silent for so long is taken as it is: nothing that was drawn is lost
-ABANDONED_S = 20.0
 
 
-@dataclass(slots=True)
-class Stroke:
-    """A whole stroke: ``points`` are (n, 2) voxel coordinates (row, column) on plane ``index`` across ``axis``."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """New points of a stroke.
+
+    ``points`` are (n, 2) voxel coordinates (row, column) on plane ``index`` across ``axis``, beginning with the last
+    point of the piece before; ``joined`` says that there was one, ``last`` that the stroke is whole.
+    """
 
     id: str
     tool: str
@@ -26,79 +27,62 @@ class Stroke:
     index: int
     radius: float
     value: int
-    erase: bool
-    depth: float | None
     layer: str
     options: dict[str, Any]
     points: np.ndarray
-
-
-@dataclass(slots=True)
-class _Coming:
-    message: Mapping[str, Any]
-    points: np.ndarray
-    heard: float = field(default_factory=time.monotonic)
+    joined: bool
+    last: bool
 
 
 class Strokes:
-    """Put parts together; tell apart a new stroke, one under way, and one that was done before."""
+    """Tell what is new in a part of a stroke, and remember what was answered to whole ones."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._coming: dict[str, _Coming] = {}
+    def __init__(self) -> None:
+        self._known: dict[str, np.ndarray] = {}
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def answer_to(self, id: str) -> dict[str, Any] | None:
         """What was answered to a stroke that is done, None where it is new or under way."""
         return self._answers.get(id)
 
-    def take(self, message: Mapping[str, Any], points: np.ndarray) -> Stroke | None:
-        """Add a part (n, 2); the stroke once it is whole, else None.
+    def take(self, message: Mapping[str, Any], points: np.ndarray) -> Piece | None:
+        """What a part (n, 2) adds; None where it adds nothing and is not the last.
 
-        ``message["first"]`` is the number of points sent before this part: a part sent again replaces what it repeats,
-        and one that follows a lost part is left aside until the page sends the stroke again.
+        ``message["first"]`` counts the points sent before this part. One that repeats known points (sent again after a
+        lost answer) adds only the rest; one that follows a lost part is left aside, for the page sends all of it again.
         """
         id = str(message["id"])
-        if id in self._answers:
-            return None
-        known = self._coming.get(id)
-        before = known.points if known is not None else np.zeros((0, 2), np.float32)
         first = int(message["first"])
-        if first > len(before):
+        known = self._known.get(id, np.zeros((0, 2), np.float32))
+        if id in self._answers or first > len(known):
             return None
-        self._coming[id] = _Coming(message, np.concatenate([before[:first], points]), self._clock())
-        return self._whole(id) if message["last"] else None
+        new = points[len(known) - first :]
+        last = bool(message["last"])
+        if not len(new) and not last:
+            return None
+        self._known[id] = np.concatenate([known, new])
+        if last:
+            del self._known[id]
+        return Piece(
+            id=id,
+            tool=str(message["tool"]),
+            axis=str(message["axis"]),
+            index=int(message["index"]),
+            radius=float(message.get("radius") or 0.0),
+            value=int(message.get("value") or 0),
+            layer=str(message.get("layer") or ""),
+            options=dict(message.get("options") or {}),
+            points=np.concatenate([known[-1:], new]),
+            joined=bool(len(known)),
+            last=last,
+        )
 
-    def drop(self, id: str) -> None:
-        """Forget a stroke that the hand took back."""
-        self._coming.pop(id, None)
+    def drop(self, id: str) -> bool:
+        """Forget a stroke that the hand took back; whether pieces of it had been handed on."""
+        return self._known.pop(id, None) is not None
 
     def done(self, id: str, answer: dict[str, Any]) -> None:
         """Remember what the stroke was answered."""
         self._answers[id] = answer
         while len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)
-
-    def abandoned(self) -> list[Stroke]:
-        """Strokes whose page fell silent halfway; they count as whole from now on."""
-        limit = self._clock() - ABANDONED_S
-        late = [id for id, coming in self._coming.items() if coming.heard < limit and len(coming.points)]
-        return [self._whole(id) for id in late]
-
-    def _whole(self, id: str) -> Stroke:
-        coming = self._coming.pop(id)
-        told = coming.message
-        depth = told.get("depth")
-        return Stroke(
-            id=id,
-            tool=str(told["tool"]),
-            axis=str(told["axis"]),
-            index=int(told["index"]),
-            radius=float(told.get("radius") or 0.0),
-            value=int(told.get("value") or 0),
-            erase=bool(told.get("erase")),
-            depth=None if depth is None else float(depth),
-            layer=str(told.get("layer") or ""),
-            options=dict(told.get("options") or {}),
-            points=coming.points,
-        )

@@ -7,7 +7,6 @@ its colours, opacity, outlines, is a plain dict that travels to the browser once
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -67,9 +66,8 @@ def layer_state(
 ) -> dict[str, Any]:
     """How a layer looks, as the browser takes it; a class is a dict of ``value``, ``name``, ``color``, ``visible``."""
     listed = [{key: item[key] for key in ("value", "name", "color", "visible")} for item in classes]
-    return {
-        "id": id, "name": name, "kind": kind, "classes": listed, "opacity": opacity, "visible": visible, "outline": False,
-    }  # fmt: skip
+    look = {"opacity": opacity, "visible": visible, "outline": False}
+    return {"id": id, "name": name, "kind": kind, "classes": listed, **look}
 
 
 def class_dicts(classes: Iterable[Any]) -> list[dict[str, Any]]:
@@ -87,20 +85,17 @@ class LabelLayer:
         self, labels: Labels, name: str, classes: Iterable[Any], kind: Kind = "labels", id: str = "labels"
     ) -> None:
         self.id, self.kind, self.labels = id, kind, labels
-        self.lock = threading.RLock()  # edits and reads come from different threads
         self.state = layer_state(id, name, kind, class_dicts(classes), opacity=0.55)
 
     def read(self, axis: str, index: int, box: Box, voxels_per_pixel: tuple[float, float]) -> Patch:
         step, factor = _reduction(box, voxels_per_pixel)
-        with self.lock:
-            plane = self.labels.plane(axis, index, box=(slice(box[0], box[2]), slice(box[1], box[3])), step=step)
-            sequence = self.labels.sequence
+        sequence = self.labels.sequence  # asked first: what comes in between is shown early, never claimed
+        plane = self.labels.plane(axis, index, box=(slice(box[0], box[2]), slice(box[1], box[3])), step=step)
         return Patch(pool(palette_indices(plane), factor), _covered(box, plane.shape, step, factor), sequence)
 
     def describe(self, point: tuple[int, int, int]) -> dict[str, str] | None:
         z, y, x = point
-        with self.lock:
-            value = int(self.labels.plane("z", z, box=(slice(y, y + 1), slice(x, x + 1)))[0, 0])
+        value = int(self.labels.plane("z", z, box=(slice(y, y + 1), slice(x, x + 1)))[0, 0])
         return _class_named(self.state, value, self.kind)
 
 
@@ -117,8 +112,8 @@ class ArrayLayer:
     """
 
     def __init__(
-        self, id: str, name: str, values: Any, classes: Iterable[Any] = (), *, kind: Kind = "labels", confidence: Any = None,
-        opacity: float = 0.5, visible: bool = True,
+        self, id: str, name: str, values: Any, classes: Iterable[Any] = (), *, kind: Kind = "labels",
+        confidence: Any = None, opacity: float = 0.5, visible: bool = True,
     ) -> None:  # fmt: skip
         self.id, self.kind = id, kind
         self.values, self.confidence = values, confidence

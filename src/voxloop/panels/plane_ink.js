@@ -127,11 +127,11 @@ class Ink {
   }
 
   send(stroke) {
-    const { name, radius, value, erase, depth, layer, options } = stroke.tool;
+    const { name, radius, value, layer, options } = stroke.tool;
     const points = new Float32Array(stroke.points.slice(stroke.sent));
     this.view.send({
       kind: "stroke", id: stroke.id, part: stroke.part, first: stroke.sent / 2, last: stroke.ended, tool: name,
-      axis: stroke.axis, index: stroke.index, radius, value, erase: !!erase, depth, layer, options,
+      axis: stroke.axis, index: stroke.index, radius, value, layer, options,
     }, [points.buffer]);
     stroke.sent = stroke.points.length;
     stroke.part += 1;
@@ -141,7 +141,8 @@ class Ink {
   acknowledged(message) {
     const stroke = this.strokes.get(message.id);
     if (!stroke) return;
-    if (message.error || message.sequence === null) {
+    const shown = this.view.layers.get(stroke.tool.layer)?.data?.sequence ?? -1;
+    if (message.sequence === null || message.sequence <= shown) { // refused, or in what is shown already
       this.strokes.delete(message.id);
       this.view.redraw();
     } else {

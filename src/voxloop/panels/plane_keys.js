@@ -67,11 +67,11 @@ class Keyboard {
     if (name === "escape") return this.escape(event);
     if (view.hand.key(name)) return this.taken(event);
     const key = view.model.get("bindings").find((one) => one.key === name) ?? this.builtIn.find((one) => one.key === name);
-    if (!key) return;
+    if (!key || !(key.run || key.set || key.action)) return;
     this.taken(event);
     if (event.repeat && key.once) return;
     if (key.run) return key.run();
-    if (key.set) view.setTool(key.set);
+    if (key.set) view.setTool({ ...(key.otherwise && !view.hand.tool.paints ? key.otherwise : {}), ...key.set });
     if (key.action) view.send({ kind: "action", name: key.action, point: view.center() });
   }
 
@@ -138,7 +138,7 @@ class Hand {
       const { x, y } = this.at(event);
       return view.zoomAt(Math.exp(-Math.max(-60, Math.min(60, delta)) * 0.0045), x, y);
     }
-    if (event.altKey && this.tool.radius !== undefined) return this.resizeBrush(Math.sign(-delta));
+    if (event.altKey && this.tool.draws === "line") return this.resizeBrush(Math.sign(-delta));
     let steps;
     if (Math.abs(delta) >= STEP_PIXELS) { steps = Math.sign(delta); this.wheelRest = 0; }
     else {
@@ -268,7 +268,7 @@ class Hand {
 
   resizeBrush(direction) {
     const { radius } = this.tool;
-    if (radius === undefined) return false;
+    if (this.tool.draws !== "line") return false;
     const step = Math.max(1, Math.round(radius * 0.15));
     this.view.setTool({ radius: Math.max(0, Math.min(200, Math.round(radius) + direction * step)) });
     this.updateRing();

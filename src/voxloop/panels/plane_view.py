@@ -20,7 +20,7 @@ import traitlets as t
 from voxloop.geometry import AXES, Region
 from voxloop.panels import frames
 from voxloop.panels.frames import FrameRequest, Statistics
-from voxloop.panels.ink import Stroke, Strokes
+from voxloop.panels.ink import Strokes
 from voxloop.panels.layers import Layer, Patch
 from voxloop.panels.planes import Box, Planes
 from voxloop.panels.ui import UiLoop, on_ui
@@ -57,12 +57,12 @@ class PlaneWidget(anywidget.AnyWidget):
     layers = t.List().tag(sync=True)
     tool = t.Dict(LOOK).tag(sync=True)
     bindings = t.List().tag(sync=True)
-    cursor = t.List(None, allow_none=True).tag(sync=True)
-    camera = t.Dict(None, allow_none=True).tag(sync=True)
+    cursor = t.List(default_value=None, allow_none=True).tag(sync=True)
+    camera = t.Dict(default_value=None, allow_none=True).tag(sync=True)
     height = t.Int(600).tag(sync=True)
     compact = t.Bool(False).tag(sync=True)
     overlay = t.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
-    overlay_box = t.Dict(None, allow_none=True).tag(sync=True)
+    overlay_box = t.Dict(default_value=None, allow_none=True).tag(sync=True)
 
     _from_page: frozenset[str] = frozenset()
 
@@ -109,7 +109,6 @@ class PlaneView:
         self.widget = PlaneWidget(axis=axis, height=height, compact=compact)
         self.widget.on_msg(self._receive)
         self.widget.observe(lambda change: self._emit("plane"), ["axis", "index"])
-        self._timer = self.ui.every(5.0, self._collect_abandoned)
         self.closed = False
         self.planes: Planes
         self._open(volume, index)
@@ -233,8 +232,8 @@ class PlaneView:
 
     @on_ui
     def set_tool(self, **tool: Any) -> None:
-        """What the pointer does: ``name``, ``draws`` ("line", "area" or ""), ``radius``, ``color``, ``value``, ``erase``,
-        ``layer`` and ``options``, which come back with every stroke and click."""
+        """What the pointer does: ``name``, ``draws`` ("line", "area" or ""), ``color``, ``erase``, and ``radius``,
+        ``value``, ``layer``, ``options``, which come back with every stroke and click. Nothing: look around."""
         self.widget.tool = tool or LOOK
 
     @property
@@ -244,7 +243,8 @@ class PlaneView:
     def on(self, event: str, callback: Callable[..., object]) -> Callable[[], None]:
         """Listen; returns the way to stop. Events and what the callback gets, always on the UI thread:
 
-        ``stroke`` (Stroke) -> sequence number of the edit; ``click`` (dict: tool, axis, index, row, column, ...);
+        ``stroke`` (Piece) -> sequence number of the edit, None where there was none; ``drop`` (id of a stroke taken
+        back after pieces of it were handed on); ``click`` (dict: tool, axis, index, row, column, ...);
         ``action`` (name, point zyx under the pointer); ``tool`` (the tool); ``plane`` ();
         ``camera`` (); ``layer`` (id, changes); ``cursor`` (point zyx).
         """
@@ -316,26 +316,27 @@ class PlaneView:
         if known is not None:  # sent again, because the answer was lost
             self.widget.send(known)
             return
-        stroke = self._strokes.take(message, points)
-        if stroke is not None:
-            self._finish(stroke)
+        piece = self._strokes.take(message, points)
+        if piece is None:
+            return
+        try:
+            sequence = self._emit("stroke", piece)
+        except Exception:
+            self._answer(piece.id, None)
+            raise
+        if piece.last or sequence is None:
+            self._answer(piece.id, sequence)
+
+    def _answer(self, stroke: str, sequence: int | None) -> None:
+        """Tell the page the edit that holds its stroke, None where there is none and the ink must go."""
+        answer = {"kind": "ack", "id": stroke, "sequence": sequence}
+        self._strokes.drop(stroke)
+        self._strokes.done(stroke, answer)
+        self.widget.send(answer)
 
     def _on_drop(self, message: dict[str, Any]) -> None:
-        self._strokes.drop(message["id"])
-
-    def _collect_abandoned(self) -> None:
-        for stroke in self._strokes.abandoned():
-            self._finish(stroke)
-
-    def _finish(self, stroke: Stroke) -> None:
-        """Hand a whole stroke on, and tell the page the edit that holds it, or that there is none."""
-        answer: dict[str, Any] = {"kind": "ack", "id": stroke.id, "sequence": None, "error": True}
-        try:
-            sequence = self._emit("stroke", stroke)
-            answer.update(sequence=sequence, error=sequence is None)
-        finally:
-            self._strokes.done(stroke.id, answer)
-            self.widget.send(answer)
+        if self._strokes.drop(message["id"]):
+            self._emit("drop", message["id"])
 
     # --------------------------------------------------------------------------------------------------------- frames
 
@@ -355,8 +356,8 @@ class PlaneView:
         """Message and buffers that answer ``request``; off the UI thread."""
         buffers: list[bytes] = []
         answer: dict[str, Any] = {
-            "kind": "frame", "view": request.view, "number": request.number, "axis": request.axis, "index": request.index,
-            "picture": None, "layers": [],
+            "kind": "frame", "view": request.view, "number": request.number, "axis": request.axis,
+            "index": request.index, "picture": None, "layers": [],
         }  # fmt: skip
         try:
             if request.picture:
@@ -461,7 +462,8 @@ class PlaneView:
         labels = [found for name in visible if name in self._layers and (found := self._layers[name].describe(point))]
         um = [at * step for at, step in zip(point, self.planes.spacing_um, strict=True)]
         return {
-            "kind": "probe", "view": message["view"], "value": value, "labels": labels, "point": list(point), "point_um": um,
+            "kind": "probe", "view": message["view"], "value": value, "labels": labels, "point": list(point),
+            "point_um": um,
         }  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------------------ end
@@ -472,7 +474,6 @@ class PlaneView:
         if self.closed:
             return
         self.closed = True
-        self._timer.cancel()
         self.planes.close()
         overlay = self.widget.overlay
         self.widget.close()

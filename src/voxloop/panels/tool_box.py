@@ -1,0 +1,74 @@
+"""The tools as buttons, with the settings of the one in the hand. Knows no labels: it changes a ToolState."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import ipywidgets as w
+
+from voxloop.panels.panel import button, column, row, show
+from voxloop.panels.tools import BY_NAME, TOOLS, ToolState
+
+
+class ToolBox:
+    """Buttons of the tools above the settings that the chosen one has."""
+
+    def __init__(self, handler: Callable[[Callable[..., object]], Callable[..., None]]) -> None:
+        self.state = ToolState()
+        self._buttons = {
+            tool.name: button(
+                "", handler(partial(self.choose, tool.name)), icon=tool.icon,
+                tooltip=f"{tool.label} ({tool.key.upper()}): {tool.help}",
+            )
+            for tool in TOOLS
+        }  # fmt: skip
+        self.paint_buttons = [made for name, made in self._buttons.items() if name != "look"]
+        self._settings = {
+            "radius": self._linked(
+                w.FloatSlider(min=0, max=60, step=1, description="Radius", readout_format=".0f"), "radius"
+            ),
+            "ball": self._linked(w.Checkbox(description="Ball: paint across slices (D)", indent=False), "ball"),
+            "range": column(
+                self._linked(w.FloatText(description="From"), "low"),
+                self._linked(w.FloatText(description="To"), "high"),
+            ),
+            "fill": column(
+                self._linked(
+                    w.Dropdown(description="Alike by", options=[("intensity", "image"), ("label", "labels")]), "fill_by"
+                ),
+                self._linked(w.FloatText(description="Tolerance", step=1), "tolerance"),
+                self._linked(w.Checkbox(description="In three dimensions", indent=False), "fill_volume"),
+            ),
+        }
+        for widget in self._settings.values():
+            widget.add_class("vx-setting")
+        self.widget = column(row(*self._buttons.values(), classes=("vx-tools",)), *self._settings.values())
+        self.state.observe(self._show, "tool")
+        self._show()
+
+    def choose(self, name: str) -> None:
+        """Take a tool into the hand."""
+        self.state.tool = name
+
+    def _linked(self, widget: Any, trait: str) -> Any:
+        widget.value = getattr(self.state, trait)
+        widget.observe(lambda change: setattr(self.state, trait, change["new"]), "value")
+
+        def follow(change: Any) -> None:
+            if isinstance(widget, w.FloatSlider):
+                widget.max = max(widget.max, change["new"])
+            widget.value = change["new"]
+
+        self.state.observe(follow, trait)
+        return widget
+
+    def _show(self, change: Any = None) -> None:
+        tool = BY_NAME[self.state.tool]
+        for name, made in self._buttons.items():
+            on = name == tool.name
+            if on != ("vx-on" in made._dom_classes):
+                (made.add_class if on else made.remove_class)("vx-on")
+        for name, widget in self._settings.items():
+            show(widget, name in tool.settings)
