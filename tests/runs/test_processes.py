@@ -110,7 +110,7 @@ def test_kill_9_of_the_trainer_is_seen_and_resumed(make, until, kill):
 def test_a_worker_that_outlives_a_killed_trainer_does_not_count_as_the_trainer(make, until, kill):
     run = make("with_worker").launch()
     until(lambda: iterations(run))
-    worker = int(run.history.log[0]["text"])
+    worker = int(next(event["text"] for event in run.history.log if event["kind"] == "log"))
     kill(run)
     assert psutil.pid_exists(worker)
     assert run.state == "interrupted"
@@ -242,7 +242,7 @@ def test_a_spare_takes_the_run_and_has_imported_already(runs, until, monkeypatch
     run = runs.create("slow", "slow_tasks:train", {}).launch()
     assert run.wait(30) == "finished"
     assert run.history.started["pid"] == waiting._child.pid
-    (said,) = run.history.log
+    (said,) = (event for event in run.history.log if event["kind"] == "log")
     assert said["warmed"]
     assert said["imported"] < run.history.started["time"]
 

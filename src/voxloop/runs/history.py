@@ -24,8 +24,9 @@ class History:
     """One run as its events tell it.
 
     ``steps`` has the float64 columns ``iteration loss lr samples_per_s epoch time`` (NaN where an event had none);
-    ``epochs``, ``samples``, ``checkpoints``, ``warnings``, ``updates`` and ``log`` are the events themselves, oldest
-    first. ``phase`` is the word of the last event that changed it: created, queued, running, paused, or a terminal one.
+    ``epochs``, ``samples``, ``checkpoints``, ``warnings`` and ``updates`` are the events themselves, oldest first;
+    ``log`` those that a reader of the log wants a line of (started, updated, warning, log, paused, failed, ...).
+    ``phase`` is the word of the last event that changed it: created, queued, running, paused, or a terminal one.
     """
 
     phase: str = "created"
@@ -143,9 +144,9 @@ def _after(history: History, event: Event) -> History:
         case "started":
             last = history.last_progress or {}
             begin = {**event, "done": last.get("done"), "total": last.get("total")}  # where this process begins
-            return replace(history, phase="running", started=begin, place=None, error=None, hint=None)
+            return replace(_logged(history, event), phase="running", started=begin, place=None, error=None, hint=None)
         case "resumed":
-            return _back_to(history, event)
+            return _back_to(_logged(history, event), event)
         case "epoch":
             return replace(history, epochs=(*history.epochs, event), best=_better(history.best, event))
         case "progress":
@@ -155,17 +156,21 @@ def _after(history: History, event: Event) -> History:
         case "sample":
             return replace(history, samples=(*history.samples, event))
         case "updated":
-            return replace(history, updates=(*history.updates, event), log=(*history.log, event))
+            return replace(_logged(history, event), updates=(*history.updates, event))
         case "warning":
-            return replace(history, warnings=(*history.warnings, event), log=(*history.log, event))
+            return replace(_logged(history, event), warnings=(*history.warnings, event))
         case "log":
-            return replace(history, log=(*history.log, event))
+            return _logged(history, event)
         case "failed":
-            return replace(history, phase="failed", error=event.get("error"), hint=event.get("hint"))
+            return replace(_logged(history, event), phase="failed", error=event.get("error"), hint=event.get("hint"))
         case "paused" | "finished" | "stopped" | "cancelled" as word:
-            return replace(history, phase=word)
+            return replace(_logged(history, event), phase=word)
         case _:
             return history
+
+
+def _logged(history: History, event: Event) -> History:
+    return replace(history, log=(*history.log, event))
 
 
 def _answered(history: History, event: Event) -> History:

@@ -1,0 +1,176 @@
+"""What of a run's numbers is drawn: a window of them, few enough to draw, smoothed where asked. Pure: no widgets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from voxloop.runs import History
+from voxloop.runs.history import metric_of
+
+#: points a mark may have; SVG slows down beyond
+POINTS = 2000
+
+Points = tuple[np.ndarray, np.ndarray]
+
+
+def _empty() -> Points:
+    return np.empty(0), np.empty(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How curves are looked at.
+
+    ``smoothing`` is the weight of the past in the running mean over batches (0: no such line); ``last`` the number of
+    steps shown (None: all); ``outliers=False`` leaves values out that lie far above the others.
+    """
+
+    smoothing: float = 0.8
+    last: int | None = None
+    log: bool = False
+    outliers: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curves:
+    """One run in one plot; x is optimiser steps. ``hidden`` values lie outside of what is shown."""
+
+    batches: Points = field(default_factory=_empty)
+    smooth: Points = field(default_factory=_empty)
+    train: Points = field(default_factory=_empty)
+    val: Points = field(default_factory=_empty)
+    best: Points = field(default_factory=_empty)
+    hidden: int = 0
+
+    def __bool__(self) -> bool:
+        return any(len(x) for x, _ in (self.batches, self.train, self.val))
+
+
+def curves(history: History, metric: str, view: View, points: int = POINTS) -> Curves:
+    """The curves of a metric. ``"loss"`` has batches as well; everything else is per epoch."""
+    x, y = history.steps.iteration, history.steps.loss
+    start = _start(history, view.last)
+    inside = slice(int(np.searchsorted(x, start, side="left")), None)
+    x, y = (x[inside], y[inside]) if metric == "loss" else _empty()
+    train, val = (_from(epoch_points(history, split, metric), start) for split in ("train", "val"))
+    shown = [_drawable(pair, view.log) for pair in ((x, y), train, val)]
+    limit = math.inf if view.outliers else fence(np.concatenate([pair[1] for pair in shown]))
+    kept = [_below(pair, limit) for pair in shown]
+    hidden = sum(
+        len(a[0]) - len(b[0]) for a, b in zip((_finite((x, y)), _finite(train), _finite(val)), kept, strict=True)
+    )
+    batches, train, val = kept
+    line = smoothed(*batches, view.smoothing, points // 2) if view.smoothing > 0 else _empty()
+    best = _at(val, history.best)
+    return Curves(
+        batches=decimated(*batches, points), smooth=line, train=decimated(*train, points),
+        val=decimated(*val, points), best=best, hidden=hidden,
+    )  # fmt: skip
+
+
+def metrics(history: History) -> list[str]:
+    """Names of the metrics that epochs have besides the loss, in the order of their first mention."""
+    names = (name for e in history.epochs[:3] for split in ("val", "train") for name in e.get(split) or {})
+    return [name for name in dict.fromkeys(names) if name != "loss"]
+
+
+def epoch_points(history: History, split: str, metric: str) -> Points:
+    """A metric over epochs, placed at the steps where they ended (at their numbers where steps are not counted)."""
+    pairs = [
+        (float(event.get("iteration") or event.get("epoch") or number), metric_of(event, split, metric))
+        for number, event in enumerate(history.epochs, 1)
+    ]
+    return np.array([x for x, _ in pairs], float), np.array([y for _, y in pairs], float)
+
+
+def decimated(x: np.ndarray, y: np.ndarray, limit: int = POINTS) -> Points:
+    """At most ``limit`` of the points: lowest and highest of each group of neighbours, so no spike is lost.
+
+    Groups have 2^k points counted from the first, so a curve that grows does not flicker.
+    """
+    size = _group(len(x), limit)
+    if size == 1:
+        return x, y
+    starts = np.arange(0, len(x), size)
+    padded = np.full(len(starts) * size, np.nan)
+    padded[: len(y)] = y
+    groups = padded.reshape(-1, size)
+    picked = np.unique(np.concatenate([starts + np.nanargmin(groups, axis=1), starts + np.nanargmax(groups, axis=1)]))
+    return x[picked], y[picked]
+
+
+def smoothed(x: np.ndarray, y: np.ndarray, weight: float, limit: int = POINTS // 2) -> Points:
+    """Exponential running mean with the bias of its start taken out; at most ``limit`` points.
+
+    Long curves are averaged in groups first; the weight is per step, so the line means the same at any length.
+    """
+    if not len(x):
+        return _empty()
+    size = _group(len(x), 2 * limit)
+    starts = np.arange(0, len(x), size)
+    counts = np.diff(np.append(starts, len(x)))
+    means = np.add.reduceat(y, starts) / counts
+    out, mean, total = np.empty(len(means)), 0.0, 0.0
+    for index, (value, count) in enumerate(zip(means, counts, strict=True)):
+        kept = weight ** int(count)
+        mean, total = kept * mean + (1 - kept) * value, kept * total + (1 - kept)
+        out[index] = mean / total
+    return x[starts + counts - 1], out
+
+
+def fence(y: np.ndarray) -> float:
+    """The value above which a number is an outlier: third quartile and four times the range between the quartiles."""
+    if len(y) < 8:
+        return math.inf
+    low, high = np.percentile(y, [25, 75])
+    return float(high + 4 * (high - low)) if high > low else math.inf
+
+
+def nice_limit(value: float) -> float:
+    """The next number above ``value`` of the form 1, 1.5, 2, 3, 4, 5, 6, 8 x 10^n; an axis grows in such jumps."""
+    if not value > 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value * (1 - 1e-9))
+
+
+def _group(length: int, limit: int) -> int:
+    size = 1
+    while length > limit and 2 * math.ceil(length / size) > limit:
+        size *= 2
+    return size
+
+
+def _start(history: History, last: int | None) -> float:
+    return -math.inf if last is None else history.iteration - last
+
+
+def _from(points: Points, start: float) -> Points:
+    keep = points[0] >= start
+    return points[0][keep], points[1][keep]
+
+
+def _finite(points: Points) -> Points:
+    keep = np.isfinite(points[1])
+    return points[0][keep], points[1][keep]
+
+
+def _drawable(points: Points, log: bool) -> Points:
+    x, y = _finite(points)
+    return (x[y > 0], y[y > 0]) if log else (x, y)
+
+
+def _below(points: Points, limit: float) -> Points:
+    keep = points[1] <= limit
+    return points[0][keep], points[1][keep]
+
+
+def _at(points: Points, best: dict[str, object] | None) -> Points:
+    """The one point of a curve that belongs to the best epoch."""
+    if best is None:
+        return _empty()
+    keep = points[0] == (best.get("iteration") or best.get("epoch"))
+    return points[0][keep], points[1][keep]

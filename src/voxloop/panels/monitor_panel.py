@@ -1,0 +1,357 @@
+"""Watch and steer runs: curves, words, samples, log, and the four orders. Reads event logs; trains nothing."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from voxloop.errors import RunError
+from voxloop.panels import run_words
+from voxloop.panels.curve_plot import BEST, TRAIN, VAL, Colors, CurvePlot
+from voxloop.panels.curves import POINTS, View, curves, metrics
+from voxloop.panels.monitor_controls import Controls, ViewControls
+from voxloop.panels.panel import (
+    CopyCode,
+    Panel,
+    badge,
+    classed,
+    column,
+    heading,
+    row,
+    show,
+    spacer,
+    swatch,
+    table,
+    text,
+)
+from voxloop.panels.sample_view import SampleView
+from voxloop.panels.style import PALETTE
+from voxloop.panels.ui import on_ui
+from voxloop.runs.run import ALIVE
+
+if TYPE_CHECKING:
+    from voxloop.runs import History, Run
+
+#: seconds between looks at the logs while a run is going, and once all have ended (to notice a resume)
+LIVE_SECONDS, IDLE_SECONDS = 0.25, 2.0
+LOG_LINES = 200
+_TITLES = {"iou": "IoU", "f1": "F1", "lr": "learning rate"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Look:
+    """What one run looked like at one moment."""
+
+    state: str
+    history: History
+    tail: str = ""
+
+    def same(self, other: Look | None) -> bool:
+        return other is not None and self.state == other.state and self.history is other.history
+
+
+class MonitorPanel(Panel):
+    """Watch one run, or several laid over each other.
+
+    It only reads the event log, so it shows a run that is queued, running, failed or long finished alike, may be opened
+    twice, and shows everything again after a reload. Pause, Stop and Cancel are heard while a cell is running.
+
+    Parameters
+    ----------
+    run
+        A run, or several: their curves are laid over each other, and the one chosen in the list is steered.
+    """
+
+    @on_ui
+    def __init__(self, run: Run | Sequence[Run], *, embedded: bool = False) -> None:
+        super().__init__(embedded=embedded)
+        self.runs = list(run) if isinstance(run, Sequence) else [run]
+        if not self.runs:
+            raise RunError("there is no run to show; start one with ws.train(...)")
+        self._looks: dict[int, Look] = {}
+        self._looking = False
+        self._focus = len(self.runs) - 1
+        self._colors = _colors(len(self.runs))
+        self.view = View()
+        self.metric = "iou"
+        self._build()
+        self._timer = self.every(LIVE_SECONDS, self._tick)
+        self._tick()
+
+    @property
+    def run(self) -> Run:
+        """The run that the buttons steer."""
+        return self.runs[self._focus]
+
+    @property
+    def code(self) -> str:
+        """The line of Python that shows this panel."""
+        names = [f"ws.runs[{run.name!r}]" for run in self.runs]
+        return f"vl.MonitorPanel({names[0] if len(names) == 1 else '[' + ', '.join(names) + ']'})"
+
+    # ------------------------------------------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self.head = text("", "vx-run-head", markup=True)
+        self.status = text("", "vx-run-status")
+        self.bar = classed(w.HTML(), "vx-run-bar")
+        self.facts = classed(w.HTML(), "vx-run-facts")
+        self.trouble = classed(w.HTML(), "vx-run-trouble", "vx-hidden")
+        self.controls = Controls(self._order, self.handler)
+        self.list = RunChoice([run.name for run in self.runs], self._colors, self.handler(self._choose))
+        self.view_controls = ViewControls(self.handler(self._set_view), self.handler(self._set_metric))
+        self.legend = text(_legend(self._colors, [run.name for run in self.runs]), "vx-legend", markup=True)
+        self.loss_plot, self.metric_plot = self._plots()
+        self.plots = classed(w.HBox(), "vx-plots")
+        self.curves_box = classed(
+            column(row(self.legend, spacer(), *self.view_controls.widgets), self.plots), "vx-hidden"
+        )
+        self.samples = SampleView(self.in_thread)
+        self.log = classed(w.HTML(), "vx-log")
+        self.log_box = classed(column(heading("Log"), self.log), "vx-section", "vx-hidden")
+        self._place_plots()
+        self.body(
+            *([self.list.widget] if len(self.runs) > 1 else []),
+            row(self.head, self.status, classes=("vx-run-line",)),
+            self.bar,
+            row(*self.controls.widgets, spacer(), CopyCode(code=self.code)),
+            self.trouble, self.facts, self.curves_box, self.samples.widget, self.log_box,
+        )  # fmt: skip
+        self.widget.children = (*self.widget.children, _style())
+        self.widget.add_class("vx-monitor")
+
+    def _plots(self) -> tuple[CurvePlot, CurvePlot]:
+        title = _TITLES.get(self.metric, self.metric)
+        unit_range = self.metric != "loss"
+        return (
+            CurvePlot("loss", self._colors, log=self.view.log),
+            CurvePlot(title, self._colors, unit_range=unit_range),
+        )
+
+    def _place_plots(self) -> None:
+        self.plots.children = (self.loss_plot.figure, self.metric_plot.figure)
+
+    # ------------------------------------------------------------------------------------------------------- looking
+
+    def _tick(self) -> None:
+        if not self._looking:  # reading a long log for the first time may take longer than a tick
+            self._looking = True
+            self.in_thread(self._look, self._seen)
+
+    def _look(self) -> dict[int, Look] | Exception:
+        try:
+            return {index: _look_at(run) for index, run in enumerate(self.runs)}
+        except Exception as error:  # raised on the UI thread, where the panel shows it, once looking is allowed again
+            return error
+
+    def _seen(self, looks: dict[int, Look] | Exception) -> None:
+        self._looking = False
+        if isinstance(looks, Exception):
+            self._timer.seconds = IDLE_SECONDS
+            raise looks
+        changed = {index for index, look in looks.items() if not look.same(self._looks.get(index))}
+        self._looks = looks
+        alive = any(look.state in ALIVE for look in looks.values())
+        self._timer.seconds = LIVE_SECONDS if alive else IDLE_SECONDS
+        if changed:
+            self._draw_curves()
+        self._draw_words(self._focus in changed)
+
+    @property
+    def focused(self) -> Look:
+        return self._looks[self._focus]
+
+    # ------------------------------------------------------------------------------------------------------- drawing
+
+    def _draw_curves(self) -> None:
+        histories = [self._looks[index].history for index in range(len(self.runs))]
+        known = list(dict.fromkeys(name for history in histories for name in metrics(history)))
+        self.view_controls.offer(known, self.metric)
+        if known and self.metric not in known:
+            self._set_metric(known[0])
+            return
+        share = POINTS // len(histories)
+        losses = [curves(history, "loss", self.view, share) for history in histories]
+        # outliers and logarithms are a matter of losses; a metric is shown as it is
+        plain = replace(self.view, log=False, outliers=True)
+        scores = [curves(history, self.metric, plain, share) for history in histories]
+        self.loss_plot.show(losses)
+        self.metric_plot.show(scores)
+        show(self.metric_plot.figure, any(scores))
+        show(self.curves_box, any(losses) or any(scores))
+        self.view_controls.say_hidden(sum(found.hidden for found in losses))
+
+    def _draw_words(self, changed: bool) -> None:
+        look, run = self.focused, self.run
+        history = look.history
+        elapsed = max(0.0, time.time() - history.time) if look.state == "running" and history.time else 0.0
+        _put(self.status, html.escape(run_words.sentence(look.state, history, elapsed)))
+        if self.list.several:
+            self.list.show([(found.state, found.history) for _, found in sorted(self._looks.items())], self._focus)
+        if not changed:
+            return
+        title = run.config.get("title") or run.name
+        _put(self.head, f"<b>{html.escape(title)}</b> {badge(look.state, run_words.LOOKS.get(look.state, ''))}")
+        _put(self.bar, _bar(look))
+        _put(self.facts, _facts(run_words.facts(look.state, history)))
+        _put(self.log, _log(history))
+        show(self.log_box, bool(history.log or history.epochs))
+        self._draw_trouble(look)
+        self.controls.show(look.state)
+        self.samples.show(run.path, history.samples)
+
+    def _draw_trouble(self, look: Look) -> None:
+        history = look.history
+        lines = []
+        if look.state == "failed" and history.error:
+            lines = [f"<b>{html.escape(history.error)}</b>", html.escape(history.hint or "")]
+        if look.tail:
+            summary = "The end of what it printed"
+            lines.append(f"<details><summary>{summary}</summary><pre>{html.escape(look.tail)}</pre></details>")
+        _put(self.trouble, "".join(f"<div>{line}</div>" for line in lines if line))
+        show(self.trouble, bool(lines))
+
+    # ------------------------------------------------------------------------------------------------------- acting
+
+    def _order(self, verb: Callable[[Run], object]) -> None:
+        """Give an order off the UI thread (a disk may be slow), then look at once."""
+        run = self.run
+        self.controls.wait()
+        self.in_thread(lambda: _tried(verb, run), self._answered)
+
+    def _answered(self, error: Exception | None) -> None:
+        self.controls.show(self.focused.state)
+        self._timer.seconds = LIVE_SECONDS
+        self._tick()
+        if error is not None:
+            raise error
+        self.say("", "quiet")
+
+    def _choose(self, index: int) -> None:
+        self._focus = index
+        self.controls.reset()
+        self._draw_words(True)
+
+    def _set_view(self, **changes: Any) -> None:
+        """Smoothing, window, logarithm, outliers."""
+        before, self.view = self.view, replace(self.view, **changes)
+        if self.view.log != before.log:
+            self._rebuild()
+        if self._looks:
+            self._draw_curves()
+
+    def _set_metric(self, metric: str) -> None:
+        if metric != self.metric:
+            self.metric = metric
+            self._rebuild()
+            if self._looks:
+                self._draw_curves()
+
+    def _rebuild(self) -> None:
+        """bqplot keeps the kind of a scale for life, so other axes are other figures."""
+        old = (self.loss_plot, self.metric_plot)
+        self.loss_plot, self.metric_plot = self._plots()
+        self._place_plots()
+        for plot in old:
+            plot.close()
+
+
+class RunChoice:
+    """The list of several runs: colour, state, best; a click chooses which one is steered."""
+
+    def __init__(self, names: list[str], colors: Sequence[Colors], on_choose: Callable[[int], object]) -> None:
+        self.several = len(names) > 1
+        self._names, self._colors = names, colors
+        self.table = classed(w.HTML(), "vx-run-list")
+        self.choice = w.Dropdown(options=[(name, index) for index, name in enumerate(names)], layout={"width": "auto"})
+        self.choice.value = len(names) - 1
+        self.choice.observe(lambda change: on_choose(change["new"]), "value")
+        self.widget = column(self.table, row(text("Below:", "vx-dim"), self.choice))
+
+    def show(self, looks: Sequence[tuple[str, History]], focus: int) -> None:
+        rows = []
+        for name, paint, (state, history) in zip(self._names, self._colors, looks, strict=True):
+            facts = dict(run_words.facts(state, history))
+            label = f"{swatch(paint.val)}{html.escape(name)}"
+            rows.append(
+                (
+                    f"<b>{label}</b>" if name == self._names[focus] else label,
+                    badge(state, run_words.LOOKS.get(state, "")), facts.get("epoch", ""), facts.get("best", ""),
+                    facts.get("time", ""),
+                )
+            )  # fmt: skip
+        _put(self.table, table(("run", "state", "epoch", "best", "time"), rows, right=(2, 4)))
+
+
+def _style() -> w.HTML:
+    sheet = files("voxloop.panels").joinpath("monitor.css").read_text(encoding="utf-8")
+    return classed(w.HTML(f"<style>{sheet}</style>"), "vx-style")
+
+
+def _look_at(run: Run) -> Look:
+    state, history = run.state, run.history
+    return Look(state=state, history=history, tail=run.log_tail() if state in ("failed", "interrupted") else "")
+
+
+def _tried(verb: Callable[[Run], object], run: Run) -> Exception | None:
+    try:
+        verb(run)
+    except Exception as error:  # shown by the panel, on its own thread
+        return error
+    return None
+
+
+def _put(widget: w.HTML, value: str) -> None:
+    if widget.value != value:
+        widget.value = value
+
+
+def _colors(count: int) -> list[Colors]:
+    """Blue and red for one run; with several each has one colour of its own, training dashed."""
+    if count == 1:
+        return [Colors()]
+    order = (4, 5, 2, 0, 6, 1, 3)
+    chosen = [PALETTE[order[index % len(order)]] for index in range(count)]
+    return [Colors(batch=color, train=color, val=color) for color in chosen]
+
+
+def _legend(colors: Sequence[Colors], names: Sequence[str]) -> str:
+    def item(kind: str, color: str, words: str) -> str:
+        return f'<span class="vx-key"><i class="vx-key-{kind}" style="color:{color}"></i>{html.escape(words)}</span>'
+
+    best = item("best", BEST, "best")
+    if len(colors) == 1:
+        lines = item("dot", TRAIN, "batch") + item("line", TRAIN, "training") + item("line", VAL, "validation")
+        return lines + best
+    lines = "".join(item("line", paint.val, name) for paint, name in zip(colors, names, strict=True))
+    return lines + item("dash", "currentColor", "training") + item("line", "currentColor", "validation") + best
+
+
+def _bar(look: Look) -> str:
+    kind = run_words.LOOKS.get(look.state, "")
+    share = 100 * look.history.progress
+    return f'<div class="vx-progress vx-{kind or "idle"}"><div style="width:{share:.1f}%"></div></div>'
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> str:
+    cells = "".join(
+        f'<div class="vx-fact"><span>{html.escape(name)}</span><b>{html.escape(value)}</b></div>'
+        for name, value in facts
+    )
+    return f'<div class="vx-facts">{cells}</div>'
+
+
+def _log(history: History) -> str:
+    events = sorted((*history.log[-LOG_LINES:], *history.epochs[-LOG_LINES:]), key=lambda event: event.get("time", 0))
+    lines = [
+        f'<div class="vx-log-{html.escape(event["kind"])}"><time>{run_words.clock(event.get("time", 0))}</time> '
+        f"{html.escape(run_words.log_line(event))}</div>"
+        for event in reversed(events[-LOG_LINES:])
+    ]
+    return "".join(lines)

@@ -1,0 +1,157 @@
+"""A run in words: its state, what it is doing, how long it will take, the lines of its log. Pure: returns text."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+from voxloop.runs import History
+from voxloop.runs.history import metric_of
+
+Look = Literal["", "good", "busy", "warn", "bad"]
+
+#: state -> how its badge looks
+LOOKS: dict[str, Look] = {
+    "created": "", "queued": "warn", "running": "busy", "paused": "warn", "stopping": "busy", "finished": "good",
+    "stopped": "good", "cancelled": "", "failed": "bad", "interrupted": "bad",
+}  # fmt: skip
+
+
+def sentence(state: str, history: History, elapsed: float = 0.0) -> str:
+    """What the run is doing, in one sentence; ``elapsed`` seconds have passed since its last event."""
+    match state:
+        case "created":
+            return "Not started yet."
+        case "queued":
+            return _queued(history)
+        case "running" if not len(history.steps) and not history.last_progress:
+            return f"Getting ready on {history.device or 'its device'}; the first numbers come in a moment."
+        case "running":
+            return "Running" + (f" on {history.device}" if history.device else "") + _remaining(history, elapsed) + "."
+        case "stopping":
+            return "Your order is on its way; it is obeyed at the next step."
+        case "paused":
+            return f"Paused after {_done(history)}. Memory and device are free; Resume goes on exactly there."
+        case "finished":
+            return f"Finished: {_done(history)} in {duration(history.busy_s)}{_best(history)}."
+        case "stopped":
+            return f"Stopped after {_done(history)} and kept{_best(history)}."
+        case "cancelled":
+            return "Cancelled; nothing it learnt was kept."
+        case "failed":
+            return "Failed."
+        case "interrupted":
+            return "Its process ended without a word. Resume goes on from the last checkpoint."
+    return state
+
+
+def facts(state: str, history: History) -> list[tuple[str, str]]:
+    """Name and value of the small numbers beside the curves; only those that are known."""
+    rate = history.steps.samples_per_s[-20:]
+    rate = rate[rate == rate]
+    plateau, lr = history.plateau, history.steps.lr[-1:]
+    found = [
+        ("step", f"{history.iteration:,}".replace(",", "\u2009") if history.iteration else ""),
+        ("epoch", str(history.epoch) if history.epoch else ""),
+        ("samples/s", f"{rate.mean():.3g}" if len(rate) and state in ("running", "stopping") else ""),
+        ("per epoch", duration(history.epoch_seconds) if history.epoch_seconds else ""),
+        ("learning rate", f"{lr[0]:.2g}" if len(lr) and lr[0] == lr[0] else ""),
+        ("plateau", f"{plateau[0]} of {plateau[1]}" if plateau else ""),
+        ("best", _best_short(history)),
+        ("time", duration(history.busy_s) if history.busy_s else ""),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def log_line(event: dict[str, Any]) -> str:
+    """One event as a line of the log."""
+    match event["kind"]:
+        case "epoch":
+            return _epoch_line(event)
+        case "started":
+            again = "taken up again" if event.get("resuming") else "started"
+            return f"{again} on {event.get('device')} ({event.get('host')}, process {event.get('pid')})"
+        case "resumed":
+            return f"goes on from step {event.get('step')}"
+        case "updated":
+            return f"{event.get('what')} changed from {event.get('old')} to {event.get('new')}"
+        case "failed":
+            return f"failed: {event.get('error')}" + (f" ({event['hint']})" if event.get("hint") else "")
+        case "log" | "warning":
+            return str(event.get("text", ""))
+        case word:
+            return str(word)
+
+
+def _epoch_line(event: dict[str, Any]) -> str:
+    parts = []
+    for name, metric in (("loss", "loss"), ("IoU", "iou")):
+        values = [metric_of(event, split, metric) for split in ("train", "val")]
+        known = [
+            f"{split} {value:.3g}" for split, value in zip(("train", "val"), values, strict=True) if value == value
+        ]
+        if known:
+            parts.append(f"{name} {', '.join(known)}")
+    return f"epoch {event.get('epoch', '?')}: {'; '.join(parts)}" + (" (best so far)" if event.get("best") else "")
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if minutes < 10 else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def about(seconds: float) -> str:
+    """A duration as coarse as an estimate is: steps of 5 s, 30 s, minutes."""
+    if seconds < 60:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    if seconds < 600:
+        half = round(seconds / 30) / 2
+        return f"{half:g} min"
+    return duration(60 * round(seconds / 60))
+
+
+def clock(stamp: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(stamp))
+
+
+def _queued(history: History) -> str:
+    if history.place is None:
+        return "Starting."
+    ahead = "one run is" if history.place == 1 else f"{history.place} runs are"
+    return f"Waiting in line: {ahead} before it on the same device. It starts by itself."
+
+
+def _remaining(history: History, elapsed: float) -> str:
+    eta = history.eta_s
+    return "" if eta is None else f", about {about(max(0.0, eta - elapsed))} to go"
+
+
+def _done(history: History) -> str:
+    if history.epoch:
+        return f"{history.epoch} epoch{'s' if history.epoch != 1 else ''}, {history.iteration} steps"
+    if history.iteration:
+        return f"{history.iteration} steps"
+    last = history.last_progress
+    return f"{last['done']:g} of {last['total']:g} {last.get('unit') or 'parts'}" if last else "its work"
+
+
+def _best(history: History) -> str:
+    short = _best_short(history)
+    return f", best {short}" if short else ""
+
+
+def _best_short(history: History) -> str:
+    if history.best is None:
+        return ""
+    for name, metric in (("IoU", "iou"), ("loss", "loss")):
+        value = metric_of(history.best, "val", metric)
+        if value == value:
+            return f"{name} {value:.3f} (epoch {history.best.get('epoch')})"
+    return f"epoch {history.best.get('epoch')}"
