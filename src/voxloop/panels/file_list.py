@@ -1,0 +1,136 @@
+"""What lies in a folder that can be opened, and what was opened lately. Standard library only; opens no volume."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+EntryKind = Literal["folder", "volume", "stack", "workspace"]
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_STORES = (".zarr",)
+#: entries of a folder looked at before it is called a folder of pictures, or not
+_GLANCE = 64
+#: files shown of a folder; more would be no list to choose from
+MOST = 500
+#: sources remembered
+LATELY = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the file browser: a folder to go into, something to open, or a workspace."""
+
+    path: Path
+    kind: EntryKind
+    size: int | None
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def listing(folder: Path, suffixes: tuple[str, ...], words: str = "") -> list[Entry]:
+    """Folders first, then files that end in one of ``suffixes``, by name; hidden ones left out.
+
+    ``words`` filters by name. A folder of pictures can be entered and opened; a zarr folder only opened.
+    """
+    found = []
+    for path in _entries(folder):
+        if words.lower() not in path.name.lower():
+            continue
+        entry = _entry(path, suffixes)
+        if entry is not None:
+            found.append(entry)
+    found.sort(key=lambda entry: (entry.kind not in ("folder", "stack", "workspace"), entry.name.lower()))
+    return found[:MOST]
+
+
+def kind_of(path: Path, suffixes: tuple[str, ...]) -> EntryKind | None:
+    """What a path is to the browser; None for what cannot be opened."""
+    try:
+        if path.is_dir():
+            if (path / "workspace.json").is_file():
+                return "workspace"
+            if path.name.lower().endswith(_STORES) or (path / "zarr.json").is_file() or (path / ".zgroup").is_file():
+                return "volume"
+            return "stack" if _holds_pictures(path) else "folder"
+        return "volume" if path.name.lower().endswith(suffixes) else None
+    except OSError:
+        return None
+
+
+def _entry(path: Path, suffixes: tuple[str, ...]) -> Entry | None:
+    kind = kind_of(path, suffixes)
+    if kind is None:
+        return None
+    size = None
+    with contextlib.suppress(OSError):
+        size = path.stat().st_size if path.is_file() else None
+    return Entry(path, kind, size)
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    with os.scandir(folder) as found:
+        for item in found:
+            if not item.name.startswith("."):
+                yield Path(item.path)
+
+
+def _holds_pictures(folder: Path) -> bool:
+    pictures = 0
+    for seen, path in enumerate(_entries(folder)):
+        pictures += path.suffix.lower() in _PICTURES
+        if seen > _GLANCE:
+            break
+    return pictures > 1
+
+
+class Recent:
+    """Sources opened lately, newest first, in a small file of the user's; what cannot be written is forgotten."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        self._file = file or Path(home).expanduser() / "voxloop" / "recent.json"
+
+    def list(self) -> list[str]:
+        """The sources; files that are gone are left out."""
+        try:
+            known = json.loads(self._file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        texts = [text for text in known if isinstance(text, str)] if isinstance(known, list) else []
+        return [text for text in texts if "://" in text or Path(text).exists()]
+
+    def add(self, source: str) -> None:
+        """Remember a path or URL, without what may be secret in it."""
+        clean = without_secrets(source)
+        kept = [clean, *(text for text in self.list() if text != clean)][:LATELY]
+        temporary = self._file.with_suffix(f".{os.getpid()}.tmp")
+        with contextlib.suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+            temporary.replace(self._file)
+
+
+def without_secrets(source: str) -> str:
+    """A URL without user, password, query and fragment, where signatures and tokens are."""
+    if "://" not in source:
+        return source
+    parts = urlsplit(source)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def size_text(size: float) -> str:
+    """``340 B``, ``12.5 MB``, ``1.2 TB``; thousands, as disks count."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
