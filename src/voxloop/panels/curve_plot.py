@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.panels.curves import Curves, Points, nice_limit
+from voxloop.panels.curves import Curves, Points, log_ticks, nice_limit, ticks
 from voxloop.panels.panel import classed, close_tree
 
 with warnings.catch_warnings():
@@ -30,6 +30,7 @@ class Colors:
     batch: str = TRAIN
     train: str = TRAIN
     val: str = VAL
+    best: str = BEST
 
 
 class CurvePlot:
@@ -47,16 +48,14 @@ class CurvePlot:
         self._y = bq.LogScale(min=0.01, max=1.0) if log else bq.LinearScale(min=0.0, max=1.0)
         self._marks = [_RunMarks(self._x, self._y, paint, several=len(colors) > 1) for paint in colors]
         self._y_axis = bq.Axis(
-            scale=self._y, orientation="vertical", num_ticks=5, tick_format="~g", grid_lines="solid", label=label,
-            label_offset="44px",
+            scale=self._y, orientation="vertical", tick_format="~g", grid_lines="solid", label=label,
+            label_offset="42px",
         )  # fmt: skip
-        x_axis = bq.Axis(
-            scale=self._x, num_ticks=6, tick_format="~s", grid_lines="none", label="step", label_offset="30px"
-        )
+        self._x_axis = bq.Axis(scale=self._x, tick_format="~s", grid_lines="none", label="step", label_offset="30px")
         self.figure = classed(
             bq.Figure(
                 marks=[mark for marks in self._marks for mark in marks.all],
-                axes=[x_axis, self._y_axis],
+                axes=[self._x_axis, self._y_axis],
                 fig_margin={"top": 8, "bottom": 44, "left": 58, "right": 14},
                 animation_duration=0,
                 padding_x=0.0,
@@ -86,8 +85,12 @@ class CurvePlot:
         x, y = (np.concatenate([points[axis] for points in shown]) for axis in (0, 1))
         left, right = float(x.min()), float(x.max())
         left = 0.0 if left <= 0.2 * right else left
-        _set(self._x, left, left + nice_limit(right - left))
-        _set(self._y, *self._range(float(y.min()), float(y.max())))
+        right = left + nice_limit(right - left)
+        _set(self._x, left, right)
+        _mark(self._x_axis, ticks(left, right))
+        low, high = self._range(float(y.min()), float(y.max()))
+        _set(self._y, low, high)
+        _mark(self._y_axis, log_ticks(low, high) if self.log else ticks(low, high))
 
     def _range(self, low: float, high: float) -> tuple[float, float]:
         if self.log:
@@ -104,7 +107,7 @@ class _RunMarks:
     def __init__(self, x: Any, y: Any, paint: Colors, several: bool) -> None:
         scales = {"x": x, "y": y}
         self.batches = bq.Scatter(
-            scales=scales, colors=[paint.batch], default_size=6, stroke_width=0, default_opacities=[0.28],
+            scales=scales, colors=[paint.batch], default_size=8, stroke_width=0, opacities=[0.3],
             enable_hover=False,
         )  # fmt: skip
         self.smooth = _line(scales, paint.batch, 1.2, [0.75])
@@ -112,7 +115,7 @@ class _RunMarks:
         self.val = _line(scales, paint.val, 2.0, [1.0])
         self.train_points, self.val_points = _dots(scales, paint.train), _dots(scales, paint.val)
         self.best = bq.Scatter(
-            scales=scales, colors=[BEST], marker="diamond", default_size=90, stroke="#00000066", stroke_width=1.0,
+            scales=scales, colors=[paint.best], default_size=70, stroke="#ffffffd0", stroke_width=1.5
         )  # fmt: skip
         self.all = [
             self.batches, self.smooth, self.train, self.val, self.train_points, self.val_points, self.best,
@@ -152,6 +155,11 @@ def _draw(mark: Any, points: Points) -> None:
         return
     with mark.hold_sync():
         mark.x, mark.y = x, y
+
+
+def _mark(axis: Any, values: np.ndarray) -> None:
+    if not np.array_equal(axis.tick_values, values):
+        axis.tick_values = values
 
 
 def _set(scale: Any, low: float, high: float) -> None:

@@ -25,18 +25,19 @@ class View:
     """How curves are looked at.
 
     ``smoothing`` is the weight of the past in the running mean over batches (0: no such line); ``last`` the number of
-    steps shown (None: all); ``outliers=False`` leaves values out that lie far above the others.
+    steps shown (None: all); ``outliers=False`` leaves batches out that lie far above the others, so that a single
+    one does not press all else to the floor.
     """
 
     smoothing: float = 0.8
     last: int | None = None
     log: bool = False
-    outliers: bool = True
+    outliers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Curves:
-    """One run in one plot; x is optimiser steps. ``hidden`` values lie outside of what is shown."""
+    """One run in one plot; x is optimiser steps. ``hidden`` batches lie above what is shown."""
 
     batches: Points = field(default_factory=_empty)
     smooth: Points = field(default_factory=_empty)
@@ -56,18 +57,12 @@ def curves(history: History, metric: str, view: View, points: int = POINTS) -> C
     inside = slice(int(np.searchsorted(x, start, side="left")), None)
     x, y = (x[inside], y[inside]) if metric == "loss" else _empty()
     train, val = (_from(epoch_points(history, split, metric), start) for split in ("train", "val"))
-    shown = [_drawable(pair, view.log) for pair in ((x, y), train, val)]
-    limit = math.inf if view.outliers else fence(np.concatenate([pair[1] for pair in shown]))
-    kept = [_below(pair, limit) for pair in shown]
-    hidden = sum(
-        len(a[0]) - len(b[0]) for a, b in zip((_finite((x, y)), _finite(train), _finite(val)), kept, strict=True)
-    )
-    batches, train, val = kept
-    line = smoothed(*batches, view.smoothing, points // 2) if view.smoothing > 0 else _empty()
-    best = _at(val, history.best)
+    batches, train, val = (_drawable(pair, view.log) for pair in ((x, y), train, val))
+    shown = batches if view.outliers else _below(batches, max([fence(batches[1]), *train[1], *val[1]]))
+    line = smoothed(*shown, view.smoothing, points // 2) if view.smoothing > 0 else _empty()
     return Curves(
-        batches=decimated(*batches, points), smooth=line, train=decimated(*train, points),
-        val=decimated(*val, points), best=best, hidden=hidden,
+        batches=decimated(*shown, points), smooth=line, train=decimated(*train, points),
+        val=decimated(*val, points), best=_at(val, history.best), hidden=len(batches[0]) - len(shown[0]),
     )  # fmt: skip
 
 
@@ -137,6 +132,25 @@ def nice_limit(value: float) -> float:
     return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value * (1 - 1e-9))
 
 
+def ticks(low: float, high: float, count: int = 5) -> np.ndarray:
+    """About ``count`` round numbers from ``low`` to ``high``."""
+    raw = (high - low) / count
+    if not raw > 0:
+        return np.array([low])
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= raw * (1 - 1e-9))
+    found = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
+    return np.round(found, 12 - math.floor(math.log10(power)) if power < 1 else 6)
+
+
+def log_ticks(low: float, high: float) -> np.ndarray:
+    """Round numbers on a logarithmic axis: 1, 2, 5 of each decade, or decades alone where there are many."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    steps = (1, 2, 5) if last - first <= 3 else (1,)
+    found = np.array([step * 10.0**power for power in range(first, last + 1) for step in steps])
+    return found[(found >= low * (1 - 1e-9)) & (found <= high * (1 + 1e-9))]
+
+
 def _group(length: int, limit: int) -> int:
     size = 1
     while length > limit and 2 * math.ceil(length / size) > limit:
@@ -153,14 +167,11 @@ def _from(points: Points, start: float) -> Points:
     return points[0][keep], points[1][keep]
 
 
-def _finite(points: Points) -> Points:
-    keep = np.isfinite(points[1])
-    return points[0][keep], points[1][keep]
-
-
 def _drawable(points: Points, log: bool) -> Points:
-    x, y = _finite(points)
-    return (x[y > 0], y[y > 0]) if log else (x, y)
+    """Without what is no number, and, on a logarithmic axis, without what is not above zero."""
+    x, y = points
+    keep = np.isfinite(y) & (y > 0) if log else np.isfinite(y)
+    return x[keep], y[keep]
 
 
 def _below(points: Points, limit: float) -> Points:

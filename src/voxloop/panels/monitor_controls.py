@@ -9,9 +9,9 @@ import ipywidgets as w
 
 from voxloop.panels.panel import button, classed, row, show, text
 
-#: steps shown -> words
-_WINDOWS: list[tuple[str, int | None]] = [
-    ("all steps", None), ("last 5000", 5000), ("last 1000", 1000), ("last 200", 200), ("last 50", 50),
+#: words -> steps shown (0: all)
+_WINDOWS: list[tuple[str, int]] = [
+    ("all steps", 0), ("last 5000", 5000), ("last 1000", 1000), ("last 200", 200), ("last 50", 50),
 ]  # fmt: skip
 _GOING = ("queued", "running")
 _CAN_RESUME = ("paused", "interrupted", "failed", "stopped")
@@ -46,7 +46,7 @@ class Controls:
         self.ask = row(text("Throw away everything it learnt?"), sure, button("Keep going", handler(self.reset)))
         self.sure = sure
         show(self.ask, False)
-        self.widgets = (self.resume, self.pause, self.stop, self.cancel, self.ask)
+        self.widget = row(self.resume, self.pause, self.stop, self.cancel, self.ask)
 
     def show(self, state: str) -> None:
         """Offer what is possible in this state."""
@@ -59,6 +59,7 @@ class Controls:
         show(self.stop, state in (*_GOING, "stopping", "paused", "interrupted"))
         can_cancel = state in (*_GOING, "stopping", "paused", "interrupted", "failed", "created")
         show(self.cancel, can_cancel and "vx-hidden" in self.ask._dom_classes)
+        show(self.widget, state not in ("finished", "cancelled"))
         self._enable(state != "stopping")
         # an order on its way may still be followed by a harder one
         self.cancel.disabled = self.sure.disabled = False
@@ -94,21 +95,19 @@ class ViewControls:
             value=0.8, min=0.0, max=0.99, step=0.01, readout=False, layout={"width": "90px"},
             tooltip="Running mean over batches: further right is smoother, left end is off",
         )  # fmt: skip
-        self.last = w.Dropdown(
-            options=_WINDOWS, value=None, layout={"width": "auto"}, tooltip="How many steps are shown"
-        )
+        self.last = w.Dropdown(options=_WINDOWS, value=0, layout={"width": "auto"}, tooltip="How many steps are shown")
         self.log = w.ToggleButton(description="log", tooltip="Logarithmic loss axis")
         self.outliers = w.ToggleButton(
-            description="clip", tooltip="Leave out losses far above the others, so that the rest fills the plot"
+            description="outliers", tooltip="Show batches that lie far above the others as well"
         )
         self.metric = w.Dropdown(options=[], layout={"width": "auto"}, tooltip="What the second plot shows")
         self.hidden = text("", "vx-dim", "vx-small")
         self._offering = False
         show(self.metric, False)
         self.smoothing.observe(lambda change: set_view(smoothing=change["new"]), "value")
-        self.last.observe(lambda change: set_view(last=change["new"]), "value")
+        self.last.observe(lambda change: set_view(last=change["new"] or None), "value")
         self.log.observe(lambda change: set_view(log=change["new"]), "value")
-        self.outliers.observe(lambda change: set_view(outliers=not change["new"]), "value")
+        self.outliers.observe(lambda change: set_view(outliers=change["new"]), "value")
         self.metric.observe(lambda change: self._offering or set_metric(change["new"]), "value")
         for made in (self.log, self.outliers):
             classed(made, "vx-toggle")
@@ -130,6 +129,6 @@ class ViewControls:
         show(self.metric, len(names) > 1)
 
     def say_hidden(self, count: int) -> None:
-        words = f"{count} above" if count else ""
+        words = f"{count} outlier{'s' if count > 1 else ''} above" if count else ""
         if self.hidden.value != words:
             self.hidden.value = words

@@ -115,13 +115,11 @@ class MonitorPanel(Panel):
         self.samples = SampleView(self.in_thread)
         self.log = classed(w.HTML(), "vx-log")
         self.log_box = classed(column(heading("Log"), self.log), "vx-section", "vx-hidden")
-        self._place_plots()
         self.body(
             *([self.list.widget] if len(self.runs) > 1 else []),
-            row(self.head, self.status, classes=("vx-run-line",)),
-            self.bar,
-            row(*self.controls.widgets, spacer(), CopyCode(code=self.code)),
-            self.trouble, self.facts, self.curves_box, self.samples.widget, self.log_box,
+            row(self.head, self.status, spacer(), CopyCode(code=self.code), classes=("vx-run-line",)),
+            self.bar, self.controls.widget, self.trouble, self.facts, self.curves_box, self.samples.widget,
+            self.log_box,
         )  # fmt: skip
         self.widget.children = (*self.widget.children, _style())
         self.widget.add_class("vx-monitor")
@@ -134,8 +132,12 @@ class MonitorPanel(Panel):
             CurvePlot(title, self._colors, unit_range=unit_range),
         )
 
-    def _place_plots(self) -> None:
-        self.plots.children = (self.loss_plot.figure, self.metric_plot.figure)
+    def _place_plots(self, losses: bool, scores: bool) -> None:
+        """Only figures with something in them are in the page: bqplot cannot draw into a box that is not shown."""
+        wanted = (*([self.loss_plot.figure] if losses else []), *([self.metric_plot.figure] if scores else []))
+        if self.plots.children != wanted:
+            show(self.curves_box, bool(wanted))
+            self.plots.children = wanted
 
     # ------------------------------------------------------------------------------------------------------- looking
 
@@ -178,13 +180,12 @@ class MonitorPanel(Panel):
             return
         share = POINTS // len(histories)
         losses = [curves(history, "loss", self.view, share) for history in histories]
-        # outliers and logarithms are a matter of losses; a metric is shown as it is
-        plain = replace(self.view, log=False, outliers=True)
+        # a logarithm is a matter of losses; a metric is shown as it is
+        plain = replace(self.view, log=False)
         scores = [curves(history, self.metric, plain, share) for history in histories]
         self.loss_plot.show(losses)
         self.metric_plot.show(scores)
-        show(self.metric_plot.figure, any(scores))
-        show(self.curves_box, any(losses) or any(scores))
+        self._place_plots(any(losses), any(scores))
         self.view_controls.say_hidden(sum(found.hidden for found in losses))
 
     def _draw_words(self, changed: bool) -> None:
@@ -243,21 +244,20 @@ class MonitorPanel(Panel):
         before, self.view = self.view, replace(self.view, **changes)
         if self.view.log != before.log:
             self._rebuild()
-        if self._looks:
+        elif self._looks:
             self._draw_curves()
 
     def _set_metric(self, metric: str) -> None:
         if metric != self.metric:
             self.metric = metric
             self._rebuild()
-            if self._looks:
-                self._draw_curves()
 
     def _rebuild(self) -> None:
         """bqplot keeps the kind of a scale for life, so other axes are other figures."""
         old = (self.loss_plot, self.metric_plot)
         self.loss_plot, self.metric_plot = self._plots()
-        self._place_plots()
+        if self._looks:
+            self._draw_curves()
         for plot in old:
             plot.close()
 
@@ -316,16 +316,16 @@ def _colors(count: int) -> list[Colors]:
     """Blue and red for one run; with several each has one colour of its own, training dashed."""
     if count == 1:
         return [Colors()]
-    order = (4, 5, 2, 0, 6, 1, 3)
+    order = (2, 0, 6, 1, 5, 4, 3)  # told apart on white and on black, and first those that are neither blue nor red
     chosen = [PALETTE[order[index % len(order)]] for index in range(count)]
-    return [Colors(batch=color, train=color, val=color) for color in chosen]
+    return [Colors(batch=color, train=color, val=color, best=color) for color in chosen]
 
 
 def _legend(colors: Sequence[Colors], names: Sequence[str]) -> str:
     def item(kind: str, color: str, words: str) -> str:
         return f'<span class="vx-key"><i class="vx-key-{kind}" style="color:{color}"></i>{html.escape(words)}</span>'
 
-    best = item("best", BEST, "best")
+    best = item("best", BEST if len(colors) == 1 else "currentColor", "best")
     if len(colors) == 1:
         lines = item("dot", TRAIN, "batch") + item("line", TRAIN, "training") + item("line", VAL, "validation")
         return lines + best
@@ -348,7 +348,7 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
 
 
 def _log(history: History) -> str:
-    events = sorted((*history.log[-LOG_LINES:], *history.epochs[-LOG_LINES:]), key=lambda event: event.get("time", 0))
+    events = sorted((*history.epochs[-LOG_LINES:], *history.log[-LOG_LINES:]), key=lambda event: event.get("time", 0))
     lines = [
         f'<div class="vx-log-{html.escape(event["kind"])}"><time>{run_words.clock(event.get("time", 0))}</time> '
         f"{html.escape(run_words.log_line(event))}</div>"

@@ -46,6 +46,7 @@ class SampleView:
         self._setting = True
         if list(self.window.options) != names:
             self.window.options = names
+            self.window.value = names[0] if names else None
         self._setting = False
         show(self.window, len(names) > 1)
         show(self.widget, bool(samples))
