@@ -7,6 +7,10 @@ from .model import load_model as load_model
 from .prediction import Prediction as Prediction
 from .prediction import predict as predict
 from .project import Workspace as Workspace
+from .review import Report as Report
+from .review import Suggestion as Suggestion
+from .review import evaluate as evaluate
+from .review import simulate as simulate
 from .runs import Run as Run
 from .store import LabelClass as LabelClass
 from .store import open_labels as open_labels

@@ -1,0 +1,10 @@
+from .accept import accept as accept
+from .evaluate import evaluate as evaluate
+from .lineage import methods_paragraph as methods_paragraph
+from .report import Report as Report
+from .rounds import Rounds as Rounds
+from .rounds import corrections as corrections
+from .simulate import SimulatedRound as SimulatedRound
+from .simulate import simulate as simulate
+from .suggest import Suggestion as Suggestion
+from .suggest import suggest as suggest
