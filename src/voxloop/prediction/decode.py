@@ -40,12 +40,12 @@ def semantic_channels(spec: ModelSpec) -> slice:
 
 def label_dtype(classes: tuple[ClassInfo, ...]) -> np.dtype:
     """uint8 where it holds every class value, else uint16."""
-    return np.dtype(np.uint8 if max((info.value for info in classes), default=0) < 256 else np.uint16)
+    return np.dtype("u1" if max((info.value for info in classes), default=0) < 256 else "u2")
 
 
 def quantise(probabilities: np.ndarray) -> np.ndarray:
     """Probabilities 0..1 as uint8, rounded; within 1/510 of the truth."""
-    scaled = np.multiply(probabilities, np.float32(255))
+    scaled: np.ndarray = np.multiply(probabilities, np.float32(255))
     scaled += np.float32(0.5)
     np.clip(scaled, 0, 255.5, out=scaled)
     return scaled.astype(np.uint8)

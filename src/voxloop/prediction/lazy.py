@@ -133,7 +133,8 @@ class LazyProbabilities:
         )
         with self._lock:
             whole = self._region(region)
-        return whole[(classes, *(_within(part, n) for part, n in zip(space, self.shape[1:], strict=True)))]
+        found: np.ndarray = whole[(classes, *(_within(part, n) for part, n in zip(space, self.shape[1:], strict=True)))]
+        return found
 
     def _region(self, region: Region) -> np.ndarray:
         for bounds, kept in self._cache.items():

@@ -186,7 +186,9 @@ def make_plan(
     options = []
     for axis in range(3):
         whole_only = halos[axis] is None
-        options.append([1] if planar and axis == 0 else _sizes(full[axis], box[axis], steps[axis], whole_only))
+        smallest = 1 if axis == 0 else 32
+        sizes = _sizes(full[axis], box[axis], steps[axis], _up(smallest, steps[axis]), whole_only)
+        options.append([1] if planar and axis == 0 else sizes)
     block = _choose(full, box, steps, reach, options, max_voxels, lively_voxels or max_voxels)
     tile, chunk = _tile(full, block, planar, planes_per_tile, max_tile_voxels)
     return Plan(shape=full, region=box, stride=steps, halo=reach, tile=tile, block=block, chunk=chunk)
@@ -228,15 +230,15 @@ def _axis(part: slice, block: int, halo: int, step: int, size: int) -> list[tupl
     return [_outer(max(part.start, s), min(part.stop, s + block), halo, step, size) for s in starts]
 
 
-def _sizes(size: int, part: slice, step: int, whole_only: bool) -> list[int]:
-    """Block sizes worth considering along one axis: the whole axis, and the stride doubled, 32 voxels at least."""
+def _sizes(size: int, part: slice, step: int, smallest: int, whole_only: bool) -> list[int]:
+    """Block sizes worth considering along one axis: the whole axis, and the smallest doubled and doubled again."""
     whole = _up(size, step)
     if whole_only:
         return [whole]
     extent = part.stop - part.start
-    found, block = [whole], max(step, _up(32, step))
+    found, block = [whole], smallest
     while block < min(whole, 2 * extent):
-        found += [block, block // step * 3 // 2 * step]
+        found += [block, max(block, block // step * 3 // 2 * step)]
         block *= 2
     return sorted({size for size in found if size <= whole})
 

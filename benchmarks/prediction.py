@@ -1,0 +1,295 @@
+"""Whole-volume prediction against the bare forward and MONAI's sliding window; memory against volume and classes."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxloop.config import PredictConfig
+from voxloop.model import ClassInfo, ModelSpec, Output
+from voxloop.prediction.decode import Decoded
+from voxloop.prediction.job import make_job
+from voxloop.prediction.memory import Cost, peak_memory
+from voxloop.prediction.output import create
+from voxloop.prediction.plan import Tile
+from voxloop.volumes import open_volume
+
+MEMORY_GB = 6.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="smaller samples, the same code")
+    parser.add_argument("--part", choices=["plane", "cube", "memory"], action="append", help="only this part")
+    chosen = parser.parse_args()
+    wanted = chosen.part or ["plane", "cube", "memory"]
+    if "plane" in wanted:
+        network_part("2-D U-Net", plane_network(), (1, 1024, 1024) if chosen.quick else (1, 2048, 2048), (1, 512, 512))
+    if "cube" in wanted:
+        network_part("3-D U-Net", cube_network(), (96, 96, 96) if chosen.quick else (192, 192, 192), (64, 64, 64))
+    if "memory" in wanted:
+        memory_part([16, 32, 64] if chosen.quick else [64, 256, 1024])
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------------------ networks
+
+
+@dataclass
+class Network:
+    """A torch network as a model: softmax of its logits; planes go through a 2-D one as a batch."""
+
+    module: Any
+    spec: ModelSpec
+
+    @contextmanager
+    def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[Any]:
+        yield self.forward
+
+    def predict(self, block: np.ndarray) -> np.ndarray:
+        return self.forward(block[None])[0]
+
+    def forward(self, batch: np.ndarray) -> np.ndarray:
+        import torch
+
+        with torch.inference_mode():
+            x = torch.from_numpy(np.asarray(batch, np.float32)) / 128 - 1
+            if self.spec.dimensions == 3:
+                return self.logits(x).softmax(1).numpy()
+            n, c, z, h, w = x.shape
+            y = self.logits(x.transpose(1, 2).reshape(n * z, c, h, w)).softmax(1)
+            return y.reshape(n, z, -1, h, w).transpose(1, 2).contiguous().numpy()
+
+    def logits(self, x: Any) -> Any:
+        import torch
+
+        form = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
+        return self.module(x.contiguous(memory_format=form))
+
+
+def _spec(dimensions: int, stride: int, halo: int) -> ModelSpec:
+    flat = dimensions == 2
+    return ModelSpec(
+        learner="benchmark",
+        channels=1,
+        classes=tuple(ClassInfo(value=i, name=str(i)) for i in (1, 2)),
+        outputs=(Output(name="classes", kind="semantic", channels=2),),
+        dimensions=dimensions,
+        stride=(1 if flat else stride, stride, stride),
+        halo=(0 if flat else halo, halo, halo),
+    )
+
+
+def plane_network() -> Network:
+    """The deep learner's network for small machines, random weights with some contrast in the output."""
+    import torch
+
+    from voxloop.deep.networks import NetworkConfig, build, receptive_field
+
+    torch.manual_seed(0)
+    config = NetworkConfig(architecture="Unet", encoder="tu-mobilenetv4_conv_small", channels=1, outputs=2)
+    network = build(config).eval()
+    field = receptive_field(network, 1)
+    assert field is not None
+    module = _contrasted(network, torch.randn(1, 1, 256, 256))
+    return Network(module.to(memory_format=torch.channels_last), _spec(2, 32, field))
+
+
+def cube_network() -> Network:
+    import torch
+    from monai.networks.nets import BasicUNet
+
+    torch.manual_seed(0)
+    module = BasicUNet(3, 1, 2, features=(8, 8, 16, 32, 64, 8), norm="batch").eval()
+    module = _contrasted(module, torch.randn(1, 1, 64, 64, 64))
+    # two 3^3 convolutions at each of strides 1, 2, 4, 8, 16 on the way down, at 8, 4, 2, 1 on the way up
+    field = 2 * (1 + 2 + 4 + 8 + 16) + 2 * (8 + 4 + 2 + 1) + 16
+    return Network(module.to(memory_format=torch.channels_last_3d), _spec(3, 16, field))
+
+
+def _contrasted(module: Any, sample: Any) -> Any:
+    """Calibrated normalisations and logits spread over several units, so that differences mean something."""
+    import torch
+
+    class Scaled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module, self.gain, self.shift = module, 1.0, 0.0
+
+        def forward(self, x: Any) -> Any:
+            return (self.module(x) - self.shift) * self.gain
+
+    with torch.no_grad():
+        module.train()
+        for _ in range(20):
+            module(sample)
+        module.eval()
+        out = module(sample)
+    scaled = Scaled().eval()
+    scaled.shift = out.mean(dim=[0, *range(2, out.ndim)], keepdim=True)
+    scaled.gain = 2.0 / float(out.std())
+    return scaled
+
+
+# ---------------------------------------------------------------------------------------------------------- throughput
+
+
+def network_part(title: str, network: Network, shape: tuple[int, int, int], window: tuple[int, int, int]) -> None:
+    from scipy import ndimage
+
+    rng = np.random.default_rng(0)
+    picture = ndimage.gaussian_filter(rng.normal(size=shape), [0 if shape[0] == 1 else 2, 2, 2])
+    picture = np.clip(128 + 50 * picture / picture.std(), 0, 255).astype(np.uint8)
+    print(f"\n{title}, field {network.spec.halo}, {' x '.join(map(str, shape))} voxels")
+    print(f"{'':42s} Mvox/s  of bare   largest error   99.9 %     flips   peak GB")
+    whole, seconds, memory = timed(lambda: network.predict(picture[None]))
+    bare = picture.size / seconds / 1e6
+    line("bare forward on the whole", bare, 1.0, None, memory)
+    for overlap, mode in ((0.25, "constant"), (0.5, "gaussian")):
+        got, seconds, memory = timed(lambda o=overlap, m=mode: monai(network, picture, window, o, m))
+        line(f"MONAI sliding window {overlap} {mode}", picture.size / seconds / 1e6, bare, got - whole, memory, whole)
+    for mode, budget in (("exact", MEMORY_GB), ("fast", MEMORY_GB), ("exact", 2.0), ("fast", 2.0)):
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                ours(title, network, picture, whole, bare, mode, budget, Path(folder))
+            except Exception as error:
+                print(f"voxloop {mode}, {budget:g} GB: {error}")
+
+
+def ours(
+    title: str,
+    network: Network,
+    picture: np.ndarray,
+    whole: np.ndarray,
+    bare: float,
+    mode: str,
+    budget: float,
+    folder: Path,
+) -> None:
+    """Measured twice: to files, as a run does it, for speed; and tile by tile in float32, for the error."""
+    config = PredictConfig(mode=mode, memory_gb=budget, scales=False)
+    job = make_job(network.spec, network.forward, open_volume(picture), config)
+    cost = job.measure()
+    halo, kept = job.fast_halo(cost) if mode == "fast" else (None, True)
+    found = job.forecast(cost, halo)
+    output = create(folder / "p.zarr", facts(network.spec), found.plan)
+    _, seconds, memory = timed(lambda: list(job.run(found.plan, found.plan.tiles(), output.write)))
+    got = np.empty_like(whole)
+    for tile in found.plan.tiles():
+        for block in found.plan.blocks(tile):
+            got[(slice(None), *block.core)] = job.predict(block.outer)[(slice(None), *block.cut)]
+    name = f"voxloop {mode}, {budget:g} GB: {'x'.join(map(str, found.plan.block))} + {max(found.plan.halo)}"
+    line(name, picture.size / seconds / 1e6, bare, got - whole, memory, whole)
+    print(f"{'':42s} forecast {found.seconds:.1f} s, took {seconds:.1f} s; waste {found.waste:.2f}; kept {kept}")
+
+
+def monai(network: Network, picture: np.ndarray, window: tuple[int, ...], overlap: float, mode: str) -> np.ndarray:
+    import torch
+    from monai.inferers import sliding_window_inference
+
+    flat = network.spec.dimensions == 2
+    x = torch.from_numpy(np.asarray(picture, np.float32))[None, None] / 128 - 1
+    with torch.inference_mode():
+        y = sliding_window_inference(
+            x[:, :, 0] if flat else x, window[1:] if flat else window, 1, network.logits, overlap=overlap, mode=mode
+        )
+        found: np.ndarray = y.softmax(1)[0].numpy()
+    return found[:, None] if flat else found
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float, int]:
+    with peak_memory() as peak:
+        start = time.perf_counter()
+        found = call()
+        seconds = time.perf_counter() - start
+    return found, seconds, peak.bytes
+
+
+def line(name: str, rate: float, bare: float, difference: Any, memory: int, whole: Any = None, width: int = 42) -> None:
+    text = f"{name:{width}s} {rate:6.2f}  {rate / bare if bare != 1 else 1:7.2f}"
+    if difference is None:
+        text += f"{'':37s}"
+    else:
+        size = np.abs(difference)
+        flips = ((whole + difference).argmax(0) != whole.argmax(0)).mean()
+        text += f"{size.max():16.2e} {np.quantile(size, 0.999):8.1e} {flips:9.4%}"
+    print(f"{text} {memory / 1e9:9.2f}", flush=True)
+
+
+def facts(spec: ModelSpec) -> dict[str, Any]:
+    return {
+        "level": "labels", "spacing_um": [1.0] * 3, "origin_um": [0.0] * 3, "frames": False, "probabilities": True,
+        "uncertainty": "margin", "lineage": {},
+        "classes": [{"value": c.value, "name": c.name, "color": c.color, "background": False} for c in spec.classes],
+    }  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------------------------------- memory
+
+
+class Pattern:
+    """A volume that is made up where it is read."""
+
+    dtype, ndim = np.dtype(np.uint8), 3
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self.shape = shape
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        z, y, x = (np.arange(*part.indices(n)) for part, n in zip(key, self.shape, strict=True))
+        return (((y[:, None] // 16) ^ (x // 16)) + z[:, None, None]).astype(np.uint8)
+
+
+def memory_part(planes: list[int]) -> None:
+    """Peak memory of a process that predicts growing volumes, and with growing numbers of classes."""
+    print("\nPeak memory of the process, a model of numpy alone, 1024 x 1024 pixels a plane, budget 2 GB")
+    print("Gvoxels  classes   peak MB      s")
+    for count, classes in [*((n, 2) for n in planes), (planes[0], 100)]:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            peak, seconds = pool.apply(_memory_of, (count, classes))
+        print(f"{count / 1024:7.3f}  {classes:7d}  {peak / 1e6:8.0f}  {seconds:5.1f}", flush=True)
+
+
+def _memory_of(planes: int, classes: int) -> tuple[int, float]:
+    import dask.array as da
+
+    spec = replace(
+        _spec(2, 1, 0),
+        classes=tuple(ClassInfo(value=i + 1, name=str(i)) for i in range(classes)),
+        outputs=(Output(name="classes", kind="semantic", channels=classes),),
+    )
+
+    def forward(batch: np.ndarray) -> np.ndarray:
+        x = batch[:, 0, None].astype(np.float32) / 255
+        score = np.exp(-np.abs(x - np.linspace(0, 1, classes, dtype=np.float32)[:, None, None, None]) * 8)
+        return score / score.sum(axis=1, keepdims=True)
+
+    shape = (planes, 1024, 1024)
+    volume = open_volume(da.from_array(Pattern(shape), chunks=(1, 512, 512), meta=np.empty((0, 0, 0), np.uint8)))
+    job = make_job(spec, forward, volume, PredictConfig(memory_gb=2.0, scales=False))
+    plan = job.forecast(Cost(seconds_per_voxel=1e-7, bytes_per_voxel=24 * classes, base_bytes=0)).plan
+    with tempfile.TemporaryDirectory() as folder, peak_memory() as peak:
+        output = create(Path(folder) / "p.zarr", facts(spec) | {"probabilities": classes < 10}, plan)
+        job = replace(job, config=job.config.changed(probabilities=classes < 10))
+
+        def write(tile: Tile, decoded: Decoded) -> None:
+            output.write(tile, decoded)
+
+        start = time.perf_counter()
+        for _ in job.run(plan, plan.tiles(), write):
+            pass
+        seconds = time.perf_counter() - start
+    return peak.bytes, seconds
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
