@@ -4,6 +4,9 @@ from .config import ShallowConfig as ShallowConfig
 from .errors import VoxloopError as VoxloopError
 from .machine import machine as machine
 from .model import load_model as load_model
+from .panels.train_panel import TrainPanel as TrainPanel
+from .panels.volume_panel import VolumePanel as VolumePanel
+from .panels.workbench import Workbench as Workbench
 from .prediction import Prediction as Prediction
 from .prediction import predict as predict
 from .project import Workspace as Workspace

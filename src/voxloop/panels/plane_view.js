@@ -61,6 +61,7 @@ class PlaneViewer {
     on("change:layers", () => { this.styleLayers(); this.ask(false); });
     on("change:tool", () => this.hand.updateRing());
     on("change:cursor", () => this.placeCross());
+    on("change:camera", () => this.takeCamera());
     on("change:height", () => this.styleHeight());
     on("change:compact", () => this.styleHeight());
     on("change:overlay_box", () => this.placeHosted());
@@ -200,6 +201,14 @@ class PlaneViewer {
     if (this.restored || !saved) return;
     this.restored = true;
     if (saved.axis && !saved.fit) this.cameras[saved.axis] = { ...saved, zoom: saved.zoom };
+  }
+
+  takeCamera() { // the kernel says where to look; what the page itself did is never sent back here
+    const saved = this.model.get("camera");
+    if (saved?.fit) delete this.cameras[saved.axis];
+    this.restored = false;
+    this.restoreCamera();
+    if (this.width) this.moved();
   }
 
   sizeCanvases() {

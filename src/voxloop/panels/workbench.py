@@ -1,0 +1,229 @@
+"""The whole loop in one panel: volume, label, train, predict, review as steps. Holds the panels, does nothing else."""
+
+from __future__ import annotations
+
+import html
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import ipywidgets as w
+
+from voxloop.errors import LabelError, VoxloopError, WorkspaceError, unknown
+from voxloop.panels.panel import Panel, badge, classed, row, show, spacer, text
+from voxloop.panels.saved import Saved
+from voxloop.panels.ui import on_ui
+
+if TYPE_CHECKING:
+    from voxloop.panels.plane_view import PlaneView
+    from voxloop.project import Workspace
+
+Step = Literal["volume", "label", "train", "predict", "review"]
+STEPS: tuple[Step, ...] = get_args(Step)
+ABOUT: dict[Step, str] = {
+    "volume": "Find a stack, check it, put it into a workspace",
+    "label": "Paint a few strokes of each class",
+    "train": "Learn from the strokes: seconds or minutes",
+    "predict": "Apply a model to the picture",
+    "review": "Accept what is right, correct what is not",
+}
+#: runs whose task ends so belong to this step
+WORK: dict[str, Step] = {":train": "train", "prediction.task:run": "predict"}
+
+
+class Workbench(Panel):
+    """All panels of a workspace, one at a time; each is built when its step is first opened and then stays.
+
+    Parameters
+    ----------
+    ws
+        A workspace; None begins with finding a stack or a workspace.
+    step
+        Where to begin: ``"volume"``, ``"label"``, ``"train"``, ``"predict"`` or ``"review"``.
+    """
+
+    @on_ui
+    def __init__(self, ws: Workspace | None = None, *, step: Step | None = None) -> None:
+        super().__init__()
+        self.ws = ws
+        self.panels: dict[Step, Panel] = {}
+        self._step: Step | None = None
+        self._last_view: PlaneView | None = None
+        self._looking = False
+        self._saved = Saved()
+        self._name, self._writer = text("", "vx-title"), text()
+        self._buttons = {name: self._step_button(number, name) for number, name in enumerate(STEPS, 1)}
+        self._stage = classed(w.VBox(), "vx-stage")
+        bar = classed(w.HBox(list(self._buttons.values())), "vx-steps")
+        self._head = row(self._name, self._writer, bar, spacer(), self._saved.widget, classes=["vx-head"])
+        self.body(self._head, self._stage)
+        self.on_close(self._close_panels)
+        self._show_workspace()
+        self.go(step or ("label" if ws is not None and ws.images.names else "volume"))
+        self.every(1.0, self._tick)
+
+    # ------------------------------------------------------------------------------------------------------- steps
+
+    @property
+    def step(self) -> Step | None:
+        """The step on show."""
+        return self._step
+
+    @on_ui
+    def go(self, step: Step) -> None:
+        """Show a step. What keeps it from being shown is said, and the step before stays."""
+        if step not in STEPS:
+            raise WorkspaceError(unknown("step", step, STEPS))
+        if step != "volume" and self.ws is None:
+            self.say("Open a stack first: choose one, then create a workspace with it.", "warning")
+            return
+        if step == self._step:
+            return
+        if step not in self.panels:
+            try:
+                self.panels[step] = self._make(step)
+            except VoxloopError as error:
+                self.show_error(error)
+                return
+        self._step = step
+        self._stage.children = tuple(panel.widget for panel in self.panels.values())
+        for name, panel in self.panels.items():
+            show(panel.widget, name == step)
+        for name, button in self._buttons.items():
+            (button.add_class if name == step else button.remove_class)("vx-here")
+        self.say("", "quiet")
+        self._carry_view(self.panels[step])
+        refresh = getattr(self.panels[step], "refresh", None)
+        if refresh is not None:
+            refresh()
+
+    def _make(self, step: Step) -> Panel:
+        """A step's panel. Modules are imported when their step is first opened, so that the first one is there soon."""
+        if step == "volume":
+            from voxloop.panels.volume_panel import VolumePanel
+
+            volume = VolumePanel(self.ws, embedded=True)
+            volume.on_workspace(self._take_workspace)
+            return volume
+        assert self.ws is not None
+        if step == "label":
+            from voxloop.panels.label_panel import LabelPanel
+
+            return LabelPanel(self.ws, embedded=True)
+        if step == "train":
+            from voxloop.panels.train_panel import TrainPanel
+
+            return TrainPanel(self.ws, embedded=True)
+        if step == "predict":
+            from voxloop.panels.predict_panel import PredictPanel
+
+            return PredictPanel(self.ws, embedded=True)
+        from voxloop.panels.review_panel import ReviewPanel
+
+        return ReviewPanel(self.ws, embedded=True)
+
+    def _carry_view(self, panel: Panel) -> None:
+        """The picture opens at the plane, zoom and contrast at which the step before left it."""
+        view = view_of(panel)
+        if view is None:
+            return
+        last, self._last_view = self._last_view, view
+        if last is None or last is view or last.closed or last.planes.shape != view.planes.shape:
+            return
+        view.go_to_plane(last.index, last.axis)
+        with view.widget.hold_sync():
+            view.widget.contrast = last.widget.contrast
+            view.widget.picture = last.widget.picture
+            if last.widget.camera is not None:
+                view.widget.camera = dict(last.widget.camera)
+
+    # --------------------------------------------------------------------------------------------------- workspace
+
+    def _take_workspace(self, ws: Workspace) -> None:
+        """Another workspace, or a new image in this one: the panels that show the old state are made anew."""
+        for name in [name for name in self.panels if name != "volume"]:
+            self.panels.pop(name).close()
+        self._last_view = None
+        self._stage.children = tuple(panel.widget for panel in self.panels.values())
+        self.ws = ws
+        self._show_workspace()
+        self.go("label" if ws.images.names else "volume")
+
+    def _show_workspace(self) -> None:
+        ws = self.ws
+        self._name.value = html.escape(ws.name if ws is not None else "voxloop")
+        self._writer.value = _writer_words(ws) if ws is not None else ""
+        for name, button in self._buttons.items():
+            button.disabled = ws is None and name != "volume"
+        if ws is None or not ws.images.names:
+            show(self._saved.widget, False)
+
+    def _tick(self) -> None:
+        self._show_saved()
+        if self.ws is not None and not self._looking:
+            self._looking = True
+            ws = self.ws
+            self.in_thread(lambda: (_busy_steps(ws), _writer_words(ws)), self._show_busy)
+
+    def _show_saved(self) -> None:
+        """What is safe on disk, of the labels that are being painted."""
+        ws = self.ws
+        panel = self.panels.get("label")
+        labels = getattr(panel, "labels", None)
+        with suppress(LabelError, WorkspaceError):  # a workspace without levels, or closed in a cell
+            if labels is None and ws is not None and ws.images.names and ws.levels.names:
+                labels = ws.labels(ws.levels.names[0], ws.images.names[0])
+        # the label step has a line of its own, at the brush
+        show(self._saved.widget, labels is not None and self._step != "label")
+        if labels is not None:
+            if labels is not self._saved._labels:
+                self._saved.follow(labels)
+            self._saved.show()
+
+    def _show_busy(self, found: tuple[set[Step], str]) -> None:
+        self._looking = False
+        busy, writer = found
+        self._writer.value = writer
+        for name, button in self._buttons.items():
+            (button.add_class if name in busy else button.remove_class)("vx-busy")
+
+    def _step_button(self, number: int, step: Step) -> w.Button:
+        button = w.Button(description=f"{number}  {step.capitalize()}", tooltip=ABOUT[step])
+        button.on_click(self.handler(lambda: self.go(step)))
+        return button
+
+    def _close_panels(self) -> None:
+        self._saved.close()
+        for panel in self.panels.values():
+            panel.close()
+
+
+def view_of(panel: Panel) -> PlaneView | None:
+    """The picture of a panel, where it has one."""
+    from voxloop.panels.plane_view import PlaneView
+
+    found = getattr(panel, "view", None)
+    return found if isinstance(found, PlaneView) else None
+
+
+def _writer_words(ws: Workspace) -> str:
+    """Markup: nothing where this process may write, else that it may not and who does."""
+    if not ws.read_only:
+        return ""
+    writer: dict[str, Any] = ws.writer or {}
+    if not writer:
+        return badge("read-only", "warn")
+    since = time.strftime("%H:%M", time.localtime(float(writer.get("since") or time.time())))
+    return badge(
+        f"read-only: written by {writer.get('host', '?')}, process {writer.get('pid', '?')}, since {since}", "warn"
+    )
+
+
+def _busy_steps(ws: Workspace) -> set[Step]:
+    """Steps whose runs are at work or in line."""
+    found: set[Step] = set()
+    for run in ws.runs.values():
+        step = next((step for ending, step in WORK.items() if str(run.config.get("task", "")).endswith(ending)), None)
+        if step is not None and step not in found and run.state in ("running", "queued", "stopping"):
+            found.add(step)
+    return found

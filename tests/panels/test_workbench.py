@@ -1,0 +1,150 @@
+"""The workbench: steps, the workspace they share, and what they leave behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from voxloop.config import ShallowConfig
+from voxloop.errors import WorkspaceError
+from voxloop.panels.panel import Panel
+from voxloop.panels.workbench import STEPS, Workbench, view_of
+from voxloop.project import Workspace
+
+
+@pytest.fixture
+def ws(tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, (12, 64, 64)).astype("uint8")
+    with Workspace.create(tmp_path / "ws", image=image, classes=["background", "mito"]) as made:
+        yield made
+
+
+def shown(bench):
+    return [name for name, panel in bench.panels.items() if "vx-hidden" not in panel.widget._dom_classes]
+
+
+def test_steps_are_built_when_opened_and_kept(ui, ws, no_leak):
+    bench = Workbench(ws)
+    assert bench.step == "label"
+    assert list(bench.panels) == ["label"]
+    label = bench.panels["label"]
+    bench._buttons["train"].click()
+    assert shown(bench) == ["train"]
+    bench.go("label")
+    assert bench.panels["label"] is label
+    assert shown(bench) == ["label"]
+    assert "vx-here" in bench._buttons["label"]._dom_classes
+    with pytest.raises(WorkspaceError, match="did you mean 'train'"):
+        bench.go("trai")
+    bench.close()
+    assert label.closed
+    assert no_leak.left() == []
+    assert ws.labels()._callbacks == {}
+
+
+def test_without_a_workspace_it_begins_with_finding_a_stack(ui, tmp_path, no_leak):
+    bench = Workbench()
+    assert bench.step == "volume"
+    assert all(bench._buttons[name].disabled for name in STEPS if name != "volume")
+    bench.go("train")
+    assert bench.step == "volume"
+    assert "Open a stack first" in bench.message.words
+    image = np.zeros((3, 32, 32), "uint8")
+    ws = Workspace.create(tmp_path / "later", image=image, classes=["a", "b"])
+    bench.panels["volume"]._take_workspace(ws)
+    assert bench.step == "label"
+    assert bench._name.value == "later"
+    bench.close()
+    ws.close()
+    assert no_leak.left() == []
+
+
+def test_a_step_that_cannot_be_built_is_said_and_the_one_before_stays(ui, ws, monkeypatch):
+    bench = Workbench(ws, step="train")
+    monkeypatch.setattr(bench, "_make", lambda step: (_ for _ in ()).throw(WorkspaceError("no picture")))
+    bench.go("label")
+    assert bench.step == "train"
+    assert bench.message.words == "no picture"
+    bench.close()
+
+
+def test_the_picture_opens_where_the_step_before_left_it(ui, ws, monkeypatch):
+    bench = Workbench(ws)
+    first = view_of(bench.panels["label"])
+    first.go_to_plane(9)
+    first.set_contrast(10, 99)
+    first.widget.take(camera={"axis": "z", "x": 1.0, "y": 2.0, "zoom": 3.0, "fit": False})
+
+    class Other(Panel):
+        def __init__(self):
+            from voxloop.panels.plane_view import PlaneView
+
+            super().__init__(embedded=True)
+            self.view = PlaneView(ws.images.open("image"))
+            self.body(self.view.widget)
+            self.on_close(self.view.close)
+
+    monkeypatch.setattr(bench, "_make", lambda step: Other())
+    bench.go("review")
+    second = view_of(bench.panels["review"])
+    assert second is not first
+    assert second.index == 9
+    assert second.widget.camera["zoom"] == 3.0
+    assert second.widget.contrast[0]["limits"] == [10.0, 99.0]
+    second.go_to_plane(2)
+    bench.go("label")
+    assert first.index == 2
+    bench.close()
+
+
+def test_a_run_at_work_shows_on_its_step(ui, ws, monkeypatch):
+    from voxloop.runs import Run
+
+    ws.runs.create("shallow-1", "voxloop.shallow.learner:train", ShallowConfig())
+    bench = Workbench(ws)
+    bench._timers[0].fire()
+    assert "vx-busy" not in bench._buttons["train"]._dom_classes
+    monkeypatch.setattr(Run, "state", property(lambda self: "running"))
+    bench._timers[0].fire()
+    assert "vx-busy" in bench._buttons["train"]._dom_classes
+    assert "vx-busy" not in bench._buttons["predict"]._dom_classes
+    bench.close()
+
+
+def test_a_reader_is_told_who_writes(ui, ws):
+    with Workspace.open(ws.path) as reader:
+        assert reader.read_only
+        bench = Workbench(reader, step="train")
+        assert "read-only" in bench._writer.value
+        bench.close()
+
+
+def test_no_panel_imports_torch_or_sklearn(tmp_path):
+    """In a process of its own, since other tests of this one may have imported them."""
+    code = f"""
+import sys
+import numpy as np
+from voxloop.panels.ui import UiLoop
+from voxloop.panels.workbench import STEPS, Workbench
+from voxloop.project import Workspace
+image = np.random.default_rng(0).integers(0, 255, (6, 64, 64)).astype("uint8")
+ws = Workspace.create({str(tmp_path / "ws")!r}, image=image, classes=["a", "b"])
+with UiLoop.using(UiLoop(synchronous=True)), ws:
+    bench = Workbench(ws)
+    ws.labels().paint(axis="z", index=1, points=[(9, 9), (30, 30)], radius=3, value=1)
+    for step in STEPS:
+        bench.go(step)
+        assert bench.step == step, bench.message.words
+    train = bench.panels["train"]
+    train.learner = "network"
+    for group in train.form._groups.values():
+        group.open()
+    bench.close()
+print(sorted({{"torch", "sklearn", "monai", "timm"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-1] == "[]"
