@@ -1,6 +1,8 @@
 from .config import DeepConfig as DeepConfig
 from .config import PredictConfig as PredictConfig
 from .config import ShallowConfig as ShallowConfig
+from .config import presets as presets
+from .deep.model import TorchModel as TorchModel
 from .errors import VoxloopError as VoxloopError
 from .machine import machine as machine
 from .model import load_model as load_model

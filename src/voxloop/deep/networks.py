@@ -34,6 +34,8 @@ _DECODERS: dict[str, dict[str, int | tuple[int, ...]]] = {
 }
 #: in-plane size below which an architecture pools its deepest features away; 64 elsewhere
 _SMALLEST = {"PAN": 128}
+#: what decoder channels are multiples of: FPN normalises them in 32 groups; 8 elsewhere
+_GROUPS = {"FPN": 32}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,9 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> Network:
     ConfigError
         The encoder is not known, does not fit the architecture, or its weights cannot be had.
     """
-    options = {name: _scaled(value, config.decoder_width) for name, value in _DECODERS[config.architecture].items()}
+    group = _GROUPS.get(config.architecture, 8)
+    wide = _DECODERS[config.architecture]
+    options: dict[str, Any] = {name: _scaled(value, config.decoder_width, group) for name, value in wide.items()}
     if config.architecture == "DPT":
         options["dynamic_img_size"] = True
     online = encoder_weights if encoder_weights == "imagenet" else None
@@ -121,10 +125,10 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> Network:
     return Network(core, max(int(core.encoder.output_stride), 32), _SMALLEST.get(config.architecture, 64))
 
 
-def _scaled(value: int | tuple[int, ...], width: float) -> Any:
+def _scaled(value: int | tuple[int, ...], width: float, group: int) -> Any:
     if isinstance(value, tuple):
-        return tuple(max(8, round(part * width / 8) * 8) for part in value)
-    return max(8, round(value * width / 8) * 8)
+        return tuple(_scaled(part, width, group) for part in value)
+    return max(group, round(value * width / group) * group)
 
 
 def _pad(x: Tensor, bottom: int, right: int) -> Tensor:
@@ -193,15 +197,19 @@ def receptive_field(network: nn.Module, channels: int, limit: int = 1024) -> int
 
     A copy of the network in which every weight is positive, every bias zero and every normalisation the identity is
     given a single bright column in a strip of zeros: what is not zero afterwards is its field. Attention, global
-    pooling and normalisation over the plane reach everywhere, hence None.
+    pooling and normalisation over the plane reach everywhere, hence None; a gate that pools (squeeze and excitation)
+    leaves zeros zero, so pooling is told by a module that is given a plane of one voxel.
     """
     if any(isinstance(module, nn.GroupNorm | nn.modules.instancenorm._InstanceNorm) for module in network.modules()):
         return None
     probe = copy.deepcopy(network).cpu().double().eval()
+    pooled: list[bool] = []
     for module in probe.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_running_stats()
-        elif isinstance(module, nn.LayerNorm):  # would subtract what all channels share here
+        if not any(module.children()):
+            module.register_forward_pre_hook(lambda module, inputs: pooled.append(_pools(module, inputs)))
+        if isinstance(module, nn.LayerNorm):  # would subtract what all channels share here
             module.register_forward_hook(lambda _module, inputs, _output: inputs[0])
     with torch.inference_mode():
         for name, parameter in probe.named_parameters():
@@ -214,7 +222,15 @@ def receptive_field(network: nn.Module, channels: int, limit: int = 1024) -> int
             strip = torch.zeros(1, channels, 64, 2 * limit + 64, dtype=torch.float64)
             strip[..., column] = 1e3
             lit = probe(strip).abs().sum(dim=(0, 1, 2)).nonzero()
-            if not len(lit):
+            if not len(lit) or any(pooled):
                 return None
             reach = max(reach, column - int(lit.min()), int(lit.max()) - column)
     return reach if reach < limit - 32 else None
+
+
+def _pools(module: nn.Module, inputs: tuple[Any, ...]) -> bool:
+    """A layer that is given what a whole plane was reduced to."""
+    given = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None
+    if given is None:
+        return False
+    return given.ndim == 2 or isinstance(module, nn.Conv1d) or (given.ndim == 4 and given.shape[-2:] == (1, 1))

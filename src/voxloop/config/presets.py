@@ -1,0 +1,84 @@
+"""Settings of the deep learner that are worth a name: ours, and those that other systems begin with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from voxloop.config.augment import Augmentation
+from voxloop.config.deep import DeepConfig
+from voxloop.errors import ConfigError, unknown
+
+
+class Presets(Mapping[str, DeepConfig]):
+    """Presets by name; each is a :class:`DeepConfig`, so ``presets["quick"].changed(epochs=5)`` is one too."""
+
+    def __init__(self, presets: Mapping[str, tuple[DeepConfig, str]]) -> None:
+        self._presets = dict(presets)
+
+    def __getitem__(self, name: str) -> DeepConfig:
+        if name not in self._presets:
+            raise ConfigError(unknown("preset", name, self._presets))
+        return self._presets[name][0]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._presets
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._presets)
+
+    def __len__(self) -> int:
+        return len(self._presets)
+
+    def about(self, name: str) -> str:
+        """One line on where a preset comes from and what it is for."""
+        self[name]  # says what is wrong with the name
+        return self._presets[name][1]
+
+
+def _only(**on: Any) -> Augmentation:
+    """The named augmentations and no others."""
+    return Augmentation(**{**Augmentation.none().model_dump(), **{name: {"on": True, **v} for name, v in on.items()}})
+
+
+presets = Presets({
+    "auto": (
+        DeepConfig(max_minutes=6, epochs=200),
+        "what we recommend: a small network that learns from a few strokes in minutes, on a CPU too",
+    ),
+    "quick": (
+        DeepConfig(
+            window=(1, 128, 128), decoder_width=0.25, batch_size=4, epochs=40, steps_per_epoch=15, max_minutes=1.5,
+        ),
+        "a first result within two minutes: workshops, quick looks",
+    ),
+    "studio-upernet": (
+        DeepConfig(
+            architecture="UPerNet", encoder="tu-convnext_base", decoder_width=1, window=(1, 512, 512), batch_size=8,
+            epochs=10, learning_rate=1e-3, patience=0, average_weights=0,
+        ),
+        "UPerNet with ConvNeXt-base, batch 8, 10 epochs, tiles of 512: Studio AI's only network",
+    ),
+    "mia-unet": (
+        DeepConfig(
+            architecture="Unet", encoder="resnet50", encoder_weights="imagenet", decoder_width=1, window=(1, 224, 224),
+            batch_size=8, epochs=100, learning_rate=1e-3, schedule="plateau", warmup_steps=0, optimiser="Adam",
+            weight_decay=0, gradient_clip=0, average_weights=0, cross_entropy=1, dice=0, class_weights="none",
+            validation_share=0.15, patience=0,
+            augmentation=_only(
+                flip={}, blur={"probability": 0.4},
+                affine={"probability": 0.5, "rotation": 45, "scale": (0.8, 1.2), "shear": 16},
+            ),
+        ),
+        "U-Net with ResNet-50 and ImageNet weights, windows of 224, Adam, plateau: the training window of MIA",
+    ),
+    "survos-multi-axis": (
+        DeepConfig(
+            architecture="Unet", encoder="resnet34", encoder_weights="imagenet", decoder_width=1, window=(1, 256, 256),
+            epochs=13, schedule="one-cycle", learning_rate=1e-3, patience=3, cross_entropy=0, dice=1,
+            class_weights="none", validation_share=0.2, average_weights=0,
+            augmentation=_only(flip={}, quarter={}, elastic={}, contrast={}, brightness={}, gamma={}),
+        ),
+        "U-Net with ResNet-34 and ImageNet weights, Dice, one cycle of 8 + 5 epochs: SuRVoS2's slice network",
+    ),
+})  # fmt: skip

@@ -1,0 +1,111 @@
+"""Bad labels and images are said clearly; splits come back as they were."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.data import Source, assemble
+from voxloop.deep.starting import measure_intensities, window_size
+from voxloop.deep.windows import Geometry
+from voxloop.errors import ConfigError, LabelError, VolumeError
+
+
+def test_nothing_labelled(make: SimpleNamespace) -> None:
+    raw, truth = make.discs()
+    with pytest.raises(LabelError, match="nothing is labelled"):
+        assemble([make.source(raw, np.zeros(truth.shape, np.uint8))], make.classes, DeepConfig())
+
+
+def test_one_class_only(make: SimpleNamespace) -> None:
+    raw, truth = make.discs()
+    labels = make.scribbles(truth)
+    labels[labels == 1] = 0
+    with pytest.raises(LabelError, match="only 'disc' is labelled"):
+        assemble([make.source(raw, labels)], make.classes, DeepConfig())
+
+
+def test_class_without_labels_is_left_out_and_said(make: SimpleNamespace) -> None:
+    raw, truth = make.discs()
+    labels = make.scribbles(truth)
+    extra = (*make.classes, type(make.classes[0])(value=7, name="ghost"))
+    data = assemble([make.source(raw, labels)], extra, DeepConfig())
+    assert [info.name for info in data.classes] == ["outside", "disc"]
+    assert any("'ghost'" in text for text in data.warnings)
+
+
+def test_shapes_that_differ(make: SimpleNamespace) -> None:
+    raw, truth = make.discs()
+    with pytest.raises(VolumeError, match=r"\(5, 160, 160\).*\(6, 160, 160\)"):
+        assemble([make.source(raw, make.scribbles(truth)[:5])], make.classes, DeepConfig())
+
+
+def test_channels_that_differ(make: SimpleNamespace) -> None:
+    raw, truth = make.discs()
+    two = Source(name="two", volume=make.volume(np.stack([raw, raw])), labels=make.labels(make.scribbles(truth)))
+    with pytest.raises(VolumeError, match="1 and 2 channels"):
+        assemble([make.source(raw, make.scribbles(truth)), two], make.classes, DeepConfig())
+
+
+def test_frames_have_no_neighbours(make: SimpleNamespace) -> None:
+    raw, truth = make.discs()
+    with pytest.raises(ConfigError, match="separate pictures"):
+        assemble([make.source(raw, make.scribbles(truth), z_kind="frame")], make.classes, DeepConfig(slices=3))
+
+
+def test_two_strokes_in_one_place_warn_but_train(make: SimpleNamespace) -> None:
+    raw, truth = make.discs()
+    labels = np.zeros(truth.shape, np.uint8)
+    labels[2, 40:44, 40:70] = 1
+    labels[2, 48:52, 40:70] = 3
+    data = assemble([make.source(raw, labels)], make.classes, DeepConfig())
+    assert min(data.counts) > 0
+    assert any("label" in text for text in data.warnings)
+
+
+def test_split_is_about_the_share_asked_for_and_comes_back(make: SimpleNamespace) -> None:
+    raw, truth = make.discs((8, 200, 200))
+    source = make.source(raw, make.scribbles(truth, every=2))
+    data = assemble([source], make.classes, DeepConfig(validation_share=0.25))
+    counts = data.images[0].labelled.counts
+    total = np.sum(list(counts.values()), axis=0)
+    held = np.sum([counts[cell] for cell in data.images[0].split.held], axis=0)
+    assert np.all((held / total > 0.1) & (held / total < 0.5))
+    again = assemble([source], make.classes, DeepConfig(validation_share=0.25, seed=9), data.held())
+    assert again.images[0].split == data.images[0].split
+
+
+def test_whole_images_are_held_out(make: SimpleNamespace) -> None:
+    sources = []
+    for number in range(5):
+        raw, truth = make.discs((2, 64, 64), seed=number)
+        sources.append(
+            Source(name=f"i{number}", volume=make.volume(raw), labels=make.labels(make.scribbles(truth, every=1)))
+        )
+    data = assemble(sources, make.classes, DeepConfig(split="image", validation_share=0.3))
+    held = [bool(image.split.held) for image in data.images]
+    assert 1 <= sum(held) <= 2
+
+
+def test_statistics_skip_what_is_no_number(make: SimpleNamespace) -> None:
+    raw, truth = make.discs()
+    values = raw.astype(np.float32)
+    values[:, ::3, ::5] = np.nan
+    data = assemble([make.source(values, make.scribbles(truth))], make.classes, DeepConfig())
+    found = measure_intensities(data, Geometry(height=64, width=64), 0)
+    assert found["mean"][0] == pytest.approx(np.nanmean(values), rel=0.05)
+    assert found["deviation"][0] == pytest.approx(np.nanstd(values), rel=0.15)
+    empty = assemble([make.source(values * np.nan, make.scribbles(truth))], make.classes, DeepConfig())
+    with pytest.raises(VolumeError, match="no numbers"):
+        measure_intensities(empty, Geometry(height=64, width=64), 0)
+
+
+def test_automatic_window_is_no_larger_than_the_image_needs(make: SimpleNamespace) -> None:
+    raw, truth = make.discs((3, 100, 300))
+    data = assemble([make.source(raw, make.scribbles(truth, every=1))], make.classes, DeepConfig())
+    assert window_size(DeepConfig(), data) == (1, 128, 128)
+    assert window_size(DeepConfig(scale=0.5), data) == (1, 64, 64)
+    assert window_size(DeepConfig(window="1,192,64"), data) == (1, 192, 64)

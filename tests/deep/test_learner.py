@@ -1,0 +1,162 @@
+"""The task of a run: it learns, reports, obeys, and leaves a model where it should."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.learner import train
+from voxloop.deep.model import load
+from voxloop.errors import ConfigError, RunError
+
+
+@dataclass
+class Order:
+    kind: str
+    name: str = "1-order"
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def changed(context: Any, **settings: Any) -> Any:
+    config = DeepConfig.from_json(context.settings).changed(**settings)
+    context.config["settings"] = config.to_json()
+    return context
+
+
+def test_learns_discs_from_scribbles(context: Any, world: Any) -> None:
+    raw, truth, _ = world
+    assert train(changed(context, epochs=6, steps_per_epoch=10, learning_rate=1e-2)) == "finished"
+    losses = [event["loss"] for event in context.of("step")]
+    assert [event["iteration"] for event in context.of("step")] == list(range(1, 61))
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
+    model = load(context.path / "model")
+    assert [info.name for info in model.spec.classes] == ["outside", "disc"]
+    assert [info.value for info in model.spec.classes] == [1, 3]
+    said = model.predict(raw[None, 1:2])[1, 0] > 0.5  # a slice without labels
+    assert (said & truth[1]).sum() / (said | truth[1]).sum() > 0.6
+
+
+def test_events_tell_the_whole_story(context: Any) -> None:
+    train(context)
+    epochs = context.of("epoch")
+    assert [event["epoch"] for event in epochs] == [1, 2]
+    assert epochs[0]["iteration"] == 5
+    assert set(epochs[0]["val"]["iou"]) == {"outside", "disc"}
+    assert {"loss", "iou", "dice", "accuracy"} <= set(epochs[0]["train"])
+    assert epochs[0]["patience"] == 15
+    for event in context.of("sample"):
+        assert (context.path / event["path"]).stat().st_size > 100
+    assert len(context.of("sample")) == 2
+    assert {event["name"] for event in context.of("checkpoint")} == {"last"}
+    assert context.of("progress")
+    assert any("'unused'" in event["text"] for event in context.of("warning"))
+    json.dumps(epochs)
+
+
+def test_stop_keeps_a_model(context: Any) -> None:
+    context.at_step[3] = Order("stop")
+    assert train(context) == "stopped"
+    assert len(context.of("step")) == 2
+    assert load(context.path / "model").spec.learner == "deep"
+
+
+def test_cancel_stops_at_once(context: Any) -> None:
+    context.at_step[3] = Order("cancel")
+    assert train(context) == "cancelled"
+    assert len(context.of("step")) == 2
+    assert not (context.path / "model").exists()
+
+
+def test_live_settings_change_and_others_are_refused(context: Any) -> None:
+    context.at_step[4] = Order("update", values={"learning_rate": 1e-4, "batch_size": 9, "epochs": 1})
+    assert train(changed(context, schedule="constant")) == "finished"
+    rates = [event["lr"] for event in context.of("step")]
+    assert rates[2] == pytest.approx(5e-3)
+    assert rates[3:] == pytest.approx([1e-4, 1e-4])
+    assert {e["what"]: (e["old"], e["new"]) for e in context.of("updated")} == {
+        "learning_rate": (5e-3, 1e-4), "epochs": (2, 1),
+    }  # fmt: skip
+    assert any("batch_size" in event["text"] for event in context.of("warning"))
+
+
+def test_update_out_of_bounds_is_said(context: Any) -> None:
+    context.at_step[2] = Order("update", values={"learning_rate": 7.0})
+    train(context)
+    assert any("learning_rate=7.0" in event["text"] for event in context.of("warning"))
+    assert not context.of("updated")
+
+
+def test_patience_ends_the_run_by_itself(context: Any) -> None:
+    train(changed(context, epochs=50, steps_per_epoch=1, patience=2, learning_rate=1e-7, average_weights=0.0))
+    last = context.of("epoch")[-1]
+    assert last["plateau"] == 2
+    assert last["epoch"] < 50
+    assert any("no improvement in 2 epochs" in event["text"] for event in context.of("log"))
+
+
+def test_loss_that_is_no_number_goes_back_and_then_gives_up(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from voxloop.deep import learner
+
+    original = learner.PartialLoss.__call__
+    calls = {"n": 0}
+
+    def once(self: Any, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        calls["n"] += 1
+        loss = original(self, logits, labels)
+        return loss * float("nan") if calls["n"] == 3 else loss
+
+    monkeypatch.setattr(learner.PartialLoss, "__call__", once)
+    assert train(context) == "finished"
+    assert any("no number" in event["text"] for event in context.of("warning"))
+    assert context.of("resumed")[0]["step"] == 0
+    weights = load(context.path / "model")._built().state_dict()
+    assert all(torch.isfinite(value).all() for value in weights.values())
+
+
+def test_loss_that_is_never_a_number_fails_with_advice(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from voxloop.deep import learner
+
+    monkeypatch.setattr(learner.PartialLoss, "__call__", lambda _self, logits, _labels: logits.sum() * float("nan"))
+    with pytest.raises(RunError, match="learning_rate"):
+        train(context)
+
+
+def test_starting_from_an_earlier_run(context: Any, tmp_path: Any) -> None:
+    train(changed(context, epochs=4, steps_per_epoch=10, learning_rate=1e-2))
+    first = context.of("step")[0]["loss"]
+    child = type(context)(path=context.path.parent / "deep-2", config=context.config, workspace=context.workspace)
+    child.path.mkdir()
+    train(changed(child, epochs=1, start_from="deep-1"))
+    assert child.of("step")[0]["loss"] < 0.8 * first
+    with pytest.raises(ConfigError, match="neither a run"):
+        train(changed(_fresh(child, "deep-3"), start_from="nobody"))
+    with pytest.raises(ConfigError, match="fits"):
+        train(changed(_fresh(child, "deep-4"), start_from="deep-1", encoder="tu-test_resnet"))
+
+
+def _fresh(context: Any, name: str) -> Any:
+    folder = context.path.parent / name
+    folder.mkdir()
+    return type(context)(path=folder, config=dict(context.config), workspace=context.workspace)
+
+
+@pytest.mark.parametrize("settings", [{"slices": 3}, {"scale": 0.5}, {"accumulation": 2, "optimiser": "SGD"}])
+def test_variants_train_and_predict(context: Any, world: Any, settings: dict[str, Any]) -> None:
+    assert train(changed(context, epochs=1, **settings)) == "finished"
+    out = load(context.path / "model").predict(world[0][None, :, :101, :77])
+    assert out.shape == (2, 6, 101, 77)
+    assert np.allclose(out.sum(0), 1, atol=1e-5)
+
+
+def test_time_limit_plans_the_end(context: Any) -> None:
+    assert train(changed(context, epochs=10_000, max_minutes=0.05)) == "finished"
+    steps = context.of("step")
+    assert 10 < len(steps) < 50_000
+    assert steps[-1]["lr"] < 0.1 * max(event["lr"] for event in steps)  # the schedule came to its end
+    assert len(context.of("epoch")) >= 4

@@ -1,0 +1,97 @@
+"""Networks by name: every architecture, any size, any channel count; messages where they cannot be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from voxloop.config.deep import Architecture
+from voxloop.deep.networks import NetworkConfig, build, receptive_field
+from voxloop.errors import ConfigError
+
+TINY = "tu-test_efficientnet"
+ENCODERS = {"DPT": "tu-test_vit", "Segformer": "mit_b0"}
+
+
+def config(architecture: str = "Unet", **changes: object) -> NetworkConfig:
+    encoder = ENCODERS.get(architecture, TINY)
+    values = {"encoder": encoder, "channels": 1, "outputs": 2, "decoder_width": 0.0625, **changes}
+    return NetworkConfig(architecture=architecture, **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("architecture", get_args(Architecture))
+def test_one_step_at_batch_one_and_any_size(architecture: str) -> None:
+    torch.manual_seed(0)
+    network = build(config(architecture, channels=3))
+    network.train()
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    before = [p.detach().clone() for p in network.parameters()]
+    network(torch.randn(1, 3, 64, 64)).square().mean().backward()
+    optimiser.step()
+    assert any(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+    network.eval()
+    with torch.inference_mode():
+        for size in ((45, 77), (131, 64), (7, 9)):
+            out = network(torch.randn(1, 3, *size))
+            assert out.shape == (1, 2, *size)
+            assert torch.isfinite(out).all()
+
+
+@pytest.mark.parametrize("architecture", ["Unet", "UnetPlusPlus", "Linknet"])
+def test_receptive_field_is_what_a_changed_voxel_reaches(architecture: str) -> None:
+    torch.manual_seed(0)
+    network = build(config(architecture, encoder="tu-test_resnet")).eval()
+    reach = receptive_field(network, 1)
+    assert reach is not None
+    picture = torch.randn(1, 1, 64, 1024)
+    changed = picture.clone()
+    changed[..., 512] += 100.0
+    with torch.inference_mode():
+        moved = (network(picture) != network(changed)).any(dim=(1, 2))[0].nonzero()
+    assert max(512 - int(moved.min()), int(moved.max()) - 512) <= reach
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encoder"),
+    [("PSPNet", "tu-test_resnet"), ("FPN", "tu-test_resnet"), ("DPT", "tu-test_vit"), ("Unet", "tu-test_efficientnet")],
+    ids=["pooling", "group norm", "attention", "squeeze and excitation"],
+)
+def test_what_reaches_everywhere_has_no_receptive_field(architecture: str, encoder: str) -> None:
+    assert receptive_field(build(config(architecture, encoder=encoder)), 1, limit=256) is None
+
+
+def test_unknown_encoder_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'resnet18'"):
+        build(config(encoder="resnet81"))
+
+
+def test_encoder_that_does_not_fit_is_said() -> None:
+    with pytest.raises(ConfigError, match="'resnet18' does not fit DPT"):
+        build(config("DPT", encoder="resnet18"))
+
+
+def test_encoder_weights_from_a_file(tmp_path: Path) -> None:
+    source = build(config())
+    file = tmp_path / "encoder.safetensors"
+    save_file({n: t.contiguous() for n, t in source.core.encoder.state_dict().items()}, file)
+    torch.manual_seed(1)
+    taken = build(config("FPN"), str(file))
+    for name, tensor in source.core.encoder.state_dict().items():
+        assert torch.equal(taken.core.encoder.state_dict()[name], tensor), name
+
+
+def test_encoder_weights_that_cannot_be_had(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        build(config(), str(tmp_path / "none.safetensors"))
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00not a header")
+    with pytest.raises(ConfigError, match="no readable"):
+        build(config(), str(broken))
+    other = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(3)}, other)
+    with pytest.raises(ConfigError, match="another encoder"[:7]):
+        build(config(), str(other))

@@ -1,0 +1,127 @@
+"""A run that was paused or killed and goes on has bit for bit the weights of one that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from voxloop.config.augment import Augmentation
+from voxloop.config.deep import DeepConfig
+from voxloop.deep import checkpoint
+from voxloop.deep.learner import train
+from voxloop.errors import ModelError
+
+
+def settings(context: Any, **changes: Any) -> dict[str, Any]:
+    config = DeepConfig.from_json(context.settings)
+    return config.changed(epochs=3, augmentation=Augmentation().model_dump(), samples=0, **changes).to_json()
+
+
+def tensors(run: Path) -> dict[str, torch.Tensor]:
+    return {
+        **load_file(run / "checkpoints" / "last" / "state.safetensors"),
+        **load_file(run / "model" / "weights.safetensors"),
+    }
+
+
+def assert_same(one: Path, other: Path) -> None:
+    first, second = tensors(one), tensors(other)
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+
+
+def unbroken(context: Any, name: str = "unbroken") -> Path:
+    """The same run, never interrupted."""
+    run = context.path.parent / name
+    run.mkdir()
+    train(type(context)(path=run, config=context.config, workspace=context.workspace))
+    return run
+
+
+@pytest.mark.parametrize("at", [3, 8])
+def test_pause_and_resume_change_nothing(context: Any, at: int) -> None:
+    context.config["settings"] = settings(context)
+    context.at_step[at] = SimpleNamespace(kind="pause", name="p", values={})
+    assert train(context) == "paused"
+    again = type(context)(path=context.path, config=context.config, workspace=context.workspace)
+    assert train(again) == "finished"
+    assert again.of("resumed")[0]["step"] == at - 1
+    assert again.of("step")[0]["iteration"] == at
+    assert_same(context.path, unbroken(context))
+    losses = [e["loss"] for e in context.of("step")] + [e["loss"] for e in again.of("step")]
+    assert len(losses) == 15
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_and_resumed_run_equals_an_unbroken_one(context: Any, workers: int) -> None:
+    """kill -9 in the middle of a step, a checkpoint every few steps."""
+    context.config["settings"] = settings(context, workers=workers, checkpoint_minutes=0.001)
+    for name in ("killed", "unbroken"):
+        run = context.path.parent / name
+        run.mkdir()
+        config = {"v": 1, "name": name, "task": "voxloop.deep.learner:train", "workspace": "../..", "device": "cpu"}
+        (run / "config.json").write_text(json.dumps({**config, **context.config}))
+    killed, whole = context.path.parent / "killed", context.path.parent / "unbroken"
+    process = start(killed)
+    wait_for_step(killed, 6, process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert '"finished"' not in (killed / "events.jsonl").read_text()
+    for run in (killed, whole):
+        assert start(run).wait(timeout=200) == 0, (run / "stdout.log").read_text()[-2000:]
+    assert '"resumed"' in (killed / "events.jsonl").read_text()
+    assert_same(killed, whole)
+
+
+def start(run: Path) -> subprocess.Popen[bytes]:
+    with (run / "stdout.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "voxloop.runs", str(run)],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+
+def wait_for_step(run: Path, step: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        log = run / "events.jsonl"
+        if log.exists() and f'"iteration": {step},' in log.read_text():
+            return
+        assert process.poll() is None, (run / "stdout.log").read_text()[-2000:]
+        time.sleep(0.02)
+    raise AssertionError("the run made no step")
+
+
+def test_checkpoint_is_whole_or_the_one_before(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints" / "last"
+    checkpoint.save(folder, {"a": torch.ones(3)}, {"step": 1})
+    checkpoint.save(folder, {"a": torch.zeros(3)}, {"step": 2})
+    assert checkpoint.load(folder)[1]["step"] == 2
+    assert [p.name for p in folder.parent.iterdir()] == ["last"]
+    folder.rename(folder.with_name(".last.old"))  # died between the two renames
+    found = checkpoint.find(folder.parent, "last")
+    assert found is not None
+    assert checkpoint.load(found)[1]["step"] == 2
+
+
+def test_damaged_checkpoint_is_an_error(tmp_path: Path) -> None:
+    folder = tmp_path / "last"
+    checkpoint.save(folder, {"a": torch.ones(300)}, {"step": 1})
+    file = folder / "state.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="cannot be read"):
+        checkpoint.load(folder)
