@@ -1,0 +1,243 @@
+"""Multi-scale filter features of a block, each scale at the resolution it needs. Pure: knows no labels, no classifier.
+
+Blocks are mirrored at their faces. Where a block begins at a multiple of ``stride`` and carries ``halo`` voxels around
+what is wanted (or ends where the volume does), what comes out is the same however the volume is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, sqrt
+
+import numpy as np
+
+from voxloop.config.shallow import FEATURE_KINDS
+from voxloop.geometry import Region, Shape, Spacing, full_region
+from voxloop.shallow.eigenvalues import eigenvalues
+from voxloop.shallow.filters import correlate, double, halve, kernel
+from voxloop.shallow.scales import DOG_RATIO, Scale, level_factors, plan
+
+
+@dataclass(frozen=True)
+class FeatureBank:
+    """What is computed of an image with ``channels`` channels and this spacing.
+
+    Attributes
+    ----------
+    spacing_um : voxel size, zyx, micrometres.
+    sigmas_um : scales of the filters, micrometres.
+    dimensions : 2 filters within planes, 3 through the stack.
+    kinds : some of :data:`voxloop.config.shallow.FEATURE_KINDS`.
+    context : planes to either side over which filters within planes smooth as well (0: none); 2-D only.
+    """
+
+    channels: int
+    spacing_um: Spacing
+    sigmas_um: tuple[float, ...]
+    dimensions: int = 2
+    kinds: tuple[str, ...] = FEATURE_KINDS
+    context: int = 0
+
+    @cached_property
+    def scales(self) -> tuple[Scale, ...]:
+        return plan(self.sigmas_um, self.spacing_um, self.dimensions, self.context)
+
+    @cached_property
+    def levels(self) -> int:
+        return self.scales[-1].level + 1
+
+    @cached_property
+    def stride(self) -> Shape:
+        """What origins of blocks must be multiples of, voxels zyx."""
+        return self.factors(self.levels - 1)
+
+    @cached_property
+    def halo(self) -> Shape:
+        """Voxels around a block that its features depend on, zyx; a multiple of the stride."""
+        reach = [0, 0, 0]
+        for level in range(self.levels):
+            for axis, (cells, factor) in enumerate(zip(self._margin(level), self.factors(level), strict=True)):
+                reach[axis] = max(reach[axis], cells * factor)
+        z, y, x = (ceil(size / step) * step for size, step in zip(reach, self.stride, strict=True))
+        return z, y, x
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """One name a feature, in the order of the first axis of :meth:`full`."""
+        return tuple(name for level in range(self.levels) for name in self._names_at(level))
+
+    @property
+    def count(self) -> int:
+        return len(self.names)
+
+    def counts(self) -> list[int]:
+        """Features of each level, finest first."""
+        return [len(self._names_at(level)) for level in range(self.levels)]
+
+    def factors(self, level: int) -> Shape:
+        return level_factors(self.spacing_um, self.dimensions, level)
+
+    def reduce(self, block: np.ndarray) -> list[np.ndarray]:
+        """A normalised block (c, z, y, x) at the resolution of every level, finest first, for :meth:`pyramid`.
+
+        The block is mirrored at its faces: up to the stride, and by what each level reads beyond.
+        """
+        up = [-size % step for size, step in zip(block.shape[1:], self.stride, strict=True)]
+        block = _mirror(np.asarray(block, dtype=np.float32), [(0, n) for n in up])
+        out = []
+        for level in range(self.levels):
+            if level:
+                block = halve(block, self._step(level))
+            out.append(_mirror(block, [(n, n) for n in self._margin(level)]))
+        return out
+
+    def pyramid(self, reduced: Sequence[np.ndarray], core: Region) -> list[np.ndarray]:
+        """Features per level of a part of what :meth:`reduce` made.
+
+        ``core`` counts from the block's first voxel; its bounds must be multiples of the stride. Returns one array
+        (features, z, y, x) a level, finest first; coarse levels keep one cell on either side of every reduced axis,
+        which :meth:`refine` needs.
+        """
+        return [self._level(block, core, level) for level, block in enumerate(reduced)]
+
+    def merge(self, levels: Sequence[np.ndarray]) -> np.ndarray:
+        """Interpolate every level of :meth:`pyramid` to full resolution: (features, z, y, x) float32."""
+        parts = []
+        for level, values in enumerate(levels):
+            for finer in range(level, 0, -1):
+                values = self.refine(values, finer)
+            parts.append(values)
+        return np.concatenate(parts)
+
+    def refine(self, values: np.ndarray, level: int) -> np.ndarray:
+        """(k, z, y, x) of ``level`` with its spare cells to the next finer level, with the spare cells of that one."""
+        step, finer = self._step(level), self.factors(level - 1)
+        values = double(values, step)
+        cut = [slice(None)]
+        for axis in range(3):
+            # doubling leaves one cell of the finer level around; level 0 and axes not yet reduced there carry none
+            spare = step[axis] == 2 and finer[axis] == 1
+            cut.append(slice(1, -1) if spare else slice(None))
+        return values[tuple(cut)]
+
+    def full(self, block: np.ndarray) -> np.ndarray:
+        """Features (features, z, y, x) of a whole normalised block (c, z, y, x), mirrored at its faces."""
+        shape = block.shape[1:]
+        core = [slice(0, -(-size // step) * step) for size, step in zip(shape, self.stride, strict=True)]
+        features = self.merge(self.pyramid(self.reduce(block), (core[0], core[1], core[2])))
+        return features[(slice(None), *full_region(shape))]
+
+    def _margin(self, level: int) -> Shape:
+        """Cells that features of a level read beyond the block, the spare cell included."""
+        reach = [s.reach for s in self.scales if s.level == level] or [(0, 0, 0)]
+        z, y, x = (max(sizes) + (f > 1) for sizes, f in zip(zip(*reach, strict=True), self.factors(level), strict=True))
+        return z, y, x
+
+    def _step(self, level: int) -> Shape:
+        z, y, x = (a // b for a, b in zip(self.factors(level), self.factors(level - 1), strict=True))
+        return z, y, x
+
+    def _names_at(self, level: int) -> list[str]:
+        sources = [f"channel {c}" for c in range(self.channels)]
+        out = []
+        for scale in self.scales:
+            if scale.level == level:
+                for kind in FEATURE_KINDS:
+                    if kind in self.kinds:
+                        many = range(self.dimensions) if kind in ("hessian", "structure") else [None]
+                        out += [
+                            f"{kind}{'' if n is None else f' {n}'} {scale.sigma_um:.3g} µm {source}"
+                            for n in many
+                            for source in sources
+                        ]
+        return out
+
+    def _level(self, block: np.ndarray, core: Region, level: int) -> np.ndarray:
+        margin = self._margin(level)
+        first, stop = [], []
+        for part, factor, beyond in zip(core, self.factors(level), margin, strict=True):
+            spare = factor > 1
+            first.append(part.start // factor + beyond - spare)
+            stop.append(part.stop // factor + beyond + spare)
+        parts = []
+        for scale in self.scales:
+            if scale.level == level:
+                cut = [slice(a - r, b + r) for a, b, r in zip(first, stop, scale.reach, strict=True)]
+                parts += _features(block[(slice(None), *cut)], scale, self.kinds)
+        shape = [b - a for a, b in zip(first, stop, strict=True)]
+        return np.concatenate(parts) if parts else np.empty((0, *shape), dtype=np.float32)
+
+
+def _features(block: np.ndarray, scale: Scale, kinds: Sequence[str]) -> list[np.ndarray]:
+    """Features of one scale, each (channels, z, y, x), of a block that carries ``scale.reach``."""
+    axes, half = scale.derive, scale.trim
+    bell = _Derivatives(block, scale.sigma)
+    pairs = [(a, b) for a in axes for b in axes if a <= b]
+    smooth = bell.of()
+    out = []
+    if "gaussian" in kinds:
+        out.append(_trim(smooth, half))
+    if {"log", "hessian"} & set(kinds):
+        second = {pair: _trim(bell.of(*pair), half) for pair in pairs}
+        if "log" in kinds:
+            out.append(_sum([second[a, a] for a in axes]))
+    if "gradient" in kinds:
+        out.append(np.sqrt(_sum([_trim(bell.of(a), half) ** 2 for a in axes])))
+    if "dog" in kinds:
+        out.append(_trim(smooth, half) - _wider(smooth, scale))
+    if "hessian" in kinds:
+        out += eigenvalues(second, axes)
+    if "structure" in kinds:
+        tensor = {(a, b): _Derivatives(bell.of(a) * bell.of(b), scale.again).of() for a, b in pairs}
+        # energies grow with the square of contrast; their roots are on the scale of intensities like all the others
+        out += [np.sqrt(np.maximum(values, 0)) for values in eigenvalues(tensor, axes)]
+    return out
+
+
+class _Derivatives:
+    """Gaussian derivatives of one block at one scale; passes along z and y are shared between them."""
+
+    def __init__(self, block: np.ndarray, sigma: Sequence[float]) -> None:
+        self._sigma = sigma
+        self._passes: dict[tuple[int, ...], np.ndarray] = {(): block}
+
+    def of(self, *axes: int) -> np.ndarray:
+        """Differentiate once along each of ``axes`` (0 z, 1 y, 2 x); every filtered axis loses its radius."""
+        return self._pass((axes.count(0), axes.count(1), axes.count(2)))
+
+    def _pass(self, orders: tuple[int, ...]) -> np.ndarray:
+        if orders not in self._passes:
+            axis = len(orders) - 1
+            before, sigma = self._pass(orders[:-1]), self._sigma[axis]
+            self._passes[orders] = correlate(before, kernel(sigma, orders[-1]), axis + 1) if sigma else before
+        return self._passes[orders]
+
+
+def _sum(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    total = arrays[0].copy()
+    for values in arrays[1:]:
+        total += values
+    return total
+
+
+def _wider(smooth: np.ndarray, scale: Scale) -> np.ndarray:
+    """What the smoothed block becomes at 1.6 times the sigma: one more kernel, of the difference of the variances."""
+    more = sqrt(DOG_RATIO**2 - 1.0)
+    for axis, (sigma, radius) in enumerate(zip(scale.again, scale.trim, strict=True), start=1):
+        if sigma:
+            weights = kernel(more * sigma, 0)
+            excess = weights.size // 2 - radius
+            if excess > 0:
+                weights = weights[excess:-excess] / weights[excess:-excess].sum()
+            smooth = correlate(smooth, weights, axis)
+    return smooth
+
+
+def _mirror(block: np.ndarray, by: Sequence[tuple[int, int]]) -> np.ndarray:
+    return np.pad(block, [(0, 0), *by], mode="symmetric") if any(map(any, by)) else block
+
+
+def _trim(block: np.ndarray, by: Sequence[int]) -> np.ndarray:
+    return block[(slice(None), *(slice(n, size - n) for n, size in zip(by, block.shape[1:], strict=True)))]

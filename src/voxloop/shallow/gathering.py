@@ -1,0 +1,83 @@
+"""Features of single voxels of a volume, computed where they lie and nowhere else. Knows no labels, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from voxloop.geometry import Region, Shape, grow
+from voxloop.shallow.features import FeatureBank
+
+Read = Callable[[Region], np.ndarray]
+#: voxels read and reduced at once; features are computed in cells of it that hold a wanted voxel
+SLAB_2D, SLAB_3D = (1, 1024, 1024), (64, 256, 256)
+CELL_2D, CELL_3D = (1, 64, 64), (8, 64, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where intensities come from: ``read(region)`` gives a normalised float32 block (c, z, y, x)."""
+
+    read: Read
+    shape: Shape
+
+
+def features_at(
+    source: Source,
+    bank: FeatureBank,
+    at: np.ndarray,
+    threads: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> np.ndarray:
+    """Features (n, features) float32 of voxels ``at`` (n, 3) zyx; ``progress(done, total)`` counts voxels."""
+    out = np.empty((len(at), bank.count), dtype=np.float32)
+    done = 0
+    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
+        for slab, members in _groups(at, source.shape, _multiple(SLAB_2D, SLAB_3D, bank)):
+            outer = grow(slab, bank.halo, source.shape)
+            reduced = bank.reduce(source.read(outer))
+            origin = np.array([part.start for part in outer])
+            shape = tuple(part.stop - part.start for part in outer)
+            local = at[members] - origin
+
+            cells = list(_cells(local, shape, bank))
+            jobs = [pool.submit(_gather, bank, reduced, cell, local[index]) for cell, index in cells]
+            for job, (_, index) in zip(jobs, cells, strict=True):
+                out[members[index]] = job.result()
+                done += index.size
+                progress(done, len(at))
+    return out
+
+
+def _gather(bank: FeatureBank, reduced: list[np.ndarray], cell: Region, at: np.ndarray) -> np.ndarray:
+    features = bank.merge(bank.pyramid(reduced, cell))
+    z, y, x = (at - np.array([part.start for part in cell])).T
+    return np.ascontiguousarray(features[:, z, y, x].T)
+
+
+def _cells(at: np.ndarray, shape: tuple[int, ...], bank: FeatureBank) -> Iterator[tuple[Region, np.ndarray]]:
+    """Cells of a block that hold a voxel, whole cells even where the block ends within one stride."""
+    up = [-(-size // step) * step for size, step in zip(shape, bank.stride, strict=True)]
+    yield from _groups(at, (up[0], up[1], up[2]), _multiple(CELL_2D, CELL_3D, bank))
+
+
+def _groups(at: np.ndarray, shape: Shape, size: Shape) -> Iterator[tuple[Region, np.ndarray]]:
+    """The grid cells of ``size`` that hold some of ``at``, each with the indices of those."""
+    cells, inverse = np.unique(at // np.array(size), axis=0, return_inverse=True)
+    order = np.argsort(inverse.reshape(-1), kind="stable")
+    bounds = np.searchsorted(inverse.reshape(-1)[order], np.arange(len(cells) + 1))
+    for number, cell in enumerate(cells):
+        z, y, x = (
+            slice(int(i) * n, min((int(i) + 1) * n, whole)) for i, n, whole in zip(cell, size, shape, strict=True)
+        )
+        yield (z, y, x), order[bounds[number] : bounds[number + 1]]
+
+
+def _multiple(planar: Shape, solid: Shape, bank: FeatureBank) -> Shape:
+    wanted = solid if bank.dimensions == 3 else planar
+    z, y, x = (-(-size // step) * step for size, step in zip(wanted, bank.stride, strict=True))
+    return z, y, x

@@ -1,0 +1,150 @@
+"""The task of a shallow training run: labels of a workspace in, a model folder out. Speaks by its context alone."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxloop.config.shallow import ShallowConfig
+from voxloop.errors import LabelError
+from voxloop.machine import machine
+from voxloop.model import ClassInfo
+from voxloop.shallow.fitting import Example, Fitted, Watch, fit_examples
+from voxloop.shallow.model import ShallowModel, load
+from voxloop.shallow.picture import draw
+from voxloop.shallow.samples import in_block, join
+
+if TYPE_CHECKING:
+    from voxloop.store import Labels
+
+#: seconds between two progress events
+_TELL = 0.25
+
+
+class _Ended(Exception):
+    """An order ends the run before there is a model; its word is the argument."""
+
+
+def train(context: Any) -> str:
+    """Train a pixel classifier on the labels that ``context.config`` names, and leave it in ``model/``.
+
+    Ends with ``"finished"``; with ``"stopped"`` where Stop came while passes were going on (the model of that moment is
+    kept); with ``"cancelled"`` or ``"paused"`` as ordered. A run takes seconds, so a paused one starts afresh.
+
+    Raises
+    ------
+    LabelError
+        Fewer than two classes are labelled, or the level holds instances.
+    """
+    config = ShallowConfig.from_json(context.settings)
+    examples, classes = open_examples(context.workspace, context.config["labels"])
+    progress = _Progress(context)
+    try:
+        fitted = fit_examples(
+            config,
+            examples,
+            classes,
+            threads=machine().cores,
+            watch=Watch(voxels=progress.voxels, epoch=progress.epoch),
+        )
+    except _Ended as end:
+        return str(end)
+    fitted.model.save(context.path / "model")
+    context.emit("checkpoint", iteration=progress.passes, path="model")
+    _sample(context, examples, fitted, progress.passes)
+    return "stopped" if progress.stopping else "finished"
+
+
+def result(path: str | Path) -> ShallowModel:
+    """The model of a run folder. Raises ModelError."""
+    return load(Path(path) / "model")
+
+
+def open_examples(workspace: Path, sequences: dict[str, int]) -> tuple[list[Example], tuple[ClassInfo, ...]]:
+    """What is labelled: ``sequences`` maps ``level/image`` to the number of the edit whose state is meant."""
+    from voxloop.store import Store, open_labels
+    from voxloop.volumes import channels_of, read_block
+
+    store = Store.open(workspace, read_only=True)
+    examples: list[Example] = []
+    classes: tuple[ClassInfo, ...] = ()
+    for key, sequence in sequences.items():
+        level, _, image = key.partition("/")
+        labels = open_labels(workspace, level, image, at=sequence)
+        if labels.level.kind != "semantic":
+            raise LabelError(
+                f"level {level!r} holds instances; the shallow learner tells classes apart: choose a semantic level"
+            )
+        volume = store.images.open(image)
+        classes = classes or class_infos(labels)
+        examples.append(
+            Example(
+                name=image,
+                read=partial(read_block, volume),
+                shape=labels.shape,
+                channels=channels_of(volume),
+                spacing_um=labels.spacing_um,
+                labelled=join([in_block(labels.read(chunk.region), chunk.region) for chunk in labels.touched()]),
+                frames=volume.attrs.get("z_kind") == "frame",
+            )
+        )
+    return examples, classes
+
+
+def class_infos(labels: Labels) -> tuple[ClassInfo, ...]:
+    """The classes of a level as a model names them."""
+    return tuple(
+        ClassInfo(value=c.value, name=c.name, color=c.color, background=c.background) for c in labels.level.classes
+    )
+
+
+class _Progress:
+    """Turns what the fit says into events, and orders into its end."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._told = self._began = time.monotonic()
+        self.passes = 0
+        self.stopping = False
+
+    def voxels(self, done: int, total: int) -> None:
+        self._obey(fitting=False)
+        now = time.monotonic()
+        if now - self._told >= _TELL or done == total:
+            self._told = now
+            left = (now - self._began) / done * (total - done) if done else None
+            # features are most of the work; fitting is told as the last tenth
+            self._context.emit("progress", done=0.9 * done, total=total, unit="voxels", eta_s=left)
+
+    def epoch(self, number: int, of: int, train: dict[str, Any], val: dict[str, Any] | None) -> bool:
+        self._obey(fitting=True)
+        now = time.monotonic()
+        self.passes = number
+        self._context.emit(
+            "epoch", epoch=number, iteration=number, train=train, val=val, seconds=now - self._told,
+            eta_s=(of - number) * (now - self._told),
+        )  # fmt: skip
+        self._told = now
+        return not self.stopping
+
+    def _obey(self, fitting: bool) -> None:
+        for order in self._context.orders():
+            if order.kind == "update":
+                self._context.emit(
+                    "warning", text="a shallow run takes seconds and is not changed on the way; train again",
+                    order=order.name,
+                )  # fmt: skip
+            elif order.kind == "stop" and fitting:
+                self.stopping = True
+            else:  # nothing is learnt before the passes begin, so there Stop keeps nothing either
+                raise _Ended("paused" if order.kind == "pause" else "cancelled")
+
+
+def _sample(context: Any, examples: list[Example], fitted: Fitted, passes: int) -> None:
+    """One picture for the monitor: where most is labelled."""
+    example = max(examples, key=lambda one: len(one.labelled))
+    name = f"samples/{passes:04d}.png"
+    draw(context.path / name, fitted.model, example)
+    context.emit("sample", path=name, name=example.name, epoch=passes, iteration=passes)

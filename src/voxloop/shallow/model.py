@@ -1,0 +1,210 @@
+"""A trained pixel classifier as a :class:`voxloop.model.Model`: intensities in, probabilities out. Knows no labels."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from voxloop.errors import ModelError
+from voxloop.geometry import Region, Shape, Spacing, blocks, full_region, grow, region_shape, shift
+from voxloop.machine import machine
+from voxloop.model import ClassInfo, ModelSpec, Output
+from voxloop.shallow.classifier import Classifier
+from voxloop.shallow.features import FeatureBank
+from voxloop.shallow.filters import correlate, kernel, radius_of
+
+#: voxels of a tile: features of a plane's tile stay in the cache; a block's must amortise its halo
+TILE_2D, TILE_3D = (1, 256, 256), (32, 96, 96)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Offset and scale of every channel, fixed when the model was trained."""
+
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """(c, z, y, x) of any real dtype to float32 around 0; what is not finite becomes the offset."""
+        block = np.asarray(block, dtype=np.float32)
+        if not np.isfinite(block.sum()):
+            block = np.where(np.isfinite(block), block, np.float32(np.nan))
+        shape = (-1, *[1] * (block.ndim - 1))
+        offset, scale = (np.array(v, dtype=np.float32).reshape(shape) for v in (self.offset, self.scale))
+        out: np.ndarray = np.nan_to_num((block - offset) / scale, copy=False, nan=0.0)
+        return out
+
+
+@dataclass(frozen=True)
+class ShallowModel:
+    """A feature bank, a classifier and what they were trained on.
+
+    ``spec`` is made by :func:`describe`; the bank and the normalisation are read from it, so that what is saved and
+    what computes cannot differ.
+    """
+
+    spec: ModelSpec
+    classifier: Classifier
+
+    @property
+    def bank(self) -> FeatureBank:
+        return bank_of(self.spec)
+
+    @property
+    def normalisation(self) -> Normalisation:
+        return Normalisation(tuple(self.spec.normalisation["offset"]), tuple(self.spec.normalisation["scale"]))
+
+    @contextlib.contextmanager
+    def open(
+        self, device: str = "auto", precision: str = "float32", threads: int | None = None
+    ) -> Iterator[ShallowPredictor]:
+        """A predictor of ``threads`` threads (None: all cores); on the CPU and in float32, whatever is asked."""
+        with ThreadPoolExecutor(max(1, threads or machine().cores)) as pool:
+            yield ShallowPredictor(self, pool)
+
+    def predict(self, block: np.ndarray) -> np.ndarray:
+        """One block (c, z, y, x) to (classes, z, y, x) float32."""
+        with self.open() as predictor:
+            out: np.ndarray = predictor(block[None])[0]
+        return out
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``spec.json`` and ``classifier.skops`` into a new folder."""
+        from voxloop.shallow.storage import save
+
+        return save(self, Path(folder))
+
+
+class ShallowPredictor:
+    """An opened :class:`ShallowModel`."""
+
+    def __init__(self, model: ShallowModel, pool: ThreadPoolExecutor) -> None:
+        self._model = model
+        self._bank = model.bank
+        self._pool = pool
+        self._smooth = smoothing_kernels(model.spec)
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Raw intensities (n, c, z, y, x) to probabilities (n, classes, z, y, x) float32.
+
+        Faces of a block are mirrored; the caller cuts ``spec.halo`` where a face is not the volume's own. Raises
+        ModelError where the channels are not those of the spec.
+        """
+        batch = np.asarray(batch)
+        wanted = self._model.spec.channels
+        if batch.ndim != 5 or batch.shape[1] != wanted:
+            raise ModelError(f"a batch of shape {batch.shape} does not fit; this model takes (n, {wanted}, z, y, x)")
+        # one BLAS thread a tile: the products are small, and the pool already uses every core it may
+        with threadpool_limits(1, user_api="blas"):
+            return np.stack([self._block(block) for block in batch])
+
+    def _block(self, block: np.ndarray) -> np.ndarray:
+        shape = block.shape[1:]
+        return smooth(self._part(block, full_region(shape)), self._smooth)
+
+    def region(self, block: np.ndarray, inner: Region) -> np.ndarray:
+        """Probabilities (classes, z, y, x) of ``inner`` within a raw block (c, z, y, x); the rest is only looked at."""
+        reach = [0 if k is None else k.size // 2 for k in self._smooth]
+        with threadpool_limits(1, user_api="blas"):
+            wider = grow(inner, reach, block.shape[1:])
+            part = smooth(self._part(block, wider), self._smooth)
+        return part[(slice(None), *shift(inner, [-edge.start for edge in wider]))]
+
+    def _part(self, block: np.ndarray, wanted: Region) -> np.ndarray:
+        """Unsmoothed probabilities of a part of a block, tile by tile."""
+        reduced = self._bank.reduce(self._model.normalisation(block))
+        whole = aligned(wanted, self._bank.stride)
+        origin = [-edge.start for edge in whole]
+        out = np.empty((self._model.spec.out_channels, *region_shape(whole)), dtype=np.float32)
+
+        def predict(core: Region) -> None:
+            levels = self._bank.pyramid(reduced, core)
+            out[(slice(None), *shift(core, origin))] = self._model.classifier.levels(self._bank, levels)
+
+        list(self._pool.map(predict, blocks(whole, tile_shape(self._bank))))
+        return out[(slice(None), *shift(wanted, origin))]
+
+
+def describe(
+    bank: FeatureBank,
+    normalisation: Normalisation,
+    classes: tuple[ClassInfo, ...],
+    smoothing: float,
+    **extra: Any,
+) -> ModelSpec:
+    """The spec of a model, all but its hash. ``smoothing`` is in voxels of the finest in-plane axis."""
+    sigma = _smoothing_sigma(bank, smoothing)
+    reach = [h + (radius_of(s) if s else 0) for h, s in zip(bank.halo, sigma, strict=True)]
+    halo = tuple(-(-size // step) * step for size, step in zip(reach, bank.stride, strict=True))
+    return ModelSpec(
+        learner="shallow",
+        channels=bank.channels,
+        classes=classes,
+        outputs=(Output(name="classes", kind="semantic", channels=len(classes)),),
+        spacing_um=bank.spacing_um,
+        dimensions=bank.dimensions,
+        stride=bank.stride,
+        halo=(halo[0], halo[1], halo[2]),
+        normalisation=asdict(normalisation),
+        extra={**extra, "bank": asdict(bank), "smoothing_sigma": sigma},
+    )
+
+
+def bank_of(spec: ModelSpec) -> FeatureBank:
+    """The features that a spec names. Raises ModelError where it names none."""
+    try:
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in spec.extra["bank"].items()}
+        return FeatureBank(**given)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"spec.json of this model does not say which features it uses ({error})") from error
+
+
+def _smoothing_sigma(bank: FeatureBank, smoothing: float) -> Spacing:
+    """Sigma in voxels per axis; planes that were filtered alone are smoothed alone."""
+    sigma = [smoothing * min(bank.spacing_um[1:]) / step for step in bank.spacing_um]
+    return (sigma[0] if bank.dimensions == 3 else 0.0, sigma[1], sigma[2])
+
+
+def smoothing_kernels(spec: ModelSpec) -> list[np.ndarray | None]:
+    """One kernel an axis; None where probabilities are not smoothed."""
+    return [kernel(float(sigma), 0) if sigma else None for sigma in spec.extra.get("smoothing_sigma", (0, 0, 0))]
+
+
+def smooth(probabilities: np.ndarray, kernels: list[np.ndarray | None]) -> np.ndarray:
+    """Smooth (classes, z, y, x) along its axes, mirrored at the faces."""
+    for axis, weights in enumerate(kernels, start=1):
+        if weights is not None:
+            width = [(0, 0)] * 4
+            width[axis] = (weights.size // 2,) * 2
+            probabilities = correlate(np.pad(probabilities, width, mode="symmetric"), weights, axis)
+    return np.ascontiguousarray(probabilities)
+
+
+def aligned(region: Region, stride: Shape) -> Region:
+    """The smallest box around ``region`` with bounds at multiples of ``stride``."""
+    z, y, x = (
+        slice(part.start // step * step, -(-part.stop // step) * step)
+        for part, step in zip(region, stride, strict=True)
+    )
+    return z, y, x
+
+
+def tile_shape(bank: FeatureBank) -> Shape:
+    """A good tile, a multiple of the stride."""
+    wanted = TILE_3D if bank.dimensions == 3 else TILE_2D
+    z, y, x = (max(1, size // step) * step for size, step in zip(wanted, bank.stride, strict=True))
+    return z, y, x
+
+
+def load(folder: str | Path) -> ShallowModel:
+    """Open a model folder that :meth:`ShallowModel.save` wrote. Raises ModelError where it is damaged."""
+    from voxloop.shallow.storage import load as read
+
+    return read(Path(folder))

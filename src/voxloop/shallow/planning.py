@@ -1,0 +1,36 @@
+"""From settings and a volume's geometry to a feature bank. Pure: numbers only."""
+
+from __future__ import annotations
+
+from voxloop.config.shallow import ShallowConfig
+from voxloop.geometry import Spacing
+from voxloop.shallow.features import FeatureBank
+from voxloop.shallow.scales import ladder
+
+#: voxels count as nearly cubic up to this ratio of z to the finest in-plane spacing
+NEARLY_CUBIC = 2.0
+#: neighbouring slices of the automatic context
+CONTEXT = 8
+
+
+def bank_for(
+    config: ShallowConfig, channels: int, spacing_um: Spacing, depth: int, *, frames: bool = False, live: bool = False
+) -> FeatureBank:
+    """The features that ``config`` asks for on a volume of ``depth`` planes.
+
+    ``frames``: planes are pictures of their own and never mixed. ``live``: an answer within a second is worth more than
+    filters through the stack, so "auto" stays within planes, smoothing over neighbouring slices.
+    """
+    single = depth == 1 or frames
+    cubic = 1 / NEARLY_CUBIC <= spacing_um[0] / min(spacing_um[1:]) <= NEARLY_CUBIC
+    through = config.dimensions == "3d" or (config.dimensions == "auto" and cubic and not live)
+    sigmas = ladder(spacing_um, config.scales) if config.sigmas_um == "auto" else config.sigmas_um
+    context = CONTEXT if config.context == "auto" else config.context
+    return FeatureBank(
+        channels=channels,
+        spacing_um=spacing_um,
+        sigmas_um=tuple(sorted(set(sigmas))),
+        dimensions=3 if through and not single else 2,
+        kinds=config.kinds,
+        context=0 if single or through else context,
+    )

@@ -1,0 +1,161 @@
+"""Shallow models on disk: ``spec.json`` and ``classifier.skops``. Nothing in the files can run code.
+
+The list of types that may be built is fixed here and never read from the file; what was built is then checked for
+consistency, because a tree whose indices point outside would crash the process that applies it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.errors import ModelError
+from voxloop.model import ModelSpec, read_spec
+from voxloop.shallow.classifier import Classifier, Forest, Perceptron
+
+if TYPE_CHECKING:
+    from voxloop.shallow.model import ShallowModel
+
+FILE = "classifier.skops"
+#: beyond scikit-learn's own estimators and numpy arrays, which skops knows to be inert
+TRUSTED = ("sklearn.tree._tree.Tree",)
+
+
+def hashed(spec: ModelSpec, classifier: Classifier) -> ModelSpec:
+    """``spec`` with the hash of all that decides the output."""
+    digest = hashlib.sha256(json.dumps(replace(spec, hash="").to_json(), sort_keys=True, default=list).encode())
+    for array in _arrays(classifier):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return replace(spec, hash=digest.hexdigest()[:32])
+
+
+def save(model: ShallowModel, folder: Path) -> Path:
+    """Write the model into ``folder``, which appears only when it is complete; one that is there is replaced."""
+    import skops.io
+
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    skops.io.dump(_plain(model.classifier), new / FILE)
+    (new / "spec.json").write_text(json.dumps(hashed(model.spec, model.classifier).to_json(), indent=1))
+    for path in new.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.replace(old)
+    new.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def load(folder: Path) -> ShallowModel:
+    """Read and check a model folder. Raises ModelError for one that is damaged, tampered with or of another learner."""
+    from voxloop.shallow.model import ShallowModel
+
+    spec = read_spec(folder)
+    if spec.learner != "shallow":
+        raise ModelError(f"{folder} holds a model of the learner {spec.learner!r}, not a shallow one")
+    classifier = _classifier(_content(folder / FILE), folder)
+    model = ShallowModel(spec, classifier)
+    _check(model, folder)
+    return model
+
+
+def _plain(classifier: Classifier) -> dict[str, Any]:
+    if isinstance(classifier, Forest):
+        return {"forest": classifier.estimator}
+    assert isinstance(classifier, Perceptron)
+    return {"weights": list(classifier.weights), "biases": list(classifier.biases)}
+
+
+def _content(path: Path) -> dict[str, Any]:
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        content = skops.io.load(path, trusted=list(TRUSTED))
+    except FileNotFoundError:
+        raise ModelError(f"{path.parent} has no {FILE}; use another checkpoint of the run, or train again") from None
+    except UntrustedTypesFoundException as error:
+        raise ModelError(f"{path} wants to build what no voxloop model holds and was not loaded: {error}") from error
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
+        raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run, or train again") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds a {type(content).__name__}, not a classifier of voxloop")
+    return content
+
+
+def _classifier(content: dict[str, Any], folder: Path) -> Classifier:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    match content:
+        case {"forest": ExtraTreesClassifier() as estimator}:
+            return Forest(estimator)
+        case {"weights": list(weights), "biases": list(biases)} if weights and len(weights) == len(biases):
+            if all(isinstance(a, np.ndarray) and a.dtype == np.float32 for a in [*weights, *biases]):
+                return Perceptron(tuple(weights), tuple(biases))
+    raise ModelError(f"{folder / FILE} holds no classifier of voxloop; train again")
+
+
+def _check(model: ShallowModel, folder: Path) -> None:
+    """Shapes fit the spec, indices stay inside, and the content is what was hashed."""
+    features, classes = model.bank.count, model.spec.out_channels
+    if isinstance(model.classifier, Forest):
+        fits = _forest_fits(model.classifier.estimator, features, classes)
+    else:
+        assert isinstance(model.classifier, Perceptron)
+        fits = _perceptron_fits(model.classifier, features, classes)
+    if not fits:
+        raise ModelError(f"classifier and spec.json of {folder} do not fit each other; one of them was changed")
+    if hashed(model.spec, model.classifier).hash != model.spec.hash:
+        raise ModelError(f"the model in {folder} is not what was saved there; use another checkpoint, or train again")
+
+
+def _perceptron_fits(network: Perceptron, features: int, classes: int) -> bool:
+    widths = [features, *(bias.size for bias in network.biases)]
+    shapes = [w.shape for w in network.weights]
+    return shapes == list(pairwise(widths)) and all(bias.ndim == 1 for bias in network.biases) and widths[-1] == classes
+
+
+def _forest_fits(estimator: Any, features: int, classes: int) -> bool:
+    try:
+        if list(estimator.classes_) != list(range(classes)) or estimator.n_features_in_ != features:
+            return False
+        return bool(estimator.estimators_) and all(
+            tree.tree_.value.shape[1:] == (1, classes) and _tree_is_sound(tree.tree_, features)
+            for tree in estimator.estimators_
+        )
+    except AttributeError:
+        return False
+
+
+def _tree_is_sound(tree: Any, features: int) -> bool:
+    """Children come after their parent and exist; so every walk from the root ends in a leaf."""
+    index = np.arange(tree.node_count)
+    left, right = tree.children_left, tree.children_right
+    inner = left != -1
+    return bool(
+        tree.node_count > 0
+        and (inner == (right != -1)).all()
+        and all(((side > index) & (side < tree.node_count))[inner].all() for side in (left, right))
+        and ((tree.feature >= 0) & (tree.feature < features))[inner].all()
+    )
+
+
+def _arrays(classifier: Classifier) -> list[np.ndarray]:
+    if isinstance(classifier, Forest):
+        trees = [tree.tree_ for tree in classifier.estimator.estimators_]
+        return [part for t in trees for part in (t.children_left, t.children_right, t.feature, t.threshold, t.value)]
+    assert isinstance(classifier, Perceptron)
+    return [*classifier.weights, *classifier.biases]
