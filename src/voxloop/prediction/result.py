@@ -46,7 +46,7 @@ class Prediction:
     @property
     def labels(self) -> DataArray:
         """Class values (z, y, x), of the whole volume; 0 where nothing is predicted (yet). Lazy."""
-        return self._array(f"labels/{self.level}", {})
+        return self._array("labels", {})
 
     @property
     def probabilities(self) -> DataArray:
@@ -89,14 +89,23 @@ class Prediction:
         # <workspace>/predictions/<name>.zarr
         return load_model(folder if folder.is_absolute() else self.path.parent.parent / folder)
 
+    def stored(self, kind: str) -> Any:
+        """The zarr array behind ``"labels"``, ``"probabilities"`` or ``"uncertainty"``, for reading by the piece.
+
+        Raises PredictionError where it was not kept.
+        """
+        import zarr
+
+        name = f"labels/{self.level}" if kind == "labels" else kind
+        if not (self.path / name).is_dir():
+            raise PredictionError(f"prediction {self.name!r} was made without {kind}; predict again with {kind}=True")
+        return zarr.open_array(self.path / name / "0", mode="r")
+
     def _array(self, name: str, coords: dict[str, Any], attrs: dict[str, Any] | None = None) -> DataArray:
         import dask.array as da
-        import zarr
         from xarray import DataArray, Variable
 
-        if not (self.path / name).is_dir():
-            raise PredictionError(f"prediction {self.name!r} was made without {name}; predict again with {name}=True")
-        stored = zarr.open_array(self.path / name / "0", mode="r")
+        stored = self.stored(name)
         # one dask chunk a tile's worth of chunks keeps graphs of large volumes small; unnamed, for it is still filling
         chunks = tuple(min(n, 4 * c if axis > stored.ndim - 3 else c) for axis, (n, c) in enumerate(
             zip(stored.shape, stored.chunks, strict=True)
@@ -108,7 +117,7 @@ class Prediction:
             da.from_array(stored, chunks=chunks, name=False),
             dims=(*(("class",) if stored.ndim == 4 else ()), "z", "y", "x"),
             coords=coords,
-            name=name.partition("/")[0],
+            name=name,
             attrs={"units": "micrometer", "spacing_um": tuple(spacing), "source": str(self.path), **(attrs or {})},
         )
 
