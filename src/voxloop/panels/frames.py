@@ -120,7 +120,8 @@ def compose(plane: np.ndarray, limits: Sequence[Limits], shown: Sequence[int]) -
         return np.stack([stretch(plane[c], limits[c]) for c in shown], axis=-1)
     total = np.zeros((*plane.shape[1:], 3), np.float32)
     for place, channel in enumerate(shown):
-        total += stretch(plane[channel], limits[channel])[..., None] * np.float32(TINTS[place % len(TINTS)])
+        tint = np.asarray(TINTS[place % len(TINTS)], np.float32)
+        total += stretch(plane[channel], limits[channel])[..., None] * tint
     return total.clip(0, 255).astype(np.uint8)
 
 
@@ -131,7 +132,7 @@ def encode_picture(picture: np.ndarray) -> bytes:
 
 def encode_indices(indices: np.ndarray) -> bytes:
     """A uint8 plane as a zlib stream, lossless; the browser's ``DecompressionStream('deflate')`` reads it."""
-    return bytes(imagecodecs.zlibng_encode(np.ascontiguousarray(indices), level=1))
+    return bytes(imagecodecs.zlibng_encode(indices.tobytes(), level=1))
 
 
 def palette_indices(values: np.ndarray) -> np.ndarray:

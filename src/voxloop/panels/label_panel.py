@@ -14,7 +14,7 @@ from voxloop.errors import LabelError
 from voxloop.geometry import AXES
 from voxloop.panels.class_list import ClassList
 from voxloop.panels.ink import Piece
-from voxloop.panels.layers import LabelLayer, Layer, class_dicts
+from voxloop.panels.layers import Kind, LabelLayer, Layer, class_dicts
 from voxloop.panels.mask_files import MaskFiles
 from voxloop.panels.panel import CopyCode, Panel, button, classed, row, section, show, spacer, split, text
 from voxloop.panels.plane_view import PlaneView
@@ -156,7 +156,7 @@ class LabelPanel(Panel):
         """Show the labels of the chosen level on the chosen image."""
         self.labels = self.ws.labels(self._level, self._image)
         self._disconnect = [self.labels.on_edit(lambda edit: self.post(self._on_edit, edit))]
-        kind = "instances" if self.labels.level.kind == "instances" else "labels"
+        kind: Kind = "instances" if self.labels.level.kind == "instances" else "labels"
         self.view.set_layers(
             [*self.under(), LabelLayer(self.labels, self.labels.level.name, self.labels.level.classes, kind)]
         )

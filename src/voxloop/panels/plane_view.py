@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anywidget
 import ipywidgets
@@ -53,11 +53,11 @@ class PlaneWidget(anywidget.AnyWidget):
     axis = t.Enum(AXES, "z").tag(sync=True)
     index = t.Int(0).tag(sync=True)
     picture = t.Dict({"visible": True, "opacity": 1.0, "smooth": False, "channels": [0]}).tag(sync=True)
-    contrast = t.List().tag(sync=True)
-    layers = t.List().tag(sync=True)
+    contrast: t.List = t.List().tag(sync=True)
+    layers: t.List = t.List().tag(sync=True)
     tool = t.Dict(LOOK).tag(sync=True)
-    bindings = t.List().tag(sync=True)
-    cursor = t.List(default_value=None, allow_none=True).tag(sync=True)
+    bindings: t.List = t.List().tag(sync=True)
+    cursor: t.List = t.List(default_value=None, allow_none=True).tag(sync=True)
     camera = t.Dict(default_value=None, allow_none=True).tag(sync=True)
     height = t.Int(600).tag(sync=True)
     compact = t.Bool(False).tag(sync=True)
@@ -121,7 +121,7 @@ class PlaneView:
         self.planes.close()
         self._layers.clear()
         self.widget.layers = []
-        self.widget.camera = None
+        self.widget.set_trait("camera", None)
         self._window = None
         self._statistics = None
         self._open(volume, None)
@@ -129,7 +129,7 @@ class PlaneView:
     def _open(self, volume: DataArray | Sequence[DataArray], index: int | None) -> None:
         from voxloop.volumes import scales
 
-        every = list(volume) if isinstance(volume, list | tuple) else scales(volume)
+        every = list(volume) if isinstance(volume, list | tuple) else scales(cast("DataArray", volume))
         self.planes = Planes(every)
         shape, spacing = self.planes.shape, self.planes.spacing_um
         names = list(every[0].attrs.get("channel_names") or [""])
@@ -347,7 +347,7 @@ class PlaneView:
                 self._travel = request.index - self.index
             self.widget.take(axis=request.axis, index=request.index)
         limits = [tuple(one["limits"]) for one in self.widget.contrast]
-        channels = list(self.widget.picture["channels"])
+        channels: list[int] = list(self.widget.picture["channels"])  # type: ignore[call-overload]
         self.ui.run_in_thread(lambda: self._frame(request, limits, channels), lambda frame: self._send(*frame))
 
     def _frame(

@@ -1,4 +1,4 @@
-"""The line that says what is safe: time and number of the last edit the journal has on disk. Knows no widgets' layout."""
+"""The line that says what is safe: time and number of the edits the journal has on disk. Reads the journal only."""
 
 from __future__ import annotations
 
