@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets as w
 
-from voxloop.config import Config, DeepConfig, ShallowConfig
+from voxloop.config import Config, DeepConfig, ShallowConfig, presets
 from voxloop.errors import ConfigError, RunError, VoxloopError
 from voxloop.machine import machine
 from voxloop.panels.form import Form
@@ -283,6 +283,7 @@ class TrainPanel(Panel):
         self._needs = classed(text(), "vx-note", "vx-hidden")
         self._preset = w.Dropdown(options=[NO_PRESET], description="Preset")
         self._preset.observe(self.handler(self._preset_chosen), "value")
+        self._about = classed(text(), "vx-dim", "vx-small", "vx-hidden")
         self._settings = w.Box(layout={"width": "100%"})
         self._name = w.Text(placeholder="name of the run (optional)", continuous_update=False)
         self._name.observe(self.handler(self._show_code), "value")
@@ -295,7 +296,7 @@ class TrainPanel(Panel):
         self._stage = w.VBox()
         left = column(
             column(row(heading("Labels"), spacer(), self._level), self._counts, self._warnings, classes=["vx-section"]),
-            column(heading("Learner"), self._learner, self._needs, self._preset, classes=["vx-section"]),
+            column(heading("Learner"), self._learner, self._needs, self._preset, self._about, classes=["vx-section"]),
             column(self._settings, classes=["vx-section"]),
             classes=["vx-train-setup"],
         )
@@ -331,9 +332,12 @@ class TrainPanel(Panel):
         self._show_code()
 
     def _preset_chosen(self) -> None:
-        if self._preset.value != NO_PRESET:
-            self.form.value = _presets()[self._preset.value]
+        name = self._preset.value
+        if name != NO_PRESET:
+            self.form.value = _presets()[name]
             self._show_code()
+        self._about.value = html.escape(presets.about(name)) if name in presets else ""
+        show(self._about, name in presets)
 
     def _level_changed(self) -> None:
         self.refresh()
@@ -352,10 +356,6 @@ class TrainPanel(Panel):
 
 
 def _presets() -> dict[str, Config]:
-    try:
-        from voxloop.presets import presets
-    except ModuleNotFoundError:
-        return {}
     return dict(presets)
 
 
