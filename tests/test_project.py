@@ -54,8 +54,8 @@ def test_the_loop(trained, picture):
 def test_a_prediction_says_where_it_came_from(trained):
     _, run, job = trained
     lineage = job.result.lineage
-    assert lineage["run"] == run.name
-    assert lineage["model"] == run.model().spec.hash
+    assert (lineage["run"], lineage["trained_by"]) == (job.name, run.name)
+    assert lineage["model_hash"] == run.model().spec.hash
 
 
 def test_accepting_is_one_edit_and_never_repaints(trained):
