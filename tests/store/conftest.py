@@ -15,7 +15,9 @@ SHAPE = (20, 140, 150)  # two chunks along each axis
 SPACING = (0.04, 0.01, 0.01)
 
 
-def make(path: Path, shape: tuple[int, int, int] = SHAPE, classes: Any = ("object", "background"), **level: Any) -> Store:
+def make(
+    path: Path, shape: tuple[int, int, int] = SHAPE, classes: Any = ("object", "background"), **level: Any
+) -> Store:
     store = Store.create(path)
     store.levels.add("labels", classes, **level)
     store.change(images=(ImageInfo(name="image", source="nowhere.zarr", shape=shape, spacing_um=SPACING),))

@@ -59,5 +59,5 @@ def test_a_ball_is_round_in_micrometres() -> None:
 
 @pytest.mark.parametrize("points", [[], [1, 2, 3], [[1, 2, 3]], [[1, np.nan]], "ab", None])
 def test_points_that_are_none(points: object) -> None:
-    with pytest.raises(LabelError, match="points"):
+    with pytest.raises(LabelError, match=r"points"):
         as_points(points)

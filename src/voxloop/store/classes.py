@@ -28,7 +28,7 @@ class LabelClass(BaseModel):
     learnt like any other but do not count in foreground scores.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     value: int = Field(default=0, ge=0, le=MAX_CLASSES)
     name: str = Field(min_length=1)
@@ -53,7 +53,7 @@ class Level(BaseModel):
     of instances (anywhere inside any of them). ``folder`` is the name on disk, which a renaming leaves as it was.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     name: str
     kind: LevelKind = "semantic"
@@ -109,12 +109,10 @@ def complete(item: LabelClass, others: Iterable[LabelClass]) -> LabelClass:
     if value is None:
         raise LabelError(f"a level holds at most {MAX_CLASSES} classes; put further ones into a child level")
     changes["value"] = value
-    background = item.background or item.name.strip().lower() in BACKGROUND_NAMES
-    changes["background"] = background
     if not item.color:
         used = {other.color for other in others}
         free = [color for color in PALETTE if color not in used]
-        changes["color"] = BACKGROUND_COLOR if background else (free[0] if free else PALETTE[value % len(PALETTE)])
+        changes["color"] = BACKGROUND_COLOR if item.background else (free[0] if free else PALETTE[value % len(PALETTE)])
     if not item.shortcut and value <= 9 and str(value) not in {other.shortcut for other in others}:
         changes["shortcut"] = str(value)
     return item.model_copy(update=changes)
@@ -122,7 +120,7 @@ def complete(item: LabelClass, others: Iterable[LabelClass]) -> LabelClass:
 
 def _as_class(item: object) -> LabelClass:
     if isinstance(item, LabelClass):
-        return item
+        item = item.model_dump(exclude_unset=True)
     if isinstance(item, str):
         item = {"name": item.strip()}
     if not isinstance(item, Mapping):
@@ -130,8 +128,9 @@ def _as_class(item: object) -> LabelClass:
     for key in item:
         if key not in LabelClass.model_fields:
             raise LabelError(unknown("key of a class", key, LabelClass.model_fields))
+    by_name = str(item.get("name", "")).strip().lower() in BACKGROUND_NAMES
     try:
-        return LabelClass(**item)
+        return LabelClass(**{"background": by_name, **item})
     except ValidationError as error:
         first = error.errors()[0]
         raise LabelError(f"class {dict(item)!r}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

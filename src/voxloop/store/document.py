@@ -75,8 +75,10 @@ class Document(BaseModel):
 def read_document(folder: Path) -> Document:
     """The document of a workspace folder. Raises WorkspaceError where there is none or it is damaged."""
     path = folder / FILE
+    data: dict[str, Any] = {}
     try:
-        return Document(**json.loads(path.read_text(encoding="utf-8")))
+        data = dict(json.loads(path.read_text(encoding="utf-8")))
+        return Document(**data)
     except FileNotFoundError:
         what = "is not a workspace: it has no workspace.json" if folder.exists() else "does not exist"
         raise WorkspaceError(f"{folder} {what}; make one with Workspace.create({str(folder)!r}, image=...)") from None
@@ -85,6 +87,11 @@ def read_document(folder: Path) -> Document:
     except OSError as error:
         raise WorkspaceError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, TypeError, ValidationError) as error:
+        version = data.get("schema_version", SCHEMA)
+        if isinstance(version, int) and version > SCHEMA:
+            raise WorkspaceError(
+                f"{folder} was written by a newer voxloop (schema {version}, this one knows {SCHEMA}); update voxloop"
+            ) from error
         first = str(error).splitlines()[0]
         raise WorkspaceError(
             f"{path} is damaged ({first}); put back an earlier copy, labels are not touched"

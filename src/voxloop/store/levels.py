@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import LabelError, unknown
-from voxloop.store.classes import LabelClass, Level, LevelKind, as_classes, complete
+from voxloop.store.classes import LabelClass, Level, LevelKind, as_classes
 from voxloop.store.document import checked_name
 
 if TYPE_CHECKING:
@@ -117,20 +117,27 @@ class Levels:
         old = found.class_of(given)
         if "value" in changes:
             raise LabelError("the value of a class stands in the label array and cannot be changed; add a new class")
-        if changes.get("name", old.name) == "":
-            raise LabelError("a class needs a name")
-        rest = [item for item in found.classes if item.value != old.value]
-        new = as_classes([{**old.model_dump(), **changes}])[0] if changes else old
-        if "background" not in changes and "name" not in changes:
-            new = new.model_copy(update={"background": old.background})
-        new = complete(new, rest)
-        self._replace(level, classes=as_classes([new if c.value == old.value else c for c in found.classes]))
+        changed = {**old.model_dump(), **changes}
+        classes = as_classes([changed if item.value == old.value else item for item in found.classes])
+        new = next(item for item in classes if item.value == old.value)
+        levels = [
+            one.model_copy(update={"classes": classes})
+            if one.name == found.name
+            else one.model_copy(update={"parent": (found.name, new.name)})
+            if one.parent == (found.name, old.name)
+            else one
+            for one in self._store.document.levels
+        ]
+        self._store.change(levels=tuple(levels))
         return new
 
     def remove_class(self, level: str, given: int | str) -> None:
         """Take a class out of a level. Raises LabelError while anything is labelled with it."""
         found = self[level]
         item = found.class_of(given)
+        child = next((one.name for one in self._store.document.levels if one.parent == (found.name, item.name)), None)
+        if child is not None:
+            raise LabelError(f"class {item.name!r} is the parent of level {child!r}; remove that first")
         for image in self._store.images.names:
             if self._store.labels(found.name, image).counts().get(item.value):
                 raise LabelError(

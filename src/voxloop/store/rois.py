@@ -91,7 +91,7 @@ def save_rois(labels: Labels, path: Path) -> Path:
                 for hole, outline in outlines:
                     title = f"{name} {z + 1}-{number}" + (_HOLE if hole else "")
                     points = (outline[:, ::-1] + 0.5).astype(np.float32)
-                    roi = roifile.ImagejRoi.frompoints(points, name=title, position=z + 1)
+                    roi = roifile.ImagejRoi.frompoints(points, name=title, position=z)
                     roi.group = value if labels.level.kind == "semantic" and value <= 255 else 0
                     rois.append(roi)
     if not rois:
@@ -102,7 +102,7 @@ def save_rois(labels: Labels, path: Path) -> Path:
 
 
 def _slice(roi: Any, labels: Labels, index: int | None) -> int:
-    number = int(roi.position) or int(roi.z_position)
+    number = int(roi.z_position) or int(roi.position)
     if number:
         return number - 1
     if index is not None or labels.shape[0] == 1:

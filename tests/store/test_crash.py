@@ -1,0 +1,140 @@
+"""A writer killed at any moment: what it acknowledged is there, and undo still works."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voxloop.errors import ReadOnlyError
+from voxloop.store import Store, open_labels
+
+from .conftest import make
+
+WRITER = """
+import sys
+import numpy as np
+from voxloop.store import Store
+labels = Store.open(sys.argv[1], read_only=False).labels()
+rng = np.random.default_rng(int(sys.argv[2]))
+while True:
+    axis = int(rng.integers(3))
+    size = [n for i, n in enumerate(labels.shape) if i != axis]
+    edit = labels.paint(axis="zyx"[axis], index=int(rng.integers(labels.shape[axis])), value=int(rng.integers(3)),
+                        points=rng.uniform(0, size, (3, 2)), radius=4)
+    if rng.random() < 0.2:
+        edit = labels.undo() or edit
+    print(edit.sequence, flush=True)
+"""
+
+
+def start(path: Path, seed: int = 0) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(seed)], stdout=subprocess.PIPE, text=True)
+
+
+def replayed(path: Path, upto: int) -> np.ndarray:
+    """The labels from nothing but the journal, in the plainest way there is."""
+    from voxloop.store.journal import Journal
+
+    from .conftest import SHAPE
+
+    journal = Journal(path / "journal" / "labels.image.jsonl", SHAPE, np.dtype("u1"), writable=False)
+    values = np.zeros(SHAPE, np.uint8)
+    for record in journal.records[:upto]:
+        for patch in journal.patches(record):
+            values[patch.region][patch.changed] = patch.after[patch.changed]
+    return values
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_acknowledged_stroke_survives_kill_9(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "ws"
+    make(path).close()
+    acknowledged = 0
+    for again in range(2):  # killed, gone on, killed again
+        child = start(path, seed * 10 + again)
+        try:
+            assert child.stdout is not None
+            wanted = acknowledged + random.Random(seed + again).randint(5, 60)
+            while acknowledged < wanted:
+                acknowledged = int(child.stdout.readline())
+        finally:
+            child.send_signal(signal.SIGKILL)
+            rest = child.stdout.read().split() if child.stdout else []
+            child.wait()
+        acknowledged = int(rest[-1]) if rest else acknowledged
+        follower = open_labels(path, "labels", "image")
+        assert follower.sequence >= acknowledged
+        np.testing.assert_array_equal(follower.read(), replayed(path, follower.sequence))
+    with Store.open(path, read_only=False) as store:
+        labels = store.labels()
+        assert labels.sequence >= acknowledged
+        np.testing.assert_array_equal(labels.read(), replayed(path, labels.sequence))
+        counts = dict(zip(*np.unique(labels.read(), return_counts=True), strict=True))
+        assert labels.counts() == {int(v): int(n) for v, n in counts.items() if v}
+        while labels.undo():
+            pass
+        assert not labels.read().any()
+
+
+def test_a_second_process_reads_on_and_is_told_who_writes(tmp_path: Path) -> None:
+    path = tmp_path / "ws"
+    make(path).close()
+    child = start(path)
+    try:
+        assert child.stdout is not None
+        first = int(child.stdout.readline())
+        with Store.open(path) as second:
+            assert second.read_only
+            assert second.writer is not None
+            assert second.writer["pid"] == child.pid
+            labels = second.labels()
+            assert labels.sequence >= first
+            with pytest.raises(ReadOnlyError, match=f"process {child.pid}"):
+                labels.paint(points=[(5, 5)])
+            with pytest.raises(ReadOnlyError, match=f"process {child.pid}"):
+                second.levels.add("more", ["a"])
+            until = time.monotonic() + 20
+            while labels.sequence < first + 10 and time.monotonic() < until:
+                labels.refresh()
+                np.testing.assert_array_equal(labels.read(), replayed(path, labels.sequence))
+            assert labels.sequence >= first + 10
+        with pytest.raises(ReadOnlyError, match=r"cannot be written: process"):
+            Store.open(path, read_only=False)
+    finally:
+        child.kill()
+        child.wait()
+    with Store.open(path, read_only=False) as store:  # the lock went with its process
+        assert not store.read_only
+
+
+def test_a_second_opening_in_one_process_is_read_only_and_leaves_the_lock_alone(store: Store) -> None:
+    with Store.open(store.path) as second:
+        assert second.read_only
+        assert f"process {os.getpid()}" in str(second.reason)
+    store.labels().paint(points=[(5, 5)])
+    with Store.open(store.path) as third:  # closing the second did not free what the first one holds
+        assert third.read_only
+        assert third.labels().counts() == store.labels().counts()
+
+
+def test_a_fork_cannot_write(store: Store) -> None:
+    labels = store.labels()
+    pid = os.fork()
+    if not pid:
+        try:
+            labels.paint(points=[(5, 5)])
+            os._exit(1)
+        except ReadOnlyError:
+            os._exit(0)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    labels.paint(points=[(5, 5)])
