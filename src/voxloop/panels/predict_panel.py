@@ -1,0 +1,482 @@
+"""Apply a model to a picture: choose, see what it takes, start, watch it fill. Predicts nothing itself."""
+
+from __future__ import annotations
+
+import html
+import math
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import ipywidgets as w
+
+from voxloop.config import PredictConfig
+from voxloop.errors import PredictionError, VoxloopError
+from voxloop.geometry import AXES, Region
+from voxloop.panels.form import Form
+from voxloop.panels.panel import (
+    CopyCode,
+    Panel,
+    ago,
+    badge,
+    button,
+    classed,
+    column,
+    heading,
+    row,
+    section,
+    show,
+    spacer,
+    split,
+    text,
+)
+from voxloop.panels.plane_view import PlaneView
+from voxloop.panels.prediction_layers import prediction_layers
+from voxloop.panels.prediction_words import estimate_table, going
+from voxloop.panels.rows import Action, Row, RowList
+from voxloop.panels.run_words import LOOKS
+from voxloop.panels.ui import on_ui
+from voxloop.prediction.rehearsal import Estimate, Rehearsal
+
+if TYPE_CHECKING:
+    from voxloop.prediction import Prediction
+    from voxloop.project import Workspace
+    from voxloop.runs import Run
+
+Where = Literal["all", "plane", "box"]
+WHERE: dict[Where, str] = {"all": "Everything", "plane": "This plane", "box": "Box"}
+#: set by controls of their own, or by what is on screen
+OWN_CONTROLS = {"mode", "focus", "overwrite"}
+AT_WORK = ("queued", "running", "stopping")
+#: seconds between two moves of the place that is computed next
+FOLLOW_S = 2.0
+
+
+class PredictPanel(Panel):
+    """Choose a model and what of the picture, look at the forecast, press Predict, watch.
+
+    ``panel.config``, ``panel.region``, ``panel.code`` and ``panel.predict()`` are what form, buttons and 'Copy as code'
+    stand for. ``panel.prediction`` is what lies over the picture.
+    """
+
+    @on_ui
+    def __init__(self, ws: Workspace, *, height: int = 560, embedded: bool = False) -> None:
+        super().__init__(embedded=embedded)
+        self.ws = ws
+        if not ws.images.names:
+            raise PredictionError("this workspace has no image yet; add one with ws.images.add(name, path)")
+        self.run: Run | None = None
+        self.prediction: Prediction | None = None
+        self._rehearsal: Rehearsal | None = None
+        self._asked: object = None
+        self._done = -1.0
+        self._followed = 0.0
+        self._place: tuple[int, int, int] | None = None
+        self._looking = False
+        self.view = PlaneView(self._scales(ws.images.names[0]), height=height)
+        self._build()
+        self.on_close(self._close_children)
+        self.refresh()
+        self.every(0.5, self._tick)
+
+    # ------------------------------------------------------------------------------------------------------- state
+
+    @property
+    def image(self) -> str:
+        return str(self._image.value)
+
+    @property
+    def model(self) -> str:
+        """Name of the run whose model predicts. Raises PredictionError where there is none."""
+        if not self._models.selected:
+            raise PredictionError("there is no trained model yet; train one first")
+        return self._models.selected
+
+    @property
+    def region(self) -> Region | None:
+        """Voxels (z, y, x) to predict; None for all. Raises PredictionError where the box cannot be read."""
+        where: Where = self._where.value
+        if where == "all":
+            return None
+        if where == "plane":
+            axis, shape = AXES.index(self.view.axis), self.view.planes.shape
+            parts = [slice(0, size) for size in shape]
+            parts[axis] = slice(self.view.index, self.view.index + 1)
+            return parts[0], parts[1], parts[2]
+        return self._box()
+
+    @property
+    def config(self) -> PredictConfig:
+        """The settings as they will be used, the place to begin at included."""
+        config: PredictConfig = self._form.value
+        return config.changed(mode=self._mode.value, focus=self._on_screen())
+
+    @property
+    def name(self) -> str | None:
+        """Name of the next prediction; None where it is named by itself."""
+        return self._name.value.strip() or None
+
+    @property
+    def code(self) -> str:
+        """The line of Python that the Predict button runs."""
+        parts = [repr(self._models.selected or "…")]
+        if len(self.ws.images.names) > 1:
+            parts.append(f"image={self.image!r}")
+        region = self.region
+        if region is not None:
+            cuts = (f"slice({part.start}, {part.stop})" for part in region)
+            parts.append(f"region=({', '.join(cuts)})")
+        if self.name:
+            parts.append(f"name={self.name!r}")
+        settings = self.config.code().partition("(")[2].removesuffix(")")
+        parts += ["wait=False", *([settings] if settings else [])]
+        return f"run = ws.predict({', '.join(parts)})"
+
+    # ----------------------------------------------------------------------------------------------------- actions
+
+    @on_ui
+    def predict(self) -> None:
+        """Start a run with what is chosen; what keeps it from starting is said in the message line."""
+        if self._form.errors:
+            raise PredictionError("; ".join(self._form.errors.values()))
+        start = partial(
+            self.ws.predict, self.model, image=self.image, region=self.region, name=self.name, wait=False,
+            config=self.config,
+        )  # fmt: skip
+        self._button.disabled = True
+        self.say("Starting …")
+
+        def attempt() -> Run | Exception:
+            try:
+                return start()
+            except Exception as error:
+                return error
+
+        self.in_thread(attempt, self._started)
+
+    def _started(self, run: Run | Exception) -> None:
+        self._button.disabled = False
+        if isinstance(run, Exception):
+            self.show_error(run)
+            return
+        self._name.value = ""
+        self.say(f"{run.name} has started. It goes on when this page, or the notebook, is closed.", "good")
+        self.open(run.name)
+        self.refresh()
+
+    @on_ui
+    def open(self, name: str) -> None:
+        """Show a prediction, finished or still filling, over the picture."""
+        self.run = self.ws.runs.get(name)
+        self.prediction = None
+        self._done = -1.0
+        self._list.selected = name
+        image = self.run.config.get("image") if self.run is not None else self.ws.predictions[name].image
+        if image in self.ws.images.names and image != self.image:
+            self._image.value = image
+        self.view.set_layers([])
+        self._tick()
+
+    def _order(self, give: Any) -> None:
+        run = self.run
+        if run is not None:
+            self.in_thread(lambda: give(run), lambda _: self._tick())
+
+    def _on_row(self, action: str, name: str) -> None:
+        if action == "open":
+            self.open(name)
+            return
+        from voxloop.prediction import discard
+
+        run = self.ws.runs[name]
+        discard(run.path)
+        run.delete()
+        if self.run is not None and self.run.name == name:
+            self.run = self.prediction = None
+            self.view.set_layers([])
+        self.say(f"{name} is deleted.")
+        self.refresh()
+
+    def _choose_model(self, _: str, name: str) -> None:
+        self._models.selected = name
+        self._changed()
+
+    # ---------------------------------------------------------------------------------------------------- forecast
+
+    def _changed(self) -> None:
+        """Something that the forecast depends on changed."""
+        show(self._box_row, self._where.value == "box")
+        try:
+            self._show_code()
+            asked = (self._models.selected, self.image, self.region, self._form.value.changed(mode=self._mode.value))
+        except VoxloopError as error:
+            self._estimate.value = f'<div class="vx-note vx-note-error">{html.escape(str(error))}</div>'
+            self._asked = None
+            return
+        if not self._models.selected or asked == self._asked:
+            return
+        self._asked = asked
+        if self._rehearsal is not None:
+            self._rehearsal.cancel()
+        self._estimate.value = '<span class="vx-dim">Measuring this model on this picture …</span>'
+        name, image, region, config = asked
+        folder = self.ws.runs[name].path / "model"
+
+        def measure() -> Estimate | VoxloopError:
+            try:
+                self._rehearsal = rehearsal = Rehearsal(self.ws.path, folder, image, config, region)
+                return rehearsal.wait()
+            except VoxloopError as error:
+                return error
+
+        self.in_thread(measure, partial(self._show_estimate, asked))
+
+    def _show_estimate(self, asked: object, found: Estimate | VoxloopError) -> None:
+        if asked != self._asked:
+            return
+        self._rehearsal = None
+        self.estimate = found
+        refused = isinstance(found, VoxloopError)
+        self._button.disabled = refused
+        self._estimate.value = (
+            f'<div class="vx-note vx-note-error">{html.escape(str(found))}</div>'
+            if isinstance(found, VoxloopError)
+            else estimate_table(found)
+        )
+
+    # ----------------------------------------------------------------------------------------------------- looking
+
+    @on_ui
+    def refresh(self) -> None:
+        """Look anew at models and predictions."""
+        self._tick()
+
+    def _tick(self) -> None:
+        if self._looking:
+            return
+        self._looking = True
+        self.in_thread(self._look, self._show_look)
+        self._follow()
+
+    def _look(self) -> dict[str, Any]:
+        """Off the UI thread: rows of models and predictions, state of the run on show, share on disk."""
+        runs = list(reversed(list(self.ws.runs.values())))
+        models = [_model_row(run) for run in runs if (run.path / "model" / "spec.json").exists()]
+        known = set(self.ws.predictions)
+        rows = [_prediction_row(run, run.name in known) for run in runs if _predicts(run)]
+        found: dict[str, Any] = {"models": models, "rows": rows, "state": "", "done": -1.0}
+        if self.run is not None:
+            found |= {"state": self.run.state, "history": self.run.history}
+        name = self._list.selected
+        if name in known:
+            prediction = self.prediction if self._shows(name) else self.ws.predictions[name]
+            found |= {"prediction": prediction, "done": prediction.done if prediction is not None else -1.0}
+        return found
+
+    def _shows(self, name: str) -> bool:
+        return self.prediction is not None and self.prediction.name == name
+
+    def _show_look(self, found: dict[str, Any]) -> None:
+        self._looking = False
+        self._models.show(found["models"])
+        self._list.show(found["rows"])
+        if not self._models.selected and found["models"]:
+            self._choose_model("open", found["models"][0].key)
+        elif not found["models"]:
+            self._button.disabled = True
+            self._estimate.value = '<span class="vx-dim">The forecast appears here once a model is trained.</span>'
+        self._show_run(found)
+        prediction = found.get("prediction")
+        if prediction is None or prediction.name != self._list.selected:
+            return
+        if not self._shows(prediction.name) and prediction.image == self.image:
+            self.prediction = prediction
+            self.view.set_layers(prediction_layers(prediction))
+        elif found["done"] != self._done:
+            self.view.refresh()
+        self._done = found["done"]
+
+    def _show_run(self, found: dict[str, Any]) -> None:
+        state = found["state"]
+        show(self._progress, state != "")
+        if not state:
+            return
+        history = found["history"]
+        self._bar.value, self._words.value = going(state, history, time.time())
+        show(self._pause, state in ("queued", "running"))
+        show(self._stop, state in AT_WORK)
+        show(self._resume, state in ("paused", "interrupted", "stopped", "failed"))
+        show(self._cancel, state in (*AT_WORK, "paused", "interrupted") and not self._asking)
+        show(self._sure, self._asking)
+
+    def _follow(self) -> None:
+        """What is on screen is computed next, also when the view moves on."""
+        run, place, now = self.run, self._on_screen(), time.monotonic()
+        if run is None or place == self._place or now - self._followed < FOLLOW_S:
+            return
+        self._place, self._followed = place, now
+
+        def tell() -> None:
+            if run.state == "running":
+                run.update(focus=list(place))
+
+        self.in_thread(tell)
+
+    def _on_screen(self) -> tuple[int, int, int]:
+        z, y, x = ((part.start + part.stop) // 2 for part in self.view.visible_region())
+        return z, y, x
+
+    # ----------------------------------------------------------------------------------------------------- widgets
+
+    def _build(self) -> None:
+        handler, changed = self.handler, self.handler(self._changed)
+        self._models = RowList(
+            handler(self._choose_model), head=("Model", "Best IoU", "Trained"), right=(1,), height=118,
+            empty="No trained model yet. The Train step makes one.",
+        )  # fmt: skip
+        self._image = w.Dropdown(options=self.ws.images.names, description="Image")
+        self._image.observe(handler(self._image_changed), "value")
+        self._where: Any = _choice(WHERE, "all", changed)
+        self._mode: Any = _choice({"exact": "Exact", "fast": "Fast"}, "exact", changed)
+        self._mode.tooltips = ["Tiled equals whole, to rounding", "Tiles see as much as measurably matters here"]
+        shape = self.view.planes.shape
+        self._ranges = [_range(axis, size, changed) for axis, size in zip(AXES, shape, strict=True)]
+        self._box_row = row(*self._ranges)
+        self._form: Form[PredictConfig] = Form(
+            PredictConfig, only=lambda s: s.name not in OWN_CONTROLS, on_change=lambda _: self._changed(), embedded=True
+        )
+        self._settings = w.Accordion([self._form.widget], titles=["Settings"], selected_index=None)
+        self._estimate = text("", "vx-estimate")
+        self._name = w.Text(placeholder="name (optional)", continuous_update=False)
+        self._name.observe(handler(self._show_code), "value")
+        self._button = button("Predict", handler(self.predict), kind="primary", icon="play")
+        self._copy = CopyCode()
+        self._list = RowList(
+            handler(self._on_row), head=("Prediction", "State", "Model", "Made"), height=150,
+            empty="No predictions yet. The first one fills in here.",
+        )  # fmt: skip
+        start = row(self._button, classed(self._name, "vx-grow"), spacer(), self._copy)
+        show(self._image, len(self.ws.images.names) > 1)
+        where = column(heading("What"), self._image, self._where, self._box_row, classes=["vx-section"])
+        side = column(
+            column(heading("Model"), self._models.widget, classes=["vx-section"]),
+            where,
+            column(heading("How"), self._mode, self._settings, classes=["vx-section"]),
+            section("Forecast", self._estimate),
+            start, self._build_progress(), section("Predictions", self._list.widget),
+        )  # fmt: skip
+        self.body(split(self.view.widget, side))
+        self.view.on("plane", handler(self._plane_changed))
+        self._changed()
+
+    def _build_progress(self) -> w.Widget:
+        handler = self.handler
+        self._bar, self._words, self._asking = text(), text("", "vx-number"), False
+        self._pause = button(
+            "Pause", handler(lambda: self._order(lambda run: run.pause())), icon="pause",
+            tooltip="End the process after the tiles in hand; Resume goes on there, also tomorrow",
+        )  # fmt: skip
+        self._resume = button("Resume", handler(lambda: self._order(lambda run: run.resume())), icon="play")
+        self._stop = button(
+            "Stop and keep", handler(lambda: self._order(lambda run: run.stop())), icon="stop",
+            tooltip="End now and keep what is predicted so far",
+        )  # fmt: skip
+        self._cancel = button("Cancel and discard", handler(lambda: self._ask(True)), kind="danger", icon="trash")
+        discard = button("Discard", handler(self._discard), kind="danger")
+        self._sure = row(
+            text("Throw away what is predicted?"), discard, button("Keep", handler(lambda: self._ask(False)))
+        )
+        orders = row(self._resume, self._pause, self._stop, self._cancel, self._sure)
+        self._progress = column(self._bar, self._words, orders, classes=["vx-card"])
+        for part in (self._progress, self._sure):
+            show(part, False)
+        return self._progress
+
+    def _ask(self, asking: bool) -> None:
+        self._asking = asking
+        show(self._sure, asking)
+        show(self._cancel, not asking)
+
+    def _discard(self) -> None:
+        self._ask(False)
+        self.view.set_layers([])
+        self.prediction = None
+        self._order(lambda run: run.cancel())
+
+    def _box(self) -> Region:
+        parts = []
+        for field, axis, size in zip(self._ranges, AXES, self.view.planes.shape, strict=True):
+            start, stop = field.value
+            if not 0 <= start < stop <= size:
+                raise PredictionError(f"the box is empty along {axis}: {start} to {stop} of {size} voxels")
+            parts.append(slice(start, stop))
+        return parts[0], parts[1], parts[2]
+
+    def _plane_changed(self) -> None:
+        if self._where.value == "plane":
+            self._changed()
+
+    def _image_changed(self) -> None:
+        self.prediction = None
+        self.view.show(self._scales(self.image))
+        for field, size in zip(self._ranges, self.view.planes.shape, strict=True):
+            field.max, field.value = size, (0, size)
+        self._changed()
+
+    def _show_code(self) -> None:
+        self._copy.code = self.code
+
+    def _scales(self, image: str) -> Any:
+        from voxloop.volumes import scales
+
+        cache = None if self.ws.read_only else self.ws.path / "derived" / "scales" / image
+        return scales(self.ws.images.open(image), cache=cache)
+
+    def _close_children(self) -> None:
+        if self._rehearsal is not None:
+            self._rehearsal.cancel()
+        self._form.close()
+        self.view.close()
+
+
+def _choice(options: dict[Any, str], value: str, changed: Any) -> w.ToggleButtons:
+    made = w.ToggleButtons(options=[(label, name) for name, label in options.items()], value=value)
+    made.observe(changed, "value")
+    return classed(made, "vx-choice")
+
+
+def _range(axis: str, size: int, changed: Any) -> w.IntRangeSlider:
+    made = w.IntRangeSlider(value=(0, size), min=0, max=size, description=axis, continuous_update=False)
+    made.observe(changed, "value")
+    return made
+
+
+def _predicts(run: Run) -> bool:
+    return str(run.config.get("task", "")).endswith("prediction.task:run")
+
+
+def _model_row(run: Run) -> Row:
+    from voxloop.runs.history import metric_of
+
+    history = run.history
+    best = metric_of(history.best, "val", "iou") if history.best else math.nan
+    cells = (html.escape(run.name), "–" if math.isnan(best) else f"{best:.3f}", _age(run))
+    return Row(run.name, cells)
+
+
+def _prediction_row(run: Run, there: bool) -> Row:
+    state, history = run.state, run.history
+    share = f" {history.progress:.0%}" if state in AT_WORK and history.progress else ""
+    actions = () if state in AT_WORK else (Action("delete", "Delete", "Remove it from disk", confirm="Really delete?"),)
+    look = LOOKS.get(state, "")
+    cells = (
+        html.escape(run.name),
+        badge(state + share, look),
+        html.escape(str(run.config.get("parent") or "–")),
+        _age(run),
+    )
+    return Row(run.name, cells, actions, title=history.error or ("" if there else "not on disk"))
+
+
+def _age(run: Run) -> str:
+    return ago(time.time() - float(run.config.get("created", time.time())))

@@ -1,0 +1,219 @@
+"""Predicting from a panel: what is chosen, what it takes, what lies over the picture."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from tests.prediction.fakes import FakeModel, make_spec, picture
+
+from voxloop import model
+from voxloop.errors import PredictionError
+from voxloop.panels import predict_panel
+from voxloop.panels.predict_panel import PredictPanel
+from voxloop.panels.prediction_words import going, size
+from voxloop.prediction import task
+from voxloop.prediction.rehearsal import answer
+from voxloop.project import Workspace
+from voxloop.runs.context import RunContext
+from voxloop.runs.events import EventWriter
+from voxloop.runs.history import History, fold
+
+SHAPE = (6, 90, 100)
+
+
+class InProcess:
+    """A rehearsal that loads the model here; counts what was asked, and what was given up."""
+
+    asked: list = []
+    cancelled = 0
+
+    def __init__(self, workspace, model, image, config, region=None):
+        box = None if region is None else [[part.start, part.stop] for part in region]
+        self._question = {"workspace": workspace, "model": model, "image": image, "region": box}
+        self._question["settings"] = config.to_json()
+        InProcess.asked.append(self._question)
+
+    def wait(self):
+        return answer(self._question)
+
+    def cancel(self):
+        InProcess.cancelled += 1
+
+
+@pytest.fixture
+def ws(tmp_path, monkeypatch):
+    monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
+    monkeypatch.setattr(predict_panel, "Rehearsal", InProcess)
+    InProcess.asked = []
+    with Workspace.create(
+        tmp_path / "ws", image=picture(SHAPE), classes=["background", "mito"], spacing=(0.03, 0.01, 0.01)
+    ) as made:
+        yield made
+
+
+def trained(ws, name="shallow-1"):
+    """A run that has a model."""
+    run = ws.runs.create(name, "voxloop.shallow.learner:train", {}, level="labels")
+    with_events(
+        run, ("started", {"device": "cpu"}), ("epoch", {"epoch": 1, "val": {"iou": {"mito": 0.7}}, "best": True})
+    )
+    FakeModel(make_spec()).save(run.path / "model")
+    return run
+
+
+def with_events(run, *events):
+    writer = EventWriter(run.path / "events.jsonl")
+    for kind, fields in events:
+        writer.emit(kind, **fields)
+    writer.close()
+
+
+def in_process(ws, monkeypatch, work=True):
+    """``ws.predict`` as it is, but what it launches runs here and now."""
+    from voxloop.runs import Run
+
+    def launch(run, queue=True):
+        config = json.loads((run.path / "config.json").read_text())
+        writer = EventWriter(run.path / "events.jsonl")
+        writer.emit("started", device="cpu")
+        context = RunContext(run.path, config, writer)
+        if work:
+            writer.emit(task.run(context))
+        return run
+
+    monkeypatch.setattr(Run, "launch", launch)
+
+
+def test_without_a_model_it_says_what_to_do_first(ui, ws, no_leak):
+    panel = PredictPanel(ws)
+    assert panel._button.disabled
+    assert "once a model is trained" in panel._estimate.value
+    with pytest.raises(PredictionError, match="train one first"):
+        _ = panel.model
+    panel.close()
+    assert no_leak.left() == []
+
+
+def test_the_forecast_follows_what_is_chosen(ui, ws):
+    trained(ws)
+    panel = PredictPanel(ws)
+    assert panel.model == "shallow-1"
+    assert "0.700" in panel._models.rows[0].cells
+    assert "of" in panel._estimate.value
+    assert "Memory" in panel._estimate.value
+    assert InProcess.asked[-1]["region"] is None
+    panel._where.value = "plane"
+    assert InProcess.asked[-1]["region"] == [[3, 4], [0, 90], [0, 100]]
+    asked = len(InProcess.asked)
+    panel.view.index = 5
+    assert InProcess.asked[-1]["region"][0] == [5, 6]
+    panel._mode.value = "fast"
+    assert InProcess.asked[-1]["settings"]["mode"] == "fast"
+    panel._tick()
+    assert len(InProcess.asked) == asked + 2
+    panel.close()
+
+
+def test_what_cannot_be_predicted_is_said_before_the_start(ui, ws):
+    run = trained(ws)
+    FakeModel(make_spec(channels=3)).save(run.path / "model")
+    panel = PredictPanel(ws)
+    assert "takes 3 channels, the volume has 1" in panel._estimate.value
+    assert panel._button.disabled
+    panel._where.value = "box"
+    panel._ranges[1].value = (40, 40)
+    assert "the box is empty along y" in panel._estimate.value
+    panel.close()
+
+
+def test_predict_does_what_copy_as_code_says(ui, ws, monkeypatch, no_leak):
+    trained(ws)
+    in_process(ws, monkeypatch)
+    panel = PredictPanel(ws)
+    panel._where.value = "box"
+    panel._ranges[0].value = (1, 3)
+    panel._name.set_state({"value": "first"})
+    line = "run = ws.predict('shallow-1', region=(slice(1, 3), slice(0, 90), slice(0, 100)), name='first', wait=False, "
+    assert panel._copy.code.startswith(line)
+    code = panel.code
+    panel._button.click()
+    assert panel.message.kind == "good"
+    first = ws.predictions["first"]
+    assert first.region == (slice(1, 3), slice(0, 90), slice(0, 100))
+    assert panel.prediction.name == "first"
+    assert [layer.id for layer in panel.view.layers] == ["uncertainty", "prediction"]
+    assert "Finished" in panel._words.value
+    import voxloop as vl
+
+    scope = {"ws": ws, "vl": vl}
+    exec(code.replace("name='first'", "name='second'"), scope)
+    assert np.array_equal(ws.predictions["second"].labels.values, first.labels.values)
+    panel.close()
+    assert no_leak.left() == []
+
+
+def test_the_layer_shows_classes_with_the_background_away_and_paler_where_unsure(ui, ws, monkeypatch):
+    trained(ws)
+    in_process(ws, monkeypatch)
+    panel = PredictPanel(ws)
+    panel.predict()
+    layer = panel.view.layers[-1]
+    assert [item["visible"] for item in layer.state["classes"]] == [False, True]
+    patch = layer.read("z", 2, (0, 0, 90, 100), (1.0, 1.0))
+    found = panel.prediction
+    assert np.array_equal(patch.indices, found.labels.values[2])
+    assert np.array_equal(patch.alpha, 255 - found.uncertainty.values[2])
+    panel.close()
+
+
+def test_a_run_under_way_is_steered_and_told_what_is_on_screen(ui, ws, monkeypatch):
+    trained(ws)
+    in_process(ws, monkeypatch, work=False)
+    given = []
+    for order in ("pause", "stop", "cancel"):
+        monkeypatch.setattr(f"voxloop.runs.run.Run.{order}", lambda run, order=order: given.append(order))
+    monkeypatch.setattr("voxloop.runs.run.Run.update", lambda run, **values: given.append(values))
+    monkeypatch.setattr("voxloop.runs.run.Run.state", property(lambda run: "running"))
+    panel = PredictPanel(ws)
+    panel.predict()
+    panel._pause.click()
+    panel._stop.click()
+    panel._cancel.click()
+    assert given.count("cancel") == 0  # asks first
+    panel._discard()
+    assert [name for name in given if isinstance(name, str)] == ["pause", "stop", "cancel"]
+    given.clear()
+    panel._followed = -100.0
+    panel.view.index = 1
+    panel._tick()
+    assert given == [{"focus": [1, 45, 50]}]
+    panel.close()
+
+
+def test_predictions_are_listed_opened_and_deleted(ui, ws, monkeypatch):
+    trained(ws)
+    in_process(ws, monkeypatch)
+    for name in ("one", "two"):
+        ws.predict("shallow-1", name=name, wait=False)
+    panel = PredictPanel(ws)
+    assert [row.key for row in panel._list.rows] == ["two", "one"]
+    panel._list.do("open", "one")
+    assert panel.prediction.name == "one"
+    panel._list.do("delete", "one")
+    assert panel.view.layers == ()
+    assert set(ws.predictions) == {"two"}
+    assert [row.key for row in panel._list.rows] == ["two"]
+    panel.close()
+
+
+def test_words():
+    assert [size(n) for n in (500, 340e6, 1.24e9, 3e12)] == ["1 kB", "340 MB", "1.2 GB", "3.0 TB"]
+    started = {"v": 1, "kind": "started", "time": 0.0}
+    history = fold(
+        History(), [started, {"v": 1, "kind": "progress", "time": 0.0, "done": 3, "total": 12, "eta_s": 61.0}]
+    )
+    bar, words = going("running", history, 1.0)
+    assert "width:25.0%" in bar
+    assert words == "3 of 12 tiles, about 1 min to go"
