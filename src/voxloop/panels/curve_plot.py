@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.panels.curves import Curves, Points, log_ticks, nice_limit, ticks
-from voxloop.panels.panel import classed, close_tree
+from voxloop.panels.panel import classed, close_tree, column, text
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # bqscales names a trait type that ipywidgets renamed
@@ -48,15 +48,14 @@ class CurvePlot:
         self._y = bq.LogScale(min=0.01, max=1.0) if log else bq.LinearScale(min=0.0, max=1.0)
         self._marks = [_RunMarks(self._x, self._y, paint, several=len(colors) > 1) for paint in colors]
         self._y_axis = bq.Axis(
-            scale=self._y, orientation="vertical", tick_format="~g", grid_lines="solid", label=label,
-            label_offset="42px",
+            scale=self._y, side="left", tick_format="~g", grid_lines="solid"
         )  # fmt: skip
-        self._x_axis = bq.Axis(scale=self._x, tick_format="~s", grid_lines="none", label="step", label_offset="30px")
+        self._x_axis = bq.Axis(scale=self._x, tick_format="~s", grid_lines="none", label="step", label_offset="28px")
         self.figure = classed(
             bq.Figure(
                 marks=[mark for marks in self._marks for mark in marks.all],
                 axes=[self._x_axis, self._y_axis],
-                fig_margin={"top": 8, "bottom": 44, "left": 58, "right": 14},
+                fig_margin={"top": 10, "bottom": 38, "left": 40, "right": 12},
                 animation_duration=0,
                 padding_x=0.0,
                 padding_y=0.0,
@@ -66,8 +65,9 @@ class CurvePlot:
             ),
             "vx-curves",
         )
-        self.figure.layout.height = "250px"
+        self.figure.layout.height = "230px"
         self.figure.layout.width = "100%"
+        self.widget = classed(column(text(label, "vx-small"), self.figure), "vx-plot")
 
     def show(self, runs: Sequence[Curves]) -> None:
         """Draw one :class:`Curves` a run."""
@@ -76,7 +76,7 @@ class CurvePlot:
         self._fit(runs)
 
     def close(self) -> None:
-        close_tree(self.figure)
+        close_tree(self.widget)
 
     def _fit(self, runs: Sequence[Curves]) -> None:
         shown = [points for found in runs for points in (found.batches, found.train, found.val) if len(points[0])]

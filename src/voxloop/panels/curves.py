@@ -29,7 +29,7 @@ class View:
     one does not press all else to the floor.
     """
 
-    smoothing: float = 0.8
+    smoothing: float = 0.9
     last: int | None = None
     log: bool = False
     outliers: bool = False
@@ -86,9 +86,9 @@ def decimated(x: np.ndarray, y: np.ndarray, limit: int = POINTS) -> Points:
 
     Groups have 2^k points counted from the first, so a curve that grows does not flicker.
     """
-    size = _group(len(x), limit)
-    if size == 1:
+    if len(x) <= limit:
         return x, y
+    size = _group(len(x), limit // 2)
     starts = np.arange(0, len(x), size)
     padded = np.full(len(starts) * size, np.nan)
     padded[: len(y)] = y
@@ -104,7 +104,7 @@ def smoothed(x: np.ndarray, y: np.ndarray, weight: float, limit: int = POINTS //
     """
     if not len(x):
         return _empty()
-    size = _group(len(x), 2 * limit)
+    size = _group(len(x), limit)
     starts = np.arange(0, len(x), size)
     counts = np.diff(np.append(starts, len(x)))
     means = np.add.reduceat(y, starts) / counts
@@ -151,9 +151,10 @@ def log_ticks(low: float, high: float) -> np.ndarray:
     return found[(found >= low * (1 - 1e-9)) & (found <= high * (1 + 1e-9))]
 
 
-def _group(length: int, limit: int) -> int:
+def _group(length: int, groups: int) -> int:
+    """The smallest 2^k such that ``groups`` groups of so many hold all."""
     size = 1
-    while length > limit and 2 * math.ceil(length / size) > limit:
+    while math.ceil(length / size) > max(1, groups):
         size *= 2
     return size
 

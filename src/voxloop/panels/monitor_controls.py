@@ -90,9 +90,9 @@ class Controls:
 class ViewControls:
     """Smoothing, window, logarithm, outliers, metric."""
 
-    def __init__(self, set_view: Callable[..., object], set_metric: Callable[[str], object]) -> None:
+    def __init__(self, set_view: Callable[[dict[str, Any]], object], set_metric: Callable[[str], object]) -> None:
         self.smoothing = w.FloatSlider(
-            value=0.8, min=0.0, max=0.99, step=0.01, readout=False, layout={"width": "90px"},
+            value=0.9, min=0.0, max=0.99, step=0.01, readout=False, layout={"width": "90px"},
             tooltip="Running mean over batches: further right is smoother, left end is off",
         )  # fmt: skip
         self.last = w.Dropdown(options=_WINDOWS, value=0, layout={"width": "auto"}, tooltip="How many steps are shown")
@@ -104,10 +104,10 @@ class ViewControls:
         self.hidden = text("", "vx-dim", "vx-small")
         self._offering = False
         show(self.metric, False)
-        self.smoothing.observe(lambda change: set_view(smoothing=change["new"]), "value")
-        self.last.observe(lambda change: set_view(last=change["new"] or None), "value")
-        self.log.observe(lambda change: set_view(log=change["new"]), "value")
-        self.outliers.observe(lambda change: set_view(outliers=change["new"]), "value")
+        self.smoothing.observe(lambda change: set_view({"smoothing": change["new"]}), "value")
+        self.last.observe(lambda change: set_view({"last": change["new"] or None}), "value")
+        self.log.observe(lambda change: set_view({"log": change["new"]}), "value")
+        self.outliers.observe(lambda change: set_view({"outliers": change["new"]}), "value")
         self.metric.observe(lambda change: self._offering or set_metric(change["new"]), "value")
         for made in (self.log, self.outliers):
             classed(made, "vx-toggle")

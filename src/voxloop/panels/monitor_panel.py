@@ -75,6 +75,7 @@ class MonitorPanel(Panel):
         if not self.runs:
             raise RunError("there is no run to show; start one with ws.train(...)")
         self._looks: dict[int, Look] = {}
+        self._epochs_drawn: dict[int, int] = {}
         self._looking = False
         self._focus = len(self.runs) - 1
         self._colors = _colors(len(self.runs))
@@ -104,37 +105,40 @@ class MonitorPanel(Panel):
         self.facts = classed(w.HTML(), "vx-run-facts")
         self.trouble = classed(w.HTML(), "vx-run-trouble", "vx-hidden")
         self.controls = Controls(self._order, self.handler)
-        self.list = RunChoice([run.name for run in self.runs], self._colors, self.handler(self._choose))
+        names = [run.name for run in self.runs]
+        self.list = RunChoice(names, self._colors, self.handler(self._choose)) if len(names) > 1 else None
         self.view_controls = ViewControls(self.handler(self._set_view), self.handler(self._set_metric))
-        self.legend = text(_legend(self._colors, [run.name for run in self.runs]), "vx-legend", markup=True)
+        self.legend = text(_legend(self._colors, names), "vx-legend", markup=True)
         self.loss_plot, self.metric_plot = self._plots()
         self.plots = classed(w.HBox(), "vx-plots")
         self.curves_box = classed(
-            column(row(self.legend, spacer(), *self.view_controls.widgets), self.plots), "vx-hidden"
+            column(row(self.legend, spacer(), *self.view_controls.widgets, classes=("vx-view",)), self.plots),
+            "vx-hidden",
         )
         self.samples = SampleView(self.in_thread)
         self.log = classed(w.HTML(), "vx-log")
         self.log_box = classed(column(heading("Log"), self.log), "vx-section", "vx-hidden")
         self.body(
-            *([self.list.widget] if len(self.runs) > 1 else []),
+            *([self.list.widget] if self.list else []),
             row(self.head, self.status, spacer(), CopyCode(code=self.code), classes=("vx-run-line",)),
             self.bar, self.controls.widget, self.trouble, self.facts, self.curves_box, self.samples.widget,
             self.log_box,
         )  # fmt: skip
         self.widget.children = (*self.widget.children, _style())
         self.widget.add_class("vx-monitor")
+        self.on_close(self._close_plots)
 
     def _plots(self) -> tuple[CurvePlot, CurvePlot]:
         title = _TITLES.get(self.metric, self.metric)
         unit_range = self.metric != "loss"
         return (
-            CurvePlot("loss", self._colors, log=self.view.log),
+            CurvePlot("Loss", self._colors, log=self.view.log),
             CurvePlot(title, self._colors, unit_range=unit_range),
         )
 
     def _place_plots(self, losses: bool, scores: bool) -> None:
         """Only figures with something in them are in the page: bqplot cannot draw into a box that is not shown."""
-        wanted = (*([self.loss_plot.figure] if losses else []), *([self.metric_plot.figure] if scores else []))
+        wanted = (*([self.loss_plot.widget] if losses else []), *([self.metric_plot.widget] if scores else []))
         if self.plots.children != wanted:
             show(self.curves_box, bool(wanted))
             self.plots.children = wanted
@@ -158,12 +162,18 @@ class MonitorPanel(Panel):
             self._timer.seconds = IDLE_SECONDS
             raise looks
         changed = {index for index, look in looks.items() if not look.same(self._looks.get(index))}
+        epochs = [i for i in changed if len(looks[i].history.epochs) != self._epochs_drawn.get(i, 0)]
+        self._epochs_drawn = {index: len(look.history.epochs) for index, look in looks.items()}
         self._looks = looks
-        alive = any(look.state in ALIVE for look in looks.values())
-        self._timer.seconds = LIVE_SECONDS if alive else IDLE_SECONDS
+        self._timer.seconds = self._pause(len(epochs))
         if changed:
             self._draw_curves()
         self._draw_words(self._focus in changed)
+
+    def _pause(self, epochs: int) -> float:
+        """Seconds to the next look; an epoch changes some 25 widgets, so what is fast then waits a little."""
+        alive = any(look.state in ALIVE for look in self._looks.values())
+        return LIVE_SECONDS * (1 + epochs) if alive else IDLE_SECONDS
 
     @property
     def focused(self) -> Look:
@@ -193,7 +203,7 @@ class MonitorPanel(Panel):
         history = look.history
         elapsed = max(0.0, time.time() - history.time) if look.state == "running" and history.time else 0.0
         _put(self.status, html.escape(run_words.sentence(look.state, history, elapsed)))
-        if self.list.several:
+        if self.list:
             self.list.show([(found.state, found.history) for _, found in sorted(self._looks.items())], self._focus)
         if not changed:
             return
@@ -239,7 +249,7 @@ class MonitorPanel(Panel):
         self.controls.reset()
         self._draw_words(True)
 
-    def _set_view(self, **changes: Any) -> None:
+    def _set_view(self, changes: dict[str, Any]) -> None:
         """Smoothing, window, logarithm, outliers."""
         before, self.view = self.view, replace(self.view, **changes)
         if self.view.log != before.log:
@@ -261,18 +271,22 @@ class MonitorPanel(Panel):
         for plot in old:
             plot.close()
 
+    def _close_plots(self) -> None:
+        """A plot without data is not in the page, so closing what is in the page does not reach it."""
+        self.loss_plot.close()
+        self.metric_plot.close()
+
 
 class RunChoice:
     """The list of several runs: colour, state, best; a click chooses which one is steered."""
 
     def __init__(self, names: list[str], colors: Sequence[Colors], on_choose: Callable[[int], object]) -> None:
-        self.several = len(names) > 1
         self._names, self._colors = names, colors
         self.table = classed(w.HTML(), "vx-run-list")
         self.choice = w.Dropdown(options=[(name, index) for index, name in enumerate(names)], layout={"width": "auto"})
         self.choice.value = len(names) - 1
         self.choice.observe(lambda change: on_choose(change["new"]), "value")
-        self.widget = column(self.table, row(text("Below:", "vx-dim"), self.choice))
+        self.widget = column(self.table, row(text("Details of", "vx-dim"), self.choice))
 
     def show(self, looks: Sequence[tuple[str, History]], focus: int) -> None:
         rows = []

@@ -1,0 +1,282 @@
+"""The monitor: it shows any run from its log alone, sends little, steers, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voxloop.errors import RunError
+from voxloop.locks import Lock
+from voxloop.panels.monitor_panel import IDLE_SECONDS, MonitorPanel
+from voxloop.runs import EventWriter, Run, Runs
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+
+
+class Story:
+    """A run folder that is told, event by event, by this process."""
+
+    def __init__(self, folder: Path, name: str = "deep-1") -> None:
+        self.run = Runs(folder).create(name, "voxloop.deep.learner:train", {}, title="")
+        self.lock = Lock(self.run.path / "lock")
+        self.writer = EventWriter(self.run.path / "events.jsonl")
+        self.step = 0
+
+    def begin(self) -> Story:
+        self.lock.acquire()
+        self.writer.emit("started", device="cpu", host="here", pid=1)
+        return self
+
+    def steps(self, count: int) -> Story:
+        for _ in range(count):
+            self.step += 1
+            self.writer.emit("step", iteration=self.step, loss=1 + 0.001 * self.step, lr=0.1, samples_per_s=9.0)
+        return self
+
+    def epoch(self, count: int = 1, per: int = 10) -> Story:
+        for _ in range(count):
+            self.steps(per)
+            score = {"loss": 1 / self.step, "iou": {"mito": 1 - 1 / self.step}}
+            number = self.step // per
+            self.writer.emit("epoch", epoch=number, iteration=self.step, train=score, val=score, seconds=2.0)
+            self.writer.emit("progress", done=number, total=10)
+            path = self.run.path / "samples" / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(PNG + bytes([number]))
+            self.writer.emit("sample", epoch=number, iteration=self.step, path=f"samples/{number}.png")
+        return self
+
+    def end(self, word: str = "finished", **fields: object) -> Run:
+        self.writer.emit(word, **fields)
+        self.writer.close()
+        self.lock.release()
+        return self.run
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Callable[..., Story]:
+    made: list[Story] = []
+
+    def tell(name: str = "deep-1") -> Story:
+        made.append(Story(tmp_path / "runs", name))
+        return made[-1]
+
+    yield tell
+    for each in made:
+        each.lock.release()
+        each.writer.close()
+
+
+def visible(widget) -> bool:
+    return "vx-hidden" not in widget._dom_classes
+
+
+def offered(panel: MonitorPanel) -> list[str]:
+    buttons = (panel.controls.resume, panel.controls.pause, panel.controls.stop, panel.controls.cancel)
+    return [made.description for made in buttons if visible(made) and visible(panel.controls.widget)]
+
+
+def tick(panel: MonitorPanel) -> None:
+    panel._timer.fire()
+
+
+@pytest.mark.parametrize(
+    ("word", "buttons"),
+    [
+        ("created", ["Start", "Cancel and discard"]),
+        ("queued", ["Pause", "Stop and keep", "Cancel and discard"]),
+        ("running", ["Pause", "Stop and keep", "Cancel and discard"]),
+        ("interrupted", ["Resume", "Stop and keep", "Cancel and discard"]),
+        ("paused", ["Resume", "Stop and keep", "Cancel and discard"]),
+        ("failed", ["Resume", "Cancel and discard"]),
+        ("stopped", ["Resume"]),
+        ("finished", []),
+        ("cancelled", []),
+    ],
+)
+def test_every_state_is_shown_from_the_log_alone(story, no_leak, word, buttons):
+    told = story()
+    run = told.run
+    if word == "queued":
+        told.lock.acquire()
+        told.writer.emit("queued", place=1)
+    elif word != "created":
+        told.begin().epoch(2)
+        if word == "interrupted":
+            (run.path / "stdout.log").write_text("<Killed>")
+            told.lock.release()
+        elif word != "running":
+            told.end(word, **({"error": "a < b", "hint": "try c"} if word == "failed" else {}))
+    panel = MonitorPanel(run)
+    assert panel.focused.state == word
+    assert f">{word}<" in panel.head.value
+    assert panel.status.value.endswith(".")
+    assert offered(panel) == buttons
+    assert visible(panel.curves_box) is (word not in ("created", "queued"))
+    if word == "failed":
+        assert "a &lt; b" in panel.trouble.value
+        assert "try c" in panel.trouble.value
+    if word == "interrupted":
+        assert "&lt;Killed&gt;" in panel.trouble.value
+    panel.close()
+    assert no_leak.left() == []
+
+
+def test_curves_grow_with_the_log_and_a_second_panel_shows_the_same(story, ui):
+    told = story().begin().epoch(2)
+    first = MonitorPanel(told.run)
+    told.epoch(1).steps(5)
+    tick(first)
+    marks = first.loss_plot._marks[0]
+    np.testing.assert_array_equal(marks.batches.x, np.arange(1, 36))
+    np.testing.assert_array_equal(marks.val.x, [10, 20, 30])
+    assert marks.best.x.tolist() == [30]
+    second = MonitorPanel(Run(told.run.path))
+    for mark, other in zip(marks.all, second.loss_plot._marks[0].all, strict=True):
+        np.testing.assert_array_equal(mark.x, other.x)
+    assert first.samples.image.value == PNG + bytes([3])
+    first.samples.slider.value = 0
+    told.epoch()
+    tick(first)
+    assert first.samples.image.value == PNG + bytes([1])  # looking back is not disturbed by what is new
+    assert "epoch 1" in first.samples.caption.value
+    first.close()
+    second.close()
+
+
+def test_nothing_is_sent_where_nothing_is_new_and_little_where_something_is(story, ui, messages):
+    told = story().begin().epoch(3)
+    panel = MonitorPanel(told.run)
+    messages.clear()
+    for _ in range(5):
+        tick(panel)
+    assert messages == []
+    told.steps(1)
+    tick(panel)
+    assert 0 < len(messages) <= 12  # at 4 looks a second: under 60 a second
+    sizes = [len(buffer) for message in messages for buffer in message["buffers"] or ()]
+    assert sum(sizes) < 50_000
+    messages.clear()
+    told.epoch()
+    tick(panel)
+    assert len(messages) / panel._timer.seconds < 60
+    panel.close()
+
+
+def test_it_stops_looking_often_once_all_is_over_but_notices_a_resume(story, ui):
+    told = story().begin().epoch()
+    panel = MonitorPanel(told.run)
+    assert panel._timer.seconds < IDLE_SECONDS
+    told.end("paused")
+    tick(panel)
+    assert panel._timer.seconds == IDLE_SECONDS
+    told.lock.acquire()
+    told.writer = EventWriter(told.run.path / "events.jsonl")
+    told.begin()
+    tick(panel)
+    assert panel._timer.seconds < IDLE_SECONDS
+    assert "Pause" in offered(panel)
+    panel.close()
+
+
+def orders(run: Run) -> list[str]:
+    return [json.loads(path.read_text())["kind"] for path in sorted((run.path / "control").glob("*.json"))]
+
+
+def test_buttons_give_orders_and_cancel_asks_once_more(story, ui):
+    told = story().begin().epoch()
+    panel = MonitorPanel(told.run)
+    panel.controls.cancel.click()
+    assert orders(told.run) == []
+    assert visible(panel.controls.ask)
+    panel.controls.ask.children[2].click()  # Keep going
+    assert not visible(panel.controls.ask)
+    assert "Cancel and discard" in offered(panel)
+    panel.controls.pause.click()
+    assert orders(told.run) == ["pause"]
+    assert panel.focused.state == "stopping"
+    assert panel.controls.pause.disabled
+    panel.controls.cancel.click()
+    panel.controls.sure.click()  # a harder order may follow a softer one
+    assert orders(told.run) == ["pause", "cancel"]
+    told.end("cancelled")
+    tick(panel)
+    assert offered(panel) == []
+    panel.close()
+
+
+def test_an_order_that_comes_too_late_is_said_and_the_panel_goes_on(story, ui):
+    told = story().begin().epoch()
+    panel = MonitorPanel(told.run)
+    told.end("finished")
+    panel.controls.stop.click()
+    assert "is finished, so it cannot stop" in panel.message.words
+    assert offered(panel) == []
+    panel.close()
+
+
+def test_several_runs_over_each_other(story, no_leak):
+    first, second = story("a").begin().epoch(3).end(), story("b").begin().epoch(2)
+    panel = MonitorPanel([first, second.run])
+    assert panel.run is second.run
+    assert [len(marks.val.x) for marks in panel.loss_plot._marks] == [3, 2]
+    assert panel.code == "vl.MonitorPanel([ws.runs['a'], ws.runs['b']])"
+    assert offered(panel)
+    panel.list.choice.value = 0
+    assert panel.run is first
+    assert offered(panel) == []
+    assert panel.samples.image.value == PNG + bytes([3])
+    panel.close()
+    assert no_leak.left() == []
+    with pytest.raises(RunError, match="no run to show"):
+        MonitorPanel([])
+
+
+def test_looking_differently(story, no_leak):
+    told = story().begin().epoch(10)
+    panel = MonitorPanel(told.run)
+    panel.view_controls.last.value = 50
+    assert panel.loss_plot._marks[0].batches.x.min() == 50
+    linear = panel.loss_plot
+    panel.view_controls.log.value = True
+    assert panel.loss_plot is not linear
+    assert panel.loss_plot.widget in panel.plots.children
+    assert len(panel.loss_plot._marks[0].batches.x) == 51
+    panel.view_controls.smoothing.value = 0.0
+    assert len(panel.loss_plot._marks[0].smooth.x) == 0
+    panel.close()
+    assert no_leak.left() == []
+
+
+def test_a_picture_outside_of_the_run_is_not_read(story, ui, tmp_path):
+    told = story().begin().epoch()
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    told.writer.emit("sample", epoch=2, path="../../secret.png")
+    panel = MonitorPanel(told.run)
+    assert panel.samples.image.value == b""
+    assert "cannot be read" in panel.samples.caption.value
+    panel.close()
+
+
+def test_a_run_that_was_deleted_keeps_its_last_picture(story, ui):
+    told = story().begin().epoch(2)
+    run = told.end()
+    panel = MonitorPanel(run)
+    run.delete()
+    tick(panel)
+    assert panel.focused.state == "finished"
+    assert len(panel.loss_plot._marks[0].val.x) == 2
+    panel.close()
+
+
+def test_text_from_the_log_is_shown_as_text(story, ui):
+    told = story().begin()
+    told.writer.emit("warning", text="<script>alert(1)</script>")
+    panel = MonitorPanel(told.run)
+    assert "<script>" not in panel.log.value
+    assert "&lt;script&gt;" in panel.log.value
+    panel.close()
