@@ -75,13 +75,16 @@ class Planes:
     """
 
     def __init__(self, scales: Sequence[DataArray], budget: int = BUDGET_BYTES) -> None:
-        from voxloop.volumes import channels_of, shape_zyx, spacing_of
+        from voxloop.volumes.volume import channels_of, shape_zyx, spacing_of, stored_chunk
 
         self._scales = list(scales)
         self._shapes: list[Shape] = [shape_zyx(volume) for volume in self._scales]
         self._spacings: list[Spacing] = [spacing_of(volume) for volume in self._scales]
         self.channels = channels_of(self._scales[0])
         self.dtype = np.dtype(self._scales[0].dtype)
+        # where nothing is known, a plane of the file is taken for what is decoded together
+        chunk = stored_chunk(self._scales[0]) or (1, GROUP, GROUP)
+        self._stored_depth = dict(zip(AXES, chunk, strict=True))
         self._tiles = TileCache(budget)
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="voxloop-planes")
         self._generation = 0
@@ -189,12 +192,10 @@ class Planes:
                 self._tiles.put((scale, axis, plane, row, column), np.ascontiguousarray(part))
 
     def _group(self, axis: str, index: int, scale: int, voxels: int) -> tuple[int, int]:
-        """The planes worth reading together with ``index``: those of its chunk, a handful, within the budget."""
-        volume = self._scales[scale]
-        chunks = volume.chunks[volume.dims.index(axis)] if volume.chunks else (1,)
+        """The planes worth reading together with ``index``: those of its stored chunk, a handful, within the budget."""
         depth = self.geometry(axis, scale).depth
         room = self._tiles.budget // 4 // max(1, voxels * self.channels * self.dtype.itemsize)
-        size = max(1, min(GROUP, int(chunks[0]), room))
+        size = max(1, min(GROUP, self._stored_depth[axis], room))
         start = index // size * size
         return start, min(depth, start + size)
 
@@ -213,7 +214,12 @@ class Planes:
         block = read_block(self._scales[scale], (parts["z"], parts["y"], parts["x"]))
         return np.moveaxis(block, 1 + AXES.index(axis), 0)
 
+    def close_when_idle(self) -> None:
+        """Let what is being fetched ahead come in, then fetch nothing more."""
+        self._ahead.shutdown(wait=True)
+
     def close(self) -> None:
+        """Stop fetching ahead and let go of what was kept."""
         self._generation += 1
         self._ahead.shutdown(wait=False, cancel_futures=True)
         self._tiles.clear()

@@ -71,6 +71,14 @@ class Viewed:
         self.ndim = len(self.shape)
         self.dtype = plain_dtype(np.dtype(array.dtype))
 
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """The chunk of the file, in the order of the volume; None where it has none."""
+        own = getattr(self._array, "chunks", None)
+        if not own or not all(isinstance(size, int) for size in own):
+            return None
+        return self._view.arrange(tuple(own), len(self._view.channels), 1)
+
     def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
         part = self._view.take(_Asked(self._array), key)
         return np.asarray(part, self.dtype)

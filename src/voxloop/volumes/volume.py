@@ -119,6 +119,15 @@ def read_lazy(array: Any, key: tuple[slice, ...]) -> np.ndarray:
     return np.asarray(part)
 
 
+def stored_chunk(volume: DataArray) -> Shape | None:
+    """Voxels (z, y, x) of a chunk as the source stores it: what is decoded together; None where that is not known."""
+    chunks = getattr(behind(volume.data), "chunks", None)
+    if chunks is None:
+        return None
+    z, y, x = chunks[-3:]
+    return z, y, x
+
+
 def as_volume(array: Any, *, like: DataArray | None = None, spacing: Any = None, **options: Any) -> DataArray:
     """A volume as it is; anything else through :func:`open_volume`, spacing taken from ``like`` where not given."""
     from xarray import DataArray
