@@ -124,7 +124,7 @@ def figure(workspace: Workspace, truth: Any, rounds: Sequence[Round], path: Path
     volume = workspace.images.open()
     truth = np.asarray(truth)
     prediction = workspace.predictions[list(workspace.predictions)[-1]]
-    classes = workspace.levels[prediction.level].classes
+    classes = workspace.levels[workspace.levels.names[0]].classes
     foreground = np.isin(truth, [c.value for c in classes if not c.background])
     plane = int(foreground.sum(axis=(1, 2)).argmax())
     highest = max(c.value for c in classes)

@@ -207,7 +207,7 @@ class Workspace:
 
         found = self._prediction(prediction)
         labels = self.labels(found.level, found.image)
-        return accept(labels, found, region=self._region(region, found.image), classes=classes, above=above)
+        return accept(labels, found, region=self._region(region, labels.image), classes=classes, above=above)
 
     def suggest(self, prediction: Prediction | Run | str, n: int = 8, **settings: Any) -> list[Suggestion]:
         """Where to correct next, best first, each with its reason."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from voxloop.errors import LabelError, unknown
+from voxloop.model import ClassInfo
 
 LevelKind = Literal["semantic", "instances"]
 
@@ -121,6 +123,8 @@ def complete(item: LabelClass, others: Iterable[LabelClass]) -> LabelClass:
 def _as_class(item: object) -> LabelClass:
     if isinstance(item, LabelClass):
         item = item.model_dump(exclude_unset=True)
+    if isinstance(item, ClassInfo):  # a class of a model or a sample
+        item = asdict(item)
     if isinstance(item, str):
         item = {"name": item.strip()}
     if not isinstance(item, Mapping):
