@@ -55,7 +55,7 @@ def ws(tmp_path, monkeypatch):
 
 def trained(ws, name="shallow-1"):
     """A run that has a model."""
-    run = ws.runs.create(name, "voxloop.shallow.learner:train", {}, level="labels")
+    run = ws.runs.create(name, "voxloop.shallow.learner:train", {}, level="labels", labels={"labels/image": 0})
     with_events(
         run, ("started", {"device": "cpu"}), ("epoch", {"epoch": 1, "val": {"iou": {"mito": 0.7}}, "best": True})
     )
