@@ -6,6 +6,8 @@ from .deep.model import TorchModel as TorchModel
 from .errors import VoxloopError as VoxloopError
 from .machine import machine as machine
 from .model import load_model as load_model
+from .panels.predict_panel import PredictPanel as PredictPanel
+from .panels.review_panel import ReviewPanel as ReviewPanel
 from .panels.train_panel import TrainPanel as TrainPanel
 from .panels.volume_panel import VolumePanel as VolumePanel
 from .panels.workbench import Workbench as Workbench
