@@ -174,3 +174,12 @@ def test_read_block_always_has_channels():
     np.testing.assert_array_equal(read_block(open_volume(data[0]), (1,)), data[:1, 1:2])
     with pytest.raises(VolumeError, match="reaches past"):
         read_block(open_volume(data), (slice(0, 9),))
+
+
+def test_axes_may_be_said():
+    data = np.zeros((6, 7, 3), np.uint8)
+    assert open_volume(data).shape == (1, 6, 7)
+    assert open_volume(data, axes="zyx").shape == (6, 7, 3)
+    assert open_volume(np.zeros((5, 6, 2, 7), np.uint8), axes="YXCZ").shape == (2, 7, 5, 6)
+    with pytest.raises(VolumeError, match="axes 'zy'"):
+        open_volume(data, axes="zy")

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage as ndi
 
-from voxloop.review.tracing import MARGIN, Stroke, depth_in, fatten, trace
+from voxloop.review.tracing import MARGIN, SMALLEST, Stroke, Window, depth_in, fatten, trace
+
+_ERRORS = 24  # of a class and plane that are looked at in one round
 
 
 @dataclass(slots=True)
@@ -68,16 +70,27 @@ def first_strokes(scene: Scene, rng: np.random.Generator) -> Iterator[Stroke]:
 
 
 def correcting_strokes(scene: Scene, prediction: np.ndarray, rng: np.random.Generator) -> Iterator[Stroke]:
-    """Strokes where the prediction is wrong, largest error first: one inside it, one beyond its border."""
+    """Strokes where the prediction is wrong, the classes in turn, the largest error of each first.
+
+    One stroke inside the error, one beyond its border in what it was taken for.
+    """
     wrong = (prediction != scene.truth) & (scene.truth > 0) & ~scene.labelled
-    for value, error in _errors(scene, wrong):
-        inside = _inside(scene, value, error)
-        if inside is not None:
-            yield inside
-        for other in sorted(set(np.unique(prediction[error])) & {*scene.foreground, *scene.background} - {value}):
-            outside = _beside(scene, int(other), error, rng)
-            if outside is not None:
-                yield outside
+    queues = {value: _errors(scene, value, wrong) for value in (*scene.foreground, *scene.background)}
+    while any(queues.values()):
+        for value, errors in queues.items():
+            if not errors:
+                continue
+            window, error = errors.pop(0)
+            mask = np.zeros(scene.truth.shape, bool)
+            mask[window] = error
+            inside = _inside(scene, value, mask)
+            if inside is not None:
+                yield inside
+            taken_for = {int(v) for v in np.unique(prediction[window][error])} - {value}
+            for other in sorted(taken_for & {*scene.foreground, *scene.background}):
+                outside = _beside(scene, other, mask, rng)
+                if outside is not None:
+                    yield outside
 
 
 def error_size(scene: Scene, prediction: np.ndarray) -> int:
@@ -86,20 +99,22 @@ def error_size(scene: Scene, prediction: np.ndarray) -> int:
     return int(ndi.binary_erosion(wrong).sum())
 
 
-def _errors(scene: Scene, wrong: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Connected errors as (true class, mask), largest first; how fat they are counts as much as how large."""
+def _errors(scene: Scene, value: int, wrong: np.ndarray) -> list[tuple[Window, np.ndarray]]:
+    """Connected errors of one true class, as windows and masks; how fat they are counts as much as how large."""
     import cc3d
 
-    found: list[tuple[float, int, np.ndarray]] = []
-    for value in (*scene.foreground, *scene.background):
-        parts = cc3d.connected_components(wrong & (scene.truth == value), connectivity=8)
-        sizes = np.bincount(parts.ravel())
-        sizes[0] = 0
-        for part in np.argsort(sizes)[::-1][:24]:
-            if sizes[part] >= 12:
-                mask = parts == part
-                found.append((sizes[part] * float(depth_in(mask, scene.sampling).max()), value, mask))
-    return [(value, mask) for _, value, mask in sorted(found, key=lambda item: -item[0])]
+    parts = cc3d.connected_components(wrong & (scene.truth == value), connectivity=8)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    found: list[tuple[float, Window, np.ndarray]] = []
+    windows = ndi.find_objects(parts)
+    for part in np.argsort(sizes)[::-1][:_ERRORS]:
+        if sizes[part] < SMALLEST:
+            break
+        window = windows[part - 1]
+        mask = parts[window] == part
+        found.append((sizes[part] * float(depth_in(np.pad(mask, 1), scene.sampling).max()), window, mask))
+    return [(window, mask) for _, window, mask in sorted(found, key=lambda item: -item[0])]
 
 
 def _inside(scene: Scene, value: int, error: np.ndarray) -> Stroke | None:

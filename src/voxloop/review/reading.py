@@ -55,7 +55,9 @@ def readable(source: Any, what: str) -> Readable:
         return Readable(inner.shape, inner.read, tuple(source.classes), source.region, inner.spacing_um)
     from voxloop.volumes import as_volume, read_block, shape_zyx, spacing_of
 
-    volume = as_volume(source)
+    # three axes are (z, y, x) here, however few voxels the last has: labels know no colours
+    options: Any = {"axes": "zyx"} if not hasattr(source, "dims") and getattr(source, "ndim", 0) == 3 else {}
+    volume = as_volume(source, **options)
     if volume.dtype.kind not in "ui":
         raise VolumeError(f"{what} holds {volume.dtype}; labels are whole numbers")
     if "c" in volume.dims:

@@ -10,6 +10,8 @@ import numpy as np
 Window = tuple[slice, slice]
 #: a voxel is painted up to the radius from the line; a path of voxels strays from it by less than this
 MARGIN = 1.2
+#: pixels below which a stroke is not worth setting the brush down
+SMALLEST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,10 @@ def _far_away(suits: np.ndarray, start: tuple[int, ...], rng: np.random.Generato
     costs = np.where(suits > 0, 1 / np.maximum(suits, 1e-3), np.inf)
     walker = MCP_Geometric(costs)
     reached, _ = walker.find_costs([start])
-    ends = np.argwhere(np.isfinite(reached) & (suits >= 0.5 * suits.max()))
-    if not len(ends):
-        return np.array([start])
+    open_ = np.isfinite(reached)
+    ends = np.argwhere(open_ & (suits >= 0.5 * suits.max()))
+    if not len(ends) or np.abs(ends - start).max() < 16:  # an island: walk over to the next
+        ends = np.argwhere(open_)
     away = ((ends - start) ** 2).sum(axis=1)
     far = ends[away.argmax() if rng is None else rng.choice(np.flatnonzero(away >= 0.5 * away.max()))]
     return np.array(walker.traceback(tuple(far)))
@@ -80,18 +83,24 @@ def _far_away(suits: np.ndarray, start: tuple[int, ...], rng: np.random.Generato
 def fatten(
     path: np.ndarray, depth: np.ndarray, value: int, widest: float, sampling: tuple[float, float]
 ) -> Stroke | None:
-    """The stroke along the longest stretch of ``path`` that has room for a good radius; None where there is no room.
+    """The stroke along a stretch of ``path`` that covers most; None where there is no room for one worth drawing.
 
-    ``depth`` is the distance to the outside of what may be painted; no pixel outside is covered.
+    ``depth`` is the distance to the outside of what may be painted; no pixel outside is covered. A long thin stroke may
+    cover more than a short fat one.
     """
     room = depth[tuple(path.T)] - MARGIN
-    radius = float(min(widest, max(0.75 * float(room.max()), float(np.median(room)) * 0.8)))
-    path = _longest_run(path, room >= radius)
+    sizes = [widest * share for share in (1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1, 0.0) if widest * share <= room.max()]
+    if not sizes:
+        return None
+    stretches = [(size, _longest_run(path, room >= size)) for size in sizes]
+    radius, path = max(stretches, key=lambda item: (2 * item[0] + 1) * len(item[1]))
     for step, shrink in ((4, 1.0), (2, 0.8), (1, 0.6), (1, 0.0)):
         points = path[sorted({*range(0, len(path), step), len(path) - 1})]
-        size = max(0.0, radius * shrink)
+        size = radius * shrink
         window, covers = _covered(points, size, depth.shape, sampling)
         if (depth[window][covers] > 0).all():
+            if covers.sum() < SMALLEST:
+                return None
             return Stroke(tuple((float(y), float(x)) for y, x in points), size, value, window, covers)
     return None
 

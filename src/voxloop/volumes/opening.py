@@ -35,6 +35,7 @@ def open_volume(
     scale: int = 0,
     chunks: str | int | Sequence[int] = "auto",
     z_kind: str | None = None,
+    axes: str | None = None,
 ) -> DataArray:
     """Open any stack as a lazy volume in micrometres. Reads metadata, computes nothing.
 
@@ -57,6 +58,8 @@ def open_volume(
         ``"auto"`` (8 to 64 MB, whole planes where they fit, multiples of the file's own), or voxels along z, y, x.
     z_kind
         ``"space"`` or ``"frame"`` where you know better: pictures of one size and videos are frames unless you say.
+    axes
+        A letter an axis (``t c z y x``, ``s`` for colours) where the source does not say or is wrong.
 
     Returns
     -------
@@ -90,10 +93,11 @@ def open_volume(
         "scale": scale or None,
         "chunks": chunks if chunks != "auto" else None,
         "z_kind": z_kind,
+        "axes": axes,
     }
     arguments = {name: _plain(value) for name, value in given.items() if value is not None}
     return _assemble(
-        found,
+        found if axes is None else replace(found, axes=axes.lower()),
         name=_name(source, wanted),
         text=wanted.text,
         spacing=spacing_argument(spacing, unit),

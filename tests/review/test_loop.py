@@ -1,0 +1,222 @@
+"""Suggestions, accepting, the log of rounds and lineage, on predictions made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from voxloop.errors import LabelError, PredictionError
+from voxloop.geometry import Region, full_region
+from voxloop.model import ClassInfo
+from voxloop.review import Rounds, accept, corrections, evaluate, methods_paragraph, suggest
+from voxloop.review.confidence import uncertainty
+from voxloop.store import Store, open_labels
+from voxloop.volumes import open_volume
+
+CLASSES = (ClassInfo(value=1, name="background", background=True), ClassInfo(value=2, name="disc"))
+SHAPE = (6, 200, 260)
+
+
+@dataclass
+class Made:
+    """A prediction in memory, of the shape of the real one."""
+
+    probability: np.ndarray  # of the second class
+    keeps: tuple[str, ...] = ("probabilities", "uncertainty")
+    measure: str = "margin"
+    name: str = "predict-1"
+    image: str = "image"
+    level: str = "labels"
+    classes: tuple[ClassInfo, ...] = CLASSES
+    done: float = 1.0
+    lineage: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def region(self) -> Region:
+        return full_region(self.probability.shape)
+
+    @property
+    def _stack(self) -> np.ndarray:
+        return np.stack([1 - self.probability, self.probability])
+
+    @property
+    def labels(self):
+        return open_volume((1 + (self.probability > 0.5)).astype(np.uint8))
+
+    @property
+    def probabilities(self):
+        if "probabilities" not in self.keeps:
+            raise PredictionError("not kept")
+        return SimpleNamespace(data=np.round(self._stack * 255).astype(np.uint8))
+
+    @property
+    def uncertainty(self):
+        if "uncertainty" not in self.keeps:
+            raise PredictionError("not kept")
+        return SimpleNamespace(data=uncertainty(self._stack, self.measure), attrs={"measure": self.measure})
+
+
+@pytest.fixture
+def probability() -> np.ndarray:
+    return np.random.default_rng(0).random(SHAPE).astype(np.float32)
+
+
+@pytest.fixture
+def store(tmp_path):
+    image = np.zeros(SHAPE, np.uint8)
+    with Store.create(tmp_path / "w", image=image, classes=["background", "disc"]) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("keeps", [("probabilities",), ("uncertainty",), ("probabilities", "uncertainty")])
+def test_accept_takes_confident_free_voxels_in_one_edit(store, probability, keeps):
+    labels = store.labels()
+    labels.paint(axis="z", index=2, points=[(50, 50), (50, 200)], radius=9, value=1)
+    before = labels.read()
+    edit = accept(labels, Made(probability, keeps), above=0.9)
+    after = labels.read()
+    sure = np.maximum(probability, 1 - probability)
+    taken = (after != before) & (before == 0)
+    np.testing.assert_array_equal(after[before > 0], before[before > 0])
+    assert taken[(sure > 0.905) & (before == 0)].all()
+    assert not taken[sure < 0.895].any()
+    np.testing.assert_array_equal(after[taken], (1 + (probability > 0.5))[taken])
+    assert edit.voxels == taken.sum()
+    assert labels.history(edit.sequence)["arguments"]["prediction"] == "predict-1"
+    labels.undo()
+    np.testing.assert_array_equal(labels.read(), before)
+
+
+def test_accept_by_class_and_region(store, probability):
+    labels = store.labels()
+    region = (slice(1, 3), slice(20, 150), slice(0, 100))
+    accept(labels, Made(probability), region=region, classes=["disc"], above=0.8)
+    after = labels.read()
+    assert set(np.unique(after)) == {0, 2}
+    outside = after.copy()
+    outside[region] = 0
+    assert not outside.any()
+    assert accept(labels, Made(probability * 0 + 0.5), above=0.9) is None
+
+
+def test_three_classes_by_margin_are_never_taken_too_easily(store):
+    class Three(Made):
+        @property
+        def _stack(self):
+            return np.stack([0.9 + self.probability, 0.05 + self.probability, 0.05 + self.probability])
+
+    made = Three(np.zeros(SHAPE, np.float32), ("uncertainty",), classes=(*CLASSES, ClassInfo(value=3, name="wall")))
+    assert accept(store.labels(), made, above=0.91) is None
+    assert accept(store.labels(), made, above=0.895) is not None
+
+
+def test_accept_refuses_what_it_cannot_know(store, probability):
+    labels = store.labels()
+    with pytest.raises(LabelError, match="probability between"):
+        accept(labels, Made(probability), above=90)
+    with pytest.raises(LabelError, match="did you mean 'disc'"):
+        accept(labels, Made(probability), classes=["discs"])
+    with pytest.raises(PredictionError, match="predict again"):
+        accept(labels, Made(probability, ()))
+    with pytest.raises(PredictionError, match="entropy"):
+        accept(labels, Made(probability, ("uncertainty",), "entropy"))
+    assert labels.counts() == {}
+
+
+@pytest.mark.parametrize("keeps", [("probabilities",), ("uncertainty",)])
+def test_suggestions_find_what_is_unsure_and_spread_out(keeps):
+    probability = np.zeros(SHAPE, np.float32)
+    places = [(1, 40, 40), (4, 150, 200), (1, 150, 40)]
+    for z, y, x in places:
+        probability[z, y - 12 : y + 12, x - 12 : x + 12] = 0.49
+    probability[1, 40, 52:60] = 0.45  # more of the first
+    found = suggest(Made(probability, keeps), n=3)
+    assert len(found) == 3
+    for z, y, x in places:
+        assert any(s.index == z and np.hypot(s.centre[1] - y, s.centre[2] - x) < 40 for s in found)
+    scores = [s.score for s in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score <= 1 for score in scores)
+    assert all("background" in s.reason and "%" in s.reason for s in found)
+    for s in found:
+        assert all(part.start <= c < part.stop for part, c in zip(s.region, s.centre, strict=True))
+
+
+def test_labelled_places_are_not_suggested(store):
+    probability = np.zeros(SHAPE, np.float32)
+    probability[1, 30:50, 30:50] = probability[4, 100:110, 100:110] = 0.5
+    made = Made(probability)
+    assert suggest(made, n=1)[0].index == 1
+    labels = store.labels()
+    labels.write((slice(1, 2), slice(30, 50), slice(30, 50)), np.full((1, 20, 20), 1))
+    assert [s.index for s in suggest(made, n=5, labels=labels)] == [4]
+    assert suggest(Made(probability * 0), n=5) == []
+    with pytest.raises(PredictionError, match="n=0"):
+        suggest(made, n=0)
+
+
+def test_uncertainty_of_bytes_and_floats_agrees():
+    rng = np.random.default_rng(0)
+    stack = rng.dirichlet([0.5] * 4, 1000).T.astype(np.float32)
+    for measure in ("margin", "entropy"):
+        exact = uncertainty(stack, measure).astype(int)
+        rounded = uncertainty(np.round(stack * 255).astype(np.uint8), measure).astype(int)
+        assert np.abs(exact - rounded).max() <= 6
+    sure, guess = np.array([[1.0], [0.0]]), np.array([[0.5], [0.5]])
+    assert [int(uncertainty(p, m)[0]) for p in (sure, guess) for m in ("margin", "entropy")] == [0, 0, 255, 255]
+
+
+def test_rounds_are_appended_and_torn_lines_are_passed_over(tmp_path):
+    rounds = Rounds(tmp_path)
+    assert rounds.read() == []
+    rounds.append(iou=0.5, per_class={"a": float("nan")}, strokes=np.int64(3))
+    with rounds.path.open("ab") as file:
+        file.write(b'{"v": 1, "round": 2, "io')
+    assert len(rounds.read()) == 1
+    rounds.append(iou=0.6)
+    found = rounds.read()
+    assert [r["iou"] for r in found] == [0.5, 0.6]
+    assert [r["round"] for r in found] == [1, 2]
+    assert found[0]["per_class"] == {"a": None}
+    assert found[0]["strokes"] == 3
+
+
+def test_corrections_count_only_what_came_after_the_model(store):
+    labels = store.labels()
+    labels.write((slice(0, 1), slice(0, 50), slice(0, 50)), np.full((1, 50, 50), 1))
+    seen = labels.sequence
+    labels.write((slice(2, 3), slice(0, 10), slice(0, 10)), np.full((1, 10, 10), 2))
+    labels.write((slice(2, 3), slice(130, 140), slice(130, 150)), np.full((1, 10, 20), 1))
+    labels.flush()
+    before = open_labels(store.path, "labels", "image", at=seen)
+    found = corrections(before, labels, Made(np.zeros(SHAPE, np.float32)))  # says background everywhere
+    assert found.voxels == 300
+    assert found.agreement == pytest.approx(2 / 3)
+    assert found.recall_per_class == {"background": 1.0, "disc": 0.0}
+    assert found.interval[0] <= found.agreement <= found.interval[1]
+
+
+def test_the_methods_paragraph_says_only_what_is_known(probability):
+    lineage = {
+        "learner": "shallow",
+        "trained_by": "shallow-2",
+        "labels": {"labels/image": 48},
+        "model_hash": "0123456789abcdef",
+        "settings": {"mode": "exact", "memory": None},
+        "versions": {"numpy": "2.0", "voxloop": "0.1.0"},
+    }
+    made = Made(probability, lineage=lineage)
+    report = evaluate(made, made.labels)
+    text = methods_paragraph(made, report)
+    parts = ["'image'", "background, disc", "pixel classifier", "'shallow-2'", "edit 48 of labels/image"]
+    parts += ["0123456789ab.", "mode exact", "mean IoU over disc was 1.000", "numpy 2.0, voxloop 0.1.0"]
+    for part in parts:
+        assert part in text
+    assert "memory" not in text
+    bare = methods_paragraph(Made(probability, lineage={"learner": "shallow"}))
+    assert "None" not in bare
+    assert "IoU" not in bare
