@@ -84,4 +84,4 @@ def lab(lab_server: Any, browser: Browser, shots: Path) -> Iterator[Any]:
     yield page
     errors = list(page.errors)
     page.close()
-    assert errors == [], "errors on the page's console"
+    assert not errors, "errors on the page's console: " + "; ".join(dict.fromkeys(errors))

@@ -23,7 +23,7 @@ def ws(tmp_path):
 
 
 def shown(bench):
-    return [name for name, panel in bench.panels.items() if "vx-hidden" not in panel.widget._dom_classes]
+    return [name for name, panel in bench.panels.items() if "vx-away" not in panel.widget._dom_classes]
 
 
 def test_steps_are_built_when_opened_and_kept(ui, ws, no_leak):

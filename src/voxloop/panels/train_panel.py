@@ -33,6 +33,7 @@ from voxloop.panels.panel import (
     text,
 )
 from voxloop.panels.rows import Action, Row, RowList
+from voxloop.panels.run_words import LOOKS
 from voxloop.panels.ui import on_ui
 
 if TYPE_CHECKING:
@@ -49,11 +50,6 @@ NEEDS: dict[Learner, tuple[tuple[str, ...], str]] = {
     "network": (("torch", "segmentation_models_pytorch"), "pip install 'voxloop[learning]'"),
 }
 NO_PRESET = "—"
-#: state of a run -> how its badge looks
-LOOKS: dict[str, Literal["", "good", "busy", "warn", "bad"]] = {
-    "running": "busy", "stopping": "busy", "queued": "warn", "paused": "warn", "interrupted": "warn", "failed": "bad",
-    "finished": "good", "stopped": "good",
-}  # fmt: skip
 
 
 def missing(learner: Learner) -> str | None:

@@ -88,7 +88,7 @@ class Workbench(Panel):
         self._step = step
         self._stage.children = tuple(panel.widget for panel in self.panels.values())
         for name, panel in self.panels.items():
-            show(panel.widget, name == step)
+            (panel.widget.remove_class if name == step else panel.widget.add_class)("vx-away")
         for name, button in self._buttons.items():
             (button.add_class if name == step else button.remove_class)("vx-here")
         self.say("", "quiet")
