@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 
-def replace_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Put ``data`` at ``path`` in one step; ``durable`` waits for the disk. Raises OSError, ``path`` unharmed."""
+def replace_bytes(path: Path, data: bytes, *, name_durable: bool = True) -> None:
+    """Put ``data`` at ``path`` in one step and wait for the disk. Raises OSError, ``path`` unharmed.
+
+    Without ``name_durable`` the caller syncs the folder (once for many files).
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             write_all(fd, data)
-            if durable:
-                os.fsync(fd)
+            os.fsync(fd)
         finally:
             os.close(fd)
         temporary.replace(path)
@@ -26,7 +28,7 @@ def replace_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    if durable:
+    if name_durable:
         sync_folder(path.parent)
 
 

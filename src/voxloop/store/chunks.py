@@ -20,7 +20,7 @@ import numpy as np
 
 from voxloop.errors import LabelError
 from voxloop.geometry import Region, Shape
-from voxloop.store.atomic import replace_bytes, walk
+from voxloop.store.atomic import replace_bytes, sync_folder, walk
 
 Chunk = tuple[int, int, int]
 
@@ -51,6 +51,7 @@ class ChunkedArray:
         self.shape = shape
         self.dtype = np.dtype(dtype)
         self.chunks = chunks or chunk_shape(shape)
+        self._unsynced: set[Path] = set()
 
     def create(self) -> None:
         """Write the metadata. Raises OSError."""
@@ -109,18 +110,28 @@ class ChunkedArray:
         return values.astype(self.dtype, copy=True), facts
 
     def write(self, chunk: Chunk, values: np.ndarray) -> ChunkFile | None:
-        """Replace a chunk (full chunk shape) in one step and wait for the disk; None where it is empty and removed."""
+        """Replace a chunk (full chunk shape) in one step; None where it is empty and removed. Raises OSError.
+
+        The values are on disk when this returns; :meth:`sync` makes the names so, once for many chunks.
+        """
         path = self.file(chunk)
+        self._unsynced.add(path.parent)
         if not values.any():
             path.unlink(missing_ok=True)
             return None
         data = bytes(_zstd().encode(np.ascontiguousarray(values.astype(self.dtype.newbyteorder("<"), copy=False))))
         try:
-            replace_bytes(path, data)
+            replace_bytes(path, data, name_durable=False)
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_bytes(path, data)
+            self._unsynced.update(path.parents[1:3])
+            replace_bytes(path, data, name_durable=False)
         return _facts(path.stat(), data)
+
+    def sync(self) -> None:
+        """Make durable that chunks were made, replaced or removed."""
+        while self._unsynced:
+            sync_folder(self._unsynced.pop())
 
     def stored(self) -> Iterator[tuple[Chunk, os.stat_result]]:
         """Every chunk that has a file, with the file's stat."""

@@ -294,6 +294,13 @@ class Blob:
             full[inside] = np.where(changed, values, 0)
             array.write(chunk, full)  # type: ignore[arg-type]
 
+    def sync(self) -> None:
+        """Wait until all of it is on the disk."""
+        for array in (self.before, self.after):
+            array.sync()
+        sync_folder(self.path)
+        sync_folder(self.path.parent)
+
     def chunks(self) -> set[Chunk]:
         return {chunk for array in (self.before, self.after) for chunk, _ in array.stored()}
 

@@ -10,8 +10,11 @@ from voxloop.errors import LabelError
 from voxloop.geometry import Shape
 from voxloop.store.chunks import Chunk, DamagedChunkError
 from voxloop.store.journal import Record
-from voxloop.store.state import LabelState, Place
-from voxloop.store.touched import Counts
+from voxloop.store.state import LabelState, Place, applied_to
+from voxloop.store.touched import Counts, TouchedIndex
+
+#: edits after which a follower looks what of them the array holds already
+FOLLOWED_EDITS = 64
 
 
 class ReaderState(LabelState):
@@ -37,16 +40,30 @@ class ReaderState(LabelState):
     def refresh(self) -> list[Record]:
         """Take up edits that the writer appended since; nothing for a state at a fixed edit."""
         with self.lock:
-            self._poll()
-            if self._fixed or self.sequence == len(self.journal):
+            if self._fixed:
                 return []
+            self._forget_applied()
+            self._poll()
             new = self.journal.records[self.sequence :]
-            self.sequence = len(self.journal)
             for record in new:
                 for chunk in self.journal.chunks(record):
-                    self._cache.pop(chunk, None)
                     self._stale.add(chunk)
+                    if chunk in self._cache:
+                        self._apply_to(self._cache[chunk], chunk, [record])
+                self.sequence = record.sequence
             return new
+
+    def _forget_applied(self) -> None:
+        """Start over from what the array holds by now, so that chunks do not get dearer to load with every edit."""
+        if len(self.journal) - self._since < FOLLOWED_EDITS:
+            return
+        applied = applied_to(self.place.array)
+        index = TouchedIndex(self.place.index)
+        since = min(applied, index.applied, self.sequence)
+        if since > self._since:
+            self._applied, self.index, self._since = applied, index, since
+            self._pending, self._stale = {}, set()
+            self._expect(self.journal.records[since:])
 
     def touched(self) -> dict[Chunk, Counts]:
         self._recount()

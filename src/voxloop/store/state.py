@@ -52,7 +52,7 @@ class LabelState(ABC):
         self.lock = threading.RLock()
         self.sequence = 0
         self._cache: OrderedDict[Chunk, np.ndarray] = OrderedDict()
-        self._applied = _applied(place.array)  # before the index and the journal: both may be newer, never older
+        self._applied = applied_to(place.array)  # before the index and the journal: both may be newer, never older
         if self.array.path.exists():
             self.array.check()
         self.index = TouchedIndex(place.index)
@@ -140,7 +140,7 @@ class LabelState(ABC):
         return values
 
 
-def _applied(array: Path) -> int:
+def applied_to(array: Path) -> int:
     """The last edit that the array on disk is known to hold."""
     try:
         return int(json.loads((array / "zarr.json").read_text())["attributes"]["voxloop"]["applied"])

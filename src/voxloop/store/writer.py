@@ -101,6 +101,8 @@ class WriterState(LabelState):
                 else:
                     blob.write(patch)
             if touched:
+                if blob is not None:
+                    blob.sync()
                 name = None if blob is None else blob.path.name
                 record = self.journal.append(
                     tool, arguments, cover(touched), voxels, patches=patches, blob=name, joined=joined
@@ -326,6 +328,7 @@ class WriterState(LabelState):
                 self.index.remember(chunk, facts)
                 if self._dirty[chunk] == edit:
                     del self._dirty[chunk]
+        self.array.sync()
         with self.lock:
             self.index.append(waiting, sequence)
             self._evict()
