@@ -41,6 +41,8 @@ class Tally:
         arguments = record.get("arguments") or {}
         if "of" in record:
             (self._undone.add if record.get("reverse") else self._undone.discard)(int(record["of"]))
+        elif record.get("joined"):
+            return  # a further piece of a long stroke
         elif record.get("tool") in _STROKES and record.get("voxels") and "value" in arguments:
             plane = (str(arguments.get("axis", "z")), int(arguments.get("index", 0)))
             self._strokes[self.sequence] = (arguments["value"], plane)
