@@ -45,7 +45,15 @@ class Page:
 
     def frame(self, axis: str = "z", index: int = 3, box: Any = (0, 0, 200, 300), **fields: Any) -> dict[str, Any]:
         self.number += 1
-        told = {"axis": axis, "index": index, "box": list(box), "pixel_um": 0.01, "picture": True, "layers": [], **fields}
+        told = {
+            "axis": axis,
+            "index": index,
+            "box": list(box),
+            "pixel_um": 0.01,
+            "picture": True,
+            "layers": [],
+            **fields,
+        }
         answers = self.send("frame", number=self.number, **told)
         assert [a["kind"] for a in answers].count("frame") == 1
         return next(a for a in answers if a["kind"] == "frame")

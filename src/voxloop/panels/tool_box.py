@@ -25,10 +25,9 @@ class ToolBox:
             for tool in TOOLS
         }  # fmt: skip
         self.paint_buttons = [made for name, made in self._buttons.items() if name != "look"]
+        self.radius = w.FloatSlider(min=0, max=60, step=1, description="Radius", readout_format=".0f")
         self._settings = {
-            "radius": self._linked(
-                w.FloatSlider(min=0, max=60, step=1, description="Radius", readout_format=".0f"), "radius"
-            ),
+            "radius": self._linked(self.radius, "radius"),
             "ball": self._linked(w.Checkbox(description="Ball: paint across slices (D)", indent=False), "ball"),
             "range": column(
                 self._linked(w.FloatText(description="From"), "low"),

@@ -1,0 +1,270 @@
+"""The label panel without a browser: strokes become edits, classes change, nothing raises, nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from voxloop.panels.label_panel import LabelPanel
+from voxloop.project import Workspace
+
+SPACING = (0.03, 0.01, 0.01)
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Iterator[Workspace]:
+    image = np.random.default_rng(0).integers(90, 110, (6, 120, 160), dtype=np.uint8)
+    image[:, 40:80, 40:100] = 200
+    made = Workspace.create(tmp_path / "ws", image=image, classes=["mito", "background"], spacing=SPACING)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def panel(ui, ws) -> Iterator[LabelPanel]:
+    made = LabelPanel(ws)
+    yield made
+    made.close()
+
+
+class Hand:
+    """What the page sends for the tool in the hand."""
+
+    def __init__(self, panel: LabelPanel) -> None:
+        self.panel, self.count = panel, 0
+
+    def send(self, kind: str, buffers: Any = (), **fields: Any) -> None:
+        content = {"view": "v", "kind": kind, **fields}
+        message = {"content": {"data": {"method": "custom", "content": content}}, "buffers": list(buffers)}
+        self.panel.view.widget._handle_msg(message)
+
+    def stroke(self, *points: Any, index: int = 3, axis: str = "z", parts: int = 1, **tool: Any) -> None:
+        self.count += 1
+        tool = {**self.panel.view.tool, **tool}
+        held = ("radius", "value", "layer", "options")
+        told = {"id": f"s{self.count}", "tool": tool["name"], "axis": axis, "index": index}
+        told |= {key: tool[key] for key in held}
+        array = np.asarray(points, np.float32)
+        edges = [round(i * len(array) / parts) for i in range(parts + 1)]
+        for first, stop in zip(edges, edges[1:], strict=False):
+            part = memoryview(array[first:stop].tobytes())
+            self.send("stroke", [part], first=first, last=stop == len(array), **told)
+        self.panel._tick()
+
+    def click(self, tool: str, row: float, column: float, index: int = 3) -> None:
+        held = {key: self.panel.view.tool[key] for key in ("radius", "value", "layer", "options")}
+        self.send("click", tool=tool, axis="z", index=index, row=row, column=column, **held)
+        self.panel._tick()
+
+    def act(self, name: str) -> None:
+        self.send("action", name=name, point=[3.0, 10.0, 10.0])
+        self.panel._tick()
+
+
+@pytest.fixture
+def hand(panel) -> Hand:
+    return Hand(panel)
+
+
+def test_a_stroke_is_what_the_same_line_of_python_paints(panel, hand, ws, tmp_path):
+    hand.stroke([20, 20], [30, 50], [25, 70], value=2, radius=4)
+    code = panel.code.code
+    painted = panel.labels.read()
+    assert set(np.unique(painted)) == {0, 2}
+    panel.undo()
+    assert not panel.labels.read().any()
+    eval(code, {"ws": ws})
+    assert np.array_equal(panel.labels.read(), painted)
+
+
+def test_a_long_stroke_in_parts_is_one_undo_one_count_and_one_line(panel, hand, ws):
+    points = [[20 + 2 * i, 30 + 3 * i] for i in range(20)]
+    hand.stroke([10, 100], [20, 120])
+    before = panel.labels.read()
+    hand.stroke(*points, parts=4, radius=3)
+    painted = panel.labels.read()
+    assert panel.saved.words.endswith("2 strokes")
+    hand.act("undo")
+    assert np.array_equal(panel.labels.read(), before)
+    assert panel.saved.words.endswith("1 stroke")
+    code = panel.code.code
+    hand.act("redo")
+    assert np.array_equal(panel.labels.read(), painted)
+    assert panel.saved.words.endswith("2 strokes")
+    assert code.endswith(".undo()")
+
+
+def test_every_tool_reaches_its_verb(panel, hand):
+    panel.state.tool = "polygon"
+    hand.stroke([10, 10], [10, 30], [30, 30], [30, 10])
+    assert panel.labels.read((3, 20, 20)).item() == 1
+    panel.state.tool = "fill"
+    panel.state.value = 2
+    hand.click("fill", 60, 60)
+    assert panel.labels.counts()[2] == 40 * 60
+    panel.state.tool = "threshold"
+    panel.state.value, panel.state.low, panel.state.high = 1, 0, 150
+    hand.stroke([38, 50], [38, 70])
+    plane = panel.labels.plane("z", 3)
+    assert (plane[32:40, 50:70] == 1).all()
+    assert (plane[40:80, 40:100] == 2).all()
+    panel.state.tool = "erase"
+    hand.stroke([60, 60], radius=5)
+    assert panel.labels.read((3, 60, 60)).item() == 0
+    panel.state.tool, panel.state.ball = "brush", True
+    hand.stroke([100, 100], radius=9)
+    assert panel.labels.read((1, 100, 100)).item() == 1
+    assert panel.message.kind != "error"
+
+
+def test_copy_and_interpolate_go_by_the_slices_around(panel, hand):
+    hand.stroke([60, 60], index=1, radius=8)
+    hand.stroke([60, 60], index=5, radius=8)
+    panel.view.go_to_plane(3)
+    hand.act("interpolate")
+    assert panel.labels.read((3, 60, 60)).item() == 1
+    assert "interpolate(axis='z', first=1, last=5)" in panel.code.code
+    panel.view.go_to_plane(2)
+    panel.undo()
+    hand.act("copy")
+    assert np.array_equal(panel.labels.plane("z", 2), panel.labels.plane("z", 1))
+    panel.view.go_to_plane(0)
+    hand.act("copy")
+    assert panel.message.kind == "error"
+
+
+def test_undo_shows_the_plane_that_it_changed(panel, hand):
+    hand.stroke([60, 60], index=1)
+    panel.view.go_to_plane(5)
+    hand.act("undo")
+    assert panel.view.index == 1
+
+
+def test_keys_of_the_page_change_buttons_and_lists(panel, hand):
+    erase = next(key["set"] for key in panel.view.widget.bindings if key["key"] == "e")
+    hand.send("tool", patch=erase)
+    assert panel.state.tool == "erase"
+    two = next(key for key in panel.view.widget.bindings if key["key"] == "2")
+    hand.send("tool", patch={**two["otherwise"], **two["set"]})
+    assert (panel.state.tool, panel.state.value) == ("brush", 2)
+    assert panel.classes.widget.value == 2
+    hand.send("tool", patch={"radius": 31})
+    assert panel.tools.radius.value == 31
+    hand.act("ball")
+    assert panel.view.tool["options"]["ball"]
+
+
+def test_pick_takes_the_class_and_leaves_the_tool_that_paints(panel, hand):
+    hand.stroke([20, 20], value=2)
+    panel.state.tool = "polygon"
+    hand.click("pick", 20, 20)
+    assert (panel.state.value, panel.state.tool) == (2, "polygon")
+    hand.click("pick", -5, 9000)
+    assert panel.state.value == 2
+
+
+def ask(panel: LabelPanel, action: str, **fields: Any) -> None:
+    content = {"action": action, **fields}
+    panel.classes.widget._handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+
+
+def test_classes_are_added_renamed_hidden_locked_and_removed(panel, hand, ws):
+    ask(panel, "add", name="vesicle")
+    assert panel.state.value == 3
+    ask(panel, "change", value=3, changes={"name": "vesicles", "color": "#123456", "visible": False})
+    item = ws.levels[panel.level].class_of(3)
+    assert (item.name, item.color, item.visible) == ("vesicles", "#123456", False)
+    assert panel.view.look_of("labels")["classes"][2] == {
+        "value": 3, "name": "vesicles", "color": "#123456", "visible": False,
+    }  # fmt: skip
+    hand.stroke([20, 20], value=3)
+    assert panel.classes.widget.classes[2]["count"] > 0
+    ask(panel, "remove", value=3)
+    assert panel.message.kind == "error"
+    assert "vesicles" in panel.message.words
+    panel.undo()
+    ask(panel, "remove", value=3)
+    assert len(ws.levels[panel.level].classes) == 2
+    ask(panel, "add", name="mito")
+    assert panel.message.kind == "error"
+
+
+def test_locked_voxels_stay_and_a_bad_stroke_is_a_message(panel, hand):
+    hand.stroke([20, 20], value=1, radius=5)
+    ask(panel, "change", value=1, changes={"locked": True})
+    hand.stroke([20, 20], value=2, radius=9)
+    assert panel.labels.read((3, 20, 20)).item() == 1
+    hand.stroke([20, 20], value=99)
+    assert panel.message.kind == "error"
+    assert "99" in panel.message.words
+
+
+def test_levels_are_added_and_chosen(panel, hand, ws):
+    panel._add_level("organelles")
+    assert panel.level == "organelles"
+    hand.stroke([20, 20])
+    panel.choose(level=ws.levels.names[0])
+    assert panel.labels.counts() == {}
+    assert not panel.labels.on_edit.__self__._callbacks == {}
+
+
+def test_every_object_of_a_level_of_instances_has_its_number(ui, ws):
+    ws.levels.add("cells", kind="instances")
+    panel = LabelPanel(ws, level="cells")
+    hand = Hand(panel)
+    hand.stroke([20, 20])
+    hand.act("new")
+    hand.stroke([60, 60])
+    assert sorted(panel.labels.counts()) == [1, 2]
+    hand.click("pick", 20, 20)
+    assert panel.state.value == 1
+    panel.close()
+
+
+def test_masks_are_loaded_only_when_zero_is_explained(panel, hand, tmp_path):
+    hand.stroke([20, 20])
+    path = tmp_path / "mask.npy"
+    panel.masks.path.value = str(path)
+    panel.masks.save()
+    assert "mask.npy" in panel.message.words
+    panel.labels.undo()
+    panel.masks._answered_safely()
+    assert panel.message.kind == "error"
+    assert not panel.labels.counts()
+    panel.masks.zero.value = "unlabelled"
+    panel.masks._answered_safely()
+    assert list(panel.labels.counts()) == [1]
+
+
+def test_a_reader_sees_who_writes_and_what_comes(ui, ws):
+    other = Workspace.open(ws.path, read_only=True)
+    panel = LabelPanel(other)
+    hand = Hand(panel)
+    assert "Read-only" in panel._banner.value
+    hand.stroke([20, 20], value=1)
+    assert panel.message.kind == "error"
+    ws.labels().paint(index=2, points=[(30, 30)], radius=4, value=2)
+    panel._tick()
+    panel._tick()
+    assert panel.classes.widget.classes[1]["count"] > 0
+    panel.close()
+    other.close()
+
+
+def test_a_stroke_costs_few_messages(panel, hand, messages):
+    hand.stroke([20, 20], [40, 40])
+    messages.clear()
+    hand.stroke([50, 50], [60, 40])
+    assert len(messages) <= 6
+
+
+def test_nothing_is_left_after_close(no_leak, ws):
+    panel = LabelPanel(ws)
+    Hand(panel).stroke([20, 20])
+    panel.close()
+    assert no_leak.left() == []
+    assert ws.labels()._callbacks == {}
