@@ -144,7 +144,7 @@ def workspace(tmp_path: Path, world: tuple[np.ndarray, np.ndarray, np.ndarray]) 
         found = store.labels()
         found.write(None, labels)
         found.flush()
-        return store.path, {f"{found.level}/{name}": found.sequence}
+        return store.path, {f"{found.level.name}/{name}": found.sequence}
     finally:
         store.close()
 

@@ -9,7 +9,7 @@ import pytest
 
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import Source, assemble
-from voxloop.deep.starting import measure_intensities, window_size
+from voxloop.deep.starting import measure_intensities, network_scale, window_size
 from voxloop.deep.windows import Geometry
 from voxloop.errors import ConfigError, LabelError, VolumeError
 
@@ -103,9 +103,14 @@ def test_statistics_skip_what_is_no_number(make: SimpleNamespace) -> None:
         measure_intensities(empty, Geometry(height=64, width=64), 0)
 
 
-def test_automatic_window_is_no_larger_than_the_image_needs(make: SimpleNamespace) -> None:
+def test_window_and_scale_are_no_larger_than_the_image_needs(make: SimpleNamespace) -> None:
     raw, truth = make.discs((3, 100, 300))
     data = assemble([make.source(raw, make.scribbles(truth, every=1))], make.classes, DeepConfig())
-    assert window_size(DeepConfig(), data) == (1, 128, 128)
-    assert window_size(DeepConfig(scale=0.5), data) == (1, 64, 64)
-    assert window_size(DeepConfig(window="1,192,64"), data) == (1, 192, 64)
+    assert network_scale(DeepConfig(), data) == 1.0
+    assert window_size(DeepConfig(), data, 1.0) == (1, 128, 128)
+    assert window_size(DeepConfig(), data, 0.5) == (1, 64, 64)
+    assert window_size(DeepConfig(window="1,192,64"), data, 1.0) == (1, 192, 64)
+    raw, truth = make.discs((1, 384, 400))
+    large = assemble([make.source(raw, make.scribbles(truth, every=1))], make.classes, DeepConfig())
+    assert network_scale(DeepConfig(), large) == 0.5
+    assert network_scale(DeepConfig(scale="0.75"), large) == 0.75

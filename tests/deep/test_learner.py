@@ -13,6 +13,7 @@ import torch
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.learner import train
 from voxloop.deep.model import load
+from voxloop.deep.state import TrainingState
 from voxloop.errors import ConfigError, RunError
 
 
@@ -158,5 +159,18 @@ def test_time_limit_plans_the_end(context: Any) -> None:
     assert train(changed(context, epochs=10_000, max_minutes=0.05)) == "finished"
     steps = context.of("step")
     assert 10 < len(steps) < 50_000
-    assert steps[-1]["lr"] < 0.1 * max(event["lr"] for event in steps)  # the schedule came to its end
-    assert len(context.of("epoch")) >= 4
+    assert steps[-1]["lr"] < 0.2 * max(event["lr"] for event in steps)  # the schedule came to its end
+    assert context.of("epoch")[-1]["iteration"] == steps[-1]["iteration"]
+
+
+def test_plan_leaves_room_for_validations_and_never_grows() -> None:
+    state = TrainingState.begin(DeepConfig(epochs=100, steps_per_epoch=50, max_minutes=1))
+    state.step = 10
+    state.fit_into(50.0, step_s=0.5, validation_s=5.0)
+    assert state.total == 10 + 50 / (0.5 + 5.0 / 50)  # 93 steps
+    assert state.total / state.per_epoch >= 7
+    again = TrainingState.from_json(state.to_json())
+    assert again == state
+    short = TrainingState.begin(DeepConfig(epochs=1, steps_per_epoch=5, max_minutes=60))
+    short.fit_into(3600.0, step_s=0.1, validation_s=0.1)
+    assert (short.total, short.per_epoch) == (5, 1)

@@ -75,12 +75,18 @@ def test_killed_and_resumed_run_equals_an_unbroken_one(context: Any, workers: in
         (run / "config.json").write_text(json.dumps({**config, **context.config}))
     killed, whole = context.path.parent / "killed", context.path.parent / "unbroken"
     process = start(killed)
-    wait_for_step(killed, 6, process)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        wait_for_step(killed, 6, process)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
     assert '"finished"' not in (killed / "events.jsonl").read_text()
     for run in (killed, whole):
-        assert start(run).wait(timeout=200) == 0, (run / "stdout.log").read_text()[-2000:]
+        process = start(run)
+        try:
+            assert process.wait(timeout=120) == 0, (run / "stdout.log").read_text()[-2000:]
+        finally:
+            process.kill()
     assert '"resumed"' in (killed / "events.jsonl").read_text()
     assert_same(killed, whole)
 
@@ -96,7 +102,7 @@ def start(run: Path) -> subprocess.Popen[bytes]:
 
 
 def wait_for_step(run: Path, step: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         log = run / "events.jsonl"
         if log.exists() and f'"iteration": {step},' in log.read_text():

@@ -54,13 +54,17 @@ class DeepConfig(Config):
     )
 
     window: str | tuple[int, int, int] = setting(
-        "auto", "size zyx of the windows trained on: 'auto', or like 1,256,256; y and x are multiples of 32",
+        "auto", "size zyx of the windows as the network sees them: 'auto', or like 1,256,256; y and x multiples of 32",
         group="Windows", unit="voxels",
     )  # fmt: skip
-    scale: float = setting(
-        1.0, "in-plane size at which the network works; 0.5 sees twice as far, in half the detail; stored in the model",
-        group="Windows", unit="times", ge=0.1, le=4, advanced=True,
-    )  # fmt: skip
+    scale: str | float = setting(
+        "auto",
+        "in-plane size at which the network works: 0.5 sees twice as far at a quarter of the cost, in half the detail; "
+        "'auto' halves planes of 384 voxels or more; stored in the model",
+        group="Windows",
+        unit="times",
+        choices=("auto", "0.25", "0.5", "1"),
+    )
     balance: bool = setting(True, "centre windows on every class equally often", group="Windows", advanced=True)
 
     augmentation: Augmentation = setting(Augmentation, "random changes of the windows", group="Augmentation")
@@ -158,6 +162,11 @@ class DeepConfig(Config):
             )
         return value
 
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _parse_scale(cls, value: Any) -> Any:
+        return parse_scale(value)
+
     @field_validator("window", mode="before")
     @classmethod
     def _parse_window(cls, value: Any) -> Any:
@@ -206,6 +215,19 @@ def parse_window(value: Any) -> str | tuple[int, int, int]:
                 f"nearest {'is' if len(near) == 1 else 'are'} {' and '.join(map(str, near))}"
             )
     return sizes[0], sizes[1], sizes[2]
+
+
+def parse_scale(value: Any) -> str | float:
+    """``'auto'``, or a number from 0.1 to 4. Raises ConfigError."""
+    if isinstance(value, str) and value.strip().lower() == "auto":
+        return "auto"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{value!r} is no scale; write 'auto', or a number like 0.5") from None
+    if not 0.1 <= number <= 4:
+        raise ConfigError(f"scale={number:g} must lie within 0.1 to 4; nearest is {min(max(number, 0.1), 4):g}")
+    return number
 
 
 def _legal_sizes(size: int) -> list[int]:

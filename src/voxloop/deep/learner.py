@@ -25,7 +25,7 @@ from voxloop.deep.predictor import Normalisation, resized
 from voxloop.deep.prefetch import Prefetcher
 from voxloop.deep.reporter import Reporter
 from voxloop.deep.schedule import factor
-from voxloop.deep.starting import load_start, measure_intensities, window_size
+from voxloop.deep.starting import load_start, measure_intensities, network_scale, window_size
 from voxloop.deep.state import LIVE, TrainingState
 from voxloop.deep.validation import Tally, draw_sample, evaluate
 from voxloop.deep.windows import Geometry, WindowSampler, validation_places, validation_window
@@ -62,10 +62,9 @@ def train(context: Any) -> str:
 
     # data
     data = open_data(context, config, saved.get("split"))
-    window = window_size(config, data)
-    geometry = Geometry(
-        height=round(window[1] / config.scale), width=round(window[2] / config.scale), slices=config.slices
-    )
+    scale = network_scale(config, data)
+    window = window_size(config, data, scale)
+    geometry = Geometry(height=round(window[1] / scale), width=round(window[2] / scale), slices=config.slices)
     sampler = WindowSampler(
         data.images,
         geometry,
@@ -75,7 +74,7 @@ def train(context: Any) -> str:
         augmentation=config.augmentation,
     )
     statistics = saved.get("normalisation") or measure_intensities(data, geometry, config.seed)
-    prepare = _Preparation(Normalisation.of(statistics, data.channels, config.slices), config.scale, device)
+    prepare = _Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device)
     augment = Augmenter(config.augmentation, config.seed)
     places = validation_places(data.images, geometry, _VALIDATION_WINDOWS, config.seed)
     held_out = [prepare(*_batched(validation_window(data.images, place, geometry))) for place in places]
@@ -88,7 +87,7 @@ def train(context: Any) -> str:
     network = build(description, None if found else config.encoder_weights)
     if config.start_from and not found:
         load_start(network, config.start_from, context, data.classes)
-    spec = _spec(config, data, description, statistics, window, network)
+    spec = _spec(config, data, description, statistics, window, scale, network)
     placed(network, device).train()
     average = WeightAverage(network, config.average_weights)
     weights = balanced_weights(list(data.counts)) if config.class_weights == "auto" else [1.0] * len(data.classes)
@@ -240,17 +239,17 @@ def _optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
 
 def _spec(
     config: DeepConfig, data: TrainingData, description: NetworkConfig, statistics: dict[str, Any],
-    window: tuple[int, int, int], network: Network,
+    window: tuple[int, int, int], scale: float, network: Network,
 ) -> ModelSpec:  # fmt: skip
     reach = receptive_field(network, description.channels)
     return ModelSpec(
         learner="deep", channels=data.channels, classes=data.classes, spacing_um=data.spacing_um,
         outputs=(Output(name="classes", kind="semantic", channels=len(data.classes)),),
-        stride=(1, *_square(network.stride / config.scale)),
-        halo=None if reach is None else (config.slices // 2, *_square(reach / config.scale)),
-        window=window, normalisation=statistics,
+        stride=(1, *_square(network.stride / scale)),
+        halo=None if reach is None else (config.slices // 2, *_square(reach / scale)),
+        window=(1, math.ceil(window[1] / scale), math.ceil(window[2] / scale)), normalisation=statistics,
         extra={
-            "network": description.to_json(), "slices": config.slices, "scale": config.scale,
+            "network": description.to_json(), "slices": config.slices, "scale": scale,
             "title": f"{config.architecture} / {config.encoder}",
         },
     )  # fmt: skip

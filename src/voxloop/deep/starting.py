@@ -18,17 +18,30 @@ from voxloop.model import ClassInfo
 
 #: in-plane size of an automatic window
 _AUTO = 256
+#: side from which planes are halved: what is resolved there is many voxels wide as a rule
+_LARGE = 384
 #: windows that intensities are measured on
 _MEASURED = 24
 
 
-def window_size(config: DeepConfig, data: TrainingData) -> Shape:
+def network_scale(config: DeepConfig, data: TrainingData) -> float:
+    """In-plane size at which the network works; ``auto`` halves planes that are large in every image."""
+    if not isinstance(config.scale, str):
+        return config.scale
+    return 0.5 if _smallest_side(data) >= _LARGE else 1.0
+
+
+def window_size(config: DeepConfig, data: TrainingData, scale: float) -> Shape:
     """The window in voxels of the network, zyx; ``auto`` is no larger than the smallest image needs."""
     if not isinstance(config.window, str):
         return config.window
-    smallest = min(min(image.shape[1:]) for image in data.images) * config.scale
+    smallest = _smallest_side(data) * scale
     size = min(_AUTO, max(2, -(-round(smallest) // WINDOW_STRIDE)) * WINDOW_STRIDE)
     return 1, size, size
+
+
+def _smallest_side(data: TrainingData) -> int:
+    return min(min(image.shape[1:]) for image in data.images)
 
 
 def measure_intensities(data: TrainingData, geometry: Geometry, seed: int) -> dict[str, Any]:
