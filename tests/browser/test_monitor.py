@@ -1,0 +1,81 @@
+"""In a real JupyterLab: the monitor of a real run, while a cell blocks, after a reload, in two places at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from voxloop.runs import Runs
+
+TASKS = Path(__file__).parents[1] / "runs"
+
+SETUP = f"""
+import os, sys, time
+sys.path.insert(0, {str(TASKS)!r})
+os.environ.update(VOXLOOP_PLUGINS="fake_tasks", PYTHONPATH={str(TASKS)!r})
+from voxloop.runs import Runs
+from voxloop.panels.monitor_panel import MonitorPanel
+settings = dict(steps=100_000, pause=0.02, per_epoch=25)
+run = Runs(FOLDER).create("live", "fake_tasks:train", settings, result="fake_tasks:result").launch()
+"""
+SHOW = "panel = MonitorPanel(run)\npanel"
+BLOCK = "began = time.time(); time.sleep(10); ended = time.time()"
+AGAIN = "MonitorPanel(Runs(run.path.parent)[run.name])"
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Iterator[str]:
+    """The first cell; what it starts does not outlive the test."""
+    yield f"FOLDER = {str(tmp_path)!r}\n{SETUP}"
+    for run in Runs(tmp_path).values():
+        if run.holder is not None:
+            os.kill(run.holder.pid, signal.SIGKILL)
+
+
+def dots(where) -> int:
+    return where.locator(".vx-plot").first.locator(".object_grp").count()
+
+
+def test_a_run_is_watched_and_stopped_while_a_cell_blocks(setup, lab):
+    lab.notebook(setup, SHOW, BLOCK)
+    lab.run(0, 1)
+    out, page = lab.output(1), lab.page
+    lab.wait(lambda: dots(out) > 20, "the first batches")
+    lab.run(2, wait=False)
+    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
+    before = dots(out)
+    lab.wait(lambda: dots(out) > before + 30, "curves grow while the cell blocks", timeout=8)
+    out.get_by_text("Stop and keep").click()
+    lab.wait(
+        lambda: out.locator(".vx-badge", has_text="stopped").count() == 1, "stopped while the cell blocks", timeout=8
+    )
+    lab.wait_idle()
+    began, ended = lab.python("(began, ended)")
+    pressed, stopped = lab.python(
+        "(int(os.listdir(run.path / 'control')[0].split('-')[0]) / 1e9, run.events()[-1]['time'])"
+    )
+    assert began < pressed < stopped < pressed + 1.0 < ended
+    assert lab.python("run.result") == lab.python("str(run.history.iteration)")
+
+
+def test_a_reload_and_a_second_view_show_everything(setup, lab):
+    lab.notebook(setup, SHOW, AGAIN)
+    lab.run(0, 1)
+    lab.until("len(run.history.epochs) > 2")
+    lab.run(2)
+    lab.wait(lambda: dots(lab.output(2)) > 50, "a second panel starts with all of it")
+    lab.reload()
+    out = lab.output(1)
+    seen = lab.python("run.history.iteration")
+    lab.wait(lambda: dots(out) >= min(seen, 1000), "drawn again after the reload, and going on")
+    out.get_by_text("Cancel and discard").click()
+    out.locator("button", has_text="Discard").last.click()
+    for where in (out, lab.output(2)):
+        lab.wait(
+            lambda where=where: where.locator(".vx-badge", has_text="cancelled").count() == 1, "cancelled, in both"
+        )
+    assert not lab.python("(run.path / 'model').exists()")
