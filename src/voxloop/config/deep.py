@@ -46,7 +46,7 @@ class DeepConfig(Config):
         group="Network", choices=("imagenet",),
     )  # fmt: skip
     decoder_width: float = setting(
-        0.5, "channels of the decoder, 1 as published; less is faster", group="Network", unit="times", ge=0.0625, le=4,
+        0.25, "channels of the decoder, 1 as published; less is faster", group="Network", unit="times", ge=0.0625, le=4,
         advanced=True,
     )  # fmt: skip
     slices: int = setting(
@@ -84,7 +84,7 @@ class DeepConfig(Config):
         le=1024,
         advanced=True,
     )
-    epochs: int = setting(30, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
+    epochs: int = setting(60, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
     steps_per_epoch: int = setting(25, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)
     max_minutes: float | None = setting(
         None, "fit the number of epochs into this time; empty: all of them", group="Optimisation", unit="minutes", gt=0,

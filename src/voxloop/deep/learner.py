@@ -117,6 +117,7 @@ def train(context: Any) -> str:
 
     def keep_model() -> None:
         write_model(context.path / "model", spec, average.module)
+        state.kept = True
 
     if not found:
         save()
@@ -129,7 +130,7 @@ def train(context: Any) -> str:
                     continue
                 if order.kind == "pause":
                     save()
-                if order.kind == "stop" and state.best is None:
+                if order.kind == "stop" and not state.kept:
                     keep_model()
                 return {"pause": "paused", "stop": "stopped", "cancel": "cancelled"}[order.kind]
 
@@ -172,7 +173,7 @@ def train(context: Any) -> str:
                     with average.evaluating() as judged, autocast(device, precision):
                         scores = evaluate(judged, held_out, criterion, len(data.classes))
                         samples = [(pixels, labels, judged(pixels)) for pixels, labels in held_out[: config.samples]]
-                    best = state.judge(scores.rank)
+                    best = state.judge(scores.mean_iou, scores.loss)
                     for number, (pixels, labels, logits) in enumerate(samples):
                         name = f"samples/{state.epoch:05d}-{number}.png"
                         draw_sample(
@@ -193,7 +194,7 @@ def train(context: Any) -> str:
             if reporter.checkpoint_due(config.checkpoint_minutes):
                 save()
         save()
-        if state.best is None:
+        if not state.kept:
             keep_model()
         return "finished"
     finally:

@@ -12,6 +12,8 @@ from voxloop.config.deep import DeepConfig
 LIVE = ("learning_rate", "patience", "epochs")
 #: fewest validations that a time limit leaves room for
 _VALIDATIONS = 8
+#: difference of mean IoU that sparse validation labels cannot tell from chance
+_NOISE = 0.01
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,8 +33,9 @@ class TrainingState:
     rate_scale: float = 1.0
     failures: int = 0
     elapsed: float = 0.0
-    best: list[float] | None = None
-    best_loss: float = math.inf
+    kept: bool = False
+    best_iou: float = 0.0
+    best_loss: float = 1e300
     live: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -47,7 +50,7 @@ class TrainingState:
         return cls(**{item.name: data[item.name] for item in fields(cls)})
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "best_loss": self.best_loss if math.isfinite(self.best_loss) else 1e300}
+        return asdict(self)
 
     def fit_into(self, seconds: float, step_s: float, validation_s: float) -> None:
         """Plan as many steps as ``seconds`` from now allow, never more than asked for. Made once, then kept."""
@@ -62,13 +65,16 @@ class TrainingState:
         if name == "epochs":
             self.total = max(self.step, value * self.per_epoch)
 
-    def judge(self, rank: tuple[float, float]) -> bool:
-        """Count an epoch's validation; True where it is the best so far."""
-        if self.best is None or rank > tuple(self.best):
-            self.best, self.plateau = list(rank), 0
-            return True
-        self.plateau += 1
-        return False
+    def judge(self, iou: float, loss: float) -> bool:
+        """Count an epoch's validation; True where its weights are to be kept.
+
+        A few strokes cannot tell weights apart that differ by less than ``_NOISE``; of those the newest are kept, which
+        have seen and averaged most. Only a higher IoU or a lower loss than ever ends a plateau.
+        """
+        progress = iou > self.best_iou or loss < self.best_loss
+        self.best_iou, self.best_loss = max(self.best_iou, iou), min(self.best_loss, loss)
+        self.plateau = 0 if progress else self.plateau + 1
+        return iou >= self.best_iou - _NOISE
 
     @property
     def exhausted(self) -> bool:

@@ -30,10 +30,10 @@ class Scores:
         }  # fmt: skip
 
     @property
-    def rank(self) -> tuple[float, float]:
-        """Larger is better: mean IoU to three digits, then the loss."""
+    def mean_iou(self) -> float:
+        """Over the classes that occurred."""
         known = [value for value in self.iou if value == value]
-        return (round(sum(known) / len(known), 3) if known else 0.0, -self.loss)
+        return sum(known) / len(known) if known else 0.0
 
 
 class Tally:
