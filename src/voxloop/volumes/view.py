@@ -79,9 +79,37 @@ class Viewed:
             return None
         return self._view.arrange(tuple(own), len(self._view.channels), 1)
 
-    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
-        part = self._view.take(_Asked(self._array), key)
-        return np.asarray(part, self.dtype)
+    def __getitem__(self, key: Any) -> np.ndarray:
+        """Any basic or orthogonal index: dask hands over what it was asked for, fused into one key."""
+        box, rest = _box_and_rest(key, self.shape)
+        part = np.asarray(self._view.take(_Asked(self._array), box), self.dtype)
+        for axis in reversed(range(self.ndim)):  # integers last to first, so that earlier axes keep their place
+            part = part[(slice(None),) * axis + (rest[axis],)]
+        return part
+
+
+def _box_and_rest(key: Any, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[Any, ...]]:
+    """The smallest box around what ``key`` asks for, and the index within that box, axis by axis."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    if Ellipsis in [part for part in parts if not isinstance(part, np.ndarray | list)]:
+        at = parts.index(Ellipsis)
+        parts[at : at + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
+    parts += [slice(None)] * (len(shape) - len(parts))
+    box: list[slice] = []
+    rest: list[Any] = []
+    for part, size in zip(parts, shape, strict=True):
+        wanted = np.arange(size)[part]
+        if wanted.size == 0:
+            box.append(slice(0, 0))
+            rest.append(slice(None))
+        elif wanted.ndim == 0:
+            box.append(slice(int(wanted), int(wanted) + 1))
+            rest.append(0)
+        else:
+            low, high = int(wanted.min()), int(wanted.max()) + 1
+            box.append(slice(low, high))
+            rest.append(slice(None) if isinstance(part, slice) and part.step in (None, 1) else wanted - low)
+    return tuple(box), tuple(rest)
 
 
 class _Asked:
