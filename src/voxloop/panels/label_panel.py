@@ -15,6 +15,7 @@ from voxloop.geometry import AXES
 from voxloop.panels.class_list import ClassList
 from voxloop.panels.ink import Piece
 from voxloop.panels.layers import Kind, LabelLayer, Layer, class_dicts
+from voxloop.panels.linked_planes import LinkedPlanes
 from voxloop.panels.mask_files import MaskFiles
 from voxloop.panels.panel import CopyCode, Panel, button, classed, row, section, show, spacer, split, text
 from voxloop.panels.plane_view import PlaneView
@@ -57,6 +58,7 @@ class LabelPanel(Panel):
         self._calls: list[Call] = []
         self._stale = False
         self.view = PlaneView(self._scales(), height=height)
+        self.planes = LinkedPlanes(self.view)
         self.tools = ToolBox(self.handler)
         self.state = self.tools.state
         self.classes = ClassList(self._ask_class)
@@ -99,7 +101,7 @@ class LabelPanel(Panel):
         )  # fmt: skip
         self.side.add_class("vx-panel")
         show(self._images, len(self.ws.images.names) > 1)
-        self.body(self._banner, split(self.view.widget, self.side))
+        self.body(self._banner, split(self.planes.widget, self.side))
 
     def _listen(self) -> None:
         view = self.view
@@ -109,7 +111,7 @@ class LabelPanel(Panel):
         view.on("action", self.handler(self._on_action))
         view.on("tool", self._on_tool)
         self.state.observe(lambda change: self._show_hand(), type="change")
-        self._on_close += [self.view.close, self.saved.close, self._leave_labels]
+        self._on_close += [self.planes.close, self.saved.close, self._leave_labels]
 
     def _scales(self) -> Any:
         from voxloop.volumes import scales
@@ -132,6 +134,7 @@ class LabelPanel(Panel):
         """Paint on another image or level."""
         if image is not None and image != self._image:
             self._image = image
+            self.planes.show(False)
             self.view.show(self._scales())
         if level is not None:
             self._level = level

@@ -7,6 +7,7 @@ const ICONS = {
   help: "M6 6.2a2 2 0 1 1 2.8 1.9c-.6.3-.8.7-.8 1.4M8 11.8v.2M8 1.6a6.4 6.4 0 1 0 0 12.8A6.4 6.4 0 0 0 8 1.6z",
   eye: "M1.5 8S4 3.6 8 3.6 14.5 8 14.5 8 12 12.4 8 12.4 1.5 8 1.5 8zM8 6.2a1.8 1.8 0 1 0 0 3.6 1.8 1.8 0 0 0 0-3.6z",
   outline: "M3 3h10v10H3z",
+  three: "M1.8 1.8h7.4v7.4H1.8zM11.6 1.8h2.6v7.4h-2.6zM1.8 11.6h7.4v2.6H1.8z",
   go: "M8 1.5v3M8 11.5v3M1.5 8h3M11.5 8h3M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4z",
 };
 
@@ -36,6 +37,8 @@ class Controls {
       button.addEventListener("click", () => view.setAxis(axis));
       this.axes.append(button);
     }
+    this.three = iconButton("three", "All three planes, joined by a crosshair (Shift drag moves it)",
+      () => view.send({ kind: "action", name: "planes", point: view.center() }));
     this.contrast = new ContrastControl(view);
     this.go = element("input", "vl-go", { type: "text", placeholder: "go to z, y, x", spellcheck: false,
       title: "Go to a voxel: one number is a plane, three are z, y, x; with µm or nm they are lengths (J)" });
@@ -51,7 +54,7 @@ class Controls {
     this.zoom = element("button", "vl-button vl-zoom", { type: "button", title: "One voxel, one pixel (1)" });
     this.zoom.addEventListener("click", () => view.oneToOne());
     this.zoom.title = "Zoom; click for one voxel on one screen pixel (*)";
-    this.top = element("div", "vl-bar", {}, this.axes, this.contrast.node, element("span", "vl-space"), this.go,
+    this.top = element("div", "vl-bar", {}, this.axes, this.three, this.contrast.node, element("span", "vl-space"), this.go,
       this.zoom, iconButton("fit", "Fit the plane into the view (F)", () => view.fit()), this.layersButton,
       iconButton("help", "Keys (?)", () => this.toggle(this.helpBox)));
     this.slider = element("input", "vl-slider", { type: "range", min: 0, step: 1, ariaLabel: "Plane" });
@@ -84,7 +87,10 @@ class Controls {
     const { view } = this;
     const plane = view.plane(view.axis);
     for (const button of this.axes.children) button.classList.toggle("vl-on", button.dataset.axis === view.axis);
-    this.axes.classList.toggle("vl-gone", view.geometry.shape[0] === 1);
+    const flat = view.geometry.shape[0] === 1 || view.geometry.frames;
+    this.axes.classList.toggle("vl-gone", flat || view.model.get("compact"));
+    this.three.classList.toggle("vl-gone", flat || !view.model.get("linked"));
+    this.three.classList.toggle("vl-on", view.model.get("linked") === "on");
     this.slider.max = plane.depth - 1;
     this.slider.value = view.index;
     this.slider.disabled = plane.depth < 2;
@@ -155,6 +161,7 @@ function keyName(key) {
 const MOUSE = [
   { group: "Look around", shown: "Wheel", label: "next plane (Shift: ten)" },
   { group: "Look around", shown: "Ctrl Wheel", label: "zoom at the pointer" },
+  { group: "Look around", shown: "Shift Drag", label: "move the crosshair" },
   { group: "Look around", shown: "Space Drag", label: "pan (or middle button)" },
   { group: "Look around", shown: "Double click", label: "fit the plane (no tool in hand)" },
 ];

@@ -62,9 +62,11 @@ class PlaneViewer {
     on("change:tool", () => this.hand.updateRing());
     on("change:cursor", () => this.placeCross());
     on("change:camera", () => this.takeCamera());
+    on("change:linked", () => this.controls.update());
     on("change:height", () => this.styleHeight());
     on("change:compact", () => this.styleHeight());
     on("change:overlay_box", () => this.placeHosted());
+    on("change:overlay", () => this.hostOverlay());
     on("msg:custom", (message, buffers) => this.receive(message, buffers));
     const resize = new ResizeObserver(() => this.resize());
     resize.observe(this.stage);

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,10 +20,12 @@ import traitlets as t
 
 from voxloop.geometry import AXES, Region
 from voxloop.panels import frames
-from voxloop.panels.frames import FrameRequest, Statistics
+from voxloop.panels.frames import FrameRequest
 from voxloop.panels.ink import Strokes
-from voxloop.panels.layers import Layer, Patch
+from voxloop.panels.layers import Layer
 from voxloop.panels.planes import Box, Planes
+from voxloop.panels.scene import Scene
+from voxloop.panels.shapes import Shape, ShapeCanvas
 from voxloop.panels.ui import UiLoop, on_ui
 
 if TYPE_CHECKING:
@@ -34,8 +37,6 @@ log = logging.getLogger("voxloop.panels")
 _SCRIPTS = ("plane_layers.js", "plane_ink.js", "plane_keys.js", "plane_controls.js", "plane_view.js")
 #: the hand without a tool
 LOOK: dict[str, Any] = {"name": "look", "draws": ""}
-#: planes of at most so many voxels are looked at whole for the first contrast, larger ones in the middle
-WHOLE_PLANE = 2 * 2**20
 
 
 def _asset(*names: str) -> str:
@@ -61,6 +62,7 @@ class PlaneWidget(anywidget.AnyWidget):
     camera = t.Dict(default_value=None, allow_none=True).tag(sync=True)
     height = t.Int(600).tag(sync=True)
     compact = t.Bool(False).tag(sync=True)
+    linked = t.Enum(["", "off", "on"], "").tag(sync=True)
     overlay = t.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
     overlay_box = t.Dict(default_value=None, allow_none=True).tag(sync=True)
 
@@ -85,7 +87,8 @@ class PlaneView:
     Parameters
     ----------
     volume
-        A volume (its scales are made lazily), or the list of scales, finest first. Nothing is read until it is shown.
+        A volume (its scales are made lazily), or the list of scales, finest first; or another view, to show
+        the same scene. Nothing is read until it is shown.
     axis, index
         Which plane: across ``"z"``, ``"y"`` or ``"x"``; the middle one where ``index`` is not given.
     height
@@ -96,22 +99,27 @@ class PlaneView:
 
     @on_ui
     def __init__(
-        self, volume: DataArray | Sequence[DataArray], *, axis: str = "z", index: int | None = None, height: int = 600,
-        compact: bool = False,
+        self, volume: DataArray | Sequence[DataArray] | PlaneView, *, axis: str = "z", index: int | None = None,
+        height: int = 600, compact: bool = False,
     ) -> None:  # fmt: skip
         self.ui = UiLoop.get()
         self._listeners: dict[str, list[Callable[..., object]]] = {}
-        self._layers: dict[str, Layer] = {}
         self._strokes = Strokes()
         self._window: dict[str, Any] | None = None
-        self._statistics: list[Statistics] | None = None
+        self._shapes: tuple[Shape, ...] = ()
+        self._canvas: ShapeCanvas | None = None
         self._travel = 1
         self.widget = PlaneWidget(axis=axis, height=height, compact=compact)
         self.widget.on_msg(self._receive)
-        self.widget.observe(lambda change: self._emit("plane"), ["axis", "index"])
+        self.widget.observe(lambda change: self._plane_changed(), ["axis", "index"])
         self.closed = False
-        self.planes: Planes
-        self._open(volume, index)
+        self.linked_views: tuple[PlaneView, ...] = ()
+        self._guest = isinstance(volume, PlaneView)
+        self.scene: Scene
+        if isinstance(volume, PlaneView):
+            self._visit(volume, index)
+        else:
+            self._open(cast("DataArray", volume), index)
 
     # ------------------------------------------------------------------------------------------------- what is shown
 
@@ -119,18 +127,17 @@ class PlaneView:
     def show(self, volume: DataArray | Sequence[DataArray]) -> None:
         """Show another volume in the same view; layers are dropped, since they belonged to the old one."""
         self.planes.close()
-        self._layers.clear()
         self.widget.layers = []
+        self.set_shapes([])
         self.widget.set_trait("camera", None)
         self._window = None
-        self._statistics = None
         self._open(volume, None)
 
     def _open(self, volume: DataArray | Sequence[DataArray], index: int | None) -> None:
         from voxloop.volumes import scales
 
         every = list(volume) if isinstance(volume, list | tuple) else scales(cast("DataArray", volume))
-        self.planes = Planes(every)
+        self.scene = Scene(Planes(every))
         shape, spacing = self.planes.shape, self.planes.spacing_um
         names = list(every[0].attrs.get("channel_names") or [""])
         depth = shape[AXES.index(self.widget.axis)]
@@ -144,6 +151,19 @@ class PlaneView:
             self.widget.picture = {**self.widget.picture, "channels": first}
             self.widget.contrast = [unknown] * self.planes.channels
             self.widget.index = min(depth - 1, max(0, depth // 2 if index is None else index))
+
+    def _visit(self, host: PlaneView, index: int | None) -> None:
+        """Show what another view shows."""
+        self.scene = host.scene
+        with self.widget.hold_sync():
+            for name in ("geometry", "picture", "contrast", "layers", "tool", "bindings", "cursor"):
+                setattr(self.widget, name, getattr(host.widget, name))
+            self.widget.index = self.planes.shape[AXES.index(self.axis)] // 2 if index is None else index
+
+    @property
+    def planes(self) -> Planes:
+        """The planes of the volume on show."""
+        return self.scene.planes
 
     @property
     def axis(self) -> str:
@@ -202,14 +222,15 @@ class PlaneView:
         layers = list(layers)
         known = {state["id"]: state for state in self.widget.layers}
         kept = ("opacity", "visible", "outline")
-        self._layers = {layer.id: layer for layer in layers}
+        self.scene.layers.clear()
+        self.scene.layers.update({layer.id: layer for layer in layers})
         self.widget.layers = [
             {**layer.state, **{key: known[layer.id][key] for key in kept if layer.id in known}} for layer in layers
         ]
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        return tuple(self._layers.values())
+        return tuple(self.scene.layers.values())
 
     def look_of(self, layer: str) -> dict[str, Any]:
         """How a layer looks now."""
@@ -221,9 +242,37 @@ class PlaneView:
         self.widget.layers = [{**state, **look} if state["id"] == layer else state for state in self.widget.layers]
 
     @on_ui
+    def set_shapes(self, shapes: Iterable[Shape]) -> None:
+        """Draw these vector shapes over the picture instead of the ones before; each shows on its own plane."""
+        self._shapes = tuple(shapes)
+        if self._canvas is None and self._shapes:
+            self._canvas = ShapeCanvas()
+            self.widget.overlay = self._canvas.widget
+        self._draw_shapes()
+
+    def _draw_shapes(self) -> None:
+        """Draw what is on this plane, for the window of the display that moved last; others scale it with theirs."""
+        if self._canvas is None:
+            return
+        here = [shape for shape in self._shapes if shape.is_on(self.axis, self.index)]
+        if not here:
+            self.widget.set_trait("overlay_box", None)
+            return
+        rows, columns = (self.planes.spacing_um[i] for i, name in enumerate(AXES) if name != self.axis)
+        window = self.window
+        box = window[2] if window else (0, 0, *self.planes.geometry(self.axis).shape)
+        self._canvas.draw(here, box, (rows / self.pixel_um, columns / self.pixel_um))
+        self.widget.overlay_box = {"axis": self.axis, "index": self.index, "box": list(box)}
+
+    def _plane_changed(self) -> None:
+        self._draw_shapes()
+        self.emit("plane")
+
+    @on_ui
     def refresh(self, *layers: str, picture: bool = False) -> None:
         """Say that layers (all where none is named) have new content; every display asks for it."""
-        self.widget.send({"kind": "stale", "layers": list(layers or self._layers), "picture": picture})
+        for view in (self, *self.linked_views):
+            view.widget.send({"kind": "stale", "layers": list(layers or self.scene.layers), "picture": picture})
 
     @on_ui
     def say(self, words: str) -> None:
@@ -251,7 +300,8 @@ class PlaneView:
         self._listeners.setdefault(event, []).append(callback)
         return lambda: self._listeners[event].remove(callback)
 
-    def _emit(self, event: str, *args: Any) -> Any:
+    def emit(self, event: str, *args: Any) -> Any:
+        """Call whoever listens; the last one's answer."""
         answer = None
         for callback in tuple(self._listeners.get(event, ())):
             answer = callback(*args)
@@ -280,7 +330,8 @@ class PlaneView:
         top, left, bottom, right = message["box"]
         pixel = 1 / max(1e-9, float(camera["zoom"]))
         self._window = {"axis": camera["axis"], "box": plane.cover((top, left, bottom, right)), "pixel_um": pixel}
-        self._emit("camera")
+        self._draw_shapes()
+        self.emit("camera")
 
     def _on_contrast(self, message: dict[str, Any]) -> None:
         pairs = zip(self.widget.contrast, message["limits"], strict=True)
@@ -295,21 +346,21 @@ class PlaneView:
             self.widget.take(picture={**self.widget.picture, **patch})
         else:
             self.widget.take(layers=[{**s, **patch} if s["id"] == id else s for s in self.widget.layers])
-        self._emit("layer", id, patch)
+        self.emit("layer", id, patch)
 
     def _on_tool(self, message: dict[str, Any]) -> None:
         self.widget.take(tool={**self.widget.tool, **message["patch"]})
-        self._emit("tool", self.tool)
+        self.emit("tool", self.tool)
 
     def _on_cursor(self, message: dict[str, Any]) -> None:
         self.widget.take(cursor=message["point"])
-        self._emit("cursor", message["point"])
+        self.emit("cursor", message["point"])
 
     def _on_action(self, message: dict[str, Any]) -> None:
-        self._emit("action", message["name"], message["point"])
+        self.emit("action", message["name"], message["point"])
 
     def _on_click(self, message: dict[str, Any]) -> None:
-        self._emit("click", message)
+        self.emit("click", message)
 
     def _on_stroke(self, message: dict[str, Any], points: np.ndarray) -> None:
         known = self._strokes.answer_to(message["id"])
@@ -320,7 +371,7 @@ class PlaneView:
         if piece is None:
             return
         try:
-            sequence = self._emit("stroke", piece)
+            sequence = self.emit("stroke", piece)
         except Exception:
             self._answer(piece.id, None)
             raise
@@ -336,7 +387,7 @@ class PlaneView:
 
     def _on_drop(self, message: dict[str, Any]) -> None:
         if self._strokes.drop(message["id"]):
-            self._emit("drop", message["id"])
+            self.emit("drop", message["id"])
 
     # --------------------------------------------------------------------------------------------------------- frames
 
@@ -346,63 +397,24 @@ class PlaneView:
             if request.axis == self.axis:
                 self._travel = request.index - self.index
             self.widget.take(axis=request.axis, index=request.index)
-        limits = [tuple(one["limits"]) for one in self.widget.contrast]
-        channels: list[int] = list(self.widget.picture["channels"])  # type: ignore[call-overload]
-        self.ui.run_in_thread(lambda: self._frame(request, limits, channels), lambda frame: self._send(*frame))
+        scene, channels, travel = self.scene, self._channels(), self._travel
+        limits = self._limits()
 
-    def _frame(
-        self, request: FrameRequest, limits: list[Any], channels: list[int]
-    ) -> tuple[dict[str, Any], list[bytes]]:
-        """Message and buffers that answer ``request``; off the UI thread."""
-        buffers: list[bytes] = []
-        answer: dict[str, Any] = {
-            "kind": "frame", "view": request.view, "number": request.number, "axis": request.axis,
-            "index": request.index, "picture": None, "layers": [],
-        }  # fmt: skip
-        try:
-            if request.picture:
-                if self._statistics is None:
-                    self._statistics = self._look(request.axis, request.index)
-                    limits = [one.auto for one in self._statistics]
+        def make() -> tuple[dict[str, Any], list[bytes]]:
+            if request.picture and scene.statistics is None:
+                with suppress(Exception):  # what cannot be read is said by the frame
+                    limits[:] = [one.auto for one in scene.look(request.axis, request.index)]
                     self.ui.post(self._show_statistics)
-                answer["picture"] = self._picture(request, limits, channels, buffers)
-            for name in request.layers:
-                layer = self._layers.get(name)
-                if layer is not None:
-                    answer["layers"].append(self._layer(request, layer, buffers))
-        except Exception as error:  # the page shows it, and stays usable: another plane may be readable
-            log.error("frame %s %s could not be made", request.axis, request.index, exc_info=error)
-            return {**answer, "picture": None, "layers": [], "error": f"This plane cannot be read: {error}"}, []
-        return answer, buffers
+            return scene.frame(request, limits, channels, travel)
 
-    def _picture(
-        self, request: FrameRequest, limits: Sequence[Any], channels: Sequence[int], buffers: list[bytes]
-    ) -> dict[str, Any]:
-        scale = self.planes.scale_for(request.axis, request.pixel_um)
-        plane = self.planes.geometry(request.axis, scale)
-        box, index = plane.cover(request.box), plane.plane_of(request.index)
-        voxels = self.planes.read(request.axis, index, box, scale)
-        buffers.append(frames.encode_picture(frames.compose(voxels, limits, channels)))
-        self.planes.read_ahead(request.axis, index, self._travel, box, scale)
-        return {"buffer": len(buffers) - 1, "box": plane.outer(box), "pixel_um": request.pixel_um}
+        self.ui.run_in_thread(make, lambda answer: self._send(*answer))
 
-    def _layer(self, request: FrameRequest, layer: Layer, buffers: list[bytes]) -> dict[str, Any]:
-        plane = self.planes.geometry(request.axis)
-        spacing = [self.planes.spacing_um[i] for i, name in enumerate(AXES) if name != request.axis]
-        patch: Patch = layer.read(
-            request.axis, request.index, plane.cover(request.box),
-            (request.pixel_um / spacing[0], request.pixel_um / spacing[1]),
-        )  # fmt: skip
-        rows, columns = patch.indices.shape
-        buffers.append(frames.encode_indices(patch.indices))
-        answer = {
-            "id": layer.id, "rows": rows, "columns": columns, "box": patch.box, "sequence": patch.sequence,
-            "buffer": len(buffers) - 1, "alpha_buffer": None,
-        }  # fmt: skip
-        if patch.alpha is not None:
-            buffers.append(frames.encode_indices(patch.alpha))
-            answer["alpha_buffer"] = len(buffers) - 1
-        return answer
+    def _limits(self) -> list[frames.Limits]:
+        return [(float(one["limits"][0]), float(one["limits"][1])) for one in self.widget.contrast]
+
+    def _channels(self) -> list[int]:
+        shown: Any = self.widget.picture["channels"]
+        return [int(channel) for channel in shown]
 
     def _send(self, answer: dict[str, Any], buffers: list[bytes]) -> None:
         if not self.closed:
@@ -414,12 +426,7 @@ class PlaneView:
     def auto_contrast(self) -> None:
         """Black and white from percentiles of the plane on screen."""
         axis, index = self.axis, self.index
-
-        def show(found: list[Statistics]) -> None:
-            self._statistics = found
-            self._show_statistics()
-
-        self.ui.run_in_thread(lambda: self._look(axis, index), show)
+        self.ui.run_in_thread(lambda: self.scene.look(axis, index), lambda found: self._show_statistics())
 
     @on_ui
     def set_contrast(self, low: float, high: float, channel: int | None = None) -> None:
@@ -429,42 +436,16 @@ class PlaneView:
             for c, one in enumerate(self.widget.contrast)
         ]
 
-    def _look(self, axis: str, index: int) -> list[Statistics]:
-        """Statistics of a plane, or of its middle where it is large: a first look must not read gigabytes."""
-        rows, columns = self.planes.geometry(axis).shape
-        if rows * columns <= WHOLE_PLANE:
-            box = (0, 0, rows, columns)
-        else:
-            height, width = min(rows, 1024), min(columns, 1024)
-            top, left = (rows - height) // 2, (columns - width) // 2
-            box = (top, left, top + height, left + width)
-        return frames.statistics(self.planes.read(axis, index, box))
-
     def _show_statistics(self) -> None:
-        if self._statistics is not None and not self.closed:
+        if self.scene.statistics is not None and not self.closed:
             self.widget.contrast = [
                 {"range": [one.low, one.high], "limits": list(one.auto), "histogram": list(one.histogram)}
-                for one in self._statistics
+                for one in self.scene.statistics
             ]
 
     def _on_probe(self, message: dict[str, Any]) -> None:
-        self.ui.run_in_thread(lambda: (self._probe(message), []), lambda answer: self._send(*answer))
-
-    def _probe(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Value, labels and place of one voxel."""
-        axis, index, row, column = message["axis"], message["index"], message["row"], message["column"]
-        place = [row, column]
-        place.insert(AXES.index(axis), index)
-        point = (place[0], place[1], place[2])
-        voxel = self.planes.read(axis, index, (row, column, row + 1, column + 1))[:, 0, 0]
-        value = ", ".join(f"{v:g}" if voxel.dtype.kind == "f" else str(v) for v in voxel.tolist())
         visible = [state["id"] for state in self.widget.layers if state["visible"]]
-        labels = [found for name in visible if name in self._layers and (found := self._layers[name].describe(point))]
-        um = [at * step for at, step in zip(point, self.planes.spacing_um, strict=True)]
-        return {
-            "kind": "probe", "view": message["view"], "value": value, "labels": labels, "point": list(point),
-            "point_um": um,
-        }  # fmt: skip
+        self.ui.run_in_thread(lambda: self.scene.probe(message, visible), lambda answer: self._send(*answer))
 
     # ------------------------------------------------------------------------------------------------------------ end
 
@@ -474,12 +455,12 @@ class PlaneView:
         if self.closed:
             return
         self.closed = True
-        self.planes.close()
-        overlay = self.widget.overlay
+        if not self._guest:
+            self.planes.close()
         self.widget.close()
         self.widget.layout.close()
-        if overlay is not None:
-            overlay.close()
+        if self._canvas is not None:
+            self._canvas.close()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs)

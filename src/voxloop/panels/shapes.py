@@ -1,0 +1,117 @@
+"""Vector shapes over a picture, drawn from Python on an ipycanvas: boxes, points, lines, words. Knows no volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+#: canvas pixels for one of the screen: lines stay crisp on a dense display
+DENSITY = 1.5
+LARGEST = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One shape on plane ``index`` across ``axis`` (None: on each).
+
+    ``points`` are (row, column) voxel coordinates, centres at integers: two corners of a ``"box"``, any number of
+    ``"points"``, the corners of a ``"line"`` or ``"outline"`` (closed). ``words`` stand above the leftmost. ``radius``
+    of points and ``width`` of lines are screen pixels.
+    """
+
+    kind: Literal["box", "points", "line", "outline"]
+    points: Sequence[tuple[float, float]]
+    axis: str = "z"
+    index: int | None = None
+    color: str = "#ffe16b"
+    words: str = ""
+    width: float = 1.5
+    radius: float = 4.0
+    dashed: bool = False
+
+    def is_on(self, axis: str, index: int) -> bool:
+        """Whether the shape shows on a plane."""
+        return self.axis == axis and self.index in (None, index)
+
+
+class ShapeCanvas:
+    """Draws the shapes of one plane for one window; the page moves and scales the result with its camera."""
+
+    def __init__(self) -> None:
+        from ipycanvas import Canvas
+
+        self.widget = Canvas(width=10, height=10, sync_image_data=False)
+
+    def draw(self, shapes: Iterable[Shape], box: Sequence[float], pixels_per_voxel: tuple[float, float]) -> None:
+        """Draw shapes of the plane in ``box`` (top, left, bottom, right in voxel edges) at a scale (rows, columns)."""
+        top, left, bottom, right = box
+        dense = min(
+            DENSITY,
+            LARGEST / max((bottom - top) * pixels_per_voxel[0], (right - left) * pixels_per_voxel[1], 1.0),
+        )
+        fy, fx = pixels_per_voxel[0] * dense, pixels_per_voxel[1] * dense
+        size = max(1, round((right - left) * fx)), max(1, round((bottom - top) * fy))
+        if (self.widget.width, self.widget.height) != size:
+            self.widget.width, self.widget.height = size
+
+        def place(point: Sequence[float]) -> tuple[float, float]:
+            return (point[1] + 0.5 - left) * fx, (point[0] + 0.5 - top) * fy
+
+        with drawing():
+            self.widget.clear()
+            for shape in shapes:
+                self._draw(shape, [place(point) for point in shape.points], dense)
+
+    def _draw(self, shape: Shape, points: list[tuple[float, float]], dense: float) -> None:
+        pen = self.widget
+        pen.set_line_dash([6 * dense, 4 * dense] if shape.dashed else [])
+        if shape.kind == "points":
+            for x, y in points:
+                pen.fill_style, pen.stroke_style, pen.line_width = shape.color, "rgba(0,0,0,0.75)", dense
+                pen.fill_circle(x, y, shape.radius * dense)
+                pen.stroke_circle(x, y, shape.radius * dense)
+        else:
+            corners = _corners(points) if shape.kind == "box" else points
+            closed = shape.kind != "line"
+            # a dark line below the coloured one: it shows on bright and on dark ground
+            for color, width in (("rgba(0,0,0,0.6)", shape.width + 2), (shape.color, shape.width)):
+                pen.stroke_style, pen.line_width = color, width * dense
+                pen.begin_path()
+                pen.move_to(*corners[0])
+                for corner in corners[1:]:
+                    pen.line_to(*corner)
+                if closed:
+                    pen.close_path()
+                pen.stroke()
+        if shape.words:
+            x, y = min(points, key=lambda point: (point[1], point[0]))
+            pen.font = f"600 {11 * dense:.0f}px sans-serif"
+            pen.stroke_style, pen.line_width, pen.fill_style = "rgba(0,0,0,0.8)", 3 * dense, shape.color
+            pen.stroke_text(shape.words, x + 3 * dense, y - 5 * dense)
+            pen.fill_text(shape.words, x + 3 * dense, y - 5 * dense)
+
+    def close(self) -> None:
+        """Close the canvas."""
+        self.widget.close()
+        self.widget.layout.close()
+
+
+def _corners(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    (x0, y0), (x1, y1) = points[0], points[1]
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """All commands in one message. An error inside does not leave every canvas of the process silent."""
+    from ipycanvas import canvas as module
+
+    manager: Any = module._CANVAS_MANAGER
+    before = manager._caching
+    try:
+        with module.hold_canvas():
+            yield
+    finally:
+        manager._caching = before
