@@ -119,9 +119,7 @@ def make_workspace(folder: Path) -> tuple[Path, dict[str, int]]:
 
 def report(config: DeepConfig, found: dict[str, list[float]]) -> int:
     base = statistics.median(found["bare loop"])
-    print(
-        f"{config.architecture}, {config.encoder}, batch {config.batch_size} x {config.window}, {config.threads} threads"
-    )
+    print(f"{config.architecture}, {config.encoder}, {config.batch_size} x {config.window}, {config.threads} threads")
     print(f"{'':22} {'samples/s':>10} {'share':>8} {'target':>8}")
     for name, speeds in found.items():
         share = statistics.median(ours / bare for ours, bare in zip(speeds, found["bare loop"], strict=True))

@@ -97,7 +97,7 @@ def start(run: Path) -> subprocess.Popen[bytes]:
             [sys.executable, "-m", "voxloop.runs", str(run)],
             stdout=log,
             stderr=log,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "VOXLOOP_QUEUE": str(run.parent / "queue")},
         )
 
 
