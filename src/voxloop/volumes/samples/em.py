@@ -206,8 +206,8 @@ def _organelles(
     room = inside.copy()
     for number in range(_MITOCHONDRIA + _BODIES):
         body = number >= _MITOCHONDRIA
-        radius = rng.uniform(0.06, 0.10) if body else rng.uniform(0.11, 0.18)
-        places = np.argwhere(room[::2, ::4, ::4] > radius * 0.75)
+        radius = rng.uniform(0.06, 0.10) if body else rng.uniform(0.13, 0.19)
+        places = np.argwhere(room[::2, ::4, ::4] > radius * 0.9)
         if not len(places):
             continue
         at = tuple(int(i) for i in places[rng.integers(len(places))] * (2, 4, 4))
@@ -253,7 +253,7 @@ def _cristae_direction(axis: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 def _cytoplasm(cells: _Cells, shape: Shape, rng: np.random.Generator) -> np.ndarray:
     """Gray of each neurite, with grain of ribosomes and filaments."""
-    tone = rng.normal(0.66, 0.055, _NEURITES).astype(np.float32)
+    tone = rng.normal(0.66, 0.045, _NEURITES).astype(np.float32)
     grain = ndi.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), (0, 1.1, 1.1))
     coarse = _smooth_noise(shape, (12, 32, 32), rng)
     strength = rng.uniform(0.06, 0.20, _NEURITES).astype(np.float32)
@@ -263,7 +263,7 @@ def _cytoplasm(cells: _Cells, shape: Shape, rng: np.random.Generator) -> np.ndar
 def _draw_bodies(signal: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Dark bodies as dark as mitochondria, without cristae."""
     inside = np.clip(depth / 0.012 + 0.5, 0, 1)
-    return signal * (1 - inside) + (0.36 + 0.15 * (signal - 0.66)) * inside
+    return signal * (1 - inside) + (0.30 + 0.15 * (signal - 0.66)) * inside
 
 
 def _draw_mitochondria(signal: np.ndarray, organelles: _Organelles) -> np.ndarray:
@@ -325,11 +325,11 @@ def _imaged(signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What the microscope makes of it: blur, uneven contrast, shading from section to section, shot and read noise."""
     shape: Shape = signal.shape
     seen = ndi.gaussian_filter(signal, (0, 0.7, 0.7))
-    contrast = 1 + 0.10 * _smooth_noise(shape, (4, 2, 2), rng)
-    shade = 0.045 * _smooth_noise(shape, (8, 2, 3), rng)
-    gain = 1 + 0.06 * rng.standard_normal((shape[0], 1, 1)).astype(np.float32)
-    offset = 0.03 * rng.standard_normal((shape[0], 1, 1)).astype(np.float32)
+    contrast = 1 + 0.08 * _smooth_noise(shape, (4, 2, 2), rng)
+    shade = 0.035 * _smooth_noise(shape, (8, 2, 3), rng)
+    gain = 1 + 0.05 * rng.standard_normal((shape[0], 1, 1)).astype(np.float32)
+    offset = 0.025 * rng.standard_normal((shape[0], 1, 1)).astype(np.float32)
     seen = 0.5 + (seen - 0.5) * contrast * gain + shade + offset
     noise = rng.standard_normal(shape, dtype=np.float32)
-    seen = seen + noise * np.sqrt(0.0009 + 0.0022 * np.clip(seen, 0, 1))
+    seen = seen + noise * np.sqrt(0.0007 + 0.0018 * np.clip(seen, 0, 1))
     return np.asarray(np.clip(seen * 255, 0, 255).round(), np.uint8)
