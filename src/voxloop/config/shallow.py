@@ -55,13 +55,13 @@ class ShallowConfig(Config):
         (32, 16), "widths of the perceptron's hidden layers", group="Classifier", unit="units", advanced=True
     )
     passes: int = setting(
-        30, "times the perceptron sees the samples", group="Classifier", ge=1, le=1000, log=True, advanced=True
+        10, "times the perceptron sees the samples", group="Classifier", ge=1, le=1000, log=True, advanced=True
     )
     learning_rate: float = setting(
         3e-3, "step of the perceptron's optimiser (Adam)", group="Classifier", gt=0, le=0.1, log=True, advanced=True
     )
     decay: float = setting(
-        1e-2, "L2 penalty on the perceptron's weights; more is smoother", group="Classifier", ge=0, le=10, log=True,
+        1.0, "L2 penalty on the perceptron's weights; more is smoother", group="Classifier", ge=0, le=10, log=True,
         advanced=True,
     )  # fmt: skip
     trees: int = setting(32, "trees of the forest", group="Classifier", ge=1, le=500, log=True, advanced=True)

@@ -19,6 +19,9 @@ from voxloop.shallow.eigenvalues import eigenvalues
 from voxloop.shallow.filters import correlate, double, halve, kernel
 from voxloop.shallow.scales import DOG_RATIO, Scale, level_factors, plan
 
+#: a block as each scale needs it: at its resolution, mirrored at the faces
+Reduced = dict[Scale, np.ndarray]
+
 
 @dataclass(frozen=True)
 class FeatureBank:
@@ -57,9 +60,10 @@ class FeatureBank:
     def halo(self) -> Shape:
         """Voxels around a block that its features depend on, zyx; a multiple of the stride."""
         reach = [0, 0, 0]
-        for level in range(self.levels):
-            for axis, (cells, factor) in enumerate(zip(self._margin(level), self.factors(level), strict=True)):
-                reach[axis] = max(reach[axis], cells * factor)
+        for scale in self.scales:
+            margin = self._margin(scale)
+            for axis, (cells, factor) in enumerate(zip(margin, scale.factors, strict=True)):
+                reach[axis] = max(reach[axis], cells * factor, scale.radius[0] if axis == 0 else 0)
         z, y, x = (ceil(size / step) * step for size, step in zip(reach, self.stride, strict=True))
         return z, y, x
 
@@ -79,28 +83,33 @@ class FeatureBank:
     def factors(self, level: int) -> Shape:
         return level_factors(self.spacing_um, self.dimensions, level)
 
-    def reduce(self, block: np.ndarray) -> list[np.ndarray]:
-        """A normalised block (c, z, y, x) at the resolution of every level, finest first, for :meth:`pyramid`.
+    def reduce(self, block: np.ndarray, planes: slice | None = None) -> Reduced:
+        """A normalised block (c, z, y, x) as every scale needs it, for :meth:`pyramid`.
 
-        The block is mirrored at its faces: up to the stride, and by what each level reads beyond.
+        The block is mirrored at its faces: up to the stride, and by what each scale reads beyond. With 2 dimensions the
+        smoothing over neighbouring slices is done here, and ``planes`` of the block are kept (None: all); later regions
+        count their planes from the first of these.
         """
         up = [-size % step for size, step in zip(block.shape[1:], self.stride, strict=True)]
         block = _mirror(np.asarray(block, dtype=np.float32), [(0, n) for n in up])
-        out = []
+        planes = planes or slice(0, block.shape[1])
+        out: Reduced = {}
         for level in range(self.levels):
             if level:
                 block = halve(block, self._step(level))
-            out.append(_mirror(block, [(n, n) for n in self._margin(level)]))
+            for scale in (s for s in self.scales if s.level == level):
+                source = block if self.dimensions == 3 else _smoothed_over_planes(block, scale, planes)
+                out[scale] = _mirror(source, [(n, n) for n in self._margin(scale)])
         return out
 
-    def pyramid(self, reduced: Sequence[np.ndarray], core: Region) -> list[np.ndarray]:
+    def pyramid(self, reduced: Reduced, core: Region) -> list[np.ndarray]:
         """Features per level of a part of what :meth:`reduce` made.
 
         ``core`` counts from the block's first voxel; its bounds must be multiples of the stride. Returns one array
         (features, z, y, x) a level, finest first; coarse levels keep one cell on either side of every reduced axis,
         which :meth:`refine` needs.
         """
-        return [self._level(block, core, level) for level, block in enumerate(reduced)]
+        return [self._level(reduced, core, level) for level in range(self.levels)]
 
     def merge(self, levels: Sequence[np.ndarray]) -> np.ndarray:
         """Interpolate every level of :meth:`pyramid` to full resolution: (features, z, y, x) float32."""
@@ -129,11 +138,10 @@ class FeatureBank:
         features = self.merge(self.pyramid(self.reduce(block), (core[0], core[1], core[2])))
         return features[(slice(None), *full_region(shape))]
 
-    def _margin(self, level: int) -> Shape:
-        """Cells that features of a level read beyond the block, the spare cell included."""
-        reach = [s.reach for s in self.scales if s.level == level] or [(0, 0, 0)]
-        z, y, x = (max(sizes) + (f > 1) for sizes, f in zip(zip(*reach, strict=True), self.factors(level), strict=True))
-        return z, y, x
+    def _margin(self, scale: Scale) -> Shape:
+        """Cells that features of a scale read beyond the block once planes are smoothed, the spare cell included."""
+        z, y, x = (reach + (factor > 1) for reach, factor in zip(scale.reach, scale.factors, strict=True))
+        return (z, y, x) if self.dimensions == 3 else (0, y, x)
 
     def _step(self, level: int) -> Shape:
         z, y, x = (a // b for a, b in zip(self.factors(level), self.factors(level - 1), strict=True))
@@ -154,26 +162,39 @@ class FeatureBank:
                         ]
         return out
 
-    def _level(self, block: np.ndarray, core: Region, level: int) -> np.ndarray:
-        margin = self._margin(level)
-        first, stop = [], []
-        for part, factor, beyond in zip(core, self.factors(level), margin, strict=True):
-            spare = factor > 1
-            first.append(part.start // factor + beyond - spare)
-            stop.append(part.stop // factor + beyond + spare)
+    def _level(self, reduced: Reduced, core: Region, level: int) -> np.ndarray:
+        factors = self.factors(level)
+        spare = [int(factor > 1) for factor in factors]
         parts = []
         for scale in self.scales:
             if scale.level == level:
-                cut = [slice(a - r, b + r) for a, b, r in zip(first, stop, scale.reach, strict=True)]
-                parts += _features(block[(slice(None), *cut)], scale, self.kinds)
-        shape = [b - a for a, b in zip(first, stop, strict=True)]
+                # a part that begins at cell n of the block begins at n + margin of the mirrored one, and reaches back
+                # by margin for its derivatives and spare cell: the two cancel
+                cut = [
+                    slice(part.start // factor, part.stop // factor + 2 * beyond)
+                    for part, factor, beyond in zip(core, factors, self._margin(scale), strict=True)
+                ]
+                parts += _features(reduced[scale][(slice(None), *cut)], scale, self.kinds)
+        shape = [(part.stop - part.start) // f + 2 * s for part, f, s in zip(core, factors, spare, strict=True)]
         return np.concatenate(parts) if parts else np.empty((0, *shape), dtype=np.float32)
+
+
+def _smoothed_over_planes(block: np.ndarray, scale: Scale, planes: slice) -> np.ndarray:
+    """``planes`` of a block, smoothed over their neighbours as far as the scale does; mirrored at the block's ends."""
+    sigma, reach = scale.sigma[0], scale.radius[0]
+    if not sigma:
+        return block[:, planes]
+    low, high = planes.start - reach, planes.stop + reach
+    part = block[:, max(0, low) : high]
+    part = _mirror(part, [(max(0, -low), max(0, high - block.shape[1])), (0, 0), (0, 0)])
+    return correlate(part, kernel(sigma, 0), 1)
 
 
 def _features(block: np.ndarray, scale: Scale, kinds: Sequence[str]) -> list[np.ndarray]:
     """Features of one scale, each (channels, z, y, x), of a block that carries ``scale.reach``."""
     axes, half = scale.derive, scale.trim
-    bell = _Derivatives(block, scale.sigma)
+    # smoothing along axes that are not derived was done before
+    bell = _Derivatives(block, scale.again)
     pairs = [(a, b) for a in axes for b in axes if a <= b]
     smooth = bell.of()
     out = []

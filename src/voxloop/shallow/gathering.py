@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from voxloop.geometry import Region, Shape, grow
-from voxloop.shallow.features import FeatureBank
+from voxloop.shallow.features import FeatureBank, Reduced
 
 Read = Callable[[Region], np.ndarray]
 #: voxels read and reduced at once; features are computed in cells of it that hold a wanted voxel
@@ -53,7 +53,7 @@ def features_at(
     return out
 
 
-def _gather(bank: FeatureBank, reduced: list[np.ndarray], cell: Region, at: np.ndarray) -> np.ndarray:
+def _gather(bank: FeatureBank, reduced: Reduced, cell: Region, at: np.ndarray) -> np.ndarray:
     features = bank.merge(bank.pyramid(reduced, cell))
     z, y, x = (at - np.array([part.start for part in cell])).T
     return np.ascontiguousarray(features[:, z, y, x].T)

@@ -54,8 +54,8 @@ class Scale:
 
     @property
     def reach(self) -> Shape:
-        """Voxels of the level that any feature of this scale reads to one side of an axis."""
-        z, y, x = (first + second for first, second in zip(self.radius, self.trim, strict=True))
+        """Voxels of the level that features read to one side of a derived axis; 0 along one that is only smoothed."""
+        z, y, x = (2 * radius for radius in self.trim)
         return z, y, x
 
 
