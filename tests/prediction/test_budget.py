@@ -1,5 +1,7 @@
 """Forecast and plan stay within the memory allowed, and the pipeline within the forecast."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,7 +56,7 @@ def test_measure_sees_the_memory_of_a_forward():
         scratch = np.ones((50, *batch.shape), np.float32)
         return scratch.sum(axis=0)
 
-    found = measure(forward, lambda shape: np.zeros((1, *shape), np.uint8), (1, 64, 64), (1, 512, 512))
+    found = measure(forward, lambda shape: np.zeros((1, *shape), np.uint8), [(1, 64, 64), (1, 512, 512)])
     assert 190 < found.bytes_per_voxel < 400
     assert found.seconds_per_voxel > 0
 
@@ -114,3 +116,15 @@ def test_batches_hold_equal_shapes_up_to_a_size():
             shapes = {tuple(part.stop - part.start for part in block.outer) for block in batch}
             assert len(shapes) == 1
             assert len(batch) * np.prod(shapes.pop()) <= 4 * 64 * 50 or len(batch) == 1
+
+
+def test_measure_does_not_try_blocks_that_take_too_long():
+    seen = []
+
+    def forward(batch):
+        seen.append(batch.shape[2:])
+        time.sleep(batch.size * 1e-5)
+        return batch
+
+    measure(forward, lambda shape: np.zeros((1, *shape), np.uint8), [(1, 16, 16), (1, 32, 32), (1, 512, 512)], 0.5)
+    assert seen == [(1, 16, 16), (1, 16, 16), (1, 32, 32)]

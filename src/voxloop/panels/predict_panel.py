@@ -67,6 +67,7 @@ class PredictPanel(Panel):
             raise PredictionError("this workspace has no image yet; add one with ws.images.add(name, path)")
         self.run: Run | None = None
         self.prediction: Prediction | None = None
+        self.estimate: Estimate | VoxloopError | None = None
         self._rehearsal: Rehearsal | None = None
         self._asked: object = None
         self._done = -1.0
@@ -225,6 +226,8 @@ class PredictPanel(Panel):
         def measure() -> Estimate | VoxloopError:
             try:
                 self._rehearsal = rehearsal = Rehearsal(self.ws.path, folder, image, config, region)
+                if self._asked != asked:
+                    rehearsal.cancel()
                 return rehearsal.wait()
             except VoxloopError as error:
                 return error
@@ -285,6 +288,9 @@ class PredictPanel(Panel):
         elif not found["models"]:
             self._button.disabled = True
             self._estimate.value = '<span class="vx-dim">The forecast appears here once a model is trained.</span>'
+        if not self._list.selected and found["rows"]:
+            self.open(found["rows"][0].key)
+            return
         self._show_run(found)
         prediction = found.get("prediction")
         if prediction is None or prediction.name != self._list.selected:
@@ -345,14 +351,15 @@ class PredictPanel(Panel):
         self._form: Form[PredictConfig] = Form(
             PredictConfig, only=lambda s: s.name not in OWN_CONTROLS, on_change=lambda _: self._changed(), embedded=True
         )
-        self._settings = w.Accordion([self._form.widget], titles=["Settings"], selected_index=None)
+        self._more = button("Settings", handler(self._toggle_settings), kind="link", icon="caret-right")
+        show(self._form.widget, False)
         self._estimate = text("", "vx-estimate")
         self._name = w.Text(placeholder="name (optional)", continuous_update=False)
         self._name.observe(handler(self._show_code), "value")
         self._button = button("Predict", handler(self.predict), kind="primary", icon="play")
         self._copy = CopyCode()
         self._list = RowList(
-            handler(self._on_row), head=("Prediction", "State", "Model", "Made"), height=150,
+            handler(self._on_row), head=("Prediction", "State", "Made"), height=150,
             empty="No predictions yet. The first one fills in here.",
         )  # fmt: skip
         start = row(self._button, classed(self._name, "vx-grow"), spacer(), self._copy)
@@ -361,7 +368,7 @@ class PredictPanel(Panel):
         side = column(
             column(heading("Model"), self._models.widget, classes=["vx-section"]),
             where,
-            column(heading("How"), self._mode, self._settings, classes=["vx-section"]),
+            column(heading("How"), row(self._mode, spacer(), self._more), self._form.widget, classes=["vx-section"]),
             section("Forecast", self._estimate),
             start, self._build_progress(), section("Predictions", self._list.widget),
         )  # fmt: skip
@@ -391,6 +398,11 @@ class PredictPanel(Panel):
         for part in (self._progress, self._sure):
             show(part, False)
         return self._progress
+
+    def _toggle_settings(self) -> None:
+        hidden = "vx-hidden" in self._form.widget._dom_classes
+        show(self._form.widget, hidden)
+        self._more.icon = "caret-down" if hidden else "caret-right"
 
     def _ask(self, asking: bool) -> None:
         self._asking = asking
@@ -469,13 +481,8 @@ def _prediction_row(run: Run, there: bool) -> Row:
     share = f" {history.progress:.0%}" if state in AT_WORK and history.progress else ""
     actions = () if state in AT_WORK else (Action("delete", "Delete", "Remove it from disk", confirm="Really delete?"),)
     look = LOOKS.get(state, "")
-    cells = (
-        html.escape(run.name),
-        badge(state + share, look),
-        html.escape(str(run.config.get("parent") or "–")),
-        _age(run),
-    )
-    return Row(run.name, cells, actions, title=history.error or ("" if there else "not on disk"))
+    title = history.error or (f"by the model of {run.config.get('parent') or run.config.get('model')}" if there else "")
+    return Row(run.name, (html.escape(run.name), badge(state + share, look), _age(run)), actions, title=title)
 
 
 def _age(run: Run) -> str:

@@ -26,6 +26,7 @@ def estimate_table(found: Estimate) -> str:
         ("Disk", f"<b>{size(found.disk_bytes)}</b> of {size(found.free_disk_bytes)} free"),
         ("Tiles", _tiles(found)),
     ]
+    rows = [(f'<span style="white-space:nowrap">{name}</span>', value) for name, value in rows]
     notes = list(found.warnings)
     if found.disk_bytes > found.free_disk_bytes:
         notes.append("This does not fit the disk: choose a region, or leave out the probabilities.")
@@ -34,9 +35,10 @@ def estimate_table(found: Estimate) -> str:
 
 
 def _tiles(found: Estimate) -> str:
-    block = " × ".join(map(str, found.block))
-    halo = " × ".join(map(str, found.halo))
-    return f"{found.tiles} of {block} voxels, halo {halo}, {found.waste:.2f}× the work"
+    block, halo = (" × ".join(map(str, size)) for size in (found.block, found.halo))
+    title = f"blocks of {block} voxels, which see {halo} voxels beyond their faces"
+    work = f", {found.waste:.2f} × the work" if found.waste >= 1.005 else ", nothing computed twice"
+    return f'<span title="{title}">{found.tiles:,}{work}</span>'
 
 
 def going(state: str, history: Any, now: float) -> tuple[str, str]:

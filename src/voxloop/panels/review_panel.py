@@ -307,14 +307,17 @@ class ReviewPanel(LabelPanel):
     def _show_counts(self) -> None:
         values = [value for value, box in self._class_boxes.items() if box.value]
         words = []
-        for name, found in (("this plane", self._plane_tally), ("everything", self._whole_tally)):
+        for name, found in (("This plane", self._plane_tally), ("Everything", self._whole_tally)):
             if found is None:
                 continue
             count, all_ = found.above(self.above, values), found.above(0.0, list(self._class_boxes))
             about = "about " if found.share < 1 else ""
             share = f"{count / all_:.0%}" if all_ else "–"
-            words.append((name, f"{about}{count:,}", f"{share} of what is unlabelled"))
-        self._counts.value = table((), words, right=(1,)) if words else '<span class="vx-dim">Counting …</span>'
+            words.append(
+                tuple(f'<span style="white-space:nowrap">{cell}</span>' for cell in (name, about + f"{count:,}", share))
+            )
+        head = ("", "Voxels", "of unlabelled")
+        self._counts.value = table(head, words, right=(1, 2)) if words else '<span class="vx-dim">Counting …</span>'
 
     def _show_suggestion(self) -> None:
         if not 0 <= self._at < len(self.suggestions):
@@ -389,7 +392,7 @@ class ReviewPanel(LabelPanel):
         self._suggestion_buttons = row(
             button("Previous", handler(lambda: self.next(-1)), tooltip="Shift N"),
             button("Next place", handler(lambda: self.next()), tooltip="N"),
-            button("Right here", handler(self.accept_suggestion), icon="check", tooltip="Accept its field (Y)"),
+            button("It is right", handler(self.accept_suggestion), icon="check", tooltip="Accept its field (Y)"),
         )
         self._curve, self._verdict, self._report = text(), text(), text()
         others = [name for name in self.ws.levels.names if name != self._level]
@@ -404,6 +407,9 @@ class ReviewPanel(LabelPanel):
             section("Where to correct", self._suggestion, self._suggestion_buttons),
             section("Is it getting better?", self._curve, self._verdict, self._truth, self._report),
         )
+        for part in self.side.children:  # files belong to the label step
+            if self.masks.widget in getattr(part, "children", ()):
+                show(part, False)
         top = column(section("Prediction", self._which, self._share, self._empty), self._review)
         self.side.children = (top, *self.side.children)
 

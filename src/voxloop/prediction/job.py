@@ -86,12 +86,12 @@ class Job:
 
     def measure(self) -> Cost:
         """Time and memory, on the middle of the region."""
-        small, large = self._probe_shape(64, 24), self._probe_shape(512, 64)
+        shapes = [self._probe_shape(*sides) for sides in ((64, 16), (128, 24), (256, 40), (512, 64))]
 
         def sample(shape: Shape) -> np.ndarray:
             return read_outer(self.volume, seams.box_around(self.focus, shape, self.shape, self.spec.stride))
 
-        return measure(self.predictor, sample, small, large)
+        return measure(self.predictor, sample, shapes)
 
     def _probe_shape(self, plane: int, cube: int) -> Shape:
         wanted = (1, plane, plane) if is_planar(self.spec) else (cube, cube, cube)

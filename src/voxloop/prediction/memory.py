@@ -6,8 +6,9 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -58,9 +59,12 @@ def _high_water() -> int:
 
 
 def measure(
-    forward: Callable[[np.ndarray], np.ndarray], sample: Callable[[Shape], np.ndarray], small: Shape, large: Shape
+    forward: Callable[[np.ndarray], np.ndarray],
+    sample: Callable[[Shape], np.ndarray],
+    shapes: Sequence[Shape],
+    patience: float = 1.0,
 ) -> Cost:
-    """Time and memory of a model, from one call on a small block and two on a large one.
+    """Time and memory of a model, from a few calls on blocks of growing size.
 
     Parameters
     ----------
@@ -68,21 +72,25 @@ def measure(
         (n, c, z, y, x) to (n, out, z, y, x).
     sample
         Gives a block (c, z, y, x) of the shape asked for.
-    small, large
-        Shapes of the blocks, multiples of the stride. Memory is taken from the large one; the first calls warm up.
+    shapes
+        Of the blocks, ascending, multiples of the stride. The first call only warms up.
+    patience
+        Seconds: no block is tried that would take longer.
     """
-    forward(sample(small)[None])
-    block = sample(large)[None]
-    with peak_memory() as peak:
-        out = forward(block)
-    began = time.perf_counter()
-    forward(block)
-    seconds = time.perf_counter() - began
-    voxels = int(np.prod(large))
+    forward(sample(shapes[0])[None])
+    for shape in shapes:
+        block = sample(shape)[None]
+        with peak_memory() as peak:
+            began = time.perf_counter()
+            out = forward(block)
+            seconds = (time.perf_counter() - began) / prod(shape)
+        following = next((prod(other) for other in shapes if prod(other) > prod(shape)), None)
+        if following is None or following * seconds > patience:
+            break
     # what is certain to be held: the input, and the output once as it is and once while it is decoded
     least = block.nbytes + 2 * out.nbytes
     return Cost(
-        seconds_per_voxel=seconds / voxels,
-        bytes_per_voxel=max(least, peak.bytes * 1.1) / voxels,
+        seconds_per_voxel=seconds,
+        bytes_per_voxel=max(least, peak.bytes * 1.1) / prod(shape),
         base_bytes=int(psutil.Process().memory_info().rss),
     )

@@ -1,0 +1,52 @@
+"""Predict and review in a real JupyterLab: the layer fills, what is accepted reaches the labels, both themes."""
+
+from __future__ import annotations
+
+import pytest
+
+SETUP = """
+import voxloop as vl
+sample = vl.samples.load("em")
+ws = vl.Workspace.create({folder!r}, image=sample.volume, classes=sample.classes)
+vl.simulate(ws, sample.truth)
+ws.train(vl.ShallowConfig(dimensions="2d"), wait=True).name
+"""
+SHOWS = "panel.prediction is not None and panel.prediction.done == 1.0"
+PIXELS = """canvas => {
+  const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  let count = 0;
+  for (let i = 3; i < data.length; i += 4) if (data[i]) count++;
+  return count;
+}"""
+
+
+@pytest.mark.slow(reason="trains a classifier, predicts twice, in a browser")
+def test_predict_then_review(lab, tmp_path):
+    lab.notebook(
+        SETUP.format(folder=str(tmp_path / "ws")),
+        "panel = vl.PredictPanel(ws)\npanel",
+        "review = vl.ReviewPanel(ws)\nreview",
+    )
+    lab.run(0, timeout=240)
+    lab.run(1)
+    panel = lab.output(1)
+    lab.until("panel.estimate is not None and 'Memory' in panel._estimate.value", timeout=90)
+    lab.both_themes("predict-forecast", panel)
+    panel.locator("button.vx-primary", has_text="Predict").click()
+    lab.until("panel.run is not None", timeout=30)
+    lab.until(SHOWS, timeout=120)
+    lab.wait(lambda: "Finished" in panel.inner_text(), "the word that it has finished")
+    lab.page.wait_for_timeout(800)
+    lab.both_themes("predict-done", panel)
+
+    lab.run(2)
+    review = lab.output(2)
+    lab.until("review._whole_tally is not None", timeout=60)
+    before = lab.python("sum(ws.labels().counts().values())")
+    review.get_by_role("button", name="Next place").click()
+    lab.until("review._at == 0", timeout=60)
+    lab.page.wait_for_timeout(800)
+    lab.both_themes("review-suggestion", review)
+    review.locator("button.vx-primary", has_text="Accept").click()
+    lab.until(f"sum(ws.labels().counts().values()) > {before}", timeout=60)
+    lab.python("(panel.close(), review.close(), ws.close()) and None")
