@@ -1,4 +1,4 @@
-"""The loop in a real JupyterLab: find a stack, paint with the mouse, train, reload, look twice."""
+"""The loop in a real JupyterLab: find a stack, paint with the mouse, train, predict, accept, reload, look twice."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def lit(lab, stage):
     )
 
 
-@pytest.mark.slow(reason="a kernel, a training run and a reload, one after the other")
-def test_paint_train_reload_and_look_twice(lab):
+@pytest.mark.slow(reason="training, prediction and a reload, one after the other")
+def test_once_round_the_loop_then_reload_and_look_twice(lab):
     lab.notebook(SETUP, "bench = vl.Workbench(ws); bench", "bench")
     lab.run(0, 1)
     out, page = lab.output(1), lab.page
@@ -64,17 +64,26 @@ def test_paint_train_reload_and_look_twice(lab):
     lab.both_themes("workbench-train", out)
     out.locator(".vx-train-start .vx-primary").click()
     lab.until("[run.state for run in ws.runs.values()] == ['finished']", timeout=90)
-    expect(out.locator(".vx-rows-line")).to_contain_text(re.compile("shallow-1.*finished"))
+    expect(out.locator(".vx-train-runs .vx-rows-line")).to_contain_text(re.compile("shallow-1.*finished"))
     expect(out.locator(".vx-train-runs")).to_contain_text("Finished")
     lab.screenshot("workbench-trained", out)
+
+    step(out, "Predict").click()
+    out.locator(".vx-primary:visible", has_text="Predict").click()
+    lab.until("'predict-1' in ws.predictions and ws.predictions['predict-1'].done == 1.0", timeout=90)
+    step(out, "Review").click()
+    lab.until("bench.panels['review'].prediction is not None")
+    before = lab.python("sum(ws.labels().counts().values())")
+    out.get_by_role("button", name="Accept").click()
+    lab.until(f"sum(ws.labels().counts().values()) > {before}")
+    lab.both_themes("workbench-review", out)
     assert lab.python("[name for name in ('torch', 'sklearn') if name in __import__('sys').modules]") == []
 
     lab.reload()
     out = lab.output(1)
-    expect(out.locator(".vx-rows-line")).to_contain_text("shallow-1", timeout=30_000)
-    expect(step(out, "Train")).to_have_class(re.compile("vx-here"))
+    expect(step(out, "Review")).to_have_class(re.compile("vx-here"), timeout=30_000)
     step(out, "Label").click()
-    stage = out.locator(".vl-stage")
+    stage = out.locator(".vl-stage:visible")
     lab.wait(lambda: lit(lab, stage), "the picture is drawn again")
     before = lab.python("ws.labels().sequence")
     drag(lab, stage, (0.45, 0.5), (0.55, 0.52))
@@ -82,10 +91,10 @@ def test_paint_train_reload_and_look_twice(lab):
 
     lab.run(2)
     second = lab.output(2)
-    lab.wait(lambda: lit(lab, second.locator(".vl-stage")), "the second display draws the picture")
+    lab.wait(lambda: lit(lab, second.locator(".vl-stage:visible")), "the second display draws the picture")
     step(second, "Train").click()
     expect(step(out, "Train")).to_have_class(re.compile("vx-here"))
-    expect(second.locator(".vx-rows-line")).to_contain_text("shallow-1")
+    expect(second.locator(".vx-train-runs .vx-rows-line")).to_contain_text("shallow-1")
 
 
 def test_from_nothing_to_a_workspace_on_a_sample(lab):

@@ -173,8 +173,8 @@ class Workbench(Panel):
         with suppress(LabelError, WorkspaceError):  # a workspace without levels, or closed in a cell
             if labels is None and ws is not None and ws.images.names and ws.levels.names:
                 labels = ws.labels(ws.levels.names[0], ws.images.names[0])
-        # the label step has a line of its own, at the brush
-        show(self._saved.widget, labels is not None and self._step != "label")
+        # where there is a brush, the line stands beside it
+        show(self._saved.widget, labels is not None and self._step not in ("label", "review"))
         if labels is not None:
             if labels is not self._saved._labels:
                 self._saved.follow(labels)
