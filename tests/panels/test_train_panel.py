@@ -156,3 +156,31 @@ def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch
     assert panel._preset.value == "—"
     assert panel.config == DeepConfig(epochs=4)
     panel.close()
+
+
+def test_looking_again_sends_nothing_where_nothing_changed(ui, ws, messages):
+    finished(ws, "shallow-1", 0.41)
+    paint(ws, 1)
+    panel = TrainPanel(ws)
+    panel._timers[0].fire()
+    messages.clear()
+    for _ in range(5):
+        panel._timers[0].fire()
+    assert messages == []
+    paint(ws, 2)
+    panel._timers[0].fire()
+    assert 1 <= len(messages) <= 3
+    panel.close()
+
+
+def test_a_run_that_disappears_while_it_is_looked_at_does_not_end_the_looking(ui, ws, monkeypatch):
+    finished(ws, "shallow-1", 0.41)
+    panel = TrainPanel(ws)
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "state", property(lambda self: (_ for _ in ()).throw(FileNotFoundError("gone"))))
+        panel._timers[0].fire()
+    assert panel.message.kind == "quiet"
+    finished(ws, "shallow-2", 0.5)
+    panel._timers[0].fire()
+    assert [row.key for row in panel._runs.rows] == ["shallow-2", "shallow-1"]
+    panel.close()

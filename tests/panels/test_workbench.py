@@ -114,6 +114,23 @@ def test_a_run_at_work_shows_on_its_step(ui, ws, monkeypatch):
     bench.close()
 
 
+def test_looking_again_sends_nothing_where_nothing_changed(ui, ws, messages):
+    bench = Workbench(ws, step="train")
+    bench._timers[0].fire()
+    messages.clear()
+    for _ in range(5):
+        bench._timers[0].fire()
+    assert messages == []
+    bench.close()
+
+
+def test_a_workspace_closed_in_a_cell_breaks_nothing(ui, ws):
+    bench = Workbench(ws, step="train")
+    ws.close()
+    bench._timers[0].fire()
+    bench.close()
+
+
 def test_a_reader_is_told_who_writes(ui, ws):
     with Workspace.open(ws.path) as reader:
         assert reader.read_only

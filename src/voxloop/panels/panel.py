@@ -92,10 +92,19 @@ class Panel:
         self._tasks = [*(known for known in self._tasks if not known.done()), task]
         return task
 
-    def in_thread(self, fn: Callable[[], T], done: Callable[[T], object] | None = None) -> None:
-        """Run ``fn`` off the UI thread, then ``done(value)`` on it, unless the panel was closed meanwhile."""
+    def in_thread(
+        self,
+        fn: Callable[[], T],
+        done: Callable[[T], object] | None = None,
+        failed: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        """Run ``fn`` off the UI thread, then ``done(value)`` on it, unless the panel was closed meanwhile.
+
+        What ``fn`` or ``done`` raises goes to ``failed``, which shows it where not given.
+        """
         finish = partial(self._unless_closed, done) if done is not None else None
-        self.ui.run_in_thread(fn, finish, report=self.show_error)
+        report = partial(self._unless_closed, failed) if failed is not None else self.show_error
+        self.ui.run_in_thread(fn, finish, report=report)
 
     def _unless_closed(self, fn: Callable[..., object], *args: Any) -> None:
         if not self.closed:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ipywidgets as w
 
 from voxloop.config import Config, DeepConfig, ShallowConfig, presets
-from voxloop.errors import ConfigError, RunError, VoxloopError
+from voxloop.errors import ConfigError, RunError
 from voxloop.machine import machine
 from voxloop.panels.form import Form
 from voxloop.panels.overview import ClassFacts, Tally, class_facts, preflight
@@ -204,18 +204,15 @@ class TrainPanel(Panel):
             return
         self._looking = True
         level, stale, self._stale = self._level.value, self._stale, False
-        self.in_thread(lambda: self._look(level, stale), self._show_look)
+        self.in_thread(lambda: self._look(level, stale), self._show_look, self._look_failed)
 
-    def _look(self, level: str | None, stale: bool) -> tuple[list[ClassFacts] | None, list[Row], list[str], Any]:
+    def _look(self, level: str | None, stale: bool) -> tuple[list[ClassFacts] | None, list[Row], list[str]]:
         """Off the UI thread: facts on the labels (None: as they were), rows of runs, names of models."""
-        try:
-            stale = stale or self.ws.read_only
-            facts = self._look_at_labels(level) if stale and level is not None else None
-            runs = [run for run in reversed(list(self.ws.runs.values())) if _trains(run)]
-            models = [run.name for run in runs if (run.path / "model").is_dir()]
-            return facts, [_run_row(run) for run in runs], models, None
-        except VoxloopError as error:
-            return None, [], [], error
+        stale = stale or self.ws.read_only
+        facts = self._look_at_labels(level) if stale and level is not None else None
+        runs = [run for run in reversed(list(self.ws.runs.values())) if _trains(run)]
+        models = [run.name for run in runs if (run.path / "model").is_dir()]
+        return facts, [_run_row(run) for run in runs], models
 
     def _look_at_labels(self, level: str) -> list[ClassFacts]:
         counts: dict[int, int] = {}
@@ -237,12 +234,15 @@ class TrainPanel(Panel):
     def _edited(self, _: Any) -> None:
         self._stale = True
 
-    def _show_look(self, found: tuple[list[ClassFacts] | None, list[Row], list[str], Any]) -> None:
-        self._looking = False
-        facts, rows, models, error = found
-        if error is not None:
+    def _look_failed(self, error: BaseException) -> None:
+        """A run deleted while it is looked at is no news; the next look shows it. The rest is said."""
+        self._looking, self._stale = False, True
+        if not isinstance(error, OSError | RunError):
             self.show_error(error)
-            return
+
+    def _show_look(self, found: tuple[list[ClassFacts] | None, list[Row], list[str]]) -> None:
+        self._looking = False
+        facts, rows, models = found
         if facts is not None:
             self._facts = facts
             self._show_facts()

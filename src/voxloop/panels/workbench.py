@@ -163,7 +163,13 @@ class Workbench(Panel):
         if self.ws is not None and not self._looking:
             self._looking = True
             ws = self.ws
-            self.in_thread(lambda: (_busy_steps(ws), _writer_words(ws)), self._show_busy)
+            self.in_thread(lambda: (_busy_steps(ws), _writer_words(ws)), self._show_busy, self._look_failed)
+
+    def _look_failed(self, error: BaseException) -> None:
+        """A run deleted, or a workspace closed, while it is looked at: the next look shows what there is."""
+        self._looking = False
+        if not isinstance(error, OSError | VoxloopError):
+            self.show_error(error)
 
     def _show_saved(self) -> None:
         """What is safe on disk, of the labels that are being painted."""
