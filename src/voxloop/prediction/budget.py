@@ -13,7 +13,7 @@ from voxloop.model import ModelSpec
 from voxloop.prediction.decode import label_dtype, semantic_channels
 from voxloop.prediction.executor import AHEAD
 from voxloop.prediction.memory import Cost, allowed_bytes
-from voxloop.prediction.plan import Halo, Plan, make_plan
+from voxloop.prediction.plan import BATCH_VOXELS, Halo, Plan, make_plan
 
 #: share of the budget that the model's own arrays may take; the rest is for tiles being read, decoded and written
 MODEL_SHARE = 0.7
@@ -113,7 +113,7 @@ def forecast(
 
 def _taken(plan: Plan, cost: Cost, staged: int) -> int:
     """Bytes of the largest block in the model and of the tiles on their way."""
-    return int(plan.largest * cost.bytes_per_voxel + prod(plan.tile) * staged)
+    return int(max(plan.largest, BATCH_VOXELS) * cost.bytes_per_voxel + prod(plan.tile) * staged)
 
 
 def _plane_seconds(plan: Plan, cost: Cost) -> float:

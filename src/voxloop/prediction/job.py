@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from voxloop.prediction.budget import Forecast, exact_halo, forecast, is_planar
 from voxloop.prediction.decode import Decoded, label_dtype, semantic, semantic_channels
 from voxloop.prediction.executor import Done, run_tiles
 from voxloop.prediction.memory import Cost, measure
-from voxloop.prediction.plan import Plan, Tile
+from voxloop.prediction.plan import BATCH_VOXELS, Plan, Tile
 from voxloop.prediction.reading import read_outer
 from voxloop.volumes import channels_of, shape_zyx, spacing_of
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 #: spacing of model and volume may differ by this factor before a warning
 SPACING_RATIO = 1.5
-#: no batch of blocks needs to be larger than this many voxels to keep a processor busy
-BATCH_VOXELS = 256 * 256
 
 
 def check_fit(spec: ModelSpec, volume: DataArray) -> list[str]:
@@ -158,7 +155,7 @@ class Job:
             forward=lambda batch: self.predictor(batch)[:, channels],
             decode=decode,
             write=write,
-            batch_voxels=min(BATCH_VOXELS, max(1, prod(plan.block))),
+            batch_voxels=max(plan.largest, BATCH_VOXELS),
             halted=halted,
         )
 

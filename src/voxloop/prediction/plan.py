@@ -20,6 +20,10 @@ from voxloop.geometry import Region, Shape, as_region, blocks, full_region, inte
 
 #: blocks that waste up to this share more than the best are as good: smaller ones answer sooner and fit the caches
 GOOD_ENOUGH = 0.03
+#: voxels of a block (512 squared, 64 cubed) below which calling the model costs more than it computes
+COMFORTABLE = 2**18
+#: blocks of equal shape go through a model together up to so many voxels
+BATCH_VOXELS = 2**16
 #: and this share more is taken where the best blocks would keep the user waiting
 FOR_LIVELINESS = 0.25
 #: voxels of an output chunk along z, y, x, at most
@@ -273,8 +277,14 @@ def _choose(
     lively = [item for item in fitting if item[1] <= lively_voxels and item[0] <= best * (1 + FOR_LIVELINESS)]
     best = min((work for work, _, _ in lively), default=best)
     good = [item for item in lively or fitting if item[0] <= best * (1 + GOOD_ENOUGH)]
-    # among equals the smallest block, then the one longest along x, which reads fastest
-    return min(good, key=lambda item: (item[1], [-size for size in reversed(item[2])]))[2]  # type: ignore[return-value]
+    return min(good, key=_handiness)[2]  # type: ignore[return-value]
+
+
+def _handiness(item: tuple[int, int, tuple[int, ...]]) -> tuple[bool, int, list[int]]:
+    """Among equals the smallest block that keeps a processor busy; of equal size the longest along x, read fastest."""
+    _, voxels, block = item
+    small = voxels < COMFORTABLE
+    return small, -voxels if small else voxels, [-size for size in reversed(block)]
 
 
 def _tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int | None) -> tuple[Shape, Shape]:
