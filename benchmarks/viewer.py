@@ -75,7 +75,7 @@ RUSH = """async () => {
 STROKE = """async ([left, top]) => {
   const stage = document.querySelector(".vl-stage");
   const r = stage.getBoundingClientRect();
-  const canvas = stage.querySelector(".vl-stack canvas");
+  const canvas = stage.querySelector('[data-layer=labels]');
   const count = () => {
     const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
     let n = 0;

@@ -18,7 +18,7 @@ class ClassListWidget(anywidget.AnyWidget):
     """What is shared with the page."""
 
     _esm = _asset("class_list.js")
-    _css = _asset("class_list.css")
+    _css = _asset("class_list.css") + _asset("label_panel.css")
 
     classes: t.List = t.List().tag(sync=True)
     value = t.Int(0).tag(sync=True)

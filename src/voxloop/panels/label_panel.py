@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,8 +15,9 @@ from voxloop.errors import LabelError
 from voxloop.geometry import AXES
 from voxloop.panels.class_list import ClassList
 from voxloop.panels.ink import Piece
-from voxloop.panels.layers import Kind, LabelLayer, Layer, class_dicts
+from voxloop.panels.layers import Kind, LabelLayer, class_dicts
 from voxloop.panels.linked_planes import LinkedPlanes
+from voxloop.panels.live_overlay import LiveOverlay, Source
 from voxloop.panels.mask_files import MaskFiles
 from voxloop.panels.panel import CopyCode, Panel, button, classed, row, section, show, spacer, split, text
 from voxloop.panels.plane_view import PlaneView
@@ -63,12 +65,15 @@ class LabelPanel(Panel):
         self.state = self.tools.state
         self.classes = ClassList(self._ask_class)
         self.saved = Saved()
+        self._live_words = text("", "vx-dim", "vx-small")
+        self.live = LiveOverlay(self.view, self.post, self._live_source, self._tell_live)
         self.code = CopyCode()
         self.masks = MaskFiles(self)
         self._build()
         self._listen()
         self._open_labels()
         self.every(0.4, self._tick)
+        self.every(0.1, self.live.tick)
 
     # ------------------------------------------------------------------------------------------------------ building
 
@@ -91,11 +96,16 @@ class LabelPanel(Panel):
         chooser = row(
             classed(self._images, "vx-grow"), classed(self._levels, "vx-grow"), plus, classes=("vx-choosers",)
         )
-        self._objects = row(self._next_object, text("", "vx-dim"))
+        self._objects = row(self._next_object)
+        self._live_on = w.Checkbox(value=True, description="Live overlay (O)", indent=False)
+        self._live_on.observe(handler(lambda change: self.live.switch(change["new"])), "value")
+        self._next = button("Next place", handler(self.next_place), tooltip="Where one more stroke helps most (N)")
+        self._accept = button("Accept", handler(self.accept), tooltip="Take over what the overlay says there (Y)")
+        live = section("Live overlay", row(self._live_on, spacer(), self._next, self._accept), self._live_words)
         self.side = w.VBox(
             [
                 chooser, self._new_level, self.tools.widget, section("Classes", self.classes.widget, self._objects),
-                section("Slices", row(copy, between, spacer(), self._undo, self._redo), self.saved.widget),
+                live, section("Slices", row(copy, between, spacer(), self._undo, self._redo), self.saved.widget),
                 section("Masks", self.masks.widget), self.code,
             ]
         )  # fmt: skip
@@ -111,7 +121,10 @@ class LabelPanel(Panel):
         view.on("action", self.handler(self._on_action))
         view.on("tool", self._on_tool)
         self.state.observe(lambda change: self._show_hand(), type="change")
-        self._on_close += [self.planes.close, self.saved.close, self._leave_labels]
+        view.on("camera", self.live.moved)
+        view.on("plane", self.live.moved)
+        for release in (self.planes.close, self.saved.close, self._leave_labels, self.live.close):
+            self.on_close(release)
 
     def _scales(self) -> Any:
         from voxloop.volumes import scales
@@ -159,9 +172,10 @@ class LabelPanel(Panel):
         """Show the labels of the chosen level on the chosen image."""
         self.labels = self.ws.labels(self._level, self._image)
         self._disconnect = [self.labels.on_edit(lambda edit: self.post(self._on_edit, edit))]
+        self.live.follow(self.labels)
         kind: Kind = "instances" if self.labels.level.kind == "instances" else "labels"
         self.view.set_layers(
-            [*self.under(), LabelLayer(self.labels, self.labels.level.name, self.labels.level.classes, kind)]
+            [self.live.layer, LabelLayer(self.labels, self.labels.level.name, self.labels.level.classes, kind)]
         )
         values = [item.value for item in self.labels.level.classes]
         if kind == "instances":
@@ -172,10 +186,6 @@ class LabelPanel(Panel):
         self._show_classes()
         self._show_hand()
         self._show_access()
-
-    def under(self) -> list[Layer]:
-        """Layers that lie under the labels; a panel with an overlay has some."""
-        return []
 
     def _show_access(self) -> None:
         """Say who writes, where it is not this process."""
@@ -224,6 +234,8 @@ class LabelPanel(Panel):
         listed = class_dicts(level.classes)
         if self.view.look_of("labels")["classes"] != listed:
             self.view.change_layer("labels", classes=listed)
+            self.live.show_classes()
+            self.view.change_layer(self.live.layer.id, classes=self.live.layer.state["classes"])
         keys = bindings(self.state, level.classes)
         if self.view.widget.bindings != keys:
             self.view.widget.bindings = keys
@@ -297,6 +309,8 @@ class LabelPanel(Panel):
     def _on_action(self, name: str, point: list[float]) -> None:
         actions: dict[str, Callable[[], object]] = {
             "undo": self.undo, "redo": self.redo, "copy": self.copy_slice, "interpolate": self.interpolate,
+            "overlay": lambda: self._live_on.set_trait("value", not self._live_on.value),
+            "next": self.next_place, "accept": self.accept,
             "ball": lambda: self.state.set_trait("ball", not self.state.ball), "new": self.new_object,
         }  # fmt: skip
         if name in actions:
@@ -355,6 +369,33 @@ class LabelPanel(Panel):
         self._note(Call("save", {"path": str(path)}))
         self.in_thread(lambda: self.labels.save(path), lambda saved: self.say(f"Written to {saved}", "good"))
 
+    # -------------------------------------------------------------------------------------------------- live overlay
+
+    def _live_source(self) -> Source:
+        """The helper of this workspace, started when two classes have strokes."""
+        from voxloop.panels.helper_source import HelperSource
+
+        source: Source = HelperSource(self.ws.path)
+        return source
+
+    def _tell_live(self, words: str) -> None:
+        self._live_words.value = html.escape(words)
+
+    def next_place(self) -> None:
+        """Show the place on this plane where one more stroke helps most."""
+        self.view.go_to(self.live.next_place(), zoom_in=False)
+        self.say("Here the overlay is least sure. Y accepts what it says, a stroke corrects it.", "quiet")
+
+    def accept(self) -> None:
+        """Make labels of what the overlay says around the place."""
+        region, values, mask = self.live.accepted()
+        box = tuple((part.start, part.stop) for part in region)
+        labels = self.labels
+        self.in_thread(
+            lambda: labels.write(region, values, mask, tool="accept", overwrite=False, arguments={"box": box}),
+            lambda edit: self.say(f"Accepted {edit.voxels} voxels.", "quiet"),
+        )
+
     # ----------------------------------------------------------------------------------------------------- following
 
     def _note(self, call: Call, *, joined: bool = False) -> None:
@@ -370,6 +411,7 @@ class LabelPanel(Panel):
         """Labels changed, by this panel or anybody else in this process."""
         if edit.voxels:
             self.view.refresh("labels")
+            self.live.edited()
         self._stale = True
 
     def _tick(self) -> None:

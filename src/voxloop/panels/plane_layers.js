@@ -67,6 +67,7 @@ const HATCH = (() => {
 class LayerView {
   constructor(state) {
     this.canvas = element("canvas", "vl-canvas");
+    this.canvas.dataset.layer = state.id;
     this.hatch = element("canvas", "vl-canvas vl-hatch");
     this.state = state;
     this.data = null; // {indices, alpha, rows, columns, box, axis, index, sequence}

@@ -1,0 +1,250 @@
+"""In a real JupyterLab: looking around, painting, keys, reloads, two displays, lost messages."""
+
+from __future__ import annotations
+
+import pytest
+
+SETUP = """
+import numpy as np
+import voxloop as vl
+from voxloop.panels.label_panel import LabelPanel
+y, x = np.mgrid[:400, :400]
+image = np.stack([(90 + 60 * np.sin(y / 19 + z) + 60 * np.cos(x / 23)).clip(0, 255) for z in range(40)]).astype(np.uint8)
+ws = vl.Workspace.create({folder!r}, image=image, classes=["mitochondria", "background"], spacing=(0.03, 0.01, 0.01))
+panel = LabelPanel(ws, height=500)
+labels = panel.labels
+"""
+
+#: what leaves the page arrives later, in order
+DELAY = """
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) { setTimeout(() => send.call(this, data), window.__delay ?? 0); };
+"""
+#: messages with a word in them get lost while the word is set
+LOSE = """
+const pass = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) {
+  const text = typeof data === "string" ? data : new TextDecoder().decode(data);
+  if (window.__lose && text.includes(window.__lose)) { window.__lost = (window.__lost ?? 0) + 1; return; }
+  return pass.call(this, data);
+};
+"""
+COVERED = """(id) => {
+  const canvas = document.querySelector('[data-layer=labels]');
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  let n = 0;
+  for (let i = 3; i < data.length; i += 4) n += data[i] > 0;
+  return n;
+}"""
+PAINT = """async ([points, end]) => {
+  const stage = document.querySelector(".vl-stage"), r = stage.getBoundingClientRect();
+  const fire = (type, [x, y], buttons) => stage.dispatchEvent(new PointerEvent(type, { bubbles: true, cancelable: true,
+    pointerId: 1, pointerType: "pen", isPrimary: true, button: 0, buttons, clientX: r.left + x, clientY: r.top + y }));
+  fire("pointerdown", points[0], 1);
+  for (const point of points.slice(1)) fire("pointermove", point, 1);
+  await new Promise((done) => requestAnimationFrame(done));
+  if (end) fire("pointerup", points.at(-1), 0);
+}"""
+
+
+class Viewer:
+    """The picture of a label panel in the page."""
+
+    def __init__(self, lab, at: int = 0) -> None:
+        self.lab, self.page = lab, lab.page
+        self.stage = self.page.locator(".vl-stage").nth(at)
+        self.page.locator(".vl-stage[data-index]").nth(at).wait_for()
+
+    @property
+    def index(self) -> int:
+        return int(self.stage.get_attribute("data-index"))
+
+    def shows(self, index: int) -> None:
+        self.lab.wait(lambda: self.index == index, f"plane {index} on screen")
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        box = self.stage.bounding_box()
+        return box["x"] + x, box["y"] + y
+
+    def point(self, x: float, y: float) -> None:
+        self.page.mouse.move(*self.place(x, y))
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        self.point(*points[0])
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.place(*point), steps=6)
+        self.page.mouse.up()
+
+    def voxel_at(self, x: float, y: float) -> list[int]:
+        """What the readout says under the pointer: z, y, x."""
+        self.point(x + 1, y)
+        self.point(x, y)
+        readout = self.page.locator(".vl-readout .vl-dim").first
+        self.page.wait_for_timeout(400)
+        return [int(part) for part in readout.inner_text().split() if part.isdigit()]
+
+
+@pytest.fixture
+def opened(lab, tmp_path):
+    """A label panel in a page; more cells and scripts on request."""
+
+    def open_panel(*cells: str, script: str = "") -> Viewer:
+        if script:
+            lab.page.add_init_script(script)
+        lab.notebook(SETUP.format(folder=str(tmp_path / "ws")), "panel", *cells)
+        lab.run(0, 1)
+        return Viewer(lab)
+
+    return open_panel
+
+
+def test_looking_around(lab, opened):
+    viewer = opened()
+    page = lab.page
+    viewer.shows(20)
+    viewer.point(300, 200)
+    for _ in range(5):
+        page.mouse.wheel(0, 100)
+    viewer.shows(25)
+    page.keyboard.press("PageDown")
+    viewer.shows(15)
+    page.locator(".vl-slider").fill("3")
+    viewer.shows(3)
+    assert lab.python("panel.view.index") == 3
+
+    before = viewer.voxel_at(250, 180)
+    page.keyboard.down("Control")
+    for _ in range(5):
+        page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    assert viewer.voxel_at(250, 180) == pytest.approx(before, abs=1), "the zoom leaves the place under the pointer"
+
+    page.keyboard.down("Space")
+    viewer.drag((250, 180), (310, 220))
+    page.keyboard.up("Space")
+    assert viewer.voxel_at(310, 220) == pytest.approx(before, abs=1), "the picture moves with the hand"
+    assert lab.python("labels.sequence") == 0, "neither painted anything"
+
+    page.keyboard.press("v")
+    lab.wait(lambda: viewer.stage.get_attribute("data-axis") == "y", "the xz plane")
+    assert lab.python("panel.view.axis") == "y"
+    page.keyboard.press("f")
+    page.wait_for_timeout(300)
+    top, left, bottom, right = lab.python("panel.view.window[2]")
+    assert (top, left, bottom, right) == (0, 0, 40, 400)
+    # z voxels are three times as thick: the fitted plane is as high as 120 of its voxels are wide
+    box = viewer.stage.bounding_box()
+    middle, left, right = box["height"] / 2, 5, box["width"] - 5
+    assert viewer.voxel_at(left + 20, middle)[0] == pytest.approx(20, abs=1)
+    per_voxel = (right - left) / 400 * 3
+    assert viewer.voxel_at(200, middle + 10 * per_voxel)[0] == pytest.approx(30, abs=1)
+
+    page.locator(".vl-go").fill("7, 200, 100")
+    page.keyboard.press("Enter")
+    lab.wait(lambda: lab.python("panel.view.index") == 200, "the plane that was asked for")
+
+
+def test_painting_with_the_mouse_reaches_the_labels(lab, opened):
+    viewer = opened()
+    viewer.point(300, 200)
+    lab.page.keyboard.press("2")
+    place = viewer.voxel_at(260, 180)
+    viewer.drag((260, 180), (300, 220), (340, 200))
+    lab.until("labels.sequence > 0")
+    z, y, x = place
+    assert lab.python(f"int(labels.read(({z}, {y}, {x})).item())") == 2
+    assert lab.python("sorted(int(v) for v in labels.counts())") == [2]
+    lab.wait(lambda: "1 stroke" in lab.page.locator(".vx-saved").inner_text(), "the saved line")
+    lab.page.keyboard.press("Control+z")
+    lab.until("labels.counts() == {}")
+    lab.wait(lambda: lab.page.evaluate(COVERED) == 0, "the frame without the stroke")
+
+
+def test_a_stroke_shows_within_a_frame_however_far_the_kernel(lab, opened):
+    viewer = opened(script=DELAY)
+    lab.page.evaluate("window.__delay = 200")
+    lab.page.evaluate(PAINT, [[[200, 150], [240, 170], [280, 150]], False])
+    ink = lab.page.evaluate(COVERED)
+    assert ink > 500
+    lab.page.evaluate(
+        "() => document.querySelector('.vl-stage').dispatchEvent(new PointerEvent('pointerup', {pointerId: 1}))"
+    )
+    lab.until("labels.sequence > 0")
+    lab.page.wait_for_timeout(1500)
+    painted = lab.page.evaluate(COVERED)
+    assert painted == pytest.approx(ink, rel=0.1), "what the kernel painted is what the ink showed"
+    assert viewer.index == 20
+
+
+def test_keys_stay_in_the_view_and_the_notebook_keeps_its_own(lab, opened):
+    viewer = opened("'another cell'")
+    page = lab.page
+    cells = "jupyterapp.shell.currentWidget.content.widgets.map(w => w.model.type)"
+    before = page.evaluate(cells)
+    viewer.drag((200, 200), (210, 205))
+    for key in ("d", "d", "b", "y", "m", "1", "2", "x", "z", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert page.evaluate(cells) == before
+    assert lab.python("panel.state.tool") == "brush"
+
+    cell = lab.cell(2).locator(".cm-content")
+    cell.click()
+    page.keyboard.type("eb[")
+    assert "eb[" in cell.inner_text(), "an editor gets its letters even when the panel is near"
+    page.keyboard.press("Escape")
+    page.mouse.move(10, 10)
+    page.keyboard.press("m")
+    page.wait_for_timeout(200)
+    assert page.evaluate(cells)[2] == "markdown"
+
+
+def test_everything_is_there_again_after_reload_and_in_a_second_display(lab, opened):
+    viewer = opened("panel")
+    viewer.drag((260, 180), (320, 200))
+    lab.until("labels.sequence > 0")
+    lab.run(2)
+    second = Viewer(lab, 1)
+    viewer.stage.scroll_into_view_if_needed()
+    viewer.point(300, 200)
+    lab.page.mouse.wheel(0, 100)
+    viewer.shows(21)
+    second.shows(21)
+    lab.page.mouse.wheel(0, -100)
+    viewer.shows(20)
+
+    lab.reload()
+    viewer = Viewer(lab)
+    viewer.shows(20)
+    assert lab.page.evaluate(COVERED) > 100
+    viewer.drag((200, 250), (220, 300))
+    lab.until("panel.saved.words.endswith('2 strokes')")
+    lab.run(1)
+    Viewer(lab).shows(20)
+
+
+def test_a_lost_stroke_is_sent_again_and_painted_once(lab, opened):
+    viewer = opened(script=LOSE)
+    lab.page.evaluate("word => { window.__lose = word; }", '"stroke"')
+    viewer.drag((260, 180), (300, 200))
+    lab.page.wait_for_function("window.__lost > 0")
+    assert lab.page.evaluate(COVERED) > 100
+    assert lab.python("labels.sequence") == 0
+    lab.page.evaluate("window.__lose = ''")
+    lab.until("labels.sequence > 0", timeout=30)
+    lab.page.wait_for_timeout(500)
+    assert lab.python("panel.saved.words.endswith('1 stroke')")
+
+
+def test_the_picture_moves_while_a_cell_blocks(lab, opened):
+    viewer = opened("import time; time.sleep(8)")
+    lab.run(2, wait=False)
+    lab.page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
+    viewer.point(300, 200)
+    lab.page.mouse.wheel(0, 100)
+    viewer.shows(21)
+    viewer.drag((200, 200), (240, 220))
+    lab.wait(lambda: "1 stroke" in lab.page.locator(".vx-saved").inner_text(), "the saved line", timeout=6)
+    assert lab.page.evaluate("window.__voxloop_run") == "running", "the cell still blocks"
+    lab.wait_idle()

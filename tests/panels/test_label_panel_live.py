@@ -1,0 +1,165 @@
+"""The live overlay with somebody else answering: when it asks, what it shows, where it sends the hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voxloop.errors import LabelError
+from voxloop.panels import live_overlay
+from voxloop.panels.label_panel import LabelPanel
+from voxloop.panels.live_overlay import Answer, Question
+from voxloop.project import Workspace
+
+
+class Learner:
+    """Answers at once: class 1 left of column 80, 2 right of it; unsure in one spot."""
+
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+        self.closed = False
+        self.error: Exception | None = None
+
+    def ask(self, question, answered, failed):
+        self.questions.append(question)
+        if self.error is not None:
+            failed(self.error)
+            return
+        top, left, bottom, right = question.box
+        classes = np.ones((bottom - top, right - left), np.uint8)
+        classes[:, max(0, 80 - left) :] = 2
+        confidence = np.full(classes.shape, 240, np.uint8)
+        confidence[60 - top : 90 - top, 100 - left : 130 - left] = 60
+        confidence[10 - top : 30 - top, 10 - left : 30 - left] = 120
+        answered(Answer(question.axis, question.index, (top, left, bottom, right), classes, confidence))
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def learner(monkeypatch) -> Learner:
+    made = Learner()
+    monkeypatch.setattr(LabelPanel, "_live_source", lambda panel: made)
+    monkeypatch.setattr(live_overlay, "REST_S", 0.0)
+    return made
+
+
+@pytest.fixture
+def panel(ui, learner, tmp_path: Path) -> Iterator[LabelPanel]:
+    image = np.zeros((6, 120, 160), np.uint8)
+    with Workspace.create(tmp_path / "ws", image=image, classes=["mito", "membrane", "background"]) as ws:
+        made = LabelPanel(ws)
+        look(made, (0, 0, 120, 160))
+        yield made
+        made.close()
+
+
+def look(panel: LabelPanel, box, axis: str = "z") -> None:
+    camera = {"axis": axis, "y": 60.0, "x": 80.0, "zoom": 1.0, "fit": True}
+    content = {"view": "v", "kind": "camera", "camera": camera, "box": list(box), "width": 160, "height": 120}
+    data = {"method": "custom", "content": content}
+    panel.view.widget._handle_msg({"content": {"data": data}, "buffers": []})
+    panel.live.tick()
+
+
+def paint(panel: LabelPanel, value: int, point=(5, 5), index: int = 3) -> None:
+    panel.labels.paint(index=index, points=[point], radius=2, value=value)
+    panel.live.tick()
+
+
+def test_it_appears_by_itself_once_two_classes_have_strokes(panel, learner):
+    assert "two classes" in panel._live_words.value
+    paint(panel, 1)
+    assert learner.questions == []
+    assert "besides mito" in panel._live_words.value
+    paint(panel, 2, (100, 150))
+    (question,) = learner.questions
+    assert question.learn
+    assert (question.axis, question.index, question.box) == ("z", 3, (0, 0, 120, 160))
+    assert panel.live.layer.patch("z", 3).indices[50, 100] == 2
+    assert "sure on average" in panel._live_words.value
+
+
+def test_it_follows_strokes_and_the_picture_but_asks_nothing_twice(panel, learner):
+    paint(panel, 1)
+    paint(panel, 2, (100, 150))
+    paint(panel, 2, (110, 150))
+    assert [q.learn for q in learner.questions] == [True, True]
+    look(panel, (0, 0, 60, 80))
+    look(panel, (0, 0, 60, 80))
+    assert [q.learn for q in learner.questions] == [True, True, False]
+    panel.view.go_to_plane(2)
+    panel.live.tick()
+    assert learner.questions[-1].index == 2
+
+
+def test_the_next_place_is_the_least_sure_then_the_next(panel, learner):
+    paint(panel, 1)
+    paint(panel, 2, (100, 150))
+    panel.next_place()
+    z, y, x = panel.live.place
+    assert z == 3
+    assert 60 <= y < 90
+    assert 100 <= x < 130
+    panel.next_place()
+    assert 5 <= panel.live.place[1] < 35
+    assert 5 <= panel.live.place[2] < 35
+
+
+def test_accepting_writes_what_the_overlay_says_there_as_one_edit(panel, learner):
+    paint(panel, 1)
+    paint(panel, 2, (100, 150))
+    before = panel.labels.counts()
+    panel.next_place()
+    z, y, x = panel.live.place
+    panel.accept()
+    assert panel.labels.read((z, y, x)).item() == 2
+    assert panel.labels.counts()[2] > before[2] + 500
+    assert panel.labels.counts()[1] == before[1]
+    panel.undo()
+    assert panel.labels.counts() == before
+
+
+def test_a_place_is_told_apart_from_nothing_known(panel, learner):
+    with pytest.raises(LabelError, match="paint two classes"):
+        panel.live.next_place()
+    with pytest.raises(LabelError, match="go to a place"):
+        panel.live.accepted()
+
+
+def test_switched_off_it_asks_nothing_and_failing_it_harms_nothing(panel, learner):
+    paint(panel, 1)
+    learner.error = RuntimeError("out of memory")
+    paint(panel, 2, (100, 150))
+    assert "out of memory" in panel._live_words.value
+    learner.error = None
+    paint(panel, 2, (100, 140))
+    assert panel.live.layer.patch("z", 3) is not None
+    panel._live_on.value = False
+    asked = len(learner.questions)
+    paint(panel, 2, (90, 140))
+    assert len(learner.questions) == asked
+    assert panel.live.layer.patch("z", 3) is None
+
+
+def test_the_background_stays_clear_and_colours_follow_the_classes(panel, learner):
+    by_name = {item["name"]: item for item in panel.view.look_of("live")["classes"]}
+    assert by_name["mito"]["visible"]
+    assert not by_name["background"]["visible"]
+    panel._change_classes("change", {"value": 1, "changes": {"color": "#102030"}})
+    assert panel.view.look_of("live")["classes"][0]["color"] == "#102030"
+
+
+def test_whoever_answers_is_closed_with_the_panel(ui, learner, tmp_path):
+    image = np.zeros((2, 60, 60), np.uint8)
+    with Workspace.create(tmp_path / "ws2", image=image, classes=["a", "b"]) as ws:
+        panel = LabelPanel(ws)
+        look(panel, (0, 0, 60, 60))
+        paint(panel, 1, (5, 5), 0)
+        paint(panel, 2, (30, 30), 0)
+        panel.close()
+    assert learner.closed
