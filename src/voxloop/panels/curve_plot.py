@@ -46,7 +46,8 @@ class CurvePlot:
         self._unit_range = unit_range
         self._x = bq.LinearScale(min=0.0, max=10.0)
         self._y = bq.LogScale(min=0.01, max=1.0) if log else bq.LinearScale(min=0.0, max=1.0)
-        self._marks = [_RunMarks(self._x, self._y, paint, several=len(colors) > 1) for paint in colors]
+        tip = bq.Tooltip(fields=["x", "y"], labels=["step", label], formats=[",d", ".4~f"])
+        self._marks = [_RunMarks(self._x, self._y, paint, tip, several=len(colors) > 1) for paint in colors]
         self._y_axis = bq.Axis(
             scale=self._y, side="left", tick_format="~g", grid_lines="solid"
         )  # fmt: skip
@@ -104,7 +105,7 @@ class CurvePlot:
 class _RunMarks:
     """The marks of one run."""
 
-    def __init__(self, x: Any, y: Any, paint: Colors, several: bool) -> None:
+    def __init__(self, x: Any, y: Any, paint: Colors, tip: Any, several: bool) -> None:
         scales = {"x": x, "y": y}
         self.batches = bq.Scatter(
             scales=scales, colors=[paint.batch], default_size=8, stroke_width=0, opacities=[0.3],
@@ -113,7 +114,7 @@ class _RunMarks:
         self.smooth = _line(scales, paint.batch, 1.2, [0.75])
         self.train = _line(scales, paint.train, 2.0, [1.0], dashed=several)
         self.val = _line(scales, paint.val, 2.0, [1.0])
-        self.train_points, self.val_points = _dots(scales, paint.train), _dots(scales, paint.val)
+        self.train_points, self.val_points = _dots(scales, paint.train, tip), _dots(scales, paint.val, tip)
         self.best = bq.Scatter(
             scales=scales, colors=[paint.best], default_size=70, stroke="#ffffffd0", stroke_width=1.5
         )  # fmt: skip
@@ -138,9 +139,8 @@ def _line(scales: dict[str, Any], color: str, width: float, opacities: list[floa
     )  # fmt: skip
 
 
-def _dots(scales: dict[str, Any], color: str) -> Any:
+def _dots(scales: dict[str, Any], color: str, tip: Any) -> Any:
     """Dots on the epochs; hovering shows their numbers."""
-    tip = bq.Tooltip(fields=["x", "y"], labels=["step", ""], formats=[",d", ".4~f"])
     return bq.Scatter(scales=scales, colors=[color], default_size=18, stroke_width=0, tooltip=tip)
 
 

@@ -60,9 +60,9 @@ class SampleView:
     def _offer(self) -> None:
         last = max(0, len(self.chosen) - 1)
         self._setting = True
-        with self.slider.hold_sync():
-            self.slider.max = last
-            self.slider.value = last if self._follow else min(self.slider.value, last)
+        # two messages, not one: a slider in the page that gets both at once clips the value to its old end
+        self.slider.max = last
+        self.slider.value = last if self._follow else min(self.slider.value, last)
         self._setting = False
         show(self.slider, last > 0)
         self._load()
