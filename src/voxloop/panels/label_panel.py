@@ -58,7 +58,9 @@ class LabelPanel(Panel):
         self.labels: Labels
         self._disconnect: list[Callable[[], object]] = []
         self._calls: list[Call] = []
-        self._stale = False
+        self._code_due = False
+        self._stale = True
+        self._suggested: tuple[float, float, float] | None = None
         self.view = PlaneView(self._scales(), height=height)
         self.planes = LinkedPlanes(self.view)
         self.tools = ToolBox(self.handler)
@@ -121,6 +123,7 @@ class LabelPanel(Panel):
         view.on("action", self.handler(self._on_action))
         view.on("tool", self._on_tool)
         self.state.observe(lambda change: self._show_hand(), type="change")
+        view.widget.observe(lambda change: self._suggest_intensities(change["new"]), "contrast")
         view.on("camera", self.live.moved)
         view.on("plane", self.live.moved)
         for release in (self.planes.close, self.saved.close, self._leave_labels, self.live.close):
@@ -239,6 +242,17 @@ class LabelPanel(Panel):
         keys = bindings(self.state, level.classes)
         if self.view.widget.bindings != keys:
             self.view.widget.bindings = keys
+
+    def _suggest_intensities(self, contrast: list[dict[str, Any]]) -> None:
+        """The darker half, and a twentieth of the contrast as tolerance, until the hand says otherwise."""
+        if self._suggested and (self.state.low, self.state.high, self.state.tolerance) != self._suggested:
+            return
+        low, high = contrast[0]["limits"]
+        digits = 0 if high - low > 20 else 4
+        self._suggested = (
+            round(low, digits), round((low + high) / 2, digits), round((high - low) / 20, max(1, digits)),
+        )  # fmt: skip
+        self.state.low, self.state.high, self.state.tolerance = self._suggested
 
     def _ask_class(self, action: str, message: Mapping[str, Any]) -> None:
         self.handler(lambda: self._change_classes(action, message))()
@@ -418,7 +432,7 @@ class LabelPanel(Panel):
         """What need not happen with every stroke: counts, the saved line, the code, what another writer did."""
         if self.labels.read_only:
             self.labels.refresh()
-        if getattr(self, "_code_due", False):
+        if self._code_due:
             self._code_due = False
             self.code.code = self._calls[-1].code(f"ws.labels({self._level!r}, {self._image!r})")
         if not self._stale:

@@ -54,7 +54,8 @@ class Controls {
     this.zoom = element("button", "vl-button vl-zoom", { type: "button", title: "One voxel, one pixel (1)" });
     this.zoom.addEventListener("click", () => view.oneToOne());
     this.zoom.title = "Zoom; click for one voxel on one screen pixel (*)";
-    this.top = element("div", "vl-bar", {}, this.axes, this.three, this.contrast.node, element("span", "vl-space"), this.go,
+    this.name = element("b", "vl-name");
+    this.top = element("div", "vl-bar", {}, this.name, this.axes, this.three, this.contrast.node, element("span", "vl-space"), this.go,
       this.zoom, iconButton("fit", "Fit the plane into the view (F)", () => view.fit()), this.layersButton,
       iconButton("help", "Keys (?)", () => this.toggle(this.helpBox)));
     this.slider = element("input", "vl-slider", { type: "range", min: 0, step: 1, ariaLabel: "Plane" });
@@ -90,6 +91,8 @@ class Controls {
     const flat = view.geometry.shape[0] === 1 || view.geometry.frames;
     this.axes.classList.toggle("vl-gone", flat || view.model.get("compact"));
     this.three.classList.toggle("vl-gone", flat || !view.model.get("linked"));
+    this.name.textContent = { z: "xy", y: "xz", x: "yz" }[view.axis];
+    this.name.classList.toggle("vl-gone", !view.model.get("compact"));
     this.three.classList.toggle("vl-on", view.model.get("linked") === "on");
     this.slider.max = plane.depth - 1;
     this.slider.value = view.index;

@@ -54,7 +54,8 @@ class Keyboard {
   get focused() { return this.view.root.contains(document.activeElement); }
 
   isMine(event) {
-    return (this.hover || this.focused) && !isEditable(event.target) && !isEditable(document.activeElement);
+    const adjusts = event.target.matches?.("input[type=range]:not(.vl-slider)") && /^(Arrow|Page|Home|End)/.test(event.key);
+    return !adjusts && (this.hover || this.focused) && !isEditable(event.target) && !isEditable(document.activeElement);
   }
 
   pressed(event) {

@@ -58,7 +58,7 @@ class PlaneViewer {
     on("change:index", () => this.follow());
     on("change:contrast", () => { this.controls.contrast.update(); this.ask(true, false); });
     on("change:picture", () => { this.styleLayers(); this.controls.contrast.update(); this.ask(true, false); });
-    on("change:layers", () => { this.styleLayers(); this.ask(false); });
+    on("change:layers", () => { this.styleLayers(); this.pump(); });
     on("change:tool", () => this.hand.updateRing());
     on("change:cursor", () => this.placeCross());
     on("change:camera", () => this.takeCamera());
@@ -121,7 +121,10 @@ class PlaneViewer {
     for (const state of states) {
       const known = this.layers.get(state.id);
       if (known) known.configure(state);
-      else this.layers.set(state.id, new LayerView(state));
+      else {
+        this.layers.set(state.id, new LayerView(state));
+        this.wants.layers.add(state.id);
+      }
       const layer = this.layers.get(state.id);
       this.stack.append(layer.canvas, layer.hatch);
     }
@@ -181,7 +184,7 @@ class PlaneViewer {
 
   brushRadius(axis, radius) { // CSS pixels; radius in voxels of the finer in-plane axis
     const { sy, sx } = this.plane(axis);
-    return (radius + 0.5) * Math.min(sy, sx) * this.cameraOf(axis).zoom;
+    return Math.max(0.5, radius) * Math.min(sy, sx) * this.cameraOf(axis).zoom;
   }
 
   // ------------------------------------------------------------------------------------------------------- camera
@@ -378,12 +381,13 @@ class PlaneViewer {
 
   // One request under way; what is wanted meanwhile is asked for with the next, of the newest plane.
   pump() {
-    if (this.waiting || this.closed || !this.width || (!this.wants.picture && !this.wants.layers.size)) return;
-    if (this.ink.active && this.ink.active.shape === "brush" && this.shown.index !== this.index) return;
     const layers = [...this.wants.layers].filter((id) => this.layers.get(id)?.state.visible);
+    if (this.waiting || this.closed || !this.width || (!this.wants.picture && !layers.length)) return;
+    if (this.ink.active && this.ink.active.shape === "brush" && this.shown.index !== this.index) return;
     const request = { kind: "frame", number: ++this.number, axis: this.axis, index: this.index, box: this.window(MARGIN),
       pixel_um: this.pixel(), picture: this.wants.picture, layers };
-    this.wants = { picture: false, layers: new Set() };
+    this.wants.picture = false;
+    for (const id of layers) this.wants.layers.delete(id); // what is hidden stays wanted until it is shown
     this.waiting = { ...request, since: performance.now() };
     this.send(request);
   }
@@ -432,7 +436,10 @@ class PlaneViewer {
     if (active && (active.axis !== message.axis || active.index !== message.index)) return this.ask(true); // what is painted on stays
     if (this.latest > message.number) return;
     this.latest = message.number;
-    if (parts.picture) this.picture = parts.picture;
+    if (parts.picture) {
+      this.picture?.bitmap.close();
+      this.picture = parts.picture;
+    }
     this.shown = { axis: message.axis, index: message.index };
     for (const data of parts.layers) {
       this.layers.get(data.id)?.take(data);

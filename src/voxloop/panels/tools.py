@@ -31,12 +31,12 @@ class Tool:
 
 _BRUSH = frozenset({"radius", "ball"})
 TOOLS: tuple[Tool, ...] = (
-    Tool("look", "Look", "hand-paper-o", "l", "drag to move the picture, double click to fit it"),
+    Tool("look", "Look", "hand-paper-o", "l", "drag moves, double click fits"),
     Tool("brush", "Brush", "paint-brush", "b", "paint with the chosen class", "line", _BRUSH),
     Tool("erase", "Eraser", "eraser", "e", "make voxels unlabelled again", "line", _BRUSH),
-    Tool("polygon", "Polygon", "pencil-square-o", "p", "click corners or draw around; Enter closes", "area"),
+    Tool("polygon", "Polygon", "pencil-square-o", "p", "corners, or draw around; Enter", "area"),
     Tool("fill", "Fill", "tint", "g", "flood what is alike", "", frozenset({"fill"})),
-    Tool("threshold", "Threshold", "adjust", "t", "paint only intensities in a range", "line", _BRUSH | {"range"}),
+    Tool("threshold", "Threshold", "adjust", "t", "paint a range of intensities", "line", _BRUSH | {"range"}),
 )
 BY_NAME = {tool.name: tool for tool in TOOLS}
 
