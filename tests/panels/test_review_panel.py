@@ -33,9 +33,9 @@ def test_without_a_prediction_it_says_what_to_do_and_labels_can_be_painted(ui, w
     panel = ReviewPanel(ws)
     assert "vx-hidden" in panel._review._dom_classes
     assert "vx-hidden" not in panel._empty._dom_classes
-    assert panel._accept_button.disabled
+    assert panel._accept_confident.disabled
     with pytest.raises(PredictionError, match="there is no prediction yet"):
-        panel.next()
+        panel.next_place()
     panel.close()
     assert no_leak.left() == []
 
@@ -50,7 +50,7 @@ def test_the_count_is_what_accept_takes(ui, reviewed, no_leak):
     assert 0 < plane < 9000
     assert f"{plane:,}" in panel._counts.value
     before = sum(panel.labels.counts().values())
-    panel._accept_button.click()
+    panel._accept_confident.click()
     assert sum(panel.labels.counts().values()) - before == plane
     assert f"{plane:,} voxels are labels now" in panel.message.words
     settle(panel)
@@ -60,7 +60,7 @@ def test_the_count_is_what_accept_takes(ui, reviewed, no_leak):
     panel._where.value = "all"
     panel._class_boxes[1].value = False
     only = panel._whole_tally.above(0.8, [2])
-    panel.accept()
+    panel.accept_confident()
     edit = panel.labels.history(panel.labels.sequence)
     assert edit["voxels"] == only
     panel.close()
@@ -74,7 +74,7 @@ def test_accept_is_what_copy_as_code_says(ui, reviewed):
     assert panel.review_code == (
         "ws.accept('first', region=(slice(3, 4), slice(0, 90), slice(0, 100)), classes=[2], above=0.95)"
     )
-    panel.accept()
+    panel.accept_confident()
     said = panel.labels.read()
     assert panel.labels.undo() is not None
     exec(panel.review_code, {"ws": reviewed})
@@ -132,7 +132,7 @@ def test_errors_are_one_line_in_the_panel(ui, reviewed):
     panel = ReviewPanel(reviewed)
     for box in panel._class_boxes.values():
         box.value = False
-    panel._accept_button.click()
+    panel._accept_confident.click()
     assert panel.message.kind == "error"
     assert "no class is chosen" in panel.message.words
     panel.close()

@@ -7,8 +7,6 @@ workspace's verbs.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -67,6 +65,9 @@ class ReviewPanel(LabelPanel):
         image = found.image if found is not None and found.image in ws.images.names else None
         level = found.level if found is not None and found.level in ws.levels.names else None
         super().__init__(ws, image, level, height=height, embedded=embedded)
+        # what lies over the picture here is the prediction, not what the strokes of the moment say
+        self._live_on.value = False
+        self.live.switch(False)
         self.view.on("plane", lambda: self._due.add("plane"))
         self.every(0.4, self._review_tick)
         self._offer()
@@ -125,15 +126,15 @@ class ReviewPanel(LabelPanel):
         self._show_prediction()
 
     @on_ui
-    def accept(self) -> None:
+    def accept_confident(self) -> None:
         """Turn what is confident enough into labels: one edit that undo takes back."""
-        self._accept(self.region, self.above, self.review_code)
+        self._take(self.region, self.above, self.review_code)
 
-    def _accept(self, region: Region | None, above: float, code: str) -> None:
+    def _take(self, region: Region | None, above: float, code: str) -> None:
         prediction, classes = self._reviewed(), self.accepted_classes
         if classes == []:
             raise PredictionError("no class is chosen; tick those that are to be accepted")
-        self._accept_button.disabled = True
+        self._accept_confident.disabled = True
         self.code.code = code
 
         def attempt() -> Edit | VoxloopError | None:
@@ -145,7 +146,7 @@ class ReviewPanel(LabelPanel):
         self.in_thread(attempt, self._accepted)
 
     def _accepted(self, edit: Edit | VoxloopError | None) -> None:
-        self._accept_button.disabled = self.labels.read_only
+        self._accept_confident.disabled = self.labels.read_only
         if isinstance(edit, VoxloopError):
             self.show_error(edit)
         elif edit is None:
@@ -155,8 +156,8 @@ class ReviewPanel(LabelPanel):
         self._due |= {"plane", "whole"}
 
     @on_ui
-    def next(self, step: int = 1) -> None:
-        """Go to the next place worth correcting (or the one before); asks for places where none are known."""
+    def next_place(self, step: int = 1) -> None:
+        """Go to the next place worth correcting (-1: the one before); looks for places where none are known."""
         if not self.suggestions:
             self._suggest()
             return
@@ -168,18 +169,18 @@ class ReviewPanel(LabelPanel):
         self._show_suggestion()
 
     @on_ui
-    def accept_suggestion(self) -> None:
-        """What the prediction says at the suggestion shown is right: its field becomes labels."""
+    def accept(self) -> None:
+        """What the prediction says at the place shown is right: its field becomes labels."""
         if self._at < 0:
-            self.next()
+            self.next_place()
             return
         found = self.suggestions[self._at]
         cuts = ", ".join(f"slice({part.start}, {part.stop})" for part in found.region)
-        self._accept(found.region, 0.0, f"ws.accept({self._reviewed().name!r}, region=({cuts}), above=0)")
+        self._take(found.region, 0.0, f"ws.accept({self._reviewed().name!r}, region=({cuts}), above=0)")
         self.suggestions.pop(self._at)
         self._at -= 1
         if self.suggestions:
-            self.next()
+            self.next_place()
         else:
             self._show_suggestion()
 
@@ -190,7 +191,7 @@ class ReviewPanel(LabelPanel):
         def found(places: list[Suggestion]) -> None:
             self.suggestions, self._at = places, -1
             if places:
-                self.next()
+                self.next_place()
             else:
                 self._suggestion.value = "Nothing unsure is left."
 
@@ -330,10 +331,12 @@ class ReviewPanel(LabelPanel):
 
     # ------------------------------------------------------------------------------------------------------ labels
 
-    def under(self) -> list[Layer]:
-        """Prediction and uncertainty, where they are of this image."""
+    def _open_labels(self) -> None:
+        super()._open_labels()
         found = self.prediction
-        return prediction_layers(found) if found is not None and found.image == self.image else []
+        if found is not None and found.image == self.image:
+            mine: list[Layer] = [layer for layer in self.view.layers if layer is not self.live.layer]
+            self.view.set_layers([*prediction_layers(found), *mine])
 
     def _on_edit(self, edit: Edit) -> None:
         super()._on_edit(edit)
@@ -341,13 +344,8 @@ class ReviewPanel(LabelPanel):
             self._due |= {"plane", "whole", "scores"}
 
     def _on_action(self, name: str, point: list[float]) -> None:
-        actions: dict[str, Callable[[], object]] = {
-            "next": self.next,
-            "previous": partial(self.next, -1),
-            "accept": self.accept_suggestion,
-        }
-        if name in actions:
-            actions[name]()
+        if name == "previous":
+            self.next_place(-1)
         else:
             super()._on_action(name, point)
 
@@ -364,7 +362,7 @@ class ReviewPanel(LabelPanel):
 
     def _show_access(self) -> None:
         super()._show_access()
-        self._accept_button.disabled = self.labels.read_only or self.prediction is None
+        self._accept_confident.disabled = self.labels.read_only or self.prediction is None
 
     # ----------------------------------------------------------------------------------------------------- widgets
 
@@ -387,12 +385,12 @@ class ReviewPanel(LabelPanel):
             control.observe(handler(self._choice_changed), "value")
         self._classes_row = row()
         self._counts = text("")
-        self._accept_button = button("Accept", handler(self.accept), kind="primary", icon="check")
+        self._accept_confident = button("Accept", handler(self.accept_confident), kind="primary", icon="check")
         self._suggestion = text("")
         self._suggestion_buttons = row(
-            button("Previous", handler(lambda: self.next(-1)), tooltip="Shift N"),
-            button("Next place", handler(lambda: self.next()), tooltip="N"),
-            button("It is right", handler(self.accept_suggestion), icon="check", tooltip="Accept its field (Y)"),
+            button("Previous", handler(lambda: self.next_place(-1)), tooltip="Shift N"),
+            button("Next place", handler(lambda: self.next_place()), tooltip="N"),
+            button("It is right", handler(self.accept), icon="check", tooltip="Accept its field (Y)"),
         )
         self._curve, self._verdict, self._report = text(), text(), text()
         others = [name for name in self.ws.levels.names if name != self._level]
@@ -402,13 +400,18 @@ class ReviewPanel(LabelPanel):
         show(self._share, False)
         self._review = column(
             section(
-                "Accept", self._above, self._classes_row, self._where, self._counts, row(self._accept_button, spacer())
+                "Accept",
+                self._above,
+                self._classes_row,
+                self._where,
+                self._counts,
+                row(self._accept_confident, spacer()),
             ),
             section("Where to correct", self._suggestion, self._suggestion_buttons),
             section("Is it getting better?", self._curve, self._verdict, self._truth, self._report),
         )
-        for part in self.side.children:  # files belong to the label step
-            if self.masks.widget in getattr(part, "children", ()):
+        for part in self.side.children:  # files and the live overlay belong to the label step
+            if {self.masks.widget, self._live_words} & set(getattr(part, "children", ())):
                 show(part, False)
         top = column(section("Prediction", self._which, self._share, self._empty), self._review)
         self.side.children = (top, *self.side.children)

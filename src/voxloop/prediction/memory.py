@@ -78,19 +78,23 @@ def measure(
         Seconds: no block is tried that would take longer.
     """
     forward(sample(shapes[0])[None])
+    before, seen = 0.0, 0
     for shape in shapes:
         block = sample(shape)[None]
         with peak_memory() as peak:
             began = time.perf_counter()
             out = forward(block)
             seconds = (time.perf_counter() - began) / prod(shape)
+        slope = (seconds * prod(shape) - before) / max(1, prod(shape) - seen)
+        before, seen = seconds * prod(shape), prod(shape)
         following = next((prod(other) for other in shapes if prod(other) > prod(shape)), None)
         if following is None or following * seconds > patience:
             break
     # what is certain to be held: the input, and the output once as it is and once while it is decoded
     least = block.nbytes + 2 * out.nbytes
     return Cost(
-        seconds_per_voxel=seconds,
+        # a call costs something however small the block; what a voxel more costs is what a large block pays
+        seconds_per_voxel=max(slope, seconds / 4),
         bytes_per_voxel=max(least, peak.bytes * 1.1) / prod(shape),
         base_bytes=int(psutil.Process().memory_info().rss),
     )
