@@ -6,7 +6,9 @@ from .deep.model import TorchModel as TorchModel
 from .errors import VoxloopError as VoxloopError
 from .machine import machine as machine
 from .model import load_model as load_model
+from .panels.label_panel import LabelPanel as LabelPanel
 from .panels.monitor_panel import MonitorPanel as MonitorPanel
+from .panels.plane_view import PlaneView as PlaneView
 from .panels.predict_panel import PredictPanel as PredictPanel
 from .panels.review_panel import ReviewPanel as ReviewPanel
 from .panels.train_panel import TrainPanel as TrainPanel

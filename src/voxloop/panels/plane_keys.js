@@ -15,9 +15,10 @@ function isEditable(node) {
 }
 
 class Keyboard {
+  static hovered = null;
+
   constructor(view) {
     this.view = view;
-    this.hover = false;
     const look = "Look around", go = (by) => () => view.setIndex(view.index + by);
     this.builtIn = [
       { key: "arrowup", group: look, label: "next plane", run: go(1) },
@@ -42,11 +43,17 @@ class Keyboard {
     // On the window, capturing: JupyterLab listens on the document, and one of its keys (D D) deletes cells.
     window.addEventListener("keydown", this.down, true);
     window.addEventListener("keyup", this.up, true);
-    view.root.addEventListener("pointerenter", () => { this.hover = true; });
-    view.root.addEventListener("pointerleave", () => { this.hover = false; this.peek(false); });
+    view.root.addEventListener("pointerenter", () => { Keyboard.hovered = this; });
+    view.root.addEventListener("pointerleave", () => { this.leave(); });
+  }
+
+  leave() {
+    if (Keyboard.hovered === this) Keyboard.hovered = null;
+    this.peek(false);
   }
 
   close() {
+    this.leave();
     window.removeEventListener("keydown", this.down, true);
     window.removeEventListener("keyup", this.up, true);
   }
@@ -55,7 +62,8 @@ class Keyboard {
 
   isMine(event) {
     const adjusts = event.target.matches?.("input[type=range]:not(.vl-slider)") && /^(Arrow|Page|Home|End)/.test(event.key);
-    return !adjusts && (this.hover || this.focused) && !isEditable(event.target) && !isEditable(document.activeElement);
+    const mine = Keyboard.hovered ? Keyboard.hovered === this : this.focused; // of two views, the one under the pointer
+    return mine && !adjusts && !isEditable(event.target) && !isEditable(document.activeElement);
   }
 
   pressed(event) {
