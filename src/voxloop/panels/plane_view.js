@@ -483,7 +483,7 @@ class PlaneViewer {
     if (picture && picture.axis === this.shown.axis && picture.index === this.shown.index) {
       const r = this.rectangle(picture.axis, picture.box);
       ctx.imageSmoothingEnabled = this.model.get("picture").smooth || r.width < picture.bitmap.width * 1.5;
-      ctx.imageSmoothingQuality = "high";
+      ctx.imageSmoothingQuality = "low"; // frames are at most twice the screen; better ones cost ten times as much
       ctx.drawImage(picture.bitmap, r.x, r.y, r.width, r.height);
     }
     for (const [id, layer] of this.layers) layer.draw(this, this.ink.of(id));
