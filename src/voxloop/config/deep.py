@@ -142,7 +142,7 @@ class DeepConfig(Config):
     device: str = setting(
         "auto", "where to train: auto, cpu, cuda, cuda:1, mps", group="Compute", choices=("auto", "cpu", "cuda", "mps")
     )
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
+    precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto",
         "number format of the forward pass; auto: float32 on a CPU, bfloat16 on a GPU that has it",
         group="Compute",

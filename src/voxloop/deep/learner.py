@@ -87,7 +87,7 @@ def train(context: Any) -> str:
     network = build(description, None if found else config.encoder_weights)
     if config.start_from and not found:
         load_start(network, config.start_from, context, data.classes)
-    spec = _spec(config, data, description, statistics, window, scale, network)
+    spec: ModelSpec | None = None
     placed(network, device).train()
     average = WeightAverage(network, config.average_weights)
     weights = balanced_weights(list(data.counts)) if config.class_weights == "auto" else [1.0] * len(data.classes)
@@ -116,6 +116,8 @@ def train(context: Any) -> str:
         reporter.checkpoint(name)
 
     def keep_model() -> None:
+        nonlocal spec  # made late: probing the receptive field would put off the first step
+        spec = spec or _spec(config, data, description, statistics, window, scale, network)
         write_model(context.path / "model", spec, average.module)
         state.kept = True
 
