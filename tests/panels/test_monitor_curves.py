@@ -122,7 +122,7 @@ def test_numbers_that_cannot_be_drawn_are_left_out():
 def test_a_million_steps_are_few_points():
     steps = [{"kind": "step", "time": float(n), "iteration": n, "loss": 1.0 / n} for n in range(1, 1_000_001, 10)]
     found = c.curves(fold(History(), steps), "loss", c.View())
-    assert len(found.batches[0]) <= c.POINTS
+    assert len(found.batches[0]) <= c.DOTS
     assert len(found.smooth[0]) <= c.POINTS
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from voxloop.runs import History
 from voxloop.runs.history import metric_of
 
-#: points a mark may have; SVG slows down beyond
+#: points a line may have; SVG slows down beyond
 POINTS = 2000
+#: dots a run may have: each is an element of the page, and more of them only hide each other
+DOTS = 1000
 
 Points = tuple[np.ndarray, np.ndarray]
 
@@ -61,7 +63,7 @@ def curves(history: History, metric: str, view: View, points: int = POINTS) -> C
     shown = batches if view.outliers else _below(batches, max([fence(batches[1]), *train[1], *val[1]]))
     line = smoothed(*shown, view.smoothing, points // 2) if view.smoothing > 0 else _empty()
     return Curves(
-        batches=decimated(*shown, points), smooth=line, train=decimated(*train, points),
+        batches=decimated(*shown, min(points, DOTS)), smooth=line, train=decimated(*train, points),
         val=decimated(*val, points), best=_at(val, history.best), hidden=len(batches[0]) - len(shown[0]),
     )  # fmt: skip
 

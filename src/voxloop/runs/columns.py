@@ -70,4 +70,4 @@ class Columns:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else np.nan
+    return float(value) if isinstance(value, (int, float)) else np.nan

