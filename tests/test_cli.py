@@ -84,6 +84,7 @@ def test_new_train_predict_evaluate(stack, tmp_path):
         (["train", "{tmp}/nowhere"], "nowhere"),
         (["new", "{stack}", "--image", "{stack}/image.tif"], "{stack}"),
         (["train", "{tmp}", "--set", "epochs"], "NAME=VALUE"),
+        (["train", "{tmp}", "--preset", "autoo"], "did you mean 'auto'"),
         (["lab", "{tmp}/no.ipynb"], "no notebook"),
     ],
 )

@@ -295,7 +295,7 @@ def _config(learner: str, preset: str | None, file: Path | None, changes: tuple[
     kind = DeepConfig if learner == "deep" else ShallowConfig
     config: Any = kind()
     if preset is not None:
-        from voxloop.presets import presets
+        from voxloop.config import presets
 
         if preset not in presets:
             raise ConfigError(unknown("preset", preset, presets))
