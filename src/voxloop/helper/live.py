@@ -1,0 +1,106 @@
+"""Live training: the labels as they are now, learnt and shown on what is on screen. Loads its learner late."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxloop.errors import LabelError
+from voxloop.geometry import Region
+from voxloop.helper.handlers import Job, View
+from voxloop.machine import machine
+
+if TYPE_CHECKING:
+    from voxloop.shallow.live import LiveShallow
+    from voxloop.store import Labels
+
+#: live learners kept: going back to the image or level before costs nothing
+KEPT = 2
+#: seconds to wait for an edit that was acknowledged elsewhere to be readable here
+_PATIENCE = 2.0
+
+
+@dataclass
+class _Session:
+    labels: Labels
+    learner: LiveShallow
+    changed: list[Region] = field(default_factory=list)
+    begun: bool = False
+
+
+def answer(job: Job) -> dict[str, Any]:
+    """Learn from the labels of ``image`` and ``level`` and predict ``view``.
+
+    Fields: ``image``, ``level``, ``view``, and where wanted ``config`` (of :class:`voxloop.ShallowConfig`, JSON) and
+    ``sequence`` (an edit that must be taken up). Returns ``learnt`` (False: fewer than two classes are labelled),
+    ``sequence``, ``samples`` and seconds: ``train_s``, ``first_s``, ``total_s``.
+    """
+    began = time.perf_counter()
+    session = _session(job)
+    _follow(session, job)
+    view = View.from_json(job.fields["view"], session.learner.picture.shape)
+    if session.changed or not session.begun or session.learner.unfinished:
+        changed = session.changed if session.begun else None
+        session.learner.learn(session.labels, changed, near=view.centre, stale=job.stale)
+        # what a request that is dropped here did not come to, the learner keeps for the next
+        session.changed, session.begun = [], True
+        job.check()
+    learnt = session.learner.ready
+    trained = first = time.perf_counter() - began
+    if learnt:
+        for part in session.learner.predict(view.axis, view.index, (view.rows, view.columns), view.focus):
+            job.part(view, part.region, part.values, part.confidence)
+            if job.parts == 1:
+                first = time.perf_counter() - began
+    return {
+        "learnt": learnt, "sequence": session.labels.sequence, "samples": session.learner.samples,
+        "train_s": trained, "first_s": first, "total_s": time.perf_counter() - began,
+    }  # fmt: skip
+
+
+def _session(job: Job) -> _Session:
+    image, level = str(job.fields["image"]), str(job.fields["level"])
+    config = job.fields.get("config") or {}
+    key = (image, level, json.dumps(config, sort_keys=True))
+    sessions: dict[Any, _Session] = job.state.setdefault("live", {})
+    session = sessions.pop(key, None) or _open(job.workspace, image, level, config)
+    sessions[key] = session
+    while len(sessions) > KEPT:
+        sessions.pop(next(iter(sessions))).learner.close()
+    return session
+
+
+def _open(workspace: Path, image: str, level: str, config: dict[str, Any]) -> _Session:
+    from voxloop.config.shallow import ShallowConfig
+    from voxloop.shallow.live import LiveShallow, Picture
+    from voxloop.store import Store, open_labels
+    from voxloop.volumes import channels_of, read_block, shape_zyx, spacing_of
+
+    labels = open_labels(workspace, level, image)
+    if labels.level.kind != "semantic":
+        raise LabelError(f"level {level!r} holds instances; the live overlay tells classes apart: use a semantic level")
+    volume = Store.open(workspace, read_only=True).images.open(image)
+    picture = Picture(
+        read=partial(read_block, volume),
+        shape=shape_zyx(volume),
+        channels=channels_of(volume),
+        spacing_um=spacing_of(volume),
+        frames=volume.attrs.get("z_kind") == "frame",
+    )
+    budget = int(min(512 << 20, machine().memory_gb * 2**30 / 8))
+    return _Session(labels, LiveShallow(picture, ShallowConfig(**config), threads=machine().cores, memory=budget))
+
+
+def _follow(session: _Session, job: Job) -> None:
+    """Take note of the boxes that changed since the last look."""
+    wanted = int(job.fields.get("sequence") or 0)
+    until = time.monotonic() + _PATIENCE
+    session.changed += [edit.region for edit in session.labels.refresh()]
+    while session.labels.sequence < wanted and time.monotonic() < until:
+        job.check()
+        time.sleep(0.01)
+        session.changed += [edit.region for edit in session.labels.refresh()]

@@ -1,0 +1,169 @@
+"""Any saved model on what is on screen, tile by tile. Knows models by their protocol alone; loads them late."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.errors import ModelError
+from voxloop.geometry import AXES, Region, Shape, blocks, intersect, shift
+from voxloop.helper.handlers import Job, View, focus_order
+from voxloop.machine import machine
+from voxloop.model import ModelSpec, Predictor, load_model
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: voxels of a tile along the axes of the plane; of the halo at most, since an overlay is a preview: the field of a deep
+#: network is hundreds of voxels and what lies that far changes little
+TILE, HALO = 256, 96
+#: planes that a model of planes is given at once in views across them
+THROUGH = 16
+#: bytes of finished tiles kept, and models kept open
+KEPT_BYTES, KEPT_MODELS = 64 << 20, 2
+
+
+@dataclass
+class _Open:
+    """An opened model; closing the stack closes it."""
+
+    spec: ModelSpec
+    predictor: Predictor
+    stack: ExitStack
+
+
+@dataclass(frozen=True)
+class _Tile:
+    values: np.ndarray
+    confidence: np.ndarray
+
+
+def answer(job: Job) -> dict[str, Any]:
+    """Predict ``view`` of ``image`` with the model in the folder ``model`` (within the workspace, or absolute).
+
+    Returns seconds ``first_s`` and ``total_s``, the tiles ``computed`` and those that were ``kept`` from before.
+    """
+    from voxloop.volumes import shape_zyx, spacing_of
+
+    began = time.perf_counter()
+    model = _opened(job)
+    volume = _volume(job)
+    view = View.from_json(job.fields["view"], shape_zyx(volume))
+    _check(model.spec, volume, str(job.fields["image"]))
+    grid = tile_shape(model.spec, AXES.index(view.axis))
+    first, computed, kept = 0.0, 0, 0
+    cache: OrderedDict[Any, _Tile] = job.state.setdefault("overlay tiles", OrderedDict())
+    # whole cells of the grid, so that a tile is the same wherever the view begins
+    cells = [_cell(part, grid, shape_zyx(volume)) for part in blocks(view.region, grid)]
+    for cell in focus_order(cells, view.centre, spacing_of(volume)):
+        job.check()
+        key = (model.spec.hash, job.fields["image"], view.axis, *((part.start, part.stop) for part in cell))
+        tile = cache.pop(key, None)
+        kept, computed = (kept + 1, computed) if tile else (kept, computed + 1)
+        tile = tile or _predict(model, volume, cell)
+        cache[key] = tile
+        shown = intersect(cell, view.region)
+        assert shown is not None  # cells come from the view
+        inner = shift(shown, [-part.start for part in cell])
+        job.part(view, shown, tile.values[inner], tile.confidence[inner])
+        first = first or time.perf_counter() - began
+    while sum(2 * tile.values.size for tile in cache.values()) > KEPT_BYTES:
+        cache.popitem(last=False)
+    return {"first_s": first, "total_s": time.perf_counter() - began, "computed": computed, "kept": kept}
+
+
+def tile_shape(spec: ModelSpec, across: int) -> Shape:
+    """Tiles of a plane across an axis: as thin across as the stride allows, whole windows of the model along z."""
+    sizes = [TILE, TILE, TILE]
+    sizes[0] = THROUGH
+    sizes[across] = 1
+    z, y, x = (-(-size // step) * step for size, step in zip(sizes, spec.stride, strict=True))
+    return z, y, x
+
+
+def outer_of(cell: Region, spec: ModelSpec) -> Region:
+    """The cell with its halo, at multiples of the stride; it may reach past the far faces of the volume."""
+    halo = spec.halo or (HALO if spec.dimensions == 3 else 0, HALO, HALO)
+    z, y, x = (
+        slice(
+            max(0, (part.start - min(by, _up(HALO, step))) // step * step),
+            _up(part.stop + min(by, _up(HALO, step)), step),
+        )
+        for part, by, step in zip(cell, halo, spec.stride, strict=True)
+    )
+    return z, y, x
+
+
+def _predict(model: _Open, volume: xr.DataArray, cell: Region) -> _Tile:
+    from voxloop.prediction.reading import read_outer
+    from voxloop.volumes import shape_zyx
+
+    wide = outer_of(cell, model.spec)
+    outer: list[slice] = []
+    for part, size, step in zip(wide, shape_zyx(volume), model.spec.stride, strict=True):
+        outer.append(slice(part.start, min(part.stop, _up(size, step))))
+    box: Region = (outer[0], outer[1], outer[2])
+    block = read_outer(volume, box)
+    inner = shift(cell, [-part.start for part in box])
+    if region := getattr(model.predictor, "region", None):  # it can leave out what is only looked at
+        shown = region(block, inner)
+    else:
+        shown = model.predictor(block[None])[0][(slice(None), *inner)]
+    values = np.array([info.value for info in model.spec.classes], dtype=np.uint8)
+    confidence = np.clip(shown.max(axis=0) * 255 + 0.5, 0, 255).astype(np.uint8)
+    return _Tile(values[shown.argmax(axis=0)], confidence)
+
+
+def _opened(job: Job) -> _Open:
+    folder = Path(job.workspace, str(job.fields["model"])).resolve()
+    stamp = (folder / "spec.json").stat().st_mtime_ns if (folder / "spec.json").exists() else 0
+    models: dict[Any, _Open] = job.state.setdefault("overlay models", {})
+    key = (str(folder), stamp)
+    found = models.pop(key, None)
+    if found is None:
+        model = load_model(folder)
+        if len(model.spec.outputs) != 1 or model.spec.outputs[0].kind != "semantic":
+            raise ModelError(f"the model in {folder.name} has no class probabilities to show; predict with it instead")
+        stack = ExitStack()
+        found = _Open(model.spec, stack.enter_context(model.open(threads=machine().cores)), stack)
+    models[key] = found
+    while len(models) > KEPT_MODELS:
+        models.pop(next(iter(models))).stack.close()
+    return found
+
+
+def _volume(job: Job) -> xr.DataArray:
+    from voxloop.store import Store
+
+    image = str(job.fields["image"])
+    volumes: dict[str, xr.DataArray] = job.state.setdefault("volumes", {})
+    if image not in volumes:
+        volumes[image] = Store.open(job.workspace, read_only=True).images.open(image)
+    return volumes[image]
+
+
+def _check(spec: ModelSpec, volume: xr.DataArray, image: str) -> None:
+    from voxloop.volumes import channels_of
+
+    if spec.channels != channels_of(volume):
+        raise ModelError(
+            f"the model takes {spec.channels} channels and image {image!r} has {channels_of(volume)}; "
+            "train on this image, or open it with channels="
+        )
+
+
+def _cell(part: Region, grid: Shape, shape: Shape) -> Region:
+    z, y, x = (
+        slice(p.start // n * n, min(p.start // n * n + n, size)) for p, n, size in zip(part, grid, shape, strict=True)
+    )
+    return z, y, x
+
+
+def _up(value: int, step: int) -> int:
+    return -(-value // step) * step

@@ -1,0 +1,342 @@
+"""The shallow learner between two strokes: retrained in a moment, applied to what is on screen, tile by tile.
+
+Keeps features of the tiles it has seen and rows of the labelled voxels in them. Knows no workspace, no processes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from voxloop.config.shallow import ShallowConfig
+from voxloop.geometry import AXES, Region, Shape, Spacing, blocks, full_region, grow, intersect, shift
+from voxloop.model import ClassInfo
+from voxloop.shallow.classifier import BATCH, Classifier, fit_classifier
+from voxloop.shallow.features import Reduced
+from voxloop.shallow.fitting import Example, measure
+from voxloop.shallow.gathering import Read
+from voxloop.shallow.keeping import Kept
+from voxloop.shallow.model import aligned, describe, smooth, smoothing_kernels
+from voxloop.shallow.planning import bank_for
+from voxloop.shallow.samples import Labelled, choose, in_block
+
+#: voxels of a tile within its plane, and of the part that is read at once for several tiles
+TILE, PART = 192, 768
+#: planes of a tile in views across the planes
+THROUGH = 16
+#: labelled voxels used of one tile, and of all tiles: more would not be learnt from within the time of a stroke
+PER_TILE, ROWS = 1500, 6000
+#: optimiser steps of one training
+STEPS = 150
+
+
+#: a box as a key: slices cannot be hashed before Python 3.12
+Bounds = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+class LabelReader(Protocol):
+    """What is needed of a label array."""
+
+    def read(self, region: object = None) -> np.ndarray: ...
+
+    def touched(self) -> Sequence[Any]:
+        """Things with a ``region``: blocks that hold labels."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """The image that is worked on: ``read(region)`` gives raw intensities (c, z, y, x)."""
+
+    read: Read
+    shape: Shape
+    channels: int
+    spacing_um: Spacing
+    frames: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """A predicted box: class values (0: none) and confidence in 1/255, uint8 zyx."""
+
+    region: Region
+    values: np.ndarray
+    confidence: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Rows:
+    tile: Region
+    features: np.ndarray
+    labelled: Labelled
+
+
+class LiveShallow:
+    """A pixel classifier of one image and level that follows its labels.
+
+    Parameters
+    ----------
+    memory
+        Bytes of features kept; the least recently used go first.
+    """
+
+    def __init__(
+        self,
+        picture: Picture,
+        config: ShallowConfig,
+        classes: Sequence[ClassInfo] = (),
+        *,
+        threads: int = 2,
+        memory: int = 256 << 20,
+    ) -> None:
+        self.picture = picture
+        self.config = config
+        depth = picture.shape[0]
+        self.bank = bank_for(config, picture.channels, picture.spacing_um, depth, frames=picture.frames, live=True)
+        self._normalise = measure([_across(picture)])
+        spec = describe(self.bank, self._normalise, tuple(classes), config.smoothing)
+        self._smoothing = smoothing_kernels(spec)
+        self._margin = tuple(0 if k is None else k.size // 2 for k in self._smoothing)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="live")
+        self._ahead = threads + 1
+        self._levels: Kept[Bounds, list[np.ndarray]] = Kept(memory)
+        self._parts: Kept[Bounds, Reduced] = Kept(memory // 4)
+        self._rows: dict[Bounds, _Rows] = {}
+        self._pending: dict[Bounds, Region] = {}
+        self._followed = self._changed = False
+        self._classifier: Classifier | None = None
+        self._values = np.empty(0, dtype=np.uint8)
+
+    @property
+    def ready(self) -> bool:
+        """Two classes or more are labelled and learnt."""
+        return self._classifier is not None
+
+    @property
+    def unfinished(self) -> bool:
+        """Some labels are not learnt yet, for lack of time or a cancelled call; another :meth:`learn` goes on."""
+        return bool(self._pending) or self._changed
+
+    @property
+    def samples(self) -> int:
+        """Labelled voxels that are held."""
+        return sum(len(rows.labelled) for rows in self._rows.values())
+
+    def learn(
+        self,
+        labels: LabelReader,
+        changed: Iterable[Region] | None = None,
+        *,
+        near: Sequence[float] | None = None,
+        seconds: float = 0.4,
+        stale: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Take up changed labels and train anew; False where fewer than two classes are labelled, or ``stale()``.
+
+        Parameters
+        ----------
+        changed
+            Boxes in which labels changed since the last call; the first call, and None, look at all labels.
+        near
+            A voxel (zyx); labels near it are taken up first.
+        seconds
+            Time for labels met for the first time; those of ``changed`` are always taken up, the rest with later calls.
+        """
+        everywhere = changed is None or not self._followed
+        self._followed = True
+        boxes = [touched.region for touched in labels.touched()] if everywhere else list(changed or ())
+        fresh = self._tiles_of(boxes, labels, everywhere)
+        self._pending.update(fresh)
+        until = time.monotonic() + seconds
+        urgent = set() if everywhere else set(fresh)
+        focus = near or [size / 2 for size in self.picture.shape]
+        order = sorted(self._pending.items(), key=lambda item: (item[0] not in urgent, self._distance(item[1], focus)))
+        for key, tile in order:
+            if stale() or (key not in urgent and self._rows and time.monotonic() > until):
+                break
+            self._take_up(tile, labels)
+            del self._pending[key]
+        return not stale() and self._fit()
+
+    def predict(
+        self, axis: str, index: int, box: Sequence[slice], focus: Sequence[float] | None = None
+    ) -> Iterator[Part]:
+        """Predict a box of a plane, tile by tile from ``focus`` (row, column) outwards; stop asking to cancel.
+
+        ``box`` holds two slices along the plane's axes, voxels. Parts are in zyx with one voxel across ``axis``.
+        """
+        across = AXES.index(axis)
+        edges = list(box)
+        edges.insert(across, slice(index, index + 1))
+        view: Region = (edges[0], edges[1], edges[2])
+        centre = list(focus) if focus is not None else [(part.start + part.stop) / 2 for part in box]
+        centre.insert(across, index)
+        tiles = sorted(
+            blocks(aligned(view, self.bank.stride), self._tile(across)), key=lambda tile: self._distance(tile, centre)
+        )
+        classifier, values = self._classifier, self._values
+        if classifier is None:
+            return
+        waiting: deque[Future[Part | None]] = deque()
+        try:
+            for tile in tiles:
+                waiting.append(self._pool.submit(self._predict_tile, tile, view, classifier, values))
+                if len(waiting) >= self._ahead and (part := waiting.popleft().result()):
+                    yield part
+            while waiting:
+                if part := waiting.popleft().result():
+                    yield part
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the threads; what is computing is finished first."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _tile(self, across: int = 0) -> Shape:
+        z, y, x = self.bank.stride
+        if self.bank.dimensions == 3:
+            return z, TILE // 2 // y * y, TILE // 2 // x * x
+        if across == 0:
+            return 1, TILE // y * y, TILE // x * x
+        return (THROUGH, y, TILE // x * x) if across == 1 else (THROUGH, TILE // y * y, x)
+
+    def _distance(self, tile: Region, focus: Sequence[float]) -> float:
+        ends = zip(tile, focus, self.picture.spacing_um, strict=True)
+        return float(sum((max(part.start - at, at - part.stop + 1, 0) * um) ** 2 for part, at, um in ends))
+
+    def _tiles_of(self, boxes: Iterable[Region], labels: LabelReader, everywhere: bool) -> dict[Bounds, Region]:
+        """Tiles in the boxes that hold labels, or held some when they were last looked at."""
+        found: dict[Bounds, Region] = {}
+        grid = self._tile()
+        for box in boxes:
+            known = [box] if everywhere else self._labelled_in(box, labels)
+            for part in known:
+                found.update((bounds(tile), tile) for tile in map(self._whole_tile, blocks(part, grid)))
+            if not everywhere:
+                found.update((key, rows.tile) for key, rows in self._rows.items() if intersect(rows.tile, box))
+        return found
+
+    def _labelled_in(self, box: Region, labels: LabelReader) -> list[Region]:
+        parts = [intersect(box, touched.region) for touched in labels.touched()]
+        return [part for part in parts if part is not None]
+
+    def _whole_tile(self, part: Region) -> Region:
+        tile = zip(part, self._tile(), self.picture.shape, strict=True)
+        z, y, x = (slice(p.start // n * n, min(p.start // n * n + n, size)) for p, n, size in tile)
+        return z, y, x
+
+    def _take_up(self, tile: Region, labels: LabelReader) -> None:
+        found = in_block(labels.read(tile), tile)
+        self._changed = True
+        if not len(found):
+            self._rows.pop(bounds(tile), None)
+            return
+        found = found.take(choose(found, PER_TILE, np.random.default_rng(self.config.seed)))
+        whole = aligned(tile, self.bank.stride)
+        features = self.bank.merge([level.astype(np.float32) for level in self._features(whole)])
+        inner = self._with_margin(whole)
+        z, y, x = (found.at - np.array([part.start for part in inner])).T
+        self._rows[bounds(tile)] = _Rows(tile, np.ascontiguousarray(features[:, z, y, x].T), found)
+
+    def _fit(self) -> bool:
+        self._changed = False
+        if not self._rows:
+            self._classifier = None
+            return False
+        labelled = Labelled(
+            np.concatenate([rows.labelled.at for rows in self._rows.values()]),
+            np.concatenate([rows.labelled.values for rows in self._rows.values()]),
+        )
+        values = np.unique(labelled.values)
+        if values.size < 2:
+            self._classifier = None
+            return False
+        rows = np.concatenate([rows.features for rows in self._rows.values()])
+        picks = choose(labelled, ROWS, np.random.default_rng(self.config.seed))
+        targets = np.searchsorted(values, labelled.values[picks])
+        passes = max(2, min(self.config.passes, STEPS * BATCH // targets.size))
+        self._classifier = fit_classifier(rows[picks], targets, self.config.changed(passes=passes))
+        self._values = values.astype(np.uint8)
+        return True
+
+    def _with_margin(self, tile: Region) -> Region:
+        """The tile with what smoothing its probabilities needs, at multiples of the stride; past far faces mirrored."""
+        z, y, x = (
+            slice(
+                max(0, (part.start - by) // step * step),
+                min(-(-(part.stop + by) // step) * step, -(-size // step) * step),
+            )
+            for part, by, step, size in zip(tile, self._margin, self.bank.stride, self.picture.shape, strict=True)
+        )
+        return z, y, x
+
+    def _features(self, tile: Region) -> list[np.ndarray]:
+        """Levels of the pyramid of a tile with its margin, half precision."""
+        kept = self._levels.get(bounds(tile))
+        if kept is None:
+            wanted = self._with_margin(tile)
+            reduced, origin = self._reduced(wanted)
+            core = shift(wanted, [-o for o in origin])
+            kept = [level.astype(np.float16) for level in self.bank.pyramid(reduced, core)]
+            self._levels.put(bounds(tile), kept, sum(level.nbytes for level in kept))
+        return kept
+
+    def _reduced(self, wanted: Region) -> tuple[Reduced, tuple[int, int, int]]:
+        """What the scales need to know of the part of the image that ``wanted`` begins in, and where it begins."""
+        part = [list(edges) for edges in ((p.start, p.stop) for p in wanted)]
+        for axis in (1, 2):
+            # parts of a grid: the tiles of one share what is read; a thin view is its own part across
+            if wanted[axis].stop - wanted[axis].start >= TILE // 2:
+                start = wanted[axis].start // PART * PART
+                part[axis] = [start, max(start + PART, wanted[axis].stop)]
+        sizes = self.picture.shape
+        region = tuple(slice(a, min(b, size)) for (a, b), size in zip(part, sizes, strict=True))
+        inner: Region = (region[0], region[1], region[2])
+        outer = grow(inner, self.bank.halo, sizes)
+        origin = (inner[0].start if self.bank.dimensions == 2 else outer[0].start, outer[1].start, outer[2].start)
+        kept = self._parts.get(bounds(inner))
+        if kept is None:
+            planes = shift(inner, [-outer[0].start, 0, 0])[0] if self.bank.dimensions == 2 else None
+            kept = self.bank.reduce(self._normalise(self.picture.read(outer)), planes)
+            self._parts.put(bounds(inner), kept, sum(level.nbytes for level in kept.values()))
+        return kept, origin
+
+    def _predict_tile(self, tile: Region, view: Region, classifier: Classifier, values: np.ndarray) -> Part | None:
+        wanted = intersect(tile, view)
+        if wanted is None:
+            return None
+        levels = [level.astype(np.float32) for level in self._features(tile)]
+        inner = self._with_margin(tile)
+        probabilities = classifier.levels(self.bank, levels)
+        real = intersect(inner, full_region(self.picture.shape))
+        assert real is not None
+        offset = [-part.start for part in inner]
+        probabilities = smooth(probabilities[(slice(None), *shift(real, offset))], self._smoothing)
+        shown = probabilities[(slice(None), *shift(wanted, [-part.start for part in real]))]
+        confidence = np.clip(shown.max(axis=0) * 255 + 0.5, 0, 255).astype(np.uint8)
+        return Part(wanted, values[shown.argmax(axis=0)], confidence)
+
+
+def bounds(region: Region) -> Bounds:
+    """A region as a key."""
+    z, y, x = ((part.start, part.stop) for part in region)
+    return z, y, x
+
+
+def _across(picture: Picture) -> Example:
+    """The image with four places to look at, spread over its planes, for the normalisation."""
+    depth, height, width = picture.shape
+    planes = sorted({depth // 8, 3 * depth // 8, 5 * depth // 8, 7 * depth // 8})
+    at = np.array([[z, height // 2, width // 2] for z in planes])
+    return Example(
+        name="", read=picture.read, shape=picture.shape, channels=picture.channels, spacing_um=picture.spacing_um,
+        labelled=Labelled(at, np.ones(len(at), np.int64)),
+    )  # fmt: skip
