@@ -7,8 +7,11 @@ import pytest
 SETUP = """
 import voxloop as vl
 sample = vl.samples.load("em")
-ws = vl.Workspace.create({folder!r}, image=sample.volume, classes=sample.classes)
-vl.simulate(ws, sample.truth)
+small = dict(z=slice(0, 6), y=slice(0, 160), x=slice(0, 200))
+volume = sample.volume.isel(small)
+truth = sample.truth.isel(small) if hasattr(sample.truth, "isel") else sample.truth[:6, :160, :200]
+ws = vl.Workspace.create({folder!r}, image=volume, classes=sample.classes)
+vl.simulate(ws, truth)
 ws.train(vl.ShallowConfig(dimensions="2d"), wait=True).name
 """
 SHOWS = "panel.prediction is not None and panel.prediction.done == 1.0"
@@ -20,7 +23,8 @@ PIXELS = """canvas => {
 }"""
 
 
-@pytest.mark.slow(reason="trains a classifier, predicts twice, in a browser")
+@pytest.mark.timeout(600)
+@pytest.mark.slow(reason="trains a classifier and predicts with it, in a browser")
 def test_predict_then_review(lab, tmp_path):
     lab.notebook(
         SETUP.format(folder=str(tmp_path / "ws")),

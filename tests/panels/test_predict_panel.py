@@ -106,13 +106,18 @@ def test_the_forecast_follows_what_is_chosen(ui, ws):
     assert InProcess.asked[-1]["region"] is None
     panel._where.value = "plane"
     assert InProcess.asked[-1]["region"] == [[3, 4], [0, 90], [0, 100]]
-    asked = len(InProcess.asked)
     panel.view.index = 5
     assert InProcess.asked[-1]["region"][0] == [5, 6]
+    panel._where.value = "box"
+    panel._ranges[0].value = (5, 6)
+    assert len(panel.view._shapes) == 1
+    panel.view.index = 2
+    assert panel.view._shapes == ()
+    asked = len(InProcess.asked)
     panel._mode.value = "fast"
     assert InProcess.asked[-1]["settings"]["mode"] == "fast"
     panel._tick()
-    assert len(InProcess.asked) == asked + 2
+    assert len(InProcess.asked) == asked + 1
     panel.close()
 
 

@@ -91,6 +91,7 @@ def test_keys_go_through_the_suggestions_and_accept_what_is_right(ui, reviewed):
     first = panel.suggestions[0]
     assert panel.view.index == first.index
     assert f"1 of {len(panel.suggestions)}" in panel._suggestion.value
+    assert [shape.dashed for shape in panel.view._shapes].count(False) == 1
     panel._on_action("next", [0, 0, 0])
     panel._on_action("previous", [0, 0, 0])
     assert panel._at == 0

@@ -31,7 +31,7 @@ from voxloop.panels.panel import (
     text,
 )
 from voxloop.panels.plane_view import PlaneView
-from voxloop.panels.prediction_layers import prediction_layers
+from voxloop.panels.prediction_layers import frame, prediction_layers
 from voxloop.panels.prediction_words import estimate_table, going
 from voxloop.panels.rows import Action, Row, RowList
 from voxloop.panels.run_words import LOOKS
@@ -209,7 +209,9 @@ class PredictPanel(Panel):
         show(self._box_row, self._where.value == "box")
         try:
             self._show_code()
-            asked = (self._models.selected, self.image, self.region, self._form.value.changed(mode=self._mode.value))
+            region = self.region
+            self._show_box(region)
+            asked = (self._models.selected, self.image, region, self._form.value.changed(mode=self._mode.value))
         except VoxloopError as error:
             self._estimate.value = f'<div class="vx-note vx-note-error">{html.escape(str(error))}</div>'
             self._asked = None
@@ -424,7 +426,16 @@ class PredictPanel(Panel):
             parts.append(slice(start, stop))
         return parts[0], parts[1], parts[2]
 
+    def _show_box(self, region: Region | None) -> None:
+        """Frame the box where it meets the plane on show."""
+        axis, index = self.view.axis, self.view.index
+        part = region[AXES.index(axis)] if region is not None and self._where.value == "box" else slice(0, 0)
+        meets = region is not None and part.start <= index < part.stop
+        self.view.set_shapes([frame(region, axis, index)] if region is not None and meets else [])
+
     def _plane_changed(self) -> None:
+        if self._where.value == "box":
+            self._show_box(self._box())
         if self._where.value == "plane":
             self._changed()
 

@@ -18,7 +18,7 @@ from voxloop.panels.error_curve import Score, curve, verdict
 from voxloop.panels.label_panel import LabelPanel
 from voxloop.panels.layers import Layer
 from voxloop.panels.panel import button, classed, column, row, section, show, spacer, table, text
-from voxloop.panels.prediction_layers import prediction_layers
+from voxloop.panels.prediction_layers import frame, prediction_layers
 from voxloop.panels.tools import bindings
 from voxloop.panels.ui import on_ui
 
@@ -190,6 +190,7 @@ class ReviewPanel(LabelPanel):
 
         def found(places: list[Suggestion]) -> None:
             self.suggestions, self._at = places, -1
+            self._show_suggestion()
             if places:
                 self.next_place()
             else:
@@ -321,6 +322,10 @@ class ReviewPanel(LabelPanel):
         self._counts.value = table(head, words, right=(1, 2)) if words else '<span class="vx-dim">Counting …</span>'
 
     def _show_suggestion(self) -> None:
+        """Say where to look, and frame all places; the one in turn with an unbroken line."""
+        self.view.set_shapes(
+            frame(found.region, found.axis, dashed=at != self._at) for at, found in enumerate(self.suggestions)
+        )
         if not 0 <= self._at < len(self.suggestions):
             self._suggestion.value = '<span class="vx-dim">N looks for the place where a correction helps most.</span>'
             return
