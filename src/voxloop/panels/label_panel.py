@@ -389,8 +389,7 @@ class LabelPanel(Panel):
         """The helper of this workspace, started when two classes have strokes."""
         from voxloop.panels.helper_source import HelperSource
 
-        source: Source = HelperSource(self.ws.path)
-        return source
+        return HelperSource(self.ws.path)
 
     def _tell_live(self, words: str) -> None:
         self._live_words.value = html.escape(words)

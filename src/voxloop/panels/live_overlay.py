@@ -32,7 +32,10 @@ REST_S = 0.15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is on screen: plane, box in voxels, voxels per screen pixel; ``learn`` after the labels changed."""
+    """What is on screen: plane, box in voxels, voxels per pixel of the answer.
+
+    ``sequence`` is the edit that must have been seen; ``learn`` says that labels changed since the question before.
+    """
 
     image: str
     level: str
@@ -40,6 +43,7 @@ class Question:
     index: int
     box: Box
     step: int
+    sequence: int
     learn: bool
 
 
@@ -165,7 +169,14 @@ class LiveOverlay:
         axis, index, box = view.window
         step = max(1, int(view.pixel_um / min(view.planes.spacing_um)))
         question = Question(
-            image=labels.image, level=labels.level.name, axis=axis, index=index, box=box, step=step, learn=learn
+            sequence=labels.sequence,
+            image=labels.image,
+            level=labels.level.name,
+            axis=axis,
+            index=index,
+            box=box,
+            step=step,
+            learn=learn,
         )
         if not learn and question == self._question:
             return

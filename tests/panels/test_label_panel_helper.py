@@ -1,0 +1,47 @@
+"""The live overlay with the real helper process: from two strokes to classes on screen."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+
+from voxloop.panels.label_panel import LabelPanel
+from voxloop.project import Workspace
+
+
+def wait(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the overlay did not come"
+        time.sleep(0.05)
+
+
+def test_two_strokes_become_an_overlay_that_follows_the_next_one(ui, tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.normal(80, 6, (4, 160, 200))
+    image[:, :, 100:] += 90
+    image = image.clip(0, 255).astype(np.uint8)
+    with Workspace.create(tmp_path / "ws", image=image, classes=["left", "right"]) as ws:
+        panel = LabelPanel(ws)
+        camera = {"axis": "z", "y": 80.0, "x": 100.0, "zoom": 1.0, "fit": True}
+        content = {"view": "v", "kind": "camera", "camera": camera, "box": [0, 0, 160, 200]}
+        panel.view.widget._handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+
+        panel.labels.paint(index=2, points=[(40, 30), (90, 60)], radius=4, value="left")
+        panel.labels.paint(index=2, points=[(40, 150), (90, 170)], radius=4, value="right")
+        wait(lambda: panel.live.tick() or "sure on average" in panel._live_words.value)
+        patch = panel.live.layer.patch("z", 2)
+        assert patch.box == (0, 0, 160, 200)
+        assert (patch.indices[30:110, 20:80] == 1).mean() > 0.9, "around the strokes; far from them it may guess"
+        assert (patch.indices[30:110, 130:180] == 2).mean() > 0.9
+
+        version = panel.live.layer.sequence
+        panel.labels.paint(index=2, points=[(130, 150)], radius=6, value="right")
+        wait(lambda: panel.live.tick() or panel.live.layer.sequence > version)
+        helper = panel.live._source._helper
+        assert helper.pid is not None
+        panel.close()
+        assert helper.pid is None
+    assert not {"sklearn", "torch"} & set(sys.modules), "learning stays out of this process"
