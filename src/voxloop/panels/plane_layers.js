@@ -50,7 +50,7 @@ const HATCH = (() => {
       tile.width = tile.height = 8;
       const pen = tile.getContext("2d");
       pen.strokeStyle = "#000";
-      pen.lineWidth = 1.6;
+      pen.lineWidth = 1.3;
       pen.lineCap = "square";
       for (const shift of [-8, 0, 8]) {
         pen.beginPath();

@@ -347,10 +347,10 @@ class PlaneViewer {
   showPoint(point, zoomIn = false) {
     const { a, r, c, sy, sx } = this.plane(this.axis);
     if (point.some((value, i) => value < -0.5 || value > this.geometry.shape[i] - 0.5)) return false;
-    const camera = this.camera;
-    Object.assign(camera, { y: (point[r] + 0.5) * sy, x: (point[c] + 0.5) * sx });
-    if (zoomIn) camera.zoom = Math.max(camera.zoom, 3 / this.ratio / Math.min(sy, sx));
-    camera.fit = false;
+    const camera = this.camera, y = (point[r] + 0.5) * sy, x = (point[c] + 0.5) * sx;
+    const zoom = zoomIn ? Math.max(camera.zoom, 3 / this.ratio / Math.min(sy, sx)) : camera.zoom;
+    const inside = Math.abs(y - camera.y) * zoom < 0.45 * this.height && Math.abs(x - camera.x) * zoom < 0.45 * this.width;
+    if (!inside || zoom !== camera.zoom) Object.assign(camera, { y, x, zoom, fit: false }); // what is in sight stays put
     this.setIndex(point[a]);
     this.moved();
     this.flash = point;
@@ -528,8 +528,9 @@ class PlaneViewer {
     this.probing = null;
     if (this.pointer) {
       const [z, y, x] = message.point, [uz, uy, ux] = message.point_um;
+      const labels = message.labels.filter((one, i, all) => all.findIndex((other) => other.name === one.name) === i);
       this.controls.readout.replaceChildren(
-        element("b", "", {}, message.value), " ", ...message.labels.map(({ name, color }) =>
+        element("b", "", {}, message.value), " ", ...labels.map(({ name, color }) =>
           element("span", "vl-probe-label", { style: `--c:${color}` }, name)),
         element("span", "vl-dim", {}, ` z ${z}  y ${y}  x ${x}`));
       this.controls.readout.title = `${length(uz)}, ${length(uy)}, ${length(ux)} (z, y, x)`;
