@@ -64,20 +64,19 @@ class Perceptron:
             values = levels[level]
             start = stop - values.shape[0]
             part = (first[start:stop].T @ values.reshape(values.shape[0], -1)).reshape(-1, *values.shape[1:])
-            total = part if total is None else part + total
-            stop = start
+            # a constant passes through interpolation unchanged, and is cheapest to add where there are fewest cells
+            part += total if total is not None else self.biases[0][:, None, None, None]
+            total, stop = part, start
             if level:
                 total = bank.refine(total, level)
         assert total is not None
-        shape = total.shape[1:]
-        hidden = total.reshape(total.shape[0], -1)
-        hidden += self.biases[0][:, None]
-        return self._above_first(hidden, axis=0).reshape(-1, *shape)
+        return self._above_first(total.reshape(total.shape[0], -1), axis=0).reshape(-1, *total.shape[1:])
 
     def _above_first(self, hidden: np.ndarray, axis: int) -> np.ndarray:
         for weights, bias in zip(self.weights[1:], self.biases[1:], strict=True):
             np.maximum(hidden, 0, out=hidden)
-            hidden = hidden @ weights + bias if axis == 1 else weights.T @ hidden + bias[:, None]
+            hidden = hidden @ weights if axis == 1 else weights.T @ hidden
+            hidden += bias if axis == 1 else bias[:, None]
         hidden -= hidden.max(axis=axis, keepdims=True)
         np.exp(hidden, out=hidden)
         hidden /= hidden.sum(axis=axis, keepdims=True)

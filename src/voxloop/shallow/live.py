@@ -27,7 +27,7 @@ from voxloop.shallow.planning import bank_for
 from voxloop.shallow.samples import Labelled, choose, in_block
 
 #: voxels of a tile within its plane, and of the part that is read at once for several tiles
-TILE, PART = 192, 768
+TILE, PART = 192, 576
 #: planes of a tile in views across the planes
 THROUGH = 16
 #: labelled voxels used of one tile, and of all tiles: more would not be learnt from within the time of a stroke

@@ -33,12 +33,13 @@ class Normalisation:
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         """(c, z, y, x) of any real dtype to float32 around 0; what is not finite becomes the offset."""
-        block = np.asarray(block, dtype=np.float32)
-        if not np.isfinite(block.sum()):
-            block = np.where(np.isfinite(block), block, np.float32(np.nan))
-        shape = (-1, *[1] * (block.ndim - 1))
-        offset, scale = (np.array(v, dtype=np.float32).reshape(shape) for v in (self.offset, self.scale))
-        out: np.ndarray = np.nan_to_num((block - offset) / scale, copy=False, nan=0.0)
+        block = np.asarray(block)
+        offset, scale = (np.array(v, dtype=np.float32)[:, None, None, None] for v in (self.offset, self.scale))
+        out = block.astype(np.float32)
+        out -= offset
+        out /= scale
+        if block.dtype.kind == "f" and not np.isfinite(out.sum()):
+            out[~np.isfinite(out)] = 0
         return out
 
 
