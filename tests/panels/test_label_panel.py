@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Hand:
         told |= {key: tool[key] for key in held}
         array = np.asarray(points, np.float32)
         edges = [round(i * len(array) / parts) for i in range(parts + 1)]
-        for first, stop in zip(edges, edges[1:], strict=False):
+        for first, stop in pairwise(edges):
             part = memoryview(array[first:stop].tobytes())
             self.send("stroke", [part], first=first, last=stop == len(array), **told)
         self.panel._tick()
@@ -204,12 +205,24 @@ def test_locked_voxels_stay_and_a_bad_stroke_is_a_message(panel, hand):
 
 
 def test_levels_are_added_and_chosen(panel, hand, ws):
-    panel._add_level("organelles")
+    first = panel.level
+    panel.chooser.name.value = "organelles"
+    panel.chooser.parent.options = [("mito", (first, "mito"))]
+    panel.chooser.finish()
     assert panel.level == "organelles"
+    assert ws.levels["organelles"].parent == (first, "mito")
     hand.stroke([20, 20])
-    panel.choose(level=ws.levels.names[0])
-    assert panel.labels.counts() == {}
-    assert not panel.labels.on_edit.__self__._callbacks == {}
+    assert panel.labels.counts() == {}, "outside the parent nothing is painted"
+    panel.chooser._open_form(renames=True)
+    panel.chooser.name.value = "parts"
+    panel.chooser.finish()
+    assert (panel.level, panel.chooser.levels.value) == ("parts", "parts")
+    assert panel.message.kind != "error"
+    panel.choose(level=first)
+    hand.stroke([20, 20], radius=9)
+    panel.choose(level="parts")
+    hand.stroke([20, 20])
+    assert list(panel.labels.counts()) == [1]
 
 
 def test_every_object_of_a_level_of_instances_has_its_number(ui, ws):

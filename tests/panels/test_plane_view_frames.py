@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from itertools import pairwise
 
 import imagecodecs
 import numpy as np
@@ -121,7 +122,7 @@ def test_every_point_is_handed_on_once_whatever_is_lost_or_sent_again(data):
     whole = [pieces[0].points, *(piece.points[1:] for piece in pieces[1:])]
     assert np.array_equal(np.concatenate(whole), points)
     assert [piece.joined for piece in pieces] == [False] + [True] * (len(pieces) - 1)
-    assert all(np.array_equal(a.points[-1], b.points[0]) for a, b in zip(pieces, pieces[1:], strict=False))
+    assert all(np.array_equal(a.points[-1], b.points[0]) for a, b in pairwise(pieces))
 
 
 def test_a_stroke_that_was_answered_is_not_painted_again():

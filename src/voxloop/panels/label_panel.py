@@ -16,10 +16,11 @@ from voxloop.geometry import AXES
 from voxloop.panels.class_list import ClassList
 from voxloop.panels.ink import Piece
 from voxloop.panels.layers import Kind, LabelLayer, class_dicts
+from voxloop.panels.level_chooser import LevelChooser
 from voxloop.panels.linked_planes import LinkedPlanes
 from voxloop.panels.live_overlay import LiveOverlay, Source
 from voxloop.panels.mask_files import MaskFiles
-from voxloop.panels.panel import CopyCode, Panel, button, classed, row, section, show, spacer, split, text
+from voxloop.panels.panel import CopyCode, Panel, button, row, section, show, spacer, split, text
 from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.saved import Saved
 from voxloop.panels.tool_box import ToolBox
@@ -81,23 +82,13 @@ class LabelPanel(Panel):
 
     def _build(self) -> None:
         handler = self.handler
-        self._images = w.Dropdown(options=self.ws.images.names, value=self._image)
-        self._levels = w.Dropdown(options=self.ws.levels.names, value=self._level)
-        self._images.observe(handler(lambda change: self.choose(image=change["new"])), "value")
-        self._levels.observe(handler(lambda change: self.choose(level=change["new"])), "value")
-        self._new_level = w.Text(placeholder="name of the new level", continuous_update=False)
-        self._new_level.observe(handler(lambda change: self._add_level(change["new"])), "value")
-        show(self._new_level, False)
-        plus = button("", handler(lambda: show(self._new_level, True)), icon="plus", tooltip="Add a label level")
+        self.chooser = LevelChooser(self, self.ws, self._image, self._level, self.choose)
         self._undo = button("", handler(self.undo), icon="undo", tooltip="Undo (Ctrl Z)")
         self._redo = button("", handler(self.redo), icon="repeat", tooltip="Redo (Ctrl Shift Z)")
         copy = button("Copy slice", handler(self.copy_slice), tooltip="Copy the labels of the slice before (C)")
         between = button("Interpolate", handler(self.interpolate), tooltip="Fill the slices between painted ones (M)")
         self._banner = text("", "vx-banner")
         self._next_object = button("New object", handler(self.new_object), tooltip="Paint an object of its own (X)")
-        chooser = row(
-            classed(self._images, "vx-grow"), classed(self._levels, "vx-grow"), plus, classes=("vx-choosers",)
-        )
         self._objects = row(self._next_object)
         self._live_on = w.Checkbox(value=True, description="Live overlay (O)", indent=False)
         self._live_on.observe(handler(lambda change: self.live.switch(change["new"])), "value")
@@ -106,13 +97,12 @@ class LabelPanel(Panel):
         live = section("Live overlay", row(self._live_on, spacer(), self._next, self._accept), self._live_words)
         self.side = w.VBox(
             [
-                chooser, self._new_level, self.tools.widget, section("Classes", self.classes.widget, self._objects),
+                self.chooser.widget, self.tools.widget, section("Classes", self.classes.widget, self._objects),
                 live, section("Slices", row(copy, between, spacer(), self._undo, self._redo), self.saved.widget),
                 section("Masks", self.masks.widget), self.code,
             ]
         )  # fmt: skip
         self.side.add_class("vx-panel")
-        show(self._images, len(self.ws.images.names) > 1)
         self.body(self._banner, split(self.planes.widget, self.side))
 
     def _listen(self) -> None:
@@ -154,17 +144,9 @@ class LabelPanel(Panel):
             self.view.show(self._scales())
         if level is not None:
             self._level = level
-        self._images.value, self._levels.value = self._image, self._level
+        self.chooser.show(self._image, self._level)
         self._leave_labels()
         self._open_labels()
-
-    def _add_level(self, name: str) -> None:
-        show(self._new_level, False)
-        if name.strip():
-            self.ws.levels.add(name.strip(), classes=["object", "background"])
-            self._new_level.value = ""
-            self._levels.options = self.ws.levels.names
-            self.choose(level=name.strip())
 
     def _leave_labels(self) -> None:
         for disconnect in self._disconnect:
@@ -203,7 +185,7 @@ class LabelPanel(Panel):
                 reason = f"Read-only: {self.ws.store.reason or 'this workspace cannot be written'}."
         self._banner.value = reason
         show(self._banner, bool(reason))
-        for control in (self._undo, self._redo, *self.tools.paint_buttons):
+        for control in (self._undo, self._redo, *self.tools.paint_buttons, *self.chooser.edit_buttons):
             control.disabled = bool(reason)
         if reason:
             self.state.tool = "look"
@@ -239,7 +221,7 @@ class LabelPanel(Panel):
             self.view.change_layer("labels", classes=listed)
             self.live.show_classes()
             self.view.change_layer(self.live.layer.id, classes=self.live.layer.state["classes"])
-        keys = bindings(self.state, level.classes)
+        keys = bindings(self.state, level.classes, objects=level.kind == "instances")
         if self.view.widget.bindings != keys:
             self.view.widget.bindings = keys
 
@@ -267,10 +249,15 @@ class LabelPanel(Panel):
         try:
             if action == "add":
                 self.state.value = levels.add_class(level, str(message["name"])).value
+                self._show_code(f"ws.levels.add_class({level!r}, {str(message['name'])!r})")
             elif action == "change":
-                levels.change_class(level, int(message["value"]), **message["changes"])
+                changes = dict(message["changes"])
+                levels.change_class(level, int(message["value"]), **changes)
+                given = ", ".join(f"{key}={value!r}" for key, value in changes.items())
+                self._show_code(f"ws.levels.change_class({level!r}, {int(message['value'])}, {given})")
             elif action == "remove":
                 levels.remove_class(level, int(message["value"]))
+                self._show_code(f"ws.levels.remove_class({level!r}, {int(message['value'])})")
         finally:
             self._show_classes()
             self._show_hand()
@@ -420,6 +407,10 @@ class LabelPanel(Panel):
         self._calls = [call]
         self._code_due = True
 
+    def _show_code(self, line: str) -> None:
+        self._code_due = False
+        self.code.code = line
+
     def _on_edit(self, edit: Edit) -> None:
         """Labels changed, by this panel or anybody else in this process."""
         if edit.voxels:
@@ -432,8 +423,7 @@ class LabelPanel(Panel):
         if self.labels.read_only:
             self.labels.refresh()
         if self._code_due:
-            self._code_due = False
-            self.code.code = self._calls[-1].code(f"ws.labels({self._level!r}, {self._image!r})")
+            self._show_code(self._calls[-1].code(f"ws.labels({self._level!r}, {self._image!r})"))
         if not self._stale:
             return
         self._stale = False

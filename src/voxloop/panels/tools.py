@@ -129,11 +129,11 @@ def hand(state: ToolState, color: str, *, name: str | None = None) -> dict[str, 
     }  # fmt: skip
 
 
-def bindings(state: ToolState, classes: Sequence[Any]) -> list[dict[str, Any]]:
+def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False) -> list[dict[str, Any]]:
     """Keys of the tools, of the classes and of what else the label panel does, for the view and its list of keys.
 
     ``set`` takes effect in the page at once, ``otherwise`` as well where the tool in the hand does not paint;
-    ``action`` is for the kernel.
+    ``action`` is for the kernel. ``objects``: a level of single objects instead of classes.
     """
     how = ("name", "draws", "erase", "trace", "paints")
     patches = {tool.name: {key: hand(state, "", name=tool.name)[key] for key in how} for tool in TOOLS}
@@ -161,6 +161,8 @@ def bindings(state: ToolState, classes: Sequence[Any]) -> list[dict[str, Any]]:
         ("o", "live overlay on and off", "overlay"), ("n", "next place to correct", "next"),
         ("y", "accept what the overlay says there", "accept"),
     ]  # fmt: skip
+    if objects:
+        more.append(("x", "paint a new object", "new"))
     return keys + [{"key": key, "group": "Labels", "label": label, "action": action} for key, label, action in more]
 
 
