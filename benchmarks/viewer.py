@@ -27,7 +27,8 @@ view
 WORKSPACE = """
 import voxloop as vl
 from voxloop.panels.label_panel import LabelPanel
-ws = vl.Workspace.create({folder!r}, image={path!r}, classes=["mitochondria", "background"], spacing=(0.03, 0.008, 0.008))
+classes = ["mitochondria", "background"]
+ws = vl.Workspace.create({folder!r}, image={path!r}, classes=classes, spacing=(0.03, 0.008, 0.008))
 panel = LabelPanel(ws, height=900)
 view = panel.view
 panel
@@ -83,7 +84,7 @@ STROKE = """async ([left, top]) => {
     return n;
   };
   const fire = (type, x, y, buttons) => stage.dispatchEvent(new PointerEvent(type, { bubbles: true, cancelable: true,
-    pointerId: 1, pointerType: "mouse", isPrimary: true, button: 0, buttons, clientX: r.left + x, clientY: r.top + y }));
+    pointerId: 1, pointerType: "pen", isPrimary: true, button: 0, buttons, clientX: r.left + x, clientY: r.top + y }));
   const before = count(), start = performance.now();
   fire("pointerdown", left, top, 1);
   for (let i = 1; i <= 10; i++) fire("pointermove", left + 8 * i, top + 5 * i, 1);

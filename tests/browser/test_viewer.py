@@ -9,7 +9,7 @@ import numpy as np
 import voxloop as vl
 from voxloop.panels.label_panel import LabelPanel
 y, x = np.mgrid[:400, :400]
-image = np.stack([(90 + 60 * np.sin(y / 19 + z) + 60 * np.cos(x / 23)).clip(0, 255) for z in range(40)]).astype(np.uint8)
+image = np.stack([90 + 60 * np.sin(y / 19 + z) + 60 * np.cos(x / 23) for z in range(40)]).clip(0, 255).astype(np.uint8)
 ws = vl.Workspace.create({folder!r}, image=image, classes=["mitochondria", "background"], spacing=(0.03, 0.01, 0.01))
 panel = LabelPanel(ws, height=500)
 labels = panel.labels

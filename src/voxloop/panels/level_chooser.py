@@ -63,9 +63,12 @@ class LevelChooser:
     def _open_form(self, *, renames: bool) -> None:
         self._renames = renames
         self.name.value = self.levels.value if renames else ""
-        semantic = [self._ws.levels[name] for name in self._ws.levels.names if self._ws.levels[name].kind == "semantic"]
+        levels = [self._ws.levels[name] for name in self._ws.levels.names]
         inside = [
-            (f"{level.name}: {item.name}", (level.name, item.name)) for level in semantic for item in level.classes
+            (f"{level.name}: {item.name}", (level.name, item.name))
+            for level in levels
+            if level.kind == "semantic"
+            for item in level.classes
         ]
         self.parent.options = [_NO_PARENT, *inside]
         show(self._new, not renames)
