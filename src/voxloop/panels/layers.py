@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from voxloop.geometry import AXES, Shape
+from voxloop.geometry import AXES
 from voxloop.panels.frames import palette_indices, pool
 from voxloop.panels.planes import Box, EdgeBox
 
@@ -190,12 +190,6 @@ def as_bytes(values: np.ndarray) -> np.ndarray:
         return values
     scaled = np.nan_to_num(values.astype(np.float32)) * 255.0
     return scaled.round().clip(0, 255).astype(np.uint8)
-
-
-def plane_shape(shape: Shape, axis: str) -> tuple[int, int]:
-    """Rows and columns of the planes across ``axis``."""
-    rows, columns = (size for size, name in zip(shape, AXES, strict=True) if name != axis)
-    return rows, columns
 
 
 def _reduction(box: Box, voxels_per_pixel: tuple[float, float]) -> tuple[int, tuple[int, int]]:

@@ -51,7 +51,7 @@ class Controls {
     this.layersBox = element("div", "vl-popover vl-layers");
     this.helpBox = element("div", "vl-help");
     this.helpBox.addEventListener("click", () => this.toggle(this.helpBox, false));
-    this.zoom = element("button", "vl-button vl-zoom", { type: "button", title: "One voxel, one pixel (1)" });
+    this.zoom = element("button", "vl-button vl-zoom", { type: "button" });
     this.zoom.addEventListener("click", () => view.oneToOne());
     this.zoom.title = "Zoom; click for one voxel on one screen pixel (*)";
     this.name = element("b", "vl-name");

@@ -66,8 +66,9 @@ class Ink {
     return [...this.strokes.values()].filter((stroke) => stroke.tool.layer === layer);
   }
 
-  get unsaved() {
-    return [...this.strokes.values()].some((stroke) => stroke.ended && stroke.sequence === null);
+  get late() { // strokes that nobody has acknowledged for too long
+    const now = performance.now();
+    return [...this.strokes.values()].filter((s) => s.ended && s.sequence === null && now - s.time > RESEND_MS);
   }
 
   begin(tool, row, column) {
@@ -118,10 +119,10 @@ class Ink {
   tick() {
     const stroke = this.active;
     if (stroke && stroke.shape === "brush" && (stroke.points.length > stroke.sent || performance.now() - stroke.time > ALIVE_MS)) this.send(stroke);
-    const now = performance.now();
-    for (const waiting of this.strokes.values()) {
-      if (!waiting.ended || waiting.sequence !== null || now - waiting.time < RESEND_MS) continue;
+    for (const waiting of this.late) {
       waiting.sent = waiting.part = 0; // everything again, from the start; the kernel knows the id
+      this.view.controls.say("A stroke is not saved yet; sending it again", true);
+      this.resending = true;
       this.send(waiting);
     }
   }
@@ -141,6 +142,7 @@ class Ink {
   acknowledged(message) {
     const stroke = this.strokes.get(message.id);
     if (!stroke) return;
+    if (this.resending) { this.resending = false; this.view.controls.say(""); }
     const shown = this.view.layers.get(stroke.tool.layer)?.data?.sequence ?? -1;
     if (message.sequence === null || message.sequence <= shown) { // refused, or in what is shown already
       this.strokes.delete(message.id);

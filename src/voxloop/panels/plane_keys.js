@@ -78,7 +78,6 @@ class Keyboard {
     const key = view.model.get("bindings").find((one) => one.key === name) ?? this.builtIn.find((one) => one.key === name);
     if (!key || !(key.run || key.set || key.action)) return;
     this.taken(event);
-    if (event.repeat && key.once) return;
     if (key.run) return key.run();
     if (key.set) view.setTool({ ...(key.otherwise && !view.hand.tool.paints ? key.otherwise : {}), ...key.set });
     if (key.action) view.send({ kind: "action", name: key.action, point: view.center() });

@@ -1,7 +1,5 @@
 // Label-like layers of a plane view: decoding, colouring, drawing. Knows no kernel and no pointer.
 
-const RESERVED = 0; // palette index 0 is unlabelled and never drawn
-
 async function inflate(view) {
   const stream = new Blob([view]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -12,7 +10,7 @@ function rgba(hex, alpha = 255) {
   return ((alpha << 24) | ((n & 255) << 16) | (n & 0xff00) | (n >> 16)) >>> 0; // little-endian ImageData
 }
 
-// A table of 256 colours: classes by value; instances in hues a golden angle apart, so that neighbours differ.
+// A table of 256 colours, 0 (unlabelled) clear: classes by value; instances in hues a golden angle apart, so that neighbours differ.
 function colourTable(layer) {
   const table = new Uint32Array(256);
   if (layer.kind === "scalar") {
@@ -28,7 +26,7 @@ function colourTable(layer) {
     return table;
   }
   for (const item of layer.classes) {
-    if (item.visible && item.value !== RESERVED) table[item.value & 255] = rgba(item.color);
+    if (item.visible) table[item.value & 255] = rgba(item.color);
   }
   return table;
 }
@@ -139,14 +137,6 @@ class LayerView {
     const r = view.rectangle(this.data.axis, this.data.box);
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(bitmap, r.x, r.y, r.width, r.height);
-  }
-
-  valueAt(row, column) {
-    const d = this.data;
-    if (!d) return 0;
-    const y = Math.floor(((row - d.box[0]) / (d.box[2] - d.box[0])) * d.rows);
-    const x = Math.floor(((column - d.box[1]) / (d.box[3] - d.box[1])) * d.columns);
-    return y >= 0 && x >= 0 && y < d.rows && x < d.columns ? d.indices[y * d.columns + x] : 0;
   }
 }
 

@@ -1,23 +1,18 @@
 // The plane view: one plane of a volume on stacked canvases, its camera, and its conversation with the kernel.
-// Joined after plane_layers.js, plane_ink.js, plane_keys.js and plane_controls.js into one module.
+// Joined into one module after the other plane_*.js.
 
-const AXES = ["z", "y", "x"];
 const MARGIN = 0.15; // of the window on each side: a small pan shows no empty edge
 const SILENT_MS = 5000; // no answer for so long: ask again
-const LARGEST = 96; // device pixels of a voxel at the deepest zoom
 
-class PlaneViewer {
+class PlaneViewer extends Eye {
   constructor(model, root) {
+    super(model.get("geometry"));
     this.model = model;
     this.root = root;
     this.id = Math.random().toString(36).slice(2, 10);
-    this.geometry = model.get("geometry");
     this.axis = model.get("axis");
     this.index = model.get("index");
     this.shown = { axis: this.axis, index: -1 };
-    this.cameras = {};
-    this.width = this.height = 0;
-    this.ratio = 1;
     this.picture = null; // {bitmap, axis, index, box, pixel_um}
     this.layers = new Map();
     this.number = 0;
@@ -134,59 +129,6 @@ class PlaneViewer {
     this.redraw();
   }
 
-  // ---------------------------------------------------------------------------------------------------- geometry
-
-  plane(axis) {
-    const { shape, spacing } = this.geometry;
-    const [r, c] = [0, 1, 2].filter((i) => AXES[i] !== axis);
-    const a = AXES.indexOf(axis);
-    return { axis, a, r, c, rows: shape[r], columns: shape[c], sy: spacing[r], sx: spacing[c], depth: shape[a], step: spacing[a] };
-  }
-
-  get camera() { return this.cameraOf(this.axis); }
-
-  cameraOf(axis) {
-    if (!this.cameras[axis]) this.cameras[axis] = this.fitted(axis);
-    return this.cameras[axis];
-  }
-
-  fitted(axis) {
-    const { rows, columns, sy, sx } = this.plane(axis);
-    const zoom = Math.min(this.width / (columns * sx), this.height / (rows * sy)) || 1;
-    return { y: (rows * sy) / 2, x: (columns * sx) / 2, zoom, fit: true };
-  }
-
-  // Device pixels of a point in voxel edges.
-  toDevice(axis, row, column) {
-    const { sy, sx } = this.plane(axis), camera = this.cameraOf(axis);
-    return [((column * sx - camera.x) * camera.zoom + this.width / 2) * this.ratio,
-      ((row * sy - camera.y) * camera.zoom + this.height / 2) * this.ratio];
-  }
-
-  // Voxel coordinates (centres at integers) of a point in CSS pixels of the stage.
-  toVoxel(x, y, axis = this.shown.axis) {
-    const { sy, sx } = this.plane(axis), camera = this.cameraOf(axis);
-    return [((y - this.height / 2) / camera.zoom + camera.y) / sy - 0.5,
-      ((x - this.width / 2) / camera.zoom + camera.x) / sx - 0.5];
-  }
-
-  rectangle(axis, box) {
-    const [x, y] = this.toDevice(axis, box[0], box[1]), [right, bottom] = this.toDevice(axis, box[2], box[3]);
-    return { x, y, width: right - x, height: bottom - y };
-  }
-
-  window(margin = 0) { // the visible part of the current plane in voxel edges, cut to it
-    const { rows, columns, sy, sx } = this.plane(this.axis), camera = this.camera;
-    const h = (this.height / camera.zoom / 2) * (1 + 2 * margin), w = (this.width / camera.zoom / 2) * (1 + 2 * margin);
-    return [Math.max(0, (camera.y - h) / sy), Math.max(0, (camera.x - w) / sx),
-      Math.min(rows, (camera.y + h) / sy), Math.min(columns, (camera.x + w) / sx)];
-  }
-
-  brushRadius(axis, radius) { // CSS pixels; radius in voxels of the finer in-plane axis
-    const { sy, sx } = this.plane(axis);
-    return Math.max(0.5, radius) * Math.min(sy, sx) * this.cameraOf(axis).zoom;
-  }
-
   // ------------------------------------------------------------------------------------------------------- camera
 
   resize() {
@@ -225,13 +167,7 @@ class PlaneViewer {
   }
 
   zoomAt(factor, x = this.width / 2, y = this.height / 2) {
-    const camera = this.camera, plane = this.plane(this.axis), fit = this.fitted(this.axis).zoom;
-    const most = LARGEST / this.ratio / Math.min(plane.sy, plane.sx);
-    const zoom = Math.max(Math.min(fit * 0.5, most), Math.min(most, camera.zoom * factor));
-    const dx = x - this.width / 2, dy = y - this.height / 2;
-    camera.x += dx / camera.zoom - dx / zoom;
-    camera.y += dy / camera.zoom - dy / zoom;
-    Object.assign(camera, { zoom, fit: false });
+    this.magnify(this.axis, factor, x, y);
     this.moved();
   }
 
@@ -273,14 +209,14 @@ class PlaneViewer {
     }, 120);
   }
 
-  pixel() { return 1 / (this.camera.zoom * this.ratio); }
-
   // -------------------------------------------------------------------------------------------------------- state
 
   follow() { // the model's plane changed: by another view of it, by Python, or by this one
+    const turned = this.axis !== this.model.get("axis");
     this.axis = this.model.get("axis");
     this.index = this.model.get("index");
     this.controls.update();
+    if (turned) this.moved();
     this.ask(true);
   }
 
@@ -534,7 +470,6 @@ class PlaneViewer {
           element("span", "vl-probe-label", { style: `--c:${color}` }, name)),
         element("span", "vl-dim", {}, ` z ${z}  y ${y}  x ${x}`));
       this.controls.readout.title = `${length(uz)}, ${length(uy)}, ${length(ux)} (z, y, x)`;
-      this.controls.position = message;
     }
     if (this.probeAgain) { this.probeAgain = false; this.probe(); }
   }

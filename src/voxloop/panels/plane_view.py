@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("voxloop.panels")
 
 #: joined into one module, in this order
-_SCRIPTS = ("plane_layers.js", "plane_ink.js", "plane_keys.js", "plane_controls.js", "plane_view.js")
+_SCRIPTS = ("plane_camera.js", "plane_layers.js", "plane_ink.js", "plane_keys.js", "plane_controls.js", "plane_view.js")
 #: the hand without a tool
 LOOK: dict[str, Any] = {"name": "look", "draws": ""}
 
