@@ -46,7 +46,7 @@ def train(context: Any) -> str:
     Ends with ``"finished"``, or as ordered with ``"stopped"``, ``"cancelled"`` or ``"paused"``.
 
     Continues from ``checkpoints/last`` where there is one. On a CPU with the same number of threads the weights are
-    bit for bit those of a run that was never interrupted.
+    bit for bit those of a run that was never interrupted, unless ``max_minutes`` lets the clock decide on the end.
     """
     config = DeepConfig.from_json(context.settings)
     folder = context.path / "checkpoints"
@@ -168,6 +168,7 @@ def train(context: Any) -> str:
                 _plan(state, config, reporter, average, held_out, criterion, len(data.classes))
                 ends_epoch = state.step % state.per_epoch == 0 or state.step == state.total
             if ends_epoch:
+                began = time.monotonic()
                 state.epoch += 1
                 best = True
                 scores = None
@@ -190,6 +191,9 @@ def train(context: Any) -> str:
                     state.rate_scale *= 0.5
                 if config.keep_every and state.epoch % config.keep_every == 0:
                     save(f"epoch-{state.epoch:05d}")
+                if config.max_minutes:  # the machine may have slowed down since the plan was made
+                    left = 60 * config.max_minutes - reporter.clocked().elapsed
+                    state.fit_into(left, reporter.step_seconds(), time.monotonic() - began)
                 if state.exhausted:
                     context.emit("log", text=f"no improvement in {state.plateau} epochs: the best model is kept")
                     break

@@ -53,10 +53,10 @@ class TrainingState:
         return asdict(self)
 
     def fit_into(self, seconds: float, step_s: float, validation_s: float) -> None:
-        """Plan as many steps as ``seconds`` from now allow, never more than asked for. Made once, then kept."""
+        """Plan as many steps as ``seconds`` from now allow; later plans only shorten the run."""
         self.planned = True
         room = self.step + int(max(0.0, seconds) / (step_s + validation_s / self.per_epoch))
-        self.total = max(self.step + 1, min(self.total, room))
+        self.total = max(self.step, min(self.total, room))
         self.per_epoch = max(1, min(self.per_epoch, math.ceil(self.total / _VALIDATIONS)))
 
     def update(self, name: str, value: Any) -> None:
