@@ -280,3 +280,17 @@ def test_text_from_the_log_is_shown_as_text(story, ui):
     assert "<script>" not in panel.log.value
     assert "&lt;script&gt;" in panel.log.value
     panel.close()
+
+
+def test_samples_of_several_windows(story, ui):
+    told = story().begin().epoch()
+    for window in (0, 1):
+        (told.run.path / f"{window}.png").write_bytes(PNG + bytes([100 + window]))
+        told.writer.emit("sample", epoch=2, window=window, path=f"{window}.png")
+    panel = MonitorPanel(told.run)
+    assert panel.samples.window.options == ("window 1", "window 2")
+    assert panel.samples.slider.max == 1
+    panel.samples.window.value = "window 2"
+    assert panel.samples.slider.max == 0
+    assert panel.samples.image.value == PNG + bytes([101])
+    panel.close()

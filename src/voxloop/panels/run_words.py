@@ -138,8 +138,7 @@ def _done(history: History) -> str:
         return f"{history.epoch} epoch{'s' if history.epoch != 1 else ''}, {history.iteration} steps"
     if history.iteration:
         return f"{history.iteration} steps"
-    last = history.last_progress
-    return f"{last['done']:g} of {last['total']:g} {last.get('unit') or 'parts'}" if last else "its work"
+    return "all of its work" if history.progress >= 1 else f"{history.progress:.0%} of its work"
 
 
 def _best(history: History) -> str:

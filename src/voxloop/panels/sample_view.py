@@ -42,7 +42,7 @@ class SampleView:
         if folder != self._folder:
             self._follow = True
         self._folder, self._all = folder, samples
-        names = list(dict.fromkeys(str(event.get("name") or "window 1") for event in samples))
+        names = list(dict.fromkeys(_name(event) for event in samples))
         self._setting = True
         if list(self.window.options) != names:
             self.window.options = names
@@ -55,7 +55,7 @@ class SampleView:
     @property
     def chosen(self) -> list[Event]:
         """The samples of the chosen window, oldest first."""
-        return [event for event in self._all if str(event.get("name") or "window 1") == self.window.value]
+        return [event for event in self._all if _name(event) == self.window.value]
 
     def _offer(self) -> None:
         last = max(0, len(self.chosen) - 1)
@@ -93,6 +93,11 @@ class SampleView:
         self.caption.value = html.escape(wanted[1] if data else f"{wanted[1]}: {wanted[0].name} cannot be read")
         if data:
             self.image.value = data
+
+
+def _name(event: Event) -> str:
+    """Which of the windows a sample shows: its name, or its number from 0."""
+    return str(event.get("name") or f"window {int(event.get('window') or 0) + 1}")
 
 
 def _read(path: Path, folder: Path) -> bytes | None:
