@@ -51,6 +51,13 @@ def test_the_loop(trained, picture):
     assert ws.evaluate("predict-1", truth).iou_per_class.keys() >= {"background", "disc"}
 
 
+def test_every_training_is_a_round(trained):
+    ws, run, _ = trained
+    first = ws.rounds.read()[0]
+    assert (first["round"], first["run"]) == (1, run.name)
+    assert first["labels"] == {"labels/image": 5}
+
+
 def test_a_prediction_says_where_it_came_from(trained):
     _, run, job = trained
     lineage = job.result.lineage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +18,7 @@ from voxloop.store import Store
 if TYPE_CHECKING:
     from voxloop.model import Model
     from voxloop.prediction import Prediction
-    from voxloop.review import Report, Suggestion
+    from voxloop.review import Report, Rounds, Suggestion
     from voxloop.store import Edit, Labels
 
 #: config -> (the task that trains it, the stem of the names of its runs)
@@ -88,6 +89,13 @@ class Workspace:
         return cls(Store.open(path, read_only=read_only))
 
     @property
+    def rounds(self) -> Rounds:
+        """The log of the loop: a line a training, with how the prediction before it fared on the corrections."""
+        from voxloop.review import Rounds
+
+        return Rounds(self.path)
+
+    @property
     def path(self) -> Path:
         return self.store.path
 
@@ -144,6 +152,7 @@ class Workspace:
             device=_device(config), parent=getattr(config, "start_from", None),
         )  # fmt: skip
         run.launch(queue=queue)
+        self._log_round(run, level, sequences)
         return _waited(run) if wait else run
 
     def predict(
@@ -283,6 +292,18 @@ class Workspace:
             only = next((c.name for c in self.levels[level].classes if c.value in seen), "one class")
             raise LabelError(f"only {only!r} is labelled; paint a few strokes of a second class as well")
         return level, sequences
+
+    def _log_round(self, run: Run, level: str, sequences: dict[str, int]) -> None:
+        """A line of ``rounds.jsonl``: what this run learns from, how the last prediction fared on the new labels."""
+        facts: dict[str, Any] = {"run": run.name, "level": level, "labels": sequences}
+        last = next((p for p in reversed(list(self.predictions.values())) if p.level == level and p.done == 1), None)
+        if last is not None and last.image in self.images.names:
+            from voxloop.review import judge
+
+            found = judge(self.path, last, self.labels(level, last.image))
+            if found is not None:
+                facts |= {"prediction": last.name, "corrections": asdict(found)}
+        self.rounds.append(**facts)
 
     def _create_run(self, name: str | None, stem: str, task: str, settings: dict[str, Any], **facts: Any) -> Run:
         self._check_writable()

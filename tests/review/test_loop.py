@@ -200,6 +200,22 @@ def test_corrections_count_only_what_came_after_the_model(store):
     assert found.interval[0] <= found.agreement <= found.interval[1]
 
 
+def test_what_was_accepted_does_not_count_as_agreement(store, probability):
+    labels = store.labels()
+    before = open_labels(store.path, "labels", "image", at=labels.sequence)
+    made = Made(probability)
+    assert accept(labels, made, above=0.9) is not None
+    assert corrections(before, labels, made).voxels == 0
+    corner = (slice(0, 1), slice(0, 5), slice(0, 5))
+    painted = int((labels.read(corner) != 2).sum())
+    labels.write(corner, np.full((1, 5, 5), 2))
+    assert corrections(before, labels, made).voxels == painted > 0, "painting over what was accepted counts"
+    labels.undo()
+    labels.undo()
+    labels.redo()
+    assert corrections(before, labels, made).voxels == 0, "accepting again is accepting"
+
+
 def test_the_methods_paragraph_says_only_what_is_known(probability):
     lineage = {
         "learner": "shallow",

@@ -4,6 +4,7 @@ from .lineage import methods_paragraph as methods_paragraph
 from .report import Report as Report
 from .rounds import Rounds as Rounds
 from .rounds import corrections as corrections
+from .rounds import judge as judge
 from .simulate import SimulatedRound as SimulatedRound
 from .simulate import simulate as simulate
 from .suggest import Suggestion as Suggestion

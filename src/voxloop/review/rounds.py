@@ -17,6 +17,7 @@ from voxloop.geometry import Region, blocks, intersect
 from voxloop.review import metrics
 from voxloop.review.contingency import count, merge
 from voxloop.review.reading import readable, same_shape
+from voxloop.store import open_labels
 
 
 class Rounds:
@@ -68,6 +69,7 @@ def _plain(value: Any) -> Any:
 class Corrections:
     """How a prediction fares on voxels labelled after the model was trained: it cannot have learned them.
 
+    Voxels that were accepted from a prediction do not count.
     People correct where they see errors, so ``agreement`` errs on the low side; from round to round it compares like
     with like. ``interval`` is the 95 % interval by bootstrap over chunks.
     """
@@ -112,6 +114,8 @@ def corrections(before: Any, after: Any, prediction: Any, *, draws: int = 1000, 
             continue
         labels = new.read(inside)
         changed = (labels != 0) & (labels != old.read(inside))
+        if hasattr(after, "made_by"):  # what was accepted is the prediction itself, and agrees with it
+            changed &= ~after.made_by("accept", region=inside, since=getattr(before, "sequence", 0))
         if changed.any():
             tables.append(count(labels[changed], said.read(inside)[changed]))
     total = merge(tables)
@@ -125,6 +129,18 @@ def corrections(before: Any, after: Any, prediction: Any, *, draws: int = 1000, 
         interval=_interval(right, draws, seed),
         recall_per_class={names.get(v, str(v)): float(r) for v, r in zip(values, recall, strict=True)},
     )
+
+
+def judge(workspace: str | Path, prediction: Any, labels: Any) -> Corrections | None:
+    """:func:`corrections` of a prediction of a workspace, by what was painted since its model was trained.
+
+    None where the prediction does not know which labels its model saw.
+    """
+    seen = prediction.lineage.get("labels", {}).get(f"{prediction.level}/{prediction.image}")
+    if seen is None:
+        return None
+    with open_labels(workspace, prediction.level, prediction.image, at=int(seen)) as before:
+        return corrections(before, labels, prediction)
 
 
 def _regions(labels: Any, shape: tuple[int, int, int]) -> list[Region]:

@@ -142,6 +142,10 @@ class Labels(Drawing):
             raise LabelError(f"there is no edit {sequence}; the journal holds edits 1 to {len(self._state.journal)}")
         return self._state.journal.arguments(sequence)
 
+    def made_by(self, *tools: str, region: object = None, since: int = 0) -> np.ndarray:
+        """Where the last change after edit ``since`` was made by one of ``tools`` (or by its redo): bool (z, y, x)."""
+        return self._state.made_by(tools, self._region(region), since)
+
     # ------------------------------------------------------------------------------------------------- whole regions
 
     def write(

@@ -10,7 +10,7 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from voxloop.store.journal import Journal, Record
 from voxloop.store.patches import relative
 from voxloop.store.touched import Counts, TouchedIndex
 
-#: bytes of unchanged chunks kept in memory, per label array
+#: bytes of chunks kept in memory, per label array
 CACHE_BYTES = 64 << 20
 
 
@@ -71,6 +71,21 @@ class LabelState(ABC):
                 if values is not None:
                     out[relative(part, region)] = values
         return out
+
+    def made_by(self, tools: Collection[str], region: Region, since: int = 0) -> np.ndarray:
+        """The voxels of ``region`` whose last change after edit ``since`` one of ``tools`` made."""
+        made = np.zeros(region_shape(region), bool)
+        with self.lock:
+            records = self.journal.records
+            for record in records[since:]:
+                if not intersect(record.region, region):
+                    continue
+                chosen = (records[record.of - 1] if record.of else record).tool in tools
+                for patch in self.journal.patches(record):
+                    if inside := intersect(patch.region, region):
+                        changed = patch.changed[relative(inside, patch.region)]
+                        made[relative(inside, region)][changed] = chosen
+        return made
 
     def touched(self) -> dict[Chunk, Counts]:
         """Chunks that hold labels, with the voxels of every value in them."""
@@ -122,7 +137,7 @@ class LabelState(ABC):
         if len(self._cache) <= room:
             return
         spare = [chunk for chunk in self._cache if not self._pinned(chunk)]
-        for chunk in spare[: max(0, len(spare) - room)]:
+        for chunk in spare[: len(self._cache) - room]:
             del self._cache[chunk]
 
     def _apply_to(self, values: np.ndarray, chunk: Chunk, records: Iterable[Record], *, back: bool = False) -> None:
