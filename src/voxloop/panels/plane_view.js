@@ -1,7 +1,9 @@
 // The plane view: one plane of a volume on stacked canvases, its camera, and its conversation with the kernel.
 // Joined into one module after the other plane_*.js.
 
-const MARGIN = 0.15; // of the window on each side: a small pan shows no empty edge
+const MARGIN = 0.15; // of the window on each side, once at rest: a small pan then shows no empty edge
+const NARROW = 0.03; // while planes are turned, when every pixel costs time
+const REST_MS = 300;
 const SILENT_MS = 5000; // no answer for so long: ask again
 
 class PlaneViewer extends Eye {
@@ -320,9 +322,9 @@ class PlaneViewer extends Eye {
     const layers = [...this.wants.layers].filter((id) => this.layers.get(id)?.state.visible);
     if (this.waiting || this.closed || !this.width || (!this.wants.picture && !layers.length)) return;
     if (this.ink.active && this.ink.active.shape === "brush" && this.shown.index !== this.index) return;
-    const request = { kind: "frame", number: ++this.number, axis: this.axis, index: this.index, box: this.window(MARGIN),
+    const request = { kind: "frame", number: ++this.number, axis: this.axis, index: this.index, box: this.window(this.wide ? MARGIN : NARROW),
       pixel_um: this.pixel(), picture: this.wants.picture, layers };
-    this.wants.picture = false;
+    this.wide = this.wants.picture = false;
     for (const id of layers) this.wants.layers.delete(id); // what is hidden stays wanted until it is shown
     this.waiting = { ...request, since: performance.now() };
     this.send(request);
@@ -382,10 +384,19 @@ class PlaneViewer extends Eye {
       this.ink.arrived(data.id, data.axis, data.index, data.sequence);
     }
     this.draw();
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.widen(), REST_MS);
     this.stage.dataset.frame = message.number;
     this.stage.dataset.axis = message.axis;
     this.stage.dataset.index = message.index;
     this.probe();
+  }
+
+  widen() { // nothing happened for a while: fetch what lies around the window
+    const want = this.window(MARGIN), have = this.picture?.box;
+    if (this.closed || !have || this.ink.active || [0, 1].every((i) => have[i] <= want[i] + 1 && have[i + 2] >= want[i + 2] - 1)) return;
+    this.wide = true;
+    this.ask(true);
   }
 
   async decode(message, buffers) {
