@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,11 +38,7 @@ class TouchedIndex:
         except FileNotFoundError:
             return
         waiting: list[list] = []
-        for line in data.split(b"\n")[:-1]:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                break
+        for entry in _entries(data):
             self._lines += 1
             if isinstance(entry, list):
                 waiting.append(entry)
@@ -123,6 +120,19 @@ class TouchedIndex:
         facts = None if file is None else [file.size, file.modified_ns, file.crc]
         counts = {str(value): number for value, number in self.counts.get(chunk, {}).items()}
         return json.dumps([*chunk, counts, facts], separators=(",", ":")) + "\n"
+
+
+def _entries(data: bytes) -> list[Any]:
+    """The whole lines before the first that is torn; parsed at one go, because there may be very many."""
+    lines = data.split(b"\n")[:-1]
+    try:
+        return list(json.loads(b"[" + b",".join(lines) + b"]"))
+    except ValueError:
+        entries = []
+        with contextlib.suppress(ValueError):
+            for line in lines:
+                entries.append(json.loads(line))
+        return entries
 
 
 def _mark(applied: int) -> str:

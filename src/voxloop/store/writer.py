@@ -197,12 +197,13 @@ class WriterState(LabelState):
         chunk = self._chunk_of(patch.region)
         values = self._chunk(chunk)
         if values is None:
-            values = self._cache[chunk] = np.zeros(self.chunks, self.dtype)
+            values = np.zeros(self.chunks, self.dtype)
         view = values[self._local(patch.region, chunk)]
         changed = patch.changed
         after = patch.after[changed]
         self.index.change(chunk, view[changed], after)
         view[changed] = after
+        self._cache[chunk] = values  # a full cache may have dropped it again
         self._dirty[chunk] = sequence
 
     @property
@@ -301,7 +302,8 @@ class WriterState(LabelState):
         chunk = self._chunk_of(part)
         found = self._from_disk(chunk)
         if found is None:  # not theirs but damaged: write ours again
-            self._cache.setdefault(chunk, np.zeros(self.chunks, self.dtype))
+            ours = self._chunk(chunk)
+            self._cache[chunk] = np.zeros(self.chunks, self.dtype) if ours is None else ours
             self._dirty[chunk] = self.sequence
             return None
         return found[self._local(part, chunk)]
