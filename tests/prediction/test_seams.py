@@ -27,6 +27,22 @@ def test_a_finite_field_is_measured_to_the_stride():
     assert found == (0, 12, 12)
 
 
+def test_where_no_measured_halo_will_do_the_exact_one_is_taken_if_it_fits():
+    def predictor(batch):
+        # what it says anywhere depends on the shape of the block
+        first = np.full(
+            (len(batch), 1, *batch.shape[2:]), (batch.shape[3] * 7 + batch.shape[4] * 3) % 101 / 101, np.float32
+        )
+        return np.concatenate([first, 1 - first], axis=1)
+
+    spec = make_spec(radius=297, stride=4)
+    for memory, fits in ((1.0, True), (0.03, False)):
+        volume, config = open_volume(picture((1, 2000, 2000))), PredictConfig(memory_gb=memory)
+        halo, kept = make_job(spec, predictor, volume, config).fast_halo(COST)
+        assert kept == fits
+        assert not fits or halo == spec.halo
+
+
 def test_a_field_that_fades_gives_a_longer_halo_for_a_finer_tolerance():
     image = picture((1, 1, 2000))[0].astype(np.float32) / 255
 

@@ -99,7 +99,10 @@ class Job:
         return z, y, x
 
     def fast_halo(self, cost: Cost) -> tuple[Shape, bool]:
-        """The halo that matters on this image, and whether it keeps the tolerance."""
+        """The halo that matters on this image, and whether it keeps the tolerance.
+
+        Where none that was measured does, the exact one is taken if it is known and fits.
+        """
         axes = [axis for axis, part in enumerate(exact_halo(self.spec)) if part != 0]
         parts = [(part.start, part.stop - part.start) for part in self.region]
         places: list[Shape] = []
@@ -111,9 +114,18 @@ class Job:
             tolerance=self.config.tolerance, max_voxels=self._max_voxels(cost), places=places,
         )  # fmt: skip
         if self.spec.halo is not None:
+            if not kept and self._fits(self.spec.halo, cost):
+                return self.spec.halo, True
             z, y, x = (min(a, b) for a, b in zip(halo, self.spec.halo, strict=True))
             halo = z, y, x
         return halo, kept
+
+    def _fits(self, halo: Shape, cost: Cost) -> bool:
+        try:
+            self.forecast(cost, halo)
+        except PredictionError:
+            return False
+        return True
 
     def forecast(self, cost: Cost, halo: Shape | None = None) -> Forecast:
         """The plan and what it takes. Raises PredictionError where nothing fits."""
