@@ -105,6 +105,7 @@ def test_the_next_place_is_the_least_sure_then_the_next(panel, learner):
     assert z == 3
     assert 60 <= y < 90
     assert 100 <= x < 130
+    assert panel.view.widget.overlay_box["index"] == 3, "the place is marked"
     panel.next_place()
     assert 5 <= panel.live.place[1] < 35
     assert 5 <= panel.live.place[2] < 35
@@ -120,6 +121,7 @@ def test_accepting_writes_what_the_overlay_says_there_as_one_edit(panel, learner
     assert panel.labels.read((z, y, x)).item() == 2
     assert panel.labels.counts()[2] > before[2] + 500
     assert panel.labels.counts()[1] == before[1]
+    assert panel.view.widget.overlay_box is None, "and no longer, once it was seen to"
     panel.undo()
     assert panel.labels.counts() == before
 

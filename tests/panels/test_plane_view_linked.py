@@ -8,8 +8,9 @@ import pytest
 
 from voxloop.panels.layers import ArrayLayer
 from voxloop.panels.linked_planes import LinkedPlanes
+from voxloop.panels.panel import close_tree
 from voxloop.panels.plane_view import PlaneView
-from voxloop.panels.shapes import Shape, drawing
+from voxloop.panels.shapes import Shape, ShapeCanvas, drawing
 from voxloop.volumes.volume import make_volume
 
 
@@ -86,6 +87,12 @@ def test_an_error_while_drawing_silences_no_canvas(view):
     with pytest.raises(ZeroDivisionError), drawing():
         raise ZeroDivisionError
     assert not module._CANVAS_MANAGER._caching
+
+
+def test_closing_a_panel_leaves_the_canvases_of_others_alive(view):
+    close_tree(ShapeCanvas().widget)
+    view.set_shapes([Shape("points", [(1, 1)])])
+    assert view.widget.overlay_box is not None
 
 
 def test_shapes_and_their_canvas_close_with_the_view(no_leak):

@@ -23,6 +23,7 @@ from voxloop.panels.mask_files import MaskFiles
 from voxloop.panels.panel import CopyCode, Panel, button, row, section, show, spacer, split, text
 from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.saved import Saved
+from voxloop.panels.shapes import Shape
 from voxloop.panels.tool_box import ToolBox
 from voxloop.panels.tools import Call, bindings, fill_call, hand, stroke_call, voxel_of
 from voxloop.panels.ui import on_ui
@@ -30,6 +31,10 @@ from voxloop.panels.ui import on_ui
 if TYPE_CHECKING:
     from voxloop.project import Workspace
     from voxloop.store import Edit, LabelClass, Labels
+
+
+#: voxels to either side of the most useful place that its mark goes around
+MARK = 18
 
 
 class LabelPanel(Panel):
@@ -383,7 +388,11 @@ class LabelPanel(Panel):
 
     def next_place(self) -> None:
         """Show the place on this plane where one more stroke helps most."""
-        self.view.go_to(self.live.next_place(), zoom_in=False)
+        place = self.live.next_place()
+        at = tuple(value for value, axis in zip(place, AXES, strict=True) if axis != self.view.axis)
+        corners = [(at[0] - MARK, at[1] - MARK), (at[0] + MARK, at[1] + MARK)]
+        self.view.set_shapes([Shape("box", corners, self.view.axis, self.view.index, dashed=True)])
+        self.view.go_to(place)
         self.say("Here the overlay is least sure. Y accepts what it says, a stroke corrects it.", "quiet")
 
     def accept(self) -> None:
@@ -415,6 +424,7 @@ class LabelPanel(Panel):
         """Labels changed, by this panel or anybody else in this process."""
         if edit.voxels:
             self.view.refresh("labels")
+            self.view.set_shapes([])  # the place was looked at
             self.live.edited()
         self._stale = True
 

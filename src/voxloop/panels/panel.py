@@ -333,7 +333,8 @@ def _tree(value: Any, seen: set[int]) -> Iterator[w.Widget]:
             return
         seen.add(id(value))
         for name in value.keys:
-            yield from _tree(getattr(value, name), seen)
+            if name != "_canvas_manager":  # ipycanvas has one for all canvases of the process
+                yield from _tree(getattr(value, name), seen)
         yield value
     elif isinstance(value, list | tuple):
         for item in value:

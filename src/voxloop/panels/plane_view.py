@@ -242,8 +242,10 @@ class PlaneView:
         self.widget.layers = [{**state, **look} if state["id"] == layer else state for state in self.widget.layers]
 
     @on_ui
-    def set_shapes(self, shapes: Iterable[Shape]) -> None:
+    def set_shapes(self, shapes: Sequence[Shape]) -> None:
         """Draw these vector shapes over the picture instead of the ones before; each shows on its own plane."""
+        if not shapes and not self._shapes:
+            return
         self._shapes = tuple(shapes)
         if self._canvas is None and self._shapes:
             self._canvas = ShapeCanvas()
@@ -457,6 +459,8 @@ class PlaneView:
         self.closed = True
         if not self._guest:
             self.planes.close()
+        # a canvas holds ipycanvas' one manager for all canvases: whoever closes what the widget holds must not find it
+        self.widget.set_trait("overlay", None)
         self.widget.close()
         self.widget.layout.close()
         if self._canvas is not None:
