@@ -56,6 +56,7 @@ class PlaneViewer extends Eye {
     on("change:contrast", () => { this.controls.contrast.update(); this.ask(true, false); });
     on("change:picture", () => { this.styleLayers(); this.controls.contrast.update(); this.ask(true, false); });
     on("change:layers", () => { this.styleLayers(); this.pump(); });
+    on("change:camera", () => { this.restored = false; this.restoreCamera(); if (this.width) this.moved(); });
     on("change:tool", () => this.hand.updateRing());
     on("change:cursor", () => this.placeCross());
     on("change:camera", () => this.takeCamera());
@@ -149,7 +150,7 @@ class PlaneViewer extends Eye {
     const saved = this.model.get("camera");
     if (this.restored || !saved) return;
     this.restored = true;
-    if (saved.axis && !saved.fit) this.cameras[saved.axis] = { ...saved, zoom: saved.zoom };
+    if (saved.axis && !saved.fit) this.cameras[saved.axis] = { ...saved };
   }
 
   takeCamera() { // the kernel says where to look; what the page itself did is never sent back here
