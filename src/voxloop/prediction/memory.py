@@ -73,18 +73,18 @@ def measure(
     sample
         Gives a block (c, z, y, x) of the shape asked for.
     shapes
-        Of the blocks, ascending, multiples of the stride. The first call only warms up.
+        Of the blocks, ascending, multiples of the stride.
     patience
         Seconds: no block is tried that would take longer.
     """
-    forward(sample(shapes[0])[None])
     before, seen = 0.0, 0
     for shape in shapes:
         block = sample(shape)[None]
         with peak_memory() as peak:
-            began = time.perf_counter()
-            out = forward(block)
-            seconds = (time.perf_counter() - began) / prod(shape)
+            out = forward(block)  # the first call of a shape prepares for it
+        began = time.perf_counter()
+        forward(block)
+        seconds = (time.perf_counter() - began) / prod(shape)
         slope = (seconds * prod(shape) - before) / max(1, prod(shape) - seen)
         before, seen = seconds * prod(shape), prod(shape)
         following = next((prod(other) for other in shapes if prod(other) > prod(shape)), None)
