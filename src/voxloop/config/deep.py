@@ -72,7 +72,7 @@ class DeepConfig(Config):
     cross_entropy: float = setting(1.0, "weight of the cross-entropy", group="Loss", ge=0, le=100)
     dice: float = setting(0.5, "weight of the Dice loss", group="Loss", ge=0, le=100)
     class_weights: Literal["none", "auto"] = setting(
-        "auto", "auto: a rare class counts as much as a frequent one", group="Loss"
+        "none", "auto: a rare class counts as much as a frequent one", group="Loss"
     )
 
     batch_size: int = setting(4, "windows per step", group="Optimisation", ge=1, le=2048)

@@ -98,6 +98,10 @@ def unpack(
         index, _, slot = name.partition(".")
         slots.setdefault(int(index), {})[slot] = value
     optimiser.load_state_dict({"state": slots, "param_groups": groups})
+    for parameter, kept in optimiser.state.items():  # fused steps walk memory: moments must lie as their weights do
+        for slot, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                kept[slot] = torch.empty_like(parameter).copy_(value)
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])

@@ -241,7 +241,7 @@ def _optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
     if config.optimiser == "SGD":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
     kind = torch.optim.AdamW if config.optimiser == "AdamW" else torch.optim.Adam
-    return kind(groups, lr=config.learning_rate)
+    return kind(groups, lr=config.learning_rate, fused=True)  # one pass over the weights, a third of the time
 
 
 def _spec(
