@@ -52,7 +52,7 @@ class ShallowConfig(Config):
         "network", "network: a small perceptron; forest: extremely randomised trees", group="Classifier"
     )
     hidden: tuple[int, ...] = setting(
-        (32, 16), "widths of the perceptron's hidden layers", group="Classifier", unit="units", advanced=True
+        (24, 12), "widths of the perceptron's hidden layers", group="Classifier", unit="units", advanced=True
     )
     passes: int = setting(
         10, "times the perceptron sees the samples", group="Classifier", ge=1, le=1000, log=True, advanced=True

@@ -187,11 +187,12 @@ class Helper:
                 fields["planes"] = {"name": planes.name, "shape": list(planes.shape)}
             number = next(self._numbers)
             message = {"number": number, "kind": kind, "lane": lane, "generation": generation, "fields": fields}
+            asked = _Asked(number, answer, message)
             try:
-                self._living().ask(number, answer, message)
+                self._living().ask(asked)
             except OSError:
                 # it died between the look and the question; one that dies at once again has a reason to tell
-                self._living(fresh=True).ask(number, answer, message)
+                self._living(fresh=True).ask(asked)
         return answer
 
     def cancel(self, lane: str = "overlay") -> None:
@@ -216,20 +217,40 @@ class Helper:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _ask_again(self, left: list[_Asked]) -> None:
+        """The process left for want of requests just as these came."""
+        with self._guard:
+            if self._closed:
+                raise RunError("this helper was closed before it answered")
+            for asked in left:
+                self._living().ask(asked)
+
     def _living(self, fresh: bool = False) -> _Child:
         if self._child is None or fresh or not self._child.alive:
             if self._child is not None:
                 self._child.end()
-            self._child = _Child(self.workspace, self._idle)
+            self._child = _Child(self.workspace, self._idle, weakref.WeakMethod(self._ask_again))
             # a helper that nobody holds any more ends its process without being closed
             weakref.finalize(self, self._child.end)
         return self._child
 
 
-class _Child:
-    """One life of the process."""
+@dataclass(frozen=True)
+class _Asked:
+    number: int
+    answer: Answer
+    message: dict[str, Any]
 
-    def __init__(self, workspace: Path, idle: float | None) -> None:
+
+class _Child:
+    """One life of the process.
+
+    ``orphaned`` takes the requests that are left where it ended of its own will; it is held weakly.
+    """
+
+    def __init__(
+        self, workspace: Path, idle: float | None, orphaned: weakref.WeakMethod[Callable[[list[_Asked]], None]]
+    ) -> None:
         from voxloop.runs.process import environment
 
         arguments = [str(workspace), *([str(idle)] if idle is not None else [])]
@@ -244,7 +265,8 @@ class _Child:
         except OSError as error:
             raise RunError(f"the helper process could not be started: {error}") from error
         self.sender = Sender(_pipe(self.process.stdin))
-        self._answers: dict[int, Answer] = {}
+        self._orphaned = orphaned
+        self._asked: dict[int, _Asked] = {}
         self._guard = threading.Lock()
         self._ended = False
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
@@ -259,17 +281,17 @@ class _Child:
     def alive(self) -> bool:
         return not self._ended and self.process.poll() is None
 
-    def ask(self, number: int, answer: Answer, message: dict[str, Any]) -> None:
+    def ask(self, asked: _Asked) -> None:
         """Send a request. Raises OSError where the process is gone; the answer is then not held here."""
         with self._guard:
             if self._ended:
                 raise BrokenPipeError("the helper process has ended")
-            self._answers[number] = answer
+            self._asked[asked.number] = asked
         try:
-            self.sender.send(message)
+            self.sender.send(asked.message)
         except (OSError, ValueError) as error:
             with self._guard:
-                if self._answers.pop(number, None) is None:
+                if self._asked.pop(asked.number, None) is None:
                     return  # the reading thread saw the end first, and has told
             raise BrokenPipeError("the helper process has ended") from error
 
@@ -289,28 +311,31 @@ class _Child:
         while (message := receive(stream)) is not None:
             number = int(message["number"])
             with self._guard:
-                answer = self._answers.get(number) if "part" in message else self._answers.pop(number, None)
-            if answer is None:
+                asked = self._asked.get(number) if "part" in message else self._asked.pop(number, None)
+            if asked is None:
                 continue
             if "part" in message:
-                answer._take(*message["part"])
+                asked.answer._take(*message["part"])
             else:
-                answer._end(message["done"])
-        self._fail_all()
+                asked.answer._end(message["done"])
+        self._leave()
 
-    def _fail_all(self) -> None:
+    def _leave(self) -> None:
         with self._guard:
             self._ended = True
-            left, self._answers = list(self._answers.values()), {}
+            left, self._asked = list(self._asked.values()), {}
         code = self.process.wait()
         self._threads[1].join(timeout=1)
+        again = self._orphaned()
+        if left and code == 0 and again is not None:
+            with contextlib.suppress(OSError, RunError):
+                again(left)
+                return
         words = f"; it said: {self._last_lines[-1]}" if self._last_lines else ""
-        for answer in left:
-            answer._end(
-                RunError(
-                    f"the helper process ended (code {code}) before it answered{words}; the next request starts it anew"
-                )
-            )
+        reason = f"the helper process ended (code {code}) before it answered{words}"
+        for asked in left:
+            if not asked.answer.done:
+                asked.answer._end(RunError(f"{reason}; the next request starts it anew"))
 
     def _read_errors(self) -> None:
         for line in _pipe(self.process.stderr):

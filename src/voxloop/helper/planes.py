@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,7 +32,9 @@ class Planes:
 
     @classmethod
     def create(cls, shape: tuple[int, int]) -> Planes:
-        return cls(SharedMemory(create=True, size=max(1, 2 * shape[0] * shape[1])), shape, owner=True)
+        # a name that says whose it is; macOS allows 31 characters
+        name = f"voxloop-{os.getpid()}-{secrets.token_hex(4)}"
+        return cls(SharedMemory(name, create=True, size=max(1, 2 * shape[0] * shape[1])), shape, owner=True)
 
     @classmethod
     def attach(cls, name: str, shape: tuple[int, int]) -> Planes:

@@ -106,6 +106,11 @@ class Forest:
 AfterPass = Callable[[int, "Classifier"], bool]
 
 
+def prepare() -> None:
+    """Import what fitting needs, which takes longer than fitting: for a thread that has time before it is asked."""
+    import sklearn.neural_network  # noqa: F401
+
+
 def fit_classifier(
     features: np.ndarray,
     targets: np.ndarray,

@@ -23,9 +23,9 @@ MAX_LEVELS = 6
 class Scale:
     """One sigma and where it is computed.
 
-    ``factors`` is the reduction of the level per axis; ``sigma`` the sigma in voxels of that level, less what the
-    averaging into cells and interpolating back blur anyway; an axis that is not filtered has 0. ``derive`` names the axes along which
-    derivatives are taken; along the others the scale only smooths.
+    ``factors`` is the reduction of the level per axis; ``sigma`` the sigma in voxels of that level, less what averaging
+    into cells and interpolating back blur anyway; an axis that is not filtered has 0. ``derive`` names the axes along
+    which derivatives are taken; along the others the scale only smooths.
     """
 
     sigma_um: float
