@@ -26,7 +26,7 @@ _LEARNERS: dict[type[Config], tuple[str, str]] = {
     ShallowConfig: ("voxloop.shallow.learner:train", "shallow"),
     DeepConfig: ("voxloop.deep.learner:train", "deep"),
 }
-_PREDICT = ("voxloop.prediction.task:run", "voxloop.prediction:open_result")
+_PREDICT = ("voxloop.prediction.task:run", "voxloop.prediction:open_result", "voxloop.prediction:discard")
 
 
 class Workspace:
@@ -192,7 +192,7 @@ class Workspace:
         folder, source = self._model_folder(run_or_model, name)
         box = self._region(region, image)
         run = self._create_run(
-            name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], device=_device(config), parent=source,
+            name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], discard=_PREDICT[2], device=_device(config), parent=source,
             model=_relative(folder, self.path), image=image, region=[[part.start, part.stop] for part in box],
         )  # fmt: skip
         run.launch()
