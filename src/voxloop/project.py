@@ -192,8 +192,9 @@ class Workspace:
         folder, source = self._model_folder(run_or_model, name)
         box = self._region(region, image)
         run = self._create_run(
-            name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], discard=_PREDICT[2], device=_device(config), parent=source,
-            model=_relative(folder, self.path), image=image, region=[[part.start, part.stop] for part in box],
+            name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], discard=_PREDICT[2],
+            device=_device(config), parent=source, model=_relative(folder, self.path), image=image,
+            region=[[part.start, part.stop] for part in box],
         )  # fmt: skip
         run.launch()
         return _waited(run) if wait else run
