@@ -324,7 +324,7 @@ class ReviewPanel(LabelPanel):
     def _show_suggestion(self) -> None:
         """Say where to look, and frame all places; the one in turn with an unbroken line."""
         self.view.set_shapes(
-            frame(found.region, found.axis, dashed=at != self._at) for at, found in enumerate(self.suggestions)
+            [frame(found.region, found.axis, dashed=at != self._at) for at, found in enumerate(self.suggestions)]
         )
         if not 0 <= self._at < len(self.suggestions):
             self._suggestion.value = '<span class="vx-dim">N looks for the place where a correction helps most.</span>'
