@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import zipfile
 from dataclasses import replace
@@ -15,8 +16,9 @@ from voxloop.errors import LabelError, ModelError, VolumeError
 from voxloop.geometry import grow, shift
 from voxloop.model import Model, load_model
 from voxloop.shallow import storage
-from voxloop.shallow.classifier import Forest, Perceptron
+from voxloop.shallow.classifier import Forest
 from voxloop.shallow.fitting import Example, fit, fit_examples
+from voxloop.shallow.perceptron import Perceptron
 from voxloop.shallow.samples import in_block
 
 QUICK = {"scales": 3, "samples": 2000, "passes": 6, "context": 2, "dimensions": "2d"}
@@ -79,12 +81,15 @@ def test_saved_and_loaded_it_is_the_same(model, tmp_path):
 
 def test_truncated_or_missing_files_are_refused(model, tmp_path):
     folder = model.save(tmp_path / "model")
-    content = (folder / storage.FILE).read_bytes()
-    for part in (content[: len(content) // 2], b"", b"PK not a zip"):
-        (folder / storage.FILE).write_bytes(part)
-        with pytest.raises(ModelError, match="damaged"):
+    file = next(path for path in folder.iterdir() if path.name != "spec.json")
+    content = file.read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 0xFF
+    for part in (content[: len(content) // 2], b"", b"PK not a zip", bytes(flipped)):
+        file.write_bytes(part)
+        with pytest.raises(ModelError, match="train again"):
             load_model(folder)
-    (folder / storage.FILE).unlink()
+    file.unlink()
     with pytest.raises(ModelError, match="train again"):
         load_model(folder)
 
@@ -103,9 +108,15 @@ def test_a_changed_classifier_or_spec_is_refused(model, tmp_path):
             load_model(folder)
 
 
-def test_a_file_that_wants_to_build_something_else_builds_nothing(tmp_path, model):
-    folder = model.save(tmp_path / "model")
-    with zipfile.ZipFile(folder / storage.FILE) as archive:
+@pytest.fixture(scope="module")
+def forest():
+    image, truth = textured()
+    return fit(ShallowConfig(**QUICK, classifier="forest", trees=2), [(image, strokes(truth))], SPACING)
+
+
+def test_a_forest_that_wants_to_build_something_else_builds_nothing(tmp_path, forest):
+    folder = forest.save(tmp_path / "model")
+    with zipfile.ZipFile(folder / storage.FOREST) as archive:
         names = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(names["schema.json"])
     touched = tmp_path / "touched"
@@ -114,18 +125,34 @@ def test_a_file_that_wants_to_build_something_else_builds_nothing(tmp_path, mode
         "content": {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "__id__": 8,
                     "content": json.dumps(f"touch {touched}"), "is_json": True},
     }  # fmt: skip
-    with zipfile.ZipFile(folder / storage.FILE, "w") as archive:
+    with zipfile.ZipFile(folder / storage.FOREST, "w") as archive:
         for name, data in {**names, "schema.json": json.dumps(schema).encode()}.items():
             archive.writestr(name, data)
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match="was not loaded"):
         load_model(folder)
     assert not touched.exists()
 
 
-def test_trees_whose_indices_point_outside_are_refused(tmp_path):
+def test_arrays_that_hold_objects_are_not_unpacked(tmp_path):
     image, truth = textured()
-    model = fit(ShallowConfig(**QUICK, classifier="forest", trees=2), [(image, strokes(truth))], SPACING)
-    assert isinstance(model.classifier, Forest)
+    folder = fit(ShallowConfig(**QUICK), [(image, strokes(truth))], SPACING).save(tmp_path / "model")
+    np.savez(folder / storage.PERCEPTRON, weights_0=np.array([print], dtype=object), biases_0=np.zeros(2, np.float32))
+    with pytest.raises(ModelError, match="damaged"):
+        load_model(folder)
+
+
+def test_another_estimator_is_no_forest(tmp_path, forest):
+    import skops.io
+    from sklearn.dummy import DummyClassifier
+
+    folder = forest.save(tmp_path / "model")
+    skops.io.dump(DummyClassifier().fit([[0.0], [1.0]], [0, 1]), folder / storage.FOREST)
+    with pytest.raises(ModelError, match="no forest"):
+        load_model(folder)
+
+
+def test_trees_whose_indices_point_outside_are_refused(tmp_path, forest):
+    model = replace(forest, classifier=Forest(copy.deepcopy(forest.classifier.estimator)))
     tree = model.classifier.estimator.estimators_[0].tree_
     state = tree.__getstate__()
     nodes = state["nodes"].copy()

@@ -1,14 +1,15 @@
-"""Fit a classifier to rows of features, and apply it to them. Knows scikit-learn; no images, no files, no runs.
+"""What a classifier is to the features, and which there are. Knows scikit-learn; no images, no files, no runs.
 
-Which classifier: measured on FIB-SEM mitochondria (strokes on 5 of 32 slices, IoU on slices far from them, 40 planar
-features, two draws of strokes), with seconds of one core for 4.5 Mvoxels of prediction:
+Which one: measured on FIB-SEM mitochondria, strokes on 5 of 32 slices (1.8 % of their voxels), IoU on the 17 slices at
+least two away from them, two draws of strokes; seconds of one core to classify 1.1 Mvoxels whose features are there:
 
-    extra trees 20 x depth 8     0.39 0.40    6.5 s
-    extra trees 32 x depth 14    0.48 0.45   12   s
-    perceptron 32-16             0.58 0.46    2.2 s, 1 s with the first layer folded into the pyramid (below)
+                                 within planes    through the stack    seconds
+    extra trees 20 x depth 8       0.38  0.39       0.56  0.50           1.2
+    extra trees 32 x depth 14      0.49  0.46       0.63  0.60           2.2
+    perceptron 24-12               0.58  0.47       0.63  0.62           0.4
 
-and the perceptron draws level with the deep trees on features through the stack (0.62 0.59 both). Distilling the
-forest into the perceptron would cost a second fit for what the direct fit reaches already.
+The perceptron on features of unlike resolution saves most of their interpolation besides. Distilling the forest into it
+would cost a second fit to reach what the direct fit has already.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from voxloop.config.shallow import ShallowConfig
 from voxloop.shallow.features import FeatureBank
-
-BATCH = 256
+from voxloop.shallow.perceptron import Recipe, fit_perceptron
 
 
 class Classifier(Protocol):
@@ -38,49 +39,6 @@ class Classifier(Protocol):
     def levels(self, bank: FeatureBank, levels: list[np.ndarray]) -> np.ndarray:
         """What :meth:`FeatureBank.pyramid` made to (classes, z, y, x) float32."""
         ...
-
-
-@dataclass(frozen=True)
-class Perceptron:
-    """Dense layers with rectifiers between them and a softmax at the end; standardisation is part of the first."""
-
-    weights: tuple[np.ndarray, ...]
-    biases: tuple[np.ndarray, ...]
-
-    @property
-    def classes(self) -> int:
-        return self.biases[-1].size
-
-    def rows(self, features: np.ndarray) -> np.ndarray:
-        return self._above_first(features @ self.weights[0] + self.biases[0], axis=1)
-
-    def levels(self, bank: FeatureBank, levels: list[np.ndarray]) -> np.ndarray:
-        """Interpolation is linear and so is the first layer: it is applied on every level at its own resolution, and
-        its few outputs are interpolated instead of all the features."""
-        first = self.weights[0]
-        stop = first.shape[0]
-        total: np.ndarray | None = None
-        for level in range(len(levels) - 1, -1, -1):
-            values = levels[level]
-            start = stop - values.shape[0]
-            part = (first[start:stop].T @ values.reshape(values.shape[0], -1)).reshape(-1, *values.shape[1:])
-            # a constant passes through interpolation unchanged, and is cheapest to add where there are fewest cells
-            part += total if total is not None else self.biases[0][:, None, None, None]
-            total, stop = part, start
-            if level:
-                total = bank.refine(total, level)
-        assert total is not None
-        return self._above_first(total.reshape(total.shape[0], -1), axis=0).reshape(-1, *total.shape[1:])
-
-    def _above_first(self, hidden: np.ndarray, axis: int) -> np.ndarray:
-        for weights, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            np.maximum(hidden, 0, out=hidden)
-            hidden = hidden @ weights if axis == 1 else weights.T @ hidden
-            hidden += bias if axis == 1 else bias[:, None]
-        hidden -= hidden.max(axis=axis, keepdims=True)
-        np.exp(hidden, out=hidden)
-        hidden /= hidden.sum(axis=axis, keepdims=True)
-        return hidden
 
 
 @dataclass(frozen=True)
@@ -103,12 +61,7 @@ class Forest:
 
 
 #: called after every pass over the samples with its number (from 1) and the classifier so far; False ends the fit
-AfterPass = Callable[[int, "Classifier"], bool]
-
-
-def prepare() -> None:
-    """Import what fitting needs, which takes longer than fitting: for a thread that has time before it is asked."""
-    import sklearn.neural_network  # noqa: F401
+AfterPass = Callable[[int, Classifier], bool]
 
 
 def fit_classifier(
@@ -123,7 +76,17 @@ def fit_classifier(
         forest = _fit_forest(features, targets, config, threads)
         after_pass(1, forest)
         return forest
-    return _fit_perceptron(features, targets, config, after_pass)
+    recipe = Recipe(
+        hidden=config.hidden,
+        passes=config.passes,
+        rate=config.learning_rate,
+        decay=config.decay,
+        balanced=config.class_weights == "balanced",
+        seed=config.seed,
+    )
+    # its products are small, and the sum of two threads is not that of one
+    with threadpool_limits(1, user_api="blas"):
+        return fit_perceptron(features, targets, recipe, after_pass)
 
 
 def _fit_forest(features: np.ndarray, targets: np.ndarray, config: ShallowConfig, threads: int) -> Forest:
@@ -139,51 +102,3 @@ def _fit_forest(features: np.ndarray, targets: np.ndarray, config: ShallowConfig
     ).fit(features, targets)
     # trees must not start threads of their own where a predictor runs several tiles at once
     return Forest(estimator.set_params(n_jobs=1))
-
-
-def _fit_perceptron(
-    features: np.ndarray, targets: np.ndarray, config: ShallowConfig, after_pass: AfterPass
-) -> Perceptron:
-    from sklearn.neural_network import MLPClassifier
-
-    rng = np.random.default_rng(config.seed)
-    mean, spread = features.mean(axis=0), features.std(axis=0)
-    spread[spread < 1e-6] = 1  # a constant feature tells nothing
-    rows = ((features - mean) / spread).astype(np.float32)
-    balanced = config.class_weights == "balanced"
-    estimator = MLPClassifier(
-        hidden_layer_sizes=config.hidden,
-        alpha=config.decay,
-        batch_size=min(BATCH, targets.size),
-        learning_rate_init=config.learning_rate,
-        random_state=config.seed,
-    )
-    classes = np.arange(targets.max() + 1)
-    for number in range(1, config.passes + 1):
-        order = _balanced(targets, rng) if balanced else rng.permutation(targets.size)
-        estimator.partial_fit(rows[order], targets[order], classes=classes)
-        if not after_pass(number, fitted := _perceptron(estimator, mean, spread)):
-            break
-    return fitted
-
-
-def _balanced(targets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Indices in random order in which every class is as frequent as the most frequent one."""
-    counts = np.bincount(targets)
-    picks = []
-    for value, count in enumerate(counts):
-        own = rng.permutation(np.flatnonzero(targets == value))
-        picks.append(np.resize(own, counts.max()) if count else own)
-    return rng.permutation(np.concatenate(picks))
-
-
-def _perceptron(estimator: Any, mean: np.ndarray, spread: np.ndarray) -> Perceptron:
-    weights = [np.asarray(w, dtype=np.float64) for w in estimator.coefs_]
-    biases = [np.asarray(b, dtype=np.float64) for b in estimator.intercepts_]
-    biases[0] = biases[0] - (mean / spread) @ weights[0]
-    weights[0] = weights[0] / spread[:, None]
-    if estimator.out_activation_ == "logistic":  # two classes share one output there; the softmax needs both
-        weights[-1] = np.concatenate([np.zeros_like(weights[-1]), weights[-1]], axis=1)
-        biases[-1] = np.concatenate([np.zeros_like(biases[-1]), biases[-1]])
-    as_float32 = [tuple(np.ascontiguousarray(a, dtype=np.float32) for a in arrays) for arrays in (weights, biases)]
-    return Perceptron(as_float32[0], as_float32[1])

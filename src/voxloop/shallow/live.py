@@ -17,12 +17,13 @@ import numpy as np
 from voxloop.config.shallow import ShallowConfig
 from voxloop.geometry import AXES, Region, Shape, Spacing, blocks, full_region, grow, intersect, shift
 from voxloop.model import ClassInfo
-from voxloop.shallow.classifier import BATCH, Classifier, fit_classifier, prepare
+from voxloop.shallow.classifier import Classifier, fit_classifier
 from voxloop.shallow.features import Reduced
 from voxloop.shallow.fitting import Example, measure
 from voxloop.shallow.gathering import Read
 from voxloop.shallow.keeping import Kept
 from voxloop.shallow.model import aligned, describe, smooth, smoothing_kernels
+from voxloop.shallow.perceptron import BATCH
 from voxloop.shallow.planning import bank_for
 from voxloop.shallow.samples import Labelled, choose, in_block
 
@@ -104,7 +105,6 @@ class LiveShallow:
         self._smoothing = smoothing_kernels(spec)
         self._margin = tuple(0 if k is None else k.size // 2 for k in self._smoothing)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="live")
-        self._pool.submit(prepare)
         self._ahead = threads + 1
         self._levels: Kept[Bounds, list[np.ndarray]] = Kept(memory)
         self._parts: Kept[Bounds, Reduced] = Kept(memory // 4)

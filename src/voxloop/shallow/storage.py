@@ -1,7 +1,7 @@
-"""Shallow models on disk: ``spec.json`` and ``classifier.skops``. Nothing in the files can run code.
+"""Shallow models on disk: ``spec.json`` beside ``perceptron.npz`` or ``forest.skops``. Nothing there can run code.
 
-The list of types that may be built is fixed here and never read from the file; what was built is then checked for
-consistency, because a tree whose indices point outside would crash the process that applies it.
+The types that may be built are listed here and never read from the file; what was built is then checked, because a tree
+whose indices point outside would crash the process that applies it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import zipfile
+import zlib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,12 +21,14 @@ import numpy as np
 
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec, read_spec
-from voxloop.shallow.classifier import Classifier, Forest, Perceptron
+from voxloop.shallow.classifier import Classifier, Forest
+from voxloop.shallow.perceptron import Perceptron
 
 if TYPE_CHECKING:
     from voxloop.shallow.model import ShallowModel
 
-FILE = "classifier.skops"
+#: arrays alone need no skops, whose import takes five seconds
+PERCEPTRON, FOREST = "perceptron.npz", "forest.skops"
 #: beyond scikit-learn's own estimators and numpy arrays, which skops knows to be inert
 TRUSTED = ("sklearn.tree._tree.Tree",)
 
@@ -40,12 +43,10 @@ def hashed(spec: ModelSpec, classifier: Classifier) -> ModelSpec:
 
 def save(model: ShallowModel, folder: Path) -> Path:
     """Write the model into ``folder``, which appears only when it is complete; one that is there is replaced."""
-    import skops.io
-
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    skops.io.dump(_plain(model.classifier), new / FILE)
+    _write(model.classifier, new)
     (new / "spec.json").write_text(json.dumps(hashed(model.spec, model.classifier).to_json(), indent=1))
     for path in new.iterdir():
         with path.open("rb") as file:
@@ -66,46 +67,64 @@ def load(folder: Path) -> ShallowModel:
     spec = read_spec(folder)
     if spec.learner != "shallow":
         raise ModelError(f"{folder} holds a model of the learner {spec.learner!r}, not a shallow one")
-    classifier = _classifier(_content(folder / FILE), folder)
+    classifier: Classifier = _read_perceptron(folder) if (folder / PERCEPTRON).exists() else _read_forest(folder)
     model = ShallowModel(spec, classifier)
     _check(model, folder)
     return model
 
 
-def _plain(classifier: Classifier) -> dict[str, Any]:
-    if isinstance(classifier, Forest):
-        return {"forest": classifier.estimator}
-    assert isinstance(classifier, Perceptron)
-    return {"weights": list(classifier.weights), "biases": list(classifier.biases)}
+def _write(classifier: Classifier, folder: Path) -> None:
+    if isinstance(classifier, Perceptron):
+        weights = {f"weights_{n}": array for n, array in enumerate(classifier.weights)}
+        biases = {f"biases_{n}": array for n, array in enumerate(classifier.biases)}
+        np.savez(folder / PERCEPTRON, allow_pickle=False, **weights, **biases)
+    else:
+        import skops.io
+
+        assert isinstance(classifier, Forest)
+        skops.io.dump(classifier.estimator, folder / FOREST)
 
 
-def _content(path: Path) -> dict[str, Any]:
+def _read_perceptron(folder: Path) -> Perceptron:
+    path = folder / PERCEPTRON
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = dict(content)
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError) as error:
+        raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run, or train again") from error
+    layers = range(len(arrays) // 2)
+    names = [f"{kind}_{n}" for kind in ("weights", "biases") for n in layers]
+    if not names or sorted(arrays) != sorted(names) or any(arrays[name].dtype != np.float32 for name in names):
+        raise ModelError(f"{path} holds no perceptron of voxloop; train again")
+    return Perceptron(tuple(arrays[f"weights_{n}"] for n in layers), tuple(arrays[f"biases_{n}"] for n in layers))
+
+
+def _read_forest(folder: Path) -> Forest:
+    path = folder / FOREST
+    if not path.exists():
+        raise ModelError(f"{folder} holds no classifier; use another checkpoint of the run, or train again")
     import skops.io
+    from sklearn.ensemble import ExtraTreesClassifier
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        content = skops.io.load(path, trusted=list(TRUSTED))
-    except FileNotFoundError:
-        raise ModelError(f"{path.parent} has no {FILE}; use another checkpoint of the run, or train again") from None
+        estimator = skops.io.load(path, trusted=list(TRUSTED))
     except UntrustedTypesFoundException as error:
         raise ModelError(f"{path} wants to build what no voxloop model holds and was not loaded: {error}") from error
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        AttributeError,
+    ) as error:
         raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run, or train again") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} holds a {type(content).__name__}, not a classifier of voxloop")
-    return content
-
-
-def _classifier(content: dict[str, Any], folder: Path) -> Classifier:
-    from sklearn.ensemble import ExtraTreesClassifier
-
-    match content:
-        case {"forest": ExtraTreesClassifier() as estimator}:
-            return Forest(estimator)
-        case {"weights": list(weights), "biases": list(biases)} if weights and len(weights) == len(biases):
-            if all(isinstance(a, np.ndarray) and a.dtype == np.float32 for a in [*weights, *biases]):
-                return Perceptron(tuple(weights), tuple(biases))
-    raise ModelError(f"{folder / FILE} holds no classifier of voxloop; train again")
+    if type(estimator) is not ExtraTreesClassifier:
+        raise ModelError(f"{path} holds a {type(estimator).__name__}, no forest of voxloop; train again")
+    return Forest(estimator)
 
 
 def _check(model: ShallowModel, folder: Path) -> None:
