@@ -57,7 +57,7 @@ class Viewer:
 
     @property
     def index(self) -> int:
-        return int(self.stage.get_attribute("data-index"))
+        return int(self.stage.get_attribute("data-index") or -1)  # none until the first frame is drawn
 
     def shows(self, index: int) -> None:
         self.lab.wait(lambda: self.index == index, f"plane {index} on screen")

@@ -72,7 +72,7 @@ def test_once_round_the_loop_then_reload_and_look_twice(lab):
     out.locator(".vx-primary:visible", has_text="Predict").click()
     lab.until("'predict-1' in ws.predictions and ws.predictions['predict-1'].done == 1.0", timeout=90)
     step(out, "Review").click()
-    lab.until("bench.panels['review'].prediction is not None")
+    lab.until("'review' in bench.panels and bench.panels['review'].prediction is not None")
     before = lab.python("sum(ws.labels().counts().values())")
     out.get_by_role("button", name="Accept").click()
     lab.until(f"sum(ws.labels().counts().values()) > {before}")
