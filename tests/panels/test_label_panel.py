@@ -206,8 +206,10 @@ def test_locked_voxels_stay_and_a_bad_stroke_is_a_message(panel, hand):
 
 def test_levels_are_added_and_chosen(panel, hand, ws):
     first = panel.level
+    panel.chooser._open_form(renames=False)
+    assert panel.chooser.parent.value is None
     panel.chooser.name.value = "organelles"
-    panel.chooser.parent.options = [("mito", (first, "mito"))]
+    panel.chooser.parent.value = (first, "mito")
     panel.chooser.finish()
     assert panel.level == "organelles"
     assert ws.levels["organelles"].parent == (first, "mito")

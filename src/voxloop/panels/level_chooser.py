@@ -71,6 +71,7 @@ class LevelChooser:
             for item in level.classes
         ]
         self.parent.options = [_NO_PARENT, *inside]
+        self.parent.value = None
         show(self._new, not renames)
         show(self._form, True)
 
