@@ -58,7 +58,7 @@ def view(scene, axis="z", index=1, box=(slice(10, 231), slice(5, 222))):
 )  # fmt: skip
 def test_every_pixel_of_the_view_is_given_once_and_mostly_right(scene, axis, box):
     scene.labels.array[:] = strokes(scene.truth)
-    assert scene.live.learn(scene.labels)
+    assert scene.live.learn(scene.labels, seconds=600)
     values, times = view(scene, axis, 1, box)
     assert (times == 1).all()
     edges = list(box)
@@ -69,7 +69,7 @@ def test_every_pixel_of_the_view_is_given_once_and_mostly_right(scene, axis, box
 def test_tiles_meet_without_a_seam(scene):
     """The box of the view decides which tiles there are; what a pixel says must not depend on it."""
     scene.labels.array[:] = strokes(scene.truth)
-    scene.live.learn(scene.labels)
+    scene.live.learn(scene.labels, seconds=600)
     whole, _ = view(scene, box=(slice(0, 240), slice(0, 230)))
     part, _ = view(scene, box=(slice(100, 220), slice(90, 211)))
     assert (whole[100:220, 90:211] != part).mean() < 0.002
@@ -78,7 +78,7 @@ def test_tiles_meet_without_a_seam(scene):
 def test_a_stroke_changes_its_mind_and_undoing_it_changes_it_back(scene):
     array = scene.labels.array
     array[1, 24:26] = scene.truth[1, 24:26]
-    assert scene.live.learn(scene.labels)
+    assert scene.live.learn(scene.labels, seconds=600)
     before, _ = view(scene)
     rows = slice(100, 200)
     array[1, rows] = np.where(scene.truth[1, rows] == 1, 2, 1)  # the opposite, and more of it
@@ -93,7 +93,7 @@ def test_a_stroke_changes_its_mind_and_undoing_it_changes_it_back(scene):
 
 
 def test_fewer_than_two_classes_show_nothing(scene):
-    assert not scene.live.learn(scene.labels)
+    assert not scene.live.learn(scene.labels, seconds=600)
     scene.labels.array[1, 24:26, 20:30] = 1
     box = (slice(1, 2), slice(24, 26), slice(20, 30))
     assert not scene.live.learn(scene.labels, [box])
@@ -109,14 +109,14 @@ def test_what_a_cancelled_call_did_not_learn_the_next_one_does(scene):
     scene.labels.array[:] = strokes(scene.truth)
     assert not scene.live.learn(scene.labels, stale=lambda: True)
     assert scene.live.unfinished
-    assert scene.live.learn(scene.labels, [])
+    assert scene.live.learn(scene.labels, [], seconds=600)
     assert not scene.live.unfinished
     assert scene.live.samples > 100
 
 
 def test_the_tile_at_the_focus_comes_first(scene):
     scene.labels.array[:] = strokes(scene.truth)
-    scene.live.learn(scene.labels)
+    scene.live.learn(scene.labels, seconds=600)
     first = next(scene.live.predict("z", 1, (slice(0, 240), slice(0, 230)), focus=(230, 225)))
     assert (first.region[1].stop, first.region[2].stop) == (240, 230)
 

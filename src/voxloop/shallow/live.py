@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -108,6 +109,7 @@ class LiveShallow:
         self._ahead = threads + 1
         self._levels: Kept[Bounds, list[np.ndarray]] = Kept(memory)
         self._parts: Kept[Bounds, Reduced] = Kept(memory // 4)
+        self._reading = Lock()
         self._rows: dict[Bounds, _Rows] = {}
         self._pending: dict[Bounds, Region] = {}
         self._followed = self._changed = False
@@ -303,11 +305,12 @@ class LiveShallow:
         inner: Region = (region[0], region[1], region[2])
         outer = grow(inner, self.bank.halo, sizes)
         origin = (inner[0].start if self.bank.dimensions == 2 else outer[0].start, outer[1].start, outer[2].start)
-        kept = self._parts.get(bounds(inner))
-        if kept is None:
-            planes = shift(inner, [-outer[0].start, 0, 0])[0] if self.bank.dimensions == 2 else None
-            kept = self.bank.reduce(self._normalise(self.picture.read(outer)), planes)
-            self._parts.put(bounds(inner), kept, sum(level.nbytes for level in kept.values()))
+        with self._reading:  # neighbouring tiles need the same part: the second thread waits instead of reading it too
+            kept = self._parts.get(bounds(inner))
+            if kept is None:
+                planes = shift(inner, [-outer[0].start, 0, 0])[0] if self.bank.dimensions == 2 else None
+                kept = self.bank.reduce(self._normalise(self.picture.read(outer)), planes)
+                self._parts.put(bounds(inner), kept, sum(level.nbytes for level in kept.values()))
         return kept, origin
 
     def _predict_tile(self, tile: Region, view: Region, classifier: Classifier, values: np.ndarray) -> Part | None:

@@ -1,8 +1,8 @@
 """A small perceptron: fitted, and applied to rows or to the levels of a pyramid. Pure: numpy alone.
 
-Written out because the loop waits for it: scikit-learn's ``MLPClassifier`` reaches the same IoU, but takes three to four
-times as long for the 150 steps between two strokes (260 ms against 60 to 90), and 2.5 s and 120 MB to import before the
-first overlay.
+Written out because the loop waits for it: scikit-learn's ``MLPClassifier`` reaches the same IoU, but takes three to
+four times as long for the 150 steps between two strokes (260 ms against 60 to 90), and 2.5 s and 120 MB to import
+before the first overlay.
 """
 
 from __future__ import annotations
