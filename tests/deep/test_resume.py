@@ -64,6 +64,7 @@ def test_pause_and_resume_change_nothing(context: Any, at: int) -> None:
     assert len(losses) == 15
 
 
+@pytest.mark.slow(reason="three processes that import torch and train")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_killed_and_resumed_run_equals_an_unbroken_one(context: Any, workers: int) -> None:
     """kill -9 in the middle of a step, a checkpoint every few steps."""

@@ -63,8 +63,8 @@ def test_measure_sees_the_memory_of_a_forward():
 
 def test_peak_memory_sees_what_is_gone_again():
     with peak_memory() as peak:
-        np.ones(20_000_000, np.uint8).sum()
-    assert 19e6 < peak.bytes < 60e6
+        np.ones(200_000_000, np.uint8).sum()  # too large to come out of memory that the process has freed but kept
+    assert 190e6 < peak.bytes < 260e6
 
 
 def test_the_pipeline_holds_a_few_tiles_however_many_there_are():

@@ -163,9 +163,9 @@ def test_trees_whose_indices_point_outside_are_refused(tmp_path, forest):
         load_model(tmp_path / "model")
 
 
+@pytest.mark.parametrize("model", ["network", "3d"], indirect=True)
 def test_the_perceptron_folded_into_the_pyramid_equals_itself_on_rows(model):
-    if not isinstance(model.classifier, Perceptron):
-        pytest.skip("only the perceptron is folded")
+    assert isinstance(model.classifier, Perceptron)
     image, _ = textured((8, 48, 48))
     block = model.normalisation(image[None])
     features = model.bank.full(block)
