@@ -41,6 +41,12 @@ def group_of(nodeid: str) -> str:
     return _GROUP.get(parts[1], "units") if len(parts) > 2 else "units"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick groups first; the browser last, because Playwright leaves an event loop running in this thread."""
+    order = list(BUDGET)
+    items.sort(key=lambda item: order.index(group_of(item.nodeid)))
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _seconds[group_of(report.nodeid)] += report.duration
     if report.skipped and not hasattr(report, "wasxfail"):
