@@ -466,12 +466,9 @@ class ReviewPanel(LabelPanel):
 
 def _corrected(ws: Workspace, prediction: Prediction, labels: Any) -> Score:
     """How a prediction fares on what was labelled after its model was trained."""
-    from voxloop.review import corrections
-    from voxloop.store import open_labels
+    from voxloop.review import judge
 
-    seen = prediction.lineage.get("labels", {}).get(f"{prediction.level}/{prediction.image}")
-    if seen is None or prediction.level is None or prediction.image is None:
+    found = judge(ws.path, prediction, labels)
+    if found is None:
         return Score(prediction.name, 0.0)
-    before = open_labels(ws.path, prediction.level, prediction.image, at=int(seen))
-    found = corrections(before, labels, prediction)
     return Score(prediction.name, found.agreement, *found.interval, found.voxels)
