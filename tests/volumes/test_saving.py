@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from voxloop.errors import VolumeError
@@ -23,6 +23,8 @@ from voxloop.volumes.downsample import downsample
     suffix=st.sampled_from([".zarr", ".tif", ".ome.tif"]),
     spacing=st.tuples(*[st.floats(0.002, 50)] * 3),
 )
+@example(shape=(2, 1, 1), dtype="uint8", suffix=".tif", spacing=(1.0, 1.0, 1.0))
+@example(shape=(3, 5, 1), dtype="int32", suffix=".tif", spacing=(1.0, 1.0, 1.0))
 @settings(max_examples=50, deadline=None)
 def test_round_trip(tmp_path_factory, shape, dtype, suffix, spacing):
     data = np.random.default_rng(0).integers(0, 250, shape).astype(dtype)

@@ -193,6 +193,7 @@ def _write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:
     import tifffile
 
     z, y, x = spacing_of(volume)
+    ome = ome or volume.sizes["x"] == 1  # without OME axes a single column reads as samples of one pixel
     channels = volume.shape[0] if volume.ndim == 4 else None
     imagej = not ome and volume.dtype in (np.uint8, np.uint16, np.float32) and volume.nbytes < BIG
     metadata: dict[str, Any] = {"axes": "ZYX" if channels is None else "CZYX" if ome else "ZCYX"}
