@@ -64,6 +64,36 @@ def test_pause_and_resume_change_nothing(context: Any, at: int) -> None:
     assert len(losses) == 15
 
 
+VARIANTS = [
+    {"schedule": "plateau", "freeze_encoder_epochs": 2, "encoder_weights": "encoder", "average_weights": 0.0},
+    {"schedule": "one-cycle", "lovasz": 0.5, "boundary_weight": 5.0, "ignore_border": 4, "class_weights": "disc=3"},
+    {"schedule": "step", "step_epochs": 1, "iterations": 13, "accumulation": 2, "optimiser": "Adafactor"},
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: v["schedule"])
+def test_every_variant_resumes_exactly(context: Any, variant: dict[str, Any], tmp_path: Path) -> None:
+    if "encoder_weights" in variant:
+        variant = {**variant, "encoder_weights": str(encoder(tmp_path))}
+    context.config["settings"] = settings(context, plateau_patience=1, **variant)
+    context.at_step[8] = SimpleNamespace(kind="pause", name="p", values={})
+    assert train(context) == "paused"
+    again = type(context)(path=context.path, config=context.config, workspace=context.workspace)
+    assert train(again) == "finished"
+    assert_same(context.path, unbroken(context))
+
+
+def encoder(folder: Path) -> Path:
+    """A file with an encoder's weights."""
+    from safetensors.torch import save_file
+
+    from voxloop.deep.networks import NetworkConfig, build
+
+    network = build(NetworkConfig(architecture="Unet", encoder="tu-test_efficientnet", channels=1, outputs=2))
+    save_file(dict(network.core.encoder.state_dict()), folder / "encoder.safetensors")
+    return folder / "encoder.safetensors"
+
+
 @pytest.mark.slow(reason="three processes that import torch and train")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_killed_and_resumed_run_equals_an_unbroken_one(context: Any, workers: int) -> None:

@@ -15,6 +15,14 @@ Architecture = Literal[
     "Segformer", "DPT",
 ]  # fmt: skip
 
+#: the first three are what most use; LBFGS, SparseAdam and Muon of torch do not fit every network and are left out
+Optimiser = Literal[
+    "AdamW", "Adam", "SGD", "NAdam", "RAdam", "Adamax", "Adafactor", "Adadelta", "Adagrad", "RMSprop", "Rprop", "ASGD",
+]  # fmt: skip
+
+#: settings that are weights of losses; the loss is their sum
+LOSSES = ("cross_entropy", "dice", "focal", "tversky", "generalised_dice", "lovasz", "bce")
+
 #: suggestions for the form; any encoder that segmentation-models-pytorch or timm ("tu-...") knows is accepted
 ENCODERS = (
     "tu-mobilenetv4_conv_small", "tu-mobilenetv4_conv_medium", "mobilenet_v2", "resnet18", "resnet34", "resnet50",
@@ -71,9 +79,51 @@ class DeepConfig(Config):
 
     cross_entropy: float = setting(1.0, "weight of the cross-entropy", group="Loss", ge=0, le=100)
     dice: float = setting(0.5, "weight of the Dice loss", group="Loss", ge=0, le=100)
-    class_weights: Literal["none", "auto"] = setting(
-        "none", "auto: a rare class counts as much as a frequent one", group="Loss"
+    focal: float = setting(
+        0.0, "weight of the focal loss: cross-entropy that dwells on voxels that are still wrong", group="Loss", ge=0,
+        le=100,
+    )  # fmt: skip
+    focal_gamma: float = setting(
+        2.0, "how little the focal loss minds what is right already", group="Loss", ge=0, le=10, advanced=True
     )
+    tversky: float = setting(
+        0.0, "weight of the Tversky loss: Dice that tells false alarms from misses", group="Loss", ge=0, le=100,
+        advanced=True,
+    )  # fmt: skip
+    tversky_alpha: float = setting(0.3, "what a false alarm costs in the Tversky loss", group="Loss", ge=0, le=1,
+        advanced=True)  # fmt: skip
+    tversky_beta: float = setting(0.7, "what a miss costs in the Tversky loss", group="Loss", ge=0, le=1,
+        advanced=True)  # fmt: skip
+    generalised_dice: float = setting(
+        0.0, "weight of the generalised Dice loss, in which rare classes count most", group="Loss", ge=0, le=100,
+        advanced=True,
+    )  # fmt: skip
+    lovasz: float = setting(
+        0.0, "weight of the Lovász loss, which follows the IoU itself; for the end of a training, from earlier weights",
+        group="Loss", label="Lovász", ge=0, le=100, advanced=True,
+    )  # fmt: skip
+    bce: float = setting(
+        0.0, "weight of the binary cross-entropy of each class against the rest", group="Loss", label="BCE", ge=0,
+        le=100, advanced=True,
+    )  # fmt: skip
+    class_weights: str = setting(
+        "none", "none; auto: a rare class counts as much as a frequent one; or numbers in the order of the classes "
+        "like 1, 2, 5, or by name like mito=5; for cross-entropy, focal loss and BCE",
+        group="Loss", choices=("none", "auto"),
+    )  # fmt: skip
+    boundary_weight: float = setting(
+        0.0, "how many times more voxels count where two classes touch, which keeps neighbours apart; for "
+        "cross-entropy, focal loss and BCE",
+        group="Loss", unit="times", ge=0, le=50,
+    )  # fmt: skip
+    boundary_distance: int = setting(
+        5, "how far from there that reaches, falling to nothing", group="Loss", unit="voxels", ge=1, le=50,
+        advanced=True,
+    )  # fmt: skip
+    ignore_border: int = setting(
+        0, "labels this close to the edge of a window do not count: the network sees half of their surroundings",
+        group="Loss", unit="voxels", ge=0, le=100, advanced=True,
+    )  # fmt: skip
 
     batch_size: int = setting(4, "windows per step", group="Optimisation", ge=1, le=2048)
     accumulation: int = setting(
@@ -86,6 +136,10 @@ class DeepConfig(Config):
     )
     epochs: int = setting(60, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
     steps_per_epoch: int = setting(25, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)
+    iterations: int | None = setting(
+        None, "optimiser steps in all, instead of a number of epochs; empty: epochs x steps per epoch",
+        group="Optimisation", unit="steps", ge=1, le=100_000_000, advanced=True,
+    )  # fmt: skip
     max_minutes: float | None = setting(
         None, "fit the number of epochs into this time; empty: all of them", group="Optimisation", unit="minutes", gt=0,
         le=100_000,
@@ -98,15 +152,42 @@ class DeepConfig(Config):
     )
     warmup_steps: int = setting(
         20,
-        "steps over which the learning rate rises at the start",
+        "steps over which the learning rate rises at the start, with any schedule; at most a tenth of the run",
         group="Optimisation",
         ge=0,
         le=100_000,
         advanced=True,
     )
-    optimiser: Literal["AdamW", "Adam", "SGD"] = setting(
-        "AdamW", "rule that turns gradients into steps; SGD is with Nesterov momentum 0.9", group="Optimisation",
-        advanced=True,
+    drop_factor: float = setting(
+        0.5, "schedules plateau and step: what the learning rate is multiplied with at each drop",
+        group="Optimisation", unit="times", gt=0, lt=1, advanced=True,
+    )  # fmt: skip
+    plateau_patience: int = setting(
+        5, "schedule plateau: epochs without improvement before the learning rate drops", group="Optimisation",
+        unit="epochs", ge=1, le=100_000, advanced=True,
+    )  # fmt: skip
+    step_epochs: int = setting(
+        15, "schedule step: epochs between drops of the learning rate", group="Optimisation", unit="epochs", ge=1,
+        le=100_000, advanced=True,
+    )  # fmt: skip
+    lowest_rate: float = setting(
+        1e-6, "no schedule goes below this learning rate", group="Optimisation", ge=0, le=1, log=True, advanced=True
+    )
+    optimiser: Optimiser = setting(
+        "AdamW", "rule that turns gradients into steps; SGD is with Nesterov momentum; AdamW, Adam and SGD are what "
+        "most use",
+        group="Optimisation", advanced=True,
+    )  # fmt: skip
+    momentum: float = setting(
+        0.9, "share of the last step that SGD and RMSprop go on with", group="Optimisation", ge=0, lt=1, advanced=True
+    )
+    freeze_encoder_epochs: int = setting(
+        0, "epochs at the start in which the encoder, which knows something already, stays as it is",
+        group="Optimisation", unit="epochs", ge=0, le=100_000,
+    )  # fmt: skip
+    unfrozen_rate: float = setting(
+        1.0, "learning rate after that phase, as a share of the one before", group="Optimisation", unit="times", gt=0,
+        le=1, log=True, advanced=True,
     )  # fmt: skip
     weight_decay: float = setting(
         0.01, "pull of the weights towards zero", group="Optimisation", ge=0, le=1, log=True, advanced=True
@@ -162,6 +243,14 @@ class DeepConfig(Config):
             )
         return value
 
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _parse_class_weights(cls, value: Any) -> Any:
+        found = parse_class_weights(value)
+        if isinstance(found, dict):
+            return ", ".join(f"{name}={weight:g}" for name, weight in found.items())
+        return found if isinstance(found, str) else ", ".join(f"{weight:g}" for weight in found)
+
     @field_validator("scale", mode="before")
     @classmethod
     def _parse_scale(cls, value: Any) -> Any:
@@ -174,9 +263,22 @@ class DeepConfig(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> DeepConfig:
-        if self.cross_entropy == 0 and self.dice == 0:
+        if not any(getattr(self, name) for name in LOSSES):
             raise ConfigError(
-                "cross_entropy and dice are both 0: there is nothing to learn from; set one of them above 0"
+                f"{', '.join(LOSSES[:-1])} and {LOSSES[-1]} are all 0: there is nothing to learn from; set one of them "
+                f"above 0"
+            )
+        if self.tversky and self.tversky_alpha + self.tversky_beta == 0:
+            raise ConfigError("tversky_alpha and tversky_beta are both 0: no mistake costs anything; try 0.3 and 0.7")
+        if not isinstance(self.window, str) and 2 * self.ignore_border >= min(self.window[1:]):
+            raise ConfigError(
+                f"ignore_border={self.ignore_border} leaves nothing of a window of {self.window[1]} x "
+                f"{self.window[2]}; nearest is {min(self.window[1:]) // 4}"
+            )
+        if self.freeze_encoder_epochs and not (self.encoder_weights or self.start_from):
+            raise ConfigError(
+                f"freeze_encoder_epochs={self.freeze_encoder_epochs} would keep random weights as they are; name "
+                f"encoder_weights or start_from, or use 0"
             )
         if self.split == "image" and self.images is not None and len(self.images) < 2:
             raise ConfigError("split='image' needs at least two images; use split='block'")
@@ -215,6 +317,36 @@ def parse_window(value: Any) -> str | tuple[int, int, int]:
                 f"nearest {'is' if len(near) == 1 else 'are'} {' and '.join(map(str, near))}"
             )
     return sizes[0], sizes[1], sizes[2]
+
+
+def parse_class_weights(value: Any) -> Literal["none", "auto"] | tuple[float, ...] | dict[str, float]:
+    """``'none'``, ``'auto'``, weights in the order of the classes (``'1, 2, 5'``) or by name (``'mito=5'``).
+
+    Raises ConfigError for anything else, and for weights that are negative or all 0.
+    """
+    given = value
+    if isinstance(value, str):
+        text = value.strip()
+        if text.lower() in ("none", ""):
+            return "none"
+        if text.lower() == "auto":
+            return "auto"
+        parts = [part.strip() for part in text.strip("()[]").split(",") if part.strip()]
+        named = all("=" in part for part in parts)
+        value = dict(part.rsplit("=", 1) for part in parts) if named else parts
+    try:
+        if isinstance(value, dict):
+            value = {str(name).strip(): float(weight) for name, weight in value.items()}
+        else:
+            value = tuple(float(weight) for weight in value)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"{given!r}; write none, auto, numbers in the order of the classes like 1, 2, 5, or names like mito=5"
+        ) from None
+    weights = list(value.values()) if isinstance(value, dict) else list(value)
+    if not weights or min(weights) < 0 or max(weights) == 0 or not all(weight < 1e6 for weight in weights):
+        raise ConfigError(f"{given!r}; weights are numbers from 0, at least one of them above 0")
+    return value  # type: ignore[no-any-return]
 
 
 def parse_scale(value: Any) -> str | float:

@@ -18,13 +18,15 @@ from voxloop.deep.augment import Augmenter
 from voxloop.deep.averaging import WeightAverage
 from voxloop.deep.data import TrainingData, open_data
 from voxloop.deep.device import autocast, cores, placed, resolve_device, resolve_precision
-from voxloop.deep.loss import PartialLoss, balanced_weights
+from voxloop.deep.loss import PartialLoss
 from voxloop.deep.model import write
 from voxloop.deep.networks import Network, NetworkConfig, build, count_parameters, receptive_field
+from voxloop.deep.optimisers import hold_encoder
+from voxloop.deep.optimisers import optimiser as make_optimiser
 from voxloop.deep.predictor import Normalisation, resized
 from voxloop.deep.prefetch import Prefetcher
 from voxloop.deep.reporter import Reporter
-from voxloop.deep.schedule import factor
+from voxloop.deep.schedule import drops, rate
 from voxloop.deep.starting import load_start, measure_intensities, network_scale, window_size
 from voxloop.deep.state import LIVE, TrainingState
 from voxloop.deep.validation import Tally, draw_sample, evaluate
@@ -90,13 +92,10 @@ def train(context: Any) -> str:
     spec: ModelSpec | None = None
     placed(network, device).train()
     average = WeightAverage(network, config.average_weights)
-    weights = balanced_weights(list(data.counts)) if config.class_weights == "auto" else [1.0] * len(data.classes)
-    criterion = PartialLoss(
-        cross_entropy=config.cross_entropy, dice=config.dice, weights=torch.tensor(weights, device=device)
-    )
+    criterion = PartialLoss.of(config, data.classes, data.counts, device)
 
     # optimiser
-    optimiser = _optimiser(config, network)
+    optimiser = make_optimiser(config, network)
     state = TrainingState.from_json(saved["state"]) if found else TrainingState.begin(config)
     tally = Tally(len(data.classes), device)
     if found:
@@ -136,11 +135,10 @@ def train(context: Any) -> str:
                     keep_model()
                 return {"pause": "paused", "stop": "stopped", "cancel": "cancelled"}[order.kind]
 
-            rate = state.live["learning_rate"] * state.rate_scale * factor(
-                config.schedule, state.step, state.total, min(config.warmup_steps, state.total // 10)
-            )  # fmt: skip
+            now = rate(config, state)
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = now
+            hold_encoder(network, state.epoch < config.freeze_encoder_epochs)
             optimiser.zero_grad(set_to_none=True)
             total = torch.zeros((), device=device)
             for micro in range(config.accumulation):
@@ -160,7 +158,7 @@ def train(context: Any) -> str:
             state.step += 1
 
             ends_epoch = state.step % state.per_epoch == 0 or state.step == state.total
-            if not reporter.step(total, rate, config.batch_size * config.accumulation, now=ends_epoch):
+            if not reporter.step(total, now, config.batch_size * config.accumulation, now=ends_epoch):
                 state, tensors = _go_back(state, folder, network, average, optimiser, tally, context)
                 reporter.state = state
                 continue
@@ -187,8 +185,8 @@ def train(context: Any) -> str:
                 tally = Tally(len(data.classes), device)
                 if best:
                     keep_model()
-                if config.schedule == "plateau" and state.plateau and state.plateau % max(1, config.patience // 3) == 0:
-                    state.rate_scale *= 0.5
+                if drops(config, state):
+                    state.rate_scale *= config.drop_factor
                 if config.keep_every and state.epoch % config.keep_every == 0:
                     save(f"epoch-{state.epoch:05d}")
                 if config.max_minutes:  # the machine may have slowed down since the plan was made
@@ -231,17 +229,6 @@ class _Preparation:
 
 def _batched(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return pair[0][None], pair[1][None]
-
-
-def _optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
-    """Norms and biases are not pulled towards zero."""
-    wide = [p for p in network.parameters() if p.ndim > 1]
-    flat = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": wide, "weight_decay": config.weight_decay}, {"params": flat, "weight_decay": 0.0}]
-    if config.optimiser == "SGD":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
-    kind = torch.optim.AdamW if config.optimiser == "AdamW" else torch.optim.Adam
-    return kind(groups, lr=config.learning_rate, fused=True)  # one pass over the weights, a third of the time
 
 
 def _spec(

@@ -1,58 +1,197 @@
-"""Loss over labelled voxels only. Pure torch: logits and labels in, one number out."""
+"""Loss over labelled voxels only. Pure torch: logits and labels in, one number out. 2-D and 3-D alike."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import torch
+from segmentation_models_pytorch import losses as smp
 from torch import Tensor
 from torch.nn import functional as F
 
-#: what cross-entropy skips
+from voxloop.config.deep import LOSSES, DeepConfig, parse_class_weights
+from voxloop.errors import ConfigError, unknown
+from voxloop.model import ClassInfo
+
+#: target of an unlabelled voxel: what every term skips
 IGNORE = -100
+
+#: logits (n, classes, ...), target (n, ...) from 0 or IGNORE, weight of each voxel (n, ...) -> one number
+Term = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class PartialLoss:
-    """Weighted sum of cross-entropy and Dice over voxels that are labelled.
+    """Weighted sum of losses over voxels that are labelled.
 
     An unlabelled voxel (0) adds nothing to the loss and nothing to its gradient; a batch without labels gives 0.
 
     Parameters
     ----------
+    cross_entropy, dice, generalised_dice, focal, tversky, lovasz, bce
+        Weight of each term; 0: left out. Cross-entropy, focal loss (Lin et al. 2017, on the softmax) and BCE (one class
+        against the rest) go voxel by voxel; Dice (Milletari et al. 2016), Tversky (Salehi et al. 2017), generalised
+        Dice (Sudre et al. 2017) and Lovász-softmax (Berman et al. 2018) measure overlap, as the mean over the classes
+        that occur in the batch.
     weights
-        One weight a class, mean 1, for the cross-entropy; None: all 1.
+        One weight a class for the terms that go voxel by voxel; None: all the same.
+    boundary_weight, boundary_distance
+        How much more a voxel at the border between two labelled classes counts in those terms, and the distance in
+        voxels over which that falls to nothing.
+    ignore_border
+        Labels this close to the edge of a window, in voxels, do not count.
     """
 
-    def __init__(self, *, cross_entropy: float, dice: float, weights: Tensor | None = None) -> None:
-        self._cross_entropy = cross_entropy
-        self._dice = dice
+    def __init__(
+        self, *, cross_entropy: float = 0.0, dice: float = 0.0, generalised_dice: float = 0.0, focal: float = 0.0,
+        tversky: float = 0.0, lovasz: float = 0.0, bce: float = 0.0, focal_gamma: float = 2.0,
+        tversky_alpha: float = 0.3, tversky_beta: float = 0.7, weights: Tensor | None = None,
+        boundary_weight: float = 0.0, boundary_distance: int = 5, ignore_border: int = 0,
+    ) -> None:  # fmt: skip
+        terms: list[tuple[float, Term]] = [
+            (cross_entropy, partial(_focal, gamma=0.0)),
+            (focal, partial(_focal, gamma=focal_gamma)),
+            (bce, _bce),
+            (dice, _overlap(smp.DiceLoss("multiclass", smooth=1.0, ignore_index=IGNORE))),
+            (tversky, _overlap(smp.TverskyLoss(
+                "multiclass", alpha=tversky_alpha, beta=tversky_beta, smooth=1.0, ignore_index=IGNORE,
+            ))),
+            (lovasz, _lovasz),
+            (generalised_dice, _generalised_dice),
+        ]  # fmt: skip
+        self._terms = [(weight, term) for weight, term in terms if weight]
         self._weights = weights
+        self._boundary = boundary_weight, boundary_distance
+        self._border = ignore_border
+
+    @classmethod
+    def of(
+        cls, config: DeepConfig, classes: Sequence[ClassInfo], counts: Sequence[int], device: torch.device
+    ) -> PartialLoss:
+        """The loss that a config asks for, for classes of which ``counts`` voxels are labelled."""
+        return cls(
+            **{name: getattr(config, name) for name in LOSSES}, focal_gamma=config.focal_gamma,
+            tversky_alpha=config.tversky_alpha, tversky_beta=config.tversky_beta,
+            weights=torch.tensor(class_weights(config.class_weights, [c.name for c in classes], counts), device=device),
+            boundary_weight=config.boundary_weight, boundary_distance=config.boundary_distance,
+            ignore_border=config.ignore_border,
+        )  # fmt: skip
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """``logits`` (n, classes, ...), ``labels`` (n, ...) 0 = unlabelled, classes from 1."""
         logits = logits.float()
-        target = labels.long() - 1
-        known = target >= 0
+        if self._border:
+            labels = _without_border(labels, self._border)
+        target = torch.where(labels > 0, labels.long() - 1, IGNORE)
+        voxel = self._voxel_weights(logits, labels, target)
         loss = logits.sum() * 0.0
-        if self._cross_entropy:
-            each = F.cross_entropy(
-                logits, target.masked_fill(~known, IGNORE), self._weights, ignore_index=IGNORE, reduction="sum"
-            )
-            weight = known.sum() if self._weights is None else (self._weights[target.clamp_min(0)] * known).sum()
-            loss = loss + self._cross_entropy * each / weight.clamp_min(1e-6)
-        if self._dice:
-            loss = loss + self._dice * _dice(logits, target.clamp_min(0), known)
+        for weight, term in self._terms:
+            loss = loss + weight * term(logits, target, voxel)
         return loss
 
+    def _voxel_weights(self, logits: Tensor, labels: Tensor, target: Tensor) -> Tensor:
+        voxel = (labels > 0).to(logits.dtype)
+        if self._weights is not None:
+            voxel = voxel * self._weights[target.clamp_min(0)]
+        extra, distance = self._boundary
+        if extra:
+            voxel = voxel * (1 + extra * near_boundary(labels, distance))
+        return voxel
 
-def _dice(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """1 - Dice coefficient, mean over the classes that occur in the batch (Milletari et al. 2016)."""
-    axes = [0, *range(2, logits.ndim)]
-    mask = known.unsqueeze(1)
-    truth = torch.zeros_like(logits).scatter_(1, target.unsqueeze(1), 1.0) * mask
-    probability = logits.softmax(1) * mask
-    overlap, size = (probability * truth).sum(axes), (probability + truth).sum(axes)
-    present = truth.sum(axes) > 0
-    coefficient = (2 * overlap + 1.0) / (size + 1.0)
-    return ((1 - coefficient) * present).sum() / present.sum().clamp_min(1)
+
+def _focal(logits: Tensor, target: Tensor, voxel: Tensor, *, gamma: float) -> Tensor:
+    """Cross-entropy in which voxels that are right already count less; with gamma 0 cross-entropy itself."""
+    each = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
+    if gamma:
+        each = (1 - torch.exp(-each)).clamp_min(1e-8) ** gamma * each
+    return _mean(each, voxel)
+
+
+def _bce(logits: Tensor, target: Tensor, voxel: Tensor) -> Tensor:
+    each = F.binary_cross_entropy_with_logits(logits, _one_hot(logits, target), reduction="none").mean(1)
+    return _mean(each, voxel)
+
+
+def _mean(each: Tensor, voxel: Tensor) -> Tensor:
+    return (each * voxel).sum() / voxel.sum().clamp_min(1e-6)
+
+
+def _overlap(loss: Callable[[Tensor, Tensor], Tensor]) -> Term:
+    """A loss of smp, which adds 0 for a class that does not occur, as the mean over those that do."""
+
+    def term(logits: Tensor, target: Tensor, _voxel: Tensor) -> Tensor:
+        present = _one_hot(logits, target).flatten(2).sum((0, 2)).count_nonzero().clamp_min(1)
+        return loss(logits, target) * (logits.shape[1] / present)
+
+    return term
+
+
+def _lovasz(logits: Tensor, target: Tensor, _voxel: Tensor) -> Tensor:
+    found: Tensor = smp.LovaszLoss("multiclass", ignore_index=IGNORE)(logits, target)
+    return found.sum()  # without any label it is empty
+
+
+def _generalised_dice(logits: Tensor, target: Tensor, _voxel: Tensor) -> Tensor:
+    from monai.losses.dice import GeneralizedDiceLoss  # slow to import, hence here
+
+    known = (target != IGNORE).unsqueeze(1)
+    if not known.any():
+        return logits.sum() * 0.0
+    return GeneralizedDiceLoss(batch=True)(logits.softmax(1) * known, _one_hot(logits, target))
+
+
+def _one_hot(logits: Tensor, target: Tensor) -> Tensor:
+    """Like ``logits``; zero where unlabelled."""
+    known = (target != IGNORE).unsqueeze(1).to(logits.dtype)
+    return torch.zeros_like(logits).scatter_(1, target.clamp_min(0).unsqueeze(1), 1.0) * known
+
+
+def near_boundary(labels: Tensor, distance: int) -> Tensor:
+    """1 where two labelled classes touch, falling linearly to 0 ``distance`` voxels away (along the axes); float."""
+    edge = torch.zeros_like(labels, dtype=torch.bool)
+    for axis in range(1, labels.ndim):
+        first, second = labels.narrow(axis, 0, labels.shape[axis] - 1), labels.narrow(axis, 1, labels.shape[axis] - 1)
+        touching = (first != second) & (first > 0) & (second > 0)
+        edge.narrow(axis, 0, labels.shape[axis] - 1).logical_or_(touching)
+        edge.narrow(axis, 1, labels.shape[axis] - 1).logical_or_(touching)
+    pool = F.max_pool2d if labels.ndim == 3 else F.max_pool3d
+    reached = edge.unsqueeze(1).float()
+    near = reached.clone()
+    for _ in range(distance - 1):
+        reached = pool(reached, 3, 1, 1)
+        near += reached
+    return near.squeeze(1) / distance
+
+
+def _without_border(labels: Tensor, border: int) -> Tensor:
+    """Labels near the faces taken away; an axis of one plane has none."""
+    inner = [slice(border, size - border) if size > 1 else slice(None) for size in labels.shape[1:]]
+    out = torch.zeros_like(labels)
+    out[(slice(None), *inner)] = labels[(slice(None), *inner)]
+    return out
+
+
+def class_weights(setting: str, names: Sequence[str], counts: Sequence[int]) -> list[float]:
+    """One weight a class, from what ``class_weights`` of a config says.
+
+    Raises ConfigError where numbers or names do not fit the classes.
+    """
+    wanted = parse_class_weights(setting)
+    if wanted == "none":
+        return [1.0] * len(names)
+    if wanted == "auto":
+        return balanced_weights(list(counts))
+    if isinstance(wanted, dict):
+        for name in wanted:
+            if name not in names:
+                raise ConfigError(f"class_weights: {unknown('class', name, names)}")
+        return [wanted.get(name, 1.0) for name in names]
+    if len(wanted) != len(names):
+        raise ConfigError(
+            f"class_weights={setting!r} has {len(wanted)} numbers for {len(names)} labelled classes "
+            f"({', '.join(names)}); write {len(names)}, or by name like '{names[-1]}=5'"
+        )
+    return [float(number) for number in wanted]
 
 
 def balanced_weights(counts: list[int], largest: float = 10.0) -> list[float]:

@@ -41,7 +41,7 @@ class TrainingState:
     @classmethod
     def begin(cls, config: DeepConfig) -> TrainingState:
         return cls(
-            total=config.epochs * config.steps_per_epoch, per_epoch=config.steps_per_epoch,
+            total=config.iterations or config.epochs * config.steps_per_epoch, per_epoch=config.steps_per_epoch,
             planned=config.max_minutes is None, live={name: getattr(config, name) for name in LIVE},
         )  # fmt: skip
 

@@ -1,0 +1,53 @@
+"""The rule that turns gradients into steps, by name, and which weights it may move. Knows no data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from voxloop.config.deep import DeepConfig
+from voxloop.errors import ConfigError
+
+#: one pass over the weights, a third of the time; the others are the same on every device
+_FUSED = ("AdamW", "Adam", "SGD", "Adagrad")
+
+
+def optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
+    """The optimiser of a config. Norms and biases are not pulled towards zero.
+
+    Raises ConfigError where this torch does not have it.
+    """
+    kind = getattr(torch.optim, config.optimiser, None)
+    if kind is None:
+        raise ConfigError(f"optimiser {config.optimiser!r} is not in torch {torch.__version__}; use 'AdamW'")
+    wide = [p for p in network.parameters() if p.ndim > 1]
+    flat = [p for p in network.parameters() if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": wide}, {"params": flat}]
+    if config.optimiser != "Rprop":  # looks at signs alone and knows no decay
+        groups = [
+            {**group, "weight_decay": decay} for group, decay in zip(groups, (config.weight_decay, 0.0), strict=True)
+        ]
+    options: dict[str, Any] = {"fused": True} if config.optimiser in _FUSED else {}
+    if config.optimiser in ("SGD", "RMSprop"):
+        options["momentum"] = config.momentum
+    if config.optimiser == "SGD":
+        options["nesterov"] = config.momentum > 0
+    made: torch.optim.Optimizer = kind(groups, lr=config.learning_rate, **options)
+    return made
+
+
+def hold_encoder(network: nn.Module, held: bool) -> None:
+    """Keep the encoder as it is, its normalisation included, or let it learn; nothing happens where it already is so.
+
+    Raises ConfigError for a network without an encoder.
+    """
+    encoder = getattr(getattr(network, "core", None), "encoder", None)
+    if encoder is None:
+        if held:
+            raise ConfigError("this architecture has no encoder to freeze; use freeze_encoder_epochs=0")
+        return
+    if encoder.training == held or next(encoder.parameters()).requires_grad == held:
+        encoder.requires_grad_(not held)
+        encoder.train(not held)

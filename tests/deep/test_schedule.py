@@ -1,0 +1,77 @@
+"""Learning rates: every schedule rises in its warm-up, never passes the setting, and never goes below the lowest."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.schedule import drops, factor, rate
+from voxloop.deep.state import TrainingState
+
+KINDS = ["cosine", "constant", "plateau", "step", "one-cycle", "polynomial"]
+
+
+def rates(**settings: object) -> list[float]:
+    config = DeepConfig(**settings)
+    state = TrainingState.begin(config)
+    found = []
+    for state.step in range(state.total):
+        state.epoch = state.step // state.per_epoch
+        found.append(rate(config, state))
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(
+    warmup=st.integers(0, 60), epochs=st.integers(1, 30), steps=st.integers(1, 20), high=st.floats(1e-5, 1e-1),
+    lowest=st.sampled_from([0.0, 1e-6, 1e-3]),
+)  # fmt: skip
+def test_rates_stay_within_their_bounds(kind: str, warmup: int, epochs: int, steps: int, high: float, lowest: float):
+    found = rates(
+        schedule=kind, warmup_steps=warmup, epochs=epochs, steps_per_epoch=steps, learning_rate=high, lowest_rate=lowest
+    )
+    rise = min(warmup, len(found) // 10)
+    assert max(found) <= high * (1 + 1e-9)
+    assert min(found) > 0
+    assert all(a <= b * (1 + 1e-9) or kind == "one-cycle" for a, b in zip(found[:rise], found[1:rise], strict=False))
+    assert min(found[rise:]) >= min(lowest, high) * (1 - 1e-9)
+    if rise:
+        assert found[0] <= high / rise * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("kind", ["cosine", "one-cycle", "polynomial"])
+def test_falling_schedules_end_near_a_hundredth(kind: str) -> None:
+    found = rates(schedule=kind, epochs=40, learning_rate=1e-2)
+    assert max(found) == pytest.approx(1e-2, rel=0.01)
+    assert found[-1] == pytest.approx(1e-4, rel=0.3)
+
+
+def test_step_drops_every_so_many_epochs() -> None:
+    found = rates(schedule="step", epochs=9, steps_per_epoch=2, step_epochs=3, drop_factor=0.1, warmup_steps=0,
+                  learning_rate=1e-2)  # fmt: skip
+    assert found == pytest.approx([1e-2] * 6 + [1e-3] * 6 + [1e-4] * 6)
+
+
+def test_plateau_drops_after_its_own_patience() -> None:
+    config = DeepConfig(schedule="plateau", plateau_patience=3)
+    state = TrainingState.begin(config)
+    said = []
+    for _ in range(7):
+        state.judge(0.5, 1.0)
+        said.append(drops(config, state))
+    assert said == [False, False, False, True, False, False, True]
+    assert not drops(DeepConfig(plateau_patience=3), state)
+    assert factor("plateau", 90, 100, 0) == 1
+
+
+def test_rate_falls_when_the_encoder_is_let_go() -> None:
+    found = rates(schedule="constant", warmup_steps=0, epochs=4, steps_per_epoch=2, freeze_encoder_epochs=3,
+                  encoder_weights="imagenet", unfrozen_rate=0.01, learning_rate=1e-2)  # fmt: skip
+    assert found == pytest.approx([1e-2] * 6 + [1e-4] * 2)
+
+
+def test_iterations_stand_for_epochs() -> None:
+    state = TrainingState.begin(DeepConfig(iterations=333, steps_per_epoch=50))
+    assert (state.total, state.per_epoch) == (333, 50)
