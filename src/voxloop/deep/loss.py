@@ -137,7 +137,8 @@ def _generalised_dice(logits: Tensor, target: Tensor, _voxel: Tensor) -> Tensor:
     known = (target != IGNORE).unsqueeze(1)
     if not known.any():
         return logits.sum() * 0.0
-    return GeneralizedDiceLoss(batch=True)(logits.softmax(1) * known, _one_hot(logits, target))
+    found: Tensor = GeneralizedDiceLoss(batch=True)(logits.softmax(1) * known, _one_hot(logits, target))
+    return found
 
 
 def _one_hot(logits: Tensor, target: Tensor) -> Tensor:

@@ -26,9 +26,7 @@ def optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
     flat = [p for p in network.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": wide}, {"params": flat}]
     if config.optimiser != "Rprop":  # looks at signs alone and knows no decay
-        groups = [
-            {**group, "weight_decay": decay} for group, decay in zip(groups, (config.weight_decay, 0.0), strict=True)
-        ]
+        groups[0]["weight_decay"], groups[1]["weight_decay"] = config.weight_decay, 0.0
     options: dict[str, Any] = {"fused": True} if config.optimiser in _FUSED else {}
     if config.optimiser in ("SGD", "RMSprop"):
         options["momentum"] = config.momentum
