@@ -85,13 +85,10 @@ def draw_sample(path: Path, pixels: Tensor, labels: Tensor, logits: Tensor, colo
     import imageio.v3 as iio
 
     middle = pixels[pixels.shape[0] // 2].float().cpu().numpy()
-    gray = (np.clip(middle / 5 + 0.5, 0, 1) * 255).astype(np.uint8)  # +-2.5 standard deviations
     confidence, predicted = logits.float().softmax(0).max(0)
-    palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colors], float)
     panels = [
-        np.repeat(gray[..., None], 3, -1),
-        _tinted(gray, labels.cpu().numpy().astype(int), palette, 0.8),
-        _tinted(gray, predicted.cpu().numpy() + 1, palette, 0.4),
+        *picture(middle, labels.cpu().numpy(), colors),
+        picture(middle, predicted.cpu().numpy() + 1, colors, 0.4)[1],
         np.repeat((confidence.cpu().numpy() * 255).astype(np.uint8)[..., None], 3, -1),
     ]
     path.parent.mkdir(exist_ok=True)
@@ -100,8 +97,13 @@ def draw_sample(path: Path, pixels: Tensor, labels: Tensor, logits: Tensor, colo
     temporary.replace(path)
 
 
-def _tinted(gray: np.ndarray, labels: np.ndarray, palette: np.ndarray, opacity: float) -> np.ndarray:
-    base = np.repeat(gray[..., None], 3, -1).astype(float)
-    marked = labels > 0
-    base[marked] = (1 - opacity) * base[marked] + opacity * palette[labels[marked] - 1]
-    return base.astype(np.uint8)
+def picture(
+    pixels: np.ndarray, labels: np.ndarray, colors: Sequence[str], opacity: float = 0.8
+) -> tuple[np.ndarray, np.ndarray]:
+    """A normalised plane (y, x) as RGB uint8, and the same with labels (0: none) over it in ``"#rrggbb"`` colours."""
+    gray = (np.clip(pixels / 5 + 0.5, 0, 1) * 255).astype(np.uint8)  # +-2.5 standard deviations
+    plain = np.repeat(gray[..., None], 3, -1)
+    palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colors], float)
+    marked, known = plain.astype(float), labels > 0
+    marked[known] = (1 - opacity) * marked[known] + opacity * palette[labels[known].astype(int) - 1]
+    return plain, marked.astype(np.uint8)

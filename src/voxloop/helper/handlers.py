@@ -22,6 +22,7 @@ HANDLERS = {
     "overlay": "voxloop.helper.overlay:answer",
     "inputs": "voxloop.deep.preview:inputs",
     "receptive_field": "voxloop.deep.preview:receptive_field",
+    "rate": "voxloop.deep.rate_finder:answer",
 }
 
 

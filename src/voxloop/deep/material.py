@@ -1,0 +1,143 @@
+"""What a training with a config would be given: data, windows, network. For previews, which take no step that counts.
+
+Gathered from a workspace's labels as they are now, by the same functions as a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.augment import Augmenter
+from voxloop.deep.data import TrainingData, open_data
+from voxloop.deep.device import placed, resolve_device
+from voxloop.deep.learner import _Preparation
+from voxloop.deep.loss import PartialLoss
+from voxloop.deep.networks import Network, NetworkConfig, build
+from voxloop.deep.predictor import Normalisation
+from voxloop.deep.starting import load_start, measure_intensities, network_scale, window_size
+from voxloop.deep.windows import Geometry, WindowSampler
+from voxloop.errors import LabelError, unknown
+from voxloop.geometry import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Everything between labels on disk and the first step. ``window`` zyx is in voxels of the network."""
+
+    workspace: Path
+    config: DeepConfig
+    data: TrainingData
+    scale: float
+    window: Shape
+    geometry: Geometry
+    sampler: WindowSampler
+    prepare: _Preparation
+    augment: Augmenter
+    description: NetworkConfig
+    device: torch.device
+
+    def raw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """The windows of a batch as they are cut: pixels (n, c, y, x), labels (n, y, x)."""
+        return self.sampler.batch(index, self.config.batch_size)
+
+    def batch(self, index: int) -> tuple[Tensor, Tensor]:
+        """What the network gets in a step: pixels (n, c, y, x) normalised and augmented, labels (n, y, x) uint8."""
+        return self.augment(*self.prepare(*self.raw(index)), index)
+
+    def network(self) -> Network:
+        """The network with the weights that a run would begin with."""
+        torch.manual_seed(self.config.seed)
+        network = build(self.description, self.config.encoder_weights)
+        if self.config.start_from:
+            quiet = SimpleNamespace(
+                path=self.workspace / "runs" / "-", workspace=self.workspace, emit=lambda *_, **__: None
+            )
+            load_start(network, self.config.start_from, quiet, self.data.classes)
+        placed(network, self.device)
+        return network
+
+    def criterion(self) -> PartialLoss:
+        """The loss that the config asks for."""
+        return PartialLoss.of(self.config, self.data.classes, self.data.counts, self.device)
+
+
+def gather(workspace: Path, config: DeepConfig, labels: Mapping[str, int] | None = None) -> Material:
+    """Open images and labels and get ready to cut windows.
+
+    Parameters
+    ----------
+    labels
+        ``"level/image"`` to the sequence number of its labels; None: as they are now.
+
+    Raises
+    ------
+    LabelError
+        Nothing, or only one class, is labelled.
+    """
+    device = resolve_device(config.device)
+    if labels is None:
+        labels = label_state(workspace, config)
+    context = SimpleNamespace(workspace=workspace, config={"labels": labels})
+    data = open_data(context, config, None)
+    scale = network_scale(config, data)
+    window = window_size(config, data, scale)
+    geometry = Geometry(height=round(window[1] / scale), width=round(window[2] / scale), slices=config.slices)
+    sampler = WindowSampler(
+        data.images, geometry, len(data.classes), seed=config.seed, balance=config.balance,
+        augmentation=config.augmentation,
+    )  # fmt: skip
+    statistics = measure_intensities(data, geometry, config.seed)
+    description = NetworkConfig(
+        architecture=config.architecture, encoder=config.encoder, channels=data.channels * config.slices,
+        outputs=len(data.classes), decoder_width=config.decoder_width,
+    )  # fmt: skip
+    return Material(
+        workspace=workspace, config=config, data=data, scale=scale, window=window, geometry=geometry, sampler=sampler,
+        prepare=_Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device),
+        augment=Augmenter(config.augmentation, config.seed), description=description, device=device,
+    )  # fmt: skip
+
+
+def label_state(workspace: Path, config: DeepConfig) -> dict[str, int]:
+    """``"level/image"`` to the sequence number of each label array of the level that holds anything."""
+    from voxloop.store import Store
+
+    store = Store.open(workspace, read_only=True)
+    try:
+        level = config.level or (store.levels.names[0] if len(store.levels.names) == 1 else "")
+        if level not in store.levels.names:
+            raise LabelError(unknown("level", level, store.levels.names))
+        found = {}
+        for image in config.images or store.images.names:
+            labels = store.labels(level, image)
+            if any(value and count for value, count in labels.counts().items()):
+                found[f"{level}/{image}"] = labels.sequence
+    finally:
+        store.close()
+    if not found:
+        raise LabelError(f"nothing is labelled in level {level!r} yet; paint a few strokes of at least two classes")
+    return found
+
+
+def kept(state: dict[str, Any], workspace: Path, config: DeepConfig) -> Material:
+    """The material of a config, kept in a helper's ``state`` until settings or labels change."""
+    labels = label_state(workspace, config)
+    key = (config.to_json(), labels)
+    if state.get("material", (None, None))[0] != key:
+        state["material"] = (key, gather(workspace, config, labels))
+    found: Material = state["material"][1]
+    return found
+
+
+def folder_of(workspace: Any) -> Path:
+    """The folder of a :class:`voxloop.Workspace`, or the path itself."""
+    return Path(getattr(workspace, "path", workspace))
