@@ -23,6 +23,7 @@ HANDLERS = {
     "inputs": "voxloop.deep.preview:inputs",
     "receptive_field": "voxloop.deep.preview:receptive_field",
     "rate": "voxloop.deep.rate_finder:answer",
+    "forecast": "voxloop.deep.forecast:answer",
 }
 
 

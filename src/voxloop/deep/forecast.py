@@ -1,0 +1,213 @@
+"""Time and memory of a training before it begins, and the nearest setting that fits. Takes no step that counts."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from voxloop.config.deep import WINDOW_STRIDE, DeepConfig
+from voxloop.deep.device import autocast, resolve_device, resolve_precision
+from voxloop.deep.material import Material, folder_of, gather, kept
+from voxloop.deep.networks import count_parameters
+from voxloop.deep.optimisers import optimiser
+from voxloop.errors import ConfigError
+from voxloop.machine import available_memory
+
+if TYPE_CHECKING:
+    from voxloop.helper.handlers import Job
+
+#: bytes of a training process before it has a network: interpreter, torch, libraries
+_BASE = 700 * 2**20
+#: what gradients under way and scratch memory take, as a share of what is kept for them
+_SCRATCH = 0.5
+#: share of the free memory that a training may plan to use
+_ROOM = 0.9
+#: tensors of the size of the weights: weights, gradients, and what the optimiser keeps
+_SLOTS = {"SGD": 3, "RMSprop": 4, "Adafactor": 2, "Adagrad": 3, "ASGD": 4, "Rprop": 4}
+#: cost of a window in validation, as a share of one in training
+_FORWARD = 0.35
+#: validation windows of an epoch, at most
+_WINDOWS = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a training will take. Bytes and seconds; ``advice`` names a setting that fits where this one does not."""
+
+    memory: int
+    available: int
+    step_seconds: float | None
+    steps: int
+    minutes: float | None
+    device: str
+    window: tuple[int, int, int]
+    scale: float
+    parameters: int
+    advice: str = ""
+
+    @property
+    def fits(self) -> bool:
+        return not self.advice
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "memory": self.memory, "available": self.available, "step_seconds": self.step_seconds, "steps": self.steps,
+            "minutes": self.minutes, "device": self.device, "window": list(self.window), "scale": self.scale,
+            "parameters": self.parameters, "advice": self.advice, "fits": self.fits,
+        }  # fmt: skip
+
+
+def forecast(workspace: Any, config: DeepConfig | None = None) -> Forecast:
+    """What a training with a config on the labels of a workspace will take, from a few steps tried here.
+
+    Parameters
+    ----------
+    workspace
+        A :class:`voxloop.Workspace` or its folder. Nothing is written in it.
+
+    Raises
+    ------
+    LabelError
+        Nothing, or only one class, is labelled.
+    """
+    return forecast_of(gather(folder_of(workspace), config or DeepConfig()))
+
+
+def answer(job: Job) -> dict[str, Any]:
+    """Answer of the helper. Field ``config`` (JSON); returns :meth:`Forecast.to_json`."""
+    material = kept(job.state, job.workspace, DeepConfig.from_json(dict(job.fields.get("config") or {})))
+    job.check()
+    return forecast_of(material).to_json()
+
+
+def forecast_of(material: Material) -> Forecast:
+    """Memory from shapes alone; time from real steps, only where they fit."""
+    config = material.config
+    network = material.network()
+    available = free_memory(material.device)
+    needed = memory_of(network, config, material.window)(config.batch_size)
+    advice = advise(network, config, material.window, available)
+    seconds = None if advice else _step_seconds(network, material)
+    steps = config.iterations or config.epochs * config.steps_per_epoch
+    minutes = None
+    if seconds is not None:
+        judged = seconds * _FORWARD * min(_WINDOWS, 8) / (config.batch_size * config.accumulation)
+        each = seconds + (judged / config.steps_per_epoch if config.validation_share else 0.0)
+        minutes = steps * each / 60
+        if config.max_minutes is not None and minutes > config.max_minutes:
+            minutes, steps = config.max_minutes, max(1, int(60 * config.max_minutes / each))
+    return Forecast(
+        memory=needed, available=available, step_seconds=seconds, steps=steps, minutes=minutes,
+        device=str(material.device), window=material.window, scale=material.scale,
+        parameters=count_parameters(network), advice=advice,
+    )  # fmt: skip
+
+
+def check_memory(network: nn.Module, config: DeepConfig, window: tuple[int, int, int], device: torch.device) -> None:
+    """Raises ConfigError where a training cannot fit into what is free now, with the nearest setting that does."""
+    advice = advise(network, config, window, free_memory(device))
+    if advice:
+        raise ConfigError(advice)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a training may take on a device now."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free) + torch.cuda.memory_reserved(device)
+    return available_memory()
+
+
+def memory_of(network: nn.Module, config: DeepConfig, window: tuple[int, int, int]) -> Callable[[int], int]:
+    """Bytes of a training at its peak, by batch size: what a batch leaves for the backward pass, above all."""
+    device = resolve_device(config.device)
+    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    slots = _SLOTS.get(config.optimiser, 4) + (1 if config.average_weights else 0)
+    left = _Activations(network, window)
+    base = _BASE + 2**28 if device.type == "cpu" else 2**29  # on a CPU, with some of the images
+    short = 1.0 if resolve_precision(config.precision, device) == torch.float32 else 0.6
+    return lambda batch: int(base + weights * slots + short * (1 + _SCRATCH) * left(batch))
+
+
+def advise(network: nn.Module, config: DeepConfig, window: tuple[int, int, int], available: int) -> str:
+    """Empty where a training fits; else a sentence with the largest batch, or else the largest window, that does."""
+    room = _ROOM * available
+    memory = memory_of(network, config, window)
+    needed = memory(config.batch_size)
+    if needed <= room:
+        return ""
+    said = (
+        f"this training needs about {needed / 1e9:.1f} GB and {available / 1e9:.1f} GB are free: batch_size="
+        f"{config.batch_size} with windows of {window[1]} x {window[2]} does not fit"
+    )
+    batch = math.floor((room - memory(1)) / max(1, memory(2) - memory(1))) + 1
+    if batch >= 1:
+        more = math.ceil(config.batch_size * config.accumulation / batch)
+        return f"{said}; use batch_size={batch}, with accumulation={more} for the same effective batch"
+    side = (min(window[1:]) - 1) // WINDOW_STRIDE * WINDOW_STRIDE
+    while side >= 2 * WINDOW_STRIDE:
+        if memory_of(network, config, (window[0], side, side))(1) <= room:
+            return f"{said}; use window={window[0]},{side},{side} with batch_size=1"
+        side -= WINDOW_STRIDE
+    return f"{said}, nor does any window; use a smaller encoder and decoder_width, or free some memory"
+
+
+class _Activations:
+    """Bytes that a forward pass keeps for the backward one, from shapes: nothing is computed."""
+
+    def __init__(self, network: nn.Module, window: tuple[int, int, int]) -> None:
+        self._network = copy.deepcopy(network).to("meta").train()
+        first = next(m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
+        spatial = window[1:] if isinstance(first, nn.Conv2d) else window
+        self._shape = (first.in_channels, *spatial)
+        self._low = self._high = 0  # of batches of 2 and 3, which tell the line
+
+    def __call__(self, batch: int) -> int:
+        self._low, self._high = self._low or self._count(2), self._high or self._count(3)
+        return max(0, self._low + (batch - 2) * (self._high - self._low))
+
+    def _count(self, batch: int) -> int:
+        own = {tensor.untyped_storage()._cdata for tensor in (*self._network.parameters(), *self._network.buffers())}
+        found: dict[int, int] = {}
+        held: list[Any] = []  # as long as they are held, no two storages share an address
+
+        def note(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            held.append(storage)
+            if storage._cdata not in own:
+                found[storage._cdata] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            self._network(torch.zeros(batch, *self._shape, device="meta"))
+        return sum(found.values())
+
+
+def _step_seconds(network: nn.Module, material: Material, tries: int = 3) -> float:
+    """Median seconds of an optimiser step, the first one left out."""
+    config = material.config
+    precision = resolve_precision(config.precision, material.device)
+    steps, criterion = optimiser(config, network.train()), material.criterion()
+    took = []
+    for index in range(tries):
+        begin = time.perf_counter()
+        pixels, labels = material.batch(index)
+        with autocast(material.device, precision):
+            logits = network(pixels.contiguous(memory_format=torch.channels_last))
+        criterion(logits, labels).backward()
+        steps.step()
+        steps.zero_grad(set_to_none=True)
+        if material.device.type == "cuda":
+            torch.cuda.synchronize(material.device)
+        took.append(time.perf_counter() - begin)
+        if took[-1] > 5:
+            break
+    return median(took[1:] or took) * config.accumulation
