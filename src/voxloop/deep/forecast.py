@@ -18,6 +18,7 @@ from voxloop.deep.device import autocast, resolve_device, resolve_precision
 from voxloop.deep.material import Material, folder_of, gather, kept
 from voxloop.deep.networks import count_parameters
 from voxloop.deep.optimisers import optimiser
+from voxloop.deep.preflight import preflight
 from voxloop.errors import ConfigError
 from voxloop.machine import available_memory
 
@@ -82,10 +83,12 @@ def forecast(workspace: Any, config: DeepConfig | None = None) -> Forecast:
 
 
 def answer(job: Job) -> dict[str, Any]:
-    """Answer of the helper. Field ``config`` (JSON); returns :meth:`Forecast.to_json`."""
+    """Answer of the helper. Field ``config`` (JSON); returns :meth:`Forecast.to_json` and ``notes`` on the labels."""
     material = kept(job.state, job.workspace, DeepConfig.from_json(dict(job.fields.get("config") or {})))
     job.check()
-    return forecast_of(material).to_json()
+    notes = [note.to_json() for note in preflight(material)]
+    job.check()
+    return {**forecast_of(material).to_json(), "notes": notes}
 
 
 def forecast_of(material: Material) -> Forecast:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from voxloop.config.base import Config, Setting, settings_of
 from voxloop.errors import ConfigError
 from voxloop.panels.fields import Field, to_text
+from voxloop.panels.fold import Fold
 from voxloop.panels.panel import CopyCode, Panel, classed, close_tree, row, show, spacer, text
 from voxloop.panels.ui import on_ui
 
@@ -70,7 +71,7 @@ class Form(Panel, Generic[C]):
         self._advanced = False
         self._copy = CopyCode(code=self.code)
         names = list(dict.fromkeys(setting.group for setting in self._settings))
-        self._groups = {name: _Group(name, partial(self._build, name), self._mark_group) for name in names}
+        self._groups = {name: Fold(name, partial(self._build, name), self._mark_group) for name in names}
         self._search = w.Text(placeholder="Search settings", continuous_update=True)
         self._search.observe(self.handler(self._filter), "value")
         self._more = w.Checkbox(description="Advanced", indent=False)
@@ -254,52 +255,16 @@ class Form(Panel, Generic[C]):
             return _matches(chain[-1], [word for word in words if not any(word in _words(s) for s in chain[:-1])])
         return self._advanced or not any(setting.advanced for setting in chain)
 
-    def _mark_group(self, group: _Group) -> None:
+    def _mark_group(self, group: Fold) -> None:
         names = [setting.name for setting in self._settings if setting.group == group.name]
         changed = sum(_count(getattr(self._value, name), getattr(self._default, name)) for name in names)
-        group.mark(changed, any(path[0] in names for path in (*self._pending, *self._unread)))
+        failed = any(path[0] in names for path in (*self._pending, *self._unread))
+        group.note(", ".join([f"{changed} changed"] * bool(changed) + ["not valid"] * failed), failed=failed)
 
     def _close_spares(self) -> None:
         for field in self._fields.values():
             for extra in field.spare:
                 close_tree(extra)
-
-
-class _Group:
-    """A heading that opens and closes what is under it, built when first opened."""
-
-    def __init__(self, name: str, build: Callable[[], list[w.Widget]], opened: Callable[[_Group], object]) -> None:
-        self.name = name
-        self._build, self._opened = build, opened
-        self.is_open = False
-        self.head = classed(w.Button(icon="caret-right", description=name), "vx-group-head")
-        self.head.on_click(lambda _: self.close() if self.is_open else self.open())
-        self._note = text("", "vx-group-note")
-        self.body = classed(w.VBox(), "vx-group-body", "vx-hidden")
-        self.widget = classed(w.VBox([w.HBox([self.head, self._note]), self.body]), "vx-group")
-
-    def open(self) -> None:
-        if not self.body.children:
-            self.body.children = self._build()
-        self.is_open = True
-        self.head.icon = "caret-down"
-        show(self.body, True)
-        self._opened(self)
-
-    def close(self) -> None:
-        self.is_open = False
-        self.head.icon = "caret-right"
-        show(self.body, False)
-
-    def bare(self) -> None:
-        """No heading: there is only this group."""
-        show(self.widget.children[0], False)
-
-    def mark(self, changed: int, failed: bool) -> None:
-        words = [f"{changed} changed"] * bool(changed) + ["not valid"] * failed
-        self._note.value = ", ".join(words)
-        if failed != ("vx-has-invalid" in self.widget._dom_classes):
-            (self.widget.add_class if failed else self.widget.remove_class)("vx-has-invalid")
 
 
 class _Block:

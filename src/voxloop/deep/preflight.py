@@ -1,0 +1,86 @@
+"""What stands against a training, told before it begins, with the setting that helps. Computes no gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from voxloop.deep.material import Material
+
+#: how many times more voxels one class may have than another before that is said
+LOPSIDED = 20
+#: narrowest labelled things, in voxels of the network, that it can tell from noise
+THIN = 3.0
+#: windows that are looked at
+_LOOKED_AT = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One sentence; ``fix`` are settings that would help, empty where only labels would."""
+
+    words: str
+    kind: str = "warning"
+    fix: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"words": self.words, "kind": self.kind, "fix": self.fix}
+
+
+def preflight(material: Material) -> list[Note]:
+    """Notes on labels and windows, worst first; empty where nothing is to be said."""
+    notes = [Note(words=f"{words[0].upper()}{words[1:]}.", fix={}) for words in material.data.warnings]
+    return notes + _imbalance(material) + _thin(material) + _window(material)
+
+
+def _imbalance(material: Material) -> list[Note]:
+    counts = dict(zip((info.name for info in material.data.classes), material.data.counts, strict=True))
+    most, least = max(counts, key=lambda name: counts[name]), min(counts, key=lambda name: counts[name])
+    ratio = counts[most] / max(1, counts[least])
+    if ratio < LOPSIDED or material.config.class_weights != "none":
+        return []
+    return [
+        Note(
+            words=f"{most!r} has {ratio:.0f} times the labelled voxels of {least!r}, which counts little in the loss.",
+            fix={"class_weights": "auto"},
+        )
+    ]
+
+
+def _thin(material: Material) -> list[Note]:
+    """Labelled things that are hardly there at the network's scale."""
+    from scipy import ndimage
+
+    widths: dict[int, list[float]] = {}
+    for index in range(_LOOKED_AT):
+        _, labels = material.sampler.sample(index, 0)
+        for value in np.unique(labels[labels > 0]):
+            inside = ndimage.distance_transform_edt(np.pad(labels == value, 1))
+            widths.setdefault(int(value), []).append(2 * float(inside.max()) - 1)
+    found = []
+    for value, seen in sorted(widths.items()):
+        width = float(np.median(seen)) * material.scale
+        if width < THIN:
+            name, scale = material.data.classes[value - 1].name, material.scale
+            fix = {"scale": 1.0} if scale < 1 else {}
+            more = f" at input scale {scale:g}" if scale < 1 else ""
+            found.append(
+                Note(words=f"Labels of {name!r} are {width:.0f} voxels wide{more}: hardly more than noise.", fix=fix)
+            )
+    return found
+
+
+def _window(material: Material) -> list[Note]:
+    """Windows that hold more margin than image."""
+    smallest = min(min(image.shape[1:]) for image in material.data.images)
+    extent = max(material.geometry.height, material.geometry.width)
+    if extent < 1.5 * smallest:
+        return []
+    return [
+        Note(
+            words=f"Windows of {extent} voxels are larger than the image ({smallest}): most of them is margin.",
+            fix={"window": "auto"},
+        )
+    ]
