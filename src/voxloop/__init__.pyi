@@ -1,4 +1,5 @@
 from .config import DeepConfig as DeepConfig
+from .config import ObjectsConfig as ObjectsConfig
 from .config import PredictConfig as PredictConfig
 from .config import ShallowConfig as ShallowConfig
 from .config import presets as presets
@@ -6,6 +7,10 @@ from .deep.model import TorchModel as TorchModel
 from .errors import VoxloopError as VoxloopError
 from .machine import machine as machine
 from .model import load_model as load_model
+from .objects import Objects as Objects
+from .objects import decode_instances as decode_instances
+from .objects import find_objects as find_objects
+from .objects import label_components as label_components
 from .panels.label_panel import LabelPanel as LabelPanel
 from .panels.monitor_panel import MonitorPanel as MonitorPanel
 from .panels.plane_view import PlaneView as PlaneView

@@ -2,8 +2,9 @@
 
 from voxloop.config.base import Config, setting, settings_of
 from voxloop.config.deep import DeepConfig
+from voxloop.config.objects import ObjectsConfig
 from voxloop.config.predict import PredictConfig
 from voxloop.config.presets import presets
 from voxloop.config.shallow import ShallowConfig
 
-__all__ = ["Config", "DeepConfig", "PredictConfig", "ShallowConfig", "presets", "setting", "settings_of"]
+__all__ = ["Config", "DeepConfig", "ObjectsConfig", "PredictConfig", "ShallowConfig", "presets", "setting", "settings_of"]

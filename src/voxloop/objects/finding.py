@@ -1,0 +1,331 @@
+"""Objects of a volume of any size, block by block: equal to the whole volume's, resumable, in bounded memory.
+
+Steps: voxels of the class; holes (labels of what is no object); clumps; and where they are to be cut, seeds and a
+watershed. Every step names pieces block by block (:mod:`pieces`, :mod:`labelling`), joins them (:mod:`joining`), and is
+read by the next as if it were a volume. What is not a matter of neighbours is exact: voxels, holes, clumps, seeds and
+sizes are those of the whole volume whatever the blocks. The watershed is exact for every clump that lies within a block
+and ``reach`` around it; objects of other clumps are counted as ``unsure``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxloop.config.objects import ObjectsConfig
+from voxloop.errors import PredictionError
+from voxloop.geometry import Region, Shape, grow
+from voxloop.objects import joining, segmenting, voxels
+from voxloop.objects.fields import Field, Halo, block_shape, field_of, inner, mapped, within
+from voxloop.objects.image import LabelImage, chunk_of
+from voxloop.objects.joining import Groups, named
+from voxloop.objects.labelling import cut_block, first_voxels, numbered
+from voxloop.objects.pieces import Index, Pieces, Record
+from voxloop.objects.result import Objects
+from voxloop.objects.working import each
+
+#: told after each block: blocks done, blocks in all
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class _Work:
+    """What all steps share: where scratch lies, how large blocks are, who works and who is told."""
+
+    scratch: Path
+    block: Shape
+    workers: int | None
+    progress: Progress
+    steps: int
+    done: int = 0
+
+    def pieces(self, name: str, shape: Shape) -> Pieces:
+        return Pieces(self.scratch / name, shape, self.block)
+
+    def run(self, pieces: Pieces, act: Callable[[Index], None]) -> None:
+        """``act`` for every block of ``pieces`` that is not there yet."""
+
+        def unless_done(index: Index) -> None:
+            if not pieces.done(index):
+                act(index)
+
+        self.all(pieces, unless_done)
+
+    def all(self, pieces: Pieces, act: Callable[[Index], None]) -> None:
+        total = self.steps * int(np.prod(pieces.grid))
+
+        def after() -> None:
+            self.done += 1
+            self.progress(self.done, total)
+
+        each(act, (index for index, _ in pieces.blocks()), self.workers, after)
+
+
+def label_components(
+    source: Any,
+    path: str | Path,
+    *,
+    connectivity: str = "faces",
+    min_size: float = 0.0,
+    block: Shape | None = None,
+    workers: int | None = None,
+    scales: bool = True,
+    overwrite: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> Objects:
+    """Name the connected components of each value of a label volume, as an OME-Zarr label image.
+
+    Parameters
+    ----------
+    source
+        Labels (z, y, x), any integer type, 0 is nothing: anything :func:`voxloop.open_volume` takes. Read by the block.
+    path
+        Folder to write, ``.zarr``.
+    connectivity
+        ``"faces"``, ``"edges"`` or ``"corners"``.
+    min_size
+        Smaller components are left out; cubic micrometres, square ones of a picture and of frames.
+    block
+        Voxels read at once, zyx; about 4 million where not given. The result does not depend on it.
+    workers
+        Threads; the result does not depend on them. None: one a core.
+    scales
+        Whether coarser resolutions are written.
+
+    Returns
+    -------
+    Objects
+        Numbered from 1 in the order of their first voxels along x, then y, then z: as scipy.ndimage.label does.
+
+    Raises
+    ------
+    PredictionError
+        ``path`` exists and ``overwrite`` is false.
+    """
+    field = field_of(source)
+    config = ObjectsConfig(connectivity=connectivity, min_size=min_size, split=False)
+    return _write(field, path, config, lambda work: _components(field, config, work), block=block, workers=workers,
+                  scales=scales, overwrite=overwrite, progress=progress, steps=2, of=source)  # fmt: skip
+
+
+def find_objects(
+    source: Any,
+    path: str | Path,
+    config: ObjectsConfig | None = None,
+    *,
+    channel: int | None = None,
+    instances: bool = False,
+    region: object = None,
+    block: Shape | None = None,
+    workers: int | None = None,
+    scales: bool = True,
+    overwrite: bool = False,
+    progress: Progress = lambda done, total: None,
+    facts: dict[str, Any] | None = None,
+) -> Objects:
+    """Objects of a class, or of a network that learnt objects, as an OME-Zarr label image.
+
+    Parameters
+    ----------
+    source
+        Probabilities, uint8 (255 is certain) or floats: (z, y, x), or (c, z, y, x) with ``channel``; anything
+        :func:`voxloop.open_volume` takes. With ``instances`` the three channels foreground, boundary, distance.
+    config
+        Thresholds, sizes and how touching objects are cut.
+    region
+        Slices (z, y, x) in voxels; the image covers just that. None: all.
+    facts
+        Whatever else the result is to say about itself, JSON.
+
+    Other parameters, result and errors are those of :func:`label_components`; numbers, voxels and sizes equal those of
+    :func:`segment` and :func:`decode_instances` on the whole array, but for objects counted in ``unsure``.
+    """
+    config = ObjectsConfig() if config is None else config
+    field = within(field_of(source, channel=channel), region)
+    if instances:
+        segmenting.check_channels(_channels(field))
+        probability = replace(field, read=lambda box: field.read(box)[0])
+    else:
+        probability = field
+    cut = config.split and (instances or config.seed_depth > 0)
+    steps = 2 + bool(segmenting.hole_voxels(config, field)) + 2 * cut
+
+    def made(work: _Work) -> tuple[Pieces, Groups]:
+        clumps = _clumps(probability, config, work, count=not cut)
+        return _split(clumps, field if instances else None, config, work) if cut else clumps[:2]
+
+    halo = segmenting.reach(config, field) if cut else (0, 0, 0)
+    return _write(field, path, config, made, halo=halo, block=block, workers=workers, scales=scales,
+                  overwrite=overwrite, progress=progress, steps=steps, of=source, facts=facts)  # fmt: skip
+
+
+def _channels(field: Field) -> int:
+    one = field.read((slice(0, 1), slice(0, 1), slice(0, 1)))
+    return len(one) if one.ndim == 4 else 1
+
+
+def _components(field: Field, config: ObjectsConfig, work: _Work, name: str = "clumps", **counted: bool) -> Any:
+    pieces = work.pieces(name, field.shape)
+    counted = counted or {"sizes": config.min_size > 0}
+    work.run(pieces, lambda index: cut_block(field, pieces, index, config.connectivity, **counted))
+    return pieces, joining.join(pieces)
+
+
+def _clumps(probability: Field, config: ObjectsConfig, work: _Work, *, count: bool) -> tuple[Pieces, Groups, Field]:
+    """Connected voxels of the class, holes filled."""
+    halo = voxels.smoothing_halo(config, probability)
+    inside = mapped(probability, lambda block: segmenting.is_inside(block, config, probability), halo)
+    if limit := segmenting.hole_voxels(config, probability):
+        outside = mapped(inside, lambda block: 1 - block)
+        dual = config.changed(connectivity=segmenting.DUAL[config.connectivity])
+        pieces, groups = _components(outside, dual, work, "holes", sizes=True, mark_edge=True)
+        filled = named(inside, pieces, groups, (~groups.marked & (groups.sizes <= limit)).astype(np.uint32))
+        voxels_of = inside
+        inside = replace(inside, read=lambda box: voxels_of.read(box) | filled.read(box).astype(np.uint8))
+    pieces, groups = _components(inside, config, work, sizes=count and config.min_size > 0)
+    return pieces, groups, named(inside, pieces, groups, _numbers(len(groups)))
+
+
+def _split(
+    clumps: tuple[Pieces, Groups, Field], channels: Field | None, config: ObjectsConfig, work: _Work
+) -> tuple[Pieces, Groups]:
+    """Cut clumps by a watershed from seeds that have one name all over the volume, so cores of blocks fit together."""
+    _, clump_groups, clump = clumps
+
+    def height(names: np.ndarray, box: Region) -> np.ndarray:
+        if channels is None:
+            return voxels.depth(names, clump.spacing_um, clump.frames)
+        return segmenting.middleness(channels.read(box))
+
+    def middles(box: Region) -> np.ndarray:
+        need: Halo = (0, 0, 0) if channels is not None else tuple(n + 1 for n in clump.voxels(config.seed_depth))  # type: ignore[assignment]
+        outer = grow(box, need, clump.shape)
+        names = clump.read(outer)
+        least = config.seed_depth if channels is None else config.seed_threshold
+        return inner(np.where(height(names, outer) > least, names, 0), box, outer)
+
+    pieces, seed_groups = _components(replace(clump, read=middles), config, work, "seeds", sizes=False)
+    seeded = np.zeros(len(clump_groups) + 1, bool)
+    seeded[seed_groups.keys] = True
+    seed = named(clump, pieces, seed_groups, _numbers(len(seed_groups)))
+    found = work.pieces("objects", clump.shape)
+    reach = segmenting.reach(config, clump)
+
+    def flood_block(index: Index) -> None:
+        region = found.region(index)
+        outer = grow(region, reach, clump.shape)
+        names = clump.read(outer)
+        seeds = np.zeros_like(names)
+        if names.any():
+            seeds = voxels.flood(names, seed.read(outer), height(names, outer), config.connectivity, clump.frames)
+        # a clump without a seed is one object, and so is what no seed of its clump reaches from within the block
+        whole = np.where(seeds > 0, seeds, names + np.uint32(len(seed_groups)) * (names > 0))
+        unsure = np.zeros(len(seeded), bool)
+        unsure[_at_cut(names, outer, clump)] = True
+        unsure &= seeded
+        _keep(found, index, inner(whole, region, outer), unsure[inner(names, region, outer)])
+
+    work.run(found, flood_block)
+    return found, joining.group_by_key(found)
+
+
+def _at_cut(names: np.ndarray, outer: Region, field: Field) -> np.ndarray:
+    """Names in the planes of a block that are no faces of the volume: there may be more of them behind."""
+    found = [np.zeros(0, names.dtype)]
+    for axis, (part, size) in enumerate(zip(outer, field.shape, strict=True)):
+        if axis == 0 and field.frames:
+            continue
+        if part.start > 0:
+            found.append(np.unique(np.take(names, 0, axis=axis)))
+        if part.stop < size:
+            found.append(np.unique(np.take(names, -1, axis=axis)))
+    every = np.unique(np.concatenate(found))
+    return np.asarray(every[every > 0])
+
+
+def _keep(pieces: Pieces, index: Index, names: np.ndarray, unsure: np.ndarray) -> None:
+    """Keep a block whose names are those of the whole volume."""
+    import fastremap
+
+    keys = fastremap.unique(names)
+    keys = keys[keys > 0]
+    local = np.searchsorted(keys, names).astype(np.uint32) + 1
+    local[names == 0] = 0
+    first = first_voxels(local, len(keys))
+    region = pieces.region(index)
+    sizes = np.bincount(local.ravel(), minlength=len(keys) + 1)[1:]
+    marked = np.unique(local[unsure & (local > 0)])
+    record = Record(numbered(first, region, pieces.shape), keys.astype(np.int64), sizes, marked.astype(np.int64))
+    pieces.write(index, local, record)
+
+
+def _numbers(count: int) -> np.ndarray:
+    """Names from 1, as narrow as labels of that many objects are kept."""
+    if count >= 2**32 - 1:
+        raise PredictionError(f"{count} objects are more than label images can number; raise the threshold or min_size")
+    return np.arange(1, count + 1, dtype=np.uint32)
+
+
+def _write(
+    field: Field, path: str | Path, config: ObjectsConfig, made: Callable[[_Work], tuple[Pieces, Groups]], *,
+    halo: Halo = (0, 0, 0), block: Shape | None, workers: int | None, scales: bool, overwrite: bool,
+    progress: Progress, steps: int, of: Any, facts: dict[str, Any] | None = None,
+) -> Objects:  # fmt: skip
+    """Number the objects that are large enough, write them, and put the folder in its place when it is whole."""
+    target = Path(path).expanduser()
+    if target.suffix != ".zarr":
+        raise PredictionError(f"{target} must end in .zarr: objects are written as an OME-Zarr label image")
+    if target.exists() and not overwrite:
+        raise PredictionError(f"{target} exists; choose another name or say overwrite=True")
+    block = block or block_shape(field.shape, halo=halo, chunk=chunk_of(field))
+    partial = target.with_name(f".{target.name}.partial")
+    _resume(partial, {"of": _source(of), "shape": field.shape, "block": block, "settings": config.to_json()})
+    work = _Work(partial / "scratch", block, workers, progress, steps)
+    pieces, groups = made(work)
+    kept = ~segmenting.too_small(groups.sizes, config, field) if config.min_size else np.ones(len(groups), bool)
+    names = np.zeros(len(groups), np.uint32)
+    names[kept] = _numbers(int(kept.sum()))
+    image = LabelImage(partial / "image", field, np.uint32, block)
+
+    def write(index: Index) -> None:
+        image.write(pieces.region(index), joining.renamed(pieces, groups, names, index))
+
+    work.all(pieces, write)
+    about = {
+        "v": 1, "objects": int(kept.sum()), "unsure": int((groups.marked & kept).sum()) if config.split else 0,
+        "settings": config.to_json(), "source": _source(of), **(facts or {}),
+    }  # fmt: skip
+    image.finish(target.stem, about, scales=scales)
+    if target.exists():
+        shutil.rmtree(target)
+    (partial / "image").replace(target)
+    shutil.rmtree(partial)
+    return Objects(target)
+
+
+def _resume(partial: Path, wanted: dict[str, Any]) -> None:
+    """Keep what an earlier attempt at the very same has done, clear away any other."""
+    note = partial / "of.json"
+    text = json.dumps(wanted)
+    if wanted["of"] is None or not note.exists() or note.read_text() != text:
+        shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True, exist_ok=True)
+    note.write_text(text)
+
+
+def _source(source: Any) -> Any:
+    """What tells a source from another, JSON; None of arrays in memory, whose steps are not worth keeping."""
+    path = Path(source) if isinstance(source, str | Path) else None
+    if path is None:
+        arguments = getattr(source, "attrs", {}).get("open_arguments") or {}
+        path = Path(arguments["source"]) if isinstance(arguments.get("source"), str) else None
+    if path is None or not path.exists():
+        return None
+    newest = max((file.stat().st_mtime_ns for file in [path, *path.glob("zarr.json")]), default=0)
+    return {"path": str(path), "changed": newest}

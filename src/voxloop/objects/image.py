@@ -1,0 +1,78 @@
+"""A label image being written: OME-Zarr, one file a chunk, whole chunks from any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxloop.geometry import Region, Shape, blocks, shift
+from voxloop.objects.fields import Field
+from voxloop.volumes.pyramid import plan_scales
+from voxloop.volumes.saving import copy_scale, write_multiscale
+
+CHUNK = (16, 256, 256)
+
+
+def chunk_of(field: Field, block: Shape | None = None) -> Shape:
+    """Voxels of a chunk: planes apart where they are pictures, larger then; no chunk lies in two of ``block``."""
+    chunk = (1, 1024, 1024) if field.flat else CHUNK
+    z, y, x = (min(c, n) for c, n in zip(chunk, field.shape, strict=True))
+    if block is None:
+        return z, y, x
+    z, y, x = (c if b % c == 0 else min(b, n) for c, b, n in zip((z, y, x), block, field.shape, strict=True))
+    return z, y, x
+
+
+class LabelImage:
+    """The finest resolution is written block by block, the others from it by :meth:`finish`."""
+
+    def __init__(self, path: Path, field: Field, dtype: Any, block: Shape) -> None:
+        import zarr
+        from zarr.codecs import ZstdCodec
+
+        self._group = zarr.open_group(path, mode="w", zarr_format=3)
+        self._field = field
+        self._chunk = chunk_of(field, block)
+        self._array: Any = self._create("0", field.shape, self._chunk, dtype, ZstdCodec(level=1))
+        self._folder = path / "0" / "c"
+
+    def _create(self, name: str, shape: Shape, chunk: Sequence[int], dtype: Any, codec: Any) -> Any:
+        return self._group.create_array(
+            name, shape=shape, chunks=tuple(chunk), dtype=dtype, fill_value=0, compressors=codec,
+            dimension_names=["z", "y", "x"],
+        )  # fmt: skip
+
+    def write(self, region: Region, block: np.ndarray) -> None:
+        """Write whole chunks (z, y, x). Chunk files are made here: it is four times as fast as through zarr."""
+        import imagecodecs
+
+        for box in blocks(region, self._chunk):
+            data = block[shift(box, [-part.start for part in region])]
+            if not data.any():
+                continue
+            if data.shape != self._chunk:  # the last chunk of an axis is whole on disk
+                data = np.pad(data, [(0, c - n) for c, n in zip(self._chunk, data.shape, strict=True)])
+            index = [str(part.start // c) for part, c in zip(box, self._chunk, strict=True)]
+            path = self._folder.joinpath(*index)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            raw: Any = np.ascontiguousarray(data, self._array.dtype.newbyteorder("<"))
+            path.write_bytes(imagecodecs.zstd_encode(raw, level=1))
+
+    def finish(self, name: str, facts: dict[str, Any], *, scales: bool = True) -> None:
+        """Write coarser resolutions (most frequent value) and the metadata: OME-NGFF 0.5, kind labels."""
+        from zarr.codecs import ZstdCodec
+
+        field = self._field
+        plan = plan_scales(field.shape, field.spacing_um, origin_um=field.origin_um, frames=field.frames)
+        plan = plan if scales else plan[:1]
+        finer = self._array
+        for level, scale in enumerate(plan[1:], start=1):
+            chunk = [min(c, n) for c, n in zip(self._chunk, scale.shape, strict=True)]
+            coarse = self._create(str(level), scale.shape, chunk, finer.dtype, ZstdCodec(level=1))
+            copy_scale(finer, coarse, scale, "mode")
+            finer = coarse
+        write_multiscale(self._group, plan, dims=["z", "y", "x"], name=name, kind="labels")
+        self._group.attrs["voxloop"] = {"z_kind": "frame" if field.frames else "space", **facts}

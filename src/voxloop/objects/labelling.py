@@ -1,0 +1,109 @@
+"""Connected components of a block, with what is needed to join them to those of its neighbours. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from voxloop.geometry import Region, Shape, region_shape
+from voxloop.objects.fields import Field
+from voxloop.objects.pieces import Index, Pieces, Record
+
+#: connectivity -> as cc3d and as scikit-image number it
+CONNECTIVITY: dict[str, Any] = {"faces": 6, "edges": 18, "corners": 26}
+RANK = {"faces": 1, "edges": 2, "corners": 3}
+
+
+def components(values: np.ndarray, connectivity: str = "faces", frames: bool = False) -> tuple[np.ndarray, int]:
+    """Name every run of connected voxels of one non-zero value: (names from 1, their number). Method: cc3d.
+
+    Parameters
+    ----------
+    values
+        Integers or truth values (z, y, x); 0 is nothing.
+    connectivity
+        ``"faces"``, ``"edges"`` or ``"corners"``.
+    frames
+        Whether planes are kept apart.
+    """
+    import cc3d
+
+    if frames and len(values) > 1:
+        names = np.zeros(values.shape, np.uint32)
+        total = 0
+        for plane, out in zip(values, names, strict=True):
+            found, count = components(plane[None], connectivity)
+            np.add(found[0], total, out=out, where=found[0] > 0)
+            total += count
+        return names, total
+    names, count = cc3d.connected_components(
+        np.ascontiguousarray(values), connectivity=CONNECTIVITY[connectivity], return_N=True
+    )
+    return names, int(count)
+
+
+def cut_block(
+    field: Field, pieces: Pieces, index: Index, connectivity: str, *, sizes: bool = False, mark_edge: bool = False
+) -> None:
+    """Name the pieces of one block and keep them.
+
+    The block looks one voxel past its near faces. What it sees there its neighbours see too, so a voxel with a name
+    in each says which pieces are one: across faces, edges and corners alike.
+    """
+    region = pieces.region(index)
+    reach = [int(i > 0 and not (field.frames and axis == 0)) for axis, i in enumerate(index)]
+    z, y, x = (slice(part.start - n, part.stop) for part, n in zip(region, reach, strict=True))
+    values = field.read((z, y, x))
+    names, count = components(values, connectivity, field.frames)
+    first = first_voxels(names, count)
+    own = names[tuple(slice(n, None) for n in reach)]
+    short = np.uint16 if count < 2**16 else np.uint32
+    record = Record(first=numbered(first, (z, y, x), field.shape), keys=values.ravel()[first])
+    for axis in range(3):
+        if reach[axis]:
+            record.low[axis] = np.take(names, 0, axis=axis).astype(short)
+        if index[axis] + 1 < pieces.grid[axis] and not (field.frames and axis == 0):
+            record.high[axis] = np.take(own, -1, axis=axis).astype(short)
+    if sizes:
+        record.sizes = np.bincount(own.ravel(), minlength=count + 1)[1:]
+    if mark_edge:
+        record.marked = any_at_edge(own, region, field)
+    pieces.write(index, own, record)
+
+
+def first_voxels(names: np.ndarray, count: int) -> np.ndarray:
+    """Where each name ``1..count`` occurs first in a C-ordered array, as flat positions (int64)."""
+    rows = names.reshape(-1, names.shape[-1])
+    top = np.maximum.accumulate(rows.max(axis=1, initial=0))
+    before = np.concatenate([[0], top[:-1]]).astype(rows.dtype)
+    new = np.flatnonzero(top > before)  # rows with a name that no row before them has
+    highest = np.maximum.accumulate(np.maximum(rows[new], before[new, None]), axis=1)
+    row, column = np.nonzero(np.diff(highest, axis=1, prepend=before[new, None]))
+    found = np.full(count + 1, -1, np.int64)
+    found[highest[row, column]] = new[row] * rows.shape[1] + column
+    if (found[1:] < 0).any():  # names do not rise in the order of the voxels
+        values, found = np.unique(names, return_index=True)
+        return np.asarray(found[values > 0])
+    return np.asarray(found[1:])
+
+
+def numbered(flat: np.ndarray, box: Region, full: Shape) -> np.ndarray:
+    """Flat positions in a box as voxel numbers of the whole volume, uint64."""
+    at = zip(np.unravel_index(flat, region_shape(box)), box, strict=True)
+    z, y, x = (position.astype(np.uint64) + np.uint64(part.start) for position, part in at)
+    return np.asarray((z * np.uint64(full[1]) + y) * np.uint64(full[2]) + x)
+
+
+def any_at_edge(names: np.ndarray, region: Region, field: Field) -> np.ndarray:
+    """Names in the planes of a block that are faces of the volume; z has no faces where all there is are pictures."""
+    found = [np.zeros(0, names.dtype)]
+    for axis in range(3):
+        if axis == 0 and field.flat:
+            continue
+        if region[axis].start == 0:
+            found.append(np.unique(np.take(names, 0, axis=axis)))
+        if region[axis].stop == field.shape[axis]:
+            found.append(np.unique(np.take(names, -1, axis=axis)))
+    every = np.unique(np.concatenate(found))
+    return np.asarray(every[every > 0], np.int64)

@@ -1,0 +1,174 @@
+"""Objects of an array in memory: what the work by the block must equal, and what a preview shows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from voxloop.config.objects import ObjectsConfig
+from voxloop.errors import PredictionError
+from voxloop.geometry import Region, as_region, grow
+from voxloop.objects.fields import Field, inner
+from voxloop.objects.labelling import any_at_edge, components, first_voxels
+from voxloop.objects.voxels import as_probability, depth, flood, smooth
+
+#: what is a hole of objects that hold together by faces holds together by corners, and the other way round
+DUAL = {"faces": "corners", "edges": "faces", "corners": "faces"}
+#: outputs of a network that learnt objects, in the order of its channels
+CHANNELS = ("foreground", "boundary", "distance")
+#: planes to both sides that a preview of one plane looks at
+_PREVIEW_PLANES = 8
+
+
+def segment(
+    probability: np.ndarray,
+    config: ObjectsConfig | None = None,
+    *,
+    spacing_um: Sequence[float] = (1.0, 1.0, 1.0),
+    frames: bool = False,
+) -> np.ndarray:
+    """Objects of one class.
+
+    Parameters
+    ----------
+    probability
+        Of the class, (z, y, x): uint8 (255 is certain) or floats 0 to 1.
+    config
+        Thresholds and sizes; :class:`voxloop.ObjectsConfig` as it is where not given.
+    spacing_um
+        Voxel size, micrometres, zyx.
+    frames
+        Whether planes are separate pictures.
+
+    Returns
+    -------
+    ndarray
+        One number from 1 an object (z, y, x), uint32, in the order of their first voxels along x, then y, then z.
+    """
+    config = ObjectsConfig() if config is None else config
+    field = _field(np.asarray(probability), spacing_um, frames)
+    clumps = _clumps(field.read(_all(field)), field, config)
+    if config.split and config.seed_depth > 0:
+        height = depth(clumps, field.spacing_um, frames)
+        clumps = _cut(clumps, height > config.seed_depth, height, field, config)
+    return _kept(clumps, field, config)
+
+
+def decode_instances(
+    probabilities: np.ndarray,
+    config: ObjectsConfig | None = None,
+    *,
+    spacing_um: Sequence[float] = (1.0, 1.0, 1.0),
+    frames: bool = False,
+) -> np.ndarray:
+    """Objects of a network's foreground, boundary and distance: a watershed from the middles of objects.
+
+    Parameters
+    ----------
+    probabilities
+        ``(3, z, y, x)``: foreground, boundary, and depth (0 at the border of an object, 1 in its middle); uint8 (255
+        stands for 1) or floats.
+
+    Returns
+    -------
+    ndarray
+        As of :func:`segment`. Raises PredictionError for another number of channels.
+    """
+    config = ObjectsConfig() if config is None else config
+    check_channels(len(probabilities))
+    field = _field(np.asarray(probabilities), spacing_um, frames)
+    channels = field.read(_all(field))
+    clumps = _clumps(channels[0], field, config)
+    if config.split:
+        height = middleness(channels)
+        clumps = _cut(clumps, height > config.seed_threshold, height, field, config)
+    return _kept(clumps, field, config)
+
+
+def middleness(channels: np.ndarray) -> np.ndarray:
+    """How much a voxel is in the middle of an object, 0 to 1: the predicted depth where there is no boundary."""
+    return np.asarray(as_probability(channels[2]) * (1 - as_probability(channels[1])))
+
+
+def check_channels(count: int) -> None:
+    if count != len(CHANNELS):
+        raise PredictionError(f"objects are made of the three channels {', '.join(CHANNELS)}; these are {count}")
+
+
+def preview(field: Field, config: ObjectsConfig, region: object, *, instances: bool = False) -> np.ndarray:
+    """Objects of a region (z, y, x) as they come out of it and what lies around it within the reach.
+
+    Objects that go on further may look different than when applied to all: their size and holes are those seen here,
+    and numbers are of this region alone. ``field``: the probability, or the channels of :func:`decode_instances`.
+    """
+    box: Region = as_region(region, field.shape)
+    z, y, x = reach(config, field)
+    outer = grow(box, (min(z, _PREVIEW_PLANES), y, x), field.shape)
+    made = decode_instances if instances else segment
+    found = made(field.read(outer), config, spacing_um=field.spacing_um, frames=field.frames)
+    return inner(found, box, outer)
+
+
+def reach(config: ObjectsConfig, field: Field) -> tuple[int, int, int]:
+    """Voxels that the watershed of a block looks past its border."""
+    edges = field.spacing_um[1:] if field.flat else field.spacing_um
+    return field.voxels(32 * min(edges) if isinstance(config.reach, str) else config.reach)
+
+
+def hole_voxels(config: ObjectsConfig, field: Field) -> int:
+    return int(config.fill_holes / field.voxel + 1e-6)
+
+
+def too_small(sizes: np.ndarray, config: ObjectsConfig, field: Field) -> np.ndarray:
+    return np.asarray(sizes * field.voxel < config.min_size * (1 - 1e-9))
+
+
+def is_inside(probability: np.ndarray, config: ObjectsConfig, field: Field) -> np.ndarray:
+    """Voxels from the threshold on, uint8."""
+    return np.asarray(smooth(probability, config, field) >= np.float32(config.threshold)).view(np.uint8)
+
+
+def _field(array: np.ndarray, spacing_um: Sequence[float], frames: bool) -> Field:
+    depth, height, width = array.shape[-3:]
+    z, y, x = spacing_um
+    return Field((depth, height, width), lambda region: array[(..., *region)], (z, y, x), frames=frames)
+
+
+def _all(field: Field) -> Region:
+    z, y, x = (slice(0, n) for n in field.shape)
+    return z, y, x
+
+
+def _clumps(probability: np.ndarray, field: Field, config: ObjectsConfig) -> np.ndarray:
+    """Connected voxels of the class, holes filled."""
+    inside = is_inside(probability, config, field)
+    if limit := hole_voxels(config, field):
+        holes, count = components(1 - inside, DUAL[config.connectivity], field.frames)
+        small = np.bincount(holes.ravel(), minlength=count + 1) <= limit
+        small[any_at_edge(holes, _all(field), field)] = False
+        small[0] = False
+        inside |= small[holes].view(np.uint8)
+    return components(inside, config.connectivity, field.frames)[0]
+
+
+def _cut(
+    clumps: np.ndarray, middles: np.ndarray, height: np.ndarray, field: Field, config: ObjectsConfig
+) -> np.ndarray:
+    seeds, count = components(np.where(middles, clumps, 0), config.connectivity, field.frames)
+    grown = flood(clumps, seeds, height, config.connectivity, field.frames)
+    # a clump without a seed is one object
+    return np.where(grown > 0, grown.astype(np.uint32), clumps.astype(np.uint32) + np.uint32(count) * (clumps > 0))
+
+
+def _kept(names: np.ndarray, field: Field, config: ObjectsConfig) -> np.ndarray:
+    import fastremap
+
+    found, count = fastremap.renumber(np.ascontiguousarray(names, np.uint32), in_place=False)
+    total = len(count) - (0 in count)
+    sizes = np.bincount(found.ravel(), minlength=total + 1)[1:]
+    order = np.argsort(first_voxels(found, total))
+    order = order[~too_small(sizes[order], config, field)]
+    table = np.zeros(total + 1, np.uint32)
+    table[order + 1] = np.arange(1, len(order) + 1)
+    return np.asarray(table[found])
