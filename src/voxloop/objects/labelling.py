@@ -30,7 +30,7 @@ def components(values: np.ndarray, connectivity: str = "faces", frames: bool = F
     import cc3d
 
     if frames and len(values) > 1:
-        names = np.zeros(values.shape, np.uint32)
+        names: np.ndarray = np.zeros(values.shape, np.uint32)
         total = 0
         for plane, out in zip(values, names, strict=True):
             found, count = components(plane[None], connectivity)

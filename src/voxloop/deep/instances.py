@@ -1,0 +1,61 @@
+"""Learning objects: the loss of foreground, boundary and depth, and how such a network is scored and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from voxloop.deep.targets import FIRST, instance_targets
+from voxloop.model import ClassInfo
+
+#: what the network says of each voxel, in the order of its channels
+CHANNELS = (
+    ClassInfo(value=1, name="foreground", color="#e69f00"),
+    ClassInfo(value=2, name="boundary", color="#cc79a7"),
+    ClassInfo(value=3, name="distance", color="#009e73"),
+)
+#: what the scores of such a network are about
+SCORED = (
+    ClassInfo(value=1, name="background", color="#56b4e9", background=True),
+    ClassInfo(value=2, name="objects", color="#e69f00"),
+)
+#: depth is off by tenths where the others are off by ones
+_DEPTH = 4.0
+
+
+class InstanceLoss:
+    """Cross-entropy of foreground and boundary, Dice of foreground, squared error of depth, where each is known.
+
+    ``spacing_um``: voxel size of what the network sees, one number an axis of the windows.
+    """
+
+    def __init__(self, spacing_um: Sequence[float]) -> None:
+        self._spacing = tuple(spacing_um)
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """``logits`` (n, 3, ...), ``labels`` (n, ...) uint8 as :func:`voxloop.deep.targets.code` makes them."""
+        coded = labels.cpu().numpy()
+        targets = [instance_targets(crop, self._spacing) for crop in coded]
+        values = torch.from_numpy(np.stack([t.values for t in targets])).to(logits.device)
+        known = torch.from_numpy(np.stack([t.known for t in targets]).astype(np.float32)).to(logits.device)
+        logits = logits.float()
+        each = F.binary_cross_entropy_with_logits(logits[:, :2], values[:, :2], reduction="none")
+        depth = (logits[:, 2].sigmoid() - values[:, 2]) ** 2
+        inside = logits[:, 0].sigmoid() * known[:, 0]
+        overlap = 2 * (inside * values[:, 0]).sum() + 1
+        dice = 1 - overlap / (inside.sum() + (values[:, 0] * known[:, 0]).sum() + 1)
+        return _mean(each, known[:, :2]) + 0.5 * dice + _DEPTH * _mean(depth, known[:, 2])
+
+
+def _mean(each: Tensor, known: Tensor) -> Tensor:
+    return (each * known).sum() / known.sum().clamp_min(1e-6)
+
+
+def as_classes(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (n, 2, ...) and labels (n, ...) of background and objects, as :data:`SCORED` names them."""
+    foreground = logits[:, :1]
+    return torch.cat([torch.zeros_like(foreground), foreground], 1), labels.clamp_max(FIRST)
