@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import sys
+from concurrent.futures import Future
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -25,8 +27,34 @@ class Monitor(Panel):
         self.run = run
 
 
+class Helper:
+    """Stands for the process: keeps what it is asked, answers when told to."""
+
+    def __init__(self, path):
+        self.asked = []
+        self.closed = False
+
+    def request(self, kind, **fields):
+        answer = SimpleNamespace(future=Future())
+        self.asked.append((kind, fields, answer.future))
+        return answer
+
+    def last(self, kind):
+        return next(item for item in reversed(self.asked) if item[0] == kind)
+
+    def close(self):
+        self.closed = True
+
+
+FORECAST = {
+    "memory": 1.2e9, "available": 5e9, "step_seconds": 0.24, "steps": 1500, "minutes": 6.0, "device": "cpu",
+    "window": [1, 256, 256], "scale": 0.5, "parameters": 2_000_000, "advice": "", "fits": True, "notes": [],
+}  # fmt: skip
+
+
 @pytest.fixture
 def ws(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_panel, "Helper", Helper)
     stand_in = ModuleType("voxloop.panels.monitor_panel")
     stand_in.MonitorPanel = Monitor
     monkeypatch.setitem(sys.modules, "voxloop.panels.monitor_panel", stand_in)
@@ -183,4 +211,183 @@ def test_a_run_that_disappears_while_it_is_looked_at_does_not_end_the_looking(ui
     finished(ws, "shallow-2", 0.5)
     panel._timers[0].fire()
     assert [row.key for row in panel._runs.rows] == ["shallow-2", "shallow-1"]
+    panel.close()
+
+
+def network(ws):
+    """A panel with the network chosen and two classes labelled."""
+    paint(ws, 1)
+    paint(ws, 2, index=2)
+    panel = TrainPanel(ws)
+    panel.learner = "network"
+    return panel
+
+
+def tick(panel, times=2):
+    for _ in range(times):
+        panel._timers[0].fire()
+
+
+def test_no_process_is_started_before_somebody_means_to_use_a_network(ui, ws):
+    finished(ws, "deep-1", 0.5, task="voxloop.deep.learner:train")
+    paint(ws, 1)
+    paint(ws, 2, index=2)
+    panel = TrainPanel(ws)
+    assert panel.learner == "network"
+    tick(panel, 4)
+    assert panel._helper is None
+    panel.form._input(("epochs",), 7)
+    tick(panel)
+    assert panel._helper.last("forecast")[1]["config"]["epochs"] == 7
+    panel.close()
+    assert panel._helper.closed
+
+
+def test_forecast_is_shown_and_asked_anew_when_settings_change(ui, ws):
+    panel = network(ws)
+    tick(panel)
+    assert panel.forecast is None
+    panel._helper.last("forecast")[2].set_result(FORECAST)
+    assert "6 min" in panel._outlook.value
+    assert "1.2 GB" in panel._outlook.value
+    assert panel.forecast == FORECAST
+    tick(panel, 3)
+    assert len(panel._helper.asked) == 1
+    panel.form._input(("batch_size",), 8)
+    assert panel.forecast is None
+    tick(panel)
+    assert panel._helper.last("forecast")[1]["config"]["batch_size"] == 8
+    panel.close()
+
+
+def test_what_cannot_fit_is_not_started(ui, ws, monkeypatch):
+    monkeypatch.setattr(ws, "train", lambda *_, **__: pytest.fail("started"))
+    panel = network(ws)
+    tick(panel)
+    panel._helper.last("forecast")[2].set_result({**FORECAST, "advice": "this needs 9 GB; use batch_size=2"})
+    assert "use batch_size=2" in panel._outlook.value
+    panel._button.click()
+    assert "use batch_size=2" in panel.message.words
+    panel.close()
+
+
+def test_notes_stand_beside_the_button_that_helps(ui, ws, no_leak):
+    panel = network(ws)
+    tick(panel)
+    notes = [
+        {"words": "'a' is 40 times 'b'.", "kind": "warning", "fix": {"class_weights": "auto"}},
+        {"words": "Too few labels.", "kind": "warning", "fix": {}},
+    ]
+    panel._helper.last("forecast")[2].set_result({**FORECAST, "notes": notes})
+    words, fix = panel._notes.children[0].children
+    assert "40 times" in words.value
+    assert fix.description == "Use class weights auto"
+    fix.click()
+    assert panel.config == DeepConfig(class_weights="auto")
+    tick(panel)
+    panel._helper.last("forecast")[2].set_result(FORECAST)
+    assert panel._notes.children == ()
+    panel.close()
+    assert no_leak.left() == []
+
+
+def test_an_error_of_the_helper_is_a_note(ui, ws):
+    panel = network(ws)
+    tick(panel)
+    panel._helper.last("forecast")[2].set_exception(LabelError("labels of 'image' have another shape"))
+    assert "another shape" in panel._notes.children[0].value
+    panel.close()
+
+
+def test_no_forecast_while_a_training_needs_the_machine(ui, ws, monkeypatch):
+    finished(ws, "deep-1", 0.5)
+    monkeypatch.setattr(Run, "state", property(lambda self: "running"))
+    panel = network(ws)
+    tick(panel, 4)
+    assert panel._helper is None
+    panel.close()
+
+
+def png():
+    import io
+
+    import imageio.v3 as iio
+
+    stream = io.BytesIO()
+    iio.imwrite(stream, np.zeros((8, 8, 3), np.uint8), extension=".png")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def test_training_inputs_open_follow_and_turn(ui, ws, no_leak):
+    panel = network(ws)
+    inputs = panel._previews[0]
+    tick(panel, 3)
+    assert not [kind for kind, *_ in panel._helper.asked if kind == "inputs"]
+    inputs.fold.open()
+    _, fields, future = panel._helper.last("inputs")
+    assert fields["batch"] == 0
+    assert fields["config"] == panel.config.to_json()
+    future.set_result({
+        "png": png(), "batch": 0, "windows": 4, "size": [128, 128], "scale": 0.5, "counts": {"a<b": 1200, "c": 3},
+        "colors": ["#112233", "#445566"],
+    })  # fmt: skip
+    assert inputs.image.value[:4] == b"\x89PNG"
+    assert "4 windows of 128 × 128 at 0.5" in inputs.words.value
+    assert "a&lt;b 1,200" in inputs.words.value
+    inputs._next.click()
+    assert panel._helper.last("inputs")[1]["batch"] == 1
+    panel.form._input(("scale",), "1")
+    tick(panel)
+    assert panel._helper.last("inputs")[1]["config"]["scale"] == 1.0
+    paint(ws, 2, index=3)
+    tick(panel)
+    assert len([kind for kind, *_ in panel._helper.asked if kind == "inputs"]) == 4
+    panel.close()
+    assert no_leak.left() == []
+
+
+def test_receptive_field_is_drawn_and_follows_the_picture(ui, ws, no_leak):
+    panel = network(ws)
+    field = panel._previews[1]
+    field.fold.open()
+    _, fields, future = panel._helper.last("receptive_field")
+    assert fields["image"] == ws.images.names[0]
+    future.set_result({
+        "at": [2, 32, 32], "theoretical": None, "theoretical_um": None, "effective": [21, 21],
+        "effective_um": [0.21, 0.21], "window": [64, 64], "slices": 3, "scale": 1,
+    })  # fmt: skip
+    window, seen = field.view._shapes
+    assert seen.points == [(21.5, 21.5), (42.5, 42.5)]
+    assert (window.dashed, seen.dashed) == (True, False)
+    assert "21 × 21 voxels (0.21 × 0.21 µm) in 3 slices" in field.words.value
+    assert "can see the whole window" in field.words.value
+    field.view.widget.index = 0
+    assert panel._helper.last("receptive_field")[1]["at"] == [0, 32, 32]
+    panel.close()
+    assert no_leak.left() in ([], ["_CanvasManager"])  # one for all canvases of the process
+
+
+def test_rate_finder_offers_what_it_found(ui, ws, no_leak):
+    panel = network(ws)
+    rate = panel._previews[2]
+    rate.fold.open()
+    assert not [kind for kind, *_ in panel._helper.asked if kind == "rate"], "only the button asks"
+    rate._find.click()
+    rates = np.geomspace(1e-6, 1, 20)
+    panel._helper.last("rate")[2].set_result(
+        {"rates": rates.tolist(), "losses": (1 - rates**0.1).tolist(), "suggestion": 0.0021}
+    )
+    assert "0.0021" in rate.words.value
+    rate._use.click()
+    assert panel.config.learning_rate == 0.0021
+    panel.close()
+    assert no_leak.left() == []
+
+
+def test_a_failed_preview_says_why_in_its_fold(ui, ws):
+    panel = network(ws)
+    inputs = panel._previews[0]
+    inputs.fold.open()
+    panel._helper.last("inputs")[2].set_exception(LabelError("only 'a' is labelled"))
+    assert "only &#x27;a&#x27; is labelled" in inputs.words.value
     panel.close()

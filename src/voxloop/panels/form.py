@@ -13,7 +13,7 @@ from voxloop.config.base import Config, Setting, settings_of
 from voxloop.errors import ConfigError
 from voxloop.panels.fields import Field, to_text
 from voxloop.panels.fold import Fold
-from voxloop.panels.panel import CopyCode, Panel, classed, close_tree, row, show, spacer, text
+from voxloop.panels.panel import CopyCode, Panel, classed, close_tree, row, show, spacer
 from voxloop.panels.ui import on_ui
 
 C = TypeVar("C", bound=Config)

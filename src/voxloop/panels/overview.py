@@ -89,7 +89,7 @@ def preflight(facts: Sequence[ClassFacts], *, deep: bool = False) -> list[tuple[
         elif 0 < row.voxels < FEW_VOXELS:
             found.append(("warning", f"{row.name!r} has only {row.voxels} voxels; a few more strokes will help most."))
     most, least = max(there, key=lambda row: row.voxels), min(there, key=lambda row: row.voxels)
-    if len(there) > 1 and most.voxels > LOPSIDED * least.voxels:
+    if not deep and len(there) > 1 and most.voxels > LOPSIDED * least.voxels:  # the network's own look tells a remedy
         ratio = most.voxels // least.voxels
         found.append(
             ("warning", f"{most.name!r} has {ratio} times the voxels of {least.name!r}; paint more of the latter.")

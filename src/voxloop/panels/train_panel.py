@@ -5,15 +5,18 @@ from __future__ import annotations
 import html
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets as w
 
 from voxloop.config import Config, DeepConfig, ShallowConfig, presets
-from voxloop.errors import ConfigError, RunError
+from voxloop.errors import ConfigError, RunError, WorkspaceError
+from voxloop.helper import Helper
 from voxloop.machine import machine
+from voxloop.panels.forecast_words import forecast_words
 from voxloop.panels.form import Form
 from voxloop.panels.overview import ClassFacts, Tally, class_facts, preflight
 from voxloop.panels.panel import (
@@ -23,6 +26,7 @@ from voxloop.panels.panel import (
     badge,
     button,
     classed,
+    close_tree,
     column,
     heading,
     row,
@@ -32,6 +36,7 @@ from voxloop.panels.panel import (
     table,
     text,
 )
+from voxloop.panels.previews import Done, Failed, FieldPreview, InputsPreview, Preview, RatePreview, folds
 from voxloop.panels.rows import Action, Row, RowList
 from voxloop.panels.run_words import LOOKS
 from voxloop.panels.ui import on_ui
@@ -79,8 +84,14 @@ class TrainPanel(Panel):
         self._stale = True
         self._looking = False
         self._monitor: Any = None
+        self._helper: Helper | None = None
+        self._touched = False
+        self._busy = False
+        self._asked: Any = None
+        self._forecast: dict[str, Any] | None = None
         self._build()
         self.learner = "shallow" if machine().small or missing("network") else self._learner_so_far()
+        self._touched = False  # a process that loads the network is started once somebody means to use one
         self.refresh()
         self.every(1.0, self._tick)
         self.on_close(self._close_children)
@@ -121,6 +132,14 @@ class TrainPanel(Panel):
         name = f", name={self.name!r}" if self.name else ""
         return f"run = ws.train({self.config.code()}{name})"
 
+    @property
+    def forecast(self) -> dict[str, Any] | None:
+        """Time and memory of the settings shown, as :meth:`voxloop.deep.forecast.Forecast.to_json` tells them.
+
+        None for the shallow learner, and while they are not known.
+        """
+        return self._forecast if self._asked == self._question() else None
+
     def on_run(self, listener: Callable[[Run], object]) -> None:
         """Call ``listener(run)`` on the UI thread when a run was started or opened here."""
         self._run_listeners.append(listener)
@@ -134,6 +153,8 @@ class TrainPanel(Panel):
             raise ConfigError("; ".join(self.form.errors.values()))
         if gone := missing(self.learner):
             raise RunError(gone)
+        if self.forecast and self.forecast["advice"]:
+            raise ConfigError(self.forecast["advice"])
         config, name = self.config, self.name
         self._button.disabled = True
         self.say("Starting …", "info")
@@ -212,6 +233,7 @@ class TrainPanel(Panel):
         facts = self._look_at_labels(level) if stale and level is not None else None
         runs = [run for run in reversed(list(self.ws.runs.values())) if _trains(run)]
         models = [run.name for run in runs if (run.path / "model").is_dir()]
+        self._busy = any(run.state in ("running", "stopping") for run in runs)
         return facts, [_run_row(run) for run in runs], models
 
     def _look_at_labels(self, level: str) -> list[ClassFacts]:
@@ -251,6 +273,7 @@ class TrainPanel(Panel):
             self._models = models
             for form in self._forms.values():
                 form.set_choices("start_from", models)
+        self._look_ahead()
 
     def _show_facts(self) -> None:
         rows = [
@@ -259,9 +282,87 @@ class TrainPanel(Panel):
         ]
         self._counts.value = table(("Class", "Voxels", "Strokes", "Slices"), rows, right=(1, 2, 3)) if rows else ""
         found = preflight(self._facts, deep=self.learner == "network")
-        lines = [f'<div class="vx-note vx-note-{kind}">{html.escape(words)}</div>' for kind, words in found]
+        lines = [_note(kind, words) for kind, words in found]
         self._warnings.value = "".join(lines)
         show(self._warnings, bool(lines))
+
+    # ------------------------------------------------------------------------------------------------- looking ahead
+
+    def _question(self) -> Any:
+        """What a forecast depends on; None where there is nothing to ask."""
+        if self.learner != "network" or sum(1 for row in self._facts if row.voxels) < 2:
+            return None
+        return self.config.to_json(), [row.voxels for row in self._facts]
+
+    def _look_ahead(self) -> None:
+        """Let the folds that are open follow, and forecast what is set, unless a training needs the machine."""
+        question = self._question()
+        if question is None or missing(self.learner):
+            self._show_forecast(None)
+            return
+        for preview in self._previews:
+            preview.update(*question)
+        if question == self._asked or not self._touched or self._busy:
+            return
+        settled, self._settling = self._settling == question, question  # not while somebody is typing
+        if settled:
+            self._asked, self._forecast = question, None
+            self._outlook.value = "Forecast …"
+            self._ask("forecast", self._show_forecast, self._no_forecast, config=question[0])
+
+    def _ask(self, kind: str, done: Done, failed: Failed, **fields: Any) -> None:
+        """Ask the helper; the first question starts its process."""
+        if self._helper is None:
+            self._helper = Helper(self.ws.path)
+
+        def deliver(future: Future[dict[str, Any]]) -> None:
+            error = future.exception()
+            if error is not None:
+                failed(error)
+            elif future.result().get("state") != "dropped":
+                done(future.result())
+
+        answer = self._helper.request(kind, **fields)
+        answer.future.add_done_callback(lambda future: self.post(deliver, future))
+
+    def _show_forecast(self, found: dict[str, Any] | None) -> None:
+        self._forecast = found
+        self._outlook.value = forecast_words(found) if found else ""
+        self._show_notes(found["notes"] if found else [])
+
+    def _no_forecast(self, error: BaseException) -> None:
+        self._show_forecast(None)
+        self._show_notes([{"words": str(error), "kind": "error", "fix": {}}])
+
+    def _show_notes(self, notes: Sequence[Mapping[str, Any]]) -> None:
+        """What the network's own look at the labels found, each with the button that helps."""
+        if notes == self._noted:
+            return
+        self._noted = list(notes)
+        old = self._notes.children
+        self._notes.children = [self._noted_row(note) for note in notes]
+        for child in old:
+            close_tree(child)
+
+    def _noted_row(self, note: Mapping[str, Any]) -> w.Widget:
+        words = classed(text(_note(note["kind"], note["words"]), markup=True), "vx-grow")
+        if not note["fix"]:
+            return words
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in note["fix"].items())
+        return row(words, button(f"Use {said}", self.handler(lambda: self._change(**note["fix"])), kind="link"))
+
+    def _change(self, **settings: Any) -> None:
+        self.form.value = self.form.value.changed(**settings)
+        self._touched = True
+        self._show_code()
+
+    def _first_image(self) -> tuple[str, Any]:
+        """The first labelled image; its name and its volume."""
+        level = self._level.value
+        for name in self.ws.images.names:
+            if any(value and count for value, count in self.ws.labels(level, name).counts().items()):
+                return name, self.ws.images.open(name)
+        raise WorkspaceError("nothing is labelled yet; paint a few strokes of at least two classes")
 
     # ----------------------------------------------------------------------------------------------------- widgets
 
@@ -281,6 +382,16 @@ class TrainPanel(Panel):
         self._preset.observe(self.handler(self._preset_chosen), "value")
         self._about = classed(text(), "vx-dim", "vx-small", "vx-hidden")
         self._settings = w.Box(layout={"width": "100%"})
+        self._notes, self._noted = column(), []
+        self._outlook = classed(text(), "vx-small", "vx-dim")
+        self._settling: Any = None
+        self._previews: list[Preview] = [
+            InputsPreview(self._ask), FieldPreview(self._ask, self._first_image),
+            RatePreview(self._ask, lambda rate: self._change(learning_rate=rate)),
+        ]  # fmt: skip
+        for preview in self._previews:
+            self.on_close(preview.close)
+        self._ahead = folds(self._previews)
         self._name = w.Text(placeholder="name of the run (optional)", continuous_update=False)
         self._name.observe(self.handler(self._show_code), "value")
         self._button = button("Train", self.handler(self.train), kind="primary", icon="play")
@@ -291,13 +402,19 @@ class TrainPanel(Panel):
         )  # fmt: skip
         self._stage = w.VBox()
         left = column(
-            column(row(heading("Labels"), spacer(), self._level), self._counts, self._warnings, classes=["vx-section"]),
+            column(
+                row(heading("Labels"), spacer(), self._level),
+                self._counts,
+                self._warnings,
+                self._notes,
+                classes=["vx-section"],
+            ),
             column(heading("Learner"), self._learner, self._needs, self._preset, self._about, classes=["vx-section"]),
             column(self._settings, classes=["vx-section"]),
             classes=["vx-train-setup"],
         )
-        start = row(self._button, self._name, spacer(), self._copy, classes=["vx-train-start"])
-        right = column(heading("Runs"), self._runs.widget, self._stage, classes=["vx-train-runs"])
+        start = column(self._outlook, row(self._button, self._name, spacer(), self._copy), classes=["vx-train-start"])
+        right = column(self._ahead, heading("Runs"), self._runs.widget, self._stage, classes=["vx-train-runs"])
         self.body(classed(w.HBox([column(left, start, classes=["vx-train-left"]), right]), "vx-train"))
 
     def _learner_so_far(self) -> Learner:
@@ -314,7 +431,7 @@ class TrainPanel(Panel):
             hidden = {"level", "images"} if single else {"level"}
             self._forms[learner] = Form(
                 CONFIGS[learner], suggestions={"start_from": self._models}, only=lambda s: s.name not in hidden,
-                on_change=lambda _: self._show_code(), embedded=True,
+                on_change=lambda _: self._settings_changed(), embedded=True,
             )  # fmt: skip
         self._settings.children = (self._forms[learner].widget,)
         gone = missing(learner)
@@ -324,14 +441,22 @@ class TrainPanel(Panel):
         names = [name for name, config in _presets().items() if isinstance(config, CONFIGS[learner])]
         self._preset.options = [NO_PRESET, *names]
         show(self._preset, bool(names))
+        show(self._ahead, learner == "network")
+        self._touched = True
         self._show_facts()
+        self._show_forecast(self.forecast)
+        self._look_ahead()
+        self._show_code()
+
+    def _settings_changed(self) -> None:
+        self._touched = True
         self._show_code()
 
     def _preset_chosen(self) -> None:
         name = self._preset.value
         if name != NO_PRESET:
             self.form.value = _presets()[name]
-            self._show_code()
+            self._settings_changed()
         self._about.value = html.escape(presets.about(name)) if name in presets else ""
         show(self._about, name in presets)
 
@@ -347,8 +472,14 @@ class TrainPanel(Panel):
 
     def _close_children(self) -> None:
         self._close_monitor()
+        if self._helper is not None:
+            self._helper.close()
         for form in self._forms.values():
             form.close()
+
+
+def _note(kind: str, words: str) -> str:
+    return f'<div class="vx-note vx-note-{kind}">{html.escape(words)}</div>'
 
 
 def _presets() -> dict[str, Config]:
