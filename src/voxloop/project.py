@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from voxloop.config import Config, DeepConfig, PredictConfig, ShallowConfig
+from voxloop.config import Config, DeepConfig, ObjectsConfig, PredictConfig, ShallowConfig
 from voxloop.errors import LabelError, ModelError, PredictionError, RunError, WorkspaceError, unknown
 from voxloop.geometry import Region, as_region
 from voxloop.runs import Run, Runs
@@ -26,6 +26,7 @@ _LEARNERS: dict[type[Config], tuple[str, str]] = {
     ShallowConfig: ("voxloop.shallow.learner:train", "shallow"),
     DeepConfig: ("voxloop.deep.learner:train", "deep"),
 }
+_OBJECTS = ("voxloop.objects.task:run", "voxloop.objects.task:open_result", "voxloop.objects.task:discard")
 _PREDICT = ("voxloop.prediction.task:run", "voxloop.prediction:open_result", "voxloop.prediction:discard")
 
 
@@ -195,6 +196,47 @@ class Workspace:
             name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], discard=_PREDICT[2],
             device=_device(config), parent=source, model=_relative(folder, self.path), image=image,
             region=[[part.start, part.stop] for part in box],
+        )  # fmt: skip
+        run.launch()
+        return _waited(run) if wait else run
+
+    def objects(
+        self,
+        prediction: Prediction | Run | str,
+        config: ObjectsConfig | None = None,
+        *,
+        of: str | int | None = None,
+        name: str | None = None,
+        wait: bool = True,
+        **settings: Any,
+    ) -> Run:
+        """Make objects of a prediction, in a process of its own.
+
+        Parameters
+        ----------
+        config, **settings
+            An :class:`ObjectsConfig`, or its fields by name.
+        of
+            Name or value of the class; the only one that is not background where not given. Networks that learnt
+            objects have none.
+        name
+            Name of the run; ``objects-1``, ... where not given.
+
+        Returns
+        -------
+        Run
+            ``run.result`` is the :class:`Objects`: label image, table in micrometres, meshes.
+        """
+        from voxloop.objects.task import class_value
+
+        config = ObjectsConfig(**settings) if config is None else config.changed(**settings) if settings else config
+        found = self._prediction(prediction)
+        if found.done < 1:
+            raise PredictionError(f"prediction {found.name!r} is {found.done:.0%} done; make objects when it is whole")
+        run = self._create_run(
+            name, "objects", _OBJECTS[0], config.to_json(), result=_OBJECTS[1], discard=_OBJECTS[2],
+            parent=found.name, image=found.image, prediction=_relative(found.path, self.path),
+            of=class_value(found.path, of),
         )  # fmt: skip
         run.launch()
         return _waited(run) if wait else run

@@ -1,6 +1,9 @@
 from .fields import Field as Field
 from .finding import find_objects as find_objects
 from .finding import label_components as label_components
+from .measuring import measure_objects as measure_objects
+from .meshes import object_mesh as object_mesh
+from .meshes import save_mesh as save_mesh
 from .result import Objects as Objects
 from .segmenting import decode_instances as decode_instances
 from .segmenting import preview as preview

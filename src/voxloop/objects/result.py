@@ -11,6 +11,8 @@ from voxloop.errors import PredictionError
 from voxloop.volumes import open_volume
 
 if TYPE_CHECKING:
+    import numpy as np
+    from pandas import DataFrame
     from xarray import DataArray
 
 
@@ -49,6 +51,58 @@ class Objects:
     def labels(self) -> DataArray:
         """Numbers of the objects (z, y, x), uint32; 0 is none. Lazy."""
         return open_volume(self.path)
+
+    def table(self, image: Any = None, *, workers: int | None = None) -> DataFrame:
+        """Measures of every object in micrometres (:func:`measure_objects`); computed once for each image and kept.
+
+        ``image``: intensities on the same voxels; None: the measures of shape alone.
+        """
+        import pandas as pd
+
+        from voxloop.objects.measuring import measure_objects
+
+        kept = self.path / "table.csv"
+        if image is None and kept.exists():
+            return pd.read_csv(kept, index_col="object")
+        found = measure_objects(self.labels, image, workers=workers)
+        if image is None:
+            partial = kept.with_suffix(".partial")
+            found.to_csv(partial)
+            partial.replace(kept)
+        return found
+
+    def save_table(self, path: str | Path, image: Any = None) -> Path:
+        """Write :meth:`table` as ``.csv`` or ``.parquet``. Raises PredictionError."""
+        target = Path(path).expanduser()
+        if target.suffix.lower() not in (".csv", ".parquet"):
+            raise PredictionError(f"{target} must end in .csv or .parquet")
+        table = self.table(image)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.suffix.lower() == ".csv":
+            table.to_csv(target)
+            return target
+        try:
+            table.to_parquet(target)
+        except ImportError:
+            raise PredictionError("parquet files need pyarrow (pip install pyarrow); .csv needs nothing") from None
+        return target
+
+    def mesh(self, number: int, *, smooth_um: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices (n, 3) in micrometres, x y z, and faces (m, 3) of one object (:func:`object_mesh`)."""
+        from voxloop.objects.meshes import object_mesh
+
+        table = self.table()
+        if number not in table.index:
+            raise PredictionError(f"there is no object {number}; they are numbered 1 to {self.count}")
+        row = table.loc[number]
+        box = tuple(slice(int(row[f"{axis}_from"]), int(row[f"{axis}_to"])) for axis in "zyx")
+        return object_mesh(self.labels, number, box, smooth_um=smooth_um)
+
+    def save_mesh(self, number: int, path: str | Path, *, smooth_um: float = 0.0) -> Path:
+        """Write one object as ``.ply`` or ``.obj``, micrometres."""
+        from voxloop.objects.meshes import save_mesh
+
+        return save_mesh(*self.mesh(number, smooth_um=smooth_um), path)
 
     def __repr__(self) -> str:
         unsure = f", {self.unsure} of them longer than the reach" if self.unsure else ""

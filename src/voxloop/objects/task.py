@@ -1,0 +1,148 @@
+"""The task of a run that makes objects of a prediction, and the opening of what came out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxloop.config.objects import ObjectsConfig
+from voxloop.errors import PredictionError, unknown
+from voxloop.objects.fields import Field, field_of, mapped
+from voxloop.objects.finding import find_objects
+from voxloop.objects.result import Objects
+from voxloop.objects.segmenting import CHANNELS
+from voxloop.volumes import open_volume
+
+if TYPE_CHECKING:
+    from voxloop.runs.context import RunContext
+
+#: seconds between two progress events, at least
+PROGRESS_EVERY = 0.5
+
+
+class _Ordered(Exception):
+    """The run is to end with this word."""
+
+
+def run(context: RunContext) -> str:
+    """Make objects of the prediction named in the run's config, into ``objects/<run>.zarr``.
+
+    ``config``: ``prediction`` (its folder, relative to the workspace) and ``of`` (value of a class, None: the network
+    learnt objects); ``settings`` is an :class:`ObjectsConfig`. Stop and pause keep what is done, and a run that is
+    started again goes on; cancel removes it.
+    """
+    prediction = context.workspace / context.config["prediction"]
+    of = context.config["of"]
+    target = objects_path(context.path, context.config)
+    said = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal said
+        for order in context.orders():
+            if order.kind in ("stop", "cancel", "pause"):
+                raise _Ordered({"stop": "stopped", "cancel": "cancelled", "pause": "paused"}[order.kind])
+        if done == total or time.monotonic() - said > PROGRESS_EVERY:
+            said = time.monotonic()
+            context.emit("progress", done=done, total=total, unit="blocks")
+
+    try:
+        found = find_objects(
+            source_of(prediction, of), target, ObjectsConfig.from_json(context.settings), instances=of is None,
+            progress=progress, overwrite=True,
+            facts={"run": context.config["name"], "prediction": context.config["prediction"], "of": of},
+        )  # fmt: skip
+    except _Ordered as order:
+        if str(order) == "cancelled":
+            discard(context.path)
+        return str(order)
+    if found.unsure:
+        context.emit(
+            "warning",
+            text=f"{found.unsure} of {found.count} objects belong to clumps longer than the reach and may be cut "
+            "otherwise than in the whole volume; a larger reach makes them sure",
+        )
+    context.emit("log", text=f"{found.count} objects")
+    found.table()
+    return "finished"
+
+
+def objects_path(run_path: Path, config: dict[str, Any]) -> Path:
+    """Where a run's objects lie."""
+    return Path(run_path, config.get("workspace", "../.."), "objects", f"{config['name']}.zarr").resolve()
+
+
+def open_result(run_path: str | Path) -> Objects:
+    """The objects that a run made. Raises PredictionError where it is not done."""
+    config = json.loads(Path(run_path, "config.json").read_text())
+    path = objects_path(Path(run_path), config)
+    if not path.exists():
+        raise PredictionError(f"run {config['name']!r} has made no objects yet")
+    return Objects(path)
+
+
+def discard(run_path: str | Path) -> None:
+    """Remove what a cancelled run has written."""
+    config = json.loads(Path(run_path, "config.json").read_text())
+    path = objects_path(Path(run_path), config)
+    for folder in (path, path.with_name(f".{path.name}.partial")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def class_value(prediction: Path, of: str | int | None) -> int | None:
+    """The value of the class that objects are to be made of; None where the network learnt objects.
+
+    ``of``: name or value; None: the only class that is not background. Raises PredictionError.
+    """
+    classes = _facts(prediction)["classes"]
+    if learnt_objects(prediction):
+        if of is not None:
+            raise PredictionError(f"of={of!r}: the network of this prediction learnt objects; leave it out")
+        return None
+    if of is not None:
+        for info in classes:
+            if of in (info["name"], info["value"]):
+                return int(info["value"])
+        raise PredictionError(unknown("class", of, [info["name"] for info in classes]))
+    front = [info for info in classes if not info.get("background")]
+    if len(front) != 1:
+        listed = ", ".join(repr(info["name"]) for info in front) or "none"
+        raise PredictionError(f"say of which class objects are to be made: there are {listed}")
+    return int(front[0]["value"])
+
+
+def learnt_objects(prediction: Path) -> bool:
+    """Whether the channels of a prediction are foreground, boundary and distance."""
+    return bool(_facts(prediction).get("target") == "instances")
+
+
+def source_of(prediction: Path, of: int | None) -> Any:
+    """What objects are made of: the probability of class ``of``, its labels where none are kept, or all channels."""
+    facts = _facts(prediction)
+    folder = prediction / "probabilities"
+    if of is None:
+        if not folder.is_dir():
+            raise PredictionError(f"objects are decoded from {', '.join(CHANNELS)}; predict with probabilities=True")
+        return open_volume(folder)
+    if folder.is_dir():
+        values = [int(info["value"]) for info in facts["classes"]]
+        names = open_volume(folder).attrs["channel_names"]
+        return open_volume(
+            folder, channels=names[values.index(of)] if len(set(names)) == len(names) else values.index(of)
+        )
+    labels = field_of(open_volume(prediction / "labels" / str(facts["level"])))
+    return _is(labels, of)
+
+
+def _is(labels: Field, value: int) -> Field:
+    """1 where a label image has a value."""
+    return mapped(labels, lambda block: (block == value).astype("float32"))
+
+
+def _facts(prediction: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((prediction / "zarr.json").read_text())["attributes"]["voxloop"])
+    except (OSError, ValueError, KeyError) as error:
+        raise PredictionError(f"{prediction} is no prediction of voxloop: {error!r}") from error

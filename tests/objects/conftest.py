@@ -1,0 +1,35 @@
+"""A workspace with a finished prediction of a model of numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.prediction.conftest import Bench
+from tests.prediction.fakes import load
+
+from voxloop import model
+from voxloop.objects import find_objects
+from voxloop.prediction import task
+from voxloop.project import Workspace
+
+
+@pytest.fixture
+def predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """The prediction ``p`` of the classes ``class 1`` (background) and ``class 2``."""
+    monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
+    assert callable(load)
+    bench = Bench(tmp_path, monkeypatch)
+    assert task.run(bench.context(bench.create("p", tile_seconds=2.0))) == "finished"
+    with Workspace.open(bench.path) as ws:
+        yield ws
+
+
+@pytest.fixture
+def balls(tmp_path: Path) -> Path:
+    """Objects on disk: two boxes of a stack, 8 and 27 voxels, and one at the edge."""
+    values = np.zeros((6, 20, 20), np.float32)
+    values[1:3, 2:4, 2:4] = values[1:4, 10:13, 10:13] = values[0, 17:, 17:] = 1
+    return find_objects(values, tmp_path / "balls.zarr").path
