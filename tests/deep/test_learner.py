@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from voxloop.config.deep import DeepConfig
+from voxloop.config.presets import presets
 from voxloop.deep.learner import train
 from voxloop.deep.model import load
 from voxloop.deep.state import TrainingState
@@ -173,3 +175,17 @@ def test_plan_leaves_room_for_validations_and_never_grows() -> None:
     short = TrainingState.begin(DeepConfig(epochs=1, steps_per_epoch=5, max_minutes=60))
     short.fit_into(3600.0, step_s=0.1, validation_s=0.1)
     assert (short.total, short.per_epoch) == (5, 1)
+
+
+@pytest.mark.parametrize("name", list(presets))
+def test_every_preset_trains_and_keeps_a_model(context: Any, name: str) -> None:
+    """With a small encoder and window: what the presets are about is kept."""
+    config = presets[name].changed(
+        encoder="tu-test_efficientnet", encoder_weights=None, freeze_encoder_epochs=0, decoder_width=0.25,
+        window="1,64,64", batch_size=2, iterations=2, steps_per_epoch=1, max_minutes=None, threads=1, device="cpu",
+        teacher="none",
+    )  # fmt: skip
+    context.config["settings"] = config.to_json()
+    assert train(context) == "finished"
+    assert all(math.isfinite(event["loss"]) for event in context.of("step"))
+    assert (context.path / "model" / "spec.json").is_file()

@@ -119,12 +119,44 @@ class Blur(_Augment):
     sigma: Range = setting((0.5, 1.5), "its standard deviation", unit="voxels")
 
 
+class MotionBlur(_Augment):
+    """Blur along a line, as where the specimen moved."""
+
+    on: bool = _switch(False)
+    probability: float = _chance(0.2)
+    length: Range = setting((3.0, 11.0), "length of the line", unit="voxels")
+
+
 class Cutout(_Augment):
     """Replace squares of the picture by its mean; what lies under them is not trained on."""
 
     on: bool = _switch(False)
     probability: float = _chance(0.3)
     size: Range = setting((0.1, 0.3), "side of the square", unit="share of the window")
+
+
+class MissingSection(_Augment):
+    """Blank whole slices, as where sections of electron microscopy were lost; the slice to be labelled is kept."""
+
+    on: bool = _switch(False)
+    probability: float = _chance(0.2)
+    slices: Range = setting((1, 1), "how many neighbouring slices are lost", unit="slices")
+
+
+class Misaligned(_Augment):
+    """Shift the slices beyond a random one sideways, as between badly aligned sections. Needs several slices."""
+
+    on: bool = _switch(False)
+    probability: float = _chance(0.2)
+    shift: Range = setting((1.0, 16.0), "by how much", unit="voxels")
+
+
+class MissingParts(_Augment):
+    """Blank a band across a slice, as under folds and cracks; what lies under it is not trained on."""
+
+    on: bool = _switch(False)
+    probability: float = _chance(0.2)
+    width: Range = setting((2.0, 24.0), "width of the band", unit="voxels")
 
 
 class Augmentation(Config):
@@ -140,7 +172,16 @@ class Augmentation(Config):
     noise: Noise = setting(Noise, "add Gaussian noise")
     uniform_noise: UniformNoise = setting(UniformNoise, "add uniform noise", advanced=True)
     blur: Blur = setting(Blur, "blur")
+    motion_blur: MotionBlur = setting(MotionBlur, "blur along a line", advanced=True)
     cutout: Cutout = setting(Cutout, "hide squares", advanced=True)
+    missing_section: MissingSection = setting(
+        MissingSection, "lose slices (electron microscopy; 2.5-D and 3-D)", advanced=True
+    )
+    misaligned: Misaligned = setting(
+        Misaligned, "shift slices sideways (electron microscopy; 2.5-D and 3-D)", label="misaligned sections",
+        advanced=True,
+    )  # fmt: skip
+    missing_parts: MissingParts = setting(MissingParts, "lose a band of a slice (electron microscopy)", advanced=True)
 
     @classmethod
     def none(cls) -> Augmentation:

@@ -55,30 +55,42 @@ presets = Presets({
     "studio-upernet": (
         DeepConfig(
             architecture="UPerNet", encoder="tu-convnext_base", decoder_width=1, window=(1, 512, 512), batch_size=8,
-            epochs=10, learning_rate=1e-3, patience=0, average_weights=0,
+            scale=1, epochs=10, learning_rate=1e-3, patience=0, average_weights=0, teacher="none",
         ),
         "UPerNet with ConvNeXt-base, batch 8, 10 epochs, tiles of 512: Studio AI's only network",
+    ),
+    "sleap-unet": (
+        DeepConfig(
+            architecture="Unet", encoder="resnet18", decoder_width=1, scale=1, batch_size=4, epochs=200,
+            steps_per_epoch=200, learning_rate=1e-4, schedule="plateau", drop_factor=0.5, plateau_patience=5,
+            lowest_rate=1e-8, warmup_steps=0, optimiser="Adam", weight_decay=0, gradient_clip=0, average_weights=0,
+            cross_entropy=1, dice=0, validation_share=0.1, patience=10, teacher="none",
+            augmentation=_only(affine={"probability": 1, "rotation": 15, "scale": (1, 1), "shear": 0}),
+        ),
+        "U-Net from scratch, Adam 1e-4, plateau, early stop after 10, turned by 15 degrees: SLEAP's baseline profile",
     ),
     "mia-unet": (
         DeepConfig(
             architecture="Unet", encoder="resnet50", encoder_weights="imagenet", decoder_width=1, window=(1, 224, 224),
-            batch_size=8, epochs=100, learning_rate=1e-3, schedule="plateau", warmup_steps=0, optimiser="Adam",
-            weight_decay=0, gradient_clip=0, average_weights=0, cross_entropy=1, dice=0, class_weights="none",
-            validation_share=0.15, patience=0,
+            scale=1, batch_size=8, epochs=100, learning_rate=1e-3, schedule="plateau", drop_factor=0.2,
+            plateau_patience=5, lowest_rate=1e-6, warmup_steps=0, optimiser="Adam", weight_decay=0, gradient_clip=0,
+            average_weights=0, cross_entropy=0, dice=0, focal=1, focal_gamma=2, validation_share=0.15, patience=0,
+            teacher="none",
             augmentation=_only(
-                flip={}, blur={"probability": 0.4},
+                flip={}, blur={"probability": 0.4}, elastic={"probability": 0.3}, cutout={"probability": 0.3},
                 affine={"probability": 0.5, "rotation": 45, "scale": (0.8, 1.2), "shear": 16},
             ),
         ),
-        "U-Net with ResNet-50 and ImageNet weights, windows of 224, Adam, plateau: the training window of MIA",
+        "U-Net with ResNet-50 and ImageNet weights, windows of 224, Adam, focal loss, plateau: MIA's training window",
     ),
     "survos-multi-axis": (
         DeepConfig(
             architecture="Unet", encoder="resnet34", encoder_weights="imagenet", decoder_width=1, window=(1, 256, 256),
-            epochs=13, schedule="one-cycle", learning_rate=1e-3, patience=3, cross_entropy=0, dice=1,
-            class_weights="none", validation_share=0.2, average_weights=0,
+            scale=1, epochs=13, freeze_encoder_epochs=8, unfrozen_rate=0.002, schedule="one-cycle", learning_rate=1e-3,
+            patience=3, cross_entropy=0, dice=1, validation_share=0.2, average_weights=0, teacher="none",
             augmentation=_only(flip={}, quarter={}, elastic={}, contrast={}, brightness={}, gamma={}),
         ),
-        "U-Net with ResNet-34 and ImageNet weights, Dice, one cycle of 8 + 5 epochs: SuRVoS2's slice network",
+        "U-Net with ResNet-34 and ImageNet weights, Dice, 8 epochs with the encoder frozen and 5 without: SuRVoS2's "
+        "slice network, on slices across z",
     ),
 })  # fmt: skip

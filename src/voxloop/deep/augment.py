@@ -13,14 +13,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from voxloop.config.augment import Augmentation, Range
+from voxloop.deep.sections import worn
 
 
 class Augmenter:
-    """Changes batches: ``pixels`` (n, c, y, x) of unit variance, ``labels`` (n, y, x) uint8, 0 unlabelled."""
+    """Changes batches: ``pixels`` (n, c * slices, y, x) of unit variance, ``labels`` (n, y, x) uint8, 0 unlabelled.
 
-    def __init__(self, config: Augmentation, seed: int) -> None:
+    ``slices`` lie next to each other within a channel; the labels are those of the middle one.
+    """
+
+    def __init__(self, config: Augmentation, seed: int, slices: int = 1) -> None:
         self._config = config
         self._seed = seed
+        self._slices = slices
 
     def __call__(self, pixels: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self._seed, step, 2**31))
@@ -28,7 +33,9 @@ class Augmenter:
         pixels, labels = self._reshaped(pixels, labels, rng, noise)
         pixels = self._regrayed(pixels, rng)
         pixels = self._blurred(pixels, rng)
+        pixels = self._smeared(pixels, rng)
         pixels = self._noised(pixels, rng, noise)
+        pixels, labels = worn(pixels, labels, self._slices, self._config, rng)
         return self._cut(pixels, labels, rng)
 
     def _reshaped(
@@ -99,6 +106,16 @@ class Augmenter:
             pixels[row] = _gaussian(pixels[row], float(sigmas[row]))
         return pixels
 
+    def _smeared(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
+        motion, n = self._config.motion_blur, len(pixels)
+        hits = _hits(motion.on, motion.probability, n, rng)
+        lengths, angles = _draw(motion.length, n, rng), rng.uniform(0, math.pi, n)
+        if hits.any():
+            pixels = pixels.clone()
+        for row in np.flatnonzero(hits):
+            pixels[row] = _along(pixels[row], float(lengths[row]), float(angles[row]))
+        return pixels
+
     def _noised(self, pixels: Tensor, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
         n = len(pixels)
         for kind, fill in ((self._config.noise, torch.Tensor.normal_), (self._config.uniform_noise, _uniform)):
@@ -153,6 +170,22 @@ def _gaussian(pixels: Tensor, sigma: float) -> Tensor:
     kernel = kernel / kernel.sum()
     padded = F.pad(pixels[:, None], (radius, radius, radius, radius), mode="replicate")
     return F.conv2d(F.conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))[:, 0]
+
+
+def _along(pixels: Tensor, length: float, angle: float) -> Tensor:
+    """(c, y, x) averaged along a line of ``length`` voxels at ``angle``."""
+    radius = max(1, math.ceil(length / 2))
+    at = torch.linspace(-length / 2, length / 2, 4 * radius + 1)
+    kernel = torch.zeros(2 * radius + 3, 2 * radius + 3)
+    y, x = at * math.sin(angle) + radius + 1, at * math.cos(angle) + radius + 1
+    top, left = y.floor().long(), x.floor().long()
+    for down in (0, 1):  # each point is shared among the four voxels around it
+        for right in (0, 1):
+            share = (1 - (y - top - down).abs()) * (1 - (x - left - right).abs())
+            kernel.index_put_((top + down, left + right), share, accumulate=True)
+    weights = (kernel / kernel.sum()).to(pixels)[None, None]
+    padded = F.pad(pixels[:, None], (radius + 1,) * 4, mode="replicate")
+    return F.conv2d(padded, weights)[:, 0]
 
 
 def _uniform(empty: Tensor, generator: torch.Generator) -> Tensor:

@@ -103,7 +103,7 @@ def gather(workspace: Path, config: DeepConfig, labels: Mapping[str, int] | None
     return Material(
         workspace=workspace, config=config, data=data, scale=scale, window=window, geometry=geometry, sampler=sampler,
         prepare=_Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device),
-        augment=Augmenter(config.augmentation, config.seed), description=description, device=device,
+        augment=Augmenter(config.augmentation, config.seed, config.slices), description=description, device=device,
     )  # fmt: skip
 
 

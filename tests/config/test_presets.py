@@ -1,0 +1,33 @@
+"""Presets are configs like any other, each with its origin."""
+
+from __future__ import annotations
+
+import pytest
+
+from voxloop.config import DeepConfig, presets
+from voxloop.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", list(presets))
+def test_a_preset_is_a_config_with_a_line_of_python(name: str) -> None:
+    config = presets[name]
+    vl = type("vl", (), {"DeepConfig": DeepConfig})
+    assert eval(config.code(), {"vl": vl}) == config
+    assert DeepConfig.from_json(config.to_json()) == config
+    assert len(presets.about(name)) > 20
+
+
+def test_presets_carry_the_defaults_of_their_systems() -> None:
+    studio, sleap, mia, survos = (
+        presets[name] for name in ("studio-upernet", "sleap-unet", "mia-unet", "survos-multi-axis")
+    )
+    assert (studio.architecture, studio.batch_size, studio.epochs, studio.window) == ("UPerNet", 8, 10, (1, 512, 512))
+    assert (sleap.learning_rate, sleap.patience, sleap.validation_share, sleap.batch_size) == (1e-4, 10, 0.1, 4)
+    assert (sleap.schedule, sleap.drop_factor, sleap.plateau_patience) == ("plateau", 0.5, 5)
+    assert (mia.focal, mia.focal_gamma, mia.drop_factor, mia.batch_size, mia.epochs) == (1, 2, 0.2, 8, 100)
+    assert (survos.freeze_encoder_epochs, survos.epochs, survos.patience, survos.dice) == (8, 13, 3, 1)
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'sleap-unet'"):
+        presets["sleap-net"]
