@@ -58,16 +58,6 @@ def test_planes_of_one_chunk_are_read_together_and_once(array):
     assert len(source.reads) == 1
 
 
-def test_planes_ahead_wait_in_memory(array):
-    source, planes = watched(array, (1, 700, 900))
-    planes.read_ahead("z", 4, 1, (0, 0, 300, 300), 0)
-    planes.close_when_idle()
-    before = len(source.reads)
-    for index in (3, 5, 6, 7, 8):
-        planes.read("z", index, (0, 0, 300, 300))
-    assert len(source.reads) == before == 5
-
-
 def scaled(shape: tuple[int, int, int], spacing: tuple[float, float, float], factor: int):
     origin = tuple((n - 1) / 2 * s for n, s in zip((1, factor, factor), spacing, strict=True))
     coarse = (spacing[0], spacing[1] * factor, spacing[2] * factor)

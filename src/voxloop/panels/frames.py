@@ -6,6 +6,7 @@ one; labels travel as palette indices and get their colours in the browser.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +89,16 @@ def _channel_statistics(values: np.ndarray) -> Statistics:
     return Statistics(float(bottom), float(top), (float(first), float(last)), tuple(int(n) for n in counts))
 
 
+def look(limits: Sequence[Limits], shown: Sequence[int]) -> str:
+    """What of a picture is made here, as the page writes it: shown channels with their limits."""
+    return json.dumps([[channel, *map(_plain, limits[channel])] for channel in shown], separators=(",", ":"))
+
+
+def _plain(value: float) -> float | int:
+    """Whole numbers without a point, as JavaScript writes them."""
+    return int(value) if float(value).is_integer() else float(value)
+
+
 def stretch(plane: np.ndarray, limits: Limits) -> np.ndarray:
     """``plane`` as uint8 with ``limits`` shown as black and white; not-a-number becomes black."""
     low, high = limits
@@ -95,6 +106,8 @@ def stretch(plane: np.ndarray, limits: Limits) -> np.ndarray:
     if plane.dtype.kind in "ui" and plane.dtype.itemsize <= 2:
         info = np.iinfo(plane.dtype)
         table = ((np.arange(info.min, info.max + 1) - low) * gain).clip(0, 255).astype(np.uint8)
+        if plane.dtype == np.uint8:  # five times as fast as taking from the table
+            return np.frombuffer(plane.tobytes().translate(table.tobytes()), np.uint8).reshape(plane.shape)
         if info.min:
             return np.take(table, plane.astype(np.int32) - info.min)
         return np.take(table, plane)

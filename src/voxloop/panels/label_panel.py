@@ -423,7 +423,7 @@ class LabelPanel(Panel):
     def _on_edit(self, edit: Edit) -> None:
         """Labels changed, by this panel or anybody else in this process."""
         if edit.voxels:
-            self.view.refresh("labels")
+            self.view.refresh("labels", region=edit.region, sequence=edit.sequence)
             self.view.set_shapes([])  # the place was looked at
             self.live.edited()
         self._stale = True

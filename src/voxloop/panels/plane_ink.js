@@ -149,7 +149,14 @@ class Ink {
       this.view.redraw();
     } else {
       stroke.sequence = message.sequence;
+      this.view.pump();
     }
+  }
+
+  // The edit that a layer of a plane has to show before the ink of its strokes may go.
+  awaited(layer, axis, index) {
+    const here = this.of(layer).filter((stroke) => stroke.axis === axis && stroke.index === index);
+    return Math.max(-1, ...here.map((stroke) => stroke.sequence ?? -1));
   }
 
   // A frame of `layer` at `sequence` shows every stroke up to there; strokes of other planes need no ink any more.

@@ -236,7 +236,7 @@ class Hand {
     if (active.shape === "brush") view.ink.end();
     else if (this.lasso && active.points.length > 24) view.ink.end(); // drawn freehand: done when let go
     this.lasso = false;
-    if (view.shown.index !== view.index || view.shown.axis !== view.axis) view.ask(true);
+    if (!view.isCurrent) { view.redraw(); view.pump(); } // planes were turned meanwhile
   }
 
   pinch(id, at) {

@@ -1,9 +1,4 @@
-// Label-like layers of a plane view: decoding, colouring, drawing. Knows no kernel and no pointer.
-
-async function inflate(view) {
-  const stream = new Blob([view]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
+// Label-like layers of a plane view: colouring, drawing. Knows no kernel and no pointer.
 
 function rgba(hex, alpha = 255) {
   const n = parseInt(hex.slice(1), 16);

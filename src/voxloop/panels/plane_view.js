@@ -4,7 +4,13 @@
 const MARGIN = 0.15; // of the window on each side, once at rest: a small pan then shows no empty edge
 const NARROW = 0.03; // while planes are turned, when every pixel costs time
 const REST_MS = 300;
+const SETTLE_MS = 120; // after the last move of the camera: only now is another resolution asked for
 const SILENT_MS = 5000; // no answer for so long: ask again
+const AHEAD = [1, 2, -1, 3, 4]; // planes fetched ahead, in steps of the last turn
+const FAR = 10; // a turn of more planes is a jump: no telling what comes next
+const QUIET_MS = 400; // nothing is fetched ahead so soon after a jump or a change of what is shown
+const SLOW_MS = 150; // an answer that takes longer is the only one under way ahead
+const TELL_MS = 80; // the kernel hears of planes that needed no request at most so often
 
 class PlaneViewer extends Eye {
   constructor(model, root) {
@@ -15,11 +21,13 @@ class PlaneViewer extends Eye {
     this.axis = model.get("axis");
     this.index = model.get("index");
     this.shown = { axis: this.axis, index: -1 };
-    this.picture = null; // {bitmap, axis, index, box, pixel_um}
+    this.frames = new Frames();
     this.layers = new Map();
     this.number = 0;
-    this.waiting = null; // the one request under way
-    this.wants = { picture: true, layers: new Set() };
+    this.waiting = new Map(); // requests under way, by number: one for what is on screen, one or two ahead of it
+    this.stride = 1;
+    this.quiet = 0; // nothing is fetched ahead before this time
+    this.told = `${this.axis}${this.index}`; // the plane that the kernel knows of
     this.pointer = null;
     this.probing = null;
     this.disposers = [];
@@ -50,11 +58,11 @@ class PlaneViewer extends Eye {
   connect() {
     const { model } = this;
     const on = (name, handler) => { model.on(name, handler); this.disposers.push(() => model.off(name, handler)); };
-    on("change:geometry", () => { this.geometry = model.get("geometry"); this.cameras = {}; this.ask(true); });
+    on("change:geometry", () => { this.geometry = model.get("geometry"); this.cameras = {}; this.frames.clear(); this.pump(); });
     on("change:axis", () => this.follow());
     on("change:index", () => this.follow());
-    on("change:contrast", () => { this.controls.contrast.update(); this.ask(true, false); });
-    on("change:picture", () => { this.styleLayers(); this.controls.contrast.update(); this.ask(true, false); });
+    on("change:contrast", () => { this.controls.contrast.update(); this.hush(); this.pump(); });
+    on("change:picture", () => { this.styleLayers(); this.controls.contrast.update(); this.hush(); this.pump(); });
     on("change:layers", () => { this.styleLayers(); this.pump(); });
     on("change:camera", () => { this.restored = false; this.restoreCamera(); if (this.width) this.moved(); });
     on("change:tool", () => this.hand.updateRing());
@@ -71,8 +79,10 @@ class PlaneViewer extends Eye {
     this.watchRatio();
     const theme = new MutationObserver(() => this.controls.contrast.update());
     theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
+    this.hush();
     this.pulse = setInterval(() => this.check(), 1000);
     this.disposers.push(() => resize.disconnect(), () => theme.disconnect(), () => clearInterval(this.pulse));
+    this.disposers.push(() => this.frames.show(null), () => this.frames.clear());
     this.styleHeight();
     this.styleLayers();
     this.controls.contrast.update();
@@ -119,10 +129,7 @@ class PlaneViewer extends Eye {
     for (const state of states) {
       const known = this.layers.get(state.id);
       if (known) known.configure(state);
-      else {
-        this.layers.set(state.id, new LayerView(state));
-        this.wants.layers.add(state.id);
-      }
+      else this.layers.set(state.id, new LayerView(state));
       const layer = this.layers.get(state.id);
       this.stack.append(layer.canvas, layer.hatch);
     }
@@ -200,34 +207,38 @@ class PlaneViewer extends Eye {
     this.redraw();
     this.controls.update();
     this.hand.updateRing();
-    const now = this.window(), have = this.picture;
-    const covered = have && have.axis === this.axis && now[0] >= have.box[0] - 1 && now[1] >= have.box[1] - 1 &&
-      now[2] <= have.box[2] + 1 && now[3] <= have.box[3] + 1;
     clearTimeout(this.settling);
-    if (!covered) this.ask(true);
     this.settling = setTimeout(() => {
+      this.settling = 0;
       if (this.closed) return;
-      if (!this.picture || Math.abs(this.pixel() / this.picture.pixel_um - 1) > 0.01) this.ask(true);
+      this.pump();
       this.send({ kind: "camera", camera: { axis: this.axis, ...this.camera }, box: this.window(), width: this.width, height: this.height });
-    }, 120);
+    }, SETTLE_MS);
+    this.pump();
   }
 
   // -------------------------------------------------------------------------------------------------------- state
 
   follow() { // the model's plane changed: by another view of it, by Python, or by this one
-    const turned = this.axis !== this.model.get("axis");
+    const turned = this.axis !== this.model.get("axis"), step = this.model.get("index") - this.index;
     this.axis = this.model.get("axis");
     this.index = this.model.get("index");
+    if (!turned && Math.abs(step) <= FAR) this.stride = step || this.stride;
+    else this.hush();
+    if (turned || Math.abs(step) > FAR) this.stride = 1;
+    if (this.frames.get(this.axis, this.index)?.picture?.bitmap === null) this.frames.forget(this.axis, this.index);
     this.controls.update();
     if (turned) this.moved();
-    this.ask(true);
+    this.redraw();
+    this.pump();
+    this.tellSoon();
   }
 
   setIndex(index) {
     const { depth } = this.plane(this.axis);
     const next = Math.max(0, Math.min(depth - 1, Math.round(index)));
     if (next === this.index || this.ink.active) return;
-    this.model.set("index", next); // every view of this model follows; the kernel learns it with the request
+    this.model.set("index", next); // every view of this model follows, and tells the kernel
   }
 
   setAxis(axis) {
@@ -309,38 +320,90 @@ class PlaneViewer extends Eye {
   // ----------------------------------------------------------------------------------------------- conversation
 
   send(message, buffers = []) {
+    if (message.kind !== "frame") this.tell(); // whatever it is, it is about the plane on screen
+    else if (!message.ahead) this.told = `${message.axis}${message.index}`;
     this.model.send({ view: this.id, ...message }, undefined, buffers);
   }
 
-  ask(picture, layers = true) {
-    if (picture) this.wants.picture = true;
-    if (layers) for (const id of this.layers.keys()) this.wants.layers.add(id);
-    this.pump();
+  tell() {
+    const plane = `${this.axis}${this.index}`;
+    if (this.told === plane) return;
+    this.told = plane;
+    this.model.send({ view: this.id, kind: "plane", axis: this.axis, index: this.index });
   }
 
-  // One request under way; what is wanted meanwhile is asked for with the next, of the newest plane.
+  tellSoon() {
+    this.telling ??= setTimeout(() => { this.telling = null; if (!this.closed) this.tell(); }, TELL_MS);
+  }
+
+  get look() { // what of the picture is made in the kernel
+    const channels = this.model.get("picture").channels, contrast = this.model.get("contrast");
+    return JSON.stringify(channels.map((channel) => [channel, ...(contrast[channel]?.limits ?? [])]));
+  }
+
+  // What of a plane is not here as it should be: {picture, layers}, null where nothing is missing.
+  missing(index, margin = 0) {
+    const frame = this.frames.get(this.axis, index);
+    const box = this.window(margin), pixel_um = this.settling ? 0 : this.pixel();
+    if (frame?.picture?.bitmap === null) return null; // cannot be read; tried again when it is turned to
+    const picture = !frame?.picture?.looks.includes(this.look) || !serves(frame.picture.asked, box, pixel_um);
+    const layers = [];
+    for (const [id, layer] of this.layers) {
+      const have = frame?.layers.get(id);
+      const good = have?.fresh && have.sequence >= this.ink.awaited(id, this.axis, index) && serves(have.asked, box, pixel_um);
+      if (layer.state.visible && !good) layers.push(id);
+    }
+    return picture || layers.length ? { picture, layers } : null;
+  }
+
+  // One request under way for what is on screen: what is wanted meanwhile comes with the next, of the newest plane.
+  // What a request ahead will bring is not asked for again.
   pump() {
-    const layers = [...this.wants.layers].filter((id) => this.layers.get(id)?.state.visible);
-    if (this.waiting || this.closed || !this.width || (!this.wants.picture && !layers.length)) return;
+    if (this.closed || !this.width) return;
     if (this.ink.active && this.ink.active.shape === "brush" && this.shown.index !== this.index) return;
-    const request = { kind: "frame", number: ++this.number, axis: this.axis, index: this.index, box: this.window(this.wide ? MARGIN : NARROW),
-      pixel_um: this.pixel(), picture: this.wants.picture, layers };
-    this.wide = this.wants.picture = false;
-    for (const id of layers) this.wants.layers.delete(id); // what is hidden stays wanted until it is shown
-    this.waiting = { ...request, since: performance.now() };
-    this.send(request);
+    const under = [...this.waiting.values()];
+    const missing = this.missing(this.index, this.wide ? MARGIN : 0);
+    if (!missing) return this.fetchAhead();
+    const coming = (one) => (one.ahead || one.arrived) && one.axis === this.axis && one.index === this.index;
+    if (under.some((one) => coming(one) || !(one.ahead || one.arrived))) return;
+    this.request(this.index, missing, this.wide ? MARGIN : NARROW);
+    this.wide = false;
+  }
+
+  fetchAhead() {
+    const under = [...this.waiting.values()], late = this.quiet - performance.now();
+    if (this.silent || this.ink.active || this.settling || document.hidden || under.some((one) => !one.ahead)) return;
+    clearTimeout(this.later);
+    if (late > 0) { this.later = setTimeout(() => this.pump(), late); return; }
+    const { depth } = this.plane(this.axis), each = this.frames.get(this.axis, this.index).bytes;
+    let free = (this.slow ? 1 : 2) - under.length;
+    for (const step of AHEAD.slice(0, Math.floor(KEPT_BYTES / each) - 2)) {
+      const index = this.index + step * this.stride;
+      if (free <= 0) return;
+      if (index < 0 || index >= depth || under.some((one) => one.axis === this.axis && one.index === index)) continue;
+      const missing = this.missing(index);
+      if (!missing) continue;
+      this.request(index, missing, NARROW, true);
+      free -= 1;
+    }
+  }
+
+  hush() { this.quiet = performance.now() + QUIET_MS; }
+
+  request(index, { picture, layers }, margin, ahead = false) {
+    const number = ++this.number;
+    const told = { kind: "frame", number, axis: this.axis, index, box: this.window(margin), pixel_um: this.pixel(), picture, layers, ahead };
+    this.waiting.set(number, { ...told, look: this.look, since: performance.now(), spoiled: new Map() });
+    this.send(told);
   }
 
   check() { // once a second: ask again where no answer came, say so where the kernel is silent
-    const late = this.waiting && performance.now() - this.waiting.since > SILENT_MS;
-    if (late) {
-      this.silent = true;
-      this.controls.say("No answer from the kernel yet; asking again", true);
-      if (this.waiting.picture) this.wants.picture = true;
-      for (const id of this.waiting.layers) this.wants.layers.add(id);
-      this.waiting = null;
-      this.pump();
-    }
+    const late = [...this.waiting.values()].filter((one) => performance.now() - one.since > SILENT_MS);
+    if (!late.length) return;
+    this.silent = true;
+    if (late.some((one) => !one.ahead)) this.controls.say("No answer from the kernel yet; asking again", true);
+    for (const one of late) this.waiting.delete(one.number);
+    this.pump();
   }
 
   async receive(message, buffers) {
@@ -353,81 +416,91 @@ class PlaneViewer extends Eye {
     else if (message.kind === "probe") this.showProbe(message);
   }
 
-  stale(message) {
-    for (const id of message.layers) {
-      const layer = this.layers.get(id);
-      if (layer) this.wants.layers.add(id);
+  stale({ layers, picture, region, sequence }) {
+    const needed = sequence ?? Infinity; // without a number, only what is asked for from now on is known to be new
+    this.frames.spoil(layers, region, needed);
+    for (const one of this.waiting.values()) {
+      if (touches(region, one)) for (const id of layers) one.spoiled.set(id, needed);
     }
-    if (message.picture) this.wants.picture = true;
+    if (picture) {
+      this.frames.clear();
+      this.waiting.clear();
+    }
+    this.hush();
     this.pump();
   }
 
   async take(message, buffers) {
-    const asked = this.waiting;
-    if (!asked || message.number !== asked.number) return;
-    this.waiting = null;
+    const asked = this.waiting.get(message.number);
+    if (!asked) return;
     if (this.silent) { this.silent = false; this.controls.say(""); }
-    this.pump();
-    if (message.error) return this.controls.say(message.error, true);
-    const parts = await this.decode(message, buffers);
-    if (this.closed) return;
-    const active = this.ink.active;
-    if (active && (active.axis !== message.axis || active.index !== message.index)) return this.ask(true); // what is painted on stays
-    if (this.latest > message.number) return;
-    this.latest = message.number;
-    if (parts.picture) {
-      this.picture?.bitmap.close();
-      this.picture = parts.picture;
+    this.slow = performance.now() - asked.since > SLOW_MS;
+    asked.arrived = true;
+    this.pump(); // the kernel works on the next one while this one is decoded
+    let parts = { picture: { bitmap: null }, layers: [] };
+    try {
+      if (!message.error) parts = await decodeFrame(message, buffers);
+    } finally {
+      this.waiting.delete(message.number);
     }
-    this.shown = { axis: message.axis, index: message.index };
-    for (const data of parts.layers) {
-      this.layers.get(data.id)?.take(data);
-      this.ink.arrived(data.id, data.axis, data.index, data.sequence);
+    if (this.closed) return parts.picture?.bitmap?.close();
+    const frame = this.frames.put(asked, parts);
+    const here = message.axis === this.axis && message.index === this.index;
+    if (message.error && here) this.controls.say(message.error, true);
+    if (here || (!asked.ahead && !this.isCurrent && message.number > this.latest)) this.show(frame, message.number, true);
+    this.pump();
+  }
+
+  get isCurrent() { return this.shown.axis === this.axis && this.shown.index === this.index; }
+
+  adopt() { // a plane that was fetched ahead; true where it is drawn now
+    const frame = this.isCurrent ? null : this.frames.get(this.axis, this.index);
+    const ready = frame?.picture?.looks.includes(this.look) && serves(frame.picture.asked, this.window(), this.settling ? 0 : this.pixel());
+    return !!ready && this.show(frame, this.number, false);
+  }
+
+  // A frame becomes what is on screen; of layers that changed since, only what just arrived is better than nothing.
+  show(frame, number, arrived) {
+    const active = this.ink.active;
+    if (!frame.picture?.bitmap || (active && (active.axis !== frame.axis || active.index !== frame.index))) return false; // what is painted on stays
+    this.latest = number;
+    this.frames.show(frame.picture);
+    this.shown = { axis: frame.axis, index: frame.index };
+    for (const [id, data] of frame.layers) {
+      const layer = this.layers.get(id);
+      if (!layer || !(data.fresh || arrived)) continue;
+      if (layer.data !== data) layer.take(data);
+      this.ink.arrived(id, data.axis, data.index, data.sequence);
     }
     this.draw();
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.widen(), REST_MS);
-    this.stage.dataset.frame = message.number;
-    this.stage.dataset.axis = message.axis;
-    this.stage.dataset.index = message.index;
+    this.stage.dataset.frame = number;
+    this.stage.dataset.axis = frame.axis;
+    this.stage.dataset.index = frame.index;
     this.probe();
+    return true;
   }
 
   widen() { // nothing happened for a while: fetch what lies around the window
-    const want = this.window(MARGIN), have = this.picture?.box;
-    if (this.closed || !have || this.ink.active || [0, 1].every((i) => have[i] <= want[i] + 1 && have[i + 2] >= want[i + 2] - 1)) return;
+    if (this.closed || this.ink.active || !this.isCurrent) return;
     this.wide = true;
-    this.ask(true);
-  }
-
-  async decode(message, buffers) {
-    const { axis, index } = message;
-    const waiting = message.layers.map(async (layer) => {
-      const indices = await inflate(buffers[layer.buffer]);
-      const alpha = layer.alpha_buffer === null ? null : await inflate(buffers[layer.alpha_buffer]);
-      return { ...layer, indices, alpha, axis, index };
-    });
-    let picture = null;
-    if (message.picture) {
-      const { box, pixel_um, buffer } = message.picture;
-      const bitmap = await createImageBitmap(new Blob([buffers[buffer]], { type: "image/jpeg" }));
-      picture = { bitmap, axis, index, box, pixel_um };
-    }
-    return { picture, layers: await Promise.all(waiting) };
+    this.pump();
+    this.wide = false;
   }
 
   // ------------------------------------------------------------------------------------------------------ drawing
 
   redraw() {
     if (this.drawing) return;
-    this.drawing = requestAnimationFrame(() => { this.drawing = 0; if (!this.closed) this.draw(); });
+    this.drawing = requestAnimationFrame(() => { this.drawing = 0; if (!this.closed && !this.adopt()) this.draw(); });
   }
 
   draw() {
     if (!this.width) return;
     const ctx = this.canvas.getContext("2d");
     ctx.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    const picture = this.picture;
+    const picture = this.frames.shown;
     if (picture && picture.axis === this.shown.axis && picture.index === this.shown.index) {
       const r = this.rectangle(picture.axis, picture.box);
       ctx.imageSmoothingEnabled = this.model.get("picture").smooth || r.width < picture.bitmap.width * 1.5;

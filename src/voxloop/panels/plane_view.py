@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("voxloop.panels")
 
 #: joined into one module, in this order
-_SCRIPTS = ("plane_camera.js", "plane_layers.js", "plane_ink.js", "plane_keys.js", "plane_controls.js", "plane_view.js")
+_SCRIPTS = (
+    "plane_camera.js", "plane_frames.js", "plane_layers.js", "plane_ink.js", "plane_keys.js", "plane_controls.js",
+    "plane_view.js",
+)  # fmt: skip
 #: the hand without a tool
 LOOK: dict[str, Any] = {"name": "look", "draws": ""}
 
@@ -108,7 +111,6 @@ class PlaneView:
         self._window: dict[str, Any] | None = None
         self._shapes: tuple[Shape, ...] = ()
         self._canvas: ShapeCanvas | None = None
-        self._travel = 1
         self.widget = PlaneWidget(axis=axis, height=height, compact=compact)
         self.widget.on_msg(self._receive)
         self.widget.observe(lambda change: self._plane_changed(), ["axis", "index"])
@@ -132,6 +134,7 @@ class PlaneView:
         self.widget.set_trait("camera", None)
         self._window = None
         self._open(volume, None)
+        self.refresh(picture=True)
 
     def _open(self, volume: DataArray | Sequence[DataArray], index: int | None) -> None:
         from voxloop.volumes import scales
@@ -222,11 +225,14 @@ class PlaneView:
         layers = list(layers)
         known = {state["id"]: state for state in self.widget.layers}
         kept = ("opacity", "visible", "outline")
+        other = [layer.id for layer in layers if self.scene.layers.get(layer.id) is not layer]
         self.scene.layers.clear()
         self.scene.layers.update({layer.id: layer for layer in layers})
         self.widget.layers = [
             {**layer.state, **{key: known[layer.id][key] for key in kept if layer.id in known}} for layer in layers
         ]
+        if other:  # under a known name, too, there is something else now
+            self.refresh(*other)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -271,10 +277,20 @@ class PlaneView:
         self.emit("plane")
 
     @on_ui
-    def refresh(self, *layers: str, picture: bool = False) -> None:
-        """Say that layers (all where none is named) have new content; every display asks for it."""
+    def refresh(
+        self, *layers: str, picture: bool = False, region: Region | None = None, sequence: int | None = None
+    ) -> None:
+        """Say that layers (all where none is named) have new content; every display asks for what it shows of them.
+
+        ``region`` is the box of voxels (slices zyx) outside of which nothing changed; ``sequence`` the edit that made
+        the change, so that a frame which shows that edit already is not asked for again.
+        """
+        message = {
+            "kind": "stale", "layers": list(layers or self.scene.layers), "picture": picture, "sequence": sequence,
+            "region": None if region is None else [[part.start, part.stop] for part in region],
+        }  # fmt: skip
         for view in (self, *self.linked_views):
-            view.widget.send({"kind": "stale", "layers": list(layers or self.scene.layers), "picture": picture})
+            view.widget.send(message)
 
     @on_ui
     def say(self, words: str) -> None:
@@ -393,13 +409,19 @@ class PlaneView:
 
     # --------------------------------------------------------------------------------------------------------- frames
 
+    def _on_plane(self, message: dict[str, Any]) -> None:
+        """The page turned to a plane that it had fetched ahead."""
+        self._turned(str(message["axis"]), int(message["index"]))
+
+    def _turned(self, axis: str, index: int) -> None:
+        if (axis, index) != (self.axis, self.index):
+            self.widget.take(axis=axis, index=index)
+
     def _on_frame(self, message: dict[str, Any]) -> None:
         request = FrameRequest.from_message(message)
-        if (request.axis, request.index) != (self.axis, self.index):
-            if request.axis == self.axis:
-                self._travel = request.index - self.index
-            self.widget.take(axis=request.axis, index=request.index)
-        scene, channels, travel = self.scene, self._channels(), self._travel
+        if not message.get("ahead"):
+            self._turned(request.axis, request.index)
+        scene, channels = self.scene, self._channels()
         limits = self._limits()
 
         def make() -> tuple[dict[str, Any], list[bytes]]:
@@ -407,7 +429,7 @@ class PlaneView:
                 with suppress(Exception):  # what cannot be read is said by the frame
                     limits[:] = [one.auto for one in scene.look(request.axis, request.index)]
                     self.ui.post(self._show_statistics)
-            return scene.frame(request, limits, channels, travel)
+            return scene.frame(request, limits, channels)
 
         self.ui.run_in_thread(make, lambda answer: self._send(*answer))
 

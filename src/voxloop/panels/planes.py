@@ -1,4 +1,4 @@
-"""Planes of a volume at every scale, read by the tile, kept within a budget, fetched ahead. Knows no widgets.
+"""Planes of a volume at every scale, read by the tile, kept within a budget. Knows no widgets.
 
 A plane lies across one axis; its rows and columns are the other two axes in zyx order. Boxes are
 ``(top, left, bottom, right)`` in voxel edges: voxel ``i`` of an axis covers ``[i, i + 1)``.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -86,9 +85,7 @@ class Planes:
         chunk = stored_chunk(self._scales[0]) or (1, GROUP, GROUP)
         self._stored_depth = dict(zip(AXES, chunk, strict=True))
         self._tiles = TileCache(budget)
-        self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="voxloop-planes")
-        self._generation = 0
-        self._reading = threading.Lock()
+        self._reading = [threading.Lock() for _ in range(16)]
 
     @property
     def shape(self) -> Shape:
@@ -154,35 +151,13 @@ class Planes:
             out[:, y0 - top : y1 - top, x0 - left : x1 - left] = part[:, y0 - y : y1 - y, x0 - x : x1 - x]
         return out
 
-    def read_ahead(self, axis: str, index: int, step: int, box: Box, scale: int, count: int = 4) -> None:
-        """Fetch the next ``count`` planes in the direction of travel, and the one behind, in a thread.
-
-        A newer call ends an older one between planes. Errors are left for the read that really needs the plane.
-        """
-        self._generation += 1
-        direction = 1 if step >= 0 else -1
-        wanted = [index + direction * k for k in range(1, count + 1)] + [index - direction]
-        self._ahead.submit(self._run_ahead, self._generation, axis, wanted, box, scale)
-
-    def _run_ahead(self, generation: int, axis: str, wanted: Iterable[int], box: Box, scale: int) -> None:
-        depth = self.geometry(axis, scale).depth
-        for index in wanted:
-            if generation != self._generation:
-                return
-            missing = [tile for tile in _tiles_of(box) if (scale, axis, index, *tile) not in self._tiles]
-            if 0 <= index < depth and missing:
-                try:
-                    self._fetch(axis, index, missing, scale)
-                except Exception:
-                    return
-
     def _fetch(self, axis: str, index: int, tiles: Sequence[tuple[int, int]], scale: int) -> None:
         """Read the box around ``tiles``, with the neighbouring planes that share its chunks, and cut it up."""
         boxes = [self._tile_box(axis, scale, *tile) for tile in tiles]
         top, left = min(box[0] for box in boxes), min(box[1] for box in boxes)
         bottom, right = max(box[2] for box in boxes), max(box[3] for box in boxes)
         span = self._group(axis, index, scale, (bottom - top) * (right - left))
-        with self._reading:  # a plane that another thread is reading is read once
+        with self._reading[hash((scale, axis, span)) % 16]:  # what another thread is reading is read once
             if all((scale, axis, index, *tile) in self._tiles for tile in tiles):
                 return
             planes = self._read_block(axis, span, (top, left, bottom, right), scale)
@@ -214,14 +189,8 @@ class Planes:
         block = read_block(self._scales[scale], (parts["z"], parts["y"], parts["x"]))
         return np.moveaxis(block, 1 + AXES.index(axis), 0)
 
-    def close_when_idle(self) -> None:
-        """Let what is being fetched ahead come in, then fetch nothing more."""
-        self._ahead.shutdown(wait=True)
-
     def close(self) -> None:
-        """Stop fetching ahead and let go of what was kept."""
-        self._generation += 1
-        self._ahead.shutdown(wait=False, cancel_futures=True)
+        """Let go of what was kept."""
         self._tiles.clear()
 
 

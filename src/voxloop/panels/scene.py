@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from voxloop.geometry import AXES
@@ -42,11 +43,11 @@ class Scene:
         self.statistics = frames.statistics(self.planes.read(axis, index, box))
         return self.statistics
 
-    def frame(self, request: FrameRequest, limits: Sequence[Any], channels: Sequence[int], travel: int) -> Answer:
+    def frame(self, request: FrameRequest, limits: Sequence[Any], channels: Sequence[int]) -> Answer:
         """Message and buffers for a request.
 
-        ``limits`` are those of the channels; ``travel`` is the direction in which planes were turned last. A plane that
-        cannot be read gives an answer that says so: another one may be readable.
+        ``limits`` are those of the channels. A plane that cannot be read gives an answer that says so: another one may
+        be readable.
         """
         buffers: list[bytes] = []
         answer: dict[str, Any] = {
@@ -55,7 +56,7 @@ class Scene:
         }  # fmt: skip
         try:
             if request.picture:
-                answer["picture"] = self._picture(request, limits, channels, travel, buffers)
+                answer["picture"] = self._picture(request, limits, channels, buffers)
             known = [self.layers[name] for name in request.layers if name in self.layers]
             answer["layers"] = [self._layer(request, layer, buffers) for layer in known]
         except Exception as error:
@@ -64,21 +65,26 @@ class Scene:
         return answer, buffers
 
     def _picture(
-        self, request: FrameRequest, limits: Sequence[Any], channels: Sequence[int], travel: int, buffers: list[bytes]
+        self, request: FrameRequest, limits: Sequence[Any], channels: Sequence[int], buffers: list[bytes]
     ) -> dict[str, Any]:
         scale = self.planes.scale_for(request.axis, request.pixel_um)
         plane = self.planes.geometry(request.axis, scale)
         box, index = plane.cover(request.box), plane.plane_of(request.index)
         voxels = self.planes.read(request.axis, index, box, scale)
-        buffers.append(frames.encode_picture(frames.compose(voxels, limits, channels)))
-        self.planes.read_ahead(request.axis, index, travel, box, scale)
-        return {"buffer": len(buffers) - 1, "box": plane.outer(box), "pixel_um": request.pixel_um}
+        picture = frames.compose(voxels, limits, channels)
+        buffers.append(frames.encode_picture(picture))
+        return {
+            "buffer": len(buffers) - 1, "box": plane.outer(box), "gray": picture.ndim == 2,
+            "look": frames.look(limits, channels),
+        }  # fmt: skip
 
     def _layer(self, request: FrameRequest, layer: Layer, buffers: list[bytes]) -> dict[str, Any]:
         plane = self.planes.geometry(request.axis)
         rows_um, columns_um = (self.planes.spacing_um[i] for i, name in enumerate(AXES) if name != request.axis)
         step = request.pixel_um / rows_um, request.pixel_um / columns_um
         patch = layer.read(request.axis, request.index, plane.cover(request.box), step)
+        if not patch.indices.any():  # nothing here: one clear cell says so
+            patch = replace(patch, indices=patch.indices[:1, :1], alpha=None)
         rows, columns = patch.indices.shape
         buffers.append(frames.encode_indices(patch.indices))
         answer = {
