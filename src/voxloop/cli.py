@@ -216,6 +216,42 @@ def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, 
 
 @main.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("prediction")
+@click.option("--of", help="Name of the class; the only one that is not background where not given.")
+@click.option("--name", help="Name of the run and of its objects.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
+@as_json
+def objects(workspace: Path, prediction: str, of: str | None, name: str | None, changes: tuple[str, ...],
+            as_json: bool) -> None:  # fmt: skip
+    """Make objects of PREDICTION: label image, table in micrometres."""
+    from voxloop.config import ObjectsConfig
+
+    with _workspace().open(workspace) as ws:
+        run = ws.objects(prediction, ObjectsConfig(**_changes(changes)), of=of, name=name, wait=False)
+        _follow(run, quiet=as_json)
+        _finish(run, as_json)
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("what")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice(["labels", "probabilities", "uncertainty"]), default="labels",
+              show_default=True, help="What of a prediction.")  # fmt: skip
+@click.option("--image", help="Whose labels of a level; the only image where there is one.")
+@click.option("--object", "number", type=int, help="Which object is to be a mesh.")
+@click.option("--overwrite", is_flag=True, help="Replace what is there.")
+@as_json
+def export(workspace: Path, what: str, path: Path, kind: Any, image: str | None, number: int | None, overwrite: bool,
+           as_json: bool) -> None:  # fmt: skip
+    """Write WHAT (a prediction, objects, or a label level) to PATH: .zarr, .ome.tif, .tif, .h5, .csv, .ply, ..."""
+    with _workspace().open(workspace, read_only=True) as ws:
+        written = ws.export(what, path, kind=kind, image=image, number=number, overwrite=overwrite)
+        _tell(as_json, f"written: {written}", {"path": str(written)})
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
 @as_json
 def runs(workspace: Path, as_json: bool) -> None:
     """List the runs of a workspace."""

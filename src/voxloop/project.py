@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from voxloop.config import Config, DeepConfig, ObjectsConfig, PredictConfig, ShallowConfig
 from voxloop.errors import LabelError, ModelError, PredictionError, RunError, WorkspaceError, unknown
@@ -278,6 +278,58 @@ class Workspace:
         if isinstance(truth, str) and truth in self.levels.names:
             truth = self.labels(truth, found.image)
         return evaluate(found, truth, **settings)
+
+    # ----------------------------------------------------------------------------------------------------- export
+
+    def export(
+        self,
+        what: str,
+        path: str | Path,
+        *,
+        kind: Literal["labels", "probabilities", "uncertainty"] = "labels",
+        image: str | None = None,
+        number: int | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write a prediction, objects or labels for other programs, block by block.
+
+        Parameters
+        ----------
+        what
+            Name of a prediction, of a run that made objects, or of a label level.
+        path
+            The suffix decides: ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``, ``.h5``. Objects also as a table
+            (``.csv``, ``.parquet``; with intensities where the image is there) and, one of them, as a mesh (``.ply``,
+            ``.obj``); labels also as ``.npy`` and ImageJ ROI set (``.zip``).
+        kind
+            What of a prediction.
+        image
+            Whose labels of a level; the only one where not given.
+        number
+            Which object is to be a mesh.
+
+        Raises
+        ------
+        PredictionError, VolumeError, LabelError
+            There is no such thing, or the path exists and ``overwrite`` is false.
+        """
+        from voxloop.volumes import open_volume, save_volume
+
+        made = [name for name, run in self.runs.items() if run.config.get("task") == _OBJECTS[0]]
+        if what in self.predictions:
+            found = self.predictions[what]
+            found.stored(kind)  # says what is missing where it was not kept
+            folder = found.path / (f"labels/{found.level}" if kind == "labels" else kind)
+            return save_volume(open_volume(folder), path, kind="labels" if kind == "labels" else "image",
+                               overwrite=overwrite)  # fmt: skip
+        if what in made:
+            shown = self.images.open(self._one_image(self.runs[what].config.get("image")))
+            return self.runs[what].result.export(path, image=shown, number=number, overwrite=overwrite)
+        if what in self.levels.names:
+            return self.labels(what, image).save(path, overwrite=overwrite)
+        raise PredictionError(
+            unknown("prediction, objects or level", what, [*self.predictions, *made, *self.levels.names])
+        )
 
     # ----------------------------------------------------------------------------------------------------- upkeep
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 
 import dask.array as da
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -105,6 +106,24 @@ def test_nothing_is_overwritten_or_half_written(tmp_path):
     assert read_block(open_volume(tmp_path / "a.zarr")).all()
 
 
+@pytest.mark.parametrize("channels", [None, 2])
+def test_hdf5_reads_back(tmp_path, channels):
+    rng = np.random.default_rng(0)
+    shape = (5, 40, 300) if channels is None else (channels, 5, 40, 300)
+    array = rng.integers(0, 9, shape, dtype=np.uint16)
+    array[..., :2, :, :] = 0
+    volume = open_volume(array, spacing=(0.3, 0.1, 0.1), axes="zyx" if channels is None else "czyx")
+    path = save_volume(volume, tmp_path / "a.h5", kind="labels" if channels is None else "image", chunks=(2, 32, 64))
+    with h5py.File(path) as file:
+        data = file["labels" if channels is None else "volume"]
+        assert data.compression == "gzip"
+        assert data.attrs["axes"] == ("zyx" if channels is None else "czyx")
+    back = open_volume(path)
+    np.testing.assert_array_equal(back.values, array)
+    assert back.dtype == array.dtype
+    assert back.attrs["spacing_um"] == pytest.approx((0.3, 0.1, 0.1))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"path": "a.png"}, "must end in"), ({"kind": "masks"}, "neither"), ({"kind": "labels"}, "whole numbers")],
@@ -115,7 +134,7 @@ def test_bad_requests(tmp_path, options, message):
         save_volume(np.zeros((2, 3, 4)), path, **options)
 
 
-@pytest.mark.parametrize("suffix", ["zarr", "tif"])
+@pytest.mark.parametrize("suffix", ["zarr", "tif", "h5"])
 def test_memory_does_not_grow_with_the_volume(tmp_path, monkeypatch, suffix):
     from voxloop.volumes import chunks
 

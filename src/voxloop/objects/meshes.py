@@ -11,8 +11,6 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import as_region, grow, region_shape
 from voxloop.objects.fields import field_of
 
-SUFFIXES = (".ply", ".obj")
-
 
 def object_mesh(labels: Any, number: int, region: object, *, smooth_um: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """The surface of one object by marching cubes (Lewiner et al. 2003, scikit-image).
@@ -64,7 +62,7 @@ def save_mesh(vertices: np.ndarray, faces: np.ndarray, path: str | Path) -> Path
     """Write binary PLY (``.ply``) or Wavefront OBJ (``.obj``), micrometres. Raises PredictionError."""
     target = Path(path).expanduser()
     suffix = target.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in (".ply", ".obj"):
         raise PredictionError(f"{target} must end in .ply or .obj")
     target.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".obj":

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import DataArray
 
+TABLES, MESHES = (".csv", ".parquet"), (".ply", ".obj")
+
 
 class Objects:
     """A label image of objects on disk.
@@ -74,7 +76,7 @@ class Objects:
     def save_table(self, path: str | Path, image: Any = None) -> Path:
         """Write :meth:`table` as ``.csv`` or ``.parquet``. Raises PredictionError."""
         target = Path(path).expanduser()
-        if target.suffix.lower() not in (".csv", ".parquet"):
+        if target.suffix.lower() not in TABLES:
             raise PredictionError(f"{target} must end in .csv or .parquet")
         table = self.table(image)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +105,27 @@ class Objects:
         from voxloop.objects.meshes import save_mesh
 
         return save_mesh(*self.mesh(number, smooth_um=smooth_um), path)
+
+    def export(
+        self, path: str | Path, *, image: Any = None, number: int | None = None, overwrite: bool = False
+    ) -> Path:
+        """Write the label image (``.zarr``, ``.ome.tif``, ``.tif``, ``.h5``), table or one mesh, as the suffix says.
+
+        ``image`` adds intensities to a table; ``number`` says which object is to be a mesh.
+        """
+        from voxloop.volumes import save_volume
+
+        target = Path(path).expanduser()
+        suffix = target.suffix.lower()
+        if suffix not in (*TABLES, *MESHES):
+            return save_volume(self.labels, target, kind="labels", overwrite=overwrite)
+        if target.exists() and not overwrite:
+            raise PredictionError(f"{target} exists; choose another name or say overwrite=True")
+        if suffix in TABLES:
+            return self.save_table(target, image)
+        if number is None:
+            raise PredictionError(f"say which object is to be the mesh: number=1 to {self.count}")
+        return self.save_mesh(number, target)
 
     def __repr__(self) -> str:
         unsure = f", {self.unsure} of them longer than the reach" if self.unsure else ""

@@ -1,4 +1,4 @@
-"""``save_volume``: multiscale OME-Zarr 0.5 and TIFF, written block by block. Memory does not grow with the volume."""
+"""``save_volume``: multiscale OME-Zarr 0.5, TIFF and HDF5, by the block. Memory does not grow with the volume."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ Kind = Literal["image", "labels"]
 CHUNK = (16, 256, 256)
 #: classic TIFF has 32-bit offsets; tifffile's own margin for metadata is 32 MB
 BIG = 2**32 - 2**25
+_HDF5 = (".h5", ".hdf5")
 
 
 def save_volume(
@@ -35,14 +36,15 @@ def save_volume(
     overwrite: bool = False,
     chunks: Sequence[int] | None = None,
 ) -> Path:
-    """Write a volume as multiscale OME-Zarr 0.5 (``.zarr``) or as TIFF (``.tif``), block by block.
+    """Write a volume as multiscale OME-Zarr 0.5 (``.zarr``), TIFF (``.tif``) or HDF5 (``.h5``), block by block.
 
     Parameters
     ----------
     array
         A volume, or any array that :func:`open_volume` takes.
     path
-        The suffix decides: ``.zarr``; ``.ome.tif`` for OME-TIFF; ``.tif`` for ImageJ, or BigTIFF beyond 4 GB.
+        The suffix decides: ``.zarr``; ``.ome.tif`` for OME-TIFF; ``.tif`` for ImageJ, or BigTIFF beyond 4 GB; ``.h5``
+        for a dataset ``volume``, or ``labels``, with ``element_size_um`` as ilastik writes it, gzip.
     kind
         ``"labels"`` makes coarser scales by the most frequent value and writes label metadata, ``"image"`` by mean.
         None: labels where the array's ``attrs["kind"]`` says so, else image.
@@ -51,7 +53,7 @@ def save_volume(
     overwrite
         Replace what is there; otherwise that is an error.
     chunks
-        Chunk of the zarr arrays, voxels along z, y, x.
+        Chunk of the zarr or HDF5 arrays, voxels along z, y, x.
 
     Returns
     -------
@@ -68,14 +70,16 @@ def save_volume(
     if kind == "labels" and volume.dtype.kind not in "bui":
         raise VolumeError(f"labels are whole numbers, not {volume.dtype}; convert them or save with kind='image'")
     name = target.name.lower()
-    if not name.endswith((".zarr", ".tif", ".tiff")):
-        raise VolumeError(f"{target} must end in .zarr, .ome.tif or .tif")
+    if not name.endswith((".zarr", ".tif", ".tiff", *_HDF5)):
+        raise VolumeError(f"{target} must end in .zarr, .ome.tif, .tif or .h5")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial" + (".ome.tif" if ".ome.tif" in name else target.suffix))
     _remove(partial)
     try:
         if name.endswith(".zarr"):
             _write_zarr(volume, partial, kind, tuple(chunks) if chunks else None)
+        elif name.endswith(_HDF5):
+            _write_hdf5(volume, partial, kind, tuple(chunks) if chunks else None)
         else:
             _write_tiff(volume, partial, ome=".ome.tif" in name)
         _remove(target)
@@ -187,6 +191,31 @@ def _channels(volume: DataArray, names: Sequence[str]) -> list[dict[str, Any]]:
         }
         for i, name in enumerate(names)
     ]
+
+
+def _write_hdf5(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ...] | None) -> None:
+    import h5py
+
+    shape = shape_zyx(volume)
+    lead = volume.shape[:-3]
+    depth, height, width = chunks or (CHUNK if shape[0] > 1 else (1, *CHUNK[1:]))
+    chunk = min(depth, shape[0]), min(height, shape[1]), min(width, shape[2])
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset(
+            "labels" if kind == "labels" else "volume", shape=volume.shape, dtype=volume.dtype,
+            chunks=(*(1 for _ in lead), *chunk), compression="gzip", compression_opts=1,
+        )  # fmt: skip
+        for dim, axis in zip(data.dims, volume.dims, strict=True):
+            dim.label = str(axis)
+        data.attrs["axes"] = "".join(map(str, volume.dims))
+        data.attrs["element_size_um"] = spacing_of(volume)
+        if lead:
+            data.attrs["channel_names"] = [str(name) for name in volume.attrs.get("channel_names", ())]
+        size = chunk_plan(shape, "zyx", volume.dtype.itemsize * prod(lead), own=chunk)
+        for box in blocks(full_region(shape), size):
+            block = read_block(volume, box)
+            if block.any():  # chunks of nothing but zeros are not written
+                data[(..., *box)] = block if lead else block[0]
 
 
 def _write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:
