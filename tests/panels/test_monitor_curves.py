@@ -111,6 +111,18 @@ def test_curves_share_their_axis_and_say_what_they_hide():
     assert not c.curves(History(), "loss", c.View())
 
 
+def test_metrics_given_by_class_are_offered_class_by_class():
+    epochs = [
+        {"kind": "epoch", "time": 0.0, "epoch": n, "iteration": n, "val": {"iou": {"a": 0.2, "b": n / 4}, "loss": 1}}
+        for n in (1, 2)
+    ]
+    full = fold(History(), epochs)
+    assert c.metrics(full) == ["iou", "iou: a", "iou: b"]
+    assert c.curves(full, "iou: b", c.View()).val[1].tolist() == [0.25, 0.5]
+    assert full.curve("val", "iou")[1].tolist() == pytest.approx([0.225, 0.35])
+    assert np.isnan(full.curve("val", "iou: nobody")[1]).all()
+
+
 def test_numbers_that_cannot_be_drawn_are_left_out():
     events = [
         {"kind": "step", "time": 0.0, "iteration": n, "loss": loss} for n, loss in enumerate([1.0, None, 0.0, 2.0])

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from voxloop.deep.data import TrainingData
+from voxloop.deep.metrics import Scores
 from voxloop.deep.networks import NetworkConfig
 from voxloop.deep.state import TrainingState
-from voxloop.deep.validation import Scores
 
 #: seconds between looks at the losses: each look makes a GPU wait
 _LOOK = 0.1

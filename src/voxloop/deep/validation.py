@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from voxloop.deep.loss import PartialLoss
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Loss and the measures of a contingency table, class by class in the order of the classes; NaN where undefined."""
-
-    loss: float
-    iou: tuple[float, ...]
-    dice: tuple[float, ...]
-    accuracy: float
-
-    def to_event(self, names: Sequence[str]) -> dict[str, Any]:
-        return {
-            "loss": self.loss, "accuracy": self.accuracy,
-            "iou": dict(zip(names, self.iou, strict=True)), "dice": dict(zip(names, self.dice, strict=True)),
-        }  # fmt: skip
-
-    @property
-    def mean_iou(self) -> float:
-        """Over the classes that occurred."""
-        known = [value for value in self.iou if value == value]
-        return sum(known) / len(known) if known else 0.0
+from voxloop.deep.metrics import Scores, scores_of
 
 
 class Tally:
@@ -46,21 +24,18 @@ class Tally:
         self._count = 0
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        known = labels > 0
-        pairs = (labels[known].long() - 1) * self._classes + logits.detach().argmax(1)[known]
-        self._table += torch.bincount(pairs, minlength=self._classes**2).view(self._classes, -1)
+        # unlabelled voxels are counted in a bin of their own: choosing the others would make a GPU wait
+        square = self._classes**2
+        pairs = (labels.long() - 1) * self._classes + logits.detach().argmax(1)
+        pairs = torch.where(labels > 0, pairs, square).flatten()
+        bins = torch.zeros(square + 1, dtype=torch.int64, device=pairs.device)
+        self._table += bins.scatter_add_(0, pairs, torch.ones_like(pairs))[:square].view(self._classes, -1)
         self._loss += loss.detach().to(self._loss)
         self._count += 1
 
     def scores(self) -> Scores:
-        table = self._table.cpu().numpy().astype(float)
-        hit, truth, said = np.diag(table), table.sum(1), table.sum(0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            iou = np.where(truth > 0, hit / (truth + said - hit), np.nan)
-            dice = np.where(truth > 0, 2 * hit / (truth + said), np.nan)
-            accuracy = hit.sum() / table.sum()
         loss = float(self._loss) / self._count if self._count else float("nan")
-        return Scores(loss, tuple(iou.tolist()), tuple(dice.tolist()), float(accuracy))
+        return scores_of(self._table.cpu().numpy(), loss)
 
     def to_json(self) -> dict[str, Any]:
         return {"table": self._table.tolist(), "loss": float(self._loss), "count": self._count}

@@ -69,9 +69,14 @@ def curves(history: History, metric: str, view: View, points: int = POINTS) -> C
 
 
 def metrics(history: History) -> list[str]:
-    """Names of the metrics that epochs have besides the loss, in the order of their first mention."""
-    names = (name for e in history.epochs[:3] for split in ("val", "train") for name in e.get(split) or {})
-    return [name for name in dict.fromkeys(names) if name != "loss"]
+    """Names of the metrics that epochs have besides the loss, in the order of their first mention; then by class."""
+    found = [
+        (name, value)
+        for e in history.epochs[:3] for split in ("val", "train") for name, value in (e.get(split) or {}).items()
+        if name != "loss"
+    ]  # fmt: skip
+    classes = [f"{name}: {one}" for name, value in found if isinstance(value, dict) and len(value) > 1 for one in value]
+    return list(dict.fromkeys([*(name for name, _ in found), *classes]))
 
 
 def epoch_points(history: History, split: str, metric: str) -> Points:

@@ -206,9 +206,15 @@ def epoch_score(epoch: Event) -> float | None:
 
 
 def metric_of(epoch: Event, split: str, metric: str) -> float:
-    """A metric of an epoch event, averaged over classes where it is given per class; NaN where there is none."""
-    value = (epoch.get(split) or {}).get(metric)
+    """A metric of an epoch event; NaN where there is none.
+
+    ``"iou"`` is the mean over classes where it is given per class, ``"iou: mito"`` that of one class.
+    """
+    measure, _, name = metric.partition(": ")
+    value = (epoch.get(split) or {}).get(measure)
     if isinstance(value, dict):
+        if name:
+            return _float(value.get(name), math.nan)
         known = [float(v) for v in value.values() if isinstance(v, int | float)]
         return sum(known) / len(known) if known else math.nan
     return _float(value, math.nan)

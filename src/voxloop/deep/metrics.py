@@ -1,0 +1,61 @@
+"""Measures of a contingency table, class by class. Pure: a table in, numbers out; NaN where they are not defined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+#: measures that are told for each class, in the order in which they are offered
+PER_CLASS = ("iou", "dice", "precision", "recall", "accuracy")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Loss and measures of labelled voxels, class by class in the order of the classes.
+
+    ``accuracy`` is of one class against the rest; ``pixel_accuracy`` the share of voxels that are right.
+    """
+
+    loss: float
+    iou: tuple[float, ...]
+    dice: tuple[float, ...]
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    pixel_accuracy: float
+
+    def to_event(self, names: Sequence[str]) -> dict[str, Any]:
+        """As an epoch event carries them: a dict a measure, by class name."""
+        measures = {name: dict(zip(names, getattr(self, name), strict=True)) for name in PER_CLASS}
+        return {"loss": self.loss, **measures, "pixel_accuracy": self.pixel_accuracy}
+
+    @property
+    def mean_iou(self) -> float:
+        """Over the classes that occurred."""
+        known = [value for value in self.iou if value == value]
+        return sum(known) / len(known) if known else 0.0
+
+
+def scores_of(table: np.ndarray, loss: float) -> Scores:
+    """Measures of a table (truth, predicted) of voxel counts.
+
+    A class that has no truth is not judged (NaN), since on sparse labels its absence says nothing; precision is NaN
+    as well where the class was never predicted.
+    """
+    table = table.astype(float)
+    hit, truth, said, total = np.diag(table), table.sum(1), table.sum(0), table.sum()
+    occurs = truth > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        measures = {
+            "iou": hit / (truth + said - hit),
+            "dice": 2 * hit / (truth + said),
+            "precision": hit / said,
+            "recall": hit / truth,
+            "accuracy": (total - truth - said + 2 * hit) / total,
+        }
+        right = hit.sum() / total
+    known = {name: tuple(np.where(occurs, values, np.nan).tolist()) for name, values in measures.items()}
+    return Scores(loss=loss, **known, pixel_accuracy=float(right))
