@@ -107,7 +107,7 @@ def test_curves_share_their_axis_and_say_what_they_hide():
     iou = c.curves(full, "iou", c.View())
     assert not len(iou.batches[0])
     assert iou.val[1][-1] == 1.0
-    assert c.metrics(full) == ["iou"]
+    assert c.metrics(full) == ["iou", "iou: a", "iou: b"]
     assert not c.curves(History(), "loss", c.View())
 
 
