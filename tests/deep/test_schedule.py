@@ -61,7 +61,7 @@ def test_plateau_drops_after_its_own_patience() -> None:
     state = TrainingState.begin(config)
     said = []
     for _ in range(7):
-        state.judge(0.5, 1.0)
+        state.judge(0.5, 1.0, 100)
         said.append(drops(config, state))
     assert said == [False, False, False, True, False, False, True]
     assert not drops(DeepConfig(plateau_patience=3), state)

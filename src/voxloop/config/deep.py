@@ -75,6 +75,23 @@ class DeepConfig(Config):
     )
     balance: bool = setting(True, "centre windows on every class equally often", group="Windows", advanced=True)
 
+    teacher: str = setting(
+        "auto",
+        "who says what unlabelled voxels are, where it is sure; auto: a pixel classifier fitted to the strokes, if "
+        "these are sparse; none; or an earlier run, or a model folder",
+        group="Unlabelled voxels", choices=("auto", "none"),
+    )  # fmt: skip
+    teacher_weight: float = setting(
+        1.0, "weight of what the teacher says beside the strokes' 1", group="Unlabelled voxels", ge=0, le=10,
+        advanced=True,
+    )  # fmt: skip
+    teacher_confidence: float = setting(
+        0.8, "probability from which the teacher is believed", group="Unlabelled voxels", ge=0.5, lt=1, advanced=True
+    )
+    teacher_windows: int = setting(
+        64, "windows that the teacher labels", group="Unlabelled voxels", ge=1, le=4096, log=True, advanced=True
+    )
+
     augmentation: Augmentation = setting(Augmentation, "random changes of the windows", group="Augmentation")
 
     cross_entropy: float = setting(1.0, "weight of the cross-entropy", group="Loss", ge=0, le=100)

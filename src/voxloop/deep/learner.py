@@ -29,6 +29,7 @@ from voxloop.deep.reporter import Reporter
 from voxloop.deep.schedule import drops, rate
 from voxloop.deep.starting import load_start, measure_intensities, network_scale, window_size
 from voxloop.deep.state import LIVE, TrainingState
+from voxloop.deep.teacher import Pool, wanted
 from voxloop.deep.validation import Tally, draw_sample, evaluate
 from voxloop.deep.windows import Geometry, WindowSampler, validation_places, validation_window
 from voxloop.errors import ConfigError, RunError
@@ -77,8 +78,9 @@ def train(context: Any) -> str:
     )
     statistics = saved.get("normalisation") or measure_intensities(data, geometry, config.seed)
     prepare = _Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device)
-    augment = Augmenter(config.augmentation, config.seed)
+    augment = Augmenter(config.augmentation, config.seed, config.slices)
     places = validation_places(data.images, geometry, _VALIDATION_WINDOWS, config.seed)
+    cells = sum(len(image.split.held) for image in data.images)
     held_out = [prepare(*_batched(validation_window(data.images, place, geometry))) for place in places]
 
     # model
@@ -94,6 +96,8 @@ def train(context: Any) -> str:
     average = WeightAverage(network, config.average_weights)
     criterion = PartialLoss.of(config, data.classes, data.counts, device)
 
+    pool = Pool(config, data, geometry, prepare, scale, folder / "teacher") if wanted(config, data) else None
+
     # optimiser
     optimiser = make_optimiser(config, network)
     state = TrainingState.from_json(saved["state"]) if found else TrainingState.begin(config)
@@ -101,6 +105,9 @@ def train(context: Any) -> str:
     if found:
         checkpoint.unpack(tensors, saved["groups"], network, average.module, optimiser)
         tally.restore(saved["tally"])
+        if pool:
+            blocks, full = saved["pool"]
+            pool.restore(tensors, blocks, full, context)
 
     # loop
     reporter = Reporter(context, state, [info.name for info in data.classes])
@@ -108,9 +115,11 @@ def train(context: Any) -> str:
 
     def save(name: str = "last") -> None:
         packed, groups = checkpoint.pack(network, average.module, optimiser)
+        packed |= pool.tensors() if pool else {}
         checkpoint.save(folder / name, packed, {
             "state": reporter.clocked().to_json(), "groups": groups, "tally": tally.to_json(), "split": data.held(),
             "normalisation": statistics, "threads": threads, "versions": {"torch": torch.__version__},
+            "pool": (pool.blocks, pool.full) if pool else None,
         })  # fmt: skip
         reporter.checkpoint(name)
 
@@ -135,6 +144,13 @@ def train(context: Any) -> str:
                     keep_model()
                 return {"pause": "paused", "stop": "stopped", "cancel": "cancelled"}[order.kind]
 
+            if pool and state.step and not pool.full:
+                pool.start(context)
+                due = state.step % state.per_epoch == 0 and pool.blocks < state.epoch  # not when the machine is done
+                if due and not pool.arrived():
+                    time.sleep(0.02)
+                    continue
+
             now = rate(config, state)
             for group in optimiser.param_groups:
                 group["lr"] = now
@@ -143,14 +159,23 @@ def train(context: Any) -> str:
             total = torch.zeros((), device=device)
             for micro in range(config.accumulation):
                 index = state.step * config.accumulation + micro
-                pixels, labels = prepare(*batches(index))
+                raw, marked = batches(index)
+                told = pool.share(index, config.batch_size) if pool else 0
+                own = config.batch_size - told
+                parts = [prepare(raw[:own], marked[:own])] if own else []
+                parts += [pool.batch(index, told)] if pool and told else []
+                pixels, labels = (torch.cat(part) for part in zip(*parts, strict=True))
                 pixels, labels = augment(pixels, labels, index)
                 with autocast(device, precision):
                     logits = network(pixels.contiguous(memory_format=torch.channels_last))
-                loss = criterion(logits, labels) / config.accumulation
-                loss.backward()
-                tally.add(logits, labels, loss * config.accumulation)
-                total += loss.detach()
+                loss = criterion(logits[:own], labels[:own])
+                if own:
+                    tally.add(logits[:own], labels[:own], loss)
+                if told:
+                    weight = config.teacher_weight / (1 + config.teacher_weight) if own else 1.0
+                    loss = (1 - weight) * loss + weight * criterion(logits[own:], labels[own:])
+                (loss / config.accumulation).backward()
+                total += loss.detach() / config.accumulation
             if config.gradient_clip:
                 nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
             optimiser.step()
@@ -174,7 +199,7 @@ def train(context: Any) -> str:
                     with average.evaluating() as judged, autocast(device, precision):
                         scores = evaluate(judged, held_out, criterion, len(data.classes))
                         samples = [(pixels, labels, judged(pixels)) for pixels, labels in held_out[: config.samples]]
-                    best = state.judge(scores.mean_iou, scores.loss)
+                    best = state.judge(scores.mean_iou, scores.loss, cells)
                     for number, (pixels, labels, logits) in enumerate(samples):
                         name = f"samples/{state.epoch:05d}-{number}.png"
                         draw_sample(
@@ -185,13 +210,17 @@ def train(context: Any) -> str:
                 tally = Tally(len(data.classes), device)
                 if best:
                     keep_model()
+                if pool:
+                    with average.evaluating() as judged, autocast(device, precision):
+                        pool.relabel(judged, state.epoch, state.step / state.total)
                 if drops(config, state):
                     state.rate_scale *= config.drop_factor
                 if config.keep_every and state.epoch % config.keep_every == 0:
                     save(f"epoch-{state.epoch:05d}")
                 if config.max_minutes:  # the machine may have slowed down since the plan was made
                     left = 60 * config.max_minutes - reporter.clocked().elapsed
-                    state.fit_into(left, reporter.step_seconds(), time.monotonic() - began)
+                    busy = pool is not None and state.epoch <= pool.blocks + 1  # the teacher took time until now
+                    state.fit_into(left, reporter.step_seconds(), time.monotonic() - began, longer=busy)
                 if state.exhausted:
                     context.emit("log", text=f"no improvement in {state.plateau} epochs: the best model is kept")
                     break
@@ -203,6 +232,8 @@ def train(context: Any) -> str:
         return "finished"
     finally:
         batches.close()
+        if pool:
+            pool.close()
         reporter.flush()
 
 

@@ -72,6 +72,15 @@ class Split:
                 out[shift(box, [-part.start for part in region])] = False
         return out
 
+    def teaches_at(self, at: np.ndarray, shape: Shape) -> np.ndarray:
+        """Which voxels ``at`` (n, 3) zyx may be trained on: bool (n,)."""
+        out = np.ones(len(at), bool)
+        for cell in self.held:
+            box = grow(self.grid.box(cell), self.grid.gap, shape)
+            inside = [(at[:, axis] >= part.start) & (at[:, axis] < part.stop) for axis, part in enumerate(box)]
+            out &= ~np.logical_and.reduce(inside)
+        return out
+
     def judges(self, region: Region) -> np.ndarray:
         """Where labels judge: bool array of ``region``."""
         out = np.zeros([part.stop - part.start for part in region], bool)

@@ -74,7 +74,7 @@ def load_start(network: nn.Module, start: str, context: Any, classes: Sequence[C
     """
     from voxloop.deep.model import load
 
-    folder = _ancestor(start, context)
+    folder = ancestor(start, context)
     try:
         model = load(folder)
     except ModelError as error:
@@ -95,9 +95,10 @@ def load_start(network: nn.Module, start: str, context: Any, classes: Sequence[C
     context.emit("log", text=f"starts from {start!r}: {len(fitting)} of {len(own)} tensors")
 
 
-def _ancestor(start: str, context: Any) -> Path:
+def ancestor(name: str, context: Any, setting: str = "start_from") -> Path:
+    """The model folder of an earlier run, or a model folder itself. Raises ConfigError, naming the setting."""
     runs = context.path.parent
-    for folder in (runs / start / "model", Path(start), Path(start) / "model", context.workspace / start):
+    for folder in (runs / name / "model", Path(name), Path(name) / "model", context.workspace / name):
         if (folder / "spec.json").is_file():
             return folder
-    raise ConfigError(f"start_from={start!r} is neither a run with a model in {runs} nor a model folder")
+    raise ConfigError(f"{setting}={name!r} is neither a run with a model in {runs} nor a model folder")

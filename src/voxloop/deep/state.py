@@ -12,19 +12,21 @@ from voxloop.config.deep import DeepConfig
 LIVE = ("learning_rate", "patience", "epochs")
 #: fewest validations that a time limit leaves room for
 _VALIDATIONS = 8
-#: difference of mean IoU that sparse validation labels cannot tell from chance
-_NOISE = 0.01
+#: difference of mean IoU that held-out labels cannot tell from chance: of very many cells, and of a single one
+_NOISE, _NOISE_OF_ONE = 0.01, 0.25
 
 
 @dataclass(slots=True, kw_only=True)
 class TrainingState:
     """Counters and decisions of a run.
 
-    ``total`` and ``per_epoch`` are optimiser steps; ``rate_scale`` is what plateaus and failed steps have left of the
-    learning rate; ``elapsed`` are seconds of training in all processes of the run.
+    ``total`` (now planned), ``most`` (as configured) and ``per_epoch`` are optimiser steps; ``rate_scale`` is what
+    plateaus and failed steps have left of the learning rate; ``elapsed`` are seconds of training in all processes
+    of the run.
     """
 
     total: int
+    most: int
     per_epoch: int
     step: int = 0
     epoch: int = 0
@@ -40,8 +42,9 @@ class TrainingState:
 
     @classmethod
     def begin(cls, config: DeepConfig) -> TrainingState:
+        most = config.iterations or config.epochs * config.steps_per_epoch
         return cls(
-            total=config.iterations or config.epochs * config.steps_per_epoch, per_epoch=config.steps_per_epoch,
+            total=most, most=most, per_epoch=config.steps_per_epoch,
             planned=config.max_minutes is None, live={name: getattr(config, name) for name in LIVE},
         )  # fmt: skip
 
@@ -52,29 +55,29 @@ class TrainingState:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def fit_into(self, seconds: float, step_s: float, validation_s: float) -> None:
-        """Plan as many steps as ``seconds`` from now allow; later plans only shorten the run."""
+    def fit_into(self, seconds: float, step_s: float, validation_s: float, longer: bool = False) -> None:
+        """Plan as many steps as ``seconds`` from now allow; a later plan lengthens the run only if told to."""
         self.planned = True
         room = self.step + int(max(0.0, seconds) / (step_s + validation_s / self.per_epoch))
-        self.total = max(self.step, min(self.total, room))
+        self.total = max(self.step, min(self.most if longer else self.total, room))
         self.per_epoch = max(1, min(self.per_epoch, math.ceil(self.total / _VALIDATIONS)))
 
     def update(self, name: str, value: Any) -> None:
         """Take a live setting; more or fewer epochs move the end of the run."""
         self.live[name] = value
         if name == "epochs":
-            self.total = max(self.step, value * self.per_epoch)
+            self.total = self.most = max(self.step, value * self.per_epoch)
 
-    def judge(self, iou: float, loss: float) -> bool:
-        """Count an epoch's validation; True where its weights are to be kept.
+    def judge(self, iou: float, loss: float, cells: int) -> bool:
+        """Count an epoch's validation on so many held-out cells; True where its weights are to be kept.
 
-        A few strokes cannot tell weights apart that differ by less than ``_NOISE``; of those the newest are kept, which
-        have seen and averaged most. Only a higher IoU or a lower loss than ever ends a plateau.
+        A few strokes cannot tell weights apart whose IoU differs by less than chance, which falls with the root of the
+        number of cells; of those the newest are kept, which have seen and averaged most. Only a higher IoU or a lower loss than ever ends a plateau.
         """
         progress = iou > self.best_iou or loss < self.best_loss
         self.best_iou, self.best_loss = max(self.best_iou, iou), min(self.best_loss, loss)
         self.plateau = 0 if progress else self.plateau + 1
-        return iou >= self.best_iou - _NOISE
+        return iou >= self.best_iou - max(_NOISE, _NOISE_OF_ONE / math.sqrt(max(1, cells)))
 
     @property
     def exhausted(self) -> bool:

@@ -88,10 +88,7 @@ class WindowSampler:
         """One window of one step, mirrored and turned by quarters."""
         rng = np.random.default_rng((self._seed, step, sample))
         place = self.place(rng)
-        image = self.images[place.image]
-        region = window_region(place, self.geometry)
-        pixels, labels = read_pixels(image, region, self.geometry.slices), read_labels(image, region)
-        labels[~_inside(image.split.teaches, region, image.shape)] = 0
+        pixels, labels = teaching_window(self.images, place, self.geometry)
         return _turned(pixels, labels, self._augmentation, rng)
 
     def place(self, rng: np.random.Generator) -> Place:
@@ -119,6 +116,15 @@ class WindowSampler:
                     weights.append(np.sqrt(image.labelled.counts[cell][value]))
             odds = np.array(weights, float)
             self._odds.append(odds / odds.sum() if len(odds) else odds)
+
+
+def teaching_window(images: Sequence[TrainingImage], place: Place, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels float32 (c * slices, y, x) and labels uint8 (y, x) of a window, without those that judge."""
+    image = images[place.image]
+    region = window_region(place, geometry)
+    labels = read_labels(image, region)
+    labels[~_inside(image.split.teaches, region, image.shape)] = 0
+    return read_pixels(image, region, geometry.slices), labels
 
 
 def validation_places(images: Sequence[TrainingImage], geometry: Geometry, limit: int, seed: int) -> list[Place]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ from voxloop.shallow.picture import draw
 from voxloop.shallow.samples import in_block, join
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from voxloop.store import Labels
 
 #: seconds between two progress events
@@ -60,6 +64,32 @@ def train(context: Any) -> str:
 def result(path: str | Path) -> ShallowModel:
     """The model of a run folder. Raises ModelError."""
     return load(Path(path) / "model")
+
+
+def fit_teacher(
+    workspace: Path, sequences: dict[str, int], *, keep: Callable[[str, np.ndarray], np.ndarray],
+    heard: Callable[[], None], seed: int,
+) -> ShallowModel:  # fmt: skip
+    """A pixel classifier fitted to a part of the labels, for a network to learn from where nobody painted.
+
+    Parameters
+    ----------
+    sequences
+        As for :func:`open_examples`.
+    keep
+        Given an image's name and voxels (n, 3) zyx, which of them may be learnt from.
+    heard
+        Called now and then; may raise to end the fit.
+
+    Raises
+    ------
+    LabelError
+        Fewer than two classes are left, or the level holds instances.
+    """
+    examples, classes = open_examples(workspace, sequences)
+    kept = [replace(e, labelled=e.labelled.take(keep(e.name, e.labelled.at))) for e in examples]
+    watch = Watch(voxels=lambda done, total: heard())
+    return fit_examples(ShallowConfig(validation=0, seed=seed), kept, classes, 1, watch).model
 
 
 def open_examples(workspace: Path, sequences: dict[str, int]) -> tuple[list[Example], tuple[ClassInfo, ...]]:
