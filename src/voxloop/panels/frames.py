@@ -16,7 +16,8 @@ import numpy as np
 
 Limits = tuple[float, float]
 
-JPEG_QUALITY = 90
+#: of pictures: while planes are turned, every byte costs time; at rest, every gray value counts
+JPEG_QUALITY, FINE_QUALITY = 80, 95
 #: percentiles of a plane that the automatic contrast shows as black and white
 AUTO_PERCENTILES = (0.5, 99.5)
 HISTOGRAM_BINS = 96
@@ -27,7 +28,8 @@ class FrameRequest:
     """One view asking for the planes under its window.
 
     ``box`` is (top, left, bottom, right) in voxel edges of the finest scale and may reach past the plane;
-    ``pixel_um`` is the size of a screen pixel; ``picture`` and ``layers`` say what is wanted.
+    ``pixel_um`` is the size of a screen pixel; ``picture`` and ``layers`` say what is wanted, ``fine`` for a close
+    look.
     """
 
     view: str
@@ -38,6 +40,7 @@ class FrameRequest:
     pixel_um: float
     picture: bool
     layers: tuple[str, ...]
+    fine: bool = True
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> FrameRequest:
@@ -52,6 +55,7 @@ class FrameRequest:
             pixel_um=max(1e-9, float(message["pixel_um"])),
             picture=bool(message["picture"]),
             layers=tuple(str(layer) for layer in message["layers"]),
+            fine=bool(message.get("fine", True)),
         )
 
 
@@ -138,9 +142,9 @@ def compose(plane: np.ndarray, limits: Sequence[Limits], shown: Sequence[int]) -
     return total.clip(0, 255).astype(np.uint8)
 
 
-def encode_picture(picture: np.ndarray) -> bytes:
+def encode_picture(picture: np.ndarray, quality: int = FINE_QUALITY) -> bytes:
     """JPEG bytes of a uint8 picture, gray (rows, columns) or colour (rows, columns, 3), by libjpeg-turbo."""
-    return bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(picture), level=JPEG_QUALITY))
+    return bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(picture), level=quality))
 
 
 def encode_indices(indices: np.ndarray) -> bytes:

@@ -32,7 +32,7 @@ class Frames {
     const frame = this.get(axis, index) ?? new Frame(axis, index);
     this.frames.delete(`${axis}${index}`);
     this.frames.set(`${axis}${index}`, frame);
-    const asked = { box: request.box, pixel_um: request.pixel_um };
+    const asked = { box: request.box, pixel_um: request.pixel_um, fine: request.fine };
     if (picture) {
       this.close(frame.picture);
       frame.picture = { ...picture, axis, index, asked, looks: [picture.look, request.look] };

@@ -1,14 +1,15 @@
 // The plane view: one plane of a volume on stacked canvases, its camera, and its conversation with the kernel.
 // Joined into one module after the other plane_*.js.
 
-const MARGIN = 0.15; // of the window on each side, once at rest: a small pan then shows no empty edge
-const NARROW = 0.03; // while planes are turned, when every pixel costs time
+const REST = { margin: 0.15, fine: true }; // a small pan then shows no empty edge, and a close look no blocks
+const TURNING = { margin: 0.03, fine: false }; // when every pixel and every byte costs time
 const REST_MS = 300;
 const SETTLE_MS = 120; // after the last move of the camera: only now is another resolution asked for
 const SILENT_MS = 5000; // no answer for so long: ask again
 const AHEAD = [1, 2, -1, 3, 4]; // planes fetched ahead, in steps of the last turn
 const FAR = 10; // a turn of more planes is a jump: no telling what comes next
 const QUIET_MS = 400; // nothing is fetched ahead so soon after a jump or a change of what is shown
+const STAGGER_MS = 50; // a second request for what is on screen goes out so long after the first, no third
 const SLOW_MS = 150; // an answer that takes longer is the only one under way ahead
 const TELL_MS = 80; // the kernel hears of planes that needed no request at most so often
 
@@ -24,7 +25,7 @@ class PlaneViewer extends Eye {
     this.frames = new Frames();
     this.layers = new Map();
     this.number = 0;
-    this.waiting = new Map(); // requests under way, by number: one for what is on screen, one or two ahead of it
+    this.waiting = new Map(); // requests under way, by number: those for what is on screen, and ahead of it
     this.stride = 1;
     this.quiet = 0; // nothing is fetched ahead before this time
     this.told = `${this.axis}${this.index}`; // the plane that the kernel knows of
@@ -342,11 +343,11 @@ class PlaneViewer extends Eye {
   }
 
   // What of a plane is not here as it should be: {picture, layers}, null where nothing is missing.
-  missing(index, margin = 0) {
+  missing(index, { margin, fine } = { margin: 0, fine: false }) {
     const frame = this.frames.get(this.axis, index);
     const box = this.window(margin), pixel_um = this.settling ? 0 : this.pixel();
     if (frame?.picture?.bitmap === null) return null; // cannot be read; tried again when it is turned to
-    const picture = !frame?.picture?.looks.includes(this.look) || !serves(frame.picture.asked, box, pixel_um);
+    const picture = !frame?.picture?.looks.includes(this.look) || !serves(frame.picture.asked, box, pixel_um) || (fine && !frame.picture.asked.fine);
     const layers = [];
     for (const [id, layer] of this.layers) {
       const have = frame?.layers.get(id);
@@ -356,18 +357,20 @@ class PlaneViewer extends Eye {
     return picture || layers.length ? { picture, layers } : null;
   }
 
-  // One request under way for what is on screen: what is wanted meanwhile comes with the next, of the newest plane.
-  // What a request ahead will bring is not asked for again.
+  // At most two requests under way for what is on screen, of different planes; what is wanted meanwhile comes with the
+  // next, of the newest plane. What a request ahead will bring is not asked for again.
   pump() {
     if (this.closed || !this.width) return;
     if (this.ink.active && this.ink.active.shape === "brush" && this.shown.index !== this.index) return;
     const under = [...this.waiting.values()];
-    const missing = this.missing(this.index, this.wide ? MARGIN : 0);
+    const missing = this.missing(this.index, this.resting ? REST : undefined);
     if (!missing) return this.fetchAhead();
-    const coming = (one) => (one.ahead || one.arrived) && one.axis === this.axis && one.index === this.index;
-    if (under.some((one) => coming(one) || !(one.ahead || one.arrived))) return;
-    this.request(this.index, missing, this.wide ? MARGIN : NARROW);
-    this.wide = false;
+    if (under.some((one) => one.axis === this.axis && one.index === this.index)) return;
+    const before = under.filter((one) => !one.ahead && !one.arrived), wait = STAGGER_MS - (performance.now() - before.at(-1)?.since);
+    clearTimeout(this.later);
+    if (before.length > 1) return;
+    if (wait > 0) { this.later = setTimeout(() => this.pump(), wait); return; }
+    this.request(this.index, missing, this.resting ? REST : TURNING);
   }
 
   fetchAhead() {
@@ -383,16 +386,16 @@ class PlaneViewer extends Eye {
       if (index < 0 || index >= depth || under.some((one) => one.axis === this.axis && one.index === index)) continue;
       const missing = this.missing(index);
       if (!missing) continue;
-      this.request(index, missing, NARROW, true);
+      this.request(index, missing, TURNING, true);
       free -= 1;
     }
   }
 
   hush() { this.quiet = performance.now() + QUIET_MS; }
 
-  request(index, { picture, layers }, margin, ahead = false) {
+  request(index, { picture, layers }, { margin, fine }, ahead = false) {
     const number = ++this.number;
-    const told = { kind: "frame", number, axis: this.axis, index, box: this.window(margin), pixel_um: this.pixel(), picture, layers, ahead };
+    const told = { kind: "frame", number, axis: this.axis, index, box: this.window(margin), pixel_um: this.pixel(), picture, layers, fine, ahead };
     this.waiting.set(number, { ...told, look: this.look, since: performance.now(), spoiled: new Map() });
     this.send(told);
   }
@@ -473,8 +476,8 @@ class PlaneViewer extends Eye {
       this.ink.arrived(id, data.axis, data.index, data.sequence);
     }
     this.draw();
-    clearTimeout(this.resting);
-    this.resting = setTimeout(() => this.widen(), REST_MS);
+    clearTimeout(this.calming);
+    this.calming = setTimeout(() => this.rest(), REST_MS);
     this.stage.dataset.frame = number;
     this.stage.dataset.axis = frame.axis;
     this.stage.dataset.index = frame.index;
@@ -482,11 +485,11 @@ class PlaneViewer extends Eye {
     return true;
   }
 
-  widen() { // nothing happened for a while: fetch what lies around the window
+  rest() { // nothing happened for a while: fetch what lies around the window, and all of it in fine
     if (this.closed || this.ink.active || !this.isCurrent) return;
-    this.wide = true;
+    this.resting = true;
     this.pump();
-    this.wide = false;
+    this.resting = false;
   }
 
   // ------------------------------------------------------------------------------------------------------ drawing

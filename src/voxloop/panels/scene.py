@@ -72,7 +72,7 @@ class Scene:
         box, index = plane.cover(request.box), plane.plane_of(request.index)
         voxels = self.planes.read(request.axis, index, box, scale)
         picture = frames.compose(voxels, limits, channels)
-        buffers.append(frames.encode_picture(picture))
+        buffers.append(frames.encode_picture(picture, frames.FINE_QUALITY if request.fine else frames.JPEG_QUALITY))
         return {
             "buffer": len(buffers) - 1, "box": plane.outer(box), "gray": picture.ndim == 2,
             "look": frames.look(limits, channels),
