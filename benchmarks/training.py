@@ -52,7 +52,7 @@ def main() -> int:
     quick = parser.parse_args().quick
     config = DeepConfig(
         window=(1, 128, 128) if quick else (1, 256, 256), scale=1.0, epochs=1, steps_per_epoch=12 if quick else 30,
-        validation_share=0, device="cpu", threads=cores(),
+        validation_share=0, device="cpu", threads=cores(), teacher="none",
     )  # fmt: skip
     rounds = 2 if quick else 3
     found: dict[str, list[float]] = {"bare loop": [], **{name: [] for name in TARGETS}}
@@ -79,7 +79,7 @@ def bare(config: DeepConfig) -> float:
         decoder_width=config.decoder_width,
     )
     network = placed(build(description), torch.device("cpu")).train()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, fused=True)
     _, height, width = config.window
     pixels = torch.randn(config.batch_size, 1, height, width).contiguous(memory_format=torch.channels_last)  # type: ignore[arg-type]
     labels = torch.randint(0, 2, (config.batch_size, height, width))  # type: ignore[arg-type]

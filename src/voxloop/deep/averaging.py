@@ -17,19 +17,19 @@ class WeightAverage:
     """
 
     def __init__(self, network: nn.Module, keep: float) -> None:
-        self._network = network
         self.keep = keep
         self.module = copy.deepcopy(network).requires_grad_(False) if keep else network
+        # looked up once: their identity does not change, and walking a network takes as long as the average itself
+        self._own, self._new = list(_tensors(self.module)), list(_tensors(network))
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         if not self.keep:
             return
         keep = min(self.keep, (1 + step) / (10 + step))
-        own, new = list(_tensors(self.module)), list(_tensors(self._network))
-        floats = [(a, b) for a, b in zip(own, new, strict=True) if a.is_floating_point()]
+        floats = [(a, b) for a, b in zip(self._own, self._new, strict=True) if a.is_floating_point()]
         torch._foreach_lerp_([a for a, _ in floats], [b.detach() for _, b in floats], 1 - keep)
-        for a, b in zip(own, new, strict=True):
+        for a, b in zip(self._own, self._new, strict=True):
             if not a.is_floating_point():
                 a.copy_(b)
 

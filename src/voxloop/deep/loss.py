@@ -82,21 +82,35 @@ class PartialLoss:
         logits = logits.float()
         if self._border:
             labels = _without_border(labels, self._border)
+        voxel = self._voxel_weights(logits, labels)
+        if labels.device.type == "cpu":  # strokes are a small part of a window; elsewhere counting them makes one wait
+            rows = labels.flatten().nonzero().squeeze(1)
+            logits = voxels_at(logits, rows).T[None].contiguous()
+            labels, voxel = labels.flatten()[None, rows], voxel.flatten()[None, rows]
         target = torch.where(labels > 0, labels.long() - 1, IGNORE)
-        voxel = self._voxel_weights(logits, labels, target)
         loss = logits.sum() * 0.0
         for weight, term in self._terms:
             loss = loss + weight * term(logits, target, voxel)
         return loss
 
-    def _voxel_weights(self, logits: Tensor, labels: Tensor, target: Tensor) -> Tensor:
+    @staticmethod
+    def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and labels of the classes that are scored and drawn: these."""
+        return logits, labels
+
+    def _voxel_weights(self, logits: Tensor, labels: Tensor) -> Tensor:
         voxel = (labels > 0).to(logits.dtype)
         if self._weights is not None:
-            voxel = voxel * self._weights[target.clamp_min(0)]
+            voxel = voxel * self._weights[(labels.long() - 1).clamp_min(0)]
         extra, distance = self._boundary
         if extra:
             voxel = voxel * (1 + extra * near_boundary(labels, distance))
         return voxel
+
+
+def voxels_at(logits: Tensor, rows: Tensor) -> Tensor:
+    """Of logits (n, classes, ...), those of the voxels ``rows`` in the order of memory of labels: (k, classes)."""
+    return logits.movedim(1, -1).flatten(0, -2).index_select(0, rows)
 
 
 def _focal(logits: Tensor, target: Tensor, voxel: Tensor, *, gamma: float) -> Tensor:
@@ -120,14 +134,16 @@ def _overlap(loss: Callable[[Tensor, Tensor], Tensor]) -> Term:
     """A loss of smp, which adds 0 for a class that does not occur, as the mean over those that do."""
 
     def term(logits: Tensor, target: Tensor, _voxel: Tensor) -> Tensor:
-        present = _one_hot(logits, target).flatten(2).sum((0, 2)).count_nonzero().clamp_min(1)
-        return loss(logits, target) * (logits.shape[1] / present)
+        occurs = torch.zeros(logits.shape[1] + 1, device=logits.device)
+        occurs.index_fill_(0, (target + 1).clamp_min(0).flatten(), 1.0)  # the first for what is unlabelled
+        return loss(logits, target) * (logits.shape[1] / occurs[1:].sum().clamp_min(1))
 
     return term
 
 
 def _lovasz(logits: Tensor, target: Tensor, _voxel: Tensor) -> Tensor:
-    found: Tensor = smp.LovaszLoss("multiclass", ignore_index=IGNORE)(logits, target)
+    # with three axes it would take the first for pictures of one class
+    found: Tensor = smp.LovaszLoss("multiclass", ignore_index=IGNORE)(logits.unsqueeze(-1), target.unsqueeze(-1))
     return found.sum()  # without any label it is empty
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voxloop.deep.loss import PartialLoss
+from voxloop.deep.instances import Criterion
+from voxloop.deep.loss import voxels_at
 from voxloop.deep.metrics import Scores, scores_of
 
 
@@ -24,10 +25,15 @@ class Tally:
         self._count = 0
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        # unlabelled voxels are counted in a bin of their own: choosing the others would make a GPU wait
+        # unlabelled voxels are counted in a bin of their own: to choose the others makes a GPU wait
         square = self._classes**2
-        pairs = (labels.long() - 1) * self._classes + logits.detach().argmax(1)
-        pairs = torch.where(labels > 0, pairs, square).flatten()
+        truth = labels.flatten().long()
+        if labels.device.type == "cpu":
+            rows = truth.nonzero().squeeze(1)
+            truth, said = truth[rows], voxels_at(logits.detach(), rows).argmax(1)
+        else:
+            said = logits.detach().argmax(1).flatten()
+        pairs = torch.where(truth > 0, (truth - 1) * self._classes + said, square)
         bins = torch.zeros(square + 1, dtype=torch.int64, device=pairs.device)
         self._table += bins.scatter_add_(0, pairs, torch.ones_like(pairs))[:square].view(self._classes, -1)
         self._loss += loss.detach().to(self._loss)
@@ -46,12 +52,12 @@ class Tally:
         self._count = data["count"]
 
 
-def evaluate(network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss: PartialLoss, classes: int) -> Scores:
+def evaluate(network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss: Criterion, classes: int) -> Scores:
     """Scores on prepared windows (pixels (n, c, y, x), labels (n, y, x)); ``network`` is in evaluation mode."""
     tally = Tally(classes, windows[0][0].device)
     for pixels, labels in windows:
         logits = network(pixels)
-        tally.add(logits, labels, loss(logits, labels))
+        tally.add(*loss.scored(logits, labels), loss(logits, labels))
     return tally.scores()
 
 
