@@ -7,4 +7,13 @@ from voxloop.config.predict import PredictConfig
 from voxloop.config.presets import presets
 from voxloop.config.shallow import ShallowConfig
 
-__all__ = ["Config", "DeepConfig", "ObjectsConfig", "PredictConfig", "ShallowConfig", "presets", "setting", "settings_of"]
+__all__ = [
+    "Config",
+    "DeepConfig",
+    "ObjectsConfig",
+    "PredictConfig",
+    "ShallowConfig",
+    "presets",
+    "setting",
+    "settings_of",
+]

@@ -44,6 +44,12 @@ class DeepConfig(Config):
         None, "an earlier run, or a model folder, whose weights are the start; its network must be the same"
     )
 
+    target: Literal["semantic", "instances"] = setting(
+        "semantic",
+        "what is learnt: the class of each voxel, or, on a level of instances, separate objects by their foreground, "
+        "boundary and depth",
+    )
+
     architecture: Architecture = setting("Unet", "shape of the network", group="Network")
     encoder: str = setting(
         "tu-mobilenetv4_conv_small", "the half of the network that looks; small ones train faster",

@@ -13,8 +13,9 @@ import numpy as np
 
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.blocks import CACHE_BYTES, Blocks
-from voxloop.deep.labelled import Labelled, LabelSource, gather, lookup, totals
+from voxloop.deep.labelled import Labelled, LabelSource, Table, gather, lookup, totals
 from voxloop.deep.split import CELL, ENOUGH_CELLS, SMALLEST_CELL, Cell, Grid, Key, Split, choose
+from voxloop.deep.targets import Codes
 from voxloop.deep.windows import TrainingImage
 from voxloop.errors import ConfigError, LabelError, VolumeError
 from voxloop.geometry import Region, Spacing
@@ -55,6 +56,7 @@ class TrainingData:
     channels: int
     spacing_um: Spacing
     warnings: tuple[str, ...] = field(default=())
+    instances: bool = False  # labels of windows are codes of objects (targets.py), classes are background and objects
 
     def held(self) -> dict[str, Any]:
         """The split as JSON: what :func:`assemble` takes to make the same one again."""
@@ -79,6 +81,11 @@ def open_data(context: Any, config: DeepConfig, held: Mapping[str, Any] | None) 
         if not sources:
             raise LabelError("nothing is labelled; paint a few strokes of at least two classes")
         level = config.level or next(iter(sequences)).partition("/")[0]
+        if config.target == "instances" and store.levels[level].kind != "instances":
+            raise ConfigError(
+                f"target='instances' learns numbered objects, and level {level!r} holds classes; choose a level of "
+                "instances, or target='semantic'"
+            )
         classes = [
             ClassInfo(value=c.value, name=c.name, color=c.color, background=c.background)
             for c in store.levels[level].classes
@@ -108,16 +115,20 @@ def assemble(
     channels, spacing = _common(sources, config)
     regions = {source.name: [touched.region for touched in source.labels.touched()] for source in sources}
     warnings: list[str] = []
-    classes = _present(sources, regions, classes, warnings)
+    instances = config.target == "instances"
+    background = next((info.value for info in classes if info.background), None)
+    classes = _objects(sources, background) if instances else _present(sources, regions, classes, warnings)
+    kinds: Table = Codes(background, kinds=True) if instances else lookup([info.value for info in classes])
+    codes: Table = Codes(background) if instances else kinds
     size = _cell_of(held) or CELL
-    found = _scan(sources, regions, classes, config, size)
+    found = _scan(sources, regions, classes, kinds, config, size)
     while held is None and config.split == "block" and size > SMALLEST_CELL and _few(found):
         size //= 2
-        found = _scan(sources, regions, classes, config, size)
+        found = _scan(sources, regions, classes, kinds, config, size)
     splits = _splits(sources, found, config, held, size, warnings)
     images = tuple(
         TrainingImage(
-            name=source.name, pixels=_pixels(source.volume), labels=_label_blocks(source.labels, classes),
+            name=source.name, pixels=_pixels(source.volume), labels=_label_blocks(source.labels, codes),
             labelled=labelled, split=split, frames=_frames(source),
         )
         for source, labelled, split in zip(sources, found, splits, strict=True)
@@ -135,6 +146,7 @@ def assemble(
         channels=channels,
         spacing_um=spacing,
         warnings=tuple(warnings),
+        instances=instances,
     )
 
 
@@ -177,11 +189,28 @@ def _present(
     return present
 
 
+def _objects(sources: Sequence[Source], background: int | None) -> list[ClassInfo]:
+    """Background and objects, both of which must be labelled."""
+    seen = {
+        int(v) for source in sources for t in source.labels.touched() for v, count in t.counts.items() if v and count
+    }
+    if not seen - {background}:
+        raise LabelError("no object is labelled; paint a few, each with a number of its own")
+    if background is None or background not in seen:
+        raise LabelError(
+            "no background is labelled; give the level a class 'background' and paint some, or load masks with "
+            "zero='background'"
+        )
+    return [
+        ClassInfo(value=background, name="background", color="#56b4e9", background=True),
+        ClassInfo(value=max(seen - {background}), name="objects"),
+    ]
+
+
 def _scan(
-    sources: Sequence[Source], regions: Mapping[str, Sequence[Region]], classes: Sequence[ClassInfo],
+    sources: Sequence[Source], regions: Mapping[str, Sequence[Region]], classes: Sequence[ClassInfo], table: Table,
     config: DeepConfig, size: int,
 ) -> list[Labelled]:  # fmt: skip
-    table = lookup([info.value for info in classes])
     return [
         gather(source.labels, regions[source.name], table, len(classes), _grid(source, config, size), config.seed)
         for source in sources
@@ -267,7 +296,6 @@ def _pixels(volume: DataArray) -> Blocks:
     return Blocks(lambda region: read_block(volume, region), shape, block, CACHE_BYTES)
 
 
-def _label_blocks(labels: Labels, classes: Sequence[ClassInfo]) -> Blocks:
-    table = lookup([info.value for info in classes])
+def _label_blocks(labels: Labels, table: Table) -> Blocks:
     z, y, x = labels.shape
     return Blocks(lambda region: table[labels.read(region)], (z, y, x), _LABEL_BLOCK, CACHE_BYTES // 4)

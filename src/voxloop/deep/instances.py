@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.data import TrainingData
+from voxloop.deep.loss import PartialLoss
 from voxloop.deep.targets import FIRST, instance_targets
 from voxloop.model import ClassInfo
 
@@ -18,13 +22,29 @@ CHANNELS = (
     ClassInfo(value=2, name="boundary", color="#cc79a7"),
     ClassInfo(value=3, name="distance", color="#009e73"),
 )
-#: what the scores of such a network are about
-SCORED = (
-    ClassInfo(value=1, name="background", color="#56b4e9", background=True),
-    ClassInfo(value=2, name="objects", color="#e69f00"),
-)
 #: depth is off by tenths where the others are off by ones
 _DEPTH = 4.0
+
+
+class Criterion(Protocol):
+    """A loss, and which classes of its logits and labels are scored and drawn."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor: ...
+    def scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]: ...
+
+
+def criterion_of(
+    config: DeepConfig, data: TrainingData, scale: float, device: torch.device
+) -> PartialLoss | InstanceLoss:
+    """The loss that a config asks for; ``scale`` is the size at which the network works."""
+    if data.instances:
+        return InstanceLoss([step / scale for step in data.spacing_um[1:]])
+    return PartialLoss.of(config, data.classes, data.counts, device)
+
+
+def outputs_of(data: TrainingData) -> int:
+    """Channels that come out of the network."""
+    return len(CHANNELS) if data.instances else len(data.classes)
 
 
 class InstanceLoss:
@@ -50,12 +70,12 @@ class InstanceLoss:
         dice = 1 - overlap / (inside.sum() + (values[:, 0] * known[:, 0]).sum() + 1)
         return _mean(each, known[:, :2]) + 0.5 * dice + _DEPTH * _mean(depth, known[:, 2])
 
+    @staticmethod
+    def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n, 2, ...) and labels (n, ...) of background and objects: what is scored and drawn."""
+        foreground = logits[:, :1]
+        return torch.cat([torch.zeros_like(foreground), foreground], 1), labels.clamp_max(FIRST)
+
 
 def _mean(each: Tensor, known: Tensor) -> Tensor:
     return (each * known).sum() / known.sum().clamp_min(1e-6)
-
-
-def as_classes(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (n, 2, ...) and labels (n, ...) of background and objects, as :data:`SCORED` names them."""
-    foreground = logits[:, :1]
-    return torch.cat([torch.zeros_like(foreground), foreground], 1), labels.clamp_max(FIRST)

@@ -19,6 +19,12 @@ from voxloop.geometry import Region, Shape, intersect, shift
 ANCHORS = 128
 
 
+class Table(Protocol):
+    """Label values to uint8: 0 for what is not learnt, classes from 1."""
+
+    def __getitem__(self, values: np.ndarray, /) -> np.ndarray: ...
+
+
 class LabelSource(Protocol):
     """What is asked of a label array."""
 
@@ -44,7 +50,7 @@ def lookup(values: Sequence[int]) -> np.ndarray:
 
 
 def gather(
-    labels: LabelSource, regions: Iterable[Region], table: np.ndarray, classes: int, grid: Grid, seed: int
+    labels: LabelSource, regions: Iterable[Region], table: Table, classes: int, grid: Grid, seed: int
 ) -> Labelled:
     """Go through the chunks ``regions`` of a label array whose values ``table`` translates to 1 ... ``classes``."""
     out = Labelled()

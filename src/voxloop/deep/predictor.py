@@ -29,6 +29,7 @@ class NetworkPredictor:
         self._scale = float(spec.extra.get("scale", 1.0))
         self._normalise = Normalisation.of(spec.normalisation, spec.channels, self._slices).to(device)
         self._softmax = all(output.kind == "semantic" for output in spec.outputs)
+        self._sigmoid = all(output.kind == "boundary_distance" for output in spec.outputs)
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Raw intensities (n, c, z, y, x) to (n, out, z, y, x) float32."""
@@ -45,7 +46,7 @@ class NetworkPredictor:
         with torch.inference_mode():
             if logits.shape[-2:] != (y, x):
                 logits = F.interpolate(logits, (y, x), mode="bilinear", align_corners=False)
-            values = logits.softmax(1) if self._softmax else logits
+            values = logits.softmax(1) if self._softmax else logits.sigmoid() if self._sigmoid else logits
         out: np.ndarray = values.contiguous().cpu().numpy().reshape(n, z, -1, y, x)
         return np.ascontiguousarray(out.transpose(0, 2, 1, 3, 4))
 

@@ -29,6 +29,17 @@ class Targets:
     known: np.ndarray
 
 
+class Codes:
+    """A table from numbers of a label array to codes, as :func:`code`; ``kinds`` makes all objects one value."""
+
+    def __init__(self, background: int | None, *, kinds: bool = False) -> None:
+        self._background, self._kinds = background, kinds
+
+    def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
+        coded = code(numbers, self._background)
+        return np.minimum(coded, FIRST) if self._kinds else coded
+
+
 def code(numbers: np.ndarray, background: int | None) -> np.ndarray:
     """Numbers of a label array as uint8: 0 unlabelled, 1 background, objects from 2.
 

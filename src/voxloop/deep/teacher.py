@@ -28,7 +28,7 @@ from voxloop.model import load_model, resolve
 
 #: fits the teacher; by name, since learners do not import each other
 _FIT = "voxloop.shallow.learner:fit_teacher"
-#: planes that a teacher of features through the stack labels at once: its surroundings cost as much as ten planes
+#: windows of a block; where features run through the stack, planes above each other, whose surroundings are shared
 _DEPTH = 16
 #: surroundings that the teacher is given, voxels: its farthest filters tell little, and reach a hundred
 _HALO = (24, 48, 48)
@@ -50,7 +50,7 @@ Window = tuple[Tensor, Tensor, Tensor, Tensor]
 
 def wanted(config: DeepConfig, data: TrainingData) -> bool:
     """Whether a teacher has anything to say: not where it is switched off, nor where labels are dense."""
-    if config.teacher == "none" or config.teacher_weight == 0:
+    if config.teacher == "none" or config.teacher_weight == 0 or data.instances:  # a teacher of classes
         return False
     return config.teacher != "auto" or _labelled_share(data.images) < _DENSE
 
@@ -151,7 +151,7 @@ class Pool:
             return
         self._teacher = self._fit(context)
         for _ in range(blocks):
-            self._blocks.append(self._next())
+            self._blocks.append([place for stack in self._next() for place in stack])
         self._pixels = [self._prepared(place)[0] for block in self._blocks for place in block]
         for name, part in self._parts().items():
             part.extend(tensors[f"pool.{name}"].to(self._pixels[0].device).unbind())
@@ -166,16 +166,17 @@ class Pool:
     def _make(self, context: Any) -> tuple[list[Place], list[Window]]:
         """The windows of one block; none where the teacher has nothing more to say. Runs in the background."""
         self._teacher = self._teacher or self._fit(context)
-        if self._teacher is None:
+        stacks = self._next() if self._teacher else []
+        places = [place for stack in stacks for place in stack]
+        if not places or self._known(places) > 0.5:  # small images are known soon
             return [], []
-        places = self._next()
-        if self._known(places) > 0.5:  # small images are known soon
-            return [], []
-        image = self._data.images[places[0].image]
-        box = window_region(places[0], self._geometry)
+        windows = []
         with self._teacher.open(threads=1) as predictor:  # the other cores train meanwhile
-            told = self._ask(predictor, image, (slice(places[0].z, places[-1].z + 1), box[1], box[2]))
-        return places, [self._window(place, told[:, plane]) for plane, place in enumerate(places)]
+            for stack in stacks:
+                self._heard()
+                told = self._ask(predictor, stack)
+                windows += [self._window(place, told[:, plane]) for plane, place in enumerate(stack)]
+        return places, windows
 
     def _window(self, place: Place, told: np.ndarray) -> Window:
         pixels, strokes = self._prepared(place)
@@ -208,14 +209,23 @@ class Pool:
         if self._closed:
             raise RunError("the run has ended")
 
-    def _next(self) -> list[Place]:
-        """The windows of the next block: planes above each other, fewer where the stack ends, few known already."""
-        tries = _TRIES * (len(self._blocks) + 1)
-        found = list(spread_places(self._data.images, self._geometry, tries, self._config.seed))[-_TRIES:]
-        return min((self._stack(place) for place in found), key=self._known)
+    def _next(self) -> list[list[Place]]:
+        """The windows of the next block that are known least: one stack of planes, or as many planes anywhere."""
+        flat = self._teacher.spec.dimensions == 2
+        count = _DEPTH if flat else 1
+        first = len(self._blocks) * count * _TRIES
+        found = list(spread_places(self._data.images, self._geometry, first + count * _TRIES, self._config.seed))[
+            first:
+        ]
+        stacks: list[list[Place]] = []
+        for number in range(count):
+            tries = [self._stack(p, 1 if flat else _DEPTH) for p in found[number * _TRIES : (number + 1) * _TRIES]]
+            taken = {place for stack in stacks for place in stack}
+            stacks.append(min(tries, key=lambda stack: self._known(stack) + (stack[0] in taken)))
+        return stacks
 
-    def _stack(self, middle: Place) -> list[Place]:
-        depth = 1 if self._teacher.spec.dimensions == 2 else _DEPTH
+    def _stack(self, middle: Place, depth: int) -> list[Place]:
+        """Planes above each other around a place, fewer where the image ends."""
         planes = self._data.images[middle.image].shape[0]
         start = min(max(0, middle.z - depth // 2), max(0, planes - depth))
         return [replace(middle, z=z) for z in range(start, min(planes, start + depth))]
@@ -225,8 +235,11 @@ class Pool:
         old = {place for block in self._blocks for place in block}
         return sum(place in old for place in places) / len(places)
 
-    def _ask(self, predictor: Any, image: TrainingImage, region: Region) -> np.ndarray:
+    def _ask(self, predictor: Any, stack: Sequence[Place]) -> np.ndarray:
         """The teacher's probabilities float32 (classes, z, y, x) in the order of the classes; 0 outside the image."""
+        image = self._data.images[stack[0].image]
+        _, rows, columns = window_region(stack[0], self._geometry)
+        region = (slice(stack[0].z, stack[-1].z + 1), rows, columns)
         whole: Region = (slice(0, image.shape[0]), slice(0, image.shape[1]), slice(0, image.shape[2]))
         inner = intersect(region, whole)
         assert inner is not None  # windows touch their image

@@ -23,11 +23,19 @@ class Decoded:
     broken: int = 0
 
 
+def learnt_objects(spec: ModelSpec) -> bool:
+    """Whether the model says foreground, boundary and depth of objects instead of classes."""
+    return any(output.kind == "boundary_distance" for output in spec.outputs)
+
+
 def semantic_channels(spec: ModelSpec) -> slice:
-    """Which output channels are class probabilities. Raises PredictionError where the model has none."""
+    """Which output channels are probabilities, of classes or of foreground, boundary and depth.
+
+    Raises PredictionError where the model has none.
+    """
     start = 0
     for output in spec.outputs:
-        if output.kind == "semantic":
+        if output.kind in ("semantic", "boundary_distance"):
             if output.channels != len(spec.classes):
                 raise PredictionError(
                     f"output {output.name!r} has {output.channels} channels for {len(spec.classes)} classes"
@@ -35,7 +43,9 @@ def semantic_channels(spec: ModelSpec) -> slice:
             return slice(start, start + output.channels)
         start += output.channels
     kinds = ", ".join(output.kind for output in spec.outputs) or "nothing"
-    raise PredictionError(f"this model gives {kinds}; only models with a semantic output can be predicted with")
+    raise PredictionError(
+        f"this model gives {kinds}; only models with a semantic or a boundary and distance output can be predicted with"
+    )
 
 
 def label_dtype(classes: tuple[ClassInfo, ...]) -> np.dtype:
@@ -85,6 +95,19 @@ def semantic(
         if uncertainty is not None:
             uncertainty[~finite] = 255
     return Decoded(labels, quantise(probabilities) if keep else None, uncertainty, broken)
+
+
+def foreground(
+    probabilities: np.ndarray, values: np.ndarray, *, measure: Measure | None = "margin", keep: bool = True
+) -> Decoded:
+    """Foreground, boundary and depth (3, z, y, x): as :func:`semantic`, labels 1 from a foreground of one half.
+
+    Which voxels are one object is decided over the whole volume (:func:`voxloop.objects.find_objects`).
+    """
+    inside = probabilities[0]
+    pair = semantic(np.stack([1 - inside, inside]), np.array([0, values[0]], values.dtype), measure=measure, keep=False)
+    whole = np.nan_to_num(probabilities, nan=0.0, posinf=0.0, neginf=0.0)
+    return Decoded(pair.labels, quantise(whole) if keep else None, pair.uncertainty, pair.broken)
 
 
 def _two_best(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from voxloop.geometry import Region, Shape, as_region
 from voxloop.model import ModelSpec, Predictor
 from voxloop.prediction import seams
 from voxloop.prediction.budget import Forecast, exact_halo, forecast, is_planar
-from voxloop.prediction.decode import Decoded, label_dtype, semantic, semantic_channels
+from voxloop.prediction.decode import Decoded, foreground, label_dtype, learnt_objects, semantic, semantic_channels
 from voxloop.prediction.executor import Done, run_tiles
 from voxloop.prediction.memory import Cost, measure
 from voxloop.prediction.plan import BATCH_VOXELS, Plan, Tile
@@ -155,7 +155,7 @@ class Job:
         """Predict tiles and write them; yields each once written."""
         channels = semantic_channels(self.spec)
         decode = partial(
-            semantic,
+            foreground if learnt_objects(self.spec) else semantic,
             values=np.array([info.value for info in self.spec.classes], label_dtype(self.spec.classes)),
             measure=self.config.measure if self.config.uncertainty else None,
             keep=self.config.probabilities,

@@ -17,6 +17,8 @@ from voxloop.prediction.plan import Plan
 if TYPE_CHECKING:
     from xarray import DataArray
 
+    from voxloop.objects import Objects
+
 
 class Prediction:
     """A prediction folder. Opening reads one small file; arrays are read when sliced.
@@ -58,6 +60,13 @@ class Prediction:
     def uncertainty(self) -> DataArray:
         """How unsure the model is (z, y, x), uint8: 255 is no idea. Lazy. Raises PredictionError where not kept."""
         return self._array("uncertainty", {}, {"scale": 1 / 255, "measure": self._facts["uncertainty"]})
+
+    @property
+    def objects(self) -> Objects:
+        """Separate objects, where the network learnt them. Raises PredictionError where it did not, or is not done."""
+        from voxloop.objects import Objects
+
+        return Objects(self.path.parent.parent / "objects" / f"{self.name}.zarr")
 
     @property
     def done(self) -> float:

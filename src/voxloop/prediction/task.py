@@ -15,6 +15,7 @@ from voxloop.config import PredictConfig
 from voxloop.errors import ConfigError, PredictionError
 from voxloop.model import Model, load_model
 from voxloop.prediction.budget import Forecast
+from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.job import Job, check_fit, make_job
 from voxloop.prediction.output import Output, create
 from voxloop.prediction.plan import Tile, order
@@ -50,7 +51,23 @@ def run(context: RunContext) -> str:
             job = make_job(model.spec, predictor, volume, config, region)
             target = prediction_path(context.path, context.config)
             output = _reopened(target, context, model) or _begin(target, context, job, model, store)
-            return _Going(context, job, output).run()
+            word = _Going(context, job, output).run()
+    if word == "finished" and learnt_objects(model.spec) and config.probabilities:
+        _decode(context, target)
+    return word
+
+
+def _decode(context: RunContext, prediction: Path) -> None:
+    """Objects of a network that learnt them, with the settings that settings have by themselves."""
+    from voxloop.objects import find_objects
+    from voxloop.objects.task import source_of
+
+    name = prediction.stem
+    found = find_objects(
+        source_of(prediction, None), context.workspace / "objects" / f"{name}.zarr", instances=True, overwrite=True,
+        facts={"run": name, "prediction": f"predictions/{name}.zarr", "of": None},
+    )  # fmt: skip
+    context.emit("log", text=f"{found.count} objects")
 
 
 def prediction_path(run_path: Path, config: dict[str, Any]) -> Path:
@@ -108,6 +125,7 @@ def _begin(target: Path, context: RunContext, job: Job, model: Model, store: Sto
         "uncertainty": job.config.measure if job.config.uncertainty else None,
         "lineage": _lineage(context, model),
         "seam": seam.to_json() if seam else None,
+        "target": "instances" if learnt_objects(model.spec) else "semantic",
     }  # fmt: skip
     return create(target, facts, found.plan, overwrite=job.config.overwrite)
 

@@ -1,0 +1,121 @@
+"""A network that learns objects: from numbered labels to a label image of separate ones."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from voxloop.config import DeepConfig
+from voxloop.deep.data import Source, assemble
+from voxloop.errors import ConfigError, LabelError
+from voxloop.model import ClassInfo, load_model
+from voxloop.project import Workspace
+from voxloop.volumes import open_volume
+
+
+def picture(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Bright discs, some touching, and their numbers."""
+    rng = np.random.default_rng(seed)
+    truth = np.zeros((128, 128), np.uint32)
+    y, x = np.mgrid[:128, :128]
+    for number, (cy, cx) in enumerate(rng.uniform(8, 120, (14, 2)), start=1):
+        inside = (y - cy) ** 2 + (x - cx) ** 2 < 81
+        truth[inside & (truth == 0)] = number
+    noisy = np.where(truth > 0, 140, 60) + rng.normal(0, 12, truth.shape)
+    return noisy.clip(0, 255).astype(np.uint8), truth
+
+
+@pytest.fixture
+def ws(tmp_path):
+    image, truth = picture()
+    classes = [{"name": "background", "background": True}]
+    with Workspace.create(tmp_path / "ws", image=image, classes=classes, kind="instances") as made:
+        made.labels().load(truth, zero="background")
+        made.labels().flush()
+        yield made
+
+
+@pytest.mark.slow(reason="trains a network and predicts with it, each in a process of its own")
+def test_training_to_separate_objects(ws) -> None:
+    config = DeepConfig(
+        target="instances", window="1,64,64", scale=1, epochs=2, steps_per_epoch=15, batch_size=2, encoder="resnet18",
+        validation_share=0.2, threads=1, split="block", workers=0,
+    )  # fmt: skip
+    run = ws.train(config, wait=True)
+    assert run.state == "finished"
+    spec = run.model().spec
+    assert spec.extra["target"] == "instances"
+    assert [info.name for info in spec.classes] == ["foreground", "boundary", "distance"]
+    assert set(run.history.epochs[-1]["train"]["iou"]) == {"background", "objects"}
+    outputs = load_model(run.path / "model").predict(picture()[0][None, None].astype(np.float32))
+    assert outputs.shape == (3, 1, 128, 128)
+    assert 0 <= outputs.min() <= outputs.max() <= 1
+    prediction = ws.predict(run).result
+    facts = json.loads((prediction.path / "zarr.json").read_text())["attributes"]["voxloop"]
+    assert facts["target"] == "instances"
+    assert set(np.unique(prediction.labels)) <= {0, 1}
+    again = ws.objects(prediction).result
+    np.testing.assert_array_equal(np.asarray(again.labels), np.asarray(prediction.objects.labels))
+
+
+class Numbered:
+    """A label array of one chunk."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.shape = values, values.shape
+
+    def read(self, region):
+        return self.values[region]
+
+    def touched(self):
+        from types import SimpleNamespace
+
+        numbers, counts = np.unique(self.values, return_counts=True)
+        box = tuple(slice(0, n) for n in self.shape)
+        return [SimpleNamespace(region=box, counts=dict(zip(numbers.tolist(), counts.tolist(), strict=True)))]
+
+
+BACKGROUND = ClassInfo(value=1, name="background", background=True)
+
+
+def data_of(values: np.ndarray, classes=(BACKGROUND,)):
+    source = Source(name="a", volume=open_volume(np.zeros(values.shape, np.uint8)), labels=Numbered(values))
+    return assemble([source], classes, DeepConfig(target="instances", validation_share=0))
+
+
+def test_windows_hold_codes_and_counts_are_of_background_and_objects() -> None:
+    values = np.ones((1, 40, 40), np.uint32)
+    values[0, :4] = 0
+    values[0, 10:20, 10:20], values[0, 20:30, 10:20] = 5, 70_000
+    data = data_of(values)
+    assert data.instances
+    assert [info.name for info in data.classes] == ["background", "objects"]
+    assert data.counts == (36 * 40 - 200, 200)
+    coded = data.images[0].labels((slice(0, 1), slice(0, 40), slice(0, 40)))
+    assert coded.dtype == np.uint8
+    assert np.unique(coded).tolist() == sorted({0, 1, 5 + 2, 70_000 % 254 + 2})
+
+
+def test_what_is_missing_is_said(ws, tmp_path) -> None:
+    objects = np.full((1, 8, 8), 3, np.uint32)
+    with pytest.raises(LabelError, match="no background is labelled"):
+        data_of(objects)
+    with pytest.raises(LabelError, match="no background is labelled"):
+        data_of(objects, ())
+    with pytest.raises(LabelError, match="no object is labelled"):
+        data_of(np.ones((1, 8, 8), np.uint32))
+
+
+def test_a_level_of_classes_has_no_objects(tmp_path) -> None:
+    from types import SimpleNamespace
+
+    from voxloop.deep.data import open_data
+
+    with Workspace.create(tmp_path / "ws", image=picture()[0], classes=["background", "disc"]) as ws:
+        ws.labels().paint(index=0, points=[(20, 20), (20, 60)], radius=4, value=2)
+        context = SimpleNamespace(config={"labels": {"labels/image": ws.labels().sequence}}, workspace=ws.path)
+        ws.labels().flush()
+        with pytest.raises(ConfigError, match="choose a level of instances"):
+            open_data(context, DeepConfig(target="instances"), None)
