@@ -13,6 +13,7 @@ from .objects import find_objects as find_objects
 from .objects import label_components as label_components
 from .panels.label_panel import LabelPanel as LabelPanel
 from .panels.monitor_panel import MonitorPanel as MonitorPanel
+from .panels.objects_panel import ObjectsPanel as ObjectsPanel
 from .panels.plane_view import PlaneView as PlaneView
 from .panels.predict_panel import PredictPanel as PredictPanel
 from .panels.review_panel import ReviewPanel as ReviewPanel

@@ -17,6 +17,7 @@ from voxloop.store import Store
 
 if TYPE_CHECKING:
     from voxloop.model import Model
+    from voxloop.objects import Objects
     from voxloop.prediction import Prediction
     from voxloop.review import Report, Rounds, Suggestion
     from voxloop.store import Edit, Labels
@@ -324,7 +325,8 @@ class Workspace:
                                overwrite=overwrite)  # fmt: skip
         if what in made:
             shown = self.images.open(self._one_image(self.runs[what].config.get("image")))
-            return self.runs[what].result.export(path, image=shown, number=number, overwrite=overwrite)
+            objects: Objects = self.runs[what].result
+            return objects.export(path, image=shown, number=number, overwrite=overwrite)
         if what in self.levels.names:
             return self.labels(what, image).save(path, overwrite=overwrite)
         raise PredictionError(

@@ -20,6 +20,7 @@ from voxloop.model import resolve
 HANDLERS = {
     "live": "voxloop.helper.live:answer",
     "overlay": "voxloop.helper.overlay:answer",
+    "objects": "voxloop.helper.objects:answer",
     "inputs": "voxloop.deep.preview:inputs",
     "receptive_field": "voxloop.deep.preview:receptive_field",
     "rate": "voxloop.deep.rate_finder:answer",

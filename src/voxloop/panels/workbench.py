@@ -1,4 +1,4 @@
-"""The whole loop in one panel: volume, label, train, predict, review as steps. Holds the panels, does nothing else."""
+"""The whole loop in one panel: volume to review and objects as steps. Holds the panels, does nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from voxloop.panels.plane_view import PlaneView
     from voxloop.project import Workspace
 
-Step = Literal["volume", "label", "train", "predict", "review"]
+Step = Literal["volume", "label", "train", "predict", "review", "objects"]
 STEPS: tuple[Step, ...] = get_args(Step)
 ABOUT: dict[Step, str] = {
     "volume": "Find a stack, check it, put it into a workspace",
@@ -26,9 +26,10 @@ ABOUT: dict[Step, str] = {
     "train": "Learn from the strokes: seconds or minutes",
     "predict": "Apply a model to the picture",
     "review": "Accept what is right, correct what is not",
+    "objects": "From a prediction to separate objects and a table of them",
 }
 #: runs whose task ends so belong to this step
-WORK: dict[str, Step] = {":train": "train", "prediction.task:run": "predict"}
+WORK: dict[str, Step] = {":train": "train", "prediction.task:run": "predict", "objects.task:run": "objects"}
 
 
 class Workbench(Panel):
@@ -39,7 +40,7 @@ class Workbench(Panel):
     ws
         A workspace; None begins with finding a stack or a workspace.
     step
-        Where to begin: ``"volume"``, ``"label"``, ``"train"``, ``"predict"`` or ``"review"``.
+        Where to begin: ``"volume"``, ``"label"``, ``"train"``, ``"predict"``, ``"review"`` or ``"objects"``.
     """
 
     @on_ui
@@ -118,6 +119,10 @@ class Workbench(Panel):
             from voxloop.panels.predict_panel import PredictPanel
 
             return PredictPanel(self.ws, embedded=True)
+        if step == "objects":
+            from voxloop.panels.objects_panel import ObjectsPanel
+
+            return ObjectsPanel(self.ws, embedded=True)
         from voxloop.panels.review_panel import ReviewPanel
 
         return ReviewPanel(self.ws, embedded=True)

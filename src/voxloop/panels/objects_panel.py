@@ -1,0 +1,400 @@
+"""From a prediction to objects: settings with a preview of the plane on show, apply to all, a table to go through.
+
+Computes nothing: the preview comes from the helper, objects from runs.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from voxloop.config import ObjectsConfig
+from voxloop.errors import PredictionError
+from voxloop.geometry import AXES, Region
+from voxloop.helper import Helper, Part
+from voxloop.panels.form import Form
+from voxloop.panels.layers import ArrayLayer, Patch, PatchLayer
+from voxloop.panels.panel import (
+    CopyCode,
+    Panel,
+    ago,
+    badge,
+    button,
+    column,
+    heading,
+    row,
+    section,
+    show,
+    spacer,
+    split,
+    text,
+)
+from voxloop.panels.plane_view import PlaneView
+from voxloop.panels.prediction_layers import frame
+from voxloop.panels.rows import Action, Row, RowList
+from voxloop.panels.run_words import LOOKS
+from voxloop.panels.ui import on_ui
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from voxloop.objects import Objects
+    from voxloop.prediction import Prediction
+    from voxloop.project import Workspace
+    from voxloop.runs import Run
+
+TASK = "voxloop.objects.task:run"
+AT_WORK = ("queued", "running", "stopping")
+#: the preview is asked for this long after the last change
+REST_S = 0.3
+#: rows of the table that are shown
+SHOWN = 200
+ORDERS = {"Largest first": (True, False), "Smallest first": (True, True), "By number": (False, True)}
+
+
+class ObjectsPanel(Panel):
+    """Choose a prediction and a class, set what makes an object, look at the preview, apply to all.
+
+    ``panel.config``, ``panel.code`` and ``panel.apply()`` are what form, 'Copy as code' and the button stand for;
+    ``panel.objects`` is what the table lists.
+    """
+
+    @on_ui
+    def __init__(
+        self, ws: Workspace, prediction: str | None = None, *, height: int = 560, embedded: bool = False
+    ) -> None:
+        super().__init__(embedded=embedded)
+        self.ws = ws
+        if not ws.images.names:
+            raise PredictionError("this workspace has no image yet; add one with ws.images.add(name, path)")
+        self.objects: Objects | None = None
+        self._table: DataFrame | None = None
+        self._helper: Helper | None = None
+        self._framed: Region | None = None
+        self._due: float | None = None
+        self._asked: object = None
+        self._looking = False
+        self._layer = PatchLayer("preview", "preview")
+        self._layer.kind = self._layer.state["kind"] = "instances"
+        self._image = ""
+        self.view = PlaneView(self._scales(ws.images.names[0]), height=height)
+        self._build()
+        self.on_close(self._close_children)
+        names = list(ws.predictions)
+        if prediction is None and names:
+            prediction = names[-1]
+        self._offer()
+        if prediction is not None:
+            self.choose(prediction)
+        self._changed()
+        self.view.on("camera", self._changed)
+        self.view.on("plane", self._plane_changed)
+        self.every(0.1, self._tick)
+        self.every(0.5, self._look)
+
+    # ------------------------------------------------------------------------------------------------------- state
+
+    @property
+    def prediction(self) -> Prediction:
+        """The prediction that objects are made of. Raises PredictionError where there is none."""
+        if not self._which.value:
+            raise PredictionError("there is no prediction yet; the Predict step makes one")
+        return self.ws.predictions[str(self._which.value)]
+
+    @property
+    def config(self) -> ObjectsConfig:
+        """The settings as they will be used."""
+        return self._form.value
+
+    @property
+    def code(self) -> str:
+        """The line of Python that the button runs."""
+        parts = [repr(str(self._which.value or "…"))]
+        if self.config != ObjectsConfig():
+            parts.append(self.config.code())
+        if self._of.value is not None:
+            parts.append(f"of={self._of.label!r}")
+        return f"ws.objects({', '.join(parts)})"
+
+    # ----------------------------------------------------------------------------------------------------- actions
+
+    @on_ui
+    def choose(self, name: str) -> None:
+        """Take another prediction."""
+        from voxloop.objects.task import learnt_objects
+
+        self._which.value = name
+        found = self.prediction
+        if learnt_objects(found.path):
+            self._of.options = [("objects, as the network learnt them", None)]
+        else:
+            self._of.options = [(info.name, info.value) for info in found.classes]
+            front = [info.value for info in found.classes if not info.background]
+            self._of.value = front[0] if front else found.classes[0].value
+        if found.image and found.image != self._image and found.image in self.ws.images.names:
+            self.view.show(self._scales(found.image))
+        self._show_layers()
+        self._changed()
+
+    @on_ui
+    def apply(self) -> Run:
+        """Make objects of the whole prediction, in a process of its own."""
+        run = self.ws.objects(self.prediction, self.config, of=self._of.value, wait=False)
+        self.say(f"{run.name} is at work; it goes on when this is closed.")
+        self._runs.selected = run.name
+        self._look()
+        return run
+
+    @on_ui
+    def open(self, name: str) -> None:
+        """Show the objects that a run made, and list them."""
+        self._runs.selected = name
+        run = self.ws.runs[name]
+        if run.state != "finished":
+            self.say(run.history.error or f"{name} is {run.state}", "warning")
+            return
+        if run.config.get("parent") in self.ws.predictions and run.config["parent"] != self._which.value:
+            self.choose(str(run.config["parent"]))
+        self.in_thread(lambda: (run.result, run.result.table()), self._show_objects)
+
+    @on_ui
+    def go_to(self, number: int) -> None:
+        """Show the middle of an object, framed."""
+        if self.objects is None or self._table is None or number not in self._table.index:
+            raise PredictionError(f"there is no object {number} in the table; open a run of objects first")
+        line = self._table.loc[number]
+        box = tuple(slice(int(line[f"{a}_from"]), int(line[f"{a}_to"])) for a in AXES)
+        spacing, origin = self.view.planes.spacing_um, [float(self.objects.labels.coords[a][0]) for a in AXES]
+        place = [(float(line[f"{a}_um"]) - o) / s for a, o, s in zip(AXES, origin, spacing, strict=True)]
+        self.view.go_to(place, zoom_in=True)
+        self._list.selected = str(number)
+        self._framed = (box[0], box[1], box[2])
+        self._plane_changed()
+
+    # ----------------------------------------------------------------------------------------------------- preview
+
+    def _changed(self, *_: Any) -> None:
+        """Something that the preview depends on changed: ask once it rests."""
+        self._copy.code = self.code
+        self._apply.disabled = not self._which.value or self.ws.read_only
+        self._due = time.monotonic() + REST_S
+
+    def _plane_changed(self) -> None:
+        axis, index = self.view.axis, self.view.index
+        box = self._framed
+        meets = box is not None and box[AXES.index(axis)].start <= index < box[AXES.index(axis)].stop
+        self.view.set_shapes([frame(box, axis, index)] if box is not None and meets else [])
+        self._changed()
+
+    def _tick(self) -> None:
+        if self._due is None or time.monotonic() < self._due:
+            return
+        if not self._preview.value or not self._which.value or self.view.window is None:
+            return
+        self._due = None
+        axis, index, (top, left, bottom, right) = self.view.window
+        step = max(1, int(self.view.pixel_um / min(self.view.planes.spacing_um)))
+        question: dict[str, Any] = {
+            "prediction": f"predictions/{self._which.value}.zarr", "of": self._of.value,
+            "settings": self.config.to_json(),
+            "view": {"axis": axis, "index": index, "box": [[top, bottom], [left, right]], "step": step},
+        }  # fmt: skip
+        if question == self._asked:
+            return
+        self._asked = question
+        self._words.value = "looking …"
+        if self._helper is None:
+            self._helper = Helper(self.ws.path)
+        began = time.monotonic()
+        edges = (float(top), float(left), top + step * float(-(-(bottom - top) // step)),
+                 left + step * float(-(-(right - left) // step)))  # fmt: skip
+
+        def take(part: Part) -> None:
+            self.post(self._show_patch, question, Patch(part.values, edges, 0))
+
+        answer = self._helper.request("objects", on_part=take, **question)
+        answer.future.add_done_callback(lambda done: self.post(self._answered, question, done, began))
+
+    def _show_patch(self, question: dict[str, Any], patch: Patch) -> None:
+        self._layer.show(question["view"]["axis"], question["view"]["index"], patch)
+        self.view.refresh("preview")
+
+    def _answered(self, question: dict[str, Any], done: Any, began: float) -> None:
+        if question is not self._asked:
+            return
+        error = done.exception()
+        if error is not None:
+            self._asked = None
+            self._words.value = html.escape(f"no preview: {error}")
+        elif done.result().get("state") != "dropped":
+            self._words.value = f"{done.result()['objects']} objects on screen, {time.monotonic() - began:.1f} s"
+
+    def _switch(self) -> None:
+        self.view.change_layer("preview", visible=bool(self._preview.value))
+        if not self._preview.value:
+            self._words.value = ""
+        self._asked = None
+        self._changed()
+
+    # ----------------------------------------------------------------------------------------------------- looking
+
+    @on_ui
+    def refresh(self) -> None:
+        """Look anew at predictions and runs."""
+        self._offer()
+        self._look()
+
+    def _offer(self) -> None:
+        names = list(self.ws.predictions)[::-1]
+        if tuple(self._which.options) != tuple(names):
+            chosen = self._which.value
+            self._which.options = names
+            self._which.value = chosen if chosen in names else None
+            if chosen is None and names:
+                self.choose(names[0])
+        show(self._none, not names)
+
+    def _look(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self.in_thread(self._rows, self._show_rows)
+
+    def _rows(self) -> tuple[list[Row], bool]:
+        runs = [run for run in reversed(list(self.ws.runs.values())) if run.config.get("task") == TASK]
+        chosen = next((run for run in runs if run.name == self._runs.selected), None)
+        return [_run_row(run) for run in runs], chosen is not None and chosen.state == "finished"
+
+    def _show_rows(self, found: tuple[list[Row], bool]) -> None:
+        self._looking = False
+        rows, finished = found
+        self._runs.show(rows)
+        shown = self.objects.name if self.objects is not None else ""
+        if finished and self._runs.selected != shown:
+            self.open(self._runs.selected)
+        elif not self._runs.selected and rows:
+            self._runs.selected = rows[0].key
+
+    def _show_objects(self, found: tuple[Objects, DataFrame]) -> None:
+        self.objects, self._table = found
+        self._framed = None
+        self._preview.value = False
+        self._show_layers()
+        self._plane_changed()
+        self._list_objects()
+        unsure = self.objects.unsure
+        note = f"; {unsure} belong to clumps longer than the reach" if unsure else ""
+        self.say(f"{self.objects.count:,} objects{note}", "warning" if unsure else "good")
+
+    def _show_layers(self) -> None:
+        layers: list[Any] = []
+        if self.objects is not None and self.objects.labels.shape == self.view.planes.shape:
+            layers.append(
+                ArrayLayer("objects", f"objects {self.objects.name}", self.objects.labels.data, kind="instances")
+            )
+        self._layer.clear()
+        self.view.set_layers([*layers, self._layer])
+        self.view.change_layer("preview", visible=bool(self._preview.value))
+
+    def _list_objects(self) -> None:
+        table = self._table
+        if table is None:
+            return
+        size = "volume_um3" if "volume_um3" in table else "area_um2"
+        by_size, rising = ORDERS[str(self._order.value)]
+        ordered = table.sort_values(size, ascending=rising) if by_size else table
+        self._list.widget.head = ["Object", "µm³" if size == "volume_um3" else "µm²", "z", "y", "x µm", "longest µm"]
+        self._list.show(_object_row(int(number), line, size) for number, line in ordered.head(SHOWN).iterrows())
+        more = len(table) - SHOWN
+        self._count.value = f"{len(table):,} objects" + (f", {SHOWN} shown" if more > 0 else "")
+
+    # ----------------------------------------------------------------------------------------------------- widgets
+
+    def _build(self) -> None:
+        handler = self.handler
+        self._which = w.Dropdown(options=[], description="Prediction")
+        self._which.observe(handler(self._chosen), "value")
+        self._none = text("No predictions yet. The Predict step makes one.", "vx-dim")
+        self._of = w.Dropdown(options=[("–", None)], description="Class")
+        self._of.observe(handler(self._changed), "value")
+        self._form: Form[ObjectsConfig] = Form(ObjectsConfig, on_change=lambda _: self._changed(), embedded=True)
+        self._preview = w.Checkbox(value=True, description="Preview on this plane", indent=False)
+        self._preview.observe(handler(self._switch), "value")
+        self._words = text("", "vx-dim")
+        self._apply = button("Apply to all", handler(self.apply), kind="primary", icon="play")
+        self._copy = CopyCode()
+        self._runs = RowList(
+            handler(self._on_run), head=("Objects", "State", "Made"), height=120,
+            empty="None yet. Apply to all makes the first.",
+        )  # fmt: skip
+        self._order = w.Dropdown(options=list(ORDERS), value="Largest first")
+        self._order.observe(handler(self._list_objects), "value")
+        self._count = text("", "vx-dim")
+        self._list = RowList(
+            handler(self._on_object), right=(1, 2, 3, 4, 5), height=220, empty="Open a run to list its objects."
+        )
+        side = column(
+            column(heading("Of"), self._which, self._none, self._of, classes=["vx-section"]),
+            column(heading("How"), self._form.widget, row(self._preview, self._words), classes=["vx-section"]),
+            row(self._apply, spacer(), self._copy),
+            section("Made", self._runs.widget),
+            column(
+                heading("Table"), row(self._order, spacer(), self._count), self._list.widget, classes=["vx-section"]
+            ),
+        )
+        self.body(split(self.view.widget, side))
+
+    def _chosen(self) -> None:
+        if self._which.value:
+            self.choose(str(self._which.value))
+
+    def _on_run(self, action: str, name: str) -> None:
+        if action == "open":
+            self.open(name)
+            return
+        from voxloop.objects.task import discard
+
+        run = self.ws.runs[name]
+        if self.objects is not None and self.objects.name == name:
+            self.objects = self._table = None
+            self._framed = None
+            self._list.show([])
+            self._count.value = ""
+            self._show_layers()
+        discard(run.path)
+        run.delete()
+        self._runs.selected = ""
+        self.say(f"{name} is deleted.")
+        self._look()
+
+    def _on_object(self, _: str, number: str) -> None:
+        self.go_to(int(number))
+
+    def _scales(self, image: str) -> Any:
+        from voxloop.volumes import scales
+
+        self._image = image
+        cache = None if self.ws.read_only else self.ws.path / "derived" / "scales" / image
+        return scales(self.ws.images.open(image), cache=cache)
+
+    def _close_children(self) -> None:
+        if self._helper is not None:
+            self._helper.close()
+        self._form.close()
+        self.view.close()
+
+
+def _run_row(run: Run) -> Row:
+    state, history = run.state, run.history
+    share = f" {history.progress:.0%}" if state in AT_WORK and history.progress else ""
+    actions = () if state in AT_WORK else (Action("delete", "Delete", "Remove it from disk", confirm="Really delete?"),)
+    age = ago(time.time() - float(run.config.get("created", time.time())))
+    title = history.error or f"of prediction {run.config.get('parent')}"
+    return Row(run.name, (html.escape(run.name), badge(state + share, LOOKS.get(state, "")), age), actions, title=title)
+
+
+def _object_row(number: int, line: Any, size: str) -> Row:
+    cells = [line[size], line["z_um"], line["y_um"], line["x_um"], line["axis_1_um"]]
+    return Row(str(number), (str(number), *(f"{float(value):.3g}" for value in cells)))

@@ -1,0 +1,183 @@
+"""Objects from a panel: what is chosen, the preview's question and answer, runs, the table and where it leads."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+from tests.prediction.fakes import FakeModel, make_spec, picture
+
+from voxloop import model
+from voxloop.helper.handlers import HANDLERS, Job
+from voxloop.model import resolve
+from voxloop.objects import segment
+from voxloop.objects import task as objects_task
+from voxloop.panels.objects_panel import ObjectsPanel
+from voxloop.prediction import task
+from voxloop.project import Workspace
+from voxloop.runs import Run
+from voxloop.runs.context import RunContext
+from voxloop.runs.events import EventWriter
+
+SHAPE = (6, 90, 100)
+SPACING = (0.03, 0.01, 0.01)
+
+
+@pytest.fixture
+def ws(tmp_path, monkeypatch):
+    """A workspace whose runs run here and now."""
+    monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
+
+    def launch(run, queue=True):
+        writer = EventWriter(run.path / "events.jsonl")
+        writer.emit("started", device="cpu")
+        config = json.loads((run.path / "config.json").read_text())
+        work = objects_task.run if config["task"].startswith("voxloop.objects") else task.run
+        writer.emit(work(RunContext(run.path, config, writer)))
+        return run
+
+    monkeypatch.setattr(Run, "launch", launch)
+    monkeypatch.setattr("voxloop.project._waited", lambda run: run)
+    with Workspace.create(
+        tmp_path / "ws", image=picture(SHAPE), classes=["background", "mito"], spacing=SPACING
+    ) as made:
+        FakeModel(make_spec()).save(tmp_path / "fake")
+        yield made
+
+
+def predict(ws, name="p"):
+    return ws.predict(ws.path.parent / "fake", name=name)
+
+
+class Asked:
+    """A helper that keeps what it was asked and answers when told."""
+
+    def __init__(self, workspace):
+        self.workspace, self.requests, self.closed = workspace, [], False
+
+    def request(self, kind, *, on_part, **fields):
+        from concurrent.futures import Future
+
+        from voxloop.helper import Part
+
+        rows, columns = ([a, b] for a, b in fields["view"]["box"])
+        shape = [-(-(b - a) // fields["view"]["step"]) for a, b in (rows, columns)]
+
+        class Planes:
+            values, confidence = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+
+        job = Job(self.workspace, fields, {}, lambda: False, lambda _: None, Planes())
+        answer = type("Answer", (), {"future": Future()})()
+        self.requests.append(fields)
+        try:
+            answer.future.set_result(resolve(HANDLERS[kind])(job))
+            on_part(Part(slice(0, shape[0]), slice(0, shape[1]), Planes.values, Planes.confidence))
+        except Exception as error:
+            answer.future.set_exception(error)
+        return answer
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    made = []
+
+    def make(workspace):
+        made.append(Asked(workspace))
+        return made[-1]
+
+    monkeypatch.setattr("voxloop.panels.objects_panel.Helper", make)
+    return made
+
+
+def looked_at(panel):
+    """As if the page had told what it shows, and the hand had rested."""
+    panel.view._window = {"axis": "z", "box": (0, 0, 90, 100), "pixel_um": 0.01}
+    panel._due = time.monotonic() - 1
+    panel._tick()
+
+
+def test_without_a_prediction_it_says_what_to_do_first(ui, ws, no_leak):
+    panel = ObjectsPanel(ws)
+    assert panel._apply.disabled
+    assert "Predict step" in panel._none.value
+    with pytest.raises(ValueError, match="Predict step makes one"):
+        _ = panel.prediction
+    panel.close()
+    assert no_leak.left() == []
+
+
+def test_the_preview_shows_what_applying_will_give(ui, ws, asked):
+    predict(ws)
+    panel = ObjectsPanel(ws)
+    assert panel._of.label == "class 2"
+    panel._form.value = panel.config.changed(threshold=0.6)
+    panel._changed()
+    panel.view.index = 3
+    looked_at(panel)
+    patch = panel._layer.patch("z", 3)
+    probability = np.asarray(ws.predictions["p"].probabilities)[1]
+    whole = segment(probability, panel.config, spacing_um=SPACING)
+    np.testing.assert_array_equal(patch.indices > 0, whole[3] > 0)
+    count = len(np.unique(whole[3])) - 1
+    assert f"{count} objects on screen" in panel._words.value
+    before = len(asked[0].requests)
+    looked_at(panel)
+    assert len(asked[0].requests) == before  # nothing changed, nothing is asked
+    panel._preview.value = False
+    looked_at(panel)
+    assert len(asked[0].requests) == before
+    panel.close()
+    assert asked[0].closed
+
+
+def test_what_fails_in_a_preview_is_said(ui, ws, asked):
+    import shutil
+
+    predict(ws)
+    panel = ObjectsPanel(ws)
+    shutil.rmtree(ws.predictions["p"].path)
+    looked_at(panel)
+    assert "no preview" in panel._words.value
+    panel.close()
+
+
+def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak):
+    predict(ws)
+    panel = ObjectsPanel(ws)
+    panel._form.value = panel.config.changed(threshold=0.6, min_size=1e-5)
+    panel._changed()
+    assert panel.code == "ws.objects('p', vl.ObjectsConfig(threshold=0.6, min_size=1e-05), of='class 2')"
+    run = panel.apply()
+    assert panel.objects is not None
+    assert panel.objects.count == run.result.count >= 3
+    assert [layer.id for layer in panel.view.layers] == ["objects", "preview"]
+    sizes = [float(row.cells[1]) for row in panel._list.rows]
+    assert sizes == sorted(sizes, reverse=True)
+    panel._order.value = "Smallest first"
+    assert panel._list.rows[0].key == str(panel._table.volume_um3.idxmin())
+    number = int(panel._list.rows[2].key)
+    panel._list.do("open", str(number))
+    line = panel._table.loc[number]
+    assert panel.view.index == round(line.z_um / 0.03)
+    assert len(panel.view._shapes) == 1
+    with pytest.raises(ValueError, match="no object 9999"):
+        panel.go_to(9999)
+    panel._runs.do("delete", run.name)
+    assert panel.objects is None
+    assert not (ws.path / "objects" / f"{run.name}.zarr").exists()
+    panel.close()
+    assert no_leak.left() == []
+
+
+def test_unsure_objects_are_said(ui, ws, asked):
+    predict(ws)
+    panel = ObjectsPanel(ws)
+    panel._form.value = panel.config.changed(threshold=0.4, seed_depth=0.02, reach=0.02)
+    panel.apply()
+    assert ("longer than the reach" in panel.message.words) == (panel.objects.unsure > 0)
+    panel.close()
