@@ -216,8 +216,6 @@ def test_everything_is_there_again_after_reload_and_in_a_second_display(lab, ope
 
     lab.reload()
     viewer = Viewer(lab)
-    # JupyterLab says so of every widget that it draws before it has asked the kernel for it, then draws it again
-    lab.errors[:] = [error for error in lab.errors if "widget model not found" not in error]
     viewer.shows(20)
     assert lab.page.evaluate(COVERED) > 100
     viewer.drag((200, 250), (220, 300))

@@ -136,3 +136,24 @@ def test_synchronous_mode_runs_at_once_and_tasks_when_settled(ui):
     assert seen == [1, 2, 3]
     ui.settle()
     assert seen == [1, 2, 3, 4]
+
+
+def test_reloaded_pages_hear_of_all_widgets_from_the_ui_thread_each_on_its_own_comm(loop, monkeypatch):
+    from comm import DummyComm
+
+    from voxloop.panels.ui import _control_opened
+
+    told = []
+
+    def publish(self, kind, data=None, **rest):
+        told.append((self, threading.current_thread().name))
+
+    monkeypatch.setattr(DummyComm, "publish_msg", publish)
+    pages = [DummyComm(target_name="jupyter.widget.control") for _ in range(2)]
+    told.clear()  # that they were opened
+    for page in pages:
+        _control_opened(page, {"metadata": {"version": "1.0.0"}})
+    for page in pages:
+        page.handle_msg({"content": {"data": {"method": "request_states"}}})
+    loop.call(lambda: None)
+    assert told == [(page, "voxloop-ui") for page in pages]

@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
+from comm import get_comm_manager
 from ipywidgets import Widget
 
 log = logging.getLogger("voxloop.panels")
@@ -79,6 +80,7 @@ class UiLoop:
             if cls._instance is None:
                 cls._instance = cls()
                 _adopt_new_widgets()
+                _adopt_control()
             return cls._instance
 
     @classmethod
@@ -258,3 +260,24 @@ def _adopt_new_widgets() -> None:
             widget.observe(_on_comm, "comm")
 
     Widget.on_widget_constructed(constructed)
+
+
+def _adopt_control() -> None:
+    """Tell a reloaded page the state of all widgets from the UI thread, each page on the comm that it asked on.
+
+    ipywidgets goes through the live table of widgets on the thread that the question arrives on. A widget made
+    meanwhile on the UI thread ends that with an error, the page waits in vain and says "model not found"; and of two
+    questions in a row the second one got both answers.
+    """
+    manager = get_comm_manager()
+    if hasattr(manager, "register_target"):
+        manager.register_target("jupyter.widget.control", _control_opened)
+
+
+def _control_opened(comm: Any, message: Any) -> None:
+    def answer(question: Any) -> None:
+        Widget._control_comm = comm  # where the answer goes
+        Widget._handle_control_comm_msg(question)
+
+    Widget.handle_control_comm_opened(comm, message)  # raises where page and kernel do not fit
+    comm.on_msg(lambda question: UiLoop.get().post(answer, question))
