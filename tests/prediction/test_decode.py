@@ -8,7 +8,7 @@ from tests.prediction.fakes import make_spec
 
 from voxloop.errors import PredictionError
 from voxloop.model import ClassInfo, ModelSpec, Output
-from voxloop.prediction.decode import label_dtype, quantise, semantic, semantic_channels
+from voxloop.prediction.decode import foreground, label_dtype, learnt_objects, quantise, semantic, semantic_channels
 
 
 @given(st.integers(1, 300), st.integers(0, 2**31), st.sampled_from(["margin", "entropy"]))
@@ -46,6 +46,22 @@ def test_what_is_not_finite_is_unlabelled_and_counted():
 def test_label_dtype_holds_the_largest_value():
     assert label_dtype(tuple(ClassInfo(value=v, name=str(v)) for v in (1, 255))) == np.uint8
     assert label_dtype(tuple(ClassInfo(value=v, name=str(v)) for v in (1, 256))) == np.uint16
+
+
+def test_foreground_makes_labels_and_uncertainty():
+    p = np.zeros((3, 1, 1, 4), np.float32)
+    p[0, 0, 0] = 0.1, 0.5, 0.9, np.nan
+    p[2, 0, 0] = 0.2
+    got = foreground(p, np.array([1, 2, 3], np.uint8))
+    assert got.labels.ravel().tolist() == [0, 0, 1, 0]
+    assert got.uncertainty.ravel().tolist() == [51, 255, 51, 255]
+    assert got.probabilities[:, 0, 0, 2].tolist() == [230, 0, 51]
+    assert got.broken == 1
+    objects = Output(name="objects", kind="boundary_distance", channels=3)
+    classes = tuple(ClassInfo(value=v, name=str(v)) for v in (1, 2, 3))
+    spec = ModelSpec(learner="fake", channels=1, classes=classes, outputs=(objects,))
+    assert learnt_objects(spec)
+    assert semantic_channels(spec) == slice(0, 3)
 
 
 def test_semantic_channels_are_found_among_others():

@@ -25,7 +25,8 @@ class Decoded:
 
 def learnt_objects(spec: ModelSpec) -> bool:
     """Whether the model says foreground, boundary and depth of objects instead of classes."""
-    return any(output.kind == "boundary_distance" for output in spec.outputs)
+    kinds = {output.kind for output in spec.outputs}
+    return "boundary_distance" in kinds and "semantic" not in kinds
 
 
 def semantic_channels(spec: ModelSpec) -> slice:
@@ -33,15 +34,17 @@ def semantic_channels(spec: ModelSpec) -> slice:
 
     Raises PredictionError where the model has none.
     """
-    start = 0
-    for output in spec.outputs:
-        if output.kind in ("semantic", "boundary_distance"):
-            if output.channels != len(spec.classes):
-                raise PredictionError(
-                    f"output {output.name!r} has {output.channels} channels for {len(spec.classes)} classes"
-                )
-            return slice(start, start + output.channels)
-        start += output.channels
+    for kind in ("semantic", "boundary_distance"):
+        start = 0
+        for output in spec.outputs:
+            if output.kind == kind:
+                count = len(spec.classes)
+                if output.channels != count:
+                    raise PredictionError(
+                        f"output {output.name!r} ({kind}) has {output.channels} channels for {count} classes"
+                    )
+                return slice(start, start + output.channels)
+            start += output.channels
     kinds = ", ".join(output.kind for output in spec.outputs) or "nothing"
     raise PredictionError(
         f"this model gives {kinds}; only models with a semantic or a boundary and distance output can be predicted with"

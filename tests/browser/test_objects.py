@@ -1,0 +1,42 @@
+"""Objects in a real JupyterLab: the preview appears, apply fills the table, a row leads to its object, both themes."""
+
+from __future__ import annotations
+
+import pytest
+
+SETUP = """
+import voxloop as vl
+sample = vl.samples.load("em")
+small = dict(z=slice(0, 8), y=slice(0, 200), x=slice(0, 240))
+volume = sample.volume.isel(small)
+truth = sample.truth.isel(small) if hasattr(sample.truth, "isel") else sample.truth[:8, :200, :240]
+ws = vl.Workspace.create({folder!r}, image=volume, classes=sample.classes)
+vl.simulate(ws, truth)
+run = ws.train(vl.ShallowConfig(dimensions="2d"), wait=True)
+ws.predict(run, name="p").state
+"""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.slow(reason="trains a classifier and predicts with it, in a browser")
+def test_preview_apply_and_table(lab, tmp_path):
+    lab.notebook(SETUP.format(folder=str(tmp_path / "ws")), "panel = vl.ObjectsPanel(ws)\npanel")
+    lab.run(0, timeout=240)
+    lab.run(1)
+    out = lab.output(1)
+    lab.until("'objects on screen' in panel._words.value", timeout=90)
+    lab.page.wait_for_timeout(800)
+    lab.both_themes("objects-preview", out)
+    lab.python("panel._form.value = panel.config.changed(min_size=2e-4, smoothing=0.01); panel._changed()")
+    out.locator("button.vx-primary", has_text="Apply to all").click()
+    lab.until("panel.objects is not None", timeout=120)
+    line = out.locator(".vx-rows-line", has_text="objects-1")
+    line.wait_for()
+    number = lab.python("int(panel._list.rows[0].key)")
+    out.locator(".vx-rows-line", has_text=str(number)).last.scroll_into_view_if_needed()
+    lab.python(f"panel.go_to({number})")
+    lab.until("len(panel.view._shapes) == 1")
+    lab.page.wait_for_timeout(800)
+    lab.both_themes("objects-table", out)
+    assert lab.python("[name for name in ('torch', 'sklearn') if name in __import__('sys').modules]") == []
+    lab.python("(panel.close(), ws.close()) and None")
