@@ -56,7 +56,7 @@ def play(
     truth
         Class values (z, y, x) as the level counts them: what the simulated annotator knows.
     learner
-        ``both`` answers the first round with the shallow learner and hands over to the network after it.
+        ``both`` answers with the shallow learner, within seconds, until the last round, which is the network's.
     minutes
         Computing time of all rounds together; networks share what is left of it.
     slices
@@ -80,7 +80,7 @@ def play(
         painted = simulate(
             workspace, truth, prediction, slices=slices, strokes=strokes, seed=seed + number, level=level
         )  # fmt: skip
-        shallow = learner == "shallow" or (learner == "both" and number == 1)
+        shallow = learner == "shallow" or (learner == "both" and number < rounds)
         budget = left / (rounds - number + 1)
         config = ShallowConfig(seed=seed) if shallow else _network(budget, network, seed)
         began = time.monotonic()
