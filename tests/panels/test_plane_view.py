@@ -117,6 +117,44 @@ def test_the_plane_a_page_chose_is_not_sent_back_to_it(page, view):
     assert page.updates()["index"] == 2
 
 
+def test_what_is_fetched_ahead_moves_nothing_until_the_page_turns_to_it(page, view, array):
+    page.frame(index=3)
+    answer = page.frame(index=4, ahead=True, fine=False)
+    assert view.index == 3
+    assert np.abs(picture(answer).astype(int) - picture(page.frame(index=4, ahead=True)).astype(int)).max() < 40
+    page.send("plane", axis="z", index=4)
+    assert (view.axis, view.index) == ("z", 4)
+    assert "index" not in page.updates()
+
+
+def test_a_frame_names_the_contrast_it_was_made_with(page, view):
+    assert page.frame()["picture"]["look"] == [[0, *view.widget.contrast[0]["limits"]]]
+    page.send("contrast", limits=[[10, 20]])
+    assert page.frame()["picture"]["look"] == [[0, 10, 20]]
+
+
+def test_pages_hear_where_and_up_to_which_edit_a_layer_changed(page, view, array):
+    view.set_layers([ArrayLayer("p", "prediction", array)])
+    page.messages.clear()
+    view.refresh("p", region=(slice(2, 3), slice(0, 9), slice(4, 8)), sequence=7)
+    (told,) = page.answers()
+    assert (told["kind"], told["layers"], told["region"], told["sequence"]) == (
+        "stale",
+        ["p"],
+        [[2, 3], [0, 9], [4, 8]],
+        7,
+    )
+    page.messages.clear()
+    view.set_layers([ArrayLayer("p", "another under the same name", array)])
+    assert [answer["layers"] for answer in page.answers()] == [["p"]]
+
+
+def test_a_layer_with_nothing_here_costs_one_cell(page, view, array):
+    view.set_layers([ArrayLayer("p", "prediction", np.zeros(array.shape, np.uint8))])
+    (layer,) = page.frame(layers=["p"], picture=False)["layers"]
+    assert (layer["rows"], layer["columns"], tuple(layer["box"])) == (1, 1, (0, 0, 200, 300))
+
+
 def test_the_first_frame_brings_the_contrast_and_one_message_of_it(page, view, array):
     page.frame()
     low, high = view.widget.contrast[0]["limits"]

@@ -6,7 +6,6 @@ one; labels travel as palette indices and get their colours in the browser.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,16 +90,6 @@ def _channel_statistics(values: np.ndarray) -> Statistics:
     bottom, top = max(low, first - 20 * margin), min(high, last + 20 * margin)  # hot pixels must not crush the control
     counts, _ = np.histogram(flat, HISTOGRAM_BINS, (bottom, top))
     return Statistics(float(bottom), float(top), (float(first), float(last)), tuple(int(n) for n in counts))
-
-
-def look(limits: Sequence[Limits], shown: Sequence[int]) -> str:
-    """What of a picture is made here, as the page writes it: shown channels with their limits."""
-    return json.dumps([[channel, *map(_plain, limits[channel])] for channel in shown], separators=(",", ":"))
-
-
-def _plain(value: float) -> float | int:
-    """Whole numbers without a point, as JavaScript writes them."""
-    return int(value) if float(value).is_integer() else float(value)
 
 
 def stretch(plane: np.ndarray, limits: Limits) -> np.ndarray:

@@ -35,7 +35,7 @@ class Frames {
     const asked = { box: request.box, pixel_um: request.pixel_um, fine: request.fine };
     if (picture) {
       this.close(frame.picture);
-      frame.picture = { ...picture, axis, index, asked, looks: [picture.look, request.look] };
+      frame.picture = { ...picture, axis, index, asked, looks: [JSON.stringify(picture.look), request.look] };
     }
     const empty = { indices: new Uint8Array(1), alpha: null, rows: 1, columns: 1, box: request.box, sequence: -1 };
     const gone = request.layers.filter((id) => !layers.some((layer) => layer.id === id)); // unknown to the kernel, or unreadable

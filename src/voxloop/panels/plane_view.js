@@ -259,8 +259,8 @@ class PlaneViewer extends Eye {
   }
 
   setContrast(contrast) {
+    this.send({ kind: "contrast", limits: contrast.map((one) => one.limits) }); // before the frame that this asks for
     this.model.set("contrast", contrast);
-    this.send({ kind: "contrast", limits: contrast.map((one) => one.limits) });
   }
 
   autoContrast() { this.send({ kind: "auto_contrast" }); }
@@ -271,9 +271,9 @@ class PlaneViewer extends Eye {
   }
 
   setLayer(id, patch) {
+    this.send({ kind: "layer", id, patch }); // before the frame that this asks for
     if (id === "") this.model.set("picture", { ...this.model.get("picture"), ...patch });
     else this.model.set("layers", this.model.get("layers").map((layer) => (layer.id === id ? { ...layer, ...patch } : layer)));
-    this.send({ kind: "layer", id, patch });
   }
 
   setTool(patch) {

@@ -75,7 +75,7 @@ class Scene:
         buffers.append(frames.encode_picture(picture, frames.FINE_QUALITY if request.fine else frames.JPEG_QUALITY))
         return {
             "buffer": len(buffers) - 1, "box": plane.outer(box), "gray": picture.ndim == 2,
-            "look": frames.look(limits, channels),
+            "look": [[channel, *limits[channel]] for channel in channels],
         }  # fmt: skip
 
     def _layer(self, request: FrameRequest, layer: Layer, buffers: list[bytes]) -> dict[str, Any]:
