@@ -139,9 +139,9 @@ def matched(found: np.ndarray, truth: np.ndarray) -> float:
     return good / len(numbers)
 
 
-@pytest.mark.parametrize("reach", [30, "auto"])
-def test_decoding_by_the_block_equals_the_whole(ideal, reach, tmp_path) -> None:
-    config = ObjectsConfig(seed_threshold=0.6, min_size=1.0, reach=reach)
+@pytest.mark.parametrize(("reach", "smoothing"), [(30, 0.0), (30, 0.4), ("auto", 0.0)])
+def test_decoding_by_the_block_equals_the_whole(ideal, reach, smoothing, tmp_path) -> None:
+    config = ObjectsConfig(seed_threshold=0.6, min_size=1.0, reach=reach, smoothing=smoothing)
     channels = open_volume(ideal, spacing=SPACING, axes="czyx")
     found = find_objects(channels, tmp_path / "o.zarr", config, instances=True, block=BLOCK)
     whole = decode_instances(ideal, config, spacing_um=SPACING)

@@ -20,7 +20,11 @@ class ObjectsConfig(Config):
         0.5, "probability from which a voxel belongs to an object", group="Voxels", gt=0, lt=1, step=0.01
     )
     smoothing: float = setting(
-        0.0, "width (sigma) of the Gaussian that smooths the probability; 0: none", group="Voxels", unit="µm", ge=0
+        0.0,
+        "width (sigma) of the Gaussian that smooths the probability, and the predicted depth of objects; 0: none",
+        group="Voxels",
+        unit="µm",
+        ge=0,
     )
     fill_holes: float = setting(
         0.0, "holes up to this size are filled; 0: none", group="Voxels", unit="µm³ (µm² of a picture)", ge=0

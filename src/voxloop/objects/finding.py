@@ -197,11 +197,13 @@ def _split(
 ) -> tuple[Pieces, Groups]:
     """Cut clumps by a watershed from seeds that have one name all over the volume, so cores of blocks fit together."""
     _, clump_groups, clump = clumps
+    middle = None
+    if channels is not None:
+        halo = voxels.smoothing_halo(config, clump)
+        middle = mapped(channels, lambda block: segmenting.middleness(block, config, clump), halo)
 
     def height(names: np.ndarray, box: Region) -> np.ndarray:
-        if channels is None:
-            return voxels.depth(names, clump.spacing_um, clump.frames)
-        return segmenting.middleness(channels.read(box))
+        return voxels.depth(names, clump.spacing_um, clump.frames) if middle is None else middle.read(box)
 
     def middles(box: Region) -> np.ndarray:
         need: Halo = (0, 0, 0) if channels is not None else tuple(n + 1 for n in clump.voxels(config.seed_depth))  # type: ignore[assignment]

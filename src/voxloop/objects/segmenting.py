@@ -81,14 +81,14 @@ def decode_instances(
     channels = field.read(_all(field))
     clumps = _clumps(channels[0], field, config)
     if config.split:
-        height = middleness(channels)
+        height = middleness(channels, config, field)
         clumps = _cut(clumps, height > config.seed_threshold, height, field, config)
     return _kept(clumps, field, config)
 
 
-def middleness(channels: np.ndarray) -> np.ndarray:
-    """How much a voxel is in the middle of an object, 0 to 1: the predicted depth where there is no boundary."""
-    return np.asarray(as_probability(channels[2]) * (1 - as_probability(channels[1])))
+def middleness(channels: np.ndarray, config: ObjectsConfig, field: Field) -> np.ndarray:
+    """How much a voxel is in the middle of an object, 0 to 1: depth, smoothed, where there is no boundary."""
+    return np.asarray(smooth(channels[2], config, field) * (1 - as_probability(channels[1])))
 
 
 def check_channels(count: int) -> None:
