@@ -18,7 +18,7 @@ from voxloop.deep.augment import Augmenter
 from voxloop.deep.averaging import WeightAverage
 from voxloop.deep.data import TrainingData, open_data
 from voxloop.deep.device import autocast, cores, placed, resolve_device, resolve_precision
-from voxloop.deep.loss import PartialLoss
+from voxloop.deep.instances import CHANNELS, Criterion, criterion_of, outputs_of
 from voxloop.deep.model import write
 from voxloop.deep.networks import Network, NetworkConfig, build, count_parameters, receptive_field
 from voxloop.deep.optimisers import hold_encoder
@@ -86,15 +86,15 @@ def train(context: Any) -> str:
     # model
     description = NetworkConfig(
         architecture=config.architecture, encoder=config.encoder, channels=data.channels * config.slices,
-        outputs=len(data.classes), decoder_width=config.decoder_width,
+        outputs=outputs_of(data), decoder_width=config.decoder_width,
     )  # fmt: skip
     network = build(description, None if found else config.encoder_weights)
     if config.start_from and not found:
-        load_start(network, config.start_from, context, data.classes)
+        load_start(network, config.start_from, context, CHANNELS if data.instances else data.classes)
     spec: ModelSpec | None = None
     placed(network, device).train()
     average = WeightAverage(network, config.average_weights)
-    criterion = PartialLoss.of(config, data.classes, data.counts, device)
+    criterion = criterion_of(config, data, scale, device)
 
     pool = Pool(config, data, geometry, prepare, scale, folder / "teacher") if wanted(config, data) else None
 
@@ -170,7 +170,7 @@ def train(context: Any) -> str:
                     logits = network(pixels.contiguous(memory_format=torch.channels_last))
                 loss = criterion(logits[:own], labels[:own])
                 if own:
-                    tally.add(logits[:own], labels[:own], loss)
+                    tally.add(*criterion.scored(logits[:own], labels[:own]), loss)
                 if told:
                     weight = config.teacher_weight / (1 + config.teacher_weight) if own else 1.0
                     loss = (1 - weight) * loss + weight * criterion(logits[own:], labels[own:])
@@ -198,9 +198,12 @@ def train(context: Any) -> str:
                 if held_out:
                     with average.evaluating() as judged, autocast(device, precision):
                         scores = evaluate(judged, held_out, criterion, len(data.classes))
-                        samples = [(pixels, labels, judged(pixels)) for pixels, labels in held_out[: config.samples]]
+                        samples = [
+                            (pixels, *criterion.scored(judged(pixels), labels))
+                            for pixels, labels in held_out[: config.samples]
+                        ]
                     best = state.judge(scores.mean_iou, scores.loss, cells)
-                    for number, (pixels, labels, logits) in enumerate(samples):
+                    for number, (pixels, logits, labels) in enumerate(samples):
                         name = f"samples/{state.epoch:05d}-{number}.png"
                         draw_sample(
                             context.path / name, pixels[0], labels[0], logits[0], [info.color for info in data.classes]
@@ -268,16 +271,22 @@ def _spec(
 ) -> ModelSpec:  # fmt: skip
     reach = receptive_field(network, description.channels)
     return ModelSpec(
-        learner="deep", channels=data.channels, classes=data.classes, spacing_um=data.spacing_um,
-        outputs=(Output(name="classes", kind="semantic", channels=len(data.classes)),),
+        learner="deep", channels=data.channels, classes=CHANNELS if data.instances else data.classes,
+        spacing_um=data.spacing_um, outputs=(_output(data),),
         stride=(1, *_square(network.stride / scale)),
         halo=None if reach is None else (config.slices // 2, *_square(reach / scale)),
         window=(1, math.ceil(window[1] / scale), math.ceil(window[2] / scale)), normalisation=statistics,
         extra={
             "network": description.to_json(), "slices": config.slices, "scale": scale,
-            "title": f"{config.architecture} / {config.encoder}",
+            "title": f"{config.architecture} / {config.encoder}", "target": config.target,
         },
     )  # fmt: skip
+
+
+def _output(data: TrainingData) -> Output:
+    if data.instances:
+        return Output(name="objects", kind="boundary_distance", channels=len(CHANNELS))
+    return Output(name="classes", kind="semantic", channels=len(data.classes))
 
 
 def _square(size: float) -> tuple[int, int]:
@@ -312,7 +321,7 @@ def _update(state: TrainingState, order: Any, context: Any) -> None:
 
 def _plan(
     state: TrainingState, config: DeepConfig, reporter: Reporter, average: WeightAverage, held_out: list[Any],
-    criterion: PartialLoss, judged_classes: int,
+    criterion: Criterion, judged_classes: int,
 ) -> None:  # fmt: skip
     """Fit the run into its time, from the speed seen so far."""
     begin = time.perf_counter()

@@ -19,6 +19,7 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.augment import Augmenter
 from voxloop.deep.data import TrainingData, open_data
 from voxloop.deep.device import placed, resolve_device
+from voxloop.deep.instances import InstanceLoss, criterion_of, outputs_of
 from voxloop.deep.learner import _Preparation
 from voxloop.deep.loss import PartialLoss
 from voxloop.deep.networks import Network, NetworkConfig, build
@@ -65,9 +66,9 @@ class Material:
         placed(network, self.device)
         return network
 
-    def criterion(self) -> PartialLoss:
+    def criterion(self) -> PartialLoss | InstanceLoss:
         """The loss that the config asks for."""
-        return PartialLoss.of(self.config, self.data.classes, self.data.counts, self.device)
+        return criterion_of(self.config, self.data, self.scale, self.device)
 
 
 def gather(workspace: Path, config: DeepConfig, labels: Mapping[str, int] | None = None) -> Material:
@@ -98,7 +99,7 @@ def gather(workspace: Path, config: DeepConfig, labels: Mapping[str, int] | None
     statistics = measure_intensities(data, geometry, config.seed)
     description = NetworkConfig(
         architecture=config.architecture, encoder=config.encoder, channels=data.channels * config.slices,
-        outputs=len(data.classes), decoder_width=config.decoder_width,
+        outputs=outputs_of(data), decoder_width=config.decoder_width,
     )  # fmt: skip
     return Material(
         workspace=workspace, config=config, data=data, scale=scale, window=window, geometry=geometry, sampler=sampler,
