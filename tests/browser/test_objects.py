@@ -27,7 +27,7 @@ def test_preview_apply_and_table(lab, tmp_path):
     lab.until("'objects on screen' in panel._words.value", timeout=90)
     lab.page.wait_for_timeout(800)
     lab.both_themes("objects-preview", out)
-    lab.python("panel._form.value = panel.config.changed(min_size=2e-4, smoothing=0.01); panel._changed()")
+    lab.python("setattr(panel._form, 'value', panel.config.changed(min_size=2e-4, smoothing=0.01))")
     out.locator("button.vx-primary", has_text="Apply to all").click()
     lab.until("panel.objects is not None", timeout=120)
     line = out.locator(".vx-rows-line", has_text="objects-1")
