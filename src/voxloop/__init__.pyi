@@ -3,7 +3,11 @@ from .config import ObjectsConfig as ObjectsConfig
 from .config import PredictConfig as PredictConfig
 from .config import ShallowConfig as ShallowConfig
 from .config import presets as presets
+from .deep.forecast import forecast as forecast
 from .deep.model import TorchModel as TorchModel
+from .deep.preview import field_of_view as field_of_view
+from .deep.preview import training_inputs as training_inputs
+from .deep.rate_finder import find_rate as find_rate
 from .errors import VoxloopError as VoxloopError
 from .machine import machine as machine
 from .model import load_model as load_model

@@ -104,9 +104,9 @@ def test_patience_ends_the_run_by_itself(context: Any) -> None:
 
 
 def test_loss_that_is_no_number_goes_back_and_then_gives_up(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voxloop.deep import learner
+    from voxloop.deep.loss import PartialLoss
 
-    original = learner.PartialLoss.__call__
+    original = PartialLoss.__call__
     calls = {"n": 0}
 
     def once(self: Any, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -114,7 +114,7 @@ def test_loss_that_is_no_number_goes_back_and_then_gives_up(context: Any, monkey
         loss = original(self, logits, labels)
         return loss * float("nan") if calls["n"] == 3 else loss
 
-    monkeypatch.setattr(learner.PartialLoss, "__call__", once)
+    monkeypatch.setattr(PartialLoss, "__call__", once)
     assert train(context) == "finished"
     assert any("no number" in event["text"] for event in context.of("warning"))
     assert context.of("resumed")[0]["step"] == 0
@@ -123,9 +123,9 @@ def test_loss_that_is_no_number_goes_back_and_then_gives_up(context: Any, monkey
 
 
 def test_loss_that_is_never_a_number_fails_with_advice(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voxloop.deep import learner
+    from voxloop.deep.loss import PartialLoss
 
-    monkeypatch.setattr(learner.PartialLoss, "__call__", lambda _self, logits, _labels: logits.sum() * float("nan"))
+    monkeypatch.setattr(PartialLoss, "__call__", lambda _self, logits, _labels: logits.sum() * float("nan"))
     with pytest.raises(RunError, match="learning_rate"):
         train(context)
 
@@ -189,3 +189,42 @@ def test_every_preset_trains_and_keeps_a_model(context: Any, name: str) -> None:
     assert train(context) == "finished"
     assert all(math.isfinite(event["loss"]) for event in context.of("step"))
     assert (context.path / "model" / "spec.json").is_file()
+
+
+def test_out_of_memory_halves_the_batch_and_keeps_the_step(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from voxloop.deep.networks import Network
+
+    forward, sizes = Network.forward, []
+
+    def scarce(self: Any, x: torch.Tensor) -> torch.Tensor:
+        if self.training and x.device.type != "meta":
+            sizes.append(len(x))
+            if len(x) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, x)
+
+    monkeypatch.setattr(Network, "forward", scarce)
+    assert train(changed(context, batch_size=8, epochs=1)) == "finished"
+    assert sizes == [8, 4, *[2] * 4 * 5]
+    assert [event["iteration"] for event in context.of("step")] == [1, 2, 3, 4, 5]
+    words = [event["text"] for event in context.of("warning") if "out of memory" in event["text"]]
+    assert "batch_size 2 and accumulation 4" in words[-1]
+
+
+def test_out_of_memory_with_a_single_window_fails_with_advice(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from voxloop.deep.networks import Network
+
+    def none(self: Any, x: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Network, "forward", none)
+    monkeypatch.setattr("voxloop.deep.learner.check_memory", lambda *_: None)
+    with pytest.raises(RunError, match="smaller window"):
+        train(context)
+
+
+def test_what_cannot_fit_is_refused_before_the_first_step(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voxloop.deep.forecast.available_memory", lambda: int(5e8))
+    with pytest.raises(ConfigError, match="GB are free"):
+        train(context)
+    assert not context.of("step")

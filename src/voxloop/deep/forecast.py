@@ -121,6 +121,11 @@ def check_memory(network: nn.Module, config: DeepConfig, window: tuple[int, int,
         raise ConfigError(advice)
 
 
+def ran_out(error: RuntimeError) -> bool:
+    """Whether an error of torch means that there was not enough memory, on a GPU or on a CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 def free_memory(device: torch.device) -> int:
     """Bytes that a training may take on a device now."""
     if device.type == "cuda":
@@ -170,14 +175,12 @@ class _Activations:
         self._network = copy.deepcopy(network).to("meta").train()
         first = next(m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
         spatial = window[1:] if isinstance(first, nn.Conv2d) else window
-        self._shape = (first.in_channels, *spatial)
-        self._low = self._high = 0  # of batches of 2 and 3, which tell the line
+        self._each = self._count((2, first.in_channels, *spatial)) / 2
 
     def __call__(self, batch: int) -> int:
-        self._low, self._high = self._low or self._count(2), self._high or self._count(3)
-        return max(0, self._low + (batch - 2) * (self._high - self._low))
+        return int(batch * self._each)
 
-    def _count(self, batch: int) -> int:
+    def _count(self, shape: tuple[int, ...]) -> int:
         own = {tensor.untyped_storage()._cdata for tensor in (*self._network.parameters(), *self._network.buffers())}
         found: dict[int, int] = {}
         held: list[Any] = []  # as long as they are held, no two storages share an address
@@ -190,7 +193,7 @@ class _Activations:
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            self._network(torch.zeros(batch, *self._shape, device="meta"))
+            self._network(torch.zeros(shape, device="meta"))
         return sum(found.values())
 
 

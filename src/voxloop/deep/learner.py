@@ -18,13 +18,15 @@ from voxloop.deep.augment import Augmenter
 from voxloop.deep.averaging import WeightAverage
 from voxloop.deep.data import TrainingData, open_data
 from voxloop.deep.device import autocast, cores, placed, resolve_device, resolve_precision
+from voxloop.deep.forecast import check_memory, ran_out
 from voxloop.deep.instances import CHANNELS, Criterion, criterion_of, outputs_of
 from voxloop.deep.model import write
 from voxloop.deep.networks import Network, NetworkConfig, build, count_parameters, receptive_field
 from voxloop.deep.optimisers import hold_encoder
 from voxloop.deep.optimisers import optimiser as make_optimiser
-from voxloop.deep.predictor import Normalisation, resized
+from voxloop.deep.predictor import Normalisation
 from voxloop.deep.prefetch import Prefetcher
+from voxloop.deep.preparation import Preparation
 from voxloop.deep.reporter import Reporter
 from voxloop.deep.schedule import drops, rate
 from voxloop.deep.starting import load_start, measure_intensities, network_scale, window_size
@@ -77,7 +79,7 @@ def train(context: Any) -> str:
         augmentation=config.augmentation,
     )
     statistics = saved.get("normalisation") or measure_intensities(data, geometry, config.seed)
-    prepare = _Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device)
+    prepare = Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device)
     augment = Augmenter(config.augmentation, config.seed, config.slices)
     places = validation_places(data.images, geometry, _VALIDATION_WINDOWS, config.seed)
     cells = sum(len(image.split.held) for image in data.images)
@@ -93,6 +95,8 @@ def train(context: Any) -> str:
         load_start(network, config.start_from, context, CHANNELS if data.instances else data.classes)
     spec: ModelSpec | None = None
     placed(network, device).train()
+    if not found:
+        check_memory(network, config, window, device)
     average = WeightAverage(network, config.average_weights)
     criterion = criterion_of(config, data, scale, device)
 
@@ -131,7 +135,36 @@ def train(context: Any) -> str:
 
     if not found:
         save()
-    batches = Prefetcher(lambda index: sampler.batch(index, config.batch_size), config.workers)
+
+    def descend(batches: Prefetcher[tuple[np.ndarray, np.ndarray]]) -> Tensor:
+        """Add up the gradients of a step; its loss."""
+        total = torch.zeros((), device=device)
+        for micro in range(state.accumulation):
+            index = state.step * state.accumulation + micro
+            raw, marked = batches(index)
+            told = pool.share(index, state.batch) if pool else 0
+            own = state.batch - told
+            parts = [prepare(raw[:own], marked[:own])] if own else []
+            parts += [pool.batch(index, told)] if pool and told else []
+            pixels, labels = (torch.cat(part) for part in zip(*parts, strict=True))
+            pixels, labels = augment(pixels, labels, index)
+            with autocast(device, precision):
+                logits = network(pixels.contiguous(memory_format=torch.channels_last))
+            loss = criterion(logits[:own], labels[:own])
+            if own:
+                tally.add(*criterion.scored(logits[:own], labels[:own]), loss)
+            if told:
+                weight = config.teacher_weight / (1 + config.teacher_weight) if own else 1.0
+                loss = (1 - weight) * loss + weight * criterion(logits[own:], labels[own:])
+            (loss / state.accumulation).backward()
+            total += loss.detach() / state.accumulation
+        return total
+
+    def prefetch() -> Prefetcher[tuple[np.ndarray, np.ndarray]]:
+        size = state.batch
+        return Prefetcher(lambda index: sampler.batch(index, size), config.workers)
+
+    batches = prefetch()
     try:
         while state.step < state.total:
             for order in context.orders():
@@ -156,26 +189,15 @@ def train(context: Any) -> str:
                 group["lr"] = now
             hold_encoder(network, state.epoch < config.freeze_encoder_epochs)
             optimiser.zero_grad(set_to_none=True)
-            total = torch.zeros((), device=device)
-            for micro in range(config.accumulation):
-                index = state.step * config.accumulation + micro
-                raw, marked = batches(index)
-                told = pool.share(index, config.batch_size) if pool else 0
-                own = config.batch_size - told
-                parts = [prepare(raw[:own], marked[:own])] if own else []
-                parts += [pool.batch(index, told)] if pool and told else []
-                pixels, labels = (torch.cat(part) for part in zip(*parts, strict=True))
-                pixels, labels = augment(pixels, labels, index)
-                with autocast(device, precision):
-                    logits = network(pixels.contiguous(memory_format=torch.channels_last))
-                loss = criterion(logits[:own], labels[:own])
-                if own:
-                    tally.add(*criterion.scored(logits[:own], labels[:own]), loss)
-                if told:
-                    weight = config.teacher_weight / (1 + config.teacher_weight) if own else 1.0
-                    loss = (1 - weight) * loss + weight * criterion(logits[own:], labels[own:])
-                (loss / config.accumulation).backward()
-                total += loss.detach() / config.accumulation
+            try:
+                total = descend(batches)
+            except RuntimeError as error:
+                if not ran_out(error):
+                    raise
+                _halve(state, context)
+                batches.close()
+                batches = prefetch()
+                continue
             if config.gradient_clip:
                 nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
             optimiser.step()
@@ -183,7 +205,7 @@ def train(context: Any) -> str:
             state.step += 1
 
             ends_epoch = state.step % state.per_epoch == 0 or state.step == state.total
-            if not reporter.step(total, now, config.batch_size * config.accumulation, now=ends_epoch):
+            if not reporter.step(total, now, state.batch * state.accumulation, now=ends_epoch):
                 state, tensors = _go_back(state, folder, network, average, optimiser, tally, context)
                 reporter.state = state
                 continue
@@ -238,27 +260,6 @@ def train(context: Any) -> str:
         if pool:
             pool.close()
         reporter.flush()
-
-
-class _Preparation:
-    """Raw windows to what the network sees: on the device, normalised, at the network's scale."""
-
-    def __init__(self, normalise: Normalisation, scale: float, device: torch.device) -> None:
-        self._normalise = normalise.to(device)
-        self._scale = scale
-        self._device = device
-
-    def __call__(self, pixels: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
-        """(n, c, y, x) and (n, y, x) uint8."""
-        seen = self._normalise(torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device, non_blocking=True))
-        marked = torch.from_numpy(np.ascontiguousarray(labels)).to(self._device, non_blocking=True)
-        if self._scale == 1.0:
-            return seen, marked
-        seen = resized(seen, self._scale)
-        marked = nn.functional.interpolate(marked[:, None].float(), seen.shape[-2:], mode="nearest")[:, 0].to(
-            torch.uint8
-        )
-        return seen, marked
 
 
 def _batched(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -331,6 +332,19 @@ def _plan(
     seconds = time.perf_counter() - begin
     state.fit_into((config.max_minutes or 0) * 60 - reporter.clocked().elapsed, reporter.step_seconds(), seconds)
     reporter.log(f"{state.total} steps of {reporter.step_seconds():.2f} s fit into {config.max_minutes:g} minutes")
+
+
+def _halve(state: TrainingState, context: Any) -> None:
+    """After running out of memory: smaller batches, more of them. Raises RunError where they cannot be smaller."""
+    if state.batch == 1:
+        raise RunError("there is not enough memory for a single window; use a smaller window, or a smaller encoder")
+    state.halve()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    context.emit(
+        "warning", text=f"out of memory: goes on with batch_size {state.batch} and accumulation {state.accumulation}, "
+        f"the same number of windows a step",
+    )  # fmt: skip
 
 
 def _go_back(

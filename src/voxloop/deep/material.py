@@ -20,10 +20,10 @@ from voxloop.deep.augment import Augmenter
 from voxloop.deep.data import TrainingData, open_data
 from voxloop.deep.device import placed, resolve_device
 from voxloop.deep.instances import InstanceLoss, criterion_of, outputs_of
-from voxloop.deep.learner import _Preparation
 from voxloop.deep.loss import PartialLoss
 from voxloop.deep.networks import Network, NetworkConfig, build
 from voxloop.deep.predictor import Normalisation
+from voxloop.deep.preparation import Preparation
 from voxloop.deep.starting import load_start, measure_intensities, network_scale, window_size
 from voxloop.deep.windows import Geometry, WindowSampler
 from voxloop.errors import LabelError, unknown
@@ -41,7 +41,7 @@ class Material:
     window: Shape
     geometry: Geometry
     sampler: WindowSampler
-    prepare: _Preparation
+    prepare: Preparation
     augment: Augmenter
     description: NetworkConfig
     device: torch.device
@@ -103,7 +103,7 @@ def gather(workspace: Path, config: DeepConfig, labels: Mapping[str, int] | None
     )  # fmt: skip
     return Material(
         workspace=workspace, config=config, data=data, scale=scale, window=window, geometry=geometry, sampler=sampler,
-        prepare=_Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device),
+        prepare=Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device),
         augment=Augmenter(config.augmentation, config.seed, config.slices), description=description, device=device,
     )  # fmt: skip
 

@@ -48,8 +48,13 @@ class Inputs:
     @property
     def counts(self) -> dict[str, int]:
         """Labelled voxels of each class in the batch."""
-        found = np.bincount(self.labels.ravel(), minlength=len(self.classes) + 1)[1:]
+        found = np.bincount(self._shown.ravel(), minlength=len(self.classes) + 1)[1:]
         return {info.name: int(n) for info, n in zip(self.classes, found, strict=True)}
+
+    @property
+    def _shown(self) -> np.ndarray:
+        """Labels as classes; of instances, whose numbers go on, all objects are the last."""
+        return np.minimum(self.labels, len(self.classes))
 
     def png(self) -> bytes:
         """A sheet: the windows in the upper row, their targets over them in the lower."""
@@ -57,7 +62,7 @@ class Inputs:
 
         colors = [info.color for info in self.classes]
         columns = []
-        for pixels, labels in list(zip(self.pixels, self.labels, strict=True))[:_DRAWN]:
+        for pixels, labels in list(zip(self.pixels, self._shown, strict=True))[:_DRAWN]:
             gray, marked = picture(pixels[pixels.shape[0] // 2], labels, colors)
             columns.append(np.concatenate([gray, np.full((4, *gray.shape[1:]), 128, np.uint8), marked]))
         gap = np.full((columns[0].shape[0], 4, 3), 128, np.uint8)

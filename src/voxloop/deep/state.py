@@ -28,6 +28,8 @@ class TrainingState:
     total: int
     most: int
     per_epoch: int
+    batch: int
+    accumulation: int
     step: int = 0
     epoch: int = 0
     planned: bool = False
@@ -45,7 +47,8 @@ class TrainingState:
         most = config.iterations or config.epochs * config.steps_per_epoch
         return cls(
             total=most, most=most, per_epoch=config.steps_per_epoch,
-            planned=config.max_minutes is None, live={name: getattr(config, name) for name in LIVE},
+            batch=config.batch_size, accumulation=config.accumulation, planned=config.max_minutes is None,
+            live={name: getattr(config, name) for name in LIVE},
         )  # fmt: skip
 
     @classmethod
@@ -61,6 +64,12 @@ class TrainingState:
         room = self.step + int(max(0.0, seconds) / (step_s + validation_s / self.per_epoch))
         self.total = max(self.step, min(self.most if longer else self.total, room))
         self.per_epoch = max(1, min(self.per_epoch, math.ceil(self.total / _VALIDATIONS)))
+
+    def halve(self) -> None:
+        """Half as many windows at once, and as many times more of them, so that a step sees as many as before."""
+        effective = self.batch * self.accumulation
+        self.batch = self.batch // 2
+        self.accumulation = math.ceil(effective / self.batch)
 
     def update(self, name: str, value: Any) -> None:
         """Take a live setting; more or fewer epochs move the end of the run."""
