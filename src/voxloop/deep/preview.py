@@ -54,7 +54,8 @@ class Inputs:
     @property
     def _shown(self) -> np.ndarray:
         """Labels as classes; of instances, whose numbers go on, all objects are the last."""
-        return np.minimum(self.labels, len(self.classes))
+        shown: np.ndarray = np.minimum(self.labels, len(self.classes))
+        return shown
 
     def png(self) -> bytes:
         """A sheet: the windows in the upper row, their targets over them in the lower."""

@@ -27,11 +27,11 @@ def worn(
         return pixels, labels
     stack, marked = stack.clone(), marked.clone()
     for row in np.flatnonzero(hits.shifted):
-        _shift(stack[row], None if planes else marked[row], hits.draw(row), config.misaligned.shift)
+        _shift(stack[row], None if planes else marked[row], hits.draw(int(row)), config.misaligned.shift)
     for row in np.flatnonzero(hits.lost):
-        _lose(stack[row], None if planes else marked[row], hits.draw(row), config.missing_section.slices)
+        _lose(stack[row], None if planes else marked[row], hits.draw(int(row)), config.missing_section.slices)
     for row in np.flatnonzero(hits.torn):
-        _tear(stack[row], marked[row], hits.draw(row), config.missing_parts.width)
+        _tear(stack[row], marked[row], hits.draw(int(row)), config.missing_parts.width)
     return (stack.flatten(1, 2), marked[:, 0]) if planes else (stack, marked)
 
 
@@ -40,10 +40,9 @@ class _Hits:
 
     def __init__(self, config: Augmentation, n: int, rng: np.random.Generator) -> None:
         chances, self._seeds = rng.random((3, n)), rng.integers(2**62, size=n)
-        kinds = (config.misaligned, config.missing_section, config.missing_parts)
-        self.shifted, self.lost, self.torn = (
-            (drawn < kind.probability) & kind.on for drawn, kind in zip(chances, kinds, strict=True)
-        )
+        self.shifted = (chances[0] < config.misaligned.probability) & config.misaligned.on
+        self.lost = (chances[1] < config.missing_section.probability) & config.missing_section.on
+        self.torn = (chances[2] < config.missing_parts.probability) & config.missing_parts.on
 
     @property
     def none(self) -> bool:

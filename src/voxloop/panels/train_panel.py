@@ -89,6 +89,9 @@ class TrainPanel(Panel):
         self._busy = False
         self._asked: Any = None
         self._forecast: dict[str, Any] | None = None
+        self._settling: Any = None
+        self._noted: list[Mapping[str, Any]] = []
+        self._outlook: w.HTML = classed(text(), "vx-small", "vx-dim")
         self._build()
         self.learner = "shallow" if machine().small or missing("network") else self._learner_so_far()
         self._touched = False  # a process that loads the network is started once somebody means to use one
@@ -382,9 +385,7 @@ class TrainPanel(Panel):
         self._preset.observe(self.handler(self._preset_chosen), "value")
         self._about = classed(text(), "vx-dim", "vx-small", "vx-hidden")
         self._settings = w.Box(layout={"width": "100%"})
-        self._notes, self._noted = column(), []
-        self._outlook = classed(text(), "vx-small", "vx-dim")
-        self._settling: Any = None
+        self._notes = column()
         self._previews: list[Preview] = [
             InputsPreview(self._ask), FieldPreview(self._ask, self._first_image),
             RatePreview(self._ask, lambda rate: self._change(learning_rate=rate)),
