@@ -305,7 +305,7 @@ class ObjectsPanel(Panel):
         size = "volume_um3" if "volume_um3" in table else "area_um2"
         by_size, rising = ORDERS[str(self._order.value)]
         ordered = table.sort_values(size, ascending=rising) if by_size else table
-        self._list.widget.head = ["Object", "µm³" if size == "volume_um3" else "µm²", "z", "y", "x µm", "longest µm"]
+        self._list.widget.head = ["Object", "µm³" if size == "volume_um3" else "µm²", "z", "y", "x µm"]
         self._list.show(_object_row(int(number), line, size) for number, line in ordered.head(SHOWN).iterrows())
         more = len(table) - SHOWN
         self._count.value = f"{len(table):,} objects" + (f", {SHOWN} shown" if more > 0 else "")
@@ -333,7 +333,7 @@ class ObjectsPanel(Panel):
         self._order.observe(handler(self._list_objects), "value")
         self._count = text("", "vx-dim")
         self._list = RowList(
-            handler(self._on_object), right=(1, 2, 3, 4, 5), height=220, empty="Open a run to list its objects."
+            handler(self._on_object), right=(1, 2, 3, 4), height=220, empty="Open a run to list its objects."
         )
         side = column(
             column(heading("Of"), self._which, self._none, self._of, classes=["vx-section"]),
@@ -396,5 +396,5 @@ def _run_row(run: Run) -> Row:
 
 
 def _object_row(number: int, line: Any, size: str) -> Row:
-    cells = [line[size], line["z_um"], line["y_um"], line["x_um"], line["axis_1_um"]]
+    cells = [line[size], line["z_um"], line["y_um"], line["x_um"]]
     return Row(str(number), (str(number), *(f"{float(value):.3g}" for value in cells)))
