@@ -44,7 +44,7 @@ def play(
     rounds: int = 3,
     learner: Learner = "both",
     minutes: float = 5.0,
-    strokes: int = 40,
+    strokes: int = 100,
     slices: Sequence[int] | None = None,
     seed: int = 0,
     report: Callable[[Round], None] = lambda _: None,

@@ -92,7 +92,7 @@ class DeepConfig(Config):
         advanced=True,
     )  # fmt: skip
     teacher_confidence: float = setting(
-        0.8, "probability from which the teacher is believed", group="Unlabelled voxels", ge=0.5, lt=1, advanced=True
+        0.5, "probability from which the teacher is believed", group="Unlabelled voxels", ge=0.5, lt=1, advanced=True
     )
     teacher_windows: int = setting(
         64, "windows that the teacher labels", group="Unlabelled voxels", ge=1, le=4096, log=True, advanced=True
