@@ -44,6 +44,7 @@ def test_unlabelled_voxels_have_no_gradient() -> None:
 
 
 def test_scores_are_of_objects_against_background() -> None:
-    logits, labels = InstanceLoss.scored(torch.tensor([[[[2.0, -2.0]]] * 3]).reshape(1, 3, 1, 2), torch.tensor([[[7, 1]]]))
+    said = torch.tensor([[[[2.0, -2.0]]] * 3]).reshape(1, 3, 1, 2)
+    logits, labels = InstanceLoss.scored(said, torch.tensor([[[7, 1]]]))
     assert logits.argmax(1).flatten().tolist() == [1, 0]
     assert labels.flatten().tolist() == [2, 1]

@@ -81,7 +81,8 @@ class TrainingState:
         """Count an epoch's validation on so many held-out cells; True where its weights are to be kept.
 
         A few strokes cannot tell weights apart whose IoU differs by less than chance, which falls with the root of the
-        number of cells; of those the newest are kept, which have seen and averaged most. Only a higher IoU or a lower loss than ever ends a plateau.
+        number of cells; of those the newest are kept, which have seen and averaged most. Only a higher IoU or a lower
+        loss than ever ends a plateau.
         """
         progress = iou > self.best_iou or loss < self.best_loss
         self.best_iou, self.best_loss = max(self.best_iou, iou), min(self.best_loss, loss)

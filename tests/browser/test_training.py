@@ -1,0 +1,43 @@
+"""Before a training, in a real JupyterLab: forecast, inputs, field of view and learning rate; both themes."""
+
+from __future__ import annotations
+
+import pytest
+
+SETUP = """
+import voxloop as vl
+sample = vl.samples.load("em")
+ws = vl.Workspace.create({folder!r}, image=sample.volume, classes=sample.classes)
+vl.simulate(ws, sample.truth, strokes=24)
+"""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.slow(reason="starts the process that loads a network, in a browser")
+def test_what_is_shown_before_training(lab, tmp_path):
+    lab.notebook(SETUP.format(folder=str(tmp_path / "ws")), "panel = vl.TrainPanel(ws)\npanel")
+    lab.run(0, timeout=240)
+    lab.run(1)
+    panel = lab.output(1)
+    panel.locator("button", has_text="Network · minutes").click()
+    panel.locator("button.vx-group-head", has_text="Training inputs").click()
+    panel.locator("button.vx-group-head", has_text="What the network sees").click()
+    lab.until("panel.forecast is not None", timeout=120)
+    lab.until("len(panel._previews[0].image.value) > 1000", timeout=60)
+    lab.until("panel._previews[1]._found is not None", timeout=60)
+    lab.wait(lambda: "GB" in panel.inner_text(), "the forecast")
+    lab.page.wait_for_timeout(800)
+    lab.both_themes("train-before", panel)
+    first = lab.python("hash(panel._previews[0].image.value)")
+    panel.locator("button", has_text="Next batch").click()
+    lab.until(f"hash(panel._previews[0].image.value) != {first}", timeout=60)
+    panel.locator("button.vx-group-head", has_text="Training inputs").click()
+    panel.locator("button.vx-group-head", has_text="What the network sees").click()
+    panel.locator("button.vx-group-head", has_text="Learning rate").click()
+    panel.locator("button", has_text="Find a learning rate").click()
+    lab.until("panel._previews[2].suggestion is not None", timeout=180)
+    lab.page.wait_for_timeout(800)
+    lab.both_themes("train-rate", panel)
+    panel.locator("button.vx-primary", has_text="Use it").click()
+    lab.until("panel.config.learning_rate == panel._previews[2].suggestion", timeout=30)
+    lab.python("(panel.close(), ws.close()) and None")
