@@ -43,7 +43,7 @@ class RatePlot:
         self._y_axis = bq.Axis(scale=self._y, side="left", tick_format="~g")
         rates = bq.Axis(
             scale=self._x, tick_format="~g", tick_values=np.geomspace(1e-6, 1, 7), label="learning rate",
-            label_offset="28px", grid_lines="none",
+            label_offset="32px", label_color="#808080", grid_lines="none",
         )  # fmt: skip
         figure = classed(
             bq.Figure(

@@ -75,7 +75,10 @@ function render({ model, el }) {
     }
   };
 
-  const limit = () => { el.style.maxHeight = model.get("height") ? `${model.get("height")}px` : ""; };
+  const limit = () => {
+    el.style.maxHeight = model.get("height") ? `${model.get("height")}px` : "";
+    el.style.overflowY = model.get("height") ? "auto" : "";
+  };
   const events = "change:rows change:selected change:head change:empty";
   model.on(events, draw);
   model.on("change:height", limit);
