@@ -248,11 +248,6 @@ class Lab:
         self.page.reload()
         self._ready()
 
-    def restart(self) -> None:
-        """Restart the kernel as JupyterLab's menu does, without its question, and wait until the new one is idle."""
-        self.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
-        self._ready()
-
     def screenshot(self, name: str, of: Locator | None = None) -> Path:
         """A picture of the page, or of one element, in the folder of screenshots."""
         path = self._shots / f"{name}.png"
