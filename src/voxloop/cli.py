@@ -49,7 +49,7 @@ def main() -> None:
 @click.option("--truth", help="Mask of the same shape that the simulated annotator knows; needed with --image.")
 @click.option("--dataset", help="Dataset inside an HDF5 image.")
 @click.option("--rounds", type=click.IntRange(1, 50), default=3, show_default=True, help="Rounds of the loop.")
-@click.option("--learner", type=click.Choice(["shallow", "deep", "both"]), default="both", show_default=True)
+@click.option("--learner", type=click.Choice(["shallow", "deep", "both"]), default="shallow", show_default=True)
 @click.option("--minutes", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Computing time in all.")
 @click.option("--strokes", type=click.IntRange(2), default=100, show_default=True, help="Strokes of a round.")
 @click.option("--slices", help="Planes across z that may be painted, such as 4,12,20.")
