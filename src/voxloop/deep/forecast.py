@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from voxloop.config.deep import WINDOW_STRIDE, DeepConfig
-from voxloop.deep.device import autocast, resolve_device, resolve_precision
+from voxloop.deep.device import resolve_device, resolve_precision
 from voxloop.deep.material import Material, folder_of, gather, kept
-from voxloop.deep.networks import count_parameters
+from voxloop.deep.networks import Network, count_parameters
 from voxloop.deep.optimisers import optimiser
 from voxloop.deep.preflight import preflight
 from voxloop.errors import ConfigError
@@ -35,8 +35,8 @@ _ROOM = 0.9
 _SLOTS = {"SGD": 3, "RMSprop": 4, "Adafactor": 2, "Adagrad": 3, "ASGD": 4, "Rprop": 4}
 #: cost of a window in validation, as a share of one in training
 _FORWARD = 0.35
-#: validation windows of an epoch, at most
-_WINDOWS = 24
+#: validation windows of an epoch, as a rule
+_WINDOWS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +59,7 @@ class Forecast:
         return not self.advice
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "memory": self.memory, "available": self.available, "step_seconds": self.step_seconds, "steps": self.steps,
-            "minutes": self.minutes, "device": self.device, "window": list(self.window), "scale": self.scale,
-            "parameters": self.parameters, "advice": self.advice, "fits": self.fits,
-        }  # fmt: skip
+        return {**asdict(self), "window": list(self.window), "fits": self.fits}
 
 
 def forecast(workspace: Any, config: DeepConfig | None = None) -> Forecast:
@@ -102,7 +98,7 @@ def forecast_of(material: Material) -> Forecast:
     steps = config.iterations or config.epochs * config.steps_per_epoch
     minutes = None
     if seconds is not None:
-        judged = seconds * _FORWARD * min(_WINDOWS, 8) / (config.batch_size * config.accumulation)
+        judged = seconds * _FORWARD * _WINDOWS / (config.batch_size * config.accumulation)
         each = seconds + (judged / config.steps_per_epoch if config.validation_share else 0.0)
         minutes = steps * each / 60
         if config.max_minutes is not None and minutes > config.max_minutes:
@@ -197,18 +193,14 @@ class _Activations:
         return sum(found.values())
 
 
-def _step_seconds(network: nn.Module, material: Material, tries: int = 3) -> float:
+def _step_seconds(network: Network, material: Material, tries: int = 3) -> float:
     """Median seconds of an optimiser step, the first one left out."""
     config = material.config
-    precision = resolve_precision(config.precision, material.device)
     steps, criterion = optimiser(config, network.train()), material.criterion()
     took = []
     for index in range(tries):
         begin = time.perf_counter()
-        pixels, labels = material.batch(index)
-        with autocast(material.device, precision):
-            logits = network(pixels.contiguous(memory_format=torch.channels_last))
-        criterion(logits, labels).backward()
+        material.loss(network, criterion, index).backward()
         steps.step()
         steps.zero_grad(set_to_none=True)
         if material.device.type == "cuda":

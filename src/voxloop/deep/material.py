@@ -18,8 +18,8 @@ from torch import Tensor
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.augment import Augmenter
 from voxloop.deep.data import TrainingData, open_data
-from voxloop.deep.device import placed, resolve_device
-from voxloop.deep.instances import InstanceLoss, criterion_of, outputs_of
+from voxloop.deep.device import autocast, placed, resolve_device, resolve_precision
+from voxloop.deep.instances import Criterion, InstanceLoss, criterion_of, outputs_of
 from voxloop.deep.loss import PartialLoss
 from voxloop.deep.networks import Network, NetworkConfig, build
 from voxloop.deep.predictor import Normalisation
@@ -65,6 +65,13 @@ class Material:
             load_start(network, self.config.start_from, quiet, self.data.classes)
         placed(network, self.device)
         return network
+
+    def loss(self, network: Network, criterion: Criterion, index: int) -> Tensor:
+        """The loss of a network on a batch, in the precision of the config."""
+        pixels, labels = self.batch(index)
+        with autocast(self.device, resolve_precision(self.config.precision, self.device)):
+            logits = network(pixels.contiguous(memory_format=torch.channels_last))
+        return criterion(logits, labels)
 
     def criterion(self) -> PartialLoss | InstanceLoss:
         """The loss that the config asks for."""

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.device import autocast, resolve_precision
 from voxloop.deep.material import Material, folder_of, gather, kept
 from voxloop.deep.optimisers import optimiser
 from voxloop.errors import ConfigError
@@ -74,7 +73,6 @@ def range_test(material: Material, steps: int, check: Callable[[], None] = lambd
     network = material.network().train()
     steps_of = optimiser(material.config, network)
     criterion = material.criterion()
-    precision = resolve_precision(material.config.precision, material.device)
     rates, losses = [], []
     mean = best = 0.0
     for step in range(steps):
@@ -82,10 +80,7 @@ def range_test(material: Material, steps: int, check: Callable[[], None] = lambd
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (steps - 1))
         for group in steps_of.param_groups:
             group["lr"] = rate
-        pixels, labels = material.batch(step)
-        with autocast(material.device, precision):
-            logits = network(pixels.contiguous(memory_format=torch.channels_last))
-        loss = criterion(logits, labels)
+        loss = material.loss(network, criterion, step)
         steps_of.zero_grad(set_to_none=True)
         loss.backward()
         if material.config.gradient_clip:

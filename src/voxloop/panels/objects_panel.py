@@ -35,7 +35,7 @@ from voxloop.panels.panel import (
 from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.prediction_layers import frame
 from voxloop.panels.rows import Action, Row, RowList
-from voxloop.panels.run_words import LOOKS
+from voxloop.panels.run_words import AT_WORK, LOOKS
 from voxloop.panels.ui import on_ui
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from voxloop.runs import Run
 
 TASK = "voxloop.objects.task:run"
-AT_WORK = ("queued", "running", "stopping")
 #: the preview is asked for this long after the last change
 REST_S = 0.3
 #: rows of the table that are shown

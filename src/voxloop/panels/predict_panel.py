@@ -34,7 +34,7 @@ from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.prediction_layers import frame, prediction_layers
 from voxloop.panels.prediction_words import estimate_table, going
 from voxloop.panels.rows import Action, Row, RowList
-from voxloop.panels.run_words import LOOKS
+from voxloop.panels.run_words import AT_WORK, LOOKS
 from voxloop.panels.ui import on_ui
 from voxloop.prediction.rehearsal import Estimate, Rehearsal
 
@@ -47,7 +47,6 @@ Where = Literal["all", "plane", "box"]
 WHERE: dict[Where, str] = {"all": "Everything", "plane": "This plane", "box": "Box"}
 #: set by controls of their own, or by what is on screen
 OWN_CONTROLS = {"mode", "focus", "overwrite"}
-AT_WORK = ("queued", "running", "stopping")
 #: seconds between two moves of the place that is computed next
 FOLLOW_S = 2.0
 

@@ -10,6 +10,8 @@ from voxloop.runs.history import metric_of
 
 Look = Literal["", "good", "busy", "warn", "bad"]
 
+#: states of a run that has not ended
+AT_WORK = ("queued", "running", "stopping")
 #: state -> how its badge looks
 LOOKS: dict[str, Look] = {
     "created": "", "queued": "warn", "running": "busy", "paused": "warn", "stopping": "busy", "finished": "good",
