@@ -262,6 +262,23 @@ def runs(workspace: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--add", "name", help="Make a training set of this name, or a new version of it.")
+@click.option("--row", "rows", multiple=True, metavar="IMAGE[/LEVEL[/REGION]]",
+              help="A row of it; give it once for each. Without any: every image with labels.")  # fmt: skip
+@as_json
+def sets(workspace: Path, name: str | None, rows: tuple[str, ...], as_json: bool) -> None:
+    """List the training sets of a workspace, or make one. Train on it with: train --set training_set=NAME."""
+    with _workspace().open(workspace, read_only=name is None) as ws:
+        given = [tuple(row.split("/", 2)) for row in rows] or None
+        if name is not None:
+            ws.sets.edit(name, given) if given and name in ws.sets else ws.sets.add(name, given)
+        found = [ws.sets[one] for one in ws.sets]
+        lines = [f"{one.title:24s} {', '.join('/'.join((r.image, r.level)) for r in one.rows)}" for one in found]
+        _tell(as_json, "\n".join(lines) or "no training sets yet", {"sets": [one.model_dump() for one in found]})
+
+
+@main.command()
 @click.argument("source")
 @click.option("--dataset", help="Dataset inside an HDF5 file.")
 @as_json

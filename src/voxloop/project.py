@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from voxloop.config import Config, DeepConfig, ObjectsConfig, PredictConfig, ShallowConfig
-from voxloop.errors import LabelError, ModelError, PredictionError, RunError, WorkspaceError, unknown
+from voxloop.errors import ConfigError, LabelError, ModelError, PredictionError, RunError, WorkspaceError, unknown
 from voxloop.geometry import Region, as_region
 from voxloop.runs import Run, Runs
 from voxloop.store import Store
+from voxloop.store.teaching import constraint, freeze
 
 if TYPE_CHECKING:
     from voxloop.model import Model
@@ -43,6 +44,7 @@ class Workspace:
         self.images = store.images
         self.levels = store.levels
         self.regions = store.regions
+        self.sets = store.sets
         self.runs = Runs(store.path / "runs")
         self.predictions = Predictions(self)
 
@@ -148,13 +150,17 @@ class Workspace:
         """
         config = ShallowConfig() if config is None else config
         task, stem = self._learner(config)
-        level, sequences = self._label_state(config)
+        facts = freeze(self.store, config)
+        pinned = {"training_set": "set", "validation_set": "validation_set"}
+        named = {key: "{name}@{version}".format(**facts[of]) for key, of in pinned.items() if of in facts}
+        if "constrain" in facts:
+            named["constrain"] = "/".join(filter(None, (facts["constrain"]["level"], facts["constrain"]["class"])))
         run = self._create_run(
-            name, stem, task, config.changed(level=level).to_json(), labels=sequences, level=level,
-            device=_device(config), parent=getattr(config, "start_from", None),
+            name, stem, task, config.changed(level=facts["level"], **named).to_json(), device=_device(config),
+            parent=getattr(config, "start_from", None), **facts,
         )  # fmt: skip
         run.launch(queue=queue)
-        self._log_round(run, level, sequences)
+        self._log_round(run, facts["level"], facts["labels"])
         return _waited(run) if wait else run
 
     def predict(
@@ -196,7 +202,7 @@ class Workspace:
         run = self._create_run(
             name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], discard=_PREDICT[2],
             device=_device(config), parent=source, model=_relative(folder, self.path), image=image,
-            region=[[part.start, part.stop] for part in box],
+            region=[[part.start, part.stop] for part in box], **self._confined_to(config, folder, source, image),
         )  # fmt: skip
         run.launch()
         return _waited(run) if wait else run
@@ -366,30 +372,6 @@ class Workspace:
                 return found
         raise RunError(f"{type(config).__name__} is not trained; use ShallowConfig or DeepConfig")
 
-    def _label_state(self, config: Config) -> tuple[str, dict[str, int]]:
-        """The level to learn, and the sequence number of each of its label arrays that holds anything."""
-        level = getattr(config, "level", None) or self._one_level()
-        if level not in self.levels.names:
-            raise LabelError(unknown("level", level, self.levels.names))
-        images = getattr(config, "images", None) or self.images.names
-        for image in images:
-            if image not in self.images.names:
-                raise WorkspaceError(unknown("image", image, self.images.names))
-        sequences: dict[str, int] = {}
-        seen: set[int] = set()
-        for image in images:
-            labels = self.labels(level, image)
-            values = {value for value, count in labels.counts().items() if value and count}
-            if values:
-                sequences[f"{level}/{image}"] = labels.sequence
-                seen |= values
-        if not seen:
-            raise LabelError(f"nothing is labelled in level {level!r} yet; paint a few strokes of at least two classes")
-        if len(seen) < 2 and self.levels[level].kind == "semantic":
-            only = next((c.name for c in self.levels[level].classes if c.value in seen), "one class")
-            raise LabelError(f"only {only!r} is labelled; paint a few strokes of a second class as well")
-        return level, sequences
-
     def _log_round(self, run: Run, level: str, sequences: dict[str, int]) -> None:
         """A line of ``rounds.jsonl``: what this run learns from, how the last prediction fared on the new labels."""
         facts: dict[str, Any] = {"run": run.name, "level": level, "labels": sequences}
@@ -419,11 +401,29 @@ class Workspace:
     def _check_writable(self) -> None:
         self.store.check_writable()
 
-    def _one_level(self) -> str:
-        names = self.levels.names
-        if len(names) != 1:
-            raise LabelError(f"say which level: there are {', '.join(map(repr, names)) or 'none'}")
-        return names[0]
+    def _confined_to(self, config: PredictConfig, folder: Path, source: str | None, image: str) -> dict[str, Any]:
+        """``{"constrain": ...}`` where a prediction may say something only inside a class of another level."""
+        from voxloop.model import read_spec
+
+        text = config.constrain.strip()
+        if text.lower() == "none":
+            return {}
+        if text.lower() == "auto":
+            text = read_spec(folder).extra.get("constrain") or ""
+        if not text:
+            return {}
+        level = self.runs[source].config.get("level") if source else None
+        try:
+            found = constraint(self.store, text, level or self.levels.names[0], [image])
+        except (ConfigError, LabelError) as error:
+            raise PredictionError(f"{error}; constrain='none' predicts everywhere") from error
+        counts = self.labels(found["level"], image).counts()
+        if not any(count for value, count in counts.items() if value and found["value"] in (None, value)):
+            raise PredictionError(
+                f"nothing is labelled as {text!r} on image {image!r}, so there is nowhere to predict; label it there, "
+                "or predict everywhere with constrain='none'"
+            )
+        return {"constrain": found}
 
     def _one_image(self, image: str | None) -> str:
         names = self.images.names

@@ -122,12 +122,16 @@ def test_train_starts_what_copy_as_code_says(ui, ws, monkeypatch):
 
 def test_what_keeps_training_from_starting_is_said_and_the_button_comes_back(ui, ws):
     panel = TrainPanel(ws)
+    assert panel._button.disabled
     panel._button.click()
     assert panel.message.kind == "error"
     assert "nothing is labelled" in panel.message.words
-    assert not panel._button.disabled
     with pytest.raises(LabelError):
         ws.train(panel.config)
+    paint(ws, 1)
+    paint(ws, 2, index=2)
+    panel.refresh()
+    assert not panel._button.disabled
     panel.close()
 
 
@@ -141,6 +145,8 @@ def test_invalid_settings_are_not_trained_with(ui, ws):
 
 def test_a_learner_that_is_not_installed_says_how_to_get_it(ui, ws, monkeypatch):
     monkeypatch.setattr(train_panel, "find_spec", lambda name: None if name == "torch" else object())
+    paint(ws, 1)
+    paint(ws, 2, index=2)
     panel = TrainPanel(ws)
     assert panel.learner == "shallow"
     panel.learner = "network"

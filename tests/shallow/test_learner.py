@@ -69,10 +69,10 @@ def test_a_run_leaves_a_model_and_tells_how_it_went(workspace, tmp_path):
 
 def test_labels_written_after_the_run_was_frozen_are_not_learnt(workspace):
     path, sequences = workspace
-    examples, _ = learner.open_examples(path, sequences)
+    examples, _ = learner.open_examples(path, {"labels": sequences})
     assert set(np.unique(examples[0].labelled.values)) == {1, 2}
     frozen = len(examples[0].labelled)
-    later, _ = learner.open_examples(path, dict.fromkeys(sequences, 2))
+    later, _ = learner.open_examples(path, {"labels": dict.fromkeys(sequences, 2)})
     assert len(later[0].labelled) > frozen
 
 
@@ -100,7 +100,7 @@ def test_instances_are_not_for_this_learner(tmp_path):
         store.labels("cells").write(None, truth.astype(np.uint32))
         key = f"cells/{store.images.names[0]}"
     with pytest.raises(LabelError, match="semantic level"):
-        learner.open_examples(path, {key: 1})
+        learner.open_examples(path, {"labels": {key: 1}})
 
 
 def test_a_class_without_a_voxel_is_left_out_and_values_are_kept(tmp_path):

@@ -130,6 +130,30 @@ class Setting:
     config: type[BaseModel] | None = None
 
 
+def training_set() -> Any:
+    """The field that names a training set."""
+    return setting(
+        None, "a named set of images, levels and regions to learn from, like cells or cells@2; everything that is "
+        "labelled where empty", label="training set",
+    )  # fmt: skip
+
+
+def validation_set() -> Any:
+    """The field that names a validation set."""
+    return setting(
+        None, "a named set that judges and never teaches, instead of a share of the labels: runs that name the same "
+        "version are judged alike", group="Validation", label="validation set",
+    )  # fmt: skip
+
+
+def constrain() -> Any:
+    """The field that confines a learner to a class of another level."""
+    return setting(
+        None, "learn and predict only inside a class of another level, like cells/nucleus; parent: the class that the "
+        "level lies in; everywhere where empty", choices=("parent",), label="only inside",
+    )  # fmt: skip
+
+
 def settings_of(config: type[BaseModel]) -> list[Setting]:
     """The fields of a config in their order, described without pydantic."""
     return [_describe(name, info) for name, info in config.model_fields.items()]

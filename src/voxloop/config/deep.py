@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import field_validator, model_validator
 
 from voxloop.config.augment import Augmentation
-from voxloop.config.base import Config, setting
+from voxloop.config.base import Config, constrain, setting, training_set, validation_set
 from voxloop.errors import ConfigError
 
 Architecture = Literal[
@@ -39,7 +39,9 @@ class DeepConfig(Config):
     """A network trained on windows around labelled voxels."""
 
     level: str | None = setting(None, "label level to learn; the only one where there is one")
+    training_set: str | None = training_set()
     images: tuple[str, ...] | None = setting(None, "images whose labels are used; all where empty", advanced=True)
+    constrain: str | None = constrain()
     start_from: str | None = setting(
         None, "an earlier run, or a model folder, whose weights are the start; its network must be the same"
     )
@@ -226,8 +228,11 @@ class DeepConfig(Config):
     validation_share: float = setting(
         0.15, "share of the labels held out to judge the network", group="Validation", ge=0, le=0.5, step=0.05
     )
+    validation_set: str | None = validation_set()
     split: Literal["block", "slice", "image"] = setting(
-        "block", "what is held out as a whole; neighbours never fall on both sides", group="Validation"
+        "block",
+        "what is held out as a whole where no set is named; neighbours never fall on both sides",
+        group="Validation",
     )
     patience: int = setting(
         15, "epochs without improvement that end the run; 0: never", group="Validation", ge=0, le=100_000,
@@ -303,7 +308,9 @@ class DeepConfig(Config):
                 f"freeze_encoder_epochs={self.freeze_encoder_epochs} would keep random weights as they are; name "
                 f"encoder_weights or start_from, or use 0"
             )
-        if self.split == "image" and self.images is not None and len(self.images) < 2:
+        if self.training_set and self.images:
+            raise ConfigError("training_set and images both say what is learnt from; use one of them")
+        if self.split == "image" and self.images is not None and len(self.images) < 2 and not self.validation_set:
             raise ConfigError("split='image' needs at least two images; use split='block'")
         return self
 

@@ -17,6 +17,10 @@ class PredictConfig(Config):
     )
     probabilities: bool = setting(True, "keep uint8 class probabilities beside the labels")
     uncertainty: bool = setting(True, "keep the uncertainty beside the labels")
+    constrain: str = setting(
+        "auto", "say something only inside a class of another level, like cells/nucleus; auto: as the model was "
+        "trained; none: everywhere", choices=("auto", "none"), label="only inside",
+    )  # fmt: skip
     overwrite: bool = setting(False, "replace a prediction of the same name")
     device: str = setting("auto", "where the model runs", choices=["auto", "cpu", "cuda", "mps"], group="Machine")
     memory_gb: Literal["auto"] | float = setting(

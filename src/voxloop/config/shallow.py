@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
-from voxloop.config.base import Config, setting
+from voxloop.config.base import Config, constrain, setting, training_set, validation_set
 from voxloop.errors import ConfigError
 
 #: settings that switch a kind of feature, in the order in which a bank computes them
@@ -17,7 +17,9 @@ class ShallowConfig(Config):
     """A pixel classifier that answers in seconds. Sigmas are physical; the spacing of the volume does the rest."""
 
     level: str | None = setting(None, "label level to learn; the only one where there is one")
+    training_set: str | None = training_set()
     images: tuple[str, ...] | None = setting(None, "images whose labels are used; all where empty", advanced=True)
+    constrain: str | None = constrain()
 
     dimensions: Literal["auto", "2d", "3d"] = setting(
         "auto",
@@ -80,6 +82,8 @@ class ShallowConfig(Config):
         le=0.5, step=0.05,
     )  # fmt: skip
 
+    validation_set: str | None = validation_set()
+
     smoothing: float = setting(
         2.0, "sigma of the smoothing of probabilities, in voxels of the finest in-plane axis; 0: none",
         group="Output", unit="voxels", ge=0, le=20, step=0.5,
@@ -124,6 +128,8 @@ class ShallowConfig(Config):
 
     @model_validator(mode="after")
     def _some_feature(self) -> ShallowConfig:
+        if self.training_set and self.images:
+            raise ConfigError("training_set and images both say what is learnt from; use one of them")
         if not self.kinds:
             raise ConfigError(f"no feature is on; switch on at least one of {', '.join(FEATURE_KINDS)}")
         return self

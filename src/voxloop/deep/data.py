@@ -44,6 +44,7 @@ class Source:
     name: str
     volume: DataArray
     labels: Labels
+    judges: bool = False  # part of a validation set: never taught
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,6 +59,11 @@ class TrainingData:
     warnings: tuple[str, ...] = field(default=())
     instances: bool = False  # labels of windows are codes of objects (targets.py), classes are background and objects
 
+    @property
+    def teaching(self) -> tuple[TrainingImage, ...]:
+        """The images that are learnt from; they come first."""
+        return tuple(image for image in self.images if not image.judges)
+
     def held(self) -> dict[str, Any]:
         """The split as JSON: what :func:`assemble` takes to make the same one again."""
         return {
@@ -68,30 +74,22 @@ class TrainingData:
 
 def open_data(context: Any, config: DeepConfig, held: Mapping[str, Any] | None) -> TrainingData:
     """The images and labels that a run names, labels as they were when it was created."""
-    from voxloop.store import Store, open_labels
+    from voxloop.store import Store
+    from voxloop.store.teaching import open_portions
 
-    sequences: Mapping[str, int] = context.config["labels"]
-    store = Store.open(context.workspace, read_only=True)
-    try:
-        sources = []
-        for key, sequence in sequences.items():
-            level, _, image = key.partition("/")
-            labels = open_labels(context.workspace, level, image, at=sequence)
-            sources.append(Source(name=image, volume=store.images.open(image), labels=labels))
-        if not sources:
-            raise LabelError("nothing is labelled; paint a few strokes of at least two classes")
-        level = config.level or next(iter(sequences)).partition("/")[0]
-        if config.target == "instances" and store.levels[level].kind != "instances":
-            raise ConfigError(
-                f"target='instances' learns numbered objects, and level {level!r} holds classes; choose a level of "
-                "instances, or target='semantic'"
-            )
-        classes = [
-            ClassInfo(value=c.value, name=c.name, color=c.color, background=c.background)
-            for c in store.levels[level].classes
+    portions, classes = open_portions(context.workspace, context.config)
+    if not portions:
+        raise LabelError("nothing is labelled; paint a few strokes of at least two classes")
+    level = portions[0].labels.level
+    if config.target == "instances" and level.kind != "instances":
+        raise ConfigError(
+            f"target='instances' learns numbered objects, and level {level.name!r} holds classes; choose a level of "
+            "instances, or target='semantic'"
+        )
+    with Store.open(context.workspace, read_only=True) as store:
+        sources = [
+            Source(name=p.name, volume=store.images.open(p.image), labels=p.labels, judges=p.judges) for p in portions
         ]
-    finally:
-        store.close()
     return assemble(sources, classes, config, held)
 
 
@@ -122,14 +120,16 @@ def assemble(
     codes: Table = Codes(background) if instances else kinds
     size = _cell_of(held) or CELL
     found = _scan(sources, regions, classes, kinds, config, size)
-    while held is None and config.split == "block" and size > SMALLEST_CELL and _few(found):
+    named = any(source.judges for source in sources)
+    while held is None and not named and config.split == "block" and size > SMALLEST_CELL and _few(found):
         size //= 2
         found = _scan(sources, regions, classes, kinds, config, size)
     splits = _splits(sources, found, config, held, size, warnings)
     images = tuple(
         TrainingImage(
             name=source.name, pixels=_pixels(source.volume), labels=_label_blocks(source.labels, codes),
-            labelled=labelled, split=split, frames=_frames(source),
+            labelled=labelled, split=split, frames=_frames(source), judges=source.judges,
+            area=getattr(source.labels, "area", None),
         )
         for source, labelled, split in zip(sources, found, splits, strict=True)
     )  # fmt: skip
@@ -175,7 +175,7 @@ def _present(
 ) -> list[ClassInfo]:
     """The classes that occur; the others are left out, and said."""
     seen: set[int] = set()
-    for source in sources:
+    for source in (source for source in sources if not source.judges):
         for touched in source.labels.touched():
             seen |= {int(value) for value, count in touched.counts.items() if value and count}
     present = [info for info in classes if info.value in seen]
@@ -222,6 +222,11 @@ def _splits(
     warnings: list[str],
 ) -> list[Split]:  # fmt: skip
     grids = [_grid(source, config, size) for source in sources]
+    if any(source.judges for source in sources):
+        return [
+            Split(grid=grid, held=frozenset(labelled.counts if source.judges else ()))
+            for grid, labelled, source in zip(grids, found, sources, strict=True)
+        ]
     if held is not None:
         cells = [frozenset(_cell(c) for c in held.get(source.name, {}).get("cells", ())) for source in sources]
         return [Split(grid=grid, held=c) for grid, c in zip(grids, cells, strict=True)]

@@ -280,6 +280,7 @@ def _spec(
         extra={
             "network": description.to_json(), "slices": config.slices, "scale": scale,
             "title": f"{config.architecture} / {config.encoder}", "target": config.target,
+            **({"constrain": config.constrain} if config.constrain else {}),
         },
     )  # fmt: skip
 

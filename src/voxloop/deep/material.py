@@ -26,7 +26,6 @@ from voxloop.deep.predictor import Normalisation
 from voxloop.deep.preparation import Preparation
 from voxloop.deep.starting import load_start, measure_intensities, network_scale, window_size
 from voxloop.deep.windows import Geometry, WindowSampler
-from voxloop.errors import LabelError, unknown
 from voxloop.geometry import Shape
 
 
@@ -78,13 +77,13 @@ class Material:
         return criterion_of(self.config, self.data, self.scale, self.device)
 
 
-def gather(workspace: Path, config: DeepConfig, labels: Mapping[str, int] | None = None) -> Material:
+def gather(workspace: Path, config: DeepConfig, facts: Mapping[str, Any] | None = None) -> Material:
     """Open images and labels and get ready to cut windows.
 
     Parameters
     ----------
-    labels
-        ``"level/image"`` to the sequence number of its labels; None: as they are now.
+    facts
+        What is learnt from, as :func:`label_state` tells it; None: labels as they are now.
 
     Raises
     ------
@@ -92,9 +91,8 @@ def gather(workspace: Path, config: DeepConfig, labels: Mapping[str, int] | None
         Nothing, or only one class, is labelled.
     """
     device = resolve_device(config.device)
-    if labels is None:
-        labels = label_state(workspace, config)
-    context = SimpleNamespace(workspace=workspace, config={"labels": labels})
+    facts = label_state(workspace, config) if facts is None else facts
+    context = SimpleNamespace(workspace=workspace, config=facts)
     data = open_data(context, config, None)
     scale = network_scale(config, data)
     window = window_size(config, data, scale)
@@ -115,33 +113,21 @@ def gather(workspace: Path, config: DeepConfig, labels: Mapping[str, int] | None
     )  # fmt: skip
 
 
-def label_state(workspace: Path, config: DeepConfig) -> dict[str, int]:
-    """``"level/image"`` to the sequence number of each label array of the level that holds anything."""
+def label_state(workspace: Path, config: DeepConfig) -> dict[str, Any]:
+    """What a run with this config would learn from, as the labels are now (:func:`voxloop.store.teaching.freeze`)."""
     from voxloop.store import Store
+    from voxloop.store.teaching import freeze
 
-    store = Store.open(workspace, read_only=True)
-    try:
-        level = config.level or (store.levels.names[0] if len(store.levels.names) == 1 else "")
-        if level not in store.levels.names:
-            raise LabelError(unknown("level", level, store.levels.names))
-        found = {}
-        for image in config.images or store.images.names:
-            labels = store.labels(level, image)
-            if any(value and count for value, count in labels.counts().items()):
-                found[f"{level}/{image}"] = labels.sequence
-    finally:
-        store.close()
-    if not found:
-        raise LabelError(f"nothing is labelled in level {level!r} yet; paint a few strokes of at least two classes")
-    return found
+    with Store.open(workspace, read_only=True) as store:
+        return freeze(store, config)
 
 
 def kept(state: dict[str, Any], workspace: Path, config: DeepConfig) -> Material:
     """The material of a config, kept in a helper's ``state`` until settings or labels change."""
-    labels = label_state(workspace, config)
-    key = (config.to_json(), labels)
+    facts = label_state(workspace, config)
+    key = (config.to_json(), facts)
     if state.get("material", (None, None))[0] != key:
-        state["material"] = (key, gather(workspace, config, labels))
+        state["material"] = (key, gather(workspace, config, facts))
     found: Material = state["material"][1]
     return found
 

@@ -51,7 +51,7 @@ def measure_intensities(data: TrainingData, geometry: Geometry, seed: int) -> di
     """
     single = Geometry(height=min(geometry.height, 256), width=min(geometry.width, 256))
     sums = np.zeros((3, data.channels))
-    for place in spread_places(data.images, single, _MEASURED, seed):
+    for place in spread_places(data.teaching, single, _MEASURED, seed):
         values = read_pixels(data.images[place.image], window_region(place, single), 1).reshape(data.channels, -1)
         known = np.isfinite(values)
         values = np.where(known, values, 0).astype(np.float64)

@@ -21,7 +21,15 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import TrainingData
 from voxloop.deep.predictor import resized
 from voxloop.deep.starting import ancestor
-from voxloop.deep.windows import Geometry, Place, TrainingImage, spread_places, teaching_window, window_region
+from voxloop.deep.windows import (
+    Geometry,
+    Place,
+    TrainingImage,
+    area_mask,
+    spread_places,
+    teaching_window,
+    window_region,
+)
 from voxloop.errors import RunError, VoxloopError
 from voxloop.geometry import Region, grow, intersect, shift
 from voxloop.model import load_model, resolve
@@ -42,6 +50,9 @@ _TRIES = 8
 _TURNS = 4
 #: bytes of prepared windows at most
 _BYTES = 256 << 20
+
+#: among strokes: outside of where anything may be learnt
+OUTSIDE = 255
 
 Prepare = Callable[[np.ndarray, np.ndarray], tuple[Tensor, Tensor]]
 #: pixels, the teacher's probabilities uint8 (classes, y, x), strokes uint8 (y, x), labels uint8 (y, x)
@@ -76,7 +87,7 @@ class Pool:
         self._blocks: list[list[Place]] = []
         self._pixels: list[Tensor] = []
         self._told: list[Tensor] = []  # (classes, y, x) uint8: the teacher's probabilities
-        self._strokes: list[Tensor] = []  # (y, x) uint8: what is labelled by hand
+        self._strokes: list[Tensor] = []  # (y, x) uint8: what is labelled by hand; OUTSIDE where nothing may be said
         self._labels: list[Tensor] = []  # (y, x) uint8: what is learnt from
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="teacher")
         self._coming: Future[tuple[list[Place], list[Window]]] | None = None
@@ -185,6 +196,7 @@ class Pool:
 
     def _prepared(self, place: Place) -> tuple[Tensor, Tensor]:
         pixels, labels = teaching_window(self._data.images, place, self._geometry)
+        labels[~area_mask(self._data.images[place.image], place, self._geometry)] = OUTSIDE
         both = self._prepare(pixels[None], labels[None])
         return both[0][0], both[1][0]
 
@@ -197,7 +209,7 @@ class Pool:
         images = {image.name: image for image in self._data.images}
         try:
             teacher = resolve(_FIT)(
-                context.workspace, context.config["labels"], seed=self._config.seed, heard=self._heard,
+                context.workspace, context.config, seed=self._config.seed, heard=self._heard,
                 keep=lambda name, at: images[name].split.teaches_at(at, images[name].shape),
             )  # fmt: skip
         except VoxloopError as error:
@@ -214,12 +226,14 @@ class Pool:
         flat = self._teacher.spec.dimensions == 2
         count = _DEPTH if flat else 1
         first = len(self._blocks) * count * _TRIES
-        found = list(spread_places(self._data.images, self._geometry, first + count * _TRIES, self._config.seed))[
+        found = list(spread_places(self._data.teaching, self._geometry, first + count * _TRIES, self._config.seed))[
             first:
         ]
         stacks: list[list[Place]] = []
         for number in range(count):
-            tries = [self._stack(p, 1 if flat else _DEPTH) for p in found[number * _TRIES : (number + 1) * _TRIES]]
+            places = found[number * _TRIES : (number + 1) * _TRIES]
+            places = [p for p in places if area_mask(self._data.images[p.image], p, self._geometry).any()] or places
+            tries = [self._stack(p, 1 if flat else _DEPTH) for p in places]
             taken = {place for stack in stacks for place in stack}
             stacks.append(min(tries, key=lambda stack: self._known(stack) + (stack[0] in taken)))
         return stacks
@@ -255,10 +269,10 @@ class Pool:
         return out
 
     def _sure(self, probabilities: Tensor, strokes: Tensor) -> Tensor:
-        """Labels where the highest probability suffices; a stroke is right whatever anybody says."""
+        """Labels where the highest probability suffices; a stroke is right whatever is said; outside is nothing."""
         best, found = probabilities.max(0)
         labels = torch.where(best >= self._config.teacher_confidence, found + 1, 0).to(torch.uint8)
-        return torch.where(strokes > 0, strokes, labels)
+        return torch.where(strokes > 0, strokes % OUTSIDE, labels)
 
 
 def _region(predictor: Any, block: np.ndarray, inner: Region) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from voxloop.deep.blocks import Blocks
 from voxloop.deep.labelled import Labelled
 from voxloop.deep.split import Split
 from voxloop.geometry import Region, Shape, grow
+
+if TYPE_CHECKING:
+    from voxloop.store.confined import Area
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,6 +34,8 @@ class TrainingImage:
     labelled: Labelled
     split: Split
     frames: bool = False
+    judges: bool = False
+    area: Area | None = None  # where labels count, None for everywhere; see :class:`voxloop.store.confined.Area`
 
     @property
     def shape(self) -> Shape:
@@ -153,6 +159,15 @@ def validation_places(images: Sequence[TrainingImage], geometry: Geometry, limit
             if len(places) == limit:
                 return places
     return places
+
+
+def area_mask(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndarray:
+    """Where anything may be learnt in a window: bool (y, x)."""
+    region = window_region(place, geometry)
+    area = image.area
+    if area is None or area.everything:
+        return np.ones((geometry.height, geometry.width), bool)
+    return _inside(lambda box, _shape: area.mask(box), region, image.shape)
 
 
 def validation_window(

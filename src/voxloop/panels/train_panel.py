@@ -39,6 +39,7 @@ from voxloop.panels.panel import (
 from voxloop.panels.previews import Done, Failed, FieldPreview, InputsPreview, Preview, RatePreview, folds
 from voxloop.panels.rows import Action, Row, RowList
 from voxloop.panels.run_words import LOOKS
+from voxloop.panels.set_editor import SetEditor
 from voxloop.panels.ui import on_ui
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class TrainPanel(Panel):
         self._forecast: dict[str, Any] | None = None
         self._settling: Any = None
         self._noted: list[Mapping[str, Any]] = []
+        self._offered: tuple[list[str], list[str]] = ([], [])
         self._outlook: w.HTML = classed(text(), "vx-small", "vx-dim")
         self._build()
         self.learner = "shallow" if machine().small or missing("network") else self._learner_so_far()
@@ -122,7 +124,8 @@ class TrainPanel(Panel):
     def config(self) -> Config:
         """What the form says, for the level chosen."""
         config: Config = self.form.value
-        return config.changed(level=self._level.value) if len(self.ws.levels.names) > 1 else config
+        several = len(self.ws.levels.names) > 1 and not getattr(config, "training_set", None)  # a set has its levels
+        return config.changed(level=self._level.value) if several else config
 
     @property
     def name(self) -> str | None:
@@ -171,7 +174,7 @@ class TrainPanel(Panel):
         self.in_thread(start, self._started)
 
     def _started(self, run: Run | Exception) -> None:
-        self._button.disabled = False
+        self._enable()
         if isinstance(run, Exception):
             self.show_error(run)
             return
@@ -272,11 +275,34 @@ class TrainPanel(Panel):
             self._facts = facts
             self._show_facts()
         self._runs.show(rows)
+        self._offer_sets()
         if models != self._models:
             self._models = models
             for form in self._forms.values():
                 form.set_choices("start_from", models)
         self._look_ahead()
+
+    def _offer_sets(self) -> None:
+        """The names of training sets, and the classes that a training can be confined to, as choices of the forms."""
+        ws, level = self.ws, self._level.value
+        if ws.read_only:
+            ws.store.refresh()
+        classes = [
+            f"{name}/{known.name}" for name in ws.levels.names if name != level for known in ws.levels[name].classes
+        ]
+        inside = [*(["parent"] if level and ws.levels[level].parent else []), *classes]
+        offered = (ws.sets.names, inside)
+        if offered != self._offered:
+            self._offered = offered
+            self.sets.refresh()
+            for form in self._forms.values():
+                self._offer_to(form)
+
+    def _offer_to(self, form: Form[Any]) -> None:
+        names, inside = self._offered
+        for setting in ("training_set", "validation_set"):
+            form.set_choices(setting, names)
+        form.set_choices("constrain", inside)
 
     def _show_facts(self) -> None:
         rows = [
@@ -284,10 +310,21 @@ class TrainPanel(Panel):
             for f in self._facts
         ]
         self._counts.value = table(("Class", "Voxels", "Strokes", "Slices"), rows, right=(1, 2, 3)) if rows else ""
+        self._enable()
         found = preflight(self._facts, deep=self.learner == "network")
         lines = [_note(kind, words) for kind, words in found]
         self._warnings.value = "".join(lines)
         show(self._warnings, bool(lines))
+
+    def _enable(self) -> None:
+        """Train is on once the learner is installed and there is something to tell apart."""
+        level = self._level.value
+        enough = 1 if level and self.ws.levels[level].kind == "instances" else 2
+        labelled = sum(1 for row in self._facts if row.voxels)
+        named = "training_set" in type(self.form.value).model_fields and self.form.value.training_set
+        short = labelled < enough and not named
+        self._button.disabled = missing(self.learner) is not None or short
+        self._button.tooltip = "Paint a few strokes of two classes first" if short else "Start a run"
 
     # ------------------------------------------------------------------------------------------------- looking ahead
 
@@ -386,6 +423,10 @@ class TrainPanel(Panel):
         self._about = classed(text(), "vx-dim", "vx-small", "vx-hidden")
         self._settings = w.Box(layout={"width": "100%"})
         self._notes = column()
+        self.sets = SetEditor(
+            self, ws, lambda name: self._change(training_set=name), lambda name: self._change(validation_set=name),
+            self._offer_sets,
+        )  # fmt: skip
         self._previews: list[Preview] = [
             InputsPreview(self._ask), FieldPreview(self._ask, self._first_image),
             RatePreview(self._ask, lambda rate: self._change(learning_rate=rate)),
@@ -408,6 +449,7 @@ class TrainPanel(Panel):
                 self._counts,
                 self._warnings,
                 self._notes,
+                self.sets.widget,
                 classes=["vx-section"],
             ),
             column(heading("Learner"), self._learner, self._needs, self._preset, self._about, classes=["vx-section"]),
@@ -430,15 +472,18 @@ class TrainPanel(Panel):
         if learner not in self._forms:
             single = len(self.ws.images.names) <= 1
             hidden = {"level", "images"} if single else {"level"}
+            if len(self.ws.levels.names) < 2:
+                hidden.add("constrain")
             self._forms[learner] = Form(
                 CONFIGS[learner], suggestions={"start_from": self._models}, only=lambda s: s.name not in hidden,
                 on_change=lambda _: self._settings_changed(), embedded=True,
             )  # fmt: skip
+            self._offer_to(self._forms[learner])
         self._settings.children = (self._forms[learner].widget,)
         gone = missing(learner)
         self._needs.value = html.escape(gone or "")
         show(self._needs, gone is not None)
-        self._button.disabled = gone is not None
+        self._enable()
         names = [name for name, config in _presets().items() if isinstance(config, CONFIGS[learner])]
         self._preset.options = [NO_PRESET, *names]
         show(self._preset, bool(names))

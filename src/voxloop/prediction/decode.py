@@ -51,6 +51,19 @@ def semantic_channels(spec: ModelSpec) -> slice:
     )
 
 
+def within(decoded: Decoded, mask: np.ndarray) -> Decoded:
+    """The same with nothing said where ``mask`` (z, y, x) is false: label, probabilities and uncertainty 0."""
+
+    def cut(part: np.ndarray) -> np.ndarray:
+        return np.where(mask, part, part.dtype.type(0))
+
+    kept, unsure = decoded.probabilities, decoded.uncertainty
+    return Decoded(
+        cut(decoded.labels), None if kept is None else cut(kept), None if unsure is None else cut(unsure),
+        decoded.broken,
+    )  # fmt: skip
+
+
 def label_dtype(classes: tuple[ClassInfo, ...]) -> np.dtype:
     """uint8 where it holds every class value, else uint16."""
     return np.dtype("u1" if max((info.value for info in classes), default=0) < 256 else "u2")

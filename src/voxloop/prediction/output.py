@@ -71,6 +71,10 @@ class Output:
                 raise PredictionError(self._needed()) from error
             raise
 
+    def skip(self, tile: Tile) -> None:
+        """Record a tile in which nothing is to be said: it reads as 0 everywhere."""
+        self._record(tile)
+
     def _record(self, tile: Tile) -> None:
         z = tile.index[0]
         with self._lock:  # a row of the record is one chunk

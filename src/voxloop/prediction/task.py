@@ -15,7 +15,7 @@ from voxloop.config import PredictConfig
 from voxloop.errors import ConfigError, PredictionError
 from voxloop.model import Model, load_model
 from voxloop.prediction.budget import Forecast
-from voxloop.prediction.decode import learnt_objects
+from voxloop.prediction.decode import Decoded, learnt_objects, within
 from voxloop.prediction.job import Job, check_fit, make_job
 from voxloop.prediction.output import Output, create
 from voxloop.prediction.plan import Tile, order
@@ -25,6 +25,7 @@ from voxloop.volumes.volume import origin_of
 if TYPE_CHECKING:
     from voxloop.runs.context import RunContext
     from voxloop.store import Store
+    from voxloop.store.confined import Area
 
 #: seconds between two progress events, at least
 PROGRESS_EVERY = 0.5
@@ -51,10 +52,20 @@ def run(context: RunContext) -> str:
             job = make_job(model.spec, predictor, volume, config, region)
             target = prediction_path(context.path, context.config)
             output = _reopened(target, context, model) or _begin(target, context, job, model, store)
-            word = _Going(context, job, output).run()
+            word = _Going(context, job, output, _area(context)).run()
     if word == "finished" and learnt_objects(model.spec) and config.probabilities:
         _decode(context, target)
     return word
+
+
+def _area(context: RunContext) -> Area | None:
+    """Where the prediction may say anything; None for everywhere."""
+    from voxloop.store.confined import Area
+    from voxloop.store.teaching import area_inside
+
+    constrain = context.config.get("constrain")
+    area = area_inside(context.workspace, constrain, context.config["image"]) if constrain else Area()
+    return None if area.everything else area
 
 
 def _decode(context: RunContext, prediction: Path) -> None:
@@ -189,6 +200,7 @@ def _lineage(context: RunContext, model: Model) -> dict[str, Any]:
         "labels": parent.get("labels", {}),
         "settings": context.settings,
         "region": context.config.get("region"),
+        "constrain": context.config.get("constrain"),
         "versions": {"python": platform.python_version(), **_versions()},
         "time": time.time(),
     }
@@ -210,8 +222,12 @@ def _has(name: str) -> bool:
 class _Going:
     """The run while it goes: which tile is next, what was ordered, how far it is."""
 
-    def __init__(self, context: RunContext, job: Job, output: Output) -> None:
-        self.context, self.job, self.output = context, job, output
+    def __init__(self, context: RunContext, job: Job, output: Output, area: Area | None = None) -> None:
+        self.context, self.job, self.output, self.area = context, job, output, area
+        if area is not None:  # tiles in which nothing may be said need no model
+            for tile in output.remaining():
+                if not area.touches(tile.core):
+                    output.skip(tile)
         self.word = ""
         self._spacing = spacing_of(job.volume)
         self._left = order(output.remaining(), job.focus, self._spacing)[::-1]
@@ -222,7 +238,7 @@ class _Going:
         written = self._total - len(self._left)
         broken = 0
         self._progress(written, force=True)
-        for done in self.job.run(self.output.plan, self._next(), self.output.write, self._halted):
+        for done in self.job.run(self.output.plan, self._next(), self._write, self._halted):
             written += 1
             broken += done.broken
             self._progress(written, force=written == self._total)
@@ -237,6 +253,9 @@ class _Going:
         if self.job.config.scales:
             self.output.write_scales()
         return "finished"
+
+    def _write(self, tile: Tile, decoded: Decoded) -> None:
+        self.output.write(tile, decoded if self.area is None else within(decoded, self.area.mask(tile.core)))
 
     def _next(self) -> Iterator[Tile]:
         while self._left:

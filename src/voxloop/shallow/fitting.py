@@ -38,6 +38,7 @@ class Example:
     spacing_um: Spacing
     labelled: Labelled
     frames: bool = False
+    judges: bool = False  # part of a validation set: never learnt from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +55,15 @@ class Watch:
 
 @dataclass(frozen=True)
 class Table:
-    """Features (n, features) float32 of chosen voxels, targets (positions in ``classes``), and which are held out."""
+    """Features (n, features) float32 of chosen voxels, targets (positions in ``classes``), and which are held out.
+
+    ``kept`` are those that the model learns from in the end: all, without those of a validation set.
+    """
 
     features: np.ndarray
     targets: np.ndarray
     held: np.ndarray
+    kept: np.ndarray
     classes: tuple[ClassInfo, ...]
 
 
@@ -113,13 +118,14 @@ def fit_examples(
     """
     watch = watch or Watch()
     bank = _common_bank(config, examples)
-    normalisation = measure(examples)
+    normalisation = measure([example for example in examples if not example.judges])
     table = gather(config, examples, bank, normalisation, classes, threads, watch)
     validation = _validate(config, table, threads, watch)
-    classifier = fit_classifier(table.features, table.targets, config, threads)
+    classifier = fit_classifier(table.features[table.kept], table.targets[table.kept], config, threads)
     spec = describe(
         bank, normalisation, table.classes, config.smoothing,
-        classifier=config.classifier, samples=int(table.targets.size), validation=validation,
+        classifier=config.classifier, samples=int(table.kept.sum()), validation=validation,
+        **({"constrain": config.constrain} if config.constrain else {}),
     )  # fmt: skip
     return Fitted(ShallowModel(hashed(spec, classifier), classifier), validation)
 
@@ -149,7 +155,10 @@ def gather(
     rng = np.random.default_rng(config.seed)
     apart = np.array([_APART, 0, 0])
     pooled = join([Labelled(e.labelled.at + n * apart, e.labelled.values) for n, e in enumerate(examples)])
-    known = _classes(pooled.values, classes)
+    judge = np.array([n for n, e in enumerate(examples) if e.judges], dtype=np.int64)
+    teaches = ~np.isin(pooled.at[:, 0] // _APART, judge)
+    known = _classes(pooled.values[teaches], classes)
+    pooled = pooled.take(np.isin(pooled.values, [info.value for info in known]))
     chosen = pooled.take(choose(pooled, config.samples, rng))
     owner = chosen.at[:, 0] // _APART
     parts: list[np.ndarray] = []
@@ -159,7 +168,10 @@ def gather(
         done = sum(map(len, parts))
         parts.append(features_at(source, bank, own, threads, partial(_count, watch, done, len(chosen))))
     targets = np.searchsorted([info.value for info in known], chosen.values)
-    return Table(np.concatenate(parts), targets, hold_out(chosen, config.validation, rng), known)
+    held = np.isin(owner, judge)
+    kept = ~held
+    held = held if len(judge) else hold_out(chosen, config.validation, rng)
+    return Table(np.concatenate(parts), targets, held, kept, known)
 
 
 def _read(example: Example, normalisation: Normalisation, region: Region) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,6 @@ from voxloop.shallow.samples import in_block, join
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from voxloop.store import Labels
 
 #: seconds between two progress events
 _TELL = 0.25
@@ -43,7 +41,7 @@ def train(context: Any) -> str:
         Fewer than two classes are labelled, or the level holds instances.
     """
     config = ShallowConfig.from_json(context.settings)
-    examples, classes = open_examples(context.workspace, context.config["labels"])
+    examples, classes = open_examples(context.workspace, context.config)
     progress = _Progress(context)
     try:
         fitted = fit_examples(
@@ -67,17 +65,17 @@ def result(path: str | Path) -> ShallowModel:
 
 
 def fit_teacher(
-    workspace: Path, sequences: dict[str, int], *, keep: Callable[[str, np.ndarray], np.ndarray],
+    workspace: Path, facts: Mapping[str, Any], *, keep: Callable[[str, np.ndarray], np.ndarray],
     heard: Callable[[], None], seed: int,
 ) -> ShallowModel:  # fmt: skip
     """A pixel classifier fitted to a part of the labels, for a network to learn from where nobody painted.
 
     Parameters
     ----------
-    sequences
+    facts
         As for :func:`open_examples`.
     keep
-        Given an image's name and voxels (n, 3) zyx, which of them may be learnt from.
+        Given the name of an example and voxels (n, 3) zyx, which of them may be learnt from.
     heard
         Called now and then; may raise to end the fit.
 
@@ -86,48 +84,43 @@ def fit_teacher(
     LabelError
         Fewer than two classes are left, or the level holds instances.
     """
-    examples, classes = open_examples(workspace, sequences)
-    kept = [replace(e, labelled=e.labelled.take(keep(e.name, e.labelled.at))) for e in examples]
+    examples, classes = open_examples(workspace, facts)
+    teaching = [e for e in examples if not e.judges]
+    kept = [replace(e, labelled=e.labelled.take(keep(e.name, e.labelled.at))) for e in teaching]
     watch = Watch(voxels=lambda done, total: heard())
     return fit_examples(ShallowConfig(validation=0, seed=seed), kept, classes, 1, watch).model
 
 
-def open_examples(workspace: Path, sequences: dict[str, int]) -> tuple[list[Example], tuple[ClassInfo, ...]]:
-    """What is labelled: ``sequences`` maps ``level/image`` to the number of the edit whose state is meant."""
-    from voxloop.store import Store, open_labels
+def open_examples(workspace: Path, facts: Mapping[str, Any]) -> tuple[list[Example], tuple[ClassInfo, ...]]:
+    """What is labelled, as ``facts`` of :func:`voxloop.store.teaching.freeze` mean it; those that judge come last."""
+    from voxloop.store import Store
+    from voxloop.store.teaching import open_portions
     from voxloop.volumes import channels_of, read_block
 
-    store = Store.open(workspace, read_only=True)
+    portions, classes = open_portions(workspace, facts)
     examples: list[Example] = []
-    classes: tuple[ClassInfo, ...] = ()
-    for key, sequence in sequences.items():
-        level, _, image = key.partition("/")
-        labels = open_labels(workspace, level, image, at=sequence)
-        if labels.level.kind != "semantic":
-            raise LabelError(
-                f"level {level!r} holds instances; the shallow learner tells classes apart: choose a semantic level"
+    with Store.open(workspace, read_only=True) as store:
+        for portion in portions:
+            labels = portion.labels
+            if labels.level.kind != "semantic":
+                raise LabelError(
+                    f"level {labels.level.name!r} holds instances; the shallow learner tells classes apart: choose a "
+                    "semantic level"
+                )
+            volume = store.images.open(portion.image)
+            examples.append(
+                Example(
+                    name=portion.name,
+                    read=partial(read_block, volume),
+                    shape=labels.shape,
+                    channels=channels_of(volume),
+                    spacing_um=labels.spacing_um,
+                    labelled=join([in_block(labels.read(chunk.region), chunk.region) for chunk in labels.touched()]),
+                    frames=volume.attrs.get("z_kind") == "frame",
+                    judges=portion.judges,
+                )
             )
-        volume = store.images.open(image)
-        classes = classes or class_infos(labels)
-        examples.append(
-            Example(
-                name=image,
-                read=partial(read_block, volume),
-                shape=labels.shape,
-                channels=channels_of(volume),
-                spacing_um=labels.spacing_um,
-                labelled=join([in_block(labels.read(chunk.region), chunk.region) for chunk in labels.touched()]),
-                frames=volume.attrs.get("z_kind") == "frame",
-            )
-        )
     return examples, classes
-
-
-def class_infos(labels: Labels) -> tuple[ClassInfo, ...]:
-    """The classes of a level as a model names them."""
-    return tuple(
-        ClassInfo(value=c.value, name=c.name, color=c.color, background=c.background) for c in labels.level.classes
-    )
 
 
 class _Progress:

@@ -54,6 +54,45 @@ class NamedRegion(BaseModel):
         return z, y, x
 
 
+class SetRow(BaseModel):
+    """One row of a training set: the labels of a level on an image, within a box of voxels (None: all of them).
+
+    ``region`` is the name by which the box was given, where it had one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    image: str
+    level: str
+    region: str | None = None
+    box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None = None
+
+    @property
+    def slices(self) -> Region | None:
+        """The box as slices (z, y, x)."""
+        if self.box is None:
+            return None
+        z, y, x = (slice(*edges) for edges in self.box)
+        return z, y, x
+
+
+class TrainingSet(BaseModel):
+    """One version of a named training set."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    version: int = 1
+    rows: tuple[SetRow, ...]
+    created: str = ""
+    note: str = ""
+
+    @property
+    def title(self) -> str:
+        """Name and version, as runs say it: ``"cells@2"``."""
+        return f"{self.name}@{self.version}"
+
+
 class Document(BaseModel):
     """All of ``workspace.json``. Keys that this version does not know are kept as they are."""
 
@@ -64,7 +103,7 @@ class Document(BaseModel):
     images: tuple[ImageInfo, ...] = ()
     levels: tuple[Level, ...] = ()
     regions: tuple[NamedRegion, ...] = ()
-    sets: dict[str, Any] = Field(default_factory=dict)
+    sets: dict[str, tuple[TrainingSet, ...]] = Field(default_factory=dict)
 
     @property
     def newer(self) -> bool:

@@ -25,6 +25,7 @@ from voxloop.store.levels import Levels
 from voxloop.store.metadata import label_metadata
 from voxloop.store.reader import ReaderState
 from voxloop.store.regions import Regions
+from voxloop.store.sets import Sets
 from voxloop.store.state import LabelState, Place
 from voxloop.store.writer import WriterState
 
@@ -42,6 +43,7 @@ class Store:
         self.images = Images(self)
         self.levels = Levels(self)
         self.regions = Regions(self)
+        self.sets = Sets(self)
         self._lock = lock
         self._reason = reason  # why it is read-only
         self._closed = False

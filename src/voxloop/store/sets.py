@@ -1,0 +1,173 @@
+"""Named training sets: which labels of which images a training learns from. Every version of a set is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from voxloop.errors import LabelError, WorkspaceError, unknown
+from voxloop.geometry import Region, as_region
+from voxloop.store.document import SetRow, TrainingSet, checked_name
+
+if TYPE_CHECKING:
+    from voxloop.store.workspace import Store
+
+Rows = Iterable[str | tuple[Any, ...] | Mapping[str, Any] | SetRow]
+
+
+class Sets:
+    """Mapping of :class:`TrainingSet` by name: ``sets["cells"]`` is the newest version, ``sets["cells@2"]`` the second.
+
+    A row names an image, a level and a region. The box of a region is written down with the row, so a version means
+    the same voxels for good, whatever becomes of the region's name.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._store.document.sets)
+
+    def __getitem__(self, name: str) -> TrainingSet:
+        plain, _, number = str(name).rpartition("@") if "@" in str(name) else (str(name), "", "")
+        found = self.versions(plain)
+        if not number:
+            return found[-1]
+        for one in found:
+            if str(one.version) == number:
+                return one
+        raise WorkspaceError(f"set {plain!r} has versions 1 to {found[-1].version}, not {number}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __repr__(self) -> str:
+        return f"<Sets: {', '.join(self[name].title for name in self.names) or 'none'}>"
+
+    def versions(self, name: str) -> tuple[TrainingSet, ...]:
+        """All versions of a set, oldest first."""
+        if name not in self._store.document.sets:
+            raise WorkspaceError(unknown("training set", name, self.names))
+        return self._store.document.sets[name]
+
+    def add(self, name: str, rows: Rows | None = None, note: str = "") -> TrainingSet:
+        """Make a set.
+
+        Parameters
+        ----------
+        rows
+            Names of images, or ``(image, level)``, or ``(image, level, region)``, or dicts with these keys. Level None
+            is the only one; region is None (the whole image), slices (z, y, x) in voxels, or the name of a region of
+            that image. None: every image on which something is labelled.
+
+        Raises
+        ------
+        WorkspaceError
+            The name is taken, or an image or region is not known.
+        LabelError
+            No rows, or levels whose classes differ.
+        """
+        self._store.check_writable()
+        name = checked_name("training set", name)
+        if name in self.names:
+            raise WorkspaceError(f"there is a training set {name!r} already; edit or duplicate it")
+        new = TrainingSet(name=name, rows=self._checked(rows), note=note, created=_now())
+        self._store.change(sets={**self._store.document.sets, name: (new,)})
+        return new
+
+    def duplicate(self, name: str, new: str | None = None) -> TrainingSet:
+        """A second set that begins as this one (or as ``"name@2"``) is; ``new`` is ``"name copy"`` where not given."""
+        found = self[name]
+        stem = f"{found.name} copy"
+        free = next(f"{stem} {n}" if n > 1 else stem for n in range(1, 10_000) if _numbered(stem, n) not in self.names)
+        return self.add(new or free, found.rows, note=f"copy of {found.title}")
+
+    def edit(self, name: str, rows: Rows, note: str = "") -> TrainingSet:
+        """Give a set other rows: a new version, those before are kept. The same rows change nothing."""
+        self._store.check_writable()
+        before = self.versions(name)
+        checked = self._checked(rows)
+        if checked == before[-1].rows:
+            return before[-1]
+        new = TrainingSet(name=name, version=before[-1].version + 1, rows=checked, note=note, created=_now())
+        self._store.change(sets={**self._store.document.sets, name: (*before, new)})
+        return new
+
+    def remove(self, name: str) -> None:
+        """Forget a set and its versions. Labels stay, and runs that used it still say what it was."""
+        self._store.check_writable()
+        self.versions(name)
+        self._store.change(sets={key: value for key, value in self._store.document.sets.items() if key != name})
+
+    # ------------------------------------------------------------------------------------------------------- helpers
+
+    def _checked(self, rows: Rows | None) -> tuple[SetRow, ...]:
+        given = self._labelled() if rows is None else list(rows)
+        found = tuple(dict.fromkeys(self._row(row) for row in given))
+        if not found:
+            raise LabelError("a training set needs at least one row: (image, level, region)")
+        first = self._store.levels[found[0].level]
+        meaning = {(c.value, c.name) for c in first.classes}
+        for row in found:
+            level = self._store.levels[row.level]
+            if level.kind != first.kind or {(c.value, c.name) for c in level.classes} != meaning:
+                raise LabelError(
+                    f"levels {first.name!r} and {level.name!r} have different classes; the rows of one training set "
+                    "say the same with the same value"
+                )
+        return found
+
+    def _row(self, row: str | tuple[Any, ...] | Mapping[str, Any] | SetRow) -> SetRow:
+        if isinstance(row, SetRow):
+            row = {"image": row.image, "level": row.level, "region": row.box and row.slices, "name": row.region}
+        if isinstance(row, str):
+            row = (row,)
+        if not isinstance(row, Mapping):
+            if not 1 <= len(row) <= 3:
+                raise LabelError(f"{row!r} is no row of a training set; use (image, level, region)")
+            row = dict(zip(("image", "level", "region"), row, strict=False))
+        for key in row:
+            if key not in ("image", "level", "region", "name"):
+                raise LabelError(unknown("key of a row", key, ("image", "level", "region")))
+        image, level, region = self._store.images.one(row.get("image")), row.get("level"), row.get("region")
+        if level is None:
+            names = self._store.levels.names
+            if len(names) != 1:
+                raise LabelError(f"say which level: there are {', '.join(map(repr, names)) or 'none'}")
+            level = names[0]
+        level = self._store.levels[level].name
+        if region is None:
+            return SetRow(image=image, level=level)
+        name = row.get("name")
+        box: Region
+        if isinstance(region, str):
+            named = self._store.regions[region]
+            if named.image != image:
+                raise WorkspaceError(f"region {region!r} belongs to image {named.image!r}, not to {image!r}")
+            name, box = region, named.region
+        else:
+            box = as_region(region, self._store.images.info(image).shape)
+        z, y, x = ((part.start, part.stop) for part in box)
+        return SetRow(image=image, level=level, region=name, box=(z, y, x))
+
+    def _labelled(self) -> list[tuple[str, str]]:
+        return [
+            (image, level) for level in self._store.levels.names[:1] for image in self._store.images.names
+            if any(value and count for value, count in self._store.labels(level, image).counts().items())
+        ]  # fmt: skip
+
+
+def _numbered(stem: str, n: int) -> str:
+    return f"{stem} {n}" if n > 1 else stem
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
