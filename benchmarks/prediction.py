@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from voxloop.config import PredictConfig
 from voxloop.model import ClassInfo, ModelSpec, Output
 from voxloop.prediction.decode import Decoded
 from voxloop.prediction.job import make_job
-from voxloop.prediction.memory import Cost, peak_memory
+from voxloop.prediction.memory import peak_memory
 from voxloop.prediction.output import create
 from voxloop.prediction.plan import Tile
 from voxloop.volumes import open_volume
@@ -37,7 +38,7 @@ def main() -> int:
     if "cube" in wanted:
         network_part("3-D U-Net", cube_network(), (96, 96, 96) if chosen.quick else (192, 192, 192), (64, 64, 64))
     if "memory" in wanted:
-        memory_part([16, 32, 64] if chosen.quick else [64, 256, 1024])
+        memory_part([16, 32, 64] if chosen.quick else [256, 1024, 4096])
     return 0
 
 
@@ -252,14 +253,15 @@ class Pattern:
 def memory_part(planes: list[int]) -> None:
     """Peak memory of a process that predicts growing volumes, and with growing numbers of classes."""
     print("\nPeak memory of the process, a model of numpy alone, 1024 x 1024 pixels a plane, budget 2 GB")
-    print("Gvoxels  classes   peak MB      s")
-    for count, classes in [*((n, 2) for n in planes), (planes[0], 100)]:
+    print("the process as a whole, then what the prediction adds to what it held when it began; probabilities are kept")
+    print("Gvoxels  classes  whole MB  added MB      s")
+    for count, classes in [*((n, 2) for n in planes), (16, 100)]:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            peak, seconds = pool.apply(_memory_of, (count, classes))
-        print(f"{count / 1024:7.3f}  {classes:7d}  {peak / 1e6:8.0f}  {seconds:5.1f}", flush=True)
+            whole, peak, seconds = pool.apply(_memory_of, (count, classes))
+        print(f"{count / 1024:7.3f}  {classes:7d}  {whole / 1e6:8.0f}  {peak / 1e6:8.0f}  {seconds:5.1f}", flush=True)
 
 
-def _memory_of(planes: int, classes: int) -> tuple[int, float]:
+def _memory_of(planes: int, classes: int) -> tuple[int, int, float]:
     import dask.array as da
 
     spec = replace(
@@ -276,10 +278,10 @@ def _memory_of(planes: int, classes: int) -> tuple[int, float]:
     shape = (planes, 1024, 1024)
     volume = open_volume(da.from_array(Pattern(shape), chunks=(1, 512, 512), meta=np.empty((0, 0, 0), np.uint8)))
     job = make_job(spec, forward, volume, PredictConfig(memory_gb=2.0, scales=False))
-    plan = job.forecast(Cost(seconds_per_voxel=1e-7, bytes_per_voxel=24 * classes, base_bytes=0)).plan
+    plan = job.forecast(job.measure()).plan
+    before = psutil.Process().memory_info().rss
     with tempfile.TemporaryDirectory() as folder, peak_memory() as peak:
-        output = create(Path(folder) / "p.zarr", facts(spec) | {"probabilities": classes < 10}, plan)
-        job = replace(job, config=job.config.changed(probabilities=classes < 10))
+        output = create(Path(folder) / "p.zarr", facts(spec), plan)
 
         def write(tile: Tile, decoded: Decoded) -> None:
             output.write(tile, decoded)
@@ -288,7 +290,7 @@ def _memory_of(planes: int, classes: int) -> tuple[int, float]:
         for _ in job.run(plan, plan.tiles(), write):
             pass
         seconds = time.perf_counter() - start
-    return peak.bytes, seconds
+    return before + peak.bytes, peak.bytes, seconds
 
 
 if __name__ == "__main__":

@@ -178,20 +178,20 @@ def train(workspace: Path, learner: str, preset: str | None, config_file: Path |
 
 @main.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
-@click.argument("model")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--image", help="Name of the image; the only one where there is one.")
 @click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
 @click.option("--name", help="Name of the prediction.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @as_json
-def predict(workspace: Path, model: str, image: str | None, region: str | None, name: str | None,
+def predict(workspace: Path, models: tuple[str, ...], image: str | None, region: str | None, name: str | None,
             changes: tuple[str, ...], as_json: bool) -> None:  # fmt: skip
-    """Predict an image with MODEL: a run's name, or a model folder."""
+    """Predict an image with MODEL: a run's name, or a model folder; several are an ensemble."""
     from voxloop.config import PredictConfig
 
     with _workspace().open(workspace) as ws:
         config = PredictConfig(**_changes(changes))
-        run = ws.predict(model, image=image, region=_box(region), name=name, wait=False, config=config)
+        run = ws.predict(list(models), image=image, region=_box(region), name=name, wait=False, config=config)
         _follow(run, quiet=as_json)
         _finish(run, as_json)
 

@@ -165,7 +165,7 @@ class Workspace:
 
     def predict(
         self,
-        run_or_model: Run | Model | str | Path,
+        run_or_model: Run | Model | str | Path | Sequence[Run | Model | str | Path],
         image: str | None = None,
         region: object = None,
         name: str | None = None,
@@ -178,7 +178,7 @@ class Workspace:
         Parameters
         ----------
         run_or_model
-            A run, its name, a model, or a model folder.
+            A run, its name, a model, or a model folder; several are an ensemble, whose mean counts.
         region
             Slices (z, y, x) in voxels, the name of a region, or None for all.
         name
@@ -197,12 +197,17 @@ class Workspace:
         name = self._run_name(name, "predict")
         if name in self.predictions and not config.overwrite:
             raise PredictionError(f"there is a prediction {name!r} already; choose another name or overwrite=True")
-        folder, source = self._model_folder(run_or_model, name)
         box = self._region(region, image)
+        several = isinstance(run_or_model, Sequence) and not isinstance(run_or_model, str)
+        sources: Any = run_or_model if several else [run_or_model]
+        if not sources:
+            raise ModelError("an empty list holds no model; name one run or model at least")
+        found = [self._model_folder(source, f"{name}-{i}" if i else name) for i, source in enumerate(sources)]
+        folders = [_relative(folder, self.path) for folder, _ in found]
         run = self._create_run(
             name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], discard=_PREDICT[2],
-            device=_device(config), parent=source, model=_relative(folder, self.path), image=image,
-            region=[[part.start, part.stop] for part in box], **self._confined_to(config, folder, source, image),
+            device=_device(config), parent=found[0][1], model=folders[0], models=folders[1:], image=image,
+            region=[[part.start, part.stop] for part in box], **self._confined_to(config, *found[0], image),
         )  # fmt: skip
         run.launch()
         return _waited(run) if wait else run

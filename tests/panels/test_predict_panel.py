@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,7 +32,8 @@ class InProcess:
 
     def __init__(self, workspace, model, image, config, region=None):
         box = None if region is None else [[part.start, part.stop] for part in region]
-        self._question = {"workspace": workspace, "model": model, "image": image, "region": box}
+        models = [model] if isinstance(model, Path) else model
+        self._question = {"workspace": workspace, "models": models, "image": image, "region": box}
         self._question["settings"] = config.to_json()
         InProcess.asked.append(self._question)
 

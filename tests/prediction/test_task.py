@@ -11,7 +11,7 @@ from tests.prediction.conftest import SHAPE
 from tests.prediction.fakes import FakeModel, make_spec
 
 from voxloop.errors import PredictionError
-from voxloop.prediction import Prediction, output, task
+from voxloop.prediction import Prediction, going, output, task
 from voxloop.prediction.decode import semantic
 from voxloop.prediction.plan import whole
 from voxloop.prediction.reading import read_outer
@@ -118,7 +118,7 @@ def test_orders_are_obeyed_between_tiles(bench, order, word):
 
     context.emit = listening
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(task, "PROGRESS_EVERY", 0.0)
+        patch.setattr(going, "PROGRESS_EVERY", 0.0)
         assert task.run(context) == word
     target = bench.path / "predictions" / "p.zarr"
     assert target.exists() == (order != "cancel")

@@ -21,17 +21,28 @@ class PredictConfig(Config):
         "auto", "say something only inside a class of another level, like cells/nucleus; auto: as the model was "
         "trained; none: everywhere", choices=("auto", "none"), label="only inside",
     )  # fmt: skip
+    turns: Literal["none", "flips", "all"] = setting(
+        "none",
+        "average what the model says of the picture as it is, mirrored along every axis (4 times the work in 2-D, "
+        "8 times in 3-D), and turned by a quarter as well (8 and 16 times)",
+        group="Accuracy",
+    )
     overwrite: bool = setting(False, "replace a prediction of the same name")
     device: str = setting("auto", "where the model runs", choices=["auto", "cpu", "cuda", "mps"], group="Machine")
     memory_gb: Literal["auto"] | float = setting(
         "auto", "memory that the prediction may use; auto: half of what is free", unit="GB", group="Machine"
     )
+    device_gb: Literal["auto"] | float = setting(
+        "auto", "memory of the GPU that the model may use; auto: four fifths of what is free", unit="GB",
+        group="Machine", advanced=True,
+    )  # fmt: skip
     threads: int | None = setting(
         None, "processor threads of the model; all that there are where empty", ge=1, group="Machine"
     )
-    precision: Literal["float32", "bfloat16", "float16"] = setting(
-        "float32", "number format of the model; the short ones are faster on GPUs", group="Machine", advanced=True
-    )
+    precision: Literal["float32", "bfloat16", "float16", "auto"] = setting(
+        "float32", "number format of the model; the short ones are faster on GPUs; auto: bfloat16 on a GPU that has it",
+        group="Machine", advanced=True,
+    )  # fmt: skip
     measure: Literal["margin", "entropy"] = setting(
         "margin",
         "uncertainty as one minus the lead of the best class over the second, or as entropy over its maximum",
@@ -41,6 +52,13 @@ class PredictConfig(Config):
     scales: bool = setting(
         True, "write coarser resolutions at the end, for viewers of large volumes", group="Output", advanced=True
     )
+    foreground: tuple[float, float] | None = setting(
+        None,
+        "lowest and highest intensity of the specimen: tiles in which no 4 x 4 pixels of the first channel lie "
+        "between them on average are skipped and stay empty",
+        group="Skip",
+    )  # fmt: skip
+    every: int = setting(1, "only every n-th plane, for a first look; the others stay empty", ge=1, group="Skip")
     tolerance: float = setting(
         0.01,
         "fast mode: 99.9 % of the probabilities differ less than this from exact ones",

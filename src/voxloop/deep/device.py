@@ -56,6 +56,27 @@ def placed(module: nn.Module, device: torch.device) -> nn.Module:
     return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
+class CudaMemory:
+    """What a GPU's memory is used for, for those who plan blocks."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._before = 0
+
+    def reset(self) -> None:
+        torch.cuda.reset_peak_memory_stats(self._device)
+        self._before = torch.cuda.memory_allocated(self._device)
+
+    def peak(self) -> int:
+        """The most bytes taken since :meth:`reset`, beyond what was taken then."""
+        return int(torch.cuda.max_memory_allocated(self._device)) - self._before
+
+    def free(self) -> int:
+        """Bytes that can still be taken, those that torch keeps for reuse included."""
+        kept = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
+        return int(torch.cuda.mem_get_info(self._device)[0] + kept)
+
+
 def _present() -> list[str]:
     found = ["cpu"]
     if torch.cuda.is_available():

@@ -9,9 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.deep.device import autocast, placed
+from voxloop.deep.device import CudaMemory, autocast, placed
+from voxloop.deep.reduction import Kept, Split, agrees, headed, split_head, strips
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec
+
+_UNTRIED = object()
+#: pixels a side from which no network pads what it is given
+_ROOMY = 128
 
 
 class NetworkPredictor:
@@ -28,27 +33,90 @@ class NetworkPredictor:
         self._slices = int(spec.extra.get("slices", 1))
         self._scale = float(spec.extra.get("scale", 1.0))
         self._normalise = Normalisation.of(spec.normalisation, spec.channels, self._slices).to(device)
+        self.device_memory = CudaMemory(device) if device.type == "cuda" else None
+        self._split: Split | object | None = _UNTRIED
         self._softmax = all(output.kind == "semantic" for output in spec.outputs)
         self._sigmoid = all(output.kind == "boundary_distance" for output in spec.outputs)
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Raw intensities (n, c, z, y, x) to (n, out, z, y, x) float32."""
+        batch = self._checked(batch)
+        n, _, z, y, x = batch.shape
+        with torch.inference_mode():
+            logits = self._logits(self._pixels(batch), (y, x))
+            values = logits.softmax(1) if self._softmax else logits.sigmoid() if self._sigmoid else logits
+        out: np.ndarray = values.contiguous().cpu().numpy().reshape(n, z, -1, y, x)
+        return np.ascontiguousarray(out.transpose(0, 2, 1, 3, 4))
+
+    def reduced(
+        self, batch: np.ndarray, *, values: np.ndarray, measure: str | None, keep: bool
+    ) -> list[tuple[Any, ...]]:
+        """What is kept of each block of a batch, without its probabilities ever being held all at once.
+
+        Parameters
+        ----------
+        values
+            Label value of each class; its dtype is that of the labels.
+        measure
+            Of uncertainty: ``"margin"``, ``"entropy"``, or None for none.
+        keep
+            Whether probabilities are kept, as uint8.
+
+        Returns
+        -------
+        list of (labels (z, y, x), probabilities (class, z, y, x) or None, uncertainty (z, y, x) or None, broken)
+        """
+        batch = self._checked(batch)
+        n, _, z, y, x = batch.shape
+        classes = len(values)
+        kept = Kept((n * z, y, x), classes, values, measure, keep)
+        with torch.inference_mode():
+            pixels = self._pixels(batch)
+            split = self._split_for(pixels, (y, x))
+            given = self._forward(split.body, pixels) if split is not None else self._logits(pixels, (y, x))
+            for rows in strips(y, 4 * n * z * classes * x, self._device.type):
+                if split is None:
+                    kept.fill(rows, given[:, :, rows])
+                    continue
+                with autocast(self._device, self._precision):
+                    logits = headed(given, split, rows)
+                kept.fill(rows, logits)
+        return [_stacked([kept.one(i * z + plane) for plane in range(z)]) for i in range(n)]
+
+    def _checked(self, batch: np.ndarray) -> np.ndarray:
         batch = np.asarray(batch)
         if batch.ndim != 5 or batch.shape[1] != self._spec.channels:
             raise ModelError(
                 f"this model takes blocks (n, c, z, y, x) of {self._spec.channels} channel(s), not shape {batch.shape}"
             )
-        n, _, z, y, x = batch.shape
+        return batch
+
+    def _pixels(self, batch: np.ndarray) -> Tensor:
+        """Normalised planes (n * z, c * slices, y, x), at the size that the network works at."""
         planes = torch.from_numpy(self._planes(batch)).to(self._device)
-        with torch.inference_mode(), autocast(self._device, self._precision):
-            pixels = resized(self._normalise(planes), self._scale)
-            logits = self._module(pixels.contiguous(memory_format=torch.channels_last)).float()
-        with torch.inference_mode():
-            if logits.shape[-2:] != (y, x):
-                logits = F.interpolate(logits, (y, x), mode="bilinear", align_corners=False)
-            values = logits.softmax(1) if self._softmax else logits.sigmoid() if self._sigmoid else logits
-        out: np.ndarray = values.contiguous().cpu().numpy().reshape(n, z, -1, y, x)
-        return np.ascontiguousarray(out.transpose(0, 2, 1, 3, 4))
+        return resized(self._normalise(planes), self._scale).contiguous(memory_format=torch.channels_last)
+
+    def _forward(self, module: nn.Module, pixels: Tensor) -> Tensor:
+        with autocast(self._device, self._precision):
+            out: Tensor = module(pixels)
+        return out
+
+    def _logits(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+        logits = self._forward(self._module, pixels).float()
+        if logits.shape[-2:] == size:
+            return logits
+        return F.interpolate(logits, size, mode="bilinear", align_corners=False)
+
+    def _split_for(self, pixels: Tensor, size: tuple[int, int]) -> Split | None:
+        """Body and head of the network, where it can be cut there and what goes in has the size of what comes out."""
+        fits = pixels.shape[-2:] == size and all(
+            extent % step == 0 and extent >= _ROOMY for extent, step in zip(size, self._spec.stride[1:], strict=True)
+        )
+        if self._split is _UNTRIED and fits:
+            split = split_head(self._module, self._spec.out_channels)
+            sample = pixels[:1, :, :256, :256]
+            self._split = split if split is not None and agrees(split, self._module, sample) else None
+        return self._split if fits and isinstance(self._split, Split) else None
 
     def _planes(self, batch: np.ndarray) -> np.ndarray:
         """(n, c, z, y, x) to float32 (n * z, c * slices, y, x), channel by channel, slices from below to above."""
@@ -57,6 +125,22 @@ class NetworkPredictor:
         near = np.clip(np.arange(z)[:, None] + np.arange(-half, half + 1), 0, z - 1)
         stacked = batch[:, :, near].astype(np.float32, copy=False)  # (n, c, z, slices, y, x)
         return np.ascontiguousarray(stacked.transpose(0, 2, 1, 3, 4, 5)).reshape(n * z, c * self._slices, y, x)
+
+
+def _stacked(planes: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Planes of one block as one: labels, probabilities, uncertainty, broken."""
+    labels, probabilities, uncertainty, broken = zip(*planes, strict=True)
+    return (
+        _stack(labels, 0),
+        None if probabilities[0] is None else _stack(probabilities, 1),
+        None if uncertainty[0] is None else _stack(uncertainty, 0),
+        sum(broken),
+    )
+
+
+def _stack(planes: tuple[np.ndarray, ...], axis: int) -> np.ndarray:
+    """One plane becomes a stack without being copied."""
+    return np.expand_dims(planes[0], axis) if len(planes) == 1 else np.stack(planes, axis)
 
 
 class Normalisation:

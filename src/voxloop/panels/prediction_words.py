@@ -23,9 +23,16 @@ def estimate_table(found: Estimate) -> str:
     rows = [
         ("Time", f"<b>{about(found.seconds)}</b>"),
         ("Memory", f"<b>{size(found.memory_bytes)}</b> of {size(found.allowed_bytes)} allowed"),
+        *(
+            [("GPU", f"<b>{size(found.device_bytes)}</b> of {size(found.device_allowed_bytes)} allowed")]
+            if found.device_allowed_bytes
+            else []
+        ),
         ("Disk", f"<b>{size(found.disk_bytes)}</b> of {size(found.free_disk_bytes)} free"),
         ("Tiles", _tiles(found)),
     ]
+    if found.price > 1:
+        rows.append(("Price", f"each voxel is predicted <b>{found.price}</b> times; the time holds that"))
     rows = [(f'<span style="white-space:nowrap">{name}</span>', value) for name, value in rows]
     notes = list(found.warnings)
     if found.disk_bytes > found.free_disk_bytes:

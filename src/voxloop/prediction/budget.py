@@ -12,8 +12,8 @@ from voxloop.geometry import Shape
 from voxloop.model import ModelSpec
 from voxloop.prediction.decode import label_dtype, semantic_channels
 from voxloop.prediction.executor import AHEAD
-from voxloop.prediction.memory import Cost, allowed_bytes
-from voxloop.prediction.plan import BATCH_VOXELS, Halo, Plan, make_plan
+from voxloop.prediction.memory import Cost, allowed_bytes, device_bytes
+from voxloop.prediction.plan import BATCH_VOXELS, COMFORTABLE, Halo, Plan, make_plan
 
 #: share of the budget that the model's own arrays may take; the rest is for tiles being read, decoded and written
 MODEL_SHARE = 0.7
@@ -21,6 +21,16 @@ MODEL_SHARE = 0.7
 LABELS_PACKED, IMAGES_PACKED = 0.05, 0.35
 #: a tile may take this many times the seconds wished for, where the halo is dear
 LIVELY_TILES = 5
+#: some waste is taken for blocks that hold no more than this
+LIGHT_BYTES = 192 * 2**20
+#: blocks larger than this bring nothing where halos cost nothing, so many classes take smaller ones, not more memory
+HANDY_BYTES = 32 * 2**20
+#: bytes of all tiles on their way together, where tiles may be smaller
+STAGED_BYTES = 40 * 2**20
+#: no block is smaller for that
+SMALL = 2**14
+#: blocks go through a GPU together up to so many voxels
+BUSY = 2**22
 #: a pyramid adds at most a third in the plane
 PYRAMID = 4 / 3
 
@@ -34,6 +44,8 @@ class Forecast:
     memory_bytes: int
     disk_bytes: int
     allowed_bytes: int
+    device_bytes: int = 0
+    device_allowed_bytes: int = 0
 
     @property
     def waste(self) -> float:
@@ -85,12 +97,22 @@ def forecast(
     free = max(0, allowed if config.memory_gb == "auto" else allowed - cost.base_bytes)
     kept = _kept_bytes(spec, config)
     staged = (AHEAD + 1) * channel_bytes + (2 * AHEAD) * sum(kept.values())
+    each = cost.bytes_per_voxel + staged
+    handy = min(COMFORTABLE, max(SMALL, int(HANDY_BYTES / each)))
     make = partial(
         make_plan, shape, spec.stride, exact_halo(spec) if halo is None else halo,
-        region=region, planar=is_planar(spec), max_tile_voxels=int(free * (1 - MODEL_SHARE) / staged),
-        lively_voxels=int(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel),
+        region=region, planar=is_planar(spec), every=config.every,
+        max_tile_voxels=int(min(free * (1 - MODEL_SHARE), STAGED_BYTES) / staged),
+        lively_voxels=int(min(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel, LIGHT_BYTES / each)),
+        handy_voxels=handy, batch_voxels=min(BATCH_VOXELS, handy),
     )  # fmt: skip
     most = int(free * MODEL_SHARE / cost.bytes_per_voxel)
+    device = device_bytes(config.device_gb, cost.device_free)
+    on_device = int(device / cost.device_bytes_per_voxel) if cost.device_bytes_per_voxel else None
+    most = most if on_device is None else min(most, on_device)
+    tight = most == on_device
+    if on_device is not None:  # a GPU is kept busy by much at once
+        make = partial(make, handy_voxels=COMFORTABLE, batch_voxels=BUSY)
     try:
         plan = make(max_voxels=most)
         if is_planar(spec):
@@ -100,7 +122,7 @@ def forecast(
             most = most * 3 // 4
             plan = make(max_voxels=most)
     except PredictionError as error:
-        raise PredictionError(_refusal(error, allowed, config)) from None
+        raise PredictionError(_refusal(error, device if tight else allowed, config, tight)) from None
     disk = plan.voxels * (kept["labels"] * LABELS_PACKED + kept["images"] * IMAGES_PACKED)
     return Forecast(
         plan=plan,
@@ -108,12 +130,14 @@ def forecast(
         memory_bytes=cost.base_bytes + taken,
         disk_bytes=int(disk * (PYRAMID if config.scales else 1)),
         allowed_bytes=allowed,
+        device_bytes=int(max(plan.largest, plan.batch) * cost.device_bytes_per_voxel),
+        device_allowed_bytes=device,
     )
 
 
 def _taken(plan: Plan, cost: Cost, staged: int) -> int:
     """Bytes of the largest block in the model and of the tiles on their way."""
-    return int(max(plan.largest, BATCH_VOXELS) * cost.bytes_per_voxel + prod(plan.tile) * staged)
+    return int(max(plan.largest, plan.batch) * cost.bytes_per_voxel + prod(plan.tile) * staged)
 
 
 def _plane_seconds(plan: Plan, cost: Cost) -> float:
@@ -128,6 +152,7 @@ def _kept_bytes(spec: ModelSpec, config: PredictConfig) -> dict[str, int]:
     return {"labels": label_dtype(spec.classes).itemsize, "images": classes + config.uncertainty}
 
 
-def _refusal(error: PredictionError, allowed: int, config: PredictConfig) -> str:
-    way = "raise memory_gb or use mode='fast'" if config.mode == "exact" else "raise memory_gb"
-    return f"this prediction does not fit {allowed / 1e9:.2g} GB of memory: {error}; {way}"
+def _refusal(error: PredictionError, allowed: int, config: PredictConfig, device: bool) -> str:
+    setting, where = ("device_gb", "of GPU memory") if device else ("memory_gb", "of memory")
+    way = f"raise {setting} or use mode='fast'" if config.mode == "exact" else f"raise {setting}"
+    return f"this prediction does not fit {allowed / 1e9:.2g} GB {where}: {error}; {way}"

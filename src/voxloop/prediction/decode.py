@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from voxloop.errors import PredictionError
+from voxloop.geometry import Region
 from voxloop.model import ClassInfo, ModelSpec
 
 Measure = Literal["margin", "entropy"]
@@ -21,6 +22,17 @@ class Decoded:
     probabilities: np.ndarray | None  # (class, z, y, x) uint8, 255 = certain
     uncertainty: np.ndarray | None  # (z, y, x) uint8, 255 = no idea
     broken: int = 0
+
+    def cut(self, region: Region) -> Decoded:
+        """A part of it; of class labels, for what is broken is told by its label 0."""
+        kept, unsure = self.probabilities, self.uncertainty
+        labels = self.labels[region]
+        return Decoded(
+            labels,
+            None if kept is None else kept[(slice(None), *region)],
+            None if unsure is None else unsure[region],
+            int(np.count_nonzero(labels == 0)) if self.broken else 0,
+        )
 
 
 def learnt_objects(spec: ModelSpec) -> bool:
@@ -70,11 +82,14 @@ def label_dtype(classes: tuple[ClassInfo, ...]) -> np.dtype:
 
 
 def quantise(probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities 0..1 as uint8, rounded; within 1/510 of the truth."""
-    scaled: np.ndarray = np.multiply(probabilities, np.float32(255))
-    scaled += np.float32(0.5)
-    np.clip(scaled, 0, 255.5, out=scaled)
-    return scaled.astype(np.uint8)
+    """Probabilities 0..1 as uint8, rounded; within 1/510 of the truth. Of many classes one is in hand at a time."""
+    out = np.empty(probabilities.shape, np.uint8)
+    pairs = zip(probabilities, out, strict=True) if probabilities.ndim > 3 else [(probabilities, out)]
+    for part, into in pairs:
+        scaled: np.ndarray = np.multiply(part, np.float32(255))
+        scaled += np.float32(0.5)
+        into[...] = np.clip(scaled, 0, 255.5, out=scaled)
+    return out
 
 
 def semantic(

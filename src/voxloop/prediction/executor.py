@@ -6,9 +6,10 @@ Memory holds a few tiles, whatever the volume. Knows nothing of files: reading a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from voxloop.prediction.decode import Decoded
 from voxloop.prediction.plan import Block, Plan, Tile
 
 Read = Callable[[Region], np.ndarray]
-Forward = Callable[[np.ndarray], np.ndarray]
-Decode = Callable[[np.ndarray], Decoded]
+Forward = Callable[[np.ndarray], Sequence[Any]]
+Decode = Callable[[Any, Region], Decoded]
 Write = Callable[[Tile, Decoded], None]
 
 AHEAD = 2  # tiles read before they are needed, and tiles decoded but not yet on disk
@@ -26,10 +27,11 @@ AHEAD = 2  # tiles read before they are needed, and tiles decoded but not yet on
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A tile that has been written."""
+    """A tile that has been written, or was skipped; ``broken``: voxels at which the model gave no finite number."""
 
     tile: Tile
     broken: int
+    skipped: bool = False
 
 
 def run_tiles(
@@ -42,6 +44,7 @@ def run_tiles(
     write: Write,
     batch_voxels: int,
     halted: Callable[[], bool] = lambda: False,
+    empty: Callable[[Region], bool] | None = None,
 ) -> Iterator[Done]:
     """Predict ``tiles`` in their order; yields each once it is written.
 
@@ -52,11 +55,13 @@ def run_tiles(
     read
         Outer box to raw intensities (c, z, y, x).
     forward, decode
-        Batch to outputs; the outputs of one core (out, z, y, x) to what is kept.
+        Batch to outputs, one a block; an output and the core within it to what is kept.
     batch_voxels
         Blocks of equal shape go through the model together up to this many voxels.
     halted
         Asked between batches; once true, tiles not yet computed are given up, those computed are still written.
+    empty
+        Whether a box holds nothing to predict: its tile is yielded as skipped, neither computed nor written.
 
     Raises
     ------
@@ -64,7 +69,11 @@ def run_tiles(
         Whatever reading, the model or writing raised; tiles written before remain written.
     """
     source = iter(tiles)
-    reading: deque[tuple[Tile, Future[np.ndarray]]] = deque()
+    reading: deque[tuple[Tile, Future[np.ndarray | None]]] = deque()
+
+    def fetch(tile: Tile) -> np.ndarray | None:
+        return None if empty is not None and empty(tile.core) else read(plan.block_of(tile.core).outer)
+
     writing: deque[Future[Done]] = deque()
     with (
         ThreadPoolExecutor(AHEAD, "voxloop-read") as readers,
@@ -74,11 +83,15 @@ def run_tiles(
         try:
             while not halted():
                 while len(reading) < AHEAD and (tile := next(source, None)) is not None:
-                    reading.append((tile, readers.submit(read, plan.block_of(tile.core).outer)))
+                    reading.append((tile, readers.submit(fetch, tile)))
                 if not reading:
                     break
                 tile, raw = reading.popleft()
-                decoding = _compute(plan, tile, raw.result(), forward, decode, decoders, batch_voxels, halted)
+                block = raw.result()
+                if block is None:
+                    yield Done(tile, 0, skipped=True)
+                    continue
+                decoding = _compute(plan, tile, block, forward, decode, decoders, batch_voxels, halted)
                 if decoding is None:
                     break
                 writing.append(writers.submit(_finish, tile, decoding, write))
@@ -108,12 +121,12 @@ def _compute(
         if halted():
             return None
         inputs = [raw[(slice(None), *shift(block.outer, [-part.start for part in origin]))] for block in batch]
-        outputs = forward(inputs[0][None] if len(inputs) == 1 else np.stack(inputs))
-        while len(decoding) > 1 and not decoding[-2][1].done():
-            decoding[-2][1].result()  # at most two blocks of float output are held
-        for block, output in zip(batch, outputs, strict=True):
+        outputs = list(forward(inputs[0][None] if len(inputs) == 1 else np.stack(inputs)))
+        if decoding:
+            decoding[-1][1].result()  # the outputs of one batch are held while the next is computed, no more
+        for block in reversed(batch):
             core = shift(block.core, [-part.start for part in tile.core])
-            decoding.append((core, decoders.submit(decode, output[(slice(None), *block.cut)])))
+            decoding.append((core, decoders.submit(decode, outputs.pop(), block.cut)))
     return decoding
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from voxloop.prediction.budget import Forecast, exact_halo, forecast, is_planar
 from voxloop.prediction.decode import Decoded, foreground, label_dtype, learnt_objects, semantic, semantic_channels
 from voxloop.prediction.executor import Done, run_tiles
 from voxloop.prediction.memory import Cost, measure
-from voxloop.prediction.plan import BATCH_VOXELS, Plan, Tile
+from voxloop.prediction.plan import Plan, Tile
 from voxloop.prediction.reading import read_outer
 from voxloop.volumes import channels_of, shape_zyx, spacing_of
 
@@ -88,7 +88,7 @@ class Job:
         def sample(shape: Shape) -> np.ndarray:
             return read_outer(self.volume, seams.box_around(self.focus, shape, self.shape, self.spec.stride))
 
-        return measure(self.predictor, sample, shapes)
+        return measure(self.forward, sample, shapes, device=getattr(self.predictor, "device_memory", None))
 
     def _probe_shape(self, plane: int, cube: int) -> Shape:
         wanted = (1, plane, plane) if is_planar(self.spec) else (cube, cube, cube)
@@ -151,25 +151,45 @@ class Job:
         tiles: Iterator[Tile],
         write: Callable[[Tile, Decoded], None],
         halted: Callable[[], bool] = lambda: False,
+        empty: Callable[[Region], bool] | None = None,
     ) -> Iterator[Done]:
-        """Predict tiles and write them; yields each once written."""
-        channels = semantic_channels(self.spec)
-        decode = partial(
-            foreground if learnt_objects(self.spec) else semantic,
-            values=np.array([info.value for info in self.spec.classes], label_dtype(self.spec.classes)),
-            measure=self.config.measure if self.config.uncertainty else None,
-            keep=self.config.probabilities,
-        )
+        """Predict tiles and write them; yields each once written, or found empty."""
         return run_tiles(
             plan,
             tiles,
             read=partial(read_outer, self.volume),
-            forward=lambda batch: self.predictor(batch)[:, channels],
-            decode=decode,
+            forward=self.forward,
+            decode=self.decode,
             write=write,
-            batch_voxels=max(plan.largest, BATCH_VOXELS),
+            batch_voxels=max(plan.largest, plan.batch),
             halted=halted,
+            empty=empty,
         )
+
+    def forward(self, batch: np.ndarray) -> list[Any]:
+        """Raw intensities (n, c, z, y, x) to what :meth:`decode` takes, one a block.
+
+        That is class probabilities, or labels and uint8 images already, where the predictor can make them itself.
+        """
+        reduced = getattr(self.predictor, "reduced", None)
+        if reduced is None or learnt_objects(self.spec):
+            return list(self.predictor(batch)[:, semantic_channels(self.spec)])
+        return [Decoded(*parts) for parts in reduced(batch, **self._kept)]
+
+    def decode(self, output: Any, core: Region) -> Decoded:
+        """One output of :meth:`forward`, cut to ``core``, as it is kept."""
+        if isinstance(output, Decoded):
+            return output.cut(core)
+        decode = foreground if learnt_objects(self.spec) else semantic
+        return decode(output[(slice(None), *core)], **self._kept)
+
+    @property
+    def _kept(self) -> dict[str, Any]:
+        return {
+            "values": np.array([info.value for info in self.spec.classes], label_dtype(self.spec.classes)),
+            "measure": self.config.measure if self.config.uncertainty else None,
+            "keep": self.config.probabilities,
+        }
 
 
 def make_job(

@@ -7,10 +7,10 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import psutil
@@ -21,11 +21,34 @@ from voxloop.machine import available_memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What the model takes, measured: seconds a voxel it sees, bytes a voxel it sees at once, bytes at rest."""
+    """What the model takes, measured: seconds a voxel it sees, bytes a voxel it sees at once, bytes at rest.
+
+    ``device_bytes_per_voxel``: of a GPU's own memory, which had ``device_free`` bytes left; 0 without one.
+    """
 
     seconds_per_voxel: float
     bytes_per_voxel: float
     base_bytes: int
+    device_bytes_per_voxel: float = 0.0
+    device_free: int = 0
+
+
+class DeviceMemory(Protocol):
+    """The memory of a GPU, as a predictor that runs on one tells it."""
+
+    def reset(self) -> None: ...
+    def peak(self) -> int:
+        """The most bytes taken since :meth:`reset`, beyond what was taken then."""
+        ...
+
+    def free(self) -> int:
+        """Bytes that can still be taken."""
+        ...
+
+
+def device_bytes(device_gb: float | Literal["auto"], free: int) -> int:
+    """The budget of a GPU in bytes; auto is four fifths of what is free. Never more than is free."""
+    return free * 4 // 5 if device_gb == "auto" else min(free, int(device_gb * 1e9))
 
 
 def allowed_bytes(memory_gb: float | Literal["auto"]) -> int:
@@ -58,30 +81,44 @@ def _high_water() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def _bytes(output: Any) -> int:
+    """Of one output: of an array, or of the arrays of a dataclass."""
+    if isinstance(output, np.ndarray):
+        return output.nbytes
+    return sum(getattr(getattr(output, field.name), "nbytes", 0) for field in fields(output))
+
+
 def measure(
-    forward: Callable[[np.ndarray], np.ndarray],
+    forward: Callable[[np.ndarray], Any],
     sample: Callable[[Shape], np.ndarray],
     shapes: Sequence[Shape],
     patience: float = 1.0,
+    device: DeviceMemory | None = None,
 ) -> Cost:
     """Time and memory of a model, from a few calls on blocks of growing size.
 
     Parameters
     ----------
     forward
-        (n, c, z, y, x) to (n, out, z, y, x).
+        (n, c, z, y, x) to arrays, or to objects with arrays in them, one a block.
     sample
         Gives a block (c, z, y, x) of the shape asked for.
     shapes
         Of the blocks, ascending, multiples of the stride.
     patience
         Seconds: no block is tried that would take longer.
+    device
+        Memory of the GPU that the model runs on; None: it runs on the processor.
     """
+    free = device.free() if device is not None else 0
     before, seen = 0.0, 0
     for shape in shapes:
         block = sample(shape)[None]
+        if device is not None:
+            device.reset()
         with peak_memory() as peak:
             out = forward(block)  # the first call of a shape prepares for it
+        taken = device.peak() if device is not None else 0
         began = time.perf_counter()
         forward(block)
         seconds = (time.perf_counter() - began) / prod(shape)
@@ -91,10 +128,12 @@ def measure(
         if following is None or following * seconds > patience:
             break
     # what is certain to be held: the input, and the output once as it is and once while it is decoded
-    least = block.nbytes + 2 * out.nbytes
+    least = block.nbytes + 2 * sum(_bytes(part) for part in out)
     return Cost(
         # a call costs something however small the block; what a voxel more costs is what a large block pays
         seconds_per_voxel=max(slope, seconds / 4),
         bytes_per_voxel=max(least, peak.bytes * 1.1) / prod(shape),
         base_bytes=int(psutil.Process().memory_info().rss),
+        device_bytes_per_voxel=taken * 1.1 / prod(shape),
+        device_free=free,
     )

@@ -54,26 +54,21 @@ class Output:
         """The tile grid: true where a tile is on disk."""
         return self._done.astype(bool)
 
-    def remaining(self) -> list[Tile]:
-        """Tiles that are not on disk yet, z slowest."""
-        return [tile for tile in self.plan.tiles() if not self._done[tile.index]]
+    def write(self, tile: Tile, decoded: Decoded | None) -> None:
+        """Put a tile on disk and record it; None: there is nothing to say, and it reads as 0 everywhere.
 
-    def write(self, tile: Tile, decoded: Decoded) -> None:
-        """Put a tile on disk and record it. Raises PredictionError where the disk is full; says how much is missing."""
+        Raises PredictionError where the disk is full; says how much is missing.
+        """
         try:
-            for name, array in self._arrays.items():
-                kind = name.partition("/")[0]
-                data = getattr(decoded, kind)
-                array[(slice(None), *tile.core) if data.ndim == 4 else tile.core] = data
+            if decoded is not None:
+                for name, array in self._arrays.items():
+                    data = getattr(decoded, name.partition("/")[0])
+                    array[(slice(None), *tile.core) if data.ndim == 4 else tile.core] = data
             self._record(tile)
         except OSError as error:
             if error.errno in _FULL:
                 raise PredictionError(self._needed()) from error
             raise
-
-    def skip(self, tile: Tile) -> None:
-        """Record a tile in which nothing is to be said: it reads as 0 everywhere."""
-        self._record(tile)
 
     def _record(self, tile: Tile) -> None:
         z = tile.index[0]
@@ -84,7 +79,7 @@ class Output:
             self._done[z] = row
 
     def _needed(self) -> str:
-        total = sum(1 for _ in self.plan.tiles())
+        total = self.plan.count
         finished = int(np.count_nonzero(self._done))
         written = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
         more = written / max(1, finished) * (total - finished)

@@ -9,7 +9,7 @@ it. Whole planes, long strips or large blocks are not cases here: they are what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from math import prod
@@ -25,7 +25,7 @@ COMFORTABLE = 2**18
 #: blocks of equal shape go through a model together up to so many voxels
 BATCH_VOXELS = 2**16
 #: and this share more is taken where the best blocks would keep the user waiting
-FOR_LIVELINESS = 0.25
+FOR_LIVELINESS = 0.08
 #: voxels of an output chunk along z, y, x, at most
 CHUNK: Shape = (16, 128, 128)
 CHUNK_PLANE: Shape = (1, 256, 256)
@@ -58,7 +58,11 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The tiles of ``region`` in a volume of ``shape``, and the blocks of each tile; voxels, zyx."""
+    """The tiles of ``region`` in a volume of ``shape``, and the blocks of each tile; voxels, zyx.
+
+    ``batch``: blocks of equal shape go through the model together up to so many voxels. ``every``: of the region's
+    planes only every n-th, from its first on; tiles are single planes then.
+    """
 
     shape: Shape
     region: Region
@@ -67,6 +71,8 @@ class Plan:
     tile: Shape
     block: Shape
     chunk: Shape
+    batch: int = BATCH_VOXELS
+    every: int = 1
 
     @property
     def grid(self) -> Shape:
@@ -82,9 +88,8 @@ class Plan:
 
     def tiles(self) -> Iterator[Tile]:
         """Every tile that the region touches, z slowest."""
-        for core in blocks(self.region, self.tile):
-            z, y, x = (part.start // size for part, size in zip(core, self.tile, strict=True))
-            yield Tile((z, y, x), core)
+        for z, y, x in product(*(range(part.start, part.stop, part.step) for part in self.cells)):
+            yield self.tile_at((z, y, x))
 
     def tile_at(self, index: Shape) -> Tile:
         cell = tuple(
@@ -110,12 +115,28 @@ class Plan:
     @property
     def work(self) -> int:
         """Voxels that the model sees in all, halos counted as often as they are computed."""
-        parts = zip(self.region, self.block, self.halo, self.stride, self.shape, strict=True)
-        return prod(sum(b - a for a, b in _axis(*part)) for part in parts)
+        parts = zip(self.region, self.block, self.halo, self.stride, self.shape, (self.every, 1, 1), strict=True)
+        return prod(sum(b - a for a, b in _axis(*part)[::step]) for *part, step in parts)
+
+    @property
+    def count(self) -> int:
+        """How many tiles there are."""
+        return prod(len(range(part.start, part.stop, part.step)) for part in self.cells)
+
+    @property
+    def cells(self) -> Region:
+        """The part of the grid that is to be predicted; slices with a step."""
+        z, y, x = (
+            slice(part.start // size, -(-part.stop // size), step)
+            for part, size, step in zip(self.region, self.tile, (self.every, 1, 1), strict=True)
+        )
+        return z, y, x
 
     @property
     def voxels(self) -> int:
-        return prod(region_shape(self.region))
+        """Voxels that are kept."""
+        z, y, x = region_shape(self.region)
+        return -(-z // self.every) * y * x
 
     @property
     def largest(self) -> int:
@@ -140,7 +161,9 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Plan:
-        values = {name: tuple(value) for name, value in data.items()}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list | tuple) else value for name, value in data.items()
+        }
         values["region"] = tuple(slice(*part) for part in data["region"])
         return cls(**values)
 
@@ -156,6 +179,9 @@ def make_plan(
     planes_per_tile: int = 1,
     max_tile_voxels: int | None = None,
     lively_voxels: int | None = None,
+    handy_voxels: int = COMFORTABLE,
+    batch_voxels: int = BATCH_VOXELS,
+    every: int = 1,
 ) -> Plan:
     """The plan that wastes least on halos among those whose blocks hold at most ``max_voxels``.
 
@@ -175,10 +201,17 @@ def make_plan(
         The most voxels a tile should hold; a tile is never smaller than a block.
     lively_voxels
         Blocks up to this size answer soon enough; some waste (:data:`FOR_LIVELINESS`) is taken for them.
+    handy_voxels
+        Among blocks that waste as little, the smallest of at least this size is taken.
+    batch_voxels
+        Blocks of equal shape go through the model together up to so many voxels.
+    every
+        Only every n-th plane of the region; blocks and tiles are single planes then.
 
     Raises
     ------
     PredictionError
+        The model's stride along z is not 1, and not every plane is wanted.
         Not even the smallest block fits; says how many voxels the smallest would need.
     """
     full = _triple(shape)
@@ -187,31 +220,54 @@ def make_plan(
     reach = _triple([size if part is None else part for part, size in zip(halos, full, strict=True)])
     if planar and (steps[0], reach[0]) != (1, 0):
         raise PredictionError(f"a planar model has stride 1 and halo 0 along z, not {steps[0]} and {reach[0]}")
+    if every > 1 and steps[0] != 1:
+        raise PredictionError(
+            f"every={every} is for models that can predict a single plane; this one steps by {steps[0]} planes. Choose "
+            f"a region of {steps[0]} planes instead"
+        )
+    single = planar or every > 1
     options = []
     for axis in range(3):
         whole_only = halos[axis] is None
         smallest = 1 if axis == 0 else 32
         sizes = _sizes(full[axis], box[axis], steps[axis], _up(smallest, steps[axis]), whole_only)
-        options.append([1] if planar and axis == 0 else sizes)
-    block = _choose(full, box, steps, reach, options, max_voxels, lively_voxels or max_voxels)
-    tile, chunk = _tile(full, block, planar, planes_per_tile, max_tile_voxels)
-    return Plan(shape=full, region=box, stride=steps, halo=reach, tile=tile, block=block, chunk=chunk)
+        options.append([1] if single and axis == 0 else sizes)
+    block = _choose(full, box, steps, reach, options, max_voxels, lively_voxels or max_voxels, handy_voxels)
+    tile, chunk = _tile(full, block, single, 1 if every > 1 else planes_per_tile, max_tile_voxels)
+    return Plan(
+        shape=full, region=box, stride=steps, halo=reach, tile=tile, block=block, chunk=chunk,
+        batch=min(batch_voxels, max_voxels), every=every,
+    )  # fmt: skip
 
 
-def order(tiles: Sequence[Tile], focus: Sequence[float], spacing: Sequence[float] = (1.0, 1.0, 1.0)) -> list[Tile]:
+def order(
+    plan: Plan,
+    focus: Sequence[float],
+    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    given: Callable[[Shape], bool] = lambda index: False,
+) -> Iterator[Tile]:
     """Tiles from the focus outwards: the plane at the focus first, within a plane the nearest first.
 
-    ``focus`` is a voxel (z, y, x); distances are physical.
+    Parameters
+    ----------
+    focus
+        A voxel (z, y, x); distances are physical.
+    given
+        Whether the tile at an index is to be left out; asked when its turn comes.
     """
-
-    def key(tile: Tile) -> tuple[float, float, Shape]:
-        dz, dy, dx = (
-            max(part.start - at, at - (part.stop - 1), 0) * step
-            for part, at, step in zip(tile.core, focus, spacing, strict=True)
-        )
-        return dz, dy * dy + dx * dx, tile.index
-
-    return sorted(tiles, key=key)
+    away = []
+    for axis, cells in enumerate(plan.cells):
+        bounds, size = plan.region[axis], plan.tile[axis]
+        near: dict[int, float] = {}
+        for i in range(cells.start, cells.stop, cells.step):
+            start, stop = max(bounds.start, i * size), min(bounds.stop, (i + 1) * size)
+            near[i] = max(start - focus[axis], focus[axis] - (stop - 1), 0) * spacing[axis]
+        away.append(near)
+    plane = sorted(product(away[1], away[2]), key=lambda at: (away[1][at[0]] ** 2 + away[2][at[1]] ** 2, at))
+    for z in sorted(away[0], key=lambda i: (away[0][i], i)):
+        for y, x in plane:
+            if not given((z, y, x)):
+                yield plan.tile_at((z, y, x))
 
 
 def _up(value: int, step: int) -> int:
@@ -255,6 +311,7 @@ def _choose(
     options: Sequence[Sequence[int]],
     max_voxels: int,
     lively_voxels: int,
+    handy_voxels: int,
 ) -> Shape:
     measured = []
     for axis in range(3):
@@ -277,13 +334,13 @@ def _choose(
     lively = [item for item in fitting if item[1] <= lively_voxels and item[0] <= best * (1 + FOR_LIVELINESS)]
     best = min((work for work, _, _ in lively), default=best)
     good = [item for item in lively or fitting if item[0] <= best * (1 + GOOD_ENOUGH)]
-    return min(good, key=_handiness)[2]  # type: ignore[return-value]
+    return min(good, key=lambda item: _handiness(item, handy_voxels))[2]  # type: ignore[return-value]
 
 
-def _handiness(item: tuple[int, int, tuple[int, ...]]) -> tuple[bool, int, list[int]]:
+def _handiness(item: tuple[int, int, tuple[int, ...]], handy: int) -> tuple[bool, int, list[int]]:
     """Among equals the smallest block that keeps a processor busy; of equal size the longest along x, read fastest."""
     _, voxels, block = item
-    small = voxels < COMFORTABLE
+    small = voxels < handy
     return small, -voxels if small else voxels, [-size for size in reversed(block)]
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ class Estimate:
     """What a prediction will take on this machine.
 
     ``free_disk_bytes`` is what the workspace's disk has; ``waste`` how many voxels are computed for each that is kept;
-    ``halo`` and ``block`` are voxels zyx; ``warnings`` what the model may not like about the volume.
+    ``halo`` and ``block`` are voxels zyx; ``warnings`` what the model may not like about the volume; ``price`` how
+    many times the model runs for each voxel, for turns and the models of an ensemble.
     """
 
     seconds: float
@@ -40,16 +42,25 @@ class Estimate:
     halo: tuple[int, int, int]
     tiles: int
     warnings: tuple[str, ...] = ()
+    price: int = 1
+    device_bytes: int = 0
+    device_allowed_bytes: int = 0
 
 
 class Rehearsal:
     """A forecast under way: :meth:`wait` for it from a thread, :meth:`cancel` it from another."""
 
     def __init__(
-        self, workspace: Path, model: Path, image: str, config: PredictConfig, region: Region | None = None
+        self,
+        workspace: Path,
+        model: Path | Sequence[Path],
+        image: str,
+        config: PredictConfig,
+        region: Region | None = None,
     ) -> None:
         box = None if region is None else [[part.start, part.stop] for part in region]
-        question = {"workspace": str(workspace), "model": str(model), "image": image, "region": box}
+        models = [str(part) for part in ([model] if isinstance(model, Path) else model)]
+        question = {"workspace": str(workspace), "models": models, "image": image, "region": box}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "voxloop.prediction.rehearsal"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -86,11 +97,13 @@ def answer(question: dict[str, Any]) -> Estimate:
     import shutil
 
     from voxloop.model import load_model
+    from voxloop.prediction.averaged import combined, price
     from voxloop.prediction.job import check_fit, make_job
     from voxloop.store import Store
 
     config = PredictConfig.from_json(question["settings"])
-    model = load_model(question["model"])
+    models = [load_model(folder) for folder in question["models"]]
+    model = combined(models, config.turns)
     box = question["region"]
     with Store.open(question["workspace"], read_only=True) as store:
         volume = store.images.open(question["image"])
@@ -107,8 +120,9 @@ def answer(question: dict[str, Any]) -> Estimate:
     return Estimate(
         seconds=found.seconds, memory_bytes=found.memory_bytes, allowed_bytes=found.allowed_bytes,
         disk_bytes=found.disk_bytes, free_disk_bytes=shutil.disk_usage(question["workspace"]).free, waste=found.waste,
-        block=found.plan.block, halo=found.plan.halo, tiles=sum(1 for _ in found.plan.tiles()),
-        warnings=tuple(warnings),
+        block=found.plan.block, halo=found.plan.halo, tiles=found.plan.count,
+        device_bytes=found.device_bytes, device_allowed_bytes=found.device_allowed_bytes,
+        warnings=tuple(warnings), price=price(model.spec, config.turns, len(models)),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from voxloop.errors import PredictionError
 from voxloop.geometry import Region
 from voxloop.model import ClassInfo, Model, load_model
+from voxloop.prediction.averaged import combined
 from voxloop.prediction.output import class_infos
 from voxloop.prediction.plan import Plan
 
@@ -71,9 +72,7 @@ class Prediction:
     @property
     def done(self) -> float:
         """Share of the tiles that are on disk, 0 to 1."""
-        record = self.tiles_done()
-        wanted = [bool(record[tile.index]) for tile in self.plan.tiles()]
-        return sum(wanted) / len(wanted)
+        return float(self.tiles_done()[self.plan.cells].mean())
 
     def tiles_done(self) -> np.ndarray:
         """The tile grid: true where a tile is on disk."""
@@ -93,10 +92,11 @@ class Prediction:
 
     @property
     def model(self) -> Model:
-        """The model that made it. Raises ModelError where it is gone."""
-        folder = Path(self._facts["lineage"]["model"])
-        # <workspace>/predictions/<name>.zarr
-        return load_model(folder if folder.is_absolute() else self.path.parent.parent / folder)
+        """The model that made it, or all of an ensemble as one. Raises ModelError where it is gone."""
+        lineage = self._facts["lineage"]
+        workspace = self.path.parent.parent  # <workspace>/predictions/<name>.zarr
+        folders = (lineage["model"], *lineage.get("models", ()))
+        return combined([load_model(workspace / folder) for folder in folders])
 
     def stored(self, kind: str) -> Any:
         """The zarr array behind ``"labels"``, ``"probabilities"`` or ``"uncertainty"``, for reading by the piece.

@@ -7,18 +7,18 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
-from voxloop.errors import ConfigError, PredictionError
+from voxloop.errors import PredictionError
 from voxloop.model import Model, load_model
+from voxloop.prediction.averaged import combined
 from voxloop.prediction.budget import Forecast
-from voxloop.prediction.decode import Decoded, learnt_objects, within
+from voxloop.prediction.decode import learnt_objects
+from voxloop.prediction.going import Going
 from voxloop.prediction.job import Job, check_fit, make_job
 from voxloop.prediction.output import Output, create
-from voxloop.prediction.plan import Tile, order
 from voxloop.volumes import spacing_of
 from voxloop.volumes.volume import origin_of
 
@@ -27,22 +27,21 @@ if TYPE_CHECKING:
     from voxloop.store import Store
     from voxloop.store.confined import Area
 
-#: seconds between two progress events, at least
-PROGRESS_EVERY = 0.5
 PACKAGES = ("voxloop", "numpy", "zarr", "torch", "scikit-learn")
 
 
 def run(context: RunContext) -> str:
     """Predict the image named in the run's config into ``predictions/<run>.zarr``.
 
-    ``config``: ``model`` (folder, relative to the workspace), ``image``, ``region`` ([start, stop] for z, y, x),
-    ``parent`` (the run that made the model); ``settings`` is a :class:`PredictConfig`. A run that is started again goes
-    on where it was. Stop keeps what is done, cancel removes the prediction.
+    ``config``: ``model`` (folder, relative to the workspace; of an ensemble the others are ``models``), ``image``,
+    ``region`` ([start, stop] for z, y, x), ``parent`` (the run that made the model), ``constrain`` (the class inside
+    which something may be said); ``settings`` is a :class:`PredictConfig`. A run that is started again goes on where it
+    was. Stop keeps what is done, cancel removes the prediction.
     """
     from voxloop.store import Store
 
     config = PredictConfig.from_json(context.settings)
-    model = load_model(_below(context.workspace, context.config["model"]))
+    model = combined(load_models(context.workspace, context.config), config.turns)
     with Store.open(context.workspace, read_only=True) as store:
         volume = store.images.open(context.config["image"])
         for text in check_fit(model.spec, volume):
@@ -52,7 +51,7 @@ def run(context: RunContext) -> str:
             job = make_job(model.spec, predictor, volume, config, region)
             target = prediction_path(context.path, context.config)
             output = _reopened(target, context, model) or _begin(target, context, job, model, store)
-            word = _Going(context, job, output, _area(context)).run()
+            word = Going(context, job, output, _area(context)).run()
     if word == "finished" and learnt_objects(model.spec) and config.probabilities:
         _decode(context, target)
     return word
@@ -92,8 +91,9 @@ def discard(run_path: str | Path) -> None:
     shutil.rmtree(prediction_path(Path(run_path), config), ignore_errors=True)
 
 
-def _below(workspace: Path, path: str) -> Path:
-    return workspace / path  # an absolute path stays as it is
+def load_models(workspace: Path, config: dict[str, Any]) -> list[Model]:
+    """The models that a run's config names; folders are relative to the workspace, or absolute."""
+    return [load_model(workspace / path) for path in (config["model"], *config.get("models", ()))]
 
 
 def _reopened(target: Path, context: RunContext, model: Model) -> Output | None:
@@ -194,6 +194,7 @@ def _lineage(context: RunContext, model: Model) -> dict[str, Any]:
         "run": context.config["name"],
         "created": context.config.get("created"),
         "model": context.config["model"],
+        "models": context.config.get("models", []),
         "model_hash": model.spec.hash,
         "learner": model.spec.learner,
         "trained_by": context.config.get("parent"),
@@ -217,78 +218,3 @@ def _has(name: str) -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return True
-
-
-class _Going:
-    """The run while it goes: which tile is next, what was ordered, how far it is."""
-
-    def __init__(self, context: RunContext, job: Job, output: Output, area: Area | None = None) -> None:
-        self.context, self.job, self.output, self.area = context, job, output, area
-        if area is not None:  # tiles in which nothing may be said need no model
-            for tile in output.remaining():
-                if not area.touches(tile.core):
-                    output.skip(tile)
-        self.word = ""
-        self._spacing = spacing_of(job.volume)
-        self._left = order(output.remaining(), job.focus, self._spacing)[::-1]
-        self._total = sum(1 for _ in output.plan.tiles())
-        self._began, self._first, self._said = time.monotonic(), len(self._left), 0.0
-
-    def run(self) -> str:
-        written = self._total - len(self._left)
-        broken = 0
-        self._progress(written, force=True)
-        for done in self.job.run(self.output.plan, self._next(), self._write, self._halted):
-            written += 1
-            broken += done.broken
-            self._progress(written, force=written == self._total)
-        if broken:
-            self.context.emit(
-                "warning", text=f"the model gave no finite number at {broken} voxels; they stay unlabelled"
-            )
-        if self.word == "cancelled":
-            shutil.rmtree(self.output.path, ignore_errors=True)
-        if self.word:
-            return self.word
-        if self.job.config.scales:
-            self.output.write_scales()
-        return "finished"
-
-    def _write(self, tile: Tile, decoded: Decoded) -> None:
-        self.output.write(tile, decoded if self.area is None else within(decoded, self.area.mask(tile.core)))
-
-    def _next(self) -> Iterator[Tile]:
-        while self._left:
-            yield self._left.pop()
-
-    def _halted(self) -> bool:
-        for given in self.context.orders():
-            if given.kind == "update":
-                self._update(given.name, given.values)
-            elif self.word != "cancelled":
-                self.word = {"stop": "stopped", "cancel": "cancelled", "pause": "paused"}[given.kind]
-        return bool(self.word)
-
-    def _update(self, name: str, values: dict[str, Any]) -> None:
-        """Only the focus may be changed on the way: the rest of the tiles is put in a new order."""
-        focus = values.get("focus")
-        try:
-            if set(values) != {"focus"} or focus is None:
-                raise ConfigError("only focus can be changed while a prediction runs")
-            config = self.job.config.changed(focus=focus)
-        except ConfigError as error:
-            self.context.emit("warning", text=str(error), order=name)
-            return
-        self._left = order(self._left, config.focus or self.job.focus, self._spacing)[::-1]
-        self.context.emit("updated", what="focus", old=self.job.focus, new=focus, order=name)
-
-    def _progress(self, written: int, force: bool = False) -> None:
-        now = time.monotonic()
-        if not force and now - self._said < PROGRESS_EVERY:
-            return
-        self._said = now
-        here = written - (self._total - self._first)
-        fields: dict[str, Any] = {"done": written, "total": self._total, "unit": "tiles"}
-        if here > 0:
-            fields["eta_s"] = (now - self._began) / here * (self._total - written)
-        self.context.emit("progress", **fields)

@@ -1,0 +1,154 @@
+"""Several models, each of which sees the picture turned in several ways, as one model: the mean of what they say.
+
+Arrays in, arrays out; knows no learner and no files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import product
+from math import lcm
+from typing import Literal
+
+import numpy as np
+
+from voxloop.errors import PredictionError
+from voxloop.geometry import Shape
+from voxloop.model import Model, ModelSpec
+
+Turns = Literal["none", "flips", "all"]
+Forward = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Mirrored along ``axes`` (of z, y, x: 0, 1, 2), after a quarter turn in the plane where ``quarter``."""
+
+    axes: tuple[int, ...] = ()
+    quarter: bool = False
+
+    def there(self, batch: np.ndarray) -> np.ndarray:
+        """A batch (n, c, z, y, x) turned."""
+        turned = np.rot90(batch, axes=(-2, -1)) if self.quarter else batch
+        return np.ascontiguousarray(np.flip(turned, tuple(axis + 2 for axis in self.axes)))
+
+    def back(self, batch: np.ndarray) -> np.ndarray:
+        """What :meth:`there` gave, turned back; a view."""
+        turned = np.flip(batch, tuple(axis + 2 for axis in self.axes))
+        return np.rot90(turned, -1, axes=(-2, -1)) if self.quarter else turned
+
+
+def turns(kind: Turns, dimensions: int) -> tuple[Turn, ...]:
+    """The ways in which a picture is turned; the first leaves it as it is."""
+    mirrored = (1, 2) if dimensions == 2 else (0, 1, 2)
+    axes = [()] if kind == "none" else [
+        tuple(axis for axis, flipped in zip(mirrored, chosen, strict=True) if flipped)
+        for chosen in product((False, True), repeat=len(mirrored))
+    ]  # fmt: skip
+    return tuple(Turn(chosen, quarter) for quarter in ((False, True) if kind == "all" else (False,)) for chosen in axes)
+
+
+def price(spec: ModelSpec, kind: Turns, models: int = 1) -> int:
+    """How many times the model runs for each voxel."""
+    return models * len(turns(kind, spec.dimensions))
+
+
+class Averaged:
+    """The mean probabilities of several models, each asked about the picture turned in several ways.
+
+    Parameters
+    ----------
+    models
+        Of the same channels, classes and kinds of output; whichever learners they come from.
+    kind
+        ``"flips"``: mirrored along every axis the models look along; ``"all"``: quarter turns in the plane as well.
+
+    Raises
+    ------
+    PredictionError
+        The models do not fit each other.
+    """
+
+    def __init__(self, models: Sequence[Model], kind: Turns = "none") -> None:
+        if not models:
+            raise PredictionError("an ensemble needs one model at least")
+        self.models, self.kind = tuple(models), kind
+        self.spec = _merged([model.spec for model in models])
+        if kind == "all" and self.spec.stride[1] != self.spec.stride[2]:
+            raise PredictionError("this model cannot see quarter turns: its strides along y and x differ; use 'flips'")
+
+    @contextmanager
+    def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[Forward]:
+        """All models on the device at once."""
+        with ExitStack() as stack:
+            opened = [
+                stack.enter_context(model.open(device=device, precision=precision, threads=threads))
+                for model in self.models
+            ]
+            asked = turns(self.kind, self.spec.dimensions)
+            yield opened[0] if len(opened) * len(asked) == 1 else _Mean(opened, asked)
+
+    def predict(self, block: np.ndarray) -> np.ndarray:
+        """One block (c, z, y, x) to (out, z, y, x) float32."""
+        with self.open() as predictor:
+            found: np.ndarray = predictor(np.asarray(block)[None])[0]
+        return found
+
+    def __repr__(self) -> str:
+        return f"<Averaged: {len(self.models)} models, turns {self.kind!r}>"
+
+
+class _Mean:
+    def __init__(self, predictors: Sequence[Forward], asked: Sequence[Turn]) -> None:
+        self._predictors, self._turns = predictors, asked
+        self.device_memory = getattr(predictors[0], "device_memory", None)  # all share one device
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        total: np.ndarray | None = None
+        for turn in self._turns:
+            turned = turn.there(batch)
+            for predictor in self._predictors:
+                said = turn.back(predictor(turned))
+                if total is None:
+                    total = np.array(said, np.float32)
+                else:
+                    total += said
+        assert total is not None
+        total /= len(self._turns) * len(self._predictors)
+        return total
+
+
+def combined(models: Sequence[Model], kind: Turns = "none") -> Model:
+    """One model, as it is, or :class:`Averaged`."""
+    return models[0] if len(models) == 1 and kind == "none" else Averaged(models, kind)
+
+
+def _merged(specs: Sequence[ModelSpec]) -> ModelSpec:
+    """What several models need together. Raises PredictionError where they do not say the same things."""
+    first = specs[0]
+    for other in specs[1:]:
+        for what, here, there in (
+            ("channels", first.channels, other.channels),
+            ("classes", [c.name for c in first.classes], [c.name for c in other.classes]),
+            ("class values", [c.value for c in first.classes], [c.value for c in other.classes]),
+            ("outputs", [(o.kind, o.channels) for o in first.outputs], [(o.kind, o.channels) for o in other.outputs]),
+        ):
+            if here != there:
+                raise PredictionError(f"models of an ensemble must have the same {what}: {here} and {there} differ")
+    if len(specs) == 1:
+        return first
+    halos = [spec.halo for spec in specs]
+    digest = hashlib.sha256("".join(spec.hash for spec in specs).encode()).hexdigest()
+    known = None if any(halo is None for halo in halos) else _each(max, [halo for halo in halos if halo is not None])
+    return replace(
+        first, stride=_each(lcm, [spec.stride for spec in specs]), halo=known, hash=digest,
+        dimensions=max(spec.dimensions for spec in specs),
+    )  # fmt: skip
+
+
+def _each(function: Callable[..., int], shapes: Sequence[Shape]) -> Shape:
+    z, y, x = (function(*parts) if len(parts) > 1 else parts[0] for parts in zip(*shapes, strict=True))
+    return z, y, x

@@ -1,0 +1,152 @@
+"""Turns, ensembles, masks, first looks and device budgets: what they change, and what they must not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from tests.prediction.conftest import SHAPE
+from tests.prediction.fakes import FakeModel, make_spec
+
+from voxloop.config import PredictConfig
+from voxloop.errors import PredictionError
+from voxloop.prediction import task
+from voxloop.prediction.averaged import Averaged, combined, price, turns
+from voxloop.prediction.budget import forecast
+from voxloop.prediction.decode import semantic
+from voxloop.prediction.memory import Cost
+from voxloop.prediction.plan import make_plan, order, whole
+from voxloop.prediction.reading import read_outer
+from voxloop.store import Store
+from voxloop.volumes import open_volume
+
+
+class Slope:
+    """Says how bright the voxel before each is along x: what no turn of the picture leaves alone."""
+
+    spec = make_spec(radius=1, stride=1)
+
+    def open(self, **_):
+        raise NotImplementedError
+
+    def __call__(self, batch):
+        before = np.roll(batch[:, 0].astype(np.float32), 1, axis=-1) / 255
+        return np.stack([before, 1 - before], axis=1)
+
+
+@pytest.mark.parametrize(("kind", "dimensions", "count"), [
+    ("none", 2, 1), ("flips", 2, 4), ("all", 2, 8), ("none", 3, 1), ("flips", 3, 8), ("all", 3, 16),
+])  # fmt: skip
+def test_turns_are_all_different_and_come_back(kind, dimensions, count):
+    batch = np.random.default_rng(0).normal(size=(1, 1, 4, 6, 6)).astype(np.float32)
+    found = turns(kind, dimensions)
+    assert len(found) == count == price(make_spec(planar=dimensions == 2), kind)
+    assert len({turn.there(batch).tobytes() for turn in found}) == count
+    for turn in found:
+        assert np.array_equal(turn.back(turn.there(batch)), batch)
+
+
+def test_the_mean_over_flips_does_not_know_left_from_right():
+    from voxloop.prediction.averaged import _Mean
+
+    batch = np.random.default_rng(0).integers(0, 255, (1, 1, 1, 8, 8)).astype(np.uint8)
+    mean = _Mean([Slope()], turns("flips", 2))
+    assert np.allclose(mean(batch)[..., ::-1], mean(batch[..., ::-1]), atol=1e-6)
+    assert not np.allclose(Slope()(batch)[..., ::-1], Slope()(batch[..., ::-1]), atol=1e-2)
+
+
+def expected(bench, model):
+    block = whole(SHAPE, model.spec.stride)
+    p = model.predict(read_outer(open_volume(bench.picture), block.outer))[(slice(None), *block.core)]
+    return semantic(p, np.arange(1, len(p) + 1, dtype=np.uint8))
+
+
+def test_tiled_equals_untiled_with_turns_and_an_ensemble(bench):
+    models = [FakeModel(make_spec(radius=3, classes=3)), FakeModel(make_spec(radius=5, stride=8, classes=3))]
+    run = bench.create(spec=models[0].spec, turns="flips")
+    models[1].save(bench.path / "models" / "other")
+    change(run, models=["models/other"])
+    assert task.run(bench.context(run)) == "finished"
+    found, wanted = run.result, expected(bench, Averaged(models, "flips"))
+    assert found.plan.halo == (0, 12, 12)
+    assert found.plan.stride == (1, 8, 8)
+    assert np.array_equal(found.probabilities.values, wanted.probabilities)
+    assert np.array_equal(found.labels.values, wanted.labels)
+    assert not np.array_equal(found.probabilities.values, expected(bench, models[0]).probabilities)
+    assert found.lineage["models"] == ["models/other"]
+    assert len(found.model.models) == 2
+
+
+def test_models_that_do_not_fit_each_other_are_refused():
+    with pytest.raises(PredictionError, match=r"same classes: \['class 1', 'class 2'\] and .* differ"):
+        Averaged([FakeModel(make_spec()), FakeModel(make_spec(classes=3))])
+    with pytest.raises(PredictionError, match="same channels: 1 and 2 differ"):
+        Averaged([FakeModel(make_spec()), FakeModel(make_spec(channels=2))])
+    alone = FakeModel(make_spec())
+    assert combined([alone]) is alone
+
+
+def test_tiles_outside_of_the_class_are_skipped_and_stay_empty(bench):
+    with Store.open(bench.path) as store:
+        labels = store.labels()
+        patch = np.zeros((2, 20, 20), np.uint8)
+        patch[:, 5:9, 5:9] = 2
+        labels.write((slice(4, 6), slice(0, 20), slice(0, 20)), patch)
+        labels.write((slice(9, 10), slice(0, 20), slice(0, 20)), np.ones((1, 20, 20), np.uint8))
+        at = labels.sequence
+    run = bench.create()
+    change(run, constrain={"level": "labels", "class": "mito", "value": 2, "labels": {"image": at}})
+    assert task.run(bench.context(run)) == "finished"
+    found = run.result
+    assert found.done == 1.0
+    labels, wanted = found.labels.values, expected(bench, FakeModel(make_spec())).labels
+    inside = np.s_[4:6, 5:9, 5:9]
+    assert np.array_equal(labels[inside], wanted[inside])
+    labels[inside] = 0
+    assert not labels.any()
+    assert "hold nothing to predict" in bench.events(run, "log")[-1]["text"]
+
+
+def test_tiles_without_foreground_are_skipped(bench):
+    from voxloop.prediction.skipping import dark
+
+    picture = np.zeros((4, 40, 40), np.uint8)
+    picture[1] = 200
+    picture[2, ::2, ::2] = 255  # noise: no 4 x 4 voxels are bright
+    picture[3, 8:16, 8:16] = 150
+    empty = dark(open_volume(picture), (120, 255))
+    assert [empty((slice(z, z + 1), slice(0, 40), slice(0, 40))) for z in range(4)] == [True, False, True, False]
+    assert empty((slice(3, 4), slice(20, 40), slice(0, 40)))
+
+
+def test_every_other_plane_is_predicted_and_the_others_stay_empty(bench):
+    run = bench.create(every=4, region=[[1, 12], [0, 150], [0, 170]])
+    assert task.run(bench.context(run)) == "finished"
+    found = run.result
+    labels = found.labels.values
+    wanted = expected(bench, FakeModel(make_spec())).labels
+    assert [z for z in range(SHAPE[0]) if labels[z].any()] == [1, 5, 9]
+    assert np.array_equal(labels[[1, 5, 9]], wanted[[1, 5, 9]])
+    assert found.done == 1.0
+    assert found.plan.count == len(list(found.plan.tiles())) == len(list(order(found.plan, (5, 0, 0))))
+    with pytest.raises(PredictionError, match="Choose a region of 4 planes"):
+        make_plan((16, 64, 64), (4, 4, 4), (3, 3, 3), max_voxels=10**7, every=2)
+
+
+def test_the_budget_of_a_gpu_is_kept():
+    cost = Cost(
+        seconds_per_voxel=1e-8, bytes_per_voxel=20, base_bytes=0, device_bytes_per_voxel=1000, device_free=10**9
+    )
+    spec = make_spec(radius=200, stride=32)
+    found = forecast(spec, (8, 4096, 4096), PredictConfig(memory_gb=8.0), cost)
+    assert found.device_bytes <= 0.8e9
+    small = forecast(spec, (8, 4096, 4096), PredictConfig(memory_gb=8.0, device_gb=0.5), cost)
+    assert small.device_bytes <= 0.5e9 < found.device_bytes
+    with pytest.raises(PredictionError, match=r"0.01 GB of GPU memory.*raise device_gb"):
+        forecast(spec, (8, 4096, 4096), PredictConfig(memory_gb=8.0, device_gb=0.01), cost)
+
+
+def change(run, **facts):
+    path = run.path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | facts))
