@@ -1,4 +1,4 @@
-"""One JupyterLab and one Chromium for all browser tests; one page with its own notebook for each."""
+"""One JupyterLab, one Chromium and one page for all browser tests; a notebook with its own kernel for each."""
 
 from __future__ import annotations
 
@@ -77,11 +77,32 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def pages(lab_server: Any, browser: Browser, shots: Path) -> Iterator[dict[str, Any]]:
+    """The page that tests share, under "now"; loading JupyterLab takes longer than most tests."""
+    kept: dict[str, Any] = {}
+    yield kept
+    for page in kept.values():
+        page.close()
+
+
 @pytest.fixture
-def lab(lab_server: Any, browser: Browser, shots: Path) -> Iterator[Any]:
-    """A page; open a notebook in it with ``lab.notebook(cell, cell, ...)``. Console errors fail the test."""
-    page = lab_module.Lab(lab_server, browser, shots)
+def lab(
+    lab_server: Any, browser: Browser, shots: Path, pages: dict[str, Any], request: pytest.FixtureRequest
+) -> Iterator[Any]:
+    """A page; open a notebook in it with ``lab.notebook(cell, cell, ...)``. Console errors fail the test.
+
+    A page in which something failed is not used again.
+    """
+    page = pages.get("now") or lab_module.Lab(lab_server, browser, shots)
+    pages["now"] = page
+    failed = request.session.testsfailed
     yield page
     errors = list(page.errors)
-    page.close()
+    page.errors.clear()
+    if errors or request.session.testsfailed > failed:
+        pages.pop("now").close()
+    else:
+        page.leave()
+        page.theme("light")
     assert not errors, "errors on the page's console: " + "; ".join(dict.fromkeys(errors))

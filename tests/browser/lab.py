@@ -99,7 +99,7 @@ class LabServer:
 
 
 class Lab:
-    """One page with one notebook. Cells are counted from 0."""
+    """One page with one notebook at a time. Cells are counted from 0."""
 
     def __init__(self, server: LabServer, browser: Browser, shots: Path, size: tuple[int, int] = (1400, 900)) -> None:
         self.server, self._shots = server, shots
@@ -126,9 +126,16 @@ class Lab:
         self.open(self.name)
 
     def open(self, name: str, *, alone: bool = True) -> None:
-        """Open a notebook of the server's root in a fresh workspace; ``alone`` folds the file browser away."""
+        """Open a notebook of the server's root; ``alone`` folds the file browser away.
+
+        The first one loads the page, in a fresh workspace; later ones open in it.
+        """
+        self.leave()
         self.name = name
-        self.page.goto(f"{self.server.url}/lab/workspaces/{uuid.uuid4().hex[:8]}/tree/{name}?reset")
+        if self.page.url == "about:blank":
+            self.page.goto(f"{self.server.url}/lab/workspaces/{uuid.uuid4().hex[:8]}/tree/{name}?reset")
+        else:
+            self.page.evaluate("name => jupyterapp.commands.execute('docmanager:open', { path: name })", name)
         self._ready()
         if alone:
             self.page.evaluate("() => { if (!jupyterapp.shell.leftCollapsed) jupyterapp.shell.collapseLeft(); }")
@@ -239,6 +246,11 @@ class Lab:
             arg="false" if dark else "true",
         )
 
+    def restart(self) -> None:
+        """Restart the kernel and wait until it is idle."""
+        self.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+        self._ready()
+
     def save(self) -> None:
         self.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
 
@@ -255,16 +267,30 @@ class Lab:
         return path
 
     def both_themes(self, name: str, of: Locator | None = None) -> Sequence[Path]:
-        """``name-light.png`` and ``name-dark.png``."""
+        """``name-light.png`` and ``name-dark.png``, of a page high enough to show the whole."""
         made = []
+        size = self.page.viewport_size
+        self.page.set_viewport_size({**size, "height": max(size["height"], 1150)})
         for theme in ("dark", "light"):
             self.theme(theme)
             made.append(self.screenshot(f"{name}-{theme}", of))
+        self.page.set_viewport_size(size)
         return made
+
+    def leave(self) -> None:
+        """Close the notebook, unsaved, and shut its kernel down; the page stays for the next one."""
+        if not self.name:
+            return
+        self.page.evaluate("() => { for (const one of [...jupyterapp.shell.widgets('main')]) one.dispose(); }")
+        self._end_kernel()
 
     def close(self) -> None:
         """Close the page and shut its kernel down."""
         self.context.close()
+        self._end_kernel()
+
+    def _end_kernel(self) -> None:
         for session in self.server.request("GET", "/api/sessions"):
             if session["path"] == self.name:
                 self.server.request("DELETE", f"/api/sessions/{session['id']}")
+        self.name = ""

@@ -40,4 +40,14 @@ def test_what_is_shown_before_training(lab, tmp_path):
     lab.both_themes("train-rate", panel)
     panel.locator("button.vx-primary", has_text="Use it").click()
     lab.until("panel.config.learning_rate == panel._previews[2].suggestion", timeout=30)
+
+    panel.locator(".vx-train-start .vx-primary").click()
+    run = "next(iter(ws.runs.values()))"
+    lab.until(f"len(ws.runs) == 1 and {run}.history.iteration > 3", timeout=90)
+    dots = panel.locator(".vx-plot").first.locator(".object_grp")
+    lab.wait(lambda: dots.count() > 3, "curves grow")
+    panel.get_by_text("Stop and keep").click()
+    lab.until(f"{run}.state == 'stopped'", timeout=60)
+    assert lab.python(f"({run}.path / 'model').is_dir()")
+    assert lab.python("'torch' in __import__('sys').modules") is False
     lab.python("(panel.close(), ws.close()) and None")

@@ -90,13 +90,14 @@ def opened(lab, tmp_path):
     """A label panel in a page; more cells and scripts on request."""
 
     def open_panel(*cells: str, script: str = "") -> Viewer:
-        if script:
-            lab.page.add_init_script(script)
         lab.notebook(SETUP.format(folder=str(tmp_path / "ws")), "panel", *cells)
+        if script:
+            lab.page.evaluate(f"() => {{ {script} }}")
         lab.run(0, 1)
         return Viewer(lab)
 
-    return open_panel
+    yield open_panel
+    lab.page.evaluate("() => { window.__delay = 0; window.__lose = ''; }")
 
 
 def test_looking_around(lab, opened):
@@ -222,6 +223,31 @@ def test_everything_is_there_again_after_reload_and_in_a_second_display(lab, ope
     lab.until("panel.saved.words.endswith('2 strokes')")
     lab.run(1)
     Viewer(lab).shows(20)
+
+
+def test_a_restarted_kernel_goes_on_where_it_was(lab, opened, tmp_path):
+    again = f"""
+import voxloop as vl
+from voxloop.panels.label_panel import LabelPanel
+ws = vl.Workspace.open({str(tmp_path / "ws")!r})
+panel = LabelPanel(ws, height=500)
+labels = panel.labels
+"""
+    viewer = opened(again, "panel")
+    viewer.drag((260, 180), (320, 200))
+    lab.until("labels.sequence > 0")
+    counts = lab.python("{int(k): int(v) for k, v in labels.counts().items()}")
+    lab.restart()
+    lab.run(2, 3)
+    viewer = Viewer(lab, 1)  # the first is what the old kernel left in its cell
+    viewer.stage.scroll_into_view_if_needed()
+    viewer.shows(20)
+    assert lab.python("{int(k): int(v) for k, v in labels.counts().items()}") == counts
+    viewer.point(300, 200)
+    lab.page.keyboard.press("Control+z")
+    lab.until("labels.counts() == {}")
+    viewer.drag((200, 250), (220, 300))
+    lab.until("len(labels.counts()) == 1")
 
 
 def test_a_lost_stroke_is_sent_again_and_painted_once(lab, opened):

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
-SETUP = """
-import tempfile
-import voxloop as vl
-sample = vl.samples.load('em')
-folder = tempfile.mkdtemp() + '/em-project'
-ws = vl.Workspace.create(folder, image=sample.volume, classes=['background', 'mitochondria'])
-"""
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01-quickstart.ipynb"
+
+
+@pytest.fixture
+def quickstart(lab, lab_server):
+    """The notebook as a newcomer opens it, with a cell more that shows the workbench again: places of the cells that
+    open the stack, show the workbench, show it again."""
+    book = nbformat.read(QUICKSTART, 4)
+    code = [number for number, cell in enumerate(book.cells) if cell.cell_type == "code"]
+    assert "Workbench" in book.cells[code[1]].source
+    book.cells.insert(code[1] + 1, nbformat.v4.new_code_cell("bench"))
+    nbformat.write(book, lab_server.root / "quickstart.ipynb")
+    lab.open("quickstart.ipynb")
+    return code[0], code[1], code[1] + 1
 
 
 def drag(lab, stage, start, end):
@@ -44,10 +53,10 @@ def lit(lab, stage):
 
 
 @pytest.mark.slow(reason="training, prediction and a reload, one after the other")
-def test_once_round_the_loop_then_reload_and_look_twice(lab):
-    lab.notebook(SETUP, "bench = vl.Workbench(ws); bench", "bench")
-    lab.run(0, 1)
-    out, page = lab.output(1), lab.page
+def test_the_quickstart_once_round_the_loop_then_reload_and_look_twice(lab, quickstart):
+    stack, shown, again = quickstart
+    lab.run(stack, shown)
+    out, page = lab.output(shown), lab.page
     stage = out.locator(".vl-stage")
     lab.wait(lambda: lit(lab, stage), "the picture is drawn")
     stage.hover()
@@ -80,7 +89,7 @@ def test_once_round_the_loop_then_reload_and_look_twice(lab):
     assert lab.python("[name for name in ('torch', 'sklearn') if name in __import__('sys').modules]") == []
 
     lab.reload()
-    out = lab.output(1)
+    out = lab.output(shown)
     expect(step(out, "Review")).to_have_class(re.compile("vx-here"), timeout=30_000)
     step(out, "Label").click()
     stage = out.locator(".vl-stage:visible")
@@ -89,8 +98,8 @@ def test_once_round_the_loop_then_reload_and_look_twice(lab):
     drag(lab, stage, (0.45, 0.5), (0.55, 0.52))
     lab.until(f"ws.labels().sequence > {before}")
 
-    lab.run(2)
-    second = lab.output(2)
+    lab.run(again)
+    second = lab.output(again)
     lab.wait(lambda: lit(lab, second.locator(".vl-stage:visible")), "the second display draws the picture")
     step(second, "Train").click()
     expect(step(out, "Train")).to_have_class(re.compile("vx-here"))

@@ -118,11 +118,11 @@ def test_classes_get_values_colours_keys_and_a_background(tmp_path: Path) -> Non
     with make(tmp_path / "ws", classes=given) as store:
         mito, golgi, rest = store.levels["labels"].classes
         assert [c.value for c in (mito, golgi, rest)] == [1, 7, 2]
-        assert [c.color for c in (mito, golgi, rest)] == ["#e69f00", "#ff0000", "#999999"]
+        assert [c.color for c in (mito, golgi, rest)] == ["#e69f00", "#ff0000", "#56b4e9"]
         assert [c.background for c in (mito, golgi, rest)] == [False, False, True]
         assert [c.shortcut for c in (mito, golgi, rest)] == ["1", "7", "2"]
         added = store.levels.add_class("labels", "nucleus")
-        assert (added.value, added.color) == (3, "#56b4e9")
+        assert (added.value, added.color) == (3, "#009e73")
         changed = store.levels.change_class("labels", "nucleus", name="cell nucleus", visible=False)
         assert (changed.value, changed.visible) == (3, False)
         assert not store.levels.change_class("labels", "Rest", background=False).background

@@ -14,9 +14,9 @@ from voxloop.model import ClassInfo
 
 LevelKind = Literal["semantic", "instances"]
 
-#: Okabe and Ito's colours, told apart with any colour vision; black left out, gray kept for background
-PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#f0e442")
-BACKGROUND_COLOR = "#999999"
+#: Okabe and Ito's colours, told apart with any colour vision; black left out; gray would not show on a gray picture
+PALETTE = ("#e69f00", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#f0e442", "#56b4e9")
+BACKGROUND_COLOR = "#56b4e9"
 BACKGROUND_NAMES = frozenset({"background", "other", "rest", "nothing"})
 #: semantic label arrays are uint8
 MAX_CLASSES = 255
