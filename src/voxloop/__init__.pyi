@@ -21,6 +21,7 @@ from .panels.objects_panel import ObjectsPanel as ObjectsPanel
 from .panels.plane_view import PlaneView as PlaneView
 from .panels.predict_panel import PredictPanel as PredictPanel
 from .panels.review_panel import ReviewPanel as ReviewPanel
+from .panels.surface_view import SurfaceView as SurfaceView
 from .panels.train_panel import TrainPanel as TrainPanel
 from .panels.volume_panel import VolumePanel as VolumePanel
 from .panels.workbench import Workbench as Workbench

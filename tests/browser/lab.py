@@ -121,9 +121,9 @@ class Lab:
     def notebook(self, *cells: str, name: str | None = None) -> None:
         """Write a notebook of code cells, open it, and wait until its kernel is idle."""
         book = nbformat.v4.new_notebook(metadata=KERNEL, cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        self.name = name or f"{uuid.uuid4().hex[:8]}.ipynb"
-        nbformat.write(book, self.server.root / self.name)
-        self.open(self.name)
+        name = name or f"{uuid.uuid4().hex[:8]}.ipynb"
+        nbformat.write(book, self.server.root / name)
+        self.open(name)
 
     def open(self, name: str, *, alone: bool = True) -> None:
         """Open a notebook of the server's root; ``alone`` folds the file browser away.

@@ -36,6 +36,7 @@ from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.prediction_layers import frame
 from voxloop.panels.rows import Action, Row, RowList
 from voxloop.panels.run_words import AT_WORK, LOOKS
+from voxloop.panels.surface_view import SurfaceView
 from voxloop.panels.ui import on_ui
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class ObjectsPanel(Panel):
         if not ws.images.names:
             raise PredictionError("this workspace has no image yet; add one with ws.images.add(name, path)")
         self.objects: Objects | None = None
+        self.surfaces: SurfaceView | None = None
         self._table: DataFrame | None = None
         self._helper: Helper | None = None
         self._framed: Region | None = None
@@ -172,6 +174,25 @@ class ObjectsPanel(Panel):
         self._list.selected = str(number)
         self._framed = (box[0], box[1], box[2])
         self._plane_changed()
+
+    @on_ui
+    def show_surfaces(self, on: bool = True) -> None:
+        """Show the largest objects in three dimensions below the picture; a click on one leads to it."""
+        self._solid.value = on
+        if self.surfaces is not None:
+            self._below.children = ()
+            self.surfaces.close()
+            self.surfaces = None
+        if not on:
+            return
+        try:
+            if self.objects is None:
+                raise PredictionError("open a run of objects first")
+            self.surfaces = SurfaceView(self.objects, on_click=self.go_to, embedded=True)
+        except PredictionError:
+            self._solid.value = False
+            raise
+        self._below.children = (self.surfaces.widget,)
 
     # ----------------------------------------------------------------------------------------------------- preview
 
@@ -283,6 +304,8 @@ class ObjectsPanel(Panel):
         self._show_layers()
         self._plane_changed()
         self._list_objects()
+        if self.surfaces is not None:
+            self.show_surfaces()
         unsure = self.objects.unsure
         note = f"; {unsure} belong to clumps longer than the reach" if unsure else ""
         self.say(f"{self.objects.count:,} objects{note}", "warning" if unsure else "good")
@@ -331,6 +354,9 @@ class ObjectsPanel(Panel):
         self._order = w.Dropdown(options=list(ORDERS), value="Largest first")
         self._order.observe(handler(self._list_objects), "value")
         self._count = text("", "vx-dim")
+        self._solid = w.ToggleButton(description="In 3-D", icon="cube", tooltip="The largest, to turn with the mouse")
+        self._solid.observe(handler(self._toggle_surfaces), "value")
+        self._below = column()
         self._list = RowList(
             handler(self._on_object), right=(1, 2, 3, 4), height=220, empty="Open a run to list its objects."
         )
@@ -340,14 +366,21 @@ class ObjectsPanel(Panel):
             row(self._apply, spacer(), self._copy),
             section("Made", self._runs.widget),
             column(
-                heading("Table"), row(self._order, spacer(), self._count), self._list.widget, classes=["vx-section"]
+                heading("Table"),
+                row(self._order, self._solid, spacer(), self._count),
+                self._list.widget,
+                classes=["vx-section"],
             ),
         )
-        self.body(split(self.view.widget, side))
+        self.body(split(column(self.view.widget, self._below), side))
 
     def _chosen(self) -> None:
         if self._which.value:
             self.choose(str(self._which.value))
+
+    def _toggle_surfaces(self) -> None:
+        if self._solid.value != (self.surfaces is not None):
+            self.show_surfaces(bool(self._solid.value))
 
     def _on_run(self, action: str, name: str) -> None:
         if action == "open":
@@ -357,6 +390,7 @@ class ObjectsPanel(Panel):
 
         run = self.ws.runs[name]
         if self.objects is not None and self.objects.name == name:
+            self.show_surfaces(False)
             self.objects = self._table = None
             self._framed = None
             self._list.show([])
@@ -381,6 +415,8 @@ class ObjectsPanel(Panel):
     def _close_children(self) -> None:
         if self._helper is not None:
             self._helper.close()
+        if self.surfaces is not None:
+            self.surfaces.close()
         self._form.close()
         self.view.close()
 
