@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,6 +83,22 @@ def test_every_acknowledged_stroke_survives_kill_9(tmp_path: Path, seed: int) ->
         while labels.undo():
             pass
         assert not labels.read().any()
+
+
+def test_killed_while_the_array_was_being_made(tmp_path: Path) -> None:
+    path = tmp_path / "ws"
+    with make(path) as store:
+        store.labels().paint(index=2, points=[(9.0, 9.0)], radius=3, value=1)
+        expected = store.labels().read()
+    array = path / "labels" / "labels" / "image.zarr"
+    shutil.rmtree(array)
+    (array / "0").mkdir(parents=True)  # the folder, and nothing in it yet
+    with Store.open(path) as store:
+        np.testing.assert_array_equal(store.labels().read(), expected)
+        store.labels().flush()
+        assert (array / "0" / "zarr.json").is_file()
+        assert store.labels().undo()
+        assert not store.labels().read().any()
 
 
 def test_a_second_process_reads_on_and_is_told_who_writes(tmp_path: Path) -> None:

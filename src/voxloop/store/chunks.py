@@ -53,15 +53,25 @@ class ChunkedArray:
         self.chunks = chunks or chunk_shape(shape)
         self._unsynced: set[Path] = set()
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything of it: a folder that a crash left empty is nothing."""
+        return (self.path / "zarr.json").exists() or (self.path / "c").exists()
+
     def create(self) -> None:
-        """Write the metadata. Raises OSError."""
+        """Write the metadata, in one step. Raises OSError."""
         import zarr
         from zarr.codecs import ZstdCodec
 
+        made = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        shutil.rmtree(made, ignore_errors=True)
         zarr.create_array(
-            store=self.path, shape=self.shape, chunks=self.chunks, dtype=self.dtype, fill_value=0, zarr_format=3,
+            store=made, shape=self.shape, chunks=self.chunks, dtype=self.dtype, fill_value=0, zarr_format=3,
             compressors=ZstdCodec(level=1), dimension_names=("z", "y", "x"),
         )  # fmt: skip
+        self.path.mkdir(exist_ok=True)
+        (made / "zarr.json").replace(self.path / "zarr.json")
+        made.rmdir()
 
     def check(self) -> None:
         """Raise LabelError where the array on disk is not the one expected here (another program wrote it anew)."""

@@ -53,7 +53,7 @@ class LabelState(ABC):
         self.sequence = 0
         self._cache: OrderedDict[Chunk, np.ndarray] = OrderedDict()
         self._applied = applied_to(place.array)  # before the index and the journal: both may be newer, never older
-        if self.array.path.exists():
+        if self.array.exists:
             self.array.check()
         self.index = TouchedIndex(place.index)
         self.journal = Journal(place.journal, shape, self.dtype, writable=writable)

@@ -318,7 +318,7 @@ class WriterState(LabelState):
             self._write_dirty(sequence)
 
     def _write_dirty(self, sequence: int) -> None:
-        if not self.array.path.exists():
+        if not self.array.exists:
             self.array.create()
         with self.lock:
             waiting = list(self._dirty)
@@ -340,7 +340,7 @@ class WriterState(LabelState):
     def write_header(self) -> None:
         """Write the metadata of the OME-Zarr group again (colours, names), where there is one."""
         with self._flushing:
-            if self.array.path.exists():
+            if self.array.exists:
                 replace_json(self.place.array / "zarr.json", group_metadata(self._header(), self._applied))
 
     def _follow(self) -> None:
