@@ -109,7 +109,7 @@ class Lab:
         self.page.set_default_timeout(20_000)
         self.errors: list[str] = []
         self.page.on("console", self._on_console)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
         self.name = ""
 
     def _on_console(self, message: Any) -> None:
@@ -141,12 +141,15 @@ class Lab:
             self.page.evaluate("() => { if (!jupyterapp.shell.leftCollapsed) jupyterapp.shell.collapseLeft(); }")
 
     def _ready(self) -> None:
+        cells = len(nbformat.read(self.server.root / self.name, 4).cells)
         self.page.wait_for_function(
-            """() => {
+            """([path, cells]) => {
               const panel = window.jupyterapp?.shell?.currentWidget;
               const kernel = panel?.sessionContext?.session?.kernel;
-              return panel?.context?.isReady && panel?.content?.widgets?.length && kernel?.status === 'idle';
+              return panel?.context?.path === path && panel.context.isReady && panel.content.widgets.length === cells
+                && kernel?.status === 'idle';
             }""",
+            arg=[self.name, cells],
             timeout=60_000,
         )
 
@@ -283,6 +286,8 @@ class Lab:
             return
         self.page.evaluate("() => { for (const one of [...jupyterapp.shell.widgets('main')]) one.dispose(); }")
         self._end_kernel()
+        self.page.wait_for_timeout(300)  # what ends in the middle of something says so
+        self.errors.clear()
 
     def close(self) -> None:
         """Close the page and shut its kernel down."""

@@ -27,6 +27,7 @@ def quickstart(lab, lab_server):
 
 def drag(lab, stage, start, end):
     """Press at one place of the picture, move to another, let go; places as shares of its size."""
+    stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
     at = [(box["x"] + u * box["width"], box["y"] + v * box["height"]) for u, v in (start, end)]
     lab.page.mouse.move(*at[0])

@@ -167,8 +167,14 @@ def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak):
     assert len(panel.view._shapes) == 1
     with pytest.raises(ValueError, match="no object 9999"):
         panel.go_to(9999)
+    panel._solid.value = True
+    assert panel.surfaces is not None
+    assert set(panel.surfaces.numbers) == set(panel._table.index)
+    panel.surfaces._clicked(number)
+    assert panel._list.selected == str(number)
     panel._runs.do("delete", run.name)
     assert panel.objects is None
+    assert panel.surfaces is None
     assert not (ws.path / "objects" / f"{run.name}.zarr").exists()
     panel.close()
     assert set(no_leak.left()) <= {"_CanvasManager"}  # ipycanvas keeps one for the process

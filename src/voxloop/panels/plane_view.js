@@ -323,14 +323,24 @@ class PlaneViewer extends Eye {
   send(message, buffers = []) {
     if (message.kind !== "frame") this.tell(); // whatever it is, it is about the plane on screen
     else if (!message.ahead) this.told = `${message.axis}${message.index}`;
-    this.model.send({ view: this.id, ...message }, undefined, buffers);
+    this.pass(message, buffers);
+  }
+
+  pass(message, buffers) {
+    if (this.gone) return;
+    try {
+      this.model.send({ view: this.id, ...message }, undefined, buffers);
+    } catch { // its kernel was restarted: nobody will ever answer here
+      this.gone = true;
+      this.controls.say("The kernel was restarted: run the cell again", true);
+    }
   }
 
   tell() {
     const plane = `${this.axis}${this.index}`;
     if (this.told === plane) return;
     this.told = plane;
-    this.model.send({ view: this.id, kind: "plane", axis: this.axis, index: this.index });
+    this.pass({ kind: "plane", axis: this.axis, index: this.index }, []);
   }
 
   tellSoon() {
@@ -401,6 +411,7 @@ class PlaneViewer extends Eye {
   }
 
   check() { // once a second: ask again where no answer came, say so where the kernel is silent
+    if (this.gone) return;
     const late = [...this.waiting.values()].filter((one) => performance.now() - one.since > SILENT_MS);
     if (!late.length) return;
     this.silent = true;

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 #: voxels along the longest side of an object from which a coarser resolution is shown
 FINE = 96
-#: width of the smoothing against the steps of voxels, in voxels of the resolution that is shown
-SMOOTH = 0.7
+#: width of the smoothing against the steps of voxels, in their longest edges
+SMOOTH = 0.5
 BACKGROUND, TEXT, GRID = 0x17181A, 0xD8D8D8, 0x3A3C40
 
 Mesh = tuple[int, np.ndarray, np.ndarray]
@@ -69,7 +69,7 @@ class SurfaceView(Panel):
         self._wanted: Sequence[int] | None = numbers
         self._plot = k3d.plot(
             height=height, background_color=BACKGROUND, label_color=TEXT, grid_color=GRID, menu_visibility=False,
-            axes=["x\\,µm", "y\\,µm", "z\\,µm"], camera_up_axis="none", antialias=2,
+            axes=["x", "y", "z"], axes_helper=0, antialias=2, camera_auto_fit=False, mode="callback",
         )  # fmt: skip
         self._most = w.BoundedIntText(value=most, min=1, max=1000, description="Largest")
         self._most.observe(self.handler(self._update), "value")
@@ -128,7 +128,7 @@ class SurfaceView(Panel):
                     break
             region = tuple(slice(a, min(b, n)) for (a, b), n in zip(small, labels.shape, strict=True))
             try:
-                made.append((number, *object_mesh(labels, number, region, smooth_um=SMOOTH * min(spacing))))
+                made.append((number, *object_mesh(labels, number, region, smooth_um=SMOOTH * max(spacing))))
             except PredictionError:  # too thin to be smoothed, or lost at this resolution
                 made.append((number, *self.objects.mesh(number)))
         return made
@@ -143,10 +143,11 @@ class SurfaceView(Panel):
                 click_callback=self.handler(lambda _, number=number: self._clicked(number)),
             )  # fmt: skip
             self._plot += mesh
+        self._plot.camera = self._plot.get_auto_camera(factor=0.8, yaw=-60, pitch=60)
         self.numbers = numbers
         triangles = sum(len(faces) for _, _, faces in meshes)
         of = f" of {self.objects.count:,}" if len(numbers) < self.objects.count else ""
-        self._words.value = f"{len(numbers):,}{of} objects, {triangles:,} triangles"
+        self._words.value = f"{len(numbers):,}{of} objects, {triangles:,} triangles; axes in µm"
 
     def _clear(self) -> None:
         for mesh in list(self._plot.objects):
