@@ -252,13 +252,36 @@ def export(workspace: Path, what: str, path: Path, kind: Any, image: str | None,
 
 @main.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--report", metavar="RUN", help="Write the report of a run (HTML) instead of listing them.")
+@click.option("--csv", "table", metavar="RUN", help="Write steps and epochs of a run as CSV instead.")
+@click.option("--compare", multiple=True, metavar="RUN", help="The settings in which runs differ; give each run once.")
+@click.option("--to", type=click.Path(path_type=Path), help="Where to write; the run's exports/ where not given.")
 @as_json
-def runs(workspace: Path, as_json: bool) -> None:
-    """List the runs of a workspace."""
+def runs(workspace: Path, report: str | None, table: str | None, compare: tuple[str, ...], to: Path | None,
+         as_json: bool) -> None:  # fmt: skip
+    """List the runs of a workspace, write the report or the numbers of one, or compare several."""
+    from voxloop.runs.comparison import ancestors, differences
+
     with _workspace().open(workspace, read_only=True) as ws:
-        rows = [{"name": run.name, "state": run.state, "progress": run.progress} for run in ws.runs.values()]
-        lines = [f"{row['name']:24s} {row['state']:12s} {row['progress']:6.0%}" for row in rows]
-        _tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})
+        if report or table:
+            written = ws.runs[report].report(to) if report else ws.runs[str(table)].to_csv(to)
+            _tell(as_json, f"written: {written}", {"path": str(written)})
+        elif compare:
+            found = differences([ws.runs[name] for name in compare])
+            lines = [f"{name:28s} {'  '.join(map(str, values))}" for name, values in found.items()]
+            _tell(as_json, "\n".join(lines) or "the same settings", {"runs": list(compare), "differences": found})
+        else:
+            rows = [
+                {"name": row["name"], "state": row["state"], "progress": ws.runs[row["name"]].progress,
+                 "best": row["best"], "from": ancestors(ws.runs, row["name"])}
+                for row in ws.runs.table()
+            ]  # fmt: skip
+            lines = [
+                f"{row['name']:24s} {row['state']:12s} {row['progress']:6.0%}  "
+                f"{'' if row['best'] is None else format(row['best'], '.3f'):8s} {' > '.join(row['from'])}".rstrip()
+                for row in rows
+            ]
+            _tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})
 
 
 @main.command()

@@ -150,6 +150,10 @@ class Workspace:
         """
         config = ShallowConfig() if config is None else config
         task, stem = self._learner(config)
+        if getattr(config, "tensorboard", False):
+            from voxloop.runs import tensorboard
+
+            tensorboard.check()
         facts = freeze(self.store, config)
         pinned = {"training_set": "set", "validation_set": "validation_set"}
         named = {key: "{name}@{version}".format(**facts[of]) for key, of in pinned.items() if of in facts}

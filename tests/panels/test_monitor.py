@@ -294,3 +294,37 @@ def test_samples_of_several_windows(story, ui):
     assert panel.samples.slider.max == 0
     assert panel.samples.image.value == PNG + bytes([101])
     panel.close()
+
+
+def test_numbers_picture_and_report_are_saved_and_offered(ui, tmp_path):
+    pytest.importorskip("matplotlib")
+    from voxloop.runs import Runs
+    from voxloop.runs.events import EventWriter
+
+    run = Runs(tmp_path / "runs").create("deep-1", "voxloop.deep.learner:train", {})
+    writer = EventWriter(run.path / "events.jsonl")
+    for step in (1, 2):
+        writer.emit("step", iteration=step, loss=1 / step)
+    writer.emit("finished")
+    writer.close()
+    panel = MonitorPanel(run)
+    for button, name in zip(panel.exports.buttons, ("deep-1.csv", "deep-1.png", "deep-1.html"), strict=True):
+        button.click()
+        assert (run.path / "exports" / name).stat().st_size > 50
+        assert f'download="{name}"' in panel.exports.said.value
+    panel.close()
+
+
+def test_several_runs_say_in_which_settings_they_differ(ui, tmp_path):
+    from voxloop.config import DeepConfig
+    from voxloop.runs import Runs
+
+    runs = Runs(tmp_path / "runs")
+    for name, rate in (("a", 2e-3), ("b", 2e-3), ("c", 5e-3)):
+        runs.create(name, "voxloop.deep.learner:train", DeepConfig(learning_rate=rate))
+    panel = MonitorPanel([runs[name] for name in "abc"])
+    table = panel.list.table.value
+    assert "learning rate" in table
+    assert table.count("vx-differs") == 1
+    assert '<span class="vx-differs"><b>0.005</b></span>' in table
+    panel.close()

@@ -397,3 +397,27 @@ def test_a_failed_preview_says_why_in_its_fold(ui, ws):
     panel._helper.last("inputs")[2].set_exception(LabelError("only 'a' is labelled"))
     assert "only &#x27;a&#x27; is labelled" in inputs.words.value
     panel.close()
+
+
+def test_runs_are_laid_over_each_other_and_what_differs_is_shown(ui, ws):
+    finished(ws, "shallow-1", 0.41)
+    run = ws.runs.create("shallow-2", "voxloop.shallow.learner:train", ShallowConfig(trees=7), parent="shallow-1")
+    panel = TrainPanel(ws)
+    panel.open_run("shallow-1")
+    panel.refresh()
+    row = panel._runs.rows[0]
+    assert row.key == "shallow-2"
+    assert "trees <b>7</b>" in row.cells[4]
+    assert "trees: 7 instead of 32" in row.title
+    assert row.cells[3] == "shallow-1"
+    panel._runs.do("overlay", "shallow-2")
+    assert [one.name for one in panel._monitor.run] == ["shallow-2", "shallow-1"]  # the one chosen is steered
+    assert panel.run.name == "shallow-1"
+    assert "Hide" in [action.label for action in panel._runs.rows[0].actions]
+    panel._runs.do("overlay", "shallow-2")
+    assert panel._monitor.run.name == "shallow-1"
+    panel._runs.do("overlay", "shallow-2")
+    panel._runs.do("delete", "shallow-2")
+    assert not run.path.exists()
+    panel.open_run("shallow-1")
+    panel.close()

@@ -234,6 +234,10 @@ class DeepConfig(Config):
         "what is held out as a whole where no set is named; neighbours never fall on both sides",
         group="Validation",
     )
+    test_share: float = setting(
+        0.0, "share of the labels kept apart until the end, for the score in the run's report; 0: the report says what "
+        "the validation said", group="Validation", ge=0, le=0.3, step=0.05,
+    )  # fmt: skip
     patience: int = setting(
         15, "epochs without improvement that end the run; 0: never", group="Validation", ge=0, le=100_000,
         live=True,
@@ -245,6 +249,10 @@ class DeepConfig(Config):
     keep_every: int = setting(
         0, "keep the checkpoint of every n-th epoch for good; 0: only best and last", group="Saving", ge=0, le=100_000,
         advanced=True,
+    )  # fmt: skip
+    tensorboard: bool = setting(
+        False, "write numbers and samples for TensorBoard as well, into the run's folder; needs TensorBoard installed",
+        group="Saving", label="TensorBoard", advanced=True,
     )  # fmt: skip
     samples: int = setting(3, "validation windows shown as they are learnt", group="Saving", ge=0, le=16, advanced=True)
 

@@ -67,9 +67,12 @@ class TrainingData:
     def held(self) -> dict[str, Any]:
         """The split as JSON: what :func:`assemble` takes to make the same one again."""
         return {
-            image.name: {"cell": list(image.split.grid.cell), "cells": [list(c) for c in sorted(image.split.held)]}
+            image.name: {
+                "cell": list(image.split.grid.cell), "cells": [list(c) for c in sorted(image.split.held)],
+                "tested": [list(c) for c in sorted(image.split.tested)],
+            }
             for image in self.images
-        }
+        }  # fmt: skip
 
 
 def open_data(context: Any, config: DeepConfig, held: Mapping[str, Any] | None) -> TrainingData:
@@ -222,24 +225,30 @@ def _splits(
     warnings: list[str],
 ) -> list[Split]:  # fmt: skip
     grids = [_grid(source, config, size) for source in sources]
-    if any(source.judges for source in sources):
-        return [
-            Split(grid=grid, held=frozenset(labelled.counts if source.judges else ()))
-            for grid, labelled, source in zip(grids, found, sources, strict=True)
-        ]
     if held is not None:
-        cells = [frozenset(_cell(c) for c in held.get(source.name, {}).get("cells", ())) for source in sources]
-        return [Split(grid=grid, held=c) for grid, c in zip(grids, cells, strict=True)]
-    if config.validation_share == 0:
-        return [Split(grid=grid) for grid in grids]
-    # one choice over all images: the key's first place is the image
-    counts = {_key(i, cell): n for i, labelled in enumerate(found) for cell, n in labelled.counts.items()}
-    links = [(_key(i, a), _key(i, b)) for i, labelled in enumerate(found) for a, b in labelled.links]
-    chosen = choose(counts, links, config.validation_share, np.random.default_rng((config.seed, 0)))
-    splits = [
-        Split(grid=grid, held=frozenset(cell[1:] for cell in chosen if cell[0] == i)) for i, grid in enumerate(grids)
-    ]
-    _judge(splits, found, config, size, warnings)
+        stored = [held.get(source.name, {}) for source in sources]
+        return [
+            Split(grid=grid, held=_cells(one.get("cells", ())), tested=_cells(one.get("tested", ())))
+            for grid, one in zip(grids, stored, strict=True)
+        ]
+    # one choice over all images that teach: the key's first place is the image
+    teach = [i for i, source in enumerate(sources) if not source.judges]
+    counts = {_key(i, cell): n for i in teach for cell, n in found[i].counts.items()}
+    links = [(_key(i, a), _key(i, b)) for i in teach for a, b in found[i].links]
+    named = len(teach) < len(sources)
+    tested = choose(counts, links, config.test_share, np.random.default_rng((config.seed, 3)))
+    left = {key: n for key, n in counts.items() if key not in tested}
+    share = 0.0 if named else config.validation_share
+    judging = choose(left, links, share, np.random.default_rng((config.seed, 0))) if share else frozenset()
+    splits = []
+    for i, (grid, source) in enumerate(zip(grids, sources, strict=True)):
+        own = frozenset(cell[1:] for cell in tested if cell[0] == i)
+        others = frozenset(found[i].counts) if source.judges else frozenset(c[1:] for c in judging if c[0] == i)
+        splits.append(Split(grid=grid, held=own | others, tested=own))
+    if not named and config.validation_share:
+        _judge(splits, found, config, size, warnings)
+    if config.test_share and not tested:
+        warnings.append("too few labels to keep a test block apart; label further places, or use test_share=0")
     return splits
 
 
@@ -247,7 +256,7 @@ def _judge(
     splits: Sequence[Split], found: Sequence[Labelled], config: DeepConfig, size: int, warnings: list[str]
 ) -> None:
     """Say where the split cannot tell much."""
-    if not any(split.held for split in splits):
+    if not any(split.judging for split in splits):
         warnings.append(
             "too few labels to hold any out: the network is not judged while it trains; label a second place"
         )
@@ -282,9 +291,8 @@ def _cell_of(held: Mapping[str, Any] | None) -> int | None:
     return int(sizes[0]) if sizes else None
 
 
-def _cell(values: Sequence[int]) -> Cell:
-    z, y, x = values
-    return int(z), int(y), int(x)
+def _cells(values: Sequence[Sequence[int]]) -> frozenset[Cell]:
+    return frozenset((int(z), int(y), int(x)) for z, y, x in values)
 
 
 def _key(image: int, cell: Cell) -> Key:

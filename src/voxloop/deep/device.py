@@ -77,6 +77,17 @@ class CudaMemory:
         return int(torch.cuda.mem_get_info(self._device)[0] + kept)
 
 
+def memory(device: torch.device) -> tuple[int, int]:
+    """Bytes that this process has in use on the device (the peak, on a GPU), and all that it may have."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device), torch.cuda.get_device_properties(device).total_memory
+    import psutil
+
+    from voxloop.machine import machine
+
+    return psutil.Process().memory_info().rss, int(machine().memory_gb * 2**30)
+
+
 def _present() -> list[str]:
     found = ["cpu"]
     if torch.cuda.is_available():

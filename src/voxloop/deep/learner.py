@@ -18,9 +18,10 @@ from voxloop.deep.augment import Augmenter
 from voxloop.deep.averaging import WeightAverage
 from voxloop.deep.data import TrainingData, open_data
 from voxloop.deep.device import autocast, cores, placed, resolve_device, resolve_precision
+from voxloop.deep.examination import examine
 from voxloop.deep.forecast import check_memory, ran_out
 from voxloop.deep.instances import CHANNELS, Criterion, criterion_of, outputs_of
-from voxloop.deep.model import write
+from voxloop.deep.model import load, write
 from voxloop.deep.networks import Network, NetworkConfig, build, count_parameters, receptive_field
 from voxloop.deep.optimisers import hold_encoder
 from voxloop.deep.optimisers import optimiser as make_optimiser
@@ -82,7 +83,7 @@ def train(context: Any) -> str:
     prepare = Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device)
     augment = Augmenter(config.augmentation, config.seed, config.slices)
     places = validation_places(data.images, geometry, _VALIDATION_WINDOWS, config.seed)
-    cells = sum(len(image.split.held) for image in data.images)
+    cells = sum(len(image.split.judging) for image in data.images)
     held_out = [prepare(*_batched(validation_window(data.images, place, geometry))) for place in places]
 
     # model
@@ -254,6 +255,9 @@ def train(context: Any) -> str:
         save()
         if not state.kept:
             keep_model()
+        verdict = examine(kept_network(context.path, device), data, geometry, prepare, sampler, criterion, config.seed)
+        if verdict:
+            context.emit("test", **verdict)
         return "finished"
     finally:
         batches.close()
@@ -293,6 +297,11 @@ def _output(data: TrainingData) -> Output:
 
 def _square(size: float) -> tuple[int, int]:
     return math.ceil(size), math.ceil(size)
+
+
+def kept_network(run: Path, device: torch.device) -> nn.Module:
+    """The network that a run keeps, in evaluation mode."""
+    return placed(load(run / "model")._built(), device).eval()
 
 
 def write_model(folder: Path, spec: ModelSpec, network: nn.Module) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from voxloop.deep.data import TrainingData
+from voxloop.deep.device import memory
 from voxloop.deep.metrics import Scores
 from voxloop.deep.networks import NetworkConfig
 from voxloop.deep.state import TrainingState
@@ -29,6 +30,7 @@ class Reporter:
         self._classes = classes
         self._pending: list[tuple[int, Tensor, float, int, float]] = []
         self._recent: list[float] = []
+        self._device = torch.device("cpu")
         now = time.monotonic()
         self._last_step = self._last_look = self._last_clock = self._last_checkpoint = self._epoch_began = now
         self._last_progress = 0.0
@@ -37,6 +39,7 @@ class Reporter:
         self, data: TrainingData, network: NetworkConfig, parameters: int, window: tuple[int, int, int], threads: int,
         device: torch.device, *, resumed: bool,
     ) -> None:  # fmt: skip
+        self._device = device
         if resumed:
             self._context.emit("resumed", step=self.state.step)
         else:
@@ -79,7 +82,11 @@ class Reporter:
         self._pending.clear()
         if self._last_look - self._last_progress >= _PROGRESS:
             self._last_progress = self._last_look
-            self._context.emit("progress", done=self.state.step, total=self.state.total, eta_s=self._eta())
+            used, most = memory(self._device)
+            self._context.emit(
+                "progress", done=self.state.step, total=self.state.total, eta_s=self._eta(), memory_bytes=used,
+                memory_total=most,
+            )  # fmt: skip
         return good
 
     def epoch(self, train: Scores, validation: Scores | None, best: bool) -> None:

@@ -58,10 +58,16 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Held-out cells of one image."""
+    """Held-out cells of one image; those ``tested`` judge nothing before the end of a run."""
 
     grid: Grid
     held: frozenset[Cell] = field(default_factory=frozenset)
+    tested: frozenset[Cell] = field(default_factory=frozenset)
+
+    @property
+    def judging(self) -> frozenset[Cell]:
+        """The cells that judge every epoch."""
+        return self.held - self.tested
 
     def teaches(self, region: Region, shape: Shape) -> np.ndarray:
         """Where labels may be trained on: bool array of ``region``."""
@@ -85,7 +91,7 @@ class Split:
         """Where labels judge: bool array of ``region``."""
         out = np.zeros([part.stop - part.start for part in region], bool)
         for cell in self.grid.cells(region):
-            box = intersect(self.grid.box(cell), region) if cell in self.held else None
+            box = intersect(self.grid.box(cell), region) if cell in self.judging else None
             if box:
                 out[shift(box, [-part.start for part in region])] = True
         return out

@@ -136,7 +136,7 @@ def teaching_window(images: Sequence[TrainingImage], place: Place, geometry: Geo
 def validation_places(images: Sequence[TrainingImage], geometry: Geometry, limit: int, seed: int) -> list[Place]:
     """Fixed windows that cover held-out labels, at most ``limit``, spread over cells and classes."""
     rng = np.random.default_rng((seed, 1))
-    cells = [(number, cell) for number, image in enumerate(images) for cell in sorted(image.split.held)]
+    cells = [(number, cell) for number, image in enumerate(images) for cell in sorted(image.split.judging)]
     places: list[Place] = []
     covered: list[tuple[int, int, Region]] = []
     for index in rng.permutation(len(cells)):

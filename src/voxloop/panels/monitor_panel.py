@@ -15,6 +15,7 @@ from voxloop.errors import RunError
 from voxloop.panels import run_words
 from voxloop.panels.curve_plot import BEST, TRAIN, VAL, Colors, CurvePlot
 from voxloop.panels.curves import POINTS, View, curves, metrics
+from voxloop.panels.export_bar import ExportBar
 from voxloop.panels.monitor_controls import Controls, ViewControls
 from voxloop.panels.panel import (
     CopyCode,
@@ -30,9 +31,11 @@ from voxloop.panels.panel import (
     table,
     text,
 )
+from voxloop.panels.run_table import value_text
 from voxloop.panels.sample_view import SampleView
 from voxloop.panels.style import PALETTE
 from voxloop.panels.ui import on_ui
+from voxloop.runs.comparison import differences, usual
 from voxloop.runs.run import ALIVE
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 #: seconds between looks at the logs while a run is going, and once all have ended (to notice a resume)
 LIVE_SECONDS, IDLE_SECONDS = 0.25, 2.0
 LOG_LINES = 200
+#: settings that the list of several runs shows, at most
+_DIFFERENCES = 6
 _TITLES = {"iou": "IoU", "f1": "F1", "lr": "learning rate"}
 
 
@@ -106,7 +111,8 @@ class MonitorPanel(Panel):
         self.trouble = classed(w.HTML(), "vx-run-trouble", "vx-hidden")
         self.controls = Controls(self._order, self.handler)
         names = [run.name for run in self.runs]
-        self.list = RunChoice(names, self._colors, self.handler(self._choose)) if len(names) > 1 else None
+        self.list = RunChoice(self.runs, self._colors, self.handler(self._choose)) if len(names) > 1 else None
+        self.exports = ExportBar(self.handler, self.in_thread, lambda: self.run)
         self.view_controls = ViewControls(self.handler(self._set_view), self.handler(self._set_metric))
         self.legend = text(_legend(self._colors, names), "vx-legend", markup=True)
         self.loss_plot, self.metric_plot = self._plots()
@@ -122,7 +128,7 @@ class MonitorPanel(Panel):
             *([self.list.widget] if self.list else []),
             row(self.head, self.status, spacer(), CopyCode(code=self.code), classes=("vx-run-line",)),
             self.bar, self.controls.widget, self.trouble, self.facts, self.curves_box, self.samples.widget,
-            self.log_box,
+            self.log_box, self.exports.widget,
         )  # fmt: skip
         self.widget.children = (*self.widget.children, _style())
         self.widget.add_class("vx-monitor")
@@ -215,6 +221,7 @@ class MonitorPanel(Panel):
         show(self.log_box, bool(history.log or history.epochs))
         self._draw_trouble(look)
         self.controls.show(look.state)
+        self.exports.show(bool(len(history.steps) or history.epochs))
         self.samples.show(run.path, history.samples)
 
     def _draw_trouble(self, look: Look) -> None:
@@ -278,10 +285,16 @@ class MonitorPanel(Panel):
 
 
 class RunChoice:
-    """The list of several runs: colour, state, best; a click chooses which one is steered."""
+    """The list of several runs: colour, state, best, the settings in which they differ; one of them is steered."""
 
-    def __init__(self, names: list[str], colors: Sequence[Colors], on_choose: Callable[[int], object]) -> None:
+    def __init__(
+        self, runs: Sequence[Run], colors: Sequence[Colors], on_choose: Callable[[int], object]
+    ) -> None:  # fmt: skip
+        names = [run.name for run in runs]
         self._names, self._colors = names, colors
+        found = differences(runs)
+        self._differing = dict(list(found.items())[:_DIFFERENCES])
+        self._more = len(found) - len(self._differing)
         self.table = classed(w.HTML(), "vx-run-list")
         self.choice = w.Dropdown(options=[(name, index) for index, name in enumerate(names)], layout={"width": "auto"})
         self.choice.value = len(names) - 1
@@ -297,10 +310,21 @@ class RunChoice:
                 (
                     f"<b>{label}</b>" if name == self._names[focus] else label,
                     badge(state, run_words.LOOKS.get(state, "")), facts.get("epoch", ""), facts.get("best", ""),
-                    facts.get("time", ""),
+                    facts.get("time", ""), *self._cells(self._names.index(name)),
                 )
             )  # fmt: skip
-        _put(self.table, table(("run", "state", "epoch", "best", "time"), rows, right=(2, 4)))
+        heads = [name.replace("_", " ") for name in self._differing]
+        more = [f"+{self._more} more"] * bool(self._more)
+        _put(self.table, table(("run", "state", "epoch", "best", "time", *heads, *more), rows, right=(2, 4)))
+
+    def _cells(self, index: int) -> list[str]:
+        """The settings of a run that differ from those of others; set off where they are not what most have."""
+        cells = []
+        for values in self._differing.values():
+            words = html.escape(value_text(values[index]))
+            odd = values[index] != usual(values)
+            cells.append(f'<span class="vx-differs"><b>{words}</b></span>' if odd else words)
+        return cells + [""] * bool(self._more)
 
 
 def _style() -> w.HTML:

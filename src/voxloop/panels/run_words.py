@@ -57,6 +57,7 @@ def facts(state: str, history: History) -> list[tuple[str, str]]:
         ("epoch", str(history.epoch) if history.epoch else ""),
         ("samples/s", f"{rate.mean():.3g}" if len(rate) and state in ("running", "stopping") else ""),
         ("per epoch", duration(history.epoch_seconds) if history.epoch_seconds else ""),
+        ("memory", _memory(history) if state in ("running", "stopping") else ""),
         ("learning rate", f"{lr[0]:.2g}" if len(lr) and lr[0] == lr[0] else ""),
         ("plateau", f"{plateau[0]} of {plateau[1]}" if plateau else ""),
         ("best", _best_short(history)),
@@ -79,10 +80,26 @@ def log_line(event: dict[str, Any]) -> str:
             return f"{event.get('what')} changed from {event.get('old')} to {event.get('new')}"
         case "failed":
             return f"failed: {event.get('error')}" + (f" ({event['hint']})" if event.get("hint") else "")
+        case "test":
+            return test_words(event)
         case "log" | "warning":
             return str(event.get("text", ""))
         case word:
             return str(word)
+
+
+def test_words(event: dict[str, Any]) -> str:
+    """What was found on labels held out to the end, beside the baseline."""
+    base = event.get("baseline") or {}
+    where = "test block" if event.get("on") == "test" else "validation labels, which chose the epoch"
+    return f"{where}: mean IoU {_interval(event)}; {base.get('name', 'baseline')} {_interval(base)}"
+
+
+def _interval(found: dict[str, Any]) -> str:
+    mean, low, high = (found.get(name) for name in ("mean", "low", "high"))
+    if mean is None:
+        return "not known"
+    return f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")
 
 
 def _epoch_line(event: dict[str, Any]) -> str:
@@ -121,6 +138,11 @@ def about(seconds: float) -> str:
 
 def clock(stamp: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(stamp))
+
+
+def _memory(history: History) -> str:
+    used, total = history.memory
+    return f"{used / 1e9:.1f} of {total / 1e9:.0f} GB" if used and total else ""
 
 
 def _queued(history: History) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from voxloop.project import Workspace
     from voxloop.store import SetRow, TrainingSet
 
-_WHOLE = ("whole image", None)
+_WHOLE = ("whole image", "")
 
 
 class SetEditor:
@@ -82,7 +82,7 @@ class SetEditor:
 
     def add_row(self) -> None:
         """A further row from the three lists."""
-        region = self._region.value
+        region = self._region.value or None
         box = None if region is None else self._ws.regions[region].box
         row = _row(image=self._image.value, level=self._level.value, region=region, box=box)
         if row in self._draft:
@@ -146,7 +146,7 @@ class SetEditor:
         self._line = CopyCode()
         self._edit = column(
             self.rows.widget, row(self._image, self._level, self._region, self._add_row),
-            row(self._words, spacer(), self._line, self._save, self._learn, self._test),
+            row(self._save, self._learn, self._test, spacer(), self._line), self._words,
         )  # fmt: skip
         top = row(self.chosen, self._copy, self._remove)
         return [column(row(self._new_name, self._add_set, spacer()), top, self._edit)]
@@ -177,7 +177,9 @@ class SetEditor:
 
     def _offer_regions(self) -> None:
         known = [(name, name) for name in self._ws.regions if self._ws.regions[name].image == self._image.value]
-        self._region.options = [_WHOLE, *known]
+        if list(self._region.options) != [_WHOLE, *known]:
+            self._region.options = [_WHOLE, *known]
+            self._region.value = ""
 
     def _show_rows(self) -> None:
         drop = (Action("drop", "Remove", "Take this row out"),)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from importlib.util import find_spec
@@ -22,8 +20,6 @@ from voxloop.panels.overview import ClassFacts, Tally, class_facts, preflight
 from voxloop.panels.panel import (
     CopyCode,
     Panel,
-    ago,
-    badge,
     button,
     classed,
     close_tree,
@@ -37,8 +33,8 @@ from voxloop.panels.panel import (
     text,
 )
 from voxloop.panels.previews import Done, Failed, FieldPreview, InputsPreview, Preview, RatePreview, folds
-from voxloop.panels.rows import Action, Row, RowList
-from voxloop.panels.run_words import LOOKS
+from voxloop.panels.rows import Row, RowList
+from voxloop.panels.run_table import HEAD, RIGHT, rows_of
 from voxloop.panels.set_editor import SetEditor
 from voxloop.panels.ui import on_ui
 
@@ -85,6 +81,8 @@ class TrainPanel(Panel):
         self._stale = True
         self._looking = False
         self._monitor: Any = None
+        self._overlaid: list[str] = []
+        self._shown: tuple[str, ...] = ()
         self._helper: Helper | None = None
         self._touched = False
         self._busy = False
@@ -188,12 +186,26 @@ class TrainPanel(Panel):
         """Show the monitor of a run."""
         self._open(self.ws.runs[name])
 
+    @on_ui
+    def overlay(self, name: str) -> None:
+        """Draw the curves of a further run beside those of the one shown, or take them out again."""
+        if name in self._overlaid:
+            self._overlaid.remove(name)
+        else:
+            self._overlaid.append(name)
+        self._open(self.run or self.ws.runs[name])
+        self.refresh()
+
     def _open(self, run: Run) -> None:
         from voxloop.panels.monitor_panel import MonitorPanel
 
-        if self.run is not None and self.run.name == run.name and self._monitor is not None:
+        beside = [name for name in self._overlaid if name != run.name and name in self.ws.runs]
+        shown = (*beside, run.name)
+        if shown == self._shown and self._monitor is not None:
             return
-        old, self._monitor = self._monitor, MonitorPanel(run, embedded=True)
+        runs = [*(self.ws.runs[name] for name in beside), run]
+        old, self._monitor = self._monitor, MonitorPanel(runs if beside else run, embedded=True)
+        self._shown = shown
         self._stage.children = (self._monitor.widget,)
         if old is not None:
             old.close()
@@ -206,9 +218,15 @@ class TrainPanel(Panel):
         if action == "open":
             self.open_run(name)
             return
+        if action == "overlay":
+            self.overlay(name)
+            return
         self.ws.runs[name].delete()
+        self._overlaid = [one for one in self._overlaid if one != name]
         if self.run is not None and self.run.name == name:
             self._close_monitor()
+        elif self.run is not None and name in self._shown:
+            self._open(self.run)
         self.say(f"{name} is deleted.")
         self.refresh()
 
@@ -216,7 +234,7 @@ class TrainPanel(Panel):
         self._stage.children = ()
         if self._monitor is not None:
             self._monitor.close()
-        self._monitor, self.run = None, None
+        self._monitor, self.run, self._shown = None, None, ()
 
     # ------------------------------------------------------------------------------------------------------ refresh
 
@@ -240,7 +258,8 @@ class TrainPanel(Panel):
         runs = [run for run in reversed(list(self.ws.runs.values())) if _trains(run)]
         models = [run.name for run in runs if (run.path / "model").is_dir()]
         self._busy = any(run.state in ("running", "stopping") for run in runs)
-        return facts, [_run_row(run) for run in runs], models
+        chosen = self.run.name if self.run else ""
+        return facts, rows_of(runs, self.ws.runs, chosen, self._overlaid), models
 
     def _look_at_labels(self, level: str) -> list[ClassFacts]:
         counts: dict[int, int] = {}
@@ -439,7 +458,7 @@ class TrainPanel(Panel):
         self._button = button("Train", self.handler(self.train), kind="primary", icon="play")
         self._copy = CopyCode()
         self._runs: RowList = RowList(
-            self.handler(self._on_run_action), head=("Run", "State", "Best IoU", "Started"), right=(2,),
+            self.handler(self._on_run_action), head=HEAD, right=RIGHT,
             empty="No runs yet. The first one appears here.", height=176,
         )  # fmt: skip
         self._stage = w.VBox()
@@ -534,25 +553,3 @@ def _presets() -> dict[str, Config]:
 
 def _trains(run: Run) -> bool:
     return str(run.config.get("task", "")).endswith(":train")
-
-
-def _run_row(run: Run) -> Row:
-    state, history = run.state, run.history
-    best = _best_iou(history)
-    percent = f" {history.progress:.0%}" if state in ("running", "stopping") and history.progress else ""
-    actions: Sequence[Action] = ()
-    if state not in ("running", "queued", "stopping"):
-        actions = (Action("delete", "Delete", "Remove the run and its model", confirm="Really delete?"),)
-    cells = (
-        html.escape(run.name),
-        badge(state + percent, LOOKS.get(state, "")),
-        "–" if math.isnan(best) else f"{best:.3f}",
-        ago(time.time() - float(run.config.get("created", time.time()))),
-    )
-    return Row(run.name, cells, tuple(actions), title=history.error or "")
-
-
-def _best_iou(history: Any) -> float:
-    from voxloop.runs.history import metric_of
-
-    return metric_of(history.best, "val", "iou") if history.best else math.nan

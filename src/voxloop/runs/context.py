@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from voxloop.runs.events import EventReader, EventWriter
+from voxloop.runs.events import Event, EventReader, EventWriter, plain
 from voxloop.runs.history import History, fold
 from voxloop.runs.orders import Order, pending
 
@@ -38,6 +39,7 @@ class RunContext:
         self._answered = set(self.history.answered)
         self._read: set[str] = set()
         self._pause_said = False
+        self._sinks: list[Callable[[Event], object]] = []
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -65,6 +67,12 @@ class RunContext:
             if name:
                 self._answered.add(name)
         self._writer.emit(kind, **fields)
+        for sink in self._sinks:
+            sink({"kind": kind, "time": time.time(), **plain(fields)})
+
+    def listen(self, sink: Callable[[Event], object]) -> None:
+        """Give every further event to ``sink`` as well."""
+        self._sinks.append(sink)
 
     def orders(self) -> list[Order]:
         """Orders given since the last call, oldest first; ask once an optimiser step or tile.

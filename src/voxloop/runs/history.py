@@ -40,6 +40,7 @@ class History:
     started: Event | None = None
     place: int | None = None
     best: Event | None = None
+    test: Event | None = None
     last_progress: Event | None = None
     answered: frozenset[str] = frozenset()
     error: str | None = None
@@ -94,6 +95,12 @@ class History:
         last = self.epochs[-1] if self.epochs else {}
         n, patience = last.get("plateau"), last.get("patience")
         return (int(n), int(patience)) if n is not None and patience else None
+
+    @property
+    def memory(self) -> tuple[float, float]:
+        """Bytes of the device's memory in use, and all that it has; 0 where nobody said."""
+        last = self.last_progress or {}
+        return _float(last.get("memory_bytes"), 0.0), _float(last.get("memory_total"), 0.0)
 
     @property
     def device(self) -> str | None:
@@ -159,6 +166,8 @@ def _after(history: History, event: Event) -> History:
             return replace(_logged(history, event), updates=(*history.updates, event))
         case "warning":
             return replace(_logged(history, event), warnings=(*history.warnings, event))
+        case "test":
+            return replace(_logged(history, event), test=event)
         case "log":
             return _logged(history, event)
         case "failed":

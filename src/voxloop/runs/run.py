@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import RunError
 from voxloop.locks import Holder, Lock, holder
-from voxloop.runs import orders, process, spare, tasks
+from voxloop.runs import export, orders, process, spare, tasks
 from voxloop.runs.events import Event, EventReader, EventWriter
 from voxloop.runs.history import TERMINAL, History, fold
 from voxloop.runs.queue import device_holder
@@ -33,6 +33,8 @@ RESUMABLE = ("created", "paused", "stopped", "failed", "interrupted")
 #: seconds between looks while waiting: quick for short runs, rare for long ones
 _FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
 _LET_GO_SECONDS = 5.0
+#: what draws and describes a run; by name, since it lies above
+_PLOT, _REPORT = "voxloop.review.run_figure:draw", "voxloop.review.run_report:page"
 
 
 class Run:
@@ -207,7 +209,25 @@ class Run:
             raise RunError(f"run {self.name!r} has no model{_why(self.state, self.history)}")
         return load_model(folder)
 
+    def to_csv(self, path: str | Path | None = None) -> Path:
+        """Write steps and epochs as a table, into ``exports/`` of the run where no path is given; where it lies."""
+        return export.save(export.to_csv(self.history), path or self._export("csv"))
+
+    def plot(self, path: str | Path | None = None) -> Path:
+        """Draw loss and scores; the suffix (``.png``, ``.svg``, ``.pdf``) decides. Needs matplotlib."""
+        path = Path(path or self._export("png"))
+        picture: bytes = tasks.load(_PLOT)([self], path.suffix.lstrip(".").lower() or "png")
+        return export.save(picture, path)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write one HTML page that says all of a run: curves, settings, data, versions, held-out scores, lineage."""
+        page: str = tasks.load(_REPORT)(self)
+        return export.save(page, path or self._export("html"))
+
     # ---------------------------------------------------------------------------------------------------- helpers
+
+    def _export(self, suffix: str) -> Path:
+        return self.path / "exports" / f"{self.name}.{suffix}"
 
     @property
     def _control(self) -> Path:

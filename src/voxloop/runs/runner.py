@@ -5,6 +5,7 @@ Order of things: lock the run, wait in the device's line, say ``started``, call 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -13,7 +14,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -119,10 +120,27 @@ def _ended_waiting(context: RunContext) -> str | None:
 def _call_task(context: RunContext) -> str:
     context.emit("started", **_circumstances(context))
     task: Callable[[RunContext], str] = tasks.load(context.config["task"])
-    outcome = task(context)
+    with _tensorboard(context):
+        outcome = task(context)
     if outcome not in OUTCOMES:
         raise RunError(f"{context.config['task']} ended with {unknown('word', outcome, OUTCOMES)}")
     return outcome
+
+
+@contextlib.contextmanager
+def _tensorboard(context: RunContext) -> Iterator[None]:
+    """Numbers go to TensorBoard too, where the settings ask for it."""
+    if not context.settings.get("tensorboard"):
+        yield
+        return
+    from voxloop.runs.tensorboard import TensorBoard
+
+    board = TensorBoard(context.path / "tensorboard")
+    context.listen(board.event)
+    try:
+        yield
+    finally:
+        board.close()
 
 
 def _circumstances(context: RunContext) -> dict[str, Any]:

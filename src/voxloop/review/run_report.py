@@ -1,0 +1,266 @@
+"""One page that says all of a training run: how it went, from what, with which settings, and what it is worth.
+
+Self-contained HTML: curves as SVG, samples as data, no scripts, nothing fetched. Says only what is on record.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from voxloop.config import Config, DeepConfig, ShallowConfig
+from voxloop.errors import ConfigError, RunError
+from voxloop.review.run_figure import draw
+from voxloop.runs import Runs
+from voxloop.runs.comparison import ancestors, flat
+from voxloop.runs.history import History, metric_of
+
+if TYPE_CHECKING:
+    from voxloop.runs import Run
+
+_CONFIGS: dict[str, type[Config]] = {".deep.": DeepConfig, ".shallow.": ShallowConfig}
+_SAMPLES = 3
+
+
+def page(run: Run) -> str:
+    """The report of a run as HTML. Raises RunError where it has no numbers yet, or matplotlib is missing."""
+    history = run.history
+    curves = draw([run], "svg").decode()
+    config = _config(run)
+    sections = [
+        ("Result", _result(run, history)),
+        ("Curves", f'<div class="curves">{curves[curves.index("<svg") :]}</div>'),
+        ("Samples", _samples(run, history)),
+        ("Data", _data(run, history)),
+        ("Settings", _settings(run, config)),
+        ("Lineage", _lineage(run)),
+        ("Circumstances", _circumstances(history)),
+        ("What was said", _log(history)),
+    ]
+    body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections if content)
+    sheet = files("voxloop.review").joinpath("run_report.css").read_text(encoding="utf-8")
+    name = html.escape(run.name)
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(run.config.get("created") or 0)))
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{sheet}</style></head>'
+        f"<body><header><h1>{name}</h1><p>{html.escape(run.state)} · created {made} · workspace "
+        f"{html.escape(run.path.parent.parent.name)}</p></header>{body}</body></html>"
+    )
+
+
+def _result(run: Run, history: History) -> str:
+    best = history.best
+    words = []
+    if best is not None:
+        loss, iou = metric_of(best, "val", "loss"), metric_of(best, "val", "iou")
+        words.append(
+            f"Best epoch {best.get('epoch')} of {history.epoch}: validation loss {loss:.4g}, mean IoU {iou:.3f}."
+        )
+    words.append(f"{history.iteration:,} optimiser steps, {history.busy_s / 60:.1f} minutes at work.")
+    out = f"<p>{html.escape(' '.join(words))}</p>"
+    test = history.test
+    if test is None:
+        return out + '<p class="note">Nothing was held out to judge the model that is kept.</p>'
+    base = test["baseline"]
+    rows = [(name, _number(value), _number(base["iou"].get(name))) for name, value in test["iou"].items()]
+    rows.append(("mean (95 % interval)", _interval(test), _interval(base)))
+    if test["on"] == "test":
+        note = "These labels had no part in the training, nor in the choice of the epoch."
+        if taught := _ancestors_that_may_know(run):
+            note = f"This run never learnt from these labels; {taught}, whose weights it started from, may have."
+    else:
+        note = (
+            "These are the validation labels, which chose the epoch that is kept: the score flatters. "
+            "With test_share a block is kept apart to the end."
+        )
+    basis = (
+        f"IoU on {test['voxels']:,} held-out voxels in {test['windows']} windows; interval by bootstrap over windows."
+    )
+    return out + _table(("IoU", "this model", base["name"]), rows) + f'<p class="note">{basis} {html.escape(note)}</p>'
+
+
+def _samples(run: Run, history: History) -> str:
+    last = {str(event.get("name", event.get("window"))): event for event in history.samples}
+    pictures = []
+    for event in list(last.values())[:_SAMPLES]:
+        path = (run.path / str(event.get("path"))).resolve()
+        if path.is_relative_to(run.path) and path.is_file():
+            data = base64.b64encode(path.read_bytes()).decode()
+            words = f"epoch {event.get('epoch', '?')}"
+            pictures.append(
+                f'<figure><img src="data:image/png;base64,{data}"><figcaption>{words}</figcaption></figure>'
+            )
+    if not pictures:
+        return ""
+    return "".join(pictures) + '<p class="note">Image, held-out labels, prediction, confidence.</p>'
+
+
+def _data(run: Run, history: History) -> str:
+    config, settings = run.config, run.config.get("settings") or {}
+    rows: list[tuple[str, str]] = []
+    for key in ("set", "validation_set"):
+        if key in config:
+            rows.append((key.replace("_", " "), f"{config[key]['name']}, version {config[key]['version']}"))
+    if "constrain" in config:
+        inside = config["constrain"]
+        rows.append(("only inside", f"{inside['level']} / {inside['class'] or 'any object'}"))
+    if "set" not in config:
+        rows.append(("training set", "everything that was labelled"))
+    split = settings.get("split")
+    if split and "validation_set" not in config:
+        rows.append(("held out", f"{settings.get('validation_share', 0):.0%} of the labels, by {split}"))
+    if settings.get("test_share"):
+        rows.append(("kept for the test", f"{settings['test_share']:.0%} of the labels"))
+    cells = _held(run)
+    if cells:
+        rows.append(("held-out cells", cells))
+    labels = [(key, f"edit {sequence}") for key, sequence in (config.get("labels") or {}).items()]
+    boxes = [
+        (f"{row['image']} / {row['level']}", row.get("region") or "", _box(row.get("box")))
+        for row in config.get("rows") or ()
+    ]
+    said = [str(event.get("text")) for event in history.log if "labelled voxels" in str(event.get("text"))][:1]
+    return (
+        _table(("", ""), rows)
+        + _table(("labels", "as they were after"), labels)
+        + (_table(("row of the training set", "region", "voxels z, y, x"), boxes) if boxes else "")
+        + "".join(f'<p class="note">{html.escape(text)}</p>' for text in said)
+    )
+
+
+def _split(run: Run) -> dict[str, Any]:
+    """The split of a run as its checkpoint holds it; empty where there is none."""
+    try:
+        return dict(json.loads((run.path / "checkpoints" / "last" / "state.json").read_text())["split"])
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _ancestors_that_may_know(run: Run) -> str:
+    """Ancestors that did not keep apart, in the same cells, all that this run was tested on."""
+    runs = Runs(run.path.parent)
+    own = _split(run)
+    names = []
+    for name in ancestors(runs, run.name):
+        theirs = _split(runs[name]) if name in list(runs) else {}
+        apart = all(
+            image in theirs and theirs[image]["cell"] == one["cell"]
+            and {tuple(c) for c in one.get("tested", ())} <= {tuple(c) for c in theirs[image].get("tested", ())}
+            for image, one in own.items() if one.get("tested")
+        )  # fmt: skip
+        names += [] if apart else [name]
+    return ", ".join(names)
+
+
+def _held(run: Run) -> str:
+    """How many cells judge and test, image by image."""
+    parts = []
+    for image, one in _split(run).items():
+        tested = len(one.get("tested", ()))
+        judging = len(one["cells"]) - tested
+        parts.append(f"{image}: {judging} judge" + (f", {tested} test" if tested else ""))
+    return "; ".join(parts)
+
+
+def _box(box: Sequence[Sequence[int]] | None) -> str:
+    return "all" if box is None else ", ".join(f"{a}:{b}" for a, b in box)
+
+
+def _settings(run: Run, config: Config | None) -> str:
+    given = flat(run.config.get("settings") or {})
+    usual = flat(type(config)().to_json()) if config is not None else {}
+    changed = [(name, value) for name, value in given.items() if name not in usual or usual[name] != value]
+    same = [(name, value) for name, value in given.items() if name in usual and usual[name] == value]
+    line = f"<p><code>ws.train({html.escape(config.code())})</code></p>" if config is not None else ""
+    rows = [(name, _value(value), _value(usual.get(name))) for name, value in changed]
+    rest = _table(("setting", "value"), [(name, _value(value)) for name, value in same])
+    return (
+        line
+        + _table(("setting", "value", "default"), rows, mark=True)
+        + f"<details><summary>{len(same)} settings as they are by default</summary>{rest}</details>"
+    )
+
+
+def _lineage(run: Run) -> str:
+    runs = Runs(run.path.parent)
+    chain = [*ancestors(runs, run.name), run.name]
+    rows = []
+    for name in chain:
+        known = dict(runs).get(name)
+        best = known.history.best if known else None
+        iou = _number(metric_of(best, "val", "iou")) if best else "–"
+        rows.append((name, known.state if known else "a model folder, or deleted", iou))
+    made = [
+        (other.name, str(other.config.get("task", "")).partition(":")[0].split(".")[1], other.state)
+        for other in runs.values() if other.config.get("parent") == run.name
+    ]  # fmt: skip
+    return _table(("from the first ancestor to this run", "state", "best mean IoU"), rows) + (
+        _table(("made from it", "what", "state"), made) if made else ""
+    )
+
+
+def _circumstances(history: History) -> str:
+    started = history.started or {}
+    rows = [
+        (name, str(started[name])) for name in ("device", "host", "threads", "seed") if started.get(name) is not None
+    ]
+    rows += [(f"version of {name}", str(value)) for name, value in (started.get("versions") or {}).items()]
+    rows += [
+        (f"changed at {_clock(event)}", f"{event.get('what')}: {event.get('old')} to {event.get('new')}")
+        for event in history.updates
+    ]
+    return _table(("", ""), rows)
+
+
+def _log(history: History) -> str:
+    items = []
+    for event in history.log:
+        if event["kind"] in ("warning", "log") or event.get("error"):
+            words = html.escape(str(event.get("text", event.get("error"))))
+            items.append(f'<li class="{html.escape(event["kind"])}">{_clock(event)} {words}</li>')
+    return f"<ul>{''.join(items)}</ul>" if items else ""
+
+
+def _config(run: Run) -> Config | None:
+    """The settings as a config, where this version still knows them."""
+    for part, kind in _CONFIGS.items():
+        if part in str(run.config.get("task")):
+            try:
+                return kind.from_json(run.config.get("settings") or {})
+            except ConfigError:
+                return None
+    raise RunError(f"run {run.name!r} is no training; reports are about trainings")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], mark: bool = False) -> str:
+    rows = list(rows)
+    if not rows:
+        return ""
+    line = "".join(f"<th>{html.escape(cell)}</th>" for cell in head) if any(head) else ""
+    body = "".join(
+        f"<tr{' class=changed' if mark else ''}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table>{f'<tr>{line}</tr>' if line else ''}{body}</table>"
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, int | float) and value == value else "–"
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    low, high = found.get("low"), found.get("high")
+    return _number(found.get("mean")) + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")
+
+
+def _clock(event: Mapping[str, Any]) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(float(event.get("time") or 0)))
