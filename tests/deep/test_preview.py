@@ -101,7 +101,7 @@ def test_helper_tells_the_field_and_keeps_the_network(workspace: Any, tiny: Deep
     state: dict[str, Any] = {}
     ask = handler("receptive_field")
     first = ask(job(workspace[0], state, config=tiny.to_json(), image="image", at=[0, 80, 80]))
-    monkeypatch.setattr(preview, "theoretical_field", None)  # not called again
+    monkeypatch.setattr(preview, "field_of", None)  # not called again
     second = ask(job(workspace[0], state, config=tiny.to_json(), image="image", at=[3, 40, 110]))
     assert second["at"] == [3, 40, 110]
     assert second["theoretical"] == first["theoretical"]

@@ -29,7 +29,7 @@ def data(context: Any) -> TrainingData:
 @pytest.fixture
 def pool(context: Any, data: TrainingData, tmp_path: Path) -> Iterator[Pool]:
     config = DeepConfig.from_json(context.settings).changed(teacher_windows=6, teacher_confidence=0.8)
-    pool = Pool(config, data, Geometry(height=SIZE, width=SIZE), _tensors, 1.0, tmp_path / "teacher")
+    pool = Pool(config, data, Geometry(height=SIZE, width=SIZE), _tensors, (1.0, 1.0, 1.0), tmp_path / "teacher")
     yield pool
     pool.close()
 

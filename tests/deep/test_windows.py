@@ -18,7 +18,6 @@ from voxloop.deep.windows import (
     Geometry,
     Place,
     WindowSampler,
-    read_labels,
     read_pixels,
     validation_places,
     validation_window,
@@ -35,12 +34,12 @@ def data(make: SimpleNamespace) -> TrainingData:
 @given(z=st.integers(0, 4), y=st.integers(-30, 116), x=st.integers(-40, 114), slices=st.sampled_from([1, 3, 5]))
 def test_window_shows_the_image_and_mirrors_it_outside(data: TrainingData, z: int, y: int, x: int, slices: int) -> None:
     image = data.images[0]
-    region = window_region(Place(image=0, z=z, y=y, x=x), Geometry(height=64, width=96))
     whole = image.pixels((slice(0, 5), slice(0, 150), slice(0, 170)))[0]
     planes = np.clip(np.arange(z - slices // 2, z + slices // 2 + 1), 0, 4)
     wide = np.pad(whole[planes], ((0, 0), (100, 100), (100, 100)), mode="symmetric")
     expected = wide[:, y + 100 : y + 164, x + 100 : x + 196]
-    assert np.array_equal(read_pixels(image, region, slices), expected.astype(np.float32))
+    found = read_pixels(image, Place(image=0, z=z, y=y, x=x), Geometry(height=64, width=96, slices=slices))
+    assert np.array_equal(found, expected.astype(np.float32))
 
 
 @given(step=st.integers(0, 10**6), sample=st.integers(0, 64))
@@ -75,7 +74,7 @@ def test_classes_come_equally_often(data: TrainingData) -> None:
     at_centre = []
     for step in range(400):
         place = sampler.place(np.random.default_rng(step))
-        labels = read_labels(image, window_region(place, Geometry(height=8, width=8)))
+        labels = image.labels(window_region(place, Geometry(height=8, width=8)))
         at_centre.append([(labels == value).any() for value in (1, 2)])
     often = np.mean(at_centre, axis=0)
     assert often.min() > 0.45

@@ -62,6 +62,27 @@ def type_in(form, value, *path):
         widget.set_state({"value": value})
 
 
+def test_settings_of_another_network_are_hidden(ui, no_leak):
+    form = Form(DeepConfig)
+    shown = {n: field(form, n).widget for n in ("encoder", "slices", "levels", "width")}
+
+    def visible():
+        return {n for n, widget in shown.items() if "vx-hidden" not in widget._dom_classes}
+
+    assert visible() == {"encoder", "slices"}
+    type_in(form, "DynUNet", "architecture")
+    assert form.value.architecture == "DynUNet"
+    assert visible() == {"levels", "width"}
+    type_in(form, "3,129,129", "window")
+    assert form.value.window == (3, 129, 129)
+    type_in(form, "Unet", "architecture")  # its windows are another's: said, not taken
+    assert "write 1,128,128" in form.errors["architecture"]
+    type_in(form, "auto", "window")
+    assert (form.value.architecture, form.errors) == ("Unet", {})
+    assert visible() == {"encoder", "slices"}
+    form.close()
+
+
 def test_groups_are_built_when_opened(ui, no_leak):
     form = Form(Sample)
     first = len(no_leak.left())

@@ -36,6 +36,7 @@ class Flip(_Augment):
     probability: float = _chance(0.5)
     horizontal: bool = setting(True, "mirror left and right")
     vertical: bool = setting(True, "mirror top and bottom")
+    depth: bool = setting(True, "mirror front and back, in 3-D")
 
 
 class Quarter(_Augment):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args, get_origin
 
@@ -24,6 +24,7 @@ def setting(
     choices: Sequence[str] | None = None,
     log: bool = False,
     live: bool = False,
+    when: Mapping[str, Sequence[str]] | None = None,
     ge: float | None = None,
     le: float | None = None,
     gt: float | None = None,
@@ -33,11 +34,13 @@ def setting(
 
     ``help`` is the tooltip and the command line's help; ``group`` the section of the form; ``choices`` a searchable
     list of suggestions where free text is allowed (a closed set is a ``Literal`` type); ``log`` asks for a logarithmic
-    slider; ``live`` marks what may be changed while a run is running.
+    slider; ``live`` marks what may be changed while a run is running; ``when`` names another setting and the values of
+    it under which this one matters: forms hide it under others.
     """
     extra = {
         "group": group, "label": label, "unit": unit, "step": step, "advanced": advanced,
         "choices": list(choices) if choices else None, "log": log, "live": live,
+        "when": {name: list(values) for name, values in when.items()} if when else None,
     }  # fmt: skip
     kwargs: dict[str, Any] = {"ge": ge, "le": le, "gt": gt, "lt": lt, "description": help, "json_schema_extra": extra}
     if isinstance(default, list | dict | set) or (isinstance(default, type) and issubclass(default, BaseModel)):
@@ -128,6 +131,12 @@ class Setting:
     log: bool
     live: bool
     config: type[BaseModel] | None = None
+    when: dict[str, tuple[str, ...]] | None = None
+
+    def matters(self, value: Any) -> bool:
+        """Whether it changes anything beside the other settings of ``value``, the config or a dict of it."""
+        given = value if isinstance(value, dict) else dict(value)
+        return all(str(given.get(name)) in values for name, values in (self.when or {}).items())
 
 
 def training_set() -> Any:
@@ -183,6 +192,7 @@ def _describe(name: str, info: Any) -> Setting:
         log=bool(extra.get("log")),
         live=bool(extra.get("live")),
         config=nested,
+        when={name: tuple(values) for name, values in extra["when"].items()} if extra.get("when") else None,
     )
 
 

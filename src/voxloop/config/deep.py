@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from voxloop.config.augment import Augmentation
 from voxloop.config.base import Config, constrain, setting, training_set, validation_set
@@ -12,8 +12,12 @@ from voxloop.errors import ConfigError
 
 Architecture = Literal[
     "Unet", "UnetPlusPlus", "FPN", "PAN", "PSPNet", "Linknet", "MAnet", "DeepLabV3", "DeepLabV3Plus", "UPerNet",
-    "Segformer", "DPT",
+    "Segformer", "DPT", "UNet3d", "DynUNet", "SegResNet", "SwinUNETR",
 ]  # fmt: skip
+
+#: those of them that see blocks of voxels; the others see planes
+VOLUMETRIC = ("UNet3d", "DynUNet", "SegResNet", "SwinUNETR")
+PLANAR = tuple(name for name in get_args(Architecture) if name not in VOLUMETRIC)
 
 #: the first three are what most use; LBFGS, SparseAdam and Muon of torch do not fit every network and are left out
 Optimiser = Literal[
@@ -31,8 +35,13 @@ ENCODERS = (
     "tu-vit_small_patch16_224", "vgg16_bn", "xception", "inceptionv4",
 )  # fmt: skip
 
-#: windows are multiples of this in y and x: the coarsest stride of the encoders
+#: windows of planes are multiples of this in y and x: the coarsest stride of the encoders
 WINDOW_STRIDE = 32
+#: smallest window zyx of a 3-D network, and largest
+SMALLEST_BLOCK, LARGEST_BLOCK = (1, 16, 16), 2048
+
+_FLAT = {"architecture": PLANAR}
+_DEEP = {"architecture": VOLUMETRIC}
 
 
 class DeepConfig(Config):
@@ -52,25 +61,49 @@ class DeepConfig(Config):
         "boundary and depth",
     )
 
-    architecture: Architecture = setting("Unet", "shape of the network", group="Network")
+    architecture: Architecture = setting(
+        "Unet", "shape of the network; UNet3d (the fastest), DynUNet, SegResNet and SwinUNETR see in 3-D, in kernels "
+        "and levels that follow the voxel size; the others see planes",
+        group="Network",
+    )  # fmt: skip
     encoder: str = setting(
         "tu-mobilenetv4_conv_small", "the half of the network that looks; small ones train faster",
-        group="Network", choices=ENCODERS,
+        group="Network", choices=ENCODERS, when=_FLAT,
     )  # fmt: skip
     encoder_weights: str | None = setting(
         None, "what the encoder knows at the start: nothing, 'imagenet' (downloaded), or a local .safetensors file",
-        group="Network", choices=("imagenet",),
+        group="Network", choices=("imagenet",), when=_FLAT,
     )  # fmt: skip
     decoder_width: float = setting(
         0.25, "channels of the decoder, 1 as published; less is faster", group="Network", unit="times", ge=0.0625, le=4,
-        advanced=True,
+        advanced=True, when=_FLAT,
     )  # fmt: skip
     slices: int = setting(
-        1, "neighbouring slices that the network sees at once (2.5-D); odd", group="Network", ge=1, le=31, step=2
-    )
+        1, "neighbouring slices that a network of planes sees at once (2.5-D); odd", group="Network", ge=1, le=31,
+        step=2, when=_FLAT,
+    )  # fmt: skip
+    levels: int = setting(
+        5, "resolutions at which a 3-D network looks, at most; fewer where windows are small", group="Network", ge=1,
+        le=8, when=_DEEP,
+    )  # fmt: skip
+    width: int = setting(
+        16, "channels of a 3-D network at full resolution, doubled with each level; SwinUNETR takes multiples of 12",
+        group="Network", unit="channels", ge=4, le=256, step=4, when=_DEEP,
+    )  # fmt: skip
+    residual: bool = setting(
+        True, "shortcuts around the convolutions of a 3-D network, with which deep ones learn faster",
+        group="Network", advanced=True, when={"architecture": ("UNet3d", "DynUNet")},
+    )  # fmt: skip
+    normalisation: Literal["batch", "instance"] = setting(
+        "batch",
+        "what 3-D features are scaled by: batch, statistics of the training, so that tiles equal the whole; instance, "
+        "those of each block, which suits images of varying contrast but ties the result to the block",
+        group="Network", advanced=True, when=_DEEP,
+    )  # fmt: skip
 
     window: str | tuple[int, int, int] = setting(
-        "auto", "size zyx of the windows as the network sees them: 'auto', or like 1,256,256; y and x multiples of 32",
+        "auto", "size zyx of the windows as the network sees them: 'auto', or like 1,256,256 (y and x multiples of 32) "
+        "for planes and 32,96,96 in 3-D",
         group="Windows", unit="voxels",
     )  # fmt: skip
     scale: str | float = setting(
@@ -294,8 +327,8 @@ class DeepConfig(Config):
 
     @field_validator("window", mode="before")
     @classmethod
-    def _parse_window(cls, value: Any) -> Any:
-        return parse_window(value)
+    def _parse_window(cls, value: Any, info: ValidationInfo) -> Any:
+        return parse_block(value) if info.data.get("architecture") in VOLUMETRIC else parse_window(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> DeepConfig:
@@ -306,10 +339,16 @@ class DeepConfig(Config):
             )
         if self.tversky and self.tversky_alpha + self.tversky_beta == 0:
             raise ConfigError("tversky_alpha and tversky_beta are both 0: no mistake costs anything; try 0.3 and 0.7")
-        if not isinstance(self.window, str) and 2 * self.ignore_border >= min(self.window[1:]):
+        thinnest = None if isinstance(self.window, str) else min(size for size in self.window if size > 1)
+        if thinnest is not None and 2 * self.ignore_border >= thinnest:
             raise ConfigError(
-                f"ignore_border={self.ignore_border} leaves nothing of a window of {self.window[1]} x "
-                f"{self.window[2]}; nearest is {min(self.window[1:]) // 4}"
+                f"ignore_border={self.ignore_border} leaves nothing of a window of "
+                f"{' x '.join(map(str, self.window))}; nearest is {thinnest // 4}"
+            )
+        if self.freeze_encoder_epochs and self.volumetric:
+            raise ConfigError(
+                f"freeze_encoder_epochs={self.freeze_encoder_epochs}: {self.architecture} has no encoder to freeze; "
+                f"use 0"
             )
         if self.freeze_encoder_epochs and not (self.encoder_weights or self.start_from):
             raise ConfigError(
@@ -322,24 +361,25 @@ class DeepConfig(Config):
             raise ConfigError("split='image' needs at least two images; use split='block'")
         return self
 
+    @property
+    def volumetric(self) -> bool:
+        """Whether the network sees blocks of voxels instead of planes."""
+        return self.architecture in VOLUMETRIC
+
+    @property
+    def neighbours(self) -> int:
+        """Slices that go in together as channels; 1 in 3-D, where the block itself is deep."""
+        return 1 if self.volumetric else self.slices
+
 
 def parse_window(value: Any) -> str | tuple[int, int, int]:
-    """``'auto'``, or a legal window (z, y, x) from text like ``'1,128,128'``, or numbers. Raises ConfigError."""
-    if isinstance(value, str):
-        if value.strip().lower() == "auto":
-            return "auto"
-        try:
-            value = [int(part) for part in value.replace("x", ",").replace(" ", ",").split(",") if part]
-        except ValueError:
-            raise ConfigError(f"{value!r} is no window; write 'auto', or sizes zyx like 1,128,128") from None
-    if isinstance(value, int):
-        value = [value]
-    if (
-        not isinstance(value, list | tuple)
-        or not all(isinstance(part, int) for part in value)
-        or len(value) not in (1, 2, 3)
-    ):
-        raise ConfigError(f"{value!r} is no window; write 'auto', or sizes zyx like 1,128,128")
+    """``'auto'``, or a legal window (1, y, x) of planes from text like ``'1,128,128'``, or numbers.
+
+    Raises ConfigError.
+    """
+    value = _sizes(value, "1,128,128")
+    if value == "auto":
+        return "auto"
     sizes = [1, value[0], value[0]] if len(value) == 1 else [1, *value] if len(value) == 2 else list(value)
     legal = [1, *(_legal_sizes(size)[0] for size in sizes[1:])]
     if sizes[0] != 1:
@@ -355,6 +395,45 @@ def parse_window(value: Any) -> str | tuple[int, int, int]:
                 f"nearest {'is' if len(near) == 1 else 'are'} {' and '.join(map(str, near))}"
             )
     return sizes[0], sizes[1], sizes[2]
+
+
+def parse_block(value: Any) -> str | tuple[int, int, int]:
+    """``'auto'``, or a legal window (z, y, x) of a 3-D network from text like ``'32,96,96'``, or numbers.
+
+    One number is a cube. Any size from 1,16,16 on is legal; what is no multiple of the network's stride is padded by
+    reflection. Raises ConfigError.
+    """
+    sizes = _sizes(value, "32,96,96")
+    if sizes == "auto":
+        return "auto"
+    sizes = [sizes[0]] * 3 if len(sizes) == 1 else list(sizes)
+    if len(sizes) != 3:
+        raise ConfigError(f"{value!r} is no window of a 3-D network; write three sizes zyx like 32,96,96")
+    legal = [min(max(size, low), LARGEST_BLOCK) for size, low in zip(sizes, SMALLEST_BLOCK, strict=True)]
+    if legal != sizes:
+        raise ConfigError(
+            f"window {','.join(map(str, sizes))} must lie within {','.join(map(str, SMALLEST_BLOCK))} and "
+            f"{LARGEST_BLOCK} voxels a side; nearest is {','.join(map(str, legal))}"
+        )
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _sizes(value: Any, example: str) -> Any:
+    """``'auto'``, or one to three whole numbers. Raises ConfigError."""
+    given = value
+    if isinstance(value, str):
+        if value.strip().lower() == "auto":
+            return "auto"
+        try:
+            value = [int(part) for part in value.replace("x", ",").replace(" ", ",").split(",") if part]
+        except ValueError:
+            value = None
+    if isinstance(value, int):
+        value = [value]
+    fits = isinstance(value, list | tuple) and all(isinstance(part, int) for part in value) and 1 <= len(value) <= 3
+    if not fits:
+        raise ConfigError(f"{given!r} is no window; write 'auto', or sizes zyx like {example}")
+    return value
 
 
 def parse_class_weights(value: Any) -> Literal["none", "auto"] | tuple[float, ...] | dict[str, float]:

@@ -6,6 +6,7 @@ All of it is a function of (seed, step): nothing is carried from one batch to th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,13 +20,18 @@ from voxloop.deep.sections import worn
 class Augmenter:
     """Changes batches: ``pixels`` (n, c * slices, y, x) of unit variance, ``labels`` (n, y, x) uint8, 0 unlabelled.
 
-    ``slices`` lie next to each other within a channel; the labels are those of the middle one.
+    ``slices`` lie next to each other within a channel; the labels are those of the middle one. Blocks are ``pixels``
+    (n, c, z, y, x) with ``labels`` (n, z, y, x): they are turned in the plane, tilted out of it as far where voxels
+    are about as deep as they are wide (``spacing`` zyx), and blurred, smeared and torn slice by slice.
     """
 
-    def __init__(self, config: Augmentation, seed: int, slices: int = 1) -> None:
+    def __init__(
+        self, config: Augmentation, seed: int, slices: int = 1, spacing: Sequence[float] = (1.0, 1.0, 1.0)
+    ) -> None:
         self._config = config
         self._seed = seed
         self._slices = slices
+        self._spacing = tuple(spacing)
 
     def __call__(self, pixels: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self._seed, step, 2**31))
@@ -42,19 +48,20 @@ class Augmenter:
         self, pixels: Tensor, labels: Tensor, rng: np.random.Generator, noise: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         affine, elastic = self._config.affine, self._config.elastic
-        n, (height, width) = len(pixels), pixels.shape[-2:]
+        n, size = len(pixels), pixels.shape[2:]
         straight = _hits(affine.on, affine.probability, n, rng)
         wavy = _hits(elastic.on, elastic.probability, n, rng)
-        theta = np.stack([self._theta(rng, height / width) if hit else np.eye(2, 3) for hit in straight])
+        axes = len(size)
+        theta = np.stack([self._theta(rng, size) if hit else np.eye(axes, axes + 1) for hit in straight])
         strength = _draw(elastic.strength, n, rng) * wavy
         rows = np.flatnonzero(straight | wavy)
         if not len(rows):
             return pixels, labels
         index = torch.as_tensor(rows, device=pixels.device)
         matrix = torch.as_tensor(theta[rows], dtype=torch.float32, device=pixels.device)
-        grid = F.affine_grid(matrix, [len(rows), 1, height, width], align_corners=False)
+        grid = F.affine_grid(matrix, [len(rows), 1, *size], align_corners=False)
         if wavy.any():
-            grid = grid + self._waves(strength[rows], height, width, noise)
+            grid = grid + self._waves(strength[rows], size, noise)
         seen = F.grid_sample(pixels[index].float(), grid, "bilinear", "reflection", align_corners=False)
         marked = F.grid_sample(labels[index, None].float(), grid, "nearest", "zeros", align_corners=False)
         return (
@@ -62,26 +69,43 @@ class Augmenter:
             labels.index_copy(0, index, marked[:, 0].to(labels.dtype)),
         )
 
-    def _theta(self, rng: np.random.Generator, aspect: float) -> np.ndarray:
-        """Output to input coordinates, in units of half the window."""
+    def _theta(self, rng: np.random.Generator, size: Sequence[int]) -> np.ndarray:
+        """Output to input coordinates x, y(, z), in units of half the window."""
         affine = self._config.affine
         angle, shear = np.radians(
             [rng.uniform(-affine.rotation, affine.rotation), rng.uniform(-affine.shear, affine.shear)]
         )
-        size = math.exp(rng.uniform(math.log(affine.scale[0]), math.log(affine.scale[1])))
-        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-        matrix = turn @ np.array([[1, math.tan(shear)], [0, 1]]) / size
-        matrix = matrix * np.array([[1, aspect], [1 / aspect, 1]])  # x and y are scaled by different half sizes
-        return np.hstack([matrix, np.zeros((2, 1))])
+        grown = math.exp(rng.uniform(math.log(affine.scale[0]), math.log(affine.scale[1])))
+        matrix = _turn(angle) @ np.array([[1, math.tan(shear)], [0, 1]]) / grown
+        half = np.array(size[::-1], float)  # coordinates are scaled by different half sizes
+        if len(size) == 3:
+            matrix = np.block([[matrix, np.zeros((2, 1))], [np.zeros((1, 2)), np.eye(1)]])
+            half *= np.array(self._spacing[::-1])
+            if self._deep:
+                matrix[2, 2] /= grown
+                matrix = _tilt(rng, affine.rotation) @ matrix
+        matrix = matrix * half[None, :] / half[:, None]
+        return np.hstack([matrix, np.zeros((len(size), 1))])
 
-    def _waves(self, strength: np.ndarray, height: int, width: int, noise: torch.Generator) -> Tensor:
-        rows, columns = (max(3, round(size / self._config.elastic.grid) + 1) for size in (height, width))
-        device = noise.device
-        nodes = torch.randn(len(strength), 2, rows, columns, generator=noise, device=device)
-        scale = torch.as_tensor(strength, dtype=torch.float32, device=device)[:, None, None, None]
-        per_axis = torch.tensor([2 / width, 2 / height], device=device)
-        waves = F.interpolate(nodes * scale, (height, width), mode="bicubic", align_corners=True)
-        return waves.permute(0, 2, 3, 1) * per_axis
+    @property
+    def _deep(self) -> bool:
+        """Whether voxels are about as deep as they are wide."""
+        return max(self._spacing) < 2 * min(self._spacing)
+
+    def _waves(self, strength: np.ndarray, size: Sequence[int], noise: torch.Generator) -> Tensor:
+        device, grid = noise.device, self._config.elastic.grid
+        steps = [grid] * len(size)
+        if len(size) == 3:
+            steps[0] = max(1, round(grid * self._spacing[1] / self._spacing[0]))
+        nodes_per_axis = [max(3, round(n / step) + 1) for n, step in zip(size, steps, strict=True)]
+        nodes = torch.randn(len(strength), len(size), *nodes_per_axis, generator=noise, device=device)
+        scale = torch.as_tensor(strength, dtype=torch.float32, device=device).view(-1, *[1] * (len(size) + 1))
+        per_axis = torch.tensor([2 / n for n in reversed(size)], device=device)  # x, y(, z)
+        if len(size) == 3:
+            per_axis[2] *= self._spacing[1] / self._spacing[0] if self._deep else 0.0
+        mode = "bicubic" if len(size) == 2 else "trilinear"
+        waves = F.interpolate(nodes * scale, tuple(size), mode=mode, align_corners=True)
+        return waves.movedim(1, -1) * per_axis
 
     def _regrayed(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
         gamma, contrast, brightness = self._config.gamma, self._config.contrast, self._config.brightness
@@ -93,7 +117,7 @@ class Augmenter:
         if bent.any():
             pixels = _gamma(pixels, _column(power, pixels))
         if (factor != 1).any() or offset.any():
-            mean = pixels.mean(dim=(-2, -1), keepdim=True)
+            mean = pixels.mean(dim=_space(pixels), keepdim=True)
             pixels = (pixels - mean) * _column(factor, pixels) + (mean + _column(offset, pixels))
         return pixels
 
@@ -103,7 +127,8 @@ class Augmenter:
         sigmas = _draw(blur.sigma, len(pixels), rng)
         for row in np.flatnonzero(hits):
             pixels = pixels.clone() if row == np.flatnonzero(hits)[0] else pixels
-            pixels[row] = _gaussian(pixels[row], float(sigmas[row]))
+            planes = pixels[row].flatten(0, -3)
+            pixels[row] = _gaussian(planes, float(sigmas[row])).view_as(pixels[row])
         return pixels
 
     def _smeared(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
@@ -113,7 +138,8 @@ class Augmenter:
         if hits.any():
             pixels = pixels.clone()
         for row in np.flatnonzero(hits):
-            pixels[row] = _along(pixels[row], float(lengths[row]), float(angles[row]))
+            planes = pixels[row].flatten(0, -3)
+            pixels[row] = _along(planes, float(lengths[row]), float(angles[row])).view_as(pixels[row])
         return pixels
 
     def _noised(self, pixels: Tensor, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
@@ -133,12 +159,15 @@ class Augmenter:
         if hits.any():
             pixels, labels = pixels.clone(), labels.clone()
         for row in np.flatnonzero(hits):
-            height, width = labels.shape[-2:]
-            side = rng.uniform(*cutout.size)
-            h, w = max(1, round(height * side)), max(1, round(width * side))
-            y, x = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
-            pixels[row, :, y : y + h, x : x + w] = pixels[row].mean(dim=(-2, -1), keepdim=True)
-            labels[row, y : y + h, x : x + w] = 0
+            share = rng.uniform(*cutout.size)
+            box = []
+            for extent in labels.shape[1:]:
+                side = max(1, round(extent * share))
+                start = int(rng.integers(extent - side + 1))
+                box.append(slice(start, start + side))
+            mean = pixels[row].mean(dim=tuple(range(1, pixels.ndim - 1)), keepdim=True)
+            pixels[row][(slice(None), *box)] = mean
+            labels[row][tuple(box)] = 0
         return pixels, labels
 
 
@@ -152,13 +181,31 @@ def _draw(bounds: Range, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _column(values: np.ndarray, like: Tensor) -> Tensor:
-    return torch.as_tensor(values, dtype=like.dtype, device=like.device)[:, None, None, None]
+    """One number a window, to multiply a batch with."""
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(-1, *[1] * (like.ndim - 1))
+
+
+def _space(pixels: Tensor) -> tuple[int, ...]:
+    """All axes behind the channels."""
+    return tuple(range(2, pixels.ndim))
+
+
+def _turn(angle: float) -> np.ndarray:
+    return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+
+
+def _tilt(rng: np.random.Generator, most: float) -> np.ndarray:
+    """A rotation (3, 3) about x and about y, in the order x, y, z."""
+    about_x, about_y = np.eye(3), np.eye(3)
+    about_x[1:, 1:] = _turn(math.radians(rng.uniform(-most, most)))
+    about_y[np.ix_([0, 2], [0, 2])] = _turn(math.radians(rng.uniform(-most, most)))
+    return np.asarray(about_x @ about_y)
 
 
 def _gamma(pixels: Tensor, power: Tensor) -> Tensor:
     """Bend between each window's darkest and brightest value."""
-    low = pixels.amin(dim=(-2, -1), keepdim=True)
-    extent = (pixels.amax(dim=(-2, -1), keepdim=True) - low).clamp_min(1e-6)
+    low = pixels.amin(dim=_space(pixels), keepdim=True)
+    extent = (pixels.amax(dim=_space(pixels), keepdim=True) - low).clamp_min(1e-6)
     return ((pixels - low) / extent).clamp(0, 1) ** power * extent + low
 
 

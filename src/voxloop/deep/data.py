@@ -165,7 +165,13 @@ def _common(sources: Sequence[Source], config: DeepConfig) -> tuple[int, Spacing
                 f"labels of {source.name!r} have shape {tuple(source.labels.shape)}, "
                 f"the image has {shape_zyx(source.volume)}"
             )
-        if config.slices > 1 and _frames(source):
+        if config.volumetric and (_frames(source) or source.labels.shape[0] == 1):
+            raise ConfigError(
+                f"architecture={config.architecture!r} sees in 3-D, and {source.name!r} is "
+                f"{'a stack of separate pictures' if _frames(source) else 'a single plane'}; use a network of planes "
+                f"such as 'Unet'"
+            )
+        if config.neighbours > 1 and _frames(source):
             raise ConfigError(f"slices={config.slices}: {source.name!r} is a stack of separate pictures; use slices=1")
     return channels.pop(), spacing_of(sources[0].volume)
 

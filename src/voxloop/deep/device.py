@@ -53,6 +53,8 @@ def autocast(device: torch.device, precision: torch.dtype) -> Any:
 
 def placed(module: nn.Module, device: torch.device) -> nn.Module:
     """The module itself on ``device``, its weights laid out as convolutions run fastest."""
+    if any(parameter.ndim == 5 for parameter in module.parameters()):
+        return module.to(device)
     return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -86,6 +88,11 @@ def memory(device: torch.device) -> tuple[int, int]:
     from voxloop.machine import machine
 
     return psutil.Process().memory_info().rss, int(machine().memory_gb * 2**30)
+
+
+def laid_out(pixels: torch.Tensor) -> torch.Tensor:
+    """Planes (n, c, y, x) with their channels last in memory, blocks (n, c, z, y, x) as they are."""
+    return pixels.contiguous(memory_format=torch.channels_last if pixels.ndim == 4 else torch.contiguous_format)
 
 
 def _present() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from torch import nn
 from voxloop.config.deep import WINDOW_STRIDE, DeepConfig
 from voxloop.deep.device import resolve_device, resolve_precision
 from voxloop.deep.material import Material, folder_of, gather, kept
-from voxloop.deep.networks import Network, count_parameters
+from voxloop.deep.networks import AnyNetwork, count_parameters
 from voxloop.deep.optimisers import optimiser
 from voxloop.deep.preflight import preflight
 from voxloop.errors import ConfigError
@@ -150,18 +150,41 @@ def advise(network: nn.Module, config: DeepConfig, window: tuple[int, int, int],
         return ""
     said = (
         f"this training needs about {needed / 1e9:.1f} GB and {available / 1e9:.1f} GB are free: batch_size="
-        f"{config.batch_size} with windows of {window[1]} x {window[2]} does not fit"
+        f"{config.batch_size} with windows of {window_words(window)} does not fit"
     )
     batch = math.floor((room - memory(1)) / max(1, memory(2) - memory(1))) + 1
     if batch >= 1:
         more = math.ceil(config.batch_size * config.accumulation / batch)
         return f"{said}; use batch_size={batch}, with accumulation={more} for the same effective batch"
-    side = (min(window[1:]) - 1) // WINDOW_STRIDE * WINDOW_STRIDE
-    while side >= 2 * WINDOW_STRIDE:
-        if memory_of(network, config, (window[0], side, side))(1) <= room:
-            return f"{said}; use window={window[0]},{side},{side} with batch_size=1"
-        side -= WINDOW_STRIDE
-    return f"{said}, nor does any window; use a smaller encoder and decoder_width, or free some memory"
+    for smaller in _smaller(window, config.volumetric):
+        if memory_of(network, config, smaller)(1) <= room:
+            return f"{said}; use window={','.join(map(str, smaller))} with batch_size=1"
+    less = "width" if config.volumetric else "encoder and decoder_width"
+    return f"{said}, nor does any window; use a smaller {less}, or free some memory"
+
+
+def window_words(window: Sequence[int]) -> str:
+    """A window as it is said: planes without their single slice."""
+    return " x ".join(str(size) for size in (window[1:] if window[0] == 1 else window))
+
+
+def _smaller(window: tuple[int, int, int], volumetric: bool) -> Iterator[tuple[int, int, int]]:
+    """Legal windows below one, largest first."""
+    if not volumetric:
+        for side in range((min(window[1:]) - 1) // WINDOW_STRIDE * WINDOW_STRIDE, WINDOW_STRIDE, -WINDOW_STRIDE):
+            yield window[0], side, side
+        return
+    while (less := _less(window)) != window:
+        window = less
+        yield window
+
+
+def _less(window: tuple[int, int, int]) -> tuple[int, int, int]:
+    z, y, x = (
+        max(least, size * 7 // 8 // 8 * 8) if size > least else size
+        for size, least in zip(window, (min(8, window[0]), 16, 16), strict=True)
+    )
+    return z, y, x
 
 
 class _Activations:
@@ -193,7 +216,7 @@ class _Activations:
         return sum(found.values())
 
 
-def _step_seconds(network: Network, material: Material, tries: int = 3) -> float:
+def _step_seconds(network: AnyNetwork, material: Material, tries: int = 3) -> float:
     """Median seconds of an optimiser step, the first one left out."""
     config = material.config
     steps, criterion = optimiser(config, network.train()), material.criterion()

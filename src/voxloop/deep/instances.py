@@ -14,6 +14,7 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import TrainingData
 from voxloop.deep.loss import PartialLoss
 from voxloop.deep.targets import FIRST, instance_targets
+from voxloop.geometry import Spacing
 from voxloop.model import ClassInfo
 
 #: what the network says of each voxel, in the order of its channels
@@ -34,11 +35,11 @@ class Criterion(Protocol):
 
 
 def criterion_of(
-    config: DeepConfig, data: TrainingData, scale: float, device: torch.device
+    config: DeepConfig, data: TrainingData, spacing: Spacing, device: torch.device
 ) -> PartialLoss | InstanceLoss:
-    """The loss that a config asks for; ``scale`` is the size at which the network works."""
+    """The loss that a config asks for; ``spacing`` zyx is that of the network's voxels."""
     if data.instances:
-        return InstanceLoss([step / scale for step in data.spacing_um[1:]])
+        return InstanceLoss(spacing if config.volumetric else spacing[1:])
     return PartialLoss.of(config, data.classes, data.counts, device)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,31 +18,32 @@ from voxloop.deep import checkpoint
 from voxloop.deep.augment import Augmenter
 from voxloop.deep.averaging import WeightAverage
 from voxloop.deep.data import TrainingData, open_data
-from voxloop.deep.device import autocast, cores, placed, resolve_device, resolve_precision
+from voxloop.deep.device import autocast, cores, laid_out, placed, resolve_device, resolve_precision
 from voxloop.deep.examination import examine
 from voxloop.deep.forecast import check_memory, ran_out
-from voxloop.deep.instances import CHANNELS, Criterion, criterion_of, outputs_of
+from voxloop.deep.instances import CHANNELS, Criterion, criterion_of
 from voxloop.deep.model import load, write
-from voxloop.deep.networks import Network, NetworkConfig, build, count_parameters, receptive_field
+from voxloop.deep.networks import AnyNetwork, build, count_parameters, field_of
 from voxloop.deep.optimisers import hold_encoder
 from voxloop.deep.optimisers import optimiser as make_optimiser
-from voxloop.deep.predictor import Normalisation
+from voxloop.deep.predictor import Normalisation, Zoom
 from voxloop.deep.prefetch import Prefetcher
 from voxloop.deep.preparation import Preparation
 from voxloop.deep.reporter import Reporter
 from voxloop.deep.schedule import drops, rate
-from voxloop.deep.starting import load_start, measure_intensities, network_scale, window_size
+from voxloop.deep.starting import Arrangement, arrange, load_start, measure_intensities
 from voxloop.deep.state import LIVE, TrainingState
 from voxloop.deep.teacher import Pool, wanted
 from voxloop.deep.validation import Tally, draw_sample, evaluate
-from voxloop.deep.windows import Geometry, WindowSampler, validation_places, validation_window
+from voxloop.deep.windows import WindowSampler, validation_places, validation_window
 from voxloop.errors import ConfigError, RunError
+from voxloop.geometry import Shape
 from voxloop.model import ModelSpec, Output
 
 #: optimiser steps after which their time is known well enough to plan with
 _PLAN_AFTER = 10
-#: windows that judge the network after every epoch, at most
-_VALIDATION_WINDOWS = 24
+#: windows that judge the network after every epoch, at most; fewer where they hold more voxels than a plane
+_VALIDATION_WINDOWS, _FEWEST, _PLANE = 24, 6, 2**16
 #: times a run goes back to its last good state before it gives up
 _FAILURES = 3
 
@@ -68,9 +70,8 @@ def train(context: Any) -> str:
 
     # data
     data = open_data(context, config, saved.get("split"))
-    scale = network_scale(config, data)
-    window = window_size(config, data, scale)
-    geometry = Geometry(height=round(window[1] / scale), width=round(window[2] / scale), slices=config.slices)
+    plan = arrange(config, data, saved.get("window"))
+    geometry, description = plan.geometry, plan.description
     sampler = WindowSampler(
         data.images,
         geometry,
@@ -80,28 +81,25 @@ def train(context: Any) -> str:
         augmentation=config.augmentation,
     )
     statistics = saved.get("normalisation") or measure_intensities(data, geometry, config.seed)
-    prepare = Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device)
-    augment = Augmenter(config.augmentation, config.seed, config.slices)
-    places = validation_places(data.images, geometry, _VALIDATION_WINDOWS, config.seed)
+    prepare = Preparation(Normalisation.of(statistics, data.channels, geometry.slices), plan.zoom, device)
+    augment = Augmenter(config.augmentation, config.seed, geometry.slices, plan.spacing)
+    many = min(_VALIDATION_WINDOWS, max(_FEWEST, _VALIDATION_WINDOWS * _PLANE // geometry.voxels))
+    places = validation_places(data.images, geometry, many, config.seed)
     cells = sum(len(image.split.judging) for image in data.images)
     held_out = [prepare(*_batched(validation_window(data.images, place, geometry))) for place in places]
 
     # model
-    description = NetworkConfig(
-        architecture=config.architecture, encoder=config.encoder, channels=data.channels * config.slices,
-        outputs=outputs_of(data), decoder_width=config.decoder_width,
-    )  # fmt: skip
     network = build(description, None if found else config.encoder_weights)
     if config.start_from and not found:
-        load_start(network, config.start_from, context, CHANNELS if data.instances else data.classes)
+        load_start(network, description, config.start_from, context, CHANNELS if data.instances else data.classes)
     spec: ModelSpec | None = None
     placed(network, device).train()
     if not found:
-        check_memory(network, config, window, device)
+        check_memory(network, config, plan.window, device)
     average = WeightAverage(network, config.average_weights)
-    criterion = criterion_of(config, data, scale, device)
+    criterion = criterion_of(config, data, plan.spacing, device)
 
-    pool = Pool(config, data, geometry, prepare, scale, folder / "teacher") if wanted(config, data) else None
+    pool = Pool(config, data, geometry, prepare, plan.zoom, folder / "teacher") if wanted(config, data) else None
 
     # optimiser
     optimiser = make_optimiser(config, network)
@@ -116,21 +114,22 @@ def train(context: Any) -> str:
 
     # loop
     reporter = Reporter(context, state, [info.name for info in data.classes])
-    reporter.begin(data, description, count_parameters(network), window, threads, device, resumed=bool(found))
+    reporter.begin(data, description, count_parameters(network), plan.window, threads, device, resumed=bool(found))
 
     def save(name: str = "last") -> None:
         packed, groups = checkpoint.pack(network, average.module, optimiser)
         packed |= pool.tensors() if pool else {}
         checkpoint.save(folder / name, packed, {
             "state": reporter.clocked().to_json(), "groups": groups, "tally": tally.to_json(), "split": data.held(),
-            "normalisation": statistics, "threads": threads, "versions": {"torch": torch.__version__},
+            "normalisation": statistics, "threads": threads, "window": list(plan.window),
+            "versions": {"torch": torch.__version__},
             "pool": (pool.blocks, pool.full) if pool else None,
         })  # fmt: skip
         reporter.checkpoint(name)
 
     def keep_model() -> None:
         nonlocal spec  # made late: probing the receptive field would put off the first step
-        spec = spec or _spec(config, data, description, statistics, window, scale, network)
+        spec = spec or _spec(config, data, plan, statistics, network)
         write_model(context.path / "model", spec, average.module)
         state.kept = True
 
@@ -150,7 +149,7 @@ def train(context: Any) -> str:
             pixels, labels = (torch.cat(part) for part in zip(*parts, strict=True))
             pixels, labels = augment(pixels, labels, index)
             with autocast(device, precision):
-                logits = network(pixels.contiguous(memory_format=torch.channels_last))
+                logits = network(laid_out(pixels))
             loss = criterion(logits[:own], labels[:own])
             if own:
                 tally.add(*criterion.scored(logits[:own], labels[:own]), loss)
@@ -271,32 +270,33 @@ def _batched(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarra
 
 
 def _spec(
-    config: DeepConfig, data: TrainingData, description: NetworkConfig, statistics: dict[str, Any],
-    window: tuple[int, int, int], scale: float, network: Network,
-) -> ModelSpec:  # fmt: skip
-    reach = receptive_field(network, description.channels)
+    config: DeepConfig, data: TrainingData, plan: Arrangement, statistics: dict[str, Any], network: AnyNetwork
+) -> ModelSpec:
+    reach, zoom = field_of(network, plan.description), plan.zoom
+    stride = network.stride if isinstance(network.stride, tuple) else (1, network.stride, network.stride)
     return ModelSpec(
         learner="deep", channels=data.channels, classes=CHANNELS if data.instances else data.classes,
-        spacing_um=data.spacing_um, outputs=(_output(data),),
-        stride=(1, *_square(network.stride / scale)),
-        halo=None if reach is None else (config.slices // 2, *_square(reach / scale)),
-        window=(1, math.ceil(window[1] / scale), math.ceil(window[2] / scale)), normalisation=statistics,
+        spacing_um=data.spacing_um, outputs=(_output(data),), dimensions=plan.geometry.spatial,
+        stride=_on_image(stride, zoom), halo=None if reach is None else _on_image(reach, zoom, config.neighbours // 2),
+        window=_on_image(plan.window, zoom), normalisation=statistics,
         extra={
-            "network": description.to_json(), "slices": config.slices, "scale": scale,
-            "title": f"{config.architecture} / {config.encoder}", "target": config.target,
+            "network": plan.description.to_json(), "slices": config.neighbours, "scale": plan.scale,
+            "zoom": list(zoom), "title": plan.description.title, "target": config.target,
             **({"constrain": config.constrain} if config.constrain else {}),
         },
     )  # fmt: skip
+
+
+def _on_image(size: Sequence[int], zoom: Zoom, more: int = 0) -> Shape:
+    """Voxels of the network as voxels of the image, rounded up; ``more`` slices along z."""
+    z, y, x = (math.ceil(n / factor) for n, factor in zip(size, zoom, strict=True))
+    return z + more, y, x
 
 
 def _output(data: TrainingData) -> Output:
     if data.instances:
         return Output(name="objects", kind="boundary_distance", channels=len(CHANNELS))
     return Output(name="classes", kind="semantic", channels=len(data.classes))
-
-
-def _square(size: float) -> tuple[int, int]:
-    return math.ceil(size), math.ceil(size)
 
 
 def kept_network(run: Path, device: torch.device) -> nn.Module:
@@ -347,7 +347,7 @@ def _plan(
 def _halve(state: TrainingState, context: Any) -> None:
     """After running out of memory: smaller batches, more of them. Raises RunError where they cannot be smaller."""
     if state.batch == 1:
-        raise RunError("there is not enough memory for a single window; use a smaller window, or a smaller encoder")
+        raise RunError("there is not enough memory for a single window; use a smaller window, or a smaller network")
     state.halve()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -18,42 +18,59 @@ from torch import Tensor
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.augment import Augmenter
 from voxloop.deep.data import TrainingData, open_data
-from voxloop.deep.device import autocast, placed, resolve_device, resolve_precision
-from voxloop.deep.instances import Criterion, InstanceLoss, criterion_of, outputs_of
+from voxloop.deep.device import autocast, laid_out, placed, resolve_device, resolve_precision
+from voxloop.deep.instances import Criterion, InstanceLoss, criterion_of
 from voxloop.deep.loss import PartialLoss
-from voxloop.deep.networks import Network, NetworkConfig, build
+from voxloop.deep.networks import AnyNetwork, NetworkConfig, build
 from voxloop.deep.predictor import Normalisation
 from voxloop.deep.preparation import Preparation
-from voxloop.deep.starting import load_start, measure_intensities, network_scale, window_size
+from voxloop.deep.starting import Arrangement, arrange, load_start, measure_intensities
 from voxloop.deep.windows import Geometry, WindowSampler
 from voxloop.geometry import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """Everything between labels on disk and the first step. ``window`` zyx is in voxels of the network."""
+    """Everything between labels on disk and the first step."""
 
     workspace: Path
     config: DeepConfig
     data: TrainingData
-    scale: float
-    window: Shape
-    geometry: Geometry
+    arrangement: Arrangement
     sampler: WindowSampler
     prepare: Preparation
     augment: Augmenter
-    description: NetworkConfig
     device: torch.device
 
+    @property
+    def scale(self) -> float:
+        """In-plane size at which the network works."""
+        return self.arrangement.scale
+
+    @property
+    def window(self) -> Shape:
+        """Voxels of the network, zyx."""
+        return self.arrangement.window
+
+    @property
+    def geometry(self) -> Geometry:
+        """Windows in voxels of the image."""
+        return self.arrangement.geometry
+
+    @property
+    def description(self) -> NetworkConfig:
+        """The network."""
+        return self.arrangement.description
+
     def raw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """The windows of a batch as they are cut: pixels (n, c, y, x), labels (n, y, x)."""
+        """The windows of a batch as they are cut: pixels (n, c, y, x), labels (n, y, x); with z in 3-D."""
         return self.sampler.batch(index, self.config.batch_size)
 
     def batch(self, index: int) -> tuple[Tensor, Tensor]:
-        """What the network gets in a step: pixels (n, c, y, x) normalised and augmented, labels (n, y, x) uint8."""
+        """What the network gets in a step, normalised and augmented: as :meth:`raw`, labels uint8."""
         return self.augment(*self.prepare(*self.raw(index)), index)
 
-    def network(self) -> Network:
+    def network(self) -> AnyNetwork:
         """The network with the weights that a run would begin with."""
         torch.manual_seed(self.config.seed)
         network = build(self.description, self.config.encoder_weights)
@@ -61,20 +78,20 @@ class Material:
             quiet = SimpleNamespace(
                 path=self.workspace / "runs" / "-", workspace=self.workspace, emit=lambda *_, **__: None
             )
-            load_start(network, self.config.start_from, quiet, self.data.classes)
+            load_start(network, self.description, self.config.start_from, quiet, self.data.classes)
         placed(network, self.device)
         return network
 
-    def loss(self, network: Network, criterion: Criterion, index: int) -> Tensor:
+    def loss(self, network: AnyNetwork, criterion: Criterion, index: int) -> Tensor:
         """The loss of a network on a batch, in the precision of the config."""
         pixels, labels = self.batch(index)
         with autocast(self.device, resolve_precision(self.config.precision, self.device)):
-            logits = network(pixels.contiguous(memory_format=torch.channels_last))
+            logits = network(laid_out(pixels))
         return criterion(logits, labels)
 
     def criterion(self) -> PartialLoss | InstanceLoss:
         """The loss that the config asks for."""
-        return criterion_of(self.config, self.data, self.scale, self.device)
+        return criterion_of(self.config, self.data, self.arrangement.spacing, self.device)
 
 
 def gather(workspace: Path, config: DeepConfig, facts: Mapping[str, Any] | None = None) -> Material:
@@ -94,22 +111,17 @@ def gather(workspace: Path, config: DeepConfig, facts: Mapping[str, Any] | None 
     facts = label_state(workspace, config) if facts is None else facts
     context = SimpleNamespace(workspace=workspace, config=facts)
     data = open_data(context, config, None)
-    scale = network_scale(config, data)
-    window = window_size(config, data, scale)
-    geometry = Geometry(height=round(window[1] / scale), width=round(window[2] / scale), slices=config.slices)
+    arrangement = arrange(config, data)
+    geometry = arrangement.geometry
     sampler = WindowSampler(
         data.images, geometry, len(data.classes), seed=config.seed, balance=config.balance,
         augmentation=config.augmentation,
     )  # fmt: skip
     statistics = measure_intensities(data, geometry, config.seed)
-    description = NetworkConfig(
-        architecture=config.architecture, encoder=config.encoder, channels=data.channels * config.slices,
-        outputs=outputs_of(data), decoder_width=config.decoder_width,
-    )  # fmt: skip
     return Material(
-        workspace=workspace, config=config, data=data, scale=scale, window=window, geometry=geometry, sampler=sampler,
-        prepare=Preparation(Normalisation.of(statistics, data.channels, config.slices), scale, device),
-        augment=Augmenter(config.augmentation, config.seed, config.slices), description=description, device=device,
+        workspace=workspace, config=config, data=data, arrangement=arrangement, sampler=sampler,
+        prepare=Preparation(Normalisation.of(statistics, data.channels, geometry.slices), arrangement.zoom, device),
+        augment=Augmenter(config.augmentation, config.seed, geometry.slices, arrangement.spacing), device=device,
     )  # fmt: skip
 
 

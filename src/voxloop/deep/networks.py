@@ -1,4 +1,7 @@
-"""Networks by name: architecture, encoder, channels. Knows nothing of images, labels or runs."""
+"""Networks by name: architecture, encoder, channels; those of blocks are in volumetric.py.
+
+Knows nothing of images, labels or runs.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,24 @@ import copy
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voxloop.config.deep import VOLUMETRIC
 from voxloop.errors import ConfigError, ModelError, nearest
+from voxloop.geometry import Shape
+
+if TYPE_CHECKING:
+    from voxloop.deep.volumetric import Network3d
 
 _log = logging.getLogger(__name__)
+
+#: of planes, or of blocks
+AnyNetwork: TypeAlias = "Network | Network3d"
 
 #: what sets the width of the decoder, and its published values, by architecture
 _DECODERS: dict[str, dict[str, int | tuple[int, ...]]] = {
@@ -36,6 +47,8 @@ _DECODERS: dict[str, dict[str, int | tuple[int, ...]]] = {
 _SMALLEST = {"PAN": 128}
 #: what decoder channels are multiples of: FPN normalises them in 32 groups; 8 elsewhere
 _GROUPS = {"FPN": 32}
+#: what the names of the last layer's tensors contain; "segmentation_head" elsewhere
+_HEADS = {"UNet3d": "core.model.2.", "DynUNet": "output_block", "SegResNet": ".head.", "SwinUNETR": "core.out."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +56,33 @@ class NetworkConfig:
     """What a network is, apart from its weights: enough to build it again."""
 
     architecture: str
-    encoder: str
     channels: int
     outputs: int
+    encoder: str = ""
     decoder_width: float = 1.0
+    # of 3-D networks: channels of the finest level, kernel and stride zyx of each level, voxel size
+    width: int = 0
+    kernels: tuple[Shape, ...] = ()
+    strides: tuple[Shape, ...] = ()
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    residual: bool = True
+    normalisation: str = "batch"
+
+    @property
+    def volumetric(self) -> bool:
+        return self.architecture in VOLUMETRIC
+
+    @property
+    def title(self) -> str:
+        """In a few words."""
+        if not self.volumetric:
+            return f"{self.architecture} / {self.encoder}"
+        return f"{self.architecture}, width {self.width}, {len(self.strides)} levels"
+
+    @property
+    def head(self) -> str:
+        """What the names of the last layer's tensors contain."""
+        return _HEADS.get(self.architecture, "segmentation_head")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,7 +91,12 @@ class NetworkConfig:
     def from_json(cls, data: dict[str, Any]) -> NetworkConfig:
         """Raises ModelError where fields are missing or unknown."""
         try:
-            return cls(**data)
+            values = dict(data)
+            for name in {"kernels", "strides"} & set(data):
+                values[name] = tuple(tuple(part) for part in data[name])
+            if "spacing" in data:
+                values["spacing"] = tuple(data["spacing"])
+            return cls(**values)
         except TypeError as error:
             raise ModelError(f"the network of this model is not described completely: {error}") from error
 
@@ -91,8 +132,10 @@ class _BatchNorm2d(nn.BatchNorm2d):
         return super().forward(x)
 
 
-def build(config: NetworkConfig, encoder_weights: str | None = None) -> Network:
+def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwork:
     """A network with random weights, or with an encoder that has seen other images.
+
+    Planes go in and out as (n, channels, y, x), blocks of a 3-D network as (n, channels, z, y, x).
 
     Parameters
     ----------
@@ -104,6 +147,10 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> Network:
     ConfigError
         The encoder is not known, does not fit the architecture, or its weights cannot be had.
     """
+    if config.volumetric:
+        from voxloop.deep import volumetric  # imports MONAI
+
+        return volumetric.build(config)
     group = _GROUPS.get(config.architecture, 8)
     wide = _DECODERS[config.architecture]
     options: dict[str, Any] = {name: _scaled(value, config.decoder_width, group) for name, value in wide.items()}
@@ -190,6 +237,16 @@ def _fits(given: Tensor | None, own: Tensor) -> bool:
 
 def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def field_of(network: AnyNetwork, config: NetworkConfig) -> Shape | None:
+    """How far an input voxel reaches zyx, in voxels of the network, neighbouring slices aside; None if unbounded."""
+    if config.volumetric:
+        from voxloop.deep import volumetric
+
+        return volumetric.receptive_field(config)
+    reach = receptive_field(network, config.channels)
+    return None if reach is None else (0, reach, reach)
 
 
 def receptive_field(network: nn.Module, channels: int, limit: int = 1024) -> int | None:

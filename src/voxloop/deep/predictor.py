@@ -9,20 +9,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.deep.device import CudaMemory, autocast, placed
+from voxloop.deep.device import CudaMemory, autocast, laid_out, placed
 from voxloop.deep.reduction import Kept, Split, agrees, headed, split_head, strips
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec
 
+#: size of the network's voxels against those of the image, zyx: 0.5 has half as many
+Zoom = tuple[float, float, float]
 _UNTRIED = object()
 #: pixels a side from which no network pads what it is given
 _ROOMY = 128
 
 
 class NetworkPredictor:
-    """Calls a 2-D or 2.5-D network on blocks (n, c, z, y, x); every plane is predicted, with the slices around it.
+    """Calls a network on blocks (n, c, z, y, x).
 
-    Slices that a block lacks at its ends repeat its last one, as training repeats the last slice of the volume.
+    A 3-D network is given the block; of a 2-D or 2.5-D one every plane is predicted, with the slices around it. Slices
+    that a block lacks at its ends repeat its last one, as training repeats the last slice of the volume.
     """
 
     def __init__(self, module: nn.Module, spec: ModelSpec, device: torch.device, precision: torch.dtype) -> None:
@@ -31,7 +34,9 @@ class NetworkPredictor:
         self._device = device
         self._precision = precision
         self._slices = int(spec.extra.get("slices", 1))
-        self._scale = float(spec.extra.get("scale", 1.0))
+        scale = float(spec.extra.get("scale", 1.0))
+        self._zoom: Zoom = tuple(spec.extra.get("zoom", (1.0, scale, scale)))
+        self._volumetric = spec.dimensions == 3
         self._normalise = Normalisation.of(spec.normalisation, spec.channels, self._slices).to(device)
         self.device_memory = CudaMemory(device) if device.type == "cuda" else None
         self._split: Split | object | None = _UNTRIED
@@ -43,10 +48,12 @@ class NetworkPredictor:
         batch = self._checked(batch)
         n, _, z, y, x = batch.shape
         with torch.inference_mode():
-            logits = self._logits(self._pixels(batch), (y, x))
+            logits = self._logits(self._pixels(batch), (z, y, x) if self._volumetric else (y, x))
             values = logits.softmax(1) if self._softmax else logits.sigmoid() if self._sigmoid else logits
-        out: np.ndarray = values.contiguous().cpu().numpy().reshape(n, z, -1, y, x)
-        return np.ascontiguousarray(out.transpose(0, 2, 1, 3, 4))
+        found: np.ndarray = values.contiguous().cpu().numpy()
+        if self._volumetric:
+            return found
+        return np.ascontiguousarray(found.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4))
 
     def reduced(
         self, batch: np.ndarray, *, values: np.ndarray, measure: str | None, keep: bool
@@ -72,8 +79,11 @@ class NetworkPredictor:
         kept = Kept((n * z, y, x), classes, values, measure, keep)
         with torch.inference_mode():
             pixels = self._pixels(batch)
-            split = self._split_for(pixels, (y, x))
-            given = self._forward(split.body, pixels) if split is not None else self._logits(pixels, (y, x))
+            split = None if self._volumetric else self._split_for(pixels, (y, x))
+            if self._volumetric:
+                given = self._logits(pixels, (z, y, x)).movedim(2, 1).flatten(0, 1)
+            else:
+                given = self._forward(split.body, pixels) if split is not None else self._logits(pixels, (y, x))
             for rows in strips(y, 4 * n * z * classes * x, self._device.type):
                 if split is None:
                     kept.fill(rows, given[:, :, rows])
@@ -92,20 +102,21 @@ class NetworkPredictor:
         return batch
 
     def _pixels(self, batch: np.ndarray) -> Tensor:
-        """Normalised planes (n * z, c * slices, y, x), at the size that the network works at."""
-        planes = torch.from_numpy(self._planes(batch)).to(self._device)
-        return resized(self._normalise(planes), self._scale).contiguous(memory_format=torch.channels_last)
+        """Normalised planes (n * z, c * slices, y, x) or blocks, at the size that the network works at."""
+        given = batch.astype(np.float32, copy=False) if self._volumetric else self._planes(batch)
+        pixels = torch.from_numpy(np.ascontiguousarray(given)).to(self._device)
+        return laid_out(resized(self._normalise(pixels), self._zoom))
 
     def _forward(self, module: nn.Module, pixels: Tensor) -> Tensor:
         with autocast(self._device, self._precision):
             out: Tensor = module(pixels)
         return out
 
-    def _logits(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    def _logits(self, pixels: Tensor, size: tuple[int, ...]) -> Tensor:
         logits = self._forward(self._module, pixels).float()
-        if logits.shape[-2:] == size:
+        if logits.shape[2:] == size:
             return logits
-        return F.interpolate(logits, size, mode="bilinear", align_corners=False)
+        return F.interpolate(logits, size, mode="trilinear" if len(size) == 3 else "bilinear", align_corners=False)
 
     def _split_for(self, pixels: Tensor, size: tuple[int, int]) -> Split | None:
         """Body and head of the network, where it can be cut there and what goes in has the size of what comes out."""
@@ -155,22 +166,28 @@ class Normalisation:
         mean, deviation = data.get("mean", [0.0] * channels), data.get("deviation", [1.0] * channels)
         if len(mean) != channels or len(deviation) != channels:
             raise ModelError(f"normalisation of {len(mean)} channels in a model of {channels}")
-        pair = (
-            torch.tensor(v, dtype=torch.float32).repeat_interleave(slices)[:, None, None] for v in (mean, deviation)
-        )
+        pair = (torch.tensor(v, dtype=torch.float32).repeat_interleave(slices) for v in (mean, deviation))
         return cls(*pair)
 
     def to(self, device: torch.device) -> Normalisation:
         return Normalisation(self._mean.to(device), self._deviation.to(device))
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """(n, c * slices, y, x) raw to normalised."""
-        return torch.nan_to_num((pixels - self._mean) / self._deviation, nan=0.0, posinf=0.0, neginf=0.0)
+        """(n, c * slices, y, x) raw to normalised; in 3-D (n, c, z, y, x)."""
+        mean, deviation = (part.view(-1, *[1] * (pixels.ndim - 2)) for part in (self._mean, self._deviation))
+        return torch.nan_to_num((pixels - mean) / deviation, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def resized(pixels: Tensor, scale: float) -> Tensor:
-    """(n, c, y, x) at another in-plane size; averaged where it shrinks."""
-    if scale == 1.0:
+def resized(pixels: Tensor, zoom: Zoom) -> Tensor:
+    """(n, c, y, x) or (n, c, z, y, x) at another size, ``zoom`` zyx; averaged where it shrinks."""
+    factors = zoom[-(pixels.ndim - 2) :]
+    if all(factor == 1.0 for factor in factors):
         return pixels
-    size = [max(1, round(extent * scale)) for extent in pixels.shape[-2:]]
-    return F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=scale < 1)
+    size = [max(1, round(extent * factor)) for extent, factor in zip(pixels.shape[2:], factors, strict=True)]
+    if pixels.ndim == 4:
+        return F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=min(factors) < 1)
+    # means of whole voxels where that is what a smaller size asks for: trilinear would leave most of them out
+    whole = all((1 / factor).is_integer() for factor in factors)
+    if whole and all(n % k == 0 for n, k in zip(pixels.shape[2:], size, strict=True)):
+        return F.interpolate(pixels, size, mode="area")
+    return F.interpolate(pixels, size, mode="trilinear", align_corners=False)

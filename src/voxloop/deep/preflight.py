@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from voxloop.deep.material import Material
 LOPSIDED = 20
 #: narrowest labelled things, in voxels of the network, that it can tell from noise
 THIN = 3.0
+#: share of padding in a window from which that is said
+PADDING = 0.1
 #: windows that are looked at
 _LOOKED_AT = 12
 
@@ -32,7 +35,7 @@ class Note:
 def preflight(material: Material) -> list[Note]:
     """Notes on labels and windows, worst first; empty where nothing is to be said."""
     notes = [Note(words=f"{words[0].upper()}{words[1:]}.", fix={}) for words in material.data.warnings]
-    return notes + _imbalance(material) + _thin(material) + _window(material)
+    return notes + _imbalance(material) + _thin(material) + _window(material) + _padding(material)
 
 
 def _imbalance(material: Material) -> list[Note]:
@@ -57,7 +60,8 @@ def _thin(material: Material) -> list[Note]:
     for index in range(_LOOKED_AT):
         _, labels = material.sampler.sample(index, 0)
         for value in np.unique(labels[labels > 0]):
-            inside = ndimage.distance_transform_edt(np.pad(labels == value, 1))
+            plane = labels[(labels == value).sum(axis=(-2, -1)).argmax()] if labels.ndim == 3 else labels
+            inside = ndimage.distance_transform_edt(np.pad(plane == value, 1))
             widths.setdefault(int(value), []).append(2 * float(inside.max()) - 1)
     found = []
     for value, seen in sorted(widths.items()):
@@ -70,6 +74,27 @@ def _thin(material: Material) -> list[Note]:
                 Note(words=f"Labels of {name!r} are {width:.0f} voxels wide{more}: hardly more than noise.", fix=fix)
             )
     return found
+
+
+def _padding(material: Material) -> list[Note]:
+    """A window of a 3-D network that is no multiple of its stride, with the nearest that is."""
+    strides = material.description.strides
+    if not strides:
+        return []
+    steps = [math.prod(axis) for axis in zip(*strides, strict=True)]
+    padded = [-(-n // step) * step for n, step in zip(material.window, steps, strict=True)]
+    waste = math.prod(padded) / math.prod(material.window) - 1
+    if waste < PADDING:
+        return []
+    near = [max(step, round(n / step) * step) for n, step in zip(material.window, steps, strict=True)]
+    said = " x ".join(map(str, material.window))
+    return [
+        Note(
+            words=f"Windows of {said} are padded to {' x '.join(map(str, padded))}, the network's stride being "
+            f"{' x '.join(map(str, steps))}: {waste:.0%} more to compute than they show.",
+            fix={"window": near},
+        )
+    ]
 
 
 def _window(material: Material) -> list[Note]:

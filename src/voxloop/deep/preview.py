@@ -13,10 +13,9 @@ import torch
 
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.material import Material, folder_of, gather, kept
-from voxloop.deep.networks import receptive_field as theoretical_field
-from voxloop.deep.predictor import resized
+from voxloop.deep.networks import field_of
 from voxloop.deep.validation import picture
-from voxloop.deep.windows import Place, read_pixels, window_region
+from voxloop.deep.windows import Place, read_pixels
 from voxloop.errors import VolumeError
 from voxloop.model import ClassInfo
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 #: windows of a batch that are drawn
 _DRAWN = 8
 #: side in voxels of the network of the crop on which the effective field is measured, at most
-_CROP = 512
+_CROP, _CROP_3D = 512, 96
 #: share of the gradient that lies within the effective field
 SHARE = 0.9
 
@@ -36,7 +35,7 @@ class Inputs:
     """One batch as the network gets it.
 
     ``pixels`` float32 (n, c, y, x) normalised and augmented, ``labels`` uint8 (n, y, x): 0 unlabelled, then the
-    classes in their order. Shows itself in a notebook.
+    classes in their order; with z in 3-D. Shows itself in a notebook: of a block its slice with most labels.
     """
 
     batch: int
@@ -64,6 +63,9 @@ class Inputs:
         colors = [info.color for info in self.classes]
         columns = []
         for pixels, labels in list(zip(self.pixels, self._shown, strict=True))[:_DRAWN]:
+            if labels.ndim == 3:
+                plane = int((labels > 0).sum(axis=(-2, -1)).argmax())
+                pixels, labels = pixels[:, plane], labels[plane]
             gray, marked = picture(pixels[pixels.shape[0] // 2], labels, colors)
             columns.append(np.concatenate([gray, np.full((4, *gray.shape[1:]), 128, np.uint8), marked]))
         gap = np.full((columns[0].shape[0], 4, 3), 128, np.uint8)
@@ -82,7 +84,8 @@ class Field:
 
     ``theoretical`` and ``effective`` are full extents (y, x) in voxels of the image, whatever the input scale; None
     where every voxel reaches every other. The effective field holds 90 % of the gradient of the output in the middle
-    with respect to the input (Luo et al. 2016). ``*_um`` are the same in micrometres.
+    with respect to the input (Luo et al. 2016). ``*_um`` are the same in micrometres. ``slices`` are those that it
+    takes into account: in 3-D those of the effective field, else those that go in together.
     """
 
     at: tuple[int, int, int]
@@ -151,9 +154,9 @@ def inputs(job: Job) -> dict[str, Any]:
     """Answer of the helper. Fields ``config`` (JSON) and ``batch``; returns the sheet as base64 and what is on it."""
     found = _inputs(kept(job.state, job.workspace, _config(job)), int(job.fields.get("batch", 0)))
     job.check()
-    n, _, height, width = found.pixels.shape
+    n, size = len(found.pixels), found.pixels.shape[2:]
     return {
-        "png": base64.b64encode(found.png()).decode(), "batch": found.batch, "windows": n, "size": [height, width],
+        "png": base64.b64encode(found.png()).decode(), "batch": found.batch, "windows": n, "size": list(size),
         "scale": found.scale, "counts": found.counts, "colors": [info.color for info in found.classes],
     }  # fmt: skip
 
@@ -191,15 +194,18 @@ def _field(
         network = material.network()
         if job is not None:
             job.check()
-        reach = theoretical_field(network, material.description.channels)
+        reach = field_of(network, material.description)
         state["network"] = {key: (network, reach)}
-    radius = _effective(network, material, index, (int(z), int(y), int(x)))
+    depth, radius = _effective(network, material, index, (int(z), int(y), int(x)))
     scale = material.scale
-    span = None if reach is None else _span(reach, scale)
+    span = None if reach is None else _span(max(reach[1:]), scale)
+    slices = material.config.slices
+    if material.geometry.volumetric:
+        slices = round((2 * depth + 1) / material.arrangement.zoom[0])
     spacing = material.data.spacing_um
     return Field(
         at=(int(z), int(y), int(x)), theoretical=span, effective=_span(radius, scale),
-        window=(material.geometry.height, material.geometry.width), slices=material.config.slices,
+        window=(material.geometry.height, material.geometry.width), slices=slices,
         spacing_um=(spacing[0], spacing[1], spacing[2]), scale=scale,
     )  # fmt: skip
 
@@ -209,27 +215,43 @@ def _span(radius: float, scale: float) -> tuple[int, int]:
     return side, side
 
 
-def _effective(network: torch.nn.Module, material: Material, image: int, at: tuple[int, int, int]) -> float:
-    """Voxels of the network from the middle output within which ``SHARE`` of its gradient lies, along the axes."""
-    source = material.data.images[image]
-    side = min(_CROP, *(max(64, round(size * material.scale) // 32 * 32) for size in source.shape[1:]))
-    extent = round(side / material.scale)
-    place = Place(image=image, z=at[0], y=at[1] - extent // 2, x=at[2] - extent // 2)
-    region = window_region(place, replace(material.geometry, height=extent, width=extent))
-    pixels = read_pixels(source, region, material.config.slices)
-    seen, _ = material.prepare(pixels[None], np.zeros((1, extent, extent), np.uint8))
-    seen = resized(seen, side / seen.shape[-1]) if seen.shape[-1] != side else seen
+def _effective(
+    network: torch.nn.Module, material: Material, image: int, at: tuple[int, int, int]
+) -> tuple[float, float]:
+    """Voxels of the network from the middle within which ``SHARE`` of its gradient lies: along z, in the plane."""
+    source, geometry, zoom = material.data.images[image], material.geometry, material.arrangement.zoom
+    if geometry.volumetric:
+        size = [max(16, min(_CROP_3D, round(n * f) // 16 * 16)) for n, f in zip(source.shape, zoom, strict=True)]
+        depth = size[0] = min(size[0], -(-material.window[0] // 16) * 16)
+    else:
+        depth = 1
+        side = min(_CROP, *(max(64, round(n * material.scale) // 32 * 32) for n in source.shape[1:]))
+        size = [side, side]
+    across = min(size[-2:])
+    sizes = [max(1, round(n / f)) for n, f in zip((depth, across, across), zoom, strict=True)]
+    crop = replace(geometry, depth=sizes[0], height=sizes[1], width=sizes[2])
+    start = [v - n // 2 for v, n in zip(at, sizes, strict=True)]
+    place = Place(image=image, z=start[0] if geometry.volumetric else at[0], y=start[1], x=start[2])
+    pixels = read_pixels(source, place, crop)
+    blank = np.zeros((1, *(sizes if geometry.volumetric else sizes[1:])), np.uint8)
+    seen, _ = material.prepare(pixels[None], blank)
     _settle(network, seen)
     seen = seen.detach().requires_grad_()
-    middle = side // 2
-    out = network(seen)[0, :, middle - 1 : middle + 2, middle - 1 : middle + 2]
-    (gradient,) = torch.autograd.grad((out.diff(dim=0) if len(out) > 1 else out).sum(), seen)
+    middle = [n // 2 for n in seen.shape[2:]]
+    found = network(seen)[(0, slice(None), *(slice(max(0, m - 1), m + 2) for m in middle))]
+    (gradient,) = torch.autograd.grad((found.diff(dim=0) if len(found) > 1 else found).sum(), seen)
     weight = gradient[0].abs().sum(0).cpu().numpy().astype(float)
-    offset = np.abs(np.arange(side) - middle)
-    within = np.bincount(np.maximum(offset[:, None], offset[None, :]).ravel(), weight.ravel()).cumsum()
-    if within[-1] <= 0:
-        return 0.0
-    return float(np.searchsorted(within, SHARE * within[-1]))
+    if weight.ndim == 2:
+        return 0.0, _within(weight, middle)
+    return _within(weight.sum((1, 2)), middle[:1]), _within(weight.sum(0), middle[1:])
+
+
+def _within(weight: np.ndarray, middle: Sequence[int]) -> float:
+    """The distance along the axes within which :data:`SHARE` of the weight lies."""
+    offsets = [np.abs(np.arange(n) - m) for n, m in zip(weight.shape, middle, strict=True)]
+    far = np.maximum.reduce(np.meshgrid(*offsets, indexing="ij"))
+    within = np.bincount(far.ravel(), weight.ravel()).cumsum()
+    return float(np.searchsorted(within, SHARE * within[-1])) if within[-1] > 0 else 0.0
 
 
 def _settle(network: torch.nn.Module, seen: torch.Tensor) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from voxloop.deep.data import TrainingData
 from voxloop.deep.device import memory
+from voxloop.deep.forecast import window_words
 from voxloop.deep.metrics import Scores
 from voxloop.deep.networks import NetworkConfig
 from voxloop.deep.state import TrainingState
@@ -47,8 +48,8 @@ class Reporter:
                 self._context.emit("warning", text=text)
         labelled = ", ".join(f"{info.name} {count:,}" for info, count in zip(data.classes, data.counts, strict=True))
         self.log(
-            f"{network.architecture} with {network.encoder}, {parameters / 1e6:.1f} million weights, on {device} with "
-            f"{threads} threads; windows of {window[1]} x {window[2]}; labelled voxels: {labelled}"
+            f"{network.title}, {parameters / 1e6:.1f} million weights, on {device} with {threads} threads; windows of "
+            f"{window_words(window)}; labelled voxels: {labelled}"
         )
         now = time.monotonic()
         self._last_step = self._last_look = self._last_clock = self._last_checkpoint = self._epoch_began = now

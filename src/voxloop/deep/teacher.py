@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import TrainingData
-from voxloop.deep.predictor import resized
+from voxloop.deep.predictor import Zoom, resized
 from voxloop.deep.starting import ancestor
 from voxloop.deep.windows import (
     Geometry,
@@ -38,6 +38,8 @@ from voxloop.model import load_model, resolve
 _FIT = "voxloop.shallow.learner:fit_teacher"
 #: windows of a block; where features run through the stack, planes above each other, whose surroundings are shared
 _DEPTH = 16
+#: windows of a block in 3-D
+_BLOCKS = 2
 #: surroundings that the teacher is given, voxels: its farthest filters tell little, and reach a hundred
 _HALO = (24, 48, 48)
 #: labelled share of the labelled planes above which there is little left to say
@@ -79,10 +81,10 @@ class Pool:
     """
 
     def __init__(
-        self, config: DeepConfig, data: TrainingData, geometry: Geometry, prepare: Prepare, scale: float, folder: Path
+        self, config: DeepConfig, data: TrainingData, geometry: Geometry, prepare: Prepare, zoom: Zoom, folder: Path
     ) -> None:  # fmt: skip
         self._config, self._data, self._geometry = config, data, geometry
-        self._prepare, self._scale, self._folder = prepare, scale, folder
+        self._prepare, self._zoom, self._folder = prepare, zoom, folder
         self._teacher: Any = None
         self._blocks: list[list[Place]] = []
         self._pixels: list[Tensor] = []
@@ -99,7 +101,7 @@ class Pool:
         return (size + step % 2) // 2 if self._labels else 0
 
     def batch(self, step: int, count: int) -> tuple[Tensor, Tensor]:
-        """Prepared windows (n, c, y, x), their labels (n, y, x) uint8 (0: unsure), mirrored and turned."""
+        """Prepared windows (n, c, y, x), labels (n, y, x) uint8 (0: unsure), mirrored and turned; with z in 3-D."""
         rng = np.random.default_rng((self._config.seed, 4, step))
         pairs = [_turned(self._pixels[i], self._labels[i], rng) for i in rng.integers(len(self._labels), size=count)]
         return torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
@@ -186,12 +188,15 @@ class Pool:
             for stack in stacks:
                 self._heard()
                 told = self._ask(predictor, stack)
-                windows += [self._window(place, told[:, plane]) for plane, place in enumerate(stack)]
+                if self._geometry.volumetric:
+                    windows.append(self._window(stack[0], told))
+                else:
+                    windows += [self._window(place, told[:, plane]) for plane, place in enumerate(stack)]
         return places, windows
 
     def _window(self, place: Place, told: np.ndarray) -> Window:
         pixels, strokes = self._prepared(place)
-        small = resized(torch.from_numpy(told[None]), self._scale)[0].to(pixels.device)
+        small = resized(torch.from_numpy(told[None]), self._zoom)[0].to(pixels.device)
         return pixels, (small * 255).round().to(torch.uint8), strokes, self._sure(small, strokes)
 
     def _prepared(self, place: Place) -> tuple[Tensor, Tensor]:
@@ -222,9 +227,9 @@ class Pool:
             raise RunError("the run has ended")
 
     def _next(self) -> list[list[Place]]:
-        """The windows of the next block that are known least: one stack of planes, or as many planes anywhere."""
-        flat = self._teacher.spec.dimensions == 2
-        count = _DEPTH if flat else 1
+        """The windows of the next block that are known least: in 3-D a few, else a stack of planes, or planes."""
+        flat = self._teacher.spec.dimensions == 2 or self._geometry.volumetric
+        count = _BLOCKS if self._geometry.volumetric else _DEPTH if flat else 1
         first = len(self._blocks) * count * _TRIES
         found = list(spread_places(self._data.teaching, self._geometry, first + count * _TRIES, self._config.seed))[
             first:
@@ -252,8 +257,8 @@ class Pool:
     def _ask(self, predictor: Any, stack: Sequence[Place]) -> np.ndarray:
         """The teacher's probabilities float32 (classes, z, y, x) in the order of the classes; 0 outside the image."""
         image = self._data.images[stack[0].image]
-        _, rows, columns = window_region(stack[0], self._geometry)
-        region = (slice(stack[0].z, stack[-1].z + 1), rows, columns)
+        deep, rows, columns = window_region(stack[0], self._geometry)
+        region = (deep if self._geometry.volumetric else slice(stack[0].z, stack[-1].z + 1), rows, columns)
         whole: Region = (slice(0, image.shape[0]), slice(0, image.shape[1]), slice(0, image.shape[2]))
         inner = intersect(region, whole)
         assert inner is not None  # windows touch their image
@@ -288,7 +293,7 @@ def _region(predictor: Any, block: np.ndarray, inner: Region) -> np.ndarray:
 def _turned(pixels: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     down, across, turns = (int(v) for v in rng.integers((2, 2, 4)))
     axes = [axis for axis, on in ((-2, down), (-1, across)) if on]
-    turns = turns if labels.shape[0] == labels.shape[1] else turns // 2 * 2
+    turns = turns if labels.shape[-2] == labels.shape[-1] else turns // 2 * 2
     pixels, labels = torch.flip(pixels, axes), torch.flip(labels, axes)
     return torch.rot90(pixels, turns, (-2, -1)), torch.rot90(labels, turns, (-2, -1))
 

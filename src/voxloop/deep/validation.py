@@ -53,7 +53,10 @@ class Tally:
 
 
 def evaluate(network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss: Criterion, classes: int) -> Scores:
-    """Scores on prepared windows (pixels (n, c, y, x), labels (n, y, x)); ``network`` is in evaluation mode."""
+    """Scores on prepared windows; ``network`` is in evaluation mode.
+
+    Pixels (n, c, y, x) and labels (n, y, x), or (n, c, z, y, x) and (n, z, y, x).
+    """
     tally = Tally(classes, windows[0][0].device)
     for pixels, labels in windows:
         logits = network(pixels)
@@ -62,9 +65,15 @@ def evaluate(network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss:
 
 
 def draw_sample(path: Path, pixels: Tensor, labels: Tensor, logits: Tensor, colors: Sequence[str]) -> None:
-    """A PNG: the window, the held-out labels over it, the predicted classes over it, the confidence."""
+    """A PNG: the window, the held-out labels over it, the predicted classes over it, the confidence.
+
+    ``pixels`` (c, y, x), ``labels`` (y, x), ``logits`` (classes, y, x); of blocks the slice with most labels is drawn.
+    """
     import imageio.v3 as iio
 
+    if labels.ndim == 3:
+        plane = int((labels > 0).sum(dim=(-2, -1)).argmax())
+        pixels, labels, logits = pixels[:, plane], labels[plane], logits[:, plane]
     middle = pixels[pixels.shape[0] // 2].float().cpu().numpy()
     confidence, predicted = logits.float().softmax(0).max(0)
     panels = [

@@ -44,21 +44,47 @@ class TrainingImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """Size of a window in voxels of the image, and how many slices go in together."""
+    """Size of a window in voxels of the image, and how many slices go in together.
+
+    A window is a plane with its neighbours or, where ``volumetric``, a block as deep as ``depth``. ``axes`` are those
+    that planes are cut across: 0 for z, 1 for y, 2 for x.
+    """
 
     height: int
     width: int
     slices: int = 1
+    depth: int = 1
+    volumetric: bool = False
+    axes: tuple[int, ...] = (0,)
+
+    def sizes(self, axis: int = 0) -> Shape:
+        """Voxels zyx of a window across ``axis``."""
+        across = [self.height, self.width]
+        across.insert(axis, self.depth)
+        return across[0], across[1], across[2]
+
+    @property
+    def voxels(self) -> int:
+        return self.depth * self.height * self.width
+
+    @property
+    def spatial(self) -> int:
+        """Axes of a window as the network sees it."""
+        return 3 if self.volumetric else 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One window: image, plane, and the corner, which may lie outside the image where that is smaller."""
+    """One window: image, and the corner, which may lie outside the image where that is smaller.
+
+    ``axis`` is what its plane is cut across.
+    """
 
     image: int
     z: int
     y: int
     x: int
+    axis: int = 0
 
 
 class WindowSampler:
@@ -86,7 +112,10 @@ class WindowSampler:
         self._class_odds = odds / odds.sum()
 
     def batch(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Windows of one step: raw pixels float32 (n, c * slices, y, x), labels uint8 (n, y, x)."""
+        """Windows of one step: raw pixels float32 (n, c * slices, y, x), labels uint8 (n, y, x).
+
+        In 3-D pixels (n, c, z, y, x) and labels (n, z, y, x).
+        """
         pairs = [self.sample(step, sample) for sample in range(size)]
         return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
 
@@ -101,13 +130,15 @@ class WindowSampler:
         """Where a window lies: the drawn voxel is somewhere in its middle half."""
         value = rng.choice(len(self._class_odds), p=self._class_odds)
         image, anchors = self._anchors[value][rng.choice(len(self._odds[value]), p=self._odds[value])]
-        z, y, x = (int(v) for v in anchors[rng.integers(len(anchors))])
-        shape = self.images[image].shape
-        corner = []
-        for centre, size, extent in ((y, self.geometry.height, shape[1]), (x, self.geometry.width, shape[2])):
-            start = centre - size // 2 + int(rng.integers(-(size // 4), size // 4 + 1))
-            corner.append(_clip(start, size, extent))
-        return Place(image=image, z=z, y=corner[0], x=corner[1])
+        at = anchors[rng.integers(len(anchors))]
+        axes = self.geometry.axes
+        axis = axes[0] if len(axes) == 1 else axes[int(rng.integers(len(axes)))]
+        corner = [int(v) for v in at]
+        for i, (size, extent) in enumerate(zip(self.geometry.sizes(axis), self.images[image].shape, strict=True)):
+            if size > 1:
+                start = corner[i] - size // 2 + int(rng.integers(-(size // 4), size // 4 + 1))
+                corner[i] = _clip(start, size, extent)
+        return Place(image=image, z=corner[0], y=corner[1], x=corner[2], axis=axis)
 
     def _index(self, classes: int) -> None:
         """Anchors that may teach, by class; a cell counts by the root of its voxels, so no slab drowns the rest."""
@@ -125,103 +156,124 @@ class WindowSampler:
 
 
 def teaching_window(images: Sequence[TrainingImage], place: Place, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels float32 (c * slices, y, x) and labels uint8 (y, x) of a window, without those that judge."""
+    """Pixels float32 (c * slices, y, x) and labels uint8 (y, x) of a window, without those that judge.
+
+    In 3-D pixels (c, z, y, x) and labels (z, y, x).
+    """
     image = images[place.image]
-    region = window_region(place, geometry)
-    labels = read_labels(image, region)
-    labels[~_inside(image.split.teaches, region, image.shape)] = 0
-    return read_pixels(image, region, geometry.slices), labels
-
-
-def validation_places(images: Sequence[TrainingImage], geometry: Geometry, limit: int, seed: int) -> list[Place]:
-    """Fixed windows that cover held-out labels, at most ``limit``, spread over cells and classes."""
-    rng = np.random.default_rng((seed, 1))
-    cells = [(number, cell) for number, image in enumerate(images) for cell in sorted(image.split.judging)]
-    places: list[Place] = []
-    covered: list[tuple[int, int, Region]] = []
-    for index in rng.permutation(len(cells)):
-        number, cell = cells[index]
-        image = images[number]
-        anchors = np.concatenate(image.labelled.anchors[cell]) if cell in image.labelled.anchors else np.empty((0, 3))
-        for z in np.unique(anchors[:, 0]):
-            on_plane = anchors[anchors[:, 0] == z]
-            y, x = (int(v) for v in np.median(on_plane[:, 1:], axis=0))
-            if any(n == number and pz == z and _holds(box, y, x) for n, pz, box in covered):
-                continue
-            place = Place(
-                image=number, z=int(z), y=_clip(y - geometry.height // 2, geometry.height, image.shape[1]),
-                x=_clip(x - geometry.width // 2, geometry.width, image.shape[2]),
-            )  # fmt: skip
-            if place in places:  # held-out voxels at the rim of the image: the window cannot move further
-                continue
-            places.append(place)
-            covered.append((number, int(z), window_region(place, geometry)))
-            if len(places) == limit:
-                return places
-    return places
+    return _window(image, place, geometry, lambda box: image.split.teaches(box, image.shape))
 
 
 def area_mask(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndarray:
-    """Where anything may be learnt in a window: bool (y, x)."""
-    region = window_region(place, geometry)
+    """Where anything may be learnt in a window: bool (y, x), in 3-D (z, y, x)."""
     area = image.area
+    region = window_region(place, geometry)
     if area is None or area.everything:
-        return np.ones((geometry.height, geometry.width), bool)
-    return _inside(lambda box, _shape: area.mask(box), region, image.shape)
+        mask = np.ones([part.stop - part.start for part in region], bool)
+    else:
+        box, pads = _clipped(region, image.shape)
+        mask = np.pad(area.mask(box), pads)
+    mask = np.moveaxis(mask, place.axis, 0)
+    return mask if geometry.volumetric else mask[0]
 
 
 def validation_window(
     images: Sequence[TrainingImage], place: Place, geometry: Geometry
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels float32 (c * slices, y, x) and the held-out labels uint8 (y, x) of a fixed window."""
+    """Pixels and labels as of :func:`teaching_window`, of those labels alone that are held out."""
     image = images[place.image]
+    return _window(image, place, geometry, image.split.judges)
+
+
+def _window(
+    image: TrainingImage, place: Place, geometry: Geometry, known: Callable[[Region], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     region = window_region(place, geometry)
-    labels = read_labels(image, region)
-    labels[~_inside(lambda box, _shape: image.split.judges(box), region, image.shape)] = 0
-    return read_pixels(image, region, geometry.slices), labels
+    box, pads = _clipped(region, image.shape)
+    labels = np.pad(np.where(known(box), image.labels(box), 0), pads)
+    labels = np.moveaxis(labels, place.axis, 0)
+    return read_pixels(image, place, geometry), labels if geometry.volumetric else labels[0]
+
+
+def validation_places(images: Sequence[TrainingImage], geometry: Geometry, limit: int, seed: int) -> list[Place]:
+    """Fixed windows that cover held-out labels, at most ``limit``, spread over cells, classes and axes."""
+    share = -(-limit // len(geometry.axes))
+    return [p for axis in geometry.axes for p in _validation_places(images, geometry, share, seed, axis)][:limit]
+
+
+def _validation_places(
+    images: Sequence[TrainingImage], geometry: Geometry, limit: int, seed: int, axis: int
+) -> list[Place]:
+    rng = np.random.default_rng((seed, 1))
+    cells = [(number, cell) for number, image in enumerate(images) for cell in sorted(image.split.judging)]
+    places: list[Place] = []
+    covered: list[tuple[int, Region]] = []
+    for index in rng.permutation(len(cells)):
+        number, cell = cells[index]
+        image = images[number]
+        anchors = np.concatenate(image.labelled.anchors[cell]) if cell in image.labelled.anchors else np.empty((0, 3))
+        for plane in np.unique(anchors[:, axis]):
+            at = np.median(anchors[anchors[:, axis] == plane], axis=0).astype(int)
+            if any(n == number and _holds(box, at) for n, box in covered):
+                continue
+            place = place_around(number, at, geometry, image.shape, axis)
+            if place in places:  # held-out voxels at the rim of the image: the window cannot move further
+                continue
+            places.append(place)
+            covered.append((number, window_region(place, geometry)))
+            if len(places) == limit:
+                return places
+    return places
 
 
 def spread_places(images: Sequence[TrainingImage], geometry: Geometry, count: int, seed: int) -> Iterator[Place]:
-    """Windows anywhere, labelled or not: half of them around labels, as intensities are measured on."""
+    """Windows across z anywhere, labelled or not: half of them around labels, as intensities are measured on."""
     rng = np.random.default_rng((seed, 2))
     for turn in range(count):
         number = turn % len(images)
         image = images[number]
-        z, y, x = (int(rng.integers(size)) for size in image.shape)
+        at = [int(rng.integers(size)) for size in image.shape]
         if turn % 2 and image.labelled.anchors:
             cells = sorted(image.labelled.anchors)
             anchors = np.concatenate(image.labelled.anchors[cells[int(rng.integers(len(cells)))]])
-            z, y, x = (int(v) for v in anchors[rng.integers(len(anchors))])
-        yield Place(
-            image=number, z=z, y=_clip(y - geometry.height // 2, geometry.height, image.shape[1]),
-            x=_clip(x - geometry.width // 2, geometry.width, image.shape[2]),
-        )  # fmt: skip
+            at = [int(v) for v in anchors[rng.integers(len(anchors))]]
+        yield place_around(number, at, geometry, image.shape)
+
+
+def place_around(image: int, at: Sequence[int], geometry: Geometry, shape: Shape, axis: int = 0) -> Place:
+    """The window about a voxel zyx, moved inside the image."""
+    z, y, x = (
+        _clip(int(centre) - size // 2, size, extent)
+        for centre, size, extent in zip(at, geometry.sizes(axis), shape, strict=True)
+    )
+    return Place(image=image, z=z, y=y, x=x, axis=axis)
 
 
 def window_region(place: Place, geometry: Geometry) -> Region:
     """The box of a window; it may reach outside the image."""
-    return (
-        slice(place.z, place.z + 1),
-        slice(place.y, place.y + geometry.height),
-        slice(place.x, place.x + geometry.width),
+    z, y, x = (
+        slice(at, at + size) for at, size in zip((place.z, place.y, place.x), geometry.sizes(place.axis), strict=True)
     )
+    return z, y, x
 
 
-def read_pixels(image: TrainingImage, region: Region, slices: int) -> np.ndarray:
-    """float32 (c * slices, y, x): channel by channel, its slices from below to above; edges repeat or mirror."""
-    z, half = region[0].start, slices // 2
-    box, pads = _clipped(region, image.shape)
-    depth = grow((box[0], box[1], box[2]), (half, 0, 0), image.shape)
-    found = image.pixels(depth).astype(np.float32, copy=False)
-    planes = np.clip(np.arange(z - half, z + half + 1), 0, image.shape[0] - 1) - depth[0].start
-    stack = found[:, planes].reshape(-1, *found.shape[-2:])
-    return _padded(stack, pads)
+def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndarray:
+    """float32 (c * slices, y, x): channel by channel, its slices from below to above; in 3-D (c, z, y, x).
 
-
-def read_labels(image: TrainingImage, region: Region) -> np.ndarray:
-    """uint8 (y, x): 0 unlabelled, also outside the image."""
-    box, pads = _clipped(region, image.shape)
-    return np.pad(image.labels(box)[0], pads)
+    Beyond the image, slices repeat its last one; all else is mirrored.
+    """
+    axis, half = place.axis, geometry.slices // 2
+    box, pads = _clipped(window_region(place, geometry), image.shape)
+    near = [half if i == axis else 0 for i in range(3)]
+    outer = grow(box, near, image.shape)
+    found = image.pixels(outer).astype(np.float32, copy=False)
+    if half:
+        wanted = np.arange(box[axis].start - half, box[axis].start + half + 1)
+        found = np.take(found, np.clip(wanted, 0, image.shape[axis] - 1) - outer[axis].start, axis=1 + axis)
+    if any(n for pair in pads for n in pair):
+        found = np.pad(found, ((0, 0), *pads), mode="symmetric")
+    found = np.moveaxis(found, 1 + axis, 1)
+    return found if geometry.volumetric else found.reshape(-1, *found.shape[2:])
 
 
 def _turned(
@@ -229,35 +281,24 @@ def _turned(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mirrored and turned by quarters: views, so they cost nothing here and stay exact."""
     flip, quarter = augmentation.flip, augmentation.quarter
-    chances = rng.random(3)
+    chances = rng.random(4)
     turns = int(rng.integers(1, 4))
+    if labels.ndim == 3 and flip.on and flip.depth and chances[3] < flip.probability:
+        pixels, labels = pixels[:, ::-1], labels[::-1]
     if flip.on and flip.horizontal and chances[0] < flip.probability:
         pixels, labels = pixels[..., ::-1], labels[..., ::-1]
     if flip.on and flip.vertical and chances[1] < flip.probability:
         pixels, labels = pixels[..., ::-1, :], labels[..., ::-1, :]
     if quarter.on and chances[2] < quarter.probability:
-        turns = turns if labels.shape[0] == labels.shape[1] else 2
-        pixels, labels = np.rot90(pixels, turns, (-2, -1)), np.rot90(labels, turns)
+        turns = turns if labels.shape[-2] == labels.shape[-1] else 2
+        pixels, labels = np.rot90(pixels, turns, (-2, -1)), np.rot90(labels, turns, (-2, -1))
     return pixels, labels
 
 
-def _inside(mask_of: Callable[[Region, Shape], np.ndarray], region: Region, shape: Shape) -> np.ndarray:
-    box, pads = _clipped(region, shape)
-    mask: np.ndarray = np.pad(mask_of(box, shape)[0], pads)
-    return mask
-
-
-def _clipped(region: Region, shape: Shape) -> tuple[Region, tuple[tuple[int, int], tuple[int, int]]]:
-    """The part of a window inside the image, and what is missing on each side of y and x."""
-    inside = [slice(max(0, p.start), min(size, p.stop)) for p, size in zip(region, shape, strict=True)]
-    pads = [(i.start - p.start, p.stop - i.stop) for i, p in zip(inside, region, strict=True)]
-    return (inside[0], inside[1], inside[2]), (pads[1], pads[2])
-
-
-def _padded(stack: np.ndarray, pads: tuple[tuple[int, int], tuple[int, int]]) -> np.ndarray:
-    if not any(n for pair in pads for n in pair):
-        return stack
-    return np.pad(stack, ((0, 0), *pads), mode="symmetric")
+def _clipped(region: Region, shape: Shape) -> tuple[Region, list[tuple[int, int]]]:
+    """The part of a window inside the image, and what is missing on each side of each axis."""
+    z, y, x = (slice(max(0, p.start), min(size, p.stop)) for p, size in zip(region, shape, strict=True))
+    return (z, y, x), [(i.start - p.start, p.stop - i.stop) for i, p in zip((z, y, x), region, strict=True)]
 
 
 def _clip(start: int, size: int, extent: int) -> int:
@@ -265,7 +306,7 @@ def _clip(start: int, size: int, extent: int) -> int:
     return min(max(start, 0), extent - size) if size <= extent else -((size - extent) // 2)
 
 
-def _holds(region: Region, y: int, x: int) -> bool:
-    margin = 16  # a voxel at the very edge of a window is seen with half its surroundings
-    _, rows, columns = region
-    return bool(rows.start + margin <= y < rows.stop - margin and columns.start + margin <= x < columns.stop - margin)
+def _holds(region: Region, at: Sequence[int]) -> bool:
+    """Whether a voxel lies in a window, not at its very edge, where it is seen with half its surroundings."""
+    margins = (min(16, (part.stop - part.start) // 4) for part in region)
+    return all(p.start + m <= v < p.stop - m for p, m, v in zip(region, margins, at, strict=True))

@@ -69,6 +69,7 @@ class Form(Panel, Generic[C]):
         self._fields: dict[Path, Field] = {}
         self._blocks: dict[Path, _Block] = {}
         self._advanced = False
+        self._matter = self._mattering()
         self._copy = CopyCode(code=self.code)
         names = list(dict.fromkeys(setting.group for setting in self._settings))
         self._groups = {name: Fold(name, partial(self._build, name), self._mark_group) for name in names}
@@ -179,6 +180,13 @@ class Form(Panel, Generic[C]):
         for path, block in self._blocks.items():
             self._mark_block(path, block)
         self._copy.code = self.code
+        if (matter := self._mattering()) != self._matter:
+            self._matter = matter
+            self._filter()
+
+    def _mattering(self) -> list[bool]:
+        """Of each setting, whether it matters beside the others as they are."""
+        return [setting.matters(self._value) for setting in self._settings]
 
     # ----------------------------------------------------------------------------------------------------- widgets
 
@@ -201,7 +209,7 @@ class Form(Panel, Generic[C]):
         )  # fmt: skip
         self._fields[path] = field
         field.mark(_get(self._value, path) != _get(self._default, path))
-        show(field.widget, self._advanced or not setting.advanced)
+        show(field.widget, (self._advanced or not setting.advanced) and (len(path) > 1 or setting.matters(self._value)))
         return [field.widget]
 
     def _build_nested(self, setting: Setting, path: Path) -> list[w.Widget]:
@@ -253,7 +261,7 @@ class Form(Panel, Generic[C]):
         chain = _chain(next(s for s in self._settings if s.name == path[0]), path[1:])
         if words:  # a search looks through advanced settings as well
             return _matches(chain[-1], [word for word in words if not any(word in _words(s) for s in chain[:-1])])
-        return self._advanced or not any(setting.advanced for setting in chain)
+        return chain[0].matters(self._value) and (self._advanced or not any(setting.advanced for setting in chain))
 
     def _mark_group(self, group: Fold) -> None:
         names = [setting.name for setting in self._settings if setting.group == group.name]

@@ -114,11 +114,10 @@ class InputsPreview(Preview):
 
     def show(self, answer: dict[str, Any]) -> None:
         self.image.value = base64.b64decode(answer["png"])
-        height, width = answer["size"]
         known = zip(answer["counts"].items(), answer["colors"], strict=True)
         counts = " · ".join(f"{_square(color)} {html.escape(name)} {n:,}" for (name, n), color in known)
         scale = "" if answer["scale"] == 1 else f" at {answer['scale']:g} of their size"
-        windows = f"{answer['windows']} windows of {height} × {width}{scale}"
+        windows = f"{answer['windows']} windows of {' × '.join(map(str, answer['size']))}{scale}"
         self.words.value = f"Batch {answer['batch'] + 1}: {windows} · labelled: {counts}"
 
 

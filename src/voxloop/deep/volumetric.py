@@ -1,0 +1,194 @@
+"""3-D networks of MONAI by name. Imported only where one is used, since MONAI takes seconds to import.
+
+Knows nothing of images, labels or runs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voxloop.errors import ConfigError
+from voxloop.geometry import Shape
+
+if TYPE_CHECKING:
+    from voxloop.deep.networks import NetworkConfig
+
+#: channels of the coarsest levels grow no further
+_WIDEST = 320
+#: resolutions of SwinUNETR, and what its width is a multiple of
+_SWIN_STRIDE, _SWIN_WIDTH = 32, 12
+#: what receptive fields are measured up to, voxels to one side
+_LIMIT = 320
+
+
+class Network3d(nn.Module):
+    """Any size in, the same size out: pads to the stride of ``core`` by reflection and cuts it off again.
+
+    Input (n, channels, z, y, x) normalised, output (n, outputs, z, y, x) logits.
+    """
+
+    def __init__(self, core: nn.Module, stride: Shape, smallest: Shape) -> None:
+        super().__init__()
+        self.core = core
+        self.stride = stride
+        self.smallest = smallest
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = x.shape[-3:]
+        more = [max(n + -n % step, least) - n for n, step, least in zip(size, self.stride, self.smallest, strict=True)]
+        out: Tensor = self.core(_pad(x, more) if any(more) else x)
+        return out[..., : size[0], : size[1], : size[2]]
+
+
+class _BatchNorm3d(nn.BatchNorm3d):
+    """Batch normalisation that uses its running statistics where a channel has a single value, as in 2-D."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.numel() == x.shape[1]:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+        return super().forward(x)
+
+
+def build(config: NetworkConfig) -> Network3d:
+    """A network with random weights. Raises ConfigError where its settings do not fit each other."""
+    kernels, strides = config.kernels, config.strides
+    if config.architecture != "SwinUNETR" and not kernels:
+        raise ConfigError(f"{config.architecture} needs planned levels")
+    core: nn.Module
+    match config.architecture:
+        case "UNet3d":
+            core, stride = _unet(config), _total(strides)
+        case "DynUNet":
+            core, stride = _dynunet(config), _total(strides)
+        case "SegResNet":
+            core, stride = _segresnet(config)
+        case "SwinUNETR":
+            core, stride = _swin(config), (_SWIN_STRIDE,) * 3
+        case name:
+            raise ConfigError(f"{name!r} is no 3-D network")
+    for module in core.modules():
+        if type(module) is nn.BatchNorm3d:
+            module.__class__ = _BatchNorm3d
+    # instance normalisation needs more than one value a channel at the coarsest level
+    smallest = stride if config.normalisation == "batch" else tuple(2 * n if n > 1 else n for n in stride)
+    return Network3d(core, stride, smallest)  # type: ignore[arg-type]
+
+
+def _unet(config: NetworkConfig) -> nn.Module:
+    """The lightest: it halves with its first convolution, and all its kernels reach across every axis."""
+    from monai.networks.nets.unet import UNet
+
+    strides: Any = config.strides[1:] or ((1, 1, 1),)
+    return UNet(
+        spatial_dims=3, in_channels=config.channels, out_channels=config.outputs,
+        channels=_widths(config, len(strides) + 1), strides=strides,
+        num_res_units=2 if config.residual else 0, norm=_norm(config),
+    )  # fmt: skip
+
+
+def _dynunet(config: NetworkConfig) -> nn.Module:
+    from monai.networks.nets.dynunet import DynUNet
+
+    kernels, strides = list(config.kernels), list(config.strides)
+    while len(kernels) < 3:  # it wants at least so many
+        kernels.append(kernels[-1])
+        strides.append((1, 1, 1))
+    return DynUNet(
+        spatial_dims=3, in_channels=config.channels, out_channels=config.outputs, kernel_size=kernels, strides=strides,
+        upsample_kernel_size=strides[1:], filters=_widths(config, len(strides)), norm_name=_norm(config),
+        res_block=config.residual,
+    )  # fmt: skip
+
+
+def _segresnet(config: NetworkConfig) -> tuple[nn.Module, Shape]:
+    """Levels follow the spacing as MONAI plans it from the same ratios: coarse axes wait for the fine ones."""
+    from monai.networks.nets.segresnet_ds import SegResNetDS
+
+    blocks = (1, 2, 2, 4, 4, 4, 4, 4)[: len(config.strides)]
+    core = SegResNetDS(
+        spatial_dims=3, init_filters=max(8, config.width // 8 * 8), in_channels=config.channels,
+        out_channels=config.outputs, norm=_norm(config), blocks_down=blocks, resolution=config.spacing,
+    )  # fmt: skip
+    z, y, x = (int(n) for n in core.shape_factor())
+    return core, (z, y, x)
+
+
+def _swin(config: NetworkConfig) -> nn.Module:
+    from monai.networks.nets.swin_unetr import SwinUNETR
+
+    if importlib.util.find_spec("einops") is None:
+        raise ConfigError("SwinUNETR needs the package einops, which is not installed: pip install einops")
+    if config.width % _SWIN_WIDTH:
+        near = max(1, round(config.width / _SWIN_WIDTH)) * _SWIN_WIDTH
+        raise ConfigError(f"width={config.width}: SwinUNETR takes multiples of {_SWIN_WIDTH}; nearest is {near}")
+    return SwinUNETR(
+        in_channels=config.channels, out_channels=config.outputs, feature_size=config.width,
+        norm_name=_norm(config)[0],
+    )  # fmt: skip
+
+
+def _norm(config: NetworkConfig) -> tuple[str, dict[str, Any]]:
+    return config.normalisation, {"affine": True}
+
+
+def _widths(config: NetworkConfig, levels: int) -> list[int]:
+    return [min(config.width * 2**level, max(config.width, _WIDEST)) for level in range(levels)]
+
+
+def _total(strides: tuple[Shape, ...]) -> Shape:
+    z, y, x = (prod(axis) for axis in zip(*strides, strict=True))
+    return z, y, x
+
+
+def _pad(x: Tensor, more: list[int]) -> Tensor:
+    """Reflect where there is enough to reflect, repeat the edge where there is not."""
+    mode = "reflect" if all(by < n for by, n in zip(more, x.shape[-3:], strict=True)) else "replicate"
+    return F.pad(x, (0, more[2], 0, more[1], 0, more[0]), mode=mode)
+
+
+def receptive_field(config: NetworkConfig) -> Shape | None:
+    """Largest distance zyx, in voxels, over which an input voxel reaches an output voxel; None if unbounded.
+
+    Measured as in 2-D, on a narrow twin of the network with positive weights: one bright voxel in a strip of zeros
+    along each axis. What normalises over a block, or attends, reaches everywhere.
+    """
+    if config.normalisation != "batch" or config.architecture == "SwinUNETR":
+        return None
+    with torch.random.fork_rng(devices=[]):  # a run that goes on must draw what it would have drawn
+        twin = build(replace(config, channels=1, outputs=1, width=8 if config.architecture == "SegResNet" else 4))
+    probe = twin.double().eval()
+    with torch.inference_mode():
+        for module in probe.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.reset_running_stats()
+        for name, parameter in probe.named_parameters():
+            if parameter.ndim > 1:
+                parameter.fill_(1.0 / parameter[0].numel())
+            else:
+                parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+        reach = [_reach(probe, axis) for axis in range(3)]
+    if any(part is None for part in reach):
+        return None
+    return reach[0], reach[1], reach[2]  # type: ignore[return-value]
+
+
+def _reach(probe: Network3d, axis: int) -> int | None:
+    step = probe.stride[axis]
+    far = 0
+    for at in {_LIMIT, _LIMIT + step // 2, _LIMIT + step - 1}:
+        size = list(probe.smallest)
+        size[axis] = -(-(2 * _LIMIT + step) // step) * step
+        strip = torch.zeros(1, 1, *size, dtype=torch.float64)
+        strip.select(2 + axis, at).fill_(1e3)
+        lit = probe(strip).abs().sum(dim=[i for i in range(5) if i != 2 + axis]).nonzero()
+        if not len(lit):
+            return None
+        far = max(far, at - int(lit.min()), int(lit.max()) - at)
+    return far if far < _LIMIT - step else None

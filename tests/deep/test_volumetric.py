@@ -1,0 +1,225 @@
+"""3-D networks: every family, any size, learning from strokes on few slices, going on exactly, tiles as the whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import voxloop as vl
+from voxloop.config.augment import Augmentation
+from voxloop.config.deep import VOLUMETRIC, DeepConfig
+from voxloop.deep.augment import Augmenter
+from voxloop.deep.forecast import forecast
+from voxloop.deep.learner import train
+from voxloop.deep.model import load
+from voxloop.deep.networks import NetworkConfig, build, field_of
+from voxloop.deep.planning import plan_levels
+from voxloop.deep.preflight import preflight
+from voxloop.deep.preview import field_of_view, training_inputs
+from voxloop.deep.windows import Geometry, Place, read_pixels, teaching_window
+from voxloop.errors import ConfigError, VolumeError
+
+SHAPE, SPACING = (20, 60, 52), (0.02, 0.01, 0.01)
+
+
+def config(architecture: str, spacing: tuple[float, float, float] = (2, 1, 1), **changes: Any) -> NetworkConfig:
+    levels = plan_levels(spacing, (8, 32, 32), 3)
+    values = {"width": 12 if architecture == "SwinUNETR" else 8, **changes}
+    return NetworkConfig(
+        architecture=architecture, channels=2, outputs=2, kernels=levels.kernels, strides=levels.strides,
+        spacing=spacing, **values,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("architecture", VOLUMETRIC)
+def test_one_step_at_batch_one_and_odd_sizes(architecture: str) -> None:
+    if architecture == "SwinUNETR":
+        pytest.importorskip("einops")
+    torch.manual_seed(0)
+    network = build(config(architecture)).train()
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    before = [p.detach().clone() for p in network.parameters()]
+    network(torch.randn(1, 2, 8, 32, 32)).square().mean().backward()
+    optimiser.step()
+    assert any(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+    network.eval()
+    with torch.inference_mode():
+        for size in ((5, 17, 19), (1, 20, 33)):
+            out = network(torch.randn(1, 2, *size))
+            assert out.shape == (1, 2, *size)
+            assert torch.isfinite(out).all()
+    assert NetworkConfig.from_json(json.loads(json.dumps(config(architecture).to_json()))) == config(architecture)
+
+
+@pytest.mark.parametrize("architecture", ["UNet3d", "DynUNet", "SegResNet"])
+def test_the_field_is_what_a_changed_voxel_reaches(architecture: str) -> None:
+    torch.manual_seed(0)
+    asked = config(architecture, (4.0, 1.0, 1.0))
+    network = build(asked).eval()
+    reach = field_of(network, asked)
+    assert reach is not None
+    assert reach[0] < reach[1] == reach[2]
+    size = [-(-(2 * r + 9) // 8) * 8 for r in reach]
+    one = torch.randn(1, 2, *size)
+    other = one.clone()
+    at = [n // 2 for n in size]
+    other[(0, slice(None), *at)] += 50
+    with torch.inference_mode():
+        changed = (network(one) - network(other)).abs().sum((0, 1)).nonzero()
+    for axis in range(3):
+        assert (changed[:, axis] - at[axis]).abs().max() <= reach[axis]
+
+
+def test_what_looks_everywhere_has_no_field_and_odd_widths_are_told() -> None:
+    asked = config("DynUNet", normalisation="instance")
+    assert field_of(build(asked), asked) is None
+    pytest.importorskip("einops")
+    assert field_of(build(config("SwinUNETR")), config("SwinUNETR")) is None
+    with pytest.raises(ConfigError, match="multiples of 12; nearest is 12"):
+        build(config("SwinUNETR", width=16))
+
+
+def balls(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Bright balls, half as many voxels deep as wide, in a noisy volume."""
+    rng = np.random.default_rng(seed)
+    z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    truth = np.zeros(SHAPE, bool)
+    for _ in range(14):
+        c = [rng.uniform(0, n) for n in SHAPE]
+        truth |= (2 * (z - c[0])) ** 2 + (y - c[1]) ** 2 + (x - c[2]) ** 2 < rng.uniform(5, 9) ** 2
+    return (90 + 60 * truth + rng.normal(0, 18, SHAPE)).clip(0, 255).astype(np.uint8), truth
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, make: SimpleNamespace) -> tuple[Path, dict[str, int]]:
+    """A workspace of balls, with strokes on every fourth slice."""
+    raw, truth = balls()
+    with vl.Workspace.create(tmp_path / "ws", image=make.volume(raw, SPACING), classes=["outside", "disc"]) as ws:
+        labels = ws.labels()
+        labels.write(None, make.scribbles(truth, every=4).clip(0, 2))
+        labels.flush()
+        return ws.path, {f"{labels.level.name}/{labels.image}": labels.sequence}
+
+
+@pytest.fixture
+def tiny() -> DeepConfig:
+    return DeepConfig(
+        architecture="UNet3d", width=8, levels=3, window="8,32,32", batch_size=2, threads=1, steps_per_epoch=6,
+        epochs=2, warmup_steps=2, device="cpu", samples=1, learning_rate=5e-3, teacher="none",
+    )  # fmt: skip
+
+
+def changed(context: Any, **settings: Any) -> Any:
+    context.config["settings"] = DeepConfig.from_json(context.settings).changed(**settings).to_json()
+    return context
+
+
+def test_learns_balls_from_strokes_and_tiles_equal_the_whole(context: Any) -> None:
+    raw, truth = balls()
+    learnt = changed(context, epochs=5, steps_per_epoch=10, learning_rate=1e-2, augmentation=Augmentation.none())
+    assert train(learnt) == "finished"
+    assert all((context.path / event["path"]).stat().st_size > 100 for event in context.of("sample"))
+    model = load(context.path / "model")
+    assert (model.spec.dimensions, model.spec.stride) == (3, (2, 4, 4))
+    whole = model.predict(raw[None])
+    said = whole[1] > 0.5
+    assert (said & truth).sum() / (said | truth).sum() > 0.6
+    halo = model.spec.halo
+    assert halo is not None
+    lazy = vl.predict(model, raw, max_voxels=2**22)
+    part = np.asarray(lazy[:, 4:9, 20:31, 10:40])
+    np.testing.assert_allclose(part, whole[:, 4:9, 20:31, 10:40], atol=1e-5)
+
+
+def test_resumes_exactly_with_everything_on(context: Any) -> None:
+    changed(context, teacher="auto", teacher_windows=2, steps_per_epoch=4, augmentation=every_augmentation())
+    context.at_step[6] = SimpleNamespace(kind="pause", name="p", values={})
+    assert train(context) == "paused"
+    again = type(context)(path=context.path, config=context.config, workspace=context.workspace)
+    assert train(again) == "finished"
+    whole = context.path.parent / "unbroken"
+    whole.mkdir()
+    assert train(type(context)(path=whole, config=context.config, workspace=context.workspace)) == "finished"
+    from safetensors.torch import load_file
+
+    for name in ("checkpoints/last/state.safetensors", "model/weights.safetensors"):
+        one, other = load_file(context.path / name), load_file(whole / name)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    assert any(key.startswith("pool.") for key in load_file(whole / "checkpoints/last/state.safetensors"))
+
+
+def every_augmentation() -> dict[str, Any]:
+    return {name: {"on": True, "probability": 0.7} for name in Augmentation.model_fields}
+
+
+def test_augmented_blocks_stay_blocks_and_labels_follow() -> None:
+    pixels = torch.randn(3, 2, 8, 24, 20)
+    labels = torch.randint(0, 3, (3, 8, 24, 20), dtype=torch.uint8)
+    for spacing in ((1.0, 1.0, 1.0), (5.0, 1.0, 1.0)):
+        augment = Augmenter(Augmentation(**every_augmentation()), 0, 1, spacing)
+        for step in range(4):
+            seen, marked = augment(pixels, labels, step)
+            assert (seen.shape, marked.shape, marked.dtype) == (pixels.shape, labels.shape, torch.uint8)
+            assert torch.isfinite(seen).all()
+    only = {**Augmentation.none().model_dump(), "affine": {"on": True, "probability": 1, "shear": 0, "scale": (1, 1)}}
+    bright = torch.zeros(1, 1, 9, 33, 33)
+    bright[0, 0, 4] = 1.0  # a bright slice: turned in the plane it stays one, tilted it does not
+    flat = Augmenter(Augmentation(**only), 0, 1, (5.0, 1.0, 1.0))(bright, bright[:, 0].byte(), 0)
+    assert torch.allclose(flat[0][0, 0, 4], torch.ones(33, 33), atol=1e-4)
+    assert flat[0][0, 0, [0, 8]].abs().max() < 1e-4
+    tilted = Augmenter(Augmentation(**only), 0, 1, (1.0, 1.0, 1.0))(bright, bright[:, 0].byte(), 0)
+    assert tilted[0][0, 0, [1, 7]].max() > 0.5
+
+
+def test_previews_and_forecast_of_blocks(workspace: Any, tiny: DeepConfig) -> None:
+    path = workspace[0]
+    found = training_inputs(path, tiny)
+    assert found.pixels.shape == (2, 1, 8, 32, 32)
+    assert found.labels.shape == (2, 8, 32, 32)
+    assert found.png()[:4] == b"\x89PNG"
+    field = field_of_view(path, tiny)
+    assert 1 <= field.slices <= SHAPE[0]
+    assert field.theoretical is not None
+    expected = forecast(path, tiny.changed(window="auto"))
+    assert expected.fits
+    assert expected.window[0] * SPACING[0] <= expected.window[1] * SPACING[1] * 1.5
+
+
+def test_windows_of_odd_sizes_are_taken_and_better_ones_told(workspace: Any, tiny: DeepConfig) -> None:
+    from voxloop.deep.material import gather
+
+    notes = preflight(gather(workspace[0], tiny.changed(window="7,33,33")))
+    (note,) = [note for note in notes if "padded" in note.words]
+    assert note.fix == {"window": [7, 32, 32]}
+
+
+def test_blocks_show_the_image_and_only_labels_that_teach(workspace: Any, tiny: DeepConfig) -> None:
+    from voxloop.deep.material import gather
+
+    material = gather(workspace[0], tiny)
+    image = material.data.images[0]
+    geometry = Geometry(depth=8, height=32, width=32, volumetric=True)
+    place = Place(image=0, z=-3, y=40, x=10)
+    whole = np.pad(balls()[0], ((3, 0), (0, 12), (0, 0)), mode="symmetric")
+    np.testing.assert_array_equal(read_pixels(image, place, geometry)[0], whole[:8, 40:72, 10:42])
+    _, labels = teaching_window(material.data.images, place, geometry)
+    box = (slice(0, 5), slice(40, 60), slice(10, 42))
+    expected = np.where(image.split.teaches(box, image.shape), image.labels(box), 0)
+    np.testing.assert_array_equal(labels[3:, :20], expected)
+    assert not labels[:3].any()
+    assert not labels[:, 20:].any()
+
+
+def test_planes_are_told_to_use_a_network_of_planes(make: SimpleNamespace, tmp_path: Path, tiny: DeepConfig) -> None:
+    from voxloop.deep.data import assemble
+
+    raw, truth = make.discs((1, 64, 64))
+    with pytest.raises((ConfigError, VolumeError), match="a single plane; use a network of planes"):
+        assemble([make.source(raw, make.scribbles(truth))], make.classes, tiny)
