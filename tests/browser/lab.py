@@ -240,6 +240,8 @@ class Lab:
     def theme(self, name: str) -> None:
         """``light`` or ``dark``."""
         dark = name == "dark"
+        if self.page.evaluate("document.body.dataset.jpThemeLight") == ("false" if dark else "true"):
+            return
         self.page.evaluate(
             "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
             "JupyterLab Dark" if dark else "JupyterLab Light",
@@ -248,6 +250,7 @@ class Lab:
             "light => document.body.dataset.jpThemeLight === light && !document.querySelector('.jp-mod-theme-loading')",
             arg="false" if dark else "true",
         )
+        self.page.wait_for_timeout(300)  # JupyterLab takes its splash away 200 ms later, and twice if one is quicker
 
     def restart(self) -> None:
         """Restart the kernel and wait until it is idle."""
