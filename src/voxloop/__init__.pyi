@@ -3,6 +3,8 @@ from .config import ObjectsConfig as ObjectsConfig
 from .config import PredictConfig as PredictConfig
 from .config import ShallowConfig as ShallowConfig
 from .config import presets as presets
+from .deep.exchange import export_package as export_package
+from .deep.exchange import import_package as import_package
 from .deep.forecast import forecast as forecast
 from .deep.model import TorchModel as TorchModel
 from .deep.preview import field_of_view as field_of_view

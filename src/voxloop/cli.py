@@ -186,7 +186,7 @@ def train(workspace: Path, learner: str, preset: str | None, config_file: Path |
 @as_json
 def predict(workspace: Path, models: tuple[str, ...], image: str | None, region: str | None, name: str | None,
             changes: tuple[str, ...], as_json: bool) -> None:  # fmt: skip
-    """Predict an image with MODEL: a run's name, or a model folder; several are an ensemble."""
+    """Predict an image with MODEL: a run, a model folder or a bioimage.io package; several are an ensemble."""
     from voxloop.config import PredictConfig
 
     with _workspace().open(workspace) as ws:
@@ -244,8 +244,15 @@ def objects(workspace: Path, prediction: str, of: str | None, name: str | None, 
 @as_json
 def export(workspace: Path, what: str, path: Path, kind: Any, image: str | None, number: int | None, overwrite: bool,
            as_json: bool) -> None:  # fmt: skip
-    """Write WHAT (a prediction, objects, or a label level) to PATH: .zarr, .ome.tif, .tif, .h5, .csv, .ply, ..."""
+    """Write WHAT (a prediction, objects, a label level, or the network of a run) to PATH.
+
+    PATH ends in .zarr, .ome.tif, .tif, .h5, .csv, .ply, ... or, for a network, in .zip: a bioimage.io package.
+    """
     with _workspace().open(workspace, read_only=True) as ws:
+        if what in ws.runs and what not in ws.predictions and path.suffix == ".zip":
+            made = ws.export_model(what, path, overwrite=overwrite)
+            _tell(as_json, str(made), {"path": str(path), "difference": made.difference, "problems": made.problems})
+            return
         written = ws.export(what, path, kind=kind, image=image, number=number, overwrite=overwrite)
         _tell(as_json, f"written: {written}", {"path": str(written)})
 

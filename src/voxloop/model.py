@@ -25,7 +25,9 @@ OutputKind = Literal["semantic", "boundary_distance", "affinity", "flow", "point
 SPEC_VERSION = 1
 
 #: learner -> "module:function" that opens a model folder; plugins add theirs as entry points of the same form
-LEARNERS = {"shallow": "voxloop.shallow.model:load", "deep": "voxloop.deep.model:load"}
+LEARNERS = {
+    "shallow": "voxloop.shallow.model:load", "deep": "voxloop.deep.model:load", "onnx": "voxloop.deep.runtime:load",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from voxloop.store import Store
 from voxloop.store.teaching import constraint, freeze
 
 if TYPE_CHECKING:
+    from voxloop.deep.exchange import Package
     from voxloop.model import Model
     from voxloop.objects import Objects
     from voxloop.prediction import Prediction
@@ -182,7 +183,7 @@ class Workspace:
         Parameters
         ----------
         run_or_model
-            A run, its name, a model, or a model folder; several are an ensemble, whose mean counts.
+            A run, its name, a model, a model folder, or a bioimage.io package; several are an ensemble: their mean.
         region
             Slices (z, y, x) in voxels, the name of a region, or None for all.
         name
@@ -307,16 +308,17 @@ class Workspace:
         number: int | None = None,
         overwrite: bool = False,
     ) -> Path:
-        """Write a prediction, objects or labels for other programs, block by block.
+        """Write a prediction, objects, labels or a trained network for other programs.
 
         Parameters
         ----------
         what
-            Name of a prediction, of a run that made objects, or of a label level.
+            Name of a prediction, of a run that made objects or trained a network, or of a label level.
         path
             The suffix decides: ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``, ``.h5``. Objects also as a table
             (``.csv``, ``.parquet``; with intensities where the image is there) and, one of them, as a mesh (``.ply``,
-            ``.obj``); labels also as ``.npy`` and ImageJ ROI set (``.zip``).
+            ``.obj``); labels also as ``.npy`` and ImageJ ROI set (``.zip``). Networks as bioimage.io
+            package (``.zip``).
         kind
             What of a prediction.
         image
@@ -344,9 +346,41 @@ class Workspace:
             return objects.export(path, image=shown, number=number, overwrite=overwrite)
         if what in self.levels.names:
             return self.labels(what, image).save(path, overwrite=overwrite)
+        if what in self.runs:
+            return self.export_model(what, path, overwrite=overwrite).path
         raise PredictionError(
-            unknown("prediction, objects or level", what, [*self.predictions, *made, *self.levels.names])
+            unknown(
+                "prediction, objects, level or run", what, [*self.predictions, *made, *self.levels.names, *self.runs]
+            )
         )
+
+    def export_model(self, run: Run | str, path: str | Path, *, overwrite: bool = False, **settings: Any) -> Package:
+        """Write the network of a run as a bioimage.io package (``.zip``) that other programs open.
+
+        Its test tensors are a piece of the first image; bioimageio.core computes them again from the package. See
+        :func:`voxloop.deep.exchange.export_package` for ``settings``. Raises ModelError where the model is no network.
+        """
+        found = self.runs[run] if isinstance(run, str) else run
+        model = found.model()
+        export = getattr(model, "export", None)
+        if export is None:
+            raise ModelError(f"the model of {found.name!r} is no network; only networks become bioimage.io packages")
+        return export(  # type: ignore[no-any-return]
+            path, sample=self._sample(model.spec.channels), overwrite=overwrite,
+            **{"name": f"{self.name} {found.name}", **settings},
+        )  # fmt: skip
+
+    def _sample(self, channels: int) -> Any:
+        """A piece from the middle of the first image with as many channels; None where there is none."""
+        from voxloop.volumes import channels_of, read_block, shape_zyx
+
+        for name in self.images.names:
+            volume = self.images.open(name)
+            if channels_of(volume) == channels:
+                starts = [max(0, n // 2 - size // 2) for n, size in zip(shape_zyx(volume), (32, 256, 256), strict=True)]
+                ends = zip(starts, shape_zyx(volume), (32, 256, 256), strict=True)
+                return read_block(volume, tuple(slice(start, min(n, start + size)) for start, n, size in ends))
+        return None
 
     # ----------------------------------------------------------------------------------------------------- upkeep
 
@@ -466,6 +500,12 @@ class Workspace:
         if isinstance(source, str | Path):
             if not Path(source).exists():
                 raise ModelError(unknown("run or model folder", source, self.runs))
+            if Path(source).suffix in (".zip", ".yaml"):
+                from voxloop.deep.exchange import import_package
+
+                folder = self.path / "models" / name
+                import_package(source, folder)
+                return folder, None
             return Path(source), None
         save = getattr(source, "save", None)
         if save is None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from voxloop.deep.exchange import Package
+
 WEIGHTS = "weights.safetensors"
 
 
@@ -73,17 +75,40 @@ class TorchModel:
         return found
 
     def save(self, folder: str | Path) -> None:
-        """Write a model folder, whole or not at all. Raises ModelError for a network that voxloop did not build."""
+        """Write a model folder, whole or not at all.
+
+        Weights alone do not say what they belong to, so a network that voxloop did not build is written as an ONNX
+        graph, which loads as an :class:`voxloop.deep.runtime.OnnxModel`. Raises ModelError where it cannot be.
+        """
         from voxloop.deep.checkpoint import replace as put_in_place
 
-        if "network" not in self.spec.extra:
-            raise ModelError(
-                "only networks that voxloop built can be saved: weights alone do not say what they belong to"
-            )
         folder = Path(folder)
+        if "network" not in self.spec.extra:
+            self._save_graph(folder)
+            return
         temporary = folder.with_name(f".{folder.name}.new")
         write(temporary, self.spec, self._built().state_dict())
         put_in_place(temporary, folder)
+
+    def _save_graph(self, folder: Path) -> None:
+        import tempfile
+
+        from voxloop.deep import runtime
+
+        kind = "sigmoid" if all(out.kind == "boundary_distance" for out in self.spec.outputs) else "softmax"
+        with tempfile.TemporaryDirectory() as temporary:
+            graph = runtime.export_graph(self.module(), self.spec, Path(temporary) / runtime.GRAPH)
+            runtime.write(folder, replace(self.spec, extra={**self.spec.extra, "activation": kind}), graph)
+
+    def module(self) -> nn.Module:
+        """The torch module: the caller's own, or one built anew from the model folder."""
+        return self._built()
+
+    def export(self, path: str | Path, **settings: Any) -> Package:
+        """Write a bioimage.io package; see :func:`voxloop.deep.exchange.export_package`."""
+        from voxloop.deep.exchange import export_package
+
+        return export_package(self, path, **settings)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_module": self._module, "_folder": self._folder, "spec": self.spec}

@@ -291,3 +291,17 @@ def _pools(module: nn.Module, inputs: tuple[Any, ...]) -> bool:
     if given is None:
         return False
     return given.ndim == 2 or isinstance(module, nn.Conv1d) or (given.ndim == 4 and given.shape[-2:] == (1, 1))
+
+
+def smp_arguments(config: NetworkConfig) -> dict[str, Any]:
+    """What ``segmentation_models_pytorch.create_model`` builds the core of a 2-D network with, weights aside; JSON."""
+    group = _GROUPS.get(config.architecture, 8)
+    wide = _DECODERS[config.architecture]
+    options = {name: _scaled(value, config.decoder_width, group) for name, value in wide.items()}
+    if config.architecture == "DPT":
+        options["dynamic_img_size"] = True
+    listed = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
+    return {
+        "arch": config.architecture, "encoder_name": config.encoder, "encoder_weights": None,
+        "in_channels": config.channels, "classes": config.outputs, **listed,
+    }  # fmt: skip

@@ -1,0 +1,443 @@
+"""Trained networks as bioimage.io packages, for other programs, and theirs as models of voxloop."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.deep.runtime import OnnxModel, export_graph, export_program, write
+from voxloop.errors import ModelError
+from voxloop.model import ClassInfo, ModelSpec, Output
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from voxloop.deep.model import TorchModel
+
+#: pixels, voxels a side of the test tensors
+TEST_SIZE = {2: (256, 256), 3: (32, 128, 128)}
+#: outputs of the two kinds of weights may differ by so much from the test tensor
+TOLERANCE = 1e-4
+#: what a package says of its licence where nobody else does
+LICENSE = "CC-BY-4.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package that was written.
+
+    ``difference``: largest difference in probability to the test tensor, by kind of weights, as bioimageio.core finds
+    it from the package; ``problems``: what it did not like; ``program``: the ``torch.export`` beside it, or why none.
+    """
+
+    path: Path
+    difference: dict[str, float]
+    problems: tuple[str, ...] = ()
+    program: Path | None = None
+    no_program: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{kind} differs by {value:.1e}" for kind, value in self.difference.items()]
+        state = "; ".join(self.problems) or "valid"
+        beside = (
+            f"; {self.program}" if self.program else f"; no torch.export: {self.no_program}" if self.no_program else ""
+        )
+        return f"{self.path}: {state}; {', '.join(parts)}{beside}"
+
+
+def export_package(
+    model: TorchModel,
+    path: str | Path,
+    *,
+    sample: np.ndarray | None = None,
+    name: str = "",
+    description: str = "",
+    authors: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Package:
+    """Write a network as a bioimage.io package and let bioimageio.core try it.
+
+    The package holds ONNX weights, a pytorch_state_dict where the network is one that a library builds, and test
+    tensors. Beside it lies ``<name>.pt2`` for ``torch.export`` where the network allows it.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.zip``.
+    sample
+        Raw intensities (c, z, y, x) to make the test tensor of, large enough for one block; noise where not given.
+    name, description, authors
+        What the package says about itself.
+
+    Raises
+    ------
+    ModelError
+        The path exists, the exporters are not installed, or the network cannot be written as ONNX.
+    """
+    path = Path(path)
+    if path.suffix != ".zip":
+        raise ModelError(f"a package is a .zip file, not {path.name!r}")
+    if path.exists() and not overwrite:
+        raise ModelError(f"{path} exists already; overwrite=True replaces it")
+    _bioimageio()
+    spec = model.spec
+    spec = _at_scale(spec)
+    module = _core(model.module())
+    with tempfile.TemporaryDirectory() as folder:
+        where = Path(folder)
+        graph = export_graph(module, spec, where / "weights.onnx", _channels(spec))
+        x, y = _test_tensors(module, spec, sample)
+        np.save(where / "input.npy", x)
+        np.save(where / "output.npy", y)
+        (where / "README.md").write_text(_readme(spec, name or spec.extra.get("title", "network")))
+        described = _described(spec, module, where, graph, name, description, authors)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        _saved(described, path)
+    difference, problems = _tried(path)
+    program, why = None, ""
+    try:
+        program = export_program(module, spec, path.with_suffix(".pt2"), _channels(spec))
+    except ModelError as error:
+        why = str(error)
+    return Package(path=path, difference=difference, problems=problems, program=program, no_program=why)
+
+
+def import_package(
+    source: str | Path, folder: str | Path, *, statistics: tuple[float, float] | None = None
+) -> OnnxModel:
+    """Make a model folder of a bioimage.io package: a ``.zip``, a folder, or its ``rdf.yaml``.
+
+    Only ONNX weights are opened: those of other kinds are, or come with, code that would run.
+
+    Parameters
+    ----------
+    statistics
+        Mean and standard deviation of intensities, for packages that normalise each picture by its own: the same for
+        every tile, or tiles would not fit each other.
+
+    Raises
+    ------
+    ModelError
+        It is no package of a network, has no ONNX weights, several inputs, or a step that is not known here.
+    """
+    core = _bioimageio()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = core.load_model_description(str(source))
+    except Exception as error:
+        raise ModelError(f"{source} is no bioimage.io package of a network: {_line(error)}") from error
+    if found.weights.onnx is None:
+        kinds = [kind for kind, value in found.weights if value is not None]
+        raise ModelError(
+            f"{source} has {', '.join(kinds)} weights, but voxloop opens only ONNX, which cannot run foreign code; "
+            "convert it with 'bioimageio add-weights'"
+        )
+    if len(found.inputs) != 1:
+        raise ModelError(f"{source} takes {len(found.inputs)} inputs; only networks of one can be predicted with")
+    spec = _spec_of(found, statistics)
+    with tempfile.TemporaryDirectory() as temporary:
+        graph = Path(temporary) / "weights.onnx"
+        graph.write_bytes(found.weights.onnx.get_reader().read())
+        return write(Path(folder), spec, graph)
+
+
+# -------------------------------------------------------------------------------------------------------------- export
+
+
+def _core(module: nn.Module) -> nn.Module:
+    """Without the wrapper that pads: packages say which sizes they take instead."""
+    inner = module._modules.get("core")
+    return inner if inner is not None else module
+
+
+def _channels(spec: ModelSpec) -> int:
+    return spec.channels * int(spec.extra.get("slices", 1))
+
+
+def _at_scale(spec: ModelSpec) -> ModelSpec:
+    """The network itself: it works on pixels of another size than the volume's."""
+    scale = float(spec.extra.get("scale", 1.0))
+    zoom = spec.extra.get("zoom", (1.0, scale, scale))
+    if spec.spacing_um is None or all(step == 1 for step in zoom):
+        return spec
+    z, y, x = (size / step for size, step in zip(spec.spacing_um, zoom, strict=True))
+    return replace(spec, spacing_um=(z, y, x))
+
+
+def _test_tensors(module: nn.Module, spec: ModelSpec, sample: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Raw intensities (1, c, ...) and the probabilities that the network gives for them."""
+    import torch
+
+    channels = _channels(spec)
+    size = TEST_SIZE[spec.dimensions]
+    mean, deviation = _statistics(spec)
+    rng = np.random.default_rng(0)
+    shape = (1, channels, *size)
+    line = (1, channels, *(1 for _ in size))
+    x = (rng.normal(size=shape) * np.reshape(deviation, line) + np.reshape(mean, line)).astype(np.float32)
+    if sample is not None:
+        given = np.asarray(sample, np.float32)
+        given = given if spec.dimensions == 3 else given.reshape(-1, *given.shape[2:])[:channels]
+        if given.shape[0] == channels and all(n >= wanted for n, wanted in zip(given.shape[1:], size, strict=True)):
+            x = np.ascontiguousarray(given[(None, slice(None), *(slice(0, wanted) for wanted in size))])
+    normalised = (x - np.reshape(mean, line)) / np.reshape(deviation, line)
+    with torch.inference_mode():
+        out = module.cpu().eval()(torch.from_numpy(normalised.astype(np.float32)))
+        y = out.sigmoid() if _sigmoid(spec) else out.softmax(1)
+    return x, y.numpy()
+
+
+def _statistics(spec: ModelSpec) -> tuple[list[float], list[float]]:
+    slices = int(spec.extra.get("slices", 1))
+    mean = spec.normalisation.get("mean", [0.0] * spec.channels)
+    deviation = spec.normalisation.get("deviation", [1.0] * spec.channels)
+    return [float(v) for v in np.repeat(mean, slices)], [float(v) for v in np.repeat(deviation, slices)]
+
+
+def _sigmoid(spec: ModelSpec) -> bool:
+    return all(output.kind == "boundary_distance" for output in spec.outputs)
+
+
+def _described(
+    spec: ModelSpec, module: nn.Module, where: Path, graph: Path, name: str, description: str, authors: Sequence[str]
+) -> Any:
+    import torch
+    from bioimageio.spec.model import v0_5 as b
+
+    mean, deviation = _statistics(spec)
+    names = [f"slice{i - _channels(spec) // 2:+d}" for i in range(_channels(spec))] if len(mean) > 1 else ["intensity"]
+    steps = spec.stride[1:] if spec.dimensions == 2 else spec.stride
+    spacing = None if spec.spacing_um is None else (spec.spacing_um[1:] if spec.dimensions == 2 else spec.spacing_um)
+    ids = "yx" if spec.dimensions == 2 else "zyx"
+    unit: Any = {"unit": "micrometer"} if spacing else {}
+    space_in, space_out = [], []
+    for i, (axis, step) in enumerate(zip(ids, steps, strict=True)):
+        scale = {"scale": spacing[i], **unit} if spacing else {}
+        least = step * max(2, -(-(64 if spec.dimensions == 2 else 16) // step))
+        size = b.ParameterizedSize(min=least, step=step)
+        space_in.append(b.SpaceInputAxis(id=b.AxisId(axis), size=size, **scale))
+        same = b.SizeReference(tensor_id=b.TensorId("input0"), axis_id=b.AxisId(axis))
+        space_out.append(b.SpaceOutputAxis(id=b.AxisId(axis), size=same, **scale))
+    normalise = b.FixedZeroMeanUnitVarianceDescr(
+        kwargs=b.FixedZeroMeanUnitVarianceKwargs(mean=mean[0], std=deviation[0])
+        if len(mean) == 1
+        else b.FixedZeroMeanUnitVarianceAlongAxisKwargs(mean=mean, std=deviation, axis=b.AxisId("channel"))
+    )
+    probable = b.SigmoidDescr() if _sigmoid(spec) else b.SoftmaxDescr(kwargs=b.SoftmaxKwargs(axis=b.AxisId("channel")))
+    weights: dict[str, Any] = {
+        "onnx": b.OnnxWeightsDescr(source=graph, opset_version=_opset(graph)),
+    }
+    architecture = _architecture(spec)
+    if architecture is not None:
+        torch.save(module.state_dict(), where / "weights.pt")
+        weights["pytorch_state_dict"] = b.PytorchStateDictWeightsDescr(
+            source=where / "weights.pt", architecture=b.ArchitectureFromLibraryDescr(**architecture),
+            pytorch_version=b.Version(torch.__version__.partition("+")[0]),
+        )  # fmt: skip
+        weights["onnx"] = weights["onnx"].model_copy(update={"parent": "pytorch_state_dict"})
+    title = name or str(spec.extra.get("title", "network"))
+    return b.ModelDescr(
+        name="".join(c if c.isalnum() or c in " _-+()" else "-" for c in title)[:128],
+        description=description or f"Tells apart {', '.join(item.name for item in spec.classes)}; trained with voxloop",
+        authors=[b.Author(name=author) for author in authors or ["unknown"]],
+        cite=[b.CiteEntry(text="voxloop", url="https://github.com/voxloop/voxloop")],
+        license=b.LicenseId(LICENSE),
+        documentation=b.FileDescr(source=where / "README.md"),
+        inputs=[
+            b.InputTensorDescr(
+                id=b.TensorId("input0"), test_tensor=b.FileDescr(source=where / "input.npy"),
+                axes=[b.BatchAxis(), b.ChannelAxis(channel_names=[b.Identifier(_identifier(n)) for n in names]),
+                      *space_in],
+                data=b.IntervalOrRatioDataDescr(type="float32"), preprocessing=[normalise],
+            )
+        ],
+        outputs=[
+            b.OutputTensorDescr(
+                id=b.TensorId("output0"), test_tensor=b.FileDescr(source=where / "output.npy"),
+                axes=[b.BatchAxis(),
+                      b.ChannelAxis(channel_names=[b.Identifier(_identifier(c.name)) for c in spec.classes]),
+                      *space_out],
+                data=b.IntervalOrRatioDataDescr(type="float32"), postprocessing=[probable],
+            )
+        ],
+        weights=b.WeightsDescr(**weights),
+        config=b.Config(**{"voxloop": json.loads(json.dumps(_kept(spec)))}),
+    )  # fmt: skip
+
+
+def _kept(spec: ModelSpec) -> dict[str, Any]:
+    """What only voxloop understands: classes with values and colours, normalisation, field."""
+    data = spec.to_json()
+    data["extra"] = {k: v for k, v in spec.extra.items() if k in ("title", "slices", "network")}
+    return data
+
+
+def _architecture(spec: ModelSpec) -> dict[str, Any] | None:
+    """How a library builds the network; None where none does."""
+    from voxloop.deep.networks import NetworkConfig, smp_arguments
+
+    if "network" not in spec.extra or spec.dimensions != 2:
+        return None
+    arguments = smp_arguments(NetworkConfig.from_json(spec.extra["network"]))
+    return {"callable": "create_model", "import_from": "segmentation_models_pytorch", "kwargs": arguments}
+
+
+def _opset(graph: Path) -> int:
+    import onnx
+
+    return int(onnx.load(str(graph), load_external_data=False).opset_import[0].version)
+
+
+def _saved(described: Any, path: Path) -> None:
+    import bioimageio.core
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bioimageio.core.save_bioimageio_package(described, output_path=path)
+
+
+def _tried(path: Path) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Differences to the test tensor by kind of weights, computed by bioimageio.core from the package as it is."""
+    core = _bioimageio()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = core.load_model_description(path)
+        x = np.load(_stream(found.inputs[0].test_tensor))
+        wanted = np.load(_stream(found.outputs[0].test_tensor))
+        difference: dict[str, float] = {}
+        for kind, weights in found.weights:
+            if weights is None:
+                continue
+            pipeline = core.create_prediction_pipeline(found, weight_format=kind)
+            got = core.predict(model=pipeline, inputs=x)
+            (tensor,) = got.members.values()
+            difference[kind] = float(np.abs(np.asarray(tensor.data) - wanted).max())
+    problems = tuple(
+        f"{kind} weights differ by {value:.1e} from the test tensor" for kind, value in difference.items()
+        if not value <= TOLERANCE
+    )  # fmt: skip
+    return difference, problems
+
+
+def _stream(tensor: Any) -> Any:
+    import io
+
+    return io.BytesIO(tensor.get_reader().read())
+
+
+def _identifier(text: str) -> str:
+    cleaned = "".join(c if c.isalnum() else "_" for c in text).strip("_").lower()
+    return cleaned if cleaned[:1].isalpha() else f"c_{cleaned}"
+
+
+def _readme(spec: ModelSpec, name: str) -> str:
+    classes = "\n".join(f"- {item.name}" for item in spec.classes)
+    trained = f" Trained at voxels of {' x '.join(f'{v:g}' for v in spec.spacing_um)} micrometres (z, y, x)." if (
+        spec.spacing_um) else ""  # fmt: skip
+    return (
+        f"# {name}\n\nA network trained with voxloop. It gives one probability a class:\n\n{classes}\n\n"
+        f"Intensities are normalised by the mean and standard deviation of the training images.{trained}\n\n"
+        "## Validation\n\nCompare with your own labels before you trust it: it was judged on held-out parts of its own "
+        "training images only.\n"
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- import
+
+
+def _spec_of(found: Any, statistics: tuple[float, float] | None) -> ModelSpec:
+    """A spec for what a package describes; what voxloop once wrote in it counts first."""
+    given = found.inputs[0]
+    ours = (found.config.model_extra or {}).get("voxloop") if found.config is not None else None
+    sizes = {str(axis.id): axis.size for axis in given.axes if axis.type == "space"}
+    if not sizes or "time" in {axis.type for axis in given.axes}:
+        raise ModelError("this network takes no pictures or volumes")
+    fixed = [axis for axis, size in sizes.items() if isinstance(size, int) and size != 1]
+    if fixed:
+        raise ModelError(f"this network takes blocks of one size only along {', '.join(fixed)}; it cannot be tiled")
+    mean, deviation = _normalisation(given, statistics)
+    if ours:
+        spec = ModelSpec.from_json({**json.loads(json.dumps(ours)), "learner": "onnx"})
+        if spec.extra.get("slices", 1) != 1:
+            raise ModelError("this network looks at several slices at once; open the model folder it was made of")
+        kind = "sigmoid" if _sigmoid(spec) else "softmax"
+        return replace(spec, extra={**spec.extra, "activation": kind})
+    output = found.outputs[0]
+    channels = next((len(axis.channel_names) for axis in given.axes if axis.type == "channel"), 1)
+    titles = next(([str(n) for n in axis.channel_names] for axis in output.axes if axis.type == "channel"), ["inside"])
+    activation = _activation(output, len(titles))
+    if len(titles) == 1:
+        titles = ["background", titles[0]]
+    steps = [int(getattr(size, "step", 1) or 1) for size in sizes.values()]
+    stride = (1, *steps) if len(steps) == 2 else tuple(steps)
+    scales = [float(axis.scale) for axis in given.axes if axis.type == "space"]
+    known = all(str(axis.unit) == "micrometer" for axis in given.axes if axis.type == "space")
+    spacing = (scales[0], *scales) if len(scales) == 2 else tuple(scales)
+    return ModelSpec(
+        learner="onnx", channels=channels, dimensions=len(steps), stride=stride,  # type: ignore[arg-type]
+        classes=tuple(ClassInfo(value=i + 1, name=title, background=i == 0 and title in ("background", "bg"))
+                      for i, title in enumerate(titles)),
+        outputs=(Output(name="classes", kind="semantic", channels=len(titles)),), halo=None,
+        spacing_um=spacing if known else None,  # type: ignore[arg-type]
+        normalisation={"mean": mean * (channels if len(mean) == 1 else 1),
+                       "deviation": deviation * (channels if len(deviation) == 1 else 1)},
+        extra={"activation": activation, "title": str(found.name)},
+    )  # fmt: skip
+
+
+def _normalisation(given: Any, statistics: tuple[float, float] | None) -> tuple[list[float], list[float]]:
+    mean, deviation = [0.0], [1.0]
+    for step in given.preprocessing:
+        kwargs = step.kwargs
+        if step.id == "ensure_dtype":
+            continue
+        if step.id == "fixed_zero_mean_unit_variance":
+            mean, deviation = np.atleast_1d(kwargs.mean).tolist(), np.atleast_1d(kwargs.std).tolist()
+        elif step.id == "scale_linear":
+            gain, offset = np.atleast_1d(kwargs.gain), np.atleast_1d(kwargs.offset)
+            mean, deviation = (-offset / gain).tolist(), (1 / gain).tolist()
+        elif step.id == "zero_mean_unit_variance" and statistics is not None:
+            mean, deviation = [float(statistics[0])], [float(statistics[1])]
+        elif step.id in ("zero_mean_unit_variance", "scale_range"):
+            raise ModelError(
+                f"this package normalises each picture by itself ({step.id}), so tiles would not fit each other; give "
+                "statistics=(mean, deviation) of your images, which is then used everywhere"
+                if step.id == "zero_mean_unit_variance"
+                else "this package stretches each picture between percentiles of its own (scale_range), which tiles "
+                "cannot do"
+            )
+        else:
+            raise ModelError(f"this package prepares pictures in a way that is not known here: {step.id}")
+    return mean, deviation
+
+
+def _activation(output: Any, channels: int) -> str:
+    """What makes probabilities: as the package says; without a word, logits of classes are taken for granted."""
+    named = [step.id for step in output.postprocessing if step.id not in ("ensure_dtype",)]
+    for kind in ("softmax", "sigmoid"):
+        if kind in named:
+            return kind
+    if named:
+        raise ModelError(f"this package ends in a step that gives no probabilities: {', '.join(named)}")
+    return "softmax" if channels > 1 else "none"
+
+
+def _bioimageio() -> Any:
+    try:
+        import bioimageio.core
+    except ImportError:
+        raise ModelError("bioimage.io packages need bioimageio.core; pip install 'voxloop[exchange]'") from None
+    return bioimageio.core
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,240 @@
+"""Networks as ONNX files: any torch module leaves its code behind here, and any package that has one can be opened.
+
+An ONNX file is a graph of known operations, run by onnxruntime: opening one executes nothing from the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.errors import ModelError
+from voxloop.model import ModelSpec, Predictor, read_spec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+GRAPH = "model.onnx"
+#: what turns the graph's output into probabilities
+ACTIVATIONS = ("softmax", "sigmoid", "none")
+
+
+class OnnxModel:
+    """A model folder of ``spec.json`` and ``model.onnx``.
+
+    ``spec.normalisation`` holds ``mean`` and ``deviation`` of each channel; ``spec.extra["activation"]`` says what
+    makes probabilities of what comes out. A graph with a single output channel says foreground; background is the rest.
+    """
+
+    def __init__(self, folder: Path, spec: ModelSpec) -> None:
+        self.folder, self.spec = Path(folder), spec
+
+    @contextmanager
+    def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[Predictor]:
+        """The graph in onnxruntime; on a GPU where onnxruntime has one and ``device`` allows it, else the processor."""
+        onnxruntime = _runtime()
+        there = onnxruntime.get_available_providers()
+        wanted = ["CUDAExecutionProvider"] if device != "cpu" and "CUDAExecutionProvider" in there else []
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads:
+            options.intra_op_num_threads = threads
+        try:
+            session = onnxruntime.InferenceSession(
+                str(self.folder / GRAPH), options, providers=[*wanted, "CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime has errors of its own for everything
+            raise ModelError(f"{self.folder / GRAPH} cannot be opened: {_line(error)}") from error
+        yield _OnnxPredictor(session, self.spec)
+
+    def predict(self, block: np.ndarray) -> np.ndarray:
+        """One block (c, z, y, x) of raw intensities to (outputs, z, y, x) float32."""
+        with self.open() as predictor:
+            found: np.ndarray = predictor(np.asarray(block)[None])[0]
+        return found
+
+    def save(self, folder: str | Path) -> None:
+        """Copy the model folder."""
+        if Path(folder).resolve() != self.folder.resolve():
+            shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+
+    def __repr__(self) -> str:
+        classes = ", ".join(item.name for item in self.spec.classes)
+        return f"<OnnxModel {self.spec.extra.get('title', self.folder.name)}: {classes}>"
+
+
+class _OnnxPredictor:
+    def __init__(self, session: Any, spec: ModelSpec) -> None:
+        self._session, self._spec = session, spec
+        self._name = session.get_inputs()[0].name
+        mean = spec.normalisation.get("mean", [0.0] * spec.channels)
+        deviation = spec.normalisation.get("deviation", [1.0] * spec.channels)
+        self._mean, self._deviation = (np.asarray(v, np.float32)[None, :, None, None, None] for v in (mean, deviation))
+        self._activation = spec.extra.get("activation", "softmax")
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Raw intensities (n, c, z, y, x) to (n, out, z, y, x) float32."""
+        batch = np.asarray(batch)
+        if batch.ndim != 5 or batch.shape[1] != self._spec.channels:
+            raise ModelError(
+                f"this model takes blocks (n, c, z, y, x) of {self._spec.channels} channel(s), not shape {batch.shape}"
+            )
+        n, c, z, y, x = batch.shape
+        pixels = np.nan_to_num((batch.astype(np.float32) - self._mean) / self._deviation, posinf=0.0, neginf=0.0)
+        if self._spec.dimensions == 2:
+            pixels = pixels.transpose(0, 2, 1, 3, 4).reshape(n * z, c, y, x)
+        try:
+            out = self._session.run(None, {self._name: np.ascontiguousarray(pixels)})[0]
+        except Exception as error:
+            raise ModelError(
+                f"the network does not take blocks of {z} x {y} x {x} voxels; it steps by {self._spec.stride}: "
+                f"{_line(error)}"
+            ) from error
+        found = self._probabilities(np.asarray(out, np.float32))
+        if self._spec.dimensions == 2:
+            found = found.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4)
+        return np.ascontiguousarray(found)
+
+    def _probabilities(self, out: np.ndarray) -> np.ndarray:
+        if self._activation == "softmax":
+            out = np.exp(out - out.max(axis=1, keepdims=True))
+            out /= out.sum(axis=1, keepdims=True)
+        elif self._activation == "sigmoid":
+            out = 1 / (1 + np.exp(-out))
+        return np.concatenate([1 - out, out], axis=1) if out.shape[1] == 1 else out
+
+
+def load(folder: str | Path) -> OnnxModel:
+    """Open a model folder with an ONNX graph. Raises ModelError where it is not what was saved."""
+    folder = Path(folder)
+    spec = read_spec(folder)
+    if hash_of(folder / GRAPH, spec) != spec.hash:
+        raise ModelError(f"the network in {folder} is not what was saved (truncated or changed); save it again")
+    return OnnxModel(folder, spec)
+
+
+def write(folder: Path, spec: ModelSpec, graph: Path) -> OnnxModel:
+    """Make a model folder of an ONNX file; the whole folder appears at once."""
+    from voxloop.deep.checkpoint import replace as put_in_place
+
+    temporary = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    shutil.copy(graph, temporary / GRAPH)
+    spec = replace(spec, learner="onnx")
+    spec = replace(spec, hash=hash_of(temporary / GRAPH, spec))
+    (temporary / "spec.json").write_text(json.dumps(spec.to_json(), indent=1))
+    put_in_place(temporary, folder)
+    return OnnxModel(folder, spec)
+
+
+def hash_of(graph: Path, spec: ModelSpec) -> str:
+    """Of the graph and of everything in the spec that changes what comes out."""
+    data = spec.to_json()
+    data.pop("hash")
+    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode())
+    try:
+        with graph.open("rb") as stream:
+            while part := stream.read(1 << 20):
+                digest.update(part)
+    except FileNotFoundError:
+        raise ModelError(f"{graph.parent} has no network ({graph.name} is missing)") from None
+    return digest.hexdigest()
+
+
+def export_graph(module: nn.Module, spec: ModelSpec, path: Path, channels: int | None = None) -> Path:
+    """Write a torch module as ONNX that takes any batch and any size that is a multiple of the stride.
+
+    Parameters
+    ----------
+    module
+        (n, channels, [z,] y, x) to (n, outputs, [z,] y, x).
+    channels
+        That go in; those of the spec where not given.
+
+    Raises
+    ------
+    ModelError
+        The exporter is not installed, or the network does something that it cannot express.
+    """
+    import logging
+    import warnings
+
+    import torch
+
+    try:
+        import onnxscript  # noqa: F401  (what torch exports with)
+    except ImportError:
+        raise ModelError("exporting to ONNX needs onnx and onnxscript; pip install 'voxloop[exchange]'") from None
+    sample, shapes = _sample(spec, channels or spec.channels)
+    home = next(module.parameters(), torch.empty(0)).device
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
+            warnings.simplefilter("ignore")
+            made = torch.onnx.export(
+                module.cpu().eval(), (sample,), dynamo=True, dynamic_shapes=(shapes,), input_names=["input0"],
+                output_names=["output0"], verbose=False,
+            )  # fmt: skip
+            assert made is not None
+            made.save(str(path), external_data=False)
+    except Exception as error:
+        raise ModelError(f"this network cannot be written as ONNX: {_line(error)}") from error
+    finally:
+        quiet.setLevel(level)
+        module.to(home)
+    return path
+
+
+def export_program(module: nn.Module, spec: ModelSpec, path: Path, channels: int | None = None) -> Path:
+    """Write a torch module with ``torch.export``. Raises ModelError where the network does not allow it."""
+    import torch
+
+    sample, shapes = _sample(spec, channels or spec.channels)
+    try:
+        with torch.no_grad():
+            program = torch.export.export(module.cpu().eval(), (sample,), dynamic_shapes=(shapes,))
+        torch.export.save(program, path)
+    except Exception as error:
+        raise ModelError(f"torch.export does not take this network: {_line(error)}") from error
+    return path
+
+
+def _sample(spec: ModelSpec, channels: int) -> tuple[Any, dict[int, Any]]:
+    """Something to trace with, and which of its axes may be of any size, in steps of the stride."""
+    import torch
+    from torch.export import Dim
+
+    steps = spec.stride[1:] if spec.dimensions == 2 else spec.stride
+    names = "yx" if spec.dimensions == 2 else "zyx"
+    least = 64 if spec.dimensions == 2 else 32
+    sizes = [step * max(3, -(-least // step)) + step * i for i, step in enumerate(steps)]
+    shapes: dict[int, Any] = {0: Dim.DYNAMIC}
+    for axis, (name, step) in enumerate(zip(names, steps, strict=True), start=2):
+        free = Dim(name, min=2, max=1 << 16)
+        shapes[axis] = step * free if step > 1 else free
+    return torch.zeros(2, channels, *sizes), shapes
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ModelError(
+            "this model is an ONNX network, which onnxruntime runs; pip install 'voxloop[exchange]'"
+        ) from None
+    return onnxruntime
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

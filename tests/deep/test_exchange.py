@@ -1,0 +1,125 @@
+"""Networks leave as ONNX and bioimage.io packages and come back saying the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from voxloop.deep.exchange import export_package, import_package
+from voxloop.deep.model import TorchModel
+from voxloop.deep.networks import NetworkConfig, build
+from voxloop.errors import ModelError
+from voxloop.model import ClassInfo, ModelSpec, Output, load_model
+
+pytest.importorskip("onnxscript")
+pytest.importorskip("bioimageio.core")
+
+
+class Small(nn.Module):
+    """Somebody's network: nothing that voxloop knows how to build."""
+
+    def __init__(self, dimensions=2):
+        super().__init__()
+        conv = nn.Conv2d if dimensions == 2 else nn.Conv3d
+        pool = nn.AvgPool2d if dimensions == 2 else nn.AvgPool3d
+        self.first, self.pool, self.last = conv(1, 4, 3, padding=1), pool(2), conv(4, 2, 3, padding=1)
+        self.up = nn.Upsample(scale_factor=2)
+
+    def forward(self, x):
+        return self.up(self.last(self.pool(self.first(x).relu())))
+
+
+def spec_of(dimensions=2, **extra):
+    return ModelSpec(
+        learner="deep", channels=1, dimensions=dimensions, stride=(1, 2, 2) if dimensions == 2 else (2, 2, 2),
+        outputs=(Output(name="classes", kind="semantic", channels=2),), halo=None, spacing_um=(0.04, 0.01, 0.01),
+        classes=(
+            ClassInfo(value=1, name="background", background=True), ClassInfo(value=5, name="mito", color="#ff0000")
+        ),
+        normalisation={"mean": [100.0], "deviation": [30.0]}, extra={"title": "small", **extra},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """A network of ours, as a package."""
+    torch.manual_seed(0)
+    config = NetworkConfig(
+        architecture="Unet", encoder="tu-mobilenetv4_conv_small", channels=1, outputs=2, decoder_width=0.25
+    )
+    spec = spec_of(network=config.to_json())
+    spec = ModelSpec.from_json(spec.to_json() | {"stride": [1, 32, 32]})
+    model = TorchModel(build(config).eval(), spec)
+    path = tmp_path_factory.mktemp("package") / "mito.zip"
+    return model, model.export(path, name="mito of cells", authors=["A. Student"])
+
+
+@pytest.mark.slow(reason="traces a network twice and lets bioimageio.core try both kinds of weights")
+def test_bioimageio_gets_the_same_from_both_kinds_of_weights(package):
+    import bioimageio.core as core
+
+    _, made = package
+    assert set(made.difference) == {"onnx", "pytorch_state_dict"}
+    assert max(made.difference.values()) < 1e-4
+    assert made.problems == ()
+    described = core.load_model_description(made.path)
+    assert described.name == "mito of cells"
+    assert [str(n) for n in described.outputs[0].axes[1].channel_names] == ["background", "mito"]
+    assert described.inputs[0].axes[2].scale == pytest.approx(0.01)
+    with pytest.raises(ModelError, match="overwrite=True"):
+        package[0].export(made.path)
+    assert "differs by" in str(made)
+
+
+def test_a_program_of_torch_export_says_the_same(package):
+    model, made = package
+    assert made.program is not None, made.no_program
+    loaded = torch.export.load(made.program).module()
+    x = torch.randn(1, 1, 96, 160)
+    with torch.inference_mode():
+        assert torch.allclose(loaded(x), model.module().eval()(x), atol=1e-3)
+
+
+def test_a_package_comes_back_with_its_classes_and_says_the_same(package, tmp_path):
+    model, made = package
+    found = import_package(made.path, tmp_path / "imported")
+    assert [(c.value, c.name, c.color) for c in found.spec.classes] == [
+        (1, "background", "#e69f00"),
+        (5, "mito", "#ff0000"),
+    ]
+    assert found.spec.spacing_um == pytest.approx((0.04, 0.01, 0.01))
+    assert found.spec.learner == "onnx"
+    again = load_model(tmp_path / "imported")
+    block = np.random.default_rng(0).integers(0, 255, (1, 2, 96, 128)).astype(np.uint8)
+    assert np.abs(again.predict(block) - model.predict(block)).max() < 1e-4
+    (tmp_path / "imported" / "model.onnx").write_bytes(b"other")
+    with pytest.raises(ModelError, match="truncated or changed"):
+        load_model(tmp_path / "imported")
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_any_torch_module_can_be_saved_and_predicts_the_same(tmp_path, dimensions):
+    torch.manual_seed(1)
+    module = Small(dimensions)
+    model = TorchModel(module, spec_of(dimensions))
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    block = np.random.default_rng(0).integers(0, 255, (1, 4, 34, 46)).astype(np.uint8)
+    x = (torch.from_numpy(block.astype(np.float32)) - 100) / 30
+    with torch.inference_mode():
+        wanted = (
+            module(x[None]).softmax(1)[0] if dimensions == 3 else module(x.transpose(0, 1)).softmax(1).transpose(0, 1)
+        )
+    assert np.abs(loaded.predict(block) - wanted.numpy()).max() < 1e-5
+    with loaded.open() as predictor, pytest.raises(ModelError, match=r"of 1 channel\(s\), not shape"):
+        predictor(np.zeros((1, 2, 4, 32, 32), np.uint8))
+
+
+def test_what_cannot_be_imported_is_said(tmp_path):
+    (tmp_path / "no.zip").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="is no bioimage"):
+        import_package(tmp_path / "no.zip", tmp_path / "model")
+    with pytest.raises(ModelError, match=r"is a \.zip file"):
+        export_package(TorchModel(Small(), spec_of()), tmp_path / "package.tar")
