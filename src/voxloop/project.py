@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from voxloop.config import Config, DeepConfig, ObjectsConfig, PredictConfig, ShallowConfig
-from voxloop.errors import ConfigError, LabelError, ModelError, PredictionError, RunError, WorkspaceError, unknown
+from voxloop.errors import LabelError, ModelError, PredictionError, RunError, WorkspaceError, unknown
 from voxloop.geometry import Region, as_region
+from voxloop.predicting import Predictions, confined_to, exported, exported_model, model_folder, relative_to
 from voxloop.runs import Run, Runs
 from voxloop.store import Store
-from voxloop.store.teaching import constraint, freeze
+from voxloop.store.teaching import freeze
 
 if TYPE_CHECKING:
     from voxloop.deep.exchange import Package
     from voxloop.model import Model
-    from voxloop.objects import Objects
     from voxloop.prediction import Prediction
     from voxloop.review import Report, Rounds, Suggestion
     from voxloop.store import Edit, Labels
@@ -207,12 +207,12 @@ class Workspace:
         sources: Any = run_or_model if several else [run_or_model]
         if not sources:
             raise ModelError("an empty list holds no model; name one run or model at least")
-        found = [self._model_folder(source, f"{name}-{i}" if i else name) for i, source in enumerate(sources)]
-        folders = [_relative(folder, self.path) for folder, _ in found]
+        found = [model_folder(self, source, f"{name}-{i}" if i else name) for i, source in enumerate(sources)]
+        folders = [relative_to(folder, self.path) for folder, _ in found]
         run = self._create_run(
             name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], discard=_PREDICT[2],
             device=_device(config), parent=found[0][1], model=folders[0], models=folders[1:], image=image,
-            region=[[part.start, part.stop] for part in box], **self._confined_to(config, *found[0], image),
+            region=[[part.start, part.stop] for part in box], **confined_to(self, config, *found[0], image),
         )  # fmt: skip
         run.launch()
         return _waited(run) if wait else run
@@ -252,7 +252,7 @@ class Workspace:
             raise PredictionError(f"prediction {found.name!r} is {found.done:.0%} done; make objects when it is whole")
         run = self._create_run(
             name, "objects", _OBJECTS[0], config.to_json(), result=_OBJECTS[1], discard=_OBJECTS[2],
-            parent=found.name, image=found.image, prediction=_relative(found.path, self.path),
+            parent=found.name, image=found.image, prediction=relative_to(found.path, self.path),
             of=class_value(found.path, of),
         )  # fmt: skip
         run.launch()
@@ -331,28 +331,7 @@ class Workspace:
         PredictionError, VolumeError, LabelError
             There is no such thing, or the path exists and ``overwrite`` is false.
         """
-        from voxloop.volumes import open_volume, save_volume
-
-        made = [name for name, run in self.runs.items() if run.config.get("task") == _OBJECTS[0]]
-        if what in self.predictions:
-            found = self.predictions[what]
-            found.stored(kind)  # says what is missing where it was not kept
-            folder = found.path / (f"labels/{found.level}" if kind == "labels" else kind)
-            return save_volume(open_volume(folder), path, kind="labels" if kind == "labels" else "image",
-                               overwrite=overwrite)  # fmt: skip
-        if what in made:
-            shown = self.images.open(self._one_image(self.runs[what].config.get("image")))
-            objects: Objects = self.runs[what].result
-            return objects.export(path, image=shown, number=number, overwrite=overwrite)
-        if what in self.levels.names:
-            return self.labels(what, image).save(path, overwrite=overwrite)
-        if what in self.runs:
-            return self.export_model(what, path, overwrite=overwrite).path
-        raise PredictionError(
-            unknown(
-                "prediction, objects, level or run", what, [*self.predictions, *made, *self.levels.names, *self.runs]
-            )
-        )
+        return exported(self, what, path, kind=kind, image=image, number=number, overwrite=overwrite)
 
     def export_model(self, run: Run | str, path: str | Path, *, overwrite: bool = False, **settings: Any) -> Package:
         """Write the network of a run as a bioimage.io package (``.zip``) that other programs open.
@@ -360,27 +339,7 @@ class Workspace:
         Its test tensors are a piece of the first image; bioimageio.core computes them again from the package. See
         :func:`voxloop.deep.exchange.export_package` for ``settings``. Raises ModelError where the model is no network.
         """
-        found = self.runs[run] if isinstance(run, str) else run
-        model = found.model()
-        export = getattr(model, "export", None)
-        if export is None:
-            raise ModelError(f"the model of {found.name!r} is no network; only networks become bioimage.io packages")
-        return export(  # type: ignore[no-any-return]
-            path, sample=self._sample(model.spec.channels), overwrite=overwrite,
-            **{"name": f"{self.name} {found.name}", **settings},
-        )  # fmt: skip
-
-    def _sample(self, channels: int) -> Any:
-        """A piece from the middle of the first image with as many channels; None where there is none."""
-        from voxloop.volumes import channels_of, read_block, shape_zyx
-
-        for name in self.images.names:
-            volume = self.images.open(name)
-            if channels_of(volume) == channels:
-                starts = [max(0, n // 2 - size // 2) for n, size in zip(shape_zyx(volume), (32, 256, 256), strict=True)]
-                ends = zip(starts, shape_zyx(volume), (32, 256, 256), strict=True)
-                return read_block(volume, tuple(slice(start, min(n, start + size)) for start, n, size in ends))
-        return None
+        return exported_model(self, run, path, overwrite=overwrite, **settings)
 
     # ----------------------------------------------------------------------------------------------------- upkeep
 
@@ -444,30 +403,6 @@ class Workspace:
     def _check_writable(self) -> None:
         self.store.check_writable()
 
-    def _confined_to(self, config: PredictConfig, folder: Path, source: str | None, image: str) -> dict[str, Any]:
-        """``{"constrain": ...}`` where a prediction may say something only inside a class of another level."""
-        from voxloop.model import read_spec
-
-        text = config.constrain.strip()
-        if text.lower() == "none":
-            return {}
-        if text.lower() == "auto":
-            text = read_spec(folder).extra.get("constrain") or ""
-        if not text:
-            return {}
-        level = self.runs[source].config.get("level") if source else None
-        try:
-            found = constraint(self.store, text, level or self.levels.names[0], [image])
-        except (ConfigError, LabelError) as error:
-            raise PredictionError(f"{error}; constrain='none' predicts everywhere") from error
-        counts = self.labels(found["level"], image).counts()
-        if not any(count for value, count in counts.items() if value and found["value"] in (None, value)):
-            raise PredictionError(
-                f"nothing is labelled as {text!r} on image {image!r}, so there is nowhere to predict; label it there, "
-                "or predict everywhere with constrain='none'"
-            )
-        return {"constrain": found}
-
     def _one_image(self, image: str | None) -> str:
         names = self.images.names
         if image is None:
@@ -487,67 +422,6 @@ class Workspace:
         if isinstance(prediction, Run):
             prediction = prediction.name
         return self.predictions[prediction] if isinstance(prediction, str) else prediction
-
-    def _model_folder(self, source: Run | Model | str | Path, name: str) -> tuple[Path, str | None]:
-        """Where the model lies, and the run that made it."""
-        if isinstance(source, str) and source in self.runs:
-            source = self.runs[source]
-        if isinstance(source, Run):
-            folder = source.path / "model"
-            if not (folder / "spec.json").exists():
-                raise ModelError(f"run {source.name!r} has no model yet: it is {source.state}")
-            return folder, source.name
-        if isinstance(source, str | Path):
-            if not Path(source).exists():
-                raise ModelError(unknown("run or model folder", source, self.runs))
-            if Path(source).suffix in (".zip", ".yaml"):
-                from voxloop.deep.exchange import import_package
-
-                folder = self.path / "models" / name
-                import_package(source, folder)
-                return folder, None
-            return Path(source), None
-        save = getattr(source, "save", None)
-        if save is None:
-            raise ModelError(
-                f"{type(source).__name__} cannot be saved, so no process of its own can load it; use vl.predict"
-            )
-        folder = self.path / "models" / name
-        save(folder)
-        return folder, None
-
-
-class Predictions(Mapping[str, "Prediction"]):
-    """The predictions of a workspace by name, oldest first; opening one computes nothing."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._folder = workspace.path / "predictions"
-
-    def __getitem__(self, name: str) -> Prediction:
-        from voxloop.prediction import Prediction
-
-        path = self._folder / f"{name}.zarr"
-        if not path.exists():
-            raise PredictionError(unknown("prediction", name, self))
-        return Prediction(path)
-
-    def __iter__(self) -> Iterator[str]:
-        found = sorted(self._folder.glob("*.zarr"), key=lambda path: path.stat().st_mtime)
-        return (path.stem for path in found)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (self._folder / f"{name}.zarr").exists()
-
-    def __repr__(self) -> str:
-        return f"<Predictions: {', '.join(self) or 'none'}>"
-
-
-def _relative(path: Path, root: Path) -> str:
-    path = path.resolve()
-    return str(path.relative_to(root.resolve())) if path.is_relative_to(root.resolve()) else str(path)
 
 
 def _device(config: Config) -> str:

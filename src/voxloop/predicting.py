@@ -1,0 +1,160 @@
+"""What predicting and exporting from a workspace take: where models come from, what goes out. Computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxloop.config import PredictConfig
+from voxloop.errors import ConfigError, LabelError, ModelError, PredictionError, unknown
+from voxloop.runs import Run
+from voxloop.store.teaching import constraint
+
+if TYPE_CHECKING:
+    from voxloop.deep.exchange import Package
+    from voxloop.model import Model
+    from voxloop.objects import Objects
+    from voxloop.prediction import Prediction
+    from voxloop.project import Workspace
+
+OBJECTS_TASK = "voxloop.objects.task:run"
+
+
+class Predictions(Mapping[str, "Prediction"]):
+    """The predictions of a workspace by name, oldest first; opening one computes nothing."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._folder = workspace.path / "predictions"
+
+    def __getitem__(self, name: str) -> Prediction:
+        from voxloop.prediction import Prediction
+
+        path = self._folder / f"{name}.zarr"
+        if not path.exists():
+            raise PredictionError(unknown("prediction", name, self))
+        return Prediction(path)
+
+    def __iter__(self) -> Iterator[str]:
+        found = sorted(self._folder.glob("*.zarr"), key=lambda path: path.stat().st_mtime)
+        return (path.stem for path in found)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (self._folder / f"{name}.zarr").exists()
+
+    def __repr__(self) -> str:
+        return f"<Predictions: {', '.join(self) or 'none'}>"
+
+
+def model_folder(ws: Workspace, source: Run | Model | str | Path, name: str) -> tuple[Path, str | None]:
+    """Where the model lies, and the run that made it."""
+    if isinstance(source, str) and source in ws.runs:
+        source = ws.runs[source]
+    if isinstance(source, Run):
+        folder = source.path / "model"
+        if not (folder / "spec.json").exists():
+            raise ModelError(f"run {source.name!r} has no model yet: it is {source.state}")
+        return folder, source.name
+    if isinstance(source, str | Path):
+        if not Path(source).exists():
+            raise ModelError(unknown("run or model folder", source, ws.runs))
+        if Path(source).suffix in (".zip", ".yaml"):
+            from voxloop.deep.exchange import import_package
+
+            folder = ws.path / "models" / name
+            import_package(source, folder)
+            return folder, None
+        return Path(source), None
+    save = getattr(source, "save", None)
+    if save is None:
+        raise ModelError(
+            f"{type(source).__name__} cannot be saved, so no process of its own can load it; use vl.predict"
+        )
+    folder = ws.path / "models" / name
+    save(folder)
+    return folder, None
+
+
+def confined_to(ws: Workspace, config: PredictConfig, folder: Path, source: str | None, image: str) -> dict[str, Any]:
+    """``{"constrain": ...}`` where a prediction may say something only inside a class of another level."""
+    from voxloop.model import read_spec
+
+    text = config.constrain.strip()
+    if text.lower() == "none":
+        return {}
+    if text.lower() == "auto":
+        text = read_spec(folder).extra.get("constrain") or ""
+    if not text:
+        return {}
+    level = ws.runs[source].config.get("level") if source else None
+    try:
+        found = constraint(ws.store, text, level or ws.levels.names[0], [image])
+    except (ConfigError, LabelError) as error:
+        raise PredictionError(f"{error}; constrain='none' predicts everywhere") from error
+    counts = ws.labels(found["level"], image).counts()
+    if not any(count for value, count in counts.items() if value and found["value"] in (None, value)):
+        raise PredictionError(
+            f"nothing is labelled as {text!r} on image {image!r}, so there is nowhere to predict; label it there, "
+            "or predict everywhere with constrain='none'"
+        )
+    return {"constrain": found}
+
+
+def exported(
+    ws: Workspace, what: str, path: str | Path, *, kind: Any, image: str | None, number: int | None, overwrite: bool
+) -> Path:
+    """See :meth:`voxloop.project.Workspace.export`."""
+    from voxloop.volumes import open_volume, save_volume
+
+    made = [name for name, run in ws.runs.items() if run.config.get("task") == OBJECTS_TASK]
+    if what in ws.predictions:
+        found = ws.predictions[what]
+        found.stored(kind)  # says what is missing where it was not kept
+        folder = found.path / (f"labels/{found.level}" if kind == "labels" else kind)
+        return save_volume(open_volume(folder), path, kind="labels" if kind == "labels" else "image",
+                           overwrite=overwrite)  # fmt: skip
+    if what in made:
+        shown = ws.images.open(ws._one_image(ws.runs[what].config.get("image")))
+        objects: Objects = ws.runs[what].result
+        return objects.export(path, image=shown, number=number, overwrite=overwrite)
+    if what in ws.levels.names:
+        return ws.labels(what, image).save(path, overwrite=overwrite)
+    if what in ws.runs:
+        return ws.export_model(what, path, overwrite=overwrite).path
+    raise PredictionError(
+        unknown("prediction, objects, level or run", what, [*ws.predictions, *made, *ws.levels.names, *ws.runs])
+    )
+
+
+def exported_model(ws: Workspace, run: Run | str, path: str | Path, *, overwrite: bool, **settings: Any) -> Package:
+    """See :meth:`voxloop.project.Workspace.export_model`."""
+    found = ws.runs[run] if isinstance(run, str) else run
+    model = found.model()
+    export = getattr(model, "export", None)
+    if export is None:
+        raise ModelError(f"the model of {found.name!r} is no network; only networks become bioimage.io packages")
+    return export(  # type: ignore[no-any-return]
+        path, sample=_sample(ws, model.spec.channels), overwrite=overwrite,
+        **{"name": f"{ws.name} {found.name}", **settings},
+    )  # fmt: skip
+
+
+def _sample(ws: Workspace, channels: int) -> Any:
+    """A piece from the middle of the first image with as many channels; None where there is none."""
+    from voxloop.volumes import channels_of, read_block, shape_zyx
+
+    for name in ws.images.names:
+        volume = ws.images.open(name)
+        if channels_of(volume) == channels:
+            starts = [max(0, n // 2 - size // 2) for n, size in zip(shape_zyx(volume), (32, 256, 256), strict=True)]
+            ends = zip(starts, shape_zyx(volume), (32, 256, 256), strict=True)
+            return read_block(volume, tuple(slice(start, min(n, start + size)) for start, n, size in ends))
+    return None
+
+
+def relative_to(path: Path, root: Path) -> str:
+    path = path.resolve()
+    return str(path.relative_to(root.resolve())) if path.is_relative_to(root.resolve()) else str(path)
