@@ -292,6 +292,11 @@ class DeepConfig(Config):
     device: str = setting(
         "auto", "where to train: auto, cpu, cuda, cuda:1, mps", group="Compute", choices=("auto", "cpu", "cuda", "mps")
     )
+    devices: int = setting(
+        1, "GPUs, from the one named on, that share every batch; on a CPU, processes that share its cores. What is "
+        "learnt is what one device learns, up to rounding and the draw of augmentations", group="Compute", ge=1, le=64,
+        advanced=True,
+    )  # fmt: skip
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto",
         "number format of the forward pass; auto: float32 on a CPU, bfloat16 on a GPU that has it",
@@ -354,6 +359,13 @@ class DeepConfig(Config):
             raise ConfigError(
                 f"freeze_encoder_epochs={self.freeze_encoder_epochs} would keep random weights as they are; name "
                 f"encoder_weights or start_from, or use 0"
+            )
+        if self.batch_size % self.devices:
+            below = self.batch_size // self.devices * self.devices
+            near = [size for size in (below, below + self.devices) if size]
+            raise ConfigError(
+                f"batch_size={self.batch_size} cannot be shared out among {self.devices} devices; nearest "
+                f"{'is' if len(near) == 1 else 'are'} {' and '.join(map(str, near))}"
             )
         if self.training_set and self.images:
             raise ConfigError("training_set and images both say what is learnt from; use one of them")

@@ -18,7 +18,7 @@ from voxloop.deep import checkpoint
 from voxloop.deep.augment import Augmenter
 from voxloop.deep.averaging import WeightAverage
 from voxloop.deep.data import TrainingData, open_data
-from voxloop.deep.device import autocast, cores, laid_out, placed, resolve_device, resolve_precision
+from voxloop.deep.device import autocast, cores, laid_out, placed, resolve_precision
 from voxloop.deep.examination import examine
 from voxloop.deep.forecast import check_memory, ran_out
 from voxloop.deep.instances import CHANNELS, Criterion, criterion_of
@@ -34,6 +34,7 @@ from voxloop.deep.schedule import drops, rate
 from voxloop.deep.starting import Arrangement, arrange, load_start, measure_intensities
 from voxloop.deep.state import LIVE, TrainingState
 from voxloop.deep.teacher import Pool, wanted
+from voxloop.deep.team import Team, own_device, team_of
 from voxloop.deep.validation import Tally, draw_sample, evaluate
 from voxloop.deep.windows import WindowSampler, validation_places, validation_window
 from voxloop.errors import ConfigError, RunError
@@ -57,14 +58,19 @@ def train(context: Any) -> str:
     bit for bit those of a run that was never interrupted, unless ``max_minutes`` lets the clock decide on the end.
     """
     config = DeepConfig.from_json(context.settings)
+    with team_of(config, context) as team:
+        return _train(context, config, team)
+
+
+def _train(context: Any, config: DeepConfig, team: Team) -> str:
     folder = context.path / "checkpoints"
     found = checkpoint.find(folder, "last")
     tensors, saved = checkpoint.load(found) if found else ({}, {})
 
     # device
-    device = resolve_device(config.device)
+    device = own_device(config, team)
     precision = resolve_precision(config.precision, device)
-    threads = config.threads or saved.get("threads") or cores()
+    threads = config.threads or saved.get("threads") or max(1, cores() // team.size)
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
 
@@ -99,7 +105,8 @@ def train(context: Any) -> str:
     average = WeightAverage(network, config.average_weights)
     criterion = criterion_of(config, data, plan.spacing, device)
 
-    pool = Pool(config, data, geometry, prepare, plan.zoom, folder / "teacher") if wanted(config, data) else None
+    teacher_folder = folder / ("teacher" if team.leads else f"teacher-{team.rank}")
+    pool = Pool(config, data, geometry, prepare, plan.zoom, teacher_folder) if wanted(config, data) else None
 
     # optimiser
     optimiser = make_optimiser(config, network)
@@ -112,11 +119,15 @@ def train(context: Any) -> str:
             blocks, full = saved["pool"]
             pool.restore(tensors, blocks, full, context)
 
+    together = team.joined(network)
+
     # loop
     reporter = Reporter(context, state, [info.name for info in data.classes])
     reporter.begin(data, description, count_parameters(network), plan.window, threads, device, resumed=bool(found))
 
     def save(name: str = "last") -> None:
+        if not team.leads:
+            return
         packed, groups = checkpoint.pack(network, average.module, optimiser)
         packed |= pool.tensors() if pool else {}
         checkpoint.save(folder / name, packed, {
@@ -128,10 +139,12 @@ def train(context: Any) -> str:
         reporter.checkpoint(name)
 
     def keep_model() -> None:
+        state.kept = True
+        if not team.leads:
+            return
         nonlocal spec  # made late: probing the receptive field would put off the first step
         spec = spec or _spec(config, data, plan, statistics, network)
         write_model(context.path / "model", spec, average.module)
-        state.kept = True
 
     if not found:
         save()
@@ -143,13 +156,18 @@ def train(context: Any) -> str:
             index = state.step * state.accumulation + micro
             raw, marked = batches(index)
             told = pool.share(index, state.batch) if pool else 0
-            own = state.batch - told
-            parts = [prepare(raw[:own], marked[:own])] if own else []
-            parts += [pool.batch(index, told)] if pool and told else []
+            own, mine = state.batch - told, team.part(state.batch)
+            cut = max(0, min(own, mine.stop) - mine.start)
+            parts = [prepare(raw[:cut], marked[:cut])] if cut else []
+            if pool and mine.stop > own:
+                seen, said = pool.batch(index, told)
+                here = slice(max(0, mine.start - own), mine.stop - own)
+                parts.append((seen[here], said[here]))
             pixels, labels = (torch.cat(part) for part in zip(*parts, strict=True))
-            pixels, labels = augment(pixels, labels, index)
+            pixels, labels = augment(pixels, labels, index * team.size + team.rank)
             with autocast(device, precision):
-                logits = network(laid_out(pixels))
+                logits = together(laid_out(pixels))
+            logits, labels = team.whole(logits, labels)
             loss = criterion(logits[:own], labels[:own])
             if own:
                 tally.add(*criterion.scored(logits[:own], labels[:own]), loss)
@@ -161,13 +179,13 @@ def train(context: Any) -> str:
         return total
 
     def prefetch() -> Prefetcher[tuple[np.ndarray, np.ndarray]]:
-        size = state.batch
-        return Prefetcher(lambda index: sampler.batch(index, size), config.workers)
+        mine = team.part(state.batch)
+        return Prefetcher(lambda index: sampler.batch(index, mine.stop - mine.start, mine.start), config.workers)
 
     batches = prefetch()
     try:
         while state.step < state.total:
-            for order in context.orders():
+            for order in team.orders(context):
                 if order.kind == "update":
                     _update(state, order, context)
                     continue
@@ -182,7 +200,10 @@ def train(context: Any) -> str:
                 due = state.step % state.per_epoch == 0 and pool.blocks < state.epoch  # not when the machine is done
                 if due and not pool.arrived():
                     time.sleep(0.02)
-                    continue
+                    if team.size == 1:
+                        continue
+                    while not pool.arrived():  # all of a team wait here, and hear orders again at the next step
+                        time.sleep(0.02)
 
             now = rate(config, state)
             for group in optimiser.param_groups:
@@ -192,7 +213,7 @@ def train(context: Any) -> str:
             try:
                 total = descend(batches)
             except RuntimeError as error:
-                if not ran_out(error):
+                if team.size > 1 or not ran_out(error):
                     raise
                 _halve(state, context)
                 batches.close()
@@ -205,12 +226,13 @@ def train(context: Any) -> str:
             state.step += 1
 
             ends_epoch = state.step % state.per_epoch == 0 or state.step == state.total
-            if not reporter.step(total, now, state.batch * state.accumulation, now=ends_epoch):
+            if not team.agree(reporter.step(total, now, state.batch * state.accumulation, now=ends_epoch)):
                 state, tensors = _go_back(state, folder, network, average, optimiser, tally, context)
                 reporter.state = state
                 continue
             if not state.planned and state.step >= _PLAN_AFTER:
                 _plan(state, config, reporter, average, held_out, criterion, len(data.classes))
+                state.total, state.per_epoch = team.agree((state.total, state.per_epoch))
                 ends_epoch = state.step % state.per_epoch == 0 or state.step == state.total
             if ends_epoch:
                 began = time.monotonic()
@@ -219,13 +241,13 @@ def train(context: Any) -> str:
                 scores = None
                 if held_out:
                     with average.evaluating() as judged, autocast(device, precision):
-                        scores = evaluate(judged, held_out, criterion, len(data.classes))
+                        scores = team.agree(evaluate(judged, held_out, criterion, len(data.classes)))
                         samples = [
                             (pixels, *criterion.scored(judged(pixels), labels))
                             for pixels, labels in held_out[: config.samples]
                         ]
                     best = state.judge(scores.mean_iou, scores.loss, cells)
-                    for number, (pixels, logits, labels) in enumerate(samples):
+                    for number, (pixels, logits, labels) in enumerate(samples if team.leads else []):
                         name = f"samples/{state.epoch:05d}-{number}.png"
                         draw_sample(
                             context.path / name, pixels[0], labels[0], logits[0], [info.color for info in data.classes]
@@ -246,6 +268,7 @@ def train(context: Any) -> str:
                     left = 60 * config.max_minutes - reporter.clocked().elapsed
                     busy = pool is not None and state.epoch <= pool.blocks + 1  # the teacher took time until now
                     state.fit_into(left, reporter.step_seconds(), time.monotonic() - began, longer=busy)
+                    state.total, state.per_epoch = team.agree((state.total, state.per_epoch))
                 if state.exhausted:
                     context.emit("log", text=f"no improvement in {state.plateau} epochs: the best model is kept")
                     break
@@ -254,6 +277,8 @@ def train(context: Any) -> str:
         save()
         if not state.kept:
             keep_model()
+        if not team.leads:
+            return "finished"
         verdict = examine(kept_network(context.path, device), data, geometry, prepare, sampler, criterion, config.seed)
         if verdict:
             context.emit("test", **verdict)

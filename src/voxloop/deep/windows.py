@@ -111,12 +111,12 @@ class WindowSampler:
         odds = (found > 0).astype(float) if balance else found
         self._class_odds = odds / odds.sum()
 
-    def batch(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Windows of one step: raw pixels float32 (n, c * slices, y, x), labels uint8 (n, y, x).
+    def batch(self, step: int, size: int, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Windows of one step from number ``first`` on: raw pixels float32 (n, c * slices, y, x), labels uint8.
 
         In 3-D pixels (n, c, z, y, x) and labels (n, z, y, x).
         """
-        pairs = [self.sample(step, sample) for sample in range(size)]
+        pairs = [self.sample(step, sample) for sample in range(first, first + size)]
         return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
 
     def sample(self, step: int, sample: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,94 @@
+"""Two processes on a processor learn what one learns, hear the same orders, and leave one log and one model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.learner import train
+from voxloop.errors import ConfigError, RunError
+
+
+@pytest.fixture
+def begin(context: Any, tiny: DeepConfig) -> Any:
+    """Makes a run with the settings given, and a context to run it in this process."""
+
+    def make(name: str, **changes: Any) -> Any:
+        settings = tiny.changed(
+            teacher="none", optimiser="SGD", learning_rate=0.05, batch_size=4, epochs=2, steps_per_epoch=3, workers=0,
+            samples=0, patience=0, average_weights=0.5, **changes,
+        )  # fmt: skip
+        path = context.path.parent / name
+        path.mkdir(exist_ok=True)
+        config = {"name": name, "task": "-", "settings": settings.to_json(), "labels": context.config["labels"]}
+        (path / "config.json").write_text(json.dumps(config))
+        return type(context)(path=path, config=config, workspace=context.workspace)
+
+    return make
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "model" / "weights.safetensors")
+
+
+def assert_close(one: Path, other: Path) -> None:
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.allclose(tensor.float(), second[name].float(), rtol=1e-3, atol=2e-4), name
+
+
+@pytest.mark.slow(reason="starts five processes that import torch")
+@pytest.mark.timeout(240)
+def test_two_processes_equal_one_and_go_on_where_they_were_paused(begin: Any) -> None:
+    alone, two, paused = begin("alone"), begin("two", devices=2), begin("paused", devices=2)
+    assert train(alone) == "finished"
+    assert train(two) == "finished"
+    losses = [event["loss"] for event in alone.of("step")]
+    assert [event["loss"] for event in two.of("step")] == pytest.approx(losses, rel=1e-3)
+    assert len(losses) == 6
+    assert_close(alone.path, two.path)
+    assert [event["train"]["iou"] for event in two.of("epoch")] == [
+        pytest.approx(event["train"]["iou"], abs=1e-3) for event in alone.of("epoch")
+    ]
+    paused.at_step[4] = SimpleNamespace(kind="pause", name="p", values={})
+    assert train(paused) == "paused"
+    assert len(paused.of("step")) == 3
+    again = begin("paused", devices=2)
+    again.at_step[3] = SimpleNamespace(kind="stop", name="s", values={})
+    assert train(again) == "stopped"
+    assert [event["loss"] for event in again.of("step")] == pytest.approx(losses[3:5], rel=1e-3)
+    assert weights(again.path)
+
+
+def test_shared_norms_keep_their_tensors_and_what_they_do_once_trained() -> None:
+    from voxloop.deep.networks import NetworkConfig, build
+    from voxloop.deep.team import share_norms
+
+    network = build(NetworkConfig(architecture="Unet", encoder="tu-test_efficientnet", channels=1, outputs=2,
+                                  decoder_width=0.0625)).eval()  # fmt: skip
+    x = torch.randn(1, 1, 64, 64)
+    before, names = network(x), list(network.state_dict())
+    share_norms(network)
+    share_norms(network)  # a second time does nothing
+    assert torch.equal(network(x), before)
+    assert list(network.state_dict()) == names
+    assert sum(type(module).__name__.startswith("Shared") for module in network.modules()) == sum(
+        isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()
+    )
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:
+    with pytest.raises(ConfigError, match="nearest are 3 and 6"):
+        DeepConfig(batch_size=4, devices=3)
+    assert DeepConfig(batch_size=6, devices=3).devices == 3
+    with pytest.raises((ConfigError, RunError)):
+        DeepConfig(devices=0)
