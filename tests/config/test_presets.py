@@ -26,6 +26,12 @@ def test_presets_carry_the_defaults_of_their_systems() -> None:
     assert (sleap.schedule, sleap.drop_factor, sleap.plateau_patience) == ("plateau", 0.5, 5)
     assert (mia.focal, mia.focal_gamma, mia.drop_factor, mia.batch_size, mia.epochs) == (1, 2, 0.2, 8, 100)
     assert (survos.freeze_encoder_epochs, survos.epochs, survos.patience, survos.dice) == (8, 13, 3, 1)
+    assert survos.across == (0, 1, 2)
+    for name, target in (("anatomics-semantic3d", "semantic"), ("anatomics-instance3d", "instances")):
+        found = presets[name]
+        assert (found.volumetric, found.target, found.window, found.batch_size) == (True, target, (3, 129, 129), 1)
+        assert (found.iterations, found.learning_rate, found.optimiser, found.momentum) == (100_000, 1e-4, "SGD", 0.9)
+        assert (found.steps_per_epoch * found.keep_every, found.warmup_steps) == (5000, 1000)
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:

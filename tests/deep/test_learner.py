@@ -181,8 +181,9 @@ def test_plan_leaves_room_for_validations_and_never_grows() -> None:
 def test_every_preset_trains_and_keeps_a_model(context: Any, name: str) -> None:
     """With a small encoder and window: what the presets are about is kept."""
     config = presets[name].changed(
-        encoder="tu-test_efficientnet", encoder_weights=None, freeze_encoder_epochs=0, decoder_width=0.25,
-        window="1,64,64", batch_size=2, iterations=2, steps_per_epoch=1, max_minutes=None, threads=1, device="cpu",
+        encoder="tu-test_efficientnet", encoder_weights=None, freeze_encoder_epochs=0, decoder_width=0.25, width=4,
+        window="3,64,64" if presets[name].volumetric else "1,64,64", batch_size=2, target="semantic",
+        iterations=2, steps_per_epoch=1, max_minutes=None, threads=1, device="cpu",
         teacher="none",
     )  # fmt: skip
     context.config["settings"] = config.to_json()

@@ -120,6 +120,22 @@ def changed(context: Any, **settings: Any) -> Any:
     return context
 
 
+@pytest.mark.parametrize("architecture", VOLUMETRIC)
+def test_every_architecture_trains_goes_on_and_predicts(context: Any, architecture: str) -> None:
+    if architecture == "SwinUNETR":
+        pytest.importorskip("einops")
+    width = 12 if architecture == "SwinUNETR" else 8
+    changed(context, architecture=architecture, width=width, iterations=2, steps_per_epoch=1, batch_size=1)
+    context.at_step[2] = SimpleNamespace(kind="pause", name="p", values={})
+    assert train(context) == "paused"
+    assert train(context) == "finished"
+    assert [event["iteration"] for event in context.of("step")] == [1, 2]
+    model = load(context.path / "model")
+    said = model.predict(np.zeros((1, 5, 17, 19), np.uint8))
+    assert said.shape == (2, 5, 17, 19)
+    np.testing.assert_allclose(said.sum(0), 1, atol=1e-5)
+
+
 def test_learns_balls_from_strokes_and_tiles_equal_the_whole(context: Any) -> None:
     raw, truth = balls()
     learnt = changed(context, epochs=5, steps_per_epoch=10, learning_rate=1e-2, augmentation=Augmentation.none())
@@ -223,3 +239,52 @@ def test_planes_are_told_to_use_a_network_of_planes(make: SimpleNamespace, tmp_p
     raw, truth = make.discs((1, 64, 64))
     with pytest.raises((ConfigError, VolumeError), match="a single plane; use a network of planes"):
         assemble([make.source(raw, make.scribbles(truth))], make.classes, tiny)
+
+
+def test_objects_are_learnt_in_3d_from_single_slices_and_whole_volumes(tmp_path: Path, make: SimpleNamespace) -> None:
+    from voxloop.deep.instances import lone_planes
+    from voxloop.deep.material import gather
+    from voxloop.store import open_labels
+
+    raw, truth = balls()
+    import cc3d
+
+    numbers = cc3d.connected_components(truth).astype(np.uint32) + 1
+    settings = vl.presets["anatomics-instance3d"].changed(
+        width=4, levels=3, window="8,32,32", iterations=4, steps_per_epoch=2, threads=1, device="cpu", level="cells",
+    )  # fmt: skip
+    with vl.Workspace.create(tmp_path / "ws", image=make.volume(raw, SPACING), classes=["a", "b"]) as ws:
+        ws.levels.add("cells", classes=[{"name": "background", "background": True}], kind="instances")
+        labels = ws.labels("cells")
+        labels.write((slice(5, 6), slice(None), slice(None)), numbers[5:6])
+        labels.write((slice(12, 13), slice(None), slice(None)), numbers[12:13])
+        labels.flush()
+        assert lone_planes(gather(ws.path, settings).data.images)
+        context = SimpleNamespace(
+            path=tmp_path / "ws" / "runs" / "deep-1", workspace=ws.path, settings=settings.to_json(),
+            config={"labels": {f"cells/{labels.image}": labels.sequence}}, events=[], orders=list,
+            emit=lambda kind, **fields: context.events.append({"kind": kind, **fields}),
+        )  # fmt: skip
+        context.path.mkdir(parents=True)
+        assert train(context) == "finished"
+        assert all(np.isfinite(e["loss"]) for e in context.events if e["kind"] == "step")
+        model = load(context.path / "model")
+        assert model.predict(raw[None, 3:8]).shape == (3, 5, *SHAPE[1:])
+        labels.write(None, numbers)
+        labels.flush()
+        assert open_labels(ws.path, "cells", labels.image).sequence == labels.sequence
+        assert not lone_planes(gather(ws.path, settings).data.images)
+
+
+def test_planes_by_themselves_know_depth_where_the_volume_does_not() -> None:
+    from voxloop.deep.targets import instance_targets, plane_targets
+
+    coded = np.zeros((5, 20, 20), np.uint8)
+    coded[2] = 1
+    coded[2, 5:14, 5:14] = 2
+    flat = plane_targets(coded, (2.0, 1.0, 1.0))
+    assert flat.known[2, 2, 9, 9]
+    assert flat.values[2, 2, 9, 9] == 1.0
+    assert flat.values[1, 2, 5, 9] == 1.0  # boundary
+    assert not flat.known[:, [0, 1, 3, 4]].any()
+    assert not instance_targets(coded, (2.0, 1.0, 1.0)).known[2, 2, 9, 9]

@@ -62,6 +62,46 @@ def expected(bench, model):
     return semantic(p, np.arange(1, len(p) + 1, dtype=np.uint8))
 
 
+class Planes:
+    """Says how bright the voxel before each is along the rows of its plane; knows nothing of other planes."""
+
+    spec = make_spec(radius=1, stride=1)
+
+    def __call__(self, batch):
+        assert batch.shape[2] <= 2**18 // (batch.shape[3] * batch.shape[4]) + 1
+        before = np.roll(batch[:, 0].astype(np.float32), 1, axis=-2) / 255
+        return np.stack([before, 1 - before], axis=1)
+
+
+@pytest.mark.parametrize("votes", [3, 12])
+def test_votes_are_means_over_planes_along_every_axis(votes):
+    from voxloop.prediction.voted import _Votes
+
+    batch = np.random.default_rng(0).integers(0, 255, (1, 1, 6, 7, 8)).astype(np.uint8)
+    found = _Votes(Planes(), Planes.spec, votes)(batch)[:, 0]
+    value = batch[:, 0].astype(np.float32) / 255
+    if votes == 3:  # rows of planes across z, y and x lie along y, z and z
+        wanted = (np.roll(value, 1, 2) + 2 * np.roll(value, 1, 1)) / 3
+    else:  # turned by quarters, the row before is each of the four neighbours in turn
+        near = {axis: np.roll(value, 1, axis) + np.roll(value, -1, axis) for axis in (1, 2, 3)}
+        wanted = 2 * (near[1] + near[2] + near[3]) / 12
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_tiled_equals_untiled_with_votes(bench):
+    from voxloop.prediction.voted import Voted, votes_of
+
+    model = FakeModel(make_spec(radius=3))
+    run = bench.create(spec=model.spec, votes="3")
+    assert task.run(bench.context(run)) == "finished"
+    assert run.result.plan.stride == (4, 4, 4)
+    assert np.array_equal(run.result.probabilities.values, expected(bench, Voted(model, 3)).probabilities)
+    assert price(model.spec, "flips", 1, 3) == 24
+    assert (votes_of(model.spec, "auto"), votes_of(make_spec(planar=False), "auto")) == (1, 1)
+    with pytest.raises(PredictionError, match="sees blocks"):
+        Voted(FakeModel(make_spec(planar=False)), 3)
+
+
 def test_tiled_equals_untiled_with_turns_and_an_ensemble(bench):
     models = [FakeModel(make_spec(radius=3, classes=3)), FakeModel(make_spec(radius=5, stride=8, classes=3))]
     run = bench.create(spec=models[0].spec, turns="flips")

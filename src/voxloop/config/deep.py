@@ -82,6 +82,11 @@ class DeepConfig(Config):
         1, "neighbouring slices that a network of planes sees at once (2.5-D); odd", group="Network", ge=1, le=31,
         step=2, when=_FLAT,
     )  # fmt: skip
+    axes: Literal["z", "zyx"] = setting(
+        "z", "axes across which a network of planes is shown slices; zyx: along all three in one training, for volumes "
+        "whose voxels are about cubes; prediction then takes the mean over three votes",
+        group="Network", when=_FLAT,
+    )  # fmt: skip
     levels: int = setting(
         5, "resolutions at which a 3-D network looks, at most; fewer where windows are small", group="Network", ge=1,
         le=8, when=_DEEP,
@@ -382,6 +387,11 @@ class DeepConfig(Config):
     def neighbours(self) -> int:
         """Slices that go in together as channels; 1 in 3-D, where the block itself is deep."""
         return 1 if self.volumetric else self.slices
+
+    @property
+    def across(self) -> tuple[int, ...]:
+        """The axes that windows are cut across."""
+        return (0, 1, 2) if self.axes == "zyx" and not self.volumetric else (0,)
 
 
 def parse_window(value: Any) -> str | tuple[int, int, int]:

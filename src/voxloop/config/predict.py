@@ -27,6 +27,12 @@ class PredictConfig(Config):
         "8 times in 3-D), and turned by a quarter as well (8 and 16 times)",
         group="Accuracy",
     )
+    votes: Literal["auto", "1", "3", "12"] = setting(
+        "auto",
+        "ask a model that sees planes once, along z; 3 times, along z, y and x; or 12 times, those turned by quarters; "
+        "auto: 3 for a model that learnt along three axes",
+        group="Accuracy",
+    )
     overwrite: bool = setting(False, "replace a prediction of the same name")
     device: str = setting("auto", "where the model runs", choices=["auto", "cpu", "cuda", "mps"], group="Machine")
     memory_gb: Literal["auto"] | float = setting(

@@ -41,6 +41,24 @@ def _only(**on: Any) -> Augmentation:
     return Augmentation(**{**Augmentation.none().model_dump(), **{name: {"on": True, **v} for name, v in on.items()}})
 
 
+def _anatomics(**settings: Any) -> DeepConfig:
+    """What both 3-D configurations of Anatomics MLT share; it validates nothing, so nothing is held out."""
+    return DeepConfig(
+        architecture="DynUNet", width=28, levels=5, residual=True, normalisation="batch", window=(3, 129, 129), scale=1,
+        batch_size=1, iterations=100_000, steps_per_epoch=5000, keep_every=1, learning_rate=1e-4, schedule="cosine",
+        warmup_steps=1000, optimiser="SGD", momentum=0.9, weight_decay=1e-4, gradient_clip=0, average_weights=0,
+        validation_share=0, patience=0, teacher="none",
+        augmentation=_only(
+            flip={"probability": 0.5}, quarter={}, affine={"probability": 0.5, "rotation": 0, "shear": 0},
+            elastic={"probability": 0.75, "strength": (4, 16)}, gamma={"probability": 0.75},
+            contrast={"probability": 0.75}, brightness={"probability": 0.75}, noise={"probability": 0.75},
+            motion_blur={"probability": 0.5}, missing_parts={"probability": 0.9}, missing_section={"probability": 0.5},
+            misaligned={"probability": 0.5, "shift": (1, 16)},
+        ),
+        **settings,
+    )  # fmt: skip
+
+
 presets = Presets({
     "auto": (
         DeepConfig(max_minutes=6, epochs=200),
@@ -86,11 +104,22 @@ presets = Presets({
     "survos-multi-axis": (
         DeepConfig(
             architecture="Unet", encoder="resnet34", encoder_weights="imagenet", decoder_width=1, window=(1, 256, 256),
-            scale=1, epochs=13, freeze_encoder_epochs=8, unfrozen_rate=0.002, schedule="one-cycle", learning_rate=1e-3,
+            axes="zyx", scale=1,
+            epochs=13, freeze_encoder_epochs=8, unfrozen_rate=0.002, schedule="one-cycle", learning_rate=1e-3,
             patience=3, cross_entropy=0, dice=1, validation_share=0.2, average_weights=0, teacher="none",
             augmentation=_only(flip={}, quarter={}, elastic={}, contrast={}, brightness={}, gamma={}),
         ),
         "U-Net with ResNet-34 and ImageNet weights, Dice, 8 epochs with the encoder frozen and 5 without: SuRVoS2's "
-        "slice network, on slices across z",
+        "slice network, on slices across z, y and x; predict with votes=3, or 12",
+    ),
+    "anatomics-semantic3d": (
+        _anatomics(bce=1, cross_entropy=0, dice=0.5, class_weights="auto"),
+        "3-D U-Net with shortcuts, windows of 3 x 129 x 129, batch 1, SGD with warm-up and cosine, 100,000 iterations, "
+        "weighted BCE and Dice: Anatomics MLT's Semantic3D (PyTorch Connectomics)",
+    ),
+    "anatomics-instance3d": (
+        _anatomics(target="instances"),
+        "the same network on separate objects: Anatomics MLT's Instance3D, with foreground, boundary and depth for its "
+        "mask and contour",
     ),
 })  # fmt: skip

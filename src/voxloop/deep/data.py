@@ -14,6 +14,7 @@ import numpy as np
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.blocks import CACHE_BYTES, Blocks
 from voxloop.deep.labelled import Labelled, LabelSource, Table, gather, lookup, totals
+from voxloop.deep.planning import COARSE
 from voxloop.deep.split import CELL, ENOUGH_CELLS, SMALLEST_CELL, Cell, Grid, Key, Split, choose
 from voxloop.deep.targets import Codes
 from voxloop.deep.windows import TrainingImage
@@ -116,6 +117,11 @@ def assemble(
     channels, spacing = _common(sources, config)
     regions = {source.name: [touched.region for touched in source.labels.touched()] for source in sources}
     warnings: list[str] = []
+    if len(config.across) > 1 and max(spacing) > COARSE * min(spacing):
+        warnings.append(
+            f"voxels are {max(spacing) / min(spacing):.1f} times as long along one axis as along another: planes "
+            f"across y and x look squeezed; axes='z' or a 3-D network suits them better"
+        )
     instances = config.target == "instances"
     background = next((info.value for info in classes if info.background), None)
     classes = _objects(sources, background) if instances else _present(sources, regions, classes, warnings)
@@ -170,6 +176,11 @@ def _common(sources: Sequence[Source], config: DeepConfig) -> tuple[int, Spacing
                 f"architecture={config.architecture!r} sees in 3-D, and {source.name!r} is "
                 f"{'a stack of separate pictures' if _frames(source) else 'a single plane'}; use a network of planes "
                 f"such as 'Unet'"
+            )
+        if len(config.across) > 1 and (_frames(source) or source.labels.shape[0] == 1):
+            raise ConfigError(
+                f"axes='zyx': {source.name!r} is {'a stack of separate pictures' if _frames(source) else 'one plane'}, "
+                f"with nothing across y and x; use axes='z'"
             )
         if config.neighbours > 1 and _frames(source):
             raise ConfigError(f"slices={config.slices}: {source.name!r} is a stack of separate pictures; use slices=1")

@@ -194,7 +194,8 @@ class _Activations:
         self._network = copy.deepcopy(network).to("meta").train()
         first = next(m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
         spatial = window[1:] if isinstance(first, nn.Conv2d) else window
-        self._each = self._count((2, first.in_channels, *spatial)) / 2
+        channels = getattr(network, "channels", first.in_channels)  # modules need not come in the order of the data
+        self._each = self._count((2, channels, *spatial)) / 2
 
     def __call__(self, batch: int) -> int:
         return int(batch * self._each)

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import TrainingData
 from voxloop.deep.loss import PartialLoss
-from voxloop.deep.targets import FIRST, instance_targets
+from voxloop.deep.targets import FIRST, instance_targets, plane_targets
+from voxloop.deep.windows import TrainingImage
 from voxloop.geometry import Spacing
 from voxloop.model import ClassInfo
 
@@ -39,7 +40,7 @@ def criterion_of(
 ) -> PartialLoss | InstanceLoss:
     """The loss that a config asks for; ``spacing`` zyx is that of the network's voxels."""
     if data.instances:
-        return InstanceLoss(spacing if config.volumetric else spacing[1:])
+        return InstanceLoss(spacing if config.volumetric else spacing[1:], by_plane=lone_planes(data.teaching))
     return PartialLoss.of(config, data.classes, data.counts, device)
 
 
@@ -48,19 +49,37 @@ def outputs_of(data: TrainingData) -> int:
     return len(CHANNELS) if data.instances else len(data.classes)
 
 
+def lone_planes(images: Sequence[TrainingImage]) -> bool:
+    """Whether labels lie on planes most of which have no labelled one next to them, along z."""
+    alone = count = 0
+    for image in images:
+        found = {int(z) for cells in image.labelled.anchors.values() for at in cells for z in at[:, 0]}
+        alone += sum(z + 1 not in found for z in found)
+        count += len(found)
+    return alone > 0.5 * count
+
+
 class InstanceLoss:
     """Cross-entropy of foreground and boundary, Dice of foreground, squared error of depth, where each is known.
 
-    ``spacing_um``: voxel size of what the network sees, one number an axis of the windows.
+    Parameters
+    ----------
+    spacing_um
+        Voxel size of what the network sees, one number an axis of the windows.
+    by_plane
+        Of blocks: boundary and depth are those within each plane. Where single planes are labelled, nothing is known
+        of what lies above and below them, so neither is ever known in 3-D.
     """
 
-    def __init__(self, spacing_um: Sequence[float]) -> None:
+    def __init__(self, spacing_um: Sequence[float], *, by_plane: bool = False) -> None:
         self._spacing = tuple(spacing_um)
+        self._by_plane = by_plane and len(self._spacing) == 3
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """``logits`` (n, 3, ...), ``labels`` (n, ...) uint8 as :func:`voxloop.deep.targets.code` makes them."""
         coded = labels.cpu().numpy()
-        targets = [instance_targets(crop, self._spacing) for crop in coded]
+        make = plane_targets if self._by_plane else instance_targets
+        targets = [make(crop, self._spacing) for crop in coded]
         values = torch.from_numpy(np.stack([t.values for t in targets])).to(logits.device)
         known = torch.from_numpy(np.stack([t.known for t in targets]).astype(np.float32)).to(logits.device)
         logits = logits.float()

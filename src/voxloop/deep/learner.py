@@ -307,6 +307,7 @@ def _spec(
         extra={
             "network": plan.description.to_json(), "slices": config.neighbours, "scale": plan.scale,
             "zoom": list(zoom), "title": plan.description.title, "target": config.target,
+            **({"axes": config.axes} if len(config.across) > 1 else {}),
             **({"constrain": config.constrain} if config.constrain else {}),
         },
     )  # fmt: skip

@@ -30,7 +30,7 @@ _LARGE = 384
 #: windows that intensities are measured on
 _MEASURED = 24
 #: voxels of an automatic window of a 3-D network, on a CPU and elsewhere
-_VOXELS, _VOXELS_GPU = 2**17, 2**20
+_VOXELS, _VOXELS_GPU = 2**16, 2**20
 #: share of the free memory that an automatic window may plan to use
 _ROOM = 0.5
 
@@ -69,7 +69,14 @@ def arrange(config: DeepConfig, data: TrainingData, window: Sequence[int] | None
     else:
         size = window_size(config, data, scale)
     depth, height, width = (max(1, round(n / factor)) for n, factor in zip(size, zoom, strict=True))
-    geometry = Geometry(depth=depth, height=height, width=width, slices=config.neighbours, volumetric=config.volumetric)
+    geometry = Geometry(
+        depth=depth,
+        height=height,
+        width=width,
+        slices=config.neighbours,
+        volumetric=config.volumetric,
+        axes=config.across,
+    )
     return Arrangement(
         scale=scale, zoom=zoom, window=size, geometry=geometry, spacing=(z, y, x),
         description=describe(config, data, size, (z, y, x)),

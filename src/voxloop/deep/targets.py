@@ -98,6 +98,16 @@ def instance_targets(
     return Targets(values, np.stack([labelled, sure | far, depth_known]))
 
 
+def plane_targets(coded: np.ndarray, spacing_um: Sequence[float]) -> Targets:
+    """Targets ``(3, z, y, x)`` of a crop, each of its planes by itself; ``spacing_um`` zyx."""
+    values = np.zeros((3, *coded.shape), np.float32)
+    known = np.zeros(values.shape, bool)
+    for z in np.flatnonzero(coded.any(axis=(1, 2))):
+        plane = instance_targets(coded[z], spacing_um[1:])
+        values[:, z], known[:, z] = plane.values, plane.known
+    return Targets(values, known)
+
+
 def _at_edges(coded: np.ndarray) -> np.ndarray:
     planes = [
         np.take(coded, at, axis=axis).ravel() for axis in range(coded.ndim) if coded.shape[axis] > 1 for at in (0, -1)

@@ -34,8 +34,9 @@ class Network3d(nn.Module):
     Input (n, channels, z, y, x) normalised, output (n, outputs, z, y, x) logits.
     """
 
-    def __init__(self, core: nn.Module, stride: Shape, smallest: Shape) -> None:
+    def __init__(self, core: nn.Module, stride: Shape, smallest: Shape, channels: int) -> None:
         super().__init__()
+        self.channels = channels
         self.core = core
         self.stride = stride
         self.smallest = smallest
@@ -78,7 +79,7 @@ def build(config: NetworkConfig) -> Network3d:
             module.__class__ = _BatchNorm3d
     # instance normalisation needs more than one value a channel at the coarsest level
     smallest = stride if config.normalisation == "batch" else tuple(2 * n if n > 1 else n for n in stride)
-    return Network3d(core, stride, smallest)  # type: ignore[arg-type]
+    return Network3d(core, stride, smallest, config.channels)  # type: ignore[arg-type]
 
 
 def _unet(config: NetworkConfig) -> nn.Module:
@@ -100,11 +101,14 @@ def _dynunet(config: NetworkConfig) -> nn.Module:
     while len(kernels) < 3:  # it wants at least so many
         kernels.append(kernels[-1])
         strides.append((1, 1, 1))
-    return DynUNet(
+    core = DynUNet(
         spatial_dims=3, in_channels=config.channels, out_channels=config.outputs, kernel_size=kernels, strides=strides,
         upsample_kernel_size=strides[1:], filters=_widths(config, len(strides)), norm_name=_norm(config),
         res_block=config.residual,
     )  # fmt: skip
+    for name in ("input_block", "downsamples", "bottleneck", "upsamples"):  # all of them are in its skip layers too
+        delattr(core, name)
+    return core
 
 
 def _segresnet(config: NetworkConfig) -> tuple[nn.Module, Shape]:

@@ -18,6 +18,7 @@ import numpy as np
 from voxloop.errors import PredictionError
 from voxloop.geometry import Shape
 from voxloop.model import Model, ModelSpec
+from voxloop.prediction.voted import Voted, votes_of
 
 Turns = Literal["none", "flips", "all"]
 Forward = Callable[[np.ndarray], np.ndarray]
@@ -51,9 +52,9 @@ def turns(kind: Turns, dimensions: int) -> tuple[Turn, ...]:
     return tuple(Turn(chosen, quarter) for quarter in ((False, True) if kind == "all" else (False,)) for chosen in axes)
 
 
-def price(spec: ModelSpec, kind: Turns, models: int = 1) -> int:
+def price(spec: ModelSpec, kind: Turns, models: int = 1, votes: int = 1) -> int:
     """How many times the model runs for each voxel."""
-    return models * len(turns(kind, spec.dimensions))
+    return models * votes * len(turns(kind, 3 if votes > 1 else spec.dimensions))
 
 
 class Averaged:
@@ -121,8 +122,10 @@ class _Mean:
         return total
 
 
-def combined(models: Sequence[Model], kind: Turns = "none") -> Model:
-    """One model, as it is, or :class:`Averaged`."""
+def combined(models: Sequence[Model], kind: Turns = "none", votes: str = "1") -> Model:
+    """One model, as it is, or :class:`Averaged`; each :class:`~voxloop.prediction.voted.Voted` where asked for."""
+    counts = [votes_of(model.spec, votes) for model in models]
+    models = [model if count == 1 else Voted(model, count) for model, count in zip(models, counts, strict=True)]
     return models[0] if len(models) == 1 and kind == "none" else Averaged(models, kind)
 
 

@@ -99,11 +99,12 @@ def answer(question: dict[str, Any]) -> Estimate:
     from voxloop.model import load_model
     from voxloop.prediction.averaged import combined, price
     from voxloop.prediction.job import check_fit, make_job
+    from voxloop.prediction.voted import votes_of
     from voxloop.store import Store
 
     config = PredictConfig.from_json(question["settings"])
     models = [load_model(folder) for folder in question["models"]]
-    model = combined(models, config.turns)
+    model = combined(models, config.turns, config.votes)
     box = question["region"]
     with Store.open(question["workspace"], read_only=True) as store:
         volume = store.images.open(question["image"])
@@ -122,7 +123,8 @@ def answer(question: dict[str, Any]) -> Estimate:
         disk_bytes=found.disk_bytes, free_disk_bytes=shutil.disk_usage(question["workspace"]).free, waste=found.waste,
         block=found.plan.block, halo=found.plan.halo, tiles=found.plan.count,
         device_bytes=found.device_bytes, device_allowed_bytes=found.device_allowed_bytes,
-        warnings=tuple(warnings), price=price(model.spec, config.turns, len(models)),
+        warnings=tuple(warnings),
+        price=price(model.spec, config.turns, len(models), votes_of(models[0].spec, config.votes)),
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def run(context: RunContext) -> str:
     from voxloop.store import Store
 
     config = PredictConfig.from_json(context.settings)
-    model = combined(load_models(context.workspace, context.config), config.turns)
+    model = combined(load_models(context.workspace, context.config), config.turns, config.votes)
     with Store.open(context.workspace, read_only=True) as store:
         volume = store.images.open(context.config["image"])
         for text in check_fit(model.spec, volume):

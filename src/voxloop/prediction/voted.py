@@ -1,0 +1,109 @@
+"""A model of planes asked along three axes: the mean of what it says of every voxel's planes. Knows no learner."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from math import lcm
+from typing import Any
+
+import numpy as np
+
+from voxloop.errors import PredictionError
+from voxloop.model import Model, ModelSpec
+
+#: planes of so many voxels together go through the model at once
+_AT_ONCE = 2**18
+
+
+def votes_of(spec: ModelSpec, asked: str) -> int:
+    """How often each voxel is voted on: 1, 3 (planes across z, y and x) or 12 (each turned by quarters as well).
+
+    ``"auto"`` is 3 for a model that learnt along three axes. Raises PredictionError for a model that sees blocks.
+    """
+    if asked == "auto":
+        return 3 if spec.extra.get("axes") == "zyx" else 1
+    if asked != "1" and spec.dimensions != 2:
+        raise PredictionError(
+            f"votes={asked} are of models that see planes; this one sees blocks: use votes=1, or turns"
+        )
+    return int(asked)
+
+
+class Voted:
+    """The mean probabilities of a model that sees planes, over planes across z, y and x.
+
+    Parameters
+    ----------
+    votes
+        3; 12: each plane turned by quarters as well.
+
+    Raises
+    ------
+    PredictionError
+        The model sees blocks, or its strides along y and x differ.
+    """
+
+    def __init__(self, model: Model, votes: int) -> None:
+        spec = model.spec
+        votes_of(spec, str(votes))
+        if votes not in (3, 12):
+            raise PredictionError(f"votes={votes}; a voxel is voted on 3 or 12 times")
+        if votes == 12 and spec.stride[1] != spec.stride[2]:
+            raise PredictionError("this model cannot see quarter turns: its strides along y and x differ; use votes=3")
+        self.model, self.votes = model, votes
+        step = lcm(*spec.stride)
+        halo = None if spec.halo is None else max(spec.halo)
+        self.spec = replace(
+            spec, dimensions=3, stride=(step, step, step), halo=None if halo is None else (halo, halo, halo),
+            hash=hashlib.sha256(f"{spec.hash} {votes}".encode()).hexdigest(),
+        )  # fmt: skip
+
+    @contextmanager
+    def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[_Votes]:
+        """The model on a device."""
+        with self.model.open(device=device, precision=precision, threads=threads) as predictor:
+            yield _Votes(predictor, self.model.spec, self.votes)
+
+    def predict(self, block: np.ndarray) -> np.ndarray:
+        """One block (c, z, y, x) to (out, z, y, x) float32."""
+        with self.open() as predictor:
+            found: np.ndarray = predictor(np.asarray(block)[None])[0]
+        return found
+
+    def __repr__(self) -> str:
+        return f"<Voted: {self.votes} votes of {self.model!r}>"
+
+
+class _Votes:
+    def __init__(self, predictor: Any, spec: ModelSpec, votes: int) -> None:
+        self._predictor = predictor
+        near = int(spec.extra.get("slices", 1)) // 2
+        self._near = near if spec.halo is None else max(near, spec.halo[0])
+        self._quarters = range(4) if votes == 12 else range(1)
+        self.device_memory = getattr(predictor, "device_memory", None)
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        total: np.ndarray | None = None
+        for axis in (2, 3, 4):
+            planes = np.moveaxis(batch, axis, 2)
+            for quarters in self._quarters:
+                turned = np.ascontiguousarray(np.rot90(planes, quarters, (-2, -1)))
+                said = np.moveaxis(np.rot90(self._said(turned), -quarters, (-2, -1)), 2, axis)
+                total = np.array(said, np.float32) if total is None else np.add(total, said, out=total)
+        assert total is not None
+        total /= 3 * len(self._quarters)
+        return total
+
+    def _said(self, batch: np.ndarray) -> np.ndarray:
+        """A few planes at a time, with those next to them: whole blocks would fill the memory."""
+        depth, size = batch.shape[2], batch.shape[0] * batch.shape[3] * batch.shape[4]
+        step = max(1, _AT_ONCE // size)
+        parts = []
+        for start in range(0, depth, step):
+            stop = min(depth, start + step)
+            low, high = max(0, start - self._near), min(depth, stop + self._near)
+            parts.append(self._predictor(batch[:, :, low:high])[:, :, start - low : stop - low])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)

@@ -1,0 +1,79 @@
+"""Networks of planes that learn along z, y and x in one training."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.data import assemble
+from voxloop.deep.learner import train
+from voxloop.deep.model import load
+from voxloop.deep.windows import Geometry, WindowSampler, validation_places, validation_window, window_region
+from voxloop.errors import ConfigError
+from voxloop.prediction.voted import votes_of
+
+ALONG = Geometry(height=64, width=64, slices=3, axes=(0, 1, 2))
+
+
+@pytest.fixture(scope="module")
+def data(make: SimpleNamespace) -> Any:
+    raw, truth = make.discs((40, 70, 90))
+    return assemble([make.source(raw, make.scribbles(truth, every=2))], make.classes, DeepConfig())
+
+
+def test_windows_lie_across_every_axis_with_their_neighbours(data: Any) -> None:
+    sampler = WindowSampler(data.images, ALONG, 2, seed=0)
+    image = data.images[0]
+    whole = image.pixels((slice(0, 40), slice(0, 70), slice(0, 90)))[0].astype(np.float32)
+    allowed = np.where(image.split.teaches((slice(0, 40), slice(0, 70), slice(0, 90)), image.shape),
+                       image.labels((slice(0, 40), slice(0, 70), slice(0, 90))), 0)  # fmt: skip
+    seen = set()
+    for step in range(30):
+        place = sampler.place(np.random.default_rng((0, step, 0)))
+        pixels, labels = sampler.sample(step, 0)
+        seen.add(place.axis)
+        assert (pixels.shape, labels.shape) == ((3, 64, 64), (64, 64))
+        at = (place.z, place.y, place.x)[place.axis]
+        size = whole.shape[place.axis]
+        corner = [v for axis, v in enumerate((place.z, place.y, place.x)) if axis != place.axis]
+        for channel, plane in enumerate(np.clip([at - 1, at, at + 1], 0, size - 1)):
+            wide = np.pad(np.take(whole, plane, place.axis), 70, mode="symmetric")
+            y, x = (v + 70 for v in corner)
+            np.testing.assert_array_equal(pixels[channel], wide[y : y + 64, x : x + 64])
+        marked = np.pad(np.take(allowed, at, place.axis), 70)
+        np.testing.assert_array_equal(labels, marked[y : y + 64, x : x + 64])
+    assert seen == {0, 1, 2}
+
+
+def test_every_axis_is_judged(data: Any) -> None:
+    places = validation_places(data.images, ALONG, 12, 0)
+    assert {place.axis for place in places} == {0, 1, 2}
+    for place in places:
+        _, labels = validation_window(data.images, place, ALONG)
+        assert labels.shape == (64, 64)
+        assert window_region(place, ALONG)[place.axis].stop - window_region(place, ALONG)[place.axis].start == 1
+
+
+def test_a_run_learns_along_all_axes_and_its_model_asks_for_votes(context: Any) -> None:
+    config = DeepConfig.from_json(context.settings).changed(axes="zyx", epochs=1)
+    context.config["settings"] = config.to_json()
+    assert train(context) == "finished"
+    spec = load(context.path / "model").spec
+    assert votes_of(spec, "auto") == 3
+    assert votes_of(spec, "1") == 1
+
+
+def test_single_planes_and_pictures_have_nothing_across(make: SimpleNamespace) -> None:
+    raw, truth = make.discs((1, 64, 64))
+    with pytest.raises(ConfigError, match="one plane, with nothing across y and x; use axes='z'"):
+        assemble([make.source(raw, make.scribbles(truth))], make.classes, DeepConfig(axes="zyx"))
+
+
+def test_squeezed_planes_are_warned_of(make: SimpleNamespace) -> None:
+    raw, truth = make.discs((6, 64, 64))
+    source = make.source(raw, make.scribbles(truth), spacing=(0.05, 0.01, 0.01))
+    assert "5.0 times as long" in assemble([source], make.classes, DeepConfig(axes="zyx")).warnings[0]
