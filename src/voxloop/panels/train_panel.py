@@ -36,6 +36,7 @@ from voxloop.panels.previews import Done, Failed, FieldPreview, InputsPreview, P
 from voxloop.panels.rows import Row, RowList
 from voxloop.panels.run_table import HEAD, RIGHT, rows_of
 from voxloop.panels.set_editor import SetEditor
+from voxloop.panels.start_chooser import FRESH, RESUME, StartChooser, code_of
 from voxloop.panels.ui import on_ui
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ class TrainPanel(Panel):
     @property
     def code(self) -> str:
         """The line of Python that the Train button runs."""
+        if self.learner == "network" and (line := code_of(self.start)):
+            return line
         name = f", name={self.name!r}" if self.name else ""
         return f"run = ws.train({self.config.code()}{name})"
 
@@ -153,6 +156,9 @@ class TrainPanel(Panel):
     @on_ui
     def train(self) -> None:
         """Start a run with the settings shown; what keeps it from starting is said in the message line."""
+        if self.learner == "network" and self.start.mode == RESUME:
+            self._resume()
+            return
         if self.form.errors:
             raise ConfigError("; ".join(self.form.errors.values()))
         if gone := missing(self.learner):
@@ -171,12 +177,28 @@ class TrainPanel(Panel):
 
         self.in_thread(start, self._started)
 
+    def _resume(self) -> None:
+        """Let the run chosen go on where it stopped; no new run."""
+        run = self.start.run
+        if run is None:
+            raise RunError("there is no run to resume; choose another way to begin")
+        self._button.disabled = True
+
+        def resume() -> Run | Exception:
+            try:
+                return run.resume()
+            except Exception as error:
+                return error
+
+        self.in_thread(resume, self._started)
+
     def _started(self, run: Run | Exception) -> None:
         self._enable()
         if isinstance(run, Exception):
             self.show_error(run)
             return
         self._name.value = ""
+        self.start.mode_list.value = FRESH if self.start.mode == RESUME else self.start.mode
         self.say(f"{run.name} has started. It goes on when this page, or the notebook, is closed.", "good")
         self._open(run)
         self.refresh()
@@ -257,6 +279,7 @@ class TrainPanel(Panel):
         facts = self._look_at_labels(level) if stale and level is not None else None
         runs = [run for run in reversed(list(self.ws.runs.values())) if _trains(run)]
         models = [run.name for run in runs if (run.path / "model").is_dir()]
+        self.post(self.start.offer, runs)
         self._busy = any(run.state in ("running", "stopping") for run in runs)
         chosen = self.run.name if self.run else ""
         return facts, rows_of(runs, self.ws.runs, chosen, self._overlaid), models
@@ -341,7 +364,8 @@ class TrainPanel(Panel):
         enough = 1 if level and self.ws.levels[level].kind == "instances" else 2
         labelled = sum(1 for row in self._facts if row.voxels)
         named = "training_set" in type(self.form.value).model_fields and self.form.value.training_set
-        short = labelled < enough and not named
+        resumes = self.learner == "network" and self.start.mode == RESUME
+        short = labelled < enough and not named and not resumes
         self._button.disabled = missing(self.learner) is not None or short
         self._button.tooltip = "Paint a few strokes of two classes first" if short else "Start a run"
 
@@ -412,8 +436,7 @@ class TrainPanel(Panel):
 
     def _change(self, **settings: Any) -> None:
         self.form.value = self.form.value.changed(**settings)
-        self._touched = True
-        self._show_code()
+        self._settings_changed()
 
     def _first_image(self) -> tuple[str, Any]:
         """The first labelled image; its name and its volume."""
@@ -441,6 +464,7 @@ class TrainPanel(Panel):
         self._preset.observe(self.handler(self._preset_chosen), "value")
         self._about = classed(text(), "vx-dim", "vx-small", "vx-hidden")
         self._settings = w.Box(layout={"width": "100%"})
+        self.start = StartChooser(self, ws, lambda **s: self._change(**s), self._load_config, lambda: self._begins())
         self._notes = column()
         self.sets = SetEditor(
             self, ws, lambda name: self._change(training_set=name), lambda name: self._change(validation_set=name),
@@ -471,7 +495,15 @@ class TrainPanel(Panel):
                 self.sets.widget,
                 classes=["vx-section"],
             ),
-            column(heading("Learner"), self._learner, self._needs, self._preset, self._about, classes=["vx-section"]),
+            column(
+                heading("Learner"),
+                self._learner,
+                self._needs,
+                self._preset,
+                self._about,
+                self.start.widget,
+                classes=["vx-section"],
+            ),
             column(self._settings, classes=["vx-section"]),
             classes=["vx-train-setup"],
         )
@@ -507,14 +539,29 @@ class TrainPanel(Panel):
         self._preset.options = [NO_PRESET, *names]
         show(self._preset, bool(names))
         show(self._ahead, learner == "network")
+        show(self.start.widget, learner == "network")
         self._touched = True
         self._show_facts()
         self._show_forecast(self.forecast)
         self._look_ahead()
         self._show_code()
 
+    def _load_config(self, config: Config) -> None:
+        self.form.value = config
+        self._settings_changed()
+
+    def _begins(self) -> None:
+        """Another way to begin was chosen."""
+        resumes = self.learner == "network" and self.start.mode == RESUME
+        self._button.description = "Resume" if resumes else "Train"
+        show(self._settings, not resumes)
+        self._enable()
+        self._show_code()
+
     def _settings_changed(self) -> None:
         self._touched = True
+        if self.learner == "network":
+            self.start.follow(self.form.value.start_from)
         self._show_code()
 
     def _preset_chosen(self) -> None:
