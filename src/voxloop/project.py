@@ -211,7 +211,8 @@ class Workspace:
         folders = [relative_to(folder, self.path) for folder, _ in found]
         run = self._create_run(
             name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], discard=_PREDICT[2],
-            device=_device(config), parent=found[0][1], model=folders[0], models=folders[1:], image=image,
+            device=_device(config) if config.engine == "local" else config.engine, parent=found[0][1],
+            model=folders[0], models=folders[1:], image=image,
             region=[[part.start, part.stop] for part in box], **confined_to(self, config, *found[0], image),
         )  # fmt: skip
         run.launch()

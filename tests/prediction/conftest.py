@@ -1,6 +1,7 @@
 """The fake learner under its name, and a workspace whose runs can be predicted with it."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ def fake_learner(monkeypatch):
     monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
     # processes of runs find it too
     monkeypatch.setenv("VOXLOOP_PLUGINS", "tests")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    known = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), *known]))
 
 
 class Bench:

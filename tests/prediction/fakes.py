@@ -96,3 +96,16 @@ def run(context: object) -> str:
 
     model.LEARNERS["fake"] = "tests.prediction.fakes:load"
     return task.run(context)  # type: ignore[arg-type]
+
+
+def fake_learner() -> object:
+    """A plugin of dask workers that makes the fake learner known to them, also to those that start later."""
+    from distributed import WorkerPlugin
+
+    class FakeLearner(WorkerPlugin):
+        def setup(self, worker: object) -> None:
+            from voxloop import model
+
+            model.LEARNERS["fake"] = "tests.prediction.fakes:load"
+
+    return FakeLearner()

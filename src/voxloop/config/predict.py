@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import field_validator
 
 from voxloop.config.base import Config, setting
 
@@ -35,6 +37,10 @@ class PredictConfig(Config):
     )
     overwrite: bool = setting(False, "replace a prediction of the same name")
     device: str = setting("auto", "where the model runs", choices=["auto", "cpu", "cuda", "mps"], group="Machine")
+    engine: str = setting(
+        "local", "local: this machine; or the address of a dask scheduler, such as tcp://node7:8786, or its Client: "
+        "tiles go to its workers, which see the same file system", choices=["local"], group="Machine",
+    )  # fmt: skip
     memory_gb: Literal["auto"] | float = setting(
         "auto", "memory that the prediction may use; auto: half of what is free", unit="GB", group="Machine"
     )
@@ -70,6 +76,15 @@ class PredictConfig(Config):
         "fast mode: 99.9 % of the probabilities differ less than this from exact ones",
         gt=0.0, le=0.2, group="Tiles", advanced=True,
     )  # fmt: skip
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _address(cls, value: Any) -> Any:
+        """A ``distributed.Client`` stands for the address of its scheduler."""
+        if value is None or isinstance(value, str):
+            return (value or "local").strip()
+        return getattr(getattr(value, "scheduler", None), "address", value)
+
     focus: tuple[int, int, int] | None = setting(
         None,
         "voxel (z, y, x) to begin at, working outwards; the middle where empty",

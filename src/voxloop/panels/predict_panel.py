@@ -93,6 +93,11 @@ class PredictPanel(Panel):
         return self._models.selected
 
     @property
+    def models(self) -> list[str]:
+        """Names of all runs whose models predict together: the one selected, and those averaged with it."""
+        return [self.model, *(name for name in self._others.value if name != self.model)]
+
+    @property
     def region(self) -> Region | None:
         """Voxels (z, y, x) to predict; None for all. Raises PredictionError where the box cannot be read."""
         where: Where = self._where.value
@@ -119,7 +124,8 @@ class PredictPanel(Panel):
     @property
     def code(self) -> str:
         """The line of Python that the Predict button runs."""
-        parts = [repr(self._models.selected or "…")]
+        names = self.models if self._models.selected else ["…"]
+        parts = [repr(names[0] if len(names) == 1 else names)]
         if len(self.ws.images.names) > 1:
             parts.append(f"image={self.image!r}")
         region = self.region
@@ -140,7 +146,7 @@ class PredictPanel(Panel):
         if self._form.errors:
             raise PredictionError("; ".join(self._form.errors.values()))
         start = partial(
-            self.ws.predict, self.model, image=self.image, region=self.region, name=self.name, wait=False,
+            self.ws.predict, self.models, image=self.image, region=self.region, name=self.name, wait=False,
             config=self.config,
         )  # fmt: skip
         self._button.disabled = True
@@ -210,23 +216,24 @@ class PredictPanel(Panel):
             self._show_code()
             region = self.region
             self._show_box(region)
-            asked = (self._models.selected, self.image, region, self._form.value.changed(mode=self._mode.value))
+            names = tuple(self.models) if self._models.selected else ()
+            asked = (names, self.image, region, self._form.value.changed(mode=self._mode.value))
         except VoxloopError as error:
             self._estimate.value = f'<div class="vx-note vx-note-error">{html.escape(str(error))}</div>'
             self._asked = None
             return
-        if not self._models.selected or asked == self._asked:
+        if not names or asked == self._asked:
             return
         self._asked = asked
         if self._rehearsal is not None:
             self._rehearsal.cancel()
         self._estimate.value = '<span class="vx-dim">Measuring this model on this picture …</span>'
-        name, image, region, config = asked
-        folder = self.ws.runs[name].path / "model"
+        names, image, region, config = asked
+        folders = [self.ws.runs[name].path / "model" for name in names]
 
         def measure() -> Estimate | VoxloopError:
             try:
-                self._rehearsal = rehearsal = Rehearsal(self.ws.path, folder, image, config, region)
+                self._rehearsal = rehearsal = Rehearsal(self.ws.path, folders, image, config, region)
                 if self._asked != asked:
                     rehearsal.cancel()
                 return rehearsal.wait()
@@ -283,6 +290,11 @@ class PredictPanel(Panel):
     def _show_look(self, found: dict[str, Any]) -> None:
         self._looking = False
         self._models.show(found["models"])
+        names = tuple(row.key for row in found["models"])
+        if names != self._others.options:
+            kept = [name for name in self._others.value if name in names]
+            self._others.options, self._others.value = names, kept
+        show(self._others, len(names) > 1 and "vx-hidden" not in self._form.widget._dom_classes)
         self._list.show(found["rows"])
         if not self._models.selected and found["models"]:
             self._choose_model("open", found["models"][0].key)
@@ -349,11 +361,16 @@ class PredictPanel(Panel):
         shape = self.view.planes.shape
         self._ranges = [_range(axis, size, changed) for axis, size in zip(AXES, shape, strict=True)]
         self._box_row = row(*self._ranges)
+        self._others: Any = w.SelectMultiple(
+            options=(), rows=3, description="Mean with", tooltip="The mean of several models, at the price of each"
+        )
+        self._others.observe(changed, "value")
         self._form: Form[PredictConfig] = Form(
             PredictConfig, only=lambda s: s.name not in OWN_CONTROLS, on_change=lambda _: self._changed(), embedded=True
         )
         self._more = button("Settings", handler(self._toggle_settings), kind="link", icon="caret-right")
         show(self._form.widget, False)
+        show(self._others, False)
         self._estimate = text("", "vx-estimate")
         self._name = w.Text(placeholder="name (optional)", continuous_update=False)
         self._name.observe(handler(self._show_code), "value")
@@ -369,7 +386,10 @@ class PredictPanel(Panel):
         side = column(
             column(heading("Model"), self._models.widget, classes=["vx-section"]),
             where,
-            column(heading("How"), row(self._mode, spacer(), self._more), self._form.widget, classes=["vx-section"]),
+            column(
+                heading("How"), row(self._mode, spacer(), self._more), self._others, self._form.widget,
+                classes=["vx-section"],
+            ),
             section("Forecast", self._estimate),
             start, self._build_progress(), section("Predictions", self._list.widget),
         )  # fmt: skip
@@ -403,6 +423,7 @@ class PredictPanel(Panel):
     def _toggle_settings(self) -> None:
         hidden = "vx-hidden" in self._form.widget._dom_classes
         show(self._form.widget, hidden)
+        show(self._others, hidden and len(self._others.options) > 1)
         self._more.icon = "caret-down" if hidden else "caret-right"
 
     def _ask(self, asking: bool) -> None:

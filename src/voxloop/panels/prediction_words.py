@@ -66,7 +66,10 @@ def going(state: str, history: Any, now: float) -> tuple[str, str]:
         "failed": f"Failed: {history.error}",
     }.get(state, state)
     bar = f'<div class="vx-progress"><div style="width:{share:.1%}"></div></div>'
-    return bar, html.escape(words)
+    link = next((event["dashboard"] for event in reversed(history.log) if event.get("dashboard")), "")
+    there = state in ("running", "stopping") and link.startswith(("http://", "https://"))
+    look = f' · <a href="{html.escape(link)}" target="_blank" rel="noopener">the cluster at work</a>' if there else ""
+    return bar, html.escape(words) + look
 
 
 def _left(history: Any, now: float) -> str:

@@ -27,11 +27,15 @@ AHEAD = 2  # tiles read before they are needed, and tiles decoded but not yet on
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A tile that has been written, or was skipped; ``broken``: voxels at which the model gave no finite number."""
+    """A tile that has been written, or was skipped; ``broken``: voxels at which the model gave no finite number.
+
+    ``recorded``: whether its being done is on disk as well.
+    """
 
     tile: Tile
     broken: int
     skipped: bool = False
+    recorded: bool = True
 
 
 def run_tiles(
@@ -89,7 +93,7 @@ def run_tiles(
                 tile, raw = reading.popleft()
                 block = raw.result()
                 if block is None:
-                    yield Done(tile, 0, skipped=True)
+                    yield Done(tile, 0, skipped=True, recorded=False)
                     continue
                 decoding = _compute(plan, tile, block, forward, decode, decoders, batch_voxels, halted)
                 if decoding is None:

@@ -12,6 +12,7 @@ import numpy as np
 from voxloop.errors import ConfigError
 from voxloop.geometry import Shape
 from voxloop.prediction.decode import Decoded
+from voxloop.prediction.executor import Done
 from voxloop.prediction.job import Job
 from voxloop.prediction.output import Output
 from voxloop.prediction.plan import Tile, order
@@ -19,6 +20,7 @@ from voxloop.prediction.skipping import Skips
 from voxloop.volumes import spacing_of
 
 if TYPE_CHECKING:
+    from voxloop.prediction.cluster import Cluster
     from voxloop.runs.context import RunContext
     from voxloop.store.confined import Area
 
@@ -29,8 +31,10 @@ PROGRESS_EVERY = 0.5
 class Going:
     """The run while it goes: which tile is next, what was ordered, how far it is."""
 
-    def __init__(self, context: RunContext, job: Job, output: Output, area: Area | None = None) -> None:
-        self.context, self.job, self.output = context, job, output
+    def __init__(
+        self, context: RunContext, job: Job, output: Output, area: Area | None = None, cluster: Cluster | None = None
+    ) -> None:
+        self.context, self.job, self.output, self.cluster = context, job, output, cluster
         self._skips = Skips(job.config, job.volume, area)
         self.word = ""
         self._spacing = spacing_of(job.volume)
@@ -44,8 +48,8 @@ class Going:
         written = self._before
         broken = skipped = 0
         self._progress(written, force=True)
-        for done in self.job.run(self.output.plan, self._next(), self._write, self._halted, self._skips.empty):
-            if done.skipped:
+        for done in self._tiles():
+            if not done.recorded:
                 self.output.write(done.tile, None)
             written += 1
             broken += done.broken
@@ -64,6 +68,11 @@ class Going:
         if self.job.config.scales and self.output.plan.every == 1:
             self.output.write_scales()
         return "finished"
+
+    def _tiles(self) -> Iterator[Done]:
+        if self.cluster is not None:
+            return self.cluster.run(self.output, self._next(), self._halted)
+        return self.job.run(self.output.plan, self._next(), self._write, self._halted, self._skips.empty)
 
     def _write(self, tile: Tile, decoded: Decoded) -> None:
         self.output.write(tile, self._skips.within(decoded, tile.core))

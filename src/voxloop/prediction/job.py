@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +77,7 @@ class Job:
 
     def predict(self, outer: Region) -> np.ndarray:
         """Class probabilities (class, z, y, x) of a box; it may reach past the volume's far faces."""
-        block = read_outer(self.volume, outer)[None]
+        block = self.read(outer)[None]
         return np.asarray(self.predictor(block)[0, semantic_channels(self.spec)])
 
     def measure(self) -> Cost:
@@ -134,6 +133,18 @@ class Job:
             channel_bytes=channels_of(self.volume) * self.volume.dtype.itemsize,
         )  # fmt: skip
 
+    def prepare(self) -> Prepared:
+        """Measure and plan. Raises PredictionError where nothing fits."""
+        cost = self.measure()
+        found, kept = self.rehearse(cost)
+        return Prepared(found, kept, self.seam(found.plan, cost))
+
+    def rehearse(self, cost: Cost | None = None) -> tuple[Forecast, bool]:
+        """The forecast, and whether fast mode's halo keeps the tolerance. Raises PredictionError where nothing fits."""
+        cost = self.measure() if cost is None else cost
+        halo, kept = self.fast_halo(cost) if self.config.mode == "fast" else (None, True)
+        return self.forecast(cost, halo), kept
+
     def seam(self, plan: Plan, cost: Cost) -> seams.Seam | None:
         """What the tiles' faces change, measured about the focus."""
         field = exact_halo(self.spec)
@@ -157,7 +168,7 @@ class Job:
         return run_tiles(
             plan,
             tiles,
-            read=partial(read_outer, self.volume),
+            read=self.read,
             forward=self.forward,
             decode=self.decode,
             write=write,
@@ -165,6 +176,10 @@ class Job:
             halted=halted,
             empty=empty,
         )
+
+    def read(self, outer: Region) -> np.ndarray:
+        """Raw intensities (c, z, y, x) of a box; it may reach past the volume's far faces."""
+        return read_outer(self.volume, outer)
 
     def forward(self, batch: np.ndarray) -> list[Any]:
         """Raw intensities (n, c, z, y, x) to what :meth:`decode` takes, one a block.
@@ -190,6 +205,15 @@ class Job:
             "measure": self.config.measure if self.config.uncertainty else None,
             "keep": self.config.probabilities,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known before the first tile; ``kept``: whether fast mode's halo keeps the tolerance."""
+
+    found: Forecast
+    kept: bool
+    seam: seams.Seam | None
 
 
 def make_job(

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import zarr
 
 FORMAT = 1
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+#: errors of a disk or a quota that is full
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Output:
@@ -55,20 +56,24 @@ class Output:
         return self._done.astype(bool)
 
     def write(self, tile: Tile, decoded: Decoded | None) -> None:
-        """Put a tile on disk and record it; None: there is nothing to say, and it reads as 0 everywhere.
+        """Put a tile on disk and record it; None: record only, there is nothing to say or it is there already.
 
         Raises PredictionError where the disk is full; says how much is missing.
         """
         try:
             if decoded is not None:
-                for name, array in self._arrays.items():
-                    data = getattr(decoded, name.partition("/")[0])
-                    array[(slice(None), *tile.core) if data.ndim == 4 else tile.core] = data
+                self.put(tile, decoded)
             self._record(tile)
         except OSError as error:
-            if error.errno in _FULL:
-                raise PredictionError(self._needed()) from error
+            if error.errno in FULL:
+                raise PredictionError(self.needed()) from error
             raise
+
+    def put(self, tile: Tile, decoded: Decoded) -> None:
+        """Put a tile on disk without recording it: for those who are not the one that keeps the record."""
+        for name, array in self._arrays.items():
+            data = getattr(decoded, name.partition("/")[0])
+            array[(slice(None), *tile.core) if data.ndim == 4 else tile.core] = data
 
     def _record(self, tile: Tile) -> None:
         z = tile.index[0]
@@ -78,7 +83,8 @@ class Output:
             self._tiles[z] = row
             self._done[z] = row
 
-    def _needed(self) -> str:
+    def needed(self) -> str:
+        """What a full disk means for this prediction, in a sentence."""
         total = self.plan.count
         finished = int(np.count_nonzero(self._done))
         written = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())

@@ -11,13 +11,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Region
+
+if TYPE_CHECKING:
+    from voxloop.prediction.budget import Forecast
 
 #: a large model that is opened from a slow disk may take this long
 PATIENCE_S = 180.0
@@ -109,15 +112,15 @@ def answer(question: dict[str, Any]) -> Estimate:
     with Store.open(question["workspace"], read_only=True) as store:
         volume = store.images.open(question["image"])
         warnings = check_fit(model.spec, volume)
-        with model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor:
-            job = make_job(model.spec, predictor, volume, config, box and tuple(slice(*part) for part in box))
-            cost = job.measure()
-            halo = None
-            if config.mode == "fast":
-                halo, kept = job.fast_halo(cost)
-                if not kept:
-                    warnings.append(f"no halo that fits keeps the tolerance of {config.tolerance:g}")
-            found = job.forecast(cost, halo)
+        if config.engine == "local":
+            with model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor:
+                job = make_job(model.spec, predictor, volume, config, box and tuple(slice(*part) for part in box))
+                found, kept = job.rehearse()
+        else:
+            found, kept, threads = _on_workers(question, config)
+            found = replace(found, seconds=found.seconds / threads)
+        if not kept:
+            warnings.append(f"no halo that fits keeps the tolerance of {config.tolerance:g}")
     return Estimate(
         seconds=found.seconds, memory_bytes=found.memory_bytes, allowed_bytes=found.allowed_bytes,
         disk_bytes=found.disk_bytes, free_disk_bytes=shutil.disk_usage(question["workspace"]).free, waste=found.waste,
@@ -126,6 +129,24 @@ def answer(question: dict[str, Any]) -> Estimate:
         warnings=tuple(warnings),
         price=price(model.spec, config.turns, len(models), votes_of(models[0].spec, config.votes)),
     )  # fmt: skip
+
+
+def _on_workers(question: dict[str, Any], config: PredictConfig) -> tuple[Forecast, bool, int]:
+    """The forecast that a worker makes, and how many workers share the time. Raises PredictionError without any."""
+    from voxloop.prediction.cluster import Cluster, Ticket
+
+    ticket = Ticket(
+        workspace=question["workspace"], image=question["image"], settings=config.to_json(), region=question["region"],
+        constrain=None, crowd=1,
+    )  # fmt: skip
+    with Cluster(config.engine, [Path(folder) for folder in question["models"]], ticket) as cluster:
+        workers = cluster.workers()
+        if not workers:
+            raise PredictionError(
+                f"the dask scheduler at {config.engine} has no worker yet; start one, then look again"
+            )
+        prepared = cluster.prepare()
+        return prepared.found, prepared.kept, len(workers)
 
 
 def main() -> None:

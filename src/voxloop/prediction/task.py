@@ -7,22 +7,28 @@ import json
 import platform
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
-from voxloop.model import Model, load_model
+from voxloop.model import Model, Predictor, load_model
 from voxloop.prediction.averaged import combined
 from voxloop.prediction.budget import Forecast
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going
-from voxloop.prediction.job import Job, check_fit, make_job
+from voxloop.prediction.job import Job, Prepared, check_fit, make_job
 from voxloop.prediction.output import Output, create
 from voxloop.volumes import spacing_of
 from voxloop.volumes.volume import origin_of
 
 if TYPE_CHECKING:
+    from voxloop.prediction.cluster import Cluster
     from voxloop.runs.context import RunContext
     from voxloop.store import Store
     from voxloop.store.confined import Area
@@ -46,15 +52,52 @@ def run(context: RunContext) -> str:
         volume = store.images.open(context.config["image"])
         for text in check_fit(model.spec, volume):
             context.emit("warning", text=text)
-        with model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor:
-            region = [slice(*part) for part in context.config.get("region") or []] or None
+        target = prediction_path(context.path, context.config)
+        region = [slice(*part) for part in context.config.get("region") or []] or None
+        with _engine(context, config, model) as (predictor, cluster):
             job = make_job(model.spec, predictor, volume, config, region)
-            target = prediction_path(context.path, context.config)
-            output = _reopened(target, context, model) or _begin(target, context, job, model, store)
-            word = Going(context, job, output, _area(context)).run()
+            going = partial(Going, context, job, area=_area(context), cluster=cluster)
+            output = _reopened(target, context, model)
+            if output is None:
+                _check_free(target, config)
+                prepared = job.prepare() if cluster is None else cluster.prepare()
+                output = _begin(target, context, job, model, store, prepared)
+            word = going(output=output).run()
     if word == "finished" and learnt_objects(model.spec) and config.probabilities:
         _decode(context, target)
     return word
+
+
+@contextmanager
+def _engine(context: RunContext, config: PredictConfig, model: Model) -> Iterator[tuple[Predictor, Cluster | None]]:
+    """The opened model, or the cluster whose workers open it."""
+    if config.engine == "local":
+        with model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor:
+            yield predictor, None
+        return
+    from voxloop.prediction.cluster import Cluster, Ticket
+
+    ticket = Ticket(
+        workspace=str(context.workspace), image=context.config["image"], settings=context.settings,
+        region=context.config.get("region"), constrain=context.config.get("constrain"), crowd=1,
+    )  # fmt: skip
+    folders = [context.workspace / path for path in (context.config["model"], *context.config.get("models", ()))]
+    with Cluster(config.engine, folders, ticket) as cluster:
+        if not cluster.workers():
+            context.emit("log", text=f"{config.engine} has no worker yet; waiting for one", dashboard=cluster.dashboard)
+        cluster.wait(lambda: bool(context.peek()))
+        count = len(cluster.workers())
+        context.emit("log", text=f"{count} workers at {config.engine}", dashboard=cluster.dashboard)
+        yield _elsewhere, cluster
+
+
+def _elsewhere(batch: np.ndarray) -> np.ndarray:
+    raise PredictionError("the model is on the workers, not here")
+
+
+def _check_free(target: Path, config: PredictConfig) -> None:
+    if target.exists() and not config.overwrite:
+        raise PredictionError(f"there is a prediction {target.stem!r} already; choose another name or overwrite=True")
 
 
 def _area(context: RunContext) -> Area | None:
@@ -110,20 +153,13 @@ def _reopened(target: Path, context: RunContext, model: Model) -> Output | None:
     return output
 
 
-def _begin(target: Path, context: RunContext, job: Job, model: Model, store: Store) -> Output:
-    """Measure, plan, check that it fits, and make the empty prediction."""
-    if target.exists() and not job.config.overwrite:
-        raise PredictionError(f"there is a prediction {target.stem!r} already; choose another name or overwrite=True")
-    cost = job.measure()
-    halo = None
-    if job.config.mode == "fast":
-        halo, kept = job.fast_halo(cost)
-        if not kept:
-            context.emit("warning", text=f"no halo that fits keeps the tolerance of {job.config.tolerance:g}")
-    found = job.forecast(cost, halo)
+def _begin(target: Path, context: RunContext, job: Job, model: Model, store: Store, prepared: Prepared) -> Output:
+    """Say what it will take, check that it fits the disk, and make the empty prediction."""
+    found, seam = prepared.found, prepared.seam
+    if not prepared.kept:
+        context.emit("warning", text=f"no halo that fits keeps the tolerance of {job.config.tolerance:g}")
     context.emit("log", text=in_words(found), forecast=_numbers(found))
     _check_disk(target.parent.parent, found)
-    seam = job.seam(found.plan, cost)
     facts = {
         "image": context.config["image"],
         "level": _level(context, store),
