@@ -180,19 +180,26 @@ def train(workspace: Path, learner: str, preset: str | None, config_file: Path |
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--image", help="Name of the image; the only one where there is one.")
+@click.option("--all", "everything", is_flag=True, help="All images, one after the other; prints a table.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Add the pictures of this folder first; with --all.")
 @click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
 @click.option("--name", help="Name of the prediction.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @as_json
-def predict(workspace: Path, models: tuple[str, ...], image: str | None, region: str | None, name: str | None,
-            changes: tuple[str, ...], as_json: bool) -> None:  # fmt: skip
+def predict(workspace: Path, models: tuple[str, ...], image: str | None, everything: bool, folder: Path | None,
+            region: str | None, name: str | None, changes: tuple[str, ...], as_json: bool) -> None:  # fmt: skip
     """Predict an image with MODEL: a run, a model folder or a bioimage.io package; several are an ensemble."""
     from voxloop.config import PredictConfig
 
     with _workspace().open(workspace) as ws:
         config = PredictConfig(**_changes(changes))
-        run = ws.predict(list(models), image=image, region=_box(region), name=name, wait=False, config=config)
+        if folder is not None:
+            ws.images.add_folder(folder)
+        chosen = "*" if everything or folder is not None else image
+        run = ws.predict(list(models), image=chosen, region=_box(region), name=name, wait=False, config=config)
         _follow(run, quiet=as_json)
+        if chosen == "*" and not as_json and run.state == "finished":
+            click.echo(run.result.table.to_string(index=False))
         _finish(run, as_json)
 
 

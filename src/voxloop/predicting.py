@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
-from voxloop.errors import ConfigError, LabelError, ModelError, PredictionError, unknown
+from voxloop.errors import ConfigError, LabelError, ModelError, PredictionError, WorkspaceError, unknown
 from voxloop.runs import Run
 from voxloop.store.teaching import constraint
 
@@ -78,7 +78,25 @@ def model_folder(ws: Workspace, source: Run | Model | str | Path, name: str) -> 
     return folder, None
 
 
-def confined_to(ws: Workspace, config: PredictConfig, folder: Path, source: str | None, image: str) -> dict[str, Any]:
+def images_named(ws: Workspace, image: str | Sequence[str] | None) -> list[str] | None:
+    """The images that are to be predicted in one run: those listed, or all for ``"*"``; None where it is one image.
+
+    Raises WorkspaceError where one of them is not there.
+    """
+    if image is None or (isinstance(image, str) and image != "*"):
+        return None
+    names = list(ws.images.names) if image == "*" else list(dict.fromkeys(image))
+    for name in names:
+        if name not in ws.images.names:
+            raise WorkspaceError(unknown("image", name, ws.images.names))
+    if not names:
+        raise WorkspaceError("there is no image to predict; add some with ws.images.add_folder(path)")
+    return names
+
+
+def confined_to(
+    ws: Workspace, config: PredictConfig, folder: Path, source: str | None, images: Sequence[str]
+) -> dict[str, Any]:
     """``{"constrain": ...}`` where a prediction may say something only inside a class of another level."""
     from voxloop.model import read_spec
 
@@ -91,15 +109,16 @@ def confined_to(ws: Workspace, config: PredictConfig, folder: Path, source: str 
         return {}
     level = ws.runs[source].config.get("level") if source else None
     try:
-        found = constraint(ws.store, text, level or ws.levels.names[0], [image])
+        found = constraint(ws.store, text, level or ws.levels.names[0], images)
     except (ConfigError, LabelError) as error:
         raise PredictionError(f"{error}; constrain='none' predicts everywhere") from error
-    counts = ws.labels(found["level"], image).counts()
-    if not any(count for value, count in counts.items() if value and found["value"] in (None, value)):
-        raise PredictionError(
-            f"nothing is labelled as {text!r} on image {image!r}, so there is nowhere to predict; label it there, "
-            "or predict everywhere with constrain='none'"
-        )
+    for image in images:
+        counts = ws.labels(found["level"], image).counts()
+        if not any(count for value, count in counts.items() if value and found["value"] in (None, value)):
+            raise PredictionError(
+                f"nothing is labelled as {text!r} on image {image!r}, so there is nowhere to predict; label it there, "
+                "or predict everywhere with constrain='none'"
+            )
     return {"constrain": found}
 
 

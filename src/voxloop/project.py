@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from voxloop.config import Config, DeepConfig, ObjectsConfig, PredictConfig, ShallowConfig
 from voxloop.errors import LabelError, ModelError, PredictionError, RunError, WorkspaceError, unknown
 from voxloop.geometry import Region, as_region
-from voxloop.predicting import Predictions, confined_to, exported, exported_model, model_folder, relative_to
+from voxloop.predicting import (
+    Predictions,
+    confined_to,
+    exported,
+    exported_model,
+    images_named,
+    model_folder,
+    relative_to,
+)
 from voxloop.runs import Run, Runs
 from voxloop.store import Store
 from voxloop.store.teaching import freeze
@@ -30,6 +38,9 @@ _LEARNERS: dict[type[Config], tuple[str, str]] = {
     DeepConfig: ("voxloop.deep.learner:train", "deep"),
 }
 _OBJECTS = ("voxloop.objects.task:run", "voxloop.objects.task:open_result", "voxloop.objects.task:discard")
+_BATCH = (
+    "voxloop.prediction.batch:run", "voxloop.prediction.batch:open_result", "voxloop.prediction.batch:discard",
+)  # fmt: skip
 _PREDICT = ("voxloop.prediction.task:run", "voxloop.prediction:open_result", "voxloop.prediction:discard")
 
 
@@ -171,7 +182,7 @@ class Workspace:
     def predict(
         self,
         run_or_model: Run | Model | str | Path | Sequence[Run | Model | str | Path],
-        image: str | None = None,
+        image: str | Sequence[str] | None = None,
         region: object = None,
         name: str | None = None,
         wait: bool = True,
@@ -184,6 +195,8 @@ class Workspace:
         ----------
         run_or_model
             A run, its name, a model, a model folder, or a bioimage.io package; several are an ensemble: their mean.
+        image
+            Its name, where there are several; a list of names, or ``"*"`` for all, predicts them one after the other.
         region
             Slices (z, y, x) in voxels, the name of a region, or None for all.
         name
@@ -194,26 +207,35 @@ class Workspace:
         Returns
         -------
         Run
-            ``run.result`` is the :class:`Prediction`, readable while the run is still going.
+            ``run.result`` is the :class:`Prediction`, readable while the run is still going; of several images a
+            ``Batch`` with ``.predictions`` by image and a ``.table``.
         """
         config = PredictConfig(**settings) if config is None else config.changed(**settings) if settings else config
-        image = self._one_image(image)
+        images = images_named(self, image)
+        many = images is not None
         self._check_writable()
-        name = self._run_name(name, "predict")
-        if name in self.predictions and not config.overwrite:
-            raise PredictionError(f"there is a prediction {name!r} already; choose another name or overwrite=True")
-        box = self._region(region, image)
+        name = self._run_name(name, "batch" if many else "predict")
+        one = self._one_image(image) if images is None else images[0]  # type: ignore[arg-type]
+        for wanted in [f"{name}.{part}" for part in images] if images else [name]:
+            if wanted in self.predictions and not config.overwrite:
+                raise PredictionError(
+                    f"there is a prediction {wanted!r} already; choose another name or overwrite=True"
+                )
+        box = self._region(region, one)
+        if many and region is not None:
+            raise PredictionError("a region is of one image; predict several images whole, or one by one")
         several = isinstance(run_or_model, Sequence) and not isinstance(run_or_model, str)
         sources: Any = run_or_model if several else [run_or_model]
         if not sources:
             raise ModelError("an empty list holds no model; name one run or model at least")
         found = [model_folder(self, source, f"{name}-{i}" if i else name) for i, source in enumerate(sources)]
         folders = [relative_to(folder, self.path) for folder, _ in found]
+        task, result, discard = _BATCH if many else _PREDICT
+        of = {"images": images} if many else {"image": one, "region": [[part.start, part.stop] for part in box]}
         run = self._create_run(
-            name, "predict", _PREDICT[0], config.to_json(), result=_PREDICT[1], discard=_PREDICT[2],
+            name, "predict", task, config.to_json(), result=result, discard=discard,
             device=_device(config) if config.engine == "local" else config.engine, parent=found[0][1],
-            model=folders[0], models=folders[1:], image=image,
-            region=[[part.start, part.stop] for part in box], **confined_to(self, config, *found[0], image),
+            model=folders[0], models=folders[1:], **of, **confined_to(self, config, *found[0], images or [one]),
         )  # fmt: skip
         run.launch()
         return _waited(run) if wait else run

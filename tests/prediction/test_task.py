@@ -1,6 +1,7 @@
 """A prediction run from config to files: right, resumable, obedient, and clear where it cannot be done."""
 
 import errno
+import json
 import os
 import signal
 import time
@@ -219,3 +220,34 @@ def _until(condition, seconds=60):
     while not condition():
         assert time.monotonic() < end, "never happened"
         time.sleep(0.02)
+
+
+def test_many_images_in_one_run_with_a_table(bench, monkeypatch):
+    from voxloop.prediction import batch
+    from voxloop.store import Store
+
+    with Store.open(bench.path) as store:
+        store.images.add("small", bench.picture[:3, :80, :90], copy=True)
+        store.images.add("colour", np.zeros((2, 3, 40, 40), np.uint8).transpose(1, 0, 2, 3), copy=True, axes="czyx")
+    run = bench.create(name="b")
+    config = json.loads((run.path / "config.json").read_text())
+    config |= {"images": ["image", "colour", "small"], "result": "voxloop.prediction.batch:open_result"}
+    (run.path / "config.json").write_text(json.dumps(config))
+    assert batch.run(bench.context(run)) == "finished"
+    found = batch.open_result(run.path)
+    assert set(found.predictions) == {"image", "small"}
+    wanted = expected(bench)
+    assert np.array_equal(found.predictions["image"].labels.values, wanted.labels)
+    table = found.table.set_index("image")
+    assert list(table["state"]) == ["finished", "failed", "finished"]
+    assert "takes 1 channels, the volume has 3" in table.loc["colour", "error"]
+    mito = int((wanted.labels == 2).sum())
+    assert table.loc["image", "class 2 share"] == pytest.approx(mito / wanted.labels.size, abs=1e-6)
+    assert table.loc["image", "class 2 um3"] == pytest.approx(mito * 0.03 * 0.01 * 0.01, rel=1e-4)
+    last = bench.events(run, "progress")[-1]
+    assert (last["done"], last["total"], last["unit"]) == (3, 3, "images")
+    with pytest.MonkeyPatch.context() as patch:  # a second process finds the work done
+        patch.setattr(batch, "make_job", lambda *args: pytest.fail("predicted again"))
+        assert batch.run(bench.context(run)) == "finished"
+    batch.discard(run.path)
+    assert not found.predictions

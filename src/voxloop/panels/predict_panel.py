@@ -101,7 +101,7 @@ class PredictPanel(Panel):
     def region(self) -> Region | None:
         """Voxels (z, y, x) to predict; None for all. Raises PredictionError where the box cannot be read."""
         where: Where = self._where.value
-        if where == "all":
+        if where == "all" or self._all.value:
             return None
         if where == "plane":
             axis, shape = AXES.index(self.view.axis), self.view.planes.shape
@@ -126,7 +126,9 @@ class PredictPanel(Panel):
         """The line of Python that the Predict button runs."""
         names = self.models if self._models.selected else ["…"]
         parts = [repr(names[0] if len(names) == 1 else names)]
-        if len(self.ws.images.names) > 1:
+        if self._all.value:
+            parts.append("image='*'")
+        elif len(self.ws.images.names) > 1:
             parts.append(f"image={self.image!r}")
         region = self.region
         if region is not None:
@@ -146,7 +148,8 @@ class PredictPanel(Panel):
         if self._form.errors:
             raise PredictionError("; ".join(self._form.errors.values()))
         start = partial(
-            self.ws.predict, self.models, image=self.image, region=self.region, name=self.name, wait=False,
+            self.ws.predict, self.models, image="*" if self._all.value else self.image, region=self.region,
+            name=self.name, wait=False,
             config=self.config,
         )  # fmt: skip
         self._button.disabled = True
@@ -192,10 +195,10 @@ class PredictPanel(Panel):
         if action == "open":
             self.open(name)
             return
-        from voxloop.prediction import discard
+        from voxloop.prediction import batch, discard
 
         run = self.ws.runs[name]
-        discard(run.path)
+        (batch.discard if "images" in run.config else discard)(run.path)
         run.delete()
         if self.run is not None and self.run.name == name:
             self.run = self.prediction = None
@@ -211,7 +214,8 @@ class PredictPanel(Panel):
 
     def _changed(self) -> None:
         """Something that the forecast depends on changed."""
-        show(self._box_row, self._where.value == "box")
+        show(self._where, not self._all.value)
+        show(self._box_row, self._where.value == "box" and not self._all.value)
         try:
             self._show_code()
             region = self.region
@@ -279,6 +283,8 @@ class PredictPanel(Panel):
         if self.run is not None:
             found |= {"state": self.run.state, "history": self.run.history}
         name = self._list.selected
+        if self.run is not None and "images" in self.run.config:
+            name = f"{name}.{self.image}"
         if name in known:
             prediction = self.prediction if self._shows(name) else self.ws.predictions[name]
             found |= {"prediction": prediction, "done": prediction.done if prediction is not None else -1.0}
@@ -306,7 +312,7 @@ class PredictPanel(Panel):
             return
         self._show_run(found)
         prediction = found.get("prediction")
-        if prediction is None or prediction.name != self._list.selected:
+        if prediction is None or prediction.name not in (self._list.selected, f"{self._list.selected}.{self.image}"):
             return
         if not self._shows(prediction.name) and prediction.image == self.image:
             self.prediction = prediction
@@ -355,6 +361,11 @@ class PredictPanel(Panel):
         )  # fmt: skip
         self._image = w.Dropdown(options=self.ws.images.names, description="Image")
         self._image.observe(handler(self._image_changed), "value")
+        self._all = w.Checkbox(
+            description="All images, in one run with a table", indent=False,
+            tooltip="One after the other; an image that fails does not keep the others",
+        )  # fmt: skip
+        self._all.observe(changed, "value")
         self._where: Any = _choice(WHERE, "all", changed)
         self._mode: Any = _choice({"exact": "Exact", "fast": "Fast"}, "exact", changed)
         self._mode.tooltips = ["Tiled equals whole, to rounding", "Tiles see as much as measurably matters here"]
@@ -382,7 +393,8 @@ class PredictPanel(Panel):
         )  # fmt: skip
         start = row(self._button, classed(self._name, "vx-grow"), spacer(), self._copy)
         show(self._image, len(self.ws.images.names) > 1)
-        where = column(heading("What"), self._image, self._where, self._box_row, classes=["vx-section"])
+        show(self._all, len(self.ws.images.names) > 1)
+        where = column(heading("What"), self._image, self._all, self._where, self._box_row, classes=["vx-section"])
         side = column(
             column(heading("Model"), self._models.widget, classes=["vx-section"]),
             where,
@@ -495,7 +507,7 @@ def _range(axis: str, size: int, changed: Any) -> w.IntRangeSlider:
 
 
 def _predicts(run: Run) -> bool:
-    return str(run.config.get("task", "")).endswith("prediction.task:run")
+    return str(run.config.get("task", "")).endswith(("prediction.task:run", "prediction.batch:run"))
 
 
 def _model_row(run: Run) -> Row:

@@ -56,15 +56,15 @@ def run(context: RunContext) -> str:
         region = [slice(*part) for part in context.config.get("region") or []] or None
         with _engine(context, config, model) as (predictor, cluster):
             job = make_job(model.spec, predictor, volume, config, region)
-            going = partial(Going, context, job, area=_area(context), cluster=cluster)
-            output = _reopened(target, context, model)
+            going = partial(Going, context, job, area=area_of(context), cluster=cluster)
+            output = reopened(target, context, model)
             if output is None:
-                _check_free(target, config)
+                check_free(target, config)
                 prepared = job.prepare() if cluster is None else cluster.prepare()
-                output = _begin(target, context, job, model, store, prepared)
+                output = begin(target, context, job, model, store, prepared)
             word = going(output=output).run()
     if word == "finished" and learnt_objects(model.spec) and config.probabilities:
-        _decode(context, target)
+        decode_objects(context, target)
     return word
 
 
@@ -95,22 +95,22 @@ def _elsewhere(batch: np.ndarray) -> np.ndarray:
     raise PredictionError("the model is on the workers, not here")
 
 
-def _check_free(target: Path, config: PredictConfig) -> None:
+def check_free(target: Path, config: PredictConfig) -> None:
     if target.exists() and not config.overwrite:
         raise PredictionError(f"there is a prediction {target.stem!r} already; choose another name or overwrite=True")
 
 
-def _area(context: RunContext) -> Area | None:
+def area_of(context: RunContext, image: str | None = None) -> Area | None:
     """Where the prediction may say anything; None for everywhere."""
     from voxloop.store.confined import Area
     from voxloop.store.teaching import area_inside
 
     constrain = context.config.get("constrain")
-    area = area_inside(context.workspace, constrain, context.config["image"]) if constrain else Area()
+    area = area_inside(context.workspace, constrain, image or context.config["image"]) if constrain else Area()
     return None if area.everything else area
 
 
-def _decode(context: RunContext, prediction: Path) -> None:
+def decode_objects(context: RunContext, prediction: Path) -> None:
     """Objects of a network that learnt them, with the settings that settings have by themselves."""
     from voxloop.objects import find_objects
     from voxloop.objects.task import source_of
@@ -139,7 +139,7 @@ def load_models(workspace: Path, config: dict[str, Any]) -> list[Model]:
     return [load_model(workspace / path) for path in (config["model"], *config.get("models", ()))]
 
 
-def _reopened(target: Path, context: RunContext, model: Model) -> Output | None:
+def reopened(target: Path, context: RunContext, model: Model) -> Output | None:
     """The output of an earlier process of this run, where there is one."""
     if not target.exists():
         return None
@@ -153,7 +153,15 @@ def _reopened(target: Path, context: RunContext, model: Model) -> Output | None:
     return output
 
 
-def _begin(target: Path, context: RunContext, job: Job, model: Model, store: Store, prepared: Prepared) -> Output:
+def begin(
+    target: Path,
+    context: RunContext,
+    job: Job,
+    model: Model,
+    store: Store,
+    prepared: Prepared,
+    image: str | None = None,
+) -> Output:
     """Say what it will take, check that it fits the disk, and make the empty prediction."""
     found, seam = prepared.found, prepared.seam
     if not prepared.kept:
@@ -161,7 +169,7 @@ def _begin(target: Path, context: RunContext, job: Job, model: Model, store: Sto
     context.emit("log", text=in_words(found), forecast=_numbers(found))
     _check_disk(target.parent.parent, found)
     facts = {
-        "image": context.config["image"],
+        "image": image or context.config["image"],
         "level": _level(context, store),
         "classes": [{"value": c.value, "name": c.name, "color": c.color, "background": c.background}
                     for c in model.spec.classes],

@@ -1,0 +1,200 @@
+"""Many images in one run: the model is opened once and measured once, and a table says what came out of each."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.config import PredictConfig
+from voxloop.errors import PredictionError, VoxloopError
+from voxloop.geometry import blocks, full_region
+from voxloop.prediction.averaged import combined
+from voxloop.prediction.decode import learnt_objects
+from voxloop.prediction.going import Going
+from voxloop.prediction.job import Prepared, check_fit, make_job
+from voxloop.prediction.memory import Cost
+from voxloop.prediction.output import Output
+from voxloop.prediction.result import Prediction
+from voxloop.volumes import spacing_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from voxloop.runs.context import RunContext
+
+TABLE = "results.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a run over many images made: ``predictions`` by image, and ``table``, a row an image."""
+
+    path: Path
+
+    @property
+    def predictions(self) -> dict[str, Prediction]:
+        """Those that are there by now; opening one computes nothing."""
+        config = json.loads((self.path / "config.json").read_text())
+        found = {image: _target(self.path, config, image) for image in config["images"]}
+        return {image: Prediction(path) for image, path in found.items() if path.exists()}
+
+    @property
+    def table(self) -> DataFrame:
+        """A row an image that is done: state, seconds, voxels, share and volume of each class, mean uncertainty, error.
+
+        Raises PredictionError where none is done yet.
+        """
+        import pandas as pd
+
+        path = self.path / TABLE
+        if not path.exists():
+            raise PredictionError(f"run {self.path.name!r} has finished no image yet")
+        return pd.read_csv(path)
+
+    def __repr__(self) -> str:
+        return f"<Batch {self.path.name!r}: {len(self.predictions)} images>"
+
+
+def open_result(run_path: str | Path) -> Batch:
+    """What a run over many images has made so far."""
+    return Batch(Path(run_path).resolve())
+
+
+def discard(run_path: str | Path) -> None:
+    """Remove what a cancelled run has written."""
+    path = Path(run_path)
+    config = json.loads((path / "config.json").read_text())
+    for image in config["images"]:
+        shutil.rmtree(_target(path, config, image), ignore_errors=True)
+
+
+def run(context: RunContext) -> str:
+    """Predict ``images`` one after the other into ``predictions/<run>.<image>.zarr``.
+
+    An image that cannot be predicted is a row of the table with its reason, and the next one is predicted. A run that
+    is started again goes on where it was.
+    """
+    from voxloop.prediction.task import area_of, begin, check_free, decode_objects, load_models, reopened
+    from voxloop.store import Store
+
+    config = PredictConfig.from_json(context.settings)
+    if config.engine != "local":
+        raise PredictionError(
+            "many images in one run are predicted on this machine; engine='local', or one run an image"
+        )
+    model = combined(load_models(context.workspace, context.config), config.turns)
+    images = list(context.config["images"])
+    rows = _read(context.path / TABLE)
+    costs: dict[int, Cost] = {}  # by channels
+    with (
+        Store.open(context.workspace, read_only=True) as store,
+        model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor,
+    ):
+        for number, image in enumerate(images):
+            if any(row["image"] == image and row["state"] == "finished" for row in rows):
+                continue
+            one: Any = _One(context, number, len(images))
+            target, began = _target(context.path, context.config, image), time.monotonic()
+            try:
+                volume = store.images.open(image)
+                for text in check_fit(model.spec, volume):
+                    context.emit("warning", text=f"{image}: {text}")
+                job = make_job(model.spec, predictor, volume, config)
+                output = reopened(target, one, model)
+                if output is None:
+                    check_free(target, config)
+                    channels = int(volume.sizes.get("c", 1))
+                    costs.setdefault(channels, job.measure())
+                    found, kept = job.rehearse(costs[channels])
+                    output = begin(target, one, job, model, store, Prepared(found, kept, None), image)
+                word = Going(one, job, output, area_of(one, image)).run()
+            except VoxloopError as error:
+                context.emit("warning", text=f"{image}: {error}")
+                rows = [row for row in rows if row["image"] != image]
+                rows.append({"image": image, "state": "failed", "error": str(error)})
+            else:
+                if word != "finished":
+                    return word
+                if learnt_objects(model.spec) and config.probabilities:
+                    decode_objects(context, target)
+                rows = [row for row in rows if row["image"] != image]
+                rows.append(_row(image, target, spacing_of(volume), time.monotonic() - began))
+            _write(context.path / TABLE, rows)
+            context.emit("progress", done=number + 1, total=len(images), unit="images")
+    if all(row["state"] == "failed" for row in rows):
+        raise PredictionError(f"none of {len(images)} images could be predicted; the first: {rows[0]['error']}")
+    return "finished"
+
+
+class _One:
+    """The context of one image of many: its progress is a part of the whole."""
+
+    def __init__(self, context: RunContext, number: int, count: int) -> None:
+        self._context, self._number, self._count = context, number, count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        if kind == "progress":
+            share = fields["done"] / max(1, fields["total"])
+            fields = {"done": round(self._number + share, 3), "total": self._count, "unit": "images"}
+        self._context.emit(kind, **fields)
+
+
+def _target(run_path: Path, config: dict[str, Any], image: str) -> Path:
+    folder = Path(run_path, config.get("workspace", "../.."), "predictions").resolve()
+    return folder / f"{config['name']}.{image}.zarr"
+
+
+def _row(image: str, target: Path, spacing: tuple[float, float, float], seconds: float) -> dict[str, Any]:
+    """What came out of an image; reads the labels once, block by block."""
+    output = Output(target)
+    labels = output.group[f"labels/{output.facts['level']}/0"]
+    unsure = output.group["uncertainty/0"] if output.facts["uncertainty"] else None
+    counts, doubt = np.zeros(65536, np.int64), 0.0
+    shape = output.plan.shape
+    for box in blocks(full_region(shape), [max(1, c) for c in output.plan.tile]):
+        here = np.asarray(labels[box])  # type: ignore[index]
+        counts += np.bincount(here.ravel(), minlength=65536)
+        if unsure is not None:
+            doubt += float(np.asarray(unsure[box]).sum())  # type: ignore[index]
+    voxels = int(np.prod(shape))
+    row: dict[str, Any] = {
+        "image": image, "state": "finished", "seconds": round(seconds, 2), "voxels": voxels, "prediction": target.stem,
+    }  # fmt: skip
+    if unsure is not None:
+        row["mean uncertainty"] = round(doubt / 255 / voxels, 5)
+    for info in output.facts["classes"]:
+        count = int(counts[info["value"]])
+        row[f"{info['name']} share"] = round(count / voxels, 6)
+        row[f"{info['name']} um3"] = float(f"{count * float(np.prod(spacing)):.6g}")
+    return row
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """The table, whole or not at all."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, names)
+        writer.writeheader()
+        writer.writerows(rows)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
