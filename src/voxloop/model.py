@@ -74,6 +74,12 @@ class ModelSpec:
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def activation(self) -> Literal["softmax", "sigmoid"]:
+        """What makes outputs of logits: one probability for each class, or each channel from 0 to 1 by itself."""
+        alone = all(output.kind in ("boundary_distance", "flow") for output in self.outputs)
+        return "sigmoid" if alone else "softmax"
+
+    @property
     def out_channels(self) -> int:
         return sum(output.channels for output in self.outputs)
 

@@ -60,6 +60,39 @@ def test_training_to_separate_objects(ws) -> None:
     np.testing.assert_array_equal(np.asarray(again.labels), np.asarray(prediction.objects.labels))
 
 
+def test_training_arrows(ws, tmp_path) -> None:
+    from types import SimpleNamespace
+
+    from voxloop.deep.learner import train
+    from voxloop.errors import PredictionError
+    from voxloop.objects import decode_instances
+    from voxloop.prediction.averaged import combined
+    from voxloop.prediction.decode import learnt_objects, semantic_channels
+
+    config = DeepConfig(
+        target="flow", window="1,64,64", scale=1, epochs=1, steps_per_epoch=3, batch_size=2, threads=1, device="cpu",
+        encoder="tu-test_efficientnet", decoder_width=0.25, workers=0,
+    )  # fmt: skip
+    labels = ws.labels()
+    run = ws.path / "runs" / "flow"
+    run.mkdir(parents=True)
+    facts = {"labels": {f"{labels.level.name}/{labels.image}": labels.sequence}}
+    context = SimpleNamespace(
+        path=run, workspace=ws.path, settings=config.to_json(), config=facts, orders=list, emit=lambda *_, **__: None
+    )
+    assert train(context) == "finished"
+    model = load_model(run / "model")
+    assert (model.spec.outputs[0].kind, model.spec.activation) == ("flow", "sigmoid")
+    assert learnt_objects(model.spec)
+    assert semantic_channels(model.spec) == slice(0, 4)
+    outputs = model.predict(picture()[0][None, None].astype(np.float32))
+    assert outputs.shape == (4, 1, 128, 128)
+    assert 0 <= outputs.min() <= outputs.max() <= 1
+    assert decode_instances(outputs).shape == (1, 128, 128)
+    with pytest.raises(PredictionError, match="cannot be turned"):
+        combined([model], "flips")
+
+
 class Numbered:
     """A label array of one chunk."""
 

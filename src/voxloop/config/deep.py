@@ -55,10 +55,11 @@ class DeepConfig(Config):
         None, "an earlier run, or a model folder, whose weights are the start; its network must be the same"
     )
 
-    target: Literal["semantic", "instances"] = setting(
+    target: Literal["semantic", "instances", "flow"] = setting(
         "semantic",
-        "what is learnt: the class of each voxel, or, on a level of instances, separate objects by their foreground, "
-        "boundary and depth",
+        "what is learnt: the class of each voxel, or, on a level of instances, separate objects: instances, by their "
+        "foreground, boundary and depth; flow, by arrows that lead to the middle of each, for dense touching objects "
+        "that are about convex",
     )
 
     architecture: Architecture = setting(

@@ -85,10 +85,10 @@ def open_data(context: Any, config: DeepConfig, held: Mapping[str, Any] | None) 
     if not portions:
         raise LabelError("nothing is labelled; paint a few strokes of at least two classes")
     level = portions[0].labels.level
-    if config.target == "instances" and level.kind != "instances":
+    if config.target != "semantic" and level.kind != "instances":
         raise ConfigError(
-            f"target='instances' learns numbered objects, and level {level.name!r} holds classes; choose a level of "
-            "instances, or target='semantic'"
+            f"target={config.target!r} learns numbered objects, and level {level.name!r} holds classes; choose a level "
+            "of instances, or target='semantic'"
         )
     with Store.open(context.workspace, read_only=True) as store:
         sources = [
@@ -122,7 +122,7 @@ def assemble(
             f"voxels are {max(spacing) / min(spacing):.1f} times as long along one axis as along another: planes "
             f"across y and x look squeezed; axes='z' or a 3-D network suits them better"
         )
-    instances = config.target == "instances"
+    instances = config.target != "semantic"
     background = next((info.value for info in classes if info.background), None)
     classes = _objects(sources, background) if instances else _present(sources, regions, classes, warnings)
     kinds: Table = Codes(background, kinds=True) if instances else lookup([info.value for info in classes])

@@ -204,7 +204,7 @@ def _statistics(spec: ModelSpec) -> tuple[list[float], list[float]]:
 
 
 def _sigmoid(spec: ModelSpec) -> bool:
-    return all(output.kind == "boundary_distance" for output in spec.outputs)
+    return spec.activation == "sigmoid"
 
 
 def _described(

@@ -1,4 +1,4 @@
-"""Learning objects: the loss of foreground, boundary and depth, and how such a network is scored and drawn."""
+"""Learning objects: the losses of what tells them apart, and how such a network is scored and drawn."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import TrainingData
 from voxloop.deep.loss import PartialLoss
-from voxloop.deep.targets import FIRST, instance_targets, plane_targets
+from voxloop.deep.targets import FIRST, Make, flow_targets, instance_targets, plane_targets
 from voxloop.deep.windows import TrainingImage
 from voxloop.geometry import Spacing
-from voxloop.model import ClassInfo
+from voxloop.model import ClassInfo, Output
 
 #: what the network says of each voxel, in the order of its channels
 CHANNELS = (
@@ -24,8 +24,17 @@ CHANNELS = (
     ClassInfo(value=2, name="boundary", color="#cc79a7"),
     ClassInfo(value=3, name="distance", color="#009e73"),
 )
+#: the same of a network that learns where the middle of each object is
+ARROWS = (
+    ClassInfo(value=1, name="foreground", color="#e69f00"),
+    ClassInfo(value=2, name="arrow z", color="#0072b2"),
+    ClassInfo(value=3, name="arrow y", color="#cc79a7"),
+    ClassInfo(value=4, name="arrow x", color="#009e73"),
+)
 #: depth is off by tenths where the others are off by ones
 _DEPTH = 4.0
+#: squared error of arrows of length 1
+_ARROWS = 2.0
 
 
 class Criterion(Protocol):
@@ -35,18 +44,21 @@ class Criterion(Protocol):
     def scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]: ...
 
 
-def criterion_of(
-    config: DeepConfig, data: TrainingData, spacing: Spacing, device: torch.device
-) -> PartialLoss | InstanceLoss:
+def criterion_of(config: DeepConfig, data: TrainingData, spacing: Spacing, device: torch.device) -> Criterion:
     """The loss that a config asks for; ``spacing`` zyx is that of the network's voxels."""
+    if not data.instances:
+        return PartialLoss.of(config, data.classes, data.counts, device)
+    kind = FlowLoss if config.target == "flow" else InstanceLoss
+    return kind(spacing if config.volumetric else spacing[1:], by_plane=lone_planes(data.teaching))
+
+
+def output_of(config: DeepConfig, data: TrainingData) -> tuple[tuple[ClassInfo, ...], Output]:
+    """What comes out of the network: its channels, and how they are to be decoded."""
+    if config.target == "flow":
+        return ARROWS, Output(name="objects", kind="flow", channels=len(ARROWS))
     if data.instances:
-        return InstanceLoss(spacing if config.volumetric else spacing[1:], by_plane=lone_planes(data.teaching))
-    return PartialLoss.of(config, data.classes, data.counts, device)
-
-
-def outputs_of(data: TrainingData) -> int:
-    """Channels that come out of the network."""
-    return len(CHANNELS) if data.instances else len(data.classes)
+        return CHANNELS, Output(name="objects", kind="boundary_distance", channels=len(CHANNELS))
+    return data.classes, Output(name="classes", kind="semantic", channels=len(data.classes))
 
 
 def lone_planes(images: Sequence[TrainingImage]) -> bool:
@@ -77,17 +89,11 @@ class InstanceLoss:
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """``logits`` (n, 3, ...), ``labels`` (n, ...) uint8 as :func:`voxloop.deep.targets.code` makes them."""
-        coded = labels.cpu().numpy()
-        make = plane_targets if self._by_plane else instance_targets
-        targets = [make(crop, self._spacing) for crop in coded]
-        values = torch.from_numpy(np.stack([t.values for t in targets])).to(logits.device)
-        known = torch.from_numpy(np.stack([t.known for t in targets]).astype(np.float32)).to(logits.device)
         logits = logits.float()
+        values, known = _targets(labels, self._spacing, instance_targets, self._by_plane)
         each = F.binary_cross_entropy_with_logits(logits[:, :2], values[:, :2], reduction="none")
         depth = (logits[:, 2].sigmoid() - values[:, 2]) ** 2
-        inside = logits[:, 0].sigmoid() * known[:, 0]
-        overlap = 2 * (inside * values[:, 0]).sum() + 1
-        dice = 1 - overlap / (inside.sum() + (values[:, 0] * known[:, 0]).sum() + 1)
+        dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
         return _mean(each, known[:, :2]) + 0.5 * dice + _DEPTH * _mean(depth, known[:, 2])
 
     @staticmethod
@@ -95,6 +101,45 @@ class InstanceLoss:
         """Logits (n, 2, ...) and labels (n, ...) of background and objects: what is scored and drawn."""
         foreground = logits[:, :1]
         return torch.cat([torch.zeros_like(foreground), foreground], 1), labels.clamp_max(FIRST)
+
+
+class FlowLoss:
+    """Cross-entropy and Dice of foreground, squared error of arrows within objects whose middle is known.
+
+    Parameters as of :class:`InstanceLoss`. An arrow of the network is ``2 * sigmoid(logit) - 1``.
+    """
+
+    def __init__(self, spacing_um: Sequence[float], *, by_plane: bool = False) -> None:
+        self._spacing = tuple(spacing_um)
+        self._by_plane = by_plane and len(self._spacing) == 3
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """``logits`` (n, 4, ...), ``labels`` (n, ...) uint8 as :func:`voxloop.deep.targets.code` makes them."""
+        logits = logits.float()
+        values, known = _targets(labels, self._spacing, flow_targets, self._by_plane)
+        each = F.binary_cross_entropy_with_logits(logits[:, 0], values[:, 0], reduction="none")
+        dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
+        off = (2 * logits[:, 1:].sigmoid() - 1 - values[:, 1:]) ** 2
+        return _mean(each, known[:, 0]) + 0.5 * dice + _ARROWS * _mean(off.sum(1), known[:, 1])
+
+    @staticmethod
+    def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`InstanceLoss.scored`."""
+        return InstanceLoss.scored(logits, labels)
+
+
+def _targets(labels: Tensor, spacing: Sequence[float], make: Make, by_plane: bool) -> tuple[Tensor, Tensor]:
+    """Values and where they are known, float32 (n, channels, ...), on the device of the labels."""
+    crops = labels.cpu().numpy()
+    targets = [plane_targets(crop, spacing, make) if by_plane else make(crop, spacing) for crop in crops]
+    values = torch.from_numpy(np.stack([t.values for t in targets])).to(labels.device)
+    known = torch.from_numpy(np.stack([t.known for t in targets]).astype(np.float32)).to(labels.device)
+    return values, known
+
+
+def _dice(logits: Tensor, values: Tensor, known: Tensor) -> Tensor:
+    inside = logits.sigmoid() * known
+    return 1 - (2 * (inside * values).sum() + 1) / (inside.sum() + (values * known).sum() + 1)
 
 
 def _mean(each: Tensor, known: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from voxloop.deep.data import TrainingData, open_data
 from voxloop.deep.device import autocast, cores, laid_out, placed, resolve_precision
 from voxloop.deep.examination import examine
 from voxloop.deep.forecast import check_memory, ran_out
-from voxloop.deep.instances import CHANNELS, Criterion, criterion_of
+from voxloop.deep.instances import Criterion, criterion_of, output_of
 from voxloop.deep.model import load, write
 from voxloop.deep.networks import AnyNetwork, build, count_parameters, field_of
 from voxloop.deep.optimisers import hold_encoder
@@ -39,7 +39,7 @@ from voxloop.deep.validation import Tally, draw_sample, evaluate
 from voxloop.deep.windows import WindowSampler, validation_places, validation_window
 from voxloop.errors import ConfigError, RunError
 from voxloop.geometry import Shape
-from voxloop.model import ModelSpec, Output
+from voxloop.model import ModelSpec
 
 #: optimiser steps after which their time is known well enough to plan with
 _PLAN_AFTER = 10
@@ -97,7 +97,7 @@ def _train(context: Any, config: DeepConfig, team: Team) -> str:
     # model
     network = build(description, None if found else config.encoder_weights)
     if config.start_from and not found:
-        load_start(network, description, config.start_from, context, CHANNELS if data.instances else data.classes)
+        load_start(network, description, config.start_from, context, output_of(config, data)[0])
     spec: ModelSpec | None = None
     placed(network, device).train()
     if not found:
@@ -298,10 +298,11 @@ def _spec(
     config: DeepConfig, data: TrainingData, plan: Arrangement, statistics: dict[str, Any], network: AnyNetwork
 ) -> ModelSpec:
     reach, zoom = field_of(network, plan.description), plan.zoom
+    classes, output = output_of(config, data)
     stride = network.stride if isinstance(network.stride, tuple) else (1, network.stride, network.stride)
     return ModelSpec(
-        learner="deep", channels=data.channels, classes=CHANNELS if data.instances else data.classes,
-        spacing_um=data.spacing_um, outputs=(_output(data),), dimensions=plan.geometry.spatial,
+        learner="deep", channels=data.channels, classes=classes,
+        spacing_um=data.spacing_um, outputs=(output,), dimensions=plan.geometry.spatial,
         stride=_on_image(stride, zoom), halo=None if reach is None else _on_image(reach, zoom, config.neighbours // 2),
         window=_on_image(plan.window, zoom), normalisation=statistics,
         extra={
@@ -317,12 +318,6 @@ def _on_image(size: Sequence[int], zoom: Zoom, more: int = 0) -> Shape:
     """Voxels of the network as voxels of the image, rounded up; ``more`` slices along z."""
     z, y, x = (math.ceil(n / factor) for n, factor in zip(size, zoom, strict=True))
     return z + more, y, x
-
-
-def _output(data: TrainingData) -> Output:
-    if data.instances:
-        return Output(name="objects", kind="boundary_distance", channels=len(CHANNELS))
-    return Output(name="classes", kind="semantic", channels=len(data.classes))
 
 
 def kept_network(run: Path, device: torch.device) -> nn.Module:

@@ -19,8 +19,7 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.augment import Augmenter
 from voxloop.deep.data import TrainingData, open_data
 from voxloop.deep.device import autocast, laid_out, placed, resolve_device, resolve_precision
-from voxloop.deep.instances import Criterion, InstanceLoss, criterion_of
-from voxloop.deep.loss import PartialLoss
+from voxloop.deep.instances import Criterion, criterion_of
 from voxloop.deep.networks import AnyNetwork, NetworkConfig, build
 from voxloop.deep.predictor import Normalisation
 from voxloop.deep.preparation import Preparation
@@ -89,7 +88,7 @@ class Material:
             logits = network(laid_out(pixels))
         return criterion(logits, labels)
 
-    def criterion(self) -> PartialLoss | InstanceLoss:
+    def criterion(self) -> Criterion:
         """The loss that the config asks for."""
         return criterion_of(self.config, self.data, self.arrangement.spacing, self.device)
 

@@ -95,7 +95,7 @@ class TorchModel:
 
         from voxloop.deep import runtime
 
-        kind = "sigmoid" if all(out.kind == "boundary_distance" for out in self.spec.outputs) else "softmax"
+        kind = self.spec.activation
         with tempfile.TemporaryDirectory() as temporary:
             graph = runtime.export_graph(self.module(), self.spec, Path(temporary) / runtime.GRAPH)
             runtime.write(folder, replace(self.spec, extra={**self.spec.extra, "activation": kind}), graph)

@@ -41,7 +41,7 @@ class NetworkPredictor:
         self.device_memory = CudaMemory(device) if device.type == "cuda" else None
         self._split: Split | object | None = _UNTRIED
         self._softmax = all(output.kind == "semantic" for output in spec.outputs)
-        self._sigmoid = all(output.kind == "boundary_distance" for output in spec.outputs)
+        self._sigmoid = spec.activation == "sigmoid"
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Raw intensities (n, c, z, y, x) to (n, out, z, y, x) float32."""

@@ -14,7 +14,7 @@ from torch import nn
 from voxloop.config.deep import WINDOW_STRIDE, DeepConfig
 from voxloop.deep.data import TrainingData
 from voxloop.deep.device import resolve_device
-from voxloop.deep.instances import outputs_of
+from voxloop.deep.instances import output_of
 from voxloop.deep.networks import NetworkConfig
 from voxloop.deep.planning import plan_levels, plan_window
 from voxloop.deep.predictor import Zoom
@@ -85,7 +85,7 @@ def arrange(config: DeepConfig, data: TrainingData, window: Sequence[int] | None
 
 def describe(config: DeepConfig, data: TrainingData, window: Shape, spacing: Spacing) -> NetworkConfig:
     """The network of a config; the levels of a 3-D one follow voxel size and window."""
-    outputs = outputs_of(data)
+    outputs = output_of(config, data)[1].channels
     if not config.volumetric:
         return NetworkConfig(
             architecture=config.architecture, encoder=config.encoder, channels=data.channels * config.slices,

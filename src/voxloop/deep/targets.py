@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,10 @@ class Targets:
 
     values: np.ndarray
     known: np.ndarray
+
+
+#: coded labels and voxel size to targets
+Make = Callable[[np.ndarray, Sequence[float]], Targets]
 
 
 class Codes:
@@ -98,12 +102,47 @@ def instance_targets(
     return Targets(values, np.stack([labelled, sure | far, depth_known]))
 
 
-def plane_targets(coded: np.ndarray, spacing_um: Sequence[float]) -> Targets:
-    """Targets ``(3, z, y, x)`` of a crop, each of its planes by itself; ``spacing_um`` zyx."""
-    values = np.zeros((3, *coded.shape), np.float32)
+def flow_targets(coded: np.ndarray, spacing_um: Sequence[float] = (1.0, 1.0)) -> Targets:
+    """Targets ``(4, ...)`` of a crop of coded labels: foreground, then arrows zyx, 0 along z in a plane.
+
+    An arrow points from a voxel of an object to the mean of its voxels, in micrometres; its length is 1, less within
+    two voxels of the middle. Outside of objects there is none to learn. An object that the edge of the crop cuts, or
+    that touches what nobody labelled, has no known middle, so no known arrows.
+    """
+    from scipy import ndimage as ndi
+
+    coded = np.ascontiguousarray(coded)
+    inside, labelled = coded >= FIRST, coded > UNLABELLED
+    values = np.zeros((4, *coded.shape), np.float32)
+    values[0] = inside
     known = np.zeros(values.shape, bool)
-    for z in np.flatnonzero(coded.any(axis=(1, 2))):
-        plane = instance_targets(coded[z], spacing_um[1:])
+    known[0] = labelled
+    hidden = np.zeros(int(coded.max(initial=0)) + 1, bool)
+    hidden[_at_edges(coded)] = True
+    hidden[np.unique(coded[ndi.binary_dilation(~labelled, np.ones((3,) * coded.ndim))])] = True
+    sure = inside & ~hidden[coded]
+    at = np.nonzero(sure)
+    if not len(at[0]):
+        return Targets(values, known)
+    own = coded[at]
+    count = np.bincount(own)
+    away = np.stack([
+        step * (np.bincount(own, place)[own] / count[own] - place) for place, step in zip(at, spacing_um, strict=True)
+    ])  # fmt: skip
+    length = np.maximum(np.sqrt(np.square(away).sum(0)), 2 * min(spacing_um))
+    for axis, part in enumerate(away / length, start=4 - coded.ndim):
+        values[(axis, *at)] = part
+    known[1:] = sure
+    return Targets(values, known)
+
+
+def plane_targets(coded: np.ndarray, spacing_um: Sequence[float], make: Make = instance_targets) -> Targets:
+    """Targets of a crop (z, y, x), each of its planes by itself; ``spacing_um`` zyx."""
+    found = {z: make(coded[z], spacing_um[1:]) for z in np.flatnonzero(coded.any(axis=(1, 2)))}
+    channels = len(next(iter(found.values())).values) if found else len(make(coded[0], spacing_um[1:]).values)
+    values = np.zeros((channels, *coded.shape), np.float32)
+    known = np.zeros(values.shape, bool)
+    for z, plane in found.items():
         values[:, z], known[:, z] = plane.values, plane.known
     return Targets(values, known)
 

@@ -22,6 +22,7 @@ from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Region, Shape, grow
 from voxloop.objects import joining, segmenting, voxels
+from voxloop.objects.cutting import cutting
 from voxloop.objects.fields import Field, Halo, block_shape, field_of, inner, mapped, within
 from voxloop.objects.image import LabelImage, chunk_of
 from voxloop.objects.joining import Groups, named
@@ -135,7 +136,8 @@ def find_objects(
     ----------
     source
         Probabilities, uint8 (255 is certain) or floats: (z, y, x), or (c, z, y, x) with ``channel``; anything
-        :func:`voxloop.open_volume` takes. With ``instances`` the three channels foreground, boundary, distance.
+        :func:`voxloop.open_volume` takes. With ``instances`` the three channels foreground, boundary, distance, or the
+        four of foreground and arrows.
     config
         Thresholds, sizes and how touching objects are cut.
     region
@@ -197,35 +199,26 @@ def _split(
 ) -> tuple[Pieces, Groups]:
     """Cut clumps by a watershed from seeds that have one name all over the volume, so cores of blocks fit together."""
     _, clump_groups, clump = clumps
-    middle = None
-    if channels is not None:
-        halo = voxels.smoothing_halo(config, clump)
-        middle = mapped(channels, lambda block: segmenting.middleness(block, config, clump), halo)
+    how = cutting(clump, channels, config, 0 if channels is None else _channels(channels))
 
-    def height(names: np.ndarray, box: Region) -> np.ndarray:
-        return voxels.depth(names, clump.spacing_um, clump.frames) if middle is None else middle.read(box)
+    def begin(box: Region) -> np.ndarray:
+        outer = grow(box, how.near, clump.shape)
+        return inner(how.begin(clump.read(outer), outer), box, outer)
 
-    def middles(box: Region) -> np.ndarray:
-        need: Halo = (0, 0, 0) if channels is not None else tuple(n + 1 for n in clump.voxels(config.seed_depth))  # type: ignore[assignment]
-        outer = grow(box, need, clump.shape)
-        names = clump.read(outer)
-        least = config.seed_depth if channels is None else config.seed_threshold
-        return inner(np.where(height(names, outer) > least, names, 0), box, outer)
-
-    pieces, seed_groups = _components(replace(clump, read=middles), config, work, "seeds", sizes=False)
+    seeding = config.changed(connectivity=how.connectivity)
+    pieces, seed_groups = _components(replace(clump, read=begin), seeding, work, "seeds", sizes=False)
     seeded = np.zeros(len(clump_groups) + 1, bool)
     seeded[seed_groups.keys] = True
     seed = named(clump, pieces, seed_groups, _numbers(len(seed_groups)))
     found = work.pieces("objects", clump.shape)
-    reach = segmenting.reach(config, clump)
 
     def flood_block(index: Index) -> None:
         region = found.region(index)
-        outer = grow(region, reach, clump.shape)
+        outer = grow(region, how.reach, clump.shape)
         names = clump.read(outer)
         seeds = np.zeros_like(names)
         if names.any():
-            seeds = voxels.flood(names, seed.read(outer), height(names, outer), config.connectivity, clump.frames)
+            seeds = how.grow(names, seed.read(outer), outer)
         # a clump without a seed is one object, and so is what no seed of its clump reaches from within the block
         whole = np.where(seeds > 0, seeds, names + np.uint32(len(seed_groups)) * (names > 0))
         unsure = np.zeros(len(seeded), bool)

@@ -9,6 +9,7 @@ import numpy as np
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Region, as_region, grow
+from voxloop.objects import following
 from voxloop.objects.fields import Field, inner
 from voxloop.objects.labelling import any_at_edge, components, first_voxels
 from voxloop.objects.voxels import as_probability, depth, flood, smooth
@@ -17,6 +18,8 @@ from voxloop.objects.voxels import as_probability, depth, flood, smooth
 DUAL = {"faces": "corners", "edges": "faces", "corners": "faces"}
 #: outputs of a network that learnt objects, in the order of its channels
 CHANNELS = ("foreground", "boundary", "distance")
+#: of one that learnt where the middles of objects are
+ARROWS = ("foreground", "z", "y", "x")
 #: planes to both sides that a preview of one plane looks at
 _PREVIEW_PLANES = 8
 
@@ -67,8 +70,9 @@ def decode_instances(
     Parameters
     ----------
     probabilities
-        ``(3, z, y, x)``: foreground, boundary, and depth (0 at the border of an object, 1 in its middle); uint8 (255
-        stands for 1) or floats.
+        ``(3, z, y, x)``: foreground, boundary, and depth (0 at the border of an object, 1 in its middle); or
+        ``(4, z, y, x)``: foreground and arrows zyx that lead to the middle of an object, 0 to 1 for lengths from -1 to
+        1. uint8 (255 stands for 1) or floats.
 
     Returns
     -------
@@ -80,6 +84,8 @@ def decode_instances(
     field = _field(np.asarray(probabilities), spacing_um, frames)
     channels = field.read(_all(field))
     clumps = _clumps(channels[0], field, config)
+    if config.split and len(channels) == len(ARROWS):
+        return _kept(_followed(clumps, as_probability(channels[1:]), field, config), field, config)
     if config.split:
         height = middleness(channels, config, field)
         clumps = _cut(clumps, height > config.seed_threshold, height, field, config)
@@ -92,8 +98,11 @@ def middleness(channels: np.ndarray, config: ObjectsConfig, field: Field) -> np.
 
 
 def check_channels(count: int) -> None:
-    if count != len(CHANNELS):
-        raise PredictionError(f"objects are made of the three channels {', '.join(CHANNELS)}; these are {count}")
+    if count not in (len(CHANNELS), len(ARROWS)):
+        raise PredictionError(
+            f"objects are made of the three channels {', '.join(CHANNELS)} or the four {', '.join(ARROWS)}; these are "
+            f"{count}"
+        )
 
 
 def preview(field: Field, config: ObjectsConfig, region: object, *, instances: bool = False) -> np.ndarray:
@@ -159,6 +168,14 @@ def _cut(
     grown = flood(clumps, seeds, height, config.connectivity, field.frames)
     # a clump without a seed is one object
     return np.where(grown > 0, grown.astype(np.uint32), clumps.astype(np.uint32) + np.uint32(count) * (clumps > 0))
+
+
+def _followed(clumps: np.ndarray, arrows: np.ndarray, field: Field, config: ObjectsConfig) -> np.ndarray:
+    flow = following.arrows(arrows, field.flat)
+    seeds, own = following.follow(clumps, flow, field.spacing_um, max(reach(config, field)), field.frames, field.flat)
+    grown = flood(clumps, own, np.zeros(clumps.shape, np.float32), "corners", field.frames)
+    count = np.uint32(seeds.max(initial=0))
+    return np.where(grown > 0, grown.astype(np.uint32), clumps.astype(np.uint32) + count * (clumps > 0))
 
 
 def _kept(names: np.ndarray, field: Field, config: ObjectsConfig) -> np.ndarray:

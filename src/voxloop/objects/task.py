@@ -114,7 +114,7 @@ def class_value(prediction: Path, of: str | int | None) -> int | None:
 
 
 def learnt_objects(prediction: Path) -> bool:
-    """Whether the channels of a prediction are foreground, boundary and distance."""
+    """Whether the channels of a prediction are foreground and what tells objects apart."""
     return bool(_facts(prediction).get("target") == "instances")
 
 

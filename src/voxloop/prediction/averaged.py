@@ -125,6 +125,10 @@ class _Mean:
 def combined(models: Sequence[Model], kind: Turns = "none", votes: str = "1") -> Model:
     """One model, as it is, or :class:`Averaged`; each :class:`~voxloop.prediction.voted.Voted` where asked for."""
     counts = [votes_of(model.spec, votes) for model in models]
+    if (kind != "none" or max(counts) > 1) and any(o.kind == "flow" for model in models for o in model.spec.outputs):
+        raise PredictionError(
+            "the arrows of this model point along axes and cannot be turned; use turns='none', votes=1"
+        )
     models = [model if count == 1 else Voted(model, count) for model, count in zip(models, counts, strict=True)]
     return models[0] if len(models) == 1 and kind == "none" else Averaged(models, kind)
 

@@ -36,17 +36,17 @@ class Decoded:
 
 
 def learnt_objects(spec: ModelSpec) -> bool:
-    """Whether the model says foreground, boundary and depth of objects instead of classes."""
+    """Whether the model says foreground of objects, and what tells them apart, instead of classes."""
     kinds = {output.kind for output in spec.outputs}
-    return "boundary_distance" in kinds and "semantic" not in kinds
+    return bool(kinds & {"boundary_distance", "flow"}) and "semantic" not in kinds
 
 
 def semantic_channels(spec: ModelSpec) -> slice:
-    """Which output channels are probabilities, of classes or of foreground, boundary and depth.
+    """Which output channels are kept: of classes, or of foreground with boundary and depth, or with arrows.
 
     Raises PredictionError where the model has none.
     """
-    for kind in ("semantic", "boundary_distance"):
+    for kind in ("semantic", "boundary_distance", "flow"):
         start = 0
         for output in spec.outputs:
             if output.kind == kind:
@@ -59,7 +59,8 @@ def semantic_channels(spec: ModelSpec) -> slice:
             start += output.channels
     kinds = ", ".join(output.kind for output in spec.outputs) or "nothing"
     raise PredictionError(
-        f"this model gives {kinds}; only models with a semantic or a boundary and distance output can be predicted with"
+        f"this model gives {kinds}; only models with a semantic output, a boundary and distance, or a flow can be "
+        f"predicted with"
     )
 
 
@@ -131,7 +132,7 @@ def semantic(
 def foreground(
     probabilities: np.ndarray, values: np.ndarray, *, measure: Measure | None = "margin", keep: bool = True
 ) -> Decoded:
-    """Foreground, boundary and depth (3, z, y, x): as :func:`semantic`, labels 1 from a foreground of one half.
+    """Foreground and what goes with it (n, z, y, x): as :func:`semantic`, labels 1 from a foreground of one half.
 
     Which voxels are one object is decided over the whole volume (:func:`voxloop.objects.find_objects`).
     """

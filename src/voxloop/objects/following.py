@@ -1,0 +1,94 @@
+"""Objects from arrows: every voxel walks along the arrows that a network drew, and voxels that meet are one object.
+
+As Cellpose follows its flows (Stringer et al. 2021). Arrays in memory; pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from voxloop.objects.labelling import components
+
+#: voxels of an object that must end within one voxel of a place for an object to be there
+_MEET = 8
+#: arrows shorter than this lead nowhere: their voxel has arrived
+_STILL = 0.15
+
+
+def arrows(channels: np.ndarray, flat: bool) -> np.ndarray:
+    """Arrows (3, z, y, x) from -1 to 1 out of channels that hold them from 0 to 1; none along z where planes are
+    separate."""
+    found = channels * np.float32(2) - np.float32(1)
+    if flat:
+        found[0] = 0
+    return np.asarray(found)
+
+
+def walk(names: np.ndarray, flow: np.ndarray, spacing_um: Sequence[float], steps: int) -> np.ndarray:
+    """Where each voxel of a clump ends, as an index into the flattened array; -1 where there is no clump.
+
+    Parameters
+    ----------
+    names
+        Clumps (z, y, x), 0 outside. A walk never leaves its clump.
+    flow
+        Arrows (3, z, y, x) zyx of length 1 in micrometres.
+    spacing_um
+        Voxel size zyx; a step is the shortest edge, so no step is longer than a voxel along any axis.
+    """
+    shape = np.array(names.shape)
+    ends = np.full(names.shape, -1, np.int64)
+    start = np.flatnonzero(names)
+    at = np.stack(np.unravel_index(start, names.shape)).astype(np.float32)
+    own, home = names.ravel()[start], start.copy()
+    pace = (min(spacing_um) / np.asarray(spacing_um, np.float32))[:, None]
+    field, everywhere = flow.reshape(3, -1), names.ravel()
+    moving = np.arange(len(start))
+    for _ in range(steps):
+        arrow = field[:, home[moving]]
+        going = np.square(arrow).sum(0) > _STILL**2
+        moving = moving[going]
+        if not len(moving):
+            break
+        there = at[:, moving] + arrow[:, going] * pace
+        cell = np.rint(there).astype(np.int64)
+        inside = ((cell >= 0) & (cell < shape[:, None])).all(0)
+        index = np.ravel_multi_index(tuple(np.clip(cell, 0, shape[:, None] - 1)), names.shape)
+        stays = inside & (everywhere[index] == own[moving])
+        moving = moving[stays]
+        at[:, moving] = there[:, stays]
+        home[moving] = index[stays]
+    ends.ravel()[start] = home
+    return ends
+
+
+def meeting(ends: np.ndarray, flat: bool) -> np.ndarray:
+    """How many walks end within a voxel of each voxel; float32."""
+    from scipy import ndimage as ndi
+
+    counts = np.bincount(ends[ends >= 0], minlength=ends.size).reshape(ends.shape).astype(np.float32)
+    for axis in (1, 2) if flat else (0, 1, 2):
+        counts = ndi.uniform_filter1d(counts, 3, axis=axis, mode="constant") * np.float32(3)
+    return np.rint(counts)
+
+
+def places(names: np.ndarray, ends: np.ndarray, flat: bool) -> np.ndarray:
+    """Voxels where enough walks end for an object to be there, with the names of their clumps; 0 elsewhere."""
+    return np.where(meeting(ends, flat) >= _MEET, names, 0)
+
+
+def arrived(seeds: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The seed at the end of each voxel's walk, 0 where there is none."""
+    found: np.ndarray = np.where(ends >= 0, seeds.ravel()[np.maximum(ends, 0)], 0)
+    return found.astype(seeds.dtype, copy=False)
+
+
+def follow(
+    names: np.ndarray, flow: np.ndarray, spacing_um: Sequence[float], steps: int, frames: bool, flat: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seeds of objects in memory and the seed of every voxel, 0 where a walk ends at none."""
+    ends = walk(names, flow, spacing_um, steps)
+    seeds, _ = components(places(names, ends, flat), "corners", frames)
+    return seeds, arrived(seeds, ends)
