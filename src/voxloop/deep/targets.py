@@ -131,7 +131,7 @@ def flow_targets(coded: np.ndarray, spacing_um: Sequence[float] = (1.0, 1.0)) ->
     ])  # fmt: skip
     length = np.maximum(np.sqrt(np.square(away).sum(0)), 2 * min(spacing_um))
     for axis, part in enumerate(away / length, start=4 - coded.ndim):
-        values[(axis, *at)] = part
+        values[axis][at] = part
     known[1:] = sure
     return Targets(values, known)
 

@@ -20,9 +20,12 @@ from voxloop.objects.fields import Field, Halo, mapped
 class Cutting(Protocol):
     """``near``: voxels that :meth:`begin` looks past a box; ``reach``: those that :meth:`grow` does."""
 
-    near: Halo
-    reach: Halo
-    connectivity: str
+    @property
+    def near(self) -> Halo: ...
+    @property
+    def reach(self) -> Halo: ...
+    @property
+    def connectivity(self) -> str: ...
 
     def begin(self, names: np.ndarray, box: Region) -> np.ndarray:
         """Names of clumps where an object begins, 0 elsewhere."""
