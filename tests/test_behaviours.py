@@ -40,6 +40,7 @@ def in_process(monkeypatch):
         return self
 
     monkeypatch.setattr(Run, "launch", launch)
+    monkeypatch.setattr("voxloop.runs.spare.warm", lambda task: False)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,14 @@ class NoLeak:
         return sorted(type(widget).__name__ for key, widget in _instances.items() if key not in self._before)
 
 
+@pytest.fixture(autouse=True)
+def warmed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tasks that a panel wanted a process kept ready for; none is started."""
+    asked: list[str] = []
+    monkeypatch.setattr("voxloop.runs.spare.warm", lambda task: asked.append(task) or True)
+    return asked
+
+
 @pytest.fixture
 def ui() -> Iterator[UiLoop]:
     """A loop without a thread: handlers run at once, timers when fired, tasks in ``settle``."""

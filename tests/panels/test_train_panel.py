@@ -421,3 +421,16 @@ def test_runs_are_laid_over_each_other_and_what_differs_is_shown(ui, ws):
     assert not run.path.exists()
     panel.open_run("shallow-1")
     panel.close()
+
+
+def test_a_trainer_is_kept_ready_once_a_network_is_meant(ui, ws, warmed, monkeypatch):
+    monkeypatch.setattr(train_panel, "missing", lambda learner: None)
+    paint(ws, 1)
+    paint(ws, 2, index=2)
+    panel = TrainPanel(ws)
+    panel.refresh()
+    assert not warmed
+    panel.learner = "network"
+    panel.refresh()
+    assert set(warmed) == {"voxloop.deep.learner:train"}
+    panel.close()

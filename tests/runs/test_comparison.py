@@ -30,7 +30,7 @@ def runs(tmp_path):
 
 
 def test_parents_are_a_chain_that_ends_where_nobody_knows_further(runs):
-    assert ancestors(runs, "c") == ["a", "b"]
+    assert runs.ancestors("c") == ["a", "b"]
     assert ancestors(runs, "a") == []
     assert ancestors(runs, "d") == ["models/elsewhere"]
 
@@ -42,6 +42,7 @@ def test_differences_are_what_a_run_learns_with_not_where(runs):
         "augmentation.flip.horizontal": [True, True, False],
         "learning_rate": [2e-3, 1e-3, 1e-3],
     }
+    assert runs.compare("a", "d") == {}
     assert differences([runs["a"], runs["b"]], everything=True)["threads"] == [None, 2]
     assert usual([2e-3, 1e-3, 1e-3]) == 1e-3
     assert usual([None, "b"]) is None

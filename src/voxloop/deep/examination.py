@@ -20,8 +20,8 @@ from voxloop.deep.metrics import scores_of
 from voxloop.deep.preparation import Preparation
 from voxloop.deep.windows import Geometry, WindowSampler, validation_places, validation_window
 
-#: windows that are looked at, at most
-_WINDOWS = 96
+#: windows that are looked at, at most: of a test, and of a validation
+_TEST, _VALIDATION = 96, 24
 #: training batches from which the threshold of the baseline comes
 _LOOKED_AT = 12
 _DRAWS = 1000
@@ -74,7 +74,7 @@ def examine(
                                      tested=frozenset()))
         for image in data.images
     ]  # fmt: skip
-    places = validation_places(images, geometry, _WINDOWS, seed)
+    places = validation_places(images, geometry, _TEST if tested else _VALIDATION, seed)
     classes = len(data.classes)
     threshold = _Threshold.of(data, prepare, sampler) if classes == 2 else None
     usual = int(np.argmax(data.counts))

@@ -53,6 +53,7 @@ NEEDS: dict[Learner, tuple[tuple[str, ...], str]] = {
     "network": (("torch", "segmentation_models_pytorch"), "pip install 'voxloop[learning]'"),
 }
 NO_PRESET = "—"
+_NETWORK = "voxloop.deep.learner:train"
 
 
 def missing(learner: Learner) -> str | None:
@@ -323,6 +324,12 @@ class TrainPanel(Panel):
             for form in self._forms.values():
                 form.set_choices("start_from", models)
         self._look_ahead()
+        self._warm()
+
+    def _warm(self) -> None:
+        """Have a process ready that has imported the network's learner, once somebody means to train one."""
+        if self.learner == "network" and self._touched and not self._busy and not self._button.disabled:
+            self.in_thread(lambda: self.ws.runs.warm(_NETWORK), lambda _: None)
 
     def _offer_sets(self) -> None:
         """The names of training sets, and the classes that a training can be confined to, as choices of the forms."""

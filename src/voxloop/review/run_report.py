@@ -65,7 +65,8 @@ def _result(run: Run, history: History) -> str:
     out = f"<p>{html.escape(' '.join(words))}</p>"
     test = history.test
     if test is None:
-        return out + '<p class="note">Nothing was held out to judge the model that is kept.</p>'
+        why = "no labels were held out" if run.state == "finished" else f"it is {run.state}"
+        return out + f'<p class="note">The model was not put beside a trivial one: {html.escape(why)}.</p>'
     base = test["baseline"]
     rows = [(name, _number(value), _number(base["iou"].get(name))) for name, value in test["iou"].items()]
     rows.append(("mean (95 % interval)", _interval(test), _interval(base)))

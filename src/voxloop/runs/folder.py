@@ -14,6 +14,7 @@ from typing import Any
 from voxloop.config import Config
 from voxloop.errors import RunError, unknown
 from voxloop.runs import spare, tasks
+from voxloop.runs.comparison import ancestors, differences
 from voxloop.runs.events import plain
 from voxloop.runs.history import epoch_score
 from voxloop.runs.run import Run
@@ -102,6 +103,14 @@ class Runs(Mapping[str, Run]):
     def table(self) -> list[dict[str, Any]]:
         """One row a run, newest last: name, state, task, parent, best (score), epochs, created (seconds since 1970)."""
         return [_row(run) for run in self.values()]
+
+    def compare(self, *names: str) -> dict[str, list[Any]]:
+        """The settings in which runs differ, each with the value of every run; all runs where none is named."""
+        return differences([self[name] for name in names or self])
+
+    def ancestors(self, name: str) -> list[str]:
+        """The runs from whose weights a run came, oldest first."""
+        return ancestors(self, name)
 
     @staticmethod
     def warm(task: str) -> bool:
