@@ -12,7 +12,8 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import assemble
 from voxloop.deep.learner import train
 from voxloop.deep.model import load
-from voxloop.deep.windows import Geometry, WindowSampler, validation_places, validation_window, window_region
+from voxloop.deep.sampling import WindowSampler
+from voxloop.deep.windows import Geometry, validation_places, validation_window, window_region
 from voxloop.errors import ConfigError
 from voxloop.prediction.voted import votes_of
 

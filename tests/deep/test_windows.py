@@ -14,10 +14,10 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.blocks import Blocks
 from voxloop.deep.data import TrainingData, assemble
 from voxloop.deep.prefetch import Prefetcher
+from voxloop.deep.sampling import WindowSampler
 from voxloop.deep.windows import (
     Geometry,
     Place,
-    WindowSampler,
     read_pixels,
     validation_places,
     validation_window,

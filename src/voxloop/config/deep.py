@@ -121,6 +121,19 @@ class DeepConfig(Config):
         choices=("auto", "0.25", "0.5", "1"),
     )
     balance: bool = setting(True, "centre windows on every class equally often", group="Windows", advanced=True)
+    prefer_labelled: int = setting(
+        1, "of so many windows drawn, the one with most labels in its surroundings is taken", group="Windows",
+        unit="windows", ge=1, le=64, advanced=True,
+    )  # fmt: skip
+    negatives: float = setting(
+        0.0, "share of the windows that lie where background is labelled and nothing else, so that the network learns "
+        "where there is nothing",
+        group="Windows", ge=0, le=0.9, step=0.05, advanced=True,
+    )  # fmt: skip
+    hard_examples: float = setting(
+        0.0, "share of the windows that are those of the epoch before which the network did worst on",
+        group="Windows", ge=0, le=0.9, step=0.05, advanced=True,
+    )  # fmt: skip
 
     teacher: str = setting(
         "auto",

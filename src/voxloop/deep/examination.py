@@ -18,7 +18,8 @@ from voxloop.deep.data import TrainingData
 from voxloop.deep.instances import Criterion
 from voxloop.deep.metrics import scores_of
 from voxloop.deep.preparation import Preparation
-from voxloop.deep.windows import Geometry, WindowSampler, validation_places, validation_window
+from voxloop.deep.sampling import WindowSampler
+from voxloop.deep.windows import Geometry, validation_places, validation_window
 
 #: windows that are looked at, at most: of a test, and of a validation
 _TEST, _VALIDATION = 96, 24

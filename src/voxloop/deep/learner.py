@@ -30,13 +30,14 @@ from voxloop.deep.predictor import Normalisation, Zoom
 from voxloop.deep.prefetch import Prefetcher
 from voxloop.deep.preparation import Preparation
 from voxloop.deep.reporter import Reporter
+from voxloop.deep.sampling import Mining, WindowSampler
 from voxloop.deep.schedule import drops, rate
 from voxloop.deep.starting import Arrangement, arrange, load_start, measure_intensities
 from voxloop.deep.state import LIVE, TrainingState
 from voxloop.deep.teacher import Pool, wanted
 from voxloop.deep.team import Team, own_device, team_of
 from voxloop.deep.validation import Tally, draw_sample, evaluate
-from voxloop.deep.windows import WindowSampler, validation_places, validation_window
+from voxloop.deep.windows import validation_places, validation_window
 from voxloop.errors import ConfigError, RunError
 from voxloop.geometry import Shape
 from voxloop.model import ModelSpec
@@ -78,14 +79,8 @@ def _train(context: Any, config: DeepConfig, team: Team) -> str:
     data = open_data(context, config, saved.get("split"))
     plan = arrange(config, data, saved.get("window"))
     geometry, description = plan.geometry, plan.description
-    sampler = WindowSampler(
-        data.images,
-        geometry,
-        len(data.classes),
-        seed=config.seed,
-        balance=config.balance,
-        augmentation=config.augmentation,
-    )
+    sampler = WindowSampler.of(config, data, geometry)
+    mining = Mining(sampler) if config.hard_examples else None
     statistics = saved.get("normalisation") or measure_intensities(data, geometry, config.seed)
     prepare = Preparation(Normalisation.of(statistics, data.channels, geometry.slices), plan.zoom, device)
     augment = Augmenter(config.augmentation, config.seed, geometry.slices, plan.spacing)
@@ -118,6 +113,8 @@ def _train(context: Any, config: DeepConfig, team: Team) -> str:
         if pool:
             blocks, full = saved["pool"]
             pool.restore(tensors, blocks, full, context)
+        if mining:
+            mining.restore(saved["mining"])
 
     together = team.joined(network)
 
@@ -134,7 +131,7 @@ def _train(context: Any, config: DeepConfig, team: Team) -> str:
             "state": reporter.clocked().to_json(), "groups": groups, "tally": tally.to_json(), "split": data.held(),
             "normalisation": statistics, "threads": threads, "window": list(plan.window),
             "versions": {"torch": torch.__version__},
-            "pool": (pool.blocks, pool.full) if pool else None,
+            "pool": (pool.blocks, pool.full) if pool else None, "mining": mining.to_json() if mining else None,
         })  # fmt: skip
         reporter.checkpoint(name)
 
@@ -171,6 +168,10 @@ def _train(context: Any, config: DeepConfig, team: Team) -> str:
             loss = criterion(logits[:own], labels[:own])
             if own:
                 tally.add(*criterion.scored(logits[:own], labels[:own]), loss)
+            if mining:
+                with torch.no_grad():
+                    each = [criterion(logits[i : i + 1], labels[i : i + 1]).item() for i in range(own)]
+                mining.note(index, each)
             if told:
                 weight = config.teacher_weight / (1 + config.teacher_weight) if own else 1.0
                 loss = (1 - weight) * loss + weight * criterion(logits[own:], labels[own:])
@@ -257,6 +258,10 @@ def _train(context: Any, config: DeepConfig, team: Team) -> str:
                 tally = Tally(len(data.classes), device)
                 if best:
                     keep_model()
+                if mining:
+                    mining.turn()
+                    batches.close()  # what was prepared ahead knew other windows
+                    batches = prefetch()
                 if pool:
                     with average.evaluating() as judged, autocast(device, precision):
                         pool.relabel(judged, state.epoch, state.step / state.total)

@@ -23,8 +23,9 @@ from voxloop.deep.instances import Criterion, criterion_of
 from voxloop.deep.networks import AnyNetwork, NetworkConfig, build
 from voxloop.deep.predictor import Normalisation
 from voxloop.deep.preparation import Preparation
+from voxloop.deep.sampling import WindowSampler
 from voxloop.deep.starting import Arrangement, arrange, load_start, measure_intensities
-from voxloop.deep.windows import Geometry, WindowSampler
+from voxloop.deep.windows import Geometry
 from voxloop.geometry import Shape
 
 
@@ -112,10 +113,7 @@ def gather(workspace: Path, config: DeepConfig, facts: Mapping[str, Any] | None 
     data = open_data(context, config, None)
     arrangement = arrange(config, data)
     geometry = arrangement.geometry
-    sampler = WindowSampler(
-        data.images, geometry, len(data.classes), seed=config.seed, balance=config.balance,
-        augmentation=config.augmentation,
-    )  # fmt: skip
+    sampler = WindowSampler.of(config, data, geometry)
     statistics = measure_intensities(data, geometry, config.seed)
     return Material(
         workspace=workspace, config=config, data=data, arrangement=arrangement, sampler=sampler,

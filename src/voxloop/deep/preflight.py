@@ -35,7 +35,7 @@ class Note:
 def preflight(material: Material) -> list[Note]:
     """Notes on labels and windows, worst first; empty where nothing is to be said."""
     notes = [Note(words=f"{words[0].upper()}{words[1:]}.", fix={}) for words in material.data.warnings]
-    return notes + _imbalance(material) + _thin(material) + _window(material) + _padding(material)
+    return notes + _imbalance(material) + _thin(material) + _window(material) + _padding(material) + _empty(material)
 
 
 def _imbalance(material: Material) -> list[Note]:
@@ -95,6 +95,14 @@ def _padding(material: Material) -> list[Note]:
             fix={"window": near},
         )
     ]
+
+
+def _empty(material: Material) -> list[Note]:
+    """Negative examples that nobody has labelled."""
+    if not material.config.negatives or material.sampler.knows_nothing:
+        return []
+    words = "There is no place where background alone is labelled: no window is a negative example. Label such places."
+    return [Note(words=words, fix={"negatives": 0.0})]
 
 
 def _window(material: Material) -> list[Note]:

@@ -1,4 +1,4 @@
-"""Windows around labelled voxels. Which one a sample gets is a function of (seed, step, sample).
+"""Windows of images with their labels, cut where they are asked for, and where those lie that judge.
 
 Knows neither networks nor runs; torch is not imported here.
 """
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxloop.config.augment import Augmentation
 from voxloop.deep.blocks import Blocks
 from voxloop.deep.labelled import Labelled
 from voxloop.deep.split import Split
@@ -87,74 +86,6 @@ class Place:
     axis: int = 0
 
 
-class WindowSampler:
-    """Draws training windows: a class first, then a cell that holds it, then a voxel in the cell, then a shift.
-
-    Parameters
-    ----------
-    balance
-        Every class as often as the others; otherwise as often as it was labelled.
-    """
-
-    def __init__(
-        self, images: Sequence[TrainingImage], geometry: Geometry, classes: int, *, seed: int, balance: bool = True,
-        augmentation: Augmentation | None = None,
-    ) -> None:  # fmt: skip
-        self.images = images
-        self.geometry = geometry
-        self._seed = seed
-        self._augmentation = augmentation or Augmentation.none()
-        self._anchors: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(classes)]
-        self._odds: list[np.ndarray] = []
-        self._index(classes)
-        found = np.array([sum(len(a) for _, a in cells) for cells in self._anchors], float)
-        odds = (found > 0).astype(float) if balance else found
-        self._class_odds = odds / odds.sum()
-
-    def batch(self, step: int, size: int, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Windows of one step from number ``first`` on: raw pixels float32 (n, c * slices, y, x), labels uint8.
-
-        In 3-D pixels (n, c, z, y, x) and labels (n, z, y, x).
-        """
-        pairs = [self.sample(step, sample) for sample in range(first, first + size)]
-        return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
-
-    def sample(self, step: int, sample: int) -> tuple[np.ndarray, np.ndarray]:
-        """One window of one step, mirrored and turned by quarters."""
-        rng = np.random.default_rng((self._seed, step, sample))
-        place = self.place(rng)
-        pixels, labels = teaching_window(self.images, place, self.geometry)
-        return _turned(pixels, labels, self._augmentation, rng)
-
-    def place(self, rng: np.random.Generator) -> Place:
-        """Where a window lies: the drawn voxel is somewhere in its middle half."""
-        value = rng.choice(len(self._class_odds), p=self._class_odds)
-        image, anchors = self._anchors[value][rng.choice(len(self._odds[value]), p=self._odds[value])]
-        at = anchors[rng.integers(len(anchors))]
-        axes = self.geometry.axes
-        axis = axes[0] if len(axes) == 1 else axes[int(rng.integers(len(axes)))]
-        corner = [int(v) for v in at]
-        for i, (size, extent) in enumerate(zip(self.geometry.sizes(axis), self.images[image].shape, strict=True)):
-            if size > 1:
-                start = corner[i] - size // 2 + int(rng.integers(-(size // 4), size // 4 + 1))
-                corner[i] = _clip(start, size, extent)
-        return Place(image=image, z=corner[0], y=corner[1], x=corner[2], axis=axis)
-
-    def _index(self, classes: int) -> None:
-        """Anchors that may teach, by class; a cell counts by the root of its voxels, so no slab drowns the rest."""
-        for value in range(classes):
-            weights = []
-            for number, image in enumerate(self.images):
-                for cell in sorted(image.labelled.anchors):
-                    anchors = image.labelled.anchors[cell][value]
-                    if cell in image.split.held or not len(anchors):
-                        continue
-                    self._anchors[value].append((number, anchors))
-                    weights.append(np.sqrt(image.labelled.counts[cell][value]))
-            odds = np.array(weights, float)
-            self._odds.append(odds / odds.sum() if len(odds) else odds)
-
-
 def teaching_window(images: Sequence[TrainingImage], place: Place, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
     """Pixels float32 (c * slices, y, x) and labels uint8 (y, x) of a window, without those that judge.
 
@@ -171,7 +102,7 @@ def area_mask(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndar
     if area is None or area.everything:
         mask = np.ones([part.stop - part.start for part in region], bool)
     else:
-        box, pads = _clipped(region, image.shape)
+        box, pads = clipped(region, image.shape)
         mask = np.pad(area.mask(box), pads)
     mask = np.moveaxis(mask, place.axis, 0)
     return mask if geometry.volumetric else mask[0]
@@ -189,7 +120,7 @@ def _window(
     image: TrainingImage, place: Place, geometry: Geometry, known: Callable[[Region], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     region = window_region(place, geometry)
-    box, pads = _clipped(region, image.shape)
+    box, pads = clipped(region, image.shape)
     labels = np.pad(np.where(known(box), image.labels(box), 0), pads)
     labels = np.moveaxis(labels, place.axis, 0)
     return read_pixels(image, place, geometry), labels if geometry.volumetric else labels[0]
@@ -243,7 +174,7 @@ def spread_places(images: Sequence[TrainingImage], geometry: Geometry, count: in
 def place_around(image: int, at: Sequence[int], geometry: Geometry, shape: Shape, axis: int = 0) -> Place:
     """The window about a voxel zyx, moved inside the image."""
     z, y, x = (
-        _clip(int(centre) - size // 2, size, extent)
+        clip(int(centre) - size // 2, size, extent)
         for centre, size, extent in zip(at, geometry.sizes(axis), shape, strict=True)
     )
     return Place(image=image, z=z, y=y, x=x, axis=axis)
@@ -263,7 +194,7 @@ def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.nd
     Beyond the image, slices repeat its last one; all else is mirrored.
     """
     axis, half = place.axis, geometry.slices // 2
-    box, pads = _clipped(window_region(place, geometry), image.shape)
+    box, pads = clipped(window_region(place, geometry), image.shape)
     near = [half if i == axis else 0 for i in range(3)]
     outer = grow(box, near, image.shape)
     found = image.pixels(outer).astype(np.float32, copy=False)
@@ -276,32 +207,13 @@ def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.nd
     return found if geometry.volumetric else found.reshape(-1, *found.shape[2:])
 
 
-def _turned(
-    pixels: np.ndarray, labels: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mirrored and turned by quarters: views, so they cost nothing here and stay exact."""
-    flip, quarter = augmentation.flip, augmentation.quarter
-    chances = rng.random(4)
-    turns = int(rng.integers(1, 4))
-    if labels.ndim == 3 and flip.on and flip.depth and chances[3] < flip.probability:
-        pixels, labels = pixels[:, ::-1], labels[::-1]
-    if flip.on and flip.horizontal and chances[0] < flip.probability:
-        pixels, labels = pixels[..., ::-1], labels[..., ::-1]
-    if flip.on and flip.vertical and chances[1] < flip.probability:
-        pixels, labels = pixels[..., ::-1, :], labels[..., ::-1, :]
-    if quarter.on and chances[2] < quarter.probability:
-        turns = turns if labels.shape[-2] == labels.shape[-1] else 2
-        pixels, labels = np.rot90(pixels, turns, (-2, -1)), np.rot90(labels, turns, (-2, -1))
-    return pixels, labels
-
-
-def _clipped(region: Region, shape: Shape) -> tuple[Region, list[tuple[int, int]]]:
+def clipped(region: Region, shape: Shape) -> tuple[Region, list[tuple[int, int]]]:
     """The part of a window inside the image, and what is missing on each side of each axis."""
     z, y, x = (slice(max(0, p.start), min(size, p.stop)) for p, size in zip(region, shape, strict=True))
     return (z, y, x), [(i.start - p.start, p.stop - i.stop) for i, p in zip((z, y, x), region, strict=True)]
 
 
-def _clip(start: int, size: int, extent: int) -> int:
+def clip(start: int, size: int, extent: int) -> int:
     """Corner of a window moved inside the image; centred where the image is smaller."""
     return min(max(start, 0), extent - size) if size <= extent else -((size - extent) // 2)
 
