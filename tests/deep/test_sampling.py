@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,8 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import TrainingData, assemble
 from voxloop.deep.learner import train
 from voxloop.deep.sampling import Mining, WindowSampler
-from voxloop.deep.windows import Geometry, teaching_window
+from voxloop.deep.windows import Geometry, Place, teaching_window
+from voxloop.errors import ConfigError
 
 GEOMETRY = Geometry(height=64, width=64)
 
@@ -94,3 +96,29 @@ def test_a_run_that_mines_goes_on_exactly(context: Any, workers: int) -> None:
     one, other = (load_file(run / "checkpoints/last/state.safetensors") for run in (context.path, whole))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_images_of_other_voxel_sizes_show_the_same_micrometres(make: SimpleNamespace) -> None:
+    y, x = np.mgrid[:128, :128]
+    coarse = ((np.sin(x / 6) + np.cos(y / 9)) * 50 + 120).astype(np.uint8)[None].repeat(3, 0)
+    fine = np.repeat(np.repeat(coarse, 2, 1), 2, 2)
+    marks = np.ones(coarse.shape, np.uint8)
+    marks[:, 40:80, 30:90] = 3
+    one = make.source(coarse, marks, spacing=(0.05, 0.02, 0.02))
+    other = replace(make.source(fine, np.repeat(np.repeat(marks, 2, 1), 2, 2), spacing=(0.05, 0.01, 0.01)), name="fine")
+    config = DeepConfig(validation_share=0)
+    data = assemble([one, other], make.classes, config)
+    assert (data.images[0].relative, data.images[1].relative) == (None, (1.0, 0.5, 0.5))
+    assert "differ in voxel size" in data.warnings[0]
+    first = teaching_window(data.images, Place(image=0, z=0, y=10, x=20), GEOMETRY)
+    second = teaching_window(data.images, Place(image=1, z=0, y=20, x=40), GEOMETRY)
+    assert first[0].shape == second[0].shape == (1, 64, 64)
+    assert np.abs(first[0] - second[0])[:, 2:-2, 2:-2].mean() < 2
+    np.testing.assert_array_equal(first[1], second[1])
+    sampled = WindowSampler.of(config, data, GEOMETRY)
+    pixels, labels = sampled.batch(0, 8)
+    assert (pixels.shape, labels.shape) == ((8, 1, 64, 64), (8, 64, 64))
+    apart = assemble([one, other], make.classes, config.changed(match_spacing=False))
+    assert [image.relative for image in apart.images] == [None, None]
+    with pytest.raises(ConfigError, match="images of one voxel size"):
+        assemble([one, other], make.classes, config.changed(axes="zyx"))

@@ -121,6 +121,11 @@ class DeepConfig(Config):
         choices=("auto", "0.25", "0.5", "1"),
     )
     balance: bool = setting(True, "centre windows on every class equally often", group="Windows", advanced=True)
+    match_spacing: bool = setting(
+        True, "images whose voxels differ in size are shown at the voxel size of the first, so that windows hold the "
+        "same micrometres",
+        group="Windows", advanced=True,
+    )  # fmt: skip
     prefer_labelled: int = setting(
         1, "of so many windows drawn, the one with most labels in its surroundings is taken", group="Windows",
         unit="windows", ge=1, le=64, advanced=True,

@@ -117,6 +117,13 @@ def assemble(
     channels, spacing = _common(sources, config)
     regions = {source.name: [touched.region for touched in source.labels.touched()] for source in sources}
     warnings: list[str] = []
+    if any(_relative(source, spacing, config) for source in sources):
+        if len(config.across) > 1:
+            raise ConfigError("axes='zyx' needs images of one voxel size; use axes='z', or images of one kind")
+        warnings.append(
+            "the images differ in voxel size: windows show the same micrometres, at the voxel size of the first; no "
+            "teacher speaks of unlabelled voxels, since it knows one voxel size"
+        )
     if len(config.across) > 1 and max(spacing) > COARSE * min(spacing):
         warnings.append(
             f"voxels are {max(spacing) / min(spacing):.1f} times as long along one axis as along another: planes "
@@ -137,7 +144,8 @@ def assemble(
     images = tuple(
         TrainingImage(
             name=source.name, pixels=_pixels(source.volume), labels=_label_blocks(source.labels, codes),
-            labelled=labelled, split=split, frames=_frames(source), judges=source.judges,
+            labelled=labelled, split=split, frames=_frames(source),
+            relative=_relative(source, spacing, config), judges=source.judges,
             area=getattr(source.labels, "area", None),
         )
         for source, labelled, split in zip(sources, found, splits, strict=True)
@@ -301,6 +309,14 @@ def _few(found: Sequence[Labelled]) -> bool:
 def _grid(source: Source, config: DeepConfig, size: int) -> Grid:
     shape = shape_zyx(source.volume)
     return Grid.of(spacing_of(source.volume), shape, split=config.split, frames=_frames(source), size=size)
+
+
+def _relative(source: Source, spacing: Spacing, config: DeepConfig) -> Spacing | None:
+    """Voxel size over that of the training; None where they differ by less than a hundredth."""
+    z, y, x = (own / common for own, common in zip(spacing_of(source.volume), spacing, strict=True))
+    looked_at = (z, y, x) if config.volumetric or len(config.across) > 1 else (y, x)
+    same = all(abs(ratio - 1) < 0.01 for ratio in looked_at)
+    return None if same or not config.match_spacing else (z, y, x)
 
 
 def _cell_of(held: Mapping[str, Any] | None) -> int | None:

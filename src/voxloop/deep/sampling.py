@@ -14,7 +14,7 @@ import numpy as np
 from voxloop.config.augment import Augmentation
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import TrainingData
-from voxloop.deep.windows import Geometry, Place, TrainingImage, clip, clipped, teaching_window, window_region
+from voxloop.deep.windows import Geometry, Place, TrainingImage, clip, clipped, fitted, teaching_window, window_region
 
 #: the worst one in so many windows of an epoch is hard
 _QUARTER = 4
@@ -101,7 +101,7 @@ class WindowSampler:
         """Labelled voxels of the cells that a window touches and that teach."""
         image = self.images[place.image]
         counts = image.labelled.counts
-        box, _ = clipped(window_region(place, self.geometry), image.shape)
+        box, _ = clipped(window_region(place, fitted(image, self.geometry)), image.shape)
         cells = (cell for cell in image.split.grid.cells(box) if cell in counts and cell not in image.split.held)
         return sum(int(counts[cell].sum()) for cell in cells)
 
@@ -115,7 +115,8 @@ class WindowSampler:
         axes = self.geometry.axes
         axis = axes[0] if len(axes) == 1 else axes[int(rng.integers(len(axes)))]
         corner = [int(v) for v in at]
-        for i, (size, extent) in enumerate(zip(self.geometry.sizes(axis), self.images[image].shape, strict=True)):
+        sizes = fitted(self.images[image], self.geometry).sizes(axis)
+        for i, (size, extent) in enumerate(zip(sizes, self.images[image].shape, strict=True)):
             if size > 1:
                 start = corner[i] - size // 2 + int(rng.integers(-(size // 4), size // 4 + 1))
                 corner[i] = clip(start, size, extent)

@@ -138,7 +138,8 @@ def _useful_extent(data: TrainingData, zoom: Zoom, spacing: Spacing) -> Shape:
         boxes = [image.split.grid.box(cell) for cell in image.labelled.counts]
         for axis in range(3):
             low, high = min(b[axis].start for b in boxes), max(b[axis].stop for b in boxes)
-            found.append((min(image.shape[axis], 2 * (min(high, image.shape[axis]) - low)), axis))
+            ratio = image.relative[axis] if image.relative else 1.0
+            found.append((min(image.shape[axis], 2 * (min(high, image.shape[axis]) - low)) * ratio, axis))
     z, y, x = (max(1, round(max(n for n, a in found if a == axis) * zoom[axis])) for axis in range(3))
     least = 16 * min(spacing)  # strokes on a slice are seen with some of what lies above and below
     z, y, x = (
@@ -169,7 +170,13 @@ def window_size(config: DeepConfig, data: TrainingData, scale: float) -> Shape:
 
 
 def _smallest_side(data: TrainingData) -> int:
-    return min(min(image.shape[1:]) for image in data.images)
+    """In voxels of the training."""
+    sides = [
+        round(size * ratio)
+        for image in data.images
+        for size, ratio in zip(image.shape[1:], (image.relative or (1.0, 1.0, 1.0))[1:], strict=True)
+    ]
+    return min(sides)
 
 
 def measure_intensities(data: TrainingData, geometry: Geometry, seed: int) -> dict[str, Any]:

@@ -65,6 +65,8 @@ def wanted(config: DeepConfig, data: TrainingData) -> bool:
     """Whether a teacher has anything to say: not where it is switched off, nor where labels are dense."""
     if config.teacher == "none" or config.teacher_weight == 0 or data.instances:  # a teacher of classes
         return False
+    if any(image.relative for image in data.images):
+        return False
     return config.teacher != "auto" or _labelled_share(data.images) < _DENSE
 
 

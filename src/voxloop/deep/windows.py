@@ -6,7 +6,7 @@ Knows neither networks nor runs; torch is not imported here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,7 @@ class TrainingImage:
     split: Split
     frames: bool = False
     judges: bool = False
+    relative: tuple[float, float, float] | None = None  # voxel size zyx over that of the training; None: the same
     area: Area | None = None  # where labels count, None for everywhere; see :class:`voxloop.store.confined.Area`
 
     @property
@@ -86,6 +87,30 @@ class Place:
     axis: int = 0
 
 
+def fitted(image: TrainingImage, geometry: Geometry) -> Geometry:
+    """A window in voxels of an image whose voxels are of another size than those of the training."""
+    if image.relative is None:
+        return geometry
+    z, y, x = image.relative
+    depth, height, width = (
+        n if n == 1 else max(1, round(n / ratio))
+        for n, ratio in zip((geometry.depth, geometry.height, geometry.width), (z, y, x), strict=True)
+    )
+    return replace(geometry, depth=depth, height=height, width=width)
+
+
+def _sized(array: np.ndarray, size: Shape, *, smooth: bool) -> np.ndarray:
+    """The last three axes at another size; the nearest voxel, or means where ``smooth``."""
+    if array.shape[-3:] == size:
+        return array
+    from skimage.transform import resize
+
+    shape = (*array.shape[:-3], *size)
+    options = {"order": 1, "anti_aliasing": True} if smooth else {"order": 0, "anti_aliasing": False}
+    found: np.ndarray = resize(array, shape, mode="edge", preserve_range=True, **options)
+    return found.astype(array.dtype, copy=False)
+
+
 def teaching_window(images: Sequence[TrainingImage], place: Place, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
     """Pixels float32 (c * slices, y, x) and labels uint8 (y, x) of a window, without those that judge.
 
@@ -98,13 +123,13 @@ def teaching_window(images: Sequence[TrainingImage], place: Place, geometry: Geo
 def area_mask(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndarray:
     """Where anything may be learnt in a window: bool (y, x), in 3-D (z, y, x)."""
     area = image.area
-    region = window_region(place, geometry)
+    region = window_region(place, fitted(image, geometry))
     if area is None or area.everything:
         mask = np.ones([part.stop - part.start for part in region], bool)
     else:
         box, pads = clipped(region, image.shape)
         mask = np.pad(area.mask(box), pads)
-    mask = np.moveaxis(mask, place.axis, 0)
+    mask = np.moveaxis(_sized(mask, geometry.sizes(place.axis), smooth=False), place.axis, 0)
     return mask if geometry.volumetric else mask[0]
 
 
@@ -119,10 +144,10 @@ def validation_window(
 def _window(
     image: TrainingImage, place: Place, geometry: Geometry, known: Callable[[Region], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    region = window_region(place, geometry)
+    region = window_region(place, fitted(image, geometry))
     box, pads = clipped(region, image.shape)
     labels = np.pad(np.where(known(box), image.labels(box), 0), pads)
-    labels = np.moveaxis(labels, place.axis, 0)
+    labels = np.moveaxis(_sized(labels, geometry.sizes(place.axis), smooth=False), place.axis, 0)
     return read_pixels(image, place, geometry), labels if geometry.volumetric else labels[0]
 
 
@@ -142,16 +167,17 @@ def _validation_places(
     for index in rng.permutation(len(cells)):
         number, cell = cells[index]
         image = images[number]
+        own = fitted(image, geometry)
         anchors = np.concatenate(image.labelled.anchors[cell]) if cell in image.labelled.anchors else np.empty((0, 3))
         for plane in np.unique(anchors[:, axis]):
             at = np.median(anchors[anchors[:, axis] == plane], axis=0).astype(int)
             if any(n == number and _holds(box, at) for n, box in covered):
                 continue
-            place = place_around(number, at, geometry, image.shape, axis)
+            place = place_around(number, at, own, image.shape, axis)
             if place in places:  # held-out voxels at the rim of the image: the window cannot move further
                 continue
             places.append(place)
-            covered.append((number, window_region(place, geometry)))
+            covered.append((number, window_region(place, own)))
             if len(places) == limit:
                 return places
     return places
@@ -168,7 +194,7 @@ def spread_places(images: Sequence[TrainingImage], geometry: Geometry, count: in
             cells = sorted(image.labelled.anchors)
             anchors = np.concatenate(image.labelled.anchors[cells[int(rng.integers(len(cells)))]])
             at = [int(v) for v in anchors[rng.integers(len(anchors))]]
-        yield place_around(number, at, geometry, image.shape)
+        yield place_around(number, at, fitted(image, geometry), image.shape)
 
 
 def place_around(image: int, at: Sequence[int], geometry: Geometry, shape: Shape, axis: int = 0) -> Place:
@@ -194,7 +220,7 @@ def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.nd
     Beyond the image, slices repeat its last one; all else is mirrored.
     """
     axis, half = place.axis, geometry.slices // 2
-    box, pads = clipped(window_region(place, geometry), image.shape)
+    box, pads = clipped(window_region(place, fitted(image, geometry)), image.shape)
     near = [half if i == axis else 0 for i in range(3)]
     outer = grow(box, near, image.shape)
     found = image.pixels(outer).astype(np.float32, copy=False)
@@ -203,6 +229,10 @@ def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.nd
         found = np.take(found, np.clip(wanted, 0, image.shape[axis] - 1) - outer[axis].start, axis=1 + axis)
     if any(n for pair in pads for n in pair):
         found = np.pad(found, ((0, 0), *pads), mode="symmetric")
+    if image.relative is not None:
+        size = list(geometry.sizes(axis))
+        size[axis] = found.shape[1 + axis] if not geometry.volumetric else size[axis]
+        found = _sized(found, (size[0], size[1], size[2]), smooth=True)
     found = np.moveaxis(found, 1 + axis, 1)
     return found if geometry.volumetric else found.reshape(-1, *found.shape[2:])
 
