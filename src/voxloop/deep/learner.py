@@ -160,7 +160,7 @@ def _train(context: Any, config: DeepConfig, team: Team) -> str:
                 seen, said = pool.batch(index, told)
                 here = slice(max(0, mine.start - own), mine.stop - own)
                 parts.append((seen[here], said[here]))
-            pixels, labels = (torch.cat(part) for part in zip(*parts, strict=True))
+            pixels, labels = parts[0] if len(parts) == 1 else (torch.cat(part) for part in zip(*parts, strict=True))
             pixels, labels = augment(pixels, labels, index * team.size + team.rank)
             with autocast(device, precision):
                 logits = together(laid_out(pixels))
@@ -180,8 +180,13 @@ def _train(context: Any, config: DeepConfig, team: Team) -> str:
         return total
 
     def prefetch() -> Prefetcher[tuple[np.ndarray, np.ndarray]]:
-        mine = team.part(state.batch)
-        return Prefetcher(lambda index: sampler.batch(index, mine.stop - mine.start, mine.start), config.workers)
+        size, mine = state.batch, team.part(state.batch)
+
+        def cut(index: int) -> tuple[np.ndarray, np.ndarray]:
+            own = size - (pool.share(index, size) if pool else 0)  # by the time it is needed not more, perhaps fewer
+            return sampler.batch(index, max(1, min(own, mine.stop) - mine.start), mine.start)
+
+        return Prefetcher(cut, config.workers)
 
     batches = prefetch()
     try:

@@ -82,11 +82,15 @@ class PartialLoss:
         logits = logits.float()
         if self._border:
             labels = _without_border(labels, self._border)
-        voxel = self._voxel_weights(logits, labels)
+        extra, distance = self._boundary
+        near = near_boundary(labels, distance) if extra else None
         if labels.device.type == "cpu":  # strokes are a small part of a window; elsewhere counting them makes one wait
             rows = labels.flatten().nonzero().squeeze(1)
             logits = voxels_at(logits, rows).T[None].contiguous()
-            labels, voxel = labels.flatten()[None, rows], voxel.flatten()[None, rows]
+            labels = labels.flatten()[None, rows]
+            near = near.flatten()[None, rows] if near is not None else None
+        voxel = self._voxel_weights(logits, labels)
+        voxel = voxel * (1 + extra * near) if near is not None else voxel
         target = torch.where(labels > 0, labels.long() - 1, IGNORE)
         loss = logits.sum() * 0.0
         for weight, term in self._terms:
@@ -102,9 +106,6 @@ class PartialLoss:
         voxel = (labels > 0).to(logits.dtype)
         if self._weights is not None:
             voxel = voxel * self._weights[(labels.long() - 1).clamp_min(0)]
-        extra, distance = self._boundary
-        if extra:
-            voxel = voxel * (1 + extra * near_boundary(labels, distance))
         return voxel
 
 

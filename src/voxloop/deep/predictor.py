@@ -175,7 +175,10 @@ class Normalisation:
     def __call__(self, pixels: Tensor) -> Tensor:
         """(n, c * slices, y, x) raw to normalised; in 3-D (n, c, z, y, x)."""
         mean, deviation = (part.view(-1, *[1] * (pixels.ndim - 2)) for part in (self._mean, self._deviation))
-        return torch.nan_to_num((pixels - mean) / deviation, nan=0.0, posinf=0.0, neginf=0.0)
+        out = (pixels - mean).div_(deviation)
+        if out.device.type == "cpu" and torch.isfinite(out.sum()):  # elsewhere to look would make a GPU wait
+            return out
+        return out.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def resized(pixels: Tensor, zoom: Zoom) -> Tensor:
