@@ -42,6 +42,9 @@ DEATHS = 3
 #: share of a worker's memory limit that a prediction plans with: beyond 0.7 dask pauses it
 SHARE = 0.6
 
+#: addresses that a dask-gateway gives: its proxy, and behind the last slash the name of the cluster
+GATEWAY = "gateway://"
+
 Files = list[dict[str, bytes]]
 
 
@@ -79,7 +82,11 @@ class Cluster:
         except ImportError:
             raise PredictionError("engine: a dask cluster needs distributed; pip install 'voxloop[cluster]'") from None
         try:
-            self.client: Client = Client(address, timeout=ANSWER_S, set_as_default=False)
+            self.client: Client = (
+                _through_gateway(address)
+                if address.startswith(GATEWAY)
+                else Client(address, timeout=ANSWER_S, set_as_default=False)
+            )
         except (OSError, ValueError) as error:
             raise PredictionError(
                 f"no dask scheduler answers at {address!r} ({error}); start one with 'dask scheduler', or use "
@@ -216,6 +223,15 @@ class Cluster:
 
     def _window(self) -> int:
         return max(1, DEPTH * sum(int(facts["nthreads"]) for facts in self.workers().values()))
+
+
+def _through_gateway(address: str) -> Client:
+    """A client of a cluster behind a dask-gateway, whose address and credentials dask's configuration holds."""
+    try:
+        from dask_gateway import Gateway
+    except ImportError:
+        raise PredictionError(f"{address} is behind a dask-gateway; pip install dask-gateway") from None
+    return Gateway().connect(address.rpartition("/")[2]).get_client(set_as_default=False)
 
 
 # --------------------------------------------------------------------------------------------------- on the workers
