@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,8 +16,6 @@ from voxloop.panels.form import Form
 from voxloop.panels.panel import (
     CopyCode,
     Panel,
-    ago,
-    badge,
     button,
     classed,
     column,
@@ -32,9 +29,10 @@ from voxloop.panels.panel import (
 )
 from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.prediction_layers import frame, prediction_layers
+from voxloop.panels.prediction_rows import model_row, prediction_row, predicts
 from voxloop.panels.prediction_words import estimate_table, going
-from voxloop.panels.rows import Action, Row, RowList
-from voxloop.panels.run_words import AT_WORK, LOOKS
+from voxloop.panels.rows import RowList
+from voxloop.panels.run_words import AT_WORK
 from voxloop.panels.ui import on_ui
 from voxloop.prediction.rehearsal import Estimate, Rehearsal
 
@@ -276,9 +274,9 @@ class PredictPanel(Panel):
     def _look(self) -> dict[str, Any]:
         """Off the UI thread: rows of models and predictions, state of the run on show, share on disk."""
         runs = list(reversed(list(self.ws.runs.values())))
-        models = [_model_row(run) for run in runs if (run.path / "model" / "spec.json").exists()]
+        models = [model_row(run) for run in runs if (run.path / "model" / "spec.json").exists()]
         known = set(self.ws.predictions)
-        rows = [_prediction_row(run, run.name in known) for run in runs if _predicts(run)]
+        rows = [prediction_row(run, run.name in known) for run in runs if predicts(run)]
         found: dict[str, Any] = {"models": models, "rows": rows, "state": "", "done": -1.0}
         if self.run is not None:
             found |= {"state": self.run.state, "history": self.run.history}
@@ -504,29 +502,3 @@ def _range(axis: str, size: int, changed: Any) -> w.IntRangeSlider:
     made = w.IntRangeSlider(value=(0, size), min=0, max=size, description=axis, continuous_update=False)
     made.observe(changed, "value")
     return made
-
-
-def _predicts(run: Run) -> bool:
-    return str(run.config.get("task", "")).endswith(("prediction.task:run", "prediction.batch:run"))
-
-
-def _model_row(run: Run) -> Row:
-    from voxloop.runs.history import metric_of
-
-    history = run.history
-    best = metric_of(history.best, "val", "iou") if history.best else math.nan
-    cells = (html.escape(run.name), "–" if math.isnan(best) else f"{best:.3f}", _age(run))
-    return Row(run.name, cells)
-
-
-def _prediction_row(run: Run, there: bool) -> Row:
-    state, history = run.state, run.history
-    share = f" {history.progress:.0%}" if state in AT_WORK and history.progress else ""
-    actions = () if state in AT_WORK else (Action("delete", "Delete", "Remove it from disk", confirm="Really delete?"),)
-    look = LOOKS.get(state, "")
-    title = history.error or (f"by the model of {run.config.get('parent') or run.config.get('model')}" if there else "")
-    return Row(run.name, (html.escape(run.name), badge(state + share, look), _age(run)), actions, title=title)
-
-
-def _age(run: Run) -> str:
-    return ago(time.time() - float(run.config.get("created", time.time())))

@@ -90,7 +90,7 @@ def run(context: RunContext) -> str:
         raise PredictionError(
             "many images in one run are predicted on this machine; engine='local', or one run an image"
         )
-    model = combined(load_models(context.workspace, context.config), config.turns)
+    model = combined(load_models(context.workspace, context.config), config.turns, config.votes)
     images = list(context.config["images"])
     rows = _read(context.path / TABLE)
     costs: dict[int, Cost] = {}  # by channels

@@ -13,6 +13,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,7 +163,7 @@ class Cluster:
                     asked[self._submit(ticket, tile)] = tile
                 if not asked:
                     return
-                with contextlib.suppress(TimeoutError), self.client.as_current():
+                with contextlib.suppress(TimeoutError, CancelledError), self.client.as_current():
                     wait(list(asked), timeout=LOOK_S, return_when="FIRST_COMPLETED")
                 for future in [future for future in asked if future.done()]:
                     tile = asked.pop(future)
@@ -190,8 +191,6 @@ class Cluster:
             asked.pop(future)
 
     def _outcome(self, future: Any, tile: Tile, output: Output) -> Done | None:
-        from concurrent.futures import CancelledError
-
         from distributed import KilledWorker
 
         try:
@@ -231,7 +230,8 @@ def _through_gateway(address: str) -> Client:
         from dask_gateway import Gateway
     except ImportError:
         raise PredictionError(f"{address} is behind a dask-gateway; pip install dask-gateway") from None
-    return Gateway().connect(address.rpartition("/")[2]).get_client(set_as_default=False)
+    client: Client = Gateway().connect(address.rpartition("/")[2]).get_client(set_as_default=False)
+    return client
 
 
 # --------------------------------------------------------------------------------------------------- on the workers
@@ -250,7 +250,7 @@ class _Opened:
         self.lock = threading.Lock()  # one tile in the model at a time: its threads are the worker's
         config = _adapted(PredictConfig.from_json(ticket.settings), ticket.crowd)
         models = _unpacked(files, hashed)
-        model = combined(models, config.turns)
+        model = combined(models, config.turns, config.votes)
         store = self.stack.enter_context(Store.open(ticket.workspace, read_only=True))
         volume = store.images.open(ticket.image)
         predictor = self.stack.enter_context(
