@@ -277,7 +277,8 @@ def _train(context: Any, config: DeepConfig, team: Team) -> str:
                 if config.max_minutes:  # the machine may have slowed down since the plan was made
                     left = 60 * config.max_minutes - reporter.clocked().elapsed
                     busy = pool is not None and state.epoch <= pool.blocks + 1  # the teacher took time until now
-                    state.fit_into(left, reporter.step_seconds(), time.monotonic() - began, longer=busy)
+                    early = 2 * state.step < state.total  # or something else did; later the learning rate would jump
+                    state.fit_into(left, reporter.step_seconds(), time.monotonic() - began, longer=busy or early)
                     state.total, state.per_epoch = team.agree((state.total, state.per_epoch))
                 if state.exhausted:
                     context.emit("log", text=f"no improvement in {state.plateau} epochs: the best model is kept")

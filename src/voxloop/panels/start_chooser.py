@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from voxloop.config import DeepConfig
 from voxloop.errors import ConfigError, RunError
-from voxloop.panels.panel import Panel, classed, column, row, show, text
+from voxloop.panels.panel import Panel, classed, column, show, text
 from voxloop.runs.comparison import ancestors
 from voxloop.runs.run import RESUMABLE
 
@@ -50,11 +50,11 @@ class StartChooser:
         self.mode_list = w.Dropdown(
             options=[(words, mode) for mode, (words, _) in MODES.items()], value=FRESH, description="Begin"
         )
-        self.run_list = classed(w.Dropdown(options=[], tooltip="Which run"), "vx-grow")
+        self.run_list = w.Dropdown(options=[], description="Run", tooltip="Whose weights, or which to resume")
         self.words = classed(text(), "vx-small", "vx-dim")
         self.mode_list.observe(owner.handler(self._chosen), "value")
         self.run_list.observe(owner.handler(self._chosen), "value")
-        self.widget = column(row(self.mode_list, self.run_list), self.words)
+        self.widget = column(self.mode_list, self.run_list, self.words)
         self._tell()
 
     @property
