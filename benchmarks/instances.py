@@ -20,7 +20,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="half a minute of training")
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--steps", type=int, default=None, help="optimiser steps instead of minutes")
     parser.add_argument("--scale", default="1", help="in-plane size at which the network works")
+    parser.add_argument("--target", default="instances", help="instances (boundary and depth), or flow (arrows)")
     parser.add_argument("--keep", type=Path, help="keep the workspace and the outputs here")
     chosen = parser.parse_args()
     minutes = 0.5 if chosen.quick else chosen.minutes
@@ -34,7 +36,14 @@ def main() -> int:
     show("Otsu and components", (pictures[i] for i in test), otsu)
     with tempfile.TemporaryDirectory() as folder:
         outputs = trained(
-            vl, chosen.keep or Path(folder), {i: pictures[i] for i in train}, pictures, minutes, chosen.scale
+            vl,
+            chosen.keep or Path(folder),
+            {i: pictures[i] for i in train},
+            pictures,
+            minutes,
+            chosen.scale,
+            chosen.target,
+            chosen.steps,
         )
     seen = [(outputs[i], pictures[i][1]) for i in train]
     settings = [
@@ -52,9 +61,16 @@ def main() -> int:
 
 
 def trained(
-    vl: Any, folder: Path, train: dict[int, Pair], pictures: dict[int, Pair], minutes: float, scale: str
+    vl: Any,
+    folder: Path,
+    train: dict[int, Pair],
+    pictures: dict[int, Pair],
+    minutes: float,
+    scale: str,
+    target: str = "instances",
+    steps: int | None = None,
 ) -> dict[int, np.ndarray]:
-    """Outputs (3, z, y, x) of all pictures, of a network trained on some of them."""
+    """Outputs (channels, z, y, x) of all pictures, of a network trained on some of them."""
     classes = [{"name": "background", "background": True}]
     with vl.Workspace.create(folder / "ws", classes=classes, kind="instances") as ws:
         for i, (picture, truth) in train.items():
@@ -62,7 +78,8 @@ def trained(
             ws.labels(image=f"p{i:02d}").load(truth, zero="background")
             ws.labels(image=f"p{i:02d}").flush()
         began = time.perf_counter()
-        config = vl.DeepConfig(target="instances", max_minutes=minutes, epochs=1000, scale=scale, patience=0)
+        length = {"iterations": steps} if steps else {"max_minutes": minutes, "epochs": 1000}
+        config = vl.DeepConfig(target=target, scale=scale, patience=0, **length)
         run = ws.train(config, wait=True)
         print(f"trained {run.history.iteration} steps in {time.perf_counter() - began:.0f} s", flush=True)
         with run.model().open() as predictor:

@@ -1,0 +1,94 @@
+"""Eight nuclei of an embryo: networks that learn objects from six labelled slices of the volume they then segment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NAME, SLICES, OBJECTS = "embryo_nuclei_3d", 6, 8
+NETWORKS: dict[str, dict[str, Any]] = {
+    "3-D UNet3d, boundaries": {"target": "instances", "architecture": "UNet3d"},
+    "3-D UNet3d, arrows": {"target": "flow", "architecture": "UNet3d"},
+    "2.5-D Unet, 5 slices": {"target": "instances", "slices": 5},
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the steps")
+    parser.add_argument("--steps", type=int, default=600, help="optimiser steps of each network")
+    parser.add_argument("--networks", default="", help="names that contain this alone")
+    chosen = parser.parse_args()
+    if not (Path(os.environ.get("VOXLOOP_DATA", "")) / NAME).is_dir():
+        print("skipped: VOXLOOP_DATA does not name the real data")
+        return 0
+    import voxloop as vl
+
+    sample = vl.samples.load(NAME)
+    truth = np.asarray(sample.truth)
+    steps = chosen.steps // 10 if chosen.quick else chosen.steps
+    print(f"{'network':>22} {'steps':>6} {'objects':>8} {'AP@0.5':>7} {'PQ':>6} {'seconds':>8}   decoded with")
+    found = {}
+    for name, settings in NETWORKS.items():
+        if chosen.networks in name:
+            with tempfile.TemporaryDirectory() as folder:
+                found[name] = row(vl, Path(folder), sample, truth, name, {**settings, "iterations": steps})
+    reached = any(n == OBJECTS for name, n in found.items() if name.startswith("3-D"))
+    print(f"target, exactly {OBJECTS} objects by a 3-D network: {'reached' if reached else 'not reached'}")
+    return 0 if chosen.quick or reached else 1
+
+
+def row(vl: Any, folder: Path, sample: Any, truth: np.ndarray, name: str, settings: dict[str, Any]) -> int:
+    """Train, predict, decode with the settings that suit the labelled slices best; print a line."""
+    from voxloop.review import metrics
+    from voxloop.review.contingency import count
+
+    depth = truth.shape[0]
+    planes = [int((i + 0.5) * depth / SLICES) for i in range(SLICES)]
+    classes = [{"name": "background", "background": True}]
+    with vl.Workspace.create(folder / "ws", image=sample.volume, classes=classes, kind="instances") as ws:
+        labels = ws.labels()
+        # numbers of objects must not be that of the background
+        labelled = np.where(truth > 0, truth.astype(np.uint32) + 10, labels.level.classes[0].value)
+        for z in planes:
+            labels.write((slice(z, z + 1), slice(None), slice(None)), labelled[z : z + 1])
+        labels.flush()
+        began = time.perf_counter()
+        run = ws.train(vl.DeepConfig(patience=0, **settings), wait=True)
+        with run.model().open() as predictor:
+            outputs = predictor(np.asarray(sample.volume).reshape(1, 1, *truth.shape))[0]
+        seconds = time.perf_counter() - began
+    spacing = sample.volume.attrs["spacing_um"]
+    # what is less than a tenth of a ball with the cross-section of the labelled objects is none
+    areas = [n for z in planes for n in np.bincount(truth[z].ravel())[1:] if n]
+    least = round(0.1 * 4 / 3 * np.pi * (np.median(areas) * spacing[1] * spacing[2] / np.pi) ** 1.5)
+    tried = [
+        vl.ObjectsConfig(smoothing=s, seed_threshold=t, min_size=least)
+        for s in (0.0, 0.8, 1.6, 2.4) for t in (0.2, 0.3, 0.5)
+    ]  # fmt: skip
+    decoded = [np.asarray(vl.decode_instances(outputs, config, spacing_um=spacing)) for config in tried]
+
+    def fit(found: np.ndarray) -> float:
+        """How well cross-sections agree on the slices that were labelled: all that may be looked at."""
+        return float(np.mean([metrics.match(count(truth[z : z + 1], found[z : z + 1]), 0.5).quality for z in planes]))
+
+    best = max(range(len(tried)), key=lambda i: fit(decoded[i]))
+    scored = metrics.match(count(truth, decoded[best]), 0.5)
+    objects = int(decoded[best].max())
+    how = tried[best].code("vl")[16:-1]
+    print(
+        f"{name:>22} {run.history.iteration:6d} {objects:8d} {scored.precision:7.3f} {scored.quality:6.3f} "
+        f"{seconds:8.0f}   {how}", flush=True,
+    )  # fmt: skip
+    return objects
+
+
+if __name__ == "__main__":
+    sys.exit(main())
