@@ -1,0 +1,98 @@
+"""Predicting from a workspace: any torch module, several images, several models; what is refused, and what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import voxloop as vl
+from voxloop.errors import ModelError, PredictionError, VoxloopError, WorkspaceError
+from voxloop.model import ClassInfo, ModelSpec, Output
+
+
+class Bright(nn.Module):
+    """Somebody's network: the mean over 3 x 3 pixels against a threshold."""
+
+    def __init__(self, threshold=0.0):
+        super().__init__()
+        self.layer = nn.Conv2d(1, 2, 3, padding=1)
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.stack([-torch.ones(1, 3, 3), torch.ones(1, 3, 3)]))
+            self.layer.bias.copy_(torch.tensor([2 * threshold, 0.0]))
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+def model_of(threshold=0.0):
+    spec = ModelSpec(
+        learner="deep", channels=1, outputs=(Output(name="classes", kind="semantic", channels=2),), halo=(0, 1, 1),
+        classes=(ClassInfo(value=1, name="dark", background=True), ClassInfo(value=2, name="bright")),
+        normalisation={"mean": [128.0], "deviation": [40.0]},
+    )  # fmt: skip
+    return vl.TorchModel(Bright(threshold), spec)
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory):
+    pytest.importorskip("onnxscript")
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (3, 60, 70)).astype(np.uint8)
+    path = tmp_path_factory.mktemp("predicting") / "ws"
+    with vl.Workspace.create(path, image=picture, classes=["dark", "bright"], image_name="one") as made:
+        made.images.add("two", picture[:2], copy=True)
+        yield made
+
+
+def expected(picture, *thresholds):
+    x = (torch.from_numpy(np.asarray(picture, np.float32))[:, None] - 128) / 40
+    with torch.inference_mode():
+        return torch.stack([Bright(t)(x).softmax(1) for t in thresholds]).mean(0).argmax(1).numpy() + 1
+
+
+def test_any_torch_module_predicts_in_a_process_of_its_own(ws):
+    found = ws.predict(model_of(), image="one", name="module").result
+    assert np.array_equal(found.labels.values, expected(ws.images.open("one").values, 0.0))
+    assert found.model.spec.learner == "onnx"
+    assert [c.name for c in found.classes] == ["dark", "bright"]
+
+
+def test_several_models_are_their_mean_and_several_images_one_table(ws):
+    run = ws.predict([model_of(), model_of(3.0)], image="*", name="all")
+    table = run.result.table
+    assert list(table["image"]) == ["one", "two"]
+    assert list(ws.predictions) >= ["all.one", "all.two"]
+    picture = ws.images.open("one").values
+    wanted = expected(picture, 0.0, 3.0)
+    assert np.mean(ws.predictions["all.one"].labels.values == wanted) > 0.999  # ties of a mean
+    assert not np.array_equal(wanted, expected(picture, 0.0))
+    assert table["bright share"][0] == pytest.approx((wanted == 2).mean(), abs=0.001)
+
+
+def test_what_is_there_is_not_overwritten_unasked(ws):
+    before = ws.predictions["module"].labels.values
+    with pytest.raises(PredictionError, match="'module' already; choose another name or overwrite=True"):
+        ws.predict(model_of(5.0), image="one", name="module")
+    with pytest.raises(PredictionError, match=r"'all\.one' already"):
+        ws.predict(model_of(), image=["one"], name="all")
+    assert np.array_equal(ws.predictions["module"].labels.values, before)
+
+
+def test_bad_input_is_one_sentence_before_anything_is_written(ws, tmp_path):
+    runs = set(ws.runs)
+    with pytest.raises(VoxloopError, match="empty"):
+        ws.predict(model_of(), image="one", region=(slice(2, 2), slice(None), slice(None)))
+    with pytest.raises(WorkspaceError, match="unknown image 'three'; there are 'one', 'two'"):
+        ws.predict(model_of(), image=["one", "three"])
+    with pytest.raises(WorkspaceError, match="say which image"):
+        ws.predict(model_of())
+    with pytest.raises(PredictionError, match="a region is of one image"):
+        ws.predict(model_of(), image="*", region=(slice(0, 1), slice(None), slice(None)))
+    with pytest.raises(ModelError, match="an empty list holds no model"):
+        ws.predict([], image="one")
+    (tmp_path / "not.zip").write_bytes(b"no")
+    with pytest.raises(ModelError, match="no bioimage"):
+        ws.predict(tmp_path / "not.zip", image="one")
+    assert set(ws.runs) == runs
