@@ -66,9 +66,9 @@ def row(vl: Any, folder: Path, sample: Any, truth: np.ndarray, name: str, settin
             outputs = predictor(np.asarray(sample.volume).reshape(1, 1, *truth.shape))[0]
         seconds = time.perf_counter() - began
     spacing = sample.volume.attrs["spacing_um"]
-    # what is less than a tenth of a ball with the cross-section of the labelled objects is none
+    # what is less than a quarter of a ball with the cross-section of the labelled objects is none
     areas = [n for z in planes for n in np.bincount(truth[z].ravel())[1:] if n]
-    least = round(0.1 * 4 / 3 * np.pi * (np.median(areas) * spacing[1] * spacing[2] / np.pi) ** 1.5)
+    least = round(0.25 * 4 / 3 * np.pi * (np.median(areas) * spacing[1] * spacing[2] / np.pi) ** 1.5)
     tried = [
         vl.ObjectsConfig(smoothing=s, seed_threshold=t, min_size=least)
         for s in (0.0, 0.8, 1.6, 2.4) for t in (0.2, 0.3, 0.5)

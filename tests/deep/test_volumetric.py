@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,6 +56,19 @@ def test_one_step_at_batch_one_and_odd_sizes(architecture: str) -> None:
             assert out.shape == (1, 2, *size)
             assert torch.isfinite(out).all()
     assert NetworkConfig.from_json(json.loads(json.dumps(config(architecture).to_json()))) == config(architecture)
+
+
+@pytest.mark.parametrize("architecture", VOLUMETRIC)
+def test_only_the_head_depends_on_the_classes(architecture: str) -> None:
+    if architecture == "SwinUNETR":
+        pytest.importorskip("einops")
+    two, three = config(architecture), replace(config(architecture), outputs=3)
+    one, other = build(two).state_dict(), build(three).state_dict()
+    assert one.keys() == other.keys()
+    differ = {name for name in one if one[name].shape != other[name].shape}
+    assert differ
+    assert all(two.head in name for name in differ)
+    assert sum(two.head in name for name in one) < 0.25 * len(one)
 
 
 @pytest.mark.parametrize("architecture", ["UNet3d", "DynUNet", "SegResNet"])

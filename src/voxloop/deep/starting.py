@@ -136,6 +136,7 @@ def _useful_extent(data: TrainingData, zoom: Zoom, spacing: Spacing) -> Shape:
     found = []
     for image in data.teaching:
         boxes = [image.split.grid.box(cell) for cell in image.labelled.counts]
+        boxes = boxes or [(slice(0, image.shape[0]), slice(0, image.shape[1]), slice(0, image.shape[2]))]
         for axis in range(3):
             low, high = min(b[axis].start for b in boxes), max(b[axis].stop for b in boxes)
             ratio = image.relative[axis] if image.relative else 1.0
