@@ -12,7 +12,7 @@ import pytest
 
 from voxloop.config import DeepConfig, ShallowConfig
 from voxloop.errors import ConfigError, LabelError
-from voxloop.panels import train_panel
+from voxloop.panels import outlook, train_panel
 from voxloop.panels.panel import Panel
 from voxloop.panels.train_panel import TrainPanel
 from voxloop.project import Workspace
@@ -54,7 +54,7 @@ FORECAST = {
 
 @pytest.fixture
 def ws(tmp_path, monkeypatch):
-    monkeypatch.setattr(train_panel, "Helper", Helper)
+    monkeypatch.setattr(outlook, "Helper", Helper)
     stand_in = ModuleType("voxloop.panels.monitor_panel")
     stand_in.MonitorPanel = Monitor
     monkeypatch.setitem(sys.modules, "voxloop.panels.monitor_panel", stand_in)
@@ -241,28 +241,28 @@ def test_no_process_is_started_before_somebody_means_to_use_a_network(ui, ws):
     panel = TrainPanel(ws)
     assert panel.learner == "network"
     tick(panel, 4)
-    assert panel._helper is None
+    assert panel.ahead.helper is None
     panel.form._input(("epochs",), 7)
     tick(panel)
-    assert panel._helper.last("forecast")[1]["config"]["epochs"] == 7
+    assert panel.ahead.helper.last("forecast")[1]["config"]["epochs"] == 7
     panel.close()
-    assert panel._helper.closed
+    assert panel.ahead.helper.closed
 
 
 def test_forecast_is_shown_and_asked_anew_when_settings_change(ui, ws):
     panel = network(ws)
     tick(panel)
     assert panel.forecast is None
-    panel._helper.last("forecast")[2].set_result(FORECAST)
-    assert "6 min" in panel._outlook.value
-    assert "1.2 GB" in panel._outlook.value
+    panel.ahead.helper.last("forecast")[2].set_result(FORECAST)
+    assert "6 min" in panel.ahead.words.value
+    assert "1.2 GB" in panel.ahead.words.value
     assert panel.forecast == FORECAST
     tick(panel, 3)
-    assert len(panel._helper.asked) == 1
+    assert len(panel.ahead.helper.asked) == 1
     panel.form._input(("batch_size",), 8)
     assert panel.forecast is None
     tick(panel)
-    assert panel._helper.last("forecast")[1]["config"]["batch_size"] == 8
+    assert panel.ahead.helper.last("forecast")[1]["config"]["batch_size"] == 8
     panel.close()
 
 
@@ -270,8 +270,8 @@ def test_what_cannot_fit_is_not_started(ui, ws, monkeypatch):
     monkeypatch.setattr(ws, "train", lambda *_, **__: pytest.fail("started"))
     panel = network(ws)
     tick(panel)
-    panel._helper.last("forecast")[2].set_result({**FORECAST, "advice": "this needs 9 GB; use batch_size=2"})
-    assert "use batch_size=2" in panel._outlook.value
+    panel.ahead.helper.last("forecast")[2].set_result({**FORECAST, "advice": "this needs 9 GB; use batch_size=2"})
+    assert "use batch_size=2" in panel.ahead.words.value
     panel._button.click()
     assert "use batch_size=2" in panel.message.words
     panel.close()
@@ -284,15 +284,15 @@ def test_notes_stand_beside_the_button_that_helps(ui, ws, no_leak):
         {"words": "'a' is 40 times 'b'.", "kind": "warning", "fix": {"class_weights": "auto"}},
         {"words": "Too few labels.", "kind": "warning", "fix": {}},
     ]
-    panel._helper.last("forecast")[2].set_result({**FORECAST, "notes": notes})
-    words, fix = panel._notes.children[0].children
+    panel.ahead.helper.last("forecast")[2].set_result({**FORECAST, "notes": notes})
+    words, fix = panel.ahead.notes.children[0].children
     assert "40 times" in words.value
     assert fix.description == "Use class weights auto"
     fix.click()
     assert panel.config == DeepConfig(class_weights="auto")
     tick(panel)
-    panel._helper.last("forecast")[2].set_result(FORECAST)
-    assert panel._notes.children == ()
+    panel.ahead.helper.last("forecast")[2].set_result(FORECAST)
+    assert panel.ahead.notes.children == ()
     panel.close()
     assert no_leak.left() == []
 
@@ -300,8 +300,8 @@ def test_notes_stand_beside_the_button_that_helps(ui, ws, no_leak):
 def test_an_error_of_the_helper_is_a_note(ui, ws):
     panel = network(ws)
     tick(panel)
-    panel._helper.last("forecast")[2].set_exception(LabelError("labels of 'image' have another shape"))
-    assert "another shape" in panel._notes.children[0].value
+    panel.ahead.helper.last("forecast")[2].set_exception(LabelError("labels of 'image' have another shape"))
+    assert "another shape" in panel.ahead.notes.children[0].value
     panel.close()
 
 
@@ -310,7 +310,7 @@ def test_no_forecast_while_a_training_needs_the_machine(ui, ws, monkeypatch):
     monkeypatch.setattr(Run, "state", property(lambda self: "running"))
     panel = network(ws)
     tick(panel, 4)
-    assert panel._helper is None
+    assert panel.ahead.helper is None
     panel.close()
 
 
@@ -326,11 +326,11 @@ def png():
 
 def test_training_inputs_open_follow_and_turn(ui, ws, no_leak):
     panel = network(ws)
-    inputs = panel._previews[0]
+    inputs = panel.ahead.previews[0]
     tick(panel, 3)
-    assert not [kind for kind, *_ in panel._helper.asked if kind == "inputs"]
+    assert not [kind for kind, *_ in panel.ahead.helper.asked if kind == "inputs"]
     inputs.fold.open()
-    _, fields, future = panel._helper.last("inputs")
+    _, fields, future = panel.ahead.helper.last("inputs")
     assert fields["batch"] == 0
     assert fields["config"] == panel.config.to_json()
     future.set_result({
@@ -341,22 +341,22 @@ def test_training_inputs_open_follow_and_turn(ui, ws, no_leak):
     assert "4 windows of 128 × 128 at 0.5" in inputs.words.value
     assert "a&lt;b 1,200" in inputs.words.value
     inputs._next.click()
-    assert panel._helper.last("inputs")[1]["batch"] == 1
+    assert panel.ahead.helper.last("inputs")[1]["batch"] == 1
     panel.form._input(("scale",), "1")
     tick(panel)
-    assert panel._helper.last("inputs")[1]["config"]["scale"] == 1.0
+    assert panel.ahead.helper.last("inputs")[1]["config"]["scale"] == 1.0
     paint(ws, 2, index=3)
     tick(panel)
-    assert len([kind for kind, *_ in panel._helper.asked if kind == "inputs"]) == 4
+    assert len([kind for kind, *_ in panel.ahead.helper.asked if kind == "inputs"]) == 4
     panel.close()
     assert no_leak.left() == []
 
 
 def test_receptive_field_is_drawn_and_follows_the_picture(ui, ws, no_leak):
     panel = network(ws)
-    field = panel._previews[1]
+    field = panel.ahead.previews[1]
     field.fold.open()
-    _, fields, future = panel._helper.last("receptive_field")
+    _, fields, future = panel.ahead.helper.last("receptive_field")
     assert fields["image"] == ws.images.names[0]
     future.set_result({
         "at": [2, 32, 32], "theoretical": None, "theoretical_um": None, "effective": [21, 21],
@@ -368,19 +368,19 @@ def test_receptive_field_is_drawn_and_follows_the_picture(ui, ws, no_leak):
     assert "21 × 21 voxels (0.21 × 0.21 µm) in 3 slices" in field.words.value
     assert "can see the whole window" in field.words.value
     field.view.widget.index = 0
-    assert panel._helper.last("receptive_field")[1]["at"] == [0, 32, 32]
+    assert panel.ahead.helper.last("receptive_field")[1]["at"] == [0, 32, 32]
     panel.close()
     assert no_leak.left() in ([], ["_CanvasManager"])  # one for all canvases of the process
 
 
 def test_rate_finder_offers_what_it_found(ui, ws, no_leak):
     panel = network(ws)
-    rate = panel._previews[2]
+    rate = panel.ahead.previews[2]
     rate.fold.open()
-    assert not [kind for kind, *_ in panel._helper.asked if kind == "rate"], "only the button asks"
+    assert not [kind for kind, *_ in panel.ahead.helper.asked if kind == "rate"], "only the button asks"
     rate._find.click()
     rates = np.geomspace(1e-6, 1, 20)
-    panel._helper.last("rate")[2].set_result(
+    panel.ahead.helper.last("rate")[2].set_result(
         {"rates": rates.tolist(), "losses": (1 - rates**0.1).tolist(), "suggestion": 0.0021}
     )
     assert "0.0021" in rate.words.value
@@ -392,9 +392,9 @@ def test_rate_finder_offers_what_it_found(ui, ws, no_leak):
 
 def test_a_failed_preview_says_why_in_its_fold(ui, ws):
     panel = network(ws)
-    inputs = panel._previews[0]
+    inputs = panel.ahead.previews[0]
     inputs.fold.open()
-    panel._helper.last("inputs")[2].set_exception(LabelError("only 'a' is labelled"))
+    panel.ahead.helper.last("inputs")[2].set_exception(LabelError("only 'a' is labelled"))
     assert "only &#x27;a&#x27; is labelled" in inputs.words.value
     panel.close()
 

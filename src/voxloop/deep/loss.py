@@ -10,7 +10,8 @@ from segmentation_models_pytorch import losses as smp
 from torch import Tensor
 from torch.nn import functional as F
 
-from voxloop.config.deep import LOSSES, DeepConfig, parse_class_weights
+from voxloop.config.deep import LOSSES, DeepConfig
+from voxloop.config.parsing import parse_class_weights
 from voxloop.errors import ConfigError, unknown
 from voxloop.model import ClassInfo
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets as w
 
 from voxloop.config import Config, DeepConfig, ShallowConfig, presets
-from voxloop.errors import ConfigError, RunError, WorkspaceError
-from voxloop.helper import Helper
+from voxloop.errors import ConfigError, RunError
 from voxloop.machine import machine
-from voxloop.panels.forecast_words import forecast_words
 from voxloop.panels.form import Form
-from voxloop.panels.overview import ClassFacts, Tally, class_facts, preflight
+from voxloop.panels.label_watch import LabelWatch
+from voxloop.panels.outlook import Outlook, note_of
+from voxloop.panels.overview import ClassFacts, preflight
 from voxloop.panels.panel import (
     CopyCode,
     Panel,
     button,
     classed,
-    close_tree,
     column,
     heading,
     row,
@@ -32,7 +30,6 @@ from voxloop.panels.panel import (
     table,
     text,
 )
-from voxloop.panels.previews import Done, Failed, FieldPreview, InputsPreview, Preview, RatePreview, folds
 from voxloop.panels.rows import Row, RowList
 from voxloop.panels.run_table import HEAD, RIGHT, rows_of
 from voxloop.panels.set_editor import SetEditor
@@ -76,24 +73,17 @@ class TrainPanel(Panel):
         self.run: Run | None = None
         self._run_listeners: list[Callable[[Run], object]] = []
         self._forms: dict[Learner, Form[Any]] = {}
-        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._labels = LabelWatch(ws, self._edited, self.on_close)
         self._facts: list[ClassFacts] = []
         self._models: list[str] = []
-        self._watched: set[tuple[str, str]] = set()
         self._stale = True
         self._looking = False
         self._monitor: Any = None
         self._overlaid: list[str] = []
         self._shown: tuple[str, ...] = ()
-        self._helper: Helper | None = None
         self._touched = False
         self._busy = False
-        self._asked: Any = None
-        self._forecast: dict[str, Any] | None = None
-        self._settling: Any = None
-        self._noted: list[Mapping[str, Any]] = []
         self._offered: tuple[list[str], list[str]] = ([], [])
-        self._outlook: w.HTML = classed(text(), "vx-small", "vx-dim")
         self._build()
         self.learner = "shallow" if machine().small or missing("network") else self._learner_so_far()
         self._touched = False  # a process that loads the network is started once somebody means to use one
@@ -146,7 +136,7 @@ class TrainPanel(Panel):
 
         None for the shallow learner, and while they are not known.
         """
-        return self._forecast if self._asked == self._question() else None
+        return self.ahead.forecast(self._question())
 
     def on_run(self, listener: Callable[[Run], object]) -> None:
         """Call ``listener(run)`` on the UI thread when a run was started or opened here."""
@@ -277,30 +267,13 @@ class TrainPanel(Panel):
     def _look(self, level: str | None, stale: bool) -> tuple[list[ClassFacts] | None, list[Row], list[str]]:
         """Off the UI thread: facts on the labels (None: as they were), rows of runs, names of models."""
         stale = stale or self.ws.read_only
-        facts = self._look_at_labels(level) if stale and level is not None else None
+        facts = self._labels.look(level) if stale and level is not None else None
         runs = [run for run in reversed(list(self.ws.runs.values())) if _trains(run)]
         models = [run.name for run in runs if (run.path / "model").is_dir()]
         self.post(self.start.offer, runs)
         self._busy = any(run.state in ("running", "stopping") for run in runs)
         chosen = self.run.name if self.run else ""
         return facts, rows_of(runs, self.ws.runs, chosen, self._overlaid), models
-
-    def _look_at_labels(self, level: str) -> list[ClassFacts]:
-        counts: dict[int, int] = {}
-        tallies = []
-        for image in self.ws.images.names:
-            labels = self.ws.labels(level, image)
-            if (level, image) not in self._watched:
-                self._watched.add((level, image))
-                self.on_close(labels.on_edit(self._edited))
-            labels.refresh()
-            for value, voxels in labels.counts().items():
-                counts[value] = counts.get(value, 0) + voxels
-            tally = self._tallies.setdefault((level, image), Tally())
-            for sequence in range(tally.sequence + 1, labels.sequence + 1):
-                tally.add(labels.history(sequence))
-            tallies.append(tally)
-        return class_facts(self.ws.levels[level].classes, counts, tallies)
 
     def _edited(self, _: Any) -> None:
         self._stale = True
@@ -361,7 +334,7 @@ class TrainPanel(Panel):
         self._counts.value = table(("Class", "Voxels", "Strokes", "Slices"), rows, right=(1, 2, 3)) if rows else ""
         self._enable()
         found = preflight(self._facts, deep=self.learner == "network")
-        lines = [_note(kind, words) for kind, words in found]
+        lines = [note_of(kind, words) for kind, words in found]
         self._warnings.value = "".join(lines)
         show(self._warnings, bool(lines))
 
@@ -385,73 +358,13 @@ class TrainPanel(Panel):
         return self.config.to_json(), [row.voxels for row in self._facts]
 
     def _look_ahead(self) -> None:
-        """Let the folds that are open follow, and forecast what is set, unless a training needs the machine."""
-        question = self._question()
-        if question is None or missing(self.learner):
-            self._show_forecast(None)
-            return
-        for preview in self._previews:
-            preview.update(*question)
-        if question == self._asked or not self._touched or self._busy:
-            return
-        settled, self._settling = self._settling == question, question  # not while somebody is typing
-        if settled:
-            self._asked, self._forecast = question, None
-            self._outlook.value = "Forecast …"
-            self._ask("forecast", self._show_forecast, self._no_forecast, config=question[0])
-
-    def _ask(self, kind: str, done: Done, failed: Failed, **fields: Any) -> None:
-        """Ask the helper; the first question starts its process."""
-        if self._helper is None:
-            self._helper = Helper(self.ws.path)
-
-        def deliver(future: Future[dict[str, Any]]) -> None:
-            error = future.exception()
-            if error is not None:
-                failed(error)
-            elif future.result().get("state") != "dropped":
-                done(future.result())
-
-        answer = self._helper.request(kind, **fields)
-        answer.future.add_done_callback(lambda future: self.post(deliver, future))
-
-    def _show_forecast(self, found: dict[str, Any] | None) -> None:
-        self._forecast = found
-        self._outlook.value = forecast_words(found) if found else ""
-        self._show_notes(found["notes"] if found else [])
-
-    def _no_forecast(self, error: BaseException) -> None:
-        self._show_forecast(None)
-        self._show_notes([{"words": str(error), "kind": "error", "fix": {}}])
-
-    def _show_notes(self, notes: Sequence[Mapping[str, Any]]) -> None:
-        """What the network's own look at the labels found, each with the button that helps."""
-        if notes == self._noted:
-            return
-        self._noted = list(notes)
-        old = self._notes.children
-        self._notes.children = [self._noted_row(note) for note in notes]
-        for child in old:
-            close_tree(child)
-
-    def _noted_row(self, note: Mapping[str, Any]) -> w.Widget:
-        words = classed(text(_note(note["kind"], note["words"]), markup=True), "vx-grow")
-        if not note["fix"]:
-            return words
-        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in note["fix"].items())
-        return row(words, button(f"Use {said}", self.handler(lambda: self._change(**note["fix"])), kind="link"))
+        """Forecast what is set, unless a training needs the machine."""
+        question = None if missing(self.learner) else self._question()
+        self.ahead.follow(question, quiet=not self._touched or self._busy)
 
     def _change(self, **settings: Any) -> None:
         self.form.value = self.form.value.changed(**settings)
         self._settings_changed()
-
-    def _first_image(self) -> tuple[str, Any]:
-        """The first labelled image; its name and its volume."""
-        level = self._level.value
-        for name in self.ws.images.names:
-            if any(value and count for value, count in self.ws.labels(level, name).counts().items()):
-                return name, self.ws.images.open(name)
-        raise WorkspaceError("nothing is labelled yet; paint a few strokes of at least two classes")
 
     # ----------------------------------------------------------------------------------------------------- widgets
 
@@ -472,18 +385,11 @@ class TrainPanel(Panel):
         self._about = classed(text(), "vx-dim", "vx-small", "vx-hidden")
         self._settings = w.Box(layout={"width": "100%"})
         self.start = StartChooser(self, ws, lambda **s: self._change(**s), self._load_config, lambda: self._begins())
-        self._notes = column()
+        self.ahead = Outlook(self, ws, lambda **s: self._change(**s), lambda: self._level.value)
         self.sets = SetEditor(
             self, ws, lambda name: self._change(training_set=name), lambda name: self._change(validation_set=name),
             self._offer_sets,
         )  # fmt: skip
-        self._previews: list[Preview] = [
-            InputsPreview(self._ask), FieldPreview(self._ask, self._first_image),
-            RatePreview(self._ask, lambda rate: self._change(learning_rate=rate)),
-        ]  # fmt: skip
-        for preview in self._previews:
-            self.on_close(preview.close)
-        self._ahead = folds(self._previews)
         self._name = w.Text(placeholder="name of the run (optional)", continuous_update=False)
         self._name.observe(self.handler(self._show_code), "value")
         self._button = button("Train", self.handler(self.train), kind="primary", icon="play")
@@ -498,7 +404,7 @@ class TrainPanel(Panel):
                 row(heading("Labels"), spacer(), self._level),
                 self._counts,
                 self._warnings,
-                self._notes,
+                self.ahead.notes,
                 self.sets.widget,
                 classes=["vx-section"],
             ),
@@ -514,8 +420,10 @@ class TrainPanel(Panel):
             column(self._settings, classes=["vx-section"]),
             classes=["vx-train-setup"],
         )
-        start = column(self._outlook, row(self._button, self._name, spacer(), self._copy), classes=["vx-train-start"])
-        right = column(self._ahead, heading("Runs"), self._runs.widget, self._stage, classes=["vx-train-runs"])
+        start = column(
+            self.ahead.words, row(self._button, self._name, spacer(), self._copy), classes=["vx-train-start"]
+        )
+        right = column(self.ahead.widget, heading("Runs"), self._runs.widget, self._stage, classes=["vx-train-runs"])
         self.body(classed(w.HBox([column(left, start, classes=["vx-train-left"]), right]), "vx-train"))
 
     def _learner_so_far(self) -> Learner:
@@ -545,11 +453,11 @@ class TrainPanel(Panel):
         names = [name for name, config in _presets().items() if isinstance(config, CONFIGS[learner])]
         self._preset.options = [NO_PRESET, *names]
         show(self._preset, bool(names))
-        show(self._ahead, learner == "network")
+        show(self.ahead.widget, learner == "network")
         show(self.start.widget, learner == "network")
         self._touched = True
         self._show_facts()
-        self._show_forecast(self.forecast)
+        self.ahead.show(self.forecast)
         self._look_ahead()
         self._show_code()
 
@@ -591,14 +499,9 @@ class TrainPanel(Panel):
 
     def _close_children(self) -> None:
         self._close_monitor()
-        if self._helper is not None:
-            self._helper.close()
+        self.ahead.close()
         for form in self._forms.values():
             form.close()
-
-
-def _note(kind: str, words: str) -> str:
-    return f'<div class="vx-note vx-note-{kind}">{html.escape(words)}</div>'
 
 
 def _presets() -> dict[str, Config]:
