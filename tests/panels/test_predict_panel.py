@@ -224,3 +224,25 @@ def test_words():
     bar, words = going("running", history, 1.0)
     assert "width:25.0%" in bar
     assert words == "3 of 12 tiles, about 1 min to go"
+
+
+def test_several_models_and_all_images(ui, ws, monkeypatch):
+    trained(ws)
+    trained(ws, "shallow-2")
+    ws.images.add("second", picture((3, 40, 50)), copy=True)
+    in_process(ws, monkeypatch, work=False)
+    panel = PredictPanel(ws)
+    other = panel._others.options
+    assert len(other) == 1
+    assert panel.model not in other
+    panel._others.value = other
+    assert panel.models == [panel.model, *other]
+    assert len(InProcess.asked[-1]["models"]) == 2
+    assert "each voxel is predicted <b>2</b> times" in panel._estimate.value
+    panel._all.value = True
+    assert f"ws.predict({panel.models!r}, image='*', " in panel.code
+    panel._button.click()
+    (run,) = [run for run in ws.runs.values() if "images" in run.config]
+    assert run.config["images"] == ["image", "second"]
+    assert len(run.config["models"]) == 1
+    panel.close()

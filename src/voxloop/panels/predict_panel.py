@@ -294,17 +294,13 @@ class PredictPanel(Panel):
     def _show_look(self, found: dict[str, Any]) -> None:
         self._looking = False
         self._models.show(found["models"])
-        names = tuple(row.key for row in found["models"])
-        if names != self._others.options:
-            kept = [name for name in self._others.value if name in names]
-            self._others.options, self._others.value = names, kept
-        show(self._others, len(names) > 1 and "vx-hidden" not in self._form.widget._dom_classes)
         self._list.show(found["rows"])
         if not self._models.selected and found["models"]:
             self._choose_model("open", found["models"][0].key)
         elif not found["models"]:
             self._button.disabled = True
             self._estimate.value = '<span class="vx-dim">The forecast appears here once a model is trained.</span>'
+        self._show_others([row.key for row in found["models"]])
         if not self._list.selected and found["rows"]:
             self.open(found["rows"][0].key)
             return
@@ -318,6 +314,14 @@ class PredictPanel(Panel):
         elif found["done"] != self._done:
             self.view.refresh()
         self._done = found["done"]
+
+    def _show_others(self, models: list[str]) -> None:
+        """Those whose answers may be averaged with the selected one's."""
+        names = tuple(name for name in models if name != self._models.selected)
+        if names != self._others.options:
+            kept = [name for name in self._others.value if name in names]
+            self._others.options, self._others.value = names, kept
+        show(self._others, len(names) > 0 and "vx-hidden" not in self._form.widget._dom_classes)
 
     def _show_run(self, found: dict[str, Any]) -> None:
         state = found["state"]
@@ -433,7 +437,7 @@ class PredictPanel(Panel):
     def _toggle_settings(self) -> None:
         hidden = "vx-hidden" in self._form.widget._dom_classes
         show(self._form.widget, hidden)
-        show(self._others, hidden and len(self._others.options) > 1)
+        show(self._others, hidden and len(self._others.options) > 0)
         self._more.icon = "caret-down" if hidden else "caret-right"
 
     def _ask(self, asking: bool) -> None:
