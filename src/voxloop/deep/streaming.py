@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: spatial axis along which rows are fed: (n, c, *rows*, ...)
 ROWS = 2
+#: width of the sample on which the memory of a network is found, by dimensions; rows in it; feeds without growth
+_SAMPLE, _FAR, _STEADY = {2: 64, 3: 32}, 4096, 4
 #: sample size, as a multiple of the stride, at which the graph is traced; it holds for every size
 TRACED = 2
 
@@ -67,12 +69,22 @@ class Queue:
         return taken[0] if len(taken) == 1 else torch.cat(taken, ROWS)
 
 
+    @property
+    def held(self) -> int:
+        return sum(_bytes(piece) for piece in self._pieces)
+
+
 class Each:
     """A layer in which every row stands for itself; several inputs wait for each other."""
 
     def __init__(self, fn: Callable[..., Tensor], inputs: int) -> None:
         self._fn = fn
         self._waiting = [Queue() for _ in range(inputs)]
+
+    @property
+    def held(self) -> int:
+        """Bytes of rows that wait."""
+        return sum(queue.held for queue in self._waiting)
 
     def feed(self, pieces: Sequence[Tensor | None], last: bool) -> Tensor | None:
         if len(pieces) == 1:
@@ -92,6 +104,10 @@ class Window:
         self._held: Tensor | None = None
         self._skip = 0  # rows to come that no window begins with
         self._begun = False
+
+    @property
+    def held(self) -> int:
+        return _bytes(self._held)
 
     def feed(self, pieces: Sequence[Tensor | None], last: bool) -> Tensor | None:
         parts = [part for part in (self._held, pieces[0]) if part is not None]
@@ -126,6 +142,10 @@ class Enlarge:
         self._held: Tensor | None = None
         self._done = 0  # of the rows held, those that were passed on and are there to be looked at
 
+    @property
+    def held(self) -> int:
+        return _bytes(self._held)
+
     def feed(self, pieces: Sequence[Tensor | None], last: bool) -> Tensor | None:
         parts = [part for part in (self._held, pieces[0]) if part is not None]
         if not parts:
@@ -152,6 +172,10 @@ class Transposed:
             fn, bias, size, step, pad, pad, more,
         )  # fmt: skip
         self._tail: Tensor | None = None
+
+    @property
+    def held(self) -> int:
+        return _bytes(self._tail)
 
     def feed(self, pieces: Sequence[Tensor | None], last: bool) -> Tensor | None:
         piece = pieces[0]
@@ -197,28 +221,61 @@ class Streamed:
             for number in inputs:
                 self._readers[number] += 1
 
-    def __call__(self, pixels: Tensor, rows: int) -> Iterator[tuple[int, Tensor]]:
+    def enlarged(self, factors: Sequence[int], mode: str) -> Streamed:
+        """The network with its output enlarged, bilinear or trilinear, by whole ``factors``."""
+        if all(factor == 1 for factor in factors):
+            return self
+
+        def fn(rows: Tensor) -> Tensor:
+            return F.interpolate(rows, scale_factor=[float(factor) for factor in factors], mode=mode)
+
+        return Streamed(
+            [*self._layers, (partial(Enlarge, fn, int(factors[0]), 1), (self._outlet,))], len(self._layers) + 1
+        )
+
+    def __call__(self, pixels: Tensor, rows: int, seen: Callable[[int], object] | None = None) -> Iterator[Tensor]:
         """Feed an image (n, c, y, x) or volume (n, c, z, y, x), ``rows`` at a time.
 
-        Yields where the rows that have come out begin, and those rows: together, and in order, what the network makes
-        of the whole.
+        Yields the rows that have come out, in order: together what the network makes of the whole. ``seen`` is told
+        the bytes that are held, after every layer.
         """
         layers = [make() for make, _ in self._layers]
-        total, out = pixels.shape[ROWS], 0
+        waiting = [0] * len(layers)
+        total = pixels.shape[ROWS]
         for start in range(0, total, rows):
             last = start + rows >= total
             made: list[Tensor | None] = [pixels.narrow(ROWS, start, min(rows, total - start))]
             left = list(self._readers)
-            for layer, (_, inputs) in zip(layers, self._layers, strict=True):
-                made.append(layer.feed([made[number] for number in inputs], last))
-                for number in inputs:
-                    left[number] -= 1
-                    if not left[number] and number != self._outlet:
-                        made[number] = None
+            for number, (layer, (_, inputs)) in enumerate(zip(layers, self._layers, strict=True)):
+                made.append(layer.feed([made[source] for source in inputs], last))
+                if seen is not None:
+                    waiting[number] = layer.held
+                    seen(sum(waiting) + sum(_bytes(piece) for piece in made[1:]))
+                for source in inputs:
+                    left[source] -= 1
+                    if not left[source] and source != self._outlet:
+                        made[source] = None
             found = made[self._outlet]
             if found is not None:
-                yield out, found
-                out += found.shape[ROWS]
+                yield found
+
+    def bytes_per_column(self, channels: int, dimensions: int, rows: int, device: torch.device) -> float:
+        """Bytes held at the most for every voxel of a row (2-D) or plane (3-D) that is fed; found by feeding noise."""
+        side = _SAMPLE[dimensions]
+        peak = 0
+        grew = fed = 0
+
+        def seen(held: int) -> None:
+            nonlocal peak, grew
+            if held > peak:
+                peak, grew = held, fed
+
+        with torch.inference_mode():
+            sample = torch.zeros(1, channels, _FAR, *[side] * (dimensions - 1), device=device)
+            for fed, _ in enumerate(self(sample, rows, seen)):
+                if fed > grew + _STEADY:
+                    break
+        return peak / float(side ** (dimensions - 1))
 
 
 def streamed(module: nn.Module, channels: int, dimensions: int, stride: int) -> Streamed | None:
@@ -484,6 +541,10 @@ def _enlarge(node: Any, name: str, taken: Sequence[int], given: Sequence[int]) -
         return F.interpolate(rows, scale_factor=factors, mode=mode)
 
     return partial(Enlarge, fn, int(factors[0]), 0 if mode == "nearest" else 1)
+
+
+def _bytes(piece: Tensor | None) -> int:
+    return 0 if piece is None else piece.numel() * piece.element_size()
 
 
 def _filled(like: Tensor, rows: int, value: float) -> Tensor:
