@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from voxloop.deep.device import CudaMemory, autocast, laid_out, placed
 from voxloop.deep.reduction import Kept, Split, agrees, headed, split_head, strips
+from voxloop.deep.streaming import Streamed, streamed
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec
 
@@ -19,6 +20,8 @@ Zoom = tuple[float, float, float]
 _UNTRIED = object()
 #: pixels a side from which no network pads what it is given
 _ROOMY = 128
+#: voxels that are fed at once where a network is fed with rows
+_FED = 2**18
 
 
 class NetworkPredictor:
@@ -40,6 +43,7 @@ class NetworkPredictor:
         self._normalise = Normalisation.of(spec.normalisation, spec.channels, self._slices).to(device)
         self.device_memory = CudaMemory(device) if device.type == "cuda" else None
         self._split: Split | object | None = _UNTRIED
+        self._fed: Streamed | object | None = _UNTRIED
         self._softmax = all(output.kind == "semantic" for output in spec.outputs)
         self._sigmoid = spec.activation == "sigmoid"
 
@@ -56,7 +60,7 @@ class NetworkPredictor:
         return np.ascontiguousarray(found.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4))
 
     def reduced(
-        self, batch: np.ndarray, *, values: np.ndarray, measure: str | None, keep: bool
+        self, batch: np.ndarray, *, values: np.ndarray, measure: str | None, keep: bool, by_rows: bool = False
     ) -> list[tuple[Any, ...]]:
         """What is kept of each block of a batch, without its probabilities ever being held all at once.
 
@@ -68,6 +72,9 @@ class NetworkPredictor:
             Of uncertainty: ``"margin"``, ``"entropy"``, or None for none.
         keep
             Whether probabilities are kept, as uint8.
+        by_rows
+            Feed the network with rows (:mod:`voxloop.deep.streaming`); only where :meth:`bytes_per_column` says it can
+            be.
 
         Returns
         -------
@@ -76,6 +83,8 @@ class NetworkPredictor:
         batch = self._checked(batch)
         n, _, z, y, x = batch.shape
         classes = len(values)
+        if by_rows:
+            return [self._by_rows(block[None], values, measure, keep) for block in batch]
         kept = Kept((n * z, y, x), classes, values, measure, keep)
         with torch.inference_mode():
             pixels = self._pixels(batch)
@@ -92,6 +101,65 @@ class NetworkPredictor:
                     logits = headed(given, split, rows)
                 kept.fill(rows, logits)
         return [_stacked([kept.one(i * z + plane) for plane in range(z)]) for i in range(n)]
+
+    @property
+    def bytes_per_column(self) -> float | None:
+        """Bytes held for each voxel of a row (of a plane in 3-D) where the network is fed with rows; None: it cannot be.
+
+        A row is a line of the plane in 2-D, a plane of the volume in 3-D.
+        """
+        fed = self._feeding()
+        if fed is None:
+            return None
+        dimensions = 3 if self._volumetric else 2
+        channels = self._spec.channels * self._slices
+        with autocast(self._device, self._precision):
+            held = fed.bytes_per_column(channels, dimensions, self._stride, self._device)
+        return held * float(np.prod(self._zoom[-(dimensions - 1) :]))
+
+    @property
+    def _stride(self) -> int:
+        """Rows of the network in which it makes whole steps."""
+        axis = 0 if self._volumetric else 1
+        return max(1, round(max(self._spec.stride[1:]) * self._zoom[2]), round(self._spec.stride[axis] * self._zoom[axis]))
+
+    def _feeding(self) -> Streamed | None:
+        """The network as layers that are fed with rows, its output as large as what the block has."""
+        if self._fed is _UNTRIED:
+            factors = [1 / zoom for zoom in self._zoom[0 if self._volumetric else 1 :]]
+            fed = None
+            if all(factor.is_integer() for factor in factors):
+                dimensions = 3 if self._volumetric else 2
+                fed = streamed(self._module, self._spec.channels * self._slices, dimensions, self._stride)
+            mode = "trilinear" if self._volumetric else "bilinear"
+            self._fed = None if fed is None else fed.enlarged([int(factor) for factor in factors], mode)
+        return self._fed if isinstance(self._fed, Streamed) else None
+
+    def _by_rows(self, block: np.ndarray, values: np.ndarray, measure: str | None, keep: bool) -> tuple[Any, ...]:
+        """One block (1, c, z, y, x), fed with rows of its planes, or in 3-D with its planes."""
+        fed = self._feeding()
+        assert fed is not None
+        _, _, z, y, x = block.shape
+        made: list[tuple[Any, ...]] = []
+        with torch.inference_mode(), autocast(self._device, self._precision):
+            pixels = self._pixels(block)
+            section = pixels[0, 0, 0].numel()
+            rows = max(1, round(_FED / section / self._stride)) * self._stride
+            for image in pixels.split(1):
+                start = 0
+                kept = None if self._volumetric else Kept((1, y, x), len(values), values, measure, keep)
+                for logits in fed(image, rows):
+                    if kept is not None:
+                        kept.fill(slice(start, start + logits.shape[2]), logits)
+                        start += logits.shape[2]
+                        continue
+                    planes = logits.movedim(2, 1).flatten(0, 1)
+                    few = Kept((len(planes), y, x), len(values), values, measure, keep)
+                    few.fill(slice(0, y), planes)
+                    made += [few.one(plane) for plane in range(len(planes))]
+                if kept is not None:
+                    made.append(kept.one(0))
+        return _stacked(made)
 
     def _checked(self, batch: np.ndarray) -> np.ndarray:
         batch = np.asarray(batch)
