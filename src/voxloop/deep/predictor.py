@@ -11,15 +11,13 @@ from torch.nn import functional as F
 
 from voxloop.deep.device import CudaMemory, autocast, laid_out, placed
 from voxloop.deep.reduction import Kept, Split, agrees, headed, split_head, strips
-from voxloop.deep.streaming import Streamed, streamed
+from voxloop.deep.streaming import ROOMY, Streamed, streamed
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec
 
 #: size of the network's voxels against those of the image, zyx: 0.5 has half as many
 Zoom = tuple[float, float, float]
 _UNTRIED = object()
-#: pixels a side from which no network pads what it is given
-_ROOMY = 128
 #: voxels that are fed at once where a network is fed with rows
 _FED = 2**18
 
@@ -83,7 +81,7 @@ class NetworkPredictor:
         batch = self._checked(batch)
         n, _, z, y, x = batch.shape
         classes = len(values)
-        if by_rows:
+        if by_rows and self._feedable((z, y, x)):
             return [self._by_rows(block[None], values, measure, keep) for block in batch]
         kept = Kept((n * z, y, x), classes, values, measure, keep)
         with torch.inference_mode():
@@ -121,7 +119,9 @@ class NetworkPredictor:
     def _stride(self) -> int:
         """Rows of the network in which it makes whole steps."""
         axis = 0 if self._volumetric else 1
-        return max(1, round(max(self._spec.stride[1:]) * self._zoom[2]), round(self._spec.stride[axis] * self._zoom[axis]))
+        return max(
+            1, round(max(self._spec.stride[1:]) * self._zoom[2]), round(self._spec.stride[axis] * self._zoom[axis])
+        )
 
     def _feeding(self) -> Streamed | None:
         """The network as layers that are fed with rows, its output as large as what the block has."""
@@ -134,6 +134,12 @@ class NetworkPredictor:
             mode = "trilinear" if self._volumetric else "bilinear"
             self._fed = None if fed is None else fed.enlarged([int(factor) for factor in factors], mode)
         return self._fed if isinstance(self._fed, Streamed) else None
+
+    def _feedable(self, size: tuple[int, int, int]) -> bool:
+        """Whether a block is large enough to be fed; a smaller one fits whole wherever a larger one is fed."""
+        sides = [round(n * zoom) for n, zoom in zip(size, self._zoom, strict=True)]
+        sides = sides if self._volumetric else sides[1:]
+        return self._feeding() is not None and min(sides) >= ROOMY[len(sides)]
 
     def _by_rows(self, block: np.ndarray, values: np.ndarray, measure: str | None, keep: bool) -> tuple[Any, ...]:
         """One block (1, c, z, y, x), fed with rows of its planes, or in 3-D with its planes."""
@@ -189,7 +195,7 @@ class NetworkPredictor:
     def _split_for(self, pixels: Tensor, size: tuple[int, int]) -> Split | None:
         """Body and head of the network, where it can be cut there and what goes in has the size of what comes out."""
         fits = pixels.shape[-2:] == size and all(
-            extent % step == 0 and extent >= _ROOMY for extent, step in zip(size, self._spec.stride[1:], strict=True)
+            extent % step == 0 and extent >= ROOMY[2] for extent, step in zip(size, self._spec.stride[1:], strict=True)
         )
         if self._split is _UNTRIED and fits:
             split = split_head(self._module, self._spec.out_channels)

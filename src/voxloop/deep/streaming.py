@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 #: spatial axis along which rows are fed: (n, c, *rows*, ...)
 ROWS = 2
 #: width of the sample on which the memory of a network is found, by dimensions; rows in it; feeds without growth
-_SAMPLE, _FAR, _STEADY = {2: 64, 3: 32}, 4096, 4
-#: sample size, as a multiple of the stride, at which the graph is traced; it holds for every size
-TRACED = 2
+_SAMPLE, _FAR, _STEADY = {2: 128, 3: 32}, 4096, 4
+#: voxels a side, by dimensions, from which networks pad nothing; the graph is traced there, and holds for larger ones
+ROOMY = {2: 128, 3: 32}
 
 _EACH = {
     "relu", "hardtanh", "silu", "gelu", "sigmoid", "hardswish", "hardsigmoid", "leaky_relu", "elu", "tanh", "clamp",
@@ -67,7 +67,6 @@ class Queue:
             taken.append(piece)
             rows -= count
         return taken[0] if len(taken) == 1 else torch.cat(taken, ROWS)
-
 
     @property
     def held(self) -> int:
@@ -171,38 +170,39 @@ class Transposed:
         self._fn, self._bias, self._size, self._step, self._crop, self._pad, self._more = (
             fn, bias, size, step, pad, pad, more,
         )  # fmt: skip
-        self._tail: Tensor | None = None
+        self._tail: Tensor | None = None  # rows that the next row adds to
+        self._begun = False
 
     @property
     def held(self) -> int:
         return _bytes(self._tail)
 
     def feed(self, pieces: Sequence[Tensor | None], last: bool) -> Tensor | None:
-        piece = pieces[0]
-        if piece is None and not last:
-            return None
-        full = self._tail
+        piece, full = pieces[0], self._tail
         if piece is not None:
             full = self._fn(piece)
-            lacking = piece.shape[ROWS] * self._step - full.shape[ROWS]
-            if lacking > 0:
-                full = torch.cat([full, _filled(full, lacking, 0.0)], ROWS)
+            if self._begun and self._size < self._step:
+                full = torch.cat([_filled(full, self._step - self._size, 0.0), full], ROWS)
             if self._tail is not None:
                 full.narrow(ROWS, 0, self._tail.shape[ROWS]).add_(self._tail)
+            self._begun = True
+        elif not last:
+            return None
         if full is None:
             return None
+        shared = max(0, self._size - self._step)
         if last:
             extra = self._more - self._pad
-            rows = torch.cat([full, _filled(full, extra, 0.0)], ROWS) if extra > 0 else full
-            done = rows.shape[ROWS] + min(extra, 0)
+            full = torch.cat([full, _filled(full, extra, 0.0)], ROWS) if extra > 0 else full
+            done = full.shape[ROWS] + min(extra, 0)
         else:
-            rows, done = full, piece.shape[ROWS] * self._step  # type: ignore[union-attr]
-            self._tail = full.narrow(ROWS, done, full.shape[ROWS] - done).clone()
-        cropped = min(self._crop, done)
+            done = full.shape[ROWS] - shared
+            self._tail = full.narrow(ROWS, done, shared).clone() if shared else None
+        cropped = min(self._crop, max(0, done))
         self._crop -= cropped
-        rows = rows.narrow(ROWS, cropped, done - cropped)
-        if not rows.shape[ROWS]:
+        if done <= cropped:
             return None
+        rows = full.narrow(ROWS, cropped, done - cropped)
         return rows if self._bias is None else rows + self._bias.view(1, -1, *[1] * (rows.ndim - 2))
 
 
@@ -286,14 +286,15 @@ def streamed(module: nn.Module, channels: int, dimensions: int, stride: int) -> 
     module
         In evaluation mode; its parameters are used as they are, wherever they are.
     channels, dimensions
-        Of what goes in; 2 for images, 3 for volumes.
+        Of what goes in; 2 for images, 3 for volumes. They must be at least :data:`ROOMY` a side.
     stride
         Sizes that are multiples of it need no rounding anywhere in the network.
     """
     parameter = next(module.parameters(), None)
     if parameter is None or module.training:
         return None
-    sample = torch.zeros(1, channels, *[TRACED * stride] * dimensions, device=parameter.device)
+    side = max(2, -(-ROOMY[dimensions] // stride)) * stride
+    sample = torch.zeros(1, channels, *[side] * dimensions, device=parameter.device)
     try:
         with torch.no_grad():
             program = torch.export.export(module, (sample,), strict=False).run_decompositions({})
@@ -499,6 +500,8 @@ def _transposed(
     step, pad, more, wide = (_every(part, dims) for part in (stride, padding, output_padding, dilation))
     run: Any = F.conv_transpose2d if dims == 2 else F.conv_transpose3d
     size = wide[0] * (weight.shape[2] - 1) + 1
+    if more[0] and size <= step[0]:
+        raise NotStreamable("a transposed convolution with rows behind the last that no row adds to")
 
     def fn(rows: Tensor) -> Tensor:
         found: Tensor = run(rows, weight, None, step, [0, *pad[1:]], [0, *more[1:]], groups, wide)

@@ -298,7 +298,7 @@ def predict_there(files: Files, ticket: Ticket, index: Shape) -> tuple[int, bool
 
     def forward(batch: Any) -> Any:
         with opened.lock:
-            return job.forward(batch)
+            return job.forward(batch, by_rows=plan.by_rows)
 
     (done,) = run_tiles(
         plan, [plan.tile_at(index)], read=job.read, forward=forward, decode=job.decode,

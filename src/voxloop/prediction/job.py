@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: spacing of model and volume may differ by this factor before a warning
 SPACING_RATIO = 1.5
+#: voxels computed for each kept from which it is worth asking whether the network can be fed with rows instead
+WASTE = 1.1
 
 
 def check_fit(spec: ModelSpec, volume: DataArray) -> list[str]:
@@ -127,11 +130,35 @@ class Job:
         return True
 
     def forecast(self, cost: Cost, halo: Shape | None = None) -> Forecast:
-        """The plan and what it takes. Raises PredictionError where nothing fits."""
-        return forecast(
-            self.spec, self.shape, self.config, cost, region=self.region, halo=halo,
+        """The plan and what it takes: in blocks, or fed with rows where blocks would compute much twice, or not fit.
+
+        Raises PredictionError where nothing fits.
+        """
+        plan = partial(
+            forecast, self.spec, self.shape, self.config, cost, region=self.region,
             channel_bytes=channels_of(self.volume) * self.volume.dtype.itemsize,
         )  # fmt: skip
+        try:
+            found = plan(halo=halo)
+        except PredictionError:
+            fed = self._fed(plan)
+            if fed is None:
+                raise
+            return fed
+        if found.waste <= WASTE:
+            return found
+        fed = self._fed(plan)
+        return fed if fed is not None and fed.seconds < found.seconds else found
+
+    def _fed(self, plan: Callable[..., Forecast]) -> Forecast | None:
+        """The forecast for a network that is fed with rows; None where it cannot be, or not even that fits."""
+        column = None if learnt_objects(self.spec) else getattr(self.predictor, "bytes_per_column", None)
+        if column is None:
+            return None
+        try:
+            return plan(column_bytes=column)
+        except PredictionError:
+            return None
 
     def prepare(self) -> Prepared:
         """Measure and plan. Raises PredictionError where nothing fits."""
@@ -169,7 +196,7 @@ class Job:
             plan,
             tiles,
             read=self.read,
-            forward=self.forward,
+            forward=partial(self.forward, by_rows=plan.by_rows),
             decode=self.decode,
             write=write,
             batch_voxels=max(plan.largest, plan.batch),
@@ -181,15 +208,17 @@ class Job:
         """Raw intensities (c, z, y, x) of a box; it may reach past the volume's far faces."""
         return read_outer(self.volume, outer)
 
-    def forward(self, batch: np.ndarray) -> list[Any]:
+    def forward(self, batch: np.ndarray, by_rows: bool = False) -> list[Any]:
         """Raw intensities (n, c, z, y, x) to what :meth:`decode` takes, one a block.
 
         That is class probabilities, or labels and uint8 images already, where the predictor can make them itself.
+        ``by_rows``: feed it with rows, as the plan says.
         """
+        fed = {"by_rows": True} if by_rows else {}
         reduced = getattr(self.predictor, "reduced", None)
         if reduced is None or learnt_objects(self.spec):
             return list(self.predictor(batch)[:, semantic_channels(self.spec)])
-        return [Decoded(*parts) for parts in reduced(batch, **self._kept)]
+        return [Decoded(*parts) for parts in reduced(batch, **self._kept, **fed)]
 
     def decode(self, output: Any, core: Region) -> Decoded:
         """One output of :meth:`forward`, cut to ``core``, as it is kept."""

@@ -61,7 +61,8 @@ class Plan:
     """The tiles of ``region`` in a volume of ``shape``, and the blocks of each tile; voxels, zyx.
 
     ``batch``: blocks of equal shape go through the model together up to so many voxels. ``every``: of the region's
-    planes only every n-th, from its first on; tiles are single planes then.
+    planes only every n-th, from its first on; tiles are single planes then. ``by_rows``: blocks span the axis of rows
+    (y of a planar model, z of another), and the model is fed with rows instead of the whole block at once.
     """
 
     shape: Shape
@@ -73,6 +74,7 @@ class Plan:
     chunk: Shape
     batch: int = BATCH_VOXELS
     every: int = 1
+    by_rows: bool = False
 
     @property
     def grid(self) -> Shape:
@@ -145,6 +147,13 @@ class Plan:
         return prod(max(b - a for a, b in _axis(*part)) for part in parts)
 
     @property
+    def column(self) -> int:
+        """Voxels of the largest row that is fed: of a line of a planar model, of a plane of another."""
+        parts = zip(self.region, self.block, self.halo, self.stride, self.shape, strict=True)
+        sizes = [max(b - a for a, b in _axis(*part)) for part in parts]
+        return sizes[2] if self.block[0] == 1 else sizes[1] * sizes[2]
+
+    @property
     def seamless(self) -> bool:
         """True where no block is cut inside the volume, single planes of a planar model aside."""
         return all(
@@ -182,6 +191,7 @@ def make_plan(
     handy_voxels: int = COMFORTABLE,
     batch_voxels: int = BATCH_VOXELS,
     every: int = 1,
+    max_column: int | None = None,
 ) -> Plan:
     """The plan that wastes least on halos among those whose blocks hold at most ``max_voxels``.
 
@@ -207,6 +217,8 @@ def make_plan(
         Blocks of equal shape go through the model together up to so many voxels.
     every
         Only every n-th plane of the region; blocks and tiles are single planes then.
+    max_column
+        Feed the model with rows of at most so many voxels, in blocks that span the axis of rows; None: do not.
 
     Raises
     ------
@@ -232,11 +244,18 @@ def make_plan(
         smallest = 1 if axis == 0 else 32
         sizes = _sizes(full[axis], box[axis], steps[axis], _up(smallest, steps[axis]), whole_only)
         options.append([1] if single and axis == 0 else sizes)
-    block = _choose(full, box, steps, reach, options, max_voxels, lively_voxels or max_voxels, handy_voxels)
+    rows = 1 if planar else 0
+    if max_column is not None:
+        options[rows] = [_up(full[rows], steps[rows])]
+        lively_voxels = None  # a row may be long: nothing comes sooner from a shorter one
+    block = _choose(
+        full, box, steps, reach, options, max_voxels, lively_voxels or max_voxels, handy_voxels,
+        None if max_column is None else (rows, max_column),
+    )  # fmt: skip
     tile, chunk = _tile(full, block, single, 1 if every > 1 else planes_per_tile, max_tile_voxels)
     return Plan(
         shape=full, region=box, stride=steps, halo=reach, tile=tile, block=block, chunk=chunk,
-        batch=min(batch_voxels, max_voxels), every=every,
+        batch=min(batch_voxels, max_voxels), every=every, by_rows=max_column is not None,
     )  # fmt: skip
 
 
@@ -312,6 +331,7 @@ def _choose(
     max_voxels: int,
     lively_voxels: int,
     handy_voxels: int,
+    fed: tuple[int, int] | None = None,
 ) -> Shape:
     measured = []
     for axis in range(3):
@@ -323,7 +343,10 @@ def _choose(
     found = [
         (prod(row[1] for row in rows), prod(row[2] for row in rows), tuple(row[0] for row in rows))
         for rows in product(*measured)
+        if fed is None or prod(row[2] for axis, row in enumerate(rows) if axis != fed[0]) <= fed[1]
     ]
+    if not found:
+        raise PredictionError("not even the shortest row fits")
     fitting = [item for item in found if item[1] <= max_voxels]
     if not fitting:
         needed = min(found, key=lambda item: item[1])

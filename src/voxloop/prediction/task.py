@@ -192,8 +192,9 @@ def _numbers(found: Forecast) -> dict[str, float]:
 def in_words(found: Forecast) -> str:
     """The forecast in one line."""
     plan = found.plan
+    fed = ", fed with rows" if plan.by_rows else f" with a halo of {' x '.join(map(str, plan.halo))}"
     return (
-        f"blocks of {' x '.join(map(str, plan.block))} voxels with a halo of {' x '.join(map(str, plan.halo))}, "
+        f"blocks of {' x '.join(map(str, plan.block))} voxels{fed}, "
         f"{found.waste:.2f} voxels computed for each kept; about {_duration(found.seconds)}, "
         f"{found.memory_bytes / 1e9:.1f} GB of memory, {found.disk_bytes / 1e9:.2g} GB on disk"
     )
