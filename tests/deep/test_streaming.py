@@ -25,9 +25,9 @@ def lively(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-def network(architecture: str = "Unet", encoder: str = "resnet18", outputs: int = 3) -> nn.Module:
+def network(architecture: str = "Unet", encoder: str = "resnet18", channels: int = 1) -> nn.Module:
     config = NetworkConfig(
-        architecture=architecture, encoder=encoder, channels=1, outputs=outputs, decoder_width=0.0625
+        architecture=architecture, encoder=encoder, channels=channels, outputs=3, decoder_width=0.0625
     )
     return lively(build(config))
 
@@ -141,10 +141,9 @@ def test_what_is_held_does_not_grow_with_the_image():
 
 
 def test_what_does_not_fit_in_blocks_is_fed_with_rows():
-    from psutil import Process
-
     from voxloop.config import PredictConfig
     from voxloop.prediction.job import make_job
+    from voxloop.prediction.memory import Cost
     from voxloop.prediction.plan import Plan
     from voxloop.volumes import as_volume
 
@@ -155,10 +154,8 @@ def test_what_does_not_fit_in_blocks_is_fed_with_rows():
     )  # fmt: skip
     picture = np.random.default_rng(0).normal(size=(1, 1300, 500)).astype(np.float32)
     with TorchModel(network(), spec).open() as predictor:
-        predictor(np.zeros((1, 1, 1, 512, 512), np.float32))
-        budget = (Process().memory_info().rss + 2**29) / 1e9
-        job = make_job(spec, predictor, as_volume(picture), PredictConfig(memory_gb=budget, tile_seconds=60))
-        plan = job.prepare().found.plan
+        job = make_job(spec, predictor, as_volume(picture), PredictConfig(memory_gb=1, tile_seconds=60))
+        plan = job.forecast(Cost(seconds_per_voxel=1e-7, bytes_per_voxel=4000, base_bytes=0)).plan
         assert plan.by_rows
         assert plan.block[1:] == (1312, 512)
         assert Plan.from_json(plan.to_json()) == plan
@@ -174,11 +171,7 @@ def test_what_does_not_fit_in_blocks_is_fed_with_rows():
 @pytest.mark.parametrize("extra", [{}, {"scale": 0.5}, {"slices": 3}])
 def test_a_predictor_keeps_the_same(extra):
     channels = extra.get("slices", 1)
-    module = lively(
-        build(
-            NetworkConfig(architecture="Unet", encoder="resnet18", channels=channels, outputs=3, decoder_width=0.0625)
-        )
-    )
+    module = network(channels=channels)
     step = 64 if "scale" in extra else 32
     spec = ModelSpec(
         learner="deep", channels=1, outputs=(Output(name="classes", kind="semantic", channels=3),),

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxloop.deep.device import CudaMemory, autocast, laid_out, placed
+from voxloop.deep.feeding import Streamed
 from voxloop.deep.reduction import Kept, Split, agrees, headed, split_head, strips
-from voxloop.deep.streaming import ROOMY, Streamed, streamed
+from voxloop.deep.streaming import ROOMY, streamed
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec
 
@@ -71,7 +72,7 @@ class NetworkPredictor:
         keep
             Whether probabilities are kept, as uint8.
         by_rows
-            Feed the network with rows (:mod:`voxloop.deep.streaming`); only where :meth:`bytes_per_column` says it can
+            Feed the network with rows (:mod:`voxloop.deep.feeding`); only where :meth:`bytes_per_column` says it can
             be.
 
         Returns
@@ -102,7 +103,7 @@ class NetworkPredictor:
 
     @property
     def bytes_per_column(self) -> float | None:
-        """Bytes held for each voxel of a row (of a plane in 3-D) where the network is fed with rows; None: it cannot be.
+        """Bytes held for each voxel of a row where the network is fed with rows; None: it cannot be.
 
         A row is a line of the plane in 2-D, a plane of the volume in 3-D.
         """
@@ -118,10 +119,8 @@ class NetworkPredictor:
     @property
     def _stride(self) -> int:
         """Rows of the network in which it makes whole steps."""
-        axis = 0 if self._volumetric else 1
-        return max(
-            1, round(max(self._spec.stride[1:]) * self._zoom[2]), round(self._spec.stride[axis] * self._zoom[axis])
-        )
+        steps = [round(step * zoom) for step, zoom in zip(self._spec.stride, self._zoom, strict=True)]
+        return max(1, *steps[0 if self._volumetric else 1 :])
 
     def _feeding(self) -> Streamed | None:
         """The network as layers that are fed with rows, its output as large as what the block has."""
@@ -145,7 +144,7 @@ class NetworkPredictor:
         """One block (1, c, z, y, x), fed with rows of its planes, or in 3-D with its planes."""
         fed = self._feeding()
         assert fed is not None
-        _, _, z, y, x = block.shape
+        y, x = block.shape[-2:]
         made: list[tuple[Any, ...]] = []
         with torch.inference_mode(), autocast(self._device, self._precision):
             pixels = self._pixels(block)
