@@ -5,7 +5,6 @@ Importing this module, loading a folder and pickling a model do not import torch
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voxloop.deep.fingerprint import fingerprint
 from voxloop.errors import ModelError
 from voxloop.model import ClassInfo, ModelSpec, Output, Predictor, read_spec
 
@@ -133,7 +133,7 @@ def load(folder: str | Path) -> TorchModel:
     spec = read_spec(folder)
     if "network" not in spec.extra:
         raise ModelError(f"{folder} does not say which network its weights belong to")
-    if _hash(folder / WEIGHTS, spec) != spec.hash:
+    if fingerprint(folder / WEIGHTS, spec) != spec.hash:
         raise ModelError(
             f"the weights in {folder} are not those that were saved (truncated or changed); use another model, or "
             f"another checkpoint of the run"
@@ -150,26 +150,12 @@ def write(folder: Path, spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> Mo
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
-    spec = replace(spec, hash=_hash(folder / WEIGHTS, spec))
+    spec = replace(spec, hash=fingerprint(folder / WEIGHTS, spec))
     (folder / "spec.json").write_text(json.dumps(spec.to_json(), indent=1))
     for part in folder.iterdir():
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
     return spec
-
-
-def _hash(weights: Path, spec: ModelSpec) -> str:
-    """Of the weights and of everything in the spec that changes what comes out."""
-    data = spec.to_json()
-    data.pop("hash")
-    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode())
-    try:
-        with weights.open("rb") as stream:
-            while part := stream.read(1 << 20):
-                digest.update(part)
-    except FileNotFoundError:
-        raise ModelError(f"{weights.parent} has no weights ({weights.name} is missing)") from None
-    return digest.hexdigest()
 
 
 def _build(folder: Path, spec: ModelSpec) -> nn.Module:

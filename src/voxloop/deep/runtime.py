@@ -5,7 +5,6 @@ An ONNX file is a graph of known operations, run by onnxruntime: opening one exe
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voxloop.deep.fingerprint import fingerprint
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec, Predictor, read_spec
 
@@ -116,7 +116,7 @@ def load(folder: str | Path) -> OnnxModel:
     """Open a model folder with an ONNX graph. Raises ModelError where it is not what was saved."""
     folder = Path(folder)
     spec = read_spec(folder)
-    if hash_of(folder / GRAPH, spec) != spec.hash:
+    if fingerprint(folder / GRAPH, spec) != spec.hash:
         raise ModelError(f"the network in {folder} is not what was saved (truncated or changed); save it again")
     return OnnxModel(folder, spec)
 
@@ -130,24 +130,10 @@ def write(folder: Path, spec: ModelSpec, graph: Path) -> OnnxModel:
     temporary.mkdir(parents=True)
     shutil.copy(graph, temporary / GRAPH)
     spec = replace(spec, learner="onnx")
-    spec = replace(spec, hash=hash_of(temporary / GRAPH, spec))
+    spec = replace(spec, hash=fingerprint(temporary / GRAPH, spec))
     (temporary / "spec.json").write_text(json.dumps(spec.to_json(), indent=1))
     put_in_place(temporary, folder)
     return OnnxModel(folder, spec)
-
-
-def hash_of(graph: Path, spec: ModelSpec) -> str:
-    """Of the graph and of everything in the spec that changes what comes out."""
-    data = spec.to_json()
-    data.pop("hash")
-    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode())
-    try:
-        with graph.open("rb") as stream:
-            while part := stream.read(1 << 20):
-                digest.update(part)
-    except FileNotFoundError:
-        raise ModelError(f"{graph.parent} has no network ({graph.name} is missing)") from None
-    return digest.hexdigest()
 
 
 def export_graph(module: nn.Module, spec: ModelSpec, path: Path, channels: int | None = None) -> Path:

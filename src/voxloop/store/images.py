@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import VolumeError, WorkspaceError, unknown
 from voxloop.geometry import Region
 from voxloop.store.document import ImageInfo, checked_name, safe_name
+from voxloop.store.named import Named
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,11 +22,11 @@ _SAMPLE = 64
 _PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 
 
-class Images:
+class Images(Named["xr.DataArray"]):
     """Mapping of lazily opened volumes by name; sources stay where they are."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._opened: dict[str, tuple[ImageInfo, xr.DataArray]] = {}
 
     @property
@@ -35,18 +35,6 @@ class Images:
 
     def __getitem__(self, name: str) -> xr.DataArray:
         return self.open(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names
-
-    def __repr__(self) -> str:
-        return f"<Images: {', '.join(self.names) or 'none'}>"
 
     def info(self, name: str) -> ImageInfo:
         """What the workspace knows of an image without opening it. Raises WorkspaceError."""

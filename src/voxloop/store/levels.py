@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from voxloop.errors import LabelError, unknown
 from voxloop.store.classes import LabelClass, Level, LevelKind, as_classes
 from voxloop.store.document import checked_name
-
-if TYPE_CHECKING:
-    from voxloop.store.workspace import Store
+from voxloop.store.named import Named
 
 
-class Levels:
+class Levels(Named[Level]):
     """Mapping of :class:`Level` by name, in the order they were added."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     @property
     def names(self) -> list[str]:
@@ -32,18 +27,6 @@ class Levels:
             if level.folder == name:
                 return level
         raise LabelError(unknown("level", name, self.names))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names
-
-    def __repr__(self) -> str:
-        return f"<Levels: {', '.join(self.names) or 'none'}>"
 
     def add(
         self,

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
 from voxloop.errors import WorkspaceError, unknown
 from voxloop.geometry import as_region
 from voxloop.store.document import NamedRegion, checked_name
-
-if TYPE_CHECKING:
-    from voxloop.store.workspace import Store
+from voxloop.store.named import Named
 
 
-class Regions:
+class Regions(Named[NamedRegion]):
     """Mapping of :class:`NamedRegion` by name."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     @property
     def names(self) -> list[str]:
@@ -28,18 +20,6 @@ class Regions:
             if one.name == name:
                 return one
         raise WorkspaceError(unknown("region", name, self.names))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names
-
-    def __repr__(self) -> str:
-        return f"<Regions: {', '.join(self.names) or 'none'}>"
 
     def add(self, name: str, region: object, image: str | None = None) -> NamedRegion:
         """Name a box of voxels (slices z, y, x); an existing name moves to the new box."""

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from voxloop.errors import LabelError, WorkspaceError, unknown
 from voxloop.geometry import Region, as_region
 from voxloop.store.document import SetRow, TrainingSet, checked_name
-
-if TYPE_CHECKING:
-    from voxloop.store.workspace import Store
+from voxloop.store.named import Named
 
 Rows = Iterable[str | tuple[Any, ...] | Mapping[str, Any] | SetRow]
 
 
-class Sets:
+class Sets(Named[TrainingSet]):
     """Mapping of :class:`TrainingSet` by name: ``sets["cells"]`` is the newest version, ``sets["cells@2"]`` the second.
 
     A row names an image, a level and a region. The box of a region is written down with the row, so a version means
     the same voxels for good, whatever becomes of the region's name.
     """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     @property
     def names(self) -> list[str]:
@@ -40,17 +35,8 @@ class Sets:
                 return one
         raise WorkspaceError(f"set {plain!r} has versions 1 to {found[-1].version}, not {number}")
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names
-
-    def __repr__(self) -> str:
-        return f"<Sets: {', '.join(self[name].title for name in self.names) or 'none'}>"
+    def _title(self, name: str) -> str:
+        return self[name].title
 
     def versions(self, name: str) -> tuple[TrainingSet, ...]:
         """All versions of a set, oldest first."""
