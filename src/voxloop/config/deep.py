@@ -8,7 +8,6 @@ from pydantic import ValidationInfo, field_validator, model_validator
 
 from voxloop.config.augment import Augmentation
 from voxloop.config.base import Config, constrain, setting, training_set, validation_set
-from voxloop.config.parsing import WINDOW_STRIDE as WINDOW_STRIDE
 from voxloop.config.parsing import parse_block, parse_class_weights, parse_scale, parse_window
 from voxloop.errors import ConfigError
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from voxloop.config.deep import WINDOW_STRIDE, DeepConfig
+from voxloop.config.deep import DeepConfig
+from voxloop.config.parsing import WINDOW_STRIDE
 from voxloop.deep.device import resolve_device, resolve_precision
 from voxloop.deep.material import Material, folder_of, gather, kept
 from voxloop.deep.networks import AnyNetwork, count_parameters

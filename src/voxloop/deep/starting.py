@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from voxloop.config.deep import WINDOW_STRIDE, DeepConfig
+from voxloop.config.deep import DeepConfig
+from voxloop.config.parsing import WINDOW_STRIDE
 from voxloop.deep.data import TrainingData
 from voxloop.deep.device import resolve_device
 from voxloop.deep.instances import output_of
