@@ -67,7 +67,7 @@ class LabelPanel(Panel):
         self._code_due = False
         self._stale = True
         self._suggested: tuple[float, float, float] | None = None
-        self.view = PlaneView(self._scales(), height=height)
+        self.view = PlaneView(self.ws.images.scales(self._image), height=height)
         self.planes = LinkedPlanes(self.view)
         self.tools = ToolBox(self.handler)
         self.state = self.tools.state
@@ -124,12 +124,6 @@ class LabelPanel(Panel):
         for release in (self.planes.close, self.saved.close, self._leave_labels, self.live.close):
             self.on_close(release)
 
-    def _scales(self) -> Any:
-        from voxloop.volumes import scales
-
-        cache = None if self.ws.read_only else self.ws.path / "derived" / "scales" / self._image
-        return scales(self.ws.images.open(self._image), cache=cache)
-
     # ----------------------------------------------------------------------------------------------- image and level
 
     @property
@@ -146,7 +140,7 @@ class LabelPanel(Panel):
         if image is not None and image != self._image:
             self._image = image
             self.planes.show(False)
-            self.view.show(self._scales())
+            self.view.show(self.ws.images.scales(self._image))
         if level is not None:
             self._level = level
         self.chooser.show(self._image, self._level)

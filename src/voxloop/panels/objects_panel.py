@@ -406,11 +406,8 @@ class ObjectsPanel(Panel):
         self.go_to(int(number))
 
     def _scales(self, image: str) -> Any:
-        from voxloop.volumes import scales
-
         self._image = image
-        cache = None if self.ws.read_only else self.ws.path / "derived" / "scales" / image
-        return scales(self.ws.images.open(image), cache=cache)
+        return self.ws.images.scales(image)
 
     def _close_children(self) -> None:
         if self._helper is not None:

@@ -71,7 +71,7 @@ class PredictPanel(Panel):
         self._followed = 0.0
         self._place: tuple[int, int, int] | None = None
         self._looking = False
-        self.view = PlaneView(self._scales(ws.images.names[0]), height=height)
+        self.view = PlaneView(self.ws.images.scales(ws.images.names[0]), height=height)
         self._build()
         self.on_close(self._close_children)
         self.refresh()
@@ -475,19 +475,13 @@ class PredictPanel(Panel):
 
     def _image_changed(self) -> None:
         self.prediction = None
-        self.view.show(self._scales(self.image))
+        self.view.show(self.ws.images.scales(self.image))
         for field, size in zip(self._ranges, self.view.planes.shape, strict=True):
             field.max, field.value = size, (0, size)
         self._changed()
 
     def _show_code(self) -> None:
         self._copy.code = self.code
-
-    def _scales(self, image: str) -> Any:
-        from voxloop.volumes import scales
-
-        cache = None if self.ws.read_only else self.ws.path / "derived" / "scales" / image
-        return scales(self.ws.images.open(image), cache=cache)
 
     def _close_children(self) -> None:
         if self._rehearsal is not None:

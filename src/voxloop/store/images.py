@@ -43,6 +43,14 @@ class Images(Named["xr.DataArray"]):
                 return info
         raise WorkspaceError(unknown("image", name, self.names))
 
+    def scales(self, name: str | None = None) -> list[xr.DataArray]:
+        """Resolutions of an image, finest first, lazy; coarser ones are kept in ``derived/scales`` as they are read."""
+        from voxloop.volumes import scales
+
+        name = self.one(name)
+        cache = None if self._store.read_only else self._store.path / "derived" / "scales" / name
+        return scales(self.open(name), cache=cache)
+
     def one(self, name: str | None) -> str:
         """``name``, or the only image there is. Raises WorkspaceError that names them."""
         if name is not None:
