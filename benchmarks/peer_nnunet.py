@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -168,7 +169,9 @@ def child(folder: Path, plan: str, seconds: float) -> int:
     words += f": {settings['batch_size']} windows of {size}, up to {most} features"
     facts = {"version": version("nnunetv2"), "steps": steps, "seconds": spent, "plan": words}
     (folder / f"{plan}.json").write_text(json.dumps(facts))
-    os._exit(0)  # its background workers do not end by themselves
+    for worker in multiprocessing.active_children():  # its loaders do not end by themselves
+        worker.kill()
+    os._exit(0)
 
 
 if __name__ == "__main__":
