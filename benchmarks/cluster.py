@@ -64,7 +64,7 @@ def cluster(workers: int) -> Any:
 
 
 def rate(ws: Workspace, model: Path, image: str, engine: str) -> float:
-    """Tiles a second, from the first that is done to the last."""
+    """Tiles a second over the second half of them, when every worker has opened the model."""
     config = {"engine": engine, "tile_seconds": 1e-6, "scales": False, "threads": 1, "memory_gb": 2.0}
     name = f"r{time.monotonic_ns()}"
     shape = ws.images.info(image).shape
@@ -84,7 +84,7 @@ def rate(ws: Workspace, model: Path, image: str, engine: str) -> float:
 
     context.emit = listening  # type: ignore[method-assign]
     assert task.run(context) == "finished"
-    (began, first), (ended, last) = times[0], times[-1]
+    (began, first), (ended, last) = next(item for item in times if item[1] >= times[-1][1] / 2), times[-1]
     return (last - first) / (ended - began)
 
 
