@@ -137,6 +137,7 @@ class Lab:
         else:
             self.page.evaluate("name => jupyterapp.commands.execute('docmanager:open', { path: name })", name)
         self._ready()
+        self.errors.clear()  # of the notebook before this one
         if alone:
             self.page.evaluate("() => { if (!jupyterapp.shell.leftCollapsed) jupyterapp.shell.collapseLeft(); }")
 
