@@ -8,9 +8,9 @@ import tifffile
 
 from voxloop.config import ShallowConfig
 from voxloop.geometry import full_region
+from voxloop.model import ClassInfo
 from voxloop.review.simulate import simulate
 from voxloop.shallow.fitting import Example, fit_examples
-from voxloop.shallow.learner import class_infos
 from voxloop.shallow.samples import in_block
 from voxloop.store import Store
 from voxloop.volumes import open_volume
@@ -27,7 +27,8 @@ def test_strokes_on_five_slices_find_mitochondria_on_the_others(data, tmp_path):
     with Store.create(tmp_path / "ws", image=volume, classes=["mitochondria", "background"]) as store:
         simulate(store, np.where(truth, 1, 2), slices=SLICES, strokes=40, share=0.05)
         labels = store.labels()
-        painted, classes = labels.read(), class_infos(labels)
+        painted = labels.read()
+        classes = tuple(ClassInfo(value=c.value, name=c.name, background=c.background) for c in labels.level.classes)
     assert 0 < (painted[list(SLICES)] > 0).mean() <= 0.05
     example = Example(
         name="fibsem", read=lambda region: raw[region][None], shape=raw.shape, channels=1, spacing_um=SPACING,
