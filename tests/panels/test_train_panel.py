@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from voxloop.config import DeepConfig, ShallowConfig
+from voxloop.config import DeepConfig, ShallowConfig, presets
 from voxloop.errors import ConfigError, LabelError
 from voxloop.panels import outlook, train_panel
 from voxloop.panels.panel import Panel
@@ -289,12 +289,27 @@ def test_notes_stand_beside_the_button_that_helps(ui, ws, no_leak):
     assert "40 times" in words.value
     assert fix.description == "Use class weights auto"
     fix.click()
-    assert panel.config == DeepConfig(class_weights="auto")
+    assert panel.config == presets["auto"].changed(class_weights="auto")
     tick(panel)
     panel.ahead.helper.last("forecast")[2].set_result(FORECAST)
     assert panel.ahead.notes.children == ()
     panel.close()
     assert no_leak.left() == []
+
+
+def test_a_network_begins_with_the_preset_that_is_recommended(ui, ws):
+    panel = network(ws)
+    assert panel._preset.value == "auto"
+    assert panel.config == presets["auto"]
+    panel.form.value = panel.config.changed(batch_size=2)
+    panel._settings_changed()
+    assert panel._preset.value == "—"
+    panel._preset.value = "quick"
+    assert panel.config == presets["quick"]
+    panel.form.value = presets["auto"]
+    panel._settings_changed()
+    assert panel._preset.value == "auto"
+    panel.close()
 
 
 def test_an_error_of_the_helper_is_a_note(ui, ws):

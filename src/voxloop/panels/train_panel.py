@@ -445,6 +445,8 @@ class TrainPanel(Panel):
                 on_change=lambda _: self._settings_changed(), embedded=True,
             )  # fmt: skip
             self._offer_to(self._forms[learner])
+            if learner == "network":
+                self._forms[learner].value = presets["auto"]
         self._settings.children = (self._forms[learner].widget,)
         gone = missing(learner)
         self._needs.value = html.escape(gone or "")
@@ -452,6 +454,7 @@ class TrainPanel(Panel):
         self._enable()
         names = [name for name, config in _presets().items() if isinstance(config, CONFIGS[learner])]
         self._preset.options = [NO_PRESET, *names]
+        self._name_preset()
         show(self._preset, bool(names))
         show(self.ahead.widget, learner == "network")
         show(self.start.widget, learner == "network")
@@ -481,7 +484,7 @@ class TrainPanel(Panel):
 
     def _preset_chosen(self) -> None:
         name = self._preset.value
-        if name != NO_PRESET:
+        if name != NO_PRESET and _presets()[name] != self.form.value:
             self.form.value = _presets()[name]
             self._settings_changed()
         self._about.value = html.escape(presets.about(name)) if name in presets else ""
@@ -492,10 +495,13 @@ class TrainPanel(Panel):
         self._show_code()
 
     def _show_code(self) -> None:
-        preset = _presets().get(self._preset.value)
-        if preset is not None and preset != self.form.value:
-            self._preset.value = NO_PRESET
+        self._name_preset()
         self._copy.code = self.code
+
+    def _name_preset(self) -> None:
+        """Say which preset the settings are, if they are one."""
+        same = (name for name in self._preset.options if _presets().get(name) == self.form.value)
+        self._preset.value = next(same, NO_PRESET)
 
     def _close_children(self) -> None:
         self._close_monitor()
