@@ -144,7 +144,11 @@ def exported(
     if what in ws.runs:
         return ws.export_model(what, path, overwrite=overwrite).path
     raise PredictionError(
-        unknown("prediction, objects, level or run", what, [*ws.predictions, *made, *ws.levels.names, *ws.runs])
+        unknown(
+            "prediction, objects, level or run",
+            what,
+            dict.fromkeys([*ws.predictions, *made, *ws.levels.names, *ws.runs]),
+        )  # fmt: skip
     )
 
 

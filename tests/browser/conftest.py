@@ -92,14 +92,14 @@ def lab(
 ) -> Iterator[Any]:
     """A page; open a notebook in it with ``lab.notebook(cell, cell, ...)``. Console errors fail the test.
 
-    A page in which something failed is not used again.
+    A page in which something failed, or that was reloaded, is not used again.
     """
     page = pages.get("now") or lab_module.Lab(lab_server, browser, shots)
     pages["now"] = page
     failed = request.session.testsfailed
     yield page
     errors = list(page.errors)
-    if errors or request.session.testsfailed > failed:
+    if errors or page.reloaded or request.session.testsfailed > failed:
         pages.pop("now").close()
     else:
         page.leave()

@@ -108,6 +108,7 @@ class Lab:
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(20_000)
         self.errors: list[str] = []
+        self.reloaded = False
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
         self.name = ""
@@ -262,7 +263,8 @@ class Lab:
         self.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
 
     def reload(self) -> None:
-        """Save, reload the page, and wait until the notebook and its kernel are back."""
+        """Save, reload the page, and wait until the notebook and its kernel are back. The page serves no further test."""
+        self.reloaded = True
         self.save()
         self.page.reload()
         self._ready()

@@ -18,8 +18,9 @@ from voxloop.model import ClassInfo
 #: target of an unlabelled voxel: what every term skips
 IGNORE = -100
 
-#: logits (n, classes, ...), target (n, ...) from 0 or IGNORE, weight of each voxel (n, ...) -> one number
-Term = Callable[[Tensor, Tensor, Tensor], Tensor]
+#: logits (n, classes, ...), target (n, ...) from 0 or IGNORE, weight of each voxel (n, ...) or None where all that are
+#: labelled count the same -> one number
+Term = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
 
 class PartialLoss:
@@ -61,7 +62,7 @@ class PartialLoss:
             (generalised_dice, _generalised_dice),
         ]  # fmt: skip
         self._terms = [(weight, term) for weight, term in terms if weight]
-        self._weights = weights
+        self._weights = None if weights is None or bool((weights == 1).all()) else weights
         self._boundary = boundary_weight, boundary_distance
         self._border = ignore_border
 
@@ -87,16 +88,19 @@ class PartialLoss:
         near = near_boundary(labels, distance) if extra else None
         if labels.device.type == "cpu":  # strokes are a small part of a window; elsewhere counting them makes one wait
             rows = labels.flatten().nonzero().squeeze(1)
+            if not len(rows):
+                return logits.sum() * 0.0
             logits = voxels_at(logits, rows).T[None].contiguous()
             labels = labels.flatten()[None, rows]
             near = near.flatten()[None, rows] if near is not None else None
-        voxel = self._voxel_weights(logits, labels)
-        voxel = voxel * (1 + extra * near) if near is not None else voxel
-        target = torch.where(labels > 0, labels.long() - 1, IGNORE)
-        loss = logits.sum() * 0.0
-        for weight, term in self._terms:
-            loss = loss + weight * term(logits, target, voxel)
-        return loss
+            target = labels.long() - 1
+        else:
+            target = torch.where(labels > 0, labels.long() - 1, IGNORE)
+        voxel = None
+        if self._weights is not None or near is not None:
+            voxel = self._voxel_weights(logits, labels)
+            voxel = voxel * (1 + extra * near) if near is not None else voxel
+        return torch.stack([weight * term(logits, target, voxel) for weight, term in self._terms]).sum()
 
     @staticmethod
     def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,27 +119,32 @@ def voxels_at(logits: Tensor, rows: Tensor) -> Tensor:
     return logits.movedim(1, -1).flatten(0, -2).index_select(0, rows)
 
 
-def _focal(logits: Tensor, target: Tensor, voxel: Tensor, *, gamma: float) -> Tensor:
+def _focal(logits: Tensor, target: Tensor, voxel: Tensor | None, *, gamma: float) -> Tensor:
     """Cross-entropy in which voxels that are right already count less; with gamma 0 cross-entropy itself."""
+    if voxel is None and not gamma:
+        total = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="sum")
+        return total / (target != IGNORE).sum().clamp_min(1)
     each = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
     if gamma:
         each = (1 - torch.exp(-each)).clamp_min(1e-8) ** gamma * each
-    return _mean(each, voxel)
+    return _mean(each, target, voxel)
 
 
-def _bce(logits: Tensor, target: Tensor, voxel: Tensor) -> Tensor:
+def _bce(logits: Tensor, target: Tensor, voxel: Tensor | None) -> Tensor:
     each = F.binary_cross_entropy_with_logits(logits, _one_hot(logits, target), reduction="none").mean(1)
-    return _mean(each, voxel)
+    return _mean(each, target, voxel)
 
 
-def _mean(each: Tensor, voxel: Tensor) -> Tensor:
+def _mean(each: Tensor, target: Tensor, voxel: Tensor | None) -> Tensor:
+    if voxel is None:
+        voxel = (target != IGNORE).to(each.dtype)
     return (each * voxel).sum() / voxel.sum().clamp_min(1e-6)
 
 
 def _overlap(loss: Callable[[Tensor, Tensor], Tensor]) -> Term:
     """A loss of smp, which adds 0 for a class that does not occur, as the mean over those that do."""
 
-    def term(logits: Tensor, target: Tensor, _voxel: Tensor) -> Tensor:
+    def term(logits: Tensor, target: Tensor, _voxel: Tensor | None) -> Tensor:
         occurs = torch.zeros(logits.shape[1] + 1, device=logits.device)
         occurs.index_fill_(0, (target + 1).clamp_min(0).flatten(), 1.0)  # the first for what is unlabelled
         return loss(logits, target) * (logits.shape[1] / occurs[1:].sum().clamp_min(1))
@@ -143,13 +152,13 @@ def _overlap(loss: Callable[[Tensor, Tensor], Tensor]) -> Term:
     return term
 
 
-def _lovasz(logits: Tensor, target: Tensor, _voxel: Tensor) -> Tensor:
+def _lovasz(logits: Tensor, target: Tensor, _voxel: Tensor | None) -> Tensor:
     # with three axes it would take the first for pictures of one class
     found: Tensor = smp.LovaszLoss("multiclass", ignore_index=IGNORE)(logits.unsqueeze(-1), target.unsqueeze(-1))
     return found.sum()  # without any label it is empty
 
 
-def _generalised_dice(logits: Tensor, target: Tensor, _voxel: Tensor) -> Tensor:
+def _generalised_dice(logits: Tensor, target: Tensor, _voxel: Tensor | None) -> Tensor:
     from monai.losses.dice import GeneralizedDiceLoss  # slow to import, hence here
 
     known = (target != IGNORE).unsqueeze(1)
