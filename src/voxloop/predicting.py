@@ -143,13 +143,8 @@ def exported(
         return ws.labels(what, image).save(path, overwrite=overwrite)
     if what in ws.runs:
         return ws.export_model(what, path, overwrite=overwrite).path
-    raise PredictionError(
-        unknown(
-            "prediction, objects, level or run",
-            what,
-            dict.fromkeys([*ws.predictions, *made, *ws.levels.names, *ws.runs]),
-        )  # fmt: skip
-    )
+    known = dict.fromkeys([*ws.predictions, *made, *ws.levels.names, *ws.runs])
+    raise PredictionError(unknown("prediction, objects, level or run", what, known))
 
 
 def exported_model(ws: Workspace, run: Run | str, path: str | Path, *, overwrite: bool, **settings: Any) -> Package:

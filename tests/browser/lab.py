@@ -263,7 +263,7 @@ class Lab:
         self.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
 
     def reload(self) -> None:
-        """Save, reload the page, and wait until the notebook and its kernel are back. The page serves no further test."""
+        """Save, reload the page, and wait for notebook and kernel. The page serves no further test."""
         self.reloaded = True
         self.save()
         self.page.reload()
