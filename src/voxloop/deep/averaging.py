@@ -9,15 +9,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-#: steps between updates: an average over hundreds of steps does not need every one, and each reads all weights
-EVERY = 4
-
 
 class WeightAverage:
     """Exponential moving average of parameters and buffers; young averages forget faster, so the start does not linger.
 
-    Integer buffers are copied. ``keep`` is the share that a step keeps; of every :data:`EVERY` steps the last one is
-    looked at and counts for all. With ``keep`` 0 the average is the network itself.
+    Integer buffers are copied. With ``keep`` 0 the average is the network itself.
     """
 
     def __init__(self, network: nn.Module, keep: float) -> None:
@@ -28,10 +24,9 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after step number ``step``, from 0."""
-        if not self.keep or step % EVERY != EVERY - 1:
+        if not self.keep:
             return
-        keep = min(self.keep, (1 + step) / (10 + step)) ** EVERY
+        keep = min(self.keep, (1 + step) / (10 + step))
         floats = [(a, b) for a, b in zip(self._own, self._new, strict=True) if a.is_floating_point()]
         torch._foreach_lerp_([a for a, _ in floats], [b.detach() for _, b in floats], 1 - keep)
         for a, b in zip(self._own, self._new, strict=True):

@@ -49,7 +49,7 @@ class Queue:
                 piece, count = piece.narrow(ROWS, 0, rows), rows
             taken.append(piece)
             rows -= count
-        return taken[0] if len(taken) == 1 else torch.cat(taken, ROWS)
+        return _joined(taken)
 
     @property
     def held(self) -> int:
@@ -78,21 +78,31 @@ class Each:
         return self._fn(*(queue.take(rows) for queue in self._waiting)) if rows else None
 
 
-class Window:
+class Holding:
+    """A layer that keeps the last rows of its one input until more have come."""
+
+    _held: Tensor | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes of rows that wait."""
+        return _bytes(self._held)
+
+    def _with_held(self, piece: Tensor | None) -> list[Tensor]:
+        """What was held, and what has come."""
+        return [part for part in (self._held, piece) if part is not None]
+
+
+class Window(Holding):
     """A convolution or pooling over ``size`` rows, every ``step``-th; ``pad`` rows of ``fill`` lie around the image."""
 
     def __init__(self, fn: Callable[[Tensor], Tensor], size: int, step: int, pad: int, fill: float = 0.0) -> None:
         self._fn, self._size, self._step, self._pad, self._fill = fn, size, step, pad, fill
-        self._held: Tensor | None = None
         self._skip = 0  # rows to come that no window begins with
         self._begun = False
 
-    @property
-    def held(self) -> int:
-        return _bytes(self._held)
-
     def feed(self, pieces: Sequence[Tensor | None], last: bool) -> Tensor | None:
-        parts = [part for part in (self._held, pieces[0]) if part is not None]
+        parts = self._with_held(pieces[0])
         if not parts:
             return None
         if self._pad:
@@ -101,7 +111,7 @@ class Window:
             if last:
                 parts.append(_filled(parts[0], self._pad, self._fill))
         self._begun = True
-        rows = parts[0] if len(parts) == 1 else torch.cat(parts, ROWS)
+        rows = _joined(parts)
         skipped = min(self._skip, rows.shape[ROWS])
         self._skip -= skipped
         have = rows.shape[ROWS] - skipped
@@ -116,23 +126,18 @@ class Window:
         return self._fn(rows if (skipped, needed) == (0, have) else rows.narrow(ROWS, skipped, needed))
 
 
-class Enlarge:
+class Enlarge(Holding):
     """Each row becomes ``factor`` rows that also look at ``context`` rows on either side."""
 
     def __init__(self, fn: Callable[[Tensor], Tensor], factor: int, context: int) -> None:
         self._fn, self._factor, self._context = fn, factor, context
-        self._held: Tensor | None = None
         self._done = 0  # of the rows held, those that were passed on and are there to be looked at
 
-    @property
-    def held(self) -> int:
-        return _bytes(self._held)
-
     def feed(self, pieces: Sequence[Tensor | None], last: bool) -> Tensor | None:
-        parts = [part for part in (self._held, pieces[0]) if part is not None]
+        parts = self._with_held(pieces[0])
         if not parts:
             return None
-        rows = parts[0] if len(parts) == 1 else torch.cat(parts, ROWS)
+        rows = _joined(parts)
         have = rows.shape[ROWS]
         stop = have if last else have - self._context
         if stop <= self._done:
@@ -263,6 +268,10 @@ class Streamed:
 
 def _bytes(piece: Tensor | None) -> int:
     return 0 if piece is None else piece.numel() * piece.element_size()
+
+
+def _joined(pieces: Sequence[Tensor]) -> Tensor:
+    return pieces[0] if len(pieces) == 1 else torch.cat(list(pieces), ROWS)
 
 
 def _filled(like: Tensor, rows: int, value: float) -> Tensor:

@@ -226,7 +226,7 @@ def _train(context: Any, config: DeepConfig, team: Team) -> str:
                 batches = prefetch()
                 continue
             if config.gradient_clip:
-                nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip, foreach=True)
+                nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
             optimiser.step()
             average.update(state.step)
             state.step += 1

@@ -43,6 +43,7 @@ class NetworkPredictor:
         self.device_memory = CudaMemory(device) if device.type == "cuda" else None
         self._split: Split | object | None = _UNTRIED
         self._fed: Streamed | object | None = _UNTRIED
+        self._column: float | None = None
         self._softmax = all(output.kind == "semantic" for output in spec.outputs)
         self._sigmoid = spec.activation == "sigmoid"
 
@@ -110,11 +111,12 @@ class NetworkPredictor:
         fed = self._feeding()
         if fed is None:
             return None
-        dimensions = 3 if self._volumetric else 2
-        channels = self._spec.channels * self._slices
-        with autocast(self._device, self._precision):
-            held = fed.bytes_per_column(channels, dimensions, self._stride, self._device)
-        return held * float(np.prod(self._zoom[-(dimensions - 1) :]))
+        if self._column is None:  # plans are made several times before the first tile
+            dimensions, channels = self._spec.dimensions, self._spec.channels * self._slices
+            with autocast(self._device, self._precision):
+                held = fed.bytes_per_column(channels, dimensions, self._stride, self._device)
+            self._column = held * float(np.prod(self._zoom[-(dimensions - 1) :]))
+        return self._column
 
     @property
     def _stride(self) -> int:
@@ -128,8 +130,8 @@ class NetworkPredictor:
             factors = [1 / zoom for zoom in self._zoom[0 if self._volumetric else 1 :]]
             fed = None
             if all(factor.is_integer() for factor in factors):
-                dimensions = 3 if self._volumetric else 2
-                fed = streamed(self._module, self._spec.channels * self._slices, dimensions, self._stride)
+                channels = self._spec.channels * self._slices
+                fed = streamed(self._module, channels, self._spec.dimensions, self._stride)
             mode = "trilinear" if self._volumetric else "bilinear"
             self._fed = None if fed is None else fed.enlarged([int(factor) for factor in factors], mode)
         return self._fed if isinstance(self._fed, Streamed) else None

@@ -11,21 +11,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from voxloop.runs.context import RunFacts
 
-class Silent:
+
+class Silent(RunFacts):
     """A run's context for those that have no word."""
 
     def __init__(self, path: Path, rank: int, port: int) -> None:
-        self.path, self.rank, self.port = path, rank, port
-        self.config: dict[str, Any] = json.loads((path / "config.json").read_text())
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return dict(self.config.get("settings", {}))
-
-    @property
-    def workspace(self) -> Path:
-        return Path(self.path, self.config.get("workspace", "../..")).resolve()
+        super().__init__(path, json.loads((path / "config.json").read_text()))
+        self.rank, self.port = rank, port
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Say nothing."""

@@ -15,7 +15,25 @@ from voxloop.runs.orders import Order, pending
 SIGNALLED = "SIGTERM"
 
 
-class RunContext:
+class RunFacts:
+    """Where a run lies, and what its config says."""
+
+    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+        self.path = path
+        self.config = config
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The validated settings of the learner, as JSON holds them."""
+        return dict(self.config.get("settings", {}))
+
+    @property
+    def workspace(self) -> Path:
+        """The workspace folder that the run belongs to."""
+        return Path(self.path, self.config.get("workspace", "../..")).resolve()
+
+
+class RunContext(RunFacts):
     """Handed to the task of a run, in the process that runs it.
 
     Attributes
@@ -31,8 +49,7 @@ class RunContext:
     def __init__(
         self, path: Path, config: dict[str, Any], writer: EventWriter, signalled: Callable[[], bool] = lambda: False
     ) -> None:
-        self.path = path
-        self.config = config
+        super().__init__(path, config)
         self.history = fold(History(), EventReader(path / "events.jsonl").read())
         self._writer = writer
         self._signalled = signalled
@@ -40,16 +57,6 @@ class RunContext:
         self._read: set[str] = set()
         self._pause_said = False
         self._sinks: list[Callable[[Event], object]] = []
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The validated settings of the learner, as JSON holds them."""
-        return dict(self.config.get("settings", {}))
-
-    @property
-    def workspace(self) -> Path:
-        """The workspace folder that the run belongs to."""
-        return Path(self.path, self.config.get("workspace", "../..")).resolve()
 
     @property
     def device(self) -> str:
