@@ -1,9 +1,13 @@
 // A list of rows with actions: files, samples, runs. Draws what it is given, and says which row was chosen.
 function render({ model, el }) {
   el.classList.add("vx-rows");
+  const box = document.createElement("div"); // scrolls in place of el, whose own styles ipywidgets' layout takes away
+  box.className = "vx-rows-box";
   const table = document.createElement("table");
   table.className = "vx-table";
-  el.append(table);
+  box.append(table);
+  el.append(box);
+  let asked = { id: "", timer: 0 }; // which action waits for a second click; rows may be drawn anew meanwhile
 
   const send = (action, key) => model.send({ action, key });
 
@@ -12,17 +16,18 @@ function render({ model, el }) {
     button.className = "jupyter-button widget-button vx-link vx-small-button";
     button.textContent = action.label;
     button.title = action.title ?? "";
-    let timer = 0;
+    const id = `${action.name} ${key}`;
+    if (asked.id === id) {
+      button.textContent = action.confirm;
+      button.classList.add("vx-danger");
+    }
     button.addEventListener("click", (event) => {
       event.stopPropagation();
-      if (action.confirm && !timer) {
-        button.textContent = action.confirm;
-        button.classList.add("vx-danger");
-        timer = setTimeout(() => { timer = 0; button.textContent = action.label; button.classList.remove("vx-danger"); }, 3000);
-        return;
-      }
-      clearTimeout(timer);
-      send(action.name, key);
+      const sure = !action.confirm || asked.id === id;
+      clearTimeout(asked.timer);
+      asked = sure ? { id: "", timer: 0 } : { id, timer: setTimeout(() => { asked.id = ""; draw(); }, 3000) };
+      if (sure) send(action.name, key);
+      draw();
     });
     return button;
   };
@@ -35,7 +40,9 @@ function render({ model, el }) {
   });
 
   const draw = () => {
-    const focused = table.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+    const active = table.contains(document.activeElement) ? document.activeElement : undefined;
+    const focused = active?.closest("tr").dataset.key;
+    const place = active?.matches("button") ? [...active.parentElement.children].indexOf(active) : -1;
     const right = model.get("right");
     table.replaceChildren();
     const rows = model.get("rows");
@@ -66,7 +73,7 @@ function render({ model, el }) {
         event.stopPropagation();
       });
       table.append(line);
-      if (row.key === focused) line.focus();
+      if (row.key === focused) (last.children[place] ?? line).focus({ preventScroll: true });
     }
     if (!rows.length) {
       const empty = document.createElement("caption");
@@ -76,14 +83,13 @@ function render({ model, el }) {
   };
 
   const limit = () => {
-    el.style.maxHeight = model.get("height") ? `${model.get("height")}px` : "";
-    el.style.overflowY = model.get("height") ? "auto" : "";
+    box.style.maxHeight = model.get("height") ? `${model.get("height")}px` : "";
   };
   const events = "change:rows change:selected change:head change:empty";
   model.on(events, draw);
   model.on("change:height", limit);
   draw();
   limit();
-  return () => { model.off(events, draw); model.off("change:height", limit); };
+  return () => { clearTimeout(asked.timer); model.off(events, draw); model.off("change:height", limit); };
 }
 export default { render };
