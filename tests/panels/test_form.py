@@ -145,6 +145,13 @@ def test_a_changed_setting_is_marked_and_reset(ui):
     assert "vx-changed" not in count.widget._dom_classes
 
 
+def test_a_label_tells_the_help_of_its_setting(ui):
+    form = Form(Sample)
+    assert '<span title="how many">Count</span>' in field(form, "count").input.description
+    assert 'title="use it"' not in field(form, "extras", "turn", "on").input.description
+    assert 'title="turn it"' in field(form, "extras", "turn", "on").input.description
+
+
 def test_setting_the_value_shows_it_and_drops_what_was_invalid(ui):
     form = Form(Sample)
     type_in(form, "99", "count")

@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from voxloop.config.base import Setting
 from voxloop.errors import ConfigError
-from voxloop.panels.panel import classed, text
+from voxloop.panels.panel import classed, labelled, text
 
 #: what a list of choices shows where nothing is chosen
 NOTHING = "—"
@@ -175,9 +175,7 @@ class Field:
     def _make(self, choices: Sequence[str] | None, suggestions: Sequence[str] | None, value: Any) -> w.DOMWidget:
         """The input that suits the kind. Its description is the label, so that a screen reader finds it."""
         setting = self.setting
-        common = {
-            "description": label_markup(setting), "description_allow_html": True, "tooltip": setting.help,
-        }  # fmt: skip
+        common = labelled(label_markup(setting), setting.help, markup=True)
         options = list(choices or setting.choices or ())
         if setting.kind == "bool":
             return w.Checkbox(indent=False, **common)
@@ -223,8 +221,9 @@ class Field:
 
 
 def label_markup(setting: Setting) -> str:
-    """The label with its unit; help is the tooltip."""
+    """The label with its unit; a factor is marked by its sign."""
     label = setting.label[:1].upper() + setting.label[1:]
     said = not setting.unit or setting.label.endswith(setting.unit)  # 'max minutes' needs no 'minutes' after it
-    unit = "" if said else f' <span class="vx-unit">{html.escape(setting.unit or "")}</span>'
+    words = "×" if setting.unit == "times" else html.escape(setting.unit or "")
+    unit = "" if said else f' <span class="vx-unit">{words}</span>'
     return f"{html.escape(label)}{unit}"

@@ -13,7 +13,7 @@ from voxloop.config.base import Config, Setting, settings_of
 from voxloop.errors import ConfigError
 from voxloop.panels.fields import Field, to_text
 from voxloop.panels.fold import Fold
-from voxloop.panels.panel import CopyCode, Panel, classed, close_tree, row, show, spacer
+from voxloop.panels.panel import CopyCode, Panel, classed, close_tree, labelled, row, show, spacer
 from voxloop.panels.ui import on_ui
 
 C = TypeVar("C", bound=Config)
@@ -75,7 +75,9 @@ class Form(Panel, Generic[C]):
         self._groups = {name: Fold(name, partial(self._build, name), self._mark_group) for name in names}
         self._search = w.Text(placeholder="Search settings", continuous_update=True)
         self._search.observe(self.handler(self._filter), "value")
-        self._more = w.Checkbox(description="Advanced", indent=False)
+        self._more = w.Checkbox(
+            indent=False, **labelled("Advanced", "Also what is seldom changed; a search finds it in any case")
+        )
         self._more.observe(self.handler(self._toggle_advanced), "value")
         show(self._more, any(_has_advanced(setting) for setting in self._settings))
         show(self._copy, not embedded)  # the panel around it shows a line of its own

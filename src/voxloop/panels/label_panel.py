@@ -20,7 +20,7 @@ from voxloop.panels.level_chooser import LevelChooser
 from voxloop.panels.linked_planes import LinkedPlanes
 from voxloop.panels.live_overlay import LiveOverlay, Source
 from voxloop.panels.mask_files import MaskFiles
-from voxloop.panels.panel import CopyCode, Panel, button, row, section, show, spacer, split, text
+from voxloop.panels.panel import CopyCode, Panel, button, labelled, row, section, show, spacer, split, text
 from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.saved import Saved
 from voxloop.panels.shapes import Shape
@@ -95,7 +95,10 @@ class LabelPanel(Panel):
         self._banner = text("", "vx-banner")
         self._next_object = button("New object", handler(self.new_object), tooltip="Paint an object of its own (X)")
         self._objects = row(self._next_object)
-        self._live_on = w.Checkbox(value=True, description="Live overlay (O)", indent=False)
+        self._live_on = w.Checkbox(
+            value=True, indent=False,
+            **labelled("Live overlay (O)", "What the shallow learner makes of the strokes so far, after each stroke"),
+        )  # fmt: skip
         self._live_on.observe(handler(lambda change: self.live.switch(change["new"])), "value")
         self._next = button("Next place", handler(self.next_place), tooltip="Where one more stroke helps most (N)")
         self._accept = button("Accept", handler(self.accept), tooltip="Take over what the overlay says there (Y)")

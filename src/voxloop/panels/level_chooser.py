@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from voxloop.errors import LabelError
-from voxloop.panels.panel import Panel, button, classed, column, row, show
+from voxloop.panels.panel import Panel, button, classed, column, labelled, row, show
 
 if TYPE_CHECKING:
     from voxloop.project import Workspace
@@ -32,8 +32,13 @@ class LevelChooser:
         self.images.observe(handler(lambda change: self._chosen(image=change["new"])), "value")
         self.levels.observe(handler(lambda change: self._chosen(level=change["new"])), "value")
         self.name = w.Text(placeholder="name")
-        self.kind = w.Dropdown(options=[("classes", "semantic"), ("single objects", "instances")], description="Holds")
-        self.parent = w.Dropdown(options=[_NO_PARENT], description="Inside")
+        self.kind = w.Dropdown(
+            options=[("classes", "semantic"), ("single objects", "instances")],
+            **labelled("Holds", "A class for each voxel, or a number of its own for each object"),
+        )
+        self.parent = w.Dropdown(
+            options=[_NO_PARENT], **labelled("Inside", "The class of another level within which this one is labelled")
+        )
         self._new = column(self.kind, self.parent)
         self._renames = False
         add = button("", handler(lambda: self._open_form(renames=False)), icon="plus", tooltip="Add a label level")

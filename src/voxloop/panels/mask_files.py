@@ -7,7 +7,7 @@ from typing import Protocol
 import ipywidgets as w
 
 from voxloop.errors import LabelError
-from voxloop.panels.panel import Panel, button, column, row, show
+from voxloop.panels.panel import Panel, button, column, labelled, row, show
 
 
 class Owner(Protocol):
@@ -24,10 +24,10 @@ class MaskFiles:
         handler = owner.handler
         self._answered_safely = handler(self._answered)
         self._owner = owner
-        self.path = w.Text(placeholder="path of a mask (TIFF, zarr, HDF5, ROI set)")
+        self.path = w.Text(placeholder="path of a mask", tooltip="TIFF, zarr, HDF5, or a set of ROIs")
         self.zero = w.Dropdown(
             options=[("choose …", None), ("background", "background"), ("not labelled", "unlabelled")],
-            description="0 means",
+            **labelled("0 means", "Whether voxels of value 0 are known to be background, or were never labelled"),
         )
         load = button("Load", handler(self.load), tooltip="Load the mask at this path")
         save = button("Save", handler(self.save), tooltip="Save the labels to this path")

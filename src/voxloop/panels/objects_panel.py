@@ -25,6 +25,7 @@ from voxloop.panels.panel import (
     button,
     column,
     heading,
+    labelled,
     row,
     section,
     show,
@@ -336,13 +337,16 @@ class ObjectsPanel(Panel):
 
     def _build(self) -> None:
         handler = self.handler
-        self._which = w.Dropdown(options=[], description="Prediction")
+        self._which = w.Dropdown(options=[], **labelled("Prediction", "Whose voxels are gathered into objects"))
         self._which.observe(handler(self._chosen), "value")
         self._none = text("No predictions yet. The Predict step makes one.", "vx-dim")
-        self._of = w.Dropdown(options=[("–", None)], description="Class")
+        self._of = w.Dropdown(options=[("–", None)], **labelled("Class", "Its voxels become objects"))
         self._of.observe(handler(self._changed), "value")
         self._form: Form[ObjectsConfig] = Form(ObjectsConfig, on_change=lambda _: self._changed(), embedded=True)
-        self._preview = w.Checkbox(value=True, description="Preview on this plane", indent=False)
+        self._preview = w.Checkbox(
+            value=True, indent=False,
+            **labelled("Preview on this plane", "What the settings make of this plane; the whole may join more"),
+        )  # fmt: skip
         self._preview.observe(handler(self._switch), "value")
         self._words = text("", "vx-dim")
         self._apply = button("Apply to all", handler(self.apply), kind="primary", icon="play")

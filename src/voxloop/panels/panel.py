@@ -270,6 +270,16 @@ def button(
     return made
 
 
+def labelled(label: str, words: str, *, markup: bool = False) -> dict[str, Any]:
+    """Traits of an input with a label that tells ``words`` under the pointer.
+
+    ipywidgets shows a tooltip only where there is no label. ``markup=True`` where the caller has escaped the label.
+    """
+    shown = label if markup else html.escape(label)
+    described = f'<span title="{html.escape(words, quote=True)}">{shown}</span>' if words else shown
+    return {"description": described, "description_allow_html": True, "tooltip": words}
+
+
 def classed(widget: T, *classes: str) -> T:
     """The widget with style classes, set in one message."""
     widget._dom_classes = (*widget._dom_classes, *classes)  # type: ignore[attr-defined]

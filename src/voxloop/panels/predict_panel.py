@@ -20,6 +20,7 @@ from voxloop.panels.panel import (
     classed,
     column,
     heading,
+    labelled,
     row,
     section,
     show,
@@ -364,8 +365,11 @@ class PredictPanel(Panel):
         self._image = w.Dropdown(options=self.ws.images.names, description="Image")
         self._image.observe(handler(self._image_changed), "value")
         self._all = w.Checkbox(
-            description="All images, in one run with a table", indent=False,
-            tooltip="One after the other; an image that fails does not keep the others",
+            indent=False,
+            **labelled(
+                "All images, in one run with a table",
+                "One after the other; an image that fails does not keep the others",
+            ),
         )  # fmt: skip
         self._all.observe(changed, "value")
         self._where: Any = _choice(WHERE, "all", changed)
@@ -375,7 +379,7 @@ class PredictPanel(Panel):
         self._ranges = [_range(axis, size, changed) for axis, size in zip(AXES, shape, strict=True)]
         self._box_row = row(*self._ranges)
         self._others: Any = w.SelectMultiple(
-            options=(), rows=3, description="Mean with", tooltip="The mean of several models, at the price of each"
+            options=(), rows=3, **labelled("Mean with", "The mean of several models, at the price of each")
         )
         self._others.observe(changed, "value")
         self._form: Form[PredictConfig] = Form(

@@ -17,7 +17,7 @@ from voxloop.panels.acceptance import Tally, tally
 from voxloop.panels.error_curve import Score, curve, verdict
 from voxloop.panels.label_panel import LabelPanel
 from voxloop.panels.layers import Layer
-from voxloop.panels.panel import button, classed, column, row, section, show, spacer, table, text
+from voxloop.panels.panel import button, classed, column, labelled, row, section, show, spacer, table, text
 from voxloop.panels.prediction_layers import frame, prediction_layers
 from voxloop.panels.tools import bindings
 from voxloop.panels.ui import on_ui
@@ -380,8 +380,8 @@ class ReviewPanel(LabelPanel):
         self._share = text("", "vx-dim")
         self._empty = text("No prediction yet: the Predict step makes one.", "vx-dim")
         self._above = w.FloatSlider(
-            value=0.95, min=0.5, max=1.0, step=0.01, description="Above", readout_format=".2f",
-            tooltip="Voxels whose class is at least so probable",
+            value=0.95, min=0.5, max=1.0, step=0.01, readout_format=".2f",
+            **labelled("Surer than", "Voxels whose class is at least so probable"),
         )  # fmt: skip
         self._where: Any = classed(
             w.ToggleButtons(options=[(label, name) for name, label in WHERE.items()], value="plane"), "vx-choice"
@@ -399,7 +399,9 @@ class ReviewPanel(LabelPanel):
         )
         self._curve, self._verdict, self._report = text(), text(), text()
         others = [name for name in self.ws.levels.names if name != self._level]
-        self._truth = w.Dropdown(options=[NO_TRUTH, *others], description="Truth")
+        self._truth = w.Dropdown(
+            options=[NO_TRUTH, *others], **labelled("Truth", "A level that holds the right answer, to score against")
+        )
         self._truth.observe(handler(lambda change: self._evaluate(change["new"])), "value")
         show(self._truth, bool(others))
         show(self._share, False)

@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from voxloop.config import DeepConfig
 from voxloop.errors import ConfigError, RunError
-from voxloop.panels.panel import Panel, classed, column, show, text
+from voxloop.panels.panel import Panel, classed, column, labelled, show, text
 from voxloop.runs.comparison import ancestors
 from voxloop.runs.run import RESUMABLE
 
@@ -48,9 +48,11 @@ class StartChooser:
         self._runs: dict[str, list[str]] = {}
         self._showing = False
         self.mode_list = w.Dropdown(
-            options=[(words, mode) for mode, (words, _) in MODES.items()], value=FRESH, description="Begin"
+            options=[(words, mode) for mode, (words, _) in MODES.items()],
+            value=FRESH,
+            **labelled("Begin", "What the network knows before its first step"),
         )
-        self.run_list = w.Dropdown(options=[], description="Run", tooltip="Whose weights, or which to resume")
+        self.run_list = w.Dropdown(options=[], **labelled("Run", "Whose weights, or which to resume"))
         self.words = classed(text(), "vx-small", "vx-dim")
         self.mode_list.observe(owner.handler(self._chosen), "value")
         self.run_list.observe(owner.handler(self._chosen), "value")

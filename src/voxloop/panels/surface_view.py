@@ -10,7 +10,7 @@ import numpy as np
 
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES
-from voxloop.panels.panel import Panel, close_tree, row, show, spacer, text
+from voxloop.panels.panel import Panel, close_tree, labelled, row, show, spacer, text
 from voxloop.panels.style import PALETTE
 from voxloop.panels.ui import on_ui
 
@@ -71,7 +71,9 @@ class SurfaceView(Panel):
             height=height, background_color=BACKGROUND, label_color=TEXT, grid_color=GRID, menu_visibility=False,
             axes=["x", "y", "z"], axes_helper=0, antialias=2, camera_auto_fit=False, mode="callback",
         )  # fmt: skip
-        self._most = w.BoundedIntText(value=most, min=1, max=1000, description="Largest")
+        self._most = w.BoundedIntText(
+            value=most, min=1, max=1000, **labelled("Largest", "How many objects are drawn, the largest first")
+        )
         self._most.observe(self.handler(self._update), "value")
         self._words = text("reading the table …", "vx-dim")
         show(self._most, numbers is None)

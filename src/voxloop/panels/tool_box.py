@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from voxloop.panels.panel import button, column, row, show
+from voxloop.panels.panel import button, column, labelled, row, show
 from voxloop.panels.tools import BY_NAME, TOOLS, ToolState
 
 
@@ -25,20 +25,36 @@ class ToolBox:
             for tool in TOOLS
         }  # fmt: skip
         self.paint_buttons = [made for name, made in self._buttons.items() if name != "look"]
-        self.radius = w.FloatSlider(min=0, max=60, step=1, description="Radius", readout_format=".0f")
+        self.radius = w.FloatSlider(
+            min=0, max=60, step=1, readout_format=".0f", **labelled("Radius", "In voxels; [ and ] change it")
+        )
         self._settings = {
             "radius": self._linked(self.radius, "radius"),
-            "ball": self._linked(w.Checkbox(description="Ball: paint across slices (D)", indent=False), "ball"),
+            "ball": self._linked(
+                w.Checkbox(
+                    indent=False,
+                    **labelled("Ball: paint across slices (D)", "Round in micrometres, whatever the spacing"),
+                ),
+                "ball",
+            ),
             "range": column(
-                self._linked(w.FloatText(description="From"), "low"),
-                self._linked(w.FloatText(description="To"), "high"),
+                self._linked(w.FloatText(**labelled("From", "The lowest intensity that is painted")), "low"),
+                self._linked(w.FloatText(**labelled("To", "The highest intensity that is painted")), "high"),
             ),
             "fill": column(
                 self._linked(
-                    w.Dropdown(description="Alike by", options=[("intensity", "image"), ("label", "labels")]), "fill_by"
+                    w.Dropdown(
+                        options=[("intensity", "image"), ("label", "labels")],
+                        **labelled("Alike by", "What neighbours must share with the voxel clicked to be filled"),
+                    ),
+                    "fill_by",
                 ),
-                self._linked(w.FloatText(description="Tolerance", step=1), "tolerance"),
-                self._linked(w.Checkbox(description="In three dimensions", indent=False), "fill_volume"),
+                self._linked(
+                    w.FloatText(step=1, **labelled("Tolerance", "How far intensities may lie apart")), "tolerance"
+                ),
+                self._linked(
+                    w.Checkbox(indent=False, **labelled("In three dimensions", "Also into other slices")), "fill_volume"
+                ),
             ),
         }
         for widget in self._settings.values():

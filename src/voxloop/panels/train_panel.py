@@ -23,6 +23,7 @@ from voxloop.panels.panel import (
     classed,
     column,
     heading,
+    labelled,
     row,
     show,
     spacer,
@@ -44,6 +45,10 @@ Learner = Literal["shallow", "network"]
 
 CONFIGS: dict[Learner, type[Config]] = {"shallow": ShallowConfig, "network": DeepConfig}
 LABELS: dict[Learner, str] = {"shallow": "Shallow · seconds", "network": "Network · minutes"}
+HELP: dict[Learner, str] = {
+    "shallow": "A forest of decision trees over ready-made filters: quick, and good with few strokes",
+    "network": "A neural network that learns filters of its own: slower, and better with more strokes",
+}
 #: what each learner needs, and how to get it
 NEEDS: dict[Learner, tuple[tuple[str, ...], str]] = {
     "shallow": (("sklearn",), "pip install scikit-learn"),
@@ -371,16 +376,23 @@ class TrainPanel(Panel):
     def _build(self) -> None:
         ws = self.ws
         levels = ws.levels.names
-        self._level = w.Dropdown(options=levels, value=levels[0] if levels else None, description="Level")
+        self._level = w.Dropdown(
+            options=levels, value=levels[0] if levels else None, **labelled("Level", "Which labels are learnt")
+        )
         self._level.observe(self.handler(self._level_changed), "value")
         show(self._level, len(levels) > 1)
         self._counts, self._warnings = text(), text()
         self._learner = classed(
-            w.ToggleButtons(options=[(LABELS[name], name) for name in CONFIGS], value="shallow"), "vx-choice"
+            w.ToggleButtons(
+                options=[(LABELS[name], name) for name in CONFIGS], value="shallow", tooltips=list(HELP.values())
+            ),
+            "vx-choice",
         )
         self._learner.observe(self.handler(self._show_learner), "value")
         self._needs = classed(text(), "vx-note", "vx-hidden")
-        self._preset = w.Dropdown(options=[NO_PRESET], description="Preset")
+        self._preset = w.Dropdown(
+            options=[NO_PRESET], **labelled("Preset", "Settings that go together; all can be changed below")
+        )
         self._preset.observe(self.handler(self._preset_chosen), "value")
         self._about = classed(text(), "vx-dim", "vx-small", "vx-hidden")
         self._settings = w.Box(layout={"width": "100%"})

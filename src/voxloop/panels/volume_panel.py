@@ -16,7 +16,20 @@ from voxloop.errors import VolumeError, VoxloopError, WorkspaceError
 from voxloop.geometry import AXES
 from voxloop.panels.fields import to_text
 from voxloop.panels.file_list import Recent
-from voxloop.panels.panel import CopyCode, Panel, button, classed, column, heading, row, section, show, spacer, text
+from voxloop.panels.panel import (
+    CopyCode,
+    Panel,
+    button,
+    classed,
+    column,
+    heading,
+    labelled,
+    row,
+    section,
+    show,
+    spacer,
+    text,
+)
 from voxloop.panels.source_chooser import Source, SourceChooser
 from voxloop.panels.ui import on_ui
 from voxloop.panels.volume_checks import Check, facts, plane_checks
@@ -324,18 +337,25 @@ class VolumePanel(Panel):
             box.observe(self.handler(self._spacing_changed), "value")
         self._unit = classed(w.Dropdown(options=list(UNITS), value="nm"), "vx-short")
         self._unit.observe(self.handler(self._spacing_changed), "value")
-        self._slices = w.Dropdown(options=list(SLICES), description="Slices are")
+        self._slices = w.Dropdown(
+            options=list(SLICES),
+            **labelled(
+                "Slices are", "Neighbours are learnt from and filled together; separate pictures each stand alone"
+            ),
+        )
         self._slices.observe(self.handler(self._slices_changed), "value")
         self._percentiles = w.FloatRangeSlider(
-            value=(0.5, 99.5), min=0, max=100, step=0.1, description="Contrast %", readout_format=".1f",
-            continuous_update=False,
+            value=(0.5, 99.5), min=0, max=100, step=0.1, readout_format=".1f",
+            continuous_update=False, **labelled("Contrast %", "Percentiles of intensities shown as black and white"),
         )  # fmt: skip
         self._percentiles.observe(self.handler(self._stretch), "value")
         self._checks = text()
-        self._name = w.Text(description="Image name", continuous_update=False)
-        self._folder = w.Text(description="Folder", continuous_update=False)
+        self._name = w.Text(continuous_update=False, **labelled("Image name", "What the workspace calls it"))
+        self._folder = w.Text(
+            continuous_update=False, **labelled("Folder", "Where the workspace keeps labels, models and predictions")
+        )
         self._classes = w.Text(
-            description="Classes", continuous_update=False, tooltip="what will be told apart, separated by commas"
+            continuous_update=False, **labelled("Classes", "What will be told apart, separated by commas")
         )
         for box in (self._name, self._folder, self._classes):
             box.observe(self.handler(self._show_code), "value")
