@@ -115,6 +115,17 @@ def test_a_volume_is_fed_with_planes():
         torch.testing.assert_close(found, module(volume), atol=1e-5, rtol=1e-5)
 
 
+def test_padding_that_adds_nothing_is_no_hindrance():
+    from monai.networks.nets.basic_unet import BasicUNet
+
+    module = lively(BasicUNet(3, 1, 2, features=(4, 4, 4, 8, 8, 4), norm="batch"))
+    fed = streamed(module, 1, 3, 16)
+    assert fed is not None
+    volume = torch.randn(1, 1, 64, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.cat(list(fed(volume, 16)), 2), module(volume), atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("architecture", ["FPN", "DeepLabV3Plus", "MAnet"])
 def test_what_looks_at_the_whole_image_is_not_fed(architecture):
     assert streamed(network(architecture), 1, 2, 32) is None

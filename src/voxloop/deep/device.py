@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from voxloop.deep.convolution import hasten
 from voxloop.errors import ConfigError
 
 
@@ -54,7 +55,8 @@ def autocast(device: torch.device, precision: torch.dtype) -> Any:
 def placed(module: nn.Module, device: torch.device) -> nn.Module:
     """The module itself on ``device``, its weights laid out as convolutions run fastest."""
     if any(parameter.ndim == 5 for parameter in module.parameters()):
-        return module.to(device)
+        module = module.to(device)
+        return hasten(module).to(memory_format=torch.channels_last_3d) if device.type == "cpu" else module  # type: ignore[call-overload]
     return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -91,8 +93,11 @@ def memory(device: torch.device) -> tuple[int, int]:
 
 
 def laid_out(pixels: torch.Tensor) -> torch.Tensor:
-    """Planes (n, c, y, x) with their channels last in memory, blocks (n, c, z, y, x) as they are."""
-    return pixels.contiguous(memory_format=torch.channels_last if pixels.ndim == 4 else torch.contiguous_format)
+    """Planes (n, c, y, x) with channels last in memory, and blocks (n, c, z, y, x) on a CPU; see :func:`placed`."""
+    if pixels.ndim == 4:
+        return pixels.contiguous(memory_format=torch.channels_last)
+    kept = torch.channels_last_3d if pixels.device.type == "cpu" else torch.contiguous_format
+    return pixels.contiguous(memory_format=kept)
 
 
 def _present() -> list[str]:

@@ -52,6 +52,7 @@ class TorchModel:
         """The network on a device, ready to predict; the thread count of torch is put back afterwards."""
         import torch
 
+        from voxloop.deep.convolution import slacken
         from voxloop.deep.device import resolve_device, resolve_precision
         from voxloop.deep.predictor import NetworkPredictor
 
@@ -65,7 +66,7 @@ class TorchModel:
             yield NetworkPredictor(module, self.spec, where, resolve_precision(precision, where))
         finally:
             if self._module is not None:
-                module.to(home)  # it is the caller's
+                slacken(module.to(home))  # it is the caller's
             torch.set_num_threads(before)
 
     def predict(self, block: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voxloop.deep.convolution import conv3d
 from voxloop.deep.feeding import ROWS, Each, Enlarge, Maker, Streamed, Transposed, Window
 
 log = logging.getLogger(__name__)
@@ -130,6 +131,8 @@ def _layer(node: Any, places: dict[str, int], constants: dict[str, Any]) -> tupl
         return _pool(name, dims, *arguments), inputs
     if name.startswith("upsample_"):
         return _enlarge(node, name, taken, given), inputs
+    if "pad" in name and taken == given:  # for sizes that are no multiple of the stride
+        return partial(Each, _same, 1), inputs
     raise NotStreamable(f"{name} looks at more than some rows")
 
 
@@ -162,6 +165,10 @@ def _each(node: Any, name: str, places: dict[str, int], constants: dict[str, Any
         return result
 
     return partial(Each, fn, len(sources)), tuple(places[source] for source in sources)
+
+
+def _same(rows: Tensor) -> Tensor:
+    return rows
 
 
 class _Slot:
@@ -208,12 +215,13 @@ class _Convolution:
     def normed(self, scale: Tensor, shift: Tensor) -> _Convolution:
         """With what comes out multiplied and moved, a number a channel."""
         weight = self.weight * scale.view(-1, *[1] * (self.weight.ndim - 1))
-        if self.weight.ndim == 4 and self.weight.is_contiguous(memory_format=torch.channels_last):
-            weight = weight.contiguous(memory_format=torch.channels_last)
+        last = torch.channels_last if weight.ndim == 4 else torch.channels_last_3d
+        if self.weight.is_contiguous(memory_format=last):
+            weight = weight.contiguous(memory_format=last)
         return replace(self, weight=weight, bias=shift if self.bias is None else self.bias * scale + shift)
 
     def maker(self) -> Maker:
-        run: Any = F.conv2d if self.weight.ndim == 4 else F.conv3d
+        run: Any = F.conv2d if self.weight.ndim == 4 else conv3d
         pad = [0, *self.pad[1:]]
 
         def fn(rows: Tensor) -> Tensor:
