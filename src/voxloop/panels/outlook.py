@@ -87,6 +87,11 @@ class Outlook:
         self.words.value = forecast_words(found) if found else ""
         self._show_notes(found["notes"] if found else [])
 
+    def fold_away(self) -> None:
+        """Close the folds, so that a run that has begun is what is seen."""
+        for preview in self.previews:
+            preview.fold.close()
+
     def close(self) -> None:
         if self.helper is not None:
             self.helper.close()

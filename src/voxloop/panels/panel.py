@@ -34,6 +34,8 @@ from voxloop.panels.ui import Timer, UiLoop, on_ui
 T = TypeVar("T")
 Kind = Literal["info", "good", "warning", "error", "quiet"]
 log = logging.getLogger("voxloop.panels")
+#: seconds after which good news leave the message line
+NEWS_SECONDS = 20.0
 
 
 class Panel:
@@ -49,16 +51,17 @@ class Panel:
         self._title = text(title, "vx-title") if title else None
         self._style = [] if embedded else [style_element()]
         self._timers: list[Timer] = []
+        self._news: Timer | None = None
         self._tasks: list[Any] = []
         self._on_close: list[Callable[[], object]] = []
         self.widget = w.VBox()
         classed(self.widget, "vx", *([] if embedded else ["vx-root"]))
         self.body()
 
-    def body(self, *children: w.Widget) -> None:
-        """Show these between the title and the message line."""
+    def body(self, *children: w.Widget, message: bool = True) -> None:
+        """Show these between the title and the message line; ``message=False`` where one of them holds that line."""
         title = [self._title] if self._title else []
-        self.widget.children = (*self._style, *title, *children, self.message.widget)
+        self.widget.children = (*self._style, *title, *children, *([self.message.widget] if message else []))
 
     # ------------------------------------------------------------------------------------------- handlers, threads
 
@@ -113,20 +116,34 @@ class Panel:
     # --------------------------------------------------------------------------------------------------- messages
 
     def say(self, words: str, kind: Kind = "info") -> None:
-        """Write in the message line; a good or plain word also takes back the red edge of an earlier error."""
+        """Write in the message line; a good or plain word also takes back the red edge of an earlier error.
+
+        Good news leave by themselves, since what they tell of is soon past.
+        """
+        self._keep_news()
         self.message.say(words, kind)
+        if kind == "good":
+            self._news = self.every(NEWS_SECONDS, lambda: self.say("", "quiet"))
         self.widget.remove_class("vx-failed")
 
     def show_error(self, error: BaseException) -> None:
         """Show what went wrong. Something the user can put right is said as it is; the rest goes to the log as well."""
         if self.closed:
             return
+        self._keep_news()
         if isinstance(error, VoxloopError):
             self.message.say(str(error), "error")
         else:
             log.error("unexpected error in %s", type(self).__name__, exc_info=error)
             self.message.say(f"Unexpected {type(error).__name__}: {error}. The log has the details.", "error")
         self.widget.add_class("vx-failed")
+
+    def _keep_news(self) -> None:
+        """What is said next is not taken away with the news before it."""
+        if self._news is not None:
+            self._news.cancel()
+            self._timers.remove(self._news)
+            self._news = None
 
     # ---------------------------------------------------------------------------------------------------- closing
 
@@ -171,8 +188,7 @@ class Message:
     def __init__(self) -> None:
         self.words = ""
         self.kind: Kind = "quiet"
-        self.widget = w.HTML()
-        self.widget.add_class("vx-message")
+        self.widget = classed(w.HTML(), "vx-message", "vx-is-quiet")
 
     def say(self, words: str, kind: Kind = "info") -> None:
         self.words, self.kind = words, kind

@@ -25,6 +25,7 @@ from voxloop.panels.panel import (
     heading,
     labelled,
     row,
+    section,
     show,
     spacer,
     swatch,
@@ -197,6 +198,7 @@ class TrainPanel(Panel):
         self.start.mode_list.value = FRESH if self.start.mode == RESUME else self.start.mode
         self.say(f"{run.name} has started. It goes on when this page, or the notebook, is closed.", "good")
         self._open(run)
+        self.ahead.fold_away()
         self.refresh()
 
     @on_ui
@@ -402,7 +404,7 @@ class TrainPanel(Panel):
             self, ws, lambda name: self._change(training_set=name), lambda name: self._change(validation_set=name),
             self._offer_sets,
         )  # fmt: skip
-        self._name = w.Text(placeholder="name of the run (optional)", continuous_update=False)
+        self._name = w.Text(placeholder="name (optional)", tooltip="What the run is called", continuous_update=False)
         self._name.observe(self.handler(self._show_code), "value")
         self._button = button("Train", self.handler(self.train), kind="primary", icon="play")
         self._copy = CopyCode()
@@ -433,10 +435,12 @@ class TrainPanel(Panel):
             classes=["vx-train-setup"],
         )
         start = column(
-            self.ahead.words, row(self._button, self._name, spacer(), self._copy), classes=["vx-train-start"]
+            self.ahead.words, row(self._button, self._name, self._copy), self.message.widget, classes=["vx-train-start"]
         )
-        right = column(self.ahead.widget, heading("Runs"), self._runs.widget, self._stage, classes=["vx-train-runs"])
-        self.body(classed(w.HBox([column(left, start, classes=["vx-train-left"]), right]), "vx-train"))
+        runs = section("Runs", self._runs.widget, self._stage)
+        right = column(self.ahead.widget, runs, classes=["vx-train-runs"])
+        whole = classed(w.HBox([column(left, start, classes=["vx-train-left"]), right]), "vx-train")
+        self.body(whole, message=False)
 
     def _learner_so_far(self) -> Learner:
         """The learner of the newest run, else the one that answers first."""
