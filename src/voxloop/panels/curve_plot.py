@@ -70,25 +70,27 @@ class CurvePlot:
         self.figure.layout.width = "100%"
         self.widget = classed(column(text(label, "vx-small"), self.figure), "vx-plot")
 
-    def show(self, runs: Sequence[Curves]) -> None:
-        """Draw one :class:`Curves` a run."""
+    def show(self, runs: Sequence[Curves], *, beside: Sequence[Curves] = ()) -> None:
+        """Draw one :class:`Curves` a run. Steps reach as far as in the plot ``beside`` it."""
         for marks, found in zip(self._marks, runs, strict=True):
             marks.show(found)
-        self._fit(runs)
+        self._fit(runs, beside)
 
     def close(self) -> None:
         close_tree(self.widget)
 
-    def _fit(self, runs: Sequence[Curves]) -> None:
-        shown = [points for found in runs for points in (found.batches, found.train, found.val) if len(points[0])]
+    def _fit(self, runs: Sequence[Curves], beside: Sequence[Curves]) -> None:
+        shown = _points(runs)
         if not shown:
             return
-        x, y = (np.concatenate([points[axis] for points in shown]) for axis in (0, 1))
+        y = np.concatenate([points[1] for points in shown])
+        x = np.concatenate([points[0] for points in (*shown, *_points(beside))])
         left, right = float(x.min()), float(x.max())
         left = 0.0 if left <= 0.2 * right else left
         right = left + nice_limit(right - left)
         _set(self._x, left, right)
-        _mark(self._x_axis, ticks(left, right))
+        whole = ticks(left, right)
+        _mark(self._x_axis, whole[whole == np.round(whole)])
         low, high = self._range(float(y.min()), float(y.max()))
         _set(self._y, low, high)
         _mark(self._y_axis, log_ticks(low, high) if self.log else ticks(low, high))
@@ -130,6 +132,11 @@ class _RunMarks:
         _draw(self.train_points, _few(found.train))
         _draw(self.val_points, _few(found.val))
         _draw(self.best, found.best)
+
+
+def _points(runs: Sequence[Curves]) -> list[Points]:
+    """What is drawn of runs, without what is empty."""
+    return [points for found in runs for points in (found.batches, found.train, found.val) if len(points[0])]
 
 
 def _line(scales: dict[str, Any], color: str, width: float, opacities: list[float], dashed: bool = False) -> Any:

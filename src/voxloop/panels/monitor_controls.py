@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as w
 
 from voxloop.panels.panel import button, classed, row, show, text
+from voxloop.panels.run_words import metric_title
 
 #: words -> steps shown (0: all)
 _WINDOWS: list[tuple[str, int]] = [
@@ -112,15 +113,16 @@ class ViewControls:
         for made in (self.log, self.outliers):
             classed(made, "vx-toggle")
         self.widgets = (
-            self.hidden, text("smooth", "vx-dim", "vx-small"), self.smoothing, self.last, self.log, self.outliers,
+            text("smooth", "vx-dim", "vx-small"), self.smoothing, self.last, self.log, self.outliers, self.hidden,
             self.metric,
         )  # fmt: skip
 
     def offer(self, names: Sequence[str], chosen: str) -> None:
         """The metrics there are; the choice appears where there is one."""
-        if list(self.metric.options) != list(names):
+        options = [(metric_title(name), name) for name in names]
+        if list(self.metric.options) != options:
             self._offering = True
-            self.metric.options = list(names)
+            self.metric.options = options
             self._offering = False
         if chosen in names and self.metric.value != chosen:
             self._offering = True

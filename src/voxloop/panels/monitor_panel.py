@@ -46,7 +46,7 @@ LIVE_SECONDS, IDLE_SECONDS = 0.25, 2.0
 LOG_LINES = 200
 #: settings that the list of several runs shows, at most
 _DIFFERENCES = 6
-_TITLES = {"iou": "IoU", "f1": "F1", "lr": "learning rate"}
+_SAMPLES = "From left to right: picture, held-out labels, prediction, how sure it is (white: sure)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,10 +118,10 @@ class MonitorPanel(Panel):
         self.loss_plot, self.metric_plot = self._plots()
         self.plots = classed(w.HBox(), "vx-plots")
         self.curves_box = classed(
-            column(row(self.legend, spacer(), *self.view_controls.widgets, classes=("vx-view",)), self.plots),
+            column(row(self.legend, spacer(), row(*self.view_controls.widgets, classes=("vx-view",))), self.plots),
             "vx-hidden",
         )
-        self.samples = SampleView(self.in_thread)
+        self.samples = SampleView(self.in_thread, _SAMPLES)
         self.log = classed(w.HTML(), "vx-log")
         self.log_box = classed(column(heading("Log"), self.log), "vx-section", "vx-hidden")
         self.body(
@@ -135,7 +135,7 @@ class MonitorPanel(Panel):
         self.on_close(self._close_plots)
 
     def _plots(self) -> tuple[CurvePlot, CurvePlot]:
-        title = _TITLES.get(self.metric, self.metric)
+        title = run_words.metric_title(self.metric)
         unit_range = self.metric != "loss"
         return (
             CurvePlot("Loss", self._colors, log=self.view.log),
@@ -199,8 +199,8 @@ class MonitorPanel(Panel):
         # a logarithm is a matter of losses; a metric is shown as it is
         plain = replace(self.view, log=False)
         scores = [curves(history, self.metric, plain, share) for history in histories]
-        self.loss_plot.show(losses)
-        self.metric_plot.show(scores)
+        self.loss_plot.show(losses, beside=scores)
+        self.metric_plot.show(scores, beside=losses)
         self._place_plots(any(losses), any(scores))
         self.view_controls.say_hidden(sum(found.hidden for found in losses))
 
@@ -315,7 +315,7 @@ class RunChoice:
             )  # fmt: skip
         heads = [name.replace("_", " ") for name in self._differing]
         more = [f"+{self._more} more"] * bool(self._more)
-        _put(self.table, table(("run", "state", "epoch", "best", "time", *heads, *more), rows, right=(2, 4)))
+        _put(self.table, table(("Run", "State", "Epoch", "Best", "Time", *heads, *more), rows, right=(2, 4)))
 
     def _cells(self, index: int) -> list[str]:
         """The settings of a run that differ from those of others; set off where they are not what most have."""
@@ -378,10 +378,11 @@ def _bar(look: Look) -> str:
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:
-    cells = "".join(
-        f'<div class="vx-fact"><span>{html.escape(name)}</span><b>{html.escape(value)}</b></div>'
-        for name, value in facts
-    )
+    def cell(name: str, value: str) -> str:
+        title = html.escape(run_words.HELP.get(name, ""), quote=True)
+        return f'<div class="vx-fact" title="{title}"><span>{html.escape(name)}</span><b>{html.escape(value)}</b></div>'
+
+    cells = "".join(cell(name, value) for name, value in facts)
     return f'<div class="vx-facts">{cells}</div>'
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.panels.curves import nice_limit, ticks
-from voxloop.panels.panel import classed, column
+from voxloop.panels.panel import classed, column, text
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # bqscales names a trait type that ipywidgets renamed
@@ -19,12 +19,12 @@ class RatePlot:
     """Empty until there is a curve, since a figure that is not on show cannot be drawn; the suggestion is a dot."""
 
     def __init__(self) -> None:
-        self.widget = column()
+        self.widget = column(classes=["vx-rate"])
 
     def show(self, rates: np.ndarray, losses: np.ndarray, suggestion: float) -> None:
         """Draw losses (n,) at rates (n,)."""
         if not self.widget.children:
-            self.widget.children = (self._figure(),)
+            self.widget.children = (text("Loss", "vx-small"), self._figure())
         top = nice_limit(float(losses.max()))
         with self._y.hold_sync():
             self._y.min, self._y.max = 0.0, top

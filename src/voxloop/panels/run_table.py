@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HEAD = ("Run", "State", "Best IoU", "From", "Differs in", "Started")
 RIGHT = (2,)
+_REFERENCE = '<span class="vx-dim" title="the others are compared with this run">reference</span>'
 #: settings of a row that are written out; the others are counted
 _SHOWN = 2
 
@@ -86,7 +87,7 @@ def _row(run: Run, known: Mapping[str, Run], base: Run | None, overlaid: Collect
         badge(state + percent, LOOKS.get(state, "")),
         "–" if math.isnan(best) else f"{best:.3f}",
         html.escape(" › ".join(ancestors(known, run.name))) or "fresh",
-        chips or ('<span class="vx-dim">compared with</span>' if base is not None and run.name == base.name else ""),
+        chips or (_REFERENCE if len(known) > 1 and base is not None and run.name == base.name else ""),
         ago(time.time() - float(run.config.get("created", time.time()))),
     )  # fmt: skip
     title = history.error or "\n".join(f"{n}: {value_text(a)} instead of {value_text(b)}" for n, a, b in found)

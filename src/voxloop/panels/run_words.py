@@ -19,6 +19,27 @@ LOOKS: dict[str, Look] = {
 }  # fmt: skip
 
 
+#: what the small numbers beside the curves mean
+HELP = {
+    "step": "Optimiser steps so far",
+    "epoch": "Epochs so far; after each one the held-out labels are looked at",
+    "samples/s": "Windows learnt from in a second",
+    "per epoch": "How long an epoch takes, its look at the held-out labels included",
+    "memory": "Memory of the process, and how much there is",
+    "learning rate": "How far a step goes now",
+    "plateau": "Epochs without a better score; training ends once they reach the patience",
+    "best": "The epoch that is kept: the newest that is not worse than any other by more than chance",
+    "time": "Seconds at work, pauses left out",
+}
+_METRICS = {"iou": "IoU", "f1": "F1", "lr": "learning rate"}
+
+
+def metric_title(metric: str) -> str:
+    """``IoU``, ``IoU: mitochondria``: what a metric is called on the page."""
+    measure, colon, name = metric.partition(": ")
+    return _METRICS.get(measure, measure.replace("_", " ")) + colon + name
+
+
 def sentence(state: str, history: History, elapsed: float = 0.0) -> str:
     """What the run is doing, in one sentence; ``elapsed`` seconds have passed since its last event."""
     match state:
@@ -27,9 +48,10 @@ def sentence(state: str, history: History, elapsed: float = 0.0) -> str:
         case "queued":
             return _queued(history)
         case "running" if not len(history.steps) and not history.last_progress:
-            return f"Getting ready on {history.device or 'its device'}; the first numbers come in a moment."
+            return f"Getting ready on {_device(history) or 'its device'}; the first numbers come in a moment."
         case "running":
-            return "Running" + (f" on {history.device}" if history.device else "") + _remaining(history, elapsed) + "."
+            on = f" on {_device(history)}" if _device(history) else ""
+            return f"Running{on}{_remaining(history, elapsed)}."
         case "stopping":
             return "Your order is on its way; it is obeyed at the next step."
         case "paused":
@@ -73,7 +95,8 @@ def log_line(event: dict[str, Any]) -> str:
             return _epoch_line(event)
         case "started":
             again = "taken up again" if event.get("resuming") else "started"
-            return f"{again} on {event.get('device')} ({event.get('host')}, process {event.get('pid')})"
+            on = f" on {event['device']}" if event.get("device") not in (None, "auto") else ""
+            return f"{again}{on} ({event.get('host')}, process {event.get('pid')})"
         case "resumed":
             return f"goes on from step {event.get('step')}"
         case "updated":
@@ -150,6 +173,11 @@ def _queued(history: History) -> str:
         return "Starting."
     ahead = "one run is" if history.place == 1 else f"{history.place} runs are"
     return f"Waiting in line: {ahead} before it on the same device. It starts by itself."
+
+
+def _device(history: History) -> str:
+    """The device, once it is known which: ``auto`` names none."""
+    return "" if history.device in (None, "auto") else str(history.device)
 
 
 def _remaining(history: History, elapsed: float) -> str:

@@ -16,9 +16,12 @@ Background = Callable[[Callable[[], Any], Callable[[Any], object]], object]
 
 
 class SampleView:
-    """Pictures that the run wrote on its way. The newest is shown until the slider is moved back."""
+    """Pictures that the run wrote on its way. The newest is shown until the slider is moved back.
 
-    def __init__(self, in_thread: Background) -> None:
+    ``words`` say what is to be seen in each.
+    """
+
+    def __init__(self, in_thread: Background, words: str = "") -> None:
         self._in_thread = in_thread
         self._folder = Path()
         self._all: tuple[Event, ...] = ()
@@ -32,7 +35,8 @@ class SampleView:
         self.window.observe(self._on_window, "value")
         self.slider.observe(self._on_slider, "value")
         self._controls = row(self.slider, self.caption, self.window)
-        self.widget = classed(column(heading("Sample predictions"), self._controls, self.image), "vx-section")
+        below = text(words, "vx-dim", "vx-small")
+        self.widget = classed(column(heading("Sample predictions"), self._controls, self.image, below), "vx-section")
         show(self.widget, False)
 
     def show(self, folder: Path, samples: tuple[Event, ...]) -> None:
