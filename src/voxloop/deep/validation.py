@@ -27,15 +27,16 @@ class Tally:
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         # unlabelled voxels are counted in a bin of their own: to choose the others makes a GPU wait
         square = self._classes**2
-        truth = labels.flatten().long()
         if labels.device.type == "cpu":
-            rows = truth.nonzero().squeeze(1)
-            truth, said = truth[rows], voxels_at(logits.detach(), rows).argmax(1)
+            rows = labels.flatten().nonzero().squeeze(1)
+            truth, said = labels.flatten()[rows].long() - 1, voxels_at(logits.detach(), rows).argmax(1)
+            bins = torch.bincount(truth * self._classes + said, minlength=square)
         else:
-            said = logits.detach().argmax(1).flatten()
-        pairs = torch.where(truth > 0, (truth - 1) * self._classes + said, square)
-        bins = torch.zeros(square + 1, dtype=torch.int64, device=pairs.device)
-        self._table += bins.scatter_add_(0, pairs, torch.ones_like(pairs))[:square].view(self._classes, -1)
+            truth, said = labels.flatten().long() - 1, logits.detach().argmax(1).flatten()
+            pairs = torch.where(truth >= 0, truth * self._classes + said, square)
+            bins = torch.zeros(square + 1, dtype=torch.int64, device=pairs.device)
+            bins = bins.scatter_add_(0, pairs, torch.ones_like(pairs))[:square]
+        self._table += bins.view(self._classes, -1)
         self._loss += loss.detach().to(self._loss)
         self._count += 1
 
