@@ -202,7 +202,7 @@ class PredictPanel(Panel):
         if self.run is not None and self.run.name == name:
             self.run = self.prediction = None
             self.view.set_layers([])
-        self.say(f"{name} is deleted.")
+        self.say(f"{name} is deleted.", "good")
         self.refresh()
 
     def _choose_model(self, _: str, name: str) -> None:
@@ -322,7 +322,7 @@ class PredictPanel(Panel):
         if names != self._others.options:
             kept = [name for name in self._others.value if name in names]
             self._others.options, self._others.value = names, kept
-        show(self._others, len(names) > 0 and "vx-hidden" not in self._form.widget._dom_classes)
+        show(self._mean, len(names) > 0 and "vx-hidden" not in self._form.widget._dom_classes)
 
     def _show_run(self, found: dict[str, Any]) -> None:
         state = found["state"]
@@ -336,6 +336,7 @@ class PredictPanel(Panel):
         show(self._resume, state in ("paused", "interrupted", "stopped", "failed"))
         show(self._cancel, state in (*AT_WORK, "paused", "interrupted") and not self._asking)
         show(self._sure, self._asking)
+        show(self._orders, self._asking or state not in ("finished", "cancelled"))
 
     def _follow(self) -> None:
         """What is on screen is computed next, also when the view moves on."""
@@ -382,14 +383,17 @@ class PredictPanel(Panel):
             options=(), rows=3, **labelled("Mean with", "The mean of several models, at the price of each")
         )
         self._others.observe(changed, "value")
+        self._mean = classed(w.Box([self._others]), "vx-field")
         self._form: Form[PredictConfig] = Form(
             PredictConfig, only=lambda s: s.name not in OWN_CONTROLS, on_change=lambda _: self._changed(), embedded=True
         )
         self._more = button("Settings", handler(self._toggle_settings), kind="link", icon="caret-right")
         show(self._form.widget, False)
-        show(self._others, False)
+        show(self._mean, False)
         self._estimate = text("", "vx-estimate")
-        self._name = w.Text(placeholder="name (optional)", continuous_update=False)
+        self._name = w.Text(
+            placeholder="name (optional)", tooltip="What the prediction is called", continuous_update=False
+        )
         self._name.observe(handler(self._show_code), "value")
         self._button = button("Predict", handler(self.predict), kind="primary", icon="play")
         self._copy = CopyCode()
@@ -397,7 +401,7 @@ class PredictPanel(Panel):
             handler(self._on_row), head=("Prediction", "State", "Made"), height=150,
             empty="No predictions yet. The first one fills in here.",
         )  # fmt: skip
-        start = row(self._button, classed(self._name, "vx-grow"), spacer(), self._copy)
+        start = row(self._button, classed(self._name, "vx-grow"), self._copy)
         show(self._image, len(self.ws.images.names) > 1)
         show(self._all, len(self.ws.images.names) > 1)
         where = column(heading("What"), self._image, self._all, self._where, self._box_row, classes=["vx-section"])
@@ -405,7 +409,8 @@ class PredictPanel(Panel):
             column(heading("Model"), self._models.widget, classes=["vx-section"]),
             where,
             column(
-                heading("How"), row(self._mode, spacer(), self._more), self._others, self._form.widget,
+                heading("How"), row(self._mode, spacer(), self._more), self._mean,
+                self._form.widget,
                 classes=["vx-section"],
             ),
             section("Forecast", self._estimate),
@@ -432,8 +437,8 @@ class PredictPanel(Panel):
         self._sure = row(
             text("Throw away what is predicted?"), discard, button("Keep", handler(lambda: self._ask(False)))
         )
-        orders = row(self._resume, self._pause, self._stop, self._cancel, self._sure)
-        self._progress = column(self._bar, self._words, orders, classes=["vx-card"])
+        self._orders = row(self._resume, self._pause, self._stop, self._cancel, self._sure)
+        self._progress = column(self._bar, self._words, self._orders, classes=["vx-card"])
         for part in (self._progress, self._sure):
             show(part, False)
         return self._progress
@@ -441,7 +446,7 @@ class PredictPanel(Panel):
     def _toggle_settings(self) -> None:
         hidden = "vx-hidden" in self._form.widget._dom_classes
         show(self._form.widget, hidden)
-        show(self._others, hidden and len(self._others.options) > 0)
+        show(self._mean, hidden and len(self._others.options) > 0)
         self._more.icon = "caret-down" if hidden else "caret-right"
 
     def _ask(self, asking: bool) -> None:

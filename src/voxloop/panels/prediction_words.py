@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 from voxloop.panels.panel import table
-from voxloop.panels.run_words import about, duration
+from voxloop.panels.run_words import LOOKS, about, duration
 from voxloop.prediction.rehearsal import Estimate
 
 
@@ -65,7 +65,7 @@ def going(state: str, history: Any, now: float) -> tuple[str, str]:
         "finished": _joined("Finished", tiles, f"in {duration(history.busy_s)}"),
         "failed": f"Failed: {history.error}",
     }.get(state, state)
-    bar = f'<div class="vx-progress"><div style="width:{share:.1%}"></div></div>'
+    bar = f'<div class="vx-progress vx-{LOOKS.get(state) or "idle"}"><div style="width:{share:.1%}"></div></div>'
     link = next((event["dashboard"] for event in reversed(history.log) if event.get("dashboard")), "")
     there = state in ("running", "stopping") and link.startswith(("http://", "https://"))
     look = f' · <a href="{html.escape(link)}" target="_blank" rel="noopener">the cluster at work</a>' if there else ""

@@ -247,7 +247,7 @@ class TrainPanel(Panel):
             self._close_monitor()
         elif self.run is not None and name in self._shown:
             self._open(self.run)
-        self.say(f"{name} is deleted.")
+        self.say(f"{name} is deleted.", "good")
         self.refresh()
 
     def _close_monitor(self) -> None:
