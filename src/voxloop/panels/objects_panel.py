@@ -331,6 +331,7 @@ class ObjectsPanel(Panel):
         self._list.widget.head = ["Object", "µm³" if size == "volume_um3" else "µm²", "z", "y", "x µm"]
         self._list.show(_object_row(int(number), line, size) for number, line in ordered.head(SHOWN).iterrows())
         more = len(table) - SHOWN
+        show(self._table_tools, True)
         self._count.value = f"{len(table):,} objects" + (f", {SHOWN} shown" if more > 0 else "")
 
     # ----------------------------------------------------------------------------------------------------- widgets
@@ -355,26 +356,26 @@ class ObjectsPanel(Panel):
             handler(self._on_run), head=("Objects", "State", "Made"), height=120,
             empty="None yet. Apply to all makes the first.",
         )  # fmt: skip
-        self._order = w.Dropdown(options=list(ORDERS), value="Largest first")
+        self._order = w.Dropdown(options=list(ORDERS), value="Largest first", tooltip="Order of the table")
         self._order.observe(handler(self._list_objects), "value")
         self._count = text("", "vx-dim")
         self._solid = w.ToggleButton(description="In 3-D", icon="cube", tooltip="The largest, to turn with the mouse")
         self._solid.observe(handler(self._toggle_surfaces), "value")
         self._below = column()
         self._list = RowList(
-            handler(self._on_object), right=(1, 2, 3, 4), height=220, empty="Open a run to list its objects."
+            handler(self._on_object),
+            right=(1, 2, 3, 4),
+            height=220,
+            empty="Made objects are listed here, with their sizes and places.",
         )
+        self._table_tools = row(self._order, self._solid, spacer(), self._count)
+        show(self._table_tools, False)
         side = column(
-            column(heading("Of"), self._which, self._none, self._of, classes=["vx-section"]),
+            column(heading("Objects of"), self._which, self._none, self._of, classes=["vx-section"]),
             column(heading("How"), self._form.widget, row(self._preview, self._words), classes=["vx-section"]),
             row(self._apply, spacer(), self._copy),
-            section("Made", self._runs.widget),
-            column(
-                heading("Table"),
-                row(self._order, self._solid, spacer(), self._count),
-                self._list.widget,
-                classes=["vx-section"],
-            ),
+            section("Made so far", self._runs.widget),
+            column(heading("Table"), self._table_tools, self._list.widget, classes=["vx-section"]),
         )
         self.body(split(column(self.view.widget, self._below), side))
 
@@ -398,12 +399,13 @@ class ObjectsPanel(Panel):
             self.objects = self._table = None
             self._framed = None
             self._list.show([])
-            self._count.value = ""
+            show(self._table_tools, False)
             self._show_layers()
+            self._preview.value = True
         discard(run.path)
         run.delete()
         self._runs.selected = ""
-        self.say(f"{name} is deleted.")
+        self.say(f"{name} is deleted.", "good")
         self._look()
 
     def _on_object(self, _: str, number: str) -> None:
