@@ -177,7 +177,7 @@ class VolumePanel(Panel):
         self._quiet = True
         show(self._dataset, bool(datasets) or "dataset" in arguments)
         show(self._timepoint, bool(times))
-        show(self._stage, True)
+        self._show_stage()
         if datasets:
             self._dataset.options = [("choose one …", None), *((name, name) for name in datasets)]
             self.say(f"{Path(source.text).name} holds {len(datasets)} datasets; choose one.", "info")
@@ -207,8 +207,12 @@ class VolumePanel(Panel):
             self._picture.children = (self.view.widget,)
         else:
             self.view.show(volume)
-        show(self._stage, True)
+        self._show_stage()
         show(self._details, True)
+
+    def _show_stage(self) -> None:
+        show(self._stage, True)
+        show(self._hint, False)
 
     def _show_plane_checks(self, found: tuple[Opened, np.ndarray | VoxloopError]) -> None:
         opened, plane = found
@@ -372,7 +376,8 @@ class VolumePanel(Panel):
         ]), "vx-hidden")  # fmt: skip
         self._stage = column(row(self._dataset, self._timepoint), self._picture, self._details, classes=["vx-hidden"])
         left = column(heading("Open"), self.chooser.widget, classes=["vx-volume-left"])
-        self.body(classed(w.HBox([left, self._stage]), "vx-volume"))
+        self._hint = text("", "vx-dim")
+        self.body(classed(w.HBox([left, column(self._hint, self._stage)]), "vx-volume"))
         self._show_target()
 
     def _show_target(self) -> None:
@@ -380,6 +385,9 @@ class VolumePanel(Panel):
         self._button.description = "Add to workspace" if adding else "Create workspace"
         show(self._folder, not adding)
         show(self._classes, not adding)
+        here = f"In this workspace: {', '.join(self.ws.images.names)}. " if self.ws and self.ws.images.names else ""
+        what = "Choose a further stack to add it" if here else "Choose a stack, a sample or a workspace"
+        self._hint.value = html.escape(f"{here}{what}; its picture, voxel size and checks appear here first.")
         self._show_code()
 
     def _show_code(self) -> None:
