@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.prediction.fakes import FakeModel, make_spec, picture
 
 from voxloop.errors import PredictionError
+from voxloop.prediction.averaged import combined
 from voxloop.prediction.lazy import predict
 from voxloop.prediction.plan import whole
 from voxloop.prediction.reading import mirrored, read_outer
@@ -62,6 +63,24 @@ def test_a_slice_computes_just_that_and_a_second_time_nothing(volume):
     assert model.opened == 1
 
 
+def test_several_models_turns_and_votes_are_those_of_a_run(volume):
+    models = [FakeModel(make_spec()), FakeModel(make_spec(radius=2))]
+    for asked in ({"turns": "flips"}, {"votes": "3"}, {}):
+        one = combined(models, asked.get("turns", "none"), asked.get("votes", "auto"))
+        assert np.allclose(predict(models, volume, **asked).values, untiled(one, volume), atol=1e-6)
+
+
+def test_nothing_is_said_outside(volume):
+    model = FakeModel(make_spec())
+    inside = np.zeros(SHAPE, np.uint8)
+    inside[:, 20:40] = 3
+    found = predict(model, volume, inside=inside)
+    assert np.array_equal(found[:, 2].values, untiled(model, volume)[:, 2] * (inside[2] > 0))
+    assert not found[:, 2, :10].values.any()
+    with pytest.raises(PredictionError, match="inside has"):
+        predict(model, volume, inside=inside[1:])
+
+
 def test_it_travels(volume):
     model = FakeModel(make_spec())
     lazy = predict(model, volume)
@@ -80,7 +99,7 @@ def test_coordinates_are_those_of_the_volume(volume):
 def test_model_and_volume_must_agree(volume):
     with pytest.raises(PredictionError, match="takes 3 channels, the volume has 1"):
         predict(FakeModel(make_spec(channels=3)), volume)
-    with pytest.raises(PredictionError, match="allowed"):
+    with pytest.raises(PredictionError, match="allowed.*max_voxels"):
         predict(FakeModel(make_spec(known=False)), volume, max_voxels=100)[:, 0].compute()
 
 

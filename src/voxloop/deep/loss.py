@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from segmentation_models_pytorch import losses as smp
@@ -139,7 +140,7 @@ def _mean(each: Tensor, target: Tensor, voxel: Tensor | None) -> Tensor:
     return (each * voxel).sum() / voxel.sum().clamp_min(1e-6)
 
 
-def _overlap(loss: smp.DiceLoss) -> Term:
+def _overlap(loss: Any) -> Term:
     """A loss of smp, which adds 0 for a class that does not occur, as the mean over those that do."""
 
     def term(logits: Tensor, target: Tensor, _voxel: Tensor | None) -> Tensor:
@@ -147,7 +148,8 @@ def _overlap(loss: smp.DiceLoss) -> Term:
         loss.ignore_index = None if target.device.type == "cpu" else IGNORE
         occurs = torch.zeros(logits.shape[1] + 1, device=logits.device)
         occurs.index_fill_(0, (target + 1).clamp_min(0).flatten(), 1.0)  # the first for what is unlabelled
-        return loss(logits, target) * (logits.shape[1] / occurs[1:].sum().clamp_min(1))
+        found: Tensor = loss(logits, target) * (logits.shape[1] / occurs[1:].sum().clamp_min(1))
+        return found
 
     return term
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from voxloop.config import PredictConfig
+from voxloop.errors import PredictionError
 from voxloop.geometry import Region, Shape, as_region, full_region, intersect, region_shape, shift
+from voxloop.machine import available_memory
 from voxloop.model import Model
+from voxloop.prediction.averaged import Turns, combined
 from voxloop.prediction.budget import exact_halo, is_planar
 from voxloop.prediction.job import Job, check_fit
 from voxloop.prediction.plan import Plan, make_plan
@@ -23,18 +27,23 @@ if TYPE_CHECKING:
 
 #: voxels the model sees at once, and bytes of results kept, where nothing is said
 MAX_VOXELS = 2**23
+#: fewer where half of the free memory holds fewer at what the hungriest network here takes for a voxel (DynUNet)
+VOXEL_BYTES = 400
 CACHE_BYTES = 256 * 2**20
 
 
 def predict(
-    model: Model,
+    model: Model | Sequence[Model],
     volume: Any,
     *,
+    turns: Turns = "none",
+    votes: Literal["auto", "1", "3", "12"] = "auto",
+    inside: Any = None,
     device: str = "auto",
     precision: str = "float32",
     threads: int | None = None,
     halo: Shape | None = None,
-    max_voxels: int = MAX_VOXELS,
+    max_voxels: int | None = None,
     cache_bytes: int = CACHE_BYTES,
 ) -> DataArray:
     """Class probabilities of a volume, lazy: slice it, and just that is computed.
@@ -42,16 +51,21 @@ def predict(
     Parameters
     ----------
     model
-        Any :class:`Model`; opened on first use, once.
+        Any :class:`Model`, or several, whose mean is taken; opened on first use, once.
     volume
         A volume, or anything :func:`open_volume` takes.
+    turns, votes
+        As for ``Workspace.predict``: the picture turned, and a model of planes asked along three axes.
+    inside
+        Say something only where this is not 0: (z, y, x), a volume, a label array or an array; elsewhere every
+        probability is 0.
     device, precision, threads
         Of the model.
     halo
         Voxels zyx that a slice sees beyond its faces. None: the model's field, so that a slice equals the same part of
         the whole to float rounding.
     max_voxels
-        The model sees at most so many voxels at once.
+        The model sees at most so many voxels at once. None: 8 million, fewer where little memory is free.
     cache_bytes
         Results kept for the next slice.
 
@@ -63,17 +77,23 @@ def predict(
     Raises
     ------
     PredictionError
-        Model and volume do not fit each other, or a slice needs blocks larger than ``max_voxels``.
+        Models, volume and ``inside`` do not fit each other, or a slice needs blocks larger than ``max_voxels``.
     """
     import dask.array as da
     from xarray import DataArray
 
     volume = as_volume(volume)
+    model = combined(list(model) if isinstance(model, Sequence) else [model], turns, votes)
     check_fit(model.spec, volume)
     names = [info.name for info in model.spec.classes]
     shape = shape_zyx(volume)
+    mask = None if inside is None else getattr(inside, "as_volume", lambda: inside)()
+    if mask is not None and tuple(mask.shape) != shape:
+        raise PredictionError(f"inside has {tuple(mask.shape)} voxels (z, y, x), the volume {shape}")
     options = {"device": device, "precision": precision, "threads": threads}
-    source = LazyProbabilities(model, volume, options, halo, max_voxels, cache_bytes)
+    if max_voxels is None:
+        max_voxels = min(MAX_VOXELS, available_memory() // 2 // VOXEL_BYTES)
+    source = LazyProbabilities(model, volume, options, halo, max_voxels, cache_bytes, mask)
     planes = is_planar(model.spec)
     chunks = (
         (len(names),),
@@ -106,8 +126,9 @@ class LazyProbabilities:
         halo: Shape | None,
         max_voxels: int,
         cache_bytes: int,
+        inside: Any = None,
     ) -> None:
-        self.model, self.volume, self.options = model, volume, options
+        self.model, self.volume, self.options, self.inside = model, volume, options, inside
         self.halo, self.max_voxels, self.cache_bytes = halo, max_voxels, cache_bytes
         self.shape = (len(model.spec.classes), *shape_zyx(volume))
         self._forget()
@@ -153,16 +174,28 @@ class LazyProbabilities:
         plan = self._plan(region)
         out = np.empty((self.shape[0], *region_shape(region)), np.float32)
         origin = [-part.start for part in region]
+        known = None if self.inside is None else np.asarray(self.inside[region]) != 0
+        if known is not None and not known.any():
+            return np.zeros_like(out)
         for tile in plan.tiles():
             for block in plan.blocks(tile):
                 out[(slice(None), *shift(block.core, origin))] = job.predict(block.outer)[(slice(None), *block.cut)]
+        if known is not None:
+            out *= known
         return out
 
     def _plan(self, region: Region) -> Plan:
         spec = self.model.spec
         halo = self.halo or exact_halo(spec)
         shape: Shape = self.shape[1:]
-        return make_plan(shape, spec.stride, halo, max_voxels=self.max_voxels, region=region, planar=is_planar(spec))
+        try:
+            return make_plan(
+                shape, spec.stride, halo, max_voxels=self.max_voxels, region=region, planar=is_planar(spec)
+            )
+        except PredictionError as error:
+            raise PredictionError(
+                f"{error}; raise max_voxels where there is memory, or give a smaller halo=(z, y, x)"
+            ) from None
 
     def _opened(self) -> Job:
         if self._job is None:

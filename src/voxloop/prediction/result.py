@@ -92,11 +92,16 @@ class Prediction:
 
     @property
     def model(self) -> Model:
-        """The model that made it, or all of an ensemble as one. Raises ModelError where it is gone."""
+        """The model that made it, or all of an ensemble as one, with its turns and votes.
+
+        Raises ModelError where it is gone.
+        """
         lineage = self._facts["lineage"]
         workspace = self.path.parent.parent  # <workspace>/predictions/<name>.zarr
         folders = (lineage["model"], *lineage.get("models", ()))
-        return combined([load_model(workspace / folder) for folder in folders])
+        made = lineage.get("settings", {})
+        models = [load_model(workspace / folder) for folder in folders]
+        return combined(models, made.get("turns", "none"), made.get("votes", "auto"))
 
     def stored(self, kind: str) -> Any:
         """The zarr array behind ``"labels"``, ``"probabilities"`` or ``"uncertainty"``, for reading by the piece.
