@@ -70,8 +70,10 @@ class CurvePlot:
         self.figure.layout.width = "100%"
         self.widget = classed(column(text(label, "vx-small"), self.figure), "vx-plot")
 
-    def show(self, runs: Sequence[Curves], *, beside: Sequence[Curves] = ()) -> None:
-        """Draw one :class:`Curves` a run. Steps reach as far as in the plot ``beside`` it."""
+    def show(self, runs: Sequence[Curves], *, beside: Sequence[Curves] = (), along: str = "step") -> None:
+        """Draw one :class:`Curves` a run, ``along`` steps or epochs, which reach as far as in the plot ``beside``."""
+        if self._x_axis.label != along:
+            self._x_axis.label = along
         for marks, found in zip(self._marks, runs, strict=True):
             marks.show(found)
         self._fit(runs, beside)

@@ -13,7 +13,7 @@ from voxloop.config.base import Config, Setting, settings_of
 from voxloop.errors import ConfigError
 from voxloop.panels.fields import Field, to_text
 from voxloop.panels.fold import Fold
-from voxloop.panels.panel import CopyCode, Panel, classed, close_tree, labelled, row, show, spacer
+from voxloop.panels.panel import CopyCode, Panel, classed, close_tree, labelled, row, show, spacer, text
 from voxloop.panels.ui import on_ui
 
 C = TypeVar("C", bound=Config)
@@ -82,10 +82,12 @@ class Form(Panel, Generic[C]):
         show(self._more, any(_has_advanced(setting) for setting in self._settings))
         show(self._copy, not embedded)  # the panel around it shows a line of its own
         tools = row(self._search, self._more, spacer(), self._copy, classes=["vx-form-tools"])
+        self._nothing = classed(text("No setting goes by these words.", "vx-dim"), "vx-hidden")
         single = len(names) == 1
-        self.body(*([] if single else [tools]), *(group.widget for group in self._groups.values()))
+        self.body(*([] if single else [tools, self._nothing]), *(group.widget for group in self._groups.values()))
         if single:
             self.on_close(lambda: close_tree(tools))
+            self.on_close(lambda: close_tree(self._nothing))
             self._groups[names[0]].bare()
         self.on_close(self._close_spares)
         self.widget.add_class("vx-form")
@@ -248,6 +250,7 @@ class Form(Panel, Generic[C]):
     def _filter(self) -> None:
         """Show what matches the search; without one, everything that is not advanced, or all."""
         words = self._search.value.lower().split()
+        show(self._nothing, bool(words) and not any(_matches(s, words) for s in self._settings))
         for name, group in self._groups.items():
             hit = not words or any(_matches(s, words) for s in self._settings if s.group == name)
             show(group.widget, hit)

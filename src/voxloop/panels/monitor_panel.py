@@ -199,8 +199,9 @@ class MonitorPanel(Panel):
         # a logarithm is a matter of losses; a metric is shown as it is
         plain = replace(self.view, log=False)
         scores = [curves(history, self.metric, plain, share) for history in histories]
-        self.loss_plot.show(losses, beside=scores)
-        self.metric_plot.show(scores, beside=losses)
+        along = "step" if any(history.iteration for history in histories) else "epoch"
+        self.loss_plot.show(losses, beside=scores, along=along)
+        self.metric_plot.show(scores, beside=losses, along=along)
         self._place_plots(any(losses), any(scores))
         self.view_controls.say_hidden(sum(found.hidden for found in losses))
 

@@ -66,6 +66,15 @@ def best_iou(run: Run) -> float:
     return metric_of(best, "val", "iou") if best else math.nan
 
 
+def _no_chips(run: Run, base: Run | None, known: int) -> str:
+    """What stands where no setting differs."""
+    if base is None or known < 2:
+        return ""
+    if run.name == base.name:
+        return _REFERENCE
+    return '<span class="vx-dim">another learner</span>' if run.config.get("task") != base.config.get("task") else ""
+
+
 def _row(run: Run, known: Mapping[str, Run], base: Run | None, overlaid: Collection[str]) -> Row:
     state, history = run.state, run.history
     best = best_iou(run)
@@ -87,7 +96,7 @@ def _row(run: Run, known: Mapping[str, Run], base: Run | None, overlaid: Collect
         badge(state + percent, LOOKS.get(state, "")),
         "–" if math.isnan(best) else f"{best:.3f}",
         html.escape(" › ".join(ancestors(known, run.name))) or "fresh",
-        chips or (_REFERENCE if len(known) > 1 and base is not None and run.name == base.name else ""),
+        chips or _no_chips(run, base, len(known)),
         ago(time.time() - float(run.config.get("created", time.time()))),
     )  # fmt: skip
     title = history.error or "\n".join(f"{n}: {value_text(a)} instead of {value_text(b)}" for n, a, b in found)

@@ -187,7 +187,8 @@ def _remaining(history: History, elapsed: float) -> str:
 
 def _done(history: History) -> str:
     if history.epoch:
-        return f"{history.epoch} epoch{'s' if history.epoch != 1 else ''}, {history.iteration} steps"
+        steps = f", {history.iteration} steps" if history.iteration else ""
+        return f"{history.epoch} epoch{'s' if history.epoch != 1 else ''}{steps}"
     if history.iteration:
         return f"{history.iteration} steps"
     return "all of its work" if history.progress >= 1 else f"{history.progress:.0%} of its work"

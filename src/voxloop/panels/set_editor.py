@@ -136,7 +136,7 @@ class SetEditor:
         self._image.observe(on(self._image_chosen), "value")
         self._level = classed(w.Dropdown(options=[], tooltip="Level"), "vx-grow")
         self._region = classed(w.Dropdown(options=[_WHOLE], tooltip="Region"), "vx-grow")
-        self._add_row = button("Add row", on(self.add_row), icon="plus")
+        self._add_row = button("Add", on(self.add_row), icon="plus", tooltip="Add these as a row of the set")
         self._words = classed(text(), "vx-dim", "vx-small")
         self._save = button("Save", on(self.save), kind="primary")
         self._learn = button("Learn from it", on(lambda: self._use(self._known())), tooltip="Runs learn from this set")

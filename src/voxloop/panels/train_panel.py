@@ -87,7 +87,7 @@ class TrainPanel(Panel):
         self._monitor: Any = None
         self._overlaid: list[str] = []
         self._shown: tuple[str, ...] = ()
-        self._touched = False
+        self._touched = self._refused = False
         self._busy = False
         self._offered: tuple[list[str], list[str]] = ([], [])
         self._build()
@@ -156,7 +156,8 @@ class TrainPanel(Panel):
         if self.learner == "network" and self.start.mode == RESUME:
             self._resume()
             return
-        if self.form.errors:
+        self._refused = bool(self.form.errors)
+        if self._refused:
             raise ConfigError("; ".join(self.form.errors.values()))
         if gone := missing(self.learner):
             raise RunError(gone)
@@ -294,6 +295,9 @@ class TrainPanel(Panel):
     def _show_look(self, found: tuple[list[ClassFacts] | None, list[Row], list[str]]) -> None:
         self._looking = False
         facts, rows, models = found
+        if self._refused and not self.form.errors:  # what was said about the settings no longer holds
+            self._refused = False
+            self.say("", "quiet")
         if facts is not None:
             self._facts = facts
             self._show_facts()
@@ -353,8 +357,10 @@ class TrainPanel(Panel):
         named = "training_set" in type(self.form.value).model_fields and self.form.value.training_set
         resumes = self.learner == "network" and self.start.mode == RESUME
         short = labelled < enough and not named and not resumes
-        self._button.disabled = missing(self.learner) is not None or short
-        self._button.tooltip = "Paint a few strokes of two classes first" if short else "Start a run"
+        nothing = resumes and self.start.run is None
+        self._button.disabled = missing(self.learner) is not None or short or nothing
+        start = "There is no run to resume" if nothing else "Start a run"
+        self._button.tooltip = "Paint a few strokes of two classes first" if short else start
 
     # ------------------------------------------------------------------------------------------------- looking ahead
 
