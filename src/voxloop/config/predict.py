@@ -35,6 +35,11 @@ class PredictConfig(Config):
         "auto: 3 for a model that learnt along three axes",
         group="Accuracy",
     )
+    match_spacing: bool = setting(
+        True, "show the model an image whose voxels differ in size from those it learnt from at the voxel size that it "
+        "knows; not where they differ more than eightfold, since then one of the sizes is wrong",
+        group="Accuracy", advanced=True,
+    )  # fmt: skip
     overwrite: bool = setting(False, "replace a prediction of the same name")
     device: str = setting("auto", "where the model runs", choices=["auto", "cpu", "cuda", "mps"], group="Machine")
     engine: str = setting(

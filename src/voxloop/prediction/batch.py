@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from voxloop.prediction.going import Going
 from voxloop.prediction.job import Prepared, check_fit, make_job
 from voxloop.prediction.memory import Cost
 from voxloop.prediction.output import Output
+from voxloop.prediction.resampled import Resampled, fitted
 from voxloop.prediction.result import Prediction
 from voxloop.volumes import spacing_of
 
@@ -68,12 +70,15 @@ def open_result(run_path: str | Path) -> Batch:
     return Batch(Path(run_path).resolve())
 
 
-def discard(run_path: str | Path) -> None:
-    """Remove what a cancelled run has written."""
+def discard(run_path: str | Path, keep: Collection[str] = ()) -> None:
+    """Remove what a cancelled run has written, and the models that were saved for it except those in ``keep``."""
+    from voxloop.prediction.task import discard_models
+
     path = Path(run_path)
     config = json.loads((path / "config.json").read_text())
     for image in config["images"]:
         shutil.rmtree(_target(path, config, image), ignore_errors=True)
+    discard_models(path, config, keep)
 
 
 def run(context: RunContext) -> str:
@@ -93,7 +98,7 @@ def run(context: RunContext) -> str:
     model = combined(load_models(context.workspace, context.config), config.turns, config.votes)
     images = list(context.config["images"])
     rows = _read(context.path / TABLE)
-    costs: dict[int, Cost] = {}  # by channels
+    costs: dict[tuple[int, str], Cost] = {}  # by channels, and by how the model is asked
     with (
         Store.open(context.workspace, read_only=True) as store,
         model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor,
@@ -105,16 +110,22 @@ def run(context: RunContext) -> str:
             target, began = _target(context.path, context.config, image), time.monotonic()
             try:
                 volume = store.images.open(image)
-                for text in check_fit(model.spec, volume):
+                shown = fitted(model, volume) if config.match_spacing else model
+                for text in check_fit(shown.spec, volume):
                     context.emit("warning", text=f"{image}: {text}")
-                job = make_job(model.spec, predictor, volume, config)
-                output = reopened(target, one, model)
+                here = predictor
+                if isinstance(shown, Resampled):
+                    context.emit("log", text=f"{image}: {shown.words}")
+                    here = shown.over(predictor)
+                job = make_job(shown.spec, here, volume, config)
+                output = reopened(target, one, shown)
                 if output is None:
                     check_free(target, config)
-                    channels = int(volume.sizes.get("c", 1))
-                    costs.setdefault(channels, job.measure())
-                    found, kept = job.rehearse(costs[channels])
-                    output = begin(target, one, job, model, store, Prepared(found, kept, None), image)
+                    key = int(volume.sizes.get("c", 1)), shown.spec.hash
+                    if key not in costs:
+                        costs[key] = job.measure()
+                    found, kept = job.rehearse(costs[key])
+                    output = begin(target, one, job, shown, store, Prepared(found, kept, None), image)
                 word = Going(one, job, output, area_of(one, image)).run()
             except VoxloopError as error:
                 context.emit("warning", text=f"{image}: {error}")

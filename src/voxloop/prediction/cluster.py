@@ -241,7 +241,7 @@ class _Opened:
     """A model, a volume and an output, opened once in a worker."""
 
     def __init__(self, files: Files, ticket: Ticket, hashed: str) -> None:
-        from voxloop.prediction.averaged import combined
+        from voxloop.prediction.resampled import asked
         from voxloop.store import Store
         from voxloop.store.confined import Area
         from voxloop.store.teaching import area_inside
@@ -250,9 +250,9 @@ class _Opened:
         self.lock = threading.Lock()  # one tile in the model at a time: its threads are the worker's
         config = _adapted(PredictConfig.from_json(ticket.settings), ticket.crowd)
         models = _unpacked(files, hashed)
-        model = combined(models, config.turns, config.votes)
         store = self.stack.enter_context(Store.open(ticket.workspace, read_only=True))
         volume = store.images.open(ticket.image)
+        model = asked(models, config, volume)
         predictor = self.stack.enter_context(
             model.open(device=config.device, precision=config.precision, threads=config.threads)
         )

@@ -16,10 +16,11 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import Region, Shape, as_region, full_region, intersect, region_shape, shift
 from voxloop.machine import available_memory
 from voxloop.model import Model
-from voxloop.prediction.averaged import Turns, combined
+from voxloop.prediction.averaged import Turns
 from voxloop.prediction.budget import exact_halo, is_planar
 from voxloop.prediction.job import Job, check_fit
 from voxloop.prediction.plan import Plan, make_plan
+from voxloop.prediction.resampled import asked
 from voxloop.volumes import as_volume, shape_zyx
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def predict(
     *,
     turns: Turns = "none",
     votes: Literal["auto", "1", "3", "12"] = "auto",
+    match_spacing: bool = True,
     inside: Any = None,
     device: str = "auto",
     precision: str = "float32",
@@ -56,6 +58,8 @@ def predict(
         A volume, or anything :func:`open_volume` takes.
     turns, votes
         As for ``Workspace.predict``: the picture turned, and a model of planes asked along three axes.
+    match_spacing
+        Show the model the volume at the voxel size that it knows.
     inside
         Say something only where this is not 0: (z, y, x), a volume, a label array or an array; elsewhere every
         probability is 0.
@@ -83,7 +87,8 @@ def predict(
     from xarray import DataArray
 
     volume = as_volume(volume)
-    model = combined(list(model) if isinstance(model, Sequence) else [model], turns, votes)
+    models = list(model) if isinstance(model, Sequence) else [model]
+    model = asked(models, PredictConfig(turns=turns, votes=votes, match_spacing=match_spacing), volume)
     check_fit(model.spec, volume)
     names = [info.name for info in model.spec.classes]
     shape = shape_zyx(volume)

@@ -100,17 +100,18 @@ def answer(question: dict[str, Any]) -> Estimate:
     import shutil
 
     from voxloop.model import load_model
-    from voxloop.prediction.averaged import combined, price
+    from voxloop.prediction.averaged import price
     from voxloop.prediction.job import check_fit, make_job
+    from voxloop.prediction.resampled import asked
     from voxloop.prediction.voted import votes_of
     from voxloop.store import Store
 
     config = PredictConfig.from_json(question["settings"])
     models = [load_model(folder) for folder in question["models"]]
-    model = combined(models, config.turns, config.votes)
     box = question["region"]
     with Store.open(question["workspace"], read_only=True) as store:
         volume = store.images.open(question["image"])
+        model = asked(models, config, volume)
         warnings = check_fit(model.spec, volume)
         if config.engine == "local":
             with model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor:

@@ -18,12 +18,12 @@ import numpy as np
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
 from voxloop.model import Model, Predictor, load_model
-from voxloop.prediction.averaged import combined
 from voxloop.prediction.budget import Forecast
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going
 from voxloop.prediction.job import Job, Prepared, check_fit, make_job
 from voxloop.prediction.output import Output, create
+from voxloop.prediction.resampled import Resampled, asked
 from voxloop.volumes import spacing_of
 from voxloop.volumes.volume import origin_of
 
@@ -47,11 +47,14 @@ def run(context: RunContext) -> str:
     from voxloop.store import Store
 
     config = PredictConfig.from_json(context.settings)
-    model = combined(load_models(context.workspace, context.config), config.turns, config.votes)
+    models = load_models(context.workspace, context.config)
     with Store.open(context.workspace, read_only=True) as store:
         volume = store.images.open(context.config["image"])
+        model = asked(models, config, volume)
         for text in check_fit(model.spec, volume):
             context.emit("warning", text=text)
+        if isinstance(model, Resampled):
+            context.emit("log", text=model.words)
         target = prediction_path(context.path, context.config)
         region = [slice(*part) for part in context.config.get("region") or []] or None
         with _engine(context, config, model) as (predictor, cluster):

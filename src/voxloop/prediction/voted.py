@@ -56,8 +56,12 @@ class Voted:
         self.model, self.votes = model, votes
         step = lcm(*spec.stride)
         halo = None if spec.halo is None else max(spec.halo)
+        spacing = spec.spacing_um
+        if spacing is not None and spec.extra.get("axes") != "zyx":  # planes across y and x must look alike
+            spacing = (spacing[1], *spacing[1:])
         self.spec = replace(
             spec, dimensions=3, stride=(step, step, step), halo=None if halo is None else (halo, halo, halo),
+            spacing_um=spacing,
             hash=hashlib.sha256(f"{spec.hash} {votes}".encode()).hexdigest(),
         )  # fmt: skip
 
