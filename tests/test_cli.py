@@ -70,6 +70,11 @@ def test_new_train_predict_evaluate(stack, tmp_path):
     assert (code, json.loads(out)["state"]) == (0, "finished"), error
     code, out, error = call("predict", ws, "first", "--region", "0:6,:,:", "--name", "all", "--json")
     assert (code, json.loads(out)["state"]) == (0, "finished"), error
+    code, out, error = call("predict", ws, "first", "--name", "all", "--json")
+    assert (code, out) == (2, "")
+    assert "'all' already; choose another name or overwrite=True" in error
+    code, out, error = call("predict", ws, "first", "--name", "all", "--overwrite", "--json")
+    assert (code, json.loads(out)["state"]) == (0, "finished"), error
     code, out, error = call("evaluate", ws, "all", tmp_path / "truth.tif", "--json")
     assert code == 0, error
     assert json.loads(out)["iou_per_class"]["box"] > 0.8

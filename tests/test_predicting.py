@@ -80,8 +80,50 @@ def test_what_is_there_is_not_overwritten_unasked(ws):
     assert np.array_equal(ws.predictions["module"].labels.values, before)
 
 
+def test_what_is_to_be_overwritten_goes_with_its_model_and_its_run(ws):
+    first = ws.predict(model_of(), image="one", name="again")
+    before = first.result
+    model, labels, made = before.model.spec.hash, before.labels.values, before.lineage["created"]
+    with pytest.raises(PredictionError, match="'again' already; choose another name or overwrite=True"):
+        ws.predict(model_of(90.0), image="one", name="again")
+    assert ws.predictions["again"].model.spec.hash == before.lineage["model_hash"] == model
+    assert np.array_equal(ws.predictions["again"].labels.values, labels)
+    second = ws.predict(model_of(90.0), image="one", name="again", overwrite=True).result
+    assert second.lineage["created"] != made
+    assert second.model.spec.hash == second.lineage["model_hash"] != model
+    assert np.array_equal(second.labels.values, expected(ws.images.open("one").values, 90.0))
+    folders = [path.name for path in (ws.path / "models").iterdir() if path.name.startswith("again")]
+    assert len(folders) == 1  # the first one's went with it
+    third = ws.predict(ws.path / "models" / folders[0], image="one", name="again", overwrite=True).result
+    assert np.array_equal(third.labels.values, second.labels.values)
+
+
+def test_a_run_at_work_and_a_run_that_is_no_prediction_are_not_overwritten(ws):
+    held = ws.predict(model_of(), image="one", name="held", wait=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vl.Run, "state", "running")
+        with pytest.raises(PredictionError, match="'held' is running; cancel it before it is overwritten"):
+            ws.predict(model_of(), image="one", name="held", overwrite=True)
+    held.wait()
+    ws.runs.create("trained", "voxloop.shallow.learner:train", {})
+    with pytest.raises(PredictionError, match="'trained' already, and it is no prediction"):
+        ws.predict(model_of(), image="one", name="trained", overwrite=True)
+    assert ws.predictions["held"].done == 1
+
+
+def test_a_batch_is_overwritten_whole(ws):
+    ws.predict(model_of(), image=["one", "two"], name="many")
+    labels = ws.predictions["many.one"].labels.values
+    with pytest.raises(PredictionError, match=r"'many\.two' already"):
+        ws.predict(model_of(90.0), image=["two"], name="many")
+    ws.predict(model_of(90.0), image=["two"], name="many", overwrite=True)
+    assert "many.one" not in ws.predictions
+    assert np.array_equal(ws.predictions["many.two"].labels.values, expected(ws.images.open("two").values, 90.0))
+    assert not np.array_equal(labels[:2], ws.predictions["many.two"].labels.values)
+
+
 def test_bad_input_is_one_sentence_before_anything_is_written(ws, tmp_path):
-    runs = set(ws.runs)
+    runs, models = set(ws.runs), set((ws.path / "models").iterdir())
     with pytest.raises(VoxloopError, match="empty"):
         ws.predict(model_of(), image="one", region=(slice(2, 2), slice(None), slice(None)))
     with pytest.raises(WorkspaceError, match="unknown image 'three'; there are 'one', 'two'"):
@@ -95,4 +137,7 @@ def test_bad_input_is_one_sentence_before_anything_is_written(ws, tmp_path):
     (tmp_path / "not.zip").write_bytes(b"no")
     with pytest.raises(ModelError, match="no bioimage"):
         ws.predict(tmp_path / "not.zip", image="one")
+    with pytest.raises(ModelError, match="cannot be saved"):
+        ws.predict([model_of(), object()], image="one")
     assert set(ws.runs) == runs
+    assert set((ws.path / "models").iterdir()) == models

@@ -185,14 +185,17 @@ def train(workspace: Path, learner: str, preset: str | None, config_file: Path |
 @click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
 @click.option("--name", help="Name of the prediction.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
+@click.option("--overwrite", is_flag=True, help="Replace a prediction of this name, and its run.")
 @as_json
 def predict(workspace: Path, models: tuple[str, ...], image: str | None, everything: bool, folder: Path | None,
-            region: str | None, name: str | None, changes: tuple[str, ...], as_json: bool) -> None:  # fmt: skip
+            region: str | None, name: str | None, changes: tuple[str, ...], overwrite: bool,
+            as_json: bool) -> None:  # fmt: skip
     """Predict an image with MODEL: a run, a model folder or a bioimage.io package; several are an ensemble."""
     from voxloop.config import PredictConfig
 
     with _workspace().open(workspace) as ws:
         config = PredictConfig(**_changes(changes))
+        config = config.changed(overwrite=True) if overwrite else config
         if folder is not None:
             ws.images.add_folder(folder)
         chosen = "*" if everything or folder is not None else image

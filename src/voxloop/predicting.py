@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
 from voxloop.errors import ConfigError, LabelError, ModelError, PredictionError, WorkspaceError, unknown
 from voxloop.runs import Run
+from voxloop.runs.run import ALIVE
 from voxloop.store.teaching import constraint
 
 if TYPE_CHECKING:
@@ -49,8 +53,78 @@ class Predictions(Mapping[str, "Prediction"]):
         return f"<Predictions: {', '.join(self) or 'none'}>"
 
 
-def model_folder(ws: Workspace, source: Run | Model | str | Path, name: str) -> tuple[Path, str | None]:
-    """Where the model lies, and the run that made it."""
+def giving_way(ws: Workspace, name: str, images: Sequence[str] | None, overwrite: bool) -> list[Run]:
+    """The runs that a prediction of this name replaces, with all that they made. Removes nothing.
+
+    Raises PredictionError where the name is taken and is to be kept, or who has it is at work, or no prediction.
+    """
+    there = [one for one in _names(name, images) if one in ws.predictions]
+    if there and not overwrite:
+        raise PredictionError(f"there is a prediction {there[0]!r} already; choose another name or overwrite=True")
+    made_by = [ws.runs[one] for one in dict.fromkeys([name, *(_maker(ws, one) for one in there)]) if one in ws.runs]
+    for run in made_by:
+        if not run.config["task"].startswith("voxloop.prediction."):
+            raise PredictionError(f"there is a run {run.name!r} already, and it is no prediction; choose another name")
+        if not overwrite:
+            raise PredictionError(f"there is a run {run.name!r} already; choose another name or overwrite=True")
+        if run.state in ALIVE:
+            raise PredictionError(
+                f"run {run.name!r} is {run.state}; cancel it before it is overwritten, or choose another name"
+            )
+    return [run for run in made_by if run.name in (name, *there)]  # others made more than this
+
+
+def _names(name: str, images: Sequence[str] | None) -> list[str]:
+    """Of the predictions that a run makes."""
+    return [f"{name}.{image}" for image in images] if images else [name]
+
+
+def _maker(ws: Workspace, prediction: str) -> str:
+    """Name of the run that made a prediction; the prediction's own where it does not say."""
+    with suppress(PredictionError, KeyError):
+        return str(ws.predictions[prediction].lineage["run"])
+    return prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models of a run; folders are relative to the workspace, or absolute.
+
+    ``parent``: the run that made the first. ``saved``: folders that were made for this run, and go with it.
+    """
+
+    folders: tuple[str, ...]
+    parent: str | None
+    saved: tuple[str, ...]
+
+
+@contextmanager
+def gathered(ws: Workspace, given: Any, name: str, replaced: Sequence[Run] = ()) -> Iterator[Models]:
+    """The models that a run is to have, each in a folder; what was saved for it goes again where the run does not come.
+
+    ``given``: a run, its name, a model, a model folder or a package, or a sequence of these. What was saved for a run
+    that is ``replaced`` and is wanted on is handed over. Raises ModelError.
+    """
+    several = isinstance(given, Sequence) and not isinstance(given, str)
+    sources: Any = given if several else [given]
+    if not sources:
+        raise ModelError("an empty list holds no model; name one run or model at least")
+    saved: list[Path] = []
+    try:
+        found = [_model_folder(ws, source, name, saved) for source in sources]
+        folders = [relative_to(folder, ws.path) for folder, _ in found]
+        taken = [folder for run in replaced for folder in run.config.get("saved", ()) if folder in folders]
+        yield Models(tuple(folders), found[0][1], (*(relative_to(folder, ws.path) for folder in saved), *taken))
+    except BaseException:
+        for folder in saved:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _model_folder(
+    ws: Workspace, source: Run | Model | str | Path, name: str, saved: list[Path]
+) -> tuple[Path, str | None]:
+    """Where the model lies, and the run that made it; a folder that is made for it is noted in ``saved``."""
     if isinstance(source, str) and source in ws.runs:
         source = ws.runs[source]
     if isinstance(source, Run):
@@ -64,18 +138,34 @@ def model_folder(ws: Workspace, source: Run | Model | str | Path, name: str) -> 
         if Path(source).suffix in (".zip", ".yaml"):
             from voxloop.deep.exchange import import_package
 
-            folder = ws.path / "models" / name
-            import_package(source, folder)
-            return folder, None
+            saved.append(_free_folder(ws, name))
+            import_package(source, saved[-1])
+            return saved[-1], None
         return Path(source), None
     save = getattr(source, "save", None)
     if save is None:
         raise ModelError(
             f"{type(source).__name__} cannot be saved, so no process of its own can load it; use vl.predict"
         )
-    folder = ws.path / "models" / name
-    save(folder)
-    return folder, None
+    saved.append(_free_folder(ws, name))
+    save(saved[-1])
+    return saved[-1], None
+
+
+def _free_folder(ws: Workspace, name: str) -> Path:
+    """A folder for a model in which nothing lies: the model of a prediction that is there stays what it is."""
+    folder, number = ws.path / "models" / name, 1
+    while folder.exists():
+        folder, number = folder.with_name(f"{name}-{number}"), number + 1
+    return folder
+
+
+def discard_run(run: Run, keep: Sequence[str] = ()) -> None:
+    """Remove a run with its predictions, and the models that were saved for it except those in ``keep``."""
+    from voxloop.prediction import batch, task
+
+    (batch.discard if "images" in run.config else task.discard)(run.path, keep)
+    run.delete()
 
 
 def images_named(ws: Workspace, image: str | Sequence[str] | None) -> list[str] | None:

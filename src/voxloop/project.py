@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from voxloop.config import Config, DeepConfig, ObjectsConfig, PredictConfig, ShallowConfig
-from voxloop.errors import LabelError, ModelError, PredictionError, RunError, WorkspaceError, unknown
+from voxloop.errors import LabelError, PredictionError, RunError, WorkspaceError, unknown
 from voxloop.geometry import Region, as_region
 from voxloop.predicting import (
     Predictions,
     confined_to,
+    discard_run,
     exported,
     exported_model,
+    gathered,
+    giving_way,
     images_named,
-    model_folder,
     relative_to,
 )
 from voxloop.runs import Run, Runs
@@ -202,7 +204,8 @@ class Workspace:
         name
             Name of the run and of the prediction; ``predict-1``, ... where not given.
         config, **settings
-            A :class:`PredictConfig`, or its fields by name.
+            A :class:`PredictConfig`, or its fields by name. ``overwrite=True`` removes the run and the prediction of
+            this name first, with the model that was saved for it.
 
         Returns
         -------
@@ -216,27 +219,22 @@ class Workspace:
         self._check_writable()
         name = self._run_name(name, "batch" if many else "predict")
         one = self._one_image(image) if images is None else images[0]  # type: ignore[arg-type]
-        for wanted in [f"{name}.{part}" for part in images] if images else [name]:
-            if wanted in self.predictions and not config.overwrite:
-                raise PredictionError(
-                    f"there is a prediction {wanted!r} already; choose another name or overwrite=True"
-                )
+        replaced = giving_way(self, name, images, config.overwrite)
         box = self._region(region, one)
         if many and region is not None:
             raise PredictionError("a region is of one image; predict several images whole, or one by one")
-        several = isinstance(run_or_model, Sequence) and not isinstance(run_or_model, str)
-        sources: Any = run_or_model if several else [run_or_model]
-        if not sources:
-            raise ModelError("an empty list holds no model; name one run or model at least")
-        found = [model_folder(self, source, f"{name}-{i}" if i else name) for i, source in enumerate(sources)]
-        folders = [relative_to(folder, self.path) for folder, _ in found]
         task, result, discard = _BATCH if many else _PREDICT
         of = {"images": images} if many else {"image": one, "region": [[part.start, part.stop] for part in box]}
-        run = self._create_run(
-            name, "predict", task, config.to_json(), result=result, discard=discard,
-            device=_device(config) if config.engine == "local" else config.engine, parent=found[0][1],
-            model=folders[0], models=folders[1:], **of, **confined_to(self, config, *found[0], images or [one]),
-        )  # fmt: skip
+        with gathered(self, run_or_model, name, replaced) as models:
+            first = self.path / models.folders[0]
+            confined = confined_to(self, config, first, models.parent, images or [one])
+            for old in replaced:
+                discard_run(old, keep=models.folders)
+            run = self._create_run(
+                name, "predict", task, config.to_json(), result=result, discard=discard,
+                device=_device(config) if config.engine == "local" else config.engine, parent=models.parent,
+                model=models.folders[0], models=models.folders[1:], saved=models.saved, **of, **confined,
+            )  # fmt: skip
         run.launch()
         return _waited(run) if wait else run
 

@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -131,10 +131,28 @@ def prediction_path(run_path: Path, config: dict[str, Any]) -> Path:
     return Path(run_path, config.get("workspace", "../.."), "predictions", f"{config['name']}.zarr").resolve()
 
 
-def discard(run_path: str | Path) -> None:
-    """Remove what a cancelled run has written."""
+def discard(run_path: str | Path, keep: Collection[str] = ()) -> None:
+    """Remove what a cancelled run has written, and the models that were saved for it except those in ``keep``."""
     config = json.loads(Path(run_path, "config.json").read_text())
     shutil.rmtree(prediction_path(Path(run_path), config), ignore_errors=True)
+    discard_models(Path(run_path), config, keep)
+
+
+def discard_models(run_path: Path, config: dict[str, Any], keep: Collection[str] = ()) -> None:
+    """Remove the models that were saved for a run, except those in ``keep`` and those that other runs name."""
+    others = [path for path in run_path.parent.glob("*/config.json") if path.parent.name != run_path.name]
+    needed = {folder for path in others if config.get("saved") for folder in _models_named(path)}
+    for folder in {*config.get("saved", ())} - needed - {*keep}:
+        shutil.rmtree(Path(run_path, config.get("workspace", "../.."), folder).resolve(), ignore_errors=True)
+
+
+def _models_named(path: Path) -> tuple[str, ...]:
+    """Folders of the models of a run, from its ``config.json``."""
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return ()
+    return (config.get("model", ""), *config.get("models", ()))
 
 
 def load_models(workspace: Path, config: dict[str, Any]) -> list[Model]:
