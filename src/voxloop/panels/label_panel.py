@@ -20,7 +20,7 @@ from voxloop.panels.level_chooser import LevelChooser
 from voxloop.panels.linked_planes import LinkedPlanes
 from voxloop.panels.live_overlay import LiveOverlay, Source
 from voxloop.panels.mask_files import MaskFiles
-from voxloop.panels.panel import CopyCode, Panel, button, labelled, row, section, show, spacer, split, text
+from voxloop.panels.panel import CopyCode, Panel, button, column, labelled, row, section, show, spacer, split, text
 from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.saved import Saved
 from voxloop.panels.shapes import Shape
@@ -111,7 +111,7 @@ class LabelPanel(Panel):
             ]
         )  # fmt: skip
         self.side.add_class("vx-panel")
-        self.body(self._banner, split(self.planes.widget, self.side))
+        self.body(self._banner, split(column(self.planes.widget, self.message.widget), self.side), message=False)
 
     def _listen(self) -> None:
         view = self.view
@@ -390,7 +390,7 @@ class LabelPanel(Panel):
         corners = [(at[0] - MARK, at[1] - MARK), (at[0] + MARK, at[1] + MARK)]
         self.view.set_shapes([Shape("box", corners, self.view.axis, self.view.index, dashed=True)])
         self.view.go_to(place)
-        self.say("Here the overlay is least sure. Y accepts what it says, a stroke corrects it.", "quiet")
+        self.say("Here the overlay is least sure. Y accepts what it says, a stroke corrects it.", "good")
 
     def accept(self) -> None:
         """Make labels of what the overlay says around the place."""
@@ -399,7 +399,7 @@ class LabelPanel(Panel):
         labels = self.labels
         self.in_thread(
             lambda: labels.write(region, values, mask, tool="accept", overwrite=False, arguments={"box": box}),
-            lambda edit: self.say(f"Accepted {edit.voxels} voxels.", "quiet"),
+            lambda edit: self.say(f"Accepted {edit.voxels:,} voxels.", "good"),
         )
 
     # ----------------------------------------------------------------------------------------------------- following
@@ -421,9 +421,13 @@ class LabelPanel(Panel):
         """Labels changed, by this panel or anybody else in this process."""
         if edit.voxels:
             self.view.refresh("labels", region=edit.region, sequence=edit.sequence)
-            self.view.set_shapes([])  # the place was looked at
+            self._forget_place()
             self.live.edited()
         self._stale = True
+
+    def _forget_place(self) -> None:
+        """The place that was pointed at was looked at."""
+        self.view.set_shapes([])
 
     def _tick(self) -> None:
         """What need not happen with every stroke: counts, the saved line, the code, what another writer did."""

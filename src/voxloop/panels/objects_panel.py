@@ -377,7 +377,7 @@ class ObjectsPanel(Panel):
             section("Made so far", self._runs.widget),
             column(heading("Table"), self._table_tools, self._list.widget, classes=["vx-section"]),
         )
-        self.body(split(column(self.view.widget, self._below), side))
+        self.body(split(column(self.view.widget, self.message.widget, self._below), side), message=False)
 
     def _chosen(self) -> None:
         if self._which.value:

@@ -348,6 +348,9 @@ class ReviewPanel(LabelPanel):
         if edit.voxels:
             self._due |= {"plane", "whole", "scores"}
 
+    def _forget_place(self) -> None:
+        """Places stay framed until they are accepted."""
+
     def _on_action(self, name: str, point: list[float]) -> None:
         if name == "previous":
             self.next_place(-1)
