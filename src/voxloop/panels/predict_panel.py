@@ -392,7 +392,9 @@ class PredictPanel(Panel):
         show(self._mean, False)
         self._estimate = text("", "vx-estimate")
         self._name = w.Text(
-            placeholder="name (optional)", tooltip="What the prediction is called", continuous_update=False
+            placeholder="name",
+            tooltip="What the prediction is called; it gets a name where none is given",
+            continuous_update=False,
         )
         self._name.observe(handler(self._show_code), "value")
         self._button = button("Predict", handler(self.predict), kind="primary", icon="play")
@@ -416,7 +418,7 @@ class PredictPanel(Panel):
             section("Forecast", self._estimate),
             start, self._build_progress(), section("Predictions", self._list.widget),
         )  # fmt: skip
-        self.body(split(self.view.widget, side))
+        self.body(split(column(self.view.widget, self.message.widget), side), message=False)
         self.view.on("plane", handler(self._plane_changed))
         self._changed()
 
@@ -506,6 +508,9 @@ def _choice(options: dict[Any, str], value: str, changed: Any) -> w.ToggleButton
 
 
 def _range(axis: str, size: int, changed: Any) -> w.IntRangeSlider:
-    made = w.IntRangeSlider(value=(0, size), min=0, max=size, description=axis, continuous_update=False)
+    made = w.IntRangeSlider(
+        value=(0, size), min=0, max=size, continuous_update=False, style={"description_width": "20px"},
+        layout={"width": "100%"}, **labelled(axis, f"Voxels along {axis} that are predicted"),
+    )  # fmt: skip
     made.observe(changed, "value")
     return made
