@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -62,6 +63,10 @@ def fails(context: RunContext) -> str:
     raise {"config": ConfigError("window_shape=3 is too small; 16 is the smallest"), "memory": MemoryError()}[
         context.settings["how"]
     ]
+
+
+def full_disk(context: RunContext) -> str:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def wrong_word(context: RunContext) -> str:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import psutil
 import pytest
@@ -140,6 +141,18 @@ def test_failures_say_what_to_do(make, task, how, error, hint):
     assert error in run.history.error
     assert hint is None or hint in run.history.hint
     assert "Traceback" in run.log_tail(40)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a stream to a full disk is Linux's /dev/full")
+def test_a_full_disk_takes_no_traceback_and_the_run_has_failed_all_the_same(make):
+    run = make("full_disk")
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        code = subprocess.run(
+            [sys.executable, "-u", "-m", "voxloop.runs", str(run.path)], stdout=full, stderr=full, check=False
+        ).returncode
+    assert (run.state, run.history.error) == ("failed", "OSError: [Errno 28] No space left on device")
+    assert "free some space" in run.history.hint
+    assert code != 0
 
 
 def test_a_second_trainer_is_refused_and_writes_nothing(make, until):

@@ -83,9 +83,10 @@ def _run_locked(context: RunContext, queue: bool) -> str:
             _discard(context)
         context.emit(outcome, orders=context.unanswered())
     except (Exception, SystemExit) as error:
-        traceback.print_exc()
         message, hint = describe(error)
         context.emit("failed", error=message, hint=hint, orders=context.unanswered())
+        with contextlib.suppress(OSError):  # a full disk takes no traceback, but the log has laid room aside
+            traceback.print_exc()
         outcome = "failed"
     return outcome
 
