@@ -46,6 +46,10 @@ class PredictionError(VoxloopError, ValueError):
     """A prediction that cannot be made or read."""
 
 
+class DiskFullError(PredictionError):
+    """A prediction that ended for want of space; with space it goes on where it was."""
+
+
 def nearest(given: str, allowed: Iterable[str]) -> str | None:
     """The allowed name that looks most like ``given``; None where nothing comes near."""
     names = {name.lower(): name for name in allowed}

@@ -233,6 +233,19 @@ def test_many_images_in_one_run_with_a_table(bench, monkeypatch):
     config = json.loads((run.path / "config.json").read_text())
     config |= {"images": ["image", "colour", "small"], "result": "voxloop.prediction.batch:open_result"}
     (run.path / "config.json").write_text(json.dumps(config))
+    original, record = output.Output._record, []
+
+    def full(self, tile):
+        record.append(tile)
+        if len(record) > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(self, tile)
+
+    with pytest.MonkeyPatch.context() as patch:  # a full disk is no fault of an image: the run ends
+        patch.setattr(output.Output, "_record", full)
+        with pytest.raises(PredictionError, match=r"full with [12] of 12 tiles done"):
+            batch.run(bench.context(run))
+    assert not (run.path / batch.TABLE).exists()
     assert batch.run(bench.context(run)) == "finished"
     found = batch.open_result(run.path)
     assert set(found.predictions) == {"image", "small"}

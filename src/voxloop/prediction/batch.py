@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.config import PredictConfig
-from voxloop.errors import PredictionError, VoxloopError
+from voxloop.errors import DiskFullError, PredictionError, VoxloopError
 from voxloop.geometry import blocks, full_region
 from voxloop.prediction.averaged import combined
 from voxloop.prediction.decode import learnt_objects
@@ -84,8 +84,8 @@ def discard(run_path: str | Path, keep: Collection[str] = ()) -> None:
 def run(context: RunContext) -> str:
     """Predict ``images`` one after the other into ``predictions/<run>.<image>.zarr``.
 
-    An image that cannot be predicted is a row of the table with its reason, and the next one is predicted. A run that
-    is started again goes on where it was.
+    An image that cannot be predicted is a row of the table with its reason, and the next one is predicted; a disk that
+    is full ends the run, for the next one would fare no better. A run that is started again goes on where it was.
     """
     from voxloop.prediction.task import area_of, begin, check_free, decode_objects, load_models, reopened
     from voxloop.store import Store
@@ -127,6 +127,8 @@ def run(context: RunContext) -> str:
                     found, kept = job.rehearse(costs[key])
                     output = begin(target, one, job, shown, store, Prepared(found, kept, None), image)
                 word = Going(one, job, output, area_of(one, image)).run()
+            except DiskFullError:
+                raise
             except VoxloopError as error:
                 context.emit("warning", text=f"{image}: {error}")
                 rows = [row for row in rows if row["image"] != image]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
-from voxloop.errors import PredictionError, VoxloopError
+from voxloop.errors import DiskFullError, PredictionError, VoxloopError
 from voxloop.geometry import Shape
 from voxloop.prediction.executor import Done, run_tiles
 from voxloop.prediction.job import Job, Prepared, make_job
@@ -150,8 +150,10 @@ class Cluster:
 
         Raises
         ------
+        DiskFullError
+            There is no space for more chunks.
         PredictionError
-            The disk is full, or a tile killed one worker after another.
+            A tile killed one worker after another.
         """
         from distributed import wait
 
@@ -205,7 +207,7 @@ class Cluster:
             ) from error
         except OSError as error:
             if error.errno in FULL:
-                raise PredictionError(output.needed()) from error
+                raise DiskFullError(output.needed()) from error
             raise
         return Done(tile, broken, skipped=skipped, recorded=False)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from voxloop.errors import PredictionError
+from voxloop.errors import DiskFullError, PredictionError
 from voxloop.geometry import Region, Spacing, blocks
 from voxloop.model import ClassInfo
 from voxloop.prediction.decode import Decoded, label_dtype
@@ -58,7 +58,7 @@ class Output:
     def write(self, tile: Tile, decoded: Decoded | None) -> None:
         """Put a tile on disk and record it; None: record only, there is nothing to say or it is there already.
 
-        Raises PredictionError where the disk is full; says how much is missing.
+        Raises DiskFullError where the disk is full; says how much is missing.
         """
         try:
             if decoded is not None:
@@ -66,7 +66,7 @@ class Output:
             self._record(tile)
         except OSError as error:
             if error.errno in FULL:
-                raise PredictionError(self.needed()) from error
+                raise DiskFullError(self.needed()) from error
             raise
 
     def put(self, tile: Tile, decoded: Decoded) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.config import PredictConfig
-from voxloop.errors import PredictionError
+from voxloop.errors import DiskFullError, PredictionError
 from voxloop.model import Model, Predictor, load_model
 from voxloop.prediction.budget import Forecast
 from voxloop.prediction.decode import learnt_objects
@@ -234,7 +234,7 @@ def _duration(seconds: float) -> str:
 def _check_disk(folder: Path, found: Forecast) -> None:
     free = shutil.disk_usage(folder).free
     if found.disk_bytes > free:
-        raise PredictionError(
+        raise DiskFullError(
             f"about {found.disk_bytes / 1e9:.2g} GB are needed in {folder}, {free / 1e9:.2g} GB are free; "
             "free some space, choose a region, or leave out probabilities"
         )
