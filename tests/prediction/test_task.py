@@ -14,7 +14,7 @@ from tests.prediction.fakes import FakeModel, make_spec
 from voxloop.errors import PredictionError
 from voxloop.prediction import Prediction, going, output, task
 from voxloop.prediction.decode import semantic
-from voxloop.prediction.plan import whole
+from voxloop.prediction.plan import make_plan, whole
 from voxloop.prediction.reading import read_outer
 from voxloop.runs import orders
 from voxloop.volumes import open_volume
@@ -205,6 +205,56 @@ def test_the_metadata_is_ome_ngff(bench):
     Labels.from_zarr(group["labels"])
     label = ImageLabel.from_zarr(group["labels/labels"])
     assert {p.label_value for p in label.ome_attributes.image_label.properties} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [
+        ({}, "probabilities"),
+        ({"probabilities": False}, "uncertainty"),
+        ({"probabilities": False, "uncertainty": False}, "labels/labels"),
+    ],
+)
+def test_the_folder_itself_opens_as_an_image_with_its_labels(bench, monkeypatch, kept, shown):
+    import zarr
+    from ome_zarr.io import parse_url
+    from ome_zarr.reader import Reader
+    from ome_zarr_models.v05 import Image
+
+    def nodes(path):
+        return [node for node in Reader(parse_url(path))() if node.data]
+
+    run = bench.create(**kept)
+    whole = output.plan_scales
+    monkeypatch.setattr(output, "plan_scales", lambda *args, **named: whole(*args, **named, smallest=64))
+    original, before = output.Output.write_scales, []
+
+    def scales(self, *args):
+        before.extend(nodes(self.path))
+        return original(self, *args)
+
+    monkeypatch.setattr(output.Output, "write_scales", scales)
+    task.run(bench.context(run))
+    path = run.result.path
+    assert [node.data[0].shape[-3:] for node in before] == [SHAPE, SHAPE]
+    image, label = nodes(path)
+    assert [len(node.data) for node in (image, label)] == [2 + 1, 2 + 1]
+    assert len(before[0].data) == 1
+    assert np.array_equal(image.data[0].compute(), zarr.open_array(path / shown / "0", mode="r")[:])
+    assert np.array_equal(label.data[0].compute(), run.result.labels.values)
+    assert label.zarr.root_attrs["image-label"]["source"] == {"image": "../../"}
+    Image.from_zarr(zarr.open_group(path, mode="r"))
+    assert open_volume(path).attrs["spacing_um"] == pytest.approx((0.03, 0.01, 0.01))
+
+
+def test_planes_that_are_separate_pictures_stay_so_in_what_is_read_of_them(tmp_path):
+    facts = {
+        "level": "labels", "classes": [{"value": 1, "name": "a"}], "spacing_um": [1, 1, 1], "origin_um": [0, 0, 0],
+        "frames": True, "probabilities": True, "uncertainty": None,
+    }  # fmt: skip
+    output.create(tmp_path / "p.zarr", facts, make_plan((3, 40, 40), (1, 1, 1), (0, 0, 0), max_voxels=10_000))
+    for name in ("probabilities", "labels/labels"):
+        assert open_volume(tmp_path / "p.zarr" / name).attrs["z_kind"] == "frame"
 
 
 def test_results_name_the_run_that_made_nothing_yet(bench):

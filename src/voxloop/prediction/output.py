@@ -1,8 +1,9 @@
 """A prediction on disk: one OME-Zarr folder, filled tile by tile, whole at any moment. Knows no models and no runs.
 
 ``labels/<level>`` is an OME-NGFF label image, ``probabilities`` (class, z, y, x) and ``uncertainty`` are uint8 images,
-``tiles`` holds a one for every tile of the grid that is on disk. Chunks and the record are replaced atomically and a
-tile owns its chunks, so a process that dies leaves nothing half-written and repeats the tiles it had in hand.
+and the folder itself shows other programs the first of these that is kept, with the labels over it. ``tiles`` holds a
+one for every tile of the grid that is on disk. Chunks and the record are replaced atomically and a tile owns its
+chunks, so a process that dies leaves nothing half-written and repeats the tiles it had in hand.
 """
 
 from __future__ import annotations
@@ -104,6 +105,7 @@ class Output:
             for level in range(1, len(plan)):
                 self._write_scale(name, level, plan[level])
             _describe(self.group[name], name, plan, self.facts)
+        _describe_root(self.group, self.facts)
         self.update(scales=len(plan))
 
     def _write_scale(self, name: str, level: int, scale: Scale) -> None:
@@ -164,9 +166,10 @@ def create(path: Path, facts: dict[str, Any], plan: Plan, *, overwrite: bool = F
         dtype = label_dtype(classes) if name.startswith("labels") else np.dtype(np.uint8)
         image = group.create_group(name)
         _create(image, "0", (*lead, *plan.shape), plan.chunk, dtype)
+        image.attrs["voxloop"] = {"z_kind": "frame" if facts["frames"] else "space"}
         _describe(image, name, _scales(facts)[:1], facts)
-    if "labels" in group:
-        group["labels"].attrs["ome"] = {"version": "0.5", "labels": [facts["level"]]}
+    group["labels"].attrs["ome"] = {"version": "0.5", "labels": [facts["level"]]}
+    _describe_root(group, facts)
     group.create_array("tiles", shape=plan.grid, chunks=(1, *plan.grid[1:]), dtype="uint8", fill_value=0)
     if path.exists():
         shutil.rmtree(path)
@@ -214,12 +217,27 @@ def _describe(group: Any, name: str, plan: list[Scale], facts: dict[str, Any]) -
         ome["image-label"] = {
             "colors": [{"label-value": info.value, "rgba": [*_rgb(info.color), 255]} for info in classes],
             "properties": [{"label-value": info.value, "class": info.name} for info in classes],
+            "source": {"image": "../../"},
         }
     else:
         titles = [(info.name, info.color[1:]) for info in classes] if len(dims) == 4 else [(name, "FFFFFF")]
         window = {"min": 0, "max": 255, "start": 0, "end": 255}
         ome["omero"] = {"channels": [{"label": t, "color": c.upper(), "window": window} for t, c in titles]}
     group.attrs["ome"] = ome
+
+
+def _describe_root(group: Any, facts: dict[str, Any]) -> None:
+    """The whole as an image: that of its first picture, whose arrays lie one folder further down, or of its labels."""
+    from ome_zarr_models.v05 import Image
+
+    labels, *pictures = parts(facts)
+    shown = pictures[0] if pictures else labels
+    ome = {key: value for key, value in group[shown].attrs["ome"].items() if key != "image-label"}
+    for multiscale in ome["multiscales"]:
+        for dataset in multiscale["datasets"]:
+            dataset["path"] = f"{shown}/{dataset['path']}"
+    group.attrs["ome"] = ome
+    Image.from_zarr(group)
 
 
 def _rgb(color: str) -> Iterator[int]:
