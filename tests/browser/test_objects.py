@@ -32,6 +32,8 @@ def test_preview_apply_and_table(lab, tmp_path):
     lab.until("panel.objects is not None", timeout=120)
     line = out.locator(".vx-rows-line", has_text="objects-1")
     line.wait_for()
+    height = out.locator(".vx-rows-box").last.evaluate("box => box.clientHeight")
+    assert height <= 220  # a long table scrolls within its height
     number = lab.python("int(panel._list.rows[0].key)")
     out.locator(".vx-rows-line", has_text=str(number)).last.scroll_into_view_if_needed()
     lab.python(f"panel.go_to({number})")
