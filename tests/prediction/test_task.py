@@ -11,7 +11,7 @@ import pytest
 from tests.prediction.conftest import SHAPE
 from tests.prediction.fakes import FakeModel, make_spec
 
-from voxloop.errors import PredictionError
+from voxloop.errors import DiskFullError, PredictionError
 from voxloop.prediction import Prediction, going, output, task
 from voxloop.prediction.decode import semantic
 from voxloop.prediction.plan import make_plan, whole
@@ -168,6 +168,86 @@ def test_a_full_disk_stops_cleanly_and_resumes(bench):
             task.run(bench.context(run))
     assert task.run(bench.context(run)) == "finished"
     assert np.array_equal(run.result.labels.values, expected(bench).labels)
+
+
+@pytest.fixture
+def small_scales(monkeypatch):
+    """Coarser resolutions down to 32 voxels, so that there are several of small volumes; counts blocks written."""
+    whole, written = output.plan_scales, []
+    monkeypatch.setattr(output, "plan_scales", lambda *args, **named: whole(*args, **named, smallest=32))
+    original = output.Output._write_block
+
+    def block(*args):
+        written.append((args[3], args[2].shape, args[4]))
+        original(*args)
+
+    monkeypatch.setattr(output.Output, "_write_block", staticmethod(block))
+    return written
+
+
+def coarser(path):
+    import zarr
+
+    group = zarr.open_group(path, mode="r")
+    return {
+        f"{name}/{dataset['path']}": np.asarray(group[f"{name}/{dataset['path']}"][:])
+        for name in ("labels/labels", "probabilities", "uncertainty")
+        for dataset in group[name].attrs["ome"]["multiscales"][0]["datasets"][1:]
+    }
+
+
+@pytest.mark.parametrize(("order", "word"), [("pause", "paused"), ("stop", "stopped"), ("cancel", "cancelled")])
+def test_orders_are_obeyed_while_coarser_resolutions_are_written(bench, small_scales, order, word):
+    wanted = bench.create(name="w")
+    task.run(bench.context(wanted))
+    all_blocks, small_scales[:] = list(small_scales), []
+    run = bench.create()
+    context = bench.context(run)
+    emit = context.emit
+
+    def listening(kind, **fields):
+        emit(kind, **fields)
+        if kind == "progress" and "coarser" in fields and fields["coarser"][0] == 5:
+            orders.give(run.path / "control", order)
+
+    context.emit = listening
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(going, "PROGRESS_EVERY", 0.0)
+        assert task.run(context) == word
+    target = bench.path / "predictions" / "p.zarr"
+    assert target.exists() == (order != "cancel")
+    assert len(small_scales) == 5 < len(all_blocks)
+    told = bench.events(run, "progress")[-1]
+    assert told["coarser"] == [5, len(all_blocks)]
+    assert told["done"] == told["total"] == 12
+    assert told["eta_s"] > 0
+    if order == "pause":
+        assert not coarser(target)  # not told before they are whole
+        context.emit("paused", orders=context.unanswered())
+        assert task.run(bench.context(run)) == "finished"
+        assert sorted(small_scales, key=str) == sorted(all_blocks, key=str)  # none twice
+        found, whole_at_once = coarser(target), coarser(wanted.result.path)
+        assert found.keys() == whole_at_once.keys()
+        assert all(np.array_equal(found[name], whole_at_once[name]) for name in found)
+        assert not (target / "coarser").exists()
+
+
+def test_a_disk_that_fills_up_at_the_end_stops_cleanly_and_resumes(bench, small_scales):
+    run = bench.create()
+    original = output.Output._write_block
+
+    def full(*args):
+        if len(small_scales) == 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output.Output, "_write_block", staticmethod(full))
+        with pytest.raises(DiskFullError, match=r"full with 7 of \d+ blocks of coarser .* GB more are needed"):
+            task.run(bench.context(run))
+    assert task.run(bench.context(run)) == "finished"
+    assert len(coarser(run.result.path)) == 3 * 3
+    assert len(small_scales) == len({str(block) for block in small_scales})
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_start(bench, monkeypatch):

@@ -61,13 +61,20 @@ class Going:
             )
         if skipped:
             self.context.emit("log", text=f"{skipped} of {self._total} tiles hold nothing to predict; they stay empty")
+        if not self.word and self.job.config.scales and self.output.plan.every == 1:
+            self._write_scales(written)
         if self.word == "cancelled":
             shutil.rmtree(self.output.path, ignore_errors=True)
-        if self.word:
-            return self.word
-        if self.job.config.scales and self.output.plan.every == 1:
-            self.output.write_scales()
-        return "finished"
+        return self.word or "finished"
+
+    def _write_scales(self, written: int) -> None:
+        """Coarser resolutions, in which orders are obeyed as they are between tiles."""
+        began = time.monotonic()
+        for here, (done, total) in enumerate(self.output.write_scales(), start=1):
+            left = (time.monotonic() - began) / here * (total - done)
+            self._progress(written, force=done == total, coarser=[done, total], eta_s=left)
+            if self._halted():
+                return
 
     def _tiles(self) -> Iterator[Done]:
         if self.cluster is not None:
@@ -106,7 +113,7 @@ class Going:
         self._left = self._ordered(config.focus or self.job.focus)
         self.context.emit("updated", what="focus", old=self.job.focus, new=focus, order=name)
 
-    def _progress(self, written: int, force: bool = False) -> None:
+    def _progress(self, written: int, force: bool = False, **more: Any) -> None:
         now = time.monotonic()
         if not force and now - self._said < PROGRESS_EVERY:
             return
@@ -115,4 +122,4 @@ class Going:
         fields: dict[str, Any] = {"done": written, "total": self._total, "unit": "tiles"}
         if here > 0:
             fields["eta_s"] = (now - self._began) / here * (self._total - written)
-        self.context.emit("progress", **fields)
+        self.context.emit("progress", **(fields | more))

@@ -2,8 +2,9 @@
 
 ``labels/<level>`` is an OME-NGFF label image, ``probabilities`` (class, z, y, x) and ``uncertainty`` are uint8 images,
 and the folder itself shows other programs the first of these that is kept, with the labels over it. ``tiles`` holds a
-one for every tile of the grid that is on disk. Chunks and the record are replaced atomically and a tile owns its
-chunks, so a process that dies leaves nothing half-written and repeats the tiles it had in hand.
+one for every tile of the grid that is on disk, and ``coarser``, while they are written, for every chunk of the coarser
+resolutions. Chunks and records are replaced atomically and a tile owns its chunks, so a process that dies leaves
+nothing half-written and repeats what it had in hand.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import errno
 import shutil
 import threading
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from voxloop.errors import DiskFullError, PredictionError
-from voxloop.geometry import Region, Spacing, blocks
+from voxloop.geometry import Region, Shape, Spacing, blocks
 from voxloop.model import ClassInfo
 from voxloop.prediction.decode import Decoded, label_dtype
 from voxloop.prediction.plan import Plan, Tile
@@ -86,41 +88,83 @@ class Output:
 
     def needed(self) -> str:
         """What a full disk means for this prediction, in a sentence."""
-        total = self.plan.count
-        finished = int(np.count_nonzero(self._done))
-        written = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+        return self._full(int(np.count_nonzero(self._done)), self.plan.count, "tiles", self.path)
+
+    def _full(self, finished: int, total: int, what: str, *folders: Path) -> str:
+        written = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
         more = written / max(1, finished) * (total - finished)
         size = f"about {more / 1e9:.2g} GB more are" if finished else "more space is"
-        return f"the disk of {self.path} is full with {finished} of {total} tiles done; {size} needed, then resume"
+        return f"the disk of {self.path} is full with {finished} of {total} {what} done; {size} needed, then resume"
 
     def update(self, **facts: Any) -> None:
         """Add to what the prediction says about itself."""
         self.facts |= facts
         self.group.attrs["voxloop"] = self.facts
 
-    def write_scales(self) -> None:
-        """Write the coarser resolutions of what is there and tell them in the metadata; a second time does nothing."""
-        plan = _scales(self.facts)
-        for name in parts(self.facts):
-            for level in range(1, len(plan)):
-                self._write_scale(name, level, plan[level])
-            _describe(self.group[name], name, plan, self.facts)
-        _describe_root(self.group, self.facts)
-        self.update(scales=len(plan))
+    def write_scales(self) -> Iterator[tuple[int, int]]:
+        """Write the coarser resolutions of what is there, block by block, then tell them in the metadata.
 
-    def _write_scale(self, name: str, level: int, scale: Scale) -> None:
-        fine = self._array(f"{name}/{level - 1}")
-        lead = fine.shape[:-3]
-        chunk = tuple(min(c, n) for c, n in zip(fine.chunks[-3:], scale.shape, strict=True))
-        coarse = _create(self.group[name], str(level), (*lead, *scale.shape), chunk, fine.dtype, overwrite=True)
+        Yields after each block how many are on disk, and how many there are. Whoever leaves off goes on by calling it
+        again; where all is told already, there is nothing to do. Raises DiskFullError, as :meth:`write` does.
+        """
+        plan = _scales(self.facts)
+        if self.facts["scales"] == len(plan):
+            return
+        scales = [(name, level) for name in parts(self.facts) for level in range(1, len(plan))]
+        done, total = 0, sum(self._blocks(name, plan[level]) for name, level in scales)
+        try:
+            for name, level in scales:
+                scale = plan[level]
+                coarse, record = self._coarse(name, level, scale)
+                for box in blocks(self._region_at(scale), self._chunk(name, scale)):
+                    index = tuple(part.start // size for part, size in zip(box, coarse.chunks[-3:], strict=True))
+                    written = bool(record[index])
+                    if not written:
+                        self._write_block(self._array(f"{name}/{level - 1}"), coarse, scale, name, box)
+                        record[index] = 1
+                    done += 1
+                    if not written:
+                        yield done, total
+            for name in parts(self.facts):
+                _describe(self.group[name], name, plan, self.facts)
+            _describe_root(self.group, self.facts)
+            self.update(scales=len(plan))
+            shutil.rmtree(self.path / "coarser", ignore_errors=True)
+        except OSError as error:
+            if error.errno in FULL:
+                folders = [self.path / name / str(level) for name, level in scales]
+                raise DiskFullError(self._full(done, total, "blocks of coarser resolutions", *folders)) from error
+            raise
+
+    def _chunk(self, name: str, scale: Scale) -> Shape:
+        z, y, x = (min(c, n) for c, n in zip(self._arrays[name].chunks[-3:], scale.shape, strict=True))
+        return z, y, x
+
+    def _blocks(self, name: str, scale: Scale) -> int:
+        """How many chunks of a coarser resolution there are to write."""
+        cells = zip(self._region_at(scale), self._chunk(name, scale), strict=True)
+        return prod(-(-part.stop // size) - part.start // size for part, size in cells)
+
+    def _coarse(self, name: str, level: int, scale: Scale) -> tuple[Any, Any]:
+        """The array of a coarser resolution, and the record of its chunks that are on disk."""
+        noted = f"coarser/{name}/{level}"
+        if noted in self.group:
+            return self._array(f"{name}/{level}"), self._array(noted)
+        chunk, finest = self._chunk(name, scale), self._arrays[name]
+        shape = *finest.shape[:-3], *scale.shape
+        coarse = _create(self.group[name], str(level), shape, chunk, finest.dtype, overwrite=True)
+        grid = [-(-n // c) for n, c in zip(scale.shape, chunk, strict=True)]
+        return coarse, self.group.create_array(noted, shape=grid, chunks=(1, 1, grid[2]), dtype="uint8", fill_value=0)
+
+    @staticmethod
+    def _write_block(fine: Any, coarse: Any, scale: Scale, name: str, box: Region) -> None:
         how: Literal["mode", "mean"] = "mode" if name.startswith("labels") else "mean"
-        for box in blocks(self._region_at(scale), chunk):
-            source = tuple(
-                slice(part.start * f, min(part.stop * f, n))
-                for part, f, n in zip(box, scale.factors, fine.shape[-3:], strict=True)
-            )
-            for channel in np.ndindex(lead):
-                coarse[(*channel, *box)] = downsample(fine[(*channel, *source)], scale.factors, how)
+        source = tuple(
+            slice(part.start * f, min(part.stop * f, n))
+            for part, f, n in zip(box, scale.factors, fine.shape[-3:], strict=True)
+        )
+        for channel in np.ndindex(fine.shape[:-3]):
+            coarse[(*channel, *box)] = downsample(fine[(*channel, *source)], scale.factors, how)
 
     def _region_at(self, scale: Scale) -> Region:
         z, y, x = (
