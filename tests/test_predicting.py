@@ -122,6 +122,20 @@ def test_a_batch_is_overwritten_whole(ws):
     assert not np.array_equal(labels[:2], ws.predictions["many.two"].labels.values)
 
 
+def test_a_named_region_is_predicted_on_its_own_image_and_on_no_other(ws):
+    box = (slice(0, 2), slice(10, 30), slice(20, 50))
+    ws.regions.add("corner", box, image="two")
+    runs = set(ws.runs)
+    with pytest.raises(WorkspaceError, match="'corner' is of image 'two', not of 'one'; use image='two'"):
+        ws.predict(model_of(), image="one", region="corner")
+    with pytest.raises(WorkspaceError, match="'corner' is of image 'two'"):
+        ws.accept("module", region=ws.regions["corner"])
+    assert set(ws.runs) == runs
+    for region in ("corner", ws.regions["corner"]):
+        found = ws.predict(model_of(), region=region, name="cornered", overwrite=True).result
+        assert (found.image, found.region) == ("two", box)
+
+
 def test_bad_input_is_one_sentence_before_anything_is_written(ws, tmp_path):
     runs, models = set(ws.runs), set((ws.path / "models").iterdir())
     with pytest.raises(VoxloopError, match="empty"):

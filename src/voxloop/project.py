@@ -25,6 +25,7 @@ from voxloop.predicting import (
 )
 from voxloop.runs import Run, Runs
 from voxloop.store import Store
+from voxloop.store.document import NamedRegion
 from voxloop.store.teaching import freeze
 
 if TYPE_CHECKING:
@@ -198,9 +199,10 @@ class Workspace:
         run_or_model
             A run, its name, a model, a model folder, or a bioimage.io package; several are an ensemble: their mean.
         image
-            Its name, where there are several; a list of names, or ``"*"`` for all, predicts them one after the other.
+            Its name, where there are several and no named region tells; a list of names, or ``"*"`` for all, predicts
+            them one after the other.
         region
-            Slices (z, y, x) in voxels, the name of a region, or None for all.
+            Slices (z, y, x) in voxels, a region of ``ws.regions`` or its name, or None for all.
         name
             Name of the run and of the prediction; ``predict-1``, ... where not given.
         config, **settings
@@ -218,7 +220,7 @@ class Workspace:
         many = images is not None
         self._check_writable()
         name = self._run_name(name, "batch" if many else "predict")
-        one = self._one_image(image) if images is None else images[0]  # type: ignore[arg-type]
+        one = self._one_image(image, region) if images is None else images[0]  # type: ignore[arg-type]
         replaced = giving_way(self, name, images, config.overwrite)
         box = self._region(region, one)
         if many and region is not None:
@@ -424,8 +426,10 @@ class Workspace:
     def _check_writable(self) -> None:
         self.store.check_writable()
 
-    def _one_image(self, image: str | None) -> str:
+    def _one_image(self, image: str | None, region: object = None) -> str:
         names = self.images.names
+        if image is None and (named := self._named(region)) is not None:
+            image = named.image
         if image is None:
             if len(names) != 1:
                 raise WorkspaceError(f"say which image: there are {', '.join(map(repr, names)) or 'none'}")
@@ -435,9 +439,19 @@ class Workspace:
         return image
 
     def _region(self, region: object, image: str) -> Region:
-        if isinstance(region, str):
-            return self.regions[region].region
-        return as_region(region, self.images.info(image).shape)
+        named = self._named(region)
+        if named is None:
+            return as_region(region, self.images.info(image).shape)
+        if named.image != image:
+            raise WorkspaceError(
+                f"region {named.name!r} is of image {named.image!r}, not of {image!r}; use image={named.image!r}, or "
+                "say the region as slices (z, y, x)"
+            )
+        return named.region
+
+    def _named(self, region: object) -> NamedRegion | None:
+        """The named region that is meant, None where it is said in voxels."""
+        return self.regions[region] if isinstance(region, str) else region if isinstance(region, NamedRegion) else None
 
     def _prediction(self, prediction: Prediction | Run | str) -> Prediction:
         if isinstance(prediction, Run):
