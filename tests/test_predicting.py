@@ -15,24 +15,25 @@ from voxloop.model import ClassInfo, ModelSpec, Output
 class Bright(nn.Module):
     """Somebody's network: the mean over 3 x 3 pixels against a threshold."""
 
-    def __init__(self, threshold=0.0):
+    def __init__(self, threshold=0.0, channels=1):
         super().__init__()
-        self.layer = nn.Conv2d(1, 2, 3, padding=1)
+        self.layer = nn.Conv2d(channels, 2, 3, padding=1)
         with torch.no_grad():
-            self.layer.weight.copy_(torch.stack([-torch.ones(1, 3, 3), torch.ones(1, 3, 3)]))
+            self.layer.weight.copy_(torch.stack([-torch.ones(channels, 3, 3), torch.ones(channels, 3, 3)]))
             self.layer.bias.copy_(torch.tensor([2 * threshold, 0.0]))
 
     def forward(self, x):
         return self.layer(x)
 
 
-def model_of(threshold=0.0):
+def model_of(threshold=0.0, channels=1):
     spec = ModelSpec(
-        learner="deep", channels=1, outputs=(Output(name="classes", kind="semantic", channels=2),), halo=(0, 1, 1),
+        learner="deep", channels=channels, halo=(0, 1, 1),
+        outputs=(Output(name="classes", kind="semantic", channels=2),),
         classes=(ClassInfo(value=1, name="dark", background=True), ClassInfo(value=2, name="bright")),
-        normalisation={"mean": [128.0], "deviation": [40.0]},
+        normalisation={"mean": channels * [128.0], "deviation": channels * [40.0]},
     )  # fmt: skip
-    return vl.TorchModel(Bright(threshold), spec)
+    return vl.TorchModel(Bright(threshold, channels), spec)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,13 @@ def test_bad_input_is_one_sentence_before_anything_is_written(ws, tmp_path):
         ws.predict(model_of())
     with pytest.raises(PredictionError, match="a region is of one image"):
         ws.predict(model_of(), image="*", region=(slice(0, 1), slice(None), slice(None)))
+    with pytest.raises(PredictionError, match="takes 3 channels, the volume has 1"):
+        ws.predict(model_of(channels=3), image="one", name="module", overwrite=True)
+    with pytest.raises(PredictionError, match="takes 3 channels, the volume has 1"):
+        ws.predict(model_of(channels=3), image="*")
+    with pytest.raises(PredictionError, match="channels"):
+        ws.predict([model_of(), model_of(channels=3)], image="one")
+    assert ws.predictions["module"].done == 1
     with pytest.raises(ModelError, match="an empty list holds no model"):
         ws.predict([], image="one")
     (tmp_path / "not.zip").write_bytes(b"no")

@@ -17,7 +17,7 @@ from voxloop.store.teaching import constraint
 
 if TYPE_CHECKING:
     from voxloop.deep.exchange import Package
-    from voxloop.model import Model
+    from voxloop.model import Model, ModelSpec
     from voxloop.objects import Objects
     from voxloop.prediction import Prediction
     from voxloop.project import Workspace
@@ -158,6 +158,36 @@ def _free_folder(ws: Workspace, name: str) -> Path:
     while folder.exists():
         folder, number = folder.with_name(f"{name}-{number}"), number + 1
     return folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """A model of which only the spec is read: what it can see is known before a process is started."""
+
+    spec: ModelSpec
+
+
+def check_models(ws: Workspace, models: Models, config: PredictConfig, images: Sequence[str]) -> None:
+    """Whether the models fit each other, the settings, and one of the images at least; loads none of them.
+
+    Of several images those that do not fit are rows of the table, each with its reason. Raises PredictionError.
+    """
+    from voxloop.model import read_spec
+    from voxloop.prediction.job import check_fit
+    from voxloop.prediction.resampled import asked
+
+    closed: list[Any] = [_Closed(read_spec(ws.path / folder)) for folder in models.folders]
+    refused: PredictionError | None = None
+    for image in images:
+        volume = ws.images.open(image)
+        try:
+            check_fit(asked(closed, config, volume).spec, volume)
+        except PredictionError as error:
+            refused = refused or error
+        else:
+            return
+    assert refused is not None
+    raise refused
 
 
 def discard_run(run: Run, keep: Sequence[str] = ()) -> None:

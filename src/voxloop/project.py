@@ -14,6 +14,7 @@ from voxloop.errors import LabelError, PredictionError, RunError, WorkspaceError
 from voxloop.geometry import Region, as_region
 from voxloop.predicting import (
     Predictions,
+    check_models,
     confined_to,
     discard_run,
     exported,
@@ -228,6 +229,7 @@ class Workspace:
         task, result, discard = _BATCH if many else _PREDICT
         of = {"images": images} if many else {"image": one, "region": [[part.start, part.stop] for part in box]}
         with gathered(self, run_or_model, name, replaced) as models:
+            check_models(self, models, config, images or [one])
             first = self.path / models.folders[0]
             confined = confined_to(self, config, first, models.parent, images or [one])
             for old in replaced:
