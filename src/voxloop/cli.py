@@ -246,7 +246,7 @@ def objects(workspace: Path, prediction: str, of: str | None, name: str | None, 
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("what")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(["labels", "probabilities", "uncertainty"]), default="labels",
+@click.option("--kind", type=click.Choice(["labels", "probabilities", "uncertainty", "objects"]), default="labels",
               show_default=True, help="What of a prediction.")  # fmt: skip
 @click.option("--image", help="Whose labels of a level; the only image where there is one.")
 @click.option("--object", "number", type=int, help="Which object is to be a mesh.")

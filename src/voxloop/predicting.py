@@ -1,4 +1,4 @@
-"""What predicting and exporting from a workspace take: where models come from, what goes out. Computes nothing."""
+"""What predicting from a workspace takes: where models come from, whose place a prediction takes. Computes nothing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,9 @@ from voxloop.runs.run import ALIVE
 from voxloop.store.teaching import constraint
 
 if TYPE_CHECKING:
-    from voxloop.deep.exchange import Package
     from voxloop.model import Model, ModelSpec
-    from voxloop.objects import Objects
     from voxloop.prediction import Prediction
     from voxloop.project import Workspace
-
-OBJECTS_TASK = "voxloop.objects.task:run"
 
 
 class Predictions(Mapping[str, "Prediction"]):
@@ -173,7 +169,7 @@ def check_models(ws: Workspace, models: Models, config: PredictConfig, images: S
     Of several images those that do not fit are rows of the table, each with its reason. Raises PredictionError.
     """
     from voxloop.model import read_spec
-    from voxloop.prediction.job import check_fit
+    from voxloop.prediction.job import check_fit, check_kept
     from voxloop.prediction.resampled import asked
 
     closed: list[Any] = [_Closed(read_spec(ws.path / folder)) for folder in models.folders]
@@ -181,7 +177,9 @@ def check_models(ws: Workspace, models: Models, config: PredictConfig, images: S
     for image in images:
         volume = ws.images.open(image)
         try:
-            check_fit(asked(closed, config, volume).spec, volume)
+            model = asked(closed, config, volume)
+            check_kept(model.spec, config)
+            check_fit(model.spec, volume)
         except PredictionError as error:
             refused = refused or error
         else:
@@ -240,57 +238,6 @@ def confined_to(
                 "or predict everywhere with constrain='none'"
             )
     return {"constrain": found}
-
-
-def exported(
-    ws: Workspace, what: str, path: str | Path, *, kind: Any, image: str | None, number: int | None, overwrite: bool
-) -> Path:
-    """See :meth:`voxloop.project.Workspace.export`."""
-    from voxloop.volumes import open_volume, save_volume
-
-    made = [name for name, run in ws.runs.items() if run.config.get("task") == OBJECTS_TASK]
-    if what in ws.predictions:
-        found = ws.predictions[what]
-        found.stored(kind)  # says what is missing where it was not kept
-        folder = found.path / (f"labels/{found.level}" if kind == "labels" else kind)
-        return save_volume(open_volume(folder), path, kind="labels" if kind == "labels" else "image",
-                           overwrite=overwrite)  # fmt: skip
-    if what in made:
-        shown = ws.images.open(ws._one_image(ws.runs[what].config.get("image")))
-        objects: Objects = ws.runs[what].result
-        return objects.export(path, image=shown, number=number, overwrite=overwrite)
-    if what in ws.levels.names:
-        return ws.labels(what, image).save(path, overwrite=overwrite)
-    if what in ws.runs:
-        return ws.export_model(what, path, overwrite=overwrite).path
-    known = dict.fromkeys([*ws.predictions, *made, *ws.levels.names, *ws.runs])
-    raise PredictionError(unknown("prediction, objects, level or run", what, known))
-
-
-def exported_model(ws: Workspace, run: Run | str, path: str | Path, *, overwrite: bool, **settings: Any) -> Package:
-    """See :meth:`voxloop.project.Workspace.export_model`."""
-    found = ws.runs[run] if isinstance(run, str) else run
-    model = found.model()
-    export = getattr(model, "export", None)
-    if export is None:
-        raise ModelError(f"the model of {found.name!r} is no network; only networks become bioimage.io packages")
-    return export(  # type: ignore[no-any-return]
-        path, sample=_sample(ws, model.spec.channels), overwrite=overwrite,
-        **{"name": f"{ws.name} {found.name}", **settings},
-    )  # fmt: skip
-
-
-def _sample(ws: Workspace, channels: int) -> Any:
-    """A piece from the middle of the first image with as many channels; None where there is none."""
-    from voxloop.volumes import channels_of, read_block, shape_zyx
-
-    for name in ws.images.names:
-        volume = ws.images.open(name)
-        if channels_of(volume) == channels:
-            starts = [max(0, n // 2 - size // 2) for n, size in zip(shape_zyx(volume), (32, 256, 256), strict=True)]
-            ends = zip(starts, shape_zyx(volume), (32, 256, 256), strict=True)
-            return read_block(volume, tuple(slice(start, min(n, start + size)) for start, n, size in ends))
-    return None
 
 
 def relative_to(path: Path, root: Path) -> str:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from voxloop.config import Config, DeepConfig, ObjectsConfig, PredictConfig, ShallowConfig
 from voxloop.errors import LabelError, PredictionError, RunError, WorkspaceError, unknown
+from voxloop.exporting import exported, exported_model
 from voxloop.geometry import Region, as_region
 from voxloop.predicting import (
     Predictions,
     check_models,
     confined_to,
     discard_run,
-    exported,
-    exported_model,
     gathered,
     giving_way,
     images_named,
@@ -328,7 +327,7 @@ class Workspace:
         what: str,
         path: str | Path,
         *,
-        kind: Literal["labels", "probabilities", "uncertainty"] = "labels",
+        kind: Literal["labels", "probabilities", "uncertainty", "objects"] = "labels",
         image: str | None = None,
         number: int | None = None,
         overwrite: bool = False,
@@ -340,12 +339,12 @@ class Workspace:
         what
             Name of a prediction, of a run that made objects or trained a network, or of a label level.
         path
-            The suffix decides: ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``, ``.h5``. Objects also as a table
-            (``.csv``, ``.parquet``; with intensities where the image is there) and, one of them, as a mesh (``.ply``,
-            ``.obj``); labels also as ``.npy`` and ImageJ ROI set (``.zip``). Networks as bioimage.io
-            package (``.zip``).
+            The suffix decides: ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``, ``.h5``. Objects, those of a prediction
+            whose network learnt them included, also as a table (``.csv``, ``.parquet``; with intensities where the
+            image is there) and, one of them, as a mesh (``.ply``, ``.obj``); labels also as ``.npy`` and ImageJ ROI
+            set (``.zip``). Networks as bioimage.io package (``.zip``).
         kind
-            What of a prediction.
+            What of a prediction; ``"objects"`` where its network learnt them.
         image
             Whose labels of a level; the only one where not given.
         number

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.prediction.conftest import Bench
-from tests.prediction.fakes import load
+from tests.prediction.fakes import load, objects_spec
 
 from voxloop import model
 from voxloop.objects import find_objects
@@ -23,6 +23,17 @@ def predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
     assert callable(load)
     bench = Bench(tmp_path, monkeypatch)
     assert task.run(bench.context(bench.create("p", tile_seconds=2.0))) == "finished"
+    with Workspace.open(bench.path) as ws:
+        yield ws
+
+
+@pytest.fixture
+def learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """The prediction ``ob`` of a network that learnt objects."""
+    monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
+    bench = Bench(tmp_path, monkeypatch)
+    run = bench.create("ob", spec=objects_spec(), tile_seconds=2.0)
+    assert task.run(bench.context(run)) == "finished"
     with Workspace.open(bench.path) as ws:
         yield ws
 

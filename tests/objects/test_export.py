@@ -50,6 +50,25 @@ def test_the_command_line_exports_what_python_does(predicted, tmp_path) -> None:
     assert np.asarray(open_volume(tmp_path / "strokes.h5"))[2, 20, 40] == 2
 
 
+def test_objects_that_a_network_learnt_by_the_name_of_their_prediction(learnt, tmp_path) -> None:
+    found = learnt.predictions["ob"].objects
+    assert found.count > 3
+    table = pd.read_csv(learnt.export("ob", tmp_path / "ob.csv"), index_col="object")
+    assert list(table.index) == list(range(1, found.count + 1))
+    assert {"volume_um3", "mean"} <= set(table.columns)  # intensities, since the image is there
+    assert learnt.export("ob", tmp_path / "ob.ply", number=1).stat().st_size > 100
+    code, _, error = call("export", learnt.path, "ob", tmp_path / "ob.tif", "--kind", "objects")
+    assert code == 0, error
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "ob.tif"), np.asarray(found.labels))
+    labels = tifffile.imread(learnt.export("ob", tmp_path / "inside.tif"))
+    assert set(np.unique(labels)) == {0, 1}
+
+
+def test_classes_have_no_objects_by_themselves(predicted, tmp_path) -> None:
+    with pytest.raises(PredictionError, match=r"learnt classes, not objects; make objects of a class with ws.objects"):
+        predicted.export("p", tmp_path / "p.csv")
+
+
 def test_objects_from_the_command_line_to_table_and_mesh(predicted, tmp_path) -> None:
     predicted.close()  # the command line writes in this workspace
     options = ("--of", "class 2", "--set", "threshold=0.6", "--set", "min_size=2e-5", "--name", "o", "--json")

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,12 @@ def make_spec(
         extra={"radius": radius, "delay": delay},
         hash=hashlib.sha256(f"{planar}{radius}{stride}{classes}".encode()).hexdigest(),
     )
+
+
+def objects_spec() -> ModelSpec:
+    """Of a network that learnt objects: foreground, boundary, distance."""
+    output = Output(name="objects", kind="boundary_distance", channels=3)
+    return replace(make_spec(classes=3), outputs=(output,), hash=hashlib.sha256(b"objects").hexdigest())
 
 
 @dataclass

@@ -9,9 +9,10 @@ import time
 import numpy as np
 import pytest
 from tests.prediction.conftest import SHAPE
-from tests.prediction.fakes import FakeModel, make_spec
+from tests.prediction.fakes import FakeModel, make_spec, objects_spec
 
 from voxloop.errors import DiskFullError, PredictionError
+from voxloop.objects import task as objects_task
 from voxloop.prediction import Prediction, going, output, task
 from voxloop.prediction.decode import semantic
 from voxloop.prediction.plan import make_plan, whole
@@ -335,6 +336,44 @@ def test_planes_that_are_separate_pictures_stay_so_in_what_is_read_of_them(tmp_p
     output.create(tmp_path / "p.zarr", facts, make_plan((3, 40, 40), (1, 1, 1), (0, 0, 0), max_voxels=10_000))
     for name in ("probabilities", "labels/labels"):
         assert open_volume(tmp_path / "p.zarr" / name).attrs["z_kind"] == "frame"
+
+
+@pytest.mark.parametrize(("order", "word"), [("pause", "paused"), ("cancel", "cancelled")])
+def test_orders_are_obeyed_while_objects_are_decoded(bench, order, word):
+    run = bench.create(spec=objects_spec())
+    context = bench.context(run)
+    emit = context.emit
+
+    def listening(kind, **fields):
+        emit(kind, **fields)
+        if kind == "progress" and "objects" in fields and fields["objects"][0] == 1:
+            orders.give(run.path / "control", order)
+
+    context.emit = listening
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(objects_task, "PROGRESS_EVERY", 0.0)
+        assert task.run(context) == word
+    told = bench.events(run, "progress")[-1]
+    assert told["done"] == told["total"] == 12
+    assert told["objects"][0] < told["objects"][1]
+    objects = bench.path / "objects" / "p.zarr"
+    assert not objects.exists()
+    if order == "pause":
+        context.emit("paused", orders=context.unanswered())
+        assert task.run(bench.context(run)) == "finished"
+        assert run.result.objects.count > 3
+        task.discard(run.path)
+        assert not objects.exists()
+    else:
+        task.discard(run.path)  # as the process of a run does then
+    assert not list((bench.path / "objects").iterdir())
+    assert not run.path.parent.parent.joinpath("predictions", "p.zarr").exists()
+
+
+def test_objects_without_probabilities_are_refused(bench):
+    run = bench.create(spec=objects_spec(), probabilities=False)
+    with pytest.raises(PredictionError, match=r"learnt objects.*predict with probabilities=True"):
+        task.run(bench.context(run))
 
 
 def test_results_name_the_run_that_made_nothing_yet(bench):

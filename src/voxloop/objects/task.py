@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,30 @@ def run(context: RunContext) -> str:
     """
     prediction = context.workspace / context.config["prediction"]
     of = context.config["of"]
-    target = objects_path(context.path, context.config)
+    found = made(
+        context, prediction, of, objects_path(context.path, context.config), ObjectsConfig.from_json(context.settings),
+        lambda done, total: context.emit("progress", done=done, total=total, unit="blocks"),
+    )  # fmt: skip
+    if isinstance(found, str):
+        if found == "cancelled":
+            discard(context.path)
+        return found
+    found.table()
+    return "finished"
+
+
+def made(
+    context: RunContext,
+    prediction: Path,
+    of: int | None,
+    target: Path,
+    config: ObjectsConfig,
+    tell: Callable[[int, int], None],
+) -> Objects | str:
+    """The objects of a prediction, or the last word of a run that was ordered to end before they were made.
+
+    ``tell`` hears of blocks done, and in all, from time to time. Started again, it goes on where it was.
+    """
     said = 0.0
 
     def progress(done: int, total: int) -> None:
@@ -46,17 +70,14 @@ def run(context: RunContext) -> str:
                 raise _Ordered({"stop": "stopped", "cancel": "cancelled", "pause": "paused"}[order.kind])
         if done == total or time.monotonic() - said > PROGRESS_EVERY:
             said = time.monotonic()
-            context.emit("progress", done=done, total=total, unit="blocks")
+            tell(done, total)
 
     try:
         found = find_objects(
-            source_of(prediction, of), target, ObjectsConfig.from_json(context.settings), instances=of is None,
-            progress=progress, overwrite=True,
-            facts={"run": context.config["name"], "prediction": context.config["prediction"], "of": of},
+            source_of(prediction, of), target, config, instances=of is None, progress=progress, overwrite=True,
+            facts={"run": context.config["name"], "prediction": f"predictions/{prediction.name}", "of": of},
         )  # fmt: skip
     except _Ordered as order:
-        if str(order) == "cancelled":
-            discard(context.path)
         return str(order)
     if found.unsure:
         context.emit(
@@ -65,8 +86,7 @@ def run(context: RunContext) -> str:
             "otherwise than in the whole volume; a larger reach makes them sure",
         )
     context.emit("log", text=f"{found.count} objects")
-    found.table()
-    return "finished"
+    return found
 
 
 def objects_path(run_path: Path, config: dict[str, Any]) -> Path:
@@ -86,7 +106,11 @@ def open_result(run_path: str | Path) -> Objects:
 def discard(run_path: str | Path) -> None:
     """Remove what a cancelled run has written."""
     config = json.loads(Path(run_path, "config.json").read_text())
-    path = objects_path(Path(run_path), config)
+    remove(objects_path(Path(run_path), config))
+
+
+def remove(path: Path) -> None:
+    """Remove objects, and what there is of them by now."""
     for folder in (path, path.with_name(f".{path.name}.partial")):
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from voxloop.geometry import blocks, full_region
 from voxloop.prediction.averaged import combined
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going
-from voxloop.prediction.job import Prepared, check_fit, make_job
+from voxloop.prediction.job import Prepared, check_fit, check_kept, make_job
 from voxloop.prediction.memory import Cost
 from voxloop.prediction.output import Output
 from voxloop.prediction.resampled import Resampled, fitted
@@ -72,12 +71,12 @@ def open_result(run_path: str | Path) -> Batch:
 
 def discard(run_path: str | Path, keep: Collection[str] = ()) -> None:
     """Remove what a cancelled run has written, and the models that were saved for it except those in ``keep``."""
-    from voxloop.prediction.task import discard_models
+    from voxloop.prediction.task import discard_models, remove
 
     path = Path(run_path)
     config = json.loads((path / "config.json").read_text())
     for image in config["images"]:
-        shutil.rmtree(_target(path, config, image), ignore_errors=True)
+        remove(_target(path, config, image))
     discard_models(path, config, keep)
 
 
@@ -96,6 +95,7 @@ def run(context: RunContext) -> str:
             "many images in one run are predicted on this machine; engine='local', or one run an image"
         )
     model = combined(load_models(context.workspace, context.config), config.turns, config.votes)
+    check_kept(model.spec, config)
     images = list(context.config["images"])
     rows = _read(context.path / TABLE)
     costs: dict[tuple[int, str], Cost] = {}  # by channels, and by how the model is asked
@@ -127,6 +127,8 @@ def run(context: RunContext) -> str:
                     found, kept = job.rehearse(costs[key])
                     output = begin(target, one, job, shown, store, Prepared(found, kept, None), image)
                 word = Going(one, job, output, area_of(one, image)).run()
+                if word == "finished" and learnt_objects(model.spec):
+                    word = decode_objects(one, target)
             except DiskFullError:
                 raise
             except VoxloopError as error:
@@ -136,8 +138,6 @@ def run(context: RunContext) -> str:
             else:
                 if word != "finished":
                     return word
-                if learnt_objects(model.spec) and config.probabilities:
-                    decode_objects(context, target)
                 rows = [row for row in rows if row["image"] != image]
                 rows.append(_row(image, target, spacing_of(volume), time.monotonic() - began))
             _write(context.path / TABLE, rows)

@@ -56,6 +56,15 @@ def check_fit(spec: ModelSpec, volume: DataArray) -> list[str]:
     return []
 
 
+def check_kept(spec: ModelSpec, config: PredictConfig) -> None:
+    """Whether what is kept is what the network learnt. Raises PredictionError."""
+    if learnt_objects(spec) and not config.probabilities:
+        raise PredictionError(
+            "this network learnt objects, and they are decoded from its probabilities: probabilities=False would leave "
+            "none; predict with probabilities=True"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A volume and an opened model, with the settings of the prediction."""

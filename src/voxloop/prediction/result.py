@@ -67,6 +67,11 @@ class Prediction:
         """Separate objects, where the network learnt them. Raises PredictionError where it did not, or is not done."""
         from voxloop.objects import Objects
 
+        if self._facts.get("target") != "instances":
+            raise PredictionError(
+                f"the network of prediction {self.name!r} learnt classes, not objects; make objects of a class with "
+                f"ws.objects({self.name!r}) and export those"
+            )
         return Objects(self.path.parent.parent / "objects" / f"{self.name}.zarr")
 
     @property

@@ -8,20 +8,20 @@ import platform
 import shutil
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.config import PredictConfig
+from voxloop.config import ObjectsConfig, PredictConfig
 from voxloop.errors import DiskFullError, PredictionError
 from voxloop.model import Model, Predictor, load_model
 from voxloop.prediction.budget import Forecast
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going
-from voxloop.prediction.job import Job, Prepared, check_fit, make_job
+from voxloop.prediction.job import Job, Prepared, check_fit, check_kept, make_job
 from voxloop.prediction.output import Output, create
 from voxloop.prediction.resampled import Resampled, asked
 from voxloop.volumes import spacing_of
@@ -51,6 +51,7 @@ def run(context: RunContext) -> str:
     with Store.open(context.workspace, read_only=True) as store:
         volume = store.images.open(context.config["image"])
         model = asked(models, config, volume)
+        check_kept(model.spec, config)
         for text in check_fit(model.spec, volume):
             context.emit("warning", text=text)
         if isinstance(model, Resampled):
@@ -66,9 +67,7 @@ def run(context: RunContext) -> str:
                 prepared = job.prepare() if cluster is None else cluster.prepare()
                 output = begin(target, context, job, model, store, prepared)
             word = going(output=output).run()
-    if word == "finished" and learnt_objects(model.spec) and config.probabilities:
-        decode_objects(context, target)
-    return word
+    return decode_objects(context, target) if word == "finished" and learnt_objects(model.spec) else word
 
 
 @contextmanager
@@ -113,17 +112,23 @@ def area_of(context: RunContext, image: str | None = None) -> Area | None:
     return None if area.everything else area
 
 
-def decode_objects(context: RunContext, prediction: Path) -> None:
-    """Objects of a network that learnt them, with the settings that settings have by themselves."""
-    from voxloop.objects import find_objects
-    from voxloop.objects.task import source_of
+def decode_objects(context: RunContext, prediction: Path) -> str:
+    """Objects of a network that learnt them, with settings as they are by themselves; the last word of the run."""
+    from voxloop.objects.task import made
 
-    name = prediction.stem
-    found = find_objects(
-        source_of(prediction, None), context.workspace / "objects" / f"{name}.zarr", instances=True, overwrite=True,
-        facts={"run": name, "prediction": f"predictions/{name}.zarr", "of": None},
-    )  # fmt: skip
-    context.emit("log", text=f"{found.count} objects")
+    tiles, began = Output(prediction).plan.count, time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        left = (time.monotonic() - began) / done * (total - done)
+        context.emit("progress", done=tiles, total=tiles, unit="tiles", objects=[done, total], eta_s=left)
+
+    found = made(context, prediction, None, objects_path(prediction), ObjectsConfig(), tell)
+    return found if isinstance(found, str) else "finished"
+
+
+def objects_path(prediction: Path) -> Path:
+    """Where the objects lie that a network learnt."""
+    return prediction.parent.parent / "objects" / prediction.name
 
 
 def prediction_path(run_path: Path, config: dict[str, Any]) -> Path:
@@ -134,8 +139,18 @@ def prediction_path(run_path: Path, config: dict[str, Any]) -> Path:
 def discard(run_path: str | Path, keep: Collection[str] = ()) -> None:
     """Remove what a cancelled run has written, and the models that were saved for it except those in ``keep``."""
     config = json.loads(Path(run_path, "config.json").read_text())
-    shutil.rmtree(prediction_path(Path(run_path), config), ignore_errors=True)
+    remove(prediction_path(Path(run_path), config))
     discard_models(Path(run_path), config, keep)
+
+
+def remove(prediction: Path) -> None:
+    """Remove a prediction, and the objects that were decoded from it."""
+    from voxloop.objects import task
+
+    with suppress(PredictionError):
+        if task.learnt_objects(prediction):
+            task.remove(objects_path(prediction))
+    shutil.rmtree(prediction, ignore_errors=True)
 
 
 def discard_models(run_path: Path, config: dict[str, Any], keep: Collection[str] = ()) -> None:
