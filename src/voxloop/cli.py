@@ -228,16 +228,18 @@ def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, 
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("prediction")
 @click.option("--of", help="Name of the class; the only one that is not background where not given.")
+@click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region; what was predicted otherwise.")
 @click.option("--name", help="Name of the run and of its objects.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @as_json
-def objects(workspace: Path, prediction: str, of: str | None, name: str | None, changes: tuple[str, ...],
-            as_json: bool) -> None:  # fmt: skip
+def objects(workspace: Path, prediction: str, of: str | None, region: str | None, name: str | None,
+            changes: tuple[str, ...], as_json: bool) -> None:  # fmt: skip
     """Make objects of PREDICTION: label image, table in micrometres."""
     from voxloop.config import ObjectsConfig
 
     with _workspace().open(workspace) as ws:
-        run = ws.objects(prediction, ObjectsConfig(**_changes(changes)), of=of, name=name, wait=False)
+        config = ObjectsConfig(**_changes(changes))
+        run = ws.objects(prediction, config, of=of, region=_box(region), name=name, wait=False)
         _follow(run, quiet=as_json)
         _finish(run, as_json)
 
@@ -249,11 +251,12 @@ def objects(workspace: Path, prediction: str, of: str | None, name: str | None, 
 @click.option("--kind", type=click.Choice(["labels", "probabilities", "uncertainty", "objects"]), default="labels",
               show_default=True, help="What of a prediction.")  # fmt: skip
 @click.option("--image", help="Whose labels of a level; the only image where there is one.")
+@click.option("--region", help="What of a prediction, as for predict; what was predicted where not given.")
 @click.option("--object", "number", type=int, help="Which object is to be a mesh.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @as_json
-def export(workspace: Path, what: str, path: Path, kind: Any, image: str | None, number: int | None, overwrite: bool,
-           as_json: bool) -> None:  # fmt: skip
+def export(workspace: Path, what: str, path: Path, kind: Any, image: str | None, region: str | None,
+           number: int | None, overwrite: bool, as_json: bool) -> None:  # fmt: skip
     """Write WHAT (a prediction, objects, a label level, or the network of a run) to PATH.
 
     PATH ends in .zarr, .ome.tif, .tif, .h5, .csv, .ply, ... or, for a network, in .zip: a bioimage.io package.
@@ -263,7 +266,7 @@ def export(workspace: Path, what: str, path: Path, kind: Any, image: str | None,
             made = ws.export_model(what, path, overwrite=overwrite)
             _tell(as_json, str(made), {"path": str(path), "difference": made.difference, "problems": made.problems})
             return
-        written = ws.export(what, path, kind=kind, image=image, number=number, overwrite=overwrite)
+        written = ws.export(what, path, kind=kind, image=image, region=_box(region), number=number, overwrite=overwrite)
         _tell(as_json, f"written: {written}", {"path": str(written)})
 
 

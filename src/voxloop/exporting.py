@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import ModelError, PredictionError, unknown
+from voxloop.predicting import part_of
 from voxloop.runs import Run
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ OBJECTS_TASK = "voxloop.objects.task:run"
 
 
 def exported(
-    ws: Workspace, what: str, path: str | Path, *, kind: Any, image: str | None, number: int | None, overwrite: bool
-) -> Path:
+    ws: Workspace, what: str, path: str | Path, *, kind: Any, image: str | None, region: object, number: int | None,
+    overwrite: bool,
+) -> Path:  # fmt: skip
     """See :meth:`voxloop.project.Workspace.export`."""
     from voxloop.objects.result import MESHES, TABLES
     from voxloop.volumes import open_volume, save_volume
@@ -28,12 +30,17 @@ def exported(
     if what in ws.predictions:
         found = ws.predictions[what]
         if kind == "objects" or suffix in (*TABLES, *MESHES):
+            if region is not None:
+                raise PredictionError("objects are exported as they were made; make those of a region with ws.objects")
             shown = ws.images.open(found.image) if found.image in ws.images.names else None
             return found.objects.export(path, image=shown, number=number, overwrite=overwrite)
         found.stored(kind)  # says what is missing where it was not kept
         folder = found.path / (f"labels/{found.level}" if kind == "labels" else kind)
-        return save_volume(open_volume(folder), path, kind="labels" if kind == "labels" else "image",
-                           overwrite=overwrite)  # fmt: skip
+        volume, box = open_volume(folder), part_of(ws, found, region)
+        volume = volume if box is None else volume.isel(dict(zip("zyx", box, strict=True)))
+        return save_volume(volume, path, kind="labels" if kind == "labels" else "image", overwrite=overwrite)
+    if region is not None:
+        raise PredictionError(f"region= is of predictions, and {what!r} is none; leave it out")
     if what in made:
         shown = ws.images.open(ws._one_image(ws.runs[what].config.get("image")))
         objects: Objects = ws.runs[what].result

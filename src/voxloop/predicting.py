@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
 from voxloop.errors import ConfigError, LabelError, ModelError, PredictionError, WorkspaceError, unknown
+from voxloop.geometry import Region, as_region, full_region
 from voxloop.runs import Run
 from voxloop.runs.run import ALIVE
+from voxloop.store.document import NamedRegion
 from voxloop.store.teaching import constraint
 
 if TYPE_CHECKING:
@@ -238,6 +240,21 @@ def confined_to(
                 "or predict everywhere with constrain='none'"
             )
     return {"constrain": found}
+
+
+def part_of(ws: Workspace, prediction: Prediction, region: object = None) -> Region | None:
+    """The region of a prediction that is meant: what was predicted where none is said; None for all of its image.
+
+    Raises WorkspaceError or VolumeError where there is no such region in its image.
+    """
+    shape = prediction.plan.shape
+    if region is None:
+        box = prediction.region
+    elif isinstance(region, str | NamedRegion):
+        box = ws._region(region, str(prediction.image))
+    else:
+        box = as_region(region, shape)
+    return None if box == full_region(shape) else box
 
 
 def relative_to(path: Path, root: Path) -> str:

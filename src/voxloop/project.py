@@ -21,6 +21,7 @@ from voxloop.predicting import (
     gathered,
     giving_way,
     images_named,
+    part_of,
     relative_to,
 )
 from voxloop.runs import Run, Runs
@@ -247,6 +248,7 @@ class Workspace:
         config: ObjectsConfig | None = None,
         *,
         of: str | int | None = None,
+        region: object = None,
         name: str | None = None,
         wait: bool = True,
         **settings: Any,
@@ -260,6 +262,8 @@ class Workspace:
         of
             Name or value of the class; the only one that is not background where not given. Networks that learnt
             objects have none.
+        region
+            Slices (z, y, x) in voxels, a region of ``ws.regions`` or its name; what was predicted where not given.
         name
             Name of the run; ``objects-1``, ... where not given.
 
@@ -274,10 +278,11 @@ class Workspace:
         found = self._prediction(prediction)
         if found.done < 1:
             raise PredictionError(f"prediction {found.name!r} is {found.done:.0%} done; make objects when it is whole")
+        box = part_of(self, found, region)
         run = self._create_run(
             name, "objects", _OBJECTS[0], config.to_json(), result=_OBJECTS[1], discard=_OBJECTS[2],
             parent=found.name, image=found.image, prediction=relative_to(found.path, self.path),
-            of=class_value(found.path, of),
+            of=class_value(found.path, of), region=box and [[part.start, part.stop] for part in box],
         )  # fmt: skip
         run.launch()
         return _waited(run) if wait else run
@@ -329,6 +334,7 @@ class Workspace:
         *,
         kind: Literal["labels", "probabilities", "uncertainty", "objects"] = "labels",
         image: str | None = None,
+        region: object = None,
         number: int | None = None,
         overwrite: bool = False,
     ) -> Path:
@@ -347,6 +353,9 @@ class Workspace:
             What of a prediction; ``"objects"`` where its network learnt them.
         image
             Whose labels of a level; the only one where not given.
+        region
+            What of a prediction: slices (z, y, x) in voxels, a region of ``ws.regions`` or its name; what was predicted
+            where not given. The file knows where in the image it lies, where its format can say so.
         number
             Which object is to be a mesh.
 
@@ -355,7 +364,7 @@ class Workspace:
         PredictionError, VolumeError, LabelError
             There is no such thing, or the path exists and ``overwrite`` is false.
         """
-        return exported(self, what, path, kind=kind, image=image, number=number, overwrite=overwrite)
+        return exported(self, what, path, kind=kind, image=image, region=region, number=number, overwrite=overwrite)
 
     def export_model(self, run: Run | str, path: str | Path, *, overwrite: bool = False, **settings: Any) -> Package:
         """Write the network of a run as a bioimage.io package (``.zip``) that other programs open.

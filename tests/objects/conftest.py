@@ -15,6 +15,8 @@ from voxloop.objects import find_objects
 from voxloop.prediction import task
 from voxloop.project import Workspace
 
+REGION = (slice(2, 9), slice(30, 110), slice(40, 131))
+
 
 @pytest.fixture
 def predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
@@ -34,6 +36,18 @@ def learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspac
     bench = Bench(tmp_path, monkeypatch)
     run = bench.create("ob", spec=objects_spec(), tile_seconds=2.0)
     assert task.run(bench.context(run)) == "finished"
+    with Workspace.open(bench.path) as ws:
+        yield ws
+
+
+@pytest.fixture
+def of_a_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """The prediction ``r`` of :data:`REGION`, and ``ob`` of a network that learnt objects, of the same."""
+    monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
+    bench = Bench(tmp_path, monkeypatch)
+    box = [[part.start, part.stop] for part in REGION]
+    for name, spec in (("r", None), ("ob", objects_spec())):
+        assert task.run(bench.context(bench.create(name, spec=spec, region=box))) == "finished"
     with Workspace.open(bench.path) as ws:
         yield ws
 

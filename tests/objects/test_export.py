@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 import tifffile
 from click.testing import CliRunner
+from tests.objects.conftest import REGION
 
 from voxloop.cli import main
+from voxloop.config import ObjectsConfig
 from voxloop.errors import PredictionError
-from voxloop.objects import Objects
+from voxloop.objects import Objects, decode_instances, segment
 from voxloop.volumes import open_volume
 
 
@@ -62,6 +64,66 @@ def test_objects_that_a_network_learnt_by_the_name_of_their_prediction(learnt, t
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "ob.tif"), np.asarray(found.labels))
     labels = tifffile.imread(learnt.export("ob", tmp_path / "inside.tif"))
     assert set(np.unique(labels)) == {0, 1}
+
+
+@pytest.mark.parametrize("kind", ["labels", "probabilities", "uncertainty"])
+def test_a_predicted_region_is_exported_by_itself_and_knows_where_it_lies(of_a_region, tmp_path, kind) -> None:
+    whole = np.asarray(getattr(of_a_region.predictions["r"], kind))
+    part = open_volume(of_a_region.export("r", tmp_path / "part.zarr", kind=kind))
+    np.testing.assert_array_equal(np.asarray(part), whole[(..., *REGION)])
+    assert [float(part.coords[axis][0]) for axis in "zyx"] == pytest.approx([2 * 0.03, 30 * 0.01, 40 * 0.01])
+    assert tifffile.imread(of_a_region.export("r", tmp_path / "part.tif", kind=kind)).size == whole[(..., *REGION)].size
+    everything = (slice(None), slice(None), slice(None))
+    path = of_a_region.export("r", tmp_path / "all.zarr", kind=kind, region=everything)
+    np.testing.assert_array_equal(np.asarray(open_volume(path)), whole)
+    code, _, error = call(
+        "export", of_a_region.path, "r", tmp_path / "some.h5", "--kind", kind, "--region", "3:5,40:50,:"
+    )
+    assert code == 0, error
+    assert np.asarray(open_volume(tmp_path / "some.h5")).shape == (*whole.shape[:-3], 2, 10, whole.shape[-1])
+
+
+def test_a_region_is_of_predictions_alone(of_a_region, tmp_path) -> None:
+    with pytest.raises(PredictionError, match="'labels' is none; leave it out"):
+        of_a_region.export("labels", tmp_path / "l.tif", region=REGION)
+    with pytest.raises(PredictionError, match="exported as they were made"):
+        of_a_region.export("ob", tmp_path / "ob.csv", region=REGION)
+
+
+def test_objects_of_a_predicted_region_are_of_it_alone(of_a_region, tmp_path) -> None:
+    probability = np.asarray(of_a_region.predictions["r"].probabilities)[(1, *REGION)]
+    config = ObjectsConfig(threshold=0.6, min_size=2e-5)
+    run = of_a_region.objects("r", config, of="class 2", name="o")
+    found = run.result
+    assert found.region == REGION
+    expected = np.zeros(of_a_region.images.open().shape, np.uint32)
+    expected[REGION] = segment(probability, config, spacing_um=(0.03, 0.01, 0.01))
+    np.testing.assert_array_equal(np.asarray(found.labels), expected)
+    assert found.labels.attrs["spacing_um"] == pytest.approx((0.03, 0.01, 0.01))
+    assert float(found.labels.coords["y"][0]) == pytest.approx(0)
+    part = open_volume(of_a_region.export("o", tmp_path / "o.zarr"))
+    np.testing.assert_array_equal(np.asarray(part), expected[REGION])
+    assert float(part.coords["y"][0]) == pytest.approx(30 * 0.01)
+    table = pd.read_csv(of_a_region.export("o", tmp_path / "o.csv"), index_col="object")  # the image is larger
+    image = np.asarray(of_a_region.images.open())
+    assert table["mean"][1] == pytest.approx(image[expected == 1].mean())
+    box = tuple(slice(int(table[f"{axis}_from"][1]), int(table[f"{axis}_to"][1])) for axis in "zyx")
+    assert (expected == 1).sum() == (expected[box] == 1).sum() == table["voxels"][1]
+    assert table["y_um"][1] == pytest.approx(0.01 * np.nonzero(expected == 1)[1].mean())
+    vertices, _ = found.mesh(1)
+    assert vertices[:, 1].mean() == pytest.approx(table["y_um"][1], abs=0.03)
+    smaller = of_a_region.objects("r", config, of="class 2", region=(slice(2, 5), slice(30, 90), slice(40, 90)))
+    assert smaller.result.region == (slice(2, 5), slice(30, 90), slice(40, 90))
+    assert open_volume(smaller.result.path).shape == (3, 60, 50)
+
+
+def test_objects_that_a_network_learnt_of_a_region(of_a_region, tmp_path) -> None:
+    found = of_a_region.predictions["ob"].objects
+    channels = np.asarray(of_a_region.predictions["ob"].probabilities)[(slice(None), *REGION)]
+    expected = decode_instances(channels, spacing_um=(0.03, 0.01, 0.01))
+    np.testing.assert_array_equal(np.asarray(found.labels)[REGION], expected)
+    assert found.region == REGION
+    assert len(pd.read_csv(of_a_region.export("ob", tmp_path / "ob.csv"))) == found.count
 
 
 def test_classes_have_no_objects_by_themselves(predicted, tmp_path) -> None:

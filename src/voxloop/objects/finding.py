@@ -280,7 +280,10 @@ def _write(
         raise PredictionError(f"{target} exists; choose another name or say overwrite=True")
     block = block or block_shape(field.shape, halo=halo, chunk=chunk_of(field))
     partial = target.with_name(f".{target.name}.partial")
-    _resume(partial, {"of": _source(of), "shape": field.shape, "block": block, "settings": config.to_json()})
+    _resume(partial, {
+        "of": _source(of), "shape": field.shape, "origin": field.origin_um, "block": block,
+        "settings": config.to_json(),
+    })  # fmt: skip
     work = _Work(partial / "scratch", block, workers, progress, steps)
     pieces, groups = made(work)
     kept = ~segmenting.too_small(groups.sizes, config, field) if config.min_size else np.ones(len(groups), bool)

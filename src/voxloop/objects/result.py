@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
-from voxloop.volumes import open_volume
+from voxloop.volumes import as_volume, open_volume, shape_zyx, spacing_of
+from voxloop.volumes.volume import make_volume, origin_of
 
 if TYPE_CHECKING:
     import numpy as np
     from pandas import DataFrame
     from xarray import DataArray
+
+    from voxloop.geometry import Region
 
 TABLES, MESHES = (".csv", ".parquet"), (".ply", ".obj")
 
@@ -34,6 +38,8 @@ class Objects:
         The settings they were made with.
     facts
         Everything it says about itself.
+    region
+        The part of the image in which objects were made, voxels zyx; None: all of it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -44,6 +50,8 @@ class Objects:
             self.count = int(self.facts["objects"])
             self.unsure = int(self.facts["unsure"])
             self.config = ObjectsConfig.from_json(self.facts["settings"])
+            region = self.facts.get("region")
+            self.region: Region | None = region and tuple(slice(*part) for part in region)
         except FileNotFoundError:
             raise PredictionError(f"{path} holds no objects: there is no such folder, or no zarr.json in it") from None
         except (ValueError, KeyError) as error:
@@ -51,13 +59,15 @@ class Objects:
 
     @property
     def labels(self) -> DataArray:
-        """Numbers of the objects (z, y, x), uint32; 0 is none. Lazy."""
-        return open_volume(self.path)
+        """Numbers of the objects (z, y, x) over the whole image, uint32; 0 is none. Lazy."""
+        stored = open_volume(self.path)
+        return stored if self.region is None else _placed(stored, self.region, self.facts["shape"])
 
     def table(self, image: Any = None, *, workers: int | None = None) -> DataFrame:
         """Measures of every object in micrometres (:func:`measure_objects`); computed once for each image and kept.
 
-        ``image``: intensities on the same voxels; None: the measures of shape alone.
+        ``image``: intensities on the same voxels, or of the image of which this is a region; None: the measures of
+        shape alone.
         """
         import pandas as pd
 
@@ -66,12 +76,22 @@ class Objects:
         kept = self.path / "table.csv"
         if image is None and kept.exists():
             return pd.read_csv(kept, index_col="object")
-        found = measure_objects(self.labels, image, workers=workers)
+        covered = None if image is None else self._covered(image)
+        found = measure_objects(open_volume(self.path), covered, workers=workers)
+        for axis, part in zip("zyx", self.region or (), strict=False):  # voxels are counted in the whole image
+            found[[f"{axis}_from", f"{axis}_to"]] += part.start
         if image is None:
             partial = kept.with_suffix(".partial")
             found.to_csv(partial)
             partial.replace(kept)
         return found
+
+    def _covered(self, image: Any) -> Any:
+        """The part of an image in which objects were made."""
+        volume = as_volume(image)
+        if self.region is None or list(shape_zyx(volume)) != self.facts["shape"]:
+            return volume
+        return volume.isel(dict(zip("zyx", self.region, strict=True)))
 
     def save_table(self, path: str | Path, image: Any = None) -> Path:
         """Write :meth:`table` as ``.csv`` or ``.parquet``. Raises PredictionError."""
@@ -111,14 +131,15 @@ class Objects:
     ) -> Path:
         """Write the label image (``.zarr``, ``.ome.tif``, ``.tif``, ``.h5``), table or one mesh, as the suffix says.
 
-        ``image`` adds intensities to a table; ``number`` says which object is to be a mesh.
+        The label image is that of :attr:`region`, and knows where it lies if its format can say so. ``image`` adds
+        intensities to a table; ``number`` says which object is to be a mesh.
         """
         from voxloop.volumes import save_volume
 
         target = Path(path).expanduser()
         suffix = target.suffix.lower()
         if suffix not in (*TABLES, *MESHES):
-            return save_volume(self.labels, target, kind="labels", overwrite=overwrite)
+            return save_volume(open_volume(self.path), target, kind="labels", overwrite=overwrite)
         if target.exists() and not overwrite:
             raise PredictionError(f"{target} exists; choose another name or say overwrite=True")
         if suffix in TABLES:
@@ -130,3 +151,16 @@ class Objects:
     def __repr__(self) -> str:
         unsure = f", {self.unsure} of them longer than the reach" if self.unsure else ""
         return f"<Objects {self.name!r}: {self.count}{unsure}>"
+
+
+def _placed(stored: DataArray, region: Region, shape: Sequence[int]) -> DataArray:
+    """A region in its place in a volume of ``shape`` that is 0 elsewhere."""
+    import dask.array as da
+
+    spacing = spacing_of(stored)
+    z, y, x = (o - part.start * s for o, part, s in zip(origin_of(stored), region, spacing, strict=True))
+    around = [(part.start, size - part.stop) for part, size in zip(region, shape, strict=True)]
+    return make_volume(
+        da.pad(stored.data, around), spacing_um=spacing, origin_um=(z, y, x), name=str(stored.name),
+        source=stored.attrs["source"], z_kind=stored.attrs["z_kind"],
+    ).assign_attrs(kind="labels")  # fmt: skip

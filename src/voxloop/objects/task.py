@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,16 +31,19 @@ class _Ordered(Exception):
 def run(context: RunContext) -> str:
     """Make objects of the prediction named in the run's config, into ``objects/<run>.zarr``.
 
-    ``config``: ``prediction`` (its folder, relative to the workspace) and ``of`` (value of a class, None: the network
-    learnt objects); ``settings`` is an :class:`ObjectsConfig`. Stop and pause keep what is done, and a run that is
-    started again goes on; cancel removes it.
+    ``config``: ``prediction`` (its folder, relative to the workspace), ``of`` (value of a class, None: the network
+    learnt objects) and ``region`` ([start, stop] for z, y, x; None: all); ``settings`` is an :class:`ObjectsConfig`.
+    Stop and pause keep what is done, and a run that is started again goes on; cancel removes it.
     """
     prediction = context.workspace / context.config["prediction"]
     of = context.config["of"]
-    found = made(
-        context, prediction, of, objects_path(context.path, context.config), ObjectsConfig.from_json(context.settings),
-        lambda done, total: context.emit("progress", done=done, total=total, unit="blocks"),
-    )  # fmt: skip
+    config = ObjectsConfig.from_json(context.settings)
+
+    def tell(done: int, total: int) -> None:
+        context.emit("progress", done=done, total=total, unit="blocks")
+
+    target = objects_path(context.path, context.config)
+    found = made(context, prediction, of, target, config, context.config.get("region"), tell)
     if isinstance(found, str):
         if found == "cancelled":
             discard(context.path)
@@ -55,6 +58,7 @@ def made(
     of: int | None,
     target: Path,
     config: ObjectsConfig,
+    region: Sequence[Sequence[int]] | None,
     tell: Callable[[int, int], None],
 ) -> Objects | str:
     """The objects of a prediction, or the last word of a run that was ordered to end before they were made.
@@ -75,7 +79,11 @@ def made(
     try:
         found = find_objects(
             source_of(prediction, of), target, config, instances=of is None, progress=progress, overwrite=True,
-            facts={"run": context.config["name"], "prediction": f"predictions/{prediction.name}", "of": of},
+            region=None if region is None else tuple(slice(*part) for part in region),
+            facts={
+                "run": context.config["name"], "prediction": f"predictions/{prediction.name}", "of": of,
+                "region": region, "shape": shape_of(prediction),
+            },
         )  # fmt: skip
     except _Ordered as order:
         return str(order)
@@ -158,6 +166,11 @@ def source_of(prediction: Path, of: int | None) -> Any:
         )
     labels = field_of(open_volume(prediction / "labels" / str(facts["level"])))
     return _is(labels, of)
+
+
+def shape_of(prediction: Path) -> list[int]:
+    """Voxels of the image that a prediction is of."""
+    return list(_facts(prediction)["plan"]["shape"])
 
 
 def _is(labels: Field, value: int) -> Field:

@@ -17,6 +17,7 @@ import numpy as np
 
 from voxloop.config import ObjectsConfig, PredictConfig
 from voxloop.errors import DiskFullError, PredictionError
+from voxloop.geometry import full_region
 from voxloop.model import Model, Predictor, load_model
 from voxloop.prediction.budget import Forecast
 from voxloop.prediction.decode import learnt_objects
@@ -116,13 +117,14 @@ def decode_objects(context: RunContext, prediction: Path) -> str:
     """Objects of a network that learnt them, with settings as they are by themselves; the last word of the run."""
     from voxloop.objects.task import made
 
-    tiles, began = Output(prediction).plan.count, time.monotonic()
+    plan, began = Output(prediction).plan, time.monotonic()
+    region = None if plan.region == full_region(plan.shape) else [[part.start, part.stop] for part in plan.region]
 
     def tell(done: int, total: int) -> None:
         left = (time.monotonic() - began) / done * (total - done)
-        context.emit("progress", done=tiles, total=tiles, unit="tiles", objects=[done, total], eta_s=left)
+        context.emit("progress", done=plan.count, total=plan.count, unit="tiles", objects=[done, total], eta_s=left)
 
-    found = made(context, prediction, None, objects_path(prediction), ObjectsConfig(), tell)
+    found = made(context, prediction, None, objects_path(prediction), ObjectsConfig(), region, tell)
     return found if isinstance(found, str) else "finished"
 
 
