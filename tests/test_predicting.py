@@ -47,6 +47,11 @@ def ws(tmp_path_factory):
         yield made
 
 
+def files(folder):
+    """Every file with its time of change, but for the lock, which shows that its holder lives."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
 def expected(picture, *thresholds):
     x = (torch.from_numpy(np.asarray(picture, np.float32))[:, None] - 128) / 40
     with torch.inference_mode():
@@ -135,6 +140,26 @@ def test_a_named_region_is_predicted_on_its_own_image_and_on_no_other(ws):
     for region in ("corner", ws.regions["corner"]):
         found = ws.predict(model_of(), region=region, name="cornered", overwrite=True).result
         assert (found.image, found.region) == ("two", box)
+
+
+def test_a_forecast_says_what_predicting_would_take_and_writes_nothing(ws):
+    before = files(ws.path)
+    whole = ws.forecast(model_of(), image="one")
+    part = ws.forecast(model_of(), image="one", region=(slice(0, 1), slice(0, 30), slice(None)), probabilities=False)
+    every = ws.forecast([model_of(), model_of(3.0)], image="*", turns="flips")
+    assert files(ws.path) == before
+    assert whole.memory_bytes < whole.allowed_bytes
+    assert 0 < part.disk_bytes < whole.disk_bytes
+    assert (whole.price, whole.images, every.price, every.images) == (1, 1, 8, 2)
+    assert every.disk_bytes == pytest.approx(5 / 3 * whole.disk_bytes, rel=0.01)  # 3 planes and 2
+    assert "GB on disk" in repr(whole)
+    assert repr(every).startswith("<Estimate: 2 images, about 0 s, ")
+    with pytest.raises(PredictionError, match="raise memory_gb"):
+        ws.forecast(model_of(), image="one", memory_gb=0.001)
+    with pytest.raises(PredictionError, match="takes 3 channels"):
+        ws.forecast(model_of(channels=3), image="one")
+    with pytest.raises(PredictionError, match="a region is of one image"):
+        ws.forecast(model_of(), image="*", region=(slice(0, 1),))
 
 
 def test_bad_input_is_one_sentence_before_anything_is_written(ws, tmp_path):

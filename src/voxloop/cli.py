@@ -9,6 +9,7 @@ import json
 import shutil
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -186,9 +187,10 @@ def train(workspace: Path, learner: str, preset: str | None, config_file: Path |
 @click.option("--name", help="Name of the prediction.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @click.option("--overwrite", is_flag=True, help="Replace a prediction of this name, and its run.")
+@click.option("--forecast", is_flag=True, help="Say what it would take: time, memory, disk; predict nothing.")
 @as_json
 def predict(workspace: Path, models: tuple[str, ...], image: str | None, everything: bool, folder: Path | None,
-            region: str | None, name: str | None, changes: tuple[str, ...], overwrite: bool,
+            region: str | None, name: str | None, changes: tuple[str, ...], overwrite: bool, forecast: bool,
             as_json: bool) -> None:  # fmt: skip
     """Predict an image with MODEL: a run, a model folder or a bioimage.io package; several are an ensemble."""
     from voxloop.config import PredictConfig
@@ -199,6 +201,10 @@ def predict(workspace: Path, models: tuple[str, ...], image: str | None, everyth
         if folder is not None:
             ws.images.add_folder(folder)
         chosen = "*" if everything or folder is not None else image
+        if forecast:
+            found = ws.forecast(list(models), image=chosen, region=_box(region), config=config)
+            _tell(as_json, repr(found).strip("<>"), asdict(found))
+            return
         run = ws.predict(list(models), image=chosen, region=_box(region), name=name, wait=False, config=config)
         _follow(run, quiet=as_json)
         if chosen == "*" and not as_json and run.state == "finished":

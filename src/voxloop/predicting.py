@@ -20,6 +20,7 @@ from voxloop.store.teaching import constraint
 if TYPE_CHECKING:
     from voxloop.model import Model, ModelSpec
     from voxloop.prediction import Prediction
+    from voxloop.prediction.rehearsal import Estimate
     from voxloop.project import Workspace
 
 
@@ -97,11 +98,12 @@ class Models:
 
 
 @contextmanager
-def gathered(ws: Workspace, given: Any, name: str, replaced: Sequence[Run] = ()) -> Iterator[Models]:
+def gathered(ws: Workspace, given: Any, place: Path, replaced: Sequence[Run] = ()) -> Iterator[Models]:
     """The models that a run is to have, each in a folder; what was saved for it goes again where the run does not come.
 
-    ``given``: a run, its name, a model, a model folder or a package, or a sequence of these. What was saved for a run
-    that is ``replaced`` and is wanted on is handed over. Raises ModelError.
+    ``given``: a run, its name, a model, a model folder or a package, or a sequence of these. What has no folder is
+    saved at ``place``, or next to it where there is something. What was saved for a run that is ``replaced`` and is
+    wanted on is handed over. Raises ModelError.
     """
     several = isinstance(given, Sequence) and not isinstance(given, str)
     sources: Any = given if several else [given]
@@ -109,7 +111,7 @@ def gathered(ws: Workspace, given: Any, name: str, replaced: Sequence[Run] = ())
         raise ModelError("an empty list holds no model; name one run or model at least")
     saved: list[Path] = []
     try:
-        found = [_model_folder(ws, source, name, saved) for source in sources]
+        found = [_model_folder(ws, source, place, saved) for source in sources]
         folders = [relative_to(folder, ws.path) for folder, _ in found]
         taken = [folder for run in replaced for folder in run.config.get("saved", ()) if folder in folders]
         yield Models(tuple(folders), found[0][1], (*(relative_to(folder, ws.path) for folder in saved), *taken))
@@ -120,7 +122,7 @@ def gathered(ws: Workspace, given: Any, name: str, replaced: Sequence[Run] = ())
 
 
 def _model_folder(
-    ws: Workspace, source: Run | Model | str | Path, name: str, saved: list[Path]
+    ws: Workspace, source: Run | Model | str | Path, place: Path, saved: list[Path]
 ) -> tuple[Path, str | None]:
     """Where the model lies, and the run that made it; a folder that is made for it is noted in ``saved``."""
     if isinstance(source, str) and source in ws.runs:
@@ -136,7 +138,7 @@ def _model_folder(
         if Path(source).suffix in (".zip", ".yaml"):
             from voxloop.deep.exchange import import_package
 
-            saved.append(_free_folder(ws, name))
+            saved.append(_free_folder(place))
             import_package(source, saved[-1])
             return saved[-1], None
         return Path(source), None
@@ -145,16 +147,16 @@ def _model_folder(
         raise ModelError(
             f"{type(source).__name__} cannot be saved, so no process of its own can load it; use vl.predict"
         )
-    saved.append(_free_folder(ws, name))
+    saved.append(_free_folder(place))
     save(saved[-1])
     return saved[-1], None
 
 
-def _free_folder(ws: Workspace, name: str) -> Path:
+def _free_folder(place: Path) -> Path:
     """A folder for a model in which nothing lies: the model of a prediction that is there stays what it is."""
-    folder, number = ws.path / "models" / name, 1
+    folder, number = place, 1
     while folder.exists():
-        folder, number = folder.with_name(f"{name}-{number}"), number + 1
+        folder, number = place.with_name(f"{place.name}-{number}"), number + 1
     return folder
 
 
@@ -188,6 +190,24 @@ def check_models(ws: Workspace, models: Models, config: PredictConfig, images: S
             return
     assert refused is not None
     raise refused
+
+
+def rehearsed(
+    ws: Workspace, given: Any, images: Sequence[str] | None, image: str, region: Region, config: PredictConfig
+) -> Estimate:
+    """What a prediction will take, measured in a process of its own; writes nothing in the workspace."""
+    import tempfile
+
+    from voxloop.prediction.rehearsal import Rehearsal
+
+    with tempfile.TemporaryDirectory() as scratch, gathered(ws, given, Path(scratch) / "model") as models:
+        check_models(ws, models, config, images or [image])
+        folders = [ws.path / folder for folder in models.folders]
+        asked = Rehearsal(ws.path, folders, images or image, config, None if images else region)
+        try:
+            return asked.wait()
+        finally:
+            asked.cancel()
 
 
 def discard_run(run: Run, keep: Sequence[str] = ()) -> None:

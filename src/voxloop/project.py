@@ -22,6 +22,7 @@ from voxloop.predicting import (
     giving_way,
     images_named,
     part_of,
+    rehearsed,
     relative_to,
 )
 from voxloop.runs import Run, Runs
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from voxloop.deep.exchange import Package
     from voxloop.model import Model
     from voxloop.prediction import Prediction
+    from voxloop.prediction.rehearsal import Estimate
     from voxloop.review import Report, Rounds, Suggestion
     from voxloop.store import Edit, Labels
 
@@ -217,18 +219,14 @@ class Workspace:
             ``Batch`` with ``.predictions`` by image and a ``.table``.
         """
         config = PredictConfig(**settings) if config is None else config.changed(**settings) if settings else config
-        images = images_named(self, image)
-        many = images is not None
         self._check_writable()
+        images, one, box = self._images_and_region(image, region)
+        many = images is not None
         name = self._run_name(name, "batch" if many else "predict")
-        one = self._one_image(image, region) if images is None else images[0]  # type: ignore[arg-type]
         replaced = giving_way(self, name, images, config.overwrite)
-        box = self._region(region, one)
-        if many and region is not None:
-            raise PredictionError("a region is of one image; predict several images whole, or one by one")
         task, result, discard = _BATCH if many else _PREDICT
         of = {"images": images} if many else {"image": one, "region": [[part.start, part.stop] for part in box]}
-        with gathered(self, run_or_model, name, replaced) as models:
+        with gathered(self, run_or_model, self.path / "models" / name, replaced) as models:
             check_models(self, models, config, images or [one])
             first = self.path / models.folders[0]
             confined = confined_to(self, config, first, models.parent, images or [one])
@@ -241,6 +239,22 @@ class Workspace:
             )  # fmt: skip
         run.launch()
         return _waited(run) if wait else run
+
+    def forecast(
+        self,
+        run_or_model: Run | Model | str | Path | Sequence[Run | Model | str | Path],
+        image: str | Sequence[str] | None = None,
+        region: object = None,
+        config: PredictConfig | None = None,
+        **settings: Any,
+    ) -> Estimate:
+        """What :meth:`predict` would take with the same arguments: time, memory, disk. Predicts and writes nothing.
+
+        The model is measured on a piece of the image, in a process of its own; of several images time and disk are
+        those of all. Raises PredictionError where it cannot be done, with the setting that would help.
+        """
+        config = PredictConfig(**settings) if config is None else config.changed(**settings) if settings else config
+        return rehearsed(self, run_or_model, *self._images_and_region(image, region), config)
 
     def objects(
         self,
@@ -447,6 +461,16 @@ class Workspace:
         if image not in names:
             raise WorkspaceError(unknown("image", image, names))
         return image
+
+    def _images_and_region(
+        self, image: str | Sequence[str] | None, region: object
+    ) -> tuple[list[str] | None, str, Region]:
+        """The images of a run of many, None of one; the first or only one; and what of it is meant."""
+        images = images_named(self, image)
+        if images is not None and region is not None:
+            raise PredictionError("a region is of one image; predict several images whole, or one by one")
+        one = self._one_image(image, region) if images is None else images[0]  # type: ignore[arg-type]
+        return images, one, self._region(region, one)
 
     def _region(self, region: object, image: str) -> Region:
         named = self._named(region)

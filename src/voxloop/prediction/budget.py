@@ -177,3 +177,10 @@ def _refusal(error: PredictionError, allowed: int, config: PredictConfig, device
     setting, where = ("device_gb", "of GPU memory") if device else ("memory_gb", "of memory")
     way = f"raise {setting} or use mode='fast'" if config.mode == "exact" else f"raise {setting}"
     return f"this prediction does not fit {allowed / 1e9:.2g} GB {where}: {error}; {way}"
+
+
+def duration(seconds: float) -> str:
+    """A time in words: ``40 s``, ``5 min``, ``2.5 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -18,21 +18,24 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Region
+from voxloop.prediction.budget import Forecast, duration
+from voxloop.prediction.memory import Cost
 
 if TYPE_CHECKING:
-    from voxloop.prediction.budget import Forecast
+    from voxloop.model import Model
 
 #: a large model that is opened from a slow disk may take this long
 PATIENCE_S = 180.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Estimate:
     """What a prediction will take on this machine.
 
     ``free_disk_bytes`` is what the workspace's disk has; ``waste`` how many voxels are computed for each that is kept;
     ``halo`` and ``block`` are voxels zyx; ``warnings`` what the model may not like about the volume; ``price`` how
-    many times the model runs for each voxel, for turns and the models of an ensemble.
+    many times the model runs for each voxel, for turns and the models of an ensemble. Of several ``images`` time, disk
+    and tiles are those of all, memory is the most that one of them takes, and blocks are those of the longest.
     """
 
     seconds: float
@@ -48,22 +51,40 @@ class Estimate:
     price: int = 1
     device_bytes: int = 0
     device_allowed_bytes: int = 0
+    images: int = 1
+
+    def __repr__(self) -> str:
+        gpu = f", {self.device_bytes / 1e9:.2g} GB of GPU memory" if self.device_allowed_bytes else ""
+        parts = [
+            f"{self.images} images" if self.images > 1 else "",
+            f"about {duration(self.seconds)}",
+            f"{self.memory_bytes / 1e9:.2g} of {self.allowed_bytes / 1e9:.2g} GB of memory{gpu}",
+            f"{self.disk_bytes / 1e9:.2g} GB on disk where {self.free_disk_bytes / 1e9:.3g} GB are free",
+            f"{self.tiles} tiles in blocks of {' x '.join(map(str, self.block))} voxels",
+            f"{self.waste:.2f} voxels computed for each kept",
+        ]
+        words = "".join(f"; careful: {text}" for text in self.warnings)
+        return f"<Estimate: {', '.join(filter(None, parts))}{words}>"
 
 
 class Rehearsal:
-    """A forecast under way: :meth:`wait` for it from a thread, :meth:`cancel` it from another."""
+    """A forecast under way: :meth:`wait` for it from a thread, :meth:`cancel` it from another.
+
+    ``image``: a name, or several, which are predicted one after the other.
+    """
 
     def __init__(
         self,
         workspace: Path,
         model: Path | Sequence[Path],
-        image: str,
+        image: str | Sequence[str],
         config: PredictConfig,
         region: Region | None = None,
     ) -> None:
         box = None if region is None else [[part.start, part.stop] for part in region]
         models = [str(part) for part in ([model] if isinstance(model, Path) else model)]
-        question = {"workspace": str(workspace), "models": models, "image": image, "region": box}
+        images = image if isinstance(image, str) else list(image)
+        question = {"workspace": str(workspace), "models": models, "image": images, "region": box}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "voxloop.prediction.rehearsal"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -96,46 +117,87 @@ class Rehearsal:
 
 
 def answer(question: dict[str, Any]) -> Estimate:
-    """Open model and image, measure, plan; what :class:`Rehearsal` asks for, in this process."""
+    """Open model and images, measure, plan; what :class:`Rehearsal` asks for, in this process."""
     import shutil
 
     from voxloop.model import load_model
-    from voxloop.prediction.averaged import price
-    from voxloop.prediction.job import check_fit, make_job
-    from voxloop.prediction.resampled import asked
+    from voxloop.prediction.averaged import combined, price
     from voxloop.prediction.voted import votes_of
-    from voxloop.store import Store
 
     config = PredictConfig.from_json(question["settings"])
     models = [load_model(folder) for folder in question["models"]]
-    box = question["region"]
-    with Store.open(question["workspace"], read_only=True) as store:
-        volume = store.images.open(question["image"])
-        model = asked(models, config, volume)
-        warnings = check_fit(model.spec, volume)
-        if config.engine == "local":
-            with model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor:
-                job = make_job(model.spec, predictor, volume, config, box and tuple(slice(*part) for part in box))
-                found, kept = job.rehearse()
-        else:
-            found, kept, threads = _on_workers(question, config)
-            found = replace(found, seconds=found.seconds / threads)
-        if not kept:
-            warnings.append(f"no halo that fits keeps the tolerance of {config.tolerance:g}")
+    model = combined(models, config.turns, config.votes)
+    parts, warnings = (
+        _here(question, config, model) if config.engine == "local" else _on_workers(question, config, model)
+    )
+    longest = max(parts, key=lambda part: part.seconds)
+    work, kept = (sum(getattr(part.plan, name) for part in parts) for name in ("work", "voxels"))
     return Estimate(
-        seconds=found.seconds, memory_bytes=found.memory_bytes, allowed_bytes=found.allowed_bytes,
-        disk_bytes=found.disk_bytes, free_disk_bytes=shutil.disk_usage(question["workspace"]).free, waste=found.waste,
-        block=found.plan.block, halo=found.plan.halo, tiles=found.plan.count,
-        device_bytes=found.device_bytes, device_allowed_bytes=found.device_allowed_bytes,
-        warnings=tuple(warnings),
-        price=price(model.spec, config.turns, len(models), votes_of(models[0].spec, config.votes)),
+        seconds=sum(part.seconds for part in parts), memory_bytes=max(part.memory_bytes for part in parts),
+        allowed_bytes=longest.allowed_bytes, disk_bytes=sum(part.disk_bytes for part in parts),
+        free_disk_bytes=shutil.disk_usage(question["workspace"]).free, waste=work / kept,
+        block=longest.plan.block, halo=longest.plan.halo, tiles=sum(part.plan.count for part in parts),
+        device_bytes=max(part.device_bytes for part in parts), device_allowed_bytes=longest.device_allowed_bytes,
+        warnings=tuple(warnings), images=len(parts),
+        price=price(models[0].spec, config.turns, len(models), votes_of(models[0].spec, config.votes)),
     )  # fmt: skip
 
 
-def _on_workers(question: dict[str, Any], config: PredictConfig) -> tuple[Forecast, bool, int]:
-    """The forecast that a worker makes, and how many workers share the time. Raises PredictionError without any."""
-    from voxloop.prediction.cluster import Cluster, Ticket
+def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tuple[list[Forecast], list[str]]:
+    """A forecast for each image, and what the model may not like about them, made on this machine.
 
+    Of several images those that cannot be predicted are named in the warnings. Raises PredictionError where none can.
+    """
+    from voxloop.prediction.job import check_fit, make_job
+    from voxloop.prediction.resampled import Resampled, fitted
+    from voxloop.store import Store
+
+    images = [question["image"]] if isinstance(question["image"], str) else question["image"]
+    box = question["region"] and tuple(slice(*part) for part in question["region"])
+    found, warnings, refused = list[Forecast](), list[str](), list[VoxloopError]()
+    costs: dict[tuple[int, str], Cost] = {}  # by channels, and by how the model is asked
+    with (
+        Store.open(question["workspace"], read_only=True) as store,
+        model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor,
+    ):
+        for image in images:
+            name = f"{image}: " if len(images) > 1 else ""
+            try:
+                volume = store.images.open(image)
+                shown = fitted(model, volume) if config.match_spacing else model
+                warnings += [f"{name}{text}" for text in check_fit(shown.spec, volume)]
+                here = shown.over(predictor) if isinstance(shown, Resampled) else predictor
+                job = make_job(shown.spec, here, volume, config, box)
+                key = int(volume.sizes.get("c", 1)), shown.spec.hash
+                if key not in costs:
+                    costs[key] = job.measure()
+                forecast, kept = job.rehearse(costs[key])
+            except VoxloopError as error:
+                refused.append(error)
+                warnings.append(f"{name}{error}")
+                continue
+            found.append(forecast)
+            if not kept:
+                warnings.append(f"{name}{_unkept(config)}")
+    if not found:
+        raise refused[0]
+    return found, warnings
+
+
+def _unkept(config: PredictConfig) -> str:
+    return f"no halo that fits keeps the tolerance of {config.tolerance:g}"
+
+
+def _on_workers(question: dict[str, Any], config: PredictConfig, model: Model) -> tuple[list[Forecast], list[str]]:
+    """As :func:`_here`, made by a worker for one image; workers share the time. Raises PredictionError without any."""
+    from voxloop.prediction.cluster import Cluster, Ticket
+    from voxloop.prediction.job import check_fit
+    from voxloop.prediction.resampled import fitted
+    from voxloop.store import Store
+
+    with Store.open(question["workspace"], read_only=True) as store:
+        volume = store.images.open(question["image"])
+        warnings = check_fit((fitted(model, volume) if config.match_spacing else model).spec, volume)
     ticket = Ticket(
         workspace=question["workspace"], image=question["image"], settings=config.to_json(), region=question["region"],
         constrain=None, crowd=1,
@@ -147,7 +209,8 @@ def _on_workers(question: dict[str, Any], config: PredictConfig) -> tuple[Foreca
                 f"the dask scheduler at {config.engine} has no worker yet; start one, then look again"
             )
         prepared = cluster.prepare()
-        return prepared.found, prepared.kept, len(workers)
+        found = replace(prepared.found, seconds=prepared.found.seconds / len(workers))
+        return [found], warnings if prepared.kept else [*warnings, _unkept(config)]
 
 
 def main() -> None:

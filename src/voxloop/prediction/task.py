@@ -19,7 +19,7 @@ from voxloop.config import ObjectsConfig, PredictConfig
 from voxloop.errors import DiskFullError, PredictionError
 from voxloop.geometry import full_region
 from voxloop.model import Model, Predictor, load_model
-from voxloop.prediction.budget import Forecast
+from voxloop.prediction.budget import Forecast, duration
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going
 from voxloop.prediction.job import Job, Prepared, check_fit, check_kept, make_job
@@ -233,18 +233,8 @@ def in_words(found: Forecast) -> str:
     fed = ", fed with rows" if plan.by_rows else f" with a halo of {' x '.join(map(str, plan.halo))}"
     return (
         f"blocks of {' x '.join(map(str, plan.block))} voxels{fed}, "
-        f"{found.waste:.2f} voxels computed for each kept; about {_duration(found.seconds)}, "
+        f"{found.waste:.2f} voxels computed for each kept; about {duration(found.seconds)}, "
         f"{found.memory_bytes / 1e9:.1f} GB of memory, {found.disk_bytes / 1e9:.2g} GB on disk"
-    )
-
-
-def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 100
-        else f"{seconds / 60:.0f} min"
-        if seconds < 6000
-        else f"{seconds / 3600:.1f} h"
     )
 
 
