@@ -40,6 +40,11 @@ class PredictConfig(Config):
         "knows; not where they differ more than eightfold, since then one of the sizes is wrong",
         group="Accuracy", advanced=True,
     )  # fmt: skip
+    blend: bool = setting(
+        False, "fast mode: take the mean where blocks overlap, so that one changes over to the next without a seam; "
+        "for networks that see too far to be exact; the forecast says what it costs",
+        group="Accuracy", advanced=True,
+    )  # fmt: skip
     overwrite: bool = setting(False, "replace a prediction of the same name")
     device: str = setting("auto", "where the model runs", choices=["auto", "cpu", "cuda", "mps"], group="Machine")
     engine: str = setting(

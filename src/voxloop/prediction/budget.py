@@ -109,11 +109,14 @@ def forecast(
         cost = _fed(cost, FEEDING[spec.dimensions], FED_BYTES * spec.channels + sum(kept.values()))
     staged = (AHEAD + 1) * channel_bytes + (2 * AHEAD) * sum(kept.values())
     each = cost.bytes_per_voxel + staged
+    blend = config.blend and config.mode == "fast" and column_bytes is None
+    mixed = 4 * (len(spec.classes) + 1) if blend else 0  # sums and weights, float32
+    staging = min(free * (1 - MODEL_SHARE), STAGED_BYTES) if not blend else free * (1 - MODEL_SHARE)
     handy = min(COMFORTABLE, max(SMALL, int(HANDY_BYTES / each)))
     make = partial(
         make_plan, shape, spec.stride, exact_halo(spec) if halo is None else halo,
         region=region, planar=is_planar(spec), every=config.every,
-        max_tile_voxels=int(min(free * (1 - MODEL_SHARE), STAGED_BYTES) / staged),
+        max_tile_voxels=int(staging / (staged + mixed)), blend=blend,
         lively_voxels=int(min(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel, LIGHT_BYTES / each)),
         handy_voxels=handy, batch_voxels=min(BATCH_VOXELS, handy),
     )  # fmt: skip
@@ -130,7 +133,7 @@ def forecast(
         if is_planar(spec):
             planes = int(config.tile_seconds / max(1e-9, _plane_seconds(plan, cost)))
             plan = make(max_voxels=most, max_column=column, planes_per_tile=planes)
-        while (taken := _taken(plan, cost, staged) + int(plan.column * (column_bytes or 0))) > free:
+        while (taken := _taken(plan, cost, staged + mixed) + int(plan.column * (column_bytes or 0))) > free:
             most = most * 3 // 4
             column = None if column is None else plan.column - 1
             plan = make(max_voxels=most, max_column=column)

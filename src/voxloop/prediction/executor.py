@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.geometry import Region, shift
+from voxloop.geometry import Region, full_region, region_shape, shift
+from voxloop.prediction.blending import Blend, outer_of, touching
 from voxloop.prediction.decode import Decoded
 from voxloop.prediction.plan import Block, Plan, Tile
 
@@ -76,7 +77,7 @@ def run_tiles(
     reading: deque[tuple[Tile, Future[np.ndarray | None]]] = deque()
 
     def fetch(tile: Tile) -> np.ndarray | None:
-        return None if empty is not None and empty(tile.core) else read(plan.block_of(tile.core).outer)
+        return None if empty is not None and empty(tile.core) else read(_seen(plan, tile))
 
     writing: deque[Future[Done]] = deque()
     with (
@@ -119,19 +120,38 @@ def _compute(
     halted: Callable[[], bool],
 ) -> list[tuple[Region, Future[Decoded]]] | None:
     """Run the model over a tile's blocks; None where it was halted between two batches."""
-    origin = plan.block_of(tile.core).outer
+    origin = _seen(plan, tile)
+    if plan.blend:
+        blend = Blend(plan, tile.core)
+        for batch in batches(touching(plan, tile.core), batch_voxels):
+            if halted():
+                return None
+            for block, said in zip(batch, forward(_inputs(raw, origin, batch)), strict=True):
+                blend.add(block, said)
+        core = full_region(region_shape(tile.core))
+        return [(core, decoders.submit(decode, blend.result(), core))]
     decoding: list[tuple[Region, Future[Decoded]]] = []
     for batch in batches(plan.blocks(tile), batch_voxels):
         if halted():
             return None
-        inputs = [raw[(slice(None), *shift(block.outer, [-part.start for part in origin]))] for block in batch]
-        outputs = list(forward(inputs[0][None] if len(inputs) == 1 else np.stack(inputs)))
+        outputs = list(forward(_inputs(raw, origin, batch)))
         if decoding:
             decoding[-1][1].result()  # the outputs of one batch are held while the next is computed, no more
         for block in reversed(batch):
             core = shift(block.core, [-part.start for part in tile.core])
             decoding.append((core, decoders.submit(decode, outputs.pop(), block.cut)))
     return decoding
+
+
+def _seen(plan: Plan, tile: Tile) -> Region:
+    """What the blocks of a tile look at together."""
+    return outer_of(plan, tile.core) if plan.blend else plan.block_of(tile.core).outer
+
+
+def _inputs(raw: np.ndarray, origin: Region, batch: Sequence[Block]) -> np.ndarray:
+    """The blocks of a batch (n, c, z, y, x), out of what was read from ``origin`` on."""
+    inputs = [raw[(slice(None), *shift(block.outer, [-part.start for part in origin]))] for block in batch]
+    return inputs[0][None] if len(inputs) == 1 else np.stack(inputs)
 
 
 def _finish(tile: Tile, decoding: list[tuple[Region, Future[Decoded]]], write: Write) -> Done:

@@ -205,7 +205,7 @@ class Job:
             plan,
             tiles,
             read=self.read,
-            forward=partial(self.forward, by_rows=plan.by_rows),
+            forward=self._whole if plan.blend else partial(self.forward, by_rows=plan.by_rows),
             decode=self.decode,
             write=write,
             batch_voxels=max(plan.largest, plan.batch),
@@ -228,6 +228,10 @@ class Job:
         if reduced is None or learnt_objects(self.spec):
             return list(self.predictor(batch)[:, semantic_channels(self.spec)])
         return [Decoded(*parts) for parts in reduced(batch, **self._kept, **fed)]
+
+    def _whole(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Class probabilities (class, z, y, x) of each block, all of what it sees."""
+        return list(np.asarray(self.predictor(batch))[:, semantic_channels(self.spec)])
 
     def decode(self, output: Any, core: Region) -> Decoded:
         """One output of :meth:`forward`, cut to ``core``, as it is kept."""

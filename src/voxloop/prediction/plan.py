@@ -62,7 +62,9 @@ class Plan:
 
     ``batch``: blocks of equal shape go through the model together up to so many voxels. ``every``: of the region's
     planes only every n-th, from its first on; tiles are single planes then. ``by_rows``: blocks span the axis of rows
-    (y of a planar model, z of another), and the model is fed with rows instead of the whole block at once.
+    (y of a planar model, z of another), and the model is fed with rows instead of the whole block at once. ``blend``:
+    what overlapping blocks say is blended (:mod:`voxloop.prediction.blending`) instead of cut, for which a tile asks
+    the blocks of its neighbours too.
     """
 
     shape: Shape
@@ -75,6 +77,7 @@ class Plan:
     batch: int = BATCH_VOXELS
     every: int = 1
     by_rows: bool = False
+    blend: bool = False
 
     @property
     def grid(self) -> Shape:
@@ -108,17 +111,45 @@ class Plan:
 
     def block_of(self, core: Region) -> Block:
         """The block that keeps ``core``: grown by the halo, rounded to the stride, clipped to the padded volume."""
-        z, y, x = (
-            slice(*_outer(part.start, part.stop, halo, step, size))
-            for part, halo, step, size in zip(core, self.halo, self.stride, self.shape, strict=True)
-        )
+        z, y, x = (self.outer(axis, part) for axis, part in enumerate(core))
         return Block(core, (z, y, x))
+
+    def outer(self, axis: int, part: slice) -> slice:
+        """What a block with a core sees along an axis."""
+        return slice(*_outer(part.start, part.stop, self.halo[axis], self.stride[axis], self.shape[axis]))
+
+    def reaching(self, axis: int, part: slice) -> list[slice]:
+        """Along an axis, the cores of all blocks that look at a part of the region."""
+        bounds, size = self.region[axis], self.block[axis]
+        if size == 1:
+            return [part] if part.stop - part.start == 1 else [slice(i, i + 1) for i in range(part.start, part.stop)]
+        cores = (
+            slice(max(bounds.start, start), min(bounds.stop, start + size))
+            for start in range(bounds.start // size * size, bounds.stop, size)
+        )
+        found = []
+        for core in cores:
+            outer = self.outer(axis, core)
+            if outer.start < part.stop and part.start < outer.stop:
+                found.append(core)
+        return found
 
     @property
     def work(self) -> int:
         """Voxels that the model sees in all, halos counted as often as they are computed."""
+        if self.blend:
+            return prod(self._blended_work(axis) for axis in range(3))
         parts = zip(self.region, self.block, self.halo, self.stride, self.shape, (self.every, 1, 1), strict=True)
         return prod(sum(b - a for a, b in _axis(*part)[::step]) for *part, step in parts)
+
+    def _blended_work(self, axis: int) -> int:
+        cells, size, bounds = self.cells[axis], self.tile[axis], self.region[axis]
+        total = 0
+        for i in range(cells.start, cells.stop, cells.step):
+            part = slice(max(bounds.start, i * size), min(bounds.stop, (i + 1) * size, self.shape[axis]))
+            outers = (self.outer(axis, core) for core in self.reaching(axis, part))
+            total += sum(outer.stop - outer.start for outer in outers)
+        return total
 
     @property
     def count(self) -> int:
@@ -192,6 +223,7 @@ def make_plan(
     batch_voxels: int = BATCH_VOXELS,
     every: int = 1,
     max_column: int | None = None,
+    blend: bool = False,
 ) -> Plan:
     """The plan that wastes least on halos among those whose blocks hold at most ``max_voxels``.
 
@@ -219,6 +251,8 @@ def make_plan(
         Only every n-th plane of the region; blocks and tiles are single planes then.
     max_column
         Feed the model with rows of at most so many voxels, in blocks that span the axis of rows; None: do not.
+    blend
+        Blend what overlapping blocks say; tiles are as large as ``max_tile_voxels`` allows then.
 
     Raises
     ------
@@ -252,10 +286,13 @@ def make_plan(
         full, box, steps, reach, options, max_voxels, lively_voxels or max_voxels, handy_voxels,
         None if max_column is None else (rows, max_column),
     )  # fmt: skip
-    tile, chunk = _tile(full, block, single, 1 if every > 1 else planes_per_tile, max_tile_voxels)
+    planes = 1 if every > 1 else planes_per_tile
+    blend = blend and any(part and size < whole for part, size, whole in zip(reach, block, full, strict=True))
+    tile, chunk = (_blended_tile if blend else _tile)(full, block, single, planes, max_tile_voxels)
     return Plan(
         shape=full, region=box, stride=steps, halo=reach, tile=tile, block=block, chunk=chunk,
         batch=min(batch_voxels, max_voxels), every=every, by_rows=max_column is not None,
+        blend=blend,
     )  # fmt: skip
 
 
@@ -386,6 +423,21 @@ def _tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int
         tile[0] = min(block[0], shape[0])
         chunk[0] = min(wanted[0], shape[0]) if block[0] >= shape[0] else _divisor(block[0], wanted[0])
     return _triple(tile), _triple(chunk)
+
+
+def _blended_tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int | None) -> tuple[Shape, Shape]:
+    """Tile and chunk where blocks are blended: along x, then y, then z as many blocks as fit, for a tile asks its
+    neighbours' blocks anew."""
+    tile, chunk = _tile(shape, block, planar, planes, max_voxels)
+    grown, pieces = list(tile), list(chunk)
+    for axis in (2, 1) if planar else (2, 1, 0):
+        others = prod(size for i, size in enumerate(grown) if i != axis)
+        most = shape[axis] if max_voxels is None else max(tile[axis], max_voxels // others // tile[axis] * tile[axis])
+        if most >= shape[axis]:
+            grown[axis], pieces[axis] = shape[axis], min((CHUNK if not planar else CHUNK_PLANE)[axis], shape[axis])
+        else:
+            grown[axis] = most
+    return _triple(grown), _triple(pieces)
 
 
 def _divisor(size: int, at_most: int) -> int:

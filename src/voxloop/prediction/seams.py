@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.geometry import Region, Shape, region_shape, shift
+from voxloop.prediction.blending import blended
 from voxloop.prediction.plan import Block, Plan
 
 #: one box (outer; may reach past the volume) to class probabilities (class, z, y, x)
@@ -154,7 +155,7 @@ def measure_seam(
             reference = _reference(plan, block, pair[1].core[axis].start, axis, reach[axis], band)
             if prod(region_shape(reference.outer)) > max_voxels:
                 return None
-            found.append(_compare(predict, block, reference))
+            found.append(_compare(predict, plan, block, reference))
     if not found:
         return Seam()
     difference = np.concatenate([difference for difference, _ in found])
@@ -194,9 +195,11 @@ def _reference(plan: Plan, block: Block, face: int, axis: int, reach: int, band:
     return Block(core, outer)  # type: ignore[arg-type]
 
 
-def _compare(predict: Predict, block: Block, reference: Block) -> tuple[np.ndarray, int]:
-    origin = [-part.start for part in block.outer]
-    tiled = predict(block.outer)[(slice(None), *shift(reference.core, origin))]
+def _compare(predict: Predict, plan: Plan, block: Block, reference: Block) -> tuple[np.ndarray, int]:
+    if plan.blend:
+        tiled = blended(predict, plan, reference.core)
+    else:
+        tiled = predict(block.outer)[(slice(None), *shift(reference.core, [-part.start for part in block.outer]))]
     whole = predict(reference.outer)[(slice(None), *reference.cut)]
     flipped = np.count_nonzero(tiled.argmax(axis=0) != whole.argmax(axis=0))
     return np.abs(tiled - whole).max(axis=0).ravel(), int(flipped)

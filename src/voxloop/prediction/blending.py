@@ -1,0 +1,85 @@
+"""Blocks that overlap, blended: the mean of what they say, each counting less towards its faces.
+
+For models whose field does not fit in a block: cut, two blocks would disagree along a line; blended, one changes over
+to the other across both halos. Arrays and integers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import numpy as np
+
+from voxloop.geometry import Region, intersect, region_shape, shift
+from voxloop.prediction.plan import Block, Plan
+
+
+def touching(plan: Plan, box: Region) -> Iterator[Block]:
+    """The blocks of the plan's grid that look at a box, with whatever cores they have."""
+    for parts in product(*(plan.reaching(axis, part) for axis, part in enumerate(box))):
+        yield plan.block_of((parts[0], parts[1], parts[2]))
+
+
+def outer_of(plan: Plan, box: Region) -> Region:
+    """What all blocks that look at a box see together."""
+    found = []
+    for axis, part in enumerate(box):
+        cores = plan.reaching(axis, part)
+        first, last = (plan.outer(axis, core) for core in (cores[0], cores[-1]))
+        found.append(slice(first.start, last.stop))
+    return found[0], found[1], found[2]
+
+
+class Blend:
+    """Adds up what blocks say of a box (class, z, y, x); every voxel of it must be seen by one block at least."""
+
+    def __init__(self, plan: Plan, box: Region) -> None:
+        self._plan, self._box = plan, box
+        self._sum: np.ndarray | None = None
+        self._weight = np.zeros(region_shape(box), np.float32)
+
+    def add(self, block: Block, said: np.ndarray) -> None:
+        """What one block says of all that it sees."""
+        shared = intersect(block.outer, self._box)
+        if shared is None:
+            return
+        if self._sum is None:
+            self._sum = np.zeros((len(said), *self._weight.shape), np.float32)
+        own, mine = (shift(shared, [-part.start for part in whole]) for whole in (block.outer, self._box))
+        z, y, x = (ramp[part] for ramp, part in zip(ramps(self._plan, block), own, strict=True))
+        weight = z[:, None, None] * y[:, None] * x
+        self._weight[mine] += weight
+        for total, values in zip(self._sum, said, strict=True):
+            total[mine] += weight * values[own]
+
+    def result(self) -> np.ndarray:
+        assert self._sum is not None  # a box is never empty
+        self._sum /= self._weight
+        return self._sum
+
+
+def ramps(plan: Plan, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How much a block counts along each axis of what it sees: 1 in the middle, falling across its own halo and the
+    neighbour's as much as the neighbour's rises; 1 up to the volume's faces."""
+    found = []
+    for axis, (core, outer) in enumerate(zip(block.core, block.outer, strict=True)):
+        at = np.arange(outer.start, outer.stop) + 0.5
+        ramp = np.ones(len(at), np.float32)
+        for face, depth, inward in (
+            (core.start, core.start - outer.start, at), (core.stop, outer.stop - core.stop, -at),
+        ):  # fmt: skip
+            beyond = face in (plan.region[axis].start, plan.region[axis].stop)
+            if depth > 0 and not beyond:
+                from_edge = inward - (face - depth if inward is at else -(face + depth))
+                ramp *= np.clip(from_edge / (2 * depth), 0, 1).astype(np.float32)
+        found.append(np.maximum(ramp, np.float32(1e-6)))
+    return found[0], found[1], found[2]
+
+
+def blended(predict: Callable[[Region], np.ndarray], plan: Plan, box: Region) -> np.ndarray:
+    """Class probabilities (class, z, y, x) of a box, from every block that looks at it; ``predict`` takes outers."""
+    blend = Blend(plan, box)
+    for block in touching(plan, box):
+        blend.add(block, predict(block.outer))
+    return blend.result()
