@@ -218,10 +218,10 @@ def discard_run(run: Run, keep: Sequence[str] = ()) -> None:
     run.delete()
 
 
-def images_named(ws: Workspace, image: str | Sequence[str] | None) -> list[str] | None:
+def images_named(ws: Workspace, image: str | Sequence[str] | None, config: PredictConfig) -> list[str] | None:
     """The images that are to be predicted in one run: those listed, or all for ``"*"``; None where it is one image.
 
-    Raises WorkspaceError where one of them is not there.
+    Raises WorkspaceError where one of them is not there, PredictionError where they are to be predicted elsewhere.
     """
     if image is None or (isinstance(image, str) and image != "*"):
         return None
@@ -231,6 +231,11 @@ def images_named(ws: Workspace, image: str | Sequence[str] | None) -> list[str] 
             raise WorkspaceError(unknown("image", name, ws.images.names))
     if not names:
         raise WorkspaceError("there is no image to predict; add some with ws.images.add_folder(path)")
+    if config.engine != "local":
+        raise PredictionError(
+            f"engine={config.engine!r}: many images in one run are predicted on this machine; use engine='local', or "
+            "one run an image"
+        )
     return names
 
 

@@ -220,7 +220,7 @@ class Workspace:
         """
         config = PredictConfig(**settings) if config is None else config.changed(**settings) if settings else config
         self._check_writable()
-        images, one, box = self._images_and_region(image, region)
+        images, one, box = self._images_and_region(image, region, config)
         many = images is not None
         name = self._run_name(name, "batch" if many else "predict")
         replaced = giving_way(self, name, images, config.overwrite)
@@ -254,7 +254,7 @@ class Workspace:
         those of all. Raises PredictionError where it cannot be done, with the setting that would help.
         """
         config = PredictConfig(**settings) if config is None else config.changed(**settings) if settings else config
-        return rehearsed(self, run_or_model, *self._images_and_region(image, region), config)
+        return rehearsed(self, run_or_model, *self._images_and_region(image, region, config), config)
 
     def objects(
         self,
@@ -463,10 +463,10 @@ class Workspace:
         return image
 
     def _images_and_region(
-        self, image: str | Sequence[str] | None, region: object
+        self, image: str | Sequence[str] | None, region: object, config: PredictConfig
     ) -> tuple[list[str] | None, str, Region]:
         """The images of a run of many, None of one; the first or only one; and what of it is meant."""
-        images = images_named(self, image)
+        images = images_named(self, image, config)
         if images is not None and region is not None:
             raise PredictionError("a region is of one image; predict several images whole, or one by one")
         one = self._one_image(image, region) if images is None else images[0]  # type: ignore[arg-type]

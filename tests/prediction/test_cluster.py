@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 
 import numpy as np
@@ -13,7 +14,7 @@ from tests.prediction.conftest import SHAPE
 from tests.prediction.fakes import FakeModel, fake_learner, make_spec
 
 from voxloop.config import PredictConfig
-from voxloop.errors import PredictionError
+from voxloop.errors import ConfigError, PredictionError
 from voxloop.prediction import cluster as clusters
 from voxloop.prediction import task
 from voxloop.prediction.decode import semantic
@@ -118,6 +119,55 @@ def test_a_worker_killed_on_the_way_loses_nothing(bench, cluster):
     cluster.wait_for_workers(2, timeout=60)
 
 
+def planning(cluster):
+    """Addresses of the workers that measure and plan."""
+    return [where for where, keys in cluster.processing().items() if any("prepare_there" in str(key) for key in keys)]
+
+
+def test_workers_that_leave_while_it_is_planned_are_replaced(bench, cluster):
+    spec = make_spec(delay=0.3, classes=2)
+    run = bench.create(name="left", spec=spec, engine=address(cluster))
+    pids = cluster.run(os.getpid)
+
+    def kill_all():  # the model that was given to them is lost as well
+        until(lambda: planning(cluster))
+        for pid in pids.values():
+            os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_all)
+    killer.start()
+    assert task.run(bench.context(run)) == "finished"
+    killer.join()
+    found, wanted = run.result, expected(bench, spec)
+    assert found.done == 1.0
+    assert np.array_equal(found.labels.values, wanted.labels)
+    cluster.wait_for_workers(2, timeout=60)
+
+
+def test_orders_are_obeyed_while_it_is_planned(bench, cluster):
+    run = bench.create(name="ordered", spec=make_spec(delay=1.0), engine=address(cluster))
+    context = bench.context(run)
+    orders.give(run.path / "control", "update", {"focus": [0, 0, 0]})  # no reason to end
+
+    def pause():
+        until(lambda: planning(cluster))
+        orders.give(run.path / "control", "pause")
+
+    orderer = threading.Thread(target=pause)
+    orderer.start()
+    assert task.run(context) == "paused"
+    orderer.join()
+    assert not (bench.path / "predictions").exists()
+    until(lambda: not planning(cluster))
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "never happened"
+        time.sleep(0.02)
+
+
 def test_stop_keeps_what_is_done_and_resume_does_the_rest(bench, cluster):
     spec = make_spec(delay=0.1)
     run = bench.create(name="paused", spec=spec, engine=address(cluster))
@@ -172,6 +222,15 @@ def test_a_scheduler_that_is_not_there_is_named(bench, monkeypatch):
     with pytest.raises(PredictionError, match=r"no dask scheduler answers at 'tcp://127.0.0.1:9'.*engine='local'"):
         task.run(bench.context(run))
     assert time.monotonic() - began < 60
+
+
+def test_a_scheduler_that_no_run_can_reach_is_refused():
+    class Client:
+        scheduler = type("Scheduler", (), {"address": "inproc://10.0.0.1/7/1"})
+
+    for engine in ("inproc://10.0.0.1/7/1", Client()):
+        with pytest.raises(ConfigError, match=r"'inproc://10.0.0.1/7/1' .* LocalCluster\(processes=True\)"):
+            PredictConfig(engine=engine)
 
 
 def test_a_client_stands_for_its_address(cluster):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from voxloop.config.base import Config, setting
+from voxloop.errors import ConfigError
 
 
 class PredictConfig(Config):
@@ -91,9 +92,14 @@ class PredictConfig(Config):
     @classmethod
     def _address(cls, value: Any) -> Any:
         """A ``distributed.Client`` stands for the address of its scheduler."""
-        if value is None or isinstance(value, str):
-            return (value or "local").strip()
-        return getattr(getattr(value, "scheduler", None), "address", value)
+        if value is not None and not isinstance(value, str):
+            value = getattr(getattr(value, "scheduler", None), "address", value)
+        if isinstance(value, str) and value.strip().startswith("inproc:"):
+            raise ConfigError(
+                f"engine {value.strip()!r} is a scheduler inside a Python process, where no run can reach it; make it "
+                "with LocalCluster(processes=True), or use engine='local'"
+            )
+        return value if not isinstance(value, str | None) else (value or "local").strip()
 
     focus: tuple[int, int, int] | None = setting(
         None,

@@ -12,6 +12,7 @@ import hashlib
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
-from voxloop.errors import DiskFullError, PredictionError, VoxloopError
+from voxloop.errors import DiskFullError, PredictionError
 from voxloop.geometry import Shape
 from voxloop.prediction.executor import Done, run_tiles
 from voxloop.prediction.job import Job, Prepared, make_job
@@ -40,6 +41,7 @@ LOOK_S = 0.25
 ANSWER_S = 15
 #: a tile that has killed so many workers is to blame itself
 DEATHS = 3
+_DEADLY = f"{{}} has ended {DEATHS} workers, most likely for want of memory; give workers more, or set memory_gb lower"
 #: share of a worker's memory limit that a prediction plans with: beyond 0.7 dask pauses it
 SHARE = 0.6
 
@@ -125,25 +127,43 @@ class Cluster:
             time.sleep(LOOK_S)
         return True
 
-    def prepare(self) -> Prepared:
-        """Measure and plan on a worker: it is the workers' memory and speed that count.
+    def prepare(self, halted: Callable[[], bool] = lambda: False) -> Prepared | None:
+        """Measure and plan on a worker: it is the workers' memory and speed that count. None where it was halted.
 
-        Raises PredictionError with the reason where it cannot be done.
+        A worker that leaves on the way is replaced by another. Raises PredictionError with the reason where it cannot
+        be done.
         """
-        found = self.workers().values()
-        hosts = [str(facts.get("host")) for facts in found]
-        crowd = max((hosts.count(host) for host in hosts), default=1)
-        self.ticket = replace(self.ticket, crowd=crowd)
-        future = self.client.submit(prepare_there, self._given(), self.ticket, pure=False, **self._wishes())
+        for _ in range(DEATHS + 1):
+            if not self.wait(halted):
+                return None
+            hosts = [str(facts.get("host")) for facts in self.workers().values()]
+            self.ticket = replace(self.ticket, crowd=max((hosts.count(host) for host in hosts), default=1))
+            future = self.client.submit(
+                prepare_there, self._given(), self.ticket, pure=False, retries=DEATHS, **self._wishes()
+            )
+            while not future.done():
+                if halted():
+                    self.client.cancel([future], force=True)
+                    return None
+                time.sleep(LOOK_S)
+            with contextlib.suppress(CancelledError):  # the model was lost with its workers
+                return self._prepared(future)
+            self._model = None
+        raise PredictionError(_DEADLY.format("planning"))
+
+    @staticmethod
+    def _prepared(future: Any) -> Prepared:
+        from distributed import KilledWorker
+
         try:
-            prepared: Prepared = future.result()
-        except VoxloopError:
-            raise
+            found: Prepared = future.result()
+        except KilledWorker as error:
+            raise PredictionError(_DEADLY.format("planning")) from error
         except ImportError as error:
             raise PredictionError(
                 f"the workers cannot import what they need ({error}); install voxloop there"
             ) from error
-        return prepared
+        return found
 
     def run(self, output: Output, tiles: Iterator[Tile], halted: Callable[[], bool]) -> Iterator[Done]:
         """Predict tiles in their order; yields each once its chunks are written, not yet recorded.
@@ -159,19 +179,27 @@ class Cluster:
 
         ticket = replace(self.ticket, target=str(output.path), plan=output.plan.to_json())
         asked: dict[Any, Tile] = {}
+        lost, more = deque[Tile](), True
         try:
             while True:
-                while len(asked) < self._window() and not halted() and (tile := next(tiles, None)) is not None:
-                    asked[self._submit(ticket, tile)] = tile
+                while (more or lost) and len(asked) < self._window() and not halted():
+                    tile = lost.popleft() if lost else next(tiles, None)
+                    if tile is None:
+                        more = False
+                    else:
+                        asked[self._submit(ticket, tile)] = tile
                 if not asked:
-                    return
+                    if halted() or not (more or lost):
+                        return
+                    time.sleep(LOOK_S)  # no worker is there
+                    continue
                 with contextlib.suppress(TimeoutError, CancelledError), self.client.as_current():
                     wait(list(asked), timeout=LOOK_S, return_when="FIRST_COMPLETED")
                 for future in [future for future in asked if future.done()]:
                     tile = asked.pop(future)
                     done = self._outcome(future, tile, output)
                     if done is None:  # the model was lost with its workers
-                        asked[self._submit(ticket, tile)] = tile
+                        lost.append(tile)
                     else:
                         yield done
                 if halted() and asked:
@@ -201,10 +229,7 @@ class Cluster:
             self._model = None
             return None
         except KilledWorker as error:
-            raise PredictionError(
-                f"tile {tile.index} has ended {DEATHS} workers, most likely for want of memory; give workers more, or "
-                "set memory_gb lower"
-            ) from error
+            raise PredictionError(_DEADLY.format(f"tile {tile.index}")) from error
         except OSError as error:
             if error.errno in FULL:
                 raise DiskFullError(output.needed()) from error
@@ -223,7 +248,7 @@ class Cluster:
         return {"resources": {"GPU": 1}} if gpus else {}
 
     def _window(self) -> int:
-        return max(1, DEPTH * sum(int(facts["nthreads"]) for facts in self.workers().values()))
+        return DEPTH * sum(int(facts["nthreads"]) for facts in self.workers().values())
 
 
 def _through_gateway(address: str) -> Client:

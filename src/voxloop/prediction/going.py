@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 PROGRESS_EVERY = 0.5
 
 
+#: orders that end a run, and its last word then
+WORDS = {"stop": "stopped", "pause": "paused", "cancel": "cancelled"}
+
+
+def ordered(context: RunContext) -> str:
+    """The last word of a run that was ordered to end, before it takes the order; empty where it was not."""
+    words = [WORDS[order.kind] for order in context.peek() if order.kind in WORDS]
+    return "cancelled" if "cancelled" in words else words[-1] if words else ""
+
+
 class Going:
     """The run while it goes: which tile is next, what was ordered, how far it is."""
 
@@ -97,7 +107,7 @@ class Going:
             if given.kind == "update":
                 self._update(given.name, given.values)
             elif self.word != "cancelled":
-                self.word = {"stop": "stopped", "cancel": "cancelled", "pause": "paused"}[given.kind]
+                self.word = WORDS[given.kind]
         return bool(self.word)
 
     def _update(self, name: str, values: dict[str, Any]) -> None:

@@ -209,6 +209,7 @@ def _on_workers(question: dict[str, Any], config: PredictConfig, model: Model) -
                 f"the dask scheduler at {config.engine} has no worker yet; start one, then look again"
             )
         prepared = cluster.prepare()
+        assert prepared is not None  # nothing halts it
         found = replace(prepared.found, seconds=prepared.found.seconds / len(workers))
         return [found], warnings if prepared.kept else [*warnings, _unkept(config)]
 

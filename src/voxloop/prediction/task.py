@@ -21,7 +21,7 @@ from voxloop.geometry import full_region
 from voxloop.model import Model, Predictor, load_model
 from voxloop.prediction.budget import Forecast, duration
 from voxloop.prediction.decode import learnt_objects
-from voxloop.prediction.going import Going
+from voxloop.prediction.going import Going, ordered
 from voxloop.prediction.job import Job, Prepared, check_fit, check_kept, make_job
 from voxloop.prediction.output import Output, create
 from voxloop.prediction.resampled import Resampled, asked
@@ -65,7 +65,9 @@ def run(context: RunContext) -> str:
             output = reopened(target, context, model)
             if output is None:
                 check_free(target, config)
-                prepared = job.prepare() if cluster is None else cluster.prepare()
+                prepared = job.prepare() if cluster is None else cluster.prepare(lambda: bool(ordered(context)))
+                if prepared is None:
+                    return ordered(context)
                 output = begin(target, context, job, model, store, prepared)
             word = going(output=output).run()
     return decode_objects(context, target) if word == "finished" and learnt_objects(model.spec) else word
@@ -88,7 +90,7 @@ def _engine(context: RunContext, config: PredictConfig, model: Model) -> Iterato
     with Cluster(config.engine, folders, ticket) as cluster:
         if not cluster.workers():
             context.emit("log", text=f"{config.engine} has no worker yet; waiting for one", dashboard=cluster.dashboard)
-        cluster.wait(lambda: bool(context.peek()))
+        cluster.wait(lambda: bool(ordered(context)))
         count = len(cluster.workers())
         context.emit("log", text=f"{count} workers at {config.engine}", dashboard=cluster.dashboard)
         yield _elsewhere, cluster
