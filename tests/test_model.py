@@ -41,3 +41,15 @@ def test_folders_that_are_no_model_say_why(tmp_path, text, message):
         (tmp_path / "spec.json").write_text(text)
     with pytest.raises(ModelError, match=message):
         load_model(tmp_path)
+
+
+def test_packages_are_sent_to_where_they_are_opened(tmp_path):
+    (tmp_path / "net.zip").write_bytes(b"PK")
+    with pytest.raises(ModelError, match=r"vl\.import_package\('.*net\.zip', '.*net-model'\)"):
+        load_model(tmp_path / "net.zip")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "rdf.yaml").write_text("type: model")
+    with pytest.raises(ModelError, match=r"vl\.import_package\('.*net', "):
+        load_model(tmp_path / "net")
+    with pytest.raises(ModelError, match="there is nothing"):
+        load_model(tmp_path / "nowhere")

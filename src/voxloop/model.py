@@ -143,10 +143,21 @@ def read_spec(folder: str | Path) -> ModelSpec:
     path = Path(folder) / "spec.json"
     try:
         return ModelSpec.from_json(json.loads(path.read_text()))
-    except FileNotFoundError:
-        raise ModelError(f"{path.parent} is not a model folder: it has no spec.json") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(f"{path.parent} is not a model folder: {_no_model(path.parent)}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run") from error
+
+
+def _no_model(path: Path) -> str:
+    """Why there is no model at a path, and what works with what is there."""
+    if not path.exists():
+        return "there is nothing"
+    described = path / "rdf.yaml", path / "bioimageio.yaml"
+    if path.suffix in (".zip", ".yaml") or any(part.exists() for part in described):
+        into = path.with_name(f"{path.stem}-model")
+        return f"packages of bioimage.io become one with vl.import_package({str(path)!r}, {str(into)!r})"
+    return "it has no spec.json"
 
 
 def load_model(folder: str | Path) -> Model:
