@@ -7,13 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from voxloop.deep import runtime
 from voxloop.deep.exchange import export_package, import_package
 from voxloop.deep.model import TorchModel
 from voxloop.deep.networks import NetworkConfig, build
-from voxloop.errors import ModelError
+from voxloop.errors import ConfigError, ModelError
 from voxloop.model import ClassInfo, ModelSpec, Output, load_model
 
 pytest.importorskip("onnxscript")
+onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("bioimageio.core")
 
 
@@ -115,6 +117,24 @@ def test_any_torch_module_can_be_saved_and_predicts_the_same(tmp_path, dimension
     assert np.abs(loaded.predict(block) - wanted.numpy()).max() < 1e-5
     with loaded.open() as predictor, pytest.raises(ModelError, match=r"of 1 channel\(s\), not shape"):
         predictor(np.zeros((1, 2, 4, 32, 32), np.uint8))
+
+
+def test_a_device_or_precision_that_is_not_there_is_not_passed_over(tmp_path, monkeypatch, caplog):
+    TorchModel(Small(), spec_of()).save(tmp_path / "model")
+    model = load_model(tmp_path / "model")
+    assert runtime.providers("cuda:1", [runtime.CUDA])[0] == (runtime.CUDA, {"device_id": 1})
+    assert runtime.providers("cpu", [runtime.CUDA]) == ["CPUExecutionProvider"]
+    for precision in ("float16", "bfloat16"):
+        with pytest.raises(ConfigError, match="use 'float32' or 'auto'"), model.open(precision=precision):
+            pass
+    with pytest.raises(ConfigError, match="runs on 'cpu' or 'cuda'"), model.open(device="mps"):
+        pass
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(ConfigError, match="onnxruntime-gpu"), model.open(device="cuda"):
+        pass
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with model.open(device="auto", precision="auto"):
+        assert "runs on the processor" in caplog.text
 
 
 def test_what_cannot_be_imported_is_said(tmp_path):

@@ -6,8 +6,10 @@ An ONNX file is a graph of known operations, run by onnxruntime: opening one exe
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +18,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.deep.fingerprint import fingerprint
-from voxloop.errors import ModelError
+from voxloop.errors import ConfigError, ModelError
 from voxloop.model import ModelSpec, Predictor, read_spec
 
 if TYPE_CHECKING:
     from torch import nn
 
+_log = logging.getLogger(__name__)
+
 GRAPH = "model.onnx"
+#: how onnxruntime calls a GPU
+CUDA = "CUDAExecutionProvider"
 #: what turns the graph's output into probabilities
 ACTIVATIONS = ("softmax", "sigmoid", "none")
 
@@ -39,20 +45,30 @@ class OnnxModel:
 
     @contextmanager
     def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[Predictor]:
-        """The graph in onnxruntime; on a GPU where onnxruntime has one and ``device`` allows it, else the processor."""
+        """The graph in onnxruntime: on a GPU where onnxruntime has one and ``device`` allows it, else the processor.
+
+        Raises
+        ------
+        ConfigError
+            The device is asked for by name and onnxruntime has none, or another precision than float32.
+        ModelError
+            The graph is damaged, or onnxruntime is not installed.
+        """
         onnxruntime = _runtime()
-        there = onnxruntime.get_available_providers()
-        wanted = ["CUDAExecutionProvider"] if device != "cpu" and "CUDAExecutionProvider" in there else []
+        check_precision(precision)
+        wanted = providers(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         if threads:
             options.intra_op_num_threads = threads
         try:
-            session = onnxruntime.InferenceSession(
-                str(self.folder / GRAPH), options, providers=[*wanted, "CPUExecutionProvider"]
-            )
+            session = onnxruntime.InferenceSession(str(self.folder / GRAPH), options, providers=wanted)
         except Exception as error:  # onnxruntime has errors of its own for everything
             raise ModelError(f"{self.folder / GRAPH} cannot be opened: {_line(error)}") from error
+        if device.strip().lower() not in ("auto", "cpu") and CUDA not in session.get_providers():
+            raise ConfigError(  # it takes the processor without a word where libraries of the GPU are missing
+                f"device={device!r}: onnxruntime could not start on the GPU (its CUDA libraries do not fit); use 'cpu'"
+            )
         yield _OnnxPredictor(session, self.spec)
 
     def predict(self, block: np.ndarray) -> np.ndarray:
@@ -110,6 +126,38 @@ class _OnnxPredictor:
         elif self._activation == "sigmoid":
             out = 1 / (1 + np.exp(-out))
         return np.concatenate([1 - out, out], axis=1) if out.shape[1] == 1 else out
+
+
+def providers(device: str, there: Sequence[str]) -> list[Any]:
+    """What onnxruntime is to run on, best first, of what is there. Raises ConfigError where the named one is not."""
+    name = device.strip().lower()
+    kind, _, number = name.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or not (number or "0").isdigit():
+        raise ConfigError(f"device={device!r}: an ONNX network runs on 'cpu' or 'cuda'; 'auto' takes the better one")
+    if kind == "cpu":
+        return ["CPUExecutionProvider"]
+    if CUDA in there:
+        return [(CUDA, {"device_id": int(number or 0)}), "CPUExecutionProvider"]
+    if kind == "cuda":
+        raise ConfigError(
+            f"device={device!r}: this is an ONNX network, and the onnxruntime that is installed has no GPU; use 'cpu' "
+            "or 'auto', install onnxruntime-gpu in its place, or predict a torch module here with vl.predict"
+        )
+    if _gpu_seen():
+        _log.warning("this ONNX network runs on the processor: onnxruntime has no GPU; onnxruntime-gpu would use yours")
+    return ["CPUExecutionProvider"]
+
+
+def check_precision(precision: str) -> None:
+    """Raises ConfigError where a graph, which carries its number format in itself, is to be computed in another."""
+    if precision not in ("auto", "float32"):
+        raise ConfigError(f"precision={precision!r}: an ONNX network runs as it was written; use 'float32' or 'auto'")
+
+
+def _gpu_seen() -> bool:
+    """There is a GPU; torch is asked only where it is there already, since importing it takes seconds."""
+    torch = sys.modules.get("torch")
+    return bool(torch.cuda.is_available()) if torch is not None else Path("/dev/nvidiactl").exists()
 
 
 def load(folder: str | Path) -> OnnxModel:
