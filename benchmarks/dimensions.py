@@ -19,6 +19,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "2-D Unet along z, y and x, 3 votes": {"axes": "zyx"},
     "3-D UNet3d": {"architecture": "UNet3d"},
     "3-D DynUNet": {"architecture": "DynUNet"},
+    "3-D SegResNet": {"architecture": "SegResNet"},
+    "3-D SwinUNETR": {"architecture": "SwinUNETR", "width": 12},
 }
 
 

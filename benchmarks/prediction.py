@@ -60,7 +60,7 @@ class Network:
         """As a run opens it: the deep learner's predictor where the network is one of its kind."""
         from voxloop.deep.model import TorchModel
 
-        return TorchModel(self.module, self.spec).open() if self.spec.dimensions == 2 else self.open()
+        return TorchModel(self.module, self.spec).open()
 
     def predict(self, block: np.ndarray) -> np.ndarray:
         return self.forward(block[None])[0]
