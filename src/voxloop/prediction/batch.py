@@ -111,7 +111,7 @@ def run(context: RunContext) -> str:
             try:
                 volume = store.images.open(image)
                 shown = fitted(model, volume) if config.match_spacing else model
-                for text in check_fit(shown.spec, volume):
+                for text in check_fit(shown.spec, volume, look=True):
                     context.emit("warning", text=f"{image}: {text}")
                 here = predictor
                 if isinstance(shown, Resampled):

@@ -17,6 +17,7 @@ from voxloop.prediction import seams
 from voxloop.prediction.budget import Forecast, exact_halo, forecast, is_planar
 from voxloop.prediction.decode import Decoded, foreground, label_dtype, learnt_objects, semantic, semantic_channels
 from voxloop.prediction.executor import Done, run_tiles
+from voxloop.prediction.intensities import unlike
 from voxloop.prediction.memory import Cost, measure
 from voxloop.prediction.plan import Plan, Tile
 from voxloop.prediction.reading import read_outer
@@ -31,8 +32,13 @@ SPACING_RATIO = 1.5
 WASTE = 1.1
 
 
-def check_fit(spec: ModelSpec, volume: DataArray) -> list[str]:
+def check_fit(spec: ModelSpec, volume: DataArray, *, look: bool = False, region: object = None) -> list[str]:
     """Whether a model can see a volume at all; warnings about what it may not like.
+
+    Parameters
+    ----------
+    look
+        Whether to read a few voxels of ``region`` (None: of all) and compare them with those the model learnt from.
 
     Raises
     ------
@@ -45,15 +51,16 @@ def check_fit(spec: ModelSpec, volume: DataArray) -> list[str]:
         raise PredictionError(f"this model takes {spec.channels} channels, the volume has {channels}")
     if volume.attrs.get("z_kind") == "frame" and not is_planar(spec):
         raise PredictionError("this model looks across planes, but these planes are separate pictures; use a 2-D model")
+    warnings = unlike(spec, volume, as_region(region, shape_zyx(volume))) if look else []
     if spec.spacing_um is None:
-        return []
+        return warnings
     axes = slice(1, 3) if is_planar(spec) else slice(0, 3)
     pairs = list(zip("zyx", spec.spacing_um, spacing_of(volume), strict=True))[axes]
     off = [f"{axis} {here:g} instead of {there:g}" for axis, there, here in pairs
            if max(here / there, there / here) > SPACING_RATIO]  # fmt: skip
     if off:
-        return [f"voxels differ in size from those the model was trained on (micrometres: {', '.join(off)})"]
-    return []
+        warnings.append(f"voxels differ in size from those the model was trained on (micrometres: {', '.join(off)})")
+    return warnings
 
 
 def check_kept(spec: ModelSpec, config: PredictConfig) -> None:

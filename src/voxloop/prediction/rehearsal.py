@@ -165,7 +165,7 @@ def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tupl
             try:
                 volume = store.images.open(image)
                 shown = fitted(model, volume) if config.match_spacing else model
-                warnings += [f"{name}{text}" for text in check_fit(shown.spec, volume)]
+                warnings += [f"{name}{text}" for text in check_fit(shown.spec, volume, look=True, region=box)]
                 here = shown.over(predictor) if isinstance(shown, Resampled) else predictor
                 job = make_job(shown.spec, here, volume, config, box)
                 key = int(volume.sizes.get("c", 1)), shown.spec.hash
@@ -197,7 +197,9 @@ def _on_workers(question: dict[str, Any], config: PredictConfig, model: Model) -
 
     with Store.open(question["workspace"], read_only=True) as store:
         volume = store.images.open(question["image"])
-        warnings = check_fit((fitted(model, volume) if config.match_spacing else model).spec, volume)
+        shown = fitted(model, volume) if config.match_spacing else model
+        box = question["region"] and tuple(slice(*part) for part in question["region"])
+        warnings = check_fit(shown.spec, volume, look=True, region=box)
     ticket = Ticket(
         workspace=question["workspace"], image=question["image"], settings=config.to_json(), region=question["region"],
         constrain=None, crowd=1,

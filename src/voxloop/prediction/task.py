@@ -53,12 +53,12 @@ def run(context: RunContext) -> str:
         volume = store.images.open(context.config["image"])
         model = asked(models, config, volume)
         check_kept(model.spec, config)
-        for text in check_fit(model.spec, volume):
+        region = [slice(*part) for part in context.config.get("region") or []] or None
+        for text in check_fit(model.spec, volume, look=True, region=region):
             context.emit("warning", text=text)
         if isinstance(model, Resampled):
             context.emit("log", text=model.words)
         target = prediction_path(context.path, context.config)
-        region = [slice(*part) for part in context.config.get("region") or []] or None
         with _engine(context, config, model) as (predictor, cluster):
             job = make_job(model.spec, predictor, volume, config, region)
             going = partial(Going, context, job, area=area_of(context), cluster=cluster)

@@ -1,0 +1,93 @@
+"""Whether intensities are those a model learnt from: another type or range is the mistake that no error tells.
+
+Looks at a few small boxes of the volume. Knows no models, only their specs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.geometry import Region
+from voxloop.model import ModelSpec
+from voxloop.volumes import read_block
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+#: a mean so many deviations away, and a spread so many times as large or as small, are not those of another specimen
+FAR, TIMES = 6.0, 20.0
+#: where along each axis it is looked, and the edge of a box in the plane
+_PLACES, _EDGE = (1 / 6, 1 / 2, 5 / 6), 64
+#: largest values, and the range that they speak of
+_RANGES = {1.5: "0 to 1", 400.0: "0 to 255", 1e5: "0 to 65535"}
+
+
+def unlike(spec: ModelSpec, volume: DataArray, region: Region) -> list[str]:
+    """A sentence for each channel whose intensities are far from those that the model was trained on.
+
+    Parameters
+    ----------
+    region
+        The part of the volume in which it is looked.
+    """
+    known = _known(spec)
+    if known is None:
+        return []
+    names = volume.attrs.get("channel_names") or range(spec.channels)
+    found = []
+    for name, values, mean, deviation in zip(names, sample(volume, region), *known, strict=True):
+        which = f" of channel {name}" if spec.channels > 1 else ""
+        if text := _told(which, values, mean, deviation, volume.dtype):
+            found.append(text)
+    return found
+
+
+def _known(spec: ModelSpec) -> tuple[list[float], list[float]] | None:
+    """Mean and deviation of each channel, where the model says them and they say anything."""
+    said: dict[str, Any] = spec.normalisation
+    for mean, deviation in (("mean", "deviation"), ("offset", "scale")):
+        if mean in said and deviation in said and len(said[mean]) == len(said[deviation]) == spec.channels:
+            return list(said[mean]), list(said[deviation])
+    return None
+
+
+def sample(volume: DataArray, region: Region) -> np.ndarray:
+    """Values (c, n) of nine boxes across a region, on three planes, each at another place along y and x."""
+    found = []
+    for plane, _ in enumerate(_PLACES):
+        for row, _ in enumerate(_PLACES):
+            shares = (_PLACES[plane], _PLACES[row], _PLACES[(plane + row) % len(_PLACES)])
+            box = tuple(_part(*each) for each in zip(region, shares, (1, _EDGE, _EDGE), strict=True))
+            block = read_block(volume, box)
+            found.append(block.reshape(len(block), -1))
+    return np.concatenate(found, axis=1).astype(np.float64)
+
+
+def _part(part: slice, share: float, size: int) -> slice:
+    length = part.stop - part.start
+    start = part.start + min(max(0, int(share * length - size / 2)), max(0, length - size))
+    return slice(start, min(part.stop, start + size))
+
+
+def _told(which: str, values: np.ndarray, mean: float, deviation: float, dtype: np.dtype) -> str:
+    values = values[np.isfinite(values)]
+    if not len(values) or (mean, deviation) == (0.0, 1.0):  # it takes intensities as they are
+        return ""
+    here, spread = float(values.mean()), float(values.std())
+    if abs(here - mean) <= FAR * deviation and deviation / TIMES <= spread <= TIMES * deviation:
+        return ""
+    given = _range(255.0 if dtype.itemsize == 1 else float(values.max()))
+    learnt = _range(mean + 2 * deviation)
+    reason = "another type or range of values is the likely reason"
+    if given and learnt and given != learnt:
+        reason = f"these look like values from {given}, and it learnt from {learnt}"
+    return (
+        f"intensities{which} are about {here:.3g} ± {spread:.3g} ({dtype}), those the model was trained on "
+        f"{mean:.3g} ± {deviation:.3g}; {reason}: convert the image, or train on it, or what is predicted means nothing"
+    )
+
+
+def _range(top: float) -> str:
+    return next((words for most, words in _RANGES.items() if top <= most), "")
