@@ -127,3 +127,58 @@ def test_a_module_of_ones_own() -> None:
     assert model.predict(block(2, 2, 30, 40)).shape == (3, 2, 30, 40)
     with pytest.raises(ModelError, match="give a spec"):
         vl.TorchModel(nn.Linear(2, 2))
+
+
+class Halving(nn.Module):
+    """A small U-Net of somebody's: halves and doubles as often as it has levels; takes any size where it pads."""
+
+    def __init__(self, dimensions: int = 2, levels: int = 2, outputs: int = 2, pads: bool = False) -> None:
+        super().__init__()
+        conv, self.pool = (nn.Conv2d, nn.MaxPool2d(2)) if dimensions == 2 else (nn.Conv3d, nn.MaxPool3d(2))
+        self.levels, self.pads = levels, pads
+        self.first, self.last = conv(1, 4, 3, padding=1), conv(8, outputs, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        size = x.shape[2:]
+        fine = deep = self.first(x).relu()
+        for _ in range(self.levels):
+            deep = self.pool(deep)
+        scale = {"size": size} if self.pads else {"scale_factor": 2**self.levels}
+        deep = nn.functional.interpolate(deep, **scale)
+        return self.last(torch.cat([fine, deep], 1))
+
+
+@pytest.mark.parametrize("pads", [False, True])
+def test_stride_and_field_of_a_module_are_found(pads: bool) -> None:
+    spec = vl.TorchModel(Halving(levels=3, pads=pads)).spec
+    assert spec.stride == (1, 8, 8)
+    assert spec.halo is not None
+    assert 8 <= spec.halo[1] <= 16
+    assert vl.TorchModel(nn.Sequential(nn.Conv2d(1, 2, 5, padding=2))).spec.halo == (0, 2, 2)
+    assert vl.TorchModel(nn.Sequential(nn.Conv2d(1, 2, 5, padding=2), nn.InstanceNorm2d(2))).spec.halo is None
+    assert len({item.color for item in spec.classes}) == 2
+
+
+def test_a_module_of_blocks() -> None:
+    model = vl.TorchModel(Halving(dimensions=3, levels=2))
+    assert (model.spec.dimensions, model.spec.stride) == (3, (4, 4, 4))
+    assert model.predict(block(1, 8, 16, 24)).shape == (2, 8, 16, 24)
+
+
+def test_one_output_is_inside_against_background(tmp_path: Path) -> None:
+    module = nn.Conv2d(1, 1, 1)
+    model = vl.TorchModel(module)
+    assert [(item.name, item.background) for item in model.spec.classes] == [("background", True), ("inside", False)]
+    data = block(1, 1, 64, 64)
+    found = model.predict(data)
+    with torch.inference_mode():
+        wanted = module(torch.from_numpy(data.astype(np.float32))).sigmoid()[0].numpy()
+    assert np.allclose(found[1], wanted, atol=1e-6)
+    assert np.allclose(found.sum(0), 1, atol=1e-6)
+    spec = ModelSpec(
+        learner="deep", channels=1, outputs=(Output(name="classes", kind="semantic", channels=1),),
+        classes=(ClassInfo(value=1, name="mito", color="#ff0000"),),
+    )  # fmt: skip
+    named = vl.TorchModel(module, spec)
+    assert [(item.value, item.name) for item in named.spec.classes] == [(2, "background"), (1, "mito")]
+    assert np.allclose(named.predict(data), found, atol=1e-6)

@@ -17,7 +17,7 @@ import numpy as np
 
 from voxloop.deep.fingerprint import fingerprint
 from voxloop.errors import ModelError
-from voxloop.model import ClassInfo, ModelSpec, Output, Predictor, read_spec
+from voxloop.model import ModelSpec, Predictor, read_spec
 
 if TYPE_CHECKING:
     import torch
@@ -34,18 +34,29 @@ class TorchModel:
     Parameters
     ----------
     module
-        (n, channels, y, x) normalised to (n, outputs, y, x) logits.
+        (n, channels, y, x) normalised to (n, outputs, y, x) logits, or the same of blocks (n, channels, z, y, x). A
+        single logit says how likely a voxel is inside, so there are two classes then, background and that.
     spec
-        What goes in and comes out. None: one channel count that the first convolution tells, two classes or as many as
-        come out, intensities taken as they are.
+        What goes in and comes out. None: found by trying the module (:mod:`voxloop.deep.inspection`), intensities
+        taken as they are.
+
+    Raises
+    ------
+    ModelError
+        There is no module, or no spec and it does not tell what it takes.
     """
 
     def __init__(self, module: nn.Module | None, spec: ModelSpec | None = None, *, folder: Path | None = None) -> None:
         if module is None and (folder is None or spec is None):
             raise ModelError("a TorchModel needs a torch module, or a model folder that load_model opens")
+        if module is not None and (spec is None or "network" not in spec.extra):
+            from voxloop.deep.inspection import against_rest, inspected
+
+            module, spec = inspected(module) if spec is None else against_rest(module, spec)
+        assert spec is not None
         self._module = module
         self._folder = folder
-        self.spec: ModelSpec = spec if spec is not None else _guessed(module)
+        self.spec: ModelSpec = spec
 
     @contextmanager
     def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[Predictor]:
@@ -172,30 +183,3 @@ def _build(folder: Path, spec: ModelSpec) -> nn.Module:
     except (OSError, SafetensorError, RuntimeError, ConfigError, KeyError) as error:
         raise ModelError(f"the model in {folder} cannot be opened: {' '.join(str(error).split())[:300]}") from error
     return network
-
-
-def _guessed(module: nn.Module | None) -> ModelSpec:
-    """A spec for a module of which nothing is known but its layers."""
-    import torch
-    from torch import nn
-
-    if not isinstance(module, nn.Module):
-        raise ModelError(f"a TorchModel needs a torch module, not {type(module).__name__}")
-    first = next((m for m in module.modules() if isinstance(m, nn.Conv2d)), None)
-    if first is None:
-        raise ModelError("this module has no 2-D convolution to tell its channels from; give a spec")
-    training = module.training
-    try:
-        with torch.inference_mode():
-            out = module.eval()(torch.zeros(1, first.in_channels, 64, 64, device=first.weight.device))
-    except Exception as error:  # any error of a foreign module means the same here
-        raise ModelError(f"this module does not take (1, {first.in_channels}, 64, 64): {error}; give a spec") from error
-    finally:
-        module.train(training)
-    outputs = int(out.shape[1])
-    return ModelSpec(
-        learner="deep", channels=first.in_channels,
-        outputs=(Output(name="classes", kind="semantic", channels=outputs),),
-        classes=tuple(ClassInfo(value=i + 1, name=f"class {i + 1}") for i in range(outputs)), stride=(1, 32, 32),
-        halo=None, window=(1, 256, 256),
-    )  # fmt: skip
