@@ -49,6 +49,9 @@ def test_training_to_separate_objects(ws) -> None:
     assert spec.extra["target"] == "instances"
     assert [info.name for info in spec.classes] == ["foreground", "boundary", "distance"]
     assert set(run.history.epochs[-1]["train"]["iou"]) == {"background", "objects"}
+    judged = run.history.epochs[-1]["val"]
+    assert 0 <= judged["ap50"] <= 1
+    assert 0 <= judged["pq"] <= 1
     outputs = load_model(run.path / "model").predict(picture()[0][None, None].astype(np.float32))
     assert outputs.shape == (3, 1, 128, 128)
     assert 0 <= outputs.min() <= outputs.max() <= 1

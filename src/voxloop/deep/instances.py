@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import TrainingData
 from voxloop.deep.loss import PartialLoss
+from voxloop.deep.matching import Matcher
 from voxloop.deep.targets import FIRST, Make, flow_targets, instance_targets, plane_targets
 from voxloop.deep.windows import TrainingImage
 from voxloop.geometry import Spacing
@@ -42,6 +43,9 @@ class Criterion(Protocol):
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor: ...
     def scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]: ...
+    def matcher(self) -> Matcher | None:
+        """What judges separate objects; None where classes are learnt."""
+        ...
 
 
 def criterion_of(config: DeepConfig, data: TrainingData, spacing: Spacing, device: torch.device) -> Criterion:
@@ -102,6 +106,10 @@ class InstanceLoss:
         foreground = logits[:, :1]
         return torch.cat([torch.zeros_like(foreground), foreground], 1), labels.clamp_max(FIRST)
 
+    def matcher(self) -> Matcher:
+        """What counts the objects that are found again."""
+        return Matcher(self._spacing)
+
 
 class FlowLoss:
     """Cross-entropy and Dice of foreground, squared error of arrows within objects whose middle is known.
@@ -126,6 +134,10 @@ class FlowLoss:
     def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`InstanceLoss.scored`."""
         return InstanceLoss.scored(logits, labels)
+
+    def matcher(self) -> Matcher:
+        """What counts the objects that are found again."""
+        return Matcher(self._spacing)
 
 
 def _targets(labels: Tensor, spacing: Sequence[float], make: Make, by_plane: bool) -> tuple[Tensor, Tensor]:

@@ -106,6 +106,10 @@ class PartialLoss:
         """Logits and labels of the classes that are scored and drawn: these."""
         return logits, labels
 
+    @staticmethod
+    def matcher() -> None:
+        """Classes have no separate objects."""
+
     def _voxel_weights(self, logits: Tensor, labels: Tensor) -> Tensor:
         voxel = (labels > 0).to(logits.dtype)
         if self._weights is not None:

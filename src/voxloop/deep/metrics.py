@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ PER_CLASS = ("iou", "dice", "precision", "recall", "accuracy")
 class Scores:
     """Loss and measures of labelled voxels, class by class in the order of the classes.
 
-    ``accuracy`` is of one class against the rest; ``pixel_accuracy`` the share of voxels that are right.
+    ``accuracy`` is of one class against the rest; ``pixel_accuracy`` the share of voxels that are right; ``objects``
+    measures of separate objects, where they are what is learnt.
     """
 
     loss: float
@@ -26,11 +27,12 @@ class Scores:
     recall: tuple[float, ...]
     accuracy: tuple[float, ...]
     pixel_accuracy: float
+    objects: dict[str, float] = field(default_factory=dict)
 
     def to_event(self, names: Sequence[str]) -> dict[str, Any]:
         """As an epoch event carries them: a dict a measure, by class name."""
         measures = {name: dict(zip(names, getattr(self, name), strict=True)) for name in PER_CLASS}
-        return {"loss": self.loss, **measures, "pixel_accuracy": self.pixel_accuracy}
+        return {"loss": self.loss, **self.objects, **measures, "pixel_accuracy": self.pixel_accuracy}
 
     @property
     def mean_iou(self) -> float:
@@ -57,5 +59,7 @@ def scores_of(table: np.ndarray, loss: float) -> Scores:
             "accuracy": (total - truth - said + 2 * hit) / total,
         }
         right = hit.sum() / total
-    known = {name: tuple(np.where(occurs, values, np.nan).tolist()) for name, values in measures.items()}
+    known: dict[str, Any] = {
+        name: tuple(np.where(occurs, values, np.nan).tolist()) for name, values in measures.items()
+    }
     return Scores(loss=loss, **known, pixel_accuracy=float(right))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from voxloop.deep.instances import Criterion
 from voxloop.deep.loss import voxels_at
+from voxloop.deep.matching import WINDOWS
 from voxloop.deep.metrics import Scores, scores_of
 
 
@@ -58,11 +60,14 @@ def evaluate(network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss:
 
     Pixels (n, c, y, x) and labels (n, y, x), or (n, c, z, y, x) and (n, z, y, x).
     """
-    tally = Tally(classes, windows[0][0].device)
-    for pixels, labels in windows:
+    tally, matcher = Tally(classes, windows[0][0].device), loss.matcher()
+    for number, (pixels, labels) in enumerate(windows):
         logits = network(pixels)
         tally.add(*loss.scored(logits, labels), loss(logits, labels))
-    return tally.scores()
+        if matcher is not None and number < WINDOWS:
+            matcher.add(logits, labels)
+    scores = tally.scores()
+    return scores if matcher is None else replace(scores, objects=matcher.scores())
 
 
 def draw_sample(path: Path, pixels: Tensor, labels: Tensor, logits: Tensor, colors: Sequence[str]) -> None:

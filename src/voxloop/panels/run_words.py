@@ -31,7 +31,7 @@ HELP = {
     "best": "The epoch that is kept: the newest that is not worse than any other by more than chance",
     "time": "Seconds at work, pauses left out",
 }
-_METRICS = {"iou": "IoU", "f1": "F1", "lr": "learning rate"}
+_METRICS = {"iou": "IoU", "ap50": "AP@0.5", "pq": "PQ", "f1": "F1", "lr": "learning rate"}
 
 
 def metric_title(metric: str) -> str:
