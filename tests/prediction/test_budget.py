@@ -11,11 +11,18 @@ from tests.prediction.fakes import make_spec
 
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
-from voxloop.prediction.budget import forecast
+from voxloop.prediction import memory as memory_of
+from voxloop.prediction.budget import forecast, less_allowed
 from voxloop.prediction.decode import Decoded
 from voxloop.prediction.executor import AHEAD, batches, run_tiles
 from voxloop.prediction.memory import Cost, measure, peak_memory
 from voxloop.prediction.plan import make_plan
+
+
+@pytest.fixture(autouse=True)
+def roomy(monkeypatch):
+    """A machine on which 64 GB are free."""
+    monkeypatch.setattr(memory_of, "available_memory", lambda: 64 * 10**9)
 
 
 @given(st.floats(0.01, 8), st.booleans(), st.integers(1, 100), st.floats(10, 5000))
@@ -33,6 +40,22 @@ def test_the_forecast_stays_within_the_budget(memory, planar, classes, per_voxel
         return
     assert found.memory_bytes <= memory * 1e9
     assert found.seconds == pytest.approx(found.plan.work * 1e-6)
+
+
+def test_more_memory_than_there_is_is_not_planned_with(monkeypatch):
+    cost = Cost(seconds_per_voxel=1e-6, bytes_per_voxel=500, base_bytes=10**8)
+    spec = make_spec(known=False)  # sees all: the whole picture is one block
+    enough = forecast(spec, (1, 4096, 4096), PredictConfig(memory_gb=20.0), cost)
+    assert enough.allowed_bytes == 20 * 10**9
+    assert less_allowed(enough.allowed_bytes, PredictConfig(memory_gb=20.0)) == ""
+    monkeypatch.setattr(memory_of, "available_memory", lambda: 2 * 10**9)
+    config = PredictConfig(memory_gb=500.0)
+    found = forecast(make_spec(), (64, 4096, 4096), config, cost)
+    assert found.allowed_bytes == 2 * 10**9 + 10**8  # what is free, and what the process has already
+    assert found.memory_bytes <= found.allowed_bytes
+    assert less_allowed(found.allowed_bytes, config) == "memory_gb=500 is more than is free: 2.1 GB are used"
+    with pytest.raises(PredictionError, match=r"does not fit 2.1 GB of memory: .*; close what else takes memory here"):
+        forecast(spec, (1, 4096, 4096), config, cost)
 
 
 def test_a_hundred_classes_take_smaller_tiles_not_more_memory():

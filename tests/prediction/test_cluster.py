@@ -206,13 +206,19 @@ def test_the_forecast_is_made_on_a_worker(bench, cluster):
     from voxloop.prediction.rehearsal import answer
 
     run = bench.create(name="asked", engine=address(cluster))
-    found = answer({
+    question = {
         "workspace": str(bench.path), "models": [str(bench.path / "models" / "asked")], "image": "image",
         "region": None, "settings": json.loads((run.path / "config.json").read_text())["settings"],
-    })  # fmt: skip
+    }  # fmt: skip
+    found = answer(question)
     assert found.tiles > 0
     assert found.seconds > 0
     assert found.allowed_bytes <= 0.6 * 24e9
+    question["settings"]["memory_gb"] = 10_000
+    limits = cluster.run(lambda dask_worker: dask_worker.memory_manager.memory_limit)
+    greedy = answer(question)
+    assert greedy.allowed_bytes <= max(limits.values())
+    assert greedy.warnings[0].startswith("memory_gb=10000 is more than is free")
 
 
 def test_a_scheduler_that_is_not_there_is_named(bench, monkeypatch):

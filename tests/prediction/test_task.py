@@ -17,6 +17,7 @@ from voxloop.prediction import Prediction, going, output, task
 from voxloop.prediction.decode import semantic
 from voxloop.prediction.plan import make_plan, whole
 from voxloop.prediction.reading import read_outer
+from voxloop.prediction.rehearsal import answer
 from voxloop.runs import orders
 from voxloop.volumes import open_volume
 
@@ -263,6 +264,19 @@ def test_what_cannot_fit_is_refused_with_the_way_out(bench):
     run = bench.create(spec=make_spec(known=False), memory_gb=0.001)
     with pytest.raises(PredictionError, match=r"does not fit 0.001 GB .* raise memory_gb or use mode='fast'"):
         task.run(bench.context(run))
+
+
+def test_memory_that_is_not_there_is_told_and_not_used(bench):
+    run = bench.create(memory_gb=10_000)
+    assert task.run(bench.context(run)) == "finished"
+    (warned,) = bench.events(run, "warning")
+    assert warned["text"].startswith("memory_gb=10000 is more than is free: ")
+    found = answer({
+        "workspace": str(bench.path), "models": [str(bench.path / "models" / "p")], "image": "image", "region": None,
+        "settings": json.loads((run.path / "config.json").read_text())["settings"],
+    })  # fmt: skip
+    assert found.warnings[0].startswith("memory_gb=10000")
+    assert found.allowed_bytes < 10_000 * 10**9
 
 
 def test_a_changed_model_does_not_finish_the_work_of_another(bench):

@@ -53,7 +53,10 @@ class PredictConfig(Config):
         "tiles go to its workers, which see the same file system", choices=["local"], group="Machine",
     )  # fmt: skip
     memory_gb: Literal["auto"] | float = setting(
-        "auto", "memory that the prediction may use; auto: half of what is free", unit="GB", group="Machine"
+        "auto",
+        "memory that the prediction may use, never more than is free; auto: half of that",
+        unit="GB",
+        group="Machine",
     )
     device_gb: Literal["auto"] | float = setting(
         "auto", "memory of the GPU that the model may use; auto: four fifths of what is free", unit="GB",

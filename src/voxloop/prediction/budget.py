@@ -102,7 +102,7 @@ def forecast(
     PredictionError
         No block fits; names the setting that would make it.
     """
-    allowed = allowed_bytes(config.memory_gb)
+    allowed = allowed_bytes(config.memory_gb, cost.base_bytes)
     free = max(0, allowed if config.memory_gb == "auto" else allowed - cost.base_bytes)
     kept = _kept_bytes(spec, config)
     if column_bytes is not None:
@@ -176,9 +176,17 @@ def _kept_bytes(spec: ModelSpec, config: PredictConfig) -> dict[str, int]:
     return {"labels": label_dtype(spec.classes).itemsize, "images": classes + config.uncertainty}
 
 
+def less_allowed(allowed: int, config: PredictConfig) -> str:
+    """That less memory is there than the settings allow, in a sentence; empty where all of it is."""
+    if config.memory_gb == "auto" or allowed >= int(config.memory_gb * 1e9):
+        return ""
+    return f"memory_gb={config.memory_gb:g} is more than is free: {allowed / 1e9:.2g} GB are used"
+
+
 def _refusal(error: PredictionError, allowed: int, config: PredictConfig, device: bool) -> str:
     setting, where = ("device_gb", "of GPU memory") if device else ("memory_gb", "of memory")
-    way = f"raise {setting} or use mode='fast'" if config.mode == "exact" else f"raise {setting}"
+    raised = f"raise {setting}" if device or not less_allowed(allowed, config) else "close what else takes memory here"
+    way = f"{raised} or use mode='fast'" if config.mode == "exact" else raised
     return f"this prediction does not fit {allowed / 1e9:.2g} GB {where}: {error}; {way}"
 
 

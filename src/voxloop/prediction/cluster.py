@@ -348,6 +348,8 @@ def _adapted(config: PredictConfig, crowd: int) -> PredictConfig:
     if memory == "auto":
         part = allowed_bytes("auto") // max(1, crowd)
         memory = max(0.05, (min(part, int(SHARE * limit)) if limit else part) / 1e9)
+    elif limit:  # beyond it, dask ends the worker
+        memory = min(memory, limit / 1e9)
     return config.changed(threads=threads, memory_gb=memory, engine="local")
 
 

@@ -51,9 +51,10 @@ def device_bytes(device_gb: float | Literal["auto"], free: int) -> int:
     return free * 4 // 5 if device_gb == "auto" else min(free, int(device_gb * 1e9))
 
 
-def allowed_bytes(memory_gb: float | Literal["auto"]) -> int:
-    """The budget in bytes; auto is half of what is free now."""
-    return available_memory() // 2 if memory_gb == "auto" else int(memory_gb * 1e9)
+def allowed_bytes(memory_gb: float | Literal["auto"], held: int = 0) -> int:
+    """The budget in bytes; auto is half of what is free now. Never more than is free, and ``held`` by this process."""
+    free = available_memory()
+    return free // 2 if memory_gb == "auto" else min(free + held, int(memory_gb * 1e9))
 
 
 class Peak:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Region
-from voxloop.prediction.budget import Forecast, duration
+from voxloop.prediction.budget import Forecast, duration, less_allowed
 from voxloop.prediction.memory import Cost
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def answer(question: dict[str, Any]) -> Estimate:
         _here(question, config, model) if config.engine == "local" else _on_workers(question, config, model)
     )
     longest = max(parts, key=lambda part: part.seconds)
+    warnings += filter(None, [less_allowed(longest.allowed_bytes, config)])
     work, kept = (sum(getattr(part.plan, name) for part in parts) for name in ("work", "voxels"))
     return Estimate(
         seconds=sum(part.seconds for part in parts), memory_bytes=max(part.memory_bytes for part in parts),

@@ -19,7 +19,7 @@ from voxloop.config import ObjectsConfig, PredictConfig
 from voxloop.errors import DiskFullError, PredictionError
 from voxloop.geometry import full_region
 from voxloop.model import Model, Predictor, load_model
-from voxloop.prediction.budget import Forecast, duration
+from voxloop.prediction.budget import Forecast, duration, less_allowed
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going, ordered
 from voxloop.prediction.job import Job, Prepared, check_fit, check_kept, make_job
@@ -206,6 +206,8 @@ def begin(
     found, seam = prepared.found, prepared.seam
     if not prepared.kept:
         context.emit("warning", text=f"no halo that fits keeps the tolerance of {job.config.tolerance:g}")
+    if less := less_allowed(found.allowed_bytes, job.config):
+        context.emit("warning", text=less)
     context.emit("log", text=in_words(found), forecast=_numbers(found))
     _check_disk(target.parent.parent, found)
     facts = {
