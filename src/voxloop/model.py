@@ -126,6 +126,10 @@ class Model(Protocol):
         ...
 
 
+class Halted(Exception):
+    """Raised by a predictor that was told to stop in the middle of a block."""
+
+
 def resolve(dotted: str) -> Any:
     """The object that ``package.module:name`` names."""
     module, _, name = dotted.partition(":")

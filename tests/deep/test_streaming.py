@@ -173,6 +173,10 @@ def test_what_does_not_fit_in_blocks_is_fed_with_rows():
         written = {}
         list(job.run(plan, plan.tiles(), lambda tile, made: written.update({tile.index: made})))
         whole = job.predict(plan.block_of(plan.region).outer)[:, :, :1300, :500]
+        asked = iter([False] * 4)  # before the tile, before its block, and between the first rows
+        given_up = list(job.run(plan, plan.tiles(), lambda *_: pytest.fail("written"), lambda: next(asked, True)))
+    assert not given_up
+    assert next(asked, None) is None
     (made,) = written.values()
     told = np.array([1, 2, 5], np.uint8)[whole.argmax(0)]
     assert np.mean(made.labels != told) < 1e-3

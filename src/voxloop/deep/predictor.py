@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from voxloop.deep.feeding import Streamed
 from voxloop.deep.reduction import Kept, Split, agrees, headed, split_head, strips
 from voxloop.deep.streaming import ROOMY, streamed
 from voxloop.errors import ModelError
-from voxloop.model import ModelSpec
+from voxloop.model import Halted, ModelSpec
 
 #: size of the network's voxels against those of the image, zyx: 0.5 has half as many
 Zoom = tuple[float, float, float]
@@ -60,7 +61,14 @@ class NetworkPredictor:
         return np.ascontiguousarray(found.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4))
 
     def reduced(
-        self, batch: np.ndarray, *, values: np.ndarray, measure: str | None, keep: bool, by_rows: bool = False
+        self,
+        batch: np.ndarray,
+        *,
+        values: np.ndarray,
+        measure: str | None,
+        keep: bool,
+        by_rows: bool = False,
+        halted: Callable[[], bool] | None = None,
     ) -> list[tuple[Any, ...]]:
         """What is kept of each block of a batch, without its probabilities ever being held all at once.
 
@@ -75,6 +83,8 @@ class NetworkPredictor:
         by_rows
             Feed the network with rows (:mod:`voxloop.deep.feeding`); only where :meth:`bytes_per_column` says it can
             be.
+        halted
+            Asked between rows that are fed; once true, :class:`voxloop.model.Halted` is raised.
 
         Returns
         -------
@@ -84,7 +94,7 @@ class NetworkPredictor:
         n, _, z, y, x = batch.shape
         classes = len(values)
         if by_rows and self._feedable((z, y, x)):
-            return [self._by_rows(block[None], values, measure, keep) for block in batch]
+            return [self._by_rows(block[None], values, measure, keep, halted) for block in batch]
         kept = Kept((n * z, y, x), classes, values, measure, keep)
         with torch.inference_mode():
             pixels = self._pixels(batch)
@@ -142,7 +152,10 @@ class NetworkPredictor:
         sides = sides if self._volumetric else sides[1:]
         return self._feeding() is not None and min(sides) >= ROOMY[len(sides)]
 
-    def _by_rows(self, block: np.ndarray, values: np.ndarray, measure: str | None, keep: bool) -> tuple[Any, ...]:
+    def _by_rows(
+        self, block: np.ndarray, values: np.ndarray, measure: str | None, keep: bool,
+        halted: Callable[[], bool] | None,
+    ) -> tuple[Any, ...]:  # fmt: skip
         """One block (1, c, z, y, x), fed with rows of its planes, or in 3-D with its planes."""
         fed = self._feeding()
         assert fed is not None
@@ -156,6 +169,8 @@ class NetworkPredictor:
                 start = 0
                 kept = None if self._volumetric else Kept((1, y, x), len(values), values, measure, keep)
                 for logits in fed(image, rows):
+                    if halted is not None and halted():
+                        raise Halted
                     if kept is not None:
                         kept.fill(slice(start, start + logits.shape[2]), logits)
                         start += logits.shape[2]

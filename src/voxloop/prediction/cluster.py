@@ -323,9 +323,11 @@ def predict_there(files: Files, ticket: Ticket, index: Shape) -> tuple[int, bool
     assert plan is not None
     assert output is not None
 
+    call = job.caller(plan, lambda: False)
+
     def forward(batch: Any) -> Any:
         with opened.lock:
-            return job.forward(batch, by_rows=plan.by_rows)
+            return call(batch)
 
     (done,) = run_tiles(
         plan, [plan.tile_at(index)], read=job.read, forward=forward, decode=job.decode,

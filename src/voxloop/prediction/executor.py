@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.geometry import Region, full_region, region_shape, shift
+from voxloop.model import Halted
 from voxloop.prediction.blending import Blend, outer_of, touching
 from voxloop.prediction.decode import Decoded
 from voxloop.prediction.plan import Block, Plan, Tile
@@ -60,7 +61,8 @@ def run_tiles(
     read
         Outer box to raw intensities (c, z, y, x).
     forward, decode
-        Batch to outputs, one a block; an output and the core within it to what is kept.
+        Batch to outputs, one a block (or :class:`voxloop.model.Halted`, where it noticed within one); an output and the
+        core within it to what is kept.
     batch_voxels
         Blocks of equal shape go through the model together up to this many voxels.
     halted
@@ -96,7 +98,10 @@ def run_tiles(
                 if block is None:
                     yield Done(tile, 0, skipped=True, recorded=False)
                     continue
-                decoding = _compute(plan, tile, block, forward, decode, decoders, batch_voxels, halted)
+                try:
+                    decoding = _compute(plan, tile, block, forward, decode, decoders, batch_voxels, halted)
+                except Halted:
+                    break
                 if decoding is None:
                     break
                 writing.append(writers.submit(_finish, tile, decoding, write))

@@ -212,7 +212,7 @@ class Job:
             plan,
             tiles,
             read=self.read,
-            forward=self._whole if plan.blend else partial(self.forward, by_rows=plan.by_rows),
+            forward=self.caller(plan, halted),
             decode=self.decode,
             write=write,
             batch_voxels=max(plan.largest, plan.batch),
@@ -224,13 +224,17 @@ class Job:
         """Raw intensities (c, z, y, x) of a box; it may reach past the volume's far faces."""
         return read_outer(self.volume, outer)
 
-    def forward(self, batch: np.ndarray, by_rows: bool = False) -> list[Any]:
+    def caller(self, plan: Plan, halted: Callable[[], bool]) -> Callable[[np.ndarray], list[Any]]:
+        """What a plan's blocks go through; raises :class:`voxloop.model.Halted` where told to stop within one."""
+        return self._whole if plan.blend else partial(self.forward, halted=halted if plan.by_rows else None)
+
+    def forward(self, batch: np.ndarray, halted: Callable[[], bool] | None = None) -> list[Any]:
         """Raw intensities (n, c, z, y, x) to what :meth:`decode` takes, one a block.
 
         That is class probabilities, or labels and uint8 images already, where the predictor can make them itself.
-        ``by_rows``: feed it with rows, as the plan says.
+        ``halted``: feed the model with rows, and ask this between them.
         """
-        fed = {"by_rows": True} if by_rows else {}
+        fed = {} if halted is None else {"by_rows": True, "halted": halted}
         reduced = getattr(self.predictor, "reduced", None)
         if reduced is None or learnt_objects(self.spec):
             return list(self.predictor(batch)[:, semantic_channels(self.spec)])
