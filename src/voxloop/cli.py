@@ -5,7 +5,6 @@ Exit code 0: done; 1: a run failed; 2: something in the input, said in one line.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
@@ -16,10 +15,7 @@ from typing import Any
 import click
 
 from voxloop.errors import VoxloopError
-
-as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object on standard output, nothing else."
-)
+from voxloop.terminal import as_json, box, changes_of, config_of, finish, follow, numbers, print_json, tell
 
 
 class _Commands(click.Group):
@@ -82,7 +78,7 @@ def demo(image: str | None, truth: str | None, dataset: str | None, rounds: int,
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
     if as_json:
-        _print_json({"image": name, "rounds": [r.to_json() for r in done]})
+        print_json({"image": name, "rounds": [r.to_json() for r in done]})
     else:
         click.echo(f"figure: {drawn}" + ("" if temporary else f"   workspace: {folder}"))
 
@@ -142,10 +138,10 @@ def _row(r: Any) -> None:
 def new(workspace: Path, image: str | None, dataset: str | None, classes: tuple[str, ...], spacing: str | None,
         as_json: bool) -> None:  # fmt: skip
     """Make a workspace folder."""
-    settings = {"dataset": dataset, "spacing": _numbers(spacing)}
+    settings = {"dataset": dataset, "spacing": numbers(spacing)}
     given = {key: value for key, value in settings.items() if value is not None}
     with _workspace().create(workspace, image=image, classes=list(classes) or None, **given) as ws:
-        _tell(
+        tell(
             as_json,
             repr(ws),
             {"workspace": str(ws.path), "images": list(ws.images.names), "levels": list(ws.levels.names)},
@@ -169,12 +165,12 @@ def new(workspace: Path, image: str | None, dataset: str | None, classes: tuple[
 def train(workspace: Path, learner: str, preset: str | None, config_file: Path | None, changes: tuple[str, ...],
           name: str | None, detach: bool, as_json: bool) -> None:  # fmt: skip
     """Train a model on the labels of a workspace."""
-    config = _config(learner, preset, config_file, changes)
+    config = config_of(learner, preset, config_file, changes)
     with _workspace().open(workspace) as ws:
         run = ws.train(config, name=name)
         if not detach:
-            _follow(run, quiet=as_json)
-        _finish(run, as_json)
+            follow(run, quiet=as_json)
+        finish(run, as_json)
 
 
 @main.command()
@@ -196,20 +192,20 @@ def predict(workspace: Path, models: tuple[str, ...], image: str | None, everyth
     from voxloop.config import PredictConfig
 
     with _workspace().open(workspace) as ws:
-        config = PredictConfig(**_changes(changes))
+        config = PredictConfig(**changes_of(changes))
         config = config.changed(overwrite=True) if overwrite else config
         if folder is not None:
             ws.images.add_folder(folder)
         chosen = "*" if everything or folder is not None else image
         if forecast:
-            found = ws.forecast(list(models), image=chosen, region=_box(region), config=config)
-            _tell(as_json, repr(found).strip("<>"), asdict(found))
+            found = ws.forecast(list(models), image=chosen, region=box(region), config=config)
+            tell(as_json, repr(found).strip("<>"), asdict(found))
             return
-        run = ws.predict(list(models), image=chosen, region=_box(region), name=name, wait=False, config=config)
-        _follow(run, quiet=as_json)
+        run = ws.predict(list(models), image=chosen, region=box(region), name=name, wait=False, config=config)
+        follow(run, quiet=as_json)
         if chosen == "*" and not as_json and run.state == "finished":
             click.echo(run.result.table.to_string(index=False))
-        _finish(run, as_json)
+        finish(run, as_json)
 
 
 @main.command()
@@ -227,7 +223,7 @@ def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, 
 
             known = open_volume(truth, dataset=dataset)
         report = ws.evaluate(prediction, known)
-        _tell(as_json, repr(report), report.to_json())
+        tell(as_json, repr(report), report.to_json())
 
 
 @main.command()
@@ -244,10 +240,10 @@ def objects(workspace: Path, prediction: str, of: str | None, region: str | None
     from voxloop.config import ObjectsConfig
 
     with _workspace().open(workspace) as ws:
-        config = ObjectsConfig(**_changes(changes))
-        run = ws.objects(prediction, config, of=of, region=_box(region), name=name, wait=False)
-        _follow(run, quiet=as_json)
-        _finish(run, as_json)
+        config = ObjectsConfig(**changes_of(changes))
+        run = ws.objects(prediction, config, of=of, region=box(region), name=name, wait=False)
+        follow(run, quiet=as_json)
+        finish(run, as_json)
 
 
 @main.command()
@@ -270,10 +266,10 @@ def export(workspace: Path, what: str, path: Path, kind: Any, image: str | None,
     with _workspace().open(workspace, read_only=True) as ws:
         if what in ws.runs and what not in ws.predictions and path.suffix == ".zip":
             made = ws.export_model(what, path, overwrite=overwrite)
-            _tell(as_json, str(made), {"path": str(path), "difference": made.difference, "problems": made.problems})
+            tell(as_json, str(made), {"path": str(path), "difference": made.difference, "problems": made.problems})
             return
-        written = ws.export(what, path, kind=kind, image=image, region=_box(region), number=number, overwrite=overwrite)
-        _tell(as_json, f"written: {written}", {"path": str(written)})
+        written = ws.export(what, path, kind=kind, image=image, region=box(region), number=number, overwrite=overwrite)
+        tell(as_json, f"written: {written}", {"path": str(written)})
 
 
 @main.command()
@@ -291,11 +287,11 @@ def runs(workspace: Path, report: str | None, table: str | None, compare: tuple[
     with _workspace().open(workspace, read_only=True) as ws:
         if report or table:
             written = ws.runs[report].report(to) if report else ws.runs[str(table)].to_csv(to)
-            _tell(as_json, f"written: {written}", {"path": str(written)})
+            tell(as_json, f"written: {written}", {"path": str(written)})
         elif compare:
             found = differences([ws.runs[name] for name in compare])
             lines = [f"{name:28s} {'  '.join(map(str, values))}" for name, values in found.items()]
-            _tell(as_json, "\n".join(lines) or "the same settings", {"runs": list(compare), "differences": found})
+            tell(as_json, "\n".join(lines) or "the same settings", {"runs": list(compare), "differences": found})
         else:
             rows = [
                 {"name": row["name"], "state": row["state"], "progress": ws.runs[row["name"]].progress,
@@ -307,7 +303,30 @@ def runs(workspace: Path, report: str | None, table: str | None, compare: tuple[
                 f"{'' if row['best'] is None else format(row['best'], '.3f'):8s} {' > '.join(row['from'])}".rstrip()
                 for row in rows
             ]
-            _tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})
+            tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})
+
+
+def _order(verb: str, words: str) -> None:
+    """The command that gives a run the order of this name."""
+
+    @main.command(verb, help=words)
+    @click.argument("workspace", type=click.Path(path_type=Path))
+    @click.argument("run")
+    @click.option("--detach", is_flag=True, help="Return at once, before the run has obeyed or ended.")
+    @as_json
+    def order(workspace: Path, run: str, detach: bool, as_json: bool) -> None:
+        with _workspace().open(workspace, read_only=True) as ws:
+            found = ws.runs[run]
+            getattr(found, verb)()
+            if not detach:
+                follow(found, quiet=as_json)
+            finish(found, as_json)
+
+
+_order("resume", "Go on with RUN where it was: after a pause, a crash, or a full disk.")
+_order("pause", "Write down where RUN is and end its process; resume goes on there.")
+_order("stop", "End RUN and keep what it has made so far.")
+_order("cancel", "End RUN and discard what it has made.")
 
 
 @main.command()
@@ -324,7 +343,7 @@ def sets(workspace: Path, name: str | None, rows: tuple[str, ...], as_json: bool
             ws.sets.edit(name, given) if given and name in ws.sets else ws.sets.add(name, given)
         found = [ws.sets[one] for one in ws.sets]
         lines = [f"{one.title:24s} {', '.join('/'.join((r.image, r.level)) for r in one.rows)}" for one in found]
-        _tell(as_json, "\n".join(lines) or "no training sets yet", {"sets": [one.model_dump() for one in found]})
+        tell(as_json, "\n".join(lines) or "no training sets yet", {"sets": [one.model_dump() for one in found]})
 
 
 @main.command()
@@ -338,7 +357,7 @@ def info(source: str, dataset: str | None, as_json: bool) -> None:
             facts = _workspace_facts(ws)
     else:
         facts = _volume_facts(source, dataset)
-    _tell(as_json, "\n".join(f"{key:12s} {value}" for key, value in facts.items()), facts)
+    tell(as_json, "\n".join(f"{key:12s} {value}" for key, value in facts.items()), facts)
 
 
 def _workspace_facts(ws: Any) -> dict[str, Any]:
@@ -388,113 +407,3 @@ def _workspace() -> Any:
     from voxloop.project import Workspace
 
     return Workspace
-
-
-def _config(learner: str, preset: str | None, file: Path | None, changes: tuple[str, ...]) -> Any:
-    from voxloop.config import DeepConfig, ShallowConfig
-    from voxloop.errors import ConfigError, unknown
-
-    kind = DeepConfig if learner == "deep" else ShallowConfig
-    config: Any = kind()
-    if preset is not None:
-        from voxloop.config import presets
-
-        if preset not in presets:
-            raise ConfigError(unknown("preset", preset, presets))
-        config = presets[preset]
-    if file is not None:
-        try:
-            data = json.loads(file.read_text())
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"{file} is not JSON: {error}") from error
-        config = type(config)(**data.get("settings", data))
-    return config.changed(**_changes(changes))
-
-
-def _changes(pairs: tuple[str, ...]) -> dict[str, Any]:
-    from voxloop.errors import ConfigError
-
-    out: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {pair!r}: write NAME=VALUE, such as --set epochs=20")
-        try:
-            out[name] = json.loads(text)
-        except json.JSONDecodeError:
-            out[name] = text
-    return out
-
-
-def _numbers(text: str | None) -> tuple[float, ...] | None:
-    from voxloop.errors import VolumeError
-
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise VolumeError(f"{text!r} is not a list of numbers; write for example 0.04,0.005,0.005") from None
-
-
-def _box(text: str | None) -> object:
-    """``0:16,:,64:128`` as three slices; anything else is the name of a region."""
-    if text is None or ":" not in text:
-        return text
-    from voxloop.errors import VolumeError
-
-    try:
-        return tuple(slice(*(int(n) if n else None for n in part.split(":"))) for part in text.split(","))
-    except (ValueError, TypeError):
-        raise VolumeError(f"region {text!r} is not of the form z0:z1,y0:y1,x0:x1") from None
-
-
-def _follow(run: Any, quiet: bool) -> None:
-    """Wait for a run: a bar on a terminal, a plain line for every tenth elsewhere."""
-    if quiet:
-        run.wait()
-        return
-    if not sys.stderr.isatty():
-        last = -1
-        while _going(run):
-            if (tenth := int(10 * run.progress)) != last:
-                last = tenth
-                click.echo(f"{run.name}: {run.state} {run.progress:.0%}", err=True)
-        return
-    from tqdm import tqdm
-
-    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-    with tqdm(total=100, desc=run.name, bar_format=form) as bar:
-        while _going(run):
-            bar.update(round(100 * run.progress) - bar.n)
-        bar.update(100 - bar.n)
-
-
-def _going(run: Any) -> bool:
-    """Wait a moment; whether the run still goes on."""
-    try:
-        run.wait(timeout=0.3)
-    except TimeoutError:
-        return True
-    return False
-
-
-def _finish(run: Any, as_json: bool) -> None:
-    facts = {"run": run.name, "state": run.state, "path": str(run.path)}
-    error = run.history.error
-    if error:
-        facts["error"] = error
-    _tell(as_json, f"{run.name}: {run.state}" + (f": {error}" if error else ""), facts)
-    if run.state in ("failed", "interrupted"):
-        sys.exit(1)
-
-
-def _tell(as_json: bool, text: str, data: dict[str, Any]) -> None:
-    if as_json:
-        _print_json(data)
-    else:
-        click.echo(text)
-
-
-def _print_json(data: dict[str, Any]) -> None:
-    click.echo(json.dumps(data))
