@@ -7,18 +7,24 @@ import json
 import tempfile
 import warnings
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from voxloop.deep.intensities import normalisation_of
 from voxloop.deep.runtime import OnnxModel, write
 from voxloop.errors import ModelError
 from voxloop.model import ClassInfo, ModelSpec, Output
+from voxloop.volumes.volume import as_volume, channels_of, read_block, shape_zyx
+
+#: an image of so many voxels is measured whole, a larger one in pieces of so many voxels (zyx), as many along each axis
+MEASURED, PIECE, PIECES = 2**24, (4, 256, 256), 4
 
 
 def import_package(
-    source: str | Path, folder: str | Path, *, statistics: tuple[float, float] | None = None
+    source: str | Path, folder: str | Path, *, image: Any = None, statistics: tuple[Any, Any] | None = None
 ) -> OnnxModel:
     """Make a model folder of a bioimage.io package: a ``.zip``, a folder, or its ``rdf.yaml``.
 
@@ -26,14 +32,20 @@ def import_package(
 
     Parameters
     ----------
+    image
+        For packages that measure each picture by itself (``zero_mean_unit_variance``, ``scale_range``, ``clip`` at
+        percentiles): a volume, or an array (c, z, y, x), (z, y, x) or (y, x). It is measured once, small ones whole and
+        large ones in pieces spread over them, and what was found is kept in the model, the same for every tile and
+        every image: ``model.spec.extra["measured"]`` says it in words. Not looked at where numbers are fixed.
     statistics
-        Mean and standard deviation of intensities, for packages that normalise each picture by its own: the same for
-        every tile, or tiles would not fit each other.
+        In its place, what the package would measure: mean and deviation, or the values at its lower and upper
+        percentile; one number, or one for each channel.
 
     Raises
     ------
     ModelError
-        It is no package of a network, has no ONNX weights, several inputs, or a step that is not known here.
+        It is no package of a network, has no ONNX weights, several inputs, a step that is not known here, or measures
+        each picture and there is neither image nor statistics.
     """
     core = bioimage_core()
     try:
@@ -50,14 +62,15 @@ def import_package(
         )
     if len(found.inputs) != 1:
         raise ModelError(f"{source} takes {len(found.inputs)} inputs; only networks of one can be predicted with")
-    spec = _spec_of(found, statistics)
+    remedy = f"vl.import_package({str(source)!r}, {str(folder)!r}, image=volume), and predict with that folder"
+    spec = _spec_of(found, image, statistics, remedy)
     with tempfile.TemporaryDirectory() as temporary:
         graph = Path(temporary) / "weights.onnx"
         graph.write_bytes(found.weights.onnx.get_reader().read())
         return write(Path(folder), spec, graph)
 
 
-def _spec_of(found: Any, statistics: tuple[float, float] | None) -> ModelSpec:
+def _spec_of(found: Any, image: Any, statistics: tuple[Any, Any] | None, remedy: str) -> ModelSpec:
     """A spec for what a package describes; what voxloop once wrote in it counts first."""
     given = found.inputs[0]
     ours = (found.config.model_extra or {}).get("voxloop") if found.config is not None else None
@@ -67,12 +80,15 @@ def _spec_of(found: Any, statistics: tuple[float, float] | None) -> ModelSpec:
     fixed = [axis for axis, size in sizes.items() if isinstance(size, int) and size != 1]
     if fixed:
         raise ModelError(f"this network takes blocks of one size only along {', '.join(fixed)}; it cannot be tiled")
-    mean, deviation = _normalisation(given, statistics)
     if ours:
         spec = ModelSpec.from_json({**json.loads(json.dumps(ours)), "learner": "onnx"})
         if spec.extra.get("slices", 1) != 1:
             raise ModelError("this network looks at several slices at once; open the model folder it was made of")
         return replace(spec, extra={**spec.extra, "activation": spec.activation})
+    normalisation, measured = normalisation_of(
+        given.preprocessing, given.axes, tensor=str(given.id), sample=None if image is None else lambda: _sample(image),
+        statistics=statistics, remedy=remedy,
+    )  # fmt: skip
     output = found.outputs[0]
     channels = next((len(axis.channel_names) for axis in given.axes if axis.type == "channel"), 1)
     titles = next(([str(n) for n in axis.channel_names] for axis in output.axes if axis.type == "channel"), ["inside"])
@@ -90,36 +106,28 @@ def _spec_of(found: Any, statistics: tuple[float, float] | None) -> ModelSpec:
                       for i, title in enumerate(titles)),
         outputs=(Output(name="classes", kind="semantic", channels=len(titles)),), halo=None,
         spacing_um=spacing if known else None,  # type: ignore[arg-type]
-        normalisation={"mean": mean * (channels if len(mean) == 1 else 1),
-                       "deviation": deviation * (channels if len(deviation) == 1 else 1)},
-        extra={"activation": activation, "title": str(found.name)},
+        normalisation=normalisation,
+        extra={"activation": activation, "title": str(found.name), **({"measured": measured} if measured else {})},
     )  # fmt: skip
 
 
-def _normalisation(given: Any, statistics: tuple[float, float] | None) -> tuple[list[float], list[float]]:
-    mean, deviation = [0.0], [1.0]
-    for step in given.preprocessing:
-        kwargs = step.kwargs
-        if step.id == "ensure_dtype":
-            continue
-        if step.id == "fixed_zero_mean_unit_variance":
-            mean, deviation = np.atleast_1d(kwargs.mean).tolist(), np.atleast_1d(kwargs.std).tolist()
-        elif step.id == "scale_linear":
-            gain, offset = np.atleast_1d(kwargs.gain), np.atleast_1d(kwargs.offset)
-            mean, deviation = (-offset / gain).tolist(), (1 / gain).tolist()
-        elif step.id == "zero_mean_unit_variance" and statistics is not None:
-            mean, deviation = [float(statistics[0])], [float(statistics[1])]
-        elif step.id in ("zero_mean_unit_variance", "scale_range"):
-            raise ModelError(
-                f"this package normalises each picture by itself ({step.id}), so tiles would not fit each other; give "
-                "statistics=(mean, deviation) of your images, which is then used everywhere"
-                if step.id == "zero_mean_unit_variance"
-                else "this package stretches each picture between percentiles of its own (scale_range), which tiles "
-                "cannot do"
-            )
-        else:
-            raise ModelError(f"this package prepares pictures in a way that is not known here: {step.id}")
-    return mean, deviation
+def _sample(image: Any) -> np.ndarray:
+    """Intensities (c, n) of an image, from pieces spread over it where it is large."""
+    volume = as_volume(image)
+    shape = shape_zyx(volume)
+    if np.prod(shape, dtype=float) <= MEASURED:
+        return read_block(volume).reshape(channels_of(volume), -1)
+    pieces = [
+        read_block(volume, tuple(slice(a, min(a + n, size)) for a, n, size in zip(corner, PIECE, shape, strict=True)))
+        for corner in product(*(_starts(size, piece) for size, piece in zip(shape, PIECE, strict=True)))
+    ]
+    return np.concatenate([piece.reshape(len(piece), -1) for piece in pieces], 1)
+
+
+def _starts(size: int, piece: int) -> list[int]:
+    """Where pieces of an axis begin, from end to end; the last of an axis that is shorter is all of it."""
+    last = max(0, size - piece)
+    return sorted({round(last * i / (PIECES - 1)) for i in range(PIECES)})
 
 
 def _activation(output: Any, channels: int) -> str:

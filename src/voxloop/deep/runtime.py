@@ -36,8 +36,9 @@ ACTIVATIONS = ("softmax", "sigmoid", "none")
 class OnnxModel:
     """A model folder of ``spec.json`` and ``model.onnx``.
 
-    ``spec.normalisation`` holds ``mean`` and ``deviation`` of each channel; ``spec.extra["activation"]`` says what
-    makes probabilities of what comes out. A graph with a single output channel says foreground; background is the rest.
+    ``spec.normalisation`` holds ``mean`` and ``deviation`` of each channel, ``low`` and ``high`` where intensities are
+    cut off before; ``spec.extra["activation"]`` says what makes probabilities of what comes out. A graph with a single
+    output channel says foreground; background is the rest.
     """
 
     def __init__(self, folder: Path, spec: ModelSpec) -> None:
@@ -84,7 +85,9 @@ class OnnxModel:
 
     def __repr__(self) -> str:
         classes = ", ".join(item.name for item in self.spec.classes)
-        return f"<OnnxModel {self.spec.extra.get('title', self.folder.name)}: {classes}>"
+        measured = self.spec.extra.get("measured")
+        fixed = f"; intensities by {measured} of the image it was imported with" if measured else ""
+        return f"<OnnxModel {self.spec.extra.get('title', self.folder.name)}: {classes}{fixed}>"
 
 
 class _OnnxPredictor:
@@ -94,6 +97,8 @@ class _OnnxPredictor:
         mean = spec.normalisation.get("mean", [0.0] * spec.channels)
         deviation = spec.normalisation.get("deviation", [1.0] * spec.channels)
         self._mean, self._deviation = (np.asarray(v, np.float32)[None, :, None, None, None] for v in (mean, deviation))
+        self._low = _bounds(spec.normalisation.get("low"), -np.inf)
+        self._high = _bounds(spec.normalisation.get("high"), np.inf)
         self._activation = spec.extra.get("activation", "softmax")
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
@@ -104,7 +109,10 @@ class _OnnxPredictor:
                 f"this model takes blocks (n, c, z, y, x) of {self._spec.channels} channel(s), not shape {batch.shape}"
             )
         n, c, z, y, x = batch.shape
-        pixels = np.nan_to_num((batch.astype(np.float32) - self._mean) / self._deviation, posinf=0.0, neginf=0.0)
+        pixels = batch.astype(np.float32)
+        if self._low is not None or self._high is not None:
+            pixels = np.clip(pixels, self._low, self._high)
+        pixels = np.nan_to_num((pixels - self._mean) / self._deviation, posinf=0.0, neginf=0.0)
         if self._spec.dimensions == 2:
             pixels = pixels.transpose(0, 2, 1, 3, 4).reshape(n * z, c, y, x)
         try:
@@ -126,6 +134,13 @@ class _OnnxPredictor:
         elif self._activation == "sigmoid":
             out = 1 / (1 + np.exp(-out))
         return np.concatenate([1 - out, out], axis=1) if out.shape[1] == 1 else out
+
+
+def _bounds(values: Sequence[float | None] | None, nowhere: float) -> np.ndarray | None:
+    """For each channel, where intensities are cut off; None where none is."""
+    if values is None:
+        return None
+    return np.array([nowhere if value is None else value for value in values], np.float32)[None, :, None, None, None]
 
 
 def providers(device: str, there: Sequence[str]) -> list[Any]:

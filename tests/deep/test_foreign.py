@@ -1,0 +1,123 @@
+"""Packages that others wrote are opened, or refused with what would help."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("bioimageio.core")
+pytest.importorskip("onnxruntime")
+
+from bioimageio.spec.model import v0_5 as b
+
+from voxloop.deep import foreign
+from voxloop.deep.exchange import import_package
+from voxloop.errors import ModelError
+
+YX = [b.AxisId("y"), b.AxisId("x")]
+
+
+@pytest.fixture(scope="module")
+def others() -> SimpleNamespace:
+    """The helpers of foreign.py beside this file, which no package holds."""
+    import importlib.util
+    from pathlib import Path
+
+    spec = importlib.util.spec_from_file_location("foreign_packages", Path(__file__).with_name("foreign.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    return np.random.default_rng(3).integers(40, 220, (1, 32, 48)).astype(np.uint8)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(0))
+    return powers / powers.sum(0)
+
+
+def zmuv(**kwargs):
+    return b.ZeroMeanUnitVarianceDescr(kwargs=b.ZeroMeanUnitVarianceKwargs(axes=YX, **kwargs))
+
+
+def percentiles(low, high):
+    return b.ScaleRangeDescr(kwargs=b.ScaleRangeKwargs(axes=YX, min_percentile=low, max_percentile=high))
+
+
+CLIP = b.ClipDescr(kwargs=b.ClipKwargs(min=0.0, max=1.0))
+FLOAT = b.EnsureDtypeDescr(kwargs=b.EnsureDtypeKwargs(dtype="float32"))
+
+
+def by_mean(x):
+    return (x - x.mean()) / x.std()
+
+
+def by_range(x):
+    low, high = np.percentile(x, [5, 99])
+    return ((x - low) / (high - low)).clip(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "prepared", "words"),
+    [
+        ([FLOAT, zmuv()], by_mean, "mean .* and deviation"),
+        ([percentiles(5, 99), CLIP, FLOAT], by_range, "percentiles 5 at .* and 99 at"),
+        ([b.ScaleLinearDescr(kwargs=b.ScaleLinearKwargs(gain=0.5, offset=-20)), zmuv()], by_mean, "mean"),
+        ([b.ClipDescr(kwargs=b.ClipKwargs(max_percentile=90, axes=YX)), zmuv()],
+         lambda x: by_mean(np.minimum(x, np.percentile(x, 90))), "cut off at"),
+    ],
+)  # fmt: skip
+def test_what_a_package_measures_is_measured_once_and_kept(tmp_path, others, picture, steps, prepared, words):
+    path = others.package(tmp_path / "net", before=steps, after=[b.SoftmaxDescr()])
+    with pytest.raises(ModelError, match=rf"vl\.import_package\('{path}', '.*model', image=volume\)"):
+        import_package(path, tmp_path / "model")
+    model = import_package(path, tmp_path / "model", image=picture)
+    with pytest.raises(AssertionError):
+        np.testing.assert_allclose(model.predict(picture[None] // 2), model.predict(picture[None]), atol=1e-3)
+    found = model.predict(picture[None])[:, 0]
+    np.testing.assert_allclose(found, softmax(others.expected(path, prepared(picture[0].astype(float)))), atol=1e-4)
+    half = model.predict(picture[None, :, :, :24])[:, 0]
+    np.testing.assert_allclose(half[..., :-1], found[..., :23], atol=1e-5)
+    assert model.spec.extra["measured"] in repr(model)
+    assert re.search(words, repr(model))
+
+
+def test_fixed_steps_need_no_image(tmp_path, others, picture):
+    fixed = b.FixedZeroMeanUnitVarianceDescr(kwargs=b.FixedZeroMeanUnitVarianceKwargs(mean=110, std=25))
+    path = others.package(tmp_path / "net", before=[FLOAT, fixed], after=[b.SoftmaxDescr()])
+    found = import_package(path, tmp_path / "model").predict(picture[None])[:, 0]
+    np.testing.assert_allclose(found, softmax(others.expected(path, (picture[0] - 110.0) / 25)), atol=1e-5)
+    path = others.package(tmp_path / "other", before=[zmuv()], after=[b.SoftmaxDescr()])
+    told = import_package(path, tmp_path / "told", statistics=(110, 25)).predict(picture[None])[:, 0]
+    np.testing.assert_allclose(told, found, atol=1e-5)
+    with pytest.raises(ModelError, match=r"statistics=3: .*\(mean, deviation\)"):
+        import_package(path, tmp_path / "told", statistics=3)
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([b.BinarizeDescr(kwargs=b.BinarizeKwargs(threshold=3))], "not known here: binarize; known are"),
+        ([b.EnsureDtypeDescr(kwargs=b.EnsureDtypeKwargs(dtype="uint8"))], "rounds intensities to uint8"),
+        ([b.ZeroMeanUnitVarianceDescr(kwargs=b.ZeroMeanUnitVarianceKwargs(axes=YX[:1]))], "along y of a picture alone"),
+    ],
+)
+def test_steps_that_cannot_be_done_by_the_tile_are_refused(tmp_path, others, picture, steps, message):
+    path = others.package(tmp_path / "net", before=steps, after=[b.SoftmaxDescr()])
+    with pytest.raises(ModelError, match=message):
+        import_package(path, tmp_path / "model", image=picture)
+
+
+def test_a_large_image_is_measured_in_pieces_of_all_of_it(monkeypatch):
+    monkeypatch.setattr(foreign, "MEASURED", 1000)
+    monkeypatch.setattr(foreign, "PIECE", (2, 4, 4))
+    image = np.arange(40 * 30)[None, :, None] + np.zeros((3, 1, 50))
+    found = foreign._sample(image.astype(np.float32))
+    assert found.shape == (1, 2 * 2 * 4 * 4 * 4 * 4)
+    assert (found.min(), found.max()) == (image.min(), image.max())
