@@ -94,6 +94,24 @@ def gone(pid, seconds=10.0):
     return False
 
 
+def test_nothing_is_shown_outside_of_the_parent_of_a_level(store, helper):
+    above = store.labels("labels")
+    above.write((slice(0, 3), slice(0, 150), slice(0, 320)), np.full((3, 150, 320), 2, np.uint8))
+    above.flush()
+    store.levels.add("parts", classes=["dark", "bright"], parent=("labels", "right"))
+    below = store.labels("parts")
+    for rows in ((40, 30), (40, 60), (100, 200)):
+        below.paint(axis="z", index=1, points=[rows, (rows[0], rows[1] + 40)], radius=4, value=1 + (rows[1] > 150))
+    parts = []
+    asked = {"image": "image", "level": "parts", "config": CONFIG, "view": view(), "sequence": below.sequence}
+    assert helper.request("live", **asked, on_part=parts.append).result(60)["learnt"]
+    shown = np.zeros((300, 320), np.uint8)
+    for part in parts:
+        shown[part.rows, part.columns] = part.values
+    assert shown[:150].all()
+    assert not shown[150:].any()
+
+
 def test_strokes_become_an_overlay_and_the_workspace_stays_as_it_is(store, helper):
     labels = store.labels()
     assert live(helper).result(60)["learnt"] is False

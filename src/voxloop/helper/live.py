@@ -15,8 +15,12 @@ from voxloop.helper.handlers import Job, View
 from voxloop.machine import machine
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from voxloop.shallow.live import LiveShallow
+    from voxloop.shallow.live import Part as LivePart
     from voxloop.store import Labels
+    from voxloop.store.confined import Area
 
 #: live learners kept: going back to the image or level before costs nothing
 KEPT = 2
@@ -28,6 +32,7 @@ _PATIENCE = 2.0
 class _Session:
     labels: Labels
     learner: LiveShallow
+    area: Area
     changed: list[Region] = field(default_factory=list)
     begun: bool = False
 
@@ -36,7 +41,8 @@ def answer(job: Job) -> dict[str, Any]:
     """Learn from the labels of ``image`` and ``level`` and predict ``view``.
 
     Fields: ``image``, ``level``, ``view``, and where wanted ``config`` (of :class:`voxloop.ShallowConfig`, JSON) and
-    ``sequence`` (an edit that must be taken up). Returns ``learnt`` (False: fewer than two classes are labelled),
+    ``sequence`` (an edit that must be taken up). Nothing is said outside of the class that ``constrain`` of the config
+    names, or else of the level's parent. Returns ``learnt`` (False: fewer than two classes are labelled),
     ``sequence``, ``samples`` and seconds: ``train_s``, ``first_s``, ``total_s``.
     """
     began = time.perf_counter()
@@ -53,13 +59,21 @@ def answer(job: Job) -> dict[str, Any]:
     trained = first = time.perf_counter() - began
     if learnt:
         for part in session.learner.predict(view.axis, view.index, (view.rows, view.columns), view.focus):
-            job.part(view, part.region, part.values, part.confidence)
+            job.part(view, part.region, *_within(session.area, part))
             if job.parts == 1:
                 first = time.perf_counter() - began
     return {
         "learnt": learnt, "sequence": session.labels.sequence, "samples": session.learner.samples,
         "train_s": trained, "first_s": first, "total_s": time.perf_counter() - began,
     }  # fmt: skip
+
+
+def _within(area: Area, part: LivePart) -> tuple[np.ndarray, np.ndarray]:
+    """Values and confidence of a part, 0 where nothing is to be said."""
+    if area.everything:
+        return part.values, part.confidence
+    mask = area.mask(part.region)
+    return part.values * mask, part.confidence * mask
 
 
 def _session(job: Job) -> _Session:
@@ -92,12 +106,30 @@ def _open(workspace: Path, image: str, level: str, config: dict[str, Any]) -> _S
         frames=volume.attrs.get("z_kind") == "frame",
     )
     budget = int(min(512 << 20, machine().memory_gb * 2**30 / 8))
-    return _Session(labels, LiveShallow(picture, ShallowConfig(**config), threads=machine().cores, memory=budget))
+    settings = ShallowConfig(**config)
+    learner = LiveShallow(picture, settings, threads=machine().cores, memory=budget)
+    return _Session(labels, learner, _area(workspace, labels, settings.constrain))
+
+
+def _area(workspace: Path, labels: Labels, constrain: str | None) -> Area:
+    """Where the overlay may say anything."""
+    from voxloop.store import Store, open_labels
+    from voxloop.store.confined import Area
+    from voxloop.store.teaching import PARENT, constraint
+
+    text = constrain or (PARENT if labels.level.parent else None)
+    if text is None:
+        return Area()
+    with Store.open(workspace, read_only=True) as store:
+        found = constraint(store, text, labels.level.name, [labels.image])
+    return Area(inside=(open_labels(workspace, found["level"], labels.image), found["value"]))
 
 
 def _follow(session: _Session, job: Job) -> None:
     """Take note of the boxes that changed since the last look."""
     wanted = int(job.fields.get("sequence") or 0)
+    if session.area.inside is not None:
+        session.area.inside[0].refresh()
     until = time.monotonic() + _PATIENCE
     session.changed += [edit.region for edit in session.labels.refresh()]
     while session.labels.sequence < wanted and time.monotonic() < until:
