@@ -128,6 +128,15 @@ def test_a_batch_is_overwritten_whole(ws):
     assert not np.array_equal(labels[:2], ws.predictions["many.two"].labels.values)
 
 
+def test_a_prediction_whose_run_is_gone_keeps_its_name(ws):
+    first = ws.predict(model_of(), image="one")
+    first.delete()
+    assert first.name in ws.predictions
+    second = ws.predict(model_of(), image="one")
+    assert second.name not in (first.name, "")
+    assert {first.name, second.name} <= set(ws.predictions)
+
+
 def test_a_named_region_is_predicted_on_its_own_image_and_on_no_other(ws):
     box = (slice(0, 2), slice(10, 30), slice(20, 50))
     ws.regions.add("corner", box, image="two")

@@ -444,7 +444,7 @@ class Workspace:
                     f"name {name!r}: use letters, digits, '-', '_' and '.', and begin with a letter or digit"
                 )
             return name
-        taken = [int(m[1]) for known in self.runs if (m := re.fullmatch(rf"{stem}-(\d+)", known))]
+        taken = [int(m[1]) for known in (*self.runs, *self.predictions) if (m := re.fullmatch(rf"{stem}-(\d+)", known))]
         return f"{stem}-{max(taken, default=0) + 1}"
 
     def _check_writable(self) -> None:
