@@ -19,16 +19,23 @@ def net(path: Path, dimensions: int = 2, outputs: int = 2, ends: str = "", layou
     layout = layout or plain
     weight = np.random.default_rng(0).normal(0, 1, (outputs, 1, *[3] * dimensions)).astype(np.float32)
     free: list[Any] = [None if axis != "c" else 1 for axis in layout]
+    alone = "b" not in layout
+    full = "b" * alone + layout
+    attributes: dict[str, Any] = {
+        "Softmax": {"axis": 1}, "AveragePool": {"kernel_shape": [2] * dimensions, "strides": [2] * dimensions},
+    }  # fmt: skip
     nodes = [
-        helper.make_node("Transpose", ["x"], ["a"], perm=[layout.index(axis) for axis in plain]),
+        helper.make_node("Unsqueeze" if alone else "Identity", ["x", "first"] if alone else ["x"], ["u"]),
+        helper.make_node("Transpose", ["u"], ["a"], perm=[full.index(axis) for axis in plain]),
         helper.make_node("Conv", ["a", "w"], ["v"], pads=[1 - grown] * 2 * dimensions),
-        helper.make_node(ends or "Identity", ["v"], ["p"], **({"axis": 1} if ends == "Softmax" else {})),
-        helper.make_node("Transpose", ["p"], ["y"], perm=[plain.index(axis) for axis in layout]),
+        helper.make_node(ends or "Identity", ["v"], ["p"], **attributes.get(ends, {})),
+        helper.make_node("Transpose", ["p"], ["t"], perm=[plain.index(axis) for axis in full]),
+        helper.make_node("Squeeze" if alone else "Identity", ["t", "first"] if alone else ["t"], ["y"]),
     ]
     graph = helper.make_graph(
         nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, free)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * len(layout))],
-        [numpy_helper.from_array(weight, "w")],
+        [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(np.array([0]), "first")],
     )  # fmt: skip
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), str(path))
     return path
@@ -46,15 +53,16 @@ def package(
     graph = net(folder / "weights.onnx", outputs=len(names), **network)
     dimensions = network.get("dimensions", 2)
     layout = network.get("layout") or "bczyx"[:2] + "zyx"[-dimensions:]
-    sizes = dict.fromkeys("zyx", 32) | {"b": 1, "c": 1}
+    size = size or b.ParameterizedSize(min=16, step=8)
+    side = size if isinstance(size, int) else size.get_size(2)
+    sizes = dict.fromkeys("zyx", side) | {"b": 1, "c": 1}
     x = np.random.default_rng(1).normal(100, 20, [sizes[axis] for axis in layout]).astype(np.float32)
     np.save(folder / "x.npy", x)
     np.save(folder / "y.npy", onnxruntime.InferenceSession(str(graph)).run(None, {"x": x})[0])
 
     def space(axis: str, out: bool) -> Any:
         if not out:
-            least: Any = size or b.ParameterizedSize(min=16, step=8)
-            return b.SpaceInputAxis(id=b.AxisId(axis), size=least, unit=unit, scale=8)  # type: ignore[arg-type]
+            return b.SpaceInputAxis(id=b.AxisId(axis), size=size, unit=unit, scale=8)  # type: ignore[arg-type]
         same = b.SizeReference(tensor_id=b.TensorId("raw"), axis_id=b.AxisId(axis), offset=offset)
         kwargs: Any = {"id": b.AxisId(axis), "size": same, "unit": unit, "scale": 8 * zoom}
         return b.SpaceOutputAxisWithHalo(halo=halo, **kwargs) if halo else b.SpaceOutputAxis(**kwargs)

@@ -121,3 +121,90 @@ def test_a_large_image_is_measured_in_pieces_of_all_of_it(monkeypatch):
     found = foreign._sample(image.astype(np.float32))
     assert found.shape == (1, 2 * 2 * 4 * 4 * 4 * 4)
     assert (found.min(), found.max()) == (image.min(), image.max())
+
+
+SIGMOID, SOFTMAX = b.SigmoidDescr(), b.SoftmaxDescr()
+
+
+def test_channels_by_themselves_become_classes_beside_a_background(tmp_path, others, picture):
+    path = others.package(tmp_path / "net", after=[SIGMOID], names=("cell", "boundary"))
+    model = import_package(path, tmp_path / "model")
+    assert [(c.value, c.name, c.background) for c in model.spec.classes] == [
+        (1, "background", True), (2, "cell", False), (3, "boundary", False),
+    ]  # fmt: skip
+    assert len({c.color for c in model.spec.classes}) == 3
+    each = 1 / (1 + np.exp(-others.expected(path, picture[0])))
+    wanted = np.concatenate([1 - each.max(0, keepdims=True), each])
+    found = model.predict(picture[None])[:, 0]
+    np.testing.assert_allclose(found, wanted / wanted.sum(0), atol=1e-5)
+    np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
+    alone = import_package(path, tmp_path / "alone", background=False)
+    assert [c.name for c in alone.spec.classes] == ["cell", "boundary"]
+    np.testing.assert_allclose(alone.predict(picture[None]).sum(0), 1, atol=1e-5)
+
+
+def test_one_channel_is_inside_or_not(tmp_path, others, picture):
+    path = others.package(tmp_path / "net", after=[SIGMOID], names=("nucleus",))
+    model = import_package(path, tmp_path / "model")
+    assert [c.name for c in model.spec.classes] == ["background", "nucleus"]
+    each = 1 / (1 + np.exp(-others.expected(path, picture[0])))
+    np.testing.assert_allclose(model.predict(picture[None])[:, 0], np.concatenate([1 - each, each]), atol=1e-5)
+    with pytest.raises(ModelError, match="only class"):
+        import_package(path, tmp_path / "other", background=False)
+
+
+@pytest.mark.parametrize("ends", ["Sigmoid", "Softmax"])
+def test_probabilities_that_the_graph_makes_itself_are_told_by_its_test_tensor(tmp_path, others, picture, ends):
+    path = others.package(tmp_path / "net", ends=ends)
+    model = import_package(path, tmp_path / "model")
+    raw = others.expected(path, picture[0])
+    assert len(model.spec.classes) == (3 if ends == "Sigmoid" else 2)
+    found = model.predict(picture[None])[:, 0]
+    np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
+    if ends == "Softmax":
+        np.testing.assert_allclose(found, raw, atol=1e-6)
+
+
+def test_halo_sizes_and_voxels_are_those_of_the_package(tmp_path, others, picture):
+    path = others.package(tmp_path / "net", after=[SOFTMAX], halo=4)
+    model = import_package(path, tmp_path / "model")
+    spec = model.spec
+    assert (spec.halo, spec.stride, spec.window, spec.dimensions) == ((0, 4, 4), (1, 8, 8), (1, 16, 16), 2)
+    assert spec.spacing_um == pytest.approx((0.008, 0.008, 0.008))
+    uneven = others.package(tmp_path / "uneven", after=[SOFTMAX], size=b.ParameterizedSize(min=20, step=8))
+    odd = import_package(uneven, tmp_path / "odd")
+    found = odd.predict(picture[None, :, :, :8])
+    assert found.shape == (2, 1, 32, 8)
+    np.testing.assert_allclose(found[..., :7], model.predict(picture[None])[..., :7], atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", ["byxc", "cyx", "xycb"])
+def test_axes_in_another_order(tmp_path, others, picture, layout):
+    plain = import_package(others.package(tmp_path / "plain", after=[SOFTMAX]), tmp_path / "a")
+    turned = import_package(others.package(tmp_path / "net", after=[SOFTMAX], layout=layout), tmp_path / "b")
+    stack = np.concatenate([picture, picture[:, ::-1]])[None]
+    np.testing.assert_allclose(turned.predict(stack), plain.predict(stack), atol=1e-5)
+
+
+def test_volumes(tmp_path, others):
+    path = others.package(tmp_path / "net", after=[SOFTMAX], dimensions=3, unit="micrometer", halo=2)
+    model = import_package(path, tmp_path / "model")
+    assert (model.spec.dimensions, model.spec.halo, model.spec.spacing_um) == (3, (2, 2, 2), (8, 8, 8))
+    block = np.random.default_rng(0).integers(0, 9, (16, 24, 32)).astype(np.uint8)
+    np.testing.assert_allclose(model.predict(block[None]), softmax(others.expected(path, block)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"offset": -2, "grown": 1}, "2 voxels less along y than it takes"),
+        ({"zoom": 2, "ends": "AveragePool"}, "voxels 2 times as large along y"),
+        ({"size": 32}, "of one size only along y, x"),
+        ({"after": [b.BinarizeDescr(kwargs=b.BinarizeKwargs(threshold=0.5))]}, "ends in binarize.*sigmoid, softmax"),
+        ({"after": [b.SoftmaxDescr(kwargs=b.SoftmaxKwargs(axis=b.AxisId("x")))]}, "softmax along x"),
+    ],
+)
+def test_networks_that_cannot_be_predicted_with_say_why(tmp_path, others, settings, message):
+    path = others.package(tmp_path / "net", **{"after": [SOFTMAX], **settings})
+    with pytest.raises(ModelError, match=message):
+        import_package(path, tmp_path / "model")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from voxloop.deep.titles import named_classes
 from voxloop.errors import ModelError
-from voxloop.model import ClassInfo, ModelSpec, Output
-from voxloop.store.classes import as_classes
+from voxloop.model import ModelSpec, Output
 
 if TYPE_CHECKING:
     from voxloop.geometry import Shape
@@ -34,17 +34,6 @@ class AgainstRest(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logit: Tensor = self.inner(x)
         return torch.cat([torch.zeros_like(logit), logit], 1)
-
-
-def named_classes(names: Sequence[str]) -> tuple[ClassInfo, ...]:
-    """Classes of these names with values from 1 and the colours that a level would give them."""
-    seen: list[str] = []
-    for name in names:  # a level would refuse what is there twice
-        seen.append(name if name not in seen else f"{name} {len(seen) + 1}")
-    return tuple(
-        ClassInfo(value=item.value, name=item.name, color=item.color, background=item.background)
-        for item in as_classes(seen)
-    )
 
 
 def inspected(module: nn.Module) -> tuple[nn.Module, ModelSpec]:

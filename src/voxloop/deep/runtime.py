@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.deep.fingerprint import fingerprint
+from voxloop.deep.layout import Layout
 from voxloop.errors import ConfigError, ModelError
 from voxloop.model import ModelSpec, Predictor, read_spec
 
@@ -29,6 +30,8 @@ _log = logging.getLogger(__name__)
 GRAPH = "model.onnx"
 #: how onnxruntime calls a GPU
 CUDA = "CUDAExecutionProvider"
+#: of arrays that a graph takes, by onnxruntime's words; float32 elsewhere
+DTYPES: dict[str, Any] = {"tensor(float16)": np.float16, "tensor(double)": np.float64}
 #: what turns the graph's output into probabilities
 ACTIVATIONS = ("softmax", "sigmoid", "none")
 
@@ -37,8 +40,10 @@ class OnnxModel:
     """A model folder of ``spec.json`` and ``model.onnx``.
 
     ``spec.normalisation`` holds ``mean`` and ``deviation`` of each channel, ``low`` and ``high`` where intensities are
-    cut off before; ``spec.extra["activation"]`` says what makes probabilities of what comes out. A graph with a single
-    output channel says foreground; background is the rest.
+    cut off before; ``spec.extra["activation"]`` says what makes probabilities of what comes out,
+    ``"background"`` whether background is put before channels that say each something by itself: it is 1 - their
+    largest, and all are divided by their sum (absent: channels are shares already). A graph with a single output
+    channel says foreground; background is the rest. ``"layout"``: see :class:`voxloop.deep.layout.Layout`.
     """
 
     def __init__(self, folder: Path, spec: ModelSpec) -> None:
@@ -93,13 +98,19 @@ class OnnxModel:
 class _OnnxPredictor:
     def __init__(self, session: Any, spec: ModelSpec) -> None:
         self._session, self._spec = session, spec
-        self._name = session.get_inputs()[0].name
+        entry = session.get_inputs()[0]
+        self._name, self._dtype = entry.name, DTYPES.get(entry.type, np.float32)
+        layout = spec.extra.get("layout")
+        self._layout = Layout.plain(spec.dimensions) if layout is None else Layout.from_json(layout)
+        self._alone = self._layout.alone or entry.shape[self._layout.input.index("b")] == 1
+        self._slices = int(spec.extra.get("slices", 1))
         mean = spec.normalisation.get("mean", [0.0] * spec.channels)
         deviation = spec.normalisation.get("deviation", [1.0] * spec.channels)
         self._mean, self._deviation = (np.asarray(v, np.float32)[None, :, None, None, None] for v in (mean, deviation))
         self._low = _bounds(spec.normalisation.get("low"), -np.inf)
         self._high = _bounds(spec.normalisation.get("high"), np.inf)
         self._activation = spec.extra.get("activation", "softmax")
+        self._background = spec.extra.get("background")
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Raw intensities (n, c, z, y, x) to (n, out, z, y, x) float32."""
@@ -108,32 +119,57 @@ class _OnnxPredictor:
             raise ModelError(
                 f"this model takes blocks (n, c, z, y, x) of {self._spec.channels} channel(s), not shape {batch.shape}"
             )
-        n, c, z, y, x = batch.shape
+        n, _, z, y, x = batch.shape
         pixels = batch.astype(np.float32)
         if self._low is not None or self._high is not None:
             pixels = np.clip(pixels, self._low, self._high)
         pixels = np.nan_to_num((pixels - self._mean) / self._deviation, posinf=0.0, neginf=0.0)
         if self._spec.dimensions == 2:
-            pixels = pixels.transpose(0, 2, 1, 3, 4).reshape(n * z, c, y, x)
-        try:
-            out = self._session.run(None, {self._name: np.ascontiguousarray(pixels)})[0]
-        except Exception as error:
+            pixels = _planes(pixels, self._slices)
+        given = self._layout.grown(pixels)
+        parts = np.split(given, len(given)) if self._alone else [given]
+        out = np.concatenate([self._layout.taken(self._run(part, (z, y, x))) for part in parts])
+        if out.shape[2:] != given.shape[2:]:
+            size, made = (" x ".join(map(str, shape[2:])) for shape in (given.shape, out.shape))
             raise ModelError(
-                f"the network does not take blocks of {z} x {y} x {x} voxels; it steps by {self._spec.stride}: "
-                f"{_line(error)}"
-            ) from error
-        found = self._probabilities(np.asarray(out, np.float32))
+                f"this network makes {made} voxels of {size}; only networks that say something of each voxel can be "
+                "predicted with"
+            )
+        found = self._probabilities(out[..., : pixels.shape[2], :y, :x])
         if self._spec.dimensions == 2:
             found = found.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4)
         return np.ascontiguousarray(found)
+
+    def _run(self, part: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+        try:
+            out = self._session.run(None, {self._name: self._layout.given(part).astype(self._dtype, copy=False)})[0]
+        except Exception as error:
+            raise ModelError(
+                f"the network does not take blocks of {' x '.join(map(str, size))} voxels; it steps by "
+                f"{self._spec.stride}: {_line(error)}"
+            ) from error
+        return np.asarray(out, np.float32)
 
     def _probabilities(self, out: np.ndarray) -> np.ndarray:
         if self._activation == "softmax":
             out = np.exp(out - out.max(axis=1, keepdims=True))
             out /= out.sum(axis=1, keepdims=True)
         elif self._activation == "sigmoid":
-            out = 1 / (1 + np.exp(-out))
-        return np.concatenate([1 - out, out], axis=1) if out.shape[1] == 1 else out
+            out = (1 + np.tanh(out / 2)) / 2  # the same, and large values do not overflow
+        if self._background or out.shape[1] == 1:
+            out = np.concatenate([1 - out.max(axis=1, keepdims=True), out], axis=1)
+        if self._background is not None:  # channels that each say something by themselves
+            out = out + np.finfo(np.float32).tiny  # where all say nothing, none is likelier than another
+            out /= out.sum(axis=1, keepdims=True)
+        return out
+
+
+def _planes(pixels: np.ndarray, slices: int) -> np.ndarray:
+    """(n, c, z, y, x) to (n * z, c * slices, 1, y, x), slices from below to above; ends of a block repeat."""
+    n, c, z, y, x = pixels.shape
+    half = slices // 2
+    near = np.clip(np.arange(z)[:, None] + np.arange(-half, half + 1), 0, z - 1)
+    return pixels[:, :, near].transpose(0, 2, 1, 3, 4, 5).reshape(n * z, c * slices, 1, y, x)
 
 
 def _bounds(values: Sequence[float | None] | None, nowhere: float) -> np.ndarray | None:
