@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,11 +24,11 @@ pytest.importorskip("bioimageio.core")
 class Small(nn.Module):
     """Somebody's network: nothing that voxloop knows how to build."""
 
-    def __init__(self, dimensions=2):
+    def __init__(self, dimensions=2, channels=1):
         super().__init__()
         conv = nn.Conv2d if dimensions == 2 else nn.Conv3d
         pool = nn.AvgPool2d if dimensions == 2 else nn.AvgPool3d
-        self.first, self.pool, self.last = conv(1, 4, 3, padding=1), pool(2), conv(4, 2, 3, padding=1)
+        self.first, self.pool, self.last = conv(channels, 4, 3, padding=1), pool(2), conv(4, 2, 3, padding=1)
         self.up = nn.Upsample(scale_factor=2)
 
     def forward(self, x):
@@ -117,6 +119,26 @@ def test_any_torch_module_can_be_saved_and_predicts_the_same(tmp_path, dimension
     assert np.abs(loaded.predict(block) - wanted.numpy()).max() < 1e-5
     with loaded.open() as predictor, pytest.raises(ModelError, match=r"of 1 channel\(s\), not shape"):
         predictor(np.zeros((1, 2, 4, 32, 32), np.uint8))
+
+
+def test_a_network_that_sees_neighbouring_slices_comes_back(tmp_path):
+    torch.manual_seed(2)
+    model = TorchModel(Small(channels=3), spec_of(slices=3))
+    made = model.export(tmp_path / "slices.zip")
+    assert made.problems == ()
+    found = import_package(made.path, tmp_path / "imported")
+    block = np.random.default_rng(0).integers(0, 255, (1, 5, 34, 46)).astype(np.uint8)
+    assert np.abs(found.predict(block) - model.predict(block)).max() < 1e-5
+
+
+def test_a_package_has_the_sizes_of_the_network_not_of_the_volume(tmp_path):
+    core = pytest.importorskip("bioimageio.core")
+    spec = replace(spec_of(zoom=[1.0, 0.5, 0.5]), stride=(1, 4, 4))
+    made = TorchModel(Small(), spec).export(tmp_path / "coarse.zip")
+    found = core.load_model_description(made.path).inputs[0].axes[2]
+    assert (found.size.step, found.scale) == (2, pytest.approx(0.02))
+    imported = import_package(made.path, tmp_path / "imported").spec
+    assert (imported.stride, imported.spacing_um) == ((1, 2, 2), pytest.approx((0.04, 0.02, 0.02)))
 
 
 def test_a_device_or_precision_that_is_not_there_is_not_passed_over(tmp_path, monkeypatch, caplog):

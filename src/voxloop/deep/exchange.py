@@ -123,13 +123,17 @@ def _channels(spec: ModelSpec) -> int:
 
 
 def _at_scale(spec: ModelSpec) -> ModelSpec:
-    """The network itself: it works on pixels of another size than the volume's."""
+    """The network itself: it works on voxels of another size than the volume's."""
     scale = float(spec.extra.get("scale", 1.0))
     zoom = spec.extra.get("zoom", (1.0, scale, scale))
-    if spec.spacing_um is None or all(step == 1 for step in zoom):
+    if all(step == 1 for step in zoom):
         return spec
-    z, y, x = (size / step for size, step in zip(spec.spacing_um, zoom, strict=True))
-    return replace(spec, spacing_um=(z, y, x))
+    own: dict[str, Any] = {
+        name: tuple(max(least, round(n * step)) for n, step in zip(size, zoom, strict=True))
+        for name, least in (("stride", 1), ("halo", 0), ("window", 1)) if (size := getattr(spec, name)) is not None
+    }  # fmt: skip
+    spacing = spec.spacing_um and tuple(size / step for size, step in zip(spec.spacing_um, zoom, strict=True))
+    return replace(spec, spacing_um=spacing, **own)
 
 
 def _test_tensors(module: nn.Module, spec: ModelSpec, sample: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -236,7 +240,7 @@ def _described(
 def _kept(spec: ModelSpec) -> dict[str, Any]:
     """What only voxloop understands: classes with values and colours, normalisation, field."""
     data = spec.to_json()
-    data["extra"] = {k: v for k, v in spec.extra.items() if k in ("title", "slices", "network")}
+    data["extra"] = {k: v for k, v in spec.extra.items() if k in ("title", "slices", "network", "axes")}
     return data
 
 

@@ -164,7 +164,7 @@ def _letters(axes: Sequence[Any]) -> dict[str, Any]:
 
 def _check_size(axis: str, given: Any, out: Any, tensor: str) -> None:
     """Raises ModelError where what comes out along an axis is not as large as what goes in, voxel by voxel."""
-    size = getattr(out, "size", None)
+    size: Any = getattr(out, "size", None)
     if str(getattr(size, "axis_id", "")) != axis or str(getattr(size, "tensor_id", "")) != tensor:
         raise ModelError(f"this network does not give along {axis} what it takes there; it cannot be tiled")
     if not math.isclose(out.scale, given.scale):
@@ -235,9 +235,11 @@ def _activation(output: Any, channels: int) -> tuple[str, bool]:
     if len(steps) == 1 and steps[0].id == "sigmoid":
         return "sigmoid", True
     if len(steps) == 1 and steps[0].id == "softmax" and channels > 1:
-        axis = str(steps[0].kwargs.axis)
-        if axis not in [str(found.id) for found in output.axes if found.type == "channel"]:
-            raise ModelError(f"this package takes the softmax along {axis}; only along channels it gives probabilities")
+        along = str(steps[0].kwargs.axis)
+        if along not in [str(found.id) for found in output.axes if found.type == "channel"]:
+            raise ModelError(
+                f"this package takes the softmax along {along}; only along channels it gives probabilities"
+            )
         return "softmax", False
     if steps:
         names = ", ".join(step.id for step in steps)
@@ -247,8 +249,8 @@ def _activation(output: Any, channels: int) -> tuple[str, bool]:
     values = tensor(output).astype(np.float64)
     if values.min() < 0 or values.max() > 1:
         return ("softmax", False) if channels > 1 else ("sigmoid", True)
-    axis = next((i for i, found in enumerate(output.axes) if found.type == "channel"), 0)
-    shares = channels > 1 and np.allclose(values.sum(axis), 1, atol=1e-3)
+    channel = next((i for i, axis in enumerate(output.axes) if axis.type == "channel"), 0)
+    shares = channels > 1 and np.allclose(values.sum(channel), 1, atol=1e-3)
     return "none", not shares
 
 
