@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from voxloop.deep import runtime
+from voxloop.deep import exchange, runtime
 from voxloop.deep.exchange import export_package, import_package
 from voxloop.deep.model import TorchModel
 from voxloop.deep.networks import NetworkConfig, build
@@ -119,6 +119,18 @@ def test_any_torch_module_can_be_saved_and_predicts_the_same(tmp_path, dimension
     assert np.abs(loaded.predict(block) - wanted.numpy()).max() < 1e-5
     with loaded.open() as predictor, pytest.raises(ModelError, match=r"of 1 channel\(s\), not shape"):
         predictor(np.zeros((1, 2, 4, 32, 32), np.uint8))
+
+
+def test_files_are_replaced_only_when_asked_and_only_by_whole_ones(tmp_path, monkeypatch):
+    model = TorchModel(Small(), spec_of())
+    (tmp_path / "net.pt2").write_bytes(b"mine")
+    with pytest.raises(ModelError, match=r"net\.pt2 exists already; overwrite=True"):
+        model.export(tmp_path / "net.zip")
+    (tmp_path / "net.zip").write_bytes(b"mine")
+    monkeypatch.setattr(exchange, "_tried", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        model.export(tmp_path / "net.zip", overwrite=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"net.zip": b"mine", "net.pt2": b"mine"}
 
 
 def test_a_network_that_sees_neighbouring_slices_comes_back(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -81,17 +83,20 @@ def export_package(
     Raises
     ------
     ModelError
-        The path exists, the exporters are not installed, or the network cannot be written as ONNX.
+        The path or the ``.pt2`` beside it exists, the exporters are not installed, or the network cannot be written as
+        ONNX.
     """
     path = Path(path)
     if path.suffix != ".zip":
         raise ModelError(f"a package is a .zip file, not {path.name!r}")
-    if path.exists() and not overwrite:
-        raise ModelError(f"{path} exists already; overwrite=True replaces it")
+    beside = path.with_suffix(".pt2")
+    for there in (path, beside):
+        if there.exists() and not overwrite:
+            raise ModelError(f"{there} exists already; overwrite=True replaces it")
     bioimage_core()
     spec = model.spec
     spec = _at_scale(spec)
-    module = _core(model.module())
+    module = _core(model.module(), spec)
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
         graph = export_graph(module, spec, where / "weights.onnx", _channels(spec))
@@ -100,21 +105,26 @@ def export_package(
         np.save(where / "output.npy", y)
         (where / "README.md").write_text(_readme(spec, name or spec.extra.get("title", "network")))
         described = _described(spec, module, where, graph, name, description, authors)
+        new = where / path.name
+        _saved(described, new)
+        difference, problems = _tried(new)
+        program, why = None, ""
+        try:
+            program = export_program(module, spec, where / beside.name, _channels(spec))
+        except ModelError as error:
+            why = str(error)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        _saved(described, path)
-    difference, problems = _tried(path)
-    program, why = None, ""
-    try:
-        program = export_program(module, spec, path.with_suffix(".pt2"), _channels(spec))
-    except ModelError as error:
-        why = str(error)
+        _put(new, path)
+        if program is not None:
+            program = _put(program, beside)
+        else:
+            beside.unlink(missing_ok=True)  # it would be of the package that was replaced
     return Package(path=path, difference=difference, problems=problems, program=program, no_program=why)
 
 
-def _core(module: nn.Module) -> nn.Module:
-    """Without the wrapper that pads: packages say which sizes they take instead."""
-    inner = module._modules.get("core")
+def _core(module: nn.Module, spec: ModelSpec) -> nn.Module:
+    """Without our wrapper that pads: packages say which sizes they take instead."""
+    inner = module._modules.get("core") if "network" in spec.extra else None
     return inner if inner is not None else module
 
 
@@ -266,6 +276,19 @@ def _saved(described: Any, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         bioimageio.core.save_bioimageio_package(described, output_path=path)
+
+
+def _put(new: Path, path: Path) -> Path:
+    """Move a file of a temporary folder, perhaps of another disk, into place; whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        shutil.copyfile(new, temporary)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
 
 
 def _tried(path: Path) -> tuple[dict[str, float], tuple[str, ...]]:

@@ -7,7 +7,7 @@ import json
 import math
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -127,13 +127,12 @@ def _geometry(given: Any, output: Any) -> dict[str, Any]:
                 f"this network takes blocks whose size along {axis} hangs on another axis; it cannot be tiled"
             )
         _check_size(axis, taken[axis], put.get(axis), str(given.id))
-    step, least, halo, spacing = (
-        [what(axis) if axis in picture else 1 for axis in "zyx"]
-        for what in (
-            lambda axis: int(taken[axis].size.step), lambda axis: int(taken[axis].size.min),
-            lambda axis: int(getattr(put[axis], "halo", 0)), lambda axis: _micrometres(taken[axis]),
-        )
-    )  # fmt: skip
+
+    def each(what: Callable[[str], Any]) -> list[Any]:
+        return [what(axis) if axis in picture else 1 for axis in "zyx"]
+
+    step, least = each(lambda axis: int(taken[axis].size.step)), each(lambda axis: int(taken[axis].size.min))
+    halo, spacing = each(lambda axis: int(getattr(put[axis], "halo", 0))), each(lambda axis: _micrometres(taken[axis]))
     if len(picture) == 2:  # planes: nothing is known of what lies between them
         halo[0], spacing[0] = 0, spacing[1]
     layout = Layout(input="".join(taken), output="".join(put), least=_shape(least), step=_shape(step))
