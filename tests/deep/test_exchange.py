@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from voxloop.deep import exchange, runtime
+from voxloop.deep import exchange, runtime, volumetric
+from voxloop.deep.convolution import hasten
 from voxloop.deep.exchange import export_package, import_package
 from voxloop.deep.model import TorchModel
 from voxloop.deep.networks import NetworkConfig, build
@@ -119,6 +122,50 @@ def test_any_torch_module_can_be_saved_and_predicts_the_same(tmp_path, dimension
     assert np.abs(loaded.predict(block) - wanted.numpy()).max() < 1e-5
     with loaded.open() as predictor, pytest.raises(ModelError, match=r"of 1 channel\(s\), not shape"):
         predictor(np.zeros((1, 2, 4, 32, 32), np.uint8))
+
+
+VOLUMETRIC = {
+    "UNet3d": {}, "DynUNet": {}, "SegResNet": {"width": 8}, "SwinUNETR": {"width": 12, "normalisation": "instance"},
+}  # fmt: skip
+
+
+def network_of_blocks(architecture):
+    levels = {"kernels": ((1, 3, 3), (3, 3, 3)), "strides": ((1, 1, 1), (1, 2, 2)), "width": 4}
+    torch.manual_seed(3)
+    return NetworkConfig(architecture=architecture, channels=1, outputs=2, **levels | VOLUMETRIC[architecture])
+
+
+@pytest.mark.parametrize("architecture", VOLUMETRIC)
+def test_monai_builds_what_a_package_of_blocks_names(architecture):
+    config = network_of_blocks(architecture)
+    network = build(config).eval()
+    name, arguments = volumetric.monai_arguments(config)
+    plain = getattr(importlib.import_module("monai.networks.nets"), name)(**json.loads(json.dumps(arguments)))
+    plain.load_state_dict(volumetric.monai_tensors(network.core, config))
+    side = 32 if architecture != "SwinUNETR" else 64  # it normalises its coarsest level, which needs some voxels
+    x = torch.randn(1, 1, side, side, side)
+    with torch.inference_mode():
+        assert torch.equal(plain.eval()(x), network.core(x))
+
+
+@pytest.mark.slow(reason="traces a network of blocks and lets bioimageio.core try both kinds of weights")
+def test_a_network_of_blocks_has_both_kinds_of_weights_and_plain_convolutions(tmp_path, monkeypatch):
+    import onnx
+
+    monkeypatch.setitem(exchange.TEST_SIZE, 3, (16, 32, 32))
+    config = network_of_blocks("DynUNet")
+    spec = replace(spec_of(3, network=config.to_json()), stride=(1, 2, 2))
+    made = TorchModel(hasten(build(config).eval()), spec).export(tmp_path / "blocks.zip")
+    assert set(made.difference) == {"onnx", "pytorch_state_dict"}
+    assert made.problems == ()
+    found = import_package(made.path, tmp_path / "imported")
+    kinds = [node.op_type for node in onnx.load(str(found.folder / runtime.GRAPH)).graph.node]
+    assert "Conv" in kinds
+    assert not [kind for kind in kinds if "mkldnn" in kind.lower()]
+    assert made.program is not None
+    nodes = torch.export.load(made.program).graph.nodes
+    assert [node for node in nodes if "conv3d" in str(node.target)]
+    assert not [node for node in nodes if "mkldnn" in str(node.target)]
 
 
 def test_files_are_replaced_only_when_asked_and_only_by_whole_ones(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from voxloop.errors import ModelError
 from voxloop.model import ModelSpec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from voxloop.deep.model import TorchModel
 
@@ -68,8 +68,9 @@ def export_package(
 ) -> Package:
     """Write a network as a bioimage.io package and let bioimageio.core try it.
 
-    The package holds ONNX weights, a pytorch_state_dict where the network is one that a library builds, and test
-    tensors. Beside it lies ``<name>.pt2`` for ``torch.export`` where the network allows it.
+    The package holds ONNX weights, a pytorch_state_dict where the network is one that a library builds
+    (segmentation-models-pytorch in 2-D, MONAI in 3-D), and test tensors. Beside it lies ``<name>.pt2`` for
+    ``torch.export`` where the network allows it.
 
     Parameters
     ----------
@@ -209,9 +210,10 @@ def _described(
     weights: dict[str, Any] = {
         "onnx": b.OnnxWeightsDescr(source=graph, opset_version=_opset(graph)),
     }
-    architecture = _architecture(spec)
-    if architecture is not None:
-        torch.save(module.state_dict(), where / "weights.pt")
+    built = _architecture(spec, module)
+    if built is not None:
+        architecture, tensors = built
+        torch.save(tensors, where / "weights.pt")
         weights["pytorch_state_dict"] = b.PytorchStateDictWeightsDescr(
             source=where / "weights.pt", architecture=b.ArchitectureFromLibraryDescr(**architecture),
             pytorch_version=b.Version(torch.__version__.partition("+")[0]),
@@ -254,14 +256,20 @@ def _kept(spec: ModelSpec) -> dict[str, Any]:
     return data
 
 
-def _architecture(spec: ModelSpec) -> dict[str, Any] | None:
-    """How a library builds the network; None where none does."""
+def _architecture(spec: ModelSpec, module: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """How a library builds the network, and its tensors by the library's names; None where none does."""
     from voxloop.deep.networks import NetworkConfig, smp_arguments
 
-    if "network" not in spec.extra or spec.dimensions != 2:
+    if "network" not in spec.extra:
         return None
-    arguments = smp_arguments(NetworkConfig.from_json(spec.extra["network"]))
-    return {"callable": "create_model", "import_from": "segmentation_models_pytorch", "kwargs": arguments}
+    config = NetworkConfig.from_json(spec.extra["network"])
+    if not config.volumetric:
+        built = {"callable": "create_model", "import_from": "segmentation_models_pytorch"}
+        return {**built, "kwargs": smp_arguments(config)}, module.state_dict()
+    from voxloop.deep.volumetric import monai_arguments, monai_tensors
+
+    name, arguments = monai_arguments(config)
+    return {"callable": name, "import_from": "monai.networks.nets", "kwargs": arguments}, monai_tensors(module, config)
 
 
 def _opset(graph: Path) -> int:

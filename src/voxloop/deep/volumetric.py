@@ -5,7 +5,9 @@ Knows nothing of images, labels or runs.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.errors import ConfigError
+from voxloop.errors import ConfigError, ModelError
 from voxloop.geometry import Shape
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def build(config: NetworkConfig) -> Network3d:
     core: nn.Module
     match config.architecture:
         case "UNet3d":
-            core, stride = _unet(config), _total(strides)
+            core, stride = _plain(config), _total(strides)
         case "DynUNet":
             core, stride = _dynunet(config), _total(strides)
         case "SegResNet":
@@ -82,64 +84,82 @@ def build(config: NetworkConfig) -> Network3d:
     return Network3d(core, stride, smallest, config.channels)  # type: ignore[arg-type]
 
 
-def _unet(config: NetworkConfig) -> nn.Module:
-    """The lightest: it halves with its first convolution, and all its kernels reach across every axis."""
-    from monai.networks.nets.unet import UNet
+def monai_arguments(config: NetworkConfig) -> tuple[str, dict[str, Any]]:
+    """The class of ``monai.networks.nets`` that the core of a network is, and what it is built with; JSON."""
+    given: dict[str, Any] = {"in_channels": config.channels, "out_channels": config.outputs}
+    match config.architecture:
+        case "UNet3d":  # the lightest: it halves with its first convolution, and its kernels reach across every axis
+            strides = _lists(config.strides[1:] or ((1, 1, 1),))
+            return "UNet", given | {
+                "spatial_dims": 3, "channels": _widths(config, len(strides) + 1), "strides": strides,
+                "num_res_units": 2 if config.residual else 0, "norm": _norm(config),
+            }  # fmt: skip
+        case "DynUNet":
+            more = max(0, 3 - len(config.kernels))  # it wants at least so many
+            kernels = _lists([*config.kernels, *[config.kernels[-1]] * more])
+            strides = _lists([*config.strides, *[(1, 1, 1)] * more])
+            return "DynUNet", given | {
+                "spatial_dims": 3, "kernel_size": kernels, "strides": strides, "upsample_kernel_size": strides[1:],
+                "filters": _widths(config, len(strides)), "norm_name": _norm(config), "res_block": config.residual,
+            }  # fmt: skip
+        case "SegResNet":  # plans levels by the spacing, from the same ratios: coarse axes wait for the fine ones
+            return "SegResNetDS", given | {
+                "spatial_dims": 3, "init_filters": max(8, config.width // 8 * 8), "norm": _norm(config),
+                "blocks_down": list((1, 2, 2, 4, 4, 4, 4, 4)[: len(config.strides)]),
+                "resolution": list(config.spacing),
+            }  # fmt: skip
+        case "SwinUNETR":
+            return "SwinUNETR", given | {"feature_size": config.width, "norm_name": _norm(config)[0]}
+        case name:
+            raise ConfigError(f"{name!r} is no 3-D network")
 
-    strides: Any = config.strides[1:] or ((1, 1, 1),)
-    return UNet(
-        spatial_dims=3, in_channels=config.channels, out_channels=config.outputs,
-        channels=_widths(config, len(strides) + 1), strides=strides,
-        num_res_units=2 if config.residual else 0, norm=_norm(config),
-    )  # fmt: skip
+
+def monai_tensors(core: nn.Module, config: NetworkConfig) -> dict[str, Tensor]:
+    """The tensors of a core by the names that MONAI's own class has for them, those that it holds twice included."""
+    plain = _plain(config)
+    missing = set(plain.state_dict()) - set(core.state_dict())
+    if config.architecture != "DynUNet" and missing:
+        raise ModelError(f"tensors are missing: {', '.join(sorted(missing)[:3])}")
+    plain.load_state_dict(core.state_dict(), strict=False)
+    return plain.state_dict()
+
+
+def _plain(config: NetworkConfig) -> nn.Module:
+    name, arguments = monai_arguments(config)
+    module = {"UNet": "unet", "DynUNet": "dynunet", "SegResNetDS": "segresnet_ds", "SwinUNETR": "swin_unetr"}[name]
+    # by its own module: monai.networks.nets imports all networks there are
+    core: nn.Module = getattr(importlib.import_module(f"monai.networks.nets.{module}"), name)(**arguments)
+    return core
 
 
 def _dynunet(config: NetworkConfig) -> nn.Module:
-    from monai.networks.nets.dynunet import DynUNet
-
-    kernels, strides = list(config.kernels), list(config.strides)
-    while len(kernels) < 3:  # it wants at least so many
-        kernels.append(kernels[-1])
-        strides.append((1, 1, 1))
-    core = DynUNet(
-        spatial_dims=3, in_channels=config.channels, out_channels=config.outputs, kernel_size=kernels, strides=strides,
-        upsample_kernel_size=strides[1:], filters=_widths(config, len(strides)), norm_name=_norm(config),
-        res_block=config.residual,
-    )  # fmt: skip
+    core = _plain(config)
     for name in ("input_block", "downsamples", "bottleneck", "upsamples"):  # all of them are in its skip layers too
         delattr(core, name)
     return core
 
 
 def _segresnet(config: NetworkConfig) -> tuple[nn.Module, Shape]:
-    """Levels follow the spacing as MONAI plans it from the same ratios: coarse axes wait for the fine ones."""
-    from monai.networks.nets.segresnet_ds import SegResNetDS
-
-    blocks = (1, 2, 2, 4, 4, 4, 4, 4)[: len(config.strides)]
-    core = SegResNetDS(
-        spatial_dims=3, init_filters=max(8, config.width // 8 * 8), in_channels=config.channels,
-        out_channels=config.outputs, norm=_norm(config), blocks_down=blocks, resolution=config.spacing,
-    )  # fmt: skip
-    z, y, x = (int(n) for n in core.shape_factor())
+    core = _plain(config)
+    z, y, x = (int(n) for n in core.shape_factor())  # type: ignore[operator]
     return core, (z, y, x)
 
 
 def _swin(config: NetworkConfig) -> nn.Module:
-    from monai.networks.nets.swin_unetr import SwinUNETR
-
     if importlib.util.find_spec("einops") is None:
         raise ConfigError("SwinUNETR needs the package einops, which is not installed: pip install einops")
     if config.width % _SWIN_WIDTH:
         near = max(1, round(config.width / _SWIN_WIDTH)) * _SWIN_WIDTH
         raise ConfigError(f"width={config.width}: SwinUNETR takes multiples of {_SWIN_WIDTH}; nearest is {near}")
-    return SwinUNETR(
-        in_channels=config.channels, out_channels=config.outputs, feature_size=config.width,
-        norm_name=_norm(config)[0],
-    )  # fmt: skip
+    return _plain(config)
 
 
-def _norm(config: NetworkConfig) -> tuple[str, dict[str, Any]]:
-    return config.normalisation, {"affine": True}
+def _lists(shapes: Sequence[Sequence[int]]) -> list[list[int]]:
+    return [list(shape) for shape in shapes]
+
+
+def _norm(config: NetworkConfig) -> list[Any]:
+    return [config.normalisation, {"affine": True}]
 
 
 def _widths(config: NetworkConfig, levels: int) -> list[int]:
