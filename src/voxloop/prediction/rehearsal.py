@@ -60,7 +60,7 @@ class Estimate:
             f"about {duration(self.seconds)}",
             f"{self.memory_bytes / 1e9:.2g} of {self.allowed_bytes / 1e9:.2g} GB of memory{gpu}",
             f"{self.disk_bytes / 1e9:.2g} GB on disk where {self.free_disk_bytes / 1e9:.3g} GB are free",
-            f"{self.tiles} tiles in blocks of {' x '.join(map(str, self.block))} voxels",
+            f"{self.tiles} tile{'' if self.tiles == 1 else 's'} in blocks of {' x '.join(map(str, self.block))} voxels",
             f"{self.waste:.2f} voxels computed for each kept",
         ]
         words = "".join(f"; careful: {text}" for text in self.warnings)
