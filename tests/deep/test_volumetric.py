@@ -222,6 +222,14 @@ def test_previews_and_forecast_of_blocks(workspace: Any, tiny: DeepConfig) -> No
     assert expected.window[0] * SPACING[0] <= expected.window[1] * SPACING[1] * 1.5
 
 
+@pytest.mark.parametrize("architecture", VOLUMETRIC)
+def test_every_architecture_finds_a_window_of_its_own(workspace: Any, tiny: DeepConfig, architecture: str) -> None:
+    width = 12 if architecture == "SwinUNETR" else 8
+    expected = forecast(workspace[0], tiny.changed(window="auto", architecture=architecture, width=width))
+    assert expected.fits
+    assert all(size >= 1 for size in expected.window)
+
+
 def test_windows_of_odd_sizes_are_taken_and_better_ones_told(workspace: Any, tiny: DeepConfig) -> None:
     from voxloop.deep.material import gather
 

@@ -124,7 +124,7 @@ def block_size(config: DeepConfig, data: TrainingData, zoom: Zoom, spacing: Spac
     while True:
         window = plan_window(spacing, extent, voxels)
         window = (window[0], max(16, window[1]), max(16, window[2]))
-        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):  # not as meta tensors: SwinUNETR asks some for their numbers
             network = build(describe(config, data, window, spacing))
         if voxels <= 2**12 or memory_of(network, config, window)(config.batch_size) <= _ROOM * free_memory(device):
             return window
