@@ -35,7 +35,7 @@ def net(path: Path, dimensions: int = 2, outputs: int = 2, ends: str = "", layou
     graph = helper.make_graph(
         nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, free)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * len(layout))],
-        [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(np.array([0]), "first")],
+        [numpy_helper.from_array(weight, "w"), *[numpy_helper.from_array(np.array([0]), "first")] * alone],
     )  # fmt: skip
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), str(path))
     return path

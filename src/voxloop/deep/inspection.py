@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 _STRIDES = (1, 2, 4, 8, 16, 32, 64)
 #: voxels a side that any network takes, and the least that a step is tried with; by dimensions
 _SIDE, _LEAST = {2: 64, 3: 32}, {2: 64, 3: 16}
-#: of a network's largest output, by which two equal ones may differ in float32
-_TOLERANCE = 1e-4
+#: of a network's largest output, by which two equal ones may differ in float64: what the deepest level of one says may
+#: come to little in float32
+_TOLERANCE = 1e-9
 
 
 class AgainstRest(nn.Module):
@@ -110,7 +112,7 @@ def _asked(module: nn.Module, channels: int, dimensions: int, like: Tensor) -> t
         return outputs, _steps(accepts), None
     fitting = [step for step in _STRIDES if accepts([_size(step, 2)] * 2)] or [side]
     reach = _reach(module, channels) if plain.shape[2:] == (side, side) else None
-    step = None if reach is None else next((n for n in fitting if _alike(run, channels, n, reach)), None)
+    step = None if reach is None else _step(module, channels, fitting, reach)
     if step is None:
         return outputs, (1, fitting[0], fitting[0]), None
     return outputs, (1, step, step), (0, reach or 0, reach or 0)
@@ -145,16 +147,27 @@ def _reach(module: nn.Module, channels: int) -> int | None:
         return None
 
 
-def _alike(run: Callable[[Tensor], Tensor], channels: int, step: int, reach: int) -> bool:
-    """Whether a picture without its first ``step`` columns gives the same, further than ``reach`` from its sides.
+def _step(module: nn.Module, channels: int, fitting: Sequence[int], reach: int) -> int | None:
+    """The least of the steps that fit by which a picture may be cut, and gives the same further than ``reach`` away.
 
-    Else the network sees further than was measured, or makes larger steps than it says, as those do that pad.
+    A network that pads takes any size, and still makes steps. None where not even the largest will do: the network
+    sees further than was measured.
     """
     width = -(-(2 * reach + 4 * max(_STRIDES)) // max(_STRIDES)) * max(_STRIDES)
-    x = torch.randn(1, channels, 64, width, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(1, channels, 64, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    least = None
     try:
-        whole, cut = run(x)[..., step:], run(x[..., step:])
-    except Exception:
-        return False
-    inner = slice(reach, width - step - reach)
-    return float((whole - cut)[..., inner].abs().max()) <= _TOLERANCE * max(1.0, float(whole.abs().max()))
+        exact = copy.deepcopy(module).cpu().double()
+        with torch.inference_mode():
+            whole = exact(x)
+            for step in sorted(fitting, reverse=True):
+                there, here = (
+                    whole[..., step + reach : width - reach],
+                    exact(x[..., step:])[..., reach : -reach or None],
+                )
+                if float((there - here).abs().max()) > _TOLERANCE * float(whole.abs().max()):
+                    break
+                least = step
+    except Exception:  # what cannot be tried is not known
+        return None
+    return least
