@@ -219,7 +219,7 @@ def test_out_of_memory_with_a_single_window_fails_with_advice(context: Any, monk
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Network, "forward", none)
-    monkeypatch.setattr("voxloop.deep.learner.check_memory", lambda *_: None)
+    monkeypatch.setattr("voxloop.deep.training.check_memory", lambda *_: None)
     with pytest.raises(RunError, match="smaller window"):
         train(context)
 
