@@ -98,12 +98,14 @@ class Models:
 
 
 @contextmanager
-def gathered(ws: Workspace, given: Any, place: Path, replaced: Sequence[Run] = ()) -> Iterator[Models]:
+def gathered(
+    ws: Workspace, given: Any, place: Path, replaced: Sequence[Run] = (), image: str | None = None
+) -> Iterator[Models]:
     """The models that a run is to have, each in a folder; what was saved for it goes again where the run does not come.
 
     ``given``: a run, its name, a model, a model folder or a package, or a sequence of these. What has no folder is
     saved at ``place``, or next to it where there is something. What was saved for a run that is ``replaced`` and is
-    wanted on is handed over. Raises ModelError.
+    wanted on is handed over. ``image``: what a package that measures each picture is to measure. Raises ModelError.
     """
     several = isinstance(given, Sequence) and not isinstance(given, str)
     sources: Any = given if several else [given]
@@ -111,7 +113,7 @@ def gathered(ws: Workspace, given: Any, place: Path, replaced: Sequence[Run] = (
         raise ModelError("an empty list holds no model; name one run or model at least")
     saved: list[Path] = []
     try:
-        found = [_model_folder(ws, source, place, saved) for source in sources]
+        found = [_model_folder(ws, source, place, saved, image) for source in sources]
         folders = [relative_to(folder, ws.path) for folder, _ in found]
         taken = [folder for run in replaced for folder in run.config.get("saved", ()) if folder in folders]
         yield Models(tuple(folders), found[0][1], (*(relative_to(folder, ws.path) for folder in saved), *taken))
@@ -122,7 +124,7 @@ def gathered(ws: Workspace, given: Any, place: Path, replaced: Sequence[Run] = (
 
 
 def _model_folder(
-    ws: Workspace, source: Run | Model | str | Path, place: Path, saved: list[Path]
+    ws: Workspace, source: Run | Model | str | Path, place: Path, saved: list[Path], image: str | None
 ) -> tuple[Path, str | None]:
     """Where the model lies, and the run that made it; a folder that is made for it is noted in ``saved``."""
     if isinstance(source, str) and source in ws.runs:
@@ -135,11 +137,11 @@ def _model_folder(
     if isinstance(source, str | Path):
         if not Path(source).exists():
             raise ModelError(unknown("run or model folder", source, ws.runs))
-        if Path(source).suffix in (".zip", ".yaml"):
-            from voxloop.deep.exchange import import_package
+        if Path(source).suffix in (".zip", ".yaml") or Path(source, "rdf.yaml").exists():
+            from voxloop.deep.foreign import import_package
 
             saved.append(_free_folder(place))
-            import_package(source, saved[-1])
+            import_package(source, saved[-1], image=ws.images.open(image) if image else None)
             return saved[-1], None
         return Path(source), None
     save = getattr(source, "save", None)
@@ -200,7 +202,10 @@ def rehearsed(
 
     from voxloop.prediction.rehearsal import Rehearsal
 
-    with tempfile.TemporaryDirectory() as scratch, gathered(ws, given, Path(scratch) / "model") as models:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        gathered(ws, given, Path(scratch) / "model", image=(images or [image])[0]) as models,
+    ):
         check_models(ws, models, config, images or [image])
         folders = [ws.path / folder for folder in models.folders]
         asked = Rehearsal(ws.path, folders, images or image, config, None if images else region)

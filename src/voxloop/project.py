@@ -226,7 +226,7 @@ class Workspace:
         replaced = giving_way(self, name, images, config.overwrite)
         task, result, discard = _BATCH if many else _PREDICT
         of = {"images": images} if many else {"image": one, "region": [[part.start, part.stop] for part in box]}
-        with gathered(self, run_or_model, self.path / "models" / name, replaced) as models:
+        with gathered(self, run_or_model, self.path / "models" / name, replaced, (images or [one])[0]) as models:
             check_models(self, models, config, images or [one])
             first = self.path / models.folders[0]
             confined = confined_to(self, config, first, models.parent, images or [one])

@@ -88,6 +88,16 @@ def test_what_a_package_measures_is_measured_once_and_kept(tmp_path, others, pic
     assert re.search(words, repr(model))
 
 
+def test_a_workspace_lets_a_package_measure_the_image_that_is_predicted(tmp_path, others, picture):
+    import voxloop as vl
+
+    path = others.package(tmp_path / "net", before=[zmuv()], after=[b.SoftmaxDescr()])
+    with vl.Workspace.create(tmp_path / "ws", image=picture[0], classes=["a", "b"]) as ws:
+        found = ws.predict(path, threads=1).result
+        wanted = import_package(path, tmp_path / "model", image=picture).predict(picture[None])
+        assert np.abs(found.probabilities.values / 255 - wanted).max() < 0.01
+
+
 def test_fixed_steps_need_no_image(tmp_path, others, picture):
     fixed = b.FixedZeroMeanUnitVarianceDescr(kwargs=b.FixedZeroMeanUnitVarianceKwargs(mean=110, std=25))
     path = others.package(tmp_path / "net", before=[FLOAT, fixed], after=[b.SoftmaxDescr()])

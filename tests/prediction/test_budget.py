@@ -12,7 +12,7 @@ from tests.prediction.fakes import make_spec
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
 from voxloop.prediction import memory as memory_of
-from voxloop.prediction.budget import forecast, less_allowed
+from voxloop.prediction.budget import exact_halo, forecast, is_planar, less_allowed
 from voxloop.prediction.decode import Decoded
 from voxloop.prediction.executor import AHEAD, batches, run_tiles
 from voxloop.prediction.memory import Cost, measure, peak_memory
@@ -155,3 +155,11 @@ def test_measure_does_not_try_blocks_that_take_too_long():
 
     measure(forward, lambda shape: np.zeros((1, *shape), np.uint8), [(1, 16, 16), (1, 32, 32), (1, 512, 512)], 0.5)
     assert seen == [(1, 16, 16)] * 2 + [(1, 32, 32)] * 2
+
+
+def test_a_model_of_neighbouring_slices_without_a_bound_in_the_plane_is_given_them():
+    spec = replace(make_spec(known=False), extra={"slices": 5})
+    assert exact_halo(spec) == (2, None, None)
+    assert not is_planar(spec)
+    assert exact_halo(make_spec(known=False)) == (0, None, None)
+    assert is_planar(make_spec(known=False))

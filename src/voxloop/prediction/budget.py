@@ -60,14 +60,15 @@ class Forecast:
 
 def is_planar(spec: ModelSpec) -> bool:
     """The model looks at one plane at a time."""
-    return spec.dimensions == 2 and spec.stride[0] == 1 and (spec.halo is None or spec.halo[0] == 0)
+    return spec.dimensions == 2 and spec.stride[0] == 1 and exact_halo(spec)[0] == 0
 
 
 def exact_halo(spec: ModelSpec) -> Halo:
     """The halo that makes tiled equal whole; None on the axes where only the whole axis will do."""
     if spec.halo is not None:
         return spec.halo
-    return (0 if is_planar(spec) else None, None, None)
+    # what sees planes is given those next to each as channels, and nothing further along z
+    return (int(spec.extra.get("slices", 1)) // 2 if spec.dimensions == 2 else None, None, None)
 
 
 def forecast(
