@@ -1,6 +1,7 @@
 """Feeding a network with rows against the whole forward and against tiles whose halo is the network's field.
 
-The same network, weights and input in one process; rates in Mvoxels/s, the largest difference in probability, and the
+In 3-D with planes, against the whole forward as torch runs it and as a prediction runs it (oneDNN, channels last). The
+same network, weights and input in one process; rates in Mvoxels/s, the largest difference in probability, and the
 peak of resident memory beyond what was held before.
 """
 
@@ -9,15 +10,19 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from voxloop.deep.device import laid_out, placed
 from voxloop.deep.networks import NetworkConfig, build, receptive_field
 from voxloop.deep.streaming import streamed
 from voxloop.machine import machine
 from voxloop.prediction.memory import peak_memory
 
+#: 3-D networks of 16 channels and four levels
+VOLUMETRIC = ("UNet3d", "DynUNet")
 ENCODERS = ("tu-mobilenetv4_conv_small", "resnet18")
 ROWS, TILE = 128, 512
 
@@ -30,6 +35,8 @@ def main() -> None:
     print(f"{'network':34s} {'how':28s} {'Mvox/s':>8s} {'of whole':>9s} {'difference':>11s} {'peak MB':>8s}")
     for encoder in ENCODERS:
         compare(encoder, side)
+    for architecture in VOLUMETRIC:
+        compare_volumes(architecture, 64 if side < 4096 else 160)
 
 
 def compare(encoder: str, side: int) -> None:
@@ -44,14 +51,37 @@ def compare(encoder: str, side: int) -> None:
     with torch.inference_mode():
         network(pixels[:, :, :256, :256])
         whole, rate = report(encoder, "whole plane", lambda: network(pixels).softmax(1), None, None)
-        report(encoder, f"fed with {ROWS} rows", lambda: in_rows(fed, pixels), whole, rate)
+        report(encoder, f"fed with {ROWS} rows", lambda: in_rows(partial(fed, rows=ROWS), pixels), whole, rate)
         if halo is not None:
             up = -(-halo // 32) * 32
             report(encoder, f"tiles of {TILE}, halo {up}", lambda: in_tiles(network, pixels, up), whole, rate)
 
 
+def compare_volumes(architecture: str, side: int) -> None:
+    torch.manual_seed(0)
+    network = build(
+        NetworkConfig(
+            architecture=architecture, encoder="", channels=1, outputs=3, width=16, kernels=((3, 3, 3),) * 4,
+            strides=((1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2)),
+        )
+    ).eval()  # fmt: skip
+    pixels = torch.randn(1, 1, side, side, side)
+    with torch.inference_mode():
+        whole, rate = report(
+            architecture, f"{side}^3, as torch runs it", lambda: network(pixels).softmax(1), None, None
+        )
+    placed(network, torch.device("cpu"))
+    given = laid_out(pixels)
+    fed = streamed(network, 1, 3, 8)
+    assert fed is not None
+    with torch.inference_mode():
+        network(given[:, :, :32, :32, :32])
+        report(architecture, "whole, oneDNN, channels last", lambda: network(given).softmax(1), whole, rate)
+        report(architecture, "fed with 16 planes", lambda: in_rows(partial(fed, rows=16), given), whole, rate)
+
+
 def in_rows(fed: Callable[..., object], pixels: Tensor) -> Tensor:
-    return torch.cat([rows.softmax(1) for rows in fed(pixels, ROWS)], 2)  # type: ignore[attr-defined]
+    return torch.cat([rows.softmax(1) for rows in fed(pixels)], 2)  # type: ignore[attr-defined]
 
 
 def in_tiles(network: nn.Module, pixels: Tensor, halo: int) -> Tensor:

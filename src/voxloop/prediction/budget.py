@@ -30,8 +30,8 @@ STAGED_BYTES = 40 * 2**20
 #: no block is smaller for that
 SMALL = 2**14
 #: feeding a network with rows takes this many times as long as blocks of which nothing is computed twice; by
-#: dimensions, measured on two cores: 0.9 to 1.05 in 2-D, 0.7 to 2.5 in 3-D
-FEEDING = {2: 1.08, 3: 2.5}
+#: dimensions, measured on two cores: 0.9 to 1.05 in 2-D, 0.9 to 1.4 in 3-D
+FEEDING = {2: 1.08, 3: 1.2}
 #: float32 of an input voxel as it is and normalised, where a network is fed with rows: what does not shrink with them
 FED_BYTES = 8
 #: blocks go through a GPU together up to so many voxels
