@@ -12,7 +12,7 @@ import pytest
 
 from voxloop.config import DeepConfig, ShallowConfig, presets
 from voxloop.errors import ConfigError, LabelError
-from voxloop.panels import outlook, train_panel
+from voxloop.panels import outlook, preset_chooser, train_panel
 from voxloop.panels.panel import Panel
 from voxloop.panels.train_panel import TrainPanel
 from voxloop.project import Workspace
@@ -179,16 +179,21 @@ def test_runs_are_listed_newest_first_opened_and_deleted(ui, ws):
 
 def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch):
     quick = DeepConfig(epochs=3)
-    monkeypatch.setattr(train_panel, "_presets", lambda: {"quick": quick, "pixels": ShallowConfig(seed=1)})
+    monkeypatch.setattr(preset_chooser, "known", lambda: {"quick": quick, "pixels": ShallowConfig(seed=1)})
     monkeypatch.setattr(train_panel, "find_spec", lambda name: SimpleNamespace())
     panel = TrainPanel(ws)
     panel.learner = "network"
-    assert panel._preset.options == ("—", "quick")
-    panel._preset.set_state({"index": 1})
+    assert panel.presets.choice.options == ("—", "quick")
+    panel.presets.choice.set_state({"index": 1})
     assert panel.config == quick
     panel.form._input(("epochs",), 4)
-    assert panel._preset.value == "—"
+    assert panel.presets.choice.value == "—"
+    assert panel.presets._about.value == "quick, changed: epochs"
     assert panel.config == DeepConfig(epochs=4)
+    panel.presets._back.click()
+    assert panel.config == quick
+    assert panel.presets.choice.value == "quick"
+    assert "vx-hidden" in panel.presets._back._dom_classes
     panel.close()
 
 
@@ -299,16 +304,16 @@ def test_notes_stand_beside_the_button_that_helps(ui, ws, no_leak):
 
 def test_a_network_begins_with_the_preset_that_is_recommended(ui, ws):
     panel = network(ws)
-    assert panel._preset.value == "auto"
+    assert panel.presets.choice.value == "auto"
     assert panel.config == presets["auto"]
     panel.form.value = panel.config.changed(batch_size=2)
     panel._settings_changed()
-    assert panel._preset.value == "—"
-    panel._preset.value = "quick"
+    assert panel.presets.choice.value == "—"
+    panel.presets.choice.value = "quick"
     assert panel.config == presets["quick"]
     panel.form.value = presets["auto"]
     panel._settings_changed()
-    assert panel._preset.value == "auto"
+    assert panel.presets.choice.value == "auto"
     panel.close()
 
 

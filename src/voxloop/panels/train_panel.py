@@ -32,6 +32,7 @@ from voxloop.panels.panel import (
     table,
     text,
 )
+from voxloop.panels.preset_chooser import PresetChooser
 from voxloop.panels.rows import Row, RowList
 from voxloop.panels.run_table import HEAD, RIGHT, rows_of
 from voxloop.panels.set_editor import SetEditor
@@ -55,7 +56,6 @@ NEEDS: dict[Learner, tuple[tuple[str, ...], str]] = {
     "shallow": (("sklearn",), "pip install scikit-learn"),
     "network": (("torch", "segmentation_models_pytorch"), "pip install 'voxloop[learning]'"),
 }
-NO_PRESET = "—"
 _NETWORK = "voxloop.deep.learner:train"
 
 
@@ -398,11 +398,7 @@ class TrainPanel(Panel):
         )
         self._learner.observe(self.handler(self._show_learner), "value")
         self._needs = classed(text(), "vx-note", "vx-hidden")
-        self._preset = w.Dropdown(
-            options=[NO_PRESET], **labelled("Preset", "Settings that go together; all can be changed below")
-        )
-        self._preset.observe(self.handler(self._preset_chosen), "value")
-        self._about = classed(text(), "vx-dim", "vx-small", "vx-hidden")
+        self.presets = PresetChooser(self, self._load_config)
         self._settings = w.Box(layout={"width": "100%"})
         self.start = StartChooser(self, ws, lambda **s: self._change(**s), self._load_config, lambda: self._begins())
         self.ahead = Outlook(self, ws, lambda **s: self._change(**s), lambda: self._level.value)
@@ -432,8 +428,7 @@ class TrainPanel(Panel):
                 heading("Learner"),
                 self._learner,
                 self._needs,
-                self._preset,
-                self._about,
+                self.presets.widget,
                 self.start.widget,
                 classes=["vx-section"],
             ),
@@ -474,10 +469,7 @@ class TrainPanel(Panel):
         self._needs.value = html.escape(gone or "")
         show(self._needs, gone is not None)
         self._enable()
-        names = [name for name, config in _presets().items() if isinstance(config, CONFIGS[learner])]
-        self._preset.options = [NO_PRESET, *names]
-        self._name_preset()
-        show(self._preset, bool(names))
+        self.presets.offer(CONFIGS[learner])
         show(self.ahead.widget, learner == "network")
         show(self.start.widget, learner == "network")
         self._touched = True
@@ -504,36 +496,19 @@ class TrainPanel(Panel):
             self.start.follow(self.form.value.start_from)
         self._show_code()
 
-    def _preset_chosen(self) -> None:
-        name = self._preset.value
-        if name != NO_PRESET and _presets()[name] != self.form.value:
-            self.form.value = _presets()[name]
-            self._settings_changed()
-        self._about.value = html.escape(presets.about(name)) if name in presets else ""
-        show(self._about, name in presets)
-
     def _level_changed(self) -> None:
         self.refresh()
         self._show_code()
 
     def _show_code(self) -> None:
-        self._name_preset()
+        self.presets.follow(self.form.value)
         self._copy.code = self.code
-
-    def _name_preset(self) -> None:
-        """Say which preset the settings are, if they are one."""
-        same = (name for name in self._preset.options if _presets().get(name) == self.form.value)
-        self._preset.value = next(same, NO_PRESET)
 
     def _close_children(self) -> None:
         self._close_monitor()
         self.ahead.close()
         for form in self._forms.values():
             form.close()
-
-
-def _presets() -> dict[str, Config]:
-    return dict(presets)
 
 
 def _trains(run: Run) -> bool:
