@@ -189,6 +189,10 @@ def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch
     panel.form._input(("epochs",), 4)
     assert panel.presets.choice.value == "—"
     assert panel.presets._about.value == "quick, changed: epochs"
+    panel.form._groups["Optimisation"].open()
+    marked = [path for path, field in panel.form._fields.items() if "vx-changed" in field.widget._dom_classes]
+    assert marked == [("epochs",)]  # beside the preset, not beside the defaults
+    assert panel.form._fields["epochs",]._reset.tooltip == "back to 3"
     assert panel.config == DeepConfig(epochs=4)
     panel.presets._back.click()
     assert panel.config == quick

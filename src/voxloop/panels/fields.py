@@ -129,14 +129,17 @@ class Field:
         finally:
             self._silent = False
 
-    def mark(self, changed: bool) -> None:
-        """Set the field off where it differs from the default, and offer the way back."""
+    def mark(self, value: Any, base: Any) -> None:
+        """Set the field off where its value is not ``base``, and offer the way back."""
+        changed = value != base
+        if changed:
+            tip = f"back to {to_text(base) or 'empty'}"
+            if self._reset is None:
+                self._reset = classed(w.Button(description="↺", tooltip=tip), "vx-link", "vx-icon", "vx-reset")
+                self._reset.on_click(lambda _: self._on_reset())
+            self._reset.tooltip = tip
         if changed == ("vx-changed" in self.widget._dom_classes):
             return
-        if changed and self._reset is None:
-            tip = f"back to {to_text(self.setting.default) or 'empty'}"
-            self._reset = classed(w.Button(description="↺", tooltip=tip), "vx-link", "vx-icon", "vx-reset")
-            self._reset.on_click(lambda _: self._on_reset())
         (self.widget.add_class if changed else self.widget.remove_class)("vx-changed")
         self._arrange()
 

@@ -59,7 +59,7 @@ class Form(Panel, Generic[C]):
         super().__init__(embedded=embedded)
         self.config_type = config_type
         self._value: C = config_type() if value is None else value
-        self._default = config_type()
+        self._base = config_type()
         self._choices = dict(choices or {})
         self._suggestions = dict(suggestions or {})
         self._settings = [setting for setting in settings_of(config_type) if only is None or only(setting)]
@@ -104,6 +104,12 @@ class Form(Panel, Generic[C]):
     @value.setter
     def value(self, value: C) -> None:
         self.ui.call(self._put, value)
+
+    def compare(self, base: C) -> None:
+        """Mark what differs from ``base`` instead of from the defaults, and lead back there."""
+        if base != self._base:
+            self._base = base
+            self._refresh()
 
     @property
     def code(self) -> str:
@@ -172,13 +178,13 @@ class Form(Panel, Generic[C]):
         return ""
 
     def _reset(self, path: Path) -> None:
-        value = _get(self._default, path)
+        value = _get(self._base, path)
         self._fields[path].put(value)
         self._input(path, value)
 
     def _refresh(self) -> None:
         for path, field in self._fields.items():
-            field.mark(_get(self._value, path) != _get(self._default, path))
+            field.mark(_get(self._value, path), _get(self._base, path))
         for group in self._groups.values():
             self._mark_group(group)
         for path, block in self._blocks.items():
@@ -212,7 +218,7 @@ class Form(Panel, Generic[C]):
             suggestions=self._suggestions.get(dotted), names=names,
         )  # fmt: skip
         self._fields[path] = field
-        field.mark(_get(self._value, path) != _get(self._default, path))
+        field.mark(_get(self._value, path), _get(self._base, path))
         show(field.widget, (self._advanced or not setting.advanced) and (len(path) > 1 or setting.matters(self._value)))
         return [field.widget]
 
@@ -270,7 +276,7 @@ class Form(Panel, Generic[C]):
 
     def _mark_group(self, group: Fold) -> None:
         names = [setting.name for setting in self._settings if setting.group == group.name]
-        changed = sum(_count(getattr(self._value, name), getattr(self._default, name)) for name in names)
+        changed = sum(_count(getattr(self._value, name), getattr(self._base, name)) for name in names)
         failed = any(path[0] in names for path in (*self._pending, *self._unread))
         group.note(", ".join([f"{changed} changed"] * bool(changed) + ["not valid"] * failed), failed=failed)
 

@@ -23,10 +23,12 @@ class PresetChooser:
         Whose part it is.
     load
         Puts a config into the form.
+    compare
+        Has the form mark what differs from a config.
     """
 
-    def __init__(self, panel: Panel, load: Callable[[Config], object]) -> None:
-        self._load = load
+    def __init__(self, panel: Panel, load: Callable[[Config], object], compare: Callable[[Config], object]) -> None:
+        self._load, self._compare = load, compare
         self._config: Config | None = None
         self._from: str | None = None
         self.choice = w.Dropdown(
@@ -50,6 +52,8 @@ class PresetChooser:
         same = next((name for name in self.choice.options if known().get(name) == config), None)
         self._from = same or self._from
         self.choice.value = same or NO_PRESET
+        if self._from:
+            self._compare(known()[self._from])
         changed = _changed(known()[self._from], config) if self._from and not same else []
         words = f"{self._from}, changed: {', '.join(changed)}" if changed else ""
         if same in presets:

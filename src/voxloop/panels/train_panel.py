@@ -398,7 +398,7 @@ class TrainPanel(Panel):
         )
         self._learner.observe(self.handler(self._show_learner), "value")
         self._needs = classed(text(), "vx-note", "vx-hidden")
-        self.presets = PresetChooser(self, self._load_config)
+        self.presets = PresetChooser(self, self._load_config, lambda base: self.form.compare(base))
         self._settings = w.Box(layout={"width": "100%"})
         self.start = StartChooser(self, ws, lambda **s: self._change(**s), self._load_config, lambda: self._begins())
         self.ahead = Outlook(self, ws, lambda **s: self._change(**s), lambda: self._level.value)
