@@ -146,8 +146,9 @@ def test_what_fails_in_a_preview_is_said(ui, ws, asked):
     panel.close()
 
 
-def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak):
+def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak, monkeypatch, tmp_path):
     predict(ws)
+    monkeypatch.chdir(tmp_path)
     panel = ObjectsPanel(ws)
     panel._form.value = panel.config.changed(threshold=0.6, min_size=1e-5)
     panel._changed()
@@ -172,7 +173,15 @@ def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak):
     assert set(panel.surfaces.numbers) == set(panel._table.index)
     panel.surfaces._clicked(number)
     assert panel._list.selected == str(number)
+    assert panel.files.code == f"ws.export({run.name!r}, '{run.name}-table.csv')"
+    panel.files.save.click()
+    assert (tmp_path / f"{run.name}-table.csv").read_text().count("\n") == panel.objects.count + 1
+    panel.files.kind.value = "surface"
+    assert panel.files.path.value == f"{run.name}-surface-{number}.ply"
+    panel.files.save.click()
+    assert (tmp_path / f"{run.name}-surface-{number}.ply").stat().st_size > 100
     panel._runs.do("delete", run.name)
+    assert "vx-hidden" in panel.files.widget._dom_classes
     assert panel.objects is None
     assert panel.surfaces is None
     assert not (ws.path / "objects" / f"{run.name}.zarr").exists()

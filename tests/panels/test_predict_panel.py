@@ -13,13 +13,14 @@ from voxloop import model
 from voxloop.errors import PredictionError
 from voxloop.panels import predict_panel
 from voxloop.panels.predict_panel import PredictPanel
-from voxloop.panels.prediction_words import going, size
+from voxloop.panels.prediction_words import borders, going, size
 from voxloop.prediction import task
 from voxloop.prediction.rehearsal import answer
 from voxloop.project import Workspace
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
 from voxloop.runs.history import History, fold
+from voxloop.volumes import open_volume
 
 SHAPE = (6, 90, 100)
 
@@ -151,7 +152,8 @@ def test_predict_does_what_copy_as_code_says(ui, ws, monkeypatch, no_leak):
     assert first.region == (slice(1, 3), slice(0, 90), slice(0, 100))
     assert panel.prediction.name == "first"
     assert [layer.id for layer in panel.view.layers] == ["uncertainty", "prediction"]
-    assert "Finished" in panel._words.value
+    assert "Finished" in panel.card.words.value
+    assert "borders" in panel.card.words.value
     import voxloop as vl
 
     scope = {"ws": ws, "vl": vl}
@@ -185,9 +187,9 @@ def test_a_run_under_way_is_steered_and_told_what_is_on_screen(ui, ws, monkeypat
     monkeypatch.setattr("voxloop.runs.run.Run.state", property(lambda run: "running"))
     panel = PredictPanel(ws)
     panel.predict()
-    panel._pause.click()
-    panel._stop.click()
-    panel._cancel.click()
+    panel.card.pause.click()
+    panel.card.stop.click()
+    panel.card.cancel.click()
     assert given.count("cancel") == 0  # asks first
     panel._discard()
     assert [name for name in given if isinstance(name, str)] == ["pause", "stop", "cancel"]
@@ -215,6 +217,34 @@ def test_predictions_are_listed_opened_and_deleted(ui, ws, monkeypatch):
     panel.close()
 
 
+def test_a_prediction_is_saved_as_a_file(ui, ws, monkeypatch, tmp_path):
+    trained(ws)
+    in_process(ws, monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    panel = PredictPanel(ws)
+    assert "vx-hidden" in panel.files.widget._dom_classes
+    panel._name.value = "first"
+    panel._button.click()
+    files = panel.files
+    assert "vx-hidden" not in files.widget._dom_classes
+    assert files.path.value == "first-labels.ome.zarr"
+    files.kind.value, files.format.value = "uncertainty", "TIFF"
+    assert files.code == "ws.export('first', 'first-uncertainty.tif', kind='uncertainty')"
+    files.save.click()
+    assert "saved as" in files.said.value
+    found = open_volume(tmp_path / "first-uncertainty.tif")
+    assert np.array_equal(found.values, ws.predictions["first"].uncertainty.values)
+    files.path.value = str(tmp_path / "first-uncertainty.tif")
+    assert "there is such a file" in files.said.value
+    files.save.click()
+    assert panel.message.kind == "error"
+    files.replace.value = True
+    assert "overwrite=True" in files.code
+    files.save.click()
+    assert panel.files.said.value.startswith("saved as")
+    panel.close()
+
+
 def test_words():
     assert [size(n) for n in (500, 340e6, 1.24e9, 3e12)] == ["1 kB", "340 MB", "1.2 GB", "3.0 TB"]
     started = {"v": 1, "kind": "started", "time": 0.0}
@@ -224,6 +254,12 @@ def test_words():
     bar, words = going("running", history, 1.0)
     assert "width:25.0%" in bar
     assert words == "3 of 12 tiles, about 1 min to go"
+    seam = {"largest": 2.1e-6, "usual": 0.0, "flips": 0.0004, "voxels": 900}
+    assert borders(seam) == "borders: probabilities differ by 2e-06 at most, 0.04% of labels there"
+    assert borders({**seam, "voxels": 0}) == "no borders inside"
+    assert borders(None) == "borders not measured"
+    many = {"v": 1, "kind": "progress", "time": 1.0, "done": 12, "total": 12, "unit": "tiles", "coarser": [3, 8]}
+    assert "coarser resolutions: block 3 of 8" in going("running", fold(history, [many]), 1.0)[1]
 
 
 def test_several_models_and_all_images(ui, ws, monkeypatch):
@@ -240,6 +276,7 @@ def test_several_models_and_all_images(ui, ws, monkeypatch):
     assert len(InProcess.asked[-1]["models"]) == 2
     assert "each voxel is predicted <b>2</b> times" in panel._estimate.value
     panel._all.value = True
+    assert tuple(InProcess.asked[-1]["image"]) == ("image", "second")
     assert f"ws.predict({panel.models!r}, image='*', " in panel.code
     panel._button.click()
     (run,) = [run for run in ws.runs.values() if "images" in run.config]

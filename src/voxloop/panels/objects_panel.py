@@ -15,6 +15,7 @@ from voxloop.config import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES, Region
 from voxloop.helper import Helper, Part
+from voxloop.panels.file_export import OBJECTS, FileExport
 from voxloop.panels.form import Form
 from voxloop.panels.layers import ArrayLayer, Patch, PatchLayer
 from voxloop.panels.panel import (
@@ -173,6 +174,7 @@ class ObjectsPanel(Panel):
         place = [(float(line[f"{a}_um"]) - o) / s for a, o, s in zip(AXES, origin, spacing, strict=True)]
         self.view.go_to(place, zoom_in=True)
         self._list.selected = str(number)
+        self.files.refresh()
         self._framed = (box[0], box[1], box[2])
         self._plane_changed()
 
@@ -333,6 +335,7 @@ class ObjectsPanel(Panel):
         more = len(table) - SHOWN
         show(self._table_tools, True)
         self._count.value = f"{len(table):,} objects" + (f", {SHOWN} shown" if more > 0 else "")
+        self.files.refresh()
 
     # ----------------------------------------------------------------------------------------------------- widgets
 
@@ -368,6 +371,10 @@ class ObjectsPanel(Panel):
             height=220,
             empty="Made objects are listed here, with their sizes and places.",
         )
+        self.files = FileExport(
+            self, self.ws, OBJECTS, lambda: self.objects.name if self.objects else None,
+            lambda: int(self._list.selected) if self._list.selected else None,
+        )  # fmt: skip
         self._table_tools = row(self._order, self._solid, spacer(), self._count)
         show(self._table_tools, False)
         side = column(
@@ -375,7 +382,7 @@ class ObjectsPanel(Panel):
             column(heading("How"), self._form.widget, row(self._preview, self._words), classes=["vx-section"]),
             row(self._apply, spacer(), self._copy),
             section("Made so far", self._runs.widget),
-            column(heading("Table"), self._table_tools, self._list.widget, classes=["vx-section"]),
+            column(heading("Table"), self._table_tools, self._list.widget, self.files.widget, classes=["vx-section"]),
         )
         self.body(split(column(self.view.widget, self.message.widget, self._below), side), message=False)
 
@@ -400,6 +407,7 @@ class ObjectsPanel(Panel):
             self._framed = None
             self._list.show([])
             show(self._table_tools, False)
+            self.files.refresh()
             self._show_layers()
             self._preview.value = True
         discard(run.path)

@@ -12,6 +12,7 @@ import ipywidgets as w
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import AXES, Region
+from voxloop.panels.file_export import PREDICTIONS, FileExport
 from voxloop.panels.form import Form
 from voxloop.panels.panel import (
     CopyCode,
@@ -29,11 +30,11 @@ from voxloop.panels.panel import (
     text,
 )
 from voxloop.panels.plane_view import PlaneView
+from voxloop.panels.prediction_card import PredictionCard
 from voxloop.panels.prediction_layers import frame, prediction_layers
 from voxloop.panels.prediction_rows import model_row, prediction_row, predicts
-from voxloop.panels.prediction_words import estimate_table, going
+from voxloop.panels.prediction_words import borders, estimate_table
 from voxloop.panels.rows import RowList
-from voxloop.panels.run_words import AT_WORK
 from voxloop.panels.ui import on_ui
 from voxloop.prediction.rehearsal import Estimate, Rehearsal
 
@@ -220,7 +221,9 @@ class PredictPanel(Panel):
             region = self.region
             self._show_box(region)
             names = tuple(self.models) if self._models.selected else ()
-            asked = (names, self.image, region, self._form.value.changed(mode=self._mode.value))
+            image = tuple(self.ws.images.names) if self._all.value else self.image
+            asked = (names, image, None if self._all.value else region,
+                     self._form.value.changed(mode=self._mode.value))  # fmt: skip
         except VoxloopError as error:
             self._estimate.value = f'<div class="vx-note vx-note-error">{html.escape(str(error))}</div>'
             self._asked = None
@@ -286,7 +289,8 @@ class PredictPanel(Panel):
             name = f"{name}.{self.image}"
         if name in known:
             prediction = self.prediction if self._shows(name) else self.ws.predictions[name]
-            found |= {"prediction": prediction, "done": prediction.done if prediction is not None else -1.0}
+            if prediction is not None:
+                found |= {"prediction": prediction, "done": prediction.done, "borders": borders(prediction.seam)}
         return found
 
     def _shows(self, name: str) -> bool:
@@ -305,7 +309,7 @@ class PredictPanel(Panel):
         if not self._list.selected and found["rows"]:
             self.open(found["rows"][0].key)
             return
-        self._show_run(found)
+        self.card.show(found["state"], found.get("history"), found.get("borders", ""))
         prediction = found.get("prediction")
         if prediction is None or prediction.name not in (self._list.selected, f"{self._list.selected}.{self.image}"):
             return
@@ -314,6 +318,8 @@ class PredictPanel(Panel):
             self.view.set_layers(prediction_layers(prediction))
         elif found["done"] != self._done:
             self.view.refresh()
+        if found["done"] != self._done:
+            self.files.refresh()
         self._done = found["done"]
 
     def _show_others(self, models: list[str]) -> None:
@@ -323,20 +329,6 @@ class PredictPanel(Panel):
             kept = [name for name in self._others.value if name in names]
             self._others.options, self._others.value = names, kept
         show(self._mean, len(names) > 0 and "vx-hidden" not in self._form.widget._dom_classes)
-
-    def _show_run(self, found: dict[str, Any]) -> None:
-        state = found["state"]
-        show(self._progress, state != "")
-        if not state:
-            return
-        history = found["history"]
-        self._bar.value, self._words.value = going(state, history, time.time())
-        show(self._pause, state in ("queued", "running"))
-        show(self._stop, state in AT_WORK)
-        show(self._resume, state in ("paused", "interrupted", "stopped", "failed"))
-        show(self._cancel, state in (*AT_WORK, "paused", "interrupted") and not self._asking)
-        show(self._sure, self._asking)
-        show(self._orders, self._asking or state not in ("finished", "cancelled"))
 
     def _follow(self) -> None:
         """What is on screen is computed next, also when the view moves on."""
@@ -403,6 +395,8 @@ class PredictPanel(Panel):
             handler(self._on_row), head=("Prediction", "State", "Made"), height=150,
             empty="No predictions yet. The first one fills in here.",
         )  # fmt: skip
+        self.card = PredictionCard(self, self._order, self._discard)
+        self.files = FileExport(self, self.ws, PREDICTIONS, lambda: self.prediction.name if self.prediction else None)
         start = row(self._button, classed(self._name, "vx-grow"), self._copy)
         show(self._image, len(self.ws.images.names) > 1)
         show(self._all, len(self.ws.images.names) > 1)
@@ -416,34 +410,11 @@ class PredictPanel(Panel):
                 classes=["vx-section"],
             ),
             section("Forecast", self._estimate),
-            start, self._build_progress(), section("Predictions", self._list.widget),
+            start, self.card.widget, section("Predictions", self._list.widget, self.files.widget),
         )  # fmt: skip
         self.body(split(column(self.view.widget, self.message.widget), side), message=False)
         self.view.on("plane", handler(self._plane_changed))
         self._changed()
-
-    def _build_progress(self) -> w.Widget:
-        handler = self.handler
-        self._bar, self._words, self._asking = text(), text("", "vx-number"), False
-        self._pause = button(
-            "Pause", handler(lambda: self._order(lambda run: run.pause())), icon="pause",
-            tooltip="End the process after the tiles in hand; Resume goes on there, also tomorrow",
-        )  # fmt: skip
-        self._resume = button("Resume", handler(lambda: self._order(lambda run: run.resume())), icon="play")
-        self._stop = button(
-            "Stop and keep", handler(lambda: self._order(lambda run: run.stop())), icon="stop",
-            tooltip="End now and keep what is predicted so far",
-        )  # fmt: skip
-        self._cancel = button("Cancel and discard", handler(lambda: self._ask(True)), kind="danger", icon="trash")
-        discard = button("Discard", handler(self._discard), kind="danger")
-        self._sure = row(
-            text("Throw away what is predicted?"), discard, button("Keep", handler(lambda: self._ask(False)))
-        )
-        self._orders = row(self._resume, self._pause, self._stop, self._cancel, self._sure)
-        self._progress = column(self._bar, self._words, self._orders, classes=["vx-card"])
-        for part in (self._progress, self._sure):
-            show(part, False)
-        return self._progress
 
     def _toggle_settings(self) -> None:
         hidden = "vx-hidden" in self._form.widget._dom_classes
@@ -451,13 +422,7 @@ class PredictPanel(Panel):
         show(self._mean, hidden and len(self._others.options) > 0)
         self._more.icon = "caret-down" if hidden else "caret-right"
 
-    def _ask(self, asking: bool) -> None:
-        self._asking = asking
-        show(self._sure, asking)
-        show(self._cancel, not asking)
-
     def _discard(self) -> None:
-        self._ask(False)
         self.view.set_layers([])
         self.prediction = None
         self._order(lambda run: run.cancel())

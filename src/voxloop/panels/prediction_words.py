@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from typing import Any
 
 from voxloop.panels.panel import table
@@ -48,11 +49,23 @@ def _tiles(found: Estimate) -> str:
     return f'<span title="{title}">{found.tiles:,}{work}</span>'
 
 
-def going(state: str, history: Any, now: float) -> tuple[str, str]:
-    """The bar and the words beside it."""
+def borders(seam: Mapping[str, float] | None) -> str:
+    """What the cuts between tiles change, as the seam meter found."""
+    if seam is None:
+        return "borders not measured"
+    if not seam["voxels"]:
+        return "no borders inside"
+    return f"borders: probabilities differ by {seam['largest']:.1g} at most, {seam['flips']:.2%} of labels there"
+
+
+def going(state: str, history: Any, now: float, borders: str = "") -> tuple[str, str]:
+    """The bar and the words beside it; ``borders``: what is said of them once it is finished."""
     share = 1.0 if state == "finished" else float(history.progress or 0.0)
     last = history.last_progress or {}
-    tiles = f"{last['done']:g} of {last['total']:g} tiles" if "total" in last else ""
+    tiles = f"{last['done']:g} of {last['total']:g} {last.get('unit', 'tiles')}" if "total" in last else ""
+    for what, words in (("coarser", "coarser resolutions"), ("objects", "objects")):
+        if state not in ("finished", "stopped") and (part := last.get(what)):
+            tiles = _joined(tiles, f"{words}: block {part[0]:g} of {part[1]:g}")
     words = {
         "created": "Not started yet.",
         "queued": "Waiting for the device.",
@@ -62,7 +75,7 @@ def going(state: str, history: Any, now: float) -> tuple[str, str]:
         "stopped": _joined("Stopped and kept", tiles),
         "cancelled": "Cancelled and discarded.",
         "interrupted": _joined("Its process ended without a word", tiles, "Resume goes on there"),
-        "finished": _joined("Finished", tiles, f"in {duration(history.busy_s)}"),
+        "finished": _joined("Finished", tiles, f"in {duration(history.busy_s)}", borders),
         "failed": f"Failed: {history.error}",
     }.get(state, state)
     bar = f'<div class="vx-progress vx-{LOOKS.get(state) or "idle"}"><div style="width:{share:.1%}"></div></div>'
