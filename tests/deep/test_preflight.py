@@ -61,7 +61,17 @@ def test_thin_labels_want_the_full_scale(tmp_path: Path) -> None:
     labels[:, 72:120:12, 8:120] = 2
     labels[:, 73:120:12, 8:120] = 2
     found = notes(tmp_path, labels, scale=0.5)
-    assert said(found, "voxels wide at input scale 0.5") == {"scale": 1.0}
+    assert said(found, "'thing' is only 0.5 voxels wide at input scale 0.5: thin things") == {"scale": 1.0}
+    full = notes(tmp_path / "full", labels, scale=1)
+    assert not any("wide" in words for words in full)  # lines are learnt
+
+
+def test_specks_are_no_things(tmp_path: Path) -> None:
+    labels = blocks()
+    labels[:, 70:] = 0
+    labels[:, 72:120:12, 8:120:9] = 2
+    assert said(notes(tmp_path, labels, scale=1), "specks, 1 voxels wide: paint whole things") == {}
+    assert said(notes(tmp_path / "half", labels, scale=0.5), "specks") == {"scale": 1.0}
 
 
 def test_a_window_larger_than_the_image_and_labels_too_few_to_judge(tmp_path: Path) -> None:

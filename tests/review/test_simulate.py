@@ -170,3 +170,9 @@ def test_a_stroke_is_as_fat_as_there_is_room():
     mask[:] = False
     mask[30, 30] = True
     assert fatten(path, depth_in(mask, (1, 1)), 1, 6.0, (1, 1)) is None
+
+
+def test_a_round_says_in_a_line_what_was_painted(store, truth):
+    done = simulate(store, truth, strokes=7, seed=0)
+    assert repr(done).startswith("<SimulatedRound: 7 strokes on slices ")
+    assert "edits" not in repr(done)

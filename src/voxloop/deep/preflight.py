@@ -14,6 +14,8 @@ from voxloop.deep.material import Material
 LOPSIDED = 20
 #: narrowest labelled things, in voxels of the network, that it can tell from noise
 THIN = 3.0
+#: what is so many times as long as it is wide is no speck: a membrane, a filament
+LONG = 5
 #: share of padding in a window from which that is said
 PADDING = 0.1
 #: windows that are looked at
@@ -53,26 +55,34 @@ def _imbalance(material: Material) -> list[Note]:
 
 
 def _thin(material: Material) -> list[Note]:
-    """Labelled things that are hardly there at the network's scale."""
+    """Labelled things that are hardly there at the network's scale: specks, and what is long but thin."""
     from scipy import ndimage
 
-    widths: dict[int, list[float]] = {}
+    sizes: dict[int, list[tuple[float, float]]] = {}
     for index in range(_LOOKED_AT):
         _, labels = material.sampler.sample(index, 0)
         for value in np.unique(labels[labels > 0]):
             plane = labels[(labels == value).sum(axis=(-2, -1)).argmax()] if labels.ndim == 3 else labels
             inside = ndimage.distance_transform_edt(np.pad(plane == value, 1))
-            widths.setdefault(int(value), []).append(2 * float(inside.max()) - 1)
+            boxes = ndimage.find_objects(ndimage.label(plane == value)[0])
+            length = max(max(part.stop - part.start for part in box) for box in boxes)
+            sizes.setdefault(int(value), []).append((2 * float(inside.max()) - 1, length))
     found = []
-    for value, seen in sorted(widths.items()):
-        width = float(np.median(seen)) * material.scale
-        if width < THIN:
-            name, scale = material.data.classes[value - 1].name, material.scale
-            fix = {"scale": 1.0} if scale < 1 else {}
-            more = f" at input scale {scale:g}" if scale < 1 else ""
-            found.append(
-                Note(words=f"Labels of {name!r} are {width:.0f} voxels wide{more}: hardly more than noise.", fix=fix)
-            )
+    scale = material.scale
+    for value, seen in sorted(sizes.items()):
+        width, length = (float(np.median(one)) * scale for one in zip(*seen, strict=True))
+        if width >= THIN:
+            continue
+        name, at = material.data.classes[value - 1].name, f" at input scale {scale:g}" if scale < 1 else ""
+        fix = {"scale": 1.0} if scale < 1 else {}
+        if length < LONG * width:
+            words = f"Labels of {name!r} are specks, {width:.2g} voxels wide{at}"
+            remedy = "at full scale more is left of them" if fix else "paint whole things, or with a larger brush"
+        elif fix:  # at full scale a network learns thin things well
+            words, remedy = f"{name!r} is only {width:.2g} voxels wide{at}", "thin things are learnt best at full scale"
+        else:
+            continue
+        found.append(Note(words=f"{words}: {remedy}.", fix=fix))
     return found
 
 

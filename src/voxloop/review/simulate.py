@@ -26,7 +26,7 @@ _SLICES = 5
 _LOOKED_AT = 64  # planes that are compared to find the worst
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SimulatedRound:
     """What the annotator did in one round.
 
@@ -41,6 +41,13 @@ class SimulatedRound:
     edits: tuple[Edit, ...]
     slices: tuple[int, ...]
     slice_share: float
+
+    def __repr__(self) -> str:
+        return (
+            f"<SimulatedRound: {self.strokes} strokes on slices {', '.join(map(str, self.slices))}; "
+            f"{self.labelled_voxels:,} voxels labelled ({self.labelled_share:.1%} of the volume); "
+            f"about {self.annotation_seconds:.0f} s of a person's time>"
+        )
 
 
 def simulate(
