@@ -269,6 +269,8 @@ def test_sizes_add_up_and_derived_data_can_go(store: Store) -> None:
     store.labels().flush()
     (store.path / "derived" / "scales").mkdir(parents=True)
     (store.path / "derived" / "scales" / "a").write_bytes(b"x" * 1000)
+    (store.path / "objects").mkdir()
+    (store.path / "objects" / "table.csv").write_bytes(b"x" * 10)
     size = store.size()
     assert size["derived"] == 1000
     assert size["total"] == sum(p.stat().st_size for p in store.path.rglob("*") if p.is_file())

@@ -30,7 +30,7 @@ from voxloop.store.state import LabelState, Place
 from voxloop.store.writer import WriterState
 
 #: folders of a workspace whose sizes are told, and that are made when they are needed
-PARTS = ("images", "labels", "journal", "derived", "runs", "models", "predictions", "removed")
+PARTS = ("images", "labels", "journal", "derived", "runs", "models", "predictions", "objects", "removed")
 _DTYPES = {"semantic": np.uint8, "instances": np.uint32}
 
 
