@@ -175,3 +175,17 @@ def test_a_config_makes_its_loss() -> None:
 def test_settings_that_exclude_each_other_are_refused(settings: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         DeepConfig(**settings)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_dice_is_that_of_smp(classes: int) -> None:
+    from segmentation_models_pytorch.losses import DiceLoss
+
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, classes, 12, 10, requires_grad=True), torch.randint(0, classes, (2, 12, 10)) + 1
+    labels[0, :5] = 0
+    found = PartialLoss(dice=1.0)(logits, labels.to(torch.uint8))
+    (gradient,) = torch.autograd.grad(found, logits)
+    wanted = DiceLoss("multiclass", smooth=1.0, ignore_index=-100)(logits, torch.where(labels > 0, labels - 1, -100))
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(gradient, torch.autograd.grad(wanted, logits)[0])
