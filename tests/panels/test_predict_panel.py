@@ -13,9 +13,10 @@ from voxloop import model
 from voxloop.errors import PredictionError
 from voxloop.panels import predict_panel
 from voxloop.panels.predict_panel import PredictPanel
-from voxloop.panels.prediction_words import borders, going, size
+from voxloop.panels.prediction_words import going, size
 from voxloop.prediction import task
 from voxloop.prediction.rehearsal import answer
+from voxloop.prediction.result import borders
 from voxloop.project import Workspace
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
@@ -153,7 +154,8 @@ def test_predict_does_what_copy_as_code_says(ui, ws, monkeypatch, no_leak):
     assert panel.prediction.name == "first"
     assert [layer.id for layer in panel.view.layers] == ["uncertainty", "prediction"]
     assert "Finished" in panel.card.words.value
-    assert "borders" in panel.card.words.value
+    assert first.borders in panel.card.words.value
+    assert first.borders in repr(first)
     import voxloop as vl
 
     scope = {"ws": ws, "vl": vl}

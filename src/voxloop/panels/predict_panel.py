@@ -33,7 +33,7 @@ from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.prediction_card import PredictionCard
 from voxloop.panels.prediction_layers import frame, prediction_layers
 from voxloop.panels.prediction_rows import model_row, prediction_row, predicts
-from voxloop.panels.prediction_words import borders, estimate_table
+from voxloop.panels.prediction_words import estimate_table
 from voxloop.panels.rows import RowList
 from voxloop.panels.ui import on_ui
 from voxloop.prediction.rehearsal import Estimate, Rehearsal
@@ -290,7 +290,7 @@ class PredictPanel(Panel):
         if name in known:
             prediction = self.prediction if self._shows(name) else self.ws.predictions[name]
             if prediction is not None:
-                found |= {"prediction": prediction, "done": prediction.done, "borders": borders(prediction.seam)}
+                found |= {"prediction": prediction, "done": prediction.done, "borders": prediction.borders}
         return found
 
     def _shows(self, name: str) -> bool:

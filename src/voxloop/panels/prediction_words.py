@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
 from typing import Any
 
 from voxloop.panels.panel import table
@@ -47,15 +46,6 @@ def _tiles(found: Estimate) -> str:
     title = f"blocks of {block} voxels, which see {halo} voxels beyond their faces"
     work = f", {found.waste:.2f} × the work" if found.waste >= 1.005 else ", nothing computed twice"
     return f'<span title="{title}">{found.tiles:,}{work}</span>'
-
-
-def borders(seam: Mapping[str, float] | None) -> str:
-    """What the cuts between tiles change, as the seam meter found."""
-    if seam is None:
-        return "borders not measured"
-    if not seam["voxels"]:
-        return "no borders inside"
-    return f"borders: probabilities differ by {seam['largest']:.1g} at most, {seam['flips']:.2%} of labels there"
 
 
 def going(state: str, history: Any, now: float, borders: str = "") -> tuple[str, str]:

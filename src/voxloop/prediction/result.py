@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,11 @@ class Prediction:
         return _facts(self.path).get("seam")
 
     @property
+    def borders(self) -> str:
+        """What :attr:`seam` says, in words."""
+        return borders(self.seam)
+
+    @property
     def model(self) -> Model:
         """The model that made it, or all of an ensemble as one, with its turns and votes.
 
@@ -142,7 +148,16 @@ class Prediction:
 
     def __repr__(self) -> str:
         names = ", ".join(info.name for info in self.classes)
-        return f"<Prediction {self.name!r}: {names}; {self.done:.0%} of image {self.image!r}>"
+        return f"<Prediction {self.name!r}: {names}; {self.done:.0%} of image {self.image!r}; {self.borders}>"
+
+
+def borders(seam: Mapping[str, float] | None) -> str:
+    """What the cuts between tiles change, in words; None: not measured."""
+    if seam is None:
+        return "borders not measured"
+    if not seam["voxels"]:
+        return "no borders inside"
+    return f"borders: probabilities differ by {seam['largest']:.1g} at most, {seam['flips']:.2%} of labels there"
 
 
 def _facts(path: Path) -> dict[str, Any]:
