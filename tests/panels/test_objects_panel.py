@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from tests.prediction.fakes import FakeModel, make_spec, picture
+from tests.prediction.fakes import FakeModel, make_spec, objects_spec, picture
 
 from voxloop import model
 from voxloop.helper.handlers import HANDLERS, Job
@@ -195,4 +195,29 @@ def test_unsure_objects_are_said(ui, ws, asked):
     panel._form.value = panel.config.changed(threshold=0.4, seed_depth=0.02, reach=0.02)
     panel.apply()
     assert ("longer than the reach" in panel.message.words) == (panel.objects.unsure > 0)
+    panel.close()
+
+
+def test_objects_that_a_network_learnt_are_listed_opened_and_saved(ui, ws, asked, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    predict(ws)
+    FakeModel(objects_spec()).save(tmp_path / "objects")
+    ws.predict(tmp_path / "objects", name="learnt")
+    panel = ObjectsPanel(ws)
+    panel._look()
+    assert [row.key for row in panel._runs.rows] == ["learnt"]
+    assert panel._runs.rows[0].actions == ()  # they go with their prediction
+    panel.choose("p")
+    panel._runs.do("open", "learnt")
+    assert panel.prediction.name == panel.objects.name == "learnt"
+    assert panel.objects.count == len(panel._table) == ws.predictions["learnt"].objects.count
+    assert [layer.id for layer in panel.view.layers] == ["objects", "preview"]
+    panel.files.kind.value = "labels"
+    assert panel.files.code == "ws.export('learnt', 'learnt-labels.ome.zarr', kind='objects')"
+    panel.files.format.value = "TIFF"
+    panel.files.save.click()
+    assert (tmp_path / "learnt-labels.tif").exists()
+    run = panel.apply()
+    assert [row.key for row in panel._runs.rows] == [run.name, "learnt"]
+    assert panel.objects.name == run.name
     panel.close()

@@ -18,11 +18,10 @@ from voxloop.helper import Helper, Part
 from voxloop.panels.file_export import OBJECTS, FileExport
 from voxloop.panels.form import Form
 from voxloop.panels.layers import ArrayLayer, Patch, PatchLayer
+from voxloop.panels.objects_rows import makes_objects, object_row, objects_rows
 from voxloop.panels.panel import (
     CopyCode,
     Panel,
-    ago,
-    badge,
     button,
     column,
     heading,
@@ -36,8 +35,7 @@ from voxloop.panels.panel import (
 )
 from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.prediction_layers import frame
-from voxloop.panels.rows import Action, Row, RowList
-from voxloop.panels.run_words import AT_WORK, LOOKS
+from voxloop.panels.rows import Row, RowList
 from voxloop.panels.surface_view import SurfaceView
 from voxloop.panels.ui import on_ui
 
@@ -49,7 +47,6 @@ if TYPE_CHECKING:
     from voxloop.project import Workspace
     from voxloop.runs import Run
 
-TASK = "voxloop.objects.task:run"
 #: the preview is asked for this long after the last change
 REST_S = 0.3
 #: rows of the table that are shown
@@ -80,6 +77,7 @@ class ObjectsPanel(Panel):
         self._due: float | None = None
         self._asked: object = None
         self._looking = False
+        self._opened = ""
         self._layer = PatchLayer("preview", "preview")
         self._layer.kind = self._layer.state["kind"] = "instances"
         self._image = ""
@@ -153,15 +151,24 @@ class ObjectsPanel(Panel):
 
     @on_ui
     def open(self, name: str) -> None:
-        """Show the objects that a run made, and list them."""
-        self._runs.selected = name
-        run = self.ws.runs[name]
-        if run.state != "finished":
+        """Show the objects that a run made, or those of a prediction whose network learnt them, and list them."""
+        self._runs.selected = self._opened = name
+        run = self.ws.runs.get(name)
+        learnt = run is None or not makes_objects(run)
+        parent = name if run is None or learnt else str(run.config.get("parent"))
+        if run is not None and not learnt and run.state != "finished":
+            self._opened = ""
             self.say(run.history.error or f"{name} is {run.state}", "warning")
             return
-        if run.config.get("parent") in self.ws.predictions and run.config["parent"] != self._which.value:
-            self.choose(str(run.config["parent"]))
-        self.in_thread(lambda: (run.result, run.result.table()), self._show_objects)
+        if parent in self.ws.predictions and parent != self._which.value:
+            self.choose(parent)
+        self.say("Reading the table …")
+
+        def read() -> tuple[Objects, DataFrame]:
+            found: Objects = run.result if run is not None and not learnt else self.ws.predictions[name].objects
+            return found, found.table()
+
+        self.in_thread(read, self._show_objects)
 
     @on_ui
     def go_to(self, number: int) -> None:
@@ -283,24 +290,31 @@ class ObjectsPanel(Panel):
     def _look(self) -> None:
         if not self._looking:
             self._looking = True
-            self.in_thread(self._rows, self._show_rows)
+            self.in_thread(self._rows, self._show_rows, self._look_failed)
 
     def _rows(self) -> tuple[list[Row], bool]:
-        runs = [run for run in reversed(list(self.ws.runs.values())) if run.config.get("task") == TASK]
-        chosen = next((run for run in runs if run.name == self._runs.selected), None)
-        return [_run_row(run) for run in runs], chosen is not None and chosen.state == "finished"
+        rows, chosen = objects_rows(self.ws), self._runs.selected
+        if chosen not in [row.key for row in rows]:
+            return rows, False
+        run = self.ws.runs.get(chosen)
+        return rows, run is None or not makes_objects(run) or run.state == "finished"
+
+    def _look_failed(self, error: BaseException) -> None:
+        self._looking = False
+        self.show_error(error)
 
     def _show_rows(self, found: tuple[list[Row], bool]) -> None:
         self._looking = False
-        rows, finished = found
+        rows, there = found
         self._runs.show(rows)
-        shown = self.objects.name if self.objects is not None else ""
-        if finished and self._runs.selected != shown:
+        if there and self._runs.selected != self._opened:
             self.open(self._runs.selected)
         elif not self._runs.selected and rows:
             self._runs.selected = rows[0].key
 
     def _show_objects(self, found: tuple[Objects, DataFrame]) -> None:
+        if found[0].name != self._opened:
+            return  # others were opened meanwhile
         self.objects, self._table = found
         self._framed = None
         self._preview.value = False
@@ -331,7 +345,7 @@ class ObjectsPanel(Panel):
         by_size, rising = ORDERS[str(self._order.value)]
         ordered = table.sort_values(size, ascending=rising) if by_size else table
         self._list.widget.head = ["Object", "µm³" if size == "volume_um3" else "µm²", "z", "y", "x µm"]
-        self._list.show(_object_row(int(number), line, size) for number, line in ordered.head(SHOWN).iterrows())
+        self._list.show(object_row(int(number), line, size) for number, line in ordered.head(SHOWN).iterrows())
         more = len(table) - SHOWN
         show(self._table_tools, True)
         self._count.value = f"{len(table):,} objects" + (f", {SHOWN} shown" if more > 0 else "")
@@ -412,7 +426,7 @@ class ObjectsPanel(Panel):
             self._preview.value = True
         discard(run.path)
         run.delete()
-        self._runs.selected = ""
+        self._runs.selected = self._opened = ""
         self.say(f"{name} is deleted.", "good")
         self._look()
 
@@ -430,17 +444,3 @@ class ObjectsPanel(Panel):
             self.surfaces.close()
         self._form.close()
         self.view.close()
-
-
-def _run_row(run: Run) -> Row:
-    state, history = run.state, run.history
-    share = f" {history.progress:.0%}" if state in AT_WORK and history.progress else ""
-    actions = () if state in AT_WORK else (Action("delete", "Delete", "Remove it from disk", confirm="Really delete?"),)
-    age = ago(time.time() - float(run.config.get("created", time.time())))
-    title = history.error or f"of prediction {run.config.get('parent')}"
-    return Row(run.name, (html.escape(run.name), badge(state + share, LOOKS.get(state, "")), age), actions, title=title)
-
-
-def _object_row(number: int, line: Any, size: str) -> Row:
-    cells = [line[size], line["z_um"], line["y_um"], line["x_um"]]
-    return Row(str(number), (str(number), *(f"{float(value):.3g}" for value in cells)))
