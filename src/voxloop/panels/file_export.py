@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from voxloop.errors import VoxloopError
-from voxloop.panels.panel import CopyCode, Panel, button, classed, column, row, show, text
+from voxloop.panels.panel import CopyCode, Panel, button, classed, column, row, show, spacer, text
 
 if TYPE_CHECKING:
     from voxloop.project import Workspace
@@ -27,7 +27,7 @@ OBJECTS: Mapping[str, Mapping[str, str]] = {
 
 
 class FileExport:
-    """One line: what, as what, into which file; Save.
+    """What, as what, into which file; Save.
 
     Parameters
     ----------
@@ -51,7 +51,10 @@ class FileExport:
         changed = panel.handler(self.refresh)
         self.kind = w.Dropdown(options=list(what), tooltip="What is saved", layout={"width": "auto"})
         self.format = w.Dropdown(options=list(what[next(iter(what))]), tooltip="As what", layout={"width": "auto"})
-        self.path = w.Text(placeholder="file", tooltip="Where; in the folder of the notebook unless it says another")
+        self.path = w.Text(
+            placeholder="file", tooltip="Where; in the folder of the notebook unless it says another",
+            layout={"width": "auto"},
+        )  # fmt: skip
         self.replace = w.Checkbox(description="replace it", value=False, indent=False, layout={"width": "auto"})
         self.save = button("Save", panel.handler(self._save), icon="download", tooltip="Write the file")
         self.said = classed(text("", markup=True), "vx-small", "vx-dim")
@@ -61,8 +64,10 @@ class FileExport:
         self.format.observe(changed, "value")
         self.path.observe(panel.handler(self._show_code), "value")
         self.widget = column(
-            row(text("Save", "vx-small", "vx-dim"), self.kind, self.format, classed(self.path, "vx-grow")),
-            row(self.save, self.replace, self.said, self._copy),
+            row(text("Save", "vx-small", "vx-dim"), self.kind, text("as", "vx-small", "vx-dim"), self.format),
+            self.path,
+            row(self.save, self.replace, spacer(), self._copy),
+            self.said,
         )
         show(self.replace, False)
         show(self.widget, False)
