@@ -108,12 +108,12 @@ def test_the_forecast_follows_what_is_chosen(ui, ws):
     assert "of" in panel._estimate.value
     assert "Memory" in panel._estimate.value
     assert InProcess.asked[-1]["region"] is None
-    panel._where.value = "plane"
+    panel.where.where.value = "plane"
     assert InProcess.asked[-1]["region"] == [[3, 4], [0, 90], [0, 100]]
     panel.view.index = 5
     assert InProcess.asked[-1]["region"][0] == [5, 6]
-    panel._where.value = "box"
-    panel._ranges[0].value = (5, 6)
+    panel.where.where.value = "box"
+    panel.where.ranges[0].value = (5, 6)
     assert len(panel.view._shapes) == 1
     panel.view.index = 2
     assert panel.view._shapes == ()
@@ -131,8 +131,8 @@ def test_what_cannot_be_predicted_is_said_before_the_start(ui, ws):
     panel = PredictPanel(ws)
     assert "takes 3 channels, the volume has 1" in panel._estimate.value
     assert panel._button.disabled
-    panel._where.value = "box"
-    panel._ranges[1].value = (40, 40)
+    panel.where.where.value = "box"
+    panel.where.ranges[1].value = (40, 40)
     assert "the box is empty along y" in panel._estimate.value
     panel.close()
 
@@ -141,8 +141,8 @@ def test_predict_does_what_copy_as_code_says(ui, ws, monkeypatch, no_leak):
     trained(ws)
     in_process(ws, monkeypatch)
     panel = PredictPanel(ws)
-    panel._where.value = "box"
-    panel._ranges[0].value = (1, 3)
+    panel.where.where.value = "box"
+    panel.where.ranges[0].value = (1, 3)
     panel._name.set_state({"value": "first"})
     line = "run = ws.predict('shallow-1', region=(slice(1, 3), slice(0, 90), slice(0, 100)), name='first', wait=False, "
     assert panel._copy.code.startswith(line)
@@ -284,4 +284,50 @@ def test_several_models_and_all_images(ui, ws, monkeypatch):
     (run,) = [run for run in ws.runs.values() if "images" in run.config]
     assert run.config["images"] == ["image", "second"]
     assert len(run.config["models"]) == 1
+    panel.close()
+
+
+def test_what_is_on_screen_and_named_regions_are_predicted(ui, ws, monkeypatch):
+    trained(ws)
+    in_process(ws, monkeypatch)
+    panel = PredictPanel(ws)
+    assert "named" not in [where for _, where in panel.where.where.options]
+    panel.where.where.value = "screen"
+    panel.view._window = {"axis": "z", "box": (10, 20, 40, 60), "pixel_um": 0.01}
+    panel._tick()  # the view has moved: the forecast is of what it shows now
+    assert InProcess.asked[-1]["region"] == [[3, 4], [10, 40], [20, 60]]
+    assert "region=(slice(3, 4), slice(10, 40), slice(20, 60))" in panel._copy.code
+    ws.regions.add("corner", (slice(0, 2), slice(0, 50), slice(0, 40)))
+    panel.refresh()
+    assert panel.where.where.value == "screen"
+    panel.where.where.value = "named"
+    assert panel.where.named.value == "corner"
+    assert InProcess.asked[-1]["region"] == [[0, 2], [0, 50], [0, 40]]
+    assert "region='corner'" in panel._copy.code
+    panel.view.index = 1
+    assert len(panel.view._shapes) == 1
+    panel._name.value = "there"
+    panel._button.click()
+    assert ws.predictions["there"].region == (slice(0, 2), slice(0, 50), slice(0, 40))
+    ws.regions.remove("corner")
+    panel.refresh()
+    assert panel.where.where.value == "all"
+    panel.close()
+
+
+def test_models_in_the_workspace_are_offered(ui, ws, monkeypatch):
+    in_process(ws, monkeypatch)
+    FakeModel(make_spec()).save(ws.path / "models" / "imported")
+    trained(ws)
+    panel = PredictPanel(ws)
+    assert [row.key for row in panel._models.rows] == ["shallow-1", "models/imported"]
+    panel._models.do("open", "models/imported")
+    assert InProcess.asked[-1]["models"] == [ws.path / "models" / "imported"]
+    assert panel._copy.code.startswith("run = ws.predict(ws.path / 'models/imported', ")
+    panel._name.value = "first"
+    panel._button.click()
+    assert panel.message.kind == "good"
+    assert ws.runs["first"].config["model"] == "models/imported"
+    panel._others.value = ("shallow-1",)
+    assert panel._copy.code.startswith("run = ws.predict([ws.path / 'models/imported', 'shallow-1'], ")
     panel.close()

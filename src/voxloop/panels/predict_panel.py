@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
-from voxloop.geometry import AXES, Region
+from voxloop.geometry import Region
 from voxloop.panels.file_export import PREDICTIONS, FileExport
 from voxloop.panels.form import Form
 from voxloop.panels.panel import (
@@ -31,9 +31,10 @@ from voxloop.panels.panel import (
 )
 from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.prediction_card import PredictionCard
-from voxloop.panels.prediction_layers import frame, prediction_layers
-from voxloop.panels.prediction_rows import model_row, prediction_row, predicts
+from voxloop.panels.prediction_layers import prediction_layers
+from voxloop.panels.prediction_rows import KEPT, model_folder, model_rows, prediction_row, predicts
 from voxloop.panels.prediction_words import estimate_table
+from voxloop.panels.region_chooser import RegionChooser
 from voxloop.panels.rows import RowList
 from voxloop.panels.ui import on_ui
 from voxloop.prediction.rehearsal import Estimate, Rehearsal
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     from voxloop.project import Workspace
     from voxloop.runs import Run
 
-Where = Literal["all", "plane", "box"]
-WHERE: dict[Where, str] = {"all": "Everything", "plane": "This plane", "box": "Box"}
 #: set by controls of their own, or by what is on screen
 OWN_CONTROLS = {"mode", "focus", "overwrite"}
 #: seconds between two moves of the place that is computed next
@@ -87,28 +86,20 @@ class PredictPanel(Panel):
 
     @property
     def model(self) -> str:
-        """Name of the run whose model predicts. Raises PredictionError where there is none."""
+        """The run whose model predicts, or the model's folder in the workspace. Raises PredictionError without any."""
         if not self._models.selected:
             raise PredictionError("there is no trained model yet; train one first")
         return self._models.selected
 
     @property
     def models(self) -> list[str]:
-        """Names of all runs whose models predict together: the one selected, and those averaged with it."""
+        """All whose models predict together: the one selected, and those averaged with it."""
         return [self.model, *(name for name in self._others.value if name != self.model)]
 
     @property
     def region(self) -> Region | None:
-        """Voxels (z, y, x) to predict; None for all. Raises PredictionError where the box cannot be read."""
-        where: Where = self._where.value
-        if where == "all" or self._all.value:
-            return None
-        if where == "plane":
-            axis, shape = AXES.index(self.view.axis), self.view.planes.shape
-            parts = [slice(0, size) for size in shape]
-            parts[axis] = slice(self.view.index, self.view.index + 1)
-            return parts[0], parts[1], parts[2]
-        return self._box()
+        """Voxels (z, y, x) to predict; None for all. Raises PredictionError where they cannot be read."""
+        return None if self._all.value else self.where.region
 
     @property
     def config(self) -> PredictConfig:
@@ -125,15 +116,14 @@ class PredictPanel(Panel):
     def code(self) -> str:
         """The line of Python that the Predict button runs."""
         names = self.models if self._models.selected else ["…"]
-        parts = [repr(names[0] if len(names) == 1 else names)]
+        models = [f"ws.path / {name!r}" if name.startswith(KEPT) else repr(name) for name in names]
+        parts = [models[0] if len(models) == 1 else f"[{', '.join(models)}]"]
         if self._all.value:
             parts.append("image='*'")
         elif len(self.ws.images.names) > 1:
             parts.append(f"image={self.image!r}")
-        region = self.region
-        if region is not None:
-            cuts = (f"slice({part.start}, {part.stop})" for part in region)
-            parts.append(f"region=({', '.join(cuts)})")
+        if not self._all.value and self.where.code:
+            parts.append(f"region={self.where.code}")
         if self.name:
             parts.append(f"name={self.name!r}")
         settings = self.config.code().partition("(")[2].removesuffix(")")
@@ -148,9 +138,9 @@ class PredictPanel(Panel):
         if self._form.errors:
             raise PredictionError("; ".join(self._form.errors.values()))
         start = partial(
-            self.ws.predict, self.models, image="*" if self._all.value else self.image, region=self.region,
-            name=self.name, wait=False,
-            config=self.config,
+            self.ws.predict, [self.ws.path / name if name.startswith(KEPT) else name for name in self.models],
+            image="*" if self._all.value else self.image, region=None if self._all.value else self.where.meant,
+            name=self.name, wait=False, config=self.config,
         )  # fmt: skip
         self._button.disabled = True
         self.say("Starting …")
@@ -214,16 +204,14 @@ class PredictPanel(Panel):
 
     def _changed(self) -> None:
         """Something that the forecast depends on changed."""
-        show(self._where, not self._all.value)
-        show(self._box_row, self._where.value == "box" and not self._all.value)
+        show(self.where.widget, not self._all.value)
         try:
             self._show_code()
             region = self.region
-            self._show_box(region)
+            self.where.show_frame()
             names = tuple(self.models) if self._models.selected else ()
             image = tuple(self.ws.images.names) if self._all.value else self.image
-            asked = (names, image, None if self._all.value else region,
-                     self._form.value.changed(mode=self._mode.value))  # fmt: skip
+            asked = (names, image, region, self._form.value.changed(mode=self._mode.value))
         except VoxloopError as error:
             self._estimate.value = f'<div class="vx-note vx-note-error">{html.escape(str(error))}</div>'
             self._asked = None
@@ -235,7 +223,7 @@ class PredictPanel(Panel):
             self._rehearsal.cancel()
         self._estimate.value = '<span class="vx-dim">Measuring this model on this picture …</span>'
         names, image, region, config = asked
-        folders = [self.ws.runs[name].path / "model" for name in names]
+        folders = [model_folder(self.ws, name) for name in names]
 
         def measure() -> Estimate | VoxloopError:
             try:
@@ -274,14 +262,15 @@ class PredictPanel(Panel):
         self._looking = True
         self.in_thread(self._look, self._show_look)
         self._follow()
+        if self.where.follows:
+            self._changed()
 
     def _look(self) -> dict[str, Any]:
         """Off the UI thread: rows of models and predictions, state of the run on show, share on disk."""
         runs = list(reversed(list(self.ws.runs.values())))
-        models = [model_row(run) for run in runs if (run.path / "model" / "spec.json").exists()]
         known = set(self.ws.predictions)
         rows = [prediction_row(run, run.name in known) for run in runs if predicts(run)]
-        found: dict[str, Any] = {"models": models, "rows": rows, "state": "", "done": -1.0}
+        found: dict[str, Any] = {"models": model_rows(self.ws), "rows": rows, "state": "", "done": -1.0}
         if self.run is not None:
             found |= {"state": self.run.state, "history": self.run.history}
         name = self._list.selected
@@ -298,6 +287,7 @@ class PredictPanel(Panel):
 
     def _show_look(self, found: dict[str, Any]) -> None:
         self._looking = False
+        self.where.refresh()
         self._models.show(found["models"])
         self._list.show(found["rows"])
         if not self._models.selected and found["models"]:
@@ -365,12 +355,9 @@ class PredictPanel(Panel):
             ),
         )  # fmt: skip
         self._all.observe(changed, "value")
-        self._where: Any = _choice(WHERE, "all", changed)
         self._mode: Any = _choice({"exact": "Exact", "fast": "Fast"}, "exact", changed)
         self._mode.tooltips = ["Tiled equals whole, to rounding", "Tiles see as much as measurably matters here"]
-        shape = self.view.planes.shape
-        self._ranges = [_range(axis, size, changed) for axis, size in zip(AXES, shape, strict=True)]
-        self._box_row = row(*self._ranges)
+        self.where = RegionChooser(self, self.ws, self.view, lambda: self.image, self._changed)
         self._others: Any = w.SelectMultiple(
             options=(), rows=3, **labelled("Mean with", "The mean of several models, at the price of each")
         )
@@ -400,7 +387,7 @@ class PredictPanel(Panel):
         start = row(self._button, classed(self._name, "vx-grow"), self._copy)
         show(self._image, len(self.ws.images.names) > 1)
         show(self._all, len(self.ws.images.names) > 1)
-        where = column(heading("What"), self._image, self._all, self._where, self._box_row, classes=["vx-section"])
+        where = column(heading("What"), self._image, self._all, self.where.widget, classes=["vx-section"])
         side = column(
             column(heading("Model"), self._models.widget, classes=["vx-section"]),
             where,
@@ -427,33 +414,16 @@ class PredictPanel(Panel):
         self.prediction = None
         self._order(lambda run: run.cancel())
 
-    def _box(self) -> Region:
-        parts = []
-        for field, axis, size in zip(self._ranges, AXES, self.view.planes.shape, strict=True):
-            start, stop = field.value
-            if not 0 <= start < stop <= size:
-                raise PredictionError(f"the box is empty along {axis}: {start} to {stop} of {size} voxels")
-            parts.append(slice(start, stop))
-        return parts[0], parts[1], parts[2]
-
-    def _show_box(self, region: Region | None) -> None:
-        """Frame the box where it meets the plane on show."""
-        axis, index = self.view.axis, self.view.index
-        part = region[AXES.index(axis)] if region is not None and self._where.value == "box" else slice(0, 0)
-        meets = region is not None and part.start <= index < part.stop
-        self.view.set_shapes([frame(region, axis, index)] if region is not None and meets else [])
-
     def _plane_changed(self) -> None:
-        if self._where.value == "box":
-            self._show_box(self._box())
-        if self._where.value == "plane":
+        if self.where.follows:
             self._changed()
+        else:
+            self.where.show_frame()
 
     def _image_changed(self) -> None:
         self.prediction = None
         self.view.show(self.ws.images.scales(self.image))
-        for field, size in zip(self._ranges, self.view.planes.shape, strict=True):
-            field.max, field.value = size, (0, size)
+        self.where.image_changed()
         self._changed()
 
     def _show_code(self) -> None:
@@ -470,12 +440,3 @@ def _choice(options: dict[Any, str], value: str, changed: Any) -> w.ToggleButton
     made = w.ToggleButtons(options=[(label, name) for name, label in options.items()], value=value)
     made.observe(changed, "value")
     return classed(made, "vx-choice")
-
-
-def _range(axis: str, size: int, changed: Any) -> w.IntRangeSlider:
-    made = w.IntRangeSlider(
-        value=(0, size), min=0, max=size, continuous_update=False, style={"description_width": "20px"},
-        layout={"width": "100%"}, **labelled(axis, f"Voxels along {axis} that are predicted"),
-    )  # fmt: skip
-    made.observe(changed, "value")
-    return made
