@@ -104,7 +104,7 @@ def test_the_forecast_follows_what_is_chosen(ui, ws):
     trained(ws)
     panel = PredictPanel(ws)
     assert panel.model == "shallow-1"
-    assert "0.700" in panel._models.rows[0].cells
+    assert "0.700" in panel._models.list.rows[0].cells
     assert "of" in panel._estimate.value
     assert "Memory" in panel._estimate.value
     assert InProcess.asked[-1]["region"] is None
@@ -320,8 +320,8 @@ def test_models_in_the_workspace_are_offered(ui, ws, monkeypatch):
     FakeModel(make_spec()).save(ws.path / "models" / "imported")
     trained(ws)
     panel = PredictPanel(ws)
-    assert [row.key for row in panel._models.rows] == ["shallow-1", "models/imported"]
-    panel._models.do("open", "models/imported")
+    assert [row.key for row in panel._models.list.rows] == ["shallow-1", "models/imported"]
+    panel._models.list.do("open", "models/imported")
     assert InProcess.asked[-1]["models"] == [ws.path / "models" / "imported"]
     assert panel._copy.code.startswith("run = ws.predict(ws.path / 'models/imported', ")
     panel._name.value = "first"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Region
 from voxloop.panels.file_export import PREDICTIONS, FileExport
 from voxloop.panels.form import Form
+from voxloop.panels.model_list import ModelList
 from voxloop.panels.panel import (
     CopyCode,
     Panel,
@@ -32,7 +34,7 @@ from voxloop.panels.panel import (
 from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.prediction_card import PredictionCard
 from voxloop.panels.prediction_layers import prediction_layers
-from voxloop.panels.prediction_rows import KEPT, model_folder, model_rows, prediction_row, predicts
+from voxloop.panels.prediction_rows import KEPT, model_folder, offered, prediction_row, predicts
 from voxloop.panels.prediction_words import estimate_table
 from voxloop.panels.region_chooser import RegionChooser
 from voxloop.panels.rows import RowList
@@ -196,10 +198,6 @@ class PredictPanel(Panel):
         self.say(f"{name} is deleted.", "good")
         self.refresh()
 
-    def _choose_model(self, _: str, name: str) -> None:
-        self._models.selected = name
-        self._changed()
-
     # ---------------------------------------------------------------------------------------------------- forecast
 
     def _changed(self) -> None:
@@ -270,7 +268,7 @@ class PredictPanel(Panel):
         runs = list(reversed(list(self.ws.runs.values())))
         known = set(self.ws.predictions)
         rows = [prediction_row(run, run.name in known) for run in runs if predicts(run)]
-        found: dict[str, Any] = {"models": model_rows(self.ws), "rows": rows, "state": "", "done": -1.0}
+        found: dict[str, Any] = {"models": offered(self.ws), "rows": rows, "state": "", "done": -1.0}
         if self.run is not None:
             found |= {"state": self.run.state, "history": self.run.history}
         name = self._list.selected
@@ -290,12 +288,10 @@ class PredictPanel(Panel):
         self.where.refresh()
         self._models.show(found["models"])
         self._list.show(found["rows"])
-        if not self._models.selected and found["models"]:
-            self._choose_model("open", found["models"][0].key)
-        elif not found["models"]:
+        if not self._models.names:
             self._button.disabled = True
             self._estimate.value = '<span class="vx-dim">The forecast appears here once a model is trained.</span>'
-        self._show_others([row.key for row in found["models"]])
+        self._show_others(self._models.names)
         if not self._list.selected and found["rows"]:
             self.open(found["rows"][0].key)
             return
@@ -312,7 +308,7 @@ class PredictPanel(Panel):
             self.files.refresh()
         self._done = found["done"]
 
-    def _show_others(self, models: list[str]) -> None:
+    def _show_others(self, models: Sequence[str]) -> None:
         """Those whose answers may be averaged with the selected one's."""
         names = tuple(name for name in models if name != self._models.selected)
         if names != self._others.options:
@@ -341,10 +337,7 @@ class PredictPanel(Panel):
 
     def _build(self) -> None:
         handler, changed = self.handler, self.handler(self._changed)
-        self._models = RowList(
-            handler(self._choose_model), head=("Model", "Best IoU", "Trained"), right=(1,), height=118,
-            empty="No trained model yet. The Train step makes one.",
-        )  # fmt: skip
+        self._models = ModelList(self, self.ws, lambda: self.image, self._changed)
         self._image = w.Dropdown(options=self.ws.images.names, description="Image")
         self._image.observe(handler(self._image_changed), "value")
         self._all = w.Checkbox(
@@ -432,6 +425,7 @@ class PredictPanel(Panel):
     def _close_children(self) -> None:
         if self._rehearsal is not None:
             self._rehearsal.cancel()
+        self._models.close()
         self._form.close()
         self.view.close()
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxloop.panels.panel import ago, badge
 from voxloop.panels.rows import Action, Row
+from voxloop.panels.run_table import best_iou
 from voxloop.panels.run_words import AT_WORK, LOOKS
 
 if TYPE_CHECKING:
@@ -25,10 +27,41 @@ def predicts(run: Run) -> bool:
     return str(run.config.get("task", "")).endswith(("prediction.task:run", "prediction.batch:run"))
 
 
-def model_rows(ws: Workspace) -> list[Row]:
-    """Runs that have a model, newest first, then models in folders of the workspace."""
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Models as rows; ``best``: which to begin with; ``words``: why that one."""
+
+    rows: list[Row]
+    best: str
+    words: str
+
+
+def offered(ws: Workspace) -> Offered:
+    """Runs that have a model, newest first, then models in folders of the workspace.
+
+    The best one has the highest validation IoU among those of the level that the newest run learnt; without scores it
+    is the newest. Scores of other levels are no measure of it.
+    """
     runs = [run for run in reversed(list(ws.runs.values())) if (run.path / "model" / "spec.json").exists()]
-    return [*(_model_row(run) for run in runs), *(_kept_row(path.parent) for path in _kept(ws))]
+    kept = [_kept_row(path.parent) for path in _kept(ws)]
+    scores = {run.name: best_iou(run) for run in runs}
+    best: dict[str, Run] = {}  # of each level; of equals the newest
+    for run in runs:
+        level = str(run.config.get("level"))
+        if not math.isnan(scores[run.name]) and (level not in best or scores[run.name] > scores[best[level].name]):
+            best[level] = run
+    several = {level for level in best if sum(str(run.config.get("level")) == level for run in runs) > 1}
+    marked = {best[level].name for level in several}
+    rows = [*(_model_row(run, scores[run.name], run.name in marked) for run in runs), *kept]
+    if not runs:
+        return Offered(rows, kept[0].key if kept else "", "")
+    level = str(runs[0].config.get("level"))
+    if level not in best:
+        words = "None of these has a score; the newest is offered first." if len(runs) > 1 else ""
+        return Offered(rows, runs[0].name, words)
+    first, count = best[level].name, sum(str(run.config.get("level")) == level for run in runs)
+    words = f"{first} has the best validation IoU of {count} models of level {level!r}." if level in several else ""
+    return Offered(rows, first, html.escape(words))
 
 
 def model_folder(ws: Workspace, key: str) -> Path:
@@ -37,7 +70,8 @@ def model_folder(ws: Workspace, key: str) -> Path:
 
 
 def _kept(ws: Workspace) -> list[Path]:
-    found = (ws.path / KEPT).glob("*/spec.json")
+    # a folder whose name begins with a dot is still being written
+    found = [path for path in (ws.path / KEPT).glob("*/spec.json") if not path.parent.name.startswith(".")]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
@@ -47,14 +81,11 @@ def _kept_row(folder: Path) -> Row:
     return Row(f"{KEPT}{folder.name}", cells, title="imported, or saved for a prediction; no run here trained it")
 
 
-def _model_row(run: Run) -> Row:
-    """A run that has a model."""
-    from voxloop.runs.history import metric_of
-
-    history = run.history
-    best = metric_of(history.best, "val", "iou") if history.best else math.nan
-    cells = (html.escape(run.name), "–" if math.isnan(best) else f"{best:.3f}", _age(run))
-    return Row(run.name, cells)
+def _model_row(run: Run, score: float, best: bool) -> Row:
+    """A run that has a model; ``best``: no other of its level has a higher score."""
+    mark = f" {badge('best', 'good')}" if best else ""
+    cells = (html.escape(run.name) + mark, "–" if math.isnan(score) else f"{score:.3f}", _age(run))
+    return Row(run.name, cells, title=f"learnt from level {run.config.get('level')!r}")
 
 
 def prediction_row(run: Run, there: bool) -> Row:

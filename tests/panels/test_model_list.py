@@ -1,0 +1,197 @@
+"""Which model is offered first and why; packages added to the workspace; paths found by going through folders."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from tests.prediction.fakes import FakeModel, make_spec, picture
+
+from voxloop.errors import ModelError, VoxloopError
+from voxloop.model import read_spec
+from voxloop.panels import model_list
+from voxloop.panels.model_list import ModelList
+from voxloop.panels.package_import import PackageImport, imported
+from voxloop.panels.panel import Panel
+from voxloop.panels.path_chooser import PathChooser
+from voxloop.panels.prediction_rows import offered
+from voxloop.project import Workspace
+from voxloop.runs.events import EventWriter
+
+
+class InProcess:
+    """An import that reads the package here."""
+
+    def __init__(self, workspace, source, folder, image):
+        self._question = {"workspace": workspace, "source": source, "folder": folder, "image": image}
+
+    def wait(self):
+        return imported(self._question)
+
+    def cancel(self):
+        pass
+
+
+@pytest.fixture
+def ws(tmp_path):
+    with Workspace.create(tmp_path / "ws", image=picture((3, 40, 50)), classes=["background", "mito"]) as made:
+        yield made
+
+
+@pytest.fixture
+def package(tmp_path):
+    pytest.importorskip("bioimageio.core")
+    pytest.importorskip("onnxruntime")
+    place = Path(__file__).parents[1] / "deep" / "foreign.py"
+    spec = importlib.util.spec_from_file_location("foreign_packages", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    from bioimageio.spec.model import v0_5 as b
+
+    axes = [b.AxisId("y"), b.AxisId("x")]
+    measures = b.ZeroMeanUnitVarianceDescr(kwargs=b.ZeroMeanUnitVarianceKwargs(axes=axes))
+    return module.package(tmp_path / "net", before=[measures], after=[b.SoftmaxDescr()])
+
+
+def trained(ws, name, iou=None, level="labels"):
+    run = ws.runs.create(name, "voxloop.shallow.learner:train", {}, level=level, labels={})
+    writer = EventWriter(run.path / "events.jsonl")
+    writer.emit("started", device="cpu")
+    if iou is not None:
+        writer.emit("epoch", epoch=1, val={"iou": {"mito": iou}}, best=True)
+    writer.close()
+    FakeModel(make_spec()).save(run.path / "model")
+
+
+@pytest.fixture
+def made(ui, ws):
+    owner, heard = Panel(), []
+    models = ModelList(owner, ws, lambda: "image", lambda: heard.append(models.selected))
+    owner.body(models.widget)
+    owner.on_close(models.close)
+    yield owner, models, heard
+    owner.close()
+
+
+def test_the_best_of_the_level_is_offered_first(ws, made):
+    _, models, heard = made
+    assert offered(ws).best == ""
+    trained(ws, "a", 0.8)
+    assert offered(ws).words == ""  # nothing to choose between
+    trained(ws, "b", 0.6)
+    trained(ws, "c")
+    trained(ws, "other-1", 0.99, level="cells")
+    trained(ws, "d", 0.7)
+    models.show(offered(ws))
+    assert models.selected == "a"
+    assert heard == ["a"]
+    assert [row.key for row in models.list.rows] == ["d", "other-1", "c", "b", "a"]
+    assert "a has the best validation IoU of 4 models" in models.words.value
+    assert ["best" in row.cells[0] for row in models.list.rows] == [False, False, False, False, True]
+    models.list.do("open", "b")
+    models.show(offered(ws))
+    assert models.selected == "b"  # a choice stays
+    ws.runs["b"].delete()
+    models.show(offered(ws))
+    assert models.selected == "a"
+
+
+def test_without_scores_the_newest_is_offered_and_that_is_said(ws):
+    trained(ws, "a")
+    trained(ws, "b")
+    assert offered(ws).best == "b"
+    assert "None of these has a score" in offered(ws).words
+
+
+def test_what_is_still_being_imported_is_not_listed(ws):
+    FakeModel(make_spec()).save(ws.path / "models" / ".net.new")
+    assert offered(ws).rows == []
+
+
+def test_a_package_is_added_as_copy_as_code_says(ws, made, package, monkeypatch):
+    monkeypatch.setattr(model_list, "PackageImport", InProcess)
+    owner, models, heard = made
+    models.fold.open()
+    models.chooser.line.value = str(package)
+    name = models.name.value
+    line = f"vl.import_package({str(package)!r}, ws.path / 'models/{name}', image=ws.images.open('image'))"
+    assert models._copy.code == line
+    models.button.click()
+    assert owner.message.kind == "good", owner.message.words
+    assert "mean" in owner.message.words
+    assert heard == [models.selected] == [f"models/{name}"]
+    hashed = read_spec(ws.path / "models" / name).hash
+    models.show(offered(ws))
+    assert models.selected == f"models/{name}"
+    models.fold.open()
+    models.chooser.line.value = str(package)
+    assert models.name.value == f"{name}-2"
+    models.name.value = name
+    models.button.click()
+    assert "give this one another name" in owner.message.words
+    import voxloop as vl
+
+    exec(line.replace(f"models/{name}", "models/again"), {"ws": ws, "vl": vl})
+    assert read_spec(ws.path / "models" / "again").hash == hashed
+
+
+def test_what_is_no_package_is_said(ws, made, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_list, "PackageImport", InProcess)
+    owner, models, _ = made
+    models.fold.open()
+    models.button.click()
+    assert "choose a file (.zip, rdf.yaml)" in owner.message.words
+    (tmp_path / "no.zip").write_bytes(b"nothing")
+    models.chooser.line.value = str(tmp_path / "no.zip")
+    models.button.click()
+    assert owner.message.kind == "error"
+    assert not models.button.disabled
+    assert list((ws.path / "models").glob("*")) == []
+    FakeModel(make_spec()).save(tmp_path / "ours")
+    models.chooser.line.value = str(tmp_path / "ours")
+    models.button.click()
+    assert "a model of voxloop already" in owner.message.words
+    models.chooser.line.value, models.name.value = str(tmp_path / "no.zip"), "a/b"
+    models.button.click()
+    assert "'a-b' can" in owner.message.words
+
+
+def test_the_process_reads_the_package_and_says_what_is_wrong(ws, package, tmp_path):
+    found = PackageImport(ws.path, package, ws.path / "models" / "net", "image").wait()
+    assert found["classes"] == ["a", "b"]
+    assert "mean" in found["measured"]
+    (tmp_path / "no.zip").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match=r"is no bioimage\.io package"):
+        PackageImport(ws.path, tmp_path / "no.zip", ws.path / "models" / "no", "image").wait()
+    given_up = PackageImport(ws.path, package, ws.path / "models" / "late", "image")
+    given_up.cancel()
+    with pytest.raises(ModelError):
+        given_up.wait()
+
+
+def test_a_path_is_found_by_going_through_folders(ui, tmp_path, monkeypatch):
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "one.zip").write_bytes(b"")
+    (tmp_path / "notes.txt").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    owner, heard = Panel(), []
+    files = PathChooser(owner, (".zip",), lambda: heard.append(files.line.value), placeholder="path")
+    files.refresh()
+    assert [row.key for row in files.rows.rows] == ["..", "nets"]
+    files.rows.do("open", "nets")
+    assert [row.key for row in files.rows.rows] == ["..", "one.zip"]
+    files.rows.do("open", "one.zip")
+    assert files.path == tmp_path / "nets" / "one.zip"
+    assert heard == [str(files.path)]
+    files.line.value = "gone.zip"
+    with pytest.raises(VoxloopError, match=r"there is no gone\.zip"):
+        _ = files.path
+    folders = PathChooser(owner, (), lambda: None, placeholder="folder")
+    folders.refresh()
+    folders.rows.do("open", "nets")
+    assert folders.path == tmp_path / "nets"
+    folders.line.value = str(tmp_path / "notes.txt")
+    with pytest.raises(VoxloopError, match="is no folder"):
+        _ = folders.path
+    owner.close()
