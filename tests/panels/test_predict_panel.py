@@ -14,14 +14,14 @@ from voxloop.errors import PredictionError
 from voxloop.panels import predict_panel
 from voxloop.panels.predict_panel import PredictPanel
 from voxloop.panels.prediction_words import going, size
-from voxloop.prediction import task
+from voxloop.prediction import batch, task
 from voxloop.prediction.rehearsal import answer
 from voxloop.prediction.result import borders
 from voxloop.project import Workspace
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
 from voxloop.runs.history import History, fold
-from voxloop.volumes import open_volume
+from voxloop.volumes import open_volume, save_volume
 
 SHAPE = (6, 90, 100)
 
@@ -84,7 +84,7 @@ def in_process(ws, monkeypatch, work=True):
         writer.emit("started", device="cpu")
         context = RunContext(run.path, config, writer)
         if work:
-            writer.emit(task.run(context))
+            writer.emit((batch if "images" in config else task).run(context))
         return run
 
     monkeypatch.setattr(Run, "launch", launch)
@@ -277,14 +277,82 @@ def test_several_models_and_all_images(ui, ws, monkeypatch):
     assert panel.models == [panel.model, *other]
     assert len(InProcess.asked[-1]["models"]) == 2
     assert "each voxel is predicted <b>2</b> times" in panel._estimate.value
-    panel._all.value = True
+    panel.images.several.value = True
     assert tuple(InProcess.asked[-1]["image"]) == ("image", "second")
     assert f"ws.predict({panel.models!r}, image='*', " in panel.code
     panel._button.click()
     (run,) = [run for run in ws.runs.values() if "images" in run.config]
     assert run.config["images"] == ["image", "second"]
     assert len(run.config["models"]) == 1
+    panel.images.which.value = ("second",)
+    assert tuple(InProcess.asked[-1]["image"]) == ("second",)
+    assert "image=['second'], " in panel._copy.code
+    panel.images.which.value = ()
+    assert "choose one image at least" in panel._estimate.value
+    panel._button.click()
+    assert "choose one image at least" in panel.message.words
     panel.close()
+
+
+def test_a_run_over_several_images_shows_its_table(ui, ws, monkeypatch):
+    trained(ws)
+    ws.images.add("second", picture((3, 40, 50)), copy=True)
+    ws.images.add("third", picture((3, 40, 50)).reshape(1, 3, 40, 50).repeat(3, 0), copy=True)
+    in_process(ws, monkeypatch)
+    panel = PredictPanel(ws)
+    assert "vx-hidden" in panel.results.widget._dom_classes
+    panel.images.several.value = True
+    panel.images.which.value = ("second", "third")
+    panel._name.value = "many"
+    panel._button.click()
+    table = ws.runs["many"].result.table
+    assert list(table["image"]) == ["second", "third"]
+    assert "vx-hidden" not in panel.results.widget._dom_classes
+    assert panel.image == "second"  # not of the run: the one that was on show
+    assert panel.prediction.name == "many.second"
+    good, bad = panel.results.rows.rows
+    assert good.cells[1] == f"{table['class 2 share'][0]:.1%}"
+    assert "class 2 µm³" in good.title
+    assert "failed" in bad.cells[-1]
+    assert "channels" in bad.title
+    assert panel.results.words.value == "2 of 2 images, 1 failed"
+    assert panel.results._copy.code == "ws.runs['many'].result.table"
+    panel.results.rows.do("open", "third")
+    assert panel.image == panel.results.rows.selected == "third"
+    panel.results.rows.do("open", "second")
+    assert panel.prediction.name == "many.second"
+    ws.images.remove("third")
+    panel.refresh()
+    assert panel.images.which.options == ("image", "second")
+    panel.results.rows.do("open", "third")
+    assert "not in this workspace any more" in panel.message.words
+    panel.close()
+
+
+def test_a_folder_of_pictures_is_added_and_meant(ui, ws, monkeypatch, tmp_path, no_leak):
+    trained(ws)
+    in_process(ws, monkeypatch, work=False)
+    folder = tmp_path / "more"
+    folder.mkdir()
+    for name in ("a", "b"):
+        save_volume(picture((1, 40, 50)), folder / f"{name}.tif")
+    panel = PredictPanel(ws)
+    assert "vx-hidden" in panel.images.several._dom_classes
+    panel.images.fold.open()
+    panel.images.button.click()
+    assert "choose a folder" in panel.message.words
+    panel.images.chooser.line.value = str(folder)
+    assert panel.images._copy.code == f"ws.images.add_folder({str(folder)!r})"
+    panel.images.button.click()
+    assert panel.message.words.startswith("2 images added from more")
+    assert list(ws.images.names) == ["image", "a", "b"]
+    assert panel.images.names == ["a", "b"]
+    assert tuple(InProcess.asked[-1]["image"]) == ("a", "b")
+    assert "image=['a', 'b'], " in panel._copy.code
+    panel.images.which.value = ("image", "a", "b")
+    assert "image='*', " in panel._copy.code
+    panel.close()
+    assert no_leak.left() == []
 
 
 def test_what_is_on_screen_and_named_regions_are_predicted(ui, ws, monkeypatch):

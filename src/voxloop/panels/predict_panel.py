@@ -13,8 +13,10 @@ import ipywidgets as w
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Region
+from voxloop.panels.batch_table import BatchTable
 from voxloop.panels.file_export import PREDICTIONS, FileExport
 from voxloop.panels.form import Form
+from voxloop.panels.image_chooser import ImageChooser
 from voxloop.panels.model_list import ModelList
 from voxloop.panels.panel import (
     CopyCode,
@@ -84,7 +86,8 @@ class PredictPanel(Panel):
 
     @property
     def image(self) -> str:
-        return str(self._image.value)
+        """The image on show."""
+        return str(self.images.image.value)
 
     @property
     def model(self) -> str:
@@ -101,7 +104,7 @@ class PredictPanel(Panel):
     @property
     def region(self) -> Region | None:
         """Voxels (z, y, x) to predict; None for all. Raises PredictionError where they cannot be read."""
-        return None if self._all.value else self.where.region
+        return None if self.images.several.value else self.where.region
 
     @property
     def config(self) -> PredictConfig:
@@ -120,11 +123,9 @@ class PredictPanel(Panel):
         names = self.models if self._models.selected else ["…"]
         models = [f"ws.path / {name!r}" if name.startswith(KEPT) else repr(name) for name in names]
         parts = [models[0] if len(models) == 1 else f"[{', '.join(models)}]"]
-        if self._all.value:
-            parts.append("image='*'")
-        elif len(self.ws.images.names) > 1:
-            parts.append(f"image={self.image!r}")
-        if not self._all.value and self.where.code:
+        if self.images.code:
+            parts.append(f"image={self.images.code}")
+        if not self.images.several.value and self.where.code:
             parts.append(f"region={self.where.code}")
         if self.name:
             parts.append(f"name={self.name!r}")
@@ -141,7 +142,7 @@ class PredictPanel(Panel):
             raise PredictionError("; ".join(self._form.errors.values()))
         start = partial(
             self.ws.predict, [self.ws.path / name if name.startswith(KEPT) else name for name in self.models],
-            image="*" if self._all.value else self.image, region=None if self._all.value else self.where.meant,
+            image=self.images.meant, region=None if self.images.several.value else self.where.meant,
             name=self.name, wait=False, config=self.config,
         )  # fmt: skip
         self._button.disabled = True
@@ -172,10 +173,21 @@ class PredictPanel(Panel):
         self.prediction = None
         self._done = -1.0
         self._list.selected = name
-        image = self.run.config.get("image") if self.run is not None else self.ws.predictions[name].image
+        if self.run is not None and "images" in self.run.config:
+            images = self.run.config["images"]
+            image = self.image if self.image in images else images[0]
+        else:
+            image = self.run.config.get("image") if self.run is not None else self.ws.predictions[name].image
         if image in self.ws.images.names and image != self.image:
-            self._image.value = image
+            self.images.image.value = image
         self.view.set_layers([])
+        self._tick()
+
+    def _go_to(self, image: str) -> None:
+        """Another image of the run on show."""
+        if image not in self.ws.images.names:
+            raise PredictionError(f"image {image!r} is not in this workspace any more")
+        self.images.image.value = image
         self._tick()
 
     def _order(self, give: Any) -> None:
@@ -202,13 +214,14 @@ class PredictPanel(Panel):
 
     def _changed(self) -> None:
         """Something that the forecast depends on changed."""
-        show(self.where.widget, not self._all.value)
+        show(self.where.widget, not self.images.several.value)
         try:
             self._show_code()
             region = self.region
             self.where.show_frame()
             names = tuple(self.models) if self._models.selected else ()
-            image = tuple(self.ws.images.names) if self._all.value else self.image
+            several = self.images.names
+            image = tuple(several) if several else self.image
             asked = (names, image, region, self._form.value.changed(mode=self._mode.value))
         except VoxloopError as error:
             self._estimate.value = f'<div class="vx-note vx-note-error">{html.escape(str(error))}</div>'
@@ -273,6 +286,7 @@ class PredictPanel(Panel):
             found |= {"state": self.run.state, "history": self.run.history}
         name = self._list.selected
         if self.run is not None and "images" in self.run.config:
+            found["made"] = self.results.read(self.run)
             name = f"{name}.{self.image}"
         if name in known:
             prediction = self.prediction if self._shows(name) else self.ws.predictions[name]
@@ -285,6 +299,7 @@ class PredictPanel(Panel):
 
     def _show_look(self, found: dict[str, Any]) -> None:
         self._looking = False
+        self.images.refresh()
         self.where.refresh()
         self._models.show(found["models"])
         self._list.show(found["rows"])
@@ -295,6 +310,7 @@ class PredictPanel(Panel):
         if not self._list.selected and found["rows"]:
             self.open(found["rows"][0].key)
             return
+        self.results.show(found.get("made"), self.image)
         self.card.show(found["state"], found.get("history"), found.get("borders", ""))
         prediction = found.get("prediction")
         if prediction is None or prediction.name not in (self._list.selected, f"{self._list.selected}.{self.image}"):
@@ -338,16 +354,7 @@ class PredictPanel(Panel):
     def _build(self) -> None:
         handler, changed = self.handler, self.handler(self._changed)
         self._models = ModelList(self, self.ws, lambda: self.image, self._changed)
-        self._image = w.Dropdown(options=self.ws.images.names, description="Image")
-        self._image.observe(handler(self._image_changed), "value")
-        self._all = w.Checkbox(
-            indent=False,
-            **labelled(
-                "All images, in one run with a table",
-                "One after the other; an image that fails does not keep the others",
-            ),
-        )  # fmt: skip
-        self._all.observe(changed, "value")
+        self.images = ImageChooser(self, self.ws, self._image_changed, self._changed)
         self._mode: Any = _choice({"exact": "Exact", "fast": "Fast"}, "exact", changed)
         self._mode.tooltips = ["Tiled equals whole, to rounding", "Tiles see as much as measurably matters here"]
         self.where = RegionChooser(self, self.ws, self.view, lambda: self.image, self._changed)
@@ -376,11 +383,10 @@ class PredictPanel(Panel):
             empty="No predictions yet. The first one fills in here.",
         )  # fmt: skip
         self.card = PredictionCard(self, self._order, self._discard)
+        self.results = BatchTable(self, self._go_to)
         self.files = FileExport(self, self.ws, PREDICTIONS, lambda: self.prediction.name if self.prediction else None)
         start = row(self._button, classed(self._name, "vx-grow"), self._copy)
-        show(self._image, len(self.ws.images.names) > 1)
-        show(self._all, len(self.ws.images.names) > 1)
-        where = column(heading("What"), self._image, self._all, self.where.widget, classes=["vx-section"])
+        where = column(heading("What"), self.images.widget, self.where.widget, classes=["vx-section"])
         side = column(
             column(heading("Model"), self._models.widget, classes=["vx-section"]),
             where,
@@ -390,7 +396,7 @@ class PredictPanel(Panel):
                 classes=["vx-section"],
             ),
             section("Forecast", self._estimate),
-            start, self.card.widget, section("Predictions", self._list.widget, self.files.widget),
+            start, self.card.widget, section("Predictions", self._list.widget, self.results.widget, self.files.widget),
         )  # fmt: skip
         self.body(split(column(self.view.widget, self.message.widget), side), message=False)
         self.view.on("plane", handler(self._plane_changed))
