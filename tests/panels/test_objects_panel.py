@@ -180,6 +180,30 @@ def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak, monkeypatc
     assert panel.files.path.value == f"{run.name}-surface-{number}.ply"
     panel.files.save.click()
     assert (tmp_path / f"{run.name}-surface-{number}.ply").stat().st_size > 100
+    (tmp_path / f"{run.name}-surface-{number}.ply").unlink()
+    files = panel.files
+    files.of.value, files.most.value = "largest", 2
+    first, second = panel._table.volume_um3.nlargest(2).index
+    assert files.path.value == f"{run.name}-surface.ply"
+    line = f"for n in [{first}, {second}]: ws.export({run.name!r}, f'{run.name}-surface-{{n}}.ply', number=n)"
+    assert files._copy.code == line
+    assert "one file an object" in files.said.value
+    files.save.click()
+    assert files.said.value == f"2 files saved in {tmp_path}"
+    assert (tmp_path / f"{run.name}-surface-{second}.ply").exists()
+    files.most.value = 3
+    assert "2 of 3 files are there already" in files.said.value
+    files.save.click()
+    assert panel.message.kind == "error"
+    files.replace.value = True
+    files.save.click()
+    assert files.said.value.startswith("3 files saved")
+    import voxloop as vl
+
+    exec(files.code, {"ws": ws, "vl": vl})
+    files.path.value = ""
+    files.save.click()
+    assert "name a file first" in panel.message.words
     panel._runs.do("delete", run.name)
     assert "vx-hidden" in panel.files.widget._dom_classes
     assert panel.objects is None

@@ -18,7 +18,7 @@ from voxloop.helper import Helper, Part
 from voxloop.panels.file_export import OBJECTS, FileExport
 from voxloop.panels.form import Form
 from voxloop.panels.layers import ArrayLayer, Patch, PatchLayer
-from voxloop.panels.objects_rows import makes_objects, object_row, objects_rows
+from voxloop.panels.objects_rows import ORDERS, in_order, largest, makes_objects, object_row, objects_rows, size_of
 from voxloop.panels.panel import (
     CopyCode,
     Panel,
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 REST_S = 0.3
 #: rows of the table that are shown
 SHOWN = 200
-ORDERS = {"Largest first": (True, False), "Smallest first": (True, True), "By number": (False, True)}
 
 
 class ObjectsPanel(Panel):
@@ -341,9 +340,8 @@ class ObjectsPanel(Panel):
         table = self._table
         if table is None:
             return
-        size = "volume_um3" if "volume_um3" in table else "area_um2"
-        by_size, rising = ORDERS[str(self._order.value)]
-        ordered = table.sort_values(size, ascending=rising) if by_size else table
+        size = size_of(table)
+        ordered = in_order(table, str(self._order.value))
         self._list.widget.head = ["Object", "µm³" if size == "volume_um3" else "µm²", "z", "y", "x µm"]
         self._list.show(object_row(int(number), line, size) for number, line in ordered.head(SHOWN).iterrows())
         more = len(table) - SHOWN
@@ -388,6 +386,7 @@ class ObjectsPanel(Panel):
         self.files = FileExport(
             self, self.ws, OBJECTS, lambda: self.objects.name if self.objects else None,
             lambda: int(self._list.selected) if self._list.selected else None,
+            lambda count: largest(self._table, count),
         )  # fmt: skip
         self._table_tools = row(self._order, self._solid, spacer(), self._count)
         show(self._table_tools, False)

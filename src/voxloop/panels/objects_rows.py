@@ -11,9 +11,13 @@ from voxloop.panels.rows import Action, Row
 from voxloop.panels.run_words import AT_WORK, LOOKS
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from voxloop.project import Workspace
     from voxloop.runs import Run
 
+#: orders of a table: by size or by number, rising or not
+ORDERS = {"Largest first": (True, False), "Smallest first": (True, True), "By number": (False, True)}
 TASK = "voxloop.objects.task:run"
 
 
@@ -39,6 +43,22 @@ def object_row(number: int, line: Any, size: str) -> Row:
     """One object of a table; ``size``: the column with its size."""
     cells = [line[size], line["z_um"], line["y_um"], line["x_um"]]
     return Row(str(number), (str(number), *(f"{float(value):.3g}" for value in cells)))
+
+
+def size_of(table: DataFrame) -> str:
+    """The column with the size: of stacks a volume, of pictures an area."""
+    return "volume_um3" if "volume_um3" in table else "area_um2"
+
+
+def in_order(table: DataFrame, order: str) -> DataFrame:
+    """The table in one of ``ORDERS``."""
+    by_size, rising = ORDERS[order]
+    return table.sort_values(size_of(table), ascending=rising) if by_size else table
+
+
+def largest(table: DataFrame | None, count: int) -> list[int]:
+    """Numbers of so many objects, the largest first."""
+    return [] if table is None else [int(number) for number in table[size_of(table)].nlargest(count).index]
 
 
 def _run_row(run: Run) -> Row:
