@@ -92,9 +92,19 @@ def test_the_best_of_the_level_is_offered_first(ws, made):
     models.list.do("open", "b")
     models.show(offered(ws))
     assert models.selected == "b"  # a choice stays
-    ws.runs["b"].delete()
+    for name in ("a", "b"):
+        ws.runs[name].delete()
     models.show(offered(ws))
-    assert models.selected == "a"
+    assert models.selected == "d"
+
+
+def test_of_equals_the_newest_is_offered_and_that_is_said(ws):
+    trained(ws, "a", 0.80001)
+    trained(ws, "b", 0.8)
+    found = offered(ws)
+    assert found.best == "b"
+    assert "b is the newest of those that share the best" in found.words
+    assert all("best" in row.cells[0] for row in found.rows)
 
 
 def test_without_scores_the_newest_is_offered_and_that_is_said(ws):

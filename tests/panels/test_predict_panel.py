@@ -313,6 +313,7 @@ def test_a_run_over_several_images_shows_its_table(ui, ws, monkeypatch):
     good, bad = panel.results.rows.rows
     assert good.cells[1] == f"{table['class 2 share'][0]:.1%}"
     assert "class 2 µm³" in good.title
+    assert "predicted in" in good.title
     assert "failed" in bad.cells[-1]
     assert "channels" in bad.title
     assert panel.results.words.value == "2 of 2 images, 1 failed"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: classes that have a column; the others stand in the tooltip
 SHOWN = 2
+#: of a name that is longer, so many are shown
+LETTERS = 14
 _OWN = ("image", "state", "seconds", "voxels", "prediction", "error")
 
 
@@ -46,7 +48,7 @@ def made_by(run: Run) -> Made | None:
 
 
 class BatchTable:
-    """Share of each class, doubt and time of each image; a click shows that image.
+    """Share of each class and doubt of each image; a click shows that image.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ class BatchTable:
         run, table, count, front = made.run, made.table, made.count, made.front
         shares = [name for name in front if f"{name} share" in table][:SHOWN]
         unsure = "mean uncertainty" in table
-        self.rows.widget.head = ["Image", *map(html.escape, shares), *(["Unsure"] if unsure else []), "Time"]
+        self.rows.widget.head = ["Image", *map(short, shares), *(["Unsure"] if unsure else [])]
         self.rows.widget.right = list(range(1, len(self.rows.widget.head)))
         self.rows.show(batch_row(line, shares, unsure) for line in table.to_dict("records"))
         self.rows.selected = image
@@ -91,14 +93,21 @@ class BatchTable:
 def batch_row(line: dict[str, Any], shares: Sequence[str], unsure: bool) -> Row:
     """One line of the table of a run over many images."""
     image = str(line["image"])
-    columns = len(shares) + unsure
     if line["state"] == "failed":
-        cells = (html.escape(image), *[""] * columns, badge("failed", "bad"))
-        return Row(image, cells, title=str(line["error"]))
+        cells = [short(image), *[""] * (len(shares) + unsure - 1), badge("failed", "bad")]
+        return Row(image, tuple(cells), title=f"{image}\n{line['error']}")
     values = [f"{float(line[f'{name} share']):.1%}" for name in shares]
     values += [f"{float(line['mean uncertainty']):.1%}"] * unsure
     known = [f"{name.replace('um3', 'µm³')}: {value:g}" for name, value in line.items() if _told(name, value)]
-    return Row(image, (html.escape(image), *values, duration(float(line["seconds"]))), title="\n".join(known))
+    known = [image, f"predicted in {duration(float(line['seconds']))}", *known]
+    return Row(image, (short(image), *values), title="\n".join(known))
+
+
+def short(name: str) -> str:
+    """Markup of a name that leaves room for numbers; the whole of it under the pointer."""
+    if len(name) <= LETTERS:
+        return html.escape(name)
+    return f'<span title="{html.escape(name, quote=True)}">{html.escape(name[: LETTERS - 1])}…</span>'
 
 
 def _told(name: str, value: Any) -> bool:

@@ -119,6 +119,7 @@ class FileExport:
         paths = self._paths()
         there = sum(path.exists() for path in paths)
         show(self.replace, there > 0)
+        self.replace.description = "replace them" if self._many else "replace it"
         if not there:
             self.replace.value = False
         words = [f"one file an object: {html.escape(paths[0].name)}, …"] if self._many and paths else []

@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from voxloop.errors import PredictionError
 from voxloop.panels.fold import Fold
-from voxloop.panels.panel import CopyCode, Panel, button, classed, column, labelled, row, show, spacer, text
+from voxloop.panels.panel import CopyCode, Panel, button, column, labelled, row, show, spacer, text
 from voxloop.panels.path_chooser import PathChooser
 
 if TYPE_CHECKING:
@@ -47,13 +47,12 @@ class ImageChooser:
         )  # fmt: skip
         self.several.observe(panel.handler(self._heard), "value")
         self.which: Any = w.SelectMultiple(
-            options=names, value=names, rows=4,
+            options=names, value=names, rows=4, layout={"width": "auto"},
             **labelled("Images", "Which are predicted; hold Ctrl or Shift to choose several"),
         )  # fmt: skip
         self.which.observe(panel.handler(self._heard), "value")
-        self._list = classed(w.Box([self.which]), "vx-field")
         self.fold = Fold("Add a folder of pictures…", self._build, lambda _: self._opened())
-        self.widget = column(self.image, self.several, self._list, self.fold.widget)
+        self.widget = column(self.image, self.several, self.which, self.fold.widget)
         self._show_parts()
 
     @property
@@ -110,7 +109,7 @@ class ImageChooser:
         if isinstance(found, Exception):
             raise found
         count = f"{len(found)} images" if len(found) > 1 else "1 image"
-        self._panel.say(f"{count} added from {folder.name}; Predict predicts them", "good")
+        self._panel.say(f"{count} added from {folder.name}, and chosen", "good")
         self.fold.close()
         self._offer(self._ws.images.names, [info.name for info in found])
         self.several.value = True
@@ -133,7 +132,7 @@ class ImageChooser:
         more = len(self._ws.images.names) > 1
         show(self.image, more)
         show(self.several, more)
-        show(self._list, bool(self.several.value))
+        show(self.which, bool(self.several.value))
 
     def _build(self) -> list[w.Widget]:
         self.chooser = PathChooser(self._panel, (), self._show_code, placeholder="path of a folder of pictures")

@@ -11,7 +11,7 @@ import ipywidgets as w
 from voxloop.errors import ModelError
 from voxloop.panels.fold import Fold
 from voxloop.panels.package_import import PackageImport
-from voxloop.panels.panel import CopyCode, Panel, button, classed, column, row, spacer, text
+from voxloop.panels.panel import CopyCode, Panel, button, classed, column, row, text
 from voxloop.panels.path_chooser import PathChooser
 from voxloop.panels.prediction_rows import KEPT, Offered
 from voxloop.panels.rows import RowList
@@ -137,7 +137,7 @@ class ModelList:
         return [
             column(
                 self.chooser.widget,
-                row(self.button, classed(self.name, "vx-grow"), spacer(), self._copy),
+                row(self.button, classed(self.name, "vx-grow"), self._copy),
                 self.said,
             )
         ]

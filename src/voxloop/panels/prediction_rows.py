@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: what models that no run trained are listed as: their folder in the workspace
 KEPT = "models/"
+#: scores that agree in so many digits are equal
+DIGITS = 3
 
 
 def predicts(run: Run) -> bool:
@@ -44,24 +47,34 @@ def offered(ws: Workspace) -> Offered:
     """
     runs = [run for run in reversed(list(ws.runs.values())) if (run.path / "model" / "spec.json").exists()]
     kept = [_kept_row(path.parent) for path in _kept(ws)]
-    scores = {run.name: best_iou(run) for run in runs}
-    best: dict[str, Run] = {}  # of each level; of equals the newest
+    scores = {run.name: round(best_iou(run), DIGITS) for run in runs}
+    levels: dict[str, list[Run]] = {}
     for run in runs:
-        level = str(run.config.get("level"))
-        if not math.isnan(scores[run.name]) and (level not in best or scores[run.name] > scores[best[level].name]):
-            best[level] = run
-    several = {level for level in best if sum(str(run.config.get("level")) == level for run in runs) > 1}
-    marked = {best[level].name for level in several}
+        levels.setdefault(str(run.config.get("level")), []).append(run)
+    best = {level: _best(of, scores) for level, of in levels.items()}
+    marked = {run.name for level, of in best.items() if len(levels[level]) > 1 for run in of}
     rows = [*(_model_row(run, scores[run.name], run.name in marked) for run in runs), *kept]
     if not runs:
         return Offered(rows, kept[0].key if kept else "", "")
     level = str(runs[0].config.get("level"))
-    if level not in best:
-        words = "None of these has a score; the newest is offered first." if len(runs) > 1 else ""
-        return Offered(rows, runs[0].name, words)
-    first, count = best[level].name, sum(str(run.config.get("level")) == level for run in runs)
-    words = f"{first} has the best validation IoU of {count} models of level {level!r}." if level in several else ""
+    count, first = len(levels[level]), (best[level] or runs)[0].name
+    words = ""
+    if not best[level] and count > 1:
+        words = "None of these has a score; the newest is offered first."
+    elif count > 1:
+        has = "has" if len(best[level]) == 1 else "is the newest of those that share"
+        words = (
+            f"{first} {has} the best validation IoU of {count} models of level {level!r}; each was scored on labels of "
+            "its own run."
+        )
     return Offered(rows, first, html.escape(words))
+
+
+def _best(runs: list[Run], scores: Mapping[str, float]) -> list[Run]:
+    """Those whose score none is above; none where none has one."""
+    known = [run for run in runs if not math.isnan(scores[run.name])]
+    highest = max((scores[run.name] for run in known), default=math.nan)
+    return [run for run in known if scores[run.name] == highest]
 
 
 def model_folder(ws: Workspace, key: str) -> Path:
@@ -84,7 +97,7 @@ def _kept_row(folder: Path) -> Row:
 def _model_row(run: Run, score: float, best: bool) -> Row:
     """A run that has a model; ``best``: no other of its level has a higher score."""
     mark = f" {badge('best', 'good')}" if best else ""
-    cells = (html.escape(run.name) + mark, "–" if math.isnan(score) else f"{score:.3f}", _age(run))
+    cells = (html.escape(run.name) + mark, "–" if math.isnan(score) else f"{score:.{DIGITS}f}", _age(run))
     return Row(run.name, cells, title=f"learnt from level {run.config.get('level')!r}")
 
 
