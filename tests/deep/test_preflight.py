@@ -66,6 +66,17 @@ def test_thin_labels_want_the_full_scale(tmp_path: Path) -> None:
     assert not any("wide" in words for words in full)  # lines are learnt
 
 
+def test_thin_labels_want_a_network_that_decides_voxel_by_voxel(tmp_path: Path) -> None:
+    labels = blocks()
+    labels[:, 70:] = 0
+    for row in range(72, 120, 12):
+        labels[:, row : row + 3, 8:120] = 2
+    coarse = notes(tmp_path, labels, architecture="FPN", encoder="resnet18")
+    assert said(coarse, "only 3 voxels wide: FPN decides by 4 x 4 voxels, Unet by each") == {"architecture": "Unet"}
+    both = notes(tmp_path / "half", labels, architecture="FPN", encoder="resnet18", scale=0.5)
+    assert said(both, "learnt best at full scale; FPN decides") == {"scale": 1.0, "architecture": "Unet"}
+
+
 def test_specks_are_no_things(tmp_path: Path) -> None:
     labels = blocks()
     labels[:, 70:] = 0

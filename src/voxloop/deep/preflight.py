@@ -16,6 +16,8 @@ LOPSIDED = 20
 THIN = 3.0
 #: what is so many times as long as it is wide is no speck: a membrane, a filament
 LONG = 5
+#: networks that decide by so many voxels and stretch the result (segmentation-models-pytorch: upsampling of the head)
+STEPS = {"FPN": 4, "PAN": 4, "DeepLabV3Plus": 4, "UPerNet": 4, "Segformer": 4, "PSPNet": 8, "DeepLabV3": 8}
 #: share of padding in a window from which that is said
 PADDING = 0.1
 #: windows that are looked at
@@ -68,21 +70,28 @@ def _thin(material: Material) -> list[Note]:
             length = max(max(part.stop - part.start for part in box) for box in boxes)
             sizes.setdefault(int(value), []).append((2 * float(inside.max()) - 1, length))
     found = []
-    scale = material.scale
+    scale, config = material.scale, material.config
+    step = STEPS.get(config.architecture, 1)
+    finer = {"architecture": "Unet"} if step > 1 and config.start_from is None else {}  # weights fit their own network
     for value, seen in sorted(sizes.items()):
         width, length = (float(np.median(one)) * scale for one in zip(*seen, strict=True))
-        if width >= THIN:
+        if width >= max(THIN, step):
             continue
         name, at = material.data.classes[value - 1].name, f" at input scale {scale:g}" if scale < 1 else ""
-        fix = {"scale": 1.0} if scale < 1 else {}
-        if length < LONG * width:
+        fix = {**({"scale": 1.0} if scale < 1 else {}), **finer}
+        speck = length < LONG * width
+        if speck:
             words = f"Labels of {name!r} are specks, {width:.2g} voxels wide{at}"
-            remedy = "at full scale more is left of them" if fix else "paint whole things, or with a larger brush"
-        elif fix:  # at full scale a network learns thin things well
-            words, remedy = f"{name!r} is only {width:.2g} voxels wide{at}", "thin things are learnt best at full scale"
-        else:
-            continue
-        found.append(Note(words=f"{words}: {remedy}.", fix=fix))
+            remedies = ["at full scale more is left of them"] if scale < 1 else []
+        else:  # at full scale, and voxel by voxel, a network learns thin things well
+            words = f"{name!r} is only {width:.2g} voxels wide{at}"
+            remedies = ["thin things are learnt best at full scale"] if scale < 1 else []
+        if finer:
+            remedies.append(f"{config.architecture} decides by {step} x {step} voxels, Unet by each")
+        if speck and not remedies:
+            remedies = ["paint whole things, or with a larger brush"]
+        if remedies:
+            found.append(Note(words=f"{words}: {'; '.join(remedies)}.", fix=fix))
     return found
 
 
