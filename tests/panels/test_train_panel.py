@@ -12,6 +12,7 @@ import pytest
 
 from voxloop.config import DeepConfig, ShallowConfig, presets
 from voxloop.errors import ConfigError, LabelError
+from voxloop.machine import Machine
 from voxloop.panels import outlook, preset_chooser, train_panel
 from voxloop.panels.panel import Panel
 from voxloop.panels.train_panel import TrainPanel
@@ -243,7 +244,8 @@ def tick(panel, times=2):
         panel._timers[0].fire()
 
 
-def test_no_process_is_started_before_somebody_means_to_use_a_network(ui, ws):
+def test_where_memory_is_short_no_process_is_started_before_somebody_means_to_use_a_network(ui, ws, monkeypatch):
+    monkeypatch.setattr(train_panel, "machine", lambda: Machine(memory_gb=4.0, cores=2))
     finished(ws, "deep-1", 0.5, task="voxloop.deep.learner:train")
     paint(ws, 1)
     paint(ws, 2, index=2)
@@ -256,6 +258,25 @@ def test_no_process_is_started_before_somebody_means_to_use_a_network(ui, ws):
     assert panel.ahead.helper.last("forecast")[1]["config"]["epochs"] == 7
     panel.close()
     assert panel.ahead.helper.closed
+
+
+def test_a_panel_that_opens_with_a_network_asks_for_a_forecast_once(ui, ws, warmed, monkeypatch):
+    monkeypatch.setattr(train_panel, "machine", lambda: Machine(memory_gb=16.0, cores=2))
+    finished(ws, "deep-1", 0.5, task="voxloop.deep.learner:train")
+    paint(ws, 1)
+    paint(ws, 2, index=2)
+    panel = TrainPanel(ws)
+    assert panel.ahead.helper is None  # the panel is there first
+    tick(panel)
+    assert panel.ahead.helper.last("forecast")[1]["config"] == panel.config.to_json()
+    assert not warmed
+    paint(ws, 2, index=3)
+    tick(panel, 3)
+    assert len(panel.ahead.helper.asked) == 1  # nobody may be looking
+    panel.refresh()  # opened again
+    tick(panel, 3)
+    assert len(panel.ahead.helper.asked) == 2
+    panel.close()
 
 
 def test_forecast_is_shown_and_asked_anew_when_settings_change(ui, ws):

@@ -51,6 +51,10 @@ class Outlook:
         """The answer to a question, None while it is not known."""
         return self._found if self._asked == question else None
 
+    def asked(self, question: Any) -> bool:
+        """Whether this was the last question."""
+        return question is not None and self._asked == question
+
     def follow(self, question: Any, *, quiet: bool) -> None:
         """Let the folds that are open follow, and forecast once the settings stand still; not where ``quiet``."""
         if question is None:

@@ -38,6 +38,7 @@ from voxloop.panels.run_table import HEAD, RIGHT, rows_of
 from voxloop.panels.set_editor import SetEditor
 from voxloop.panels.start_chooser import FRESH, RESUME, StartChooser, code_of
 from voxloop.panels.ui import on_ui
+from voxloop.runs.spare import NEEDED_GB
 
 if TYPE_CHECKING:
     from voxloop.project import Workspace
@@ -87,7 +88,7 @@ class TrainPanel(Panel):
         self._monitor: Any = None
         self._overlaid: list[str] = []
         self._shown: tuple[str, ...] = ()
-        self._touched = self._refused = False
+        self._touched = self._refused = self._opened = False
         self._busy = False
         self._offered: tuple[list[str], list[str]] = ([], [])
         self._build()
@@ -261,8 +262,9 @@ class TrainPanel(Panel):
 
     @on_ui
     def refresh(self) -> None:
-        """Look anew at labels and runs."""
+        """Look anew at labels and runs; where there is memory to spare, also at what is ahead."""
         self._stale = True
+        self._opened = machine().memory_gb >= NEEDED_GB
         self._tick()
 
     def _tick(self) -> None:
@@ -371,9 +373,10 @@ class TrainPanel(Panel):
         return self.config.to_json(), [row.voxels for row in self._facts]
 
     def _look_ahead(self) -> None:
-        """Forecast what is set, unless a training needs the machine."""
+        """Forecast what is set, once at opening and then what is changed, unless a training needs the machine."""
         question = None if missing(self.learner) else self._question()
-        self.ahead.follow(question, quiet=not self._touched or self._busy)
+        self.ahead.follow(question, quiet=not (self._touched or self._opened) or self._busy)
+        self._opened = self._opened and not self.ahead.asked(question)
 
     def _change(self, **settings: Any) -> None:
         self.form.value = self.form.value.changed(**settings)
