@@ -188,8 +188,9 @@ def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch
     panel.presets.choice.set_state({"index": 1})
     assert panel.config == quick
     panel.form._input(("epochs",), 4)
-    assert panel.presets.choice.value == "—"
-    assert panel.presets._about.value == "quick, changed: epochs"
+    assert panel.presets.choice.value == "quick, 1 changed"
+    assert panel.presets.choice.options == ("quick, 1 changed", "quick")
+    assert panel.presets._about.value == "Changed: epochs"
     panel.form._groups["Optimisation"].open()
     marked = [path for path, field in panel.form._fields.items() if "vx-changed" in field.widget._dom_classes]
     assert marked == [("epochs",)]  # beside the preset, not beside the defaults
@@ -199,6 +200,11 @@ def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch
     assert panel.config == quick
     assert panel.presets.choice.value == "quick"
     assert "vx-hidden" in panel.presets._back._dom_classes
+    panel.presets.choice.set_state({"index": 0})
+    assert panel.presets.choice.value == "quick"  # words are nothing to choose
+    panel.form._input(("epochs",), 5)
+    panel.presets.choice.set_state({"index": 1})  # as good a way back
+    assert panel.config == quick
     panel.close()
 
 
@@ -331,9 +337,10 @@ def test_a_network_begins_with_the_preset_that_is_recommended(ui, ws):
     panel = network(ws)
     assert panel.presets.choice.value == "auto"
     assert panel.config == presets["auto"]
+    assert [group.name for group in panel.form._groups.values() if group._note.value] == []  # nothing was changed
     panel.form.value = panel.config.changed(batch_size=2)
     panel._settings_changed()
-    assert panel.presets.choice.value == "—"
+    assert panel.presets.choice.value == "auto, 1 changed"
     panel.presets.choice.value = "quick"
     assert panel.config == presets["quick"]
     panel.form.value = presets["auto"]
