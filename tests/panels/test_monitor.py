@@ -236,6 +236,21 @@ def test_several_runs_over_each_other(story, no_leak):
         MonitorPanel([])
 
 
+def test_the_epoch_kept_and_the_highest_are_told_apart(story, no_leak):
+    told = story().begin()
+    for number, (score, kept) in enumerate(((0.7, True), (0.945, True), (0.916, True), (0.8, False)), 1):
+        told.steps(5)
+        told.writer.emit("epoch", epoch=number, iteration=told.step, val={"iou": {"mito": score}}, best=kept)
+    panel = MonitorPanel(told.end())
+    marks = panel.metric_plot._marks[0]
+    assert (marks.best.x.tolist(), marks.highest.x.tolist()) == ([15], [10])
+    assert "kept (epoch 3, 0.916)" in panel.legend.value
+    assert "highest (epoch 2, 0.945)" in panel.legend.value
+    assert ">kept<" in panel.facts.value
+    panel.close()
+    assert no_leak.left() == []
+
+
 def test_looking_differently(story, no_leak):
     told = story().begin().epoch(10)
     panel = MonitorPanel(told.run)

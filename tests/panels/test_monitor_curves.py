@@ -111,6 +111,32 @@ def test_curves_share_their_axis_and_say_what_they_hide():
     assert not c.curves(History(), "loss", c.View())
 
 
+def judged(*scores, kept):
+    """A history of epochs with these IoU, of which the writer kept one after the other."""
+    events = [
+        {"kind": "epoch", "time": float(n), "epoch": n, "iteration": 10 * n, "val": {"loss": 1.0, "iou": {"a": score}},
+         "best": n in kept}
+        for n, score in enumerate(scores, 1)
+    ]  # fmt: skip
+    return fold(History(), events)
+
+
+def test_an_epoch_that_scored_higher_than_the_one_kept_is_marked_apart():
+    told = judged(0.7, 0.945, 0.93, 0.9, kept=(1, 2, 3))
+    iou = c.curves(told, "iou", c.View())
+    assert (iou.best[0].tolist(), iou.highest[0].tolist()) == ([30], [20])
+    assert iou.highest[1].tolist() == [0.945]
+    assert not len(c.curves(told, "loss", c.View()).highest[0])
+    assert [words for _, words in run_words.marks(told)] == ["kept (epoch 3, 0.930)", "highest (epoch 2, 0.945)"]
+    found = dict(run_words.facts("finished", told))
+    assert (found["kept"], found["highest"]) == ("IoU 0.930 (epoch 3)", "IoU 0.945 (epoch 2)")
+    assert "kept IoU 0.930 (epoch 3), highest IoU 0.945 (epoch 2)" in run_words.sentence("finished", told)
+    plain = judged(0.7, 0.9, 0.8, kept=(1, 2))
+    assert [words for _, words in run_words.marks(plain)] == ["best (epoch 2, 0.900)"]
+    assert not len(c.curves(plain, "iou", c.View()).highest[0])
+    assert c.highest(History()) is None
+
+
 def test_metrics_given_by_class_are_offered_class_by_class():
     epochs = [
         {"kind": "epoch", "time": 0.0, "epoch": n, "iteration": n, "val": {"iou": {"a": 0.2, "b": n / 4}, "loss": 1}}

@@ -34,7 +34,9 @@ class Colors:
 
 
 class CurvePlot:
-    """Loss or a metric over optimiser steps: batches as dots, their running mean, epochs as lines, the best epoch.
+    """Loss or a metric over optimiser steps: batches as dots, their running mean, epochs as lines.
+
+    The epoch that is kept is a dot, one that scored higher a ring.
 
     One message a mark and update, none for what has not changed.
     """
@@ -122,8 +124,12 @@ class _RunMarks:
         self.best = bq.Scatter(
             scales=scales, colors=[paint.best], default_size=70, stroke="#ffffffd0", stroke_width=1.5
         )  # fmt: skip
+        self.highest = bq.Scatter(
+            scales=scales, colors=[paint.best], default_size=70, fill=False, stroke=paint.best, stroke_width=2
+        )  # fmt: skip
         self.all = [
-            self.batches, self.smooth, self.train, self.val, self.train_points, self.val_points, self.best,
+            self.batches, self.smooth, self.train, self.val, self.train_points, self.val_points, self.highest,
+            self.best,
         ]  # fmt: skip
 
     def show(self, found: Curves) -> None:
@@ -133,6 +139,7 @@ class _RunMarks:
         _draw(self.val, found.val)
         _draw(self.train_points, _few(found.train))
         _draw(self.val_points, _few(found.val))
+        _draw(self.highest, found.highest)
         _draw(self.best, found.best)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from voxloop.runs import History
+from voxloop.runs.events import Event
 from voxloop.runs.history import metric_of
 
 #: points a line may have; SVG slows down beyond
@@ -39,13 +40,17 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Curves:
-    """One run in one plot; x is optimiser steps. ``hidden`` batches lie above what is shown."""
+    """One run in one plot; x is optimiser steps. ``hidden`` batches lie above what is shown.
+
+    ``best`` is the epoch that is kept, ``highest`` the one whose IoU rose above it by chance, where there is one.
+    """
 
     batches: Points = field(default_factory=_empty)
     smooth: Points = field(default_factory=_empty)
     train: Points = field(default_factory=_empty)
     val: Points = field(default_factory=_empty)
     best: Points = field(default_factory=_empty)
+    highest: Points = field(default_factory=_empty)
     hidden: int = 0
 
     def __bool__(self) -> bool:
@@ -64,8 +69,17 @@ def curves(history: History, metric: str, view: View, points: int = POINTS) -> C
     line = smoothed(*shown, view.smoothing, points // 2) if view.smoothing > 0 else _empty()
     return Curves(
         batches=decimated(*shown, min(points, DOTS)), smooth=line, train=decimated(*train, points),
-        val=decimated(*val, points), best=_at(val, history.best), hidden=len(batches[0]) - len(shown[0]),
+        val=decimated(*val, points), best=_at(val, history.best),
+        highest=_at(val, highest(history)) if metric == "iou" else _empty(), hidden=len(batches[0]) - len(shown[0]),
     )  # fmt: skip
+
+
+def highest(history: History) -> Event | None:
+    """The epoch with the highest validation IoU, where that is not the one that is kept; the first of equals."""
+    kept = metric_of(history.best, "val", "iou") if history.best else math.nan
+    scores = [(metric_of(event, "val", "iou"), event) for event in history.epochs]
+    score, event = max(scores, key=lambda one: -math.inf if math.isnan(one[0]) else one[0], default=(math.nan, None))
+    return event if score > kept else None
 
 
 def metrics(history: History) -> list[str]:
@@ -187,9 +201,9 @@ def _below(points: Points, limit: float) -> Points:
     return points[0][keep], points[1][keep]
 
 
-def _at(points: Points, best: dict[str, object] | None) -> Points:
-    """The one point of a curve that belongs to the best epoch."""
-    if best is None:
+def _at(points: Points, epoch: Event | None) -> Points:
+    """The one point of a curve that belongs to an epoch."""
+    if epoch is None:
         return _empty()
-    keep = points[0] == (best.get("iteration") or best.get("epoch"))
+    keep = points[0] == (epoch.get("iteration") or epoch.get("epoch"))
     return points[0][keep], points[1][keep]

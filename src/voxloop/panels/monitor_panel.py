@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -114,7 +114,7 @@ class MonitorPanel(Panel):
         self.list = RunChoice(self.runs, self._colors, self.handler(self._choose)) if len(names) > 1 else None
         self.exports = ExportBar(self.handler, self.in_thread, lambda: self.run)
         self.view_controls = ViewControls(self.handler(self._set_view), self.handler(self._set_metric))
-        self.legend = text(_legend(self._colors, names), "vx-legend", markup=True)
+        self.legend = text("", "vx-legend", markup=True)
         self.loss_plot, self.metric_plot = self._plots()
         self.plots = classed(w.HBox(), "vx-plots")
         self.curves_box = classed(
@@ -202,6 +202,7 @@ class MonitorPanel(Panel):
         along = "step" if any(history.iteration for history in histories) else "epoch"
         self.loss_plot.show(losses, beside=scores, along=along)
         self.metric_plot.show(scores, beside=losses, along=along)
+        _put(self.legend, _legend(self._colors, [run.name for run in self.runs], histories))
         self._place_plots(any(losses), any(scores))
         self.view_controls.say_hidden(sum(found.hidden for found in losses))
 
@@ -310,7 +311,7 @@ class RunChoice:
             rows.append(
                 (
                     f"<b>{label}</b>" if name == self._names[focus] else label,
-                    badge(state, run_words.LOOKS.get(state, "")), facts.get("epoch", ""), facts.get("best", ""),
+                    badge(state, run_words.LOOKS.get(state, "")), facts.get("epoch", ""), _kept(facts),
                     facts.get("time", ""), *self._cells(self._names.index(name)),
                 )
             )  # fmt: skip
@@ -360,16 +361,24 @@ def _colors(count: int) -> list[Colors]:
     return [Colors(batch=color, train=color, val=color, best=color) for color in chosen]
 
 
-def _legend(colors: Sequence[Colors], names: Sequence[str]) -> str:
+def _kept(facts: Mapping[str, str]) -> str:
+    """The epoch that is kept, and on top of it the one that scored higher, where there is one."""
+    title = f"highest: {facts['highest']}" if "highest" in facts else run_words.HELP["best"]
+    words = facts.get("kept") or facts.get("best", "")
+    return f'<span title="{html.escape(title, quote=True)}">{html.escape(words)}</span>' if words else ""
+
+
+def _legend(colors: Sequence[Colors], names: Sequence[str], histories: Sequence[History]) -> str:
     def item(kind: str, color: str, words: str) -> str:
         return f'<span class="vx-key"><i class="vx-key-{kind}" style="color:{color}"></i>{html.escape(words)}</span>'
 
-    best = item("best", BEST if len(colors) == 1 else "currentColor", "best")
     if len(colors) == 1:
         lines = item("dot", TRAIN, "batch") + item("line", TRAIN, "training") + item("line", VAL, "validation")
-        return lines + best
+        return lines + "".join(item(name, BEST, words) for name, words in run_words.marks(histories[0]))
     lines = "".join(item("line", paint.val, name) for paint, name in zip(colors, names, strict=True))
-    return lines + item("dash", "currentColor", "training") + item("line", "currentColor", "validation") + best
+    lines += item("dash", "currentColor", "training") + item("line", "currentColor", "validation")
+    marked = dict.fromkeys(name for history in histories for name, _ in run_words.marks(history))
+    return lines + "".join(item(name, "currentColor", name) for name in marked)
 
 
 def _bar(look: Look) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any, Literal
 
+from voxloop.panels.curves import highest
 from voxloop.runs import History
+from voxloop.runs.events import Event
 from voxloop.runs.history import metric_of
 
 Look = Literal["", "good", "busy", "warn", "bad"]
@@ -28,7 +30,9 @@ HELP = {
     "memory": "Memory of the process, and how much there is",
     "learning rate": "How far a step goes now",
     "plateau": "Epochs without a better score; training ends once they reach the patience",
-    "best": "The epoch that is kept: the newest that is not worse than any other by more than chance",
+    "best": "The epoch with the best score; it is kept",
+    "kept": "The epoch that is kept: the newest that is not worse than any other by more than chance",
+    "highest": "The epoch with the highest score; a newer one is as good up to chance, and has seen more",
     "time": "Seconds at work, pauses left out",
 }
 _METRICS = {"iou": "IoU", "ap50": "AP@0.5", "pq": "PQ", "f1": "F1", "lr": "learning rate"}
@@ -82,7 +86,7 @@ def facts(state: str, history: History) -> list[tuple[str, str]]:
         ("memory", _memory(history) if state in ("running", "stopping") else ""),
         ("learning rate", f"{lr[0]:.2g}" if len(lr) and lr[0] == lr[0] else ""),
         ("plateau", f"{plateau[0]} of {plateau[1]}" if plateau else ""),
-        ("best", _best_short(history)),
+        *((name, _short(event)) for name, event in _marked(history)),
         ("time", duration(history.busy_s) if history.busy_s else ""),
     ]
     return [(name, value) for name, value in found if value]
@@ -134,7 +138,7 @@ def _epoch_line(event: dict[str, Any]) -> str:
         ]
         if known:
             parts.append(f"{name} {', '.join(known)}")
-    return f"epoch {event.get('epoch', '?')}: {'; '.join(parts)}" + (" (best so far)" if event.get("best") else "")
+    return f"epoch {event.get('epoch', '?')}: {'; '.join(parts)}" + (" (kept)" if event.get("best") else "")
 
 
 def duration(seconds: float) -> str:
@@ -194,16 +198,30 @@ def _done(history: History) -> str:
     return "all of its work" if history.progress >= 1 else f"{history.progress:.0%} of its work"
 
 
+def marks(history: History) -> list[tuple[str, str]]:
+    """What is marked on the curves: ``best (epoch 9, 0.945)``, or, apart, the epoch that is kept and the highest."""
+    return [(name, f"{name} (epoch {event.get('epoch')}{_score(event)})") for name, event in _marked(history)]
+
+
+def _marked(history: History) -> list[tuple[str, Event]]:
+    """The epoch that is kept, under the name that it deserves, and the one that scored higher, where there is one."""
+    peak = highest(history)
+    pairs = [("kept" if peak else "best", history.best), ("highest", peak)]
+    return [(name, event) for name, event in pairs if event is not None]
+
+
+def _score(event: Event) -> str:
+    value = metric_of(event, "val", "iou")
+    return f", {value:.3f}" if value == value else ""
+
+
 def _best(history: History) -> str:
-    short = _best_short(history)
-    return f", best {short}" if short else ""
+    return "".join(f", {name} {_short(event)}" for name, event in _marked(history))
 
 
-def _best_short(history: History) -> str:
-    if history.best is None:
-        return ""
+def _short(event: Event) -> str:
     for name, metric in (("IoU", "iou"), ("loss", "loss")):
-        value = metric_of(history.best, "val", metric)
+        value = metric_of(event, "val", metric)
         if value == value:
-            return f"{name} {value:.3f} (epoch {history.best.get('epoch')})"
-    return f"epoch {history.best.get('epoch')}"
+            return f"{name} {value:.3f} (epoch {event.get('epoch')})"
+    return f"epoch {event.get('epoch')}"
