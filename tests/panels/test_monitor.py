@@ -230,6 +230,11 @@ def test_several_runs_over_each_other(story, no_leak):
     assert panel.run is first
     assert offered(panel) == []
     assert panel.samples.image.value == PNG + bytes([3])
+    other = MonitorPanel([second.run, first], embedded=True)  # the panel around it has the list
+    assert other.list is None
+    assert other.run is first
+    assert other.colors == panel.colors  # whatever their order
+    other.close()
     panel.close()
     assert no_leak.left() == []
     with pytest.raises(RunError, match="no run to show"):
@@ -247,6 +252,22 @@ def test_the_epoch_kept_and_the_highest_are_told_apart(story, no_leak):
     assert "kept (epoch 3, 0.916)" in panel.legend.value
     assert "highest (epoch 2, 0.945)" in panel.legend.value
     assert ">kept<" in panel.facts.value
+    panel.close()
+    assert no_leak.left() == []
+
+
+def test_controls_that_do_nothing_are_not_offered(story, no_leak):
+    told = story().begin()
+    told.writer.emit("epoch", epoch=1, iteration=1, train={"iou": {"mito": 0.5}}, val={"iou": {"mito": 0.4}})
+    panel = MonitorPanel(told.run)
+    controls = panel.view_controls
+    steps = (controls._smooth, controls.smoothing, controls.last, controls.outliers)
+    assert not any(visible(made) for made in (*steps, controls.log))
+    assert ">batch<" not in panel.legend.value
+    told.steps(3)
+    tick(panel)
+    assert all(visible(made) for made in (*steps, controls.log))
+    assert ">batch<" in panel.legend.value
     panel.close()
     assert no_leak.left() == []
 
@@ -342,4 +363,5 @@ def test_several_runs_say_in_which_settings_they_differ(ui, tmp_path):
     assert "learning rate" in table
     assert table.count("vx-differs") == 1
     assert '<span class="vx-differs"><b>0.005</b></span>' in table
+    assert all(head in table for head in (">State<", ">Best<", ">From<"))
     panel.close()

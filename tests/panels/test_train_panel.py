@@ -26,6 +26,7 @@ class Monitor(Panel):
     def __init__(self, run, *, embedded=False):
         super().__init__(embedded=embedded)
         self.run = run
+        self.colors = {one.name: f"#00000{at}" for at, one in enumerate(run if isinstance(run, list) else [run])}
 
 
 class Helper:
@@ -466,6 +467,14 @@ def test_runs_are_laid_over_each_other_and_what_differs_is_shown(ui, ws):
     assert [one.name for one in panel._monitor.run] == ["shallow-2", "shallow-1"]  # the one chosen is steered
     assert panel.run.name == "shallow-1"
     assert "Hide" in [action.label for action in panel._runs.rows[0].actions]
+    two, one = panel._runs.rows  # one list, which says whose curves these are and what the reference has
+    assert "#000000" in two.cells[0]
+    assert "#000001" in one.cells[0]
+    assert one.cells[4] == '<span class="vx-same">trees <b>32</b></span>'
+    panel._runs.do("open", "shallow-2")  # of those drawn: the others stay
+    assert [one.name for one in panel._monitor.run] == ["shallow-1", "shallow-2"]
+    panel._runs.do("open", "shallow-1")
+    panel.refresh()
     panel._runs.do("overlay", "shallow-2")
     assert panel._monitor.run.name == "shallow-1"
     panel._runs.do("overlay", "shallow-2")

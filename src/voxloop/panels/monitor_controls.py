@@ -112,9 +112,9 @@ class ViewControls:
         self.metric.observe(lambda change: self._offering or set_metric(change["new"]), "value")
         for made in (self.log, self.outliers):
             classed(made, "vx-toggle")
+        self._smooth = text("smooth", "vx-dim", "vx-small")
         self.widgets = (
-            text("smooth", "vx-dim", "vx-small"), self.smoothing, self.last, self.log, self.outliers, self.hidden,
-            self.metric,
+            self._smooth, self.smoothing, self.last, self.log, self.outliers, self.hidden, self.metric,
         )  # fmt: skip
 
     def offer(self, names: Sequence[str], chosen: str) -> None:
@@ -129,6 +129,12 @@ class ViewControls:
             self.metric.value = chosen
             self._offering = False
         show(self.metric, len(names) > 1)
+
+    def suit(self, steps: bool, losses: bool) -> None:
+        """Offer only what does something: batches are there where ``steps`` are counted, an axis of ``losses``."""
+        for made in (self._smooth, self.smoothing, self.last, self.outliers):
+            show(made, steps)
+        show(self.log, losses)
 
     def say_hidden(self, count: int) -> None:
         words = f"{count} outlier{'s' if count > 1 else ''} above" if count else ""

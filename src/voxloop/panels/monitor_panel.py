@@ -71,6 +71,8 @@ class MonitorPanel(Panel):
     ----------
     run
         A run, or several: their curves are laid over each other, and the one chosen in the list is steered.
+    embedded
+        The panel around it lists the runs, and opens the one that is steered, which is the last.
     """
 
     @on_ui
@@ -79,11 +81,12 @@ class MonitorPanel(Panel):
         self.runs = list(run) if isinstance(run, Sequence) else [run]
         if not self.runs:
             raise RunError("there is no run to show; start one with ws.train(...)")
+        self._lists = len(self.runs) > 1 and not embedded
         self._looks: dict[int, Look] = {}
         self._epochs_drawn: dict[int, int] = {}
         self._looking = False
         self._focus = len(self.runs) - 1
-        self._colors = _colors(len(self.runs))
+        self._colors = _colors(self.runs)
         self.view = View()
         self.metric = "iou"
         self._build()
@@ -94,6 +97,11 @@ class MonitorPanel(Panel):
     def run(self) -> Run:
         """The run that the buttons steer."""
         return self.runs[self._focus]
+
+    @property
+    def colors(self) -> dict[str, str]:
+        """The colour of each run's curves, by name."""
+        return {run.name: paint.val for run, paint in zip(self.runs, self._colors, strict=True)}
 
     @property
     def code(self) -> str:
@@ -110,8 +118,7 @@ class MonitorPanel(Panel):
         self.facts = classed(w.HTML(), "vx-run-facts")
         self.trouble = classed(w.HTML(), "vx-run-trouble", "vx-hidden")
         self.controls = Controls(self._order, self.handler)
-        names = [run.name for run in self.runs]
-        self.list = RunChoice(self.runs, self._colors, self.handler(self._choose)) if len(names) > 1 else None
+        self.list = RunChoice(self.runs, self._colors, self.handler(self._choose)) if self._lists else None
         self.exports = ExportBar(self.handler, self.in_thread, lambda: self.run)
         self.view_controls = ViewControls(self.handler(self._set_view), self.handler(self._set_metric))
         self.legend = text("", "vx-legend", markup=True)
@@ -204,6 +211,7 @@ class MonitorPanel(Panel):
         self.metric_plot.show(scores, beside=losses, along=along)
         _put(self.legend, _legend(self._colors, [run.name for run in self.runs], histories))
         self._place_plots(any(losses), any(scores))
+        self.view_controls.suit(any(len(history.steps) for history in histories), any(losses))
         self.view_controls.say_hidden(sum(found.hidden for found in losses))
 
     def _draw_words(self, changed: bool) -> None:
@@ -301,23 +309,25 @@ class RunChoice:
         self.choice = w.Dropdown(options=[(name, index) for index, name in enumerate(names)], layout={"width": "auto"})
         self.choice.value = len(names) - 1
         self.choice.observe(lambda change: on_choose(change["new"]), "value")
+        self._parents = [str(run.config.get("parent") or "fresh") for run in runs]
         self.widget = column(self.table, row(text("Details of", "vx-dim"), self.choice))
 
     def show(self, looks: Sequence[tuple[str, History]], focus: int) -> None:
         rows = []
-        for name, paint, (state, history) in zip(self._names, self._colors, looks, strict=True):
+        for index, (state, history) in enumerate(looks):
+            name, paint = self._names[index], self._colors[index]
             facts = dict(run_words.facts(state, history))
             label = f"{swatch(paint.val)}{html.escape(name)}"
             rows.append(
                 (
                     f"<b>{label}</b>" if name == self._names[focus] else label,
                     badge(state, run_words.LOOKS.get(state, "")), facts.get("epoch", ""), _kept(facts),
-                    facts.get("time", ""), *self._cells(self._names.index(name)),
+                    html.escape(self._parents[index]), facts.get("time", ""), *self._cells(index),
                 )
             )  # fmt: skip
         heads = [name.replace("_", " ") for name in self._differing]
         more = [f"+{self._more} more"] * bool(self._more)
-        _put(self.table, table(("Run", "State", "Epoch", "Best", "Time", *heads, *more), rows, right=(2, 4)))
+        _put(self.table, table(("Run", "State", "Epoch", "Best", "From", "Time", *heads, *more), rows, right=(2, 5)))
 
     def _cells(self, index: int) -> list[str]:
         """The settings of a run that differ from those of others; set off where they are not what most have."""
@@ -352,12 +362,13 @@ def _put(widget: w.HTML, value: str) -> None:
         widget.value = value
 
 
-def _colors(count: int) -> list[Colors]:
-    """Blue and red for one run; with several each has one colour of its own, training dashed."""
-    if count == 1:
+def _colors(runs: Sequence[Run]) -> list[Colors]:
+    """Blue and red for one run; with several each has one colour of its own, training dashed, whatever their order."""
+    if len(runs) == 1:
         return [Colors()]
     order = (2, 0, 6, 1, 5, 4, 3)  # told apart on white and on black, and first those that are neither blue nor red
-    chosen = [PALETTE[order[index % len(order)]] for index in range(count)]
+    oldest = sorted(range(len(runs)), key=lambda index: (runs[index].config.get("created", 0), runs[index].name))
+    chosen = [PALETTE[order[oldest.index(index) % len(order)]] for index in range(len(runs))]
     return [Colors(batch=color, train=color, val=color, best=color) for color in chosen]
 
 
@@ -373,7 +384,8 @@ def _legend(colors: Sequence[Colors], names: Sequence[str], histories: Sequence[
         return f'<span class="vx-key"><i class="vx-key-{kind}" style="color:{color}"></i>{html.escape(words)}</span>'
 
     if len(colors) == 1:
-        lines = item("dot", TRAIN, "batch") + item("line", TRAIN, "training") + item("line", VAL, "validation")
+        batches = item("dot", TRAIN, "batch") if len(histories[0].steps) else ""
+        lines = batches + item("line", TRAIN, "training") + item("line", VAL, "validation")
         return lines + "".join(item(name, BEST, words) for name, words in run_words.marks(histories[0]))
     lines = "".join(item("line", paint.val, name) for paint, name in zip(colors, names, strict=True))
     lines += item("dash", "currentColor", "training") + item("line", "currentColor", "validation")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from voxloop.panels.panel import ago, badge
+from voxloop.panels.curves import highest
+from voxloop.panels.panel import ago, badge, swatch
 from voxloop.panels.rows import Action, Row
 from voxloop.panels.run_words import LOOKS
 from voxloop.runs.comparison import ancestors, differences
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 HEAD = ("Run", "State", "Best IoU", "From", "Differs in", "Started")
 RIGHT = (2,)
 _REFERENCE = '<span class="vx-dim" title="the others are compared with this run">reference</span>'
-#: settings of a row that are written out; the others are counted
-_SHOWN = 2
+#: settings of a row that are written out, of a run whose curves are drawn beside others too; the rest are counted
+_SHOWN, _SHOWN_DRAWN = 2, 6
 
 
-def rows_of(runs: Sequence[Run], known: Mapping[str, Run], chosen: str, overlaid: Collection[str]) -> list[Row]:
+def rows_of(runs: Sequence[Run], known: Mapping[str, Run], chosen: str, drawn: Mapping[str, str]) -> list[Row]:
     """One row a run, in the order given.
 
     Parameters
@@ -33,11 +34,12 @@ def rows_of(runs: Sequence[Run], known: Mapping[str, Run], chosen: str, overlaid
         All runs of the workspace, for the chains of parents.
     chosen
         The run whose settings the others are compared with; the first where it is none of them.
-    overlaid
-        Names of runs whose curves are drawn beside those of the one chosen.
+    drawn
+        Names of runs whose curves are drawn over each other, with the colours of these; empty where there is one.
     """
     base = next((run for run in runs if run.name == chosen), runs[0] if runs else None)
-    return [_row(run, known, base, overlaid) for run in runs]
+    beside = [run for run in runs if run.name in drawn]
+    return [_row(run, known, base, beside, drawn) for run in runs]
 
 
 def differing(run: Run, base: Run | None) -> list[tuple[str, Any, Any]]:
@@ -66,6 +68,34 @@ def best_iou(run: Run) -> float:
     return metric_of(best, "val", "iou") if best else math.nan
 
 
+def _score(run: Run) -> str:
+    """The IoU of the epoch that is kept; on top of it the highest, where that is another."""
+    best, peak = best_iou(run), highest(run.history)
+    if math.isnan(best):
+        return "–"
+    if peak is None:
+        return f"{best:.3f}"
+    title = f"of the epoch that is kept; highest: {metric_of(peak, 'val', 'iou'):.3f} (epoch {peak.get('epoch')})"
+    return f'<span title="{html.escape(title, quote=True)}">{best:.3f}</span>'
+
+
+def _chip(name: str, value: Any, look: str = "vx-differs") -> str:
+    words = html.escape(name.replace("_", " "))
+    return f'<span class="{look}">{words} <b>{html.escape(value_text(value))}</b></span>'
+
+
+def _chips(run: Run, base: Run | None, beside: Sequence[Run]) -> str:
+    """The settings of a run that differ; of the reference those in which runs drawn beside it differ from it."""
+    limit = _SHOWN_DRAWN if run in beside else _SHOWN
+    if base is not None and run.name == base.name:
+        there = {name: value for other in beside for name, _, value in differing(other, base)}
+        chips = [_chip(name, value, "vx-same") for name, value in there.items()]
+    else:
+        chips = [_chip(name, here) for name, here, _ in differing(run, base)]
+    more = f' <span class="vx-dim">+{len(chips) - limit}</span>' if len(chips) > limit else ""
+    return "".join(chips[:limit]) + more
+
+
 def _no_chips(run: Run, base: Run | None, known: int) -> str:
     """What stands where no setting differs."""
     if base is None or known < 2:
@@ -75,28 +105,23 @@ def _no_chips(run: Run, base: Run | None, known: int) -> str:
     return '<span class="vx-dim">another learner</span>' if run.config.get("task") != base.config.get("task") else ""
 
 
-def _row(run: Run, known: Mapping[str, Run], base: Run | None, overlaid: Collection[str]) -> Row:
+def _row(run: Run, known: Mapping[str, Run], base: Run | None, beside: Sequence[Run], drawn: Mapping[str, str]) -> Row:
     state, history = run.state, run.history
-    best = best_iou(run)
     percent = f" {history.progress:.0%}" if state in ("running", "stopping") and history.progress else ""
     actions: list[Action] = []
     if base is not None and run.name != base.name:
-        drawn = run.name in overlaid
-        title = "Take its curves out of the plot" if drawn else "Draw its curves in the same plot"
-        actions.append(Action("overlay", "Hide" if drawn else "Overlay", title))
+        hides = run.name in drawn
+        title = "Take its curves out of the plot" if hides else "Draw its curves in the same plot"
+        actions.append(Action("overlay", "Hide" if hides else "Overlay", title))
     if state not in ("running", "queued", "stopping"):
         actions.append(Action("delete", "Delete", "Remove the run and its model", confirm="Really delete?"))
     found = differing(run, base)
-    chips = "".join(
-        f'<span class="vx-differs">{html.escape(name.replace("_", " "))} <b>{html.escape(value_text(here))}</b></span>'
-        for name, here, _ in found[:_SHOWN]
-    ) + (f' <span class="vx-dim">+{len(found) - _SHOWN}</span>' if len(found) > _SHOWN else "")
     cells = (
-        html.escape(run.name),
+        (swatch(drawn[run.name]) if run.name in drawn else "") + html.escape(run.name),
         badge(state + percent, LOOKS.get(state, "")),
-        "–" if math.isnan(best) else f"{best:.3f}",
+        _score(run),
         html.escape(" › ".join(ancestors(known, run.name))) or "fresh",
-        chips or _no_chips(run, base, len(known)),
+        _chips(run, base, beside) or _no_chips(run, base, len(known)),
         ago(time.time() - float(run.config.get("created", time.time()))),
     )  # fmt: skip
     title = history.error or "\n".join(f"{n}: {value_text(a)} instead of {value_text(b)}" for n, a, b in found)

@@ -205,7 +205,9 @@ class TrainPanel(Panel):
 
     @on_ui
     def open_run(self, name: str) -> None:
-        """Show the monitor of a run."""
+        """Show the monitor of a run; the curves drawn over each other stay where its own are among them."""
+        if name in self._shown:
+            self._overlaid = [one for one in self._shown if one != name]
         self._open(self.ws.runs[name])
 
     @on_ui
@@ -272,9 +274,12 @@ class TrainPanel(Panel):
             return
         self._looking = True
         level, stale, self._stale = self._level.value, self._stale, False
-        self.in_thread(lambda: self._look(level, stale), self._show_look, self._look_failed)
+        drawn = dict(self._monitor.colors) if len(self._shown) > 1 else {}
+        self.in_thread(lambda: self._look(level, stale, drawn), self._show_look, self._look_failed)
 
-    def _look(self, level: str | None, stale: bool) -> tuple[list[ClassFacts] | None, list[Row], list[str]]:
+    def _look(
+        self, level: str | None, stale: bool, drawn: dict[str, str]
+    ) -> tuple[list[ClassFacts] | None, list[Row], list[str]]:
         """Off the UI thread: facts on the labels (None: as they were), rows of runs, names of models."""
         stale = stale or self.ws.read_only
         facts = self._labels.look(level) if stale and level is not None else None
@@ -283,7 +288,7 @@ class TrainPanel(Panel):
         self.post(self.start.offer, runs)
         self._busy = any(run.state in ("running", "stopping") for run in runs)
         chosen = self.run.name if self.run else ""
-        return facts, rows_of(runs, self.ws.runs, chosen, self._overlaid), models
+        return facts, rows_of(runs, self.ws.runs, chosen, drawn), models
 
     def _edited(self, _: Any) -> None:
         self._stale = True
