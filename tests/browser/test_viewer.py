@@ -127,6 +127,18 @@ def test_looking_around(lab, opened):
     assert viewer.voxel_at(310, 220) == pytest.approx(before, abs=1), "the picture moves with the hand"
     assert lab.python("labels.sequence") == 0, "neither painted anything"
 
+    for _ in range(6):  # until the picture is larger than the view
+        page.keyboard.press("+")
+    page.locator(".vl-go").fill("25, 399, 0")
+    page.keyboard.press("Enter")
+    viewer.shows(25)
+    page.wait_for_timeout(300)
+    box, pixel = viewer.stage.bounding_box(), lab.python("panel.view.pixel_um / panel.view.planes.spacing_um[1]")
+    top, left, bottom, right = lab.python("panel.view.window[2]")
+    assert (left, bottom) == (0, 400)
+    assert [right, bottom - top] == pytest.approx([box["width"] * pixel, box["height"] * pixel], abs=2), "black beside"
+    viewer.point(300, 200)
+
     page.keyboard.press("v")
     lab.wait(lambda: viewer.stage.get_attribute("data-axis") == "y", "the xz plane")
     assert lab.python("panel.view.axis") == "y"

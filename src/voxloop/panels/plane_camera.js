@@ -62,6 +62,13 @@ class Eye {
     return Math.max(0.5, radius) * Math.min(sy, sx) * this.cameraOf(axis).zoom;
   }
 
+  // The camera that has `y`, `x` (micrometres) in the middle, or as near to it as leaves nothing beside the picture.
+  over(axis, y, x, zoom) {
+    const { rows, columns, sy, sx } = this.plane(axis);
+    const middle = (at, extent, half) => (extent <= 2 * half ? extent / 2 : Math.max(half, Math.min(extent - half, at)));
+    return { y: middle(y, rows * sy, this.height / zoom / 2), x: middle(x, columns * sx, this.width / zoom / 2), zoom, fit: false };
+  }
+
   pixel() { return 1 / (this.camera.zoom * this.ratio); }
 
   // The camera of an axis nearer by `factor`; what is at x, y of the stage stays there.

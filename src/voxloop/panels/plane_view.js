@@ -301,7 +301,7 @@ class PlaneViewer extends Eye {
     const camera = this.camera, y = (point[r] + 0.5) * sy, x = (point[c] + 0.5) * sx;
     const zoom = zoomIn ? Math.max(camera.zoom, 3 / this.ratio / Math.min(sy, sx)) : camera.zoom;
     const inside = Math.abs(y - camera.y) * zoom < 0.45 * this.height && Math.abs(x - camera.x) * zoom < 0.45 * this.width;
-    if (!inside || zoom !== camera.zoom) Object.assign(camera, { y, x, zoom, fit: false }); // what is in sight stays put
+    if (!inside || zoom !== camera.zoom) Object.assign(camera, this.over(this.axis, y, x, zoom)); // what is in sight stays put
     this.setIndex(point[a]);
     this.moved();
     this.flash = point;
