@@ -32,6 +32,7 @@ def settle(panel):
 def test_without_a_prediction_it_says_what_to_do_and_labels_can_be_painted(ui, ws, no_leak):  # noqa: F811
     panel = ReviewPanel(ws)
     assert "vx-hidden" in panel._review._dom_classes
+    assert "vx-hidden" in panel._better._dom_classes
     assert "vx-hidden" not in panel._empty._dom_classes
     assert panel._accept_confident.disabled
     with pytest.raises(PredictionError, match="there is no prediction yet"):
@@ -65,6 +66,15 @@ def test_the_count_is_what_accept_takes(ui, reviewed, no_leak):
     assert edit["voxels"] == only
     panel.close()
     assert no_leak.left() == []
+
+
+def test_classes_stand_above_what_is_only_read(ui, reviewed):
+    panel = ReviewPanel(reviewed)
+    parts = list(panel.side.children)
+    classes = next(at for at, part in enumerate(parts) if panel.classes.widget in part.children)
+    assert classes < parts.index(panel._better)
+    assert "vx-hidden" not in panel._better._dom_classes
+    panel.close()
 
 
 def test_accept_is_what_copy_as_code_says(ui, reviewed):

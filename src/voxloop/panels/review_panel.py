@@ -418,13 +418,15 @@ class ReviewPanel(LabelPanel):
                 row(self._accept_confident, spacer()),
             ),
             section("Where to correct", self._suggestion, self._suggestion_buttons),
-            section("Is it getting better?", self._curve, self._verdict, self._truth, self._report),
         )
+        self._better = section("Is it getting better?", self._curve, self._verdict, self._truth, self._report)
         for part in self.side.children:  # files and the live overlay belong to the label step
             if {self.masks.widget, self._live_words} & set(getattr(part, "children", ())):
                 show(part, False)
         top = column(section("Prediction", self._which, self._share, self._empty), self._review)
-        self.side.children = (top, *self.side.children)
+        parts = list(self.side.children)  # tools and classes stay in sight; what is only read comes below
+        below = 1 + next(at for at, part in enumerate(parts) if self.classes.widget in getattr(part, "children", ()))
+        self.side.children = (top, *parts[:below], self._better, *parts[below:])
 
     def _offer(self) -> None:
         names = list(reversed(list(self.ws.predictions)))
@@ -444,7 +446,7 @@ class ReviewPanel(LabelPanel):
     def _show_prediction(self) -> None:
         """Controls for the prediction chosen."""
         found = self.prediction
-        for part in (self._review, self._which):
+        for part in (self._review, self._better, self._which):
             show(part, found is not None)
         show(self._empty, found is None)
         if found is None:
