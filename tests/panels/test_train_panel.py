@@ -426,6 +426,43 @@ def test_receptive_field_is_drawn_and_follows_the_picture(ui, ws, no_leak):
     assert no_leak.left() in ([], ["_CanvasManager"])  # one for all canvases of the process
 
 
+def test_receptive_field_is_dragged_and_follows_the_settings(ui, ws, no_leak):
+    def asked():
+        return [fields for kind, fields, _ in panel.ahead.helper.asked if kind == "receptive_field"]
+
+    def answer(effective, theoretical, at):
+        panel.ahead.helper.last("receptive_field")[2].set_result({
+            "at": at, "theoretical": [theoretical] * 2, "theoretical_um": [1.0, 1.0], "effective": [effective] * 2,
+            "effective_um": [0.2, 0.2], "window": [64, 64], "slices": 1, "scale": 1,
+        })  # fmt: skip
+
+    panel = network(ws)
+    field = panel.ahead.previews[1]
+    field.fold.open()
+    answer(21, 41, [2, 32, 32])
+    assert [shape.words for shape in field.view._shapes] == ["window", "can see", "sees"]
+    assert field.view.tool["draws"] == "place"
+    drag = {"kind": "click", "tool": "place", "axis": "z", "index": 2}
+    field.view._handle({**drag, "row": 20.2, "column": 70.0, "last": False}, [])
+    assert field.view._shapes[-1].points == [(9.5, 52.5), (30.5, 73.5)]  # at once, and no further than the image
+    assert len(asked()) == 1
+    field.view._handle({**drag, "row": 24.0, "column": 30.0, "last": True}, [])
+    assert [fields["at"] for fields in asked()] == [None, [2, 24, 30]]
+    answer(31, 41, [2, 24, 30])
+    assert field.view._shapes[-1].points == [(8.5, 14.5), (39.5, 45.5)]
+    for setting, value in (("scale", "0.5"), ("architecture", "UNet3d"), ("levels", 3)):
+        panel.form._input((setting,), value)
+        tick(panel)
+        assert str(asked()[-1]["config"][setting]) == str(value)
+        assert asked()[-1]["at"] == [2, 24, 30]
+    answer(11, 81, [2, 24, 30])
+    _, limit, seen = field.view._shapes
+    assert limit.points == [(-16.5, -10.5), (64.5, 70.5)]
+    assert seen.points == [(18.5, 24.5), (29.5, 35.5)]
+    panel.close()
+    assert no_leak.left() in ([], ["_CanvasManager"])  # one for all canvases of the process
+
+
 def test_rate_finder_offers_what_it_found(ui, ws, no_leak):
     panel = network(ws)
     rate = panel.ahead.previews[2]

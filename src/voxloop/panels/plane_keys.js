@@ -105,6 +105,7 @@ class Keyboard {
   }
 }
 
+const DRAG_MS = 80; // between clicks of a tool that goes on while it is dragged
 const STEP_PIXELS = 40; // of a trackpad's wheel for one plane
 
 class Hand {
@@ -186,18 +187,32 @@ class Hand {
       if (view.ink.active) view.ink.extend([[row, column]]);
       else view.ink.begin(this.tool, row, column);
       this.lasso = true;
+    } else if (this.tool.draws === "place") {
+      this.capture(event);
+      this.placing = at;
+      this.place(false);
     } else {
       this.click(this.tool.name, row, column);
     }
+  }
+
+  // Clicks of a tool that follows the pointer until it is let go: the newest place, and `last` at the end.
+  place(last) {
+    if (last) { clearTimeout(this.dragging); this.dragging = 0; }
+    else if (this.dragging) return;
+    else this.dragging = setTimeout(() => { this.dragging = 0; if (this.placing && this.placed !== this.placing) this.place(false); }, DRAG_MS);
+    this.placed = this.placing;
+    this.click(this.tool.name, ...this.view.toVoxel(this.placing.x, this.placing.y), { last });
+    if (last) this.placing = null;
   }
 
   capture(event) {
     try { this.view.stage.setPointerCapture(event.pointerId); } catch { /* a pointer that is gone already */ }
   }
 
-  click(tool, row, column) {
+  click(tool, row, column, more = {}) {
     const { view } = this;
-    view.send({ kind: "click", tool, axis: view.shown.axis, index: view.shown.index, row, column, ...this.settings() });
+    view.send({ kind: "click", tool, axis: view.shown.axis, index: view.shown.index, row, column, ...this.settings(), ...more });
   }
 
   settings() {
@@ -216,6 +231,7 @@ class Hand {
     }
     view.pointer = at;
     if (this.crossing) this.setCross(at);
+    if (this.placing) { this.placing = at; this.place(false); }
     const { active } = view.ink;
     if (active && (event.buttons & 1) && (active.shape === "brush" || this.lasso)) {
       const events = event.getCoalescedEvents?.() ?? [];
@@ -231,6 +247,7 @@ class Hand {
     this.touches.delete(event.pointerId);
     if (this.panning) { this.panning = null; view.stage.classList.remove("vl-grabbed"); return; }
     this.crossing = false;
+    if (this.placing) return this.place(true);
     const { active } = view.ink;
     if (!active || event.type === "lostpointercapture" && active.shape === "polygon") return;
     if (active.shape === "brush") view.ink.end();

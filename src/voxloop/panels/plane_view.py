@@ -299,8 +299,9 @@ class PlaneView:
 
     @on_ui
     def set_tool(self, **tool: Any) -> None:
-        """What the pointer does: ``name``, ``draws`` ("line", "area" or ""), ``color``, ``erase``, and ``radius``,
-        ``value``, ``layer``, ``options``, which come back with every stroke and click. Nothing: look around."""
+        """What the pointer does: ``name``, ``draws`` ("line", "area", "place" or ""), ``color``, ``erase``, and
+        ``radius``, ``value``, ``layer``, ``options``, which come back with every stroke and click. Nothing: look
+        around. One that draws a "place" clicks on while it is dragged; ``last`` is true where it is let go."""
         self.widget.tool = tool or LOOK
 
     @property

@@ -122,7 +122,7 @@ class InputsPreview(Preview):
 
 
 class FieldPreview(Preview):
-    """The receptive field over a real slice; drag the slice below the boxes, zoom with ctrl-wheel."""
+    """The receptive field over a real slice: drag the boxes about, zoom with ctrl-wheel."""
 
     title = "What the network sees"
     kind = "receptive_field"
@@ -139,25 +139,32 @@ class FieldPreview(Preview):
 
         self._image, volume = self._volume_of()
         self.view = PlaneView(volume, height=320, compact=True)
-        self.view.on("camera", self._moved)
-        self.view.on("plane", self._moved)
+        self.view.set_tool(name="place", draws="place")
+        self.view.on("click", self._placed)
+        self.view.on("plane", self._turned)
         return [self.view.widget, self.words]
 
     def fields(self) -> dict[str, Any]:
         return {"image": getattr(self, "_image", None), "at": self._at}
 
-    def _moved(self) -> None:
-        """The picture was dragged or zoomed: the boxes stay in the middle of what is on screen."""
-        if self.view is None or self.view.axis != "z":
-            return
-        region = self.view.visible_region()
-        shape = self.view.planes.shape
-        self._at = [
-            min(size - 1, max(0, (part.start + part.stop) // 2)) for part, size in zip(region, shape, strict=True)
-        ]
+    def _placed(self, message: Mapping[str, Any]) -> None:
+        """The boxes were dragged: they follow at once, and what decides there is asked for where they are let go."""
+        if message["axis"] == "z":
+            self._move([message["index"], round(message["row"]), round(message["column"])], bool(message.get("last")))
+
+    def _turned(self) -> None:
+        """Another slice is shown: the boxes stay where they are in it."""
+        if self.view is not None and self.view.axis == "z":
+            _, y, x = self._at or (size // 2 for size in self.view.planes.shape)
+            self._move([self.view.index, y, x], True)
+
+    def _move(self, at: Sequence[int], asks: bool) -> None:
+        assert self.view is not None
+        self._at = [min(size - 1, max(0, v)) for v, size in zip(at, self.view.planes.shape, strict=True)]
         if self._found is not None:
-            self._draw({**self._found, "at": self._at})
-        self._follow()
+            self._draw(self._found)
+        if asks:
+            self._follow()
 
     def show(self, answer: dict[str, Any]) -> None:
         self._found = answer
@@ -169,7 +176,7 @@ class FieldPreview(Preview):
         height, width = answer["window"]
         self.words.value = (
             f"{_square(SEEN)} 90 % of what decides lies within {seen}{depth} · {_square(LIMIT)} it {limit} · "
-            f"{_square(WINDOW)} training windows: {height} × {width} voxels"
+            f"{_square(WINDOW)} training windows: {height} × {width} voxels · drag the boxes to look elsewhere"
         )
 
     def _draw(self, answer: dict[str, Any]) -> None:
@@ -179,7 +186,7 @@ class FieldPreview(Preview):
         if answer["theoretical"]:
             boxes.append((answer["theoretical"], LIMIT, "can see", True))
         boxes.append((answer["effective"], SEEN, "sees", False))
-        _, y, x = answer["at"]
+        _, y, x = self._at or answer["at"]  # they may have been moved since
         self.view.set_shapes([
             Shape(
                 "box", [(y - size[0] / 2, x - size[1] / 2), (y + size[0] / 2, x + size[1] / 2)], color=color,
