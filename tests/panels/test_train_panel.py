@@ -499,7 +499,7 @@ def test_runs_are_laid_over_each_other_and_what_differs_is_shown(ui, ws):
     assert row.key == "shallow-2"
     assert "trees <b>7</b>" in row.cells[4]
     assert "trees: 7 instead of 32" in row.title
-    assert row.cells[3] == "shallow-1"
+    assert ">shallow-1<" in row.cells[3]
     panel._runs.do("overlay", "shallow-2")
     assert [one.name for one in panel._monitor.run] == ["shallow-2", "shallow-1"]  # the one chosen is steered
     assert panel.run.name == "shallow-1"
@@ -508,6 +508,9 @@ def test_runs_are_laid_over_each_other_and_what_differs_is_shown(ui, ws):
     assert "#000000" in two.cells[0]
     assert "#000001" in one.cells[0]
     assert one.cells[4] == '<span class="vx-same">trees <b>32</b></span>'
+    finished(ws, "shallow-3", 0.4)
+    panel.refresh()
+    assert [row.key for row in panel._runs.rows] == ["shallow-2", "shallow-1", "shallow-3"]  # those drawn come first
     panel._runs.do("open", "shallow-2")  # of those drawn: the others stay
     assert [one.name for one in panel._monitor.run] == ["shallow-1", "shallow-2"]
     panel._runs.do("open", "shallow-1")

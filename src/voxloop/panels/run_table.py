@@ -22,11 +22,11 @@ HEAD = ("Run", "State", "Best IoU", "From", "Differs in", "Started")
 RIGHT = (2,)
 _REFERENCE = '<span class="vx-dim" title="the others are compared with this run">reference</span>'
 #: settings of a row that are written out, of a run whose curves are drawn beside others too; the rest are counted
-_SHOWN, _SHOWN_DRAWN = 2, 6
+_SHOWN, _SHOWN_DRAWN = 2, 4
 
 
 def rows_of(runs: Sequence[Run], known: Mapping[str, Run], chosen: str, drawn: Mapping[str, str]) -> list[Row]:
-    """One row a run, in the order given.
+    """One row a run, in the order given, those drawn over each other first.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def rows_of(runs: Sequence[Run], known: Mapping[str, Run], chosen: str, drawn: M
     """
     base = next((run for run in runs if run.name == chosen), runs[0] if runs else None)
     beside = [run for run in runs if run.name in drawn]
-    return [_row(run, known, base, beside, drawn) for run in runs]
+    return [_row(run, known, base, beside, drawn) for run in (*beside, *(run for run in runs if run not in beside))]
 
 
 def differing(run: Run, base: Run | None) -> list[tuple[str, Any, Any]]:
@@ -96,6 +96,11 @@ def _chips(run: Run, base: Run | None, beside: Sequence[Run]) -> str:
     return "".join(chips[:limit]) + more
 
 
+def _whole(words: str) -> str:
+    """Words that stay in one line."""
+    return f'<span style="white-space:nowrap">{html.escape(words)}</span>'
+
+
 def _no_chips(run: Run, base: Run | None, known: int) -> str:
     """What stands where no setting differs."""
     if base is None or known < 2:
@@ -120,9 +125,9 @@ def _row(run: Run, known: Mapping[str, Run], base: Run | None, beside: Sequence[
         (swatch(drawn[run.name]) if run.name in drawn else "") + html.escape(run.name),
         badge(state + percent, LOOKS.get(state, "")),
         _score(run),
-        html.escape(" › ".join(ancestors(known, run.name))) or "fresh",
+        " › ".join(_whole(name) for name in ancestors(known, run.name)) or "fresh",
         _chips(run, base, beside) or _no_chips(run, base, len(known)),
-        ago(time.time() - float(run.config.get("created", time.time()))),
+        _whole(ago(time.time() - float(run.config.get("created", time.time())))),
     )  # fmt: skip
     title = history.error or "\n".join(f"{n}: {value_text(a)} instead of {value_text(b)}" for n, a, b in found)
     return Row(run.name, cells, tuple(actions), title=title)

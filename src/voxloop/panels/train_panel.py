@@ -58,6 +58,8 @@ NEEDS: dict[Learner, tuple[tuple[str, ...], str]] = {
     "network": (("torch", "segmentation_models_pytorch"), "pip install 'voxloop[learning]'"),
 }
 _NETWORK = "voxloop.deep.learner:train"
+#: pixels of the list of runs, and where several are drawn over each other, each with its settings
+_LIST, _LIST_DRAWN = 176, 264
 
 
 def missing(learner: Learner) -> str | None:
@@ -309,6 +311,9 @@ class TrainPanel(Panel):
             self._facts = facts
             self._show_facts()
         self._runs.show(rows)
+        height = _LIST_DRAWN if len(self._shown) > 1 else _LIST
+        if self._runs.widget.height != height:
+            self._runs.widget.height = height
         self._offer_sets()
         if models != self._models:
             self._models = models
@@ -420,7 +425,7 @@ class TrainPanel(Panel):
         self._copy = CopyCode()
         self._runs: RowList = RowList(
             self.handler(self._on_run_action), head=HEAD, right=RIGHT,
-            empty="No runs yet. The first one appears here.", height=176,
+            empty="No runs yet. The first one appears here.", height=_LIST,
         )  # fmt: skip
         self._stage = w.VBox()
         left = column(
