@@ -61,7 +61,7 @@ def test_thin_labels_want_the_full_scale(tmp_path: Path) -> None:
     labels[:, 72:120:12, 8:120] = 2
     labels[:, 73:120:12, 8:120] = 2
     found = notes(tmp_path, labels, scale=0.5)
-    assert said(found, "'thing' is only 0.5 voxels wide at input scale 0.5: thin things") == {"scale": 1.0}
+    assert said(found, "Labels of 'thing' are only 0.5 voxels wide at input scale 0.5: thin things") == {"scale": 1.0}
     full = notes(tmp_path / "full", labels, scale=1)
     assert not any("wide" in words for words in full)  # lines are learnt
 
@@ -72,9 +72,14 @@ def test_thin_labels_want_a_network_that_decides_voxel_by_voxel(tmp_path: Path) 
     for row in range(72, 120, 12):
         labels[:, row : row + 3, 8:120] = 2
     coarse = notes(tmp_path, labels, architecture="FPN", encoder="resnet18")
-    assert said(coarse, "only 3 voxels wide: FPN decides by 4 x 4 voxels, Unet by each") == {"architecture": "Unet"}
+    assert said(coarse, "are only 3 voxels wide: FPN decides by 4 x 4 voxels, Unet by each") == {"architecture": "Unet"}
     both = notes(tmp_path / "half", labels, architecture="FPN", encoder="resnet18", scale=0.5)
     assert said(both, "learnt best at full scale; FPN decides") == {"scale": 1.0, "architecture": "Unet"}
+    labels[:, 8:50] = 0
+    for row in range(8, 50, 12):
+        labels[:, row : row + 2, 8:120] = 1
+    one = notes(tmp_path / "one", labels, architecture="FPN", encoder="resnet18")
+    assert said(one, "Labels of 'rest' and 'thing' are only 1 and 3 voxels wide: FPN") == {"architecture": "Unet"}
 
 
 def test_specks_are_no_things(tmp_path: Path) -> None:

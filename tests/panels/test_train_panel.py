@@ -320,11 +320,13 @@ def test_notes_stand_beside_the_button_that_helps(ui, ws, no_leak):
     notes = [
         {"words": "'a' is 40 times 'b'.", "kind": "warning", "fix": {"class_weights": "auto"}},
         {"words": "Too few labels.", "kind": "warning", "fix": {}},
+        {"words": "'a' is thin.", "kind": "warning", "fix": {"scale": 1.0, "architecture": "Unet"}},
     ]
     panel.ahead.helper.last("forecast")[2].set_result({**FORECAST, "notes": notes})
     words, fix = panel.ahead.notes.children[0].children
     assert "40 times" in words.value
     assert fix.description == "Use class weights auto"
+    assert panel.ahead.notes.children[2].children[1].description == "Use scale 1, architecture Unet"
     fix.click()
     assert panel.config == presets["auto"].changed(class_weights="auto")
     tick(panel)

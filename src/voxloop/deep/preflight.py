@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,30 +70,33 @@ def _thin(material: Material) -> list[Note]:
             boxes = ndimage.find_objects(ndimage.label(plane == value)[0])
             length = max(max(part.stop - part.start for part in box) for box in boxes)
             sizes.setdefault(int(value), []).append((2 * float(inside.max()) - 1, length))
-    found = []
     scale, config = material.scale, material.config
     step = STEPS.get(config.architecture, 1)
     finer = {"architecture": "Unet"} if step > 1 and config.start_from is None else {}  # weights fit their own network
+    found: dict[bool, list[tuple[str, float]]] = {False: [], True: []}  # of thin things, of specks
     for value, seen in sorted(sizes.items()):
         width, length = (float(np.median(one)) * scale for one in zip(*seen, strict=True))
-        if width >= max(THIN, step):
-            continue
-        name, at = material.data.classes[value - 1].name, f" at input scale {scale:g}" if scale < 1 else ""
-        fix = {**({"scale": 1.0} if scale < 1 else {}), **finer}
-        speck = length < LONG * width
-        if speck:
-            words = f"Labels of {name!r} are specks, {width:.2g} voxels wide{at}"
-            remedies = ["at full scale more is left of them"] if scale < 1 else []
+        if width < max(THIN, step):
+            found[length < LONG * width].append((material.data.classes[value - 1].name, width))
+    at = f" at input scale {scale:g}" if scale < 1 else ""
+    coarse = [f"{config.architecture} decides by {step} x {step} voxels, Unet by each"] if finer else []
+    notes = []
+    for specks, thin in found.items():
+        if specks:
+            remedies = ["at full scale more is left of them"] * bool(at) + coarse
+            remedies = remedies or ["paint whole things, or with a larger brush"]
         else:  # at full scale, and voxel by voxel, a network learns thin things well
-            words = f"{name!r} is only {width:.2g} voxels wide{at}"
-            remedies = ["thin things are learnt best at full scale"] if scale < 1 else []
-        if finer:
-            remedies.append(f"{config.architecture} decides by {step} x {step} voxels, Unet by each")
-        if speck and not remedies:
-            remedies = ["paint whole things, or with a larger brush"]
-        if remedies:
-            found.append(Note(words=f"{words}: {'; '.join(remedies)}.", fix=fix))
-    return found
+            remedies = ["thin things are learnt best at full scale"] * bool(at) + coarse
+        if thin and remedies:
+            names, widths = (_and(words) for words in zip(*((repr(n), f"{w:.2g}") for n, w in thin), strict=True))
+            words = f"Labels of {names} are {'specks, ' if specks else 'only '}{widths} voxels wide{at}"
+            fix = {**({"scale": 1.0} if at else {}), **finer}
+            notes.append(Note(words=f"{words}: {'; '.join(remedies)}.", fix=fix))
+    return notes
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def _padding(material: Material) -> list[Note]:

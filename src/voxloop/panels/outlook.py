@@ -17,6 +17,7 @@ from voxloop.helper import Helper
 from voxloop.panels.forecast_words import forecast_words
 from voxloop.panels.panel import Panel, button, classed, close_tree, column, row, text
 from voxloop.panels.previews import Done, Failed, FieldPreview, InputsPreview, Preview, RatePreview, folds
+from voxloop.panels.run_table import value_text
 
 if TYPE_CHECKING:
     from voxloop.project import Workspace
@@ -118,9 +119,9 @@ class Outlook:
         words = classed(text(note_of(note["kind"], note["words"]), markup=True), "vx-grow")
         if not note["fix"]:
             return words
-        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in note["fix"].items())
+        said = ", ".join(f"{name.replace('_', ' ')} {value_text(value)}" for name, value in note["fix"].items())
         use = self._owner.handler(lambda: self._change(**note["fix"]))
-        return row(words, button(f"Use {said}", use, kind="link"))
+        return row(words, button(f"Use {said}", use, kind="link"), classes=["vx-remark"])
 
     def _first_image(self) -> tuple[str, Any]:
         """The first labelled image; its name and its volume."""
