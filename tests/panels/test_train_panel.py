@@ -417,7 +417,8 @@ def test_receptive_field_is_drawn_and_follows_the_picture(ui, ws, no_leak):
         "at": [2, 32, 32], "theoretical": None, "theoretical_um": None, "effective": [21, 21],
         "effective_um": [0.21, 0.21], "window": [64, 64], "slices": 3, "scale": 1,
     })  # fmt: skip
-    window, seen = field.view._shapes
+    middle, window, seen = field.view._shapes
+    assert middle.points == [(32, 32)]
     assert seen.points == [(21.5, 21.5), (42.5, 42.5)]
     assert (window.dashed, seen.dashed) == (True, False)
     assert "21 × 21 voxels (0.21 × 0.21 µm) in 3 slices" in field.words.value
@@ -442,7 +443,7 @@ def test_receptive_field_is_dragged_and_follows_the_settings(ui, ws, no_leak):
     field = panel.ahead.previews[1]
     field.fold.open()
     answer(21, 41, [2, 32, 32])
-    assert [shape.words for shape in field.view._shapes] == ["window", "can see", "sees"]
+    assert [shape.words for shape in field.view._shapes] == ["", "window", "can see", "sees"]
     assert field.view.tool["draws"] == "place"
     drag = {"kind": "click", "tool": "place", "axis": "z", "index": 2}
     field.view._handle({**drag, "row": 20.2, "column": 70.0, "last": False}, [])
@@ -458,7 +459,7 @@ def test_receptive_field_is_dragged_and_follows_the_settings(ui, ws, no_leak):
         assert str(asked()[-1]["config"][setting]) == str(value)
         assert asked()[-1]["at"] == [2, 24, 30]
     answer(11, 81, [2, 24, 30])
-    _, limit, seen = field.view._shapes
+    _, _, limit, seen = field.view._shapes
     assert limit.points == [(-16.5, -10.5), (64.5, 70.5)]
     assert seen.points == [(18.5, 24.5), (29.5, 35.5)]
     panel.close()
