@@ -13,7 +13,7 @@ import pytest
 from voxloop.config import DeepConfig, ShallowConfig, presets
 from voxloop.errors import ConfigError, LabelError
 from voxloop.machine import Machine
-from voxloop.panels import outlook, preset_chooser, train_panel
+from voxloop.panels import learners, outlook, preset_chooser, train_panel
 from voxloop.panels.panel import Panel
 from voxloop.panels.train_panel import TrainPanel
 from voxloop.project import Workspace
@@ -146,7 +146,7 @@ def test_invalid_settings_are_not_trained_with(ui, ws):
 
 
 def test_a_learner_that_is_not_installed_says_how_to_get_it(ui, ws, monkeypatch):
-    monkeypatch.setattr(train_panel, "find_spec", lambda name: None if name == "torch" else object())
+    monkeypatch.setattr(learners, "find_spec", lambda name: None if name == "torch" else object())
     paint(ws, 1)
     paint(ws, 2, index=2)
     panel = TrainPanel(ws)
@@ -182,7 +182,7 @@ def test_runs_are_listed_newest_first_opened_and_deleted(ui, ws):
 def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch):
     quick = DeepConfig(epochs=3)
     monkeypatch.setattr(preset_chooser, "known", lambda: {"quick": quick, "pixels": ShallowConfig(seed=1)})
-    monkeypatch.setattr(train_panel, "find_spec", lambda name: SimpleNamespace())
+    monkeypatch.setattr(learners, "find_spec", lambda name: SimpleNamespace())
     panel = TrainPanel(ws)
     panel.learner = "network"
     assert panel.presets.choice.options == ("—", "quick")

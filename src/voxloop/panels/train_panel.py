@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from voxloop.config import Config, DeepConfig, ShallowConfig, presets
+from voxloop.config import Config, presets
 from voxloop.errors import ConfigError, RunError
 from voxloop.machine import machine
 from voxloop.panels.form import Form
 from voxloop.panels.label_watch import LabelWatch
+from voxloop.panels.learners import CONFIGS, HELP, LABELS, Learner, missing
 from voxloop.panels.outlook import Outlook, note_of
 from voxloop.panels.overview import ClassFacts, preflight
 from voxloop.panels.panel import (
@@ -44,29 +44,9 @@ if TYPE_CHECKING:
     from voxloop.project import Workspace
     from voxloop.runs import Run
 
-Learner = Literal["shallow", "network"]
-
-CONFIGS: dict[Learner, type[Config]] = {"shallow": ShallowConfig, "network": DeepConfig}
-LABELS: dict[Learner, str] = {"shallow": "Shallow · seconds", "network": "Network · minutes"}
-HELP: dict[Learner, str] = {
-    "shallow": "A forest of decision trees over ready-made filters: quick, and good with few strokes",
-    "network": "A neural network that learns filters of its own: slower, and better with more strokes",
-}
-#: what each learner needs, and how to get it
-NEEDS: dict[Learner, tuple[tuple[str, ...], str]] = {
-    "shallow": (("sklearn",), "pip install scikit-learn"),
-    "network": (("torch", "segmentation_models_pytorch"), "pip install 'voxloop[learning]'"),
-}
 _NETWORK = "voxloop.deep.learner:train"
 #: pixels of the list of runs, and where several are drawn over each other, each with its settings
 _LIST, _LIST_DRAWN = 176, 264
-
-
-def missing(learner: Learner) -> str | None:
-    """What has to be installed for a learner, as a sentence; None where everything is there. Imports nothing."""
-    modules, remedy = NEEDS[learner]
-    gone = [name for name in modules if find_spec(name) is None]
-    return f"{' and '.join(gone)} {'are' if len(gone) > 1 else 'is'} not installed: {remedy}" if gone else None
 
 
 class TrainPanel(Panel):
