@@ -187,14 +187,15 @@ class FieldPreview(Preview):
             boxes.append((answer["theoretical"], LIMIT, "can see", True))
         boxes.append((answer["effective"], SEEN, "sees", False))
         _, y, x = self._at or answer["at"]  # they may have been moved since
-        self.view.set_shapes([
-            Shape("points", [(y, x)], color=SEEN, radius=3.0),  # the boxes may reach beyond the picture
-            *(Shape(
+        shapes = [
+            Shape(
                 "box", [(y - size[0] / 2, x - size[1] / 2), (y + size[0] / 2, x + size[1] / 2)], color=color,
                 words=words, dashed=dashed,
             )
-            for size, color, words, dashed in boxes),
-        ])  # fmt: skip
+            for size, color, words, dashed in boxes
+        ]  # fmt: skip
+        middle = Shape("points", [(y, x)], color=SEEN, radius=3.0)  # the boxes may reach beyond the picture
+        self.view.set_shapes([middle, *shapes])
 
     def close(self) -> None:
         """Close the view below."""
