@@ -363,5 +363,5 @@ def test_several_runs_say_in_which_settings_they_differ(ui, tmp_path):
     assert "learning rate" in table
     assert table.count("vx-differs") == 1
     assert '<span class="vx-differs"><b>0.005</b></span>' in table
-    assert all(head in table for head in (">State<", ">Best<", ">From<"))
+    assert all(head in table for head in (">State<", ">Kept<", ">From<"))
     panel.close()

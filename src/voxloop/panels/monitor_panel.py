@@ -327,7 +327,7 @@ class RunChoice:
             )  # fmt: skip
         heads = [name.replace("_", " ") for name in self._differing]
         more = [f"+{self._more} more"] * bool(self._more)
-        _put(self.table, table(("Run", "State", "Epoch", "Best", "From", "Time", *heads, *more), rows, right=(2, 5)))
+        _put(self.table, table(("Run", "State", "Epoch", "Kept", "From", "Time", *heads, *more), rows, right=(2, 5)))
 
     def _cells(self, index: int) -> list[str]:
         """The settings of a run that differ from those of others; set off where they are not what most have."""

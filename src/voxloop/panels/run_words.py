@@ -138,7 +138,7 @@ def _epoch_line(event: dict[str, Any]) -> str:
         ]
         if known:
             parts.append(f"{name} {', '.join(known)}")
-    return f"epoch {event.get('epoch', '?')}: {'; '.join(parts)}" + (" (kept)" if event.get("best") else "")
+    return f"epoch {event.get('epoch', '?')}: {'; '.join(parts)}" + (" (kept so far)" if event.get("best") else "")
 
 
 def duration(seconds: float) -> str:
