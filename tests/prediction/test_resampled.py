@@ -60,7 +60,7 @@ def test_frames_and_models_without_a_size_are_left_alone():
     model = model_of(planar=False, spacing=(0.01, 0.01, 0.01))
     assert factors_of(model.spec, volume_of((4, 32, 32), (0.02, 0.02, 0.02))) == (2, 2, 2)
     unknown = FakeModel(make_spec())
-    assert fitted(unknown, volume_of((2, 32, 32), (0.03, 0.02, 0.02))) is unknown
+    assert fitted(unknown, volume_of((2, 32, 32), (0.03, 0.02, 0.02)), PredictConfig()) is unknown
 
 
 def test_the_answer_is_that_of_the_image_at_the_size_the_model_knows():
@@ -82,7 +82,7 @@ def test_tiles_equal_the_whole(planar, ratio):
     model = model_of(planar=planar, spacing=(0.01, 0.01, 0.01))
     shape = (1, 150, 130) if planar else (96, 61, 60)
     volume = volume_of(shape, (0.01 * ratio,) * 3)
-    shown = fitted(model, volume)
+    shown = fitted(model, volume, PredictConfig())
     assert isinstance(shown, Resampled)
     with shown.open() as predictor:
         job = Job(shown.spec, predictor, volume, PredictConfig(), full_region(shape))

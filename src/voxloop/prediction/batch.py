@@ -19,10 +19,9 @@ from voxloop.geometry import blocks, full_region
 from voxloop.prediction.averaged import combined
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going
-from voxloop.prediction.job import Prepared, check_fit, check_kept, make_job
-from voxloop.prediction.memory import Cost
+from voxloop.prediction.job import Costs, Prepared, check_fit, check_kept, make_job
 from voxloop.prediction.output import Output
-from voxloop.prediction.resampled import Resampled, fitted
+from voxloop.prediction.resampled import Resampled, shown_to
 from voxloop.prediction.result import Prediction
 from voxloop.volumes import spacing_of
 
@@ -98,7 +97,7 @@ def run(context: RunContext) -> str:
     check_kept(model.spec, config)
     images = list(context.config["images"])
     rows = _read(context.path / TABLE)
-    costs: dict[tuple[int, str], Cost] = {}  # by channels, and by how the model is asked
+    costs = Costs()
     with (
         Store.open(context.workspace, read_only=True) as store,
         model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor,
@@ -110,21 +109,16 @@ def run(context: RunContext) -> str:
             target, began = _target(context.path, context.config, image), time.monotonic()
             try:
                 volume = store.images.open(image)
-                shown = fitted(model, volume) if config.match_spacing else model
+                shown, here = shown_to(volume, model, predictor, config)
                 for text in check_fit(shown.spec, volume, look=True):
                     context.emit("warning", text=f"{image}: {text}")
-                here = predictor
                 if isinstance(shown, Resampled):
                     context.emit("log", text=f"{image}: {shown.words}")
-                    here = shown.over(predictor)
                 job = make_job(shown.spec, here, volume, config)
                 output = reopened(target, one, shown)
                 if output is None:
                     check_free(target, config)
-                    key = int(volume.sizes.get("c", 1)), shown.spec.hash
-                    if key not in costs:
-                        costs[key] = job.measure()
-                    found, kept = job.rehearse(costs[key])
+                    found, kept = job.rehearse(costs.of(job))
                     output = begin(target, one, job, shown, store, Prepared(found, kept, None), image)
                 word = Going(one, job, output, area_of(one, image)).run()
                 if word == "finished" and learnt_objects(model.spec):

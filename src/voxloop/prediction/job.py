@@ -260,6 +260,19 @@ class Job:
         }
 
 
+class Costs:
+    """What models take: measured once for each number of channels, and each way in which a model is asked."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], Cost] = {}
+
+    def of(self, job: Job) -> Cost:
+        key = channels_of(job.volume), job.spec.hash
+        if key not in self._known:
+            self._known[key] = job.measure()
+        return self._known[key]
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What is known before the first tile; ``kept``: whether fast mode's halo keeps the tolerance."""

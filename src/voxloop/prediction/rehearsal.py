@@ -1,15 +1,9 @@
-"""The forecast of a prediction, measured in a process of its own, so that whoever asks loads no model.
-
-``python -m voxloop.prediction.rehearsal`` reads the question as JSON from its standard input and answers with one line.
-"""
+"""The forecast of a prediction, measured in a process of its own, so that whoever asks loads no model."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +13,7 @@ from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Region
 from voxloop.prediction.budget import Forecast, duration, less_allowed
-from voxloop.prediction.memory import Cost
+from voxloop.runs.errand import Errand, serve
 
 if TYPE_CHECKING:
     from voxloop.model import Model
@@ -85,35 +79,20 @@ class Rehearsal:
         models = [str(part) for part in ([model] if isinstance(model, Path) else model)]
         images = image if isinstance(image, str) else list(image)
         question = {"workspace": str(workspace), "models": models, "image": images, "region": box}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "voxloop.prediction.rehearsal"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self._question = json.dumps(question | {"settings": config.to_json()})
+        self._errand = Errand("voxloop.prediction.rehearsal", question | {"settings": config.to_json()})
 
     def wait(self, timeout: float = PATIENCE_S) -> Estimate:
         """The forecast. Raises PredictionError with the reason where the prediction cannot be made as asked."""
-        try:
-            answer, log = self._process.communicate(self._question, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            self.cancel()
-            raise PredictionError(
-                f"the model gave no answer within {timeout:.0f} s; the forecast is given up"
-            ) from None
-        try:
-            found = json.loads(answer.strip().rpartition("\n")[2])
-        except ValueError:
-            last = log.strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
-            raise PredictionError(f"the forecast could not be made: {last}") from None
-        if "error" in found:
-            raise PredictionError(found["error"])
+        found = self._errand.wait(
+            timeout, PredictionError, f"the model gave no answer within {timeout:.0f} s; the forecast is given up",
+            "the forecast could not be made",
+        )  # fmt: skip
         found |= {name: tuple(found[name]) for name in ("block", "halo", "warnings")}
         return Estimate(**found)
 
     def cancel(self) -> None:
         """End it; :meth:`wait` raises. Safe to call at any time."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._errand.cancel()
 
 
 def answer(question: dict[str, Any]) -> Estimate:
@@ -149,14 +128,14 @@ def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tupl
 
     Of several images those that cannot be predicted are named in the warnings. Raises PredictionError where none can.
     """
-    from voxloop.prediction.job import check_fit, make_job
-    from voxloop.prediction.resampled import Resampled, fitted
+    from voxloop.prediction.job import Costs, check_fit, make_job
+    from voxloop.prediction.resampled import shown_to
     from voxloop.store import Store
 
     images = [question["image"]] if isinstance(question["image"], str) else question["image"]
     box = question["region"] and tuple(slice(*part) for part in question["region"])
     found, warnings, refused = list[Forecast](), list[str](), list[VoxloopError]()
-    costs: dict[tuple[int, str], Cost] = {}  # by channels, and by how the model is asked
+    costs = Costs()
     with (
         Store.open(question["workspace"], read_only=True) as store,
         model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor,
@@ -165,14 +144,10 @@ def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tupl
             name = f"{image}: " if len(images) > 1 else ""
             try:
                 volume = store.images.open(image)
-                shown = fitted(model, volume) if config.match_spacing else model
+                shown, here = shown_to(volume, model, predictor, config)
                 warnings += [f"{name}{text}" for text in check_fit(shown.spec, volume, look=True, region=box)]
-                here = shown.over(predictor) if isinstance(shown, Resampled) else predictor
                 job = make_job(shown.spec, here, volume, config, box)
-                key = int(volume.sizes.get("c", 1)), shown.spec.hash
-                if key not in costs:
-                    costs[key] = job.measure()
-                forecast, kept = job.rehearse(costs[key])
+                forecast, kept = job.rehearse(costs.of(job))
             except VoxloopError as error:
                 refused.append(error)
                 warnings.append(f"{name}{error}")
@@ -198,7 +173,7 @@ def _on_workers(question: dict[str, Any], config: PredictConfig, model: Model) -
 
     with Store.open(question["workspace"], read_only=True) as store:
         volume = store.images.open(question["image"])
-        shown = fitted(model, volume) if config.match_spacing else model
+        shown = fitted(model, volume, config)
         box = question["region"] and tuple(slice(*part) for part in question["region"])
         warnings = check_fit(shown.spec, volume, look=True, region=box)
     ticket = Ticket(
@@ -220,11 +195,7 @@ def _on_workers(question: dict[str, Any], config: PredictConfig, model: Model) -
 def main() -> None:
     with contextlib.suppress(OSError):
         os.nice(5)  # it must not make the picture stutter
-    try:
-        found: dict[str, Any] = asdict(answer(json.load(sys.stdin)))
-    except VoxloopError as error:
-        found = {"error": str(error)}
-    sys.stdout.write(json.dumps(found) + "\n")
+    serve(lambda question: asdict(answer(question)))
 
 
 if __name__ == "__main__":

@@ -34,16 +34,21 @@ CLOSE, WHOLE = 0.03, 16
 Factors = tuple[Fraction, Fraction, Fraction]
 
 
-def fitted(model: Model, volume: DataArray) -> Model:
-    """The model itself, or :class:`Resampled` where the volume's voxels are not of the size it knows."""
-    factors = factors_of(model.spec, volume)
+def fitted(model: Model, volume: DataArray, config: PredictConfig) -> Model:
+    """The model itself, or :class:`Resampled` where the volume's voxels are not of the size it knows, and it may."""
+    factors = factors_of(model.spec, volume) if config.match_spacing else None
     return model if factors is None else Resampled(model, factors)
+
+
+def shown_to(volume: DataArray, model: Model, predictor: Predictor, config: PredictConfig) -> tuple[Model, Predictor]:
+    """A model that is open already, and what it is called by, as a volume is shown to it."""
+    shown = fitted(model, volume, config)
+    return shown, shown.over(predictor) if isinstance(shown, Resampled) else predictor
 
 
 def asked(models: Sequence[Model], config: PredictConfig, volume: DataArray) -> Model:
     """One model of several, turned and voting as settings say, at the voxel size of a volume."""
-    model = combined(models, config.turns, config.votes)
-    return fitted(model, volume) if config.match_spacing else model
+    return fitted(combined(models, config.turns, config.votes), volume, config)
 
 
 def factors_of(spec: ModelSpec, volume: DataArray) -> Factors | None:
