@@ -65,15 +65,13 @@ def ramps(plan: Plan, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     found = []
     for axis, (core, outer) in enumerate(zip(block.core, block.outer, strict=True)):
         at = np.arange(outer.start, outer.stop) + 0.5
-        ramp = np.ones(len(at), np.float32)
-        for face, depth, inward in (
-            (core.start, core.start - outer.start, at), (core.stop, outer.stop - core.stop, -at),
-        ):  # fmt: skip
-            beyond = face in (plan.region[axis].start, plan.region[axis].stop)
-            if depth > 0 and not beyond:
-                from_edge = inward - (face - depth if inward is at else -(face + depth))
-                ramp *= np.clip(from_edge / (2 * depth), 0, 1).astype(np.float32)
-        found.append(np.maximum(ramp, np.float32(1e-6)))
+        before, after = core.start - outer.start, outer.stop - core.stop
+        ramp = np.ones(len(at))
+        if before > 0 and core.start != plan.region[axis].start:
+            ramp = np.minimum(1, (at - outer.start) / (2 * before))
+        if after > 0 and core.stop != plan.region[axis].stop:
+            ramp *= np.minimum(1, (outer.stop - at) / (2 * after))
+        found.append(np.maximum(ramp, 1e-6).astype(np.float32))
     return found[0], found[1], found[2]
 
 

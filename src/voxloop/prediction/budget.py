@@ -112,7 +112,7 @@ def forecast(
     each = cost.bytes_per_voxel + staged
     blend = config.blend and config.mode == "fast" and column_bytes is None
     mixed = 4 * (len(spec.classes) + 1) if blend else 0  # sums and weights, float32
-    staging = min(free * (1 - MODEL_SHARE), STAGED_BYTES) if not blend else free * (1 - MODEL_SHARE)
+    staging = min(free * (1 - MODEL_SHARE), free if blend else STAGED_BYTES)
     handy = min(COMFORTABLE, max(SMALL, int(HANDY_BYTES / each)))
     make = partial(
         make_plan, shape, spec.stride, exact_halo(spec) if halo is None else halo,
