@@ -19,21 +19,24 @@ REGION = (slice(2, 9), slice(30, 110), slice(40, 131))
 
 
 @pytest.fixture
-def predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    """The prediction ``p`` of the classes ``class 1`` (background) and ``class 2``."""
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A workspace in which the fake learner is known."""
     monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
     assert callable(load)
-    bench = Bench(tmp_path, monkeypatch)
+    return Bench(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def predicted(bench: Bench) -> Iterator[Workspace]:
+    """The prediction ``p`` of the classes ``class 1`` (background) and ``class 2``."""
     assert task.run(bench.context(bench.create("p", tile_seconds=2.0))) == "finished"
     with Workspace.open(bench.path) as ws:
         yield ws
 
 
 @pytest.fixture
-def learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+def learnt(bench: Bench) -> Iterator[Workspace]:
     """The prediction ``ob`` of a network that learnt objects."""
-    monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
-    bench = Bench(tmp_path, monkeypatch)
     run = bench.create("ob", spec=objects_spec(), tile_seconds=2.0)
     assert task.run(bench.context(run)) == "finished"
     with Workspace.open(bench.path) as ws:
@@ -41,10 +44,8 @@ def learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspac
 
 
 @pytest.fixture
-def of_a_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+def of_a_region(bench: Bench) -> Iterator[Workspace]:
     """The prediction ``r`` of :data:`REGION`, and ``ob`` of a network that learnt objects, of the same."""
-    monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
-    bench = Bench(tmp_path, monkeypatch)
     box = [[part.start, part.stop] for part in REGION]
     for name, spec in (("r", None), ("ob", objects_spec())):
         assert task.run(bench.context(bench.create(name, spec=spec, region=box))) == "finished"

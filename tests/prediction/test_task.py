@@ -22,6 +22,18 @@ from voxloop.runs import orders
 from voxloop.volumes import open_volume
 
 
+def order_at(context, run, order, part, count):
+    """Give an order once a progress event says that so many blocks of a part of the work are done."""
+    emit = context.emit
+
+    def listening(kind, **fields):
+        emit(kind, **fields)
+        if kind == "progress" and part in fields and fields[part][0] == count:
+            orders.give(run.path / "control", order)
+
+    context.emit = listening
+
+
 def expected(bench, spec=None, **options):
     model = FakeModel(spec or make_spec())
     block = whole(SHAPE, model.spec.stride)
@@ -205,14 +217,7 @@ def test_orders_are_obeyed_while_coarser_resolutions_are_written(bench, small_sc
     all_blocks, small_scales[:] = list(small_scales), []
     run = bench.create()
     context = bench.context(run)
-    emit = context.emit
-
-    def listening(kind, **fields):
-        emit(kind, **fields)
-        if kind == "progress" and "coarser" in fields and fields["coarser"][0] == 5:
-            orders.give(run.path / "control", order)
-
-    context.emit = listening
+    order_at(context, run, order, "coarser", 5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(going, "PROGRESS_EVERY", 0.0)
         assert task.run(context) == word
@@ -356,14 +361,7 @@ def test_planes_that_are_separate_pictures_stay_so_in_what_is_read_of_them(tmp_p
 def test_orders_are_obeyed_while_objects_are_decoded(bench, order, word):
     run = bench.create(spec=objects_spec())
     context = bench.context(run)
-    emit = context.emit
-
-    def listening(kind, **fields):
-        emit(kind, **fields)
-        if kind == "progress" and "objects" in fields and fields["objects"][0] == 1:
-            orders.give(run.path / "control", order)
-
-    context.emit = listening
+    order_at(context, run, order, "objects", 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(objects_task, "PROGRESS_EVERY", 0.0)
         assert task.run(context) == word
