@@ -324,9 +324,10 @@ class DeepConfig(Config):
         group="Compute",
     )
     threads: int | None = setting(None, "CPU threads; empty: all cores", group="Compute", ge=1, le=1024, advanced=True)
-    workers: int = setting(
-        1, "threads that prepare batches ahead; 0: none", group="Compute", ge=0, le=64, advanced=True
-    )
+    workers: int | None = setting(
+        None, "threads that prepare batches ahead; 0: none; empty: one beside a GPU, none where all cores compute, "
+        "which a further thread slows down by more than it prepares", group="Compute", ge=0, le=64, advanced=True,
+    )  # fmt: skip
     seed: int = setting(0, "seed of everything random", group="Compute", ge=0, lt=2**31, advanced=True)
 
     @field_validator("slices")

@@ -86,7 +86,7 @@ def examine(
             pixels, labels = prepare(raw[None], marked[None])
             logits, truth = criterion.scored(network(pixels), labels)
             known = truth[0].cpu().numpy().ravel()
-            said = logits[0].argmax(0).cpu().numpy().ravel()
+            said = logits[0].max(0).indices.cpu().numpy().ravel()
             plain = threshold(pixels) if threshold else np.full_like(said, usual)
             ours.append(_table(known, said, classes))
             theirs.append(_table(known, plain, classes))

@@ -42,7 +42,14 @@ class Criterion(Protocol):
     """A loss, and which classes of its logits and labels are scored and drawn."""
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor: ...
-    def scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]: ...
+    def judged(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss, and logits (n, classes, ...) and labels (n, ...) to be scored, in any order of voxels."""
+        ...
+
+    def scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and labels of the classes that are scored and drawn, each voxel in its place."""
+        ...
+
     def matcher(self) -> Matcher | None:
         """What judges separate objects; None where classes are learnt."""
         ...
@@ -75,16 +82,16 @@ def lone_planes(images: Sequence[TrainingImage]) -> bool:
     return alone > 0.5 * count
 
 
-class InstanceLoss:
-    """Cross-entropy of foreground and boundary, Dice of foreground, squared error of depth, where each is known.
+class _ObjectLoss:
+    """What losses of objects share.
 
     Parameters
     ----------
     spacing_um
         Voxel size of what the network sees, one number an axis of the windows.
     by_plane
-        Of blocks: boundary and depth are those within each plane. Where single planes are labelled, nothing is known
-        of what lies above and below them, so neither is ever known in 3-D.
+        Of blocks: what is learnt of objects is that within each plane. Where single planes are labelled, nothing is
+        known of what lies above and below them, so it is never known in 3-D.
     """
 
     def __init__(self, spacing_um: Sequence[float], *, by_plane: bool = False) -> None:
@@ -92,13 +99,12 @@ class InstanceLoss:
         self._by_plane = by_plane and len(self._spacing) == 3
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """``logits`` (n, 3, ...), ``labels`` (n, ...) uint8 as :func:`voxloop.deep.targets.code` makes them."""
-        logits = logits.float()
-        values, known = _targets(labels, self._spacing, instance_targets, self._by_plane)
-        each = F.binary_cross_entropy_with_logits(logits[:, :2], values[:, :2], reduction="none")
-        depth = (logits[:, 2].sigmoid() - values[:, 2]) ** 2
-        dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
-        return _mean(each, known[:, :2]) + 0.5 * dice + _DEPTH * _mean(depth, known[:, 2])
+        """``logits`` (n, channels, ...), ``labels`` (n, ...) uint8 as :func:`voxloop.deep.targets.code` makes them."""
+        raise NotImplementedError
+
+    def judged(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss and what is scored."""
+        return self(logits, labels), *self.scored(logits, labels)
 
     @staticmethod
     def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,33 +117,31 @@ class InstanceLoss:
         return Matcher(self._spacing)
 
 
-class FlowLoss:
-    """Cross-entropy and Dice of foreground, squared error of arrows within objects whose middle is known.
-
-    Parameters as of :class:`InstanceLoss`. An arrow of the network is ``2 * sigmoid(logit) - 1``.
-    """
-
-    def __init__(self, spacing_um: Sequence[float], *, by_plane: bool = False) -> None:
-        self._spacing = tuple(spacing_um)
-        self._by_plane = by_plane and len(self._spacing) == 3
+class InstanceLoss(_ObjectLoss):
+    """Cross-entropy of foreground and boundary, Dice of foreground, squared error of depth, where each is known."""
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """``logits`` (n, 4, ...), ``labels`` (n, ...) uint8 as :func:`voxloop.deep.targets.code` makes them."""
+        logits = logits.float()
+        values, known = _targets(labels, self._spacing, instance_targets, self._by_plane)
+        each = F.binary_cross_entropy_with_logits(logits[:, :2], values[:, :2], reduction="none")
+        depth = (logits[:, 2].sigmoid() - values[:, 2]) ** 2
+        dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
+        return _mean(each, known[:, :2]) + 0.5 * dice + _DEPTH * _mean(depth, known[:, 2])
+
+
+class FlowLoss(_ObjectLoss):
+    """Cross-entropy and Dice of foreground, squared error of arrows within objects whose middle is known.
+
+    An arrow of the network is ``2 * sigmoid(logit) - 1``.
+    """
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         logits = logits.float()
         values, known = _targets(labels, self._spacing, flow_targets, self._by_plane)
         each = F.binary_cross_entropy_with_logits(logits[:, 0], values[:, 0], reduction="none")
         dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
         off = (2 * logits[:, 1:].sigmoid() - 1 - values[:, 1:]) ** 2
         return _mean(each, known[:, 0]) + 0.5 * dice + _ARROWS * _mean(off.sum(1), known[:, 1])
-
-    @staticmethod
-    def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """As :meth:`InstanceLoss.scored`."""
-        return InstanceLoss.scored(logits, labels)
-
-    def matcher(self) -> Matcher:
-        """What counts the objects that are found again."""
-        return Matcher(self._spacing)
 
 
 def _targets(labels: Tensor, spacing: Sequence[float], make: Make, by_plane: bool) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -19,9 +19,46 @@ from voxloop.model import ClassInfo
 #: target of an unlabelled voxel: what every term skips
 IGNORE = -100
 
-#: logits (n, classes, ...), target (n, ...) from 0 or IGNORE, weight of each voxel (n, ...) or None where all that are
-#: labelled count the same -> one number
-Term = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
+
+class Voxels:
+    """What the terms of a loss are told, and what several of them ask of it, computed once.
+
+    ``logits`` (n, classes, ...), ``target`` (n, ...) from 0 or IGNORE, ``weight`` of each voxel (n, ...) or None where
+    all that are labelled count the same. On a CPU only labelled voxels are here.
+    """
+
+    def __init__(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> None:
+        self.logits, self.target, self.weight = logits, target, weight
+        self.all_known = target.device.type == "cpu"
+
+    @cached_property
+    def logs(self) -> Tensor:
+        """Logarithms of the probabilities."""
+        return self.logits.log_softmax(1)
+
+    @cached_property
+    def shares(self) -> Tensor:
+        """Probabilities."""
+        return self.logs.exp()
+
+    @cached_property
+    def truth(self) -> Tensor:
+        """The target as probabilities of 0 and 1, like ``logits``; zero where unlabelled."""
+        hot = torch.zeros_like(self.logits).scatter_(1, self.target.clamp_min(0).unsqueeze(1), 1.0)
+        return hot if self.all_known else hot * self.known.unsqueeze(1)
+
+    @cached_property
+    def known(self) -> Tensor:
+        """1 where labelled, 0 elsewhere (n, ...)."""
+        return (self.target != IGNORE).to(self.logits.dtype)
+
+    def mean(self, each: Tensor) -> Tensor:
+        """Of one number a voxel, over those that are labelled, as they weigh."""
+        weight = self.known if self.weight is None else self.weight
+        return (each * weight).sum() / weight.sum().clamp_min(1e-6)
+
+
+Term = Callable[[Voxels], Tensor]
 
 
 class PartialLoss:
@@ -80,6 +117,10 @@ class PartialLoss:
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """``logits`` (n, classes, ...), ``labels`` (n, ...) 0 = unlabelled, classes from 1."""
+        return self.judged(logits, labels)[0]
+
+    def judged(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss, and logits and labels to be scored: on a CPU (1, classes, k) and (1, k) of what is labelled."""
         logits = logits.float()
         if self._border:
             labels = _without_border(labels, self._border)
@@ -87,19 +128,20 @@ class PartialLoss:
         near = near_boundary(labels, distance) if extra else None
         if labels.device.type == "cpu":  # strokes are a small part of a window; elsewhere counting them makes one wait
             rows = labels.flatten().nonzero().squeeze(1)
-            if not len(rows):
-                return logits.sum() * 0.0
-            logits = torch.stack(voxels_at(logits, rows).unbind(1))[None]  # ten times as fast as to transpose it
             labels = labels.flatten()[None, rows]
+            if not len(rows):
+                return logits.sum() * 0.0, logits.flatten(2)[:1, :, :0], labels
+            logits = torch.stack(_voxels_at(logits, rows).unbind(1))[None]  # ten times as fast as to transpose it
             near = near.flatten()[None, rows] if near is not None else None
             target = labels.long() - 1
         else:
             target = torch.where(labels > 0, labels.long() - 1, IGNORE)
-        voxel = None
+        weight = None
         if self._weights is not None or near is not None:
-            voxel = self._voxel_weights(logits, labels)
-            voxel = voxel * (1 + extra * near) if near is not None else voxel
-        return torch.stack([weight * term(logits, target, voxel) for weight, term in self._terms]).sum()
+            weight = self._voxel_weights(logits, labels)
+            weight = weight * (1 + extra * near) if near is not None else weight
+        voxels = Voxels(logits, target, weight)
+        return torch.stack([share * term(voxels) for share, term in self._terms]).sum(), logits, labels
 
     @staticmethod
     def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,39 +159,33 @@ class PartialLoss:
         return voxel
 
 
-def voxels_at(logits: Tensor, rows: Tensor) -> Tensor:
+def _voxels_at(logits: Tensor, rows: Tensor) -> Tensor:
     """Of logits (n, classes, ...), those of the voxels ``rows`` in the order of memory of labels: (k, classes)."""
     return logits.movedim(1, -1).flatten(0, -2).index_select(0, rows)
 
 
-def _focal(logits: Tensor, target: Tensor, voxel: Tensor | None, *, gamma: float) -> Tensor:
+def _focal(voxels: Voxels, *, gamma: float) -> Tensor:
     """Cross-entropy in which voxels that are right already count less; with gamma 0 cross-entropy itself."""
-    if voxel is None and not gamma:
-        total = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="sum")
-        return total / (target != IGNORE).sum().clamp_min(1)
-    each = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
+    target = voxels.target
+    if voxels.weight is None and not gamma:
+        total = F.nll_loss(voxels.logs, target, ignore_index=IGNORE, reduction="sum")
+        return total / (target.numel() if voxels.all_known else voxels.known.sum().clamp_min(1))
+    each = F.nll_loss(voxels.logs, target, ignore_index=IGNORE, reduction="none")
     if gamma:
         each = (1 - torch.exp(-each)).clamp_min(1e-8) ** gamma * each
-    return _mean(each, target, voxel)
+    return voxels.mean(each)
 
 
-def _bce(logits: Tensor, target: Tensor, voxel: Tensor | None) -> Tensor:
-    each = F.binary_cross_entropy_with_logits(logits, _one_hot(logits, target), reduction="none").mean(1)
-    return _mean(each, target, voxel)
+def _bce(voxels: Voxels) -> Tensor:
+    return voxels.mean(F.binary_cross_entropy_with_logits(voxels.logits, voxels.truth, reduction="none").mean(1))
 
 
-def _mean(each: Tensor, target: Tensor, voxel: Tensor | None) -> Tensor:
-    if voxel is None:
-        voxel = (target != IGNORE).to(each.dtype)
-    return (each * voxel).sum() / voxel.sum().clamp_min(1e-6)
-
-
-def _dice(logits: Tensor, target: Tensor, _voxel: Tensor | None) -> Tensor:
+def _dice(voxels: Voxels) -> Tensor:
     """As ``smp.DiceLoss`` with ``smooth=1``, the mean over classes that occur; half its time, which every step pays."""
-    said, truth = logits.softmax(1), _one_hot(logits, target)
-    if target.device.type != "cpu":  # on a CPU only labelled voxels come here
-        said = said * (target != IGNORE).unsqueeze(1)
-    axes = [axis for axis in range(logits.ndim) if axis != 1]
+    said, truth = voxels.shares, voxels.truth
+    if not voxels.all_known:
+        said = said * voxels.known.unsqueeze(1)
+    axes = [axis for axis in range(said.ndim) if axis != 1]
     labelled = truth.sum(axes)
     loss = 1 - (2 * (said * truth).sum(axes) + 2) / (said.sum(axes) + labelled + 2)
     occurs = labelled > 0
@@ -159,39 +195,32 @@ def _dice(logits: Tensor, target: Tensor, _voxel: Tensor | None) -> Tensor:
 def _overlap(loss: Any) -> Term:
     """A loss of smp, which adds 0 for a class that does not occur, as the mean over those that do."""
 
-    def term(logits: Tensor, target: Tensor, _voxel: Tensor | None) -> Tensor:
-        # on a CPU only labelled voxels come here, and masking them again takes a quarter of the loss's time
-        loss.ignore_index = None if target.device.type == "cpu" else IGNORE
-        occurs = torch.zeros(logits.shape[1] + 1, device=logits.device)
-        occurs.index_fill_(0, (target + 1).clamp_min(0).flatten(), 1.0)  # the first for what is unlabelled
-        found: Tensor = loss(logits, target) * (logits.shape[1] / occurs[1:].sum().clamp_min(1))
+    def term(voxels: Voxels) -> Tensor:
+        # masking what is labelled anyhow takes a quarter of the loss's time
+        loss.ignore_index = None if voxels.all_known else IGNORE
+        classes = voxels.logits.shape[1]
+        occurs = torch.zeros(classes + 1, device=voxels.logits.device)
+        occurs.index_fill_(0, (voxels.target + 1).clamp_min(0).flatten(), 1.0)  # the first for what is unlabelled
+        found: Tensor = loss(voxels.logits, voxels.target) * (classes / occurs[1:].sum().clamp_min(1))
         return found
 
     return term
 
 
-def _lovasz(logits: Tensor, target: Tensor, _voxel: Tensor | None) -> Tensor:
+def _lovasz(voxels: Voxels) -> Tensor:
     # with three axes it would take the first for pictures of one class
-    found: Tensor = smp.LovaszLoss("multiclass", ignore_index=IGNORE)(logits.unsqueeze(-1), target.unsqueeze(-1))
+    logits, target = voxels.logits.unsqueeze(-1), voxels.target.unsqueeze(-1)
+    found: Tensor = smp.LovaszLoss("multiclass", ignore_index=IGNORE)(logits, target)
     return found.sum()  # without any label it is empty
 
 
-def _generalised_dice(logits: Tensor, target: Tensor, _voxel: Tensor | None) -> Tensor:
+def _generalised_dice(voxels: Voxels) -> Tensor:
     from monai.losses.dice import GeneralizedDiceLoss  # slow to import, hence here
 
-    known = (target != IGNORE).unsqueeze(1)
-    if not known.any():
-        return logits.sum() * 0.0
-    found: Tensor = GeneralizedDiceLoss(batch=True)(logits.softmax(1) * known, _one_hot(logits, target))
+    if not voxels.known.any():
+        return voxels.logits.sum() * 0.0
+    found: Tensor = GeneralizedDiceLoss(batch=True)(voxels.shares * voxels.known.unsqueeze(1), voxels.truth)
     return found
-
-
-def _one_hot(logits: Tensor, target: Tensor) -> Tensor:
-    """Like ``logits``; zero where unlabelled."""
-    if target.device.type == "cpu":  # only labelled voxels come here
-        return torch.zeros_like(logits).scatter_(1, target.unsqueeze(1), 1.0)
-    known = (target != IGNORE).unsqueeze(1).to(logits.dtype)
-    return torch.zeros_like(logits).scatter_(1, target.clamp_min(0).unsqueeze(1), 1.0) * known
 
 
 def near_boundary(labels: Tensor, distance: int) -> Tensor:

@@ -287,9 +287,9 @@ class Training:
         with autocast(self._device, self._precision):
             logits = self._together(laid_out(pixels))
         logits, labels = self._team.whole(logits, labels)
-        loss = criterion(logits[:own], labels[:own])
+        loss, said, truth = criterion.judged(logits[:own], labels[:own])
         if own:
-            self._tally.add(*criterion.scored(logits[:own], labels[:own]), loss)
+            self._tally.add(said, truth, loss)
         if self._mining:
             with torch.no_grad():
                 each = [criterion(logits[i : i + 1], labels[i : i + 1]).item() for i in range(own)]
@@ -306,7 +306,8 @@ class Training:
             own = size - (pool.share(index, size) if pool else 0)  # by the time it is needed not more, perhaps fewer
             return sampler.batch(index, max(1, min(own, mine.stop) - mine.start), mine.start)
 
-        return Prefetcher(cut, self._config.workers)
+        spare = self._device.type != "cpu" or self._threads < cores()
+        return Prefetcher(cut, int(spare) if self._config.workers is None else self._config.workers)
 
     def _prefetch_anew(self) -> None:
         """Throw away the batches that were prepared ahead."""

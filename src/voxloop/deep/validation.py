@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from voxloop.deep.instances import Criterion
-from voxloop.deep.loss import voxels_at
 from voxloop.deep.matching import WINDOWS
 from voxloop.deep.metrics import Scores, scores_of
 
@@ -29,13 +28,12 @@ class Tally:
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         # unlabelled voxels are counted in a bin of their own: to choose the others makes a GPU wait
         square = self._classes**2
+        truth = labels.flatten().long() - 1
+        said = logits.detach().max(1).indices.flatten()  # on a CPU 30 times as fast as argmax
+        pairs = torch.where(truth >= 0, truth * self._classes + said, square)
         if labels.device.type == "cpu":
-            rows = labels.flatten().nonzero().squeeze(1)
-            truth, said = labels.flatten()[rows].long() - 1, voxels_at(logits.detach(), rows).argmax(1)
-            bins = torch.bincount(truth * self._classes + said, minlength=square)
+            bins = torch.bincount(pairs, minlength=square + 1)[:square]
         else:
-            truth, said = labels.flatten().long() - 1, logits.detach().argmax(1).flatten()
-            pairs = torch.where(truth >= 0, truth * self._classes + said, square)
             bins = torch.zeros(square + 1, dtype=torch.int64, device=pairs.device)
             bins = bins.scatter_add_(0, pairs, torch.ones_like(pairs))[:square]
         self._table += bins.view(self._classes, -1)
@@ -63,7 +61,8 @@ def evaluate(network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss:
     tally, matcher = Tally(classes, windows[0][0].device), loss.matcher()
     for number, (pixels, labels) in enumerate(windows):
         logits = network(pixels)
-        tally.add(*loss.scored(logits, labels), loss(logits, labels))
+        value, said, truth = loss.judged(logits, labels)
+        tally.add(said, truth, value)
         if matcher is not None and number < WINDOWS:
             matcher.add(logits, labels)
     scores = tally.scores()
