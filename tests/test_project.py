@@ -143,7 +143,16 @@ def test_reopening_finds_everything(trained):
         assert np.array_equal(again.labels().read(), ws.labels().read())
         with pytest.raises(vl.VoxloopError, match=r"read-only|writing"):
             again.labels().paint(axis="z", index=0, points=[(5, 5)], radius=3, value=2)
-        with pytest.raises(vl.VoxloopError):
-            again.train()
     finally:
         again.close()
+    with pytest.raises(vl.VoxloopError, match="was closed"):
+        again.train()
+
+
+def test_runs_are_started_beside_whoever_writes_the_labels(trained):
+    ws, _, _ = trained
+    with vl.Workspace.open(ws.path) as again:
+        assert again.read_only
+        beside = again.train(vl.ShallowConfig(scales=1), name="beside", wait=True)
+        assert beside.config["labels"] == {"labels/image": ws.labels().sequence}
+        beside.delete()

@@ -168,9 +168,10 @@ def train(workspace: Path, learner: str, preset: str | None, config_file: Path |
     config = config_of(learner, preset, config_file, changes)
     with _workspace().open(workspace) as ws:
         run = ws.train(config, name=name)
-        if not detach:
-            follow(run, quiet=as_json)
-        finish(run, as_json)
+    # whoever wants to paint may have the workspace meanwhile
+    if not detach:
+        follow(run, quiet=as_json)
+    finish(run, as_json)
 
 
 @main.command()
@@ -202,10 +203,10 @@ def predict(workspace: Path, models: tuple[str, ...], image: str | None, everyth
             tell(as_json, repr(found).strip("<>"), asdict(found))
             return
         run = ws.predict(list(models), image=chosen, region=box(region), name=name, wait=False, config=config)
-        follow(run, quiet=as_json)
-        if chosen == "*" and not as_json and run.state == "finished":
-            click.echo(run.result.table.to_string(index=False))
-        finish(run, as_json)
+    follow(run, quiet=as_json)
+    if chosen == "*" and not as_json and run.state == "finished":
+        click.echo(run.result.table.to_string(index=False))
+    finish(run, as_json)
 
 
 @main.command()

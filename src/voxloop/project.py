@@ -107,7 +107,10 @@ class Workspace:
 
     @classmethod
     def open(cls, path: str | Path, read_only: bool | None = None) -> Self:
-        """Open a workspace. Where another process holds it, it opens read-only and ``ws.writer`` says who."""
+        """Open a workspace. Where another process holds it, it opens read-only and ``ws.writer`` says who.
+
+        Read-only are images, levels, labels, regions and sets; runs can be started all the same.
+        """
         return cls(Store.open(path, read_only=read_only))
 
     @property
@@ -219,7 +222,7 @@ class Workspace:
             ``Batch`` with ``.predictions`` by image and a ``.table``.
         """
         config = PredictConfig(**settings) if config is None else config.changed(**settings) if settings else config
-        self._check_writable()
+        self.store.check_open_to_runs()
         images, one, box = self._images_and_region(image, region, config)
         many = images is not None
         name = self._run_name(name, "batch" if many else "predict")
@@ -434,7 +437,7 @@ class Workspace:
         self.rounds.append(**facts)
 
     def _create_run(self, name: str | None, stem: str, task: str, settings: dict[str, Any], **facts: Any) -> Run:
-        self._check_writable()
+        self.store.check_open_to_runs()
         return self.runs.create(self._run_name(name, stem), task, settings, **facts)
 
     def _run_name(self, name: str | None, stem: str) -> str:
@@ -446,9 +449,6 @@ class Workspace:
             return name
         taken = [int(m[1]) for known in (*self.runs, *self.predictions) if (m := re.fullmatch(rf"{stem}-(\d+)", known))]
         return f"{stem}-{max(taken, default=0) + 1}"
-
-    def _check_writable(self) -> None:
-        self.store.check_writable()
 
     def _one_image(self, image: str | None, region: object = None) -> str:
         names = self.images.names

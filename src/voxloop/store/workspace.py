@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import threading
 import time
@@ -146,6 +147,21 @@ class Store:
         """Raise ReadOnlyError, saying why, where this store may not write."""
         if self._refusal() is not None:
             raise ReadOnlyError(self._refusal())
+
+    def check_open_to_runs(self) -> None:
+        """Raise ReadOnlyError where not even a run may be added.
+
+        A run is a folder of its own, so one may be added beside whoever writes the labels, from a terminal or a job.
+        """
+        reason = None
+        if self._closed:
+            reason = "it was closed"
+        elif self.document.newer:
+            reason = self._reason
+        elif not os.access(self.path, os.W_OK):
+            reason = "the folder cannot be written"
+        if reason is not None:
+            raise ReadOnlyError(f"workspace {self.path.name!r} is read-only here: {reason}")
 
     def close(self) -> None:
         """Flush labels and give the writer lock back; safe to call twice."""
