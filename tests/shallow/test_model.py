@@ -16,7 +16,7 @@ from voxloop.errors import LabelError, ModelError, VolumeError
 from voxloop.geometry import grow, shift
 from voxloop.model import Model, load_model
 from voxloop.shallow import storage
-from voxloop.shallow.classifier import Forest
+from voxloop.shallow.classifier import Estimated
 from voxloop.shallow.fitting import Example, fit, fit_examples
 from voxloop.shallow.perceptron import Perceptron
 from voxloop.shallow.samples import in_block
@@ -116,7 +116,7 @@ def forest():
 
 def test_a_forest_that_wants_to_build_something_else_builds_nothing(tmp_path, forest):
     folder = forest.save(tmp_path / "model")
-    with zipfile.ZipFile(folder / storage.FOREST) as archive:
+    with zipfile.ZipFile(folder / storage.ESTIMATOR) as archive:
         names = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(names["schema.json"])
     touched = tmp_path / "touched"
@@ -125,7 +125,7 @@ def test_a_forest_that_wants_to_build_something_else_builds_nothing(tmp_path, fo
         "content": {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "__id__": 8,
                     "content": json.dumps(f"touch {touched}"), "is_json": True},
     }  # fmt: skip
-    with zipfile.ZipFile(folder / storage.FOREST, "w") as archive:
+    with zipfile.ZipFile(folder / storage.ESTIMATOR, "w") as archive:
         for name, data in {**names, "schema.json": json.dumps(schema).encode()}.items():
             archive.writestr(name, data)
     with pytest.raises(ModelError, match="was not loaded"):
@@ -141,18 +141,18 @@ def test_arrays_that_hold_objects_are_not_unpacked(tmp_path):
         load_model(folder)
 
 
-def test_another_estimator_is_no_forest(tmp_path, forest):
+def test_another_estimator_is_no_classifier_of_ours(tmp_path, forest):
     import skops.io
     from sklearn.dummy import DummyClassifier
 
     folder = forest.save(tmp_path / "model")
-    skops.io.dump(DummyClassifier().fit([[0.0], [1.0]], [0, 1]), folder / storage.FOREST)
-    with pytest.raises(ModelError, match="no forest"):
+    skops.io.dump(DummyClassifier().fit([[0.0], [1.0]], [0, 1]), folder / storage.ESTIMATOR)
+    with pytest.raises(ModelError, match="no classifier of voxloop"):
         load_model(folder)
 
 
 def test_trees_whose_indices_point_outside_are_refused(tmp_path, forest):
-    model = replace(forest, classifier=Forest(copy.deepcopy(forest.classifier.estimator)))
+    model = replace(forest, classifier=Estimated(copy.deepcopy(forest.classifier.estimator)))
     tree = model.classifier.estimator.estimators_[0].tree_
     state = tree.__getstate__()
     nodes = state["nodes"].copy()

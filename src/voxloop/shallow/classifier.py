@@ -1,4 +1,4 @@
-"""What a classifier is to the features, and which there are. Knows scikit-learn; no images, no files, no runs.
+"""What a classifier is to the features, and which there are. No images, no files, no runs.
 
 Which one: measured on FIB-SEM mitochondria, strokes on 5 of 32 slices (1.8 % of their voxels), IoU on the 17 slices at
 least two away from them, two draws of strokes; seconds of one core to classify 1.1 Mvoxels whose features are there:
@@ -22,6 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from voxloop.config.shallow import ShallowConfig
+from voxloop.shallow.estimators import fit_estimator
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.perceptron import Recipe, fit_perceptron
 
@@ -42,8 +43,8 @@ class Classifier(Protocol):
 
 
 @dataclass(frozen=True)
-class Forest:
-    """A fitted scikit-learn tree ensemble."""
+class Estimated:
+    """A fitted classifier of scikit-learn."""
 
     estimator: Any
 
@@ -72,10 +73,10 @@ def fit_classifier(
     after_pass: AfterPass = lambda number, classifier: True,
 ) -> Classifier:
     """Fit ``config.classifier`` to (n, features) float32 rows with ``targets`` 0, 1, ... (every one present)."""
-    if config.classifier == "forest":
-        forest = _fit_forest(features, targets, config, threads)
-        after_pass(1, forest)
-        return forest
+    if config.classifier != "network":
+        estimated = Estimated(fit_estimator(features, targets, config, threads))
+        after_pass(1, estimated)
+        return estimated
     recipe = Recipe(
         hidden=config.hidden,
         passes=config.passes,
@@ -87,18 +88,3 @@ def fit_classifier(
     # its products are small, and the sum of two threads is not that of one
     with threadpool_limits(1, user_api="blas"):
         return fit_perceptron(features, targets, recipe, after_pass)
-
-
-def _fit_forest(features: np.ndarray, targets: np.ndarray, config: ShallowConfig, threads: int) -> Forest:
-    from sklearn.ensemble import ExtraTreesClassifier
-
-    estimator = ExtraTreesClassifier(
-        n_estimators=config.trees,
-        max_depth=config.depth,
-        min_samples_leaf=config.leaf,
-        class_weight="balanced" if config.class_weights == "balanced" else None,
-        random_state=config.seed,
-        n_jobs=threads,
-    ).fit(features, targets)
-    # trees must not start threads of their own where a predictor runs several tiles at once
-    return Forest(estimator.set_params(n_jobs=1))

@@ -266,7 +266,8 @@ class LiveShallow:
         picks = choose(labelled, ROWS, np.random.default_rng(self.config.seed))
         targets = np.searchsorted(values, labelled.values[picks])
         passes = max(2, min(self.config.passes, STEPS * BATCH // targets.size))
-        self._classifier = fit_classifier(rows[picks], targets, self.config.changed(passes=passes))
+        kind = "forest" if self.config.classifier == "forest" else "network"  # others take longer than a stroke
+        self._classifier = fit_classifier(rows[picks], targets, self.config.changed(passes=passes, classifier=kind))
         self._values = values.astype(np.uint8)
         return True
 

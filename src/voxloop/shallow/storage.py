@@ -1,7 +1,7 @@
-"""Shallow models on disk: ``spec.json`` beside ``perceptron.npz`` or ``forest.skops``. Nothing there can run code.
+"""Shallow models on disk: ``spec.json`` beside ``perceptron.npz`` or ``classifier.skops``. Nothing there can run code.
 
-The types that may be built are listed here and never read from the file; what was built is then checked, because a tree
-whose indices point outside would crash the process that applies it.
+The types that may be built are listed here and never read from the file; what was built is then checked
+(:mod:`voxloop.shallow.soundness`).
 """
 
 from __future__ import annotations
@@ -15,22 +15,25 @@ import zlib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec, read_spec
-from voxloop.shallow.classifier import Classifier, Forest
+from voxloop.shallow.classifier import Classifier, Estimated
 from voxloop.shallow.perceptron import Perceptron
+from voxloop.shallow.soundness import arrays, fits, kinds
 
 if TYPE_CHECKING:
     from voxloop.shallow.model import ShallowModel
 
 #: arrays alone need no skops, whose import takes five seconds
-PERCEPTRON, FOREST = "perceptron.npz", "forest.skops"
+PERCEPTRON, ESTIMATOR = "perceptron.npz", "classifier.skops"
 #: beyond scikit-learn's own estimators and numpy arrays, which skops knows to be inert
-TRUSTED = ("sklearn.tree._tree.Tree",)
+TRUSTED = (
+    "sklearn.tree._tree.Tree", "sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration",
+)  # fmt: skip
 
 
 def hashed(spec: ModelSpec, classifier: Classifier) -> ModelSpec:
@@ -67,7 +70,7 @@ def load(folder: Path) -> ShallowModel:
     spec = read_spec(folder)
     if spec.learner != "shallow":
         raise ModelError(f"{folder} holds a model of the learner {spec.learner!r}, not a shallow one")
-    classifier: Classifier = _read_perceptron(folder) if (folder / PERCEPTRON).exists() else _read_forest(folder)
+    classifier: Classifier = _read_perceptron(folder) if (folder / PERCEPTRON).exists() else _read_estimator(folder)
     model = ShallowModel(spec, classifier)
     _check(model, folder)
     return model
@@ -81,8 +84,8 @@ def _write(classifier: Classifier, folder: Path) -> None:
     else:
         import skops.io
 
-        assert isinstance(classifier, Forest)
-        skops.io.dump(classifier.estimator, folder / FOREST)
+        assert isinstance(classifier, Estimated)
+        skops.io.dump(classifier.estimator, folder / ESTIMATOR)
 
 
 def _read_perceptron(folder: Path) -> Perceptron:
@@ -99,12 +102,11 @@ def _read_perceptron(folder: Path) -> Perceptron:
     return Perceptron(tuple(arrays[f"weights_{n}"] for n in layers), tuple(arrays[f"biases_{n}"] for n in layers))
 
 
-def _read_forest(folder: Path) -> Forest:
-    path = folder / FOREST
+def _read_estimator(folder: Path) -> Estimated:
+    path = folder / ESTIMATOR
     if not path.exists():
         raise ModelError(f"{folder} holds no classifier; use another checkpoint of the run, or train again")
     import skops.io
-    from sklearn.ensemble import ExtraTreesClassifier
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
@@ -122,20 +124,20 @@ def _read_forest(folder: Path) -> Forest:
         AttributeError,
     ) as error:
         raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run, or train again") from error
-    if type(estimator) is not ExtraTreesClassifier:
-        raise ModelError(f"{path} holds a {type(estimator).__name__}, no forest of voxloop; train again")
-    return Forest(estimator)
+    if type(estimator) not in kinds():
+        raise ModelError(f"{path} holds a {type(estimator).__name__}, no classifier of voxloop; train again")
+    return Estimated(estimator)
 
 
 def _check(model: ShallowModel, folder: Path) -> None:
     """Shapes fit the spec, indices stay inside, and the content is what was hashed."""
     features, classes = model.bank.count, model.spec.out_channels
-    if isinstance(model.classifier, Forest):
-        fits = _forest_fits(model.classifier.estimator, features, classes)
+    if isinstance(model.classifier, Estimated):
+        fitting = fits(model.classifier.estimator, features, classes)
     else:
         assert isinstance(model.classifier, Perceptron)
-        fits = _perceptron_fits(model.classifier, features, classes)
-    if not fits:
+        fitting = _perceptron_fits(model.classifier, features, classes)
+    if not fitting:
         raise ModelError(f"classifier and spec.json of {folder} do not fit each other; one of them was changed")
     if hashed(model.spec, model.classifier).hash != model.spec.hash:
         raise ModelError(f"the model in {folder} is not what was saved there; use another checkpoint, or train again")
@@ -147,34 +149,8 @@ def _perceptron_fits(network: Perceptron, features: int, classes: int) -> bool:
     return shapes == list(pairwise(widths)) and all(bias.ndim == 1 for bias in network.biases) and widths[-1] == classes
 
 
-def _forest_fits(estimator: Any, features: int, classes: int) -> bool:
-    try:
-        if list(estimator.classes_) != list(range(classes)) or estimator.n_features_in_ != features:
-            return False
-        return bool(estimator.estimators_) and all(
-            tree.tree_.value.shape[1:] == (1, classes) and _tree_is_sound(tree.tree_, features)
-            for tree in estimator.estimators_
-        )
-    except AttributeError:
-        return False
-
-
-def _tree_is_sound(tree: Any, features: int) -> bool:
-    """Children come after their parent and exist; so every walk from the root ends in a leaf."""
-    index = np.arange(tree.node_count)
-    left, right = tree.children_left, tree.children_right
-    inner = left != -1
-    return bool(
-        tree.node_count > 0
-        and (inner == (right != -1)).all()
-        and all(((side > index) & (side < tree.node_count))[inner].all() for side in (left, right))
-        and ((tree.feature >= 0) & (tree.feature < features))[inner].all()
-    )
-
-
 def _arrays(classifier: Classifier) -> list[np.ndarray]:
-    if isinstance(classifier, Forest):
-        trees = [tree.tree_ for tree in classifier.estimator.estimators_]
-        return [part for t in trees for part in (t.children_left, t.children_right, t.feature, t.threshold, t.value)]
+    if isinstance(classifier, Estimated):
+        return arrays(classifier.estimator)
     assert isinstance(classifier, Perceptron)
     return [*classifier.weights, *classifier.biases]
