@@ -102,13 +102,13 @@ def test_1_train_is_off_until_two_classes_are_labelled(tmp_path):
         vl.Workspace.create(tmp_path / "new", image=image, classes=["background", "disc"]) as empty,
     ):
         panel = TrainPanel(empty)
-        assert panel._button.disabled
+        assert panel.bar.button.disabled
         empty.labels().paint(axis="z", index=0, points=[(9, 9), (9, 50)], radius=3, value=1)
         panel.refresh()
-        assert panel._button.disabled
+        assert panel.bar.button.disabled
         empty.labels().paint(axis="z", index=0, points=[(40, 9), (40, 50)], radius=3, value=2)
         panel.refresh()
-        assert not panel._button.disabled
+        assert not panel.bar.button.disabled
         panel.close()
 
 

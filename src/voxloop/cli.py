@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from voxloop.errors import VoxloopError
-from voxloop.terminal import as_json, box, changes_of, config_of, finish, follow, numbers, print_json, tell
+from voxloop.terminal import as_json, box, finish, follow, numbers, print_json, tell
 
 
 class _Commands(click.Group):
@@ -165,6 +165,8 @@ def new(workspace: Path, image: str | None, dataset: str | None, classes: tuple[
 def train(workspace: Path, learner: str, preset: str | None, config_file: Path | None, changes: tuple[str, ...],
           name: str | None, detach: bool, as_json: bool) -> None:  # fmt: skip
     """Train a model on the labels of a workspace."""
+    from voxloop.commands import config_of
+
     config = config_of(learner, preset, config_file, changes)
     with _workspace().open(workspace) as ws:
         run = ws.train(config, name=name)
@@ -190,6 +192,7 @@ def predict(workspace: Path, models: tuple[str, ...], image: str | None, everyth
             region: str | None, name: str | None, changes: tuple[str, ...], overwrite: bool, forecast: bool,
             as_json: bool) -> None:  # fmt: skip
     """Predict an image with MODEL: a run, a model folder or a bioimage.io package; several are an ensemble."""
+    from voxloop.commands import changes_of
     from voxloop.config import PredictConfig
 
     with _workspace().open(workspace) as ws:
@@ -238,6 +241,7 @@ def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, 
 def objects(workspace: Path, prediction: str, of: str | None, region: str | None, name: str | None,
             changes: tuple[str, ...], as_json: bool) -> None:  # fmt: skip
     """Make objects of PREDICTION: label image, table in micrometres."""
+    from voxloop.commands import changes_of
     from voxloop.config import ObjectsConfig
 
     with _workspace().open(workspace) as ws:

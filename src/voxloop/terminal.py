@@ -1,54 +1,18 @@
-"""What the command line reads and says: settings and boxes from text, progress, one line or one JSON object."""
+"""What the command line reads and says: numbers and boxes from text, progress, one line or one JSON object."""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from voxloop.errors import ConfigError, VolumeError, unknown
+from voxloop.errors import VolumeError
 
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on standard output, nothing else."
 )
-
-
-def config_of(learner: str, preset: str | None, file: Path | None, changes: tuple[str, ...]) -> Any:
-    """The settings of a training: of a preset or of the learner, those in a file over them, single ones over all."""
-    from voxloop.config import DeepConfig, ShallowConfig
-
-    kind = DeepConfig if learner == "deep" else ShallowConfig
-    config: Any = kind()
-    if preset is not None:
-        from voxloop.config import presets
-
-        if preset not in presets:
-            raise ConfigError(unknown("preset", preset, presets))
-        config = presets[preset]
-    if file is not None:
-        try:
-            data = json.loads(file.read_text())
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"{file} is not JSON: {error}") from error
-        config = type(config)(**data.get("settings", data))
-    return config.changed(**changes_of(changes))
-
-
-def changes_of(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """``NAME=VALUE`` as settings by name; values are JSON where they can be read so, else text."""
-    out: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {pair!r}: write NAME=VALUE, such as --set epochs=20")
-        try:
-            out[name] = json.loads(text)
-        except json.JSONDecodeError:
-            out[name] = text
-    return out
 
 
 def numbers(text: str | None) -> tuple[float, ...] | None:

@@ -78,13 +78,14 @@ def test_resume_makes_no_new_run(panel, monkeypatch):
     choose(panel, "resume")
     assert list(panel.start.run_list.options) == ["deep-3"]
     assert panel.code == "run = ws.runs['deep-3'].resume()"
+    assert panel.bar.copy_command.code == f"voxloop resume {panel.ws.path} deep-3"
     assert "paused after 40 steps" in panel.start.words.value
-    assert panel._button.description == "Resume"
+    assert panel.bar.button.description == "Resume"
     before = list(panel.ws.runs)
-    panel._button.click()
+    panel.bar.button.click()
     assert resumed == ["deep-3"]
     assert list(panel.ws.runs) == before
-    assert (panel.start.mode, panel._button.description) == ("fresh", "Train")
+    assert (panel.start.mode, panel.bar.button.description) == ("fresh", "Train")
 
 
 def test_the_list_follows_what_is_typed_into_the_form(panel):

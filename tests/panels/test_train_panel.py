@@ -111,21 +111,23 @@ def test_train_starts_what_copy_as_code_says(ui, ws, monkeypatch):
     panel.on_run(opened.append)
     panel.learner = "shallow"
     panel.form.value = ShallowConfig(seed=3)
-    panel._name.set_state({"value": "quick"})
-    assert panel._copy.code == panel.code == "run = ws.train(vl.ShallowConfig(seed=3), name='quick')"
-    panel._button.click()
+    panel.bar.name.set_state({"value": "quick"})
+    assert panel.bar.copy_code.code == panel.code == "run = ws.train(vl.ShallowConfig(seed=3), name='quick')"
+    words = f"voxloop train {ws.path} --learner shallow --name quick --set seed=3"
+    assert panel.bar.copy_command.code == panel.command == words
+    panel.bar.button.click()
     assert asked == [(ShallowConfig(seed=3), "quick")]
     assert isinstance(panel.run, Run)
     assert opened == [panel.run]
-    assert panel._monitor.run.name == panel._runs.selected == "quick"
+    assert panel.runs.monitor.run.name == panel.runs.list.selected == "quick"
     assert "quick has started" in panel.message.words
     panel.close()
 
 
 def test_what_keeps_training_from_starting_is_said_and_the_button_comes_back(ui, ws):
     panel = TrainPanel(ws)
-    assert panel._button.disabled
-    panel._button.click()
+    assert panel.bar.button.disabled
+    panel.bar.button.click()
     assert panel.message.kind == "error"
     assert "nothing is labelled" in panel.message.words
     with pytest.raises(LabelError):
@@ -133,7 +135,7 @@ def test_what_keeps_training_from_starting_is_said_and_the_button_comes_back(ui,
     paint(ws, 1)
     paint(ws, 2, index=2)
     panel.refresh()
-    assert not panel._button.disabled
+    assert not panel.bar.button.disabled
     panel.close()
 
 
@@ -153,9 +155,9 @@ def test_a_learner_that_is_not_installed_says_how_to_get_it(ui, ws, monkeypatch)
     assert panel.learner == "shallow"
     panel.learner = "network"
     assert "torch is not installed: pip install" in panel._needs.value
-    assert panel._button.disabled
+    assert panel.bar.button.disabled
     panel.learner = "shallow"
-    assert not panel._button.disabled
+    assert not panel.bar.button.disabled
     panel.close()
 
 
@@ -164,16 +166,16 @@ def test_runs_are_listed_newest_first_opened_and_deleted(ui, ws):
     finished(ws, "shallow-2", 0.62)
     finished(ws, "predict-1", 0.0, task="voxloop.prediction.task:run")
     panel = TrainPanel(ws)
-    assert [row.key for row in panel._runs.rows] == ["shallow-2", "shallow-1"]
-    assert "0.620" in panel._runs.rows[0].cells
-    panel._runs.do("open", "shallow-1")
-    first = panel._monitor
-    panel._runs.do("open", "shallow-2")
+    assert [row.key for row in panel.runs.list.rows] == ["shallow-2", "shallow-1"]
+    assert "0.620" in panel.runs.list.rows[0].cells
+    panel.runs.list.do("open", "shallow-1")
+    first = panel.runs.monitor
+    panel.runs.list.do("open", "shallow-2")
     assert first.closed
-    panel._runs.do("delete", "shallow-2")
-    assert panel._monitor is None
+    panel.runs.list.do("delete", "shallow-2")
+    assert panel.runs.monitor is None
     assert list(ws.runs) == ["shallow-1", "predict-1"] or set(ws.runs) == {"shallow-1", "predict-1"}
-    assert [row.key for row in panel._runs.rows] == ["shallow-1"]
+    assert [row.key for row in panel.runs.list.rows] == ["shallow-1"]
     panel.learner = "network"
     assert panel.form._suggestions["start_from"] == ["shallow-1"]
     panel.close()
@@ -233,7 +235,7 @@ def test_a_run_that_disappears_while_it_is_looked_at_does_not_end_the_looking(ui
     assert panel.message.kind == "quiet"
     finished(ws, "shallow-2", 0.5)
     panel._timers[0].fire()
-    assert [row.key for row in panel._runs.rows] == ["shallow-2", "shallow-1"]
+    assert [row.key for row in panel.runs.list.rows] == ["shallow-2", "shallow-1"]
     panel.close()
 
 
@@ -309,7 +311,7 @@ def test_what_cannot_fit_is_not_started(ui, ws, monkeypatch):
     tick(panel)
     panel.ahead.helper.last("forecast")[2].set_result({**FORECAST, "advice": "this needs 9 GB; use batch_size=2"})
     assert "use batch_size=2" in panel.ahead.words.value
-    panel._button.click()
+    panel.bar.button.click()
     assert "use batch_size=2" in panel.message.words
     panel.close()
 
@@ -498,30 +500,34 @@ def test_runs_are_laid_over_each_other_and_what_differs_is_shown(ui, ws):
     panel = TrainPanel(ws)
     panel.open_run("shallow-1")
     panel.refresh()
-    row = panel._runs.rows[0]
+    row = panel.runs.list.rows[0]
     assert row.key == "shallow-2"
     assert "trees <b>7</b>" in row.cells[4]
     assert "trees: 7 instead of 32" in row.title
     assert ">shallow-1<" in row.cells[3]
-    panel._runs.do("overlay", "shallow-2")
-    assert [one.name for one in panel._monitor.run] == ["shallow-2", "shallow-1"]  # the one chosen is steered
+    panel.runs.list.do("overlay", "shallow-2")
+    assert [one.name for one in panel.runs.monitor.run] == ["shallow-2", "shallow-1"]  # the one chosen is steered
     assert panel.run.name == "shallow-1"
-    assert "Hide" in [action.label for action in panel._runs.rows[0].actions]
-    two, one = panel._runs.rows  # one list, which says whose curves these are and what the reference has
+    assert "Hide" in [action.label for action in panel.runs.list.rows[0].actions]
+    two, one = panel.runs.list.rows  # one list, which says whose curves these are and what the reference has
     assert "#000000" in two.cells[0]
     assert "#000001" in one.cells[0]
     assert one.cells[4] == '<span class="vx-same">trees <b>32</b></span>'
     finished(ws, "shallow-3", 0.4)
     panel.refresh()
-    assert [row.key for row in panel._runs.rows] == ["shallow-2", "shallow-1", "shallow-3"]  # those drawn come first
-    panel._runs.do("open", "shallow-2")  # of those drawn: the others stay
-    assert [one.name for one in panel._monitor.run] == ["shallow-1", "shallow-2"]
-    panel._runs.do("open", "shallow-1")
+    assert [row.key for row in panel.runs.list.rows] == [
+        "shallow-2",
+        "shallow-1",
+        "shallow-3",
+    ]  # drawn first
+    panel.runs.list.do("open", "shallow-2")  # of those drawn: the others stay
+    assert [one.name for one in panel.runs.monitor.run] == ["shallow-1", "shallow-2"]
+    panel.runs.list.do("open", "shallow-1")
     panel.refresh()
-    panel._runs.do("overlay", "shallow-2")
-    assert panel._monitor.run.name == "shallow-1"
-    panel._runs.do("overlay", "shallow-2")
-    panel._runs.do("delete", "shallow-2")
+    panel.runs.list.do("overlay", "shallow-2")
+    assert panel.runs.monitor.run.name == "shallow-1"
+    panel.runs.list.do("overlay", "shallow-2")
+    panel.runs.list.do("delete", "shallow-2")
     assert not run.path.exists()
     panel.open_run("shallow-1")
     panel.close()

@@ -199,17 +199,17 @@ class Message:
 
 
 class CopyCode(anywidget.AnyWidget):
-    """The button 'Copy as code': puts :attr:`code` on the clipboard and shows the line for a moment."""
+    """The button 'Copy as code', or what it is called: puts :attr:`code` on the clipboard, shows it for a moment."""
 
     _esm = """
     function render({ model, el }) {
       el.classList.add("vx-copy");
       const button = document.createElement("button");
       button.className = "jupyter-button widget-button vx-link";
-      button.textContent = "Copy as code";
+      button.textContent = model.get("label");
       const shown = document.createElement("code");
       let timer = 0;
-      const title = () => { button.title = "The line of Python that does this:\\n" + model.get("code"); };
+      const title = () => { button.title = model.get("about") + "\\n" + model.get("code"); };
       const fallback = (text) => {
         const area = document.createElement("textarea");
         area.value = text; area.style.position = "fixed"; area.style.opacity = "0";
@@ -221,7 +221,7 @@ class CopyCode(anywidget.AnyWidget):
         shown.textContent = code;
         button.textContent = "Copied";
         clearTimeout(timer);
-        timer = setTimeout(() => { shown.textContent = ""; button.textContent = "Copy as code"; }, 4000);
+        timer = setTimeout(() => { shown.textContent = ""; button.textContent = model.get("label"); }, 4000);
       });
       model.on("change:code", title);
       title();
@@ -231,6 +231,8 @@ class CopyCode(anywidget.AnyWidget):
     export default { render };
     """
     code = traitlets.Unicode("").tag(sync=True)
+    label = traitlets.Unicode("Copy as code").tag(sync=True)
+    about = traitlets.Unicode("The line of Python that does this:").tag(sync=True)
 
 
 # ------------------------------------------------------------------------------------------------------ small pieces

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ipywidgets as w
 
@@ -143,7 +143,6 @@ class StartChooser:
         self.words.value = words
 
 
-def code_of(chooser: StartChooser) -> str | None:
-    """The line of Python where no new run is made; None where one is."""
-    run: Any = chooser.run
-    return f"run = ws.runs[{run.name!r}].resume()" if chooser.mode == RESUME and run is not None else None
+def code_of(run: str) -> str:
+    """The line of Python that lets a run go on."""
+    return f"run = ws.runs[{run!r}].resume()"

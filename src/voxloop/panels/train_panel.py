@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
+from voxloop.commands import resume_command, train_command
 from voxloop.config import Config, presets
 from voxloop.errors import ConfigError, RunError
 from voxloop.machine import machine
@@ -17,15 +18,12 @@ from voxloop.panels.learners import CONFIGS, HELP, LABELS, Learner, missing
 from voxloop.panels.outlook import Outlook, note_of
 from voxloop.panels.overview import ClassFacts, preflight
 from voxloop.panels.panel import (
-    CopyCode,
     Panel,
-    button,
     classed,
     column,
     heading,
     labelled,
     row,
-    section,
     show,
     spacer,
     swatch,
@@ -33,9 +31,10 @@ from voxloop.panels.panel import (
     text,
 )
 from voxloop.panels.preset_chooser import PresetChooser
-from voxloop.panels.rows import Row, RowList
-from voxloop.panels.run_table import HEAD, RIGHT, rows_of
+from voxloop.panels.rows import Row
+from voxloop.panels.run_stage import RunStage
 from voxloop.panels.set_editor import SetEditor
+from voxloop.panels.start_bar import StartBar
 from voxloop.panels.start_chooser import FRESH, RESUME, StartChooser, code_of
 from voxloop.panels.ui import on_ui
 from voxloop.runs.spare import NEEDED_GB
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
     from voxloop.runs import Run
 
 _NETWORK = "voxloop.deep.learner:train"
-#: pixels of the list of runs, and where several are drawn over each other, each with its settings
-_LIST, _LIST_DRAWN = 176, 264
 
 
 class TrainPanel(Panel):
@@ -59,7 +56,6 @@ class TrainPanel(Panel):
     def __init__(self, ws: Workspace, *, embedded: bool = False) -> None:
         super().__init__(embedded=embedded)
         self.ws = ws
-        self.run: Run | None = None
         self._run_listeners: list[Callable[[Run], object]] = []
         self._forms: dict[Learner, Form[Any]] = {}
         self._labels = LabelWatch(ws, self._edited, self.on_close)
@@ -67,9 +63,6 @@ class TrainPanel(Panel):
         self._models: list[str] = []
         self._stale = True
         self._looking = False
-        self._monitor: Any = None
-        self._overlaid: list[str] = []
-        self._shown: tuple[str, ...] = ()
         self._touched = self._refused = self._opened = False
         self._busy = False
         self._offered: tuple[list[str], list[str]] = ([], [])
@@ -107,17 +100,25 @@ class TrainPanel(Panel):
         return config.changed(level=self._level.value) if several else config
 
     @property
-    def name(self) -> str | None:
-        """Name of the next run; None where it is named by itself."""
-        return self._name.value.strip() or None
+    def run(self) -> Run | None:
+        """The run that is watched."""
+        return self.runs.run
 
     @property
     def code(self) -> str:
         """The line of Python that the Train button runs."""
-        if self.learner == "network" and (line := code_of(self.start)):
-            return line
-        name = f", name={self.name!r}" if self.name else ""
-        return f"run = ws.train({self.config.code()}{name})"
+        return self._resumes(code_of) or self.bar.code_of(self.config)
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same from a terminal."""
+        resume = self._resumes(lambda run: resume_command(self.ws.path, run))
+        return resume or train_command(self.ws.path, self.config, **self.bar.arguments)
+
+    def _resumes(self, words: Callable[[str], str]) -> str | None:
+        """``words`` of the run that is to go on; None where a new one is made."""
+        run = self.start.run if self.learner == "network" and self.start.mode == RESUME else None
+        return words(run.name) if run is not None else None
 
     @property
     def forecast(self) -> dict[str, Any] | None:
@@ -146,13 +147,13 @@ class TrainPanel(Panel):
             raise RunError(gone)
         if self.forecast and self.forecast["advice"]:
             raise ConfigError(self.forecast["advice"])
-        config, name = self.config, self.name
-        self._button.disabled = True
+        config, arguments = self.config, self.bar.arguments
+        self.bar.button.disabled = True
         self.say("Starting …", "info")
 
         def start() -> Run | Exception:
             try:
-                return self.ws.train(config, name=name)
+                return self.ws.train(config, **arguments)
             except Exception as error:
                 return error
 
@@ -163,7 +164,7 @@ class TrainPanel(Panel):
         run = self.start.run
         if run is None:
             raise RunError("there is no run to resume; choose another way to begin")
-        self._button.disabled = True
+        self.bar.button.disabled = True
 
         def resume() -> Run | Exception:
             try:
@@ -178,69 +179,21 @@ class TrainPanel(Panel):
         if isinstance(run, Exception):
             self.show_error(run)
             return
-        self._name.value = ""
+        self.bar.clear()
         self.start.mode_list.value = FRESH if self.start.mode == RESUME else self.start.mode
         self.say(f"{run.name} has started. It goes on when this page, or the notebook, is closed.", "good")
-        self._open(run)
+        self.runs.watch(run)
         self.ahead.fold_away()
         self.refresh()
 
     @on_ui
     def open_run(self, name: str) -> None:
         """Show the monitor of a run; the curves drawn over each other stay where its own are among them."""
-        if name in self._shown:
-            self._overlaid = [one for one in self._shown if one != name]
-        self._open(self.ws.runs[name])
+        self.runs.open(name)
 
-    @on_ui
-    def overlay(self, name: str) -> None:
-        """Draw the curves of a further run beside those of the one shown, or take them out again."""
-        if name in self._overlaid:
-            self._overlaid.remove(name)
-        else:
-            self._overlaid.append(name)
-        self._open(self.run or self.ws.runs[name])
-        self.refresh()
-
-    def _open(self, run: Run) -> None:
-        from voxloop.panels.monitor_panel import MonitorPanel
-
-        beside = [name for name in self._overlaid if name != run.name and name in self.ws.runs]
-        shown = (*beside, run.name)
-        if shown == self._shown and self._monitor is not None:
-            return
-        runs = [*(self.ws.runs[name] for name in beside), run]
-        old, self._monitor = self._monitor, MonitorPanel(runs if beside else run, embedded=True)
-        self._shown = shown
-        self._stage.children = (self._monitor.widget,)
-        if old is not None:
-            old.close()
-        self.run = run
-        self._runs.selected = run.name
+    def _opened_run(self, run: Run) -> None:
         for listener in self._run_listeners:
             listener(run)
-
-    def _on_run_action(self, action: str, name: str) -> None:
-        if action == "open":
-            self.open_run(name)
-            return
-        if action == "overlay":
-            self.overlay(name)
-            return
-        self.ws.runs[name].delete()
-        self._overlaid = [one for one in self._overlaid if one != name]
-        if self.run is not None and self.run.name == name:
-            self._close_monitor()
-        elif self.run is not None and name in self._shown:
-            self._open(self.run)
-        self.say(f"{name} is deleted.", "good")
-        self.refresh()
-
-    def _close_monitor(self) -> None:
-        self._stage.children = ()
-        if self._monitor is not None:
-            self._monitor.close()
-        self._monitor, self.run, self._shown = None, None, ()
 
     # ------------------------------------------------------------------------------------------------------ refresh
 
@@ -256,7 +209,7 @@ class TrainPanel(Panel):
             return
         self._looking = True
         level, stale, self._stale = self._level.value, self._stale, False
-        drawn = dict(self._monitor.colors) if len(self._shown) > 1 else {}
+        drawn = self.runs.colors
         self.in_thread(lambda: self._look(level, stale, drawn), self._show_look, self._look_failed)
 
     def _look(
@@ -269,8 +222,7 @@ class TrainPanel(Panel):
         models = [run.name for run in runs if (run.path / "model").is_dir()]
         self.post(self.start.offer, runs)
         self._busy = any(run.state in ("running", "stopping") for run in runs)
-        chosen = self.run.name if self.run else ""
-        return facts, rows_of(runs, self.ws.runs, chosen, drawn), models
+        return facts, self.runs.rows(runs, drawn), models
 
     def _edited(self, _: Any) -> None:
         self._stale = True
@@ -290,10 +242,7 @@ class TrainPanel(Panel):
         if facts is not None:
             self._facts = facts
             self._show_facts()
-        self._runs.show(rows)
-        height = _LIST_DRAWN if len(self._shown) > 1 else _LIST
-        if self._runs.widget.height != height:
-            self._runs.widget.height = height
+        self.runs.show(rows)
         self._offer_sets()
         if models != self._models:
             self._models = models
@@ -304,7 +253,7 @@ class TrainPanel(Panel):
 
     def _warm(self) -> None:
         """Have a process ready that has imported the network's learner, once somebody means to train one."""
-        if self.learner == "network" and self._touched and not self._busy and not self._button.disabled:
+        if self.learner == "network" and self._touched and not self._busy and not self.bar.button.disabled:
             self.in_thread(lambda: self.ws.runs.warm(_NETWORK), lambda _: None)
 
     def _offer_sets(self) -> None:
@@ -350,9 +299,9 @@ class TrainPanel(Panel):
         resumes = self.learner == "network" and self.start.mode == RESUME
         short = labelled < enough and not named and not resumes
         nothing = resumes and self.start.run is None
-        self._button.disabled = missing(self.learner) is not None or short or nothing
+        self.bar.button.disabled = missing(self.learner) is not None or short or nothing
         start = "There is no run to resume" if nothing else "Start a run"
-        self._button.tooltip = "Paint a few strokes of two classes first" if short else start
+        self.bar.button.tooltip = "Paint a few strokes of two classes first" if short else start
 
     # ------------------------------------------------------------------------------------------------- looking ahead
 
@@ -399,15 +348,8 @@ class TrainPanel(Panel):
             self, ws, lambda name: self._change(training_set=name), lambda name: self._change(validation_set=name),
             self._offer_sets,
         )  # fmt: skip
-        self._name = w.Text(placeholder="name (optional)", tooltip="What the run is called", continuous_update=False)
-        self._name.observe(self.handler(self._show_code), "value")
-        self._button = button("Train", self.handler(self.train), kind="primary", icon="play")
-        self._copy = CopyCode()
-        self._runs: RowList = RowList(
-            self.handler(self._on_run_action), head=HEAD, right=RIGHT,
-            empty="No runs yet. The first one appears here.", height=_LIST,
-        )  # fmt: skip
-        self._stage = w.VBox()
+        self.bar = StartBar(self, self.train, lambda: self._show_code())
+        self.runs = RunStage(self, ws, self._opened_run, self.refresh)
         left = column(
             column(
                 row(heading("Labels"), spacer(), self._level),
@@ -428,11 +370,8 @@ class TrainPanel(Panel):
             column(self._settings, classes=["vx-section"]),
             classes=["vx-train-setup"],
         )
-        start = column(
-            self.ahead.words, row(self._button, self._name, self._copy), self.message.widget, classes=["vx-train-start"]
-        )
-        runs = section("Runs", self._runs.widget, self._stage)
-        right = column(self.ahead.widget, runs, classes=["vx-train-runs"])
+        start = column(self.ahead.words, self.bar.widget, self.message.widget, classes=["vx-train-start"])
+        right = column(self.ahead.widget, self.runs.widget, classes=["vx-train-runs"])
         whole = classed(w.HBox([column(left, start, classes=["vx-train-left"]), right]), "vx-train")
         self.body(whole, message=False)
 
@@ -478,7 +417,7 @@ class TrainPanel(Panel):
     def _begins(self) -> None:
         """Another way to begin was chosen."""
         resumes = self.learner == "network" and self.start.mode == RESUME
-        self._button.description = "Resume" if resumes else "Train"
+        self.bar.button.description = "Resume" if resumes else "Train"
         show(self._settings, not resumes)
         self._enable()
         self._show_code()
@@ -495,10 +434,10 @@ class TrainPanel(Panel):
 
     def _show_code(self) -> None:
         self.presets.follow(self.form.value)
-        self._copy.code = self.code
+        self.bar.copy_code.code, self.bar.copy_command.code = self.code, self.command
 
     def _close_children(self) -> None:
-        self._close_monitor()
+        self.runs.close()
         self.ahead.close()
         for form in self._forms.values():
             form.close()
