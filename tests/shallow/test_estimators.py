@@ -16,7 +16,7 @@ from voxloop.config.shallow import BOOSTED, FORESTS
 from voxloop.errors import ConfigError, ModelError
 from voxloop.model import load_model
 from voxloop.shallow import storage
-from voxloop.shallow.classifier import Estimated, fit_classifier
+from voxloop.shallow.classifier import Estimated, Projected, fit_classifier
 from voxloop.shallow.fitting import fit
 from voxloop.shallow.soundness import kinds
 
@@ -55,22 +55,22 @@ def test_saved_and_loaded_it_says_the_same(model, tmp_path):
 
 
 def test_every_number_that_decides_the_output_is_in_the_hash(model):
-    changed = copy.deepcopy(model.classifier.estimator)
+    changed = copy.deepcopy(_own(model.classifier))
     own = kinds()[type(changed)]
     before = [array.copy() for array in own.arrays(changed)]
     image, _ = textured((1, 40, 40))
     _shift(changed)
-    other = replace(model, classifier=Estimated(changed))
+    other = replace(model, classifier=_with(model.classifier, changed))
     assert (other.predict(image[None]) != model.predict(image[None])).any()
     assert any((a != b).any() for a, b in zip(before, own.arrays(changed), strict=True))
     assert storage.hashed(other.spec, other.classifier).hash != model.spec.hash
 
 
 def test_what_was_changed_in_the_file_is_refused(model, tmp_path):
-    changed = copy.deepcopy(model.classifier.estimator)
+    changed = copy.deepcopy(_own(model.classifier))
     _shift(changed)
     folder = model.save(tmp_path / "model")
-    storage._write(Estimated(changed), folder)
+    storage._write(_with(model.classifier, changed), folder)
     with pytest.raises(ModelError, match="not what was saved"):
         load_model(folder)
 
@@ -106,7 +106,7 @@ def test_rare_classes_are_found_and_probabilities_are_those_of_the_right_class(k
 def test_a_machine_is_fitted_to_no_more_than_its_samples_and_copes_with_a_single_one():
     features, targets = blobs(2, 2000)
     found = fit_classifier(features, targets, ShallowConfig(classifier="svm", svm_samples=60))
-    (calibrated,) = found.estimator.calibrated_classifiers_
+    (calibrated,) = _own(found).calibrated_classifiers_
     assert 0 < len(calibrated.estimator.support_vectors_) <= 60
     lone = np.concatenate([np.flatnonzero(targets == 0)[:30], np.flatnonzero(targets == 1)[:1]])
     assert fit_classifier(features[lone], targets[lone], ShallowConfig(classifier="svm")).classes == 2
@@ -116,7 +116,7 @@ def test_support_vectors_that_do_not_fit_their_counts_are_refused(tmp_path):
     image, truth = textured()
     config = ShallowConfig(**QUICK, classifier="svm", svm_samples=40)
     model = fit(config, [(image, strokes(truth))], SPACING)
-    (calibrated,) = model.classifier.estimator.calibrated_classifiers_
+    (calibrated,) = _own(model.classifier).calibrated_classifiers_
     calibrated.estimator._n_support = calibrated.estimator._n_support + np.int32(1000)
     storage.save(replace(model, spec=storage.hashed(model.spec, model.classifier)), tmp_path / "model")
     with pytest.raises(ModelError, match="do not fit"):
@@ -154,3 +154,14 @@ def _shift(estimator):
     else:
         tree = np.ravel(estimator.estimators_)[0].tree_
         tree.value[:] = tree.value[:, :, ::-1] if tree.value.shape[-1] > 1 else tree.value + 1
+
+
+def _own(classifier):
+    """The estimator of scikit-learn within a classifier."""
+    return (classifier.within if isinstance(classifier, Projected) else classifier).estimator
+
+
+def _with(classifier, estimator):
+    """The classifier with another estimator within."""
+    other = Estimated(estimator)
+    return replace(classifier, within=other) if isinstance(classifier, Projected) else other

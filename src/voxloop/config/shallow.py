@@ -54,6 +54,16 @@ class ShallowConfig(Config):
         True, "eigenvalues of the structure tensor: texture", group="Features", label="structure tensor"
     )
 
+    projection: Literal["none", "standard", "pca", "random"] = setting(
+        "none", "what the classifier is shown of the features: all as they are (svm and linear standardise them "
+        "anyway); standard: each by its mean and spread; pca: the few directions that vary most; random: a few random "
+        "mixtures",
+        group="Classifier",
+    )  # fmt: skip
+    components: int = setting(
+        16, "how many directions or mixtures; no more than there are features", group="Classifier", ge=1, le=500,
+        log=True, when={"projection": ["pca", "random"]},
+    )  # fmt: skip
     classifier: Classifiers = setting(
         "network", "network: a small perceptron; forest: extremely randomised trees; random forest, adaboost and "
         "gradient boosting: other ensembles of trees; svm: a support vector machine, slow, for few samples; linear: "

@@ -24,7 +24,11 @@ from threadpoolctl import threadpool_limits
 from voxloop.config.shallow import ShallowConfig
 from voxloop.shallow.estimators import fit_estimator
 from voxloop.shallow.features import FeatureBank
-from voxloop.shallow.perceptron import Recipe, fit_perceptron
+from voxloop.shallow.perceptron import Perceptron, Recipe, fit_perceptron
+from voxloop.shallow.projection import Projection, fit_projection
+
+#: classifiers that see nothing in features of unlike spread, and are given standardised ones in any case
+STANDARDISED = ("svm", "linear")
 
 
 class Classifier(Protocol):
@@ -56,9 +60,31 @@ class Estimated:
         return np.asarray(self.estimator.predict_proba(features), dtype=np.float32)
 
     def levels(self, bank: FeatureBank, levels: list[np.ndarray]) -> np.ndarray:
-        features = bank.merge(levels)
-        rows = self.rows(np.ascontiguousarray(features.reshape(features.shape[0], -1).T))
-        return np.ascontiguousarray(rows.T).reshape(-1, *features.shape[1:])
+        return _by_rows(self, bank, levels)
+
+
+@dataclass(frozen=True)
+class Projected:
+    """A classifier that is shown a projection of the features."""
+
+    projection: Projection
+    within: Classifier
+
+    @property
+    def classes(self) -> int:
+        return self.within.classes
+
+    def rows(self, features: np.ndarray) -> np.ndarray:
+        return self.within.rows(self.projection(features))
+
+    def levels(self, bank: FeatureBank, levels: list[np.ndarray]) -> np.ndarray:
+        return _by_rows(self, bank, levels)
+
+
+def _by_rows(classifier: Classifier, bank: FeatureBank, levels: list[np.ndarray]) -> np.ndarray:
+    features = bank.merge(levels)
+    rows = classifier.rows(np.ascontiguousarray(features.reshape(features.shape[0], -1).T))
+    return np.ascontiguousarray(rows.T).reshape(-1, *features.shape[1:])
 
 
 #: called after every pass over the samples with its number (from 1) and the classifier so far; False ends the fit
@@ -72,7 +98,36 @@ def fit_classifier(
     threads: int = 1,
     after_pass: AfterPass = lambda number, classifier: True,
 ) -> Classifier:
-    """Fit ``config.classifier`` to (n, features) float32 rows with ``targets`` 0, 1, ... (every one present)."""
+    """Fit ``config.projection`` and ``config.classifier`` to (n, features) float32 rows.
+
+    ``targets`` are 0, 1, ... (every one present).
+    """
+    kind = config.projection
+    if kind == "none" and config.classifier in STANDARDISED:
+        kind = "standard"
+    # products are small, and the sum of two threads is not that of one
+    with threadpool_limits(1, user_api="blas"):
+        if kind == "none":
+            return _fit(features, targets, config, threads, after_pass)
+        projection = fit_projection(kind, features, config.components, config.seed)
+
+        def after(number: int, classifier: Classifier) -> bool:
+            return after_pass(number, projected(projection, classifier))
+
+        return projected(projection, _fit(projection(features), targets, config, threads, after))
+
+
+def projected(projection: Projection, classifier: Classifier) -> Classifier:
+    """``classifier`` behind ``projection``; a perceptron takes the projection into its first layer."""
+    if not isinstance(classifier, Perceptron):
+        return Projected(projection, classifier)
+    weights, bias = projection.before(classifier.weights[0], classifier.biases[0])
+    return Perceptron((weights, *classifier.weights[1:]), (bias, *classifier.biases[1:]))
+
+
+def _fit(
+    features: np.ndarray, targets: np.ndarray, config: ShallowConfig, threads: int, after_pass: AfterPass
+) -> Classifier:  # fmt: skip
     if config.classifier != "network":
         estimated = Estimated(fit_estimator(features, targets, config, threads))
         after_pass(1, estimated)
@@ -85,6 +140,4 @@ def fit_classifier(
         balanced=config.class_weights == "balanced",
         seed=config.seed,
     )
-    # its products are small, and the sum of two threads is not that of one
-    with threadpool_limits(1, user_api="blas"):
-        return fit_perceptron(features, targets, recipe, after_pass)
+    return fit_perceptron(features, targets, recipe, after_pass)

@@ -21,15 +21,16 @@ import numpy as np
 
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec, read_spec
-from voxloop.shallow.classifier import Classifier, Estimated
+from voxloop.shallow.classifier import Classifier, Estimated, Projected
 from voxloop.shallow.perceptron import Perceptron
+from voxloop.shallow.projection import Projection
 from voxloop.shallow.soundness import arrays, fits, kinds
 
 if TYPE_CHECKING:
     from voxloop.shallow.model import ShallowModel
 
 #: arrays alone need no skops, whose import takes five seconds
-PERCEPTRON, ESTIMATOR = "perceptron.npz", "classifier.skops"
+PERCEPTRON, ESTIMATOR, PROJECTION = "perceptron.npz", "classifier.skops", "projection.npz"
 #: beyond scikit-learn's own estimators and numpy arrays, which skops knows to be inert
 TRUSTED = (
     "sklearn.tree._tree.Tree", "sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration",
@@ -71,12 +72,19 @@ def load(folder: Path) -> ShallowModel:
     if spec.learner != "shallow":
         raise ModelError(f"{folder} holds a model of the learner {spec.learner!r}, not a shallow one")
     classifier: Classifier = _read_perceptron(folder) if (folder / PERCEPTRON).exists() else _read_estimator(folder)
+    if (folder / PROJECTION).exists():
+        classifier = Projected(_read_projection(folder), classifier)
     model = ShallowModel(spec, classifier)
     _check(model, folder)
     return model
 
 
 def _write(classifier: Classifier, folder: Path) -> None:
+    if isinstance(classifier, Projected):
+        projection = classifier.projection
+        axes = {} if projection.axes is None else {"axes": projection.axes}
+        np.savez(folder / PROJECTION, allow_pickle=False, offset=projection.offset, scale=projection.scale, **axes)
+        classifier = classifier.within
     if isinstance(classifier, Perceptron):
         weights = {f"weights_{n}": array for n, array in enumerate(classifier.weights)}
         biases = {f"biases_{n}": array for n, array in enumerate(classifier.biases)}
@@ -90,16 +98,33 @@ def _write(classifier: Classifier, folder: Path) -> None:
 
 def _read_perceptron(folder: Path) -> Perceptron:
     path = folder / PERCEPTRON
+    arrays = _read_arrays(path)
+    layers = range(len(arrays) // 2)
+    names = [f"{kind}_{n}" for kind in ("weights", "biases") for n in layers]
+    if not names or sorted(arrays) != sorted(names):
+        raise ModelError(f"{path} holds no perceptron of voxloop; train again")
+    return Perceptron(tuple(arrays[f"weights_{n}"] for n in layers), tuple(arrays[f"biases_{n}"] for n in layers))
+
+
+def _read_projection(folder: Path) -> Projection:
+    path = folder / PROJECTION
+    arrays = _read_arrays(path)
+    axes = arrays.pop("axes", None)
+    if sorted(arrays) != ["offset", "scale"]:
+        raise ModelError(f"{path} holds no projection of voxloop; train again")
+    return Projection(arrays["offset"], arrays["scale"], axes)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of single precision, and nothing else. Raises ModelError."""
     try:
         with np.load(path, allow_pickle=False) as content:
             arrays = dict(content)
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError) as error:
         raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run, or train again") from error
-    layers = range(len(arrays) // 2)
-    names = [f"{kind}_{n}" for kind in ("weights", "biases") for n in layers]
-    if not names or sorted(arrays) != sorted(names) or any(arrays[name].dtype != np.float32 for name in names):
-        raise ModelError(f"{path} holds no perceptron of voxloop; train again")
-    return Perceptron(tuple(arrays[f"weights_{n}"] for n in layers), tuple(arrays[f"biases_{n}"] for n in layers))
+    if any(array.dtype != np.float32 for array in arrays.values()):
+        raise ModelError(f"{path} is not of voxloop; train again")
+    return arrays
 
 
 def _read_estimator(folder: Path) -> Estimated:
@@ -131,16 +156,22 @@ def _read_estimator(folder: Path) -> Estimated:
 
 def _check(model: ShallowModel, folder: Path) -> None:
     """Shapes fit the spec, indices stay inside, and the content is what was hashed."""
-    features, classes = model.bank.count, model.spec.out_channels
-    if isinstance(model.classifier, Estimated):
-        fitting = fits(model.classifier.estimator, features, classes)
-    else:
-        assert isinstance(model.classifier, Perceptron)
-        fitting = _perceptron_fits(model.classifier, features, classes)
-    if not fitting:
+    if not _fits(model.classifier, model.bank.count, model.spec.out_channels):
         raise ModelError(f"classifier and spec.json of {folder} do not fit each other; one of them was changed")
     if hashed(model.spec, model.classifier).hash != model.spec.hash:
         raise ModelError(f"the model in {folder} is not what was saved there; use another checkpoint, or train again")
+
+
+def _fits(classifier: Classifier, features: int, classes: int) -> bool:
+    if isinstance(classifier, Projected):
+        projection = classifier.projection
+        within = projection.axes is None or projection.axes.shape == (features, projection.components)
+        flat = projection.offset.shape == projection.scale.shape == (features,)
+        return flat and within and _fits(classifier.within, projection.components, classes)
+    if isinstance(classifier, Estimated):
+        return fits(classifier.estimator, features, classes)
+    assert isinstance(classifier, Perceptron)
+    return _perceptron_fits(classifier, features, classes)
 
 
 def _perceptron_fits(network: Perceptron, features: int, classes: int) -> bool:
@@ -150,6 +181,10 @@ def _perceptron_fits(network: Perceptron, features: int, classes: int) -> bool:
 
 
 def _arrays(classifier: Classifier) -> list[np.ndarray]:
+    if isinstance(classifier, Projected):
+        own = classifier.projection
+        axes = [] if own.axes is None else [own.axes]
+        return [own.offset, own.scale, *axes, *_arrays(classifier.within)]
     if isinstance(classifier, Estimated):
         return arrays(classifier.estimator)
     assert isinstance(classifier, Perceptron)
