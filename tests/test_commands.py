@@ -67,7 +67,7 @@ def configs(kind: type[Config]):
 @given(configs(DeepConfig) | configs(ShallowConfig))
 def test_a_command_gives_the_settings_back_that_it_was_made_from(config):
     found, _ = read(train_command(Path("/data/my cells"), config))
-    assert found == config
+    assert repr(found) == repr(config)  # a sigma that is not a number equals nothing
 
 
 @given(TEXT, TEXT)

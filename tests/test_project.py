@@ -132,6 +132,29 @@ def test_training_needs_labels_of_two_classes(picture, tmp_path):
         assert list(ws.runs) == []
 
 
+def test_what_was_asked_for_is_predicted_when_training_is_done(picture, tmp_path):
+    volume, _ = picture
+    with vl.Workspace.create(tmp_path / "ws", image=volume, image_name="one", classes=["background", "disc"]) as ws:
+        ws.images.add("two", volume)
+        ws.images.add("three", volume)
+        for image in ("one", "two"):
+            lab = ws.labels(image=image)
+            lab.paint(axis="z", index=2, points=[(28, 22), (28, 38)], radius=4, value=2)
+            lab.paint(axis="z", index=2, points=[(90, 10), (90, 90)], radius=4, value=1)
+        config = vl.ShallowConfig(scales=1)
+        with pytest.raises(vl.VoxloopError, match=r"then_predict.*'thre'.*'three'"):
+            ws.train(config, then_predict="thre")
+        run = ws.train(config, then_predict="three", wait=True)
+        one = ws.runs[run.followed_by]  # while this process writes the labels
+        assert (one.name, one.config["parent"], one.config["image"]) == ("predict-1", run.name, "three")
+        learnt = ws.train(config, then_predict="learnt", wait=True)
+        many = ws.runs[learnt.followed_by]
+        assert (many.name, many.config["images"]) == ("batch-1", ["one", "two"])
+        assert (one.wait(), many.wait()) == ("finished", "finished")
+        assert one.result.done == 1
+        assert ws.train(config, wait=True).followed_by is None
+
+
 def test_reopening_finds_everything(trained):
     ws, run, _ = trained
     again = vl.Workspace.open(ws.path)

@@ -160,16 +160,19 @@ def new(workspace: Path, image: str | None, dataset: str | None, classes: tuple[
 )
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @click.option("--name", help="Name of the run.")
+@click.option("--then-predict", multiple=True, metavar="IMAGE",
+              help="Image to predict then; may be given many times. 'learnt': those learnt from; '*': all.")  # fmt: skip
 @click.option("--detach", is_flag=True, help="Return at once; the run goes on.")
 @as_json
 def train(workspace: Path, learner: str, preset: str | None, config_file: Path | None, changes: tuple[str, ...],
-          name: str | None, detach: bool, as_json: bool) -> None:  # fmt: skip
+          name: str | None, then_predict: tuple[str, ...], detach: bool, as_json: bool) -> None:  # fmt: skip
     """Train a model on the labels of a workspace."""
     from voxloop.commands import config_of
 
     config = config_of(learner, preset, config_file, changes)
     with _workspace().open(workspace) as ws:
-        run = ws.train(config, name=name)
+        meant = then_predict[0] if len(then_predict) == 1 else then_predict or None
+        run = ws.train(config, name=name, then_predict=meant)
     # whoever wants to paint may have the workspace meanwhile
     if not detach:
         follow(run, quiet=as_json)

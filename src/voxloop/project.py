@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from voxloop.config import Config, DeepConfig, ObjectsConfig, PredictConfig, ShallowConfig
+from voxloop.config import Config, ObjectsConfig, PredictConfig, ShallowConfig
 from voxloop.errors import LabelError, PredictionError, RunError, WorkspaceError, unknown
 from voxloop.exporting import exported, exported_model
 from voxloop.geometry import Region, as_region
@@ -28,7 +27,7 @@ from voxloop.predicting import (
 from voxloop.runs import Run, Runs
 from voxloop.store import Store
 from voxloop.store.document import NamedRegion
-from voxloop.store.teaching import freeze
+from voxloop.training import learner_of, log_round, settled
 
 if TYPE_CHECKING:
     from voxloop.deep.exchange import Package
@@ -38,11 +37,6 @@ if TYPE_CHECKING:
     from voxloop.review import Report, Rounds, Suggestion
     from voxloop.store import Edit, Labels
 
-#: config -> (the task that trains it, the stem of the names of its runs)
-_LEARNERS: dict[type[Config], tuple[str, str]] = {
-    ShallowConfig: ("voxloop.shallow.learner:train", "shallow"),
-    DeepConfig: ("voxloop.deep.learner:train", "deep"),
-}
 _OBJECTS = ("voxloop.objects.task:run", "voxloop.objects.task:open_result", "voxloop.objects.task:discard")
 _BATCH = (
     "voxloop.prediction.batch:run", "voxloop.prediction.batch:open_result", "voxloop.prediction.batch:discard",
@@ -144,8 +138,9 @@ class Workspace:
     # ---------------------------------------------------------------------------------------------- train, predict
 
     def train(
-        self, config: Config | None = None, name: str | None = None, wait: bool = False, queue: bool = True
-    ) -> Run:
+        self, config: Config | None = None, name: str | None = None, wait: bool = False, queue: bool = True, *,
+        then_predict: str | Sequence[str] | None = None,
+    ) -> Run:  # fmt: skip
         """Train a model on the labels as they are now, in a process of its own.
 
         Parameters
@@ -158,6 +153,10 @@ class Workspace:
             Return only when the run has ended; raises RunError where it failed.
         queue
             Wait in line where another run uses the device; False: refuse.
+        then_predict
+            The image, or several, that is predicted once the run has finished, or was stopped and kept: a name, a list
+            of names, ``"learnt"`` for those that it learns from, ``"*"`` for all. The run itself starts that, so no
+            notebook has to be open by then; ``run.followed_by`` is the name of the prediction.
 
         Returns
         -------
@@ -170,22 +169,17 @@ class Workspace:
             Nothing is labelled, or only one class is.
         """
         config = ShallowConfig() if config is None else config
-        task, stem = self._learner(config)
+        task, stem = learner_of(config)
         if getattr(config, "tensorboard", False):
             from voxloop.runs import tensorboard
 
             tensorboard.check()
-        facts = freeze(self.store, config)
-        pinned = {"training_set": "set", "validation_set": "validation_set"}
-        named = {key: "{name}@{version}".format(**facts[of]) for key, of in pinned.items() if of in facts}
-        if "constrain" in facts:
-            named["constrain"] = "/".join(filter(None, (facts["constrain"]["level"], facts["constrain"]["class"])))
+        settings, facts = settled(self, config, then_predict)
         run = self._create_run(
-            name, stem, task, config.changed(level=facts["level"], **named).to_json(), device=_device(config),
-            parent=getattr(config, "start_from", None), **facts,
-        )  # fmt: skip
+            name, stem, task, settings, device=_device(config), parent=getattr(config, "start_from", None), **facts
+        )
         run.launch(queue=queue)
-        self._log_round(run, facts["level"], facts["labels"])
+        log_round(self, run)
         return _waited(run) if wait else run
 
     def predict(
@@ -417,24 +411,6 @@ class Workspace:
         return f"<Workspace {str(self.path)!r}{state}: images {images or 'none'}; levels {levels or 'none'}>"
 
     # ---------------------------------------------------------------------------------------------------- helpers
-
-    def _learner(self, config: Config) -> tuple[str, str]:
-        for kind, found in _LEARNERS.items():
-            if isinstance(config, kind):
-                return found
-        raise RunError(f"{type(config).__name__} is not trained; use ShallowConfig or DeepConfig")
-
-    def _log_round(self, run: Run, level: str, sequences: dict[str, int]) -> None:
-        """A line of ``rounds.jsonl``: what this run learns from, how the last prediction fared on the new labels."""
-        facts: dict[str, Any] = {"run": run.name, "level": level, "labels": sequences}
-        last = next((p for p in reversed(list(self.predictions.values())) if p.level == level and p.done == 1), None)
-        if last is not None and last.image in self.images.names:
-            from voxloop.review import judge
-
-            found = judge(self.path, last, self.labels(level, last.image))
-            if found is not None:
-                facts |= {"prediction": last.name, "corrections": asdict(found)}
-        self.rounds.append(**facts)
 
     def _create_run(self, name: str | None, stem: str, task: str, settings: dict[str, Any], **facts: Any) -> Run:
         self.store.check_open_to_runs()

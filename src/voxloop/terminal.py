@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from voxloop.errors import VolumeError
+
+if TYPE_CHECKING:
+    from voxloop.runs import Run
 
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on standard output, nothing else."
@@ -35,8 +38,18 @@ def box(text: str | None) -> object:
         raise VolumeError(f"region {text!r} is not of the form z0:z1,y0:y1,x0:x1") from None
 
 
-def follow(run: Any, quiet: bool) -> None:
-    """Wait for a run: a bar on a terminal, a plain line for every tenth elsewhere."""
+def follow(run: Run, quiet: bool) -> None:
+    """Wait for a run, then for the one that it starts: a bar on a terminal, a plain line for every tenth elsewhere."""
+    _follow_one(run, quiet)
+    if then := _next(run):
+        follow(then, quiet)
+
+
+def _next(run: Run) -> Run | None:
+    return type(run)(run.path.with_name(run.followed_by)) if run.followed_by else None
+
+
+def _follow_one(run: Run, quiet: bool) -> None:
     if quiet:
         run.wait()
         return
@@ -56,7 +69,7 @@ def follow(run: Any, quiet: bool) -> None:
         bar.update(100 - bar.n)
 
 
-def _going(run: Any) -> bool:
+def _going(run: Run) -> bool:
     """Wait a moment; whether the run still goes on."""
     try:
         run.wait(timeout=0.3)
@@ -65,15 +78,20 @@ def _going(run: Any) -> bool:
     return False
 
 
-def finish(run: Any, as_json: bool) -> None:
-    """Say how a run stands; exit code 1 where it failed."""
-    facts = {"run": run.name, "state": run.state, "path": str(run.path)}
-    error = run.history.error
-    if error:
-        facts["error"] = error
-    tell(as_json, f"{run.name}: {run.state}" + (f": {error}" if error else ""), facts)
-    if run.state in ("failed", "interrupted"):
+def finish(run: Run, as_json: bool) -> None:
+    """Say how a run stands, and the one that it started; exit code 1 where one failed."""
+    then = _next(run)
+    facts = {**_facts(run), **({"then": _facts(then)} if then else {})}
+    ended = [run, then] if then else [run]
+    lines = [f"{one.name}: {one.state}" + (f": {one.history.error}" if one.history.error else "") for one in ended]
+    tell(as_json, "\n".join(lines), facts)
+    if any(one.state in ("failed", "interrupted") for one in ended):
         sys.exit(1)
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    error = {"error": run.history.error} if run.history.error else {}
+    return {"run": run.name, "state": run.state, "path": str(run.path), **error}
 
 
 def tell(as_json: bool, text: str, data: dict[str, Any]) -> None:

@@ -124,6 +124,29 @@ def test_train_starts_what_copy_as_code_says(ui, ws, monkeypatch):
     panel.close()
 
 
+def test_what_is_predicted_then_is_part_of_the_line(ui, ws, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ws, "train", lambda config, **given: asked.append(given) or finished(ws, "first", 0.5))
+    paint(ws, 1)
+    paint(ws, 2, index=2)
+    panel = TrainPanel(ws)
+    panel.learner = "shallow"
+    assert panel.bar.then.options == (("nothing", None), ("image", "image"))
+    panel.bar.then.set_state({"index": 1})
+    assert panel.code == "run = ws.train(vl.ShallowConfig(), then_predict='image')"
+    assert panel.command.endswith("--learner shallow --then-predict image")
+    ws.images.add("second", np.zeros((4, 64, 64), "uint8"))
+    panel.refresh()
+    assert [words for words, _ in panel.bar.then.options] == ["nothing", "the images it learns from", "every image"]
+    assert panel.bar.then.value is None
+    panel.bar.then.set_state({"index": 2})
+    assert panel.command.endswith("--then-predict '*'")
+    panel.bar.button.click()
+    assert asked == [{"then_predict": "*"}]
+    assert panel.bar.then.value == "*"  # a habit, unlike a name
+    panel.close()
+
+
 def test_what_keeps_training_from_starting_is_said_and_the_button_comes_back(ui, ws):
     panel = TrainPanel(ws)
     assert panel.bar.button.disabled

@@ -55,6 +55,26 @@ def test_stop_keeps_the_model_and_cancel_leaves_none(make, until):
         assert run.events()[-1]["orders"] == [order.stem]  # answered, so a resumed process does not obey it again
 
 
+@pytest.mark.parametrize("order", ["stop", "cancel", "pause", None])
+def test_another_run_follows_one_that_was_kept(runs, until, order):
+    settings = {"steps": 4000 if order else 10}
+    run = runs.create("first", "fake_tasks:train", settings, then="fake_tasks:follow").launch()
+    if order:
+        until(lambda: run.history.iteration > 3)
+        getattr(run, order)()
+    run.wait(30)
+    assert run.followed_by == ("next-1" if order in ("stop", None) else None)
+    assert (run.path / "followed").exists() == (run.followed_by is not None)
+
+
+def test_a_run_has_ended_well_whatever_comes_of_what_follows(runs):
+    settings = {"steps": 10, "nothing_follows": True}
+    run = runs.create("first", "fake_tasks:train", settings, then="fake_tasks:follow").launch()
+    assert run.wait(30) == "finished"
+    assert run.followed_by is None
+    assert "nothing to follow with" in run.history.warnings[-1]["text"]
+
+
 def test_pause_frees_everything_and_resume_goes_on_exactly_there(make, until):
     run = make(steps=60).launch()
     until(lambda: len(iterations(run)) > 12)

@@ -1,18 +1,19 @@
-"""The button that starts a training, what its run is called, and the same as Python or for a shell. Starts nothing."""
+"""The button that starts a training, what is said of it, what follows, the same as Python or for a shell."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as w
 
 from voxloop.config import Config
-from voxloop.panels.panel import CopyCode, Panel, button, classed, column, row, spacer
+from voxloop.panels.panel import CopyCode, Panel, button, classed, column, labelled, row, show, spacer
+from voxloop.training import LEARNT
 
 
 class StartBar:
-    """Train, a name, 'Copy as code' and 'Copy as command line'.
+    """Train, a name, what is predicted then, 'Copy as code' and 'Copy as command line'. Starts nothing itself.
 
     Parameters
     ----------
@@ -31,16 +32,34 @@ class StartBar:
         self.copy_command = CopyCode(
             label="Copy as command line", about="The same from a terminal, or as a job on a cluster:"
         )
-        self._said = (self.name,)
-        for widget in self._said:
+        self.then = w.Dropdown(
+            **labelled("Then predict", "Once it has finished, or is stopped and kept, with the notebook closed too")
+        )
+        self._said = classed(column(self.name, self.then), "vx-grow")
+        self.offer(())
+        for widget in (self.name, self.then):
             widget.observe(owner.handler(changed), "value")
         copies = row(self.copy_code, self.copy_command, spacer(), classes=["vx-copies"])
-        self.widget = column(row(self.button, classed(self.name, "vx-grow")), copies)
+        self.widget = column(row(self.button, self._said), copies)
+
+    def offer(self, images: Sequence[str]) -> None:
+        """Offer what may be predicted then, of these images."""
+        several = [("the images it learns from", LEARNT), ("every image", "*")]
+        options = (("nothing", None), *(several if len(images) > 1 else [(f"{name}", name) for name in images]))
+        if self.then.options != options:
+            kept = self.then.value
+            self.then.options = options
+            self.then.value = kept if kept in [value for _, value in options] else None
+
+    def resumes(self, resumes: bool) -> None:
+        """Say what the button does; of a run that goes on all was said before."""
+        self.button.description = "Resume" if resumes else "Train"
+        show(self._said, not resumes)
 
     @property
     def arguments(self) -> dict[str, Any]:
         """What ``ws.train`` is given beside the settings."""
-        given = {"name": self.name.value.strip()}
+        given = {"name": self.name.value.strip(), "then_predict": self.then.value}
         return {name: value for name, value in given.items() if value}
 
     def code_of(self, config: Config) -> str:

@@ -244,6 +244,7 @@ class TrainPanel(Panel):
             self._show_facts()
         self.runs.show(rows)
         self._offer_sets()
+        self.bar.offer(self.ws.images.names)
         if models != self._models:
             self._models = models
             for form in self._forms.values():
@@ -417,7 +418,7 @@ class TrainPanel(Panel):
     def _begins(self) -> None:
         """Another way to begin was chosen."""
         resumes = self.learner == "network" and self.start.mode == RESUME
-        self.bar.button.description = "Resume" if resumes else "Train"
+        self.bar.resumes(resumes)
         show(self._settings, not resumes)
         self._enable()
         self._show_code()

@@ -200,6 +200,11 @@ class Run:
         """What the run made, opened by the function that its config names; the model where it names none."""
         return tasks.load(self.config["result"])(self.path) if self.config.get("result") else self.model()
 
+    @property
+    def followed_by(self) -> str | None:
+        """Name of the run that this one started when it had ended; None where there is none."""
+        return next((event["follows"] for event in reversed(self.history.log) if event.get("follows")), None)
+
     def model(self) -> Model:
         """The trained model. Raises RunError where there is none (yet)."""
         from voxloop.model import load_model

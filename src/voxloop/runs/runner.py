@@ -81,6 +81,8 @@ def _run_locked(context: RunContext, queue: bool) -> str:
             turn.leave()
         if outcome == "cancelled":
             _discard(context)
+        elif outcome in ("finished", "stopped") and context.config.get("then"):
+            _start_what_follows(context)
         context.emit(outcome, orders=context.unanswered())
     except (Exception, SystemExit) as error:
         message, hint = describe(error)
@@ -126,6 +128,19 @@ def _call_task(context: RunContext) -> str:
     if outcome not in OUTCOMES:
         raise RunError(f"{context.config['task']} ended with {unknown('word', outcome, OUTCOMES)}")
     return outcome
+
+
+def _start_what_follows(context: RunContext) -> None:
+    """Call ``config["then"]`` with the run's path: it starts another run and says its name.
+
+    This process starts it, so that nobody else has to be there; the run has ended well, whatever comes of that.
+    """
+    try:
+        name = tasks.load(context.config["then"])(context.path)
+        context.emit("log", text=f"{name} follows and has been started", follows=name)
+    except Exception as error:
+        traceback.print_exc()
+        context.emit("warning", text=f"what was to follow could not be started: {describe(error)[0]}")
 
 
 @contextlib.contextmanager
