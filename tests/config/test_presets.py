@@ -23,10 +23,11 @@ def test_presets_carry_the_defaults_of_their_systems() -> None:
     )
     assert (studio.architecture, studio.batch_size, studio.epochs, studio.window) == ("UPerNet", 8, 10, (1, 512, 512))
     assert (sleap.learning_rate, sleap.patience, sleap.validation_share, sleap.batch_size) == (1e-4, 10, 0.1, 4)
-    assert (sleap.schedule, sleap.drop_factor, sleap.plateau_patience) == ("plateau", 0.5, 5)
+    assert (sleap.schedule, sleap.drop_factor, sleap.plateau_patience, sleap.plateau_cooldown) == ("plateau", 0.5, 5, 3)
+    assert (sleap.min_delta, sleap.best_by, sleap.levels) == (1e-8, "loss", 4)
     assert (mia.focal, mia.focal_gamma, mia.drop_factor, mia.batch_size, mia.epochs) == (1, 2, 0.2, 8, 100)
     assert (survos.freeze_encoder_epochs, survos.epochs, survos.patience, survos.dice) == (8, 13, 3, 1)
-    assert survos.across == (0, 1, 2)
+    assert (survos.across, survos.clip_deviations, mia.intensities) == ((0, 1, 2), 2.575, "range")
     for name, target in (("anatomics-semantic3d", "semantic"), ("anatomics-instance3d", "instances")):
         found = presets[name]
         assert (found.volumetric, found.target, found.window, found.batch_size) == (True, target, (3, 129, 129), 1)

@@ -15,7 +15,7 @@ from voxloop.deep.model import load
 from voxloop.deep.sampling import WindowSampler
 from voxloop.deep.windows import Geometry, validation_places, validation_window, window_region
 from voxloop.errors import ConfigError
-from voxloop.prediction.voted import votes_of
+from voxloop.prediction.voted import axes_of, votes_of
 
 ALONG = Geometry(height=64, width=64, slices=3, axes=(0, 1, 2))
 
@@ -66,6 +66,16 @@ def test_a_run_learns_along_all_axes_and_its_model_asks_for_votes(context: Any) 
     spec = load(context.path / "model").spec
     assert votes_of(spec, "auto") == 3
     assert votes_of(spec, "1") == 1
+
+
+def test_a_run_across_one_axis_makes_a_model_that_is_asked_across_it(context: Any) -> None:
+    config = DeepConfig.from_json(context.settings).changed(axes="x", epochs=1)
+    context.config["settings"] = config.to_json()
+    assert train(context) == "finished"
+    spec = load(context.path / "model").spec
+    assert (axes_of(spec, "auto"), axes_of(spec, "3"), votes_of(spec, "auto")) == ("x", "zyx", 1)
+    with pytest.raises(ConfigError, match="arrows point along y and x"):
+        config.changed(target="flow")
 
 
 def test_single_planes_and_pictures_have_nothing_across(make: SimpleNamespace) -> None:

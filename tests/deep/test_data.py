@@ -6,12 +6,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data import Source, assemble
-from voxloop.deep.starting import measure_intensities, network_scale, window_size
+from voxloop.deep.forecast import memory_of
+from voxloop.deep.grayvalues import measure_intensities
+from voxloop.deep.networks import build
+from voxloop.deep.predictor import Normalisation
+from voxloop.deep.sizing import network_scale, object_width, window_size
+from voxloop.deep.starting import describe
 from voxloop.deep.windows import Geometry
 from voxloop.errors import ConfigError, LabelError, VolumeError
+from voxloop.model import ClassInfo
 
 
 def test_nothing_labelled(make: SimpleNamespace) -> None:
@@ -95,21 +102,74 @@ def test_statistics_skip_what_is_no_number(make: SimpleNamespace) -> None:
     values = raw.astype(np.float32)
     values[:, ::3, ::5] = np.nan
     data = assemble([make.source(values, make.scribbles(truth))], make.classes, DeepConfig())
-    found = measure_intensities(data, Geometry(height=64, width=64), 0)
+    found = measure_intensities(data, Geometry(height=64, width=64), DeepConfig())
     assert found["mean"][0] == pytest.approx(np.nanmean(values), rel=0.05)
     assert found["deviation"][0] == pytest.approx(np.nanstd(values), rel=0.15)
     empty = assemble([make.source(values * np.nan, make.scribbles(truth))], make.classes, DeepConfig())
     with pytest.raises(VolumeError, match="no numbers"):
-        measure_intensities(empty, Geometry(height=64, width=64), 0)
+        measure_intensities(empty, Geometry(height=64, width=64), DeepConfig())
+
+
+@pytest.mark.parametrize("kind", ["deviation", "percentiles", "range", "imagenet"])
+def test_intensities_are_scaled_as_asked_and_cut_off(make: SimpleNamespace, kind: str) -> None:
+    raw, truth = make.discs()
+    raw = raw.copy()
+    raw[:, 80, 80] = 255
+    config = DeepConfig(intensities=kind, clip_deviations=2.0)
+    data = assemble([make.source(raw, make.scribbles(truth))], make.classes, config)
+    found = measure_intensities(data, Geometry(height=64, width=64), config)
+    normalise = Normalisation.of(found, 1, 1)
+    seen = normalise(torch.tensor([found["low"][0], found["high"][0], -1e6, 1e6, float("nan")]).view(1, 1, 1, 5))
+    low, high, darker, brighter, unknown = seen.flatten().tolist()
+    assert (low, high, unknown) == (darker, brighter, 0.0)
+    measured = found.get("measured", found)
+    assert high - low == pytest.approx(4 * measured["deviation"][0] / found["deviation"][0], rel=1e-4)
+    whole = Normalisation.of({name: found[name] for name in ("mean", "deviation")}, 1, 1)
+    values = whole(torch.from_numpy(raw[None].astype(np.float32)))
+    if kind == "range":
+        assert (float(values.min()), float(values.max())) == pytest.approx((0, 1), abs=0.3)
+    elif kind == "imagenet":
+        assert float(values.max() - values.min()) == pytest.approx(1 / 0.226, rel=0.3)
+    else:
+        assert float(values.std()) == pytest.approx(1, rel=0.3)
+
+
+def test_windows_show_objects_and_as_much_again_around_them(make: SimpleNamespace) -> None:
+    for radius, wanted in ((6, 128), (30, 192)):  # no smaller than 128; three times 60 is 180
+        picture, numbers = np.zeros((1, 500, 500), np.uint8), np.ones((1, 500, 500), np.uint32)
+        y, x = np.mgrid[:500, :500]
+        for number, (cy, cx) in enumerate(((100, 100), (100, 390), (390, 100), (390, 390)), 2):
+            numbers[0][(y - cy) ** 2 + (x - cx) ** 2 < radius**2] = number
+        classes = [ClassInfo(value=1, name="background", background=True)]
+        config = DeepConfig(target="instances", scale=1, validation_share=0)
+        data = assemble([make.source(picture, numbers)], classes, config)
+        assert object_width(data) == pytest.approx(2 * radius - 1, abs=1)
+        assert window_size(config, data, 1.0, pytest.fail) == (1, wanted, wanted)
+        assert window_size(config, data, 0.5, pytest.fail) == (1, 128, 128)
+
+
+def test_windows_are_no_wider_than_the_network_sees_and_fit_into_memory(
+    make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, truth = make.discs((1, 320, 320))
+    data = assemble([make.source(raw, make.scribbles(truth, every=1))], make.classes, DeepConfig())
+    assert window_size(DeepConfig(), data, 1.0, pytest.fail) == (1, 256, 256)
+    assert window_size(DeepConfig(levels=3), data, 1.0, pytest.fail) == (1, 128, 128)
+    config = DeepConfig(encoder="tu-test_efficientnet")
+    monkeypatch.setattr("voxloop.deep.forecast.free_memory", lambda device: int(2.2e9))
+    _, side, _ = window_size(config, data, 1.0, lambda: describe(config, data, (1, 1, 1), (1, 1, 1)))
+    network = build(describe(config, data, (1, 1, 1), (1, 1, 1)))
+    for size, fits in ((side, True), (side + 32, False)):
+        assert (memory_of(network, config, (1, size, size))(config.batch_size) <= 1.1e9) == fits
 
 
 def test_window_and_scale_are_no_larger_than_the_image_needs(make: SimpleNamespace) -> None:
     raw, truth = make.discs((3, 100, 300))
     data = assemble([make.source(raw, make.scribbles(truth, every=1))], make.classes, DeepConfig())
     assert network_scale(DeepConfig(), data) == 1.0
-    assert window_size(DeepConfig(), data, 1.0) == (1, 128, 128)
-    assert window_size(DeepConfig(), data, 0.5) == (1, 64, 64)
-    assert window_size(DeepConfig(window="1,192,64"), data, 1.0) == (1, 192, 64)
+    assert window_size(DeepConfig(), data, 1.0, pytest.fail) == (1, 128, 128)
+    assert window_size(DeepConfig(), data, 0.5, pytest.fail) == (1, 64, 64)
+    assert window_size(DeepConfig(window="1,192,64"), data, 1.0, pytest.fail) == (1, 192, 64)
     raw, truth = make.discs((1, 384, 400))
     large = assemble([make.source(raw, make.scribbles(truth, every=1))], make.classes, DeepConfig())
     assert network_scale(DeepConfig(), large) == 0.5

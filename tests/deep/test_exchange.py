@@ -57,7 +57,8 @@ def package(tmp_path_factory):
         architecture="Unet", encoder="tu-mobilenetv4_conv_small", channels=1, outputs=2, decoder_width=0.25
     )
     spec = spec_of(network=config.to_json())
-    spec = ModelSpec.from_json(spec.to_json() | {"stride": [1, 32, 32]})
+    cut = {"mean": [100.0], "deviation": [30.0], "low": [40.0], "high": [160.0]}
+    spec = ModelSpec.from_json(spec.to_json() | {"stride": [1, 32, 32], "normalisation": cut})
     model = TorchModel(build(config).eval(), spec)
     path = tmp_path_factory.mktemp("package") / "mito.zip"
     return model, model.export(path, name="mito of cells", authors=["A. Student"])

@@ -149,7 +149,33 @@ def _fresh(context: Any, name: str) -> Any:
     return type(context)(path=folder, config=dict(context.config), workspace=context.workspace)
 
 
-@pytest.mark.parametrize("settings", [{"slices": 3}, {"scale": 0.5}, {"accumulation": 2, "optimiser": "SGD"}])
+def test_an_encoder_goes_on_from_a_run_of_another_architecture(context: Any) -> None:
+    train(changed(context, epochs=1))
+    child = _fresh(context, "deep-2")
+    train(changed(child, epochs=1, architecture="FPN", encoder_weights="deep-1", freeze_encoder_epochs=1))
+    own, taken = (load(one.path / "model")._built().core.encoder.state_dict() for one in (context, child))
+    assert all(torch.equal(own[name], taken[name]) for name in own)  # frozen, so as they came
+    with pytest.raises(ConfigError, match="encoder_weights='nobody' is neither a run"):
+        train(changed(_fresh(context, "deep-3"), encoder_weights="nobody"))
+
+
+def test_the_best_epoch_is_that_of_the_measure_asked_for(context: Any) -> None:
+    train(changed(context, epochs=4, best_by="loss", sample_every=2, learning_rate=1e-2))
+    epochs = context.of("epoch")
+    lowest = float("inf")
+    for event in epochs:
+        assert event["best"] == (event["val"]["loss"] < lowest)
+        lowest = min(lowest, event["val"]["loss"])
+    assert {event["epoch"] for event in context.of("sample")} == {2, 4}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"slices": 3}, {"scale": 0.5}, {"accumulation": 2, "optimiser": "SGD"}, {"levels": 3},
+        {"intensities": "imagenet", "clip_deviations": 2.575},
+    ],
+)  # fmt: skip
 def test_variants_train_and_predict(context: Any, world: Any, settings: dict[str, Any]) -> None:
     assert train(changed(context, epochs=1, **settings)) == "finished"
     out = load(context.path / "model").predict(world[0][None, :, :101, :77])

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from voxloop.config.deep import PLANAR
-from voxloop.deep.networks import NetworkConfig, build, receptive_field
+from voxloop.deep.networks import NetworkConfig, build, count_parameters, receptive_field
 from voxloop.errors import ConfigError
 
 TINY = "tu-test_efficientnet"
@@ -38,6 +38,28 @@ def test_one_step_at_batch_one_and_any_size(architecture: str) -> None:
             out = network(torch.randn(1, 3, *size))
             assert out.shape == (1, 2, *size)
             assert torch.isfinite(out).all()
+
+
+@pytest.mark.parametrize("architecture", PLANAR)
+def test_fewer_levels_make_a_smaller_network_of_the_same_kind(architecture: str) -> None:
+    encoder = ENCODERS.get(architecture, "tu-test_resnet")
+    sizes = []
+    for depth in (3, 4, 5):
+        network = build(config(architecture, encoder=encoder, depth=depth))
+        assert network.train()(torch.randn(1, 1, 70, 90)).shape == (1, 2, 70, 90)
+        sizes.append(count_parameters(network))
+    assert sizes[0] <= min(sizes)
+    assert (sizes[0] == sizes[1]) == (architecture in ("PSPNet", "DPT"))
+
+
+def test_the_receptive_field_grows_with_the_levels() -> None:
+    found = [receptive_field(build(config(encoder="tu-test_resnet", depth=depth)), 1) for depth in (3, 4, 5)]
+    assert found[0] < found[1] < found[2]
+
+
+def test_resolutions_that_an_encoder_lacks_are_said() -> None:
+    with pytest.raises(ConfigError, match="FPN builds on four resolutions"):
+        build(config("FPN", encoder="tu-test_convnext", depth=4))
 
 
 @pytest.mark.parametrize("architecture", ["Unet", "UnetPlusPlus", "Linknet"])

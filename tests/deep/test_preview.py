@@ -31,13 +31,13 @@ def test_shown_inputs_are_those_of_a_run(workspace: Any, context: Any, monkeypat
     from voxloop.deep.loss import PartialLoss
 
     seen = []
-    original = PartialLoss.__call__
+    original = PartialLoss.judged
 
-    def watched(self: Any, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def watched(self: Any, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         seen.append(labels.clone())
         return original(self, logits, labels)
 
-    monkeypatch.setattr(PartialLoss, "__call__", watched)
+    monkeypatch.setattr(PartialLoss, "judged", watched)
     config = DeepConfig.from_json(context.settings).changed(
         epochs=1, steps_per_epoch=3, validation_share=0, augmentation=Augmentation().model_dump(), scale=0.5
     )

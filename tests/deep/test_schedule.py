@@ -65,7 +65,28 @@ def test_plateau_drops_after_its_own_patience() -> None:
         said.append(drops(config, state))
     assert said == [False, False, False, True, False, False, True]
     assert not drops(DeepConfig(plateau_patience=3), state)
+    cooled, again = config.changed(plateau_cooldown=2), TrainingState.begin(config)
+    said = []
+    for _ in range(12):
+        again.judge(0.5, 1.0, 100)
+        said.append(drops(cooled, again))
+    assert [number for number, dropped in enumerate(said) if dropped] == [3, 8]
     assert factor("plateau", 90, 100, 0) == 1
+
+
+def test_an_improvement_is_more_than_the_smallest_that_counts() -> None:
+    state = TrainingState.begin(DeepConfig())
+    assert state.judge(0.5, 1.0, 100, 0.01)
+    assert state.judge(0.509, 0.991, 100, 0.01)
+    assert state.plateau == 1
+    state.judge(0.53, 0.99, 100, 0.01)
+    assert state.plateau == 0
+
+
+def test_the_loss_alone_may_choose_the_best() -> None:
+    state = TrainingState.begin(DeepConfig())
+    assert [state.judge(None, loss, 100) for loss in (1.0, 0.8, 0.81, 0.79)] == [True, True, False, True]
+    assert state.plateau == 0
 
 
 def test_rate_falls_when_the_encoder_is_let_go() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,14 +74,16 @@ class Planes:
         return np.stack([before, 1 - before], axis=1)
 
 
-@pytest.mark.parametrize("votes", [3, 12])
-def test_votes_are_means_over_planes_along_every_axis(votes):
+@pytest.mark.parametrize(("axes", "turned"), [("zyx", False), ("zyx", True), ("y", False), ("x", False)])
+def test_votes_are_means_over_planes_along_the_axes_asked(axes, turned):
     from voxloop.prediction.voted import _Votes
 
     batch = np.random.default_rng(0).integers(0, 255, (1, 1, 6, 7, 8)).astype(np.uint8)
-    found = _Votes(Planes(), Planes.spec, votes)(batch)[:, 0]
+    found = _Votes(Planes(), Planes.spec, axes, turned)(batch)[:, 0]
     value = batch[:, 0].astype(np.float32) / 255
-    if votes == 3:  # rows of planes across z, y and x lie along y, z and z
+    if len(axes) == 1:  # rows of planes across y and x lie along z
+        wanted = np.roll(value, 1, 1)
+    elif not turned:  # rows of planes across z, y and x lie along y, z and z
         wanted = (np.roll(value, 1, 2) + 2 * np.roll(value, 1, 1)) / 3
     else:  # turned by quarters, the row before is each of the four neighbours in turn
         near = {axis: np.roll(value, 1, axis) + np.roll(value, -1, axis) for axis in (1, 2, 3)}
@@ -95,11 +98,11 @@ def test_tiled_equals_untiled_with_votes(bench):
     run = bench.create(spec=model.spec, votes="3")
     assert task.run(bench.context(run)) == "finished"
     assert run.result.plan.stride == (4, 4, 4)
-    assert np.array_equal(run.result.probabilities.values, expected(bench, Voted(model, 3)).probabilities)
-    assert price(model.spec, "flips", 1, 3) == 24
+    assert np.array_equal(run.result.probabilities.values, expected(bench, Voted(model, "3")).probabilities)
+    assert price(model.spec, "flips", 1, "3") == 24
     assert (votes_of(model.spec, "auto"), votes_of(make_spec(planar=False), "auto")) == (1, 1)
     with pytest.raises(PredictionError, match="sees blocks"):
-        Voted(FakeModel(make_spec(planar=False)), 3)
+        Voted(FakeModel(make_spec(planar=False)), "3")
 
 
 def test_tiled_equals_untiled_with_turns_and_an_ensemble(bench):
@@ -190,3 +193,15 @@ def test_the_budget_of_a_gpu_is_kept():
 def change(run, **facts):
     path = run.path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | facts))
+
+
+def test_a_model_that_learnt_across_y_is_asked_across_y(bench):
+    from voxloop.prediction.voted import Voted, axes_of, votes_of
+
+    spec = replace(make_spec(radius=3), extra={**make_spec(radius=3).extra, "axes": "y"})
+    assert (axes_of(spec, "auto"), votes_of(spec, "auto"), axes_of(spec, "1")) == ("y", 1, "z")
+    model = FakeModel(spec)
+    run = bench.create(spec=spec)
+    assert task.run(bench.context(run)) == "finished"
+    assert np.array_equal(run.result.probabilities.values, expected(bench, Voted(model, "y")).probabilities)
+    assert not np.array_equal(run.result.probabilities.values, expected(bench, model).probabilities)

@@ -37,8 +37,13 @@ ENCODERS = (
 )  # fmt: skip
 
 
+#: fewest and most levels of networks of planes
+SHALLOWEST, DEEPEST = 3, 5
+
 _FLAT = {"architecture": PLANAR}
 _DEEP = {"architecture": VOLUMETRIC}
+_CLASSES = {"target": ("semantic",)}
+_OBJECTS = {"target": ("instances", "flow")}
 
 
 class DeepConfig(Config):
@@ -69,7 +74,8 @@ class DeepConfig(Config):
         group="Network", choices=ENCODERS, when=_FLAT,
     )  # fmt: skip
     encoder_weights: str | None = setting(
-        None, "what the encoder knows at the start: nothing, 'imagenet' (downloaded), or a local .safetensors file",
+        None, "what the encoder knows at the start: nothing, 'imagenet' (downloaded), what that of an earlier run "
+        "learnt, whatever its classes, or a local .safetensors file",
         group="Network", choices=("imagenet",), when=_FLAT,
     )  # fmt: skip
     decoder_width: float = setting(
@@ -80,14 +86,16 @@ class DeepConfig(Config):
         1, "neighbouring slices that a network of planes sees at once (2.5-D); odd", group="Network", ge=1, le=31,
         step=2, when=_FLAT,
     )  # fmt: skip
-    axes: Literal["z", "zyx"] = setting(
-        "z", "axes across which a network of planes is shown slices; zyx: along all three in one training, for volumes "
-        "whose voxels are about cubes; prediction then takes the mean over three votes",
+    axes: Literal["z", "y", "x", "zyx"] = setting(
+        "z", "axis across which a network of planes is shown slices, in training and prediction; zyx: along all three "
+        "in one training, for volumes whose voxels are about cubes; prediction then takes the mean over three votes",
         group="Network", when=_FLAT,
     )  # fmt: skip
     levels: int = setting(
-        5, "resolutions at which a 3-D network looks, at most; fewer where windows are small", group="Network", ge=1,
-        le=8, when=_DEEP,
+        5, "resolutions at which the network looks, at most, each half the one before (max stride 2^levels): fewer see "
+        "less far, and find small things sooner; 3 to 5 for planes (PSPNet has 3, DPT 4); in 3-D fewer where windows "
+        "are small",
+        group="Network", ge=1, le=8,
     )  # fmt: skip
     width: int = setting(
         16, "channels of a 3-D network at full resolution, doubled with each level; SwinUNETR takes multiples of 12",
@@ -117,6 +125,16 @@ class DeepConfig(Config):
         unit="times",
         choices=("auto", "0.25", "0.5", "1"),
     )
+    intensities: Literal["deviation", "percentiles", "range", "imagenet"] = setting(
+        "deviation", "what intensities are scaled by, measured once and stored in the model: their mean and standard "
+        "deviation; their 1st and 99th percentile (outliers do not count); lowest to highest as 0 to 1; or that as "
+        "encoders with imagenet weights saw it",
+        group="Windows", advanced=True,
+    )  # fmt: skip
+    clip_deviations: float = setting(
+        0.0, "intensities further than so many standard deviations from the mean are cut off there; 0: none",
+        group="Windows", unit="standard deviations", ge=0, le=100, advanced=True,
+    )  # fmt: skip
     balance: bool = setting(True, "centre windows on every class equally often", group="Windows", advanced=True)
     match_spacing: bool = setting(
         True, "images whose voxels differ in size are shown at the voxel size of the first, so that windows hold the "
@@ -160,44 +178,52 @@ class DeepConfig(Config):
     dice: float = setting(0.5, "weight of the Dice loss", group="Loss", ge=0, le=100)
     focal: float = setting(
         0.0, "weight of the focal loss: cross-entropy that dwells on voxels that are still wrong", group="Loss", ge=0,
-        le=100,
+        le=100, when=_CLASSES,
     )  # fmt: skip
     focal_gamma: float = setting(
-        2.0, "how little the focal loss minds what is right already", group="Loss", ge=0, le=10, advanced=True
-    )
+        2.0, "how little the focal loss minds what is right already", group="Loss", ge=0, le=10, advanced=True,
+        when=_CLASSES,
+    )  # fmt: skip
     tversky: float = setting(
         0.0, "weight of the Tversky loss: Dice that tells false alarms from misses", group="Loss", ge=0, le=100,
-        advanced=True,
+        advanced=True, when=_CLASSES,
     )  # fmt: skip
     tversky_alpha: float = setting(0.3, "what a false alarm costs in the Tversky loss", group="Loss", ge=0, le=1,
-        advanced=True)  # fmt: skip
+        advanced=True, when=_CLASSES,
+    )  # fmt: skip
     tversky_beta: float = setting(0.7, "what a miss costs in the Tversky loss", group="Loss", ge=0, le=1,
-        advanced=True)  # fmt: skip
+        advanced=True, when=_CLASSES,
+    )  # fmt: skip
     generalised_dice: float = setting(
         0.0, "weight of the generalised Dice loss, in which rare classes count most", group="Loss", ge=0, le=100,
-        advanced=True,
+        advanced=True, when=_CLASSES,
     )  # fmt: skip
     lovasz: float = setting(
         0.0, "weight of the Lovász loss, which follows the IoU itself; for the end of a training, from earlier weights",
-        group="Loss", label="Lovász", ge=0, le=100, advanced=True,
+        group="Loss", label="Lovász", ge=0, le=100, advanced=True, when=_CLASSES,
     )  # fmt: skip
     bce: float = setting(
         0.0, "weight of the binary cross-entropy of each class against the rest", group="Loss", label="BCE", ge=0,
-        le=100, advanced=True,
+        le=100, advanced=True, when=_CLASSES,
     )  # fmt: skip
     class_weights: str = setting(
         "none", "none; auto: a rare class counts as much as a frequent one; or numbers in the order of the classes "
         "like 1, 2, 5, or by name like mito=5; for cross-entropy, focal loss and BCE",
-        group="Loss", choices=("none", "auto"),
+        group="Loss", choices=("none", "auto"), when=_CLASSES,
     )  # fmt: skip
     boundary_weight: float = setting(
         0.0, "how many times more voxels count where two classes touch, which keeps neighbours apart; for "
         "cross-entropy, focal loss and BCE",
-        group="Loss", unit="times", ge=0, le=50,
+        group="Loss", unit="times", ge=0, le=50, when=_CLASSES,
     )  # fmt: skip
     boundary_distance: int = setting(
         5, "how far from there that reaches, falling to nothing", group="Loss", unit="voxels", ge=1, le=50,
-        advanced=True,
+        advanced=True, when=_CLASSES,
+    )  # fmt: skip
+    object_weight: float = setting(
+        1.0, "how much the depth within objects, or the arrows to their middle, count beside cross-entropy and Dice of "
+        "object and boundary",
+        group="Loss", unit="times", ge=0, le=100, advanced=True, when=_OBJECTS,
     )  # fmt: skip
     ignore_border: int = setting(
         0, "labels this close to the edge of a window do not count: the network sees half of their surroundings",
@@ -244,6 +270,10 @@ class DeepConfig(Config):
     plateau_patience: int = setting(
         5, "schedule plateau: epochs without improvement before the learning rate drops", group="Optimisation",
         unit="epochs", ge=1, le=100_000, advanced=True,
+    )  # fmt: skip
+    plateau_cooldown: int = setting(
+        0, "schedule plateau: epochs after a drop that do not count as waiting", group="Optimisation", unit="epochs",
+        ge=0, le=100_000, advanced=True,
     )  # fmt: skip
     step_epochs: int = setting(
         15, "schedule step: epochs between drops of the learning rate", group="Optimisation", unit="epochs", ge=1,
@@ -292,9 +322,17 @@ class DeepConfig(Config):
         0.0, "share of the labels kept apart until the end, for the score in the run's report; 0: the report says what "
         "the validation said", group="Validation", ge=0, le=0.3, step=0.05,
     )  # fmt: skip
+    best_by: Literal["iou", "dice", "accuracy", "ap50", "pq", "loss"] = setting(
+        "iou", "measure of the validation by which the best epoch is chosen and kept, mean of the classes; ap50 and pq "
+        "are of separate objects", group="Validation", label="best by", advanced=True,
+    )  # fmt: skip
     patience: int = setting(
         15, "epochs without improvement that end the run; 0: never", group="Validation", ge=0, le=100_000,
         live=True,
+    )  # fmt: skip
+    min_delta: float = setting(
+        0.0, "smallest change of measure or loss that counts as an improvement", group="Validation", ge=0, le=1,
+        advanced=True,
     )  # fmt: skip
 
     checkpoint_minutes: float = setting(
@@ -309,6 +347,9 @@ class DeepConfig(Config):
         group="Saving", label="TensorBoard", advanced=True,
     )  # fmt: skip
     samples: int = setting(3, "validation windows shown as they are learnt", group="Saving", ge=0, le=16, advanced=True)
+    sample_every: int = setting(
+        1, "epochs from one picture of them to the next", group="Saving", unit="epochs", ge=1, le=100_000, advanced=True
+    )
 
     device: str = setting(
         "auto", "where to train: auto, cpu, cuda, cuda:1, mps", group="Compute", choices=("auto", "cpu", "cuda", "mps")
@@ -364,6 +405,22 @@ class DeepConfig(Config):
                 f"{', '.join(LOSSES[:-1])} and {LOSSES[-1]} are all 0: there is nothing to learn from; set one of them "
                 f"above 0"
             )
+        if self.target != "semantic" and (odd := [name for name in LOSSES[2:] if getattr(self, name)]):
+            raise ConfigError(
+                f"{' and '.join(odd)}: target={self.target!r} learns by cross_entropy and dice, beside object_weight; "
+                f"set {'it' if len(odd) == 1 else 'them'} to 0"
+            )
+        if self.target == "flow" and self.across != (0,):
+            raise ConfigError(f"axes={self.axes!r}: arrows point along y and x of planes across z; use axes='z'")
+        if self.best_by in ("ap50", "pq") and self.target == "semantic":
+            raise ConfigError(
+                f"best_by={self.best_by!r} counts separate objects, and target='semantic' learns classes; use 'iou'"
+            )
+        if not self.volumetric and not SHALLOWEST <= self.levels <= DEEPEST:
+            raise ConfigError(
+                f"levels={self.levels}: {self.architecture} looks at {SHALLOWEST} to {DEEPEST} resolutions; nearest is "
+                f"{min(DEEPEST, max(SHALLOWEST, self.levels))}"
+            )
         if self.tversky and self.tversky_alpha + self.tversky_beta == 0:
             raise ConfigError("tversky_alpha and tversky_beta are both 0: no mistake costs anything; try 0.3 and 0.7")
         thinnest = None if isinstance(self.window, str) else min(size for size in self.window if size > 1)
@@ -408,4 +465,4 @@ class DeepConfig(Config):
     @property
     def across(self) -> tuple[int, ...]:
         """The axes that windows are cut across."""
-        return (0, 1, 2) if self.axes == "zyx" and not self.volumetric else (0,)
+        return (0,) if self.volumetric else tuple("zyx".index(axis) for axis in self.axes)

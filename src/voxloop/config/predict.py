@@ -30,10 +30,10 @@ class PredictConfig(Config):
         "8 times in 3-D), and turned by a quarter as well (8 and 16 times)",
         group="Accuracy",
     )
-    votes: Literal["auto", "1", "3", "12"] = setting(
+    votes: Literal["auto", "1", "y", "x", "3", "12"] = setting(
         "auto",
-        "ask a model that sees planes once, along z; 3 times, along z, y and x; or 12 times, those turned by quarters; "
-        "auto: 3 for a model that learnt along three axes",
+        "ask a model that sees planes once, across z, or across y or x; 3 times, across z, y and x; or 12 times, those "
+        "turned by quarters; auto: across the axis, or the three, along which it learnt",
         group="Accuracy",
     )
     match_spacing: bool = setting(

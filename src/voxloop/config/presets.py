@@ -82,7 +82,8 @@ presets = Presets({
             architecture="Unet", encoder="resnet18", decoder_width=1, scale=1, batch_size=4, epochs=200,
             steps_per_epoch=200, learning_rate=1e-4, schedule="plateau", drop_factor=0.5, plateau_patience=5,
             lowest_rate=1e-8, warmup_steps=0, optimiser="Adam", weight_decay=0, gradient_clip=0, average_weights=0,
-            cross_entropy=1, dice=0, validation_share=0.1, patience=10, teacher="none",
+            cross_entropy=1, dice=0, validation_share=0.1, patience=10, best_by="loss", min_delta=1e-8,
+            plateau_cooldown=3, levels=4, teacher="none",
             augmentation=_only(affine={"probability": 1, "rotation": 15, "scale": (1, 1), "shear": 0}),
         ),
         "U-Net from scratch, Adam 1e-4, plateau, early stop after 10, turned by 15 degrees: SLEAP's baseline profile",
@@ -93,7 +94,7 @@ presets = Presets({
             scale=1, batch_size=8, epochs=100, learning_rate=1e-3, schedule="plateau", drop_factor=0.2,
             plateau_patience=5, lowest_rate=1e-6, warmup_steps=0, optimiser="Adam", weight_decay=0, gradient_clip=0,
             average_weights=0, cross_entropy=0, dice=0, focal=1, focal_gamma=2, validation_share=0.15, patience=0,
-            teacher="none",
+            intensities="range", teacher="none",
             augmentation=_only(
                 flip={}, blur={"probability": 0.4}, elastic={"probability": 0.3}, cutout={"probability": 0.3},
                 affine={"probability": 0.5, "rotation": 45, "scale": (0.8, 1.2), "shear": 16},
@@ -106,7 +107,8 @@ presets = Presets({
             architecture="Unet", encoder="resnet34", encoder_weights="imagenet", decoder_width=1, window=(1, 256, 256),
             axes="zyx", scale=1,
             epochs=13, freeze_encoder_epochs=8, unfrozen_rate=0.002, schedule="one-cycle", learning_rate=1e-3,
-            patience=3, cross_entropy=0, dice=1, validation_share=0.2, average_weights=0, teacher="none",
+            patience=3, cross_entropy=0, dice=1, validation_share=0.2, average_weights=0, best_by="loss",
+            clip_deviations=2.575, teacher="none",
             augmentation=_only(flip={}, quarter={}, elastic={}, contrast={}, brightness={}, gamma={}),
         ),
         "U-Net with ResNet-34 and ImageNet weights, Dice, 8 epochs with the encoder frozen and 5 without: SuRVoS2's "

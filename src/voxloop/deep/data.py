@@ -118,13 +118,15 @@ def assemble(
     regions = {source.name: [touched.region for touched in source.labels.touched()] for source in sources}
     warnings: list[str] = []
     if any(_relative(source, spacing, config) for source in sources):
-        if len(config.across) > 1:
-            raise ConfigError("axes='zyx' needs images of one voxel size; use axes='z', or images of one kind")
+        if config.across != (0,):
+            raise ConfigError(
+                f"axes={config.axes!r} needs images of one voxel size; use axes='z', or images of one kind"
+            )
         warnings.append(
             "the images differ in voxel size: windows show the same micrometres, at the voxel size of the first; no "
             "teacher speaks of unlabelled voxels, since it knows one voxel size"
         )
-    if len(config.across) > 1 and max(spacing) > COARSE * min(spacing):
+    if config.across != (0,) and max(spacing) > COARSE * min(spacing):
         warnings.append(
             f"voxels are {max(spacing) / min(spacing):.1f} times as long along one axis as along another: planes "
             f"across y and x look squeezed; axes='z' or a 3-D network suits them better"
@@ -185,10 +187,11 @@ def _common(sources: Sequence[Source], config: DeepConfig) -> tuple[int, Spacing
                 f"{'a stack of separate pictures' if _frames(source) else 'a single plane'}; use a network of planes "
                 f"such as 'Unet'"
             )
-        if len(config.across) > 1 and (_frames(source) or source.labels.shape[0] == 1):
+        if config.across != (0,) and (_frames(source) or source.labels.shape[0] == 1):
             raise ConfigError(
-                f"axes='zyx': {source.name!r} is {'a stack of separate pictures' if _frames(source) else 'one plane'}, "
-                f"with nothing across y and x; use axes='z'"
+                f"axes={config.axes!r}: {source.name!r} is "
+                f"{'a stack of separate pictures' if _frames(source) else 'one plane'}, with nothing across y and x; "
+                f"use axes='z'"
             )
         if config.neighbours > 1 and _frames(source):
             raise ConfigError(f"slices={config.slices}: {source.name!r} is a stack of separate pictures; use slices=1")
@@ -314,7 +317,7 @@ def _grid(source: Source, config: DeepConfig, size: int) -> Grid:
 def _relative(source: Source, spacing: Spacing, config: DeepConfig) -> Spacing | None:
     """Voxel size over that of the training; None where they differ by less than a hundredth."""
     z, y, x = (own / common for own, common in zip(spacing_of(source.volume), spacing, strict=True))
-    looked_at = (z, y, x) if config.volumetric or len(config.across) > 1 else (y, x)
+    looked_at = (z, y, x) if config.volumetric or config.across != (0,) else (y, x)
     same = all(abs(ratio - 1) < 0.01 for ratio in looked_at)
     return None if same or not config.match_spacing else (z, y, x)
 

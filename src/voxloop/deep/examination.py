@@ -45,9 +45,9 @@ class Verdict:
         if len(tables) > 1:
             rng = np.random.default_rng(seed)
             picks = rng.integers(len(tables), size=(_DRAWS, len(tables)))
-            drawn = [scores_of(tables[pick].sum(0), 0.0).mean_iou for pick in picks]
+            drawn = [scores_of(tables[pick].sum(0), 0.0).mean("iou") for pick in picks]
             low, high = (float(v) for v in np.percentile(drawn, [2.5, 97.5]))
-        return cls(dict(zip(names, whole.iou, strict=True)), whole.mean_iou, low, high)
+        return cls(dict(zip(names, whole.iou, strict=True)), whole.mean("iou"), low, high)
 
     def to_json(self) -> dict[str, Any]:
         return {"iou": self.iou, "mean": self.mean, "low": self.low, "high": self.high}

@@ -163,7 +163,8 @@ def _test_tensors(module: nn.Module, spec: ModelSpec, sample: np.ndarray | None)
         given = given if spec.dimensions == 3 else given.reshape(-1, *given.shape[2:])[:channels]
         if given.shape[0] == channels and all(n >= wanted for n, wanted in zip(given.shape[1:], size, strict=True)):
             x = np.ascontiguousarray(given[(None, slice(None), *(slice(0, wanted) for wanted in size))])
-    normalised = (x - np.reshape(mean, line)) / np.reshape(deviation, line)
+    low, high = _bounds(spec) or (-np.inf, np.inf)
+    normalised = (x.clip(low, high) - np.reshape(mean, line)) / np.reshape(deviation, line)
     with torch.inference_mode():
         out = module.cpu().eval()(torch.from_numpy(normalised.astype(np.float32)))
         y = out.sigmoid() if _sigmoid(spec) else out.softmax(1)
@@ -175,6 +176,19 @@ def _statistics(spec: ModelSpec) -> tuple[list[float], list[float]]:
     mean = spec.normalisation.get("mean", [0.0] * spec.channels)
     deviation = spec.normalisation.get("deviation", [1.0] * spec.channels)
     return [float(v) for v in np.repeat(mean, slices)], [float(v) for v in np.repeat(deviation, slices)]
+
+
+def _bounds(spec: ModelSpec) -> tuple[float, float] | None:
+    """Where intensities are cut off. Raises ModelError where that differs between channels: a package has no words."""
+    low, high = (set(spec.normalisation.get(name, [])) for name in ("low", "high"))
+    if not low:
+        return None
+    if len(low) > 1 or len(high) > 1:
+        raise ModelError(
+            "this model cuts the intensities of its channels off at bounds of their own, which a bioimage.io package "
+            "cannot say; train with clip_deviations=0 to export it"
+        )
+    return low.pop(), high.pop()
 
 
 def _sigmoid(spec: ModelSpec) -> bool:
@@ -206,6 +220,8 @@ def _described(
         if len(mean) == 1
         else b.FixedZeroMeanUnitVarianceAlongAxisKwargs(mean=mean, std=deviation, axis=b.AxisId("channel"))
     )
+    bounds = _bounds(spec)
+    cut = [b.ClipDescr(kwargs=b.ClipKwargs(min=bounds[0], max=bounds[1]))] if bounds else []
     probable = b.SigmoidDescr() if _sigmoid(spec) else b.SoftmaxDescr(kwargs=b.SoftmaxKwargs(axis=b.AxisId("channel")))
     weights: dict[str, Any] = {
         "onnx": b.OnnxWeightsDescr(source=graph, opset_version=_opset(graph)),
@@ -232,7 +248,7 @@ def _described(
                 id=b.TensorId("input0"), test_tensor=b.FileDescr(source=where / "input.npy"),
                 axes=[b.BatchAxis(), b.ChannelAxis(channel_names=[b.Identifier(_identifier(n)) for n in names]),
                       *space_in],
-                data=b.IntervalOrRatioDataDescr(type="float32"), preprocessing=[normalise],
+                data=b.IntervalOrRatioDataDescr(type="float32"), preprocessing=[*cut, normalise],
             )
         ],
         outputs=[
@@ -333,7 +349,7 @@ def _readme(spec: ModelSpec, name: str) -> str:
         spec.spacing_um) else ""  # fmt: skip
     return (
         f"# {name}\n\nA network trained with voxloop. It gives one probability a class:\n\n{classes}\n\n"
-        f"Intensities are normalised by the mean and standard deviation of the training images.{trained}\n\n"
+        f"Intensities are normalised by what was measured on the training images.{trained}\n\n"
         "## Validation\n\nCompare with your own labels before you trust it: it was judged on held-out parts of its own "
         "training images only.\n"
     )

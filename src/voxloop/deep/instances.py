@@ -60,7 +60,8 @@ def criterion_of(config: DeepConfig, data: TrainingData, spacing: Spacing, devic
     if not data.instances:
         return PartialLoss.of(config, data.classes, data.counts, device)
     kind = FlowLoss if config.target == "flow" else InstanceLoss
-    return kind(spacing if config.volumetric else spacing[1:], by_plane=lone_planes(data.teaching))
+    weights = (config.cross_entropy, config.dice, config.object_weight)
+    return kind(spacing if config.volumetric else spacing[1:], weights, by_plane=lone_planes(data.teaching))
 
 
 def output_of(config: DeepConfig, data: TrainingData) -> tuple[tuple[ClassInfo, ...], Output]:
@@ -89,12 +90,18 @@ class _ObjectLoss:
     ----------
     spacing_um
         Voxel size of what the network sees, one number an axis of the windows.
+    weights
+        Of cross-entropy, of Dice, and of depth or arrows.
     by_plane
         Of blocks: what is learnt of objects is that within each plane. Where single planes are labelled, nothing is
         known of what lies above and below them, so it is never known in 3-D.
     """
 
-    def __init__(self, spacing_um: Sequence[float], *, by_plane: bool = False) -> None:
+    def __init__(
+        self, spacing_um: Sequence[float], weights: tuple[float, float, float] = (1.0, 0.5, 1.0), *,
+        by_plane: bool = False,
+    ) -> None:  # fmt: skip
+        self._weights = weights
         self._spacing = tuple(spacing_um)
         self._by_plane = by_plane and len(self._spacing) == 3
 
@@ -116,6 +123,9 @@ class _ObjectLoss:
         """What counts the objects that are found again."""
         return Matcher(self._spacing)
 
+    def _sum(self, *terms: Tensor) -> Tensor:
+        return torch.stack([weight * term for weight, term in zip(self._weights, terms, strict=True)]).sum()
+
 
 class InstanceLoss(_ObjectLoss):
     """Cross-entropy of foreground and boundary, Dice of foreground, squared error of depth, where each is known."""
@@ -126,7 +136,7 @@ class InstanceLoss(_ObjectLoss):
         each = F.binary_cross_entropy_with_logits(logits[:, :2], values[:, :2], reduction="none")
         depth = (logits[:, 2].sigmoid() - values[:, 2]) ** 2
         dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
-        return _mean(each, known[:, :2]) + 0.5 * dice + _DEPTH * _mean(depth, known[:, 2])
+        return self._sum(_mean(each, known[:, :2]), dice, _DEPTH * _mean(depth, known[:, 2]))
 
 
 class FlowLoss(_ObjectLoss):
@@ -141,7 +151,7 @@ class FlowLoss(_ObjectLoss):
         each = F.binary_cross_entropy_with_logits(logits[:, 0], values[:, 0], reduction="none")
         dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
         off = (2 * logits[:, 1:].sigmoid() - 1 - values[:, 1:]) ** 2
-        return _mean(each, known[:, 0]) + 0.5 * dice + _ARROWS * _mean(off.sum(1), known[:, 1])
+        return self._sum(_mean(each, known[:, 0]), dice, _ARROWS * _mean(off.sum(1), known[:, 1]))
 
 
 def _targets(labels: Tensor, spacing: Sequence[float], make: Make, by_plane: bool) -> tuple[Tensor, Tensor]:

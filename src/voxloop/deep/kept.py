@@ -38,7 +38,7 @@ def spec_of(
         extra={
             "network": plan.description.to_json(), "slices": config.neighbours, "scale": plan.scale,
             "zoom": list(zoom), "title": plan.description.title, "target": config.target,
-            **({"axes": config.axes} if len(config.across) > 1 else {}),
+            **({"axes": config.axes} if config.across != (0,) else {}),
             **({"constrain": config.constrain} if config.constrain else {}),
         },
     )  # fmt: skip

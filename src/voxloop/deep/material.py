@@ -19,12 +19,13 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.augment import Augmenter
 from voxloop.deep.data import TrainingData, open_data
 from voxloop.deep.device import autocast, laid_out, placed, resolve_device, resolve_precision
+from voxloop.deep.grayvalues import measure_intensities
 from voxloop.deep.instances import Criterion, criterion_of
 from voxloop.deep.networks import AnyNetwork, NetworkConfig, build
 from voxloop.deep.predictor import Normalisation
 from voxloop.deep.preparation import Preparation
 from voxloop.deep.sampling import WindowSampler
-from voxloop.deep.starting import Arrangement, arrange, load_start, measure_intensities
+from voxloop.deep.starting import Arrangement, arrange, encoder_weights, load_start
 from voxloop.deep.windows import Geometry
 from voxloop.geometry import Shape
 
@@ -73,11 +74,11 @@ class Material:
     def network(self) -> AnyNetwork:
         """The network with the weights that a run would begin with."""
         torch.manual_seed(self.config.seed)
-        network = build(self.description, self.config.encoder_weights)
+        quiet = SimpleNamespace(
+            path=self.workspace / "runs" / "-", workspace=self.workspace, emit=lambda *_, **__: None
+        )
+        network = build(self.description, encoder_weights(self.config, quiet))
         if self.config.start_from:
-            quiet = SimpleNamespace(
-                path=self.workspace / "runs" / "-", workspace=self.workspace, emit=lambda *_, **__: None
-            )
             load_start(network, self.description, self.config.start_from, quiet, self.data.classes)
         placed(network, self.device)
         return network
@@ -114,7 +115,7 @@ def gather(workspace: Path, config: DeepConfig, facts: Mapping[str, Any] | None 
     arrangement = arrange(config, data)
     geometry = arrangement.geometry
     sampler = WindowSampler.of(config, data, geometry)
-    statistics = measure_intensities(data, geometry, config.seed)
+    statistics = measure_intensities(data, geometry, config)
     return Material(
         workspace=workspace, config=config, data=data, arrangement=arrangement, sampler=sampler,
         prepare=Preparation(Normalisation.of(statistics, data.channels, geometry.slices), arrangement.zoom, device),

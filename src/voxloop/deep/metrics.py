@@ -34,10 +34,10 @@ class Scores:
         measures = {name: dict(zip(names, getattr(self, name), strict=True)) for name in PER_CLASS}
         return {"loss": self.loss, **self.objects, **measures, "pixel_accuracy": self.pixel_accuracy}
 
-    @property
-    def mean_iou(self) -> float:
-        """Over the classes that occurred."""
-        known = [value for value in self.iou if value == value]
+    def mean(self, measure: str) -> float:
+        """Of one of :data:`PER_CLASS` over the classes that occurred, or a measure of objects; 0 where undefined."""
+        values = [self.objects[measure]] if measure in self.objects else getattr(self, measure)
+        known = [value for value in values if value == value]
         return sum(known) / len(known) if known else 0.0
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.config.deep import VOLUMETRIC
+from voxloop.config.deep import DEEPEST, VOLUMETRIC
 from voxloop.errors import ConfigError, ModelError, nearest
 from voxloop.geometry import Shape
 
@@ -43,6 +43,8 @@ _DECODERS: dict[str, dict[str, int | tuple[int, ...]]] = {
     "DPT": {"decoder_fusion_channels": 256},
     "Linknet": {},
 }
+#: levels of those that have fewer as published; vision transformers, which DPT takes, have no coarsest to leave out
+_DEPTHS = {"PSPNet": 3, "DPT": 4}
 #: in-plane size below which an architecture pools its deepest features away; 64 elsewhere
 _SMALLEST = {"PAN": 128}
 #: what decoder channels are multiples of: FPN normalises them in 32 groups; 8 elsewhere
@@ -60,6 +62,7 @@ class NetworkConfig:
     outputs: int
     encoder: str = ""
     decoder_width: float = 1.0
+    depth: int = 5
     # of 3-D networks: channels of the finest level, kernel and stride zyx of each level, voxel size
     width: int = 0
     kernels: tuple[Shape, ...] = ()
@@ -73,10 +76,17 @@ class NetworkConfig:
         return self.architecture in VOLUMETRIC
 
     @property
+    def levels(self) -> int:
+        """Resolutions at which a network of planes looks: as asked, and as its architecture has them."""
+        most = _DEPTHS.get(self.architecture, DEEPEST)
+        return most if self.architecture == "DPT" else min(self.depth, most)
+
+    @property
     def title(self) -> str:
         """In a few words."""
         if not self.volumetric:
-            return f"{self.architecture} / {self.encoder}"
+            fewer = self.levels < _DEPTHS.get(self.architecture, DEEPEST)
+            return f"{self.architecture} / {self.encoder}" + (f", {self.levels} levels" if fewer else "")
         return f"{self.architecture}, width {self.width}, {len(self.strides)} levels"
 
     @property
@@ -151,19 +161,16 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
         from voxloop.deep import volumetric  # imports MONAI
 
         return volumetric.build(config)
-    group = _GROUPS.get(config.architecture, 8)
-    wide = _DECODERS[config.architecture]
-    options: dict[str, Any] = {name: _scaled(value, config.decoder_width, group) for name, value in wide.items()}
-    if config.architecture == "DPT":
-        options["dynamic_img_size"] = True
     online = encoder_weights if encoder_weights == "imagenet" else None
     try:
-        core = smp.create_model(
-            config.architecture, config.encoder, encoder_weights=online, in_channels=config.channels,
-            classes=config.outputs, **options,
-        )  # fmt: skip
+        core = smp.create_model(**{**smp_arguments(config), "encoder_weights": online})
     except Exception as error:  # smp, timm and the hub raise whatever comes to hand
         raise _explained(config, encoder_weights, error) from error
+    if config.architecture == "FPN" and 0 in core.encoder.out_channels[-4:]:
+        raise ConfigError(
+            f"levels={config.depth}: FPN builds on four resolutions, and {config.encoder!r} has none at half size; use "
+            f"levels={DEEPEST}, or architecture='Unet'"
+        )
     for module in core.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = _BatchNorm2d
@@ -174,7 +181,7 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
 
 def _scaled(value: int | tuple[int, ...], width: float, group: int) -> Any:
     if isinstance(value, tuple):
-        return tuple(_scaled(part, width, group) for part in value)
+        return [_scaled(part, width, group) for part in value]
     return max(group, round(value * width / group) * group)
 
 
@@ -295,13 +302,15 @@ def _pools(module: nn.Module, inputs: tuple[Any, ...]) -> bool:
 
 def smp_arguments(config: NetworkConfig) -> dict[str, Any]:
     """What ``segmentation_models_pytorch.create_model`` builds the core of a 2-D network with, weights aside; JSON."""
-    group = _GROUPS.get(config.architecture, 8)
-    wide = _DECODERS[config.architecture]
-    options = {name: _scaled(value, config.decoder_width, group) for name, value in wide.items()}
+    group, depth = _GROUPS.get(config.architecture, 8), config.levels
+    options: dict[str, Any] = {"encoder_depth": depth}
+    for name, published in _DECODERS[config.architecture].items():
+        # of a decoder of fewer levels those of the finest are left
+        value = published if isinstance(published, int) else published[-depth:]
+        options[name] = _scaled(value, config.decoder_width, group)
     if config.architecture == "DPT":
         options["dynamic_img_size"] = True
-    listed = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
     return {
         "arch": config.architecture, "encoder_name": config.encoder, "encoder_weights": None,
-        "in_channels": config.channels, "classes": config.outputs, **listed,
+        "in_channels": config.channels, "classes": config.outputs, **options,
     }  # fmt: skip

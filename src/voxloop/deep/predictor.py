@@ -245,27 +245,38 @@ def _stack(planes: tuple[np.ndarray, ...], axis: int) -> np.ndarray:
 
 
 class Normalisation:
-    """Subtract and divide by what was measured when training began; what is not a number becomes the mean."""
+    """Cut off, subtract and divide by what was measured when training began; what is not a number becomes the mean."""
 
-    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
-        self._mean, self._deviation = mean, deviation
+    def __init__(self, mean: Tensor, deviation: Tensor, bounds: tuple[Tensor, Tensor] | None = None) -> None:
+        self._mean, self._deviation, self._bounds = mean, deviation, bounds
 
     @classmethod
     def of(cls, data: dict[str, Any], channels: int, slices: int) -> Normalisation:
-        """From a spec: ``mean`` and ``deviation``, one number a channel. Raises ModelError if they do not fit."""
-        mean, deviation = data.get("mean", [0.0] * channels), data.get("deviation", [1.0] * channels)
-        if len(mean) != channels or len(deviation) != channels:
-            raise ModelError(f"normalisation of {len(mean)} channels in a model of {channels}")
-        pair = (torch.tensor(v, dtype=torch.float32).repeat_interleave(slices) for v in (mean, deviation))
-        return cls(*pair)
+        """From a spec: ``mean`` and ``deviation``, and ``low`` and ``high`` where it has them, one number a channel.
+
+        Raises ModelError if they do not fit.
+        """
+        given = [data.get("mean", [0.0] * channels), data.get("deviation", [1.0] * channels)]
+        given += [data["low"], data["high"]] if "low" in data else []
+        if any(len(values) != channels for values in given):
+            raise ModelError(f"normalisation of {len(given[0])} channels in a model of {channels}")
+        mean, deviation, *bounds = (
+            torch.tensor(values, dtype=torch.float32).repeat_interleave(slices) for values in given
+        )
+        return cls(mean, deviation, (bounds[0], bounds[1]) if bounds else None)
 
     def to(self, device: torch.device) -> Normalisation:
-        return Normalisation(self._mean.to(device), self._deviation.to(device))
+        bounds = self._bounds and (self._bounds[0].to(device), self._bounds[1].to(device))
+        return Normalisation(self._mean.to(device), self._deviation.to(device), bounds)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """(n, c * slices, y, x) raw to normalised; in 3-D (n, c, z, y, x)."""
-        mean, deviation = (part.view(-1, *[1] * (pixels.ndim - 2)) for part in (self._mean, self._deviation))
-        out = (pixels - mean).div_(deviation)
+        mean, deviation, *bounds = (
+            part.view(-1, *[1] * (pixels.ndim - 2)) for part in (self._mean, self._deviation, *(self._bounds or ()))
+        )
+        if bounds:  # of floats: bounds of integers lie between them
+            pixels = torch.minimum(torch.maximum(pixels.float(), bounds[0]), bounds[1])
+        out: Tensor = (pixels - mean).div_(deviation)
         if out.device.type == "cpu" and torch.isfinite(out.sum()):  # elsewhere to look would make a GPU wait
             return out
         return out.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)

@@ -48,7 +48,12 @@ def factor(kind: str, step: int, total: int, warmup: int, every: int = 1, drop: 
 
 def drops(config: DeepConfig, state: TrainingState) -> bool:
     """Whether an epoch without improvement lowers the learning rate (schedule ``plateau``)."""
-    return config.schedule == "plateau" and state.plateau > 0 and state.plateau % config.plateau_patience == 0
+    waited = state.plateau - config.plateau_patience
+    return (
+        config.schedule == "plateau"
+        and waited >= 0
+        and waited % (config.plateau_patience + config.plateau_cooldown) == 0
+    )
 
 
 def _one_cycle(share: float) -> float:

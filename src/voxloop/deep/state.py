@@ -12,7 +12,7 @@ from voxloop.config.deep import DeepConfig
 LIVE = ("learning_rate", "patience", "epochs")
 #: fewest validations that a time limit leaves room for
 _VALIDATIONS = 8
-#: difference of mean IoU that held-out labels cannot tell from chance: of very many cells, and of a single one
+#: difference of the score that held-out labels cannot tell from chance: of very many cells, and of a single one
 _NOISE, _NOISE_OF_ONE = 0.01, 0.25
 
 
@@ -38,7 +38,7 @@ class TrainingState:
     failures: int = 0
     elapsed: float = 0.0
     kept: bool = False
-    best_iou: float = 0.0
+    best_score: float = 0.0
     best_loss: float = 1e300
     live: dict[str, Any] = field(default_factory=dict)
 
@@ -77,17 +77,21 @@ class TrainingState:
         if name == "epochs":
             self.total = self.most = max(self.step, value * self.per_epoch)
 
-    def judge(self, iou: float, loss: float, cells: int) -> bool:
+    def judge(self, score: float | None, loss: float, cells: int, least: float = 0.0) -> bool:
         """Count an epoch's validation on so many held-out cells; True where its weights are to be kept.
 
-        A few strokes cannot tell weights apart whose IoU differs by less than chance, which falls with the root of the
-        number of cells; of those the newest are kept, which have seen and averaged most. Only a higher IoU or a lower
-        loss than ever ends a plateau.
+        A few strokes cannot tell weights apart whose score differs by less than chance, which falls with the root of
+        the number of cells; of those the newest are kept, which have seen and averaged most. Only a higher score or a
+        lower loss than ever, by more than ``least``, ends a plateau. Without a score the loss alone decides.
         """
-        progress = iou > self.best_iou or loss < self.best_loss
-        self.best_iou, self.best_loss = max(self.best_iou, iou), min(self.best_loss, loss)
+        lower = loss < self.best_loss
+        progress = loss < self.best_loss - least or (score is not None and score > self.best_score + least)
+        self.best_loss = min(self.best_loss, loss)
         self.plateau = 0 if progress else self.plateau + 1
-        return iou >= self.best_iou - max(_NOISE, _NOISE_OF_ONE / math.sqrt(max(1, cells)))
+        if score is None:
+            return lower
+        self.best_score = max(self.best_score, score)
+        return score >= self.best_score - max(_NOISE, _NOISE_OF_ONE / math.sqrt(max(1, cells)))
 
     @property
     def exhausted(self) -> bool:

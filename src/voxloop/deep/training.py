@@ -18,6 +18,7 @@ from voxloop.deep.data import open_data
 from voxloop.deep.device import autocast, cores, laid_out, placed, resolve_precision
 from voxloop.deep.examination import examine
 from voxloop.deep.forecast import check_memory, ran_out
+from voxloop.deep.grayvalues import measure_intensities
 from voxloop.deep.instances import criterion_of, output_of
 from voxloop.deep.kept import kept_network, spec_of, write_model
 from voxloop.deep.metrics import Scores
@@ -30,7 +31,7 @@ from voxloop.deep.preparation import Preparation
 from voxloop.deep.reporter import Reporter
 from voxloop.deep.sampling import Mining, WindowSampler
 from voxloop.deep.schedule import drops, rate
-from voxloop.deep.starting import arrange, load_start, measure_intensities
+from voxloop.deep.starting import arrange, encoder_weights, load_start
 from voxloop.deep.state import LIVE, TrainingState
 from voxloop.deep.teacher import Pool, wanted
 from voxloop.deep.team import Team, own_device
@@ -88,7 +89,7 @@ class Training:
         geometry = plan.geometry
         self._sampler = WindowSampler.of(config, data, geometry)
         self._mining = Mining(self._sampler) if config.hard_examples else None
-        self._statistics = saved.get("normalisation") or measure_intensities(data, geometry, config.seed)
+        self._statistics = saved.get("normalisation") or measure_intensities(data, geometry, config)
         normalise = Normalisation.of(self._statistics, data.channels, geometry.slices)
         self._prepare = prepare = Preparation(normalise, plan.zoom, self._device)
         self._augment = Augmenter(config.augmentation, config.seed, geometry.slices, plan.spacing)
@@ -101,7 +102,7 @@ class Training:
 
     def _build_network(self) -> None:
         config, description = self._config, self._plan.description
-        self._network = network = build(description, None if self._resumed else config.encoder_weights)
+        self._network = network = build(description, None if self._resumed else encoder_weights(config, self._context))
         if config.start_from and not self._resumed:
             load_start(network, description, config.start_from, self._context, output_of(config, self._data)[0])
         self._spec: ModelSpec | None = None
@@ -354,7 +355,7 @@ class Training:
         began = time.monotonic()
         state.epoch += 1
         scores = self._validate() if self._held_out else None
-        best = scores is None or state.judge(scores.mean_iou, scores.loss, self._cells)
+        best = scores is None or self._judge(scores)
         self._reporter.epoch(self._tally.scores(), scores, best)
         self._tally = self._new_tally()
         if best:
@@ -372,15 +373,19 @@ class Training:
         if config.max_minutes:
             self._fit_time(time.monotonic() - began)
 
+    def _judge(self, scores: Scores) -> bool:
+        """Whether the weights of this epoch are to be kept."""
+        by = self._config.best_by
+        score = None if by == "loss" else scores.mean(by)
+        return self.state.judge(score, scores.loss, self._cells, self._config.min_delta)
+
     def _validate(self) -> Scores:
         """Scores on the held-out windows; the first of them are drawn."""
         criterion, classes = self._criterion, self._data.classes
         with self._average.evaluating() as judged, autocast(self._device, self._precision):
             scores: Scores = self._team.agree(evaluate(judged, self._held_out, criterion, len(classes)))
-            samples = [
-                (pixels, *criterion.scored(judged(pixels), labels))
-                for pixels, labels in self._held_out[: self._config.samples]
-            ]
+            drawn = self._config.samples if self.state.epoch % self._config.sample_every == 0 else 0
+            samples = [(pixels, *criterion.scored(judged(pixels), labels)) for pixels, labels in self._held_out[:drawn]]
         for number, (pixels, logits, labels) in enumerate(samples if self._team.leads else []):
             name = f"samples/{self.state.epoch:05d}-{number}.png"
             draw_sample(self._context.path / name, pixels[0], labels[0], logits[0], [info.color for info in classes])

@@ -127,7 +127,11 @@ def _opened(job: Job) -> _Open:
     key = (str(folder), stamp)
     found = models.pop(key, None)
     if found is None:
+        from voxloop.prediction.averaged import combined
+
         model = load_model(folder)
+        if model.spec.extra.get("axes") in ("y", "x"):  # planes across z are not what it learnt from
+            model = combined([model], votes="auto")
         if len(model.spec.outputs) != 1 or model.spec.outputs[0].kind != "semantic":
             raise ModelError(f"the model in {folder.name} has no class probabilities to show; predict with it instead")
         stack = ExitStack()

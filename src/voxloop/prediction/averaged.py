@@ -18,7 +18,7 @@ import numpy as np
 from voxloop.errors import PredictionError
 from voxloop.geometry import Shape
 from voxloop.model import Model, ModelSpec
-from voxloop.prediction.voted import Voted, votes_of
+from voxloop.prediction.voted import Voted, axes_of, votes_of
 
 Turns = Literal["none", "flips", "all"]
 Forward = Callable[[np.ndarray], np.ndarray]
@@ -52,9 +52,10 @@ def turns(kind: Turns, dimensions: int) -> tuple[Turn, ...]:
     return tuple(Turn(chosen, quarter) for quarter in ((False, True) if kind == "all" else (False,)) for chosen in axes)
 
 
-def price(spec: ModelSpec, kind: Turns, models: int = 1, votes: int = 1) -> int:
+def price(spec: ModelSpec, kind: Turns, models: int = 1, votes: str = "1") -> int:
     """How many times the model runs for each voxel."""
-    return models * votes * len(turns(kind, 3 if votes > 1 else spec.dimensions))
+    dimensions = spec.dimensions if axes_of(spec, votes) == "z" else 3
+    return models * votes_of(spec, votes) * len(turns(kind, dimensions))
 
 
 class Averaged:
@@ -124,12 +125,12 @@ class _Mean:
 
 def combined(models: Sequence[Model], kind: Turns = "none", votes: str = "1") -> Model:
     """One model, as it is, or :class:`Averaged`; each :class:`~voxloop.prediction.voted.Voted` where asked for."""
-    counts = [votes_of(model.spec, votes) for model in models]
-    if (kind != "none" or max(counts) > 1) and any(o.kind == "flow" for model in models for o in model.spec.outputs):
+    other = [axes_of(model.spec, votes) != "z" for model in models]
+    if (kind != "none" or any(other)) and any(o.kind == "flow" for model in models for o in model.spec.outputs):
         raise PredictionError(
             "the arrows of this model point along axes and cannot be turned; use turns='none', votes=1"
         )
-    models = [model if count == 1 else Voted(model, count) for model, count in zip(models, counts, strict=True)]
+    models = [Voted(model, votes) if elsewhere else model for model, elsewhere in zip(models, other, strict=True)]
     return models[0] if len(models) == 1 and kind == "none" else Averaged(models, kind)
 
 

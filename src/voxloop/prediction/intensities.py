@@ -46,7 +46,7 @@ def unlike(spec: ModelSpec, volume: DataArray, region: Region) -> list[str]:
 
 def _known(spec: ModelSpec) -> tuple[list[float], list[float]] | None:
     """Mean and deviation of each channel, where the model says them and they say anything."""
-    said: dict[str, Any] = spec.normalisation
+    said: dict[str, Any] = spec.normalisation.get("measured", spec.normalisation)
     for mean, deviation in (("mean", "deviation"), ("offset", "scale")):
         if mean in said and deviation in said and len(said[mean]) == len(said[deviation]) == spec.channels:
             return list(said[mean]), list(said[deviation])

@@ -38,7 +38,7 @@ def predict(
     volume: Any,
     *,
     turns: Turns = "none",
-    votes: Literal["auto", "1", "3", "12"] = "auto",
+    votes: Literal["auto", "1", "y", "x", "3", "12"] = "auto",
     match_spacing: bool = True,
     inside: Any = None,
     device: str = "auto",

@@ -101,7 +101,6 @@ def answer(question: dict[str, Any]) -> Estimate:
 
     from voxloop.model import load_model
     from voxloop.prediction.averaged import combined, price
-    from voxloop.prediction.voted import votes_of
 
     config = PredictConfig.from_json(question["settings"])
     models = [load_model(folder) for folder in question["models"]]
@@ -119,7 +118,7 @@ def answer(question: dict[str, Any]) -> Estimate:
         block=longest.plan.block, halo=longest.plan.halo, tiles=sum(part.plan.count for part in parts),
         device_bytes=max(part.device_bytes for part in parts), device_allowed_bytes=longest.device_allowed_bytes,
         warnings=tuple(warnings), images=len(parts),
-        price=price(models[0].spec, config.turns, len(models), votes_of(models[0].spec, config.votes)),
+        price=price(models[0].spec, config.turns, len(models), config.votes),
     )  # fmt: skip
 
 

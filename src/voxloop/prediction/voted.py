@@ -1,4 +1,4 @@
-"""A model of planes asked along three axes: the mean of what it says of every voxel's planes. Knows no learner."""
+"""A model of planes asked along other axes: the mean of what it says of every voxel's planes. Knows no learner."""
 
 from __future__ import annotations
 
@@ -18,27 +18,34 @@ from voxloop.model import Model, ModelSpec
 _AT_ONCE = 2**18
 
 
-def votes_of(spec: ModelSpec, asked: str) -> int:
-    """How often each voxel is voted on: 1, 3 (planes across z, y and x) or 12 (each turned by quarters as well).
+def axes_of(spec: ModelSpec, asked: str) -> str:
+    """The axes across which a model is asked: ``"z"``, ``"y"``, ``"x"`` or ``"zyx"``; ``"auto"``: as it learnt.
 
-    ``"auto"`` is 3 for a model that learnt along three axes. Raises PredictionError for a model that sees blocks.
+    Raises PredictionError where a model that sees blocks is asked across others than z.
     """
-    if asked == "auto":
-        return 3 if spec.extra.get("axes") == "zyx" else 1
-    if asked != "1" and spec.dimensions != 2:
+    axes = spec.extra.get("axes", "z") if asked == "auto" else {"1": "z", "3": "zyx", "12": "zyx"}.get(asked, asked)
+    if axes != "z" and spec.dimensions != 2:
         raise PredictionError(
             f"votes={asked} are of models that see planes; this one sees blocks: use votes=1, or turns"
         )
-    return int(asked)
+    return str(axes)
+
+
+def votes_of(spec: ModelSpec, asked: str) -> int:
+    """How often each voxel is voted on: 1, 3 (planes across z, y and x) or 12 (each turned by quarters as well).
+
+    Raises PredictionError as :func:`axes_of`.
+    """
+    return len(axes_of(spec, asked)) * (4 if asked == "12" else 1)
 
 
 class Voted:
-    """The mean probabilities of a model that sees planes, over planes across z, y and x.
+    """The mean probabilities of a model that sees planes, over planes across z, y and x, or those across y or x.
 
     Parameters
     ----------
-    votes
-        3; 12: each plane turned by quarters as well.
+    asked
+        ``"3"``; ``"12"``: each plane turned by quarters as well; ``"y"``, ``"x"``: planes across that axis alone.
 
     Raises
     ------
@@ -46,30 +53,28 @@ class Voted:
         The model sees blocks, or its strides along y and x differ.
     """
 
-    def __init__(self, model: Model, votes: int) -> None:
+    def __init__(self, model: Model, asked: str) -> None:
         spec = model.spec
-        votes_of(spec, str(votes))
-        if votes not in (3, 12):
-            raise PredictionError(f"votes={votes}; a voxel is voted on 3 or 12 times")
+        axes, votes = axes_of(spec, asked), votes_of(spec, asked)
         if votes == 12 and spec.stride[1] != spec.stride[2]:
             raise PredictionError("this model cannot see quarter turns: its strides along y and x differ; use votes=3")
-        self.model, self.votes = model, votes
+        self.model, self.votes, self._axes = model, votes, axes
         step = lcm(*spec.stride)
         halo = None if spec.halo is None else max(spec.halo)
         spacing = spec.spacing_um
-        if spacing is not None and spec.extra.get("axes") != "zyx":  # planes across y and x must look alike
+        if spacing is not None and "axes" not in spec.extra:  # it learnt across z: planes must look alike
             spacing = (spacing[1], *spacing[1:])
         self.spec = replace(
             spec, dimensions=3, stride=(step, step, step), halo=None if halo is None else (halo, halo, halo),
             spacing_um=spacing,
-            hash=hashlib.sha256(f"{spec.hash} {votes}".encode()).hexdigest(),
+            hash=hashlib.sha256(f"{spec.hash} {votes} {axes}".encode()).hexdigest(),
         )  # fmt: skip
 
     @contextmanager
     def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[_Votes]:
         """The model on a device."""
         with self.model.open(device=device, precision=precision, threads=threads) as predictor:
-            yield _Votes(predictor, self.model.spec, self.votes)
+            yield _Votes(predictor, self.model.spec, self._axes, 4 * len(self._axes) == self.votes)
 
     def predict(self, block: np.ndarray) -> np.ndarray:
         """One block (c, z, y, x) to (out, z, y, x) float32."""
@@ -78,27 +83,28 @@ class Voted:
         return found
 
     def __repr__(self) -> str:
-        return f"<Voted: {self.votes} votes of {self.model!r}>"
+        return f"<Voted: {self.votes} vote{'s' * (self.votes > 1)} across {self._axes} of {self.model!r}>"
 
 
 class _Votes:
-    def __init__(self, predictor: Any, spec: ModelSpec, votes: int) -> None:
+    def __init__(self, predictor: Any, spec: ModelSpec, axes: str, turned: bool) -> None:
         self._predictor = predictor
+        self._axes = tuple("nczyx".index(axis) for axis in axes)
         near = int(spec.extra.get("slices", 1)) // 2
         self._near = near if spec.halo is None else max(near, spec.halo[0])
-        self._quarters = range(4) if votes == 12 else range(1)
+        self._quarters = range(4) if turned else range(1)
         self.device_memory = getattr(predictor, "device_memory", None)
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         total: np.ndarray | None = None
-        for axis in (2, 3, 4):
+        for axis in self._axes:
             planes = np.moveaxis(batch, axis, 2)
             for quarters in self._quarters:
                 turned = np.ascontiguousarray(np.rot90(planes, quarters, (-2, -1)))
                 said = np.moveaxis(np.rot90(self._said(turned), -quarters, (-2, -1)), 2, axis)
                 total = np.array(said, np.float32) if total is None else np.add(total, said, out=total)
         assert total is not None
-        total /= 3 * len(self._quarters)
+        total /= len(self._axes) * len(self._quarters)
         return total
 
     def _said(self, batch: np.ndarray) -> np.ndarray:
