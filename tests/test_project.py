@@ -152,7 +152,8 @@ def test_what_was_asked_for_is_predicted_when_training_is_done(picture, tmp_path
         assert (many.name, many.config["images"]) == ("batch-1", ["one", "two"])
         assert (one.wait(), many.wait()) == ("finished", "finished")
         assert one.result.done == 1
-        assert ws.train(config, wait=True).followed_by is None
+        plain = ws.train(config, wait=True, note="a first try")
+        assert (plain.followed_by, plain.note) == (None, "a first try")
 
 
 def test_reopening_finds_everything(trained):

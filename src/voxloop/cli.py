@@ -161,18 +161,19 @@ def new(workspace: Path, image: str | None, dataset: str | None, classes: tuple[
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @click.option("--name", help="Name of the run.")
 @click.option("--then-predict", multiple=True, metavar="IMAGE",
-              help="Image to predict then; may be given many times. 'learnt': those learnt from; '*': all.")  # fmt: skip
+              help="Image to predict then; give it once for each. learnt: those learnt from; '*': all.")  # fmt: skip
+@click.option("--note", default="", help="What the run is for, in your words.")
 @click.option("--detach", is_flag=True, help="Return at once; the run goes on.")
 @as_json
 def train(workspace: Path, learner: str, preset: str | None, config_file: Path | None, changes: tuple[str, ...],
-          name: str | None, then_predict: tuple[str, ...], detach: bool, as_json: bool) -> None:  # fmt: skip
+          name: str | None, then_predict: tuple[str, ...], note: str, detach: bool, as_json: bool) -> None:  # fmt: skip
     """Train a model on the labels of a workspace."""
     from voxloop.commands import config_of
 
     config = config_of(learner, preset, config_file, changes)
     with _workspace().open(workspace) as ws:
         meant = then_predict[0] if len(then_predict) == 1 else then_predict or None
-        run = ws.train(config, name=name, then_predict=meant)
+        run = ws.train(config, name=name, then_predict=meant, note=note)
     # whoever wants to paint may have the workspace meanwhile
     if not detach:
         follow(run, quiet=as_json)
@@ -303,12 +304,12 @@ def runs(workspace: Path, report: str | None, table: str | None, compare: tuple[
         else:
             rows = [
                 {"name": row["name"], "state": row["state"], "progress": ws.runs[row["name"]].progress,
-                 "best": row["best"], "from": ancestors(ws.runs, row["name"])}
+                 "best": row["best"], "from": ancestors(ws.runs, row["name"]), "note": row["note"]}
                 for row in ws.runs.table()
             ]  # fmt: skip
             lines = [
                 f"{row['name']:24s} {row['state']:12s} {row['progress']:6.0%}  "
-                f"{'' if row['best'] is None else format(row['best'], '.3f'):8s} {' > '.join(row['from'])}".rstrip()
+                f"{'' if row['best'] is None else format(row['best'], '.3f'):8s} {' > '.join(row['from'])}  {row['note']}".rstrip()
                 for row in rows
             ]
             tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})

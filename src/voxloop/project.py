@@ -139,7 +139,7 @@ class Workspace:
 
     def train(
         self, config: Config | None = None, name: str | None = None, wait: bool = False, queue: bool = True, *,
-        then_predict: str | Sequence[str] | None = None,
+        then_predict: str | Sequence[str] | None = None, note: str = "",
     ) -> Run:  # fmt: skip
         """Train a model on the labels as they are now, in a process of its own.
 
@@ -157,6 +157,8 @@ class Workspace:
             The image, or several, that is predicted once the run has finished, or was stopped and kept: a name, a list
             of names, ``"learnt"`` for those that it learns from, ``"*"`` for all. The run itself starts that, so no
             notebook has to be open by then; ``run.followed_by`` is the name of the prediction.
+        note
+            Words on what the run is for; ``run.note`` changes them later.
 
         Returns
         -------
@@ -178,6 +180,8 @@ class Workspace:
         run = self._create_run(
             name, stem, task, settings, device=_device(config), parent=getattr(config, "start_from", None), **facts
         )
+        if note:
+            run.note = note
         run.launch(queue=queue)
         log_round(self, run)
         return _waited(run) if wait else run

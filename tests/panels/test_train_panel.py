@@ -124,6 +124,26 @@ def test_train_starts_what_copy_as_code_says(ui, ws, monkeypatch):
     panel.close()
 
 
+def test_a_note_is_given_at_the_start_and_stands_in_the_list(ui, ws, monkeypatch):
+    def train(config, note):
+        run = finished(ws, "first", 0.5)
+        run.note = note
+        return run
+
+    monkeypatch.setattr(ws, "train", train)
+    paint(ws, 1)
+    paint(ws, 2, index=2)
+    panel = TrainPanel(ws)
+    panel.learner = "shallow"
+    panel.bar.note.set_state({"value": "a < b"})
+    assert panel.code == "run = ws.train(vl.ShallowConfig(), note='a < b')"
+    assert panel.command.endswith("--note 'a < b'")
+    panel.bar.button.click()
+    assert panel.bar.note.value == ""
+    assert ">a &lt; b</div>" in panel.runs.list.rows[0].cells[0]
+    panel.close()
+
+
 def test_what_is_predicted_then_is_part_of_the_line(ui, ws, monkeypatch):
     asked = []
     monkeypatch.setattr(ws, "train", lambda config, **given: asked.append(given) or finished(ws, "first", 0.5))

@@ -354,6 +354,15 @@ def test_the_table_and_names(runs):
     assert Runs(runs.folder)["child"].config["settings"] == {"steps": 10}
 
 
+def test_a_note_can_be_changed_at_any_time(runs):
+    run = runs.create("first", "fake_tasks:train", {})
+    assert (run.note, runs.table()[-1]["note"]) == ("", "")
+    run.note = " thin membranes, β-stack "
+    assert Runs(runs.folder)["first"].note == runs.table()[-1]["note"] == "thin membranes, β-stack"
+    run.note = ""
+    assert Runs(runs.folder)["first"].note == ""
+
+
 def test_a_lock_is_not_lost_by_looking(tmp_path):
     """A POSIX lock ends when its process closes any handle of the file; looking must not do that."""
     lock = locks.Lock(tmp_path / "lock")

@@ -121,8 +121,11 @@ def _row(run: Run, known: Mapping[str, Run], base: Run | None, beside: Sequence[
     if state not in ("running", "queued", "stopping"):
         actions.append(Action("delete", "Delete", "Remove the run and its model", confirm="Really delete?"))
     found = differing(run, base)
+    note = html.escape(run.note, quote=True)
     cells = (
-        (swatch(drawn[run.name]) if run.name in drawn else "") + html.escape(run.name),
+        (swatch(drawn[run.name]) if run.name in drawn else "")
+        + html.escape(run.name)
+        + (f'<div class="vx-run-note" title="{note}">{note}</div>' if note else ""),
         badge(state + percent, LOOKS.get(state, "")),
         _score(run),
         " › ".join(_whole(name) for name in ancestors(known, run.name)) or "fresh",

@@ -13,7 +13,7 @@ from voxloop.training import LEARNT
 
 
 class StartBar:
-    """Train, a name, what is predicted then, 'Copy as code' and 'Copy as command line'. Starts nothing itself.
+    """Train, a name and a note, what is predicted then, 'Copy as code' and 'Copy as command line'. Starts nothing itself.
 
     Parameters
     ----------
@@ -28,6 +28,10 @@ class StartBar:
     def __init__(self, owner: Panel, train: Callable[[], object], changed: Callable[[], object]) -> None:
         self.button = button("Train", owner.handler(train), kind="primary", icon="play")
         self.name = w.Text(placeholder="name (optional)", tooltip="What the run is called", continuous_update=False)
+        self.note = w.Text(
+            placeholder="note (optional)", tooltip="What this run is for, in your words; run.note changes it later",
+            continuous_update=False,
+        )  # fmt: skip
         self.copy_code = CopyCode()
         self.copy_command = CopyCode(
             label="Copy as command line", about="The same from a terminal, or as a job on a cluster:"
@@ -35,9 +39,9 @@ class StartBar:
         self.then = w.Dropdown(
             **labelled("Then predict", "Once it has finished, or is stopped and kept, with the notebook closed too")
         )
-        self._said = classed(column(self.name, self.then), "vx-grow")
+        self._said = classed(column(row(self.name, self.note), self.then), "vx-grow")
         self.offer(())
-        for widget in (self.name, self.then):
+        for widget in (self.name, self.note, self.then):
             widget.observe(owner.handler(changed), "value")
         copies = row(self.copy_code, self.copy_command, spacer(), classes=["vx-copies"])
         self.widget = column(row(self.button, self._said), copies)
@@ -59,7 +63,8 @@ class StartBar:
     @property
     def arguments(self) -> dict[str, Any]:
         """What ``ws.train`` is given beside the settings."""
-        given = {"name": self.name.value.strip(), "then_predict": self.then.value}
+        words = {"name": self.name.value.strip(), "note": self.note.value.strip()}
+        given = {**words, "then_predict": self.then.value}
         return {name: value for name, value in given.items() if value}
 
     def code_of(self, config: Config) -> str:
@@ -69,4 +74,4 @@ class StartBar:
 
     def clear(self) -> None:
         """What was said of one run is not said of the next."""
-        self.name.value = ""
+        self.name.value = self.note.value = ""

@@ -45,11 +45,12 @@ def page(run: Run) -> str:
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections if content)
     sheet = files("voxloop.review").joinpath("run_report.css").read_text(encoding="utf-8")
     name = html.escape(run.name)
+    note = f"<p>{html.escape(run.note)}</p>" if run.note else ""
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(run.config.get("created") or 0)))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{sheet}</style></head>'
         f"<body><header><h1>{name}</h1><p>{html.escape(run.state)} · created {made} · workspace "
-        f"{html.escape(run.path.parent.parent.name)}</p></header>{body}</body></html>"
+        f"{html.escape(run.path.parent.parent.name)}</p>{note}</header>{body}</body></html>"
     )
 
 

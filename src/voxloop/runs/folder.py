@@ -101,7 +101,7 @@ class Runs(Mapping[str, Run]):
         return isinstance(name, str) and name in list(self)
 
     def table(self) -> list[dict[str, Any]]:
-        """One row a run, newest last: name, state, task, parent, best (score), epochs, created (seconds since 1970)."""
+        """One row a run, newest last: name, state, task, parent, best (score), epochs, created (seconds since 1970), note."""
         return [_row(run) for run in self.values()]
 
     def compare(self, *names: str) -> dict[str, list[Any]]:
@@ -167,4 +167,5 @@ def _row(run: Run) -> dict[str, Any]:
         "best": epoch_score(history.best) if history.best else None,
         "epochs": history.epoch,
         "created": run.config.get("created"),
+        "note": run.note,
     }

@@ -104,6 +104,20 @@ class Run:
         except FileNotFoundError:
             return ""
 
+    @property
+    def note(self) -> str:
+        """Words on what this run is for, or how it went; may be set at any time."""
+        try:
+            return (self.path / "note.txt").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    @note.setter
+    def note(self, words: str) -> None:
+        temporary = self.path / f".note-{os.getpid()}.tmp"
+        temporary.write_text(words.strip(), encoding="utf-8")
+        temporary.replace(self.path / "note.txt")
+
     # ---------------------------------------------------------------------------------------------------- control
 
     def launch(self, queue: bool = True) -> Run:
