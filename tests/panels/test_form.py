@@ -196,6 +196,27 @@ def test_a_switch_hides_its_settings(ui):
     assert not block.is_open
 
 
+def test_all_switches_of_a_group_at_once(ui, no_leak):
+    seen = []
+    form = Form(Sample, on_change=seen.append)
+    form.compare(Sample(extras={"turn": {"angle": 90}, "shake": {"on": False}}))
+    turn = field(form, "extras", "turn", "on").input
+    off, back = form._groups["Extras"].body.children[0].children
+    type_in(form, "often", "count")  # nothing that could be meant
+    off.click()
+    assert (form.value.extras.turn.on, form.value.extras.shake.on, turn.value) == (False, False, False)
+    assert form.value.extras.turn.angle == 30
+    back.click()
+    assert (form.value.extras, turn.value) == (form._base.extras, True)
+    assert seen == [form._value.changed(extras={"turn": {"on": False}, "shake": {"on": False}}), form.value]
+    assert "count" in form.errors
+    assert len(form._groups["Speed"].body.children) == 0
+    form._groups["Speed"].open()
+    assert len(form._groups["Speed"].body.children) == 3  # its settings and no more
+    form.close()
+    assert no_leak.left() == []
+
+
 def test_choices_come_from_the_workspace(ui):
     form = Form(Sample, choices={"name": ["a", "b"]})
     assert field(form, "name").input.options == ("—", "a", "b")

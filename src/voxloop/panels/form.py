@@ -13,7 +13,7 @@ from voxloop.config.base import Config, Setting, settings_of
 from voxloop.errors import ConfigError
 from voxloop.panels.fields import Field, to_text
 from voxloop.panels.fold import Fold
-from voxloop.panels.panel import CopyCode, Panel, classed, close_tree, labelled, row, show, spacer, text
+from voxloop.panels.panel import CopyCode, Panel, button, classed, close_tree, labelled, row, show, spacer, text
 from voxloop.panels.ui import on_ui
 
 C = TypeVar("C", bound=Config)
@@ -170,6 +170,14 @@ class Form(Panel, Generic[C]):
         if self._value != before and self._on_change is not None:
             self._on_change(self._value)
 
+    def _set(self, changes: Mapping[Path, Any]) -> None:
+        """Put in several values at once; what is typed elsewhere and not valid stays."""
+        self._pending |= changes
+        self._settle()
+        for path, field in self._fields.items():
+            if path not in self._pending and path not in self._unread:
+                field.put(_get(self._value, path))
+
     def _fault(self, path: Path, raw: Any) -> str:
         try:
             _with(self._value, {path: raw})
@@ -201,11 +209,29 @@ class Form(Panel, Generic[C]):
     # ----------------------------------------------------------------------------------------------------- widgets
 
     def _build(self, group: str) -> list[w.Widget]:
-        made: list[w.Widget] = []
+        made = self._build_master(group)
         for setting in self._settings:
             if setting.group == group:
                 made += self._build_setting(self.config_type, setting, (setting.name,))
         return made
+
+    def _build_master(self, group: str) -> list[w.Widget]:
+        """Two links over settings of a group that hold several switches."""
+        held = {s.name: _switches(s) for s in self._settings if s.group == group and s.config is not None}
+        held = {name: switches for name, switches in held.items() if len(switches) > 1}
+        if not held:
+            return []
+        off = {(name, inner, "on"): False for name, switches in held.items() for inner in switches}
+        back = "All of it as the preset has it, or as usual where none is chosen"
+        return [
+            row(
+                button("All off", self.handler(lambda: self._set(off)), kind="link"),
+                button(
+                    "As the preset", self.handler(lambda: self._set({(n,): _get(self._base, (n,)) for n in held})),
+                    kind="link", tooltip=back,
+                ),
+            )
+        ]  # fmt: skip
 
     def _build_setting(self, owner: type[BaseModel], setting: Setting, path: Path) -> list[w.Widget]:
         if setting.kind == "config" and setting.config is not None:
@@ -351,6 +377,12 @@ def _chain(setting: Setting, path: Path) -> list[Setting]:
         assert config is not None
         chain.append(next(s for s in settings_of(config) if s.name == name))
     return chain
+
+
+def _switches(setting: Setting) -> list[str]:
+    """Names of the settings within a setting that have a switch of their own."""
+    inner = settings_of(setting.config) if setting.config is not None else []
+    return [one.name for one in inner if one.config is not None and "on" in one.config.model_fields]
 
 
 def _has_advanced(setting: Setting) -> bool:
