@@ -309,7 +309,8 @@ def runs(workspace: Path, report: str | None, table: str | None, compare: tuple[
             ]  # fmt: skip
             lines = [
                 f"{row['name']:24s} {row['state']:12s} {row['progress']:6.0%}  "
-                f"{'' if row['best'] is None else format(row['best'], '.3f'):8s} {' > '.join(row['from'])}  {row['note']}".rstrip()
+                f"{'' if row['best'] is None else format(row['best'], '.3f'):8s} {' > '.join(row['from'])}  "
+                f"{row['note']}".rstrip()
                 for row in rows
             ]
             tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})

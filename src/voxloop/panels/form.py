@@ -221,7 +221,7 @@ class Form(Panel, Generic[C]):
         held = {name: switches for name, switches in held.items() if len(switches) > 1}
         if not held:
             return []
-        off = {(name, inner, "on"): False for name, switches in held.items() for inner in switches}
+        off: dict[Path, Any] = {(name, inner, "on"): False for name, switches in held.items() for inner in switches}
         back = "All of it as the preset has it, or as usual where none is chosen"
         return [
             row(

@@ -13,7 +13,9 @@ from voxloop.training import LEARNT
 
 
 class StartBar:
-    """Train, a name and a note, what is predicted then, 'Copy as code' and 'Copy as command line'. Starts nothing itself.
+    """Train, a name and a note, what is predicted then, 'Copy as code' and 'Copy as command line'.
+
+    Starts nothing itself.
 
     Parameters
     ----------

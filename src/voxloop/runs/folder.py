@@ -101,7 +101,10 @@ class Runs(Mapping[str, Run]):
         return isinstance(name, str) and name in list(self)
 
     def table(self) -> list[dict[str, Any]]:
-        """One row a run, newest last: name, state, task, parent, best (score), epochs, created (seconds since 1970), note."""
+        """One row a run, newest last.
+
+        Its name, state, task, parent, best (score), epochs, created (seconds since 1970) and note.
+        """
         return [_row(run) for run in self.values()]
 
     def compare(self, *names: str) -> dict[str, list[Any]]:
