@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from voxloop.config import ShallowConfig
 from voxloop.panels.label_panel import LabelPanel
 from voxloop.project import Workspace
 
@@ -41,6 +42,16 @@ def test_two_strokes_become_an_overlay_that_follows_the_next_one(ui, tmp_path):
         version = panel.live.layer.sequence
         panel.labels.paint(index=2, points=[(130, 150)], radius=6, value="right")
         wait(lambda: panel.live.tick() or panel.live.layer.sequence > version)
+        run = ws.train(ShallowConfig(scales=2), wait=True)
+        panel.overlay_by.look()
+        panel.overlay_by.list.set_state({"index": 1})
+        assert panel.live.model == f"runs/{run.name}/model"
+        wait(lambda: panel.live.tick() or panel.live.layer.patch("z", 2) is not None)
+        wait(lambda: "sure on average" in panel._live_words.value)
+        patch = panel.live.layer.patch("z", 2)
+        assert (patch.indices[20:140, 20:80] == 1).mean() > 0.9
+        assert (patch.indices[20:140, 120:180] == 2).mean() > 0.9
+
         helper = panel.live._source._helper
         assert helper.pid is not None
         panel.close()

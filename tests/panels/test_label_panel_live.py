@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,6 +147,50 @@ def test_switched_off_it_asks_nothing_and_failing_it_harms_nothing(panel, learne
     paint(panel, 2, (90, 140))
     assert len(learner.questions) == asked
     assert panel.live.layer.patch("z", 3) is None
+
+
+def write_model(run, text):
+    (run.path / "model").mkdir(exist_ok=True)
+    path = run.path / "model" / "spec.json"
+    path.write_text(text)
+    os.utime(path, ns=(len(text), len(text)))
+
+
+def test_the_model_of_a_run_is_shown_and_followed_while_it_learns(panel, learner):
+    choice, ws = panel.overlay_by, panel.ws
+    task = "voxloop.deep.learner:train"
+    for name, facts, settings in (
+        ("deep-1", {"level": "labels"}, {}), ("other", {"level": "nuclei"}, {}),
+        ("objects", {"level": "labels"}, {"target": "instances"}), ("empty", {"level": "labels"}, {}),
+    ):  # fmt: skip
+        run = ws.runs.create(name, task, settings, **facts)
+        if name != "empty":
+            write_model(run, "{}")
+    choice.look()
+    assert choice.list.options == (("strokes", ""), ("deep-1", "deep-1"))
+    choice.list.set_state({"index": 1})
+    panel.live.tick()
+    (question,) = learner.questions  # no strokes are needed
+    assert (question.model, question.learn) == ("runs/deep-1/model", False)
+    assert panel.live.layer.patch("z", 3).indices[50, 100] == 2
+    paint(panel, 1)
+    paint(panel, 2, (100, 150))
+    choice.look()
+    panel.live.tick()
+    assert len(learner.questions) == 1  # strokes teach a model nothing
+    write_model(ws.runs["deep-1"], "{better}")
+    choice.look()
+    panel.live.tick()
+    assert len(learner.questions) == 2
+    assert panel.live.next_place()
+    choice.list.set_state({"index": 0})
+    assert panel.live.layer.patch("z", 3) is None
+    panel.live.tick()
+    assert (learner.questions[-1].model, learner.questions[-1].learn) == (None, True)
+    choice.list.set_state({"index": 1})
+    ws.runs["deep-1"].delete()
+    choice.look()
+    assert (choice.list.value, panel.live.model) == ("", None)
 
 
 def test_the_background_stays_clear_and_colours_follow_the_classes(panel, learner):

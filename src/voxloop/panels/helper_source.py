@@ -40,9 +40,11 @@ class HelperSource:
             if canvas.put(part):
                 answered(canvas.answer(last=False))
 
-        answer = self._helper.request(
-            "live", image=question.image, level=question.level, view=view, sequence=question.sequence, on_part=take
-        )
+        if question.model is not None:
+            asked: dict[str, Any] = {"kind": "overlay", "model": question.model}
+        else:
+            asked = {"kind": "live", "level": question.level, "sequence": question.sequence}
+        answer = self._helper.request(image=question.image, view=view, on_part=take, **asked)
 
         def end(future: Future[dict[str, Any]]) -> None:
             error = future.exception()
@@ -75,7 +77,7 @@ class _Canvas:
     @property
     def _place(self) -> tuple[Any, ...]:
         q = self.question
-        return q.image, q.level, q.axis, q.index, q.box, q.step
+        return q.image, q.level, q.model, q.axis, q.index, q.box, q.step
 
     def put(self, part: Part) -> bool:
         """Add a piece; whether it is time to show what there is."""

@@ -20,6 +20,7 @@ from voxloop.panels.level_chooser import LevelChooser
 from voxloop.panels.linked_planes import LinkedPlanes
 from voxloop.panels.live_overlay import LiveOverlay, Source
 from voxloop.panels.mask_files import MaskFiles
+from voxloop.panels.overlay_choice import OverlayChoice
 from voxloop.panels.panel import CopyCode, Panel, button, column, labelled, row, section, show, spacer, split, text
 from voxloop.panels.plane_view import PlaneView
 from voxloop.panels.saved import Saved
@@ -75,6 +76,7 @@ class LabelPanel(Panel):
         self.saved = Saved()
         self._live_words = text("", "vx-dim", "vx-small")
         self.live = LiveOverlay(self.view, self.post, self._live_source, self._tell_live)
+        self.overlay_by = OverlayChoice(self, ws, lambda: self._level, self.live)
         self.code = CopyCode()
         self.masks = MaskFiles(self)
         self._build()
@@ -97,12 +99,13 @@ class LabelPanel(Panel):
         self._objects = row(self._next_object)
         self._live_on = w.Checkbox(
             value=True, indent=False,
-            **labelled("Live overlay (O)", "What the shallow learner makes of the strokes so far, after each stroke"),
+            **labelled("Live overlay (O)", "What the strokes so far, or a model, say of the rest of the picture"),
         )  # fmt: skip
         self._live_on.observe(handler(lambda change: self.live.switch(change["new"])), "value")
         self._next = button("Next place", handler(self.next_place), tooltip="Where one more stroke helps most (N)")
         self._accept = button("Accept", handler(self.accept), tooltip="Take over what the overlay says there (Y)")
-        live = section("Live overlay", row(self._live_on, spacer(), self._next, self._accept), self._live_words)
+        places = row(self._live_on, spacer(), self._next, self._accept)
+        live = section("Live overlay", places, self.overlay_by.list, self._live_words)
         self.side = w.VBox(
             [
                 self.chooser.widget, self.tools.widget, section("Classes", self.classes.widget, self._objects),
@@ -144,8 +147,9 @@ class LabelPanel(Panel):
             self._image = image
             self.planes.show(False)
             self.view.show(self.ws.images.scales(self._image))
-        if level is not None:
+        if level is not None and level != self._level:
             self._level = level
+            self.overlay_by.list.value = ""
         self.chooser.show(self._image, self._level)
         self._leave_labels()
         self._open_labels()

@@ -35,6 +35,7 @@ class Question:
     """What is on screen: plane, box in voxels, voxels per pixel of the answer.
 
     ``sequence`` is the edit that must have been seen; ``learn`` says that labels changed since the question before.
+    ``model`` is the folder, within the workspace, of a model that answers instead of what the labels teach.
     """
 
     image: str
@@ -45,6 +46,7 @@ class Question:
     step: int
     sequence: int
     learn: bool
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class LiveOverlay:
     ) -> None:
         self.layer = PatchLayer("live", "Live overlay")
         self.is_on = True
+        self.model: str | None = None
         self.place: tuple[int, int, int] | None = None
         self._view, self._post, self._open_source, self._tell = view, post, open_source, tell
         self._source: Source | None = None
@@ -109,6 +112,18 @@ class LiveOverlay:
         self._visited.clear()
         self.layer.clear()
         self.show_classes()
+        self.edited()
+
+    def by(self, model: str | None) -> None:
+        """Show what the model in this folder of the workspace says; None: what the strokes teach."""
+        self.model = model
+        self.layer.clear()
+        self._view.refresh(self.layer.id)
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        """Whoever answers knows more than before."""
+        self._question = None
         self.edited()
 
     def show_classes(self) -> None:
@@ -134,6 +149,8 @@ class LiveOverlay:
     def missing(self) -> str:
         """What has to be painted first; empty once two classes have strokes."""
         labels = self._labels
+        if self.model is not None:
+            return ""
         if labels is None or labels.level.kind == "instances":
             return "live overlays are for levels of classes"
         counts = labels.counts()
@@ -159,7 +176,7 @@ class LiveOverlay:
         if missing:
             self._tell(missing)
             return
-        self._ask(learn=self._learn)
+        self._ask(learn=self._learn and self.model is None)
         self._learn = False
 
     def _ask(self, *, learn: bool) -> None:
@@ -169,7 +186,7 @@ class LiveOverlay:
         axis, index, box = view.window
         step = max(1, int(view.pixel_um / min(view.planes.spacing_um)))
         question = Question(
-            sequence=labels.sequence,
+            sequence=labels.sequence if self.model is None else 0,
             image=labels.image,
             level=labels.level.name,
             axis=axis,
@@ -177,6 +194,7 @@ class LiveOverlay:
             box=box,
             step=step,
             learn=learn,
+            model=self.model,
         )
         if not learn and question == self._question:
             return
@@ -197,7 +215,8 @@ class LiveOverlay:
     # -------------------------------------------------------------------------------------------------------- answers
 
     def _show(self, question: Question, answer: Answer) -> None:
-        if not self.is_on or question.level != getattr(self._question, "level", None):
+        now = self._question
+        if not self.is_on or now is None or (question.level, question.model) != (now.level, now.model):
             return
         self.layer.show(answer.axis, answer.index, Patch(answer.classes, answer.box, 0, answer.confidence))
         self._view.refresh(self.layer.id)
