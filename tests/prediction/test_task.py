@@ -434,7 +434,7 @@ def test_many_images_in_one_run_with_a_table(bench, monkeypatch):
     assert np.array_equal(found.predictions["image"].labels.values, wanted.labels)
     table = found.table.set_index("image")
     assert list(table["state"]) == ["finished", "failed", "finished"]
-    assert "takes 1 channels, the volume has 3" in table.loc["colour", "error"]
+    assert "takes 1 channel, the volume has 3" in table.loc["colour", "error"]
     mito = int((wanted.labels == 2).sum())
     assert table.loc["image", "class 2 share"] == pytest.approx(mito / wanted.labels.size, abs=1e-6)
     assert table.loc["image", "class 2 um3"] == pytest.approx(mito * 0.03 * 0.01 * 0.01, rel=1e-4)

@@ -94,7 +94,7 @@ presets = Presets({
             scale=1, batch_size=8, epochs=100, learning_rate=1e-3, schedule="plateau", drop_factor=0.2,
             plateau_patience=5, lowest_rate=1e-6, warmup_steps=0, optimiser="Adam", weight_decay=0, gradient_clip=0,
             average_weights=0, cross_entropy=0, dice=0, focal=1, focal_gamma=2, validation_share=0.15, patience=0,
-            intensities="range", teacher="none",
+            intensities="range", prefer_labelled=5, teacher="none",
             augmentation=_only(
                 flip={}, blur={"probability": 0.4}, elastic={"probability": 0.3}, cutout={"probability": 0.3},
                 affine={"probability": 0.5, "rotation": 45, "scale": (0.8, 1.2), "shear": 16},

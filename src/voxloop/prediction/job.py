@@ -48,7 +48,8 @@ def check_fit(spec: ModelSpec, volume: DataArray, *, look: bool = False, region:
     semantic_channels(spec)
     channels = channels_of(volume)
     if channels != spec.channels:
-        raise PredictionError(f"this model takes {spec.channels} channels, the volume has {channels}")
+        many = "s" * (spec.channels > 1)
+        raise PredictionError(f"this model takes {spec.channels} channel{many}, the volume has {channels}")
     if volume.attrs.get("z_kind") == "frame" and not is_planar(spec):
         raise PredictionError("this model looks across planes, but these planes are separate pictures; use a 2-D model")
     warnings = unlike(spec, volume, as_region(region, shape_zyx(volume))) if look else []
