@@ -16,7 +16,7 @@ import torch
 
 from voxloop.config import DeepConfig
 from voxloop.config.augment import Augmentation
-from voxloop.deep.device import cores, placed
+from voxloop.deep.device import autocast, cores, placed, resolve_device, resolve_precision
 from voxloop.deep.learner import train
 from voxloop.deep.networks import NetworkConfig, build
 from voxloop.store import Store
@@ -28,33 +28,48 @@ TARGETS = {"no augmentation": 0.95, "default augmentation": 0.85}
 
 
 class BareLoop:
-    """Forward, cross-entropy, backward, AdamW on a batch that lies ready: one step a call, its seconds returned."""
+    """Forward, cross-entropy, backward, AdamW on a batch that lies ready, in the precision of the run."""
 
     def __init__(self, config: DeepConfig) -> None:
+        self.device = resolve_device(config.device)
+        self._precision = resolve_precision(config.precision, self.device)
         description = NetworkConfig(
             architecture=config.architecture, encoder=config.encoder, channels=1, outputs=2,
             decoder_width=config.decoder_width,
         )  # fmt: skip
-        self._network = placed(build(description), torch.device("cpu")).train()
+        self._network = placed(build(description), self.device).train()
         self._optimiser = torch.optim.AdamW(self._network.parameters(), lr=config.learning_rate, fused=True)
         size = (config.batch_size, *config.window[1:])
-        self._pixels = torch.randn(size)[:, None].contiguous(memory_format=torch.channels_last)  # type: ignore[arg-type]
-        self._labels = torch.randint(0, 2, size)  # type: ignore[arg-type]
+        pixels = torch.randn(size, device=self.device)[:, None]  # type: ignore[arg-type]
+        self._pixels = pixels.contiguous(memory_format=torch.channels_last)
+        self._labels = torch.randint(0, 2, size, device=self.device)  # type: ignore[arg-type]
 
-    def __call__(self) -> float:
+    def __call__(self, steps: int) -> float:
+        """Seconds that so many steps take."""
+        self.arrive()
         begin = time.perf_counter()
-        self._optimiser.zero_grad(set_to_none=True)
-        torch.nn.functional.cross_entropy(self._network(self._pixels), self._labels).backward()
-        self._optimiser.step()
+        for _ in range(steps):
+            self._optimiser.zero_grad(set_to_none=True)
+            with autocast(self.device, self._precision):
+                logits = self._network(self._pixels)
+            torch.nn.functional.cross_entropy(logits.float(), self._labels).backward()
+            self._optimiser.step()
+        self.arrive()
         return time.perf_counter() - begin
+
+    def arrive(self) -> None:
+        """Wait until a GPU has done what it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
 
 @dataclass
 class Alternating:
-    """The least context that a run needs. Asked for orders, as it is before every step, it takes a bare step first.
+    """The least context that a run needs. Asked for orders, as it is before every step, it takes bare steps first.
 
-    So both meet the same machine, whose speed drifts by a tenth within minutes. ``ours`` are seconds from one look at
-    the orders to the next, all that a run does in between included.
+    So both meet the same machine, whose speed drifts by a tenth within minutes. They take turns step by step, on a GPU
+    by twenty, for to wait for each would keep it from being given the next. ``ours`` are seconds from one look at the
+    orders to the next, all that a run does in between included.
     """
 
     path: Path
@@ -64,6 +79,12 @@ class Alternating:
     ours: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
     _left: float | None = None
+    _asked: int = 0
+
+    @property
+    def turn(self) -> int:
+        """Steps that each takes at a time."""
+        return 20 if self.bare_step.device.type == "cuda" else 1
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -73,9 +94,13 @@ class Alternating:
         pass
 
     def orders(self) -> list[Any]:
+        self._asked += 1
+        if (self._asked - 1) % self.turn:
+            return []
         if self._left is not None:
+            self.bare_step.arrive()
             self.ours.append(time.perf_counter() - self._left)
-        self.bare.append(self.bare_step())
+        self.bare.append(self.bare_step(self.turn))
         self._left = time.perf_counter()
         return []
 
@@ -83,10 +108,12 @@ class Alternating:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and smaller steps, the same code")
-    quick = parser.parse_args().quick
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda: twenty times as many steps")
+    chosen = parser.parse_args()
+    quick, times = chosen.quick, 1 if chosen.device == "cpu" else 20
     config = DeepConfig(
-        window=(1, 128, 128) if quick else (1, 256, 256), scale=1.0, epochs=1, steps_per_epoch=14 if quick else 82,
-        validation_share=0, device="cpu", threads=cores(), teacher="none",
+        window=(1, 128, 128) if quick else (1, 256, 256), scale=1.0, epochs=1, validation_share=0,
+        steps_per_epoch=times * (14 if quick else 82), device=chosen.device, threads=cores(), teacher="none",
     )  # fmt: skip
     torch.set_num_threads(cores())
     found = {}
@@ -119,12 +146,15 @@ def make_workspace(folder: Path) -> tuple[Path, dict[str, int]]:
 
 
 def report(config: DeepConfig, found: dict[str, Alternating]) -> int:
-    print(f"{config.architecture}, {config.encoder}, {config.batch_size} x {config.window}, {config.threads} threads")
+    print(
+        f"{config.architecture}, {config.encoder}, {config.batch_size} x {config.window}, on {config.device} with "
+        f"{config.threads} threads"
+    )
     print(f"{'':22} {'samples/s':>10} {'bare loop':>10} {'share':>8} {'middle half':>14} {'target':>8}")
     for name, run in found.items():
         ours, bare = np.array(run.ours[_WARM:]), np.array(run.bare[_WARM:-1])
         low, high = np.percentile(bare / ours, [25, 75])
-        speeds = [config.batch_size / float(np.median(part)) for part in (ours, bare)]
+        speeds = [run.turn * config.batch_size / float(np.median(part)) for part in (ours, bare)]
         share = np.median(bare) / np.median(ours)
         print(f"{name:22} {speeds[0]:10.2f} {speeds[1]:10.2f} {share:8.3f} {low:7.2f}-{high:.2f} {TARGETS[name]:>8.2f}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024)
