@@ -19,12 +19,7 @@ import numpy as np
 NAME, SLICES = "fibsem_mitochondria", (3, 9, 16, 22, 28)
 NETWORKS: dict[str, dict[str, Any]] = {
     "2-D Unet": {},
-    "2-D Unet, common defaults": {
-        "batch_size": 8,
-        "learning_rate": 1e-3,
-        "scale": 1,
-        "class_weights": "auto",
-    },
+    "2-D Unet, common defaults": {"batch_size": 8, "learning_rate": 1e-3, "scale": 1, "class_weights": "auto"},
     "2.5-D Unet, 5 slices": {"slices": 5},
     "2-D Unet along z, y and x, 3 votes": {"axes": "zyx"},
     "3-D UNet3d": {"architecture": "UNet3d"},

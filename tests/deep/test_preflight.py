@@ -106,3 +106,10 @@ def test_wrong_shapes_are_an_error(tmp_path: Path, sources: Any, make: Any) -> N
     wrong = replace(sources[0], labels=make.labels(np.zeros((2, 9, 9), np.uint8)))
     with pytest.raises(VolumeError, match="have shape"):
         assemble([wrong], make.classes, DeepConfig())
+
+
+def test_weights_that_know_something_want_a_smaller_rate(tmp_path: Path) -> None:
+    found = notes(tmp_path, blocks(), start_from="deep-1", learning_rate=2e-3)
+    assert said(found, "know something already") == {"learning_rate": 2e-4}
+    slow = notes(tmp_path / "slow", blocks(), start_from="deep-1", learning_rate=2e-4)
+    assert not any("know something" in words for words in slow)

@@ -21,6 +21,8 @@ LONG = 5
 STEPS = {"FPN": 4, "PAN": 4, "DeepLabV3Plus": 4, "UPerNet": 4, "Segformer": 4, "PSPNet": 8, "DeepLabV3": 8}
 #: share of padding in a window from which that is said
 PADDING = 0.1
+#: learning rate that is for random weights
+FAST = 1e-3
 #: windows that are looked at
 _LOOKED_AT = 12
 
@@ -40,14 +42,16 @@ class Note:
 def preflight(material: Material) -> list[Note]:
     """Notes on labels and windows, worst first; empty where nothing is to be said."""
     notes = [Note(words=f"{words[0].upper()}{words[1:]}.", fix={}) for words in material.data.warnings]
-    return notes + _imbalance(material) + _thin(material) + _window(material) + _padding(material) + _empty(material)
+    for look in (_imbalance, _thin, _window, _padding, _empty, _fast):
+        notes += look(material)
+    return notes
 
 
 def _imbalance(material: Material) -> list[Note]:
     counts = dict(zip((info.name for info in material.data.classes), material.data.counts, strict=True))
     most, least = max(counts, key=lambda name: counts[name]), min(counts, key=lambda name: counts[name])
     ratio = counts[most] / max(1, counts[least])
-    if ratio < LOPSIDED or material.config.class_weights != "none":
+    if ratio < LOPSIDED or material.config.class_weights != "none" or material.config.target != "semantic":
         return []
     return [
         Note(
@@ -126,6 +130,17 @@ def _empty(material: Material) -> list[Note]:
         return []
     words = "There is no place where background alone is labelled: no window is a negative example. Label such places."
     return [Note(words=words, fix={"negatives": 0.0})]
+
+
+def _fast(material: Material) -> list[Note]:
+    """A learning rate for random weights, given to weights that know something already."""
+    config = material.config
+    if config.start_from is None or config.learning_rate < FAST:
+        return []
+    words = (
+        f"The weights of {config.start_from!r} know something already: a tenth of the learning rate keeps it."
+    )
+    return [Note(words=words, kind="info", fix={"learning_rate": float(f"{config.learning_rate / 10:.3g}")})]
 
 
 def _window(material: Material) -> list[Note]:
