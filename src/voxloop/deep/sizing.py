@@ -24,10 +24,10 @@ _AUTO, _LEAST, _MOST = 256, 128, 512
 _AROUND = 3
 #: voxels of its coarsest level that a window has along a side, at most: about as far as a network of planes sees
 _COARSE = 16
-#: objects that are looked at, and how far around each
-_OBJECTS, _FAR = 64, 256
+#: objects that are looked at in all, in each image at least, and how far around each
+_OBJECTS, _FEWEST, _FAR = 128, 4, 256
 #: bytes that a voxel of a window takes in training, at most, in all but the largest networks
-_HEAVY = 16 * 2**10
+_HEAVY = 10 * 2**10
 #: side from which planes are halved: what is resolved there is many voxels wide as a rule
 _LARGE = 384
 #: voxels of an automatic window of a 3-D network, on a CPU and elsewhere
@@ -68,7 +68,7 @@ def object_width(data: TrainingData) -> float | None:
     found: list[int] = []
     for image in data.teaching:
         anchors = [at for parts in image.labelled.anchors.values() for at in parts[-1]]  # the objects come last
-        for index in rng.permutation(len(anchors))[:_OBJECTS]:
+        for index in rng.permutation(len(anchors))[: max(_FEWEST, _OBJECTS // len(data.teaching))]:
             found += _extent(image, anchors[index])
     return float(np.percentile(found, 90)) if found else None
 
