@@ -54,6 +54,37 @@ class ShallowConfig(Config):
         True, "eigenvalues of the structure tensor: texture", group="Features", label="structure tensor"
     )
 
+    unit: Literal["voxels", "supervoxels"] = setting(
+        "voxels", "what is classified: every voxel by itself, or supervoxels, small compact pieces of alike intensity "
+        "that are decided as a whole; a stroke then labels every supervoxel that is mostly under it. The live overlay "
+        "stays with voxels",
+        group="Unit",
+    )  # fmt: skip
+    supervoxel_size: int = setting(
+        10, "width of a supervoxel, in voxels of the finest in-plane axis and alike in micrometres along the others; "
+        "up to a tenth more or less, so that the pieces repeat with the filters' grid",
+        group="Unit", unit="voxels", ge=3, le=64, log=True, when={"unit": ["supervoxels"]},
+    )  # fmt: skip
+    compactness: float = setting(
+        20.0, "how round supervoxels are: a distance of one supervoxel counts as much as a step of so many percent of "
+        "the image's range of intensities; less follows edges, more makes cubes",
+        group="Unit", unit="%", gt=0, le=1000, log=True, when={"unit": ["supervoxels"]},
+    )  # fmt: skip
+    descriptor: Literal["mean", "mean and deviation", "quantised", "textons", "covariance", "sigma set"] = setting(
+        "mean", "what a supervoxel is known by: the mean of each feature over it; also how much each varies; a "
+        "histogram of each; how often each of a few typical textures occurs; how features vary together; that and the "
+        "mean. Histograms and what varies together make many numbers of many features",
+        group="Unit", when={"unit": ["supervoxels"]},
+    )  # fmt: skip
+    bins: int = setting(
+        10, "bins of a histogram, or typical textures", group="Unit", ge=2, le=100,
+        when={"unit": ["supervoxels"], "descriptor": ["quantised", "textons"]},
+    )  # fmt: skip
+    neighbours: int = setting(
+        0, "also what the supervoxels around are like: 1, those that touch; 2, those beyond as well", group="Unit",
+        ge=0, le=2, when={"unit": ["supervoxels"]},
+    )  # fmt: skip
+
     projection: Literal["none", "standard", "pca", "random"] = setting(
         "none", "what the classifier is shown of the features: all as they are (svm and linear standardise them "
         "anyway); standard: each by its mean and spread; pca: the few directions that vary most; random: a few random "

@@ -29,6 +29,8 @@ from voxloop.shallow.projection import Projection, fit_projection
 
 #: classifiers that see nothing in features of unlike spread, and are given standardised ones in any case
 STANDARDISED = ("svm", "linear")
+#: supervoxels are few, and a perceptron takes hundreds of steps: a pass shows each as often as makes so many rows
+PER_PASS = 10_000
 
 
 class Classifier(Protocol):
@@ -132,6 +134,9 @@ def _fit(
         estimated = Estimated(fit_estimator(features, targets, config, threads))
         after_pass(1, estimated)
         return estimated
+    if config.unit == "supervoxels":
+        again = np.resize(np.arange(len(targets)), max(len(targets), PER_PASS))
+        features, targets = features[again], targets[again]
     recipe = Recipe(
         hidden=config.hidden,
         passes=config.passes,

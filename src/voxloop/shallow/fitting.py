@@ -14,17 +14,22 @@ from voxloop.errors import LabelError, VolumeError
 from voxloop.geometry import Region, Shape, Spacing, full_region
 from voxloop.model import ClassInfo
 from voxloop.shallow.classifier import Classifier, fit_classifier
+from voxloop.shallow.descriptors import Descriptor, fit_descriptor, needs_vocabulary
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.gathering import Read, Source, features_at
 from voxloop.shallow.model import Normalisation, ShallowModel, describe
-from voxloop.shallow.planning import bank_for
+from voxloop.shallow.pieces import labelled_supervoxels
+from voxloop.shallow.planning import bank_for, supervoxels_for
 from voxloop.shallow.samples import Labelled, choose, hold_out, in_block, join
 from voxloop.shallow.storage import hashed
+from voxloop.shallow.supervoxels import Supervoxels
 
 #: planes of one image lie this far from those of the next when blocks and cells are told apart
 _APART = 1 << 24
 #: voxels looked at to fix the normalisation
 _LOOKED_AT = 1 << 20
+#: voxels that typical values of features are found from
+_DESCRIBED_FROM = 4000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +60,9 @@ class Watch:
 
 @dataclass(frozen=True)
 class Table:
-    """Features (n, features) float32 of chosen voxels, targets (positions in ``classes``), and which are held out.
+    """Features (n, features) float32 of chosen voxels, or of the supervoxels they lie in, and what they teach.
+
+    ``targets`` are positions in ``classes``, ``held`` marks what is held out.
 
     ``kept`` are those that the model learns from in the end: all, without those of a validation set.
     """
@@ -65,6 +72,7 @@ class Table:
     held: np.ndarray
     kept: np.ndarray
     classes: tuple[ClassInfo, ...]
+    supervoxels: Supervoxels | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ def fit_examples(
     validation = _validate(config, table, threads, watch)
     classifier = fit_classifier(table.features[table.kept], table.targets[table.kept], config, threads)
     spec = describe(
-        bank, normalisation, table.classes, config.smoothing,
+        bank, normalisation, table.classes, config.smoothing, table.supervoxels,
         classifier=config.classifier, samples=int(table.kept.sum()), validation=validation,
         **({"constrain": config.constrain} if config.constrain else {}),
     )  # fmt: skip
@@ -151,7 +159,13 @@ def gather(
     threads: int,
     watch: Watch,
 ) -> Table:
-    """Choose samples over all examples and compute their features."""
+    """Choose samples over all examples and compute their features.
+
+    Raises
+    ------
+    LabelError
+        Fewer than two classes are labelled, or no supervoxel is of one of them.
+    """
     rng = np.random.default_rng(config.seed)
     apart = np.array([_APART, 0, 0])
     pooled = join([Labelled(e.labelled.at + n * apart, e.labelled.values) for n, e in enumerate(examples)])
@@ -160,18 +174,61 @@ def gather(
     known = _classes(pooled.values[teaches], classes)
     pooled = pooled.take(np.isin(pooled.values, [info.value for info in known]))
     chosen = pooled.take(choose(pooled, config.samples, rng))
-    owner = chosen.at[:, 0] // _APART
+    sources = [Source(partial(_read, example, normalisation), example.shape) for example in examples]
+    own = [_of_image(chosen, number) for number in range(len(examples))]
+    unit = None
+    if config.unit == "supervoxels":
+        seen = [(source, at.at) for source, at, e in zip(sources, own, examples, strict=True) if not e.judges]
+        unit = supervoxels_for(config, bank, _descriptor(config, bank, seen, threads))
     parts: list[np.ndarray] = []
-    for number, example in enumerate(examples):
-        own = chosen.at[owner == number] - number * apart
-        source = Source(partial(_read, example, normalisation), example.shape)
-        done = sum(map(len, parts))
-        parts.append(features_at(source, bank, own, threads, partial(_count, watch, done, len(chosen))))
-    targets = np.searchsorted([info.value for info in known], chosen.values)
+    seats: list[Labelled] = []
+    done = 0
+    for number, (source, picks) in enumerate(zip(sources, own, strict=True)):
+        if len(picks):
+            count = partial(_count, watch, done, len(chosen))
+            rows, at = (
+                labelled_supervoxels(source, unit, picks.at, _of_image(pooled, number), threads, count)
+                if unit
+                else (features_at(source, bank, picks.at, threads, count), picks)
+            )
+            parts.append(rows)
+            seats.append(Labelled(at.at + number * apart, at.values))
+            done += len(picks)
+    found = join(seats)
+    owner = found.at[:, 0] // _APART
+    targets = np.searchsorted([info.value for info in known], found.values)
     held = np.isin(owner, judge)
     kept = ~held
-    held = held if len(judge) else hold_out(chosen, config.validation, rng)
-    return Table(np.concatenate(parts), targets, held, kept, known)
+    if unit:
+        _require(targets[kept], known)
+    held = held if len(judge) else hold_out(found, config.validation, rng)
+    return Table(np.concatenate(parts), targets, held, kept, known, unit)
+
+
+def _of_image(pooled: Labelled, number: int) -> Labelled:
+    own = pooled.take(pooled.at[:, 0] // _APART == number)
+    return Labelled(own.at - number * np.array([_APART, 0, 0]), own.values)
+
+
+def _descriptor(
+    config: ShallowConfig, bank: FeatureBank, seen: Sequence[tuple[Source, np.ndarray]], threads: int
+) -> Descriptor:  # fmt: skip
+    """What supervoxels are described by; where that takes typical values, those of some of the voxels ``seen``."""
+    if not needs_vocabulary(config.descriptor):
+        return Descriptor(config.descriptor, bank.count, config.bins)
+    step = max(1, sum(len(at) for _, at in seen) // _DESCRIBED_FROM)
+    rows = [features_at(source, bank, at[::step], threads) for source, at in seen if len(at)]
+    return fit_descriptor(config.descriptor, np.concatenate(rows), config.bins, config.seed)
+
+
+def _require(targets: np.ndarray, known: Sequence[ClassInfo]) -> None:
+    """Voxels of every class are there, but supervoxels may all be mostly of another. Raises LabelError."""
+    lacking = [info.name for position, info in enumerate(known) if not (targets == position).any()]
+    if lacking:
+        raise LabelError(
+            f"no supervoxel is labelled mostly {', '.join(map(repr, lacking))}; choose a smaller supervoxel_size, or "
+            "paint more of it"
+        )
 
 
 def _read(example: Example, normalisation: Normalisation, region: Region) -> np.ndarray:

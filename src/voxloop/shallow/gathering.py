@@ -37,7 +37,7 @@ def features_at(
     out = np.empty((len(at), bank.count), dtype=np.float32)
     done = 0
     with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
-        for slab, members in _groups(at, source.shape, _multiple(SLAB_2D, SLAB_3D, bank)):
+        for slab, members in groups(at, source.shape, multiple(SLAB_2D, SLAB_3D, bank, bank.stride)):
             outer = grow(slab, bank.halo, source.shape)
             reduced = bank.reduce(source.read(outer))
             origin = np.array([part.start for part in outer])
@@ -62,10 +62,10 @@ def _gather(bank: FeatureBank, reduced: Reduced, cell: Region, at: np.ndarray) -
 def _cells(at: np.ndarray, shape: tuple[int, ...], bank: FeatureBank) -> Iterator[tuple[Region, np.ndarray]]:
     """Cells of a block that hold a voxel, whole cells even where the block ends within one stride."""
     up = [-(-size // step) * step for size, step in zip(shape, bank.stride, strict=True)]
-    yield from _groups(at, (up[0], up[1], up[2]), _multiple(CELL_2D, CELL_3D, bank))
+    yield from groups(at, (up[0], up[1], up[2]), multiple(CELL_2D, CELL_3D, bank, bank.stride))
 
 
-def _groups(at: np.ndarray, shape: Shape, size: Shape) -> Iterator[tuple[Region, np.ndarray]]:
+def groups(at: np.ndarray, shape: Shape, size: Shape) -> Iterator[tuple[Region, np.ndarray]]:
     """The grid cells of ``size`` that hold some of ``at``, each with the indices of those."""
     cells, inverse = np.unique(at // np.array(size), axis=0, return_inverse=True)
     order = np.argsort(inverse.reshape(-1), kind="stable")
@@ -77,7 +77,8 @@ def _groups(at: np.ndarray, shape: Shape, size: Shape) -> Iterator[tuple[Region,
         yield (z, y, x), order[bounds[number] : bounds[number + 1]]
 
 
-def _multiple(planar: Shape, solid: Shape, bank: FeatureBank) -> Shape:
+def multiple(planar: Shape, solid: Shape, bank: FeatureBank, stride: Shape) -> Shape:
+    """The one of two sizes that suits the bank, up to the next multiple of ``stride``."""
     wanted = solid if bank.dimensions == 3 else planar
-    z, y, x = (-(-size // step) * step for size, step in zip(wanted, bank.stride, strict=True))
+    z, y, x = (-(-size // step) * step for size, step in zip(wanted, stride, strict=True))
     return z, y, x

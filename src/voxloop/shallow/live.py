@@ -23,10 +23,11 @@ from voxloop.shallow.features import Reduced
 from voxloop.shallow.fitting import Example, measure
 from voxloop.shallow.gathering import Read
 from voxloop.shallow.keeping import Kept
-from voxloop.shallow.model import aligned, describe, smooth, smoothing_kernels
+from voxloop.shallow.model import describe, smooth, smoothing_kernels
 from voxloop.shallow.perceptron import BATCH
 from voxloop.shallow.planning import bank_for
 from voxloop.shallow.samples import Labelled, choose, in_block
+from voxloop.shallow.tiles import aligned
 
 #: voxels of a tile within its plane, and of the part that is read at once for several tiles
 TILE, PART = 192, 576
@@ -98,7 +99,8 @@ class LiveShallow:
         memory: int = 256 << 20,
     ) -> None:
         self.picture = picture
-        self.config = config
+        kind = "forest" if config.classifier == "forest" else "network"  # others take longer than a stroke
+        self.config = config.changed(unit="voxels", classifier=kind)
         depth = picture.shape[0]
         self.bank = bank_for(config, picture.channels, picture.spacing_um, depth, frames=picture.frames, live=True)
         self._normalise = measure([_across(picture)])
@@ -266,8 +268,7 @@ class LiveShallow:
         picks = choose(labelled, ROWS, np.random.default_rng(self.config.seed))
         targets = np.searchsorted(values, labelled.values[picks])
         passes = max(2, min(self.config.passes, STEPS * BATCH // targets.size))
-        kind = "forest" if self.config.classifier == "forest" else "network"  # others take longer than a stroke
-        self._classifier = fit_classifier(rows[picks], targets, self.config.changed(passes=passes, classifier=kind))
+        self._classifier = fit_classifier(rows[picks], targets, self.config.changed(passes=passes))
         self._values = values.astype(np.uint8)
         return True
 

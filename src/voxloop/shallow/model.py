@@ -13,15 +13,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from voxloop.errors import ModelError
-from voxloop.geometry import Region, Shape, Spacing, blocks, full_region, grow, region_shape, shift
+from voxloop.geometry import Region, Spacing, blocks, full_region, grow, region_shape, shift
 from voxloop.machine import machine
 from voxloop.model import ClassInfo, ModelSpec, Output
 from voxloop.shallow.classifier import Classifier
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.filters import correlate, kernel, radius_of
-
-#: voxels of a tile: features of a plane's tile stay in the cache; a block's must amortise its halo
-TILE_2D, TILE_3D = (1, 256, 256), (32, 96, 96)
+from voxloop.shallow.supervoxels import Supervoxels, from_json, to_json
+from voxloop.shallow.tiles import aligned, tile_shape
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,17 @@ class ShallowModel:
         return bank_of(self.spec)
 
     @property
+    def supervoxels(self) -> Supervoxels | None:
+        """The supervoxels that are classified; None where single voxels are."""
+        known = self.spec.extra.get("supervoxels")
+        return None if known is None else from_json(known, self.bank)
+
+    @property
+    def inputs(self) -> int:
+        """Numbers that the classifier is shown at a time."""
+        return (self.supervoxels or self.bank).count
+
+    @property
     def normalisation(self) -> Normalisation:
         return Normalisation(tuple(self.spec.normalisation["offset"]), tuple(self.spec.normalisation["scale"]))
 
@@ -89,6 +99,7 @@ class ShallowPredictor:
     def __init__(self, model: ShallowModel, pool: ThreadPoolExecutor) -> None:
         self._model = model
         self._bank = model.bank
+        self._supervoxels = model.supervoxels
         self._pool = pool
         self._smooth = smoothing_kernels(model.spec)
 
@@ -119,8 +130,14 @@ class ShallowPredictor:
         return part[(slice(None), *shift(inner, [-edge.start for edge in wider]))]
 
     def _part(self, block: np.ndarray, wanted: Region) -> np.ndarray:
-        """Unsmoothed probabilities of a part of a block, tile by tile."""
-        reduced = self._bank.reduce(self._model.normalisation(block))
+        """Unsmoothed probabilities of a part of a block."""
+        block = self._model.normalisation(block)
+        if self._supervoxels:
+            return self._by_supervoxels(self._supervoxels, block, wanted)
+        return self._by_voxels(block, wanted)
+
+    def _by_voxels(self, block: np.ndarray, wanted: Region) -> np.ndarray:
+        reduced = self._bank.reduce(block)
         whole = aligned(wanted, self._bank.stride)
         origin = [-edge.start for edge in whole]
         out = np.empty((self._model.spec.out_channels, *region_shape(whole)), dtype=np.float32)
@@ -132,18 +149,29 @@ class ShallowPredictor:
         list(self._pool.map(predict, blocks(whole, tile_shape(self._bank))))
         return out[(slice(None), *shift(wanted, origin))]
 
+    def _by_supervoxels(self, unit: Supervoxels, block: np.ndarray, wanted: Region) -> np.ndarray:
+        over = [(0, -size % step) for size, step in zip(block.shape[1:], unit.stride, strict=True)]
+        found = unit.describe(np.pad(block, [(0, 0), *over], mode="symmetric"), wanted, self._pool.map)
+        rows = self._model.classifier.rows(found.rows)
+        labels = found.labels[shift(wanted, [-edge.start for edge in found.region])]
+        return np.ascontiguousarray(np.moveaxis(rows[labels], -1, 0))
+
 
 def describe(
     bank: FeatureBank,
     normalisation: Normalisation,
     classes: tuple[ClassInfo, ...],
     smoothing: float,
+    supervoxels: Supervoxels | None = None,
     **extra: Any,
 ) -> ModelSpec:
     """The spec of a model, all but its hash. ``smoothing`` is in voxels of the finest in-plane axis."""
+    unit = supervoxels or bank
     sigma = _smoothing_sigma(bank, smoothing)
-    reach = [h + (radius_of(s) if s else 0) for h, s in zip(bank.halo, sigma, strict=True)]
-    halo = tuple(-(-size // step) * step for size, step in zip(reach, bank.stride, strict=True))
+    reach = [h + (radius_of(s) if s else 0) for h, s in zip(unit.halo, sigma, strict=True)]
+    halo = tuple(-(-size // step) * step for size, step in zip(reach, unit.stride, strict=True))
+    if supervoxels:
+        extra["supervoxels"] = to_json(supervoxels)
     return ModelSpec(
         learner="shallow",
         channels=bank.channels,
@@ -151,7 +179,7 @@ def describe(
         outputs=(Output(name="classes", kind="semantic", channels=len(classes)),),
         spacing_um=bank.spacing_um,
         dimensions=bank.dimensions,
-        stride=bank.stride,
+        stride=unit.stride,
         halo=(halo[0], halo[1], halo[2]),
         normalisation=asdict(normalisation),
         extra={**extra, "bank": asdict(bank), "smoothing_sigma": sigma},
@@ -186,22 +214,6 @@ def smooth(probabilities: np.ndarray, kernels: list[np.ndarray | None]) -> np.nd
             width[axis] = (weights.size // 2,) * 2
             probabilities = correlate(np.pad(probabilities, width, mode="symmetric"), weights, axis)
     return np.ascontiguousarray(probabilities)
-
-
-def aligned(region: Region, stride: Shape) -> Region:
-    """The smallest box around ``region`` with bounds at multiples of ``stride``."""
-    z, y, x = (
-        slice(part.start // step * step, -(-part.stop // step) * step)
-        for part, step in zip(region, stride, strict=True)
-    )
-    return z, y, x
-
-
-def tile_shape(bank: FeatureBank) -> Shape:
-    """A good tile, a multiple of the stride."""
-    wanted = TILE_3D if bank.dimensions == 3 else TILE_2D
-    z, y, x = (max(1, size // step) * step for size, step in zip(wanted, bank.stride, strict=True))
-    return z, y, x
 
 
 def load(folder: str | Path) -> ShallowModel:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from voxloop.geometry import Region, grow, shift
+from voxloop.geometry import Region, full_region, grow, intersect, shift
 from voxloop.shallow.fitting import Example
 from voxloop.shallow.model import ShallowModel
+from voxloop.shallow.tiles import aligned
 
 #: side of what is shown, voxels
 SIDE = 256
@@ -19,7 +20,8 @@ def draw(path: Path, model: ShallowModel, example: Example) -> None:
     import imageio.v3 as iio
 
     window = busiest(example)
-    outer = grow(window, model.spec.halo or (0, 0, 0), example.shape)
+    wider = aligned(grow(window, model.spec.halo or (0, 0, 0), example.shape), model.spec.stride)
+    outer = intersect(wider, full_region(example.shape)) or window
     block = example.read(outer)
     inner = shift(window, [-part.start for part in outer])
     with model.open() as predictor:

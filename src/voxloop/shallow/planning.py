@@ -1,11 +1,13 @@
-"""From settings and a volume's geometry to a feature bank. Pure: numbers only."""
+"""From settings and a volume's geometry to a feature bank and supervoxels. Pure: numbers only."""
 
 from __future__ import annotations
 
 from voxloop.config.shallow import ShallowConfig
 from voxloop.geometry import Spacing
+from voxloop.shallow.descriptors import Descriptor
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.scales import ladder
+from voxloop.shallow.supervoxels import Supervoxels
 
 #: voxels count as nearly cubic up to this ratio of z to the finest in-plane spacing
 NEARLY_CUBIC = 2.0
@@ -34,3 +36,8 @@ def bank_for(
         kinds=config.kinds,
         context=0 if single or through else context,
     )
+
+
+def supervoxels_for(config: ShallowConfig, bank: FeatureBank, descriptor: Descriptor) -> Supervoxels:
+    """The supervoxels that ``config`` asks for."""
+    return Supervoxels(bank, config.supervoxel_size, config.compactness, descriptor, config.neighbours)

@@ -156,7 +156,7 @@ def _read_estimator(folder: Path) -> Estimated:
 
 def _check(model: ShallowModel, folder: Path) -> None:
     """Shapes fit the spec, indices stay inside, and the content is what was hashed."""
-    if not _fits(model.classifier, model.bank.count, model.spec.out_channels):
+    if not _fits(model.classifier, model.inputs, model.spec.out_channels):
         raise ModelError(f"classifier and spec.json of {folder} do not fit each other; one of them was changed")
     if hashed(model.spec, model.classifier).hash != model.spec.hash:
         raise ModelError(f"the model in {folder} is not what was saved there; use another checkpoint, or train again")

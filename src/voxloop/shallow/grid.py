@@ -1,0 +1,101 @@
+"""A regular grid of cells on a volume, anchored at voxel 0 and repeating with the stride. Pure: numbers only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from voxloop.geometry import Shape, Spacing
+
+#: how far from the size wished for a cell may be, so that the grid repeats soon
+TOLERANCE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Cells along one axis: ``count`` of one size in ``period`` voxels."""
+
+    period: int
+    count: int
+
+    @property
+    def size(self) -> float:
+        """Voxels of a cell, not always a whole number."""
+        return self.period / self.count
+
+    def of(self, voxels: int) -> np.ndarray:
+        """The cell that each of the first ``voxels`` voxels lies in."""
+        return np.asarray((2 * np.arange(voxels) + 1) * self.count // (2 * self.period))
+
+    def edges(self, voxels: int) -> np.ndarray:
+        """First voxel of every cell of ``voxels`` (a multiple of the period), and the end."""
+        return np.searchsorted(self.of(voxels), np.arange(voxels // self.period * self.count + 1))
+
+    def from_centre(self, voxels: int, cells: int = 0) -> np.ndarray:
+        """Voxels from each voxel to the centre of the cell that is ``cells`` further than its own, float32.
+
+        A quotient of integers: the same however far from voxel 0.
+        """
+        centre = (2 * (self.of(voxels) + cells) + 1) * self.period
+        away: np.ndarray = (2 * np.arange(voxels) + 1) * self.count - centre
+        return (away / (2 * self.count)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells along z, y and x, and the spacing (µm) and size (µm) that distances between voxels are measured in.
+
+    Attributes
+    ----------
+    planar : cells of different planes have nothing to do with each other.
+    """
+
+    axes: tuple[Cells, Cells, Cells]
+    spacing_um: Spacing
+    size_um: float
+    planar: bool = False
+
+    @property
+    def stride(self) -> Shape:
+        """Voxels after which the grid repeats, zyx."""
+        z, y, x = (axis.period for axis in self.axes)
+        return z, y, x
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """A cell and its neighbours along edges and corners, (9 or 27, 3) steps zyx; the negative of n is -1 - n."""
+        return np.array(list(product((0,) if self.planar else (-1, 0, 1), (-1, 0, 1), (-1, 0, 1))))
+
+    def shape(self, block: tuple[int, ...]) -> Shape:
+        """Cells of a block whose shape is a multiple of the stride."""
+        z, y, x = (size // axis.period * axis.count for size, axis in zip(block, self.axes, strict=True))
+        return z, y, x
+
+    def reach(self, cells: int) -> Shape:
+        """Voxels that ``cells`` cells span along each axis, rounded up."""
+        spans = [int(np.ceil(cells * axis.size)) for axis in self.axes]
+        return (0 if self.planar else spans[0]), spans[1], spans[2]
+
+
+def grid_for(size: float, spacing_um: Spacing, stride: Shape, planar: bool) -> Grid:
+    """Cells about ``size`` voxels of the finest in-plane axis wide, alike in micrometres, that repeat with ``stride``.
+
+    A cell is never thinner than a voxel, and within a tenth of what is asked for: the grid then repeats after a small
+    multiple of the stride.
+    """
+    size_um = size * min(spacing_um[1:])
+    wanted = [max(1.0, size_um / step) for step in spacing_um]
+    z, y, x = (_fit(voxels, step) for voxels, step in zip(wanted, stride, strict=True))
+    return Grid((Cells(1, 1) if planar else z, y, x), spacing_um, size_um, planar)
+
+
+def _fit(wanted: float, stride: int) -> Cells:
+    period = stride
+    while True:
+        count = max(1, round(period / wanted))
+        if abs(period / count / wanted - 1) <= TOLERANCE:
+            return Cells(period, count)
+        period += stride

@@ -1,0 +1,81 @@
+"""Labelled supervoxels of a volume: what they are like, and the class that strokes give them. Knows no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from voxloop.geometry import Region, grow, shift
+from voxloop.shallow.gathering import SLAB_2D, SLAB_3D, Source, groups, multiple
+from voxloop.shallow.samples import Labelled
+from voxloop.shallow.supervoxels import Described, Supervoxels
+from voxloop.shallow.tiles import aligned
+
+
+def labelled_supervoxels(
+    source: Source,
+    unit: Supervoxels,
+    chosen: np.ndarray,
+    labelled: Labelled,
+    threads: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[np.ndarray, Labelled]:
+    """Supervoxels that hold some of the voxels ``chosen`` (n, 3), and the class of most of their ``labelled`` voxels.
+
+    Returns descriptors (m, unit.count) float32, and the middles of the supervoxels' cells with their classes. One in
+    which two classes have most voxels is left out. ``progress(done, total)`` counts chosen voxels.
+    """
+    seats, values, rows = [], [], []
+    done = 0
+    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
+        for _, members in groups(chosen, source.shape, multiple(SLAB_2D, SLAB_3D, unit.bank, unit.stride)):
+            wanted = _around(chosen[members])
+            outer = aligned(grow(wanted, unit.halo, source.shape), unit.stride)
+            origin = np.array([part.start for part in outer])
+            found = unit.describe(_block(source, outer), shift(wanted, [-edge.start for edge in outer]), pool.map)
+            first = np.array([part.start for part in found.region])
+            cells, own = _majorities(found, chosen[members] - origin - first, labelled, origin + first)
+            rows.append(found.rows[cells])
+            values.append(own)
+            seats.append(unit.place(cells, found.region) + origin)
+            done += len(members)
+            progress(done, len(chosen))
+    at, once = np.unique(np.concatenate(seats), axis=0, return_index=True)  # two slabs may have met in one
+    return np.concatenate(rows)[once], Labelled(at, np.concatenate(values)[once])
+
+
+def _majorities(
+    found: Described, chosen: np.ndarray, labelled: Labelled, origin: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cells of the supervoxels that ``chosen`` voxels of ``found.labels`` lie in, and the class of most of each.
+
+    ``labelled`` counts from the volume's first voxel; ``origin`` is where ``found.labels`` begin.
+    """
+    cells = np.unique(found.labels[tuple(chosen.T)])
+    at = labelled.at - origin
+    inside = ((at >= 0) & (at < found.labels.shape)).all(axis=1)
+    owners = found.labels[tuple(at[inside].T)]
+    classes, which = np.unique(labelled.values[inside], return_inverse=True)
+    place = np.minimum(np.searchsorted(cells, owners), len(cells) - 1)
+    own = cells[place] == owners
+    votes = np.bincount(place[own] * len(classes) + which[own], minlength=len(cells) * len(classes))
+    ranked = np.sort(votes := votes.reshape(len(cells), -1), axis=1)
+    clear = ranked[:, -1] > ranked[:, -2] if len(classes) > 1 else np.ones(len(cells), dtype=bool)
+    return cells[clear], classes[votes.argmax(axis=1)][clear]
+
+
+def _around(at: np.ndarray) -> Region:
+    """The smallest box that holds voxels."""
+    z, y, x = (slice(int(low), int(high) + 1) for low, high in zip(at.min(axis=0), at.max(axis=0), strict=True))
+    return z, y, x
+
+
+def _block(source: Source, outer: Region) -> np.ndarray:
+    """What lies at ``outer``, mirrored where it reaches past the far faces of the volume."""
+    z, y, x = (slice(part.start, min(part.stop, size)) for part, size in zip(outer, source.shape, strict=True))
+    block = source.read((z, y, x))
+    over = [(0, part.stop - own.stop) for part, own in zip(outer, (z, y, x), strict=True)]
+    return np.pad(block, [(0, 0), *over], mode="symmetric") if any(map(any, over)) else block
