@@ -144,7 +144,8 @@ def test_the_class_of_a_supervoxel_is_that_of_most_of_its_labels_and_none_where_
     labelled = in_block(labels, full_region(shape))
     chosen = labelled.at[::3]
     source = Source(lambda region: block[(slice(None), *region)], shape)
-    rows, found = labelled_supervoxels(source, unit, chosen, labelled)
+    pieces = labelled_supervoxels(source, unit, chosen, labelled)
+    rows, found = pieces.rows, pieces.seats
     given = {tuple(at): (value, row) for at, value, row in zip(found.at, found.values, rows, strict=True)}
     left_out = 0
     for cell in np.unique(whole.labels[tuple(chosen.T)]):

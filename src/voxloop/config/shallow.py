@@ -192,6 +192,16 @@ class ShallowConfig(Config):
         2.0, "sigma of the smoothing of probabilities, in voxels of the finest in-plane axis; 0: none",
         group="Output", unit="voxels", ge=0, le=20, step=0.5,
     )  # fmt: skip
+    refine: Literal["none", "potts", "appearance", "edge"] = setting(
+        "none", "make neighbours agree: potts, all alike; appearance, those that look alike; edge, those without an "
+        "edge between them. Voxels or supervoxels, whichever are classified; the live overlay shows what comes before",
+        group="Output",
+    )  # fmt: skip
+    refine_strength: float = setting(
+        2.0, "how much neighbours count: where all agree, they multiply the odds of their class by 2.7 at 1, by 7 at "
+        "2, by 20 at 3; a scale of its own, not that of a graph cut",
+        group="Output", ge=0, le=20, step=0.5, when={"refine": ["potts", "appearance", "edge"]},
+    )  # fmt: skip
     seed: int = setting(0, "seed of everything random", ge=0, advanced=True)
 
     @property

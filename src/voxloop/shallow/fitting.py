@@ -14,12 +14,14 @@ from voxloop.errors import LabelError, VolumeError
 from voxloop.geometry import Region, Shape, Spacing, full_region
 from voxloop.model import ClassInfo
 from voxloop.shallow.classifier import Classifier, fit_classifier
+from voxloop.shallow.contrast import of_supervoxels, of_voxels
 from voxloop.shallow.descriptors import Descriptor, fit_descriptor, needs_vocabulary
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.gathering import Read, Source, features_at
 from voxloop.shallow.model import Normalisation, ShallowModel, describe
-from voxloop.shallow.pieces import labelled_supervoxels
+from voxloop.shallow.pieces import Pieces, labelled_supervoxels
 from voxloop.shallow.planning import bank_for, supervoxels_for
+from voxloop.shallow.refinement import Refinement
 from voxloop.shallow.samples import Labelled, choose, hold_out, in_block, join
 from voxloop.shallow.storage import hashed
 from voxloop.shallow.supervoxels import Supervoxels
@@ -73,6 +75,7 @@ class Table:
     kept: np.ndarray
     classes: tuple[ClassInfo, ...]
     supervoxels: Supervoxels | None = None
+    refinement: Refinement | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def fit_examples(
     validation = _validate(config, table, threads, watch)
     classifier = fit_classifier(table.features[table.kept], table.targets[table.kept], config, threads)
     spec = describe(
-        bank, normalisation, table.classes, config.smoothing, table.supervoxels,
+        bank, normalisation, table.classes, config.smoothing, table.supervoxels, table.refinement,
         classifier=config.classifier, samples=int(table.kept.sum()), validation=validation,
         **({"constrain": config.constrain} if config.constrain else {}),
     )  # fmt: skip
@@ -176,21 +179,23 @@ def gather(
     chosen = pooled.take(choose(pooled, config.samples, rng))
     sources = [Source(partial(_read, example, normalisation), example.shape) for example in examples]
     own = [_of_image(chosen, number) for number in range(len(examples))]
+    seen = [(source, at.at) for source, at, e in zip(sources, own, examples, strict=True) if not e.judges]
     unit = None
     if config.unit == "supervoxels":
-        seen = [(source, at.at) for source, at, e in zip(sources, own, examples, strict=True) if not e.judges]
         unit = supervoxels_for(config, bank, _descriptor(config, bank, seen, threads))
+    pieces: list[Pieces] = []
     parts: list[np.ndarray] = []
     seats: list[Labelled] = []
     done = 0
     for number, (source, picks) in enumerate(zip(sources, own, strict=True)):
         if len(picks):
             count = partial(_count, watch, done, len(chosen))
-            rows, at = (
-                labelled_supervoxels(source, unit, picks.at, _of_image(pooled, number), threads, count)
-                if unit
-                else (features_at(source, bank, picks.at, threads, count), picks)
-            )
+            if unit:
+                own_pieces = labelled_supervoxels(source, unit, picks.at, _of_image(pooled, number), threads, count)
+                rows, at = own_pieces.rows, own_pieces.seats
+                pieces += [] if examples[number].judges else [own_pieces]
+            else:
+                rows, at = features_at(source, bank, picks.at, threads, count), picks
             parts.append(rows)
             seats.append(Labelled(at.at + number * apart, at.values))
             done += len(picks)
@@ -202,7 +207,11 @@ def gather(
     if unit:
         _require(targets[kept], known)
     held = held if len(judge) else hold_out(found, config.validation, rng)
-    return Table(np.concatenate(parts), targets, held, kept, known, unit)
+    refinement = None
+    if config.refine != "none":
+        usual = of_supervoxels(config.refine, pieces) if unit else of_voxels(bank, config.refine, seen, threads)
+        refinement = Refinement(config.refine, config.refine_strength, usual)
+    return Table(np.concatenate(parts), targets, held, kept, known, unit, refinement)
 
 
 def _of_image(pooled: Labelled, number: int) -> Labelled:

@@ -19,6 +19,8 @@ from voxloop.model import ClassInfo, ModelSpec, Output
 from voxloop.shallow.classifier import Classifier
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.filters import correlate, kernel, radius_of
+from voxloop.shallow.lattice import Lattice
+from voxloop.shallow.refinement import Refinement
 from voxloop.shallow.supervoxels import Supervoxels, from_json, to_json
 from voxloop.shallow.tiles import aligned, tile_shape
 
@@ -64,6 +66,17 @@ class ShallowModel:
         return None if known is None else from_json(known, self.bank)
 
     @property
+    def refinement(self) -> Refinement | None:
+        """How neighbours are made to agree; None where each is decided alone."""
+        known = self.spec.extra.get("refine")
+        if known is None:
+            return None
+        try:
+            return Refinement(known["kind"], float(known["strength"]), tuple(map(float, known["contrast"])))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"spec.json of this model does not say how it refines ({error})") from error
+
+    @property
     def inputs(self) -> int:
         """Numbers that the classifier is shown at a time."""
         return (self.supervoxels or self.bank).count
@@ -100,6 +113,7 @@ class ShallowPredictor:
         self._model = model
         self._bank = model.bank
         self._supervoxels = model.supervoxels
+        self._refinement = model.refinement
         self._pool = pool
         self._smooth = smoothing_kernels(model.spec)
 
@@ -132,9 +146,17 @@ class ShallowPredictor:
     def _part(self, block: np.ndarray, wanted: Region) -> np.ndarray:
         """Unsmoothed probabilities of a part of a block."""
         block = self._model.normalisation(block)
+        if not self._supervoxels and not self._refinement:
+            return self._by_voxels(block, wanted)
+        over = [(0, -size % step) for size, step in zip(block.shape[1:], self._model.spec.stride, strict=True)]
+        block = np.pad(block, [(0, 0), *over], mode="symmetric") if any(map(any, over)) else block
         if self._supervoxels:
             return self._by_supervoxels(self._supervoxels, block, wanted)
-        return self._by_voxels(block, wanted)
+        assert self._refinement is not None
+        lattice = Lattice(self._bank, self._refinement)
+        wider = grow(wanted, lattice.rounds, block.shape[1:])
+        found = lattice.refine(self._by_voxels(block, wider), block, wider, self._pool.map)
+        return found[(slice(None), *shift(wanted, [-edge.start for edge in wider]))]
 
     def _by_voxels(self, block: np.ndarray, wanted: Region) -> np.ndarray:
         reduced = self._bank.reduce(block)
@@ -150,9 +172,10 @@ class ShallowPredictor:
         return out[(slice(None), *shift(wanted, origin))]
 
     def _by_supervoxels(self, unit: Supervoxels, block: np.ndarray, wanted: Region) -> np.ndarray:
-        over = [(0, -size % step) for size, step in zip(block.shape[1:], unit.stride, strict=True)]
-        found = unit.describe(np.pad(block, [(0, 0), *over], mode="symmetric"), wanted, self._pool.map)
+        found = unit.describe(block, wanted, self._pool.map)
         rows = self._model.classifier.rows(found.rows)
+        if self._refinement and found.contacts:
+            rows = self._refinement.of_supervoxels(rows, found.contacts, found.rows)
         labels = found.labels[shift(wanted, [-edge.start for edge in found.region])]
         return np.ascontiguousarray(np.moveaxis(rows[labels], -1, 0))
 
@@ -163,15 +186,18 @@ def describe(
     classes: tuple[ClassInfo, ...],
     smoothing: float,
     supervoxels: Supervoxels | None = None,
+    refinement: Refinement | None = None,
     **extra: Any,
 ) -> ModelSpec:
     """The spec of a model, all but its hash. ``smoothing`` is in voxels of the finest in-plane axis."""
-    unit = supervoxels or bank
+    unit = supervoxels or (Lattice(bank, refinement) if refinement else bank)
     sigma = _smoothing_sigma(bank, smoothing)
     reach = [h + (radius_of(s) if s else 0) for h, s in zip(unit.halo, sigma, strict=True)]
     halo = tuple(-(-size // step) * step for size, step in zip(reach, unit.stride, strict=True))
     if supervoxels:
         extra["supervoxels"] = to_json(supervoxels)
+    if refinement:
+        extra["refine"] = asdict(refinement)
     return ModelSpec(
         learner="shallow",
         channels=bank.channels,

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from voxloop.geometry import Region, grow, shift
 from voxloop.shallow.gathering import SLAB_2D, SLAB_3D, Source, groups, multiple
+from voxloop.shallow.neighbours import Contacts
 from voxloop.shallow.samples import Labelled
 from voxloop.shallow.supervoxels import Described, Supervoxels
 from voxloop.shallow.tiles import aligned
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Labelled supervoxels.
+
+    Attributes
+    ----------
+    rows : descriptors (m, unit.count) float32.
+    seats : the middles of their cells, with their classes.
+    pairs : pairs of neighbours, and the sums of squared differences between them: of intensity across their common
+        face, of each number of the descriptors; zeros where contacts were not looked at.
+    """
+
+    rows: np.ndarray
+    seats: Labelled
+    pairs: np.ndarray
 
 
 def labelled_supervoxels(
@@ -22,13 +41,12 @@ def labelled_supervoxels(
     labelled: Labelled,
     threads: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[np.ndarray, Labelled]:
+) -> Pieces:
     """Supervoxels that hold some of the voxels ``chosen`` (n, 3), and the class of most of their ``labelled`` voxels.
 
-    Returns descriptors (m, unit.count) float32, and the middles of the supervoxels' cells with their classes. One in
-    which two classes have most voxels is left out. ``progress(done, total)`` counts chosen voxels.
+    One in which two classes have most voxels is left out. ``progress(done, total)`` counts chosen voxels.
     """
-    seats, values, rows = [], [], []
+    seats, values, rows, pairs = [], [], [], []
     done = 0
     with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
         for _, members in groups(chosen, source.shape, multiple(SLAB_2D, SLAB_3D, unit.bank, unit.stride)):
@@ -41,10 +59,23 @@ def labelled_supervoxels(
             rows.append(found.rows[cells])
             values.append(own)
             seats.append(unit.place(cells, found.region) + origin)
+            if found.contacts:
+                pairs.append(_pairs(found.contacts, found.rows, cells))
             done += len(members)
             progress(done, len(chosen))
     at, once = np.unique(np.concatenate(seats), axis=0, return_index=True)  # two slabs may have met in one
-    return np.concatenate(rows)[once], Labelled(at, np.concatenate(values)[once])
+    total = np.sum(pairs, axis=0) if pairs else np.zeros(2 + unit.count)
+    return Pieces(np.concatenate(rows)[once], Labelled(at, np.concatenate(values)[once]), total)
+
+
+def _pairs(contacts: Contacts, rows: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """How many neighbours ``cells`` have, and the sums of squared differences from them: of intensity, of each row."""
+    total = np.zeros(2 + rows.shape[1])
+    for number, touching, theirs in contacts.neighbours(rows):
+        own = cells[touching[cells]]
+        unlike = (rows[own] - theirs[own]).astype(np.float64) ** 2
+        total += [own.size, contacts.steps[number, own].sum(), *unlike.sum(axis=0)]
+    return total
 
 
 def _majorities(

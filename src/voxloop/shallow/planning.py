@@ -6,6 +6,7 @@ from voxloop.config.shallow import ShallowConfig
 from voxloop.geometry import Spacing
 from voxloop.shallow.descriptors import Descriptor
 from voxloop.shallow.features import FeatureBank
+from voxloop.shallow.refinement import SUPERVOXEL_ROUNDS
 from voxloop.shallow.scales import ladder
 from voxloop.shallow.supervoxels import Supervoxels
 
@@ -40,4 +41,5 @@ def bank_for(
 
 def supervoxels_for(config: ShallowConfig, bank: FeatureBank, descriptor: Descriptor) -> Supervoxels:
     """The supervoxels that ``config`` asks for."""
-    return Supervoxels(bank, config.supervoxel_size, config.compactness, descriptor, config.neighbours)
+    rounds = 0 if config.refine == "none" else SUPERVOXEL_ROUNDS
+    return Supervoxels(bank, config.supervoxel_size, config.compactness, descriptor, config.neighbours, rounds)
