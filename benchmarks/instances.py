@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=None, help="optimiser steps instead of minutes")
     parser.add_argument("--scale", default="1", help="in-plane size at which the network works")
     parser.add_argument("--target", default="instances", help="instances (boundary and depth), or flow (arrows)")
+    parser.add_argument("--window", default="auto", help="size of the training windows")
     parser.add_argument("--keep", type=Path, help="keep the workspace and the outputs here")
     chosen = parser.parse_args()
     minutes = 0.5 if chosen.quick else chosen.minutes
@@ -35,23 +36,17 @@ def main() -> int:
     print(f"{'what':>50} {'AP@0.5, all objects':>20} {'mean of pictures':>17} {'PQ':>6}")
     show("Otsu and components", (pictures[i] for i in test), otsu)
     with tempfile.TemporaryDirectory() as folder:
-        outputs = trained(
-            vl,
-            chosen.keep or Path(folder),
-            {i: pictures[i] for i in train},
-            pictures,
-            minutes,
-            chosen.scale,
-            chosen.target,
-            chosen.steps,
-        )
+        length = {"iterations": chosen.steps} if chosen.steps else {"max_minutes": minutes, "epochs": 1000}
+        settings = {"target": chosen.target, "scale": chosen.scale, "window": chosen.window, "patience": 0, **length}
+        kept = chosen.keep or Path(folder)
+        outputs = trained(vl, kept, {i: pictures[i] for i in train}, pictures, vl.DeepConfig(**settings))
     seen = [(outputs[i], pictures[i][1]) for i in train]
-    settings = [
+    tried = [
         vl.ObjectsConfig(seed_threshold=t, min_size=20, smoothing=s)
         for t in (0.2, 0.3, 0.4, 0.5, 0.6)
         for s in (0, 1, 2)
     ]
-    best = max(settings, key=lambda config: scores(seen, decoded(vl, config))[1])
+    best = max(tried, key=lambda config: scores(seen, decoded(vl, config))[1])
     found = [(outputs[i], pictures[i][1]) for i in test]
     show("network, settings as they are", found, decoded(vl, vl.ObjectsConfig()))
     show("network, one object a clump", found, decoded(vl, vl.ObjectsConfig(split=False)))
@@ -61,15 +56,8 @@ def main() -> int:
 
 
 def trained(
-    vl: Any,
-    folder: Path,
-    train: dict[int, Pair],
-    pictures: dict[int, Pair],
-    minutes: float,
-    scale: str,
-    target: str = "instances",
-    steps: int | None = None,
-) -> dict[int, np.ndarray]:
+    vl: Any, folder: Path, train: dict[int, Pair], pictures: dict[int, Pair], config: Any
+) -> dict[int, np.ndarray]:  # fmt: skip
     """Outputs (channels, z, y, x) of all pictures, of a network trained on some of them."""
     classes = [{"name": "background", "background": True}]
     with vl.Workspace.create(folder / "ws", classes=classes, kind="instances") as ws:
@@ -78,8 +66,6 @@ def trained(
             ws.labels(image=f"p{i:02d}").load(truth, zero="background")
             ws.labels(image=f"p{i:02d}").flush()
         began = time.perf_counter()
-        length = {"iterations": steps} if steps else {"max_minutes": minutes, "epochs": 1000}
-        config = vl.DeepConfig(target=target, scale=scale, patience=0, **length)
         run = ws.train(config, wait=True)
         print(f"trained {run.history.iteration} steps in {time.perf_counter() - began:.0f} s", flush=True)
         with run.model().open() as predictor:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from voxloop.config import DeepConfig, presets
+from voxloop.config import DeepConfig, ShallowConfig, presets
 from voxloop.errors import ConfigError
 
 
 @pytest.mark.parametrize("name", list(presets))
 def test_a_preset_is_a_config_with_a_line_of_python(name: str) -> None:
     config = presets[name]
-    vl = type("vl", (), {"DeepConfig": DeepConfig})
+    vl = type("vl", (), {"DeepConfig": DeepConfig, "ShallowConfig": ShallowConfig})
     assert eval(config.code(), {"vl": vl}) == config
-    assert DeepConfig.from_json(config.to_json()) == config
+    assert type(config).from_json(config.to_json()) == config
     assert len(presets.about(name)) > 20
 
 
@@ -28,6 +28,9 @@ def test_presets_carry_the_defaults_of_their_systems() -> None:
     assert (mia.focal, mia.focal_gamma, mia.drop_factor, mia.batch_size, mia.epochs) == (1, 2, 0.2, 8, 100)
     assert (survos.freeze_encoder_epochs, survos.epochs, survos.patience, survos.dice) == (8, 13, 3, 1)
     assert (survos.across, survos.clip_deviations, mia.intensities) == ((0, 1, 2), 2.575, "range")
+    classical = presets["survos-supervoxels"]
+    assert (classical.unit, classical.supervoxel_size, classical.compactness) == ("supervoxels", 10, 20)
+    assert (classical.classifier, classical.trees, classical.descriptor) == ("random forest", 100, "mean")
     for name, target in (("anatomics-semantic3d", "semantic"), ("anatomics-instance3d", "instances")):
         found = presets[name]
         assert (found.volumetric, found.target, found.window, found.batch_size) == (True, target, (3, 129, 129), 1)

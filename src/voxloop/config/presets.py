@@ -1,4 +1,4 @@
-"""Settings of the deep learner that are worth a name: ours, and those that other systems begin with. Pure."""
+"""Settings of the learners that are worth a name: ours, and those that other systems begin with. Pure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from voxloop.config.augment import Augmentation
+from voxloop.config.base import Config
 from voxloop.config.deep import DeepConfig
+from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import ConfigError, unknown
 
 
-class Presets(Mapping[str, DeepConfig]):
-    """Presets by name; each is a :class:`DeepConfig`, so ``presets["quick"].changed(epochs=5)`` is one too."""
+class Presets(Mapping[str, Config]):
+    """Presets by name; each is a config, so ``presets["quick"].changed(epochs=5)`` is one too.
 
-    def __init__(self, presets: Mapping[str, tuple[DeepConfig, str]]) -> None:
+    Those of pixel classifiers are a :class:`ShallowConfig`, all others a :class:`DeepConfig`.
+    """
+
+    def __init__(self, presets: Mapping[str, tuple[Config, str]]) -> None:
         self._presets = dict(presets)
 
-    def __getitem__(self, name: str) -> DeepConfig:
+    def __getitem__(self, name: str) -> Config:
         if name not in self._presets:
             raise ConfigError(unknown("preset", name, self._presets))
         return self._presets[name][0]
@@ -117,6 +122,18 @@ presets = Presets({
         ),
         "U-Net with ResNet-34 and ImageNet weights, Dice, 8 epochs with the encoder frozen and 5 without: SuRVoS2's "
         "slice network, on slices across z, y and x; predict with votes=3, or 12",
+    ),
+    "classifier": (
+        ShallowConfig(),
+        "what we recommend where seconds count: filters and a small perceptron, voxel by voxel",
+    ),
+    "survos-supervoxels": (
+        ShallowConfig(
+            unit="supervoxels", supervoxel_size=10, compactness=20, descriptor="mean", classifier="random forest",
+            trees=100, depth=32, leaf=1, refine="none", smoothing=0,
+        ),
+        "a random forest of 100 trees on supervoxels of 10 voxels, known by the mean of their features: SuRVoS's "
+        "training screen as it opens",
     ),
     "anatomics-semantic3d": (
         _anatomics(bce=1, cross_entropy=0, dice=0.5, class_weights="auto"),
