@@ -68,6 +68,10 @@ def test_new_train_predict_evaluate(stack, tmp_path):
         opened.labels().write((slice(2, 3), slice(10, 60), slice(10, 70)), truth[2:3, 10:60, 10:70])
     code, out, error = call("train", ws, "--set", "seed=3", "--name", "first", "--json")
     assert (code, json.loads(out)["state"]) == (0, "finished"), error
+    code, out, error = call("train", ws, "--set", "scales=2", "--then-predict", "*", "--note", "two scales", "--json")
+    then = json.loads(out)["then"]
+    assert (code, then["run"], then["state"]) == (0, "batch-1", "finished"), error
+    assert "two scales" in call("runs", ws)[1]
     code, out, error = call("predict", ws, "first", "--forecast", "--json")
     assert code == 0, error
     assert json.loads(out)["disk_bytes"] > 0

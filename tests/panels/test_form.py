@@ -69,7 +69,7 @@ def test_settings_of_another_network_are_hidden(ui, no_leak):
     def visible():
         return {n for n, widget in shown.items() if "vx-hidden" not in widget._dom_classes}
 
-    assert visible() == {"encoder", "slices"}
+    assert visible() == {"encoder", "slices", "levels"}
     type_in(form, "DynUNet", "architecture")
     assert form.value.architecture == "DynUNet"
     assert visible() == {"levels", "width"}
@@ -79,7 +79,7 @@ def test_settings_of_another_network_are_hidden(ui, no_leak):
     assert "write 1,128,128" in form.errors["architecture"]
     type_in(form, "auto", "window")
     assert (form.value.architecture, form.errors) == ("Unet", {})
-    assert visible() == {"encoder", "slices"}
+    assert visible() == {"encoder", "slices", "levels"}
     form.close()
 
 
@@ -91,6 +91,14 @@ def test_groups_are_built_when_opened(ui, no_leak):
     assert ("extras", "turn", "on") not in form._fields
     form.close()
     assert no_leak.left() == []
+
+
+def test_opening_a_group_is_told(ui):
+    opened = []
+    form = Form(Sample, on_open=opened.append)
+    form._groups["Speed"].open()
+    assert opened == ["Basic", "Speed"]
+    form.close()
 
 
 def test_what_is_typed_becomes_the_config(ui):

@@ -151,14 +151,14 @@ def test_what_is_predicted_then_is_part_of_the_line(ui, ws, monkeypatch):
     paint(ws, 2, index=2)
     panel = TrainPanel(ws)
     panel.learner = "shallow"
-    assert panel.bar.then.options == (("nothing", None), ("image", "image"))
+    assert panel.bar.then.options == (("nothing", ""), ("image", "image"))
     panel.bar.then.set_state({"index": 1})
     assert panel.code == "run = ws.train(vl.ShallowConfig(), then_predict='image')"
     assert panel.command.endswith("--learner shallow --then-predict image")
     ws.images.add("second", np.zeros((4, 64, 64), "uint8"))
     panel.refresh()
     assert [words for words, _ in panel.bar.then.options] == ["nothing", "the images it learns from", "every image"]
-    assert panel.bar.then.value is None
+    assert panel.bar.then.value == ""
     panel.bar.then.set_state({"index": 2})
     assert panel.command.endswith("--then-predict '*'")
     panel.bar.button.click()
@@ -573,6 +573,29 @@ def test_runs_are_laid_over_each_other_and_what_differs_is_shown(ui, ws):
     panel.runs.list.do("delete", "shallow-2")
     assert not run.path.exists()
     panel.open_run("shallow-1")
+    panel.close()
+
+
+def test_all_encoders_are_asked_for_once_somebody_looks_for_one(ui, ws, monkeypatch):
+    monkeypatch.setattr("voxloop.panels.encoder_names.machine", lambda: Machine(memory_gb=16.0, cores=2))
+    panel = network(ws)
+    panel.form._groups["Optimisation"].open()
+    assert panel.ahead.helper is None or not [kind for kind, *_ in panel.ahead.helper.asked if kind == "encoders"]
+    panel.form._groups["Network"].open()
+    field = panel.form._fields["encoder",].input
+    assert "resnet18" in field.options
+    kind, fields, answer = panel.ahead.helper.asked[-1]
+    assert (kind, fields) == ("encoders", {"architecture": "Unet"})
+    answer.set_result({"state": "done", "encoders": ["resnet18", "tu-regnety_002"]})
+    assert field.options == ("resnet18", "tu-regnety_002")
+    field.set_state({"value": "tu-regnety_040"})  # others may be typed as well
+    assert panel.config.encoder == "tu-regnety_040"
+    panel._change(epochs=7)
+    assert panel.ahead.helper.last("encoders")[2] is answer
+    panel._change(architecture="PAN")
+    assert panel.ahead.helper.last("encoders")[1] == {"architecture": "PAN"}
+    panel.ahead.helper.last("encoders")[2].set_exception(RuntimeError("the process ended"))
+    assert panel.message.kind == "quiet"
     panel.close()
 
 

@@ -156,7 +156,7 @@ class Helper:
         Parameters
         ----------
         kind
-            ``"live"``, ``"overlay"``, ``"inputs"``, ``"receptive_field"`` or ``"forget"``.
+            ``"live"``, ``"overlay"``, ``"inputs"``, ``"receptive_field"``, ``"encoders"``, ... or ``"forget"``.
         generation
             Grows within a lane; a request replaces every older one of its lane. The next number where not given.
         lane

@@ -25,6 +25,7 @@ HANDLERS = {
     "receptive_field": "voxloop.deep.preview:receptive_field",
     "rate": "voxloop.deep.rate_finder:answer",
     "forecast": "voxloop.deep.forecast:answer",
+    "encoders": "voxloop.deep.encoders:answer",
 }
 
 

@@ -37,6 +37,8 @@ class Form(Panel, Generic[C]):
         Which settings appear, all where None.
     on_change
         Called with the new config after every valid change.
+    on_open
+        Called with the name of a group whenever it is opened.
 
     Notes
     -----
@@ -54,6 +56,7 @@ class Form(Panel, Generic[C]):
         suggestions: Mapping[str, Sequence[str]] | None = None,
         only: Callable[[Setting], bool] | None = None,
         on_change: Callable[[C], object] | None = None,
+        on_open: Callable[[str], object] | None = None,
         embedded: bool = False,
     ) -> None:
         super().__init__(embedded=embedded)
@@ -63,7 +66,7 @@ class Form(Panel, Generic[C]):
         self._choices = dict(choices or {})
         self._suggestions = dict(suggestions or {})
         self._settings = [setting for setting in settings_of(config_type) if only is None or only(setting)]
-        self._on_change = on_change
+        self._on_change, self._on_open = on_change, on_open
         self._pending: dict[Path, Any] = {}
         self._unread: dict[Path, str] = {}
         self._fields: dict[Path, Field] = {}
@@ -72,7 +75,7 @@ class Form(Panel, Generic[C]):
         self._matter = self._mattering()
         self._copy = CopyCode(code=self.code)
         names = list(dict.fromkeys(setting.group for setting in self._settings))
-        self._groups = {name: Fold(name, partial(self._build, name), self._mark_group) for name in names}
+        self._groups = {name: Fold(name, partial(self._build, name), self._opened) for name in names}
         self._search = w.Text(placeholder="Search settings", continuous_update=True)
         self._search.observe(self.handler(self._filter), "value")
         self._more = w.Checkbox(
@@ -207,6 +210,11 @@ class Form(Panel, Generic[C]):
         return [setting.matters(self._value) for setting in self._settings]
 
     # ----------------------------------------------------------------------------------------------------- widgets
+
+    def _opened(self, group: Fold) -> None:
+        self._mark_group(group)
+        if self._on_open is not None:
+            self._on_open(group.name)
 
     def _build(self, group: str) -> list[w.Widget]:
         made = self._build_master(group)

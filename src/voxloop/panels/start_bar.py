@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as w
 
 from voxloop.config import Config
-from voxloop.panels.panel import CopyCode, Panel, button, classed, column, labelled, row, show, spacer
+from voxloop.panels.panel import CopyCode, Panel, button, column, labelled, row, show, spacer
 from voxloop.training import LEARNT
 
 
@@ -41,26 +41,26 @@ class StartBar:
         self.then = w.Dropdown(
             **labelled("Then predict", "Once it has finished, or is stopped and kept, with the notebook closed too")
         )
-        self._said = classed(column(row(self.name, self.note), self.then), "vx-grow")
         self.offer(())
         for widget in (self.name, self.note, self.then):
             widget.observe(owner.handler(changed), "value")
         copies = row(self.copy_code, self.copy_command, spacer(), classes=["vx-copies"])
-        self.widget = column(row(self.button, self._said), copies)
+        self.widget = column(row(self.button, self.name, self.note), self.then, copies)
 
     def offer(self, images: Sequence[str]) -> None:
         """Offer what may be predicted then, of these images."""
         several = [("the images it learns from", LEARNT), ("every image", "*")]
-        options = (("nothing", None), *(several if len(images) > 1 else [(f"{name}", name) for name in images]))
+        options = (("nothing", ""), *(several if len(images) > 1 else [(f"{name}", name) for name in images]))
         if self.then.options != options:
             kept = self.then.value
             self.then.options = options
-            self.then.value = kept if kept in [value for _, value in options] else None
+            self.then.value = kept if kept in [value for _, value in options] else ""
 
     def resumes(self, resumes: bool) -> None:
         """Say what the button does; of a run that goes on all was said before."""
         self.button.description = "Resume" if resumes else "Train"
-        show(self._said, not resumes)
+        for widget in (self.name, self.note, self.then):
+            show(widget, not resumes)
 
     @property
     def arguments(self) -> dict[str, Any]:

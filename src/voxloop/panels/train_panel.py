@@ -10,8 +10,10 @@ import ipywidgets as w
 
 from voxloop.commands import resume_command, train_command
 from voxloop.config import Config, presets
+from voxloop.config.deep import ENCODERS
 from voxloop.errors import ConfigError, RunError
 from voxloop.machine import machine
+from voxloop.panels.encoder_names import EncoderNames
 from voxloop.panels.form import Form
 from voxloop.panels.label_watch import LabelWatch
 from voxloop.panels.learners import CONFIGS, HELP, LABELS, Learner, missing
@@ -345,6 +347,9 @@ class TrainPanel(Panel):
         self._settings = w.Box(layout={"width": "100%"})
         self.start = StartChooser(self, ws, lambda **s: self._change(**s), self._load_config, lambda: self._begins())
         self.ahead = Outlook(self, ws, lambda **s: self._change(**s), lambda: self._level.value)
+        self.encoders = EncoderNames(
+            self.ahead.ask, lambda names: self._forms["network"].set_choices("encoder", names)
+        )  # fmt: skip
         self.sets = SetEditor(
             self, ws, lambda name: self._change(training_set=name), lambda name: self._change(validation_set=name),
             self._offer_sets,
@@ -391,8 +396,9 @@ class TrainPanel(Panel):
             if len(self.ws.levels.names) < 2:
                 hidden.add("constrain")
             self._forms[learner] = Form(
-                CONFIGS[learner], suggestions={"start_from": self._models}, only=lambda s: s.name not in hidden,
-                on_change=lambda _: self._settings_changed(), embedded=True,
+                CONFIGS[learner], suggestions={"start_from": self._models, "encoder": ENCODERS},
+                only=lambda s: s.name not in hidden, on_change=lambda _: self._settings_changed(),
+                on_open=self._group_opened, embedded=True,
             )  # fmt: skip
             self._offer_to(self._forms[learner])
             if learner == "network":
@@ -411,6 +417,10 @@ class TrainPanel(Panel):
         self._look_ahead()
         self._show_code()
 
+    def _group_opened(self, group: str) -> None:
+        if self.learner == "network" and "network" in self._forms and not missing("network"):
+            self.encoders.opened(group, self.form.value.architecture)
+
     def _load_config(self, config: Config) -> None:
         self.form.value = config
         self._settings_changed()
@@ -427,6 +437,7 @@ class TrainPanel(Panel):
         self._touched = True
         if self.learner == "network":
             self.start.follow(self.form.value.start_from)
+            self.encoders.follow(self.form.value.architecture)
         self._show_code()
 
     def _level_changed(self) -> None:
