@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from voxloop.geometry import Region, grow, shift
-from voxloop.shallow.gathering import SLAB_2D, SLAB_3D, Source, groups, multiple
+from voxloop.geometry import Region, Shape, grow, shift
+from voxloop.shallow.gathering import SLAB_2D, Source, groups, multiple
 from voxloop.shallow.neighbours import Contacts
 from voxloop.shallow.samples import Labelled
 from voxloop.shallow.supervoxels import Described, Supervoxels
 from voxloop.shallow.tiles import aligned
+
+#: planes and sides of what is looked at in one go, and the most voxels of it with its surroundings
+_DEEP, _SIDES, _MOST = 32, (512, 256, 128), 1 << 26
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def labelled_supervoxels(
     seats, values, rows, pairs = [], [], [], []
     done = 0
     with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
-        for _, members in groups(chosen, source.shape, multiple(SLAB_2D, SLAB_3D, unit.bank, unit.stride)):
+        for _, members in groups(chosen, source.shape, _slab(unit, source.shape)):
             wanted = _around(chosen[members])
             outer = aligned(grow(wanted, unit.halo, source.shape), unit.stride)
             origin = np.array([part.start for part in outer])
@@ -96,6 +100,13 @@ def _majorities(
     ranked = np.sort(votes := votes.reshape(len(cells), -1), axis=1)
     clear = ranked[:, -1] > ranked[:, -2] if len(classes) > 1 else np.ones(len(cells), dtype=bool)
     return cells[clear], classes[votes.argmax(axis=1)][clear]
+
+
+def _slab(unit: Supervoxels, shape: Shape) -> Shape:
+    """How much of a volume is looked at in one go: the more, the less is looked at twice for its surroundings."""
+    slabs = [multiple(SLAB_2D, (_DEEP, side, side), unit.bank, unit.stride) for side in _SIDES]
+    seen = [prod(min(n, own + 2 * h) for n, own, h in zip(shape, s, unit.halo, strict=True)) for s in slabs]
+    return next((slab for slab, voxels in zip(slabs, seen, strict=True) if voxels <= _MOST), slabs[-1])
 
 
 def _around(at: np.ndarray) -> Region:
