@@ -113,3 +113,6 @@ def test_sigmas_out_of_reach_are_refused_with_the_nearest_that_works():
         plan((0.1,), CUBIC, 2)
     with pytest.raises(ConfigError, match="at most"):
         plan((1000.0,), CUBIC, 2)
+    for sigmas in ((), (0.0,), (float("nan"),), (0.01, float("inf"))):
+        with pytest.raises(ConfigError, match="sigmas above 0"):
+            ShallowConfig(sigmas_um=sigmas)

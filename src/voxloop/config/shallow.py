@@ -229,7 +229,7 @@ class ShallowConfig(Config):
     @field_validator("sigmas_um")
     @classmethod
     def _sigmas_positive(cls, value: Any) -> Any:
-        if value != "auto" and (not value or min(value) <= 0):
+        if value != "auto" and not (value and all(0 < sigma < float("inf") for sigma in value)):
             raise ConfigError(f"{value} µm; use 'auto' or one or more sigmas above 0")
         return value
 

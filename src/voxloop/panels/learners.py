@@ -12,7 +12,7 @@ Learner = Literal["shallow", "network"]
 CONFIGS: dict[Learner, type[Config]] = {"shallow": ShallowConfig, "network": DeepConfig}
 LABELS: dict[Learner, str] = {"shallow": "Shallow · seconds", "network": "Network · minutes"}
 HELP: dict[Learner, str] = {
-    "shallow": "A forest of decision trees over ready-made filters: quick, and good with few strokes",
+    "shallow": "A small classifier over ready-made filters, of voxels or supervoxels: quick, and good with few strokes",
     "network": "A neural network that learns filters of its own: slower, and better with more strokes",
 }
 #: what each learner needs, and how to get it
