@@ -137,9 +137,7 @@ def _fast(material: Material) -> list[Note]:
     config = material.config
     if config.start_from is None or config.learning_rate < FAST:
         return []
-    words = (
-        f"The weights of {config.start_from!r} know something already: a tenth of the learning rate keeps it."
-    )
+    words = f"The weights of {config.start_from!r} know something already: a tenth of the learning rate keeps it."
     return [Note(words=words, kind="info", fix={"learning_rate": float(f"{config.learning_rate / 10:.3g}")})]
 
 
