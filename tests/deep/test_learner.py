@@ -155,6 +155,11 @@ def test_an_encoder_goes_on_from_a_run_of_another_architecture(context: Any) -> 
     train(changed(child, epochs=1, architecture="FPN", encoder_weights="deep-1", freeze_encoder_epochs=1))
     own, taken = (load(one.path / "model")._built().core.encoder.state_dict() for one in (context, child))
     assert all(torch.equal(own[name], taken[name]) for name in own)  # frozen, so as they came
+    again = _fresh(context, "deep-4")  # whose encoder comes with the rest of the weights, so nothing is looked for
+    assert (
+        train(changed(again, epochs=1, start_from="deep-1", encoder_weights="nobody", architecture="Unet"))
+        == "finished"
+    )
     with pytest.raises(ConfigError, match="encoder_weights='nobody' is neither a run"):
         train(changed(_fresh(context, "deep-3"), encoder_weights="nobody"))
 

@@ -1,10 +1,11 @@
-"""Four ways to begin a training, chosen in the panel."""
+"""Five ways to begin a training, chosen in the panel."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+import voxloop as vl
 from voxloop.config import DeepConfig
 from voxloop.panels import train_panel
 from voxloop.panels.train_panel import TrainPanel
@@ -53,6 +54,21 @@ def choose(panel, mode, run=None):
 def test_fresh_is_how_it_begins(panel):
     assert panel.start.mode == "fresh"
     assert panel.config.start_from is None
+
+
+def test_an_encoder_from_imagenet_is_one_of_the_ways(panel):
+    choose(panel, "imagenet")
+    assert (panel.config.encoder_weights, panel.config.start_from) == ("imagenet", None)
+    choose(panel, "weights", "deep-2")
+    choose(panel, "fresh")
+    assert panel.config.start_from is None
+    panel.form.value = vl.presets["mia-unet"]
+    panel._settings_changed()
+    assert panel.start.mode == "imagenet"
+    choose(panel, "fresh")
+    assert panel.config.encoder_weights is None
+    panel._change(encoder_weights="encoder.safetensors")
+    assert (panel.start.mode, panel.config.encoder_weights) == ("fresh", "encoder.safetensors")
 
 
 def test_from_the_weights_of_a_run_keeps_the_settings(panel):

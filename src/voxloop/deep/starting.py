@@ -97,9 +97,11 @@ def network_zoom(config: DeepConfig, data: TrainingData, scale: float) -> Zoom:
 def encoder_weights(config: DeepConfig, context: Any) -> str | None:
     """What the encoder begins with: None, ``"imagenet"`` or a file, that of an earlier run by its name.
 
-    Raises ConfigError where there is no such run.
+    None where the whole network goes on from earlier weights. Raises ConfigError where there is no such run.
     """
     given = config.encoder_weights
+    if config.start_from:
+        return None
     if given is None or given == "imagenet" or Path(given).suffix:
         return given
     return str(ancestor(given, context, "encoder_weights") / WEIGHTS)

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from voxloop.project import Workspace
     from voxloop.runs import Run
 
-FRESH, WEIGHTS, SETTINGS, RESUME = "fresh", "weights", "settings", "resume"
+FRESH, IMAGENET, WEIGHTS, SETTINGS, RESUME = "fresh", "imagenet", "weights", "settings", "resume"
 #: what stands in the list, and what it means
 MODES = {
-    FRESH: ("Fresh", "The network knows nothing yet, or what its encoder weights know."),
+    FRESH: ("Fresh", "The network knows nothing yet, or what a file of encoder weights knows."),
+    IMAGENET: (
+        "Encoder from ImageNet",
+        "The half that looks has seen a million photographs; its weights are downloaded. "
+        "Networks of planes alone have such an encoder.",
+    ),
     WEIGHTS: ("From the weights of a run", "The network goes on from what that run learnt, with the settings below."),
     SETTINGS: (
         "Same weights, its settings to change",
@@ -35,7 +40,7 @@ MODES = {
 
 
 class StartChooser:
-    """A list of four ways to begin, the run meant, and a line that says what will happen.
+    """A list of five ways to begin, the run meant, and a line that says what will happen.
 
     ``change(**settings)`` puts settings into the form, ``load(config)`` replaces all of them.
     """
@@ -47,6 +52,7 @@ class StartChooser:
         self._ws, self._change, self._load, self._changed = ws, change, load, changed
         self._runs: dict[str, list[str]] = {}
         self._showing = False
+        self._was = FRESH
         self.mode_list = w.Dropdown(
             options=[(words, mode) for mode, (words, _) in MODES.items()],
             value=FRESH,
@@ -61,13 +67,18 @@ class StartChooser:
 
     @property
     def mode(self) -> str:
-        """``"fresh"``, ``"weights"``, ``"settings"`` or ``"resume"``."""
+        """``"fresh"``, ``"imagenet"``, ``"weights"``, ``"settings"`` or ``"resume"``."""
         return str(self.mode_list.value)
+
+    @property
+    def of_a_run(self) -> bool:
+        """Whether the training begins with something that a run left."""
+        return self.mode not in (FRESH, IMAGENET)
 
     @property
     def run(self) -> Run | None:
         """The run meant; None for a fresh start, or where there is none to choose."""
-        name = str(self.run_list.value) if self.mode != FRESH else ""
+        name = str(self.run_list.value) if self.of_a_run else ""
         known = name in self._ws.runs
         return self._ws.runs[name] if known else None
 
@@ -81,16 +92,18 @@ class StartChooser:
             self._runs = found
             self._list_runs()
 
-    def follow(self, start_from: str | None) -> None:
+    def follow(self, config: DeepConfig) -> None:
         """Show what the form says, where a hand changed it there."""
-        if self.mode == RESUME or (self.mode != FRESH and self.run_list.value == start_from):
+        start_from = config.start_from
+        if self.mode == RESUME or (self.of_a_run and self.run_list.value == start_from):
             return
-        if start_from is None and self.mode == FRESH:
+        alone = IMAGENET if config.encoder_weights == "imagenet" and not config.volumetric else FRESH
+        if start_from is None and self.mode == alone:
             return
         if start_from is not None and start_from not in self._runs.get(WEIGHTS, ()):
             return  # a folder: the form alone says it
         self._showing = True
-        self.mode_list.value = FRESH if start_from is None else WEIGHTS
+        self.mode_list.value = self._was = alone if start_from is None else WEIGHTS
         self._list_runs()
         if start_from is not None:
             self.run_list.value = start_from
@@ -106,8 +119,11 @@ class StartChooser:
             self._load(self._config(run).changed(start_from=run.name))
         elif self.mode == WEIGHTS and run is not None:
             self._change(start_from=run.name)
-        elif self.mode == FRESH:
-            self._change(start_from=None)
+        elif self.mode == IMAGENET:
+            self._change(start_from=None, encoder_weights="imagenet")
+        elif self.mode == FRESH:  # a file of weights stays
+            self._change(start_from=None, **({"encoder_weights": None} if self._was == IMAGENET else {}))
+        self._was = self.mode
         self._tell()
         self._changed()
 
@@ -124,13 +140,13 @@ class StartChooser:
             self.run_list.options = names
         self.run_list.value = keep if keep in names else (names[0] if names else None)
         self._showing = was
-        show(self.run_list, self.mode != FRESH and bool(names))
+        show(self.run_list, self.of_a_run and bool(names))
         self._tell()
 
     def _tell(self) -> None:
         words = html.escape(MODES[self.mode][1])
         run = self.run
-        if self.mode != FRESH and run is None:
+        if self.of_a_run and run is None:
             none = (
                 "No run was paused, stopped or interrupted." if self.mode == RESUME else "No network was trained yet."
             )

@@ -436,7 +436,7 @@ class TrainPanel(Panel):
     def _settings_changed(self) -> None:
         self._touched = True
         if self.learner == "network":
-            self.start.follow(self.form.value.start_from)
+            self.start.follow(self.form.value)
             self.encoders.follow(self.form.value.architecture)
         self._show_code()
 
