@@ -315,7 +315,7 @@ def test_a_run_over_several_images_shows_its_table(ui, ws, monkeypatch):
     assert "class 2 µm³" in good.title
     assert "predicted in" in good.title
     assert "failed" in bad.cells[-1]
-    assert "channels" in bad.title
+    assert "takes 1 channel, the volume has 3" in bad.title
     assert panel.results.words.value == "2 of 2 images, 1 failed"
     assert panel.results._copy.code == "ws.runs['many'].result.table"
     panel.results.rows.do("open", "third")
