@@ -62,10 +62,10 @@ def measure(folder: Path, clicks: int, found: dict[str, list[float]]) -> None:
 def click(panel: TrainPanel) -> float:
     """Seconds from a click to the first loss; the run is cancelled then."""
     before = set(panel.ws.runs)
-    while panel._button.disabled:  # labels are looked at in a thread
+    while panel.bar.button.disabled:  # labels are looked at in a thread
         time.sleep(0.01)
     began = time.perf_counter()
-    panel.ui.call(panel._button.click)
+    panel.ui.call(panel.bar.button.click)
     while not (new := [name for name in panel.ws.runs if name not in before]):
         time.sleep(0.005)
     run = panel.ws.runs[new[0]]

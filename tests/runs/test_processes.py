@@ -280,6 +280,16 @@ def test_a_spare_takes_the_run_and_has_imported_already(runs, until, monkeypatch
     assert said["imported"] < run.history.started["time"]
 
 
+def test_a_spare_takes_another_task_where_that_has_none(runs, monkeypatch):
+    monkeypatch.setattr(spare, "NEEDED_GB", 0.0)
+    runs.warm("slow_tasks:train")
+    waiting = spare._spares["slow_tasks:train"]._child
+    run = runs.create("r", "fake_tasks:train", {"steps": 1}).launch()
+    assert run.wait(30) == "finished"
+    assert run.history.started["pid"] == waiting.pid
+    assert not spare._spares
+
+
 def test_a_spare_of_another_environment_is_not_used(runs, monkeypatch):
     monkeypatch.setattr(spare, "NEEDED_GB", 0.0)
     runs.warm("fake_tasks:train")

@@ -7,6 +7,7 @@ from typing import Any
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.team import team_of
 from voxloop.deep.training import Training
+from voxloop.deep.warming import warm as warm  # found here by a spare process
 
 
 def train(context: Any) -> str:

@@ -81,9 +81,12 @@ def dismiss_all() -> None:
 
 
 def take(task: str, path: Path, queue: bool) -> int | None:
-    """Give a run to the spare of its task; its pid, or None where there is no spare that fits."""
+    """Give a run to the spare of its task, or to another's; its pid, or None where there is no spare that fits.
+
+    A spare that has imported another task can do this one too: a prediction needs most of what a training does.
+    """
     with _guard:
-        spare = _spares.pop(task, None)
+        spare = _spares.pop(task if task in _spares else next(iter(_spares), task), None)
     if spare is None:
         return None
     if spare.fits:

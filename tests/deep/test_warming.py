@@ -1,0 +1,44 @@
+"""A process that waits for a training has imported what the training needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import voxloop as vl
+from voxloop.deep import learner
+from voxloop.runs import tasks
+from voxloop.training import settled
+
+RUN = """
+    import json, sys
+    from voxloop.runs import runner, tasks
+    tasks.warm("voxloop.deep.learner:train")
+    def packages():
+        return {name.partition(".")[0] for name in sys.modules}
+    before = packages()
+    code = runner.main([sys.argv[1], "--no-queue"])
+    print(json.dumps([code, sorted(packages() - before - sys.stdlib_module_names)]))
+"""
+
+
+@pytest.mark.slow(reason="a process of its own imports torch and trains")
+def test_a_training_imports_no_further_package(tmp_path):
+    sample = vl.samples.load("em")
+    with vl.Workspace.create(tmp_path / "ws", image=sample.volume, classes=sample.classes) as ws:
+        vl.simulate(ws, sample.truth, strokes=12)
+        config = vl.presets["auto"].changed(window="1,64,64", epochs=1, steps_per_epoch=2)
+        settings, facts = settled(ws, config, None)
+        run = ws.runs.create("deep-1", "voxloop.deep.learner:train", settings, **facts)
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(RUN), str(run.path)], capture_output=True, text=True, check=True
+        )
+        assert json.loads(done.stdout.splitlines()[-1]) == [0, []]
+
+
+def test_the_learner_says_how_it_warms():
+    assert sys.modules[tasks.load("voxloop.deep.learner:train").__module__].warm is learner.warm
