@@ -82,7 +82,7 @@ def rate(ws: Workspace, model: Path, image: str, engine: str) -> float:
         if kind == "progress" and fields["done"] > 0:
             times.append((time.monotonic(), int(fields["done"])))
 
-    context.emit = listening  # type: ignore[method-assign]
+    context.emit = listening
     assert task.run(context) == "finished"
     (began, first), (ended, last) = next(item for item in times if item[1] >= times[-1][1] / 2), times[-1]
     return (last - first) / (ended - began)

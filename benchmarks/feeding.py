@@ -41,9 +41,8 @@ def main() -> None:
 
 def compare(encoder: str, side: int) -> None:
     torch.manual_seed(0)
-    network = build(
-        NetworkConfig(architecture="Unet", encoder=encoder, channels=1, outputs=3, decoder_width=0.25)
-    ).eval().to(memory_format=torch.channels_last)  # fmt: skip
+    description = NetworkConfig(architecture="Unet", encoder=encoder, channels=1, outputs=3, decoder_width=0.25)
+    network = placed(build(description), torch.device("cpu")).eval()
     pixels = torch.randn(1, 1, side, side)
     halo = receptive_field(network, 1)
     fed = streamed(network, 1, 2, 32)

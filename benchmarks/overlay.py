@@ -89,9 +89,9 @@ def save(rng: np.random.Generator, path: Path) -> None:
     for z in range(0, 48, 16):
         noise = rng.normal(0, 25, (16, 2048, 2048)).astype(np.float32)
         array[z : z + 16] = np.clip(128 + 40 * np.tanh(2 * blobs) + noise, 0, 255).astype(np.uint8)
-    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
-    scale = [{"type": "scale", "scale": [20.0, 5.0, 5.0]}]
-    datasets = [{"path": "0", "coordinateTransformations": scale}]
+    axes: list[Any] = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
+    scale: list[Any] = [{"type": "scale", "scale": [20.0, 5.0, 5.0]}]
+    datasets: list[Any] = [{"path": "0", "coordinateTransformations": scale}]
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"name": "stack", "axes": axes, "datasets": datasets}]}
 
 

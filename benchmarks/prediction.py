@@ -114,7 +114,7 @@ def plane_network() -> Network:
 
 def cube_network() -> Network:
     import torch
-    from monai.networks.nets import BasicUNet
+    from monai.networks.nets.basic_unet import BasicUNet
 
     torch.manual_seed(0)
     module = BasicUNet(3, 1, 2, features=(8, 8, 16, 32, 64, 8), norm="batch").eval()
@@ -224,7 +224,7 @@ def _ours(
 
 def monai(network: Network, picture: np.ndarray, window: tuple[int, ...], overlap: float, mode: str) -> np.ndarray:
     import torch
-    from monai.inferers import sliding_window_inference
+    from monai.inferers.utils import sliding_window_inference
 
     flat = network.spec.dimensions == 2
     x = torch.from_numpy(np.asarray(picture, np.float32))[None, None] / 128 - 1
@@ -249,15 +249,15 @@ def bioimage(network: Network, folder: Path, window: tuple[int, ...]) -> Callabl
         folder / "n.zip", name="benchmark", sample=sample.astype(np.float32)
     )
     described = load_model_description(folder / "n.zip")
-    size = next(axis.size for axis in described.inputs[0].axes if axis.id == "y")  # type: ignore[union-attr]
-    blocks = (window[1] - size.min) // size.step  # type: ignore[union-attr]
+    size = next(axis.size for axis in described.inputs[0].axes if axis.id == "y")
+    blocks = (window[1] - size.min) // size.step
     pipeline = core.create_prediction_pipeline(described)
 
     def predict(picture: np.ndarray) -> np.ndarray:
         given = picture[None].astype(np.float32) if flat else picture[None, None].astype(np.float32)
         found = core.predict(model=pipeline, inputs={described.inputs[0].id: given}, blocksize_parameter=blocks)
         logits = found.members[described.outputs[0].id].data.values[0]
-        return logits[:, None] if flat else logits  # type: ignore[no-any-return]
+        return logits[:, None] if flat else logits
 
     return predict
 

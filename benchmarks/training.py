@@ -40,9 +40,9 @@ class BareLoop:
         self._network = placed(build(description), self.device).train()
         self._optimiser = torch.optim.AdamW(self._network.parameters(), lr=config.learning_rate, fused=True)
         size = (config.batch_size, *config.window[1:])
-        pixels = torch.randn(size, device=self.device)[:, None]  # type: ignore[arg-type]
+        pixels = torch.randn(size, device=self.device)[:, None]
         self._pixels = pixels.contiguous(memory_format=torch.channels_last)
-        self._labels = torch.randint(0, 2, size, device=self.device)  # type: ignore[arg-type]
+        self._labels = torch.randint(0, 2, size, device=self.device)
 
     def __call__(self, steps: int) -> float:
         """Seconds that so many steps take."""
