@@ -136,6 +136,46 @@ class Cutout(_Augment):
     size: Range = setting((0.1, 0.3), "side of the square", unit="share of the window")
 
 
+class LocalContrast(_Augment):
+    """Equalise the gray values region by region, with a limit to how steep that may get (CLAHE)."""
+
+    on: bool = _switch(False)
+    probability: float = _chance(0.3)
+    limit: Range = setting((0.005, 0.03), "share of a region's voxels that one gray value may count for")
+
+    @field_validator("limit")
+    @classmethod
+    def _a_share(cls, value: Range) -> Range:
+        if not 0 < value[0] <= value[1] <= 1:
+            raise ConfigError(f"limit {value[0]:g} to {value[1]:g} must lie above 0 and not above 1")
+        return value
+
+
+class CutNoise(_Augment):
+    """Add uniform noise within a box; labels stay."""
+
+    on: bool = _switch(False)
+    probability: float = _chance(0.3)
+    size: Range = setting((0.1, 0.4), "side of the box", unit="share of the window")
+    strength: Range = setting((0.2, 0.6), "half width of the noise", unit="image standard deviations")
+
+
+class CutBlur(_Augment):
+    """Show a box as if it had been recorded at coarser voxels; labels stay."""
+
+    on: bool = _switch(False)
+    probability: float = _chance(0.3)
+    size: Range = setting((0.1, 0.4), "side of the box", unit="share of the window")
+    factor: Range = setting((2.0, 8.0), "how much coarser, in the plane", unit="times")
+
+
+class CopyPaste(_Augment):
+    """Paste the objects of another window of the batch where there are none; for densely labelled images."""
+
+    on: bool = _switch(False)
+    probability: float = _chance(0.3)
+
+
 class MissingSection(_Augment):
     """Blank whole slices, as where sections of electron microscopy were lost; the slice to be labelled is kept."""
 
@@ -175,6 +215,12 @@ class Augmentation(Config):
     blur: Blur = setting(Blur, "blur")
     motion_blur: MotionBlur = setting(MotionBlur, "blur along a line", advanced=True)
     cutout: Cutout = setting(Cutout, "hide squares", advanced=True)
+    local_contrast: LocalContrast = setting(
+        LocalContrast, "equalise region by region (CLAHE)", label="local contrast (CLAHE)", advanced=True
+    )
+    cut_noise: CutNoise = setting(CutNoise, "noise within a box", advanced=True)
+    cut_blur: CutBlur = setting(CutBlur, "coarser voxels within a box", advanced=True)
+    copy_paste: CopyPaste = setting(CopyPaste, "paste objects of other windows", advanced=True)
     missing_section: MissingSection = setting(
         MissingSection, "lose slices (electron microscopy; 2.5-D and 3-D)", advanced=True
     )

@@ -58,7 +58,8 @@ def _anatomics(**settings: Any) -> DeepConfig:
             elastic={"probability": 0.75, "strength": (4, 16)}, gamma={"probability": 0.75},
             contrast={"probability": 0.75}, brightness={"probability": 0.75}, noise={"probability": 0.75},
             motion_blur={"probability": 0.5}, missing_parts={"probability": 0.9}, missing_section={"probability": 0.5},
-            misaligned={"probability": 0.5, "shift": (1, 16)},
+            misaligned={"probability": 0.5, "shift": (1, 16)}, cut_blur={"probability": 0.5},
+            cut_noise={"probability": 0.75},
         ),
         **settings,
     )  # fmt: skip
@@ -118,7 +119,9 @@ presets = Presets({
             epochs=13, freeze_encoder_epochs=8, unfrozen_rate=0.002, schedule="one-cycle", learning_rate=1e-3,
             patience=3, cross_entropy=0, dice=1, validation_share=0.2, average_weights=0, best_by="loss",
             clip_deviations=2.575, teacher="none",
-            augmentation=_only(flip={}, quarter={}, elastic={}, contrast={}, brightness={}, gamma={}),
+            augmentation=_only(
+                flip={}, quarter={}, elastic={}, contrast={}, brightness={}, gamma={}, local_contrast={},
+            ),
         ),
         "U-Net with ResNet-34 and ImageNet weights, Dice, 8 epochs with the encoder frozen and 5 without: SuRVoS2's "
         "slice network, on slices across z, y and x; predict with votes=3, or 12",

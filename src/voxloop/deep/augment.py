@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,7 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from voxloop.config.augment import Augmentation, Range
+from voxloop.deep.patchwork import Patchwork
 from voxloop.deep.sections import worn
+
+if TYPE_CHECKING:
+    from voxloop.config.deep import DeepConfig
+    from voxloop.deep.data import TrainingData
 
 
 class Augmenter:
@@ -22,25 +28,34 @@ class Augmenter:
 
     ``slices`` lie next to each other within a channel; the labels are those of the middle one. Blocks are ``pixels``
     (n, c, z, y, x) with ``labels`` (n, z, y, x): they are turned in the plane, tilted out of it as far where voxels
-    are about as deep as they are wide (``spacing`` zyx), and blurred, smeared and torn slice by slice.
+    are about as deep as they are wide (``spacing`` zyx), and blurred, smeared and torn slice by slice. ``background``
+    is the label that is no object, where one is; labels may be classes, or ``numbered`` objects.
     """
 
     def __init__(
-        self, config: Augmentation, seed: int, slices: int = 1, spacing: Sequence[float] = (1.0, 1.0, 1.0)
-    ) -> None:
+        self, config: Augmentation, seed: int, slices: int = 1, spacing: Sequence[float] = (1.0, 1.0, 1.0),
+        background: int | None = 1, numbered: bool = False,
+    ) -> None:  # fmt: skip
         self._config = config
         self._seed = seed
         self._slices = slices
         self._spacing = tuple(spacing)
+        self._background, self._numbered = background, numbered
+
+    @classmethod
+    def of(cls, config: DeepConfig, data: TrainingData, slices: int, spacing: Sequence[float]) -> Augmenter:
+        """What a training does to windows of its data."""
+        return cls(config.augmentation, config.seed, slices, spacing, data.background, data.instances)
 
     def __call__(self, pixels: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self._seed, step, 2**31))
         noise = torch.Generator(pixels.device).manual_seed(int(rng.integers(2**62)))
-        pixels, labels = self._reshaped(pixels, labels, rng, noise)
-        pixels = self._regrayed(pixels, rng)
+        parts = Patchwork(self._config, (self._seed, step), self._background, self._numbered)
+        pixels, labels = parts.pasted(*self._reshaped(pixels, labels, rng, noise))
+        pixels = parts.equalised(self._regrayed(pixels, rng))
         pixels = self._blurred(pixels, rng)
         pixels = self._smeared(pixels, rng)
-        pixels = self._noised(pixels, rng, noise)
+        pixels = parts.degraded(self._noised(pixels, rng, noise))
         pixels, labels = worn(pixels, labels, self._slices, self._config, rng)
         return self._cut(pixels, labels, rng)
 

@@ -65,6 +65,11 @@ class TrainingData:
         """The images that are learnt from; they come first."""
         return tuple(image for image in self.images if not image.judges)
 
+    @property
+    def background(self) -> int | None:
+        """The label of windows that is no object; None where every class is one."""
+        return next((label for label, info in enumerate(self.classes, start=1) if info.background), None)
+
     def held(self) -> dict[str, Any]:
         """The split as JSON: what :func:`assemble` takes to make the same one again."""
         return {

@@ -119,7 +119,7 @@ def gather(workspace: Path, config: DeepConfig, facts: Mapping[str, Any] | None 
     return Material(
         workspace=workspace, config=config, data=data, arrangement=arrangement, sampler=sampler,
         prepare=Preparation(Normalisation.of(statistics, data.channels, geometry.slices), arrangement.zoom, device),
-        augment=Augmenter(config.augmentation, config.seed, geometry.slices, arrangement.spacing), device=device,
+        augment=Augmenter.of(config, data, geometry.slices, arrangement.spacing), device=device,
     )  # fmt: skip
 
 

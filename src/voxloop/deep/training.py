@@ -92,7 +92,7 @@ class Training:
         self._statistics = saved.get("normalisation") or measure_intensities(data, geometry, config)
         normalise = Normalisation.of(self._statistics, data.channels, geometry.slices)
         self._prepare = prepare = Preparation(normalise, plan.zoom, self._device)
-        self._augment = Augmenter(config.augmentation, config.seed, geometry.slices, plan.spacing)
+        self._augment = Augmenter.of(config, data, geometry.slices, plan.spacing)
         many = min(_VALIDATION_WINDOWS, max(_FEWEST, _VALIDATION_WINDOWS * _PLANE // geometry.voxels))
         places = validation_places(data.images, geometry, many, config.seed)
         self._cells = sum(len(image.split.judging) for image in data.images)
