@@ -54,7 +54,9 @@ def main() -> int:
             vl.Workspace.create(Path(folder) / "ws", image=sample.volume, classes=sample.classes) as ws,
         ):
             simulate(ws, truth, None, slices=SLICES, strokes=400, share=0.04, seed=1)
-            config = vl.DeepConfig(max_minutes=minutes, epochs=1000, patience=0, teacher=chosen.teacher, **settings)
+            config = vl.presets["auto"].changed(
+                max_minutes=minutes, epochs=1000, patience=0, teacher=chosen.teacher, **settings
+            )
             run = ws.train(config, wait=True)
             began = time.perf_counter()
             prediction = ws.predict(run, probabilities=False, uncertainty=False, scales=False).result

@@ -60,9 +60,9 @@ def compare(folder: Path, python: str, minutes: float) -> None:
         print(
             f"{painted.strokes} strokes, {painted.slice_share:.1%} of five slices; {minutes:g} minutes each", flush=True
         )
-        run = ws.train(vl.DeepConfig(max_minutes=minutes, epochs=400, device="cpu"), wait=True)
+        run = ws.train(vl.presets["auto"].changed(max_minutes=minutes, epochs=400, device="cpu"), wait=True)
         said = np.asarray(ws.predict(run, probabilities=False).result.labels)[far]
-        row("voxloop, defaults", iou(said == 2, truth[far] == 2), run.history.iteration, run.history.busy_s)
+        row("voxloop, preset auto", iou(said == 2, truth[far] == 2), run.history.iteration, run.history.busy_s)
         labels = ws.labels().read()
     write_dataset(folder, volume, labels, far)
     environment = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voxloop.config import DeepConfig
+from voxloop.config.presets import AUTO
 from voxloop.demo import play
 from voxloop.machine import machine
 from voxloop.project import Workspace
@@ -69,7 +69,7 @@ def mitochondria(minutes: float) -> Iterator[Row]:
                 share=FIRST if number == 1 else MOST, seed=number,
             )  # fmt: skip
             began = time.monotonic()
-            run = workspace.train(DeepConfig(max_minutes=minutes, epochs=400, start_from=earlier), wait=True)
+            run = workspace.train(AUTO.changed(max_minutes=minutes, epochs=400, start_from=earlier), wait=True)
             prediction = workspace.predict(run, probabilities=False).result
             spent = time.monotonic() - began
             said, known = np.asarray(prediction.labels)[far] == 2, truth[far] == 2

@@ -16,6 +16,7 @@ import torch
 
 from voxloop.config import DeepConfig
 from voxloop.config.augment import Augmentation
+from voxloop.config.presets import AUTO
 from voxloop.deep.device import autocast, cores, placed, resolve_device, resolve_precision
 from voxloop.deep.learner import train
 from voxloop.deep.networks import NetworkConfig, build
@@ -111,7 +112,8 @@ def main() -> int:
     parser.add_argument("--device", default="cpu", help="cpu, or cuda: twenty times as many steps")
     chosen = parser.parse_args()
     quick, times = chosen.quick, 1 if chosen.device == "cpu" else 20
-    config = DeepConfig(
+    config = AUTO.changed(
+        max_minutes=None,
         window=(1, 128, 128) if quick else (1, 256, 256), scale=1.0, epochs=1, validation_share=0,
         steps_per_epoch=times * (14 if quick else 82), device=chosen.device, threads=cores(), teacher="none",
     )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voxloop.config import Config, DeepConfig, ShallowConfig, presets
+from voxloop.config.presets import nearest
 from voxloop.errors import ConfigError, unknown
 from voxloop.runs.comparison import flat
 
@@ -21,19 +22,18 @@ def train_command(workspace: Path, config: Config, **options: str | Sequence[str
     Parameters
     ----------
     config
-        Written as the preset, or the learner's defaults, with the fewest changes.
+        Written as the preset, or the learner's defaults, from which it differs least.
     **options
         Further options by name, such as ``name="first"``; those that are empty are left out, several values of one
         are given one by one.
     """
+    preset, base = nearest(config)
     learner = next(name for name, kind in LEARNERS.items() if isinstance(config, kind))
-    begin: list[tuple[list[str], Config]] = [(["--learner", learner], type(config)())]
-    begin += [(["--preset", name], known) for name, known in presets.items() if isinstance(config, type(known))]
-    words, changes = min(((words, settings_beside(base, config)) for words, base in begin), key=lambda one: len(one[1]))
+    words = ["--learner", learner] if preset is None else ["--preset", preset]
     for name, value in options.items():
         for one in [value] if isinstance(value, str) else value or ():
             words = [*words, f"--{name.replace('_', '-')}", one] if one else words
-    sets = [word for change in changes for word in ("--set", change)]
+    sets = [word for change in settings_beside(base, config) for word in ("--set", change)]
     return shlex.join(["voxloop", "train", str(workspace), *words, *sets])
 
 

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from voxloop.config import DeepConfig, ShallowConfig
+from voxloop.config import ShallowConfig
+from voxloop.config.presets import AUTO
 
 if TYPE_CHECKING:
     from voxloop.config import Config
@@ -109,7 +110,7 @@ def play(
 
 def _network(seconds: float, start_from: str | None, seed: int) -> Config:
     # a fifth of the time goes into starting the processes and predicting the volume
-    return DeepConfig(max_minutes=max(0.8 * seconds, 15.0) / 60.0, start_from=start_from, seed=seed)
+    return AUTO.changed(max_minutes=max(0.8 * seconds, 15.0) / 60.0, start_from=start_from, seed=seed)
 
 
 def figure(workspace: Workspace, truth: Any, rounds: Sequence[Round], path: Path) -> Path:

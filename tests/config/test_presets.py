@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voxloop.config import DeepConfig, ShallowConfig, presets
+from voxloop.config.presets import code_of, nearest
 from voxloop.errors import ConfigError
 
 
@@ -13,8 +14,29 @@ def test_a_preset_is_a_config_with_a_line_of_python(name: str) -> None:
     config = presets[name]
     vl = type("vl", (), {"DeepConfig": DeepConfig, "ShallowConfig": ShallowConfig})
     assert eval(config.code(), {"vl": vl}) == config
+    assert eval(code_of(config), {"vl": type("vl", (vl,), {"presets": presets})}) == config
+    assert nearest(config)[1] == config
     assert type(config).from_json(config.to_json()) == config
     assert len(presets.about(name)) > 20
+
+
+def test_code_names_what_is_nearest_and_what_differs() -> None:
+    assert code_of(DeepConfig()) == "vl.DeepConfig()"
+    assert code_of(DeepConfig(seed=3)) == "vl.DeepConfig(seed=3)"
+    assert code_of(presets["auto"]) == "vl.presets['auto']"
+    changed = presets["mia-unet"].changed(epochs=20, augmentation={"flip": {"on": False}})
+    assert eval(code_of(changed), {"vl": type("vl", (), {"presets": presets, "DeepConfig": DeepConfig})}) == changed
+    assert "vl.presets['mia-unet'].changed(epochs=20, " in code_of(presets["mia-unet"].changed(epochs=20, seed=1))
+
+
+def test_defaults_are_what_most_systems_begin_with() -> None:
+    config = DeepConfig()
+    assert (config.batch_size, config.epochs, config.patience, config.scale) == (8, 100, 15, 1)
+    assert (config.learning_rate, config.schedule, config.validation_share) == (1e-3, "cosine", 0.15)
+    assert (config.window, config.class_weights, config.cross_entropy > 0, config.dice > 0) == ("auto", "auto", 1, 1)
+    assert config.warmup_steps > 0
+    assert config.samples > 0
+    assert presets["usual"] == config
 
 
 def test_presets_carry_the_defaults_of_their_systems() -> None:

@@ -166,11 +166,11 @@ def test_windows_are_no_wider_than_the_network_sees_and_fit_into_memory(
 def test_window_and_scale_are_no_larger_than_the_image_needs(make: SimpleNamespace) -> None:
     raw, truth = make.discs((3, 100, 300))
     data = assemble([make.source(raw, make.scribbles(truth, every=1))], make.classes, DeepConfig())
-    assert network_scale(DeepConfig(), data) == 1.0
+    assert network_scale(DeepConfig(scale="auto"), data) == 1.0
     assert window_size(DeepConfig(), data, 1.0, pytest.fail) == (1, 128, 128)
     assert window_size(DeepConfig(), data, 0.5, pytest.fail) == (1, 64, 64)
     assert window_size(DeepConfig(window="1,192,64"), data, 1.0, pytest.fail) == (1, 192, 64)
     raw, truth = make.discs((1, 384, 400))
     large = assemble([make.source(raw, make.scribbles(truth, every=1))], make.classes, DeepConfig())
-    assert network_scale(DeepConfig(), large) == 0.5
+    assert network_scale(DeepConfig(scale="auto"), large) == 0.5
     assert network_scale(DeepConfig(scale="0.75"), large) == 0.75

@@ -73,20 +73,17 @@ class Config(BaseModel):
 
     def code(self, module: str = "vl") -> str:
         """The line of Python that makes this config: only what differs from the defaults."""
-        return f"{module}.{type(self).__name__}({', '.join(_differences(self))})"
+        return f"{module}.{type(self).__name__}({', '.join(differences(self, type(self)()))})"
 
 
-def _differences(config: BaseModel) -> list[str]:
-    default = type(config).model_construct().model_dump()
+def differences(config: Config, base: Config) -> list[str]:
+    """What ``config`` says otherwise than ``base``, as keyword arguments of its class or of ``base.changed``."""
     out = []
     for name in type(config).model_fields:
         value = getattr(config, name)
-        plain = value.model_dump() if isinstance(value, BaseModel) else value
-        if plain != default[name]:
-            if isinstance(value, BaseModel):
-                out.append(f"{name}={{{', '.join(_pairs(value))}}}")
-            else:
-                out.append(f"{name}={value!r}")
+        if value != getattr(base, name):
+            plain = f"{{{', '.join(_pairs(value))}}}" if isinstance(value, BaseModel) else repr(value)
+            out.append(f"{name}={plain}")
     return out
 
 

@@ -118,7 +118,7 @@ class DeepConfig(Config):
         group="Windows", unit="voxels",
     )  # fmt: skip
     scale: str | float = setting(
-        "auto",
+        1.0,
         "in-plane size at which the network works: 0.5 sees twice as far at a quarter of the cost, in half the detail; "
         "'auto' halves planes of 384 voxels or more; stored in the model",
         group="Windows",
@@ -207,7 +207,7 @@ class DeepConfig(Config):
         le=100, advanced=True, when=_CLASSES,
     )  # fmt: skip
     class_weights: str = setting(
-        "none", "none; auto: a rare class counts as much as a frequent one; or numbers in the order of the classes "
+        "auto", "none; auto: a rare class counts as much as a frequent one; or numbers in the order of the classes "
         "like 1, 2, 5, or by name like mito=5; for cross-entropy, focal loss and BCE",
         group="Loss", choices=("none", "auto"), when=_CLASSES,
     )  # fmt: skip
@@ -230,7 +230,7 @@ class DeepConfig(Config):
         group="Loss", unit="voxels", ge=0, le=100, advanced=True,
     )  # fmt: skip
 
-    batch_size: int = setting(4, "windows per step", group="Optimisation", ge=1, le=2048)
+    batch_size: int = setting(8, "windows per step", group="Optimisation", ge=1, le=2048)
     accumulation: int = setting(
         1,
         "batches whose gradients are added up to one optimiser step",
@@ -239,7 +239,7 @@ class DeepConfig(Config):
         le=1024,
         advanced=True,
     )
-    epochs: int = setting(60, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
+    epochs: int = setting(100, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
     steps_per_epoch: int = setting(25, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)
     iterations: int | None = setting(
         None, "optimiser steps in all, instead of a number of epochs; empty: epochs x steps per epoch",
@@ -250,8 +250,9 @@ class DeepConfig(Config):
         le=100_000,
     )  # fmt: skip
     learning_rate: float = setting(
-        2e-3, "highest size of a step", group="Optimisation", gt=0, le=1, log=True, live=True
-    )
+        1e-3, "highest size of a step; a tenth of it suits a network that has learnt before", group="Optimisation",
+        gt=0, le=1, log=True, live=True,
+    )  # fmt: skip
     schedule: Literal["cosine", "constant", "plateau", "step", "one-cycle", "polynomial"] = setting(
         "cosine", "how the learning rate falls over the run", group="Optimisation"
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from voxloop.config.augment import Augmentation
-from voxloop.config.base import Config
+from voxloop.config.base import Config, differences
 from voxloop.config.deep import DeepConfig
 from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import ConfigError, unknown
@@ -41,6 +41,30 @@ class Presets(Mapping[str, Config]):
         return self._presets[name][1]
 
 
+def nearest(config: Config) -> tuple[str | None, Config]:
+    """The preset that a config differs least from, by name; None with the defaults of its class where these are."""
+    kind = type(config)
+    known = [(None, kind()), *((name, preset) for name, preset in presets.items() if type(preset) is kind)]
+    return min(known, key=lambda one: _distance(one[1].model_dump(), config.model_dump()))
+
+
+def code_of(config: Config, module: str = "vl") -> str:
+    """The line of Python that makes a config: a preset or the defaults, and what differs from them."""
+    name, base = nearest(config)
+    if name is None:
+        return config.code(module)
+    changes = ", ".join(differences(config, base))
+    return f"{module}.presets[{name!r}]" + (f".changed({changes})" if changes else "")
+
+
+def _distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
+    """How many settings differ, those within settings one by one."""
+    return sum(
+        _distance(value, other[name]) if isinstance(value, Mapping) else value != other[name]
+        for name, value in one.items()
+    )
+
+
 def _only(**on: Any) -> Augmentation:
     """The named augmentations and no others."""
     return Augmentation(**{**Augmentation.none().model_dump(), **{name: {"on": True, **v} for name, v in on.items()}})
@@ -65,25 +89,26 @@ def _anatomics(**settings: Any) -> DeepConfig:
     )  # fmt: skip
 
 
+#: small steps that come fast: on two cores this learns more a minute than what is usual (docs/benchmarks.md)
+AUTO = DeepConfig(batch_size=4, learning_rate=2e-3, scale="auto", class_weights="none", epochs=200, max_minutes=6)
+
 presets = Presets({
-    "auto": (
-        DeepConfig(max_minutes=6, epochs=200),
-        "what we recommend: a small network that learns from a few strokes in minutes, on a CPU too",
-    ),
+    "auto": (AUTO, "what we recommend: a small network that learns from a few strokes in minutes, on a CPU too"),
     "quick": (
-        DeepConfig(
-            window=(1, 128, 128), decoder_width=0.25, batch_size=4, epochs=40, steps_per_epoch=15, max_minutes=1.5,
+        AUTO.changed(
+            window=(1, 128, 128), decoder_width=0.25, epochs=40, steps_per_epoch=15, max_minutes=1.5,
         ),
         "a first result within two minutes: workshops, quick looks",
     ),
     "usual": (
-        DeepConfig(batch_size=8, learning_rate=1e-3, scale=1, class_weights="auto", epochs=100),
-        "what most systems begin with: batch 8, full size, weighted classes; on a CPU auto learns more a minute",
+        DeepConfig(),
+        "the defaults of vl.DeepConfig: batch 8, full size, weighted classes, 100 epochs, as most systems begin; on a "
+        "CPU auto learns more a minute",
     ),
     "studio-upernet": (
         DeepConfig(
             architecture="UPerNet", encoder="tu-convnext_base", decoder_width=1, window=(1, 512, 512), batch_size=8,
-            scale=1, epochs=10, learning_rate=1e-3, patience=0, average_weights=0, teacher="none",
+            scale=1, epochs=10, learning_rate=1e-3, patience=0, average_weights=0, class_weights="none", teacher="none",
         ),
         "UPerNet with ConvNeXt-base, batch 8, 10 epochs, tiles of 512: Studio AI's only network",
     ),
@@ -92,8 +117,8 @@ presets = Presets({
             architecture="Unet", encoder="resnet18", decoder_width=1, scale=1, batch_size=4, epochs=200,
             steps_per_epoch=200, learning_rate=1e-4, schedule="plateau", drop_factor=0.5, plateau_patience=5,
             lowest_rate=1e-8, warmup_steps=0, optimiser="Adam", weight_decay=0, gradient_clip=0, average_weights=0,
-            cross_entropy=1, dice=0, validation_share=0.1, patience=10, best_by="loss", min_delta=1e-8,
-            plateau_cooldown=3, levels=4, teacher="none",
+            cross_entropy=1, dice=0, class_weights="none", validation_share=0.1, patience=10, best_by="loss",
+            min_delta=1e-8, plateau_cooldown=3, levels=4, teacher="none",
             augmentation=_only(affine={"probability": 1, "rotation": 15, "scale": (1, 1), "shear": 0}),
         ),
         "U-Net from scratch, Adam 1e-4, plateau, early stop after 10, turned by 15 degrees: SLEAP's baseline profile",
@@ -103,8 +128,8 @@ presets = Presets({
             architecture="Unet", encoder="resnet50", encoder_weights="imagenet", decoder_width=1, window=(1, 224, 224),
             scale=1, batch_size=8, epochs=100, learning_rate=1e-3, schedule="plateau", drop_factor=0.2,
             plateau_patience=5, lowest_rate=1e-6, warmup_steps=0, optimiser="Adam", weight_decay=0, gradient_clip=0,
-            average_weights=0, cross_entropy=0, dice=0, focal=1, focal_gamma=2, validation_share=0.15, patience=0,
-            intensities="range", prefer_labelled=5, teacher="none",
+            average_weights=0, cross_entropy=0, dice=0, focal=1, focal_gamma=2, class_weights="none",
+            validation_share=0.15, patience=0, intensities="range", prefer_labelled=5, teacher="none",
             augmentation=_only(
                 flip={}, blur={"probability": 0.4}, elastic={"probability": 0.3}, cutout={"probability": 0.3},
                 affine={"probability": 0.5, "rotation": 45, "scale": (0.8, 1.2), "shear": 16},
@@ -115,7 +140,7 @@ presets = Presets({
     "survos-multi-axis": (
         DeepConfig(
             architecture="Unet", encoder="resnet34", encoder_weights="imagenet", decoder_width=1, window=(1, 256, 256),
-            axes="zyx", scale=1,
+            axes="zyx", scale=1, batch_size=4, class_weights="none",
             epochs=13, freeze_encoder_epochs=8, unfrozen_rate=0.002, schedule="one-cycle", learning_rate=1e-3,
             patience=3, cross_entropy=0, dice=1, validation_share=0.2, average_weights=0, best_by="loss",
             clip_deviations=2.575, teacher="none",
@@ -144,7 +169,7 @@ presets = Presets({
         "weighted BCE and Dice: Anatomics MLT's Semantic3D (PyTorch Connectomics)",
     ),
     "anatomics-instance3d": (
-        _anatomics(target="instances"),
+        _anatomics(target="instances", class_weights="none"),
         "the same network on separate objects: Anatomics MLT's Instance3D, with foreground, boundary and depth for its "
         "mask and contour",
     ),

@@ -15,6 +15,7 @@ from torch import nn
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.parsing import WINDOW_STRIDE
+from voxloop.config.presets import AUTO
 from voxloop.deep.device import resolve_device, resolve_precision
 from voxloop.deep.material import Material, folder_of, gather, kept
 from voxloop.deep.networks import AnyNetwork, count_parameters
@@ -70,13 +71,15 @@ def forecast(workspace: Any, config: DeepConfig | None = None) -> Forecast:
     ----------
     workspace
         A :class:`voxloop.Workspace` or its folder. Nothing is written in it.
+    config
+        What the run would be given; None: the preset ``auto``.
 
     Raises
     ------
     LabelError
         Nothing, or only one class, is labelled.
     """
-    return forecast_of(gather(folder_of(workspace), config or DeepConfig()))
+    return forecast_of(gather(folder_of(workspace), config or AUTO))
 
 
 def answer(job: Job) -> dict[str, Any]:

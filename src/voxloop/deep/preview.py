@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from voxloop.config.deep import DeepConfig
+from voxloop.config.presets import AUTO
 from voxloop.deep.material import Material, folder_of, gather, kept
 from voxloop.deep.networks import field_of
 from voxloop.deep.validation import picture
@@ -123,6 +124,8 @@ def training_inputs(workspace: Any, config: DeepConfig | None = None, batch: int
     ----------
     workspace
         A :class:`voxloop.Workspace` or its folder; labels are taken as they are now.
+    config
+        What the run would be given; None: the preset ``auto``.
     batch
         Which one, from 0: a run with the same config gets the same windows at that step.
 
@@ -131,13 +134,15 @@ def training_inputs(workspace: Any, config: DeepConfig | None = None, batch: int
     LabelError
         Nothing, or only one class, is labelled.
     """
-    return _inputs(gather(folder_of(workspace), config or DeepConfig()), batch)
+    return _inputs(gather(folder_of(workspace), config or AUTO), batch)
 
 
 def field_of_view(
     workspace: Any, config: DeepConfig | None = None, at: Sequence[int] | None = None, image: str | None = None
 ) -> Field:
     """How far the network of a config looks, about a voxel ``at`` (zyx; the middle where None) of an image.
+
+    Without a config: that of the preset ``auto``.
 
     Raises
     ------
@@ -146,7 +151,7 @@ def field_of_view(
     VolumeError
         The voxel is not in the image, or the image is not trained on.
     """
-    material = gather(folder_of(workspace), config or DeepConfig())
+    material = gather(folder_of(workspace), config or AUTO)
     return _field(material, image, at, {})
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from voxloop.config.deep import DeepConfig
+from voxloop.config.presets import AUTO
 from voxloop.deep.material import Material, folder_of, gather, kept
 from voxloop.deep.optimisers import optimiser
 from voxloop.errors import ConfigError
@@ -48,6 +49,8 @@ def find_rate(workspace: Any, config: DeepConfig | None = None, steps: int = 60)
     ----------
     workspace
         A :class:`voxloop.Workspace` or its folder. Nothing is written in it.
+    config
+        What the run would be given; None: the preset ``auto``.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def find_rate(workspace: Any, config: DeepConfig | None = None, steps: int = 60)
     LabelError
         Nothing, or only one class, is labelled.
     """
-    return range_test(gather(folder_of(workspace), config or DeepConfig()), steps)
+    return range_test(gather(folder_of(workspace), config or AUTO), steps)
 
 
 def answer(job: Job) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import importlib
 import torch
 from torch.nn.functional import cross_entropy
 
-from voxloop.config.deep import DeepConfig
+from voxloop.config.presets import AUTO
 from voxloop.deep.forecast import memory_of
 from voxloop.deep.networks import NetworkConfig, build
 from voxloop.deep.optimisers import optimiser
@@ -20,10 +20,10 @@ _LATE = (
 
 
 def warm() -> None:
-    """Import what a training imports late, and take one small step with the network of the defaults."""
+    """Import what a training imports late, and take one small step with the network that we recommend."""
     for name in _LATE:
         importlib.import_module(name)
-    config, size = DeepConfig(), 64
+    config, size = AUTO, 64
     network = build(NetworkConfig(architecture=config.architecture, encoder=config.encoder, channels=1, outputs=2))
     memory_of(network, config, (1, size, size))  # torch fills its tables of what shapes become
     steps = optimiser(config, network.train())

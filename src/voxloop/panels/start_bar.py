@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as w
 
 from voxloop.config import Config
+from voxloop.config.presets import code_of
 from voxloop.panels.panel import CopyCode, Panel, button, column, labelled, row, show, spacer
 from voxloop.training import LEARNT
 
@@ -72,7 +73,7 @@ class StartBar:
     def code_of(self, config: Config) -> str:
         """The line of Python that trains with ``config``."""
         given = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
-        return f"run = ws.train({config.code()}{given})"
+        return f"run = ws.train({code_of(config)}{given})"
 
     def clear(self) -> None:
         """What was said of one run is not said of the next."""

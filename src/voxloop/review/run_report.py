@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import Config, DeepConfig, ShallowConfig
+from voxloop.config.presets import code_of
 from voxloop.errors import ConfigError, RunError
 from voxloop.review.run_figure import draw
 from voxloop.runs import Runs
@@ -178,7 +179,7 @@ def _settings(run: Run, config: Config | None) -> str:
     usual = flat(type(config)().to_json()) if config is not None else {}
     changed = [(name, value) for name, value in given.items() if name not in usual or usual[name] != value]
     same = [(name, value) for name, value in given.items() if name in usual and usual[name] == value]
-    line = f"<p><code>ws.train({html.escape(config.code())})</code></p>" if config is not None else ""
+    line = f"<p><code>ws.train({html.escape(code_of(config))})</code></p>" if config is not None else ""
     rows = [(name, _value(value), _value(usual.get(name))) for name, value in changed]
     rest = _table(("setting", "value"), [(name, _value(value)) for name, value in same])
     return (
