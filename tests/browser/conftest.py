@@ -32,6 +32,8 @@ def _sibling(name: str) -> Any:
 
 
 lab_module = _sibling("lab")
+#: what most notebooks import
+IMPORTS = ("voxloop.panels.workbench", "dask.array", "zarr")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,7 +65,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    server = lab_module.LabServer(tmp_path_factory.mktemp("lab"))
+    server = lab_module.LabServer(tmp_path_factory.mktemp("lab"), IMPORTS)
     yield server
     server.close()
 

@@ -39,11 +39,18 @@ def chromium() -> str | None:
 
 
 class LabServer:
-    """JupyterLab on a free loopback port, with settings, workspaces and notebooks of its own."""
+    """JupyterLab on a free loopback port, with settings, workspaces and notebooks of its own.
 
-    def __init__(self, home: Path) -> None:
+    A kernel waits for the next notebook, and has imported what ``imports`` names: it starts while another is used.
+    """
+
+    def __init__(self, home: Path, imports: Sequence[str] = ()) -> None:
         self.root = home / "root"
         self.root.mkdir(parents=True)
+        startup = home / "ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "imports.py").write_text("".join(f"__import__({name!r})\n" for name in imports))
+        self._waiting = ""
         self._log = (home / "lab.log").open("wb")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -85,6 +92,20 @@ class LabServer:
         with urllib.request.urlopen(request, timeout=20) as answer:
             raw = answer.read()
         return json.loads(raw) if raw else None
+
+    def attach(self, name: str) -> None:
+        """Give a notebook the kernel that waits."""
+        kernel = self._waiting or self._start()
+        self._waiting = ""
+        session = {"path": name, "name": name, "type": "notebook", "kernel": {"id": kernel}}
+        self.request("POST", "/api/sessions", session)
+
+    def have_one_waiting(self) -> None:
+        """Start a kernel for the next notebook."""
+        self._waiting = self._waiting or self._start()
+
+    def _start(self) -> str:
+        return str(self.request("POST", "/api/kernels", {"name": KERNEL["kernelspec"]["name"]})["id"])
 
     def close(self) -> None:
         for session in self.request("GET", "/api/sessions"):
@@ -133,11 +154,13 @@ class Lab:
         """
         self.leave()
         self.name = name
+        self.server.attach(name)
         if self.page.url == "about:blank":
             self.page.goto(f"{self.server.url}/lab/workspaces/{uuid.uuid4().hex[:8]}/tree/{name}?reset")
         else:
             self.page.evaluate("name => jupyterapp.commands.execute('docmanager:open', { path: name })", name)
         self._ready()
+        self.server.have_one_waiting()
         self.errors.clear()  # of the notebook before this one
         if alone:
             self.page.evaluate("() => { if (!jupyterapp.shell.leftCollapsed) jupyterapp.shell.collapseLeft(); }")

@@ -46,7 +46,8 @@ def test_a_network_is_watched_on_the_slice_and_a_prediction_follows_it(lab, tmp_
     assert command[:2] == ["voxloop", "train"]
     assert command[3:] == ["--preset", "auto", "--note", "thin membranes, first try", "--then-predict", "image"]
     lab.both_themes("train-start", panel)
-    lab.python("setattr(train.form, 'value', train.config.changed(window=(1, 64, 64), steps_per_epoch=4))")
+    small = "window=(1, 64, 64), encoder='tu-test_efficientnet', steps_per_epoch=4"
+    lab.python(f"setattr(train.form, 'value', train.config.changed({small}))")
     panel.locator(".vx-train-start .vx-primary").click()
     lab.until("len(ws.runs) == 1", timeout=60)
     lab.wait(lambda: panel.locator(".vx-run-note", has_text="first try").count() == 1, "the note in the list")

@@ -516,7 +516,9 @@ def test_rate_finder_offers_what_it_found(ui, ws, no_leak):
     rate = panel.ahead.previews[2]
     rate.fold.open()
     assert not [kind for kind, *_ in panel.ahead.helper.asked if kind == "rate"], "only the button asks"
-    rate._find.click()
+    panel.form._input(("batch_size",), "3")
+    rate._find.click()  # at once: nothing has looked at the settings since
+    assert panel.ahead.helper.last("rate")[1]["config"]["batch_size"] == 3
     rates = np.geomspace(1e-6, 1, 20)
     panel.ahead.helper.last("rate")[2].set_result(
         {"rates": rates.tolist(), "losses": (1 - rates**0.1).tolist(), "suggestion": 0.0021}

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 class Outlook:
     """``words`` (the forecast), ``notes`` (remarks) and ``widget`` (the folds), which follow the settings.
 
-    ``change(**settings)`` puts settings into the form; ``level()`` is the one that is chosen.
+    ``change(**settings)`` puts settings into the form; ``config()`` is what it says, as JSON; ``level()`` is the one
+    that is chosen.
     """
 
     def __init__(
-        self, owner: Panel, ws: Workspace, change: Callable[..., object], level: Callable[[], str | None]
+        self, owner: Panel, ws: Workspace, change: Callable[..., object], config: Callable[[], dict[str, Any]],
+        level: Callable[[], str | None],
     ) -> None:  # fmt: skip
         self._owner, self._ws, self._change, self._level = owner, ws, change, level
         self.helper: Helper | None = None
@@ -42,7 +44,7 @@ class Outlook:
         self.notes = column()
         self.previews: list[Preview] = [
             InputsPreview(self.ask), FieldPreview(self.ask, self._first_image),
-            RatePreview(self.ask, lambda rate: change(learning_rate=rate)),
+            RatePreview(self.ask, config, lambda rate: change(learning_rate=rate)),
         ]  # fmt: skip
         for preview in self.previews:
             owner.on_close(preview.close)

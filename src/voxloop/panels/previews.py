@@ -210,9 +210,9 @@ class RatePreview(Preview):
     title = "Learning rate"
     kind = "rate"
 
-    def __init__(self, ask: Ask, take: Callable[[float], object]) -> None:
+    def __init__(self, ask: Ask, config: Callable[[], dict[str, Any]], take: Callable[[float], object]) -> None:
         super().__init__(ask)
-        self._take = take
+        self._config_now, self._take = config, take
         self.suggestion: float | None = None
 
     def build(self) -> list[w.Widget]:
@@ -227,6 +227,11 @@ class RatePreview(Preview):
 
     def _follow(self) -> None:
         """Only the button asks: it takes as long as 60 steps."""
+
+    def ask(self) -> None:
+        """Ask for the settings as they are at the click."""
+        self._config = self._config_now()
+        super().ask()
 
     def show(self, answer: dict[str, Any]) -> None:
         self.suggestion = float(answer["suggestion"])

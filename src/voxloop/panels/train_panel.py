@@ -346,7 +346,9 @@ class TrainPanel(Panel):
         self.presets = PresetChooser(self, self._load_config, lambda base: self.form.compare(base))
         self._settings = w.Box(layout={"width": "100%"})
         self.start = StartChooser(self, ws, lambda **s: self._change(**s), self._load_config, lambda: self._begins())
-        self.ahead = Outlook(self, ws, lambda **s: self._change(**s), lambda: self._level.value)
+        self.ahead = Outlook(
+            self, ws, lambda **s: self._change(**s), lambda: self.config.to_json(), lambda: self._level.value
+        )
         self.encoders = EncoderNames(
             self.ahead.ask, lambda names: self._forms["network"].set_choices("encoder", names)
         )  # fmt: skip
