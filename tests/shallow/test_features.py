@@ -92,6 +92,33 @@ def test_gaussian_at_reduced_resolution_stays_a_gaussian(sigma):
     assert (found - wanted)[middle, middle].std() < 0.02 * wanted[middle, middle].std()
 
 
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_deviation_is_that_of_the_weighted_surroundings(dimensions):
+    block = volume((24, 24, 24) if dimensions == 3 else (1, 40, 40)) * 3 + 7
+    bank = FeatureBank(1, CUBIC, (1.2,), dimensions, kinds=("deviation",))
+    sigma = (1.2,) * 3 if dimensions == 3 else (0, 1.2, 1.2)
+    mean, square = (ndimage.gaussian_filter(values, sigma, mode="reflect") for values in (block[0], block[0] ** 2))
+    np.testing.assert_allclose(bank.full(block)[0], np.sqrt(square - mean**2), rtol=0.05)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("sign", [1, -1], ids=["bright", "dark"])
+def test_vesselness_finds_tubes_and_neither_blobs_nor_sheets(dimensions, sign):
+    z, y, x = np.mgrid[:40, :40, :40].astype(np.float32) - 20
+    shapes = {"tube": y**2 + z**2, "blob": x**2 + y**2 + z**2, "sheet": z**2}
+    bank = FeatureBank(1, CUBIC, (2.0,), dimensions, kinds=("vesselness", "determinant", "hessian"))
+    found = {name: bank.full(sign * 4 * np.exp(-away / 8)[None]) for name, away in shapes.items()}
+    assert bank.names[-1].startswith("vesselness")
+    middle = {name: sign * values[-1][20, 20, 20] for name, values in found.items()}
+    assert middle["tube"] > 0.6
+    assert middle["blob"] < 0.4
+    if dimensions == 3:
+        assert abs(middle["sheet"]) < 0.1
+    assert all(np.abs(values[-1]).max() <= 1 for values in found.values())
+    values = found["blob"]
+    np.testing.assert_allclose(values[dimensions], np.prod(values[:dimensions], axis=0), rtol=1e-5, atol=1e-6)
+
+
 def test_a_frame_is_never_mixed_with_its_neighbours():
     bank = bank_for(ShallowConfig(dimensions="3d"), 1, CUBIC, depth=5, frames=True)
     block = volume((5, 32, 32))

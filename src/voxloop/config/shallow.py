@@ -10,7 +10,9 @@ from voxloop.config.base import Config, constrain, setting, training_set, valida
 from voxloop.errors import ConfigError
 
 #: settings that switch a kind of feature, in the order in which a bank computes them
-FEATURE_KINDS = ("gaussian", "log", "gradient", "dog", "hessian", "structure")
+FEATURE_KINDS = (
+    "gaussian", "log", "gradient", "dog", "hessian", "structure", "deviation", "determinant", "vesselness",
+)  # fmt: skip
 
 Classifiers = Literal["network", "forest", "random forest", "adaboost", "gradient boosting", "svm", "linear"]
 #: those that average many deep trees, and those that add up many shallow ones
@@ -52,6 +54,16 @@ class ShallowConfig(Config):
     hessian: bool = setting(True, "eigenvalues of the Hessian: sheets and tubes", group="Features")
     structure: bool = setting(
         True, "eigenvalues of the structure tensor: texture", group="Features", label="structure tensor"
+    )
+    deviation: bool = setting(
+        False, "standard deviation around: smooth or rough", group="Features", label="local deviation", advanced=True
+    )
+    determinant: bool = setting(
+        False, "determinant of the Hessian: blobs and saddles", group="Features", label="determinant of the Hessian",
+        advanced=True,
+    )  # fmt: skip
+    vesselness: bool = setting(
+        False, "Frangi's measure of how much like a tube, bright or dark", group="Features", advanced=True
     )
 
     unit: Literal["voxels", "supervoxels"] = setting(

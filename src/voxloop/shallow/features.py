@@ -18,6 +18,10 @@ from voxloop.geometry import Region, Shape, Spacing, full_region
 from voxloop.shallow.eigenvalues import eigenvalues
 from voxloop.shallow.filters import correlate, double, halve, kernel
 from voxloop.shallow.scales import DOG_RATIO, Scale, level_factors, plan
+from voxloop.shallow.tubes import vesselness
+
+#: kinds that are made from second derivatives
+_CURVED = {"log", "hessian", "determinant", "vesselness"}
 
 #: a block as each scale needs it: at its resolution, mirrored at the faces
 Reduced = dict[Scale, np.ndarray]
@@ -200,7 +204,7 @@ def _features(block: np.ndarray, scale: Scale, kinds: Sequence[str]) -> list[np.
     out = []
     if "gaussian" in kinds:
         out.append(_trim(smooth, half))
-    if {"log", "hessian"} & set(kinds):
+    if _CURVED & set(kinds):
         second = {pair: _trim(bell.of(*pair), half) for pair in pairs}
         if "log" in kinds:
             out.append(_sum([second[a, a] for a in axes]))
@@ -208,12 +212,20 @@ def _features(block: np.ndarray, scale: Scale, kinds: Sequence[str]) -> list[np.
         out.append(np.sqrt(_sum([_trim(bell.of(a), half) ** 2 for a in axes])))
     if "dog" in kinds:
         out.append(_trim(smooth, half) - _wider(smooth, scale))
+    curvature = eigenvalues(second, axes) if {"hessian", "determinant", "vesselness"} & set(kinds) else []
     if "hessian" in kinds:
-        out += eigenvalues(second, axes)
+        out += curvature
     if "structure" in kinds:
         tensor = {(a, b): _Derivatives(bell.of(a) * bell.of(b), scale.again).of() for a, b in pairs}
         # energies grow with the square of contrast; their roots are on the scale of intensities like all the others
         out += [np.sqrt(np.maximum(values, 0)) for values in eigenvalues(tensor, axes)]
+    if "deviation" in kinds:
+        square = _Derivatives(block * block, scale.again).of()
+        out.append(np.sqrt(np.maximum(_trim(square - smooth * smooth, half), 0)))
+    if "determinant" in kinds:
+        out.append(np.prod(curvature, axis=0))
+    if "vesselness" in kinds:
+        out.append(vesselness(curvature))
     return out
 
 
