@@ -22,9 +22,9 @@ def runs(tmp_path):
     found = Runs(tmp_path)
     task = "voxloop.deep.learner:train"
     found.create("a", task, DeepConfig())
-    found.create("b", task, DeepConfig(learning_rate=1e-3, threads=2), parent="a")
+    found.create("b", task, DeepConfig(learning_rate=2e-3, threads=2), parent="a")
     flips = {"flip": {"horizontal": False}}
-    found.create("c", task, DeepConfig(learning_rate=1e-3, start_from="b", augmentation=flips), parent="b")
+    found.create("c", task, DeepConfig(learning_rate=2e-3, start_from="b", augmentation=flips), parent="b")
     found.create("d", task, DeepConfig(), parent="models/elsewhere")
     return found
 
@@ -40,7 +40,7 @@ def test_differences_are_what_a_run_learns_with_not_where(runs):
     assert differences(three) == {
         "start_from": [None, None, "b"],
         "augmentation.flip.horizontal": [True, True, False],
-        "learning_rate": [2e-3, 1e-3, 1e-3],
+        "learning_rate": [1e-3, 2e-3, 2e-3],
     }
     assert runs.compare("a", "d") == {}
     assert differences([runs["a"], runs["b"]], everything=True)["threads"] == [None, 2]
