@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from voxloop.config.augment import Augmentation, Range
+from voxloop.config.augment import Augmentation
+from voxloop.deep.chance import box, draw, hits
 from voxloop.deep.patchwork import Patchwork
 from voxloop.deep.sections import worn
 
@@ -64,11 +65,11 @@ class Augmenter:
     ) -> tuple[Tensor, Tensor]:
         affine, elastic = self._config.affine, self._config.elastic
         n, size = len(pixels), pixels.shape[2:]
-        straight = _hits(affine.on, affine.probability, n, rng)
-        wavy = _hits(elastic.on, elastic.probability, n, rng)
+        straight = hits(affine, n, rng)
+        wavy = hits(elastic, n, rng)
         axes = len(size)
         theta = np.stack([self._theta(rng, size) if hit else np.eye(axes, axes + 1) for hit in straight])
-        strength = _draw(elastic.strength, n, rng) * wavy
+        strength = draw(elastic.strength, n, rng) * wavy
         rows = np.flatnonzero(straight | wavy)
         if not len(rows):
             return pixels, labels
@@ -125,10 +126,10 @@ class Augmenter:
     def _regrayed(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
         gamma, contrast, brightness = self._config.gamma, self._config.contrast, self._config.brightness
         n = len(pixels)
-        bent = _hits(gamma.on, gamma.probability, n, rng)
-        power = np.where(bent, np.exp(_draw((math.log(gamma.range[0]), math.log(gamma.range[1])), n, rng)), 1.0)
-        factor = np.where(_hits(contrast.on, contrast.probability, n, rng), _draw(contrast.range, n, rng), 1.0)
-        offset = np.where(_hits(brightness.on, brightness.probability, n, rng), _draw(brightness.range, n, rng), 0.0)
+        bent = hits(gamma, n, rng)
+        power = np.where(bent, np.exp(draw((math.log(gamma.range[0]), math.log(gamma.range[1])), n, rng)), 1.0)
+        factor = np.where(hits(contrast, n, rng), draw(contrast.range, n, rng), 1.0)
+        offset = np.where(hits(brightness, n, rng), draw(brightness.range, n, rng), 0.0)
         if bent.any():
             pixels = _gamma(pixels, _column(power, pixels))
         if (factor != 1).any() or offset.any():
@@ -138,21 +139,22 @@ class Augmenter:
 
     def _blurred(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
         blur = self._config.blur
-        hits = _hits(blur.on, blur.probability, len(pixels), rng)
-        sigmas = _draw(blur.sigma, len(pixels), rng)
-        for row in np.flatnonzero(hits):
-            pixels = pixels.clone() if row == np.flatnonzero(hits)[0] else pixels
+        rows = np.flatnonzero(hits(blur, len(pixels), rng))
+        sigmas = draw(blur.sigma, len(pixels), rng)
+        if len(rows):
+            pixels = pixels.clone()
+        for row in rows:
             planes = pixels[row].flatten(0, -3)
             pixels[row] = _gaussian(planes, float(sigmas[row])).view_as(pixels[row])
         return pixels
 
     def _smeared(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
         motion, n = self._config.motion_blur, len(pixels)
-        hits = _hits(motion.on, motion.probability, n, rng)
-        lengths, angles = _draw(motion.length, n, rng), rng.uniform(0, math.pi, n)
-        if hits.any():
+        rows = np.flatnonzero(hits(motion, n, rng))
+        lengths, angles = draw(motion.length, n, rng), rng.uniform(0, math.pi, n)
+        if len(rows):
             pixels = pixels.clone()
-        for row in np.flatnonzero(hits):
+        for row in rows:
             planes = pixels[row].flatten(0, -3)
             pixels[row] = _along(planes, float(lengths[row]), float(angles[row])).view_as(pixels[row])
         return pixels
@@ -160,39 +162,25 @@ class Augmenter:
     def _noised(self, pixels: Tensor, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
         n = len(pixels)
         for kind, fill in ((self._config.noise, torch.Tensor.normal_), (self._config.uniform_noise, _uniform)):
-            hits = _hits(kind.on, kind.probability, n, rng)
-            strength = _draw(kind.strength, n, rng)[hits]
-            if hits.any():
-                rows = torch.as_tensor(np.flatnonzero(hits), device=pixels.device)
+            noisy = hits(kind, n, rng)
+            strength = draw(kind.strength, n, rng)[noisy]
+            if noisy.any():
+                rows = torch.as_tensor(np.flatnonzero(noisy), device=pixels.device)
                 grain = fill(torch.empty(len(rows), *pixels.shape[1:], device=pixels.device), generator=noise)
                 pixels = pixels.index_add(0, rows, (grain * _column(strength, grain)).to(pixels.dtype))
         return pixels
 
     def _cut(self, pixels: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         cutout = self._config.cutout
-        hits = _hits(cutout.on, cutout.probability, len(pixels), rng)
-        if hits.any():
+        rows = np.flatnonzero(hits(cutout, len(pixels), rng))
+        if len(rows):
             pixels, labels = pixels.clone(), labels.clone()
-        for row in np.flatnonzero(hits):
-            share = rng.uniform(*cutout.size)
-            box = []
-            for extent in labels.shape[1:]:
-                side = max(1, round(extent * share))
-                start = int(rng.integers(extent - side + 1))
-                box.append(slice(start, start + side))
+        for row in rows:
+            hidden = box(labels.shape[1:], cutout.size, rng)
             mean = pixels[row].mean(dim=tuple(range(1, pixels.ndim - 1)), keepdim=True)
-            pixels[row][(slice(None), *box)] = mean
-            labels[row][tuple(box)] = 0
+            pixels[row][(slice(None), *hidden)] = mean
+            labels[row][hidden] = 0
         return pixels, labels
-
-
-def _hits(on: bool, probability: float, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Which of n windows; draws in any case, so that switching one augmentation leaves the others as they were."""
-    return (rng.random(n) < probability) & on
-
-
-def _draw(bounds: Range, n: int, rng: np.random.Generator) -> np.ndarray:
-    return rng.uniform(bounds[0], bounds[1], n)
 
 
 def _column(values: np.ndarray, like: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from voxloop.config.augment import Augmentation, Range
+from voxloop.config.augment import Augmentation
+from voxloop.deep.chance import box, draw, hits
 from voxloop.deep.targets import CODES, FIRST
 
 #: what tells these draws from those of the augmentations of whole windows, so that neither changes the other's
@@ -33,7 +34,7 @@ class Patchwork:
 
     def pasted(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Labelled objects of another window, mirrored, where this one has none; numbered ones whole or not at all."""
-        rows = self._hits("copy_paste", len(pixels))
+        rows = np.flatnonzero(hits(self._config.copy_paste, len(pixels), self._rng))
         if len(pixels) < 2 or not len(rows):
             return pixels, labels
         changed, marked = pixels.clone(), labels.clone()
@@ -64,8 +65,9 @@ class Patchwork:
 
     def equalised(self, pixels: Tensor) -> Tensor:
         """Planes of some windows with their contrast equalised region by region; each keeps its range."""
-        rows = self._hits("local_contrast", len(pixels))
-        limits = self._rng.uniform(*self._config.local_contrast.limit, len(rows))
+        contrast = self._config.local_contrast
+        rows = np.flatnonzero(hits(contrast, len(pixels), self._rng))
+        limits = draw(contrast.limit, len(rows), self._rng)
         if not len(rows):
             return pixels
         pixels = pixels.clone()
@@ -78,31 +80,18 @@ class Patchwork:
 
     def degraded(self, pixels: Tensor) -> Tensor:
         """Boxes of some windows at coarser voxels, boxes of some with noise."""
-        config, n = self._config, len(pixels)
-        coarse, noisy = self._hits("cut_blur", n), self._hits("cut_noise", n)
+        blur, noise, rng = self._config.cut_blur, self._config.cut_noise, self._rng
+        coarse, noisy = (np.flatnonzero(hits(kind, len(pixels), rng)) for kind in (blur, noise))
         if len(coarse) or len(noisy):
             pixels = pixels.clone()
         for row in coarse:
-            part = pixels[row][self._box(pixels.shape[2:], config.cut_blur.size)]
-            part[:] = _coarse(part, float(self._rng.uniform(*config.cut_blur.factor)))
+            part = pixels[row][(slice(None), *box(pixels.shape[2:], blur.size, rng))]
+            part[:] = _coarse(part, float(rng.uniform(*blur.factor)))
         for row in noisy:
-            part = pixels[row][self._box(pixels.shape[2:], config.cut_noise.size)]
-            grain = self._rng.uniform(-1, 1, part.shape).astype(np.float32) * self._rng.uniform(
-                *config.cut_noise.strength
-            )
+            part = pixels[row][(slice(None), *box(pixels.shape[2:], noise.size, rng))]
+            grain = rng.uniform(-1, 1, part.shape).astype(np.float32) * rng.uniform(*noise.strength)
             part += torch.from_numpy(grain).to(part)
         return pixels
-
-    def _hits(self, name: str, n: int) -> np.ndarray:
-        """Rows that are changed; draws in any case, so that switching one leaves the others as they were."""
-        chosen = getattr(self._config, name)
-        return np.flatnonzero((self._rng.random(n) < chosen.probability) & chosen.on)
-
-    def _box(self, shape: tuple[int, ...], size: Range) -> tuple[slice, ...]:
-        share = self._rng.uniform(*size)
-        sides = [max(1, round(extent * share)) for extent in shape]
-        starts = [int(self._rng.integers(extent - side + 1)) for extent, side in zip(shape, sides, strict=True)]
-        return slice(None), *(slice(start, start + side) for start, side in zip(starts, sides, strict=True))
 
 
 def _equalised(plane: Tensor, limit: float) -> Tensor:

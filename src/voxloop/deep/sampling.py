@@ -58,7 +58,7 @@ class WindowSampler:
     @classmethod
     def of(cls, config: DeepConfig, data: TrainingData, geometry: Geometry) -> WindowSampler:
         """The sampler that a config asks for."""
-        background = next((place for place, info in enumerate(data.classes) if info.background), None)
+        background = None if data.background is None else data.background - 1  # its place
         return cls(
             data.images, geometry, len(data.classes), seed=config.seed, balance=config.balance,
             augmentation=config.augmentation, background=background, negatives=config.negatives,

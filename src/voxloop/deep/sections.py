@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from voxloop.config.augment import Augmentation, Range
+from voxloop.deep.chance import hits
 
 
 def worn(
@@ -22,16 +23,16 @@ def worn(
     planes = pixels.ndim == 4
     stack = pixels.unflatten(1, (-1, slices)) if planes else pixels
     marked = labels.unsqueeze(1) if planes else labels
-    hits = _Hits(config, len(pixels), rng)
-    if hits.none:
+    chosen = _Hits(config, len(pixels), rng)
+    if chosen.none:
         return pixels, labels
     stack, marked = stack.clone(), marked.clone()
-    for row in np.flatnonzero(hits.shifted):
-        _shift(stack[row], None if planes else marked[row], hits.draw(int(row)), config.misaligned.shift)
-    for row in np.flatnonzero(hits.lost):
-        _lose(stack[row], None if planes else marked[row], hits.draw(int(row)), config.missing_section.slices)
-    for row in np.flatnonzero(hits.torn):
-        _tear(stack[row], marked[row], hits.draw(int(row)), config.missing_parts.width)
+    for row in np.flatnonzero(chosen.shifted):
+        _shift(stack[row], None if planes else marked[row], chosen.draw(int(row)), config.misaligned.shift)
+    for row in np.flatnonzero(chosen.lost):
+        _lose(stack[row], None if planes else marked[row], chosen.draw(int(row)), config.missing_section.slices)
+    for row in np.flatnonzero(chosen.torn):
+        _tear(stack[row], marked[row], chosen.draw(int(row)), config.missing_parts.width)
     return (stack.flatten(1, 2), marked[:, 0]) if planes else (stack, marked)
 
 
@@ -39,10 +40,10 @@ class _Hits:
     """Which windows are worn how, and a generator for each: a kind switched off leaves the others as they were."""
 
     def __init__(self, config: Augmentation, n: int, rng: np.random.Generator) -> None:
-        chances, self._seeds = rng.random((3, n)), rng.integers(2**62, size=n)
-        self.shifted = (chances[0] < config.misaligned.probability) & config.misaligned.on
-        self.lost = (chances[1] < config.missing_section.probability) & config.missing_section.on
-        self.torn = (chances[2] < config.missing_parts.probability) & config.missing_parts.on
+        self.shifted = hits(config.misaligned, n, rng)
+        self.lost = hits(config.missing_section, n, rng)
+        self.torn = hits(config.missing_parts, n, rng)
+        self._seeds = rng.integers(2**62, size=n)
 
     @property
     def none(self) -> bool:

@@ -20,8 +20,8 @@ from voxloop.shallow.filters import correlate, double, halve, kernel
 from voxloop.shallow.scales import DOG_RATIO, Scale, level_factors, plan
 from voxloop.shallow.tubes import vesselness
 
-#: kinds that are made from second derivatives
-_CURVED = {"log", "hessian", "determinant", "vesselness"}
+#: kinds that are made from the eigenvalues of the Hessian
+_CURVED = {"hessian", "determinant", "vesselness"}
 
 #: a block as each scale needs it: at its resolution, mirrored at the faces
 Reduced = dict[Scale, np.ndarray]
@@ -204,7 +204,7 @@ def _features(block: np.ndarray, scale: Scale, kinds: Sequence[str]) -> list[np.
     out = []
     if "gaussian" in kinds:
         out.append(_trim(smooth, half))
-    if _CURVED & set(kinds):
+    if {"log", *_CURVED} & set(kinds):
         second = {pair: _trim(bell.of(*pair), half) for pair in pairs}
         if "log" in kinds:
             out.append(_sum([second[a, a] for a in axes]))
@@ -212,7 +212,7 @@ def _features(block: np.ndarray, scale: Scale, kinds: Sequence[str]) -> list[np.
         out.append(np.sqrt(_sum([_trim(bell.of(a), half) ** 2 for a in axes])))
     if "dog" in kinds:
         out.append(_trim(smooth, half) - _wider(smooth, scale))
-    curvature = eigenvalues(second, axes) if {"hessian", "determinant", "vesselness"} & set(kinds) else []
+    curvature = eigenvalues(second, axes) if _CURVED & set(kinds) else []
     if "hessian" in kinds:
         out += curvature
     if "structure" in kinds:
