@@ -36,11 +36,8 @@ def main() -> int:
     print(f"{'what':>50} {'AP@0.5, all objects':>20} {'mean of pictures':>17} {'PQ':>6}")
     show("Otsu and components", (pictures[i] for i in test), otsu)
     with tempfile.TemporaryDirectory() as folder:
-        length = (
-            {"iterations": chosen.steps, "max_minutes": None}
-            if chosen.steps
-            else {"max_minutes": minutes, "epochs": 1000}
-        )
+        by_clock = {"max_minutes": minutes, "epochs": 1000}
+        length = {"iterations": chosen.steps, "max_minutes": None} if chosen.steps else by_clock
         settings = {"target": chosen.target, "scale": chosen.scale, "window": chosen.window, "patience": 0, **length}
         kept = chosen.keep or Path(folder)
         outputs = trained(vl, kept, {i: pictures[i] for i in train}, pictures, vl.presets["auto"].changed(**settings))

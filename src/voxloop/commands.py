@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from voxloop.config import Config, DeepConfig, ShallowConfig, presets
+from voxloop.config.base import flat
 from voxloop.config.presets import nearest
 from voxloop.errors import ConfigError, unknown
-from voxloop.runs.comparison import flat
 
 LEARNERS: dict[str, type[Config]] = {"shallow": ShallowConfig, "deep": DeepConfig}
 

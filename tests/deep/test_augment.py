@@ -11,8 +11,7 @@ from voxloop.deep.augment import Augmenter
 
 
 def only(**on: dict[str, object]) -> Augmentation:
-    settings = {name: {"on": False} for name in Augmentation.model_fields}
-    return Augmentation(**{**settings, **{name: {"on": True, "probability": 1.0, **v} for name, v in on.items()}})
+    return Augmentation.only(**{name: {"probability": 1.0, **settings} for name, settings in on.items()})
 
 
 def picture() -> tuple[torch.Tensor, torch.Tensor]:

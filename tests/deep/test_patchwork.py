@@ -15,8 +15,7 @@ from voxloop.errors import ConfigError
 
 
 def only(**on: dict[str, object]) -> Augmentation:
-    settings = {name: {"on": False} for name in Augmentation.model_fields}
-    return Augmentation(**{**settings, **{name: {"on": True, "probability": 1.0, **v} for name, v in on.items()}})
+    return Augmentation.only(**{name: {"probability": 1.0, **settings} for name, settings in on.items()})
 
 
 def batch(shape: tuple[int, ...], seed: int = 0, n: int = 3) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,8 +12,7 @@ from voxloop.deep.sections import worn
 
 
 def only(**on: dict[str, object]) -> Augmentation:
-    settings = {name: {"on": False} for name in Augmentation.model_fields}
-    return Augmentation(**{**settings, **{name: {"on": True, "probability": 1.0, **v} for name, v in on.items()}})
+    return Augmentation.only(**{name: {"probability": 1.0, **settings} for name, settings in on.items()})
 
 
 def batch(slices: int = 5, channels: int = 2, side: int = 32) -> tuple[torch.Tensor, torch.Tensor]:

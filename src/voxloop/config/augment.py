@@ -233,4 +233,10 @@ class Augmentation(Config):
     @classmethod
     def none(cls) -> Augmentation:
         """Every augmentation off."""
-        return cls(**{name: {"on": False} for name in cls.model_fields})
+        return cls.only()
+
+    @classmethod
+    def only(cls, **on: dict[str, Any]) -> Augmentation:
+        """The named augmentations on, with these settings of theirs, and no others."""
+        off: dict[str, Any] = {name: {"on": False} for name in cls.model_fields}
+        return cls(**{**off, **{name: {"on": True, **settings} for name, settings in on.items()}})

@@ -76,6 +76,17 @@ class Config(BaseModel):
         return f"{module}.{type(self).__name__}({', '.join(differences(self, type(self)()))})"
 
 
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings in one dict, their names joined by dots."""
+    out: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            out |= flat(value, f"{prefix}{name}.")
+        else:
+            out[f"{prefix}{name}"] = value
+    return out
+
+
 def differences(config: Config, base: Config) -> list[str]:
     """What ``config`` says otherwise than ``base``, as keyword arguments of its class or of ``base.changed``."""
     out = []

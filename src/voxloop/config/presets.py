@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from voxloop.config.augment import Augmentation
-from voxloop.config.base import Config, differences
+from voxloop.config.base import Config, differences, flat
 from voxloop.config.deep import DeepConfig
 from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import ConfigError, unknown
@@ -45,7 +45,12 @@ def nearest(config: Config) -> tuple[str | None, Config]:
     """The preset that a config differs least from, by name; None with the defaults of its class where these are."""
     kind = type(config)
     known = [(None, kind()), *((name, preset) for name, preset in presets.items() if type(preset) is kind)]
-    return min(known, key=lambda one: _distance(one[1].model_dump(), config.model_dump()))
+    wanted = flat(config.model_dump())
+
+    def differ(one: tuple[str | None, Config]) -> int:
+        return sum(value != wanted[name] for name, value in flat(one[1].model_dump()).items())
+
+    return min(known, key=differ)
 
 
 def code_of(config: Config, module: str = "vl") -> str:
@@ -57,19 +62,6 @@ def code_of(config: Config, module: str = "vl") -> str:
     return f"{module}.presets[{name!r}]" + (f".changed({changes})" if changes else "")
 
 
-def _distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
-    """How many settings differ, those within settings one by one."""
-    return sum(
-        _distance(value, other[name]) if isinstance(value, Mapping) else value != other[name]
-        for name, value in one.items()
-    )
-
-
-def _only(**on: Any) -> Augmentation:
-    """The named augmentations and no others."""
-    return Augmentation(**{**Augmentation.none().model_dump(), **{name: {"on": True, **v} for name, v in on.items()}})
-
-
 def _anatomics(**settings: Any) -> DeepConfig:
     """What both 3-D configurations of Anatomics MLT share; it validates nothing, so nothing is held out."""
     return DeepConfig(
@@ -77,7 +69,7 @@ def _anatomics(**settings: Any) -> DeepConfig:
         batch_size=1, iterations=100_000, steps_per_epoch=5000, keep_every=1, learning_rate=1e-4, schedule="cosine",
         warmup_steps=1000, optimiser="SGD", momentum=0.9, weight_decay=1e-4, gradient_clip=0, average_weights=0,
         validation_share=0, patience=0, teacher="none",
-        augmentation=_only(
+        augmentation=Augmentation.only(
             flip={"probability": 0.5}, quarter={}, affine={"probability": 0.5, "rotation": 0, "shear": 0},
             elastic={"probability": 0.75, "strength": (4, 16)}, gamma={"probability": 0.75},
             contrast={"probability": 0.75}, brightness={"probability": 0.75}, noise={"probability": 0.75},
@@ -119,7 +111,7 @@ presets = Presets({
             lowest_rate=1e-8, warmup_steps=0, optimiser="Adam", weight_decay=0, gradient_clip=0, average_weights=0,
             cross_entropy=1, dice=0, class_weights="none", validation_share=0.1, patience=10, best_by="loss",
             min_delta=1e-8, plateau_cooldown=3, levels=4, teacher="none",
-            augmentation=_only(affine={"probability": 1, "rotation": 15, "scale": (1, 1), "shear": 0}),
+            augmentation=Augmentation.only(affine={"probability": 1, "rotation": 15, "scale": (1, 1), "shear": 0}),
         ),
         "U-Net from scratch, Adam 1e-4, plateau, early stop after 10, turned by 15 degrees: SLEAP's baseline profile",
     ),
@@ -130,7 +122,7 @@ presets = Presets({
             plateau_patience=5, lowest_rate=1e-6, warmup_steps=0, optimiser="Adam", weight_decay=0, gradient_clip=0,
             average_weights=0, cross_entropy=0, dice=0, focal=1, focal_gamma=2, class_weights="none",
             validation_share=0.15, patience=0, intensities="range", prefer_labelled=5, teacher="none",
-            augmentation=_only(
+            augmentation=Augmentation.only(
                 flip={}, blur={"probability": 0.4}, elastic={"probability": 0.3}, cutout={"probability": 0.3},
                 affine={"probability": 0.5, "rotation": 45, "scale": (0.8, 1.2), "shear": 16},
             ),
@@ -144,7 +136,7 @@ presets = Presets({
             epochs=13, freeze_encoder_epochs=8, unfrozen_rate=0.002, schedule="one-cycle", learning_rate=1e-3,
             patience=3, cross_entropy=0, dice=1, validation_share=0.2, average_weights=0, best_by="loss",
             clip_deviations=2.575, teacher="none",
-            augmentation=_only(
+            augmentation=Augmentation.only(
                 flip={}, quarter={}, elastic={}, contrast={}, brightness={}, gamma={}, local_contrast={},
             ),
         ),

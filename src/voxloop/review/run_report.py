@@ -14,11 +14,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import Config, DeepConfig, ShallowConfig
+from voxloop.config.base import flat
 from voxloop.config.presets import code_of
 from voxloop.errors import ConfigError, RunError
 from voxloop.review.run_figure import draw
 from voxloop.runs import Runs
-from voxloop.runs.comparison import ancestors, flat
+from voxloop.runs.comparison import ancestors
 from voxloop.runs.history import History, metric_of
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from voxloop.config.base import flat
 from voxloop.errors import RunError
 
 if TYPE_CHECKING:
@@ -30,17 +31,6 @@ def ancestors(runs: Mapping[str, Run], name: str) -> list[str]:
 def settings_of(run: Run) -> dict[str, Any]:
     """The settings of a run with nested ones as ``"augmentation.flip.on"``, and the set that it learnt from."""
     return flat(run.config.get("settings") or {})
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings in one dict, their names joined by dots."""
-    out: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            out |= flat(value, f"{prefix}{name}.")
-        else:
-            out[f"{prefix}{name}"] = value
-    return out
 
 
 def differences(runs: Sequence[Run], *, everything: bool = False) -> dict[str, list[Any]]:
