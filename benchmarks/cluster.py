@@ -13,9 +13,9 @@ import numpy as np
 
 from voxloop.model import ClassInfo, ModelSpec, Output
 from voxloop.prediction import task
-from voxloop.project import Workspace
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
+from voxloop.workspace.workspace import Workspace
 
 
 def main() -> int:
@@ -91,8 +91,8 @@ def rate(ws: Workspace, model: Path, image: str, engine: str) -> float:
 def unet(folder: Path) -> None:
     import torch
 
-    from voxloop.deep.model import TorchModel
-    from voxloop.deep.networks import NetworkConfig, build
+    from voxloop.deep.networks.network import NetworkConfig, build
+    from voxloop.deep.predict.model import TorchModel
 
     torch.manual_seed(0)
     config = NetworkConfig(architecture="Unet", encoder="tu-mobilenetv4_conv_small", channels=1, outputs=2)
@@ -102,7 +102,7 @@ def unet(folder: Path) -> None:
 def trivial(folder: Path) -> None:
     import torch
 
-    from voxloop.deep.model import TorchModel
+    from voxloop.deep.predict.model import TorchModel
 
     TorchModel(torch.nn.Conv2d(1, 2, 1), spec(1)).save(folder)
 

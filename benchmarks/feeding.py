@@ -15,9 +15,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from voxloop.deep.device import laid_out, placed
-from voxloop.deep.networks import NetworkConfig, build, receptive_field
-from voxloop.deep.streaming import streamed
+from voxloop.deep.networks.device import laid_out, placed
+from voxloop.deep.networks.network import NetworkConfig, build, receptive_field
+from voxloop.deep.predict.streaming import streamed
 from voxloop.machine import machine
 from voxloop.prediction.memory import peak_memory
 

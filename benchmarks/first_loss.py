@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import voxloop as vl
-from voxloop.panels.train_panel import TrainPanel
+from voxloop.panels.train.train_panel import TrainPanel
 from voxloop.runs import spare
 
 TASK = "voxloop.deep.learner:train"

@@ -13,8 +13,8 @@ import numpy as np
 import psutil
 
 from voxloop.helper import Helper
-from voxloop.project import Workspace
 from voxloop.volumes import open_volume
+from voxloop.workspace.workspace import Workspace
 
 CROP = 900
 TARGETS = {"first pixels": 0.5, "whole crop": 1.5}

@@ -14,9 +14,9 @@ import numpy as np
 from voxloop.config.presets import AUTO
 from voxloop.demo import play
 from voxloop.machine import machine
-from voxloop.project import Workspace
 from voxloop.review.simulate import simulate
 from voxloop.volumes.samples import load
+from voxloop.workspace.workspace import Workspace
 
 SLICES = (3, 9, 16, 22, 28)
 #: share of the slices' voxels that may be labelled after the first round, and after all

@@ -99,8 +99,8 @@ def processes(runs: Runs) -> Iterator[tuple[str, float, str, str]]:
 
 
 def monitor(runs: Runs) -> Iterator[tuple[str, float, str, str]]:
-    from voxloop.panels.monitor_panel import MonitorPanel
-    from voxloop.panels.ui import UiLoop
+    from voxloop.panels.base.ui import UiLoop
+    from voxloop.panels.monitor.monitor_panel import MonitorPanel
 
     run = runs["log"]
     writer = EventWriter(run.path / "events.jsonl")

@@ -49,9 +49,9 @@ def mitochondria(quick: bool) -> Iterator[Row]:
         return
     import tifffile
 
-    from voxloop.project import Workspace
     from voxloop.review.simulate import simulate
     from voxloop.volumes import open_volume, read_block
+    from voxloop.workspace.workspace import Workspace
 
     truth = tifffile.imread(folder / "mitochondria.tif") > 0
     far = [z for z in range(truth.shape[0]) if min(abs(z - s) for s in SLICES) >= 2]

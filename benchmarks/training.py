@@ -17,9 +17,9 @@ import torch
 from voxloop.config import DeepConfig
 from voxloop.config.augment import Augmentation
 from voxloop.config.presets import AUTO
-from voxloop.deep.device import autocast, cores, placed, resolve_device, resolve_precision
 from voxloop.deep.learner import train
-from voxloop.deep.networks import NetworkConfig, build
+from voxloop.deep.networks.device import autocast, cores, placed, resolve_device, resolve_precision
+from voxloop.deep.networks.network import NetworkConfig, build
 from voxloop.store import Store
 from voxloop.volumes import open_volume
 

@@ -18,13 +18,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 OPEN = """
 import voxloop as vl
-from voxloop.panels.plane_view import PlaneView
+from voxloop.panels.view.plane_view import PlaneView
 view = PlaneView(vl.open_volume({path!r}, spacing=(0.03, 0.008, 0.008)), height=900)
 view
 """
 WORKSPACE = """
 import voxloop as vl
-from voxloop.panels.label_panel import LabelPanel
+from voxloop.panels.label.label_panel import LabelPanel
 classes = ["mitochondria", "background"]
 ws = vl.Workspace.create({folder!r}, image={path!r}, classes=classes, spacing=(0.03, 0.008, 0.008))
 panel = LabelPanel(ws, height=900)

@@ -93,8 +93,8 @@ def losses(run):
 
 def test_1_train_is_off_until_two_classes_are_labelled(tmp_path):
     pytest.importorskip("ipywidgets")
-    from voxloop.panels.train_panel import TrainPanel
-    from voxloop.panels.ui import UiLoop
+    from voxloop.panels.base.ui import UiLoop
+    from voxloop.panels.train.train_panel import TrainPanel
 
     image = np.zeros((2, 64, 64), np.uint8)
     with (
@@ -138,7 +138,7 @@ def test_2_constrain_region_is_honoured_in_train_and_predict(ws, learner):
 
 def test_3_batches_show_at_once_and_lines_from_the_second_epoch(ws):
     pytest.importorskip("ipywidgets")
-    from voxloop.panels.curves import View, curves
+    from voxloop.panels.monitor.curves import View, curves
 
     events = ws.train(config()).events()
     ends = [i for i, event in enumerate(events) if event["kind"] == "epoch"]
@@ -275,8 +275,8 @@ def test_14_instance_output_separates_touching_objects():
 def test_17_panel_python_command_line_and_exported_config_give_the_same_numbers(ws, tmp_path):
     pytest.importorskip("ipywidgets")
     from voxloop.cli import main
-    from voxloop.panels.train_panel import TrainPanel
-    from voxloop.panels.ui import UiLoop
+    from voxloop.panels.base.ui import UiLoop
+    from voxloop.panels.train.train_panel import TrainPanel
 
     settings = config()
     python = ws.train(settings)

@@ -60,7 +60,7 @@ def test_new_train_predict_evaluate(stack, tmp_path):
     ws = tmp_path / "ws"
     code, _, error = call("new", ws, "--image", stack / "image.tif", "--class", "background", "--class", "box")
     assert code == 0, error
-    from voxloop.project import Workspace
+    from voxloop.workspace.workspace import Workspace
 
     truth = (tifffile.imread(stack / "mask.tif") > 0).astype(np.uint8) + 1
     tifffile.imwrite(tmp_path / "truth.tif", truth)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxloop.cli import main
-from voxloop.commands import changes_of, config_of, resume_command, train_command
 from voxloop.config import Config, DeepConfig, ShallowConfig, presets, settings_of
+from voxloop.config.commands import changes_of, config_of, resume_command, train_command
 from voxloop.errors import ConfigError
 
 

@@ -3,13 +3,13 @@ from .config import ObjectsConfig as ObjectsConfig
 from .config import PredictConfig as PredictConfig
 from .config import ShallowConfig as ShallowConfig
 from .config import presets as presets
-from .deep.exchange import export_package as export_package
-from .deep.exchange import import_package as import_package
-from .deep.forecast import forecast as forecast
-from .deep.model import TorchModel as TorchModel
-from .deep.preview import field_of_view as field_of_view
-from .deep.preview import training_inputs as training_inputs
-from .deep.rate_finder import find_rate as find_rate
+from .deep.begin.forecast import forecast as forecast
+from .deep.begin.preview import field_of_view as field_of_view
+from .deep.begin.preview import training_inputs as training_inputs
+from .deep.begin.rate_finder import find_rate as find_rate
+from .deep.exchange.package import export_package as export_package
+from .deep.exchange.package import import_package as import_package
+from .deep.predict.model import TorchModel as TorchModel
 from .errors import VoxloopError as VoxloopError
 from .machine import machine as machine
 from .model import load_model as load_model
@@ -17,19 +17,18 @@ from .objects import Objects as Objects
 from .objects import decode_instances as decode_instances
 from .objects import find_objects as find_objects
 from .objects import label_components as label_components
-from .panels.label_panel import LabelPanel as LabelPanel
-from .panels.monitor_panel import MonitorPanel as MonitorPanel
-from .panels.objects_panel import ObjectsPanel as ObjectsPanel
-from .panels.plane_view import PlaneView as PlaneView
-from .panels.predict_panel import PredictPanel as PredictPanel
-from .panels.review_panel import ReviewPanel as ReviewPanel
-from .panels.surface_view import SurfaceView as SurfaceView
-from .panels.train_panel import TrainPanel as TrainPanel
-from .panels.volume_panel import VolumePanel as VolumePanel
+from .panels.label.label_panel import LabelPanel as LabelPanel
+from .panels.monitor.monitor_panel import MonitorPanel as MonitorPanel
+from .panels.objects.objects_panel import ObjectsPanel as ObjectsPanel
+from .panels.objects.surface_view import SurfaceView as SurfaceView
+from .panels.predict.predict_panel import PredictPanel as PredictPanel
+from .panels.review.review_panel import ReviewPanel as ReviewPanel
+from .panels.train.train_panel import TrainPanel as TrainPanel
+from .panels.view.plane_view import PlaneView as PlaneView
+from .panels.volume.volume_panel import VolumePanel as VolumePanel
 from .panels.workbench import Workbench as Workbench
 from .prediction import Prediction as Prediction
 from .prediction import predict as predict
-from .project import Workspace as Workspace
 from .review import Report as Report
 from .review import Suggestion as Suggestion
 from .review import evaluate as evaluate
@@ -41,5 +40,6 @@ from .volumes import open_volume as open_volume
 from .volumes import samples as samples
 from .volumes import save_volume as save_volume
 from .volumes import scales as scales
+from .workspace.workspace import Workspace as Workspace
 
 __version__: str

@@ -168,7 +168,7 @@ def new(workspace: Path, image: str | None, dataset: str | None, classes: tuple[
 def train(workspace: Path, learner: str, preset: str | None, config_file: Path | None, changes: tuple[str, ...],
           name: str | None, then_predict: tuple[str, ...], note: str, detach: bool, as_json: bool) -> None:  # fmt: skip
     """Train a model on the labels of a workspace."""
-    from voxloop.commands import config_of
+    from voxloop.config.commands import config_of
 
     config = config_of(learner, preset, config_file, changes)
     with _workspace().open(workspace) as ws:
@@ -196,8 +196,8 @@ def predict(workspace: Path, models: tuple[str, ...], image: str | None, everyth
             region: str | None, name: str | None, changes: tuple[str, ...], overwrite: bool, forecast: bool,
             as_json: bool) -> None:  # fmt: skip
     """Predict an image with MODEL: a run, a model folder or a bioimage.io package; several are an ensemble."""
-    from voxloop.commands import changes_of
     from voxloop.config import PredictConfig
+    from voxloop.config.commands import changes_of
 
     with _workspace().open(workspace) as ws:
         config = PredictConfig(**changes_of(changes))
@@ -245,8 +245,8 @@ def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, 
 def objects(workspace: Path, prediction: str, of: str | None, region: str | None, name: str | None,
             changes: tuple[str, ...], as_json: bool) -> None:  # fmt: skip
     """Make objects of PREDICTION: label image, table in micrometres."""
-    from voxloop.commands import changes_of
     from voxloop.config import ObjectsConfig
+    from voxloop.config.commands import changes_of
 
     with _workspace().open(workspace) as ws:
         config = ObjectsConfig(**changes_of(changes))
@@ -414,6 +414,6 @@ def lab(notebook: Path | None, port: int | None, no_browser: bool) -> None:
 
 
 def _workspace() -> Any:
-    from voxloop.project import Workspace
+    from voxloop.workspace.workspace import Workspace
 
     return Workspace

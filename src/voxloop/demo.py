@@ -16,7 +16,7 @@ from voxloop.config.presets import AUTO
 
 if TYPE_CHECKING:
     from voxloop.config import Config
-    from voxloop.project import Workspace
+    from voxloop.workspace.workspace import Workspace
 
 Learner = Literal["shallow", "deep", "both"]
 

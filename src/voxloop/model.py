@@ -26,8 +26,10 @@ SPEC_VERSION = 1
 
 #: learner -> "module:function" that opens a model folder; plugins add theirs as entry points of the same form
 LEARNERS = {
-    "shallow": "voxloop.shallow.model:load", "deep": "voxloop.deep.model:load", "onnx": "voxloop.deep.runtime:load",
-}  # fmt: skip
+    "shallow": "voxloop.shallow.model:load",
+    "deep": "voxloop.deep.predict.model:load",
+    "onnx": "voxloop.deep.exchange.runtime:load",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ import os, sys, time
 sys.path.insert(0, {str(TASKS)!r})
 os.environ.update(VOXLOOP_PLUGINS="fake_tasks", PYTHONPATH={str(TASKS)!r})
 from voxloop.runs import Runs
-from voxloop.panels.monitor_panel import MonitorPanel
+from voxloop.panels.monitor.monitor_panel import MonitorPanel
 settings = dict(steps=100_000, pause=0.02, per_epoch=25)
 run = Runs(FOLDER).create("live", "fake_tasks:train", settings, result="fake_tasks:result").launch()
 """

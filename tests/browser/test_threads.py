@@ -7,7 +7,7 @@ import time
 MADE_ON_UI = """
 import time, threading
 import ipywidgets as w
-from voxloop.panels.ui import UiLoop, serve_while_busy
+from voxloop.panels.base.ui import UiLoop, serve_while_busy
 
 ui = UiLoop.get()
 clicks = []

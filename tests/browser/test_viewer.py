@@ -7,7 +7,7 @@ import pytest
 SETUP = """
 import numpy as np
 import voxloop as vl
-from voxloop.panels.label_panel import LabelPanel
+from voxloop.panels.label.label_panel import LabelPanel
 y, x = np.mgrid[:400, :400]
 image = np.stack([90 + 60 * np.sin(y / 19 + z) + 60 * np.cos(x / 23) for z in range(40)]).clip(0, 255).astype(np.uint8)
 ws = vl.Workspace.create({folder!r}, image=image, classes=["mitochondria", "background"], spacing=(0.03, 0.01, 0.01))
@@ -240,7 +240,7 @@ def test_everything_is_there_again_after_reload_and_in_a_second_display(lab, ope
 def test_a_restarted_kernel_goes_on_where_it_was(lab, opened, tmp_path):
     again = f"""
 import voxloop as vl
-from voxloop.panels.label_panel import LabelPanel
+from voxloop.panels.label.label_panel import LabelPanel
 ws = vl.Workspace.open({str(tmp_path / "ws")!r})
 panel = LabelPanel(ws, height=500)
 labels = panel.labels

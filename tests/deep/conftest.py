@@ -12,7 +12,7 @@ import pytest
 
 from voxloop.config.augment import Augmentation
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.data import Source
+from voxloop.deep.data.training_data import Source
 from voxloop.geometry import Region, blocks, full_region
 from voxloop.model import ClassInfo
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from voxloop.config.augment import Augmentation
-from voxloop.deep.augment import Augmenter
+from voxloop.deep.data.augment import Augmenter
 
 
 def only(**on: dict[str, object]) -> Augmentation:

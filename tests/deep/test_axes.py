@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.data import assemble
+from voxloop.deep.data.sampling import WindowSampler
+from voxloop.deep.data.training_data import assemble
+from voxloop.deep.data.windows import Geometry, validation_places, validation_window, window_region
 from voxloop.deep.learner import train
-from voxloop.deep.model import load
-from voxloop.deep.sampling import WindowSampler
-from voxloop.deep.windows import Geometry, validation_places, validation_window, window_region
+from voxloop.deep.predict.model import load
 from voxloop.errors import ConfigError
 from voxloop.prediction.voted import axes_of, votes_of
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.data import Source, assemble
-from voxloop.deep.forecast import memory_of
-from voxloop.deep.grayvalues import measure_intensities
-from voxloop.deep.networks import build
-from voxloop.deep.predictor import Normalisation
-from voxloop.deep.sizing import network_scale, object_width, window_size
-from voxloop.deep.starting import describe
-from voxloop.deep.windows import Geometry
+from voxloop.deep.begin.forecast import memory_of
+from voxloop.deep.begin.sizing import network_scale, object_width, window_size
+from voxloop.deep.begin.starting import describe
+from voxloop.deep.data.grayvalues import measure_intensities
+from voxloop.deep.data.training_data import Source, assemble
+from voxloop.deep.data.windows import Geometry
+from voxloop.deep.networks.network import build
+from voxloop.deep.predict.predictor import Normalisation
 from voxloop.errors import ConfigError, LabelError, VolumeError
 from voxloop.model import ClassInfo
 
@@ -156,7 +156,7 @@ def test_windows_are_no_wider_than_the_network_sees_and_fit_into_memory(
     assert window_size(DeepConfig(), data, 1.0, pytest.fail) == (1, 256, 256)
     assert window_size(DeepConfig(levels=3), data, 1.0, pytest.fail) == (1, 128, 128)
     config = DeepConfig(encoder="tu-test_efficientnet")
-    monkeypatch.setattr("voxloop.deep.forecast.free_memory", lambda device: int(2.2e9))
+    monkeypatch.setattr("voxloop.deep.begin.forecast.free_memory", lambda device: int(2.2e9))
     _, side, _ = window_size(config, data, 1.0, lambda: describe(config, data, (1, 1, 1), (1, 1, 1)))
     network = build(describe(config, data, (1, 1, 1), (1, 1, 1)))
     for size, fits in ((side, True), (side + 32, False)):

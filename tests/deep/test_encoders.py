@@ -10,8 +10,8 @@ import timm
 import torch
 
 from voxloop.config.deep import PLANAR, VOLUMETRIC
-from voxloop.deep.encoders import fitting
-from voxloop.deep.networks import NetworkConfig, build
+from voxloop.deep.networks.encoders import fitting
+from voxloop.deep.networks.network import NetworkConfig, build
 from voxloop.helper.handlers import Job, handler
 
 #: of the names that are offered, these are small enough to be built many times
@@ -50,7 +50,7 @@ def test_what_cannot_be_built_is_not_offered():
 
 
 def test_the_families_that_are_known_by_name_are_families_of_timm():
-    from voxloop.deep import encoders
+    from voxloop.deep.networks import encoders
 
     known = set(timm.list_modules())
     assert known >= encoders._DILATING | encoders._FLAT | encoders._ONE_SIZE | encoders._TRANSFORMERS

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.data import assemble
-from voxloop.deep.examination import Verdict
+from voxloop.deep.data.training_data import assemble
 from voxloop.deep.learner import train
+from voxloop.deep.training.examination import Verdict
 
 
 def test_test_cells_neither_teach_nor_judge(sources: Any, make: Any, tiny: DeepConfig) -> None:

@@ -11,11 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from voxloop.deep import exchange, runtime, volumetric
-from voxloop.deep.convolution import hasten
-from voxloop.deep.exchange import export_package, import_package
-from voxloop.deep.model import TorchModel
-from voxloop.deep.networks import NetworkConfig, build
+from voxloop.deep.exchange import package as package_module
+from voxloop.deep.exchange import runtime
+from voxloop.deep.exchange.package import export_package, import_package
+from voxloop.deep.networks import volumetric
+from voxloop.deep.networks.convolution import hasten
+from voxloop.deep.networks.network import NetworkConfig, build
+from voxloop.deep.predict.model import TorchModel
 from voxloop.errors import ConfigError, ModelError
 from voxloop.model import ClassInfo, ModelSpec, Output, load_model
 
@@ -153,7 +155,7 @@ def test_monai_builds_what_a_package_of_blocks_names(architecture):
 def test_a_network_of_blocks_has_both_kinds_of_weights_and_plain_convolutions(tmp_path, monkeypatch):
     import onnx
 
-    monkeypatch.setitem(exchange.TEST_SIZE, 3, (16, 32, 32))
+    monkeypatch.setitem(package_module.TEST_SIZE, 3, (16, 32, 32))
     config = network_of_blocks("DynUNet")
     spec = replace(spec_of(3, network=config.to_json()), stride=(1, 2, 2))
     made = TorchModel(hasten(build(config).eval()), spec).export(tmp_path / "blocks.zip")
@@ -175,7 +177,7 @@ def test_files_are_replaced_only_when_asked_and_only_by_whole_ones(tmp_path, mon
     with pytest.raises(ModelError, match=r"net\.pt2 exists already; overwrite=True"):
         model.export(tmp_path / "net.zip")
     (tmp_path / "net.zip").write_bytes(b"mine")
-    monkeypatch.setattr(exchange, "_tried", lambda path: 1 / 0)
+    monkeypatch.setattr(package_module, "_tried", lambda path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         model.export(tmp_path / "net.zip", overwrite=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"net.zip": b"mine", "net.pt2": b"mine"}

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep import forecast as module
-from voxloop.deep.forecast import advise, check_memory, forecast, memory_of
-from voxloop.deep.networks import NetworkConfig, build
+from voxloop.deep.begin import forecast as module
+from voxloop.deep.begin.forecast import advise, check_memory, forecast, memory_of
+from voxloop.deep.networks.network import NetworkConfig, build
 from voxloop.errors import ConfigError
 from voxloop.helper.handlers import Job, handler
 

@@ -13,8 +13,8 @@ pytest.importorskip("onnxruntime")
 
 from bioimageio.spec.model import v0_5 as b
 
-from voxloop.deep import foreign
-from voxloop.deep.exchange import import_package
+from voxloop.deep.exchange import foreign
+from voxloop.deep.exchange.package import import_package
 from voxloop.errors import ModelError
 
 YX = [b.AxisId("y"), b.AxisId("x")]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from voxloop.config import DeepConfig
-from voxloop.deep.data import Source, assemble
+from voxloop.deep.data.training_data import Source, assemble
 from voxloop.errors import ConfigError, LabelError
 from voxloop.model import ClassInfo, load_model
-from voxloop.project import Workspace
 from voxloop.volumes import open_volume
+from voxloop.workspace.workspace import Workspace
 
 
 def picture(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +147,7 @@ def test_what_is_missing_is_said(ws, tmp_path) -> None:
 def test_a_level_of_classes_has_no_objects(tmp_path) -> None:
     from types import SimpleNamespace
 
-    from voxloop.deep.data import open_data
+    from voxloop.deep.data.training_data import open_data
 
     with Workspace.create(tmp_path / "ws", image=picture()[0], classes=["background", "disc"]) as ws:
         ws.labels().paint(index=0, points=[(20, 20), (20, 60)], radius=4, value=2)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from voxloop.deep.instances import InstanceLoss
-from voxloop.deep.targets import instance_targets
+from voxloop.deep.data.targets import instance_targets
+from voxloop.deep.objective.instances import InstanceLoss
 
 
 def window() -> np.ndarray:
@@ -52,7 +52,7 @@ def test_scores_are_of_objects_against_background() -> None:
 
 
 def test_arrows_lead_to_the_middle_and_are_unknown_where_it_is() -> None:
-    from voxloop.deep.targets import flow_targets
+    from voxloop.deep.data.targets import flow_targets
 
     coded = np.ones((30, 40), np.uint8)
     coded[5:16, 5:16] = 2
@@ -75,8 +75,8 @@ def test_arrows_lead_to_the_middle_and_are_unknown_where_it_is() -> None:
 
 
 def test_flow_loss_is_small_for_the_truth_and_skips_what_is_unknown() -> None:
-    from voxloop.deep.instances import FlowLoss
-    from voxloop.deep.targets import flow_targets
+    from voxloop.deep.data.targets import flow_targets
+    from voxloop.deep.objective.instances import FlowLoss
 
     coded = np.ones((1, 24, 24), np.uint8)
     coded[0, 4:15, 4:15] = 2

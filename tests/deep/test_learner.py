@@ -14,8 +14,8 @@ import torch
 from voxloop.config.deep import DeepConfig
 from voxloop.config.presets import presets
 from voxloop.deep.learner import train
-from voxloop.deep.model import load
-from voxloop.deep.state import TrainingState
+from voxloop.deep.predict.model import load
+from voxloop.deep.training.state import TrainingState
 from voxloop.errors import ConfigError, RunError
 
 
@@ -104,7 +104,7 @@ def test_patience_ends_the_run_by_itself(context: Any) -> None:
 
 
 def test_loss_that_is_no_number_goes_back_and_then_gives_up(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voxloop.deep.loss import PartialLoss
+    from voxloop.deep.objective.loss import PartialLoss
 
     original = PartialLoss.__call__
     calls = {"n": 0}
@@ -123,7 +123,7 @@ def test_loss_that_is_no_number_goes_back_and_then_gives_up(context: Any, monkey
 
 
 def test_loss_that_is_never_a_number_fails_with_advice(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voxloop.deep.loss import PartialLoss
+    from voxloop.deep.objective.loss import PartialLoss
 
     monkeypatch.setattr(PartialLoss, "__call__", lambda _self, logits, _labels: logits.sum() * float("nan"))
     with pytest.raises(RunError, match="learning_rate"):
@@ -224,7 +224,7 @@ def test_every_preset_trains_and_keeps_a_model(context: Any, name: str) -> None:
 
 
 def test_out_of_memory_halves_the_batch_and_keeps_the_step(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voxloop.deep.networks import Network
+    from voxloop.deep.networks.network import Network
 
     forward, sizes = Network.forward, []
 
@@ -244,19 +244,19 @@ def test_out_of_memory_halves_the_batch_and_keeps_the_step(context: Any, monkeyp
 
 
 def test_out_of_memory_with_a_single_window_fails_with_advice(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voxloop.deep.networks import Network
+    from voxloop.deep.networks.network import Network
 
     def none(self: Any, x: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Network, "forward", none)
-    monkeypatch.setattr("voxloop.deep.training.check_memory", lambda *_: None)
+    monkeypatch.setattr("voxloop.deep.training.training.check_memory", lambda *_: None)
     with pytest.raises(RunError, match="smaller window"):
         train(context)
 
 
 def test_what_cannot_fit_is_refused_before_the_first_step(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voxloop.deep.forecast.available_memory", lambda: int(5e8))
+    monkeypatch.setattr("voxloop.deep.begin.forecast.available_memory", lambda: int(5e8))
     with pytest.raises(ConfigError, match="GB are free"):
         train(context)
     assert not context.of("step")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from voxloop.config.deep import LOSSES, DeepConfig
 from voxloop.config.parsing import parse_class_weights
-from voxloop.deep.loss import PartialLoss, balanced_weights, class_weights, near_boundary
+from voxloop.deep.objective.loss import PartialLoss, balanced_weights, class_weights, near_boundary
 from voxloop.errors import ConfigError
 from voxloop.model import ClassInfo
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from voxloop.deep.matching import Matcher
-from voxloop.deep.targets import instance_targets
+from voxloop.deep.data.targets import instance_targets
+from voxloop.deep.objective.matching import Matcher
 
 
 def coded(depth: int = 0) -> np.ndarray:

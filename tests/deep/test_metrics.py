@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
-from voxloop.deep.metrics import PER_CLASS, scores_of
-from voxloop.deep.validation import Tally
+from voxloop.deep.objective.metrics import PER_CLASS, scores_of
+from voxloop.deep.objective.validation import Tally
 
 
 @settings(max_examples=25, deadline=None)

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from voxloop.config.deep import PLANAR
-from voxloop.deep.networks import NetworkConfig, build, count_parameters, receptive_field
+from voxloop.deep.networks.network import NetworkConfig, build, count_parameters, receptive_field
 from voxloop.errors import ConfigError
 
 TINY = "tu-test_efficientnet"

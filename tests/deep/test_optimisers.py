@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from voxloop.config.deep import DeepConfig, Optimiser
-from voxloop.deep import checkpoint
-from voxloop.deep.networks import NetworkConfig, build
-from voxloop.deep.optimisers import hold_encoder, optimiser
+from voxloop.deep.networks.network import NetworkConfig, build
+from voxloop.deep.objective.optimisers import hold_encoder, optimiser
+from voxloop.deep.training import checkpoint
 from voxloop.errors import ConfigError
 
 

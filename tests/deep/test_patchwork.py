@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from voxloop.config import DeepConfig
 from voxloop.config.augment import Augmentation
-from voxloop.deep.augment import Augmenter
+from voxloop.deep.data.augment import Augmenter
 from voxloop.errors import ConfigError
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxloop.deep.planning import SMALLEST, plan_levels, plan_window
+from voxloop.deep.data.planning import SMALLEST, plan_levels, plan_window
 
 steps = st.floats(0.01, 10, allow_nan=False)
 spacings = st.tuples(steps, steps, steps)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.material import gather
-from voxloop.deep.preflight import preflight
+from voxloop.deep.begin.material import gather
+from voxloop.deep.begin.preflight import preflight
 from voxloop.errors import VolumeError
 from voxloop.store import Store
 
@@ -101,7 +101,7 @@ def test_a_window_larger_than_the_image_and_labels_too_few_to_judge(tmp_path: Pa
 def test_wrong_shapes_are_an_error(tmp_path: Path, sources: Any, make: Any) -> None:
     from dataclasses import replace
 
-    from voxloop.deep.data import assemble
+    from voxloop.deep.data.training_data import assemble
 
     wrong = replace(sources[0], labels=make.labels(np.zeros((2, 9, 9), np.uint8)))
     with pytest.raises(VolumeError, match="have shape"):

@@ -15,9 +15,9 @@ import torch
 
 from voxloop.config.augment import Augmentation
 from voxloop.config.deep import DeepConfig
-from voxloop.deep import preview
-from voxloop.deep.material import gather, label_state
-from voxloop.deep.rate_finder import find_rate, suggest
+from voxloop.deep.begin import preview
+from voxloop.deep.begin.material import gather, label_state
+from voxloop.deep.begin.rate_finder import find_rate, suggest
 from voxloop.errors import ConfigError, LabelError, VolumeError
 from voxloop.helper.handlers import Job, handler
 
@@ -28,7 +28,7 @@ def job(workspace: Path, state: dict[str, Any] | None = None, **fields: Any) -> 
 
 def test_shown_inputs_are_those_of_a_run(workspace: Any, context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from voxloop.deep import learner
-    from voxloop.deep.loss import PartialLoss
+    from voxloop.deep.objective.loss import PartialLoss
 
     seen = []
     original = PartialLoss.judged
@@ -86,7 +86,7 @@ def test_field_is_told_in_the_image_whatever_the_scale(workspace: Any, tiny: Dee
 
 def test_field_of_a_known_network_is_its_kernel(workspace: Any, tiny: DeepConfig, monkeypatch: Any) -> None:
     """One convolution of 9 x 9 with equal weights sees 9 voxels, 90 % of them within about 9."""
-    from voxloop.deep.material import Material
+    from voxloop.deep.begin.material import Material
 
     net = torch.nn.Conv2d(1, 2, 9, padding=4)
     torch.nn.init.constant_(net.weight[0:1], 1.0)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from voxloop.deep.model import TorchModel
-from voxloop.deep.networks import NetworkConfig, build
-from voxloop.deep.reduction import agrees, split_head
+from voxloop.deep.networks.network import NetworkConfig, build
+from voxloop.deep.predict.model import TorchModel
+from voxloop.deep.predict.reduction import agrees, split_head
 from voxloop.model import ClassInfo, ModelSpec, Output
 from voxloop.prediction.decode import semantic
 from voxloop.prediction.memory import peak_memory
@@ -32,7 +32,7 @@ def unet():
 @pytest.mark.parametrize("measure", ["margin", "entropy"])
 @pytest.mark.parametrize("size", [(2, 160, 192), (1, 64, 96)])
 def test_reduced_equals_decoded_probabilities(unet, measure, size, monkeypatch):
-    from voxloop.deep import reduction
+    from voxloop.deep.predict import reduction
 
     monkeypatch.setitem(reduction.STRIP_BYTES, "cpu", 20_000)  # several strips
     model = TorchModel(unet, spec_of(3))

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 from voxloop.config.augment import Augmentation
 from voxloop.config.deep import DeepConfig
-from voxloop.deep import checkpoint
 from voxloop.deep.learner import train
+from voxloop.deep.training import checkpoint
 from voxloop.errors import ModelError
 
 
@@ -87,7 +87,7 @@ def encoder(folder: Path) -> Path:
     """A file with an encoder's weights."""
     from safetensors.torch import save_file
 
-    from voxloop.deep.networks import NetworkConfig, build
+    from voxloop.deep.networks.network import NetworkConfig, build
 
     network = build(NetworkConfig(architecture="Unet", encoder="tu-test_efficientnet", channels=1, outputs=2))
     save_file(dict(network.core.encoder.state_dict()), folder / "encoder.safetensors")

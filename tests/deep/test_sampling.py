@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 
 from voxloop.config.augment import Augmentation
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.data import TrainingData, assemble
+from voxloop.deep.data.sampling import Mining, WindowSampler
+from voxloop.deep.data.training_data import TrainingData, assemble
+from voxloop.deep.data.windows import Geometry, Place, teaching_window
 from voxloop.deep.learner import train
-from voxloop.deep.sampling import Mining, WindowSampler
-from voxloop.deep.windows import Geometry, Place, teaching_window
 from voxloop.errors import ConfigError
 
 GEOMETRY = Geometry(height=64, width=64)

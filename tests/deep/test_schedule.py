@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.schedule import drops, factor, rate
-from voxloop.deep.state import TrainingState
+from voxloop.deep.training.schedule import drops, factor, rate
+from voxloop.deep.training.state import TrainingState
 
 KINDS = ["cosine", "constant", "plateau", "step", "one-cycle", "polynomial"]
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from voxloop.config.augment import Augmentation
-from voxloop.deep.augment import Augmenter
-from voxloop.deep.sections import worn
+from voxloop.deep.data.augment import Augmenter
+from voxloop.deep.data.sections import worn
 
 
 def only(**on: dict[str, object]) -> Augmentation:

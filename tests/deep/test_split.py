@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from voxloop.deep.labelled import gather, lookup
-from voxloop.deep.split import GAP, Grid, Split, choose
+from voxloop.deep.data.labelled import gather, lookup
+from voxloop.deep.data.split import GAP, Grid, Split, choose
 from voxloop.geometry import full_region
 
 SHAPE = (4, 40, 48)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from voxloop.deep.model import TorchModel
-from voxloop.deep.networks import NetworkConfig, build
-from voxloop.deep.streaming import streamed
+from voxloop.deep.networks.network import NetworkConfig, build
+from voxloop.deep.predict.model import TorchModel
+from voxloop.deep.predict.streaming import streamed
 from voxloop.model import ClassInfo, ModelSpec, Output
 
 

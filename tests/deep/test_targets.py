@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxloop.config import ObjectsConfig
-from voxloop.deep.targets import code, instance_targets
+from voxloop.deep.data.targets import code, instance_targets
 from voxloop.objects import decode_instances
 from voxloop.volumes.samples.nuclei import SPACING, make
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.data import TrainingData, open_data
+from voxloop.deep.data.split import Grid, Split
+from voxloop.deep.data.training_data import TrainingData, open_data
+from voxloop.deep.data.windows import Geometry
 from voxloop.deep.learner import train
-from voxloop.deep.split import Grid, Split
-from voxloop.deep.teacher import Pool, wanted
-from voxloop.deep.windows import Geometry
+from voxloop.deep.training.teacher import Pool, wanted
 
 SIZE = 160
 

@@ -70,8 +70,8 @@ def test_two_processes_equal_one_and_go_on_where_they_were_paused(begin: Any) ->
 
 
 def test_shared_norms_keep_their_tensors_and_what_they_do_once_trained() -> None:
-    from voxloop.deep.networks import NetworkConfig, build
-    from voxloop.deep.team import share_norms
+    from voxloop.deep.networks.network import NetworkConfig, build
+    from voxloop.deep.training.team import share_norms
 
     network = build(NetworkConfig(architecture="Unet", encoder="tu-test_efficientnet", channels=1, outputs=2,
                                   decoder_width=0.0625)).eval()  # fmt: skip

@@ -15,15 +15,15 @@ import torch
 import voxloop as vl
 from voxloop.config.augment import Augmentation
 from voxloop.config.deep import VOLUMETRIC, DeepConfig
-from voxloop.deep.augment import Augmenter
-from voxloop.deep.forecast import forecast
+from voxloop.deep.begin.forecast import forecast
+from voxloop.deep.begin.preflight import preflight
+from voxloop.deep.begin.preview import field_of_view, training_inputs
+from voxloop.deep.data.augment import Augmenter
+from voxloop.deep.data.planning import plan_levels
+from voxloop.deep.data.windows import Geometry, Place, read_pixels, teaching_window
 from voxloop.deep.learner import train
-from voxloop.deep.model import load
-from voxloop.deep.networks import NetworkConfig, build, field_of
-from voxloop.deep.planning import plan_levels
-from voxloop.deep.preflight import preflight
-from voxloop.deep.preview import field_of_view, training_inputs
-from voxloop.deep.windows import Geometry, Place, read_pixels, teaching_window
+from voxloop.deep.networks.network import NetworkConfig, build, field_of
+from voxloop.deep.predict.model import load
 from voxloop.errors import ConfigError, VolumeError
 
 SHAPE, SPACING = (20, 60, 52), (0.02, 0.01, 0.01)
@@ -231,7 +231,7 @@ def test_every_architecture_finds_a_window_of_its_own(workspace: Any, tiny: Deep
 
 
 def test_windows_of_odd_sizes_are_taken_and_better_ones_told(workspace: Any, tiny: DeepConfig) -> None:
-    from voxloop.deep.material import gather
+    from voxloop.deep.begin.material import gather
 
     notes = preflight(gather(workspace[0], tiny.changed(window="7,33,33")))
     (note,) = [note for note in notes if "padded" in note.words]
@@ -239,7 +239,7 @@ def test_windows_of_odd_sizes_are_taken_and_better_ones_told(workspace: Any, tin
 
 
 def test_blocks_show_the_image_and_only_labels_that_teach(workspace: Any, tiny: DeepConfig) -> None:
-    from voxloop.deep.material import gather
+    from voxloop.deep.begin.material import gather
 
     material = gather(workspace[0], tiny)
     image = material.data.images[0]
@@ -256,7 +256,7 @@ def test_blocks_show_the_image_and_only_labels_that_teach(workspace: Any, tiny: 
 
 
 def test_planes_are_told_to_use_a_network_of_planes(make: SimpleNamespace, tmp_path: Path, tiny: DeepConfig) -> None:
-    from voxloop.deep.data import assemble
+    from voxloop.deep.data.training_data import assemble
 
     raw, truth = make.discs((1, 64, 64))
     with pytest.raises((ConfigError, VolumeError), match="a single plane; use a network of planes"):
@@ -264,8 +264,8 @@ def test_planes_are_told_to_use_a_network_of_planes(make: SimpleNamespace, tmp_p
 
 
 def test_objects_are_learnt_in_3d_from_single_slices_and_whole_volumes(tmp_path: Path, make: SimpleNamespace) -> None:
-    from voxloop.deep.instances import lone_planes
-    from voxloop.deep.material import gather
+    from voxloop.deep.begin.material import gather
+    from voxloop.deep.objective.instances import lone_planes
     from voxloop.store import open_labels
 
     raw, truth = balls()
@@ -299,7 +299,7 @@ def test_objects_are_learnt_in_3d_from_single_slices_and_whole_volumes(tmp_path:
 
 
 def test_planes_by_themselves_know_depth_where_the_volume_does_not() -> None:
-    from voxloop.deep.targets import instance_targets, plane_targets
+    from voxloop.deep.data.targets import instance_targets, plane_targets
 
     coded = np.zeros((5, 20, 20), np.uint8)
     coded[2] = 1

@@ -12,7 +12,7 @@ import pytest
 import voxloop as vl
 from voxloop.deep import learner
 from voxloop.runs import tasks
-from voxloop.training import settled
+from voxloop.workspace.train import settled
 
 RUN = """
     import json, sys

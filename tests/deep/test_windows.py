@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from voxloop.config.augment import Augmentation
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.blocks import Blocks
-from voxloop.deep.data import TrainingData, assemble
-from voxloop.deep.prefetch import Prefetcher
-from voxloop.deep.sampling import WindowSampler
-from voxloop.deep.windows import (
+from voxloop.deep.data.blocks import Blocks
+from voxloop.deep.data.prefetch import Prefetcher
+from voxloop.deep.data.sampling import WindowSampler
+from voxloop.deep.data.training_data import TrainingData, assemble
+from voxloop.deep.data.windows import (
     Geometry,
     Place,
     read_pixels,

@@ -13,7 +13,7 @@ from tests.prediction.fakes import load, objects_spec
 from voxloop import model
 from voxloop.objects import find_objects
 from voxloop.prediction import task
-from voxloop.project import Workspace
+from voxloop.workspace.workspace import Workspace
 
 REGION = (slice(2, 9), slice(30, 110), slice(40, 131))
 

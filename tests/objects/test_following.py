@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from voxloop.config.objects import ObjectsConfig
-from voxloop.deep.targets import flow_targets
+from voxloop.deep.data.targets import flow_targets
 from voxloop.errors import PredictionError
 from voxloop.objects import find_objects
 from voxloop.objects.following import walk

@@ -11,7 +11,7 @@ pytest.importorskip("ipywidgets")
 
 from ipywidgets.widgets.widget import _instances
 
-from voxloop.panels.ui import UiLoop
+from voxloop.panels.base.ui import UiLoop
 
 
 class NoLeak:

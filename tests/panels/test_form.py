@@ -11,8 +11,8 @@ from pydantic import model_validator
 
 from voxloop.config import Config, DeepConfig, setting, settings_of
 from voxloop.errors import ConfigError
-from voxloop.panels.fields import from_text, to_text
-from voxloop.panels.form import Form
+from voxloop.panels.form.fields import from_text, to_text
+from voxloop.panels.form.form import Form
 
 
 class Turn(Config):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voxloop.panels.label_panel import LabelPanel
-from voxloop.project import Workspace
+from voxloop.panels.label.label_panel import LabelPanel
+from voxloop.workspace.workspace import Workspace
 
 SPACING = (0.03, 0.01, 0.01)
 

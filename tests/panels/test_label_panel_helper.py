@@ -8,8 +8,8 @@ import time
 import numpy as np
 
 from voxloop.config import ShallowConfig
-from voxloop.panels.label_panel import LabelPanel
-from voxloop.project import Workspace
+from voxloop.panels.label.label_panel import LabelPanel
+from voxloop.workspace.workspace import Workspace
 
 
 def wait(condition, seconds=60.0):

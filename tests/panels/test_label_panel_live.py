@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from voxloop.errors import LabelError
-from voxloop.panels import live_overlay
-from voxloop.panels.label_panel import LabelPanel
-from voxloop.panels.live_overlay import Answer, Question
-from voxloop.project import Workspace
+from voxloop.panels.label import live_overlay
+from voxloop.panels.label.label_panel import LabelPanel
+from voxloop.panels.label.live_overlay import Answer, Question
+from voxloop.workspace.workspace import Workspace
 
 
 class Learner:

@@ -10,14 +10,14 @@ from tests.prediction.fakes import FakeModel, make_spec, picture
 
 from voxloop.errors import ModelError, VoxloopError
 from voxloop.model import read_spec
-from voxloop.panels import model_list
-from voxloop.panels.model_list import ModelList
-from voxloop.panels.package_import import PackageImport, imported
-from voxloop.panels.panel import Panel
-from voxloop.panels.path_chooser import PathChooser
-from voxloop.panels.prediction_rows import offered
-from voxloop.project import Workspace
+from voxloop.panels.base.panel import Panel
+from voxloop.panels.form.path_chooser import PathChooser
+from voxloop.panels.predict import model_list
+from voxloop.panels.predict.model_list import ModelList
+from voxloop.panels.predict.package_import import PackageImport, imported
+from voxloop.panels.predict.prediction_rows import offered
 from voxloop.runs.events import EventWriter
+from voxloop.workspace.workspace import Workspace
 
 
 class InProcess:

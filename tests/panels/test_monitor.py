@@ -11,7 +11,7 @@ import pytest
 
 from voxloop.errors import RunError
 from voxloop.locks import Lock
-from voxloop.panels.monitor_panel import IDLE_SECONDS, MonitorPanel
+from voxloop.panels.monitor.monitor_panel import IDLE_SECONDS, MonitorPanel
 from voxloop.runs import EventWriter, Run, Runs
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxloop.panels import curves as c
-from voxloop.panels import run_words
+from voxloop.panels.monitor import curves as c
+from voxloop.panels.monitor import run_words
 from voxloop.runs import History, fold
 
 values = st.lists(st.floats(-1e3, 1e3), max_size=400)

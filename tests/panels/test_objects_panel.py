@@ -14,12 +14,12 @@ from voxloop.helper.handlers import HANDLERS, Job
 from voxloop.model import resolve
 from voxloop.objects import segment
 from voxloop.objects import task as objects_task
-from voxloop.panels.objects_panel import ObjectsPanel
+from voxloop.panels.objects.objects_panel import ObjectsPanel
 from voxloop.prediction import task
-from voxloop.project import Workspace
 from voxloop.runs import Run
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
+from voxloop.workspace.workspace import Workspace
 
 SHAPE = (6, 90, 100)
 SPACING = (0.03, 0.01, 0.01)
@@ -39,7 +39,7 @@ def ws(tmp_path, monkeypatch):
         return run
 
     monkeypatch.setattr(Run, "launch", launch)
-    monkeypatch.setattr("voxloop.project._waited", lambda run: run)
+    monkeypatch.setattr("voxloop.workspace.workspace._waited", lambda run: run)
     with Workspace.create(
         tmp_path / "ws", image=picture(SHAPE), classes=["background", "mito"], spacing=SPACING
     ) as made:
@@ -90,7 +90,7 @@ def asked(monkeypatch):
         made.append(Asked(workspace))
         return made[-1]
 
-    monkeypatch.setattr("voxloop.panels.objects_panel.Helper", make)
+    monkeypatch.setattr("voxloop.panels.objects.objects_panel.Helper", make)
     return made
 
 

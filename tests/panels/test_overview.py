@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from voxloop.panels.overview import Tally, class_facts, preflight
+from voxloop.panels.train.overview import Tally, class_facts, preflight
 
 CLASSES = [
     SimpleNamespace(value=1, name="background", color="#999"),

@@ -6,8 +6,8 @@ import ipywidgets as w
 import pytest
 
 from voxloop.errors import LabelError
-from voxloop.panels.panel import CopyCode, Panel, button, row, section
-from voxloop.panels.ui import on_ui
+from voxloop.panels.base.panel import CopyCode, Panel, button, row, section
+from voxloop.panels.base.ui import on_ui
 
 
 class Counter(Panel):

@@ -11,8 +11,8 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from voxloop.panels.layers import ArrayLayer
-from voxloop.panels.plane_view import PlaneView
+from voxloop.panels.view.layers import ArrayLayer
+from voxloop.panels.view.plane_view import PlaneView
 from voxloop.volumes.volume import make_volume
 
 SPACING = (0.03, 0.01, 0.01)

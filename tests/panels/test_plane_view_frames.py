@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxloop.panels import frames
-from voxloop.panels.ink import Strokes
-from voxloop.panels.layers import ArrayLayer, Patch, PatchLayer
+from voxloop.panels.view import frames
+from voxloop.panels.view.ink import Strokes
+from voxloop.panels.view.layers import ArrayLayer, Patch, PatchLayer
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "i4", "f4", "f8"])

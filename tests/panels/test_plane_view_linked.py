@@ -6,11 +6,11 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from voxloop.panels.layers import ArrayLayer
-from voxloop.panels.linked_planes import LinkedPlanes
-from voxloop.panels.panel import close_tree
-from voxloop.panels.plane_view import PlaneView
-from voxloop.panels.shapes import Shape, ShapeCanvas, drawing
+from voxloop.panels.base.panel import close_tree
+from voxloop.panels.view.layers import ArrayLayer
+from voxloop.panels.view.linked_planes import LinkedPlanes
+from voxloop.panels.view.plane_view import PlaneView
+from voxloop.panels.view.shapes import Shape, ShapeCanvas, drawing
 from voxloop.volumes.volume import make_volume
 
 

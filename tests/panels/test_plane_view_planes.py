@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxloop.panels.planes import GROUP, Planes, TileCache
+from voxloop.panels.view.planes import GROUP, Planes, TileCache
 from voxloop.volumes.view import dask_over
 from voxloop.volumes.volume import make_volume
 

@@ -11,17 +11,17 @@ from tests.prediction.fakes import FakeModel, make_spec, picture
 
 from voxloop import model
 from voxloop.errors import PredictionError
-from voxloop.panels import predict_panel
-from voxloop.panels.predict_panel import PredictPanel
-from voxloop.panels.prediction_words import going, size
+from voxloop.panels.predict import predict_panel
+from voxloop.panels.predict.predict_panel import PredictPanel
+from voxloop.panels.predict.prediction_words import going, size
 from voxloop.prediction import batch, task
 from voxloop.prediction.rehearsal import answer
 from voxloop.prediction.result import borders
-from voxloop.project import Workspace
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
 from voxloop.runs.history import History, fold
 from voxloop.volumes import open_volume, save_volume
+from voxloop.workspace.workspace import Workspace
 
 SHAPE = (6, 90, 100)
 

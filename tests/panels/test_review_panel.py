@@ -9,9 +9,9 @@ import pytest
 from tests.panels.test_predict_panel import in_process, trained, ws  # noqa: F401
 
 from voxloop.errors import PredictionError
-from voxloop.panels.acceptance import tally
-from voxloop.panels.error_curve import Score, curve, verdict
-from voxloop.panels.review_panel import ReviewPanel
+from voxloop.panels.review.acceptance import tally
+from voxloop.panels.review.error_curve import Score, curve, verdict
+from voxloop.panels.review.review_panel import ReviewPanel
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_errors_are_one_line_in_the_panel(ui, reviewed):
 
 
 def test_a_tally_of_a_part_of_the_blocks_is_scaled(reviewed, monkeypatch):
-    from voxloop.panels import acceptance
+    from voxloop.panels.review import acceptance
 
     found = reviewed.predictions["first"]
     whole = tally(found, reviewed.labels(), found.region)

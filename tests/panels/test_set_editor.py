@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voxloop.panels import train_panel
-from voxloop.panels.train_panel import TrainPanel
-from voxloop.project import Workspace
+from voxloop.panels.train import train_panel
+from voxloop.panels.train.train_panel import TrainPanel
+from voxloop.workspace.workspace import Workspace
 
 
 @pytest.fixture

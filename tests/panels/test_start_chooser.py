@@ -7,11 +7,11 @@ import pytest
 
 import voxloop as vl
 from voxloop.config import DeepConfig
-from voxloop.panels import train_panel
-from voxloop.panels.train_panel import TrainPanel
-from voxloop.project import Workspace
+from voxloop.panels.train import train_panel
+from voxloop.panels.train.train_panel import TrainPanel
 from voxloop.runs import Run
 from voxloop.runs.events import EventWriter
+from voxloop.workspace.workspace import Workspace
 
 
 def made(ws, name, word, model=True, **settings):

@@ -8,7 +8,7 @@ import pytest
 from voxloop.config import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.objects import find_objects
-from voxloop.panels.surface_view import SurfaceView, color_of
+from voxloop.panels.objects.surface_view import SurfaceView, color_of
 from voxloop.volumes import open_volume
 
 pytest.importorskip("k3d")
@@ -65,7 +65,7 @@ def test_named_ones_and_a_click(balls, no_leak):
 
 def test_a_large_object_comes_from_a_coarser_resolution(balls, monkeypatch, no_leak):
     fine = SurfaceView(balls, [1])
-    monkeypatch.setattr("voxloop.panels.surface_view.FINE", 20)
+    monkeypatch.setattr("voxloop.panels.objects.surface_view.FINE", 20)
     coarse = SurfaceView(balls, [1])
     many, few = (len(view._plot.objects[0].indices) for view in (fine, coarse))
     assert few < 0.6 * many

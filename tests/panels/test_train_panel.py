@@ -13,11 +13,11 @@ import pytest
 from voxloop.config import DeepConfig, ShallowConfig, presets
 from voxloop.errors import ConfigError, LabelError
 from voxloop.machine import Machine
-from voxloop.panels import learners, outlook, preset_chooser, train_panel
-from voxloop.panels.panel import Panel
-from voxloop.panels.train_panel import TrainPanel
-from voxloop.project import Workspace
+from voxloop.panels.base.panel import Panel
+from voxloop.panels.train import learners, outlook, preset_chooser, train_panel
+from voxloop.panels.train.train_panel import TrainPanel
 from voxloop.runs import Run
+from voxloop.workspace.workspace import Workspace
 
 
 class Monitor(Panel):
@@ -57,9 +57,9 @@ FORECAST = {
 @pytest.fixture
 def ws(tmp_path, monkeypatch):
     monkeypatch.setattr(outlook, "Helper", Helper)
-    stand_in = ModuleType("voxloop.panels.monitor_panel")
+    stand_in = ModuleType("voxloop.panels.monitor.monitor_panel")
     stand_in.MonitorPanel = Monitor
-    monkeypatch.setitem(sys.modules, "voxloop.panels.monitor_panel", stand_in)
+    monkeypatch.setitem(sys.modules, "voxloop.panels.monitor.monitor_panel", stand_in)
     image = np.random.default_rng(0).integers(0, 255, (4, 64, 64)).astype("uint8")
     with Workspace.create(tmp_path / "ws", image=image, classes=["background", "mito"]) as made:
         yield made
@@ -579,7 +579,7 @@ def test_runs_are_laid_over_each_other_and_what_differs_is_shown(ui, ws):
 
 
 def test_all_encoders_are_asked_for_once_somebody_looks_for_one(ui, ws, monkeypatch):
-    monkeypatch.setattr("voxloop.panels.encoder_names.machine", lambda: Machine(memory_gb=16.0, cores=2))
+    monkeypatch.setattr("voxloop.panels.train.encoder_names.machine", lambda: Machine(memory_gb=16.0, cores=2))
     panel = network(ws)
     panel.form._groups["Optimisation"].open()
     assert panel.ahead.helper is None or not [kind for kind, *_ in panel.ahead.helper.asked if kind == "encoders"]

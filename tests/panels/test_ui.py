@@ -8,7 +8,7 @@ import threading
 import ipywidgets as w
 import pytest
 
-from voxloop.panels.ui import UiLoop, on_ui, serve_while_busy
+from voxloop.panels.base.ui import UiLoop, on_ui, serve_while_busy
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def update(widget, **state):
 def test_messages_of_widgets_made_on_the_loop_are_handled_on_it(loop, monkeypatch):
     monkeypatch.setattr(w.Widget, "_widget_construction_callback", None)
     with UiLoop._lock:
-        from voxloop.panels.ui import _adopt_new_widgets
+        from voxloop.panels.base.ui import _adopt_new_widgets
 
         _adopt_new_widgets()
     where = []
@@ -141,7 +141,7 @@ def test_synchronous_mode_runs_at_once_and_tasks_when_settled(ui):
 def test_reloaded_pages_hear_of_all_widgets_from_the_ui_thread_each_on_its_own_comm(loop, monkeypatch):
     from comm import DummyComm
 
-    from voxloop.panels.ui import _control_opened
+    from voxloop.panels.base.ui import _control_opened
 
     told = []
 

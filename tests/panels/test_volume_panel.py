@@ -10,12 +10,12 @@ import pytest
 import tifffile
 
 from voxloop.errors import VolumeError
-from voxloop.panels.file_list import Recent, kind_of, listing, size_text, without_secrets
-from voxloop.panels.source_chooser import Source, SourceChooser
-from voxloop.panels.volume_checks import facts, plane_checks
-from voxloop.panels.volume_panel import VolumePanel
-from voxloop.project import Workspace
+from voxloop.panels.form.file_list import Recent, kind_of, listing, size_text, without_secrets
+from voxloop.panels.form.source_chooser import Source, SourceChooser
+from voxloop.panels.volume.volume_checks import facts, plane_checks
+from voxloop.panels.volume.volume_panel import VolumePanel
 from voxloop.volumes import open_volume
+from voxloop.workspace.workspace import Workspace
 
 SUFFIXES = (".tif", ".h5")
 

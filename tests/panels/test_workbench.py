@@ -10,9 +10,9 @@ import pytest
 
 from voxloop.config import ShallowConfig
 from voxloop.errors import WorkspaceError
-from voxloop.panels.panel import Panel
+from voxloop.panels.base.panel import Panel
 from voxloop.panels.workbench import STEPS, Workbench, view_of
-from voxloop.project import Workspace
+from voxloop.workspace.workspace import Workspace
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_the_picture_opens_where_the_step_before_left_it(ui, ws, monkeypatch):
 
     class Other(Panel):
         def __init__(self):
-            from voxloop.panels.plane_view import PlaneView
+            from voxloop.panels.view.plane_view import PlaneView
 
             super().__init__(embedded=True)
             self.view = PlaneView(ws.images.open("image"))
@@ -144,9 +144,9 @@ def test_no_panel_imports_torch_or_sklearn(tmp_path):
     code = f"""
 import sys
 import numpy as np
-from voxloop.panels.ui import UiLoop
+from voxloop.panels.base.ui import UiLoop
 from voxloop.panels.workbench import STEPS, Workbench
-from voxloop.project import Workspace
+from voxloop.workspace.workspace import Workspace
 image = np.random.default_rng(0).integers(0, 255, (6, 64, 64)).astype("uint8")
 ws = Workspace.create({str(tmp_path / "ws")!r}, image=image, classes=["a", "b"])
 with UiLoop.using(UiLoop(synchronous=True)), ws:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.team import team_of
-from voxloop.deep.training import Training
-from voxloop.deep.warming import warm as warm  # found here by a spare process
+from voxloop.deep.begin.warming import warm as warm  # found here by a spare process
+from voxloop.deep.training.team import team_of
+from voxloop.deep.training.training import Training
 
 
 def train(context: Any) -> str:

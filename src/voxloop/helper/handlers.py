@@ -21,11 +21,11 @@ HANDLERS = {
     "live": "voxloop.helper.live:answer",
     "overlay": "voxloop.helper.overlay:answer",
     "objects": "voxloop.helper.objects:answer",
-    "inputs": "voxloop.deep.preview:inputs",
-    "receptive_field": "voxloop.deep.preview:receptive_field",
-    "rate": "voxloop.deep.rate_finder:answer",
-    "forecast": "voxloop.deep.forecast:answer",
-    "encoders": "voxloop.deep.encoders:answer",
+    "inputs": "voxloop.deep.begin.preview:inputs",
+    "receptive_field": "voxloop.deep.begin.preview:receptive_field",
+    "rate": "voxloop.deep.begin.rate_finder:answer",
+    "forecast": "voxloop.deep.begin.forecast:answer",
+    "encoders": "voxloop.deep.networks.encoders:answer",
 }
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import ipywidgets as w
 
 from voxloop.errors import LabelError, VoxloopError, WorkspaceError, unknown
-from voxloop.panels.panel import Panel, badge, classed, row, show, spacer, text
-from voxloop.panels.saved import Saved
-from voxloop.panels.ui import on_ui
+from voxloop.panels.base.panel import Panel, badge, classed, row, show, spacer, text
+from voxloop.panels.base.saved import Saved
+from voxloop.panels.base.ui import on_ui
 
 if TYPE_CHECKING:
-    from voxloop.panels.plane_view import PlaneView
-    from voxloop.project import Workspace
+    from voxloop.panels.view.plane_view import PlaneView
+    from voxloop.workspace.workspace import Workspace
 
 Step = Literal["volume", "label", "train", "predict", "review", "objects"]
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -101,29 +101,29 @@ class Workbench(Panel):
     def _make(self, step: Step) -> Panel:
         """A step's panel. Modules are imported when their step is first opened, so that the first one is there soon."""
         if step == "volume":
-            from voxloop.panels.volume_panel import VolumePanel
+            from voxloop.panels.volume.volume_panel import VolumePanel
 
             volume = VolumePanel(self.ws, embedded=True)
             volume.on_workspace(self._take_workspace)
             return volume
         assert self.ws is not None
         if step == "label":
-            from voxloop.panels.label_panel import LabelPanel
+            from voxloop.panels.label.label_panel import LabelPanel
 
             return LabelPanel(self.ws, embedded=True)
         if step == "train":
-            from voxloop.panels.train_panel import TrainPanel
+            from voxloop.panels.train.train_panel import TrainPanel
 
             return TrainPanel(self.ws, embedded=True)
         if step == "predict":
-            from voxloop.panels.predict_panel import PredictPanel
+            from voxloop.panels.predict.predict_panel import PredictPanel
 
             return PredictPanel(self.ws, embedded=True)
         if step == "objects":
-            from voxloop.panels.objects_panel import ObjectsPanel
+            from voxloop.panels.objects.objects_panel import ObjectsPanel
 
             return ObjectsPanel(self.ws, embedded=True)
-        from voxloop.panels.review_panel import ReviewPanel
+        from voxloop.panels.review.review_panel import ReviewPanel
 
         return ReviewPanel(self.ws, embedded=True)
 
@@ -211,7 +211,7 @@ class Workbench(Panel):
 
 def view_of(panel: Panel) -> PlaneView | None:
     """The picture of a panel, where it has one."""
-    from voxloop.panels.plane_view import PlaneView
+    from voxloop.panels.view.plane_view import PlaneView
 
     found = getattr(panel, "view", None)
     return found if isinstance(found, PlaneView) else None

@@ -1,0 +1,148 @@
+"""What is settled before the first step: window size, network, weights of an ancestor. Knows no loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.begin.sizing import block_size, network_scale, window_size
+from voxloop.deep.data.planning import plan_levels
+from voxloop.deep.data.training_data import TrainingData
+from voxloop.deep.data.windows import Geometry
+from voxloop.deep.networks.network import NetworkConfig
+from voxloop.deep.objective.instances import output_of
+from voxloop.deep.predict.model import WEIGHTS
+from voxloop.deep.predict.predictor import Zoom
+from voxloop.errors import ConfigError, ModelError
+from voxloop.geometry import Shape, Spacing
+from voxloop.model import ClassInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """What is settled about windows and network before anything is built.
+
+    ``window`` zyx is in voxels of the network, ``geometry`` in voxels of the image; ``zoom`` zyx is the size at which
+    the network works.
+    """
+
+    scale: float
+    zoom: Zoom
+    window: Shape
+    geometry: Geometry
+    description: NetworkConfig
+    spacing: Spacing
+
+
+def arrange(config: DeepConfig, data: TrainingData, window: Sequence[int] | None = None) -> Arrangement:
+    """Scale, window, levels and network of a training.
+
+    Parameters
+    ----------
+    window
+        That of the run which goes on; None: as the config says.
+    """
+    scale = network_scale(config, data)
+    zoom = network_zoom(config, data, scale)
+    z, y, x = (step / factor for step, factor in zip(data.spacing_um, zoom, strict=True))
+    if window is not None:
+        size: Shape = (int(window[0]), int(window[1]), int(window[2]))
+    elif config.volumetric:
+        size = block_size(config, data, zoom, (z, y, x), lambda window: describe(config, data, window, (z, y, x)))
+    else:
+        size = window_size(config, data, scale, lambda: describe(config, data, (1, 1, 1), (z, y, x)))
+    depth, height, width = (max(1, round(n / factor)) for n, factor in zip(size, zoom, strict=True))
+    geometry = Geometry(
+        depth=depth,
+        height=height,
+        width=width,
+        slices=config.neighbours,
+        volumetric=config.volumetric,
+        axes=config.across,
+    )
+    return Arrangement(
+        scale=scale, zoom=zoom, window=size, geometry=geometry, spacing=(z, y, x),
+        description=describe(config, data, size, (z, y, x)),
+    )  # fmt: skip
+
+
+def describe(config: DeepConfig, data: TrainingData, window: Shape, spacing: Spacing) -> NetworkConfig:
+    """The network of a config; the levels of a 3-D one follow voxel size and window."""
+    outputs = output_of(config, data)[1].channels
+    if not config.volumetric:
+        return NetworkConfig(
+            architecture=config.architecture, encoder=config.encoder, channels=data.channels * config.slices,
+            outputs=outputs, decoder_width=config.decoder_width, depth=config.levels,
+        )  # fmt: skip
+    levels = plan_levels(spacing, window, config.levels)
+    return NetworkConfig(
+        architecture=config.architecture, channels=data.channels, outputs=outputs, width=config.width,
+        kernels=levels.kernels, strides=levels.strides, spacing=spacing, residual=config.residual,
+        normalisation=config.normalisation,
+    )  # fmt: skip
+
+
+def network_zoom(config: DeepConfig, data: TrainingData, scale: float) -> Zoom:
+    """The scale along each axis: in 3-D slices are scaled too, where their distance is not the coarser anyhow."""
+    spacing = data.spacing_um
+    deep = config.volumetric and scale < 1 and spacing[0] <= spacing[1] / scale**0.5
+    return (scale if deep else 1.0, scale, scale)
+
+
+def encoder_weights(config: DeepConfig, context: Any) -> str | None:
+    """What the encoder begins with: None, ``"imagenet"`` or a file, that of an earlier run by its name.
+
+    None where the whole network goes on from earlier weights. Raises ConfigError where there is no such run.
+    """
+    given = config.encoder_weights
+    if config.start_from:
+        return None
+    if given is None or given == "imagenet" or Path(given).suffix:
+        return given
+    return str(ancestor(given, context, "encoder_weights") / WEIGHTS)
+
+
+def load_start(
+    network: nn.Module, description: NetworkConfig, start: str, context: Any, classes: Sequence[ClassInfo]
+) -> None:
+    """Take the weights of an earlier run, or of a model folder.
+
+    Tensors are matched by name and shape; the last layer is kept only where the classes are the same. Raises
+    ConfigError where the network is another one.
+    """
+    from voxloop.deep.predict.model import load
+
+    folder = ancestor(start, context)
+    try:
+        model = load(folder)
+    except ModelError as error:
+        raise ConfigError(f"start_from={start!r}: {error}") from error
+    given = model._built().state_dict()
+    own = network.state_dict()
+    same = [info.value for info in model.spec.classes] == [info.value for info in classes]
+    fitting = {
+        name: value for name, value in given.items()
+        if name in own and own[name].shape == value.shape and (same or description.head not in name)
+    }  # fmt: skip
+    if len(fitting) < 0.9 * len(own):
+        raise ConfigError(
+            f"start_from={start!r} is {model.spec.extra.get('title', 'another network')}, which fits {len(fitting)} of "
+            f"{len(own)} tensors of this network ({description.title}); use its architecture and the settings of its "
+            f"network"
+        )
+    network.load_state_dict(fitting, strict=False)
+    context.emit("log", text=f"starts from {start!r}: {len(fitting)} of {len(own)} tensors")
+
+
+def ancestor(name: str, context: Any, setting: str = "start_from") -> Path:
+    """The model folder of an earlier run, or a model folder itself. Raises ConfigError, naming the setting."""
+    runs = context.path.parent
+    for folder in (runs / name / "model", Path(name), Path(name) / "model", context.workspace / name):
+        if (folder / "spec.json").is_file():
+            return folder
+    raise ConfigError(f"{setting}={name!r} is neither a run with a model in {runs} nor a model folder")

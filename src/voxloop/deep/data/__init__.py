@@ -1,0 +1,1 @@
+"""From images and labels to windows: splits, sampling, augmentation. Knows no network."""

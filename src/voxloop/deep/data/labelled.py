@@ -1,0 +1,115 @@
+"""The labelled voxels of one image, gone through once, chunk by chunk. Never walks the grid, holds no dense copy.
+
+What stays in RAM is bounded by the number of labelled cells: voxel counts by class, and for each class at most
+``ANCHORS`` voxels to centre windows on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from voxloop.deep.data.split import Cell, Grid
+from voxloop.geometry import Region, Shape, intersect, shift
+
+#: voxels kept of a class in a cell
+ANCHORS = 128
+
+
+class Table(Protocol):
+    """Label values to uint8: 0 for what is not learnt, classes from 1."""
+
+    def __getitem__(self, values: np.ndarray, /) -> np.ndarray: ...
+
+
+class LabelSource(Protocol):
+    """What is asked of a label array."""
+
+    @property
+    def shape(self) -> Shape: ...
+    def read(self, region: Region) -> np.ndarray: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Labelled:
+    """Of each cell: counts (one number a class), anchors (k, 3 zyx, one array a class), links by strokes."""
+
+    counts: dict[Cell, np.ndarray] = field(default_factory=dict)
+    anchors: dict[Cell, list[np.ndarray]] = field(default_factory=dict)
+    links: set[tuple[Cell, Cell]] = field(default_factory=set)
+
+
+def lookup(values: Sequence[int]) -> np.ndarray:
+    """Table (65536 uint8) from label values to 1 + the place among ``values``; 0 for what is not among them."""
+    table = np.zeros(2**16, np.uint8)
+    table[list(values)] = np.arange(1, len(values) + 1)
+    return table
+
+
+def gather(
+    labels: LabelSource, regions: Iterable[Region], table: Table, classes: int, grid: Grid, seed: int
+) -> Labelled:
+    """Go through the chunks ``regions`` of a label array whose values ``table`` translates to 1 ... ``classes``."""
+    out = Labelled()
+    for number, region in enumerate(regions):
+        z, y, x = (slice(p.start, min(p.stop + 1, size)) for p, size in zip(region, labels.shape, strict=True))
+        found = table[labels.read((z, y, x))]  # one voxel further, to see strokes that go on in the next chunk
+        out.links |= _links(found > 0, region, grid)
+        _add_cells(out, found, region, classes, grid, np.random.default_rng((seed, number)))
+    return out
+
+
+def totals(counts: Mapping[Cell, np.ndarray], classes: int) -> np.ndarray:
+    """Labelled voxels of each class over all cells."""
+    return np.sum(list(counts.values()), axis=0) if counts else np.zeros(classes, np.int64)
+
+
+def _add_cells(
+    out: Labelled, found: np.ndarray, region: Region, classes: int, grid: Grid, rng: np.random.Generator
+) -> None:
+    origin = [part.start for part in region]
+    for cell in grid.cells(region):
+        box = intersect(grid.box(cell), region)
+        assert box is not None  # the grid gave only cells that the region touches
+        part = found[shift(box, [-o for o in origin])]
+        counts = np.bincount(part.ravel(), minlength=classes + 1)[1:]
+        if not counts.any():
+            continue
+        start = [side.start for side in box]
+        anchors = [_some(part == value, start, rng) for value in range(1, classes + 1)]
+        if cell in out.counts:  # a cell may reach over several chunks
+            out.counts[cell] = out.counts[cell] + counts
+            out.anchors[cell] = [np.concatenate(pair) for pair in zip(out.anchors[cell], anchors, strict=True)]
+        else:
+            out.counts[cell], out.anchors[cell] = counts, anchors
+
+
+def _some(mask: np.ndarray, start: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    flat = np.flatnonzero(mask)
+    if len(flat) > ANCHORS:
+        flat = np.sort(rng.choice(flat, ANCHORS, replace=False))
+    found: np.ndarray = np.stack(np.unravel_index(flat, mask.shape), axis=1).astype(np.int64) + np.array(start)
+    return found
+
+
+def _links(mask: np.ndarray, region: Region, grid: Grid) -> set[tuple[Cell, Cell]]:
+    """The pairs of cells across whose common face labelled voxels touch; ``mask`` begins where ``region`` does."""
+    links = set()
+    start = np.array([part.start for part in region])
+    extent = [part.stop - part.start for part in region]
+    for axis in range(3):
+        size = grid.cell[axis]
+        inside = tuple(slice(None) if i == axis else slice(0, n) for i, n in enumerate(extent))
+        own = mask[inside]
+        for face in range((start[axis] // size + 1) * size, start[axis] + mask.shape[axis], size):
+            at = face - start[axis]
+            touching = np.argwhere(np.take(own, at - 1, axis) & np.take(own, at, axis))
+            here = (np.insert(touching, axis, at, axis=1) + start) // np.array(grid.cell)
+            for z, y, x in np.unique(here, axis=0).tolist():
+                after = (z, y, x)
+                before = (z - (axis == 0), y - (axis == 1), x - (axis == 2))
+                links.add((before, after))
+    return links

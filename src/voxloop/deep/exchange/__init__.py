@@ -1,0 +1,1 @@
+"""Networks from and for other programs: bioimage.io packages, ONNX, any torch module."""

@@ -1,0 +1,172 @@
+"""Learning objects: the losses of what tells them apart, and how such a network is scored and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.data.targets import FIRST, Make, flow_targets, instance_targets, plane_targets
+from voxloop.deep.data.training_data import TrainingData
+from voxloop.deep.data.windows import TrainingImage
+from voxloop.deep.objective.loss import PartialLoss
+from voxloop.deep.objective.matching import Matcher
+from voxloop.geometry import Spacing
+from voxloop.model import ClassInfo, Output
+
+#: what the network says of each voxel, in the order of its channels
+CHANNELS = (
+    ClassInfo(value=1, name="foreground", color="#e69f00"),
+    ClassInfo(value=2, name="boundary", color="#cc79a7"),
+    ClassInfo(value=3, name="distance", color="#009e73"),
+)
+#: the same of a network that learns where the middle of each object is
+ARROWS = (
+    ClassInfo(value=1, name="foreground", color="#e69f00"),
+    ClassInfo(value=2, name="arrow z", color="#0072b2"),
+    ClassInfo(value=3, name="arrow y", color="#cc79a7"),
+    ClassInfo(value=4, name="arrow x", color="#009e73"),
+)
+#: depth is off by tenths where the others are off by ones
+_DEPTH = 4.0
+#: squared error of arrows of length 1
+_ARROWS = 2.0
+
+
+class Criterion(Protocol):
+    """A loss, and which classes of its logits and labels are scored and drawn."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor: ...
+    def judged(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss, and logits (n, classes, ...) and labels (n, ...) to be scored, in any order of voxels."""
+        ...
+
+    def scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and labels of the classes that are scored and drawn, each voxel in its place."""
+        ...
+
+    def matcher(self) -> Matcher | None:
+        """What judges separate objects; None where classes are learnt."""
+        ...
+
+
+def criterion_of(config: DeepConfig, data: TrainingData, spacing: Spacing, device: torch.device) -> Criterion:
+    """The loss that a config asks for; ``spacing`` zyx is that of the network's voxels."""
+    if not data.instances:
+        return PartialLoss.of(config, data.classes, data.counts, device)
+    kind = FlowLoss if config.target == "flow" else InstanceLoss
+    weights = (config.cross_entropy, config.dice, config.object_weight)
+    return kind(spacing if config.volumetric else spacing[1:], weights, by_plane=lone_planes(data.teaching))
+
+
+def output_of(config: DeepConfig, data: TrainingData) -> tuple[tuple[ClassInfo, ...], Output]:
+    """What comes out of the network: its channels, and how they are to be decoded."""
+    if config.target == "flow":
+        return ARROWS, Output(name="objects", kind="flow", channels=len(ARROWS))
+    if data.instances:
+        return CHANNELS, Output(name="objects", kind="boundary_distance", channels=len(CHANNELS))
+    return data.classes, Output(name="classes", kind="semantic", channels=len(data.classes))
+
+
+def lone_planes(images: Sequence[TrainingImage]) -> bool:
+    """Whether labels lie on planes most of which have no labelled one next to them, along z."""
+    alone = count = 0
+    for image in images:
+        found = {int(z) for cells in image.labelled.anchors.values() for at in cells for z in at[:, 0]}
+        alone += sum(z + 1 not in found for z in found)
+        count += len(found)
+    return alone > 0.5 * count
+
+
+class _ObjectLoss:
+    """What losses of objects share.
+
+    Parameters
+    ----------
+    spacing_um
+        Voxel size of what the network sees, one number an axis of the windows.
+    weights
+        Of cross-entropy, of Dice, and of depth or arrows.
+    by_plane
+        Of blocks: what is learnt of objects is that within each plane. Where single planes are labelled, nothing is
+        known of what lies above and below them, so it is never known in 3-D.
+    """
+
+    def __init__(
+        self, spacing_um: Sequence[float], weights: tuple[float, float, float] = (1.0, 0.5, 1.0), *,
+        by_plane: bool = False,
+    ) -> None:  # fmt: skip
+        self._weights = weights
+        self._spacing = tuple(spacing_um)
+        self._by_plane = by_plane and len(self._spacing) == 3
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """``logits`` (n, channels, ...), ``labels`` (n, ...) uint8 as ``targets.code`` makes them."""
+        raise NotImplementedError
+
+    def judged(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss and what is scored."""
+        return self(logits, labels), *self.scored(logits, labels)
+
+    @staticmethod
+    def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n, 2, ...) and labels (n, ...) of background and objects: what is scored and drawn."""
+        foreground = logits[:, :1]
+        return torch.cat([torch.zeros_like(foreground), foreground], 1), labels.clamp_max(FIRST)
+
+    def matcher(self) -> Matcher:
+        """What counts the objects that are found again."""
+        return Matcher(self._spacing)
+
+    def _sum(self, *terms: Tensor) -> Tensor:
+        return torch.stack([weight * term for weight, term in zip(self._weights, terms, strict=True)]).sum()
+
+
+class InstanceLoss(_ObjectLoss):
+    """Cross-entropy of foreground and boundary, Dice of foreground, squared error of depth, where each is known."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        logits = logits.float()
+        values, known = _targets(labels, self._spacing, instance_targets, self._by_plane)
+        each = F.binary_cross_entropy_with_logits(logits[:, :2], values[:, :2], reduction="none")
+        depth = (logits[:, 2].sigmoid() - values[:, 2]) ** 2
+        dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
+        return self._sum(_mean(each, known[:, :2]), dice, _DEPTH * _mean(depth, known[:, 2]))
+
+
+class FlowLoss(_ObjectLoss):
+    """Cross-entropy and Dice of foreground, squared error of arrows within objects whose middle is known.
+
+    An arrow of the network is ``2 * sigmoid(logit) - 1``.
+    """
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        logits = logits.float()
+        values, known = _targets(labels, self._spacing, flow_targets, self._by_plane)
+        each = F.binary_cross_entropy_with_logits(logits[:, 0], values[:, 0], reduction="none")
+        dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
+        off = (2 * logits[:, 1:].sigmoid() - 1 - values[:, 1:]) ** 2
+        return self._sum(_mean(each, known[:, 0]), dice, _ARROWS * _mean(off.sum(1), known[:, 1]))
+
+
+def _targets(labels: Tensor, spacing: Sequence[float], make: Make, by_plane: bool) -> tuple[Tensor, Tensor]:
+    """Values and where they are known, float32 (n, channels, ...), on the device of the labels."""
+    crops = labels.cpu().numpy()
+    targets = [plane_targets(crop, spacing, make) if by_plane else make(crop, spacing) for crop in crops]
+    values = torch.from_numpy(np.stack([t.values for t in targets])).to(labels.device)
+    known = torch.from_numpy(np.stack([t.known for t in targets]).astype(np.float32)).to(labels.device)
+    return values, known
+
+
+def _dice(logits: Tensor, values: Tensor, known: Tensor) -> Tensor:
+    inside = logits.sigmoid() * known
+    return 1 - (2 * (inside * values).sum() + 1) / (inside.sum() + (values * known).sum() + 1)
+
+
+def _mean(each: Tensor, known: Tensor) -> Tensor:
+    return (each * known).sum() / known.sum().clamp_min(1e-6)

@@ -1,0 +1,297 @@
+"""A network on its device that turns blocks of raw intensities into probabilities. Knows no files and no tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voxloop.deep.networks.device import CudaMemory, autocast, laid_out, placed
+from voxloop.deep.predict.feeding import Streamed
+from voxloop.deep.predict.reduction import Kept, Split, agrees, headed, split_head, strips
+from voxloop.deep.predict.streaming import ROOMY, streamed
+from voxloop.errors import ModelError
+from voxloop.model import Halted, ModelSpec
+
+#: size of the network's voxels against those of the image, zyx: 0.5 has half as many
+Zoom = tuple[float, float, float]
+_UNTRIED = object()
+#: voxels that are fed at once where a network is fed with rows
+_FED = 2**18
+
+
+class NetworkPredictor:
+    """Calls a network on blocks (n, c, z, y, x).
+
+    A 3-D network is given the block; of a 2-D or 2.5-D one every plane is predicted, with the slices around it. Slices
+    that a block lacks at its ends repeat its last one, as training repeats the last slice of the volume.
+    """
+
+    def __init__(self, module: nn.Module, spec: ModelSpec, device: torch.device, precision: torch.dtype) -> None:
+        self._module = placed(module, device).eval()
+        self._spec = spec
+        self._device = device
+        self._precision = precision
+        self._slices = int(spec.extra.get("slices", 1))
+        scale = float(spec.extra.get("scale", 1.0))
+        self._zoom: Zoom = tuple(spec.extra.get("zoom", (1.0, scale, scale)))
+        self._volumetric = spec.dimensions == 3
+        self._normalise = Normalisation.of(spec.normalisation, spec.channels, self._slices).to(device)
+        self.device_memory = CudaMemory(device) if device.type == "cuda" else None
+        self._split: Split | object | None = _UNTRIED
+        self._fed: Streamed | object | None = _UNTRIED
+        self._column: float | None = None
+        self._softmax = all(output.kind == "semantic" for output in spec.outputs)
+        self._sigmoid = spec.activation == "sigmoid"
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Raw intensities (n, c, z, y, x) to (n, out, z, y, x) float32."""
+        batch = self._checked(batch)
+        n, _, z, y, x = batch.shape
+        with torch.inference_mode():
+            logits = self._logits(self._pixels(batch), (z, y, x) if self._volumetric else (y, x))
+            values = logits.softmax(1) if self._softmax else logits.sigmoid() if self._sigmoid else logits
+        found: np.ndarray = values.contiguous().cpu().numpy()
+        if self._volumetric:
+            return found
+        return np.ascontiguousarray(found.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4))
+
+    def reduced(
+        self,
+        batch: np.ndarray,
+        *,
+        values: np.ndarray,
+        measure: str | None,
+        keep: bool,
+        by_rows: bool = False,
+        halted: Callable[[], bool] | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """What is kept of each block of a batch, without its probabilities ever being held all at once.
+
+        Parameters
+        ----------
+        values
+            Label value of each class; its dtype is that of the labels.
+        measure
+            Of uncertainty: ``"margin"``, ``"entropy"``, or None for none.
+        keep
+            Whether probabilities are kept, as uint8.
+        by_rows
+            Feed the network with rows (:mod:`voxloop.deep.predict.feeding`); only where :meth:`bytes_per_column`
+            says it can be.
+        halted
+            Asked between rows that are fed; once true, :class:`voxloop.model.Halted` is raised.
+
+        Returns
+        -------
+        list of (labels (z, y, x), probabilities (class, z, y, x) or None, uncertainty (z, y, x) or None, broken)
+        """
+        batch = self._checked(batch)
+        n, _, z, y, x = batch.shape
+        classes = len(values)
+        if by_rows and self._feedable((z, y, x)):
+            return [self._by_rows(block[None], values, measure, keep, halted) for block in batch]
+        kept = Kept((n * z, y, x), classes, values, measure, keep)
+        with torch.inference_mode():
+            pixels = self._pixels(batch)
+            split = None if self._volumetric else self._split_for(pixels, (y, x))
+            if self._volumetric:
+                given = self._logits(pixels, (z, y, x)).movedim(2, 1).flatten(0, 1)
+            else:
+                given = self._forward(split.body, pixels) if split is not None else self._logits(pixels, (y, x))
+            for rows in strips(y, 4 * n * z * classes * x, self._device.type):
+                if split is None:
+                    kept.fill(rows, given[:, :, rows])
+                    continue
+                with autocast(self._device, self._precision):
+                    logits = headed(given, split, rows)
+                kept.fill(rows, logits)
+        return [_stacked([kept.one(i * z + plane) for plane in range(z)]) for i in range(n)]
+
+    @property
+    def bytes_per_column(self) -> float | None:
+        """Bytes held for each voxel of a row where the network is fed with rows; None: it cannot be.
+
+        A row is a line of the plane in 2-D, a plane of the volume in 3-D.
+        """
+        fed = self._feeding()
+        if fed is None:
+            return None
+        if self._column is None:  # plans are made several times before the first tile
+            dimensions, channels = self._spec.dimensions, self._spec.channels * self._slices
+            with autocast(self._device, self._precision):
+                held = fed.bytes_per_column(channels, dimensions, self._stride, self._device)
+            self._column = held * float(np.prod(self._zoom[-(dimensions - 1) :]))
+        return self._column
+
+    @property
+    def _stride(self) -> int:
+        """Rows of the network in which it makes whole steps."""
+        steps = [round(step * zoom) for step, zoom in zip(self._spec.stride, self._zoom, strict=True)]
+        return max(1, *steps[0 if self._volumetric else 1 :])
+
+    def _feeding(self) -> Streamed | None:
+        """The network as layers that are fed with rows, its output as large as what the block has."""
+        if self._fed is _UNTRIED:
+            factors = [1 / zoom for zoom in self._zoom[0 if self._volumetric else 1 :]]
+            fed = None
+            if all(factor.is_integer() for factor in factors):
+                channels = self._spec.channels * self._slices
+                fed = streamed(self._module, channels, self._spec.dimensions, self._stride)
+            mode = "trilinear" if self._volumetric else "bilinear"
+            self._fed = None if fed is None else fed.enlarged([int(factor) for factor in factors], mode)
+        return self._fed if isinstance(self._fed, Streamed) else None
+
+    def _feedable(self, size: tuple[int, int, int]) -> bool:
+        """Whether a block is large enough to be fed; a smaller one fits whole wherever a larger one is fed."""
+        sides = [round(n * zoom) for n, zoom in zip(size, self._zoom, strict=True)]
+        sides = sides if self._volumetric else sides[1:]
+        return self._feeding() is not None and min(sides) >= ROOMY[len(sides)]
+
+    def _by_rows(
+        self, block: np.ndarray, values: np.ndarray, measure: str | None, keep: bool,
+        halted: Callable[[], bool] | None,
+    ) -> tuple[Any, ...]:  # fmt: skip
+        """One block (1, c, z, y, x), fed with rows of its planes, or in 3-D with its planes."""
+        fed = self._feeding()
+        assert fed is not None
+        y, x = block.shape[-2:]
+        made: list[tuple[Any, ...]] = []
+        with torch.inference_mode(), autocast(self._device, self._precision):
+            pixels = self._pixels(block)
+            section = pixels[0, 0, 0].numel()
+            rows = max(1, round(_FED / section / self._stride)) * self._stride
+            for image in pixels.split(1):
+                start = 0
+                kept = None if self._volumetric else Kept((1, y, x), len(values), values, measure, keep)
+                for logits in fed(image, rows):
+                    if halted is not None and halted():
+                        raise Halted
+                    if kept is not None:
+                        kept.fill(slice(start, start + logits.shape[2]), logits)
+                        start += logits.shape[2]
+                        continue
+                    planes = logits.movedim(2, 1).flatten(0, 1)
+                    few = Kept((len(planes), y, x), len(values), values, measure, keep)
+                    few.fill(slice(0, y), planes)
+                    made += [few.one(plane) for plane in range(len(planes))]
+                if kept is not None:
+                    made.append(kept.one(0))
+        return _stacked(made)
+
+    def _checked(self, batch: np.ndarray) -> np.ndarray:
+        batch = np.asarray(batch)
+        if batch.ndim != 5 or batch.shape[1] != self._spec.channels:
+            raise ModelError(
+                f"this model takes blocks (n, c, z, y, x) of {self._spec.channels} channel(s), not shape {batch.shape}"
+            )
+        return batch
+
+    def _pixels(self, batch: np.ndarray) -> Tensor:
+        """Normalised planes (n * z, c * slices, y, x) or blocks, at the size that the network works at."""
+        given = batch.astype(np.float32, copy=False) if self._volumetric else self._planes(batch)
+        pixels = torch.from_numpy(np.ascontiguousarray(given)).to(self._device)
+        return laid_out(resized(self._normalise(pixels), self._zoom))
+
+    def _forward(self, module: nn.Module, pixels: Tensor) -> Tensor:
+        with autocast(self._device, self._precision):
+            out: Tensor = module(pixels)
+        return out
+
+    def _logits(self, pixels: Tensor, size: tuple[int, ...]) -> Tensor:
+        logits = self._forward(self._module, pixels).float()
+        if logits.shape[2:] == size:
+            return logits
+        return F.interpolate(logits, size, mode="trilinear" if len(size) == 3 else "bilinear", align_corners=False)
+
+    def _split_for(self, pixels: Tensor, size: tuple[int, int]) -> Split | None:
+        """Body and head of the network, where it can be cut there and what goes in has the size of what comes out."""
+        fits = pixels.shape[-2:] == size and all(
+            extent % step == 0 and extent >= ROOMY[2] for extent, step in zip(size, self._spec.stride[1:], strict=True)
+        )
+        if self._split is _UNTRIED and fits:
+            split = split_head(self._module, self._spec.out_channels)
+            sample = pixels[:1, :, :256, :256]
+            self._split = split if split is not None and agrees(split, self._module, sample) else None
+        return self._split if fits and isinstance(self._split, Split) else None
+
+    def _planes(self, batch: np.ndarray) -> np.ndarray:
+        """(n, c, z, y, x) to float32 (n * z, c * slices, y, x), channel by channel, slices from below to above."""
+        n, c, z, y, x = batch.shape
+        half = self._slices // 2
+        near = np.clip(np.arange(z)[:, None] + np.arange(-half, half + 1), 0, z - 1)
+        stacked = batch[:, :, near].astype(np.float32, copy=False)  # (n, c, z, slices, y, x)
+        return np.ascontiguousarray(stacked.transpose(0, 2, 1, 3, 4, 5)).reshape(n * z, c * self._slices, y, x)
+
+
+def _stacked(planes: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Planes of one block as one: labels, probabilities, uncertainty, broken."""
+    labels, probabilities, uncertainty, broken = zip(*planes, strict=True)
+    return (
+        _stack(labels, 0),
+        None if probabilities[0] is None else _stack(probabilities, 1),
+        None if uncertainty[0] is None else _stack(uncertainty, 0),
+        sum(broken),
+    )
+
+
+def _stack(planes: tuple[np.ndarray, ...], axis: int) -> np.ndarray:
+    """One plane becomes a stack without being copied."""
+    return np.expand_dims(planes[0], axis) if len(planes) == 1 else np.stack(planes, axis)
+
+
+class Normalisation:
+    """Cut off, subtract and divide by what was measured when training began; what is not a number becomes the mean."""
+
+    def __init__(self, mean: Tensor, deviation: Tensor, bounds: tuple[Tensor, Tensor] | None = None) -> None:
+        self._mean, self._deviation, self._bounds = mean, deviation, bounds
+
+    @classmethod
+    def of(cls, data: dict[str, Any], channels: int, slices: int) -> Normalisation:
+        """From a spec: ``mean`` and ``deviation``, and ``low`` and ``high`` where it has them, one number a channel.
+
+        Raises ModelError if they do not fit.
+        """
+        given = [data.get("mean", [0.0] * channels), data.get("deviation", [1.0] * channels)]
+        given += [data["low"], data["high"]] if "low" in data else []
+        if any(len(values) != channels for values in given):
+            raise ModelError(f"normalisation of {len(given[0])} channels in a model of {channels}")
+        mean, deviation, *bounds = (
+            torch.tensor(values, dtype=torch.float32).repeat_interleave(slices) for values in given
+        )
+        return cls(mean, deviation, (bounds[0], bounds[1]) if bounds else None)
+
+    def to(self, device: torch.device) -> Normalisation:
+        bounds = self._bounds and (self._bounds[0].to(device), self._bounds[1].to(device))
+        return Normalisation(self._mean.to(device), self._deviation.to(device), bounds)
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """(n, c * slices, y, x) raw to normalised; in 3-D (n, c, z, y, x)."""
+        mean, deviation, *bounds = (
+            part.view(-1, *[1] * (pixels.ndim - 2)) for part in (self._mean, self._deviation, *(self._bounds or ()))
+        )
+        if bounds:  # of floats: bounds of integers lie between them
+            pixels = torch.minimum(torch.maximum(pixels.float(), bounds[0]), bounds[1])
+        out: Tensor = (pixels - mean).div_(deviation)
+        if out.device.type == "cpu" and torch.isfinite(out.sum()):  # elsewhere to look would make a GPU wait
+            return out
+        return out.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def resized(pixels: Tensor, zoom: Zoom) -> Tensor:
+    """(n, c, y, x) or (n, c, z, y, x) at another size, ``zoom`` zyx; averaged where it shrinks."""
+    factors = zoom[-(pixels.ndim - 2) :]
+    if all(factor == 1.0 for factor in factors):
+        return pixels
+    size = [max(1, round(extent * factor)) for extent, factor in zip(pixels.shape[2:], factors, strict=True)]
+    if pixels.ndim == 4:
+        return F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=min(factors) < 1)
+    # means of whole voxels where that is what a smaller size asks for: trilinear would leave most of them out
+    whole = all((1 / factor).is_integer() for factor in factors)
+    if whole and all(n % k == 0 for n, k in zip(pixels.shape[2:], size, strict=True)):
+        return F.interpolate(pixels, size, mode="area")
+    return F.interpolate(pixels, size, mode="trilinear", align_corners=False)

@@ -1,0 +1,137 @@
+"""The last word on a network: its kept weights on labels that were held out, beside what a trivial method reaches.
+
+With ``test_share`` these labels had no part in anything before. Without, they are those of the validation, which chose
+the epoch that is kept and so flatter it; the event says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from voxloop.deep.begin.preparation import Preparation
+from voxloop.deep.data.sampling import WindowSampler
+from voxloop.deep.data.training_data import TrainingData
+from voxloop.deep.data.windows import Geometry, validation_places, validation_window
+from voxloop.deep.objective.instances import Criterion
+from voxloop.deep.objective.metrics import scores_of
+
+#: windows that are looked at, at most: of a test, and of a validation
+_TEST, _VALIDATION = 96, 24
+#: training batches from which the threshold of the baseline comes
+_LOOKED_AT = 12
+_DRAWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """IoU by class and its mean, with a 95 % interval of the mean (bootstrap over windows; NaN below two of them)."""
+
+    iou: dict[str, float]
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, tables: np.ndarray, names: Sequence[str], seed: int) -> Verdict:
+        """``tables`` (windows, truth, said) are counts of voxels."""
+        whole = scores_of(tables.sum(0), 0.0)
+        low = high = float("nan")
+        if len(tables) > 1:
+            rng = np.random.default_rng(seed)
+            picks = rng.integers(len(tables), size=(_DRAWS, len(tables)))
+            drawn = [scores_of(tables[pick].sum(0), 0.0).mean("iou") for pick in picks]
+            low, high = (float(v) for v in np.percentile(drawn, [2.5, 97.5]))
+        return cls(dict(zip(names, whole.iou, strict=True)), whole.mean("iou"), low, high)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"iou": self.iou, "mean": self.mean, "low": self.low, "high": self.high}
+
+
+def examine(
+    network: nn.Module,
+    data: TrainingData,
+    geometry: Geometry,
+    prepare: Preparation,
+    sampler: WindowSampler,
+    criterion: Criterion,
+    seed: int,
+) -> dict[str, Any] | None:
+    """Fields of a ``test`` event; None where nothing was held out.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, on the device.
+    """
+    tested = any(image.split.tested for image in data.images)
+    images = [
+        replace(image, split=replace(image.split, held=image.split.tested if tested else image.split.judging,
+                                     tested=frozenset()))
+        for image in data.images
+    ]  # fmt: skip
+    places = validation_places(images, geometry, _TEST if tested else _VALIDATION, seed)
+    classes = len(data.classes)
+    threshold = _Threshold.of(data, prepare, sampler) if classes == 2 else None
+    usual = int(np.argmax(data.counts))
+    ours, theirs = [], []
+    with torch.inference_mode():
+        for place in places:
+            raw, marked = validation_window(images, place, geometry)
+            pixels, labels = prepare(raw[None], marked[None])
+            logits, truth = criterion.scored(network(pixels), labels)
+            known = truth[0].cpu().numpy().ravel()
+            said = logits[0].max(0).indices.cpu().numpy().ravel()
+            plain = threshold(pixels) if threshold else np.full_like(said, usual)
+            ours.append(_table(known, said, classes))
+            theirs.append(_table(known, plain, classes))
+    if not ours or not np.sum(ours):
+        return None
+    names = [info.name for info in data.classes]
+    return {
+        "on": "test" if tested else "validation", "windows": len(ours), "voxels": int(np.sum(ours)),
+        **Verdict.of(np.array(ours), names, seed).to_json(),
+        "baseline": {
+            "name": "Otsu's threshold" if threshold else f"{names[usual]} everywhere",
+            **Verdict.of(np.array(theirs), names, seed).to_json(),
+        },
+    }  # fmt: skip
+
+
+def _table(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
+    known = truth > 0
+    pairs = (truth[known].astype(np.int64) - 1) * classes + said[known]
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Threshold:
+    """Otsu's threshold of the first channel; ``above`` is the class of what is brighter, by the labels that teach."""
+
+    value: float
+    above: int
+    channel: int
+
+    @classmethod
+    def of(cls, data: TrainingData, prepare: Preparation, sampler: WindowSampler) -> _Threshold:
+        from skimage.filters import threshold_otsu
+
+        values, labels = [], []
+        for step in range(_LOOKED_AT):
+            pixels, marked = prepare(*sampler.batch(step, 2))
+            channel = pixels.shape[1] // data.channels // 2  # the middle slice of the first channel
+            values.append(pixels[:, channel].float().cpu().numpy().ravel())
+            labels.append(marked.cpu().numpy().ravel())
+        seen, known = np.concatenate(values), np.concatenate(labels)
+        means = [seen[known == 1], seen[known > 1]]
+        brighter = int(np.mean(means[1]) > np.mean(means[0])) if all(map(len, means)) else 1
+        return cls(float(threshold_otsu(seen)), brighter, channel)
+
+    def __call__(self, pixels: torch.Tensor) -> np.ndarray:
+        bright = (pixels[0, self.channel].float() > self.value).cpu().numpy().ravel()
+        return np.where(bright, self.above, 1 - self.above)

@@ -1,0 +1,62 @@
+"""The model folder that a training keeps: its spec, its weights, and the network it holds. Knows no loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.begin.starting import Arrangement
+from voxloop.deep.data.training_data import TrainingData
+from voxloop.deep.networks.device import placed
+from voxloop.deep.networks.network import AnyNetwork, field_of
+from voxloop.deep.objective.instances import output_of
+from voxloop.deep.predict.model import load, write
+from voxloop.deep.predict.predictor import Zoom
+from voxloop.deep.training import checkpoint
+from voxloop.geometry import Shape
+from voxloop.model import ModelSpec
+
+
+def spec_of(
+    config: DeepConfig, data: TrainingData, plan: Arrangement, statistics: dict[str, Any], network: AnyNetwork
+) -> ModelSpec:
+    """What a trained network takes and gives, in voxels of the image."""
+    reach, zoom = field_of(network, plan.description), plan.zoom
+    classes, output = output_of(config, data)
+    stride = network.stride if isinstance(network.stride, tuple) else (1, network.stride, network.stride)
+    return ModelSpec(
+        learner="deep", channels=data.channels, classes=classes,
+        spacing_um=data.spacing_um, outputs=(output,), dimensions=plan.geometry.spatial,
+        stride=_on_image(stride, zoom), halo=None if reach is None else _on_image(reach, zoom, config.neighbours // 2),
+        window=_on_image(plan.window, zoom), normalisation=statistics,
+        extra={
+            "network": plan.description.to_json(), "slices": config.neighbours, "scale": plan.scale,
+            "zoom": list(zoom), "title": plan.description.title, "target": config.target,
+            **({"axes": config.axes} if config.across != (0,) else {}),
+            **({"constrain": config.constrain} if config.constrain else {}),
+        },
+    )  # fmt: skip
+
+
+def _on_image(size: Sequence[int], zoom: Zoom, more: int = 0) -> Shape:
+    """Voxels of the network as voxels of the image, rounded up; ``more`` slices along z."""
+    z, y, x = (math.ceil(n / factor) for n, factor in zip(size, zoom, strict=True))
+    return z + more, y, x
+
+
+def kept_network(run: Path, device: torch.device) -> nn.Module:
+    """The network that a run keeps, in evaluation mode."""
+    return placed(load(run / "model")._built(), device).eval()
+
+
+def write_model(folder: Path, spec: ModelSpec, network: nn.Module) -> None:
+    """Put a model folder in place of the one there is."""
+    temporary = folder.with_name(f".{folder.name}.new")
+    write(temporary, spec, network.state_dict())
+    checkpoint.replace(temporary, folder)

@@ -1,0 +1,125 @@
+"""What a training says of itself: events, speed, time left. Decides nothing about the training; touches no weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from voxloop.deep.begin.forecast import window_words
+from voxloop.deep.data.training_data import TrainingData
+from voxloop.deep.networks.device import memory
+from voxloop.deep.networks.network import NetworkConfig
+from voxloop.deep.objective.metrics import Scores
+from voxloop.deep.training.state import TrainingState
+
+#: seconds between looks at the losses: each look makes a GPU wait
+_LOOK = 0.1
+_PROGRESS = 0.5
+
+
+class Reporter:
+    """Turns steps, epochs and checkpoints into events. Losses are collected on the device and read together."""
+
+    def __init__(self, context: Any, state: TrainingState, classes: list[str]) -> None:
+        self.state = state
+        self._context = context
+        self._classes = classes
+        self._pending: list[tuple[int, Tensor, float, int, float]] = []
+        self._recent: list[float] = []
+        self._device = torch.device("cpu")
+        now = time.monotonic()
+        self._last_step = self._last_look = self._last_clock = self._last_checkpoint = self._epoch_began = now
+        self._last_progress = 0.0
+
+    def begin(
+        self, data: TrainingData, network: NetworkConfig, parameters: int, window: tuple[int, int, int], threads: int,
+        device: torch.device, *, resumed: bool,
+    ) -> None:  # fmt: skip
+        self._device = device
+        if resumed:
+            self._context.emit("resumed", step=self.state.step)
+        else:
+            for text in data.warnings:
+                self._context.emit("warning", text=text)
+        labelled = ", ".join(f"{info.name} {count:,}" for info, count in zip(data.classes, data.counts, strict=True))
+        self.log(
+            f"{network.title}, {parameters / 1e6:.1f} million weights, on {device} with {threads} threads; windows of "
+            f"{window_words(window)}; labelled voxels: {labelled}"
+        )
+        now = time.monotonic()
+        self._last_step = self._last_look = self._last_clock = self._last_checkpoint = self._epoch_began = now
+
+    def log(self, text: str) -> None:
+        self._context.emit("log", text=text)
+
+    def step(self, loss: Tensor, rate: float, samples: int, *, now: bool = False) -> bool:
+        """Note an optimiser step; False where a loss since the last look was no number."""
+        clock = time.monotonic()
+        took = clock - self._last_step
+        self._last_step = clock
+        self._recent = [*self._recent[-29:], took]
+        self._pending.append((self.state.step, loss, rate, samples, took))
+        if now or clock - self._last_look >= _LOOK:
+            return self.flush()
+        return True
+
+    def flush(self) -> bool:
+        """Read the losses waiting and emit their steps."""
+        self._last_look = time.monotonic()
+        if not self._pending:
+            return True
+        losses = torch.stack([item[1] for item in self._pending]).tolist()
+        good = all(math.isfinite(loss) for loss in losses)
+        for (iteration, _, rate, samples, took), loss in zip(self._pending, losses, strict=True):
+            self._context.emit(
+                "step", iteration=iteration, loss=loss, lr=rate, samples_per_s=samples / max(took, 1e-9),
+                epoch=self.state.epoch + 1,
+            )  # fmt: skip
+        self._pending.clear()
+        if self._last_look - self._last_progress >= _PROGRESS:
+            self._last_progress = self._last_look
+            used, most = memory(self._device)
+            self._context.emit(
+                "progress", done=self.state.step, total=self.state.total, eta_s=self._eta(), memory_bytes=used,
+                memory_total=most,
+            )  # fmt: skip
+        return good
+
+    def epoch(self, train: Scores, validation: Scores | None, best: bool) -> None:
+        now = time.monotonic()
+        state = self.state
+        self._context.emit(
+            "epoch", epoch=state.epoch, iteration=state.step, train=train.to_event(self._classes),
+            val=validation.to_event(self._classes) if validation else None, best=best, seconds=now - self._epoch_began,
+            eta_s=self._eta(), plateau=state.plateau, patience=state.live["patience"],
+        )  # fmt: skip
+        self._epoch_began = self._last_step = now
+
+    def sample(self, path: str, window: int) -> None:
+        self._context.emit("sample", path=path, window=window, epoch=self.state.epoch, iteration=self.state.step)
+
+    def checkpoint(self, name: str) -> None:
+        self._context.emit("checkpoint", name=name, path=f"checkpoints/{name}", iteration=self.state.step)
+        self._last_checkpoint = self._last_step = time.monotonic()
+
+    def checkpoint_due(self, minutes: float) -> bool:
+        return time.monotonic() - self._last_checkpoint >= 60 * minutes and self.flush()
+
+    def clocked(self) -> TrainingState:
+        """The state, with the seconds since the last look at the clock added."""
+        now = time.monotonic()
+        self.state.elapsed += now - self._last_clock
+        self._last_clock = now
+        return self.state
+
+    def step_seconds(self) -> float:
+        """Seconds of an optimiser step, median of the last ones."""
+        return median(self._recent[-20:]) if self._recent else 0.0
+
+    def _eta(self) -> float:
+        return (self.state.total - self.state.step) * self.step_seconds()

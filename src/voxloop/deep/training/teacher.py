@@ -1,0 +1,310 @@
+"""Windows without strokes, labelled by a teacher where it is sure: what the network learns beside the strokes.
+
+The teacher is a pixel classifier fitted to the same strokes; it knows the texture of every class within seconds, where
+a network sees nothing but strokes for minutes. As the run goes on, the network's own averaged weights join in
+(self-training: Lee 2013; averaged weights as teacher: Tarvainen and Valpola 2017). Knows no optimiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from voxloop.config.deep import DeepConfig
+from voxloop.deep.begin.starting import ancestor
+from voxloop.deep.data.training_data import TrainingData
+from voxloop.deep.data.windows import (
+    Geometry,
+    Place,
+    TrainingImage,
+    area_mask,
+    spread_places,
+    teaching_window,
+    window_region,
+)
+from voxloop.deep.predict.predictor import Zoom, resized
+from voxloop.errors import RunError, VoxloopError
+from voxloop.geometry import Region, grow, intersect, shift
+from voxloop.model import load_model, resolve
+
+#: fits the teacher; by name, since learners do not import each other
+_FIT = "voxloop.shallow.learner:fit_teacher"
+#: windows of a block; where features run through the stack, planes above each other, whose surroundings are shared
+_DEPTH = 16
+#: windows of a block in 3-D
+_BLOCKS = 2
+#: surroundings that the teacher is given, voxels: its farthest filters tell little, and reach a hundred
+_HALO = (24, 48, 48)
+#: labelled share of the labelled planes above which there is little left to say
+_DENSE = 0.5
+#: share of the run after which the network speaks too, and what its word counts at the end
+_ALONE, _TRUST = 0.3, 0.6
+#: places that are looked at for the next block
+_TRIES = 8
+#: one in so many windows is looked at anew after each epoch
+_TURNS = 4
+#: bytes of prepared windows at most
+_BYTES = 256 << 20
+
+#: among strokes: outside of where anything may be learnt
+OUTSIDE = 255
+
+Prepare = Callable[[np.ndarray, np.ndarray], tuple[Tensor, Tensor]]
+#: pixels, the teacher's probabilities uint8 (classes, y, x), strokes uint8 (y, x), labels uint8 (y, x)
+Window = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def wanted(config: DeepConfig, data: TrainingData) -> bool:
+    """Whether a teacher has anything to say: not where it is switched off, nor where labels are dense."""
+    if config.teacher == "none" or config.teacher_weight == 0 or data.instances:  # a teacher of classes
+        return False
+    if any(image.relative for image in data.images):
+        return False
+    return config.teacher != "auto" or _labelled_share(data.images) < _DENSE
+
+
+class Pool:
+    """Windows anywhere in the images, and what the teacher thinks of them.
+
+    They come a block at a time (:meth:`start`, :meth:`arrived`), are drawn with :meth:`batch`, and looked at anew with
+    :meth:`relabel`. Everything is a function of the seed, the labels and the network.
+
+    Parameters
+    ----------
+    folder
+        Where the fitted teacher is kept, so that a resumed run has the same one.
+    """
+
+    def __init__(
+        self, config: DeepConfig, data: TrainingData, geometry: Geometry, prepare: Prepare, zoom: Zoom, folder: Path
+    ) -> None:  # fmt: skip
+        self._config, self._data, self._geometry = config, data, geometry
+        self._prepare, self._zoom, self._folder = prepare, zoom, folder
+        self._teacher: Any = None
+        self._blocks: list[list[Place]] = []
+        self._pixels: list[Tensor] = []
+        self._told: list[Tensor] = []  # (classes, y, x) uint8: the teacher's probabilities
+        self._strokes: list[Tensor] = []  # (y, x) uint8: what is labelled by hand; OUTSIDE where nothing may be said
+        self._labels: list[Tensor] = []  # (y, x) uint8: what is learnt from
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="teacher")
+        self._coming: Future[tuple[list[Place], list[Window]]] | None = None
+        self._closed = False
+        self.full = False
+
+    def share(self, step: int, size: int) -> int:
+        """How many of the ``size`` windows of a step are from the pool: half, in turn one more and one less."""
+        return (size + step % 2) // 2 if self._labels else 0
+
+    def batch(self, step: int, count: int) -> tuple[Tensor, Tensor]:
+        """Prepared windows (n, c, y, x), labels (n, y, x) uint8 (0: unsure), mirrored and turned; with z in 3-D."""
+        rng = np.random.default_rng((self._config.seed, 4, step))
+        pairs = [_turned(self._pixels[i], self._labels[i], rng) for i in rng.integers(len(self._labels), size=count)]
+        return torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
+
+    def start(self, context: Any) -> None:
+        """Have the next block made in the background; nothing where one is under way."""
+        if self._coming is None and not self.full:
+            self._coming = self._thread.submit(self._make, context)
+
+    def arrived(self) -> bool:
+        """Take the block that is under way; False while it is."""
+        if self._coming is None or not self._coming.done():
+            return False
+        places, windows = self._coming.result()
+        self._coming = None
+        if not windows:
+            self.full = True
+            return True
+        self._blocks.append(places)
+        for kept, new in zip(
+            (self._pixels, self._told, self._strokes, self._labels), zip(*windows, strict=True), strict=True
+        ):
+            kept.extend(new)
+        held = sum(t.numel() * t.element_size() for t in (*self._pixels, *self._told))
+        self.full = len(self._labels) >= self._config.teacher_windows or held > _BYTES
+        return True
+
+    def close(self) -> None:
+        """Give up what is under way."""
+        self._closed = True
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def relabel(self, network: nn.Module, epoch: int, share: float) -> None:
+        """Let the network have its say on a part of the windows.
+
+        Parameters
+        ----------
+        network
+            In evaluation mode.
+        share
+            How much of the run is over, 0 to 1.
+        """
+        trust = _TRUST * min(1.0, max(0.0, (share - _ALONE) / _ALONE))
+        if not trust:
+            return
+        with torch.inference_mode():
+            for index in range(epoch % _TURNS, len(self._labels), _TURNS):
+                own = network(self._pixels[index][None])[0].float().softmax(0)
+                mixed = (1 - trust) * self._told[index].float() / 255 + trust * own
+                self._labels[index] = self._sure(mixed, self._strokes[index])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint needs; pixels are read again."""
+        return {f"pool.{name}": torch.stack(part) for name, part in self._parts().items()} if self._labels else {}
+
+    def restore(self, tensors: dict[str, Tensor], blocks: int, full: bool, context: Any) -> None:
+        """Put back what :meth:`tensors` gave, of as many blocks."""
+        self.full = full
+        if not blocks:
+            return
+        self._teacher = self._fit(context)
+        for _ in range(blocks):
+            self._blocks.append([place for stack in self._next() for place in stack])
+        self._pixels = [self._prepared(place)[0] for block in self._blocks for place in block]
+        for name, part in self._parts().items():
+            part.extend(tensors[f"pool.{name}"].to(self._pixels[0].device).unbind())
+
+    @property
+    def blocks(self) -> int:
+        return len(self._blocks)
+
+    def _parts(self) -> dict[str, list[Tensor]]:
+        return {"told": self._told, "strokes": self._strokes, "labels": self._labels}
+
+    def _make(self, context: Any) -> tuple[list[Place], list[Window]]:
+        """The windows of one block; none where the teacher has nothing more to say. Runs in the background."""
+        self._teacher = self._teacher or self._fit(context)
+        stacks = self._next() if self._teacher else []
+        places = [place for stack in stacks for place in stack]
+        if not places or self._known(places) > 0.5:  # small images are known soon
+            return [], []
+        windows = []
+        with self._teacher.open(threads=1) as predictor:  # the other cores train meanwhile
+            for stack in stacks:
+                self._heard()
+                told = self._ask(predictor, stack)
+                if self._geometry.volumetric:
+                    windows.append(self._window(stack[0], told))
+                else:
+                    windows += [self._window(place, told[:, plane]) for plane, place in enumerate(stack)]
+        return places, windows
+
+    def _window(self, place: Place, told: np.ndarray) -> Window:
+        pixels, strokes = self._prepared(place)
+        small = resized(torch.from_numpy(told[None]), self._zoom)[0].to(pixels.device)
+        return pixels, (small * 255).round().to(torch.uint8), strokes, self._sure(small, strokes)
+
+    def _prepared(self, place: Place) -> tuple[Tensor, Tensor]:
+        pixels, labels = teaching_window(self._data.images, place, self._geometry)
+        labels[~area_mask(self._data.images[place.image], place, self._geometry)] = OUTSIDE
+        both = self._prepare(pixels[None], labels[None])
+        return both[0][0], both[1][0]
+
+    def _fit(self, context: Any) -> Any:
+        """The teacher, or None where it cannot learn from what is labelled (said as a warning)."""
+        if self._config.teacher != "auto":
+            return load_model(ancestor(self._config.teacher, context, "teacher"))
+        if (self._folder / "spec.json").is_file():
+            return load_model(self._folder)
+        images = {image.name: image for image in self._data.images}
+        try:
+            teacher = resolve(_FIT)(
+                context.workspace, context.config, seed=self._config.seed, heard=self._heard,
+                keep=lambda name, at: images[name].split.teaches_at(at, images[name].shape),
+            )  # fmt: skip
+        except VoxloopError as error:
+            context.emit("warning", text=f"what is not labelled is not learnt from: {error}")
+            return None
+        return load_model(teacher.save(self._folder))
+
+    def _heard(self) -> None:
+        if self._closed:
+            raise RunError("the run has ended")
+
+    def _next(self) -> list[list[Place]]:
+        """The windows of the next block that are known least: in 3-D a few, else a stack of planes, or planes."""
+        flat = self._teacher.spec.dimensions == 2 or self._geometry.volumetric
+        count = _BLOCKS if self._geometry.volumetric else _DEPTH if flat else 1
+        first = len(self._blocks) * count * _TRIES
+        found = list(spread_places(self._data.teaching, self._geometry, first + count * _TRIES, self._config.seed))[
+            first:
+        ]
+        stacks: list[list[Place]] = []
+        for number in range(count):
+            places = found[number * _TRIES : (number + 1) * _TRIES]
+            places = [p for p in places if area_mask(self._data.images[p.image], p, self._geometry).any()] or places
+            tries = [self._stack(p, 1 if flat else _DEPTH) for p in places]
+            taken = {place for stack in stacks for place in stack}
+            stacks.append(min(tries, key=lambda stack: self._known(stack) + (stack[0] in taken)))
+        return stacks
+
+    def _stack(self, middle: Place, depth: int) -> list[Place]:
+        """Planes above each other around a place, fewer where the image ends."""
+        planes = self._data.images[middle.image].shape[0]
+        start = min(max(0, middle.z - depth // 2), max(0, planes - depth))
+        return [replace(middle, z=z) for z in range(start, min(planes, start + depth))]
+
+    def _known(self, places: Sequence[Place]) -> float:
+        """Share of the windows that are in the pool."""
+        old = {place for block in self._blocks for place in block}
+        return sum(place in old for place in places) / len(places)
+
+    def _ask(self, predictor: Any, stack: Sequence[Place]) -> np.ndarray:
+        """The teacher's probabilities float32 (classes, z, y, x) in the order of the classes; 0 outside the image."""
+        image = self._data.images[stack[0].image]
+        deep, rows, columns = window_region(stack[0], self._geometry)
+        region = (deep if self._geometry.volumetric else slice(stack[0].z, stack[-1].z + 1), rows, columns)
+        whole: Region = (slice(0, image.shape[0]), slice(0, image.shape[1]), slice(0, image.shape[2]))
+        inner = intersect(region, whole)
+        assert inner is not None  # windows touch their image
+        reach = [min(halo, most) for halo, most in zip(self._teacher.spec.halo or _HALO, _HALO, strict=True)]
+        outer = grow(inner, reach, image.shape)
+        said = _region(predictor, image.pixels(outer), shift(inner, [-part.start for part in outer]))
+        out = np.zeros((len(self._data.classes), *(part.stop - part.start for part in region)), np.float32)
+        values = [info.value for info in self._teacher.spec.classes]
+        here = shift(inner, [-part.start for part in region])
+        for position, info in enumerate(self._data.classes):
+            if info.value in values:
+                out[(position, *here)] = said[values.index(info.value)]
+        return out
+
+    def _sure(self, probabilities: Tensor, strokes: Tensor) -> Tensor:
+        """Labels where the highest probability suffices; a stroke is right whatever is said; outside is nothing."""
+        best, found = probabilities.max(0)
+        labels = torch.where(best >= self._config.teacher_confidence, found + 1, 0).to(torch.uint8)
+        return torch.where(strokes > 0, strokes % OUTSIDE, labels)
+
+
+def _region(predictor: Any, block: np.ndarray, inner: Region) -> np.ndarray:
+    """Probabilities of a part of a block; a predictor that can be asked for the part alone is."""
+    part: np.ndarray
+    if hasattr(predictor, "region"):
+        part = predictor.region(block, inner)
+    else:
+        part = predictor(block[None])[0][(slice(None), *inner)]
+    return part
+
+
+def _turned(pixels: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    down, across, turns = (int(v) for v in rng.integers((2, 2, 4)))
+    axes = [axis for axis, on in ((-2, down), (-1, across)) if on]
+    turns = turns if labels.shape[-2] == labels.shape[-1] else turns // 2 * 2
+    pixels, labels = torch.flip(pixels, axes), torch.flip(labels, axes)
+    return torch.rot90(pixels, turns, (-2, -1)), torch.rot90(labels, turns, (-2, -1))
+
+
+def _labelled_share(images: Sequence[TrainingImage]) -> float:
+    """Labelled voxels over those of the planes that carry labels."""
+    labelled = planes = 0
+    for image in images:
+        labelled += sum(int(counts.sum()) for counts in image.labelled.counts.values())
+        found = {int(z) for cells in image.labelled.anchors.values() for at in cells for z in at[:, 0]}
+        planes += len(found) * image.shape[1] * image.shape[2]
+    return labelled / planes if planes else 0.0

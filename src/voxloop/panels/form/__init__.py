@@ -1,0 +1,1 @@
+"""Settings as fields made from a config, and files that are chosen by clicking. Knows no run."""

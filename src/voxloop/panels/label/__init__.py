@@ -1,0 +1,1 @@
+"""Painting classes, and the overlay that follows the strokes."""

@@ -1,0 +1,100 @@
+"""The helper as the one who answers a live overlay. Knows the helper's client and nothing of the page."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxloop.helper import Helper, Part
+from voxloop.panels.label.live_overlay import Answer, Question
+
+#: pieces that come faster than this are shown together
+SHOWN_EVERY_S = 0.1
+
+
+class HelperSource:
+    """Asks one helper process; started by the first question, ended by :meth:`close`."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._helper = Helper(workspace)
+        self._last: _Canvas | None = None
+
+    def ask(
+        self, question: Question, answered: Callable[[Answer], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        """Ask for what is on screen; pieces are handed on as they come, the newest labels seen in all of them."""
+        top, left, bottom, right = question.box
+        view: dict[str, Any] = {
+            "axis": question.axis, "index": question.index, "box": [[top, bottom], [left, right]],
+            "step": question.step,
+        }  # fmt: skip
+        canvas = self._last = _Canvas(question, self._last)
+
+        def take(part: Part) -> None:
+            if canvas.put(part):
+                answered(canvas.answer(last=False))
+
+        if question.model is not None:
+            asked: dict[str, Any] = {"kind": "overlay", "model": question.model}
+        else:
+            asked = {"kind": "live", "level": question.level, "sequence": question.sequence}
+        answer = self._helper.request(image=question.image, view=view, on_part=take, **asked)
+
+        def end(future: Future[dict[str, Any]]) -> None:
+            error = future.exception()
+            if error is not None:
+                failed(error)
+            elif future.result().get("state") != "dropped" and future.result().get("learnt", True):
+                answered(canvas.answer(last=True))
+
+        answer.future.add_done_callback(end)
+
+    def close(self) -> None:
+        """End the process."""
+        self._helper.close()
+
+
+class _Canvas:
+    """The pieces of one answer, over those of the answer before where that showed the same."""
+
+    def __init__(self, question: Question, before: _Canvas | None) -> None:
+        self.question = question
+        top, left, bottom, right = question.box
+        shape = -(-(bottom - top) // question.step), -(-(right - left) // question.step)
+        self._guard = threading.Lock()
+        self._shown = 0.0
+        self.classes, self.confidence = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        if before is not None and before._place == self._place:
+            with before._guard:
+                self.classes[:], self.confidence[:] = before.classes, before.confidence
+
+    @property
+    def _place(self) -> tuple[Any, ...]:
+        q = self.question
+        return q.image, q.level, q.model, q.axis, q.index, q.box, q.step
+
+    def put(self, part: Part) -> bool:
+        """Add a piece; whether it is time to show what there is."""
+        with self._guard:
+            self.classes[part.rows, part.columns] = part.values
+            self.confidence[part.rows, part.columns] = part.confidence
+            now = time.monotonic()
+            due = now - self._shown > SHOWN_EVERY_S
+            self._shown = now if due else self._shown
+        return due
+
+    def answer(self, *, last: bool) -> Answer:
+        """What there is so far."""
+        q, step = self.question, self.question.step
+        with self._guard:
+            classes, confidence = self.classes.copy(), self.confidence.copy()
+        rows, columns = classes.shape
+        top, left = q.box[0], q.box[1]
+        box = float(top), float(left), float(top + rows * step), float(left + columns * step)
+        return Answer(q.axis, q.index, box, classes, confidence, last)

@@ -1,0 +1,447 @@
+"""Painting: the picture with its labels on the left, tools on the right. Knows the workspace's labels, no learner."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+import numpy as np
+
+from voxloop.errors import LabelError
+from voxloop.geometry import AXES
+from voxloop.panels.base.panel import CopyCode, Panel, button, column, labelled, row, section, show, spacer, split, text
+from voxloop.panels.base.saved import Saved
+from voxloop.panels.base.ui import on_ui
+from voxloop.panels.label.class_list import ClassList
+from voxloop.panels.label.level_chooser import LevelChooser
+from voxloop.panels.label.live_overlay import LiveOverlay, Source
+from voxloop.panels.label.mask_files import MaskFiles
+from voxloop.panels.label.overlay_choice import OverlayChoice
+from voxloop.panels.label.tool_box import ToolBox
+from voxloop.panels.label.tools import Call, bindings, fill_call, hand, stroke_call, voxel_of
+from voxloop.panels.view.ink import Piece
+from voxloop.panels.view.layers import Kind, LabelLayer, class_dicts
+from voxloop.panels.view.linked_planes import LinkedPlanes
+from voxloop.panels.view.plane_view import PlaneView
+from voxloop.panels.view.shapes import Shape
+
+if TYPE_CHECKING:
+    from voxloop.store import Edit, LabelClass, Labels
+    from voxloop.workspace.workspace import Workspace
+
+
+#: voxels to either side of the most useful place that its mark goes around
+MARK = 18
+
+
+class LabelPanel(Panel):
+    """Paint labels on the planes of an image.
+
+    Parameters
+    ----------
+    ws
+        The workspace. Where another process writes it, the panel shows everything and changes nothing.
+    image, level
+        What to paint on; the first where not given.
+    height
+        Of the picture, CSS pixels.
+    """
+
+    @on_ui
+    def __init__(
+        self, ws: Workspace, image: str | None = None, level: str | None = None, *, height: int = 620,
+        embedded: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(embedded=embedded)
+        self.ws = ws
+        if not ws.images.names:
+            raise LabelError("this workspace has no image yet; add one with ws.images.add(name, path)")
+        self._image = image or ws.images.names[0]
+        self._level = level or next(iter(ws.levels.names), "")
+        self.labels: Labels
+        self._disconnect: list[Callable[[], object]] = []
+        self._calls: list[Call] = []
+        self._code_due = False
+        self._stale = True
+        self._suggested: tuple[float, float, float] | None = None
+        self.view = PlaneView(self.ws.images.scales(self._image), height=height)
+        self.planes = LinkedPlanes(self.view)
+        self.tools = ToolBox(self.handler)
+        self.state = self.tools.state
+        self.classes = ClassList(self._ask_class)
+        self.saved = Saved()
+        self._live_words = text("", "vx-dim", "vx-small")
+        self.live = LiveOverlay(self.view, self.post, self._live_source, self._tell_live)
+        self.overlay_by = OverlayChoice(self, ws, lambda: self._level, self.live)
+        self.code = CopyCode()
+        self.masks = MaskFiles(self)
+        self._build()
+        self._listen()
+        self._open_labels()
+        self.every(0.4, self._tick)
+        self.every(0.1, self.live.tick)
+
+    # ------------------------------------------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        handler = self.handler
+        self.chooser = LevelChooser(self, self.ws, self._image, self._level, self.choose)
+        self._undo = button("", handler(self.undo), icon="undo", tooltip="Undo (Ctrl Z)")
+        self._redo = button("", handler(self.redo), icon="repeat", tooltip="Redo (Ctrl Shift Z)")
+        copy = button("Copy slice", handler(self.copy_slice), tooltip="Copy the labels of the slice before (C)")
+        between = button("Interpolate", handler(self.interpolate), tooltip="Fill the slices between painted ones (M)")
+        self._banner = text("", "vx-banner")
+        self._next_object = button("New object", handler(self.new_object), tooltip="Paint an object of its own (X)")
+        self._objects = row(self._next_object)
+        self._live_on = w.Checkbox(
+            value=True, indent=False,
+            **labelled("Live overlay (O)", "What the strokes so far, or a model, say of the rest of the picture"),
+        )  # fmt: skip
+        self._live_on.observe(handler(lambda change: self.live.switch(change["new"])), "value")
+        self._next = button("Next place", handler(self.next_place), tooltip="Where one more stroke helps most (N)")
+        self._accept = button("Accept", handler(self.accept), tooltip="Take over what the overlay says there (Y)")
+        places = row(self._live_on, spacer(), self._next, self._accept)
+        live = section("Live overlay", places, self.overlay_by.list, self._live_words)
+        self.side = w.VBox(
+            [
+                self.chooser.widget, self.tools.widget, section("Classes", self.classes.widget, self._objects),
+                live, section("Slices", row(copy, between, spacer(), self._undo, self._redo), self.saved.widget),
+                section("Masks", self.masks.widget), self.code,
+            ]
+        )  # fmt: skip
+        self.side.add_class("vx-panel")
+        self.body(self._banner, split(column(self.planes.widget, self.message.widget), self.side), message=False)
+
+    def _listen(self) -> None:
+        view = self.view
+        view.on("stroke", self._on_stroke)
+        view.on("drop", lambda stroke: self.undo())
+        view.on("click", self.handler(self._on_click))
+        view.on("action", self.handler(self._on_action))
+        view.on("tool", self._on_tool)
+        self.state.observe(lambda change: self._show_hand(), type="change")
+        view.widget.observe(lambda change: self._suggest_intensities(change["new"]), "contrast")
+        view.on("camera", self.live.moved)
+        view.on("plane", self.live.moved)
+        for release in (self.planes.close, self.saved.close, self._leave_labels, self.live.close):
+            self.on_close(release)
+
+    # ----------------------------------------------------------------------------------------------- image and level
+
+    @property
+    def image(self) -> str:
+        return self._image
+
+    @property
+    def level(self) -> str:
+        return self._level
+
+    @on_ui
+    def choose(self, image: str | None = None, level: str | None = None) -> None:
+        """Paint on another image or level."""
+        if image is not None and image != self._image:
+            self._image = image
+            self.planes.show(False)
+            self.view.show(self.ws.images.scales(self._image))
+        if level is not None and level != self._level:
+            self._level = level
+            self.overlay_by.list.value = ""
+        self.chooser.show(self._image, self._level)
+        self._leave_labels()
+        self._open_labels()
+
+    def _leave_labels(self) -> None:
+        for disconnect in self._disconnect:
+            disconnect()
+        self._disconnect = []
+
+    def _open_labels(self) -> None:
+        """Show the labels of the chosen level on the chosen image."""
+        self.labels = self.ws.labels(self._level, self._image)
+        self._disconnect = [self.labels.on_edit(lambda edit: self.post(self._on_edit, edit))]
+        self.live.follow(self.labels)
+        kind: Kind = "instances" if self.labels.level.kind == "instances" else "labels"
+        self.view.set_layers(
+            [self.live.layer, LabelLayer(self.labels, self.labels.level.name, self.labels.level.classes, kind)]
+        )
+        values = [item.value for item in self.labels.level.classes]
+        if kind == "instances":
+            self.state.value = self.labels.next_id()
+        elif values and self.state.value not in values:
+            self.state.value = values[0]
+        self.saved.follow(self.labels)
+        self._show_classes()
+        self._show_hand()
+        self._show_access()
+
+    def _show_access(self) -> None:
+        """Say who writes, where it is not this process."""
+        reason = ""
+        if self.labels.read_only:
+            writer = self.ws.writer
+            if writer is not None:
+                since = time.strftime("%H:%M", time.localtime(writer["since"]))
+                place = f"process {writer['pid']} on {writer['host']}"
+                reason = f"Read-only: {place} has been writing this workspace since {since}. Close it there to paint."
+            else:
+                reason = f"Read-only: {self.ws.store.reason or 'this workspace cannot be written'}."
+        self._banner.value = reason
+        show(self._banner, bool(reason))
+        for control in (self._undo, self._redo, *self.tools.paint_buttons, *self.chooser.edit_buttons):
+            control.disabled = bool(reason)
+        if reason:
+            self.state.tool = "look"
+
+    # ----------------------------------------------------------------------------------------------- hand and classes
+
+    @property
+    def _class(self) -> LabelClass | None:
+        return next((item for item in self.labels.level.classes if item.value == self.state.value), None)
+
+    def _show_hand(self) -> None:
+        """Tell page and buttons what is in the hand."""
+        item = self._class
+        color = item.color if item is not None else "#56b4e9"
+        wanted = hand(self.state, color)
+        if wanted != self.view.tool:
+            self.view.set_tool(**wanted)
+        self.classes.choose(self.state.value)
+
+    def _on_tool(self, tool: Mapping[str, Any]) -> None:
+        """The page changed the tool: by a key."""
+        self.state.set_trait("tool", tool["name"])
+        self.state.set_trait("radius", float(tool["radius"]))
+        self.state.set_trait("value", int(tool["value"]))
+
+    def _show_classes(self) -> None:
+        level = self.labels.level
+        self.classes.show(level.classes, self.labels.counts(), editable=not self.labels.read_only)
+        show(self.classes.widget, level.kind != "instances")
+        show(self._objects, level.kind == "instances")
+        listed = class_dicts(level.classes)
+        if self.view.look_of("labels")["classes"] != listed:
+            self.view.change_layer("labels", classes=listed)
+            self.live.show_classes()
+            self.view.change_layer(self.live.layer.id, classes=self.live.layer.state["classes"])
+        keys = bindings(self.state, level.classes, objects=level.kind == "instances")
+        if self.view.widget.bindings != keys:
+            self.view.widget.bindings = keys
+
+    def _suggest_intensities(self, contrast: list[dict[str, Any]]) -> None:
+        """The darker half, and a twentieth of the contrast as tolerance, until the hand says otherwise."""
+        if self._suggested and (self.state.low, self.state.high, self.state.tolerance) != self._suggested:
+            return
+        low, high = contrast[0]["limits"]
+        digits = 0 if high - low > 20 else 4
+        self._suggested = (
+            round(low, digits), round((low + high) / 2, digits), round((high - low) / 20, max(1, digits)),
+        )  # fmt: skip
+        self.state.low, self.state.high, self.state.tolerance = self._suggested
+
+    def _ask_class(self, action: str, message: Mapping[str, Any]) -> None:
+        self.handler(lambda: self._change_classes(action, message))()
+
+    def _change_classes(self, action: str, message: Mapping[str, Any]) -> None:
+        levels, level = self.ws.levels, self.labels.level.name
+        if action == "choose":
+            self.state.value = int(message["value"])
+            if self.state.tool in ("look", "erase") and not self.labels.read_only:
+                self.state.tool = "brush"
+            return
+        try:
+            if action == "add":
+                self.state.value = levels.add_class(level, str(message["name"])).value
+                self._show_code(f"ws.levels.add_class({level!r}, {str(message['name'])!r})")
+            elif action == "change":
+                changes = dict(message["changes"])
+                levels.change_class(level, int(message["value"]), **changes)
+                given = ", ".join(f"{key}={value!r}" for key, value in changes.items())
+                self._show_code(f"ws.levels.change_class({level!r}, {int(message['value'])}, {given})")
+            elif action == "remove":
+                levels.remove_class(level, int(message["value"]))
+                self._show_code(f"ws.levels.remove_class({level!r}, {int(message['value'])})")
+        finally:
+            self._show_classes()
+            self._show_hand()
+
+    def new_object(self) -> None:
+        """In a level of instances: paint with a number that was never used."""
+        self.state.value = self.labels.next_id()
+
+    # ------------------------------------------------------------------------------------------------------- editing
+
+    def edit(self, call: Call) -> None:
+        """Make an edit off the UI thread; what it did is said, what hinders it too."""
+        labels = self.labels
+
+        def done(edit: Edit | None) -> None:
+            if edit is None or not edit.voxels:
+                self.say("Nothing changed: there was nothing to do.", "quiet")
+
+        self._note(call)
+        self.in_thread(lambda: call.make(labels), done)
+
+    def _on_stroke(self, piece: Piece) -> int | None:
+        """Paint a piece of a stroke; its edit's number, None where it could not be painted."""
+        call = stroke_call(piece)
+        try:
+            edit = call.make(self.labels, joined=piece.joined and piece.tool != "polygon")
+        except Exception as error:
+            self.show_error(error)
+            return None
+        self._note(call, joined=piece.joined)
+        return self.labels.sequence if edit is None else edit.sequence
+
+    def _on_click(self, message: dict[str, Any]) -> None:
+        if message["tool"] == "pick":
+            self.pick(voxel_of(message))
+        elif message["tool"] == "fill":
+            self.edit(fill_call(message))
+
+    def pick(self, point: tuple[int, int, int]) -> None:
+        """Take the class at a voxel (z, y, x) into the hand."""
+        z, y, x = point
+        if any(not 0 <= at < size for at, size in zip(point, self.labels.shape, strict=True)):
+            return
+        value = int(self.labels.read((slice(z, z + 1), slice(y, y + 1), slice(x, x + 1)))[0, 0, 0])
+        if value:
+            self.state.value = value
+            if not self.view.tool["paints"]:
+                self.state.tool = "brush"
+
+    def _on_action(self, name: str, point: list[float]) -> None:
+        actions: dict[str, Callable[[], object]] = {
+            "undo": self.undo, "redo": self.redo, "copy": self.copy_slice, "interpolate": self.interpolate,
+            "overlay": lambda: self._live_on.set_trait("value", not self._live_on.value),
+            "next": self.next_place, "accept": self.accept,
+            "ball": lambda: self.state.set_trait("ball", not self.state.ball), "new": self.new_object,
+        }  # fmt: skip
+        if name in actions:
+            actions[name]()
+
+    def undo(self) -> None:
+        """Take the last edit back, and show the plane that it was on."""
+        self._went_back(Call("undo"), "There is nothing to undo.")
+
+    def redo(self) -> None:
+        """Make the edit that was taken back again."""
+        self._went_back(Call("redo"), "There is nothing to redo.")
+
+    def _went_back(self, call: Call, nothing: str) -> None:
+        edit = call.make(self.labels)
+        if edit is None:
+            self.say(nothing, "quiet")
+            return
+        self._note(call)
+        part = edit.region[AXES.index(self.view.axis)]
+        if not part.start <= self.view.index < part.stop:
+            self.view.go_to_plane((part.start + part.stop - 1) // 2)
+
+    def copy_slice(self) -> None:
+        """Copy the labels of the slice before onto unlabelled voxels of this one."""
+        if self.view.index == 0:
+            raise LabelError("there is no slice before the first one; go on one slice")
+        call = {"axis": self.view.axis, "source": self.view.index - 1, "target": self.view.index}
+        self.edit(Call("copy_slice", call))
+
+    def interpolate(self) -> None:
+        """Fill the slices between the painted ones that lie around this one."""
+        first, last = self._painted_around()
+        self.edit(Call("interpolate", {"axis": self.view.axis, "first": first, "last": last}))
+
+    def _painted_around(self) -> tuple[int, int]:
+        """The nearest painted slices below and above, this one counting as below where it is painted."""
+        axis, here = AXES.index(self.view.axis), self.view.index
+        painted: set[int] = set()
+        for touched in self.labels.touched():
+            others = tuple(i for i in range(3) if i != axis)
+            filled = np.asarray(self.labels.read(touched.region) > 0).any(axis=others)
+            painted.update((np.flatnonzero(filled) + touched.region[axis].start).tolist())
+        below = [index for index in painted if index <= here]
+        above = [index for index in painted if index > here]
+        if not below or not above:
+            raise LabelError("paint the object in a slice before this one and in one after it, then interpolate")
+        return max(below), min(above)
+
+    def load(self, source: str | Path, zero: str | None) -> None:
+        """Bring in a mask; ``zero`` says what 0 means in it."""
+        self.edit(Call("load", {"source": str(source), "zero": zero}))
+
+    def save(self, path: str | Path) -> None:
+        """Write the labels to a file of another program."""
+        self._note(Call("save", {"path": str(path)}))
+        self.in_thread(lambda: self.labels.save(path), lambda saved: self.say(f"Written to {saved}", "good"))
+
+    # -------------------------------------------------------------------------------------------------- live overlay
+
+    def _live_source(self) -> Source:
+        """The helper of this workspace, started when two classes have strokes."""
+        from voxloop.panels.label.helper_source import HelperSource
+
+        return HelperSource(self.ws.path)
+
+    def _tell_live(self, words: str) -> None:
+        self._live_words.value = html.escape(words)
+
+    def next_place(self) -> None:
+        """Show the place on this plane where one more stroke helps most."""
+        place = self.live.next_place()
+        at = tuple(value for value, axis in zip(place, AXES, strict=True) if axis != self.view.axis)
+        corners = [(at[0] - MARK, at[1] - MARK), (at[0] + MARK, at[1] + MARK)]
+        self.view.set_shapes([Shape("box", corners, self.view.axis, self.view.index, dashed=True)])
+        self.view.go_to(place)
+        self.say("Here the overlay is least sure. Y accepts what it says, a stroke corrects it.", "good")
+
+    def accept(self) -> None:
+        """Make labels of what the overlay says around the place."""
+        region, values, mask = self.live.accepted()
+        box = tuple((part.start, part.stop) for part in region)
+        labels = self.labels
+        self.in_thread(
+            lambda: labels.write(region, values, mask, tool="accept", overwrite=False, arguments={"box": box}),
+            lambda edit: self.say(f"Accepted {edit.voxels:,} voxels.", "good"),
+        )
+
+    # ----------------------------------------------------------------------------------------------------- following
+
+    def _note(self, call: Call, *, joined: bool = False) -> None:
+        """Show the line of Python for what was done; a long stroke is one line of all its pieces."""
+        if joined and self._calls and self._calls[-1].verb == call.verb:
+            before = self._calls.pop()
+            points = np.concatenate([before.arguments["points"], call.arguments["points"][1:]])
+            call = Call(call.verb, {**call.arguments, "points": points})
+        self._calls = [call]
+        self._code_due = True
+
+    def _show_code(self, line: str) -> None:
+        self._code_due = False
+        self.code.code = line
+
+    def _on_edit(self, edit: Edit) -> None:
+        """Labels changed, by this panel or anybody else in this process."""
+        if edit.voxels:
+            self.view.refresh("labels", region=edit.region, sequence=edit.sequence)
+            self._forget_place()
+            self.live.edited()
+        self._stale = True
+
+    def _forget_place(self) -> None:
+        """The place that was pointed at was looked at."""
+        self.view.set_shapes([])
+
+    def _tick(self) -> None:
+        """What need not happen with every stroke: counts, the saved line, the code, what another writer did."""
+        if self.labels.read_only:
+            self.labels.refresh()
+        if self._code_due:
+            self._show_code(self._calls[-1].code(f"ws.labels({self._level!r}, {self._image!r})"))
+        if not self._stale:
+            return
+        self._stale = False
+        self._show_classes()
+        self.saved.show()
+        self._undo.disabled, self._redo.disabled = not self.labels.can_undo, not self.labels.can_redo

@@ -1,0 +1,326 @@
+"""The overlay that follows every stroke: asks for it, shows it, finds where it is unsure. Learns and predicts nothing.
+
+Whoever answers runs elsewhere (:class:`Source`); this module decides when to ask, keeps the newest answer on show, and
+knows the most useful place of what is on screen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from voxloop.errors import LabelError
+from voxloop.geometry import AXES, Region
+from voxloop.panels.view.layers import Patch, PatchLayer, class_dicts
+from voxloop.panels.view.plane_view import PlaneView
+from voxloop.panels.view.planes import Box, EdgeBox
+
+if TYPE_CHECKING:
+    from voxloop.store import Labels
+
+#: cells of the overlay over which a lack of confidence is averaged: a single noisy pixel is no place to go
+NEIGHBOURHOOD = 15
+#: voxels around a place, to either side, that accepting takes at most
+REACH = 48
+#: answers are asked for again this long after the picture came to rest
+REST_S = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is on screen: plane, box in voxels, voxels per pixel of the answer.
+
+    ``sequence`` is the edit that must have been seen; ``learn`` says that labels changed since the question before.
+    ``model`` is the folder, within the workspace, of a model that answers instead of what the labels teach.
+    """
+
+    image: str
+    level: str
+    axis: str
+    index: int
+    box: Box
+    step: int
+    sequence: int
+    learn: bool
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A piece of the overlay: uint8 ``classes`` (label values) and ``confidence`` over ``box`` (voxel edges)."""
+
+    axis: str
+    index: int
+    box: EdgeBox
+    classes: np.ndarray
+    confidence: np.ndarray
+    last: bool = True
+
+
+class Source(Protocol):
+    """Who answers. A newer question makes an older one void."""
+
+    def ask(
+        self, question: Question, answered: Callable[[Answer], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        """Answer in one piece or several, from any thread."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LiveOverlay:
+    """Shows what the strokes so far say about the rest of the picture.
+
+    Parameters
+    ----------
+    view
+        Where it is shown, as :attr:`layer`, which the owner puts among the layers.
+    post
+        Runs a function on the UI thread.
+    open_source
+        Makes the source when it is first needed.
+    tell
+        Called with a few words whenever the state changes.
+    """
+
+    def __init__(
+        self, view: PlaneView, post: Callable[..., None], open_source: Callable[[], Source], tell: Callable[[str], None]
+    ) -> None:
+        self.layer = PatchLayer("live", "Live overlay")
+        self.is_on = True
+        self.model: str | None = None
+        self.place: tuple[int, int, int] | None = None
+        self._view, self._post, self._open_source, self._tell = view, post, open_source, tell
+        self._source: Source | None = None
+        self._labels: Labels | None = None
+        self._learn = False
+        self._due: float | None = None
+        self._asked = 0.0
+        self._question: Question | None = None
+        self._visited: list[tuple[int, int, int]] = []
+
+    # ---------------------------------------------------------------------------------------------------- when to ask
+
+    def follow(self, labels: Labels) -> None:
+        """Overlay the picture by these labels from now on."""
+        self._labels, self._question = labels, None
+        self._visited.clear()
+        self.layer.clear()
+        self.show_classes()
+        self.edited()
+
+    def by(self, model: str | None) -> None:
+        """Show what the model in this folder of the workspace says; None: what the strokes teach."""
+        self.model = model
+        self.layer.clear()
+        self._view.refresh(self.layer.id)
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        """Whoever answers knows more than before."""
+        self._question = None
+        self.edited()
+
+    def show_classes(self) -> None:
+        """Take up the colours of the classes; the background stays clear, for it would veil everything."""
+        if self._labels is not None:
+            classes = self._labels.level.classes
+            listed = class_dicts(classes)
+            for item, known in zip(listed, classes, strict=True):
+                item["visible"] = item["visible"] and not known.background
+            self.layer.state["classes"] = listed
+
+    def switch(self, on: bool) -> None:
+        """Show the overlay, or do without it."""
+        self.is_on = on
+        if on:
+            self.edited()
+        else:
+            self.layer.clear()
+            self._view.refresh(self.layer.id)
+            self._tell("off")
+
+    @property
+    def missing(self) -> str:
+        """What has to be painted first; empty once two classes have strokes."""
+        labels = self._labels
+        if self.model is not None:
+            return ""
+        if labels is None or labels.level.kind == "instances":
+            return "live overlays are for levels of classes"
+        counts = labels.counts()
+        named = [item.name for item in labels.level.classes if counts.get(item.value)]
+        if len(named) >= 2:
+            return ""
+        return f"paint a second class besides {named[0]}" if named else "paint two classes; it appears by itself"
+
+    def edited(self) -> None:
+        """Labels changed: learn from them, once the hand rests."""
+        self._due, self._learn = time.monotonic() + REST_S, True
+
+    def moved(self) -> None:
+        """The picture moved: look at it once it rests."""
+        self._due = time.monotonic() + REST_S
+
+    def tick(self) -> None:
+        """Ask where it is time to; call this ten times a second."""
+        if self._due is None or time.monotonic() < self._due or not self.is_on or self._view.window is None:
+            return
+        self._due = None
+        missing = self.missing
+        if missing:
+            self._tell(missing)
+            return
+        self._ask(learn=self._learn and self.model is None)
+        self._learn = False
+
+    def _ask(self, *, learn: bool) -> None:
+        labels, view = self._labels, self._view
+        if labels is None or view.window is None:
+            return
+        axis, index, box = view.window
+        step = max(1, int(view.pixel_um / min(view.planes.spacing_um)))
+        question = Question(
+            sequence=labels.sequence if self.model is None else 0,
+            image=labels.image,
+            level=labels.level.name,
+            axis=axis,
+            index=index,
+            box=box,
+            step=step,
+            learn=learn,
+            model=self.model,
+        )
+        if not learn and question == self._question:
+            return
+        self._question, self._asked = question, time.monotonic()
+        if self._source is None:
+            try:
+                self._source = self._open_source()
+            except Exception as error:  # painting goes on without it
+                self._fail(question, error)
+                return
+        self._tell("learning …" if learn else "looking …")
+        self._source.ask(
+            question,
+            lambda answer: self._post(self._show, question, answer),
+            lambda error: self._post(self._fail, question, error),
+        )
+
+    # -------------------------------------------------------------------------------------------------------- answers
+
+    def _show(self, question: Question, answer: Answer) -> None:
+        now = self._question
+        if not self.is_on or now is None or (question.level, question.model) != (now.level, now.model):
+            return
+        self.layer.show(answer.axis, answer.index, Patch(answer.classes, answer.box, 0, answer.confidence))
+        self._view.refresh(self.layer.id)
+        if answer.last and question is self._question:
+            sure = float(np.mean(answer.confidence)) / 255
+            self._tell(f"{sure:.0%} sure on average, {time.monotonic() - self._asked:.1f} s")
+
+    def _fail(self, question: Question, error: BaseException) -> None:
+        if question is self._question:
+            self._tell(f"no overlay: {error}")
+            self._question = None
+
+    # --------------------------------------------------------------------------------------------------------- places
+
+    def next_place(self) -> tuple[int, int, int]:
+        """The voxel (z, y, x) on this plane where one more stroke helps most. Raises LabelError where none is known.
+
+        Least confidence on the average over a neighbourhood, where nothing is labelled and where this has not been
+        before.
+        """
+        from scipy.ndimage import uniform_filter
+
+        axis, index = self._view.axis, self._view.index
+        patch = self.layer.patch(axis, index)
+        labels = self._labels
+        if patch is None or patch.alpha is None or labels is None:
+            raise LabelError(f"there is no live overlay of this plane yet: {self.missing or 'wait a moment'}")
+        doubt = uniform_filter(255.0 - patch.alpha, NEIGHBOURHOOD, mode="nearest")
+        rows, columns = _cells(patch, labels.shape, axis)
+        plane = labels.plane(axis, index)
+        doubt[plane[np.ix_(rows, columns)] > 0] = -1
+        for point in self._visited:
+            if point[AXES.index(axis)] == index:
+                row, column = (value for i, value in enumerate(point) if AXES[i] != axis)
+                reach = 3 * NEIGHBOURHOOD * _step(patch)
+                near = (np.abs(rows[:, None] - row) < reach) & (np.abs(columns[None] - column) < reach)
+                doubt[near] = -1
+        best = np.unravel_index(int(np.argmax(doubt)), doubt.shape)
+        if doubt[best] <= 0:
+            raise LabelError("nothing on this plane is unsure that you have not seen; go to another plane")
+        place = [int(rows[best[0]]), int(columns[best[1]])]
+        place.insert(AXES.index(axis), index)
+        self.place = (place[0], place[1], place[2])
+        self._visited.append(self.place)
+        return self.place
+
+    def accepted(self, point: tuple[int, int, int] | None = None) -> tuple[Region, np.ndarray, np.ndarray]:
+        """What the overlay says around a place: region, values and mask, for ``labels.write``. Raises LabelError.
+
+        Taken is what belongs to the class at the place and is connected to it, no further than a short way.
+        """
+        from scipy.ndimage import label
+
+        point = point or self.place
+        axis, index = self._view.axis, self._view.index
+        patch = self.layer.patch(axis, index)
+        if point is None or patch is None or point[AXES.index(axis)] != index or self._labels is None:
+            raise LabelError("go to a place first (N), then accept it there")
+        row, column = (value for i, value in enumerate(point) if AXES[i] != axis)
+        shape = [size for i, size in enumerate(self._labels.shape) if AXES[i] != axis]
+        parts = [slice(max(0, at - REACH), min(n, at + REACH + 1)) for at, n in zip((row, column), shape, strict=True)]
+        values = _sampled(patch, parts)
+        there = values[row - parts[0].start, column - parts[1].start]
+        if not there:
+            raise LabelError("the overlay says nothing at this place")
+        components, _ = label(values == there)
+        mask = components == components[row - parts[0].start, column - parts[1].start]
+        parts.insert(AXES.index(axis), slice(index, index + 1))
+        at = AXES.index(axis)
+        return (parts[0], parts[1], parts[2]), np.expand_dims(values, at), np.expand_dims(mask, at)
+
+    def close(self) -> None:
+        """End whoever answers."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+
+def _step(patch: Patch) -> float:
+    """Voxels in a cell."""
+    return float(patch.box[2] - patch.box[0]) / int(patch.indices.shape[0])
+
+
+def _cells(patch: Patch, shape: Any, axis: str) -> tuple[np.ndarray, np.ndarray]:
+    """The voxel rows and columns at the centres of the cells of a patch."""
+    sizes = [size for i, size in enumerate(shape) if AXES[i] != axis]
+    found = []
+    for i, count in enumerate(patch.indices.shape):
+        low, high = patch.box[i], patch.box[i + 2]
+        centres = low + (np.arange(count) + 0.5) * (high - low) / count
+        found.append(np.clip(np.floor(centres).astype(int), 0, sizes[i] - 1))
+    return found[0], found[1]
+
+
+def _sampled(patch: Patch, parts: list[slice]) -> np.ndarray:
+    """Class of every voxel of a piece of the plane; 0 beyond the patch."""
+    out = np.zeros([part.stop - part.start for part in parts], np.uint8)
+    picks, inside = [], []
+    for i, part in enumerate(parts):
+        low, high, count = patch.box[i], patch.box[i + 2], patch.indices.shape[i]
+        cell = np.floor((np.arange(part.start, part.stop) + 0.5 - low) / (high - low) * count).astype(int)
+        inside.append((cell >= 0) & (cell < count))
+        picks.append(cell.clip(0, count - 1))
+    out[:] = patch.indices[np.ix_(picks[0], picks[1])]
+    out[~inside[0]] = 0
+    out[:, ~inside[1]] = 0
+    return out

@@ -1,0 +1,89 @@
+"""The tools as buttons, with the settings of the one in the hand. Knows no labels: it changes a ToolState."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import ipywidgets as w
+
+from voxloop.panels.base.panel import button, column, labelled, row, show
+from voxloop.panels.label.tools import BY_NAME, TOOLS, ToolState
+
+
+class ToolBox:
+    """Buttons of the tools above the settings that the chosen one has."""
+
+    def __init__(self, handler: Callable[[Callable[..., object]], Callable[..., None]]) -> None:
+        self.state = ToolState()
+        self._buttons = {
+            tool.name: button(
+                "", handler(partial(self.choose, tool.name)), icon=tool.icon,
+                tooltip=f"{tool.label} ({tool.key.upper()}): {tool.help}",
+            )
+            for tool in TOOLS
+        }  # fmt: skip
+        self.paint_buttons = [made for name, made in self._buttons.items() if name != "look"]
+        self.radius = w.FloatSlider(
+            min=0, max=60, step=1, readout_format=".0f", **labelled("Radius", "In voxels; [ and ] change it")
+        )
+        self._settings = {
+            "radius": self._linked(self.radius, "radius"),
+            "ball": self._linked(
+                w.Checkbox(
+                    indent=False,
+                    **labelled("Ball: paint across slices (D)", "Round in micrometres, whatever the spacing"),
+                ),
+                "ball",
+            ),
+            "range": column(
+                self._linked(w.FloatText(**labelled("From", "The lowest intensity that is painted")), "low"),
+                self._linked(w.FloatText(**labelled("To", "The highest intensity that is painted")), "high"),
+            ),
+            "fill": column(
+                self._linked(
+                    w.Dropdown(
+                        options=[("intensity", "image"), ("label", "labels")],
+                        **labelled("Alike by", "What neighbours must share with the voxel clicked to be filled"),
+                    ),
+                    "fill_by",
+                ),
+                self._linked(
+                    w.FloatText(step=1, **labelled("Tolerance", "How far intensities may lie apart")), "tolerance"
+                ),
+                self._linked(
+                    w.Checkbox(indent=False, **labelled("In three dimensions", "Also into other slices")), "fill_volume"
+                ),
+            ),
+        }
+        for widget in self._settings.values():
+            widget.add_class("vx-setting")
+        self.widget = column(row(*self._buttons.values(), classes=("vx-tools",)), *self._settings.values())
+        self.state.observe(self._show, "tool")
+        self._show()
+
+    def choose(self, name: str) -> None:
+        """Take a tool into the hand."""
+        self.state.tool = name
+
+    def _linked(self, widget: Any, trait: str) -> Any:
+        widget.value = getattr(self.state, trait)
+        widget.observe(lambda change: setattr(self.state, trait, change["new"]), "value")
+
+        def follow(change: Any) -> None:
+            if isinstance(widget, w.FloatSlider):
+                widget.max = max(widget.max, change["new"])
+            widget.value = change["new"]
+
+        self.state.observe(follow, trait)
+        return widget
+
+    def _show(self, change: Any = None) -> None:
+        tool = BY_NAME[self.state.tool]
+        for name, made in self._buttons.items():
+            on = name == tool.name
+            if on != ("vx-on" in made._dom_classes):
+                (made.add_class if on else made.remove_class)("vx-on")
+        for name, widget in self._settings.items():
+            show(widget, name in tool.settings)

@@ -1,0 +1,175 @@
+"""The tools of the hand: what each is called, its key, and the line of Python a stroke or click becomes. No widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import traitlets as t
+
+from voxloop.geometry import AXES
+from voxloop.panels.view.ink import Piece
+
+if TYPE_CHECKING:
+    from voxloop.store import Edit, Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool: ``draws`` is what the pointer makes with it ("line", "area" or nothing: a click)."""
+
+    name: str
+    label: str
+    icon: str
+    key: str
+    help: str
+    draws: str = ""
+    settings: frozenset[str] = frozenset()
+
+
+_BRUSH = frozenset({"radius", "ball"})
+TOOLS: tuple[Tool, ...] = (
+    Tool("look", "Look", "hand-paper-o", "l", "drag moves, double click fits"),
+    Tool("brush", "Brush", "paint-brush", "b", "paint with the chosen class", "line", _BRUSH),
+    Tool("erase", "Eraser", "eraser", "e", "make voxels unlabelled again", "line", _BRUSH),
+    Tool("polygon", "Polygon", "pencil-square-o", "p", "corners, or draw around; Enter", "area"),
+    Tool("fill", "Fill", "tint", "g", "flood what is alike", "", frozenset({"fill"})),
+    Tool("threshold", "Threshold", "adjust", "t", "paint a range of intensities", "line", _BRUSH | {"range"}),
+)
+BY_NAME = {tool.name: tool for tool in TOOLS}
+
+
+class ToolState(t.HasTraits):
+    """What is in the hand."""
+
+    tool = t.Enum([tool.name for tool in TOOLS], "brush")
+    radius = t.Float(6.0, min=0.0, max=200.0)
+    value = t.Int(1, min=0)
+    ball = t.Bool(False)
+    fill_by = t.Enum(["labels", "image"], "image")
+    tolerance = t.Float(12.0, min=0.0)
+    fill_volume = t.Bool(False)
+    low = t.Float(0.0)
+    high = t.Float(1.0)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What travels with a stroke or click, so that it means what it meant when it was begun."""
+        return {
+            "ball": self.ball, "fill_by": self.fill_by, "tolerance": self.tolerance, "fill_volume": self.fill_volume,
+            "low": self.low, "high": self.high,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One verb of the label store with its arguments: can be made, and can be written down."""
+
+    verb: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def make(self, labels: Labels, *, joined: bool = False) -> Edit | None:
+        """Make the edit. Raises what the store raises."""
+        more = {"joined": True} if joined else {}
+        edit: Edit | None = getattr(labels, self.verb)(**self.arguments, **more)
+        return edit
+
+    def code(self, labels: str = "lab") -> str:
+        """The line of Python that does the same."""
+        return f"{labels}.{self.verb}({', '.join(f'{name}={_written(v)}' for name, v in self.arguments.items())})"
+
+
+def stroke_call(piece: Piece) -> Call:
+    """What a stroke, or a piece of one, does to the labels."""
+    place = {"axis": piece.axis, "index": piece.index, "points": piece.points}
+    if piece.tool == "polygon":
+        return Call("polygon", {**place, "value": piece.value})
+    brush = {**place, "radius": piece.radius}
+    if piece.options.get("ball"):
+        brush["depth"] = True
+    if piece.tool == "erase":
+        return Call("erase", brush)
+    if piece.tool == "threshold":
+        limits = {"low": float(piece.options["low"]), "high": float(piece.options["high"])}
+        return Call("threshold", {**brush, "value": piece.value, **limits})
+    return Call("paint", {**brush, "value": piece.value})
+
+
+def fill_call(message: dict[str, Any]) -> Call:
+    """What a click with the fill tool does."""
+    options = message.get("options") or {}
+    by = options.get("fill_by", "labels")
+    arguments: dict[str, Any] = {
+        "axis": message["axis"], "index": int(message["index"]),
+        "point": (round(message["row"]), round(message["column"])), "value": int(message["value"]), "by": by,
+    }  # fmt: skip
+    if by == "image":
+        arguments["tolerance"] = float(options["tolerance"])
+    if options.get("fill_volume"):
+        arguments["volume"] = True
+    return Call("fill", arguments)
+
+
+def voxel_of(message: dict[str, Any]) -> tuple[int, int, int]:
+    """The voxel (z, y, x) that a click hit."""
+    place = [round(message["row"]), round(message["column"])]
+    place.insert(AXES.index(message["axis"]), int(message["index"]))
+    return place[0], place[1], place[2]
+
+
+def hand(state: ToolState, color: str, *, name: str | None = None) -> dict[str, Any]:
+    """What the page needs of a tool: how it draws, and what comes back with a stroke."""
+    tool = BY_NAME[name or state.tool]
+    return {
+        "name": tool.name, "draws": tool.draws, "erase": tool.name == "erase", "trace": tool.name == "threshold",
+        "paints": tool.name not in ("look", "erase"), "radius": state.radius, "value": state.value, "color": color,
+        "layer": "labels", "options": state.options,
+    }  # fmt: skip
+
+
+def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False) -> list[dict[str, Any]]:
+    """Keys of the tools, of the classes and of what else the label panel does, for the view and its list of keys.
+
+    ``set`` takes effect in the page at once, ``otherwise`` as well where the tool in the hand does not paint;
+    ``action`` is for the kernel. ``objects``: a level of single objects instead of classes.
+    """
+    how = ("name", "draws", "erase", "trace", "paints")
+    patches = {tool.name: {key: hand(state, "", name=tool.name)[key] for key in how} for tool in TOOLS}
+    keys: list[dict[str, Any]] = [
+        {"key": tool.key, "group": "Tools", "label": f"{tool.label.lower()}: {tool.help}", "set": patches[tool.name]}
+        for tool in TOOLS
+    ]
+    keys += [
+        {"key": "[", "shown": "[  ]", "group": "Tools", "label": "smaller, larger brush (or Alt wheel)"},
+        {"key": "alt+click", "shown": "Alt click", "group": "Tools", "label": "pick the class under the pointer"},
+        {"key": "d", "group": "Tools", "label": "ball brush, across slices, on and off", "action": "ball"},
+    ]
+    keys += [
+        {
+            "key": item.shortcut, "group": "Classes", "label": item.name,
+            "set": {"value": item.value, "color": item.color}, "otherwise": patches["brush"],
+        }
+        for item in classes
+        if item.shortcut
+    ]  # fmt: skip
+    more = [
+        ("ctrl+z", "undo", "undo"), ("ctrl+shift+z", "redo", "redo"), ("ctrl+y", "", "redo"),
+        ("c", "copy the labels of the slice before", "copy"),
+        ("m", "interpolate between painted slices", "interpolate"),
+        ("o", "live overlay on and off", "overlay"), ("n", "next place to correct", "next"),
+        ("y", "accept what the overlay says there", "accept"),
+    ]  # fmt: skip
+    if objects:
+        more.append(("x", "paint a new object", "new"))
+    return keys + [{"key": key, "group": "Labels", "label": label, "action": action} for key, label, action in more]
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        pairs = ", ".join(f"({row:g}, {column:g})" for row, column in np.round(value.astype(float), 1).tolist())
+        return f"[{pairs}]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return repr(value)

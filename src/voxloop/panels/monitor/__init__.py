@@ -1,0 +1,1 @@
+"""Runs under way and ended: curves, samples, orders, tables."""

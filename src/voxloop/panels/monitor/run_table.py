@@ -1,0 +1,136 @@
+"""The list of runs: state, where each came from, how good it is, and in what it differs from the one chosen."""
+
+from __future__ import annotations
+
+import html
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from voxloop.panels.base.panel import ago, badge, swatch
+from voxloop.panels.base.rows import Action, Row
+from voxloop.panels.monitor.curves import highest
+from voxloop.panels.monitor.run_words import LOOKS
+from voxloop.runs.comparison import ancestors, differences
+from voxloop.runs.history import metric_of
+
+if TYPE_CHECKING:
+    from voxloop.runs import Run
+
+HEAD = ("Run", "State", "Best IoU", "From", "Differs in", "Started")
+RIGHT = (2,)
+_REFERENCE = '<span class="vx-dim" title="the others are compared with this run">reference</span>'
+#: settings of a row that are written out, of a run whose curves are drawn beside others too; the rest are counted
+_SHOWN, _SHOWN_DRAWN = 2, 4
+
+
+def rows_of(runs: Sequence[Run], known: Mapping[str, Run], chosen: str, drawn: Mapping[str, str]) -> list[Row]:
+    """One row a run, in the order given, those drawn over each other first.
+
+    Parameters
+    ----------
+    known
+        All runs of the workspace, for the chains of parents.
+    chosen
+        The run whose settings the others are compared with; the first where it is none of them.
+    drawn
+        Names of runs whose curves are drawn over each other, with the colours of these; empty where there is one.
+    """
+    base = next((run for run in runs if run.name == chosen), runs[0] if runs else None)
+    beside = [run for run in runs if run.name in drawn]
+    return [_row(run, known, base, beside, drawn) for run in (*beside, *(run for run in runs if run not in beside))]
+
+
+def differing(run: Run, base: Run | None) -> list[tuple[str, Any, Any]]:
+    """Setting, value here, value there: of the same learner only, since others share no settings."""
+    if base is None or run.name == base.name or run.config.get("task") != base.config.get("task"):
+        return []
+    return [(name, here, there) for name, (here, there) in differences([run, base]).items()]
+
+
+def value_text(value: Any) -> str:
+    """A setting's value in a few letters."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ",".join(value_text(part) for part in value)
+    return str(value)
+
+
+def best_iou(run: Run) -> float:
+    """Mean validation IoU of the best epoch; NaN where there is none."""
+    best = run.history.best
+    return metric_of(best, "val", "iou") if best else math.nan
+
+
+def _score(run: Run) -> str:
+    """The IoU of the epoch that is kept; on top of it the highest, where that is another."""
+    best, peak = best_iou(run), highest(run.history)
+    if math.isnan(best):
+        return "–"
+    if peak is None:
+        return f"{best:.3f}"
+    title = f"of the epoch that is kept; highest: {metric_of(peak, 'val', 'iou'):.3f} (epoch {peak.get('epoch')})"
+    return f'<span title="{html.escape(title, quote=True)}">{best:.3f}</span>'
+
+
+def _chip(name: str, value: Any, look: str = "vx-differs") -> str:
+    words = html.escape(name.replace("_", " "))
+    return f'<span class="{look}">{words} <b>{html.escape(value_text(value))}</b></span>'
+
+
+def _chips(run: Run, base: Run | None, beside: Sequence[Run]) -> str:
+    """The settings of a run that differ; of the reference those in which runs drawn beside it differ from it."""
+    limit = _SHOWN_DRAWN if run in beside else _SHOWN
+    if base is not None and run.name == base.name:
+        there = {name: value for other in beside for name, _, value in differing(other, base)}
+        chips = [_chip(name, value, "vx-same") for name, value in there.items()]
+    else:
+        chips = [_chip(name, here) for name, here, _ in differing(run, base)]
+    more = f' <span class="vx-dim">+{len(chips) - limit}</span>' if len(chips) > limit else ""
+    return "".join(chips[:limit]) + more
+
+
+def _whole(words: str) -> str:
+    """Words that stay in one line."""
+    return f'<span style="white-space:nowrap">{html.escape(words)}</span>'
+
+
+def _no_chips(run: Run, base: Run | None, known: int) -> str:
+    """What stands where no setting differs."""
+    if base is None or known < 2:
+        return ""
+    if run.name == base.name:
+        return _REFERENCE
+    return '<span class="vx-dim">another learner</span>' if run.config.get("task") != base.config.get("task") else ""
+
+
+def _row(run: Run, known: Mapping[str, Run], base: Run | None, beside: Sequence[Run], drawn: Mapping[str, str]) -> Row:
+    state, history = run.state, run.history
+    percent = f" {history.progress:.0%}" if state in ("running", "stopping") and history.progress else ""
+    actions: list[Action] = []
+    if base is not None and run.name != base.name:
+        hides = run.name in drawn
+        title = "Take its curves out of the plot" if hides else "Draw its curves in the same plot"
+        actions.append(Action("overlay", "Hide" if hides else "Overlay", title))
+    if state not in ("running", "queued", "stopping"):
+        actions.append(Action("delete", "Delete", "Remove the run and its model", confirm="Really delete?"))
+    found = differing(run, base)
+    note = html.escape(run.note, quote=True)
+    cells = (
+        (swatch(drawn[run.name]) if run.name in drawn else "")
+        + html.escape(run.name)
+        + (f'<div class="vx-run-note" title="{note}">{note}</div>' if note else ""),
+        badge(state + percent, LOOKS.get(state, "")),
+        _score(run),
+        " › ".join(_whole(name) for name in ancestors(known, run.name)) or "fresh",
+        _chips(run, base, beside) or _no_chips(run, base, len(known)),
+        _whole(ago(time.time() - float(run.config.get("created", time.time())))),
+    )  # fmt: skip
+    title = history.error or "\n".join(f"{n}: {value_text(a)} instead of {value_text(b)}" for n, a, b in found)
+    return Row(run.name, cells, tuple(actions), title=title)

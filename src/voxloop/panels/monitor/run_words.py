@@ -1,0 +1,227 @@
+"""A run in words: its state, what it is doing, how long it will take, the lines of its log. Pure: returns text."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+from voxloop.panels.monitor.curves import highest
+from voxloop.runs import History
+from voxloop.runs.events import Event
+from voxloop.runs.history import metric_of
+
+Look = Literal["", "good", "busy", "warn", "bad"]
+
+#: states of a run that has not ended
+AT_WORK = ("queued", "running", "stopping")
+#: state -> how its badge looks
+LOOKS: dict[str, Look] = {
+    "created": "", "queued": "warn", "running": "busy", "paused": "warn", "stopping": "busy", "finished": "good",
+    "stopped": "good", "cancelled": "", "failed": "bad", "interrupted": "bad",
+}  # fmt: skip
+
+
+#: what the small numbers beside the curves mean
+HELP = {
+    "step": "Optimiser steps so far",
+    "epoch": "Epochs so far; after each one the held-out labels are looked at",
+    "samples/s": "Windows learnt from in a second",
+    "per epoch": "How long an epoch takes, its look at the held-out labels included",
+    "memory": "Memory of the process, and how much there is",
+    "learning rate": "How far a step goes now",
+    "plateau": "Epochs without a better score; training ends once they reach the patience",
+    "best": "The epoch with the best score; it is kept",
+    "kept": "The epoch that is kept: the newest that is not worse than any other by more than chance",
+    "highest": "The epoch with the highest score; a newer one is as good up to chance, and has seen more",
+    "time": "Seconds at work, pauses left out",
+}
+_METRICS = {"iou": "IoU", "ap50": "AP@0.5", "pq": "PQ", "f1": "F1", "lr": "learning rate"}
+
+
+def metric_title(metric: str) -> str:
+    """``IoU``, ``IoU: mitochondria``: what a metric is called on the page."""
+    measure, colon, name = metric.partition(": ")
+    return _METRICS.get(measure, measure.replace("_", " ")) + colon + name
+
+
+def sentence(state: str, history: History, elapsed: float = 0.0) -> str:
+    """What the run is doing, in one sentence; ``elapsed`` seconds have passed since its last event."""
+    match state:
+        case "created":
+            return "Not started yet."
+        case "queued":
+            return _queued(history)
+        case "running" if not len(history.steps) and not history.last_progress:
+            return f"Getting ready on {_device(history) or 'its device'}; the first numbers come in a moment."
+        case "running":
+            on = f" on {_device(history)}" if _device(history) else ""
+            return f"Running{on}{_remaining(history, elapsed)}."
+        case "stopping":
+            return "Your order is on its way; it is obeyed at the next step."
+        case "paused":
+            return f"Paused after {_done(history)}. Memory and device are free; Resume goes on exactly there."
+        case "finished":
+            return f"Finished: {_done(history)} in {duration(history.busy_s)}{_best(history)}."
+        case "stopped":
+            return f"Stopped after {_done(history)} and kept{_best(history)}."
+        case "cancelled":
+            return "Cancelled; nothing it learnt was kept."
+        case "failed":
+            return "Failed."
+        case "interrupted":
+            return "Its process ended without a word. Resume goes on from the last checkpoint."
+    return state
+
+
+def facts(state: str, history: History) -> list[tuple[str, str]]:
+    """Name and value of the small numbers beside the curves; only those that are known."""
+    rate = history.steps.samples_per_s[-20:]
+    rate = rate[rate == rate]
+    plateau, lr = history.plateau, history.steps.lr[-1:]
+    found = [
+        ("step", f"{history.iteration:,}".replace(",", "\u2009") if history.iteration else ""),
+        ("epoch", str(history.epoch) if history.epoch else ""),
+        ("samples/s", f"{rate.mean():.3g}" if len(rate) and state in ("running", "stopping") else ""),
+        ("per epoch", duration(history.epoch_seconds) if history.epoch_seconds else ""),
+        ("memory", _memory(history) if state in ("running", "stopping") else ""),
+        ("learning rate", f"{lr[0]:.2g}" if len(lr) and lr[0] == lr[0] else ""),
+        ("plateau", f"{plateau[0]} of {plateau[1]}" if plateau else ""),
+        *((name, _short(event)) for name, event in _marked(history)),
+        ("time", duration(history.busy_s) if history.busy_s else ""),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def log_line(event: dict[str, Any]) -> str:
+    """One event as a line of the log."""
+    match event["kind"]:
+        case "epoch":
+            return _epoch_line(event)
+        case "started":
+            again = "taken up again" if event.get("resuming") else "started"
+            on = f" on {event['device']}" if event.get("device") not in (None, "auto") else ""
+            return f"{again}{on} ({event.get('host')}, process {event.get('pid')})"
+        case "resumed":
+            return f"goes on from step {event.get('step')}"
+        case "updated":
+            return f"{event.get('what')} changed from {event.get('old')} to {event.get('new')}"
+        case "failed":
+            return f"failed: {event.get('error')}" + (f" ({event['hint']})" if event.get("hint") else "")
+        case "test":
+            return test_words(event)
+        case "log" | "warning":
+            return str(event.get("text", ""))
+        case word:
+            return str(word)
+
+
+def test_words(event: dict[str, Any]) -> str:
+    """What was found on labels held out to the end, beside the baseline."""
+    base = event.get("baseline") or {}
+    where = "test block" if event.get("on") == "test" else "validation labels, which chose the epoch"
+    return f"{where}: mean IoU {_interval(event)}; {base.get('name', 'baseline')} {_interval(base)}"
+
+
+def _interval(found: dict[str, Any]) -> str:
+    mean, low, high = (found.get(name) for name in ("mean", "low", "high"))
+    if mean is None:
+        return "not known"
+    return f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")
+
+
+def _epoch_line(event: dict[str, Any]) -> str:
+    parts = []
+    for name, metric in (("loss", "loss"), ("IoU", "iou")):
+        values = [metric_of(event, split, metric) for split in ("train", "val")]
+        known = [
+            f"{split} {value:.3g}" for split, value in zip(("train", "val"), values, strict=True) if value == value
+        ]
+        if known:
+            parts.append(f"{name} {', '.join(known)}")
+    return f"epoch {event.get('epoch', '?')}: {'; '.join(parts)}" + (" (kept so far)" if event.get("best") else "")
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if minutes < 10 else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def about(seconds: float) -> str:
+    """A duration as coarse as an estimate is: steps of 5 s, 30 s, minutes."""
+    if seconds < 60:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    if seconds < 600:
+        half = round(seconds / 30) / 2
+        return f"{half:g} min"
+    return duration(60 * round(seconds / 60))
+
+
+def clock(stamp: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(stamp))
+
+
+def _memory(history: History) -> str:
+    used, total = history.memory
+    return f"{used / 1e9:.1f} of {total / 1e9:.0f} GB" if used and total else ""
+
+
+def _queued(history: History) -> str:
+    if history.place is None:
+        return "Starting."
+    ahead = "one run is" if history.place == 1 else f"{history.place} runs are"
+    return f"Waiting in line: {ahead} before it on the same device. It starts by itself."
+
+
+def _device(history: History) -> str:
+    """The device, once it is known which: ``auto`` names none."""
+    return "" if history.device in (None, "auto") else str(history.device)
+
+
+def _remaining(history: History, elapsed: float) -> str:
+    eta = history.eta_s
+    return "" if eta is None else f", about {about(max(0.0, eta - elapsed))} to go"
+
+
+def _done(history: History) -> str:
+    if history.epoch:
+        steps = f", {history.iteration} steps" if history.iteration else ""
+        return f"{history.epoch} epoch{'s' if history.epoch != 1 else ''}{steps}"
+    if history.iteration:
+        return f"{history.iteration} steps"
+    return "all of its work" if history.progress >= 1 else f"{history.progress:.0%} of its work"
+
+
+def marks(history: History) -> list[tuple[str, str]]:
+    """What is marked on the curves: ``best (epoch 9, 0.945)``, or, apart, the epoch that is kept and the highest."""
+    return [(name, f"{name} (epoch {event.get('epoch')}{_score(event)})") for name, event in _marked(history)]
+
+
+def _marked(history: History) -> list[tuple[str, Event]]:
+    """The epoch that is kept, under the name that it deserves, and the one that scored higher, where there is one."""
+    peak = highest(history)
+    pairs = [("kept" if peak else "best", history.best), ("highest", peak)]
+    return [(name, event) for name, event in pairs if event is not None]
+
+
+def _score(event: Event) -> str:
+    value = metric_of(event, "val", "iou")
+    return f", {value:.3f}" if value == value else ""
+
+
+def _best(history: History) -> str:
+    return "".join(f", {name} {_short(event)}" for name, event in _marked(history))
+
+
+def _short(event: Event) -> str:
+    for name, metric in (("IoU", "iou"), ("loss", "loss")):
+        value = metric_of(event, "val", metric)
+        if value == value:
+            return f"{name} {value:.3f} (epoch {event.get('epoch')})"
+    return f"epoch {event.get('epoch')}"

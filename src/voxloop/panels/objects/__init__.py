@@ -1,0 +1,1 @@
+"""Objects made of a prediction: preview, list, surfaces."""

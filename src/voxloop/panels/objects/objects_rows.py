@@ -1,0 +1,75 @@
+"""Objects of a workspace as rows of a list: of runs that made some, of networks that learnt them. Returns rows."""
+
+from __future__ import annotations
+
+import html
+import time
+from typing import TYPE_CHECKING, Any
+
+from voxloop.panels.base.panel import ago, badge
+from voxloop.panels.base.rows import Action, Row
+from voxloop.panels.monitor.run_words import AT_WORK, LOOKS
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from voxloop.runs import Run
+    from voxloop.workspace.workspace import Workspace
+
+#: orders of a table: by size or by number, rising or not
+ORDERS = {"Largest first": (True, False), "Smallest first": (True, True), "By number": (False, True)}
+TASK = "voxloop.objects.task:run"
+
+
+def makes_objects(run: Run) -> bool:
+    """Whether a run makes objects of a prediction."""
+    return bool(run.config.get("task") == TASK)
+
+
+def objects_rows(ws: Workspace) -> list[Row]:
+    """Runs that make objects, and predictions with objects that their network learnt; newest first."""
+    runs = [run for run in ws.runs.values() if makes_objects(run)]
+    found = [(float(run.config.get("created", time.time())), _run_row(run)) for run in runs]
+    known, of_runs = set(ws.predictions), {run.name for run in runs}
+    for path in (ws.path / "objects").glob("*.zarr"):
+        # a folder whose name begins with a dot is still being written
+        if path.stem in known - of_runs and not path.name.startswith("."):
+            made = path.stat().st_mtime
+            found.append((made, _learnt_row(path.stem, made)))
+    return [row for _, row in sorted(found, key=lambda one: one[0], reverse=True)]
+
+
+def object_row(number: int, line: Any, size: str) -> Row:
+    """One object of a table; ``size``: the column with its size."""
+    cells = [line[size], line["z_um"], line["y_um"], line["x_um"]]
+    return Row(str(number), (str(number), *(f"{float(value):.3g}" for value in cells)))
+
+
+def size_of(table: DataFrame) -> str:
+    """The column with the size: of stacks a volume, of pictures an area."""
+    return "volume_um3" if "volume_um3" in table else "area_um2"
+
+
+def in_order(table: DataFrame, order: str) -> DataFrame:
+    """The table in one of ``ORDERS``."""
+    by_size, rising = ORDERS[order]
+    return table.sort_values(size_of(table), ascending=rising) if by_size else table
+
+
+def largest(table: DataFrame | None, count: int) -> list[int]:
+    """Numbers of so many objects, the largest first."""
+    return [] if table is None else [int(number) for number in table[size_of(table)].nlargest(count).index]
+
+
+def _run_row(run: Run) -> Row:
+    state, history = run.state, run.history
+    share = f" {history.progress:.0%}" if state in AT_WORK and history.progress else ""
+    actions = () if state in AT_WORK else (Action("delete", "Delete", "Remove it from disk", confirm="Really delete?"),)
+    age = ago(time.time() - float(run.config.get("created", time.time())))
+    title = history.error or f"of prediction {run.config.get('parent')}"
+    return Row(run.name, (html.escape(run.name), badge(state + share, LOOKS.get(state, "")), age), actions, title=title)
+
+
+def _learnt_row(name: str, made: float) -> Row:
+    cells = (html.escape(name), badge("learnt", LOOKS.get("finished", "")), ago(time.time() - made))
+    return Row(name, cells, title=f"of prediction {name}, whose network learnt objects; they go when it is deleted")

@@ -1,0 +1,168 @@
+"""Surfaces of objects in three dimensions, to turn and zoom with the mouse. K3D draws; knows no workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import ipywidgets as w
+import numpy as np
+
+from voxloop.errors import PredictionError
+from voxloop.geometry import AXES
+from voxloop.panels.base.panel import Panel, close_tree, labelled, row, show, spacer, text
+from voxloop.panels.base.style import PALETTE
+from voxloop.panels.base.ui import on_ui
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from voxloop.objects import Objects
+
+#: voxels along the longest side of an object from which a coarser resolution is shown
+FINE = 96
+#: width of the smoothing against the steps of voxels, in their longest edges
+SMOOTH = 0.5
+BACKGROUND, TEXT, GRID = 0x17181A, 0xD8D8D8, 0x3A3C40
+
+Mesh = tuple[int, np.ndarray, np.ndarray]
+
+
+class SurfaceView(Panel):
+    """The surfaces of objects, in micrometres.
+
+    Drag turns, the wheel zooms, a drag with the right button moves; a click on an object names it.
+
+    Parameters
+    ----------
+    objects
+        What :meth:`Workspace.objects` made of a stack.
+    numbers
+        Which to show; None: the largest.
+    most
+        So many at most where ``numbers`` is not given.
+    on_click
+        Called with the number of the object that is clicked on.
+
+    Raises
+    ------
+    PredictionError
+        The objects are flat, a number does not exist, or k3d is not installed.
+    """
+
+    @on_ui
+    def __init__(
+        self, objects: Objects, numbers: Sequence[int] | None = None, *, most: int = 30, height: int = 480,
+        on_click: Callable[[int], object] | None = None, embedded: bool = False,
+    ) -> None:  # fmt: skip
+        try:
+            import k3d
+        except ImportError:
+            raise PredictionError("surfaces are drawn by k3d, which is not installed: pip install k3d") from None
+        if objects.labels.sizes["z"] == 1:
+            raise PredictionError("objects of a single picture are flat; surfaces are shown of objects in stacks")
+        super().__init__(embedded=embedded)
+        self._k3d, self._on_click = k3d, on_click
+        self.objects = objects
+        self.numbers: tuple[int, ...] = ()
+        self._asked: tuple[int, ...] = ()
+        self._wanted: Sequence[int] | None = numbers
+        self._plot = k3d.plot(
+            height=height, background_color=BACKGROUND, label_color=TEXT, grid_color=GRID, menu_visibility=False,
+            axes=["x", "y", "z"], axes_helper=0, antialias=2, camera_auto_fit=False, mode="callback",
+        )  # fmt: skip
+        self._most = w.BoundedIntText(
+            value=most, min=1, max=1000, **labelled("Largest", "How many objects are drawn, the largest first")
+        )
+        self._most.observe(self.handler(self._update), "value")
+        self._words = text("reading the table …", "vx-dim")
+        show(self._most, numbers is None)
+        self.body(self._plot, row(self._most, spacer(), self._words))
+        self.on_close(lambda: w.Widget.close(self._plot))  # k3d's own only clears its outputs
+        self.on_close(self._clear)
+        self._table: DataFrame | None = None
+        self.in_thread(objects.table, self._begin)
+
+    @on_ui
+    def choose(self, numbers: Sequence[int] | None) -> None:
+        """Show other objects; None: the largest."""
+        self._wanted = numbers
+        show(self._most, numbers is None)
+        self._update()
+
+    def _begin(self, table: DataFrame) -> None:
+        self._table = table
+        self._update()
+
+    def _update(self) -> None:
+        table = self._table
+        if table is None:
+            return
+        if self._wanted is None:
+            chosen = tuple(int(n) for n in table["volume_um3"].nlargest(int(self._most.value)).index)
+        else:
+            chosen = tuple(int(number) for number in self._wanted)
+            missing = [number for number in chosen if number not in table.index]
+            if missing:
+                raise PredictionError(f"there is no object {missing[0]}; they are numbered 1 to {self.objects.count}")
+        self._asked = chosen
+        self._words.value = f"making {len(chosen)} surfaces …"
+        self.in_thread(lambda: self._meshes(chosen, table), lambda meshes: self._draw(chosen, meshes))
+
+    def _meshes(self, numbers: Sequence[int], table: DataFrame) -> list[Mesh]:
+        """Surfaces of these objects; of large ones at a coarser resolution. Runs beside the UI."""
+        from voxloop.objects.meshes import object_mesh
+        from voxloop.volumes import scales, spacing_of
+
+        every = scales(self.objects.labels)
+        finest = spacing_of(every[0])
+        made = []
+        for number in numbers:
+            if self.closed or numbers is not self._asked:
+                break
+            line = table.loc[number]
+            box = [(int(line[f"{axis}_from"]), int(line[f"{axis}_to"])) for axis in AXES]
+            for labels in every:
+                spacing = spacing_of(labels)
+                factors = [coarse / fine for coarse, fine in zip(spacing, finest, strict=True)]
+                small = [(int(a / f), int(np.ceil(b / f))) for (a, b), f in zip(box, factors, strict=True)]
+                if max(b - a for a, b in small) <= FINE or labels is every[-1]:
+                    break
+            region = tuple(slice(a, min(b, n)) for (a, b), n in zip(small, labels.shape, strict=True))
+            try:
+                made.append((number, *object_mesh(labels, number, region, smooth_um=SMOOTH * max(spacing))))
+            except PredictionError:  # too thin to be smoothed, or lost at this resolution
+                made.append((number, *self.objects.mesh(number)))
+        return made
+
+    def _draw(self, numbers: tuple[int, ...], meshes: Sequence[Mesh]) -> None:
+        if numbers is not self._asked:
+            return
+        self._clear()
+        for number, vertices, faces in meshes:
+            mesh = self._k3d.mesh(
+                vertices, faces.astype(np.uint32), color=color_of(number), name=f"object {number}", flat_shading=False,
+                click_callback=self.handler(lambda _, number=number: self._clicked(number)),
+            )  # fmt: skip
+            self._plot += mesh
+        self._plot.camera = self._plot.get_auto_camera(factor=0.8, yaw=-60, pitch=60)
+        self.numbers = numbers
+        triangles = sum(len(faces) for _, _, faces in meshes)
+        of = f" of {self.objects.count:,}" if len(numbers) < self.objects.count else ""
+        self._words.value = f"{len(numbers):,}{of} objects, {triangles:,} triangles; axes in µm"
+
+    def _clear(self) -> None:
+        for mesh in list(self._plot.objects):
+            self._plot -= mesh
+            close_tree(mesh)
+
+    def _clicked(self, number: int) -> None:
+        assert self._table is not None
+        self._words.value = f"object {number}, {self._table.loc[number, 'volume_um3']:.3g} µm³"
+        if self._on_click is not None:
+            self._on_click(number)
+
+
+def color_of(number: int) -> int:
+    """A colour for an object, 0xrrggbb; neighbouring numbers differ."""
+    return int(PALETTE[number % len(PALETTE)].lstrip("#"), 16)

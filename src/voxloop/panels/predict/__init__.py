@@ -1,0 +1,1 @@
+"""Models, images and regions chosen; predictions started, followed and written as files."""

@@ -1,0 +1,163 @@
+"""The models of a workspace to choose from, and a fold that adds packages to them. Opens no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from voxloop.errors import ModelError
+from voxloop.panels.base.fold import Fold
+from voxloop.panels.base.panel import CopyCode, Panel, button, classed, column, row, text
+from voxloop.panels.base.rows import RowList
+from voxloop.panels.form.path_chooser import PathChooser
+from voxloop.panels.predict.package_import import PackageImport
+from voxloop.panels.predict.prediction_rows import KEPT, Offered
+from voxloop.store.document import safe_name
+
+if TYPE_CHECKING:
+    from voxloop.workspace.workspace import Workspace
+
+#: what packages are called: a file, or the description in an unpacked one
+PACKAGES = (".zip", "rdf.yaml")
+
+
+class ModelList:
+    """Runs and folders that hold a model, the best score beside each; *Add model…* imports a package.
+
+    Parameters
+    ----------
+    panel
+        Whose part it is.
+    ws
+        Whose models are listed.
+    image
+        The image on show: packages that know no intensities measure it.
+    chosen
+        Called when another model is chosen.
+    """
+
+    def __init__(self, panel: Panel, ws: Workspace, image: Callable[[], str], chosen: Callable[[], object]) -> None:
+        self._panel, self._ws, self._image, self._chosen = panel, ws, image, chosen
+        self._import: PackageImport | None = None
+        self._listed: tuple[str, ...] = ()
+        self.list = RowList(
+            panel.handler(lambda _, key: self.choose(key)), head=("Model", "Best IoU", "Trained"), right=(1,),
+            height=118, empty="No trained model yet. The Train step makes one.",
+        )  # fmt: skip
+        self.words = text("", "vx-small", "vx-dim")
+        self.fold = Fold("Add model…", self._build, lambda _: self._opened())
+        self.widget = column(self.list.widget, self.words, self.fold.widget)
+
+    @property
+    def selected(self) -> str:
+        """Name of the run, or ``models/<name>``; empty where there is none."""
+        return self.list.selected
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that are listed."""
+        return self._listed
+
+    @property
+    def code(self) -> str:
+        """The line of Python that Add runs."""
+        source, name = self.chooser.line.value, self.name.value.strip()
+        return (
+            f"vl.import_package({source!r}, ws.path / {KEPT + name!r}, image=ws.images.open({self._image()!r}))"
+            if source
+            else ""
+        )
+
+    def choose(self, key: str) -> None:
+        """Take another model."""
+        self.list.selected = key
+        self._chosen()
+
+    def show(self, found: Offered) -> None:
+        """List what there is; where none is chosen yet, or it is gone, the best one is."""
+        self._listed = tuple(row.key for row in found.rows)
+        self.list.show(found.rows)
+        self.words.value = found.words
+        if self.selected not in self._listed and (found.best or self.selected):
+            self.choose(found.best)
+
+    def add(self) -> None:
+        """Import the package chosen, and choose it."""
+        self._ws.store.check_writable()
+        source, name = self.chooser.path, self.name.value.strip()
+        if (source / "spec.json").exists():
+            raise ModelError(f"{source} is a model of voxloop already; copy it into {self._ws.path / KEPT} to list it")
+        if name != safe_name(name):
+            raise ModelError(f"{name!r} cannot be the name of a model; {safe_name(name)!r} can")
+        folder = self._ws.path / KEPT / name
+        if folder.exists():
+            raise ModelError(f"there is a model {name!r} already; give this one another name")
+        self.button.disabled, self.said.value = True, "Reading the package …"
+        image = self._image()
+
+        def work() -> dict[str, Any] | Exception:
+            try:
+                self._import = PackageImport(self._ws.path, source.absolute(), folder, image)
+                return self._import.wait()
+            except Exception as error:  # shown by the panel, on its own thread
+                return error
+
+        self._panel.in_thread(work, lambda found: self._added(f"{KEPT}{name}", found))
+
+    def close(self) -> None:
+        """Give up an import under way."""
+        if self._import is not None:
+            self._import.cancel()
+
+    def _added(self, key: str, found: dict[str, Any] | Exception) -> None:
+        self._import = None
+        self.button.disabled, self.said.value = False, ""
+        if isinstance(found, Exception):
+            raise found
+        measured = f"; {found['measured']}" if found["measured"] else ""
+        self._panel.say(f"{key} is added: {', '.join(found['classes'])}{measured}", "good")
+        self.fold.close()
+        self.chooser.line.value = ""
+        self._listed = (key, *self._listed)
+        self.choose(key)
+
+    def _build(self) -> list[w.Widget]:
+        handler = self._panel.handler
+        self.chooser = PathChooser(
+            self._panel, PACKAGES, self._path_changed, placeholder="path of a bioimage.io package"
+        )  # fmt: skip
+        self.name = w.Text(placeholder="name", tooltip="What the model is called here", layout={"width": "auto"})
+        self.name.observe(handler(self._show_code), "value")
+        self.button = button("Add", handler(self.add), icon="plus", tooltip="Import it into this workspace")
+        self.said = text("", "vx-small", "vx-dim")
+        self._copy = CopyCode()
+        return [
+            column(
+                self.chooser.widget,
+                row(self.button, classed(self.name, "vx-grow"), self._copy),
+                self.said,
+            )
+        ]
+
+    def _opened(self) -> None:
+        self.chooser.refresh()
+        self._show_code()
+
+    def _path_changed(self) -> None:
+        if self.chooser.line.value:
+            self.name.value = self._name_for(Path(self.chooser.line.value))
+        self._show_code()
+
+    def _name_for(self, path: Path) -> str:
+        stem = path.parent.name if path.name == "rdf.yaml" else path.stem.removesuffix(".bioimage")
+        base = name = safe_name(stem)
+        number = 2
+        while (self._ws.path / KEPT / name).exists():
+            name, number = f"{base}-{number}", number + 1
+        return name
+
+    def _show_code(self) -> None:
+        self._copy.code = self.code

@@ -1,0 +1,115 @@
+"""Models and predictions as rows of a list. Pure: reads runs and folders, returns rows."""
+
+from __future__ import annotations
+
+import html
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voxloop.panels.base.panel import ago, badge
+from voxloop.panels.base.rows import Action, Row
+from voxloop.panels.monitor.run_table import best_iou
+from voxloop.panels.monitor.run_words import AT_WORK, LOOKS
+
+if TYPE_CHECKING:
+    from voxloop.runs import Run
+    from voxloop.workspace.workspace import Workspace
+
+#: what models that no run trained are listed as: their folder in the workspace
+KEPT = "models/"
+#: scores that agree in so many digits are equal
+DIGITS = 3
+
+
+def predicts(run: Run) -> bool:
+    """Whether a run predicts, one image or many."""
+    return str(run.config.get("task", "")).endswith(("prediction.task:run", "prediction.batch:run"))
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Models as rows; ``best``: which to begin with; ``words``: why that one."""
+
+    rows: list[Row]
+    best: str
+    words: str
+
+
+def offered(ws: Workspace) -> Offered:
+    """Runs that have a model, newest first, then models in folders of the workspace.
+
+    The best one has the highest validation IoU among those of the level that the newest run learnt; without scores it
+    is the newest. Scores of other levels are no measure of it.
+    """
+    runs = [run for run in reversed(list(ws.runs.values())) if (run.path / "model" / "spec.json").exists()]
+    kept = [_kept_row(path.parent) for path in _kept(ws)]
+    scores = {run.name: round(best_iou(run), DIGITS) for run in runs}
+    levels: dict[str, list[Run]] = {}
+    for run in runs:
+        levels.setdefault(str(run.config.get("level")), []).append(run)
+    best = {level: _best(of, scores) for level, of in levels.items()}
+    marked = {run.name for level, of in best.items() if len(levels[level]) > 1 for run in of}
+    rows = [*(_model_row(run, scores[run.name], run.name in marked) for run in runs), *kept]
+    if not runs:
+        return Offered(rows, kept[0].key if kept else "", "")
+    level = str(runs[0].config.get("level"))
+    count, first = len(levels[level]), (best[level] or runs)[0].name
+    words = ""
+    if not best[level] and count > 1:
+        words = "None of these has a score; the newest is offered first."
+    elif count > 1:
+        has = "has" if len(best[level]) == 1 else "is the newest of those that share"
+        words = (
+            f"{first} {has} the best validation IoU of {count} models of level {level!r}; each was scored on labels of "
+            "its own run."
+        )
+    return Offered(rows, first, html.escape(words))
+
+
+def _best(runs: list[Run], scores: Mapping[str, float]) -> list[Run]:
+    """Those whose score none is above; none where none has one."""
+    known = [run for run in runs if not math.isnan(scores[run.name])]
+    highest = max((scores[run.name] for run in known), default=math.nan)
+    return [run for run in known if scores[run.name] == highest]
+
+
+def model_folder(ws: Workspace, key: str) -> Path:
+    """Where the model of a row lies."""
+    return ws.path / key if key.startswith(KEPT) else ws.runs[key].path / "model"
+
+
+def _kept(ws: Workspace) -> list[Path]:
+    # a folder whose name begins with a dot is still being written
+    found = [path for path in (ws.path / KEPT).glob("*/spec.json") if not path.parent.name.startswith(".")]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _kept_row(folder: Path) -> Row:
+    made = (folder / "spec.json").stat().st_mtime
+    cells = (html.escape(f"{KEPT}{folder.name}"), "–", ago(time.time() - made))
+    return Row(f"{KEPT}{folder.name}", cells, title="imported, or saved for a prediction; no run here trained it")
+
+
+def _model_row(run: Run, score: float, best: bool) -> Row:
+    """A run that has a model; ``best``: no other of its level has a higher score."""
+    mark = f" {badge('best', 'good')}" if best else ""
+    cells = (html.escape(run.name) + mark, "–" if math.isnan(score) else f"{score:.{DIGITS}f}", _age(run))
+    return Row(run.name, cells, title=f"learnt from level {run.config.get('level')!r}")
+
+
+def prediction_row(run: Run, there: bool) -> Row:
+    """A run that predicts; ``there``: something of it is on disk."""
+    state, history = run.state, run.history
+    share = f" {history.progress:.0%}" if state in AT_WORK and history.progress else ""
+    actions = () if state in AT_WORK else (Action("delete", "Delete", "Remove it from disk", confirm="Really delete?"),)
+    look = LOOKS.get(state, "")
+    title = history.error or (f"by the model of {run.config.get('parent') or run.config.get('model')}" if there else "")
+    return Row(run.name, (html.escape(run.name), badge(state + share, look), _age(run)), actions, title=title)
+
+
+def _age(run: Run) -> str:
+    return ago(time.time() - float(run.config.get("created", time.time())))

@@ -1,0 +1,1 @@
+"""Accepting, correcting where the model is unsure, and whether it gets better."""

@@ -1,0 +1,102 @@
+"""Which preset the settings of a learner are, or come from. A view of a value that it changes by ``load`` alone."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+import ipywidgets as w
+
+from voxloop.config import Config, presets
+from voxloop.panels.base.panel import Panel, button, classed, column, labelled, row, show, text
+
+#: what is shown where the settings are no preset
+NO_PRESET = "—"
+
+
+class PresetChooser:
+    """A list of presets, what the chosen one is for, and how far the settings have gone from it.
+
+    Parameters
+    ----------
+    panel
+        Whose part it is.
+    load
+        Puts a config into the form.
+    compare
+        Has the form mark what differs from a config.
+    """
+
+    def __init__(self, panel: Panel, load: Callable[[Config], object], compare: Callable[[Config], object]) -> None:
+        self._load, self._compare = load, compare
+        self._config: Config | None = None
+        self._from: str | None = None
+        self._names: list[str] = []
+        self.choice = w.Dropdown(
+            options=[NO_PRESET], **labelled("Preset", "Settings that go together; all can be changed below")
+        )
+        self._following = False
+        self.choice.observe(panel.handler(self._chosen), "value")
+        self._about = classed(text(), "vx-dim", "vx-small")
+        self._back = button("Back to it", panel.handler(self._go_back), kind="link", tooltip="Undo these changes")
+        self.widget = column(self.choice, row(self._about, self._back))
+
+    def offer(self, kind: type[Config]) -> None:
+        """Offer the presets of a learner."""
+        self._names = [name for name, config in known().items() if isinstance(config, kind)]
+        self._config = self._from = None
+        self._put(NO_PRESET)
+        show(self.widget, bool(self._names))
+
+    def follow(self, config: Config) -> None:
+        """Say which preset the settings are, or from which they come and how many of them were changed."""
+        self._config = config
+        same = next((name for name in self._names if known()[name] == config), None)
+        self._from = same or self._from
+        if self._from:
+            self._compare(known()[self._from])
+        changed = _changed(known()[self._from], config) if self._from and not same else []
+        self._put(same or (f"{self._from}, {len(changed)} changed" if changed else NO_PRESET))
+        words = f"Changed: {', '.join(changed)}" if changed else ""
+        if same in presets:
+            words = presets.about(str(same))
+        self._about.value = html.escape(words)
+        show(self._about, bool(words))
+        show(self._back, bool(changed))
+
+    def _put(self, shown: str) -> None:
+        """Show a preset, or words for what is none, which lead the list: an index always means the same preset."""
+        options = (NO_PRESET if shown in self._names else shown, *self._names)
+        if (self.choice.options, self.choice.value) == (options, shown):
+            return
+        self._following = True
+        try:
+            with self.choice.hold_sync():
+                self.choice.options = options
+                self.choice.value = shown
+        finally:
+            self._following = False
+
+    def _chosen(self) -> None:
+        name = self.choice.value
+        if self._following or self._config is None:
+            return
+        if name not in self._names:
+            self.follow(self._config)  # words are nothing to choose
+        elif known()[name] != self._config:
+            self._load(known()[name])
+
+    def _go_back(self) -> None:
+        if self._from:
+            self._load(known()[self._from])
+
+
+def known() -> dict[str, Config]:
+    """Every preset by name."""
+    return dict(presets)
+
+
+def _changed(preset: Config, config: Config) -> list[str]:
+    """Names of the settings that differ, as a form shows them."""
+    names = type(preset).model_fields
+    return [name.replace("_", " ") for name in names if getattr(preset, name) != getattr(config, name)]

@@ -1,0 +1,1 @@
+"""Choosing a stack, with its voxel size and what was found in it."""

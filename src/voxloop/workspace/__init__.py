@@ -1,0 +1,1 @@
+"""The workspace as users hold it: class Workspace, and a module for each of its verbs."""

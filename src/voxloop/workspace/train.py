@@ -1,0 +1,78 @@
+"""What training from a workspace takes: the task of a learner, what its settings mean now, what follows, the round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from voxloop.config import Config, DeepConfig, ShallowConfig
+from voxloop.errors import RunError, WorkspaceError, unknown
+from voxloop.store.teaching import freeze
+
+if TYPE_CHECKING:
+    from voxloop.runs import Run
+    from voxloop.workspace.workspace import Workspace
+
+#: config -> (the task that trains it, the stem of the names of its runs)
+_LEARNERS: dict[type[Config], tuple[str, str]] = {
+    ShallowConfig: ("voxloop.shallow.learner:train", "shallow"),
+    DeepConfig: ("voxloop.deep.learner:train", "deep"),
+}
+#: what predicts when a run has ended; by name, since it lies above
+_THEN = "voxloop.workspace.follow:predict"
+#: stands for the images that a run learns from
+LEARNT = "learnt"
+
+
+def learner_of(config: Config) -> tuple[str, str]:
+    """The task that trains with these settings, and the stem of the names of its runs. Raises RunError."""
+    for kind, found in _LEARNERS.items():
+        if isinstance(config, kind):
+            return found
+    raise RunError(f"{type(config).__name__} is not trained; use ShallowConfig or DeepConfig")
+
+
+def settled(
+    ws: Workspace, config: Config, then_predict: str | Sequence[str] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of a run, as JSON with the versions of sets that they mean now, and the facts that it needs."""
+    facts = freeze(ws.store, config)
+    pinned = {"training_set": "set", "validation_set": "validation_set"}
+    named = {key: "{name}@{version}".format(**facts[of]) for key, of in pinned.items() if of in facts}
+    if "constrain" in facts:
+        named["constrain"] = "/".join(filter(None, (facts["constrain"]["level"], facts["constrain"]["class"])))
+    settings = config.changed(level=facts["level"], **named).to_json()
+    if then_predict is not None:
+        facts |= {"then": _THEN, "then_predict": _to_predict(ws, then_predict, facts)}
+    return settings, facts
+
+
+def _to_predict(ws: Workspace, meant: str | Sequence[str], facts: dict[str, Any]) -> str | list[str]:
+    """What ``ws.predict`` takes as image: a name, several names, or ``"*"``. Raises WorkspaceError."""
+    if meant == "*":
+        return "*"
+    if meant == LEARNT and meant not in ws.images.names:
+        rows = facts.get("rows") or [{"image": key.partition("/")[2]} for key in facts["labels"]]
+        meant = [row["image"] for row in rows]
+    names = list(dict.fromkeys([meant] if isinstance(meant, str) else meant))
+    for name in names:
+        if name not in ws.images.names:
+            raise WorkspaceError(f"then_predict: {unknown('image', name, ws.images.names)}")
+    if not names:
+        raise WorkspaceError("then_predict: an empty list names no image; name one, or leave it out")
+    return names[0] if len(names) == 1 else names
+
+
+def log_round(ws: Workspace, run: Run) -> None:
+    """A line of ``rounds.jsonl``: what a run learns from, how the last prediction fared on the new labels."""
+    level = str(run.config["level"])
+    facts: dict[str, Any] = {"run": run.name, "level": level, "labels": run.config["labels"]}
+    last = next((p for p in reversed(list(ws.predictions.values())) if p.level == level and p.done == 1), None)
+    if last is not None and last.image in ws.images.names:
+        from voxloop.review import judge
+
+        found = judge(ws.path, last, ws.labels(level, last.image))
+        if found is not None:
+            facts |= {"prediction": last.name, "corrections": asdict(found)}
+    ws.rounds.append(**facts)
