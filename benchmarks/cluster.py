@@ -69,9 +69,14 @@ def rate(ws: Workspace, model: Path, image: str, engine: str) -> float:
     name = f"r{time.monotonic_ns()}"
     shape = ws.images.info(image).shape
     run = ws.runs.create(
-        name, "voxloop.prediction.task:run", config, result="voxloop.prediction:open_result", model=str(model),
-        image=image, region=[[0, n] for n in shape],
-    )  # fmt: skip
+        name,
+        "voxloop.prediction.task:run",
+        config,
+        result="voxloop.prediction:open_result",
+        model=str(model),
+        image=image,
+        region=[[0, n] for n in shape],
+    )
     writer = EventWriter(run.path / "events.jsonl")
     context = RunContext(run.path, json.loads((run.path / "config.json").read_text()), writer)
     times: list[tuple[float, int]] = []
@@ -109,10 +114,15 @@ def trivial(folder: Path) -> None:
 
 def spec(stride: int, **extra: Any) -> ModelSpec:
     return ModelSpec(
-        learner="deep", channels=1, outputs=(Output(name="classes", kind="semantic", channels=2),),
-        classes=(ClassInfo(value=1, name="a"), ClassInfo(value=2, name="b")), stride=(1, stride, stride),
-        halo=(0, 0, 0) if stride == 1 else None, extra=extra, normalisation={"mean": [128.0], "deviation": [60.0]},
-    )  # fmt: skip
+        learner="deep",
+        channels=1,
+        outputs=(Output(name="classes", kind="semantic", channels=2),),
+        classes=(ClassInfo(value=1, name="a"), ClassInfo(value=2, name="b")),
+        stride=(1, stride, stride),
+        halo=(0, 0, 0) if stride == 1 else None,
+        extra=extra,
+        normalisation={"mean": [128.0], "deviation": [60.0]},
+    )
 
 
 if __name__ == "__main__":

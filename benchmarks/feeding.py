@@ -60,10 +60,15 @@ def compare_volumes(architecture: str, side: int) -> None:
     torch.manual_seed(0)
     network = build(
         NetworkConfig(
-            architecture=architecture, encoder="", channels=1, outputs=3, width=16, kernels=((3, 3, 3),) * 4,
+            architecture=architecture,
+            encoder="",
+            channels=1,
+            outputs=3,
+            width=16,
+            kernels=((3, 3, 3),) * 4,
             strides=((1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2)),
         )
-    ).eval()  # fmt: skip
+    ).eval()
     pixels = torch.randn(1, 1, side, side, side)
     with torch.inference_mode():
         whole, rate = report(

@@ -58,7 +58,7 @@ def main() -> int:
 
 def trained(
     vl: Any, folder: Path, train: dict[int, Pair], pictures: dict[int, Pair], config: Any
-) -> dict[int, np.ndarray]:  # fmt: skip
+) -> dict[int, np.ndarray]:
     """Outputs (channels, z, y, x) of all pictures, of a network trained on some of them."""
     classes = [{"name": "background", "background": True}]
     with vl.Workspace.create(folder / "ws", classes=classes, kind="instances") as ws:

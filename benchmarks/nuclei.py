@@ -78,9 +78,7 @@ def matched(truth: np.ndarray, found: np.ndarray) -> Any:
     return metrics.match(count(truth, found), 0.5)
 
 
-def row(
-    vl: Any, folder: Path, sample: Any, truth: np.ndarray, name: str, settings: dict[str, Any], slices: int
-) -> int:  # fmt: skip
+def row(vl: Any, folder: Path, sample: Any, truth: np.ndarray, name: str, settings: dict[str, Any], slices: int) -> int:
     """Train, predict, decode with the settings that suit the labelled slices best; print a line."""
     depth = truth.shape[0]
     planes = [int((i + 0.5) * depth / slices) for i in range(slices)]
@@ -103,8 +101,9 @@ def row(
     least = round(0.25 * 4 / 3 * np.pi * (np.median(areas) * spacing[1] * spacing[2] / np.pi) ** 1.5)
     tried = [
         vl.ObjectsConfig(smoothing=s, seed_threshold=t, min_size=least)
-        for s in (0.0, 0.8, 1.6, 2.4) for t in (0.2, 0.3, 0.5)
-    ]  # fmt: skip
+        for s in (0.0, 0.8, 1.6, 2.4)
+        for t in (0.2, 0.3, 0.5)
+    ]
     decoded = [np.asarray(vl.decode_instances(outputs, config, spacing_um=spacing)) for config in tried]
 
     def fit(found: np.ndarray) -> float:
@@ -117,8 +116,9 @@ def row(
     how = tried[best].code("vl")[16:-1]
     print(
         f"{name:>22} {run.history.iteration:6d} {objects:8d} {scored.precision:7.3f} {scored.quality:6.3f} "
-        f"{seconds:8.0f}   {how}", flush=True,
-    )  # fmt: skip
+        f"{seconds:8.0f}   {how}",
+        flush=True,
+    )
     return objects
 
 

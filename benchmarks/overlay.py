@@ -69,9 +69,13 @@ def ask(helper: Helper, ws: Workspace, labels: Any, index: int) -> tuple[float, 
     view = {"axis": "z", "index": index, "box": [[0, CROP], [0, CROP]], "step": 1}
     began = time.perf_counter()
     answer = helper.request(
-        "live", image=ws.images.names[0], level=labels.level.name, view=view, sequence=labels.sequence,
+        "live",
+        image=ws.images.names[0],
+        level=labels.level.name,
+        view=view,
+        sequence=labels.sequence,
         on_part=lambda part: first.append(time.perf_counter() - began),
-    )  # fmt: skip
+    )
     done = answer.result(120)
     whole = time.perf_counter() - began
     return first[0] if first else whole, whole, done["train_s"]

@@ -66,9 +66,13 @@ def compare(folder: Path, python: str, minutes: float) -> None:
         labels = ws.labels().read()
     write_dataset(folder, volume, labels, far)
     environment = {
-        **os.environ, "nnUNet_raw": str(folder / "raw"), "nnUNet_preprocessed": str(folder / "pre"),
-        "nnUNet_results": str(folder / "results"), "nnUNet_compile": "f", "nnUNet_n_proc_DA": "1",
-    }  # fmt: skip
+        **os.environ,
+        "nnUNet_raw": str(folder / "raw"),
+        "nnUNet_preprocessed": str(folder / "pre"),
+        "nnUNet_results": str(folder / "results"),
+        "nnUNet_compile": "f",
+        "nnUNet_n_proc_DA": "1",
+    }
     for plan in ("small", "own"):
         line = [python, __file__, "--minutes", str(minutes), "--child", str(folder), plan]
         log = folder / f"{plan}.log"
@@ -79,8 +83,12 @@ def compare(folder: Path, python: str, minutes: float) -> None:
             continue
         facts = json.loads((folder / f"{plan}.json").read_text())
         said = np.load(folder / f"{plan}.npy")
-        row(f"nnU-Net {facts['version']}, {facts['plan']}", iou(said == 1, truth[far] == 2), facts["steps"],
-            facts["seconds"])  # fmt: skip
+        row(
+            f"nnU-Net {facts['version']}, {facts['plan']}",
+            iou(said == 1, truth[far] == 2),
+            facts["steps"],
+            facts["seconds"],
+        )
 
 
 def row(name: str, score: float, steps: int, seconds: float) -> None:
@@ -102,10 +110,17 @@ def write_dataset(folder: Path, volume: np.ndarray, labels: np.ndarray, far: lis
     for z in SLICES:
         iio.imwrite(base / "imagesTr" / f"slice_{z:03d}_0000.png", volume[z])
         iio.imwrite(base / "labelsTr" / f"slice_{z:03d}.png", meaning[labels[z]])
-    (base / "dataset.json").write_text(json.dumps({
-        "channel_names": {"0": "em"}, "labels": {"background": 0, "mito": 1, "ignore": 2}, "numTraining": len(SLICES),
-        "file_ending": ".png", "overwrite_image_reader_writer": "NaturalImage2DIO",
-    }))  # fmt: skip
+    (base / "dataset.json").write_text(
+        json.dumps(
+            {
+                "channel_names": {"0": "em"},
+                "labels": {"background": 0, "mito": 1, "ignore": 2},
+                "numTraining": len(SLICES),
+                "file_ending": ".png",
+                "overwrite_image_reader_writer": "NaturalImage2DIO",
+            }
+        )
+    )
     np.save(folder / "far.npy", volume[far])
 
 
@@ -152,12 +167,18 @@ def child(folder: Path, plan: str, seconds: float) -> int:
     spent = time.monotonic() - began
     trainer.set_deep_supervision_enabled(False)
     trainer.network.eval()
-    predictor = nnUNetPredictor(use_mirroring=False, device=torch.device("cpu"), perform_everything_on_device=False,
-                                allow_tqdm=False)  # fmt: skip
+    predictor = nnUNetPredictor(
+        use_mirroring=False, device=torch.device("cpu"), perform_everything_on_device=False, allow_tqdm=False
+    )
     predictor.manual_initialization(
-        trainer.network, trainer.plans_manager, trainer.configuration_manager, [trainer.network.state_dict()],
-        trainer.dataset_json, "nnUNetTrainer", None,
-    )  # fmt: skip
+        trainer.network,
+        trainer.plans_manager,
+        trainer.configuration_manager,
+        [trainer.network.state_dict()],
+        trainer.dataset_json,
+        "nnUNetTrainer",
+        None,
+    )
     said = [
         predictor.predict_single_npy_array(plane[None, None].astype(np.float32), {"spacing": (999, 1, 1)})[0]
         for plane in np.load(folder / "far.npy")

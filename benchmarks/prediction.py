@@ -283,10 +283,15 @@ def line(name: str, rate: float, bare: float, difference: Any, memory: int, whol
 
 def facts(spec: ModelSpec) -> dict[str, Any]:
     return {
-        "level": "labels", "spacing_um": [1.0] * 3, "origin_um": [0.0] * 3, "frames": False, "probabilities": True,
-        "uncertainty": "margin", "lineage": {},
+        "level": "labels",
+        "spacing_um": [1.0] * 3,
+        "origin_um": [0.0] * 3,
+        "frames": False,
+        "probabilities": True,
+        "uncertainty": "margin",
+        "lineage": {},
         "classes": [{"value": c.value, "name": c.name, "color": c.color, "background": False} for c in spec.classes],
-    }  # fmt: skip
+    }
 
 
 # -------------------------------------------------------------------------------------------------------------- memory

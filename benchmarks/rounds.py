@@ -65,9 +65,14 @@ def mitochondria(minutes: float) -> Iterator[Row]:
         prediction, earlier = None, None
         for number, target in enumerate(("0.65 in 8 min", "", "0.72"), start=1):
             painted = simulate(
-                workspace, truth, prediction, slices=SLICES, strokes=400 if number == 1 else 24,
-                share=FIRST if number == 1 else MOST, seed=number,
-            )  # fmt: skip
+                workspace,
+                truth,
+                prediction,
+                slices=SLICES,
+                strokes=400 if number == 1 else 24,
+                share=FIRST if number == 1 else MOST,
+                seed=number,
+            )
             began = time.monotonic()
             run = workspace.train(AUTO.changed(max_minutes=minutes, epochs=400, start_from=earlier), wait=True)
             prediction = workspace.predict(run, probabilities=False).result

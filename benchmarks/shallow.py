@@ -65,9 +65,10 @@ def mitochondria(quick: bool) -> Iterator[Row]:
                 share = sum(labels.counts().get(v, 0) for v in (1, 2)) / truth[list(SLICES)].size
                 sequences = {f"{labels.level.name}/{labels.image}": labels.sequence}
                 for name, config in (
-                    ("auto", ShallowConfig()), ("within planes", ShallowConfig(dimensions="2d")),
+                    ("auto", ShallowConfig()),
+                    ("within planes", ShallowConfig(dimensions="2d")),
                     ("forest", ShallowConfig(classifier="forest")),
-                ):  # fmt: skip
+                ):
                     began = time.perf_counter()
                     run = Listener(Path(temporary, name), ws.path, sequences, config)
                     train(run)

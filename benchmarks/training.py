@@ -35,9 +35,12 @@ class BareLoop:
         self.device = resolve_device(config.device)
         self._precision = resolve_precision(config.precision, self.device)
         description = NetworkConfig(
-            architecture=config.architecture, encoder=config.encoder, channels=1, outputs=2,
+            architecture=config.architecture,
+            encoder=config.encoder,
+            channels=1,
+            outputs=2,
             decoder_width=config.decoder_width,
-        )  # fmt: skip
+        )
         self._network = placed(build(description), self.device).train()
         self._optimiser = torch.optim.AdamW(self._network.parameters(), lr=config.learning_rate, fused=True)
         size = (config.batch_size, *config.window[1:])
@@ -114,9 +117,15 @@ def main() -> int:
     quick, times = chosen.quick, 1 if chosen.device == "cpu" else 20
     config = AUTO.changed(
         max_minutes=None,
-        window=(1, 128, 128) if quick else (1, 256, 256), scale=1.0, epochs=1, validation_share=0,
-        steps_per_epoch=times * (14 if quick else 82), device=chosen.device, threads=cores(), teacher="none",
-    )  # fmt: skip
+        window=(1, 128, 128) if quick else (1, 256, 256),
+        scale=1.0,
+        epochs=1,
+        validation_share=0,
+        steps_per_epoch=times * (14 if quick else 82),
+        device=chosen.device,
+        threads=cores(),
+        teacher="none",
+    )
     torch.set_num_threads(cores())
     found = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -195,8 +195,14 @@ def main() -> None:
         server = module.LabServer(home / "lab")
         try:
             with sync_playwright() as playwright:
-                args = [*module.CHROMIUM_ARGS, "--disable-background-networking", "--disable-component-update",
-                        "--disable-sync", "--no-first-run", "--disable-quic"]  # fmt: skip
+                args = [
+                    *module.CHROMIUM_ARGS,
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                    "--disable-sync",
+                    "--no-first-run",
+                    "--disable-quic",
+                ]
                 browser = playwright.chromium.launch(executable_path=module.chromium(), args=args)
                 lab = module.Lab(server, browser, home, (1100, 1250))
                 lab.notebook(OPEN.format(path=str(small)))

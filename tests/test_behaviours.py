@@ -25,10 +25,22 @@ from voxloop.runs.history import History, fold
 from voxloop.runs.run import Run
 
 TINY = {
-    "encoder": "tu-test_efficientnet", "decoder_width": 0.0625, "window": "1,64,64", "scale": 1.0, "batch_size": 2,
-    "threads": 1, "steps_per_epoch": 3, "epochs": 2, "warmup_steps": 2, "device": "cpu", "samples": 0, "workers": 0,
-    "learning_rate": 5e-3, "teacher": "none", "average_weights": 0.5,
-}  # fmt: skip
+    "encoder": "tu-test_efficientnet",
+    "decoder_width": 0.0625,
+    "window": "1,64,64",
+    "scale": 1.0,
+    "batch_size": 2,
+    "threads": 1,
+    "steps_per_epoch": 3,
+    "epochs": 2,
+    "warmup_steps": 2,
+    "device": "cpu",
+    "samples": 0,
+    "workers": 0,
+    "learning_rate": 5e-3,
+    "teacher": "none",
+    "average_weights": 0.5,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -195,8 +207,9 @@ def test_8_a_saved_classifier_computes_the_same_features_on_a_second_volume(ws, 
     run = ws.train(vl.ShallowConfig(level="labels"))
     here = ws.predict(run, name="here").result
     shutil.copytree(run.path / "model", tmp_path / "kept")
-    with vl.Workspace.create(tmp_path / "second", image=volume[:, ::-1], classes=["background", "disc"],
-                             spacing=(0.01, 0.01, 0.01)) as other:  # fmt: skip
+    with vl.Workspace.create(
+        tmp_path / "second", image=volume[:, ::-1], classes=["background", "disc"], spacing=(0.01, 0.01, 0.01)
+    ) as other:
         there = other.predict(tmp_path / "kept", name="there").result
         a, b = np.asarray(here.probabilities).astype(int), np.asarray(there.probabilities).astype(int)[..., ::-1, :]
     # a mirrored volume has mirrored features, to rounding, which eigenvalues that are nearly alike make larger

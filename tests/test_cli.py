@@ -33,9 +33,21 @@ def stack(tmp_path_factory):
 
 def test_demo_prints_one_json_object_and_nothing_else(stack, tmp_path):
     code, out, _ = call(
-        "demo", "--image", stack / "image.tif", "--truth", stack / "mask.tif", "--learner", "shallow",
-        "--rounds", 2, "--strokes", 8, "--workspace", tmp_path / "ws", "--json",
-    )  # fmt: skip
+        "demo",
+        "--image",
+        stack / "image.tif",
+        "--truth",
+        stack / "mask.tif",
+        "--learner",
+        "shallow",
+        "--rounds",
+        2,
+        "--strokes",
+        8,
+        "--workspace",
+        tmp_path / "ws",
+        "--json",
+    )
     assert code == 0
     report = json.loads(out)
     assert [r["round"] for r in report["rounds"]] == [1, 2]

@@ -15,10 +15,24 @@ PAGE = Path(__file__).parents[1] / "docs" / "coming-from.md"
 CONFIGS = {"ShallowConfig": ShallowConfig, "PredictConfig": PredictConfig, "augmentation": Augmentation}
 #: of ours alone: no other system's screen has them
 OURS = {
-    "images", "residual", "normalisation", "balance", "match_spacing", "augmentation", "max_minutes",
-    "teacher_weight", "teacher_confidence", "teacher_windows", "tversky", "tversky_alpha", "tversky_beta", "lovasz",
-    "gradient_clip", "checkpoint_minutes", "seed",
-}  # fmt: skip
+    "images",
+    "residual",
+    "normalisation",
+    "balance",
+    "match_spacing",
+    "augmentation",
+    "max_minutes",
+    "teacher_weight",
+    "teacher_confidence",
+    "teacher_windows",
+    "tversky",
+    "tversky_alpha",
+    "tversky_beta",
+    "lovasz",
+    "gradient_clip",
+    "checkpoint_minutes",
+    "seed",
+}
 
 
 def named() -> list[str]:

@@ -28,11 +28,13 @@ class Bright(nn.Module):
 
 def model_of(threshold=0.0, channels=1):
     spec = ModelSpec(
-        learner="deep", channels=channels, halo=(0, 1, 1),
+        learner="deep",
+        channels=channels,
+        halo=(0, 1, 1),
         outputs=(Output(name="classes", kind="semantic", channels=2),),
         classes=(ClassInfo(value=1, name="dark", background=True), ClassInfo(value=2, name="bright")),
         normalisation={"mean": channels * [128.0], "deviation": channels * [40.0]},
-    )  # fmt: skip
+    )
     return vl.TorchModel(Bright(threshold, channels), spec)
 
 

@@ -55,8 +55,19 @@ def main() -> None:
     "--workspace", type=click.Path(path_type=Path), help="Keep the workspace here; a temporary one otherwise."
 )
 @as_json
-def demo(image: str | None, truth: str | None, dataset: str | None, rounds: int, learner: Any, minutes: float,
-         strokes: int, slices: str | None, seed: int, workspace: Path | None, as_json: bool) -> None:  # fmt: skip
+def demo(
+    image: str | None,
+    truth: str | None,
+    dataset: str | None,
+    rounds: int,
+    learner: Any,
+    minutes: float,
+    strokes: int,
+    slices: str | None,
+    seed: int,
+    workspace: Path | None,
+    as_json: bool,
+) -> None:
     """Go round the loop with a simulated annotator and print what each round reached."""
     from voxloop.demo import figure, play
 
@@ -69,8 +80,17 @@ def demo(image: str | None, truth: str | None, dataset: str | None, rounds: int,
         with _workspace().create(folder, image=source, classes=classes) as ws:
             if not as_json:
                 _header()
-            done = play(ws, known, rounds=rounds, learner=learner, minutes=minutes, strokes=strokes, slices=planes,
-                        seed=seed, report=(lambda _: None) if as_json else _row)  # fmt: skip
+            done = play(
+                ws,
+                known,
+                rounds=rounds,
+                learner=learner,
+                minutes=minutes,
+                strokes=strokes,
+                slices=planes,
+                seed=seed,
+                report=(lambda _: None) if as_json else _row,
+            )
             drawn = figure(ws, known, done, folder / "rounds.png")
         if temporary:
             drawn = Path(shutil.move(drawn, Path.cwd() / "voxloop-demo.png")) if not as_json else drawn
@@ -135,8 +155,14 @@ def _row(r: Any) -> None:
 @click.option("--class", "classes", multiple=True, help="A class; give it once for each, background first.")
 @click.option("--spacing", help="Voxel size z,y,x in micrometres, where the file does not say it.")
 @as_json
-def new(workspace: Path, image: str | None, dataset: str | None, classes: tuple[str, ...], spacing: str | None,
-        as_json: bool) -> None:  # fmt: skip
+def new(
+    workspace: Path,
+    image: str | None,
+    dataset: str | None,
+    classes: tuple[str, ...],
+    spacing: str | None,
+    as_json: bool,
+) -> None:
     """Make a workspace folder."""
     settings = {"dataset": dataset, "spacing": numbers(spacing)}
     given = {key: value for key, value in settings.items() if value is not None}
@@ -160,13 +186,27 @@ def new(workspace: Path, image: str | None, dataset: str | None, classes: tuple[
 )
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @click.option("--name", help="Name of the run.")
-@click.option("--then-predict", multiple=True, metavar="IMAGE",
-              help="Image to predict then; give it once for each. learnt: those learnt from; '*': all.")  # fmt: skip
+@click.option(
+    "--then-predict",
+    multiple=True,
+    metavar="IMAGE",
+    help="Image to predict then; give it once for each. learnt: those learnt from; '*': all.",
+)
 @click.option("--note", default="", help="What the run is for, in your words.")
 @click.option("--detach", is_flag=True, help="Return at once; the run goes on.")
 @as_json
-def train(workspace: Path, learner: str, preset: str | None, config_file: Path | None, changes: tuple[str, ...],
-          name: str | None, then_predict: tuple[str, ...], note: str, detach: bool, as_json: bool) -> None:  # fmt: skip
+def train(
+    workspace: Path,
+    learner: str,
+    preset: str | None,
+    config_file: Path | None,
+    changes: tuple[str, ...],
+    name: str | None,
+    then_predict: tuple[str, ...],
+    note: str,
+    detach: bool,
+    as_json: bool,
+) -> None:
     """Train a model on the labels of a workspace."""
     from voxloop.config.commands import config_of
 
@@ -192,9 +232,19 @@ def train(workspace: Path, learner: str, preset: str | None, config_file: Path |
 @click.option("--overwrite", is_flag=True, help="Replace a prediction of this name, and its run.")
 @click.option("--forecast", is_flag=True, help="Say what it would take: time, memory, disk; predict nothing.")
 @as_json
-def predict(workspace: Path, models: tuple[str, ...], image: str | None, everything: bool, folder: Path | None,
-            region: str | None, name: str | None, changes: tuple[str, ...], overwrite: bool, forecast: bool,
-            as_json: bool) -> None:  # fmt: skip
+def predict(
+    workspace: Path,
+    models: tuple[str, ...],
+    image: str | None,
+    everything: bool,
+    folder: Path | None,
+    region: str | None,
+    name: str | None,
+    changes: tuple[str, ...],
+    overwrite: bool,
+    forecast: bool,
+    as_json: bool,
+) -> None:
     """Predict an image with MODEL: a run, a model folder or a bioimage.io package; several are an ensemble."""
     from voxloop.config import PredictConfig
     from voxloop.config.commands import changes_of
@@ -242,8 +292,15 @@ def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, 
 @click.option("--name", help="Name of the run and of its objects.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @as_json
-def objects(workspace: Path, prediction: str, of: str | None, region: str | None, name: str | None,
-            changes: tuple[str, ...], as_json: bool) -> None:  # fmt: skip
+def objects(
+    workspace: Path,
+    prediction: str,
+    of: str | None,
+    region: str | None,
+    name: str | None,
+    changes: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Make objects of PREDICTION: label image, table in micrometres."""
     from voxloop.config import ObjectsConfig
     from voxloop.config.commands import changes_of
@@ -259,15 +316,29 @@ def objects(workspace: Path, prediction: str, of: str | None, region: str | None
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("what")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(["labels", "probabilities", "uncertainty", "objects"]), default="labels",
-              show_default=True, help="What of a prediction.")  # fmt: skip
+@click.option(
+    "--kind",
+    type=click.Choice(["labels", "probabilities", "uncertainty", "objects"]),
+    default="labels",
+    show_default=True,
+    help="What of a prediction.",
+)
 @click.option("--image", help="Whose labels of a level; the only image where there is one.")
 @click.option("--region", help="What of a prediction, as for predict; what was predicted where not given.")
 @click.option("--object", "number", type=int, help="Which object is to be a mesh.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @as_json
-def export(workspace: Path, what: str, path: Path, kind: Any, image: str | None, region: str | None,
-           number: int | None, overwrite: bool, as_json: bool) -> None:  # fmt: skip
+def export(
+    workspace: Path,
+    what: str,
+    path: Path,
+    kind: Any,
+    image: str | None,
+    region: str | None,
+    number: int | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
     """Write WHAT (a prediction, objects, a label level, or the network of a run) to PATH.
 
     PATH ends in .zarr, .ome.tif, .tif, .h5, .csv, .ply, ... or, for a network, in .zip: a bioimage.io package.
@@ -288,8 +359,9 @@ def export(workspace: Path, what: str, path: Path, kind: Any, image: str | None,
 @click.option("--compare", multiple=True, metavar="RUN", help="The settings in which runs differ; give each run once.")
 @click.option("--to", type=click.Path(path_type=Path), help="Where to write; the run's exports/ where not given.")
 @as_json
-def runs(workspace: Path, report: str | None, table: str | None, compare: tuple[str, ...], to: Path | None,
-         as_json: bool) -> None:  # fmt: skip
+def runs(
+    workspace: Path, report: str | None, table: str | None, compare: tuple[str, ...], to: Path | None, as_json: bool
+) -> None:
     """List the runs of a workspace, write the report or the numbers of one, or compare several."""
     from voxloop.runs.comparison import ancestors, differences
 
@@ -303,10 +375,16 @@ def runs(workspace: Path, report: str | None, table: str | None, compare: tuple[
             tell(as_json, "\n".join(lines) or "the same settings", {"runs": list(compare), "differences": found})
         else:
             rows = [
-                {"name": row["name"], "state": row["state"], "progress": ws.runs[row["name"]].progress,
-                 "best": row["best"], "from": ancestors(ws.runs, row["name"]), "note": row["note"]}
+                {
+                    "name": row["name"],
+                    "state": row["state"],
+                    "progress": ws.runs[row["name"]].progress,
+                    "best": row["best"],
+                    "from": ancestors(ws.runs, row["name"]),
+                    "note": row["note"],
+                }
                 for row in ws.runs.table()
-            ]  # fmt: skip
+            ]
             lines = [
                 f"{row['name']:24s} {row['state']:12s} {row['progress']:6.0%}  "
                 f"{'' if row['best'] is None else format(row['best'], '.3f'):8s} {' > '.join(row['from'])}  "
@@ -342,8 +420,13 @@ _order("cancel", "End RUN and discard what it has made.")
 @main.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.option("--add", "name", help="Make a training set of this name, or a new version of it.")
-@click.option("--row", "rows", multiple=True, metavar="IMAGE[/LEVEL[/REGION]]",
-              help="A row of it; give it once for each. Without any: every image with labels.")  # fmt: skip
+@click.option(
+    "--row",
+    "rows",
+    multiple=True,
+    metavar="IMAGE[/LEVEL[/REGION]]",
+    help="A row of it; give it once for each. Without any: every image with labels.",
+)
 @as_json
 def sets(workspace: Path, name: str | None, rows: tuple[str, ...], as_json: bool) -> None:
     """List the training sets of a workspace, or make one. Train on it with: train --set training_set=NAME."""

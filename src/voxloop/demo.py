@@ -80,7 +80,7 @@ def play(
     for number in range(1, rounds + 1):
         painted = simulate(
             workspace, truth, prediction, slices=slices, strokes=strokes, seed=seed + number, level=level
-        )  # fmt: skip
+        )
         shallow = learner == "shallow" or (learner == "both" and number < rounds)
         budget = left / (rounds - number + 1)
         config = ShallowConfig(seed=seed) if shallow else _network(budget, network, seed)

@@ -19,9 +19,11 @@ vl.simulate(ws, sample.truth, strokes=24)
 @pytest.mark.slow(reason="trains a network, and predicts with it, beside a browser")
 def test_a_network_is_watched_on_the_slice_and_a_prediction_follows_it(lab, tmp_path):
     lab.notebook(
-        SETUP.format(folder=str(tmp_path / "ws")), "train = vl.TrainPanel(ws)\ntrain",
-        "label = vl.LabelPanel(ws)\nlabel", "predict = vl.PredictPanel(ws)\npredict",
-    )  # fmt: skip
+        SETUP.format(folder=str(tmp_path / "ws")),
+        "train = vl.TrainPanel(ws)\ntrain",
+        "label = vl.LabelPanel(ws)\nlabel",
+        "predict = vl.PredictPanel(ws)\npredict",
+    )
     lab.run(0, timeout=240)
     lab.run(1)
     panel = lab.output(1)

@@ -21,10 +21,19 @@ CLASSES = (
     ClassInfo(value=3, name="disc", color="#e69f00"),  # values need not be consecutive
 )
 TINY = {
-    "encoder": "tu-test_efficientnet", "decoder_width": 0.0625, "window": "1,64,64", "batch_size": 2, "threads": 1,
-    "steps_per_epoch": 5, "epochs": 2, "warmup_steps": 2, "device": "cpu", "samples": 1, "workers": 1,
+    "encoder": "tu-test_efficientnet",
+    "decoder_width": 0.0625,
+    "window": "1,64,64",
+    "batch_size": 2,
+    "threads": 1,
+    "steps_per_epoch": 5,
+    "epochs": 2,
+    "warmup_steps": 2,
+    "device": "cpu",
+    "samples": 1,
+    "workers": 1,
     "learning_rate": 5e-3,
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -161,8 +170,13 @@ def context(workspace: tuple[Path, dict[str, int]], tiny: DeepConfig) -> Listeni
 def make() -> SimpleNamespace:
     """The builders of this file, for tests that need another world."""
     return SimpleNamespace(
-        labels=MemoryLabels, volume=volume_of, discs=discs, scribbles=scribbles, classes=CLASSES, settings=TINY,
+        labels=MemoryLabels,
+        volume=volume_of,
+        discs=discs,
+        scribbles=scribbles,
+        classes=CLASSES,
+        settings=TINY,
         source=lambda raw, labels, **options: Source(
             name="image", volume=volume_of(raw, **options), labels=MemoryLabels(labels)
         ),
-    )  # fmt: skip
+    )

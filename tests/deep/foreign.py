@@ -22,8 +22,9 @@ def net(path: Path, dimensions: int = 2, outputs: int = 2, ends: str = "", layou
     alone = "b" not in layout
     full = "b" * alone + layout
     attributes: dict[str, Any] = {
-        "Softmax": {"axis": 1}, "AveragePool": {"kernel_shape": [2] * dimensions, "strides": [2] * dimensions},
-    }  # fmt: skip
+        "Softmax": {"axis": 1},
+        "AveragePool": {"kernel_shape": [2] * dimensions, "strides": [2] * dimensions},
+    }
     nodes = [
         helper.make_node("Unsqueeze" if alone else "Identity", ["x", "first"] if alone else ["x"], ["u"]),
         helper.make_node("Transpose", ["u"], ["a"], perm=[full.index(axis) for axis in plain]),
@@ -33,19 +34,29 @@ def net(path: Path, dimensions: int = 2, outputs: int = 2, ends: str = "", layou
         helper.make_node("Squeeze" if alone else "Identity", ["t", "first"] if alone else ["t"], ["y"]),
     ]
     graph = helper.make_graph(
-        nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, free)],
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, free)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * len(layout))],
         [numpy_helper.from_array(weight, "w"), *[numpy_helper.from_array(np.array([0]), "first")] * alone],
-    )  # fmt: skip
+    )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), str(path))
     return path
 
 
 def package(
-    folder: Path, *, before: list[Any] | None = None, after: list[Any] | None = None,
-    names: tuple[str, ...] = ("a", "b"), size: Any = None, halo: int = 0, offset: int = 0,
-    zoom: float = 1.0, unit: str = "nanometer", **network: Any,
-) -> Path:  # fmt: skip
+    folder: Path,
+    *,
+    before: list[Any] | None = None,
+    after: list[Any] | None = None,
+    names: tuple[str, ...] = ("a", "b"),
+    size: Any = None,
+    halo: int = 0,
+    offset: int = 0,
+    zoom: float = 1.0,
+    unit: str = "nanometer",
+    **network: Any,
+) -> Path:
     """A package of a network: ``before`` and ``after`` it are the steps given; ``network`` as in :func:`net`."""
     import onnxruntime
 
@@ -75,17 +86,30 @@ def package(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         described = b.ModelDescr(
-            name="net of others", description="a net", authors=[b.Author(name="A. Nother")],
-            cite=[b.CiteEntry(text="nobody", url="https://example.org")], license=b.LicenseId("MIT"),  # type: ignore[arg-type]
+            name="net of others",
+            description="a net",
+            authors=[b.Author(name="A. Nother")],
+            cite=[b.CiteEntry(text="nobody", url="https://example.org")],
+            license=b.LicenseId("MIT"),  # type: ignore[arg-type]
             documentation=b.FileDescr(source=folder / "README.md"),
-            inputs=[b.InputTensorDescr(
-                id=b.TensorId("raw"), axes=axes(("grey",), False), preprocessing=before or [],
-                test_tensor=b.FileDescr(source=folder / "x.npy"))],
-            outputs=[b.OutputTensorDescr(
-                id=b.TensorId("out"), axes=axes(names, True), postprocessing=after or [],
-                test_tensor=b.FileDescr(source=folder / "y.npy"))],
+            inputs=[
+                b.InputTensorDescr(
+                    id=b.TensorId("raw"),
+                    axes=axes(("grey",), False),
+                    preprocessing=before or [],
+                    test_tensor=b.FileDescr(source=folder / "x.npy"),
+                )
+            ],
+            outputs=[
+                b.OutputTensorDescr(
+                    id=b.TensorId("out"),
+                    axes=axes(names, True),
+                    postprocessing=after or [],
+                    test_tensor=b.FileDescr(source=folder / "y.npy"),
+                )
+            ],
             weights=b.WeightsDescr(onnx=b.OnnxWeightsDescr(source=graph, opset_version=18)),
-        )  # fmt: skip
+        )
         return Path(save_bioimageio_package(described, output_path=folder / "net.zip"))
 
 

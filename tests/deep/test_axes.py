@@ -30,8 +30,11 @@ def test_windows_lie_across_every_axis_with_their_neighbours(data: Any) -> None:
     sampler = WindowSampler(data.images, ALONG, 2, seed=0)
     image = data.images[0]
     whole = image.pixels((slice(0, 40), slice(0, 70), slice(0, 90)))[0].astype(np.float32)
-    allowed = np.where(image.split.teaches((slice(0, 40), slice(0, 70), slice(0, 90)), image.shape),
-                       image.labels((slice(0, 40), slice(0, 70), slice(0, 90))), 0)  # fmt: skip
+    allowed = np.where(
+        image.split.teaches((slice(0, 40), slice(0, 70), slice(0, 90)), image.shape),
+        image.labels((slice(0, 40), slice(0, 70), slice(0, 90))),
+        0,
+    )
     seen = set()
     for step in range(30):
         place = sampler.place(np.random.default_rng((0, step, 0)))

@@ -15,9 +15,15 @@ from voxloop.model import ClassInfo, ModelSpec, Output
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.integers(1, 3), st.sampled_from([(2, 4, 1), (4, 4, 2), (8, 16, 1)]), st.integers(1, 3), st.integers(1, 2),
-    st.integers(0, 2), st.integers(1, 2), st.booleans(), st.tuples(*[st.integers(5, 12)] * 3),
-)  # fmt: skip
+    st.integers(1, 3),
+    st.sampled_from([(2, 4, 1), (4, 4, 2), (8, 16, 1)]),
+    st.integers(1, 3),
+    st.integers(1, 2),
+    st.integers(0, 2),
+    st.integers(1, 2),
+    st.booleans(),
+    st.tuples(*[st.integers(5, 12)] * 3),
+)
 def test_numbers_and_gradients_are_those_of_torch(batch, channels, size, step, pad, wide, bias, shape):
     torch.manual_seed(0)
     taken, given_, groups = channels
@@ -60,9 +66,13 @@ def test_layers_that_do_something_else_are_left_alone():
 def test_a_module_of_the_caller_comes_back_as_it_was():
     module = nn.Sequential(nn.Conv3d(1, 2, 3, padding=1))
     spec = ModelSpec(
-        learner="deep", channels=1, outputs=(Output(name="classes", kind="semantic", channels=2),),
-        classes=(ClassInfo(value=1, name="a"), ClassInfo(value=2, name="b")), dimensions=3, halo=(1, 1, 1),
-    )  # fmt: skip
+        learner="deep",
+        channels=1,
+        outputs=(Output(name="classes", kind="semantic", channels=2),),
+        classes=(ClassInfo(value=1, name="a"), ClassInfo(value=2, name="b")),
+        dimensions=3,
+        halo=(1, 1, 1),
+    )
     with TorchModel(module, spec).open():
         assert type(module[0]) is FastConv3d
     assert type(module[0]) is nn.Conv3d

@@ -16,10 +16,30 @@ from voxloop.helper.handlers import Job, handler
 
 #: of the names that are offered, these are small enough to be built many times
 SMALL = (
-    "atto", "femto", "pico", "nano", "_050", "_035", "xxs", "xx_small", "tinynet", "mobilenet", "resnet18", "vgg11",
-    "lcnet", "regnetx_002", "regnety_002", "mobileone_s0", "mit_b0", "dla46", "ghostnet", "fbnet", "mnasnet",
-    "hardcore", "patch16",
-)  # fmt: skip
+    "atto",
+    "femto",
+    "pico",
+    "nano",
+    "_050",
+    "_035",
+    "xxs",
+    "xx_small",
+    "tinynet",
+    "mobilenet",
+    "resnet18",
+    "vgg11",
+    "lcnet",
+    "regnetx_002",
+    "regnety_002",
+    "mobileone_s0",
+    "mit_b0",
+    "dla46",
+    "ghostnet",
+    "fbnet",
+    "mnasnet",
+    "hardcore",
+    "patch16",
+)
 
 
 #: one of each kind that takes other encoders than the rest

@@ -65,22 +65,37 @@ def test_the_report_is_one_page_that_says_all(context: Any, tiny: DeepConfig, mo
     monkeypatch.setattr(runner, "Turn", lambda *_: SimpleNamespace(place=lambda: 0, leave=lambda: None))
     assert runner.run(first.path) == "finished"
     second = runs.create(
-        "second", "voxloop.deep.learner:train", settings.changed(start_from="first"), labels=context.config["labels"],
+        "second",
+        "voxloop.deep.learner:train",
+        settings.changed(start_from="first"),
+        labels=context.config["labels"],
         parent="first",
-    )  # fmt: skip
+    )
     assert runner.run(second.path) == "finished"
     page = second.report().read_text()
     assert (second.path / "exports" / "second.html").is_file()
     assert not re.search(r'(src|href)="(?!data:|#)', page)  # nothing is fetched
     assert "<script" not in page
-    for words in ("Otsu&#x27;s threshold", "had no part in the training", "learning_rate", "0.004", "first", "edit 1",
-                  "version of torch", "<svg", "data:image/png"):  # fmt: skip
+    for words in (
+        "Otsu&#x27;s threshold",
+        "had no part in the training",
+        "learning_rate",
+        "0.004",
+        "first",
+        "edit 1",
+        "version of torch",
+        "<svg",
+        "data:image/png",
+    ):
         assert words in page, words
     assert "flatters" not in page
     third = runs.create(
-        "third", "voxloop.deep.learner:train", settings.changed(start_from="first", seed=5, epochs=1),
-        labels=context.config["labels"], parent="first",
-    )  # fmt: skip
+        "third",
+        "voxloop.deep.learner:train",
+        settings.changed(start_from="first", seed=5, epochs=1),
+        labels=context.config["labels"],
+        parent="first",
+    )
     assert runner.run(third.path) == "finished"
     assert "first, whose weights it started from, may have" in third.report().read_text()  # another split
     assert second.plot().read_bytes()[:4] == b"\x89PNG"

@@ -42,13 +42,20 @@ class Small(nn.Module):
 
 def spec_of(dimensions=2, **extra):
     return ModelSpec(
-        learner="deep", channels=1, dimensions=dimensions, stride=(1, 2, 2) if dimensions == 2 else (2, 2, 2),
-        outputs=(Output(name="classes", kind="semantic", channels=2),), halo=None, spacing_um=(0.04, 0.01, 0.01),
+        learner="deep",
+        channels=1,
+        dimensions=dimensions,
+        stride=(1, 2, 2) if dimensions == 2 else (2, 2, 2),
+        outputs=(Output(name="classes", kind="semantic", channels=2),),
+        halo=None,
+        spacing_um=(0.04, 0.01, 0.01),
         classes=(
-            ClassInfo(value=1, name="background", background=True), ClassInfo(value=5, name="mito", color="#ff0000")
+            ClassInfo(value=1, name="background", background=True),
+            ClassInfo(value=5, name="mito", color="#ff0000"),
         ),
-        normalisation={"mean": [100.0], "deviation": [30.0]}, extra={"title": "small", **extra},
-    )  # fmt: skip
+        normalisation={"mean": [100.0], "deviation": [30.0]},
+        extra={"title": "small", **extra},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +135,11 @@ def test_any_torch_module_can_be_saved_and_predicts_the_same(tmp_path, dimension
 
 
 VOLUMETRIC = {
-    "UNet3d": {}, "DynUNet": {}, "SegResNet": {"width": 8}, "SwinUNETR": {"width": 12, "normalisation": "instance"},
-}  # fmt: skip
+    "UNet3d": {},
+    "DynUNet": {},
+    "SegResNet": {"width": 8},
+    "SwinUNETR": {"width": 12, "normalisation": "instance"},
+}
 
 
 def network_of_blocks(architecture):

@@ -69,10 +69,13 @@ def by_range(x):
         ([FLOAT, zmuv()], by_mean, "mean .* and deviation"),
         ([percentiles(5, 99), CLIP, FLOAT], by_range, "percentiles 5 at .* and 99 at"),
         ([b.ScaleLinearDescr(kwargs=b.ScaleLinearKwargs(gain=0.5, offset=-20)), zmuv()], by_mean, "mean"),
-        ([b.ClipDescr(kwargs=b.ClipKwargs(max_percentile=90, axes=YX)), zmuv()],
-         lambda x: by_mean(np.minimum(x, np.percentile(x, 90))), "cut off at"),
+        (
+            [b.ClipDescr(kwargs=b.ClipKwargs(max_percentile=90, axes=YX)), zmuv()],
+            lambda x: by_mean(np.minimum(x, np.percentile(x, 90))),
+            "cut off at",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_package_measures_is_measured_once_and_kept(tmp_path, others, picture, steps, prepared, words):
     path = others.package(tmp_path / "net", before=steps, after=[b.SoftmaxDescr()])
     with pytest.raises(ModelError, match=rf"vl\.import_package\('{path}', '.*model', image=volume\)"):
@@ -140,8 +143,10 @@ def test_channels_by_themselves_become_classes_beside_a_background(tmp_path, oth
     path = others.package(tmp_path / "net", after=[SIGMOID], names=("cell", "boundary"))
     model = import_package(path, tmp_path / "model")
     assert [(c.value, c.name, c.background) for c in model.spec.classes] == [
-        (1, "background", True), (2, "cell", False), (3, "boundary", False),
-    ]  # fmt: skip
+        (1, "background", True),
+        (2, "cell", False),
+        (3, "boundary", False),
+    ]
     assert len({c.color for c in model.spec.classes}) == 3
     each = 1 / (1 + np.exp(-others.expected(path, picture[0])))
     wanted = np.concatenate([1 - each.max(0, keepdims=True), each])

@@ -40,9 +40,18 @@ def ws(tmp_path):
 @pytest.mark.slow(reason="trains a network and predicts with it, each in a process of its own")
 def test_training_to_separate_objects(ws) -> None:
     config = DeepConfig(
-        target="instances", window="1,64,64", scale=1, epochs=2, steps_per_epoch=15, batch_size=2, encoder="resnet18",
-        validation_share=0.2, threads=1, split="block", workers=0,
-    )  # fmt: skip
+        target="instances",
+        window="1,64,64",
+        scale=1,
+        epochs=2,
+        steps_per_epoch=15,
+        batch_size=2,
+        encoder="resnet18",
+        validation_share=0.2,
+        threads=1,
+        split="block",
+        workers=0,
+    )
     run = ws.train(config, wait=True)
     assert run.state == "finished"
     spec = run.model().spec
@@ -73,9 +82,18 @@ def test_training_arrows(ws, tmp_path) -> None:
     from voxloop.prediction.decode import learnt_objects, semantic_channels
 
     config = DeepConfig(
-        target="flow", window="1,64,64", scale=1, epochs=1, steps_per_epoch=3, batch_size=2, threads=1, device="cpu",
-        encoder="tu-test_efficientnet", decoder_width=0.25, workers=0,
-    )  # fmt: skip
+        target="flow",
+        window="1,64,64",
+        scale=1,
+        epochs=1,
+        steps_per_epoch=3,
+        batch_size=2,
+        threads=1,
+        device="cpu",
+        encoder="tu-test_efficientnet",
+        decoder_width=0.25,
+        workers=0,
+    )
     labels = ws.labels()
     run = ws.path / "runs" / "flow"
     run.mkdir(parents=True)

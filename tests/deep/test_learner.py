@@ -83,8 +83,9 @@ def test_live_settings_change_and_others_are_refused(context: Any) -> None:
     assert rates[2] == pytest.approx(5e-3)
     assert rates[3:] == pytest.approx([1e-4, 1e-4])
     assert {e["what"]: (e["old"], e["new"]) for e in context.of("updated")} == {
-        "learning_rate": (5e-3, 1e-4), "epochs": (2, 1),
-    }  # fmt: skip
+        "learning_rate": (5e-3, 1e-4),
+        "epochs": (2, 1),
+    }
     assert any("batch_size" in event["text"] for event in context.of("warning"))
 
 
@@ -177,10 +178,13 @@ def test_the_best_epoch_is_that_of_the_measure_asked_for(context: Any) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"slices": 3}, {"scale": 0.5}, {"accumulation": 2, "optimiser": "SGD"}, {"levels": 3},
+        {"slices": 3},
+        {"scale": 0.5},
+        {"accumulation": 2, "optimiser": "SGD"},
+        {"levels": 3},
         {"intensities": "imagenet", "clip_deviations": 2.575},
     ],
-)  # fmt: skip
+)
 def test_variants_train_and_predict(context: Any, world: Any, settings: dict[str, Any]) -> None:
     assert train(changed(context, epochs=1, **settings)) == "finished"
     out = load(context.path / "model").predict(world[0][None, :, :101, :77])
@@ -212,11 +216,21 @@ def test_plan_leaves_room_for_validations_and_never_grows() -> None:
 def test_every_preset_trains_and_keeps_a_model(context: Any, name: str) -> None:
     """With a small encoder and window: what the presets are about is kept."""
     config = presets[name].changed(
-        encoder="tu-test_efficientnet", encoder_weights=None, freeze_encoder_epochs=0, decoder_width=0.25, width=4,
-        window="3,64,64" if presets[name].volumetric else "1,64,64", batch_size=2, target="semantic",
-        iterations=2, steps_per_epoch=1, max_minutes=None, threads=1, device="cpu",
+        encoder="tu-test_efficientnet",
+        encoder_weights=None,
+        freeze_encoder_epochs=0,
+        decoder_width=0.25,
+        width=4,
+        window="3,64,64" if presets[name].volumetric else "1,64,64",
+        batch_size=2,
+        target="semantic",
+        iterations=2,
+        steps_per_epoch=1,
+        max_minutes=None,
+        threads=1,
+        device="cpu",
         teacher="none",
-    )  # fmt: skip
+    )
     context.config["settings"] = config.to_json()
     assert train(context) == "finished"
     assert all(math.isfinite(event["loss"]) for event in context.of("step"))

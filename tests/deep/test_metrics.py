@@ -28,9 +28,11 @@ def test_measures_are_those_of_scikit_learn(table: np.ndarray) -> None:
             assert all(math.isnan(getattr(found, name)[value]) for name in PER_CLASS)
             continue
         expected = {
-            "iou": sk.jaccard_score(t, s), "dice": sk.f1_score(t, s), "recall": sk.recall_score(t, s),
+            "iou": sk.jaccard_score(t, s),
+            "dice": sk.f1_score(t, s),
+            "recall": sk.recall_score(t, s),
             "accuracy": sk.accuracy_score(t, s),
-        }  # fmt: skip
+        }
         for name, number in expected.items():
             assert getattr(found, name)[value] == pytest.approx(number)
         if s.any():

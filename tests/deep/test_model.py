@@ -26,11 +26,15 @@ def a_model(slices: int = 1, channels: int = 1) -> TorchModel:
         architecture="Unet", encoder="tu-test_resnet", channels=channels * slices, outputs=2, decoder_width=0.0625
     )
     spec = ModelSpec(
-        learner="deep", channels=channels, outputs=(Output(name="classes", kind="semantic", channels=2),),
-        classes=(ClassInfo(value=1, name="a"), ClassInfo(value=2, name="b")), stride=(1, 32, 32), halo=None,
+        learner="deep",
+        channels=channels,
+        outputs=(Output(name="classes", kind="semantic", channels=2),),
+        classes=(ClassInfo(value=1, name="a"), ClassInfo(value=2, name="b")),
+        stride=(1, 32, 32),
+        halo=None,
         normalisation={"mean": [100.0] * channels, "deviation": [20.0] * channels},
         extra={"network": network.to_json(), "slices": slices, "scale": 1.0},
-    )  # fmt: skip
+    )
     return TorchModel(build(network), spec)
 
 
@@ -179,9 +183,11 @@ def test_one_output_is_inside_against_background(tmp_path: Path) -> None:
     assert np.allclose(found[1], wanted, atol=1e-6)
     assert np.allclose(found.sum(0), 1, atol=1e-6)
     spec = ModelSpec(
-        learner="deep", channels=1, outputs=(Output(name="classes", kind="semantic", channels=1),),
+        learner="deep",
+        channels=1,
+        outputs=(Output(name="classes", kind="semantic", channels=1),),
         classes=(ClassInfo(value=1, name="mito", color="#ff0000"),),
-    )  # fmt: skip
+    )
     named = vl.TorchModel(module, spec)
     assert [(item.value, item.name) for item in named.spec.classes] == [(2, "background"), (1, "mito")]
     assert np.allclose(named.predict(data), found, atol=1e-6)

@@ -17,10 +17,14 @@ from voxloop.prediction.memory import peak_memory
 
 def spec_of(classes, **extra):
     return ModelSpec(
-        learner="deep", channels=1, outputs=(Output(name="classes", kind="semantic", channels=classes),),
-        classes=tuple(ClassInfo(value=i + 1, name=f"class {i + 1}") for i in range(classes)), stride=(1, 32, 32),
-        halo=None, extra=extra,
-    )  # fmt: skip
+        learner="deep",
+        channels=1,
+        outputs=(Output(name="classes", kind="semantic", channels=classes),),
+        classes=tuple(ClassInfo(value=i + 1, name=f"class {i + 1}") for i in range(classes)),
+        stride=(1, 32, 32),
+        halo=None,
+        extra=extra,
+    )
 
 
 @pytest.fixture(scope="module")

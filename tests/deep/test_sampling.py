@@ -82,9 +82,15 @@ def test_the_worst_quarter_of_an_epoch_comes_again(data: TrainingData) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_that_mines_goes_on_exactly(context: Any, workers: int) -> None:
     config = DeepConfig.from_json(context.settings).changed(
-        epochs=3, steps_per_epoch=4, hard_examples=0.6, negatives=0.2, prefer_labelled=2, workers=workers, samples=0,
+        epochs=3,
+        steps_per_epoch=4,
+        hard_examples=0.6,
+        negatives=0.2,
+        prefer_labelled=2,
+        workers=workers,
+        samples=0,
         augmentation=Augmentation().model_dump(),
-    )  # fmt: skip
+    )
     context.config["settings"] = config.to_json()
     context.at_step[7] = SimpleNamespace(kind="pause", name="p", values={})
     assert train(context) == "paused"

@@ -27,9 +27,12 @@ def rates(**settings: object) -> list[float]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(
-    warmup=st.integers(0, 60), epochs=st.integers(1, 30), steps=st.integers(1, 20), high=st.floats(1e-5, 1e-1),
+    warmup=st.integers(0, 60),
+    epochs=st.integers(1, 30),
+    steps=st.integers(1, 20),
+    high=st.floats(1e-5, 1e-1),
     lowest=st.sampled_from([0.0, 1e-6, 1e-3]),
-)  # fmt: skip
+)
 def test_rates_stay_within_their_bounds(kind: str, warmup: int, epochs: int, steps: int, high: float, lowest: float):
     found = rates(
         schedule=kind, warmup_steps=warmup, epochs=epochs, steps_per_epoch=steps, learning_rate=high, lowest_rate=lowest
@@ -51,8 +54,9 @@ def test_falling_schedules_end_near_a_hundredth(kind: str) -> None:
 
 
 def test_step_drops_every_so_many_epochs() -> None:
-    found = rates(schedule="step", epochs=9, steps_per_epoch=2, step_epochs=3, drop_factor=0.1, warmup_steps=0,
-                  learning_rate=1e-2)  # fmt: skip
+    found = rates(
+        schedule="step", epochs=9, steps_per_epoch=2, step_epochs=3, drop_factor=0.1, warmup_steps=0, learning_rate=1e-2
+    )
     assert found == pytest.approx([1e-2] * 6 + [1e-3] * 6 + [1e-4] * 6)
 
 
@@ -90,8 +94,16 @@ def test_the_loss_alone_may_choose_the_best() -> None:
 
 
 def test_rate_falls_when_the_encoder_is_let_go() -> None:
-    found = rates(schedule="constant", warmup_steps=0, epochs=4, steps_per_epoch=2, freeze_encoder_epochs=3,
-                  encoder_weights="imagenet", unfrozen_rate=0.01, learning_rate=1e-2)  # fmt: skip
+    found = rates(
+        schedule="constant",
+        warmup_steps=0,
+        epochs=4,
+        steps_per_epoch=2,
+        freeze_encoder_epochs=3,
+        encoder_weights="imagenet",
+        unfrozen_rate=0.01,
+        learning_rate=1e-2,
+    )
     assert found == pytest.approx([1e-2] * 6 + [1e-4] * 2)
 
 

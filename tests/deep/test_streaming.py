@@ -160,9 +160,14 @@ def test_what_does_not_fit_in_blocks_is_fed_with_rows():
 
     classes = tuple(ClassInfo(value=value, name=f"class {value}") for value in (1, 2, 5))
     spec = ModelSpec(
-        learner="deep", channels=1, outputs=(Output(name="classes", kind="semantic", channels=3),), classes=classes,
-        stride=(1, 32, 32), halo=None, window=(1, 64, 64),
-    )  # fmt: skip
+        learner="deep",
+        channels=1,
+        outputs=(Output(name="classes", kind="semantic", channels=3),),
+        classes=classes,
+        stride=(1, 32, 32),
+        halo=None,
+        window=(1, 64, 64),
+    )
     picture = np.random.default_rng(0).normal(size=(1, 1300, 500)).astype(np.float32)
     with TorchModel(network(), spec).open() as predictor:
         job = make_job(spec, predictor, as_volume(picture), PredictConfig(memory_gb=1, tile_seconds=60))
@@ -189,10 +194,15 @@ def test_a_predictor_keeps_the_same(extra):
     module = network(channels=channels)
     step = 64 if "scale" in extra else 32
     spec = ModelSpec(
-        learner="deep", channels=1, outputs=(Output(name="classes", kind="semantic", channels=3),),
-        classes=tuple(ClassInfo(value=value, name=f"class {value}") for value in (1, 2, 5)), stride=(1, step, step),
-        halo=None, window=(1, 64, 64), extra=extra,
-    )  # fmt: skip
+        learner="deep",
+        channels=1,
+        outputs=(Output(name="classes", kind="semantic", channels=3),),
+        classes=tuple(ClassInfo(value=value, name=f"class {value}") for value in (1, 2, 5)),
+        stride=(1, step, step),
+        halo=None,
+        window=(1, 64, 64),
+        extra=extra,
+    )
     block = np.random.default_rng(0).normal(size=(1, 1, 3, 384, 256)).astype(np.float32)
     asked = {"values": np.array([1, 2, 5], np.uint8), "measure": "margin", "keep": True}
     with TorchModel(module, spec).open() as predictor:

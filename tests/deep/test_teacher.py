@@ -56,8 +56,9 @@ def test_a_teacher_knows_more_than_the_strokes(pool: Pool, context: Any, data: T
         known = truth[bright[int(window.double().sum())]]
         right += max(
             int(((said == 2) & (torch.from_numpy(np.rot90(turned, k).copy()))).sum())
-            for turned in (known, known[::-1]) for k in range(4)
-        )  # fmt: skip
+            for turned in (known, known[::-1])
+            for k in range(4)
+        )
         sure += int((said == 2).sum())
     assert right > 0.8 * sure
 

@@ -23,9 +23,18 @@ def begin(context: Any, tiny: DeepConfig) -> Any:
 
     def make(name: str, **changes: Any) -> Any:
         settings = tiny.changed(
-            teacher="none", optimiser="SGD", learning_rate=0.05, batch_size=4, epochs=2, steps_per_epoch=3, workers=0,
-            samples=0, patience=0, average_weights=0.5, **changes,
-        )  # fmt: skip
+            teacher="none",
+            optimiser="SGD",
+            learning_rate=0.05,
+            batch_size=4,
+            epochs=2,
+            steps_per_epoch=3,
+            workers=0,
+            samples=0,
+            patience=0,
+            average_weights=0.5,
+            **changes,
+        )
         path = context.path.parent / name
         path.mkdir(exist_ok=True)
         config = {"name": name, "task": "-", "settings": settings.to_json(), "labels": context.config["labels"]}
@@ -73,8 +82,9 @@ def test_shared_norms_keep_their_tensors_and_what_they_do_once_trained() -> None
     from voxloop.deep.networks.network import NetworkConfig, build
     from voxloop.deep.training.team import share_norms
 
-    network = build(NetworkConfig(architecture="Unet", encoder="tu-test_efficientnet", channels=1, outputs=2,
-                                  decoder_width=0.0625)).eval()  # fmt: skip
+    network = build(
+        NetworkConfig(architecture="Unet", encoder="tu-test_efficientnet", channels=1, outputs=2, decoder_width=0.0625)
+    ).eval()
     x = torch.randn(1, 1, 64, 64)
     before, names = network(x), list(network.state_dict())
     share_norms(network)

@@ -33,9 +33,14 @@ def config(architecture: str, spacing: tuple[float, float, float] = (2, 1, 1), *
     levels = plan_levels(spacing, (8, 32, 32), 3)
     values = {"width": 12 if architecture == "SwinUNETR" else 8, **changes}
     return NetworkConfig(
-        architecture=architecture, channels=2, outputs=2, kernels=levels.kernels, strides=levels.strides,
-        spacing=spacing, **values,
-    )  # fmt: skip
+        architecture=architecture,
+        channels=2,
+        outputs=2,
+        kernels=levels.kernels,
+        strides=levels.strides,
+        spacing=spacing,
+        **values,
+    )
 
 
 @pytest.mark.parametrize("architecture", VOLUMETRIC)
@@ -124,9 +129,20 @@ def workspace(tmp_path: Path, make: SimpleNamespace) -> tuple[Path, dict[str, in
 @pytest.fixture
 def tiny() -> DeepConfig:
     return DeepConfig(
-        architecture="UNet3d", width=8, levels=3, window="8,32,32", batch_size=2, threads=1, steps_per_epoch=6,
-        epochs=2, warmup_steps=2, device="cpu", samples=1, learning_rate=5e-3, teacher="none",
-    )  # fmt: skip
+        architecture="UNet3d",
+        width=8,
+        levels=3,
+        window="8,32,32",
+        batch_size=2,
+        threads=1,
+        steps_per_epoch=6,
+        epochs=2,
+        warmup_steps=2,
+        device="cpu",
+        samples=1,
+        learning_rate=5e-3,
+        teacher="none",
+    )
 
 
 def changed(context: Any, **settings: Any) -> Any:
@@ -273,8 +289,15 @@ def test_objects_are_learnt_in_3d_from_single_slices_and_whole_volumes(tmp_path:
 
     numbers = cc3d.connected_components(truth).astype(np.uint32) + 1
     settings = vl.presets["anatomics-instance3d"].changed(
-        width=4, levels=3, window="8,32,32", iterations=4, steps_per_epoch=2, threads=1, device="cpu", level="cells",
-    )  # fmt: skip
+        width=4,
+        levels=3,
+        window="8,32,32",
+        iterations=4,
+        steps_per_epoch=2,
+        threads=1,
+        device="cpu",
+        level="cells",
+    )
     with vl.Workspace.create(tmp_path / "ws", image=make.volume(raw, SPACING), classes=["a", "b"]) as ws:
         ws.levels.add("cells", classes=[{"name": "background", "background": True}], kind="instances")
         labels = ws.labels("cells")
@@ -283,10 +306,14 @@ def test_objects_are_learnt_in_3d_from_single_slices_and_whole_volumes(tmp_path:
         labels.flush()
         assert lone_planes(gather(ws.path, settings).data.images)
         context = SimpleNamespace(
-            path=tmp_path / "ws" / "runs" / "deep-1", workspace=ws.path, settings=settings.to_json(),
-            config={"labels": {f"cells/{labels.image}": labels.sequence}}, events=[], orders=list,
+            path=tmp_path / "ws" / "runs" / "deep-1",
+            workspace=ws.path,
+            settings=settings.to_json(),
+            config={"labels": {f"cells/{labels.image}": labels.sequence}},
+            events=[],
+            orders=list,
             emit=lambda kind, **fields: context.events.append({"kind": kind, **fields}),
-        )  # fmt: skip
+        )
         context.path.mkdir(parents=True)
         assert train(context) == "finished"
         assert all(np.isfinite(e["loss"]) for e in context.events if e["kind"] == "step")

@@ -71,9 +71,13 @@ def test_a_request_under_way_learns_that_it_is_not_wanted():
 
 
 @given(
-    axis=st.sampled_from(AXES), index=st.integers(0, 3), step=st.integers(1, 5), grid=st.integers(2, 9),
-    corner=st.tuples(st.integers(0, 6), st.integers(0, 6)), size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
-)  # fmt: skip
+    axis=st.sampled_from(AXES),
+    index=st.integers(0, 3),
+    step=st.integers(1, 5),
+    grid=st.integers(2, 9),
+    corner=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+    size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+)
 def test_parts_of_any_grid_fill_every_pixel_with_its_voxel(axis, index, step, grid, corner, size):
     shape = tuple(4 if name == axis else 30 for name in AXES)
     volume = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8)
@@ -101,9 +105,14 @@ def test_parts_of_any_grid_fill_every_pixel_with_its_voxel(axis, index, step, gr
 
 
 @pytest.mark.parametrize(
-    "view", [{"axis": "z", "index": 9}, {"axis": "z", "index": 0, "box": [[5, 5], [0, 4]]},
-             {"axis": "z", "index": 0, "step": 0}, {"axis": "z", "index": 0, "box": [[40, 50], [0, 4]]}]
-)  # fmt: skip
+    "view",
+    [
+        {"axis": "z", "index": 9},
+        {"axis": "z", "index": 0, "box": [[5, 5], [0, 4]]},
+        {"axis": "z", "index": 0, "step": 0},
+        {"axis": "z", "index": 0, "box": [[40, 50], [0, 4]]},
+    ],
+)
 def test_a_view_outside_of_the_volume_is_refused(view):
     with pytest.raises(RunError, match="does not lie in a volume"):
         View.from_json(view, (4, 30, 30))

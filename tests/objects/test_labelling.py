@@ -82,8 +82,12 @@ def mask() -> np.ndarray:
 @pytest.mark.parametrize("kind", ["numpy", "dask", "zarr", "path"])
 def test_lazy_sources_of_every_kind(mask, kind, tmp_path) -> None:
     stored = zarr.create_array(tmp_path / "mask.zarr", data=mask, chunks=(7, 32, 32))
-    source = {"numpy": mask, "dask": da.from_array(mask, chunks=(9, 40, 33)), "zarr": stored,
-              "path": tmp_path / "mask.zarr"}[kind]  # fmt: skip
+    source = {
+        "numpy": mask,
+        "dask": da.from_array(mask, chunks=(9, 40, 33)),
+        "zarr": stored,
+        "path": tmp_path / "mask.zarr",
+    }[kind]
     objects = label_components(source, tmp_path / "out.zarr", block=(8, 32, 64), workers=3)
     expected, count = ndi.label(mask)
     assert objects.count == count

@@ -180,8 +180,11 @@ def test_classes_are_added_renamed_hidden_locked_and_removed(panel, hand, ws):
     item = ws.levels[panel.level].class_of(3)
     assert (item.name, item.color, item.visible) == ("vesicles", "#123456", False)
     assert panel.view.look_of("labels")["classes"][2] == {
-        "value": 3, "name": "vesicles", "color": "#123456", "visible": False,
-    }  # fmt: skip
+        "value": 3,
+        "name": "vesicles",
+        "color": "#123456",
+        "visible": False,
+    }
     hand.stroke([20, 20], value=3)
     assert panel.classes.widget.classes[2]["count"] > 0
     ask(panel, "remove", value=3)

@@ -160,9 +160,11 @@ def test_the_model_of_a_run_is_shown_and_followed_while_it_learns(panel, learner
     choice, ws = panel.overlay_by, panel.ws
     task = "voxloop.deep.learner:train"
     for name, facts, settings in (
-        ("deep-1", {"level": "labels"}, {}), ("other", {"level": "nuclei"}, {}),
-        ("objects", {"level": "labels"}, {"target": "instances"}), ("empty", {"level": "labels"}, {}),
-    ):  # fmt: skip
+        ("deep-1", {"level": "labels"}, {}),
+        ("other", {"level": "nuclei"}, {}),
+        ("objects", {"level": "labels"}, {"target": "instances"}),
+        ("empty", {"level": "labels"}, {}),
+    ):
         run = ws.runs.create(name, task, settings, **facts)
         if name != "empty":
             write_model(run, "{}")

@@ -114,10 +114,16 @@ def test_curves_share_their_axis_and_say_what_they_hide():
 def judged(*scores, kept):
     """A history of epochs with these IoU, of which the writer kept one after the other."""
     events = [
-        {"kind": "epoch", "time": float(n), "epoch": n, "iteration": 10 * n, "val": {"loss": 1.0, "iou": {"a": score}},
-         "best": n in kept}
+        {
+            "kind": "epoch",
+            "time": float(n),
+            "epoch": n,
+            "iteration": 10 * n,
+            "val": {"loss": 1.0, "iou": {"a": score}},
+            "best": n in kept,
+        }
         for n, score in enumerate(scores, 1)
-    ]  # fmt: skip
+    ]
     return fold(History(), events)
 
 

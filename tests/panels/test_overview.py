@@ -31,13 +31,17 @@ def tally(*records):
 
 def test_strokes_and_planes_are_counted_per_class_by_value_or_name_without_undone_ones():
     found = tally(
-        stroke(1, 1), stroke(2, 2), stroke(3, "mito", index=9), stroke(4, 2, index=9), stroke(5, 2, voxels=0),
+        stroke(1, 1),
+        stroke(2, 2),
+        stroke(3, "mito", index=9),
+        stroke(4, 2, index=9),
+        stroke(5, 2, voxels=0),
         {"seq": 6, "tool": "undo", "of": 2, "reverse": True, "voxels": 9, "arguments": {}},
         {"seq": 7, "tool": "undo", "of": 1, "reverse": True, "voxels": 9, "arguments": {}},
         {"seq": 8, "tool": "redo", "of": 1, "reverse": False, "voxels": 9, "arguments": {}},
         {"seq": 9, "tool": "write", "voxels": 99, "arguments": {}},
         stroke(10, 1, joined=True),
-    )  # fmt: skip
+    )
     rows = class_facts(CLASSES, {1: 50, 2: 70}, [found, tally(stroke(1, 2, index=9))])
     assert [(row.strokes, row.slices, row.voxels) for row in rows] == [(1, 1, 50), (3, 2, 70)]
     assert found.sequence == 10

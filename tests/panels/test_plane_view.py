@@ -60,9 +60,18 @@ class Page:
 
     def stroke(self, points: Any, id: str = "s1", **fields: Any) -> list[dict[str, Any]]:
         told = {
-            "id": id, "first": 0, "last": True, "tool": "brush", "axis": "z", "index": 3, "radius": 4, "value": 1,
-            "layer": "labels", "options": {}, **fields,
-        }  # fmt: skip
+            "id": id,
+            "first": 0,
+            "last": True,
+            "tool": "brush",
+            "axis": "z",
+            "index": 3,
+            "radius": 4,
+            "value": 1,
+            "layer": "labels",
+            "options": {},
+            **fields,
+        }
         return self.send("stroke", [memoryview(np.asarray(points, np.float32).tobytes())], **told)
 
 

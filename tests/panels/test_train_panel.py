@@ -49,9 +49,19 @@ class Helper:
 
 
 FORECAST = {
-    "memory": 1.2e9, "available": 5e9, "step_seconds": 0.24, "steps": 1500, "minutes": 6.0, "device": "cpu",
-    "window": [1, 256, 256], "scale": 0.5, "parameters": 2_000_000, "advice": "", "fits": True, "notes": [],
-}  # fmt: skip
+    "memory": 1.2e9,
+    "available": 5e9,
+    "step_seconds": 0.24,
+    "steps": 1500,
+    "minutes": 6.0,
+    "device": "cpu",
+    "window": [1, 256, 256],
+    "scale": 0.5,
+    "parameters": 2_000_000,
+    "advice": "",
+    "fits": True,
+    "notes": [],
+}
 
 
 @pytest.fixture
@@ -433,10 +443,17 @@ def test_training_inputs_open_follow_and_turn(ui, ws, no_leak):
     _, fields, future = panel.ahead.helper.last("inputs")
     assert fields["batch"] == 0
     assert fields["config"] == panel.config.to_json()
-    future.set_result({
-        "png": png(), "batch": 0, "windows": 4, "size": [128, 128], "scale": 0.5, "counts": {"a<b": 1200, "c": 3},
-        "colors": ["#112233", "#445566"],
-    })  # fmt: skip
+    future.set_result(
+        {
+            "png": png(),
+            "batch": 0,
+            "windows": 4,
+            "size": [128, 128],
+            "scale": 0.5,
+            "counts": {"a<b": 1200, "c": 3},
+            "colors": ["#112233", "#445566"],
+        }
+    )
     assert inputs.image.value[:4] == b"\x89PNG"
     assert "4 windows of 128 × 128 at 0.5" in inputs.words.value
     assert "a&lt;b 1,200" in inputs.words.value
@@ -458,10 +475,18 @@ def test_receptive_field_is_drawn_and_follows_the_picture(ui, ws, no_leak):
     field.fold.open()
     _, fields, future = panel.ahead.helper.last("receptive_field")
     assert fields["image"] == ws.images.names[0]
-    future.set_result({
-        "at": [2, 32, 32], "theoretical": None, "theoretical_um": None, "effective": [21, 21],
-        "effective_um": [0.21, 0.21], "window": [64, 64], "slices": 3, "scale": 1,
-    })  # fmt: skip
+    future.set_result(
+        {
+            "at": [2, 32, 32],
+            "theoretical": None,
+            "theoretical_um": None,
+            "effective": [21, 21],
+            "effective_um": [0.21, 0.21],
+            "window": [64, 64],
+            "slices": 3,
+            "scale": 1,
+        }
+    )
     middle, window, seen = field.view._shapes
     assert middle.points == [(32, 32)]
     assert seen.points == [(21.5, 21.5), (42.5, 42.5)]
@@ -479,10 +504,18 @@ def test_receptive_field_is_dragged_and_follows_the_settings(ui, ws, no_leak):
         return [fields for kind, fields, _ in panel.ahead.helper.asked if kind == "receptive_field"]
 
     def answer(effective, theoretical, at):
-        panel.ahead.helper.last("receptive_field")[2].set_result({
-            "at": at, "theoretical": [theoretical] * 2, "theoretical_um": [1.0, 1.0], "effective": [effective] * 2,
-            "effective_um": [0.2, 0.2], "window": [64, 64], "slices": 1, "scale": 1,
-        })  # fmt: skip
+        panel.ahead.helper.last("receptive_field")[2].set_result(
+            {
+                "at": at,
+                "theoretical": [theoretical] * 2,
+                "theoretical_um": [1.0, 1.0],
+                "effective": [effective] * 2,
+                "effective_um": [0.2, 0.2],
+                "window": [64, 64],
+                "slices": 1,
+                "scale": 1,
+            }
+        )
 
     panel = network(ws)
     field = panel.ahead.previews[1]

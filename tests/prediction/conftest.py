@@ -41,9 +41,15 @@ class Bench:
         box = region or [[0, n] for n in SHAPE]
         settings = {"tile_seconds": 1e-6, **settings}
         return self.runs.create(
-            name, "tests.prediction.fakes:run", settings, result="voxloop.prediction:open_result",
-            model=f"models/{name}", image="image", region=box, discard="voxloop.prediction:discard",
-        )  # fmt: skip
+            name,
+            "tests.prediction.fakes:run",
+            settings,
+            result="voxloop.prediction:open_result",
+            model=f"models/{name}",
+            image="image",
+            region=box,
+            discard="voxloop.prediction:discard",
+        )
 
     def context(self, run):
         config = json.loads((run.path / "config.json").read_text())

@@ -81,9 +81,14 @@ def test_the_seam_is_gone_and_tiles_do_not_matter(planar):
         halo = (0, 16, 16) if planar else (8, 8, 8)
         for tile_voxels in (10_000, 200_000):
             plan = make_plan(
-                shape, spec.stride, halo, max_voxels=20_000 if planar else 60_000, planar=planar,
-                max_tile_voxels=tile_voxels, blend=blend,
-            )  # fmt: skip
+                shape,
+                spec.stride,
+                halo,
+                max_voxels=20_000 if planar else 60_000,
+                planar=planar,
+                max_tile_voxels=tile_voxels,
+                blend=blend,
+            )
             assert plan.blend == blend
             whole = np.zeros((2, *shape), np.float32)
 

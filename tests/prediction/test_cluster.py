@@ -207,9 +207,12 @@ def test_the_forecast_is_made_on_a_worker(bench, cluster):
 
     run = bench.create(name="asked", engine=address(cluster))
     question = {
-        "workspace": str(bench.path), "models": [str(bench.path / "models" / "asked")], "image": "image",
-        "region": None, "settings": json.loads((run.path / "config.json").read_text())["settings"],
-    }  # fmt: skip
+        "workspace": str(bench.path),
+        "models": [str(bench.path / "models" / "asked")],
+        "image": "image",
+        "region": None,
+        "settings": json.loads((run.path / "config.json").read_text())["settings"],
+    }
     found = answer(question)
     assert found.tiles > 0
     assert found.seconds > 0

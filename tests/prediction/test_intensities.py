@@ -96,8 +96,13 @@ def test_runs_and_forecasts_tell_it(bench):
     assert task.run(bench.context(run)) == "finished"
     (warned,) = bench.events(run, "warning")
     assert "from 0 to 255, and it learnt from 0 to 65535" in warned["text"]
-    found = answer({
-        "workspace": str(bench.path), "models": [str(bench.path / "models" / "p")], "image": "image",
-        "region": None, "settings": PredictConfig().to_json(),
-    })  # fmt: skip
+    found = answer(
+        {
+            "workspace": str(bench.path),
+            "models": [str(bench.path / "models" / "p")],
+            "image": "image",
+            "region": None,
+            "settings": PredictConfig().to_json(),
+        }
+    )
     assert found.warnings == (warned["text"],)

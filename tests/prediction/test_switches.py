@@ -36,9 +36,17 @@ class Slope:
         return np.stack([before, 1 - before], axis=1)
 
 
-@pytest.mark.parametrize(("kind", "dimensions", "count"), [
-    ("none", 2, 1), ("flips", 2, 4), ("all", 2, 8), ("none", 3, 1), ("flips", 3, 8), ("all", 3, 16),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "dimensions", "count"),
+    [
+        ("none", 2, 1),
+        ("flips", 2, 4),
+        ("all", 2, 8),
+        ("none", 3, 1),
+        ("flips", 3, 8),
+        ("all", 3, 16),
+    ],
+)
 def test_turns_are_all_different_and_come_back(kind, dimensions, count):
     batch = np.random.default_rng(0).normal(size=(1, 1, 4, 6, 6)).astype(np.float32)
     found = turns(kind, dimensions)

@@ -276,10 +276,15 @@ def test_memory_that_is_not_there_is_told_and_not_used(bench):
     assert task.run(bench.context(run)) == "finished"
     (warned,) = bench.events(run, "warning")
     assert warned["text"].startswith("memory_gb=10000 is more than is free: ")
-    found = answer({
-        "workspace": str(bench.path), "models": [str(bench.path / "models" / "p")], "image": "image", "region": None,
-        "settings": json.loads((run.path / "config.json").read_text())["settings"],
-    })  # fmt: skip
+    found = answer(
+        {
+            "workspace": str(bench.path),
+            "models": [str(bench.path / "models" / "p")],
+            "image": "image",
+            "region": None,
+            "settings": json.loads((run.path / "config.json").read_text())["settings"],
+        }
+    )
     assert found.warnings[0].startswith("memory_gb=10000")
     assert found.allowed_bytes < 10_000 * 10**9
 
@@ -349,9 +354,14 @@ def test_the_folder_itself_opens_as_an_image_with_its_labels(bench, monkeypatch,
 
 def test_planes_that_are_separate_pictures_stay_so_in_what_is_read_of_them(tmp_path):
     facts = {
-        "level": "labels", "classes": [{"value": 1, "name": "a"}], "spacing_um": [1, 1, 1], "origin_um": [0, 0, 0],
-        "frames": True, "probabilities": True, "uncertainty": None,
-    }  # fmt: skip
+        "level": "labels",
+        "classes": [{"value": 1, "name": "a"}],
+        "spacing_um": [1, 1, 1],
+        "origin_um": [0, 0, 0],
+        "frames": True,
+        "probabilities": True,
+        "uncertainty": None,
+    }
     output.create(tmp_path / "p.zarr", facts, make_plan((3, 40, 40), (1, 1, 1), (0, 0, 0), max_voxels=10_000))
     for name in ("probabilities", "labels/labels"):
         assert open_volume(tmp_path / "p.zarr" / name).attrs["z_kind"] == "frame"

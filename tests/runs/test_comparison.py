@@ -52,10 +52,16 @@ def test_csv_holds_every_step_and_every_epoch(tmp_path):
     events = [
         {"kind": "step", "iteration": 1, "loss": 0.5, "lr": 1e-3, "samples_per_s": 8.0, "epoch": 1, "time": 1.25},
         {"kind": "step", "iteration": 2, "loss": 0.25, "lr": 1e-3, "epoch": 1, "time": 1.5},
-        {"kind": "epoch", "epoch": 1, "iteration": 2, "time": 2.0, "train": {"loss": 0.375},
-         "val": {"loss": 0.4, "iou": {"rest": 0.9, "mito, big": 0.5}}},
+        {
+            "kind": "epoch",
+            "epoch": 1,
+            "iteration": 2,
+            "time": 2.0,
+            "train": {"loss": 0.375},
+            "val": {"loss": 0.4, "iou": {"rest": 0.9, "mito, big": 0.5}},
+        },
         {"kind": "step", "iteration": 3, "loss": None, "lr": 1e-3, "epoch": 2, "time": 2.5},
-    ]  # fmt: skip
+    ]
     rows = list(csv.DictReader(to_csv(fold(History(), events)).splitlines()))
     assert [row["kind"] for row in rows] == ["step", "step", "epoch", "step"]
     assert [row["iteration"] for row in rows] == ["1", "2", "2", "3"]
@@ -91,8 +97,13 @@ def test_tensorboard_that_is_not_there_is_said_and_its_numbers_are_those_of_the_
         return SimpleNamespace(**fields)
 
     summary.Value = SimpleNamespace
-    for name in ("tensorboard", "tensorboard.compat", "tensorboard.compat.proto", "tensorboard.summary",
-                 "tensorboard.summary.writer"):  # fmt: skip
+    for name in (
+        "tensorboard",
+        "tensorboard.compat",
+        "tensorboard.compat.proto",
+        "tensorboard.summary",
+        "tensorboard.summary.writer",
+    ):
         package(name, __path__=[])
     package("tensorboard.compat.proto.event_pb2", Event=SimpleNamespace)
     package("tensorboard.compat.proto.summary_pb2", Summary=summary)

@@ -44,9 +44,14 @@ def test_hints(error, hint):
 @pytest.mark.parametrize(
     ("device", "visible", "key"),
     [
-        ("cpu", None, "cpu"), ("cuda", None, "cuda-0"), ("cuda:1", None, "cuda-1"), ("cuda:1", "4,5", "cuda-5"),
-        ("cuda", "GPU-8f3a", "cuda-GPU-8f3a"), ("cuda:3", "4,5", "cuda-3"), ("../x", None, "-x"),
+        ("cpu", None, "cpu"),
+        ("cuda", None, "cuda-0"),
+        ("cuda:1", None, "cuda-1"),
+        ("cuda:1", "4,5", "cuda-5"),
+        ("cuda", "GPU-8f3a", "cuda-GPU-8f3a"),
+        ("cuda:3", "4,5", "cuda-3"),
+        ("../x", None, "-x"),
     ],
-)  # fmt: skip
+)
 def test_one_physical_device_has_one_line(device, visible, key):
     assert device_key(device, {"CUDA_VISIBLE_DEVICES": visible} if visible else {}) == key

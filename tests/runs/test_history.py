@@ -14,9 +14,23 @@ from voxloop.runs.columns import Columns
 from voxloop.runs.history import metric_of
 
 KINDS = (
-    "queued", "started", "step", "epoch", "progress", "checkpoint", "sample", "updated", "warning", "log", "paused",
-    "resumed", "finished", "stopped", "cancelled", "failed",
-)  # fmt: skip
+    "queued",
+    "started",
+    "step",
+    "epoch",
+    "progress",
+    "checkpoint",
+    "sample",
+    "updated",
+    "warning",
+    "log",
+    "paused",
+    "resumed",
+    "finished",
+    "stopped",
+    "cancelled",
+    "failed",
+)
 number = st.none() | st.floats(-1e6, 1e6) | st.integers(0, 50)
 scores = st.fixed_dictionaries(
     {}, optional={"loss": number, "iou": number | st.dictionaries(st.text(), number, max_size=2)}
@@ -27,11 +41,22 @@ event = st.fixed_dictionaries(
         "time": st.floats(0, 1e9),
     },
     optional={
-        "iteration": st.integers(0, 50), "step": st.integers(0, 50), "loss": number, "train": scores, "val": scores,
-        "done": number, "total": number, "eta_s": number, "order": st.text(max_size=3), "plateau": number,
-        "patience": number, "epoch": st.integers(1, 50), "error": st.text(), "best": st.booleans(),
+        "iteration": st.integers(0, 50),
+        "step": st.integers(0, 50),
+        "loss": number,
+        "train": scores,
+        "val": scores,
+        "done": number,
+        "total": number,
+        "eta_s": number,
+        "order": st.text(max_size=3),
+        "plateau": number,
+        "patience": number,
+        "epoch": st.integers(1, 50),
+        "error": st.text(),
+        "best": st.booleans(),
     },
-)  # fmt: skip
+)
 
 
 def told(history: History) -> tuple[object, ...]:
@@ -40,9 +65,17 @@ def told(history: History) -> tuple[object, ...]:
     seen = (history.epochs, history.samples, history.checkpoints, history.warnings, history.updates, history.log)
     numbers = (history.busy_s, history.eta_s or 0.0, history.progress, history.time)
     return (
-        columns, seen, history.phase, history.best, history.answered, history.error, history.iteration, history.epoch,
-        history.plateau, [pytest.approx(value) for value in numbers],
-    )  # fmt: skip
+        columns,
+        seen,
+        history.phase,
+        history.best,
+        history.answered,
+        history.error,
+        history.iteration,
+        history.epoch,
+        history.plateau,
+        [pytest.approx(value) for value in numbers],
+    )
 
 
 @given(events=st.lists(event, max_size=25), cuts=st.lists(st.integers(0, 25), max_size=4))
@@ -88,11 +121,15 @@ def test_resuming_drops_what_is_done_again():
 
 def test_time_dead_is_not_time_at_work():
     events = [
-        {"kind": "started", "time": 100.0}, {"kind": "step", "time": 110.0, "iteration": 1},
-        {"kind": "started", "time": 1000.0}, {"kind": "step", "time": 1005.0, "iteration": 2},
-        {"kind": "paused", "time": 1006.0}, {"kind": "queued", "time": 2000.0}, {"kind": "started", "time": 2010.0},
+        {"kind": "started", "time": 100.0},
+        {"kind": "step", "time": 110.0, "iteration": 1},
+        {"kind": "started", "time": 1000.0},
+        {"kind": "step", "time": 1005.0, "iteration": 2},
+        {"kind": "paused", "time": 1006.0},
+        {"kind": "queued", "time": 2000.0},
+        {"kind": "started", "time": 2010.0},
         {"kind": "finished", "time": 2011.0},
-    ]  # fmt: skip
+    ]
     assert fold(History(), events).busy_s == pytest.approx(10 + 6 + 1)
 
 

@@ -31,9 +31,13 @@ def test_strokes_on_five_slices_find_mitochondria_on_the_others(data, tmp_path):
         classes = tuple(ClassInfo(value=c.value, name=c.name, background=c.background) for c in labels.level.classes)
     assert 0 < (painted[list(SLICES)] > 0).mean() <= 0.05
     example = Example(
-        name="fibsem", read=lambda region: raw[region][None], shape=raw.shape, channels=1, spacing_um=SPACING,
+        name="fibsem",
+        read=lambda region: raw[region][None],
+        shape=raw.shape,
+        channels=1,
+        spacing_um=SPACING,
         labelled=in_block(painted, full_region(raw.shape)),
-    )  # fmt: skip
+    )
     model = fit_examples(ShallowConfig(), [example], classes, threads=2).model
     far = [z for z in range(len(truth)) if min(abs(z - s) for s in SLICES) >= 2]
     found = model.predict(raw[None])[:, far].argmax(axis=0) == 0

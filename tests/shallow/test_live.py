@@ -53,9 +53,9 @@ def view(scene, axis="z", index=1, box=(slice(10, 231), slice(5, 222))):
 
 
 @pytest.mark.parametrize(
-    ("axis", "box"), [("z", (slice(10, 231), slice(5, 222))), ("y", (slice(0, 6), slice(3, 220))),
-                      ("x", (slice(1, 5), slice(0, 240)))]
-)  # fmt: skip
+    ("axis", "box"),
+    [("z", (slice(10, 231), slice(5, 222))), ("y", (slice(0, 6), slice(3, 220))), ("x", (slice(1, 5), slice(0, 240)))],
+)
 def test_every_pixel_of_the_view_is_given_once_and_mostly_right(scene, axis, box):
     scene.labels.array[:] = strokes(scene.truth)
     assert scene.live.learn(scene.labels, seconds=600)

@@ -121,10 +121,19 @@ def test_a_forest_that_wants_to_build_something_else_builds_nothing(tmp_path, fo
     schema = json.loads(names["schema.json"])
     touched = tmp_path / "touched"
     schema["content"] = {
-        "__class__": "system", "__module__": "os", "__loader__": "ObjectNode", "__id__": 7,
-        "content": {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "__id__": 8,
-                    "content": json.dumps(f"touch {touched}"), "is_json": True},
-    }  # fmt: skip
+        "__class__": "system",
+        "__module__": "os",
+        "__loader__": "ObjectNode",
+        "__id__": 7,
+        "content": {
+            "__class__": "str",
+            "__module__": "builtins",
+            "__loader__": "JsonNode",
+            "__id__": 8,
+            "content": json.dumps(f"touch {touched}"),
+            "is_json": True,
+        },
+    }
     with zipfile.ZipFile(folder / storage.ESTIMATOR, "w") as archive:
         for name, data in {**names, "schema.json": json.dumps(schema).encode()}.items():
             archive.writestr(name, data)
@@ -193,9 +202,13 @@ def test_one_class_or_none_is_not_enough():
 def test_images_of_another_voxel_size_are_not_learnt_together():
     image, truth = textured()
     example = Example(
-        name="a", read=lambda region: image[region][None], shape=image.shape, channels=1, spacing_um=SPACING,
+        name="a",
+        read=lambda region: image[region][None],
+        shape=image.shape,
+        channels=1,
+        spacing_um=SPACING,
         labelled=in_block(strokes(truth), tuple(slice(0, n) for n in image.shape)),
-    )  # fmt: skip
+    )
     with pytest.raises(VolumeError, match=r"'a'.*'b'.*images="):
         fit_examples(ShallowConfig(**QUICK), [example, replace(example, name="b", spacing_um=(1, 1, 1))])
 

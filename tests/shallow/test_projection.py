@@ -96,9 +96,12 @@ def test_a_changed_or_missing_projection_is_refused(tmp_path):
     folder = fit(config, [(image, strokes(truth))], SPACING).save(tmp_path / "model")
     content = dict(np.load(folder / PROJECTION))
     for changed in (
-        {**content, "offset": content["offset"] + 1}, {**content, "axes": content["axes"][:-1]},
-        {**content, "more": content["axes"]}, {"offset": content["offset"]}, {**content, "scale": np.ones(3)},
-    ):  # fmt: skip
+        {**content, "offset": content["offset"] + 1},
+        {**content, "axes": content["axes"][:-1]},
+        {**content, "more": content["axes"]},
+        {"offset": content["offset"]},
+        {**content, "scale": np.ones(3)},
+    ):
         np.savez(folder / PROJECTION, **changed)
         with pytest.raises(ModelError):
             load_model(folder)

@@ -22,8 +22,17 @@ from voxloop.shallow.slic import slic
 from voxloop.shallow.supervoxels import grid_for
 from voxloop.shallow.tiles import aligned
 
-QUICK = {"scales": 2, "samples": 1500, "context": 0, "dimensions": "2d", "trees": 8, "validation": 0, "smoothing": 0,
-         "supervoxel_size": 4, "classifier": "forest"}  # fmt: skip
+QUICK = {
+    "scales": 2,
+    "samples": 1500,
+    "context": 0,
+    "dimensions": "2d",
+    "trees": 8,
+    "validation": 0,
+    "smoothing": 0,
+    "supervoxel_size": 4,
+    "classifier": "forest",
+}
 KINDS = ["potts", "appearance", "edge"]
 
 

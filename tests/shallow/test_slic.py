@@ -78,9 +78,12 @@ def test_supervoxels_end_at_an_edge_that_the_grid_does_not_know(planar):
 
 
 @given(
-    planar=st.booleans(), spacing=st.sampled_from([CUBIC, FLAT]), stride=st.sampled_from([1, 2]), data=st.data(),
+    planar=st.booleans(),
+    spacing=st.sampled_from([CUBIC, FLAT]),
+    stride=st.sampled_from([1, 2]),
+    data=st.data(),
     rounds=st.integers(0, 2),
-)  # fmt: skip
+)
 @settings(max_examples=12, deadline=None)
 def test_a_part_with_its_reach_is_cut_as_the_whole_is_to_the_last_bit(planar, spacing, stride, rounds, data):
     grid = grid_for(3, spacing, (stride, stride, stride), planar)
@@ -98,8 +101,9 @@ def test_a_part_with_its_reach_is_cut_as_the_whole_is_to_the_last_bit(planar, sp
         stop = data.draw(st.integers(start // axis.period + 1, size // axis.period)) * axis.period
         cut.append(slice(start, stop))
         inner.append(slice(start + far if start else 0, stop - far if stop < size else size))
-    part = np.unravel_index(slic(image[(slice(None), *cut)], grid, 10.0, rounds),
-                            grid.shape(tuple(c.stop - c.start for c in cut)))  # fmt: skip
+    part = np.unravel_index(
+        slic(image[(slice(None), *cut)], grid, 10.0, rounds), grid.shape(tuple(c.stop - c.start for c in cut))
+    )
     for one, other, axis, edge in zip(part, whole, grid.axes, cut, strict=True):
         own = one + edge.start // axis.period * axis.count
         here = tuple(slice(i.start, max(i.start, i.stop)) for i in inner)

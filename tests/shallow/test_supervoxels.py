@@ -26,8 +26,16 @@ from voxloop.shallow.samples import in_block
 from voxloop.shallow.supervoxels import Supervoxels, from_json, to_json
 from voxloop.shallow.tiles import aligned
 
-QUICK = {"scales": 2, "samples": 2000, "context": 0, "dimensions": "2d", "trees": 8, "validation": 0,
-         "unit": "supervoxels", "supervoxel_size": 6}  # fmt: skip
+QUICK = {
+    "scales": 2,
+    "samples": 2000,
+    "context": 0,
+    "dimensions": "2d",
+    "trees": 8,
+    "validation": 0,
+    "unit": "supervoxels",
+    "supervoxel_size": 6,
+}
 DESCRIPTORS = ["mean", "mean and deviation", "quantised", "textons", "covariance", "sigma set"]
 
 
@@ -56,9 +64,12 @@ def everything(planar, thick, neighbours, scales):
 
 
 @given(
-    planar=st.booleans(), thick=st.sampled_from([1.0, 4.0]), neighbours=st.integers(0, 1), scales=st.integers(1, 2),
+    planar=st.booleans(),
+    thick=st.sampled_from([1.0, 4.0]),
+    neighbours=st.integers(0, 1),
+    scales=st.integers(1, 2),
     data=st.data(),
-)  # fmt: skip
+)
 @settings(max_examples=10, deadline=None)
 def test_tiled_equals_whole(planar, thick, neighbours, scales, data):
     unit, block, whole = everything(planar, thick, neighbours if planar else 0, scales)
@@ -169,9 +180,14 @@ def test_strokes_of_two_images_teach_together_and_one_that_judges_does_not():
     def example(name, values, judges=False):
         kept = np.where(np.isin(labels, values), labels, 0)
         return Example(
-            name=name, read=lambda region: image[region][None], shape=image.shape, channels=1, spacing_um=SPACING,
-            labelled=in_block(kept, full_region(image.shape)), judges=judges,
-        )  # fmt: skip
+            name=name,
+            read=lambda region: image[region][None],
+            shape=image.shape,
+            channels=1,
+            spacing_um=SPACING,
+            labelled=in_block(kept, full_region(image.shape)),
+            judges=judges,
+        )
 
     pair = [example("a", [1]), example("b", [2])]
     alone = fit_examples(ShallowConfig(**QUICK), pair)

@@ -40,8 +40,9 @@ def test_a_set_is_rows_of_image_level_and_region(ws):
     made = ws.sets.add("cells", [("one", "labels", "corner"), {"image": "two", "level": "labels"}])
     assert made.title == "cells@1"
     assert [(row.image, row.region, row.box) for row in made.rows] == [
-        ("one", "corner", ((0, 4), (0, 40), (0, 50))), ("two", None, None),
-    ]  # fmt: skip
+        ("one", "corner", ((0, 4), (0, 40), (0, 50))),
+        ("two", None, None),
+    ]
     with Store.open(ws.path, read_only=True) as again:
         assert again.sets["cells"] == made
 

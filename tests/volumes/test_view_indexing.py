@@ -8,10 +8,17 @@ import pytest
 from voxloop.store import Store
 
 KEYS = [  # integers, steps, lists, nothing
-    np.s_[3], np.s_[3, 4], np.s_[3, 4, 5], np.s_[..., 2], np.s_[1:5, 2], np.s_[::2, 1::3], np.s_[::-1],
+    np.s_[3],
+    np.s_[3, 4],
+    np.s_[3, 4, 5],
+    np.s_[..., 2],
+    np.s_[1:5, 2],
+    np.s_[::2, 1::3],
+    np.s_[::-1],
     np.s_[[0, 3, 1]],
-    np.s_[:, :, 3:3], np.s_[-1, -2:],
-]  # fmt: skip
+    np.s_[:, :, 3:3],
+    np.s_[-1, -2:],
+]
 
 
 @pytest.mark.parametrize("key", KEYS, ids=str)

@@ -225,9 +225,11 @@ class Augmentation(Config):
         MissingSection, "lose slices (electron microscopy; 2.5-D and 3-D)", advanced=True
     )
     misaligned: Misaligned = setting(
-        Misaligned, "shift slices sideways (electron microscopy; 2.5-D and 3-D)", label="misaligned sections",
+        Misaligned,
+        "shift slices sideways (electron microscopy; 2.5-D and 3-D)",
+        label="misaligned sections",
         advanced=True,
-    )  # fmt: skip
+    )
     missing_parts: MissingParts = setting(MissingParts, "lose a band of a slice (electron microscopy)", advanced=True)
 
     @classmethod

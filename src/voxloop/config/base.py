@@ -38,10 +38,16 @@ def setting(
     it under which this one matters: forms hide it under others.
     """
     extra = {
-        "group": group, "label": label, "unit": unit, "step": step, "advanced": advanced,
-        "choices": list(choices) if choices else None, "log": log, "live": live,
+        "group": group,
+        "label": label,
+        "unit": unit,
+        "step": step,
+        "advanced": advanced,
+        "choices": list(choices) if choices else None,
+        "log": log,
+        "live": live,
         "when": {name: list(values) for name, values in when.items()} if when else None,
-    }  # fmt: skip
+    }
     kwargs: dict[str, Any] = {"ge": ge, "le": le, "gt": gt, "lt": lt, "description": help, "json_schema_extra": extra}
     if isinstance(default, list | dict | set) or (isinstance(default, type) and issubclass(default, BaseModel)):
         factory = default if isinstance(default, type) else (lambda: default.copy())
@@ -150,25 +156,33 @@ class Setting:
 def training_set() -> Any:
     """The field that names a training set."""
     return setting(
-        None, "a named set of images, levels and regions to learn from, like cells or cells@2; everything that is "
-        "labelled where empty", label="training set",
-    )  # fmt: skip
+        None,
+        "a named set of images, levels and regions to learn from, like cells or cells@2; everything that is "
+        "labelled where empty",
+        label="training set",
+    )
 
 
 def validation_set() -> Any:
     """The field that names a validation set."""
     return setting(
-        None, "a named set that judges and never teaches, instead of a share of the labels: runs that name the same "
-        "version are judged alike", group="Validation", label="validation set",
-    )  # fmt: skip
+        None,
+        "a named set that judges and never teaches, instead of a share of the labels: runs that name the same "
+        "version are judged alike",
+        group="Validation",
+        label="validation set",
+    )
 
 
 def constrain() -> Any:
     """The field that confines a learner to a class of another level."""
     return setting(
-        None, "learn and predict only inside a class of another level, like cells/nucleus; parent: the class that the "
-        "level lies in; everywhere where empty", choices=("parent",), label="only inside",
-    )  # fmt: skip
+        None,
+        "learn and predict only inside a class of another level, like cells/nucleus; parent: the class that the "
+        "level lies in; everywhere where empty",
+        choices=("parent",),
+        label="only inside",
+    )
 
 
 def settings_of(config: type[BaseModel]) -> list[Setting]:

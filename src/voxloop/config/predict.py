@@ -21,9 +21,12 @@ class PredictConfig(Config):
     probabilities: bool = setting(True, "keep uint8 class probabilities beside the labels")
     uncertainty: bool = setting(True, "keep the uncertainty beside the labels")
     constrain: str = setting(
-        "auto", "say something only inside a class of another level, like cells/nucleus; auto: as the model was "
-        "trained; none: everywhere", choices=("auto", "none"), label="only inside",
-    )  # fmt: skip
+        "auto",
+        "say something only inside a class of another level, like cells/nucleus; auto: as the model was "
+        "trained; none: everywhere",
+        choices=("auto", "none"),
+        label="only inside",
+    )
     turns: Literal["none", "flips", "all"] = setting(
         "none",
         "average what the model says of the picture as it is, mirrored along every axis (4 times the work in 2-D, "
@@ -37,21 +40,28 @@ class PredictConfig(Config):
         group="Accuracy",
     )
     match_spacing: bool = setting(
-        True, "show the model an image whose voxels differ in size from those it learnt from at the voxel size that it "
+        True,
+        "show the model an image whose voxels differ in size from those it learnt from at the voxel size that it "
         "knows; not where they differ more than eightfold, since then one of the sizes is wrong",
-        group="Accuracy", advanced=True,
-    )  # fmt: skip
+        group="Accuracy",
+        advanced=True,
+    )
     blend: bool = setting(
-        False, "fast mode: take the mean where blocks overlap, so that one changes over to the next without a seam; "
+        False,
+        "fast mode: take the mean where blocks overlap, so that one changes over to the next without a seam; "
         "for networks that see too far to be exact; the forecast says what it costs",
-        group="Accuracy", advanced=True,
-    )  # fmt: skip
+        group="Accuracy",
+        advanced=True,
+    )
     overwrite: bool = setting(False, "replace a prediction of the same name")
     device: str = setting("auto", "where the model runs", choices=["auto", "cpu", "cuda", "mps"], group="Machine")
     engine: str = setting(
-        "local", "local: this machine; or the address of a dask scheduler, such as tcp://node7:8786, or its Client: "
-        "tiles go to its workers, which see the same file system", choices=["local"], group="Machine",
-    )  # fmt: skip
+        "local",
+        "local: this machine; or the address of a dask scheduler, such as tcp://node7:8786, or its Client: "
+        "tiles go to its workers, which see the same file system",
+        choices=["local"],
+        group="Machine",
+    )
     memory_gb: Literal["auto"] | float = setting(
         "auto",
         "memory that the prediction may use, never more than is free; auto: half of that",
@@ -59,16 +69,21 @@ class PredictConfig(Config):
         group="Machine",
     )
     device_gb: Literal["auto"] | float = setting(
-        "auto", "memory of the GPU that the model may use; auto: four fifths of what is free", unit="GB",
-        group="Machine", advanced=True,
-    )  # fmt: skip
+        "auto",
+        "memory of the GPU that the model may use; auto: four fifths of what is free",
+        unit="GB",
+        group="Machine",
+        advanced=True,
+    )
     threads: int | None = setting(
         None, "processor threads of the model; all that there are where empty", ge=1, group="Machine"
     )
     precision: Literal["float32", "bfloat16", "float16", "auto"] = setting(
-        "float32", "number format of the model; the short ones are faster on GPUs; auto: bfloat16 on a GPU that has it",
-        group="Machine", advanced=True,
-    )  # fmt: skip
+        "float32",
+        "number format of the model; the short ones are faster on GPUs; auto: bfloat16 on a GPU that has it",
+        group="Machine",
+        advanced=True,
+    )
     measure: Literal["margin", "entropy"] = setting(
         "margin",
         "uncertainty as one minus the lead of the best class over the second, or as entropy over its maximum",
@@ -83,13 +98,16 @@ class PredictConfig(Config):
         "lowest and highest intensity of the specimen: tiles in which no 4 x 4 pixels of the first channel lie "
         "between them on average are skipped and stay empty",
         group="Skip",
-    )  # fmt: skip
+    )
     every: int = setting(1, "only every n-th plane, for a first look; the others stay empty", ge=1, group="Skip")
     tolerance: float = setting(
         0.01,
         "fast mode: 99.9 % of the probabilities differ less than this from exact ones",
-        gt=0.0, le=0.2, group="Tiles", advanced=True,
-    )  # fmt: skip
+        gt=0.0,
+        le=0.2,
+        group="Tiles",
+        advanced=True,
+    )
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -107,10 +125,15 @@ class PredictConfig(Config):
     focus: tuple[int, int, int] | None = setting(
         None,
         "voxel (z, y, x) to begin at, working outwards; the middle where empty",
-        group="Tiles", advanced=True, live=True,
-    )  # fmt: skip
+        group="Tiles",
+        advanced=True,
+        live=True,
+    )
     tile_seconds: float = setting(
         2.0,
         "a tile is what is written, and repeated after a crash, at once",
-        gt=0.0, unit="s", group="Tiles", advanced=True,
-    )  # fmt: skip
+        gt=0.0,
+        unit="s",
+        group="Tiles",
+        advanced=True,
+    )

@@ -66,11 +66,13 @@ def _answer(workspace: Path, request: Request, lanes: Lanes, sender: Sender, sta
         if shared := fields.pop("planes", None):
             planes = Planes.attach(shared["name"], (shared["shape"][0], shared["shape"][1]))
         job = Job(
-            workspace, fields, state,
+            workspace,
+            fields,
+            state,
             stale=lambda: lanes.stale(request),
             tell=lambda message: sender.send({"number": request.number, **message}),
             planes=planes,
-        )  # fmt: skip
+        )
         if request.kind == "forget":
             state.clear()
             return {"state": "done"}

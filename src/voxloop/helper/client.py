@@ -257,11 +257,13 @@ class _Child:
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "voxloop.helper", *arguments],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 # one BLAS thread: the helper runs a tile a thread, and the kernel must stay responsive
                 env={**environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
                 start_new_session=True,
-            )  # fmt: skip
+            )
         except OSError as error:
             raise RunError(f"the helper process could not be started: {error}") from error
         self.sender = Sender(_pipe(self.process.stdin))

@@ -63,9 +63,13 @@ def answer(job: Job) -> dict[str, Any]:
             if job.parts == 1:
                 first = time.perf_counter() - began
     return {
-        "learnt": learnt, "sequence": session.labels.sequence, "samples": session.learner.samples,
-        "train_s": trained, "first_s": first, "total_s": time.perf_counter() - began,
-    }  # fmt: skip
+        "learnt": learnt,
+        "sequence": session.labels.sequence,
+        "samples": session.learner.samples,
+        "train_s": trained,
+        "first_s": first,
+        "total_s": time.perf_counter() - began,
+    }
 
 
 def _within(area: Area, part: LivePart) -> tuple[np.ndarray, np.ndarray]:

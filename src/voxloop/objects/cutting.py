@@ -85,15 +85,23 @@ def cutting(clump: Field, channels: Field | None, config: ObjectsConfig, count: 
     if channels is None:
         z, y, x = (n + 1 for n in clump.voxels(config.seed_depth))
         return ByHeight(
-            lambda names, _box: voxels.depth(names, clump.spacing_um, clump.frames), config.seed_depth, (z, y, x),
-            reach, config.connectivity, clump.frames,
-        )  # fmt: skip
+            lambda names, _box: voxels.depth(names, clump.spacing_um, clump.frames),
+            config.seed_depth,
+            (z, y, x),
+            reach,
+            config.connectivity,
+            clump.frames,
+        )
     if count == len(segmenting.ARROWS):
         z, y, x = (2 * n for n in reach)
         return ByArrows(channels, max(reach), (z + (z > 0), y + 1, x + 1), (z, y, x), "corners")
     halo = voxels.smoothing_halo(config, clump)
     middle = mapped(channels, lambda block: segmenting.middleness(block, config, clump), halo)
     return ByHeight(
-        lambda _names, box: middle.read(box), config.seed_threshold, (0, 0, 0), reach, config.connectivity,
+        lambda _names, box: middle.read(box),
+        config.seed_threshold,
+        (0, 0, 0),
+        reach,
+        config.connectivity,
         clump.frames,
-    )  # fmt: skip
+    )

@@ -111,8 +111,19 @@ def label_components(
     """
     field = field_of(source)
     config = ObjectsConfig(connectivity=connectivity, min_size=min_size, split=False)
-    return _write(field, path, config, lambda work: _components(field, config, work), block=block, workers=workers,
-                  scales=scales, overwrite=overwrite, progress=progress, steps=2, of=source)  # fmt: skip
+    return _write(
+        field,
+        path,
+        config,
+        lambda work: _components(field, config, work),
+        block=block,
+        workers=workers,
+        scales=scales,
+        overwrite=overwrite,
+        progress=progress,
+        steps=2,
+        of=source,
+    )
 
 
 def find_objects(
@@ -163,8 +174,21 @@ def find_objects(
         return _split(clumps, field if instances else None, config, work) if cut else clumps[:2]
 
     halo = segmenting.reach(config, field) if cut else (0, 0, 0)
-    return _write(field, path, config, made, halo=halo, block=block, workers=workers, scales=scales,
-                  overwrite=overwrite, progress=progress, steps=steps, of=source, facts=facts)  # fmt: skip
+    return _write(
+        field,
+        path,
+        config,
+        made,
+        halo=halo,
+        block=block,
+        workers=workers,
+        scales=scales,
+        overwrite=overwrite,
+        progress=progress,
+        steps=steps,
+        of=source,
+        facts=facts,
+    )
 
 
 def _channels(field: Field) -> int:
@@ -268,10 +292,21 @@ def _numbers(count: int) -> np.ndarray:
 
 
 def _write(
-    field: Field, path: str | Path, config: ObjectsConfig, made: Callable[[_Work], tuple[Pieces, Groups]], *,
-    halo: Halo = (0, 0, 0), block: Shape | None, workers: int | None, scales: bool, overwrite: bool,
-    progress: Progress, steps: int, of: Any, facts: dict[str, Any] | None = None,
-) -> Objects:  # fmt: skip
+    field: Field,
+    path: str | Path,
+    config: ObjectsConfig,
+    made: Callable[[_Work], tuple[Pieces, Groups]],
+    *,
+    halo: Halo = (0, 0, 0),
+    block: Shape | None,
+    workers: int | None,
+    scales: bool,
+    overwrite: bool,
+    progress: Progress,
+    steps: int,
+    of: Any,
+    facts: dict[str, Any] | None = None,
+) -> Objects:
     """Number the objects that are large enough, write them, and put the folder in its place when it is whole."""
     target = Path(path).expanduser()
     if target.suffix != ".zarr":
@@ -280,10 +315,16 @@ def _write(
         raise PredictionError(f"{target} exists; choose another name or say overwrite=True")
     block = block or block_shape(field.shape, halo=halo, chunk=chunk_of(field))
     partial = target.with_name(f".{target.name}.partial")
-    _resume(partial, {
-        "of": _source(of), "shape": field.shape, "origin": field.origin_um, "block": block,
-        "settings": config.to_json(),
-    })  # fmt: skip
+    _resume(
+        partial,
+        {
+            "of": _source(of),
+            "shape": field.shape,
+            "origin": field.origin_um,
+            "block": block,
+            "settings": config.to_json(),
+        },
+    )
     work = _Work(partial / "scratch", block, workers, progress, steps)
     pieces, groups = made(work)
     kept = ~segmenting.too_small(groups.sizes, config, field) if config.min_size else np.ones(len(groups), bool)
@@ -296,9 +337,13 @@ def _write(
 
     work.all(pieces, write)
     about = {
-        "v": 1, "objects": int(kept.sum()), "unsure": int((groups.marked & kept).sum()) if config.split else 0,
-        "settings": config.to_json(), "source": _source(of), **(facts or {}),
-    }  # fmt: skip
+        "v": 1,
+        "objects": int(kept.sum()),
+        "unsure": int((groups.marked & kept).sum()) if config.split else 0,
+        "settings": config.to_json(),
+        "source": _source(of),
+        **(facts or {}),
+    }
     image.finish(target.stem, about, scales=scales)
     if target.exists():
         shutil.rmtree(target)

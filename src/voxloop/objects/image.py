@@ -41,9 +41,14 @@ class LabelImage:
 
     def _create(self, name: str, shape: Shape, chunk: Sequence[int], dtype: Any, codec: Any) -> Any:
         return self._group.create_array(
-            name, shape=shape, chunks=tuple(chunk), dtype=dtype, fill_value=0, compressors=codec,
+            name,
+            shape=shape,
+            chunks=tuple(chunk),
+            dtype=dtype,
+            fill_value=0,
+            compressors=codec,
             dimension_names=["z", "y", "x"],
-        )  # fmt: skip
+        )
 
     def write(self, region: Region, block: np.ndarray) -> None:
         """Write whole chunks (z, y, x). Chunk files are made here: it is four times as fast as through zarr."""

@@ -85,9 +85,14 @@ def _gather(pieces: Pieces) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
 
 
 def _ordered(
-    group: np.ndarray, count: int, start: np.ndarray, first: np.ndarray, keys: np.ndarray, sizes: np.ndarray,
+    group: np.ndarray,
+    count: int,
+    start: np.ndarray,
+    first: np.ndarray,
+    keys: np.ndarray,
+    sizes: np.ndarray,
     marked: np.ndarray,
-) -> Groups:  # fmt: skip
+) -> Groups:
     owner = np.full(count, np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(owner, group, first)
     order = np.argsort(owner)

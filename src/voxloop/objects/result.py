@@ -161,6 +161,10 @@ def _placed(stored: DataArray, region: Region, shape: Sequence[int]) -> DataArra
     z, y, x = (o - part.start * s for o, part, s in zip(origin_of(stored), region, spacing, strict=True))
     around = [(part.start, size - part.stop) for part, size in zip(region, shape, strict=True)]
     return make_volume(
-        da.pad(stored.data, around), spacing_um=spacing, origin_um=(z, y, x), name=str(stored.name),
-        source=stored.attrs["source"], z_kind=stored.attrs["z_kind"],
-    ).assign_attrs(kind="labels")  # fmt: skip
+        da.pad(stored.data, around),
+        spacing_um=spacing,
+        origin_um=(z, y, x),
+        name=str(stored.name),
+        source=stored.attrs["source"],
+        z_kind=stored.attrs["z_kind"],
+    ).assign_attrs(kind="labels")

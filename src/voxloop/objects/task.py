@@ -78,13 +78,21 @@ def made(
 
     try:
         found = find_objects(
-            source_of(prediction, of), target, config, instances=of is None, progress=progress, overwrite=True,
+            source_of(prediction, of),
+            target,
+            config,
+            instances=of is None,
+            progress=progress,
+            overwrite=True,
             region=None if region is None else tuple(slice(*part) for part in region),
             facts={
-                "run": context.config["name"], "prediction": f"predictions/{prediction.name}", "of": of,
-                "region": region, "shape": shape_of(prediction),
+                "run": context.config["name"],
+                "prediction": f"predictions/{prediction.name}",
+                "of": of,
+                "region": region,
+                "shape": shape_of(prediction),
             },
-        )  # fmt: skip
+        )
     except _Ordered as order:
         return str(order)
     if found.unsure:

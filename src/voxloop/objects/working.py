@@ -12,9 +12,11 @@ Item = TypeVar("Item")
 
 
 def each(
-    act: Callable[[Item], object], items: Iterable[Item], workers: int | None = None,
+    act: Callable[[Item], object],
+    items: Iterable[Item],
+    workers: int | None = None,
     after: Callable[[], None] = lambda: None,
-) -> None:  # fmt: skip
+) -> None:
     """Call ``act`` with every item on ``workers`` threads (None: one a core), ``after`` as each is done.
 
     What ``act`` or ``after`` raises ends it once the items in hand are done.

@@ -45,10 +45,14 @@ class Turn:
 def turns(kind: Turns, dimensions: int) -> tuple[Turn, ...]:
     """The ways in which a picture is turned; the first leaves it as it is."""
     mirrored = (1, 2) if dimensions == 2 else (0, 1, 2)
-    axes = [()] if kind == "none" else [
-        tuple(axis for axis, flipped in zip(mirrored, chosen, strict=True) if flipped)
-        for chosen in product((False, True), repeat=len(mirrored))
-    ]  # fmt: skip
+    axes = (
+        [()]
+        if kind == "none"
+        else [
+            tuple(axis for axis, flipped in zip(mirrored, chosen, strict=True) if flipped)
+            for chosen in product((False, True), repeat=len(mirrored))
+        ]
+    )
     return tuple(Turn(chosen, quarter) for quarter in ((False, True) if kind == "all" else (False,)) for chosen in axes)
 
 
@@ -152,9 +156,12 @@ def _merged(specs: Sequence[ModelSpec]) -> ModelSpec:
     digest = hashlib.sha256("".join(spec.hash for spec in specs).encode()).hexdigest()
     known = None if any(halo is None for halo in halos) else _each(max, [halo for halo in halos if halo is not None])
     return replace(
-        first, stride=_each(lcm, [spec.stride for spec in specs]), halo=known, hash=digest,
+        first,
+        stride=_each(lcm, [spec.stride for spec in specs]),
+        halo=known,
+        hash=digest,
         dimensions=max(spec.dimensions for spec in specs),
-    )  # fmt: skip
+    )
 
 
 def _each(function: Callable[..., int], shapes: Sequence[Shape]) -> Shape:

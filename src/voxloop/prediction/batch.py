@@ -176,8 +176,12 @@ def _row(image: str, target: Path, spacing: tuple[float, float, float], seconds:
             doubt += float(np.asarray(unsure[box]).sum())  # type: ignore[index]
     voxels = int(np.prod(shape))
     row: dict[str, Any] = {
-        "image": image, "state": "finished", "seconds": round(seconds, 2), "voxels": voxels, "prediction": target.stem,
-    }  # fmt: skip
+        "image": image,
+        "state": "finished",
+        "seconds": round(seconds, 2),
+        "voxels": voxels,
+        "prediction": target.stem,
+    }
     if unsure is not None:
         row["mean uncertainty"] = round(doubt / 255 / voxels, 5)
     for info in output.facts["classes"]:

@@ -115,12 +115,19 @@ def forecast(
     staging = min(free * (1 - MODEL_SHARE), free if blend else STAGED_BYTES)
     handy = min(COMFORTABLE, max(SMALL, int(HANDY_BYTES / each)))
     make = partial(
-        make_plan, shape, spec.stride, exact_halo(spec) if halo is None else halo,
-        region=region, planar=is_planar(spec), every=config.every,
-        max_tile_voxels=int(staging / (staged + mixed)), blend=blend,
+        make_plan,
+        shape,
+        spec.stride,
+        exact_halo(spec) if halo is None else halo,
+        region=region,
+        planar=is_planar(spec),
+        every=config.every,
+        max_tile_voxels=int(staging / (staged + mixed)),
+        blend=blend,
         lively_voxels=int(min(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel, LIGHT_BYTES / each)),
-        handy_voxels=handy, batch_voxels=min(BATCH_VOXELS, handy),
-    )  # fmt: skip
+        handy_voxels=handy,
+        batch_voxels=min(BATCH_VOXELS, handy),
+    )
     most = int(free * MODEL_SHARE / cost.bytes_per_voxel)
     device = device_bytes(config.device_gb, cost.device_free)
     on_device = int(device / cost.device_bytes_per_voxel) if cost.device_bytes_per_voxel else None
@@ -155,9 +162,11 @@ def forecast(
 def _fed(cost: Cost, longer: float, each: int) -> Cost:
     """The cost where a network is fed with rows: ``each`` is what a voxel takes beyond what the rows hold."""
     return replace(
-        cost, seconds_per_voxel=cost.seconds_per_voxel * longer, bytes_per_voxel=each,
+        cost,
+        seconds_per_voxel=cost.seconds_per_voxel * longer,
+        bytes_per_voxel=each,
         device_bytes_per_voxel=each if cost.device_bytes_per_voxel else 0.0,
-    )  # fmt: skip
+    )
 
 
 def _taken(plan: Plan, cost: Cost, staged: int) -> int:

@@ -330,10 +330,15 @@ def predict_there(files: Files, ticket: Ticket, index: Shape) -> tuple[int, bool
             return call(batch)
 
     (done,) = run_tiles(
-        plan, [plan.tile_at(index)], read=job.read, forward=forward, decode=job.decode,
+        plan,
+        [plan.tile_at(index)],
+        read=job.read,
+        forward=forward,
+        decode=job.decode,
         write=lambda tile, decoded: output.put(tile, opened.skips.within(decoded, tile.core)),
-        batch_voxels=max(plan.largest, plan.batch), empty=opened.skips.empty,
-    )  # fmt: skip
+        batch_voxels=max(plan.largest, plan.batch),
+        empty=opened.skips.empty,
+    )
     return done.broken, done.skipped
 
 

@@ -72,9 +72,11 @@ def within(decoded: Decoded, mask: np.ndarray) -> Decoded:
 
     kept, unsure = decoded.probabilities, decoded.uncertainty
     return Decoded(
-        cut(decoded.labels), None if kept is None else cut(kept), None if unsure is None else cut(unsure),
+        cut(decoded.labels),
+        None if kept is None else cut(kept),
+        None if unsure is None else cut(unsure),
         decoded.broken,
-    )  # fmt: skip
+    )
 
 
 def label_dtype(classes: tuple[ClassInfo, ...]) -> np.dtype:

@@ -57,8 +57,11 @@ def check_fit(spec: ModelSpec, volume: DataArray, *, look: bool = False, region:
         return warnings
     axes = slice(1, 3) if is_planar(spec) else slice(0, 3)
     pairs = list(zip("zyx", spec.spacing_um, spacing_of(volume), strict=True))[axes]
-    off = [f"{axis} {here:g} instead of {there:g}" for axis, there, here in pairs
-           if max(here / there, there / here) > SPACING_RATIO]  # fmt: skip
+    off = [
+        f"{axis} {here:g} instead of {there:g}"
+        for axis, there, here in pairs
+        if max(here / there, there / here) > SPACING_RATIO
+    ]
     if off:
         warnings.append(f"voxels differ in size from those the model was trained on (micrometres: {', '.join(off)})")
     return warnings
@@ -129,9 +132,14 @@ class Job:
             z, y, x = (int(start + length * share) for start, length in parts)
             places.append((z, y, x))
         halo, kept = seams.measure_halo(
-            self.predict, self.shape, self.spec.stride, axes,
-            tolerance=self.config.tolerance, max_voxels=self._max_voxels(cost), places=places,
-        )  # fmt: skip
+            self.predict,
+            self.shape,
+            self.spec.stride,
+            axes,
+            tolerance=self.config.tolerance,
+            max_voxels=self._max_voxels(cost),
+            places=places,
+        )
         if self.spec.halo is not None:
             if not kept and self._fits(self.spec.halo, cost):
                 return self.spec.halo, True
@@ -152,9 +160,14 @@ class Job:
         Raises PredictionError where nothing fits.
         """
         plan = partial(
-            forecast, self.spec, self.shape, self.config, cost, region=self.region,
+            forecast,
+            self.spec,
+            self.shape,
+            self.config,
+            cost,
+            region=self.region,
             channel_bytes=channels_of(self.volume) * self.volume.dtype.itemsize,
-        )  # fmt: skip
+        )
         try:
             found = plan(halo=halo)
         except PredictionError:

@@ -283,17 +283,32 @@ def make_plan(
         options[rows] = [_up(full[rows], steps[rows])]
         lively_voxels = None  # a row may be long: nothing comes sooner from a shorter one
     block = _choose(
-        full, box, steps, reach, options, max_voxels, lively_voxels or max_voxels, handy_voxels,
+        full,
+        box,
+        steps,
+        reach,
+        options,
+        max_voxels,
+        lively_voxels or max_voxels,
+        handy_voxels,
         None if max_column is None else (rows, max_column),
-    )  # fmt: skip
+    )
     planes = 1 if every > 1 else planes_per_tile
     blend = blend and any(part and size < whole for part, size, whole in zip(reach, block, full, strict=True))
     tile, chunk = (_blended_tile if blend else _tile)(full, block, single, planes, max_tile_voxels)
     return Plan(
-        shape=full, region=box, stride=steps, halo=reach, tile=tile, block=block, chunk=chunk,
-        batch=min(batch_voxels, max_voxels), every=every, by_rows=max_column is not None,
+        shape=full,
+        region=box,
+        stride=steps,
+        halo=reach,
+        tile=tile,
+        block=block,
+        chunk=chunk,
+        batch=min(batch_voxels, max_voxels),
+        every=every,
+        by_rows=max_column is not None,
         blend=blend,
-    )  # fmt: skip
+    )
 
 
 def order(

@@ -84,9 +84,11 @@ class Rehearsal:
     def wait(self, timeout: float = PATIENCE_S) -> Estimate:
         """The forecast. Raises PredictionError with the reason where the prediction cannot be made as asked."""
         found = self._errand.wait(
-            timeout, PredictionError, f"the model gave no answer within {timeout:.0f} s; the forecast is given up",
+            timeout,
+            PredictionError,
+            f"the model gave no answer within {timeout:.0f} s; the forecast is given up",
             "the forecast could not be made",
-        )  # fmt: skip
+        )
         found |= {name: tuple(found[name]) for name in ("block", "halo", "warnings")}
         return Estimate(**found)
 
@@ -112,14 +114,21 @@ def answer(question: dict[str, Any]) -> Estimate:
     warnings += filter(None, [less_allowed(longest.allowed_bytes, config)])
     work, kept = (sum(getattr(part.plan, name) for part in parts) for name in ("work", "voxels"))
     return Estimate(
-        seconds=sum(part.seconds for part in parts), memory_bytes=max(part.memory_bytes for part in parts),
-        allowed_bytes=longest.allowed_bytes, disk_bytes=sum(part.disk_bytes for part in parts),
-        free_disk_bytes=shutil.disk_usage(question["workspace"]).free, waste=work / kept,
-        block=longest.plan.block, halo=longest.plan.halo, tiles=sum(part.plan.count for part in parts),
-        device_bytes=max(part.device_bytes for part in parts), device_allowed_bytes=longest.device_allowed_bytes,
-        warnings=tuple(warnings), images=len(parts),
+        seconds=sum(part.seconds for part in parts),
+        memory_bytes=max(part.memory_bytes for part in parts),
+        allowed_bytes=longest.allowed_bytes,
+        disk_bytes=sum(part.disk_bytes for part in parts),
+        free_disk_bytes=shutil.disk_usage(question["workspace"]).free,
+        waste=work / kept,
+        block=longest.plan.block,
+        halo=longest.plan.halo,
+        tiles=sum(part.plan.count for part in parts),
+        device_bytes=max(part.device_bytes for part in parts),
+        device_allowed_bytes=longest.device_allowed_bytes,
+        warnings=tuple(warnings),
+        images=len(parts),
         price=price(models[0].spec, config.turns, len(models), config.votes),
-    )  # fmt: skip
+    )
 
 
 def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tuple[list[Forecast], list[str]]:
@@ -176,9 +185,13 @@ def _on_workers(question: dict[str, Any], config: PredictConfig, model: Model) -
         box = question["region"] and tuple(slice(*part) for part in question["region"])
         warnings = check_fit(shown.spec, volume, look=True, region=box)
     ticket = Ticket(
-        workspace=question["workspace"], image=question["image"], settings=config.to_json(), region=question["region"],
-        constrain=None, crowd=1,
-    )  # fmt: skip
+        workspace=question["workspace"],
+        image=question["image"],
+        settings=config.to_json(),
+        region=question["region"],
+        constrain=None,
+        crowd=1,
+    )
     with Cluster(config.engine, [Path(folder) for folder in question["models"]], ticket) as cluster:
         workers = cluster.workers()
         if not workers:

@@ -96,11 +96,13 @@ class Resampled:
         sizes = spec.spacing_um or (1.0, 1.0, 1.0)
         z, y, x = (size * float(factor) for size, factor in zip(sizes, factors, strict=True))
         self.spec = replace(
-            spec, stride=_each(_stride, spec.stride, factors), halo=halo,
+            spec,
+            stride=_each(_stride, spec.stride, factors),
+            halo=halo,
             window=spec.window and _each(lambda size, factor: max(1, round(size / factor)), spec.window, factors),
             spacing_um=(z, y, x) if spec.spacing_um else None,
             hash=hashlib.sha256(f"{spec.hash} {' '.join(map(str, factors))}".encode()).hexdigest(),
-        )  # fmt: skip
+        )
 
     @contextmanager
     def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[Predictor]:
@@ -144,10 +146,12 @@ def _resized(images: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Images (n, z, y, x) at another size, float32: linear, smoothed first along axes that shrink."""
     from skimage.transform import resize
 
-    return np.stack([
-        resize(image.astype(np.float32), tuple(size), order=1, mode="edge", anti_aliasing=True, preserve_range=True)
-        for image in images
-    ])  # fmt: skip
+    return np.stack(
+        [
+            resize(image.astype(np.float32), tuple(size), order=1, mode="edge", anti_aliasing=True, preserve_range=True)
+            for image in images
+        ]
+    )
 
 
 def _each(function: Any, shape: Shape, factors: Factors) -> Shape:

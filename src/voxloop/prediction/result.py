@@ -132,9 +132,10 @@ class Prediction:
 
         stored = self.stored(name)
         # one dask chunk a tile's worth of chunks keeps graphs of large volumes small; unnamed, for it is still filling
-        chunks = tuple(min(n, 4 * c if axis > stored.ndim - 3 else c) for axis, (n, c) in enumerate(
-            zip(stored.shape, stored.chunks, strict=True)
-        ))  # fmt: skip
+        chunks = tuple(
+            min(n, 4 * c if axis > stored.ndim - 3 else c)
+            for axis, (n, c) in enumerate(zip(stored.shape, stored.chunks, strict=True))
+        )
         spacing, origin = self._facts["spacing_um"], self._facts["origin_um"]
         for axis, size, step, start in zip("zyx", self.plan.shape, spacing, origin, strict=True):
             coords[axis] = Variable(axis, start + np.arange(size) * step, {"units": "micrometer"})

@@ -68,8 +68,10 @@ def measure_halo(
     halo, kept = [0, 0, 0], True
     for axis in axes:
         share = SHARE_ABOVE / (2 * len(axes))
-        wanted = [_halo_at(predict, box, axis, stride[axis], tolerance, share)
-                  for box in _probes(shape, stride, axis, axes, max_voxels, places)]  # fmt: skip
+        wanted = [
+            _halo_at(predict, box, axis, stride[axis], tolerance, share)
+            for box in _probes(shape, stride, axis, axes, max_voxels, places)
+        ]
         found = [value for value in wanted if value is not None]
         kept = kept and len(found) == len(wanted)
         longest = _probe_shape(shape, stride, axis, axes, max_voxels)[axis] // 2

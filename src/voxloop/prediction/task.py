@@ -83,9 +83,13 @@ def _engine(context: RunContext, config: PredictConfig, model: Model) -> Iterato
     from voxloop.prediction.cluster import Cluster, Ticket
 
     ticket = Ticket(
-        workspace=str(context.workspace), image=context.config["image"], settings=context.settings,
-        region=context.config.get("region"), constrain=context.config.get("constrain"), crowd=1,
-    )  # fmt: skip
+        workspace=str(context.workspace),
+        image=context.config["image"],
+        settings=context.settings,
+        region=context.config.get("region"),
+        constrain=context.config.get("constrain"),
+        crowd=1,
+    )
     folders = [context.workspace / path for path in (context.config["model"], *context.config.get("models", ()))]
     with Cluster(config.engine, folders, ticket) as cluster:
         if not cluster.workers():
@@ -213,8 +217,9 @@ def begin(
     facts = {
         "image": image or context.config["image"],
         "level": _level(context, store),
-        "classes": [{"value": c.value, "name": c.name, "color": c.color, "background": c.background}
-                    for c in model.spec.classes],
+        "classes": [
+            {"value": c.value, "name": c.name, "color": c.color, "background": c.background} for c in model.spec.classes
+        ],
         "spacing_um": list(spacing_of(job.volume)),
         "origin_um": list(origin_of(job.volume)),
         "frames": job.volume.attrs.get("z_kind") == "frame",
@@ -223,7 +228,7 @@ def begin(
         "lineage": _lineage(context, model),
         "seam": seam.to_json() if seam else None,
         "target": "instances" if learnt_objects(model.spec) else "semantic",
-    }  # fmt: skip
+    }
     return create(target, facts, found.plan, overwrite=job.config.overwrite)
 
 

@@ -65,10 +65,13 @@ class Voted:
         if spacing is not None and "axes" not in spec.extra:  # it learnt across z: planes must look alike
             spacing = (spacing[1], *spacing[1:])
         self.spec = replace(
-            spec, dimensions=3, stride=(step, step, step), halo=None if halo is None else (halo, halo, halo),
+            spec,
+            dimensions=3,
+            stride=(step, step, step),
+            halo=None if halo is None else (halo, halo, halo),
             spacing_um=spacing,
             hash=hashlib.sha256(f"{spec.hash} {votes} {axes}".encode()).hexdigest(),
-        )  # fmt: skip
+        )
 
     @contextmanager
     def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[_Votes]:

@@ -55,9 +55,12 @@ def draw(runs: Sequence[Run], kind: str = "png") -> bytes:
             _dress(axis)
         out = io.BytesIO()
         figure.savefig(
-            out, format=kind, dpi=160, transparent=kind != "png",
+            out,
+            format=kind,
+            dpi=160,
+            transparent=kind != "png",
             metadata={"Date": None} if kind == "svg" else None,
-        )  # fmt: skip
+        )
     return out.getvalue()
 
 

@@ -153,10 +153,12 @@ def _ancestors_that_may_know(run: Run) -> str:
     for name in ancestors(runs, run.name):
         theirs = _split(runs[name]) if name in list(runs) else {}
         apart = all(
-            image in theirs and theirs[image]["cell"] == one["cell"]
+            image in theirs
+            and theirs[image]["cell"] == one["cell"]
             and {tuple(c) for c in one.get("tested", ())} <= {tuple(c) for c in theirs[image].get("tested", ())}
-            for image, one in own.items() if one.get("tested")
-        )  # fmt: skip
+            for image, one in own.items()
+            if one.get("tested")
+        )
         names += [] if apart else [name]
     return ", ".join(names)
 
@@ -201,8 +203,9 @@ def _lineage(run: Run) -> str:
         rows.append((name, known.state if known else "a model folder, or deleted", iou))
     made = [
         (other.name, str(other.config.get("task", "")).partition(":")[0].split(".")[1], other.state)
-        for other in runs.values() if other.config.get("parent") == run.name
-    ]  # fmt: skip
+        for other in runs.values()
+        if other.config.get("parent") == run.name
+    ]
     return _table(("from the first ancestor to this run", "state", "best mean IoU"), rows) + (
         _table(("made from it", "what", "state"), made) if made else ""
     )

@@ -30,9 +30,12 @@ class Errand:
     def __init__(self, module: str, question: dict[str, Any]) -> None:
         self._question = json.dumps(question)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-        )  # fmt: skip
+        )
 
     def wait(self, timeout: float, failure: type[VoxloopError], late: str, broken: str) -> dict[str, Any]:
         """The answer.

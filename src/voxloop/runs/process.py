@@ -38,8 +38,12 @@ def start(arguments: Sequence[str], output: Path | None, stdin: int = subprocess
         log: Any = stack.enter_context(output.open("ab")) if output else subprocess.DEVNULL
         child = subprocess.Popen(
             [sys.executable, "-P", "-u", *arguments],
-            stdin=stdin, stdout=log, stderr=subprocess.STDOUT, env=environment(), start_new_session=True,
-        )  # fmt: skip
+            stdin=stdin,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+            start_new_session=True,
+        )
     _children[child.pid] = child
     return child
 

@@ -129,7 +129,7 @@ def projected(projection: Projection, classifier: Classifier) -> Classifier:
 
 def _fit(
     features: np.ndarray, targets: np.ndarray, config: ShallowConfig, threads: int, after_pass: AfterPass
-) -> Classifier:  # fmt: skip
+) -> Classifier:
     if config.classifier != "network":
         estimated = Estimated(fit_estimator(features, targets, config, threads))
         after_pass(1, estimated)

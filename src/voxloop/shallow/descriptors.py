@@ -43,18 +43,26 @@ class Descriptor:
         """Numbers that describe one supervoxel."""
         pairs = self.features * (self.features + 1) // 2
         return {
-            "mean": self.features, "mean and deviation": 2 * self.features, "quantised": self.features * self.bins,
-            "textons": self.bins, "covariance": pairs, "sigma set": self.features + pairs,
-        }[self.kind]  # fmt: skip
+            "mean": self.features,
+            "mean and deviation": 2 * self.features,
+            "quantised": self.features * self.bins,
+            "textons": self.bins,
+            "covariance": pairs,
+            "sigma set": self.features + pairs,
+        }[self.kind]
 
     @property
     def sums(self) -> int:
         """Numbers that are added up over the voxels of one supervoxel."""
         pairs = self.features * (self.features + 1) // 2
         return {
-            "mean": self.features, "mean and deviation": 2 * self.features, "quantised": self.features * self.bins,
-            "textons": self.bins, "covariance": self.features + pairs, "sigma set": self.features + pairs,
-        }[self.kind]  # fmt: skip
+            "mean": self.features,
+            "mean and deviation": 2 * self.features,
+            "quantised": self.features * self.bins,
+            "textons": self.bins,
+            "covariance": self.features + pairs,
+            "sigma set": self.features + pairs,
+        }[self.kind]
 
     def add_up(self, rows: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sums over rows of one owner.

@@ -31,9 +31,7 @@ def fit_estimator(features: np.ndarray, targets: np.ndarray, config: ShallowConf
     return _unfitted(config).fit(features, targets, sample_weight=weights)
 
 
-def _fit_forest(
-    features: np.ndarray, targets: np.ndarray, config: ShallowConfig, balanced: bool, threads: int
-) -> Any:  # fmt: skip
+def _fit_forest(features: np.ndarray, targets: np.ndarray, config: ShallowConfig, balanced: bool, threads: int) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
     kind = ExtraTreesClassifier if config.classifier == "forest" else RandomForestClassifier
@@ -56,9 +54,7 @@ def _unfitted(config: ShallowConfig) -> Any:
         from sklearn.tree import DecisionTreeClassifier
 
         tree = DecisionTreeClassifier(max_depth=config.boosting_depth, min_samples_leaf=config.leaf)
-        return AdaBoostClassifier(
-            tree, n_estimators=config.trees, learning_rate=rate, random_state=config.seed
-        )  # fmt: skip
+        return AdaBoostClassifier(tree, n_estimators=config.trees, learning_rate=rate, random_state=config.seed)
     if config.classifier == "gradient boosting":
         from sklearn.ensemble import GradientBoostingClassifier
 
@@ -74,9 +70,7 @@ def _unfitted(config: ShallowConfig) -> Any:
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.svm import SVC
 
-        machine = SVC(
-            kernel=config.svm_kernel, C=config.svm_c, gamma=config.svm_gamma, random_state=config.seed
-        )  # fmt: skip
+        machine = SVC(kernel=config.svm_kernel, C=config.svm_c, gamma=config.svm_gamma, random_state=config.seed)
         return CalibratedClassifierCV(machine, ensemble=False, cv=_FOLDS)  # Platt 1999
     from sklearn.linear_model import SGDClassifier
 

@@ -134,10 +134,17 @@ def fit_examples(
     validation = _validate(config, table, threads, watch)
     classifier = fit_classifier(table.features[table.kept], table.targets[table.kept], config, threads)
     spec = describe(
-        bank, normalisation, table.classes, config.smoothing, table.supervoxels, table.refinement,
-        classifier=config.classifier, samples=int(table.kept.sum()), validation=validation,
+        bank,
+        normalisation,
+        table.classes,
+        config.smoothing,
+        table.supervoxels,
+        table.refinement,
+        classifier=config.classifier,
+        samples=int(table.kept.sum()),
+        validation=validation,
         **({"constrain": config.constrain} if config.constrain else {}),
-    )  # fmt: skip
+    )
     return Fitted(ShallowModel(hashed(spec, classifier), classifier), validation)
 
 
@@ -221,7 +228,7 @@ def _of_image(pooled: Labelled, number: int) -> Labelled:
 
 def _descriptor(
     config: ShallowConfig, bank: FeatureBank, seen: Sequence[tuple[Source, np.ndarray]], threads: int
-) -> Descriptor:  # fmt: skip
+) -> Descriptor:
     """What supervoxels are described by; where that takes typical values, those of some of the voxels ``seen``."""
     if not needs_vocabulary(config.descriptor):
         return Descriptor(config.descriptor, bank.count, config.bins)
@@ -328,8 +335,10 @@ def _look(example: Example) -> np.ndarray:
         top = max(0, min(y - side // 2, height - side))
         left = max(0, min(x - side // 2, width - side))
         region = (
-            slice(int(z), int(z) + 1), slice(top, min(height, top + side)), slice(left, min(width, left + side)),
-        )  # fmt: skip
+            slice(int(z), int(z) + 1),
+            slice(top, min(height, top + side)),
+            slice(left, min(width, left + side)),
+        )
         block = np.asarray(example.read(region), dtype=np.float32)
         out.append(block.reshape(block.shape[0], -1))
     return np.concatenate(out, axis=1)

@@ -65,9 +65,13 @@ def result(path: str | Path) -> ShallowModel:
 
 
 def fit_teacher(
-    workspace: Path, facts: Mapping[str, Any], *, keep: Callable[[str, np.ndarray], np.ndarray],
-    heard: Callable[[], None], seed: int,
-) -> ShallowModel:  # fmt: skip
+    workspace: Path,
+    facts: Mapping[str, Any],
+    *,
+    keep: Callable[[str, np.ndarray], np.ndarray],
+    heard: Callable[[], None],
+    seed: int,
+) -> ShallowModel:
     """A pixel classifier fitted to a part of the labels, for a network to learn from where nobody painted.
 
     Parameters
@@ -146,9 +150,14 @@ class _Progress:
         now = time.monotonic()
         self.passes = number
         self._context.emit(
-            "epoch", epoch=number, iteration=number, train=train, val=val, seconds=now - self._told,
+            "epoch",
+            epoch=number,
+            iteration=number,
+            train=train,
+            val=val,
+            seconds=now - self._told,
             eta_s=(of - number) * (now - self._told),
-        )  # fmt: skip
+        )
         self._told = now
         return not self.stopping
 
@@ -156,9 +165,10 @@ class _Progress:
         for order in self._context.orders():
             if order.kind == "update":
                 self._context.emit(
-                    "warning", text="a shallow run takes seconds and is not changed on the way; train again",
+                    "warning",
+                    text="a shallow run takes seconds and is not changed on the way; train again",
                     order=order.name,
-                )  # fmt: skip
+                )
             elif order.kind == "stop" and fitting:
                 self.stopping = True
             else:  # nothing is learnt before the passes begin, so there Stop keeps nothing either

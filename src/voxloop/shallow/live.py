@@ -343,6 +343,10 @@ def _across(picture: Picture) -> Example:
     planes = sorted({depth // 8, 3 * depth // 8, 5 * depth // 8, 7 * depth // 8})
     at = np.array([[z, height // 2, width // 2] for z in planes])
     return Example(
-        name="", read=picture.read, shape=picture.shape, channels=picture.channels, spacing_um=picture.spacing_um,
+        name="",
+        read=picture.read,
+        shape=picture.shape,
+        channels=picture.channels,
+        spacing_um=picture.spacing_um,
         labelled=Labelled(at, np.ones(len(at), np.int64)),
-    )  # fmt: skip
+    )

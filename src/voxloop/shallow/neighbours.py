@@ -58,8 +58,10 @@ def contacts(image: np.ndarray, labels: np.ndarray, grid: Grid) -> Contacts:
             part = slice(start, min(stop + 1, labels.shape[0]) if axis == 0 else stop)
             _count(image[:, part], labels[part], axis, grid, shape, faces, steps)
     # a face was seen from the side of smaller coordinates alone
-    back = [moved(np.stack([f, s], axis=1), offset, shape) for offset, f, s in zip(
-        grid.offsets, faces[::-1], steps[::-1], strict=True)]  # fmt: skip
+    back = [
+        moved(np.stack([f, s], axis=1), offset, shape)
+        for offset, f, s in zip(grid.offsets, faces[::-1], steps[::-1], strict=True)
+    ]
     faces = faces + np.stack([pair[:, 0] for pair in back])
     steps = steps + np.stack([pair[:, 1] for pair in back])
     return Contacts(grid.offsets, shape, faces, steps / np.maximum(faces, 1))

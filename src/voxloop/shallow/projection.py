@@ -46,7 +46,7 @@ class Projection:
 
 def fit_projection(
     kind: Literal["standard", "pca", "random"], rows: np.ndarray, components: int, seed: int
-) -> Projection:  # fmt: skip
+) -> Projection:
     """Fit to (n, features) float32 rows; ``components`` are as many as asked, or as there are features and rows.
 
     All three begin by standardising, because features of unlike kind have unlike spread. ``pca`` keeps the directions

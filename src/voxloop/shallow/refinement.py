@@ -69,7 +69,7 @@ class Refinement:
 
 def mean_field(
     probabilities: np.ndarray, pull: Callable[[np.ndarray], np.ndarray], strength: float, rounds: int
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Probabilities (classes, ...) after ``rounds`` in which each unit hears what its neighbours think.
 
     ``pull`` gives for probabilities the weighted mean over the neighbours of each unit, of the same shape.

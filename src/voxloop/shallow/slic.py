@@ -35,9 +35,7 @@ def reach(rounds: int = ROUNDS) -> int:
     return 2 * rounds + 1
 
 
-def slic(
-    image: np.ndarray, grid: Grid, compactness: float, rounds: int = ROUNDS, mapper: Mapper = map
-) -> np.ndarray:  # fmt: skip
+def slic(image: np.ndarray, grid: Grid, compactness: float, rounds: int = ROUNDS, mapper: Mapper = map) -> np.ndarray:
     """The supervoxel of every voxel, int32 (z, y, x): the index of its seed's cell among all cells, x fastest.
 
     Parameters

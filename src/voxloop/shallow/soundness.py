@@ -131,9 +131,14 @@ def _machine_arrays(estimator: Any) -> list[np.ndarray]:
     machine = calibrated.estimator
     shape = np.array([machine._gamma, machine.coef0, machine.degree], dtype=float)
     return [
-        np.frombuffer(machine.kernel.encode(), dtype=np.uint8), shape, machine.support_vectors_, machine._dual_coef_,
-        machine._intercept_, np.asarray(machine._n_support), np.array([(c.a_, c.b_) for c in calibrated.calibrators]),
-    ]  # fmt: skip
+        np.frombuffer(machine.kernel.encode(), dtype=np.uint8),
+        shape,
+        machine.support_vectors_,
+        machine._dual_coef_,
+        machine._intercept_,
+        np.asarray(machine._n_support),
+        np.array([(c.a_, c.b_) for c in calibrated.calibrators]),
+    ]
 
 
 def _linear_fits(estimator: Any, features: int, classes: int) -> bool:

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 PERCEPTRON, ESTIMATOR, PROJECTION = "perceptron.npz", "classifier.skops", "projection.npz"
 #: beyond scikit-learn's own estimators and numpy arrays, which skops knows to be inert
 TRUSTED = (
-    "sklearn.tree._tree.Tree", "sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration",
-)  # fmt: skip
+    "sklearn.tree._tree.Tree",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+)
 
 
 def hashed(spec: ModelSpec, classifier: Classifier) -> ModelSpec:

@@ -139,9 +139,7 @@ class Supervoxels:
                 part = gaussian_filter1d(part, sigma, axis, mode="reflect", truncate=_TRUNCATE)
         return part[(slice(None), *shift(region, [-edge.start for edge in wider]))]
 
-    def _pool(
-        self, block: np.ndarray, labels: np.ndarray, region: Region, seen: Region, mapper: Mapper
-    ) -> np.ndarray:  # fmt: skip
+    def _pool(self, block: np.ndarray, labels: np.ndarray, region: Region, seen: Region, mapper: Mapper) -> np.ndarray:
         """Descriptors (cells, n) of the supervoxels, from features tile by tile."""
         reduced = self.bank.reduce(block)
         inside = [-edge.start for edge in region]

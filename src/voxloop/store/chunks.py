@@ -66,9 +66,15 @@ class ChunkedArray:
         made = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         shutil.rmtree(made, ignore_errors=True)
         zarr.create_array(
-            store=made, shape=self.shape, chunks=self.chunks, dtype=self.dtype, fill_value=0, zarr_format=3,
-            compressors=ZstdCodec(level=1), dimension_names=("z", "y", "x"),
-        )  # fmt: skip
+            store=made,
+            shape=self.shape,
+            chunks=self.chunks,
+            dtype=self.dtype,
+            fill_value=0,
+            zarr_format=3,
+            compressors=ZstdCodec(level=1),
+            dimension_names=("z", "y", "x"),
+        )
         self.path.mkdir(exist_ok=True)
         (made / "zarr.json").replace(self.path / "zarr.json")
         made.rmdir()

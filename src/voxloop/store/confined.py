@@ -55,9 +55,10 @@ class Area:
             return bool(self.boxes is None and not self.without) or bool(self.mask(region).any())
         labels, wanted = self.inside
         parts = (
-            intersect(chunk.region, region) for chunk in labels.touched()
+            intersect(chunk.region, region)
+            for chunk in labels.touched()
             if any(count and value and wanted in (None, value) for value, count in chunk.counts.items())
-        )  # fmt: skip
+        )
         return any(part is not None and self.mask(part).any() for part in parts)
 
     def holds(self, region: Region) -> bool:

@@ -176,10 +176,16 @@ class Journal:
         json_fd, bin_fd = self._open()
         line_at, bytes_at = self._end, os.fstat(bin_fd).st_size
         entry: dict[str, Any] = {
-            "v": VERSION, "seq": len(self.records) + 1, "kind": "voxels", "tool": tool, "arguments": arguments,
-            "author": author(), "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "box": [edge for part in region for edge in (part.start, part.stop)], "voxels": voxels,
-        }  # fmt: skip
+            "v": VERSION,
+            "seq": len(self.records) + 1,
+            "kind": "voxels",
+            "tool": tool,
+            "arguments": arguments,
+            "author": author(),
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "box": [edge for part in region for edge in (part.start, part.stop)],
+            "voxels": voxels,
+        }
         if same is not None:
             blob = same.blob
             entry |= {"of": same.sequence, "reverse": reverse}
@@ -337,8 +343,18 @@ def _parse(line: bytes, sequence: int, at: int, stored: int) -> Record | None:
             return None
         a, b, c, d, e, f = entry["box"]
         return Record(
-            sequence, entry["tool"], (a, b, c, d, e, f), entry["voxels"], offset, length, crc, entry.get("blob"),
-            entry.get("of"), entry.get("reverse", False), entry.get("joined", False), at,
-        )  # fmt: skip
+            sequence,
+            entry["tool"],
+            (a, b, c, d, e, f),
+            entry["voxels"],
+            offset,
+            length,
+            crc,
+            entry.get("blob"),
+            entry.get("of"),
+            entry.get("reverse", False),
+            entry.get("joined", False),
+            at,
+        )
     except (ValueError, KeyError, TypeError):
         return None

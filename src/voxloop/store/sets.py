@@ -146,9 +146,11 @@ class Sets(Named[TrainingSet]):
 
     def _labelled(self) -> list[tuple[str, str]]:
         return [
-            (image, level) for level in self._store.levels.names[:1] for image in self._store.images.names
+            (image, level)
+            for level in self._store.levels.names[:1]
+            for image in self._store.images.names
             if any(value and count for value, count in self._store.labels(level, image).counts().items())
-        ]  # fmt: skip
+        ]
 
 
 def _numbered(stem: str, n: int) -> str:

@@ -171,9 +171,7 @@ def _all_rows(store: Store, config: Any) -> tuple[SetRow, ...]:
     for image in images:
         if image not in store.images.names:
             raise WorkspaceError(unknown("image", image, store.images.names))
-    labelled = [
-        image for image in images if any(v and n for v, n in store.labels(level, image).counts().items())
-    ]  # fmt: skip
+    labelled = [image for image in images if any(v and n for v, n in store.labels(level, image).counts().items())]
     if not labelled:
         raise LabelError(f"nothing is labelled in level {level!r} yet; paint a few strokes of at least two classes")
     return tuple(SetRow(image=image, level=level) for image in labelled)

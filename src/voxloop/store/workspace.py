@@ -199,9 +199,11 @@ class Store:
         state: LabelState
         if writable:
             state = WriterState(
-                place, info.shape, dtype,
+                place,
+                info.shape,
+                dtype,
                 lambda: label_metadata(self._by_folder(level.folder), self.images.info(info.name)),
-            )  # fmt: skip
+            )
         else:
             state = ReaderState(place, info.shape, dtype, at)
         return Labels(state, self._setting(level, info))

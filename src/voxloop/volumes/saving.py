@@ -202,9 +202,13 @@ def _write_hdf5(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ..
     chunk = min(depth, shape[0]), min(height, shape[1]), min(width, shape[2])
     with h5py.File(path, "w") as file:
         data = file.create_dataset(
-            "labels" if kind == "labels" else "volume", shape=volume.shape, dtype=volume.dtype,
-            chunks=(*(1 for _ in lead), *chunk), compression="gzip", compression_opts=1,
-        )  # fmt: skip
+            "labels" if kind == "labels" else "volume",
+            shape=volume.shape,
+            dtype=volume.dtype,
+            chunks=(*(1 for _ in lead), *chunk),
+            compression="gzip",
+            compression_opts=1,
+        )
         for dim, axis in zip(data.dims, volume.dims, strict=True):
             dim.label = str(axis)
         data.attrs["axes"] = "".join(map(str, volume.dims))

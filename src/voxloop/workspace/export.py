@@ -18,9 +18,16 @@ OBJECTS_TASK = "voxloop.objects.task:run"
 
 
 def exported(
-    ws: Workspace, what: str, path: str | Path, *, kind: Any, image: str | None, region: object, number: int | None,
+    ws: Workspace,
+    what: str,
+    path: str | Path,
+    *,
+    kind: Any,
+    image: str | None,
+    region: object,
+    number: int | None,
     overwrite: bool,
-) -> Path:  # fmt: skip
+) -> Path:
     """See :meth:`voxloop.workspace.workspace.Workspace.export`."""
     from voxloop.objects.result import MESHES, TABLES
     from voxloop.volumes import open_volume, save_volume
@@ -61,9 +68,11 @@ def exported_model(ws: Workspace, run: Run | str, path: str | Path, *, overwrite
     if export is None:
         raise ModelError(f"the model of {found.name!r} is no network; only networks become bioimage.io packages")
     return export(  # type: ignore[no-any-return]
-        path, sample=_sample(ws, model.spec.channels), overwrite=overwrite,
+        path,
+        sample=_sample(ws, model.spec.channels),
+        overwrite=overwrite,
         **{"name": f"{ws.name} {found.name}", **settings},
-    )  # fmt: skip
+    )
 
 
 def _sample(ws: Workspace, channels: int) -> Any:

@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 
 _OBJECTS = ("voxloop.objects.task:run", "voxloop.objects.task:open_result", "voxloop.objects.task:discard")
 _BATCH = (
-    "voxloop.prediction.batch:run", "voxloop.prediction.batch:open_result", "voxloop.prediction.batch:discard",
-)  # fmt: skip
+    "voxloop.prediction.batch:run",
+    "voxloop.prediction.batch:open_result",
+    "voxloop.prediction.batch:discard",
+)
 _PREDICT = ("voxloop.prediction.task:run", "voxloop.prediction:open_result", "voxloop.prediction:discard")
 
 
@@ -138,9 +140,15 @@ class Workspace:
     # ---------------------------------------------------------------------------------------------- train, predict
 
     def train(
-        self, config: Config | None = None, name: str | None = None, wait: bool = False, queue: bool = True, *,
-        then_predict: str | Sequence[str] | None = None, note: str = "",
-    ) -> Run:  # fmt: skip
+        self,
+        config: Config | None = None,
+        name: str | None = None,
+        wait: bool = False,
+        queue: bool = True,
+        *,
+        then_predict: str | Sequence[str] | None = None,
+        note: str = "",
+    ) -> Run:
         """Train a model on the labels as they are now, in a process of its own.
 
         Parameters
@@ -234,10 +242,20 @@ class Workspace:
             for old in replaced:
                 discard_run(old, keep=models.folders)
             run = self._create_run(
-                name, "predict", task, config.to_json(), result=result, discard=discard,
-                device=_device(config) if config.engine == "local" else config.engine, parent=models.parent,
-                model=models.folders[0], models=models.folders[1:], saved=models.saved, **of, **confined,
-            )  # fmt: skip
+                name,
+                "predict",
+                task,
+                config.to_json(),
+                result=result,
+                discard=discard,
+                device=_device(config) if config.engine == "local" else config.engine,
+                parent=models.parent,
+                model=models.folders[0],
+                models=models.folders[1:],
+                saved=models.saved,
+                **of,
+                **confined,
+            )
         run.launch()
         return _waited(run) if wait else run
 
@@ -295,10 +313,18 @@ class Workspace:
             raise PredictionError(f"prediction {found.name!r} is {found.done:.0%} done; make objects when it is whole")
         box = part_of(self, found, region)
         run = self._create_run(
-            name, "objects", _OBJECTS[0], config.to_json(), result=_OBJECTS[1], discard=_OBJECTS[2],
-            parent=found.name, image=found.image, prediction=relative_to(found.path, self.path),
-            of=class_value(found.path, of), region=box and [[part.start, part.stop] for part in box],
-        )  # fmt: skip
+            name,
+            "objects",
+            _OBJECTS[0],
+            config.to_json(),
+            result=_OBJECTS[1],
+            discard=_OBJECTS[2],
+            parent=found.name,
+            image=found.image,
+            prediction=relative_to(found.path, self.path),
+            of=class_value(found.path, of),
+            region=box and [[part.start, part.stop] for part in box],
+        )
         run.launch()
         return _waited(run) if wait else run
 

@@ -108,10 +108,17 @@ def forecast_of(material: Material) -> Forecast:
         if config.max_minutes is not None and minutes > config.max_minutes:
             minutes, steps = config.max_minutes, max(1, int(60 * config.max_minutes / each))
     return Forecast(
-        memory=needed, available=available, step_seconds=seconds, steps=steps, minutes=minutes,
-        device=str(material.device), window=material.window, scale=material.scale,
-        parameters=count_parameters(network), advice=advice,
-    )  # fmt: skip
+        memory=needed,
+        available=available,
+        step_seconds=seconds,
+        steps=steps,
+        minutes=minutes,
+        device=str(material.device),
+        window=material.window,
+        scale=material.scale,
+        parameters=count_parameters(network),
+        advice=advice,
+    )
 
 
 def check_memory(network: nn.Module, config: DeepConfig, window: tuple[int, int, int], device: torch.device) -> None:

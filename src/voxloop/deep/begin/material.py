@@ -117,10 +117,15 @@ def gather(workspace: Path, config: DeepConfig, facts: Mapping[str, Any] | None 
     sampler = WindowSampler.of(config, data, geometry)
     statistics = measure_intensities(data, geometry, config)
     return Material(
-        workspace=workspace, config=config, data=data, arrangement=arrangement, sampler=sampler,
+        workspace=workspace,
+        config=config,
+        data=data,
+        arrangement=arrangement,
+        sampler=sampler,
         prepare=Preparation(Normalisation.of(statistics, data.channels, geometry.slices), arrangement.zoom, device),
-        augment=Augmenter.of(config, data, geometry.slices, arrangement.spacing), device=device,
-    )  # fmt: skip
+        augment=Augmenter.of(config, data, geometry.slices, arrangement.spacing),
+        device=device,
+    )
 
 
 def label_state(workspace: Path, config: DeepConfig) -> dict[str, Any]:

@@ -110,11 +110,15 @@ class Field:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "at": list(self.at), "theoretical": self.theoretical and list(self.theoretical),
-            "theoretical_um": self.theoretical_um and list(self.theoretical_um), "effective": list(self.effective),
-            "effective_um": list(self.effective_um), "window": list(self.window), "slices": self.slices,
+            "at": list(self.at),
+            "theoretical": self.theoretical and list(self.theoretical),
+            "theoretical_um": self.theoretical_um and list(self.theoretical_um),
+            "effective": list(self.effective),
+            "effective_um": list(self.effective_um),
+            "window": list(self.window),
+            "slices": self.slices,
             "scale": self.scale,
-        }  # fmt: skip
+        }
 
 
 def training_inputs(workspace: Any, config: DeepConfig | None = None, batch: int = 0) -> Inputs:
@@ -161,9 +165,14 @@ def inputs(job: Job) -> dict[str, Any]:
     job.check()
     n, size = len(found.pixels), found.pixels.shape[2:]
     return {
-        "png": base64.b64encode(found.png()).decode(), "batch": found.batch, "windows": n, "size": list(size),
-        "scale": found.scale, "counts": found.counts, "colors": [info.color for info in found.classes],
-    }  # fmt: skip
+        "png": base64.b64encode(found.png()).decode(),
+        "batch": found.batch,
+        "windows": n,
+        "size": list(size),
+        "scale": found.scale,
+        "counts": found.counts,
+        "colors": [info.color for info in found.classes],
+    }
 
 
 def receptive_field(job: Job) -> dict[str, Any]:
@@ -177,9 +186,12 @@ def receptive_field(job: Job) -> dict[str, Any]:
 def _inputs(material: Material, batch: int) -> Inputs:
     pixels, labels = material.batch(batch)
     return Inputs(
-        batch=batch, pixels=pixels.cpu().numpy(), labels=labels.cpu().numpy(), classes=material.data.classes,
+        batch=batch,
+        pixels=pixels.cpu().numpy(),
+        labels=labels.cpu().numpy(),
+        classes=material.data.classes,
         scale=material.scale,
-    )  # fmt: skip
+    )
 
 
 def _field(
@@ -209,10 +221,14 @@ def _field(
         slices = round((2 * depth + 1) / material.arrangement.zoom[0])
     spacing = material.data.spacing_um
     return Field(
-        at=(int(z), int(y), int(x)), theoretical=span, effective=_span(radius, scale),
-        window=(material.geometry.height, material.geometry.width), slices=slices,
-        spacing_um=(spacing[0], spacing[1], spacing[2]), scale=scale,
-    )  # fmt: skip
+        at=(int(z), int(y), int(x)),
+        theoretical=span,
+        effective=_span(radius, scale),
+        window=(material.geometry.height, material.geometry.width),
+        slices=slices,
+        spacing_um=(spacing[0], spacing[1], spacing[2]),
+        scale=scale,
+    )
 
 
 def _span(radius: float, scale: float) -> tuple[int, int]:

@@ -66,9 +66,13 @@ def arrange(config: DeepConfig, data: TrainingData, window: Sequence[int] | None
         axes=config.across,
     )
     return Arrangement(
-        scale=scale, zoom=zoom, window=size, geometry=geometry, spacing=(z, y, x),
+        scale=scale,
+        zoom=zoom,
+        window=size,
+        geometry=geometry,
+        spacing=(z, y, x),
         description=describe(config, data, size, (z, y, x)),
-    )  # fmt: skip
+    )
 
 
 def describe(config: DeepConfig, data: TrainingData, window: Shape, spacing: Spacing) -> NetworkConfig:
@@ -76,15 +80,25 @@ def describe(config: DeepConfig, data: TrainingData, window: Shape, spacing: Spa
     outputs = output_of(config, data)[1].channels
     if not config.volumetric:
         return NetworkConfig(
-            architecture=config.architecture, encoder=config.encoder, channels=data.channels * config.slices,
-            outputs=outputs, decoder_width=config.decoder_width, depth=config.levels,
-        )  # fmt: skip
+            architecture=config.architecture,
+            encoder=config.encoder,
+            channels=data.channels * config.slices,
+            outputs=outputs,
+            decoder_width=config.decoder_width,
+            depth=config.levels,
+        )
     levels = plan_levels(spacing, window, config.levels)
     return NetworkConfig(
-        architecture=config.architecture, channels=data.channels, outputs=outputs, width=config.width,
-        kernels=levels.kernels, strides=levels.strides, spacing=spacing, residual=config.residual,
+        architecture=config.architecture,
+        channels=data.channels,
+        outputs=outputs,
+        width=config.width,
+        kernels=levels.kernels,
+        strides=levels.strides,
+        spacing=spacing,
+        residual=config.residual,
         normalisation=config.normalisation,
-    )  # fmt: skip
+    )
 
 
 def network_zoom(config: DeepConfig, data: TrainingData, scale: float) -> Zoom:
@@ -126,9 +140,10 @@ def load_start(
     own = network.state_dict()
     same = [info.value for info in model.spec.classes] == [info.value for info in classes]
     fitting = {
-        name: value for name, value in given.items()
+        name: value
+        for name, value in given.items()
         if name in own and own[name].shape == value.shape and (same or description.head not in name)
-    }  # fmt: skip
+    }
     if len(fitting) < 0.9 * len(own):
         raise ConfigError(
             f"start_from={start!r} is {model.spec.extra.get('title', 'another network')}, which fits {len(fitting)} of "

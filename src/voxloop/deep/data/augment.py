@@ -34,9 +34,14 @@ class Augmenter:
     """
 
     def __init__(
-        self, config: Augmentation, seed: int, slices: int = 1, spacing: Sequence[float] = (1.0, 1.0, 1.0),
-        background: int | None = 1, numbered: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        config: Augmentation,
+        seed: int,
+        slices: int = 1,
+        spacing: Sequence[float] = (1.0, 1.0, 1.0),
+        background: int | None = 1,
+        numbered: bool = False,
+    ) -> None:
         self._config = config
         self._seed = seed
         self._slices = slices

@@ -47,8 +47,11 @@ def measure_intensities(data: TrainingData, geometry: Geometry, config: DeepConf
         scale[flat] = 1.0
         measured = {"mean": found["mean"], "deviation": found["deviation"]}
         found = {
-            "kind": config.intensities, "mean": offset.tolist(), "deviation": scale.tolist(), "measured": measured,
-        }  # fmt: skip
+            "kind": config.intensities,
+            "mean": offset.tolist(),
+            "deviation": scale.tolist(),
+            "measured": measured,
+        }
     if config.clip_deviations:
         reach = config.clip_deviations * deviation
         found |= {"low": (mean - reach).tolist(), "high": (mean + reach).tolist()}

@@ -45,10 +45,19 @@ class WindowSampler:
     """
 
     def __init__(
-        self, images: Sequence[TrainingImage], geometry: Geometry, classes: int, *, seed: int, balance: bool = True,
-        augmentation: Augmentation | None = None, background: int | None = None, negatives: float = 0.0,
-        tries: int = 1, hard_examples: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        images: Sequence[TrainingImage],
+        geometry: Geometry,
+        classes: int,
+        *,
+        seed: int,
+        balance: bool = True,
+        augmentation: Augmentation | None = None,
+        background: int | None = None,
+        negatives: float = 0.0,
+        tries: int = 1,
+        hard_examples: float = 0.0,
+    ) -> None:
         self.images = images
         self.geometry = geometry
         self.hard: tuple[Place, ...] = ()
@@ -69,10 +78,17 @@ class WindowSampler:
         """The sampler that a config asks for."""
         background = None if data.background is None else data.background - 1  # its place
         return cls(
-            data.images, geometry, len(data.classes), seed=config.seed, balance=config.balance,
-            augmentation=config.augmentation, background=background, negatives=config.negatives,
-            tries=config.prefer_labelled, hard_examples=config.hard_examples,
-        )  # fmt: skip
+            data.images,
+            geometry,
+            len(data.classes),
+            seed=config.seed,
+            balance=config.balance,
+            augmentation=config.augmentation,
+            background=background,
+            negatives=config.negatives,
+            tries=config.prefer_labelled,
+            hard_examples=config.hard_examples,
+        )
 
     @property
     def knows_nothing(self) -> bool:

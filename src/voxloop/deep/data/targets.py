@@ -126,9 +126,9 @@ def flow_targets(coded: np.ndarray, spacing_um: Sequence[float] = (1.0, 1.0)) ->
         return Targets(values, known)
     own = coded[at]
     count = np.bincount(own)
-    away = np.stack([
-        step * (np.bincount(own, place)[own] / count[own] - place) for place, step in zip(at, spacing_um, strict=True)
-    ])  # fmt: skip
+    away = np.stack(
+        [step * (np.bincount(own, place)[own] / count[own] - place) for place, step in zip(at, spacing_um, strict=True)]
+    )
     length = np.maximum(np.sqrt(np.square(away).sum(0)), 2 * min(spacing_um))
     for axis, part in enumerate(away / length, start=4 - coded.ndim):
         values[axis][at] = part

@@ -74,11 +74,12 @@ class TrainingData:
         """The split as JSON: what :func:`assemble` takes to make the same one again."""
         return {
             image.name: {
-                "cell": list(image.split.grid.cell), "cells": [list(c) for c in sorted(image.split.held)],
+                "cell": list(image.split.grid.cell),
+                "cells": [list(c) for c in sorted(image.split.held)],
                 "tested": [list(c) for c in sorted(image.split.tested)],
             }
             for image in self.images
-        }  # fmt: skip
+        }
 
 
 def open_data(context: Any, config: DeepConfig, held: Mapping[str, Any] | None) -> TrainingData:
@@ -150,13 +151,18 @@ def assemble(
     splits = _splits(sources, found, config, held, size, warnings)
     images = tuple(
         TrainingImage(
-            name=source.name, pixels=_pixels(source.volume), labels=_label_blocks(source.labels, codes),
-            labelled=labelled, split=split, frames=_frames(source),
-            relative=_relative(source, spacing, config), judges=source.judges,
+            name=source.name,
+            pixels=_pixels(source.volume),
+            labels=_label_blocks(source.labels, codes),
+            labelled=labelled,
+            split=split,
+            frames=_frames(source),
+            relative=_relative(source, spacing, config),
+            judges=source.judges,
             area=getattr(source.labels, "area", None),
         )
         for source, labelled, split in zip(sources, found, splits, strict=True)
-    )  # fmt: skip
+    )
     counts = _teaching(images, len(classes))
     for info, count in zip(classes, counts, strict=True):
         if not count:
@@ -244,9 +250,13 @@ def _objects(sources: Sequence[Source], background: int | None) -> list[ClassInf
 
 
 def _scan(
-    sources: Sequence[Source], regions: Mapping[str, Sequence[Region]], classes: Sequence[ClassInfo], table: Table,
-    config: DeepConfig, size: int,
-) -> list[Labelled]:  # fmt: skip
+    sources: Sequence[Source],
+    regions: Mapping[str, Sequence[Region]],
+    classes: Sequence[ClassInfo],
+    table: Table,
+    config: DeepConfig,
+    size: int,
+) -> list[Labelled]:
     return [
         gather(source.labels, regions[source.name], table, len(classes), _grid(source, config, size), config.seed)
         for source in sources
@@ -254,9 +264,13 @@ def _scan(
 
 
 def _splits(
-    sources: Sequence[Source], found: Sequence[Labelled], config: DeepConfig, held: Mapping[str, Any] | None, size: int,
+    sources: Sequence[Source],
+    found: Sequence[Labelled],
+    config: DeepConfig,
+    held: Mapping[str, Any] | None,
+    size: int,
     warnings: list[str],
-) -> list[Split]:  # fmt: skip
+) -> list[Split]:
     grids = [_grid(source, config, size) for source in sources]
     if held is not None:
         stored = [held.get(source.name, {}) for source in sources]

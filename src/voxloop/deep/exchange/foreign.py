@@ -97,20 +97,32 @@ def _spec_of(
         return replace(spec, extra={**spec.extra, "activation": spec.activation})
     geometry = _geometry(given, output)
     normalisation, measured = normalisation_of(
-        given.preprocessing, given.axes, tensor=str(given.id), sample=None if image is None else lambda: _sample(image),
-        statistics=statistics, remedy=remedy,
-    )  # fmt: skip
+        given.preprocessing,
+        given.axes,
+        tensor=str(given.id),
+        sample=None if image is None else lambda: _sample(image),
+        statistics=statistics,
+        remedy=remedy,
+    )
     titles = next(([str(n) for n in axis.channel_names] for axis in output.axes if axis.type == "channel"), ["inside"])
     activation, apart = _activation(output, len(titles))
     put = _put_before(titles, apart, background)
     classes = named_classes(["background", *titles] if put else titles)
     return ModelSpec(
-        learner="onnx", channels=next((len(axis.channel_names) for axis in given.axes if axis.type == "channel"), 1),
-        classes=classes, outputs=(Output(name="classes", kind="semantic", channels=len(classes)),),
-        normalisation=normalisation, **geometry.pop("spec"),
-        extra={"activation": activation, "title": str(found.name), **geometry,
-               **({"background": put} if apart else {}), **({"measured": measured} if measured else {})},
-    )  # fmt: skip
+        learner="onnx",
+        channels=next((len(axis.channel_names) for axis in given.axes if axis.type == "channel"), 1),
+        classes=classes,
+        outputs=(Output(name="classes", kind="semantic", channels=len(classes)),),
+        normalisation=normalisation,
+        **geometry.pop("spec"),
+        extra={
+            "activation": activation,
+            "title": str(found.name),
+            **geometry,
+            **({"background": put} if apart else {}),
+            **({"measured": measured} if measured else {}),
+        },
+    )
 
 
 def _geometry(given: Any, output: Any) -> dict[str, Any]:
@@ -138,12 +150,14 @@ def _geometry(given: Any, output: Any) -> dict[str, Any]:
     layout = Layout(input="".join(taken), output="".join(put), least=_shape(least), step=_shape(step))
     return {
         "spec": {
-            "dimensions": len(picture), "stride": _shape(step), "halo": _shape(halo) if any(halo) else None,
+            "dimensions": len(picture),
+            "stride": _shape(step),
+            "halo": _shape(halo) if any(halo) else None,
             "window": _shape([-(-a // b) * b for a, b in zip(least, step, strict=True)]),
             "spacing_um": None if None in spacing else _shape(spacing),
         },
         "layout": layout.to_json(),
-    }  # fmt: skip
+    }
 
 
 def _letters(axes: Sequence[Any]) -> dict[str, Any]:

@@ -64,10 +64,15 @@ def inspected(module: nn.Module) -> tuple[nn.Module, ModelSpec]:
     names = [f"class {i + 1}" for i in range(outputs)] if outputs > 1 else ["inside"]
     side = _SIDE[dimensions] * 4 if dimensions == 2 else _SIDE[dimensions] * 2
     spec = ModelSpec(
-        learner="deep", channels=channels, outputs=(Output(name="classes", kind="semantic", channels=outputs),),
-        classes=named_classes(names), dimensions=dimensions, stride=stride, halo=halo,
+        learner="deep",
+        channels=channels,
+        outputs=(Output(name="classes", kind="semantic", channels=outputs),),
+        classes=named_classes(names),
+        dimensions=dimensions,
+        stride=stride,
+        halo=halo,
         window=(1, side, side) if dimensions == 2 else (side, side, side),
-    )  # fmt: skip
+    )
     return against_rest(module, spec)
 
 

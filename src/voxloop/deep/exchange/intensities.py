@@ -156,8 +156,10 @@ class _Line:
     def to_json(self) -> dict[str, Any]:
         """The normalisation of a spec; ``low`` and ``high`` where intensities are cut off (None: not there)."""
         found: dict[str, Any] = {
-            "kind": "mean_deviation", "mean": (-self.offset / self.gain).tolist(), "deviation": (1 / self.gain).tolist()
-        }  # fmt: skip
+            "kind": "mean_deviation",
+            "mean": (-self.offset / self.gain).tolist(),
+            "deviation": (1 / self.gain).tolist(),
+        }
         for name, bounds in (("low", self.low), ("high", self.high)):
             if np.isfinite(bounds).any():
                 found[name] = [float(bound) if np.isfinite(bound) else None for bound in bounds]

@@ -141,8 +141,9 @@ def _at_scale(spec: ModelSpec) -> ModelSpec:
         return spec
     own: dict[str, Any] = {
         name: tuple(max(least, round(n * step)) for n, step in zip(size, zoom, strict=True))
-        for name, least in (("stride", 1), ("halo", 0), ("window", 1)) if (size := getattr(spec, name)) is not None
-    }  # fmt: skip
+        for name, least in (("stride", 1), ("halo", 0), ("window", 1))
+        if (size := getattr(spec, name)) is not None
+    }
     spacing = spec.spacing_um and tuple(size / step for size, step in zip(spec.spacing_um, zoom, strict=True))
     return replace(spec, spacing_um=spacing, **own)
 
@@ -231,9 +232,10 @@ def _described(
         architecture, tensors = built
         torch.save(tensors, where / "weights.pt")
         weights["pytorch_state_dict"] = b.PytorchStateDictWeightsDescr(
-            source=where / "weights.pt", architecture=b.ArchitectureFromLibraryDescr(**architecture),
+            source=where / "weights.pt",
+            architecture=b.ArchitectureFromLibraryDescr(**architecture),
             pytorch_version=b.Version(torch.__version__.partition("+")[0]),
-        )  # fmt: skip
+        )
         weights["onnx"] = weights["onnx"].model_copy(update={"parent": "pytorch_state_dict"})
     title = name or str(spec.extra.get("title", "network"))
     return b.ModelDescr(
@@ -245,24 +247,33 @@ def _described(
         documentation=b.FileDescr(source=where / "README.md"),
         inputs=[
             b.InputTensorDescr(
-                id=b.TensorId("input0"), test_tensor=b.FileDescr(source=where / "input.npy"),
-                axes=[b.BatchAxis(), b.ChannelAxis(channel_names=[b.Identifier(_identifier(n)) for n in names]),
-                      *space_in],
-                data=b.IntervalOrRatioDataDescr(type="float32"), preprocessing=[*cut, normalise],
+                id=b.TensorId("input0"),
+                test_tensor=b.FileDescr(source=where / "input.npy"),
+                axes=[
+                    b.BatchAxis(),
+                    b.ChannelAxis(channel_names=[b.Identifier(_identifier(n)) for n in names]),
+                    *space_in,
+                ],
+                data=b.IntervalOrRatioDataDescr(type="float32"),
+                preprocessing=[*cut, normalise],
             )
         ],
         outputs=[
             b.OutputTensorDescr(
-                id=b.TensorId("output0"), test_tensor=b.FileDescr(source=where / "output.npy"),
-                axes=[b.BatchAxis(),
-                      b.ChannelAxis(channel_names=[b.Identifier(_identifier(c.name)) for c in spec.classes]),
-                      *space_out],
-                data=b.IntervalOrRatioDataDescr(type="float32"), postprocessing=[probable],
+                id=b.TensorId("output0"),
+                test_tensor=b.FileDescr(source=where / "output.npy"),
+                axes=[
+                    b.BatchAxis(),
+                    b.ChannelAxis(channel_names=[b.Identifier(_identifier(c.name)) for c in spec.classes]),
+                    *space_out,
+                ],
+                data=b.IntervalOrRatioDataDescr(type="float32"),
+                postprocessing=[probable],
             )
         ],
         weights=b.WeightsDescr(**weights),
         config=b.Config(**{"voxloop": json.loads(json.dumps(_kept(spec)))}),
-    )  # fmt: skip
+    )
 
 
 def _kept(spec: ModelSpec) -> dict[str, Any]:
@@ -332,9 +343,10 @@ def _tried(path: Path) -> tuple[dict[str, float], tuple[str, ...]]:
             (out,) = got.members.values()
             difference[kind] = float(np.abs(np.asarray(out.data) - wanted).max())
     problems = tuple(
-        f"{kind} weights differ by {value:.1e} from the test tensor" for kind, value in difference.items()
+        f"{kind} weights differ by {value:.1e} from the test tensor"
+        for kind, value in difference.items()
         if not value <= TOLERANCE
-    )  # fmt: skip
+    )
     return difference, problems
 
 
@@ -345,8 +357,11 @@ def _identifier(text: str) -> str:
 
 def _readme(spec: ModelSpec, name: str) -> str:
     classes = "\n".join(f"- {item.name}" for item in spec.classes)
-    trained = f" Trained at voxels of {' x '.join(f'{v:g}' for v in spec.spacing_um)} micrometres (z, y, x)." if (
-        spec.spacing_um) else ""  # fmt: skip
+    trained = (
+        f" Trained at voxels of {' x '.join(f'{v:g}' for v in spec.spacing_um)} micrometres (z, y, x)."
+        if (spec.spacing_um)
+        else ""
+    )
     return (
         f"# {name}\n\nA network trained with voxloop. It gives one probability a class:\n\n{classes}\n\n"
         f"Intensities are normalised by what was measured on the training images.{trained}\n\n"

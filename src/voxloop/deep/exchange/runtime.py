@@ -268,9 +268,14 @@ def export_graph(module: nn.Module, spec: ModelSpec, path: Path, channels: int |
         with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
             warnings.simplefilter("ignore")
             made = torch.onnx.export(
-                module.cpu().eval(), (sample,), dynamo=True, dynamic_shapes=(shapes,), input_names=["input0"],
-                output_names=["output0"], verbose=False,
-            )  # fmt: skip
+                module.cpu().eval(),
+                (sample,),
+                dynamo=True,
+                dynamic_shapes=(shapes,),
+                input_names=["input0"],
+                output_names=["output0"],
+                verbose=False,
+            )
             assert made is not None
             made.save(str(path), external_data=False)
     except Exception as error:

@@ -311,6 +311,10 @@ def smp_arguments(config: NetworkConfig) -> dict[str, Any]:
     if config.architecture == "DPT":
         options["dynamic_img_size"] = True
     return {
-        "arch": config.architecture, "encoder_name": config.encoder, "encoder_weights": None,
-        "in_channels": config.channels, "classes": config.outputs, **options,
-    }  # fmt: skip
+        "arch": config.architecture,
+        "encoder_name": config.encoder,
+        "encoder_weights": None,
+        "in_channels": config.channels,
+        "classes": config.outputs,
+        **options,
+    }

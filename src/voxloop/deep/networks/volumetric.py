@@ -91,23 +91,33 @@ def monai_arguments(config: NetworkConfig) -> tuple[str, dict[str, Any]]:
         case "UNet3d":  # the lightest: it halves with its first convolution, and its kernels reach across every axis
             strides = _lists(config.strides[1:] or ((1, 1, 1),))
             return "UNet", given | {
-                "spatial_dims": 3, "channels": _widths(config, len(strides) + 1), "strides": strides,
-                "num_res_units": 2 if config.residual else 0, "norm": _norm(config),
-            }  # fmt: skip
+                "spatial_dims": 3,
+                "channels": _widths(config, len(strides) + 1),
+                "strides": strides,
+                "num_res_units": 2 if config.residual else 0,
+                "norm": _norm(config),
+            }
         case "DynUNet":
             more = max(0, 3 - len(config.kernels))  # it wants at least so many
             kernels = _lists([*config.kernels, *[config.kernels[-1]] * more])
             strides = _lists([*config.strides, *[(1, 1, 1)] * more])
             return "DynUNet", given | {
-                "spatial_dims": 3, "kernel_size": kernels, "strides": strides, "upsample_kernel_size": strides[1:],
-                "filters": _widths(config, len(strides)), "norm_name": _norm(config), "res_block": config.residual,
-            }  # fmt: skip
+                "spatial_dims": 3,
+                "kernel_size": kernels,
+                "strides": strides,
+                "upsample_kernel_size": strides[1:],
+                "filters": _widths(config, len(strides)),
+                "norm_name": _norm(config),
+                "res_block": config.residual,
+            }
         case "SegResNet":  # plans levels by the spacing, from the same ratios: coarse axes wait for the fine ones
             return "SegResNetDS", given | {
-                "spatial_dims": 3, "init_filters": max(8, config.width // 8 * 8), "norm": _norm(config),
+                "spatial_dims": 3,
+                "init_filters": max(8, config.width // 8 * 8),
+                "norm": _norm(config),
                 "blocks_down": list((1, 2, 2, 4, 4, 4, 4, 4)[: len(config.strides)]),
                 "resolution": list(config.spacing),
-            }  # fmt: skip
+            }
         case "SwinUNETR":
             return "SwinUNETR", given | {"feature_size": config.width, "norm_name": _norm(config)[0]}
         case name:

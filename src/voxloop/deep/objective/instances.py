@@ -98,9 +98,12 @@ class _ObjectLoss:
     """
 
     def __init__(
-        self, spacing_um: Sequence[float], weights: tuple[float, float, float] = (1.0, 0.5, 1.0), *,
+        self,
+        spacing_um: Sequence[float],
+        weights: tuple[float, float, float] = (1.0, 0.5, 1.0),
+        *,
         by_plane: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._weights = weights
         self._spacing = tuple(spacing_um)
         self._by_plane = by_plane and len(self._spacing) == 3

@@ -83,11 +83,23 @@ class PartialLoss:
     """
 
     def __init__(
-        self, *, cross_entropy: float = 0.0, dice: float = 0.0, generalised_dice: float = 0.0, focal: float = 0.0,
-        tversky: float = 0.0, lovasz: float = 0.0, bce: float = 0.0, focal_gamma: float = 2.0,
-        tversky_alpha: float = 0.3, tversky_beta: float = 0.7, weights: Tensor | None = None,
-        boundary_weight: float = 0.0, boundary_distance: int = 5, ignore_border: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        cross_entropy: float = 0.0,
+        dice: float = 0.0,
+        generalised_dice: float = 0.0,
+        focal: float = 0.0,
+        tversky: float = 0.0,
+        lovasz: float = 0.0,
+        bce: float = 0.0,
+        focal_gamma: float = 2.0,
+        tversky_alpha: float = 0.3,
+        tversky_beta: float = 0.7,
+        weights: Tensor | None = None,
+        boundary_weight: float = 0.0,
+        boundary_distance: int = 5,
+        ignore_border: int = 0,
+    ) -> None:
         terms: list[tuple[float, Term]] = [
             (cross_entropy, partial(_focal, gamma=0.0)),
             (focal, partial(_focal, gamma=focal_gamma)),
@@ -96,7 +108,7 @@ class PartialLoss:
             (tversky, _overlap(smp.TverskyLoss("multiclass", alpha=tversky_alpha, beta=tversky_beta, smooth=1.0))),
             (lovasz, _lovasz),
             (generalised_dice, _generalised_dice),
-        ]  # fmt: skip
+        ]
         self._terms = [(weight, term) for weight, term in terms if weight]
         self._weights = None if weights is None or bool((weights == 1).all()) else weights
         self._boundary = boundary_weight, boundary_distance
@@ -108,12 +120,15 @@ class PartialLoss:
     ) -> PartialLoss:
         """The loss that a config asks for, for classes of which ``counts`` voxels are labelled."""
         return cls(
-            **{name: getattr(config, name) for name in LOSSES}, focal_gamma=config.focal_gamma,
-            tversky_alpha=config.tversky_alpha, tversky_beta=config.tversky_beta,
+            **{name: getattr(config, name) for name in LOSSES},
+            focal_gamma=config.focal_gamma,
+            tversky_alpha=config.tversky_alpha,
+            tversky_beta=config.tversky_beta,
             weights=torch.tensor(class_weights(config.class_weights, [c.name for c in classes], counts), device=device),
-            boundary_weight=config.boundary_weight, boundary_distance=config.boundary_distance,
+            boundary_weight=config.boundary_weight,
+            boundary_distance=config.boundary_distance,
             ignore_border=config.ignore_border,
-        )  # fmt: skip
+        )
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """``logits`` (n, classes, ...), ``labels`` (n, ...) 0 = unlabelled, classes from 1."""

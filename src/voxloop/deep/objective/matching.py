@@ -12,8 +12,10 @@ from voxloop.model import resolve
 
 #: making objects of outputs and matching them are rooms above this one, so they are found by name
 _DECODE, _COUNT, _MATCH = (
-    "voxloop.objects:decode_instances", "voxloop.review.contingency:count", "voxloop.review.metrics:match",
-)  # fmt: skip
+    "voxloop.objects:decode_instances",
+    "voxloop.review.contingency:count",
+    "voxloop.review.metrics:match",
+)
 #: windows of which objects are made after every epoch: it takes about as long as the network itself
 WINDOWS = 8
 #: overlap from which a found object is a labelled one

@@ -156,8 +156,14 @@ class Transposed:
         self, fn: Callable[[Tensor], Tensor], bias: Tensor | None, size: int, step: int, pad: int, more: int
     ) -> None:
         self._fn, self._bias, self._size, self._step, self._crop, self._pad, self._more = (
-            fn, bias, size, step, pad, pad, more,
-        )  # fmt: skip
+            fn,
+            bias,
+            size,
+            step,
+            pad,
+            pad,
+            more,
+        )
         self._tail: Tensor | None = None  # rows that the next row adds to
         self._begun = False
 

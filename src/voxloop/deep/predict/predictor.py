@@ -153,9 +153,13 @@ class NetworkPredictor:
         return self._feeding() is not None and min(sides) >= ROOMY[len(sides)]
 
     def _by_rows(
-        self, block: np.ndarray, values: np.ndarray, measure: str | None, keep: bool,
+        self,
+        block: np.ndarray,
+        values: np.ndarray,
+        measure: str | None,
+        keep: bool,
         halted: Callable[[], bool] | None,
-    ) -> tuple[Any, ...]:  # fmt: skip
+    ) -> tuple[Any, ...]:
         """One block (1, c, z, y, x), fed with rows of its planes, or in 3-D with its planes."""
         fed = self._feeding()
         assert fed is not None

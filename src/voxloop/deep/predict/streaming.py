@@ -256,9 +256,15 @@ def _behind_convolution(
 
 
 def _transposed(
-    dims: int, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-    groups: int = 1, dilation: Any = 1,
-) -> Maker:  # fmt: skip
+    dims: int,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Maker:
     step, pad, more, wide = (_every(part, dims) for part in (stride, padding, output_padding, dilation))
     run: Any = F.conv_transpose2d if dims == 2 else F.conv_transpose3d
     size = wide[0] * (weight.shape[2] - 1) + 1
@@ -272,14 +278,18 @@ def _transposed(
     return partial(Transposed, fn, bias, size, step[0], pad[0], more[0])
 
 
-def _pool(
-    name: str, dims: int, kernel: Any, stride: Any = (), padding: Any = 0, *rest: Any
-) -> Maker:  # fmt: skip
+def _pool(name: str, dims: int, kernel: Any, stride: Any = (), padding: Any = 0, *rest: Any) -> Maker:
     size, pad = _every(kernel, dims), _every(padding, dims)
     step = _every(stride, dims) if stride else size
-    if any(rest[1:] if name.startswith("max") else rest[:1]) or (name.startswith("max") and rest and rest[0] not in (
-        1, [1] * dims,
-    )):  # fmt: skip
+    if any(rest[1:] if name.startswith("max") else rest[:1]) or (
+        name.startswith("max")
+        and rest
+        and rest[0]
+        not in (
+            1,
+            [1] * dims,
+        )
+    ):
         raise NotStreamable("a pooling that rounds up or skips voxels")
     if name.startswith("avg") and any(pad):
         raise NotStreamable("a mean over less than its window at the edge")

@@ -71,10 +71,12 @@ def examine(
     """
     tested = any(image.split.tested for image in data.images)
     images = [
-        replace(image, split=replace(image.split, held=image.split.tested if tested else image.split.judging,
-                                     tested=frozenset()))
+        replace(
+            image,
+            split=replace(image.split, held=image.split.tested if tested else image.split.judging, tested=frozenset()),
+        )
         for image in data.images
-    ]  # fmt: skip
+    ]
     places = validation_places(images, geometry, _TEST if tested else _VALIDATION, seed)
     classes = len(data.classes)
     threshold = _Threshold.of(data, prepare, sampler) if classes == 2 else None
@@ -94,13 +96,15 @@ def examine(
         return None
     names = [info.name for info in data.classes]
     return {
-        "on": "test" if tested else "validation", "windows": len(ours), "voxels": int(np.sum(ours)),
+        "on": "test" if tested else "validation",
+        "windows": len(ours),
+        "voxels": int(np.sum(ours)),
         **Verdict.of(np.array(ours), names, seed).to_json(),
         "baseline": {
             "name": "Otsu's threshold" if threshold else f"{names[usual]} everywhere",
             **Verdict.of(np.array(theirs), names, seed).to_json(),
         },
-    }  # fmt: skip
+    }
 
 
 def _table(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:

@@ -31,17 +31,27 @@ def spec_of(
     classes, output = output_of(config, data)
     stride = network.stride if isinstance(network.stride, tuple) else (1, network.stride, network.stride)
     return ModelSpec(
-        learner="deep", channels=data.channels, classes=classes,
-        spacing_um=data.spacing_um, outputs=(output,), dimensions=plan.geometry.spatial,
-        stride=_on_image(stride, zoom), halo=None if reach is None else _on_image(reach, zoom, config.neighbours // 2),
-        window=_on_image(plan.window, zoom), normalisation=statistics,
+        learner="deep",
+        channels=data.channels,
+        classes=classes,
+        spacing_um=data.spacing_um,
+        outputs=(output,),
+        dimensions=plan.geometry.spatial,
+        stride=_on_image(stride, zoom),
+        halo=None if reach is None else _on_image(reach, zoom, config.neighbours // 2),
+        window=_on_image(plan.window, zoom),
+        normalisation=statistics,
         extra={
-            "network": plan.description.to_json(), "slices": config.neighbours, "scale": plan.scale,
-            "zoom": list(zoom), "title": plan.description.title, "target": config.target,
+            "network": plan.description.to_json(),
+            "slices": config.neighbours,
+            "scale": plan.scale,
+            "zoom": list(zoom),
+            "title": plan.description.title,
+            "target": config.target,
             **({"axes": config.axes} if config.across != (0,) else {}),
             **({"constrain": config.constrain} if config.constrain else {}),
         },
-    )  # fmt: skip
+    )
 
 
 def _on_image(size: Sequence[int], zoom: Zoom, more: int = 0) -> Shape:

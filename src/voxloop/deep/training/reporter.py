@@ -37,9 +37,16 @@ class Reporter:
         self._last_progress = 0.0
 
     def begin(
-        self, data: TrainingData, network: NetworkConfig, parameters: int, window: tuple[int, int, int], threads: int,
-        device: torch.device, *, resumed: bool,
-    ) -> None:  # fmt: skip
+        self,
+        data: TrainingData,
+        network: NetworkConfig,
+        parameters: int,
+        window: tuple[int, int, int],
+        threads: int,
+        device: torch.device,
+        *,
+        resumed: bool,
+    ) -> None:
         self._device = device
         if resumed:
             self._context.emit("resumed", step=self.state.step)
@@ -77,27 +84,42 @@ class Reporter:
         good = all(math.isfinite(loss) for loss in losses)
         for (iteration, _, rate, samples, took), loss in zip(self._pending, losses, strict=True):
             self._context.emit(
-                "step", iteration=iteration, loss=loss, lr=rate, samples_per_s=samples / max(took, 1e-9),
+                "step",
+                iteration=iteration,
+                loss=loss,
+                lr=rate,
+                samples_per_s=samples / max(took, 1e-9),
                 epoch=self.state.epoch + 1,
-            )  # fmt: skip
+            )
         self._pending.clear()
         if self._last_look - self._last_progress >= _PROGRESS:
             self._last_progress = self._last_look
             used, most = memory(self._device)
             self._context.emit(
-                "progress", done=self.state.step, total=self.state.total, eta_s=self._eta(), memory_bytes=used,
+                "progress",
+                done=self.state.step,
+                total=self.state.total,
+                eta_s=self._eta(),
+                memory_bytes=used,
                 memory_total=most,
-            )  # fmt: skip
+            )
         return good
 
     def epoch(self, train: Scores, validation: Scores | None, best: bool) -> None:
         now = time.monotonic()
         state = self.state
         self._context.emit(
-            "epoch", epoch=state.epoch, iteration=state.step, train=train.to_event(self._classes),
-            val=validation.to_event(self._classes) if validation else None, best=best, seconds=now - self._epoch_began,
-            eta_s=self._eta(), plateau=state.plateau, patience=state.live["patience"],
-        )  # fmt: skip
+            "epoch",
+            epoch=state.epoch,
+            iteration=state.step,
+            train=train.to_event(self._classes),
+            val=validation.to_event(self._classes) if validation else None,
+            best=best,
+            seconds=now - self._epoch_began,
+            eta_s=self._eta(),
+            plateau=state.plateau,
+            patience=state.live["patience"],
+        )
         self._epoch_began = self._last_step = now
 
     def sample(self, path: str, window: int) -> None:

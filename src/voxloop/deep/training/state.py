@@ -46,10 +46,14 @@ class TrainingState:
     def begin(cls, config: DeepConfig) -> TrainingState:
         most = config.iterations or config.epochs * config.steps_per_epoch
         return cls(
-            total=most, most=most, per_epoch=config.steps_per_epoch,
-            batch=config.batch_size, accumulation=config.accumulation, planned=config.max_minutes is None,
+            total=most,
+            most=most,
+            per_epoch=config.steps_per_epoch,
+            batch=config.batch_size,
+            accumulation=config.accumulation,
+            planned=config.max_minutes is None,
             live={name: getattr(config, name) for name in LIVE},
-        )  # fmt: skip
+        )
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TrainingState:

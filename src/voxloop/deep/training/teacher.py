@@ -84,7 +84,7 @@ class Pool:
 
     def __init__(
         self, config: DeepConfig, data: TrainingData, geometry: Geometry, prepare: Prepare, zoom: Zoom, folder: Path
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._config, self._data, self._geometry = config, data, geometry
         self._prepare, self._zoom, self._folder = prepare, zoom, folder
         self._teacher: Any = None
@@ -216,9 +216,12 @@ class Pool:
         images = {image.name: image for image in self._data.images}
         try:
             teacher = resolve(_FIT)(
-                context.workspace, context.config, seed=self._config.seed, heard=self._heard,
+                context.workspace,
+                context.config,
+                seed=self._config.seed,
+                heard=self._heard,
                 keep=lambda name, at: images[name].split.teaches_at(at, images[name].shape),
-            )  # fmt: skip
+            )
         except VoxloopError as error:
             context.emit("warning", text=f"what is not labelled is not learnt from: {error}")
             return None

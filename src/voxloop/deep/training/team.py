@@ -112,9 +112,12 @@ def team_of(config: DeepConfig, context: Any) -> Iterator[Team]:
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     try:
         os.environ.update(
-            MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), NODE_RANK="0", LOCAL_RANK=str(rank),
+            MASTER_ADDR="127.0.0.1",
+            MASTER_PORT=str(port),
+            NODE_RANK="0",
+            LOCAL_RANK=str(rank),
             WORLD_SIZE=str(config.devices),
-        )  # fmt: skip
+        )
         yield Team(rank, config.devices, _fabric(config, device))
     finally:
         _part(others)
@@ -215,9 +218,11 @@ def _fabric(config: DeepConfig, device: torch.device) -> Any:
     from lightning_fabric.strategies.ddp import DDPStrategy
 
     strategy = DDPStrategy(
-        cluster_environment=LightningEnvironment(), process_group_backend="nccl" if device.type == "cuda" else "gloo",
-        timeout=timedelta(seconds=_PATIENCE), find_unused_parameters=bool(config.freeze_encoder_epochs),
-    )  # fmt: skip
+        cluster_environment=LightningEnvironment(),
+        process_group_backend="nccl" if device.type == "cuda" else "gloo",
+        timeout=timedelta(seconds=_PATIENCE),
+        find_unused_parameters=bool(config.freeze_encoder_epochs),
+    )
     first = device.index or 0
     devices: Any = list(range(first, first + config.devices)) if device.type == "cuda" else config.devices
     fabric = Fabric(accelerator=device.type, devices=devices, strategy=strategy)

@@ -132,9 +132,14 @@ class Training:
         self._together = team.joined(self._network)
         self._reporter = Reporter(self._context, self.state, [info.name for info in data.classes])
         self._reporter.begin(
-            data, self._plan.description, count_parameters(self._network), self._plan.window, self._threads,
-            self._device, resumed=bool(saved),
-        )  # fmt: skip
+            data,
+            self._plan.description,
+            count_parameters(self._network),
+            self._plan.window,
+            self._threads,
+            self._device,
+            resumed=bool(saved),
+        )
         if not saved:
             self._save()
         self._batches = self._prefetch()
@@ -324,9 +329,10 @@ class Training:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         self._context.emit(
-            "warning", text=f"out of memory: goes on with batch_size {state.batch} and accumulation "
+            "warning",
+            text=f"out of memory: goes on with batch_size {state.batch} and accumulation "
             f"{state.accumulation}, the same number of windows a step",
-        )  # fmt: skip
+        )
         self._prefetch_anew()
 
     def _go_back(self) -> None:
@@ -425,12 +431,22 @@ class Training:
         pool, mining = self._pool, self._mining
         packed, groups = checkpoint.pack(self._network, self._average.module, self._optimiser)
         packed |= pool.tensors() if pool else {}
-        checkpoint.save(self._folder / name, packed, {
-            "state": self._reporter.clocked().to_json(), "groups": groups, "tally": self._tally.to_json(),
-            "split": self._data.held(), "normalisation": self._statistics, "threads": self._threads,
-            "window": list(self._plan.window), "versions": {"torch": torch.__version__},
-            "pool": (pool.blocks, pool.full) if pool else None, "mining": mining.to_json() if mining else None,
-        })  # fmt: skip
+        checkpoint.save(
+            self._folder / name,
+            packed,
+            {
+                "state": self._reporter.clocked().to_json(),
+                "groups": groups,
+                "tally": self._tally.to_json(),
+                "split": self._data.held(),
+                "normalisation": self._statistics,
+                "threads": self._threads,
+                "window": list(self._plan.window),
+                "versions": {"torch": torch.__version__},
+                "pool": (pool.blocks, pool.full) if pool else None,
+                "mining": mining.to_json() if mining else None,
+            },
+        )
         self._reporter.checkpoint(name)
 
     def _keep_model(self) -> None:
@@ -444,8 +460,13 @@ class Training:
     def _examine(self) -> None:
         """What the kept model reaches on the labels that were held out to the end."""
         verdict = examine(
-            kept_network(self._context.path, self._device), self._data, self._plan.geometry, self._prepare,
-            self._sampler, self._criterion, self._config.seed,
-        )  # fmt: skip
+            kept_network(self._context.path, self._device),
+            self._data,
+            self._plan.geometry,
+            self._prepare,
+            self._sampler,
+            self._criterion,
+            self._config.seed,
+        )
         if verdict:
             self._context.emit("test", **verdict)

@@ -188,15 +188,22 @@ class Field:
         if options or suggestions is not None:
             empty = "none" if setting.optional else ""
             return w.Combobox(
-                options=list(suggestions or options), placeholder=empty, ensure_option=False, continuous_update=False,
+                options=list(suggestions or options),
+                placeholder=empty,
+                ensure_option=False,
+                continuous_update=False,
                 **common,
-            )  # fmt: skip
+            )
         if setting.kind in ("int", "float") and self._has_slider():
             slider = w.IntSlider if setting.kind == "int" else w.FloatSlider
             return slider(
-                min=setting.low, max=setting.high, step=setting.step, continuous_update=False,
-                readout_format="d" if setting.kind == "int" else ".2f", **common,
-            )  # fmt: skip
+                min=setting.low,
+                max=setting.high,
+                step=setting.step,
+                continuous_update=False,
+                readout_format="d" if setting.kind == "int" else ".2f",
+                **common,
+            )
         return w.Text(continuous_update=False, placeholder="none" if setting.optional else "", **common)
 
     def _has_slider(self) -> bool:

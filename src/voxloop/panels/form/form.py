@@ -235,11 +235,13 @@ class Form(Panel, Generic[C]):
             row(
                 button("All off", self.handler(lambda: self._set(off)), kind="link"),
                 button(
-                    "As the preset", self.handler(lambda: self._set({(n,): _get(self._base, (n,)) for n in held})),
-                    kind="link", tooltip=back,
+                    "As the preset",
+                    self.handler(lambda: self._set({(n,): _get(self._base, (n,)) for n in held})),
+                    kind="link",
+                    tooltip=back,
                 ),
             )
-        ]  # fmt: skip
+        ]
 
     def _build_setting(self, owner: type[BaseModel], setting: Setting, path: Path) -> list[w.Widget]:
         if setting.kind == "config" and setting.config is not None:
@@ -247,10 +249,15 @@ class Form(Panel, Generic[C]):
         names = setting.kind == "tuple" and "str" in str(get_args(owner.model_fields[setting.name].annotation))
         dotted = ".".join(path)
         field = Field(
-            setting, _get(self._value, path), partial(self._input, path), partial(self._reset, path),
-            partial(self._unreadable, path), choices=self._choices.get(dotted),
-            suggestions=self._suggestions.get(dotted), names=names,
-        )  # fmt: skip
+            setting,
+            _get(self._value, path),
+            partial(self._input, path),
+            partial(self._reset, path),
+            partial(self._unreadable, path),
+            choices=self._choices.get(dotted),
+            suggestions=self._suggestions.get(dotted),
+            names=names,
+        )
         self._fields[path] = field
         field.mark(_get(self._value, path), _get(self._base, path))
         show(field.widget, (self._advanced or not setting.advanced) and (len(path) > 1 or setting.matters(self._value)))

@@ -37,9 +37,13 @@ class SourceChooser(Panel):
 
     @on_ui
     def __init__(
-        self, on_choose: Callable[[Source], object], *, folder: str | Path | None = None, recent: Recent | None = None,
+        self,
+        on_choose: Callable[[Source], object],
+        *,
+        folder: str | Path | None = None,
+        recent: Recent | None = None,
         embedded: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(embedded=embedded)
         self._on_choose = on_choose
         self.recent = recent or Recent()

@@ -31,9 +31,11 @@ class HelperSource:
         """Ask for what is on screen; pieces are handed on as they come, the newest labels seen in all of them."""
         top, left, bottom, right = question.box
         view: dict[str, Any] = {
-            "axis": question.axis, "index": question.index, "box": [[top, bottom], [left, right]],
+            "axis": question.axis,
+            "index": question.index,
+            "box": [[top, bottom], [left, right]],
             "step": question.step,
-        }  # fmt: skip
+        }
         canvas = self._last = _Canvas(question, self._last)
 
         def take(part: Part) -> None:

@@ -53,9 +53,14 @@ class LabelPanel(Panel):
 
     @on_ui
     def __init__(
-        self, ws: Workspace, image: str | None = None, level: str | None = None, *, height: int = 620,
+        self,
+        ws: Workspace,
+        image: str | None = None,
+        level: str | None = None,
+        *,
+        height: int = 620,
         embedded: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(embedded=embedded)
         self.ws = ws
         if not ws.images.names:
@@ -98,9 +103,10 @@ class LabelPanel(Panel):
         self._next_object = button("New object", handler(self.new_object), tooltip="Paint an object of its own (X)")
         self._objects = row(self._next_object)
         self._live_on = w.Checkbox(
-            value=True, indent=False,
+            value=True,
+            indent=False,
             **labelled("Live overlay (O)", "What the strokes so far, or a model, say of the rest of the picture"),
-        )  # fmt: skip
+        )
         self._live_on.observe(handler(lambda change: self.live.switch(change["new"])), "value")
         self._next = button("Next place", handler(self.next_place), tooltip="Where one more stroke helps most (N)")
         self._accept = button("Accept", handler(self.accept), tooltip="Take over what the overlay says there (Y)")
@@ -108,11 +114,15 @@ class LabelPanel(Panel):
         live = section("Live overlay", places, self.overlay_by.list, self._live_words)
         self.side = w.VBox(
             [
-                self.chooser.widget, self.tools.widget, section("Classes", self.classes.widget, self._objects),
-                live, section("Slices", row(copy, between, spacer(), self._undo, self._redo), self.saved.widget),
-                section("Masks", self.masks.widget), self.code,
+                self.chooser.widget,
+                self.tools.widget,
+                section("Classes", self.classes.widget, self._objects),
+                live,
+                section("Slices", row(copy, between, spacer(), self._undo, self._redo), self.saved.widget),
+                section("Masks", self.masks.widget),
+                self.code,
             ]
-        )  # fmt: skip
+        )
         self.side.add_class("vx-panel")
         self.body(self._banner, split(column(self.planes.widget, self.message.widget), self.side), message=False)
 
@@ -238,8 +248,10 @@ class LabelPanel(Panel):
         low, high = contrast[0]["limits"]
         digits = 0 if high - low > 20 else 4
         self._suggested = (
-            round(low, digits), round((low + high) / 2, digits), round((high - low) / 20, max(1, digits)),
-        )  # fmt: skip
+            round(low, digits),
+            round((low + high) / 2, digits),
+            round((high - low) / 20, max(1, digits)),
+        )
         self.state.low, self.state.high, self.state.tolerance = self._suggested
 
     def _ask_class(self, action: str, message: Mapping[str, Any]) -> None:
@@ -315,11 +327,16 @@ class LabelPanel(Panel):
 
     def _on_action(self, name: str, point: list[float]) -> None:
         actions: dict[str, Callable[[], object]] = {
-            "undo": self.undo, "redo": self.redo, "copy": self.copy_slice, "interpolate": self.interpolate,
+            "undo": self.undo,
+            "redo": self.redo,
+            "copy": self.copy_slice,
+            "interpolate": self.interpolate,
             "overlay": lambda: self._live_on.set_trait("value", not self._live_on.value),
-            "next": self.next_place, "accept": self.accept,
-            "ball": lambda: self.state.set_trait("ball", not self.state.ball), "new": self.new_object,
-        }  # fmt: skip
+            "next": self.next_place,
+            "accept": self.accept,
+            "ball": lambda: self.state.set_trait("ball", not self.state.ball),
+            "new": self.new_object,
+        }
         if name in actions:
             actions[name]()
 

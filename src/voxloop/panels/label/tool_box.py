@@ -19,11 +19,13 @@ class ToolBox:
         self.state = ToolState()
         self._buttons = {
             tool.name: button(
-                "", handler(partial(self.choose, tool.name)), icon=tool.icon,
+                "",
+                handler(partial(self.choose, tool.name)),
+                icon=tool.icon,
                 tooltip=f"{tool.label} ({tool.key.upper()}): {tool.help}",
             )
             for tool in TOOLS
-        }  # fmt: skip
+        }
         self.paint_buttons = [made for name, made in self._buttons.items() if name != "look"]
         self.radius = w.FloatSlider(
             min=0, max=60, step=1, readout_format=".0f", **labelled("Radius", "In voxels; [ and ] change it")

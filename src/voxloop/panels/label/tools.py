@@ -58,9 +58,13 @@ class ToolState(t.HasTraits):
     def options(self) -> dict[str, Any]:
         """What travels with a stroke or click, so that it means what it meant when it was begun."""
         return {
-            "ball": self.ball, "fill_by": self.fill_by, "tolerance": self.tolerance, "fill_volume": self.fill_volume,
-            "low": self.low, "high": self.high,
-        }  # fmt: skip
+            "ball": self.ball,
+            "fill_by": self.fill_by,
+            "tolerance": self.tolerance,
+            "fill_volume": self.fill_volume,
+            "low": self.low,
+            "high": self.high,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,12 @@ def fill_call(message: dict[str, Any]) -> Call:
     options = message.get("options") or {}
     by = options.get("fill_by", "labels")
     arguments: dict[str, Any] = {
-        "axis": message["axis"], "index": int(message["index"]),
-        "point": (round(message["row"]), round(message["column"])), "value": int(message["value"]), "by": by,
-    }  # fmt: skip
+        "axis": message["axis"],
+        "index": int(message["index"]),
+        "point": (round(message["row"]), round(message["column"])),
+        "value": int(message["value"]),
+        "by": by,
+    }
     if by == "image":
         arguments["tolerance"] = float(options["tolerance"])
     if options.get("fill_volume"):
@@ -123,10 +130,17 @@ def hand(state: ToolState, color: str, *, name: str | None = None) -> dict[str, 
     """What the page needs of a tool: how it draws, and what comes back with a stroke."""
     tool = BY_NAME[name or state.tool]
     return {
-        "name": tool.name, "draws": tool.draws, "erase": tool.name == "erase", "trace": tool.name == "threshold",
-        "paints": tool.name not in ("look", "erase"), "radius": state.radius, "value": state.value, "color": color,
-        "layer": "labels", "options": state.options,
-    }  # fmt: skip
+        "name": tool.name,
+        "draws": tool.draws,
+        "erase": tool.name == "erase",
+        "trace": tool.name == "threshold",
+        "paints": tool.name not in ("look", "erase"),
+        "radius": state.radius,
+        "value": state.value,
+        "color": color,
+        "layer": "labels",
+        "options": state.options,
+    }
 
 
 def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False) -> list[dict[str, Any]]:
@@ -148,19 +162,25 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
     ]
     keys += [
         {
-            "key": item.shortcut, "group": "Classes", "label": item.name,
-            "set": {"value": item.value, "color": item.color}, "otherwise": patches["brush"],
+            "key": item.shortcut,
+            "group": "Classes",
+            "label": item.name,
+            "set": {"value": item.value, "color": item.color},
+            "otherwise": patches["brush"],
         }
         for item in classes
         if item.shortcut
-    ]  # fmt: skip
+    ]
     more = [
-        ("ctrl+z", "undo", "undo"), ("ctrl+shift+z", "redo", "redo"), ("ctrl+y", "", "redo"),
+        ("ctrl+z", "undo", "undo"),
+        ("ctrl+shift+z", "redo", "redo"),
+        ("ctrl+y", "", "redo"),
         ("c", "copy the labels of the slice before", "copy"),
         ("m", "interpolate between painted slices", "interpolate"),
-        ("o", "live overlay on and off", "overlay"), ("n", "next place to correct", "next"),
+        ("o", "live overlay on and off", "overlay"),
+        ("n", "next place to correct", "next"),
         ("y", "accept what the overlay says there", "accept"),
-    ]  # fmt: skip
+    ]
     if objects:
         more.append(("x", "paint a new object", "new"))
     return keys + [{"key": key, "group": "Labels", "label": label, "action": action} for key, label, action in more]

@@ -50,9 +50,7 @@ class CurvePlot:
         self._y = bq.LogScale(min=0.01, max=1.0) if log else bq.LinearScale(min=0.0, max=1.0)
         tip = bq.Tooltip(fields=["x", "y"], labels=["step", label], formats=[",d", ".4~f"])
         self._marks = [_RunMarks(self._x, self._y, paint, tip, several=len(colors) > 1) for paint in colors]
-        self._y_axis = bq.Axis(
-            scale=self._y, side="left", tick_format="~g", grid_lines="solid"
-        )  # fmt: skip
+        self._y_axis = bq.Axis(scale=self._y, side="left", tick_format="~g", grid_lines="solid")
         self._x_axis = bq.Axis(scale=self._x, tick_format="~s", grid_lines="none", label="step", label_offset="28px")
         self.figure = classed(
             bq.Figure(
@@ -114,23 +112,33 @@ class _RunMarks:
     def __init__(self, x: Any, y: Any, paint: Colors, tip: Any, several: bool) -> None:
         scales = {"x": x, "y": y}
         self.batches = bq.Scatter(
-            scales=scales, colors=[paint.batch], default_size=8, stroke_width=0, opacities=[0.3],
+            scales=scales,
+            colors=[paint.batch],
+            default_size=8,
+            stroke_width=0,
+            opacities=[0.3],
             enable_hover=False,
-        )  # fmt: skip
+        )
         self.smooth = _line(scales, paint.batch, 1.2, [0.75])
         self.train = _line(scales, paint.train, 2.0, [1.0], dashed=several)
         self.val = _line(scales, paint.val, 2.0, [1.0])
         self.train_points, self.val_points = _dots(scales, paint.train, tip), _dots(scales, paint.val, tip)
         self.best = bq.Scatter(
             scales=scales, colors=[paint.best], default_size=70, stroke="#ffffffd0", stroke_width=1.5
-        )  # fmt: skip
+        )
         self.highest = bq.Scatter(
             scales=scales, colors=[paint.best], default_size=70, fill=False, stroke=paint.best, stroke_width=2
-        )  # fmt: skip
+        )
         self.all = [
-            self.batches, self.smooth, self.train, self.val, self.train_points, self.val_points, self.highest,
+            self.batches,
+            self.smooth,
+            self.train,
+            self.val,
+            self.train_points,
+            self.val_points,
+            self.highest,
             self.best,
-        ]  # fmt: skip
+        ]
 
     def show(self, found: Curves) -> None:
         _draw(self.batches, found.batches)
@@ -152,7 +160,7 @@ def _line(scales: dict[str, Any], color: str, width: float, opacities: list[floa
     style = "dashed" if dashed else "solid"
     return bq.Lines(
         scales=scales, colors=[color], stroke_width=width, opacities=opacities, line_style=style, x=[], y=[]
-    )  # fmt: skip
+    )
 
 
 def _dots(scales: dict[str, Any], color: str, tip: Any) -> Any:

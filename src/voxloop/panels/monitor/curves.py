@@ -68,10 +68,14 @@ def curves(history: History, metric: str, view: View, points: int = POINTS) -> C
     shown = batches if view.outliers else _below(batches, max([fence(batches[1]), *train[1], *val[1]]))
     line = smoothed(*shown, view.smoothing, points // 2) if view.smoothing > 0 else _empty()
     return Curves(
-        batches=decimated(*shown, min(points, DOTS)), smooth=line, train=decimated(*train, points),
-        val=decimated(*val, points), best=_at(val, history.best),
-        highest=_at(val, highest(history)) if metric == "iou" else _empty(), hidden=len(batches[0]) - len(shown[0]),
-    )  # fmt: skip
+        batches=decimated(*shown, min(points, DOTS)),
+        smooth=line,
+        train=decimated(*train, points),
+        val=decimated(*val, points),
+        best=_at(val, history.best),
+        highest=_at(val, highest(history)) if metric == "iou" else _empty(),
+        hidden=len(batches[0]) - len(shown[0]),
+    )
 
 
 def highest(history: History) -> Event | None:
@@ -86,9 +90,11 @@ def metrics(history: History) -> list[str]:
     """Names of the metrics that epochs have besides the loss, in the order of their first mention; then by class."""
     found = [
         (name, value)
-        for e in history.epochs[:3] for split in ("val", "train") for name, value in (e.get(split) or {}).items()
+        for e in history.epochs[:3]
+        for split in ("val", "train")
+        for name, value in (e.get(split) or {}).items()
         if name != "loss"
-    ]  # fmt: skip
+    ]
     classes = [f"{name}: {one}" for name, value in found if isinstance(value, dict) and len(value) > 1 for one in value]
     return list(dict.fromkeys([*(name for name, _ in found), *classes]))
 

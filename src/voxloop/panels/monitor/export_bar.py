@@ -22,19 +22,33 @@ class ExportBar:
     """CSV, PNG, Report: written into the run's ``exports/``, named, and offered as a download."""
 
     def __init__(
-        self, handler: Callable[[Callable[..., object]], Callable[..., None]],
-        in_thread: Callable[[Callable[[], Any], Callable[[Any], object]], object], run: Callable[[], Run],
-    ) -> None:  # fmt: skip
+        self,
+        handler: Callable[[Callable[..., object]], Callable[..., None]],
+        in_thread: Callable[[Callable[[], Any], Callable[[Any], object]], object],
+        run: Callable[[], Run],
+    ) -> None:
         self._in_thread, self._run = in_thread, run
         self.said = classed(text("", markup=True), "vx-small", "vx-dim")
         self.buttons = (
-            button("CSV", handler(lambda: self._save(lambda r: r.to_csv())), icon="table",
-                   tooltip="All steps and epochs as a table: run.to_csv()"),
-            button("PNG", handler(lambda: self._save(lambda r: r.plot())), icon="image",
-                   tooltip="A picture of the curves: run.plot()"),
-            button("Report", handler(lambda: self._save(lambda r: r.report())), icon="file-text-o",
-                   tooltip="Curves, settings, data, versions and scores as one page: run.report()"),
-        )  # fmt: skip
+            button(
+                "CSV",
+                handler(lambda: self._save(lambda r: r.to_csv())),
+                icon="table",
+                tooltip="All steps and epochs as a table: run.to_csv()",
+            ),
+            button(
+                "PNG",
+                handler(lambda: self._save(lambda r: r.plot())),
+                icon="image",
+                tooltip="A picture of the curves: run.plot()",
+            ),
+            button(
+                "Report",
+                handler(lambda: self._save(lambda r: r.report())),
+                icon="file-text-o",
+                tooltip="Curves, settings, data, versions and scores as one page: run.report()",
+            ),
+        )
         self.widget = row(text("Save as", "vx-small", "vx-dim"), *self.buttons, self.said)
         show(self.widget, False)
 

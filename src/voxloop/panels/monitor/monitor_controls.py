@@ -12,8 +12,12 @@ from voxloop.panels.monitor.run_words import metric_title
 
 #: words -> steps shown (0: all)
 _WINDOWS: list[tuple[str, int]] = [
-    ("all steps", 0), ("last 5000", 5000), ("last 1000", 1000), ("last 200", 200), ("last 50", 50),
-]  # fmt: skip
+    ("all steps", 0),
+    ("last 5000", 5000),
+    ("last 1000", 1000),
+    ("last 200", 200),
+    ("last 50", 50),
+]
 _GOING = ("queued", "running")
 _CAN_RESUME = ("paused", "interrupted", "failed", "stopped")
 
@@ -28,21 +32,31 @@ class Controls:
     ) -> None:
         self._state = ""
         self.resume = button(
-            "Resume", handler(lambda: order(lambda run: run.resume())), kind="primary", icon="play",
+            "Resume",
+            handler(lambda: order(lambda run: run.resume())),
+            kind="primary",
+            icon="play",
             tooltip="Go on from the last checkpoint, in a new process",
-        )  # fmt: skip
+        )
         self.pause = button(
-            "Pause", handler(lambda: order(lambda run: run.pause())), icon="pause",
+            "Pause",
+            handler(lambda: order(lambda run: run.pause())),
+            icon="pause",
             tooltip="Write a checkpoint and free memory and device; Resume goes on exactly there",
-        )  # fmt: skip
+        )
         self.stop = button(
-            "Stop and keep", handler(lambda: order(lambda run: run.stop())), icon="stop",
+            "Stop and keep",
+            handler(lambda: order(lambda run: run.stop())),
+            icon="stop",
             tooltip="End training now and keep the model learnt so far",
-        )  # fmt: skip
+        )
         self.cancel = button(
-            "Cancel and discard", handler(self._ask), kind="danger", icon="trash",
+            "Cancel and discard",
+            handler(self._ask),
+            kind="danger",
+            icon="trash",
             tooltip="End training and throw away what it learnt",
-        )  # fmt: skip
+        )
         sure = button("Discard", handler(lambda: self._sure(order)), kind="danger")
         self.ask = row(text("Throw away everything it learnt?"), sure, button("Keep going", handler(self.reset)))
         self.sure = sure
@@ -93,9 +107,14 @@ class ViewControls:
 
     def __init__(self, set_view: Callable[[dict[str, Any]], object], set_metric: Callable[[str], object]) -> None:
         self.smoothing = w.FloatSlider(
-            value=0.9, min=0.0, max=0.99, step=0.01, readout=False, layout={"width": "90px"},
+            value=0.9,
+            min=0.0,
+            max=0.99,
+            step=0.01,
+            readout=False,
+            layout={"width": "90px"},
             tooltip="Running mean over batches: further right is smoother, left end is off",
-        )  # fmt: skip
+        )
         self.last = w.Dropdown(options=_WINDOWS, value=0, layout={"width": "auto"}, tooltip="How many steps are shown")
         self.log = w.ToggleButton(description="log", tooltip="Logarithmic loss axis")
         self.outliers = w.ToggleButton(
@@ -114,8 +133,14 @@ class ViewControls:
             classed(made, "vx-toggle")
         self._smooth = text("smooth", "vx-dim", "vx-small")
         self.widgets = (
-            self._smooth, self.smoothing, self.last, self.log, self.outliers, self.hidden, self.metric,
-        )  # fmt: skip
+            self._smooth,
+            self.smoothing,
+            self.last,
+            self.log,
+            self.outliers,
+            self.hidden,
+            self.metric,
+        )
 
     def offer(self, names: Sequence[str], chosen: str) -> None:
         """The metrics there are; the choice appears where there is one."""

@@ -134,9 +134,15 @@ class MonitorPanel(Panel):
         self.body(
             *([self.list.widget] if self.list else []),
             row(self.head, self.status, spacer(), CopyCode(code=self.code), classes=("vx-run-line",)),
-            self.bar, self.controls.widget, self.trouble, self.facts, self.curves_box, self.samples.widget,
-            self.log_box, self.exports.widget,
-        )  # fmt: skip
+            self.bar,
+            self.controls.widget,
+            self.trouble,
+            self.facts,
+            self.curves_box,
+            self.samples.widget,
+            self.log_box,
+            self.exports.widget,
+        )
         self.widget.children = (*self.widget.children, _style())
         self.widget.add_class("vx-monitor")
         self.on_close(self._close_plots)
@@ -297,9 +303,7 @@ class MonitorPanel(Panel):
 class RunChoice:
     """The list of several runs: colour, state, best, the settings in which they differ; one of them is steered."""
 
-    def __init__(
-        self, runs: Sequence[Run], colors: Sequence[Colors], on_choose: Callable[[int], object]
-    ) -> None:  # fmt: skip
+    def __init__(self, runs: Sequence[Run], colors: Sequence[Colors], on_choose: Callable[[int], object]) -> None:
         names = [run.name for run in runs]
         self._names, self._colors = names, colors
         found = differences(runs)
@@ -321,10 +325,14 @@ class RunChoice:
             rows.append(
                 (
                     f"<b>{label}</b>" if name == self._names[focus] else label,
-                    badge(state, run_words.LOOKS.get(state, "")), facts.get("epoch", ""), _kept(facts),
-                    html.escape(self._parents[index]), facts.get("time", ""), *self._cells(index),
+                    badge(state, run_words.LOOKS.get(state, "")),
+                    facts.get("epoch", ""),
+                    _kept(facts),
+                    html.escape(self._parents[index]),
+                    facts.get("time", ""),
+                    *self._cells(index),
                 )
-            )  # fmt: skip
+            )
         heads = [name.replace("_", " ") for name in self._differing]
         more = [f"+{self._more} more"] * bool(self._more)
         _put(self.table, table(("Run", "State", "Epoch", "Kept", "From", "Time", *heads, *more), rows, right=(2, 5)))

@@ -42,16 +42,25 @@ class RatePlot:
         self._dot = bq.Scatter(scales=scales, colors=["#e6a100"], default_size=90, stroke="#ffffffd0", x=[], y=[])
         self._y_axis = bq.Axis(scale=self._y, side="left", tick_format="~g")
         rates = bq.Axis(
-            scale=self._x, tick_format="~g", tick_values=np.geomspace(1e-6, 1, 7), label="learning rate",
-            label_offset="32px", label_color="#808080", grid_lines="none",
-        )  # fmt: skip
+            scale=self._x,
+            tick_format="~g",
+            tick_values=np.geomspace(1e-6, 1, 7),
+            label="learning rate",
+            label_offset="32px",
+            label_color="#808080",
+            grid_lines="none",
+        )
         figure = classed(
             bq.Figure(
-                marks=[self._line, self._dot], axes=[rates, self._y_axis], display_toolbar=False, animation_duration=0,
-                fig_margin={"top": 10, "bottom": 38, "left": 40, "right": 12}, min_aspect_ratio=0.2,
+                marks=[self._line, self._dot],
+                axes=[rates, self._y_axis],
+                display_toolbar=False,
+                animation_duration=0,
+                fig_margin={"top": 10, "bottom": 38, "left": 40, "right": 12},
+                min_aspect_ratio=0.2,
                 max_aspect_ratio=20.0,
             ),
             "vx-curves",
-        )  # fmt: skip
+        )
         figure.layout.height, figure.layout.width = "200px", "100%"
         return figure

@@ -131,6 +131,6 @@ def _row(run: Run, known: Mapping[str, Run], base: Run | None, beside: Sequence[
         " › ".join(_whole(name) for name in ancestors(known, run.name)) or "fresh",
         _chips(run, base, beside) or _no_chips(run, base, len(known)),
         _whole(ago(time.time() - float(run.config.get("created", time.time())))),
-    )  # fmt: skip
+    )
     title = history.error or "\n".join(f"{n}: {value_text(a)} instead of {value_text(b)}" for n, a, b in found)
     return Row(run.name, cells, tuple(actions), title=title)

@@ -235,10 +235,11 @@ class ObjectsPanel(Panel):
         axis, index, (top, left, bottom, right) = self.view.window
         step = max(1, int(self.view.pixel_um / min(self.view.planes.spacing_um)))
         question: dict[str, Any] = {
-            "prediction": f"predictions/{self._which.value}.zarr", "of": self._of.value,
+            "prediction": f"predictions/{self._which.value}.zarr",
+            "of": self._of.value,
             "settings": self.config.to_json(),
             "view": {"axis": axis, "index": index, "box": [[top, bottom], [left, right]], "step": step},
-        }  # fmt: skip
+        }
         if question == self._asked:
             return
         self._asked = question
@@ -246,8 +247,12 @@ class ObjectsPanel(Panel):
         if self._helper is None:
             self._helper = Helper(self.ws.path)
         began = time.monotonic()
-        edges = (float(top), float(left), top + step * float(-(-(bottom - top) // step)),
-                 left + step * float(-(-(right - left) // step)))  # fmt: skip
+        edges = (
+            float(top),
+            float(left),
+            top + step * float(-(-(bottom - top) // step)),
+            left + step * float(-(-(right - left) // step)),
+        )
 
         def take(part: Part) -> None:
             self.post(self._show_patch, question, Patch(part.values, edges, 0))
@@ -368,17 +373,20 @@ class ObjectsPanel(Panel):
         self._of.observe(handler(self._changed), "value")
         self._form: Form[ObjectsConfig] = Form(ObjectsConfig, on_change=lambda _: self._changed(), embedded=True)
         self._preview = w.Checkbox(
-            value=True, indent=False,
+            value=True,
+            indent=False,
             **labelled("Preview on this plane", "What the settings make of this plane; the whole may join more"),
-        )  # fmt: skip
+        )
         self._preview.observe(handler(self._switch), "value")
         self._words = text("", "vx-dim")
         self._apply = button("Apply to all", handler(self.apply), kind="primary", icon="play")
         self._copy = CopyCode()
         self._runs = RowList(
-            handler(self._on_run), head=("Objects", "State", "Made"), height=120,
+            handler(self._on_run),
+            head=("Objects", "State", "Made"),
+            height=120,
             empty="None yet. Apply to all makes the first.",
-        )  # fmt: skip
+        )
         self._order = w.Dropdown(options=list(ORDERS), value="Largest first", tooltip="Order of the table")
         self._order.observe(handler(self._list_objects), "value")
         self._count = text("", "vx-dim")
@@ -392,10 +400,13 @@ class ObjectsPanel(Panel):
             empty="Made objects are listed here, with their sizes and places.",
         )
         self.files = FileExport(
-            self, self.ws, OBJECTS, lambda: self.objects.name if self.objects else None,
+            self,
+            self.ws,
+            OBJECTS,
+            lambda: self.objects.name if self.objects else None,
             lambda: int(self._list.selected) if self._list.selected else None,
             lambda count: largest(self._table, count),
-        )  # fmt: skip
+        )
         self._table_tools = row(self._order, self._solid, spacer(), self._count)
         show(self._table_tools, False)
         side = column(

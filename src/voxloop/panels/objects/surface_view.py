@@ -52,9 +52,15 @@ class SurfaceView(Panel):
 
     @on_ui
     def __init__(
-        self, objects: Objects, numbers: Sequence[int] | None = None, *, most: int = 30, height: int = 480,
-        on_click: Callable[[int], object] | None = None, embedded: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        objects: Objects,
+        numbers: Sequence[int] | None = None,
+        *,
+        most: int = 30,
+        height: int = 480,
+        on_click: Callable[[int], object] | None = None,
+        embedded: bool = False,
+    ) -> None:
         try:
             import k3d
         except ImportError:
@@ -68,9 +74,17 @@ class SurfaceView(Panel):
         self._asked: tuple[int, ...] = ()
         self._wanted: Sequence[int] | None = numbers
         self._plot = k3d.plot(
-            height=height, background_color=BACKGROUND, label_color=TEXT, grid_color=GRID, menu_visibility=False,
-            axes=["x", "y", "z"], axes_helper=0, antialias=2, camera_auto_fit=False, mode="callback",
-        )  # fmt: skip
+            height=height,
+            background_color=BACKGROUND,
+            label_color=TEXT,
+            grid_color=GRID,
+            menu_visibility=False,
+            axes=["x", "y", "z"],
+            axes_helper=0,
+            antialias=2,
+            camera_auto_fit=False,
+            mode="callback",
+        )
         self._most = w.BoundedIntText(
             value=most, min=1, max=1000, **labelled("Largest", "How many objects are drawn, the largest first")
         )
@@ -141,9 +155,13 @@ class SurfaceView(Panel):
         self._clear()
         for number, vertices, faces in meshes:
             mesh = self._k3d.mesh(
-                vertices, faces.astype(np.uint32), color=color_of(number), name=f"object {number}", flat_shading=False,
+                vertices,
+                faces.astype(np.uint32),
+                color=color_of(number),
+                name=f"object {number}",
+                flat_shading=False,
                 click_callback=self.handler(lambda _, number=number: self._clicked(number)),
-            )  # fmt: skip
+            )
             self._plot += mesh
         self._plot.camera = self._plot.get_auto_camera(factor=0.8, yaw=-60, pitch=60)
         self.numbers = numbers

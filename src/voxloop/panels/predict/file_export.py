@@ -50,9 +50,14 @@ class FileExport:
     """
 
     def __init__(
-        self, panel: Panel, ws: Workspace, what: Mapping[str, Mapping[str, str]], name: Callable[[], str | None],
-        number: Callable[[], int | None] = lambda: None, largest: Callable[[int], list[int]] = lambda _: [],
-    ) -> None:  # fmt: skip
+        self,
+        panel: Panel,
+        ws: Workspace,
+        what: Mapping[str, Mapping[str, str]],
+        name: Callable[[], str | None],
+        number: Callable[[], int | None] = lambda: None,
+        largest: Callable[[int], list[int]] = lambda _: [],
+    ) -> None:
         self._panel, self._ws, self._what, self._name = panel, ws, what, name
         self._number, self._largest = number, largest
         changed = panel.handler(self.refresh)
@@ -61,9 +66,10 @@ class FileExport:
         self.of = w.Dropdown(options=OF, tooltip="Of which objects", layout={"width": "auto"})
         self.most = w.BoundedIntText(value=10, min=1, max=MOST, tooltip="How many", layout={"width": "60px"})
         self.path = w.Text(
-            placeholder="file", tooltip="Where; in the folder of the notebook unless it says another",
+            placeholder="file",
+            tooltip="Where; in the folder of the notebook unless it says another",
             layout={"width": "auto"},
-        )  # fmt: skip
+        )
         self.replace = w.Checkbox(description="replace it", value=False, indent=False, layout={"width": "auto"})
         self.save = button("Save", panel.handler(self._save), icon="download", tooltip="Write the file")
         self.said = classed(text("", markup=True), "vx-small", "vx-dim")

@@ -44,12 +44,15 @@ class ImageChooser:
                 "Several images, in one run with a table",
                 "One after the other; an image that fails does not keep the others",
             ),
-        )  # fmt: skip
+        )
         self.several.observe(panel.handler(self._heard), "value")
         self.which: Any = w.SelectMultiple(
-            options=names, value=names, rows=4, layout={"width": "auto"},
+            options=names,
+            value=names,
+            rows=4,
+            layout={"width": "auto"},
             **labelled("Images", "Which are predicted; hold Ctrl or Shift to choose several"),
-        )  # fmt: skip
+        )
         self.which.observe(panel.handler(self._heard), "value")
         self.fold = Fold("Add a folder of pictures…", self._build, lambda _: self._opened())
         self.widget = column(self.image, self.several, self.which, self.fold.widget)

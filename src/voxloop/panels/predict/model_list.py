@@ -44,9 +44,12 @@ class ModelList:
         self._import: PackageImport | None = None
         self._listed: tuple[str, ...] = ()
         self.list = RowList(
-            panel.handler(lambda _, key: self.choose(key)), head=("Model", "Best IoU", "Trained"), right=(1,),
-            height=118, empty="No trained model yet. The Train step makes one.",
-        )  # fmt: skip
+            panel.handler(lambda _, key: self.choose(key)),
+            head=("Model", "Best IoU", "Trained"),
+            right=(1,),
+            height=118,
+            empty="No trained model yet. The Train step makes one.",
+        )
         self.words = text("", "vx-small", "vx-dim")
         self.fold = Fold("Add model…", self._build, lambda _: self._opened())
         self.widget = column(self.list.widget, self.words, self.fold.widget)
@@ -128,7 +131,7 @@ class ModelList:
         handler = self._panel.handler
         self.chooser = PathChooser(
             self._panel, PACKAGES, self._path_changed, placeholder="path of a bioimage.io package"
-        )  # fmt: skip
+        )
         self.name = w.Text(placeholder="name", tooltip="What the model is called here", layout={"width": "auto"})
         self.name.observe(handler(self._show_code), "value")
         self.button = button("Add", handler(self.add), icon="plus", tooltip="Import it into this workspace")

@@ -27,9 +27,11 @@ class PackageImport:
     def wait(self, timeout: float = PATIENCE_S) -> dict[str, Any]:
         """``title``, ``classes``, and what was ``measured`` in words. Raises ModelError with the reason."""
         return self._errand.wait(
-            timeout, ModelError, f"the package was not read within {timeout:.0f} s; the import is given up",
+            timeout,
+            ModelError,
+            f"the package was not read within {timeout:.0f} s; the import is given up",
             "the package could not be imported",
-        )  # fmt: skip
+        )
 
     def cancel(self) -> None:
         """End it; :meth:`wait` raises. A model folder appears whole or not at all. Safe to call at any time."""
@@ -45,9 +47,10 @@ def imported(question: dict[str, str]) -> dict[str, Any]:
         model = import_package(question["source"], question["folder"], image=store.images.open(question["image"]))
     spec = model.spec
     return {
-        "title": spec.extra.get("title", ""), "classes": [info.name for info in spec.classes],
+        "title": spec.extra.get("title", ""),
+        "classes": [info.name for info in spec.classes],
         "measured": spec.extra.get("measured", ""),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -141,10 +141,14 @@ class PredictPanel(Panel):
         if self._form.errors:
             raise PredictionError("; ".join(self._form.errors.values()))
         start = partial(
-            self.ws.predict, [self.ws.path / name if name.startswith(KEPT) else name for name in self.models],
-            image=self.images.meant, region=None if self.images.several.value else self.where.meant,
-            name=self.name, wait=False, config=self.config,
-        )  # fmt: skip
+            self.ws.predict,
+            [self.ws.path / name if name.startswith(KEPT) else name for name in self.models],
+            image=self.images.meant,
+            region=None if self.images.several.value else self.where.meant,
+            name=self.name,
+            wait=False,
+            config=self.config,
+        )
         self._button.disabled = True
         self.say("Starting …")
 
@@ -379,9 +383,11 @@ class PredictPanel(Panel):
         self._button = button("Predict", handler(self.predict), kind="primary", icon="play")
         self._copy = CopyCode()
         self._list = RowList(
-            handler(self._on_row), head=("Prediction", "State", "Made"), height=150,
+            handler(self._on_row),
+            head=("Prediction", "State", "Made"),
+            height=150,
             empty="No predictions yet. The first one fills in here.",
-        )  # fmt: skip
+        )
         self.card = PredictionCard(self, self._order, self._discard)
         self.results = BatchTable(self, self._go_to)
         self.files = FileExport(self, self.ws, PREDICTIONS, lambda: self.prediction.name if self.prediction else None)
@@ -391,13 +397,17 @@ class PredictPanel(Panel):
             column(heading("Model"), self._models.widget, classes=["vx-section"]),
             where,
             column(
-                heading("How"), row(self._mode, spacer(), self._more), self._mean,
+                heading("How"),
+                row(self._mode, spacer(), self._more),
+                self._mean,
                 self._form.widget,
                 classes=["vx-section"],
             ),
             section("Forecast", self._estimate),
-            start, self.card.widget, section("Predictions", self._list.widget, self.results.widget, self.files.widget),
-        )  # fmt: skip
+            start,
+            self.card.widget,
+            section("Predictions", self._list.widget, self.results.widget, self.files.widget),
+        )
         self.body(split(column(self.view.widget, self.message.widget), side), message=False)
         self.view.on("plane", handler(self._plane_changed))
         self._changed()

@@ -33,14 +33,18 @@ class PredictionCard:
         handler = panel.handler
         self.bar, self.words, self._asking = text(), text("", "vx-number"), False
         self.pause = button(
-            "Pause", handler(lambda: order(lambda run: run.pause())), icon="pause",
+            "Pause",
+            handler(lambda: order(lambda run: run.pause())),
+            icon="pause",
             tooltip="End the process after the tiles in hand; Resume goes on there, also tomorrow",
-        )  # fmt: skip
+        )
         self.resume = button("Resume", handler(lambda: order(lambda run: run.resume())), icon="play")
         self.stop = button(
-            "Stop and keep", handler(lambda: order(lambda run: run.stop())), icon="stop",
+            "Stop and keep",
+            handler(lambda: order(lambda run: run.stop())),
+            icon="stop",
             tooltip="End now and keep what is predicted so far",
-        )  # fmt: skip
+        )
         self.cancel = button("Cancel and discard", handler(lambda: self._ask(True)), kind="danger", icon="trash")
 
         def throw_away() -> None:
@@ -48,9 +52,10 @@ class PredictionCard:
             discard()
 
         self.sure = row(
-            text("Throw away what is predicted?"), button("Discard", handler(throw_away), kind="danger"),
+            text("Throw away what is predicted?"),
+            button("Discard", handler(throw_away), kind="danger"),
             button("Keep", handler(lambda: self._ask(False))),
-        )  # fmt: skip
+        )
         self.orders = row(self.resume, self.pause, self.stop, self.cancel, self.sure)
         self.widget = column(self.bar, self.words, self.orders, classes=["vx-card"])
         for part in (self.widget, self.sure):

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 Where = Literal["all", "plane", "screen", "box", "named"]
 WHERE: dict[Where, str] = {
-    "all": "Everything", "plane": "This plane", "screen": "What is on screen", "box": "A box",
+    "all": "Everything",
+    "plane": "This plane",
+    "screen": "What is on screen",
+    "box": "A box",
     "named": "A named region",
-}  # fmt: skip
+}
 
 
 class RegionChooser:
@@ -143,8 +146,13 @@ class RegionChooser:
 
 def _range(axis: str, size: int, changed: Any) -> w.IntRangeSlider:
     made = w.IntRangeSlider(
-        value=(0, size), min=0, max=size, continuous_update=False, style={"description_width": "20px"},
-        layout={"width": "100%"}, **labelled(axis, f"Voxels along {axis} that are predicted"),
-    )  # fmt: skip
+        value=(0, size),
+        min=0,
+        max=size,
+        continuous_update=False,
+        style={"description_width": "20px"},
+        layout={"width": "100%"},
+        **labelled(axis, f"Voxels along {axis} that are predicted"),
+    )
     made.observe(changed, "value")
     return made

@@ -361,8 +361,9 @@ class ReviewPanel(LabelPanel):
         super()._show_classes()
         keys = [key for key in bindings(self.state, self.labels.level.classes) if key.get("action") != "overlay"]
         mine = {
-            "next": "next place to correct", "accept": "accept the prediction there",
-        }  # fmt: skip
+            "next": "next place to correct",
+            "accept": "accept the prediction there",
+        }
         keys = [{**key, "label": mine.get(str(key.get("action")), key["label"])} for key in keys]
         keys.append({"key": "shift+n", "group": "Labels", "label": "place to correct before", "action": "previous"})
         if self.view.widget.bindings != keys:
@@ -383,9 +384,13 @@ class ReviewPanel(LabelPanel):
         self._share = text("", "vx-dim")
         self._empty = text("No prediction yet: the Predict step makes one.", "vx-dim")
         self._above = w.FloatSlider(
-            value=0.95, min=0.5, max=1.0, step=0.01, readout_format=".2f",
+            value=0.95,
+            min=0.5,
+            max=1.0,
+            step=0.01,
+            readout_format=".2f",
             **labelled("Surer than", "Voxels whose class is at least so probable"),
-        )  # fmt: skip
+        )
         self._where: Any = classed(
             w.ToggleButtons(options=[(label, name) for name, label in WHERE.items()], value="plane"), "vx-choice"
         )

@@ -20,7 +20,7 @@ class LabelWatch:
 
     def __init__(
         self, ws: Workspace, edited: Callable[[Edit], None], on_close: Callable[[Callable[[], object]], object]
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._ws, self._edited, self._on_close = ws, edited, on_close
         self._tallies: dict[tuple[str, str], Tally] = {}
 

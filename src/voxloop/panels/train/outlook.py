@@ -31,9 +31,13 @@ class Outlook:
     """
 
     def __init__(
-        self, owner: Panel, ws: Workspace, change: Callable[..., object], config: Callable[[], dict[str, Any]],
+        self,
+        owner: Panel,
+        ws: Workspace,
+        change: Callable[..., object],
+        config: Callable[[], dict[str, Any]],
         level: Callable[[], str | None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._owner, self._ws, self._change, self._level = owner, ws, change, level
         self.helper: Helper | None = None
         self._asked: Any = None
@@ -43,9 +47,10 @@ class Outlook:
         self.words: w.HTML = classed(text(), "vx-small", "vx-dim")
         self.notes = column()
         self.previews: list[Preview] = [
-            InputsPreview(self.ask), FieldPreview(self.ask, self._first_image),
+            InputsPreview(self.ask),
+            FieldPreview(self.ask, self._first_image),
             RatePreview(self.ask, config, lambda rate: change(learning_rate=rate)),
-        ]  # fmt: skip
+        ]
         for preview in self.previews:
             owner.on_close(preview.close)
         self.widget = folds(self.previews)

@@ -189,11 +189,14 @@ class FieldPreview(Preview):
         _, y, x = self._at or answer["at"]  # they may have been moved since
         shapes = [
             Shape(
-                "box", [(y - size[0] / 2, x - size[1] / 2), (y + size[0] / 2, x + size[1] / 2)], color=color,
-                words=words, dashed=dashed,
+                "box",
+                [(y - size[0] / 2, x - size[1] / 2), (y + size[0] / 2, x + size[1] / 2)],
+                color=color,
+                words=words,
+                dashed=dashed,
             )
             for size, color, words, dashed in boxes
-        ]  # fmt: skip
+        ]
         middle = Shape("points", [(y, x)], color=SEEN, radius=3.0)  # the boxes may reach beyond the picture
         self.view.set_shapes([middle, *shapes])
 

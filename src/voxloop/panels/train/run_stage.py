@@ -34,16 +34,19 @@ class RunStage:
 
     def __init__(
         self, owner: Panel, ws: Workspace, opened: Callable[[Run], object], changed: Callable[[], object]
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._owner, self._ws, self._opened, self._changed = owner, ws, opened, changed
         self.run: Run | None = None
         self.shown: tuple[str, ...] = ()
         self.monitor: Any = None
         self._overlaid: list[str] = []
         self.list: RowList = RowList(
-            owner.handler(self._on_action), head=HEAD, right=RIGHT, empty="No runs yet. The first one appears here.",
+            owner.handler(self._on_action),
+            head=HEAD,
+            right=RIGHT,
+            empty="No runs yet. The first one appears here.",
             height=_LIST,
-        )  # fmt: skip
+        )
         self._stage = w.VBox()
         self.widget = section("Runs", self.list.widget, self._stage)
 

@@ -29,9 +29,13 @@ class SetEditor:
     title = "Training sets"
 
     def __init__(
-        self, owner: Panel, ws: Workspace, use: Callable[[str], object], judge: Callable[[str], object],
+        self,
+        owner: Panel,
+        ws: Workspace,
+        use: Callable[[str], object],
+        judge: Callable[[str], object],
         changed: Callable[[], object] = lambda: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._owner, self._ws, self._changed = owner, ws, changed
         self._use, self._judge = use, judge
         self._draft: list[SetRow] = []
@@ -130,8 +134,10 @@ class SetEditor:
         self._remove = button("", on(self.remove), icon="trash", tooltip="Forget this set; labels and runs stay")
         self.rows: RowList = RowList(
             on(lambda action, key: self.drop_row(key) if action == "drop" else None),
-            head=("Image", "Level", "Region"), empty="No rows: add images below.", height=150,
-        )  # fmt: skip
+            head=("Image", "Level", "Region"),
+            empty="No rows: add images below.",
+            height=150,
+        )
         self._image = classed(w.Dropdown(options=[], tooltip="Image"), "vx-grow")
         self._image.observe(on(self._image_chosen), "value")
         self._level = classed(w.Dropdown(options=[], tooltip="Level"), "vx-grow")
@@ -145,9 +151,11 @@ class SetEditor:
         )
         self._line = CopyCode()
         self._edit = column(
-            self.rows.widget, row(self._image, self._level, self._region, self._add_row),
-            row(self._save, self._learn, self._test, spacer(), self._line), self._words,
-        )  # fmt: skip
+            self.rows.widget,
+            row(self._image, self._level, self._region, self._add_row),
+            row(self._save, self._learn, self._test, spacer(), self._line),
+            self._words,
+        )
         top = row(self.chosen, self._copy, self._remove)
         return [column(row(self._new_name, self._add_set, spacer()), top, self._edit)]
 

@@ -32,9 +32,10 @@ class StartBar:
         self.button = button("Train", owner.handler(train), kind="primary", icon="play")
         self.name = w.Text(placeholder="name (optional)", tooltip="What the run is called", continuous_update=False)
         self.note = w.Text(
-            placeholder="note (optional)", tooltip="What this run is for, in your words; run.note changes it later",
+            placeholder="note (optional)",
+            tooltip="What this run is for, in your words; run.note changes it later",
             continuous_update=False,
-        )  # fmt: skip
+        )
         self.copy_code = CopyCode()
         self.copy_command = CopyCode(
             label="Copy as command line", about="The same from a terminal, or as a job on a cluster:"

@@ -46,9 +46,13 @@ class StartChooser:
     """
 
     def __init__(
-        self, owner: Panel, ws: Workspace, change: Callable[..., object], load: Callable[[DeepConfig], object],
+        self,
+        owner: Panel,
+        ws: Workspace,
+        change: Callable[..., object],
+        load: Callable[[DeepConfig], object],
         changed: Callable[[], object],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._ws, self._change, self._load, self._changed = ws, change, load, changed
         self._runs: dict[str, list[str]] = {}
         self._showing = False

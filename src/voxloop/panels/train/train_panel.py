@@ -349,13 +349,14 @@ class TrainPanel(Panel):
         self.ahead = Outlook(
             self, ws, lambda **s: self._change(**s), lambda: self.config.to_json(), lambda: self._level.value
         )
-        self.encoders = EncoderNames(
-            self.ahead.ask, lambda names: self._forms["network"].set_choices("encoder", names)
-        )  # fmt: skip
+        self.encoders = EncoderNames(self.ahead.ask, lambda names: self._forms["network"].set_choices("encoder", names))
         self.sets = SetEditor(
-            self, ws, lambda name: self._change(training_set=name), lambda name: self._change(validation_set=name),
+            self,
+            ws,
+            lambda name: self._change(training_set=name),
+            lambda name: self._change(validation_set=name),
             self._offer_sets,
-        )  # fmt: skip
+        )
         self.bar = StartBar(self, self.train, lambda: self._show_code())
         self.runs = RunStage(self, ws, self._opened_run, self.refresh)
         left = column(
@@ -398,10 +399,13 @@ class TrainPanel(Panel):
             if len(self.ws.levels.names) < 2:
                 hidden.add("constrain")
             self._forms[learner] = Form(
-                CONFIGS[learner], suggestions={"start_from": self._models, "encoder": ENCODERS},
-                only=lambda s: s.name not in hidden, on_change=lambda _: self._settings_changed(),
-                on_open=self._group_opened, embedded=True,
-            )  # fmt: skip
+                CONFIGS[learner],
+                suggestions={"start_from": self._models, "encoder": ENCODERS},
+                only=lambda s: s.name not in hidden,
+                on_change=lambda _: self._settings_changed(),
+                on_open=self._group_opened,
+                embedded=True,
+            )
             self._offer_to(self._forms[learner])
             if learner == "network":
                 self._forms[learner].value = presets["auto"]

@@ -112,9 +112,17 @@ class ArrayLayer:
     """
 
     def __init__(
-        self, id: str, name: str, values: Any, classes: Iterable[Any] = (), *, kind: Kind = "labels",
-        confidence: Any = None, opacity: float = 0.5, visible: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        id: str,
+        name: str,
+        values: Any,
+        classes: Iterable[Any] = (),
+        *,
+        kind: Kind = "labels",
+        confidence: Any = None,
+        opacity: float = 0.5,
+        visible: bool = True,
+    ) -> None:
         self.id, self.kind = id, kind
         self.values, self.confidence = values, confidence
         self.sequence = 0

@@ -102,9 +102,14 @@ class PlaneView:
 
     @on_ui
     def __init__(
-        self, volume: DataArray | Sequence[DataArray] | PlaneView, *, axis: str = "z", index: int | None = None,
-        height: int = 600, compact: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        volume: DataArray | Sequence[DataArray] | PlaneView,
+        *,
+        axis: str = "z",
+        index: int | None = None,
+        height: int = 600,
+        compact: bool = False,
+    ) -> None:
         self.ui = UiLoop.get()
         self._listeners: dict[str, list[Callable[..., object]]] = {}
         self._strokes = Strokes()
@@ -148,9 +153,11 @@ class PlaneView:
         unknown = {"range": [0.0, 1.0], "limits": [0.0, 1.0], "histogram": [0] * frames.HISTOGRAM_BINS}
         with self.widget.hold_sync():
             self.widget.geometry = {
-                "shape": list(shape), "spacing": list(spacing), "channels": names,
+                "shape": list(shape),
+                "spacing": list(spacing),
+                "channels": names,
                 "frames": every[0].attrs.get("z_kind") == "frame",
-            }  # fmt: skip
+            }
             self.widget.picture = {**self.widget.picture, "channels": first}
             self.widget.contrast = [unknown] * self.planes.channels
             self.widget.index = min(depth - 1, max(0, depth // 2 if index is None else index))
@@ -286,9 +293,12 @@ class PlaneView:
         the change, so that a frame which shows that edit already is not asked for again.
         """
         message = {
-            "kind": "stale", "layers": list(layers or self.scene.layers), "picture": picture, "sequence": sequence,
+            "kind": "stale",
+            "layers": list(layers or self.scene.layers),
+            "picture": picture,
+            "sequence": sequence,
             "region": None if region is None else [[part.start, part.stop] for part in region],
-        }  # fmt: skip
+        }
         for view in (self, *self.linked_views):
             view.widget.send(message)
 

@@ -41,9 +41,12 @@ def prediction_layers(prediction: Prediction, *, unsure_visible: bool = False) -
     if unsure is not None:
         found.append(ArrayLayer(UNCERTAINTY, "uncertainty", unsure, kind="scalar", opacity=0.6, visible=unsure_visible))
     said = ArrayLayer(
-        PREDICTION, f"prediction {prediction.name}", prediction.stored("labels"), opacity=0.5,
+        PREDICTION,
+        f"prediction {prediction.name}",
+        prediction.stored("labels"),
+        opacity=0.5,
         confidence=None if unsure is None else Sure(unsure),
-    )  # fmt: skip
+    )
     said.state["classes"] = classes
     return [*found, said]
 

@@ -51,9 +51,14 @@ class Scene:
         """
         buffers: list[bytes] = []
         answer: dict[str, Any] = {
-            "kind": "frame", "view": request.view, "number": request.number, "axis": request.axis,
-            "index": request.index, "picture": None, "layers": [],
-        }  # fmt: skip
+            "kind": "frame",
+            "view": request.view,
+            "number": request.number,
+            "axis": request.axis,
+            "index": request.index,
+            "picture": None,
+            "layers": [],
+        }
         try:
             if request.picture:
                 answer["picture"] = self._picture(request, limits, channels, buffers)
@@ -74,9 +79,11 @@ class Scene:
         picture = frames.compose(voxels, limits, channels)
         buffers.append(frames.encode_picture(picture, frames.FINE_QUALITY if request.fine else frames.JPEG_QUALITY))
         return {
-            "buffer": len(buffers) - 1, "box": plane.outer(box), "gray": picture.ndim == 2,
+            "buffer": len(buffers) - 1,
+            "box": plane.outer(box),
+            "gray": picture.ndim == 2,
             "look": [[channel, *limits[channel]] for channel in channels],
-        }  # fmt: skip
+        }
 
     def _layer(self, request: FrameRequest, layer: Layer, buffers: list[bytes]) -> dict[str, Any]:
         plane = self.planes.geometry(request.axis)
@@ -88,9 +95,14 @@ class Scene:
         rows, columns = patch.indices.shape
         buffers.append(frames.encode_indices(patch.indices))
         answer = {
-            "id": layer.id, "rows": rows, "columns": columns, "box": patch.box, "sequence": patch.sequence,
-            "buffer": len(buffers) - 1, "alpha_buffer": None,
-        }  # fmt: skip
+            "id": layer.id,
+            "rows": rows,
+            "columns": columns,
+            "box": patch.box,
+            "sequence": patch.sequence,
+            "buffer": len(buffers) - 1,
+            "alpha_buffer": None,
+        }
         if patch.alpha is not None:
             buffers.append(frames.encode_indices(patch.alpha))
             answer["alpha_buffer"] = len(buffers) - 1
@@ -107,6 +119,10 @@ class Scene:
         known = [self.layers[name].describe(point) for name in visible if name in self.layers]
         um = [at * step for at, step in zip(point, self.planes.spacing_um, strict=True)]
         return {
-            "kind": "probe", "view": message["view"], "value": value, "labels": [found for found in known if found],
-            "point": list(point), "point_um": um,
-        }, []  # fmt: skip
+            "kind": "probe",
+            "view": message["view"],
+            "value": value,
+            "labels": [found for found in known if found],
+            "point": list(point),
+            "point_um": um,
+        }, []

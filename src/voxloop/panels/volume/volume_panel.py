@@ -78,9 +78,13 @@ class VolumePanel(Panel):
 
     @on_ui
     def __init__(
-        self, ws: Workspace | None = None, path: str | Path | None = None, *, recent: Recent | None = None,
+        self,
+        ws: Workspace | None = None,
+        path: str | Path | None = None,
+        *,
+        recent: Recent | None = None,
         embedded: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(embedded=embedded)
         self.ws = ws
         self.opened: Opened | None = None
@@ -349,9 +353,14 @@ class VolumePanel(Panel):
         )
         self._slices.observe(self.handler(self._slices_changed), "value")
         self._percentiles = w.FloatRangeSlider(
-            value=(0.5, 99.5), min=0, max=100, step=0.1, readout_format=".1f",
-            continuous_update=False, **labelled("Contrast %", "Percentiles of intensities shown as black and white"),
-        )  # fmt: skip
+            value=(0.5, 99.5),
+            min=0,
+            max=100,
+            step=0.1,
+            readout_format=".1f",
+            continuous_update=False,
+            **labelled("Contrast %", "Percentiles of intensities shown as black and white"),
+        )
         self._percentiles.observe(self.handler(self._stretch), "value")
         self._checks = text()
         self._name = w.Text(continuous_update=False, **labelled("Image name", "What the workspace calls it"))
@@ -370,10 +379,15 @@ class VolumePanel(Panel):
         target = column(
             self._name, self._folder, self._classes, row(self._button, spacer(), self._copy), classes=["vx-plain"]
         )
-        self._details = classed(w.VBox([
-            classed(w.HBox([section("Voxels", look), section("Checks", self._checks)]), "vx-halves"),
-            section("Workspace", target),
-        ]), "vx-hidden")  # fmt: skip
+        self._details = classed(
+            w.VBox(
+                [
+                    classed(w.HBox([section("Voxels", look), section("Checks", self._checks)]), "vx-halves"),
+                    section("Workspace", target),
+                ]
+            ),
+            "vx-hidden",
+        )
         self._stage = column(row(self._dataset, self._timepoint), self._picture, self._details, classes=["vx-hidden"])
         left = column(heading("Open"), self.chooser.widget, classes=["vx-volume-left"])
         self._hint = text("", "vx-dim")
