@@ -8,14 +8,22 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
 SOURCES := src tests benchmarks notebooks
 
-.PHONY: lab test check format bench clean
+.PHONY: lab test nightly check format bench clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/.stamp-lab
 	@$(BIN)/voxloop lab notebooks/01-quickstart.ipynb
 
+# Two parts: what may share the cores, and the browser, whose pages are late where something else uses them.
 test: $(VENV)/.stamp-test check
-	@$(BIN)/python -m pytest
+	@status=0; \
+	$(BIN)/python -m pytest -m "not browser and not nightly" -n auto --maxprocesses 4 --dist loadfile || status=1; \
+	$(BIN)/python -m pytest -m "browser and not nightly" || status=1; \
+	exit $$status
+
+# Long soaks: kills and damaged files by the hundred.
+nightly: $(VENV)/.stamp-test
+	@$(BIN)/python -m pytest -m nightly --timeout 3600
 
 check: $(VENV)/.stamp-test
 	@$(BIN)/ruff check $(SOURCES)
