@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from voxloop.config import Config, DeepConfig, ShallowConfig, presets
+from voxloop.config import Config, presets
 from voxloop.config.base import flat
+from voxloop.config.learners import LEARNERS, learner_of
 from voxloop.config.presets import nearest
 from voxloop.errors import ConfigError, unknown
-
-LEARNERS: dict[str, type[Config]] = {"shallow": ShallowConfig, "deep": DeepConfig}
 
 
 def train_command(workspace: Path, config: Config, **options: str | Sequence[str] | None) -> str:
@@ -28,8 +27,7 @@ def train_command(workspace: Path, config: Config, **options: str | Sequence[str
         are given one by one.
     """
     preset, base = nearest(config)
-    learner = next(name for name, kind in LEARNERS.items() if isinstance(config, kind))
-    words = ["--learner", learner] if preset is None else ["--preset", preset]
+    words = ["--learner", learner_of(config).name] if preset is None else ["--preset", preset]
     for name, value in options.items():
         for one in [value] if isinstance(value, str) else value or ():
             words = [*words, f"--{name.replace('_', '-')}", one] if one else words
@@ -70,7 +68,7 @@ def changes_of(pairs: Sequence[str]) -> dict[str, Any]:
 
 def config_of(learner: str, preset: str | None, file: Path | None, pairs: Sequence[str]) -> Config:
     """The settings of a training: of a preset or of the learner, those in a file over them, single ones over all."""
-    config = LEARNERS[learner]()
+    config = LEARNERS[learner].config()
     if preset is not None:
         if preset not in presets:
             raise ConfigError(unknown("preset", preset, presets))

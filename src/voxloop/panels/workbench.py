@@ -13,6 +13,7 @@ from voxloop.errors import LabelError, VoxloopError, WorkspaceError, unknown
 from voxloop.panels.base.panel import Panel, badge, classed, row, show, spacer, text
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.ui import on_ui
+from voxloop.runs.kinds import Kind
 
 if TYPE_CHECKING:
     from voxloop.panels.view.plane_view import PlaneView
@@ -28,8 +29,8 @@ ABOUT: dict[Step, str] = {
     "review": "Accept what is right, correct what is not",
     "objects": "From a prediction to separate objects and a table of them",
 }
-#: runs whose task ends so belong to this step
-WORK: dict[str, Step] = {":train": "train", "prediction.task:run": "predict", "objects.task:run": "objects"}
+#: where runs of a kind are started and shown
+WORK: dict[Kind, Step] = {"train": "train", "predict": "predict", "batch": "predict", "objects": "objects"}
 
 
 class Workbench(Panel):
@@ -234,7 +235,7 @@ def _busy_steps(ws: Workspace) -> set[Step]:
     """Steps whose runs are at work or in line."""
     found: set[Step] = set()
     for run in ws.runs.values():
-        step = next((step for ending, step in WORK.items() if str(run.config.get("task", "")).endswith(ending)), None)
-        if step is not None and step not in found and run.state in ("running", "queued", "stopping"):
+        step = WORK[run.kind]
+        if step not in found and run.state in ("running", "queued", "stopping"):
             found.add(step)
     return found

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from voxloop.config import Config, DeepConfig, ShallowConfig
+from voxloop.config import Config
 from voxloop.config.base import flat
+from voxloop.config.learners import LEARNERS
 from voxloop.config.presets import code_of
 from voxloop.errors import ConfigError, RunError
 from voxloop.review.run_figure import draw
@@ -25,8 +26,8 @@ from voxloop.runs.history import History, metric_of
 if TYPE_CHECKING:
     from voxloop.runs import Run
 
-_CONFIGS: dict[str, type[Config]] = {".deep.": DeepConfig, ".shallow.": ShallowConfig}
 _SAMPLES = 3
+_WORK = {"train": "training", "predict": "prediction", "batch": "prediction", "objects": "objects"}
 
 
 def page(run: Run) -> str:
@@ -202,7 +203,7 @@ def _lineage(run: Run) -> str:
         iou = _number(metric_of(best, "val", "iou")) if best else "–"
         rows.append((name, known.state if known else "a model folder, or deleted", iou))
     made = [
-        (other.name, str(other.config.get("task", "")).partition(":")[0].split(".")[1], other.state)
+        (other.name, _WORK[other.kind], other.state)
         for other in runs.values()
         if other.config.get("parent") == run.name
     ]
@@ -235,13 +236,13 @@ def _log(history: History) -> str:
 
 def _config(run: Run) -> Config | None:
     """The settings as a config, where this version still knows them."""
-    for part, kind in _CONFIGS.items():
-        if part in str(run.config.get("task")):
-            try:
-                return kind.from_json(run.config.get("settings") or {})
-            except ConfigError:
-                return None
-    raise RunError(f"run {run.name!r} is no training; reports are about trainings")
+    learner = LEARNERS.get(run.learner or "")
+    if learner is None:
+        raise RunError(f"run {run.name!r} is no training; reports are about trainings")
+    try:
+        return learner.config.from_json(run.config.get("settings") or {})
+    except ConfigError:
+        return None
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], mark: bool = False) -> str:

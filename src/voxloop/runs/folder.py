@@ -17,11 +17,12 @@ from voxloop.runs import spare, tasks
 from voxloop.runs.comparison import ancestors, differences
 from voxloop.runs.events import plain
 from voxloop.runs.history import epoch_score
+from voxloop.runs.kinds import Kind, kind_of, learner_name
 from voxloop.runs.run import Run
 
 VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,99}")
-_OURS = {"v", "name", "task", "result", "workspace", "device", "created", "title", "settings"}
+_OURS = {"v", "name", "kind", "learner", "task", "result", "workspace", "device", "created", "title", "settings"}
 
 
 class Runs(Mapping[str, Run]):
@@ -37,6 +38,8 @@ class Runs(Mapping[str, Run]):
         task: str,
         settings: Config | Mapping[str, Any],
         *,
+        kind: Kind | None = None,
+        learner: str | None = None,
         result: str | None = None,
         device: str = "cpu",
         title: str = "",
@@ -51,6 +54,9 @@ class Runs(Mapping[str, Run]):
         task, result
             ``"package.module:function"``: called with a :class:`RunContext` in a process of its own, and with the
             run's path to open what came out (None: ``model/``).
+        kind, learner
+            What it does (``"train"``, ``"predict"``, ``"batch"``, ``"objects"``), and who trains; those of ``task``
+            where not given.
         settings
             A config, or a mapping that JSON can hold.
         **facts
@@ -68,6 +74,8 @@ class Runs(Mapping[str, Run]):
         config = {
             "v": VERSION,
             "name": name,
+            "kind": kind or kind_of({"task": task}),
+            "learner": learner or learner_name({"task": task}),
             "title": title,
             "task": tasks.check(task),
             "result": tasks.check(result) if result else None,
@@ -103,7 +111,7 @@ class Runs(Mapping[str, Run]):
     def table(self) -> list[dict[str, Any]]:
         """One row a run, newest last.
 
-        Its name, state, task, parent, best (score), epochs, created (seconds since 1970) and note.
+        Its name, state, kind, learner, parent, best (score), epochs, created (seconds since 1970) and note.
         """
         return [_row(run) for run in self.values()]
 
@@ -165,7 +173,8 @@ def _row(run: Run) -> dict[str, Any]:
     return {
         "name": run.name,
         "state": run.state,
-        "task": run.config["task"],
+        "kind": run.kind,
+        "learner": run.learner,
         "parent": run.config.get("parent"),
         "best": epoch_score(history.best) if history.best else None,
         "epochs": history.epoch,

@@ -17,6 +17,7 @@ from voxloop.locks import Holder, Lock, holder
 from voxloop.runs import export, orders, process, spare, tasks
 from voxloop.runs.events import Event, EventReader, EventWriter
 from voxloop.runs.history import TERMINAL, History, fold
+from voxloop.runs.kinds import Kind, kind_of, learner_name
 from voxloop.runs.queue import device_holder
 from voxloop.runs.runner import discard, read_config
 
@@ -53,6 +54,16 @@ class Run:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def kind(self) -> Kind:
+        """What it does: ``"train"``, ``"predict"`` (one image), ``"batch"`` (several) or ``"objects"``."""
+        return kind_of(self.config)
+
+    @property
+    def learner(self) -> str | None:
+        """Who trains: ``"shallow"``, ``"deep"`` or the name of a plugin; None where it is no training of theirs."""
+        return learner_name(self.config)
 
     # ------------------------------------------------------------------------------------------------------- look
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from voxloop.objects import Objects
     from voxloop.workspace.workspace import Workspace
 
-OBJECTS_TASK = "voxloop.objects.task:run"
-
 
 def exported(
     ws: Workspace,
@@ -32,7 +30,7 @@ def exported(
     from voxloop.objects.result import MESHES, TABLES
     from voxloop.volumes import open_volume, save_volume
 
-    made = [name for name, run in ws.runs.items() if run.config.get("task") == OBJECTS_TASK]
+    made = [name for name, run in ws.runs.items() if run.kind == "objects"]
     suffix = Path(path).suffix.lower()
     if what in ws.predictions:
         found = ws.predictions[what]

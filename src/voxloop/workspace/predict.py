@@ -62,7 +62,7 @@ def giving_way(ws: Workspace, name: str, images: Sequence[str] | None, overwrite
         raise PredictionError(f"there is a prediction {there[0]!r} already; choose another name or overwrite=True")
     made_by = [ws.runs[one] for one in dict.fromkeys([name, *(_maker(ws, one) for one in there)]) if one in ws.runs]
     for run in made_by:
-        if not run.config["task"].startswith("voxloop.prediction."):
+        if run.kind not in ("predict", "batch"):
             raise PredictionError(f"there is a run {run.name!r} already, and it is no prediction; choose another name")
         if not overwrite:
             raise PredictionError(f"there is a run {run.name!r} already; choose another name or overwrite=True")
@@ -219,7 +219,7 @@ def discard_run(run: Run, keep: Sequence[str] = ()) -> None:
     """Remove a run with its predictions, and the models that were saved for it except those in ``keep``."""
     from voxloop.prediction import batch, task
 
-    (batch.discard if "images" in run.config else task.discard)(run.path, keep)
+    (batch.discard if run.kind == "batch" else task.discard)(run.path, keep)
     run.delete()
 
 

@@ -6,31 +6,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from voxloop.config import Config, DeepConfig, ShallowConfig
-from voxloop.errors import RunError, WorkspaceError, unknown
+from voxloop.config import Config
+from voxloop.errors import WorkspaceError, unknown
 from voxloop.store.teaching import freeze
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
     from voxloop.workspace.workspace import Workspace
 
-#: config -> (the task that trains it, the stem of the names of its runs)
-_LEARNERS: dict[type[Config], tuple[str, str]] = {
-    ShallowConfig: ("voxloop.shallow.learner:train", "shallow"),
-    DeepConfig: ("voxloop.deep.learner:train", "deep"),
-}
 #: what predicts when a run has ended; by name, since it lies above
 _THEN = "voxloop.workspace.follow:predict"
 #: stands for the images that a run learns from
 LEARNT = "learnt"
-
-
-def learner_of(config: Config) -> tuple[str, str]:
-    """The task that trains with these settings, and the stem of the names of its runs. Raises RunError."""
-    for kind, found in _LEARNERS.items():
-        if isinstance(config, kind):
-            return found
-    raise RunError(f"{type(config).__name__} is not trained; use ShallowConfig or DeepConfig")
 
 
 def settled(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from voxloop.config import Config, ObjectsConfig, PredictConfig, ShallowConfig
+from voxloop.config.learners import learner_of
 from voxloop.errors import LabelError, PredictionError, RunError, WorkspaceError, unknown
 from voxloop.geometry import Region, as_region
 from voxloop.runs import Run, Runs
@@ -27,7 +28,7 @@ from voxloop.workspace.predict import (
     rehearsed,
     relative_to,
 )
-from voxloop.workspace.train import learner_of, log_round, settled
+from voxloop.workspace.train import log_round, settled
 
 if TYPE_CHECKING:
     from voxloop.deep.exchange.package import Package
@@ -179,14 +180,22 @@ class Workspace:
             Nothing is labelled, or only one class is.
         """
         config = ShallowConfig() if config is None else config
-        task, stem = learner_of(config)
+        learner = learner_of(config)
         if getattr(config, "tensorboard", False):
             from voxloop.runs import tensorboard
 
             tensorboard.check()
         settings, facts = settled(self, config, then_predict)
         run = self._create_run(
-            name, stem, task, settings, device=_device(config), parent=getattr(config, "start_from", None), **facts
+            name,
+            learner.name,
+            learner.task,
+            settings,
+            kind="train",
+            learner=learner.name,
+            device=_device(config),
+            parent=getattr(config, "start_from", None),
+            **facts,
         )
         if note:
             run.note = note
@@ -246,6 +255,7 @@ class Workspace:
                 "predict",
                 task,
                 config.to_json(),
+                kind="batch" if many else "predict",
                 result=result,
                 discard=discard,
                 device=_device(config) if config.engine == "local" else config.engine,
@@ -317,6 +327,7 @@ class Workspace:
             "objects",
             _OBJECTS[0],
             config.to_json(),
+            kind="objects",
             result=_OBJECTS[1],
             discard=_OBJECTS[2],
             parent=found.name,

@@ -63,7 +63,7 @@ class OverlayChoice:
         found = []
         for run in reversed(list(self._ws.runs.values())):
             settings = run.config.get("settings") or {}
-            learnt = str(run.config.get("task", "")).endswith(":train") and run.config.get("level") == level
+            learnt = run.kind == "train" and run.config.get("level") == level
             if not learnt or settings.get("target", "semantic") != "semantic":
                 continue
             try:

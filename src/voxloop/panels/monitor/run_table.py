@@ -44,7 +44,7 @@ def rows_of(runs: Sequence[Run], known: Mapping[str, Run], chosen: str, drawn: M
 
 def differing(run: Run, base: Run | None) -> list[tuple[str, Any, Any]]:
     """Setting, value here, value there: of the same learner only, since others share no settings."""
-    if base is None or run.name == base.name or run.config.get("task") != base.config.get("task"):
+    if base is None or run.name == base.name or run.learner != base.learner:
         return []
     return [(name, here, there) for name, (here, there) in differences([run, base]).items()]
 
@@ -107,7 +107,7 @@ def _no_chips(run: Run, base: Run | None, known: int) -> str:
         return ""
     if run.name == base.name:
         return _REFERENCE
-    return '<span class="vx-dim">another learner</span>' if run.config.get("task") != base.config.get("task") else ""
+    return '<span class="vx-dim">another learner</span>' if run.learner != base.learner else ""
 
 
 def _row(run: Run, known: Mapping[str, Run], base: Run | None, beside: Sequence[Run], drawn: Mapping[str, str]) -> Row:

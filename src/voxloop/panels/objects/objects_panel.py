@@ -36,7 +36,6 @@ from voxloop.panels.objects.objects_rows import (
     ORDERS,
     in_order,
     largest,
-    makes_objects,
     object_row,
     objects_rows,
     size_of,
@@ -161,7 +160,7 @@ class ObjectsPanel(Panel):
         """Show the objects that a run made, or those of a prediction whose network learnt them, and list them."""
         self._runs.selected = self._opened = name
         run = self.ws.runs.get(name)
-        learnt = run is None or not makes_objects(run)
+        learnt = run is None or run.kind != "objects"
         parent = name if run is None or learnt else str(run.config.get("parent"))
         if run is not None and not learnt and run.state != "finished":
             self._opened = ""
@@ -309,7 +308,7 @@ class ObjectsPanel(Panel):
         if chosen not in [row.key for row in rows]:
             return rows, False
         run = self.ws.runs.get(chosen)
-        return rows, run is None or not makes_objects(run) or run.state == "finished"
+        return rows, run is None or run.kind != "objects" or run.state == "finished"
 
     def _look_failed(self, error: BaseException) -> None:
         self._looking = False

@@ -18,17 +18,11 @@ if TYPE_CHECKING:
 
 #: orders of a table: by size or by number, rising or not
 ORDERS = {"Largest first": (True, False), "Smallest first": (True, True), "By number": (False, True)}
-TASK = "voxloop.objects.task:run"
-
-
-def makes_objects(run: Run) -> bool:
-    """Whether a run makes objects of a prediction."""
-    return bool(run.config.get("task") == TASK)
 
 
 def objects_rows(ws: Workspace) -> list[Row]:
     """Runs that make objects, and predictions with objects that their network learnt; newest first."""
-    runs = [run for run in ws.runs.values() if makes_objects(run)]
+    runs = [run for run in ws.runs.values() if run.kind == "objects"]
     found = [(float(run.config.get("created", time.time())), _run_row(run)) for run in runs]
     known, of_runs = set(ws.predictions), {run.name for run in runs}
     for path in (ws.path / "objects").glob("*.zarr"):

@@ -36,7 +36,7 @@ from voxloop.panels.predict.file_export import PREDICTIONS, FileExport
 from voxloop.panels.predict.image_chooser import ImageChooser
 from voxloop.panels.predict.model_list import ModelList
 from voxloop.panels.predict.prediction_card import PredictionCard
-from voxloop.panels.predict.prediction_rows import KEPT, model_folder, offered, prediction_row, predicts
+from voxloop.panels.predict.prediction_rows import KEPT, model_folder, offered, prediction_row
 from voxloop.panels.predict.prediction_words import estimate_table
 from voxloop.panels.predict.region_chooser import RegionChooser
 from voxloop.panels.view.plane_view import PlaneView
@@ -177,7 +177,7 @@ class PredictPanel(Panel):
         self.prediction = None
         self._done = -1.0
         self._list.selected = name
-        if self.run is not None and "images" in self.run.config:
+        if self.run is not None and self.run.kind == "batch":
             images = self.run.config["images"]
             image = self.image if self.image in images else images[0]
         else:
@@ -206,7 +206,7 @@ class PredictPanel(Panel):
         from voxloop.prediction import batch, discard
 
         run = self.ws.runs[name]
-        (batch.discard if "images" in run.config else discard)(run.path)
+        (batch.discard if run.kind == "batch" else discard)(run.path)
         run.delete()
         if self.run is not None and self.run.name == name:
             self.run = self.prediction = None
@@ -284,12 +284,12 @@ class PredictPanel(Panel):
         """Off the UI thread: rows of models and predictions, state of the run on show, share on disk."""
         runs = list(reversed(list(self.ws.runs.values())))
         known = set(self.ws.predictions)
-        rows = [prediction_row(run, run.name in known) for run in runs if predicts(run)]
+        rows = [prediction_row(run, run.name in known) for run in runs if run.kind in ("predict", "batch")]
         found: dict[str, Any] = {"models": offered(self.ws), "rows": rows, "state": "", "done": -1.0}
         if self.run is not None:
             found |= {"state": self.run.state, "history": self.run.history}
         name = self._list.selected
-        if self.run is not None and "images" in self.run.config:
+        if self.run is not None and self.run.kind == "batch":
             found["made"] = self.results.read(self.run)
             name = f"{name}.{self.image}"
         if name in known:

@@ -25,11 +25,6 @@ KEPT = "models/"
 DIGITS = 3
 
 
-def predicts(run: Run) -> bool:
-    """Whether a run predicts, one image or many."""
-    return str(run.config.get("task", "")).endswith(("prediction.task:run", "prediction.batch:run"))
-
-
 @dataclass(frozen=True, slots=True)
 class Offered:
     """Models as rows; ``best``: which to begin with; ``words``: why that one."""

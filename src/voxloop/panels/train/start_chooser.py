@@ -88,7 +88,7 @@ class StartChooser:
 
     def offer(self, runs: Sequence[Run]) -> None:
         """The network trainings of the workspace, newest first."""
-        deep = [run for run in runs if ".deep." in str(run.config.get("task"))]
+        deep = [run for run in runs if run.learner == "deep"]
         known = [run.name for run in deep if (run.path / "model").is_dir()]
         halted = [run.name for run in deep if run.state in RESUMABLE and (run.path / "checkpoints" / "last").is_dir()]
         found = {WEIGHTS: known, SETTINGS: known, RESUME: halted}

@@ -220,7 +220,7 @@ class TrainPanel(Panel):
         """Off the UI thread: facts on the labels (None: as they were), rows of runs, names of models."""
         stale = stale or self.ws.read_only
         facts = self._labels.look(level) if stale and level is not None else None
-        runs = [run for run in reversed(list(self.ws.runs.values())) if _trains(run)]
+        runs = [run for run in reversed(list(self.ws.runs.values())) if run.kind == "train"]
         models = [run.name for run in runs if (run.path / "model").is_dir()]
         self.post(self.start.offer, runs)
         self._busy = any(run.state in ("running", "stopping") for run in runs)
@@ -387,8 +387,8 @@ class TrainPanel(Panel):
     def _learner_so_far(self) -> Learner:
         """The learner of the newest run, else the one that answers first."""
         for run in reversed(list(self.ws.runs.values())):
-            if _trains(run):
-                return "network" if ".deep." in run.config["task"] else "shallow"
+            if run.kind == "train":
+                return "network" if run.learner == "deep" else "shallow"
         return "shallow"
 
     def _show_learner(self) -> None:
@@ -459,7 +459,3 @@ class TrainPanel(Panel):
         self.ahead.close()
         for form in self._forms.values():
             form.close()
-
-
-def _trains(run: Run) -> bool:
-    return str(run.config.get("task", "")).endswith(":train")

@@ -1,0 +1,40 @@
+"""The learners of this package in one table: their settings, and the task that trains. Imports none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voxloop.config.base import Config
+from voxloop.config.deep import DeepConfig
+from voxloop.config.shallow import ShallowConfig
+from voxloop.errors import RunError
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A family of models. ``name`` is also the stem of the names of its runs, and what model folders call it.
+
+    ``task``: ``"module:function"`` that trains, in a process of its own.
+    """
+
+    name: str
+    config: type[Config]
+    task: str
+
+
+LEARNERS: dict[str, Learner] = {
+    learner.name: learner
+    for learner in (
+        Learner("shallow", ShallowConfig, "voxloop.shallow.learner:train"),
+        Learner("deep", DeepConfig, "voxloop.deep.learner:train"),
+    )
+}
+
+
+def learner_of(config: Config) -> Learner:
+    """The learner that trains with these settings. Raises RunError where none does."""
+    for learner in LEARNERS.values():
+        if isinstance(config, learner.config):
+            return learner
+    allowed = " or ".join(learner.config.__name__ for learner in LEARNERS.values())
+    raise RunError(f"{type(config).__name__} is not trained; use {allowed}")
