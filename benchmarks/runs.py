@@ -112,10 +112,10 @@ def monitor(runs: Runs) -> Iterator[tuple[str, float, str, str]]:
             nonlocal number
             number += 1
             writer.emit("step", iteration=number, loss=0.1, lr=1e-3, samples_per_s=9.0)
-            panel._tick()
+            panel.refresh()
 
         yield f"monitor: one look at {number:,} steps", 1e3 * timed(look, 30), "ms", "< 50"
-        yield "monitor: one look, nothing new", 1e3 * timed(panel._tick, 100), "ms", "< 3"
+        yield "monitor: one look, nothing new", 1e3 * timed(panel.refresh, 100), "ms", "< 3"
         panel.close()
 
 

@@ -150,15 +150,15 @@ def test_2_constrain_region_is_honoured_in_train_and_predict(ws, learner):
 
 def test_3_batches_show_at_once_and_lines_from_the_second_epoch(ws):
     pytest.importorskip("ipywidgets")
-    from voxloop.panels.monitor.curves import View, curves
+    from voxloop.panels.monitor.curves import CurveView, curves
 
     events = ws.train(config()).events()
     ends = [i for i, event in enumerate(events) if event["kind"] == "epoch"]
-    early = curves(fold(History(), events[: ends[0]]), "loss", View())
+    early = curves(fold(History(), events[: ends[0]]), "loss", CurveView())
     assert (len(early.batches[0]), len(early.train[0])) == (3, 0)
-    late = curves(fold(History(), events), "loss", View())
+    late = curves(fold(History(), events), "loss", CurveView())
     assert (len(late.batches[0]), len(late.train[0]), len(late.val[0])) == (6, 2, 2)
-    iou = curves(fold(History(), events), "iou", View())
+    iou = curves(fold(History(), events), "iou", CurveView())
     assert list(iou.val[0]) == [3, 6]  # at the iterations where the epochs end
 
 

@@ -19,6 +19,10 @@ with warnings.catch_warnings():
 
 #: training is blue, validation red, in both themes
 TRAIN, VAL, BEST = "#2b83d6", "#d9482b", "#e6a100"
+#: what lies along the axis from left to right
+STEPS, EPOCHS = "optimiser step", "epoch"
+#: how far a batch shines through: dots lie on each other, and are seen on white and on black
+BATCH_OPACITY = 0.6
 #: decades that one axis spans at most when it is logarithmic
 DECADES = 8
 
@@ -39,6 +43,17 @@ class CurvePlot:
     The epoch that is kept is a dot, one that scored higher a ring.
 
     One message a mark and update, none for what has not changed.
+
+    Parameters
+    ----------
+    label
+        What is drawn.
+    colors
+        Of each run.
+    log
+        Whether the axis is logarithmic.
+    unit_range
+        Whether the axis is that of a score from 0 to 1, where the values allow it.
     """
 
     def __init__(
@@ -49,14 +64,17 @@ class CurvePlot:
         self._x = bq.LinearScale(min=0.0, max=10.0)
         self._y = bq.LogScale(min=0.01, max=1.0) if log else bq.LinearScale(min=0.0, max=1.0)
         tip = bq.Tooltip(fields=["x", "y"], labels=["step", label], formats=[",d", ".4~f"])
-        self._marks = [_RunMarks(self._x, self._y, paint, tip, several=len(colors) > 1) for paint in colors]
-        self._y_axis = bq.Axis(scale=self._y, side="left", tick_format="~g", grid_lines="solid")
-        self._x_axis = bq.Axis(scale=self._x, tick_format="~s", grid_lines="none", label="step", label_offset="28px")
+        self.marks = [RunMarks(self._x, self._y, paint, tip, several=len(colors) > 1) for paint in colors]
+        measure = f"{label} (1 is perfect)" if unit_range else f"{label} (lower is better)"
+        self.y_axis = bq.Axis(
+            scale=self._y, side="left", tick_format="~g", grid_lines="solid", label=measure, label_offset="42px"
+        )
+        self.x_axis = bq.Axis(scale=self._x, tick_format="~s", grid_lines="none", label=STEPS, label_offset="28px")
         self.figure = classed(
             bq.Figure(
-                marks=[mark for marks in self._marks for mark in marks.all],
-                axes=[self._x_axis, self._y_axis],
-                fig_margin={"top": 10, "bottom": 38, "left": 40, "right": 12},
+                marks=[mark for marks in self.marks for mark in marks.all],
+                axes=[self.x_axis, self.y_axis],
+                fig_margin={"top": 10, "bottom": 38, "left": 56, "right": 12},
                 animation_duration=0,
                 padding_x=0.0,
                 padding_y=0.0,
@@ -70,12 +88,11 @@ class CurvePlot:
         self.figure.layout.width = "100%"
         self.widget = classed(column(text(label, "vx-small"), self.figure), "vx-plot")
 
-    def show(self, runs: Sequence[Curves], *, beside: Sequence[Curves] = (), along: str = "step") -> None:
+    def show(self, runs: Sequence[Curves], *, beside: Sequence[Curves] = (), along: str = STEPS) -> None:
         """Draw one :class:`Curves` a run, ``along`` steps or epochs, which reach as far as in the plot ``beside``."""
-        if self._x_axis.label != along:
-            self._x_axis.label = along
-        for marks, found in zip(self._marks, runs, strict=True):
-            marks.show(found)
+        self.x_axis.label = along
+        for marks, run_curves in zip(self.marks, runs, strict=True):
+            marks.show(run_curves)
         self._fit(runs, beside)
 
     def close(self) -> None:
@@ -92,10 +109,10 @@ class CurvePlot:
         right = left + nice_limit(right - left)
         _set(self._x, left, right)
         whole = ticks(left, right)
-        _mark(self._x_axis, whole[whole == np.round(whole)])
+        _mark(self.x_axis, whole[whole == np.round(whole)])
         low, high = self._range(float(y.min()), float(y.max()))
         _set(self._y, low, high)
-        _mark(self._y_axis, log_ticks(low, high) if self.log else ticks(low, high))
+        _mark(self.y_axis, log_ticks(low, high) if self.log else ticks(low, high))
 
     def _range(self, low: float, high: float) -> tuple[float, float]:
         if self.log:
@@ -106,7 +123,7 @@ class CurvePlot:
         return (0.0 if low >= 0 else -nice_limit(-low)), nice_limit(1.02 * high)
 
 
-class _RunMarks:
+class RunMarks:
     """The marks of one run."""
 
     def __init__(self, x: Any, y: Any, paint: Colors, tip: Any, several: bool) -> None:
@@ -116,10 +133,10 @@ class _RunMarks:
             colors=[paint.batch],
             default_size=8,
             stroke_width=0,
-            opacities=[0.3],
+            opacities=[BATCH_OPACITY],
             enable_hover=False,
         )
-        self.smooth = _line(scales, paint.batch, 1.2, [0.75])
+        self.smooth = _line(scales, paint.batch, 1.4, [0.9])
         self.train = _line(scales, paint.train, 2.0, [1.0], dashed=several)
         self.val = _line(scales, paint.val, 2.0, [1.0])
         self.train_points, self.val_points = _dots(scales, paint.train, tip), _dots(scales, paint.val, tip)
@@ -140,20 +157,21 @@ class _RunMarks:
             self.best,
         ]
 
-    def show(self, found: Curves) -> None:
-        _draw(self.batches, found.batches)
-        _draw(self.smooth, found.smooth)
-        _draw(self.train, found.train)
-        _draw(self.val, found.val)
-        _draw(self.train_points, _few(found.train))
-        _draw(self.val_points, _few(found.val))
-        _draw(self.highest, found.highest)
-        _draw(self.best, found.best)
+    def show(self, run_curves: Curves) -> None:
+        _draw(self.batches, run_curves.batches)
+        _draw(self.smooth, run_curves.smooth)
+        _draw(self.train, run_curves.train)
+        _draw(self.val, run_curves.val)
+        _draw(self.train_points, _few(run_curves.train))
+        _draw(self.val_points, _few(run_curves.val))
+        _draw(self.highest, run_curves.highest)
+        _draw(self.best, run_curves.best)
 
 
 def _points(runs: Sequence[Curves]) -> list[Points]:
     """What is drawn of runs, without what is empty."""
-    return [points for found in runs for points in (found.batches, found.train, found.val) if len(points[0])]
+    drawn = [points for run_curves in runs for points in (run_curves.batches, run_curves.train, run_curves.val)]
+    return [points for points in drawn if len(points[0])]
 
 
 def _line(scales: dict[str, Any], color: str, width: float, opacities: list[float], dashed: bool = False) -> Any:

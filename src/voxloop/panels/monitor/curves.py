@@ -24,7 +24,7 @@ def _empty() -> Points:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class CurveView:
     """How curves are looked at.
 
     ``smoothing`` is the weight of the past in the running mean over batches (0: no such line); ``last`` the number of
@@ -57,7 +57,7 @@ class Curves:
         return any(len(x) for x, _ in (self.batches, self.train, self.val))
 
 
-def curves(history: History, metric: str, view: View, points: int = POINTS) -> Curves:
+def curves(history: History, metric: str, view: CurveView, points: int = POINTS) -> Curves:
     """The curves of a metric. ``"loss"`` has batches as well; everything else is per epoch."""
     x, y = history.steps.iteration, history.steps.loss
     start = _start(history, view.last)
@@ -115,7 +115,7 @@ def decimated(x: np.ndarray, y: np.ndarray, limit: int = POINTS) -> Points:
     """
     if len(x) <= limit:
         return x, y
-    size = _group(len(x), limit // 2)
+    size = group_size(len(x), limit // 2)
     starts = np.arange(0, len(x), size)
     padded = np.full(len(starts) * size, np.nan)
     padded[: len(y)] = y
@@ -131,7 +131,7 @@ def smoothed(x: np.ndarray, y: np.ndarray, weight: float, limit: int = POINTS //
     """
     if not len(x):
         return _empty()
-    size = _group(len(x), limit)
+    size = group_size(len(x), limit)
     starts = np.arange(0, len(x), size)
     counts = np.diff(np.append(starts, len(x)))
     means = np.add.reduceat(y, starts) / counts
@@ -178,7 +178,7 @@ def log_ticks(low: float, high: float) -> np.ndarray:
     return found[(found >= low * (1 - 1e-9)) & (found <= high * (1 + 1e-9))]
 
 
-def _group(length: int, groups: int) -> int:
+def group_size(length: int, groups: int) -> int:
     """The smallest 2^k such that ``groups`` groups of so many hold all."""
     size = 1
     while math.ceil(length / size) > max(1, groups):

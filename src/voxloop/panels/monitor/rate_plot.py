@@ -1,4 +1,4 @@
-"""The curve of a learning-rate finder: loss over rates, both told on one figure. Knows no training."""
+"""The curve of a learning-rate finder: loss over rates, and the rate suggested. Knows no training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ with warnings.catch_warnings():
 
 
 class RatePlot:
-    """Empty until there is a curve, since a figure that is not on show cannot be drawn; the suggestion is a dot."""
+    """Empty until there is a curve, since a figure without a size cannot be drawn; the suggestion is a dot."""
 
     def __init__(self) -> None:
         self.widget = column(classes=["vx-rate"])
@@ -40,12 +40,19 @@ class RatePlot:
         scales = {"x": self._x, "y": self._y}
         self._line = bq.Lines(scales=scales, colors=["#2b83d6"], stroke_width=2, x=[], y=[])
         self._dot = bq.Scatter(scales=scales, colors=["#e6a100"], default_size=90, stroke="#ffffffd0", x=[], y=[])
-        self._y_axis = bq.Axis(scale=self._y, side="left", tick_format="~g")
+        self._y_axis = bq.Axis(
+            scale=self._y,
+            side="left",
+            tick_format="~g",
+            label="loss (lower is better)",
+            label_offset="42px",
+            label_color="#808080",
+        )
         rates = bq.Axis(
             scale=self._x,
             tick_format="~g",
             tick_values=np.geomspace(1e-6, 1, 7),
-            label="learning rate",
+            label="learning rate (per step)",
             label_offset="32px",
             label_color="#808080",
             grid_lines="none",
@@ -56,7 +63,7 @@ class RatePlot:
                 axes=[rates, self._y_axis],
                 display_toolbar=False,
                 animation_duration=0,
-                fig_margin={"top": 10, "bottom": 38, "left": 40, "right": 12},
+                fig_margin={"top": 10, "bottom": 38, "left": 56, "right": 12},
                 min_aspect_ratio=0.2,
                 max_aspect_ratio=20.0,
             ),

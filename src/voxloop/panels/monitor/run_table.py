@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 from voxloop.panels.base.panel import ago, badge, swatch
 from voxloop.panels.base.rows import Action, Row
 from voxloop.panels.monitor.curves import highest
-from voxloop.panels.monitor.run_words import LOOKS
+from voxloop.panels.monitor.run_words import AT_WORK, LOOKS, MEASURED
 from voxloop.runs.comparison import ancestors, differences
 from voxloop.runs.history import metric_of
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
 
-HEAD = ("Run", "State", "Best IoU", "From", "Differs in", "Started")
+#: heading of a score, as markup; what it was measured on stands under the pointer
+SCORE_HEAD = f'<span title="measured {html.escape(MEASURED, quote=True)}">Validation IoU</span>'
+HEAD = ("Run", "State", SCORE_HEAD, "From", "Differs in", "Started")
 RIGHT = (2,)
 _REFERENCE = '<span class="vx-dim" title="the others are compared with this run">reference</span>'
 #: settings of a row that are written out, of a run whose curves are drawn beside others too; the rest are counted
@@ -69,14 +71,14 @@ def best_iou(run: Run) -> float:
 
 
 def _score(run: Run) -> str:
-    """The IoU of the epoch that is kept; on top of it the highest, where that is another."""
-    best, peak = best_iou(run), highest(run.history)
-    if math.isnan(best):
+    """The IoU of the epoch that is kept; under the pointer what it was measured on, and the highest if another."""
+    score, peak = best_iou(run), highest(run.history)
+    if math.isnan(score):
         return "–"
-    if peak is None:
-        return f"{best:.3f}"
-    title = f"of the epoch that is kept; highest: {metric_of(peak, 'val', 'iou'):.3f} (epoch {peak.get('epoch')})"
-    return f'<span title="{html.escape(title, quote=True)}">{best:.3f}</span>'
+    title = MEASURED
+    if peak is not None:
+        title += f"; epoch {peak.get('epoch')} scored {metric_of(peak, 'val', 'iou'):.3f}, no more than chance above it"
+    return f'<span title="{html.escape(title, quote=True)}">{score:.3f}</span>'
 
 
 def _chip(name: str, value: Any, look: str = "vx-differs") -> str:
@@ -113,24 +115,37 @@ def _no_chips(run: Run, base: Run | None, known: int) -> str:
 def _row(run: Run, known: Mapping[str, Run], base: Run | None, beside: Sequence[Run], drawn: Mapping[str, str]) -> Row:
     state, history = run.state, run.history
     percent = f" {history.progress:.0%}" if state in ("running", "stopping") and history.progress else ""
-    actions: list[Action] = []
-    if base is not None and run.name != base.name:
-        hides = run.name in drawn
-        title = "Take its curves out of the plot" if hides else "Draw its curves in the same plot"
-        actions.append(Action("overlay", "Hide" if hides else "Overlay", title))
-    if state not in ("running", "queued", "stopping"):
-        actions.append(Action("delete", "Delete", "Remove the run and its model", confirm="Really delete?"))
-    found = differing(run, base)
-    note = html.escape(run.note, quote=True)
+    age = ago(time.time() - float(run.config.get("created", time.time())))
     cells = (
-        (swatch(drawn[run.name]) if run.name in drawn else "")
-        + html.escape(run.name)
-        + (f'<div class="vx-run-note" title="{note}">{note}</div>' if note else ""),
+        _name(run, drawn),
         badge(state + percent, LOOKS.get(state, "")),
         _score(run),
         " › ".join(_whole(name) for name in ancestors(known, run.name)) or "fresh",
         _chips(run, base, beside) or _no_chips(run, base, len(known)),
-        _whole(ago(time.time() - float(run.config.get("created", time.time())))),
+        _whole(age),
     )
-    title = history.error or "\n".join(f"{n}: {value_text(a)} instead of {value_text(b)}" for n, a, b in found)
-    return Row(run.name, cells, tuple(actions), title=title)
+    lines = [f"{name}: {value_text(a)} instead of {value_text(b)}" for name, a, b in differing(run, base)]
+    return Row(run.name, cells, _actions(run, base, drawn), title=history.error or "\n".join(lines))
+
+
+def _name(run: Run, drawn: Mapping[str, str]) -> str:
+    """Colour where its curves are drawn, name, and the note below."""
+    name = html.escape(run.name)
+    if run.name in drawn:
+        name = swatch(drawn[run.name]) + name
+    if run.note:
+        note = html.escape(run.note, quote=True)
+        name += f'<div class="vx-run-note" title="{note}">{note}</div>'
+    return name
+
+
+def _actions(run: Run, base: Run | None, drawn: Mapping[str, str]) -> tuple[Action, ...]:
+    actions = []
+    if base is not None and run.name != base.name:
+        if run.name in drawn:
+            actions.append(Action("overlay", "Hide", "Take its curves out of the plot"))
+        else:
+            actions.append(Action("overlay", "Overlay", "Draw its curves in the same plot"))
+    if run.state not in AT_WORK:
+        actions.append(Action("delete", "Delete", "Remove the run and its model", confirm="Really delete?"))
+    return tuple(actions)

@@ -21,7 +21,10 @@ LOOKS: dict[str, Look] = {
 }  # fmt: skip
 
 
-#: what the small numbers beside the curves mean
+#: what a validation score was measured on, and what that makes of it
+MEASURED = "on held-out strokes; they lie near the others, so it flatters: expect less where nothing is painted"
+
+#: what the small numbers beside the curves, and their marks, mean
 HELP = {
     "step": "Optimiser steps so far",
     "epoch": "Epochs so far; after each one the held-out labels are looked at",
@@ -30,9 +33,9 @@ HELP = {
     "memory": "Memory of the process, and how much there is",
     "learning rate": "How far a step goes now",
     "plateau": "Epochs without a better score; training ends once they reach the patience",
-    "best": "The epoch with the best score; it is kept",
-    "kept": "The epoch that is kept: the newest that is not worse than any other by more than chance",
-    "highest": "The epoch with the highest score; a newer one is as good up to chance, and has seen more",
+    "best": f"The epoch whose model is kept: it has the highest validation IoU, measured {MEASURED}",
+    "kept": f"The epoch whose model is kept: the newest that scored as high as any, up to chance, {MEASURED}",
+    "highest": "The epoch that scored highest, by no more than chance; the one that is kept has learnt longer",
     "time": "Seconds at work, pauses left out",
 }
 _METRICS = {"iou": "IoU", "ap50": "AP@0.5", "pq": "PQ", "f1": "F1", "lr": "learning rate"}
@@ -57,19 +60,19 @@ def sentence(state: str, history: History, elapsed: float = 0.0) -> str:
             on = f" on {_device(history)}" if _device(history) else ""
             return f"Running{on}{_remaining(history, elapsed)}."
         case "stopping":
-            return "Your order is on its way; it is obeyed at the next step."
+            return "Your order is on its way; the run follows it at its next step."
         case "paused":
             return f"Paused after {_done(history)}. Memory and device are free; Resume goes on exactly there."
         case "finished":
-            return f"Finished: {_done(history)} in {duration(history.busy_s)}{_best(history)}."
+            return f"Finished: {_done(history)} in {duration(history.busy_s)}.{_outcome(history)}"
         case "stopped":
-            return f"Stopped after {_done(history)} and kept{_best(history)}."
+            return f"Stopped after {_done(history)}.{_outcome(history) or ' What it learnt is kept.'}"
         case "cancelled":
             return "Cancelled; nothing it learnt was kept."
         case "failed":
             return "Failed."
         case "interrupted":
-            return "Its process ended without a word. Resume goes on from the last checkpoint."
+            return "Its process ended without saying why. Resume goes on from the last checkpoint."
     return state
 
 
@@ -86,7 +89,7 @@ def facts(state: str, history: History) -> list[tuple[str, str]]:
         ("memory", _memory(history) if state in ("running", "stopping") else ""),
         ("learning rate", f"{lr[0]:.2g}" if len(lr) and lr[0] == lr[0] else ""),
         ("plateau", f"{plateau[0]} of {plateau[1]}" if plateau else ""),
-        *((name, _short(event)) for name, event in _marked(history)),
+        *((name, _named(event)) for name, event in _marked(history)),
         ("time", duration(history.busy_s) if history.busy_s else ""),
     ]
     return [(name, value) for name, value in found if value]
@@ -111,8 +114,8 @@ def log_line(event: dict[str, Any]) -> str:
             return test_words(event)
         case "log" | "warning":
             return str(event.get("text", ""))
-        case word:
-            return str(word)
+        case kind:
+            return str(kind)
 
 
 def test_words(event: dict[str, Any]) -> str:
@@ -200,7 +203,12 @@ def _done(history: History) -> str:
 
 def marks(history: History) -> list[tuple[str, str]]:
     """What is marked on the curves: ``best (epoch 9, 0.945)``, or, apart, the epoch that is kept and the highest."""
-    return [(name, f"{name} (epoch {event.get('epoch')}{_score(event)})") for name, event in _marked(history)]
+    pairs = []
+    for name, event in _marked(history):
+        value = metric_of(event, "val", "iou")
+        score = f", {value:.3f}" if value == value else ""
+        pairs.append((name, f"{name} (epoch {event.get('epoch')}{score})"))
+    return pairs
 
 
 def _marked(history: History) -> list[tuple[str, Event]]:
@@ -210,18 +218,29 @@ def _marked(history: History) -> list[tuple[str, Event]]:
     return [(name, event) for name, event in pairs if event is not None]
 
 
-def _score(event: Event) -> str:
-    value = metric_of(event, "val", "iou")
-    return f", {value:.3f}" if value == value else ""
-
-
-def _best(history: History) -> str:
-    return "".join(f", {name} {_short(event)}" for name, event in _marked(history))
+def _outcome(history: History) -> str:
+    """Which epoch is kept, how it scored, and why not the one that scored higher; empty where no epoch ended."""
+    if history.best is None:
+        return ""
+    words = f" The model of epoch {history.best.get('epoch')} is kept"
+    score = _short(history.best)
+    if score:
+        words += f": {score}"
+    peak = highest(history)
+    if peak is not None:
+        words += f"; epoch {peak.get('epoch')} scored {metric_of(peak, 'val', 'iou'):.3f}, no more than chance above it"
+    return words + "."
 
 
 def _short(event: Event) -> str:
+    """The score of an epoch on held-out labels, or its loss there; empty where neither is known."""
     for name, metric in (("IoU", "iou"), ("loss", "loss")):
         value = metric_of(event, "val", metric)
         if value == value:
-            return f"{name} {value:.3f} (epoch {event.get('epoch')})"
-    return f"epoch {event.get('epoch')}"
+            return f"validation {name} {value:.3f}"
+    return ""
+
+
+def _named(event: Event) -> str:
+    """An epoch with its score."""
+    return ", ".join(part for part in (f"epoch {event.get('epoch')}", _short(event)) if part)

@@ -13,6 +13,7 @@ from voxloop.panels.base.fold import Fold
 from voxloop.panels.base.panel import CopyCode, Panel, button, classed, column, row, text
 from voxloop.panels.base.rows import RowList
 from voxloop.panels.form.path_chooser import PathChooser
+from voxloop.panels.monitor.run_table import SCORE_HEAD
 from voxloop.panels.predict.package_import import PackageImport
 from voxloop.panels.predict.prediction_rows import KEPT, Offered
 from voxloop.store.document import safe_name
@@ -45,7 +46,7 @@ class ModelList:
         self._listed: tuple[str, ...] = ()
         self.list = RowList(
             panel.handler(lambda _, key: self.choose(key)),
-            head=("Model", "Best IoU", "Trained"),
+            head=("Model", SCORE_HEAD, "Trained"),
             right=(1,),
             height=118,
             empty="No trained model yet. The Train step makes one.",

@@ -30,8 +30,8 @@ def test_a_curve_that_grows_does_not_flicker(length, more):
     """What is settled stays as it is while points are added, as long as the groups keep their size."""
     y = np.random.default_rng(length).normal(size=length + more)
     x = np.arange(len(y), dtype=float)
-    size = c._group(len(y), 10)
-    if length > 20 and c._group(length, 10) == size:
+    size = c.group_size(len(y), 10)
+    if length > 20 and c.group_size(length, 10) == size:
         settled = length // size * size
         before, after = c.decimated(x[:length], y[:length], 20)[0], c.decimated(x, y, 20)[0]
         np.testing.assert_array_equal(before[before < settled], after[after < settled])
@@ -93,22 +93,22 @@ def history(steps: int = 200, per_epoch: int = 20) -> History:
 
 def test_curves_share_their_axis_and_say_what_they_hide():
     full = history()
-    found = c.curves(full, "loss", c.View())
+    found = c.curves(full, "loss", c.CurveView())
     assert found.hidden == 1
     assert found.batches[1].max() < 2
     np.testing.assert_array_equal(found.val[0], np.arange(20, 201, 20))
     assert found.best[0].tolist() == [200]
-    shown = c.curves(full, "loss", c.View(outliers=True))
+    shown = c.curves(full, "loss", c.CurveView(outliers=True))
     assert (shown.hidden, shown.batches[1].max()) == (0, 50.0)
-    last = c.curves(full, "loss", c.View(last=50))
+    last = c.curves(full, "loss", c.CurveView(last=50))
     assert last.batches[0].min() == 150
     assert last.val[0].tolist() == [160, 180, 200]
-    assert not len(c.curves(full, "loss", c.View(smoothing=0)).smooth[0])
-    iou = c.curves(full, "iou", c.View())
+    assert not len(c.curves(full, "loss", c.CurveView(smoothing=0)).smooth[0])
+    iou = c.curves(full, "iou", c.CurveView())
     assert not len(iou.batches[0])
     assert iou.val[1][-1] == 1.0
     assert c.metrics(full) == ["iou", "iou: a", "iou: b"]
-    assert not c.curves(History(), "loss", c.View())
+    assert not c.curves(History(), "loss", c.CurveView())
 
 
 def judged(*scores, kept):
@@ -129,17 +129,19 @@ def judged(*scores, kept):
 
 def test_an_epoch_that_scored_higher_than_the_one_kept_is_marked_apart():
     told = judged(0.7, 0.945, 0.93, 0.9, kept=(1, 2, 3))
-    iou = c.curves(told, "iou", c.View())
+    iou = c.curves(told, "iou", c.CurveView())
     assert (iou.best[0].tolist(), iou.highest[0].tolist()) == ([30], [20])
     assert iou.highest[1].tolist() == [0.945]
-    assert not len(c.curves(told, "loss", c.View()).highest[0])
+    assert not len(c.curves(told, "loss", c.CurveView()).highest[0])
     assert [words for _, words in run_words.marks(told)] == ["kept (epoch 3, 0.930)", "highest (epoch 2, 0.945)"]
     found = dict(run_words.facts("finished", told))
-    assert (found["kept"], found["highest"]) == ("IoU 0.930 (epoch 3)", "IoU 0.945 (epoch 2)")
-    assert "kept IoU 0.930 (epoch 3), highest IoU 0.945 (epoch 2)" in run_words.sentence("finished", told)
+    assert found["kept"] == "epoch 3, validation IoU 0.930"
+    assert found["highest"] == "epoch 2, validation IoU 0.945"
+    words = "The model of epoch 3 is kept: validation IoU 0.930; epoch 2 scored 0.945, no more than chance above it."
+    assert words in run_words.sentence("finished", told)
     plain = judged(0.7, 0.9, 0.8, kept=(1, 2))
     assert [words for _, words in run_words.marks(plain)] == ["best (epoch 2, 0.900)"]
-    assert not len(c.curves(plain, "iou", c.View()).highest[0])
+    assert not len(c.curves(plain, "iou", c.CurveView()).highest[0])
     assert c.highest(History()) is None
 
 
@@ -150,7 +152,7 @@ def test_metrics_given_by_class_are_offered_class_by_class():
     ]
     full = fold(History(), epochs)
     assert c.metrics(full) == ["iou", "iou: a", "iou: b"]
-    assert c.curves(full, "iou: b", c.View()).val[1].tolist() == [0.25, 0.5]
+    assert c.curves(full, "iou: b", c.CurveView()).val[1].tolist() == [0.25, 0.5]
     assert full.curve("val", "iou")[1].tolist() == pytest.approx([0.225, 0.35])
     assert np.isnan(full.curve("val", "iou: nobody")[1]).all()
 
@@ -159,13 +161,13 @@ def test_numbers_that_cannot_be_drawn_are_left_out():
     events = [
         {"kind": "step", "time": 0.0, "iteration": n, "loss": loss} for n, loss in enumerate([1.0, None, 0.0, 2.0])
     ]
-    found = c.curves(fold(History(), events), "loss", c.View(log=True))
+    found = c.curves(fold(History(), events), "loss", c.CurveView(log=True))
     assert found.batches[1].tolist() == [1.0, 2.0]
 
 
 def test_a_million_steps_are_few_points():
     steps = [{"kind": "step", "time": float(n), "iteration": n, "loss": 1.0 / n} for n in range(1, 1_000_001, 10)]
-    found = c.curves(fold(History(), steps), "loss", c.View())
+    found = c.curves(fold(History(), steps), "loss", c.CurveView())
     assert len(found.batches[0]) <= c.DOTS
     assert len(found.smooth[0]) <= c.POINTS
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.panels.screen import Screen, is_shown
 
 from voxloop.errors import RunError
 from voxloop.locks import Lock
@@ -71,17 +72,15 @@ def story(tmp_path: Path) -> Callable[..., Story]:
         each.writer.close()
 
 
-def visible(widget) -> bool:
-    return "vx-hidden" not in widget._dom_classes
+ORDERS = ("Start", "Resume", "Pause", "Stop and keep", "Cancel and discard")
 
 
 def offered(panel: MonitorPanel) -> list[str]:
-    buttons = (panel.controls.resume, panel.controls.pause, panel.controls.stop, panel.controls.cancel)
-    return [made.description for made in buttons if visible(made) and visible(panel.controls.widget)]
+    return [name for name in Screen(panel).buttons if name in ORDERS]
 
 
 def tick(panel: MonitorPanel) -> None:
-    panel._timer.fire()
+    panel.timer.fire()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +115,7 @@ def test_every_state_is_shown_from_the_log_alone(story, no_leak, word, buttons):
     assert f">{word}<" in panel.head.value
     assert panel.status.value.endswith(".")
     assert offered(panel) == buttons
-    assert visible(panel.curves_box) is (word not in ("created", "queued"))
+    assert is_shown(panel.curves_box) is (word not in ("created", "queued"))
     if word == "failed":
         assert "a &lt; b" in panel.trouble.value
         assert "try c" in panel.trouble.value
@@ -131,12 +130,12 @@ def test_curves_grow_with_the_log_and_a_second_panel_shows_the_same(story, ui):
     first = MonitorPanel(told.run)
     told.epoch(1).steps(5)
     tick(first)
-    marks = first.loss_plot._marks[0]
+    marks = first.loss_plot.marks[0]
     np.testing.assert_array_equal(marks.batches.x, np.arange(1, 36))
     np.testing.assert_array_equal(marks.val.x, [10, 20, 30])
     assert marks.best.x.tolist() == [30]
     second = MonitorPanel(Run(told.run.path))
-    for mark, other in zip(marks.all, second.loss_plot._marks[0].all, strict=True):
+    for mark, other in zip(marks.all, second.loss_plot.marks[0].all, strict=True):
         np.testing.assert_array_equal(mark.x, other.x)
     assert first.samples.image.value == PNG + bytes([3])
     first.samples.slider.value = 0
@@ -163,22 +162,22 @@ def test_nothing_is_sent_where_nothing_is_new_and_little_where_something_is(stor
     messages.clear()
     told.epoch()
     tick(panel)
-    assert len(messages) / panel._timer.seconds < 60
+    assert len(messages) / panel.timer.seconds < 60
     panel.close()
 
 
 def test_it_stops_looking_often_once_all_is_over_but_notices_a_resume(story, ui):
     told = story().begin().epoch()
     panel = MonitorPanel(told.run)
-    assert panel._timer.seconds < IDLE_SECONDS
+    assert panel.timer.seconds < IDLE_SECONDS
     told.end("paused")
     tick(panel)
-    assert panel._timer.seconds == IDLE_SECONDS
+    assert panel.timer.seconds == IDLE_SECONDS
     told.lock.acquire()
     told.writer = EventWriter(told.run.path / "events.jsonl")
     told.begin()
     tick(panel)
-    assert panel._timer.seconds < IDLE_SECONDS
+    assert panel.timer.seconds < IDLE_SECONDS
     assert "Pause" in offered(panel)
     panel.close()
 
@@ -190,18 +189,18 @@ def orders(run: Run) -> list[str]:
 def test_buttons_give_orders_and_cancel_asks_once_more(story, ui):
     told = story().begin().epoch()
     panel = MonitorPanel(told.run)
-    panel.controls.cancel.click()
+    screen = Screen(panel)
+    screen.click("Cancel and discard")
     assert orders(told.run) == []
-    assert visible(panel.controls.ask)
-    panel.controls.ask.children[2].click()  # Keep going
-    assert not visible(panel.controls.ask)
-    assert "Cancel and discard" in offered(panel)
-    panel.controls.pause.click()
+    assert "Throw away everything it learnt?" in screen.text
+    screen.click("Keep going")
+    assert "Throw away everything it learnt?" not in screen.text
+    screen.click("Pause")
     assert orders(told.run) == ["pause"]
     assert panel.focused.state == "stopping"
-    assert panel.controls.pause.disabled
-    panel.controls.cancel.click()
-    panel.controls.sure.click()  # a harder order may follow a softer one
+    assert "Pause" not in screen.buttons
+    screen.click("Cancel and discard")
+    screen.click("Discard")  # a harder order may follow a softer one
     assert orders(told.run) == ["pause", "cancel"]
     told.end("cancelled")
     tick(panel)
@@ -213,7 +212,7 @@ def test_an_order_that_comes_too_late_is_said_and_the_panel_goes_on(story, ui):
     told = story().begin().epoch()
     panel = MonitorPanel(told.run)
     told.end("finished")
-    panel.controls.stop.click()
+    Screen(panel).click("Stop and keep")
     assert "is finished, so it cannot stop" in panel.message.words
     assert offered(panel) == []
     panel.close()
@@ -223,7 +222,7 @@ def test_several_runs_over_each_other(story, no_leak):
     first, second = story("a").begin().epoch(3).end(), story("b").begin().epoch(2)
     panel = MonitorPanel([first, second.run])
     assert panel.run is second.run
-    assert [len(marks.val.x) for marks in panel.loss_plot._marks] == [3, 2]
+    assert [len(marks.val.x) for marks in panel.loss_plot.marks] == [3, 2]
     assert panel.code == "vl.MonitorPanel([ws.runs['a'], ws.runs['b']])"
     assert offered(panel)
     panel.list.choice.value = 0
@@ -247,11 +246,13 @@ def test_the_epoch_kept_and_the_highest_are_told_apart(story, no_leak):
         told.steps(5)
         told.writer.emit("epoch", epoch=number, iteration=told.step, val={"iou": {"mito": score}}, best=kept)
     panel = MonitorPanel(told.end())
-    marks = panel.metric_plot._marks[0]
+    marks = panel.metric_plot.marks[0]
     assert (marks.best.x.tolist(), marks.highest.x.tolist()) == ([15], [10])
     assert "kept (epoch 3, 0.916)" in panel.legend.value
     assert "highest (epoch 2, 0.945)" in panel.legend.value
     assert ">kept<" in panel.facts.value
+    words = "The model of epoch 3 is kept: validation IoU 0.916; epoch 2 scored 0.945, no more than chance above it."
+    assert words in Screen(panel).text
     panel.close()
     assert no_leak.left() == []
 
@@ -260,13 +261,13 @@ def test_controls_that_do_nothing_are_not_offered(story, no_leak):
     told = story().begin()
     told.writer.emit("epoch", epoch=1, iteration=1, train={"iou": {"mito": 0.5}}, val={"iou": {"mito": 0.4}})
     panel = MonitorPanel(told.run)
-    controls = panel.view_controls
-    steps = (controls._smooth, controls.smoothing, controls.last, controls.outliers)
-    assert not any(visible(made) for made in (*steps, controls.log))
+    controls = panel.curve_controls
+    steps = (*controls.of_batches, controls.log)
+    assert not any(is_shown(made) for made in steps)
     assert ">batch<" not in panel.legend.value
     told.steps(3)
     tick(panel)
-    assert all(visible(made) for made in (*steps, controls.log))
+    assert all(is_shown(made) for made in steps)
     assert ">batch<" in panel.legend.value
     panel.close()
     assert no_leak.left() == []
@@ -275,15 +276,15 @@ def test_controls_that_do_nothing_are_not_offered(story, no_leak):
 def test_looking_differently(story, no_leak):
     told = story().begin().epoch(10)
     panel = MonitorPanel(told.run)
-    panel.view_controls.last.value = 50
-    assert panel.loss_plot._marks[0].batches.x.min() == 50
+    panel.curve_controls.last.value = 50
+    assert panel.loss_plot.marks[0].batches.x.min() == 50
     linear = panel.loss_plot
-    panel.view_controls.log.value = True
+    panel.curve_controls.log.value = True
     assert panel.loss_plot is not linear
     assert panel.loss_plot.widget in panel.plots.children
-    assert len(panel.loss_plot._marks[0].batches.x) == 51
-    panel.view_controls.smoothing.value = 0.0
-    assert len(panel.loss_plot._marks[0].smooth.x) == 0
+    assert len(panel.loss_plot.marks[0].batches.x) == 51
+    panel.curve_controls.smoothing.value = 0.0
+    assert len(panel.loss_plot.marks[0].smooth.x) == 0
     panel.close()
     assert no_leak.left() == []
 
@@ -298,6 +299,40 @@ def test_a_picture_outside_of_the_run_is_not_read(story, ui, tmp_path):
     panel.close()
 
 
+def test_a_look_that_fails_is_said_and_the_next_one_shows_the_run_again(story, ui):
+    told = story().begin().epoch()
+    panel = MonitorPanel(told.run)
+    log = told.run.path / "events.jsonl"
+    aside = log.rename(log.with_name("aside"))
+    log.mkdir()  # as unreadable as a log on a disk that is away
+    tick(panel)
+    assert Screen(panel).failed
+    log.rmdir()
+    aside.rename(log)
+    told.epoch()
+    tick(panel)
+    assert len(panel.loss_plot.marks[0].val.x) == 2
+    panel.close()
+
+
+def test_axes_say_what_lies_along_them(story, ui):
+    told = story().begin()
+    told.writer.emit("epoch", epoch=1, val={"iou": {"mito": 0.5}, "loss": 0.4})
+    panel = MonitorPanel(told.run)
+    assert (panel.metric_plot.x_axis.label, panel.metric_plot.y_axis.label) == ("epoch", "IoU (1 is perfect)")
+    told.epoch()
+    tick(panel)
+    assert (panel.loss_plot.x_axis.label, panel.loss_plot.y_axis.label) == ("optimiser step", "Loss (lower is better)")
+    panel.close()
+
+
+def test_a_score_stands_with_what_it_was_measured_on(story, ui):
+    panel = MonitorPanel(story().begin().epoch().end())
+    assert "validation IoU 0.900" in Screen(panel).text
+    assert "on held-out strokes" in Screen(panel).markup
+    panel.close()
+
+
 def test_a_run_that_was_deleted_keeps_its_last_picture(story, ui):
     told = story().begin().epoch(2)
     run = told.end()
@@ -305,7 +340,7 @@ def test_a_run_that_was_deleted_keeps_its_last_picture(story, ui):
     run.delete()
     tick(panel)
     assert panel.focused.state == "finished"
-    assert len(panel.loss_plot._marks[0].val.x) == 2
+    assert len(panel.loss_plot.marks[0].val.x) == 2
     panel.close()
 
 
@@ -344,10 +379,11 @@ def test_numbers_picture_and_report_are_saved_and_offered(ui, tmp_path):
     writer.emit("finished")
     writer.close()
     panel = MonitorPanel(run)
-    for button, name in zip(panel.exports.buttons, ("deep-1.csv", "deep-1.png", "deep-1.html"), strict=True):
-        button.click()
+    screen = Screen(panel)
+    for label, name in (("CSV", "deep-1.csv"), ("PNG", "deep-1.png"), ("Report", "deep-1.html")):
+        screen.click(label)
         assert (run.path / "exports" / name).stat().st_size > 50
-        assert f'download="{name}"' in panel.exports.said.value
+        assert f'download="{name}"' in screen.markup
     panel.close()
 
 
