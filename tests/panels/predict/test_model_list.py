@@ -43,7 +43,7 @@ def ws(tmp_path):
 def package(tmp_path):
     pytest.importorskip("bioimageio.core")
     pytest.importorskip("onnxruntime")
-    place = Path(__file__).parents[2] / "deep" / "foreign.py"
+    place = Path(__file__).parents[2] / "deep" / "exchange" / "foreign.py"
     spec = importlib.util.spec_from_file_location("foreign_packages", place)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
