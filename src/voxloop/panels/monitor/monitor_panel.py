@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.resources import files
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -152,8 +153,7 @@ class MonitorPanel(Panel):
         self.show_error(error)
 
     def _show(self, snapshots: list[Snapshot]) -> None:
-        before = self._snapshots or [None] * len(snapshots)
-        pairs = list(zip(snapshots, before, strict=True))
+        pairs = list(zip_longest(snapshots, self._snapshots))
         changed = [not now.same(then) for now, then in pairs]
         epochs = sum(then is None or len(now.history.epochs) != len(then.history.epochs) for now, then in pairs)
         self._snapshots = snapshots
