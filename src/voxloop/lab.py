@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from voxloop.errors import VoxloopError
+from voxloop.runs.process import environment, python
 
 
 def serve(notebook: Path | None, *, port: int | None = None, browser: bool = True) -> int:
@@ -20,13 +21,13 @@ def serve(notebook: Path | None, *, port: int | None = None, browser: bool = Tru
         raise VoxloopError("JupyterLab is not installed; install it with: pip install 'voxloop[lab]'")
     if notebook is not None and not notebook.exists():
         raise VoxloopError(f"there is no notebook {notebook}")
-    return subprocess.call(command(notebook, port or free_port(), browser and has_display()))
+    return subprocess.call(command(notebook, port or free_port(), browser and has_display()), env=environment())
 
 
 def command(notebook: Path | None, port: int, browser: bool) -> list[str]:
     """The command line of the server."""
     root = notebook.resolve().parent if notebook else Path.cwd()
-    line = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--ServerApp.port={port}"]
+    line = python("-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--ServerApp.port={port}")
     line += ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     if notebook:
         line.append(f"--LabApp.default_url=/lab/tree/{notebook.name}")

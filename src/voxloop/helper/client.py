@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import itertools
 import subprocess
-import sys
 import threading
 import weakref
 from collections import deque
@@ -251,18 +250,18 @@ class _Child:
     def __init__(
         self, workspace: Path, idle: float | None, orphaned: weakref.WeakMethod[Callable[[list[_Asked]], None]]
     ) -> None:
-        from voxloop.runs.process import environment
+        from voxloop.runs.process import spawn
 
         arguments = [str(workspace), *([str(idle)] if idle is not None else [])]
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "voxloop.helper", *arguments],
+            self.process = spawn(
+                ["-m", "voxloop.helper", *arguments],
+                detached=True,
+                # one BLAS thread: the helper runs a tile a thread, and the kernel must stay responsive
+                variables={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                # one BLAS thread: the helper runs a tile a thread, and the kernel must stay responsive
-                env={**environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-                start_new_session=True,
             )
         except OSError as error:
             raise RunError(f"the helper process could not be started: {error}") from error

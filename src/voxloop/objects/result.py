@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
+from voxloop.runs.run import Run
+from voxloop.store.layout import Layout
 from voxloop.volumes import as_volume, open_volume, shape_zyx, spacing_of
 from voxloop.volumes.volume import make_volume, origin_of
 
@@ -147,6 +150,13 @@ class Objects:
         if number is None:
             raise PredictionError(f"say which object is to be the mesh: number=1 to {self.count}")
         return self.save_mesh(number, target)
+
+    def delete(self) -> None:
+        """Remove them from disk, with the run that made them. Raises RunError while it is at work."""
+        run = Layout.of_made(self.path).run(self.name)
+        if self.path.parent.name == "objects" and (run / "config.json").exists() and Run(run).kind == "objects":
+            Run(run).delete()
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def __repr__(self) -> str:
         unsure = f", {self.unsure} of them longer than the reach" if self.unsure else ""

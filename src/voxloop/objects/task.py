@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,10 +14,12 @@ from voxloop.objects.fields import Field, field_of, mapped
 from voxloop.objects.finding import find_objects
 from voxloop.objects.result import Objects
 from voxloop.objects.segmenting import CHANNELS
+from voxloop.runs.orders import LAST_WORD
+from voxloop.store.layout import Layout
 from voxloop.volumes import open_volume
 
 if TYPE_CHECKING:
-    from voxloop.runs.context import RunContext
+    from voxloop.runs.context import TaskContext
 
 #: seconds between two progress events, at least
 PROGRESS_EVERY = 0.5
@@ -28,21 +29,21 @@ class _Ordered(Exception):
     """The run is to end with this word."""
 
 
-def run(context: RunContext) -> str:
+def run(context: TaskContext) -> str:
     """Make objects of the prediction named in the run's config, into ``objects/<run>.zarr``.
 
     ``config``: ``prediction`` (its folder, relative to the workspace), ``of`` (value of a class, None: the network
     learnt objects) and ``region`` ([start, stop] for z, y, x; None: all); ``settings`` is an :class:`ObjectsConfig`.
     Stop and pause keep what is done, and a run that is started again goes on; cancel removes it.
     """
-    prediction = context.workspace / context.config["prediction"]
+    prediction = context.layout.prediction(Path(context.config["prediction"]).stem)
     of = context.config["of"]
     config = ObjectsConfig.from_json(context.settings)
 
     def tell(done: int, total: int) -> None:
         context.emit("progress", done=done, total=total, unit="blocks")
 
-    target = objects_path(context.path, context.config)
+    target = context.layout.objects_of(context.name)
     found = made(context, prediction, of, target, config, context.config.get("region"), tell)
     if isinstance(found, str):
         if found == "cancelled":
@@ -53,7 +54,7 @@ def run(context: RunContext) -> str:
 
 
 def made(
-    context: RunContext,
+    context: TaskContext,
     prediction: Path,
     of: int | None,
     target: Path,
@@ -70,8 +71,8 @@ def made(
     def progress(done: int, total: int) -> None:
         nonlocal said
         for order in context.orders():
-            if order.kind in ("stop", "cancel", "pause"):
-                raise _Ordered({"stop": "stopped", "cancel": "cancelled", "pause": "paused"}[order.kind])
+            if order.kind in LAST_WORD:
+                raise _Ordered(LAST_WORD[order.kind])
         if done == total or time.monotonic() - said > PROGRESS_EVERY:
             said = time.monotonic()
             tell(done, total)
@@ -86,7 +87,7 @@ def made(
             overwrite=True,
             region=None if region is None else tuple(slice(*part) for part in region),
             facts={
-                "run": context.config["name"],
+                "run": context.name,
                 "prediction": f"predictions/{prediction.name}",
                 "of": of,
                 "region": region,
@@ -105,30 +106,25 @@ def made(
     return found
 
 
-def objects_path(run_path: Path, config: dict[str, Any]) -> Path:
-    """Where a run's objects lie."""
-    return Path(run_path, config.get("workspace", "../.."), "objects", f"{config['name']}.zarr").resolve()
-
-
 def open_result(run_path: str | Path) -> Objects:
     """The objects that a run made. Raises PredictionError where it is not done."""
-    config = json.loads(Path(run_path, "config.json").read_text())
-    path = objects_path(Path(run_path), config)
+    run = Path(run_path).resolve()
+    path = Layout.of_run(run).objects_of(run.name)
     if not path.exists():
-        raise PredictionError(f"run {config['name']!r} has made no objects yet")
+        raise PredictionError(f"run {run.name!r} has made no objects yet")
     return Objects(path)
 
 
 def discard(run_path: str | Path) -> None:
-    """Remove what a cancelled run has written."""
-    config = json.loads(Path(run_path, "config.json").read_text())
-    remove(objects_path(Path(run_path), config))
+    """Remove what a run has made."""
+    path = Path(run_path).resolve()
+    remove(Layout.of_run(path).objects_of(path.name))
 
 
 def remove(path: Path) -> None:
-    """Remove objects, and what there is of them by now."""
+    """Remove objects of a workspace, and what there is of them by now."""
     for folder in (path, path.with_name(f".{path.name}.partial")):
-        shutil.rmtree(folder, ignore_errors=True)
+        Layout.of_made(path).remove(folder)
 
 
 def class_value(prediction: Path, of: str | int | None) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import time
 from collections.abc import Collection
@@ -23,12 +22,14 @@ from voxloop.prediction.job import Costs, Prepared, check_fit, check_kept, make_
 from voxloop.prediction.output import Output
 from voxloop.prediction.resampled import Resampled, shown_to
 from voxloop.prediction.result import Prediction
+from voxloop.runs.runner import read_config
+from voxloop.store.layout import Layout
 from voxloop.volumes import spacing_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from voxloop.runs.context import RunContext
+    from voxloop.runs.context import TaskContext
 
 TABLE = "results.csv"
 
@@ -42,9 +43,8 @@ class Batch:
     @property
     def predictions(self) -> dict[str, Prediction]:
         """Those that are there by now; opening one computes nothing."""
-        config = json.loads((self.path / "config.json").read_text())
-        found = {image: _target(self.path, config, image) for image in config["images"]}
-        return {image: Prediction(path) for image, path in found.items() if path.exists()}
+        paths = _targets(self.path)
+        return {image: Prediction(path) for image, path in paths.items() if path.exists()}
 
     @property
     def table(self) -> DataFrame:
@@ -69,17 +69,16 @@ def open_result(run_path: str | Path) -> Batch:
 
 
 def discard(run_path: str | Path, keep: Collection[str] = ()) -> None:
-    """Remove what a cancelled run has written, and the models that were saved for it except those in ``keep``."""
+    """Remove what a run has predicted, and the models that were saved for it except those in ``keep``."""
     from voxloop.prediction.task import discard_models, remove
 
     path = Path(run_path)
-    config = json.loads((path / "config.json").read_text())
-    for image in config["images"]:
-        remove(_target(path, config, image))
-    discard_models(path, config, keep)
+    for target in _targets(path).values():
+        remove(target)
+    discard_models(Layout.of_run(path), path, keep)
 
 
-def run(context: RunContext) -> str:
+def run(context: TaskContext) -> str:
     """Predict ``images`` one after the other into ``predictions/<run>.<image>.zarr``.
 
     An image that cannot be predicted is a row of the table with its reason, and the next one is predicted; a disk that
@@ -93,7 +92,7 @@ def run(context: RunContext) -> str:
         raise PredictionError(
             "many images in one run are predicted on this machine; engine='local', or one run an image"
         )
-    model = combined(load_models(context.workspace, context.config), config.turns, config.votes)
+    model = combined(load_models(context), config.turns, config.votes)
     check_kept(model.spec, config)
     images = list(context.config["images"])
     rows = _read(context.path / TABLE)
@@ -106,7 +105,7 @@ def run(context: RunContext) -> str:
             if any(row["image"] == image and row["state"] == "finished" for row in rows):
                 continue
             one: Any = _One(context, number, len(images))
-            target, began = _target(context.path, context.config, image), time.monotonic()
+            target, began = context.layout.prediction(context.name, image), time.monotonic()
             try:
                 volume = store.images.open(image)
                 shown, here = shown_to(volume, model, predictor, config)
@@ -144,7 +143,7 @@ def run(context: RunContext) -> str:
 class _One:
     """The context of one image of many: its progress is a part of the whole."""
 
-    def __init__(self, context: RunContext, number: int, count: int) -> None:
+    def __init__(self, context: TaskContext, number: int, count: int) -> None:
         self._context, self._number, self._count = context, number, count
 
     def __getattr__(self, name: str) -> Any:
@@ -157,9 +156,10 @@ class _One:
         self._context.emit(kind, **fields)
 
 
-def _target(run_path: Path, config: dict[str, Any], image: str) -> Path:
-    folder = Path(run_path, config.get("workspace", "../.."), "predictions").resolve()
-    return folder / f"{config['name']}.{image}.zarr"
+def _targets(run_path: Path) -> dict[str, Path]:
+    """Where the predictions of a run lie, by image."""
+    layout = Layout.of_run(run_path)
+    return {image: layout.prediction(run_path.name, image) for image in read_config(run_path)["images"]}
 
 
 def _row(image: str, target: Path, spacing: tuple[float, float, float], seconds: float) -> dict[str, Any]:

@@ -17,24 +17,21 @@ from voxloop.prediction.job import Job
 from voxloop.prediction.output import Output
 from voxloop.prediction.plan import Tile, order
 from voxloop.prediction.skipping import Skips
+from voxloop.runs.orders import LAST_WORD
 from voxloop.volumes import spacing_of
 
 if TYPE_CHECKING:
     from voxloop.prediction.cluster import Cluster
-    from voxloop.runs.context import RunContext
+    from voxloop.runs.context import TaskContext
     from voxloop.store.confined import Area
 
 #: seconds between two progress events, at least
 PROGRESS_EVERY = 0.5
 
 
-#: orders that end a run, and its last word then
-WORDS = {"stop": "stopped", "pause": "paused", "cancel": "cancelled"}
-
-
-def ordered(context: RunContext) -> str:
+def ordered(context: TaskContext) -> str:
     """The last word of a run that was ordered to end, before it takes the order; empty where it was not."""
-    words = [WORDS[order.kind] for order in context.peek() if order.kind in WORDS]
+    words = [LAST_WORD[order.kind] for order in context.peek() if order.kind in LAST_WORD]
     return "cancelled" if "cancelled" in words else words[-1] if words else ""
 
 
@@ -42,7 +39,7 @@ class Going:
     """The run while it goes: which tile is next, what was ordered, how far it is."""
 
     def __init__(
-        self, context: RunContext, job: Job, output: Output, area: Area | None = None, cluster: Cluster | None = None
+        self, context: TaskContext, job: Job, output: Output, area: Area | None = None, cluster: Cluster | None = None
     ) -> None:
         self.context, self.job, self.output, self.cluster = context, job, output, cluster
         self._skips = Skips(job.config, job.volume, area)
@@ -107,7 +104,7 @@ class Going:
             if given.kind == "update":
                 self._update(given.name, given.values)
             elif self.word != "cancelled":
-                self.word = WORDS[given.kind]
+                self.word = LAST_WORD[given.kind]
         return bool(self.word)
 
     def _update(self, name: str, values: dict[str, Any]) -> None:

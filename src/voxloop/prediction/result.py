@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.errors import PredictionError
+from voxloop.errors import PredictionError, RunError
 from voxloop.geometry import Region
 from voxloop.model import ClassInfo, Model, load_model
 from voxloop.prediction.averaged import combined
 from voxloop.prediction.output import class_infos
 from voxloop.prediction.plan import Plan
+from voxloop.runs.run import ALIVE, Run
+from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -73,7 +75,7 @@ class Prediction:
                 f"the network of prediction {self.name!r} learnt classes, not objects; make objects of a class with "
                 f"ws.objects({self.name!r}) and export those"
             )
-        return Objects(self.path.parent.parent / "objects" / f"{self.name}.zarr")
+        return Objects(Layout.of_made(self.path).objects_of(self.name))
 
     @property
     def done(self) -> float:
@@ -108,11 +110,25 @@ class Prediction:
         Raises ModelError where it is gone.
         """
         lineage = self._facts["lineage"]
-        workspace = self.path.parent.parent  # <workspace>/predictions/<name>.zarr
-        folders = (lineage["model"], *lineage.get("models", ()))
-        made = lineage.get("settings", {})
-        models = [load_model(workspace / folder) for folder in folders]
+        layout, made = Layout.of_made(self.path), lineage.get("settings", {})
+        models = [load_model(layout.named(folder)) for folder in (lineage["model"], *lineage.get("models", ()))]
         return combined(models, made.get("turns", "none"), made.get("votes", "auto"))
+
+    def delete(self) -> None:
+        """Remove it from disk: with its objects, the run that made it, and the models that were saved for that run.
+
+        One of many that a run made goes alone, and the run stays. Raises RunError while the run is at work.
+        """
+        from voxloop.prediction.task import remove
+
+        layout = Layout.of_made(self.path)
+        run = _run(layout.run(self.name))
+        if run is not None and run.kind == "predict":
+            run.delete()
+        maker = _run(layout.run(str(self.lineage.get("run")))) if self.path.exists() else None
+        if maker is not None and maker.state in ALIVE:
+            raise RunError(f"run {maker.name!r}, which made {self.name!r}, is {maker.state}; cancel it first")
+        remove(self.path)
 
     def stored(self, kind: str) -> Any:
         """The zarr array behind ``"labels"``, ``"probabilities"`` or ``"uncertainty"``, for reading by the piece.
@@ -152,6 +168,14 @@ class Prediction:
         return f"<Prediction {self.name!r}: {names}; {self.done:.0%} of image {self.image!r}; {self.borders}>"
 
 
+def _run(path: Path) -> Run | None:
+    """The run in a folder, where there is one."""
+    try:
+        return Run(path)
+    except RunError:
+        return None
+
+
 def borders(seam: Mapping[str, float] | None) -> str:
     """What the cuts between tiles change, in words; None: not measured."""
     if seam is None:
@@ -176,8 +200,7 @@ def _facts(path: Path) -> dict[str, Any]:
 def open_result(run_path: str | Path) -> Prediction:
     """The prediction that a run made or is making. Raises PredictionError where it has not begun to write."""
     run = Path(run_path).resolve()
-    config = json.loads((run / "config.json").read_text())
-    path = Path(run, config.get("workspace", "../.."), "predictions", f"{config['name']}.zarr").resolve()
+    path = Layout.of_run(run).prediction(run.name)
     if not path.exists():
-        raise PredictionError(f"run {config['name']!r} has not begun to write its prediction yet")
+        raise PredictionError(f"run {run.name!r} has not begun to write its prediction yet")
     return Prediction(path)

@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.config import ObjectsConfig, PredictConfig
-from voxloop.errors import DiskFullError, PredictionError
+from voxloop.errors import DiskFullError, PredictionError, RunError, WorkspaceError
 from voxloop.geometry import full_region
 from voxloop.model import Model, Predictor, load_model
 from voxloop.prediction.budget import Forecast, duration, less_allowed
@@ -25,19 +25,21 @@ from voxloop.prediction.going import Going, ordered
 from voxloop.prediction.job import Job, Prepared, check_fit, check_kept, make_job
 from voxloop.prediction.output import Output, create
 from voxloop.prediction.resampled import Resampled, asked
+from voxloop.runs.runner import read_config
+from voxloop.store.layout import Layout
 from voxloop.volumes import spacing_of
 from voxloop.volumes.volume import origin_of
 
 if TYPE_CHECKING:
     from voxloop.prediction.cluster import Cluster
-    from voxloop.runs.context import RunContext
+    from voxloop.runs.context import TaskContext
     from voxloop.store import Store
     from voxloop.store.confined import Area
 
 PACKAGES = ("voxloop", "numpy", "zarr", "torch", "scikit-learn")
 
 
-def run(context: RunContext) -> str:
+def run(context: TaskContext) -> str:
     """Predict the image named in the run's config into ``predictions/<run>.zarr``.
 
     ``config``: ``model`` (folder, relative to the workspace; of an ensemble the others are ``models``), ``image``,
@@ -48,7 +50,7 @@ def run(context: RunContext) -> str:
     from voxloop.store import Store
 
     config = PredictConfig.from_json(context.settings)
-    models = load_models(context.workspace, context.config)
+    models = load_models(context)
     with Store.open(context.workspace, read_only=True) as store:
         volume = store.images.open(context.config["image"])
         model = asked(models, config, volume)
@@ -58,7 +60,7 @@ def run(context: RunContext) -> str:
             context.emit("warning", text=text)
         if isinstance(model, Resampled):
             context.emit("log", text=model.words)
-        target = prediction_path(context.path, context.config)
+        target = context.layout.prediction(context.name)
         with _engine(context, config, model) as (predictor, cluster):
             job = make_job(model.spec, predictor, volume, config, region)
             going = partial(Going, context, job, area=area_of(context), cluster=cluster)
@@ -74,7 +76,7 @@ def run(context: RunContext) -> str:
 
 
 @contextmanager
-def _engine(context: RunContext, config: PredictConfig, model: Model) -> Iterator[tuple[Predictor, Cluster | None]]:
+def _engine(context: TaskContext, config: PredictConfig, model: Model) -> Iterator[tuple[Predictor, Cluster | None]]:
     """The opened model, or the cluster whose workers open it."""
     if config.engine == "local":
         with model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor:
@@ -90,7 +92,7 @@ def _engine(context: RunContext, config: PredictConfig, model: Model) -> Iterato
         constrain=context.config.get("constrain"),
         crowd=1,
     )
-    folders = [context.workspace / path for path in (context.config["model"], *context.config.get("models", ()))]
+    folders = model_folders(context.layout, context.config)
     with Cluster(config.engine, folders, ticket) as cluster:
         if not cluster.workers():
             context.emit("log", text=f"{config.engine} has no worker yet; waiting for one", dashboard=cluster.dashboard)
@@ -109,7 +111,7 @@ def check_free(target: Path, config: PredictConfig) -> None:
         raise PredictionError(f"there is a prediction {target.stem!r} already; choose another name or overwrite=True")
 
 
-def area_of(context: RunContext, image: str | None = None) -> Area | None:
+def area_of(context: TaskContext, image: str | None = None) -> Area | None:
     """Where the prediction may say anything; None for everywhere."""
     from voxloop.store.confined import Area
     from voxloop.store.teaching import area_inside
@@ -119,7 +121,7 @@ def area_of(context: RunContext, image: str | None = None) -> Area | None:
     return None if area.everything else area
 
 
-def decode_objects(context: RunContext, prediction: Path) -> str:
+def decode_objects(context: TaskContext, prediction: Path) -> str:
     """Objects of a network that learnt them, with settings as they are by themselves; the last word of the run."""
     from voxloop.objects.task import made
 
@@ -130,43 +132,44 @@ def decode_objects(context: RunContext, prediction: Path) -> str:
         left = (time.monotonic() - began) / done * (total - done)
         context.emit("progress", done=plan.count, total=plan.count, unit="tiles", objects=[done, total], eta_s=left)
 
-    found = made(context, prediction, None, objects_path(prediction), ObjectsConfig(), region, tell)
+    found = made(context, prediction, None, context.layout.objects_of(prediction.stem), ObjectsConfig(), region, tell)
     return found if isinstance(found, str) else "finished"
 
 
-def objects_path(prediction: Path) -> Path:
-    """Where the objects lie that a network learnt."""
-    return prediction.parent.parent / "objects" / prediction.name
-
-
-def prediction_path(run_path: Path, config: dict[str, Any]) -> Path:
-    """Where a run's prediction lies."""
-    return Path(run_path, config.get("workspace", "../.."), "predictions", f"{config['name']}.zarr").resolve()
-
-
 def discard(run_path: str | Path, keep: Collection[str] = ()) -> None:
-    """Remove what a cancelled run has written, and the models that were saved for it except those in ``keep``."""
-    config = json.loads(Path(run_path, "config.json").read_text())
-    remove(prediction_path(Path(run_path), config))
-    discard_models(Path(run_path), config, keep)
+    """Remove what a run has predicted, and the models that were saved for it except those in ``keep``."""
+    path = Path(run_path)
+    layout = Layout.of_run(path)
+    remove(layout.prediction(path.name))
+    discard_models(layout, path, keep)
 
 
 def remove(prediction: Path) -> None:
     """Remove a prediction, and the objects that were decoded from it."""
     from voxloop.objects import task
 
+    layout = Layout.of_made(prediction)
     with suppress(PredictionError):
         if task.learnt_objects(prediction):
-            task.remove(objects_path(prediction))
-    shutil.rmtree(prediction, ignore_errors=True)
+            task.remove(layout.objects_of(prediction.stem))
+    layout.remove(prediction)
 
 
-def discard_models(run_path: Path, config: dict[str, Any], keep: Collection[str] = ()) -> None:
-    """Remove the models that were saved for a run, except those in ``keep`` and those that other runs name."""
-    others = [path for path in run_path.parent.glob("*/config.json") if path.parent.name != run_path.name]
-    needed = {folder for path in others if config.get("saved") for folder in _models_named(path)}
-    for folder in {*config.get("saved", ())} - needed - {*keep}:
-        shutil.rmtree(Path(run_path, config.get("workspace", "../.."), folder).resolve(), ignore_errors=True)
+def discard_models(layout: Layout, run_path: Path, keep: Collection[str] = ()) -> None:
+    """Remove the models that were saved for a run, except those in ``keep`` and those that other runs name.
+
+    Only what lies in ``models/`` was ever saved for a run; whatever else its config names is left alone.
+    """
+    saved = {*read_config(run_path).get("saved", ())} - {*keep}
+    if not saved:
+        return
+    for path in layout.runs.glob("*/config.json"):
+        if path.parent.name != run_path.name:
+            saved -= {*_models_named(path)}
+    for folder in saved:
+        with suppress(WorkspaceError):
+            if layout.inside(folder).parent == layout.inside(layout.models):
+                layout.remove(folder)
 
 
 def _models_named(path: Path) -> tuple[str, ...]:
@@ -178,18 +181,23 @@ def _models_named(path: Path) -> tuple[str, ...]:
     return (config.get("model", ""), *config.get("models", ()))
 
 
-def load_models(workspace: Path, config: dict[str, Any]) -> list[Model]:
-    """The models that a run's config names; folders are relative to the workspace, or absolute."""
-    return [load_model(workspace / path) for path in (config["model"], *config.get("models", ()))]
+def model_folders(layout: Layout, config: Mapping[str, Any]) -> list[Path]:
+    """The models that a run's config, or the lineage of a prediction, names."""
+    return [layout.named(path) for path in (config["model"], *config.get("models", ()))]
 
 
-def reopened(target: Path, context: RunContext, model: Model) -> Output | None:
+def load_models(context: TaskContext) -> list[Model]:
+    """The models of a run."""
+    return [load_model(folder) for folder in model_folders(context.layout, context.config)]
+
+
+def reopened(target: Path, context: TaskContext, model: Model) -> Output | None:
     """The output of an earlier process of this run, where there is one."""
     if not target.exists():
         return None
     output = Output(target)
     lineage = output.facts["lineage"]
-    if (lineage["run"], lineage["created"]) != (context.config["name"], context.config.get("created")):
+    if (lineage["run"], lineage["created"]) != (context.name, context.config.get("created")):
         return None
     if lineage["model_hash"] != model.spec.hash:
         raise PredictionError(f"the model of {target.stem!r} has changed since it was begun; predict under a new name")
@@ -199,7 +207,7 @@ def reopened(target: Path, context: RunContext, model: Model) -> Output | None:
 
 def begin(
     target: Path,
-    context: RunContext,
+    context: TaskContext,
     job: Job,
     model: Model,
     store: Store,
@@ -213,7 +221,7 @@ def begin(
     if less := less_allowed(found.allowed_bytes, job.config):
         context.emit("warning", text=less)
     context.emit("log", text=in_words(found), forecast=_numbers(found))
-    _check_disk(target.parent.parent, found)
+    _check_disk(context.workspace, found)
     facts = {
         "image": image or context.config["image"],
         "level": _level(context, store),
@@ -256,24 +264,27 @@ def _check_disk(folder: Path, found: Forecast) -> None:
         )
 
 
-def _parent(context: RunContext) -> dict[str, Any]:
+def _parent(context: TaskContext) -> dict[str, Any]:
     """The config of the run that trained the model, where it is still there."""
     name = context.config.get("parent")
-    path = context.workspace / "runs" / str(name) / "config.json"
-    return dict(json.loads(path.read_text())) if name and path.exists() else {}
+    if not name:
+        return {}
+    with suppress(RunError, WorkspaceError):
+        return read_config(context.layout.run(str(name)))
+    return {}
 
 
-def _level(context: RunContext, store: Store) -> str:
+def _level(context: TaskContext, store: Store) -> str:
     """The label level that the model was trained on; else the workspace's first."""
     known = context.config.get("level") or _parent(context).get("level")
     names = list(store.levels.names)
     return str(known or (names[0] if names else "labels"))
 
 
-def _lineage(context: RunContext, model: Model) -> dict[str, Any]:
+def _lineage(context: TaskContext, model: Model) -> dict[str, Any]:
     parent = _parent(context)
     return {
-        "run": context.config["name"],
+        "run": context.name,
         "created": context.config.get("created"),
         "model": context.config["model"],
         "models": context.config.get("models", []),

@@ -18,13 +18,14 @@ from voxloop.review import metrics
 from voxloop.review.contingency import count, merge
 from voxloop.review.reading import readable, same_shape
 from voxloop.store import open_labels
+from voxloop.store.layout import Layout
 
 
 class Rounds:
     """The rounds of a workspace, oldest first: ``rounds.jsonl``, append-only; a torn last line is not there yet."""
 
     def __init__(self, folder: str | Path) -> None:
-        self.path = Path(folder) / "rounds.jsonl"
+        self.path = Layout(folder).rounds
 
     def append(self, **facts: Any) -> dict[str, Any]:
         """Add one round: its number and the time are put in, nan becomes null. On disk when this returns."""

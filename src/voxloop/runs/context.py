@@ -5,14 +5,52 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from voxloop.runs.events import Event, EventReader, EventWriter, plain
 from voxloop.runs.history import History, fold
 from voxloop.runs.orders import Order, pending
+from voxloop.store.layout import Layout
 
 #: name of the pause order that a signal gives; it has no file
 SIGNALLED = "SIGTERM"
+
+
+class TaskContext(Protocol):
+    """What a task, or what comes before and after one, sees of a run.
+
+    A :class:`RunContext` in the process that runs it; a :class:`QuietContext` where nothing runs (yet).
+    """
+
+    path: Path
+    config: dict[str, Any]
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+    @property
+    def workspace(self) -> Path: ...
+
+    @property
+    def layout(self) -> Layout: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def history(self) -> History: ...
+
+    @property
+    def resuming(self) -> bool: ...
+
+    def emit(self, kind: str, **fields: Any) -> None: ...
+
+    def orders(self) -> list[Order]: ...
+
+    def peek(self) -> list[Order]: ...
 
 
 class RunFacts:
@@ -23,6 +61,11 @@ class RunFacts:
         self.config = config
 
     @property
+    def name(self) -> str:
+        """The name of its folder, whatever its config says."""
+        return self.path.name
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The validated settings of the learner, as JSON holds them."""
         return dict(self.config.get("settings", {}))
@@ -30,7 +73,39 @@ class RunFacts:
     @property
     def workspace(self) -> Path:
         """The workspace folder that the run belongs to."""
-        return Path(self.path, self.config.get("workspace", "../..")).resolve()
+        return self.layout.root
+
+    @property
+    def layout(self) -> Layout:
+        """Where things lie in the workspace that the run belongs to."""
+        return Layout.of_run(self.path)
+
+    @property
+    def device(self) -> str:
+        return str(self.config.get("device", "cpu"))
+
+    @property
+    def resuming(self) -> bool:
+        """An earlier process of this run left a checkpoint."""
+        folder = self.path / "checkpoints"
+        return folder.is_dir() and any(entry.name[0] != "." for entry in folder.iterdir())
+
+
+class QuietContext(RunFacts):
+    """The context of a run that is not there: tells nobody, is ordered nothing. For what is shown before a run."""
+
+    history = History()
+
+    def __init__(self, workspace: Path, config: dict[str, Any]) -> None:
+        super().__init__(Layout(workspace).run("-"), config)
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        """Nothing: nobody listens."""
+
+    def orders(self) -> list[Order]:
+        return []
+
+    peek = orders
 
 
 class RunContext(RunFacts):
@@ -57,16 +132,6 @@ class RunContext(RunFacts):
         self._read: set[str] = set()
         self._pause_said = False
         self._sinks: list[Callable[[Event], object]] = []
-
-    @property
-    def device(self) -> str:
-        return str(self.config.get("device", "cpu"))
-
-    @property
-    def resuming(self) -> bool:
-        """An earlier process of this run left a checkpoint."""
-        folder = self.path / "checkpoints"
-        return folder.is_dir() and any(entry.name[0] != "." for entry in folder.iterdir())
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Append one line to ``events.jsonl``; from any thread. Kinds and fields: ``docs/architecture.md``."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from voxloop.errors import VoxloopError
+from voxloop.runs.process import spawn
 
 
 class Errand:
@@ -29,13 +30,8 @@ class Errand:
 
     def __init__(self, module: str, question: dict[str, Any]) -> None:
         self._question = json.dumps(question)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        pipe = subprocess.PIPE
+        self._process = spawn(["-m", module], detached=False, stdin=pipe, stdout=pipe, stderr=pipe)
 
     def wait(self, timeout: float, failure: type[VoxloopError], late: str, broken: str) -> dict[str, Any]:
         """The answer.
@@ -44,14 +40,14 @@ class Errand:
         (the process is ended), and with ``broken`` and its last words where it gives no answer.
         """
         try:
-            answer, log = self._process.communicate(self._question, timeout=timeout)
+            answer, log = self._process.communicate(self._question.encode(), timeout=timeout)
         except subprocess.TimeoutExpired:
             self.cancel()
             raise failure(late) from None
         try:
-            found: dict[str, Any] = json.loads(answer.strip().rpartition("\n")[2])
+            found: dict[str, Any] = json.loads(answer.strip().rpartition(b"\n")[2])
         except ValueError:
-            last = log.strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
+            last = log.decode(errors="replace").strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
             raise failure(f"{broken}: {last}") from None
         if "error" in found:
             raise failure(found["error"])

@@ -18,11 +18,11 @@ from voxloop.runs.comparison import ancestors, differences
 from voxloop.runs.events import plain
 from voxloop.runs.history import epoch_score
 from voxloop.runs.kinds import Kind, kind_of, learner_name
+from voxloop.runs.names import checked_name, free_name
 from voxloop.runs.run import Run
 
 VERSION = 1
-_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,99}")
-_OURS = {"v", "name", "kind", "learner", "task", "result", "workspace", "device", "created", "title", "settings"}
+_OURS = {"v", "name", "kind", "learner", "task", "result", "device", "created", "title", "settings"}
 
 
 class Runs(Mapping[str, Run]):
@@ -70,7 +70,7 @@ class Runs(Mapping[str, Run]):
         """
         if clash := _OURS & facts.keys():
             raise RunError(f"{sorted(clash)} are set by create itself; choose other names")
-        name = self._check_name(name) if name is not None else self._free_name(_stem(task))
+        name = self._unused(name) if name is not None else free_name(_stem(task), self)
         config = {
             "v": VERSION,
             "name": name,
@@ -79,7 +79,6 @@ class Runs(Mapping[str, Run]):
             "title": title,
             "task": tasks.check(task),
             "result": tasks.check(result) if result else None,
-            "workspace": "../..",
             "device": device,
             "created": time.time(),
             "settings": settings.to_json() if isinstance(settings, Config) else dict(settings),
@@ -131,20 +130,11 @@ class Runs(Mapping[str, Run]):
         """
         return spare.warm(task)
 
-    def _check_name(self, name: str) -> str:
-        if not _NAME.fullmatch(name):
-            raise RunError(
-                f"name {name!r}: use letters, digits, '-', '_', '.' and '+', beginning with a letter or digit"
-            )
-        if (self.folder / name).exists():
-            raise RunError(
-                f"there is a run {name!r} already; {self._free_name(re.sub(r'-[0-9]+$', '', name))!r} is free"
-            )
+    def _unused(self, name: str) -> str:
+        if (self.folder / checked_name(name)).exists():
+            free = free_name(re.sub(r"-[0-9]+$", "", name), self)
+            raise RunError(f"there is a run {name!r} already; {free!r} is free")
         return name
-
-    def _free_name(self, stem: str) -> str:
-        taken = [int(m[1]) for name in self if (m := re.fullmatch(rf"{re.escape(stem)}-(\d+)", name))]
-        return f"{stem}-{max(taken, default=0) + 1}"
 
     def _write(self, name: str, config: dict[str, Any]) -> Path:
         """The folder appears whole or not at all."""

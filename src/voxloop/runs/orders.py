@@ -15,6 +15,8 @@ from typing import Any, Literal, get_args
 
 OrderKind = Literal["stop", "cancel", "pause", "update"]
 KINDS: tuple[str, ...] = get_args(OrderKind)
+#: orders that end a run, and its last word then
+LAST_WORD: dict[str, str] = {"stop": "stopped", "pause": "paused", "cancel": "cancelled"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +28,37 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONFAULTHANDLER": "1"}
 
 
-def start(arguments: Sequence[str], output: Path | None, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    """Start ``python ARGUMENTS`` in a session of its own: interrupting or ending this process does not reach it.
+def python(*arguments: str) -> list[str]:
+    """The command line of every process that this package starts.
 
-    ``output`` is appended to. The current folder is not importable (``-P``), so no stray ``random.py`` beside a
-    notebook can break it.
+    The current folder is not importable (``-P``), so no stray ``random.py`` beside a notebook can break or hijack it.
     """
+    return [sys.executable, "-P", *arguments]
+
+
+def spawn(
+    arguments: Sequence[str], *, detached: bool, variables: Mapping[str, str] | None = None, **streams: Any
+) -> subprocess.Popen[bytes]:
+    """Start ``python ARGUMENTS``.
+
+    Parameters
+    ----------
+    detached
+        In a session of its own: interrupting or ending this process does not reach it.
+    variables
+        Added to its :func:`environment`.
+    **streams
+        ``stdin``, ``stdout``, ``stderr`` of :class:`subprocess.Popen`.
+    """
+    environ = {**environment(), **(variables or {})}
+    return subprocess.Popen(python(*arguments), env=environ, start_new_session=detached, **streams)
+
+
+def start(arguments: Sequence[str], output: Path | None, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """:func:`spawn` what outlives this process; ``output`` is appended to."""
     with contextlib.ExitStack() as stack:
         log: Any = stack.enter_context(output.open("ab")) if output else subprocess.DEVNULL
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-u", *arguments],
-            stdin=stdin,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment(),
-            start_new_session=True,
-        )
+        child = spawn(["-u", *arguments], detached=True, stdin=stdin, stdout=log, stderr=subprocess.STDOUT)
     _children[child.pid] = child
     return child
 
@@ -72,12 +87,6 @@ def lives(known: dict[str, Any]) -> bool:
         return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
-
-
-def exit_status(pid: int) -> int | None:
-    """Exit status of a child of this process (negative: the signal that killed it), None where not known."""
-    child = _children.get(pid)
-    return child.poll() if child is not None else None
 
 
 @contextlib.contextmanager

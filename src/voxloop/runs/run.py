@@ -8,7 +8,8 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +166,7 @@ class Run:
         self._order("stop")
 
     def cancel(self) -> None:
-        """End it and leave no model."""
+        """End it and leave nothing that it made."""
         if self.state in ALIVE:
             self._order("cancel")
         elif self.state in ("finished", "cancelled"):
@@ -181,13 +182,18 @@ class Run:
         """Change settings while it runs, e.g. ``learning_rate=1e-4``; answered by an ``updated`` event."""
         self._order("update", values)
 
-    def delete(self) -> None:
-        """Remove the folder and everything in it. Raises RunError while a process is at work on it."""
+    def delete(self, *, keep: Collection[str] = ()) -> None:
+        """Remove the run and all that it made: its prediction, its objects, the models that were saved for it.
+
+        ``keep``: models that were saved for it and that another run is to have, as its config names them. Raises
+        RunError while a process is at work on it.
+        """
         if self.state in ALIVE:
             raise RunError(f"run {self.name!r} is {self.state}; cancel it before it is deleted")
         self._let_go()
-        gone = self.path.with_name(f".deleted-{self.name}-{time.time_ns()}")
-        self.path.rename(gone)
+        with self._discarded("delete", keep):
+            gone = self.path.with_name(f".deleted-{self.name}-{time.time_ns()}")
+            self.path.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
 
     # ------------------------------------------------------------------------------------------------------- wait
@@ -302,14 +308,20 @@ class Run:
         orders.give(self._control, kind, values)
 
     def _cancel_idle(self) -> None:
-        """Nobody is at work on it: say the last word in its stead, under its lock."""
-        with Lock(self.path / "lock") as lock:
-            if not lock.acquire():
-                raise RunError(f"run {self.name!r} was taken up by {self.holder} just now; cancel it again")
-            discard(self.path, self.config)
+        """Nobody is at work on it: say the last word in its stead."""
+        with self._discarded("cancel"):
             writer = EventWriter(self.path / "events.jsonl")
             writer.emit("cancelled")
             writer.close()
+
+    @contextmanager
+    def _discarded(self, verb: str, keep: Collection[str] = ()) -> Iterator[None]:
+        """What it made is gone, and its lock held."""
+        with Lock(self.path / "lock") as lock:
+            if not lock.acquire():
+                raise RunError(f"run {self.name!r} was taken up by {self.holder} just now; {verb} it again")
+            discard(self.path, self.config, keep)
+            yield
 
     def __repr__(self) -> str:
         history, state = self.history, self.state

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -182,15 +182,16 @@ def _installed() -> dict[str, str]:
     return found
 
 
-def discard(path: Path, config: dict[str, Any]) -> None:
-    """Leave no model: what a cancelled run has made goes, its log and its settings stay.
+def discard(path: Path, config: dict[str, Any], keep: Collection[str] = ()) -> None:
+    """Leave no model: what a run has made goes, its log and its settings stay.
 
-    ``config["discard"]`` (a dotted name) is called with the run's path for what lies outside of the run's folder.
+    ``config["discard"]`` (a dotted name) is called with the run's path for what lies outside of the run's folder, and
+    with the saved models that are to stay, where there are any.
     """
     for name in ("model", "checkpoints", "samples"):
         shutil.rmtree(path / name, ignore_errors=True)
     if config.get("discard"):
-        tasks.load(config["discard"])(path)
+        tasks.load(config["discard"])(path, *([keep] if keep else []))
 
 
 def _discard(context: RunContext) -> None:

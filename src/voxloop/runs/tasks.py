@@ -43,6 +43,8 @@ def load(dotted: str) -> Callable[..., Any]:
         found: Callable[..., Any] = resolve(dotted)
     except (ImportError, AttributeError) as error:
         raise RunError(f"{dotted!r} cannot be loaded: {error}") from error
+    if not callable(found):
+        raise RunError(f"{dotted!r} is no function")
     return found
 
 

@@ -48,7 +48,7 @@ class Images(Named["xr.DataArray"]):
         from voxloop.volumes import scales
 
         name = self.one(name)
-        cache = None if self._store.read_only else self._store.path / "derived" / "scales" / name
+        cache = None if self._store.read_only else self._store.layout.derived / "scales" / name
         return scales(self.open(name), cache=cache)
 
     def one(self, name: str | None) -> str:

@@ -22,6 +22,7 @@ from voxloop.store.classes import Level, as_classes
 from voxloop.store.document import SCHEMA, Document, ImageInfo, checked_name, read_document, write_document
 from voxloop.store.images import Images
 from voxloop.store.labels import Labels, Setting
+from voxloop.store.layout import PARTS, Layout
 from voxloop.store.levels import Levels
 from voxloop.store.metadata import label_metadata
 from voxloop.store.reader import ReaderState
@@ -30,8 +31,6 @@ from voxloop.store.sets import Sets
 from voxloop.store.state import LabelState, Place
 from voxloop.store.writer import WriterState
 
-#: folders of a workspace whose sizes are told, and that are made when they are needed
-PARTS = ("images", "labels", "journal", "derived", "runs", "models", "predictions", "objects", "removed")
 _DTYPES = {"semantic": np.uint8, "instances": np.uint32}
 
 
@@ -40,6 +39,7 @@ class Store:
 
     def __init__(self, path: Path, document: Document, lock: Lock | None, reason: str | None) -> None:
         self.path = path
+        self.layout = Layout(path)
         self.document = document
         self.images = Images(self)
         self.levels = Levels(self)

@@ -28,25 +28,28 @@ class Predictions(Mapping[str, "Prediction"]):
     """The predictions of a workspace by name, oldest first; opening one computes nothing."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._folder = workspace.path / "predictions"
+        self._layout = workspace.layout
 
     def __getitem__(self, name: str) -> Prediction:
         from voxloop.prediction import Prediction
 
-        path = self._folder / f"{name}.zarr"
-        if not path.exists():
+        if name not in self:
             raise PredictionError(unknown("prediction", name, self))
-        return Prediction(path)
+        return Prediction(self._layout.prediction(name))
 
     def __iter__(self) -> Iterator[str]:
-        found = sorted(self._folder.glob("*.zarr"), key=lambda path: path.stat().st_mtime)
+        found = sorted(self._layout.predictions.glob("*.zarr"), key=lambda path: path.stat().st_mtime)
         return (path.stem for path in found)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (self._folder / f"{name}.zarr").exists()
+        if not isinstance(name, str):
+            return False
+        with suppress(WorkspaceError):
+            return self._layout.prediction(name).exists()
+        return False
 
     def __repr__(self) -> str:
         return f"<Predictions: {', '.join(self) or 'none'}>"
@@ -114,9 +117,9 @@ def gathered(
     saved: list[Path] = []
     try:
         found = [_model_folder(ws, source, place, saved, image) for source in sources]
-        folders = [relative_to(folder, ws.path) for folder, _ in found]
+        folders = [ws.layout.relative(folder) for folder, _ in found]
         taken = [folder for run in replaced for folder in run.config.get("saved", ()) if folder in folders]
-        yield Models(tuple(folders), found[0][1], (*(relative_to(folder, ws.path) for folder in saved), *taken))
+        yield Models(tuple(folders), found[0][1], (*(ws.layout.relative(folder) for folder in saved), *taken))
     except BaseException:
         for folder in saved:
             shutil.rmtree(folder, ignore_errors=True)
@@ -215,14 +218,6 @@ def rehearsed(
             asked.cancel()
 
 
-def discard_run(run: Run, keep: Sequence[str] = ()) -> None:
-    """Remove a run with its predictions, and the models that were saved for it except those in ``keep``."""
-    from voxloop.prediction import batch, task
-
-    (batch.discard if run.kind == "batch" else task.discard)(run.path, keep)
-    run.delete()
-
-
 def images_named(ws: Workspace, image: str | Sequence[str] | None, config: PredictConfig) -> list[str] | None:
     """The images that are to be predicted in one run: those listed, or all for ``"*"``; None where it is one image.
 
@@ -285,8 +280,3 @@ def part_of(ws: Workspace, prediction: Prediction, region: object = None) -> Reg
     else:
         box = as_region(region, shape)
     return None if box == full_region(shape) else box
-
-
-def relative_to(path: Path, root: Path) -> str:
-    path = path.resolve()
-    return str(path.relative_to(root.resolve())) if path.is_relative_to(root.resolve()) else str(path)

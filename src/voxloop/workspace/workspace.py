@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from voxloop.config.learners import learner_of
 from voxloop.errors import LabelError, PredictionError, RunError, WorkspaceError, unknown
 from voxloop.geometry import Region, as_region
 from voxloop.runs import Run, Runs
+from voxloop.runs.names import checked_name, free_name
 from voxloop.store import Store
 from voxloop.store.document import NamedRegion
 from voxloop.workspace.export import exported, exported_model
@@ -20,13 +20,11 @@ from voxloop.workspace.predict import (
     Predictions,
     check_models,
     confined_to,
-    discard_run,
     gathered,
     giving_way,
     images_named,
     part_of,
     rehearsed,
-    relative_to,
 )
 from voxloop.workspace.train import log_round, settled
 
@@ -60,7 +58,8 @@ class Workspace:
         self.levels = store.levels
         self.regions = store.regions
         self.sets = store.sets
-        self.runs = Runs(store.path / "runs")
+        self.layout = store.layout
+        self.runs = Runs(store.layout.runs)
         self.predictions = Predictions(self)
 
     @classmethod
@@ -244,12 +243,12 @@ class Workspace:
         replaced = giving_way(self, name, images, config.overwrite)
         task, result, discard = _BATCH if many else _PREDICT
         of = {"images": images} if many else {"image": one, "region": [[part.start, part.stop] for part in box]}
-        with gathered(self, run_or_model, self.path / "models" / name, replaced, (images or [one])[0]) as models:
+        with gathered(self, run_or_model, self.layout.model(name), replaced, (images or [one])[0]) as models:
             check_models(self, models, config, images or [one])
             first = self.path / models.folders[0]
             confined = confined_to(self, config, first, models.parent, images or [one])
             for old in replaced:
-                discard_run(old, keep=models.folders)
+                old.delete(keep=models.folders)
             run = self._create_run(
                 name,
                 "predict",
@@ -332,7 +331,7 @@ class Workspace:
             discard=_OBJECTS[2],
             parent=found.name,
             image=found.image,
-            prediction=relative_to(found.path, self.path),
+            prediction=self.layout.relative(found.path),
             of=class_value(found.path, of),
             region=box and [[part.start, part.stop] for part in box],
         )
@@ -460,13 +459,8 @@ class Workspace:
 
     def _run_name(self, name: str | None, stem: str) -> str:
         if name is not None:
-            if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-                raise RunError(
-                    f"name {name!r}: use letters, digits, '-', '_' and '.', and begin with a letter or digit"
-                )
-            return name
-        taken = [int(m[1]) for known in (*self.runs, *self.predictions) if (m := re.fullmatch(rf"{stem}-(\d+)", known))]
-        return f"{stem}-{max(taken, default=0) + 1}"
+            return checked_name(name)
+        return free_name(stem, [*self.runs, *self.predictions])
 
     def _one_image(self, image: str | None, region: object = None) -> str:
         names = self.images.names

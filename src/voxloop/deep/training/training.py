@@ -39,6 +39,7 @@ from voxloop.deep.training.teacher import Pool, wanted
 from voxloop.deep.training.team import Team, own_device
 from voxloop.errors import ConfigError, RunError
 from voxloop.model import ModelSpec
+from voxloop.runs.orders import LAST_WORD
 
 #: optimiser steps after which their time is known well enough to plan with
 _PLAN_AFTER = 10
@@ -191,7 +192,7 @@ class Training:
                 self._save()
             if order.kind == "stop" and not self.state.kept:
                 self._keep_model()
-            return {"pause": "paused", "stop": "stopped", "cancel": "cancelled"}[order.kind]
+            return LAST_WORD[order.kind]
         return None
 
     def _update(self, order: Any) -> None:

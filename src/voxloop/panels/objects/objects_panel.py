@@ -429,8 +429,6 @@ class ObjectsPanel(Panel):
         if action == "open":
             self.open(name)
             return
-        from voxloop.objects.task import discard
-
         run = self.ws.runs[name]
         if self.objects is not None and self.objects.name == name:
             self.show_surfaces(False)
@@ -441,7 +439,6 @@ class ObjectsPanel(Panel):
             self.files.refresh()
             self._show_layers()
             self._preview.value = True
-        discard(run.path)
         run.delete()
         self._runs.selected = self._opened = ""
         self.say(f"{name} is deleted.", "good")

@@ -25,7 +25,7 @@ def objects_rows(ws: Workspace) -> list[Row]:
     runs = [run for run in ws.runs.values() if run.kind == "objects"]
     found = [(float(run.config.get("created", time.time())), _run_row(run)) for run in runs]
     known, of_runs = set(ws.predictions), {run.name for run in runs}
-    for path in (ws.path / "objects").glob("*.zarr"):
+    for path in ws.layout.objects.glob("*.zarr"):
         # a folder whose name begins with a dot is still being written
         if path.stem in known - of_runs and not path.name.startswith("."):
             made = path.stat().st_mtime

@@ -203,11 +203,7 @@ class PredictPanel(Panel):
         if action == "open":
             self.open(name)
             return
-        from voxloop.prediction import batch, discard
-
-        run = self.ws.runs[name]
-        (batch.discard if run.kind == "batch" else discard)(run.path)
-        run.delete()
+        self.ws.runs[name].delete()
         if self.run is not None and self.run.name == name:
             self.run = self.prediction = None
             self.view.set_layers([])

@@ -79,7 +79,7 @@ def model_folder(ws: Workspace, key: str) -> Path:
 
 def _kept(ws: Workspace) -> list[Path]:
     # a folder whose name begins with a dot is still being written
-    found = [path for path in (ws.path / KEPT).glob("*/spec.json") if not path.parent.name.startswith(".")]
+    found = [path for path in ws.layout.models.glob("*/spec.json") if not path.parent.name.startswith(".")]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 

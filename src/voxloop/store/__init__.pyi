@@ -1,0 +1,11 @@
+from .classes import LabelClass as LabelClass
+from .classes import Level as Level
+from .document import ImageInfo as ImageInfo
+from .document import NamedRegion as NamedRegion
+from .document import SetRow as SetRow
+from .document import TrainingSet as TrainingSet
+from .drawing import Edit as Edit
+from .labels import Labels as Labels
+from .labels import Touched as Touched
+from .workspace import Store as Store
+from .workspace import open_labels as open_labels

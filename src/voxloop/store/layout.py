@@ -1,0 +1,123 @@
+"""Where things lie in a workspace: the only module that knows. Opens and reads nothing.
+
+What a file says of a place (a run's config, a prediction's lineage) is text that somebody else may have written: it is
+resolved here, and what is removed must lie inside the workspace.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from voxloop.errors import WorkspaceError
+
+#: folders of a workspace whose sizes are told, and that are made when they are needed
+PARTS = ("images", "labels", "journal", "derived", "runs", "models", "predictions", "objects", "removed")
+#: what runs make outside of their folder, and take along when they go
+MADE = ("models", "predictions", "objects")
+
+
+class Layout:
+    """The folders and files of the workspace at ``root``."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    @classmethod
+    def of_run(cls, path: str | Path) -> Layout:
+        """That of the workspace to which the run folder belongs."""
+        return cls(Path(path).resolve().parent.parent)
+
+    @classmethod
+    def of_made(cls, path: str | Path) -> Layout:
+        """That of the workspace to which a prediction, objects or a saved model belong."""
+        return cls(Path(path).absolute().parent.parent)
+
+    # ------------------------------------------------------------------------------------------------------ places
+
+    @property
+    def document(self) -> Path:
+        """Images, levels, regions and sets, as JSON."""
+        return self.root / "workspace.json"
+
+    @property
+    def rounds(self) -> Path:
+        """The log of the loop."""
+        return self.root / "rounds.jsonl"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def predictions(self) -> Path:
+        return self.root / "predictions"
+
+    @property
+    def objects(self) -> Path:
+        return self.root / "objects"
+
+    @property
+    def derived(self) -> Path:
+        """Caches that may be deleted and come back."""
+        return self.root / "derived"
+
+    def run(self, name: str) -> Path:
+        return self.runs / _plain(name)
+
+    def model(self, name: str) -> Path:
+        """Where a model lies that was saved for a run of this name."""
+        return self.models / _plain(name)
+
+    def prediction(self, run: str, image: str | None = None) -> Path:
+        """Where the prediction of a run lies; ``image``: of a run over many images."""
+        name = run if image is None else f"{run}.{image}"
+        return self.predictions / f"{_plain(name)}.zarr"
+
+    def objects_of(self, name: str) -> Path:
+        """Where the objects lie that a run made, or that a network learnt and a prediction of this name holds."""
+        return self.objects / f"{_plain(name)}.zarr"
+
+    # ------------------------------------------------------------------------------------------- what files say
+
+    def inside(self, path: str | Path) -> Path:
+        """A path that a file names, relative to the workspace or absolute, resolved.
+
+        Raises WorkspaceError where it lies outside of the workspace, links followed.
+        """
+        root = self.root.resolve()
+        resolved = (root / path).resolve()
+        if not resolved.is_relative_to(root):
+            raise WorkspaceError(f"{path} lies outside of the workspace {self.root}, so it is left alone")
+        return resolved
+
+    def relative(self, path: str | Path) -> str:
+        """``path`` as files of the workspace name it: relative to it where it lies inside, else absolute."""
+        resolved, root = Path(path).resolve(), self.root.resolve()
+        return str(resolved.relative_to(root)) if resolved.is_relative_to(root) else str(resolved)
+
+    def named(self, path: str | Path) -> Path:
+        """What :meth:`relative` wrote, for reading: models may lie anywhere."""
+        return self.root / path
+
+    def remove(self, path: str | Path) -> None:
+        """Remove a folder that a run made; one that is gone already is no error.
+
+        Raises WorkspaceError where it is none of ``models/``, ``predictions/`` and ``objects/`` of the workspace.
+        """
+        resolved, root = self.inside(path), self.root.resolve()
+        parts = resolved.relative_to(root).parts
+        if len(parts) != 2 or parts[0] not in MADE:
+            raise WorkspaceError(f"{path} is nothing that a run made in the workspace {self.root}; it is left alone")
+        shutil.rmtree(resolved, ignore_errors=True)
+
+
+def _plain(name: str) -> str:
+    """``name`` itself. Raises WorkspaceError where it names more than one folder."""
+    if not name or name.startswith("..") or "/" in name or "\\" in name or "\0" in name:
+        raise WorkspaceError(f"{name!r} is no name of a folder in a workspace")
+    return name
