@@ -96,8 +96,8 @@ def rate(ws: Workspace, model: Path, image: str, engine: str) -> float:
 def unet(folder: Path) -> None:
     import torch
 
+    from voxloop.deep.exchange.torch_model import TorchModel
     from voxloop.deep.networks.network import NetworkConfig, build
-    from voxloop.deep.predict.model import TorchModel
 
     torch.manual_seed(0)
     config = NetworkConfig(architecture="Unet", encoder="tu-mobilenetv4_conv_small", channels=1, outputs=2)
@@ -107,7 +107,7 @@ def unet(folder: Path) -> None:
 def trivial(folder: Path) -> None:
     import torch
 
-    from voxloop.deep.predict.model import TorchModel
+    from voxloop.deep.exchange.torch_model import TorchModel
 
     TorchModel(torch.nn.Conv2d(1, 2, 1), spec(1)).save(folder)
 

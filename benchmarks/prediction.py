@@ -58,7 +58,7 @@ class Network:
 
     def opened(self) -> Any:
         """As a run opens it: the deep learner's predictor where the network is one of its kind."""
-        from voxloop.deep.predict.model import TorchModel
+        from voxloop.deep.exchange.torch_model import TorchModel
 
         return TorchModel(self.module, self.spec).open()
 
@@ -241,7 +241,7 @@ def bioimage(network: Network, folder: Path, window: tuple[int, ...]) -> Callabl
     import bioimageio.core as core
     from bioimageio.spec import load_model_description
 
-    from voxloop.deep.predict.model import TorchModel
+    from voxloop.deep.exchange.torch_model import TorchModel
 
     flat = network.spec.dimensions == 2
     sample = np.random.default_rng(0).integers(0, 255, (1, 1, 256, 256) if flat else (1, 64, 64, 64))

@@ -9,7 +9,7 @@ from .deep.begin.preview import training_inputs as training_inputs
 from .deep.begin.rate_finder import find_rate as find_rate
 from .deep.exchange.package import export_package as export_package
 from .deep.exchange.package import import_package as import_package
-from .deep.predict.model import TorchModel as TorchModel
+from .deep.exchange.torch_model import TorchModel as TorchModel
 from .errors import VoxloopError as VoxloopError
 from .machine import machine as machine
 from .model import load_model as load_model

@@ -27,7 +27,7 @@ SPEC_VERSION = 1
 #: learner -> "module:function" that opens a model folder; plugins add theirs as entry points of the same form
 LEARNERS = {
     "shallow": "voxloop.shallow.model:load",
-    "deep": "voxloop.deep.predict.model:load",
+    "deep": "voxloop.deep.exchange.torch_model:load",
     "onnx": "voxloop.deep.exchange.runtime:load",
 }
 

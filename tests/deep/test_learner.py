@@ -119,7 +119,7 @@ def test_loss_that_is_no_number_goes_back_and_then_gives_up(context: Any, monkey
     assert train(context) == "finished"
     assert any("no number" in event["text"] for event in context.of("warning"))
     assert context.of("resumed")[0]["step"] == 0
-    weights = load(context.path / "model")._built().state_dict()
+    weights = load(context.path / "model").module().state_dict()
     assert all(torch.isfinite(value).all() for value in weights.values())
 
 
@@ -154,7 +154,7 @@ def test_an_encoder_goes_on_from_a_run_of_another_architecture(context: Any) -> 
     train(changed(context, epochs=1))
     child = _fresh(context, "deep-2")
     train(changed(child, epochs=1, architecture="FPN", encoder_weights="deep-1", freeze_encoder_epochs=1))
-    own, taken = (load(one.path / "model")._built().core.encoder.state_dict() for one in (context, child))
+    own, taken = (load(one.path / "model").module().core.encoder.state_dict() for one in (context, child))
     assert all(torch.equal(own[name], taken[name]) for name in own)  # frozen, so as they came
     again = _fresh(context, "deep-4")  # whose encoder comes with the rest of the weights, so nothing is looked for
     assert (
@@ -270,7 +270,7 @@ def test_out_of_memory_with_a_single_window_fails_with_advice(context: Any, monk
 
 
 def test_what_cannot_fit_is_refused_before_the_first_step(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voxloop.deep.begin.forecast.available_memory", lambda: int(5e8))
+    monkeypatch.setattr("voxloop.deep.begin.memory.available_memory", lambda: int(5e8))
     with pytest.raises(ConfigError, match="GB are free"):
         train(context)
     assert not context.of("step")

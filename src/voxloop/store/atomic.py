@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,20 @@ def replace_bytes(path: Path, data: bytes, *, name_durable: bool = True) -> None
 def replace_json(path: Path, value: Any) -> None:
     """Put ``value`` as indented JSON at ``path`` in one step."""
     replace_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def replace_folder(new: Path, folder: Path) -> None:
+    """Put a complete folder where ``folder`` is; one cannot be overwritten, so the old one steps aside first.
+
+    A crash in between leaves the old one as ``.<name>.old``. Raises OSError.
+    """
+    old = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    new.rename(folder)
+    sync_folder(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_all(fd: int, data: bytes) -> None:

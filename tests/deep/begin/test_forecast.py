@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.begin import forecast as module
-from voxloop.deep.begin.forecast import advise, check_memory, forecast, memory_of
+from voxloop.deep.begin import memory as module
+from voxloop.deep.begin.forecast import forecast
+from voxloop.deep.begin.memory import advise, check_memory, memory_of
 from voxloop.deep.networks.network import NetworkConfig, build
 from voxloop.errors import ConfigError
 from voxloop.helper.handlers import Job, handler

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.begin.forecast import memory_of
+from voxloop.deep.begin.memory import memory_of
 from voxloop.deep.begin.sizing import network_scale, object_width, window_size
 from voxloop.deep.begin.starting import describe
 from voxloop.deep.data.grayvalues import measure_intensities
@@ -156,7 +156,7 @@ def test_windows_are_no_wider_than_the_network_sees_and_fit_into_memory(
     assert window_size(DeepConfig(), data, 1.0, pytest.fail) == (1, 256, 256)
     assert window_size(DeepConfig(levels=3), data, 1.0, pytest.fail) == (1, 128, 128)
     config = DeepConfig(encoder="tu-test_efficientnet")
-    monkeypatch.setattr("voxloop.deep.begin.forecast.free_memory", lambda device: int(2.2e9))
+    monkeypatch.setattr("voxloop.deep.begin.sizing.free_memory", lambda device: int(2.2e9))
     _, side, _ = window_size(config, data, 1.0, lambda: describe(config, data, (1, 1, 1), (1, 1, 1)))
     network = build(describe(config, data, (1, 1, 1), (1, 1, 1)))
     for size, fits in ((side, True), (side + 32, False)):

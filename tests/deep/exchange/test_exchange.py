@@ -14,10 +14,10 @@ from torch import nn
 from voxloop.deep.exchange import package as package_module
 from voxloop.deep.exchange import runtime
 from voxloop.deep.exchange.package import export_package, import_package
+from voxloop.deep.exchange.torch_model import TorchModel
 from voxloop.deep.networks import volumetric
 from voxloop.deep.networks.convolution import hasten
 from voxloop.deep.networks.network import NetworkConfig, build
-from voxloop.deep.predict.model import TorchModel
 from voxloop.errors import ConfigError, ModelError
 from voxloop.model import ClassInfo, ModelSpec, Output, load_model
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from voxloop.deep.exchange.torch_model import TorchModel
 from voxloop.deep.networks.convolution import FastConv3d, hasten, slacken
 from voxloop.deep.networks.device import laid_out, placed
-from voxloop.deep.predict.model import TorchModel
 from voxloop.model import ClassInfo, ModelSpec, Output
 
 

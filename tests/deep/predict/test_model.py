@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 import voxloop as vl
+from voxloop.deep.exchange.torch_model import TorchModel, load
 from voxloop.deep.networks.network import NetworkConfig, build
-from voxloop.deep.predict.model import TorchModel, load
 from voxloop.errors import ModelError
 from voxloop.model import ClassInfo, Model, ModelSpec, Output, load_model
 

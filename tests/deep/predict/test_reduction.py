@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from voxloop.deep.exchange.torch_model import TorchModel
 from voxloop.deep.networks.network import NetworkConfig, build
-from voxloop.deep.predict.model import TorchModel
 from voxloop.deep.predict.reduction import agrees, split_head
 from voxloop.model import ClassInfo, ModelSpec, Output
 from voxloop.prediction.decode import semantic

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from voxloop.deep.exchange.torch_model import TorchModel
 from voxloop.deep.networks.network import NetworkConfig, build
-from voxloop.deep.predict.model import TorchModel
 from voxloop.deep.predict.streaming import streamed
 from voxloop.model import ClassInfo, ModelSpec, Output
 

@@ -9,6 +9,7 @@ import torch
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.parsing import WINDOW_STRIDE
+from voxloop.deep.begin.memory import free_memory, memory_of
 from voxloop.deep.data.planning import plan_window
 from voxloop.deep.data.targets import FIRST
 from voxloop.deep.data.training_data import TrainingData
@@ -93,8 +94,6 @@ def _within(part: slice, size: int) -> slice:
 
 def _fitting(config: DeepConfig, size: int, describe: Callable[[], NetworkConfig]) -> int:
     """A side that leaves room in memory: the one given, or the largest below it."""
-    from voxloop.deep.begin.forecast import free_memory, memory_of
-
     room = _ROOM * free_memory(resolve_device(config.device))
     if _HEAVY * config.batch_size * size**2 < room:
         return size
@@ -121,8 +120,6 @@ def block_size(
     """
     if not isinstance(config.window, str):
         return config.window
-    from voxloop.deep.begin.forecast import free_memory, memory_of
-
     device = resolve_device(config.device)
     extent = _useful_extent(data, zoom, spacing)
     voxels = _VOXELS if device.type == "cpu" else _VOXELS_GPU

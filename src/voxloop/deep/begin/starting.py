@@ -16,7 +16,7 @@ from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import Geometry
 from voxloop.deep.networks.network import NetworkConfig
 from voxloop.deep.objective.instances import output_of
-from voxloop.deep.predict.model import WEIGHTS
+from voxloop.deep.predict.model import WEIGHTS, load
 from voxloop.deep.predict.predictor import Zoom
 from voxloop.errors import ConfigError, ModelError
 from voxloop.geometry import Shape, Spacing
@@ -129,14 +129,12 @@ def load_start(
     Tensors are matched by name and shape; the last layer is kept only where the classes are the same. Raises
     ConfigError where the network is another one.
     """
-    from voxloop.deep.predict.model import load
-
     folder = ancestor(start, context)
     try:
         model = load(folder)
     except ModelError as error:
         raise ConfigError(f"start_from={start!r}: {error}") from error
-    given = model._built().state_dict()
+    given = model.module().state_dict()
     own = network.state_dict()
     same = [info.value for info in model.spec.classes] == [info.value for info in classes]
     fitting = {

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from voxloop.config.presets import AUTO
-from voxloop.deep.begin.forecast import memory_of
+from voxloop.deep.begin.memory import memory_of
 from voxloop.deep.networks.network import NetworkConfig, build
 from voxloop.deep.objective.optimisers import optimiser
 

@@ -23,7 +23,7 @@ from voxloop.model import ModelSpec
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from voxloop.deep.predict.model import TorchModel
+    from voxloop.deep.predict.model import NetworkModel
 
 #: pixels, voxels a side of the test tensors
 TEST_SIZE = {2: (256, 256), 3: (32, 128, 128)}
@@ -57,7 +57,7 @@ class Package:
 
 
 def export_package(
-    model: TorchModel,
+    model: NetworkModel,
     path: str | Path,
     *,
     sample: np.ndarray | None = None,

@@ -21,6 +21,7 @@ from voxloop.deep.exchange.layout import Layout
 from voxloop.deep.predict.fingerprint import fingerprint
 from voxloop.errors import ConfigError, ModelError
 from voxloop.model import ModelSpec, Predictor, read_spec
+from voxloop.store.atomic import replace_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -222,8 +223,6 @@ def load(folder: str | Path) -> OnnxModel:
 
 def write(folder: Path, spec: ModelSpec, graph: Path) -> OnnxModel:
     """Make a model folder of an ONNX file; the whole folder appears at once."""
-    from voxloop.deep.training.checkpoint import replace as put_in_place
-
     temporary = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -231,7 +230,7 @@ def write(folder: Path, spec: ModelSpec, graph: Path) -> OnnxModel:
     spec = replace(spec, learner="onnx")
     spec = replace(spec, hash=fingerprint(temporary / GRAPH, spec))
     (temporary / "spec.json").write_text(json.dumps(spec.to_json(), indent=1))
-    put_in_place(temporary, folder)
+    replace_folder(temporary, folder)
     return OnnxModel(folder, spec)
 
 

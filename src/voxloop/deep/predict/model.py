@@ -18,45 +18,33 @@ import numpy as np
 from voxloop.deep.predict.fingerprint import fingerprint
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec, Predictor, read_spec
+from voxloop.store.atomic import replace_folder
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from voxloop.deep.exchange.package import Package
-
 WEIGHTS = "weights.safetensors"
 
 
-class TorchModel:
-    """A network with its spec.
+class NetworkModel:
+    """A network that voxloop built, with its spec.
 
     Parameters
     ----------
-    module
-        (n, channels, y, x) normalised to (n, outputs, y, x) logits, or the same of blocks (n, channels, z, y, x). A
-        single logit says how likely a voxel is inside, so there are two classes then, background and that.
     spec
-        What goes in and comes out. None: found by trying the module (:mod:`voxloop.deep.exchange.inspection`),
-        intensities taken as they are.
-
-    Raises
-    ------
-    ModelError
-        There is no module, or no spec and it does not tell what it takes.
+        What goes in and comes out, and under ``extra["network"]`` which network it is.
+    module
+        (n, channels, y, x) normalised to (n, outputs, y, x) logits, or the same of blocks (n, channels, z, y, x).
+        None: it is built, and its weights are read, whenever the model is opened.
+    folder
+        Where the weights lie; needed without a module.
     """
 
-    def __init__(self, module: nn.Module | None, spec: ModelSpec | None = None, *, folder: Path | None = None) -> None:
-        if module is None and (folder is None or spec is None):
-            raise ModelError("a TorchModel needs a torch module, or a model folder that load_model opens")
-        if module is not None and (spec is None or "network" not in spec.extra):
-            from voxloop.deep.exchange.inspection import against_rest, inspected
-
-            module, spec = inspected(module) if spec is None else against_rest(module, spec)
-        assert spec is not None
+    def __init__(self, spec: ModelSpec, *, module: nn.Module | None = None, folder: Path | None = None) -> None:
+        self.spec = spec
         self._module = module
         self._folder = folder
-        self.spec: ModelSpec = spec
 
     @contextmanager
     def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[Predictor]:
@@ -71,7 +59,7 @@ class TorchModel:
         if threads:
             torch.set_num_threads(threads)
         where = resolve_device(device)
-        module = self._built()
+        module = self.module()
         home = next(module.parameters(), torch.empty(0)).device
         try:
             yield NetworkPredictor(module, self.spec, where, resolve_precision(precision, where))
@@ -87,40 +75,18 @@ class TorchModel:
         return found
 
     def save(self, folder: str | Path) -> None:
-        """Write a model folder, whole or not at all.
-
-        Weights alone do not say what they belong to, so a network that voxloop did not build is written as an ONNX
-        graph, which loads as an :class:`voxloop.deep.exchange.runtime.OnnxModel`. Raises ModelError where it cannot be.
-        """
-        from voxloop.deep.training.checkpoint import replace as put_in_place
-
+        """Write a model folder, whole or not at all."""
         folder = Path(folder)
-        if "network" not in self.spec.extra:
-            self._save_graph(folder)
-            return
         temporary = folder.with_name(f".{folder.name}.new")
-        write(temporary, self.spec, self._built().state_dict())
-        put_in_place(temporary, folder)
-
-    def _save_graph(self, folder: Path) -> None:
-        import tempfile
-
-        from voxloop.deep.exchange import runtime
-
-        kind = self.spec.activation
-        with tempfile.TemporaryDirectory() as temporary:
-            graph = runtime.export_graph(self.module(), self.spec, Path(temporary) / runtime.GRAPH)
-            runtime.write(folder, replace(self.spec, extra={**self.spec.extra, "activation": kind}), graph)
+        write(temporary, self.spec, self.module().state_dict())
+        replace_folder(temporary, folder)
 
     def module(self) -> nn.Module:
         """The torch module: the caller's own, or one built anew from the model folder."""
-        return self._built()
-
-    def export(self, path: str | Path, **settings: Any) -> Package:
-        """Write a bioimage.io package; see :func:`voxloop.deep.exchange.package.export_package`."""
-        from voxloop.deep.exchange.package import export_package
-
-        return export_package(self, path, **settings)
+        if self._module is not None:
+            return self._module
+        assert self._folder is not None  # a model has either
+        return _build(self._folder, self.spec)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_module": self._module, "_folder": self._folder, "spec": self.spec}
@@ -130,18 +96,20 @@ class TorchModel:
 
     def __repr__(self) -> str:
         classes = ", ".join(item.name for item in self.spec.classes)
-        return f"<TorchModel {self.spec.extra.get('title', 'network')}: {classes}>"
-
-    def _built(self) -> nn.Module:
-        return self._module if self._module is not None else _build(self._folder, self.spec)  # type: ignore[arg-type]
+        return f"<{type(self).__name__} {self.spec.extra.get('title', 'network')}: {classes}>"
 
 
-def load(folder: str | Path) -> TorchModel:
-    """Open a model folder. The weights are checked against their checksum now and read when the model is opened.
+def load(folder: str | Path) -> NetworkModel:
+    """Open a model folder; see :func:`read`."""
+    folder = Path(folder)
+    return NetworkModel(read(folder), folder=folder)
+
+
+def read(folder: Path) -> ModelSpec:
+    """The spec of a model folder whose weights are checked against their checksum; they are not read yet.
 
     Raises ModelError where something is missing, truncated or changed since it was written.
     """
-    folder = Path(folder)
     spec = read_spec(folder)
     if "network" not in spec.extra:
         raise ModelError(f"{folder} does not say which network its weights belong to")
@@ -150,7 +118,7 @@ def load(folder: str | Path) -> TorchModel:
             f"the weights in {folder} are not those that were saved (truncated or changed); use another model, or "
             f"another checkpoint of the run"
         )
-    return TorchModel(None, spec, folder=folder)
+    return spec
 
 
 def write(folder: Path, spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> ModelSpec:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from voxloop.errors import ModelError
+from voxloop.store.atomic import replace_folder
 
 VERSION = 1
 
@@ -31,8 +32,9 @@ def save(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> Non
     )
     (temporary / "state.json").write_text(json.dumps({"v": VERSION, **state}))
     for part in temporary.iterdir():
-        _sync(part)
-    replace(temporary, folder)
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+    replace_folder(temporary, folder)
 
 
 def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -53,17 +55,6 @@ def find(folder: Path, name: str) -> Path | None:
         if (candidate / "state.json").is_file():
             return candidate
     return None
-
-
-def replace(new: Path, folder: Path) -> None:
-    """Put a complete folder where ``folder`` is; a folder cannot be overwritten, so the old one steps aside first."""
-    old = folder.with_name(f".{folder.name}.old")
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    new.rename(folder)
-    _sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def pack(
@@ -109,11 +100,3 @@ def unpack(
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,9 +18,9 @@ from voxloop.deep.networks.network import AnyNetwork, field_of
 from voxloop.deep.objective.instances import output_of
 from voxloop.deep.predict.model import load, write
 from voxloop.deep.predict.predictor import Zoom
-from voxloop.deep.training import checkpoint
 from voxloop.geometry import Shape
 from voxloop.model import ModelSpec
+from voxloop.store.atomic import replace_folder
 
 
 def spec_of(
@@ -62,11 +62,11 @@ def _on_image(size: Sequence[int], zoom: Zoom, more: int = 0) -> Shape:
 
 def kept_network(run: Path, device: torch.device) -> nn.Module:
     """The network that a run keeps, in evaluation mode."""
-    return placed(load(run / "model")._built(), device).eval()
+    return placed(load(run / "model").module(), device).eval()
 
 
 def write_model(folder: Path, spec: ModelSpec, network: nn.Module) -> None:
     """Put a model folder in place of the one there is."""
     temporary = folder.with_name(f".{folder.name}.new")
     write(temporary, spec, network.state_dict())
-    checkpoint.replace(temporary, folder)
+    replace_folder(temporary, folder)

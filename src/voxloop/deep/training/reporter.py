@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from voxloop.deep.begin.forecast import window_words
+from voxloop.deep.begin.memory import window_words
 from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.networks.device import memory
 from voxloop.deep.networks.network import NetworkConfig

@@ -248,7 +248,7 @@ def _free_port() -> int:
 def _start(context: Any, rank: int, port: int) -> subprocess.Popen[bytes]:
     from voxloop.runs import process
 
-    arguments = ["-m", "voxloop.deep.training.rank", str(context.path), str(rank), str(port)]
+    arguments = ["-m", "voxloop.deep.rank", str(context.path), str(rank), str(port)]
     return process.start(arguments, context.path / "stdout.log")
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.begin.forecast import check_memory, ran_out
+from voxloop.deep.begin.memory import check_memory, ran_out
 from voxloop.deep.begin.preparation import Preparation
 from voxloop.deep.begin.starting import arrange, encoder_weights, load_start
 from voxloop.deep.data.augment import Augmenter

@@ -1,4 +1,4 @@
-"""``python -m voxloop.deep.training.rank RUN RANK PORT``: a further process of a run that several devices share.
+"""``python -m voxloop.deep.rank RUN RANK PORT``: a further process of a run that several devices share.
 
 It trains as the first does, with a part of every batch, and says nothing: events, orders and files are the first's.
 """
@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from voxloop.deep.learner import train
+from voxloop.deep.training.team import end_with
 from voxloop.runs.context import RunFacts
 
 
@@ -31,9 +33,6 @@ class Silent(RunFacts):
 
 def main(arguments: list[str]) -> int:
     """Train as one of a team; 0 when the run ended as it was meant to."""
-    from voxloop.deep.learner import train
-    from voxloop.deep.training.team import end_with
-
     end_with(os.getppid())
     path, rank, port = arguments
     train(Silent(Path(path), int(rank), int(port)))
