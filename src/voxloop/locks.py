@@ -3,7 +3,9 @@
 ``lockf`` and not ``flock``: a ``flock`` is inherited by forked workers and outlives a killed parent; a pid can be a
 zombie or used again. A POSIX lock has one trap: it ends as soon as its own process closes *any* handle of the file, so
 every look at a lock file goes through this module, which knows what this process holds. Where the file system has no
-locks, and for holders on another host, the age of a heartbeat decides. Knows nothing of runs or workspaces.
+locks, and for holders on another host, the age of a heartbeat decides. A lock file may come with a folder that somebody
+else made, so links are never followed, nor is a file written that has another name elsewhere. Knows nothing of runs or
+workspaces.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import struct
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +28,9 @@ from typing import Any, Self
 #: seconds between heartbeats, and the age from which a heartbeat counts as silence
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 30.0
+
+#: never through a link, and never waiting at a pipe
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 _BUSY = {errno.EACCES, errno.EAGAIN}
@@ -54,10 +61,16 @@ class Lock:
     """An exclusive lock on a file, held by this process until :meth:`release` or until the process ends.
 
     Not inherited by forked children. Within one process it excludes too: a second ``Lock`` on the same file is refused.
+
+    Parameters
+    ----------
+    mode
+        Permissions of the file where it is made; those of a line that users share let others lock it too.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, mode: int = 0o644) -> None:
         self.path = Path(path)
+        self._mode = mode
         self._fd: int | None = None
         self._key: tuple[int, int] | None = None
         self._pid = 0
@@ -66,20 +79,32 @@ class Lock:
     def held(self) -> bool:
         return self._fd is not None and self._pid == os.getpid()
 
+    @property
+    def intact(self) -> bool:
+        """Whether it is held, and the file at its path is still the one that was locked, with our name in it.
+
+        A file that was deleted or replaced (by a sync tool, by hand) can be locked by somebody else.
+        """
+        with _guard:
+            if not self.held or self._fd is None:
+                return False
+            note = _read_note(self._fd, 0)
+            return _mine(self.path) is self and (note.pid, note.host) == (self._pid, socket.gethostname())
+
     def acquire(self, **note: Any) -> bool:
         """Take the lock without waiting; False where another holder lives. ``note`` (JSON) is shown to others.
 
-        Raises OSError where the file cannot be written.
+        Raises OSError where the file cannot be written, or is a link.
         """
         with _guard:
             if self.held or _mine(self.path) is not None:
                 return self.held
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            if not _take(fd, self.path):
+            fd = _opened(self.path, self._mode)
+            if not _take(fd):
                 os.close(fd)
                 return False
-            stat = os.fstat(fd)
-            self._fd, self._key, self._pid = fd, (stat.st_dev, stat.st_ino), os.getpid()
+            facts = os.fstat(fd)
+            self._fd, self._key, self._pid = fd, (facts.st_dev, facts.st_ino), os.getpid()
             _write_note(fd, note)
             _held[self._key] = self
             _start_heart()
@@ -111,32 +136,74 @@ def holder(path: str | Path) -> Holder | None:
         if mine is not None and mine._fd is not None:
             return _read_note(mine._fd, os.getpid())
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            fd = _looked_at(path)
         except FileNotFoundError:
             return None
-        except PermissionError:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return None  # a link is no lock of ours
+            raise
         try:
             pid = _locked_by(fd)
             found = _read_note(fd, pid or 0)
             if pid:
                 return found
-            elsewhere = pid is None or (found.pid and found.host != socket.gethostname())
-            return found if elsewhere and found.pid and _beats(fd) else None
+            return found if (pid is None or _elsewhere(found)) and found.pid and _beats(fd) else None
         finally:
             os.close(fd)
 
 
+def _opened(path: Path, mode: int) -> int:
+    """A lock file to write in, made where there is none. Raises OSError, ELOOP for a link."""
+    while True:
+        try:
+            fd = os.open(path, os.O_RDWR | _FLAGS)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                return _made(path, mode)
+            continue
+        facts = os.fstat(fd)
+        if stat.S_ISREG(facts.st_mode) and (facts.st_nlink == 1 or _locked_by(fd)):
+            return fd
+        os.close(fd)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # another name of it may be a file of the user's
+        os.close(_made(fresh, mode))
+        fresh.replace(path)
+
+
+def _made(path: Path, mode: int) -> int:
+    """A new file that others may lock where ``mode`` says so, whatever the umask and their group."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, mode)
+    if mode & 0o022:
+        with suppress(OSError):
+            os.fchown(fd, -1, path.parent.stat().st_gid)
+        os.fchmod(fd, mode)
+    return fd
+
+
+def _looked_at(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | _FLAGS)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | _FLAGS)
+
+
 def _mine(path: Path) -> Lock | None:
     try:
-        stat = path.stat()
+        facts = path.lstat()
     except OSError:
         return None
-    lock = _held.get((stat.st_dev, stat.st_ino))
+    lock = _held.get((facts.st_dev, facts.st_ino))
     return lock if lock is not None and lock.held else None
 
 
-def _take(fd: int, path: Path) -> bool:
+def _take(fd: int) -> bool:
+    """Lock it, unless a holder lives: one that the system knows, or one elsewhere whose heart beats.
+
+    Where locks are local to a host the system knows nothing of the others; then the heartbeat alone tells.
+    """
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -144,9 +211,12 @@ def _take(fd: int, path: Path) -> bool:
             return False
         if error.errno not in _NO_LOCKS:
             raise
-        found = _read_note(fd, 0)
-        return not (found.pid and _beats(fd))
-    return True
+        return not (_read_note(fd, 0).pid and _beats(fd))
+    return not (_elsewhere(_read_note(fd, 0)) and _beats(fd))
+
+
+def _elsewhere(found: Holder) -> bool:
+    return bool(found.pid) and found.host != socket.gethostname()
 
 
 def _locked_by(fd: int) -> int | None:
@@ -172,12 +242,14 @@ def _write_note(fd: int, note: dict[str, Any]) -> None:
 
 
 def _read_note(fd: int, pid: int) -> Holder:
+    """What a holder wrote beside its lock; ``pid`` where the system knows it. Anybody may have written anything."""
     try:
         note = dict(json.loads(os.pread(fd, 1 << 16, 0)))
-    except (ValueError, OSError):
-        note = {}
-    written, host, since = note.pop("pid", 0), note.pop("host", ""), note.pop("since", 0.0)
-    return Holder(pid if pid > 0 else int(written), str(host), float(since), note)
+        written, host, since = int(note.pop("pid", 0)), str(note.pop("host", "")), float(note.pop("since", 0.0))
+        time.localtime(since)
+    except (ValueError, TypeError, OSError, OverflowError, RecursionError):
+        note, written, host, since = {}, 0, "", 0.0
+    return Holder(pid if pid > 0 else written, host, since, note)
 
 
 def _forget() -> None:

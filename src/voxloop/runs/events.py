@@ -87,7 +87,8 @@ class EventWriter:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        # not through a link: a run folder may come from anybody
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         self._reserve = self.path.with_name(".reserve")
         self._waiting: list[bytes] = []
         self._torn = self._ends_torn()
@@ -154,6 +155,7 @@ class EventWriter:
 
     def _lay_aside(self) -> None:
         try:
+            self._reserve.unlink(missing_ok=True)
             self._reserve.write_bytes(os.urandom(_RESERVE))  # random: a compressing disk gives nothing back for zeros
         except OSError as error:
             if error.errno not in FULL:

@@ -46,8 +46,12 @@ def run(path: str | Path, queue: bool = True) -> str:
     path = Path(path).resolve()
     config = read_config(path)
     lock = Lock(path / "lock")
-    if not lock.acquire():
-        raise RunError(f"run {config['name']!r} is already running: {holder(lock.path) or 'another process'} holds it")
+    try:
+        held = lock.acquire()
+    except OSError as error:
+        raise RunError(f"run {path.name!r} cannot be locked in {path}: {error.strerror or error}") from error
+    if not held:
+        raise RunError(f"run {path.name!r} is already running: {holder(lock.path) or 'another process'} holds it")
     try:
         with politely_asked() as asked:
             writer = EventWriter(path / "events.jsonl")
