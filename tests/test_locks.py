@@ -63,9 +63,7 @@ def test_whatever_stands_in_the_file_it_can_be_locked(tmp_path: Path, text: str)
 
 
 @pytest.mark.parametrize(("age", "free"), [(1.0, False), (SILENT_SECONDS + 5, True)])
-def test_a_fresh_heartbeat_of_another_host_counts_where_locks_are_local(
-    tmp_path: Path, age: float, free: bool
-) -> None:
+def test_a_fresh_heartbeat_of_another_host_counts_where_locks_are_local(tmp_path: Path, age: float, free: bool) -> None:
     path = tmp_path / "lock"
     note_of_another_host(path, age)
     assert (holder(path) is None) == free

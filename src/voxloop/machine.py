@@ -1,13 +1,16 @@
-"""What this machine lets us use: memory and cores within the limits of container, cgroup and affinity. Pure reading."""
+"""What this machine lets us use: memory and cores within the limits of the process's own cgroups, of the hub that
+started it and of SLURM. Pure reading.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-_CGROUP = Path("/sys/fs/cgroup")
+_PROC = Path("/proc/self")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,60 +26,145 @@ class Machine:
         return self.memory_gb < 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Bytes that may be taken, and those that are (``used``; page cache that is given back does not count)."""
+
+    total: int
+    used: int
+
+    @property
+    def left(self) -> int:
+        return max(0, self.total - self.used)
+
+
 @cache
 def machine() -> Machine:
     """The machine as this process may use it."""
-    return Machine(memory_gb=_memory() / 1e9, cores=_cores())
+    return Machine(memory_gb=min(limit.total for limit in memory_limits()) / 1e9, cores=_cores())
 
 
 def available_memory() -> int:
-    """Bytes that can be taken now without swapping, within the container's limit."""
+    """Bytes that can be taken now without swapping, within every limit that :func:`machine` knows."""
+    return min(limit.left for limit in memory_limits())
+
+
+def memory_limits(proc: Path = _PROC, environ: Mapping[str, str] = os.environ) -> list[Limit]:
+    """Everything that bounds this process: the hardware, its cgroups and those around them, the hub, SLURM."""
     import psutil
 
-    free = int(psutil.virtual_memory().available)
-    limit, used = _number("memory.max"), _number("memory.current")
-    if limit is not None and used is not None:
-        # page cache counts as used in a cgroup, but is given back
-        free = min(free, limit - used + _inactive_file())
-    return max(free, 0)
+    memory = psutil.virtual_memory()
+    limits = [Limit(int(memory.total), int(memory.total - memory.available))]
+    limits += [limit for folder, version in _cgroups("memory", proc) if (limit := _limit(folder, version)) is not None]
+    asked = [total for total in (_hub_bytes(environ), _slurm_bytes(environ)) if total]
+    if asked:
+        limits.append(Limit(min(asked), _used_by_us()))
+    return limits
 
 
-def _memory() -> int:
-    import psutil
-
-    limits = [int(psutil.virtual_memory().total)]
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        limit = _number(name)
-        if limit is not None:
-            limits.append(limit)
-    binder = os.environ.get("MEM_LIMIT")  # set by JupyterHub and Binder
-    if binder and binder.isdigit():
-        limits.append(int(binder))
-    return min(limits)
-
-
-def _cores() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = (_CGROUP / "cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass
-    return cores
-
-
-def _number(name: str) -> int | None:
-    try:
-        text = (_CGROUP / name).read_text().strip()
-    except OSError:
+def _limit(folder: Path, version: int) -> Limit | None:
+    if version == 2:
+        bounds = [n for name in ("memory.max", "memory.high") if (n := _number(folder / name)) is not None]
+        usage, cached = "memory.current", "inactive_file"
+    else:
+        bounds = [n for name in ("memory.limit_in_bytes",) if (n := _number(folder / name)) is not None]
+        usage, cached = "memory.usage_in_bytes", "total_inactive_file"
+    if not bounds:
         return None
-    return int(text) if text.isdigit() else None
+    used = (_number(folder / usage) or 0) - _statistic(folder / "memory.stat", cached)
+    return Limit(min(bounds), max(0, used))
 
 
-def _inactive_file() -> int:
-    try:
-        lines = (_CGROUP / "memory.stat").read_text().splitlines()
-    except OSError:
+def _cgroups(controller: str, proc: Path) -> Iterator[tuple[Path, int]]:
+    """Folders of the process's own cgroup and of all around it, with the version of the hierarchy."""
+    groups = {}
+    for line in _lines(proc / "cgroup"):
+        _, names, path = line.split(":", 2)
+        groups[names] = path
+    for line in _lines(proc / "mountinfo"):
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split(" ", 2)
+        root, mounted = before.split(" ")[3:5]
+        if kind == "cgroup2":
+            path, version = groups.get("", ""), 2
+        elif kind == "cgroup" and controller in options.split(" ")[-1].split(","):
+            path, version = next((path for names, path in groups.items() if controller in names.split(",")), ""), 1
+        else:
+            continue
+        top = Path(mounted)
+        folder = top / path.removeprefix(root if root != "/" else "").lstrip("/")
+        while folder.is_relative_to(top):
+            yield folder, version
+            folder = folder.parent
+
+
+def _hub_bytes(environ: Mapping[str, str]) -> int:
+    """What JupyterHub and Binder say; 0 where they say nothing."""
+    text = environ.get("MEM_LIMIT", "").partition(".")[0]
+    return int(text) if text.isdecimal() else 0
+
+
+def _slurm_bytes(environ: Mapping[str, str]) -> int:
+    """What the job asked for on this node; SLURM counts in MB of 2**20, and 0 is all of the node."""
+    if "SLURM_JOB_ID" not in environ:
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("inactive_file ")), 0)
+    node = environ.get("SLURM_MEM_PER_NODE", "")
+    if node.isdecimal() and int(node):
+        return int(node) << 20
+    each = environ.get("SLURM_MEM_PER_CPU", "")
+    return (int(each) << 20) * max(1, _slurm_cores(environ)) if each.isdecimal() else 0
+
+
+def _slurm_cores(environ: Mapping[str, str]) -> int:
+    """Cores of the job on this node; 0 where SLURM says nothing."""
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
+        text = environ.get(name, "")
+        if "SLURM_JOB_ID" in environ and text.isdecimal():
+            return int(text)
+    return 0
+
+
+def _used_by_us() -> int:
+    """Resident bytes of this process and of those that it started."""
+    import psutil
+
+    us = psutil.Process()
+    used = 0
+    for process in (us, *us.children(recursive=True)):
+        try:
+            used += process.memory_info().rss
+        except psutil.Error:
+            continue
+    return used
+
+
+def _cores(proc: Path = _PROC, environ: Mapping[str, str] = os.environ) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for folder, version in _cgroups("cpu", proc):
+        if version == 2:
+            quota, _, period = _text(folder / "cpu.max").partition(" ")
+        else:
+            quota, period = _text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")
+        if quota.isdecimal() and period.isdecimal() and int(period):
+            cores = min(cores, max(1, round(int(quota) / int(period))))
+    return min(cores, _slurm_cores(environ) or cores)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _lines(path: Path) -> list[str]:
+    return _text(path).splitlines()
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if text.isdecimal() else None
+
+
+def _statistic(path: Path, name: str) -> int:
+    return next((int(line.split()[1]) for line in _lines(path) if line.startswith(f"{name} ")), 0)

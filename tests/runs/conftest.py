@@ -21,7 +21,7 @@ def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The fake tasks may be called, here and in every process started from here; the device's line is ours alone."""
     monkeypatch.setenv("VOXLOOP_QUEUE", str(tmp_path / "queue"))
     monkeypatch.setenv("VOXLOOP_PLUGINS", "fake_tasks,slow_tasks")
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
     monkeypatch.syspath_prepend(str(HERE))
 
 

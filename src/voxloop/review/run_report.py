@@ -32,6 +32,15 @@ _WORK = {"train": "training", "predict": "prediction", "batch": "prediction", "o
 
 def page(run: Run) -> str:
     """The report of a run as HTML. Raises RunError where it has no numbers yet, or matplotlib is missing."""
+    try:
+        return _page(run)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise RunError(
+            f"the log or the settings of run {run.name!r} are damaged ({error}); it has no report"
+        ) from error
+
+
+def _page(run: Run) -> str:
     history = run.history
     curves = draw([run], "svg").decode()
     config = _config(run)
@@ -74,7 +83,7 @@ def _result(run: Run, history: History) -> str:
     base = test["baseline"]
     rows = [(name, _number(value), _number(base["iou"].get(name))) for name, value in test["iou"].items()]
     rows.append(("mean (95 % interval)", _interval(test), _interval(base)))
-    if test["on"] == "test":
+    if test.get("on") == "test":
         note = "These labels had no part in the training, nor in the choice of the epoch."
         if taught := _ancestors_that_may_know(run):
             note = f"This run never learnt from these labels; {taught}, whose weights it started from, may have."
@@ -83,10 +92,9 @@ def _result(run: Run, history: History) -> str:
             "These are the validation labels, which chose the epoch that is kept: the score flatters. "
             "With test_share a block is kept apart to the end."
         )
-    basis = (
-        f"IoU on {test['voxels']:,} held-out voxels in {test['windows']} windows; interval by bootstrap over windows."
-    )
-    return out + _table(("IoU", "this model", base["name"]), rows) + f'<p class="note">{basis} {html.escape(note)}</p>'
+    basis = f"IoU on {test.get('voxels', 0):,} held-out voxels in {test.get('windows', '?')} windows"
+    line = f"{basis}; interval by bootstrap over windows. {note}"
+    return out + _table(("IoU", "this model", base["name"]), rows) + f'<p class="note">{html.escape(line)}</p>'
 
 
 def _samples(run: Run, history: History) -> str:
@@ -96,7 +104,7 @@ def _samples(run: Run, history: History) -> str:
         path = (run.path / str(event.get("path"))).resolve()
         if path.is_relative_to(run.path) and path.is_file():
             data = base64.b64encode(path.read_bytes()).decode()
-            words = f"epoch {event.get('epoch', '?')}"
+            words = html.escape(f"epoch {event.get('epoch', '?')}")
             pictures.append(
                 f'<figure><img src="data:image/png;base64,{data}"><figcaption>{words}</figcaption></figure>'
             )
@@ -249,9 +257,11 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], mark: bool = Fals
     rows = list(rows)
     if not rows:
         return ""
-    line = "".join(f"<th>{html.escape(cell)}</th>" for cell in head) if any(head) else ""
+    line = "".join(f"<th>{html.escape(str(cell))}</th>" for cell in head) if any(head) else ""
     body = "".join(
-        f"<tr{' class=changed' if mark else ''}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        f"<tr{' class=changed' if mark else ''}>"
+        + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row)
+        + "</tr>"
         for row in rows
     )
     return f"<table>{f'<tr>{line}</tr>' if line else ''}{body}</table>"

@@ -70,4 +70,6 @@ class Columns:
 
 
 def _number(value: object) -> float:
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return np.nan  # more than a float holds
     return float(value) if isinstance(value, (int, float)) else np.nan

@@ -16,6 +16,14 @@ from voxloop.runs.columns import Columns
 from voxloop.runs.events import Event
 
 STEP_COLUMNS = ("iteration", "loss", "lr", "samples_per_s", "epoch", "time")
+#: fields that are numbers, and that are mappings, in every event that has them
+_NUMBERS = frozenset({
+    "time", "epoch", "iteration", "step", "seconds", "eta_s", "done", "total", "place", "plateau", "patience", "voxels",
+    "windows", "low", "high", "mean", "memory_bytes", "memory_total", "threads",
+})  # fmt: skip
+_MAPPINGS = frozenset({"train", "val", "versions", "iou", "baseline"})
+#: no time, count or number of ours comes near
+_HUGE = 1e15
 TERMINAL = ("finished", "stopped", "cancelled", "failed")
 
 
@@ -120,7 +128,7 @@ def fold(history: History, events: Iterable[Event]) -> History:
     steps: list[Event] = []
     for event in events:
         if event.get("kind") == "step":  # appended in batches: by far the most frequent kind
-            if isinstance(event.get("iteration"), int | float):
+            if isinstance(event.get("iteration"), int | float) and abs(event["iteration"]) < _HUGE:
                 steps.append(event)
             continue
         history = _after(_with_steps(history, steps), event)
@@ -143,7 +151,27 @@ def _at_time_of(history: History, event: Event) -> History:
     return replace(history, time=now, busy_s=history.busy_s + (now - history.time if working else 0.0))
 
 
-def _after(history: History, event: Event) -> History:
+def _typed(event: Event) -> Event | None:
+    """The event without fields of a type that nobody writes (a log may come from anyone); None where it has no use."""
+    odd = [
+        name
+        for name, value in event.items()
+        if (name in _NUMBERS and value is not None and not (isinstance(value, int | float) and abs(value) < _HUGE))
+        or (name in _MAPPINGS and not isinstance(value, dict))
+    ]
+    event = {name: value for name, value in event.items() if name not in odd} if odd else event
+    if event["kind"] == "test":
+        base = event.get("baseline")
+        if not isinstance(base, dict) or not isinstance(base.get("iou"), dict) or "iou" not in event:
+            return None
+        return {**event, "baseline": {"name": "", **(_typed({"kind": "", **base}) or {})}}
+    return event
+
+
+def _after(history: History, untyped: Event) -> History:
+    event = _typed(untyped)
+    if event is None:
+        return history
     history = _answered(_at_time_of(history, event), event)
     match event["kind"]:
         case "queued":
@@ -224,7 +252,7 @@ def metric_of(epoch: Event, split: str, metric: str) -> float:
     if isinstance(value, dict):
         if name:
             return _float(value.get(name), math.nan)
-        known = [float(v) for v in value.values() if isinstance(v, int | float)]
+        known = [number for v in value.values() if not math.isnan(number := _float(v, math.nan))]
         return sum(known) / len(known) if known else math.nan
     return _float(value, math.nan)
 
@@ -242,4 +270,4 @@ def _known_eta(event: Event) -> bool:
 
 
 def _float(value: object, default: float) -> float:
-    return float(value) if isinstance(value, int | float) else default
+    return float(value) if isinstance(value, int | float) and abs(value) < _HUGE else default

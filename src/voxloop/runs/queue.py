@@ -20,7 +20,6 @@ from pathlib import Path
 from voxloop.errors import RunError
 from voxloop.locks import Holder, Lock, holder
 
-
 _ELSEWHERE = "VOXLOOP_QUEUE names another folder"
 
 

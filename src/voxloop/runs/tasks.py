@@ -45,6 +45,9 @@ def load(dotted: str) -> Callable[..., Any]:
         raise RunError(f"{dotted!r} cannot be loaded: {error}") from error
     if not callable(found):
         raise RunError(f"{dotted!r} is no function")
+    home = str(getattr(found, "__module__", "")).partition(".")[0]
+    if home not in trusted_packages():
+        raise RunError(f"{dotted!r} may not be called: it is a function of {home!r} that was only imported there")
     return found
 
 

@@ -1,0 +1,92 @@
+"""The report of a run that somebody else made: whatever stands in its log, the page holds no code and no traceback."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voxloop.config import DeepConfig
+from voxloop.errors import VoxloopError
+from voxloop.runs import Run, Runs
+from voxloop.runs.history import History, fold
+
+SCRIPT = "<img src=x onerror=alert(1)>"
+SCORE = {"name": "trivial", "iou": {"object": 0.5}, "mean": 0.5, "low": 0.4, "high": 0.6}
+EVENTS: list[dict[str, Any]] = [
+    {"kind": "started", "time": 1e9, "host": "h", "device": "cpu", "threads": 2, "seed": 1, "versions": {"torch": "2"}},
+    {"kind": "step", "time": 1e9 + 1, "iteration": 5, "loss": 0.5, "lr": 0.1, "epoch": 1},
+    {"kind": "epoch", "time": 1e9 + 2, "epoch": 1, "iteration": 5, "train": {"loss": 1},
+     "val": {"loss": 1, "iou": {"object": 0.5}}},
+    {"kind": "sample", "time": 1e9 + 3, "path": "samples/1.png", "window": 0, "epoch": 1, "iteration": 5},
+    {"kind": "updated", "time": 1e9 + 4, "what": "learning_rate", "old": 1, "new": 2},
+    {"kind": "warning", "time": 1e9 + 5, "text": "words"},
+    {"kind": "progress", "time": 1e9 + 6, "done": 1, "total": 2, "eta_s": 5},
+    {"kind": "test", "time": 1e9 + 7, "voxels": 9, "windows": 3, "on": "test", "iou": {"object": 0.5}, "mean": 0.5,
+     "low": 0.4, "high": 0.6, "baseline": SCORE},
+    {"kind": "failed", "time": 1e9 + 8, "error": "e", "hint": "h"},
+]  # fmt: skip
+
+
+def leaves(value: Any, path: tuple = ()) -> Iterator[tuple]:
+    if isinstance(value, dict | list):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield (*path, key)
+            yield from leaves(one, (*path, key))
+
+
+def put(events: list[dict[str, Any]], path: tuple, value: Any) -> list[dict[str, Any]]:
+    changed: Any = copy.deepcopy(events)
+    inside = changed
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = value
+    return list(changed)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Runs(tmp_path / "ws" / "runs").create("deep-1", "voxloop.deep.learner:train", DeepConfig())
+    (run.path / "samples").mkdir()
+    (run.path / "samples" / "1.png").write_bytes(b"png")
+    return run
+
+
+def report(run: Run, events: list[dict[str, Any]]) -> str:
+    (run.path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    try:
+        return Run(run.path).report().read_text()
+    except VoxloopError as error:
+        return str(error)
+
+
+def test_what_the_log_says_is_on_the_page(run: Run) -> None:
+    page = report(run, EVENTS)
+    for words in ("IoU on 9 held-out voxels in 3 windows", "learning_rate: 1 to 2", "epoch 1", "words"):
+        assert words in page
+
+
+def test_no_field_of_the_log_becomes_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voxloop.review.run_report.draw", lambda runs, kind: b"<svg></svg>")  # drawn in the next test
+    for path in leaves(EVENTS):
+        if path[1:] and path[1] != "kind":
+            assert SCRIPT not in report(run, put(EVENTS, path, SCRIPT)), path
+
+
+@pytest.mark.parametrize("odd", [SCRIPT, [1], {"a": None}, 1e300, -1, True, 10**400], ids=lambda odd: repr(odd)[:9])
+def test_a_field_of_another_type_is_left_out(odd: Any) -> None:
+    for path in leaves(EVENTS):
+        if path[1:] and path[1] != "kind":
+            history = fold(History(), put(EVENTS, path, odd))
+            assert isinstance(history.epoch, int)
+            assert history.eta_s is None or history.eta_s >= 0
+            assert 0 <= history.progress <= 1
+            assert history.curve("val", "iou")[0].dtype == float
+
+
+def test_a_name_in_the_log_is_drawn_as_text(run: Run) -> None:
+    assert SCRIPT not in report(run, put(EVENTS, (2, "val", "iou"), {SCRIPT: 0.5}))
