@@ -213,6 +213,72 @@ def test_keys_stay_in_the_view_and_the_notebook_keeps_its_own(lab, opened):
     assert page.evaluate(cells)[2] == "markdown"
 
 
+#: every key that means something to a notebook in command mode, and the rest of the letters; J opens a field last
+KEYS = (
+    *"abcdefghiklmnopqrstuvwxyz0123456789",
+    *(
+        "d",
+        "d",
+        "Escape",
+        "Enter",
+        "Delete",
+        "Shift+Enter",
+        "Control+Enter",
+        "Alt+Enter",
+        "Escape",
+        "d",
+        "d",
+        "x",
+        "j",
+        "d",
+    ),
+    *("Escape",),
+)
+#: what keys could harm: the cells, their types, and which one is chosen
+CELLS = """() => {
+  const notebook = jupyterapp.shell.currentWidget.content;
+  return [notebook.mode, ...notebook.widgets.map((cell) => cell.model.type + cell.model.sharedModel.source)];
+}"""
+
+
+def test_no_key_pressed_in_a_panel_reaches_the_notebook(lab, opened):
+    opened("panel", "'another cell'")
+    lab.run(2)
+    assert lab.python("labels.paint(index=3, points=[(9, 9)], radius=4, value=2).voxels"), "a class with voxels stays"
+    page = lab.page
+    for display in (lab.output(1), lab.output(2)):
+        places = {
+            "a class": display.locator(".vx-class").nth(1),
+            "a tool": display.get_by_title("Eraser (E)"),
+            "a slider": display.locator(".noUi-handle").first,
+            "empty space": display.locator(".vx-saved"),
+        }
+        for name, place in places.items():
+            place.click()
+            page.mouse.move(5, 300)
+            before = page.evaluate(CELLS)
+            for key in KEYS:
+                page.keyboard.press(key)
+            assert page.evaluate(CELLS) == before, f"after a click on {name}"
+
+    display.locator(".vx-class").nth(1).click()
+    page.mouse.move(5, 300)
+    page.keyboard.press("e")
+    lab.until("panel.state.tool == 'erase'")
+    display.get_by_title("Fill (G)").click()
+    page.mouse.move(5, 300)
+    page.keyboard.press("1")
+    lab.until("(panel.state.tool, panel.state.value) == ('fill', 1)")
+    index = lab.python("panel.view.index")
+    page.keyboard.press("ArrowUp")
+    lab.until(f"panel.view.index == {index + 1}")
+
+    lab.cell(3).locator(".cm-content").click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("m")
+    lab.wait(lambda: "markdown'another cell'" in page.evaluate(CELLS), "the notebook has its keys back")
+
+
 def test_everything_is_there_again_after_reload_and_in_a_second_display(lab, opened):
     viewer = opened("panel")
     viewer.drag((260, 180), (320, 200))

@@ -28,6 +28,7 @@ import ipywidgets as w
 import traitlets
 
 from voxloop.errors import VoxloopError
+from voxloop.panels.base.keyboard import KeyGuard
 from voxloop.panels.base.style import style_element
 from voxloop.panels.base.ui import Timer, UiLoop, on_ui
 
@@ -49,9 +50,10 @@ class Panel:
         self.closed = False
         self.message = Message()
         self._title = text(title, "vx-title") if title else None
-        self._style = [] if embedded else [style_element()]
+        self._style = [] if embedded else [style_element(), classed(KeyGuard(), "vx-hidden")]
         self._timers: list[Timer] = []
         self._news: Timer | None = None
+        self._errors_shown = 0
         self._tasks: list[Any] = []
         self._on_close: list[Callable[[], object]] = []
         self.widget = w.VBox()
@@ -66,16 +68,23 @@ class Panel:
     # ------------------------------------------------------------------------------------------- handlers, threads
 
     def handler(self, fn: Callable[..., object]) -> Callable[..., None]:
-        """Wrap a widget callback: its arguments are dropped where ``fn`` takes none; what it raises is shown."""
+        """Wrap a widget callback: its arguments are dropped where ``fn`` takes none; what it raises is shown.
+
+        Where it raises nothing, an error shown before it is taken back: the user went on.
+        """
         takes = _positional(fn)
 
         def run(*args: Any) -> None:
             if self.closed:
                 return
+            errors_before = self._errors_shown
             try:
                 fn(*args[:takes])
             except Exception as error:
                 self.show_error(error)
+            else:
+                if self._errors_shown == errors_before:
+                    self.clear_error()
 
         return run
 
@@ -131,12 +140,18 @@ class Panel:
         if self.closed:
             return
         self._keep_news()
+        self._errors_shown += 1
         if isinstance(error, VoxloopError):
             self.message.say(str(error), "error")
         else:
             log.error("unexpected error in %s", type(self).__name__, exc_info=error)
             self.message.say(f"Unexpected {type(error).__name__}: {error}. The log has the details.", "error")
         self.widget.add_class("vx-failed")
+
+    def clear_error(self) -> None:
+        """Take back an error and its red edge, since what it said is no longer so; other words stay."""
+        if self.message.kind == "error":
+            self.say("", "quiet")
 
     def _keep_news(self) -> None:
         """What is said next is not taken away with the news before it."""

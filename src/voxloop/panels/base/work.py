@@ -1,10 +1,14 @@
 """Work that a panel has done off the UI thread: looked for now and then, begun by a click, or asked for anew.
 
 Each owns its guard, its button and its failure path, so that no panel stands still because one look failed.
+
+:class:`Poll` looks now and then, :class:`Attempt` is what a click begins, :class:`Latest` answers the newest question
+only, :class:`Debounce` waits for the hand to rest.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -15,20 +19,23 @@ if TYPE_CHECKING:
     from voxloop.panels.base.panel import Panel
 
 T = TypeVar("T")
-Failed = Callable[[BaseException], object]
+_Failed = Callable[[BaseException], object]
+#: seconds between two looks at whether the hand rests
+_BEAT = 0.1
 
 
 class _Work(Generic[T]):
     """``work(*args)`` off the UI thread, ``done(value)`` or ``failed(error)`` on it, never twice at a time."""
 
     def __init__(
-        self, panel: Panel, work: Callable[..., T], done: Callable[[T], object] | None, failed: Failed | None
+        self, panel: Panel, work: Callable[..., T], done: Callable[[T], object] | None, failed: _Failed | None
     ) -> None:
         self._panel = panel
         self._work = work
         self._done = done
         self._failed = failed or panel.show_error
         self.busy = False
+        self._complaint = ""
 
     def _begin(self, *args: object) -> None:
         self._hold(True)
@@ -36,12 +43,20 @@ class _Work(Generic[T]):
 
     def _succeed(self, value: T) -> None:
         self._hold(False)
+        self._take_back()
         if self._done is not None:
             self._done(value)
 
     def _fail(self, error: BaseException) -> None:
         self._hold(False)
         self._failed(error)
+        self._complaint = self._panel.message.words
+
+    def _take_back(self) -> None:
+        """What this work complained of is no longer so."""
+        if self._complaint and self._panel.message.words == self._complaint:
+            self._panel.clear_error()
+        self._complaint = ""
 
     def _hold(self, busy: bool) -> None:
         self.busy = busy
@@ -59,7 +74,8 @@ class Poll(_Work[T]):
     seconds
         Between looks; None: only when :meth:`now` is called.
     failed
-        Called on the UI thread with what ``look`` or ``show`` raised; the panel's message line where not given.
+        Called on the UI thread with what ``look`` or ``show`` raised; the panel's message line where not given, which
+        the next look that succeeds clears again.
     """
 
     def __init__(
@@ -69,7 +85,7 @@ class Poll(_Work[T]):
         show: Callable[[T], object],
         *,
         seconds: float | None = None,
-        failed: Failed | None = None,
+        failed: _Failed | None = None,
     ) -> None:
         super().__init__(panel, look, show, failed)
         if seconds is not None:
@@ -103,7 +119,7 @@ class Attempt(_Work[T]):
         done: Callable[[T], object] | None = None,
         *,
         button: w.Button | None = None,
-        failed: Failed | None = None,
+        failed: _Failed | None = None,
     ) -> None:
         super().__init__(panel, work, done, failed)
         self.button = button
@@ -118,6 +134,10 @@ class Attempt(_Work[T]):
         if self.button is not None:
             self.button.disabled = busy
 
+    def _take_back(self) -> None:
+        """Whatever went wrong before, the user went on and succeeded."""
+        self._panel.clear_error()
+
 
 class Latest(Generic[T]):
     """Questions of which only the newest counts: answers and failures of older ones are dropped.
@@ -130,7 +150,7 @@ class Latest(Generic[T]):
         Called on the UI thread with what the newest question raised; the panel's message line where not given.
     """
 
-    def __init__(self, panel: Panel, show: Callable[[T], object], *, failed: Failed | None = None) -> None:
+    def __init__(self, panel: Panel, show: Callable[[T], object], *, failed: _Failed | None = None) -> None:
         self._panel = panel
         self._show = show
         self._failed = failed or panel.show_error
@@ -151,7 +171,43 @@ class Latest(Generic[T]):
         self._newest += 1
         self.busy = False
 
-    def _answer(self, number: int, tell: Callable[..., object], found: object) -> None:
+    def _answer(self, number: int, tell: Callable[..., object], answer: object) -> None:
         if number == self._newest:
             self.busy = False
-            tell(found)
+            tell(answer)
+
+
+class Debounce:
+    """Do something once the hand has rested, however often it was asked for meanwhile.
+
+    Parameters
+    ----------
+    act
+        Called on the UI thread.
+    seconds
+        How long nothing must have been asked for. Where time passes only when told (tests), the next beat counts.
+    """
+
+    def __init__(self, panel: Panel, act: Callable[[], object], *, seconds: float) -> None:
+        self._act = act
+        self._seconds = 0.0 if panel.ui.synchronous else seconds
+        self._due: float | None = None
+        panel.every(_BEAT, self._beat)
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is asked for and not done yet."""
+        return self._due is not None
+
+    def ask(self) -> None:
+        """Do it once nobody has asked again for a while."""
+        self._due = time.monotonic() + self._seconds
+
+    def forget(self) -> None:
+        """Do not do what was asked for."""
+        self._due = None
+
+    def _beat(self) -> None:
+        if self._due is not None and time.monotonic() >= self._due:
+            self._due = None
+            self._act()

@@ -1,4 +1,4 @@
-// Pointer and keyboard of a plane view. The keyboard is heard only while the view has the focus or the pointer.
+// Pointer and keyboard of a plane view. Which of the page's keys it hears is decided in keyboard.js.
 
 function combo(event) {
   const key = event.key.toLowerCase();
@@ -10,15 +10,10 @@ function combo(event) {
   return [...parts, key].join("+");
 }
 
-function isEditable(node) {
-  return !!node?.closest?.("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true], .cm-editor");
-}
-
 class Keyboard {
-  static hovered = null;
-
   constructor(view) {
     this.view = view;
+    this.root = view.root;
     const look = "Look around", go = (by) => () => view.setIndex(view.index + by);
     this.builtIn = [
       { key: "arrowup", group: look, label: "next plane", run: go(1) },
@@ -38,66 +33,39 @@ class Keyboard {
       { key: "h", group: look, label: "hide labels while held", run: () => this.peek(true) },
       { key: "?", group: look, label: "this list", run: () => view.controls.toggle(view.controls.helpBox) },
     ];
-    this.down = (event) => this.pressed(event);
-    this.up = (event) => this.released(event);
-    // On the window, capturing: JupyterLab listens on the document, and one of its keys (D D) deletes cells.
-    window.addEventListener("keydown", this.down, true);
-    window.addEventListener("keyup", this.up, true);
-    view.root.addEventListener("pointerenter", () => { Keyboard.hovered = this; });
-    view.root.addEventListener("pointerleave", () => { this.leave(); });
-  }
-
-  leave() {
-    if (Keyboard.hovered === this) Keyboard.hovered = null;
-    this.peek(false);
+    pageKeyboard().add(this);
   }
 
   close() {
-    this.leave();
-    window.removeEventListener("keydown", this.down, true);
-    window.removeEventListener("keyup", this.up, true);
+    pageKeyboard().remove(this);
   }
 
-  get focused() { return this.view.root.contains(document.activeElement); }
+  left() { this.peek(false); } // the pointer is elsewhere
 
-  isMine(event) {
-    const adjusts = event.target.matches?.("input[type=range]:not(.vl-slider)") && /^(Arrow|Page|Home|End)/.test(event.key);
-    const mine = Keyboard.hovered ? Keyboard.hovered === this : this.focused; // of two views, the one under the pointer
-    return mine && !adjusts && !isEditable(event.target) && !isEditable(document.activeElement);
-  }
-
-  pressed(event) {
-    const { view } = this;
-    // Focused, plain letters are this view's; combinations with Ctrl stay JupyterLab's unless a tool uses them.
-    view.stage.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey || event.altKey));
-    if (!this.isMine(event)) return;
-    const name = combo(event);
-    if (name === " ") { view.hand.space = true; view.hand.updateRing(); return this.taken(event); }
-    if (name === "escape") return this.escape(event);
-    if (view.hand.key(name)) return this.taken(event);
+  press(event) { // whether the key was used
+    const { view } = this, name = combo(event);
+    if (name === " ") { view.hand.space = true; view.hand.updateRing(); return true; }
+    if (name === "escape") return this.escape();
+    if (view.hand.key(name)) return true;
     const key = view.model.get("bindings").find((one) => one.key === name) ?? this.builtIn.find((one) => one.key === name);
-    if (!key || !(key.run || key.set || key.action)) return;
-    this.taken(event);
-    if (key.run) return key.run();
-    if (key.set) view.setTool({ ...(key.otherwise && !view.hand.tool.paints ? key.otherwise : {}), ...key.set });
+    if (!key || !(key.run || key.set || key.action)) return false;
+    if (key.run) key.run();
+    else if (key.set) view.setTool({ ...(key.otherwise && !view.hand.tool.paints ? key.otherwise : {}), ...key.set });
     if (key.action) view.send({ kind: "action", name: key.action, point: view.center() });
+    return true;
   }
 
-  released(event) {
+  release(event) {
     if (event.key === " " && this.view.hand.space) { this.view.hand.space = false; this.view.hand.updateRing(); }
     if (event.key.toLowerCase() === "h") this.peek(false);
   }
 
-  taken(event) {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  }
-
-  escape(event) {
+  escape() {
     const { view } = this;
-    if (view.ink.active) { view.ink.cancel(); return this.taken(event); }
-    if (view.controls.isOpen) { view.controls.closeAll(); return this.taken(event); }
-    if (this.focused) document.activeElement.blur();
+    if (view.ink.active) view.ink.cancel();
+    else if (view.controls.isOpen) view.controls.closeAll();
+    else return false;
+    return true;
   }
 
   peek(on) {

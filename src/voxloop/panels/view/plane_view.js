@@ -65,7 +65,6 @@ class PlaneViewer extends Eye {
     on("change:contrast", () => { this.controls.contrast.update(); this.hush(); this.pump(); });
     on("change:picture", () => { this.styleLayers(); this.controls.contrast.update(); this.hush(); this.pump(); });
     on("change:layers", () => { this.styleLayers(); this.pump(); });
-    on("change:camera", () => { this.restored = false; this.restoreCamera(); if (this.width) this.moved(); });
     on("change:tool", () => this.hand.updateRing());
     on("change:cursor", () => this.placeCross());
     on("change:camera", () => this.takeCamera());

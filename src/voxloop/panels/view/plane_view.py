@@ -19,6 +19,7 @@ import numpy as np
 import traitlets as t
 
 from voxloop.geometry import AXES, Region
+from voxloop.panels.base import keyboard
 from voxloop.panels.base.ui import UiLoop, on_ui
 from voxloop.panels.view import frames
 from voxloop.panels.view.frames import FrameRequest
@@ -50,7 +51,7 @@ def _asset(*names: str) -> str:
 class PlaneWidget(anywidget.AnyWidget):
     """What is shared with the page. Values that the page changes come as messages, and are not sent back to it."""
 
-    _esm = _asset(*_SCRIPTS)
+    _esm = f"{keyboard.SCRIPT}\n{_asset(*_SCRIPTS)}"
     _css = _asset("plane_view.css")
 
     geometry = t.Dict().tag(sync=True)
