@@ -119,6 +119,11 @@ class Box:
         z, y, x = self.shape
         return z * y * x
 
+    @property
+    def centre(self) -> Shape:
+        """The voxel in the middle."""
+        return _three([(first + last) // 2 for first, last in zip(self.start, self.stop, strict=True)])
+
     def along(self, axis: str) -> slice:
         """The extent along ``"z"``, ``"y"`` or ``"x"``."""
         return self.slices[AXES.index(axis)]
@@ -126,6 +131,22 @@ class Box:
     def code(self) -> str:
         """The line of Python that a public verb takes as a region."""
         return "({})".format(", ".join(f"slice({start}, {stop})" for start, stop in self.to_json()))
+
+    def cell(self, block: Sequence[int]) -> Shape:
+        """Which cell of the grid of ``block`` voxels (from voxel 0) it begins in."""
+        return _three([first // size for first, size in zip(self.start, block, strict=True)])
+
+    def scale(self, factors: Sequence[int]) -> Self:
+        """The same voxels in a volume whose voxels are ``factors`` times smaller."""
+        start = [first * by for first, by in zip(self.start, factors, strict=True)]
+        stop = [last * by for last, by in zip(self.stop, factors, strict=True)]
+        return type(self)(_three(start), _three(stop))
+
+    def cut(self, axis: str, start: int, stop: int) -> Self:
+        """The box with another extent along one axis."""
+        bounds = self.to_json()
+        bounds[AXES.index(axis)] = [start, stop]
+        return self.from_json(bounds)
 
     def shift(self, offset: Sequence[int]) -> Self:
         """The box moved by ``offset`` voxels."""
@@ -160,6 +181,11 @@ class Box:
         if any(first >= last for first, last in zip(start, stop, strict=True)):
             return None
         return type(self)(start, stop)
+
+    def crosses(self, axis: str, index: int) -> bool:
+        """Whether the plane ``index`` across ``axis`` goes through it."""
+        part = self.along(axis)
+        return bool(part.start <= index < part.stop)
 
     def holds(self, point: Sequence[float]) -> bool:
         """Whether a voxel lies in it."""
@@ -208,6 +234,10 @@ def _bounds(name: str, part: Any, size: int) -> tuple[int, int]:
     if stop <= start:
         raise VolumeError(f"region {name}={start}:{stop} is empty; the volume has {size} voxels on that axis")
     return start, stop
+
+
+def as_box(region: Region) -> Box:
+    return Box.from_json([(part.start, part.stop) for part in region])
 
 
 def full_region(shape: Sequence[int]) -> Region:

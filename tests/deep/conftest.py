@@ -13,7 +13,7 @@ import pytest
 from voxloop.config.augment import Augmentation
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data.training_data import Source
-from voxloop.geometry import Region, blocks, full_region
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 
 CLASSES = (
@@ -38,8 +38,12 @@ TINY = {
 
 @dataclass
 class Touched:
-    region: Region
+    box: Box
     counts: dict[int, int]
+
+    @property
+    def region(self) -> tuple[slice, slice, slice]:
+        return self.box.slices
 
 
 @dataclass
@@ -52,13 +56,13 @@ class MemoryLabels:
     def shape(self) -> tuple[int, int, int]:
         return self.array.shape  # type: ignore[return-value]
 
-    def read(self, region: Region) -> np.ndarray:
-        return self.array[region]
+    def read(self, region: object) -> np.ndarray:
+        return self.array[Box.of(region, self.shape).slices]
 
     def touched(self) -> list[Touched]:
         found = []
-        for box in blocks(full_region(self.shape), (16, 128, 128)):
-            values, counts = np.unique(self.array[box], return_counts=True)
+        for box in Box.whole(self.shape).blocks((16, 128, 128)):
+            values, counts = np.unique(self.array[box.slices], return_counts=True)
             per_value = {int(v): int(n) for v, n in zip(values, counts, strict=True) if v}
             if per_value:
                 found.append(Touched(box, per_value))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from voxloop.errors import LabelError, PredictionError
-from voxloop.geometry import Region, full_region
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.review import Rounds, accept, corrections, evaluate, methods_paragraph, suggest
 from voxloop.review.confidence import uncertainty
@@ -36,8 +36,8 @@ class Made:
     lineage: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def region(self) -> Region:
-        return full_region(self.probability.shape)
+    def box(self) -> Box:
+        return Box.whole(self.probability.shape)
 
     @property
     def _stack(self) -> np.ndarray:
@@ -143,7 +143,8 @@ def test_suggestions_find_what_is_unsure_and_spread_out(keeps):
     assert all(0 < score <= 1 for score in scores)
     assert all("background" in s.reason and "%" in s.reason for s in found)
     for s in found:
-        assert all(part.start <= c < part.stop for part, c in zip(s.region, s.centre, strict=True))
+        assert s.box.holds(s.centre)
+        assert s.region == s.box.slices
 
 
 def test_labelled_places_are_not_suggested(store):

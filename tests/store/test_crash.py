@@ -50,7 +50,7 @@ def replayed(path: Path, upto: int) -> np.ndarray:
     values = np.zeros(SHAPE, np.uint8)
     for record in journal.records[:upto]:
         for patch in journal.patches(record):
-            values[patch.region][patch.changed] = patch.after[patch.changed]
+            values[patch.box.slices][patch.changed] = patch.after[patch.changed]
     return values
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from voxloop.errors import WorkspaceError
-from voxloop.geometry import Region
+from voxloop.geometry import Box
 from voxloop.store import Store, open_labels
 from voxloop.store import journal as journal_module
 from voxloop.store.journal import Journal
@@ -20,7 +20,7 @@ from voxloop.store.patches import Patch
 from .conftest import abandon, make
 
 SHAPE = (4, 20, 20)
-BOX: Region = (slice(1, 2), slice(2, 5), slice(3, 9))
+BOX = Box((1, 2, 3), (2, 5, 9))
 
 
 def patch(value: int) -> list[Patch]:

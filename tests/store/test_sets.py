@@ -7,6 +7,7 @@ import pytest
 
 from voxloop.config import DeepConfig, ShallowConfig
 from voxloop.errors import ConfigError, LabelError, WorkspaceError
+from voxloop.geometry import Box
 from voxloop.store import Store
 from voxloop.store.confined import Area
 from voxloop.store.teaching import freeze, open_portions
@@ -40,7 +41,7 @@ def test_a_set_is_rows_of_image_level_and_region(ws):
     made = ws.sets.add("cells", [("one", "labels", "corner"), {"image": "two", "level": "labels"}])
     assert made.title == "cells@1"
     assert [(row.image, row.region, row.box) for row in made.rows] == [
-        ("one", "corner", ((0, 4), (0, 40), (0, 50))),
+        ("one", "corner", Box((0, 0, 0), (4, 40, 50))),
         ("two", None, None),
     ]
     with Store.open(ws.path, read_only=True) as again:
@@ -134,13 +135,13 @@ def test_an_area_is_its_mask(ws, seed):
 
     def box():
         low = [int(rng.integers(size - 1)) for size in (4, 80, 100)]
-        return tuple(slice(a, int(rng.integers(a + 1, s + 1))) for a, s in zip(low, (4, 80, 100), strict=True))
+        return Box.from_json([(a, int(rng.integers(a + 1, s + 1))) for a, s in zip(low, (4, 80, 100), strict=True)])
 
     inside = (ws.labels("tissue", "one"), 1) if seed % 2 else None
     area = Area(boxes=(box(), box()) if seed < 3 else None, without=(box(),), inside=inside)
-    whole = area.mask((slice(0, 4), slice(0, 80), slice(0, 100)))
+    whole = area.mask(Box.whole((4, 80, 100)))
     for _ in range(20):
         part = box()
-        assert np.array_equal(area.mask(part), whole[part])
-        assert area.touches(part) == whole[part].any()
-        assert not area.holds(part) or whole[part].all()
+        assert np.array_equal(area.mask(part), whole[part.slices])
+        assert area.touches(part) == whole[part.slices].any()
+        assert not area.holds(part) or whole[part.slices].all()

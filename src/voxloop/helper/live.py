@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import LabelError
-from voxloop.geometry import Region
+from voxloop.geometry import Box, as_box
 from voxloop.helper.handlers import Job, View
 from voxloop.machine import machine
 
@@ -33,7 +33,7 @@ class _Session:
     labels: Labels
     learner: LiveShallow
     area: Area
-    changed: list[Region] = field(default_factory=list)
+    changed: list[Box] = field(default_factory=list)
     begun: bool = False
 
 
@@ -50,7 +50,7 @@ def answer(job: Job) -> dict[str, Any]:
     _follow(session, job)
     view = View.from_json(job.fields["view"], session.learner.picture.shape)
     if session.changed or not session.begun or session.learner.unfinished:
-        changed = session.changed if session.begun else None
+        changed = [box.slices for box in session.changed] if session.begun else None
         session.learner.learn(session.labels, changed, near=view.centre, stale=job.stale)
         # what a request that is dropped here did not come to, the learner keeps for the next
         session.changed, session.begun = [], True
@@ -76,7 +76,7 @@ def _within(area: Area, part: LivePart) -> tuple[np.ndarray, np.ndarray]:
     """Values and confidence of a part, 0 where nothing is to be said."""
     if area.everything:
         return part.values, part.confidence
-    mask = area.mask(part.region)
+    mask = area.mask(as_box(part.region))
     return part.values * mask, part.confidence * mask
 
 
@@ -135,8 +135,8 @@ def _follow(session: _Session, job: Job) -> None:
     if session.area.inside is not None:
         session.area.inside[0].refresh()
     until = time.monotonic() + _PATIENCE
-    session.changed += [edit.region for edit in session.labels.refresh()]
+    session.changed += [edit.box for edit in session.labels.refresh()]
     while session.labels.sequence < wanted and time.monotonic() < until:
         job.check()
         time.sleep(0.01)
-        session.changed += [edit.region for edit in session.labels.refresh()]
+        session.changed += [edit.box for edit in session.labels.refresh()]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
-from voxloop.geometry import Region
+from voxloop.geometry import Box
 from voxloop.prediction.budget import Forecast, duration, less_allowed
 from voxloop.runs.errand import Errand, serve
 
@@ -73,9 +73,9 @@ class Rehearsal:
         model: Path | Sequence[Path],
         image: str | Sequence[str],
         config: PredictConfig,
-        region: Region | None = None,
+        region: Box | None = None,
     ) -> None:
-        box = None if region is None else [[part.start, part.stop] for part in region]
+        box = None if region is None else region.to_json()
         models = [str(part) for part in ([model] if isinstance(model, Path) else model)]
         images = image if isinstance(image, str) else list(image)
         question = {"workspace": str(workspace), "models": models, "image": images, "region": box}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import PredictionError, RunError
-from voxloop.geometry import Region
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo, Model, load_model
 from voxloop.prediction.averaged import combined
 from voxloop.prediction.output import class_infos
@@ -35,8 +35,8 @@ class Prediction:
         The image it is of, and the label level of its classes; None where unknown.
     classes
         In the order of the probabilities.
-    region, plan
-        What was to be predicted (voxels, zyx), and the tiles it was cut into.
+    box, plan
+        What was to be predicted, and the tiles it was cut into.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -47,7 +47,12 @@ class Prediction:
         self.level: str | None = self._facts.get("level")
         self.classes: tuple[ClassInfo, ...] = class_infos(self._facts)
         self.plan = Plan.from_json(self._facts["plan"])
-        self.region: Region = self.plan.region
+        self.box = Box.of(self.plan.region, self.plan.shape)
+
+    @property
+    def region(self) -> tuple[slice, slice, slice]:
+        """The box that was to be predicted, as slices (z, y, x) for indexing."""
+        return self.box.slices
 
     @property
     def labels(self) -> DataArray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxloop.config import PredictConfig
-from voxloop.geometry import Region
+from voxloop.geometry import Region, as_box
 from voxloop.prediction.decode import Decoded, within
 from voxloop.volumes import read_block
 
@@ -41,7 +41,7 @@ class Skips:
         """Whether a box holds nothing to predict."""
         if self._area is not None:
             with self._lock:
-                if not self._area.touches(box):
+                if not self._area.touches(as_box(box)):
                     return True
         return self._dark is not None and self._dark(box)
 
@@ -50,7 +50,7 @@ class Skips:
         if self._area is None:
             return decoded
         with self._lock:
-            mask = self._area.mask(box)
+            mask = self._area.mask(as_box(box))
         return within(decoded, mask)
 
 
@@ -59,13 +59,13 @@ def dark(volume: DataArray, foreground: tuple[float, float]) -> Empty:
     low, high = sorted(foreground)
 
     def empty(box: Region) -> bool:
-        found = np.asarray(read_block(volume, box)[0], np.float32)
+        picture = np.asarray(read_block(volume, box)[0], np.float32)
         for axis in (1, 2):
-            step = min(COARSE, found.shape[axis])
-            whole = found.shape[axis] // step * step
-            shape = list(found.shape)
+            step = min(COARSE, picture.shape[axis])
+            whole = picture.shape[axis] // step * step
+            shape = list(picture.shape)
             shape[axis : axis + 1] = [whole // step, step]
-            found = found.take(range(whole), axis).reshape(shape).mean(axis + 1)
-        return not bool(((found >= low) & (found <= high)).any())
+            picture = picture.take(range(whole), axis).reshape(shape).mean(axis + 1)
+        return not bool(((picture >= low) & (picture <= high)).any())
 
     return empty

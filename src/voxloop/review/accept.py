@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import LabelError, PredictionError, unknown
-from voxloop.geometry import Region, as_region, intersect
+from voxloop.geometry import Box
 from voxloop.review.confidence import Confidence
 from voxloop.review.reading import readable, same_shape
 
@@ -52,14 +52,14 @@ def accept(
         raise LabelError(f"above={above} is not a probability between 0 and 1")
     ours = readable(prediction, "the prediction")
     same_shape(ours, readable(labels, "the labels"), ("the prediction", "the image"))
-    box = as_region(region, ours.shape)
-    inside = box if ours.region is None else intersect(box, ours.region)
+    box = Box.of(region, ours.shape)
+    inside = box if ours.box is None else box.meet(ours.box)
     if inside is None:
         return None
     wanted = np.array(_values(prediction, classes))
     confidence = Confidence(prediction)
 
-    def proposal(part: Region, current: np.ndarray) -> np.ndarray | None:
+    def proposal(part: Box, current: np.ndarray) -> np.ndarray | None:
         free = current == 0
         if not free.any():
             return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxloop.errors import PredictionError
-from voxloop.geometry import Region
+from voxloop.geometry import Box
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -48,30 +48,30 @@ class Confidence:
                 f"prediction {prediction.name!r} kept neither probabilities nor uncertainty; predict again with them"
             )
 
-    def at_least(self, region: Region, probability: float) -> np.ndarray:
+    def at_least(self, box: Box, probability: float) -> np.ndarray:
         """Where the best class reaches ``probability``; of probabilities rounded to 255 steps, half a step counts."""
         step = 0.5 / 255
         if self._probabilities is not None:
-            return self.best(region) >= probability - step
-        return self.best(region) >= probability - step * (self._classes - 1)
+            return self.best(box) >= probability - step
+        return self.best(box) >= probability - step * (self._classes - 1)
 
-    def best(self, region: Region) -> np.ndarray:
+    def best(self, box: Box) -> np.ndarray:
         """Probability of the best class, 0..1; from a margin the least that it can be, for two classes exactly."""
         if self._probabilities is not None:
-            found: np.ndarray = np.asarray(self._probabilities.data[(slice(None), *region)]).max(axis=0)
+            found: np.ndarray = np.asarray(self._probabilities.data[:, *box.slices]).max(axis=0)
             return found / np.float32(255)
         assert self._uncertainty is not None
         if self._uncertainty.attrs.get("measure", "margin") != "margin":
             raise PredictionError(
                 "this prediction kept entropy without probabilities; predict again with probabilities=True"
             )
-        margin = 1 - np.asarray(self._uncertainty.data[region]) / np.float32(255)
+        margin = 1 - np.asarray(self._uncertainty.data[box.slices]) / np.float32(255)
         # the other classes share what is left evenly at most
         return (1 + (self._classes - 1) * margin) / self._classes
 
-    def unsure(self, region: Region) -> np.ndarray:
+    def unsure(self, box: Box) -> np.ndarray:
         """How unsure, uint8 with 255 for no idea."""
         if self._uncertainty is not None:
-            return np.asarray(self._uncertainty.data[region])
+            return np.asarray(self._uncertainty.data[box.slices])
         assert self._probabilities is not None
-        return uncertainty(np.asarray(self._probabilities.data[(slice(None), *region)]))
+        return uncertainty(np.asarray(self._probabilities.data[:, *box.slices]))

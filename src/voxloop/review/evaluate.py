@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import VolumeError
-from voxloop.geometry import Region, as_region, full_region, intersect
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.review import metrics
 from voxloop.review.contingency import Table, count, merge
@@ -71,15 +71,13 @@ def evaluate(
     return _semantic(tally, known, ignore, seed)
 
 
-def _box(ours: Readable, region: object) -> Region:
+def _box(ours: Readable, region: object) -> Box:
+    whole = ours.box or Box.whole(ours.shape)
     if region is None:
-        return ours.region or full_region(ours.shape)
-    box = as_region(region, ours.shape)
-    if ours.region is None:
-        return box
-    inside = intersect(box, ours.region)
+        return whole
+    inside = Box.of(region, ours.shape).meet(whole)
     if inside is None:
-        raise VolumeError(f"region {region} lies outside what was predicted, {ours.region}")
+        raise VolumeError(f"region {region} lies outside what was predicted, {whole.code()}")
     return inside
 
 
@@ -101,7 +99,7 @@ def _gather(
     ours: Readable,
     theirs: Readable,
     left_out: Readable | None,
-    box: Region,
+    box: Box,
     ignore: int | None,
     small: Any,
 ) -> _Tally:

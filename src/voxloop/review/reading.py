@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from voxloop.errors import VolumeError
-from voxloop.geometry import Region, Shape, Spacing, blocks, region_shape
+from voxloop.geometry import Box, Shape, Spacing
 
 
 class Class(Protocol):
@@ -26,12 +26,12 @@ class Class(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """Label values of a volume: ``read(region)`` gives (z, y, x) in memory. ``classes`` and ``region`` where known."""
+    """Label values of a volume: ``read(box)`` gives (z, y, x) in memory. ``classes`` and ``box`` where known."""
 
     shape: Shape
     read: Any
     classes: tuple[Class, ...] = ()
-    region: Region | None = None
+    box: Box | None = None
     spacing_um: Spacing | None = None
     instances: bool = False
 
@@ -52,7 +52,7 @@ def readable(source: Any, what: str) -> Readable:
         )
     if hasattr(source, "labels") and hasattr(source, "classes"):  # Prediction
         inner = readable(source.labels, what)
-        return Readable(inner.shape, inner.read, tuple(source.classes), source.region, inner.spacing_um)
+        return Readable(inner.shape, inner.read, tuple(source.classes), source.box, inner.spacing_um)
     from voxloop.volumes import as_volume, read_block, shape_zyx, spacing_of
 
     # three axes are (z, y, x) here, however few voxels the last has: labels know no colours
@@ -63,8 +63,8 @@ def readable(source: Any, what: str) -> Readable:
     if "c" in volume.dims:
         raise VolumeError(f"{what} has {volume.sizes['c']} channels; labels have one value a voxel")
 
-    def read(region: Region) -> np.ndarray:
-        block: np.ndarray = read_block(volume, region)[0]
+    def read(box: Box) -> np.ndarray:
+        block: np.ndarray = read_block(volume, box)[0]
         return block
 
     return Readable(shape_zyx(volume), read, spacing_um=spacing_of(volume))
@@ -78,11 +78,11 @@ def same_shape(one: Readable, other: Readable, names: tuple[str, str]) -> None:
         )
 
 
-def walk(region: Region, *, block: Sequence[int] = (16, 256, 256), at_most: int = 4096) -> Iterator[Region]:
-    """Boxes that cover ``region``, of ``block`` voxels or larger where that would make more than ``at_most``."""
+def walk(box: Box, *, block: Sequence[int] = (16, 256, 256), at_most: int = 4096) -> Iterator[Box]:
+    """Boxes that cover ``box``, of ``block`` voxels or larger where that would make more than ``at_most``."""
     sizes = list(block)
-    shape = region_shape(region)
+    shape = box.shape
     while prod(ceil(n / b) for n, b in zip(shape, sizes, strict=True)) > at_most and prod(sizes) < 2**26:
         axis = max(range(3), key=lambda a: shape[a] / sizes[a])
         sizes[axis] *= 2
-    yield from blocks(region, sizes)
+    yield from box.blocks(sizes)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.geometry import Region, blocks, intersect
+from voxloop.geometry import Box, Shape
 from voxloop.review import metrics
 from voxloop.review.contingency import count, merge
 from voxloop.review.reading import readable, same_shape
@@ -109,8 +109,8 @@ def corrections(before: Any, after: Any, prediction: Any, *, draws: int = 1000, 
         )
     same_shape(said, new, ("the prediction", "the labels"))
     tables = []
-    for region in _regions(after, new.shape):
-        inside = region if said.region is None else intersect(region, said.region)
+    for box in _boxes(after, new.shape):
+        inside = box if said.box is None else box.meet(said.box)
         if inside is None:
             continue
         labels = new.read(inside)
@@ -144,11 +144,10 @@ def judge(workspace: str | Path, prediction: Any, labels: Any) -> Corrections | 
         return corrections(before, labels, prediction)
 
 
-def _regions(labels: Any, shape: tuple[int, int, int]) -> list[Region]:
+def _boxes(labels: Any, shape: Shape) -> list[Box]:
     if hasattr(labels, "touched"):
-        return [chunk.region for chunk in labels.touched()]
-    z, y, x = (slice(0, n) for n in shape)
-    return list(blocks((z, y, x), (16, 128, 128)))
+        return [chunk.box for chunk in labels.touched()]
+    return list(Box.whole(shape).blocks((16, 128, 128)))
 
 
 def _interval(right: np.ndarray, draws: int, seed: int) -> tuple[float, float]:

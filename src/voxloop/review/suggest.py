@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxloop.errors import PredictionError
-from voxloop.geometry import Region, Shape, as_region, intersect
+from voxloop.geometry import Box, Shape
 from voxloop.review.confidence import Confidence
 from voxloop.review.reading import Readable, readable, same_shape, walk
 
@@ -27,22 +27,27 @@ _BLOCK = (16, 256, 256)
 class Suggestion:
     """A place to correct: a piece of the plane across ``axis`` at ``index``.
 
-    ``region`` are slices (z, y, x) in voxels, ``centre`` the middle of what is unsure in it; ``score`` 0..1 falls along
-    the list; ``reason`` is a sentence.
+    ``box`` in voxels, ``centre`` the middle of what is unsure in it; ``score`` 0..1 falls along the list; ``reason`` is
+    a sentence.
     """
 
     axis: str
     index: int
-    region: Region
+    box: Box
     centre: tuple[float, float, float]
     score: float
     reason: str
+
+    @property
+    def region(self) -> tuple[slice, slice, slice]:
+        """The box as slices (z, y, x), for indexing."""
+        return self.box.slices
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     score: float
-    region: Region
+    box: Box
     centre: tuple[float, float, float]
     share: float
 
@@ -76,8 +81,8 @@ def suggest(
     known = None if labels is None else readable(labels, "the labels")
     if known is not None:
         same_shape(known, ours, ("the labels", "the prediction"))
-    box = as_region(region, ours.shape)
-    inside = box if ours.region is None else intersect(box, ours.region)
+    box = Box.of(region, ours.shape)
+    inside = box if ours.box is None else box.meet(ours.box)
     if inside is None:
         return []
     best: list[tuple[float, int, _Candidate]] = []
@@ -87,12 +92,10 @@ def suggest(
             heapq.heappop(best)
     spread = _spread([candidate for *_, candidate in sorted(best, reverse=True)], n, ours)
     names = {info.value: info.name for info in prediction.classes}
-    return [
-        Suggestion("z", c.region[0].start, c.region, c.centre, score, _reason(c, ours, names)) for c, score in spread
-    ]
+    return [Suggestion("z", c.box.start[0], c.box, c.centre, score, _reason(c, ours, names)) for c, score in spread]
 
 
-def _candidates(confidence: Confidence, ours: Readable, known: Readable | None, inside: Region) -> Iterator[_Candidate]:
+def _candidates(confidence: Confidence, ours: Readable, known: Readable | None, inside: Box) -> Iterator[_Candidate]:
     for block in walk(inside, block=_BLOCK, at_most=2**62):
         unsure = confidence.unsure(block)
         sure = ours.read(block) == 0  # not predicted (yet)
@@ -103,7 +106,7 @@ def _candidates(confidence: Confidence, ours: Readable, known: Readable | None, 
             yield from _in_plane(plane, block, z)
 
 
-def _in_plane(plane: np.ndarray, block: Region, z: int) -> Iterator[_Candidate]:
+def _in_plane(plane: np.ndarray, block: Box, z: int) -> Iterator[_Candidate]:
     """The fields of one plane that hold anything unsure. A field counts by its mean, and its worst voxels twice."""
     for top in range(0, plane.shape[0], _FIELD):
         for left in range(0, plane.shape[1], _FIELD):
@@ -114,15 +117,10 @@ def _in_plane(plane: np.ndarray, block: Region, z: int) -> Iterator[_Candidate]:
             doubtful = part >= 128
             score = (total + float(part[doubtful].sum(dtype=np.int64))) / (2 * 255 * part.size)
             rows, columns = (part.sum(axis=axis, dtype=np.int64) for axis in (1, 0))
-            y = block[1].start + top + float(rows @ np.arange(len(rows))) / total
-            x = block[2].start + left + float(columns @ np.arange(len(columns))) / total
-            index = block[0].start + z
-            region = (
-                slice(index, index + 1),
-                slice(block[1].start + top, block[1].start + top + part.shape[0]),
-                slice(block[2].start + left, block[2].start + left + part.shape[1]),
-            )
-            yield _Candidate(score, region, (float(index), y, x), float(doubtful.mean()))
+            box = Box.at((z, top, left), (1, *part.shape)).shift(block.start)
+            y = box.start[1] + float(rows @ np.arange(len(rows))) / total
+            x = box.start[2] + float(columns @ np.arange(len(columns))) / total
+            yield _Candidate(score, box, (float(box.start[0]), y, x), float(doubtful.mean()))
 
 
 def _spread(candidates: list[_Candidate], n: int, ours: Readable) -> list[tuple[_Candidate, float]]:
@@ -151,7 +149,7 @@ def _reach(shape: Shape, ours: Readable) -> np.ndarray:
 
 
 def _reason(candidate: _Candidate, ours: Readable, names: dict[int, str]) -> str:
-    values, counts = np.unique(ours.read(candidate.region), return_counts=True)
+    values, counts = np.unique(ours.read(candidate.box), return_counts=True)
     common = [names[int(v)] for v in values[np.argsort(counts)[::-1]] if int(v) in names][:2]
     between = f"between {common[0]} and {common[1]}" if len(common) == 2 else f"about {common[0]}" if common else ""
     return f"unsure {between} in {max(candidate.share, 0.01):.0%} of this field".replace("  ", " ")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.geometry import Region, Shape
+from voxloop.geometry import Box, Shape
 from voxloop.store.atomic import replace_bytes, sync_folder, walk
 
 Chunk = tuple[int, int, int]
@@ -97,12 +97,10 @@ class ChunkedArray:
                 "move it away, reopen, and load it with labels.load(path, zero='unlabelled')"
             )
 
-    def region(self, chunk: Chunk) -> Region:
+    def box(self, chunk: Chunk) -> Box:
         """The voxels of a chunk, cut to the array."""
-        z, y, x = (
-            slice(i * n, min((i + 1) * n, size)) for i, n, size in zip(chunk, self.chunks, self.shape, strict=True)
-        )
-        return z, y, x
+        corner = [index * size for index, size in zip(chunk, self.chunks, strict=True)]
+        return Box.at(corner, self.chunks).clip(self.shape)
 
     def file(self, chunk: Chunk) -> Path:
         return self.path / "c" / str(chunk[0]) / str(chunk[1]) / str(chunk[2])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape, intersect, shift
+from voxloop.geometry import Box, Shape
 from voxloop.store.labels import Touched
 
 if TYPE_CHECKING:
@@ -25,47 +25,47 @@ class Area:
     have there (None: any value but 0).
     """
 
-    boxes: tuple[Region, ...] | None = None
-    without: tuple[Region, ...] = ()
+    boxes: tuple[Box, ...] | None = None
+    without: tuple[Box, ...] = ()
     inside: tuple[Labels, int | None] | None = None
 
     @property
     def everything(self) -> bool:
         return self.boxes is None and not self.without and self.inside is None
 
-    def mask(self, region: Region) -> np.ndarray:
-        """Where a region (slices z, y, x) counts: bool (z, y, x)."""
-        out = np.full([part.stop - part.start for part in region], self.boxes is None)
-        origin = [-part.start for part in region]
+    def mask(self, part: Box) -> np.ndarray:
+        """Where a box counts: bool (z, y, x)."""
+        out = np.full(part.shape, self.boxes is None)
         for boxes, value in ((self.boxes or (), True), (self.without, False)):
             for box in boxes:
-                if (part := intersect(box, region)) is not None:
-                    out[shift(part, origin)] = value
+                if (both := box.meet(part)) is not None:
+                    out[both.within(part).slices] = value
         if self.inside is not None and out.any():
             labels, wanted = self.inside
-            found = labels.read(region)
-            out &= found != 0 if wanted is None else found == wanted
+            values = labels.read(part)
+            out &= values != 0 if wanted is None else values == wanted
         return out
 
-    def touches(self, region: Region) -> bool:
-        """Whether any voxel of a region counts; reads labels only where boxes do not tell."""
-        if self.boxes is not None and not any(intersect(box, region) for box in self.boxes):
+    def touches(self, part: Box) -> bool:
+        """Whether any voxel of a box counts; reads labels only where boxes do not tell."""
+        if self.boxes is not None and not any(box.meet(part) for box in self.boxes):
             return False
         if self.inside is None:
-            return bool(self.boxes is None and not self.without) or bool(self.mask(region).any())
+            return bool(self.boxes is None and not self.without) or bool(self.mask(part).any())
         labels, wanted = self.inside
-        parts = (
-            intersect(chunk.region, region)
-            for chunk in labels.touched()
-            if any(count and value and wanted in (None, value) for value, count in chunk.counts.items())
-        )
-        return any(part is not None and self.mask(part).any() for part in parts)
+        for chunk in labels.touched():
+            if not any(count and value and wanted in (None, value) for value, count in chunk.counts.items()):
+                continue
+            both = chunk.box.meet(part)
+            if both is not None and self.mask(both).any():
+                return True
+        return False
 
-    def holds(self, region: Region) -> bool:
-        """Whether boxes alone say that every voxel of a region counts."""
-        if self.inside is not None or any(intersect(box, region) for box in self.without):
+    def holds(self, part: Box) -> bool:
+        """Whether boxes alone say that every voxel of a box counts."""
+        if self.inside is not None or any(box.meet(part) for box in self.without):
             return False
-        return self.boxes is None or any(intersect(box, region) == region for box in self.boxes)
+        return self.boxes is None or any(box.covers(part) for box in self.boxes)
 
 
 class Confined:
@@ -95,22 +95,23 @@ class Confined:
     def sequence(self) -> int:
         return self._labels.sequence
 
-    def read(self, region: Region) -> np.ndarray:
-        """Voxels of slices (z, y, x)."""
-        found = self._labels.read(region)
-        return found if self.area.holds(region) else np.where(self.area.mask(region), found, 0)
+    def read(self, region: object) -> np.ndarray:
+        """Voxels of a region: a box, slices (z, y, x), or None for all."""
+        box = Box.of(region, self.shape)
+        values = self._labels.read(box)
+        return values if self.area.holds(box) else np.where(self.area.mask(box), values, 0)
 
     def touched(self) -> Sequence[Touched]:
         """The chunks that hold labels that count; those cut by the area are read and counted anew."""
         out = []
         for chunk in self._labels.touched():
-            if self.area.holds(chunk.region):
+            if self.area.holds(chunk.box):
                 out.append(chunk)
-            elif self.area.touches(chunk.region):
-                values, counts = np.unique(self.read(chunk.region), return_counts=True)
-                found = {int(v): int(n) for v, n in zip(values, counts, strict=True) if v}
-                if found:
-                    out.append(Touched(chunk.region, found))
+            elif self.area.touches(chunk.box):
+                values, counts = np.unique(self.read(chunk.box), return_counts=True)
+                per_value = {int(v): int(n) for v, n in zip(values, counts, strict=True) if v}
+                if per_value:
+                    out.append(Touched(chunk.box, per_value))
         return out
 
     def counts(self) -> dict[int, int]:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from voxloop.errors import WorkspaceError
-from voxloop.geometry import Region, Shape, Spacing
+from voxloop.geometry import Box, Shape, Spacing
 from voxloop.store.atomic import replace_json
 from voxloop.store.classes import Level
 
 SCHEMA = 1
 FILE = "workspace.json"
+
+
+def _as_box(given: Any) -> Box:
+    return given if isinstance(given, Box) else Box.from_json(given)
+
+
+#: a box that stands as ``[[start, stop], ...]`` in the file
+StoredBox = Annotated[Box, BeforeValidator(_as_box), PlainSerializer(Box.to_json)]
 
 
 class ImageInfo(BaseModel):
@@ -46,12 +54,12 @@ class NamedRegion(BaseModel):
 
     name: str
     image: str
-    box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    box: StoredBox
 
     @property
-    def region(self) -> Region:
-        z, y, x = (slice(*edges) for edges in self.box)
-        return z, y, x
+    def region(self) -> tuple[slice, slice, slice]:
+        """The box as slices (z, y, x), for indexing."""
+        return self.box.slices
 
 
 class SetRow(BaseModel):
@@ -65,15 +73,12 @@ class SetRow(BaseModel):
     image: str
     level: str
     region: str | None = None
-    box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None = None
+    box: StoredBox | None = None
 
     @property
-    def slices(self) -> Region | None:
-        """The box as slices (z, y, x)."""
-        if self.box is None:
-            return None
-        z, y, x = (slice(*edges) for edges in self.box)
-        return z, y, x
+    def slices(self) -> tuple[slice, slice, slice] | None:
+        """The box as slices (z, y, x), for indexing."""
+        return None if self.box is None else self.box.slices
 
 
 class TrainingSet(BaseModel):

@@ -13,24 +13,28 @@ from typing import Any, Literal
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.geometry import AXES, Region, Shape, Spacing, intersect
+from voxloop.geometry import AXES, Box, Shape, Spacing, cover
 from voxloop.store import shapes, strokes
-from voxloop.store.patches import cover, relative
 from voxloop.store.planes import Plane
 from voxloop.store.writer import Proposal
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What an edit did: its number in the journal, the tool, the box it touched (slices zyx), voxels changed.
+    """What an edit did: its number in the journal, the tool, the box it touched, voxels changed.
 
     An edit that changed nothing has ``voxels == 0`` and the number of the edit before it.
     """
 
     sequence: int
     tool: str
-    region: Region
+    box: Box
     voxels: int
+
+    @property
+    def region(self) -> tuple[slice, slice, slice]:
+        """The box as slices (z, y, x), for indexing."""
+        return self.box.slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,8 @@ class _Brush:
             raise LabelError(f"depth={self.depth} is negative; use the number of slices to either side, True or None")
         return int(self.depth)
 
-    def masks(self) -> list[tuple[Region, np.ndarray]]:
-        """The stroke as (region, 3-D mask), one entry a slice."""
+    def masks(self) -> list[tuple[Box, np.ndarray]]:
+        """The stroke as (box, 3-D mask), one entry a slice."""
         plane, masks = self.plane, []
         for index, radius in strokes.ball(self.size_um, plane.across, self.reach, plane.index, plane.count):
             thin = index == plane.index
@@ -109,14 +113,14 @@ class Drawing(ABC):
         """The number to paint for a class name or value. Raises LabelError."""
 
     @abstractmethod
-    def intensities(self, region: Region, channel: int) -> np.ndarray:
+    def intensities(self, box: Box, channel: int) -> np.ndarray:
         """Voxels (z, y, x) of the image."""
 
     @abstractmethod
     def edit(
         self,
         tool: str,
-        region: Region | Sequence[Region],
+        boxes: Box | Sequence[Box],
         proposal: Proposal,
         arguments: dict[str, Any] | None = None,
         *,
@@ -203,7 +207,7 @@ class Drawing(ABC):
         arguments = brush.arguments() | {"value": number, "channel": channel}
         arguments |= {name: float(edge) for name, edge in (("low", low), ("high", high)) if np.isfinite(edge)}
 
-        def inside(part: Region) -> np.ndarray:
+        def inside(part: Box) -> np.ndarray:
             picture = self.intensities(part, channel)
             mask: np.ndarray = (picture >= low) & (picture <= high)
             return mask
@@ -249,18 +253,16 @@ class Drawing(ABC):
         plane = self._plane(axis, index)
         number = self.paintable(value)
         seed = plane.voxel(point)
-        z, y, x = (
-            slice(max(0, s - reach), min(size, s + reach + 1)) if volume or name != axis else slice(s, s + 1)
-            for name, s, size in zip(AXES, seed, self.shape, strict=True)
-        )
-        start = (seed[0] - z.start, seed[1] - y.start, seed[2] - x.start)
+        around = [reach if volume or name != axis else 0 for name in AXES]
+        box = Box.at(seed, (1, 1, 1)).grow(around).clip(self.shape)
+        start = Box.at(seed, (1, 1, 1)).within(box).start
         if by not in ("labels", "image"):
             raise LabelError(f"by={by!r} is neither 'labels' nor 'image'")
-        values = self.read((z, y, x)) if by == "labels" else self.intensities((z, y, x), channel)
+        values = self.read(box) if by == "labels" else self.intensities(box, channel)
         mask = shapes.flood(values, start, tolerance if by == "image" else 0.0)
         arguments = {"axis": axis, "index": plane.index, "point": _rounded(np.array(point)), "value": number}
         arguments |= {"by": by, "tolerance": tolerance, "volume": volume, "reach": reach, "channel": channel}
-        return self._fill_masks("fill", arguments, [((z, y, x), mask)], number)
+        return self._fill_masks("fill", arguments, [(box, mask)], number)
 
     # ------------------------------------------------------------------------------------------------ slice to slice
 
@@ -277,14 +279,13 @@ class Drawing(ABC):
         plane, origin = self._plane(axis, target), self._plane(axis, source)
         wanted = None if values is None else [self.paintable(value) for value in values]
 
-        def proposal(part: Region, current: np.ndarray) -> np.ndarray:
-            rows, columns = (edge for at, edge in enumerate(part) if at != plane.at)
-            theirs = self.read(origin.region((rows, columns)))
+        def proposal(part: Box, current: np.ndarray) -> np.ndarray:
+            theirs = self.read(part.cut(axis, origin.index, origin.index + 1))
             take = theirs > 0 if wanted is None else np.isin(theirs, wanted)
             return np.where(take if overwrite else take & (current == 0), theirs, current)
 
         arguments = {"axis": axis, "source": source, "target": target, "values": wanted, "overwrite": overwrite}
-        return self.edit("copy_slice", plane.region(), proposal, arguments)
+        return self.edit("copy_slice", plane.box(), proposal, arguments)
 
     def interpolate(
         self,
@@ -305,23 +306,23 @@ class Drawing(ABC):
         distance = other.index - plane.index
         if distance < 2:
             raise LabelError(f"slices {first} and {last} have none between them")
-        ends = [self.read(one.region()).squeeze(plane.at) for one in (plane, other)]
+        ends = [self.read(one.box()).squeeze(plane.at) for one in (plane, other)]
         common = [int(value) for value in np.intersect1d(ends[0], ends[1]) if value]
         wanted = common if values is None else [self.paintable(value) for value in values]
         missing = [value for value in wanted if value not in common]
         if missing or not wanted:
             names = ", ".join(map(str, missing)) or "any class"
             raise LabelError(f"slices {first} and {last} do not both hold {names}; paint it in both of them first")
-        box, between = shapes.interpolated(ends[0], ends[1], wanted, distance, plane.spacing)
-        region = plane.region(box, slice(plane.index + 1, other.index))
+        part_of_plane, between = shapes.interpolated(ends[0], ends[1], wanted, distance, plane.spacing)
+        box = plane.box(part_of_plane, (plane.index + 1, other.index))
         solid = np.moveaxis(between, 0, plane.at)
 
-        def proposal(part: Region, current: np.ndarray) -> np.ndarray:
-            new = solid[relative(part, region)]
+        def proposal(part: Box, current: np.ndarray) -> np.ndarray:
+            new = solid[part.within(box).slices]
             return np.where((new > 0) if overwrite else (new > 0) & (current == 0), new, current)
 
         arguments = {"axis": axis, "first": plane.index, "last": other.index, "values": wanted, "overwrite": overwrite}
-        return self.edit("interpolate", region, proposal, arguments)
+        return self.edit("interpolate", box, proposal, arguments)
 
     # ------------------------------------------------------------------------------------------------------- helpers
 
@@ -343,21 +344,21 @@ class Drawing(ABC):
         self,
         tool: str,
         arguments: dict[str, Any],
-        masks: list[tuple[Region, np.ndarray]],
+        masks: list[tuple[Box, np.ndarray]],
         value: int,
         joined: bool = False,
-        inside: Callable[[Region], np.ndarray] | None = None,
+        inside: Callable[[Box], np.ndarray] | None = None,
     ) -> Edit:
         """One edit that gives ``value`` to the voxels of the masks, which must not overlap."""
         if not masks:
-            return Edit(self.sequence, tool, (slice(0, 0),) * 3, 0)
+            return Edit(self.sequence, tool, Box.whole((0, 0, 0)), 0)
 
-        def proposal(part: Region, current: np.ndarray) -> np.ndarray | None:
+        def proposal(part: Box, current: np.ndarray) -> np.ndarray | None:
             mask = np.zeros(current.shape, bool)
             for box, one in masks:
-                both = intersect(box, part)
+                both = box.meet(part)
                 if both is not None:
-                    mask[relative(both, part)] = one[relative(both, box)]
+                    mask[both.within(part).slices] = one[both.within(box).slices]
             if inside is not None and mask.any():
                 mask &= inside(part)
             return np.where(mask, np.asarray(value, self.dtype), current) if mask.any() else None

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import LabelError, VolumeError
-from voxloop.geometry import Region, as_region, blocks, region_shape
-from voxloop.store.patches import relative
+from voxloop.geometry import Box
 
 if TYPE_CHECKING:
     from voxloop.store.drawing import Edit
@@ -71,8 +70,8 @@ def load(
     keys = np.array(sorted(table), dtype=np.int64)
     results = np.array([table[int(key)] for key in keys], dtype=labels.dtype)
 
-    def proposal(part: Region, current: np.ndarray) -> np.ndarray:
-        theirs = np.asarray(mask[relative(part, box)]).astype(np.int64, copy=False)
+    def proposal(part: Box, current: np.ndarray) -> np.ndarray:
+        theirs = np.asarray(mask[part.within(box).slices]).astype(np.int64, copy=False)
         new = results[np.searchsorted(keys, theirs)]
         return np.where((new > 0) if overwrite else (new > 0) & (current == 0), new, current)
 
@@ -120,22 +119,22 @@ def _opened(source: Any, labels: Labels, arguments: dict[str, Any]) -> Any:
     return mask
 
 
-def _fitted(labels: Labels, mask: Any, region: object) -> Region:
-    box = as_region(region, labels.shape)
-    if tuple(mask.shape) != region_shape(box):
+def _fitted(labels: Labels, mask: Any, region: object) -> Box:
+    box = Box.of(region, labels.shape)
+    if tuple(mask.shape) != box.shape:
         what = "the image" if region is None else "the region"
         raise LabelError(
-            f"the mask has shape {tuple(mask.shape)}, {what} {region_shape(box)} (z, y, x); "
+            f"the mask has shape {tuple(mask.shape)}, {what} {box.shape} (z, y, x); "
             "a part goes in with region=(slice, slice, slice)"
         )
     return box
 
 
-def _values_in(mask: Any, box: Region, chunks: tuple[int, int, int]) -> list[int]:
-    found: set[int] = set()
-    for part in blocks(box, chunks):
-        found.update(np.unique(np.asarray(mask[relative(part, box)])).tolist())
-    return sorted(int(value) for value in found)
+def _values_in(mask: Any, box: Box, chunks: tuple[int, int, int]) -> list[int]:
+    values: set[int] = set()
+    for part in box.blocks(chunks):
+        values.update(np.unique(np.asarray(mask[part.within(box).slices])).tolist())
+    return sorted(int(value) for value in values)
 
 
 def _table(
@@ -221,7 +220,7 @@ def _save_hdf5(labels: Labels, path: Path) -> Path:
             data.attrs["axes"] = "zyx"
             data.attrs["classes"] = [f"{item.value}: {item.name}" for item in labels.level.classes]
             for touched in labels.touched():
-                data[touched.region] = labels.read(touched.region)
+                data[touched.region] = labels.read(touched.box)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -233,7 +232,7 @@ def _save_npy(labels: Labels, path: Path) -> Path:
     try:
         data = np.lib.format.open_memmap(partial, mode="w+", dtype=labels.dtype, shape=labels.shape)
         for touched in labels.touched():
-            data[touched.region] = labels.read(touched.region)
+            data[touched.region] = labels.read(touched.box)
         data.flush()
         partial.replace(path)
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import VolumeError, WorkspaceError, unknown
-from voxloop.geometry import Region
+from voxloop.geometry import Box
 from voxloop.store.document import ImageInfo, checked_name, safe_name
 from voxloop.store.named import Named
 
@@ -245,11 +245,8 @@ def fingerprint(volume: xr.DataArray) -> str:
     from voxloop.volumes import read_block, shape_zyx
 
     shape = shape_zyx(volume)
-    middle: Region = (
-        slice(shape[0] // 2, shape[0] // 2 + 1),
-        *(slice(max(0, n // 2 - _SAMPLE // 2), min(n, n // 2 + _SAMPLE // 2 + 1)) for n in shape[1:]),  # type: ignore[assignment]
-    )
-    sample = read_block(volume, middle)
+    middle = Box.at([size // 2 for size in shape], (1, 1, 1))
+    sample = read_block(volume, middle.grow((0, _SAMPLE // 2, _SAMPLE // 2)).clip(shape))
     crc = zlib.crc32(sample.astype(sample.dtype.newbyteorder("<")).tobytes())
     return f"{'x'.join(map(str, volume.shape))}-{volume.dtype}-{crc:08x}"
 

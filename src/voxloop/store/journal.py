@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import LabelError, WorkspaceError
-from voxloop.geometry import Region, Shape, blocks
+from voxloop.geometry import Box, Shape
 from voxloop.store.atomic import sync_folder, write_all
 from voxloop.store.chunks import Chunk, ChunkedArray, chunk_shape
 from voxloop.store.patches import Patch, decode, encode
@@ -42,7 +42,7 @@ class Record:
 
     sequence: int
     tool: str
-    box: tuple[int, int, int, int, int, int]
+    box: Box
     voxels: int
     offset: int
     length: int
@@ -52,11 +52,6 @@ class Record:
     reverse: bool
     joined: bool
     line: int
-
-    @property
-    def region(self) -> Region:
-        a, b, c, d, e, f = self.box
-        return slice(a, b), slice(c, d), slice(e, f)
 
 
 class Journal:
@@ -121,7 +116,7 @@ class Journal:
             return
         size = chunk_shape(self._array[0])
         for patch in self._inline(record):
-            if chunk is None or tuple(o // n for o, n in zip(patch.origin, size, strict=True)) == chunk:
+            if chunk is None or patch.box.cell(size) == chunk:
                 yield patch.reversed if record.reverse else patch
 
     def chunks(self, record: Record) -> list[Chunk]:
@@ -129,7 +124,7 @@ class Journal:
         size = chunk_shape(self._array[0])
         if record.blob is not None:
             return list(self._blob_chunks(record.blob))
-        return [(z.start // size[0], y.start // size[1], x.start // size[2]) for z, y, x in blocks(record.region, size)]
+        return [part.cell(size) for part in record.box.blocks(size)]
 
     def _inline(self, record: Record) -> list[Patch]:
         key = record.offset
@@ -158,7 +153,7 @@ class Journal:
         self,
         tool: str,
         arguments: dict[str, Any],
-        region: Region,
+        box: Box,
         voxels: int,
         *,
         patches: list[Patch] | None = None,
@@ -183,7 +178,7 @@ class Journal:
             "arguments": arguments,
             "author": author(),
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "box": [edge for part in region for edge in (part.start, part.stop)],
+            "box": [edge for bounds in box.to_json() for edge in bounds],
             "voxels": voxels,
         }
         if same is not None:
@@ -289,16 +284,14 @@ class Blob:
     def write(self, patch: Patch) -> None:
         """Add one patch; the patches of a chunk must come in one piece. Raises OSError."""
         size = self.before.chunks
-        chunk = tuple(o // n for o, n in zip(patch.origin, size, strict=True))
-        inside = tuple(
-            slice(o - i * n, o - i * n + m)
-            for o, i, n, m in zip(patch.origin, chunk, size, patch.before.shape, strict=True)
-        )
+        chunk = patch.box.cell(size)
+        corner = [-index * n for index, n in zip(chunk, size, strict=True)]
+        inside = patch.box.shift(corner).slices
         changed = patch.changed
         for array, values in ((self.before, patch.before), (self.after, patch.after)):
             full = np.zeros(size, array.dtype)
             full[inside] = np.where(changed, values, 0)
-            array.write(chunk, full)  # type: ignore[arg-type]
+            array.write(chunk, full)
 
     def sync(self) -> None:
         """Wait until all of it is on the disk."""
@@ -314,12 +307,12 @@ class Blob:
         found = [array.read(chunk) for array in (self.before, self.after)]
         if found[0] is None and found[1] is None:
             return None
-        region = self.before.region(chunk)
-        cut = tuple(slice(0, part.stop - part.start) for part in region)
+        box = self.before.box(chunk)
+        cut = box.within(box).slices
         before, after = (
             np.zeros(self.before.chunks, self.before.dtype)[cut] if one is None else one[0][cut] for one in found
         )
-        return Patch((region[0].start, region[1].start, region[2].start), before, after)
+        return Patch(box.start, before, after)
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -345,7 +338,7 @@ def _parse(line: bytes, sequence: int, at: int, stored: int) -> Record | None:
         return Record(
             sequence,
             entry["tool"],
-            (a, b, c, d, e, f),
+            Box((a, c, e), (b, d, f)),
             entry["voxels"],
             offset,
             length,

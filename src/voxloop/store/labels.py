@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from voxloop.errors import LabelError, ReadOnlyError
-from voxloop.geometry import Region, Shape, Spacing, as_region, region_shape
+from voxloop.geometry import Box, Shape, Spacing, cover
 from voxloop.store.classes import Level
 from voxloop.store.drawing import Drawing, Edit
-from voxloop.store.patches import cover, relative
-from voxloop.store.planes import Box
+from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
 from voxloop.store.state import LabelState
-from voxloop.store.writer import Proposal, WriterState, is_region
+from voxloop.store.writer import Proposal, WriterState
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,10 +32,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A chunk that holds labels: its voxels (slices zyx) and how many hold each value (0 left out)."""
+    """A chunk that holds labels: its voxels and how many of them hold each value (0 left out)."""
 
-    region: Region
+    box: Box
     counts: dict[int, int]
+
+    @property
+    def region(self) -> tuple[slice, slice, slice]:
+        """The box as slices (z, y, x), for indexing."""
+        return self.box.slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Setting:
     level: Callable[[], Level]
     parent: Callable[[], Labels | None]
     volume: Callable[[], xr.DataArray]
-    region: Callable[[str], Region]
+    region: Callable[[str], Box]
     refusal: Callable[[], str | None]  # why nothing may be written, None where it may
 
 
@@ -115,13 +119,13 @@ class Labels(Drawing):
     # -------------------------------------------------------------------------------------------------------- read
 
     def read(self, region: object = None) -> np.ndarray:
-        """Voxels of a region: slices (z, y, x), the name of a region, or None for all (which must fit into memory)."""
-        return self._state.read(self._region(region))
+        """Voxels of a region: slices (z, y, x), a box, a region's name, or None for all (if it fits into memory)."""
+        return self._state.read(self._box(region))
 
-    def plane(self, axis: str, index: int, box: Box | None = None, step: int = 1) -> np.ndarray:
+    def plane(self, axis: str, index: int, box: Rectangle | None = None, step: int = 1) -> np.ndarray:
         """One plane across ``axis``, or the ``box`` of it (two slices or pairs, zyx order), every ``step``-th voxel."""
         plane = self._plane(axis, index)
-        return self._state.read(plane.region(box)).squeeze(plane.at)[::step, ::step]
+        return self._state.read(plane.box(box)).squeeze(plane.at)[::step, ::step]
 
     def counts(self) -> dict[int, int]:
         """Labelled voxels of every value (0 left out)."""
@@ -129,7 +133,7 @@ class Labels(Drawing):
 
     def touched(self) -> list[Touched]:
         """The chunks that hold labels; costs what they cost, never what the grid would."""
-        return [Touched(self._state.array.region(chunk), counts) for chunk, counts in self._state.touched().items()]
+        return [Touched(self._state.array.box(chunk), counts) for chunk, counts in self._state.touched().items()]
 
     def next_id(self) -> int:
         """An instance number that was never used."""
@@ -144,7 +148,7 @@ class Labels(Drawing):
 
     def made_by(self, *tools: str, region: object = None, since: int = 0) -> np.ndarray:
         """Where the last change after edit ``since`` was made by one of ``tools`` (or by its redo): bool (z, y, x)."""
-        return self._state.made_by(tools, self._region(region), since)
+        return self._state.made_by(tools, self._box(region), since)
 
     # ------------------------------------------------------------------------------------------------- whole regions
 
@@ -173,13 +177,13 @@ class Labels(Drawing):
         tool, arguments
             What the journal says of the edit (JSON).
         """
-        box = self._region(region)
+        box = self._box(region)
         for what, given in (("array", array), ("mask", mask)):
-            if given is not None and np.ndim(given) and np.shape(given) != region_shape(box):
-                raise LabelError(f"the {what} has shape {np.shape(given)}, the region {region_shape(box)} (z, y, x)")
+            if given is not None and np.ndim(given) and np.shape(given) != box.shape:
+                raise LabelError(f"the {what} has shape {np.shape(given)}, the region {box.shape} (z, y, x)")
 
-        def proposal(part: Region, current: np.ndarray) -> np.ndarray:
-            inside = relative(part, box)
+        def proposal(part: Box, current: np.ndarray) -> np.ndarray:
+            inside = part.within(box)
             new = self._values(_block(array, inside))
             keep = np.zeros(current.shape, bool) if mask is None else ~_block(mask, inside).astype(bool)
             if not overwrite:
@@ -191,7 +195,7 @@ class Labels(Drawing):
     def edit(
         self,
         tool: str,
-        region: Region | Sequence[Region],
+        boxes: Box | Sequence[Box],
         proposal: Proposal,
         arguments: dict[str, Any] | None = None,
         *,
@@ -200,14 +204,15 @@ class Labels(Drawing):
         """Make one undoable edit of any size from a function; what every other verb comes down to.
 
         ``proposal(block, current)`` gives the new voxels of a block (or None to leave it); it sees the block's current
-        ones, read-only. ``region`` is a box, or a list of boxes that do not overlap. Locked classes and what lies
-        outside the parent stay as they are.
+        ones, read-only. ``boxes`` is one, or several that do not overlap. Locked classes and what lies outside the
+        parent stay as they are.
         """
+        boxes = [boxes] if isinstance(boxes, Box) else boxes
         state = self._writer()
         parent, parent_value = self._parent()
         locked = self.level.locked if self.level.kind == "semantic" else ()
 
-        def guarded(part: Region, current: np.ndarray) -> np.ndarray | None:
+        def guarded(part: Box, current: np.ndarray) -> np.ndarray | None:
             new = proposal(part, current)
             if new is None:
                 return None
@@ -218,9 +223,9 @@ class Labels(Drawing):
                 new = np.where(there == parent_value if parent_value else there > 0, new, current)
             return new
 
-        record = state.edit(tool, arguments or {}, region, guarded, joined=joined)
+        record = state.edit(tool, arguments or {}, boxes, guarded, joined=joined)
         if record is None:
-            return Edit(self.sequence, tool, region if is_region(region) else cover(region), 0)  # type: ignore[arg-type]
+            return Edit(self.sequence, tool, cover(boxes), 0)
         return self._announce([record])[0]
 
     def as_volume(self) -> xr.DataArray:
@@ -311,7 +316,7 @@ class Labels(Drawing):
         return self._state
 
     def _announce(self, records: list[Record]) -> list[Edit]:
-        edits = [Edit(record.sequence, record.tool, record.region, record.voxels) for record in records]
+        edits = [Edit(record.sequence, record.tool, record.box, record.voxels) for record in records]
         for edit in edits:
             for callback in list(self._callbacks.values()):
                 try:
@@ -324,7 +329,7 @@ class Labels(Drawing):
         edits = self._announce(records)
         if not edits:
             return None
-        return Edit(edits[-1].sequence, edits[-1].tool, cover([e.region for e in edits]), sum(e.voxels for e in edits))
+        return Edit(edits[-1].sequence, edits[-1].tool, cover([e.box for e in edits]), sum(e.voxels for e in edits))
 
     def _parent(self) -> tuple[Labels | None, int]:
         level = self.level
@@ -365,17 +370,17 @@ class Labels(Drawing):
             raise LabelError(f"instance numbers must lie in 0..{np.iinfo(self.dtype).max}")
         return block.astype(self.dtype, copy=False)
 
-    def intensities(self, region: Region, channel: int) -> np.ndarray:
+    def intensities(self, box: Box, channel: int) -> np.ndarray:
         from voxloop.volumes import read_block
 
-        block = read_block(self._setting.volume(), region)
+        block = read_block(self._setting.volume(), box)
         if not 0 <= channel < len(block):
             raise LabelError(f"channel {channel} is not one of the {len(block)} channels of image {self.image!r}")
         plane: np.ndarray = block[channel]
         return plane
 
-    def _region(self, region: object) -> Region:
-        return self._setting.region(region) if isinstance(region, str) else as_region(region, self.shape)
+    def _box(self, region: object) -> Box:
+        return self._setting.region(region) if isinstance(region, str) else Box.of(region, self.shape)
 
 
 class _Lazy:
@@ -389,8 +394,8 @@ class _Lazy:
         return self._labels.read(region)
 
 
-def _block(array: Any, region: Region) -> np.ndarray:
-    return np.asarray(array) if not np.ndim(array) else np.asarray(array[region])
+def _block(array: Any, box: Box) -> np.ndarray:
+    return np.asarray(array[box.slices] if np.ndim(array) else array)
 
 
 def _classes(level: Level) -> str:

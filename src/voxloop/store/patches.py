@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape, shift
+from voxloop.geometry import Box, Shape
 
 _HEAD = struct.Struct("<II")  # patches, runs
 
@@ -26,9 +26,9 @@ class Patch:
     after: np.ndarray
 
     @property
-    def region(self) -> Region:
-        z, y, x = (slice(o, o + n) for o, n in zip(self.origin, self.before.shape, strict=True))
-        return z, y, x
+    def box(self) -> Box:
+        """Where it lies in the volume."""
+        return Box.at(self.origin, self.before.shape)
 
     @property
     def changed(self) -> np.ndarray:
@@ -83,14 +83,3 @@ def decode(data: bytes, dtype: np.dtype) -> list[Patch]:
 
 def _little(values: np.ndarray) -> np.ndarray:
     return values.astype(values.dtype.newbyteorder("<"), copy=False)
-
-
-def cover(regions: Sequence[Region]) -> Region:
-    """The smallest box around all ``regions``; there must be one."""
-    z, y, x = (slice(min(r[i].start for r in regions), max(r[i].stop for r in regions)) for i in range(3))
-    return z, y, x
-
-
-def relative(part: Region, region: Region) -> Region:
-    """``part`` counted from the first voxel of ``region``."""
-    return shift(part, [-edge.start for edge in region])

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.geometry import AXES, Region, Shape, Spacing, as_region, plane_axes
+from voxloop.geometry import AXES, Box, Shape, Spacing, plane_axes
 from voxloop.store.strokes import PlaneMask, as_points
 
-Box = Sequence[slice] | Sequence[Sequence[int]]
+#: a rectangle in a plane: two slices, or two pairs (start, stop), in zyx order of the plane's axes
+Rectangle = Sequence[slice] | Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,17 @@ class Plane:
         """Micrometres between planes."""
         return self.spacing_um[self.at]
 
-    def region(self, box: Box | None = None, planes: slice | None = None) -> Region:
-        """The voxels of a box (two slices or pairs; None: all) of this plane, or of all in ``planes``."""
-        parts = [part if isinstance(part, slice) else slice(int(part[0]), int(part[1])) for part in box or ()]
-        rows, columns = as_region((slice(0, 1), *parts), (1, *self.size))[1:]
-        return self._insert(rows, columns, planes or slice(self.index, self.index + 1))
+    def box(self, part: Rectangle | None = None, planes: tuple[int, int] | None = None) -> Box:
+        """The voxels of a part of this plane (None: all of it), or of the same part of all planes start to stop."""
+        edges = [edge if isinstance(edge, slice) else slice(int(edge[0]), int(edge[1])) for edge in part or ()]
+        _, rows, columns = Box.of((0, *edges), (1, *self.size)).to_json()
+        return self._insert(rows, columns, planes or (self.index, self.index + 1))
 
-    def place(self, found: PlaneMask, index: int | None = None) -> tuple[Region, np.ndarray]:
+    def place(self, drawn: PlaneMask, index: int | None = None) -> tuple[Box, np.ndarray]:
         """Where a mask lies in the volume, and the mask with three axes."""
         index = self.index if index is None else index
-        rows, columns = (slice(o, o + n) for o, n in zip(found.origin, found.mask.shape, strict=True))
-        return self._insert(rows, columns, slice(index, index + 1)), np.expand_dims(found.mask, self.at)
+        rows, columns = ((first, first + n) for first, n in zip(drawn.origin, drawn.mask.shape, strict=True))
+        return self._insert(rows, columns, (index, index + 1)), np.expand_dims(drawn.mask, self.at)
 
     def voxel(self, point: Sequence[float]) -> Shape:
         """The voxel nearest to (row, column). Raises LabelError where it lies outside."""
@@ -76,10 +77,9 @@ class Plane:
             raise LabelError(
                 f"point ({row}, {column}) lies outside the plane of {self.size[0]} x {self.size[1]} voxels"
             )
-        z, y, x = (part.start for part in self._insert(slice(row, row), slice(column, column), slice(self.index, 0)))
-        return z, y, x
+        return self._insert((row, row + 1), (column, column + 1), (self.index, self.index + 1)).start
 
-    def _insert(self, rows: slice, columns: slice, planes: slice) -> Region:
-        parts = [rows, columns]
-        parts.insert(self.at, planes)
-        return parts[0], parts[1], parts[2]
+    def _insert(self, rows: Sequence[int], columns: Sequence[int], planes: Sequence[int]) -> Box:
+        bounds = [rows, columns]
+        bounds.insert(self.at, planes)
+        return Box.from_json(bounds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voxloop.errors import WorkspaceError, unknown
-from voxloop.geometry import as_region
+from voxloop.geometry import Box
 from voxloop.store.document import NamedRegion, checked_name
 from voxloop.store.named import Named
 
@@ -25,9 +25,8 @@ class Regions(Named[NamedRegion]):
         """Name a box of voxels (slices z, y, x); an existing name moves to the new box."""
         self._store.check_writable()
         image = self._store.images.one(image)
-        box = as_region(region, self._store.images.info(image).shape)
-        z, y, x = ((part.start, part.stop) for part in box)
-        new = NamedRegion(name=checked_name("region", name), image=image, box=(z, y, x))
+        box = Box.of(region, self._store.images.info(image).shape)
+        new = NamedRegion(name=checked_name("region", name), image=image, box=box)
         others = tuple(one for one in self._store.document.regions if one.name != new.name)
         self._store.change(regions=(*others, new))
         return new

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.geometry import Region, blocks, intersect
-from voxloop.store.patches import relative
+from voxloop.geometry import Box
 from voxloop.store.planes import Plane
 from voxloop.store.shapes import inside, parts_of
 
@@ -41,40 +40,36 @@ def load_rois(labels: Labels, path: Path, zero: str | None, *, overwrite: bool, 
         raise LabelError(f"{path} is no ImageJ ROI set: {error}") from error
     rois = found if isinstance(found, list) else [found]
     names: dict[str, int] = {}
-    masks: list[tuple[Region, np.ndarray, int]] = []
+    masks: list[tuple[Box, np.ndarray, int]] = []
     for roi in rois:
         plane = Plane("z", _slice(roi, labels, index), labels.shape, labels.spacing_um)
         outlines = [np.asarray(one, float)[:, ::-1] - 0.5 for one in roi.coordinates(multi=True) if len(one) > 2]
         mask = inside(outlines, plane.size)
         if mask is None:
             continue
-        region, solid = plane.place(mask)
+        box, solid = plane.place(mask)
         hole = roi.name.endswith(_HOLE)
-        masks.append((region, solid, 0 if hole else _value(roi, labels, names)))
+        masks.append((box, solid, 0 if hole else _value(roi, labels, names)))
     if not masks:
         raise LabelError(f"{path} holds no outline that lies on the image")
 
-    by_slice: dict[int, list[tuple[Region, np.ndarray, int]]] = defaultdict(list)
-    for one in masks:
-        by_slice[one[0][0].start].append(one)
-    parts = sorted(
-        {
-            (part[0].start, part[1].start, part[2].start): part
-            for region, _, _ in masks
-            for part in blocks(_grid(region, labels), labels.chunks)
-        }.items()
-    )
+    by_slice: dict[int, list[tuple[Box, np.ndarray, int]]] = defaultdict(list)
+    chunks: set[Box] = set()  # whole ones, so that every block comes up once
+    for box, solid, value in masks:
+        by_slice[box.start[0]].append((box, solid, value))
+        chunks.update(box.aligned(labels.chunks).clip(labels.shape).blocks(labels.chunks))
 
-    def proposal(part: Region, current: np.ndarray) -> np.ndarray:
+    def proposal(part: Box, current: np.ndarray) -> np.ndarray:
         new = np.zeros_like(current)
-        for z in range(part[0].start, part[0].stop):
-            for region, solid, value in by_slice.get(z, ()):
-                both = intersect(region, part)
+        for z in range(part.start[0], part.stop[0]):
+            for box, solid, value in by_slice.get(z, ()):
+                both = box.meet(part)
                 if both is not None:
-                    new[relative(both, part)][solid[relative(both, region)]] = value
+                    new[both.within(part).slices][solid[both.within(box).slices]] = value
         return np.where((new > 0) if overwrite else (new > 0) & (current == 0), new, current)
 
-    return labels.edit("load", [part for _, part in parts], proposal, {"source": str(path), "rois": len(rois)})
+    boxes = sorted(chunks, key=lambda box: box.start)
+    return labels.edit("load", boxes, proposal, {"source": str(path), "rois": len(rois)})
 
 
 def save_rois(labels: Labels, path: Path) -> Path:
@@ -82,7 +77,7 @@ def save_rois(labels: Labels, path: Path) -> Path:
     import roifile
 
     rois: list[Any] = []
-    slices = sorted({z for touched in labels.touched() for z in range(touched.region[0].start, touched.region[0].stop)})
+    slices = sorted({z for touched in labels.touched() for z in range(touched.box.start[0], touched.box.stop[0])})
     for z in slices:
         values = labels.plane("z", z)
         for value in np.unique(values[values > 0]).tolist():
@@ -132,12 +127,3 @@ def _value(roi: Any, labels: Labels, names: dict[str, int]) -> int:
 def _name(labels: Labels, value: int) -> str:
     named = [item.name for item in labels.level.classes if item.value == value]
     return named[0] if named else f"object {value}"
-
-
-def _grid(region: Region, labels: Labels) -> Region:
-    """The whole chunks that a region touches, so that every block comes up once."""
-    z, y, x = (
-        slice(part.start // n * n, min(-(-part.stop // n) * n, size))
-        for part, n, size in zip(region, labels.chunks, labels.shape, strict=True)
-    )
-    return z, y, x

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from voxloop.errors import LabelError, WorkspaceError, unknown
-from voxloop.geometry import Region, as_region
+from voxloop.geometry import Box
 from voxloop.store.document import SetRow, TrainingSet, checked_name
 from voxloop.store.named import Named
 
@@ -113,7 +113,7 @@ class Sets(Named[TrainingSet]):
 
     def _row(self, row: str | tuple[Any, ...] | Mapping[str, Any] | SetRow) -> SetRow:
         if isinstance(row, SetRow):
-            row = {"image": row.image, "level": row.level, "region": row.box and row.slices, "name": row.region}
+            row = {"image": row.image, "level": row.level, "region": row.box, "name": row.region}
         if isinstance(row, str):
             row = (row,)
         if not isinstance(row, Mapping):
@@ -133,16 +133,14 @@ class Sets(Named[TrainingSet]):
         if region is None:
             return SetRow(image=image, level=level)
         name = row.get("name")
-        box: Region
         if isinstance(region, str):
             named = self._store.regions[region]
             if named.image != image:
                 raise WorkspaceError(f"region {region!r} belongs to image {named.image!r}, not to {image!r}")
-            name, box = region, named.region
+            name, box = region, named.box
         else:
-            box = as_region(region, self._store.images.info(image).shape)
-        z, y, x = ((part.start, part.stop) for part in box)
-        return SetRow(image=image, level=level, region=name, box=(z, y, x))
+            box = Box.of(region, self._store.images.info(image).shape)
+        return SetRow(image=image, level=level, region=name, box=box)
 
     def _labelled(self) -> list[tuple[str, str]]:
         return [

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape, blocks, intersect, region_shape
+from voxloop.geometry import Box, Shape
 from voxloop.store.chunks import Chunk, ChunkedArray
 from voxloop.store.journal import Journal, Record
-from voxloop.store.patches import relative
 from voxloop.store.touched import Counts, TouchedIndex
 
 #: bytes of chunks kept in memory, per label array
@@ -62,29 +61,29 @@ class LabelState(ABC):
     def chunks(self) -> Shape:
         return self.array.chunks
 
-    def read(self, region: Region) -> np.ndarray:
-        """A copy of the voxels of ``region``."""
-        out = np.zeros(region_shape(region), self.dtype)
+    def read(self, box: Box) -> np.ndarray:
+        """A copy of the voxels of ``box``."""
+        out = np.zeros(box.shape, self.dtype)
         with self.lock:
-            for part in blocks(region, self.chunks):
+            for part in box.blocks(self.chunks):
                 values = self._view(part)
                 if values is not None:
-                    out[relative(part, region)] = values
+                    out[part.within(box).slices] = values
         return out
 
-    def made_by(self, tools: Collection[str], region: Region, since: int = 0) -> np.ndarray:
-        """The voxels of ``region`` whose last change after edit ``since`` one of ``tools`` made."""
-        made = np.zeros(region_shape(region), bool)
+    def made_by(self, tools: Collection[str], box: Box, since: int = 0) -> np.ndarray:
+        """The voxels of ``box`` whose last change after edit ``since`` one of ``tools`` made."""
+        made = np.zeros(box.shape, bool)
         with self.lock:
             records = self.journal.records
             for record in records[since:]:
-                if not intersect(record.region, region):
+                if not record.box.meet(box):
                     continue
                 chosen = (records[record.of - 1] if record.of else record).tool in tools
                 for patch in self.journal.patches(record):
-                    if inside := intersect(patch.region, region):
-                        changed = patch.changed[relative(inside, patch.region)]
-                        made[relative(inside, region)][changed] = chosen
+                    if inside := patch.box.meet(box):
+                        changed = patch.changed[inside.within(patch.box).slices]
+                        made[inside.within(box).slices][changed] = chosen
         return made
 
     def touched(self) -> dict[Chunk, Counts]:
@@ -99,19 +98,15 @@ class LabelState(ABC):
     def close(self) -> None:
         self.journal.close()
 
-    def _view(self, part: Region) -> np.ndarray | None:
+    def _view(self, part: Box) -> np.ndarray | None:
         """The voxels of a block inside one chunk (not a copy); None where the chunk is empty."""
-        chunk = self._chunk_of(part)
-        values = self._chunk(chunk)
-        return None if values is None else values[self._local(part, chunk)]
+        values = self._chunk(part.cell(self.chunks))
+        return None if values is None else values[self._local(part)]
 
-    def _chunk_of(self, part: Region) -> Chunk:
-        z, y, x = (p.start // n for p, n in zip(part, self.chunks, strict=True))
-        return z, y, x
-
-    def _local(self, part: Region, chunk: Chunk) -> Region:
-        z, y, x = (slice(p.start - i * n, p.stop - i * n) for p, i, n in zip(part, chunk, self.chunks, strict=True))
-        return z, y, x
+    def _local(self, part: Box) -> tuple[slice, slice, slice]:
+        """Where a block lies in the chunk that it begins in."""
+        corner = [-index * size for index, size in zip(part.cell(self.chunks), self.chunks, strict=True)]
+        return part.shift(corner).slices
 
     def _chunk(self, chunk: Chunk) -> np.ndarray | None:
         found = self._cache.get(chunk)
@@ -144,14 +139,14 @@ class LabelState(ABC):
         """Bring one chunk from one edit to another: the voxels after each record, or before it."""
         for record in records:
             for patch in self.journal.patches(record, chunk):
-                view = values[self._local(patch.region, chunk)]
+                view = values[self._local(patch.box)]
                 np.copyto(view, patch.before if back else patch.after, where=patch.changed)
 
     def _rebuilt(self, chunk: Chunk, records: Iterable[Record]) -> np.ndarray:
         """A chunk from nothing but the journal."""
         values = np.zeros(self.chunks, self.dtype)
-        box = self.array.region(chunk)
-        self._apply_to(values, chunk, (record for record in records if intersect(record.region, box)))
+        box = self.array.box(chunk)
+        self._apply_to(values, chunk, (record for record in records if record.box.meet(box)))
         return values
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import ConfigError, LabelError, WorkspaceError, unknown
-from voxloop.geometry import Region, full_region, grow
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.store.confined import Area, Confined
 from voxloop.store.document import SetRow, TrainingSet
@@ -209,23 +209,22 @@ def _check(store: Store, facts: Facts, chosen: TrainingSet | None, judge: Traini
         raise LabelError(f"only {only!r} is labelled {where}; paint a few strokes of a second class as well")
 
 
-def _boxes(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[Region, ...] | None]:
+def _boxes(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[Box, ...] | None]:
     """``(level, image)`` to its boxes; None where one of its rows is the whole image."""
-    out: dict[tuple[str, str], tuple[Region, ...] | None] = {}
+    out: dict[tuple[str, str], tuple[Box, ...] | None] = {}
     for item in rows:
         row = SetRow(**item)
         key = (row.level, row.image)
-        box = row.slices
-        known = out.get(key, ())
-        out[key] = None if box is None or known is None else (*known, box)
+        earlier = out.get(key, ())
+        out[key] = None if row.box is None or earlier is None else (*earlier, row.box)
     return out
 
 
-def _grown(box: Region | None, shape: tuple[int, int, int], spacing: Sequence[float], frames: bool) -> Region:
+def _grown(box: Box | None, shape: tuple[int, int, int], spacing: Sequence[float], frames: bool) -> Box:
     if box is None:
-        return full_region(shape)
+        return Box.whole(shape)
     depth = 0 if frames else round(GAP * spacing[1] / spacing[0])
-    return grow(box, (depth, GAP, GAP), shape)
+    return box.grow((depth, GAP, GAP)).clip(shape)
 
 
 def _inside(workspace: Path, facts: Facts, image: str) -> tuple[Labels, int | None] | None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError, unknown
-from voxloop.geometry import Region, as_region
+from voxloop.geometry import Box
 from voxloop.locks import Lock, holder
 from voxloop.store.atomic import walk
 from voxloop.store.classes import Level, as_classes
@@ -209,11 +209,11 @@ class Store:
         return Labels(state, self._setting(level, info))
 
     def _setting(self, level: Level, info: ImageInfo) -> Setting:
-        def region(name: str) -> Region:
-            found = self.regions[name]
-            if found.image != info.name:
-                raise LabelError(f"region {name!r} belongs to image {found.image!r}, not to {info.name!r}")
-            return as_region(found.region, info.shape)
+        def region(name: str) -> Box:
+            named = self.regions[name]
+            if named.image != info.name:
+                raise LabelError(f"region {name!r} belongs to image {named.image!r}, not to {info.name!r}")
+            return Box.of(named.box, info.shape)
 
         def parent() -> Labels | None:
             above = self._by_folder(level.folder).parent

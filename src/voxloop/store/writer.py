@@ -12,16 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from voxloop.errors import ReadOnlyError, VoxloopError, WorkspaceError
-from voxloop.geometry import Region, Shape, blocks, region_shape
+from voxloop.geometry import Box, Shape, cover
 from voxloop.store.atomic import replace_json
 from voxloop.store.chunks import Chunk, DamagedChunkError
 from voxloop.store.journal import Record
-from voxloop.store.patches import Patch, cover
+from voxloop.store.patches import Patch
 from voxloop.store.state import CACHE_BYTES, LabelState, Place
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ BLOB_VOXELS = 1 << 23
 #: seconds that the array may lag behind the journal
 LAG_SECONDS = 0.4
 
-#: (voxels of a block, its current values) -> new values of the same shape, or None to leave it
-Proposal = Callable[[Region, np.ndarray], np.ndarray | None]
+#: (a block, its current values) -> new values of the same shape, or None to leave it
+Proposal = Callable[[Box, np.ndarray], np.ndarray | None]
 
 
 class WriterState(LabelState):
@@ -59,19 +59,19 @@ class WriterState(LabelState):
         self,
         tool: str,
         arguments: dict[str, Any],
-        parts: Sequence[Region] | Region,
+        boxes: Sequence[Box],
         proposal: Proposal,
         *,
         joined: bool = False,
     ) -> Record | None:
         """Make one edit of whatever size: propose block by block, write down, then change memory.
 
-        ``parts`` is a region, or a list of regions that do not overlap. None where no voxel changes.
+        ``boxes`` do not overlap. None where no voxel changes.
         Raises WorkspaceError where it cannot be saved; then nothing has changed.
         """
-        large = sum(math.prod(region_shape(box)) for box in _boxes(parts)) > BLOB_VOXELS
+        large = sum(box.size for box in boxes) > BLOB_VOXELS
         with self._changing(large):
-            record, patches = self._write_down(tool, arguments, parts, proposal, joined, large)
+            record, patches = self._write_down(tool, arguments, boxes, proposal, joined, large)
             if record is not None:
                 self._take(record, patches, large)
         self._hold_back()
@@ -81,20 +81,20 @@ class WriterState(LabelState):
         self,
         tool: str,
         arguments: dict[str, Any],
-        parts: Sequence[Region] | Region,
+        boxes: Sequence[Box],
         proposal: Proposal,
         joined: bool,
         large: bool,
     ) -> tuple[Record | None, Iterable[Patch]]:
         """The journal's record of an edit, with its patches; nothing in memory has changed yet."""
         patches: list[Patch] = []
-        touched: list[Region] = []
+        touched: list[Box] = []
         voxels = 0
         blob = None
         try:
             blob = self.journal.blob(self.sequence + 1) if large else None
-            for patch, changed in self._proposed(parts, proposal):
-                touched.append(patch.region)
+            for patch, changed in self._proposed(boxes, proposal):
+                touched.append(patch.box)
                 voxels += changed
                 if blob is None:
                     patches.append(patch)
@@ -120,18 +120,17 @@ class WriterState(LabelState):
             blob.remove()
         return None, ()
 
-    def _proposed(self, parts: Sequence[Region] | Region, proposal: Proposal) -> Iterator[tuple[Patch, int]]:
-        for part in (part for box in _boxes(parts) for part in blocks(box, self.chunks)):
+    def _proposed(self, boxes: Sequence[Box], proposal: Proposal) -> Iterator[tuple[Patch, int]]:
+        for part in (part for box in boxes for part in box.blocks(self.chunks)):
             current = self._view(part)
-            before = np.zeros(region_shape(part), self.dtype) if current is None else current.copy()
+            before = np.zeros(part.shape, self.dtype) if current is None else current.copy()
             before.setflags(write=False)
             after = proposal(part, before)
             if after is None:
                 continue
             changed = int(np.count_nonzero(before != after))
             if changed:
-                origin = (part[0].start, part[1].start, part[2].start)
-                yield Patch(origin, before, np.asarray(after, dtype=self.dtype)), changed
+                yield Patch(part.start, before, np.asarray(after, dtype=self.dtype)), changed
 
     @contextmanager
     def _changing(self, large: bool) -> Iterator[None]:
@@ -159,7 +158,7 @@ class WriterState(LabelState):
             large = stack[-1].blob is not None
             with self._changing(large):
                 edit = stack[-1]
-                record = self.journal.append(tool, {}, edit.region, edit.voxels, same=edit, reverse=reverse)
+                record = self.journal.append(tool, {}, edit.box, edit.voxels, same=edit, reverse=reverse)
                 self._take(record, self.journal.patches(record), large)
                 done.append(record)
                 more = edit.joined if reverse else bool(stack and stack[-1].joined)
@@ -194,11 +193,11 @@ class WriterState(LabelState):
         self._follow()
 
     def _put(self, patch: Patch, sequence: int) -> None:
-        chunk = self._chunk_of(patch.region)
+        chunk = patch.box.cell(self.chunks)
         values = self._chunk(chunk)
         if values is None:
             values = np.zeros(self.chunks, self.dtype)
-        view = values[self._local(patch.region, chunk)]
+        view = values[self._local(patch.box)]
         changed = patch.changed
         after = patch.after[changed]
         self.index.change(chunk, view[changed], after)
@@ -247,10 +246,10 @@ class WriterState(LabelState):
         stale: set[Chunk] = set()
         for record in self.journal.records[self.sequence :]:
             for patch in self.journal.patches(record):
-                chunk = self._chunk_of(patch.region)
+                chunk = patch.box.cell(self.chunks)
                 stale.add(chunk)
                 values = self._replayed(chunk)
-                np.copyto(values[self._local(patch.region, chunk)], patch.after, where=patch.changed)
+                np.copyto(values[self._local(patch.box)], patch.after, where=patch.changed)
                 self._dirty[chunk] = record.sequence
                 if self._overfull:
                     self._recount_dirty()
@@ -294,19 +293,19 @@ class WriterState(LabelState):
         if looked_at:
             self.index.append(looked_at, self.index.applied)
         if self._foreign:
-            parts = [self.array.region(chunk) for chunk in sorted(self._foreign)]
-            self.edit("foreign", {}, parts, self._theirs)
+            boxes = [self.array.box(chunk) for chunk in sorted(self._foreign)]
+            self.edit("foreign", {}, boxes, self._theirs)
             self._foreign.clear()
 
-    def _theirs(self, part: Region, current: np.ndarray) -> np.ndarray | None:
-        chunk = self._chunk_of(part)
+    def _theirs(self, part: Box, current: np.ndarray) -> np.ndarray | None:
+        chunk = part.cell(self.chunks)
         found = self._from_disk(chunk)
         if found is None:  # not theirs but damaged: write ours again
             ours = self._chunk(chunk)
             self._cache[chunk] = np.zeros(self.chunks, self.dtype) if ours is None else ours
             self._dirty[chunk] = self.sequence
             return None
-        return found[self._local(part, chunk)]
+        return found[self._local(part)]
 
     def flush(self) -> None:
         """Bring the array up to the last edit. Raises OSError where the disk refuses (the journal has it all)."""
@@ -382,12 +381,3 @@ def group_metadata(header: dict[str, Any], sequence: int) -> dict[str, Any]:
     """The zarr.json of the OME-Zarr group around the array."""
     attributes = {**header, "voxloop": {"applied": sequence}}
     return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-
-
-def is_region(parts: Sequence[Region] | Region) -> TypeGuard[Region]:
-    """One box, or a list of boxes."""
-    return len(parts) == 3 and isinstance(parts[0], slice)
-
-
-def _boxes(parts: Sequence[Region] | Region) -> Sequence[Region]:
-    return [parts] if is_region(parts) else list(parts)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voxloop.errors import VolumeError
-from voxloop.geometry import Region, blocks, full_region
+from voxloop.geometry import Box
 from voxloop.volumes.chunks import chunk_plan, planes_at_once
 from voxloop.volumes.downsample import downsample
 from voxloop.volumes.pyramid import Scale, plan_scales
@@ -135,18 +135,17 @@ def copy_scale(finer: Any, coarse: Any, scale: Scale, how: Literal["mean", "mode
     """
     lead = [(i,) for i in range(coarse.shape[0])] if coarse.ndim == 4 else [()]
     size = chunk_plan(scale.shape, "zyx", coarse.dtype.itemsize * prod(scale.factors), own=coarse.chunks[-3:])
-    for box in blocks(full_region(scale.shape), size):
-        z, y, x = (slice(part.start * f, part.stop * f) for part, f in zip(box, scale.factors, strict=True))
+    for box in Box.whole(scale.shape).blocks(size):
+        source = box.scale(scale.factors).clip(finer.shape[-3:])
         for channel in lead:
-            coarse[(*channel, *box)] = downsample(_read(finer, (z, y, x), channel), scale.factors, how)
+            coarse[*channel, *box.slices] = downsample(_read(finer, source, channel), scale.factors, how)
 
 
-def _read(finer: Any, box: Region, channel: tuple[int, ...]) -> np.ndarray:
-    z, y, x = (slice(part.start, min(part.stop, n)) for part, n in zip(box, finer.shape[-3:], strict=True))
+def _read(finer: Any, box: Box, channel: tuple[int, ...]) -> np.ndarray:
     if hasattr(finer, "dims"):
-        part: np.ndarray = read_block(finer.isel(c=channel[0]) if channel else finer, (z, y, x))[0]
+        part: np.ndarray = read_block(finer.isel(c=channel[0]) if channel else finer, box)[0]
         return part
-    return np.asarray(finer[(*channel, z, y, x)])
+    return np.asarray(finer[*channel, *box.slices])
 
 
 def write_multiscale(group: Any, plan: Sequence[Scale], *, dims: Sequence[str], name: str, kind: Kind) -> None:
@@ -216,10 +215,10 @@ def _write_hdf5(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ..
         if lead:
             data.attrs["channel_names"] = [str(name) for name in volume.attrs.get("channel_names", ())]
         size = chunk_plan(shape, "zyx", volume.dtype.itemsize * prod(lead), own=chunk)
-        for box in blocks(full_region(shape), size):
+        for box in Box.whole(shape).blocks(size):
             block = read_block(volume, box)
             if block.any():  # chunks of nothing but zeros are not written
-                data[(..., *box)] = block if lead else block[0]
+                data[..., *box.slices] = block if lead else block[0]
 
 
 def _write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:

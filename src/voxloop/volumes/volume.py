@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import VolumeError
-from voxloop.geometry import AXES, Region, Shape, Spacing, as_region, unit_um
+from voxloop.geometry import AXES, Box, Shape, Spacing, unit_um
 from voxloop.volumes.view import behind
 
 if TYPE_CHECKING:
@@ -98,11 +98,11 @@ def channels_of(volume: DataArray) -> int:
 def read_block(volume: DataArray, region: object = None) -> np.ndarray:
     """The voxels of ``region`` as ``(c, z, y, x)``, in memory; the dtype of the volume.
 
-    ``region`` is anything :func:`voxloop.geometry.as_region` takes (None: all). Raises VolumeError where it lies
+    ``region`` is anything :meth:`voxloop.geometry.Box.of` takes (None: all). Raises VolumeError where it lies
     outside.
     """
-    box: Region = as_region(region, shape_zyx(volume))
-    key = (*(slice(0, n) for n in volume.shape[:-3]), *box)
+    box = Box.of(region, shape_zyx(volume))
+    key = (*(slice(0, n) for n in volume.shape[:-3]), *box.slices)
     block = read_lazy(volume.data, key)
     return block if block.ndim == 4 else block[np.newaxis]
 

@@ -42,7 +42,7 @@ def exported(
         found.stored(kind)  # says what is missing where it was not kept
         folder = found.path / (f"labels/{found.level}" if kind == "labels" else kind)
         volume, box = open_volume(folder), part_of(ws, found, region)
-        volume = volume if box is None else volume.isel(dict(zip("zyx", box, strict=True)))
+        volume = volume if box is None else volume.isel(dict(zip("zyx", box.slices, strict=True)))
         return save_volume(volume, path, kind="labels" if kind == "labels" else "image", overwrite=overwrite)
     if region is not None:
         raise PredictionError(f"region= is of predictions, and {what!r} is none; leave it out")

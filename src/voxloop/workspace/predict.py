@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
 from voxloop.errors import ConfigError, LabelError, ModelError, PredictionError, WorkspaceError, unknown
-from voxloop.geometry import Region, as_region, full_region
+from voxloop.geometry import Box
 from voxloop.runs import Run
 from voxloop.runs.run import ALIVE
 from voxloop.store.document import NamedRegion
@@ -198,7 +198,7 @@ def check_models(ws: Workspace, models: Models, config: PredictConfig, images: S
 
 
 def rehearsed(
-    ws: Workspace, given: Any, images: Sequence[str] | None, image: str, region: Region, config: PredictConfig
+    ws: Workspace, given: Any, images: Sequence[str] | None, image: str, box: Box, config: PredictConfig
 ) -> Estimate:
     """What a prediction will take, measured in a process of its own; writes nothing in the workspace."""
     import tempfile
@@ -211,7 +211,7 @@ def rehearsed(
     ):
         check_models(ws, models, config, images or [image])
         folders = [ws.path / folder for folder in models.folders]
-        asked = Rehearsal(ws.path, folders, images or image, config, None if images else region)
+        asked = Rehearsal(ws.path, folders, images or image, config, None if images else box)
         try:
             return asked.wait()
         finally:
@@ -267,16 +267,16 @@ def confined_to(
     return {"constrain": found}
 
 
-def part_of(ws: Workspace, prediction: Prediction, region: object = None) -> Region | None:
+def part_of(ws: Workspace, prediction: Prediction, region: object = None) -> Box | None:
     """The region of a prediction that is meant: what was predicted where none is said; None for all of its image.
 
     Raises WorkspaceError or VolumeError where there is no such region in its image.
     """
     shape = prediction.plan.shape
     if region is None:
-        box = prediction.region
+        box = prediction.box
     elif isinstance(region, str | NamedRegion):
         box = ws._region(region, str(prediction.image))
     else:
-        box = as_region(region, shape)
-    return None if box == full_region(shape) else box
+        box = Box.of(region, shape)
+    return None if box == Box.whole(shape) else box

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from voxloop.config import Config, ObjectsConfig, PredictConfig, ShallowConfig
 from voxloop.config.learners import learner_of
 from voxloop.errors import LabelError, PredictionError, RunError, WorkspaceError, unknown
-from voxloop.geometry import Region, as_region
+from voxloop.geometry import Box
 from voxloop.runs import Run, Runs
 from voxloop.runs.names import checked_name, free_name
 from voxloop.store import Store
@@ -242,7 +242,7 @@ class Workspace:
         name = self._run_name(name, "batch" if many else "predict")
         replaced = giving_way(self, name, images, config.overwrite)
         task, result, discard = _BATCH if many else _PREDICT
-        of = {"images": images} if many else {"image": one, "region": [[part.start, part.stop] for part in box]}
+        of = {"images": images} if many else {"image": one, "region": box.to_json()}
         with gathered(self, run_or_model, self.layout.model(name), replaced, (images or [one])[0]) as models:
             check_models(self, models, config, images or [one])
             first = self.path / models.folders[0]
@@ -333,7 +333,7 @@ class Workspace:
             image=found.image,
             prediction=self.layout.relative(found.path),
             of=class_value(found.path, of),
-            region=box and [[part.start, part.stop] for part in box],
+            region=box and box.to_json(),
         )
         run.launch()
         return _waited(run) if wait else run
@@ -476,7 +476,7 @@ class Workspace:
 
     def _images_and_region(
         self, image: str | Sequence[str] | None, region: object, config: PredictConfig
-    ) -> tuple[list[str] | None, str, Region]:
+    ) -> tuple[list[str] | None, str, Box]:
         """The images of a run of many, None of one; the first or only one; and what of it is meant."""
         images = images_named(self, image, config)
         if images is not None and region is not None:
@@ -484,16 +484,16 @@ class Workspace:
         one = self._one_image(image, region) if images is None else images[0]  # type: ignore[arg-type]
         return images, one, self._region(region, one)
 
-    def _region(self, region: object, image: str) -> Region:
+    def _region(self, region: object, image: str) -> Box:
         named = self._named(region)
         if named is None:
-            return as_region(region, self.images.info(image).shape)
+            return Box.of(region, self.images.info(image).shape)
         if named.image != image:
             raise WorkspaceError(
                 f"region {named.name!r} is of image {named.image!r}, not of {image!r}; use image={named.image!r}, or "
                 "say the region as slices (z, y, x)"
             )
-        return named.region
+        return named.box
 
     def _named(self, region: object) -> NamedRegion | None:
         """The named region that is meant, None where it is said in voxels."""

@@ -155,13 +155,13 @@ def test_a_tally_of_a_part_of_the_blocks_is_scaled(reviewed, monkeypatch):
     from voxloop.panels.review import acceptance
 
     found = reviewed.predictions["first"]
-    whole = tally(found, reviewed.labels(), found.region)
+    whole = tally(found, reviewed.labels(), found.box)
     monkeypatch.setattr(acceptance, "_BLOCK", (1, 30, 20))
     monkeypatch.setattr(acceptance, "LOOK_AT", 6 * 90 * 100 // 3)
-    part = tally(found, reviewed.labels(), found.region)
+    part = tally(found, reviewed.labels(), found.box)
     assert part.share == pytest.approx(1 / 3, abs=0.02)
     assert part.above(0.0, [1, 2]) == pytest.approx(whole.above(0.0, [1, 2]), rel=0.01)
-    assert tally(found, reviewed.labels(), found.region, lambda: False) is None
+    assert tally(found, reviewed.labels(), found.box, lambda: False) is None
 
 
 def test_the_verdict_goes_by_the_intervals():

@@ -11,6 +11,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from voxloop.geometry import Box
 from voxloop.panels.view.layers import ArrayLayer
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.volumes.volume import make_volume
@@ -145,7 +146,7 @@ def test_a_frame_names_the_contrast_it_was_made_with(page, view):
 def test_pages_hear_where_and_up_to_which_edit_a_layer_changed(page, view, array):
     view.set_layers([ArrayLayer("p", "prediction", array)])
     page.messages.clear()
-    view.refresh("p", region=(slice(2, 3), slice(0, 9), slice(4, 8)), sequence=7)
+    view.refresh("p", box=Box((2, 0, 4), (3, 9, 8)), sequence=7)
     (told,) = page.answers()
     assert (told["kind"], told["layers"], told["region"], told["sequence"]) == (
         "stale",
@@ -261,10 +262,10 @@ def test_the_value_under_the_pointer_is_exact(page, view, array):
 
 def test_what_is_on_screen_is_known_as_a_region(page, view):
     whole = (slice(4, 5), slice(0, 200), slice(0, 300))
-    assert view.visible_region() == whole
+    assert view.visible_box().slices == whole
     camera = {"axis": "z", "y": 1.0, "x": 1.0, "zoom": 200.0, "fit": False}
     page.send("camera", camera=camera, box=[10.5, 20, 99.5, 120], width=900, height=900)
-    assert view.visible_region() == (slice(4, 5), slice(10, 100), slice(20, 120))
+    assert view.visible_box().slices == (slice(4, 5), slice(10, 100), slice(20, 120))
     assert view.pixel_um == pytest.approx(0.005)
     assert "camera" not in page.updates()
 

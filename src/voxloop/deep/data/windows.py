@@ -14,7 +14,7 @@ import numpy as np
 from voxloop.deep.data.blocks import Blocks
 from voxloop.deep.data.labelled import Labelled
 from voxloop.deep.data.split import Split
-from voxloop.geometry import Region, Shape, grow
+from voxloop.geometry import Region, Shape, as_box, grow
 
 if TYPE_CHECKING:
     from voxloop.store.confined import Area
@@ -128,7 +128,7 @@ def area_mask(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndar
         mask = np.ones([part.stop - part.start for part in region], bool)
     else:
         box, pads = clipped(region, image.shape)
-        mask = np.pad(area.mask(box), pads)
+        mask = np.pad(area.mask(as_box(box)), pads)
     mask = np.moveaxis(_sized(mask, geometry.sizes(place.axis), smooth=False), place.axis, 0)
     return mask if geometry.volumetric else mask[0]
 

@@ -354,8 +354,8 @@ class LabelPanel(Panel):
             self.say(nothing, "quiet")
             return
         self._note(call)
-        part = edit.region[AXES.index(self.view.axis)]
-        if not part.start <= self.view.index < part.stop:
+        if not edit.box.crosses(self.view.axis, self.view.index):
+            part = edit.box.along(self.view.axis)
             self.view.go_to_plane((part.start + part.stop - 1) // 2)
 
     def copy_slice(self) -> None:
@@ -376,8 +376,8 @@ class LabelPanel(Panel):
         painted: set[int] = set()
         for touched in self.labels.touched():
             others = tuple(i for i in range(3) if i != axis)
-            filled = np.asarray(self.labels.read(touched.region) > 0).any(axis=others)
-            painted.update((np.flatnonzero(filled) + touched.region[axis].start).tolist())
+            filled = np.asarray(self.labels.read(touched.box) > 0).any(axis=others)
+            painted.update((np.flatnonzero(filled) + touched.box.start[axis]).tolist())
         below = [index for index in painted if index <= here]
         above = [index for index in painted if index > here]
         if not below or not above:
@@ -415,11 +415,10 @@ class LabelPanel(Panel):
 
     def accept(self) -> None:
         """Make labels of what the overlay says around the place."""
-        region, values, mask = self.live.accepted()
-        box = tuple((part.start, part.stop) for part in region)
+        box, values, mask = self.live.accepted()
         labels = self.labels
         self.in_thread(
-            lambda: labels.write(region, values, mask, tool="accept", overwrite=False, arguments={"box": box}),
+            lambda: labels.write(box, values, mask, tool="accept", overwrite=False, arguments={"box": box.to_json()}),
             lambda edit: self.say(f"Accepted {edit.voxels:,} voxels.", "good"),
         )
 
@@ -441,7 +440,7 @@ class LabelPanel(Panel):
     def _on_edit(self, edit: Edit) -> None:
         """Labels changed, by this panel or anybody else in this process."""
         if edit.voxels:
-            self.view.refresh("labels", region=edit.region, sequence=edit.sequence)
+            self.view.refresh("labels", box=edit.box, sequence=edit.sequence)
             self._forget_place()
             self.live.edited()
         self._stale = True

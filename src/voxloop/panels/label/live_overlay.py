@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.geometry import AXES, Region
+from voxloop.geometry import AXES, Box, plane_axes
 from voxloop.panels.view.layers import Patch, PatchLayer, class_dicts
 from voxloop.panels.view.plane_view import PlaneView
-from voxloop.panels.view.planes import Box, EdgeBox
+from voxloop.panels.view.planes import EdgeBox, PlaneBox
 
 if TYPE_CHECKING:
     from voxloop.store import Labels
@@ -42,7 +42,7 @@ class Question:
     level: str
     axis: str
     index: int
-    box: Box
+    box: PlaneBox
     step: int
     sequence: int
     learn: bool
@@ -263,8 +263,8 @@ class LiveOverlay:
         self._visited.append(self.place)
         return self.place
 
-    def accepted(self, point: tuple[int, int, int] | None = None) -> tuple[Region, np.ndarray, np.ndarray]:
-        """What the overlay says around a place: region, values and mask, for ``labels.write``. Raises LabelError.
+    def accepted(self, point: tuple[int, int, int] | None = None) -> tuple[Box, np.ndarray, np.ndarray]:
+        """What the overlay says around a place: box, values and mask, for ``labels.write``. Raises LabelError.
 
         Taken is what belongs to the class at the place and is connected to it, no further than a short way.
         """
@@ -276,17 +276,16 @@ class LiveOverlay:
         if point is None or patch is None or point[AXES.index(axis)] != index or self._labels is None:
             raise LabelError("go to a place first (N), then accept it there")
         row, column = (value for i, value in enumerate(point) if AXES[i] != axis)
-        shape = [size for i, size in enumerate(self._labels.shape) if AXES[i] != axis]
-        parts = [slice(max(0, at - REACH), min(n, at + REACH + 1)) for at, n in zip((row, column), shape, strict=True)]
+        box = Box.at(point, (1, 1, 1)).grow([0 if name == axis else REACH for name in AXES]).clip(self._labels.shape)
+        parts = [box.along(name) for name in plane_axes(axis)]
         values = _sampled(patch, parts)
         there = values[row - parts[0].start, column - parts[1].start]
         if not there:
             raise LabelError("the overlay says nothing at this place")
         components, _ = label(values == there)
         mask = components == components[row - parts[0].start, column - parts[1].start]
-        parts.insert(AXES.index(axis), slice(index, index + 1))
         at = AXES.index(axis)
-        return (parts[0], parts[1], parts[2]), np.expand_dims(values, at), np.expand_dims(mask, at)
+        return box, np.expand_dims(values, at), np.expand_dims(mask, at)
 
     def close(self) -> None:
         """End whoever answers."""

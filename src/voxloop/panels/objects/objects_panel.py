@@ -13,7 +13,7 @@ import ipywidgets as w
 
 from voxloop.config import ObjectsConfig
 from voxloop.errors import PredictionError
-from voxloop.geometry import AXES, Region
+from voxloop.geometry import AXES, Box
 from voxloop.helper import Helper, Part
 from voxloop.panels.base.panel import (
     CopyCode,
@@ -79,7 +79,7 @@ class ObjectsPanel(Panel):
         self.surfaces: SurfaceView | None = None
         self._table: DataFrame | None = None
         self._helper: Helper | None = None
-        self._framed: Region | None = None
+        self._framed: Box | None = None
         self._due: float | None = None
         self._asked: object = None
         self._looking = False
@@ -182,13 +182,12 @@ class ObjectsPanel(Panel):
         if self.objects is None or self._table is None or number not in self._table.index:
             raise PredictionError(f"there is no object {number} in the table; open a run of objects first")
         line = self._table.loc[number]
-        box = tuple(slice(int(line[f"{a}_from"]), int(line[f"{a}_to"])) for a in AXES)
         spacing, origin = self.view.planes.spacing_um, [float(self.objects.labels.coords[a][0]) for a in AXES]
         place = [(float(line[f"{a}_um"]) - o) / s for a, o, s in zip(AXES, origin, spacing, strict=True)]
         self.view.go_to(place, zoom_in=True)
         self._list.selected = str(number)
         self.files.refresh()
-        self._framed = (box[0], box[1], box[2])
+        self._framed = Box.from_json([(int(line[f"{a}_from"]), int(line[f"{a}_to"])) for a in AXES])
         self._plane_changed()
 
     @on_ui
@@ -221,8 +220,7 @@ class ObjectsPanel(Panel):
     def _plane_changed(self) -> None:
         axis, index = self.view.axis, self.view.index
         box = self._framed
-        meets = box is not None and box[AXES.index(axis)].start <= index < box[AXES.index(axis)].stop
-        self.view.set_shapes([frame(box, axis, index)] if box is not None and meets else [])
+        self.view.set_shapes([frame(box, axis, index)] if box and box.crosses(axis, index) else [])
         self._changed()
 
     def _tick(self) -> None:

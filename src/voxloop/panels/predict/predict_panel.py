@@ -12,7 +12,7 @@ import ipywidgets as w
 
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
-from voxloop.geometry import Region
+from voxloop.geometry import Box
 from voxloop.panels.base.panel import (
     CopyCode,
     Panel,
@@ -102,9 +102,14 @@ class PredictPanel(Panel):
         return [self.model, *(name for name in self._others.value if name != self.model)]
 
     @property
-    def region(self) -> Region | None:
-        """Voxels (z, y, x) to predict; None for all. Raises PredictionError where they cannot be read."""
-        return None if self.images.several.value else self.where.region
+    def box(self) -> Box | None:
+        """The voxels to predict; None for all. Raises PredictionError where they cannot be read."""
+        return None if self.images.several.value else self.where.box
+
+    @property
+    def region(self) -> tuple[slice, slice, slice] | None:
+        """As :attr:`box`, slices (z, y, x)."""
+        return None if self.box is None else self.box.slices
 
     @property
     def config(self) -> PredictConfig:
@@ -217,12 +222,12 @@ class PredictPanel(Panel):
         show(self.where.widget, not self.images.several.value)
         try:
             self._show_code()
-            region = self.region
+            box = self.box
             self.where.show_frame()
             names = tuple(self.models) if self._models.selected else ()
             several = self.images.names
             image = tuple(several) if several else self.image
-            asked = (names, image, region, self._form.value.changed(mode=self._mode.value))
+            asked = (names, image, box, self._form.value.changed(mode=self._mode.value))
         except VoxloopError as error:
             self._estimate.value = f'<div class="vx-note vx-note-error">{html.escape(str(error))}</div>'
             self._asked = None
@@ -233,12 +238,12 @@ class PredictPanel(Panel):
         if self._rehearsal is not None:
             self._rehearsal.cancel()
         self._estimate.value = '<span class="vx-dim">Measuring this model on this picture …</span>'
-        names, image, region, config = asked
+        names, image, box, config = asked
         folders = [model_folder(self.ws, name) for name in names]
 
         def measure() -> Estimate | VoxloopError:
             try:
-                self._rehearsal = rehearsal = Rehearsal(self.ws.path, folders, image, config, region)
+                self._rehearsal = rehearsal = Rehearsal(self.ws.path, folders, image, config, box)
                 if self._asked != asked:
                     rehearsal.cancel()
                 return rehearsal.wait()
@@ -346,8 +351,7 @@ class PredictPanel(Panel):
         self.in_thread(tell)
 
     def _on_screen(self) -> tuple[int, int, int]:
-        z, y, x = ((part.start + part.stop) // 2 for part in self.view.visible_region())
-        return z, y, x
+        return self.view.visible_box().centre
 
     # ----------------------------------------------------------------------------------------------------- widgets
 

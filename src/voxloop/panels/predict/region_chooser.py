@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ipywidgets as w
 
 from voxloop.errors import PredictionError
-from voxloop.geometry import AXES, Region, full_region
+from voxloop.geometry import AXES, Box
 from voxloop.panels.base.panel import Panel, column, labelled, row, show
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.prediction_layers import frame
@@ -61,8 +61,8 @@ class RegionChooser:
             control.observe(handler, "value")
 
     @property
-    def region(self) -> Region | None:
-        """Voxels (z, y, x); None for all. Raises PredictionError where the box is empty, or the region is gone."""
+    def box(self) -> Box | None:
+        """The voxels meant; None for all. Raises PredictionError where the box is empty, or the region is gone."""
         where: Where = self.where.value
         if where == "all":
             return None
@@ -70,23 +70,23 @@ class RegionChooser:
             name = self.named.value
             if name not in self._ws.regions:
                 raise PredictionError("choose a region: this image has none of that name any more")
-            return self._ws.regions[name].region
+            return self._ws.regions[name].box
         if where == "box":
             return self._of_ranges()
-        return self._view.visible_region() if where == "screen" else self._plane()
+        return self._view.visible_box() if where == "screen" else self._plane()
 
     @property
-    def meant(self) -> Region | str | None:
-        """As :attr:`region`, a named one by its name."""
-        return str(self.named.value) if self.where.value == "named" else self.region
+    def meant(self) -> Box | str | None:
+        """As :attr:`box`, a named one by its name."""
+        return str(self.named.value) if self.where.value == "named" else self.box
 
     @property
     def code(self) -> str:
         """What follows ``region=`` in a line of Python; empty for all."""
         meant = self.meant
-        if meant is None or isinstance(meant, str):
-            return "" if meant is None else repr(meant)
-        return f"({', '.join(f'slice({part.start}, {part.stop})' for part in meant)})"
+        if meant is None:
+            return ""
+        return meant.code() if isinstance(meant, Box) else repr(meant)
 
     @property
     def follows(self) -> bool:
@@ -113,10 +113,8 @@ class RegionChooser:
     def show_frame(self) -> None:
         """Frame the box, or the named region, where it meets the plane on show."""
         axis, index = self._view.axis, self._view.index
-        region = self.region if self.where.value in ("box", "named") else None
-        part = slice(0, 0) if region is None else region[AXES.index(axis)]
-        meets = region is not None and part.start <= index < part.stop
-        self._view.set_shapes([frame(region, axis, index)] if region is not None and meets else [])
+        box = self.box if self.where.value in ("box", "named") else None
+        self._view.set_shapes([frame(box, axis, index)] if box and box.crosses(axis, index) else [])
 
     def _chosen(self) -> None:
         self._show_fields()
@@ -126,19 +124,17 @@ class RegionChooser:
         show(self._box, self.where.value == "box")
         show(self.named, self.where.value == "named")
 
-    def _plane(self) -> Region:
-        parts = list(full_region(self._view.planes.shape))
-        parts[AXES.index(self._view.axis)] = slice(self._view.index, self._view.index + 1)
-        return parts[0], parts[1], parts[2]
+    def _plane(self) -> Box:
+        return Box.whole(self._view.planes.shape).cut(self._view.axis, self._view.index, self._view.index + 1)
 
-    def _of_ranges(self) -> Region:
-        parts = []
+    def _of_ranges(self) -> Box:
+        bounds = []
         for field, axis, size in zip(self.ranges, AXES, self._view.planes.shape, strict=True):
             start, stop = field.value
             if not 0 <= start < stop <= size:
                 raise PredictionError(f"the box is empty along {axis}: {start} to {stop} of {size} voxels")
-            parts.append(slice(start, stop))
-        return parts[0], parts[1], parts[2]
+            bounds.append((start, stop))
+        return Box.from_json(bounds)
 
     def _options(self, names: list[str]) -> list[tuple[str, Where]]:
         return [(label, where) for where, label in WHERE.items() if where != "named" or names]

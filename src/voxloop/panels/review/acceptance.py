@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxloop.geometry import Region, blocks, intersect, region_shape
+from voxloop.geometry import Box
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -37,10 +36,8 @@ class Tally:
         return round(float(self.levels[rows, max(0, first) :].sum()) / self.share)
 
 
-def tally(
-    prediction: Prediction, labels: Labels, region: Region, wanted: Callable[[], bool] = lambda: True
-) -> Tally | None:
-    """Count a region, a block at a time; None once it is not ``wanted`` any more.
+def tally(prediction: Prediction, labels: Labels, box: Box, wanted: Callable[[], bool] = lambda: True) -> Tally | None:
+    """Count a box, a block at a time; None once it is not ``wanted`` any more.
 
     Raises PredictionError where the prediction kept nothing that tells how sure it is.
     """
@@ -49,16 +46,16 @@ def tally(
     confidence = Confidence(prediction)
     said = prediction.stored("labels")
     levels = np.zeros((max(info.value for info in prediction.classes) + 1, 256), np.int64)
-    inside = intersect(region, prediction.region)
+    inside = box.meet(prediction.box)
     if inside is None:
         return Tally(levels)
-    parts = list(blocks(inside, _BLOCK))
-    step = max(1, -(-prod(region_shape(inside)) // LOOK_AT))
+    parts = list(inside.blocks(_BLOCK))
+    step = max(1, -(-inside.size // LOOK_AT))
     looked = 0
     for part in parts[step // 2 :: step] or parts[:1]:
         if not wanted():
             return None
-        values = np.asarray(said[part])
+        values = np.asarray(said[part.slices])
         values[np.asarray(labels.read(part)) != 0] = 0
         sure = np.rint(confidence.best(part) * 255).astype(np.intp)
         levels += np.bincount((values.astype(np.intp) * 256 + sure).ravel(), minlength=levels.size).reshape(
@@ -66,4 +63,4 @@ def tally(
         )
         looked += values.size
     levels[0] = 0  # labelled, or not predicted (yet)
-    return Tally(levels, looked / prod(region_shape(inside)))
+    return Tally(levels, looked / inside.size)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from voxloop.errors import PredictionError, VoxloopError
-from voxloop.geometry import AXES, Region, full_region
+from voxloop.geometry import Box
 from voxloop.panels.base.panel import button, classed, column, labelled, row, section, show, spacer, table, text
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.label.label_panel import LabelPanel
@@ -87,12 +87,12 @@ class ReviewPanel(LabelPanel):
         return None if len(chosen) == len(self._class_boxes) else chosen
 
     @property
-    def region(self) -> Region | None:
-        """Where confident voxels are accepted: voxels (z, y, x), None for everywhere."""
+    def box(self) -> Box | None:
+        """Where confident voxels are accepted; None for everywhere."""
         if self._where.value == "all":
             return None
         if self._where.value == "screen":
-            return self.view.visible_region()
+            return self.view.visible_box()
         return self._plane()
 
     @property
@@ -100,16 +100,14 @@ class ReviewPanel(LabelPanel):
         """The line of Python that Accept runs."""
         name = self.prediction.name if self.prediction is not None else "…"
         parts = [repr(name)]
-        if self.region is not None:
-            parts.append(f"region=({', '.join(f'slice({part.start}, {part.stop})' for part in self.region)})")
+        if self.box is not None:
+            parts.append(f"region={self.box.code()}")
         if self.accepted_classes is not None:
             parts.append(f"classes={self.accepted_classes!r}")
         return f"ws.accept({', '.join([*parts, f'above={self.above:g}'])})"
 
-    def _plane(self) -> Region:
-        parts = list(full_region(self.view.planes.shape))
-        parts[AXES.index(self.view.axis)] = slice(self.view.index, self.view.index + 1)
-        return parts[0], parts[1], parts[2]
+    def _plane(self) -> Box:
+        return Box.whole(self.view.planes.shape).cut(self.view.axis, self.view.index, self.view.index + 1)
 
     # ----------------------------------------------------------------------------------------------------- actions
 
@@ -128,9 +126,9 @@ class ReviewPanel(LabelPanel):
     @on_ui
     def accept_confident(self) -> None:
         """Turn what is confident enough into labels: one edit that undo takes back."""
-        self._take(self.region, self.above, self.review_code)
+        self._take(self.box, self.above, self.review_code)
 
-    def _take(self, region: Region | None, above: float, code: str) -> None:
+    def _take(self, box: Box | None, above: float, code: str) -> None:
         prediction, classes = self._reviewed(), self.accepted_classes
         if classes == []:
             raise PredictionError("no class is chosen; tick those that are to be accepted")
@@ -139,7 +137,7 @@ class ReviewPanel(LabelPanel):
 
         def attempt() -> Edit | VoxloopError | None:
             try:
-                return self.ws.accept(prediction, region=region, classes=classes, above=above)
+                return self.ws.accept(prediction, region=box, classes=classes, above=above)
             except VoxloopError as error:
                 return error
 
@@ -175,8 +173,7 @@ class ReviewPanel(LabelPanel):
             self.next_place()
             return
         found = self.suggestions[self._at]
-        cuts = ", ".join(f"slice({part.start}, {part.stop})" for part in found.region)
-        self._take(found.region, 0.0, f"ws.accept({self._reviewed().name!r}, region=({cuts}), above=0)")
+        self._take(found.box, 0.0, f"ws.accept({self._reviewed().name!r}, region={found.box.code()}, above=0)")
         self.suggestions.pop(self._at)
         self._at -= 1
         if self.suggestions:
@@ -250,14 +247,14 @@ class ReviewPanel(LabelPanel):
         self._count(prediction, self._plane(), lambda: "plane" not in self._due, "_plane_tally")
 
     def _count_whole(self, prediction: Prediction) -> None:
-        self._count(prediction, prediction.region, lambda: "plane" not in self._due, "_whole_tally")
+        self._count(prediction, prediction.box, lambda: "plane" not in self._due, "_whole_tally")
 
-    def _count(self, prediction: Prediction, region: Region, wanted: Any, into: str) -> None:
+    def _count(self, prediction: Prediction, box: Box, wanted: Any, into: str) -> None:
         labels = self.labels
 
         def count() -> Tally | VoxloopError | None:
             try:
-                return tally(prediction, labels, region, wanted)
+                return tally(prediction, labels, box, wanted)
             except VoxloopError as error:
                 return error
 
@@ -324,15 +321,14 @@ class ReviewPanel(LabelPanel):
     def _show_suggestion(self) -> None:
         """Say where to look, and frame all places; the one in turn with an unbroken line."""
         self.view.set_shapes(
-            [frame(found.region, found.axis, dashed=at != self._at) for at, found in enumerate(self.suggestions)]
+            [frame(found.box, found.axis, dashed=at != self._at) for at, found in enumerate(self.suggestions)]
         )
         if not 0 <= self._at < len(self.suggestions):
             self._suggestion.value = '<span class="vx-dim">N looks for the place where a correction helps most.</span>'
             return
         found = self.suggestions[self._at]
-        z = found.region[0].start
-        words = f"<b>{self._at + 1} of {len(self.suggestions)}</b>, slice {z}: {html.escape(found.reason)}"
-        self._suggestion.value = words
+        where = f"<b>{self._at + 1} of {len(self.suggestions)}</b>, slice {found.box.start[0]}"
+        self._suggestion.value = f"{where}: {html.escape(found.reason)}"
 
     # ------------------------------------------------------------------------------------------------------ labels
 

@@ -238,9 +238,11 @@ def where(row: SetRow) -> str:
     """A row's region in words: its name, its box, or the whole image."""
     if row.box is None:
         return "whole image"
-    return row.region or " ".join(f"{axis} {a}:{b}" for axis, (a, b) in zip("zyx", row.box, strict=True))
+    return row.region or " ".join(f"{axis} {a}:{b}" for axis, (a, b) in zip("zyx", row.box.to_json(), strict=True))
 
 
 def _code(row: SetRow) -> str:
-    region = "" if row.box is None else f", {row.region!r}" if row.region else f", {row.slices!r}"
-    return f"({row.image!r}, {row.level!r}{region})"
+    if row.box is None:
+        return f"({row.image!r}, {row.level!r})"
+    region = repr(row.region) if row.region else row.box.code()
+    return f"({row.image!r}, {row.level!r}, {region})"

@@ -15,7 +15,7 @@ import numpy as np
 
 from voxloop.geometry import AXES
 from voxloop.panels.view.frames import palette_indices, pool
-from voxloop.panels.view.planes import Box, EdgeBox
+from voxloop.panels.view.planes import EdgeBox, PlaneBox
 
 if TYPE_CHECKING:
     from voxloop.store import Labels
@@ -46,7 +46,7 @@ class Layer(Protocol):
     kind: Kind
     state: dict[str, Any]
 
-    def read(self, axis: str, index: int, box: Box, voxels_per_pixel: tuple[float, float]) -> Patch:
+    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> Patch:
         """A piece of plane ``index`` across ``axis``, about one cell for each screen pixel; any thread."""
         ...
 
@@ -87,7 +87,7 @@ class LabelLayer:
         self.id, self.kind, self.labels = id, kind, labels
         self.state = layer_state(id, name, kind, class_dicts(classes), opacity=0.55)
 
-    def read(self, axis: str, index: int, box: Box, voxels_per_pixel: tuple[float, float]) -> Patch:
+    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> Patch:
         step, factor = _reduction(box, voxels_per_pixel)
         sequence = self.labels.sequence  # asked first: what comes in between is shown early, never claimed
         plane = self.labels.plane(axis, index, box=(slice(box[0], box[2]), slice(box[1], box[3])), step=step)
@@ -128,7 +128,7 @@ class ArrayLayer:
         self.sequence = 0
         self.state = layer_state(id, name, kind, class_dicts(classes), opacity=opacity, visible=visible)
 
-    def read(self, axis: str, index: int, box: Box, voxels_per_pixel: tuple[float, float]) -> Patch:
+    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> Patch:
         top, left, bottom, right = box
         step = max(1, math.floor(voxels_per_pixel[0])), max(1, math.floor(voxels_per_pixel[1]))
         slices: list[Any] = [slice(top, bottom, step[0]), slice(left, right, step[1])]
@@ -172,7 +172,7 @@ class PatchLayer:
         """What is known of a plane."""
         return self._patches.get((axis, index))
 
-    def read(self, axis: str, index: int, box: Box, voxels_per_pixel: tuple[float, float]) -> Patch:
+    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> Patch:
         found = self._patches.get((axis, index))
         if found is None:
             return Patch(np.zeros((1, 1), np.uint8), _floats(box), self.sequence)
@@ -200,7 +200,7 @@ def as_bytes(values: np.ndarray) -> np.ndarray:
     return scaled.round().clip(0, 255).astype(np.uint8)
 
 
-def _reduction(box: Box, voxels_per_pixel: tuple[float, float]) -> tuple[int, tuple[int, int]]:
+def _reduction(box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> tuple[int, tuple[int, int]]:
     """``step`` to read with, and the whole cells to pool after that; a huge plane is sampled, a usual one pooled."""
     factor = max(1, math.floor(voxels_per_pixel[0])), max(1, math.floor(voxels_per_pixel[1]))
     rows, columns = box[2] - box[0], box[3] - box[1]
@@ -210,7 +210,7 @@ def _reduction(box: Box, voxels_per_pixel: tuple[float, float]) -> tuple[int, tu
     return step, (factor[0] // step, factor[1] // step)
 
 
-def _covered(box: Box, shape: tuple[int, ...], step: Any, factor: tuple[int, int]) -> EdgeBox:
+def _covered(box: PlaneBox, shape: tuple[int, ...], step: Any, factor: tuple[int, int]) -> EdgeBox:
     """The edges that cells of ``step * factor`` voxels cover: the last one may reach past the box."""
     sy, sx = step if isinstance(step, tuple) else (step, step)
     rows, columns = -(-shape[0] // factor[0]), -(-shape[1] // factor[1])
@@ -218,7 +218,7 @@ def _covered(box: Box, shape: tuple[int, ...], step: Any, factor: tuple[int, int
     return top, left, top + rows * factor[0] * sy, left + columns * factor[1] * sx
 
 
-def _floats(box: Box) -> EdgeBox:
+def _floats(box: PlaneBox) -> EdgeBox:
     top, left, bottom, right = box
     return float(top), float(left), float(bottom), float(right)
 

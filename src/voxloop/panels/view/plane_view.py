@@ -18,14 +18,14 @@ import ipywidgets
 import numpy as np
 import traitlets as t
 
-from voxloop.geometry import AXES, Region
+from voxloop.geometry import AXES, Box, plane_axes
 from voxloop.panels.base import keyboard
 from voxloop.panels.base.ui import UiLoop, on_ui
 from voxloop.panels.view import frames
 from voxloop.panels.view.frames import FrameRequest
 from voxloop.panels.view.ink import Strokes
 from voxloop.panels.view.layers import Layer
-from voxloop.panels.view.planes import Box, Planes
+from voxloop.panels.view.planes import PlaneBox, Planes
 from voxloop.panels.view.scene import Scene
 from voxloop.panels.view.shapes import Shape, ShapeCanvas
 
@@ -204,21 +204,21 @@ class PlaneView:
         self.widget.send({"kind": "goto", "point": [float(value) for value in point], "zoom_in": zoom_in})
 
     @property
-    def window(self) -> tuple[str, int, Box] | None:
+    def window(self) -> tuple[str, int, PlaneBox] | None:
         """Axis, plane and box (voxels) of what the last moved display shows; None before the first display."""
         if self._window is None or self._window["axis"] != self.widget.axis:
             return None
         return self.axis, self.index, self._window["box"]
 
-    def visible_region(self) -> Region:
-        """Voxels on screen as a region of one plane; the whole plane before the first display."""
-        rows, columns = (i for i, name in enumerate(AXES) if name != self.axis)
-        shape = self.planes.shape
+    def visible_box(self) -> Box:
+        """The voxels on screen, of one plane; the whole plane before the first display."""
+        plane = Box.whole(self.planes.shape).cut(self.axis, self.index, self.index + 1)
         window = self.window
-        top, left, bottom, right = window[2] if window else (0, 0, shape[rows], shape[columns])
-        parts = {self.axis: slice(self.index, self.index + 1)}
-        parts[AXES[rows]], parts[AXES[columns]] = slice(top, bottom), slice(left, right)
-        return parts["z"], parts["y"], parts["x"]
+        if window is None:
+            return plane
+        top, left, bottom, right = window[2]
+        rows, columns = plane_axes(self.axis)
+        return plane.cut(rows, top, bottom).cut(columns, left, right)
 
     @property
     def pixel_um(self) -> float:
@@ -285,12 +285,10 @@ class PlaneView:
         self.emit("plane")
 
     @on_ui
-    def refresh(
-        self, *layers: str, picture: bool = False, region: Region | None = None, sequence: int | None = None
-    ) -> None:
+    def refresh(self, *layers: str, picture: bool = False, box: Box | None = None, sequence: int | None = None) -> None:
         """Say that layers (all where none is named) have new content; every display asks for what it shows of them.
 
-        ``region`` is the box of voxels (slices zyx) outside of which nothing changed; ``sequence`` the edit that made
+        ``box`` holds the voxels outside of which nothing changed; ``sequence`` the edit that made
         the change, so that a frame which shows that edit already is not asked for again.
         """
         message = {
@@ -298,7 +296,7 @@ class PlaneView:
             "layers": list(layers or self.scene.layers),
             "picture": picture,
             "sequence": sequence,
-            "region": None if region is None else [[part.start, part.stop] for part in region],
+            "region": box and box.to_json(),
         }
         for view in (self, *self.linked_views):
             view.widget.send(message)

@@ -20,7 +20,7 @@ from voxloop.geometry import AXES, Shape, Spacing
 if TYPE_CHECKING:
     from xarray import DataArray
 
-Box = tuple[int, int, int, int]
+PlaneBox = tuple[int, int, int, int]
 EdgeBox = tuple[float, float, float, float]
 
 #: edge length of a cached tile in voxels: small enough to pan cheaply, large enough that a view touches few
@@ -48,7 +48,7 @@ class PlaneGeometry:
         """The plane of this scale that holds plane ``index`` of the finest."""
         return min(self.depth - 1, max(0, math.floor((index + 0.5 - self.offset[2]) / self.factor[2])))
 
-    def cover(self, box: EdgeBox) -> Box:
+    def cover(self, box: EdgeBox) -> PlaneBox:
         """The voxels of this scale that ``box`` (finest scale) touches, at least one each way."""
         low = [math.floor((box[i] - self.offset[i]) / self.factor[i]) for i in (0, 1)]
         high = [math.ceil((box[2 + i] - self.offset[i]) / self.factor[i]) for i in (0, 1)]
@@ -56,7 +56,7 @@ class PlaneGeometry:
         high = [min(max(start + 1, value), size) for start, value, size in zip(low, high, self.shape, strict=True)]
         return low[0], low[1], high[0], high[1]
 
-    def outer(self, box: Box) -> EdgeBox:
+    def outer(self, box: PlaneBox) -> EdgeBox:
         """``box`` of this scale in edges of the finest."""
         top, left, bottom, right = (box[i] * self.factor[i % 2] + self.offset[i % 2] for i in range(4))
         return top, left, bottom, right
@@ -133,7 +133,7 @@ class Planes:
                 wanted = scale
         return wanted
 
-    def read(self, axis: str, index: int, box: Box, scale: int = 0) -> np.ndarray:
+    def read(self, axis: str, index: int, box: PlaneBox, scale: int = 0) -> np.ndarray:
         """Voxels (c, rows, columns) of one plane; ``index`` and ``box`` in voxels of ``scale``."""
         tiles = _tiles_of(box)
         missing = [tile for tile in tiles if (scale, axis, index, *tile) not in self._tiles]
@@ -174,12 +174,12 @@ class Planes:
         start = index // size * size
         return start, min(depth, start + size)
 
-    def _tile_box(self, axis: str, scale: int, row: int, column: int) -> Box:
+    def _tile_box(self, axis: str, scale: int, row: int, column: int) -> PlaneBox:
         rows, columns = self.geometry(axis, scale).shape
         y, x = row * TILE, column * TILE
         return y, x, min(rows, y + TILE), min(columns, x + TILE)
 
-    def _read_block(self, axis: str, span: tuple[int, int], box: Box, scale: int) -> np.ndarray:
+    def _read_block(self, axis: str, span: tuple[int, int], box: PlaneBox, scale: int) -> np.ndarray:
         """Voxels (plane, c, rows, columns)."""
         from voxloop.volumes import read_block
 
@@ -227,7 +227,7 @@ class TileCache:
             self.size = 0
 
 
-def _tiles_of(box: Box) -> list[tuple[int, int]]:
+def _tiles_of(box: PlaneBox) -> list[tuple[int, int]]:
     top, left, bottom, right = box
     rows = range(top // TILE, (bottom - 1) // TILE + 1)
     columns = range(left // TILE, (right - 1) // TILE + 1)

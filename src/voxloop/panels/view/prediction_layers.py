@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import PredictionError
-from voxloop.geometry import AXES, Region
+from voxloop.geometry import Box, plane_axes
 from voxloop.panels.view.layers import ArrayLayer, Layer, class_dicts
 from voxloop.panels.view.shapes import Shape
 
@@ -51,9 +51,9 @@ def prediction_layers(prediction: Prediction, *, unsure_visible: bool = False) -
     return [*found, said]
 
 
-def frame(region: Region, axis: str, index: int | None = None, *, dashed: bool = False) -> Shape:
-    """The outline of a region on plane ``index`` across ``axis``; on its first plane where none is named."""
-    rows, columns = (part for part, name in zip(region, AXES, strict=True) if name != axis)
+def frame(box: Box, axis: str, index: int | None = None, *, dashed: bool = False) -> Shape:
+    """The outline of a box on plane ``index`` across ``axis``; on its first plane where none is named."""
+    rows, columns = (box.along(name) for name in plane_axes(axis))
     corners = [(rows.start - 0.5, columns.start - 0.5), (rows.stop - 0.5, columns.stop - 0.5)]
-    plane = region[AXES.index(axis)].start if index is None else index
+    plane = box.along(axis).start if index is None else index
     return Shape("box", corners, axis=axis, index=plane, dashed=dashed)
