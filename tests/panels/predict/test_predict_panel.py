@@ -33,7 +33,7 @@ class InProcess:
     cancelled = 0
 
     def __init__(self, workspace, model, image, config, region=None):
-        box = None if region is None else [[part.start, part.stop] for part in region]
+        box = None if region is None else region.to_json()
         models = [model] if isinstance(model, Path) else model
         self._question = {"workspace": workspace, "models": models, "image": image, "region": box}
         self._question["settings"] = config.to_json()
