@@ -7,7 +7,6 @@ import resource
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ from voxloop.config.presets import AUTO
 from voxloop.deep.learner import train
 from voxloop.deep.networks.device import autocast, cores, placed, resolve_device, resolve_precision
 from voxloop.deep.networks.network import NetworkConfig, build
+from voxloop.runs.context import QuietContext
+from voxloop.runs.orders import Order
 from voxloop.store import Store
 from voxloop.volumes import open_volume
 
@@ -67,8 +68,7 @@ class BareLoop:
             torch.cuda.synchronize(self.device)
 
 
-@dataclass
-class Alternating:
+class Alternating(QuietContext):
     """The least context that a run needs. Asked for orders, as it is before every step, it takes bare steps first.
 
     So both meet the same machine, whose speed drifts by a tenth within minutes. They take turns step by step, on a GPU
@@ -76,28 +76,20 @@ class Alternating:
     orders to the next, all that a run does in between included.
     """
 
-    path: Path
-    config: dict[str, Any]
-    workspace: Path
-    bare_step: BareLoop
-    ours: list[float] = field(default_factory=list)
-    bare: list[float] = field(default_factory=list)
-    _left: float | None = None
-    _asked: int = 0
+    def __init__(self, workspace: Path, config: dict[str, Any], name: str, bare_step: BareLoop) -> None:
+        super().__init__(workspace, config, name)
+        self.bare_step = bare_step
+        self.ours: list[float] = []
+        self.bare: list[float] = []
+        self._left: float | None = None
+        self._asked = 0
 
     @property
     def turn(self) -> int:
         """Steps that each takes at a time."""
         return 20 if self.bare_step.device.type == "cuda" else 1
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        return dict(self.config["settings"])
-
-    def emit(self, kind: str, **fields: Any) -> None:
-        pass
-
-    def orders(self) -> list[Any]:
+    def orders(self) -> list[Order]:
         self._asked += 1
         if (self._asked - 1) % self.turn:
             return []
@@ -134,7 +126,8 @@ def main() -> int:
             run = workspace / "runs" / name.split()[0]
             run.mkdir(parents=True)
             settings = config.changed(augmentation=augmentation.model_dump()).to_json()
-            found[name] = Alternating(run, {"settings": settings, "labels": labels}, workspace, BareLoop(config))
+            facts = {"settings": settings, "labels": labels}
+            found[name] = Alternating(workspace, facts, run.name, BareLoop(config))
             train(found[name])
     return report(config, found)
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.begin.warming import warm as warm  # found here by a spare process
 from voxloop.deep.training.team import team_of
 from voxloop.deep.training.training import Training
+from voxloop.runs.context import TaskContext
 
 
-def train(context: Any) -> str:
+def train(context: TaskContext, *, rank: int = 0, port: int | None = None) -> str:
     """Train a network on the labels that ``context.config`` names.
 
     Ends with ``"finished"``, or as ordered with ``"stopped"``, ``"cancelled"`` or ``"paused"``.
 
     Continues from ``checkpoints/last`` where there is one. On a CPU with the same number of threads the weights are
     bit for bit those of a run that was never interrupted, unless ``max_minutes`` lets the clock decide on the end.
+
+    Parameters
+    ----------
+    rank, port
+        Of a further process of the run: its number, and where the first one waits for it.
     """
     config = DeepConfig.from_json(context.settings)
-    with team_of(config, context) as team:
+    with team_of(config, context, rank, port) as team:
         training = Training(context, config, team)
         try:
             return training.run()

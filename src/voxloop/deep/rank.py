@@ -9,33 +9,19 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from voxloop.deep.learner import train
 from voxloop.deep.training.team import end_with
-from voxloop.runs.context import RunFacts
-
-
-class Silent(RunFacts):
-    """A run's context for those that have no word."""
-
-    def __init__(self, path: Path, rank: int, port: int) -> None:
-        super().__init__(path, json.loads((path / "config.json").read_text()))
-        self.rank, self.port = rank, port
-
-    def emit(self, kind: str, **fields: Any) -> None:
-        """Say nothing."""
-
-    def orders(self) -> list[Any]:
-        """Those of the first process come by the team."""
-        return []
+from voxloop.runs.context import QuietContext
+from voxloop.store.layout import Layout
 
 
 def main(arguments: list[str]) -> int:
     """Train as one of a team; 0 when the run ended as it was meant to."""
     end_with(os.getppid())
-    path, rank, port = arguments
-    train(Silent(Path(path), int(rank), int(port)))
+    path, rank, port = Path(arguments[0]), int(arguments[1]), int(arguments[2])
+    config = json.loads((path / "config.json").read_text())
+    train(QuietContext(Layout.of_run(path).root, config, name=path.name), rank=rank, port=port)
     return 0
 
 

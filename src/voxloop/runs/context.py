@@ -92,12 +92,12 @@ class RunFacts:
 
 
 class QuietContext(RunFacts):
-    """The context of a run that is not there: tells nobody, is ordered nothing. For what is shown before a run."""
+    """Tells nobody, is ordered nothing: for what is shown before a run, and for further processes of one."""
 
     history = History()
 
-    def __init__(self, workspace: Path, config: dict[str, Any]) -> None:
-        super().__init__(Layout(workspace).run("-"), config)
+    def __init__(self, workspace: Path, config: dict[str, Any], name: str = "-") -> None:
+        super().__init__(Layout(workspace).run(name), config)
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Nothing: nobody listens."""

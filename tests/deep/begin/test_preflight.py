@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.begin.material import gather
+from voxloop.deep.begin.material import gather_now
 from voxloop.deep.begin.preflight import preflight
 from voxloop.errors import VolumeError
 from voxloop.store import Store
@@ -24,7 +24,7 @@ def workspace(folder: Path, labels: np.ndarray) -> Path:
 
 def notes(folder: Path, labels: np.ndarray, **settings: Any) -> dict[str, dict[str, Any]]:
     config = DeepConfig(**{"encoder": "tu-test_efficientnet", "window": "1,64,64", "scale": 1, **settings})
-    return {note.words: note.fix for note in preflight(gather(workspace(folder, labels), config))}
+    return {note.words: note.fix for note in preflight(gather_now(workspace(folder, labels), config))}
 
 
 def blocks() -> np.ndarray:

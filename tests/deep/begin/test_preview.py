@@ -16,7 +16,7 @@ import torch
 from voxloop.config.augment import Augmentation
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.begin import preview
-from voxloop.deep.begin.material import gather, label_state
+from voxloop.deep.begin.material import gather_now, label_state
 from voxloop.deep.begin.rate_finder import find_rate, suggest
 from voxloop.errors import ConfigError, LabelError, VolumeError
 from voxloop.helper.handlers import Job, handler
@@ -146,5 +146,5 @@ def test_suggestion_lies_below_where_the_loss_explodes() -> None:
 
 def test_gathering_writes_nothing(workspace: Any, tiny: DeepConfig) -> None:
     before = sorted(workspace[0].rglob("*"))
-    gather(workspace[0], tiny)
+    gather_now(workspace[0], tiny)
     assert sorted(workspace[0].rglob("*")) == before

@@ -81,7 +81,7 @@ def test_split_is_about_the_share_asked_for_and_comes_back(make: SimpleNamespace
     total = np.sum(list(counts.values()), axis=0)
     held = np.sum([counts[cell] for cell in data.images[0].split.held], axis=0)
     assert np.all((held / total > 0.1) & (held / total < 0.5))
-    again = assemble([source], make.classes, DeepConfig(validation_share=0.25, seed=9), data.held())
+    again = assemble([source], make.classes, DeepConfig(validation_share=0.25, seed=9), data.split_to_json())
     assert again.images[0].split == data.images[0].split
 
 

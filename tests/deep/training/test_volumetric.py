@@ -247,17 +247,17 @@ def test_every_architecture_finds_a_window_of_its_own(workspace: Any, tiny: Deep
 
 
 def test_windows_of_odd_sizes_are_taken_and_better_ones_told(workspace: Any, tiny: DeepConfig) -> None:
-    from voxloop.deep.begin.material import gather
+    from voxloop.deep.begin.material import gather_now
 
-    notes = preflight(gather(workspace[0], tiny.changed(window="7,33,33")))
+    notes = preflight(gather_now(workspace[0], tiny.changed(window="7,33,33")))
     (note,) = [note for note in notes if "padded" in note.words]
     assert note.fix == {"window": [7, 32, 32]}
 
 
 def test_blocks_show_the_image_and_only_labels_that_teach(workspace: Any, tiny: DeepConfig) -> None:
-    from voxloop.deep.begin.material import gather
+    from voxloop.deep.begin.material import gather_now
 
-    material = gather(workspace[0], tiny)
+    material = gather_now(workspace[0], tiny)
     image = material.data.images[0]
     geometry = Geometry(depth=8, height=32, width=32, volumetric=True)
     place = Place(image=0, z=-3, y=40, x=10)
@@ -280,7 +280,7 @@ def test_planes_are_told_to_use_a_network_of_planes(make: SimpleNamespace, tmp_p
 
 
 def test_objects_are_learnt_in_3d_from_single_slices_and_whole_volumes(tmp_path: Path, make: SimpleNamespace) -> None:
-    from voxloop.deep.begin.material import gather
+    from voxloop.deep.begin.material import gather_now
     from voxloop.deep.objective.instances import lone_planes
     from voxloop.store import open_labels
 
@@ -304,7 +304,7 @@ def test_objects_are_learnt_in_3d_from_single_slices_and_whole_volumes(tmp_path:
         labels.write((slice(5, 6), slice(None), slice(None)), numbers[5:6])
         labels.write((slice(12, 13), slice(None), slice(None)), numbers[12:13])
         labels.flush()
-        assert lone_planes(gather(ws.path, settings).data.images)
+        assert lone_planes(gather_now(ws.path, settings).data.images)
         context = SimpleNamespace(
             path=tmp_path / "ws" / "runs" / "deep-1",
             workspace=ws.path,
@@ -322,7 +322,7 @@ def test_objects_are_learnt_in_3d_from_single_slices_and_whole_volumes(tmp_path:
         labels.write(None, numbers)
         labels.flush()
         assert open_labels(ws.path, "cells", labels.image).sequence == labels.sequence
-        assert not lone_planes(gather(ws.path, settings).data.images)
+        assert not lone_planes(gather_now(ws.path, settings).data.images)
 
 
 def test_planes_by_themselves_know_depth_where_the_volume_does_not() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.presets import AUTO
-from voxloop.deep.begin.material import Material, folder_of, gather, kept
+from voxloop.deep.begin.material import Material, folder_of, gather_cached, gather_now
 from voxloop.deep.begin.memory import advise, free_memory, memory_of
 from voxloop.deep.begin.preflight import preflight
 from voxloop.deep.networks.network import AnyNetwork, count_parameters
@@ -64,12 +64,12 @@ def forecast(workspace: Any, config: DeepConfig | None = None) -> Forecast:
     LabelError
         Nothing, or only one class, is labelled.
     """
-    return forecast_of(gather(folder_of(workspace), config or AUTO))
+    return forecast_of(gather_now(folder_of(workspace), config or AUTO))
 
 
 def answer(job: Job) -> dict[str, Any]:
     """Answer of the helper. Field ``config`` (JSON); returns :meth:`Forecast.to_json` and ``notes`` on the labels."""
-    material = kept(job.state, job.workspace, DeepConfig.from_json(dict(job.fields.get("config") or {})))
+    material = gather_cached(job.state, job.workspace, DeepConfig.from_json(dict(job.fields.get("config") or {})))
     job.check()
     notes = [note.to_json() for note in preflight(material)]
     job.check()

@@ -1,6 +1,6 @@
-"""What a training with a config would be given: data, windows, network. For previews, which take no step that counts.
+"""Everything between labels on disk and the first step: data, windows, network. Takes no step.
 
-Gathered from a workspace's labels as they are now, by the same functions as a run.
+A run and what is shown before it are put together by the same function.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,26 +21,55 @@ from voxloop.deep.data.augment import Augmenter
 from voxloop.deep.data.grayvalues import measure_intensities
 from voxloop.deep.data.sampling import WindowSampler
 from voxloop.deep.data.training_data import TrainingData, open_data
-from voxloop.deep.data.windows import Geometry
+from voxloop.deep.data.windows import Geometry, validation_places, validation_window
 from voxloop.deep.networks.device import autocast, laid_out, placed, resolve_device, resolve_precision
 from voxloop.deep.networks.network import AnyNetwork, NetworkConfig, build
-from voxloop.deep.objective.instances import Criterion, criterion_of
+from voxloop.deep.objective.instances import Criterion, criterion_of, output_of
 from voxloop.deep.predict.predictor import Normalisation
 from voxloop.geometry import Shape
+from voxloop.runs.context import QuietContext, TaskContext
+
+#: windows of a validation, at most; fewer where they hold more voxels than a plane
+_VALIDATION_WINDOWS, _FEWEST, _PLANE = 24, 6, 2**16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What the first process of a run has settled and later ones keep; nothing of it where a run begins.
+
+    ``split`` is that of :meth:`TrainingData.split_to_json`, ``statistics`` those that intensities are scaled by,
+    ``window`` zyx that of the network.
+    """
+
+    split: Mapping[str, Any] | None = None
+    statistics: dict[str, Any] | None = None
+    window: tuple[int, ...] | None = None
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Earlier:
+        """From the state of a checkpoint; an empty one settles nothing."""
+        window = state.get("window")
+        return cls(
+            split=state.get("split"),
+            statistics=state.get("normalisation"),
+            window=None if window is None else tuple(window),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """Everything between labels on disk and the first step."""
+    """What a training with a config learns from, and what learns."""
 
-    workspace: Path
+    context: TaskContext
     config: DeepConfig
     data: TrainingData
     arrangement: Arrangement
+    statistics: dict[str, Any]
     sampler: WindowSampler
     prepare: Preparation
     augment: Augmenter
     device: torch.device
+    precision: torch.dtype
 
     @property
     def scale(self) -> float:
@@ -71,22 +99,34 @@ class Material:
         """What the network gets in a step, normalised and augmented: as :meth:`raw`, labels uint8."""
         return self.augment(*self.prepare(*self.raw(index)), index)
 
-    def network(self) -> AnyNetwork:
-        """The network with the weights that a run would begin with."""
-        torch.manual_seed(self.config.seed)
-        quiet = SimpleNamespace(
-            path=self.workspace / "runs" / "-", workspace=self.workspace, emit=lambda *_, **__: None
-        )
-        network = build(self.description, encoder_weights(self.config, quiet))
-        if self.config.start_from:
-            load_start(network, self.description, self.config.start_from, quiet, self.data.classes)
+    def validation_windows(self) -> list[tuple[Tensor, Tensor]]:
+        """What every epoch is validated on: prepared pixels and labels, one window each."""
+        images, geometry = self.data.images, self.geometry
+        limit = min(_VALIDATION_WINDOWS, max(_FEWEST, _VALIDATION_WINDOWS * _PLANE // geometry.voxels))
+        windows = []
+        for place in validation_places(images, geometry, limit, self.config.seed):
+            pixels, labels = validation_window(images, place, geometry)
+            windows.append(self.prepare(pixels[None], labels[None]))
+        return windows
+
+    def network(self, *, weights: bool = True) -> AnyNetwork:
+        """The network on its device, with the weights that a run begins with; random ones without ``weights``.
+
+        Seeds torch. Raises ConfigError where weights cannot be had or do not fit.
+        """
+        config = self.config
+        torch.manual_seed(config.seed)
+        network = build(self.description, encoder_weights(config, self.context) if weights else None)
+        if weights and config.start_from:
+            classes, _ = output_of(config, self.data)
+            load_start(network, self.description, config.start_from, self.context, classes)
         placed(network, self.device)
         return network
 
     def loss(self, network: AnyNetwork, criterion: Criterion, index: int) -> Tensor:
         """The loss of a network on a batch, in the precision of the config."""
         pixels, labels = self.batch(index)
-        with autocast(self.device, resolve_precision(self.config.precision, self.device)):
+        with autocast(self.device, self.precision):
             logits = network(laid_out(pixels))
         return criterion(logits, labels)
 
@@ -94,38 +134,56 @@ class Material:
         """The loss that the config asks for."""
         return criterion_of(self.config, self.data, self.arrangement.spacing, self.device)
 
+    def to_json(self) -> dict[str, Any]:
+        """What :meth:`Earlier.from_json` makes of a checkpoint."""
+        return {
+            "split": self.data.split_to_json(),
+            "normalisation": self.statistics,
+            "window": list(self.window),
+        }
 
-def gather(workspace: Path, config: DeepConfig, facts: Mapping[str, Any] | None = None) -> Material:
-    """Open images and labels and get ready to cut windows.
+
+def gather(
+    context: TaskContext, config: DeepConfig, *, device: torch.device | None = None, earlier: Earlier | None = None
+) -> Material:
+    """Open the images and labels that a context names, and get ready to cut windows.
 
     Parameters
     ----------
-    facts
-        What is learnt from, as :func:`label_state` tells it; None: labels as they are now.
+    device
+        Where the network computes; None: as the config says.
+    earlier
+        What the run that goes on had settled; None: a run begins.
 
     Raises
     ------
     LabelError
         Nothing, or only one class, is labelled.
     """
-    device = resolve_device(config.device)
-    facts = label_state(workspace, config) if facts is None else facts
-    context = SimpleNamespace(workspace=workspace, config=facts)
-    data = open_data(context, config, None)
-    arrangement = arrange(config, data)
+    earlier = earlier or Earlier()
+    device = device or resolve_device(config.device)
+    data = open_data(context, config, earlier.split)
+    arrangement = arrange(config, data, earlier.window)
     geometry = arrangement.geometry
-    sampler = WindowSampler.of(config, data, geometry)
-    statistics = measure_intensities(data, geometry, config)
+    statistics = earlier.statistics or measure_intensities(data, geometry, config)
+    normalise = Normalisation.of(statistics, data.channels, geometry.slices)
     return Material(
-        workspace=workspace,
+        context=context,
         config=config,
         data=data,
         arrangement=arrangement,
-        sampler=sampler,
-        prepare=Preparation(Normalisation.of(statistics, data.channels, geometry.slices), arrangement.zoom, device),
+        statistics=statistics,
+        sampler=WindowSampler.of(config, data, geometry),
+        prepare=Preparation(normalise, arrangement.zoom, device),
         augment=Augmenter.of(config, data, geometry.slices, arrangement.spacing),
         device=device,
+        precision=resolve_precision(config.precision, device),
     )
+
+
+def gather_now(workspace: Path, config: DeepConfig) -> Material:
+    """The material of a run that began now, with the labels as they are. Nothing is written in the workspace."""
+    return gather(QuietContext(workspace, label_state(workspace, config)), config)
 
 
 def label_state(workspace: Path, config: DeepConfig) -> dict[str, Any]:
@@ -137,14 +195,14 @@ def label_state(workspace: Path, config: DeepConfig) -> dict[str, Any]:
         return freeze(store, config)
 
 
-def kept(state: dict[str, Any], workspace: Path, config: DeepConfig) -> Material:
-    """The material of a config, kept in a helper's ``state`` until settings or labels change."""
+def gather_cached(state: dict[str, Any], workspace: Path, config: DeepConfig) -> Material:
+    """As :func:`gather_now`, cached in a helper's ``state`` until settings or labels change."""
     facts = label_state(workspace, config)
     key = (config.to_json(), facts)
     if state.get("material", (None, None))[0] != key:
-        state["material"] = (key, gather(workspace, config, facts))
-    found: Material = state["material"][1]
-    return found
+        state["material"] = (key, gather(QuietContext(workspace, facts), config))
+    material: Material = state["material"][1]
+    return material
 
 
 def folder_of(workspace: Any) -> Path:

@@ -13,7 +13,7 @@ import torch
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.presets import AUTO
-from voxloop.deep.begin.material import Material, folder_of, gather, kept
+from voxloop.deep.begin.material import Material, folder_of, gather_cached, gather_now
 from voxloop.deep.data.windows import Place, read_pixels
 from voxloop.deep.networks.network import field_of
 from voxloop.deep.objective.validation import picture
@@ -138,7 +138,7 @@ def training_inputs(workspace: Any, config: DeepConfig | None = None, batch: int
     LabelError
         Nothing, or only one class, is labelled.
     """
-    return _inputs(gather(folder_of(workspace), config or AUTO), batch)
+    return _inputs(gather_now(folder_of(workspace), config or AUTO), batch)
 
 
 def field_of_view(
@@ -155,13 +155,13 @@ def field_of_view(
     VolumeError
         The voxel is not in the image, or the image is not trained on.
     """
-    material = gather(folder_of(workspace), config or AUTO)
+    material = gather_now(folder_of(workspace), config or AUTO)
     return _field(material, image, at, {})
 
 
 def inputs(job: Job) -> dict[str, Any]:
     """Answer of the helper. Fields ``config`` (JSON) and ``batch``; returns the sheet as base64 and what is on it."""
-    found = _inputs(kept(job.state, job.workspace, _config(job)), int(job.fields.get("batch", 0)))
+    found = _inputs(gather_cached(job.state, job.workspace, _config(job)), int(job.fields.get("batch", 0)))
     job.check()
     n, size = len(found.pixels), found.pixels.shape[2:]
     return {
@@ -177,7 +177,7 @@ def inputs(job: Job) -> dict[str, Any]:
 
 def receptive_field(job: Job) -> dict[str, Any]:
     """Answer of the helper. Fields ``config`` (JSON), ``image`` and ``at`` (zyx); returns :meth:`Field.to_json`."""
-    material = kept(job.state, job.workspace, _config(job))
+    material = gather_cached(job.state, job.workspace, _config(job))
     job.check()
     found = _field(material, job.fields.get("image"), job.fields.get("at"), job.state, job)
     return found.to_json()

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.presets import AUTO
-from voxloop.deep.begin.material import Material, folder_of, gather, kept
-from voxloop.deep.objective.optimisers import optimiser
+from voxloop.deep.begin.material import Material, folder_of, gather_cached, gather_now
+from voxloop.deep.objective.optimisers import clip_gradient, optimiser
 from voxloop.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,13 +58,13 @@ def find_rate(workspace: Any, config: DeepConfig | None = None, steps: int = 60)
     LabelError
         Nothing, or only one class, is labelled.
     """
-    return range_test(gather(folder_of(workspace), config or AUTO), steps)
+    return range_test(gather_now(folder_of(workspace), config or AUTO), steps)
 
 
 def answer(job: Job) -> dict[str, Any]:
     """Answer of the helper. Fields ``config`` (JSON) and ``steps``; returns :meth:`RateCurve.to_json`."""
     config = DeepConfig.from_json(dict(job.fields.get("config") or {}))
-    material = kept(job.state, job.workspace, config)
+    material = gather_cached(job.state, job.workspace, config)
     return range_test(material, int(job.fields.get("steps", 60)), job.check).to_json()
 
 
@@ -87,7 +86,7 @@ def range_test(material: Material, steps: int, check: Callable[[], None] = lambd
         steps_of.zero_grad(set_to_none=True)
         loss.backward()
         if material.config.gradient_clip:
-            torch.nn.utils.clip_grad_norm_(network.parameters(), material.config.gradient_clip)
+            clip_gradient(network, material.config.gradient_clip)
         steps_of.step()
         mean = _SMOOTH * mean + (1 - _SMOOTH) * loss.item()
         smooth = mean / (1 - _SMOOTH ** (step + 1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -21,6 +20,7 @@ from voxloop.deep.predict.predictor import Zoom
 from voxloop.errors import ConfigError, ModelError
 from voxloop.geometry import Shape, Spacing
 from voxloop.model import ClassInfo
+from voxloop.runs.context import TaskContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def network_zoom(config: DeepConfig, data: TrainingData, scale: float) -> Zoom:
     return (scale if deep else 1.0, scale, scale)
 
 
-def encoder_weights(config: DeepConfig, context: Any) -> str | None:
+def encoder_weights(config: DeepConfig, context: TaskContext) -> str | None:
     """What the encoder begins with: None, ``"imagenet"`` or a file, that of an earlier run by its name.
 
     None where the whole network goes on from earlier weights. Raises ConfigError where there is no such run.
@@ -122,7 +122,7 @@ def encoder_weights(config: DeepConfig, context: Any) -> str | None:
 
 
 def load_start(
-    network: nn.Module, description: NetworkConfig, start: str, context: Any, classes: Sequence[ClassInfo]
+    network: nn.Module, description: NetworkConfig, start: str, context: TaskContext, classes: Sequence[ClassInfo]
 ) -> None:
     """Take the weights of an earlier run, or of a model folder.
 
@@ -152,7 +152,7 @@ def load_start(
     context.emit("log", text=f"starts from {start!r}: {len(fitting)} of {len(own)} tensors")
 
 
-def ancestor(name: str, context: Any, setting: str = "start_from") -> Path:
+def ancestor(name: str, context: TaskContext, setting: str = "start_from") -> Path:
     """The model folder of an earlier run, or a model folder itself. Raises ConfigError, naming the setting."""
     runs = context.path.parent
     for folder in (runs / name / "model", Path(name), Path(name) / "model", context.workspace / name):

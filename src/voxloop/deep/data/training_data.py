@@ -21,6 +21,7 @@ from voxloop.deep.data.windows import TrainingImage
 from voxloop.errors import ConfigError, LabelError, VolumeError
 from voxloop.geometry import Region, Spacing
 from voxloop.model import ClassInfo
+from voxloop.runs.context import TaskContext
 from voxloop.volumes.volume import channels_of, read_block, shape_zyx, spacing_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class TrainingData:
         """The label of windows that is no object; None where every class is one."""
         return next((label for label, info in enumerate(self.classes, start=1) if info.background), None)
 
-    def held(self) -> dict[str, Any]:
+    def split_to_json(self) -> dict[str, Any]:
         """The split as JSON: what :func:`assemble` takes to make the same one again."""
         return {
             image.name: {
@@ -82,7 +83,7 @@ class TrainingData:
         }
 
 
-def open_data(context: Any, config: DeepConfig, held: Mapping[str, Any] | None) -> TrainingData:
+def open_data(context: TaskContext, config: DeepConfig, held: Mapping[str, Any] | None) -> TrainingData:
     """The images and labels that a run names, labels as they were when it was created."""
     from voxloop.store import Store
     from voxloop.store.teaching import open_portions
@@ -111,7 +112,7 @@ def assemble(
     Parameters
     ----------
     held
-        A split made before (:meth:`TrainingData.held`); None: make one.
+        A split made before (:meth:`TrainingData.split_to_json`); None: make one.
 
     Raises
     ------

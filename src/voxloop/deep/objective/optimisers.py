@@ -49,3 +49,15 @@ def hold_encoder(network: nn.Module, held: bool) -> None:
     if encoder.training == held or next(encoder.parameters()).requires_grad == held:
         encoder.requires_grad_(not held)
         encoder.train(not held)
+
+
+def clip_gradient(network: nn.Module, most: float) -> None:
+    """Scale the gradient down to a norm; on a CPU it is left alone where it is smaller already."""
+    parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not gradients or gradients[0].device.type != "cpu":  # to look would make it wait
+        nn.utils.clip_grad_norm_(parameters, most)
+        return
+    norm = nn.utils.get_total_norm(gradients)
+    if not norm <= most:
+        nn.utils.clip_grads_with_norm_(parameters, most, norm)

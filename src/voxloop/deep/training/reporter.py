@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 import time
 from statistics import median
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from voxloop.deep.begin.material import Material
 from voxloop.deep.begin.memory import window_words
-from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.networks.device import memory
-from voxloop.deep.networks.network import NetworkConfig
 from voxloop.deep.objective.metrics import Scores
 from voxloop.deep.training.state import TrainingState
+from voxloop.runs.context import TaskContext
 
 #: seconds between looks at the losses: each look makes a GPU wait
 _LOOK = 0.1
@@ -25,7 +24,7 @@ _PROGRESS = 0.5
 class Reporter:
     """Turns steps, epochs and checkpoints into events. Losses are collected on the device and read together."""
 
-    def __init__(self, context: Any, state: TrainingState, classes: list[str]) -> None:
+    def __init__(self, context: TaskContext, state: TrainingState, classes: list[str]) -> None:
         self.state = state
         self._context = context
         self._classes = classes
@@ -38,16 +37,14 @@ class Reporter:
 
     def begin(
         self,
-        data: TrainingData,
-        network: NetworkConfig,
+        material: Material,
         parameters: int,
-        window: tuple[int, int, int],
         threads: int,
-        device: torch.device,
         *,
         resumed: bool,
     ) -> None:
-        self._device = device
+        """Say what begins, or goes on."""
+        data, self._device = material.data, material.device
         if resumed:
             self._context.emit("resumed", step=self.state.step)
         else:
@@ -55,8 +52,8 @@ class Reporter:
                 self._context.emit("warning", text=text)
         labelled = ", ".join(f"{info.name} {count:,}" for info, count in zip(data.classes, data.counts, strict=True))
         self.log(
-            f"{network.title}, {parameters / 1e6:.1f} million weights, on {device} with {threads} threads; windows of "
-            f"{window_words(window)}; labelled voxels: {labelled}"
+            f"{material.description.title}, {parameters / 1e6:.1f} million weights, on {material.device} with "
+            f"{threads} threads; windows of {window_words(material.window)}; labelled voxels: {labelled}"
         )
         now = time.monotonic()
         self._last_step = self._last_look = self._last_clock = self._last_checkpoint = self._epoch_began = now

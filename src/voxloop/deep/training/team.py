@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -25,6 +24,8 @@ from torch import Tensor, nn
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.networks.device import resolve_device
 from voxloop.errors import ConfigError
+from voxloop.runs.context import TaskContext
+from voxloop.runs.orders import Order
 
 #: seconds after which a member that is not heard of ends the run
 _PATIENCE = 600.0
@@ -84,16 +85,16 @@ class Team:
         dist.broadcast_object_list(box, src=0, group=self._control)
         return box[0]
 
-    def orders(self, context: Any) -> list[Any]:
+    def orders(self, context: TaskContext) -> list[Order]:
         """What the first process was ordered."""
         if self._fabric is None:
             return list(context.orders())
-        given = [(o.kind, o.name, getattr(o, "values", {})) for o in context.orders()] if self.leads else None
-        return [SimpleNamespace(kind=k, name=n, values=v) for k, n, v in self.agree(given)]
+        orders: list[Order] = self.agree(context.orders() if self.leads else None)
+        return orders
 
 
 @contextlib.contextmanager
-def team_of(config: DeepConfig, context: Any) -> Iterator[Team]:
+def team_of(config: DeepConfig, context: TaskContext, rank: int = 0, port: int | None = None) -> Iterator[Team]:
     """The team that a config asks for: starts the other processes, meets them, and ends them with this one.
 
     Raises
@@ -104,10 +105,9 @@ def team_of(config: DeepConfig, context: Any) -> Iterator[Team]:
     if config.devices == 1:
         yield Team()
         return
-    rank = int(getattr(context, "rank", 0))
     device = resolve_device(config.device)
     _check(config, device)
-    port = getattr(context, "port", None) or _free_port()
+    port = port or _free_port()
     others = [_start(context, number, port) for number in range(1, config.devices)] if rank == 0 else []
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     try:
@@ -245,7 +245,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(context: Any, rank: int, port: int) -> subprocess.Popen[bytes]:
+def _start(context: TaskContext, rank: int, port: int) -> subprocess.Popen[bytes]:
     from voxloop.runs import process
 
     arguments = ["-m", "voxloop.deep.rank", str(context.path), str(rank), str(port)]

@@ -14,10 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from voxloop.deep.begin.preparation import Preparation
-from voxloop.deep.data.sampling import WindowSampler
-from voxloop.deep.data.training_data import TrainingData
-from voxloop.deep.data.windows import Geometry, validation_places, validation_window
+from voxloop.deep.begin.material import Material
+from voxloop.deep.data.windows import validation_places, validation_window
 from voxloop.deep.objective.instances import Criterion
 from voxloop.deep.objective.metrics import scores_of
 
@@ -53,15 +51,7 @@ class Verdict:
         return {"iou": self.iou, "mean": self.mean, "low": self.low, "high": self.high}
 
 
-def examine(
-    network: nn.Module,
-    data: TrainingData,
-    geometry: Geometry,
-    prepare: Preparation,
-    sampler: WindowSampler,
-    criterion: Criterion,
-    seed: int,
-) -> dict[str, Any] | None:
+def examine(network: nn.Module, material: Material, criterion: Criterion) -> dict[str, Any] | None:
     """Fields of a ``test`` event; None where nothing was held out.
 
     Parameters
@@ -69,6 +59,7 @@ def examine(
     network
         In evaluation mode, on the device.
     """
+    data, geometry, seed = material.data, material.geometry, material.config.seed
     tested = any(image.split.tested for image in data.images)
     images = [
         replace(
@@ -79,13 +70,13 @@ def examine(
     ]
     places = validation_places(images, geometry, _TEST if tested else _VALIDATION, seed)
     classes = len(data.classes)
-    threshold = _Threshold.of(data, prepare, sampler) if classes == 2 else None
+    threshold = _Threshold.of(material) if classes == 2 else None
     usual = int(np.argmax(data.counts))
     ours, theirs = [], []
     with torch.inference_mode():
         for place in places:
             raw, marked = validation_window(images, place, geometry)
-            pixels, labels = prepare(raw[None], marked[None])
+            pixels, labels = material.prepare(raw[None], marked[None])
             logits, truth = criterion.scored(network(pixels), labels)
             known = truth[0].cpu().numpy().ravel()
             said = logits[0].max(0).indices.cpu().numpy().ravel()
@@ -122,13 +113,13 @@ class _Threshold:
     channel: int
 
     @classmethod
-    def of(cls, data: TrainingData, prepare: Preparation, sampler: WindowSampler) -> _Threshold:
+    def of(cls, material: Material) -> _Threshold:
         from skimage.filters import threshold_otsu
 
         values, labels = [], []
         for step in range(_LOOKED_AT):
-            pixels, marked = prepare(*sampler.batch(step, 2))
-            channel = pixels.shape[1] // data.channels // 2  # the middle slice of the first channel
+            pixels, marked = material.prepare(*material.sampler.batch(step, 2))
+            channel = pixels.shape[1] // material.data.channels // 2  # the middle slice of the first channel
             values.append(pixels[:, channel].float().cpu().numpy().ravel())
             labels.append(marked.cpu().numpy().ravel())
         seen, known = np.concatenate(values), np.concatenate(labels)

@@ -1,13 +1,13 @@
-"""Windows without strokes, labelled by a teacher where it is sure: what the network learns beside the strokes.
+"""Pseudo-labels: windows without strokes, labelled by a teacher where it is sure. Knows no optimiser.
 
 The teacher is a pixel classifier fitted to the same strokes; it knows the texture of every class within seconds, where
 a network sees nothing but strokes for minutes. As the run goes on, the network's own averaged weights join in
-(self-training: Lee 2013; averaged weights as teacher: Tarvainen and Valpola 2017). Knows no optimiser.
+(self-training: Lee 2013; averaged weights as teacher: Tarvainen and Valpola 2017).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from voxloop.config.deep import DeepConfig
+from voxloop.deep.begin.material import Material
 from voxloop.deep.begin.starting import ancestor
 from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import (
-    Geometry,
     Place,
     TrainingImage,
     area_mask,
@@ -29,7 +29,7 @@ from voxloop.deep.data.windows import (
     teaching_window,
     window_region,
 )
-from voxloop.deep.predict.predictor import Zoom, resized
+from voxloop.deep.predict.predictor import resized
 from voxloop.errors import RunError, VoxloopError
 from voxloop.geometry import Region, grow, intersect, shift
 from voxloop.model import load_model, resolve
@@ -48,7 +48,7 @@ _DENSE = 0.5
 _ALONE, _TRUST = 0.3, 0.6
 #: places that are looked at for the next block
 _TRIES = 8
-#: one in so many windows is looked at anew after each epoch
+#: one in so many windows is looked at again after each epoch
 _TURNS = 4
 #: bytes of prepared windows at most
 _BYTES = 256 << 20
@@ -56,7 +56,6 @@ _BYTES = 256 << 20
 #: among strokes: outside of where anything may be learnt
 OUTSIDE = 255
 
-Prepare = Callable[[np.ndarray, np.ndarray], tuple[Tensor, Tensor]]
 #: pixels, the teacher's probabilities uint8 (classes, y, x), strokes uint8 (y, x), labels uint8 (y, x)
 Window = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -70,10 +69,10 @@ def wanted(config: DeepConfig, data: TrainingData) -> bool:
     return config.teacher != "auto" or _labelled_share(data.images) < _DENSE
 
 
-class Pool:
+class PseudoLabels:
     """Windows anywhere in the images, and what the teacher thinks of them.
 
-    They come a block at a time (:meth:`start`, :meth:`arrived`), are drawn with :meth:`batch`, and looked at anew with
+    They come a block at a time (:meth:`start`, :meth:`arrived`), are drawn with :meth:`batch`, and looked at again with
     :meth:`relabel`. Everything is a function of the seed, the labels and the network.
 
     Parameters
@@ -82,19 +81,18 @@ class Pool:
         Where the fitted teacher is kept, so that a resumed run has the same one.
     """
 
-    def __init__(
-        self, config: DeepConfig, data: TrainingData, geometry: Geometry, prepare: Prepare, zoom: Zoom, folder: Path
-    ) -> None:
-        self._config, self._data, self._geometry = config, data, geometry
-        self._prepare, self._zoom, self._folder = prepare, zoom, folder
+    def __init__(self, material: Material, folder: Path) -> None:
+        self._context, self._config, self._data = material.context, material.config, material.data
+        self._geometry, self._zoom = material.geometry, material.arrangement.zoom
+        self._prepare, self._folder = material.prepare, folder
         self._teacher: Any = None
         self._blocks: list[list[Place]] = []
         self._pixels: list[Tensor] = []
-        self._told: list[Tensor] = []  # (classes, y, x) uint8: the teacher's probabilities
-        self._strokes: list[Tensor] = []  # (y, x) uint8: what is labelled by hand; OUTSIDE where nothing may be said
+        self._opinions: list[Tensor] = []  # (classes, y, x) uint8: the teacher's probabilities
+        self._strokes: list[Tensor] = []  # (y, x) uint8: what is labelled by hand; OUTSIDE where nothing may be learnt
         self._labels: list[Tensor] = []  # (y, x) uint8: what is learnt from
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="teacher")
-        self._coming: Future[tuple[list[Place], list[Window]]] | None = None
+        self._pending: Future[tuple[list[Place], list[Window]]] | None = None
         self._closed = False
         self.full = False
 
@@ -108,26 +106,26 @@ class Pool:
         pairs = [_turned(self._pixels[i], self._labels[i], rng) for i in rng.integers(len(self._labels), size=count)]
         return torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
 
-    def start(self, context: Any) -> None:
+    def start(self) -> None:
         """Have the next block made in the background; nothing where one is under way."""
-        if self._coming is None and not self.full:
-            self._coming = self._thread.submit(self._make, context)
+        if self._pending is None and not self.full:
+            self._pending = self._thread.submit(self._make)
 
     def arrived(self) -> bool:
         """Take the block that is under way; False while it is."""
-        if self._coming is None or not self._coming.done():
+        if self._pending is None or not self._pending.done():
             return False
-        places, windows = self._coming.result()
-        self._coming = None
+        places, windows = self._pending.result()
+        self._pending = None
         if not windows:
             self.full = True
             return True
         self._blocks.append(places)
         for kept, new in zip(
-            (self._pixels, self._told, self._strokes, self._labels), zip(*windows, strict=True), strict=True
+            (self._pixels, self._opinions, self._strokes, self._labels), zip(*windows, strict=True), strict=True
         ):
             kept.extend(new)
-        held = sum(t.numel() * t.element_size() for t in (*self._pixels, *self._told))
+        held = sum(t.numel() * t.element_size() for t in (*self._pixels, *self._opinions))
         self.full = len(self._labels) >= self._config.teacher_windows or held > _BYTES
         return True
 
@@ -151,20 +149,20 @@ class Pool:
             return
         with torch.inference_mode():
             for index in range(epoch % _TURNS, len(self._labels), _TURNS):
-                own = network(self._pixels[index][None])[0].float().softmax(0)
-                mixed = (1 - trust) * self._told[index].float() / 255 + trust * own
+                network_says = network(self._pixels[index][None])[0].float().softmax(0)
+                mixed = (1 - trust) * self._opinions[index].float() / 255 + trust * network_says
                 self._labels[index] = self._sure(mixed, self._strokes[index])
 
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint needs; pixels are read again."""
         return {f"pool.{name}": torch.stack(part) for name, part in self._parts().items()} if self._labels else {}
 
-    def restore(self, tensors: dict[str, Tensor], blocks: int, full: bool, context: Any) -> None:
+    def restore(self, tensors: dict[str, Tensor], blocks: int, full: bool) -> None:
         """Put back what :meth:`tensors` gave, of as many blocks."""
         self.full = full
         if not blocks:
             return
-        self._teacher = self._fit(context)
+        self._teacher = self._fit()
         for _ in range(blocks):
             self._blocks.append([place for stack in self._next() for place in stack])
         self._pixels = [self._prepared(place)[0] for block in self._blocks for place in block]
@@ -176,29 +174,30 @@ class Pool:
         return len(self._blocks)
 
     def _parts(self) -> dict[str, list[Tensor]]:
-        return {"told": self._told, "strokes": self._strokes, "labels": self._labels}
+        return {"told": self._opinions, "strokes": self._strokes, "labels": self._labels}
 
-    def _make(self, context: Any) -> tuple[list[Place], list[Window]]:
+    def _make(self) -> tuple[list[Place], list[Window]]:
         """The windows of one block; none where the teacher has nothing more to say. Runs in the background."""
-        self._teacher = self._teacher or self._fit(context)
+        self._teacher = self._teacher or self._fit()
         stacks = self._next() if self._teacher else []
         places = [place for stack in stacks for place in stack]
-        if not places or self._known(places) > 0.5:  # small images are known soon
+        if not places or self._share_known(places) > 0.5:  # small images are known soon
             return [], []
         windows = []
         with self._teacher.open(threads=1) as predictor:  # the other cores train meanwhile
             for stack in stacks:
-                self._heard()
-                told = self._ask(predictor, stack)
+                self._check_open()
+                probabilities = self._ask(predictor, stack)
                 if self._geometry.volumetric:
-                    windows.append(self._window(stack[0], told))
-                else:
-                    windows += [self._window(place, told[:, plane]) for plane, place in enumerate(stack)]
+                    windows.append(self._window(stack[0], probabilities))
+                    continue
+                for plane, place in enumerate(stack):
+                    windows.append(self._window(place, probabilities[:, plane]))
         return places, windows
 
-    def _window(self, place: Place, told: np.ndarray) -> Window:
+    def _window(self, place: Place, probabilities: np.ndarray) -> Window:
         pixels, strokes = self._prepared(place)
-        small = resized(torch.from_numpy(told[None]), self._zoom)[0].to(pixels.device)
+        small = resized(torch.from_numpy(probabilities[None]), self._zoom)[0].to(pixels.device)
         return pixels, (small * 255).round().to(torch.uint8), strokes, self._sure(small, strokes)
 
     def _prepared(self, place: Place) -> tuple[Tensor, Tensor]:
@@ -207,27 +206,27 @@ class Pool:
         both = self._prepare(pixels[None], labels[None])
         return both[0][0], both[1][0]
 
-    def _fit(self, context: Any) -> Any:
+    def _fit(self) -> Any:
         """The teacher, or None where it cannot learn from what is labelled (said as a warning)."""
         if self._config.teacher != "auto":
-            return load_model(ancestor(self._config.teacher, context, "teacher"))
+            return load_model(ancestor(self._config.teacher, self._context, "teacher"))
         if (self._folder / "spec.json").is_file():
             return load_model(self._folder)
         images = {image.name: image for image in self._data.images}
         try:
             teacher = resolve(_FIT)(
-                context.workspace,
-                context.config,
+                self._context.workspace,
+                self._context.config,
                 seed=self._config.seed,
-                heard=self._heard,
+                heard=self._check_open,
                 keep=lambda name, at: images[name].split.teaches_at(at, images[name].shape),
             )
         except VoxloopError as error:
-            context.emit("warning", text=f"what is not labelled is not learnt from: {error}")
+            self._context.emit("warning", text=f"what is not labelled is not learnt from: {error}")
             return None
         return load_model(teacher.save(self._folder))
 
-    def _heard(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise RunError("the run has ended")
 
@@ -236,16 +235,15 @@ class Pool:
         flat = self._teacher.spec.dimensions == 2 or self._geometry.volumetric
         count = _BLOCKS if self._geometry.volumetric else _DEPTH if flat else 1
         first = len(self._blocks) * count * _TRIES
-        found = list(spread_places(self._data.teaching, self._geometry, first + count * _TRIES, self._config.seed))[
-            first:
-        ]
+        last = first + count * _TRIES
+        candidates = list(spread_places(self._data.teaching, self._geometry, last, self._config.seed))[first:]
         stacks: list[list[Place]] = []
         for number in range(count):
-            places = found[number * _TRIES : (number + 1) * _TRIES]
+            places = candidates[number * _TRIES : (number + 1) * _TRIES]
             places = [p for p in places if area_mask(self._data.images[p.image], p, self._geometry).any()] or places
             tries = [self._stack(p, 1 if flat else _DEPTH) for p in places]
             taken = {place for stack in stacks for place in stack}
-            stacks.append(min(tries, key=lambda stack: self._known(stack) + (stack[0] in taken)))
+            stacks.append(min(tries, key=lambda stack: self._share_known(stack) + (stack[0] in taken)))
         return stacks
 
     def _stack(self, middle: Place, depth: int) -> list[Place]:
@@ -254,7 +252,7 @@ class Pool:
         start = min(max(0, middle.z - depth // 2), max(0, planes - depth))
         return [replace(middle, z=z) for z in range(start, min(planes, start + depth))]
 
-    def _known(self, places: Sequence[Place]) -> float:
+    def _share_known(self, places: Sequence[Place]) -> float:
         """Share of the windows that are in the pool."""
         old = {place for block in self._blocks for place in block}
         return sum(place in old for place in places) / len(places)
@@ -269,23 +267,23 @@ class Pool:
         assert inner is not None  # windows touch their image
         reach = [min(halo, most) for halo, most in zip(self._teacher.spec.halo or _HALO, _HALO, strict=True)]
         outer = grow(inner, reach, image.shape)
-        said = _region(predictor, image.pixels(outer), shift(inner, [-part.start for part in outer]))
+        probabilities = _predict_part(predictor, image.pixels(outer), shift(inner, [-part.start for part in outer]))
         out = np.zeros((len(self._data.classes), *(part.stop - part.start for part in region)), np.float32)
         values = [info.value for info in self._teacher.spec.classes]
         here = shift(inner, [-part.start for part in region])
         for position, info in enumerate(self._data.classes):
             if info.value in values:
-                out[(position, *here)] = said[values.index(info.value)]
+                out[(position, *here)] = probabilities[values.index(info.value)]
         return out
 
     def _sure(self, probabilities: Tensor, strokes: Tensor) -> Tensor:
-        """Labels where the highest probability suffices; a stroke is right whatever is said; outside is nothing."""
-        best, found = probabilities.max(0)
-        labels = torch.where(best >= self._config.teacher_confidence, found + 1, 0).to(torch.uint8)
+        """Labels where the highest probability suffices; a stroke is right in any case; outside is nothing."""
+        best, position = probabilities.max(0)
+        labels = torch.where(best >= self._config.teacher_confidence, position + 1, 0).to(torch.uint8)
         return torch.where(strokes > 0, strokes % OUTSIDE, labels)
 
 
-def _region(predictor: Any, block: np.ndarray, inner: Region) -> np.ndarray:
+def _predict_part(predictor: Any, block: np.ndarray, inner: Region) -> np.ndarray:
     """Probabilities of a part of a block; a predictor that can be asked for the part alone is."""
     part: np.ndarray
     if hasattr(predictor, "region"):

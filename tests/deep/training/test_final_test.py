@@ -12,7 +12,7 @@ import pytest
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data.training_data import assemble
 from voxloop.deep.learner import train
-from voxloop.deep.training.examination import Verdict
+from voxloop.deep.training.final_test import Verdict
 
 
 def test_test_cells_neither_teach_nor_judge(sources: Any, make: Any, tiny: DeepConfig) -> None:
@@ -25,7 +25,7 @@ def test_test_cells_neither_teach_nor_judge(sources: Any, make: Any, tiny: DeepC
         box = tuple(slice(p.start, min(p.stop, n)) for p, n in zip(split.grid.box(cell), (6, 160, 160), strict=True))
         assert not split.judges(box).any()
         assert not split.teaches(box, (6, 160, 160)).any()
-    again = assemble(sources, make.classes, tiny.changed(test_share=0.2), data.held())
+    again = assemble(sources, make.classes, tiny.changed(test_share=0.2), data.split_to_json())
     assert again.images[0].split == split
     without = assemble(sources, make.classes, tiny)
     assert not without.images[0].split.tested

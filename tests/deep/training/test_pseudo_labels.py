@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ import pytest
 import torch
 
 from voxloop.config.deep import DeepConfig
+from voxloop.deep.begin.material import gather
 from voxloop.deep.data.split import Grid, Split
 from voxloop.deep.data.training_data import TrainingData, open_data
-from voxloop.deep.data.windows import Geometry
 from voxloop.deep.learner import train
-from voxloop.deep.training.teacher import Pool, wanted
+from voxloop.deep.training.pseudo_labels import PseudoLabels, wanted
 
 SIZE = 160
 
@@ -27,9 +28,11 @@ def data(context: Any) -> TrainingData:
 
 
 @pytest.fixture
-def pool(context: Any, data: TrainingData, tmp_path: Path) -> Iterator[Pool]:
-    config = DeepConfig.from_json(context.settings).changed(teacher_windows=6, teacher_confidence=0.8)
-    pool = Pool(config, data, Geometry(height=SIZE, width=SIZE), _tensors, (1.0, 1.0, 1.0), tmp_path / "teacher")
+def pool(context: Any, data: TrainingData, tmp_path: Path) -> Iterator[PseudoLabels]:
+    settings = DeepConfig.from_json(context.settings)
+    config = settings.changed(teacher_windows=6, teacher_confidence=0.8, window=(1, SIZE, SIZE))
+    material = replace(gather(context, config), data=data, prepare=_tensors)
+    pool = PseudoLabels(material, tmp_path / "teacher")
     yield pool
     pool.close()
 
@@ -38,15 +41,17 @@ def _tensors(pixels: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torc
     return torch.from_numpy(pixels.copy()), torch.from_numpy(labels.copy())
 
 
-def fill(pool: Pool, context: Any) -> None:
+def fill(pool: PseudoLabels) -> None:
     while not pool.full:
-        pool.start(context)
+        pool.start()
         while not pool.arrived():
             time.sleep(0.005)
 
 
-def test_a_teacher_knows_more_than_the_strokes(pool: Pool, context: Any, data: TrainingData, world: Any) -> None:
-    fill(pool, context)
+def test_a_teacher_knows_more_than_the_strokes(
+    pool: PseudoLabels, context: Any, data: TrainingData, world: Any
+) -> None:
+    fill(pool)
     raw, truth, strokes = world
     pixels, labels = pool.batch(0, 24)
     assert (labels > 0).float().mean() > 5 * (strokes > 0).mean()
@@ -63,8 +68,8 @@ def test_a_teacher_knows_more_than_the_strokes(pool: Pool, context: Any, data: T
     assert right > 0.8 * sure
 
 
-def test_strokes_are_right_and_judges_stay_unseen(pool: Pool, context: Any, data: TrainingData) -> None:
-    fill(pool, context)
+def test_strokes_are_right_and_judges_stay_unseen(pool: PseudoLabels, context: Any, data: TrainingData) -> None:
+    fill(pool)
     kept = pool.tensors()
     strokes, labels, told = kept["pool.strokes"], kept["pool.labels"], kept["pool.told"]
     assert torch.equal(labels[strokes > 0], strokes[strokes > 0])
@@ -76,8 +81,8 @@ def test_strokes_are_right_and_judges_stay_unseen(pool: Pool, context: Any, data
     assert (strokes > 0).sum() < (image.labels((slice(0, 6), slice(0, SIZE), slice(0, SIZE))) > 0).sum()
 
 
-def test_the_network_has_its_say_late_in_the_run(pool: Pool, context: Any) -> None:
-    fill(pool, context)
+def test_the_network_has_its_say_late_in_the_run(pool: PseudoLabels, context: Any) -> None:
+    fill(pool)
 
     class Disc(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -93,9 +98,9 @@ def test_the_network_has_its_say_late_in_the_run(pool: Pool, context: Any) -> No
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
-def test_half_of_the_windows_are_the_teachers(pool: Pool, context: Any, size: int) -> None:
+def test_half_of_the_windows_are_the_teachers(pool: PseudoLabels, context: Any, size: int) -> None:
     assert pool.share(0, size) == 0, "nothing is there yet"
-    fill(pool, context)
+    fill(pool)
     shares = [pool.share(step, size) for step in range(10)]
     assert sum(shares) == 10 * size / 2
     assert all(0 <= share <= size for share in shares)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from voxloop.config.deep import DeepConfig
-from voxloop.deep.begin.starting import Arrangement
-from voxloop.deep.data.training_data import TrainingData
+from voxloop.deep.begin.material import Material
 from voxloop.deep.networks.device import placed
 from voxloop.deep.networks.network import AnyNetwork, field_of
 from voxloop.deep.objective.instances import output_of
@@ -23,10 +20,9 @@ from voxloop.model import ModelSpec
 from voxloop.store.atomic import replace_folder
 
 
-def spec_of(
-    config: DeepConfig, data: TrainingData, plan: Arrangement, statistics: dict[str, Any], network: AnyNetwork
-) -> ModelSpec:
+def spec_of(material: Material, network: AnyNetwork) -> ModelSpec:
     """What a trained network takes and gives, in voxels of the image."""
+    config, data, plan = material.config, material.data, material.arrangement
     reach, zoom = field_of(network, plan.description), plan.zoom
     classes, output = output_of(config, data)
     stride = network.stride if isinstance(network.stride, tuple) else (1, network.stride, network.stride)
@@ -40,7 +36,7 @@ def spec_of(
         stride=_on_image(stride, zoom),
         halo=None if reach is None else _on_image(reach, zoom, config.neighbours // 2),
         window=_on_image(plan.window, zoom),
-        normalisation=statistics,
+        normalisation=material.statistics,
         extra={
             "network": plan.description.to_json(),
             "slices": config.neighbours,
