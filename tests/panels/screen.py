@@ -135,10 +135,15 @@ class Field:
     def value(self, value: Any) -> None:
         assert not self.widget.disabled, f"the field {_name_of(self.widget)!r} is disabled"
         if isinstance(self.widget, w.Dropdown | w.ToggleButtons | w.RadioButtons):  # a page sends the place in the list
-            choices = [choice[1] if isinstance(choice, tuple) else choice for choice in self.widget.options]
-            self.widget.set_state({"index": choices.index(value)})
+            self.widget.set_state({"index": self._choices.index(value)})
+        elif isinstance(self.widget, w.SelectMultiple):
+            self.widget.set_state({"index": [self._choices.index(one) for one in value]})
         else:
             self.widget.set_state({"value": value})
+
+    @property
+    def _choices(self) -> list[Any]:
+        return [choice[1] if isinstance(choice, tuple) else choice for choice in self.widget.options]
 
     @property
     def options(self) -> list[Any]:

@@ -184,10 +184,11 @@ def _run(path: Path) -> Run | None:
 def borders(seam: Mapping[str, float] | None) -> str:
     """What the cuts between tiles change, in words; None: not measured."""
     if seam is None:
-        return "borders not measured"
+        return "what the cuts between its tiles change was not measured"
     if not seam["voxels"]:
-        return "no borders inside"
-    return f"borders: probabilities differ by {seam['largest']:.1g} at most, {seam['flips']:.2%} of labels there"
+        return "made in one piece, without cuts between tiles"
+    share = f"{seam['flips']:.2%} of labels there"
+    return f"cuts between tiles change probabilities by {seam['largest']:.1g} at most, and {share}"
 
 
 def _facts(path: Path) -> dict[str, Any]:

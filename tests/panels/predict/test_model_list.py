@@ -83,18 +83,18 @@ def test_the_best_of_the_level_is_offered_first(ws, made):
     trained(ws, "c")
     trained(ws, "other-1", 0.99, level="cells")
     trained(ws, "d", 0.7)
-    models.show(offered(ws))
+    models.refresh()
     assert models.selected == "a"
     assert heard == ["a"]
     assert [row.key for row in models.list.rows] == ["d", "other-1", "c", "b", "a"]
     assert "a has the best validation IoU of 4 models" in models.words.value
     assert ["best" in row.cells[0] for row in models.list.rows] == [False, False, False, False, True]
     models.list.do("open", "b")
-    models.show(offered(ws))
+    models.refresh()
     assert models.selected == "b"  # a choice stays
     for name in ("a", "b"):
         ws.runs[name].delete()
-    models.show(offered(ws))
+    models.refresh()
     assert models.selected == "d"
 
 
@@ -126,13 +126,13 @@ def test_a_package_is_added_as_copy_as_code_says(ws, made, package, monkeypatch)
     models.chooser.line.value = str(package)
     name = models.name.value
     line = f"vl.import_package({str(package)!r}, ws.path / 'models/{name}', image=ws.images.open('image'))"
-    assert models._copy.code == line
+    assert models.code == line
     models.button.click()
     assert owner.message.kind == "good", owner.message.words
     assert "mean" in owner.message.words
     assert heard == [models.selected] == [f"models/{name}"]
     hashed = read_spec(ws.path / "models" / name).hash
-    models.show(offered(ws))
+    models.refresh()
     assert models.selected == f"models/{name}"
     models.fold.open()
     models.chooser.line.value = str(package)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from tests.panels.predict.test_predict_panel import in_process, trained, ws  # noqa: F401
+from tests.panels.predict.stand_ins import in_process, trained, ws  # noqa: F401
 
 from voxloop.errors import PredictionError
 from voxloop.panels.review.acceptance import tally

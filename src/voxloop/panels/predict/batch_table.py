@@ -61,10 +61,16 @@ class BatchTable:
     def __init__(self, panel: Panel, go_to: Callable[[str], object]) -> None:
         self._stage: object = None
         self._made: Made | None = None
+        self._shown: Made | None = None
         self.rows = RowList(panel.handler(lambda _, image: go_to(image)), height=150)
         self.words, self._copy = text("", "vx-small", "vx-dim"), CopyCode()
         self.widget = column(self.rows.widget, row(self.words, spacer(), self._copy))
         show(self.widget, False)
+
+    @property
+    def code(self) -> str:
+        """The line of Python that gives the table."""
+        return "" if self._shown is None else f"ws.runs[{self._shown.run!r}].result.table"
 
     def read(self, run: Run) -> Made | None:
         """What there is by now; None before the first image. Runs beside the UI, and reads only what is new."""
@@ -75,10 +81,11 @@ class BatchTable:
 
     def show(self, made: Made | None, image: str) -> None:
         """Show the table, None for none; ``image`` is the one on show."""
+        self._shown = made
         show(self.widget, made is not None)
         if made is None:
             return
-        run, table, count, front = made.run, made.table, made.count, made.front
+        table, count, front = made.table, made.count, made.front
         shares = [name for name in front if f"{name} share" in table][:SHOWN]
         unsure = "mean uncertainty" in table
         self.rows.widget.head = ["Image", *map(short, shares), *(["Unsure"] if unsure else [])]
@@ -87,7 +94,7 @@ class BatchTable:
         self.rows.selected = image
         failed = int((table["state"] == "failed").sum())
         self.words.value = f"{len(table)} of {count} images" + (f", {failed} failed" if failed else "")
-        self._copy.code = f"ws.runs[{run!r}].result.table"
+        self._copy.code = self.code
 
 
 def batch_row(line: dict[str, Any], shares: Sequence[str], unsure: bool) -> Row:

@@ -11,6 +11,7 @@ import ipywidgets as w
 
 from voxloop.errors import VoxloopError
 from voxloop.panels.base.panel import CopyCode, Panel, button, classed, column, row, show, spacer, text
+from voxloop.panels.base.work import Attempt
 
 if TYPE_CHECKING:
     from voxloop.workspace.workspace import Workspace
@@ -72,7 +73,8 @@ class FileExport:
         )
         self.replace = w.Checkbox(description="replace it", value=False, indent=False, layout={"width": "auto"})
         self.save = button("Save", panel.handler(self._save), icon="download", tooltip="Write the file")
-        self.said = classed(text("", markup=True), "vx-small", "vx-dim")
+        self._attempt = Attempt(panel, self._write, self._saved, button=self.save, failed=self._failed)
+        self.words = classed(text("", markup=True), "vx-small", "vx-dim")
         self._copy = CopyCode()
         self._suggested = ""
         self.kind.observe(panel.handler(self._kind_changed), "value")
@@ -85,7 +87,7 @@ class FileExport:
             self._which,
             self.path,
             row(self.save, self.replace, spacer(), self._copy),
-            self.said,
+            self.words,
         )
         show(self.replace, False)
         show(self.widget, False)
@@ -106,12 +108,13 @@ class FileExport:
         show(self.widget, name is not None)
         if name is None:
             return
-        suffix = self._what[self.kind.value][self.format.value]
         surface = self.kind.value == "surface"
         show(self._which, surface)
         show(self.most, self._many)
-        number = f"-{self._number()}" if surface and not self._many and self._number() is not None else ""
-        suggested = f"{name}-{self.kind.value}{number}{suffix}"
+        suggested = f"{name}-{self.kind.value}"
+        if surface and not self._many and self._number() is not None:
+            suggested += f"-{self._number()}"
+        suggested += self._what[self.kind.value][self.format.value]
         if self.path.value in ("", self._suggested):
             self.path.value = suggested
         self._suggested = suggested
@@ -128,10 +131,12 @@ class FileExport:
         self.replace.description = "replace them" if self._many else "replace it"
         if not there:
             self.replace.value = False
-        words = [f"one file an object: {html.escape(paths[0].name)}, …"] if self._many and paths else []
+        words = []
+        if self._many and paths:
+            words.append(f"one file an object: {paths[0].name}, …")
         if there and not self.replace.value:
             words.append(f"{there} of {len(paths)} files are there already" if self._many else "there is such a file")
-        self.said.value = "; ".join(words)
+        self._say("; ".join(words))
         self._copy.code = self.code
 
     @property
@@ -151,15 +156,18 @@ class FileExport:
         return [Path(self.path.value)]
 
     def _arguments(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if "table" in self._what:
-            if self.kind.value == "labels":
-                found["kind"] = "objects"
-            if self.kind.value == "surface" and not self._many:
-                found["number"] = self._number()
-        elif self.kind.value != "labels":
-            found["kind"] = self.kind.value
-        return found | ({"overwrite": True} if self.replace.value else {})
+        """What ``ws.export`` is given beside name and path; the number of one of several surfaces comes on top."""
+        arguments: dict[str, Any] = {}
+        of_objects = "table" in self._what
+        if of_objects and self.kind.value == "labels":
+            arguments["kind"] = "objects"
+        elif of_objects and self.kind.value == "surface" and not self._many:
+            arguments["number"] = self._number()
+        elif not of_objects and self.kind.value != "labels":
+            arguments["kind"] = self.kind.value
+        if self.replace.value:
+            arguments["overwrite"] = True
+        return arguments
 
     def _save(self) -> None:
         name = self._name()
@@ -169,35 +177,31 @@ class FileExport:
             raise VoxloopError(f"name a file first, for example {self._suggested}")
         if self.kind.value == "surface" and not self._many and self._number() is None:
             raise VoxloopError("choose an object in the table first, or the largest: a surface is of an object")
-        arguments, paths = self._arguments(), self._paths()
-        numbers: list[dict[str, Any]] = [{}]
+        numbers: list[dict[str, int]] = [{}]
         if self._many:
             numbers = [{"number": number} for number in self._largest(self.most.value)]
-        self.save.disabled, self.said.value = True, "…"
+        self.words.value = "Saving …"
+        self._attempt(name, self._paths(), [{**self._arguments(), **number} for number in numbers])
 
-        def write() -> list[Path] | Exception:
-            made = []
-            try:
-                for path, number in zip(paths, numbers, strict=True):
-                    made.append(self._ws.export(name, path, **arguments, **number))
-                    if self._many:
-                        self._panel.post(self._tell, f"{len(made)} of {len(paths)} saved …")
-            except Exception as error:  # shown by the panel, on its own thread
-                return error
-            return made
+    def _write(self, name: str, paths: list[Path], arguments: list[dict[str, Any]]) -> list[Path]:
+        """Off the UI thread: one file with each of the arguments."""
+        written = []
+        for path, given in zip(paths, arguments, strict=True):
+            written.append(self._ws.export(name, path, **given))
+            if len(paths) > 1:
+                self._panel.post(self._say, f"{len(written)} of {len(paths)} saved …")
+        return written
 
-        self._panel.in_thread(write, self._saved)
+    def _say(self, words: str) -> None:
+        self.words.value = html.escape(words)
 
-    def _tell(self, words: str) -> None:
-        self.said.value = words
-
-    def _saved(self, found: list[Path] | Exception) -> None:
-        self.save.disabled = False
+    def _saved(self, paths: list[Path]) -> None:
         self._show_code()
-        if isinstance(found, Exception):
-            self.said.value = ""
-            raise found
-        if len(found) > 1:
-            self.said.value = f"{len(found)} files saved in {html.escape(str(found[0].absolute().parent))}"
+        if len(paths) > 1:
+            self._say(f"{len(paths)} files saved in {paths[0].absolute().parent}")
         else:
-            self.said.value = f"saved as {html.escape(str(found[0]))}"
+            self._say(f"saved as {paths[0]}")
+
+    def _failed(self, error: BaseException) -> None:
+        self._show_code()
+        self._panel.show_error(error)

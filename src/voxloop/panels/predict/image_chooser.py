@@ -11,6 +11,7 @@ import ipywidgets as w
 from voxloop.errors import PredictionError
 from voxloop.panels.base.fold import Fold
 from voxloop.panels.base.panel import CopyCode, Panel, button, column, labelled, row, show, spacer, text
+from voxloop.panels.base.work import Attempt
 from voxloop.panels.form.path_chooser import PathChooser
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class ImageChooser:
                 "One after the other; an image that fails does not keep the others",
             ),
         )
-        self.several.observe(panel.handler(self._heard), "value")
+        self.several.observe(panel.handler(self._chosen), "value")
         self.which: Any = w.SelectMultiple(
             options=names,
             value=names,
@@ -53,7 +54,7 @@ class ImageChooser:
             layout={"width": "auto"},
             **labelled("Images", "Which are predicted; hold Ctrl or Shift to choose several"),
         )
-        self.which.observe(panel.handler(self._heard), "value")
+        self.which.observe(panel.handler(self._chosen), "value")
         self.fold = Fold("Add a folder of pictures…", self._build, lambda _: self._opened())
         self.widget = column(self.image, self.several, self.which, self.fold.widget)
         self._show_parts()
@@ -88,35 +89,36 @@ class ImageChooser:
 
     def refresh(self) -> None:
         """Look anew at the images of the workspace; what was chosen stays chosen, all of them included."""
-        names, known = tuple(self._ws.images.names), self.which.options
-        if names == known:
+        names, offered = tuple(self._ws.images.names), self.which.options
+        if names == offered:
             return
-        every, kept = self.which.value == known, [name for name in self.which.value if name in names]
-        self._offer(names, names if every else kept)
+        if self.which.value == offered:
+            self._offer(names, names)
+        else:
+            self._offer(names, [name for name in self.which.value if name in names])
 
     def add_folder(self) -> None:
         """Make each picture of the folder an image, and mean those."""
         folder = self.chooser.path
-        self.button.disabled, self.said.value = True, "Opening the pictures …"
+        self.progress.value = "Opening the pictures …"
+        self._add(folder)
 
-        def work() -> list[ImageInfo] | Exception:
-            try:
-                return self._ws.images.add_folder(folder)
-            except Exception as error:  # shown by the panel, on its own thread
-                return error
+    def _add_pictures(self, folder: Path) -> tuple[Path, list[ImageInfo]]:
+        return folder, self._ws.images.add_folder(folder)
 
-        self._panel.in_thread(work, lambda found: self._added(folder, found))
-
-    def _added(self, folder: Path, found: list[ImageInfo] | Exception) -> None:
-        self.button.disabled, self.said.value = False, ""
-        if isinstance(found, Exception):
-            raise found
-        count = f"{len(found)} images" if len(found) > 1 else "1 image"
+    def _added(self, added: tuple[Path, list[ImageInfo]]) -> None:
+        self.progress.value = ""
+        folder, images = added
+        count = f"{len(images)} images" if len(images) > 1 else "1 image"
         self._panel.say(f"{count} added from {folder.name}, and chosen", "good")
         self.fold.close()
-        self._offer(self._ws.images.names, [info.name for info in found])
+        self._offer(self._ws.images.names, [info.name for info in images])
         self.several.value = True
-        self._heard()
+        self._chosen()
+
+    def _refused(self, error: BaseException) -> None:
+        self.progress.value = ""
+        self._panel.show_error(error)
 
     def _offer(self, names: Any, chosen: Any) -> None:
         on_show, self._quiet = self.image.value, True
@@ -124,9 +126,9 @@ class ImageChooser:
         self.image.options = tuple(names)
         self._quiet = False
         self.image.value = on_show if on_show in names else names[0]
-        self._heard()
+        self._chosen()
 
-    def _heard(self) -> None:
+    def _chosen(self) -> None:
         if not self._quiet:
             self._show_parts()
             self._changed()
@@ -142,9 +144,10 @@ class ImageChooser:
         self.button = button(
             "Add", self._panel.handler(self.add_folder), icon="plus", tooltip="Each picture becomes an image"
         )
-        self.said = text("", "vx-small", "vx-dim")
+        self._add = Attempt(self._panel, self._add_pictures, self._added, button=self.button, failed=self._refused)
+        self.progress = text("", "vx-small", "vx-dim")
         self._copy = CopyCode()
-        return [column(self.chooser.widget, row(self.button, self.said, spacer(), self._copy))]
+        return [column(self.chooser.widget, row(self.button, self.progress, spacer(), self._copy))]
 
     def _opened(self) -> None:
         self.chooser.refresh()

@@ -12,10 +12,12 @@ from voxloop.errors import ModelError
 from voxloop.panels.base.fold import Fold
 from voxloop.panels.base.panel import CopyCode, Panel, button, classed, column, row, text
 from voxloop.panels.base.rows import RowList
+from voxloop.panels.base.work import Attempt, Poll
 from voxloop.panels.form.path_chooser import PathChooser
+from voxloop.panels.monitor.run_start import unless_gone
 from voxloop.panels.monitor.run_table import SCORE_HEAD
 from voxloop.panels.predict.package_import import PackageImport
-from voxloop.panels.predict.prediction_rows import KEPT, Offered
+from voxloop.panels.predict.prediction_rows import KEPT, Offered, offered
 from voxloop.store.document import safe_name
 
 if TYPE_CHECKING:
@@ -38,12 +40,21 @@ class ModelList:
         The image on show: packages that know no intensities measure it.
     chosen
         Called when another model is chosen.
+    listed
+        Called when the list was looked at anew.
     """
 
-    def __init__(self, panel: Panel, ws: Workspace, image: Callable[[], str], chosen: Callable[[], object]) -> None:
-        self._panel, self._ws, self._image, self._chosen = panel, ws, image, chosen
+    def __init__(
+        self,
+        panel: Panel,
+        ws: Workspace,
+        image: Callable[[], str],
+        chosen: Callable[[], object],
+        listed: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._panel, self._ws, self._image, self._chosen, self._listed = panel, ws, image, chosen, listed
         self._import: PackageImport | None = None
-        self._listed: tuple[str, ...] = ()
+        self.names: tuple[str, ...] = ()
         self.list = RowList(
             panel.handler(lambda _, key: self.choose(key)),
             head=("Model", SCORE_HEAD, "Trained"),
@@ -54,6 +65,7 @@ class ModelList:
         self.words = text("", "vx-small", "vx-dim")
         self.fold = Fold("Add model…", self._build, lambda _: self._opened())
         self.widget = column(self.list.widget, self.words, self.fold.widget)
+        self._poll = Poll(panel, lambda: offered(ws), self._show, failed=unless_gone(panel))
 
     @property
     def selected(self) -> str:
@@ -61,32 +73,29 @@ class ModelList:
         return self.list.selected
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """All that are listed."""
-        return self._listed
-
-    @property
     def code(self) -> str:
         """The line of Python that Add runs."""
         source, name = self.chooser.line.value, self.name.value.strip()
-        return (
-            f"vl.import_package({source!r}, ws.path / {KEPT + name!r}, image=ws.images.open({self._image()!r}))"
-            if source
-            else ""
-        )
+        if not source:
+            return ""
+        return f"vl.import_package({source!r}, ws.path / {KEPT + name!r}, image=ws.images.open({self._image()!r}))"
 
     def choose(self, key: str) -> None:
         """Take another model."""
         self.list.selected = key
         self._chosen()
 
-    def show(self, found: Offered) -> None:
-        """List what there is; where none is chosen yet, or it is gone, the best one is."""
-        self._listed = tuple(row.key for row in found.rows)
-        self.list.show(found.rows)
-        self.words.value = found.words
-        if self.selected not in self._listed and (found.best or self.selected):
-            self.choose(found.best)
+    def refresh(self) -> None:
+        """Look anew at the models; where none is chosen yet, or it is gone, the best one is chosen."""
+        self._poll.now()
+
+    def _show(self, offer: Offered) -> None:
+        self.names = tuple(row.key for row in offer.rows)
+        self.list.show(offer.rows)
+        self.words.value = offer.words
+        if self.selected not in self.names and (offer.best or self.selected):
+            self.choose(offer.best)
+        self._listed()
 
     def add(self) -> None:
         """Import the package chosen, and choose it."""
@@ -99,34 +108,33 @@ class ModelList:
         folder = self._ws.path / KEPT / name
         if folder.exists():
             raise ModelError(f"there is a model {name!r} already; give this one another name")
-        self.button.disabled, self.said.value = True, "Reading the package …"
-        image = self._image()
+        self.progress.value = "Reading the package …"
+        self._add(source.absolute(), folder, self._image())
 
-        def work() -> dict[str, Any] | Exception:
-            try:
-                self._import = PackageImport(self._ws.path, source.absolute(), folder, image)
-                return self._import.wait()
-            except Exception as error:  # shown by the panel, on its own thread
-                return error
-
-        self._panel.in_thread(work, lambda found: self._added(f"{KEPT}{name}", found))
+    def _import_package(self, source: Path, folder: Path, image: str) -> tuple[str, dict[str, Any]]:
+        self._import = PackageImport(self._ws.path, source, folder, image)
+        return f"{KEPT}{folder.name}", self._import.wait()
 
     def close(self) -> None:
         """Give up an import under way."""
         if self._import is not None:
             self._import.cancel()
 
-    def _added(self, key: str, found: dict[str, Any] | Exception) -> None:
-        self._import = None
-        self.button.disabled, self.said.value = False, ""
-        if isinstance(found, Exception):
-            raise found
-        measured = f"; {found['measured']}" if found["measured"] else ""
-        self._panel.say(f"{key} is added: {', '.join(found['classes'])}{measured}", "good")
+    def _added(self, added: tuple[str, dict[str, Any]]) -> None:
+        self._import, self.progress.value = None, ""
+        key, facts = added
+        words = f"{key} is added: {', '.join(facts['classes'])}"
+        if facts["measured"]:
+            words += f"; {facts['measured']}"
+        self._panel.say(words, "good")
         self.fold.close()
         self.chooser.line.value = ""
-        self._listed = (key, *self._listed)
+        self.names = (key, *self.names)
         self.choose(key)
+
+    def _refused(self, error: BaseException) -> None:
+        self._import, self.progress.value = None, ""
+        self._panel.show_error(error)
 
     def _build(self) -> list[w.Widget]:
         handler = self._panel.handler
@@ -136,15 +144,11 @@ class ModelList:
         self.name = w.Text(placeholder="name", tooltip="What the model is called here", layout={"width": "auto"})
         self.name.observe(handler(self._show_code), "value")
         self.button = button("Add", handler(self.add), icon="plus", tooltip="Import it into this workspace")
-        self.said = text("", "vx-small", "vx-dim")
+        self._add = Attempt(self._panel, self._import_package, self._added, button=self.button, failed=self._refused)
+        self.progress = text("", "vx-small", "vx-dim")
         self._copy = CopyCode()
-        return [
-            column(
-                self.chooser.widget,
-                row(self.button, classed(self.name, "vx-grow"), self._copy),
-                self.said,
-            )
-        ]
+        line = row(self.button, classed(self.name, "vx-grow"), self._copy)
+        return [column(self.chooser.widget, line, self.progress)]
 
     def _opened(self) -> None:
         self.chooser.refresh()

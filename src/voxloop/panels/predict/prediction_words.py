@@ -18,34 +18,34 @@ def size(count: float) -> str:
     return f"{max(1, count / 1e3):.0f} kB"
 
 
-def estimate_table(found: Estimate) -> str:
-    """Time, memory and disk; what the tiles waste; what the model may not like."""
+def estimate_table(estimate: Estimate) -> str:
+    """Time, memory and disk; how much is computed for what is kept; what the model may not like."""
     rows = [
-        ("Time", f"<b>{about(found.seconds)}</b>"),
-        ("Memory", f"<b>{size(found.memory_bytes)}</b> of {size(found.allowed_bytes)} allowed"),
-        *(
-            [("GPU", f"<b>{size(found.device_bytes)}</b> of {size(found.device_allowed_bytes)} allowed")]
-            if found.device_allowed_bytes
-            else []
-        ),
-        ("Disk", f"<b>{size(found.disk_bytes)}</b> of {size(found.free_disk_bytes)} free"),
-        ("Tiles", _tiles(found)),
+        ("Time", f"<b>{about(estimate.seconds)}</b>"),
+        ("Memory", f"<b>{size(estimate.memory_bytes)}</b> of {size(estimate.allowed_bytes)} allowed"),
     ]
-    if found.price > 1:
-        rows.append(("Price", f"each voxel is predicted <b>{found.price}</b> times; the time holds that"))
+    if estimate.device_allowed_bytes:
+        rows.append(("GPU", f"<b>{size(estimate.device_bytes)}</b> of {size(estimate.device_allowed_bytes)} allowed"))
+    rows.append(("Disk", f"<b>{size(estimate.disk_bytes)}</b> of {size(estimate.free_disk_bytes)} free"))
+    rows.append(("Tiles", _tiles(estimate)))
+    if estimate.price > 1:
+        rows.append(("Price", f"each voxel is predicted <b>{estimate.price}</b> times; the time holds that"))
     rows = [(f'<span style="white-space:nowrap">{name}</span>', value) for name, value in rows]
-    notes = list(found.warnings)
-    if found.disk_bytes > found.free_disk_bytes:
+    notes = list(estimate.warnings)
+    if estimate.disk_bytes > estimate.free_disk_bytes:
         notes.append("This does not fit the disk: choose a region, or leave out the probabilities.")
     lines = [f'<div class="vx-note vx-note-warning">{html.escape(words)}</div>' for words in notes]
     return table((), rows) + "".join(lines)
 
 
-def _tiles(found: Estimate) -> str:
-    block, halo = (" × ".join(map(str, size)) for size in (found.block, found.halo))
-    title = f"blocks of {block} voxels, which see {halo} voxels beyond their faces"
-    work = f", {found.waste:.2f} × the work" if found.waste >= 1.005 else ", nothing computed twice"
-    return f'<span title="{title}">{found.tiles:,}{work}</span>'
+def _tiles(estimate: Estimate) -> str:
+    """How many, and how many voxels are computed for each that is kept, which grows as tiles get smaller or thinner."""
+    block, halo = (" × ".join(map(str, sizes)) for sizes in (estimate.block, estimate.halo))
+    title = f"Each tile gives a block of {block} voxels; to predict it, the model sees {halo} voxels more on each side"
+    work = "; each voxel is computed once"
+    if estimate.waste >= 1.005:
+        work = f"; {estimate.waste:.3g} voxels are computed for each one kept"
+    return f'<span title="{title}">{estimate.tiles:,}{work}</span>'
 
 
 def going(state: str, history: Any, now: float, borders: str = "") -> tuple[str, str]:
@@ -64,7 +64,7 @@ def going(state: str, history: Any, now: float, borders: str = "") -> tuple[str,
         "paused": _joined("Paused", tiles, "Resume goes on there"),
         "stopped": _joined("Stopped and kept", tiles),
         "cancelled": "Cancelled and discarded.",
-        "interrupted": _joined("Its process ended without a word", tiles, "Resume goes on there"),
+        "interrupted": _joined("Its process ended without saying why", tiles, "Resume goes on there"),
         "finished": _joined("Finished", tiles, f"in {duration(history.busy_s)}", borders),
         "failed": f"Failed: {history.error}",
     }.get(state, state)
