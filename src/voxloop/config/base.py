@@ -167,8 +167,8 @@ def validation_set() -> Any:
     """The field that names a validation set."""
     return setting(
         None,
-        "a named set that judges and never teaches, instead of a share of the labels: runs that name the same "
-        "version are judged alike",
+        "a named set to validate on and never train on, instead of a share of the labels: runs that name the same "
+        "version can be compared",
         group="Validation",
         label="validation set",
     )

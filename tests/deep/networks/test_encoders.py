@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 
-from voxloop.config.deep import PLANAR, VOLUMETRIC
+from voxloop.config.network import PLANAR, VOLUMETRIC
 from voxloop.deep.networks.encoders import fitting
 from voxloop.deep.networks.network import NetworkConfig, build
 from voxloop.helper.handlers import Job, handler

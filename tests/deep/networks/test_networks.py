@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from voxloop.config.deep import PLANAR
+from voxloop.config.network import PLANAR
 from voxloop.deep.networks.network import NetworkConfig, build, count_parameters, receptive_field
 from voxloop.errors import ConfigError
 

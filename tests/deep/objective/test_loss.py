@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxloop.config.deep import LOSSES, DeepConfig
+from voxloop.config.deep import DeepConfig
+from voxloop.config.loss import LOSSES
 from voxloop.config.parsing import parse_class_weights
 from voxloop.deep.objective.loss import PartialLoss, balanced_weights, class_weights, near_boundary
 from voxloop.errors import ConfigError

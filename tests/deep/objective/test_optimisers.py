@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 import torch
 
-from voxloop.config.deep import DeepConfig, Optimiser
+from voxloop.config.deep import DeepConfig
+from voxloop.config.optimisation import Optimiser
 from voxloop.deep.networks.network import NetworkConfig, build
 from voxloop.deep.objective.optimisers import hold_encoder, optimiser
 from voxloop.deep.training import checkpoint

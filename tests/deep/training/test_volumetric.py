@@ -14,7 +14,8 @@ import torch
 
 import voxloop as vl
 from voxloop.config.augment import Augmentation
-from voxloop.config.deep import VOLUMETRIC, DeepConfig
+from voxloop.config.deep import DeepConfig
+from voxloop.config.network import VOLUMETRIC
 from voxloop.deep.begin.forecast import forecast
 from voxloop.deep.begin.preflight import preflight
 from voxloop.deep.begin.preview import field_of_view, training_inputs

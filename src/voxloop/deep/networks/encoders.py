@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import segmentation_models_pytorch as smp
 import timm
 
-from voxloop.config.deep import ENCODERS, VOLUMETRIC
+from voxloop.config.network import ENCODERS, VOLUMETRIC
 
 if TYPE_CHECKING:
     from voxloop.helper.handlers import Job

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.config.deep import DEEPEST, VOLUMETRIC
+from voxloop.config.network import DEEPEST, VOLUMETRIC
 from voxloop.errors import ConfigError, ModelError, nearest
 from voxloop.geometry import Shape
 

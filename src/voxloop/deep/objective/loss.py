@@ -11,7 +11,8 @@ from segmentation_models_pytorch import losses as smp
 from torch import Tensor
 from torch.nn import functional as F
 
-from voxloop.config.deep import LOSSES, DeepConfig
+from voxloop.config.deep import DeepConfig
+from voxloop.config.loss import LOSSES
 from voxloop.config.parsing import parse_class_weights
 from voxloop.errors import ConfigError, unknown
 from voxloop.model import ClassInfo

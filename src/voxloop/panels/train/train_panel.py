@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from voxloop.config import Config, presets
 from voxloop.config.commands import resume_command, train_command
-from voxloop.config.deep import ENCODERS
+from voxloop.config.network import ENCODERS
 from voxloop.errors import ConfigError, RunError
 from voxloop.machine import machine
 from voxloop.panels.base.panel import (
