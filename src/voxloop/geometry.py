@@ -94,6 +94,13 @@ class Box:
         return cls.from_json(bounds)
 
     @classmethod
+    def around(cls, places: Any) -> Self:
+        """The smallest box that holds voxels: an array (n, 3) zyx, n at least 1."""
+        start = [int(first) for first in places.min(axis=0)]
+        stop = [int(last) + 1 for last in places.max(axis=0)]
+        return cls(_three(start), _three(stop))
+
+    @classmethod
     def from_json(cls, bounds: Sequence[Sequence[int]]) -> Self:
         """The box of ``[[start, stop], ...]``, z first."""
         return cls(_three([start for start, _ in bounds]), _three([stop for _, stop in bounds]))

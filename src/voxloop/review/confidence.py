@@ -69,6 +69,21 @@ class Confidence:
         # the other classes share what is left evenly at most
         return (1 + (self._classes - 1) * margin) / self._classes
 
+    def beliefs(self, box: Box, predicted: np.ndarray) -> np.ndarray:
+        """Probabilities (class, z, y, x) float32 that sum to one.
+
+        ``predicted`` are positions of the classes predicted there. From a margin: what the best class leaves is shared
+        by the others. Raises PredictionError where only the entropy was kept.
+        """
+        if self._probabilities is not None:
+            stored = np.asarray(self._probabilities.data[(slice(None), *box.slices)]).astype(np.float32)
+            return np.asarray(stored / np.maximum(stored.sum(axis=0), 1))
+        best = self.best(box)
+        out = np.empty((self._classes, *best.shape), np.float32)
+        out[:] = (1 - best) / (self._classes - 1)
+        np.put_along_axis(out, np.maximum(predicted, 0)[None].astype(np.int64), best[None].astype(np.float32), axis=0)
+        return out
+
     def unsure(self, box: Box) -> np.ndarray:
         """How unsure, uint8 with 255 for no idea."""
         if self._uncertainty is not None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, ReadOnlyError
 from voxloop.geometry import Box, Shape, Spacing, cover
+from voxloop.store.changes import Change
 from voxloop.store.classes import Level
 from voxloop.store.drawing import Drawing, Edit
 from voxloop.store.planes import Rectangle
@@ -149,6 +150,13 @@ class Labels(Drawing):
     def made_by(self, *tools: str, region: object = None, since: int = 0) -> np.ndarray:
         """Where the last change after edit ``since`` was made by one of ``tools`` (or by its redo): bool (z, y, x)."""
         return self._state.made_by(tools, self._box(region), since)
+
+    def changes(self, since: int = 0, most: int = 4096) -> list[Change]:
+        """What each edit after ``since`` set and nobody changed since, oldest first; edits taken back are left out.
+
+        ``most`` voxels of an edit at most, drawn by its number. Edits of which nothing is left do not appear.
+        """
+        return self._state.changes(since, most)
 
     # ------------------------------------------------------------------------------------------------- whole regions
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from voxloop.geometry import Box, Shape
+from voxloop.store.changes import Change, left_of, set_by
 from voxloop.store.chunks import Chunk, ChunkedArray
 from voxloop.store.journal import Journal, Record
 from voxloop.store.touched import Counts, TouchedIndex
@@ -85,6 +86,12 @@ class LabelState(ABC):
                         changed = patch.changed[inside.within(patch.box).slices]
                         made[inside.within(box).slices][changed] = chosen
         return made
+
+    def changes(self, since: int, most: int) -> list[Change]:
+        """What each edit after ``since`` set and nobody changed since, at most ``most`` voxels of each."""
+        with self.lock:
+            made = list(set_by(self.journal, self.journal.records[: self.sequence], since, most))
+            return [left for change in made if (left := left_of(change, self.read, self.chunks))]
 
     def touched(self) -> dict[Chunk, Counts]:
         """Chunks that hold labels, with the voxels of every value in them."""

@@ -1,0 +1,79 @@
+"""The file of an audit: its design on the first line, then one line an answer; append-only. Knows no predictions."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxloop.errors import PredictionError
+
+VERSION = 1
+
+
+class AuditLog:
+    """The lines of one audit. On disk when a call returns; a torn last line is not there yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def begin(self, **header: Any) -> None:
+        """Write the first line; raises OSError where the folder cannot be written."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._write({"v": VERSION, **header, "time": time.time()})
+
+    def header(self) -> dict[str, Any]:
+        """The first line. Raises PredictionError where the file is damaged or of a newer version."""
+        try:
+            with self.path.open(encoding="utf-8") as file:
+                found = dict(json.loads(file.readline()))
+        except (OSError, ValueError) as error:
+            raise PredictionError(f"the audit in {self.path} cannot be read ({error}); move it away to begin anew") from error
+        if found.get("v") != VERSION:
+            raise PredictionError(f"the audit in {self.path} is of version {found.get('v')!r}; this voxloop reads {VERSION}")
+        return found
+
+    def append(self, **answer: Any) -> None:
+        """Add one answer."""
+        self._write({**answer, "time": time.time()})
+
+    def answers(self) -> Iterator[dict[str, Any]]:
+        """Answers as they were given, oldest first."""
+        lines = self.path.read_bytes().split(b"\n")[1:]
+        for line in lines:
+            try:
+                yield dict(json.loads(line))
+            except ValueError:  # empty, or the stump of a line that a crash cut
+                continue
+
+    def _write(self, record: dict[str, Any]) -> None:
+        line = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            os.write(descriptor, b"\n" + line if torn else line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def packed(labels: np.ndarray) -> str:
+    """Class values of a field as text."""
+    return base64.b64encode(zlib.compress(labels.astype("<u2").tobytes(), 9)).decode()
+
+
+def unpacked(text: str, shape: tuple[int, ...]) -> np.ndarray:
+    """What :func:`packed` made, uint16."""
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<u2").reshape(shape)

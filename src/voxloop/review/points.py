@@ -1,0 +1,249 @@
+"""Points drawn from a prediction in strata, and the IoU that their true classes give. Knows no files and no people.
+
+Strata: what is predicted as each foreground class, background within six voxels of it in the plane, and all other
+background; each again by how sure the model is. Two fifths of the points go to the first, three tenths to either of the
+others; within these a stratum gets points by its size and by how unlike its voxels are expected to be (Neyman 1934).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+
+from voxloop.errors import PredictionError
+from voxloop.model import ClassInfo
+from voxloop.review.population import Piece, Population
+from voxloop.review.score import Score, foreground, iou_of, summarise, tails
+
+#: background within so many voxels of foreground, in the plane, is near it
+NEAR = 6
+#: share of the points for predicted foreground, for background near it, for all other background
+SHARES = (0.4, 0.3, 0.3)
+#: probabilities of the predicted class that part a stratum into less and more sure
+CUTS = (0.8, 0.95)
+_BANDS = len(CUTS) + 1
+#: share of voxels expected to be right in each zone where the prediction kept no probabilities
+_USUAL = (0.85, 0.92, 0.995)
+#: least probability that a voxel is expected to be of any other class, when points are shared out
+_DOUBT = 0.01
+#: points of a stratum at least
+_LEAST = 2
+#: what the model believes of a stratum counts as so many points of it
+_PRIOR = 1.0
+_DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Points of a design, in the order in which they are asked.
+
+    Attributes
+    ----------
+    places : (n, 3) zyx voxels.
+    strata : (n,) which stratum each is of.
+    sizes : voxels of each stratum.
+    predicted : position of the class predicted in each stratum.
+    expected : (strata, classes) mean probabilities.
+    """
+
+    places: np.ndarray
+    strata: np.ndarray
+    sizes: np.ndarray
+    predicted: np.ndarray
+    expected: np.ndarray
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "places": self.places.tolist(),
+            "strata": self.strata.tolist(),
+            "sizes": self.sizes.tolist(),
+            "predicted": self.predicted.tolist(),
+            "expected": np.round(self.expected, 6).tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        whole = (np.array(data[name], np.int64) for name in ("places", "strata"))
+        return cls(
+            *whole, np.array(data["sizes"], float), np.array(data["predicted"], np.int64), np.array(data["expected"])
+        )
+
+
+def draw_points(population: Population, n: int, seed: int) -> Points:
+    """Draw ``n`` points; the same seed draws the same. Raises PredictionError where nothing is predicted yet."""
+    rng = np.random.default_rng(seed)
+    background = [position for position, info in enumerate(population.classes) if info.background]
+    pool = _Pool(len(population.classes), n)
+    boxes, scale = population.blocks(seed)
+    for piece in population.pieces(boxes, NEAR):
+        pool.add(piece, _zones(piece, background), rng)
+    if not pool.sizes.any():
+        raise PredictionError("nothing is predicted yet, so there is nothing to check")
+    strata = np.flatnonzero(pool.sizes)
+    predicted, zones = strata // (3 * _BANDS), strata // _BANDS % 3
+    expected = pool.expected(strata, predicted, zones)
+    sizes = pool.sizes[strata]
+    shares = _allocate(n, sizes, predicted, zones, expected, population.classes)
+    places, owners, order = [], [], []
+    for number, (stratum, count) in enumerate(zip(strata, shares, strict=True)):
+        drawn = pool.drawn(stratum, count)
+        places.append(drawn)
+        owners.append(np.full(len(drawn), number))
+        # strata take turns, so that those who leave off early have asked of all
+        order.append((np.arange(len(drawn)) + rng.random(len(drawn))) / max(1, len(drawn)))
+    turn = np.argsort(np.concatenate(order), kind="stable")
+    return Points(np.concatenate(places)[turn], np.concatenate(owners)[turn], sizes * scale, predicted, expected)
+
+
+def score_points(points: Points, truth: np.ndarray, classes: Sequence[ClassInfo], level: float, seed: int = 0) -> Score:
+    """The IoU that answers give.
+
+    Parameters
+    ----------
+    truth
+        (n,) position of the true class of each point; -1 where nobody has said.
+
+    Notes
+    -----
+    Shares of the true classes in a stratum have a Dirichlet distribution: what was answered, and one point of what the
+    model believes there, so that a stratum without any error is not taken for one that cannot have any.
+    """
+    counts = np.zeros(points.expected.shape)
+    said = truth >= 0
+    np.add.at(counts, (points.strata[said], truth[said]), 1)
+    posterior = counts + _PRIOR * np.maximum(points.expected, 1e-4)
+    drawn = np.random.default_rng(seed).gamma(np.broadcast_to(posterior, (_DRAWS, *posterior.shape)))
+    drawn /= np.maximum(drawn.sum(axis=2, keepdims=True), 1e-300)
+    mean = posterior / posterior.sum(axis=1, keepdims=True)
+    return summarise(
+        iou_of(_joint(points, mean[None]))[0],
+        iou_of(_joint(points, drawn)),
+        classes,
+        tails(level),
+        basis="audit",
+        n=int(said.sum()),
+        level=level,
+        source=f"{int(said.sum())} points checked",
+    )
+
+
+def _joint(points: Points, shares: np.ndarray) -> np.ndarray:
+    """Voxels (draws, true class, predicted class) from shares (draws, stratum, true class)."""
+    draws, _, classes = shares.shape
+    joint = np.zeros((draws, classes, classes))
+    for number, position in enumerate(points.predicted):
+        joint[:, :, position] += points.sizes[number] * shares[:, number]
+    return joint
+
+
+class _Pool:
+    """Sizes of the strata, what is believed in them, and the voxels with the smallest random keys of each."""
+
+    def __init__(self, classes: int, most: int) -> None:
+        strata = classes * 3 * _BANDS
+        self.sizes = np.zeros(strata)
+        self._most = most
+        self._sums = np.zeros((strata, classes))
+        self._keys: list[np.ndarray] = [np.empty(0)] * strata
+        self._places: list[np.ndarray] = [np.empty((0, 3), np.int64)] * strata
+
+    def add(self, piece: Piece, zones: np.ndarray, rng: np.random.Generator) -> None:
+        there = piece.predicted >= 0
+        bands: Any = 0
+        if piece.beliefs is not None:
+            own = np.take_along_axis(piece.beliefs, np.maximum(piece.predicted, 0)[None].astype(np.int64), axis=0)[0]
+            bands = np.digitize(own, CUTS)
+        strata = (piece.predicted.astype(np.int64) * 3 + zones) * _BANDS + bands
+        keys = rng.random(strata.shape)
+        for stratum in np.unique(strata[there]):
+            inside = there & (strata == stratum)
+            self.sizes[stratum] += np.count_nonzero(inside)
+            if piece.beliefs is not None:
+                self._sums[stratum] += piece.beliefs[:, inside].sum(axis=1)
+            self._keep(int(stratum), np.flatnonzero(inside), keys[inside], piece)
+
+    def _keep(self, stratum: int, at: np.ndarray, keys: np.ndarray, piece: Piece) -> None:
+        if len(keys) > self._most:
+            picks = np.argpartition(keys, self._most)[: self._most]
+            at, keys = at[picks], keys[picks]
+        places = np.stack(np.unravel_index(at, piece.predicted.shape), axis=1) + np.array(piece.box.start)
+        keys = np.concatenate([self._keys[stratum], keys])
+        places = np.concatenate([self._places[stratum], places])
+        first = np.argsort(keys, kind="stable")[: self._most]
+        self._keys[stratum], self._places[stratum] = keys[first], places[first]
+
+    def drawn(self, stratum: int, count: int) -> np.ndarray:
+        """``count`` voxels (n, 3) of a stratum, without replacement."""
+        return self._places[stratum][:count]
+
+    def expected(self, strata: np.ndarray, predicted: np.ndarray, zones: np.ndarray) -> np.ndarray:
+        """Mean probabilities (strata, classes); where none were kept, what is usual."""
+        sums = self._sums[strata]
+        if sums.any():
+            return np.asarray(sums / sums.sum(axis=1, keepdims=True))
+        classes = sums.shape[1]
+        right = np.array(_USUAL)[zones]
+        expected = np.repeat(((1 - right) / (classes - 1))[:, None], classes, axis=1)
+        expected[np.arange(len(strata)), predicted] = right
+        return expected
+
+
+def _zones(piece: Piece, background: Sequence[int]) -> np.ndarray:
+    """0 predicted foreground, 1 background near it, 2 other background (z, y, x)."""
+    wide = ~np.isin(piece.around, background) & (piece.around >= 0)
+    near = wide
+    for axis in (1, 2):
+        near = maximum_filter1d(near.astype(np.uint8), 2 * NEAR + 1, axis=axis, mode="constant")
+    inner = piece.inner.slices
+    return np.where(wide[inner], 0, np.where(near[inner] > 0, 1, 2))
+
+
+def _allocate(
+    n: int,
+    sizes: np.ndarray,
+    predicted: np.ndarray,
+    zones: np.ndarray,
+    expected: np.ndarray,
+    classes: Sequence[ClassInfo],
+) -> np.ndarray:
+    """Points of each stratum."""
+    weights = sizes * _spread(sizes, predicted, expected, classes)
+    present = [zone for zone in range(3) if (zones == zone).any()]
+    whole = sum(SHARES[zone] for zone in present)
+    points = np.zeros(len(sizes))
+    for zone in present:
+        own = zones == zone
+        points[own] = n * SHARES[zone] / whole * weights[own] / weights[own].sum()
+    shares = np.maximum(np.round(points), _LEAST).astype(int)
+    shares = np.minimum(shares, sizes.astype(int))
+    while shares.sum() > max(n, len(shares)):
+        shares[shares.argmax()] -= 1
+    while shares.sum() < min(n, int(sizes.sum())):
+        room = np.where(shares < sizes, points - shares, -np.inf)
+        shares[room.argmax()] += 1
+    return shares
+
+
+def _spread(
+    sizes: np.ndarray, predicted: np.ndarray, expected: np.ndarray, classes: Sequence[ClassInfo]
+) -> np.ndarray:
+    """How far a voxel of each stratum is expected to move the mean IoU: the deviation of its linear part."""
+    tempered = np.maximum(expected, _DOUBT)
+    tempered = tempered / tempered.sum(axis=1, keepdims=True)
+    joint = np.zeros((len(classes), len(classes)))
+    for size, position, shares in zip(sizes, predicted, expected, strict=True):
+        joint[:, position] += size * shares
+    iou = np.nan_to_num(iou_of(joint), nan=0.5)
+    moves = np.zeros_like(expected)
+    for position in foreground(classes):
+        own = predicted == position
+        union = max(1.0, joint[position].sum() + joint[:, position].sum() - joint[position, position])
+        moves[:, position] += np.where(own, 1.0, -iou[position]) / union
+    mean = (tempered * moves).sum(axis=1, keepdims=True)
+    return np.asarray(np.sqrt((tempered * (moves - mean) ** 2).sum(axis=1)))
+
+
