@@ -192,7 +192,7 @@ class FieldAudit(Audit):
         counts = np.zeros(self.count)
         answered = np.zeros(self.count, bool)
         for i in self.answered:
-            counts[i] = _profiles(self.corrected(i) == value, self._inner_edges(i))
+            counts[i] = _profiles(np.equal(self.corrected(i), value), self._inner_edges(i))
             answered[i] = True
         return totals(self._design, counts, answered, level)
 

@@ -39,9 +39,13 @@ class AuditLog:
             with self.path.open(encoding="utf-8") as file:
                 found = dict(json.loads(file.readline()))
         except (OSError, ValueError) as error:
-            raise PredictionError(f"the audit in {self.path} cannot be read ({error}); move it away to begin anew") from error
+            raise PredictionError(
+                f"the audit in {self.path} cannot be read ({error}); move it away to begin anew"
+            ) from error
         if found.get("v") != VERSION:
-            raise PredictionError(f"the audit in {self.path} is of version {found.get('v')!r}; this voxloop reads {VERSION}")
+            raise PredictionError(
+                f"the audit in {self.path} is of version {found.get('v')!r}; this voxloop reads {VERSION}"
+            )
         return found
 
     def append(self, **answer: Any) -> None:

@@ -18,7 +18,7 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.review.population import Population
-from voxloop.review.score import Score, foreground, iou_of, summarise, tails
+from voxloop.review.score import Score, foreground, summarise, tails
 
 #: pixels a side of a field
 SIDE = 64
@@ -62,8 +62,14 @@ class Fields:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         boxes = tuple(Box.from_json(box) for box in data["boxes"])
-        arrays = (np.array(data[name], float) for name in ("weights", "missed", "predicted", "believed"))
-        return cls(boxes, *arrays, voxels=float(data["voxels"]))
+        return cls(
+            boxes,
+            np.array(data["weights"], float),
+            np.array(data["missed"], float),
+            np.array(data["predicted"], float),
+            np.array(data["believed"], float),
+            float(data["voxels"]),
+        )
 
 
 def draw_fields(population: Population, n: int, seed: int) -> Fields:

@@ -67,9 +67,12 @@ class Points:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        whole = (np.array(data[name], np.int64) for name in ("places", "strata"))
         return cls(
-            *whole, np.array(data["sizes"], float), np.array(data["predicted"], np.int64), np.array(data["expected"])
+            np.array(data["places"], np.int64),
+            np.array(data["strata"], np.int64),
+            np.array(data["sizes"], float),
+            np.array(data["predicted"], np.int64),
+            np.array(data["expected"], float),
         )
 
 
@@ -90,7 +93,7 @@ def draw_points(population: Population, n: int, seed: int) -> Points:
     shares = _allocate(n, sizes, predicted, zones, expected, population.classes)
     places, owners, order = [], [], []
     for number, (stratum, count) in enumerate(zip(strata, shares, strict=True)):
-        drawn = pool.drawn(stratum, count)
+        drawn = pool.drawn(int(stratum), int(count))
         places.append(drawn)
         owners.append(np.full(len(drawn), number))
         # strata take turns, so that those who leave off early have asked of all
@@ -199,7 +202,7 @@ def _zones(piece: Piece, background: Sequence[int]) -> np.ndarray:
     for axis in (1, 2):
         near = maximum_filter1d(near.astype(np.uint8), 2 * NEAR + 1, axis=axis, mode="constant")
     inner = piece.inner.slices
-    return np.where(wide[inner], 0, np.where(near[inner] > 0, 1, 2))
+    return np.asarray(np.where(wide[inner], 0, np.where(near[inner] > 0, 1, 2)))
 
 
 def _allocate(
@@ -228,9 +231,7 @@ def _allocate(
     return shares
 
 
-def _spread(
-    sizes: np.ndarray, predicted: np.ndarray, expected: np.ndarray, classes: Sequence[ClassInfo]
-) -> np.ndarray:
+def _spread(sizes: np.ndarray, predicted: np.ndarray, expected: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
     """How far a voxel of each stratum is expected to move the mean IoU: the deviation of its linear part."""
     tempered = np.maximum(expected, _DOUBT)
     tempered = tempered / tempered.sum(axis=1, keepdims=True)
@@ -245,5 +246,3 @@ def _spread(
         moves[:, position] += np.where(own, 1.0, -iou[position]) / union
     mean = (tempered * moves).sum(axis=1, keepdims=True)
     return np.asarray(np.sqrt((tempered * (moves - mean) ** 2).sum(axis=1)))
-
-

@@ -1,4 +1,4 @@
-"""A prediction as something to sample from: read block by block with what it believes. Draws nothing, knows no truth."""
+"""A prediction as something to sample from: read block by block with what it believes. Knows no truth."""
 
 from __future__ import annotations
 
@@ -120,4 +120,3 @@ class Population:
                 assert believed is not None
                 beliefs[rows] = believed[(slice(None), *local)].T
         return positions, beliefs
-

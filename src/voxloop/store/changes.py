@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxloop.geometry import Box, Shape
+from voxloop.geometry import Box
 from voxloop.store.journal import Journal, Record
+
+#: voxels that are close enough to be read in one box
+_TOGETHER = (16, 128, 128)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +30,14 @@ class Change:
     tool: str
     at: np.ndarray
     values: np.ndarray
+
+    def take(self, which: np.ndarray) -> Change | None:
+        """The voxels that a mask names; None where it names none."""
+        return Change(self.sequence, self.tool, self.at[which], self.values[which]) if which.any() else None
+
+    def unlike(self, read: Callable[[Box], np.ndarray]) -> Change | None:
+        """The voxels where other labels, which ``read(box)`` gives, hold another value."""
+        return self.take(self.values != values_at(self.at, read))
 
 
 def standing(records: Sequence[Record]) -> list[Record]:
@@ -87,15 +98,17 @@ def _joined(parts: list[Change], most: int) -> Change:
     return Change(first.sequence, first.tool, at, values)
 
 
-def left_of(change: Change, read: Callable[[Box], np.ndarray], chunks: Shape) -> Change | None:
+def left_of(change: Change, read: Callable[[Box], np.ndarray]) -> Change | None:
     """The part of a change that the labels still hold; None where nothing is left. ``read(box)`` gives labels."""
-    now = np.zeros(len(change.at), np.int64)
-    _, inverse = np.unique(change.at // np.array(chunks), axis=0, return_inverse=True)
+    return change.take(change.values == values_at(change.at, read))
+
+
+def values_at(at: np.ndarray, read: Callable[[Box], np.ndarray]) -> np.ndarray:
+    """Labels (n,) of voxels ``at`` (n, 3), read chunk by chunk."""
+    values = np.zeros(len(at), np.int64)
+    _, inverse = np.unique(at // np.array(_TOGETHER), axis=0, return_inverse=True)
     for number in np.unique(inverse):
         own = np.flatnonzero(inverse.reshape(-1) == number)
-        box = Box.around(change.at[own])
-        now[own] = read(box)[tuple((change.at[own] - np.array(box.start)).T)]
-    left = change.values == now
-    if not left.any():
-        return None
-    return Change(change.sequence, change.tool, change.at[left], change.values[left])
+        box = Box.around(at[own])
+        values[own] = read(box)[tuple((at[own] - np.array(box.start)).T)]
+    return values

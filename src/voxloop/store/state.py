@@ -91,7 +91,7 @@ class LabelState(ABC):
         """What each edit after ``since`` set and nobody changed since, at most ``most`` voxels of each."""
         with self.lock:
             made = list(set_by(self.journal, self.journal.records[: self.sequence], since, most))
-            return [left for change in made if (left := left_of(change, self.read, self.chunks))]
+            return [left for change in made if (left := left_of(change, self.read))]
 
     def touched(self) -> dict[Chunk, Counts]:
         """Chunks that hold labels, with the voxels of every value in them."""
