@@ -2,62 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pytest
 
 from voxloop.errors import LabelError, PredictionError
-from voxloop.geometry import Box
 from voxloop.model import ClassInfo
-from voxloop.review import Rounds, accept, corrections, evaluate, methods_paragraph, suggest
+from voxloop.review import Rounds, accept, evaluate, methods_paragraph, suggest
 from voxloop.review.confidence import uncertainty
-from voxloop.store import Store, open_labels
-from voxloop.volumes import open_volume
+from voxloop.store import Store
 
-CLASSES = (ClassInfo(value=1, name="background", background=True), ClassInfo(value=2, name="disc"))
-SHAPE = (6, 200, 260)
-
-
-@dataclass
-class Made:
-    """A prediction in memory, of the shape of the real one."""
-
-    probability: np.ndarray  # of the second class
-    keeps: tuple[str, ...] = ("probabilities", "uncertainty")
-    measure: str = "margin"
-    name: str = "predict-1"
-    image: str = "image"
-    level: str = "labels"
-    classes: tuple[ClassInfo, ...] = CLASSES
-    done: float = 1.0
-    lineage: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def box(self) -> Box:
-        return Box.whole(self.probability.shape)
-
-    @property
-    def _stack(self) -> np.ndarray:
-        return np.stack([1 - self.probability, self.probability])
-
-    @property
-    def labels(self):
-        return open_volume((1 + (self.probability > 0.5)).astype(np.uint8))
-
-    @property
-    def probabilities(self):
-        if "probabilities" not in self.keeps:
-            raise PredictionError("not kept")
-        return SimpleNamespace(data=np.round(self._stack * 255).astype(np.uint8))
-
-    @property
-    def uncertainty(self):
-        if "uncertainty" not in self.keeps:
-            raise PredictionError("not kept")
-        return SimpleNamespace(data=uncertainty(self._stack, self.measure), attrs={"measure": self.measure})
+from .made import CLASSES, SHAPE, Made
 
 
 @pytest.fixture
@@ -184,37 +138,6 @@ def test_rounds_are_appended_and_torn_lines_are_passed_over(tmp_path):
     assert [r["round"] for r in found] == [1, 2]
     assert found[0]["per_class"] == {"a": None}
     assert found[0]["strokes"] == 3
-
-
-def test_corrections_count_only_what_came_after_the_model(store):
-    labels = store.labels()
-    labels.write((slice(0, 1), slice(0, 50), slice(0, 50)), np.full((1, 50, 50), 1))
-    seen = labels.sequence
-    labels.write((slice(2, 3), slice(0, 10), slice(0, 10)), np.full((1, 10, 10), 2))
-    labels.write((slice(2, 3), slice(130, 140), slice(130, 150)), np.full((1, 10, 20), 1))
-    labels.flush()
-    before = open_labels(store.path, "labels", "image", at=seen)
-    found = corrections(before, labels, Made(np.zeros(SHAPE, np.float32)))  # says background everywhere
-    assert found.voxels == 300
-    assert found.agreement == pytest.approx(2 / 3)
-    assert found.recall_per_class == {"background": 1.0, "disc": 0.0}
-    assert found.interval[0] <= found.agreement <= found.interval[1]
-
-
-def test_what_was_accepted_does_not_count_as_agreement(store, probability):
-    labels = store.labels()
-    before = open_labels(store.path, "labels", "image", at=labels.sequence)
-    made = Made(probability)
-    assert accept(labels, made, above=0.9) is not None
-    assert corrections(before, labels, made).voxels == 0
-    corner = (slice(0, 1), slice(0, 5), slice(0, 5))
-    painted = int((labels.read(corner) != 2).sum())
-    labels.write(corner, np.full((1, 5, 5), 2))
-    assert corrections(before, labels, made).voxels == painted > 0, "painting over what was accepted counts"
-    labels.undo()
-    labels.undo()
-    labels.redo()
-    assert corrections(before, labels, made).voxels == 0, "accepting again is accepting"
 
 
 def test_the_methods_paragraph_says_only_what_is_known(probability):

@@ -1,10 +1,14 @@
 from .accept import accept as accept
+from .audit import FieldAudit as FieldAudit
+from .audit import PointAudit as PointAudit
+from .audit import open_audit as open_audit
+from .corrections import score_corrections as score_corrections
 from .evaluate import evaluate as evaluate
+from .judging import score_prediction as score_prediction
 from .lineage import methods_paragraph as methods_paragraph
 from .report import Report as Report
 from .rounds import Rounds as Rounds
-from .rounds import corrections as corrections
-from .rounds import judge as judge
+from .score import Score as Score
 from .simulate import SimulatedRound as SimulatedRound
 from .simulate import simulate as simulate
 from .suggest import Suggestion as Suggestion

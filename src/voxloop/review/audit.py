@@ -150,8 +150,7 @@ class FieldAudit(Audit):
 
     def corrected(self, i: int) -> np.ndarray | None:
         """Class values (z, y, x) as a person left them; None where nobody has judged the field."""
-        labels = self._answers.get(i, {}).get("labels")
-        return None if labels is None else unpacked(labels, self._box(i).shape)
+        return self._truth(i) if i in self.answered else None
 
     def accept(self, i: int) -> None:
         """The prediction is right everywhere in field ``i``."""
@@ -192,9 +191,12 @@ class FieldAudit(Audit):
         counts = np.zeros(self.count)
         answered = np.zeros(self.count, bool)
         for i in self.answered:
-            counts[i] = _profiles(np.equal(self.corrected(i), value), self._inner_edges(i))
+            counts[i] = _profiles(self._truth(i) == value, self._inner_edges(i))
             answered[i] = True
         return totals(self._design, counts, answered, level)
+
+    def _truth(self, i: int) -> np.ndarray:
+        return unpacked(self._answers[i]["labels"], self._box(i).shape)
 
     def _inner_edges(self, i: int) -> tuple[bool, bool]:
         """Whether the upper and the left edge of a field have a neighbour."""

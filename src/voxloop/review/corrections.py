@@ -1,8 +1,8 @@
 """What strokes made after a model had learned say of it, stroke by stroke. Knows no learner.
 
-People paint where they see that a model is wrong, so the share of their voxels that it has right is far below the truth.
-What is known of all voxels is how sure the model is of them. So the model's own probabilities are the start; strokes
-say how much more often it is wrong than it believes, in odds, after what people's choice of places does to that:
+People paint where they see that a model is wrong, so the share of their voxels that it has right is far below the
+truth. What is known of all voxels is how sure the model is of them. So the model's own probabilities are the start;
+strokes say how much more often it is wrong than it believes, in odds, once people's choice of places is allowed for:
 
     odds of wrong under strokes = odds the model believes x its overconfidence x the painters' preference for errors
 
@@ -37,6 +37,8 @@ PREFERENCE = (2.5, 1.0)
 #: strokes of a class below which nothing is said of it
 _FEWEST_OF_CLASS = 2
 _DRAWS = 400
+#: blocks of a large prediction from which its cells are counted
+_BLOCKS = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +149,7 @@ def count_cells(population: Population, seed: int = 0) -> Cells:
     classes, bands = len(population.classes), len(CUTS) + 1
     sizes = np.zeros(classes * bands)
     sums = np.zeros((classes * bands, classes))
-    boxes, scale = population.blocks(seed)
+    boxes, scale = population.blocks(seed, most=_BLOCKS)
     for piece in population.pieces(boxes):
         assert piece.beliefs is not None
         there = piece.predicted >= 0

@@ -156,6 +156,7 @@ def _hit_and_missed(
     fields: Fields, joints: np.ndarray, answered: np.ndarray, often: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Voxels (draws, class) of all that was predicted: those that are right, and those predicted as another class."""
+    joints = joints[answered]
     weighted = often * (fields.weights[answered] / len(joints))
     hits = np.diagonal(joints, axis1=1, axis2=2)
     predicted = weighted @ joints.sum(axis=1)

@@ -228,7 +228,7 @@ def _allocate(
     while shares.sum() < min(n, int(sizes.sum())):
         room = np.where(shares < sizes, points - shares, -np.inf)
         shares[room.argmax()] += 1
-    return shares
+    return np.asarray(shares)
 
 
 def _spread(sizes: np.ndarray, predicted: np.ndarray, expected: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:

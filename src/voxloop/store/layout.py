@@ -12,7 +12,7 @@ from pathlib import Path
 from voxloop.errors import WorkspaceError
 
 #: folders of a workspace whose sizes are told, and that are made when they are needed
-PARTS = ("images", "labels", "journal", "derived", "runs", "models", "predictions", "objects", "removed")
+PARTS = ("images", "labels", "journal", "derived", "runs", "models", "predictions", "objects", "audits", "removed")
 #: what runs make outside of their folder, and take along when they go
 MADE = ("models", "predictions", "objects")
 
@@ -60,6 +60,11 @@ class Layout:
     @property
     def objects(self) -> Path:
         return self.root / "objects"
+
+    @property
+    def audits(self) -> Path:
+        """What people said of places drawn from predictions."""
+        return self.root / "audits"
 
     @property
     def derived(self) -> Path:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import Config
 from voxloop.errors import WorkspaceError, unknown
+from voxloop.store.layout import Layout
 from voxloop.store.teaching import freeze
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ def log_round(ws: Workspace, run: Run) -> None:
     facts: dict[str, Any] = {"run": run.name, "level": level, "labels": run.config["labels"]}
     last = next((p for p in reversed(list(ws.predictions.values())) if p.level == level and p.done == 1), None)
     if last is not None and last.image in ws.images.names:
-        from voxloop.review import judge
+        from voxloop.review import score_prediction
 
-        found = judge(ws.path, last, ws.labels(level, last.image))
-        if found is not None:
-            facts |= {"prediction": last.name, "corrections": asdict(found)}
+        score = score_prediction(Layout(ws.path), last, ws.labels(level, last.image))
+        facts |= {"prediction": last.name, "score": score.to_json()}
     ws.rounds.append(**facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import html
 
 import numpy as np
 import pytest
@@ -10,8 +10,9 @@ from tests.panels.predict.stand_ins import in_process, trained, ws  # noqa: F401
 
 from voxloop.errors import PredictionError
 from voxloop.panels.review.acceptance import tally
-from voxloop.panels.review.error_curve import Score, curve, verdict
+from voxloop.panels.review.error_curve import Scored, curve, verdict
 from voxloop.panels.review.review_panel import ReviewPanel
+from voxloop.review.score import Score, unknown_score
 
 
 @pytest.fixture
@@ -116,15 +117,18 @@ def test_keys_go_through_the_suggestions_and_accept_what_is_right(ui, reviewed):
 def test_the_curve_scores_predictions_on_what_was_labelled_later(ui, reviewed):
     panel = ReviewPanel(reviewed)
     settle(panel)
-    assert panel.scores[0].voxels == 0
-    assert "Correct a few places" in panel._verdict.value
-    said = panel.prediction.labels.values
-    panel.labels.write((slice(0, 1), slice(0, 20), slice(0, 20)), said[:1, :20, :20])
-    panel.labels.write((slice(5, 6), slice(0, 20), slice(0, 20)), 3 - said[5:6, :20, :20])
+    assert not panel.scores[0].score.known
+    assert "correct 10 more places" in panel._verdict.value
+    predicted = panel.prediction.labels.values
+    for number in range(12):
+        row = 2 + 7 * number
+        value = 3 - int(predicted[3, row, 40]) if number % 3 else 1 + number % 2
+        panel.labels.paint(axis="z", index=3, points=[(row, 40), (row, 60)], radius=2, value=value)
     settle(panel)
-    score = panel.scores[0]
-    assert score.voxels == 800
-    assert score.agreement == pytest.approx(0.5)
+    score = panel.scores[0].score
+    assert score.n >= 10
+    assert score.known
+    assert html.escape(score.words[3:]) in panel._verdict.value
     assert "<circle" in panel._curve.value
     panel.close()
 
@@ -164,12 +168,17 @@ def test_a_tally_of_a_part_of_the_blocks_is_scaled(reviewed, monkeypatch):
     assert tally(found, reviewed.labels(), found.box, lambda: False) is None
 
 
+def scored(name: str, low: float, iou: float, high: float) -> Scored:
+    return Scored(name, Score(known=True, iou=iou, interval=(low, high), n=40, source="40 corrected places"))
+
+
 def test_the_verdict_goes_by_the_intervals():
-    one = Score("a", 0.7, 0.65, 0.75, 100)
-    assert "70%" in verdict([one])
-    assert verdict([one, Score("b", 0.9, 0.85, 0.95, 100)]).startswith("Better")
-    assert verdict([one, Score("b", 0.5, 0.45, 0.55, 100)]).startswith("Worse")
-    assert verdict([one, Score("b", 0.74, 0.7, 0.8, 100)]).startswith("Flat")
-    assert "too few" in verdict([one, Score("b", 0.9, math.nan, math.nan, 3)])
-    assert curve([Score("a", 0.0)]) == ""
-    assert curve([one, Score("a <b>", 0.9, 0.85, 0.95, 100)]).count("<circle") == 2
+    one = scored("a", 0.65, 0.7, 0.75)
+    unscored = Scored("a", unknown_score("correct 8 more places, or check 100 points"))
+    assert verdict([one]) == "IoU 0.65-0.75, from 40 corrected places."
+    assert verdict([one, scored("b", 0.85, 0.9, 0.95)]).startswith("Better")
+    assert verdict([one, scored("b", 0.45, 0.5, 0.55)]).startswith("Worse")
+    assert verdict([one, scored("b", 0.7, 0.74, 0.8)]).startswith("No difference")
+    assert "correct 8 more places" in verdict([unscored])
+    assert curve([unscored]) == ""
+    assert curve([one, scored("a <b>", 0.85, 0.9, 0.95)]).count("<circle") == 2

@@ -1,4 +1,4 @@
-"""The honest error curve: how each prediction fares on voxels labelled after its model was trained. Makes an SVG."""
+"""The error curve: the score of each prediction with its interval. Makes an SVG."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from voxloop.review.score import Score
 
 WIDTH, HEIGHT = 300, 120
 _STYLE = (
@@ -18,66 +20,60 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 8, 8, 20
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """Share of later labels that a prediction agrees with, its 95 % interval (nan where unknown), how many voxels."""
+class Scored:
+    """A prediction by name, and its score."""
 
     name: str
-    agreement: float
-    low: float = math.nan
-    high: float = math.nan
-    voxels: int = 0
+    score: Score
 
     @property
     def words(self) -> str:
-        if not self.voxels:
-            return f"{self.name}: nothing was labelled since its model was trained"
-        interval = "" if math.isnan(self.low) else f" (95 %: {self.low:.2f} to {self.high:.2f})"
-        return f"{self.name}: {self.agreement:.2f}{interval} of {self.voxels:,} voxels labelled later"
+        return f"{self.name}: {self.score.words}"
 
 
-def verdict(scores: Sequence[Score]) -> str:
+def verdict(predictions: Sequence[Scored]) -> str:
     """What the curve says, in one sentence."""
-    known = [score for score in scores if score.voxels]
-    if not known:
-        return "Correct a few places; what you label from now on tells how good the prediction is."
-    last = known[-1]
-    if len(known) == 1:
-        return f"The prediction agrees with {last.agreement:.0%} of what you labelled since its model was trained."
-    before = known[-2]
-    if math.isnan(last.low) or math.isnan(before.low):
-        return f"From {before.agreement:.2f} to {last.agreement:.2f}; too few places to tell whether that is a change."
-    if last.low > before.high:
-        return f"Better: {before.agreement:.2f} to {last.agreement:.2f}. Another round is worth it."
-    if last.high < before.low:
-        return f"Worse: {before.agreement:.2f} to {last.agreement:.2f}. Look at the latest corrections."
-    return f"Flat within the error: {before.agreement:.2f} to {last.agreement:.2f}. Further rounds may add little."
+    scored = [one for one in predictions if one.score.known]
+    if not scored:
+        lacking = predictions[-1].score.words if predictions else "not known yet"
+        return f"How good the prediction is, is {lacking}."
+    last = scored[-1].score
+    if len(scored) == 1:
+        return f"{last.words[0].upper()}{last.words[1:]}."
+    before = scored[-2].score
+    change = f"IoU from {before.iou:.2f} to {last.iou:.2f}"
+    if last.interval[0] > before.interval[1]:
+        return f"Better: {change}. Another round is worth it."
+    if last.interval[1] < before.interval[0]:
+        return f"Worse: {change}. Look at the latest corrections."
+    return f"No difference that can be told: {change} ({last.words})."
 
 
-def curve(scores: Sequence[Score]) -> str:
+def curve(predictions: Sequence[Scored]) -> str:
     """Points with intervals joined by a line, one for each prediction that can be scored; empty where there is none."""
-    known = [score for score in scores if score.voxels]
-    if not known:
+    scored = [one for one in predictions if one.score.known]
+    if not scored:
         return ""
-    lows = [score.low if score.low == score.low else score.agreement for score in known]
-    floor = max(0.0, math.floor(min(lows) * 10 - 0.5) / 10)
+    lowest = min(one.score.interval[0] for one in scored)
+    floor = max(0.0, math.floor(lowest * 10 - 0.5) / 10)
     span = WIDTH - _LEFT - _RIGHT
 
     def x(at: int) -> float:
-        return _LEFT + span * (at + 0.5) / len(known)
+        return _LEFT + span * (at + 0.5) / len(scored)
 
     def y(value: float) -> float:
         return _TOP + (HEIGHT - _TOP - _BOTTOM) * (1 - (value - floor) / (1 - floor))
 
     parts = [_tick(value, y(value)) for value in sorted({floor, (1 + floor) / 2, 1.0})]
-    line = " ".join(f"{x(i):.1f},{y(score.agreement):.1f}" for i, score in enumerate(known))
+    line = " ".join(f"{x(i):.1f},{y(one.score.iou):.1f}" for i, one in enumerate(scored))
     parts.append(f'<polyline points="{line}" class="vx-curve-line"/>')
-    for i, score in enumerate(known):
-        title = f"<title>{html.escape(score.words)}</title>"
-        if score.low == score.low:
-            parts.append(f'<path d="M{x(i):.1f} {y(score.low):.1f}V{y(score.high):.1f}" class="vx-curve-bar"/>')
-        parts.append(f'<circle cx="{x(i):.1f}" cy="{y(score.agreement):.1f}" r="4">{title}</circle>')
+    for i, one in enumerate(scored):
+        title = f"<title>{html.escape(one.words)}</title>"
+        low, high = one.score.interval
+        parts.append(f'<path d="M{x(i):.1f} {y(low):.1f}V{y(high):.1f}" class="vx-curve-bar"/>')
+        parts.append(f'<circle cx="{x(i):.1f}" cy="{y(one.score.iou):.1f}" r="4">{title}</circle>')
         parts.append(
-            f'<text x="{x(i):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{html.escape(_short(score.name))}</text>'
+            f'<text x="{x(i):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{html.escape(_short(one.name))}</text>'
         )
     return (
         f'<svg class="vx-curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><style>{_STYLE}</style>{"".join(parts)}</svg>'

@@ -18,9 +18,10 @@ from voxloop.panels.base.ui import on_ui
 from voxloop.panels.label.label_panel import LabelPanel
 from voxloop.panels.label.tools import bindings
 from voxloop.panels.review.acceptance import Tally, tally
-from voxloop.panels.review.error_curve import Score, curve, verdict
+from voxloop.panels.review.error_curve import Scored, curve, verdict
 from voxloop.panels.view.layers import Layer
 from voxloop.panels.view.prediction_layers import frame, prediction_layers
+from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -53,12 +54,12 @@ class ReviewPanel(LabelPanel):
             prediction = names[-1]
         self.prediction: Prediction | None = None if prediction is None else ws.predictions[prediction]
         self.suggestions: list[Suggestion] = []
-        self.scores: list[Score] = []
+        self.scores: list[Scored] = []
         self._at = -1
         self._plane_tally: Tally | None = None
         self._whole_tally: Tally | None = None
         self._counting = 0
-        self._known_scores: dict[tuple[str, int], Score] = {}
+        self._known_scores: dict[tuple[str, int], Scored] = {}
         self._done = -1.0
         self._due: set[str] = {"plane", "whole", "scores"}
         found = self.prediction
@@ -274,7 +275,7 @@ class ReviewPanel(LabelPanel):
         labels, known = self.labels, dict(self._known_scores)
         names = list(self.ws.predictions)[-HISTORY:]
 
-        def score() -> list[tuple[tuple[str, int], Score]]:
+        def score() -> list[tuple[tuple[str, int], Scored]]:
             found = []
             for name in names:
                 key = (name, labels.sequence)
@@ -286,7 +287,7 @@ class ReviewPanel(LabelPanel):
                 found.append((key, known[key]))
             return found
 
-        def scored(found: list[tuple[tuple[str, int], Score]]) -> None:
+        def scored(found: list[tuple[tuple[str, int], Scored]]) -> None:
             self._free()
             self._known_scores = dict(found)
             self.scores = [score for _, score in found]
@@ -472,11 +473,8 @@ class ReviewPanel(LabelPanel):
         self.code.code = self.review_code
 
 
-def _corrected(ws: Workspace, prediction: Prediction, labels: Any) -> Score:
-    """How a prediction fares on what was labelled after its model was trained."""
-    from voxloop.review import judge
+def _corrected(ws: Workspace, prediction: Prediction, labels: Any) -> Scored:
+    """What is known of how good a prediction is."""
+    from voxloop.review import score_prediction
 
-    found = judge(ws.path, prediction, labels)
-    if found is None:
-        return Score(prediction.name, 0.0)
-    return Score(prediction.name, found.agreement, *found.interval, found.voxels)
+    return Scored(prediction.name, score_prediction(Layout(ws.path), prediction, labels))

@@ -1,0 +1,36 @@
+"""``score``: the one number for a prediction, from the best evidence that there is. Knows no learner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from voxloop.review.audit import audits_of
+from voxloop.review.corrections import score_corrections
+from voxloop.review.score import Score, unknown_score
+from voxloop.store.layout import Layout
+
+if TYPE_CHECKING:
+    from voxloop.prediction import Prediction
+
+
+def score_prediction(layout: Layout, prediction: Prediction, labels: Any, level: float = 0.9) -> Score:
+    """How good a prediction is.
+
+    An audit of it counts first (of several the one that says most), then what was corrected since its model had
+    learned, then what the training itself held out.
+
+    Parameters
+    ----------
+    labels
+        The labels of its level and image as they are now; None where there are none.
+    level
+        How often the interval is to hold the true value, 0 to 1.
+    """
+    audited = [audit.score(level) for audit in audits_of(layout.audits, prediction)]
+    known = [score for score in audited if score.known]
+    if known:
+        return min(known, key=lambda score: score.interval[1] - score.interval[0])
+    if labels is None:
+        return unknown_score("check 100 points", level=level)
+    corrected = score_corrections(layout.root, prediction, labels, level)
+    return corrected
