@@ -259,7 +259,7 @@ def predict(
             found = ws.forecast(list(models), image=chosen, region=box(region), config=config)
             tell(as_json, repr(found).strip("<>"), asdict(found))
             return
-        run = ws.predict(list(models), image=chosen, region=box(region), name=name, wait=False, config=config)
+        run = ws.predict(list(models), image=chosen, region=box(region), name=name, config=config)
     follow(run, quiet=as_json)
     if chosen == "*" and not as_json and run.state == "finished":
         click.echo(run.result.table.to_string(index=False))
@@ -307,7 +307,7 @@ def objects(
 
     with _workspace().open(workspace) as ws:
         config = ObjectsConfig(**changes_of(changes))
-        run = ws.objects(prediction, config, of=of, region=box(region), name=name, wait=False)
+        run = ws.objects(prediction, config, of=of, region=box(region), name=name)
         follow(run, quiet=as_json)
         finish(run, as_json)
 

@@ -85,7 +85,8 @@ def play(
         budget = left / (rounds - number + 1)
         config = ShallowConfig(seed=seed) if shallow else _network(budget, network, seed)
         began = time.monotonic()
-        run = workspace.train(config, wait=True)
+        run = workspace.train(config)
+        run.wait()
         prediction = workspace.predict(run, probabilities=False).result
         spent = time.monotonic() - began
         left = max(left - spent, 10.0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from voxloop.errors import VolumeError
+from voxloop.runs import waiting
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -39,8 +40,15 @@ def box(text: str | None) -> object:
 
 
 def follow(run: Run, quiet: bool) -> None:
-    """Wait for a run, then for the one that it starts: a bar on a terminal, a plain line for every tenth elsewhere."""
-    _follow_one(run, quiet)
+    """Wait for a run, then for the one that it starts: a bar on a terminal, a plain line for every tenth elsewhere.
+
+    Ctrl-C leaves the run running, says so and ends the command.
+    """
+    try:
+        _follow_one(run, quiet)
+    except KeyboardInterrupt:
+        click.echo(f"\nvoxloop: run {run.name!r} goes on ({run.progress:.0%} done); voxloop cancel ends it", err=True)
+        sys.exit(130)
     if then := _next(run):
         follow(then, quiet)
 
@@ -53,29 +61,15 @@ def _follow_one(run: Run, quiet: bool) -> None:
     if quiet:
         run.wait()
         return
-    if not sys.stderr.isatty():
-        last = -1
-        while _going(run):
-            if (tenth := int(10 * run.progress)) != last:
-                last = tenth
-                click.echo(f"{run.name}: {run.state} {run.progress:.0%}", err=True)
+    if sys.stderr.isatty():
+        waiting.draw(run, sys.stderr)
         return
-    from tqdm import tqdm
-
-    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-    with tqdm(total=100, desc=run.name, bar_format=form) as bar:
-        while _going(run):
-            bar.update(round(100 * run.progress) - bar.n)
-        bar.update(100 - bar.n)
-
-
-def _going(run: Run) -> bool:
-    """Wait a moment; whether the run still goes on."""
-    try:
-        run.wait(timeout=0.3)
-    except TimeoutError:
-        return True
-    return False
+    last = -1
+    for progress in waiting.looks(run):
+        tenth = int(10 * progress)
+        if tenth != last:
+            last = tenth
+            click.echo(f"{run.name}: {run.state} {progress:.0%}", err=True)
 
 
 def finish(run: Run, as_json: bool) -> None:

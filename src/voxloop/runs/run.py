@@ -8,14 +8,14 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import RunError
 from voxloop.locks import Holder, Lock, holder
-from voxloop.runs import export, orders, process, spare, tasks
+from voxloop.runs import export, orders, process, spare, tasks, waiting
 from voxloop.runs.events import Event, EventReader, EventWriter
 from voxloop.runs.history import TERMINAL, History, fold
 from voxloop.runs.kinds import Kind, kind_of, learner_name
@@ -32,6 +32,9 @@ STATES = (
 ALIVE = ("queued", "running", "stopping")
 #: states from which a new process may take a run up
 RESUMABLE = ("created", "paused", "stopped", "failed", "interrupted")
+#: states that leave nothing to be opened, and how a run came to them
+_BECAME = {"failed": "failed", "interrupted": "was interrupted", "cancelled": "was cancelled", "paused": "is paused"}
+NO_RESULT = tuple(_BECAME)
 #: seconds between looks while waiting: quick for short runs, rare for long ones
 _FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
 _LET_GO_SECONDS = 5.0
@@ -228,7 +231,38 @@ class Run:
 
     @property
     def result(self) -> Any:
-        """What the run made, opened by the function that its config names; the model where it names none."""
+        """What the run made: the model, the prediction, the objects. Waits for it, with a bar where somebody looks.
+
+        Of a stopped run it is what was kept. Ctrl-C ends the waiting, not the run. Raises RunError where nothing came
+        of the run, with the reason and what helps.
+        """
+        if self.state in ALIVE:
+            waiting.wait_for(self)
+        return self._outcome()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """``await run`` is :attr:`result`, and leaves the kernel free meanwhile."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        if self.state in ALIVE:
+            await self.finished()
+        return self._outcome()
+
+    def _outcome(self) -> Any:
+        state = self.state
+        if state not in NO_RESULT:
+            return self.open_result()
+        if state == "failed":
+            words = f"{self.history.error}; {self.history.hint}" if self.history.hint else self.history.error
+        elif state == "interrupted":
+            words = f"its process ended without a word; {self.path / 'stdout.log'} may say why; {_instead(state)}"
+        else:
+            words = _instead(state)
+        raise RunError(f"run {self.name!r} {_BECAME[state]}: {words}")
+
+    def open_result(self) -> Any:
+        """What there is so far, without waiting; opened by the function that the config names, else the model."""
         return tasks.load(self.config["result"])(self.path) if self.config.get("result") else self.model()
 
     @property

@@ -1,86 +1,130 @@
-"""What goes out of a workspace: predictions, objects, labels and networks, for other programs. Computes nothing."""
+"""The verbs ``export`` and ``export_model``: what other programs read of a workspace. Computes nothing."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from voxloop.errors import ModelError, PredictionError, unknown
 from voxloop.runs import Run
-from voxloop.workspace.predict import part_of
+from voxloop.workspace.choices import one_image, part_of
+from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
     from voxloop.deep.exchange.package import Package
     from voxloop.objects import Objects
-    from voxloop.workspace.workspace import Workspace
+    from voxloop.prediction import Prediction
+
+Kind = Literal["labels", "probabilities", "uncertainty", "objects"]
+#: voxels (z, y, x) of the piece of an image that a package is tried with, at most
+_SAMPLE = (32, 256, 256)
 
 
-def exported(
-    ws: Workspace,
+def export(
+    project: Project,
     what: str,
     path: str | Path,
     *,
-    kind: Any,
-    image: str | None,
-    region: object,
-    number: int | None,
-    overwrite: bool,
+    kind: Kind = "labels",
+    image: str | None = None,
+    region: object = None,
+    number: int | None = None,
+    overwrite: bool = False,
 ) -> Path:
-    """See :meth:`voxloop.workspace.workspace.Workspace.export`."""
-    from voxloop.objects.result import MESHES, TABLES
-    from voxloop.volumes import open_volume, save_volume
+    """Write a prediction, objects, labels or a trained network for other programs.
 
-    made = [name for name, run in ws.runs.items() if run.kind == "objects"]
-    suffix = Path(path).suffix.lower()
-    if what in ws.predictions:
-        found = ws.predictions[what]
-        if kind == "objects" or suffix in (*TABLES, *MESHES):
-            if region is not None:
-                raise PredictionError("objects are exported as they were made; make those of a region with ws.objects")
-            shown = ws.images.open(found.image) if found.image in ws.images.names else None
-            return found.objects.export(path, image=shown, number=number, overwrite=overwrite)
-        found.stored(kind)  # says what is missing where it was not kept
-        folder = found.path / (f"labels/{found.level}" if kind == "labels" else kind)
-        volume, box = open_volume(folder), part_of(ws, found, region)
-        volume = volume if box is None else volume.isel(dict(zip("zyx", box.slices, strict=True)))
-        return save_volume(volume, path, kind="labels" if kind == "labels" else "image", overwrite=overwrite)
+    Parameters
+    ----------
+    what
+        Name of a prediction, of a run that made objects or trained a network, or of a label level.
+    path
+        The suffix decides: ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``, ``.h5``. Objects, those of a prediction
+        whose network learnt them included, also as a table (``.csv``, ``.parquet``; with intensities where the
+        image is there) and, one of them, as a mesh (``.ply``, ``.obj``); labels also as ``.npy`` and ImageJ ROI
+        set (``.zip``). Networks as bioimage.io package (``.zip``).
+    kind
+        What of a prediction; ``"objects"`` where its network learnt them.
+    image
+        Whose labels of a level; the only one where not given.
+    region
+        What of a prediction: slices (z, y, x) in voxels, a region of ``ws.regions`` or its name; what was predicted
+        where not given. The file knows where in the image it lies, where its format can say so.
+    number
+        Which object is to be a mesh.
+
+    Raises
+    ------
+    PredictionError, VolumeError, LabelError
+        There is no such thing, or the path exists and ``overwrite`` is false.
+    """
+    from voxloop.objects.result import MESHES, TABLES
+
+    made_objects = [name for name, run in project.runs.items() if run.kind == "objects"]
+    if what in project.predictions:
+        prediction = project.predictions[what]
+        if kind != "objects" and Path(path).suffix.lower() not in (*TABLES, *MESHES):
+            return _export_voxels(project, prediction, path, kind, region, overwrite)
+        if region is not None:
+            raise PredictionError("objects are exported as they were made; make those of a region with ws.objects")
+        shown = project.images.open(prediction.image) if prediction.image in project.images.names else None
+        return prediction.objects.export(path, image=shown, number=number, overwrite=overwrite)
     if region is not None:
         raise PredictionError(f"region= is of predictions, and {what!r} is none; leave it out")
-    if what in made:
-        shown = ws.images.open(ws._one_image(ws.runs[what].config.get("image")))
-        objects: Objects = ws.runs[what].result
+    if what in made_objects:
+        run = project.runs[what]
+        shown = project.images.open(one_image(project.store, run.config.get("image")))
+        objects: Objects = run.result
         return objects.export(path, image=shown, number=number, overwrite=overwrite)
-    if what in ws.levels.names:
-        return ws.labels(what, image).save(path, overwrite=overwrite)
-    if what in ws.runs:
-        return ws.export_model(what, path, overwrite=overwrite).path
-    known = dict.fromkeys([*ws.predictions, *made, *ws.levels.names, *ws.runs])
-    raise PredictionError(unknown("prediction, objects, level or run", what, known))
+    if what in project.levels.names:
+        return project.labels(what, image).save(path, overwrite=overwrite)
+    if what in project.runs:
+        return export_model(project, what, path, overwrite=overwrite).path
+    names = dict.fromkeys([*project.predictions, *made_objects, *project.levels.names, *project.runs])
+    raise PredictionError(unknown("prediction, objects, level or run", what, names))
 
 
-def exported_model(ws: Workspace, run: Run | str, path: str | Path, *, overwrite: bool, **settings: Any) -> Package:
-    """See :meth:`voxloop.workspace.workspace.Workspace.export_model`."""
-    found = ws.runs[run] if isinstance(run, str) else run
-    model = found.model()
-    export = getattr(model, "export", None)
-    if export is None:
-        raise ModelError(f"the model of {found.name!r} is no network; only networks become bioimage.io packages")
-    return export(  # type: ignore[no-any-return]
-        path,
-        sample=_sample(ws, model.spec.channels),
-        overwrite=overwrite,
-        **{"name": f"{ws.name} {found.name}", **settings},
-    )
+def export_model(
+    project: Project, run: Run | str, path: str | Path, *, overwrite: bool = False, **settings: Any
+) -> Package:
+    """Write the network of a run as a bioimage.io package (``.zip``) that other programs open.
+
+    Its test tensors are a piece of the first image; bioimageio.core computes them again from the package.
+    See :func:`voxloop.bioimageio.export_package` for ``settings``. Raises ModelError where the model is no network.
+    """
+    trained = project.runs[run] if isinstance(run, str) else run
+    model = trained.model()
+    write = getattr(model, "export", None)
+    if write is None:
+        raise ModelError(f"the model of {trained.name!r} is no network; only networks become bioimage.io packages")
+    settings = {"name": f"{project.name} {trained.name}", **settings}
+    package: Package = write(path, sample=_sample(project, model.spec.channels), overwrite=overwrite, **settings)
+    return package
 
 
-def _sample(ws: Workspace, channels: int) -> Any:
+def _export_voxels(
+    project: Project, prediction: Prediction, path: str | Path, kind: Kind, region: object, overwrite: bool
+) -> Path:
+    """Write labels, probabilities or uncertainty of a prediction."""
+    from voxloop.volumes import open_volume, save_volume
+
+    prediction.stored(kind)  # says what is missing where it was not kept
+    folder = prediction.path / (f"labels/{prediction.level}" if kind == "labels" else kind)
+    volume, box = open_volume(folder), part_of(project.store, prediction, region)
+    if box is not None:
+        volume = volume.isel(dict(zip("zyx", box.slices, strict=True)))
+    return save_volume(volume, path, kind="labels" if kind == "labels" else "image", overwrite=overwrite)
+
+
+def _sample(project: Project, channels: int) -> Any:
     """A piece from the middle of the first image with as many channels; None where there is none."""
     from voxloop.volumes import channels_of, read_block, shape_zyx
 
-    for name in ws.images.names:
-        volume = ws.images.open(name)
+    for name in project.images.names:
+        volume = project.images.open(name)
         if channels_of(volume) == channels:
-            starts = [max(0, n // 2 - size // 2) for n, size in zip(shape_zyx(volume), (32, 256, 256), strict=True)]
-            ends = zip(starts, shape_zyx(volume), (32, 256, 256), strict=True)
-            return read_block(volume, tuple(slice(start, min(n, start + size)) for start, n, size in ends))
+            piece = []
+            for n, size in zip(shape_zyx(volume), _SAMPLE, strict=True):
+                start = max(0, n // 2 - size // 2)
+                piece.append(slice(start, min(n, start + size)))
+            return read_block(volume, tuple(piece))
     return None

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from voxloop.runs.context import RunFacts
 from voxloop.runs.runner import read_config
-from voxloop.workspace.workspace import Workspace
+from voxloop.store import Store
+from voxloop.workspace import predict as verb
+from voxloop.workspace.project import Project
 
 
 def predict(path: Path) -> str:
     """Start a prediction with the model of the run in ``path``, on the device that it was trained on; its name."""
     facts = RunFacts(path, read_config(path))
+    device = facts.settings.get("device")
     # who writes the labels goes on writing them
-    with Workspace.open(facts.workspace, read_only=True) as ws:
-        on = {"device": facts.settings["device"]} if facts.settings.get("device") else {}
-        return ws.predict(path.name, image=facts.config["then_predict"], wait=False, **on).name
+    with Project(Store.open(facts.workspace, read_only=True)) as project:
+        settings = {"device": device} if device else {}
+        return verb.predict(project, path.name, image=facts.config["then_predict"], **settings).name

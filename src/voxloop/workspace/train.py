@@ -1,64 +1,124 @@
-"""What training from a workspace takes: the task of a learner, what its settings mean now, what follows, the round."""
+"""The verb ``train``: from the labels as they are to a run that learns from them. The work is done by the run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from voxloop.config import Config
+from voxloop.config import Config, ShallowConfig
+from voxloop.config.learners import learner_of
 from voxloop.errors import WorkspaceError, unknown
-from voxloop.store.layout import Layout
+from voxloop.runs import Run
 from voxloop.store.teaching import freeze
+from voxloop.workspace.choices import run_name
+from voxloop.workspace.project import Project
 
-if TYPE_CHECKING:
-    from voxloop.runs import Run
-    from voxloop.workspace.workspace import Workspace
-
-#: what predicts when a run has ended; by name, since it lies above
+#: what predicts when a run has ended; by name, since the run calls it
 _THEN = "voxloop.workspace.follow:predict"
 #: stands for the images that a run learns from
 LEARNT = "learnt"
 
 
-def settled(
-    ws: Workspace, config: Config, then_predict: str | Sequence[str] | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of a run, as JSON with the versions of sets that they mean now, and the facts that it needs."""
-    facts = freeze(ws.store, config)
+def train(
+    project: Project,
+    config: Config | None = None,
+    name: str | None = None,
+    *,
+    queue: bool = True,
+    then_predict: str | Sequence[str] | None = None,
+    note: str = "",
+) -> Run:
+    """Train a model on the labels as they are now, in a process of its own.
+
+    Parameters
+    ----------
+    config
+        :class:`ShallowConfig` (seconds) or :class:`DeepConfig` (minutes); a preset is one of these.
+    name
+        Name of the run; ``shallow-1``, ``deep-2``, ... where not given.
+    queue
+        Wait in line where another run uses the device; False: refuse.
+    then_predict
+        The image, or several, that is predicted once the run has finished, or was stopped and kept: a name, a list
+        of names, ``"learnt"`` for those that it learns from, ``"*"`` for all. The run itself starts that, so no
+        notebook has to be open by then; ``run.followed_by`` is the name of the prediction.
+    note
+        Words on what the run is for; ``run.note`` changes them later.
+
+    Returns
+    -------
+    Run
+        At once. Training goes on when the notebook is interrupted, restarted or closed; ``run.result`` waits and is
+        the model.
+
+    Raises
+    ------
+    LabelError
+        Nothing is labelled, or only one class is.
+    """
+    config = ShallowConfig() if config is None else config
+    learner = learner_of(config)
+    if getattr(config, "tensorboard", False):
+        from voxloop.runs import tensorboard
+
+        tensorboard.check()
+    facts = freeze(project.store, config)
+    settings = _settle(config, facts)
+    if then_predict is not None:
+        facts |= {"then": _THEN, "then_predict": _images_after(project, then_predict, facts)}
+    project.store.check_open_to_runs()
+    run = project.runs.create(
+        run_name(project, name, learner.name),
+        learner.task,
+        settings,
+        kind="train",
+        learner=learner.name,
+        device=str(getattr(config, "device", "cpu")),
+        parent=getattr(config, "start_from", None),
+        **facts,
+    )
+    if note:
+        run.note = note
+    run.launch(queue=queue)
+    _log_round(project, run)
+    return run
+
+
+def _settle(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run, as JSON with the level and the versions of sets that they mean now."""
     pinned = {"training_set": "set", "validation_set": "validation_set"}
     named = {key: "{name}@{version}".format(**facts[of]) for key, of in pinned.items() if of in facts}
     if "constrain" in facts:
-        named["constrain"] = "/".join(filter(None, (facts["constrain"]["level"], facts["constrain"]["class"])))
-    settings = config.changed(level=facts["level"], **named).to_json()
-    if then_predict is not None:
-        facts |= {"then": _THEN, "then_predict": _to_predict(ws, then_predict, facts)}
-    return settings, facts
+        inside = facts["constrain"]
+        named["constrain"] = f"{inside['level']}/{inside['class']}" if inside["class"] else inside["level"]
+    return config.changed(level=facts["level"], **named).to_json()
 
 
-def _to_predict(ws: Workspace, meant: str | Sequence[str], facts: dict[str, Any]) -> str | list[str]:
+def _images_after(project: Project, meant: str | Sequence[str], facts: dict[str, Any]) -> str | list[str]:
     """What ``ws.predict`` takes as image: a name, several names, or ``"*"``. Raises WorkspaceError."""
     if meant == "*":
         return "*"
-    if meant == LEARNT and meant not in ws.images.names:
+    if meant == LEARNT and meant not in project.images.names:
         rows = facts.get("rows") or [{"image": key.partition("/")[2]} for key in facts["labels"]]
         meant = [row["image"] for row in rows]
     names = list(dict.fromkeys([meant] if isinstance(meant, str) else meant))
     for name in names:
-        if name not in ws.images.names:
-            raise WorkspaceError(f"then_predict: {unknown('image', name, ws.images.names)}")
+        if name not in project.images.names:
+            raise WorkspaceError(f"then_predict: {unknown('image', name, project.images.names)}")
     if not names:
         raise WorkspaceError("then_predict: an empty list names no image; name one, or leave it out")
     return names[0] if len(names) == 1 else names
 
 
-def log_round(ws: Workspace, run: Run) -> None:
-    """A line of ``rounds.jsonl``: what a run learns from, how the last prediction fared on the new labels."""
+def _log_round(project: Project, run: Run) -> None:
+    """A line of the rounds: what a run learns from, how the last prediction fared on the new labels."""
     level = str(run.config["level"])
     facts: dict[str, Any] = {"run": run.name, "level": level, "labels": run.config["labels"]}
-    last = next((p for p in reversed(list(ws.predictions.values())) if p.level == level and p.done == 1), None)
-    if last is not None and last.image in ws.images.names:
+    newest = reversed(list(project.predictions.values()))
+    last = next((one for one in newest if one.level == level and one.done == 1), None)
+    if last is not None and last.image in project.images.names:
         from voxloop.review import score_prediction
 
-        score = score_prediction(Layout(ws.path), last, ws.labels(level, last.image))
+        score = score_prediction(project.layout, last, project.labels(level, last.image))
         facts |= {"prediction": last.name, "score": score.to_json()}
-    ws.rounds.append(**facts)
+    project.rounds.append(**facts)

@@ -149,7 +149,7 @@ class ObjectsPanel(Panel):
     @on_ui
     def apply(self) -> Run:
         """Make objects of the whole prediction, in a process of its own."""
-        run = self.ws.objects(self.prediction, self.config, of=self._of.value, wait=False)
+        run = self.ws.objects(self.prediction, self.config, of=self._of.value)
         self.say(f"{run.name} is at work; it goes on when this is closed.")
         self._runs.selected = run.name
         self._look()
@@ -171,7 +171,7 @@ class ObjectsPanel(Panel):
         self.say("Reading the table …")
 
         def read() -> tuple[Objects, DataFrame]:
-            found: Objects = run.result if run is not None and not learnt else self.ws.predictions[name].objects
+            found: Objects = run.open_result() if run is not None and not learnt else self.ws.predictions[name].objects
             return found, found.table()
 
         self.in_thread(read, self._show_objects)

@@ -37,7 +37,7 @@ class Made:
 
 def made_by(run: Run) -> Made | None:
     """What a run over many images has made; None before the first is done."""
-    batch = run.result
+    batch = run.open_result()
     try:
         table = batch.table
     except PredictionError:

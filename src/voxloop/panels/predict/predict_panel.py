@@ -132,7 +132,7 @@ class PredictPanel(Panel):
         if self.name:
             parts.append(f"name={self.name!r}")
         settings = self.config.code().partition("(")[2].removesuffix(")")
-        parts += ["wait=False", *([settings] if settings else [])]
+        parts += [settings] if settings else []
         return f"run = ws.predict({', '.join(parts)})"
 
     # ----------------------------------------------------------------------------------------------------- actions
@@ -151,7 +151,6 @@ class PredictPanel(Panel):
                 image=self.images.meant,
                 region=box,
                 name=self.name,
-                wait=False,
                 config=self.config,
             )
         )

@@ -1,0 +1,104 @@
+"""Which image, region, prediction and name is meant, where a user said it short or not at all. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from voxloop.config import PredictConfig
+from voxloop.errors import PredictionError, WorkspaceError, unknown
+from voxloop.geometry import Box
+from voxloop.runs import Run
+from voxloop.runs.names import checked_name, free_name
+from voxloop.store import Store
+from voxloop.store.document import NamedRegion
+from voxloop.workspace.predictions import Predictions
+from voxloop.workspace.project import Project
+
+if TYPE_CHECKING:
+    from voxloop.prediction import Prediction
+
+
+def named_region(store: Store, region: object) -> NamedRegion | None:
+    """The named region that is meant, None where it is said in voxels."""
+    if isinstance(region, str):
+        return store.regions[region]
+    return region if isinstance(region, NamedRegion) else None
+
+
+def one_image(store: Store, image: str | None, region: object = None) -> str:
+    """The image that is meant: the one named, that of a named region, or the only one. Raises WorkspaceError."""
+    names = store.images.names
+    if image is None:
+        named = named_region(store, region)
+        image = None if named is None else named.image
+    if image is None:
+        if len(names) != 1:
+            raise WorkspaceError(f"say which image: there are {', '.join(map(repr, names)) or 'none'}")
+        return names[0]
+    if image not in names:
+        raise WorkspaceError(unknown("image", image, names))
+    return image
+
+
+def region_in(store: Store, region: object, image: str) -> Box:
+    """The region that is meant, of this image; all of it for None. Raises WorkspaceError or VolumeError."""
+    named = named_region(store, region)
+    if named is None:
+        return Box.of(region, store.images.info(image).shape)
+    if named.image != image:
+        raise WorkspaceError(
+            f"region {named.name!r} is of image {named.image!r}, not of {image!r}; use image={named.image!r}, or "
+            "say the region as slices (z, y, x)"
+        )
+    return named.box
+
+
+def several_images(store: Store, image: str | Sequence[str] | None, config: PredictConfig) -> list[str] | None:
+    """The images that are to be predicted in one run: those listed, or all for ``"*"``; None where it is one image.
+
+    Raises WorkspaceError where one of them is not there, PredictionError where they are to be predicted elsewhere.
+    """
+    if image is None or (isinstance(image, str) and image != "*"):
+        return None
+    names = list(store.images.names) if image == "*" else list(dict.fromkeys(image))
+    for name in names:
+        if name not in store.images.names:
+            raise WorkspaceError(unknown("image", name, store.images.names))
+    if not names:
+        raise WorkspaceError("there is no image to predict; add some with ws.images.add_folder(path)")
+    if config.engine != "local":
+        raise PredictionError(
+            f"engine={config.engine!r}: many images in one run are predicted on this machine; use engine='local', or "
+            "one run an image"
+        )
+    return names
+
+
+def prediction_named(predictions: Predictions, prediction: Prediction | Run | str) -> Prediction:
+    """The prediction that is meant: itself, that of a run, or by name. Raises PredictionError."""
+    if isinstance(prediction, Run):
+        prediction = prediction.name
+    return predictions[prediction] if isinstance(prediction, str) else prediction
+
+
+def part_of(store: Store, prediction: Prediction, region: object = None) -> Box | None:
+    """The region of a prediction that is meant: what was predicted where none is said; None for all of its image.
+
+    Raises WorkspaceError or VolumeError where there is no such region in its image.
+    """
+    shape = prediction.plan.shape
+    if region is None:
+        box = prediction.box
+    elif isinstance(region, str | NamedRegion):
+        box = region_in(store, region, str(prediction.image))
+    else:
+        box = Box.of(region, shape)
+    return None if box == Box.whole(shape) else box
+
+
+def run_name(project: Project, name: str | None, stem: str) -> str:
+    """The name of a new run: the one wanted, or the next number of the stem. Raises RunError where it may not be."""
+    if name is not None:
+        return checked_name(name)
+    return free_name(stem, [*project.runs, *project.predictions])

@@ -1,0 +1,76 @@
+"""What the verbs of a workspace work with: its store, its layout, its runs and its predictions. Does nothing itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from voxloop.runs import Runs
+from voxloop.store import Store
+from voxloop.workspace.predictions import Predictions
+
+if TYPE_CHECKING:
+    from voxloop.review import Rounds
+    from voxloop.store import Labels
+
+
+class Project:
+    """One workspace folder, opened. The verbs are functions that take it first.
+
+    Attributes
+    ----------
+    images, levels, regions, sets
+        What the workspace holds (:class:`voxloop.store.Store`).
+    runs, predictions
+        Those of the workspace, by name.
+    layout
+        Where things lie.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.images = store.images
+        self.levels = store.levels
+        self.regions = store.regions
+        self.sets = store.sets
+        self.layout = store.layout
+        self.runs = Runs(store.layout.runs)
+        self.predictions = Predictions(store.layout)
+
+    @property
+    def path(self) -> Path:
+        return self.store.path
+
+    @property
+    def name(self) -> str:
+        return self.store.path.name
+
+    @property
+    def read_only(self) -> bool:
+        return self.store.read_only
+
+    @property
+    def writer(self) -> dict[str, Any] | None:
+        """Who may write this workspace (host, pid, since), None where it is this process or nobody."""
+        return self.store.writer
+
+    @property
+    def rounds(self) -> Rounds:
+        """The log of the loop: a line a training, with how the prediction before it fared on the corrections."""
+        from voxloop.review import Rounds
+
+        return Rounds(self.path)
+
+    def labels(self, level: str | None = None, image: str | None = None) -> Labels:
+        """The label array of one level on one image; None stands for the only one there is. Raises LabelError."""
+        return self.store.labels(level=level, image=image)
+
+    def close(self) -> None:
+        """Flush labels and give the writer lock back. Runs go on. Safe to call twice."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
