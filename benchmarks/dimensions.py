@@ -57,7 +57,8 @@ def main() -> int:
             config = vl.presets["auto"].changed(
                 max_minutes=minutes, epochs=1000, patience=0, teacher=chosen.teacher, **settings
             )
-            run = ws.train(config, wait=True)
+            run = ws.train(config)
+            run.wait()
             began = time.perf_counter()
             prediction = ws.predict(run, probabilities=False, uncertainty=False, scales=False).result
             seconds = time.perf_counter() - began

@@ -67,7 +67,8 @@ def trained(
             ws.labels(image=f"p{i:02d}").load(truth, zero="background")
             ws.labels(image=f"p{i:02d}").flush()
         began = time.perf_counter()
-        run = ws.train(config, wait=True)
+        run = ws.train(config)
+        run.wait()
         print(f"trained {run.history.iteration} steps in {time.perf_counter() - began:.0f} s", flush=True)
         with run.model().open() as predictor:
             return {

@@ -91,7 +91,8 @@ def row(vl: Any, folder: Path, sample: Any, truth: np.ndarray, name: str, settin
             labels.write((slice(z, z + 1), slice(None), slice(None)), labelled[z : z + 1])
         labels.flush()
         began = time.perf_counter()
-        run = ws.train(vl.presets["auto"].changed(**{"max_minutes": None, "patience": 0, **settings}), wait=True)
+        run = ws.train(vl.presets["auto"].changed(**{"max_minutes": None, "patience": 0, **settings}))
+        run.wait()
         with run.model().open() as predictor:
             outputs = predictor(np.asarray(sample.volume).reshape(1, 1, *truth.shape))[0]
         seconds = time.perf_counter() - began

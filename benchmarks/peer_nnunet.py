@@ -60,7 +60,8 @@ def compare(folder: Path, python: str, minutes: float) -> None:
         print(
             f"{painted.strokes} strokes, {painted.slice_share:.1%} of five slices; {minutes:g} minutes each", flush=True
         )
-        run = ws.train(vl.presets["auto"].changed(max_minutes=minutes, epochs=400, device="cpu"), wait=True)
+        run = ws.train(vl.presets["auto"].changed(max_minutes=minutes, epochs=400, device="cpu"))
+        run.wait()
         said = np.asarray(ws.predict(run, probabilities=False).result.labels)[far]
         row("voxloop, preset auto", iou(said == 2, truth[far] == 2), run.history.iteration, run.history.busy_s)
         labels = ws.labels().read()

@@ -74,7 +74,8 @@ def mitochondria(minutes: float) -> Iterator[Row]:
                 seed=number,
             )
             began = time.monotonic()
-            run = workspace.train(AUTO.changed(max_minutes=minutes, epochs=400, start_from=earlier), wait=True)
+            run = workspace.train(AUTO.changed(max_minutes=minutes, epochs=400, start_from=earlier))
+            run.wait()
             prediction = workspace.predict(run, probabilities=False).result
             spent = time.monotonic() - began
             said, known = np.asarray(prediction.labels)[far] == 2, truth[far] == 2

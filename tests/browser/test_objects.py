@@ -12,8 +12,9 @@ volume = sample.volume.isel(small)
 truth = sample.truth.isel(small) if hasattr(sample.truth, "isel") else sample.truth[:8, :200, :240]
 ws = vl.Workspace.create({folder!r}, image=volume, classes=sample.classes)
 vl.simulate(ws, truth)
-run = ws.train(vl.ShallowConfig(dimensions="2d"), wait=True)
-ws.predict(run, name="p").state
+run = ws.train(vl.ShallowConfig(dimensions="2d"))
+run.wait()
+ws.predict(run, name="p").wait()
 """
 
 

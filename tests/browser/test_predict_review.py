@@ -12,7 +12,7 @@ volume = sample.volume.isel(small)
 truth = sample.truth.isel(small) if hasattr(sample.truth, "isel") else sample.truth[:6, :160, :200]
 ws = vl.Workspace.create({folder!r}, image=volume, classes=sample.classes)
 vl.simulate(ws, truth)
-ws.train(vl.ShallowConfig(dimensions="2d"), wait=True).name
+ws.train(vl.ShallowConfig(dimensions="2d")).wait()
 """
 SHOWS = "panel.prediction is not None and panel.prediction.done == 1.0"
 PIXELS = """canvas => {

@@ -185,7 +185,7 @@ def test_stop_keeps_what_is_done_and_resume_does_the_rest(bench, cluster):
 
         patch.setattr(going, "PROGRESS_EVERY", 0.0)
         assert task.run(context) == "paused"
-    half = run.result
+    half = run.open_result()
     assert 0 < half.done < 1
     record, wanted = half.tiles_done(), expected(bench, spec)
     for tile in half.plan.tiles():

@@ -27,7 +27,7 @@ def test_pause_and_resume(bench):
     run = begun(bench, "p")
     code, out, error = call("pause", bench.path, "p", "--json")
     assert (code, json.loads(out)["state"]) == (0, "paused"), error
-    assert 0 < run.result.done < 1
+    assert 0 < run.open_result().done < 1
     code, out, progress = call("resume", bench.path, "p")
     assert (code, out) == (0, "p: finished\n")
     assert all(line.startswith("p: ") and line.endswith("%") for line in progress.splitlines())

@@ -47,18 +47,18 @@ def hostile(ws, name, **config):
 
 
 def test_a_deleted_run_takes_its_prediction_and_its_model_along(ws):
-    ws.predict(FakeModel(make_spec()), name="p", wait=True)
+    ws.predict(FakeModel(make_spec()), name="p")
     assert "p" in ws.predictions
     assert ws.layout.model("p").is_dir()
     ws.runs["p"].delete()
     assert "p" not in ws.predictions
     assert "p" not in ws.runs
     assert not folders(ws)
-    assert ws.predict(FakeModel(make_spec()), name="p", wait=True).state == "finished"
+    assert ws.predict(FakeModel(make_spec()), name="p").state == "finished"
 
 
 def test_a_deleted_prediction_takes_its_run_along(ws):
-    ws.predict(FakeModel(make_spec()), name="p", wait=True)
+    ws.predict(FakeModel(make_spec()), name="p")
     ws.predictions["p"].delete()
     assert "p" not in ws.runs
     assert not folders(ws)
@@ -68,7 +68,7 @@ def test_a_deleted_prediction_takes_its_run_along(ws):
 
 def test_one_of_many_predictions_goes_alone(ws):
     ws.images.add("two", picture((4, 40, 40), seed=1), copy=True)
-    run = ws.predict(FakeModel(make_spec()), image="*", name="all", wait=True)
+    run = ws.predict(FakeModel(make_spec()), image="*", name="all")
     ws.predictions["all.two"].delete()
     assert list(ws.predictions) == ["all.image"]
     assert list(run.result.predictions) == ["image"]
@@ -77,9 +77,9 @@ def test_one_of_many_predictions_goes_alone(ws):
 
 
 def test_objects_and_their_run_go_together(ws):
-    ws.predict(FakeModel(make_spec()), name="p", wait=True)
+    ws.predict(FakeModel(make_spec()), name="p")
     for delete in (lambda run: run.delete(), lambda run: run.result.delete()):
-        run = ws.objects("p", name="cells", wait=True)
+        run = ws.objects("p", name="cells")
         assert ws.layout.objects_of("cells").is_dir()
         delete(run)
         assert "cells" not in ws.runs
@@ -88,8 +88,8 @@ def test_objects_and_their_run_go_together(ws):
 
 
 def test_a_model_that_another_run_uses_stays(ws):
-    ws.predict(FakeModel(make_spec()), name="p", wait=True)
-    ws.predict(ws.layout.model("p"), name="q", wait=True)
+    ws.predict(FakeModel(make_spec()), name="p")
+    ws.predict(ws.layout.model("p"), name="q")
     ws.runs["p"].delete()
     assert ws.predictions["q"].model.spec.learner == "fake"
 

@@ -52,7 +52,8 @@ def test_training_to_separate_objects(ws) -> None:
         split="block",
         workers=0,
     )
-    run = ws.train(config, wait=True)
+    run = ws.train(config)
+    run.wait()
     assert run.state == "finished"
     spec = run.model().spec
     assert spec.extra["target"] == "instances"

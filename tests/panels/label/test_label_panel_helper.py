@@ -42,7 +42,8 @@ def test_two_strokes_become_an_overlay_that_follows_the_next_one(ui, tmp_path):
         version = panel.live.layer.sequence
         panel.labels.paint(index=2, points=[(130, 150)], radius=6, value="right")
         wait(lambda: panel.live.tick() or panel.live.layer.sequence > version)
-        run = ws.train(ShallowConfig(scales=2), wait=True)
+        run = ws.train(ShallowConfig(scales=2))
+        run.wait()
         panel.overlay_by.look()
         panel.overlay_by.list.set_state({"index": 1})
         assert panel.live.model == f"runs/{run.name}/model"

@@ -39,7 +39,6 @@ def ws(tmp_path, monkeypatch):
         return run
 
     monkeypatch.setattr(Run, "launch", launch)
-    monkeypatch.setattr("voxloop.workspace.workspace._waited", lambda run: run)
     with Workspace.create(
         tmp_path / "ws", image=picture(SHAPE), classes=["background", "mito"], spacing=SPACING
     ) as made:

@@ -70,7 +70,7 @@ def test_predict_does_what_copy_as_code_says(ui, ws, monkeypatch, no_leak):
     screen.field("Part").value = "box"
     panel.where.ranges[0].value = (1, 3)
     screen.field("name").value = "first"
-    line = "run = ws.predict('shallow-1', region=(slice(1, 3), slice(0, 90), slice(0, 100)), name='first', wait=False, "
+    line = "run = ws.predict('shallow-1', region=(slice(1, 3), slice(0, 90), slice(0, 100)), name='first', "
     assert panel.code.startswith(line)
     code = panel.code
     screen.click("Predict")

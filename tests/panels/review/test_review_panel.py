@@ -20,7 +20,7 @@ def reviewed(ws, monkeypatch):  # noqa: F811
     """A workspace with a model, and a prediction of everything."""
     trained(ws)
     in_process(ws, monkeypatch)
-    ws.predict("shallow-1", name="first", wait=False)
+    ws.predict("shallow-1", name="first")
     return ws
 
 
@@ -135,7 +135,7 @@ def test_the_curve_scores_predictions_on_what_was_labelled_later(ui, reviewed):
 
 def test_a_prediction_that_comes_while_the_panel_is_open_is_offered(ui, reviewed):
     panel = ReviewPanel(reviewed)
-    reviewed.predict("shallow-1", name="second", wait=False)
+    reviewed.predict("shallow-1", name="second")
     panel.refresh()
     assert panel.prediction.name == "second"
     assert panel._which.options == ("second", "first")

@@ -32,8 +32,10 @@ def trained(picture, tmp_path_factory):
         lab.paint(axis="z", index=2, points=[(48, 4), (48, 30)], radius=4, value=1)
         lab.paint(axis="z", index=2, points=[(90, 10), (90, 90)], radius=4, value=1)
         lab.paint(axis="z", index=2, points=[(6, 6), (6, 90)], radius=4, value=1)
-        run = ws.train(vl.ShallowConfig(), wait=True)
+        run = ws.train(vl.ShallowConfig())
+        run.wait()
         job = ws.predict(run)
+        job.wait()
         yield ws, run, job
 
 
@@ -144,15 +146,18 @@ def test_what_was_asked_for_is_predicted_when_training_is_done(picture, tmp_path
         config = vl.ShallowConfig(scales=1)
         with pytest.raises(vl.VoxloopError, match=r"then_predict.*'thre'.*'three'"):
             ws.train(config, then_predict="thre")
-        run = ws.train(config, then_predict="three", wait=True)
+        run = ws.train(config, then_predict="three")
+        run.wait()
         one = ws.runs[run.followed_by]  # while this process writes the labels
         assert (one.name, one.config["parent"], one.config["image"]) == ("predict-1", run.name, "three")
-        learnt = ws.train(config, then_predict="learnt", wait=True)
+        learnt = ws.train(config, then_predict="learnt")
+        learnt.wait()
         many = ws.runs[learnt.followed_by]
         assert (many.name, many.config["images"]) == ("batch-1", ["one", "two"])
         assert (one.wait(), many.wait()) == ("finished", "finished")
         assert one.result.done == 1
-        plain = ws.train(config, wait=True, note="a first try")
+        plain = ws.train(config, note="a first try")
+        plain.wait()
         assert (plain.followed_by, plain.note) == (None, "a first try")
 
 
@@ -177,6 +182,7 @@ def test_runs_are_started_beside_whoever_writes_the_labels(trained):
     ws, _, _ = trained
     with vl.Workspace.open(ws.path) as again:
         assert again.read_only
-        beside = again.train(vl.ShallowConfig(scales=1), name="beside", wait=True)
+        beside = again.train(vl.ShallowConfig(scales=1), name="beside")
+        beside.wait()
         assert beside.config["labels"] == {"labels/image": ws.labels().sequence}
         beside.delete()

@@ -91,8 +91,7 @@ def test_what_is_there_is_not_overwritten_unasked(ws):
 
 
 def test_what_is_to_be_overwritten_goes_with_its_model_and_its_run(ws):
-    first = ws.predict(model_of(), image="one", name="again")
-    before = first.result
+    before = ws.predict(model_of(), image="one", name="again").result
     model, labels, made = before.model.spec.hash, before.labels.values, before.lineage["created"]
     with pytest.raises(PredictionError, match="'again' already; choose another name or overwrite=True"):
         ws.predict(model_of(90.0), image="one", name="again")
@@ -109,7 +108,7 @@ def test_what_is_to_be_overwritten_goes_with_its_model_and_its_run(ws):
 
 
 def test_a_run_at_work_and_a_run_that_is_no_prediction_are_not_overwritten(ws):
-    held = ws.predict(model_of(), image="one", name="held", wait=False)
+    held = ws.predict(model_of(), image="one", name="held")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vl.Run, "state", "running")
         with pytest.raises(PredictionError, match="'held' is running; cancel it before it is overwritten"):
@@ -122,11 +121,11 @@ def test_a_run_at_work_and_a_run_that_is_no_prediction_are_not_overwritten(ws):
 
 
 def test_a_batch_is_overwritten_whole(ws):
-    ws.predict(model_of(), image=["one", "two"], name="many")
+    ws.predict(model_of(), image=["one", "two"], name="many").wait()
     labels = ws.predictions["many.one"].labels.values
     with pytest.raises(PredictionError, match=r"'many\.two' already"):
         ws.predict(model_of(90.0), image=["two"], name="many")
-    ws.predict(model_of(90.0), image=["two"], name="many", overwrite=True)
+    ws.predict(model_of(90.0), image=["two"], name="many", overwrite=True).wait()
     assert "many.one" not in ws.predictions
     assert np.array_equal(ws.predictions["many.two"].labels.values, expected(ws.images.open("two").values, 90.0))
     assert not np.array_equal(labels[:2], ws.predictions["many.two"].labels.values)
@@ -134,9 +133,11 @@ def test_a_batch_is_overwritten_whole(ws):
 
 def test_a_prediction_whose_run_is_gone_keeps_its_name(ws):
     first = ws.predict(model_of(), image="one")
+    first.wait()
     shutil.rmtree(first.path)  # by hand
     assert first.name in ws.predictions
     second = ws.predict(model_of(), image="one")
+    second.wait()
     assert second.name not in (first.name, "")
     assert {first.name, second.name} <= set(ws.predictions)
 
