@@ -56,7 +56,7 @@ def test_predictions_are_listed_opened_and_deleted(ui, ws, monkeypatch):
     trained(ws)
     in_process(ws, monkeypatch)
     for name in ("one", "two"):
-        ws.predict("shallow-1", name=name, wait=False)
+        ws.predict("shallow-1", name=name)
     panel = PredictPanel(ws)
     screen = Screen(panel)
     assert [row.key for row in panel.stage.list.rows] == ["two", "one"]
@@ -139,7 +139,7 @@ def test_a_run_deleted_while_it_is_listed_does_not_end_the_looking(ui, ws, monke
     trained(ws)
     in_process(ws, monkeypatch)
     for name in ("one", "two"):
-        ws.predict("shallow-1", name=name, wait=False)
+        ws.predict("shallow-1", name=name)
     panel = PredictPanel(ws)
     screen = Screen(panel)
     row_of = prediction_stage.prediction_row
