@@ -3,7 +3,7 @@
 Each owns its guard, its button and its failure path, so that no panel stands still because one look failed.
 
 :class:`Poll` looks now and then, :class:`Attempt` is what a click begins, :class:`Latest` answers the newest question
-only, :class:`Debounce` waits for the hand to rest.
+only, :class:`Backlog` works off one look at a time, :class:`Debounce` waits for the hand to rest.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ T = TypeVar("T")
 _Failed = Callable[[BaseException], object]
 #: seconds between two looks at whether the hand rests
 _BEAT = 0.1
+#: seconds after which a look of a backlog that failed is tried again
+RETRY_S = 5.0
 
 
 class _Work(Generic[T]):
@@ -49,8 +51,10 @@ class _Work(Generic[T]):
 
     def _fail(self, error: BaseException) -> None:
         self._hold(False)
+        words_before = self._panel.message.words
         self._failed(error)
-        self._complaint = self._panel.message.words
+        if self._panel.message.words != words_before:
+            self._complaint = self._panel.message.words
 
     def _take_back(self) -> None:
         """What this work complained of is no longer so."""
@@ -175,6 +179,71 @@ class Latest(Generic[T]):
         if number == self._newest:
             self.busy = False
             tell(answer)
+
+
+class Backlog:
+    """Looks that fall due again and again, worked off one at a time, the one named first before the others.
+
+    One that failed falls due again after a while, so that a passing trouble is no lasting one.
+
+    Parameters
+    ----------
+    seconds
+        Between one look and the next.
+    """
+
+    def __init__(self, panel: Panel, *, seconds: float) -> None:
+        self._panel = panel
+        self._prepare: dict[str, Callable[[], Callable[[], object]]] = {}
+        self._polls: dict[str, Poll] = {}
+        self._due: set[str] = set()
+        self._failed: set[str] = set()
+        panel.every(seconds, self._next)
+        panel.every(RETRY_S, self._retry)
+
+    def add(
+        self,
+        name: str,
+        prepare: Callable[[], Callable[[], T]],
+        show: Callable[[T], object],
+        *,
+        failed: _Failed | None = None,
+    ) -> None:
+        """Add a kind of look, due at once.
+
+        ``prepare`` is called on the UI thread when its turn comes, and gives what is done off it; ``show`` and
+        ``failed`` as for :class:`Poll`.
+        """
+        complain = failed or self._panel.show_error
+
+        def put_off(error: BaseException) -> None:
+            self._failed.add(name)
+            complain(error)
+
+        self._polls[name] = Poll(self._panel, lambda work: work(), show, failed=put_off)
+        self._prepare[name] = prepare
+        self._due.add(name)
+
+    def ask(self, *names: str) -> None:
+        """Have these looked at anew (all where none is named)."""
+        self._due.update(names or self._polls)
+
+    def is_due(self, name: str) -> bool:
+        """Whether it waits for its turn; any thread."""
+        return name in self._due
+
+    def _next(self) -> None:
+        if any(poll.busy for poll in self._polls.values()):
+            return
+        for name, poll in self._polls.items():
+            if name in self._due:
+                self._due.discard(name)
+                self._failed.discard(name)
+                poll.now(self._prepare[name]())
+                return
+
+    def _retry(self) -> None:
+        self._due |= self._failed
 
 
 class Debounce:

@@ -20,7 +20,7 @@ _BLOCK = (16, 512, 512)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ConfidenceTally:
     """Unlabelled voxels by class and confidence: ``levels[value, c]`` of those sure to c / 255.
 
     ``share`` of the voxels were looked at; counts are of all, estimated where it is below 1.
@@ -36,7 +36,7 @@ class Tally:
         return round(float(self.levels[rows, max(0, first) :].sum()) / self.share)
 
 
-def tally(prediction: Prediction, labels: Labels, box: Box, wanted: Callable[[], bool] = lambda: True) -> Tally | None:
+def tally(prediction: Prediction, labels: Labels, box: Box, wanted: Callable[[], bool] = lambda: True) -> ConfidenceTally | None:
     """Count a box, a block at a time; None once it is not ``wanted`` any more.
 
     Raises PredictionError where the prediction kept nothing that tells how sure it is.
@@ -48,7 +48,7 @@ def tally(prediction: Prediction, labels: Labels, box: Box, wanted: Callable[[],
     levels = np.zeros((max(info.value for info in prediction.classes) + 1, 256), np.int64)
     inside = box.meet(prediction.box)
     if inside is None:
-        return Tally(levels)
+        return ConfidenceTally(levels)
     parts = list(inside.blocks(_BLOCK))
     step = max(1, -(-inside.size // LOOK_AT))
     looked = 0
@@ -63,4 +63,4 @@ def tally(prediction: Prediction, labels: Labels, box: Box, wanted: Callable[[],
         )
         looked += values.size
     levels[0] = 0  # labelled, or not predicted (yet)
-    return Tally(levels, looked / inside.size)
+    return ConfidenceTally(levels, looked / inside.size)
