@@ -59,11 +59,11 @@ def test_a_network_is_watched_on_the_slice_and_a_prediction_follows_it(lab, tmp_
     panel = lab.output(2)
     choice = panel.locator("select", has=lab.page.locator("option", has_text="strokes"))
     choice.scroll_into_view_if_needed()
-    lab.until("'best so far' in str(label.overlay_by.list.options)", timeout=120)
+    lab.until("'best so far' in str(label.live_box.choice.list.options)", timeout=120)
     lab.wait(lambda: choice.locator("option").count() == 2)
     choice.select_option(index=1)
     lab.until("label.live.model == 'runs/deep-1/model'")
-    lab.until("'sure on average' in label._live_words.value", timeout=60)
+    lab.until("'sure on average' in label.live_box.words", timeout=60)
     first = lab.python("label.live.layer.sequence")
     lab.until(f"label.live.layer.sequence > {first}", timeout=120)  # a better epoch has come
     lab.page.wait_for_timeout(800)

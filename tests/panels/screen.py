@@ -80,6 +80,10 @@ class Screen:
         assert not button.disabled, f"the button {name!r} is disabled"
         button.click()
 
+    def marked(self, style: str) -> list[str]:
+        """Names of the buttons in sight that are set off by a style class: the step one is at, the tool in the hand."""
+        return [_name_of(widget) for widget in self._buttons() if style in widget._dom_classes]
+
     def _buttons(self) -> Iterator[w.Button]:
         return (widget for widget in self.widgets() if isinstance(widget, w.Button))
 

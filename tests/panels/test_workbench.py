@@ -7,11 +7,14 @@ import sys
 
 import numpy as np
 import pytest
+from tests.panels.screen import Screen, is_shown
 
 from voxloop.config import ShallowConfig
 from voxloop.errors import WorkspaceError
 from voxloop.panels.base.panel import Panel
-from voxloop.panels.workbench import STEPS, Workbench, view_of
+from voxloop.panels.label import label_panel
+from voxloop.panels.review import review_panel
+from voxloop.panels.workbench import Workbench, view_of
 from voxloop.workspace.workspace import Workspace
 
 
@@ -22,8 +25,12 @@ def ws(tmp_path):
         yield made
 
 
+def refuse(words):
+    raise WorkspaceError(words)
+
+
 def shown(bench):
-    return [name for name, panel in bench.panels.items() if "vx-away" not in panel.widget._dom_classes]
+    return [name for name, panel in bench.panels.items() if is_shown(panel.widget)]
 
 
 def test_steps_are_built_when_opened_and_kept(ui, ws, no_leak):
@@ -31,12 +38,13 @@ def test_steps_are_built_when_opened_and_kept(ui, ws, no_leak):
     assert bench.step == "label"
     assert list(bench.panels) == ["label"]
     label = bench.panels["label"]
-    bench._buttons["train"].click()
+    screen = Screen(bench)
+    screen.click("3 Train")
     assert shown(bench) == ["train"]
     bench.go("label")
     assert bench.panels["label"] is label
     assert shown(bench) == ["label"]
-    assert "vx-here" in bench._buttons["label"]._dom_classes
+    assert screen.marked("vx-here") == ["2 Label"]
     with pytest.raises(WorkspaceError, match="did you mean 'train'"):
         bench.go("trai")
     bench.close()
@@ -48,15 +56,17 @@ def test_steps_are_built_when_opened_and_kept(ui, ws, no_leak):
 def test_without_a_workspace_it_begins_with_finding_a_stack(ui, tmp_path, no_leak):
     bench = Workbench()
     assert bench.step == "volume"
-    assert all(bench._buttons[name].disabled for name in STEPS if name != "volume")
+    assert [name for name in Screen(bench).buttons if name[:1].isdigit()] == ["1 Volume"]
     bench.go("train")
     assert bench.step == "volume"
     assert "Open a stack first" in bench.message.words
     image = np.zeros((3, 32, 32), "uint8")
     ws = Workspace.create(tmp_path / "later", image=image, classes=["a", "b"])
-    bench.panels["volume"]._take_workspace(ws)
+    Screen(bench).field("path or URL of a stack").value = str(tmp_path / "later")
     assert bench.step == "label"
-    assert bench._name.value == "later"
+    assert "later" in Screen(bench).text.splitlines()
+    ws.close()
+    ws = bench.ws
     bench.close()
     ws.close()
     assert no_leak.left() == []
@@ -64,7 +74,7 @@ def test_without_a_workspace_it_begins_with_finding_a_stack(ui, tmp_path, no_lea
 
 def test_a_step_that_cannot_be_built_is_said_and_the_one_before_stays(ui, ws, monkeypatch):
     bench = Workbench(ws, step="train")
-    monkeypatch.setattr(bench, "_make", lambda step: (_ for _ in ()).throw(WorkspaceError("no picture")))
+    monkeypatch.setattr(label_panel.LabelPanel, "__init__", lambda *args, **keys: refuse("no picture"))
     bench.go("label")
     assert bench.step == "train"
     assert bench.message.words == "no picture"
@@ -79,7 +89,7 @@ def test_the_picture_opens_where_the_step_before_left_it(ui, ws, monkeypatch):
     first.widget.take(camera={"axis": "z", "x": 1.0, "y": 2.0, "zoom": 3.0, "fit": False})
 
     class Other(Panel):
-        def __init__(self):
+        def __init__(self, ws, embedded):
             from voxloop.panels.view.plane_view import PlaneView
 
             super().__init__(embedded=True)
@@ -87,7 +97,7 @@ def test_the_picture_opens_where_the_step_before_left_it(ui, ws, monkeypatch):
             self.body(self.view.widget)
             self.on_close(self.view.close)
 
-    monkeypatch.setattr(bench, "_make", lambda step: Other())
+    monkeypatch.setattr(review_panel, "ReviewPanel", Other)
     bench.go("review")
     second = view_of(bench.panels["review"])
     assert second is not first
@@ -105,21 +115,20 @@ def test_a_run_at_work_shows_on_its_step(ui, ws, monkeypatch):
 
     ws.runs.create("shallow-1", "voxloop.shallow.learner:train", ShallowConfig())
     bench = Workbench(ws)
-    bench._timers[0].fire()
-    assert "vx-busy" not in bench._buttons["train"]._dom_classes
+    Screen(bench).wait()
+    assert Screen(bench).marked("vx-busy") == []
     monkeypatch.setattr(Run, "state", property(lambda self: "running"))
-    bench._timers[0].fire()
-    assert "vx-busy" in bench._buttons["train"]._dom_classes
-    assert "vx-busy" not in bench._buttons["predict"]._dom_classes
+    Screen(bench).wait()
+    assert Screen(bench).marked("vx-busy") == ["3 Train"]
     bench.close()
 
 
 def test_looking_again_sends_nothing_where_nothing_changed(ui, ws, messages):
     bench = Workbench(ws, step="train")
-    bench._timers[0].fire()
+    Screen(bench).wait()
     messages.clear()
     for _ in range(5):
-        bench._timers[0].fire()
+        Screen(bench).wait()
     assert messages == []
     bench.close()
 
@@ -127,7 +136,7 @@ def test_looking_again_sends_nothing_where_nothing_changed(ui, ws, messages):
 def test_a_workspace_closed_in_a_cell_breaks_nothing(ui, ws):
     bench = Workbench(ws, step="train")
     ws.close()
-    bench._timers[0].fire()
+    Screen(bench).wait()
     bench.close()
 
 
@@ -135,7 +144,7 @@ def test_a_reader_is_told_who_writes(ui, ws):
     with Workspace.open(ws.path) as reader:
         assert reader.read_only
         bench = Workbench(reader, step="train")
-        assert "read-only" in bench._writer.value
+        assert "read-only: written by process" in Screen(bench).text
         bench.close()
 
 

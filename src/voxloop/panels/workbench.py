@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import html
-import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import ipywidgets as w
 
 from voxloop.errors import LabelError, VoxloopError, WorkspaceError, unknown
-from voxloop.panels.base.panel import Panel, badge, classed, row, show, spacer, text
+from voxloop.panels.base.access import writer_words
+from voxloop.panels.base.panel import Panel, badge, classed, mark, row, show, spacer, text
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.ui import on_ui
+from voxloop.panels.base.work import Poll
 from voxloop.runs.kinds import Kind
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class Workbench(Panel):
         self.panels: dict[Step, Panel] = {}
         self._step: Step | None = None
         self._last_view: PlaneView | None = None
-        self._looking = False
         self._saved = Saved()
+        self._busy: Poll[tuple[set[Step], str]] = Poll(self, _look, self._show_busy, failed=self._look_failed)
         self._name, self._writer = text("", "vx-title"), text()
         self._buttons = {name: self._step_button(number, name) for number, name in enumerate(STEPS, 1)}
         self._stage = classed(w.VBox(), "vx-stage")
@@ -90,9 +91,9 @@ class Workbench(Panel):
         self._step = step
         self._stage.children = tuple(panel.widget for panel in self.panels.values())
         for name, panel in self.panels.items():
-            (panel.widget.remove_class if name == step else panel.widget.add_class)("vx-away")
+            mark(panel.widget, "vx-away", name != step)
         for name, button in self._buttons.items():
-            (button.add_class if name == step else button.remove_class)("vx-here")
+            mark(button, "vx-here", name == step)
         self.say("", "quiet")
         self._carry_view(self.panels[step])
         refresh = getattr(self.panels[step], "refresh", None)
@@ -158,7 +159,7 @@ class Workbench(Panel):
     def _show_workspace(self) -> None:
         ws = self.ws
         self._name.value = html.escape(ws.name if ws is not None else "voxloop")
-        self._writer.value = _writer_words(ws) if ws is not None else ""
+        self._writer.value = _writer_badge(ws) if ws is not None else ""
         for name, button in self._buttons.items():
             button.disabled = ws is None and name != "volume"
         if ws is None or not ws.images.names:
@@ -166,14 +167,11 @@ class Workbench(Panel):
 
     def _tick(self) -> None:
         self._show_saved()
-        if self.ws is not None and not self._looking:
-            self._looking = True
-            ws = self.ws
-            self.in_thread(lambda: (_busy_steps(ws), _writer_words(ws)), self._show_busy, self._look_failed)
+        if self.ws is not None:
+            self._busy.now(self.ws)
 
     def _look_failed(self, error: BaseException) -> None:
         """A run deleted, or a workspace closed, while it is looked at: the next look shows what there is."""
-        self._looking = False
         if not isinstance(error, OSError | VoxloopError):
             self.show_error(error)
 
@@ -188,16 +186,13 @@ class Workbench(Panel):
         # where there is a brush, the line stands beside it
         show(self._saved.widget, labels is not None and self._step not in ("label", "review"))
         if labels is not None:
-            if labels is not self._saved._labels:
-                self._saved.follow(labels)
+            self._saved.follow(labels)
             self._saved.show()
 
-    def _show_busy(self, found: tuple[set[Step], str]) -> None:
-        self._looking = False
-        busy, writer = found
-        self._writer.value = writer
+    def _show_busy(self, looked: tuple[set[Step], str]) -> None:
+        busy, self._writer.value = looked
         for name, button in self._buttons.items():
-            (button.add_class if name in busy else button.remove_class)("vx-busy")
+            mark(button, "vx-busy", name in busy)
 
     def _step_button(self, number: int, step: Step) -> w.Button:
         button = w.Button(description=f"{number}  {step.capitalize()}", tooltip=ABOUT[step])
@@ -214,28 +209,26 @@ def view_of(panel: Panel) -> PlaneView | None:
     """The picture of a panel, where it has one."""
     from voxloop.panels.view.plane_view import PlaneView
 
-    found = getattr(panel, "view", None)
-    return found if isinstance(found, PlaneView) else None
+    view = getattr(panel, "view", None)
+    return view if isinstance(view, PlaneView) else None
 
 
-def _writer_words(ws: Workspace) -> str:
-    """Markup: nothing where this process may write, else that it may not and who does."""
+def _look(ws: Workspace) -> tuple[set[Step], str]:
+    """Steps whose runs are at work or in line, and the markup that says who writes where this process may not."""
+    return _busy_steps(ws), _writer_badge(ws)
+
+
+def _writer_badge(ws: Workspace) -> str:
     if not ws.read_only:
         return ""
-    writer: dict[str, Any] = ws.writer or {}
-    if not writer:
-        return badge("read-only", "warn")
-    since = time.strftime("%H:%M", time.localtime(float(writer.get("since") or time.time())))
-    return badge(
-        f"read-only: written by {writer.get('host', '?')}, process {writer.get('pid', '?')}, since {since}", "warn"
-    )
+    writer = writer_words(ws)
+    return badge(f"read-only: written by {writer}" if writer else "read-only", "warn")
 
 
 def _busy_steps(ws: Workspace) -> set[Step]:
-    """Steps whose runs are at work or in line."""
-    found: set[Step] = set()
+    busy: set[Step] = set()
     for run in ws.runs.values():
         step = WORK[run.kind]
-        if step not in found and run.state in ("running", "queued", "stopping"):
-            found.add(step)
-    return found
+        if step not in busy and run.state in ("running", "queued", "stopping"):
+            busy.add(step)
+    return busy

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.panels.hand import Hand
+from tests.panels.screen import Screen, send
 
 from voxloop.panels.label.label_panel import LabelPanel
 from voxloop.workspace.workspace import Workspace
@@ -30,40 +31,6 @@ def panel(ui, ws) -> Iterator[LabelPanel]:
     made = LabelPanel(ws)
     yield made
     made.close()
-
-
-class Hand:
-    """What the page sends for the tool in the hand."""
-
-    def __init__(self, panel: LabelPanel) -> None:
-        self.panel, self.count = panel, 0
-
-    def send(self, kind: str, buffers: Any = (), **fields: Any) -> None:
-        content = {"view": "v", "kind": kind, **fields}
-        message = {"content": {"data": {"method": "custom", "content": content}}, "buffers": list(buffers)}
-        self.panel.view.widget._handle_msg(message)
-
-    def stroke(self, *points: Any, index: int = 3, axis: str = "z", parts: int = 1, **tool: Any) -> None:
-        self.count += 1
-        tool = {**self.panel.view.tool, **tool}
-        held = ("radius", "value", "layer", "options")
-        told = {"id": f"s{self.count}", "tool": tool["name"], "axis": axis, "index": index}
-        told |= {key: tool[key] for key in held}
-        array = np.asarray(points, np.float32)
-        edges = [round(i * len(array) / parts) for i in range(parts + 1)]
-        for first, stop in pairwise(edges):
-            part = memoryview(array[first:stop].tobytes())
-            self.send("stroke", [part], first=first, last=stop == len(array), **told)
-        self.panel._tick()
-
-    def click(self, tool: str, row: float, column: float, index: int = 3) -> None:
-        held = {key: self.panel.view.tool[key] for key in ("radius", "value", "layer", "options")}
-        self.send("click", tool=tool, axis="z", index=index, row=row, column=column, **held)
-        self.panel._tick()
-
-    def act(self, name: str) -> None:
-        self.send("action", name=name, point=[3.0, 10.0, 10.0])
-        self.panel._tick()
 
 
 @pytest.fixture
@@ -89,11 +56,11 @@ def test_a_long_stroke_in_parts_is_one_undo_one_count_and_one_line(panel, hand, 
     hand.stroke(*points, parts=4, radius=3)
     painted = panel.labels.read()
     assert panel.saved.words.endswith("2 strokes")
-    hand.act("undo")
+    hand.press("ctrl+z")
     assert np.array_equal(panel.labels.read(), before)
     assert panel.saved.words.endswith("1 stroke")
     code = panel.code.code
-    hand.act("redo")
+    hand.press("ctrl+shift+z")
     assert np.array_equal(panel.labels.read(), painted)
     assert panel.saved.words.endswith("2 strokes")
     assert code.endswith(".undo()")
@@ -126,36 +93,53 @@ def test_copy_and_interpolate_go_by_the_slices_around(panel, hand):
     hand.stroke([60, 60], index=1, radius=8)
     hand.stroke([60, 60], index=5, radius=8)
     panel.view.go_to_plane(3)
-    hand.act("interpolate")
+    hand.press("m")
     assert panel.labels.read((3, 60, 60)).item() == 1
     assert "interpolate(axis='z', first=1, last=5)" in panel.code.code
     panel.view.go_to_plane(2)
     panel.undo()
-    hand.act("copy")
+    hand.press("c")
     assert np.array_equal(panel.labels.plane("z", 2), panel.labels.plane("z", 1))
     panel.view.go_to_plane(0)
-    hand.act("copy")
+    hand.press("c")
     assert panel.message.kind == "error"
+
+
+def test_on_the_last_painted_slice_interpolate_fills_back_to_the_one_before(panel, hand):
+    hand.stroke([60, 60], index=1, radius=8)
+    hand.stroke([60, 60], index=4, radius=8)
+    panel.view.go_to_plane(4)
+    Screen(panel).click("Interpolate")
+    assert (panel.labels.read((slice(1, 5), 60, 60)).ravel() == 1).all()
+    panel.view.go_to_plane(5)
+    Screen(panel).click("Interpolate")
+    assert "in one after it" in panel.message.words
+
+
+def test_an_error_leaves_with_the_next_stroke(panel, hand):
+    screen = Screen(panel)
+    screen.click("Interpolate")
+    assert ("then interpolate" in screen.message, screen.failed) == (True, True)
+    hand.stroke([20, 20])
+    assert (screen.message, screen.failed) == ("", False)
 
 
 def test_undo_shows_the_plane_that_it_changed(panel, hand):
     hand.stroke([60, 60], index=1)
     panel.view.go_to_plane(5)
-    hand.act("undo")
+    hand.press("ctrl+z")
     assert panel.view.index == 1
 
 
 def test_keys_of_the_page_change_buttons_and_lists(panel, hand):
-    erase = next(key["set"] for key in panel.view.widget.bindings if key["key"] == "e")
-    hand.send("tool", patch=erase)
+    hand.press("e")
     assert panel.state.tool == "erase"
-    two = next(key for key in panel.view.widget.bindings if key["key"] == "2")
-    hand.send("tool", patch={**two["otherwise"], **two["set"]})
+    hand.press("2")
     assert (panel.state.tool, panel.state.value) == ("brush", 2)
-    assert panel.classes.widget.value == 2
+    assert panel.classes.list.widget.value == 2
     hand.send("tool", patch={"radius": 31})
     assert panel.tools.radius.value == 31
-    hand.act("ball")
+    hand.press("d")
     assert panel.view.tool["options"]["ball"]
 
 
@@ -169,8 +153,7 @@ def test_pick_takes_the_class_and_leaves_the_tool_that_paints(panel, hand):
 
 
 def ask(panel: LabelPanel, action: str, **fields: Any) -> None:
-    content = {"action": action, **fields}
-    panel.classes.widget._handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+    send(panel.classes.list.widget, {"action": action, **fields})
 
 
 def test_classes_are_added_renamed_hidden_locked_and_removed(panel, hand, ws):
@@ -186,7 +169,7 @@ def test_classes_are_added_renamed_hidden_locked_and_removed(panel, hand, ws):
         "visible": False,
     }
     hand.stroke([20, 20], value=3)
-    assert panel.classes.widget.classes[2]["count"] > 0
+    assert panel.classes.list.widget.classes[2]["count"] > 0
     ask(panel, "remove", value=3)
     assert panel.message.kind == "error"
     assert "vesicles" in panel.message.words
@@ -209,19 +192,20 @@ def test_locked_voxels_stay_and_a_bad_stroke_is_a_message(panel, hand):
 
 def test_levels_are_added_and_chosen(panel, hand, ws):
     first = panel.level
-    panel.chooser._open_form(renames=False)
-    assert panel.chooser.parent.value is None
-    panel.chooser.name.value = "organelles"
-    panel.chooser.parent.value = (first, "mito")
-    panel.chooser.finish()
+    screen = Screen(panel)
+    screen.click("Add a label level")
+    assert screen.field("Inside").value is None
+    screen.field("name").value = "organelles"
+    screen.field("Inside").value = (first, "mito")
+    screen.click("OK")
     assert panel.level == "organelles"
     assert ws.levels["organelles"].parent == (first, "mito")
     hand.stroke([20, 20])
     assert panel.labels.counts() == {}, "outside the parent nothing is painted"
-    panel.chooser._open_form(renames=True)
-    panel.chooser.name.value = "parts"
-    panel.chooser.finish()
-    assert (panel.level, panel.chooser.levels.value) == ("parts", "parts")
+    screen.click("Rename this level")
+    screen.field("name").value = "parts"
+    screen.click("OK")
+    assert (panel.level, screen.field("Label level").value) == ("parts", "parts")
     assert panel.message.kind != "error"
     panel.choose(level=first)
     hand.stroke([20, 20], radius=9)
@@ -235,7 +219,7 @@ def test_every_object_of_a_level_of_instances_has_its_number(ui, ws):
     panel = LabelPanel(ws, level="cells")
     hand = Hand(panel)
     hand.stroke([20, 20])
-    hand.act("new")
+    hand.press("x")
     hand.stroke([60, 60])
     assert sorted(panel.labels.counts()) == [1, 2]
     hand.click("pick", 20, 20)
@@ -246,29 +230,32 @@ def test_every_object_of_a_level_of_instances_has_its_number(ui, ws):
 def test_masks_are_loaded_only_when_zero_is_explained(panel, hand, tmp_path):
     hand.stroke([20, 20])
     path = tmp_path / "mask.npy"
-    panel.masks.path.value = str(path)
-    panel.masks.save()
-    assert "mask.npy" in panel.message.words
+    screen = Screen(panel)
+    screen.field("path of a mask").value = str(path)
+    screen.click("Save")
+    assert "mask.npy" in screen.message
     panel.labels.undo()
-    panel.masks._answered_safely()
-    assert panel.message.kind == "error"
+    screen.click("Load")
+    screen.click("Load it")
+    assert screen.failed
     assert not panel.labels.counts()
-    panel.masks.zero.value = "unlabelled"
-    panel.masks._answered_safely()
+    screen.field("0 means").value = "unlabelled"
+    screen.click("Load it")
     assert list(panel.labels.counts()) == [1]
+    assert "0 means" not in screen.fields
 
 
 def test_a_reader_sees_who_writes_and_what_comes(ui, ws):
     other = Workspace.open(ws.path, read_only=True)
     panel = LabelPanel(other)
     hand = Hand(panel)
-    assert "Read-only" in panel._banner.value
+    assert "Read-only: this workspace is written by process" in Screen(panel).text
+    assert "Undo" not in Screen(panel).buttons
     hand.stroke([20, 20], value=1)
     assert panel.message.kind == "error"
     ws.labels().paint(index=2, points=[(30, 30)], radius=4, value=2)
-    panel._tick()
-    panel._tick()
-    assert panel.classes.widget.classes[1]["count"] > 0
+    Screen(panel).wait(2)
+    assert panel.classes.list.widget.classes[1]["count"] > 0
     panel.close()
     other.close()
 

@@ -6,8 +6,11 @@ import sys
 import time
 
 import numpy as np
+from tests.panels.hand import Hand
+from tests.panels.screen import Screen
 
 from voxloop.config import ShallowConfig
+from voxloop.panels.label.helper_source import HelperSource
 from voxloop.panels.label.label_panel import LabelPanel
 from voxloop.workspace.workspace import Workspace
 
@@ -26,14 +29,14 @@ def test_two_strokes_become_an_overlay_that_follows_the_next_one(ui, tmp_path):
     image[:, :, 100:] += 90
     image = image.clip(0, 255).astype(np.uint8)
     with Workspace.create(tmp_path / "ws", image=image, classes=["left", "right"]) as ws:
-        panel = LabelPanel(ws)
-        camera = {"axis": "z", "y": 80.0, "x": 100.0, "zoom": 1.0, "fit": True}
-        content = {"view": "v", "kind": "camera", "camera": camera, "box": [0, 0, 160, 200]}
-        panel.view.widget._handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+        helper = HelperSource(ws.path)
+        panel = LabelPanel(ws, overlay_source=lambda: helper)
+        screen = Screen(panel)
+        Hand(panel).look((0, 0, 160, 200))
 
         panel.labels.paint(index=2, points=[(40, 30), (90, 60)], radius=4, value="left")
         panel.labels.paint(index=2, points=[(40, 150), (90, 170)], radius=4, value="right")
-        wait(lambda: panel.live.tick() or "sure on average" in panel._live_words.value)
+        wait(lambda: screen.wait() or "sure on average" in panel.live_box.words)
         patch = panel.live.layer.patch("z", 2)
         assert patch.box == (0, 0, 160, 200)
         assert (patch.indices[50:80, 35:55] == 1).mean() > 0.9, "at the strokes; how well it learns is tested elsewhere"
@@ -41,19 +44,18 @@ def test_two_strokes_become_an_overlay_that_follows_the_next_one(ui, tmp_path):
 
         version = panel.live.layer.sequence
         panel.labels.paint(index=2, points=[(130, 150)], radius=6, value="right")
-        wait(lambda: panel.live.tick() or panel.live.layer.sequence > version)
+        wait(lambda: screen.wait() or panel.live.layer.sequence > version)
         run = ws.train(ShallowConfig(scales=2))
         run.wait()
-        panel.overlay_by.look()
-        panel.overlay_by.list.set_state({"index": 1})
+        screen.wait()
+        screen.field("Overlay by").value = run.name
         assert panel.live.model == f"runs/{run.name}/model"
-        wait(lambda: panel.live.tick() or panel.live.layer.patch("z", 2) is not None)
-        wait(lambda: "sure on average" in panel._live_words.value)
+        wait(lambda: screen.wait() or panel.live.layer.patch("z", 2) is not None)
+        wait(lambda: "sure on average" in panel.live_box.words)
         patch = panel.live.layer.patch("z", 2)
         assert (patch.indices[20:140, 20:80] == 1).mean() > 0.9
         assert (patch.indices[20:140, 120:180] == 2).mean() > 0.9
 
-        helper = panel.live._source._helper
         assert helper.pid is not None
         panel.close()
         assert helper.pid is None

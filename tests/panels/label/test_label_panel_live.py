@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.panels.hand import Hand
+from tests.panels.screen import Screen, send
 
 from voxloop.errors import LabelError
-from voxloop.panels.label import live_overlay
 from voxloop.panels.label.label_panel import LabelPanel
-from voxloop.panels.label.live_overlay import Answer, Question
+from voxloop.panels.label.live_overlay import OverlayPiece, OverlayRequest
 from voxloop.workspace.workspace import Workspace
 
 
@@ -20,82 +21,75 @@ class Learner:
     """Answers at once: class 1 left of column 80, 2 right of it; unsure in one spot."""
 
     def __init__(self) -> None:
-        self.questions: list[Question] = []
+        self.requests: list[OverlayRequest] = []
         self.closed = False
         self.error: Exception | None = None
 
-    def ask(self, question, answered, failed):
-        self.questions.append(question)
+    def ask(self, request, answered, failed):
+        self.requests.append(request)
         if self.error is not None:
             failed(self.error)
             return
-        top, left, bottom, right = question.box
+        top, left, bottom, right = request.box
         classes = np.ones((bottom - top, right - left), np.uint8)
         classes[:, max(0, 80 - left) :] = 2
         confidence = np.full(classes.shape, 240, np.uint8)
         confidence[60 - top : 90 - top, 100 - left : 130 - left] = 60
         confidence[10 - top : 30 - top, 10 - left : 30 - left] = 120
-        answered(Answer(question.axis, question.index, (top, left, bottom, right), classes, confidence))
+        answered(OverlayPiece(request.axis, request.index, (top, left, bottom, right), classes, confidence))
 
     def close(self):
         self.closed = True
 
 
 @pytest.fixture
-def learner(monkeypatch) -> Learner:
-    made = Learner()
-    monkeypatch.setattr(LabelPanel, "_live_source", lambda panel: made)
-    monkeypatch.setattr(live_overlay, "REST_S", 0.0)
-    return made
+def learner() -> Learner:
+    return Learner()
 
 
 @pytest.fixture
 def panel(ui, learner, tmp_path: Path) -> Iterator[LabelPanel]:
     image = np.zeros((6, 120, 160), np.uint8)
     with Workspace.create(tmp_path / "ws", image=image, classes=["mito", "membrane", "background"]) as ws:
-        made = LabelPanel(ws)
+        made = LabelPanel(ws, overlay_source=lambda: learner)
         look(made, (0, 0, 120, 160))
         yield made
         made.close()
 
 
-def look(panel: LabelPanel, box, axis: str = "z") -> None:
-    camera = {"axis": axis, "y": 60.0, "x": 80.0, "zoom": 1.0, "fit": True}
-    content = {"view": "v", "kind": "camera", "camera": camera, "box": list(box), "width": 160, "height": 120}
-    data = {"method": "custom", "content": content}
-    panel.view.widget._handle_msg({"content": {"data": data}, "buffers": []})
-    panel.live.tick()
+def look(panel: LabelPanel, box) -> None:
+    Hand(panel).look(box)
 
 
 def paint(panel: LabelPanel, value: int, point=(5, 5), index: int = 3) -> None:
     panel.labels.paint(index=index, points=[point], radius=2, value=value)
-    panel.live.tick()
+    Screen(panel).wait()
 
 
 def test_it_appears_by_itself_once_two_classes_have_strokes(panel, learner):
-    assert "two classes" in panel._live_words.value
+    assert "two classes" in panel.live_box.words
     paint(panel, 1)
-    assert learner.questions == []
-    assert "besides mito" in panel._live_words.value
+    assert learner.requests == []
+    assert "besides mito" in panel.live_box.words
     paint(panel, 2, (100, 150))
-    (question,) = learner.questions
-    assert question.learn
-    assert (question.axis, question.index, question.box) == ("z", 3, (0, 0, 120, 160))
+    (request,) = learner.requests
+    assert request.learn
+    assert (request.axis, request.index, request.box) == ("z", 3, (0, 0, 120, 160))
     assert panel.live.layer.patch("z", 3).indices[50, 100] == 2
-    assert "sure on average" in panel._live_words.value
+    assert "sure on average" in panel.live_box.words
 
 
 def test_it_follows_strokes_and_the_picture_but_asks_nothing_twice(panel, learner):
     paint(panel, 1)
     paint(panel, 2, (100, 150))
     paint(panel, 2, (110, 150))
-    assert [q.learn for q in learner.questions] == [True, True]
+    assert [q.learn for q in learner.requests] == [True, True]
     look(panel, (0, 0, 60, 80))
     look(panel, (0, 0, 60, 80))
-    assert [q.learn for q in learner.questions] == [True, True, False]
+    assert [q.learn for q in learner.requests] == [True, True, False]
     panel.view.go_to_plane(2)
-    panel.live.tick()
-    assert learner.questions[-1].index == 2
+    Screen(panel).wait()
+    assert learner.requests[-1].index == 2
 
 
 def test_the_next_place_is_the_least_sure_then_the_next(panel, learner):
@@ -138,14 +132,14 @@ def test_switched_off_it_asks_nothing_and_failing_it_harms_nothing(panel, learne
     paint(panel, 1)
     learner.error = RuntimeError("out of memory")
     paint(panel, 2, (100, 150))
-    assert "out of memory" in panel._live_words.value
+    assert "out of memory" in panel.live_box.words
     learner.error = None
     paint(panel, 2, (100, 140))
     assert panel.live.layer.patch("z", 3) is not None
-    panel._live_on.value = False
-    asked = len(learner.questions)
+    Screen(panel).field("Live overlay (O)").value = False
+    asked = len(learner.requests)
     paint(panel, 2, (90, 140))
-    assert len(learner.questions) == asked
+    assert len(learner.requests) == asked
     assert panel.live.layer.patch("z", 3) is None
 
 
@@ -157,7 +151,7 @@ def write_model(run, text):
 
 
 def test_the_model_of_a_run_is_shown_and_followed_while_it_learns(panel, learner):
-    choice, ws = panel.overlay_by, panel.ws
+    choice, ws = panel.live_box.choice, panel.ws
     task = "voxloop.deep.learner:train"
     for name, facts, settings in (
         ("deep-1", {"level": "labels"}, {}),
@@ -168,30 +162,28 @@ def test_the_model_of_a_run_is_shown_and_followed_while_it_learns(panel, learner
         run = ws.runs.create(name, task, settings, **facts)
         if name != "empty":
             write_model(run, "{}")
-    choice.look()
+    Screen(panel).wait()
     assert choice.list.options == (("strokes", ""), ("deep-1", "deep-1"))
     choice.list.set_state({"index": 1})
-    panel.live.tick()
-    (question,) = learner.questions  # no strokes are needed
-    assert (question.model, question.learn) == ("runs/deep-1/model", False)
+    Screen(panel).wait()
+    (request,) = learner.requests  # no strokes are needed
+    assert (request.model, request.learn) == ("runs/deep-1/model", False)
     assert panel.live.layer.patch("z", 3).indices[50, 100] == 2
     paint(panel, 1)
     paint(panel, 2, (100, 150))
-    choice.look()
-    panel.live.tick()
-    assert len(learner.questions) == 1  # strokes teach a model nothing
+    Screen(panel).wait(2)
+    assert len(learner.requests) == 1  # strokes teach a model nothing
     write_model(ws.runs["deep-1"], "{better}")
-    choice.look()
-    panel.live.tick()
-    assert len(learner.questions) == 2
+    Screen(panel).wait(2)
+    assert len(learner.requests) == 2
     assert panel.live.next_place()
     choice.list.set_state({"index": 0})
     assert panel.live.layer.patch("z", 3) is None
-    panel.live.tick()
-    assert (learner.questions[-1].model, learner.questions[-1].learn) == (None, True)
+    Screen(panel).wait()
+    assert (learner.requests[-1].model, learner.requests[-1].learn) == (None, True)
     choice.list.set_state({"index": 1})
     ws.runs["deep-1"].delete()
-    choice.look()
+    Screen(panel).wait()
     assert (choice.list.value, panel.live.model) == ("", None)
 
 
@@ -199,14 +191,14 @@ def test_the_background_stays_clear_and_colours_follow_the_classes(panel, learne
     by_name = {item["name"]: item for item in panel.view.look_of("live")["classes"]}
     assert by_name["mito"]["visible"]
     assert not by_name["background"]["visible"]
-    panel._change_classes("change", {"value": 1, "changes": {"color": "#102030"}})
+    send(panel.classes.list.widget, {"action": "change", "value": 1, "changes": {"color": "#102030"}})
     assert panel.view.look_of("live")["classes"][0]["color"] == "#102030"
 
 
 def test_whoever_answers_is_closed_with_the_panel(ui, learner, tmp_path):
     image = np.zeros((2, 60, 60), np.uint8)
     with Workspace.create(tmp_path / "ws2", image=image, classes=["a", "b"]) as ws:
-        panel = LabelPanel(ws)
+        panel = LabelPanel(ws, overlay_source=lambda: learner)
         look(panel, (0, 0, 60, 60))
         paint(panel, 1, (5, 5), 0)
         paint(panel, 2, (30, 30), 0)

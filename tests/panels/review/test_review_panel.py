@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import html
-
 import numpy as np
 import pytest
+from tests.panels.hand import Hand
 from tests.panels.predict.stand_ins import in_process, trained, ws  # noqa: F401
+from tests.panels.screen import Screen
 
+from voxloop import review
 from voxloop.errors import PredictionError
+from voxloop.panels.review import counts
 from voxloop.panels.review.acceptance import tally
 from voxloop.panels.review.error_curve import Scored, curve, verdict
 from voxloop.panels.review.review_panel import ReviewPanel
@@ -24,135 +26,191 @@ def reviewed(ws, monkeypatch):  # noqa: F811
     return ws
 
 
+@pytest.fixture
+def panel(ui, reviewed):
+    made = ReviewPanel(reviewed)
+    yield made
+    made.close()
+
+
 def settle(panel):
     """All that is due."""
-    for _ in range(8):
-        panel._review_tick()
+    Screen(panel).wait(8)
 
 
 def test_without_a_prediction_it_says_what_to_do_and_labels_can_be_painted(ui, ws, no_leak):  # noqa: F811
     panel = ReviewPanel(ws)
-    assert "vx-hidden" in panel._review._dom_classes
-    assert "vx-hidden" in panel._better._dom_classes
-    assert "vx-hidden" not in panel._empty._dom_classes
-    assert panel._accept_confident.disabled
+    screen = Screen(panel)
+    screen.wait(3)
+    assert "No prediction yet: the Predict step makes one." in screen.text
+    assert not {"Accept", "It is right"} & set(screen.buttons)
+    assert "better?" not in screen.text
     with pytest.raises(PredictionError, match="there is no prediction yet"):
         panel.next_place()
+    Hand(panel).stroke([20, 20], value=1)
+    assert panel.labels.counts()[1] > 0
     panel.close()
     assert no_leak.left() == []
 
 
 def test_the_count_is_what_accept_takes(ui, reviewed, no_leak):
     panel = ReviewPanel(reviewed)
+    screen = Screen(panel)
     panel.labels.paint(axis="z", index=panel.view.index, points=[(5, 5), (60, 60)], radius=5, value=1)
     settle(panel)
-    panel._above.value = 0.8
-    values = [1, 2]
-    plane = panel._plane_tally.above(0.8, values)
+    screen.field("Surer than").value = 0.8
+    screen.field("class 1").value = True
+    plane = panel.counts.count("plane")
     assert 0 < plane < 9000
-    assert f"{plane:,}" in panel._counts.value
+    assert f"This plane {plane:,}" in screen.text
     before = sum(panel.labels.counts().values())
-    panel._accept_confident.click()
+    screen.click("Accept")
     assert sum(panel.labels.counts().values()) - before == plane
-    assert f"{plane:,} voxels are labels now" in panel.message.words
+    assert f"{plane:,} voxels are labels now" in screen.message
     settle(panel)
-    assert panel._plane_tally.above(0.8, values) == 0
+    assert panel.counts.count("plane") == 0
     panel.undo()
     settle(panel)
-    panel._where.value = "all"
-    panel._class_boxes[1].value = False
-    only = panel._whole_tally.above(0.8, [2])
+    screen.field("Where to accept").value = "all"
+    screen.field("class 1").value = False
+    only = panel.counts.count("everything")
     panel.accept_confident()
-    edit = panel.labels.history(panel.labels.sequence)
-    assert edit["voxels"] == only
+    assert panel.labels.history(panel.labels.sequence)["voxels"] == only
     panel.close()
     assert no_leak.left() == []
 
 
-def test_classes_stand_above_what_is_only_read(ui, reviewed):
-    panel = ReviewPanel(reviewed)
-    parts = list(panel.side.children)
-    classes = next(at for at, part in enumerate(parts) if panel.classes.widget in part.children)
-    assert classes < parts.index(panel._better)
-    assert "vx-hidden" not in panel._better._dom_classes
-    panel.close()
+def test_the_background_is_accepted_only_where_somebody_asks_for_it(panel):
+    screen = Screen(panel)
+    assert (screen.field("class 1").value, screen.field("class 2").value) == (False, True)
+    screen.field("Surer than").value = 0.5
+    screen.click("Accept")
+    assert set(panel.labels.counts()) == {2}
+    screen.field("class 1").value = True
+    screen.click("Accept")
+    assert set(panel.labels.counts()) == {1, 2}
 
 
-def test_accept_is_what_copy_as_code_says(ui, reviewed):
-    panel = ReviewPanel(reviewed)
-    panel._class_boxes[1].value = False
+def test_a_count_that_fails_is_said_and_the_next_one_shows(panel, monkeypatch):
+    screen = Screen(panel)
+    settle(panel)
+    readable = counts.tally
+    monkeypatch.setattr(counts, "tally", lambda *args: (_ for _ in ()).throw(PredictionError("it keeps nothing")))
+    panel.view.go_to_plane(1)
+    screen.wait()
+    assert "it keeps nothing" in screen.text
+    monkeypatch.setattr(counts, "tally", readable)
+    settle(panel)
+    assert "it keeps nothing" not in screen.text
+    assert f"This plane {panel.counts.count('plane'):,}" in screen.text
+    assert panel.counts.count("everything") is not None
+
+
+def test_a_score_that_fails_is_said_and_the_next_one_shows(panel, monkeypatch):
+    screen = Screen(panel)
+    settle(panel)
+    told = "the prediction 'first' was deleted"
+    with monkeypatch.context() as patched:
+        patched.setattr(review, "score_prediction", lambda *args: (_ for _ in ()).throw(PredictionError(told)))
+        label_places(panel)
+        settle(panel)
+        assert screen.message == told
+    settle(panel)
+    assert panel.scores[0].score.known
+    assert (screen.message, screen.failed) == ("", False)
+
+
+def test_what_cannot_be_suggested_is_said_and_can_be_tried_again(panel, reviewed, monkeypatch):
+    screen = Screen(panel)
+    with monkeypatch.context() as patched:
+        patched.setattr(reviewed, "suggest", lambda *args: (_ for _ in ()).throw(PredictionError("not there yet")))
+        screen.click("Next place")
+        assert screen.message == "not there yet"
+        assert "Looking for places" not in screen.text
+    panel.next_place()
+    assert f"1 of {len(panel.suggestions)}, slice" in screen.text
+
+
+def test_classes_stand_above_what_is_only_read(panel):
+    words = Screen(panel).text
+    assert words.index("Classes") < words.index("Is it getting better?")
+
+
+def test_accept_is_what_copy_as_code_says(panel, reviewed):
+    screen = Screen(panel)
+    screen.field("class 2").value = False
+    screen.field("class 1").value = True
     assert panel.code.code == panel.review_code
     assert panel.review_code == (
-        "ws.accept('first', region=(slice(3, 4), slice(0, 90), slice(0, 100)), classes=[2], above=0.95)"
+        "ws.accept('first', region=(slice(3, 4), slice(0, 90), slice(0, 100)), classes=[1], above=0.95)"
     )
-    panel.accept_confident()
-    said = panel.labels.read()
+    screen.click("Accept")
+    accepted = panel.labels.read()
     assert panel.labels.undo() is not None
     exec(panel.review_code, {"ws": reviewed})
-    assert np.array_equal(panel.labels.read(), said)
-    panel.close()
+    assert np.array_equal(panel.labels.read(), accepted)
 
 
-def test_keys_go_through_the_suggestions_and_accept_what_is_right(ui, reviewed):
-    panel = ReviewPanel(reviewed)
-    keys = {key["key"]: key.get("action") for key in panel.view.widget.bindings}
-    assert (keys["n"], keys["shift+n"], keys["y"]) == ("next", "previous", "accept")
-    assert "o" not in keys  # there is no live overlay here
-    panel._on_action("next", [0, 0, 0])
+def test_keys_go_through_the_suggestions_and_accept_what_is_right(panel):
+    hand, screen = Hand(panel), Screen(panel)
+    assert "o" not in {key["key"] for key in panel.view.widget.bindings}  # there is no live overlay here
+    hand.press("n")
     first = panel.suggestions[0]
     assert panel.view.index == first.index
-    assert f"1 of {len(panel.suggestions)}" in panel._suggestion.value
-    assert [shape.dashed for shape in panel.view._shapes].count(False) == 1
-    panel._on_action("next", [0, 0, 0])
-    panel._on_action("previous", [0, 0, 0])
-    assert panel._at == 0
-    panel._on_action("accept", [0, 0, 0])
-    assert (panel.labels.read(first.region) == panel.prediction.labels.values[first.region]).all()
+    assert f"1 of {len(panel.suggestions)}" in screen.text
+    assert [shape.dashed for shape in panel.view.shapes].count(False) == 1
+    hand.press("n")
+    hand.press("shift+n")
+    assert panel.places.current is first
+    hand.press("y")
+    assert (panel.labels.read(first.box) == panel.prediction.labels.values[first.box.slices]).all()
     assert first not in panel.suggestions
-    panel.accept_confident()
-    assert len(panel.view._shapes) == len(panel.suggestions)  # an edit elsewhere leaves the places framed
-    panel.close()
+    screen.click("Accept")
+    assert len(panel.view.shapes) == len(panel.suggestions)  # an edit elsewhere leaves the places framed
 
 
-def test_the_curve_scores_predictions_on_what_was_labelled_later(ui, reviewed):
-    panel = ReviewPanel(reviewed)
-    settle(panel)
-    assert not panel.scores[0].score.known
-    assert "correct 10 more places" in panel._verdict.value
+def label_places(panel):
+    """Twelve strokes across the picture, a third of them right."""
     predicted = panel.prediction.labels.values
     for number in range(12):
         row = 2 + 7 * number
         value = 3 - int(predicted[3, row, 40]) if number % 3 else 1 + number % 2
         panel.labels.paint(axis="z", index=3, points=[(row, 40), (row, 60)], radius=2, value=value)
+
+
+def test_the_curve_scores_predictions_on_what_was_labelled_later(panel):
+    screen = Screen(panel)
+    settle(panel)
+    assert not panel.scores[0].score.known
+    assert "correct 10 more places" in screen.text
+    label_places(panel)
     settle(panel)
     score = panel.scores[0].score
     assert score.n >= 10
     assert score.known
-    assert html.escape(score.words[3:]) in panel._verdict.value
-    assert "<circle" in panel._curve.value
-    panel.close()
+    assert score.words[3:] in screen.text
+    assert "<circle" in screen.markup
 
 
-def test_a_prediction_that_comes_while_the_panel_is_open_is_offered(ui, reviewed):
-    panel = ReviewPanel(reviewed)
+def test_a_prediction_that_comes_while_the_panel_is_open_is_offered(panel, reviewed):
+    screen = Screen(panel)
     reviewed.predict("shallow-1", name="second")
     panel.refresh()
     assert panel.prediction.name == "second"
-    assert panel._which.options == ("second", "first")
-    panel._which.value = "first"
+    assert screen.field("Prediction").options == ["second", "first"]
+    screen.field("Prediction").value = "first"
     assert panel.prediction.name == "first"
     assert [layer.id for layer in panel.view.layers] == ["uncertainty", "prediction", "labels"]
-    panel.close()
 
 
-def test_errors_are_one_line_in_the_panel(ui, reviewed):
-    panel = ReviewPanel(reviewed)
-    for box in panel._class_boxes.values():
-        box.value = False
-    panel._accept_confident.click()
-    assert panel.message.kind == "error"
-    assert "no class is chosen" in panel.message.words
-    panel.close()
+def test_errors_are_one_line_in_the_panel(panel):
+    screen = Screen(panel)
+    screen.field("class 2").value = False
+    screen.click("Accept")
+    assert (panel.message.kind, screen.failed) == ("error", True)
+    assert "no class is chosen" in screen.message
+    screen.field("class 2").value = True
+    assert (screen.message, screen.failed) == ("", False)
 
 
 def test_a_tally_of_a_part_of_the_blocks_is_scaled(reviewed, monkeypatch):

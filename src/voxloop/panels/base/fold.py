@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from voxloop.panels.base.panel import classed, show, text
+from voxloop.panels.base.panel import classed, mark, show, text
 
 
 class Fold:
@@ -43,5 +43,4 @@ class Fold:
     def note(self, words: str, *, failed: bool = False) -> None:
         """A few words beside the heading, in the colour of errors where something ``failed``."""
         self._note.value = words
-        if failed != ("vx-has-invalid" in self.widget._dom_classes):
-            (self.widget.add_class if failed else self.widget.remove_class)("vx-has-invalid")
+        mark(self.widget, "vx-has-invalid", failed)

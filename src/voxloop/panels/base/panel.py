@@ -28,7 +28,7 @@ import ipywidgets as w
 import traitlets
 
 from voxloop.errors import VoxloopError
-from voxloop.panels.base.keyboard import KeyGuard
+from voxloop.panels.base.page import PageScript
 from voxloop.panels.base.style import style_element
 from voxloop.panels.base.ui import Timer, UiLoop, on_ui
 
@@ -50,7 +50,7 @@ class Panel:
         self.closed = False
         self.message = Message()
         self._title = text(title, "vx-title") if title else None
-        self._style = [] if embedded else [style_element(), classed(KeyGuard(), "vx-hidden")]
+        self._style = [] if embedded else [style_element(), classed(PageScript(), "vx-hidden")]
         self._timers: list[Timer] = []
         self._news: Timer | None = None
         self._errors_shown = 0
@@ -319,10 +319,19 @@ def classed(widget: T, *classes: str) -> T:
     return widget
 
 
+def mark(widget: w.DOMWidget, name: str, on: bool) -> None:
+    """Give a widget a style class, or take it away; nothing is sent where it is so already."""
+    if on == (name in widget._dom_classes):
+        return
+    if on:
+        widget.add_class(name)
+    else:
+        widget.remove_class(name)
+
+
 def show(widget: w.DOMWidget, visible: bool) -> None:
     """Show or hide without taking the widget out of the page."""
-    if visible == ("vx-hidden" in widget._dom_classes):
-        (widget.remove_class if visible else widget.add_class)("vx-hidden")
+    mark(widget, "vx-hidden", not visible)
 
 
 def badge(words: str, kind: Literal["", "good", "busy", "warn", "bad"] = "") -> str:

@@ -24,6 +24,8 @@ class Saved:
 
     def follow(self, labels: Labels) -> None:
         """Count the edits of these labels; those of earlier days are read from the journal."""
+        if labels is self._labels:
+            return
         self._labels, self._count, self._known, self._time = labels, 0, 0, None
         self._pieces.clear()
         self.show()

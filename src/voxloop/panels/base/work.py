@@ -127,6 +127,7 @@ class Attempt(_Work[T]):
     ) -> None:
         super().__init__(panel, work, done, failed)
         self.button = button
+        self._was_disabled = False
 
     def __call__(self, *args: object) -> None:
         """Begin, unless it is under way."""
@@ -135,8 +136,11 @@ class Attempt(_Work[T]):
 
     def _hold(self, busy: bool) -> None:
         super()._hold(busy)
-        if self.button is not None:
-            self.button.disabled = busy
+        if self.button is None:
+            return
+        if busy:
+            self._was_disabled = self.button.disabled  # a key may begin what the button is not to begin
+        self.button.disabled = busy or self._was_disabled
 
     def _take_back(self) -> None:
         """Whatever went wrong before, the user went on and succeeded."""

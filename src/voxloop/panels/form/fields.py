@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from voxloop.config.base import Setting
 from voxloop.errors import ConfigError
-from voxloop.panels.base.panel import classed, labelled, text
+from voxloop.panels.base.panel import classed, labelled, mark, text
 
 #: what a list of choices shows where nothing is chosen
 NOTHING = "—"
@@ -138,10 +138,9 @@ class Field:
                 self._reset = classed(w.Button(description="↺", tooltip=tip), "vx-link", "vx-icon", "vx-reset")
                 self._reset.on_click(lambda _: self._on_reset())
             self._reset.tooltip = tip
-        if changed == ("vx-changed" in self.widget._dom_classes):
-            return
-        (self.widget.add_class if changed else self.widget.remove_class)("vx-changed")
-        self._arrange()
+        if changed != ("vx-changed" in self.widget._dom_classes):
+            mark(self.widget, "vx-changed", changed)
+            self._arrange()
 
     def fail(self, words: str | None) -> None:
         """Show beside the field why its text is not taken; None takes that back."""
@@ -151,7 +150,7 @@ class Field:
             if self._error is None:
                 self._error = text("", "vx-error")
             self._error.value = html.escape(words)
-        (self.widget.remove_class if words is None else self.widget.add_class)("vx-invalid")
+        mark(self.widget, "vx-invalid", words is not None)
         self._arrange()
 
     @property

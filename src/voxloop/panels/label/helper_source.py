@@ -12,41 +12,41 @@ from typing import Any
 import numpy as np
 
 from voxloop.helper import Helper, Part
-from voxloop.panels.label.live_overlay import Answer, Question
+from voxloop.panels.label.live_overlay import OverlayPiece, OverlayRequest
 
 #: pieces that come faster than this are shown together
 SHOWN_EVERY_S = 0.1
 
 
 class HelperSource:
-    """Asks one helper process; started by the first question, ended by :meth:`close`."""
+    """Asks one helper process; started by the first request, ended by :meth:`close`."""
 
     def __init__(self, workspace: Path) -> None:
         self._helper = Helper(workspace)
         self._last: _Canvas | None = None
 
     def ask(
-        self, question: Question, answered: Callable[[Answer], None], failed: Callable[[BaseException], None]
+        self, request: OverlayRequest, answered: Callable[[OverlayPiece], None], failed: Callable[[BaseException], None]
     ) -> None:
         """Ask for what is on screen; pieces are handed on as they come, the newest labels seen in all of them."""
-        top, left, bottom, right = question.box
+        top, left, bottom, right = request.box
         view: dict[str, Any] = {
-            "axis": question.axis,
-            "index": question.index,
+            "axis": request.axis,
+            "index": request.index,
             "box": [[top, bottom], [left, right]],
-            "step": question.step,
+            "step": request.step,
         }
-        canvas = self._last = _Canvas(question, self._last)
+        canvas = self._last = _Canvas(request, self._last)
 
         def take(part: Part) -> None:
             if canvas.put(part):
                 answered(canvas.answer(last=False))
 
-        if question.model is not None:
-            asked: dict[str, Any] = {"kind": "overlay", "model": question.model}
+        if request.model is not None:
+            asked: dict[str, Any] = {"kind": "overlay", "model": request.model}
         else:
-            asked = {"kind": "live", "level": question.level, "sequence": question.sequence}
-        answer = self._helper.request(image=question.image, view=view, on_part=take, **asked)
+            asked = {"kind": "live", "level": request.level, "sequence": request.sequence}
+        answer = self._helper.request(image=request.image, view=view, on_part=take, **asked)
 
         def end(future: Future[dict[str, Any]]) -> None:
             error = future.exception()
@@ -57,6 +57,11 @@ class HelperSource:
 
         answer.future.add_done_callback(end)
 
+    @property
+    def pid(self) -> int | None:
+        """The process; None before the first question and after the end."""
+        return self._helper.pid
+
     def close(self) -> None:
         """End the process."""
         self._helper.close()
@@ -65,10 +70,10 @@ class HelperSource:
 class _Canvas:
     """The pieces of one answer, over those of the answer before where that showed the same."""
 
-    def __init__(self, question: Question, before: _Canvas | None) -> None:
-        self.question = question
-        top, left, bottom, right = question.box
-        shape = -(-(bottom - top) // question.step), -(-(right - left) // question.step)
+    def __init__(self, request: OverlayRequest, before: _Canvas | None) -> None:
+        self.request = request
+        top, left, bottom, right = request.box
+        shape = -(-(bottom - top) // request.step), -(-(right - left) // request.step)
         self._guard = threading.Lock()
         self._shown = 0.0
         self.classes, self.confidence = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
@@ -78,7 +83,7 @@ class _Canvas:
 
     @property
     def _place(self) -> tuple[Any, ...]:
-        q = self.question
+        q = self.request
         return q.image, q.level, q.model, q.axis, q.index, q.box, q.step
 
     def put(self, part: Part) -> bool:
@@ -91,12 +96,12 @@ class _Canvas:
             self._shown = now if due else self._shown
         return due
 
-    def answer(self, *, last: bool) -> Answer:
+    def answer(self, *, last: bool) -> OverlayPiece:
         """What there is so far."""
-        q, step = self.question, self.question.step
+        q, step = self.request, self.request.step
         with self._guard:
             classes, confidence = self.classes.copy(), self.confidence.copy()
         rows, columns = classes.shape
         top, left = q.box[0], q.box[1]
         box = float(top), float(left), float(top + rows * step), float(left + columns * step)
-        return Answer(q.axis, q.index, box, classes, confidence, last)
+        return OverlayPiece(q.axis, q.index, box, classes, confidence, last)

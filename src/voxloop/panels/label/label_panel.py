@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,16 @@ import numpy as np
 
 from voxloop.errors import LabelError
 from voxloop.geometry import AXES
-from voxloop.panels.base.panel import CopyCode, Panel, button, column, labelled, row, section, show, spacer, split, text
+from voxloop.panels.base.access import read_only_words
+from voxloop.panels.base.panel import CopyCode, Panel, button, column, row, section, show, spacer, split, text
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.ui import on_ui
-from voxloop.panels.label.class_list import ClassList
+from voxloop.panels.label.class_editor import ClassEditor
 from voxloop.panels.label.level_chooser import LevelChooser
-from voxloop.panels.label.live_overlay import LiveOverlay, Source
+from voxloop.panels.label.live_box import LiveBox
+from voxloop.panels.label.live_overlay import OverlaySource
 from voxloop.panels.label.mask_files import MaskFiles
-from voxloop.panels.label.overlay_choice import OverlayChoice
+from voxloop.panels.label.slices import slices_around
 from voxloop.panels.label.tool_box import ToolBox
 from voxloop.panels.label.tools import Call, bindings, fill_call, hand, stroke_call, voxel_of
 from voxloop.panels.view.ink import Piece
@@ -30,12 +32,14 @@ from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.shapes import Shape
 
 if TYPE_CHECKING:
-    from voxloop.store import Edit, LabelClass, Labels
+    from voxloop.store import Edit, Labels
     from voxloop.workspace.workspace import Workspace
 
 
 #: voxels to either side of the most useful place that its mark goes around
 MARK = 18
+#: of what is painted on a level of single objects
+OBJECT_COLOR = "#56b4e9"
 
 
 class LabelPanel(Panel):
@@ -49,6 +53,8 @@ class LabelPanel(Panel):
         What to paint on; the first where not given.
     height
         Of the picture, CSS pixels.
+    overlay_source
+        Makes who answers for the live overlay; a helper process of the workspace where not given.
     """
 
     @on_ui
@@ -59,6 +65,7 @@ class LabelPanel(Panel):
         level: str | None = None,
         *,
         height: int = 620,
+        overlay_source: Callable[[], OverlaySource] | None = None,
         embedded: bool = False,
     ) -> None:
         super().__init__(embedded=embedded)
@@ -69,26 +76,27 @@ class LabelPanel(Panel):
         self._level = level or next(iter(ws.levels.names), "")
         self.labels: Labels
         self._disconnect: list[Callable[[], object]] = []
-        self._calls: list[Call] = []
+        self._last_call: Call | None = None
         self._code_due = False
         self._stale = True
-        self._suggested: tuple[float, float, float] | None = None
+        self._suggested: tuple[float, float] | None = None
         self.view = PlaneView(self.ws.images.scales(self._image), height=height)
         self.planes = LinkedPlanes(self.view)
         self.tools = ToolBox(self.handler)
         self.state = self.tools.state
-        self.classes = ClassList(self._ask_class)
-        self.saved = Saved()
-        self._live_words = text("", "vx-dim", "vx-small")
-        self.live = LiveOverlay(self.view, self.post, self._live_source, self._tell_live)
-        self.overlay_by = OverlayChoice(self, ws, lambda: self._level, self.live)
         self.code = CopyCode()
+        self.classes = ClassEditor(self, ws, self.state, changed=self._classes_changed, tell_code=self._show_code)
+        self.saved = Saved()
+        source = overlay_source or self._helper_source
+        self.live_box = LiveBox(
+            self, ws, self.view, source, lambda: self._level, lambda: self.next_place(), lambda: self.accept()
+        )
+        self.live = self.live_box.overlay
         self.masks = MaskFiles(self)
         self._build()
         self._listen()
         self._open_labels()
         self.every(0.4, self._tick)
-        self.every(0.1, self.live.tick)
 
     # ------------------------------------------------------------------------------------------------------ building
 
@@ -100,26 +108,15 @@ class LabelPanel(Panel):
         copy = button("Copy slice", handler(self.copy_slice), tooltip="Copy the labels of the slice before (C)")
         between = button("Interpolate", handler(self.interpolate), tooltip="Fill the slices between painted ones (M)")
         self._banner = text("", "vx-banner")
-        self._next_object = button("New object", handler(self.new_object), tooltip="Paint an object of its own (X)")
-        self._objects = row(self._next_object)
-        self._live_on = w.Checkbox(
-            value=True,
-            indent=False,
-            **labelled("Live overlay (O)", "What the strokes so far, or a model, say of the rest of the picture"),
-        )
-        self._live_on.observe(handler(lambda change: self.live.switch(change["new"])), "value")
-        self._next = button("Next place", handler(self.next_place), tooltip="Where one more stroke helps most (N)")
-        self._accept = button("Accept", handler(self.accept), tooltip="Take over what the overlay says there (Y)")
-        places = row(self._live_on, spacer(), self._next, self._accept)
-        live = section("Live overlay", places, self.overlay_by.list, self._live_words)
+        self.masks_box = section("Masks", self.masks.widget)
         self.side = w.VBox(
             [
                 self.chooser.widget,
                 self.tools.widget,
-                section("Classes", self.classes.widget, self._objects),
-                live,
+                self.classes.widget,
+                self.live_box.widget,
                 section("Slices", row(copy, between, spacer(), self._undo, self._redo), self.saved.widget),
-                section("Masks", self.masks.widget),
+                self.masks_box,
                 self.code,
             ]
         )
@@ -159,7 +156,7 @@ class LabelPanel(Panel):
             self.view.show(self.ws.images.scales(self._image))
         if level is not None and level != self._level:
             self._level = level
-            self.overlay_by.list.value = ""
+            self.live_box.choice.list.value = ""
         self.chooser.show(self._image, self._level)
         self._leave_labels()
         self._open_labels()
@@ -190,16 +187,8 @@ class LabelPanel(Panel):
 
     def _show_access(self) -> None:
         """Say who writes, where it is not this process."""
-        reason = ""
-        if self.labels.read_only:
-            writer = self.ws.writer
-            if writer is not None:
-                since = time.strftime("%H:%M", time.localtime(writer["since"]))
-                place = f"process {writer['pid']} on {writer['host']}"
-                reason = f"Read-only: {place} has been writing this workspace since {since}. Close it there to paint."
-            else:
-                reason = f"Read-only: {self.ws.store.reason or 'this workspace cannot be written'}."
-        self._banner.value = reason
+        reason = read_only_words(self.ws) if self.labels.read_only else ""
+        self._banner.value = html.escape(reason)
         show(self._banner, bool(reason))
         for control in (self._undo, self._redo, *self.tools.paint_buttons, *self.chooser.edit_buttons):
             control.disabled = bool(reason)
@@ -208,18 +197,14 @@ class LabelPanel(Panel):
 
     # ----------------------------------------------------------------------------------------------- hand and classes
 
-    @property
-    def _class(self) -> LabelClass | None:
-        return next((item for item in self.labels.level.classes if item.value == self.state.value), None)
-
     def _show_hand(self) -> None:
         """Tell page and buttons what is in the hand."""
-        item = self._class
-        color = item.color if item is not None else "#56b4e9"
-        wanted = hand(self.state, color)
-        if wanted != self.view.tool:
-            self.view.set_tool(**wanted)
-        self.classes.choose(self.state.value)
+        chosen = self.classes.chosen
+        color = chosen.color if chosen is not None else OBJECT_COLOR
+        tool = hand(self.state, color)
+        if tool != self.view.tool:
+            self.view.set_tool(**tool)
+        self.classes.list.choose(self.state.value)
 
     def _on_tool(self, tool: Mapping[str, Any]) -> None:
         """The page changed the tool: by a key."""
@@ -227,75 +212,50 @@ class LabelPanel(Panel):
         self.state.set_trait("radius", float(tool["radius"]))
         self.state.set_trait("value", int(tool["value"]))
 
+    def _classes_changed(self) -> None:
+        self._show_classes()
+        self._show_hand()
+
     def _show_classes(self) -> None:
-        level = self.labels.level
-        self.classes.show(level.classes, self.labels.counts(), editable=not self.labels.read_only)
-        show(self.classes.widget, level.kind != "instances")
-        show(self._objects, level.kind == "instances")
-        listed = class_dicts(level.classes)
+        self.classes.show(self.labels)
+        listed = class_dicts(self.labels.level.classes)
         if self.view.look_of("labels")["classes"] != listed:
             self.view.change_layer("labels", classes=listed)
             self.live.show_classes()
             self.view.change_layer(self.live.layer.id, classes=self.live.layer.state["classes"])
-        keys = bindings(self.state, level.classes, objects=level.kind == "instances")
+        keys = self._keys()
         if self.view.widget.bindings != keys:
             self.view.widget.bindings = keys
 
+    def _keys(self) -> list[dict[str, Any]]:
+        """The keys that mean something here, for the picture and its list of keys."""
+        level = self.labels.level
+        return bindings(self.state, level.classes, objects=level.kind == "instances")
+
     def _suggest_intensities(self, contrast: list[dict[str, Any]]) -> None:
-        """The darker half, and a twentieth of the contrast as tolerance, until the hand says otherwise."""
-        if self._suggested and (self.state.low, self.state.high, self.state.tolerance) != self._suggested:
+        """The darker half as the range to paint, until the hand says otherwise."""
+        if self._suggested and (self.state.low, self.state.high) != self._suggested:
             return
         low, high = contrast[0]["limits"]
         digits = 0 if high - low > 20 else 4
-        self._suggested = (
-            round(low, digits),
-            round((low + high) / 2, digits),
-            round((high - low) / 20, max(1, digits)),
-        )
-        self.state.low, self.state.high, self.state.tolerance = self._suggested
-
-    def _ask_class(self, action: str, message: Mapping[str, Any]) -> None:
-        self.handler(lambda: self._change_classes(action, message))()
-
-    def _change_classes(self, action: str, message: Mapping[str, Any]) -> None:
-        levels, level = self.ws.levels, self.labels.level.name
-        if action == "choose":
-            self.state.value = int(message["value"])
-            if self.state.tool in ("look", "erase") and not self.labels.read_only:
-                self.state.tool = "brush"
-            return
-        try:
-            if action == "add":
-                self.state.value = levels.add_class(level, str(message["name"])).value
-                self._show_code(f"ws.levels.add_class({level!r}, {str(message['name'])!r})")
-            elif action == "change":
-                changes = dict(message["changes"])
-                levels.change_class(level, int(message["value"]), **changes)
-                given = ", ".join(f"{key}={value!r}" for key, value in changes.items())
-                self._show_code(f"ws.levels.change_class({level!r}, {int(message['value'])}, {given})")
-            elif action == "remove":
-                levels.remove_class(level, int(message["value"]))
-                self._show_code(f"ws.levels.remove_class({level!r}, {int(message['value'])})")
-        finally:
-            self._show_classes()
-            self._show_hand()
-
-    def new_object(self) -> None:
-        """In a level of instances: paint with a number that was never used."""
-        self.state.value = self.labels.next_id()
+        self._suggested = round(low, digits), round((low + high) / 2, digits)
+        self.state.low, self.state.high = self._suggested
 
     # ------------------------------------------------------------------------------------------------------- editing
 
     def edit(self, call: Call) -> None:
         """Make an edit off the UI thread; what it did is said, what hinders it too."""
         labels = self.labels
-
-        def done(edit: Edit | None) -> None:
-            if edit is None or not edit.voxels:
-                self.say("Nothing changed: there was nothing to do.", "quiet")
-
         self._note(call)
-        self.in_thread(lambda: call.make(labels), done)
+        self.in_thread(lambda: call.make(labels), partial(self._edited, call))
+
+    def _edited(self, call: Call, edit: Edit | None) -> None:
+        if edit is None or not edit.voxels:
+            self.say("Nothing changed: there was nothing to do.", "quiet")
+        elif call.verb == "fill":
+            self.say(f"Filled {edit.voxels:,} voxels.", "good")
+        else:
+            self.clear_error()
 
     def _on_stroke(self, piece: Piece) -> int | None:
         """Paint a piece of a stroke; its edit's number, None where it could not be painted."""
@@ -306,6 +266,7 @@ class LabelPanel(Panel):
             self.show_error(error)
             return None
         self._note(call, joined=piece.joined)
+        self.clear_error()
         return self.labels.sequence if edit is None else edit.sequence
 
     def _on_click(self, message: dict[str, Any]) -> None:
@@ -331,11 +292,11 @@ class LabelPanel(Panel):
             "redo": self.redo,
             "copy": self.copy_slice,
             "interpolate": self.interpolate,
-            "overlay": lambda: self._live_on.set_trait("value", not self._live_on.value),
+            "overlay": self.live_box.switch,
             "next": self.next_place,
             "accept": self.accept,
             "ball": lambda: self.state.set_trait("ball", not self.state.ball),
-            "new": self.new_object,
+            "new": self.classes.new_object,
         }
         if name in actions:
             actions[name]()
@@ -367,22 +328,8 @@ class LabelPanel(Panel):
 
     def interpolate(self) -> None:
         """Fill the slices between the painted ones that lie around this one."""
-        first, last = self._painted_around()
+        first, last = slices_around(self.labels, self.view.axis, self.view.index)
         self.edit(Call("interpolate", {"axis": self.view.axis, "first": first, "last": last}))
-
-    def _painted_around(self) -> tuple[int, int]:
-        """The nearest painted slices below and above, this one counting as below where it is painted."""
-        axis, here = AXES.index(self.view.axis), self.view.index
-        painted: set[int] = set()
-        for touched in self.labels.touched():
-            others = tuple(i for i in range(3) if i != axis)
-            filled = np.asarray(self.labels.read(touched.box) > 0).any(axis=others)
-            painted.update((np.flatnonzero(filled) + touched.box.start[axis]).tolist())
-        below = [index for index in painted if index <= here]
-        above = [index for index in painted if index > here]
-        if not below or not above:
-            raise LabelError("paint the object in a slice before this one and in one after it, then interpolate")
-        return max(below), min(above)
 
     def load(self, source: str | Path, zero: str | None) -> None:
         """Bring in a mask; ``zero`` says what 0 means in it."""
@@ -395,14 +342,11 @@ class LabelPanel(Panel):
 
     # -------------------------------------------------------------------------------------------------- live overlay
 
-    def _live_source(self) -> Source:
+    def _helper_source(self) -> OverlaySource:
         """The helper of this workspace, started when two classes have strokes."""
         from voxloop.panels.label.helper_source import HelperSource
 
         return HelperSource(self.ws.path)
-
-    def _tell_live(self, words: str) -> None:
-        self._live_words.value = html.escape(words)
 
     def next_place(self) -> None:
         """Show the place on this plane where one more stroke helps most."""
@@ -426,11 +370,11 @@ class LabelPanel(Panel):
 
     def _note(self, call: Call, *, joined: bool = False) -> None:
         """Show the line of Python for what was done; a long stroke is one line of all its pieces."""
-        if joined and self._calls and self._calls[-1].verb == call.verb:
-            before = self._calls.pop()
+        before = self._last_call
+        if joined and before is not None and before.verb == call.verb:
             points = np.concatenate([before.arguments["points"], call.arguments["points"][1:]])
             call = Call(call.verb, {**call.arguments, "points": points})
-        self._calls = [call]
+        self._last_call = call
         self._code_due = True
 
     def _show_code(self, line: str) -> None:
@@ -453,8 +397,8 @@ class LabelPanel(Panel):
         """What need not happen with every stroke: counts, the saved line, the code, what another writer did."""
         if self.labels.read_only:
             self.labels.refresh()
-        if self._code_due:
-            self._show_code(self._calls[-1].code(f"ws.labels({self._level!r}, {self._image!r})"))
+        if self._code_due and self._last_call is not None:
+            self._show_code(self._last_call.code(f"ws.labels({self._level!r}, {self._image!r})"))
         if not self._stale:
             return
         self._stale = False

@@ -1,7 +1,7 @@
 """The overlay that follows every stroke: asks for it, shows it, finds where it is unsure. Learns and predicts nothing.
 
-Whoever answers runs elsewhere (:class:`Source`); this module decides when to ask, keeps the newest answer on show, and
-knows the most useful place of what is on screen.
+Whoever answers runs elsewhere (:class:`OverlaySource`); this module decides when to ask, keeps the newest answer on
+show, and knows the most useful place of what is on screen.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 
 from voxloop.errors import LabelError
 from voxloop.geometry import AXES, Box, plane_axes
+from voxloop.panels.base.panel import Panel
+from voxloop.panels.base.work import Debounce
 from voxloop.panels.view.layers import Patch, PatchLayer, class_dicts
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.planes import EdgeBox, PlaneBox
@@ -31,10 +33,10 @@ REST_S = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class OverlayRequest:
     """What is on screen: plane, box in voxels, voxels per pixel of the answer.
 
-    ``sequence`` is the edit that must have been seen; ``learn`` says that labels changed since the question before.
+    ``sequence`` is the edit that must have been seen; ``learn`` says that labels changed since the request before.
     ``model`` is the folder, within the workspace, of a model that answers instead of what the labels teach.
     """
 
@@ -50,7 +52,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OverlayPiece:
     """A piece of the overlay: uint8 ``classes`` (label values) and ``confidence`` over ``box`` (voxel edges)."""
 
     axis: str
@@ -61,11 +63,11 @@ class Answer:
     last: bool = True
 
 
-class Source(Protocol):
-    """Who answers. A newer question makes an older one void."""
+class OverlaySource(Protocol):
+    """Who answers. A newer request makes an older one void."""
 
     def ask(
-        self, question: Question, answered: Callable[[Answer], None], failed: Callable[[BaseException], None]
+        self, request: OverlayRequest, answered: Callable[[OverlayPiece], None], failed: Callable[[BaseException], None]
     ) -> None:
         """Answer in one piece or several, from any thread."""
         ...
@@ -78,10 +80,10 @@ class LiveOverlay:
 
     Parameters
     ----------
+    panel
+        Whose part it is.
     view
         Where it is shown, as :attr:`layer`, which the owner puts among the layers.
-    post
-        Runs a function on the UI thread.
     open_source
         Makes the source when it is first needed.
     tell
@@ -89,26 +91,26 @@ class LiveOverlay:
     """
 
     def __init__(
-        self, view: PlaneView, post: Callable[..., None], open_source: Callable[[], Source], tell: Callable[[str], None]
+        self, panel: Panel, view: PlaneView, open_source: Callable[[], OverlaySource], tell: Callable[[str], None]
     ) -> None:
         self.layer = PatchLayer("live", "Live overlay")
         self.is_on = True
         self.model: str | None = None
         self.place: tuple[int, int, int] | None = None
-        self._view, self._post, self._open_source, self._tell = view, post, open_source, tell
-        self._source: Source | None = None
+        self._panel, self._view, self._open_source, self._tell = panel, view, open_source, tell
+        self._rest = Debounce(panel, self._look, seconds=REST_S)
+        self._source: OverlaySource | None = None
         self._labels: Labels | None = None
         self._learn = False
-        self._due: float | None = None
         self._asked = 0.0
-        self._question: Question | None = None
+        self._request: OverlayRequest | None = None
         self._visited: list[tuple[int, int, int]] = []
 
     # ---------------------------------------------------------------------------------------------------- when to ask
 
     def follow(self, labels: Labels) -> None:
         """Overlay the picture by these labels from now on."""
-        self._labels, self._question = labels, None
+        self._labels, self._request = labels, None
         self._visited.clear()
         self.layer.clear()
         self.show_classes()
@@ -123,7 +125,7 @@ class LiveOverlay:
 
     def ask_again(self) -> None:
         """Whoever answers knows more than before."""
-        self._question = None
+        self._request = None
         self.edited()
 
     def show_classes(self) -> None:
@@ -161,17 +163,17 @@ class LiveOverlay:
 
     def edited(self) -> None:
         """Labels changed: learn from them, once the hand rests."""
-        self._due, self._learn = time.monotonic() + REST_S, True
+        self._learn = True
+        self._rest.ask()
 
     def moved(self) -> None:
         """The picture moved: look at it once it rests."""
-        self._due = time.monotonic() + REST_S
+        self._rest.ask()
 
-    def tick(self) -> None:
-        """Ask where it is time to; call this ten times a second."""
-        if self._due is None or time.monotonic() < self._due or not self.is_on or self._view.window is None:
+    def _look(self) -> None:
+        """Ask for what is on screen, where there is something to ask."""
+        if not self.is_on or self._view.window is None:
             return
-        self._due = None
         missing = self.missing
         if missing:
             self._tell(missing)
@@ -185,7 +187,7 @@ class LiveOverlay:
             return
         axis, index, box = view.window
         step = max(1, int(view.pixel_um / min(view.planes.spacing_um)))
-        question = Question(
+        request = OverlayRequest(
             sequence=labels.sequence if self.model is None else 0,
             image=labels.image,
             level=labels.level.name,
@@ -196,38 +198,38 @@ class LiveOverlay:
             learn=learn,
             model=self.model,
         )
-        if not learn and question == self._question:
+        if not learn and request == self._request:
             return
-        self._question, self._asked = question, time.monotonic()
+        self._request, self._asked = request, time.monotonic()
         if self._source is None:
             try:
                 self._source = self._open_source()
             except Exception as error:  # painting goes on without it
-                self._fail(question, error)
+                self._fail(request, error)
                 return
         self._tell("learning …" if learn else "looking …")
         self._source.ask(
-            question,
-            lambda answer: self._post(self._show, question, answer),
-            lambda error: self._post(self._fail, question, error),
+            request,
+            lambda answer: self._panel.post(self._show, request, answer),
+            lambda error: self._panel.post(self._fail, request, error),
         )
 
     # -------------------------------------------------------------------------------------------------------- answers
 
-    def _show(self, question: Question, answer: Answer) -> None:
-        now = self._question
-        if not self.is_on or now is None or (question.level, question.model) != (now.level, now.model):
+    def _show(self, request: OverlayRequest, answer: OverlayPiece) -> None:
+        now = self._request
+        if not self.is_on or now is None or (request.level, request.model) != (now.level, now.model):
             return
         self.layer.show(answer.axis, answer.index, Patch(answer.classes, answer.box, 0, answer.confidence))
         self._view.refresh(self.layer.id)
-        if answer.last and question is self._question:
+        if answer.last and request is self._request:
             sure = float(np.mean(answer.confidence)) / 255
             self._tell(f"{sure:.0%} sure on average, {time.monotonic() - self._asked:.1f} s")
 
-    def _fail(self, question: Question, error: BaseException) -> None:
-        if question is self._question:
+    def _fail(self, request: OverlayRequest, error: BaseException) -> None:
+        if request is self._request:
             self._tell(f"no overlay: {error}")
-            self._question = None
+            self._request = None
 
     # --------------------------------------------------------------------------------------------------------- places
 

@@ -22,7 +22,6 @@ class MaskFiles:
 
     def __init__(self, owner: Panel) -> None:
         handler = owner.handler
-        self._answered_safely = handler(self._answered)
         self._owner = owner
         self.path = w.Text(placeholder="path of a mask", tooltip="TIFF, zarr, HDF5, or a set of ROIs")
         self.zero = w.Dropdown(
@@ -31,7 +30,7 @@ class MaskFiles:
         )
         load = button("Load", handler(self.load), tooltip="Load the mask at this path")
         save = button("Save", handler(self.save), tooltip="Save the labels to this path")
-        self._question = row(self.zero, button("Load", self._answered_safely, kind="primary"))
+        self._question = row(self.zero, button("Load it", handler(self._answered), kind="primary"))
         show(self._question, False)
         self.widget = column(row(self.path, load, save, classes=("vx-path",)), self._question)
 

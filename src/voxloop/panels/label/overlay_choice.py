@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as w
 
 from voxloop.panels.base.panel import Panel, labelled
+from voxloop.panels.base.work import Poll
 from voxloop.panels.label.live_overlay import LiveOverlay
 from voxloop.panels.monitor.run_words import AT_WORK
 
@@ -42,65 +43,59 @@ class OverlayChoice:
     """
 
     def __init__(self, panel: Panel, ws: Workspace, level: Callable[[], str], overlay: LiveOverlay) -> None:
-        self._panel, self._ws, self._level, self._overlay = panel, ws, level, overlay
+        self._ws, self._level, self._overlay = ws, level, overlay
         self._offers: dict[str, Offer] = {}
-        self._looking = self._listing = False
+        self._relisting = False
         self.list = w.Dropdown(
             options=[("strokes", "")],
             **labelled("Overlay by", "The strokes, or the model of a run: of one that still learns, its best so far"),
         )
         self.list.observe(panel.handler(self._chosen), "value")
-        panel.every(LOOK_S, self.look)
+        # a run deleted while it is looked at: the next look shows it
+        self._poll: Poll[list[Offer]] = Poll(panel, self._look, self._show, failed=lambda error: None)
+        panel.every(LOOK_S, lambda: self._poll.now(self._level()))
 
-    def look(self) -> None:
-        """Look anew at the models, off the UI thread."""
-        if not self._looking:
-            self._looking = True
-            level = self._level()
-            self._panel.in_thread(lambda: self._found(level), self._show, self._failed)
-
-    def _found(self, level: str) -> list[Offer]:
-        found = []
+    def _look(self, level: str) -> list[Offer]:
+        """The runs of this level that have a model, newest first."""
+        offers = []
         for run in reversed(list(self._ws.runs.values())):
             settings = run.config.get("settings") or {}
-            learnt = run.kind == "train" and run.config.get("level") == level
-            if not learnt or settings.get("target", "semantic") != "semantic":
+            is_of_level = run.kind == "train" and run.config.get("level") == level
+            if not is_of_level or settings.get("target", "semantic") != "semantic":
                 continue
             try:
                 stamp = (run.path / "model" / "spec.json").stat().st_mtime_ns
             except OSError:
                 continue
             words = f"{run.name}, best so far" if run.state in AT_WORK else run.name
-            found.append(Offer(run.name, words, stamp))
-        return found
+            offers.append(Offer(run.name, words, stamp))
+        return offers
 
     def _show(self, offers: list[Offer]) -> None:
-        self._looking = False
         before = self._offers.get(self.list.value)
         self._offers = {offer.name: offer for offer in offers}
         options = (("strokes", ""), *((offer.words, offer.name) for offer in offers))
         if self.list.options != options:
-            self._list(options)
+            self._relist(options)
         now = self._offers.get(self.list.value)
         if before is not None and now is not None and before.stamp != now.stamp:
             self._overlay.ask_again()
 
-    def _list(self, options: tuple[tuple[str, str], ...]) -> None:
+    def _relist(self, options: tuple[tuple[str, str], ...]) -> None:
         """Change what is listed; the one chosen stays, or where it is gone the strokes are."""
-        kept, self._listing = self.list.value, True
+        chosen, self._relisting = self.list.value, True
         with self.list.hold_sync():
             self.list.options = options
-            self.list.value = kept if kept in self._offers else ""
-        self._listing = False
-        if self.list.value != kept:
+            self.list.value = chosen if chosen in self._offers else ""
+        self._relisting = False
+        if self.list.value != chosen:
             self._chosen()
 
-    def _failed(self, _: BaseException) -> None:
-        """A run deleted while it is looked at; the next look shows it."""
-        self._looking = False
-
     def _chosen(self) -> None:
-        if self._listing:
+        if self._relisting:
             return
         name = self.list.value
-        self._overlay.by(str((self._ws.runs[name].path / "model").relative_to(self._ws.path)) if name else None)
+        model = None
+        if name:
+            model = str((self._ws.runs[name].path / "model").relative_to(self._ws.path))
+        self._overlay.by(model)

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from voxloop.panels.base.panel import button, column, labelled, row, show
+from voxloop.panels.base.panel import button, column, labelled, mark, row, show
 from voxloop.panels.label.tools import BY_NAME, TOOLS, ToolState
 
 
@@ -84,8 +84,6 @@ class ToolBox:
     def _show(self, change: Any = None) -> None:
         tool = BY_NAME[self.state.tool]
         for name, made in self._buttons.items():
-            on = name == tool.name
-            if on != ("vx-on" in made._dom_classes):
-                (made.add_class if on else made.remove_class)("vx-on")
+            mark(made, "vx-on", name == tool.name)
         for name, widget in self._settings.items():
             show(widget, name in tool.settings)

@@ -36,7 +36,9 @@ class ConfidenceTally:
         return round(float(self.levels[rows, max(0, first) :].sum()) / self.share)
 
 
-def tally(prediction: Prediction, labels: Labels, box: Box, wanted: Callable[[], bool] = lambda: True) -> ConfidenceTally | None:
+def tally(
+    prediction: Prediction, labels: Labels, box: Box, wanted: Callable[[], bool] = lambda: True
+) -> ConfidenceTally | None:
     """Count a box, a block at a time; None once it is not ``wanted`` any more.
 
     Raises PredictionError where the prediction kept nothing that tells how sure it is.

@@ -1,4 +1,4 @@
-"""How many voxels Accept would take: of the plane on show at once, of everything when it is counted. Changes nothing."""
+"""How many voxels Accept would take: of the plane on show, and of everything. Changes nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class AcceptCounts:
         self._tallies: dict[str, ConfidenceTally] = {}
         self._above, self._values, self._every = 0.95, [], []  # type: tuple[float, list[int], list[int]]
         for name, subject in ((PLANE, plane), (EVERYTHING, everything)):
-            backlog.add(name, partial(self._prepare, subject), partial(self._take, name), failed=self._fail)
+            backlog.add(
+                name, partial(self._prepare, subject), partial(self._take, name), failed=partial(self._fail, name)
+            )
 
     def show(self, above: float, values: list[int], every: list[int]) -> None:
         """Show how many voxels of the classes ``values``, of ``every`` class there is, are at least so sure."""
@@ -72,8 +74,8 @@ class AcceptCounts:
         elif self._backlog.is_due(PLANE):  # the view moved on while it was counted
             self._backlog.ask(name)
 
-    def _fail(self, error: BaseException) -> None:
-        self._tallies.clear()
+    def _fail(self, name: str, error: BaseException) -> None:
+        self._tallies.pop(name, None)
         if not isinstance(error, VoxloopError):
             self._panel.show_error(error)
         self.widget.value = html.escape(str(error))

@@ -1,4 +1,4 @@
-"""Places worth correcting, one after the other: framed in the picture, said in a line. Looks for none, labels nothing."""
+"""Places worth correcting, one after the other: framed in the picture, said in a line. Labels nothing."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ class Places:
 
     def show(self) -> None:
         """Frame all places, the current one with an unbroken line, and say why it is one."""
-        shapes = [frame(place.region, place.axis, dashed=at != self._at) for at, place in enumerate(self._suggestions)]
+        shapes = [frame(place.box, place.axis, dashed=at != self._at) for at, place in enumerate(self._suggestions)]
         self._view.set_shapes(shapes)
         place = self.current
         if place is None:
             self.widget.value = _HINT
             return
         count = f"<b>{self._at + 1} of {len(self._suggestions)}</b>"
-        self.widget.value = f"{count}, slice {place.region[0].start}: {html.escape(place.reason)}"
+        self.widget.value = f"{count}, slice {place.box.start[0]}: {html.escape(place.reason)}"

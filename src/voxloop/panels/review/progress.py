@@ -10,7 +10,8 @@ import ipywidgets as w
 
 from voxloop.panels.base.panel import Panel, labelled, section, show, table, text
 from voxloop.panels.base.work import Backlog, Latest
-from voxloop.panels.review.error_curve import Score, curve, verdict
+from voxloop.panels.review.error_curve import Scored, curve, verdict
+from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -43,9 +44,9 @@ class Progress:
         subject: Callable[[], tuple[Prediction, Labels] | None],
         truths: list[str],
     ) -> None:
-        self.scores: list[Score] = []
+        self.scores: list[Scored] = []
         self._ws, self._subject = ws, subject
-        self._known: dict[tuple[str, int], Score] = {}
+        self._known: dict[tuple[str, int], Scored] = {}
         self._curve, self._verdict, self._report = text(), text(), text()
         self._truth = w.Dropdown(
             options=[NO_TRUTH, *truths], **labelled("Truth", "A level that holds the right answer, to score against")
@@ -56,7 +57,7 @@ class Progress:
         self._reports: Latest[Report] = Latest(panel, self._show_report)
         backlog.add(SCORES, self._prepare, self._show_scores)
 
-    def _prepare(self) -> Callable[[], list[tuple[tuple[str, int], Score]]]:
+    def _prepare(self) -> Callable[[], list[tuple[tuple[str, int], Scored]]]:
         subject = self._subject()
         if subject is None:
             return list
@@ -65,7 +66,7 @@ class Progress:
         names = list(self._ws.predictions)[-HISTORY:]
         return lambda: _scores(self._ws, prediction, labels, names, known)
 
-    def _show_scores(self, scored: list[tuple[tuple[str, int], Score]]) -> None:
+    def _show_scores(self, scored: list[tuple[tuple[str, int], Scored]]) -> None:
         self._known = dict(scored)
         self.scores = [score for _, score in scored]
         self._curve.value = curve(self.scores)
@@ -87,9 +88,9 @@ class Progress:
 
 
 def _scores(
-    ws: Workspace, prediction: Prediction, labels: Labels, names: list[str], known: dict[tuple[str, int], Score]
-) -> list[tuple[tuple[str, int], Score]]:
-    """Score of every prediction of these names that is of the same image and level; ``known`` ones are not made anew."""
+    ws: Workspace, prediction: Prediction, labels: Labels, names: list[str], known: dict[tuple[str, int], Scored]
+) -> list[tuple[tuple[str, int], Scored]]:
+    """Score of every prediction of these names that is of the same image and level; ``known`` ones are taken over."""
     scored = []
     for name in names:
         key = (name, labels.sequence)
@@ -102,11 +103,8 @@ def _scores(
     return scored
 
 
-def _score(ws: Workspace, prediction: Prediction, labels: Labels) -> Score:
-    """How a prediction fares on what was labelled after its model was trained."""
-    from voxloop.review import judge
+def _score(ws: Workspace, prediction: Prediction, labels: Labels) -> Scored:
+    """What is known of how good a prediction is."""
+    from voxloop.review import score_prediction
 
-    judged = judge(ws.path, prediction, labels)
-    if judged is None:
-        return Score(prediction.name, 0.0)
-    return Score(prediction.name, judged.agreement, *judged.interval, judged.voxels)
+    return Scored(prediction.name, score_prediction(Layout(ws.path), prediction, labels))

@@ -19,7 +19,7 @@ import numpy as np
 import traitlets as t
 
 from voxloop.geometry import AXES, Box, plane_axes
-from voxloop.panels.base import keyboard
+from voxloop.panels.base.page import KEYBOARD
 from voxloop.panels.base.ui import UiLoop, on_ui
 from voxloop.panels.view import frames
 from voxloop.panels.view.frames import FrameRequest
@@ -51,7 +51,7 @@ def _asset(*names: str) -> str:
 class PlaneWidget(anywidget.AnyWidget):
     """What is shared with the page. Values that the page changes come as messages, and are not sent back to it."""
 
-    _esm = f"{keyboard.SCRIPT}\n{_asset(*_SCRIPTS)}"
+    _esm = f"{KEYBOARD}\n{_asset(*_SCRIPTS)}"
     _css = _asset("plane_view.css")
 
     geometry = t.Dict().tag(sync=True)
@@ -265,6 +265,11 @@ class PlaneView:
             self._canvas = ShapeCanvas()
             self.widget.overlay = self._canvas.widget
         self._draw_shapes()
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The vector shapes over the picture, on this plane and others."""
+        return self._shapes
 
     def _draw_shapes(self) -> None:
         """Draw what is on this plane, for the window of the display that moved last; others scale it with theirs."""

@@ -1,0 +1,67 @@
+"""The box of the live overlay: on and off, who answers, where to correct next. Decides nothing about the overlay."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import ipywidgets as w
+
+from voxloop.panels.base.panel import Panel, button, labelled, row, section, spacer, text
+from voxloop.panels.label.live_overlay import LiveOverlay, OverlaySource
+from voxloop.panels.label.overlay_choice import OverlayChoice
+from voxloop.panels.view.plane_view import PlaneView
+
+if TYPE_CHECKING:
+    from voxloop.workspace.workspace import Workspace
+
+
+class LiveBox:
+    """A switch, a list of who answers, two buttons and a line of words around a live overlay.
+
+    Parameters
+    ----------
+    open_source
+        Makes who answers for strokes when it is first needed.
+    level
+        The level on show.
+    next_place, accept
+        What the two buttons do.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        ws: Workspace,
+        view: PlaneView,
+        open_source: Callable[[], OverlaySource],
+        level: Callable[[], str],
+        next_place: Callable[[], object],
+        accept: Callable[[], object],
+    ) -> None:
+        self._words = text("", "vx-dim", "vx-small")
+        self.overlay = LiveOverlay(panel, view, open_source, self._tell)
+        self.choice = OverlayChoice(panel, ws, level, self.overlay)
+        self._switch = w.Checkbox(
+            value=True,
+            indent=False,
+            **labelled("Live overlay (O)", "What the strokes so far, or a model, say of the rest of the picture"),
+        )
+        self._switch.observe(panel.handler(lambda change: self.overlay.switch(change["new"])), "value")
+        next_button = button("Next place", panel.handler(next_place), tooltip="Where one more stroke helps most (N)")
+        accept_button = button("Accept", panel.handler(accept), tooltip="Take over what the overlay says there (Y)")
+        line = row(self._switch, spacer(), next_button, accept_button)
+        self.widget = section("Live overlay", line, self.choice.list, self._words)
+
+    @property
+    def words(self) -> str:
+        """What the line says: what is missing, how sure the overlay is, what went wrong."""
+        return html.unescape(self._words.value)
+
+    def switch(self, on: bool | None = None) -> None:
+        """Show the overlay or do without it; the other way round where ``on`` is not given."""
+        self._switch.value = not self._switch.value if on is None else on
+
+    def _tell(self, words: str) -> None:
+        self._words.value = html.escape(words)
