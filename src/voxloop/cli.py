@@ -450,7 +450,14 @@ def info(source: str, dataset: str | None, as_json: bool) -> None:
             facts = _workspace_facts(ws)
     else:
         facts = _volume_facts(source, dataset)
-    tell(as_json, "\n".join(f"{key:12s} {value}" for key, value in facts.items()), facts)
+    tell(as_json, "\n".join(f"{key:12s} {_fact(value)}" for key, value in facts.items()), facts)
+
+
+def _fact(value: Any) -> Any:
+    """Remarks a line each; anything else as it is."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ("\n" + " " * 13).join(value) or "none"
+    return value
 
 
 def _workspace_facts(ws: Any) -> dict[str, Any]:
@@ -471,14 +478,19 @@ def _workspace_facts(ws: Any) -> dict[str, Any]:
 def _volume_facts(source: str, dataset: str | None) -> dict[str, Any]:
     from voxloop.volumes import open_volume, spacing_of
 
-    volume = open_volume(source, dataset=dataset)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VolumeWarning)  # the remarks say the same
+        volume = open_volume(source, dataset=dataset)
     return {
         "source": source,
         "axes": "".join(map(str, volume.dims)),
         "shape": list(volume.shape),
         "dtype": str(volume.dtype),
+        "axes_from": volume.attrs["axes_from"],
         "spacing_um": list(spacing_of(volume)),
+        "spacing_from": volume.attrs["spacing_from_zyx"],
         "bytes": int(volume.nbytes),
+        "remarks": list(volume.attrs["remarks"]),
     }
 
 

@@ -18,6 +18,10 @@ class VolumeError(VoxloopError, ValueError):
     """A source that cannot be opened, or a volume that does not fit where it is used."""
 
 
+class VolumeWarning(UserWarning):
+    """A volume that does not show all that its source holds, or another picture than before."""
+
+
 class WorkspaceError(VoxloopError, ValueError):
     """A workspace that cannot be created, opened or changed as asked."""
 

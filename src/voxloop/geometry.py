@@ -18,27 +18,31 @@ Shape = tuple[int, int, int]
 Spacing = tuple[float, float, float]
 Region = tuple[slice, slice, slice]
 
-#: micrometres in one unit, as OME-NGFF spells the units
+#: micrometres in one unit: the lengths that OME-NGFF and OME-XML know, as OME-NGFF spells them
 UNITS_UM = {
-    "angstrom": 1e-4,
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "millimeter": 1e3,
-    "centimeter": 1e4,
-    "meter": 1e6,
-}
-_SHORT = {
-    "a": "angstrom", "å": "angstrom", "nm": "nanometer", "um": "micrometer", "µm": "micrometer", "μm": "micrometer",
-    "micron": "micrometer", "microns": "micrometer", "mm": "millimeter", "cm": "centimeter", "m": "meter",
+    "angstrom": 1e-4, "attometer": 1e-12, "centimeter": 1e4, "decimeter": 1e5, "exameter": 1e24, "femtometer": 1e-9,
+    "foot": 304_800.0, "gigameter": 1e15, "hectometer": 1e8, "inch": 25_400.0, "kilometer": 1e9, "megameter": 1e12,
+    "meter": 1e6, "micrometer": 1.0, "mile": 1_609_344_000.0, "millimeter": 1e3, "nanometer": 1e-3,
+    "parsec": 3.0856775814913673e22, "petameter": 1e21, "picometer": 1e-6, "terameter": 1e18, "yard": 914_400.0,
+    "yoctometer": 1e-18, "yottameter": 1e30, "zeptometer": 1e-15, "zettameter": 1e27,
 }  # fmt: skip
+_SHORT = {
+    "a": "angstrom", "å": "angstrom", "ångström": "angstrom", "ångstrom": "angstrom", "pm": "picometer",
+    "nm": "nanometer", "um": "micrometer", "µm": "micrometer", "μm": "micrometer",
+    "micron": "micrometer", "mm": "millimeter", "cm": "centimeter", "dm": "decimeter", "m": "meter",
+    "km": "kilometer", "fm": "femtometer", "in": "inch", "inche": "inch", "ft": "foot", "feet": "foot", "yd": "yard",
+}  # fmt: skip
+_USUAL = ("angstrom", "nanometer", "micrometer", "millimeter", "centimeter", "meter")
 
 
 def unit_um(unit: str) -> float:
     """Micrometres in one ``unit``; long OME-NGFF names and the usual short ones. Raises VolumeError."""
-    name = unit.strip().lower().replace("metre", "meter").removesuffix("s") if len(unit) > 2 else unit.strip().lower()
+    name = unit.strip().lower().replace("metre", "meter")
+    if len(name) > 2:
+        name = name.removesuffix("s")
     name = _SHORT.get(name, name)
     if name not in UNITS_UM:
-        raise VolumeError(f"unit {unit!r} is not a length; use one of {', '.join(UNITS_UM)}")
+        raise VolumeError(f"unit {unit!r} is not a length; use one of {', '.join(_USUAL)}")
     return UNITS_UM[name]
 
 

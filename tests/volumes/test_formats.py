@@ -13,7 +13,7 @@ import tifffile
 import zarr
 
 from voxloop.errors import VolumeError
-from voxloop.volumes import open_volume, read_block, spacing_of
+from voxloop.volumes import open_volume, opened_with, read_block, spacing_of
 
 SHAPE = (5, 12, 17)
 
@@ -230,7 +230,7 @@ def test_lists_of_pictures(tmp_path, stack):
     np.testing.assert_array_equal(voxels(open_volume(tmp_path / "list.json")), stack[:2])
     listed = open_volume([tmp_path / name for name in names[1:3]])
     np.testing.assert_array_equal(voxels(listed), stack[1:3])
-    np.testing.assert_array_equal(voxels(open_volume(**listed.attrs["open_arguments"])), stack[1:3])
+    np.testing.assert_array_equal(voxels(open_volume(**opened_with(listed))), stack[1:3])
 
 
 def test_pictures_of_several_sizes_name_what_works(tmp_path, stack):
@@ -332,13 +332,13 @@ def test_plain_zarr_array_and_group(tmp_path, stack, version):
 
 def test_plugin_formats_come_first(tmp_path, monkeypatch, stack):
     from voxloop.volumes.formats import registry
-    from voxloop.volumes.formats.contract import Format, Found, has_suffix
+    from voxloop.volumes.formats.contract import Contents, Format, has_suffix
 
     plugin = Format(
         name="raw bytes",
         suffixes=(".raw",),
         accepts=has_suffix(".raw"),
-        read=lambda source: Found(array=np.memmap(source.path, np.uint8, "r", shape=SHAPE), axes="zyx"),
+        read=lambda source: Contents(array=np.memmap(source.path, np.uint8, "r", shape=SHAPE), axes="zyx"),
     )
 
     class Point:

@@ -30,6 +30,7 @@ from voxloop.objects.labelling import cut_block, first_voxels, numbered
 from voxloop.objects.pieces import Index, Pieces, Record
 from voxloop.objects.result import Objects
 from voxloop.objects.working import each
+from voxloop.volumes import opened_with
 
 #: told after each block: blocks done, blocks in all
 Progress = Callable[[int, int], None]
@@ -366,7 +367,7 @@ def _source(source: Any) -> Any:
     """What tells a source from another, JSON; None of arrays in memory, whose steps are not worth keeping."""
     path = Path(source) if isinstance(source, str | Path) else None
     if path is None:
-        arguments = getattr(source, "attrs", {}).get("open_arguments") or {}
+        arguments = (opened_with(source) if hasattr(source, "attrs") else None) or {}
         path = Path(arguments["source"]) if isinstance(arguments.get("source"), str) else None
     if path is None or not path.exists():
         return None

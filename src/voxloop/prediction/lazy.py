@@ -109,7 +109,7 @@ def predict(
         dims=("class", "z", "y", "x"),
         coords={"class": names, **{axis: volume.coords[axis] for axis in "zyx"}},
         name=f"{volume.name} predicted",
-        attrs={**volume.attrs, "open_arguments": None, "channel_names": None},
+        attrs={**volume.attrs, "open_arguments": "", "channel_names": []},
     )
 
 

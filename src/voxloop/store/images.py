@@ -262,9 +262,9 @@ def _place(source: Any) -> str | list[str] | None:
 
 def _origin(source: Any) -> tuple[str | list[str] | None, dict[str, Any]]:
     """Path and arguments from which a volume was opened; None where it is not that picture any more (cut, changed)."""
-    from voxloop.volumes import open_volume
+    from voxloop.volumes import open_volume, opened_with
 
-    opened = dict(getattr(source, "attrs", {}).get("open_arguments") or {})
+    opened = (opened_with(source) if hasattr(source, "attrs") else None) or {}
     place = _place(opened.pop("source", None))
     if place is None:
         return None, {}

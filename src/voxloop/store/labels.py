@@ -244,7 +244,7 @@ class Labels(Drawing):
 
         chunks = tuple(min(n * k, size) for n, k, size in zip(self.chunks, (1, 4, 4), self.shape, strict=True))
         lazy = da.from_array(_Lazy(self), chunks=chunks, meta=np.empty((0, 0, 0), self.dtype), name=False)
-        volume = as_volume(lazy, spacing=self.spacing_um)
+        volume = as_volume(lazy, spacing=self.spacing_um, axes="zyx")
         return volume.assign_attrs(kind="labels").rename(self.level.name)
 
     def load(

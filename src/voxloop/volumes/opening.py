@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import difflib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from voxloop.errors import VolumeError
+from voxloop.errors import VolumeError, VolumeWarning, VoxloopError
 from voxloop.geometry import AXES, Spacing
 from voxloop.volumes import axes as axis_rules
-from voxloop.volumes.arrays import found_in
+from voxloop.volumes.arrays import contents_of
 from voxloop.volumes.chunks import chunk_plan
-from voxloop.volumes.formats.contract import Found, Source
+from voxloop.volumes.formats.contract import Contents, Source
+from voxloop.volumes.formats.metadata import first_line, is_size, listening
+from voxloop.volumes.picking import pick
 from voxloop.volumes.view import View, Viewed, dask_over, plain_dtype
-from voxloop.volumes.volume import make_volume, spacing_argument
+from voxloop.volumes.volume import DIMS, make_volume, spacing_argument, spacing_of
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -47,7 +51,7 @@ def open_volume(
     dataset
         Which array of a file with several; where it is missing and needed, the error lists them with their shapes.
     spacing, unit
-        Voxel size: one number, or three in the order z, y, x. Overrides what the file says.
+        Voxel size: one number, or three in the order z, y, x (two for a plane). Overrides what the file says.
     channels
         Indices or names of the channels to keep; one alone drops the channel axis.
     timepoint
@@ -65,25 +69,40 @@ def open_volume(
     -------
     DataArray
         dask-backed, dims ``("z", "y", "x")`` or ``("c", "z", "y", "x")``, coordinates of voxel centres in micrometres.
+        ``attrs["spacing_from"]``, for each axis ``attrs["spacing_from_zyx"]``, and ``attrs["axes_from"]`` say whether
+        the file states voxel size and axes (``"metadata"``), you did (``"given"``) or nobody (``"assumed"``);
+        ``attrs["remarks"]`` lists what the volume does not show, and what of the file was not understood.
 
     Raises
     ------
     VolumeError
-        What was given, what was expected, and the nearest thing that works.
+        What was given, what was expected, and the nearest thing that works. Reading voxels raises it too.
+
+    Warns
+    -----
+    VolumeWarning
+        Voxels of the file are not shown, or shown though they are missing: see ``attrs["remarks"]``.
     """
+    if not isinstance(scale, int) or isinstance(scale, bool) or scale < 0:
+        raise VolumeError(f"scale={scale!r} is no whole number from 0, the finest")
+    if dataset is not None and not isinstance(dataset, str):
+        raise VolumeError(f"dataset={dataset!r} is no name")
+    stated = spacing_argument(spacing, unit)
     wanted = Source(text=_text(source), dataset=dataset, scale=scale)
     origin: str | list[str] | None = None
     if isinstance(source, str | Path):
         wanted = _locate(str(source), wanted)
         origin = wanted.text
-        found = _read(wanted)
+        contents = read_contents(wanted)
     elif isinstance(source, list | tuple) and source and all(isinstance(item, str | Path) for item in source):
         origin = [str(Path(item).expanduser().absolute()) for item in source]
-        found = _read(replace(wanted, text=f"{len(origin)} pictures", items=tuple(origin)))
+        contents = read_contents(replace(wanted, text=f"{len(origin)} pictures", items=tuple(origin)))
     else:
-        found = found_in(source)
+        contents = contents_of(source)
         if scale:
             raise VolumeError(f"an array has no scales; scale={scale} is not there")
+        if dataset is not None:
+            raise VolumeError(f"an array has no datasets; dataset={dataset!r} is not there")
     given = {
         "dataset": dataset,
         "spacing": spacing,
@@ -96,25 +115,48 @@ def open_volume(
         "axes": axes,
     }
     arguments = {name: _plain(value) for name, value in given.items() if value is not None}
-    return _assemble(
-        found if axes is None else replace(found, axes=axes.lower()),
+    volume = _assemble(
+        contents,
         name=_name(source, wanted),
         text=wanted.text,
-        spacing=spacing_argument(spacing, unit),
+        spacing=stated,
+        axes=axes,
         channels=channels,
         timepoint=timepoint,
         chunks=chunks,
         z_kind=z_kind,
         open_arguments=None if origin is None else {"source": origin, **arguments},
     )
+    for loss in contents.losses:
+        warnings.warn(f"{wanted.text}: {loss}", VolumeWarning, stacklevel=2)
+    return volume
+
+
+def as_volume(array: Any, *, like: DataArray | None = None, spacing: Any = None, **options: Any) -> DataArray:
+    """A volume as it is; anything else through :func:`open_volume`, spacing taken from ``like`` where not given.
+
+    Beside ``like``, an array is (z, y, x) or (c, z, y, x) as volumes are, however few columns it has.
+    """
+    from xarray import DataArray
+
+    is_volume = isinstance(array, DataArray) and tuple(array.dims) in (DIMS, AXES) and "spacing_um" in array.attrs
+    if isinstance(array, DataArray) and is_volume and spacing is None and hasattr(array.data, "dask"):
+        return array
+    if like is not None:
+        spacing = spacing_of(like) if spacing is None else spacing
+        plain = not isinstance(array, DataArray | str | Path) and getattr(array, "ndim", 0) in (3, 4)
+        if plain and "axes" not in options:
+            options["axes"] = "czyx"[-array.ndim :]
+    return open_volume(array, spacing=spacing, **options)
 
 
 def _assemble(
-    found: Found,
+    contents: Contents,
     *,
     name: str,
     text: str,
-    spacing: Spacing | None,
+    spacing: tuple[float | None, float, float] | None,
+    axes: str | None,
     channels: int | str | Sequence[int | str] | None,
     timepoint: int | None,
     chunks: str | int | Sequence[int],
@@ -122,77 +164,147 @@ def _assemble(
     open_arguments: dict[str, Any] | None,
 ) -> DataArray:
     """A volume from what a format found: one lazy dask array, its axes sorted out by name."""
-    axis_rules.check_dtype(found.array.dtype, text)
-    axes = axis_rules.resolve_axes(found.axes, found.array.shape, text)
-    picked = axis_rules.sort_axes(
-        found.array, axes, timepoint=timepoint, names=found.channel_names, channels=channels, text=text
+    axis_rules.check_dtype(contents.array.dtype, text)
+    if z_kind not in (None, "space", "frame"):
+        raise VolumeError(f"z_kind {z_kind!r} is neither 'space' nor 'frame'")
+    if axes is not None and not isinstance(axes, str):
+        raise VolumeError(f"axes={axes!r} is no text with a letter an axis, such as 'zyx'")
+    named = axis_rules.resolve(contents.axes if axes is None else axes.lower(), contents.array.shape, text)
+    picked = pick(
+        contents.array, named.letters, timepoint=timepoint, names=contents.channel_names, channels=channels, text=text
     )
-    kind = z_kind or ("frame" if picked.frames else found.z_kind)
-    if kind not in ("space", "frame"):
-        raise VolumeError(f"z_kind {kind!r} is neither 'space' nor 'frame'")
-    stated = spacing or _complete(found.spacing_um, frames=picked.frames)
+    kind = z_kind or ("frame" if picked.frames or contents.z_kind == "frame" else "space")
+    array = _lazy(contents, picked.view, chunks, text)
+    sizes, origins, doubts = _spacing(contents, named.letters, spacing, array.shape[-3], kind, text)
     volume = make_volume(
-        _lazy(found, picked.view, chunks),
-        spacing_um=stated or (1.0, 1.0, 1.0),
-        origin_um=_origin(found.origin_um, spacing),
+        array,
+        spacing_um=sizes,
+        origin_um=_origin(contents.origin_um, named.letters, spacing),
         name=name,
         source=text,
         channel_names=picked.channel_names,
         z_kind=kind,
-        spacing_from="argument" if spacing else "metadata" if stated else "assumed",
+        spacing_from=origins,
+        axes_from="given" if axes is not None else "metadata" if named.stated else "assumed",
+        remarks=[*contents.losses, *contents.remarks, *named.remarks, *picked.remarks, *doubts],
         open_arguments=open_arguments,
-        scale_count=found.scale_count,
+        scale_count=contents.scale_count,
     )
-    if found.labels:
+    if contents.labels:
         volume.attrs["kind"] = "labels"
+    if contents.classes:
+        volume.attrs["classes"] = json.dumps(list(contents.classes))
     return volume
 
 
-def _lazy(found: Found, view: View, chunks: str | int | Sequence[int]) -> Any:
+def _lazy(contents: Contents, view: View, chunks: str | int | Sequence[int], text: str) -> Any:
     """A dask array over what was found, seen as a volume."""
-    array = found.array
-    plan = chunk_plan(array.shape, view.axes, np.dtype(array.dtype).itemsize, own=found.chunks, chunks=chunks)
+    array = contents.array
+    plan = chunk_plan(array.shape, view.axes, np.dtype(array.dtype).itemsize, own=contents.chunks, chunks=chunks)
     blocks = view.arrange(plan, len(view.channels) if view.channel == "s" else 1, 1)
     if not hasattr(array, "dask"):
-        return dask_over(Viewed(array, view), blocks)
+        return dask_over(Viewed(array, view, text), blocks)
     lazy = view.take(array, (slice(None),) * len(view.shape(tuple(array.shape))))
     lazy = lazy.astype(plain_dtype(lazy.dtype))
     return lazy if chunks == "auto" else lazy.rechunk(blocks)
 
 
-def _complete(stated: Mapping[str, float], *, frames: bool) -> Spacing | None:
-    """Spacing where the file states at least the plane's; a missing axis takes the plane's pixel size."""
-    plane = stated.get("x") or stated.get("y")
-    if plane is None:
-        return None
-    z, y, x = (stated.get(axis, plane) for axis in AXES)
-    return (plane, y, x) if frames else (z, y, x)
+def _spacing(
+    contents: Contents,
+    letters: str,
+    given: tuple[float | None, float, float] | None,
+    depth: int,
+    kind: str,
+    text: str,
+) -> tuple[Spacing, tuple[str, str, str], list[str]]:
+    """Voxel size along z, y, x; where each number comes from; and remarks on those that the file states and are none.
+
+    An axis that nobody speaks of takes the pixel size of the plane, and is called assumed.
+    """
+    if given is not None:
+        z, y, x = given
+        if z is None and depth > 1 and kind == "space":
+            raise VolumeError(f"spacing has two numbers (y, x), but {text} has {depth} slices; give three (z, y, x)")
+        z_from = "given" if z is not None else "assumed"
+        return (y if z is None else z, y, x), (z_from, "given", "given"), []
+    stated: dict[str, float] = {}
+    remarks = []
+    for key, size in contents.spacing_um.items():
+        axis = key if isinstance(key, str) else letters[key]
+        if axis not in AXES:
+            continue
+        if is_size(float(size)):
+            stated[axis] = float(size)
+        else:
+            remarks.append(f"the voxel size along {axis}, {size}, is no size and counts as not stated")
+    plane = stated.get("x") or stated.get("y") or 1.0
+    sizes = {axis: stated.get(axis, plane) for axis in AXES}
+    if not stated.keys() & {"x", "y"} and "z" in stated:
+        sizes["z"] = stated["z"]
+    certain = stated.keys() - set(contents.assumed)
+    z_from, y_from, x_from = ("metadata" if axis in certain else "assumed" for axis in AXES)
+    return (sizes["z"], sizes["y"], sizes["x"]), (z_from, y_from, x_from), remarks
 
 
-def _origin(stated: Mapping[str, float], spacing: Spacing | None) -> Spacing:
+def _origin(stated: Mapping[str | int, float], letters: str, spacing: object) -> Spacing:
     """The file's origin, unless the caller says that the file's units are wrong."""
     if spacing is not None:
         return 0.0, 0.0, 0.0
-    z, y, x = (stated.get(axis, 0.0) for axis in AXES)
+    named = {key if isinstance(key, str) else letters[key]: float(start) for key, start in stated.items()}
+    z, y, x = (named.get(axis, 0.0) if np.isfinite(named.get(axis, 0.0)) else 0.0 for axis in AXES)
     return z, y, x
 
 
-def _read(source: Source) -> Found:
+def read_contents(source: Source) -> Contents:
+    """What the format of a source finds in it: VolumeError, and never what a library raises.
+
+    What the libraries complain of meanwhile goes to the remarks.
+    """
     from voxloop.volumes.formats.registry import format_of
 
-    return format_of(source).read(source)
+    complaints: list[str] = []
+    name = "a volume"
+    try:
+        with listening(complaints):
+            reader = format_of(source)
+            name = reader.name
+            if not reader.parts and source.dataset is not None:
+                raise VolumeError(f"{source.text} has no datasets, as {name} never has; leave dataset= out")
+            if not reader.parts and source.scale:
+                raise VolumeError(
+                    f"{source.text} has no scales, as {name} never has; scale={source.scale} is not there"
+                )
+            contents = reader.read(source)
+    except VoxloopError:
+        raise
+    except Exception as error:  # every library raises its own kinds for damaged files
+        raise VolumeError(
+            f"{source.text} cannot be read as {name} ({first_line(error)}); is it complete, and what its name says?"
+        ) from error
+    return replace(contents, remarks=[*contents.remarks, *complaints])
 
 
 def _locate(text: str, source: Source) -> Source:
     """The source with its absolute path. Raises VolumeError with the nearest name where nothing is there."""
     if not text.strip():
         raise VolumeError("an empty name cannot be opened; give the path of a file or folder")
-    if "://" in text and not text.startswith("file://"):
+    if text.lower().startswith("file://"):
+        text = _from_file_url(text)
+    if "://" in text:
         return replace(source, text=text)
-    path = Path(text.removeprefix("file://")).expanduser().absolute()
-    if path.exists():
-        return replace(source, text=str(path), path=path)
+    try:
+        path = Path(text).expanduser().absolute()
+        if path.exists():
+            return replace(source, text=str(path), path=path)
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a NUL, a user who is none
+        raise VolumeError(f"{text[:200]!r} is no name of a file or folder ({first_line(error)})") from error
     raise VolumeError(f"{text} does not exist; {_nearest_path(path)}")
+
+
+def _from_file_url(url: str) -> str:
+    """The path in a ``file:`` address, in which blanks and letters beyond ASCII are percent signs and numbers."""
+    parts = urlsplit(url.replace("#", "%23").replace("?", "%3F"))
+    return unquote(parts.path)
 
 
 def _nearest_path(path: Path) -> str:

@@ -10,7 +10,7 @@ from voxloop.geometry import Shape, Spacing
 from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.halving import CachedBlocks, Halved
 from voxloop.volumes.view import dask_over
-from voxloop.volumes.volume import make_volume, origin_of, shape_zyx, spacing_of
+from voxloop.volumes.volume import make_volume, opened_with, origin_of, shape_zyx, spacing_of, spacing_sources
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -44,7 +44,7 @@ def scales(volume: DataArray, *, cache: str | Path | None = None, smallest: int 
 
 def _own_scales(volume: DataArray) -> list[DataArray] | None:
     """The source's other resolutions; None where it has none or where ``volume`` is no longer all of it."""
-    count, arguments = volume.attrs.get("scale_count", 1), volume.attrs.get("open_arguments")
+    count, arguments = volume.attrs.get("scale_count", 1), opened_with(volume)
     if count < 2 or not arguments or arguments.get("scale", 0):
         return None
     from voxloop.volumes.opening import open_volume
@@ -91,7 +91,9 @@ def _like(volume: DataArray, data: Any, spacing: Spacing, origin: Spacing) -> Da
         source=volume.attrs.get("source", "array"),
         channel_names=volume.attrs.get("channel_names"),
         z_kind=volume.attrs.get("z_kind", "space"),
-        spacing_from=volume.attrs.get("spacing_from", "assumed"),
+        spacing_from=spacing_sources(volume),
+        axes_from=volume.attrs.get("axes_from", "assumed"),
+        remarks=volume.attrs.get("remarks", ()),
     )
 
 
@@ -102,7 +104,7 @@ def _tile(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _fingerprint(volume: DataArray, level: int) -> dict[str, Any]:
     """What a cached scale was made from; a file's time of change tells a new version of it."""
-    arguments = volume.attrs.get("open_arguments") or {}
+    arguments = opened_with(volume) or {}
     source = arguments.get("source")
     path = Path(source) if isinstance(source, str) and "://" not in source else None
     changed = path.stat().st_mtime_ns if path is not None and path.exists() else None

@@ -14,8 +14,9 @@ from voxloop.errors import VolumeError
 from voxloop.geometry import Box
 from voxloop.volumes.chunks import chunk_plan, planes_at_once
 from voxloop.volumes.downsample import downsample
+from voxloop.volumes.opening import as_volume
 from voxloop.volumes.pyramid import Scale, plan_scales
-from voxloop.volumes.volume import as_volume, origin_of, read_block, shape_zyx, spacing_of
+from voxloop.volumes.volume import origin_of, read_block, shape_zyx, spacing_of
 
 if TYPE_CHECKING:
     from xarray import DataArray

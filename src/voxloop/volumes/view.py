@@ -9,6 +9,8 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from voxloop.errors import VolumeError, VoxloopError
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -63,10 +65,14 @@ class View:
 
 
 class Viewed:
-    """A view of an array as an array of its own, in this machine's byte order, truth values as 0 and 1."""
+    """A view of an array as an array of its own, in this machine's byte order, truth values as 0 and 1.
 
-    def __init__(self, array: Any, view: View) -> None:
-        self._array, self._view = array, view
+    The one place where blocks of any source are read: whatever a library raises becomes a VolumeError that names
+    ``text``, and numbers never become narrower.
+    """
+
+    def __init__(self, array: Any, view: View, text: str = "the array") -> None:
+        self._array, self._view, self._text = array, view, text
         self.shape = view.shape(tuple(array.shape))
         self.ndim = len(self.shape)
         self.dtype = plain_dtype(np.dtype(array.dtype))
@@ -82,10 +88,29 @@ class Viewed:
     def __getitem__(self, key: Any) -> np.ndarray:
         """Any basic or orthogonal index: dask hands over what it was asked for, fused into one key."""
         box, rest = _box_and_rest(key, self.shape)
-        part = np.asarray(self._view.take(_Asked(self._array), box), self.dtype)
+        part = self._read(box)
         for axis in reversed(range(self.ndim)):  # integers last to first, so that earlier axes keep their place
             part = part[(slice(None),) * axis + (rest[axis],)]
         return part
+
+    def _read(self, box: tuple[slice, ...]) -> np.ndarray:
+        place = ", ".join(f"{part.start}:{part.stop}" for part in box)
+        try:
+            part = np.asarray(self._view.take(_Asked(self._array), box))
+        except VoxloopError:
+            raise
+        except Exception as error:  # every library and codec raises its own kind
+            words = (str(error).splitlines() or [""])[0][:160] or type(error).__name__
+            raise VolumeError(
+                f"the voxels [{place}] of {self._text} cannot be read ({words}); it may be cut short or damaged"
+            ) from error
+        if part.shape != tuple(axis.stop - axis.start for axis in box):
+            raise VolumeError(f"the voxels [{place}] of {self._text} came with shape {part.shape}; has it changed?")
+        if plain_dtype(part.dtype) != self.dtype and not np.can_cast(part.dtype, self.dtype, "safe"):
+            raise VolumeError(
+                f"the voxels [{place}] of {self._text} are {part.dtype}, which does not fit into {self.dtype}"
+            )
+        return part.astype(self.dtype, copy=False)
 
 
 def _box_and_rest(key: Any, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[Any, ...]]:

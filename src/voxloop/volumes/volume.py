@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,9 @@ def make_volume(
     source: str = "array",
     channel_names: Sequence[str] | None = None,
     z_kind: str = "space",
-    spacing_from: str = "argument",
+    spacing_from: Sequence[str] = ("given", "given", "given"),
+    axes_from: str = "given",
+    remarks: Sequence[str] = (),
     open_arguments: dict[str, Any] | None = None,
     scale_count: int = 1,
 ) -> DataArray:
@@ -39,7 +42,11 @@ def make_volume(
     z_kind
         ``"space"``, or ``"frame"`` where neighbouring planes are separate pictures.
     spacing_from
-        ``"metadata"``, ``"argument"``, or ``"assumed"`` where nobody said.
+        For z, y, x: ``"metadata"``, ``"given"``, or ``"assumed"`` where nobody said.
+    axes_from
+        The same for which axis is which.
+    remarks
+        What of the source is not shown, was not understood, or means something else than it seems.
     scale_count
         How many resolutions the source itself holds.
     """
@@ -49,13 +56,17 @@ def make_volume(
     coords: dict[str, Any] = {}
     for axis, size, step, start in zip(AXES, array.shape[-3:], spacing_um, origin_um, strict=True):
         coords[axis] = Variable(axis, start + np.arange(size) * step, {"units": "micrometer"})
+    # numbers and text where it goes, since that is what every file format for arrays can keep
     attrs: dict[str, Any] = {
         "units": "micrometer",
         "spacing_um": tuple(float(s) for s in spacing_um),
-        "spacing_from": spacing_from,
+        "spacing_from": _weakest(spacing_from, array.shape[-3], z_kind),
+        "spacing_from_zyx": " ".join(spacing_from),
+        "axes_from": axes_from,
+        "remarks": list(remarks),
         "source": source,
         "z_kind": z_kind,
-        "open_arguments": open_arguments,
+        "open_arguments": json.dumps(open_arguments) if open_arguments else "",
         "scale_count": scale_count,
     }
     if dims[0] == "c":
@@ -63,6 +74,28 @@ def make_volume(
         coords["c"] = names
         attrs["channel_names"] = names
     return DataArray(array, dims=dims, coords=coords, name=name, attrs=attrs)
+
+
+def _weakest(origins: Sequence[str], depth: int, z_kind: str) -> str:
+    """Where the voxel size as a whole comes from; that of a single plane or of frames needs no z."""
+    needed = list(origins[1:]) if depth == 1 or z_kind == "frame" else list(origins)
+    for origin in ("assumed", "metadata"):
+        if origin in needed:
+            return origin
+    return "given"
+
+
+def spacing_sources(volume: DataArray) -> tuple[str, str, str]:
+    """Where the voxel size along z, y, x comes from: ``"metadata"``, ``"given"`` or ``"assumed"``."""
+    z, y, x = str(volume.attrs.get("spacing_from_zyx") or "assumed assumed assumed").split()
+    return z, y, x
+
+
+def opened_with(volume: DataArray) -> dict[str, Any] | None:
+    """The arguments with which :func:`open_volume` opens this volume again; None where it comes from no file."""
+    noted = volume.attrs.get("open_arguments")
+    arguments: dict[str, Any] | None = json.loads(noted) if noted else None
+    return arguments
 
 
 def spacing_of(volume: DataArray) -> Spacing:
@@ -128,33 +161,20 @@ def stored_chunk(volume: DataArray) -> Shape | None:
     return z, y, x
 
 
-def as_volume(array: Any, *, like: DataArray | None = None, spacing: Any = None, **options: Any) -> DataArray:
-    """A volume as it is; anything else through :func:`open_volume`, spacing taken from ``like`` where not given."""
-    from xarray import DataArray
-
-    from voxloop.volumes.opening import open_volume
-
-    is_volume = isinstance(array, DataArray) and tuple(array.dims) in (DIMS, AXES) and "spacing_um" in array.attrs
-    if isinstance(array, DataArray) and is_volume and spacing is None and hasattr(array.data, "dask"):
-        return array
-    return open_volume(array, spacing=spacing_of(like) if spacing is None and like is not None else spacing, **options)
-
-
-def spacing_argument(spacing: object, unit: str) -> Spacing | None:
-    """The ``spacing`` argument in micrometres: one number, (y, x) with z = y, or (z, y, x). Raises VolumeError."""
+def spacing_argument(spacing: object, unit: str) -> tuple[float | None, float, float] | None:
+    """The ``spacing`` argument in micrometres: one number, (y, x) of a plane, or (z, y, x). Raises VolumeError."""
     if spacing is None:
         return None
     try:
         values = [float(v) for v in np.atleast_1d(np.asarray(spacing, dtype=float))]
     except (TypeError, ValueError):
         raise VolumeError(f"spacing {spacing!r} is not a number or three of them (z, y, x)") from None
-    if len(values) == 1:
-        values = values * 3
-    elif len(values) == 2:
-        values = [values[0], *values]
-    if len(values) != 3:
+    if len(values) not in (1, 2, 3):
         raise VolumeError(f"spacing {spacing!r} has {len(values)} numbers; give one, or three for (z, y, x)")
-    if not all(np.isfinite(v) and v > 0 for v in values):
+    sizes = [value * unit_um(unit) for value in values]
+    if not all(np.isfinite(size) and size > 0 for size in sizes):
         raise VolumeError(f"spacing {spacing!r} must be positive numbers, in {unit}")
-    z, y, x = (v * unit_um(unit) for v in values)
-    return z, y, x
+    if len(sizes) == 1:
+        return sizes[0], sizes[0], sizes[0]
+    z = sizes[0] if len(sizes) == 3 else None
+    return z, sizes[-2], sizes[-1]

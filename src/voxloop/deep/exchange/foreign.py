@@ -21,7 +21,7 @@ from voxloop.deep.exchange.runtime import OnnxModel, write
 from voxloop.deep.exchange.titles import is_background, named_classes
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec, Output
-from voxloop.volumes.volume import as_volume, channels_of, read_block, shape_zyx
+from voxloop.volumes import as_volume, channels_of, read_block, shape_zyx
 
 #: an image of so many voxels is measured whole, a larger one in pieces of so many voxels (zyx), as many along each axis
 MEASURED, PIECE, PIECES = 2**24, (4, 256, 256), 4

@@ -32,7 +32,7 @@ class Check:
 
 def facts(volume: DataArray) -> list[Check]:
     """Shape, type, size, spacing and chunks, from metadata alone."""
-    from voxloop.volumes import channels_of, shape_zyx, spacing_of
+    from voxloop.volumes import channels_of, shape_zyx
 
     shape, channels = shape_zyx(volume), channels_of(volume)
     voxels = " × ".join(f"{n:,}" for n in shape) + (f", {channels} channels" if channels > 1 else "")
@@ -43,19 +43,11 @@ def facts(volume: DataArray) -> list[Check]:
     ]
     if frames:
         found.append(Check("Slices", "separate pictures: neighbours are never mixed"))
-    if volume.attrs.get("spacing_from") == "assumed":
-        words = "unknown; give it, since filters and measurements are in micrometres"
-        found.append(Check("Voxel size", words, "warning"))
-    else:
-        spacing = spacing_of(volume)
-        said = "as given" if volume.attrs.get("spacing_from") == "argument" else "from the file"
-        ratio = max(spacing) / min(spacing)
-        words = f"{spacing_text(spacing)}, {said}"
-        if ratio >= ANISOTROPIC and not frames:
-            words += (
-                f"; {ratio:.1f} times coarser along {AXES[int(np.argmax(spacing))]}, which learners take into account"
-            )
-        found.append(Check("Voxel size", words, "good"))
+    found.append(_voxel_size(volume, frames))
+    if volume.attrs.get("axes_from") == "assumed" and max(shape[0], channels) > 1:
+        order = " × ".join(map(str, volume.dims))
+        found.append(Check("Axes", f"{order}, assumed: the file does not name them; look whether it is right", "warning"))
+    found += [Check("Note", words, "warning") for words in volume.attrs.get("remarks", ())]
     chunk = _chunk_bytes(volume)
     if chunk > LARGE_CHUNK:
         words = (
@@ -63,6 +55,27 @@ def facts(volume: DataArray) -> list[Check]:
         )
         found.append(Check("Blocks", words, "warning"))
     return found
+
+
+def _voxel_size(volume: DataArray, frames: bool) -> Check:
+    from voxloop.volumes import spacing_of, spacing_sources
+
+    spacing, sources = spacing_of(volume), spacing_sources(volume)
+    needed = "yx" if frames or volume.sizes["z"] == 1 else "zyx"
+    unknown = [axis for axis, source in zip(AXES, sources, strict=True) if source == "assumed" and axis in needed]
+    why = "give it, since filters and measurements are in micrometres"
+    if len(unknown) == len(needed):
+        return Check("Voxel size", f"unknown; {why}", "warning")
+    where = "as given" if "metadata" not in sources else "from the file"
+    if unknown:
+        names = " and ".join(unknown)
+        words = f"{spacing_text(spacing)}: {names} is assumed, the rest {where}; {why}"
+        return Check("Voxel size", words, "warning")
+    words = f"{spacing_text(spacing)}, {where}"
+    ratio = max(spacing) / min(spacing)
+    if ratio >= ANISOTROPIC and not frames:
+        words += f"; {ratio:.1f} times coarser along {AXES[int(np.argmax(spacing))]}, which learners take into account"
+    return Check("Voxel size", words, "good")
 
 
 def plane_checks(plane: np.ndarray) -> list[Check]:

@@ -243,16 +243,17 @@ class VolumePanel(Panel):
             self.view.set_contrast(low, high if high > low else low + 1)
 
     def _show_spacing(self, volume: DataArray) -> None:
-        from voxloop.volumes import spacing_of
+        from voxloop.volumes import spacing_of, spacing_sources
 
-        assumed = volume.attrs.get("spacing_from") == "assumed"
-        spacing = spacing_of(volume)
+        spacing, sources = spacing_of(volume), spacing_sources(volume)
         self._quiet = True
-        if not assumed:
+        if set(sources) != {"assumed"}:
             self._unit.value = "nm" if max(spacing) < 1 else "µm"
         factor = UNITS[self._unit.value]
-        for box, value in zip(self._spacing, spacing, strict=True):
-            box.value = "" if assumed else to_text(float(f"{value / factor:.6g}"))
+        for box, value, source in zip(self._spacing, spacing, sources, strict=True):
+            box.value = "" if source == "assumed" else to_text(float(f"{value / factor:.6g}"))
+        self._axes.value = str((self.opened.arguments if self.opened else {}).get("axes", ""))
+        show(self._axes, volume.attrs.get("axes_from") != "metadata")
         kind = volume.attrs.get("z_kind", "space")
         self._slices.value = next(words for words, value in SLICES.items() if value == kind)
         show(self._slices, volume.sizes["z"] > 1)
@@ -271,13 +272,18 @@ class VolumePanel(Panel):
         factor = UNITS[self._unit.value]
         self._reopen(spacing=tuple(float(f"{value * factor:.9g}") for value in values))
 
+    def _axes_changed(self) -> None:
+        if not self._quiet:
+            self._reopen(axes=self._axes.value.strip().lower() or None)
+
     def _slices_changed(self) -> None:
         if not self._quiet:
             self._reopen(z_kind=SLICES[self._slices.value])
 
     def _reopen(self, **changes: Any) -> None:
         if self.opened is not None:
-            self._open(self.opened.source, {**self.opened.arguments, **changes})
+            arguments = {**self.opened.arguments, **changes}
+            self._open(self.opened.source, {name: value for name, value in arguments.items() if value is not None})
 
     # --------------------------------------------------------------------------------------------------- workspace
 
@@ -352,6 +358,15 @@ class VolumePanel(Panel):
             ),
         )
         self._slices.observe(self.handler(self._slices_changed), "value")
+        self._axes = w.Text(
+            placeholder="such as zyx",
+            continuous_update=False,
+            **labelled(
+                "Axes",
+                "A letter for each axis of the file, where it does not name them: t, c, z, y, x, and s for colours",
+            ),
+        )
+        self._axes.observe(self.handler(self._axes_changed), "value")
         self._percentiles = w.FloatRangeSlider(
             value=(0.5, 99.5),
             min=0,
@@ -375,7 +390,7 @@ class VolumePanel(Panel):
         self._button = button("", self.handler(self.add), kind="primary")
         self._copy = CopyCode()
         size = row(classed(w.Label("Voxel size z, y, x"), "vx-label"), *self._spacing, self._unit)
-        look = column(size, self._slices, self._percentiles, classes=["vx-plain"])
+        look = column(size, self._axes, self._slices, self._percentiles, classes=["vx-plain"])
         target = column(
             self._name, self._folder, self._classes, row(self._button, spacer(), self._copy), classes=["vx-plain"]
         )

@@ -19,24 +19,34 @@ class LazyArray(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Contents:
     """What a format found in a source; nothing of the voxels has been read.
 
     ``axes`` has one letter an axis: ``t c z y x``, ``s`` for the samples of an RGB(A) picture, ``?`` where the file
-    does not say. ``spacing_um`` and ``origin_um`` hold the axes that the file states. ``chunks`` is the block that the
-    file itself is stored in, None where any slice costs what it covers. ``labels`` says that the numbers are no
-    intensities but names.
+    does not say. ``spacing_um`` and ``origin_um`` hold what the file states, by letter, or by the place of an axis in
+    the array. ``chunks`` is the block that the file itself is stored in, None where any slice costs what it covers.
+    ``labels`` says that the numbers are no intensities but names, ``classes`` which names (``value``, ``name``,
+    ``color``).
+
+    ``assumed`` names axes whose size here is itself an assumption, of a volume that is opened again.
+
+    ``remarks`` say what of the metadata could not be understood and what the numbers are; ``losses`` what of the
+    file's voxels the volume does not show, or shows though it is not there. A user is warned of losses.
     """
 
     array: LazyArray
     axes: str
-    spacing_um: Mapping[str, float] = field(default_factory=dict)
-    origin_um: Mapping[str, float] = field(default_factory=dict)
+    spacing_um: Mapping[str | int, float] = field(default_factory=dict)
+    origin_um: Mapping[str | int, float] = field(default_factory=dict)
     channel_names: Sequence[str] | None = None
     z_kind: str = "space"
     chunks: tuple[int, ...] | None = None
     scale_count: int = 1
     labels: bool = False
+    assumed: Sequence[str] = ()
+    classes: Sequence[Mapping[str, Any]] = ()
+    remarks: Sequence[str] = ()
+    losses: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +65,14 @@ class Format:
     """One kind of file. Plugins register theirs as entry points in the group ``voxloop.formats``.
 
     ``accepts`` looks at names and, for folders, at what lies inside, never at voxels; ``read`` opens and raises
-    VolumeError for what it cannot.
+    VolumeError for what it cannot. ``parts`` says whether a file may hold several datasets or scales.
     """
 
     name: str
     suffixes: tuple[str, ...]
     accepts: Callable[[Source], bool]
-    read: Callable[[Source], Found]
+    read: Callable[[Source], Contents]
+    parts: bool = True
 
 
 def has_suffix(*suffixes: str) -> Callable[[Source], bool]:

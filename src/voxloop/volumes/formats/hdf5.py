@@ -1,15 +1,25 @@
-"""HDF5 and NetCDF: one dataset of a file, read slice by slice. Knows which attributes of others hold voxel sizes."""
+"""HDF5 and NetCDF: one dataset of a file, read slice by slice. Knows no other format's attributes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxloop.errors import VolumeError, nearest
-from voxloop.geometry import unit_um
-from voxloop.volumes.formats.contract import Format, Found, Source, has_suffix
+from voxloop.volumes.axes import collect
+from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffix
+from voxloop.volumes.formats.metadata import (
+    Notes,
+    attribute_sizes,
+    coordinate_step,
+    first_line,
+    noted_classes,
+    text_of,
+)
+from voxloop.volumes.formats.numbers import as_meant
 
 if TYPE_CHECKING:
     import h5py
@@ -18,7 +28,7 @@ SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nc", ".nc4", ".ilp")
 _CLASSIC = b"CDF"  # NetCDF 3 is no HDF5
 
 
-def read(source: Source) -> Found:
+def read(source: Source) -> Contents:
     """The dataset that ``source.dataset`` names, or the only one."""
     import h5py
 
@@ -29,19 +39,48 @@ def read(source: Source) -> Found:
     try:
         opened = h5py.File(path, "r")
     except OSError as error:
-        raise VolumeError(f"{path} cannot be read as HDF5 ({error}); is it complete?") from error
+        raise VolumeError(f"{path} cannot be read as HDF5 ({first_line(error)}); is it complete?") from error
+    notes = Notes()
     with opened:
-        found = _pictures(opened)
-        data = opened[choose(source, {name: item.shape for name, item in found.items()})]
-        axes, spacing, origin = _scales(data)
-        stated = element_size_um(dict(data.attrs), len(data.shape))
-        return Found(
-            array=Dataset(path, data),
-            axes=_axes(axes, data.ndim),
-            spacing_um={**spacing, **stated},
-            origin_um=origin,
-            chunks=tuple(data.chunks) if data.chunks else None,
-        )
+        pictures = _pictures(opened)
+        data = opened[choose(source, {name: item.shape for name, item in pictures.items()})]
+        names, steps = notes.attempt("the scales of its dimensions", lambda: _scales(data), ([""] * data.ndim, {}))
+        attributes = notes.attempt("its attributes", lambda: _attributes(data), {})
+        stored = Dataset(path, data)
+        chunks = tuple(data.chunks) if data.chunks else None
+    return described(stored, attributes, names, steps, notes, chunks)
+
+
+def described(
+    stored: Any,
+    attributes: Mapping[str, Any],
+    names: list[str],
+    steps: Mapping[int, tuple[float, float]],
+    notes: Notes,
+    chunks: tuple[int, ...] | None,
+) -> Contents:
+    """Contents of an array that carries attributes, names of its dimensions, and step and start for some of them."""
+    axes = collect(attributes, len(stored.shape), notes, names=names)
+    sizes = attribute_sizes(attributes, notes)
+    spacing: dict[str | int, float] = {**sizes, **{place: step for place, (step, _) in steps.items()}}
+    for place in steps:  # coordinates say more than a single number does
+        spacing.pop(axes[place], None)
+    channels = attributes.get("channel_names")
+    classes = attributes.get("classes")
+    noted = [] if classes is None else notes.attempt("its classes", lambda: noted_classes(classes), [])
+    return Contents(
+        array=as_meant(stored, attributes, notes),
+        axes=axes,
+        spacing_um=spacing,
+        origin_um={place: start for place, (_, start) in steps.items()},
+        channel_names=None if channels is None else [text_of(name) for name in np.asarray(channels).reshape(-1)],
+        z_kind="frame" if text_of(attributes.get("z_kind", "")) == "frame" else "space",
+        chunks=chunks,
+        labels=text_of(attributes.get("kind", "")) == "labels" or bool(noted),
+        classes=noted,
+        remarks=notes.remarks,
+        losses=notes.losses,
+    )
 
 
 class Dataset:
@@ -54,11 +93,8 @@ class Dataset:
     def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
         import h5py
 
-        try:
-            with h5py.File(self._path, "r") as file:
-                return np.asarray(file[self._name][key])
-        except (OSError, KeyError) as error:
-            raise VolumeError(f"{self._path} cannot be read any more ({error})") from error
+        with h5py.File(self._path, "r") as file:
+            return np.asarray(file[self._name][key])
 
 
 def choose(source: Source, shapes: dict[str, tuple[int, ...]]) -> str:
@@ -78,80 +114,68 @@ def choose(source: Source, shapes: dict[str, tuple[int, ...]]) -> str:
     raise VolumeError(f"{source.text} holds several datasets; name one with dataset=: {listed}")
 
 
-def element_size_um(attributes: dict[str, Any], ndim: int) -> dict[str, float]:
-    """Voxel size from the attribute ``element_size_um``, as ilastik and PlantSeg write it (zyx, micrometres)."""
-    if "element_size_um" not in attributes:
-        return {}
-    values = np.atleast_1d(np.asarray(attributes["element_size_um"], dtype=float))[-3:]
-    sizes = dict(zip("zyx"[-len(values) :], map(float, values), strict=True))
-    return {axis: size for axis, size in sizes.items() if np.isfinite(size) and size > 0}
-
-
 def _pictures(group: h5py.Group) -> dict[str, h5py.Dataset]:
     import h5py
 
-    found: dict[str, h5py.Dataset] = {}
+    pictures: dict[str, h5py.Dataset] = {}
 
     def visit(name: str, item: object) -> None:
         if isinstance(item, h5py.Dataset) and item.ndim >= 2:
-            found[name] = item
+            pictures[name] = item
 
     group.visititems(visit)
-    return found
+    return pictures
 
 
-def _scales(data: h5py.Dataset) -> tuple[list[str], dict[str, float], dict[str, float]]:
-    """Axis names, spacing and origin from dimension scales, as NetCDF keeps them."""
-    names, spacing, origin = [], {}, {}
-    for dim in data.dims:
-        scale = dim[0] if len(dim) else None
-        name = (dim.label or (scale.name.rsplit("/", 1)[-1] if scale is not None else "")).lower()
-        names.append(name)
-        if scale is None or name not in "zyx" or scale.shape[0] < 2 or "units" not in scale.attrs:
+def _attributes(data: h5py.Dataset) -> dict[str, Any]:
+    """The attributes that can be read; references and other types of HDF5 are passed over."""
+    attributes = {}
+    for name in data.attrs:
+        try:
+            attributes[name] = data.attrs[name]
+        except (OSError, TypeError, ValueError, KeyError, RuntimeError):
             continue
-        step = _step(scale[:2], scale.attrs["units"])
-        if step is not None:
-            spacing[name], origin[name] = step
-    return names, spacing, origin
+    return attributes
 
 
-def _step(values: Any, units: Any) -> tuple[float, float] | None:
-    text = units.decode() if isinstance(units, bytes) else str(np.asarray(units).reshape(-1)[0])
-    try:
-        unit = unit_um(text)
-    except VolumeError:
-        return None
-    first, second = float(values[0]), float(values[1])
-    return ((second - first) * unit, first * unit) if second > first else None
+def _scales(data: h5py.Dataset) -> tuple[list[str], dict[int, tuple[float, float]]]:
+    """Names of dimensions, and step and start of those with coordinates, as NetCDF keeps them."""
+    names: list[str] = []
+    steps: dict[int, tuple[float, float]] = {}
+    for place, dim in enumerate(data.dims):
+        scale = dim[0] if len(dim) else None
+        names.append(dim.label or (scale.name.rsplit("/", 1)[-1] if scale is not None else ""))
+        if scale is None or scale.ndim != 1 or scale.shape[0] < 2 or scale.dtype.kind not in "iuf":
+            continue
+        if "units" in scale.attrs:
+            step = coordinate_step(scale[:], text_of(scale.attrs["units"]))
+            if step is not None:
+                steps[place] = step
+    return names, steps
 
 
-def _axes(names: list[str], ndim: int) -> str:
-    return "".join(names) if all(name in tuple("tczyxs") for name in names) else "?" * ndim
-
-
-def _read_classic(path: Path, source: Source) -> Found:
+def _read_classic(path: Path, source: Source) -> Contents:
     """NetCDF 3, memory mapped by scipy."""
     from scipy.io import netcdf_file
 
-    try:
-        opened = netcdf_file(path, "r", mmap=True)
-    except (OSError, ValueError, TypeError) as error:
-        raise VolumeError(f"{path} cannot be read as NetCDF ({error}); is it complete?") from error
+    opened = netcdf_file(path, "r", mmap=True)
     variables = {name: item for name, item in opened.variables.items() if len(item.shape) >= 2}
     data = variables[choose(source, {name: item.shape for name, item in variables.items()})]
-    spacing, origin = {}, {}
-    for name in data.dimensions:
-        axis = opened.variables.get(name)
-        if name in tuple("zyx") and axis is not None and axis.shape[0] > 1 and hasattr(axis, "units"):
-            step = _step(np.array(axis[:2]), axis.units)
-            if step is not None:
-                spacing[name], origin[name] = step
-    return Found(
-        array=data.data,
-        axes=_axes([str(name).lower() for name in data.dimensions], len(data.shape)),
-        spacing_um=spacing,
-        origin_um=origin,
-    )
+    names = [str(name) for name in data.dimensions]
+    notes = Notes()
+
+    def coordinates() -> dict[int, tuple[float, float]]:
+        steps = {}
+        for place, name in enumerate(names):
+            axis = opened.variables.get(name)
+            if axis is not None and len(axis.shape) == 1 and hasattr(axis, "units"):
+                step = coordinate_step(np.array(axis[:]), text_of(axis.units))
+                if step is not None:
+                    steps[place] = step
+        return steps
+
+    steps = notes.attempt("the coordinates of its dimensions", coordinates, {})
+    return described(data.data, dict(data._attributes), names, steps, notes, None)
 
 
 FORMAT = Format(name="HDF5/NetCDF", suffixes=SUFFIXES, accepts=has_suffix(*SUFFIXES), read=read)

@@ -1,16 +1,20 @@
-"""NIfTI and Analyze through nibabel; (x, y, z) on disk becomes (z, y, x)."""
+"""NIfTI and Analyze through nibabel; (x, y, z) on disk becomes (z, y, x), turned as the affine says."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.geometry import unit_um
-from voxloop.volumes.formats.contract import Format, Found, Source, has_suffix
+from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
+from voxloop.volumes.formats.metadata import Notes, first_line
+from voxloop.volumes.formats.numbers import Turned
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr")
+_UNITS = {"mm": "millimeter", "micron": "micrometer", "meter": "meter"}
 
 
 class Transposed:
@@ -26,29 +30,92 @@ class Transposed:
         return np.asarray(self._array[tuple(key)[::-1]], dtype=self.dtype).T
 
 
-def read(source: Source) -> Found:
-    """The image of a NIfTI file. A compressed file is one chunk a volume: it can only be read from its beginning."""
+def read(source: Source) -> Contents:
+    """The image of a NIfTI file. A compressed file is one chunk a volume: it can only be read from its beginning.
+
+    The axes are put in the order of the affine's closest anatomical one (R, A, S rising), so that a mask saved in
+    another orientation lies on its image.
+    """
     try:
         import nibabel
     except ImportError:
         raise VolumeError("NIfTI needs the package nibabel: pip install 'voxloop[formats]'") from None
     try:
         image: Any = nibabel.load(str(source.path))
-    except (OSError, nibabel.filebasedimages.ImageFileError) as error:
-        raise VolumeError(f"{source.path} cannot be read as NIfTI ({error}); is it complete?") from error
-    unscaled = image.dataobj.slope in (1, None) and image.dataobj.inter in (0, None)
-    dtype = image.get_data_dtype() if unscaled else np.dtype(np.float32)
-    array = Transposed(image.dataobj, dtype.newbyteorder("="))
-    space = image.header.get_xyzt_units()[0] if hasattr(image.header, "get_xyzt_units") else "unknown"
-    unit = {"mm": "millimeter", "micron": "micrometer", "meter": "meter"}.get(space, "millimeter")  # NIfTI's default
-    zooms = [float(z) * unit_um(unit) for z in image.header.get_zooms()[:3]]
-    spacing = {axis: zoom for axis, zoom in zip("xyz", zooms, strict=False) if zoom > 0}
+        unscaled = image.dataobj.slope in (1, None) and image.dataobj.inter in (0, None)
+        dtype = image.get_data_dtype() if unscaled else np.dtype(np.float32)
+        stored = Transposed(image.dataobj, dtype.newbyteorder("="))
+    except Exception as error:  # nibabel and its header raise many kinds
+        raise VolumeError(f"{source.path} cannot be read as NIfTI ({first_line(error)}); is it complete?") from error
+    notes = Notes()
     compressed = source.text.lower().endswith(".gz")
-    axes = {2: "yx", 3: "zyx", 4: "tzyx", 5: "ctzyx"}.get(array.ndim)
+    if not compressed:
+        _check_complete(image, str(source.path))
+    axes = {2: "yx", 3: "zyx", 4: "tzyx", 5: "ctzyx"}.get(stored.ndim)
     if axes is None:
-        raise VolumeError(f"{source.path} has {array.ndim} axes; at most 5 (x, y, z, t, c) can be read")
-    chunks = tuple(size if axis in "zyx" else 1 for axis, size in zip(axes, array.shape, strict=True))
-    return Found(array=array, axes=axes, spacing_um=spacing, chunks=chunks if compressed else None)
+        raise VolumeError(f"{source.path} has {stored.ndim} axes; at most 5 (x, y, z, t, c) can be read")
+    sizes = notes.attempt("the voxel size", lambda: _sizes(image), [])
+    letters, array = notes.attempt("the orientation", lambda: _oriented(image, axes, stored, notes), (axes, stored))
+    spacing: dict[str | int, float] = {}
+    for place, size in enumerate(sizes[: min(3, stored.ndim)]):
+        if size:
+            spacing[stored.ndim - 1 - place] = size
+    chunks = tuple(size if axis in "zyx" else 1 for axis, size in zip(letters, array.shape, strict=True))
+    if not unscaled:
+        slope, inter = image.dataobj.slope, image.dataobj.inter
+        notes.remarks.append(
+            f"the stored numbers are multiplied by {slope:g} and raised by {inter:g}, as the file says"
+        )
+    return Contents(
+        array=array,
+        axes=letters,
+        spacing_um=spacing,
+        chunks=chunks if compressed else None,
+        remarks=notes.remarks,
+    )
 
 
-FORMAT = Format(name="NIfTI", suffixes=SUFFIXES, accepts=has_suffix(*SUFFIXES), read=read)
+def _check_complete(image: Any, text: str) -> None:
+    """Raise VolumeError where the voxels reach beyond the end of the file."""
+    place = Path(getattr(getattr(image.dataobj, "file_like", None), "name", None) or str(image.dataobj.file_like))
+    offset = int(getattr(image.dataobj, "offset", 0) or 0)
+    need = offset + int(np.prod(image.dataobj.shape, dtype=object)) * image.get_data_dtype().itemsize
+    if place.is_file() and place.suffix.lower() not in (".gz", ".bz2") and place.stat().st_size < need:
+        raise VolumeError(
+            f"{text} is cut short: its voxels reach to byte {need:,} but the file has {place.stat().st_size:,}; "
+            "copy it again"
+        )
+
+
+def _sizes(image: Any) -> list[float | None]:
+    """Micrometres along x, y, z as stored."""
+    space = image.header.get_xyzt_units()[0] if hasattr(image.header, "get_xyzt_units") else "unknown"
+    unit = unit_um(_UNITS.get(space, "millimeter"))  # NIfTI's default
+    return [float(zoom) * unit if float(zoom) > 0 else None for zoom in image.header.get_zooms()[:3]]
+
+
+def _oriented(image: Any, axes: str, stored: Transposed, notes: Notes) -> tuple[str, LazyArray]:
+    """Letters of the stored axes and the array with those turned that run against x, y, z of the affine."""
+    from nibabel.orientations import io_orientation
+
+    header = image.header
+    coded = [int(header[name]) for name in ("sform_code", "qform_code") if name in header]
+    if not any(coded) or "z" not in axes:
+        return axes, stored  # the file does not say how it lies
+    letters, backwards = list(axes), [False] * len(axes)
+    for place, (axis, sign) in enumerate(io_orientation(image.affine)[:3]):
+        if not np.isfinite(axis):
+            raise ValueError("the affine leaves an axis out")
+        reversed_place = len(axes) - 1 - place
+        letters[reversed_place] = "xyz"[int(axis)]
+        backwards[reversed_place] = sign < 0
+    if letters != list(axes):
+        notes.remarks.append(f"its axes are stored as {''.join(letters)} and put in order, as its affine says")
+    if not any(backwards):
+        return "".join(letters), stored
+    turned = ", ".join(letter for letter, back in zip(letters, backwards, strict=True) if back)
+    notes.remarks.append(f"turned round along {turned}, as its affine says, so that masks of any orientation fit")
+    return "".join(letters), Turned(stored, backwards)
+
+
+FORMAT = Format(name="NIfTI", suffixes=SUFFIXES, accepts=has_suffix(*SUFFIXES), read=read, parts=False)

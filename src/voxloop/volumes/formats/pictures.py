@@ -6,113 +6,160 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats import tiff
-from voxloop.volumes.formats.contract import Format, Found, Source
+from voxloop.volumes.formats.contract import Contents, Format, Source
+from voxloop.volumes.formats.metadata import first_line, listed
+from voxloop.volumes.formats.picture_file import (
+    SUFFIXES,
+    TIFF_SUFFIXES,
+    Header,
+    load_picture,
+    read_header,
+)
 
-_TIFF = (".tif", ".tiff")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", *_TIFF)
 _LISTS = (".txt", ".json")
+_SEPARATELY = "add them as images of their own with ws.images.add_folder"
+#: what a JSON file is that lists no pictures, by the keys at its top
+_ANNOTATIONS = {"shapes": "labelme", "annotations": "COCO", "features": "GeoJSON"}
 
 
 class Pictures:
-    """Pictures of one size as an array (t, y, x) or (t, y, x, samples)."""
+    """Pictures of one size as an array (t, y, x) or (t, y, x, samples), in the widest of their types."""
 
-    def __init__(self, paths: list[Path]) -> None:
-        self.paths = paths
-        first = load_picture(paths[0])
-        self.shape = (len(paths), *first.shape)
-        self.dtype = first.dtype
+    def __init__(self, headers: list[Header]) -> None:
+        first = headers[0]
+        self._paths = [header.path for header in headers]
+        self.shape = (len(headers), *first.size, *((first.samples,) if first.samples > 1 else ()))
+        self.dtype = np.result_type(*{header.dtype for header in headers})
         self.ndim = len(self.shape)
+        self._last: tuple[Path, np.ndarray] | None = None
 
     def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
         which, *rest = key
-        return np.stack([self._load(self.paths[i])[tuple(rest)] for i in range(*which.indices(len(self.paths)))])
+        return np.stack([self._load(self._paths[i])[tuple(rest)] for i in range(*which.indices(len(self._paths)))])
 
     def _load(self, path: Path) -> np.ndarray:
+        last = self._last
+        if last is not None and last[0] == path:
+            return last[1]
         picture = load_picture(path)
         if picture.shape != self.shape[1:]:
+            picture = picture.reshape(self.shape[1:]) if picture.size == np.prod(self.shape[1:]) else picture
+        if picture.shape != self.shape[1:]:
             raise VolumeError(f"{path} decodes to shape {picture.shape}, but its stack has {self.shape[1:]}")
+        if not np.can_cast(picture.dtype, self.dtype, "safe"):
+            raise VolumeError(f"{path} decodes to {picture.dtype}, but its stack is {self.dtype}")
+        picture = picture.astype(self.dtype, copy=False)
+        self._last = path, picture
         return picture
 
 
-def load_picture(path: Path) -> np.ndarray:
-    """One picture in memory: (y, x) or (y, x, samples). Raises VolumeError."""
-    try:
-        if path.suffix.lower() in _TIFF:
-            import tifffile
+class Film:
+    """The frames of an animated picture, (t, y, x) or (t, y, x, samples); decoded as a whole, once."""
 
-            return np.asarray(tifffile.imread(path, key=0))
-        import imagecodecs
-
-        return np.asarray(imagecodecs.imread(str(path)))
-    except FileNotFoundError:
-        raise VolumeError(f"picture {path} is not there any more") from None
-    except Exception as error:  # each codec raises its own kind
-        text = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise VolumeError(f"{path} cannot be read as a picture ({text}); is it complete?") from error
-
-
-def picture_size(path: Path) -> tuple[int, int]:
-    """Rows and columns from the header alone."""
-    try:
-        if path.suffix.lower() in _TIFF:
-            import tifffile
-
-            with tifffile.TiffFile(path) as tif:
-                page: Any = tif.pages.first
-                return int(page.imagelength), int(page.imagewidth)
-        from PIL import Image
+    def __init__(self, path: Path) -> None:
+        from PIL import Image, ImageSequence
 
         with Image.open(path) as image:
-            return image.height, image.width
-    except FileNotFoundError:
-        raise VolumeError(f"picture {path} is not there") from None
-    except Exception as error:
-        raise VolumeError(f"{path} cannot be read as a picture ({error}); is it complete?") from error
+            frames = [np.asarray(_plain(frame)) for frame in ImageSequence.Iterator(image)]
+        shapes = {frame.shape for frame in frames}
+        if len(shapes) > 1:  # some frames are gray, some coloured
+            frames = [np.broadcast_to(f[..., None], (*f.shape, 3)) if f.ndim == 2 else f for f in frames]
+        self._frames = np.stack(frames)
+        self.shape, self.dtype, self.ndim = self._frames.shape, self._frames.dtype, self._frames.ndim
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        return np.asarray(self._frames[key])
+
+
+def _plain(frame: Any) -> Any:
+    return frame.convert("L" if frame.mode in ("1", "L", "LA") else "RGB")
 
 
 def natural(path: Path) -> list[object]:
     """Sort key under which ``slice9`` comes before ``slice10``."""
     return [
-        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path.name.lower()) if part
+        (0, int(part), "") if part.isdecimal() else (1, 0, part)
+        for part in re.split(r"(\d+)", path.name.lower())
+        if part
     ]
 
 
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures of a folder in natural order; hidden files and other kinds are passed over."""
-    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
-    return sorted(found, key=natural)
+    files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
+    return sorted(files, key=natural)
 
 
-def read(source: Source) -> Found:
+def read(source: Source) -> Contents:
     """Pictures as a stack of frames: files of a folder may be slices or not, and nothing in them says so."""
+    if source.dataset is not None or source.scale:
+        raise VolumeError(f"{source.text}: pictures have neither datasets nor scales; leave dataset= and scale= out")
     paths = _paths(source)
     if not paths:
         raise VolumeError(f"{source.text} holds no pictures; expected files {', '.join(SUFFIXES)}")
-    sizes = [picture_size(path) for path in paths]
-    for path, size in zip(paths, sizes, strict=True):
-        if size != sizes[0]:
-            raise VolumeError(
-                f"pictures have several sizes: {paths[0].name} {sizes[0]}, {path.name} {size}; "
-                "add them as images of their own with ws.images.add_folder"
-            )
-    stack = Pictures(paths)
-    if stack.ndim not in (3, 4):
-        raise VolumeError(f"{paths[0]} has {stack.ndim - 1} axes; a picture has two, or three with colours")
-    spacing = (
-        tiff.read(Source(text=str(paths[0]), path=paths[0])).spacing_um if paths[0].suffix.lower() in _TIFF else {}
-    )
-    return Found(
+    headers = [read_header(path) for path in paths]
+    remarks = [header.remark for header in headers[:1] if header.remark]
+    if len(headers) == 1 and headers[0].pages > 1 and headers[0].path.suffix.lower() not in TIFF_SUFFIXES:
+        film: Any = Film(paths[0])
+        axes = "tyxs"[: film.ndim]
+        return Contents(array=film, axes=axes, z_kind="frame", remarks=remarks)
+    _check_alike(headers)
+    spacing, more = _sizes(paths[0])
+    remarks += more
+    kinds = sorted({str(header.dtype) for header in headers})
+    stack = Pictures(headers)
+    if len(kinds) > 1:
+        remarks.append(
+            f"the pictures are {' and '.join(kinds)}; all are read as {stack.dtype}, numbers as they are stored"
+        )
+    if any(header.alpha for header in headers):
+        remarks.append("what the pictures hold for transparency is left out")
+    return Contents(
         array=stack,
         axes="zyxs"[: stack.ndim],
         spacing_um=spacing,
         z_kind="frame",
         chunks=(1, *stack.shape[1:]),
+        remarks=remarks,
     )
+
+
+def _check_alike(headers: list[Header]) -> None:
+    """Raise VolumeError, naming the first that differs, where pictures do not make one stack."""
+    first = headers[0]
+    for header in headers:
+        if header.size != first.size:
+            raise VolumeError(
+                f"pictures have several sizes: {first.path.name} {first.size}, {header.path.name} {header.size}; "
+                f"{_SEPARATELY}"
+            )
+        if header.samples != first.samples:
+            raise VolumeError(
+                f"pictures are of several kinds ({first.words}; {header.words}); convert all to gray or all to colour, "
+                f"or {_SEPARATELY}"
+            )
+    stacks = [header for header in headers if header.pages > 1]
+    if stacks:
+        names = listed([f"{header.path.name} ({header.pages})" for header in stacks], 4)
+        raise VolumeError(f"these files hold several pictures each: {names}; {_SEPARATELY}")
+
+
+def _sizes(path: Path) -> tuple[dict[str | int, float], list[str]]:
+    """Pixel size of a TIFF, and what was noticed on reading it."""
+    if path.suffix.lower() not in TIFF_SUFFIXES:
+        return {}, []
+    try:
+        contents = tiff.read(Source(text=str(path), path=path))
+    except VolumeError as error:
+        return {}, [f"the pixel size of {path.name} cannot be read ({error})"]
+    sizes = {key if isinstance(key, str) else contents.axes[key]: size for key, size in contents.spacing_um.items()}
+    return {axis: size for axis, size in sizes.items() if axis in "yx"}, list(contents.remarks)
 
 
 def _paths(source: Source) -> list[Path]:
@@ -123,18 +170,45 @@ def _paths(source: Source) -> list[Path]:
         return pictures_in(path)
     if path.suffix.lower() not in _LISTS:
         return [path]
-    return [path.parent / name for name in _listed(path)]
+    return [_beside(path, name) for name in _listed(path)]
+
+
+def _beside(path: Path, name: str) -> Path:
+    """A file that a list names: as it stands, else with the slashes of Windows turned."""
+    if name.lower().startswith("file://"):
+        name = unquote(urlsplit(name).path)
+    place = path.parent / name
+    if not place.exists() and "\\" in name:
+        turned = path.parent / name.replace("\\", "/")
+        return turned if turned.exists() else place
+    return place
 
 
 def _listed(path: Path) -> list[str]:
+    data = path.read_bytes()
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        text = path.read_text()
-        names = json.loads(text) if path.suffix.lower() == ".json" else [line.strip() for line in text.splitlines()]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise VolumeError(f"{path} cannot be read as a list of pictures ({error})") from error
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        raise VolumeError(f"{path} is not written in UTF-8; save the list of pictures as UTF-8") from None
+    if path.suffix.lower() != ".json":
+        lines = [line.strip() for line in text.splitlines()]
+        names = [line.strip("\"'").strip() for line in lines if line and not line.startswith("#")]
+        return [name for name in names if name]
+    try:
+        names = json.loads(text)
+    except ValueError as error:
+        raise VolumeError(f"{path} cannot be read as a list of pictures ({first_line(error)})") from error
+    if isinstance(names, dict):
+        kind = next((what for key, what in _ANNOTATIONS.items() if key in names), None)
+        if kind is not None:
+            raise VolumeError(
+                f"{path} holds {kind} annotations, which are labels and no picture; open the picture they were drawn "
+                "on, and load them with ws.labels(...).load(path)"
+            )
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise VolumeError(f"{path} must hold a list of file names")
-    return [name for name in names if name and not name.startswith("#")]
+    return [name for name in names if name]
 
 
 def _accepts(source: Source) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from voxloop.errors import VolumeError
-from voxloop.volumes.formats.contract import Format, Found, Source
-from voxloop.volumes.formats.hdf5 import choose, element_size_um
+from voxloop.volumes.formats.contract import Contents, Format, Source
+from voxloop.volumes.formats.hdf5 import choose, described
+from voxloop.volumes.formats.metadata import Notes, coordinate_step, first_line, text_of
 
 _MARKERS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 
@@ -28,20 +30,25 @@ def open_zarr(source: Source) -> Any:
     import zarr
 
     try:
-        if source.path is not None and source.path.is_file():
+        if source.path is None:
+            return zarr.open(source.text, mode="r")
+        if source.path.is_file():
             return zarr.open(zarr.storage.ZipStore(source.path, mode="r"), mode="r")
-        return zarr.open(str(source.path or source.text), mode="r")
+        # a store by its path, since a text with "::" in it would be taken for a chain of addresses
+        return zarr.open(zarr.storage.LocalStore(source.path, read_only=True), mode="r")
     except ImportError as error:
         raise VolumeError(f"{source.text} needs another package to be reached: {error}") from error
     except Exception as error:  # stores and codecs raise their own kinds
-        text = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise VolumeError(f"{source.text} cannot be read as zarr ({text}); is the address right?") from error
+        hint = "is the address right?" if source.path is None else "is it complete?"
+        raise VolumeError(f"{source.text} cannot be read as zarr ({first_line(error)}); {hint}") from error
 
 
 def wanted_node(root: Any, source: Source) -> Any:
     """The group or array that ``source.dataset`` names below ``root``; ``root`` itself where it names none."""
-    if source.dataset is None or not hasattr(root, "members"):
+    if source.dataset is None:
         return root
+    if not hasattr(root, "members"):
+        raise VolumeError(f"{source.text} is a single array; dataset={source.dataset!r} is not there")
     try:
         return root[source.dataset.strip("/")]
     except KeyError:
@@ -49,24 +56,47 @@ def wanted_node(root: Any, source: Source) -> Any:
         raise VolumeError(f"{source.text} has no dataset {source.dataset!r}") from None
 
 
-def read(source: Source) -> Found:
+def read(source: Source) -> Contents:
     """The array that ``source.dataset`` names, or the only one."""
     root = open_zarr(source)
     array = wanted_node(root, source)
+    group: Any = root if hasattr(root, "members") else None
+    above = (source.dataset or "").strip("/").rpartition("/")[0]
+    if group is not None and above:
+        group = root[above]
     if hasattr(array, "members"):
         inner = Source(text=source.text if source.dataset is None else f"{source.text}/{source.dataset}")
+        group = array
         array = array[choose(inner, _arrays(array))]
     if source.scale:
         raise VolumeError(f"{source.text} is no multiscale image; scale={source.scale} is not there")
-    names = list(getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or [])
-    letters = [str(name).lower() for name in names]
-    known = len(letters) == array.ndim and all(letter in tuple("tczyxs") for letter in letters)
-    return Found(
-        array=array,
-        axes="".join(letters) if known else "?" * array.ndim,
-        spacing_um=element_size_um(dict(array.attrs), array.ndim),
-        chunks=tuple(array.chunks),
-    )
+    notes = Notes()
+    attributes = dict(array.attrs)
+    names = notes.attempt("the names of its dimensions", lambda: _names(array, attributes), [""] * array.ndim)
+    steps = notes.attempt("the coordinates beside it", lambda: _coordinates(group, names), {})
+    return described(array, attributes, names, steps, notes, tuple(array.chunks))
+
+
+def _names(array: Any, attributes: dict[str, Any]) -> list[str]:
+    names = getattr(array.metadata, "dimension_names", None) or attributes.get("_ARRAY_DIMENSIONS") or []
+    return [str(name or "") for name in names]
+
+
+def _coordinates(group: Any, names: list[str]) -> dict[int, tuple[float, float]]:
+    """Step and start of dimensions for which an array of coordinates lies in the same group, as xarray writes them."""
+    steps: dict[int, tuple[float, float]] = {}
+    if group is None:
+        return steps
+    for place, name in enumerate(names):
+        if not name or name not in group:
+            continue
+        axis = group[name]
+        if getattr(axis, "ndim", 0) != 1 or np.dtype(axis.dtype).kind not in "iuf" or "units" not in axis.attrs:
+            continue
+        step = coordinate_step(axis[:], text_of(axis.attrs["units"]))
+        if step is not None:
+            steps[place] = step
+    return steps
 
 
 def _arrays(group: Any) -> dict[str, tuple[int, ...]]:
@@ -76,11 +106,6 @@ def _arrays(group: Any) -> dict[str, tuple[int, ...]]:
     except (NotImplementedError, OSError):  # http stores cannot be listed
         return {}
     return {name: tuple(node.shape) for name, node in members if hasattr(node, "shape") and len(node.shape) >= 2}
-
-
-def local_zarr_root(path: Path) -> Path | None:
-    """The store that a path below it lies in: ``image.zarr/0`` is found from ``image.zarr``."""
-    return next((parent for parent in path.parents if parent.suffix == ".zarr" and parent.is_dir()), None)
 
 
 FORMAT = Format(name="zarr", suffixes=(".zarr", ".zarr.zip"), accepts=is_zarr, read=read)

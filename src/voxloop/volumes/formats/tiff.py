@@ -3,112 +3,223 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 import numpy as np
 
 from voxloop.errors import VolumeError
-from voxloop.geometry import unit_um
-from voxloop.volumes.formats.contract import Format, Found, LazyArray, Source, has_suffix
+from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
+from voxloop.volumes.formats.metadata import Notes, first_line, listed
+from voxloop.volumes.formats.tiff_size import names_of, sizes_of
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".ome.tif", ".lsm")
-#: tifffile's letters: I is a sequence of pages, Q an axis that nobody named
-_AXES = {"I": "z", "Q": "?", "Z": "z", "C": "c", "T": "t", "S": "s", "Y": "y", "X": "x"}
-_RESOLUTION_UM = {2: 25_400.0, 3: 10_000.0}  # TIFF 6.0, ResolutionUnit: inch, centimetre
+#: tifffile's letters; I is a sequence of pages and Q an axis that nobody named
+_AXES = {"I": "?", "Q": "?", "Z": "z", "C": "c", "T": "t", "S": "s", "Y": "y", "X": "x"}
+#: tags without which the voxels cannot be found; damage in any other leaves them readable
+_STRUCTURE = {256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 339, 347}
+_PHOTOMETRIC = {0: "white", 3: "palette", 5: "ink"}
+_COLOUR = (2, 6, 8)  # RGB, YCbCr, Lab
+#: pages whose place in the file is looked at; of more, an even choice
+_MOST_PAGES = 4096
 
 
-def read(source: Source) -> Found:
-    """The first series of a TIFF file, or the resolution ``source.scale`` of a pyramid."""
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which series of a file is opened, and how tifffile has to be told to see it."""
+
+    series: int
+    flags: dict[str, Any]
+
+
+def read(source: Source) -> Contents:
+    """One series of a TIFF file (the largest, unless ``source.dataset`` names one), one resolution of a pyramid."""
     import tifffile
 
     path = str(source.path)
+    notes = Notes()
     try:
-        with _complaints() as complaints, tifffile.TiffFile(path) as tif:
-            if not tif.series:
-                raise VolumeError(f"{path} holds no picture")
-            series = tif.series[_series_index(tif, source)]
-            levels = series.levels
-            if not 0 <= source.scale < len(levels):
-                raise VolumeError(f"{path} has {len(levels)} scales; scale={source.scale} is not one of them")
-            _check_complete(tif, series, path, complaints)
-            level = levels[source.scale]
-            spacing = _spacing(tif)
-            factors = [full / own for full, own in zip(series.shape, level.shape, strict=True)]
-            axes = "".join(_AXES.get(letter, "?") for letter in level.axes)
-            spacing = {a: spacing[a] * f for a, f in zip(axes, factors, strict=True) if a in spacing} | (
-                {"z": spacing["z"]} if "z" in spacing and "z" not in axes else {}
-            )
-            array, chunks = _lazy(path, tif, level, source.scale)
-            names = _channel_names(tif)
+        with _complaints() as complaints:
+            choice = _choose(path, source, notes)
+            with tifffile.TiffFile(path, **choice.flags) as tif:
+                series = tif.series[choice.series]
+                if source.scale >= len(series.levels):
+                    raise VolumeError(
+                        f"{path} has {len(series.levels)} scales; scale={source.scale} is not one of them"
+                    )
+                level = series.levels[source.scale]
+                _check_complete(tif, level, path, complaints, notes)
+                axes = _letters(level, notes)
+                stated = sizes_of(tif, choice.series, notes)
+                names = notes.attempt("the names of channels", lambda: names_of(tif, choice.series), None)
+                array, chunks = _lazy(path, tif, level, choice, source.scale)
+                count = len(series.levels)
+                full = tuple(series.shape)
     except VolumeError:
         raise
     except Exception as error:  # tifffile raises a dozen kinds for damaged files
-        raise VolumeError(f"{path} cannot be read as TIFF ({_first_line(error)}); is it complete?") from error
-    return Found(
-        array=array, axes=axes, spacing_um=spacing, channel_names=names, chunks=chunks, scale_count=len(levels)
+        raise VolumeError(f"{path} cannot be read as TIFF ({first_line(error)}); is it complete?") from error
+    factors = dict(zip(axes, (whole / part for whole, part in zip(full, array.shape, strict=True)), strict=True))
+    return Contents(
+        array=array,
+        axes=axes,
+        spacing_um={axis: size * factors.get(axis, 1.0) for axis, size in stated.items()},
+        channel_names=names,
+        chunks=chunks,
+        scale_count=count,
+        remarks=notes.remarks,
+        losses=notes.losses,
     )
 
 
-def _series_index(tif: TiffFile, source: Source) -> int:
-    if source.dataset is None:
-        return 0
-    names = [series.name for series in tif.series]
-    if source.dataset in names:
-        return names.index(source.dataset)
-    if source.dataset.isdigit() and int(source.dataset) < len(names):
-        return int(source.dataset)
-    listed = ", ".join(
-        f"{i} {name!r} {series.shape}" for i, (name, series) in enumerate(zip(names, tif.series, strict=True))
+def _choose(path: str, source: Source, notes: Notes) -> _Choice:
+    """The series that is meant; what else is in the file becomes a remark. Raises VolumeError."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tif:
+        described = [_words(i, one) for i, one in enumerate(tif.series)]
+        if not described:
+            raise VolumeError(f"{path} holds no picture")
+        sizes = [one.size for one in tif.series]
+        alike = len({(one.shape, one.dtype) for one in tif.series}) == 1 and all(
+            one.kind == "shaped" for one in tif.series
+        )
+        named = None if source.dataset is None else _named(tif.series, source)
+    if named is not None:
+        return _Choice(named, {})
+    if len(described) == 1:
+        return _Choice(0, {})
+    if alike:  # pages that were appended one after the other, each with a description of its own
+        with tifffile.TiffFile(path, is_shaped=False) as tif:
+            together = len(tif.series)
+        if together == 1:
+            notes.remarks.append(
+                f"its {len(described)} series, alike in shape, were appended one by one and are one stack here"
+            )
+            return _Choice(0, {"is_shaped": False})
+    largest = int(np.argmax(sizes))
+    rest = [words for i, words in enumerate(described) if i != largest]
+    notes.losses.append(
+        f"series {described[largest]} of {len(described)} is shown; left out: {listed(rest, 4)}; dataset= names another"
     )
-    raise VolumeError(f"{source.text} has no series {source.dataset!r}; there are {listed}")
+    return _Choice(largest, {})
+
+
+def _words(index: int, series: TiffPageSeries) -> str:
+    name = f" {series.name!r}" if series.name else ""
+    return f"{index}{name} {tuple(series.shape)}"
+
+
+def _named(series: Sequence[TiffPageSeries], source: Source) -> int:
+    names = [one.name for one in series]
+    wanted = str(source.dataset)
+    if wanted in names:
+        return names.index(wanted)
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    there = ", ".join(_words(i, one) for i, one in enumerate(series))
+    raise VolumeError(f"{source.text} has no series {source.dataset!r}; there are {there}")
+
+
+def _letters(level: TiffPageSeries, notes: Notes) -> str:
+    """A letter an axis, and remarks on what the numbers mean."""
+    page: Any = level.keyframe
+    photometric = int(page.photometric)
+    axes = "".join(_AXES.get(letter, "?") for letter in level.axes)
+    meaning = _PHOTOMETRIC.get(photometric)
+    if meaning == "white":
+        notes.remarks.append("the file says that 0 is white; numbers are as they are stored, so it looks inverted here")
+    elif meaning == "palette":
+        notes.remarks.append("a palette picture; its numbers are places in the palette")
+    orientation = int(getattr(page.tags.get("Orientation"), "value", 1) or 1)
+    if orientation != 1:
+        notes.remarks.append(
+            f"its orientation tag is {orientation}, not upright; rows and columns are as they are stored"
+        )
+    if "s" in axes and "c" not in axes and not _is_colour(page, photometric):
+        axes = axes.replace("s", "c")
+        notes.remarks.append("samples of a pixel are taken for channels, since the file does not call them colours")
+    return axes
+
+
+def _is_colour(page: Any, photometric: int) -> bool:
+    """Whether the samples of a pixel are colours, with transparency at most beside them."""
+    if photometric not in _COLOUR:
+        return False
+    extra = [int(kind) for kind in page.extrasamples or ()]
+    return page.samplesperpixel - len(extra) == 3 and len(extra) <= 1 and all(kind in (1, 2) for kind in extra)
 
 
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
     """What tifffile logs while it walks a damaged file: it goes on with the pages it finds."""
     heard: list[str] = []
+    thread = get_ident()
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            heard.append(record.getMessage())
+            if record.thread == thread:
+                heard.append(record.getMessage())
 
     logger, listener = logging.getLogger("tifffile"), Listener(logging.WARNING)
     logger.addHandler(listener)
-    propagate, logger.propagate = logger.propagate, False
     try:
         yield heard
     finally:
         logger.removeHandler(listener)
-        logger.propagate = propagate
 
 
-def _check_complete(tif: TiffFile, series: TiffPageSeries, path: str, complaints: list[str]) -> None:
+def _check_complete(tif: TiffFile, level: TiffPageSeries, path: str, complaints: list[str], notes: Notes) -> None:
+    """Raise VolumeError where voxels of this level lie beyond the file; note planes that are missing."""
+    broken = [text for text in complaints if _concerns_voxels(text)]
+    if broken:
+        raise VolumeError(f"{path} is damaged or cut short ({first_line(broken[0])}); copy it again")
     size = tif.filehandle.size
-    if series.dataoffset is not None:
-        last = series.dataoffset + series.nbytes
-    else:
-        pages = [page for page in (series.pages[0], series.pages[-1]) if page is not None]
-        last = max(
-            (o + n for page in pages for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0
+    if level.dataoffset is not None:
+        _check_end(path, level.dataoffset + level.nbytes, size)
+        return
+    pages = list(level.pages) if len(level.pages) <= _MOST_PAGES else []
+    missing = [place for place, page in enumerate(pages) if page is None]
+    if missing:
+        notes.losses.append(
+            f"{len(missing)} of {len(pages)} planes are not in the file ({listed(missing)}) and are shown as zeros"
         )
-        if len({id(page.parent) for page in pages}) > 1:  # an OME set over several files
-            last = 0
+    step = max(1, len(level.pages) // _MOST_PAGES)
+    looked_at = pages or [level.pages[place] for place in range(0, len(level.pages), step)]
+    for page in looked_at:
+        if page is None or page.parent.filehandle is not tif.filehandle:  # an OME set lies in several files
+            continue
+        if not page.dataoffsets:
+            raise VolumeError(f"{path} is damaged: a page does not say where its voxels lie; copy it again")
+        ends = (start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False))
+        _check_end(path, max(ends, default=0), size)
+
+
+def _concerns_voxels(complaint: str) -> bool:
+    """Whether a complaint of tifffile means that pages or the places of voxels are lost."""
+    tag = re.search(r"TiffTag (\d+)", complaint)
+    if tag is not None:
+        return int(tag[1]) in _STRUCTURE
+    return "TiffPages" in complaint and ("offset" in complaint or "corrupt" in complaint)
+
+
+def _check_end(path: str, last: int, size: int) -> None:
     if last > size:
         raise VolumeError(
             f"{path} is cut short: its voxels reach to byte {last:,} but the file has {size:,}; copy it again"
         )
-    broken = [text for text in complaints if "offset" in text or "corrupt" in text or "truncated" in text]
-    if broken:
-        raise VolumeError(f"{path} is damaged or cut short ({_first_line(broken[0])}); copy it again")
 
 
-def _lazy(path: str, tif: TiffFile, level: TiffPageSeries, scale: int) -> tuple[LazyArray, tuple[int, ...] | None]:
+def _lazy(
+    path: str, tif: TiffFile, level: TiffPageSeries, choice: _Choice, scale: int
+) -> tuple[LazyArray, tuple[int, ...] | None]:
     """A memory map where the voxels lie in one piece, else the store of pages and tiles that tifffile offers."""
     page = level.keyframe
     if level.dataoffset is not None and page.is_memmappable:
@@ -117,88 +228,9 @@ def _lazy(path: str, tif: TiffFile, level: TiffPageSeries, scale: int) -> tuple[
         return mapped, None
     import zarr
 
-    index = tif.series.index(level) if level in tif.series else 0
-    store = tifffile_store(path, index, scale)
-    opened: Any = zarr.open(store, mode="r")
+    # the store opens the file again when it is read, as often as it is
+    opened: Any = zarr.open(tif.aszarr(series=choice.series, level=scale), mode="r")
     return opened, tuple(opened.chunks)
-
-
-def tifffile_store(path: str, series: int, level: int) -> Any:
-    """A zarr store over the pages of ``path``; holds the file open for as long as it is used."""
-    import tifffile
-
-    return tifffile.imread(path, aszarr=True, series=series, level=level)
-
-
-def _spacing(tif: TiffFile) -> dict[str, float]:
-    if tif.is_ome:
-        return _ome_spacing(tif.ome_metadata or "")
-    found = _resolution(tif)
-    if tif.is_lsm and tif.lsm_metadata:
-        return {axis: float(tif.lsm_metadata[f"VoxelSize{axis.upper()}"]) * 1e6 for axis in "zyx"}
-    return found
-
-
-def _resolution(tif: TiffFile) -> dict[str, float]:
-    """Pixel size from the resolution tags; ImageJ keeps the unit and the distance of slices in its own metadata."""
-    page = tif.pages.first
-    imagej: dict[str, Any] = dict(tif.imagej_metadata or {})
-    shaped: dict[str, Any] = dict((tif.shaped_metadata or [{}])[0] or {})
-    notes = {**shaped, **imagej}
-    unit = _unit(str(notes.get("unit", "")))
-    scale = unit or _RESOLUTION_UM.get(int(getattr(page.tags.get("ResolutionUnit"), "value", 1) or 1))
-    found: dict[str, float] = {}
-    for axis, tag in (("x", "XResolution"), ("y", "YResolution")):
-        value = page.tags.get(tag)
-        if scale is None or value is None:
-            continue
-        pixels, per = value.value if isinstance(value.value, tuple) else (value.value, 1)
-        # 72 and 96 dots an inch are what programs write that know of no size
-        if pixels and per and not (unit is None and scale == 25_400.0 and pixels / per in (1, 72, 96, 150, 300)):
-            found[axis] = scale * per / pixels
-    if unit is None and scale == 10_000.0 and found.get("x") == 10_000.0:
-        found = {}
-    if "spacing" in notes and unit is not None:
-        found["z"] = abs(float(notes["spacing"])) * unit
-    return {axis: size for axis, size in found.items() if np.isfinite(size) and size > 0}
-
-
-def _unit(text: str) -> float | None:
-    text = text.replace("\\u00B5", "µ").strip()
-    try:
-        return unit_um(text) if text else None
-    except VolumeError:  # "pixel"
-        return None
-
-
-def _ome_pixels(xml: str) -> ElementTree.Element | None:
-    return next((node for node in ElementTree.fromstring(xml).iter() if node.tag.endswith("}Pixels")), None)
-
-
-def _ome_spacing(xml: str) -> dict[str, float]:
-    pixels = _ome_pixels(xml)
-    found = {}
-    for axis in "zyx":
-        size = None if pixels is None else pixels.get(f"PhysicalSize{axis.upper()}")
-        if pixels is not None and size:
-            unit = _unit(pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm"))
-            if unit is not None and float(size) > 0:
-                found[axis] = float(size) * unit
-    return found
-
-
-def _channel_names(tif: TiffFile) -> list[str] | None:
-    if tif.is_ome:
-        pixels = _ome_pixels(tif.ome_metadata or "")
-        nodes = [] if pixels is None else [node for node in pixels if node.tag.endswith("}Channel")]
-        names = [node.get("Name") or node.get("ID") or "" for node in nodes]
-        return names if names and all(names) else None
-    labels = (tif.imagej_metadata or {}).get("ChannelNames") or (tif.imagej_metadata or {}).get("Labels")
-    return [str(label) for label in labels] if isinstance(labels, list | tuple) else None
-
-
-def _first_line(error: object) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
 
 
 FORMAT = Format(name="TIFF", suffixes=SUFFIXES, accepts=has_suffix(*SUFFIXES), read=read)
