@@ -8,13 +8,14 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from voxloop.errors import VoxloopError
+from voxloop.errors import VolumeWarning, VoxloopError
 from voxloop.terminal import as_json, box, finish, follow, numbers, print_json, tell
 
 

@@ -36,6 +36,21 @@ def test_constant_planes_have_limits_that_differ():
     assert found.low < found.high
 
 
+@pytest.mark.parametrize("columns", [slice(100, 112), slice(100, 106)])
+def test_small_bright_cells_are_within_the_automatic_window_and_hot_pixels_are_not(columns):
+    rng = np.random.default_rng(0)
+    cells = rng.normal(100, 3, (1, 256, 256)).clip(0).astype(np.uint16)
+    cells[0, 100:112, columns] = 4000
+    hot = rng.normal(300, 20, (1, 256, 256)).clip(0).astype(np.uint16)
+    hot[0, ::32, ::32] = 65535
+    signal, noise = frames.statistics(cells)[0], frames.statistics(hot)[0]
+    assert signal.auto[1] > 1000
+    assert noise.auto[1] < 1000
+    assert (signal.high, noise.high) == (4000, 65535)
+    assert noise.fine[1] < 5000
+    assert sum(noise.histogram) == hot.size
+
+
 def test_three_channels_are_red_green_blue_and_others_are_tinted():
     plane = np.zeros((4, 2, 2), np.uint8)
     plane[0] = 255

@@ -19,7 +19,12 @@ Limits = tuple[float, float]
 JPEG_QUALITY, FINE_QUALITY = 80, 95
 #: percentiles of a plane that the automatic contrast shows as black and white
 AUTO_PERCENTILES = (0.5, 99.5)
+#: bright voxels side by side that are this share of a plane, and lie this many times the window's width above it, are
+#: signal and belong into the window
+AUTO_SIGNAL, FAR_ABOVE = 0.0005, 4.0
 HISTOGRAM_BINS = 96
+#: share of the control that each of its ends takes where intensities reach far beyond the window (plane_controls.js)
+COARSE_END = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,17 @@ class FrameRequest:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Intensities of one channel: range for the control, automatic limits, histogram (counts over the range)."""
+    """Intensities of one channel: range of the control, automatic limits, histogram (counts along the control).
+
+    The control reaches from the darkest voxel to the brightest; ``fine`` is the part that most of it is for, so that a
+    few hot pixels neither hide what is beside them nor are out of reach.
+    """
 
     low: float
     high: float
     auto: Limits
     histogram: tuple[int, ...]
+    fine: Limits
 
 
 def statistics(voxels: np.ndarray) -> list[Statistics]:
@@ -74,22 +84,57 @@ def statistics(voxels: np.ndarray) -> list[Statistics]:
 
 
 def _channel_statistics(values: np.ndarray) -> Statistics:
-    flat = values.ravel()
-    if flat.size > 262_144:  # half a percent of a quarter million is still a thousand voxels
-        flat = flat[:: flat.size // 262_144 + 1]
-    flat = flat.astype(np.float64)
-    flat = flat[np.isfinite(flat)]
-    if not flat.size:
-        return Statistics(0.0, 1.0, (0.0, 1.0), (0,) * HISTOGRAM_BINS)
-    low, first, last, high = np.percentile(flat, [0, *AUTO_PERCENTILES, 100])
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
+    if not finite.size:
+        return Statistics(0.0, 1.0, (0.0, 1.0), (0,) * HISTOGRAM_BINS, (0.0, 1.0))
+    low, high = float(finite.min()), float(finite.max())
+    flat = _fewer(finite).astype(np.float64)
+    first, last = np.percentile(flat, AUTO_PERCENTILES)
     if high <= low:
         high = low + 1
     if last <= first:
         first, last = low, high
     margin = 0.05 * (last - first)
-    bottom, top = max(low, first - 20 * margin), min(high, last + 20 * margin)  # hot pixels must not crush the control
-    counts, _ = np.histogram(flat, HISTOGRAM_BINS, (bottom, top))
-    return Statistics(float(bottom), float(top), (float(first), float(last)), tuple(int(n) for n in counts))
+    signal = _bright_signal(values, AUTO_SIGNAL)
+    if signal > last + FAR_ABOVE * (last - first):
+        last, margin = signal, 0.05 * (signal - first)
+    fine = max(low, first - 20 * margin), min(high, last + 20 * margin)
+    counts, _ = np.histogram(flat, _control_edges(low, fine, high))
+    auto = float(first), float(last)
+    return Statistics(low, high, auto, tuple(int(n) for n in counts), (float(fine[0]), float(fine[1])))
+
+
+def _fewer(values: np.ndarray) -> np.ndarray:
+    """A quarter of a million of the values: half a percent of them is still a thousand voxels."""
+    return values[:: values.size // 262_144 + 1] if values.size > 262_144 else values
+
+
+def _bright_signal(values: np.ndarray, share: float) -> float:
+    """The intensity that a share of the voxels reach together with a neighbour: small bright cells, not hot pixels."""
+    if values.ndim < 2 or min(values.shape[-2:]) < 2:
+        return float("-inf")
+    plane = values.astype(np.float32)
+    np.nan_to_num(plane, copy=False, nan=-np.inf, posinf=-np.inf, neginf=-np.inf)
+    beside = np.full_like(plane, -np.inf)
+    for axis in (-1, -2):
+        for ahead, behind in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
+            here, there = [slice(None)] * plane.ndim, [slice(None)] * plane.ndim
+            here[axis], there[axis] = ahead, behind
+            np.maximum(beside[tuple(here)], plane[tuple(there)], out=beside[tuple(here)])
+    together = np.minimum(plane, beside).ravel()
+    place = max(0, together.size - 1 - round(share * together.size))
+    return float(np.partition(together, place)[place])
+
+
+def _control_edges(low: float, fine: Limits, high: float) -> np.ndarray:
+    """Edges of the histogram's bins: even along the control, whose ends take a tenth each where they are needed."""
+    values, places = [fine[0], fine[1]], [0.0, 1.0]
+    if low < fine[0]:
+        values, places = [low, *values], [0.0, COARSE_END, *places[1:]]
+    if high > fine[1]:
+        values, places = [*values, high], [*places[:-1], 1.0 - COARSE_END, 1.0]
+    edges = np.interp(np.linspace(0, 1, HISTOGRAM_BINS + 1), places, values)
+    return np.maximum.accumulate(edges)
 
 
 def stretch(plane: np.ndarray, limits: Limits) -> np.ndarray:

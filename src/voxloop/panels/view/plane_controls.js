@@ -197,15 +197,11 @@ class ContrastControl {
 
   changed(input) {
     const { state, channels, first } = this.current;
-    const [bottom, top] = first.range;
-    let low = bottom + ((top - bottom) * this.low.value) / 1000;
-    let high = bottom + ((top - bottom) * this.high.value) / 1000;
-    if (low >= high) { if (input === this.low) low = high - (top - bottom) / 1000; else high = low + (top - bottom) / 1000; }
-    const share = (value) => (value - bottom) / (top - bottom);
+    let low = this.low.value / 1000, high = this.high.value / 1000;
+    if (low >= high) { if (input === this.low) low = high - 0.001; else high = low + 0.001; }
     this.view.setContrast(state.map((one, channel) => {
       if (!channels.includes(channel)) return one;
-      const [b, t] = one.range; // several channels move together, each within its own range
-      return { ...one, limits: [b + share(low) * (t - b), b + share(high) * (t - b)] };
+      return { ...one, limits: [intensityAt(one, low), intensityAt(one, high)] }; // each channel within its own range
     }));
     this.update();
   }
@@ -213,8 +209,8 @@ class ContrastControl {
   update() {
     const { state, channels, first } = this.current;
     if (!first) return;
-    const [bottom, top] = first.range, [low, high] = first.limits;
-    const place = (value) => Math.max(0, Math.min(1000, Math.round(((value - bottom) / (top - bottom || 1)) * 1000)));
+    const [low, high] = first.limits;
+    const place = (value) => Math.round(placeOf(first, value) * 1000);
     if (document.activeElement !== this.low || +this.low.value !== place(low)) this.low.value = place(low);
     if (document.activeElement !== this.high || +this.high.value !== place(high)) this.high.value = place(high);
     this.text.textContent = `${short(low)} – ${short(high)}`;
@@ -246,6 +242,25 @@ class ContrastControl {
     });
   }
 }
+
+// The control: most of it for the fine part, a tenth for each end where intensities reach far beyond (frames.py).
+const COARSE_END = 0.1;
+
+function controlPoints(one) {
+  const [bottom, top] = one.range, [low, high] = one.fine ?? one.range;
+  const from = bottom < low ? COARSE_END : 0, to = top > high ? 1 - COARSE_END : 1;
+  return [...(from ? [[0, bottom]] : []), [from, low], [to, high], ...(to < 1 ? [[1, top]] : [])];
+}
+
+function interpolate(points, value, from, to) {
+  const next = points.findIndex((point, i) => i > 0 && value <= point[from]);
+  const last = next < 0 ? points.length - 1 : next, [a, b] = [points[last - 1], points[last]];
+  const share = (value - a[from]) / (b[from] - a[from] || 1);
+  return a[to] + share * (b[to] - a[to]);
+}
+
+const intensityAt = (one, place) => interpolate(controlPoints(one), place, 0, 1);
+const placeOf = (one, value) => Math.max(0, Math.min(1, interpolate(controlPoints(one), value, 1, 0)));
 
 function short(value) {
   return Math.abs(value) >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toPrecision(3);

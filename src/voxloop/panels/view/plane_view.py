@@ -151,7 +151,12 @@ class PlaneView:
         names = list(every[0].attrs.get("channel_names") or [""])
         depth = shape[AXES.index(self.widget.axis)]
         first = [0, 1, 2] if len(names) == 3 else list(range(min(len(names), len(frames.TINTS))))
-        unknown = {"range": [0.0, 1.0], "limits": [0.0, 1.0], "histogram": [0] * frames.HISTOGRAM_BINS}
+        unknown = {
+            "range": [0.0, 1.0],
+            "fine": [0.0, 1.0],
+            "limits": [0.0, 1.0],
+            "histogram": [0] * frames.HISTOGRAM_BINS,
+        }
         with self.widget.hold_sync():
             self.widget.geometry = {
                 "shape": list(shape),
@@ -478,7 +483,12 @@ class PlaneView:
     def _show_statistics(self) -> None:
         if self.scene.statistics is not None and not self.closed:
             self.widget.contrast = [
-                {"range": [one.low, one.high], "limits": list(one.auto), "histogram": list(one.histogram)}
+                {
+                    "range": [one.low, one.high],
+                    "fine": list(one.fine),
+                    "limits": list(one.auto),
+                    "histogram": list(one.histogram),
+                }
                 for one in self.scene.statistics
             ]
 
@@ -505,3 +515,13 @@ class PlaneView:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs)
+
+
+def _contrast(channel: frames.Statistics) -> dict[str, Any]:
+    """What the browser's contrast control is told of a channel."""
+    return {
+        "range": [channel.low, channel.high],
+        "fine": list(channel.fine),
+        "limits": list(channel.auto),
+        "histogram": list(channel.histogram),
+    }

@@ -46,7 +46,9 @@ def facts(volume: DataArray) -> list[Check]:
     found.append(_voxel_size(volume, frames))
     if volume.attrs.get("axes_from") == "assumed" and max(shape[0], channels) > 1:
         order = " × ".join(map(str, volume.dims))
-        found.append(Check("Axes", f"{order}, assumed: the file does not name them; look whether it is right", "warning"))
+        found.append(
+            Check("Axes", f"{order}, assumed: the file does not name them; look whether it is right", "warning")
+        )
     found += [Check("Note", words, "warning") for words in volume.attrs.get("remarks", ())]
     chunk = _chunk_bytes(volume)
     if chunk > LARGE_CHUNK:
