@@ -151,12 +151,7 @@ class PlaneView:
         names = list(every[0].attrs.get("channel_names") or [""])
         depth = shape[AXES.index(self.widget.axis)]
         first = [0, 1, 2] if len(names) == 3 else list(range(min(len(names), len(frames.TINTS))))
-        unknown = {
-            "range": [0.0, 1.0],
-            "fine": [0.0, 1.0],
-            "limits": [0.0, 1.0],
-            "histogram": [0] * frames.HISTOGRAM_BINS,
-        }
+        unknown = _contrast(frames.Statistics(0.0, 1.0, (0.0, 1.0), (0,) * frames.HISTOGRAM_BINS, (0.0, 1.0)))
         with self.widget.hold_sync():
             self.widget.geometry = {
                 "shape": list(shape),
@@ -482,15 +477,7 @@ class PlaneView:
 
     def _show_statistics(self) -> None:
         if self.scene.statistics is not None and not self.closed:
-            self.widget.contrast = [
-                {
-                    "range": [one.low, one.high],
-                    "fine": list(one.fine),
-                    "limits": list(one.auto),
-                    "histogram": list(one.histogram),
-                }
-                for one in self.scene.statistics
-            ]
+            self.widget.contrast = [_contrast(one) for one in self.scene.statistics]
 
     def _on_probe(self, message: dict[str, Any]) -> None:
         visible = [state["id"] for state in self.widget.layers if state["visible"]]
