@@ -11,7 +11,7 @@ import numpy as np
 from voxloop.errors import VolumeError
 from voxloop.volumes.axes import letters_of
 from voxloop.volumes.formats.contract import Contents
-from voxloop.volumes.formats.metadata import Notes, coordinate_step, first_line, is_size, length_unit
+from voxloop.volumes.metadata import Notes, coordinate_step, first_line, is_size, length_unit
 
 
 def contents_of(array: Any) -> Contents:

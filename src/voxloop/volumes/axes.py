@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import VolumeError
-from voxloop.volumes.formats.metadata import Notes, text_of
+from voxloop.volumes.metadata import Notes, text_of
 
 #: unnamed axes by their number
 _BY_COUNT = {2: "yx", 3: "zyx", 4: "czyx", 5: "tczyx"}

@@ -19,7 +19,7 @@ from voxloop.volumes import axes as axis_rules
 from voxloop.volumes.arrays import contents_of
 from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.formats.contract import Contents, Source
-from voxloop.volumes.formats.metadata import first_line, is_size, listening
+from voxloop.volumes.metadata import first_line, is_size, listening
 from voxloop.volumes.picking import pick
 from voxloop.volumes.view import View, Viewed, dask_over, plain_dtype
 from voxloop.volumes.volume import DIMS, make_volume, spacing_argument, spacing_of

@@ -11,7 +11,8 @@ import numpy as np
 from voxloop.errors import VolumeError, nearest
 from voxloop.volumes.axes import collect
 from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffix
-from voxloop.volumes.formats.metadata import (
+from voxloop.volumes.formats.numbers import as_meant
+from voxloop.volumes.metadata import (
     Notes,
     attribute_sizes,
     coordinate_step,
@@ -19,7 +20,6 @@ from voxloop.volumes.formats.metadata import (
     noted_classes,
     text_of,
 )
-from voxloop.volumes.formats.numbers import as_meant
 
 if TYPE_CHECKING:
     import h5py

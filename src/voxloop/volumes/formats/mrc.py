@@ -11,8 +11,8 @@ import numpy as np
 from voxloop.errors import VolumeError
 from voxloop.geometry import UNITS_UM
 from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffix
-from voxloop.volumes.formats.metadata import Notes, first_line
 from voxloop.volumes.formats.numbers import Seen
+from voxloop.volumes.metadata import Notes, first_line
 
 SUFFIXES = (".mrc", ".mrcs", ".rec", ".st", ".map", ".ali")
 #: "IMOD" in the header's byte 152; bit 0 of the flags after it says that bytes are signed. Source: IMOD's mrc format

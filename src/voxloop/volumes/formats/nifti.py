@@ -10,8 +10,8 @@ import numpy as np
 from voxloop.errors import VolumeError
 from voxloop.geometry import unit_um
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
-from voxloop.volumes.formats.metadata import Notes, first_line
 from voxloop.volumes.formats.numbers import Turned
+from voxloop.volumes.metadata import Notes, first_line
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr")
 _UNITS = {"mm": "millimeter", "micron": "micrometer", "meter": "meter"}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.volumes.formats.contract import LazyArray
-from voxloop.volumes.formats.metadata import Notes, number, text_of
+from voxloop.volumes.metadata import Notes, number, text_of
 
 
 class Scaled:

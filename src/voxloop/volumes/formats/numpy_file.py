@@ -12,7 +12,7 @@ import numpy as np
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffix
 from voxloop.volumes.formats.hdf5 import choose, described
-from voxloop.volumes.formats.metadata import Notes, first_line
+from voxloop.volumes.metadata import Notes, first_line
 
 
 def read(source: Source) -> Contents:

@@ -9,8 +9,8 @@ from typing import Any
 from voxloop.errors import VolumeError, unknown
 from voxloop.volumes.axes import letter_of
 from voxloop.volumes.formats.contract import Contents, Format, Source
-from voxloop.volumes.formats.metadata import Notes, is_size, listed, noted_classes, number, unit_or_remark
 from voxloop.volumes.formats.plain_zarr import is_zarr, open_zarr, wanted_node
+from voxloop.volumes.metadata import Notes, is_size, listed, noted_classes, number, unit_or_remark
 
 _TYPES = {"channel": "c", "time": "t"}
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import VolumeError
-from voxloop.volumes.formats.metadata import first_line
+from voxloop.volumes.metadata import first_line
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", *TIFF_SUFFIXES)

@@ -13,7 +13,6 @@ import numpy as np
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats import tiff
 from voxloop.volumes.formats.contract import Contents, Format, Source
-from voxloop.volumes.formats.metadata import first_line, listed
 from voxloop.volumes.formats.picture_file import (
     SUFFIXES,
     TIFF_SUFFIXES,
@@ -21,6 +20,7 @@ from voxloop.volumes.formats.picture_file import (
     load_picture,
     read_header,
 )
+from voxloop.volumes.metadata import first_line, listed
 
 _LISTS = (".txt", ".json")
 _SEPARATELY = "add them as images of their own with ws.images.add_folder"

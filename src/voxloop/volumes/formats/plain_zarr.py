@@ -9,7 +9,7 @@ import numpy as np
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, Source
 from voxloop.volumes.formats.hdf5 import choose, described
-from voxloop.volumes.formats.metadata import Notes, coordinate_step, first_line, text_of
+from voxloop.volumes.metadata import Notes, coordinate_step, first_line, text_of
 
 _MARKERS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
-from voxloop.volumes.formats.metadata import Notes, first_line, listed
 from voxloop.volumes.formats.tiff_size import names_of, sizes_of
+from voxloop.volumes.metadata import Notes, first_line, listed
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from voxloop.volumes.formats.metadata import Notes, length_unit, unit_or_remark
+from voxloop.volumes.metadata import Notes, length_unit, unit_or_remark
 
 if TYPE_CHECKING:
     from tifffile import TiffFile

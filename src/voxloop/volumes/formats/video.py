@@ -13,7 +13,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffix
-from voxloop.volumes.formats.metadata import first_line
+from voxloop.volumes.metadata import first_line
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".wmv", ".m4v", ".mpg", ".mpeg")
 #: frames that are passed over one by one rather than sought: seeking starts a decoder anew
