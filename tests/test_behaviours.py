@@ -295,7 +295,7 @@ def test_17_panel_python_command_line_and_exported_config_give_the_same_numbers(
     python = ws.train(settings)
     with UiLoop.using(UiLoop(synchronous=True)):
         panel = TrainPanel(ws)
-        panel._level.value = "labels"
+        panel.level = "labels"
         panel.learner = "network"
         panel.form.value = settings
         panel.train()

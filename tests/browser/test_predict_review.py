@@ -34,7 +34,7 @@ def test_predict_then_review(lab, tmp_path):
     lab.run(0, timeout=240)
     lab.run(1)
     panel = lab.output(1)
-    lab.until("panel.estimate is not None and 'Memory' in panel._estimate.value", timeout=90)
+    lab.until("panel.estimate is not None and 'Memory' in panel.forecast.widget.value", timeout=90)
     lab.both_themes("predict-forecast", panel)
     panel.locator("button.vx-primary", has_text="Predict").click()
     lab.until("panel.run is not None", timeout=30)

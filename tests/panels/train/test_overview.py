@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from voxloop.panels.train.overview import Tally, class_facts, preflight
+from voxloop.panels.train.overview import StrokeTally, class_facts, preflight
 
 CLASSES = [
     SimpleNamespace(value=1, name="background", color="#999"),
@@ -23,7 +23,7 @@ def stroke(seq, value, index=3, axis="z", **more):
 
 
 def tally(*records):
-    made = Tally()
+    made = StrokeTally()
     for record in records:
         made.add(record)
     return made

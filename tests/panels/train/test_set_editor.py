@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voxloop.panels.train import train_panel
+from voxloop.panels.train import learners
 from voxloop.panels.train.train_panel import TrainPanel
 from voxloop.workspace.workspace import Workspace
 
@@ -24,7 +24,7 @@ def ws(tmp_path):
 
 @pytest.fixture
 def panel(ws, ui, no_leak, monkeypatch):
-    monkeypatch.setattr(train_panel, "missing", lambda learner: None)
+    monkeypatch.setattr(learners, "find_spec", lambda name: object())
     made = TrainPanel(ws)
     made.sets.fold.open()
     yield made

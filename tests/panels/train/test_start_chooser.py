@@ -7,7 +7,7 @@ import pytest
 
 import voxloop as vl
 from voxloop.config import DeepConfig
-from voxloop.panels.train import train_panel
+from voxloop.panels.train import learners
 from voxloop.panels.train.train_panel import TrainPanel
 from voxloop.runs import Run
 from voxloop.runs.events import EventWriter
@@ -29,7 +29,7 @@ def made(ws, name, word, model=True, **settings):
 
 @pytest.fixture
 def panel(tmp_path, ui, no_leak, monkeypatch):
-    monkeypatch.setattr(train_panel, "missing", lambda learner: None)
+    monkeypatch.setattr(learners, "find_spec", lambda name: object())
     monkeypatch.setattr(TrainPanel, "_look_ahead", lambda self: None)
     image = np.zeros((4, 64, 64), np.uint8)
     with Workspace.create(tmp_path / "ws", image=image, classes=["rest", "cell"]) as ws:
@@ -62,17 +62,16 @@ def test_an_encoder_from_imagenet_is_one_of_the_ways(panel):
     choose(panel, "weights", "deep-2")
     choose(panel, "fresh")
     assert panel.config.start_from is None
-    panel.form.value = vl.presets["mia-unet"]
-    panel._settings_changed()
+    panel.config = vl.presets["mia-unet"]
     assert panel.start.mode == "imagenet"
     choose(panel, "fresh")
     assert panel.config.encoder_weights is None
-    panel._change(encoder_weights="encoder.safetensors")
+    panel.change(encoder_weights="encoder.safetensors")
     assert (panel.start.mode, panel.config.encoder_weights) == ("fresh", "encoder.safetensors")
 
 
 def test_from_the_weights_of_a_run_keeps_the_settings(panel):
-    panel._change(batch_size=6)
+    panel.change(batch_size=6)
     choose(panel, "weights", "deep-2")
     assert (panel.config.start_from, panel.config.batch_size) == ("deep-2", 6)
     assert "deep-1 › deep-2 › this run" in panel.start.words.value
@@ -83,7 +82,7 @@ def test_from_the_weights_of_a_run_keeps_the_settings(panel):
 def test_same_weights_takes_the_settings_to_change(panel):
     choose(panel, "settings", "deep-2")
     assert (panel.config.start_from, panel.config.batch_size) == ("deep-2", 8)
-    panel._change(batch_size=2)
+    panel.change(batch_size=2)
     assert panel.start.mode == "settings"
     assert (panel.config.start_from, panel.config.batch_size) == ("deep-2", 2)
 
@@ -105,10 +104,10 @@ def test_resume_makes_no_new_run(panel, monkeypatch):
 
 
 def test_the_list_follows_what_is_typed_into_the_form(panel):
-    panel._change(start_from="deep-1")
+    panel.change(start_from="deep-1")
     assert (panel.start.mode, panel.start.run_list.value) == ("weights", "deep-1")
-    panel._change(start_from=None)
+    panel.change(start_from=None)
     assert panel.start.mode == "fresh"
-    panel._change(start_from="models/of/others")  # a folder
+    panel.change(start_from="models/of/others")  # a folder
     assert panel.start.mode == "fresh"
     assert panel.config.start_from == "models/of/others"

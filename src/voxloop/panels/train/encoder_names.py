@@ -38,9 +38,9 @@ class EncoderNames:
         """Another architecture takes other encoders."""
         if self._wanted and architecture != self._asked:
             self._asked = architecture
-            self._ask("encoders", self._found, self._failed, architecture=architecture)
+            self._ask("encoders", self._offer_names, self._failed, architecture=architecture)
 
-    def _found(self, answer: dict[str, Any]) -> None:
+    def _offer_names(self, answer: dict[str, Any]) -> None:
         if answer["encoders"]:
             self._offer(answer["encoders"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from voxloop.panels.train.overview import ClassFacts, Tally, class_facts
+from voxloop.panels.train.overview import ClassFacts, StrokeTally, class_facts
 
 if TYPE_CHECKING:
     from voxloop.store import Edit
@@ -22,7 +22,7 @@ class LabelWatch:
         self, ws: Workspace, edited: Callable[[Edit], None], on_close: Callable[[Callable[[], object]], object]
     ) -> None:
         self._ws, self._edited, self._on_close = ws, edited, on_close
-        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._tallies: dict[tuple[str, str], StrokeTally] = {}
 
     def look(self, level: str) -> list[ClassFacts]:
         """Count anew; of the journal only what came since the last look is read."""
@@ -35,7 +35,7 @@ class LabelWatch:
             labels.refresh()
             for value, voxels in labels.counts().items():
                 counts[value] = counts.get(value, 0) + voxels
-            tally = self._tallies.setdefault((level, image), Tally())
+            tally = self._tallies.setdefault((level, image), StrokeTally())
             for sequence in range(tally.sequence + 1, labels.sequence + 1):
                 tally.add(labels.history(sequence))
             tallies.append(tally)

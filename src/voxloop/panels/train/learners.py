@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from voxloop.config import Config, DeepConfig, ShallowConfig
+
+if TYPE_CHECKING:
+    from voxloop.runs import Run
 
 Learner = Literal["shallow", "network"]
 
@@ -26,4 +30,15 @@ def missing(learner: Learner) -> str | None:
     """What has to be installed for a learner, as a sentence; None where everything is there. Imports nothing."""
     modules, remedy = NEEDS[learner]
     gone = [name for name in modules if find_spec(name) is None]
-    return f"{' and '.join(gone)} {'are' if len(gone) > 1 else 'is'} not installed: {remedy}" if gone else None
+    if not gone:
+        return None
+    verb = "are" if len(gone) > 1 else "is"
+    return f"{' and '.join(gone)} {verb} not installed: {remedy}"
+
+
+def used_last(runs: Iterable[Run]) -> Learner:
+    """The learner of the newest training among runs in the order of their making, else the one that answers first."""
+    for run in reversed(list(runs)):
+        if run.kind == "train":
+            return "network" if run.learner == "deep" else "shallow"
+    return "shallow"

@@ -28,7 +28,7 @@ class ClassFacts:
 
 
 @dataclass(slots=True)
-class Tally:
+class StrokeTally:
     """Strokes per class, from the journal's records in their order; undone strokes do not count."""
 
     sequence: int = 0
@@ -49,14 +49,14 @@ class Tally:
 
     def strokes(self) -> dict[int | str, list[tuple[str, int]]]:
         """Class (value or name, as the stroke named it) -> the planes of its strokes."""
-        found: dict[int | str, list[tuple[str, int]]] = defaultdict(list)
+        planes: dict[int | str, list[tuple[str, int]]] = defaultdict(list)
         for sequence, (value, plane) in self._strokes.items():
             if sequence not in self._undone:
-                found[value].append(plane)
-        return dict(found)
+                planes[value].append(plane)
+        return dict(planes)
 
 
-def class_facts(classes: Iterable[Any], counts: Mapping[int, int], tallies: Iterable[Tally]) -> list[ClassFacts]:
+def class_facts(classes: Iterable[Any], counts: Mapping[int, int], tallies: Iterable[StrokeTally]) -> list[ClassFacts]:
     """One row a class of the level (``value``, ``name``, ``color``); ``counts`` are summed over images already."""
     strokes: dict[int | str, list[tuple[int, str, int]]] = defaultdict(list)
     for image, tally in enumerate(tallies):
@@ -77,25 +77,25 @@ def preflight(facts: Sequence[ClassFacts], *, deep: bool = False) -> list[tuple[
         return [("error", "This level has no classes yet; add at least two in the Label step.")]
     if not there:
         return [("error", "Nothing is labelled yet; paint a few strokes of at least two classes.")]
-    found: list[tuple[str, str]] = []
+    notes: list[tuple[str, str]] = []
     if len(there) == 1:
         others = " or ".join(repr(row.name) for row in facts if not row.voxels) or "a second class"
-        found.append(("error", f"Only {there[0].name!r} is labelled; paint a few strokes of {others} as well."))
+        notes.append(("error", f"Only {there[0].name!r} is labelled; paint a few strokes of {others} as well."))
     for row in facts:
         if not row.voxels and len(there) > 1:
-            found.append(
+            notes.append(
                 ("warning", f"{row.name!r} has no labels and will not be learnt; paint some, or remove the class.")
             )
         elif 0 < row.voxels < FEW_VOXELS:
-            found.append(("warning", f"{row.name!r} has only {row.voxels} voxels; a few more strokes will help most."))
+            notes.append(("warning", f"{row.name!r} has only {row.voxels} voxels; a few more strokes will help most."))
     most, least = max(there, key=lambda row: row.voxels), min(there, key=lambda row: row.voxels)
     if not deep and len(there) > 1 and most.voxels > LOPSIDED * least.voxels:  # the network's own look tells a remedy
         ratio = most.voxels // least.voxels
-        found.append(
+        notes.append(
             ("warning", f"{most.name!r} has {ratio} times the voxels of {least.name!r}; paint more of the latter.")
         )
     if deep and len(there) > 1 and any(row.strokes for row in there) and max(row.slices for row in there) <= 1:
-        found.append(
+        notes.append(
             ("warning", "All strokes are on one slice; a few on others, far apart, make the held-out score honest.")
         )
-    return sorted(found, key=lambda item: item[0] != "error")
+    return sorted(notes, key=lambda item: item[0] != "error")

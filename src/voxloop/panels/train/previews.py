@@ -114,8 +114,8 @@ class InputsPreview(Preview):
 
     def show(self, answer: dict[str, Any]) -> None:
         self.image.value = base64.b64decode(answer["png"])
-        known = zip(answer["counts"].items(), answer["colors"], strict=True)
-        counts = " · ".join(f"{_square(color)} {html.escape(name)} {n:,}" for (name, n), color in known)
+        classes = zip(answer["counts"].items(), answer["colors"], strict=True)
+        counts = " · ".join(f"{_square(color)} {html.escape(name)} {count:,}" for (name, count), color in classes)
         scale = "" if answer["scale"] == 1 else f" at {answer['scale']:g} of their size"
         windows = f"{answer['windows']} windows of {' × '.join(map(str, answer['size']))}{scale}"
         self.words.value = f"Batch {answer['batch'] + 1}: {windows} · labelled: {counts}"
@@ -130,8 +130,10 @@ class FieldPreview(Preview):
     def __init__(self, ask: Ask, volume_of: Callable[[], tuple[str, DataArray]]) -> None:
         super().__init__(ask)
         self._volume_of = volume_of
-        self._at: list[int] | None = None
-        self._found: dict[str, Any] | None = None
+        #: the voxel (z, y, x) that is looked from; None: where labels are
+        self.at: list[int] | None = None
+        #: what is drawn; None until it is known
+        self.answer: dict[str, Any] | None = None
         self.view: PlaneView | None = None
 
     def build(self) -> list[w.Widget]:
@@ -145,7 +147,7 @@ class FieldPreview(Preview):
         return [self.view.widget, self.words]
 
     def fields(self) -> dict[str, Any]:
-        return {"image": getattr(self, "_image", None), "at": self._at}
+        return {"image": getattr(self, "_image", None), "at": self.at}
 
     def _placed(self, message: Mapping[str, Any]) -> None:
         """The boxes were dragged: they follow at once, and what decides there is asked for where they are let go."""
@@ -155,19 +157,19 @@ class FieldPreview(Preview):
     def _turned(self) -> None:
         """Another slice is shown: the boxes stay where they are in it."""
         if self.view is not None and self.view.axis == "z":
-            _, y, x = self._at or (size // 2 for size in self.view.planes.shape)
+            _, y, x = self.at or (size // 2 for size in self.view.planes.shape)
             self._move([self.view.index, y, x], True)
 
     def _move(self, at: Sequence[int], asks: bool) -> None:
         assert self.view is not None
-        self._at = [min(size - 1, max(0, v)) for v, size in zip(at, self.view.planes.shape, strict=True)]
-        if self._found is not None:
-            self._draw(self._found)
+        self.at = [min(size - 1, max(0, v)) for v, size in zip(at, self.view.planes.shape, strict=True)]
+        if self.answer is not None:
+            self._draw(self.answer)
         if asks:
             self._follow()
 
     def show(self, answer: dict[str, Any]) -> None:
-        self._found = answer
+        self.answer = answer
         self._draw(answer)
         reach, um = answer["theoretical"], answer["theoretical_um"]
         limit = f"can see {_size(reach, um)}" if reach else "can see the whole window"
@@ -186,7 +188,7 @@ class FieldPreview(Preview):
         if answer["theoretical"]:
             boxes.append((answer["theoretical"], LIMIT, "can see", True))
         boxes.append((answer["effective"], SEEN, "sees", False))
-        _, y, x = self._at or answer["at"]  # they may have been moved since
+        _, y, x = self.at or answer["at"]  # they may have been moved since
         shapes = [
             Shape(
                 "box",

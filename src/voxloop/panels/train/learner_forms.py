@@ -1,0 +1,140 @@
+"""Which learner, and its settings as a form. Knows no labels and no runs."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from voxloop.config import presets
+from voxloop.config.network import ENCODERS
+from voxloop.panels.base.panel import Panel, classed, show, text
+from voxloop.panels.form.form import Form
+from voxloop.panels.train.learners import CONFIGS, HELP, LABELS, Learner, missing
+
+if TYPE_CHECKING:
+    from voxloop.workspace.workspace import Workspace
+
+
+class LearnerForms:
+    """A choice of learners, ``choice``, and the form of the one chosen, ``widget``, made when it is first chosen.
+
+    Parameters
+    ----------
+    panel
+        Whose part it is.
+    ws
+        Whose levels, training sets and models can be chosen.
+    chosen
+        Called when a learner was chosen.
+    changed
+        Called when a setting was changed by hand.
+    opened
+        Called with the name of a group of settings that is opened.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        ws: Workspace,
+        chosen: Callable[[], object],
+        changed: Callable[[], object],
+        opened: Callable[[str], object],
+    ) -> None:
+        self._ws, self._chosen, self._changed, self._opened = ws, chosen, changed, opened
+        self._forms: dict[Learner, Form[Any]] = {}
+        self._models: list[str] = []
+        self._sets: tuple[list[str], list[str]] = ([], [])
+        options = [(LABELS[name], name) for name in CONFIGS]
+        self.choice = classed(
+            w.ToggleButtons(options=options, value="shallow", tooltips=list(HELP.values()), tooltip="Learner"),
+            "vx-choice",
+        )
+        self.choice.observe(panel.handler(self._show), "value")
+        self.needs = classed(text(), "vx-note", "vx-hidden")
+        self.widget = w.Box(layout={"width": "100%"})
+
+    @property
+    def learner(self) -> Learner:
+        """The one chosen."""
+        return "network" if self.choice.value == "network" else "shallow"
+
+    def __getitem__(self, learner: Learner) -> Form[Any]:
+        return self._forms[learner]
+
+    def __contains__(self, learner: Learner) -> bool:
+        return learner in self._forms
+
+    def choose(self, learner: Learner) -> None:
+        """Take a learner, and show its form."""
+        if self.choice.value == learner:
+            self._show()
+        else:
+            self.choice.value = learner
+
+    def _show(self) -> None:
+        learner = self.learner
+        if learner not in self._forms:
+            self._forms[learner] = self._make(learner)
+        self.widget.children = (self._forms[learner].widget,)
+        reason = missing(learner)
+        self.needs.value = html.escape(reason or "")
+        show(self.needs, reason is not None)
+        self._chosen()
+
+    def offer_models(self, names: Sequence[str]) -> None:
+        """Names of runs whose weights a training can start from."""
+        if list(names) != self._models:
+            self._models = list(names)
+            for form in self._forms.values():
+                form.set_choices("start_from", self._models)
+
+    def offer_sets(self, level: str | None) -> bool:
+        """Offer training sets, and classes that a training of ``level`` can be confined to; whether these are others.
+
+        Of a workspace that another process writes, what it wrote meanwhile is read first.
+        """
+        ws = self._ws
+        if ws.read_only:
+            ws.store.refresh()
+        inside = [f"{name}/{one.name}" for name in ws.levels.names if name != level for one in ws.levels[name].classes]
+        if level and ws.levels[level].parent:
+            inside.insert(0, "parent")
+        sets = (ws.sets.names, inside)
+        if sets == self._sets:
+            return False
+        self._sets = sets
+        for form in self._forms.values():
+            self._offer_sets_to(form)
+        return True
+
+    def close(self) -> None:
+        for form in self._forms.values():
+            form.close()
+
+    def _make(self, learner: Learner) -> Form[Any]:
+        hidden = {"level"}
+        if len(self._ws.images.names) <= 1:
+            hidden.add("images")
+        if len(self._ws.levels.names) < 2:
+            hidden.add("constrain")
+        form: Form[Any] = Form(
+            CONFIGS[learner],
+            suggestions={"start_from": self._models, "encoder": ENCODERS},
+            only=lambda setting: setting.name not in hidden,
+            on_change=lambda _: self._changed(),
+            on_open=self._opened,
+            embedded=True,
+        )
+        self._offer_sets_to(form)
+        if learner == "network":
+            form.value = presets["auto"]
+        return form
+
+    def _offer_sets_to(self, form: Form[Any]) -> None:
+        names, inside = self._sets
+        form.set_choices("training_set", names)
+        form.set_choices("validation_set", names)
+        form.set_choices("constrain", inside)
