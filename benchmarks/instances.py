@@ -77,7 +77,7 @@ def trained(
 
 
 def decoded(vl: Any, config: Any) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda outputs: np.asarray(vl.decode_instances(outputs, config))
+    return lambda outputs: np.asarray(vl.objects.decode_instances(outputs, config))
 
 
 def otsu(picture: np.ndarray) -> np.ndarray:

@@ -105,7 +105,7 @@ def row(vl: Any, folder: Path, sample: Any, truth: np.ndarray, name: str, settin
         for s in (0.0, 0.8, 1.6, 2.4)
         for t in (0.2, 0.3, 0.5)
     ]
-    decoded = [np.asarray(vl.decode_instances(outputs, config, spacing_um=spacing)) for config in tried]
+    decoded = [np.asarray(vl.objects.decode_instances(outputs, config, spacing_um=spacing)) for config in tried]
 
     def fit(found: np.ndarray) -> float:
         """How well cross-sections agree on the slices that were labelled: all that may be looked at."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -35,9 +36,21 @@ def test_public_names_import_neither_torch_nor_sklearn(verb):
     assert not loaded_after(f"import voxloop; voxloop.{verb}") & {"torch", "sklearn", "monai"}
 
 
-def test_every_public_name_resolves():
-    code = "import voxloop\nfor name in voxloop.__all__: getattr(voxloop, name)"
-    loaded_after(code)
+@pytest.mark.parametrize("module", ["voxloop", "voxloop.inspect", "voxloop.bioimageio", "voxloop.objects"])
+def test_every_public_name_resolves(module):
+    loaded_after(f"import {module} as module\nfor name in module.__all__: getattr(module, name)")
+
+
+@pytest.mark.parametrize("module", ["inspect", "bioimageio", "objects"])
+def test_modules_of_public_names_load_nothing_heavy(module):
+    assert not loaded_after(f"import voxloop as vl; dir(vl.{module})") & set(HEAVY)
+
+
+@pytest.mark.parametrize("module", ["inspect", "bioimageio"])
+def test_names_that_load_on_first_use_are_those_of_the_stub(module):
+    stub = ast.parse((SOURCE / f"{module}.pyi").read_text())
+    names = {alias.name for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert set(importlib.import_module(f"voxloop.{module}").__all__) == names
 
 
 def test_imports_point_down():

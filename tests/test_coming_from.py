@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,9 @@ def test_what_the_page_names_exists(name: str) -> None:
     if owner in ("", *CONFIGS):
         assert field in CONFIGS.get(owner, DeepConfig).model_fields
     else:
-        assert owner == "vl"
-        assert hasattr(voxloop, field)
+        package, *modules = owner.split(".")
+        assert package == "vl"
+        assert hasattr(reduce(getattr, modules, voxloop), field)
 
 
 def test_every_setting_of_a_network_is_named_or_ours() -> None:

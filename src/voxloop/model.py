@@ -162,7 +162,7 @@ def _no_model(path: Path) -> str:
     described = path / "rdf.yaml", path / "bioimageio.yaml"
     if path.suffix in (".zip", ".yaml") or any(part.exists() for part in described):
         into = path.with_name(f"{path.stem}-model")
-        return f"packages of bioimage.io become one with vl.import_package({str(path)!r}, {str(into)!r})"
+        return f"packages of bioimage.io become one with vl.bioimageio.import_package({str(path)!r}, {str(into)!r})"
     return "it has no spec.json"
 
 

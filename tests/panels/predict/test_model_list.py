@@ -125,7 +125,7 @@ def test_a_package_is_added_as_copy_as_code_says(ws, made, package, monkeypatch)
     models.fold.open()
     models.chooser.line.value = str(package)
     name = models.name.value
-    line = f"vl.import_package({str(package)!r}, ws.path / 'models/{name}', image=ws.images.open('image'))"
+    line = f"vl.bioimageio.import_package({str(package)!r}, ws.path / 'models/{name}', image=ws.images.open('image'))"
     assert models.code == line
     models.button.click()
     assert owner.message.kind == "good", owner.message.words

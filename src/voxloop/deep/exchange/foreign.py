@@ -78,7 +78,9 @@ def import_package(
         )
     if len(found.inputs) != 1:
         raise ModelError(f"{source} takes {len(found.inputs)} inputs; only networks of one can be predicted with")
-    remedy = f"vl.import_package({str(source)!r}, {str(folder)!r}, image=volume), and predict with that folder"
+    remedy = (
+        f"vl.bioimageio.import_package({str(source)!r}, {str(folder)!r}, image=volume), and predict with that folder"
+    )
     spec = _spec_of(found, image, statistics, background, remedy)
     with tempfile.TemporaryDirectory() as temporary:
         graph = Path(temporary) / "weights.onnx"

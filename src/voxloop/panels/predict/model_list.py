@@ -78,7 +78,8 @@ class ModelList:
         source, name = self.chooser.line.value, self.name.value.strip()
         if not source:
             return ""
-        return f"vl.import_package({source!r}, ws.path / {KEPT + name!r}, image=ws.images.open({self._image()!r}))"
+        image = f"ws.images.open({self._image()!r})"
+        return f"vl.bioimageio.import_package({source!r}, ws.path / {KEPT + name!r}, image={image})"
 
     def choose(self, key: str) -> None:
         """Take another model."""

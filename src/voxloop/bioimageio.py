@@ -1,0 +1,11 @@
+"""Networks from and for other programs, as packages of bioimage.io. Each name loads on first use."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    "voxloop",
+    submod_attrs={
+        "deep.exchange.package": ["Package", "export_package"],
+        "deep.exchange.foreign": ["import_package"],
+    },
+)

@@ -1,0 +1,16 @@
+"""Looks into a training before it begins: what the network gets, what it sees, what it will take. Trains nothing.
+
+Each name loads on first use.
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    "voxloop",
+    submod_attrs={
+        "deep.begin.forecast": ["forecast"],
+        "deep.begin.preview": ["field_of_view", "training_inputs"],
+        "deep.begin.rate_finder": ["find_rate"],
+        "machine": ["machine"],
+    },
+)
