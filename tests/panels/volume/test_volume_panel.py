@@ -8,16 +8,24 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from tests.panels.screen import Screen
 
 from voxloop.errors import VolumeError
 from voxloop.panels.form.file_list import Recent, kind_of, listing, size_text, without_secrets
-from voxloop.panels.form.source_chooser import Source, SourceChooser
+from voxloop.panels.form.source_chooser import ChosenSource, SourceChooser
 from voxloop.panels.volume.volume_checks import facts, plane_checks
 from voxloop.panels.volume.volume_panel import VolumePanel
 from voxloop.volumes import open_volume
 from voxloop.workspace.workspace import Workspace
 
 SUFFIXES = (".tif", ".h5")
+ADDRESS = "path or URL of a stack"
+
+
+def give_size(screen, *lengths):
+    """Type a voxel size."""
+    for axis, length in zip("zyx", lengths, strict=True):
+        screen.field(axis).value = length
 
 
 @pytest.fixture
@@ -61,7 +69,7 @@ def test_recent_keeps_the_newest_first_without_secrets_and_forgets_what_is_gone(
     assert recent.list() == [str(files / "stack.tif"), "https://host/data.zarr"]
     (files / "stack.tif").unlink()
     assert recent.list() == ["https://host/data.zarr"]
-    recent._file.write_text("not json")
+    (files.parent / "state" / "recent.json").write_text("not json")
     assert recent.list() == []
 
 
@@ -105,22 +113,22 @@ def test_checks_of_voxels(plane, verdict, said):
 def test_chooser_goes_through_folders_and_says_what_was_chosen(ui, files, recent, no_leak):
     chosen = []
     chooser = SourceChooser(chosen.append, folder=files, recent=recent)
-    rows = chooser._rows
-    rows.do("open", "plain")
+    screen = Screen(chooser)
+    screen.row("plain").click()
     assert chooser.folder == files / "plain"
-    rows.do("open", "..")
+    screen.row("..").click()
     assert chooser.folder == files
-    rows.do("stack", "pictures")
-    rows.do("open", "two.h5")
+    screen.row("pictures").click("Open as stack")
+    screen.row("two.h5").click()
     assert [source.text for source in chosen] == [str(files / "pictures"), str(files / "two.h5")]
-    chooser._tabs.set_state({"index": 1})
-    rows.do("open", "em")
-    assert chosen[-1] == Source("sample", "em")
+    screen.field("Where to look").value = "Samples"
+    screen.row("em").click()
+    assert chosen[-1] == ChosenSource("sample", "em")
     recent.add(str(files / "stack.tif"))
-    chooser._tabs.set_state({"index": 2})
-    rows.do("open", str(files / "stack.tif"))
+    screen.field("Where to look").value = "Recent"
+    screen.row(str(files / "stack.tif")).click()
     assert chosen[-1].text == str(files / "stack.tif")
-    chooser._address.set_state({"value": str(files / "nothing.tif")})
+    screen.field(ADDRESS).value = str(files / "nothing.tif")
     assert chosen[-1].text.endswith("nothing.tif")
     chooser.go_to(files / "nowhere")
     assert "cannot be read" in chooser.message.words
@@ -134,17 +142,17 @@ def test_a_stack_is_checked_given_a_voxel_size_and_made_a_workspace(ui, files, r
     panel.on_workspace(taken.append)
     assert panel.volume.shape == (6, 40, 48)
     assert panel.view is not None
-    assert "unknown; give it" in panel._checks.value
-    panel._unit.set_state({"index": 0})
-    for box, value in zip(panel._spacing, ("40", "8", "8"), strict=True):
-        box.set_state({"value": value})
+    screen = Screen(panel)
+    assert "unknown; give it" in screen.text
+    screen.field("Unit of the voxel size").value = "nm"
+    give_size(screen, "40", "8", "8")
     assert panel.opened.arguments == {"spacing": (0.04, 0.008, 0.008)}
-    assert "40 × 8 × 8 nm, as given" in panel._checks.value
-    panel._folder.set_state({"value": str(tmp_path / "made")})
-    panel._classes.set_state({"value": "background, mito"})
+    assert "40 × 8 × 8 nm, as given" in screen.text
+    screen.field("Folder").value = str(tmp_path / "made")
+    screen.field("Classes").value = "background, mito"
     line = panel.code
-    assert panel._copy.code == line
-    panel._button.click()
+    assert screen.code == line
+    screen.click("Create workspace")
     assert panel.message.kind == "good"
     (ws,) = taken
     assert [c.name for c in ws.levels[ws.levels.names[0]].classes] == ["background", "mito"]
@@ -157,12 +165,11 @@ def test_a_stack_is_checked_given_a_voxel_size_and_made_a_workspace(ui, files, r
     assert again["ws"].images.info("stack") == ws.images.info("stack")
     again["ws"].close()
 
-    assert panel._button.description == "Add to workspace"
-    panel.choose(Source("path", str(files / "pictures")))
-    panel._name.set_state({"value": "more"})
-    panel._button.click()
+    panel.choose(ChosenSource("path", str(files / "pictures")))
+    screen.field("Image name").value = "more"
+    screen.click("Add to workspace")
     assert ws.images.names == ["stack", "more"]
-    panel._button.click()
+    screen.click("Add to workspace")
     assert "already" in panel.message.words
     panel.close()
     ws.close()
@@ -172,11 +179,12 @@ def test_a_stack_is_checked_given_a_voxel_size_and_made_a_workspace(ui, files, r
 def test_a_file_of_several_datasets_offers_them(ui, files, recent):
     panel = VolumePanel(path=files / "two.h5", recent=recent)
     assert panel.volume is None
-    assert [value for _, value in panel._dataset.options] == [None, "other", "raw"]
-    panel._dataset.set_state({"index": 2})
+    screen = Screen(panel)
+    assert screen.field("Dataset").options == ["choose one …", "other", "raw"]
+    screen.field("Dataset").value = "raw"
     assert panel.volume.shape == (6, 40, 48)
-    assert "from the file" in panel._checks.value
-    assert panel._spacing[0].value == "40"
+    assert "from the file" in screen.text
+    assert screen.field("z").value == "40"
     panel.close()
 
 
@@ -185,7 +193,7 @@ def test_time_points_can_be_chosen(ui, tmp_path, recent):
     tifffile.imwrite(tmp_path / "t.ome.tif", movie, metadata={"axes": "TZYX"})
     panel = VolumePanel(path=tmp_path / "t.ome.tif", recent=recent)
     assert panel.opened.arguments == {"timepoint": 0}
-    panel._timepoint.set_state({"value": 2})
+    Screen(panel).field("Time point").value = 2
     assert np.array_equal(panel.volume.values, movie[2])
     panel.close()
 
@@ -193,14 +201,15 @@ def test_time_points_can_be_chosen(ui, tmp_path, recent):
 def test_what_cannot_be_opened_is_said_and_the_last_one_stays(ui, files, recent):
     (files / "broken.tif").write_bytes(b"II*\x00nothing")
     panel = VolumePanel(path=files / "stack.tif", recent=recent)
-    panel.choose(Source("path", str(files / "broken.tif")))
+    panel.choose(ChosenSource("path", str(files / "broken.tif")))
     assert panel.message.kind == "error"
     assert "broken.tif" in panel.message.words
     assert panel.volume.shape == (6, 40, 48)
-    panel._spacing[0].set_state({"value": "40"})
-    panel._spacing[1].set_state({"value": "eight"})
-    panel._spacing[2].set_state({"value": "8"})
-    assert "write three numbers" in panel.message.words
+    screen = Screen(panel)
+    give_size(screen, "40", "eight", "8")
+    assert "write three numbers" in screen.message
+    give_size(screen, "40", "8", "8")
+    assert (screen.message, screen.failed) == ("", False)
     panel.close()
 
 
@@ -209,7 +218,7 @@ def test_a_workspace_is_opened_as_a_whole(ui, tmp_path, recent):
     taken = []
     panel = VolumePanel(recent=recent)
     panel.on_workspace(taken.append)
-    panel.chooser._address.set_state({"value": str(tmp_path / "ws")})
+    Screen(panel).field(ADDRESS).value = str(tmp_path / "ws")
     assert taken[0].path == tmp_path / "ws"
     panel.close()
     taken[0].close()

@@ -86,7 +86,7 @@ def _wanted(setting: Setting) -> str:
 # ------------------------------------------------------------------------------------------------------------ widget
 
 
-class Field:
+class SettingField:
     """The widget of one setting: label with help as tooltip, input, and, when needed, reset and error."""
 
     def __init__(

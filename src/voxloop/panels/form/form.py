@@ -14,10 +14,20 @@ from voxloop.errors import ConfigError
 from voxloop.panels.base.fold import Fold
 from voxloop.panels.base.panel import CopyCode, Panel, button, classed, close_tree, labelled, row, show, spacer, text
 from voxloop.panels.base.ui import on_ui
-from voxloop.panels.form.fields import Field, to_text
+from voxloop.panels.form.fields import SettingField, to_text
+from voxloop.panels.form.nested import (
+    SettingPath,
+    count_changes,
+    has_advanced,
+    matches,
+    search_words,
+    settings_along,
+    switches_of,
+    value_at,
+    with_values,
+)
 
 C = TypeVar("C", bound=Config)
-Path = tuple[str, ...]
 
 
 class Form(Panel, Generic[C]):
@@ -67,10 +77,10 @@ class Form(Panel, Generic[C]):
         self._suggestions = dict(suggestions or {})
         self._settings = [setting for setting in settings_of(config_type) if only is None or only(setting)]
         self._on_change, self._on_open = on_change, on_open
-        self._pending: dict[Path, Any] = {}
-        self._unread: dict[Path, str] = {}
-        self._fields: dict[Path, Field] = {}
-        self._blocks: dict[Path, _Block] = {}
+        self._pending: dict[SettingPath, Any] = {}
+        self._unread: dict[SettingPath, str] = {}
+        self._fields: dict[SettingPath, SettingField] = {}
+        self._blocks: dict[SettingPath, _Block] = {}
         self._advanced = False
         self._matter = self._mattering()
         self._copy = CopyCode(code=self.code)
@@ -82,7 +92,7 @@ class Form(Panel, Generic[C]):
             indent=False, **labelled("Advanced", "Also what is seldom changed; a search finds it in any case")
         )
         self._more.observe(self.handler(self._toggle_advanced), "value")
-        show(self._more, any(_has_advanced(setting) for setting in self._settings))
+        show(self._more, any(has_advanced(setting) for setting in self._settings))
         show(self._copy, not embedded)  # the panel around it shows a line of its own
         tools = row(self._search, self._more, spacer(), self._copy, classes=["vx-form-tools"])
         self._nothing = classed(text("No setting goes by these words.", "vx-dim"), "vx-hidden")
@@ -130,7 +140,7 @@ class Form(Panel, Generic[C]):
         """Change what is allowed, or suggested, for a text setting, such as after a run was added."""
         (self._suggestions if name in self._suggestions else self._choices)[name] = list(choices)
         if (name,) in self._fields:
-            self._fields[(name,)].offer(choices, _get(self._value, (name,)))
+            self._fields[(name,)].offer(choices, value_at(self._value, (name,)))
 
     # ------------------------------------------------------------------------------------------------------ values
 
@@ -139,16 +149,16 @@ class Form(Panel, Generic[C]):
         self._unread.clear()
         self._value = value
         for path, field in self._fields.items():
-            field.put(_get(value, path))
+            field.put(value_at(value, path))
             field.fail(None)
         self._refresh()
 
-    def _input(self, path: Path, raw: Any) -> None:
+    def _input(self, path: SettingPath, raw: Any) -> None:
         self._unread.pop(path, None)
         self._pending[path] = raw
         self._settle()
 
-    def _unreadable(self, path: Path, words: str) -> None:
+    def _unreadable(self, path: SettingPath, words: str) -> None:
         self._pending.pop(path, None)
         self._unread[path] = words
         self._settle()
@@ -157,12 +167,12 @@ class Form(Panel, Generic[C]):
         """Take every pending entry that is valid by itself or together with the others; show why the rest is not."""
         before = self._value
         try:
-            self._value = _with(self._value, self._pending)
+            self._value = with_values(self._value, self._pending)
             self._pending.clear()
         except ConfigError:
             for path, raw in list(self._pending.items()):
                 try:
-                    self._value = _with(self._value, {path: raw})
+                    self._value = with_values(self._value, {path: raw})
                 except ConfigError:
                     continue
                 del self._pending[path]
@@ -173,29 +183,29 @@ class Form(Panel, Generic[C]):
         if self._value != before and self._on_change is not None:
             self._on_change(self._value)
 
-    def _set(self, changes: Mapping[Path, Any]) -> None:
+    def _set(self, changes: Mapping[SettingPath, Any]) -> None:
         """Put in several values at once; what is typed elsewhere and not valid stays."""
         self._pending |= changes
         self._settle()
         for path, field in self._fields.items():
             if path not in self._pending and path not in self._unread:
-                field.put(_get(self._value, path))
+                field.put(value_at(self._value, path))
 
-    def _fault(self, path: Path, raw: Any) -> str:
+    def _fault(self, path: SettingPath, raw: Any) -> str:
         try:
-            _with(self._value, {path: raw})
+            with_values(self._value, {path: raw})
         except ConfigError as error:
             return str(error)
         return ""
 
-    def _reset(self, path: Path) -> None:
-        value = _get(self._base, path)
+    def _reset(self, path: SettingPath) -> None:
+        value = value_at(self._base, path)
         self._fields[path].put(value)
         self._input(path, value)
 
     def _refresh(self) -> None:
         for path, field in self._fields.items():
-            field.mark(_get(self._value, path), _get(self._base, path))
+            field.mark(value_at(self._value, path), value_at(self._base, path))
         for group in self._groups.values():
             self._mark_group(group)
         for path, block in self._blocks.items():
@@ -225,32 +235,34 @@ class Form(Panel, Generic[C]):
 
     def _build_master(self, group: str) -> list[w.Widget]:
         """Two links over settings of a group that hold several switches."""
-        held = {s.name: _switches(s) for s in self._settings if s.group == group and s.config is not None}
+        held = {s.name: switches_of(s) for s in self._settings if s.group == group and s.config is not None}
         held = {name: switches for name, switches in held.items() if len(switches) > 1}
         if not held:
             return []
-        off: dict[Path, Any] = {(name, inner, "on"): False for name, switches in held.items() for inner in switches}
+        off: dict[SettingPath, Any] = {
+            (name, inner, "on"): False for name, switches in held.items() for inner in switches
+        }
         back = "All of it as the preset has it, or as usual where none is chosen"
         return [
             row(
                 button("All off", self.handler(lambda: self._set(off)), kind="link"),
                 button(
                     "As the preset",
-                    self.handler(lambda: self._set({(n,): _get(self._base, (n,)) for n in held})),
+                    self.handler(lambda: self._set({(n,): value_at(self._base, (n,)) for n in held})),
                     kind="link",
                     tooltip=back,
                 ),
             )
         ]
 
-    def _build_setting(self, owner: type[BaseModel], setting: Setting, path: Path) -> list[w.Widget]:
+    def _build_setting(self, owner: type[BaseModel], setting: Setting, path: SettingPath) -> list[w.Widget]:
         if setting.kind == "config" and setting.config is not None:
             return self._build_nested(setting, path)
         names = setting.kind == "tuple" and "str" in str(get_args(owner.model_fields[setting.name].annotation))
         dotted = ".".join(path)
-        field = Field(
+        field = SettingField(
             setting,
-            _get(self._value, path),
+            value_at(self._value, path),
             partial(self._input, path),
             partial(self._reset, path),
             partial(self._unreadable, path),
@@ -259,11 +271,11 @@ class Form(Panel, Generic[C]):
             names=names,
         )
         self._fields[path] = field
-        field.mark(_get(self._value, path), _get(self._base, path))
+        field.mark(value_at(self._value, path), value_at(self._base, path))
         show(field.widget, (self._advanced or not setting.advanced) and (len(path) > 1 or setting.matters(self._value)))
         return [field.widget]
 
-    def _build_nested(self, setting: Setting, path: Path) -> list[w.Widget]:
+    def _build_nested(self, setting: Setting, path: SettingPath) -> list[w.Widget]:
         """A config within a config: a switch with its settings under it, or a list of such."""
         config = setting.config
         assert config is not None
@@ -284,8 +296,8 @@ class Form(Panel, Generic[C]):
         show(block.widget, self._advanced or not setting.advanced)
         return [block.widget]
 
-    def _mark_block(self, path: Path, block: _Block) -> None:
-        config = _get(self._value, path)
+    def _mark_block(self, path: SettingPath, block: _Block) -> None:
+        config = value_at(self._value, path)
         inner = [s for s in settings_of(type(config)) if s.name != "on" and s.kind != "config"]
         words = [f"{s.label} {to_text(getattr(config, s.name))}" for s in inner if s.kind != "bool"]
         block.mark(bool(config.on), " · ".join(words))
@@ -297,9 +309,9 @@ class Form(Panel, Generic[C]):
     def _filter(self) -> None:
         """Show what matches the search; without one, everything that is not advanced, or all."""
         words = self._search.value.lower().split()
-        show(self._nothing, bool(words) and not any(_matches(s, words) for s in self._settings))
+        show(self._nothing, bool(words) and not any(matches(s, words) for s in self._settings))
         for name, group in self._groups.items():
-            hit = not words or any(_matches(s, words) for s in self._settings if s.group == name)
+            hit = not words or any(matches(s, words) for s in self._settings if s.group == name)
             show(group.widget, hit)
             if words and hit:
                 group.open()
@@ -309,15 +321,15 @@ class Form(Panel, Generic[C]):
         for path, block in self._blocks.items():
             show(block.widget, self._visible(path, words))
 
-    def _visible(self, path: Path, words: Sequence[str]) -> bool:
-        chain = _chain(next(s for s in self._settings if s.name == path[0]), path[1:])
+    def _visible(self, path: SettingPath, words: Sequence[str]) -> bool:
+        chain = settings_along(next(s for s in self._settings if s.name == path[0]), path[1:])
         if words:  # a search looks through advanced settings as well
-            return _matches(chain[-1], [word for word in words if not any(word in _words(s) for s in chain[:-1])])
+            return matches(chain[-1], [word for word in words if not any(word in search_words(s) for s in chain[:-1])])
         return chain[0].matters(self._value) and (self._advanced or not any(setting.advanced for setting in chain))
 
     def _mark_group(self, group: Fold) -> None:
         names = [setting.name for setting in self._settings if setting.group == group.name]
-        changed = sum(_count(getattr(self._value, name), getattr(self._base, name)) for name in names)
+        changed = sum(count_changes(getattr(self._value, name), getattr(self._base, name)) for name in names)
         failed = any(path[0] in names for path in (*self._pending, *self._unread))
         group.note(", ".join([f"{changed} changed"] * bool(changed) + ["not valid"] * failed), failed=failed)
 
@@ -354,64 +366,3 @@ class _Block:
         show(self.summary, on)
         if not on and self.is_open:
             self.toggle()
-
-
-# ------------------------------------------------------------------------------------------------------ nested values
-
-
-def _get(config: BaseModel, path: Path) -> Any:
-    value: Any = config
-    for name in path:
-        value = getattr(value, name)
-    return value
-
-
-def _with(config: C, changes: Mapping[Path, Any]) -> C:
-    """A copy with values at paths changed, validated as a whole. Raises ConfigError."""
-    data = config.model_dump()
-    for path, value in changes.items():
-        inner = data
-        for name in path[:-1]:
-            inner = inner[name]
-        inner[path[-1]] = value
-    return type(config)(**data)
-
-
-def _count(value: Any, default: Any) -> int:
-    """How many settings differ, nested ones counted one by one."""
-    if isinstance(value, BaseModel):
-        return sum(_count(getattr(value, name), getattr(default, name)) for name in type(value).model_fields)
-    return int(value != default)
-
-
-def _chain(setting: Setting, path: Path) -> list[Setting]:
-    """The setting and those nested in it that a path goes through."""
-    chain = [setting]
-    for name in path:
-        config = chain[-1].config
-        assert config is not None
-        chain.append(next(s for s in settings_of(config) if s.name == name))
-    return chain
-
-
-def _switches(setting: Setting) -> list[str]:
-    """Names of the settings within a setting that have a switch of their own."""
-    inner = settings_of(setting.config) if setting.config is not None else []
-    return [one.name for one in inner if one.config is not None and "on" in one.config.model_fields]
-
-
-def _has_advanced(setting: Setting) -> bool:
-    return setting.advanced or (
-        setting.config is not None and any(_has_advanced(s) for s in settings_of(setting.config))
-    )
-
-
-def _words(setting: Setting) -> str:
-    return f"{setting.name} {setting.label} {setting.help} {setting.group} {setting.unit or ''}".lower()
-
-
-def _matches(setting: Setting, words: Sequence[str]) -> bool:
-    """Whether every word occurs in the setting or in one nested in it."""
-    inner = settings_of(setting.config) if setting.config is not None else []
-    rest = [word for word in words if word not in _words(setting)]
-    return not rest or any(_matches(nested, rest) for nested in inner)

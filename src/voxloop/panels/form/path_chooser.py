@@ -11,8 +11,9 @@ import ipywidgets as w
 from voxloop.errors import VoxloopError
 from voxloop.panels.base.panel import Panel, badge, column, row, text
 from voxloop.panels.base.rows import Row, RowList
+from voxloop.panels.base.work import Latest
 from voxloop.panels.form.file_list import Entry, listing
-from voxloop.panels.form.source_chooser import FOLDER
+from voxloop.panels.form.file_rows import FOLDER
 
 _FOLDERS = ("folder", "stack", "workspace")
 
@@ -35,7 +36,8 @@ class PathChooser:
     def __init__(
         self, panel: Panel, suffixes: tuple[str, ...], changed: Callable[[], object], *, placeholder: str
     ) -> None:
-        self._panel, self._suffixes, self._changed = panel, suffixes, changed
+        self._suffixes, self._changed = suffixes, changed
+        self._looks: Latest[tuple[Path, list[Row]]] = Latest(panel, self._show)
         self.folder = Path.cwd()
         self.line = w.Text(placeholder=placeholder, continuous_update=False, layout={"width": "auto"})
         self.line.observe(panel.handler(self._typed), "value")
@@ -46,14 +48,14 @@ class PathChooser:
     @property
     def path(self) -> Path:
         """What is chosen. Raises VoxloopError where there is nothing of that name."""
-        given = str(self.line.value).strip()
-        if not given:
+        typed = str(self.line.value).strip()
+        if not typed:
             raise VoxloopError(f"choose {self._what} in the list first, or type its path")
-        path = Path(given).expanduser()
+        path = Path(typed).expanduser()
         if not path.exists():
-            raise VoxloopError(f"there is no {given}; {path.absolute().parent} is the folder to look in")
+            raise VoxloopError(f"there is no {typed}; {path.absolute().parent} is the folder to look in")
         if not self._suffixes and not path.is_dir():
-            raise VoxloopError(f"{given} is no folder; {path.parent} is the one it lies in")
+            raise VoxloopError(f"{typed} is no folder; {path.parent} is the one it lies in")
         return path
 
     @property
@@ -63,22 +65,20 @@ class PathChooser:
     def refresh(self) -> None:
         """Look anew; large folders are read off the UI thread."""
         folder = self.folder
-        self._panel.in_thread(lambda: (folder, self._look(folder)), self._show)
+        self._looks.ask(lambda: (folder, self._look(folder)))
 
     def _look(self, folder: Path) -> list[Row]:
         try:
-            found = listing(folder, self._suffixes)
+            entries = listing(folder, self._suffixes)
         except OSError as error:
             raise VoxloopError(f"{folder} cannot be read: {error.strerror or error}") from None
-        kept = [one for one in found if one.kind in _FOLDERS or one.path.is_file()]
         up = [] if folder == folder.parent else [Row("..", (f"{FOLDER}..",), title=str(folder.parent))]
-        return [*up, *(_row(one) for one in kept)]
+        return [*up, *(_row(entry) for entry in entries if entry.kind in _FOLDERS or entry.path.is_file())]
 
-    def _show(self, found: tuple[Path, list[Row]]) -> None:
-        folder, rows = found
-        if folder == self.folder:
-            self._where.value = html.escape(str(folder))
-            self.rows.show(rows)
+    def _show(self, looked: tuple[Path, list[Row]]) -> None:
+        folder, rows = looked
+        self._where.value = html.escape(str(folder))
+        self.rows.show(rows)
 
     def _open(self, key: str) -> None:
         path = self.folder.parent if key == ".." else self.folder / key
@@ -104,4 +104,5 @@ def _row(entry: Entry) -> Row:
     name = html.escape(entry.name)
     if entry.kind not in _FOLDERS:
         return Row(entry.name, (name,))
-    return Row(entry.name, (f"{FOLDER}{name}" + (f" {badge('pictures')}" if entry.kind == "stack" else ""),))
+    pictures = f" {badge('pictures')}" if entry.kind == "stack" else ""
+    return Row(entry.name, (f"{FOLDER}{name}{pictures}",))

@@ -11,21 +11,16 @@ from typing import Literal
 import ipywidgets as w
 
 from voxloop.errors import VolumeError
-from voxloop.panels.base.panel import Panel, badge, button, classed, row, show, text
-from voxloop.panels.base.rows import Action, Row, RowList
+from voxloop.panels.base.panel import Panel, button, classed, row, show, text
+from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.ui import on_ui
-from voxloop.panels.form.file_list import Entry, Recent, kind_of, listing, size_text
-
-FOLDER = '<i class="fa fa-folder vx-dim"></i> '
-#: what the list of samples says beside their names, where they need no look into the file
-_MADE_UP = {
-    "em": "made up: membranes, mitochondria, noise; exact truth",
-    "nuclei": "made up: touching nuclei, noise; exact truth",
-}
+from voxloop.panels.base.work import Latest
+from voxloop.panels.form.file_list import Recent, kind_of, listing
+from voxloop.panels.form.file_rows import file_row, recent_row, sample_rows, up_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ChosenSource:
     """What was chosen."""
 
     kind: Literal["path", "sample", "workspace"]
@@ -38,7 +33,7 @@ class SourceChooser(Panel):
     @on_ui
     def __init__(
         self,
-        on_choose: Callable[[Source], object],
+        on_choose: Callable[[ChosenSource], object],
         *,
         folder: str | Path | None = None,
         recent: Recent | None = None,
@@ -49,9 +44,12 @@ class SourceChooser(Panel):
         self.recent = recent or Recent()
         self.folder = Path(folder).expanduser().absolute() if folder else Path.cwd()
         self._suffixes: tuple[str, ...] = ()
+        self._looks: Latest[tuple[Path, list[Row]]] = Latest(self, self._show_rows)
         self._address = w.Text(placeholder="path or URL of a stack", continuous_update=False)
         self._address.observe(self.handler(self._typed), "value")
-        self._tabs = classed(w.ToggleButtons(options=["Files", "Samples", "Recent"]), "vx-choice")
+        self._tabs = classed(
+            w.ToggleButtons(options=["Files", "Samples", "Recent"], tooltip="Where to look"), "vx-choice"
+        )
         self._tabs.observe(self.handler(self.refresh), "value")
         self._filter = w.Text(placeholder="Filter", continuous_update=True)
         self._filter.observe(self.handler(self.refresh), "value")
@@ -74,54 +72,55 @@ class SourceChooser(Panel):
         self.refresh()
 
     @on_ui
+    def open(self, path: str | Path) -> None:
+        """Open what a path or URL names, as if it were typed; a plain folder is shown."""
+        self._address.value = str(path)
+
+    @on_ui
     def refresh(self) -> None:
         """Look anew; large folders are read off the UI thread."""
-        tab, words, folder = self._tabs.value, self._filter.value, self.folder
+        tab, words, folder = str(self._tabs.value), str(self._filter.value), self.folder
         show(self._where, tab == "Files")
-        self.in_thread(lambda: (tab, words, folder, self._look(tab, words, folder)), self._show_rows)
+        self._looks.ask(lambda: (folder, self._look(tab, words, folder)))
 
-    def _look(self, tab: str, words: str, folder: Path) -> list[Row] | VolumeError:
+    def _look(self, tab: str, words: str, folder: Path) -> list[Row]:
         if tab == "Samples":
-            return [found for found in _sample_rows() if words.lower() in found.key.lower()]
+            return [line for line in sample_rows() if words.lower() in line.key.lower()]
         if tab == "Recent":
-            return [_recent_row(text) for text in self.recent.list() if words.lower() in text.lower()]
+            return [recent_row(source) for source in self.recent.list() if words.lower() in source.lower()]
         try:
-            entries = listing(folder, self._known(), words)
+            entries = listing(folder, self._readable(), words)
         except OSError as error:
-            return VolumeError(f"{folder} cannot be read: {error.strerror or error}")
-        up = [] if folder == folder.parent else [Row("..", (f"{FOLDER}..", ""), title=str(folder.parent))]
-        return [*up, *(_file_row(entry) for entry in entries)]
+            raise VolumeError(f"{folder} cannot be read: {error.strerror or error}") from None
+        return [*up_rows(folder), *(file_row(entry) for entry in entries)]
 
-    def _show_rows(self, found: tuple[str, str, Path, list[Row] | VolumeError]) -> None:
-        tab, words, folder, rows = found
-        if (tab, words, folder) != (self._tabs.value, self._filter.value, self.folder):
-            return  # something else was asked for meanwhile
-        if isinstance(rows, VolumeError):
-            self.show_error(rows)
-            return
+    def _show_rows(self, looked: tuple[Path, list[Row]]) -> None:
+        folder, rows = looked
         self._where.value = html.escape(str(folder))
         self._rows.show(rows)
 
     def _act(self, action: str, key: str) -> None:
         tab = self._tabs.value
         if tab == "Samples":
-            self._choose(Source("sample", key))
+            self._choose(ChosenSource("sample", key))
         elif tab == "Recent":
             self._choose_path(key)
         elif key == "..":
             self.go_to(self.folder.parent)
         elif action == "stack":
-            self._choose(Source("path", str(self.folder / key)))
+            self._choose(ChosenSource("path", str(self.folder / key)))
         else:
             self._choose_path(str(self.folder / key))
 
     def _choose_path(self, path: str) -> None:
-        kind = "volume" if "://" in path else kind_of(Path(path), self._known())
+        kind: str | None = "volume"
+        if "://" not in path:
+            kind = kind_of(Path(path), self._readable())
         if kind in ("folder", "stack"):
             self._filter.value = ""
             self.go_to(path)
         else:
-            self._choose(Source("workspace" if kind == "workspace" else "path", path))
+            self._choose(ChosenSource("workspace" if kind == "workspace" else "path", path))
 
     def _typed(self) -> None:
         path = self._address.value.strip()
@@ -129,60 +128,24 @@ class SourceChooser(Panel):
             return
         local = Path(path).expanduser()
         if "://" not in path and local.is_dir():
-            kind = kind_of(local, self._known())
+            kind = kind_of(local, self._readable())
             if kind == "folder":
                 self.go_to(local)
                 return
-            self._choose(Source("workspace" if kind == "workspace" else "path", str(local)))
+            self._choose(ChosenSource("workspace" if kind == "workspace" else "path", str(local)))
             return
-        self._choose(Source("path", path))
+        self._choose(ChosenSource("path", path))
 
-    def _choose(self, source: Source) -> None:
+    def _choose(self, source: ChosenSource) -> None:
         self._rows.selected = source.text if self._tabs.value != "Files" else Path(source.text).name
         self.say("", "quiet")
         self._on_choose(source)
 
-    def _known(self) -> tuple[str, ...]:
+    def _readable(self) -> tuple[str, ...]:
         """Suffixes of everything that can be opened; the readers are imported when they are first asked for."""
         if not self._suffixes:
             from voxloop.volumes.formats.registry import formats
 
-            found = {suffix for each in formats() for suffix in each.suffixes if suffix.startswith(".")}
-            self._suffixes = tuple(sorted(found - {".txt", ".json"}))
+            suffixes = {suffix for each in formats() for suffix in each.suffixes if suffix.startswith(".")}
+            self._suffixes = tuple(sorted(suffixes - {".txt", ".json"}))
         return self._suffixes
-
-
-def _file_row(entry: Entry) -> Row:
-    name = html.escape(entry.name)
-    if entry.kind == "workspace":
-        return Row(entry.name, (f"{FOLDER}{name} {badge('workspace', 'busy')}", ""), title="Open this workspace")
-    if entry.kind == "folder":
-        return Row(entry.name, (f"{FOLDER}{name}", ""))
-    if entry.kind == "stack":
-        return Row(
-            entry.name, (f"{FOLDER}{name}", ""), (Action("stack", "Open as stack", "Open its pictures as one stack"),)
-        )
-    return Row(entry.name, (name, "" if entry.size is None else size_text(entry.size)))
-
-
-def _recent_row(source: str) -> Row:
-    path = Path(source)
-    parent = source.rpartition("/")[0] if "://" in source else str(path.parent)
-    name = source.rstrip("/").rpartition("/")[2] if "://" in source else path.name
-    return Row(
-        source, (f'{html.escape(name)} <span class="vx-dim vx-small">{html.escape(parent)}</span>', ""), title=source
-    )
-
-
-def _sample_rows() -> list[Row]:
-    from voxloop.volumes import samples
-    from voxloop.volumes.samples.real import REAL
-
-    about = {**_MADE_UP, **{name: real.about for name, real in REAL.items()}}
-    return [
-        Row(
-            name,
-            (f'{html.escape(name)}<br><span class="vx-dim vx-small">{html.escape(about.get(name, ""))}</span>', ""),
-        )
-        for name in samples.list()
-    ]

@@ -1,0 +1,95 @@
+"""Where an opened volume goes: a new workspace with its folder and classes, or the one there is. Makes neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from voxloop.errors import WorkspaceError
+from voxloop.panels.base.panel import CopyCode, Panel, button, column, labelled, row, show, spacer
+from voxloop.panels.volume.opened import OpenedVolume
+
+if TYPE_CHECKING:
+    from voxloop.workspace.workspace import Workspace
+
+
+class Target:
+    """Fields for names, folder and classes, the button that does it, and the line of Python it runs.
+
+    Parameters
+    ----------
+    add
+        What the button does.
+    """
+
+    def __init__(self, panel: Panel, add: Callable[[], object]) -> None:
+        self._opened: OpenedVolume | None = None
+        self._ws: Workspace | None = None
+        self._name = w.Text(continuous_update=False, **labelled("Image name", "What the workspace calls it"))
+        about_folder = "Where the workspace keeps labels, models and predictions"
+        self._folder = w.Text(continuous_update=False, **labelled("Folder", about_folder))
+        about_classes = "What will be told apart, separated by commas"
+        self._classes = w.Text(continuous_update=False, **labelled("Classes", about_classes))
+        for box in (self._name, self._folder, self._classes):
+            box.observe(panel.handler(self._show_code), "value")
+        self.button = button("", panel.handler(add), kind="primary")
+        self._copy = CopyCode()
+        line = row(self.button, spacer(), self._copy)
+        self.widget = column(self._name, self._folder, self._classes, line, classes=["vx-plain"])
+
+    @property
+    def name(self) -> str:
+        """What the image will be called."""
+        return str(self._name.value).strip()
+
+    @property
+    def folder(self) -> str:
+        """Where a new workspace is made. Raises WorkspaceError where it is left open."""
+        folder = str(self._folder.value).strip()
+        if not folder:
+            raise WorkspaceError("say in which folder the workspace is made")
+        return folder
+
+    @property
+    def classes(self) -> list[dict[str, Any]]:
+        """The classes of a new workspace; those of a sample keep their colours where their names stay."""
+        of_sample = {item["name"]: item for item in (self._opened.classes if self._opened else ())}
+        names = [name.strip() for name in str(self._classes.value).split(",") if name.strip()]
+        if names == list(of_sample):
+            return list(of_sample.values())
+        return [{"name": name} for name in names]
+
+    @property
+    def code(self) -> str:
+        """The line of Python that the button runs; empty where nothing is opened."""
+        opened = self._opened
+        if opened is None:
+            return ""
+        if self._ws is not None:
+            return f"ws.images.add({self.name!r}, {opened.image_code}{opened.arguments_code})"
+        names = [item["name"] for item in self.classes]
+        return (
+            f"ws = vl.Workspace.create({str(self._folder.value).strip()!r}, image={opened.image_code}, "
+            f"image_name={self.name!r}, classes={names!r}{opened.arguments_code})"
+        )
+
+    def suggest(self, opened: OpenedVolume) -> None:
+        """Fill the fields in for a source that was not shown before."""
+        self._opened = opened
+        self._name.value = opened.name
+        self._folder.value = str(Path.cwd() / f"{opened.name.replace(' ', '-')}-voxloop")
+        self._classes.value = ", ".join(item["name"] for item in opened.classes) or "background, object"
+
+    def show(self, opened: OpenedVolume | None, ws: Workspace | None) -> None:
+        """Offer to put this volume into that workspace; None: into a new one."""
+        self._opened, self._ws = opened, ws
+        self.button.description = "Create workspace" if ws is None else "Add to workspace"
+        show(self._folder, ws is None)
+        show(self._classes, ws is None)
+        self._show_code()
+
+    def _show_code(self) -> None:
+        self._copy.code = self.code
