@@ -15,10 +15,6 @@ from voxloop.errors import ModelError
 
 #: intensities (c, n) of an image
 Sample = Callable[[], np.ndarray]
-#: steps that are known here
-STEPS = (
-    "ensure_dtype", "scale_linear", "fixed_zero_mean_unit_variance", "zero_mean_unit_variance", "scale_range", "clip",
-)  # fmt: skip
 _DEGENERATE = 1e-12
 
 
@@ -49,10 +45,7 @@ def normalisation_of(
     ModelError
         A step is not known here, works along a line or a plane of the picture, or there is nothing to measure.
     """
-    channel = next((str(axis.id) for axis in axes if axis.type == "channel"), "channel")
-    count = next((len(axis.channel_names) for axis in axes if axis.type == "channel"), 1)
-    picture = {str(axis.id) for axis in axes if axis.type == "space" and axis.size != 1}
-    line = _Line(count)
+    work = _Work(axes, tensor, statistics)
     measuring = [step for step in steps if _measures(step)]
     if measuring and sample is None and (statistics is None or len(measuring) > 1):
         names = ", ".join(step.id for step in measuring)
@@ -60,66 +53,113 @@ def normalisation_of(
             f"this package measures each picture by itself ({names}), so tiles would not fit each other; give an image "
             f"that is measured once, for all of them: {remedy}"
         )
-    raw = sample() if measuring and statistics is None and sample is not None else None
-    if raw is not None and len(raw) != count:
-        raise ModelError(f"this network takes {count} channel(s), the image to measure has {len(raw)}")
-    said: list[str] = []
-
-    def measured(step: Any, how: Callable[[np.ndarray], Any]) -> tuple[np.ndarray, np.ndarray]:
-        if raw is None:
-            return _given(statistics, count, step.id)
-        given = raw if str(getattr(step.kwargs, "reference_tensor", None)) == tensor else line(raw)
-        over = {str(axis) for axis in step.kwargs.axes} if step.kwargs.axes else picture | {channel}
-        if not picture <= over:
-            raise ModelError(
-                f"this package measures along {', '.join(sorted(over & picture)) or 'no axis'} of a picture alone "
-                f"({step.id}), which cannot be made the same for all tiles"
-            )
-        known = [values[np.isfinite(values)] for values in (given.reshape(1, -1) if channel in over else given)]
-        if any(len(values) == 0 for values in known):
-            raise ModelError("the image to measure holds no numbers (NaN or infinite) in a channel; give another one")
-        first, second = np.transpose([how(values.astype(np.float64)) for values in known])
-        return np.broadcast_to(first, count), np.broadcast_to(second, count)
-
+    if measuring and statistics is None and sample is not None:
+        work.look_at(sample())
     for step in steps:
-        kwargs = step.kwargs
         if step.id not in STEPS:
             raise ModelError(
                 f"this package prepares pictures in a way that is not known here: {step.id}; known are "
                 f"{', '.join(STEPS)}"
             )
-        if step.id == "ensure_dtype":
-            if not kwargs.dtype.startswith("float"):
-                raise ModelError(
-                    f"this package rounds intensities to {kwargs.dtype} before the network (ensure_dtype), which is "
-                    "not done here; float32 works"
-                )
-        elif step.id == "scale_linear":
-            _along(kwargs, channel, step.id)
-            line.scale(kwargs.gain, kwargs.offset)
-        elif step.id == "fixed_zero_mean_unit_variance":
-            _along(kwargs, channel, step.id)
-            line.normalise(kwargs.mean, kwargs.std)
-        elif step.id == "zero_mean_unit_variance":
-            mean, deviation = measured(step, lambda values: (values.mean(), values.std()))
-            said.append(f"mean {_listed(mean)} and deviation {_listed(deviation)}")
-            line.normalise(mean, deviation + kwargs.eps)
-        elif step.id == "scale_range":
-            shares = [kwargs.min_percentile, kwargs.max_percentile]
-            low, high = measured(step, lambda values, shares=shares: np.percentile(values, shares))  # type: ignore[misc]
-            said.append(f"percentiles {shares[0]:g} at {_listed(low)} and {shares[1]:g} at {_listed(high)}")
-            line.normalise(low, high - low + kwargs.eps)
-        elif not _measures(step):
-            line.clip(kwargs.min, kwargs.max)
-        else:
-            shares = [kwargs.min_percentile or 0.0, kwargs.max_percentile or 100.0]
-            low, high = measured(step, lambda values, shares=shares: np.percentile(values, shares))  # type: ignore[misc]
-            said.append(f"cut off at {_listed(low)} and {_listed(high)}")
-            line.clip(
-                low if kwargs.min_percentile is not None else kwargs.min,
-                high if kwargs.max_percentile is not None else kwargs.max,
+        STEPS[step.id](work, step)
+    return work.line.to_json(), "; ".join(work.measured)
+
+
+class _Work:
+    """What has become of intensities so far, what was measured for it in words, and how to measure more."""
+
+    def __init__(self, axes: Sequence[Any], tensor: str, statistics: Any) -> None:
+        self.channel = next((str(axis.id) for axis in axes if axis.type == "channel"), "channel")
+        self.channels = next((len(axis.channel_names) for axis in axes if axis.type == "channel"), 1)
+        self._picture = {str(axis.id) for axis in axes if axis.type == "space" and axis.size != 1}
+        self._tensor, self._statistics = tensor, statistics
+        self._raw: np.ndarray | None = None
+        self.line = _Line(self.channels)
+        self.measured: list[str] = []
+
+    def look_at(self, raw: np.ndarray) -> None:
+        """Measure these intensities (c, n). Raises ModelError where their channels are not the network's."""
+        if len(raw) != self.channels:
+            raise ModelError(f"this network takes {self.channels} channel(s), the image to measure has {len(raw)}")
+        self._raw = raw
+
+    def measure(self, step: Any, how: Callable[[np.ndarray], Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Two numbers for each channel: those of ``how``, or what the caller gave instead."""
+        if self._raw is None:
+            return _given(self._statistics, self.channels, step.id)
+        on_input = str(getattr(step.kwargs, "reference_tensor", None)) == self._tensor
+        intensities = self._raw if on_input else self.line(self._raw)
+        over = {str(axis) for axis in step.kwargs.axes} if step.kwargs.axes else self._picture | {self.channel}
+        if not self._picture <= over:
+            raise ModelError(
+                f"this package measures along {', '.join(sorted(over & self._picture)) or 'no axis'} of a picture "
+                f"alone ({step.id}), which cannot be made the same for all tiles"
             )
-    return line.to_json(), "; ".join(said)
+        groups = intensities.reshape(1, -1) if self.channel in over else intensities
+        finite = [values[np.isfinite(values)] for values in groups]
+        if any(len(values) == 0 for values in finite):
+            raise ModelError("the image to measure holds no numbers (NaN or infinite) in a channel; give another one")
+        first, second = np.transpose([how(values.astype(np.float64)) for values in finite])
+        return np.broadcast_to(first, self.channels), np.broadcast_to(second, self.channels)
+
+    def percentiles(self, step: Any, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+        """The intensities of each channel below which ``low`` and ``high`` per cent lie."""
+        return self.measure(step, lambda values: np.percentile(values, [low, high]))
+
+
+def _ensure_dtype(work: _Work, step: Any) -> None:
+    if not step.kwargs.dtype.startswith("float"):
+        raise ModelError(
+            f"this package rounds intensities to {step.kwargs.dtype} before the network (ensure_dtype), which is "
+            "not done here; float32 works"
+        )
+
+
+def _scale_linear(work: _Work, step: Any) -> None:
+    _along(step.kwargs, work.channel, step.id)
+    work.line.scale(step.kwargs.gain, step.kwargs.offset)
+
+
+def _fixed(work: _Work, step: Any) -> None:
+    _along(step.kwargs, work.channel, step.id)
+    work.line.normalise(step.kwargs.mean, step.kwargs.std)
+
+
+def _zero_mean(work: _Work, step: Any) -> None:
+    mean, deviation = work.measure(step, lambda values: (values.mean(), values.std()))
+    work.measured.append(f"mean {_listed(mean)} and deviation {_listed(deviation)}")
+    work.line.normalise(mean, deviation + step.kwargs.eps)
+
+
+def _scale_range(work: _Work, step: Any) -> None:
+    least, most = step.kwargs.min_percentile, step.kwargs.max_percentile
+    low, high = work.percentiles(step, least, most)
+    work.measured.append(f"percentiles {least:g} at {_listed(low)} and {most:g} at {_listed(high)}")
+    work.line.normalise(low, high - low + step.kwargs.eps)
+
+
+def _clip(work: _Work, step: Any) -> None:
+    kwargs = step.kwargs
+    if not _measures(step):
+        work.line.clip(kwargs.min, kwargs.max)
+        return
+    low, high = work.percentiles(step, kwargs.min_percentile or 0.0, kwargs.max_percentile or 100.0)
+    work.measured.append(f"cut off at {_listed(low)} and {_listed(high)}")
+    work.line.clip(
+        kwargs.min if kwargs.min_percentile is None else low,
+        kwargs.max if kwargs.max_percentile is None else high,
+    )
+
+
+#: what each step that is known here does
+STEPS: dict[str, Callable[[_Work, Any], None]] = {
+    "ensure_dtype": _ensure_dtype,
+    "scale_linear": _scale_linear,
+    "fixed_zero_mean_unit_variance": _fixed,
+    "zero_mean_unit_variance": _zero_mean,
+    "scale_range": _scale_range,
+    "clip": _clip,
+}
 
 
 class _Line:
