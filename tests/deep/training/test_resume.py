@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.learner import train
 from voxloop.deep.training import checkpoint
 from voxloop.errors import ModelError
+from voxloop.model import load_model
 
 
 def settings(context: Any, **changes: Any) -> dict[str, Any]:
@@ -62,6 +64,50 @@ def test_pause_and_resume_change_nothing(context: Any, at: int) -> None:
     assert_same(context.path, unbroken(context))
     losses = [e["loss"] for e in context.of("step")] + [e["loss"] for e in again.of("step")]
     assert len(losses) == 15
+
+
+def die(context: Any, at: int, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Have the process of a run die before a step; a context for the one that goes on."""
+    orders = type(context).orders
+
+    def killed(self: Any) -> list[Any]:
+        if self is context and self.asked == at - 1:
+            raise KeyboardInterrupt
+        return orders(self)
+
+    monkeypatch.setattr(type(context), "orders", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(context)
+    return type(context)(path=context.path, config=context.config, workspace=context.workspace)
+
+
+def test_settings_changed_while_running_outlive_a_crash(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = {"schedule": "constant", "warmup_steps": 0, "checkpoint_minutes": 1000}
+    context.config["settings"] = settings(context, **plain)
+    context.at_step[3] = SimpleNamespace(kind="update", name="u", values={"learning_rate": 1e-4, "epochs": 1})
+    again = die(context, 4, monkeypatch)
+    assert train(again) == "finished"
+    assert [event["lr"] for event in again.of("step")] == [1e-4] * 3
+    assert again.of("step")[-1]["iteration"] == 5
+
+
+def test_checkpoints_kept_for_good_are_models_and_a_run_goes_on_from_them(
+    context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.config["settings"] = settings(context, keep_every=1, checkpoint_minutes=1000)
+    again = die(context, 8, monkeypatch)
+    kept = context.path / "checkpoints" / "epoch-00001"
+    assert load_model(kept).spec.learner == "deep"
+    assert train(again) == "finished"
+    assert again.of("resumed")[0]["step"] == 5
+    assert_same(context.path, unbroken(context))
+    for name in (str(kept), "deep-1/checkpoints/epoch-00001"):
+        child = type(context)(path=context.path.parent / "child", config=context.config, workspace=context.workspace)
+        child.path.mkdir(exist_ok=True)
+        child.config = {**context.config, "settings": settings(context, start_from=name, iterations=2)}
+        assert train(child) == "finished"
+        assert any("starts from" in event["text"] for event in child.of("log"))
+        shutil.rmtree(child.path)
 
 
 VARIANTS = [

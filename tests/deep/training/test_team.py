@@ -55,6 +55,21 @@ def assert_close(one: Path, other: Path) -> None:
         assert torch.allclose(tensor.float(), second[name].float(), rtol=1e-3, atol=2e-4), name
 
 
+@pytest.mark.parametrize("settings", [{}, {"levels": 3}, {"architecture": "PSPNet"}])
+def test_a_team_knows_which_networks_leave_weights_without_a_gradient(settings: dict[str, Any]) -> None:
+    from voxloop.deep.networks.network import NetworkConfig, build
+    from voxloop.deep.training.team import leaves_weights_alone
+
+    config = DeepConfig(encoder="resnet18", **settings)
+    description = NetworkConfig(
+        architecture=config.architecture, encoder=config.encoder, channels=1, outputs=2, depth=config.levels
+    )
+    network = build(description).train()
+    network(torch.zeros(2, 1, 64, 64)).sum().backward()
+    alone = any(parameter.grad is None for parameter in network.parameters())
+    assert leaves_weights_alone(config) == alone
+
+
 @pytest.mark.slow(reason="starts five processes that import torch")
 @pytest.mark.timeout(240)
 def test_two_processes_equal_one_and_go_on_where_they_were_paused(begin: Any) -> None:

@@ -25,6 +25,14 @@ _SCRATCH = 0.5
 _ROOM = 0.9
 #: tensors of the size of the weights: weights, gradients, and what the optimiser keeps
 _SLOTS = {"SGD": 3, "RMSprop": 4, "Adafactor": 2, "Adagrad": 3, "ASGD": 4, "Rprop": 4}
+#: how else torch, and the libraries below it, say that there is no memory
+_NO_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+)
 
 
 def check_memory(network: nn.Module, config: DeepConfig, window: Shape, device: torch.device) -> None:
@@ -36,14 +44,14 @@ def check_memory(network: nn.Module, config: DeepConfig, window: Shape, device: 
 
 def ran_out(error: RuntimeError) -> bool:
     """Whether an error of torch means that there was not enough memory, on a GPU or on a CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def free_memory(device: torch.device) -> int:
     """Bytes that a training may take on a device now."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(free) + torch.cuda.memory_reserved(device)
+        return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return available_memory()
 
 

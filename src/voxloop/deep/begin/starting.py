@@ -155,7 +155,7 @@ def load_start(
 def ancestor(name: str, context: TaskContext, setting: str = "start_from") -> Path:
     """The model folder of an earlier run, or a model folder itself. Raises ConfigError, naming the setting."""
     runs = context.path.parent
-    for folder in (runs / name / "model", Path(name), Path(name) / "model", context.workspace / name):
+    for folder in (runs / name / "model", runs / name, Path(name), Path(name) / "model", context.workspace / name):
         if (folder / "spec.json").is_file():
             return folder
     raise ConfigError(f"{setting}={name!r} is neither a run with a model in {runs} nor a model folder")

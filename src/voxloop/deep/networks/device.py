@@ -11,6 +11,9 @@ from torch import nn
 from voxloop.deep.networks.convolution import hasten
 from voxloop.errors import ConfigError
 
+#: first generation of NVIDIA's GPUs that computes in bfloat16
+_BFLOAT16 = (8, 0)
+
 
 def resolve_device(name: str) -> torch.device:
     """``auto`` is the best there is. Raises ConfigError where the named one is not there."""
@@ -34,7 +37,7 @@ def resolve_device(name: str) -> torch.device:
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     """Number format of the forward pass; ``auto`` is bfloat16 on a GPU that has it, else float32."""
     if name == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _BFLOAT16
         return torch.bfloat16 if fast else torch.float32
     if name == "float16" and device.type == "cpu":
         raise ConfigError("precision 'float16' needs a GPU; on a CPU use 'float32', or 'bfloat16' where it has it")

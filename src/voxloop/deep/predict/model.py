@@ -125,16 +125,22 @@ def write(folder: Path, spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> Mo
     """Write weights and spec into a new ``folder``; the spec with its hash."""
     import shutil
 
-    from safetensors.torch import save_file
-
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
-    spec = replace(spec, hash=fingerprint(folder / WEIGHTS, spec))
-    (folder / "spec.json").write_text(json.dumps(spec.to_json(), indent=1))
+    spec = write_files(folder, spec, tensors)
     for part in folder.iterdir():
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
+    return spec
+
+
+def write_files(folder: Path, spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> ModelSpec:
+    """The files of a model folder, put beside what is in ``folder`` already; not synced. The spec with its hash."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
+    spec = replace(spec, hash=fingerprint(folder / WEIGHTS, spec))
+    (folder / "spec.json").write_text(json.dumps(spec.to_json(), indent=1))
     return spec
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,13 @@ from voxloop.store.atomic import replace_folder
 VERSION = 1
 
 
-def save(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Write a checkpoint beside ``folder`` and put it in its place."""
+def save(
+    folder: Path,
+    tensors: dict[str, Tensor],
+    state: dict[str, Any],
+    write_more: Callable[[Path], object] | None = None,
+) -> None:
+    """Write a checkpoint beside ``folder`` and put it in its place; ``write_more`` adds files to it."""
     temporary = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -31,6 +37,8 @@ def save(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> Non
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary / "state.safetensors"
     )
     (temporary / "state.json").write_text(json.dumps({"v": VERSION, **state}))
+    if write_more is not None:
+        write_more(temporary)
     for part in temporary.iterdir():
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -57,6 +65,25 @@ def find(folder: Path, name: str) -> Path | None:
     return None
 
 
+def newest(folder: Path) -> Path | None:
+    """The checkpoint that is furthest: the last one, or one that was kept at the end of a later epoch."""
+    last = find(folder, "last")
+    kept = sorted(folder.glob("epoch-*")) if folder.is_dir() else []
+    if not kept or not (kept[-1] / "state.json").is_file():
+        return last
+    if last is None or _step(kept[-1]) > _step(last):
+        return kept[-1]
+    return last
+
+
+def _step(folder: Path) -> int:
+    """At which step a checkpoint was written. Raises ModelError where it is damaged."""
+    try:
+        return int(json.loads((folder / "state.json").read_text())["state"]["step"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"checkpoint {folder} cannot be read: {error}") from error
+
+
 def pack(
     network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
 ) -> tuple[dict[str, Tensor], list[Any]]:
@@ -64,13 +91,14 @@ def pack(
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     if average is not network:
         tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
-    found = optimiser.state_dict()
-    for index, slots in found["state"].items():
+    packed = optimiser.state_dict()
+    for index, slots in packed["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in slots.items() if isinstance(value, Tensor)}
     tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
-    return tensors, found["param_groups"]
+    device = _device(network)
+    if device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
+    return tensors, packed["param_groups"]
 
 
 def unpack(
@@ -94,8 +122,14 @@ def unpack(
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 kept[slot] = torch.empty_like(parameter).copy_(value)
     torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
+    device = _device(network)
+    if "random.cuda" in tensors and device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["random.cuda"], device)
+
+
+def _device(network: nn.Module) -> torch.device:
+    """Where a network computes, and so what draws its random numbers."""
+    return next(network.parameters()).device
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

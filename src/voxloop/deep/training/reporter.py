@@ -19,6 +19,8 @@ from voxloop.runs.context import TaskContext
 #: seconds between looks at the losses: each look makes a GPU wait
 _LOOK = 0.1
 _PROGRESS = 0.5
+#: a checkpoint at the end of an epoch is cheap where the time since the last is so many times that of writing it
+_CHECKPOINT_SHARE = 20
 
 
 class Reporter:
@@ -33,7 +35,7 @@ class Reporter:
         self._device = torch.device("cpu")
         now = time.monotonic()
         self._last_step = self._last_look = self._last_clock = self._last_checkpoint = self._epoch_began = now
-        self._last_progress = 0.0
+        self._last_progress = self._checkpoint_seconds = 0.0
 
     def begin(
         self,
@@ -122,12 +124,17 @@ class Reporter:
     def sample(self, path: str, window: int) -> None:
         self._context.emit("sample", path=path, window=window, epoch=self.state.epoch, iteration=self.state.step)
 
-    def checkpoint(self, name: str) -> None:
+    def checkpoint(self, name: str, seconds: float) -> None:
+        """Say that a checkpoint was written, which took so many seconds."""
         self._context.emit("checkpoint", name=name, path=f"checkpoints/{name}", iteration=self.state.step)
         self._last_checkpoint = self._last_step = time.monotonic()
+        self._checkpoint_seconds = seconds
 
-    def checkpoint_due(self, minutes: float) -> bool:
-        return time.monotonic() - self._last_checkpoint >= 60 * minutes and self.flush()
+    def checkpoint_due(self, minutes: float, *, epoch_ended: bool) -> bool:
+        """Whether it is time for a checkpoint: after so many minutes, and after each epoch where that is cheap."""
+        since = time.monotonic() - self._last_checkpoint
+        cheap = since >= _CHECKPOINT_SHARE * self._checkpoint_seconds
+        return (since >= 60 * minutes or (epoch_ended and cheap)) and self.flush()
 
     def clocked(self) -> TrainingState:
         """The state, with the seconds since the last look at the clock added."""

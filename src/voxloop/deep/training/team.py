@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from voxloop.config.deep import DeepConfig
+from voxloop.config.network import DEEPEST
 from voxloop.deep.networks.device import resolve_device
 from voxloop.errors import ConfigError
 from voxloop.runs.context import TaskContext
@@ -29,6 +30,8 @@ from voxloop.runs.orders import Order
 
 #: seconds after which a member that is not heard of ends the run
 _PATIENCE = 600.0
+#: networks that do not use all of their encoder
+_PARTIAL = ("PSPNet", "DPT")
 #: what the first tells the others about where to meet
 _ENVIRONMENT = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 
@@ -221,13 +224,20 @@ def _fabric(config: DeepConfig, device: torch.device) -> Any:
         cluster_environment=LightningEnvironment(),
         process_group_backend="nccl" if device.type == "cuda" else "gloo",
         timeout=timedelta(seconds=_PATIENCE),
-        find_unused_parameters=bool(config.freeze_encoder_epochs),
+        find_unused_parameters=leaves_weights_alone(config),
     )
     first = device.index or 0
     devices: Any = list(range(first, first + config.devices)) if device.type == "cuda" else config.devices
     fabric = Fabric(accelerator=device.type, devices=devices, strategy=strategy)
     fabric.launch()
     return fabric
+
+
+def leaves_weights_alone(config: DeepConfig) -> bool:
+    """Whether some weights get no gradient: a frozen encoder, or one whose coarsest levels a decoder does not ask."""
+    if config.volumetric:
+        return False
+    return bool(config.freeze_encoder_epochs) or config.architecture in _PARTIAL or config.levels < DEEPEST
 
 
 def _check(config: DeepConfig, device: torch.device) -> None:

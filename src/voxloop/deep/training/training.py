@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,17 +12,16 @@ from torch import Tensor
 
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.begin.material import Earlier, gather
-from voxloop.deep.begin.memory import check_memory, ran_out
+from voxloop.deep.begin.memory import check_memory
 from voxloop.deep.data.sampling import Mining
-from voxloop.deep.networks.device import autocast, cores, laid_out
+from voxloop.deep.networks.device import autocast, cores
 from voxloop.deep.networks.network import count_parameters
 from voxloop.deep.objective.metrics import Scores
-from voxloop.deep.objective.optimisers import clip_gradient, hold_encoder
-from voxloop.deep.objective.optimisers import optimiser as make_optimiser
-from voxloop.deep.objective.validation import Tally, draw_sample, evaluate
+from voxloop.deep.objective.validation import draw_sample, evaluate
+from voxloop.deep.predict.model import write_files
 from voxloop.deep.training import checkpoint
-from voxloop.deep.training.averaging import WeightAverage
 from voxloop.deep.training.batches import Batches
+from voxloop.deep.training.descent import Descent
 from voxloop.deep.training.final_test import examine
 from voxloop.deep.training.model_folder import kept_network, spec_of, write_model
 from voxloop.deep.training.pseudo_labels import PseudoLabels, wanted
@@ -56,7 +56,7 @@ class Training:
     def __init__(self, context: TaskContext, config: DeepConfig, team: Team) -> None:
         self._context, self._config, self._team = context, config, team
         self._folder = context.path / "checkpoints"
-        last = checkpoint.find(self._folder, "last")
+        last = checkpoint.newest(self._folder)
         tensors, saved = checkpoint.load(last) if last else ({}, {})
         self._threads = config.threads or saved.get("threads") or max(1, cores() // team.size)
         torch.set_num_threads(self._threads)
@@ -66,21 +66,19 @@ class Training:
         self._mining = Mining(self._material.sampler) if config.hard_examples else None
         self._validation = self._material.validation_windows()
         self._cells = sum(len(image.split.judging) for image in self._material.data.images)
-        self._build_network(resumed=bool(saved))
+        self._descent = self._build_network(resumed=bool(saved))
+        self._spec: ModelSpec | None = None
         self._begin_or_go_on(tensors, saved)
 
     # ---------------------------------------------------------------------------------------------------- beginning
 
-    def _build_network(self, *, resumed: bool) -> None:
-        config, material = self._config, self._material
-        self._network = network = material.network(weights=not resumed)
+    def _build_network(self, *, resumed: bool) -> Descent:
+        material = self._material
+        network = material.network(weights=not resumed)
         network.train()
         if not resumed:
-            check_memory(network, config, material.window, material.device)
-        self._spec: ModelSpec | None = None
-        self._average = WeightAverage(network, config.average_weights)
-        self._criterion = material.criterion()
-        self._optimiser = make_optimiser(config, network)
+            check_memory(network, self._config, material.window, material.device)
+        return Descent(material, network, self._team, self._mining)
 
     def _begin_or_go_on(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
         config, material, team = self._config, self._material, self._team
@@ -89,50 +87,43 @@ class Training:
             folder = self._folder / ("teacher" if team.leads else f"teacher-{team.rank}")
             self._pseudo_labels = PseudoLabels(material, folder)
         self.state = TrainingState.from_json(saved["state"]) if saved else TrainingState.begin(config)
-        self._tally = self._new_tally()
         if saved:
             self._restore(tensors, saved)
-        self._together = team.joined(self._network)
+        self._descent.join_team()
         self._reporter = Reporter(self._context, self.state, [info.name for info in material.data.classes])
-        self._reporter.begin(material, count_parameters(self._network), self._threads, resumed=bool(saved))
+        self._reporter.begin(material, count_parameters(self._descent.network), self._threads, resumed=bool(saved))
         if not saved:
             self._save()
         self._batches = Batches(material, self._pseudo_labels, team, self.state.batch, self._threads)
 
     def _restore(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
-        checkpoint.unpack(tensors, saved["groups"], self._network, self._average.module, self._optimiser)
-        self._tally.restore(saved["tally"])
+        self._descent.restore(tensors, saved)
         if self._pseudo_labels:
             blocks, full = saved["pool"]
             self._pseudo_labels.restore(tensors, blocks, full)
         if self._mining:
             self._mining.restore(saved["mining"])
 
-    def _new_tally(self) -> Tally:
-        return Tally(len(self._material.data.classes), self._material.device)
-
     # ---------------------------------------------------------------------------------------------------- the loop
 
     def run(self) -> str:
         """Train to the end, or until ordered otherwise; the run's last word."""
-        state = self.state
-        while state.step < state.total:
+        while self.state.step < self.state.total:
             if word := self._ordered():
                 return word
-            if self._waits_for_teacher():
+            if self._waits_for_teacher() or not self._step():
                 continue
-            if not self._step():
-                state = self.state  # another one, where the run went back
-                continue
-            if state.step % state.per_epoch == 0 or state.step == state.total:
+            state = self.state
+            epoch_ended = state.step % state.per_epoch == 0 or state.step == state.total
+            if epoch_ended:
                 self._end_epoch()
                 if state.exhausted:
                     self._reporter.log(f"no improvement in {state.plateau} epochs: the best model is kept")
                     break
-            if self._reporter.checkpoint_due(self._config.checkpoint_minutes):
+            if self._reporter.checkpoint_due(self._config.checkpoint_minutes, epoch_ended=epoch_ended):
                 self._save()
         self._save()
-        if not state.kept:
+        if not self.state.kept:
             self._keep_model()
         if self._team.leads:
             self._examine()
@@ -152,7 +143,7 @@ class Training:
                 self._update(order)
                 continue
             if order.kind == "pause":
-                self._save()
+                self._save_sound()
             if order.kind == "stop" and not self.state.kept:
                 self._keep_model()
             return LAST_WORD[order.kind]
@@ -173,6 +164,7 @@ class Training:
                 continue
             emit("updated", what=name, old=self.state.live[name], new=value, order=order.name)
             self.state.update(name, value)
+            self._save_sound()  # a crash must not take it back
 
     def _waits_for_teacher(self) -> bool:
         """Whether pseudo-labels that are due by now are still to come; orders are heard meanwhile."""
@@ -195,61 +187,26 @@ class Training:
 
     def _step(self) -> bool:
         """One optimiser step; False where it is to be made again, smaller, or from an earlier state."""
-        config, state = self._config, self.state
-        now = rate(config, state)
-        for group in self._optimiser.param_groups:
-            group["lr"] = now
-        hold_encoder(self._network, state.epoch < config.freeze_encoder_epochs)
-        self._optimiser.zero_grad(set_to_none=True)
-        try:
-            loss = self._descend()
-        except RuntimeError as error:
-            if self._team.size > 1 or not ran_out(error):
-                raise
+        state = self.state
+        learning_rate = rate(self._config, state)
+        loss = self._descent.find_gradient(self._batches, state, learning_rate)
+        if loss is None:
             self._halve()
             return False
-        if config.gradient_clip:
-            clip_gradient(self._network, config.gradient_clip)
-        self._optimiser.step()
-        self._average.update(state.step)
+        if not self._descent.apply_gradient(state.step):
+            self._halve()
+            self._rewind()
+            return False
         state.step += 1
         ends_epoch = state.step % state.per_epoch == 0 or state.step == state.total
-        if not self._team.agree(self._reporter.step(loss, now, state.batch * state.accumulation, now=ends_epoch)):
+        if not self._team.agree(
+            self._reporter.step(loss, learning_rate, state.batch * state.accumulation, now=ends_epoch)
+        ):
             self._go_back()
             return False
         if not state.planned and state.step >= _PLAN_AFTER:
             self._plan_time()
         return True
-
-    def _descend(self) -> Tensor:
-        """Add up the gradients of a step; its loss."""
-        state = self.state
-        total = torch.zeros((), device=self._material.device)
-        for micro in range(state.accumulation):
-            loss = self._loss(state.step * state.accumulation + micro)
-            (loss / state.accumulation).backward()
-            total += loss.detach() / state.accumulation
-        return total
-
-    def _loss(self, index: int) -> Tensor:
-        """The loss of a batch; windows with pseudo-labels weigh ``teacher_weight`` times those labelled by hand."""
-        material, criterion, batch = self._material, self._criterion, self._batches(index)
-        with autocast(material.device, material.precision):
-            logits = self._together(laid_out(batch.pixels))
-        logits, labels = self._team.whole(logits, batch.labels)
-        count = batch.by_hand
-        if not count:
-            return criterion(logits, labels)
-        loss, scored, truth = criterion.judged(logits[:count], labels[:count])
-        self._tally.add(scored, truth, loss)
-        if self._mining:
-            with torch.no_grad():
-                each = [criterion(logits[i : i + 1], labels[i : i + 1]).item() for i in range(count)]
-            self._mining.note(index, each)
-        if not batch.pseudo:
-            return loss
-        share = self._config.teacher_weight / (1 + self._config.teacher_weight)
-        return (1 - share) * loss + share * criterion(logits[count:], labels[count:])
 
     def _halve(self) -> None:
         """After running out of memory: smaller batches, more of them. Raises RunError where they cannot be smaller."""
@@ -257,8 +214,6 @@ class Training:
         if state.batch == 1:
             raise RunError("there is not enough memory for a single window; use a smaller window, or a smaller network")
         state.halve()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
         self._context.emit(
             "warning",
             text=f"out of memory: goes on with batch_size {state.batch} and accumulation "
@@ -273,16 +228,26 @@ class Training:
             raise RunError(
                 f"the loss was no number {failures} times; use a smaller learning_rate, or precision='float32'"
             )
-        last = checkpoint.find(self._folder, "last")
+        failed_at = self.state.step
+        self._rewind(failures=failures, rate_scale=self.state.rate_scale / 2)
+        text = f"the loss was no number at step {failed_at}: back to step {self.state.step}, at half the learning rate"
+        self._context.emit("warning", text=text)
+
+    def _rewind(self, **changes: Any) -> None:
+        """Go back to the last checkpoint. Live settings, batch size and the time taken stay what they are now."""
+        last = checkpoint.newest(self._folder)
         assert last is not None  # written before the first step
         tensors, saved = checkpoint.load(last)
-        bad, slower = self.state.step, self.state.rate_scale / 2
-        self.state = replace(TrainingState.from_json(saved["state"]), failures=failures, rate_scale=slower)
-        self._reporter.state = self.state
-        checkpoint.unpack(tensors, saved["groups"], self._network, self._average.module, self._optimiser)
-        self._tally.restore(saved["tally"])
-        text = f"the loss was no number at step {bad}: back to step {self.state.step}, at half the learning rate"
-        self._context.emit("warning", text=text)
+        now = self.state
+        changes |= {"batch": now.batch, "accumulation": now.accumulation, "elapsed": now.elapsed}
+        self.state = self._reporter.state = replace(TrainingState.from_json(saved["state"]), **changes)
+        for name, value in now.live.items():
+            if self.state.live[name] != value:
+                self.state.update(name, value)
+        self._descent.restore(tensors, saved)
+        if self._mining:
+            self._mining.restore(saved["mining"])
+        self._batches.restart(self.state.batch)
         self._context.emit("resumed", step=self.state.step)
 
     # ---------------------------------------------------------------------------------------------------- an epoch
@@ -291,22 +256,26 @@ class Training:
         config, state, material = self._config, self.state, self._material
         began = time.monotonic()
         state.epoch += 1
-        scores = self._validate() if self._validation else None
+        scores = None
+        while self._validation and scores is None:
+            scores = self._descent.within_memory(self._validate)
+            if scores is None:
+                self._halve()  # gives back what training held
         best = scores is None or self._judge(scores)
-        self._reporter.epoch(self._tally.scores(), scores, best)
-        self._tally = self._new_tally()
+        self._reporter.epoch(self._descent.tally.scores(), scores, best)
+        self._descent.restart_tally()
         if best:
             self._keep_model()
         if self._mining:
             self._mining.turn()
             self._batches.restart(state.batch)  # what was cut ahead knew other windows
         if self._pseudo_labels:
-            with self._average.evaluating() as network, autocast(material.device, material.precision):
+            with self._descent.average.evaluating() as network, autocast(material.device, material.precision):
                 self._pseudo_labels.relabel(network, state.epoch, state.step / state.total)
         if drops(config, state):
             state.rate_scale *= config.drop_factor
         if config.keep_every and state.epoch % config.keep_every == 0:
-            self._save(f"epoch-{state.epoch:05d}")
+            self._save(f"epoch-{state.epoch:05d}", model=True)
         if config.max_minutes:
             self._fit_time(time.monotonic() - began)
 
@@ -318,8 +287,8 @@ class Training:
 
     def _validate(self) -> Scores:
         """Scores on the held-out windows; the first of them are drawn."""
-        criterion, classes = self._criterion, self._material.data.classes
-        with self._average.evaluating() as judged, autocast(self._material.device, self._material.precision):
+        criterion, classes = self._descent.criterion, self._material.data.classes
+        with self._descent.average.evaluating() as judged, autocast(self._material.device, self._material.precision):
             scores: Scores = self._team.agree(evaluate(judged, self._validation, criterion, len(classes)))
             drawn = self._config.samples if self.state.epoch % self._config.sample_every == 0 else 0
             windows = self._validation[:drawn]
@@ -335,8 +304,8 @@ class Training:
         state, config, reporter = self.state, self._config, self._reporter
         begin = time.perf_counter()
         if self._validation:
-            with self._average.evaluating() as judged:
-                evaluate(judged, self._validation, self._criterion, len(self._material.data.classes))
+            with self._descent.average.evaluating() as judged:
+                evaluate(judged, self._validation, self._descent.criterion, len(self._material.data.classes))
         seconds = time.perf_counter() - begin
         state.fit_into((config.max_minutes or 0) * 60 - reporter.clocked().elapsed, reporter.step_seconds(), seconds)
         reporter.log(f"{state.total} steps of {reporter.step_seconds():.2f} s fit into {config.max_minutes:g} minutes")
@@ -357,37 +326,50 @@ class Training:
 
     # ---------------------------------------------------------------------------------------------------- what is kept
 
-    def _save(self, name: str = "last") -> None:
-        """Write a checkpoint."""
+    def _save_sound(self) -> None:
+        """Write a checkpoint, of an earlier state where a loss since the last look was no number."""
+        if not self._team.agree(self._reporter.flush()):
+            self._go_back()
+        self._save()
+
+    def _save(self, name: str = "last", *, model: bool = False) -> None:
+        """Write a checkpoint; with ``model``, one that is a model folder too."""
         if not self._team.leads:
             return
+        began = time.monotonic()
         pseudo_labels, mining = self._pseudo_labels, self._mining
-        packed, groups = checkpoint.pack(self._network, self._average.module, self._optimiser)
+        packed, weights_state = self._descent.pack()
         packed |= pseudo_labels.tensors() if pseudo_labels else {}
         state = {
             **self._material.to_json(),
             "state": self._reporter.clocked().to_json(),
-            "groups": groups,
-            "tally": self._tally.to_json(),
+            **weights_state,
             "threads": self._threads,
             "versions": {"torch": torch.__version__},
             "pool": (pseudo_labels.blocks, pseudo_labels.full) if pseudo_labels else None,
             "mining": mining.to_json() if mining else None,
         }
-        checkpoint.save(self._folder / name, packed, state)
-        self._reporter.checkpoint(name)
+        write_more = None
+        if model:
+            write_more = partial(
+                write_files, spec=self._model_spec(), tensors=self._descent.average.module.state_dict()
+            )
+        checkpoint.save(self._folder / name, packed, state, write_more)
+        self._reporter.checkpoint(name, time.monotonic() - began)
 
     def _keep_model(self) -> None:
         self.state.kept = True
-        if not self._team.leads:
-            return
-        # made late: probing the receptive field would put off the first step
-        self._spec = self._spec or spec_of(self._material, self._network)
-        write_model(self._context.path / "model", self._spec, self._average.module)
+        if self._team.leads:
+            write_model(self._context.path / "model", self._model_spec(), self._descent.average.module)
+
+    def _model_spec(self) -> ModelSpec:
+        """Made late: probing the receptive field would put off the first step."""
+        self._spec = self._spec or spec_of(self._material, self._descent.network)
+        return self._spec
 
     def _examine(self) -> None:
         """What the kept model reaches on the labels that were held out to the end."""
         network = kept_network(self._context.path, self._material.device)
-        verdict = examine(network, self._material, self._criterion)
+        verdict = examine(network, self._material, self._descent.criterion)
         if verdict:
             self._context.emit("test", **verdict)

@@ -1,0 +1,133 @@
+"""The weights of a training, and how a step changes them. Knows no epochs, no files and no orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from voxloop.deep.begin.material import Material
+from voxloop.deep.begin.memory import ran_out
+from voxloop.deep.data.sampling import Mining
+from voxloop.deep.networks.device import autocast, laid_out
+from voxloop.deep.networks.network import AnyNetwork
+from voxloop.deep.objective.optimisers import clip_gradient, hold_encoder
+from voxloop.deep.objective.optimisers import optimiser as make_optimiser
+from voxloop.deep.objective.validation import Tally
+from voxloop.deep.training import checkpoint
+from voxloop.deep.training.averaging import WeightAverage
+from voxloop.deep.training.batches import Batches
+from voxloop.deep.training.state import TrainingState
+from voxloop.deep.training.team import Team
+
+T = TypeVar("T")
+
+
+class Descent:
+    """A network, its running average, and the optimiser that moves it.
+
+    Parameters
+    ----------
+    network
+        On its device, in training mode.
+    mining
+        What is told the loss of each window; None where nobody asks.
+    """
+
+    def __init__(self, material: Material, network: AnyNetwork, team: Team, mining: Mining | None) -> None:
+        self._material, self._team, self._mining = material, team, mining
+        self.network = network
+        self.average = WeightAverage(network, material.config.average_weights)
+        self.criterion = material.criterion()
+        self._optimiser = make_optimiser(material.config, network)
+        self._shared: nn.Module = network  # what is called in its place, in a team
+        self.tally = self._new_tally()
+
+    def join_team(self) -> None:
+        """Have gradients averaged over all processes from now on."""
+        self._shared = self._team.joined(self.network)
+
+    def find_gradient(self, batches: Batches, state: TrainingState, rate: float) -> Tensor | None:
+        """Add up the gradients of a step that will be taken at a learning rate.
+
+        Returns
+        -------
+        Tensor or None
+            The loss; None where memory did not suffice, and nothing is kept.
+        """
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        hold_encoder(self.network, state.epoch < self._material.config.freeze_encoder_epochs)
+        self._optimiser.zero_grad(set_to_none=True)
+        return self.within_memory(lambda: self._descend(batches, state))
+
+    def apply_gradient(self, step: int) -> bool:
+        """Take the step; False where memory did not suffice, and what the optimiser keeps may be half made."""
+        return self.within_memory(lambda: self._apply(step)) is not None
+
+    def within_memory(self, act: Callable[[], T]) -> T | None:
+        """What ``act`` gives; None where there was not enough memory for it, which is given back."""
+        try:
+            return act()
+        except RuntimeError as error:
+            if self._team.size > 1 or not ran_out(error):
+                raise
+        # here, since an error that is handled holds the tensors of what failed
+        self._optimiser.zero_grad(set_to_none=True)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return None
+
+    def restart_tally(self) -> None:
+        """Count from nothing, at the start of an epoch."""
+        self.tally = self._new_tally()
+
+    def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and state for a checkpoint."""
+        tensors, groups = checkpoint.pack(self.network, self.average.module, self._optimiser)
+        return tensors, {"groups": groups, "tally": self.tally.to_json()}
+
+    def restore(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
+        """Put back what :meth:`pack` gave."""
+        checkpoint.unpack(tensors, saved["groups"], self.network, self.average.module, self._optimiser)
+        self.tally.restore(saved["tally"])
+
+    def _new_tally(self) -> Tally:
+        return Tally(len(self._material.data.classes), self._material.device)
+
+    def _apply(self, step: int) -> bool:
+        if self._material.config.gradient_clip:
+            clip_gradient(self.network, self._material.config.gradient_clip)
+        self._optimiser.step()
+        self.average.update(step)
+        return True
+
+    def _descend(self, batches: Batches, state: TrainingState) -> Tensor:
+        total = torch.zeros((), device=self._material.device)
+        for micro in range(state.accumulation):
+            loss = self._loss(batches, state.step * state.accumulation + micro)
+            (loss / state.accumulation).backward()
+            total += loss.detach() / state.accumulation
+        return total
+
+    def _loss(self, batches: Batches, index: int) -> Tensor:
+        """The loss of a batch; windows with pseudo-labels weigh ``teacher_weight`` times those labelled by hand."""
+        material, criterion, batch = self._material, self.criterion, batches(index)
+        with autocast(material.device, material.precision):
+            logits = self._shared(laid_out(batch.pixels))
+        logits, labels = self._team.whole(logits, batch.labels)
+        count = batch.by_hand
+        if not count:
+            return criterion(logits, labels)
+        loss, scored, truth = criterion.judged(logits[:count], labels[:count])
+        self.tally.add(scored, truth, loss)
+        if self._mining:
+            with torch.no_grad():
+                each = [criterion(logits[i : i + 1], labels[i : i + 1]).item() for i in range(count)]
+            self._mining.note(index, each)
+        if not batch.pseudo:
+            return loss
+        share = material.config.teacher_weight / (1 + material.config.teacher_weight)
+        return (1 - share) * loss + share * criterion(logits[count:], labels[count:])
