@@ -216,7 +216,7 @@ def _ours(
     got = np.empty_like(whole)
     for tile in found.plan.tiles():
         for block in found.plan.blocks(tile):
-            got[(slice(None), *block.core)] = job.predict(block.outer)[(slice(None), *block.cut)]
+            got[:, *block.core.slices] = job.predict(block.outer)[:, *block.cut.slices]
     name = f"voxloop {mode}, {budget:g} GB: {'x'.join(map(str, found.plan.block))} + {max(found.plan.halo)}"
     line(name, picture.size / seconds / 1e6, bare, got - whole, memory, whole)
     print(f"{'':42s} forecast {found.seconds:.1f} s, took {seconds:.1f} s; waste {found.waste:.2f}; kept {kept}")

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from voxloop.config import ShallowConfig
-from voxloop.geometry import grow, shift
 from voxloop.machine import machine
 from voxloop.shallow.learner import result, train
 
@@ -87,12 +86,9 @@ def predict_slices(model: Any, read: Any, shape: tuple[int, ...], slices: list[i
     with model.open() as predictor:
         for _, group in groupby(slices, key=lambda z: z - slices.index(z)):
             run = list(group)
-            wanted = (slice(run[0], run[-1] + 1), slice(0, shape[1]), slice(0, shape[2]))
-            outer = grow(wanted, model.spec.halo, shape)
-            outer = tuple(
-                slice(part.start // step * step, part.stop) for part, step in zip(outer, model.spec.stride, strict=True)
-            )
-            found.append(predictor.region(read(outer), shift(wanted, [-part.start for part in outer])))
+            wanted = Box.whole(shape).cut("z", run[0], run[-1] + 1)
+            outer = wanted.grow(model.spec.halo).aligned(model.spec.stride).clip(shape)
+            found.append(predictor.region(read(outer), wanted.within(outer)))
     return np.concatenate(found, axis=1).argmax(axis=0) == 0
 
 

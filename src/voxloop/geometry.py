@@ -202,6 +202,13 @@ class Box:
         """Whether a voxel lies in it."""
         return all(first <= at < last for first, at, last in zip(self.start, point, self.stop, strict=True))
 
+    def distance(self, point: Sequence[float], spacing_um: Sequence[float]) -> float:
+        """Micrometres from a voxel to the nearest of the box; 0 inside."""
+        total = 0.0
+        for first, at, last, step in zip(self.start, point, self.stop, spacing_um, strict=True):
+            total += (max(first - at, at - last + 1, 0) * step) ** 2
+        return float(total**0.5)
+
     def covers(self, other: Box) -> bool:
         """Whether every voxel of ``other`` lies in it."""
         return self.meet(other) == other

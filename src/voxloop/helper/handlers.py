@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import RunError, unknown
-from voxloop.geometry import AXES, Region, Shape, plane_axes
+from voxloop.geometry import AXES, Box, Shape, plane_axes
 from voxloop.helper.planes import Planes
 from voxloop.model import resolve
 
@@ -68,11 +68,11 @@ class View:
         return _count(self.rows, self.step), _count(self.columns, self.step)
 
     @property
-    def region(self) -> Region:
-        """The box in the volume, one voxel across the axis."""
-        edges = [self.rows, self.columns]
-        edges.insert(AXES.index(self.axis), slice(self.index, self.index + 1))
-        return edges[0], edges[1], edges[2]
+    def box(self) -> Box:
+        """Where it lies in the volume, one voxel across the axis."""
+        bounds = [(self.rows.start, self.rows.stop), (self.columns.start, self.columns.stop)]
+        bounds.insert(AXES.index(self.axis), (self.index, self.index + 1))
+        return Box.from_json(bounds)
 
     @property
     def centre(self) -> tuple[float, float, float]:
@@ -102,12 +102,12 @@ class Job:
         if self.stale():
             raise Dropped
 
-    def part(self, view: View, region: Region, values: np.ndarray, confidence: np.ndarray) -> None:
-        """Hand over a predicted box (zyx, one voxel across the view's axis): uint8 values and confidence."""
+    def part(self, view: View, box: Box, values: np.ndarray, confidence: np.ndarray) -> None:
+        """Hand over a predicted box, one voxel across the view's axis: uint8 values and confidence."""
         self.check()
         assert self.planes is not None
         across = AXES.index(view.axis)
-        first, second = (part for axis, part in enumerate(region) if axis != across)
+        first, second = (box.along(axis) for axis in plane_axes(view.axis))
         cuts = [_pixels(part, whole, view.step) for part, whole in ((first, view.rows), (second, view.columns))]
         rows, columns = (pixels for pixels, _ in cuts)
         if rows.start >= rows.stop or columns.start >= columns.stop:
@@ -143,11 +143,6 @@ def _pixels(part: slice, whole: slice, step: int) -> tuple[slice, slice]:
     return slice(first, last), slice(start, part.stop - part.start, step)
 
 
-def focus_order(regions: Sequence[Region], centre: Sequence[float], spacing_um: Sequence[float]) -> list[Region]:
-    """Regions from the centre outwards, by physical distance."""
-
-    def distance(region: Region) -> float:
-        ends = zip(region, centre, spacing_um, strict=True)
-        return float(sum((max(part.start - at, at - part.stop + 1, 0) * um) ** 2 for part, at, um in ends))
-
-    return sorted(regions, key=distance)
+def focus_order(boxes: Sequence[Box], centre: Sequence[float], spacing_um: Sequence[float]) -> list[Box]:
+    """Boxes from the centre outwards, by physical distance."""
+    return sorted(boxes, key=lambda box: box.distance(centre, spacing_um))

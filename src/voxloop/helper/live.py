@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import LabelError
-from voxloop.geometry import Box, as_box
+from voxloop.geometry import Box
 from voxloop.helper.handlers import Job, View
 from voxloop.machine import machine
 
@@ -50,7 +50,7 @@ def answer(job: Job) -> dict[str, Any]:
     _follow(session, job)
     view = View.from_json(job.fields["view"], session.learner.picture.shape)
     if session.changed or not session.begun or session.learner.unfinished:
-        changed = [box.slices for box in session.changed] if session.begun else None
+        changed = session.changed if session.begun else None
         session.learner.learn(session.labels, changed, near=view.centre, stale=job.stale)
         # what a request that is dropped here did not come to, the learner keeps for the next
         session.changed, session.begun = [], True
@@ -59,7 +59,7 @@ def answer(job: Job) -> dict[str, Any]:
     trained = first = time.perf_counter() - began
     if learnt:
         for part in session.learner.predict(view.axis, view.index, (view.rows, view.columns), view.focus):
-            job.part(view, part.region, *_within(session.area, part))
+            job.part(view, part.box, *_within(session.area, part))
             if job.parts == 1:
                 first = time.perf_counter() - began
     return {
@@ -76,7 +76,7 @@ def _within(area: Area, part: LivePart) -> tuple[np.ndarray, np.ndarray]:
     """Values and confidence of a part, 0 where nothing is to be said."""
     if area.everything:
         return part.values, part.confidence
-    mask = area.mask(as_box(part.region))
+    mask = area.mask(part.box)
     return part.values * mask, part.confidence * mask
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import ModelError
-from voxloop.geometry import AXES, Region, Shape, blocks, intersect, shift
+from voxloop.geometry import AXES, Box, Shape
 from voxloop.helper.handlers import Job, View, focus_order
 from voxloop.machine import machine
 from voxloop.model import ModelSpec, Predictor, load_model
@@ -60,18 +60,18 @@ def answer(job: Job) -> dict[str, Any]:
     first, computed, kept = 0.0, 0, 0
     cache: OrderedDict[Any, _Tile] = job.state.setdefault("overlay tiles", OrderedDict())
     # whole cells of the grid, so that a tile is the same wherever the view begins
-    cells = [_cell(part, grid, shape_zyx(volume)) for part in blocks(view.region, grid)]
+    cells = [part.aligned(grid).clip(shape_zyx(volume)) for part in view.box.blocks(grid)]
     for cell in focus_order(cells, view.centre, spacing_of(volume)):
         job.check()
-        key = (model.spec.hash, job.fields["image"], view.axis, *((part.start, part.stop) for part in cell))
+        key = (model.spec.hash, job.fields["image"], view.axis, cell)
         tile = cache.pop(key, None)
         kept, computed = (kept + 1, computed) if tile else (kept, computed + 1)
         tile = tile or _predict(model, volume, cell)
         cache[key] = tile
-        shown = intersect(cell, view.region)
+        shown = cell.meet(view.box)
         assert shown is not None  # cells come from the view
-        inner = shift(shown, [-part.start for part in cell])
-        job.part(view, shown, tile.values[inner], tile.confidence[inner])
+        inside = shown.within(cell).slices
+        job.part(view, shown, tile.values[inside], tile.confidence[inside])
         first = first or time.perf_counter() - began
     while sum(2 * tile.values.size for tile in cache.values()) > KEPT_BYTES:
         cache.popitem(last=False)
@@ -87,34 +87,25 @@ def tile_shape(spec: ModelSpec, across: int) -> Shape:
     return z, y, x
 
 
-def outer_of(cell: Region, spec: ModelSpec) -> Region:
-    """The cell with its halo, at multiples of the stride; it may reach past the far faces of the volume."""
+def outer_of(cell: Box, spec: ModelSpec, shape: Shape) -> Box:
+    """The cell with its halo, at multiples of the stride; it may reach past the far faces of the volume up to one."""
     halo = spec.halo or (HALO if spec.dimensions == 3 else 0, HALO, HALO)
-    z, y, x = (
-        slice(
-            max(0, (part.start - min(by, _up(HALO, step))) // step * step),
-            _up(part.stop + min(by, _up(HALO, step)), step),
-        )
-        for part, by, step in zip(cell, halo, spec.stride, strict=True)
-    )
-    return z, y, x
+    by = [min(size, -(-HALO // step) * step) for size, step in zip(halo, spec.stride, strict=True)]
+    padded = Box.whole(shape).aligned(spec.stride)
+    return cell.grow(by).aligned(spec.stride).clip(padded.shape)
 
 
-def _predict(model: _Open, volume: xr.DataArray, cell: Region) -> _Tile:
+def _predict(model: _Open, volume: xr.DataArray, cell: Box) -> _Tile:
     from voxloop.prediction.reading import read_outer
     from voxloop.volumes import shape_zyx
 
-    wide = outer_of(cell, model.spec)
-    outer: list[slice] = []
-    for part, size, step in zip(wide, shape_zyx(volume), model.spec.stride, strict=True):
-        outer.append(slice(part.start, min(part.stop, _up(size, step))))
-    box: Region = (outer[0], outer[1], outer[2])
-    block = read_outer(volume, box)
-    inner = shift(cell, [-part.start for part in box])
+    outer = outer_of(cell, model.spec, shape_zyx(volume))
+    block = read_outer(volume, outer)
+    inner = cell.within(outer)
     if region := getattr(model.predictor, "region", None):  # it can leave out what is only looked at
         shown = region(block, inner)
     else:
-        shown = model.predictor(block[None])[0][(slice(None), *inner)]
+        shown = model.predictor(block[None])[0][:, *inner.slices]
     values = np.array([info.value for info in model.spec.classes], dtype=np.uint8)
     confidence = np.clip(shown.max(axis=0) * 255 + 0.5, 0, 255).astype(np.uint8)
     return _Tile(values[shown.argmax(axis=0)], confidence)
@@ -160,14 +151,3 @@ def _check(spec: ModelSpec, volume: xr.DataArray, image: str) -> None:
             f"the model takes {spec.channels} channels and image {image!r} has {channels_of(volume)}; "
             "train on this image, or open it with channels="
         )
-
-
-def _cell(part: Region, grid: Shape, shape: Shape) -> Region:
-    z, y, x = (
-        slice(p.start // n * n, min(p.start // n * n + n, size)) for p, n, size in zip(part, grid, shape, strict=True)
-    )
-    return z, y, x
-
-
-def _up(value: int, step: int) -> int:
-    return -(-value // step) * step

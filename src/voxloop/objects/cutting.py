@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from voxloop.config.objects import ObjectsConfig
-from voxloop.geometry import Region
+from voxloop.geometry import Box
 from voxloop.objects import following, segmenting, voxels
 from voxloop.objects.fields import Field, Halo, mapped
 
@@ -27,11 +27,11 @@ class Cutting(Protocol):
     @property
     def connectivity(self) -> str: ...
 
-    def begin(self, names: np.ndarray, box: Region) -> np.ndarray:
+    def begin(self, names: np.ndarray, box: Box) -> np.ndarray:
         """Names of clumps where an object begins, 0 elsewhere."""
         ...
 
-    def grow(self, names: np.ndarray, seeds: np.ndarray, box: Region) -> np.ndarray:
+    def grow(self, names: np.ndarray, seeds: np.ndarray, box: Box) -> np.ndarray:
         """The seed that each voxel of a clump falls to, 0 where none does."""
         ...
 
@@ -40,17 +40,17 @@ class Cutting(Protocol):
 class ByHeight:
     """A watershed from places higher than ``least``; ``height`` of the clumps in a box."""
 
-    height: Callable[[np.ndarray, Region], np.ndarray]
+    height: Callable[[np.ndarray, Box], np.ndarray]
     least: float
     near: Halo
     reach: Halo
     connectivity: str
     frames: bool
 
-    def begin(self, names: np.ndarray, box: Region) -> np.ndarray:
+    def begin(self, names: np.ndarray, box: Box) -> np.ndarray:
         return np.where(self.height(names, box) > self.least, names, 0)
 
-    def grow(self, names: np.ndarray, seeds: np.ndarray, box: Region) -> np.ndarray:
+    def grow(self, names: np.ndarray, seeds: np.ndarray, box: Box) -> np.ndarray:
         return voxels.flood(names, seeds, self.height(names, box), self.connectivity, self.frames)
 
 
@@ -64,15 +64,15 @@ class ByArrows:
     reach: Halo
     connectivity: str
 
-    def begin(self, names: np.ndarray, box: Region) -> np.ndarray:
+    def begin(self, names: np.ndarray, box: Box) -> np.ndarray:
         return following.places(names, self._ends(names, box), self.channels.flat)
 
-    def grow(self, names: np.ndarray, seeds: np.ndarray, box: Region) -> np.ndarray:
+    def grow(self, names: np.ndarray, seeds: np.ndarray, box: Box) -> np.ndarray:
         own = following.arrived(seeds, self._ends(names, box))
         level = np.zeros(names.shape, np.float32)
         return voxels.flood(names, own, level, self.connectivity, self.channels.frames)
 
-    def _ends(self, names: np.ndarray, box: Region) -> np.ndarray:
+    def _ends(self, names: np.ndarray, box: Box) -> np.ndarray:
         if not names.any():
             return np.full(names.shape, -1, np.int64)
         flow = following.arrows(voxels.as_probability(self.channels.read(box)[1:]), self.channels.flat)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import VolumeError
-from voxloop.geometry import Region, Shape, Spacing, as_region, full_region, grow, shift
+from voxloop.geometry import Box, Shape, Spacing
 from voxloop.volumes import as_volume, read_block, shape_zyx, spacing_of
 from voxloop.volumes.volume import origin_of
 
@@ -20,7 +20,7 @@ Halo = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Voxels behind a function: ``read(region)`` gives (z, y, x), or (c, z, y, x), in memory.
+    """Voxels behind a function: ``read(box)`` gives (z, y, x), or (c, z, y, x), in memory.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Field:
     """
 
     shape: Shape
-    read: Callable[[Region], np.ndarray]
+    read: Callable[[Box], np.ndarray]
     spacing_um: Spacing = (1.0, 1.0, 1.0)
     origin_um: Spacing = (0.0, 0.0, 0.0)
     frames: bool = False
@@ -66,44 +66,38 @@ def field_of(source: Any, *, channel: int | None = None) -> Field:
     if channel is not None and not many:
         raise VolumeError(f"channel {channel} of a volume without channels; leave channel out")
 
-    def read(region: Region) -> np.ndarray:
-        block: np.ndarray = read_block(volume, region)
+    def read(box: Box) -> np.ndarray:
+        block: np.ndarray = read_block(volume, box)
         return block if many else block[0]
 
     field = Field(shape_zyx(volume), read, spacing_of(volume), origin_of(volume), volume.attrs.get("z_kind") == "frame")
     if channel is None:
         return field
     one = volume.isel(c=channel)
-    return replace(field, read=lambda region: read_block(one, region)[0])
+    return replace(field, read=lambda box: read_block(one, box)[0])
 
 
 def mapped(field: Field, function: Callable[[np.ndarray], np.ndarray], halo: Halo = (0, 0, 0)) -> Field:
     """``function`` of every block and ``halo`` voxels around it, the halo cut off again. Computes when read."""
 
-    def read(region: Region) -> np.ndarray:
-        outer = grow(region, halo, field.shape)
-        return inner(function(field.read(outer)), region, outer)
+    def read(box: Box) -> np.ndarray:
+        outer = box.grow(halo).clip(field.shape)
+        block: np.ndarray = function(field.read(outer))[..., *box.within(outer).slices]
+        return block
 
     return replace(field, read=read)
 
 
-def inner(block: np.ndarray, region: Region, outer: Region) -> np.ndarray:
-    """The part of ``block``, which covers ``outer``, that lies in ``region``."""
-    return block[(..., *shift(region, [-part.start for part in outer]))]
-
-
 def within(field: Field, region: object) -> Field:
     """A part of a field as a field of its own. Raises VolumeError where it lies outside."""
-    box = as_region(region, field.shape)
-    if box == full_region(field.shape):
+    box = Box.of(region, field.shape)
+    if box == Box.whole(field.shape):
         return field
-    start = [part.start for part in box]
-    z, y, x = (o + s * n for o, s, n in zip(field.origin_um, field.spacing_um, start, strict=True))
-    depth, height, width = (part.stop - part.start for part in box)
+    z, y, x = (o + s * n for o, s, n in zip(field.origin_um, field.spacing_um, box.start, strict=True))
     return replace(
         field,
-        shape=(depth, height, width),
-        read=lambda region: field.read(shift(region, start)),
+        shape=box.shape,
+        read=lambda part: field.read(part.shift(box.start)),
         origin_um=(z, y, x),
     )
 

@@ -20,10 +20,10 @@ import numpy as np
 
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
-from voxloop.geometry import Region, Shape, grow
+from voxloop.geometry import Box, Shape
 from voxloop.objects import joining, segmenting, voxels
 from voxloop.objects.cutting import cutting
-from voxloop.objects.fields import Field, Halo, block_shape, field_of, inner, mapped, within
+from voxloop.objects.fields import Field, Halo, block_shape, field_of, mapped, within
 from voxloop.objects.image import LabelImage, chunk_of
 from voxloop.objects.joining import Groups, named
 from voxloop.objects.labelling import cut_block, first_voxels, numbered
@@ -193,7 +193,7 @@ def find_objects(
 
 
 def _channels(field: Field) -> int:
-    one = field.read((slice(0, 1), slice(0, 1), slice(0, 1)))
+    one = field.read(Box.whole((1, 1, 1)))
     return len(one) if one.ndim == 4 else 1
 
 
@@ -226,9 +226,9 @@ def _split(
     _, clump_groups, clump = clumps
     how = cutting(clump, channels, config, 0 if channels is None else _channels(channels))
 
-    def begin(box: Region) -> np.ndarray:
-        outer = grow(box, how.near, clump.shape)
-        return inner(how.begin(clump.read(outer), outer), box, outer)
+    def begin(box: Box) -> np.ndarray:
+        outer = box.grow(how.near).clip(clump.shape)
+        return how.begin(clump.read(outer), outer)[box.within(outer).slices]
 
     seeding = config.changed(connectivity=how.connectivity)
     pieces, seed_groups = _components(replace(clump, read=begin), seeding, work, "seeds", sizes=False)
@@ -238,8 +238,9 @@ def _split(
     found = work.pieces("objects", clump.shape)
 
     def flood_block(index: Index) -> None:
-        region = found.region(index)
-        outer = grow(region, how.reach, clump.shape)
+        box = found.box(index)
+        outer = box.grow(how.reach).clip(clump.shape)
+        core = box.within(outer).slices
         names = clump.read(outer)
         seeds = np.zeros_like(names)
         if names.any():
@@ -249,21 +250,21 @@ def _split(
         unsure = np.zeros(len(seeded), bool)
         unsure[_at_cut(names, outer, clump)] = True
         unsure &= seeded
-        _keep(found, index, inner(whole, region, outer), unsure[inner(names, region, outer)])
+        _keep(found, index, whole[core], unsure[names[core]])
 
     work.run(found, flood_block)
     return found, joining.group_by_key(found)
 
 
-def _at_cut(names: np.ndarray, outer: Region, field: Field) -> np.ndarray:
+def _at_cut(names: np.ndarray, outer: Box, field: Field) -> np.ndarray:
     """Names in the planes of a block that are no faces of the volume: there may be more of them behind."""
     found = [np.zeros(0, names.dtype)]
-    for axis, (part, size) in enumerate(zip(outer, field.shape, strict=True)):
+    for axis, size in enumerate(field.shape):
         if axis == 0 and field.frames:
             continue
-        if part.start > 0:
+        if outer.start[axis] > 0:
             found.append(np.unique(np.take(names, 0, axis=axis)))
-        if part.stop < size:
+        if outer.stop[axis] < size:
             found.append(np.unique(np.take(names, -1, axis=axis)))
     every = np.unique(np.concatenate(found))
     return np.asarray(every[every > 0])
@@ -278,10 +279,11 @@ def _keep(pieces: Pieces, index: Index, names: np.ndarray, unsure: np.ndarray) -
     local = np.searchsorted(keys, names).astype(np.uint32) + 1
     local[names == 0] = 0
     first = first_voxels(local, len(keys))
-    region = pieces.region(index)
     sizes = np.bincount(local.ravel(), minlength=len(keys) + 1)[1:]
     marked = np.unique(local[unsure & (local > 0)])
-    record = Record(numbered(first, region, pieces.shape), keys.astype(np.int64), sizes, marked.astype(np.int64))
+    record = Record(
+        numbered(first, pieces.box(index), pieces.shape), keys.astype(np.int64), sizes, marked.astype(np.int64)
+    )
     pieces.write(index, local, record)
 
 
@@ -334,7 +336,7 @@ def _write(
     image = LabelImage(partial / "image", field, np.uint32, block)
 
     def write(index: Index) -> None:
-        image.write(pieces.region(index), joining.renamed(pieces, groups, names, index))
+        image.write(pieces.box(index), joining.renamed(pieces, groups, names, index))
 
     work.all(pieces, write)
     about = {

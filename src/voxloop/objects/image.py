@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape, blocks, shift
+from voxloop.geometry import Box, Shape
 from voxloop.objects.fields import Field
 from voxloop.volumes.pyramid import plan_scales
 from voxloop.volumes.saving import copy_scale, write_multiscale
@@ -50,18 +50,17 @@ class LabelImage:
             dimension_names=["z", "y", "x"],
         )
 
-    def write(self, region: Region, block: np.ndarray) -> None:
+    def write(self, box: Box, block: np.ndarray) -> None:
         """Write whole chunks (z, y, x). Chunk files are made here: it is four times as fast as through zarr."""
         import imagecodecs
 
-        for box in blocks(region, self._chunk):
-            data = block[shift(box, [-part.start for part in region])]
+        for part in box.blocks(self._chunk):
+            data = block[part.within(box).slices]
             if not data.any():
                 continue
             if data.shape != self._chunk:  # the last chunk of an axis is whole on disk
                 data = np.pad(data, [(0, c - n) for c, n in zip(self._chunk, data.shape, strict=True)])
-            index = [str(part.start // c) for part, c in zip(box, self._chunk, strict=True)]
-            path = self._folder.joinpath(*index)
+            path = self._folder.joinpath(*map(str, part.cell(self._chunk)))
             path.parent.mkdir(parents=True, exist_ok=True)
             raw: Any = np.ascontiguousarray(data, self._array.dtype.newbyteorder("<"))
             path.write_bytes(imagecodecs.zstd_encode(raw, level=1))

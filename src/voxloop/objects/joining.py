@@ -12,8 +12,8 @@ from itertools import product
 
 import numpy as np
 
-from voxloop.geometry import Region, blocks, region_shape, shift
-from voxloop.objects.fields import Field, inner
+from voxloop.geometry import Box
+from voxloop.objects.fields import Field
 from voxloop.objects.pieces import Index, Pieces
 
 
@@ -147,13 +147,12 @@ def _first(both: np.ndarray) -> np.ndarray:
 def named(field: Field, pieces: Pieces, groups: Groups, names: np.ndarray) -> Field:
     """The volume in which every voxel of object ``i`` has the value ``names[i]``; 0 elsewhere. Reads scratch."""
 
-    def read(region: Region) -> np.ndarray:
-        out = np.zeros(region_shape(region), names.dtype)
-        for box in blocks(region, pieces.block):
-            z, y, x = (part.start // b for part, b in zip(box, pieces.block, strict=True))
-            out[shift(box, [-part.start for part in region])] = inner(
-                renamed(pieces, groups, names, (z, y, x)), box, pieces.region((z, y, x))
-            )
+    def read(box: Box) -> np.ndarray:
+        out = np.zeros(box.shape, names.dtype)
+        for part in box.blocks(pieces.block):
+            index = part.cell(pieces.block)
+            block = renamed(pieces, groups, names, index)
+            out[part.within(box).slices] = block[part.within(pieces.box(index)).slices]
         return out
 
     return replace(field, read=read)
@@ -165,7 +164,7 @@ def renamed(pieces: Pieces, groups: Groups, names: np.ndarray, index: Index) -> 
 
     table = table_of(pieces, groups, names, index)
     if len(table) == 1:
-        return np.zeros(region_shape(pieces.region(index)), names.dtype)
+        return np.zeros(pieces.box(index).shape, names.dtype)
     local = pieces.names(index, len(table) - 1)
     if not table.any():
         return np.zeros(local.shape, names.dtype)

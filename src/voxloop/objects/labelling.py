@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape, region_shape
+from voxloop.geometry import Box, Shape
 from voxloop.objects.fields import Field
 from voxloop.objects.pieces import Index, Pieces, Record
 
@@ -51,15 +51,15 @@ def cut_block(
     The block looks one voxel past its near faces. What it sees there its neighbours see too, so a voxel with a name
     in each says which pieces are one: across faces, edges and corners alike.
     """
-    region = pieces.region(index)
+    box = pieces.box(index)
     reach = [int(i > 0 and not (field.frames and axis == 0)) for axis, i in enumerate(index)]
-    z, y, x = (slice(part.start - n, part.stop) for part, n in zip(region, reach, strict=True))
-    values = field.read((z, y, x))
+    early = Box.from_json([(first - n, last) for (first, last), n in zip(box.to_json(), reach, strict=True)])
+    values = field.read(early)
     names, count = components(values, connectivity, field.frames)
     first = first_voxels(names, count)
     own = names[tuple(slice(n, None) for n in reach)]
     short = np.uint16 if count < 2**16 else np.uint32
-    record = Record(first=numbered(first, (z, y, x), field.shape), keys=values.ravel()[first])
+    record = Record(first=numbered(first, early, field.shape), keys=values.ravel()[first])
     for axis in range(3):
         if reach[axis]:
             record.low[axis] = np.take(names, 0, axis=axis).astype(short)
@@ -68,7 +68,7 @@ def cut_block(
     if sizes:
         record.sizes = np.bincount(own.ravel(), minlength=count + 1)[1:]
     if mark_edge:
-        record.marked = any_at_edge(own, region, field)
+        record.marked = any_at_edge(own, box, field)
     pieces.write(index, own, record)
 
 
@@ -88,22 +88,22 @@ def first_voxels(names: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(found[1:])
 
 
-def numbered(flat: np.ndarray, box: Region, full: Shape) -> np.ndarray:
+def numbered(flat: np.ndarray, box: Box, full: Shape) -> np.ndarray:
     """Flat positions in a box as voxel numbers of the whole volume, uint64."""
-    at = zip(np.unravel_index(flat, region_shape(box)), box, strict=True)
-    z, y, x = (position.astype(np.uint64) + np.uint64(part.start) for position, part in at)
+    at = zip(np.unravel_index(flat, box.shape), box.start, strict=True)
+    z, y, x = (position.astype(np.uint64) + np.uint64(first) for position, first in at)
     return np.asarray((z * np.uint64(full[1]) + y) * np.uint64(full[2]) + x)
 
 
-def any_at_edge(names: np.ndarray, region: Region, field: Field) -> np.ndarray:
+def any_at_edge(names: np.ndarray, box: Box, field: Field) -> np.ndarray:
     """Names in the planes of a block that are faces of the volume; z has no faces where all there is are pictures."""
     found = [np.zeros(0, names.dtype)]
     for axis in range(3):
         if axis == 0 and field.flat:
             continue
-        if region[axis].start == 0:
+        if box.start[axis] == 0:
             found.append(np.unique(np.take(names, 0, axis=axis)))
-        if region[axis].stop == field.shape[axis]:
+        if box.stop[axis] == field.shape[axis]:
             found.append(np.unique(np.take(names, -1, axis=axis)))
     every = np.unique(np.concatenate(found))
     return np.asarray(every[every > 0], np.int64)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import PredictionError, VolumeError
-from voxloop.geometry import Region, blocks, full_region, region_shape
+from voxloop.geometry import Box
 from voxloop.objects.fields import Field, block_shape, field_of
 from voxloop.objects.image import chunk_of
 from voxloop.objects.working import each
@@ -64,10 +64,10 @@ def measure_objects(labels: Any, image: Any = None, *, workers: int | None = Non
         )
     sums = _Sums(field, 0 if volume is None else (volume.shape[0] if volume.ndim == 4 else 1))
 
-    def add(region: Region) -> None:
-        sums.add(region, None if volume is None else read_block(volume, region))
+    def add(box: Box) -> None:
+        sums.add(box, None if volume is None else read_block(volume, box))
 
-    each(add, blocks(full_region(field.shape), block_shape(field.shape, chunk=chunk_of(field))), workers)
+    each(add, Box.whole(field.shape).blocks(block_shape(field.shape, chunk=chunk_of(field))), workers)
     names = list(volume.attrs.get("channel_names", ())) if volume is not None and volume.ndim == 4 else []
     return sums.table(names)
 
@@ -85,10 +85,10 @@ class _Sums:
         self._edge = np.zeros(0, bool)
         self._values = np.zeros((0, channels, 4))
 
-    def add(self, region: Region, pixels: np.ndarray | None) -> None:
+    def add(self, block: Box, pixels: np.ndarray | None) -> None:
         import fastremap
 
-        around = self._padded(region)
+        around = self._padded(block)
         own = around[1:-1, 1:-1, 1:-1]
         numbers = fastremap.unique(own)
         numbers = numbers[numbers > 0].astype(np.int64)
@@ -99,7 +99,7 @@ class _Sums:
         where = np.nonzero(own)
         local = np.searchsorted(numbers, own[where].astype(np.int64))
         count = len(numbers)
-        at = [axis.astype(np.float64) + part.start for axis, part in zip(where, region, strict=True)]
+        at = [axis.astype(np.float64) + first for axis, first in zip(where, block.start, strict=True)]
         moments = np.stack(
             [np.bincount(local, weights=w, minlength=count) for w in (None, *at, *(at[i] * at[j] for i, j in _PAIRS))],
             axis=1,
@@ -107,8 +107,8 @@ class _Sums:
         box = np.zeros((count, 6), np.int64)
         for axis in range(3):
             low, high = np.full(count, np.iinfo(np.int64).max), np.zeros(count, np.int64)
-            np.minimum.at(low, local, where[axis] + region[axis].start)
-            np.maximum.at(high, local, where[axis] + region[axis].start + 1)
+            np.minimum.at(low, local, where[axis] + block.start[axis])
+            np.maximum.at(high, local, where[axis] + block.start[axis] + 1)
             box[:, 2 * axis], box[:, 2 * axis + 1] = low, high
         surface = self._crossings(around, numbers)
         values = np.zeros((count, self._channels, 4))
@@ -118,17 +118,12 @@ class _Sums:
         with self._lock:
             self._merge(numbers, moments, surface, box, values)
 
-    def _padded(self, region: Region) -> np.ndarray:
+    def _padded(self, block: Box) -> np.ndarray:
         """The block with one voxel more on every side, 0 past the volume and in other frames."""
-        out = np.zeros([n + 2 for n in region_shape(region)], np.int64)
-        want = [slice(p.start - 1, p.stop + 1) for p in region]
-        if self._field.frames:
-            want[0] = region[0]
-        z, y, x = (slice(max(0, p.start), min(n, p.stop)) for p, n in zip(want, self._field.shape, strict=True))
-        inside = tuple(
-            slice(p.start - r.start + 1, p.stop - r.start + 1) for p, r in zip((z, y, x), region, strict=True)
-        )
-        out[inside] = self._field.read((z, y, x))
+        around = block.grow((1, 1, 1))
+        inside = block.grow((0 if self._field.frames else 1, 1, 1)).clip(self._field.shape)
+        out = np.zeros(around.shape, np.int64)
+        out[inside.within(around).slices] = self._field.read(inside)
         return out
 
     def _crossings(self, around: np.ndarray, numbers: np.ndarray) -> np.ndarray:

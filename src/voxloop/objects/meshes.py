@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import PredictionError
-from voxloop.geometry import as_region, grow, region_shape
+from voxloop.geometry import Box
 from voxloop.objects.fields import field_of
 
 
@@ -43,15 +43,15 @@ def object_mesh(labels: Any, number: int, region: object, *, smooth_um: float = 
     spacing = np.array(field.spacing_um)
     sigma = smooth_um / spacing
     z, y, x = (int(n) for n in np.ceil(3 * sigma))
-    box = grow(as_region(region, field.shape), (z, y, x), field.shape)
+    box = Box.of(region, field.shape).grow((z, y, x)).clip(field.shape)
     mask = np.pad(field.read(box) == number, [(n + 1, n + 1) for n in (z, y, x)]).astype(np.float32)
     if not mask.any():
-        raise PredictionError(f"there is no object {number} in {region_shape(box)} voxels at {box}")
+        raise PredictionError(f"there is no object {number} in {box.shape} voxels at {box.code()}")
     if smooth_um:
         mask = ndi.gaussian_filter(mask, sigma)
         if mask.max() <= 0.5:
             raise PredictionError(f"object {number} is thinner than smooth_um={smooth_um:g}; smooth less")
-    corner = np.array([part.start for part in box]) - np.array([z + 1, y + 1, x + 1])
+    corner = np.array(box.start) - np.array([z + 1, y + 1, x + 1])
     points, faces, _, _ = marching_cubes(mask, 0.5, spacing=tuple(spacing))
     points = points + corner * spacing + np.array(field.origin_um)
     # faces look inwards in zyx; turning that into xyz mirrors the surface, so there they look outwards

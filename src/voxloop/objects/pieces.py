@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape, region_shape
+from voxloop.geometry import Box, Shape
 
 Index = tuple[int, int, int]
 
@@ -55,14 +55,15 @@ class Pieces:
         self.grid: Shape = (z, y, x)
         folder.mkdir(parents=True, exist_ok=True)
 
-    def blocks(self) -> Iterator[tuple[Index, Region]]:
+    def blocks(self) -> Iterator[tuple[Index, Box]]:
         """Every block of the grid, z slowest."""
         for z, y, x in product(*(range(n) for n in self.grid)):
-            yield (z, y, x), self.region((z, y, x))
+            yield (z, y, x), self.box((z, y, x))
 
-    def region(self, index: Index) -> Region:
-        z, y, x = (slice(i * b, min(n, (i + 1) * b)) for i, b, n in zip(index, self.block, self.shape, strict=True))
-        return z, y, x
+    def box(self, index: Index) -> Box:
+        """The voxels of a block, cut to the volume."""
+        corner = [i * size for i, size in zip(index, self.block, strict=True)]
+        return Box.at(corner, self.block).clip(self.shape)
 
     def done(self, index: Index) -> bool:
         return self._path(index).exists()
@@ -83,8 +84,7 @@ class Pieces:
         """Local names of a block (z, y, x), uint16 where its ``count`` pieces allow, else uint32."""
         import imagecodecs
 
-        z, y, x = region_shape(self.region(index))
-        names: Any = np.empty((z, y, x), np.uint16 if count < 2**16 else np.uint32)
+        names: Any = np.empty(self.box(index).shape, np.uint16 if count < 2**16 else np.uint32)
         imagecodecs.lz4_decode(self._path(index, ".lz4").read_bytes(), out=names.view(np.uint8).reshape(-1))
         return np.asarray(names)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
+from voxloop.geometry import Box
 from voxloop.runs.run import Run
 from voxloop.store.layout import Layout
 from voxloop.volumes import as_volume, open_volume, shape_zyx, spacing_of
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import DataArray
 
-    from voxloop.geometry import Region
 
 TABLES, MESHES = (".csv", ".parquet"), (".ply", ".obj")
 
@@ -41,8 +41,8 @@ class Objects:
         The settings they were made with.
     facts
         Everything it says about itself.
-    region
-        The part of the image in which objects were made, voxels zyx; None: all of it.
+    box
+        The part of the image in which objects were made; None: all of it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -54,17 +54,22 @@ class Objects:
             self.unsure = int(self.facts["unsure"])
             self.config = ObjectsConfig.from_json(self.facts["settings"])
             region = self.facts.get("region")
-            self.region: Region | None = region and tuple(slice(*part) for part in region)
+            self.box = Box.from_json(region) if region else None
         except FileNotFoundError:
             raise PredictionError(f"{path} holds no objects: there is no such folder, or no zarr.json in it") from None
         except (ValueError, KeyError) as error:
             raise PredictionError(f"{path} holds no objects of voxloop, or is damaged: {error!r}") from error
 
     @property
+    def region(self) -> tuple[slice, slice, slice] | None:
+        """The part of the image in which objects were made, as slices (z, y, x); None: all of it."""
+        return None if self.box is None else self.box.slices
+
+    @property
     def labels(self) -> DataArray:
         """Numbers of the objects (z, y, x) over the whole image, uint32; 0 is none. Lazy."""
         stored = open_volume(self.path)
-        return stored if self.region is None else _placed(stored, self.region, self.facts["shape"])
+        return stored if self.box is None else _placed(stored, self.box, self.facts["shape"])
 
     def table(self, image: Any = None, *, workers: int | None = None) -> DataFrame:
         """Measures of every object in micrometres (:func:`measure_objects`); computed once for each image and kept.
@@ -81,8 +86,9 @@ class Objects:
             return pd.read_csv(kept, index_col="object")
         covered = None if image is None else self._covered(image)
         found = measure_objects(open_volume(self.path), covered, workers=workers)
-        for axis, part in zip("zyx", self.region or (), strict=False):  # voxels are counted in the whole image
-            found[[f"{axis}_from", f"{axis}_to"]] += part.start
+        if self.box is not None:  # voxels are counted in the whole image
+            for axis, first in zip("zyx", self.box.start, strict=True):
+                found[[f"{axis}_from", f"{axis}_to"]] += first
         if image is None:
             partial = kept.with_suffix(".partial")
             found.to_csv(partial)
@@ -92,9 +98,9 @@ class Objects:
     def _covered(self, image: Any) -> Any:
         """The part of an image in which objects were made."""
         volume = as_volume(image)
-        if self.region is None or list(shape_zyx(volume)) != self.facts["shape"]:
+        if self.box is None or list(shape_zyx(volume)) != self.facts["shape"]:
             return volume
-        return volume.isel(dict(zip("zyx", self.region, strict=True)))
+        return volume.isel(dict(zip("zyx", self.box.slices, strict=True)))
 
     def save_table(self, path: str | Path, image: Any = None) -> Path:
         """Write :meth:`table` as ``.csv`` or ``.parquet``. Raises PredictionError."""
@@ -120,7 +126,7 @@ class Objects:
         if number not in table.index:
             raise PredictionError(f"there is no object {number}; they are numbered 1 to {self.count}")
         row = table.loc[number]
-        box = tuple(slice(int(row[f"{axis}_from"]), int(row[f"{axis}_to"])) for axis in "zyx")
+        box = Box.from_json([(int(row[f"{axis}_from"]), int(row[f"{axis}_to"])) for axis in "zyx"])
         return object_mesh(self.labels, number, box, smooth_um=smooth_um)
 
     def save_mesh(self, number: int, path: str | Path, *, smooth_um: float = 0.0) -> Path:
@@ -163,13 +169,13 @@ class Objects:
         return f"<Objects {self.name!r}: {self.count}{unsure}>"
 
 
-def _placed(stored: DataArray, region: Region, shape: Sequence[int]) -> DataArray:
-    """A region in its place in a volume of ``shape`` that is 0 elsewhere."""
+def _placed(stored: DataArray, box: Box, shape: Sequence[int]) -> DataArray:
+    """A part in its place in a volume of ``shape`` that is 0 elsewhere."""
     import dask.array as da
 
     spacing = spacing_of(stored)
-    z, y, x = (o - part.start * s for o, part, s in zip(origin_of(stored), region, spacing, strict=True))
-    around = [(part.start, size - part.stop) for part, size in zip(region, shape, strict=True)]
+    z, y, x = (o - first * s for o, first, s in zip(origin_of(stored), box.start, spacing, strict=True))
+    around = [(first, size - last) for (first, last), size in zip(box.to_json(), shape, strict=True)]
     return make_volume(
         da.pad(stored.data, around),
         spacing_um=spacing,

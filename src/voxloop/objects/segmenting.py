@@ -8,9 +8,9 @@ import numpy as np
 
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
-from voxloop.geometry import Region, as_region, grow
+from voxloop.geometry import Box
 from voxloop.objects import following
-from voxloop.objects.fields import Field, inner
+from voxloop.objects.fields import Field
 from voxloop.objects.labelling import any_at_edge, components, first_voxels
 from voxloop.objects.voxels import as_probability, depth, flood, smooth
 
@@ -51,7 +51,7 @@ def segment(
     """
     config = ObjectsConfig() if config is None else config
     field = _field(np.asarray(probability), spacing_um, frames)
-    clumps = _clumps(field.read(_all(field)), field, config)
+    clumps = _clumps(field.read(Box.whole(field.shape)), field, config)
     if config.split and config.seed_depth > 0:
         height = depth(clumps, field.spacing_um, frames)
         clumps = _cut(clumps, height > config.seed_depth, height, field, config)
@@ -82,7 +82,7 @@ def decode_instances(
     config = ObjectsConfig() if config is None else config
     check_channels(len(probabilities))
     field = _field(np.asarray(probabilities), spacing_um, frames)
-    channels = field.read(_all(field))
+    channels = field.read(Box.whole(field.shape))
     clumps = _clumps(channels[0], field, config)
     if config.split and len(channels) == len(ARROWS):
         return _kept(_followed(clumps, as_probability(channels[1:]), field, config), field, config)
@@ -111,12 +111,12 @@ def preview(field: Field, config: ObjectsConfig, region: object, *, instances: b
     Objects that go on further may look different than when applied to all: their size and holes are those seen here,
     and numbers are of this region alone. ``field``: the probability, or the channels of :func:`decode_instances`.
     """
-    box: Region = as_region(region, field.shape)
+    box = Box.of(region, field.shape)
     z, y, x = reach(config, field)
-    outer = grow(box, (min(z, _PREVIEW_PLANES), y, x), field.shape)
+    outer = box.grow((min(z, _PREVIEW_PLANES), y, x)).clip(field.shape)
     made = decode_instances if instances else segment
-    found = made(field.read(outer), config, spacing_um=field.spacing_um, frames=field.frames)
-    return inner(found, box, outer)
+    objects = made(field.read(outer), config, spacing_um=field.spacing_um, frames=field.frames)
+    return objects[box.within(outer).slices]
 
 
 def reach(config: ObjectsConfig, field: Field) -> tuple[int, int, int]:
@@ -141,12 +141,7 @@ def is_inside(probability: np.ndarray, config: ObjectsConfig, field: Field) -> n
 def _field(array: np.ndarray, spacing_um: Sequence[float], frames: bool) -> Field:
     depth, height, width = array.shape[-3:]
     z, y, x = spacing_um
-    return Field((depth, height, width), lambda region: array[(..., *region)], (z, y, x), frames=frames)
-
-
-def _all(field: Field) -> Region:
-    z, y, x = (slice(0, n) for n in field.shape)
-    return z, y, x
+    return Field((depth, height, width), lambda box: array[..., *box.slices], (z, y, x), frames=frames)
 
 
 def _clumps(probability: np.ndarray, field: Field, config: ObjectsConfig) -> np.ndarray:
@@ -155,7 +150,7 @@ def _clumps(probability: np.ndarray, field: Field, config: ObjectsConfig) -> np.
     if limit := hole_voxels(config, field):
         holes, count = components(1 - inside, DUAL[config.connectivity], field.frames)
         small = np.bincount(holes.ravel(), minlength=count + 1) <= limit
-        small[any_at_edge(holes, _all(field), field)] = False
+        small[any_at_edge(holes, Box.whole(field.shape), field)] = False
         small[0] = False
         inside |= small[holes].view(np.uint8)
     return components(inside, config.connectivity, field.frames)[0]

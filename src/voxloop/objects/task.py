@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError, unknown
+from voxloop.geometry import Box
 from voxloop.objects.fields import Field, field_of, mapped
 from voxloop.objects.finding import find_objects
 from voxloop.objects.result import Objects
@@ -85,7 +86,7 @@ def made(
             instances=of is None,
             progress=progress,
             overwrite=True,
-            region=None if region is None else tuple(slice(*part) for part in region),
+            region=None if region is None else Box.from_json(region),
             facts={
                 "run": context.name,
                 "prediction": f"predictions/{prediction.name}",

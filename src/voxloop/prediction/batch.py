@@ -14,7 +14,7 @@ import numpy as np
 
 from voxloop.config import PredictConfig
 from voxloop.errors import DiskFullError, PredictionError, VoxloopError
-from voxloop.geometry import blocks, full_region
+from voxloop.geometry import Box
 from voxloop.prediction.averaged import combined
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going
@@ -169,11 +169,11 @@ def _row(image: str, target: Path, spacing: tuple[float, float, float], seconds:
     unsure = output.group["uncertainty/0"] if output.facts["uncertainty"] else None
     counts, doubt = np.zeros(65536, np.int64), 0.0
     shape = output.plan.shape
-    for box in blocks(full_region(shape), [max(1, c) for c in output.plan.tile]):
-        here = np.asarray(labels[box])  # type: ignore[index]
+    for box in Box.whole(shape).blocks([max(1, c) for c in output.plan.tile]):
+        here = np.asarray(labels[box.slices])  # type: ignore[index]
         counts += np.bincount(here.ravel(), minlength=65536)
         if unsure is not None:
-            doubt += float(np.asarray(unsure[box]).sum())  # type: ignore[index]
+            doubt += float(np.asarray(unsure[box.slices]).sum())  # type: ignore[index]
     voxels = int(np.prod(shape))
     row: dict[str, Any] = {
         "image": image,

@@ -175,8 +175,8 @@ def _taken(plan: Plan, cost: Cost, staged: int) -> int:
 
 
 def _plane_seconds(plan: Plan, cost: Cost) -> float:
-    planes = plan.region[0].stop - plan.region[0].start
-    return plan.work / max(1, int(planes)) * cost.seconds_per_voxel
+    planes = plan.box.shape[0]
+    return plan.work / max(1, planes) * cost.seconds_per_voxel
 
 
 def _kept_bytes(spec: ModelSpec, config: PredictConfig) -> dict[str, int]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
 from voxloop.errors import DiskFullError, PredictionError
-from voxloop.geometry import Shape
+from voxloop.geometry import Box, Shape
 from voxloop.prediction.executor import Done, run_tiles
 from voxloop.prediction.job import Job, Prepared, make_job
 from voxloop.prediction.memory import allowed_bytes
@@ -283,7 +283,7 @@ class _Opened:
         predictor = self.stack.enter_context(
             model.open(device=config.device, precision=config.precision, threads=config.threads)
         )
-        region = [slice(*part) for part in ticket.region or []] or None
+        region = Box.from_json(ticket.region) if ticket.region else None
         self.job: Job = make_job(model.spec, predictor, volume, config, region)
         area = Area()
         if ticket.constrain:

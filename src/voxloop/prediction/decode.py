@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from voxloop.errors import PredictionError
-from voxloop.geometry import Region
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo, ModelSpec
 
 Measure = Literal["margin", "entropy"]
@@ -23,14 +23,14 @@ class Decoded:
     uncertainty: np.ndarray | None  # (z, y, x) uint8, 255 = no idea
     broken: int = 0
 
-    def cut(self, region: Region) -> Decoded:
+    def cut(self, box: Box) -> Decoded:
         """A part of it; of class labels, for what is broken is told by its label 0."""
         kept, unsure = self.probabilities, self.uncertainty
-        labels = self.labels[region]
+        labels = self.labels[box.slices]
         return Decoded(
             labels,
-            None if kept is None else kept[(slice(None), *region)],
-            None if unsure is None else unsure[region],
+            None if kept is None else kept[:, *box.slices],
+            None if unsure is None else unsure[box.slices],
             int(np.count_nonzero(labels == 0)) if self.broken else 0,
         )
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.geometry import Region, full_region, region_shape, shift
+from voxloop.geometry import Box
 from voxloop.model import Halted
 from voxloop.prediction.blending import Blend, outer_of, touching
 from voxloop.prediction.decode import Decoded
 from voxloop.prediction.plan import Block, Plan, Tile
 
-Read = Callable[[Region], np.ndarray]
+Read = Callable[[Box], np.ndarray]
 Forward = Callable[[np.ndarray], Sequence[Any]]
-Decode = Callable[[Any, Region], Decoded]
+Decode = Callable[[Any, Box], Decoded]
 Write = Callable[[Tile, Decoded], None]
 
 AHEAD = 2  # tiles read before they are needed, and tiles decoded but not yet on disk
@@ -50,7 +50,7 @@ def run_tiles(
     write: Write,
     batch_voxels: int,
     halted: Callable[[], bool] = lambda: False,
-    empty: Callable[[Region], bool] | None = None,
+    empty: Callable[[Box], bool] | None = None,
 ) -> Iterator[Done]:
     """Predict ``tiles`` in their order; yields each once it is written.
 
@@ -123,7 +123,7 @@ def _compute(
     decoders: ThreadPoolExecutor,
     batch_voxels: int,
     halted: Callable[[], bool],
-) -> list[tuple[Region, Future[Decoded]]] | None:
+) -> list[tuple[Box, Future[Decoded]]] | None:
     """Run the model over a tile's blocks; None where it was halted between two batches."""
     origin = _seen(plan, tile)
     if plan.blend:
@@ -133,9 +133,9 @@ def _compute(
                 return None
             for block, said in zip(batch, forward(_inputs(raw, origin, batch)), strict=True):
                 blend.add(block, said)
-        core = full_region(region_shape(tile.core))
+        core = Box.whole(tile.core.shape)
         return [(core, decoders.submit(decode, blend.result(), core))]
-    decoding: list[tuple[Region, Future[Decoded]]] = []
+    decoding: list[tuple[Box, Future[Decoded]]] = []
     for batch in batches(plan.blocks(tile), batch_voxels):
         if halted():
             return None
@@ -143,45 +143,45 @@ def _compute(
         if decoding:
             decoding[-1][1].result()  # the outputs of one batch are held while the next is computed, no more
         for block in reversed(batch):
-            core = shift(block.core, [-part.start for part in tile.core])
+            core = block.core.within(tile.core)
             decoding.append((core, decoders.submit(decode, outputs.pop(), block.cut)))
     return decoding
 
 
-def _seen(plan: Plan, tile: Tile) -> Region:
+def _seen(plan: Plan, tile: Tile) -> Box:
     """What the blocks of a tile look at together."""
     return outer_of(plan, tile.core) if plan.blend else plan.block_of(tile.core).outer
 
 
-def _inputs(raw: np.ndarray, origin: Region, batch: Sequence[Block]) -> np.ndarray:
+def _inputs(raw: np.ndarray, origin: Box, batch: Sequence[Block]) -> np.ndarray:
     """The blocks of a batch (n, c, z, y, x), out of what was read from ``origin`` on."""
-    inputs = [raw[(slice(None), *shift(block.outer, [-part.start for part in origin]))] for block in batch]
+    inputs = [raw[:, *block.outer.within(origin).slices] for block in batch]
     return inputs[0][None] if len(inputs) == 1 else np.stack(inputs)
 
 
-def _finish(tile: Tile, decoding: list[tuple[Region, Future[Decoded]]], write: Write) -> Done:
+def _finish(tile: Tile, decoding: list[tuple[Box, Future[Decoded]]], write: Write) -> Done:
     parts = [(core, future.result()) for core, future in decoding]
     whole = assemble(tile, parts)
     write(tile, whole)
     return Done(tile, whole.broken)
 
 
-def assemble(tile: Tile, parts: list[tuple[Region, Decoded]]) -> Decoded:
+def assemble(tile: Tile, parts: list[tuple[Box, Decoded]]) -> Decoded:
     """The decoded blocks of a tile as one; cores are relative to the tile."""
     if len(parts) == 1:
         return parts[0][1]
-    shape = tuple(part.stop - part.start for part in tile.core)
+    shape = tile.core.shape
     first = parts[0][1]
     labels = np.empty(shape, first.labels.dtype)
     kept, unsure = first.probabilities, first.uncertainty
     probabilities = None if kept is None else np.empty((len(kept), *shape), kept.dtype)
     uncertainty = None if unsure is None else np.empty(shape, unsure.dtype)
     for core, part in parts:
-        labels[core] = part.labels
+        labels[core.slices] = part.labels
         if probabilities is not None:
-            probabilities[(slice(None), *core)] = part.probabilities
+            probabilities[:, *core.slices] = part.probabilities
         if uncertainty is not None:
-            uncertainty[core] = part.uncertainty
+            uncertainty[core.slices] = part.uncertainty
     return Decoded(labels, probabilities, uncertainty, sum(part.broken for _, part in parts))
 
 
@@ -190,7 +190,7 @@ def batches(blocks: Iterable[Block], max_voxels: int) -> Iterator[list[Block]]:
     batch: list[Block] = []
     shape: tuple[int, ...] = ()
     for block in blocks:
-        here = tuple(part.stop - part.start for part in block.outer)
+        here = block.outer.shape
         if batch and (here != shape or (len(batch) + 1) * int(np.prod(shape)) > max_voxels):
             yield batch
             batch = []

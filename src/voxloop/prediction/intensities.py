@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.geometry import Region
+from voxloop.geometry import Box
 from voxloop.model import ModelSpec
 from voxloop.volumes import read_block
 
@@ -24,12 +24,12 @@ _PLACES, _EDGE = (1 / 6, 1 / 2, 5 / 6), 64
 _RANGES = {1.5: "0 to 1", 400.0: "0 to 255", 1e5: "0 to 65535"}
 
 
-def unlike(spec: ModelSpec, volume: DataArray, region: Region) -> list[str]:
+def unlike(spec: ModelSpec, volume: DataArray, box: Box) -> list[str]:
     """A sentence for each channel whose intensities are far from those that the model was trained on.
 
     Parameters
     ----------
-    region
+    box
         The part of the volume in which it is looked.
     """
     known = _known(spec)
@@ -37,7 +37,7 @@ def unlike(spec: ModelSpec, volume: DataArray, region: Region) -> list[str]:
         return []
     names = volume.attrs.get("channel_names") or range(spec.channels)
     found = []
-    for name, values, mean, deviation in zip(names, sample(volume, region), *known, strict=True):
+    for name, values, mean, deviation in zip(names, sample(volume, box), *known, strict=True):
         which = f" of channel {name}" if spec.channels > 1 else ""
         if text := _told(which, values, mean, deviation, volume.dtype):
             found.append(text)
@@ -53,22 +53,24 @@ def _known(spec: ModelSpec) -> tuple[list[float], list[float]] | None:
     return None
 
 
-def sample(volume: DataArray, region: Region) -> np.ndarray:
-    """Values (c, n) of nine boxes across a region, on three planes, each at another place along y and x."""
+def sample(volume: DataArray, box: Box) -> np.ndarray:
+    """Values (c, n) of nine places across a box, on three planes, each at another place along y and x."""
     found = []
     for plane, _ in enumerate(_PLACES):
         for row, _ in enumerate(_PLACES):
             shares = (_PLACES[plane], _PLACES[row], _PLACES[(plane + row) % len(_PLACES)])
-            box = tuple(_part(*each) for each in zip(region, shares, (1, _EDGE, _EDGE), strict=True))
-            block = read_block(volume, box)
+            bounds = [_part(*each) for each in zip(box.to_json(), shares, (1, _EDGE, _EDGE), strict=True)]
+            block = read_block(volume, Box.from_json(bounds))
             found.append(block.reshape(len(block), -1))
     return np.concatenate(found, axis=1).astype(np.float64)
 
 
-def _part(part: slice, share: float, size: int) -> slice:
-    length = part.stop - part.start
-    start = part.start + min(max(0, int(share * length - size / 2)), max(0, length - size))
-    return slice(start, min(part.stop, start + size))
+def _part(bounds: list[int], share: float, size: int) -> tuple[int, int]:
+    """``size`` voxels at a share of the way along one axis."""
+    first, last = bounds
+    length = last - first
+    start = first + min(max(0, int(share * length - size / 2)), max(0, length - size))
+    return start, min(last, start + size)
 
 
 def _told(which: str, values: np.ndarray, mean: float, deviation: float, dtype: np.dtype) -> str:

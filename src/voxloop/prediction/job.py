@@ -11,7 +11,7 @@ import numpy as np
 
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
-from voxloop.geometry import Region, Shape, as_region
+from voxloop.geometry import Box, Shape
 from voxloop.model import ModelSpec, Predictor
 from voxloop.prediction import seams
 from voxloop.prediction.budget import Forecast, exact_halo, forecast, is_planar
@@ -52,7 +52,7 @@ def check_fit(spec: ModelSpec, volume: DataArray, *, look: bool = False, region:
         raise PredictionError(f"this model takes {spec.channels} channel{many}, the volume has {channels}")
     if volume.attrs.get("z_kind") == "frame" and not is_planar(spec):
         raise PredictionError("this model looks across planes, but these planes are separate pictures; use a 2-D model")
-    warnings = unlike(spec, volume, as_region(region, shape_zyx(volume))) if look else []
+    warnings = unlike(spec, volume, Box.of(region, shape_zyx(volume))) if look else []
     if spec.spacing_um is None:
         return warnings
     axes = slice(1, 3) if is_planar(spec) else slice(0, 3)
@@ -84,7 +84,7 @@ class Job:
     predictor: Predictor
     volume: DataArray
     config: PredictConfig
-    region: Region
+    box: Box
 
     @property
     def shape(self) -> Shape:
@@ -92,19 +92,16 @@ class Job:
 
     @property
     def focus(self) -> Shape:
-        """The voxel to begin at: as set, else the middle of the region."""
-        if self.config.focus is not None:
-            return self.config.focus
-        z, y, x = ((part.start + part.stop) // 2 for part in self.region)
-        return z, y, x
+        """The voxel to begin at: as set, else the middle of the box."""
+        return self.box.centre if self.config.focus is None else self.config.focus
 
-    def predict(self, outer: Region) -> np.ndarray:
+    def predict(self, outer: Box) -> np.ndarray:
         """Class probabilities (class, z, y, x) of a box; it may reach past the volume's far faces."""
         block = self.read(outer)[None]
         return np.asarray(self.predictor(block)[0, semantic_channels(self.spec)])
 
     def measure(self) -> Cost:
-        """Time and memory, on the middle of the region."""
+        """Time and memory, on the middle of the box."""
         shapes = [self._probe_shape(*sides) for sides in ((64, 16), (128, 24), (256, 40), (512, 64))]
 
         def sample(shape: Shape) -> np.ndarray:
@@ -126,7 +123,7 @@ class Job:
         Where none that was measured does, the exact one is taken if it is known and fits.
         """
         axes = [axis for axis, part in enumerate(exact_halo(self.spec)) if part != 0]
-        parts = [(part.start, part.stop - part.start) for part in self.region]
+        parts = list(zip(self.box.start, self.box.shape, strict=True))
         places: list[Shape] = []
         for share in (0.5, 0.25, 0.75):
             z, y, x = (int(start + length * share) for start, length in parts)
@@ -165,7 +162,7 @@ class Job:
             self.shape,
             self.config,
             cost,
-            region=self.region,
+            region=self.box,
             channel_bytes=channels_of(self.volume) * self.volume.dtype.itemsize,
         )
         try:
@@ -219,7 +216,7 @@ class Job:
         tiles: Iterator[Tile],
         write: Callable[[Tile, Decoded], None],
         halted: Callable[[], bool] = lambda: False,
-        empty: Callable[[Region], bool] | None = None,
+        empty: Callable[[Box], bool] | None = None,
     ) -> Iterator[Done]:
         """Predict tiles and write them; yields each once written, or found empty."""
         return run_tiles(
@@ -234,7 +231,7 @@ class Job:
             empty=empty,
         )
 
-    def read(self, outer: Region) -> np.ndarray:
+    def read(self, outer: Box) -> np.ndarray:
         """Raw intensities (c, z, y, x) of a box; it may reach past the volume's far faces."""
         return read_outer(self.volume, outer)
 
@@ -258,12 +255,12 @@ class Job:
         """Class probabilities (class, z, y, x) of each block, all of what it sees."""
         return list(np.asarray(self.predictor(batch))[:, semantic_channels(self.spec)])
 
-    def decode(self, output: Any, core: Region) -> Decoded:
+    def decode(self, output: Any, core: Box) -> Decoded:
         """One output of :meth:`forward`, cut to ``core``, as it is kept."""
         if isinstance(output, Decoded):
             return output.cut(core)
         decode = foreground if learnt_objects(self.spec) else semantic
-        return decode(output[(slice(None), *core)], **self._kept)
+        return decode(output[:, *core.slices], **self._kept)
 
     @property
     def _kept(self) -> dict[str, Any]:
@@ -299,4 +296,4 @@ class Prepared:
 def make_job(
     spec: ModelSpec, predictor: Predictor, volume: DataArray, config: PredictConfig, region: object = None
 ) -> Job:
-    return Job(spec, predictor, volume, config, as_region(region, shape_zyx(volume)))
+    return Job(spec, predictor, volume, config, Box.of(region, shape_zyx(volume)))

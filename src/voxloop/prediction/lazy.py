@@ -13,7 +13,7 @@ import numpy as np
 
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
-from voxloop.geometry import Region, Shape, as_region, full_region, intersect, region_shape, shift
+from voxloop.geometry import Box, Shape
 from voxloop.machine import available_memory
 from voxloop.model import Model
 from voxloop.prediction.averaged import Turns
@@ -140,7 +140,7 @@ class LazyProbabilities:
 
     def _forget(self) -> None:
         self._lock = threading.Lock()  # one slice at a time: the model's own threads use the processor
-        self._cache: OrderedDict[tuple[tuple[int, int], ...], np.ndarray] = OrderedDict()
+        self._cache: OrderedDict[Box, np.ndarray] = OrderedDict()
         self._job: Job | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -154,49 +154,43 @@ class LazyProbabilities:
         key = key if isinstance(key, tuple) else (key,)
         parts = [*key, *[slice(None)] * (4 - len(key))]
         classes, space = parts[0], parts[1:]
-        region = as_region(
-            tuple(_forward(part, n) for part, n in zip(space, self.shape[1:], strict=True)), self.shape[1:]
-        )
+        wanted = [_forward(part, n) for part, n in zip(space, self.shape[1:], strict=True)]
         with self._lock:
-            whole = self._region(region)
+            whole = self._read(Box.of(wanted, self.shape[1:]))
         found: np.ndarray = whole[(classes, *(_within(part, n) for part, n in zip(space, self.shape[1:], strict=True)))]
         return found
 
-    def _region(self, region: Region) -> np.ndarray:
-        for bounds, kept in self._cache.items():
-            held = slice(*bounds[0]), slice(*bounds[1]), slice(*bounds[2])
-            if intersect(held, region) == region:
-                self._cache.move_to_end(bounds)
-                return kept[(slice(None), *shift(region, [-part.start for part in held]))]
-        found = self._compute(region)
-        self._cache[tuple((part.start, part.stop) for part in region)] = found
-        while sum(kept.nbytes for kept in self._cache.values()) > self.cache_bytes:
+    def _read(self, box: Box) -> np.ndarray:
+        for larger, probabilities in self._cache.items():
+            if larger.covers(box):
+                self._cache.move_to_end(larger)
+                return probabilities[:, *box.within(larger).slices]
+        probabilities = self._compute(box)
+        self._cache[box] = probabilities
+        while sum(cached.nbytes for cached in self._cache.values()) > self.cache_bytes:
             self._cache.popitem(last=False)
-        return found
+        return probabilities
 
-    def _compute(self, region: Region) -> np.ndarray:
+    def _compute(self, box: Box) -> np.ndarray:
         job = self._opened()
-        plan = self._plan(region)
-        out = np.empty((self.shape[0], *region_shape(region)), np.float32)
-        origin = [-part.start for part in region]
-        known = None if self.inside is None else np.asarray(self.inside[region]) != 0
+        plan = self._plan(box)
+        out = np.empty((self.shape[0], *box.shape), np.float32)
+        known = None if self.inside is None else np.asarray(self.inside[box.slices]) != 0
         if known is not None and not known.any():
             return np.zeros_like(out)
         for tile in plan.tiles():
             for block in plan.blocks(tile):
-                out[(slice(None), *shift(block.core, origin))] = job.predict(block.outer)[(slice(None), *block.cut)]
+                out[:, *block.core.within(box).slices] = job.predict(block.outer)[:, *block.cut.slices]
         if known is not None:
             out *= known
         return out
 
-    def _plan(self, region: Region) -> Plan:
+    def _plan(self, box: Box) -> Plan:
         spec = self.model.spec
         halo = self.halo or exact_halo(spec)
         shape: Shape = self.shape[1:]
         try:
-            return make_plan(
-                shape, spec.stride, halo, max_voxels=self.max_voxels, region=region, planar=is_planar(spec)
-            )
+            return make_plan(shape, spec.stride, halo, max_voxels=self.max_voxels, region=box, planar=is_planar(spec))
         except PredictionError as error:
             raise PredictionError(
                 f"{error}; raise max_voxels where there is memory, or give a smaller halo=(z, y, x)"
@@ -208,7 +202,7 @@ class LazyProbabilities:
             predictor = stack.enter_context(self.model.open(**self.options))
             weakref.finalize(self, stack.close)
             shape: Shape = self.shape[1:]
-            self._job = Job(self.model.spec, predictor, self.volume, PredictConfig(), full_region(shape))
+            self._job = Job(self.model.spec, predictor, self.volume, PredictConfig(), Box.whole(shape))
         return self._job
 
 

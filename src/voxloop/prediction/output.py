@@ -13,14 +13,13 @@ import errno
 import shutil
 import threading
 from collections.abc import Iterator
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from voxloop.errors import DiskFullError, PredictionError
-from voxloop.geometry import Region, Shape, Spacing, blocks
+from voxloop.geometry import Box, Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.prediction.decode import Decoded, label_dtype
 from voxloop.prediction.plan import Plan, Tile
@@ -76,7 +75,7 @@ class Output:
         """Put a tile on disk without recording it: for those who are not the one that keeps the record."""
         for name, array in self._arrays.items():
             data = getattr(decoded, name.partition("/")[0])
-            array[(slice(None), *tile.core) if data.ndim == 4 else tile.core] = data
+            array[..., *tile.core.slices] = data
 
     def _record(self, tile: Tile) -> None:
         z = tile.index[0]
@@ -116,8 +115,8 @@ class Output:
             for name, level in scales:
                 scale = plan[level]
                 coarse, record = self._coarse(name, level, scale)
-                for box in blocks(self._region_at(scale), self._chunk(name, scale)):
-                    index = tuple(part.start // size for part, size in zip(box, coarse.chunks[-3:], strict=True))
+                for box in self._box_at(scale).blocks(self._chunk(name, scale)):
+                    index = box.cell(coarse.chunks[-3:])
                     written = bool(record[index])
                     if not written:
                         self._write_block(self._array(f"{name}/{level - 1}"), coarse, scale, name, box)
@@ -142,8 +141,7 @@ class Output:
 
     def _blocks(self, name: str, scale: Scale) -> int:
         """How many chunks of a coarser resolution there are to write."""
-        cells = zip(self._region_at(scale), self._chunk(name, scale), strict=True)
-        return prod(-(-part.stop // size) - part.start // size for part, size in cells)
+        return sum(1 for _ in self._box_at(scale).blocks(self._chunk(name, scale)))
 
     def _coarse(self, name: str, level: int, scale: Scale) -> tuple[Any, Any]:
         """The array of a coarser resolution, and the record of its chunks that are on disk."""
@@ -157,21 +155,19 @@ class Output:
         return coarse, self.group.create_array(noted, shape=grid, chunks=(1, 1, grid[2]), dtype="uint8", fill_value=0)
 
     @staticmethod
-    def _write_block(fine: Any, coarse: Any, scale: Scale, name: str, box: Region) -> None:
+    def _write_block(fine: Any, coarse: Any, scale: Scale, name: str, box: Box) -> None:
         how: Literal["mode", "mean"] = "mode" if name.startswith("labels") else "mean"
-        source = tuple(
-            slice(part.start * f, min(part.stop * f, n))
-            for part, f, n in zip(box, scale.factors, fine.shape[-3:], strict=True)
-        )
+        source = box.scale(scale.factors).clip(fine.shape[-3:])
         for channel in np.ndindex(fine.shape[:-3]):
-            coarse[(*channel, *box)] = downsample(fine[(*channel, *source)], scale.factors, how)
+            coarse[*channel, *box.slices] = downsample(fine[*channel, *source.slices], scale.factors, how)
 
-    def _region_at(self, scale: Scale) -> Region:
-        z, y, x = (
-            slice(part.start * n // full, max(part.start * n // full + 1, -(-part.stop * n // full)))
-            for part, n, full in zip(self.plan.region, scale.shape, self.plan.shape, strict=True)
-        )
-        return z, y, x
+    def _box_at(self, scale: Scale) -> Box:
+        """What is predicted, in voxels of a coarser resolution; one at least along each axis."""
+        bounds = []
+        for (first, last), size, full in zip(self.plan.box.to_json(), scale.shape, self.plan.shape, strict=True):
+            start = first * size // full
+            bounds.append((start, max(start + 1, -(-last * size // full))))
+        return Box.from_json(bounds)
 
 
 def parts(facts: dict[str, Any]) -> list[str]:

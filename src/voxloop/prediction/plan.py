@@ -16,7 +16,7 @@ from math import prod
 from typing import Any
 
 from voxloop.errors import PredictionError
-from voxloop.geometry import Region, Shape, as_region, blocks, full_region, intersect, region_shape
+from voxloop.geometry import Box, Shape
 
 #: blocks that waste up to this share more than the best are as good: smaller ones answer sooner and fit the caches
 GOOD_ENOUGH = 0.03
@@ -38,14 +38,13 @@ Halo = tuple[int | None, int | None, int | None]
 class Block:
     """One call of the model: ``outer`` goes in (it may reach past the volume's far faces), ``core`` is kept."""
 
-    core: Region
-    outer: Region
+    core: Box
+    outer: Box
 
     @property
-    def cut(self) -> Region:
+    def cut(self) -> Box:
         """The core within the block's own output."""
-        z, y, x = (slice(c.start - o.start, c.stop - o.start) for c, o in zip(self.core, self.outer, strict=True))
-        return z, y, x
+        return self.core.within(self.outer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,14 @@ class Tile:
     """One cell of the grid, cut to the region: what one worker writes, alone in its output chunks."""
 
     index: Shape
-    core: Region
+    core: Box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The tiles of ``region`` in a volume of ``shape``, and the blocks of each tile; voxels, zyx.
+    """The tiles of ``box`` in a volume of ``shape``, and the blocks of each tile; voxels, zyx.
 
-    ``batch``: blocks of equal shape go through the model together up to so many voxels. ``every``: of the region's
+    ``batch``: blocks of equal shape go through the model together up to so many voxels. ``every``: of the box's
     planes only every n-th, from its first on; tiles are single planes then. ``by_rows``: blocks span the axis of rows
     (y of a planar model, z of another), and the model is fed with rows instead of the whole block at once. ``blend``:
     what overlapping blocks say is blended (:mod:`voxloop.prediction.blending`) instead of cut, for which a tile asks
@@ -68,7 +67,7 @@ class Plan:
     """
 
     shape: Shape
-    region: Region
+    box: Box
     stride: Shape
     halo: Shape
     tile: Shape
@@ -97,22 +96,19 @@ class Plan:
             yield self.tile_at((z, y, x))
 
     def tile_at(self, index: Shape) -> Tile:
-        cell = tuple(
-            slice(i * t, min((i + 1) * t, size)) for i, t, size in zip(index, self.tile, self.shape, strict=True)
-        )
-        core = intersect((cell[0], cell[1], cell[2]), self.region)
+        corner = [i * size for i, size in zip(index, self.tile, strict=True)]
+        core = Box.at(corner, self.tile).meet(self.box)
         if core is None:
             raise PredictionError(f"tile {index} does not touch the region")
         return Tile(index, core)
 
     def blocks(self, tile: Tile) -> Iterator[Block]:
-        for core in blocks(tile.core, self.block):
+        for core in tile.core.blocks(self.block):
             yield self.block_of(core)
 
-    def block_of(self, core: Region) -> Block:
+    def block_of(self, core: Box) -> Block:
         """The block that keeps ``core``: grown by the halo, rounded to the stride, clipped to the padded volume."""
-        z, y, x = (self.outer(axis, part) for axis, part in enumerate(core))
-        return Block(core, (z, y, x))
+        return Block(core, core.grow(self.halo).aligned(self.stride).clip(self.padded))
 
     def outer(self, axis: int, part: slice) -> slice:
         """What a block with a core sees along an axis."""
@@ -120,7 +116,7 @@ class Plan:
 
     def reaching(self, axis: int, part: slice) -> list[slice]:
         """Along an axis, the cores of all blocks that look at a part of the region."""
-        bounds, size = self.region[axis], self.block[axis]
+        bounds, size = self.box.slices[axis], self.block[axis]
         if size == 1:
             return [part] if part.stop - part.start == 1 else [slice(i, i + 1) for i in range(part.start, part.stop)]
         cores = (
@@ -139,11 +135,11 @@ class Plan:
         """Voxels that the model sees in all, halos counted as often as they are computed."""
         if self.blend:
             return prod(self._blended_work(axis) for axis in range(3))
-        parts = zip(self.region, self.block, self.halo, self.stride, self.shape, (self.every, 1, 1), strict=True)
+        parts = zip(self.box.slices, self.block, self.halo, self.stride, self.shape, (self.every, 1, 1), strict=True)
         return prod(sum(b - a for a, b in _axis(*part)[::step]) for *part, step in parts)
 
     def _blended_work(self, axis: int) -> int:
-        cells, size, bounds = self.cells[axis], self.tile[axis], self.region[axis]
+        cells, size, bounds = self.cells[axis], self.tile[axis], self.box.slices[axis]
         total = 0
         for i in range(cells.start, cells.stop, cells.step):
             part = slice(max(bounds.start, i * size), min(bounds.stop, (i + 1) * size, self.shape[axis]))
@@ -157,55 +153,45 @@ class Plan:
         return prod(len(range(part.start, part.stop, part.step)) for part in self.cells)
 
     @property
-    def cells(self) -> Region:
+    def cells(self) -> tuple[slice, slice, slice]:
         """The part of the grid that is to be predicted; slices with a step."""
         z, y, x = (
             slice(part.start // size, -(-part.stop // size), step)
-            for part, size, step in zip(self.region, self.tile, (self.every, 1, 1), strict=True)
+            for part, size, step in zip(self.box.slices, self.tile, (self.every, 1, 1), strict=True)
         )
         return z, y, x
 
     @property
     def voxels(self) -> int:
         """Voxels that are kept."""
-        z, y, x = region_shape(self.region)
+        z, y, x = self.box.shape
         return -(-z // self.every) * y * x
 
     @property
     def largest(self) -> int:
         """Voxels of the largest block."""
-        parts = zip(self.region, self.block, self.halo, self.stride, self.shape, strict=True)
+        parts = zip(self.box.slices, self.block, self.halo, self.stride, self.shape, strict=True)
         return prod(max(b - a for a, b in _axis(*part)) for part in parts)
 
     @property
     def column(self) -> int:
         """Voxels of the largest row that is fed: of a line of a planar model, of a plane of another."""
-        parts = zip(self.region, self.block, self.halo, self.stride, self.shape, strict=True)
+        parts = zip(self.box.slices, self.block, self.halo, self.stride, self.shape, strict=True)
         sizes = [max(b - a for a, b in _axis(*part)) for part in parts]
         return sizes[2] if self.block[0] == 1 else sizes[1] * sizes[2]
 
-    @property
-    def seamless(self) -> bool:
-        """True where no block is cut inside the volume, single planes of a planar model aside."""
-        return all(
-            start == 0 and stop >= size
-            for part, block, halo, step, size in zip(
-                self.region, self.block, self.halo, self.stride, self.shape, strict=True
-            )
-            for start, stop in _axis(part, block, halo, step, size)
-            if (block, step, halo) != (1, 1, 0)
-        )
-
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "region": [[part.start, part.stop] for part in self.region]}
+        facts = asdict(self)
+        del facts["box"]
+        return {**facts, "region": self.box.to_json()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Plan:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list | tuple) else value for name, value in data.items()
         }
-        values["region"] = tuple(slice(*part) for part in data["region"])
-        return cls(**values)
+        del values["region"]
+        return cls(**values, box=Box.from_json(data["region"]))
 
 
 def make_plan(
@@ -261,7 +247,7 @@ def make_plan(
         Not even the smallest block fits; says how many voxels the smallest would need.
     """
     full = _triple(shape)
-    box = as_region(region, full)
+    box = Box.of(region, full)
     steps, halos = _triple(stride), tuple(halo)
     reach = _triple([size if part is None else part for part, size in zip(halos, full, strict=True)])
     if planar and (steps[0], reach[0]) != (1, 0):
@@ -276,7 +262,7 @@ def make_plan(
     for axis in range(3):
         whole_only = halos[axis] is None
         smallest = 1 if axis == 0 else 32
-        sizes = _sizes(full[axis], box[axis], steps[axis], _up(smallest, steps[axis]), whole_only)
+        sizes = _sizes(full[axis], box.slices[axis], steps[axis], _up(smallest, steps[axis]), whole_only)
         options.append([1] if single and axis == 0 else sizes)
     rows = 1 if planar else 0
     if max_column is not None:
@@ -298,7 +284,7 @@ def make_plan(
     tile, chunk = (_blended_tile if blend else _tile)(full, block, single, planes, max_tile_voxels)
     return Plan(
         shape=full,
-        region=box,
+        box=box,
         stride=steps,
         halo=reach,
         tile=tile,
@@ -328,7 +314,7 @@ def order(
     """
     away = []
     for axis, cells in enumerate(plan.cells):
-        bounds, size = plan.region[axis], plan.tile[axis]
+        bounds, size = plan.box.slices[axis], plan.tile[axis]
         near: dict[int, float] = {}
         for i in range(cells.start, cells.stop, cells.step):
             start, stop = max(bounds.start, i * size), min(bounds.stop, (i + 1) * size)
@@ -376,7 +362,7 @@ def _sizes(size: int, part: slice, step: int, smallest: int, whole_only: bool) -
 
 def _choose(
     shape: Shape,
-    region: Region,
+    box: Box,
     stride: Shape,
     halo: Shape,
     options: Sequence[Sequence[int]],
@@ -389,7 +375,8 @@ def _choose(
     for axis in range(3):
         rows = []
         for block in options[axis]:
-            outers = [stop - start for start, stop in _axis(region[axis], block, halo[axis], stride[axis], shape[axis])]
+            cuts = _axis(box.slices[axis], block, halo[axis], stride[axis], shape[axis])
+            outers = [stop - start for start, stop in cuts]
             rows.append((block, sum(outers), max(outers)))
         measured.append(rows)
     found = [
@@ -461,6 +448,5 @@ def _divisor(size: int, at_most: int) -> int:
 
 def whole(shape: Sequence[int], stride: Sequence[int]) -> Block:
     """The one block of the untiled forward."""
-    full = _triple(shape)
-    z, y, x = (slice(0, _up(size, step)) for size, step in zip(full, stride, strict=True))
-    return Block(full_region(full), (z, y, x))
+    full = Box.whole(shape)
+    return Block(full, full.aligned(stride))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape
+from voxloop.geometry import Box
 from voxloop.volumes import read_block, shape_zyx
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ def mirrored(start: int, stop: int, size: int) -> np.ndarray:
     return np.where(positions < size, positions, period - positions)
 
 
-def read_outer(volume: xr.DataArray, outer: Region) -> np.ndarray:
+def read_outer(volume: xr.DataArray, outer: Box) -> np.ndarray:
     """The voxels (c, z, y, x) of a box that may reach past the volume; raw intensities in the volume's dtype."""
-    shape: Shape = shape_zyx(volume)
-    if all(part.start >= 0 and part.stop <= size for part, size in zip(outer, shape, strict=True)):
+    shape = shape_zyx(volume)
+    if Box.whole(shape).covers(outer):
         return np.asarray(read_block(volume, outer))
-    wanted = [mirrored(part.start, part.stop, size) for part, size in zip(outer, shape, strict=True)]
-    z, y, x = (slice(int(index.min()), int(index.max()) + 1) for index in wanted)
-    raw = np.asarray(read_block(volume, (z, y, x)))
-    for axis, (index, part) in enumerate(zip(wanted, (z, y, x), strict=True), start=1):
-        if len(index) != raw.shape[axis] or index[-1] - part.start != len(index) - 1:
-            raw = np.take(raw, index - part.start, axis=axis)
+    voxels = [mirrored(*bounds) for bounds in zip(outer.start, outer.stop, shape, strict=True)]
+    inside = Box.from_json([(int(index.min()), int(index.max()) + 1) for index in voxels])
+    raw = np.asarray(read_block(volume, inside))
+    for axis, (index, first) in enumerate(zip(voxels, inside.start, strict=True), start=1):
+        if len(index) != raw.shape[axis] or index[-1] - first != len(index) - 1:
+            raw = np.take(raw, index - first, axis=axis)
     return raw

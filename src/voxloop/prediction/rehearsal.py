@@ -141,7 +141,7 @@ def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tupl
     from voxloop.store import Store
 
     images = [question["image"]] if isinstance(question["image"], str) else question["image"]
-    box = question["region"] and tuple(slice(*part) for part in question["region"])
+    box = question["region"] and Box.from_json(question["region"])
     found, warnings, refused = list[Forecast](), list[str](), list[VoxloopError]()
     costs = Costs()
     with (
@@ -182,7 +182,7 @@ def _on_workers(question: dict[str, Any], config: PredictConfig, model: Model) -
     with Store.open(question["workspace"], read_only=True) as store:
         volume = store.images.open(question["image"])
         shown = fitted(model, volume, config)
-        box = question["region"] and tuple(slice(*part) for part in question["region"])
+        box = question["region"] and Box.from_json(question["region"])
         warnings = check_fit(shown.spec, volume, look=True, region=box)
     ticket = Ticket(
         workspace=question["workspace"],

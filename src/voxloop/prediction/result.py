@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import PredictionError, RunError
-from voxloop.geometry import Box
 from voxloop.model import ClassInfo, Model, load_model
 from voxloop.prediction.averaged import combined
 from voxloop.prediction.output import class_infos
@@ -47,7 +46,7 @@ class Prediction:
         self.level: str | None = self._facts.get("level")
         self.classes: tuple[ClassInfo, ...] = class_infos(self._facts)
         self.plan = Plan.from_json(self._facts["plan"])
-        self.box = Box.of(self.plan.region, self.plan.shape)
+        self.box = self.plan.box
 
     @property
     def region(self) -> tuple[slice, slice, slice]:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape, region_shape, shift
+from voxloop.geometry import AXES, Box, Shape
 from voxloop.prediction.blending import blended
 from voxloop.prediction.plan import Block, Plan
 
 #: one box (outer; may reach past the volume) to class probabilities (class, z, y, x)
-Predict = Callable[[Region], np.ndarray]
+Predict = Callable[[Box], np.ndarray]
 
 #: fast mode: the share of voxels that may differ by more than the tolerance, and the share of labels that may flip
 SHARE_ABOVE = 0.001
@@ -79,14 +79,14 @@ def measure_halo(
     return (halo[0], halo[1], halo[2]), kept
 
 
-def _halo_at(predict: Predict, box: Region, axis: int, step: int, tolerance: float, share: float) -> int | None:
-    part = box[axis]
-    middle = part.start + (part.stop - part.start) // 2 // step * step
-    if middle == part.start:
+def _halo_at(predict: Predict, box: Box, axis: int, step: int, tolerance: float, share: float) -> int | None:
+    first, length = box.start[axis], box.shape[axis]
+    middle = first + length // 2 // step * step
+    if middle == first:
         return 0
-    half = tuple(slice(p.start, middle) if i == axis else p for i, p in enumerate(box))
-    cut = predict(half)  # type: ignore[arg-type]
-    whole = predict(box)[(slice(None), *(slice(0, n) for n in cut.shape[1:]))]
+    half = box.cut(AXES[axis], first, middle)
+    cut = predict(half)
+    whole = predict(box)[:, *half.within(box).slices]
     # nearest to the cut first
     difference = np.moveaxis(np.abs(whole - cut).max(axis=0), axis, 0)[::-1]
     flipped = np.moveaxis(whole.argmax(axis=0) != cut.argmax(axis=0), axis, 0)[::-1]
@@ -113,20 +113,20 @@ def _probe_shape(shape: Shape, stride: Shape, axis: int, axes: Sequence[int], ma
 
 def _probes(
     shape: Shape, stride: Shape, axis: int, axes: Sequence[int], max_voxels: int, places: Sequence[Shape]
-) -> Iterator[Region]:
+) -> Iterator[Box]:
     size = _probe_shape(shape, stride, axis, axes, max_voxels)
     for place in places:
         yield box_around(place, size, shape, stride)
 
 
-def box_around(place: Shape, size: Shape, shape: Shape, stride: Shape) -> Region:
+def box_around(place: Shape, size: Shape, shape: Shape, stride: Shape) -> Box:
     """A box of ``size`` about ``place``, moved inside the padded volume, at a multiple of the stride."""
-    parts = []
+    bounds = []
     for at, length, full, step in zip(place, size, shape, stride, strict=True):
         last = max(0, -(-full // step) * step - length)
         start = min(max(0, at - length // 2), last) // step * step
-        parts.append(slice(start, start + length))
-    return parts[0], parts[1], parts[2]
+        bounds.append((start, start + length))
+    return Box.from_json(bounds)
 
 
 def measure_seam(
@@ -154,8 +154,8 @@ def measure_seam(
         if pair is None:
             continue
         for block in pair:
-            reference = _reference(plan, block, pair[1].core[axis].start, axis, reach[axis], band)
-            if prod(region_shape(reference.outer)) > max_voxels:
+            reference = _reference(plan, block, pair[1].core.start[axis], axis, reach[axis], band)
+            if reference.outer.size > max_voxels:
                 return None
             found.append(_compare(predict, plan, block, reference))
     if not found:
@@ -168,40 +168,34 @@ def measure_seam(
 
 def _neighbours(plan: Plan, axis: int, focus: Shape) -> tuple[Block, Block] | None:
     """The two blocks that meet at the face across ``axis`` nearest to the focus."""
-    part, size = plan.region[axis], plan.block[axis]
-    faces = range((part.start // size + 1) * size, part.stop, size)
+    first, last, size = plan.box.start[axis], plan.box.stop[axis], plan.block[axis]
+    faces = range((first // size + 1) * size, last, size)
     if not faces:
         return None
     face = min(faces, key=lambda at: abs(at - focus[axis]))
-    cores: list[list[slice]] = [[], []]
-    for i, (whole, step) in enumerate(zip(plan.region, plan.block, strict=True)):
-        start = min(max(focus[i], whole.start), whole.stop - 1) // step * step
-        here = slice(max(whole.start, start), min(whole.stop, start + step))
-        before = slice(max(whole.start, face - size), face)
-        after = slice(face, min(whole.stop, face + size))
-        cores[0].append(before if i == axis else here)
-        cores[1].append(after if i == axis else here)
-    first, second = (plan.block_of((z, y, x)) for z, y, x in cores)
-    return first, second
+    inside = [min(max(at, low), high - 1) for at, low, high in zip(focus, plan.box.start, plan.box.stop, strict=True)]
+    near = Box.at(inside, (1, 1, 1)).aligned(plan.block).meet(plan.box)
+    assert near is not None  # the place lies inside
+    before = near.cut(AXES[axis], max(first, face - size), face)
+    after = near.cut(AXES[axis], face, min(last, face + size))
+    return plan.block_of(before), plan.block_of(after)
 
 
 def _reference(plan: Plan, block: Block, face: int, axis: int, reach: int, band: int) -> Block:
     """The voxels of ``block`` near the face, seen with ``reach`` on both sides; like ``block`` on the other axes."""
-    part = block.core[axis]
-    near = slice(max(part.start, face - band), min(part.stop, face + band))
-    core = tuple(near if i == axis else p for i, p in enumerate(block.core))
+    first, last = max(block.core.start[axis], face - band), min(block.core.stop[axis], face + band)
     step, padded = plan.stride[axis], plan.padded[axis]
-    low = max(0, near.start - reach) // step * step
-    high = min(padded, -(-(near.stop + reach) // step) * step)
-    outer = tuple(slice(low, high) if i == axis else p for i, p in enumerate(block.outer))
-    return Block(core, outer)  # type: ignore[arg-type]
+    low = max(0, first - reach) // step * step
+    high = min(padded, -(-(last + reach) // step) * step)
+    name = AXES[axis]
+    return Block(block.core.cut(name, first, last), block.outer.cut(name, low, high))
 
 
 def _compare(predict: Predict, plan: Plan, block: Block, reference: Block) -> tuple[np.ndarray, int]:
     if plan.blend:
         tiled = blended(predict, plan, reference.core)
     else:
-        tiled = predict(block.outer)[(slice(None), *shift(reference.core, [-part.start for part in block.outer]))]
-    whole = predict(reference.outer)[(slice(None), *reference.cut)]
+        tiled = predict(block.outer)[:, *reference.core.within(block.outer).slices]
+    whole = predict(reference.outer)[:, *reference.cut.slices]
     flipped = np.count_nonzero(tiled.argmax(axis=0) != whole.argmax(axis=0))
     return np.abs(tiled - whole).max(axis=0).ravel(), int(flipped)

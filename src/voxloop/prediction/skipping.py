@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxloop.config import PredictConfig
-from voxloop.geometry import Region, as_box
+from voxloop.geometry import Box
 from voxloop.prediction.decode import Decoded, within
 from voxloop.volumes import read_block
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: pixels a side over which intensities are averaged, so that noise is not taken for the specimen
 COARSE = 4
 
-Empty = Callable[[Region], bool]
+Empty = Callable[[Box], bool]
 
 
 class Skips:
@@ -37,20 +37,20 @@ class Skips:
         self._area, self._lock = area, threading.Lock()
         self._dark = None if config.foreground is None else dark(volume, config.foreground)
 
-    def empty(self, box: Region) -> bool:
+    def empty(self, box: Box) -> bool:
         """Whether a box holds nothing to predict."""
         if self._area is not None:
             with self._lock:
-                if not self._area.touches(as_box(box)):
+                if not self._area.touches(box):
                     return True
         return self._dark is not None and self._dark(box)
 
-    def within(self, decoded: Decoded, box: Region) -> Decoded:
+    def within(self, decoded: Decoded, box: Box) -> Decoded:
         """What is said of a box, where anything may be said."""
         if self._area is None:
             return decoded
         with self._lock:
-            mask = self._area.mask(as_box(box))
+            mask = self._area.mask(box)
         return within(decoded, mask)
 
 
@@ -58,7 +58,7 @@ def dark(volume: DataArray, foreground: tuple[float, float]) -> Empty:
     """Whether no mean over 4 x 4 pixels of the first channel lies within ``foreground`` in a box."""
     low, high = sorted(foreground)
 
-    def empty(box: Region) -> bool:
+    def empty(box: Box) -> bool:
         picture = np.asarray(read_block(volume, box)[0], np.float32)
         for axis in (1, 2):
             step = min(COARSE, picture.shape[axis])

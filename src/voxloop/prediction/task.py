@@ -17,7 +17,7 @@ import numpy as np
 
 from voxloop.config import ObjectsConfig, PredictConfig
 from voxloop.errors import DiskFullError, PredictionError, RunError, WorkspaceError
-from voxloop.geometry import full_region
+from voxloop.geometry import Box
 from voxloop.model import Model, Predictor, load_model
 from voxloop.prediction.budget import Forecast, duration, less_allowed
 from voxloop.prediction.decode import learnt_objects
@@ -55,7 +55,8 @@ def run(context: TaskContext) -> str:
         volume = store.images.open(context.config["image"])
         model = asked(models, config, volume)
         check_kept(model.spec, config)
-        region = [slice(*part) for part in context.config.get("region") or []] or None
+        bounds = context.config.get("region")
+        region = Box.from_json(bounds) if bounds else None
         for text in check_fit(model.spec, volume, look=True, region=region):
             context.emit("warning", text=text)
         if isinstance(model, Resampled):
@@ -126,7 +127,7 @@ def decode_objects(context: TaskContext, prediction: Path) -> str:
     from voxloop.objects.task import made
 
     plan, began = Output(prediction).plan, time.monotonic()
-    region = None if plan.region == full_region(plan.shape) else [[part.start, part.stop] for part in plan.region]
+    region = None if plan.box == Box.whole(plan.shape) else plan.box.to_json()
 
     def tell(done: int, total: int) -> None:
         left = (time.monotonic() - began) / done * (total - done)

@@ -14,7 +14,7 @@ from math import ceil, sqrt
 import numpy as np
 
 from voxloop.config.shallow import FEATURE_KINDS
-from voxloop.geometry import Region, Shape, Spacing, full_region
+from voxloop.geometry import Box, Shape, Spacing
 from voxloop.shallow.eigenvalues import eigenvalues
 from voxloop.shallow.filters import correlate, double, halve, kernel
 from voxloop.shallow.scales import DOG_RATIO, Scale, level_factors, plan
@@ -106,7 +106,7 @@ class FeatureBank:
                 out[scale] = _mirror(source, [(n, n) for n in self._margin(scale)])
         return out
 
-    def pyramid(self, reduced: Reduced, core: Region) -> list[np.ndarray]:
+    def pyramid(self, reduced: Reduced, core: Box) -> list[np.ndarray]:
         """Features per level of a part of what :meth:`reduce` made.
 
         ``core`` counts from the block's first voxel; its bounds must be multiples of the stride. Returns one array
@@ -138,9 +138,8 @@ class FeatureBank:
     def full(self, block: np.ndarray) -> np.ndarray:
         """Features (features, z, y, x) of a whole normalised block (c, z, y, x), mirrored at its faces."""
         shape = block.shape[1:]
-        core = [slice(0, -(-size // step) * step) for size, step in zip(shape, self.stride, strict=True)]
-        features = self.merge(self.pyramid(self.reduce(block), (core[0], core[1], core[2])))
-        return features[(slice(None), *full_region(shape))]
+        features = self.merge(self.pyramid(self.reduce(block), Box.whole(shape).aligned(self.stride)))
+        return features[:, *Box.whole(shape).slices]
 
     def _margin(self, scale: Scale) -> Shape:
         """Cells that features of a scale read beyond the block once planes are smoothed, the spare cell included."""
@@ -166,7 +165,7 @@ class FeatureBank:
                         ]
         return out
 
-    def _level(self, reduced: Reduced, core: Region, level: int) -> np.ndarray:
+    def _level(self, reduced: Reduced, core: Box, level: int) -> np.ndarray:
         factors = self.factors(level)
         spare = [int(factor > 1) for factor in factors]
         parts = []
@@ -176,10 +175,10 @@ class FeatureBank:
                 # by margin for its derivatives and spare cell: the two cancel
                 cut = [
                     slice(part.start // factor, part.stop // factor + 2 * beyond)
-                    for part, factor, beyond in zip(core, factors, self._margin(scale), strict=True)
+                    for part, factor, beyond in zip(core.slices, factors, self._margin(scale), strict=True)
                 ]
-                parts += _features(reduced[scale][(slice(None), *cut)], scale, self.kinds)
-        shape = [(part.stop - part.start) // f + 2 * s for part, f, s in zip(core, factors, spare, strict=True)]
+                parts += _features(reduced[scale][:, *cut], scale, self.kinds)
+        shape = [size // f + 2 * s for size, f, s in zip(core.shape, factors, spare, strict=True)]
         return np.concatenate(parts) if parts else np.empty((0, *shape), dtype=np.float32)
 
 
@@ -273,4 +272,4 @@ def _mirror(block: np.ndarray, by: Sequence[tuple[int, int]]) -> np.ndarray:
 
 
 def _trim(block: np.ndarray, by: Sequence[int]) -> np.ndarray:
-    return block[(slice(None), *(slice(n, size - n) for n, size in zip(by, block.shape[1:], strict=True)))]
+    return block[:, *(slice(n, size - n) for n, size in zip(by, block.shape[1:], strict=True))]

@@ -11,7 +11,7 @@ import numpy as np
 
 from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import LabelError, VolumeError
-from voxloop.geometry import Region, Shape, Spacing, full_region
+from voxloop.geometry import Box, Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.shallow.classifier import Classifier, fit_classifier
 from voxloop.shallow.contrast import of_supervoxels, of_voxels
@@ -36,7 +36,7 @@ _DESCRIBED_FROM = 4000
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One image with labels: ``read(region)`` gives raw intensities (c, z, y, x)."""
+    """One image with labels: ``read(box)`` gives raw intensities (c, z, y, x)."""
 
     name: str
     read: Read
@@ -247,8 +247,8 @@ def _require(targets: np.ndarray, known: Sequence[ClassInfo]) -> None:
         )
 
 
-def _read(example: Example, normalisation: Normalisation, region: Region) -> np.ndarray:
-    return normalisation(example.read(region))
+def _read(example: Example, normalisation: Normalisation, box: Box) -> np.ndarray:
+    return normalisation(example.read(box))
 
 
 def _count(watch: Watch, before: int, total: int, done: int, _: int) -> None:
@@ -334,12 +334,8 @@ def _look(example: Example) -> np.ndarray:
         y, x = (int(v) for v in np.median(own[:, 1:], axis=0))
         top = max(0, min(y - side // 2, height - side))
         left = max(0, min(x - side // 2, width - side))
-        region = (
-            slice(int(z), int(z) + 1),
-            slice(top, min(height, top + side)),
-            slice(left, min(width, left + side)),
-        )
-        block = np.asarray(example.read(region), dtype=np.float32)
+        box = Box.at((int(z), top, left), (1, side, side)).clip(example.shape)
+        block = np.asarray(example.read(box), dtype=np.float32)
         out.append(block.reshape(block.shape[0], -1))
     return np.concatenate(out, axis=1)
 
@@ -348,12 +344,12 @@ def _example(number: int, image: np.ndarray, labels: np.ndarray, spacing_um: Spa
     block = image if image.ndim == 4 else image[None]
     if block.shape[1:] != labels.shape:
         raise LabelError(f"labels of shape {labels.shape} do not fit an image of shape {block.shape[1:]}")
-    z, y, x = labels.shape
+    whole = Box.whole(labels.shape)
     return Example(
         name=f"block {number}",
-        read=lambda region: block[(slice(None), *region)],
-        shape=(z, y, x),
+        read=lambda box: block[:, *box.slices],
+        shape=whole.shape,
         channels=block.shape[0],
         spacing_um=spacing_um,
-        labelled=in_block(labels, full_region(labels.shape)),
+        labelled=in_block(labels, whole),
     )

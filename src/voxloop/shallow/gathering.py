@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from voxloop.geometry import Region, Shape, grow
+from voxloop.geometry import Box, Shape
 from voxloop.shallow.features import FeatureBank, Reduced
 
-Read = Callable[[Region], np.ndarray]
+Read = Callable[[Box], np.ndarray]
 #: voxels read and reduced at once; features are computed in cells of it that hold a wanted voxel
 SLAB_2D, SLAB_3D = (1, 1024, 1024), (64, 256, 256)
 CELL_2D, CELL_3D = (1, 64, 64), (8, 64, 64)
@@ -20,7 +20,7 @@ CELL_2D, CELL_3D = (1, 64, 64), (8, 64, 64)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where intensities come from: ``read(region)`` gives a normalised float32 block (c, z, y, x)."""
+    """Where intensities come from: ``read(box)`` gives a normalised float32 block (c, z, y, x)."""
 
     read: Read
     shape: Shape
@@ -38,13 +38,11 @@ def features_at(
     done = 0
     with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
         for slab, members in groups(at, source.shape, multiple(SLAB_2D, SLAB_3D, bank, bank.stride)):
-            outer = grow(slab, bank.halo, source.shape)
+            outer = slab.grow(bank.halo).clip(source.shape)
             reduced = bank.reduce(source.read(outer))
-            origin = np.array([part.start for part in outer])
-            shape = tuple(part.stop - part.start for part in outer)
-            local = at[members] - origin
+            local = at[members] - np.array(outer.start)
 
-            cells = list(_cells(local, shape, bank))
+            cells = list(_cells(local, outer.shape, bank))
             jobs = [pool.submit(_gather, bank, reduced, cell, local[index]) for cell, index in cells]
             for job, (_, index) in zip(jobs, cells, strict=True):
                 out[members[index]] = job.result()
@@ -53,28 +51,25 @@ def features_at(
     return out
 
 
-def _gather(bank: FeatureBank, reduced: Reduced, cell: Region, at: np.ndarray) -> np.ndarray:
+def _gather(bank: FeatureBank, reduced: Reduced, cell: Box, at: np.ndarray) -> np.ndarray:
     features = bank.merge(bank.pyramid(reduced, cell))
-    z, y, x = (at - np.array([part.start for part in cell])).T
+    z, y, x = (at - np.array(cell.start)).T
     return np.ascontiguousarray(features[:, z, y, x].T)
 
 
-def _cells(at: np.ndarray, shape: tuple[int, ...], bank: FeatureBank) -> Iterator[tuple[Region, np.ndarray]]:
+def _cells(at: np.ndarray, shape: Shape, bank: FeatureBank) -> Iterator[tuple[Box, np.ndarray]]:
     """Cells of a block that hold a voxel, whole cells even where the block ends within one stride."""
-    up = [-(-size // step) * step for size, step in zip(shape, bank.stride, strict=True)]
-    yield from groups(at, (up[0], up[1], up[2]), multiple(CELL_2D, CELL_3D, bank, bank.stride))
+    padded = Box.whole(shape).aligned(bank.stride)
+    yield from groups(at, padded.shape, multiple(CELL_2D, CELL_3D, bank, bank.stride))
 
 
-def groups(at: np.ndarray, shape: Shape, size: Shape) -> Iterator[tuple[Region, np.ndarray]]:
+def groups(at: np.ndarray, shape: Shape, size: Shape) -> Iterator[tuple[Box, np.ndarray]]:
     """The grid cells of ``size`` that hold some of ``at``, each with the indices of those."""
     cells, inverse = np.unique(at // np.array(size), axis=0, return_inverse=True)
     order = np.argsort(inverse.reshape(-1), kind="stable")
     bounds = np.searchsorted(inverse.reshape(-1)[order], np.arange(len(cells) + 1))
-    for number, cell in enumerate(cells):
-        z, y, x = (
-            slice(int(i) * n, min((int(i) + 1) * n, whole)) for i, n, whole in zip(cell, size, shape, strict=True)
-        )
-        yield (z, y, x), order[bounds[number] : bounds[number + 1]]
+    for number, corner in enumerate((cells * np.array(size)).tolist()):
+        yield Box.at(corner, size).clip(shape), order[bounds[number] : bounds[number + 1]]
 
 
 def multiple(planar: Shape, solid: Shape, bank: FeatureBank, stride: Shape) -> Shape:

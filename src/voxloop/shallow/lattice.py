@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape, blocks, region_shape, shift
+from voxloop.geometry import Box, Shape
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.refinement import VOXEL_ROUNDS, Refinement, mean_field
 from voxloop.shallow.supervoxels import SIGMA, Mapper
-from voxloop.shallow.tiles import aligned, tile_shape
+from voxloop.shallow.tiles import tile_shape
 
 
 def compared_by(bank: FeatureBank, kind: str) -> FeatureBank:
@@ -51,18 +51,18 @@ class Lattice:
         """How far along each axis neighbours of neighbours are felt."""
         return (VOXEL_ROUNDS if self.bank.dimensions == 3 else 0), VOXEL_ROUNDS, VOXEL_ROUNDS
 
-    def refine(self, probabilities: np.ndarray, block: np.ndarray, region: Region, mapper: Mapper = map) -> np.ndarray:
-        """Probabilities (classes, z, y, x) of a region of a normalised block (c, z, y, x), refined.
+    def refine(self, probabilities: np.ndarray, block: np.ndarray, box: Box, mapper: Mapper = map) -> np.ndarray:
+        """Probabilities (classes, z, y, x) of a part of a normalised block (c, z, y, x), refined.
 
         The shape of the block is a multiple of the stride.
         """
-        shape = region_shape(region)
+        shape = box.shape
         axes = (0, 1, 2) if self.bank.dimensions == 3 else (1, 2)
         near = {axis: min(self.bank.spacing_um) / self.bank.spacing_um[axis] for axis in axes}
         if self.refinement.kind == "potts":
             weights = {axis: np.ones(_between(shape, axis), dtype=np.float32) for axis in axes}
         else:
-            weights = self._weights(block, region, axes, mapper)
+            weights = self._weights(block, box, axes, mapper)
         many = np.zeros(shape, dtype=np.float32)
         for axis in axes:
             low, high = _sides(axis)
@@ -86,26 +86,26 @@ class Lattice:
     def _compared(self) -> FeatureBank:
         return compared_by(self.bank, self.refinement.kind)
 
-    def _weights(self, block: np.ndarray, region: Region, axes: tuple[int, ...], mapper: Mapper) -> dict[int, Any]:
+    def _weights(self, block: np.ndarray, box: Box, axes: tuple[int, ...], mapper: Mapper) -> dict[int, Any]:
         """How alike each voxel and the next along each axis are: (z, y, x), one less along that axis."""
         bank = self._compared
         reduced = bank.reduce(block)
-        whole = aligned(region, bank.stride)
-        out = {axis: np.ones(region_shape(region), dtype=np.float32) for axis in axes}
+        whole = box.aligned(bank.stride)
+        out = {axis: np.ones(box.shape, dtype=np.float32) for axis in axes}
 
-        def compare(tile: Region) -> None:
+        def compare(tile: Box) -> None:
             # one stride more, for the neighbours of the last voxels
-            z, y, x = (
-                slice(part.start, min(part.stop + step, size))
-                for part, step, size in zip(tile, bank.stride, block.shape[1:], strict=True)
-            )
-            features = bank.merge(bank.pyramid(reduced, (z, y, x)))
+            wider = Box(tile.start, tile.grow(bank.stride).clip(block.shape[1:]).stop)
+            features = bank.merge(bank.pyramid(reduced, wider))
             for axis in axes:
                 low, high = ((slice(None), *side) for side in _sides(axis))
                 alike = self.refinement.likeness((features[high] - features[low]) ** 2)
-                _paste(alike, (z, y, x), out[axis], region, tile)
+                covered = Box.at(wider.start, alike.shape).meet(tile)
+                both = covered and covered.meet(box)
+                if both:
+                    out[axis][both.within(box).slices] = alike[both.within(wider).slices]
 
-        list(mapper(compare, blocks(whole, tile_shape(bank))))
+        list(mapper(compare, whole.blocks(tile_shape(bank))))
         return {axis: np.ascontiguousarray(values[_sides(axis)[0]]) for axis, values in out.items()}
 
 
@@ -118,13 +118,3 @@ def _sides(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     low = tuple(slice(None, -1) if number == axis else slice(None) for number in range(3))
     high = tuple(slice(1, None) if number == axis else slice(None) for number in range(3))
     return low, high
-
-
-def _paste(values: np.ndarray, at: Region, out: np.ndarray, region: Region, tile: Region) -> None:
-    """Write what of ``values``, which begin where ``at`` does, lies in both the tile and the region, into ``out``."""
-    cut = []
-    for own, size, wanted, part in zip(at, values.shape, region, tile, strict=True):
-        cut.append(slice(max(wanted.start, part.start), min(wanted.stop, part.stop, own.start + size)))
-    both = (cut[0], cut[1], cut[2])
-    if all(part.start < part.stop for part in both):
-        out[shift(both, [-part.start for part in region])] = values[shift(both, [-part.start for part in at])]

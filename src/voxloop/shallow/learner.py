@@ -119,7 +119,7 @@ def open_examples(workspace: Path, facts: Mapping[str, Any]) -> tuple[list[Examp
                     shape=labels.shape,
                     channels=channels_of(volume),
                     spacing_um=labels.spacing_um,
-                    labelled=join([in_block(labels.read(chunk.region), chunk.region) for chunk in labels.touched()]),
+                    labelled=join([in_block(labels.read(chunk.box), chunk.box) for chunk in labels.touched()]),
                     frames=volume.attrs.get("z_kind") == "frame",
                     judges=portion.judges,
                 )

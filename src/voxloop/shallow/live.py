@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from voxloop.config.shallow import ShallowConfig
-from voxloop.geometry import AXES, Region, Shape, Spacing, blocks, full_region, grow, intersect, shift
+from voxloop.geometry import AXES, Box, Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.shallow.classifier import Classifier, fit_classifier
 from voxloop.shallow.features import Reduced
@@ -27,7 +27,6 @@ from voxloop.shallow.model import describe, smooth, smoothing_kernels
 from voxloop.shallow.perceptron import BATCH
 from voxloop.shallow.planning import bank_for
 from voxloop.shallow.samples import Labelled, choose, in_block
-from voxloop.shallow.tiles import aligned
 
 #: voxels of a tile within its plane, and of the part that is read at once for several tiles
 TILE, PART = 192, 576
@@ -39,23 +38,19 @@ PER_TILE, ROWS = 1500, 6000
 STEPS = 150
 
 
-#: a box as a key: slices cannot be hashed before Python 3.12
-Bounds = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-
-
 class LabelReader(Protocol):
     """What is needed of a label array."""
 
     def read(self, region: object = None) -> np.ndarray: ...
 
     def touched(self) -> Sequence[Any]:
-        """Things with a ``region``: blocks that hold labels."""
+        """Things with a ``box``: blocks that hold labels."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """The image that is worked on: ``read(region)`` gives raw intensities (c, z, y, x)."""
+    """The image that is worked on: ``read(box)`` gives raw intensities (c, z, y, x)."""
 
     read: Read
     shape: Shape
@@ -68,14 +63,13 @@ class Picture:
 class Part:
     """A predicted box: class values (0: none) and confidence in 1/255, uint8 zyx."""
 
-    region: Region
+    box: Box
     values: np.ndarray
     confidence: np.ndarray
 
 
 @dataclass(frozen=True)
 class _Rows:
-    tile: Region
     features: np.ndarray
     labelled: Labelled
 
@@ -109,11 +103,11 @@ class LiveShallow:
         self._margin = tuple(0 if k is None else k.size // 2 for k in self._smoothing)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="live")
         self._ahead = threads + 1
-        self._levels: Kept[Bounds, list[np.ndarray]] = Kept(memory)
-        self._parts: Kept[Bounds, Reduced] = Kept(memory // 4)
+        self._levels: Kept[Box, list[np.ndarray]] = Kept(memory)
+        self._parts: Kept[Box, Reduced] = Kept(memory // 4)
         self._reading = Lock()
-        self._rows: dict[Bounds, _Rows] = {}
-        self._pending: dict[Bounds, Region] = {}
+        self._rows: dict[Box, _Rows] = {}
+        self._pending: set[Box] = set()
         self._followed = self._changed = False
         self._classifier: Classifier | None = None
         self._values = np.empty(0, dtype=np.uint8)
@@ -136,7 +130,7 @@ class LiveShallow:
     def learn(
         self,
         labels: LabelReader,
-        changed: Iterable[Region] | None = None,
+        changed: Iterable[Box] | None = None,
         *,
         near: Sequence[float] | None = None,
         seconds: float = 0.4,
@@ -155,18 +149,19 @@ class LiveShallow:
         """
         everywhere = changed is None or not self._followed
         self._followed = True
-        boxes = [touched.region for touched in labels.touched()] if everywhere else list(changed or ())
+        boxes = [touched.box for touched in labels.touched()] if everywhere else list(changed or ())
         fresh = self._tiles_of(boxes, labels, everywhere)
         self._pending.update(fresh)
         until = time.monotonic() + seconds
-        urgent = set() if everywhere else set(fresh)
+        urgent = set() if everywhere else fresh
         focus = near or [size / 2 for size in self.picture.shape]
-        order = sorted(self._pending.items(), key=lambda item: (item[0] not in urgent, self._distance(item[1], focus)))
-        for key, tile in order:
-            if stale() or (key not in urgent and self._rows and time.monotonic() > until):
+        for tile in sorted(
+            self._pending, key=lambda tile: (tile not in urgent, self._distance(tile, focus), tile.start)
+        ):
+            if stale() or (tile not in urgent and self._rows and time.monotonic() > until):
                 break
             self._take_up(tile, labels)
-            del self._pending[key]
+            self._pending.remove(tile)
         return not stale() and self._fit()
 
     def predict(
@@ -177,13 +172,13 @@ class LiveShallow:
         ``box`` holds two slices along the plane's axes, voxels. Parts are in zyx with one voxel across ``axis``.
         """
         across = AXES.index(axis)
-        edges = list(box)
-        edges.insert(across, slice(index, index + 1))
-        view: Region = (edges[0], edges[1], edges[2])
+        bounds = [(part.start, part.stop) for part in box]
+        bounds.insert(across, (index, index + 1))
+        view = Box.from_json(bounds)
         centre = list(focus) if focus is not None else [(part.start + part.stop) / 2 for part in box]
         centre.insert(across, index)
         tiles = sorted(
-            blocks(aligned(view, self.bank.stride), self._tile(across)), key=lambda tile: self._distance(tile, centre)
+            view.aligned(self.bank.stride).blocks(self._tile(across)), key=lambda tile: self._distance(tile, centre)
         )
         classifier, values = self._classifier, self._values
         if classifier is None:
@@ -213,43 +208,37 @@ class LiveShallow:
             return 1, TILE // y * y, TILE // x * x
         return (THROUGH, y, TILE // x * x) if across == 1 else (THROUGH, TILE // y * y, x)
 
-    def _distance(self, tile: Region, focus: Sequence[float]) -> float:
-        ends = zip(tile, focus, self.picture.spacing_um, strict=True)
-        return float(sum((max(part.start - at, at - part.stop + 1, 0) * um) ** 2 for part, at, um in ends))
+    def _distance(self, tile: Box, focus: Sequence[float]) -> float:
+        return tile.distance(focus, self.picture.spacing_um)
 
-    def _tiles_of(self, boxes: Iterable[Region], labels: LabelReader, everywhere: bool) -> dict[Bounds, Region]:
+    def _tiles_of(self, boxes: Iterable[Box], labels: LabelReader, everywhere: bool) -> set[Box]:
         """Tiles in the boxes that hold labels, or held some when they were last looked at."""
-        found: dict[Bounds, Region] = {}
+        tiles: set[Box] = set()
         grid = self._tile()
         for box in boxes:
-            known = [box] if everywhere else self._labelled_in(box, labels)
-            for part in known:
-                found.update((bounds(tile), tile) for tile in map(self._whole_tile, blocks(part, grid)))
+            labelled = [box] if everywhere else self._labelled_in(box, labels)
+            for part in labelled:
+                tiles.update(part.aligned(grid).clip(self.picture.shape).blocks(grid))
             if not everywhere:
-                found.update((key, rows.tile) for key, rows in self._rows.items() if intersect(rows.tile, box))
-        return found
+                tiles.update(tile for tile in self._rows if tile.meet(box))
+        return tiles
 
-    def _labelled_in(self, box: Region, labels: LabelReader) -> list[Region]:
-        parts = [intersect(box, touched.region) for touched in labels.touched()]
+    def _labelled_in(self, box: Box, labels: LabelReader) -> list[Box]:
+        parts = [box.meet(touched.box) for touched in labels.touched()]
         return [part for part in parts if part is not None]
 
-    def _whole_tile(self, part: Region) -> Region:
-        tile = zip(part, self._tile(), self.picture.shape, strict=True)
-        z, y, x = (slice(p.start // n * n, min(p.start // n * n + n, size)) for p, n, size in tile)
-        return z, y, x
-
-    def _take_up(self, tile: Region, labels: LabelReader) -> None:
-        found = in_block(labels.read(tile), tile)
+    def _take_up(self, tile: Box, labels: LabelReader) -> None:
+        labelled = in_block(labels.read(tile), tile)
         self._changed = True
-        if not len(found):
-            self._rows.pop(bounds(tile), None)
+        if not len(labelled):
+            self._rows.pop(tile, None)
             return
-        found = found.take(choose(found, PER_TILE, np.random.default_rng(self.config.seed)))
-        whole = aligned(tile, self.bank.stride)
+        labelled = labelled.take(choose(labelled, PER_TILE, np.random.default_rng(self.config.seed)))
+        whole = tile.aligned(self.bank.stride)
         features = self.bank.merge([level.astype(np.float32) for level in self._features(whole)])
         inner = self._with_margin(whole)
-        z, y, x = (found.at - np.array([part.start for part in inner])).T
-        self._rows[bounds(tile)] = _Rows(tile, np.ascontiguousarray(features[:, z, y, x].T), found)
+        z, y, x = (labelled.at - np.array(inner.start)).T
+        self._rows[tile] = _Rows(np.ascontiguousarray(features[:, z, y, x].T), labelled)
 
     def _fit(self) -> bool:
         self._changed = False
@@ -272,69 +261,55 @@ class LiveShallow:
         self._values = values.astype(np.uint8)
         return True
 
-    def _with_margin(self, tile: Region) -> Region:
+    def _with_margin(self, tile: Box) -> Box:
         """The tile with what smoothing its probabilities needs, at multiples of the stride; past far faces mirrored."""
-        z, y, x = (
-            slice(
-                max(0, (part.start - by) // step * step),
-                min(-(-(part.stop + by) // step) * step, -(-size // step) * step),
-            )
-            for part, by, step, size in zip(tile, self._margin, self.bank.stride, self.picture.shape, strict=True)
-        )
-        return z, y, x
+        padded = Box.whole(self.picture.shape).aligned(self.bank.stride)
+        return tile.grow(self._margin).aligned(self.bank.stride).clip(padded.shape)
 
-    def _features(self, tile: Region) -> list[np.ndarray]:
+    def _features(self, tile: Box) -> list[np.ndarray]:
         """Levels of the pyramid of a tile with its margin, half precision."""
-        kept = self._levels.get(bounds(tile))
-        if kept is None:
+        levels = self._levels.get(tile)
+        if levels is None:
             wanted = self._with_margin(tile)
             reduced, origin = self._reduced(wanted)
-            core = shift(wanted, [-o for o in origin])
-            kept = [level.astype(np.float16) for level in self.bank.pyramid(reduced, core)]
-            self._levels.put(bounds(tile), kept, sum(level.nbytes for level in kept))
-        return kept
+            core = wanted.shift([-first for first in origin])
+            levels = [level.astype(np.float16) for level in self.bank.pyramid(reduced, core)]
+            self._levels.put(tile, levels, sum(level.nbytes for level in levels))
+        return levels
 
-    def _reduced(self, wanted: Region) -> tuple[Reduced, tuple[int, int, int]]:
+    def _reduced(self, wanted: Box) -> tuple[Reduced, Shape]:
         """What the scales need to know of the part of the image that ``wanted`` begins in, and where it begins."""
-        part = [list(edges) for edges in ((p.start, p.stop) for p in wanted)]
-        for axis in (1, 2):
+        inner = wanted
+        for axis in ("y", "x"):
             # parts of a grid: the tiles of one share what is read; a thin view is its own part across
-            if wanted[axis].stop - wanted[axis].start >= TILE // 2:
-                start = wanted[axis].start // PART * PART
-                part[axis] = [start, max(start + PART, wanted[axis].stop)]
-        sizes = self.picture.shape
-        region = tuple(slice(a, min(b, size)) for (a, b), size in zip(part, sizes, strict=True))
-        inner: Region = (region[0], region[1], region[2])
-        outer = grow(inner, self.bank.halo, sizes)
-        origin = (inner[0].start if self.bank.dimensions == 2 else outer[0].start, outer[1].start, outer[2].start)
+            part = wanted.along(axis)
+            if part.stop - part.start >= TILE // 2:
+                start = part.start // PART * PART
+                inner = inner.cut(axis, start, max(start + PART, part.stop))
+        inner = inner.clip(self.picture.shape)
+        outer = inner.grow(self.bank.halo).clip(self.picture.shape)
+        planar = self.bank.dimensions == 2
+        origin = (inner.start[0] if planar else outer.start[0], *outer.start[1:])
         with self._reading:  # neighbouring tiles need the same part: the second thread waits instead of reading it too
-            kept = self._parts.get(bounds(inner))
-            if kept is None:
-                planes = shift(inner, [-outer[0].start, 0, 0])[0] if self.bank.dimensions == 2 else None
-                kept = self.bank.reduce(self._normalise(self.picture.read(outer)), planes)
-                self._parts.put(bounds(inner), kept, sum(level.nbytes for level in kept.values()))
-        return kept, origin
+            reduced = self._parts.get(inner)
+            if reduced is None:
+                planes = inner.within(outer).slices[0] if planar else None
+                reduced = self.bank.reduce(self._normalise(self.picture.read(outer)), planes)
+                self._parts.put(inner, reduced, sum(level.nbytes for level in reduced.values()))
+        return reduced, origin
 
-    def _predict_tile(self, tile: Region, view: Region, classifier: Classifier, values: np.ndarray) -> Part | None:
-        wanted = intersect(tile, view)
+    def _predict_tile(self, tile: Box, view: Box, classifier: Classifier, values: np.ndarray) -> Part | None:
+        wanted = tile.meet(view)
         if wanted is None:
             return None
         levels = [level.astype(np.float32) for level in self._features(tile)]
         inner = self._with_margin(tile)
         probabilities = classifier.levels(self.bank, levels)
-        real = intersect(inner, full_region(self.picture.shape))
-        assert real is not None
-        offset = [-part.start for part in inner]
-        probabilities = smooth(probabilities[(slice(None), *shift(real, offset))], self._smoothing)
-        shown = probabilities[(slice(None), *shift(wanted, [-part.start for part in real]))]
+        real = inner.clip(self.picture.shape)
+        probabilities = smooth(probabilities[:, *real.within(inner).slices], self._smoothing)
+        shown = probabilities[:, *wanted.within(real).slices]
         confidence = np.clip(shown.max(axis=0) * 255 + 0.5, 0, 255).astype(np.uint8)
         return Part(wanted, values[shown.argmax(axis=0)], confidence)
-
-
-def bounds(region: Region) -> Bounds:
-    """A region as a key."""
-    z, y, x = ((part.start, part.stop) for part in region)
-    return z, y, x
 
 
 def _across(picture: Picture) -> Example:

@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from voxloop.errors import ModelError
-from voxloop.geometry import Region, Spacing, blocks, full_region, grow, region_shape, shift
+from voxloop.geometry import Box, Spacing
 from voxloop.machine import machine
 from voxloop.model import ClassInfo, ModelSpec, Output
 from voxloop.shallow.classifier import Classifier
@@ -22,7 +22,7 @@ from voxloop.shallow.filters import correlate, kernel, radius_of
 from voxloop.shallow.lattice import Lattice
 from voxloop.shallow.refinement import Refinement
 from voxloop.shallow.supervoxels import Supervoxels, from_json, to_json
-from voxloop.shallow.tiles import aligned, tile_shape
+from voxloop.shallow.tiles import tile_shape
 
 
 @dataclass(frozen=True)
@@ -133,17 +133,17 @@ class ShallowPredictor:
 
     def _block(self, block: np.ndarray) -> np.ndarray:
         shape = block.shape[1:]
-        return smooth(self._part(block, full_region(shape)), self._smooth)
+        return smooth(self._part(block, Box.whole(shape)), self._smooth)
 
-    def region(self, block: np.ndarray, inner: Region) -> np.ndarray:
+    def region(self, block: np.ndarray, inner: Box) -> np.ndarray:
         """Probabilities (classes, z, y, x) of ``inner`` within a raw block (c, z, y, x); the rest is only looked at."""
         reach = [0 if k is None else k.size // 2 for k in self._smooth]
         with threadpool_limits(1, user_api="blas"):
-            wider = grow(inner, reach, block.shape[1:])
+            wider = inner.grow(reach).clip(block.shape[1:])
             part = smooth(self._part(block, wider), self._smooth)
-        return part[(slice(None), *shift(inner, [-edge.start for edge in wider]))]
+        return part[:, *inner.within(wider).slices]
 
-    def _part(self, block: np.ndarray, wanted: Region) -> np.ndarray:
+    def _part(self, block: np.ndarray, wanted: Box) -> np.ndarray:
         """Unsmoothed probabilities of a part of a block."""
         block = self._model.normalisation(block)
         if not self._supervoxels and not self._refinement:
@@ -154,29 +154,28 @@ class ShallowPredictor:
             return self._by_supervoxels(self._supervoxels, block, wanted)
         assert self._refinement is not None
         lattice = Lattice(self._bank, self._refinement)
-        wider = grow(wanted, lattice.rounds, block.shape[1:])
+        wider = wanted.grow(lattice.rounds).clip(block.shape[1:])
         found = lattice.refine(self._by_voxels(block, wider), block, wider, self._pool.map)
-        return found[(slice(None), *shift(wanted, [-edge.start for edge in wider]))]
+        return found[:, *wanted.within(wider).slices]
 
-    def _by_voxels(self, block: np.ndarray, wanted: Region) -> np.ndarray:
+    def _by_voxels(self, block: np.ndarray, wanted: Box) -> np.ndarray:
         reduced = self._bank.reduce(block)
-        whole = aligned(wanted, self._bank.stride)
-        origin = [-edge.start for edge in whole]
-        out = np.empty((self._model.spec.out_channels, *region_shape(whole)), dtype=np.float32)
+        whole = wanted.aligned(self._bank.stride)
+        out = np.empty((self._model.spec.out_channels, *whole.shape), dtype=np.float32)
 
-        def predict(core: Region) -> None:
+        def predict(core: Box) -> None:
             levels = self._bank.pyramid(reduced, core)
-            out[(slice(None), *shift(core, origin))] = self._model.classifier.levels(self._bank, levels)
+            out[:, *core.within(whole).slices] = self._model.classifier.levels(self._bank, levels)
 
-        list(self._pool.map(predict, blocks(whole, tile_shape(self._bank))))
-        return out[(slice(None), *shift(wanted, origin))]
+        list(self._pool.map(predict, whole.blocks(tile_shape(self._bank))))
+        return out[:, *wanted.within(whole).slices]
 
-    def _by_supervoxels(self, unit: Supervoxels, block: np.ndarray, wanted: Region) -> np.ndarray:
+    def _by_supervoxels(self, unit: Supervoxels, block: np.ndarray, wanted: Box) -> np.ndarray:
         found = unit.describe(block, wanted, self._pool.map)
         rows = self._model.classifier.rows(found.rows)
         if self._refinement and found.contacts:
             rows = self._refinement.of_supervoxels(rows, found.contacts, found.rows)
-        labels = found.labels[shift(wanted, [-edge.start for edge in found.region])]
+        labels = found.labels[wanted.within(found.box).slices]
         return np.ascontiguousarray(np.moveaxis(rows[labels], -1, 0))
 
 

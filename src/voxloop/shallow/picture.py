@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from voxloop.geometry import Region, full_region, grow, intersect, shift
+from voxloop.geometry import Box
 from voxloop.shallow.fitting import Example
 from voxloop.shallow.model import ShallowModel
-from voxloop.shallow.tiles import aligned
 
 #: side of what is shown, voxels
 SIDE = 256
@@ -20,13 +19,12 @@ def draw(path: Path, model: ShallowModel, example: Example) -> None:
     import imageio.v3 as iio
 
     window = busiest(example)
-    wider = aligned(grow(window, model.spec.halo or (0, 0, 0), example.shape), model.spec.stride)
-    outer = intersect(wider, full_region(example.shape)) or window
+    outer = window.grow(model.spec.halo or (0, 0, 0)).aligned(model.spec.stride).clip(example.shape)
     block = example.read(outer)
-    inner = shift(window, [-part.start for part in outer])
+    inner = window.within(outer)
     with model.open() as predictor:
         probabilities = predictor.region(block, inner)[:, 0]
-    values = model.normalisation(block)[(0, *inner)][0]
+    values = model.normalisation(block)[0, *inner.slices][0]
     gray = (np.clip(values / 5 + 0.5, 0, 1) * 255).astype(np.uint8)
     palette = np.array([[int(c.color[i : i + 2], 16) for i in (1, 3, 5)] for c in model.spec.classes], float)
     confidence = (probabilities.max(axis=0) * 255).astype(np.uint8)
@@ -42,23 +40,19 @@ def draw(path: Path, model: ShallowModel, example: Example) -> None:
     temporary.replace(path)
 
 
-def busiest(example: Example) -> Region:
+def busiest(example: Example) -> Box:
     """The window of one plane around the middle of the labels of the plane with most of them."""
     planes, counts = np.unique(example.labelled.at[:, 0], return_counts=True)
     z = int(planes[counts.argmax()])
     middle = np.median(example.labelled.at[example.labelled.at[:, 0] == z, 1:], axis=0)
-    edges = []
-    for centre, size in zip(middle, example.shape[1:], strict=True):
-        start = max(0, min(int(centre) - SIDE // 2, size - SIDE))
-        edges.append(slice(start, min(size, start + SIDE)))
-    return slice(z, z + 1), edges[0], edges[1]
+    start = [max(0, min(int(at) - SIDE // 2, size - SIDE)) for at, size in zip(middle, example.shape[1:], strict=True)]
+    return Box.at((z, *start), (1, SIDE, SIDE)).clip(example.shape)
 
 
-def _labels(example: Example, window: Region, model: ShallowModel) -> np.ndarray:
+def _labels(example: Example, window: Box, model: ShallowModel) -> np.ndarray:
     """Positions of the labelled classes in a window's plane, -1 where nothing is labelled."""
-    out = np.full([part.stop - part.start for part in window[1:]], -1)
-    start = np.array([part.start for part in window])
-    stop = np.array([part.stop for part in window])
+    out = np.full(window.shape[1:], -1)
+    start, stop = np.array(window.start), np.array(window.stop)
     at, values = example.labelled.at, example.labelled.values
     inside = ((at >= start) & (at < stop)).all(axis=1)
     y, x = (at[inside, 1:] - start[1:]).T

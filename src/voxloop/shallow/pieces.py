@@ -10,12 +10,11 @@ from math import prod
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from voxloop.geometry import Region, Shape, grow, shift
+from voxloop.geometry import Box, Shape
 from voxloop.shallow.gathering import SLAB_2D, Source, groups, multiple
 from voxloop.shallow.neighbours import Contacts
 from voxloop.shallow.samples import Labelled
 from voxloop.shallow.supervoxels import Described, Supervoxels
-from voxloop.shallow.tiles import aligned
 
 #: planes and sides of what is looked at in one go, and the most voxels of it with its surroundings
 _DEEP, _SIDES, _MOST = 32, (512, 256, 128), 1 << 26
@@ -55,14 +54,14 @@ def labelled_supervoxels(
     with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
         for _, members in groups(chosen, source.shape, _slab(unit, source.shape)):
             wanted = _around(chosen[members])
-            outer = aligned(grow(wanted, unit.halo, source.shape), unit.stride)
-            origin = np.array([part.start for part in outer])
-            found = unit.describe(_block(source, outer), shift(wanted, [-edge.start for edge in outer]), pool.map)
-            first = np.array([part.start for part in found.region])
+            outer = wanted.grow(unit.halo).clip(source.shape).aligned(unit.stride)
+            origin = np.array(outer.start)
+            found = unit.describe(_block(source, outer), wanted.within(outer), pool.map)
+            first = np.array(found.box.start)
             cells, own = _majorities(found, chosen[members] - origin - first, labelled, origin + first)
             rows.append(found.rows[cells])
             values.append(own)
-            seats.append(unit.place(cells, found.region) + origin)
+            seats.append(unit.place(cells, found.box) + origin)
             if found.contacts:
                 pairs.append(_pairs(found.contacts, found.rows, cells))
             done += len(members)
@@ -109,15 +108,14 @@ def _slab(unit: Supervoxels, shape: Shape) -> Shape:
     return next((slab for slab, voxels in zip(slabs, seen, strict=True) if voxels <= _MOST), slabs[-1])
 
 
-def _around(at: np.ndarray) -> Region:
+def _around(at: np.ndarray) -> Box:
     """The smallest box that holds voxels."""
-    z, y, x = (slice(int(low), int(high) + 1) for low, high in zip(at.min(axis=0), at.max(axis=0), strict=True))
-    return z, y, x
+    return Box.from_json(np.stack([at.min(axis=0), at.max(axis=0) + 1], axis=1).tolist())
 
 
-def _block(source: Source, outer: Region) -> np.ndarray:
+def _block(source: Source, outer: Box) -> np.ndarray:
     """What lies at ``outer``, mirrored where it reaches past the far faces of the volume."""
-    z, y, x = (slice(part.start, min(part.stop, size)) for part, size in zip(outer, source.shape, strict=True))
-    block = source.read((z, y, x))
-    over = [(0, part.stop - own.stop) for part, own in zip(outer, (z, y, x), strict=True)]
+    inside = outer.clip(source.shape)
+    block = source.read(inside)
+    over = [(0, last - end) for last, end in zip(outer.stop, inside.stop, strict=True)]
     return np.pad(block, [(0, 0), *over], mode="symmetric") if any(map(any, over)) else block

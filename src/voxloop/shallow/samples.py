@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxloop.geometry import Region
+from voxloop.geometry import Box
 
 #: a stroke's own neighbourhood: voxels of one such cell tell much the same
 CELL = np.array([2, 16, 16])
@@ -29,11 +29,10 @@ class Labelled:
         return Labelled(self.at[which], self.values[which])
 
 
-def in_block(labels: np.ndarray, region: Region) -> Labelled:
-    """The labelled voxels of a block (z, y, x) that lies at ``region``."""
-    found = np.nonzero(labels)
-    origin = np.array([part.start for part in region])
-    return Labelled(np.stack(found, axis=1).astype(np.int64) + origin, labels[found])
+def in_block(labels: np.ndarray, box: Box) -> Labelled:
+    """The labelled voxels of a block (z, y, x) that lies at ``box``."""
+    at = np.nonzero(labels)
+    return Labelled(np.stack(at, axis=1).astype(np.int64) + np.array(box.start), labels[at])
 
 
 def join(parts: list[Labelled]) -> Labelled:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import ModelError
-from voxloop.geometry import Region, Shape, blocks, grow, region_shape, shift
+from voxloop.geometry import Box, Shape
 from voxloop.shallow.descriptors import Descriptor
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.grid import Grid, grid_for
 from voxloop.shallow.neighbours import Contacts, contacts
 from voxloop.shallow.slic import reach, slic
-from voxloop.shallow.tiles import aligned, tile_shape
+from voxloop.shallow.tiles import tile_shape
 
 #: what single voxels are smoothed with before they choose: sigma in voxels of the finest in-plane axis, and how far
 SIGMA, _TRUNCATE = 1.0, 3.0
@@ -30,13 +30,13 @@ class Described:
 
     Attributes
     ----------
-    region : where in the block ``labels`` lie.
+    box : where in the block ``labels`` lie.
     labels : int32 (z, y, x), cells of :attr:`Supervoxels.grid`.
     rows : (cells, :attr:`Supervoxels.count`) float32.
     contacts : None where neither neighbours nor refinement need them.
     """
 
-    region: Region
+    box: Box
     labels: np.ndarray
     rows: np.ndarray
     contacts: Contacts | None
@@ -83,24 +83,24 @@ class Supervoxels:
         )
         return z, y, x
 
-    def describe(self, block: np.ndarray, wanted: Region, mapper: Mapper = map) -> Described:
+    def describe(self, block: np.ndarray, wanted: Box, mapper: Mapper = map) -> Described:
         """Supervoxels that voxels of ``wanted`` belong to, and enough of those around.
 
         ``block`` is normalised (c, z, y, x), its shape and its origin in the volume multiples of the stride. What is
         told of supervoxels further from ``wanted`` is not to be used.
         """
         shape = block.shape[1:]
-        region = aligned(grow(wanted, self.grid.reach(self._chosen), shape), self.stride)
-        seen = aligned(grow(wanted, self.grid.reach(self._seen), shape), self.bank.stride)
-        image = self._smooth(block, region)
+        box = wanted.grow(self.grid.reach(self._chosen)).clip(shape).aligned(self.stride)
+        seen = wanted.grow(self.grid.reach(self._seen)).clip(shape).aligned(self.bank.stride)
+        image = self._smooth(block, box)
         labels = slic(image, self.grid, self.compactness, mapper=mapper)
-        rows = self._pool(block, labels, region, seen, mapper)
+        rows = self._pool(block, labels, box, seen, mapper)
         touching = contacts(image, labels, self.grid) if self.neighbours or self.refined else None
         parts = [rows]
         for _ in range(self.neighbours):
             assert touching is not None
             parts.append(touching.pooled(parts[-1]))
-        return Described(region, labels, np.concatenate(parts, axis=1), touching)
+        return Described(box, labels, np.concatenate(parts, axis=1), touching)
 
     @property
     def _beyond(self) -> int:
@@ -128,44 +128,39 @@ class Supervoxels:
         z, y, x = (int(_TRUNCATE * sigma + 0.5) for sigma in self._sigma)
         return z, y, x
 
-    def _smooth(self, block: np.ndarray, region: Region) -> np.ndarray:
-        """Intensities of ``region`` by a filter that gives the same to the last bit wherever the block begins."""
+    def _smooth(self, block: np.ndarray, box: Box) -> np.ndarray:
+        """Intensities of ``box`` by a filter that gives the same to the last bit wherever the block begins."""
         from scipy.ndimage import gaussian_filter1d  # the live overlay loads this module, and never needs that one
 
-        wider = grow(region, self._smoothed, block.shape[1:])
-        part = np.asarray(block[(slice(None), *wider)], dtype=np.float32)
+        wider = box.grow(self._smoothed).clip(block.shape[1:])
+        part = np.asarray(block[:, *wider.slices], dtype=np.float32)
         for axis, sigma in enumerate(self._sigma, start=1):
             if int(_TRUNCATE * sigma + 0.5):
                 part = gaussian_filter1d(part, sigma, axis, mode="reflect", truncate=_TRUNCATE)
-        return part[(slice(None), *shift(region, [-edge.start for edge in wider]))]
+        return part[:, *box.within(wider).slices]
 
-    def _pool(self, block: np.ndarray, labels: np.ndarray, region: Region, seen: Region, mapper: Mapper) -> np.ndarray:
+    def _pool(self, block: np.ndarray, labels: np.ndarray, box: Box, seen: Box, mapper: Mapper) -> np.ndarray:
         """Descriptors (cells, n) of the supervoxels, from features tile by tile."""
         reduced = self.bank.reduce(block)
-        inside = [-edge.start for edge in region]
 
-        def add_up(tile: Region) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        def add_up(tile: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             features = self.bank.merge(self.bank.pyramid(reduced, tile))
-            owners = labels[shift(tile, inside)].ravel()
+            owners = labels[tile.within(box).slices].ravel()
             return self.descriptor.add_up(np.ascontiguousarray(features.reshape(len(features), -1).T), owners)
 
         cells = int(np.prod(self.grid.shape(labels.shape)))
         counts, sums = np.zeros(cells), np.zeros((cells, self.descriptor.sums))
-        for owners, many, total in mapper(add_up, blocks(seen, tile_shape(self.bank))):
+        for owners, many, total in mapper(add_up, seen.blocks(tile_shape(self.bank))):
             counts[owners] += many
             sums[owners] += total
         return self.descriptor.of(counts, sums)
 
-    def place(self, cells: np.ndarray, region: Region) -> np.ndarray:
+    def place(self, cells: np.ndarray, box: Box) -> np.ndarray:
         """Voxels (n, 3) of a block in the middle of ``cells`` of a part of it."""
-        at = np.unravel_index(cells, self.grid.shape(region_shape(region)))
-        return np.stack(
-            [
-                edge.start + ((own + 0.5) * axis.size).astype(np.int64)
-                for own, axis, edge in zip(at, self.grid.axes, region, strict=True)
-            ],
-            axis=1,
-        )
+        at = np.unravel_index(cells, self.grid.shape(box.shape))
+        sizes = [axis.size for axis in self.grid.axes]
+        middles = ((np.stack(at, axis=1) + 0.5) * sizes).astype(np.int64)
+        return np.asarray(middles + np.array(box.start))
 
 
 def to_json(unit: Supervoxels) -> dict[str, Any]:

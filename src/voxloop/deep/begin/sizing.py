@@ -17,7 +17,7 @@ from voxloop.deep.data.windows import TrainingImage
 from voxloop.deep.networks.device import resolve_device
 from voxloop.deep.networks.network import NetworkConfig, build
 from voxloop.deep.predict.predictor import Zoom
-from voxloop.geometry import Shape, Spacing
+from voxloop.geometry import Box, Shape, Spacing, cover
 
 #: in-plane size of an automatic window where nothing is known of objects; the smallest and the largest where it is
 _AUTO, _LEAST, _MOST = 256, 128, 512
@@ -79,17 +79,14 @@ def _extent(image: TrainingImage, at: np.ndarray) -> Iterator[int]:
     from scipy import ndimage  # only where objects are learnt
 
     z, y, x = (int(v) for v in at)
-    rows, columns = (slice(max(0, v - _FAR), v + _FAR + 1) for v in (y, x))
-    plane = image.labels((slice(z, z + 1), _within(rows, image.shape[1]), _within(columns, image.shape[2])))[0]
-    own = plane[y - rows.start, x - columns.start]
-    if own >= FIRST:
-        parts, _ = ndimage.label(plane == own)
-        box = ndimage.find_objects(parts)[parts[y - rows.start, x - columns.start] - 1]
-        yield max(side.stop - side.start for side in box)
-
-
-def _within(part: slice, size: int) -> slice:
-    return slice(part.start, min(part.stop, size))
+    voxel = Box.at((z, y, x), (1, 1, 1))
+    around = voxel.grow((0, _FAR, _FAR)).clip(image.shape)
+    plane = image.labels(around)[0]
+    here = voxel.within(around).start[1:]
+    if plane[here] >= FIRST:
+        parts, _ = ndimage.label(plane == plane[here])
+        sides = ndimage.find_objects(parts)[parts[here] - 1]
+        yield max(side.stop - side.start for side in sides)
 
 
 def _fitting(config: DeepConfig, size: int, describe: Callable[[], NetworkConfig]) -> int:
@@ -139,11 +136,10 @@ def _useful_extent(data: TrainingData, zoom: Zoom, spacing: Spacing) -> Shape:
     found = []
     for image in data.teaching:
         boxes = [image.split.grid.box(cell) for cell in image.labelled.counts]
-        boxes = boxes or [(slice(0, image.shape[0]), slice(0, image.shape[1]), slice(0, image.shape[2]))]
+        around = cover(boxes).clip(image.shape) if boxes else Box.whole(image.shape)
         for axis in range(3):
-            low, high = min(b[axis].start for b in boxes), max(b[axis].stop for b in boxes)
             ratio = image.relative[axis] if image.relative else 1.0
-            found.append((min(image.shape[axis], 2 * (min(high, image.shape[axis]) - low)) * ratio, axis))
+            found.append((min(image.shape[axis], 2 * around.shape[axis]) * ratio, axis))
     z, y, x = (max(1, round(max(n for n, a in found if a == axis) * zoom[axis])) for axis in range(3))
     least = 16 * min(spacing)  # strokes on a slice are seen with some of what lies above and below
     z, y, x = (

@@ -183,7 +183,7 @@ class Augmenter:
         for row in rows:
             hidden = box(labels.shape[1:], cutout.size, rng)
             mean = pixels[row].mean(dim=tuple(range(1, pixels.ndim - 1)), keepdim=True)
-            pixels[row][(slice(None), *hidden)] = mean
+            pixels[row][:, *hidden] = mean
             labels[row][hidden] = 0
         return pixels, labels
 

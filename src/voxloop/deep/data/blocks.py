@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape, blocks, intersect, region_shape, shift
+from voxloop.geometry import Box, Shape
 
 #: bytes that the blocks of one array may hold in RAM
 CACHE_BYTES = 512 * 2**20
-Read = Callable[[Region], np.ndarray]
+Read = Callable[[Box], np.ndarray]
 
 
 class Blocks:
@@ -21,7 +21,7 @@ class Blocks:
     Parameters
     ----------
     read
-        Region (zyx) to an array whose last three axes are that region.
+        Box to an array whose last three axes are its voxels.
     shape
         Voxels zyx.
     block
@@ -35,20 +35,20 @@ class Blocks:
         self._read = read
         self._block = block
         self._limit = limit
-        self._held: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
+        self._held: OrderedDict[Box, np.ndarray] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def __call__(self, region: Region) -> np.ndarray:
-        """The voxels of ``region``, which lies inside the array: leading axes as ``read`` gives them, a copy."""
+    def __call__(self, box: Box) -> np.ndarray:
+        """The voxels of ``box``, which lies inside the array: leading axes as ``read`` gives them, a copy."""
         out: np.ndarray | None = None
-        for cell in blocks(region, self._block):
-            held = self._get(tuple(part.start // size for part, size in zip(cell, self._block, strict=True)))
+        for part in box.blocks(self._block):
+            block = part.aligned(self._block).clip(self.shape)
+            voxels = self._get(block)
             if out is None:
-                out = np.empty((*held.shape[:-3], *region_shape(region)), held.dtype)
-            origin = [part.start // size * size for part, size in zip(cell, self._block, strict=True)]
-            out[(..., *shift(cell, [-part.start for part in region]))] = held[(..., *shift(cell, [-o for o in origin]))]
-        assert out is not None  # a region is never empty
+                out = np.empty((*voxels.shape[:-3], *box.shape), voxels.dtype)
+            out[..., *part.within(box).slices] = voxels[..., *part.within(block).slices]
+        assert out is not None  # a box is never empty
         return out
 
     @property
@@ -56,19 +56,15 @@ class Blocks:
         """Bytes held now."""
         return self._bytes
 
-    def _get(self, key: tuple[int, int, int]) -> np.ndarray:
+    def _get(self, block: Box) -> np.ndarray:
         with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
-            start = [index * size for index, size in zip(key, self._block, strict=True)]
-            z, y, x = (slice(a, a + size) for a, size in zip(start, self._block, strict=True))
-            whole = intersect((z, y, x), (slice(0, self.shape[0]), slice(0, self.shape[1]), slice(0, self.shape[2])))
-            assert whole is not None
-            found = np.asarray(self._read(whole))
-            self._held[key] = found
-            self._bytes += found.nbytes
+            if block in self._held:
+                self._held.move_to_end(block)
+                return self._held[block]
+            voxels = np.asarray(self._read(block))
+            self._held[block] = voxels
+            self._bytes += voxels.nbytes
             while self._bytes > self._limit and len(self._held) > 1:
                 _, dropped = self._held.popitem(last=False)
                 self._bytes -= dropped.nbytes
-            return found
+            return voxels

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from voxloop.deep.data.split import Cell, Grid
-from voxloop.geometry import Region, Shape, intersect, shift
+from voxloop.geometry import Box, Shape
 
 #: voxels kept of a class in a cell
 ANCHORS = 128
@@ -30,7 +30,7 @@ class LabelSource(Protocol):
 
     @property
     def shape(self) -> Shape: ...
-    def read(self, region: Region) -> np.ndarray: ...
+    def read(self, region: object) -> np.ndarray: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,16 +49,15 @@ def lookup(values: Sequence[int]) -> np.ndarray:
     return table
 
 
-def gather(
-    labels: LabelSource, regions: Iterable[Region], table: Table, classes: int, grid: Grid, seed: int
-) -> Labelled:
-    """Go through the chunks ``regions`` of a label array whose values ``table`` translates to 1 ... ``classes``."""
+def gather(labels: LabelSource, chunks: Iterable[Box], table: Table, classes: int, grid: Grid, seed: int) -> Labelled:
+    """Go through ``chunks`` of a label array whose values ``table`` translates to 1 ... ``classes``."""
     out = Labelled()
-    for number, region in enumerate(regions):
-        z, y, x = (slice(p.start, min(p.stop + 1, size)) for p, size in zip(region, labels.shape, strict=True))
-        found = table[labels.read((z, y, x))]  # one voxel further, to see strokes that go on in the next chunk
-        out.links |= _links(found > 0, region, grid)
-        _add_cells(out, found, region, classes, grid, np.random.default_rng((seed, number)))
+    for number, chunk in enumerate(chunks):
+        # one voxel further, to see strokes that go on in the next chunk
+        wider = Box(chunk.start, chunk.grow((1, 1, 1)).clip(labels.shape).stop)
+        values = table[labels.read(wider)]
+        out.links |= _links(values > 0, chunk, grid)
+        _add_cells(out, values, chunk, classes, grid, np.random.default_rng((seed, number)))
     return out
 
 
@@ -68,18 +67,16 @@ def totals(counts: Mapping[Cell, np.ndarray], classes: int) -> np.ndarray:
 
 
 def _add_cells(
-    out: Labelled, found: np.ndarray, region: Region, classes: int, grid: Grid, rng: np.random.Generator
+    out: Labelled, values: np.ndarray, chunk: Box, classes: int, grid: Grid, rng: np.random.Generator
 ) -> None:
-    origin = [part.start for part in region]
-    for cell in grid.cells(region):
-        box = intersect(grid.box(cell), region)
-        assert box is not None  # the grid gave only cells that the region touches
-        part = found[shift(box, [-o for o in origin])]
+    for cell in grid.cells(chunk):
+        box = grid.box(cell).meet(chunk)
+        assert box is not None  # the grid gave only cells that the chunk touches
+        part = values[box.within(chunk).slices]
         counts = np.bincount(part.ravel(), minlength=classes + 1)[1:]
         if not counts.any():
             continue
-        start = [side.start for side in box]
-        anchors = [_some(part == value, start, rng) for value in range(1, classes + 1)]
+        anchors = [_some(part == value, box.start, rng) for value in range(1, classes + 1)]
         if cell in out.counts:  # a cell may reach over several chunks
             out.counts[cell] = out.counts[cell] + counts
             out.anchors[cell] = [np.concatenate(pair) for pair in zip(out.anchors[cell], anchors, strict=True)]
@@ -95,14 +92,13 @@ def _some(mask: np.ndarray, start: Sequence[int], rng: np.random.Generator) -> n
     return found
 
 
-def _links(mask: np.ndarray, region: Region, grid: Grid) -> set[tuple[Cell, Cell]]:
-    """The pairs of cells across whose common face labelled voxels touch; ``mask`` begins where ``region`` does."""
+def _links(mask: np.ndarray, chunk: Box, grid: Grid) -> set[tuple[Cell, Cell]]:
+    """The pairs of cells across whose common face labelled voxels touch; ``mask`` begins where ``chunk`` does."""
     links = set()
-    start = np.array([part.start for part in region])
-    extent = [part.stop - part.start for part in region]
+    start = np.array(chunk.start)
     for axis in range(3):
         size = grid.cell[axis]
-        inside = tuple(slice(None) if i == axis else slice(0, n) for i, n in enumerate(extent))
+        inside = tuple(slice(None) if i == axis else slice(0, n) for i, n in enumerate(chunk.shape))
         own = mask[inside]
         for face in range((start[axis] // size + 1) * size, start[axis] + mask.shape[axis], size):
             at = face - start[axis]

@@ -85,10 +85,10 @@ class Patchwork:
         if len(coarse) or len(noisy):
             pixels = pixels.clone()
         for row in coarse:
-            part = pixels[row][(slice(None), *box(pixels.shape[2:], blur.size, rng))]
+            part = pixels[row][:, *box(pixels.shape[2:], blur.size, rng)]
             part[:] = _coarse(part, float(rng.uniform(*blur.factor)))
         for row in noisy:
-            part = pixels[row][(slice(None), *box(pixels.shape[2:], noise.size, rng))]
+            part = pixels[row][:, *box(pixels.shape[2:], noise.size, rng)]
             grain = rng.uniform(-1, 1, part.shape).astype(np.float32) * rng.uniform(*noise.strength)
             part += torch.from_numpy(grain).to(part)
         return pixels

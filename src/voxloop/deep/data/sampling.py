@@ -22,7 +22,7 @@ from voxloop.deep.data.windows import (
     clipped,
     fitted,
     teaching_window,
-    window_region,
+    window_box,
 )
 
 #: the worst one in so many windows of an epoch is hard
@@ -126,7 +126,7 @@ class WindowSampler:
         """Labelled voxels of the cells that a window touches and that teach."""
         image = self.images[place.image]
         counts = image.labelled.counts
-        box, _ = clipped(window_region(place, fitted(image, self.geometry)), image.shape)
+        box, _ = clipped(window_box(place, fitted(image, self.geometry)), image.shape)
         cells = (cell for cell in image.split.grid.cells(box) if cell in counts and cell not in image.split.held)
         return sum(int(counts[cell].sum()) for cell in cells)
 

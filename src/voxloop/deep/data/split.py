@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from voxloop.geometry import Region, Shape, Spacing, grow, intersect, shift
+from voxloop.geometry import Box, Shape, Spacing
 
 Cell = tuple[int, int, int]
 #: a cell of one of several images: (image, z, y, x)
@@ -47,13 +47,13 @@ class Grid:
             return cls(cell=(1, shape[1], shape[2]), gap=(gap_z, 0, 0))
         return cls(cell=(min(depth, 16), size, size), gap=(gap_z, gap, gap))
 
-    def box(self, cell: Cell) -> Region:
-        z, y, x = (slice(i * n, (i + 1) * n) for i, n in zip(cell, self.cell, strict=True))
-        return z, y, x
+    def box(self, cell: Cell) -> Box:
+        return Box.at([index * size for index, size in zip(cell, self.cell, strict=True)], self.cell)
 
-    def cells(self, region: Region) -> Iterable[Cell]:
-        """Those that a region touches, z slowest; every window asks several times."""
-        z, y, x = (range(p.start // n, -(-p.stop // n)) for p, n in zip(region, self.cell, strict=True))
+    def cells(self, box: Box) -> Iterable[Cell]:
+        """Those that a box touches, z slowest; every window asks several times."""
+        ends = zip(box.start, box.stop, self.cell, strict=True)
+        z, y, x = (range(first // size, -(-last // size)) for first, last, size in ends)
         return product(z, y, x)
 
 
@@ -70,35 +70,38 @@ class Split:
         """The cells that judge every epoch."""
         return self.held - self.tested
 
-    def teaches(self, region: Region, shape: Shape) -> np.ndarray:
-        """Where labels may be trained on: bool array of ``region``."""
-        out = np.ones([part.stop - part.start for part in region], bool)
-        for cell in self._near(region, shape):
-            box = intersect(grow(self.grid.box(cell), self.grid.gap, shape), region)
-            if box:
-                out[shift(box, [-part.start for part in region])] = False
+    def teaches(self, box: Box, shape: Shape) -> np.ndarray:
+        """Where labels may be trained on: bool array of ``box``."""
+        out = np.ones(box.shape, bool)
+        for cell in self._near(box, shape):
+            part = self._around(cell, shape).meet(box)
+            if part:
+                out[part.within(box).slices] = False
         return out
 
     def teaches_at(self, at: np.ndarray, shape: Shape) -> np.ndarray:
         """Which voxels ``at`` (n, 3) zyx may be trained on: bool (n,)."""
         out = np.ones(len(at), bool)
         for cell in self.held:
-            box = grow(self.grid.box(cell), self.grid.gap, shape)
-            inside = [(at[:, axis] >= part.start) & (at[:, axis] < part.stop) for axis, part in enumerate(box)]
-            out &= ~np.logical_and.reduce(inside)
+            box = self._around(cell, shape)
+            out &= ~((at >= box.start) & (at < box.stop)).all(axis=1)
         return out
 
-    def judges(self, region: Region) -> np.ndarray:
-        """Where labels judge: bool array of ``region``."""
-        out = np.zeros([part.stop - part.start for part in region], bool)
-        for cell in self.grid.cells(region):
-            box = intersect(self.grid.box(cell), region) if cell in self.judging else None
-            if box:
-                out[shift(box, [-part.start for part in region])] = True
+    def judges(self, box: Box) -> np.ndarray:
+        """Where labels judge: bool array of ``box``."""
+        out = np.zeros(box.shape, bool)
+        for cell in self.grid.cells(box):
+            part = self.grid.box(cell).meet(box) if cell in self.judging else None
+            if part:
+                out[part.within(box).slices] = True
         return out
 
-    def _near(self, region: Region, shape: Shape) -> Iterable[Cell]:
-        return (cell for cell in self.grid.cells(grow(region, self.grid.gap, shape)) if cell in self.held)
+    def _around(self, cell: Cell, shape: Shape) -> Box:
+        """A held-out cell with the gap around it."""
+        return self.grid.box(cell).grow(self.grid.gap).clip(shape)
+
+    def _near(self, box: Box, shape: Shape) -> Iterable[Cell]:
+        return (cell for cell in self.grid.cells(box.grow(self.grid.gap).clip(shape)) if cell in self.held)
 
 
 def choose(

@@ -19,7 +19,7 @@ from voxloop.deep.data.split import CELL, ENOUGH_CELLS, SMALLEST_CELL, Cell, Gri
 from voxloop.deep.data.targets import Codes
 from voxloop.deep.data.windows import TrainingImage
 from voxloop.errors import ConfigError, LabelError, VolumeError
-from voxloop.geometry import Region, Spacing
+from voxloop.geometry import Box, Spacing
 from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
 from voxloop.volumes.volume import channels_of, read_block, shape_zyx, spacing_of
@@ -122,7 +122,7 @@ def assemble(
         Image and labels differ in shape, or images in their channels.
     """
     channels, spacing = _common(sources, config)
-    regions = {source.name: [touched.region for touched in source.labels.touched()] for source in sources}
+    chunks = {source.name: [touched.box for touched in source.labels.touched()] for source in sources}
     warnings: list[str] = []
     if any(_relative(source, spacing, config) for source in sources):
         if config.across != (0,):
@@ -140,15 +140,15 @@ def assemble(
         )
     instances = config.target != "semantic"
     background = next((info.value for info in classes if info.background), None)
-    classes = _objects(sources, background) if instances else _present(sources, regions, classes, warnings)
+    classes = _objects(sources, background) if instances else _present(sources, chunks, classes, warnings)
     kinds: Table = Codes(background, kinds=True) if instances else lookup([info.value for info in classes])
     codes: Table = Codes(background) if instances else kinds
     size = _cell_of(held) or CELL
-    found = _scan(sources, regions, classes, kinds, config, size)
+    found = _scan(sources, chunks, classes, kinds, config, size)
     named = any(source.judges for source in sources)
     while held is None and not named and config.split == "block" and size > SMALLEST_CELL and _few(found):
         size //= 2
-        found = _scan(sources, regions, classes, kinds, config, size)
+        found = _scan(sources, chunks, classes, kinds, config, size)
     splits = _splits(sources, found, config, held, size, warnings)
     images = tuple(
         TrainingImage(
@@ -212,7 +212,7 @@ def _common(sources: Sequence[Source], config: DeepConfig) -> tuple[int, Spacing
 
 def _present(
     sources: Sequence[Source],
-    regions: Mapping[str, Sequence[Region]],
+    chunks: Mapping[str, Sequence[Box]],
     classes: Sequence[ClassInfo],
     warnings: list[str],
 ) -> list[ClassInfo]:
@@ -252,14 +252,14 @@ def _objects(sources: Sequence[Source], background: int | None) -> list[ClassInf
 
 def _scan(
     sources: Sequence[Source],
-    regions: Mapping[str, Sequence[Region]],
+    chunks: Mapping[str, Sequence[Box]],
     classes: Sequence[ClassInfo],
     table: Table,
     config: DeepConfig,
     size: int,
 ) -> list[Labelled]:
     return [
-        gather(source.labels, regions[source.name], table, len(classes), _grid(source, config, size), config.seed)
+        gather(source.labels, chunks[source.name], table, len(classes), _grid(source, config, size), config.seed)
         for source in sources
     ]
 
@@ -367,4 +367,4 @@ def _pixels(volume: DataArray) -> Blocks:
 
 def _label_blocks(labels: Labels, table: Table) -> Blocks:
     z, y, x = labels.shape
-    return Blocks(lambda region: table[labels.read(region)], (z, y, x), _LABEL_BLOCK, CACHE_BYTES // 4)
+    return Blocks(lambda box: table[labels.read(box)], (z, y, x), _LABEL_BLOCK, CACHE_BYTES // 4)

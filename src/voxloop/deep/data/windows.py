@@ -14,7 +14,7 @@ import numpy as np
 from voxloop.deep.data.blocks import Blocks
 from voxloop.deep.data.labelled import Labelled
 from voxloop.deep.data.split import Split
-from voxloop.geometry import Region, Shape, as_box, grow
+from voxloop.geometry import Box, Shape
 
 if TYPE_CHECKING:
     from voxloop.store.confined import Area
@@ -123,12 +123,12 @@ def teaching_window(images: Sequence[TrainingImage], place: Place, geometry: Geo
 def area_mask(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndarray:
     """Where anything may be learnt in a window: bool (y, x), in 3-D (z, y, x)."""
     area = image.area
-    region = window_region(place, fitted(image, geometry))
+    window = window_box(place, fitted(image, geometry))
     if area is None or area.everything:
-        mask = np.ones([part.stop - part.start for part in region], bool)
+        mask = np.ones(window.shape, bool)
     else:
-        box, pads = clipped(region, image.shape)
-        mask = np.pad(area.mask(as_box(box)), pads)
+        box, pads = clipped(window, image.shape)
+        mask = np.pad(area.mask(box), pads)
     mask = np.moveaxis(_sized(mask, geometry.sizes(place.axis), smooth=False), place.axis, 0)
     return mask if geometry.volumetric else mask[0]
 
@@ -142,10 +142,9 @@ def validation_window(
 
 
 def _window(
-    image: TrainingImage, place: Place, geometry: Geometry, known: Callable[[Region], np.ndarray]
+    image: TrainingImage, place: Place, geometry: Geometry, known: Callable[[Box], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    region = window_region(place, fitted(image, geometry))
-    box, pads = clipped(region, image.shape)
+    box, pads = clipped(window_box(place, fitted(image, geometry)), image.shape)
     labels = np.pad(np.where(known(box), image.labels(box), 0), pads)
     labels = np.moveaxis(_sized(labels, geometry.sizes(place.axis), smooth=False), place.axis, 0)
     return read_pixels(image, place, geometry), labels if geometry.volumetric else labels[0]
@@ -163,7 +162,7 @@ def _validation_places(
     rng = np.random.default_rng((seed, 1))
     cells = [(number, cell) for number, image in enumerate(images) for cell in sorted(image.split.judging)]
     places: list[Place] = []
-    covered: list[tuple[int, Region]] = []
+    covered: list[tuple[int, Box]] = []
     for index in rng.permutation(len(cells)):
         number, cell = cells[index]
         image = images[number]
@@ -177,7 +176,7 @@ def _validation_places(
             if place in places:  # held-out voxels at the rim of the image: the window cannot move further
                 continue
             places.append(place)
-            covered.append((number, window_region(place, own)))
+            covered.append((number, window_box(place, own)))
             if len(places) == limit:
                 return places
     return places
@@ -206,12 +205,9 @@ def place_around(image: int, at: Sequence[int], geometry: Geometry, shape: Shape
     return Place(image=image, z=z, y=y, x=x, axis=axis)
 
 
-def window_region(place: Place, geometry: Geometry) -> Region:
+def window_box(place: Place, geometry: Geometry) -> Box:
     """The box of a window; it may reach outside the image."""
-    z, y, x = (
-        slice(at, at + size) for at, size in zip((place.z, place.y, place.x), geometry.sizes(place.axis), strict=True)
-    )
-    return z, y, x
+    return Box.at((place.z, place.y, place.x), geometry.sizes(place.axis))
 
 
 def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndarray:
@@ -220,13 +216,13 @@ def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.nd
     Beyond the image, slices repeat its last one; all else is mirrored.
     """
     axis, half = place.axis, geometry.slices // 2
-    box, pads = clipped(window_region(place, fitted(image, geometry)), image.shape)
+    box, pads = clipped(window_box(place, fitted(image, geometry)), image.shape)
     near = [half if i == axis else 0 for i in range(3)]
-    outer = grow(box, near, image.shape)
+    outer = box.grow(near).clip(image.shape)
     found = image.pixels(outer).astype(np.float32, copy=False)
     if half:
-        wanted = np.arange(box[axis].start - half, box[axis].start + half + 1)
-        found = np.take(found, np.clip(wanted, 0, image.shape[axis] - 1) - outer[axis].start, axis=1 + axis)
+        wanted = np.arange(box.start[axis] - half, box.start[axis] + half + 1)
+        found = np.take(found, np.clip(wanted, 0, image.shape[axis] - 1) - outer.start[axis], axis=1 + axis)
     if any(n for pair in pads for n in pair):
         found = np.pad(found, ((0, 0), *pads), mode="symmetric")
     if image.relative is not None:
@@ -237,10 +233,12 @@ def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.nd
     return found if geometry.volumetric else found.reshape(-1, *found.shape[2:])
 
 
-def clipped(region: Region, shape: Shape) -> tuple[Region, list[tuple[int, int]]]:
+def clipped(window: Box, shape: Shape) -> tuple[Box, list[tuple[int, int]]]:
     """The part of a window inside the image, and what is missing on each side of each axis."""
-    z, y, x = (slice(max(0, p.start), min(size, p.stop)) for p, size in zip(region, shape, strict=True))
-    return (z, y, x), [(i.start - p.start, p.stop - i.stop) for i, p in zip((z, y, x), region, strict=True)]
+    inside = window.clip(shape)
+    before = [there - here for there, here in zip(inside.start, window.start, strict=True)]
+    after = [here - there for there, here in zip(inside.stop, window.stop, strict=True)]
+    return inside, list(zip(before, after, strict=True))
 
 
 def clip(start: int, size: int, extent: int) -> int:
@@ -248,7 +246,6 @@ def clip(start: int, size: int, extent: int) -> int:
     return min(max(start, 0), extent - size) if size <= extent else -((size - extent) // 2)
 
 
-def _holds(region: Region, at: Sequence[int]) -> bool:
+def _holds(window: Box, at: Sequence[int]) -> bool:
     """Whether a voxel lies in a window, not at its very edge, where it is seen with half its surroundings."""
-    margins = (min(16, (part.stop - part.start) // 4) for part in region)
-    return all(p.start + m <= v < p.stop - m for p, m, v in zip(region, margins, at, strict=True))
+    return window.grow([-min(16, size // 4) for size in window.shape]).holds(at)

@@ -260,7 +260,7 @@ def _without_border(labels: Tensor, border: int) -> Tensor:
     """Labels near the faces taken away; an axis of one plane has none."""
     inner = [slice(border, size - border) if size > 1 else slice(None) for size in labels.shape[1:]]
     out = torch.zeros_like(labels)
-    out[(slice(None), *inner)] = labels[(slice(None), *inner)]
+    out[:, *inner] = labels[:, *inner]
     return out
 
 

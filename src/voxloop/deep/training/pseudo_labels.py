@@ -27,11 +27,11 @@ from voxloop.deep.data.windows import (
     area_mask,
     spread_places,
     teaching_window,
-    window_region,
+    window_box,
 )
 from voxloop.deep.predict.predictor import resized
 from voxloop.errors import RunError, VoxloopError
-from voxloop.geometry import Region, grow, intersect, shift
+from voxloop.geometry import Box
 from voxloop.model import load_model, resolve
 
 #: fits the teacher; by name, since learners do not import each other
@@ -260,20 +260,19 @@ class PseudoLabels:
     def _ask(self, predictor: Any, stack: Sequence[Place]) -> np.ndarray:
         """The teacher's probabilities float32 (classes, z, y, x) in the order of the classes; 0 outside the image."""
         image = self._data.images[stack[0].image]
-        deep, rows, columns = window_region(stack[0], self._geometry)
-        region = (deep if self._geometry.volumetric else slice(stack[0].z, stack[-1].z + 1), rows, columns)
-        whole: Region = (slice(0, image.shape[0]), slice(0, image.shape[1]), slice(0, image.shape[2]))
-        inner = intersect(region, whole)
-        assert inner is not None  # windows touch their image
+        window = window_box(stack[0], self._geometry)
+        if not self._geometry.volumetric:
+            window = window.cut("z", stack[0].z, stack[-1].z + 1)
+        inner = window.clip(image.shape)  # windows touch their image
         reach = [min(halo, most) for halo, most in zip(self._teacher.spec.halo or _HALO, _HALO, strict=True)]
-        outer = grow(inner, reach, image.shape)
-        probabilities = _predict_part(predictor, image.pixels(outer), shift(inner, [-part.start for part in outer]))
-        out = np.zeros((len(self._data.classes), *(part.stop - part.start for part in region)), np.float32)
+        outer = inner.grow(reach).clip(image.shape)
+        probabilities = _predict_part(predictor, image.pixels(outer), inner.within(outer))
+        out = np.zeros((len(self._data.classes), *window.shape), np.float32)
         values = [info.value for info in self._teacher.spec.classes]
-        here = shift(inner, [-part.start for part in region])
+        here = inner.within(window).slices
         for position, info in enumerate(self._data.classes):
             if info.value in values:
-                out[(position, *here)] = probabilities[values.index(info.value)]
+                out[position, *here] = probabilities[values.index(info.value)]
         return out
 
     def _sure(self, probabilities: Tensor, strokes: Tensor) -> Tensor:
@@ -283,13 +282,13 @@ class PseudoLabels:
         return torch.where(strokes > 0, strokes % OUTSIDE, labels)
 
 
-def _predict_part(predictor: Any, block: np.ndarray, inner: Region) -> np.ndarray:
+def _predict_part(predictor: Any, block: np.ndarray, inner: Box) -> np.ndarray:
     """Probabilities of a part of a block; a predictor that can be asked for the part alone is."""
     part: np.ndarray
     if hasattr(predictor, "region"):
         part = predictor.region(block, inner)
     else:
-        part = predictor(block[None])[0][(slice(None), *inner)]
+        part = predictor(block[None])[0][:, *inner.slices]
     return part
 
 
