@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.config import ShallowConfig
+from voxloop.geometry import Box
 from voxloop.machine import machine
 from voxloop.shallow.learner import result, train
 

@@ -1,82 +1,149 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from voxloop.errors import VolumeError
-from voxloop.geometry import (
-    as_region,
-    blocks,
-    full_region,
-    grow,
-    intersect,
-    plane_axes,
-    region_shape,
-    shift,
-    unit_um,
-)
+from voxloop.geometry import Box, cover, plane_axes, unit_um
 
 shapes = st.tuples(*[st.integers(1, 12)] * 3)
+steps = st.tuples(*[st.integers(1, 5)] * 3)
 
 
 @st.composite
-def regions(draw, shape=None):
+def inside(draw, shape=None):
+    """A box in a volume, and the volume's shape."""
     shape = shape or draw(shapes)
-    parts = []
-    for size in shape:
-        start = draw(st.integers(0, size - 1))
-        parts.append(slice(start, draw(st.integers(start + 1, size))))
-    return shape, tuple(parts)
+    starts = [draw(st.integers(0, size - 1)) for size in shape]
+    stops = [draw(st.integers(start + 1, size)) for start, size in zip(starts, shape, strict=True)]
+    return shape, Box(tuple(starts), tuple(stops))
 
 
-@given(regions(), st.tuples(*[st.integers(1, 5)] * 3))
-def test_blocks_cover_a_region_exactly_once(found, block):
-    shape, region = found
+def mask(shape, *boxes):
+    """Which voxels lie in any of the boxes."""
+    out = np.zeros(shape, bool)
+    for box in boxes:
+        out[box.slices] = True
+    return out
+
+
+@given(inside(), steps)
+def test_blocks_cover_a_box_exactly_once(drawn, block):
+    shape, box = drawn
     seen = np.zeros(shape, int)
-    for part in blocks(region, block):
-        seen[part] += 1
-        assert all(p.start // b == (p.stop - 1) // b for p, b in zip(part, block, strict=True)), "one cell of the grid"
-    assert (seen[region] == 1).all()
-    assert seen.sum() == np.prod(region_shape(region))
+    for part in box.blocks(block):
+        seen[part.slices] += 1
+        last = [stop - 1 for stop in part.stop]
+        assert part.cell(block) == Box.at(last, (1, 1, 1)).cell(block), "one cell of the grid"
+    assert np.array_equal(seen, mask(shape, box).astype(int))
+    assert seen.sum() == box.size == np.prod(box.shape)
 
 
-@given(regions(), st.data())
-def test_intersection_is_what_both_cover(found, data):
-    shape, a = found
-    _, b = data.draw(regions(shape=shape))
-    one, two = np.zeros(shape, bool), np.zeros(shape, bool)
-    one[a], two[b] = True, True
-    both = intersect(a, b)
-    expected = np.zeros(shape, bool)
-    if both is not None:
-        expected[both] = True
-    assert np.array_equal(one & two, expected)
+@given(inside(), st.data())
+def test_two_boxes_meet_where_both_lie(drawn, data):
+    shape, one = drawn
+    _, other = data.draw(inside(shape=shape))
+    both = one.meet(other)
+    expected = mask(shape, one) & mask(shape, other)
+    assert np.array_equal(mask(shape, *([both] if both else [])), expected)
+    assert one.covers(other) == np.array_equal(expected, mask(shape, other))
+    around = cover([one, other])
+    assert around.covers(one)
+    assert around.covers(other)
+    assert around.start == tuple(map(min, one.start, other.start))
 
 
-@given(regions(), st.tuples(*[st.integers(0, 4)] * 3))
-def test_growing_keeps_the_region_inside_and_the_volume_around(found, by):
-    shape, region = found
-    grown = grow(region, by, shape)
-    assert intersect(grown, region) == region
-    assert intersect(grown, full_region(shape)) == grown
+@given(inside(), st.tuples(*[st.integers(0, 4)] * 3))
+def test_growing_and_clipping_keeps_the_box_inside_and_the_volume_around(drawn, by):
+    shape, box = drawn
+    grown = box.grow(by).clip(shape)
+    assert grown.covers(box)
+    assert Box.whole(shape).covers(grown)
+    assert all(
+        start == max(0, first - more) and stop == min(size, last + more)
+        for start, stop, first, last, more, size in zip(
+            grown.start, grown.stop, box.start, box.stop, by, shape, strict=True
+        )
+    )
 
 
-def test_shift_moves_by_voxels():
-    assert shift((slice(0, 2), slice(3, 4), slice(5, 9)), (1, 0, -5)) == (slice(1, 3), slice(3, 4), slice(0, 4))
+@given(inside(), st.data())
+def test_within_finds_a_box_in_a_block_that_was_read_around_it(drawn, data):
+    shape, box = drawn
+    outer = box.grow(data.draw(st.tuples(*[st.integers(0, 3)] * 3))).clip(shape)
+    volume = np.arange(np.prod(shape)).reshape(shape)
+    block = volume[outer.slices]
+    assert np.array_equal(block[box.within(outer).slices], volume[box.slices])
+    assert box.within(outer).shift(outer.start) == box
 
 
-@given(regions())
-def test_regions_index_like_numpy(found):
-    shape, region = found
+@given(inside(), steps)
+def test_an_aligned_box_is_the_smallest_with_faces_on_the_grid(drawn, stride):
+    _, box = drawn
+    aligned = box.aligned(stride)
+    assert aligned.covers(box)
+    assert aligned.aligned(stride) == aligned
+    for first, last, start, stop, step in zip(box.start, box.stop, aligned.start, aligned.stop, stride, strict=True):
+        assert start % step == stop % step == 0
+        assert first - start < step
+        assert stop - last < step
+
+
+@given(inside(), steps)
+def test_scaling_finds_the_same_voxels_in_a_finer_volume(drawn, factors):
+    shape, box = drawn
+    finer = mask(shape, box)
+    for axis, factor in enumerate(factors):
+        finer = finer.repeat(factor, axis)
+    assert np.array_equal(mask(finer.shape, box.scale(factors)), finer)
+
+
+@given(inside(), st.tuples(*[st.integers(-3, 15)] * 3), st.sampled_from("zyx"))
+def test_points_planes_and_distances(drawn, point, axis):
+    shape, box = drawn
+    at = "zyx".index(axis)
+    assert box.holds(point) == (box.distance(point, (1, 1, 1)) == 0)
+    assert box.holds(box.centre)
+    assert box.crosses(axis, point[at]) == (box.start[at] <= point[at] < box.stop[at])
+    nearest = np.argwhere(mask(shape, box))
+    um = np.linalg.norm((nearest - point) * (2.0, 1.0, 0.5), axis=1).min()
+    assert box.distance(point, (2.0, 1.0, 0.5)) == pytest.approx(um)
+    assert box.cut(axis, 1, 9).along(axis) == slice(1, 9)
+
+
+@given(inside())
+def test_boxes_are_kept_as_json_and_written_as_code(drawn):
+    shape, box = drawn
+    assert Box.from_json(json.loads(json.dumps(box.to_json()))) == box
+    assert Box.from_json(np.array(box.to_json())).to_json() == box.to_json()
+    assert Box.of(eval(box.code()), shape) == box
+
+
+@given(inside(), st.data())
+def test_regions_index_like_numpy(drawn, data):
+    shape, box = drawn
     array = np.arange(np.prod(shape)).reshape(shape)
-    assert np.array_equal(array[as_region(region, shape)], array[region])
-    assert as_region(None, shape) == full_region(shape)
+    negative = data.draw(st.booleans())
+    region = tuple(
+        slice(part.start - size if negative else part.start, None if part.stop == size else part.stop)
+        for part, size in zip(box.slices, shape, strict=True)
+    )
+    assert np.array_equal(array[Box.of(region, shape).slices], array[region])
+    assert Box.of(box, shape) == Box.of(box.slices, shape) == box
+    assert Box.of(None, shape) == Box.of((), shape) == Box.whole(shape)
+    assert Box.of(box.start[0], shape).shape == (1, *shape[1:])
 
 
 def test_region_from_the_end_and_from_fewer_axes():
-    assert as_region((slice(-2, None), 3), (10, 10, 10)) == (slice(8, 10), slice(3, 4), slice(0, 10))
+    assert Box.of((slice(-2, None), 3), (10, 10, 10)) == Box((8, 3, 0), (10, 4, 10))
+
+
+def test_shift_moves_by_voxels():
+    assert Box((0, 3, 5), (2, 4, 9)).shift((1, 0, -5)) == Box((1, 3, 0), (3, 4, 4))
 
 
 @pytest.mark.parametrize(
@@ -87,11 +154,12 @@ def test_region_from_the_end_and_from_fewer_axes():
         ((12,), "outside"),
         ((slice(0, 8, 2),), "step"),
         ((0, 0, 0, 0), "three slices"),
+        (Box((0, 0, 0), (9, 1, 1)), "reaches past"),
     ],
 )
 def test_impossible_regions_say_why(region, message):
     with pytest.raises(VolumeError, match=message):
-        as_region(region, (8, 8, 8))
+        Box.of(region, (8, 8, 8))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from voxloop.errors import VolumeError
 AXES = ("z", "y", "x")
 Shape = tuple[int, int, int]
 Spacing = tuple[float, float, float]
-Region = tuple[slice, slice, slice]
 
 #: micrometres in one unit: the lengths that OME-NGFF and OME-XML know, as OME-NGFF spells them
 UNITS_UM = {
@@ -252,77 +251,3 @@ def _bounds(name: str, part: Any, size: int) -> tuple[int, int]:
     if stop <= start:
         raise VolumeError(f"region {name}={start}:{stop} is empty; the volume has {size} voxels on that axis")
     return start, stop
-
-
-def as_box(region: Region) -> Box:
-    return Box.from_json([(part.start, part.stop) for part in region])
-
-
-def full_region(shape: Sequence[int]) -> Region:
-    z, y, x = shape
-    return slice(0, z), slice(0, y), slice(0, x)
-
-
-def as_region(region: object, shape: Sequence[int]) -> Region:
-    """Three explicit slices inside ``shape``.
-
-    ``None`` means all; an int a single plane; missing trailing axes mean all of them. Negative bounds count from the
-    end as in numpy. Raises VolumeError where the region is empty, has a step, or lies outside.
-    """
-    if region is None:
-        return full_region(shape)
-    parts = region if isinstance(region, tuple | list) else (region,)
-    if len(parts) > 3:
-        raise VolumeError(f"a region has three slices (z, y, x), not {len(parts)}")
-    out = []
-    for name, size, part in zip(AXES, shape, [*parts, *[slice(None)] * (3 - len(parts))], strict=True):
-        if isinstance(part, slice):
-            if part.step not in (None, 1):
-                raise VolumeError(f"region {name} has step {part.step}; only step 1 is possible")
-            start, stop, _ = part.indices(size)
-            if part.stop is not None and part.stop > size:
-                raise VolumeError(f"region {name}={part.start}:{part.stop} reaches past the volume's {size} voxels")
-        else:
-            index = int(part)
-            start = index + size if index < 0 else index
-            stop = start + 1
-            if not 0 <= start < size:
-                raise VolumeError(f"region {name}={index} lies outside the volume's {size} voxels")
-        if stop <= start:
-            raise VolumeError(f"region {name}={start}:{stop} is empty; the volume has {size} voxels on that axis")
-        out.append(slice(start, stop))
-    return out[0], out[1], out[2]
-
-
-def region_shape(region: Region) -> Shape:
-    z, y, x = (part.stop - part.start for part in region)
-    return z, y, x
-
-
-def intersect(a: Region, b: Region) -> Region | None:
-    """The box that both cover, None where they do not meet."""
-    parts = [slice(max(p.start, q.start), min(p.stop, q.stop)) for p, q in zip(a, b, strict=True)]
-    return (parts[0], parts[1], parts[2]) if all(p.start < p.stop for p in parts) else None
-
-
-def grow(region: Region, by: Sequence[int], shape: Sequence[int]) -> Region:
-    """``region`` larger by ``by`` voxels on both sides of each axis, clipped to ``shape``."""
-    z, y, x = (
-        slice(max(0, part.start - n), min(size, part.stop + n)) for part, n, size in zip(region, by, shape, strict=True)
-    )
-    return z, y, x
-
-
-def shift(region: Region, offset: Sequence[int]) -> Region:
-    """``region`` moved by ``offset`` voxels."""
-    z, y, x = (slice(part.start + n, part.stop + n) for part, n in zip(region, offset, strict=True))
-    return z, y, x
-
-
-def blocks(region: Region, block: Sequence[int]) -> Iterator[Region]:
-    """The cells of the grid of ``block`` voxels (anchored at voxel 0) that ``region`` touches, cut to it, z slowest."""
-    edges = []
-    for part, size in zip(region, block, strict=True):
-        starts = range(part.start // size * size, part.stop, size)
-        edges.append([slice(max(part.start, s), min(part.stop, s + size)) for s in starts])
-    yield from product(edges[0], edges[1], edges[2])

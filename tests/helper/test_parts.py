@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxloop.errors import RunError
-from voxloop.geometry import AXES
+from voxloop.geometry import AXES, Box
 from voxloop.helper.handlers import Job, View, handler
 from voxloop.helper.jobs import Lanes, Request
 from voxloop.helper.messages import Sender, receive
@@ -95,8 +95,8 @@ def test_parts_of_any_grid_fill_every_pixel_with_its_voxel(axis, index, step, gr
                 if all(e.start < e.stop for e in edges):
                     edges.insert(AXES.index(axis), slice(index, index + 1))
                     part = volume[tuple(edges)]
-                    job.part(view, tuple(edges), part, part)
-        wanted = volume[view.region].take(0, axis=AXES.index(axis))[::step, ::step]
+                    job.part(view, Box.of(edges, shape), part, part)
+        wanted = volume[view.box.slices].take(0, axis=AXES.index(axis))[::step, ::step]
         np.testing.assert_array_equal(planes.values, wanted)
         np.testing.assert_array_equal(planes.confidence, wanted)
         assert sum((r[1] - r[0]) * (c[1] - c[0]) for r, c in (t["part"] for t in told)) == wanted.size

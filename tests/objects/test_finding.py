@@ -188,7 +188,7 @@ def test_wrong_input_says_what_is_possible(tmp_path) -> None:
 
 
 def test_sizes_are_areas_of_pictures_and_volumes_of_stacks() -> None:
-    read = lambda region: np.zeros([part.stop - part.start for part in region])  # noqa: E731
+    read = lambda box: np.zeros(box.shape)  # noqa: E731
     assert Field((5, 8, 8), read, (2.0, 0.5, 0.5)).voxel == 0.5
     assert Field((5, 8, 8), read, (2.0, 0.5, 0.5), frames=True).voxel == 0.25
     assert Field((1, 8, 8), read, (2.0, 0.5, 0.5)).voxel == 0.25

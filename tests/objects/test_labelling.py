@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import ndimage as ndi
 
 from voxloop.errors import PredictionError
-from voxloop.geometry import full_region
+from voxloop.geometry import Box
 from voxloop.objects import label_components
 from voxloop.objects.fields import Field, block_shape, field_of
 from voxloop.objects.joining import join, named
@@ -36,7 +36,7 @@ cuts = st.permutations([1, 3, 5]).flatmap(lambda low: st.tuples(*(st.integers(n,
 
 def labelled(values: np.ndarray, block: tuple[int, int, int], connectivity: str, seed: int = 0) -> np.ndarray:
     """Blocks done in an order of their own."""
-    field = Field(values.shape, lambda region: values[region])
+    field = Field(values.shape, lambda box: values[box.slices])
     with tempfile.TemporaryDirectory() as folder:
         pieces = Pieces(Path(folder), field.shape, block)
         order = [index for index, _ in pieces.blocks()]
@@ -44,7 +44,7 @@ def labelled(values: np.ndarray, block: tuple[int, int, int], connectivity: str,
             cut_block(field, pieces, order[at], connectivity)
         groups = join(pieces)
         whole = named(field, pieces, groups, np.arange(1, len(groups) + 1, dtype=np.uint32))
-        return whole.read(full_region(field.shape))
+        return whole.read(Box.whole(field.shape))
 
 
 @settings(max_examples=40)
@@ -111,7 +111,7 @@ def test_small_components_are_left_out_by_physical_size(tmp_path) -> None:
 
 
 def test_frames_are_pictures_of_their_own(tmp_path) -> None:
-    frames = Field((3, 8, 8), lambda region: np.ones([p.stop - p.start for p in region], np.uint8), frames=True)
+    frames = Field((3, 8, 8), lambda box: np.ones(box.shape, np.uint8), frames=True)
     objects = label_components(frames, tmp_path / "frames.zarr", block=(2, 8, 8))
     assert [np.unique(plane).tolist() for plane in np.asarray(objects.labels)] == [[1], [2], [3]]
     assert objects.labels.attrs["z_kind"] == "frame"

@@ -9,6 +9,7 @@ import pytest
 
 from voxloop.config import ObjectsConfig
 from voxloop.errors import PredictionError
+from voxloop.geometry import Box
 from voxloop.objects import segment
 from voxloop.objects.task import class_value, discard, open_result, run, source_of
 from voxloop.runs.context import RunContext
@@ -79,7 +80,7 @@ def test_objects_of_the_label_image_where_no_probabilities_are_kept(predicted) -
     shutil.rmtree(prediction.path / "probabilities")
     field = source_of(prediction.path, 2)
     box = (slice(0, 4), slice(0, 50), slice(0, 50))
-    np.testing.assert_array_equal(field.read(box), np.asarray(prediction.labels[box]) == 2)
+    np.testing.assert_array_equal(field.read(Box.of(box, field.shape)), np.asarray(prediction.labels[box]) == 2)
 
 
 def test_an_unfinished_prediction_is_refused(predicted) -> None:

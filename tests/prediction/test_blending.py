@@ -33,11 +33,11 @@ def test_weights_add_up_to_one(size, step, halo, allowed, part):
     except Exception:
         return
     total = np.zeros((size, size))
-    for block in touching(plan, plan.region):
+    for block in touching(plan, plan.box):
         _, y, x = ramps(plan, block)
-        rows, columns = (slice(p.start, min(p.stop, size)) for p in block.outer[1:])
+        rows, columns = block.outer.clip((1, size, size)).slices[1:]
         total[rows, columns] += (y[:, None] * x)[: rows.stop - rows.start, : columns.stop - columns.start]
-    inside = total[plan.region[1:]]
+    inside = total[plan.box.slices[1:]]
     assert inside.min() > 0
     fits = all(size % block == 0 for block in plan.block[1:])  # the last block is as large as the others
     if plan.halo[1] * 2 <= min(plan.block[1:]) and step == 1 and not part and fits:
@@ -52,8 +52,8 @@ def test_a_tile_reads_what_its_blocks_see_and_its_work_is_counted():
     for tile in plan.tiles():
         outer = outer_of(plan, tile.core)
         for block in touching(plan, tile.core):
-            assert all(a.start <= b.start and b.stop <= a.stop for a, b in zip(outer, block.outer, strict=True))
-            seen += np.prod([part.stop - part.start for part in block.outer])
+            assert outer.covers(block.outer)
+            seen += block.outer.size
     assert plan.work == seen
     assert Plan.from_json(plan.to_json()) == plan
 
@@ -93,7 +93,7 @@ def test_the_seam_is_gone_and_tiles_do_not_matter(planar):
             whole = np.zeros((2, *shape), np.float32)
 
             def write(tile, made, whole=whole):
-                whole[(slice(None), *tile.core)] = made.probabilities / 255
+                whole[:, *tile.core.slices] = made.probabilities / 255
 
             list(job.run(plan, plan.tiles(), write))
             found[blend, tile_voxels] = whole

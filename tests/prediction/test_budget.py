@@ -107,7 +107,7 @@ def test_the_pipeline_holds_a_few_tiles_however_many_there_are():
         return Decoded(output[0].astype(np.uint8), None, None)
 
     def write(tile, decoded):
-        held.discard(tile.core[0].start)
+        held.discard(tile.core.start[0])
 
     done = list(
         run_tiles(plan, plan.tiles(), read=read, forward=lambda b: b, decode=decode, write=write, batch_voxels=1)
@@ -140,7 +140,7 @@ def test_batches_hold_equal_shapes_up_to_a_size():
         found = list(batches(blocks, 4 * 64 * 50))
         assert [b for batch in found for b in batch] == blocks
         for batch in found:
-            shapes = {tuple(part.stop - part.start for part in block.outer) for block in batch}
+            shapes = {block.outer.shape for block in batch}
             assert len(shapes) == 1
             assert len(batch) * np.prod(shapes.pop()) <= 4 * 64 * 50 or len(batch) == 1
 

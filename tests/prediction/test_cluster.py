@@ -54,7 +54,7 @@ def address(client):
 def expected(bench, spec):
     model = FakeModel(spec)
     block = whole(SHAPE, model.spec.stride)
-    p = model.predict(read_outer(open_volume(bench.picture), block.outer))[(slice(None), *block.core)]
+    p = model.predict(read_outer(open_volume(bench.picture), block.outer))[:, *block.core.slices]
     return semantic(p, np.arange(1, len(p) + 1, dtype=np.uint8))
 
 
@@ -190,7 +190,7 @@ def test_stop_keeps_what_is_done_and_resume_does_the_rest(bench, cluster):
     record, wanted = half.tiles_done(), expected(bench, spec)
     for tile in half.plan.tiles():
         if record[tile.index]:
-            assert np.array_equal(half.labels.values[tile.core], wanted.labels[tile.core])
+            assert np.array_equal(half.labels.values[tile.core.slices], wanted.labels[tile.core.slices])
     context.emit("paused", orders=context.unanswered())
     assert task.run(bench.context(run)) == "finished"
     assert np.array_equal(run.result.labels.values, wanted.labels)

@@ -7,6 +7,7 @@ import pytest
 from tests.prediction.fakes import make_spec
 
 from voxloop.config import PredictConfig
+from voxloop.geometry import Box
 from voxloop.prediction import task
 from voxloop.prediction.intensities import sample
 from voxloop.prediction.job import check_fit
@@ -85,10 +86,10 @@ def test_only_what_is_to_be_predicted_is_looked_at():
     values = image().values.copy()
     values[:3] = 0
     region = (slice(3, 6), slice(0, 200), slice(0, 220))
-    assert sample(open_volume(values), region).min() >= 0
+    assert sample(open_volume(values), Box.of(region, values.shape)).min() >= 0
     assert check_fit(knowing(DEEP), open_volume(values), look=True, region=region) == []
     assert check_fit(knowing(DEEP), open_volume(values), look=True, region=(slice(0, 3),)) != []
-    assert sample(open_volume(values), (slice(5, 6), slice(7, 9), slice(3, 4))).shape == (1, 9 * 2)
+    assert sample(open_volume(values), Box((5, 7, 3), (6, 9, 4))).shape == (1, 9 * 2)
 
 
 def test_runs_and_forecasts_tell_it(bench):

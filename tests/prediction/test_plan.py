@@ -45,13 +45,15 @@ def test_tiles_cover_the_region_once_and_own_their_chunks(drawn):
     chunks = {}
     for tile in plan.tiles():
         assert plan.tile_at(tile.index) == tile
-        seen[tile.core] += 1
-        cells = [range(part.start // c, -(-part.stop // c)) for part, c in zip(tile.core, plan.chunk, strict=True)]
+        seen[tile.core.slices] += 1
+        cells = [
+            range(part.start // c, -(-part.stop // c)) for part, c in zip(tile.core.slices, plan.chunk, strict=True)
+        ]
         for cell in np.ndindex(*(len(r) for r in cells)):
             chunk = tuple(r[i] for r, i in zip(cells, cell, strict=True))
             assert chunks.setdefault(chunk, tile.index) == tile.index, "two tiles write one chunk"
     inside = np.zeros_like(seen)
-    inside[plan.region] = 1
+    inside[plan.box.slices] = 1
     assert np.array_equal(seen, inside)
 
 
@@ -63,14 +65,12 @@ def test_blocks_cover_their_tile_and_see_their_halo(drawn):
     plan, allowed, asked = drawn
     work = 0
     for tile in plan.tiles():
-        seen = np.zeros([part.stop - part.start for part in tile.core], np.uint8)
+        seen = np.zeros(tile.core.shape, np.uint8)
         for block in plan.blocks(tile):
-            seen[
-                tuple(slice(c.start - t.start, c.stop - t.start) for c, t in zip(block.core, tile.core, strict=True))
-            ] += 1
+            seen[block.core.within(tile.core).slices] += 1
             volume = 1
             for core, outer, step, halo, size in zip(
-                block.core, block.outer, plan.stride, asked, plan.shape, strict=True
+                block.core.slices, block.outer.slices, plan.stride, asked, plan.shape, strict=True
             ):
                 padded = -(-size // step) * step
                 assert outer.start % step == 0
@@ -129,7 +129,7 @@ def test_order_shows_the_visible_plane_first_from_the_focus_outwards():
     tiles = list(order(plan, (2, 900, 100)))
     per_plane = len(tiles) // 4
     assert {tile.index[0] for tile in tiles[:per_plane]} == {2}
-    assert tiles[0].core[1].start <= 900 < tiles[0].core[1].stop
-    assert tiles[0].core[2].start <= 100 < tiles[0].core[2].stop
+    assert tiles[0].core.along("y").start <= 900 < tiles[0].core.along("y").stop
+    assert tiles[0].core.along("x").start <= 100 < tiles[0].core.along("x").stop
     assert {tile.index[0] for tile in tiles[per_plane : 3 * per_plane]} == {1, 3}
     assert sorted(t.index for t in tiles) == sorted(t.index for t in plan.tiles())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.prediction.fakes import FakeModel, make_spec, picture
 
 from voxloop.config import PredictConfig
-from voxloop.geometry import full_region
+from voxloop.geometry import Box
 from voxloop.prediction.job import Job
 from voxloop.prediction.lazy import predict
 from voxloop.prediction.plan import make_plan, whole
@@ -85,16 +85,16 @@ def test_tiles_equal_the_whole(planar, ratio):
     shown = fitted(model, volume, PredictConfig())
     assert isinstance(shown, Resampled)
     with shown.open() as predictor:
-        job = Job(shown.spec, predictor, volume, PredictConfig(), full_region(shape))
+        job = Job(shown.spec, predictor, volume, PredictConfig(), Box.whole(shape))
         untiled = whole(shape, shown.spec.stride)
-        wanted = job.predict(untiled.outer)[(slice(None), *untiled.core)]
+        wanted = job.predict(untiled.outer)[:, *untiled.core.slices]
         allowed = 12_000 if planar else 250_000
         plan = make_plan(shape, shown.spec.stride, shown.spec.halo, max_voxels=allowed, planar=planar)
         blocks = [block for tile in plan.tiles() for block in plan.blocks(tile)]
         assert len(blocks) > 1
         for block in blocks:
-            found = job.predict(block.outer)[(slice(None), *block.cut)]
-            assert np.abs(found - wanted[(slice(None), *block.core)]).max() < 1e-3
+            found = job.predict(block.outer)[:, *block.cut.slices]
+            assert np.abs(found - wanted[:, *block.core.slices]).max() < 1e-3
 
 
 def test_votes_on_coarse_planes_are_asked_about_cubes():

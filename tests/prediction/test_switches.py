@@ -12,6 +12,7 @@ from tests.prediction.fakes import FakeModel, make_spec
 
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
+from voxloop.geometry import Box
 from voxloop.prediction import task
 from voxloop.prediction.averaged import Averaged, combined, price, turns
 from voxloop.prediction.budget import forecast
@@ -67,7 +68,7 @@ def test_the_mean_over_flips_does_not_know_left_from_right():
 
 def expected(bench, model):
     block = whole(SHAPE, model.spec.stride)
-    p = model.predict(read_outer(open_volume(bench.picture), block.outer))[(slice(None), *block.core)]
+    p = model.predict(read_outer(open_volume(bench.picture), block.outer))[:, *block.core.slices]
     return semantic(p, np.arange(1, len(p) + 1, dtype=np.uint8))
 
 
@@ -167,8 +168,8 @@ def test_tiles_without_foreground_are_skipped(bench):
     picture[2, ::2, ::2] = 255  # noise: no 4 x 4 voxels are bright
     picture[3, 8:16, 8:16] = 150
     empty = dark(open_volume(picture), (120, 255))
-    assert [empty((slice(z, z + 1), slice(0, 40), slice(0, 40))) for z in range(4)] == [True, False, True, False]
-    assert empty((slice(3, 4), slice(20, 40), slice(0, 40)))
+    assert [empty(Box((z, 0, 0), (z + 1, 40, 40))) for z in range(4)] == [True, False, True, False]
+    assert empty(Box((3, 20, 0), (4, 40, 40)))
 
 
 def test_every_other_plane_is_predicted_and_the_others_stay_empty(bench):

@@ -38,7 +38,7 @@ def expected(bench, spec=None, **options):
     model = FakeModel(spec or make_spec())
     block = whole(SHAPE, model.spec.stride)
     raw = read_outer(open_volume(bench.picture), block.outer)
-    p = model.predict(raw)[(slice(None), *block.core)]
+    p = model.predict(raw)[:, *block.core.slices]
     return semantic(p, np.arange(1, len(p) + 1, dtype=np.uint8), **options)
 
 
@@ -104,7 +104,7 @@ def test_killed_runs_resume_and_repeat_at_most_what_was_in_hand(bench):
     record = half.tiles_done()
     for tile in half.plan.tiles():
         if record[tile.index]:
-            assert np.array_equal(half.labels.values[tile.core], wanted.labels[tile.core])
+            assert np.array_equal(half.labels.values[tile.core.slices], wanted.labels[tile.core.slices])
     calls = []
     before = {tile.index for tile in half.plan.tiles() if record[tile.index]}
     original = output.Output.write

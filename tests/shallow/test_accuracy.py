@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from voxloop.config import ShallowConfig
-from voxloop.geometry import full_region
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.review.simulate import simulate
 from voxloop.shallow.fitting import Example, fit_examples
@@ -32,11 +32,11 @@ def test_strokes_on_five_slices_find_mitochondria_on_the_others(data, tmp_path):
     assert 0 < (painted[list(SLICES)] > 0).mean() <= 0.05
     example = Example(
         name="fibsem",
-        read=lambda region: raw[region][None],
+        read=lambda box: raw[box.slices][None],
         shape=raw.shape,
         channels=1,
         spacing_um=SPACING,
-        labelled=in_block(painted, full_region(raw.shape)),
+        labelled=in_block(painted, Box.whole(raw.shape)),
     )
     model = fit_examples(ShallowConfig(), [example], classes, threads=2).model
     far = [z for z in range(len(truth)) if min(abs(z - s) for s in SLICES) >= 2]

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from voxloop.config import ShallowConfig
 from voxloop.errors import ConfigError
-from voxloop.geometry import grow, shift
+from voxloop.geometry import Box
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.planning import bank_for
 from voxloop.shallow.scales import ladder, plan
@@ -38,14 +38,13 @@ def test_blockwise_equals_whole(spacing, dimensions, context, count, channels, d
     core = []
     for size, step in zip(shape, bank.stride, strict=True):
         start = data.draw(st.integers(0, (size - 1) // step)) * step
-        core.append(slice(start, data.draw(st.integers(start + 1, size))))
-    core = tuple(core)
-    outer = grow(core, bank.halo, shape)
-    outer = tuple(slice(part.start // step * step, part.stop) for part, step in zip(outer, bank.stride, strict=True))
-    part = bank.full(block[(slice(None), *outer)])[(slice(None), *shift(core, [-o.start for o in outer]))]
+        core.append((start, data.draw(st.integers(start + 1, size))))
+    core = Box.from_json(core)
+    outer = core.grow(bank.halo).aligned(bank.stride).clip(shape)
+    part = bank.full(block[:, *outer.slices])[:, *core.within(outer).slices]
     whole = bank.full(block)
     assert part.shape[0] == len(bank.names) == bank.count
-    np.testing.assert_allclose(part, whole[(slice(None), *core)], atol=1e-4)
+    np.testing.assert_allclose(part, whole[:, *core.slices], atol=1e-4)
 
 
 @pytest.mark.parametrize(("dimensions", "context"), [(2, 0), (2, 3), (3, 0)])

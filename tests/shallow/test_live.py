@@ -9,7 +9,7 @@ import pytest
 from texture import CLASSES, SPACING, strokes, textured
 
 from voxloop.config import ShallowConfig
-from voxloop.geometry import blocks, full_region
+from voxloop.geometry import Box
 from voxloop.shallow.keeping import Kept
 from voxloop.shallow.live import LiveShallow, Picture
 
@@ -21,17 +21,17 @@ class Labels:
         self.array = array
 
     def read(self, region=None):
-        return self.array[region]
+        return self.array[region.slices]
 
     def touched(self):
-        cells = blocks(full_region(self.array.shape), (1, 64, 64))
-        return [SimpleNamespace(region=cell) for cell in cells if self.array[cell].any()]
+        cells = Box.whole(self.array.shape).blocks((1, 64, 64))
+        return [SimpleNamespace(box=cell) for cell in cells if self.array[cell.slices].any()]
 
 
 @pytest.fixture
 def scene():
     image, truth = textured((6, 240, 230))
-    picture = Picture(read=lambda region: image[region][None], shape=image.shape, channels=1, spacing_um=SPACING)
+    picture = Picture(read=lambda box: image[box.slices][None], shape=image.shape, channels=1, spacing_um=SPACING)
     live = LiveShallow(picture, ShallowConfig(scales=3), CLASSES)
     yield SimpleNamespace(live=live, truth=truth, labels=Labels(np.zeros_like(truth)), shape=image.shape)
     live.close()
@@ -44,8 +44,8 @@ def view(scene, axis="z", index=1, box=(slice(10, 231), slice(5, 222))):
     across = "zyx".index(axis)
     for part in scene.live.predict(axis, index, box):
         assert part.values.dtype == part.confidence.dtype == np.uint8
-        assert part.region[across] == slice(index, index + 1)
-        at = [p for n, p in enumerate(part.region) if n != across]
+        assert part.box.along(axis) == slice(index, index + 1)
+        at = [p for n, p in enumerate(part.box.slices) if n != across]
         cut = tuple(slice(p.start - b.start, p.stop - b.start) for p, b in zip(at, box, strict=True))
         values[cut] = part.values.take(0, axis=across)
         times[cut] += 1
@@ -82,7 +82,7 @@ def test_a_stroke_changes_its_mind_and_undoing_it_changes_it_back(scene):
     before, _ = view(scene)
     rows = slice(100, 200)
     array[1, rows] = np.where(scene.truth[1, rows] == 1, 2, 1)  # the opposite, and more of it
-    changed = [(slice(1, 2), rows, slice(0, 230))]
+    changed = [Box((1, 100, 0), (2, 200, 230))]
     assert scene.live.learn(scene.labels, changed)
     after, _ = view(scene)
     assert (before != after).mean() > 0.5
@@ -95,13 +95,13 @@ def test_a_stroke_changes_its_mind_and_undoing_it_changes_it_back(scene):
 def test_fewer_than_two_classes_show_nothing(scene):
     assert not scene.live.learn(scene.labels, seconds=600)
     scene.labels.array[1, 24:26, 20:30] = 1
-    box = (slice(1, 2), slice(24, 26), slice(20, 30))
+    box = Box((1, 24, 20), (2, 26, 30))
     assert not scene.live.learn(scene.labels, [box])
     assert view(scene)[1].sum() == 0
     scene.labels.array[1, 2:4, 20:30] = 2
-    assert scene.live.learn(scene.labels, [(slice(1, 2), slice(2, 4), slice(20, 30))])
+    assert scene.live.learn(scene.labels, [Box((1, 2, 20), (2, 4, 30))])
     scene.labels.array[:] = 0
-    assert not scene.live.learn(scene.labels, [tuple(slice(0, n) for n in scene.shape)])
+    assert not scene.live.learn(scene.labels, [Box.whole(scene.shape)])
     assert scene.live.samples == 0
 
 
@@ -118,7 +118,7 @@ def test_the_tile_at_the_focus_comes_first(scene):
     scene.labels.array[:] = strokes(scene.truth)
     scene.live.learn(scene.labels, seconds=600)
     first = next(scene.live.predict("z", 1, (slice(0, 240), slice(0, 230)), focus=(230, 225)))
-    assert (first.region[1].stop, first.region[2].stop) == (240, 230)
+    assert first.box.stop[1:] == (240, 230)
 
 
 def test_the_cache_keeps_what_was_used_last_within_its_budget():

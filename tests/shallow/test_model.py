@@ -13,7 +13,7 @@ from texture import CLASSES, SPACING, accuracy, strokes, textured
 
 from voxloop.config import ShallowConfig
 from voxloop.errors import LabelError, ModelError, VolumeError
-from voxloop.geometry import grow, shift
+from voxloop.geometry import Box
 from voxloop.model import Model, load_model
 from voxloop.shallow import storage
 from voxloop.shallow.classifier import Estimated
@@ -45,17 +45,16 @@ def test_blocks_with_the_halo_equal_the_whole(model):
     image, _ = textured((14, 190, 170))
     whole = model.predict(image[None])
     stride = model.spec.stride
-    core = tuple(
-        slice(size // 2 // s * s, size // 2 // s * s + 2 * s) for size, s in zip(image.shape, stride, strict=True)
-    )
-    outer = grow(core, model.spec.halo, image.shape)
-    assert any(o.start > 0 for o in outer)
-    inner = shift(core, [-o.start for o in outer])
+    corner = [size // 2 // step * step for size, step in zip(image.shape, stride, strict=True)]
+    core = Box.at(corner, [2 * step for step in stride])
+    outer = core.grow(model.spec.halo).clip(image.shape)
+    assert any(outer.start)
+    inner = core.within(outer)
     with model.open(threads=1) as predictor:
-        part = predictor(image[outer][None, None])[0][(slice(None), *inner)]
-        region = predictor.region(image[outer][None], inner)
-    np.testing.assert_allclose(part, whole[(slice(None), *core)], atol=1e-4)
-    np.testing.assert_allclose(region, whole[(slice(None), *core)], atol=1e-4)
+        part = predictor(image[outer.slices][None, None])[0][:, *inner.slices]
+        region = predictor.region(image[outer.slices][None], inner)
+    np.testing.assert_allclose(part, whole[:, *core.slices], atol=1e-4)
+    np.testing.assert_allclose(region, whole[:, *core.slices], atol=1e-4)
 
 
 def test_voxels_that_are_not_finite_stay_local(model):
@@ -179,8 +178,8 @@ def test_the_perceptron_folded_into_the_pyramid_equals_itself_on_rows(model):
     block = model.normalisation(image[None])
     features = model.bank.full(block)
     rows = model.classifier.rows(features.reshape(model.bank.count, -1).T)
-    region = tuple(slice(0, size) for size in image.shape)
-    folded = model.classifier.levels(model.bank, model.bank.pyramid(model.bank.reduce(block), region))
+    whole = Box.whole(image.shape)
+    folded = model.classifier.levels(model.bank, model.bank.pyramid(model.bank.reduce(block), whole))
     np.testing.assert_allclose(folded.reshape(2, -1), rows.T, atol=1e-4)
 
 
@@ -203,11 +202,11 @@ def test_images_of_another_voxel_size_are_not_learnt_together():
     image, truth = textured()
     example = Example(
         name="a",
-        read=lambda region: image[region][None],
+        read=lambda box: image[box.slices][None],
         shape=image.shape,
         channels=1,
         spacing_um=SPACING,
-        labelled=in_block(strokes(truth), tuple(slice(0, n) for n in image.shape)),
+        labelled=in_block(strokes(truth), Box.whole(image.shape)),
     )
     with pytest.raises(VolumeError, match=r"'a'.*'b'.*images="):
         fit_examples(ShallowConfig(**QUICK), [example, replace(example, name="b", spacing_um=(1, 1, 1))])

@@ -11,7 +11,7 @@ from texture import CLASSES, SPACING, accuracy, strokes, textured
 from voxloop.config import ShallowConfig
 from voxloop.config.base import settings_of
 from voxloop.errors import ModelError
-from voxloop.geometry import full_region, grow, intersect, shift
+from voxloop.geometry import Box
 from voxloop.model import load_model
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.fitting import fit
@@ -20,7 +20,6 @@ from voxloop.shallow.neighbours import contacts
 from voxloop.shallow.refinement import Refinement, mean_field
 from voxloop.shallow.slic import slic
 from voxloop.shallow.supervoxels import grid_for
-from voxloop.shallow.tiles import aligned
 
 QUICK = {
     "scales": 2,
@@ -73,7 +72,7 @@ def doubtful(shape=(1, 40, 40), seed=0):
 @pytest.mark.parametrize("planar", [True, False])
 def test_voxels_astray_are_set_right(kind, planar):
     truth, given_, block = doubtful((1, 40, 40) if planar else (12, 24, 28))
-    found = lattice(kind, planar=planar).refine(given_, block, full_region(truth.shape))
+    found = lattice(kind, planar=planar).refine(given_, block, Box.whole(truth.shape))
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
     assert ((given_[0] > 0.5) == truth).mean() < 0.92
     assert ((found[0] > 0.5) == truth).mean() > 0.98
@@ -91,9 +90,9 @@ def thin():
 def test_an_edge_protects_what_all_neighbours_alike_would_wipe_out():
     """Edges are looked at in the image: the two must not come to the same."""
     truth, given_, block = thin()
-    alike = lattice("potts").refine(given_, block, full_region(truth.shape))[0] > 0.5
-    edges = lattice("edge", contrast=0.01).refine(given_, block, full_region(truth.shape))[0] > 0.5
-    looks = lattice("appearance", contrast=0.01).refine(given_, block, full_region(truth.shape))[0] > 0.5
+    alike = lattice("potts").refine(given_, block, Box.whole(truth.shape))[0] > 0.5
+    edges = lattice("edge", contrast=0.01).refine(given_, block, Box.whole(truth.shape))[0] > 0.5
+    looks = lattice("appearance", contrast=0.01).refine(given_, block, Box.whole(truth.shape))[0] > 0.5
     assert not alike[truth].any()
     assert edges[truth].all()
     assert looks[truth].mean() > 0.9
@@ -107,7 +106,7 @@ def test_neighbours_across_thick_slices_count_less():
         Lattice(FeatureBank(1, (thick, 1.0, 1.0), (1.0,), 3), Refinement("potts", 1.0)).refine(
             np.repeat(np.repeat(given_, 5, axis=2), 5, axis=3),
             np.zeros((1, 3, 5, 5), np.float32),
-            full_region((3, 5, 5)),
+            Box.whole((3, 5, 5)),
         )
         for thick in (1.0, 10.0)
     )
@@ -164,17 +163,17 @@ def test_tiled_equals_whole_and_a_model_on_disk_is_the_same(kind, unit, tmp_path
     model = fit(config, [(image, strokes(truth, planes=(1,)))], SPACING, CLASSES)
     whole = model.predict(image[None])
     np.testing.assert_allclose(whole.sum(axis=0), 1, atol=1e-4)
-    core = (slice(1, 2), slice(130, 161), slice(109, 134))
-    outer = intersect(aligned(grow(core, model.spec.halo, image.shape), model.spec.stride), full_region(image.shape))
-    assert outer[1].start > 0
-    inner = shift(core, [-edge.start for edge in outer])
+    core = Box((1, 130, 109), (2, 161, 134))
+    outer = core.grow(model.spec.halo).aligned(model.spec.stride).clip(image.shape)
+    assert outer.start[1] > 0
+    inner = core.within(outer)
     with model.open(threads=1) as predictor:
-        part = predictor(image[outer][None, None])[0][(slice(None), *inner)]
-        region = predictor.region(image[outer][None], inner)
-    np.testing.assert_allclose(part, whole[(slice(None), *core)], atol=1e-3)
-    np.testing.assert_allclose(region, whole[(slice(None), *core)], atol=1e-3)
+        part = predictor(image[outer.slices][None, None])[0][:, *inner.slices]
+        region = predictor.region(image[outer.slices][None], inner)
+    np.testing.assert_allclose(part, whole[:, *core.slices], atol=1e-3)
+    np.testing.assert_allclose(region, whole[:, *core.slices], atol=1e-3)
     loaded = load_model(model.save(tmp_path / "model"))
-    np.testing.assert_array_equal(loaded.predict(image[outer][None]), model.predict(image[outer][None]))
+    np.testing.assert_array_equal(loaded.predict(image[outer.slices][None]), model.predict(image[outer.slices][None]))
 
 
 @pytest.mark.parametrize("unit", ["voxels", "supervoxels"])

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voxloop.geometry import Box
 from voxloop.shallow.samples import BLOCK, Labelled, choose, hold_out, in_block
 
 
@@ -58,6 +59,6 @@ def test_no_block_is_on_both_sides_and_no_class_on_one(labelled, share):
 def test_labels_of_a_block_are_found_where_they_lie():
     labels = np.zeros((2, 3, 4), np.uint8)
     labels[1, 2, 3] = 5
-    found = in_block(labels, (slice(10, 12), slice(20, 23), slice(30, 34)))
+    found = in_block(labels, Box((10, 20, 30), (12, 23, 34)))
     assert found.at.tolist() == [[11, 22, 33]]
     assert found.values.tolist() == [5]

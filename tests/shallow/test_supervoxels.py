@@ -14,7 +14,7 @@ from texture import CLASSES, SPACING, accuracy, strokes, textured
 from voxloop.config import ShallowConfig
 from voxloop.config.base import settings_of
 from voxloop.errors import ConfigError, LabelError, ModelError
-from voxloop.geometry import full_region, grow, shift
+from voxloop.geometry import Box
 from voxloop.model import load_model
 from voxloop.shallow.descriptors import Descriptor
 from voxloop.shallow.features import FeatureBank
@@ -24,7 +24,6 @@ from voxloop.shallow.perceptron import Perceptron
 from voxloop.shallow.pieces import labelled_supervoxels
 from voxloop.shallow.samples import in_block
 from voxloop.shallow.supervoxels import Supervoxels, from_json, to_json
-from voxloop.shallow.tiles import aligned
 
 QUICK = {
     "scales": 2,
@@ -49,8 +48,7 @@ def made(planar, thick=1.0, scales=1, size=3, **known):
 
 def outer_of(core, unit, shape):
     """The block that a planner reads for a core: with the halo, out to multiples of the stride."""
-    z, y, x = aligned(grow(core, unit.halo, shape), unit.stride)
-    return z, y, x
+    return core.grow(unit.halo).clip(shape).aligned(unit.stride)
 
 
 @cache
@@ -60,7 +58,7 @@ def everything(planar, thick, neighbours, scales):
     shape = [2 if planar else 2 * unit.halo[0] + 8, *(2 * reach + 8 for reach in unit.halo[1:])]
     shape = tuple(-(-size // step) * step for size, step in zip(shape, unit.stride, strict=True))
     block = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
-    return unit, block, unit.describe(block, full_region(shape))
+    return unit, block, unit.describe(block, Box.whole(shape))
 
 
 @given(
@@ -77,15 +75,14 @@ def test_tiled_equals_whole(planar, thick, neighbours, scales, data):
     core = []
     for size in shape:
         start = data.draw(st.integers(0, size - 1))
-        core.append(slice(start, data.draw(st.integers(start + 1, min(size, start + 12)))))
-    core = tuple(core)
+        core.append((start, data.draw(st.integers(start + 1, min(size, start + 12)))))
+    core = Box.from_json(core)
     outer = outer_of(core, unit, shape)
-    origin = [edge.start for edge in outer]
-    part = unit.describe(block[(slice(None), *outer)], shift(core, [-o for o in origin]))
-    labels = part.labels[shift(core, [-(edge.start + o) for edge, o in zip(part.region, origin, strict=True)])]
-    wanted = whole.labels[core]
-    places = unit.place(labels.ravel(), part.region) + origin
-    np.testing.assert_array_equal(places, unit.place(wanted.ravel(), whole.region))
+    part = unit.describe(block[:, *outer.slices], core.within(outer))
+    labels = part.labels[core.within(outer).within(part.box).slices]
+    wanted = whole.labels[core.slices]
+    places = unit.place(labels.ravel(), part.box) + outer.start
+    np.testing.assert_array_equal(places, unit.place(wanted.ravel(), whole.box))
     np.testing.assert_allclose(part.rows[labels], whole.rows[wanted], atol=1e-4)
 
 
@@ -105,15 +102,15 @@ def test_a_model_predicts_of_a_tile_what_it_predicts_of_the_whole(large, data):
     core = []
     for size in image.shape:
         start = data.draw(st.integers(0, size - 1))
-        core.append(slice(start, data.draw(st.integers(start + 1, size))))
-    outer = outer_of(tuple(core), model.spec, image.shape)
-    outer = tuple(slice(edge.start, min(edge.stop, size)) for edge, size in zip(outer, image.shape, strict=True))
-    inner = shift(tuple(core), [-edge.start for edge in outer])
+        core.append((start, data.draw(st.integers(start + 1, size))))
+    core = Box.from_json(core)
+    outer = outer_of(core, model.spec, image.shape).clip(image.shape)
+    inner = core.within(outer)
     with model.open(threads=1) as predictor:
-        part = predictor(image[outer][None, None])[0][(slice(None), *inner)]
-        region = predictor.region(image[outer][None], inner)
-    np.testing.assert_allclose(part, whole[(slice(None), *core)], atol=1e-4)
-    np.testing.assert_allclose(region, whole[(slice(None), *core)], atol=1e-4)
+        part = predictor(image[outer.slices][None, None])[0][:, *inner.slices]
+        region = predictor.region(image[outer.slices][None], inner)
+    np.testing.assert_allclose(part, whole[:, *core.slices], atol=1e-4)
+    np.testing.assert_allclose(region, whole[:, *core.slices], atol=1e-4)
 
 
 @pytest.mark.parametrize("descriptor", DESCRIPTORS)
@@ -139,7 +136,7 @@ def test_unsmoothed_a_supervoxel_is_of_one_class_throughout():
     unit = model.supervoxels
     up = tuple(-(-size // step) * step for size, step in zip(image.shape, unit.stride, strict=True))
     block = np.pad(image, [(0, n - size) for n, size in zip(up, image.shape, strict=True)], mode="symmetric")
-    labels = unit.describe(model.normalisation(block[None]), full_region(up)).labels[full_region(image.shape)]
+    labels = unit.describe(model.normalisation(block[None]), Box.whole(up)).labels[Box.whole(image.shape).slices]
     for label in np.unique(labels)[::7]:
         assert np.ptp(found[:, labels == label], axis=1).max() == 0
 
@@ -148,20 +145,20 @@ def test_the_class_of_a_supervoxel_is_that_of_most_of_its_labels_and_none_where_
     unit = made(planar=True, size=6)
     shape = (2, 48, 48)
     block = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
-    whole = unit.describe(block, full_region(shape))
+    whole = unit.describe(block, Box.whole(shape))
     rng = np.random.default_rng(1)
     labels = np.where(rng.random(shape) < 0.1, rng.integers(1, 4, shape), 0)
     labels[:, 20:30] = 0
-    labelled = in_block(labels, full_region(shape))
+    labelled = in_block(labels, Box.whole(shape))
     chosen = labelled.at[::3]
-    source = Source(lambda region: block[(slice(None), *region)], shape)
+    source = Source(lambda box: block[:, *box.slices], shape)
     pieces = labelled_supervoxels(source, unit, chosen, labelled)
     rows, found = pieces.rows, pieces.seats
     given = {tuple(at): (value, row) for at, value, row in zip(found.at, found.values, rows, strict=True)}
     left_out = 0
     for cell in np.unique(whole.labels[tuple(chosen.T)]):
         votes = np.bincount(labels[whole.labels == cell], minlength=4)[1:]
-        at = tuple(unit.place(np.array([cell]), whole.region)[0])
+        at = tuple(unit.place(np.array([cell]), whole.box)[0])
         if (votes == votes.max()).sum() > 1:
             left_out += 1
             assert at not in given
@@ -181,11 +178,11 @@ def test_strokes_of_two_images_teach_together_and_one_that_judges_does_not():
         kept = np.where(np.isin(labels, values), labels, 0)
         return Example(
             name=name,
-            read=lambda region: image[region][None],
+            read=lambda box: image[box.slices][None],
             shape=image.shape,
             channels=1,
             spacing_um=SPACING,
-            labelled=in_block(kept, full_region(image.shape)),
+            labelled=in_block(kept, Box.whole(image.shape)),
             judges=judges,
         )
 
@@ -250,16 +247,16 @@ def test_the_live_overlay_stays_with_voxels():
     from voxloop.shallow.live import LiveShallow, Picture
 
     image, truth = textured()
-    picture = Picture(read=lambda region: image[region][None], shape=image.shape, channels=1, spacing_um=SPACING)
+    picture = Picture(read=lambda box: image[box.slices][None], shape=image.shape, channels=1, spacing_um=SPACING)
     live = LiveShallow(picture, ShallowConfig(**QUICK, classifier="svm"), CLASSES)
     labels = strokes(truth)
 
     class Labels:
         def read(self, region=None):
-            return labels[region]
+            return labels[region.slices]
 
         def touched(self):
-            return [SimpleNamespace(region=full_region(labels.shape))]
+            return [SimpleNamespace(box=Box.whole(labels.shape))]
 
     try:
         assert live.learn(Labels(), seconds=600)

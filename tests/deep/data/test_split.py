@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from voxloop.deep.data.labelled import gather, lookup
 from voxloop.deep.data.split import GAP, Grid, Split, choose
-from voxloop.geometry import full_region
+from voxloop.geometry import Box
 
 SHAPE = (4, 40, 48)
 
@@ -30,12 +30,12 @@ class Memory:
     def __init__(self, array: np.ndarray) -> None:
         self.array, self.shape = array, array.shape
 
-    def read(self, region: tuple[slice, slice, slice]) -> np.ndarray:
-        return self.array[region]
+    def read(self, region: Box) -> np.ndarray:
+        return self.array[region.slices]
 
 
 def gathered(labels: np.ndarray, grid: Grid):  # type: ignore[no-untyped-def]
-    return gather(Memory(labels), [full_region(SHAPE)], lookup([1, 2]), 2, grid, 0)  # type: ignore[arg-type]
+    return gather(Memory(labels), [Box.whole(SHAPE)], lookup([1, 2]), 2, grid, 0)  # type: ignore[arg-type]
 
 
 @given(painted(), st.integers(0, 5), st.sampled_from([0.1, 0.25, 0.5]))
@@ -46,8 +46,8 @@ def test_sides_are_apart_and_no_class_is_lost(labels: np.ndarray, seed: int, sha
     links = [((0, *a), (0, *b)) for a, b in found.links]
     held = choose(keys, links, share, np.random.default_rng(seed))
     split = Split(grid=grid, held=frozenset(key[1:] for key in held))
-    judges = split.judges(full_region(SHAPE)) & (labels > 0)
-    teaches = split.teaches(full_region(SHAPE), SHAPE) & (labels > 0)
+    judges = split.judges(Box.whole(SHAPE)) & (labels > 0)
+    teaches = split.teaches(Box.whole(SHAPE), SHAPE) & (labels > 0)
     assert not (judges & teaches).any()
     if judges.any() and teaches.any():
         distance = ndimage.distance_transform_cdt(~judges, metric="chessboard")

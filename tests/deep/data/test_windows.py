@@ -21,8 +21,9 @@ from voxloop.deep.data.windows import (
     read_pixels,
     validation_places,
     validation_window,
-    window_region,
+    window_box,
 )
+from voxloop.geometry import Box
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def data(make: SimpleNamespace) -> TrainingData:
 @given(z=st.integers(0, 4), y=st.integers(-30, 116), x=st.integers(-40, 114), slices=st.sampled_from([1, 3, 5]))
 def test_window_shows_the_image_and_mirrors_it_outside(data: TrainingData, z: int, y: int, x: int, slices: int) -> None:
     image = data.images[0]
-    whole = image.pixels((slice(0, 5), slice(0, 150), slice(0, 170)))[0]
+    whole = image.pixels(Box.whole(image.shape))[0]
     planes = np.clip(np.arange(z - slices // 2, z + slices // 2 + 1), 0, 4)
     wide = np.pad(whole[planes], ((0, 0), (100, 100), (100, 100)), mode="symmetric")
     expected = wide[:, y + 100 : y + 164, x + 100 : x + 196]
@@ -56,15 +57,15 @@ def test_sample_is_a_function_of_its_numbers(data: TrainingData, step: int, samp
 def test_training_windows_never_show_held_out_labels(data: TrainingData) -> None:
     sampler = WindowSampler(data.images, Geometry(height=64, width=64), 2, seed=0)
     image = data.images[0]
-    whole = (slice(0, 5), slice(0, 150), slice(0, 170))
+    whole = Box.whole(image.shape)
     allowed = np.where(image.split.teaches(whole, image.shape), image.labels(whole), 0)
     seen = np.zeros(image.shape, bool)
     for step in range(60):
         place = sampler.place(np.random.default_rng((0, step, 0)))
-        region = window_region(place, sampler.geometry)
+        window = window_box(place, sampler.geometry).slices
         _, labels = sampler.sample(step, 0)
-        assert np.array_equal(labels, allowed[region][0])
-        seen[region] = True
+        assert np.array_equal(labels, allowed[window][0])
+        seen[window] = True
     assert seen[allowed > 0].mean() > 0.9
 
 
@@ -74,7 +75,7 @@ def test_classes_come_equally_often(data: TrainingData) -> None:
     at_centre = []
     for step in range(400):
         place = sampler.place(np.random.default_rng(step))
-        labels = image.labels(window_region(place, Geometry(height=8, width=8)))
+        labels = image.labels(window_box(place, Geometry(height=8, width=8)))
         at_centre.append([(labels == value).any() for value in (1, 2)])
     often = np.mean(at_centre, axis=0)
     assert often.min() > 0.45
@@ -83,14 +84,14 @@ def test_classes_come_equally_often(data: TrainingData) -> None:
 def test_validation_windows_show_all_held_out_cells_and_nothing_else(data: TrainingData) -> None:
     image = data.images[0]
     places = validation_places(data.images, Geometry(height=64, width=64), 100, 0)
-    whole = (slice(0, 5), slice(0, 150), slice(0, 170))
+    whole = Box.whole(image.shape)
     expected = np.where(image.split.judges(whole), image.labels(whole), 0)
     covered = np.zeros_like(expected)
     for place in places:
-        region = window_region(place, Geometry(height=64, width=64))
+        window = window_box(place, Geometry(height=64, width=64)).slices
         _, labels = validation_window(data.images, place, Geometry(height=64, width=64))
-        assert np.array_equal(labels, expected[region][0])
-        covered[region] = np.maximum(covered[region], labels)
+        assert np.array_equal(labels, expected[window][0])
+        covered[window] = np.maximum(covered[window], labels)
     assert (covered > 0).sum() > 0.8 * (expected > 0).sum() > 0
 
 
@@ -109,10 +110,10 @@ def test_image_smaller_than_the_window(make: SimpleNamespace) -> None:
 )
 def test_blocks_read_what_the_array_holds_within_their_limit(start: tuple[int, ...], size: tuple[int, ...]) -> None:
     array = np.random.default_rng(0).integers(0, 255, (2, 10, 30, 30), np.uint8)
-    blocks = Blocks(lambda box: array[(slice(None), *box)], (10, 30, 30), (3, 7, 11), limit=2 * 3 * 7 * 11 * 2)
-    z, y, x = (slice(a, min(a + n, end)) for a, n, end in zip(start, size, (10, 30, 30), strict=True))
+    blocks = Blocks(lambda box: array[:, *box.slices], (10, 30, 30), (3, 7, 11), limit=2 * 3 * 7 * 11 * 2)
+    box = Box.at(start, size).clip((10, 30, 30))
     for _ in range(2):
-        assert np.array_equal(blocks((z, y, x)), array[:, z, y, x])
+        assert np.array_equal(blocks(box), array[:, *box.slices])
         assert blocks.nbytes <= 2 * 3 * 7 * 11 * 2
 
 

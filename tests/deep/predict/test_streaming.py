@@ -177,7 +177,7 @@ def test_what_does_not_fit_in_blocks_is_fed_with_rows():
         assert Plan.from_json(plan.to_json()) == plan
         written = {}
         list(job.run(plan, plan.tiles(), lambda tile, made: written.update({tile.index: made})))
-        whole = job.predict(plan.block_of(plan.region).outer)[:, :, :1300, :500]
+        whole = job.predict(plan.block_of(plan.box).outer)[:, :, :1300, :500]
         asked = iter([False] * 4)  # before the tile, before its block, and between the first rows
         given_up = list(job.run(plan, plan.tiles(), lambda *_: pytest.fail("written"), lambda: next(asked, True)))
     assert not given_up

@@ -11,10 +11,11 @@ import pytest
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data.sampling import WindowSampler
 from voxloop.deep.data.training_data import assemble
-from voxloop.deep.data.windows import Geometry, validation_places, validation_window, window_region
+from voxloop.deep.data.windows import Geometry, validation_places, validation_window, window_box
 from voxloop.deep.learner import train
 from voxloop.deep.predict.model import load
 from voxloop.errors import ConfigError
+from voxloop.geometry import Box
 from voxloop.prediction.voted import axes_of, votes_of
 
 ALONG = Geometry(height=64, width=64, slices=3, axes=(0, 1, 2))
@@ -29,10 +30,10 @@ def data(make: SimpleNamespace) -> Any:
 def test_windows_lie_across_every_axis_with_their_neighbours(data: Any) -> None:
     sampler = WindowSampler(data.images, ALONG, 2, seed=0)
     image = data.images[0]
-    whole = image.pixels((slice(0, 40), slice(0, 70), slice(0, 90)))[0].astype(np.float32)
+    whole = image.pixels(Box.whole(image.shape))[0].astype(np.float32)
     allowed = np.where(
-        image.split.teaches((slice(0, 40), slice(0, 70), slice(0, 90)), image.shape),
-        image.labels((slice(0, 40), slice(0, 70), slice(0, 90))),
+        image.split.teaches(Box.whole(image.shape), image.shape),
+        image.labels(Box.whole(image.shape)),
         0,
     )
     seen = set()
@@ -59,7 +60,7 @@ def test_every_axis_is_judged(data: Any) -> None:
     for place in places:
         _, labels = validation_window(data.images, place, ALONG)
         assert labels.shape == (64, 64)
-        assert window_region(place, ALONG)[place.axis].stop - window_region(place, ALONG)[place.axis].start == 1
+        assert window_box(place, ALONG).shape[place.axis] == 1
 
 
 def test_a_run_learns_along_all_axes_and_its_model_asks_for_votes(context: Any) -> None:

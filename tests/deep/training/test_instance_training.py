@@ -10,6 +10,7 @@ import pytest
 from voxloop.config import DeepConfig
 from voxloop.deep.data.training_data import Source, assemble
 from voxloop.errors import ConfigError, LabelError
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo, load_model
 from voxloop.volumes import open_volume
 from voxloop.workspace.workspace import Workspace
@@ -122,14 +123,14 @@ class Numbered:
         self.values, self.shape = values, values.shape
 
     def read(self, region):
-        return self.values[region]
+        return self.values[region.slices]
 
     def touched(self):
         from types import SimpleNamespace
 
         numbers, counts = np.unique(self.values, return_counts=True)
-        box = tuple(slice(0, n) for n in self.shape)
-        return [SimpleNamespace(region=box, counts=dict(zip(numbers.tolist(), counts.tolist(), strict=True)))]
+        box = Box.whole(self.shape)
+        return [SimpleNamespace(box=box, counts=dict(zip(numbers.tolist(), counts.tolist(), strict=True)))]
 
 
 BACKGROUND = ClassInfo(value=1, name="background", background=True)
@@ -148,7 +149,7 @@ def test_windows_hold_codes_and_counts_are_of_background_and_objects() -> None:
     assert data.instances
     assert [info.name for info in data.classes] == ["background", "objects"]
     assert data.counts == (36 * 40 - 200, 200)
-    coded = data.images[0].labels((slice(0, 1), slice(0, 40), slice(0, 40)))
+    coded = data.images[0].labels(Box.whole((1, 40, 40)))
     assert coded.dtype == np.uint8
     assert np.unique(coded).tolist() == sorted({0, 1, 5 + 2, 70_000 % 254 + 2})
 

@@ -18,6 +18,7 @@ from voxloop.deep.data.split import Grid, Split
 from voxloop.deep.data.training_data import TrainingData, open_data
 from voxloop.deep.learner import train
 from voxloop.deep.training.pseudo_labels import PseudoLabels, wanted
+from voxloop.geometry import Box
 
 SIZE = 160
 
@@ -78,7 +79,7 @@ def test_strokes_are_right_and_judges_stay_unseen(pool: PseudoLabels, context: A
     assert not labels[unsure].any()
     image = data.images[0]
     assert image.split.held
-    assert (strokes > 0).sum() < (image.labels((slice(0, 6), slice(0, SIZE), slice(0, SIZE))) > 0).sum()
+    assert (strokes > 0).sum() < (image.labels(Box.whole((6, SIZE, SIZE))) > 0).sum()
 
 
 def test_the_network_has_its_say_late_in_the_run(pool: PseudoLabels, context: Any) -> None:
@@ -121,7 +122,7 @@ def test_what_may_be_learnt_from_is_the_same_by_voxel_and_by_box() -> None:
     split = Split(grid=Grid(cell=(2, 8, 8), gap=(1, 3, 3)), held=frozenset({(0, 1, 1), (2, 0, 3)}))
     shape = (6, 32, 32)
     everywhere = np.stack(np.nonzero(np.ones(shape)), axis=1)
-    whole = split.teaches((slice(0, 6), slice(0, 32), slice(0, 32)), shape)
+    whole = split.teaches(Box.whole(shape), shape)
     assert np.array_equal(split.teaches_at(everywhere, shape).reshape(shape), whole)
 
 

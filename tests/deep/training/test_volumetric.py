@@ -26,6 +26,7 @@ from voxloop.deep.learner import train
 from voxloop.deep.networks.network import NetworkConfig, build, field_of
 from voxloop.deep.predict.model import load
 from voxloop.errors import ConfigError, VolumeError
+from voxloop.geometry import Box
 
 SHAPE, SPACING = (20, 60, 52), (0.02, 0.01, 0.01)
 
@@ -265,7 +266,7 @@ def test_blocks_show_the_image_and_only_labels_that_teach(workspace: Any, tiny: 
     whole = np.pad(balls()[0], ((3, 0), (0, 12), (0, 0)), mode="symmetric")
     np.testing.assert_array_equal(read_pixels(image, place, geometry)[0], whole[:8, 40:72, 10:42])
     _, labels = teaching_window(material.data.images, place, geometry)
-    box = (slice(0, 5), slice(40, 60), slice(10, 42))
+    box = Box((0, 40, 10), (5, 60, 42))
     expected = np.where(image.split.teaches(box, image.shape), image.labels(box), 0)
     np.testing.assert_array_equal(labels[3:, :20], expected)
     assert not labels[:3].any()
