@@ -49,7 +49,7 @@ def test_a_field_that_fades_gives_a_longer_halo_for_a_finer_tolerance():
     def predict(box):
         # an exponential filter: its field has no end
         line = ndimage.convolve1d(
-            image[None, :, box[2]], np.exp(-np.abs(np.arange(-200, 201)) / 20) / 40, mode="constant"
+            image[None, :, box.slices[2]], np.exp(-np.abs(np.arange(-200, 201)) / 20) / 40, mode="constant"
         )
         return np.stack([line, 1 - line])
 
@@ -67,7 +67,7 @@ def test_a_field_that_fades_gives_a_longer_halo_for_a_finer_tolerance():
 
 def test_a_global_field_keeps_no_tolerance():
     def predict(box):
-        y = np.arange(box[1].start, box[1].stop, dtype=np.float32)
+        y = np.arange(box.start[1], box.stop[1], dtype=np.float32)
         line = np.full((1, len(y), 4), y.mean() / 1000, np.float32)
         return np.stack([line, 1 - line])
 
