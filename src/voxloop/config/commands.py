@@ -74,12 +74,23 @@ def config_of(learner: str, preset: str | None, file: Path | None, pairs: Sequen
             raise ConfigError(unknown("preset", preset, presets))
         config = presets[preset]
     if file is not None:
-        try:
-            data = json.loads(file.read_text())
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"{file} is not JSON: {error}") from error
-        config = type(config)(**data.get("settings", data))
+        config = type(config)(**_settings_in(file))
     return type(config)(**_laid_over(config.model_dump(), changes_of(pairs)))
+
+
+def _settings_in(file: Path) -> dict[str, Any]:
+    """The settings in a JSON file, by themselves or in a run's config. Raises ConfigError."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{file} is not JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is no text; settings are JSON, such as a run's config.json") from error
+    settings = data.get("settings", data) if isinstance(data, dict) else data
+    if not isinstance(settings, dict):
+        kind = type(settings).__name__
+        raise ConfigError(f'{file} holds a {kind} where settings by name are expected, such as {{"epochs": 20}}')
+    return settings
 
 
 def _laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

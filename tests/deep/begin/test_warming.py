@@ -12,7 +12,7 @@ import pytest
 import voxloop as vl
 from voxloop.deep import learner
 from voxloop.runs import tasks
-from voxloop.workspace.train import settled
+from voxloop.store.teaching import freeze
 
 RUN = """
     import json, sys
@@ -32,8 +32,8 @@ def test_a_training_imports_no_further_package(tmp_path):
     with vl.Workspace.create(tmp_path / "ws", image=sample.volume, classes=sample.classes) as ws:
         vl.simulate(ws, sample.truth, strokes=12)
         config = vl.presets["auto"].changed(window="1,64,64", epochs=1, steps_per_epoch=2)
-        settings, facts = settled(ws, config, None)
-        run = ws.runs.create("deep-1", "voxloop.deep.learner:train", settings, **facts)
+        facts = freeze(ws.store, config)
+        run = ws.runs.create("deep-1", "voxloop.deep.learner:train", config.changed(level=facts["level"]), **facts)
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(RUN), str(run.path)], capture_output=True, text=True, check=True
         )

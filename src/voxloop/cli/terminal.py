@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,15 @@ from voxloop.runs import waiting
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
+    from voxloop.workspace.workspace import Workspace
+
+
+def open_workspace(path: Path | str, read_only: bool | None = None) -> Workspace:
+    """A workspace, as ``Workspace.open`` opens it."""
+    from voxloop.workspace.workspace import Workspace
+
+    return Workspace.open(path, read_only=read_only)
+
 
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on standard output, nothing else."
@@ -27,6 +37,16 @@ def numbers(text: str | None) -> tuple[float, ...] | None:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise VolumeError(f"{text!r} is not a list of numbers; write for example 0.04,0.005,0.005") from None
+
+
+def whole_numbers(text: str | None, example: str) -> list[int] | None:
+    """``4,12,20`` as whole numbers."""
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise VolumeError(f"{text!r} is not a list of whole numbers; write for example {example}") from None
 
 
 def box(text: str | None) -> object:

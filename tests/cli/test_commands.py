@@ -28,6 +28,8 @@ def stack(tmp_path_factory):
     tifffile.imwrite(folder / "image.tif", image)
     tifffile.imwrite(folder / "mask.tif", mask)
     tifffile.imwrite(folder / "small.tif", mask[:, :40])
+    for name, text in (("list", "[1]"), ("text", '"epochs"'), ("inner", '{"settings": [1]}')):
+        (folder / f"{name}.json").write_text(text)
     return folder
 
 
@@ -110,6 +112,14 @@ def test_new_train_predict_evaluate(stack, tmp_path):
         (["new", "{stack}", "--image", "{stack}/image.tif"], "{stack}"),
         (["train", "{tmp}", "--set", "epochs"], "NAME=VALUE"),
         (["train", "{tmp}", "--preset", "autoo"], "did you mean 'auto'"),
+        (["train", "{tmp}", "--config", "{stack}/list.json"], "holds a list where settings by name"),
+        (["train", "{tmp}", "--config", "{stack}/text.json"], "holds a str where settings by name"),
+        (["train", "{tmp}", "--config", "{stack}/inner.json"], "holds a list where settings by name"),
+        (["train", "{tmp}", "--config", "{stack}/image.tif"], "is no text"),
+        (["train", "{tmp}", "--config", "{stack}/no.json"], "no.json"),
+        (["demo", "--slices", "a,b"], "write for example 4,12,20"),
+        (["info", "{stack}/a\0b"], "NUL"),
+        (["new", "{tmp}/ws", "--image", "a\0b"], "NUL"),
         (["lab", "{tmp}/no.ipynb"], "no notebook"),
     ],
 )
@@ -124,4 +134,5 @@ def test_bad_input_is_one_line_and_exit_code_2(stack, tmp_path, args, message):
 
 def test_unknown_options_and_choices_are_usage_errors():
     assert call("demo", "--learner", "magic")[0] == 2
+    assert call("demo", "--seed", "-1")[0] == 2
     assert call("nonsense")[0] == 2

@@ -1,0 +1,62 @@
+"""The command line: one command for each verb, thin. Tables for people on standard error or output, JSON for machines.
+
+Exit code 0: done; 1: a run failed; 2: something in the input, said in one line.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from voxloop.cli import demo, places, results, runs, work
+from voxloop.errors import VoxloopError
+
+
+class _Commands(click.Group):
+    """Turns an error of ours, from any command, into one line and exit code 2."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if any("\0" in argument for argument in args):
+            _refuse(ctx, "an argument holds a NUL character, which no path and no name can have")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VoxloopError as error:
+            _refuse(ctx, str(error))
+        except OSError as error:
+            _refuse(ctx, f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+
+
+def _refuse(ctx: click.Context, words: str) -> None:
+    """Say what is wrong with the input in one line, and end."""
+    click.echo(f"voxloop: {' '.join(words.split())}", err=True)
+    ctx.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="voxloop")
+def main() -> None:
+    """Label, train, predict and correct image volumes, until the segmentation is right."""
+
+
+for command in (
+    demo.demo,
+    places.new,
+    work.train,
+    work.predict,
+    results.evaluate,
+    work.objects,
+    results.export,
+    runs.runs,
+    runs.resume,
+    runs.pause,
+    runs.stop,
+    runs.cancel,
+    places.sets,
+    places.info,
+    places.lab,
+):
+    main.add_command(command)

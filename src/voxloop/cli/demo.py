@@ -1,0 +1,117 @@
+"""The command ``demo``: the loop with a simulated annotator, on a sample or on a file."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from voxloop.cli.terminal import as_json, print_json, whole_numbers
+from voxloop.errors import VolumeError
+
+
+@click.command()
+@click.option("--image", help="Image volume; the built-in EM sample where not given.")
+@click.option("--truth", help="Mask of the same shape that the simulated annotator knows; needed with --image.")
+@click.option("--dataset", help="Dataset inside an HDF5 image.")
+@click.option("--rounds", type=click.IntRange(1, 50), default=3, show_default=True, help="Rounds of the loop.")
+@click.option("--learner", type=click.Choice(["shallow", "deep", "both"]), default="shallow", show_default=True)
+@click.option("--minutes", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Computing time in all.")
+@click.option("--strokes", type=click.IntRange(2), default=100, show_default=True, help="Strokes of a round.")
+@click.option("--slices", help="Planes across z that may be painted, such as 4,12,20.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--workspace", type=click.Path(path_type=Path), help="Keep the workspace here; a temporary one otherwise."
+)
+@as_json
+def demo(
+    image: str | None,
+    truth: str | None,
+    dataset: str | None,
+    rounds: int,
+    learner: Any,
+    minutes: float,
+    strokes: int,
+    slices: str | None,
+    seed: int,
+    workspace: Path | None,
+    as_json: bool,
+) -> None:
+    """Go round the loop with a simulated annotator and print what each round reached."""
+    from voxloop.demo import figure, play
+    from voxloop.workspace.workspace import Workspace
+
+    planes = whole_numbers(slices, "4,12,20")
+    source, classes, known, name = _demo_data(image, truth, dataset, seed)
+    temporary = tempfile.mkdtemp(prefix="voxloop-demo-") if workspace is None else None
+    folder = Path(temporary) / "demo" if temporary else workspace
+    assert folder is not None
+    try:
+        with Workspace.create(folder, image=source, classes=classes) as ws:
+            if not as_json:
+                _header()
+            done = play(
+                ws,
+                known,
+                rounds=rounds,
+                learner=learner,
+                minutes=minutes,
+                strokes=strokes,
+                slices=planes,
+                seed=seed,
+                report=(lambda _: None) if as_json else _row,
+            )
+            drawn = figure(ws, known, done, folder / "rounds.png")
+        if temporary:
+            drawn = Path(shutil.move(drawn, Path.cwd() / "voxloop-demo.png")) if not as_json else drawn
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+    if as_json:
+        print_json({"image": name, "rounds": [r.to_json() for r in done]})
+    else:
+        click.echo(f"figure: {drawn}" + ("" if temporary else f"   workspace: {folder}"))
+
+
+def _demo_data(image: str | None, truth: str | None, dataset: str | None, seed: int) -> tuple[Any, Any, Any, str]:
+    """Volume, classes, truth as class values, and a name for the report."""
+    import numpy as np
+
+    from voxloop.volumes import open_volume, samples, shape_zyx
+
+    if (image is None) != (truth is None):
+        raise VolumeError("--image and --truth belong together; give both, or neither for the built-in sample")
+    if image is None or truth is None:
+        sample = samples.load("em", seed=seed)
+        return sample.volume, sample.classes, np.asarray(sample.truth), "em"
+    volume, mask = open_volume(image, dataset=dataset), open_volume(truth)
+    if shape_zyx(volume) != shape_zyx(mask):
+        raise VolumeError(f"--truth has shape {shape_zyx(mask)} but --image {shape_zyx(volume)}; they must be the same")
+    values = np.asarray(mask)
+    found = np.unique(values)
+    if len(found) < 2:
+        raise VolumeError(f"--truth holds only the value {found[0]}; a mask needs at least two")
+    if len(found) > 32:
+        raise VolumeError(f"--truth holds {len(found)} values; the demo takes class masks of up to 32, not instances")
+    classes = [{"name": "background", "background": True}] if found[0] == 0 else []
+    named = [{"name": "foreground"}] if len(found) - len(classes) == 1 else [{"name": f"class {v}"} for v in found if v]
+    known = (np.searchsorted(found, values) + 1).astype(np.uint8)
+    return volume, [*classes, *named], known, image
+
+
+_COLUMNS = "round  learner  strokes  labelled   annotation  mean IoU   compute  IoU per class"
+
+
+def _header() -> None:
+    click.echo(_COLUMNS)
+
+
+def _row(r: Any) -> None:
+    classes = "  ".join(f"{name} {value:.3f}" for name, value in r.iou_per_class.items())
+    click.echo(
+        f"{r.round:5d}  {r.learner:7s}  {r.strokes:7d}  {r.labelled_share:8.3%}  {r.annotation_seconds:8.0f} s  "
+        f"{r.iou:8.3f}  {r.compute_seconds:6.0f} s  {classes}"
+    )

@@ -1,0 +1,130 @@
+"""The commands that make and describe places: ``new``, ``info``, ``sets``, ``lab``."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+
+from voxloop.cli.terminal import as_json, numbers, open_workspace, tell
+from voxloop.errors import VolumeWarning
+from voxloop.store.layout import Layout
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--image", help="First image: a file, a folder of pictures, a zarr or a URL.")
+@click.option("--dataset", help="Dataset inside an HDF5 file.")
+@click.option("--class", "classes", multiple=True, help="A class; give it once for each, background first.")
+@click.option("--spacing", help="Voxel size z,y,x in micrometres, where the file does not say it.")
+@as_json
+def new(
+    workspace: Path,
+    image: str | None,
+    dataset: str | None,
+    classes: tuple[str, ...],
+    spacing: str | None,
+    as_json: bool,
+) -> None:
+    """Make a workspace folder."""
+    from voxloop.workspace.workspace import Workspace
+
+    settings: dict[str, Any] = {"dataset": dataset, "spacing": numbers(spacing)}
+    settings = {key: value for key, value in settings.items() if value is not None}
+    with Workspace.create(workspace, image=image, classes=list(classes) or None, **settings) as ws:
+        tell(
+            as_json,
+            repr(ws),
+            {"workspace": str(ws.path), "images": list(ws.images.names), "levels": list(ws.levels.names)},
+        )
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--add", "name", help="Make a training set of this name, or a new version of it.")
+@click.option(
+    "--row",
+    "rows",
+    multiple=True,
+    metavar="IMAGE[/LEVEL[/REGION]]",
+    help="A row of it; give it once for each. Without any: every image with labels.",
+)
+@as_json
+def sets(workspace: Path, name: str | None, rows: tuple[str, ...], as_json: bool) -> None:
+    """List the training sets of a workspace, or make one. Train on it with: train --set training_set=NAME."""
+    with open_workspace(workspace, read_only=name is None) as ws:
+        given = [tuple(row.split("/", 2)) for row in rows] or None
+        if name is not None:
+            ws.sets.edit(name, given) if given and name in ws.sets else ws.sets.add(name, given)
+        found = [ws.sets[one] for one in ws.sets]
+        lines = [f"{one.title:24s} {', '.join('/'.join((r.image, r.level)) for r in one.rows)}" for one in found]
+        tell(as_json, "\n".join(lines) or "no training sets yet", {"sets": [one.model_dump() for one in found]})
+
+
+@click.command()
+@click.argument("source")
+@click.option("--dataset", help="Dataset inside an HDF5 file.")
+@as_json
+def info(source: str, dataset: str | None, as_json: bool) -> None:
+    """Say what SOURCE is: a workspace, or anything that can be opened as a volume."""
+    if Layout(source).document.exists():
+        with open_workspace(source, read_only=True) as ws:
+            facts = _workspace_facts(ws)
+    else:
+        facts = _volume_facts(source, dataset)
+    tell(as_json, "\n".join(f"{key:12s} {_fact(value)}" for key, value in facts.items()), facts)
+
+
+def _fact(value: Any) -> Any:
+    """Remarks a line each; anything else as it is."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ("\n" + " " * 13).join(value) or "none"
+    return value
+
+
+def _workspace_facts(ws: Any) -> dict[str, Any]:
+    images = {name: ws.images.info(name) for name in ws.images.names}
+    return {
+        "workspace": str(ws.path),
+        "images": {
+            name: {"shape": list(found.shape), "spacing_um": list(found.spacing_um), "dtype": str(found.dtype)}
+            for name, found in images.items()
+        },
+        "levels": {name: [c.name for c in ws.levels[name].classes] for name in ws.levels.names},
+        "runs": {name: run.state for name, run in ws.runs.items()},
+        "predictions": list(ws.predictions),
+        "bytes": ws.size(),
+    }
+
+
+def _volume_facts(source: str, dataset: str | None) -> dict[str, Any]:
+    from voxloop.volumes import open_volume, spacing_of
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VolumeWarning)  # the remarks say the same
+        volume = open_volume(source, dataset=dataset)
+    return {
+        "source": source,
+        "axes": "".join(map(str, volume.dims)),
+        "shape": list(volume.shape),
+        "dtype": str(volume.dtype),
+        "axes_from": volume.attrs["axes_from"],
+        "spacing_um": list(spacing_of(volume)),
+        "spacing_from": volume.attrs["spacing_from_zyx"],
+        "bytes": int(volume.nbytes),
+        "remarks": list(volume.attrs["remarks"]),
+    }
+
+
+@click.command()
+@click.argument("notebook", required=False, type=click.Path(path_type=Path))
+@click.option("--port", type=int, help="Port; a free one where not given.")
+@click.option("--no-browser", is_flag=True, help="Only print the URL.")
+def lab(notebook: Path | None, port: int | None, no_browser: bool) -> None:
+    """Open JupyterLab, at NOTEBOOK if given."""
+    from voxloop.lab import serve
+
+    sys.exit(serve(notebook, port=port, browser=not no_browser))

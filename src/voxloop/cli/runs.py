@@ -1,0 +1,76 @@
+"""The commands on runs: list and compare them, and give one an order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from voxloop.cli.terminal import as_json, finish, follow, open_workspace, tell
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--report", metavar="RUN", help="Write the report of a run (HTML) instead of listing them.")
+@click.option("--csv", "table", metavar="RUN", help="Write steps and epochs of a run as CSV instead.")
+@click.option("--compare", multiple=True, metavar="RUN", help="The settings in which runs differ; give each run once.")
+@click.option("--to", type=click.Path(path_type=Path), help="Where to write; the run's exports/ where not given.")
+@as_json
+def runs(
+    workspace: Path, report: str | None, table: str | None, compare: tuple[str, ...], to: Path | None, as_json: bool
+) -> None:
+    """List the runs of a workspace, write the report or the numbers of one, or compare several."""
+    from voxloop.runs.comparison import ancestors, differences
+
+    with open_workspace(workspace, read_only=True) as ws:
+        if report or table:
+            written = ws.runs[report].report(to) if report else ws.runs[str(table)].to_csv(to)
+            tell(as_json, f"written: {written}", {"path": str(written)})
+        elif compare:
+            found = differences([ws.runs[name] for name in compare])
+            lines = [f"{name:28s} {'  '.join(map(str, values))}" for name, values in found.items()]
+            tell(as_json, "\n".join(lines) or "the same settings", {"runs": list(compare), "differences": found})
+        else:
+            rows = [
+                {
+                    "name": row["name"],
+                    "state": row["state"],
+                    "progress": ws.runs[row["name"]].progress,
+                    "best": row["best"],
+                    "from": ancestors(ws.runs, row["name"]),
+                    "note": row["note"],
+                }
+                for row in ws.runs.table()
+            ]
+            lines = [
+                f"{row['name']:24s} {row['state']:12s} {row['progress']:6.0%}  "
+                f"{'' if row['best'] is None else format(row['best'], '.3f'):8s} {' > '.join(row['from'])}  "
+                f"{row['note']}".rstrip()
+                for row in rows
+            ]
+            tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})
+
+
+def _order(verb: str, words: str) -> click.Command:
+    """The command that gives a run the order of this name."""
+
+    @click.command(verb, help=words)
+    @click.argument("workspace", type=click.Path(path_type=Path))
+    @click.argument("run")
+    @click.option("--detach", is_flag=True, help="Return at once, before the run has obeyed or ended.")
+    @as_json
+    def order(workspace: Path, run: str, detach: bool, as_json: bool) -> None:
+        with open_workspace(workspace, read_only=True) as ws:
+            ordered = ws.runs[run]
+            getattr(ordered, verb)()
+            if not detach:
+                follow(ordered, quiet=as_json)
+            finish(ordered, as_json)
+
+    return order
+
+
+resume = _order("resume", "Go on with RUN where it was: after a pause, a crash, or a full disk.")
+pause = _order("pause", "Write down where RUN is and end its process; resume goes on there.")
+stop = _order("stop", "End RUN and keep what it has made so far.")
+cancel = _order("cancel", "End RUN and discard what it has made.")

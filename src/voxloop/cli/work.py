@@ -1,0 +1,130 @@
+"""The commands that start what takes time: ``train``, ``predict``, ``objects``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from voxloop.cli.terminal import as_json, box, finish, follow, open_workspace, tell
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--learner", type=click.Choice(["shallow", "deep"]), default="shallow", show_default=True)
+@click.option("--preset", help="Settings to begin with, such as quick or auto.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="Settings as JSON, as a run's config.json holds them.",
+)
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
+@click.option("--name", help="Name of the run.")
+@click.option(
+    "--then-predict",
+    multiple=True,
+    metavar="IMAGE",
+    help="Image to predict then; give it once for each. learnt: those learnt from; '*': all.",
+)
+@click.option("--note", default="", help="What the run is for, in your words.")
+@click.option("--detach", is_flag=True, help="Return at once; the run goes on.")
+@as_json
+def train(
+    workspace: Path,
+    learner: str,
+    preset: str | None,
+    config_file: Path | None,
+    changes: tuple[str, ...],
+    name: str | None,
+    then_predict: tuple[str, ...],
+    note: str,
+    detach: bool,
+    as_json: bool,
+) -> None:
+    """Train a model on the labels of a workspace."""
+    from voxloop.config.commands import config_of
+
+    config = config_of(learner, preset, config_file, changes)
+    with open_workspace(workspace) as ws:
+        meant = then_predict[0] if len(then_predict) == 1 else then_predict or None
+        run = ws.train(config, name=name, then_predict=meant, note=note)
+    # whoever wants to paint may have the workspace meanwhile
+    if not detach:
+        follow(run, quiet=as_json)
+    finish(run, as_json)
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--image", help="Name of the image; the only one where there is one.")
+@click.option("--all", "everything", is_flag=True, help="All images, one after the other; prints a table.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Add the pictures of this folder first; with --all.")
+@click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
+@click.option("--name", help="Name of the prediction.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
+@click.option("--overwrite", is_flag=True, help="Replace a prediction of this name, and its run.")
+@click.option("--forecast", is_flag=True, help="Say what it would take: time, memory, disk; predict nothing.")
+@as_json
+def predict(
+    workspace: Path,
+    models: tuple[str, ...],
+    image: str | None,
+    everything: bool,
+    folder: Path | None,
+    region: str | None,
+    name: str | None,
+    changes: tuple[str, ...],
+    overwrite: bool,
+    forecast: bool,
+    as_json: bool,
+) -> None:
+    """Predict an image with MODEL: a run, a model folder or a bioimage.io package; several are an ensemble."""
+    from voxloop.config import PredictConfig
+    from voxloop.config.commands import changes_of
+
+    with open_workspace(workspace) as ws:
+        config = PredictConfig(**changes_of(changes))
+        config = config.changed(overwrite=True) if overwrite else config
+        if folder is not None:
+            ws.images.add_folder(folder)
+        chosen = "*" if everything or folder is not None else image
+        if forecast:
+            found = ws.forecast(list(models), image=chosen, region=box(region), config=config)
+            tell(as_json, repr(found).strip("<>"), asdict(found))
+            return
+        run = ws.predict(list(models), image=chosen, region=box(region), name=name, config=config)
+    follow(run, quiet=as_json)
+    if chosen == "*" and not as_json and run.state == "finished":
+        click.echo(run.result.table.to_string(index=False))
+    finish(run, as_json)
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("prediction")
+@click.option("--of", help="Name of the class; the only one that is not background where not given.")
+@click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region; what was predicted otherwise.")
+@click.option("--name", help="Name of the run and of its objects.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
+@as_json
+def objects(
+    workspace: Path,
+    prediction: str,
+    of: str | None,
+    region: str | None,
+    name: str | None,
+    changes: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Make objects of PREDICTION: label image, table in micrometres."""
+    from voxloop.config import ObjectsConfig
+    from voxloop.config.commands import changes_of
+
+    with open_workspace(workspace) as ws:
+        config = ObjectsConfig(**changes_of(changes))
+        run = ws.objects(prediction, config, of=of, region=box(region), name=name)
+        follow(run, quiet=as_json)
+        finish(run, as_json)
