@@ -25,20 +25,23 @@ def test_preview_apply_and_table(lab, tmp_path):
     lab.run(0, timeout=240)
     lab.run(1)
     out = lab.output(1)
-    lab.until("'objects on screen' in panel._words.value", timeout=90)
+    lab.until("'objects on screen' in panel.preview.words.value", timeout=90)
     lab.page.wait_for_timeout(800)
     lab.both_themes("objects-preview", out)
-    lab.python("setattr(panel._form, 'value', panel.config.changed(min_size=2e-4, smoothing=0.01))")
+    lab.python("setattr(panel, 'config', panel.config.changed(min_size=2e-4, smoothing=0.01))")
     out.locator("button.vx-primary", has_text="Apply to all").click()
     lab.until("panel.objects is not None", timeout=120)
     line = out.locator(".vx-rows-line", has_text="objects-1")
     line.wait_for()
     height = out.locator(".vx-rows-box").last.evaluate("box => box.clientHeight")
     assert height <= 220  # a long table scrolls within its height
-    number = lab.python("int(panel._list.rows[0].key)")
+    cell = "row => row.cells[row.cells.length - 2].getBoundingClientRect().right"  # the last holds actions
+    right = out.locator(".vx-rows-box").last.evaluate("box => box.getBoundingClientRect().left + box.clientWidth")
+    assert out.locator(".vx-rows-box").last.locator(".vx-rows-line").first.evaluate(cell) <= right
+    number = lab.python("int(panel.stage.list.rows[0].key)")
     out.locator(".vx-rows-line", has_text=str(number)).last.scroll_into_view_if_needed()
     lab.python(f"panel.go_to({number})")
-    lab.until("len(panel.view._shapes) == 1")
+    lab.until("len(panel.view.shapes) == 1")
     lab.page.wait_for_timeout(800)
     lab.both_themes("objects-table", out)
     assert lab.python("[name for name in ('torch', 'sklearn') if name in __import__('sys').modules]") == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
+from tests.panels.screen import Screen, is_shown, send
 from tests.prediction.fakes import FakeModel, make_spec, objects_spec, picture
 
 from voxloop import model
+from voxloop.errors import RunError
 from voxloop.helper.handlers import HANDLERS, Job
 from voxloop.model import resolve
 from voxloop.objects import segment
@@ -89,21 +90,21 @@ def asked(monkeypatch):
         made.append(Asked(workspace))
         return made[-1]
 
-    monkeypatch.setattr("voxloop.panels.objects.objects_panel.Helper", make)
+    monkeypatch.setattr("voxloop.panels.objects.object_preview.Helper", make)
     return made
 
 
 def looked_at(panel):
-    """As if the page had told what it shows, and the hand had rested."""
-    panel.view._window = {"axis": "z", "box": (0, 0, 90, 100), "pixel_um": 0.01}
-    panel._due = time.monotonic() - 1
-    panel._tick()
+    """The page tells what it shows, and the hand rests."""
+    camera = {"axis": "z", "y": 0.45, "x": 0.5, "zoom": 100.0, "fit": False}
+    send(panel.view.widget, {"kind": "camera", "camera": camera, "box": [0, 0, 90, 100], "width": 100, "height": 90})
+    Screen(panel).wait()
 
 
 def test_without_a_prediction_it_says_what_to_do_first(ui, ws, no_leak):
     panel = ObjectsPanel(ws)
-    assert panel._apply.disabled
-    assert "Predict step" in panel._none.value
+    assert "Apply to all" not in Screen(panel).buttons
+    assert "Predict step" in Screen(panel).text
     with pytest.raises(ValueError, match="Predict step makes one"):
         _ = panel.prediction
     panel.close()
@@ -113,21 +114,20 @@ def test_without_a_prediction_it_says_what_to_do_first(ui, ws, no_leak):
 def test_the_preview_shows_what_applying_will_give(ui, ws, asked):
     predict(ws)
     panel = ObjectsPanel(ws)
-    assert panel._of.label == "class 2"
-    panel._form.value = panel.config.changed(threshold=0.6)
-    panel._changed()
+    assert Screen(panel).field("Class").widget.label == "class 2"
+    panel.config = panel.config.changed(threshold=0.6)
     panel.view.index = 3
     looked_at(panel)
-    patch = panel._layer.patch("z", 3)
+    patch = panel.preview.layer.patch("z", 3)
     probability = np.asarray(ws.predictions["p"].probabilities)[1]
     whole = segment(probability, panel.config, spacing_um=SPACING)
     np.testing.assert_array_equal(patch.indices > 0, whole[3] > 0)
     count = len(np.unique(whole[3])) - 1
-    assert f"{count} objects on screen" in panel._words.value
+    assert f"{count} objects on screen" in Screen(panel).text
     before = len(asked[0].requests)
     looked_at(panel)
     assert len(asked[0].requests) == before  # nothing changed, nothing is asked
-    panel._preview.value = False
+    Screen(panel).field("Preview on this plane").value = False
     looked_at(panel)
     assert len(asked[0].requests) == before
     panel.close()
@@ -141,7 +141,7 @@ def test_what_fails_in_a_preview_is_said(ui, ws, asked):
     panel = ObjectsPanel(ws)
     shutil.rmtree(ws.predictions["p"].path)
     looked_at(panel)
-    assert "no preview" in panel._words.value
+    assert "no preview" in Screen(panel).text
     panel.close()
 
 
@@ -149,62 +149,63 @@ def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak, monkeypatc
     predict(ws)
     monkeypatch.chdir(tmp_path)
     panel = ObjectsPanel(ws)
-    panel._form.value = panel.config.changed(threshold=0.6, min_size=1e-5)
-    panel._changed()
+    panel.config = panel.config.changed(threshold=0.6, min_size=1e-5)
     assert panel.code == "ws.objects('p', vl.ObjectsConfig(threshold=0.6, min_size=1e-05), of='class 2')"
-    run = panel.apply()
+    Screen(panel).click("Apply to all")
+    run = ws.runs[panel.objects.name]
     assert panel.objects is not None
     assert panel.objects.count == run.result.count >= 3
     assert [layer.id for layer in panel.view.layers] == ["objects", "preview"]
-    sizes = [float(row.cells[1]) for row in panel._list.rows]
+    sizes = [float(row.cells[1]) for row in panel.stage.list.rows]
     assert sizes == sorted(sizes, reverse=True)
-    panel._order.value = "Smallest first"
-    assert panel._list.rows[0].key == str(panel._table.volume_um3.idxmin())
-    number = int(panel._list.rows[2].key)
-    panel._list.do("open", str(number))
-    line = panel._table.loc[number]
+    Screen(panel).field("Order of the table").value = "Smallest first"
+    assert panel.stage.list.rows[0].key == str(panel.stage.table.volume_um3.idxmin())
+    number = int(panel.stage.list.rows[2].key)
+    panel.stage.list.do("open", str(number))
+    line = panel.stage.table.loc[number]
     assert panel.view.index == round(line.z_um / 0.03)
-    assert len(panel.view._shapes) == 1
+    assert len(panel.view.shapes) == 1
     with pytest.raises(ValueError, match="no object 9999"):
         panel.go_to(9999)
-    panel._solid.value = True
+    panel.show_surfaces()
     assert panel.surfaces is not None
-    assert set(panel.surfaces.numbers) == set(panel._table.index)
-    panel.surfaces._clicked(number)
-    assert panel._list.selected == str(number)
-    assert panel.files.code == f"ws.export({run.name!r}, '{run.name}-table.csv')"
-    panel.files.save.click()
+    assert set(panel.surfaces.numbers) == set(panel.stage.table.index)
+    mesh = next(mesh for mesh in panel.surfaces.plot.objects if mesh.name == f"object {number}")
+    mesh.click_callback({})
+    assert panel.stage.list.selected == str(number)
+    assert panel.stage.files.code == f"ws.export({run.name!r}, '{run.name}-table.csv')"
+    Screen(panel).click("Save")
     assert (tmp_path / f"{run.name}-table.csv").read_text().count("\n") == panel.objects.count + 1
-    panel.files.kind.value = "surface"
-    assert panel.files.path.value == f"{run.name}-surface-{number}.ply"
-    panel.files.save.click()
+    panel.stage.files.kind.value = "surface"
+    assert panel.stage.files.path.value == f"{run.name}-surface-{number}.ply"
+    Screen(panel).click("Save")
     assert (tmp_path / f"{run.name}-surface-{number}.ply").stat().st_size > 100
     (tmp_path / f"{run.name}-surface-{number}.ply").unlink()
-    files = panel.files
+    files = panel.stage.files
     files.of.value, files.most.value = "largest", 2
-    first, second = panel._table.volume_um3.nlargest(2).index
+    first, second = panel.stage.table.volume_um3.nlargest(2).index
     assert files.path.value == f"{run.name}-surface.ply"
     line = f"for n in [{first}, {second}]: ws.export({run.name!r}, f'{run.name}-surface-{{n}}.ply', number=n)"
-    assert files._copy.code == line
-    assert "one file an object" in files.said.value
-    files.save.click()
-    assert files.said.value == f"2 files saved in {tmp_path}"
+    assert files.code == line
+    assert "one file an object" in files.words.value
+    Screen(panel).click("Save")
+    assert files.words.value == f"2 files saved in {tmp_path}"
     assert (tmp_path / f"{run.name}-surface-{second}.ply").exists()
     files.most.value = 3
-    assert "2 of 3 files are there already" in files.said.value
-    files.save.click()
+    assert "2 of 3 files are there already" in files.words.value
+    Screen(panel).click("Save")
     assert panel.message.kind == "error"
     files.replace.value = True
-    files.save.click()
-    assert files.said.value.startswith("3 files saved")
+    Screen(panel).click("Save")
+    assert files.words.value.startswith("3 files saved")
     import voxloop as vl
 
     exec(files.code, {"ws": ws, "vl": vl})
     files.path.value = ""
-    files.save.click()
+    Screen(panel).click("Save")
     assert "name a file first" in panel.message.words
-    panel._runs.do("delete", run.name)
-    assert "vx-hidden" in panel.files.widget._dom_classes
+    Screen(panel).row(run.name).click("Delete")
+    assert not is_shown(panel.stage.files.widget)
     assert panel.objects is None
     assert panel.surfaces is None
     assert not (ws.path / "objects" / f"{run.name}.zarr").exists()
@@ -215,7 +216,7 @@ def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak, monkeypatc
 def test_unsure_objects_are_said(ui, ws, asked):
     predict(ws)
     panel = ObjectsPanel(ws)
-    panel._form.value = panel.config.changed(threshold=0.4, seed_depth=0.02, reach=0.02)
+    panel.config = panel.config.changed(threshold=0.4, seed_depth=0.02, reach=0.02)
     panel.apply()
     assert ("longer than the reach" in panel.message.words) == (panel.objects.unsure > 0)
     panel.close()
@@ -227,20 +228,37 @@ def test_objects_that_a_network_learnt_are_listed_opened_and_saved(ui, ws, asked
     FakeModel(objects_spec()).save(tmp_path / "objects")
     ws.predict(tmp_path / "objects", name="learnt")
     panel = ObjectsPanel(ws)
-    panel._look()
-    assert [row.key for row in panel._runs.rows] == ["learnt"]
-    assert panel._runs.rows[0].actions == ()  # they go with their prediction
+    panel.refresh()
+    assert [row.key for row in panel.stage.runs.rows] == ["learnt"]
+    assert panel.stage.runs.rows[0].actions == ()  # they go with their prediction
     panel.choose("p")
-    panel._runs.do("open", "learnt")
+    Screen(panel).row("learnt").click()
     assert panel.prediction.name == panel.objects.name == "learnt"
-    assert panel.objects.count == len(panel._table) == ws.predictions["learnt"].objects.count
+    assert panel.objects.count == len(panel.stage.table) == ws.predictions["learnt"].objects.count
     assert [layer.id for layer in panel.view.layers] == ["objects", "preview"]
-    panel.files.kind.value = "labels"
-    assert panel.files.code == "ws.export('learnt', 'learnt-labels.ome.zarr', kind='objects')"
-    panel.files.format.value = "TIFF"
-    panel.files.save.click()
+    panel.stage.files.kind.value = "labels"
+    assert panel.stage.files.code == "ws.export('learnt', 'learnt-labels.ome.zarr', kind='objects')"
+    panel.stage.files.format.value = "TIFF"
+    Screen(panel).click("Save")
     assert (tmp_path / "learnt-labels.tif").exists()
-    run = panel.apply()
-    assert [row.key for row in panel._runs.rows] == [run.name, "learnt"]
+    Screen(panel).click("Apply to all")
+    run = ws.runs[panel.objects.name]
+    assert [row.key for row in panel.stage.runs.rows] == [run.name, "learnt"]
     assert panel.objects.name == run.name
+    panel.close()
+
+
+def test_a_run_of_objects_deleted_while_it_is_read_is_said_and_the_others_stay(ui, ws, asked, monkeypatch):
+    predict(ws)
+    panel = ObjectsPanel(ws)
+    screen = Screen(panel)
+    screen.click("Apply to all")
+    first = panel.objects.name
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "open_result", lambda run: (_ for _ in ()).throw(RunError(f"{run.name} is gone")))
+        screen.row(first).click()
+    assert "is gone" in screen.message
+    screen.click("Apply to all")
+    assert panel.objects.name != first
+    assert not screen.failed
     panel.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.panels.screen import Screen
 
 from voxloop.config import ObjectsConfig
 from voxloop.errors import PredictionError
@@ -33,7 +34,7 @@ def test_the_largest_are_shown_in_micrometres(balls, no_leak):
     sizes = balls.table()["volume_um3"].sort_values(ascending=False)
     view = SurfaceView(balls, most=2)
     assert view.numbers == tuple(sizes.index[:2])
-    shown = view._plot.objects
+    shown = view.plot.objects
     assert [mesh.name for mesh in shown] == [f"object {number}" for number in view.numbers]
     for mesh, number in zip(shown, view.numbers, strict=True):
         assert mesh.color == color_of(number)
@@ -42,8 +43,8 @@ def test_the_largest_are_shown_in_micrometres(balls, no_leak):
         assert middle == pytest.approx([line["x_um"], line["y_um"], line["z_um"]], abs=0.02)
         radius = (3 * line["volume_um3"] / 4 / np.pi) ** (1 / 3)
         assert (mesh.vertices.max(0) - mesh.vertices.min(0)) / 2 == pytest.approx([radius] * 3, abs=0.03)
-    view._most.value = 3
-    assert len(view.numbers) == len(view._plot.objects) == 3
+    Screen(view).field("Largest").value = 3
+    assert len(view.numbers) == len(view.plot.objects) == 3
     view.close()
     assert no_leak.left() == []
 
@@ -52,9 +53,9 @@ def test_named_ones_and_a_click(balls, no_leak):
     clicked = []
     view = SurfaceView(balls, [2], on_click=clicked.append)
     assert view.numbers == (2,)
-    view._plot.objects[0].click_callback({})
+    view.plot.objects[0].click_callback({})
     assert clicked == [2]
-    assert "object 2" in view._words.value
+    assert "object 2" in Screen(view).text
     view.choose([1, 3])
     assert view.numbers == (1, 3)
     with pytest.raises(PredictionError, match="no object 7"):
@@ -67,9 +68,9 @@ def test_a_large_object_comes_from_a_coarser_resolution(balls, monkeypatch, no_l
     fine = SurfaceView(balls, [1])
     monkeypatch.setattr("voxloop.panels.objects.surface_view.FINE", 20)
     coarse = SurfaceView(balls, [1])
-    many, few = (len(view._plot.objects[0].indices) for view in (fine, coarse))
+    many, few = (len(view.plot.objects[0].indices) for view in (fine, coarse))
     assert few < 0.6 * many
-    spans = [np.ptp(view._plot.objects[0].vertices, axis=0) for view in (fine, coarse)]
+    spans = [np.ptp(view.plot.objects[0].vertices, axis=0) for view in (fine, coarse)]
     assert spans[1] == pytest.approx(spans[0], abs=0.06)
     fine.close()
     coarse.close()

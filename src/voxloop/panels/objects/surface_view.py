@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import ipywidgets as w
 import numpy as np
 
 from voxloop.errors import PredictionError
-from voxloop.geometry import AXES
+from voxloop.geometry import AXES, Box
 from voxloop.panels.base.panel import Panel, close_tree, labelled, row, show, spacer, text
 from voxloop.panels.base.style import PALETTE
 from voxloop.panels.base.ui import on_ui
+from voxloop.panels.base.work import Latest
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from xarray import DataArray
 
     from voxloop.objects import Objects
 
@@ -71,9 +75,10 @@ class SurfaceView(Panel):
         self._k3d, self._on_click = k3d, on_click
         self.objects = objects
         self.numbers: tuple[int, ...] = ()
-        self._asked: tuple[int, ...] = ()
-        self._wanted: Sequence[int] | None = numbers
-        self._plot = k3d.plot(
+        self._chosen: Sequence[int] | None = numbers
+        self._newest: tuple[int, ...] = ()  # of which meshes are made, or were
+        self._surfaces: Latest[tuple[tuple[int, ...], list[Mesh]]] = Latest(self, self._draw)
+        self.plot = k3d.plot(
             height=height,
             background_color=BACKGROUND,
             label_color=TEXT,
@@ -91,8 +96,8 @@ class SurfaceView(Panel):
         self._most.observe(self.handler(self._update), "value")
         self._words = text("reading the table …", "vx-dim")
         show(self._most, numbers is None)
-        self.body(self._plot, row(self._most, spacer(), self._words))
-        self.on_close(lambda: w.Widget.close(self._plot))  # k3d's own only clears its outputs
+        self.body(self.plot, row(self._most, spacer(), self._words))
+        self.on_close(lambda: w.Widget.close(self.plot))  # k3d's own only clears its outputs
         self.on_close(self._clear)
         self._table: DataFrame | None = None
         self.in_thread(objects.table, self._begin)
@@ -100,7 +105,7 @@ class SurfaceView(Panel):
     @on_ui
     def choose(self, numbers: Sequence[int] | None) -> None:
         """Show other objects; None: the largest."""
-        self._wanted = numbers
+        self._chosen = numbers
         show(self._most, numbers is None)
         self._update()
 
@@ -112,46 +117,53 @@ class SurfaceView(Panel):
         table = self._table
         if table is None:
             return
-        if self._wanted is None:
-            chosen = tuple(int(n) for n in table["volume_um3"].nlargest(int(self._most.value)).index)
+        if self._chosen is None:
+            numbers = tuple(int(number) for number in table["volume_um3"].nlargest(int(self._most.value)).index)
         else:
-            chosen = tuple(int(number) for number in self._wanted)
-            missing = [number for number in chosen if number not in table.index]
+            numbers = tuple(int(number) for number in self._chosen)
+            missing = [number for number in numbers if number not in table.index]
             if missing:
                 raise PredictionError(f"there is no object {missing[0]}; they are numbered 1 to {self.objects.count}")
-        self._asked = chosen
-        self._words.value = f"making {len(chosen)} surfaces …"
-        self.in_thread(lambda: self._meshes(chosen, table), lambda meshes: self._draw(chosen, meshes))
+        self._newest = numbers
+        self._words.value = f"making {len(numbers)} surfaces …"
+        self._surfaces.ask(partial(self._make, numbers, table))
 
-    def _meshes(self, numbers: Sequence[int], table: DataFrame) -> list[Mesh]:
-        """Surfaces of these objects; of large ones at a coarser resolution. Runs beside the UI."""
-        from voxloop.objects.meshes import object_mesh
-        from voxloop.volumes import scales, spacing_of
+    def _make(self, numbers: tuple[int, ...], table: DataFrame) -> tuple[tuple[int, ...], list[Mesh]]:
+        """Surfaces of these objects. Runs beside the UI; ends early where others were asked for meanwhile."""
+        from voxloop.volumes import scales
 
-        every = scales(self.objects.labels)
-        finest = spacing_of(every[0])
-        made = []
+        resolutions = scales(self.objects.labels)
+        meshes: list[Mesh] = []
         for number in numbers:
-            if self.closed or numbers is not self._asked:
+            if self.closed or numbers is not self._newest:
                 break
             line = table.loc[number]
-            box = [(int(line[f"{axis}_from"]), int(line[f"{axis}_to"])) for axis in AXES]
-            for labels in every:
-                spacing = spacing_of(labels)
-                factors = [coarse / fine for coarse, fine in zip(spacing, finest, strict=True)]
-                small = [(int(a / f), int(np.ceil(b / f))) for (a, b), f in zip(box, factors, strict=True)]
-                if max(b - a for a, b in small) <= FINE or labels is every[-1]:
-                    break
-            region = tuple(slice(a, min(b, n)) for (a, b), n in zip(small, labels.shape, strict=True))
-            try:
-                made.append((number, *object_mesh(labels, number, region, smooth_um=SMOOTH * max(spacing))))
-            except PredictionError:  # too thin to be smoothed, or lost at this resolution
-                made.append((number, *self.objects.mesh(number)))
-        return made
+            box = Box.from_json([(int(line[f"{axis}_from"]), int(line[f"{axis}_to"])) for axis in AXES])
+            meshes.append(self._mesh(number, box, resolutions))
+        return numbers, meshes
 
-    def _draw(self, numbers: tuple[int, ...], meshes: Sequence[Mesh]) -> None:
-        if numbers is not self._asked:
-            return
+    def _mesh(self, number: int, box: Box, resolutions: Sequence[DataArray]) -> Mesh:
+        """The surface of one object, which lies in ``box``; of a large one at a coarser resolution."""
+        from voxloop.objects.meshes import object_mesh
+        from voxloop.volumes import spacing_of
+
+        finest = spacing_of(resolutions[0])
+        for labels in resolutions:
+            spacing = spacing_of(labels)
+            factors = [coarse / fine for coarse, fine in zip(spacing, finest, strict=True)]
+            start = [int(at / factor) for at, factor in zip(box.start, factors, strict=True)]
+            stop = [math.ceil(at / factor) for at, factor in zip(box.stop, factors, strict=True)]
+            coarse_box = Box.from_json(list(zip(start, stop, strict=True)))
+            if max(coarse_box.shape) <= FINE:
+                break
+        try:
+            region = coarse_box.clip(labels.shape).slices
+            return number, *object_mesh(labels, number, region, smooth_um=SMOOTH * max(spacing))
+        except PredictionError:  # too thin to be smoothed, or lost at this resolution
+            return number, *self.objects.mesh(number)
+
+    def _draw(self, made: tuple[tuple[int, ...], list[Mesh]]) -> None:
+        numbers, meshes = made
         self._clear()
         for number, vertices, faces in meshes:
             mesh = self._k3d.mesh(
@@ -162,16 +174,18 @@ class SurfaceView(Panel):
                 flat_shading=False,
                 click_callback=self.handler(lambda _, number=number: self._clicked(number)),
             )
-            self._plot += mesh
-        self._plot.camera = self._plot.get_auto_camera(factor=0.8, yaw=-60, pitch=60)
+            self.plot += mesh
+        self.plot.camera = self.plot.get_auto_camera(factor=0.8, yaw=-60, pitch=60)
         self.numbers = numbers
         triangles = sum(len(faces) for _, _, faces in meshes)
-        of = f" of {self.objects.count:,}" if len(numbers) < self.objects.count else ""
-        self._words.value = f"{len(numbers):,}{of} objects, {triangles:,} triangles; axes in µm"
+        count = f"{len(numbers):,}"
+        if len(numbers) < self.objects.count:
+            count += f" of {self.objects.count:,}"
+        self._words.value = f"{count} objects, {triangles:,} triangles; axes in µm"
 
     def _clear(self) -> None:
-        for mesh in list(self._plot.objects):
-            self._plot -= mesh
+        for mesh in list(self.plot.objects):
+            self.plot -= mesh
             close_tree(mesh)
 
     def _clicked(self, number: int) -> None:

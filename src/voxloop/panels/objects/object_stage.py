@@ -1,0 +1,246 @@
+"""Objects that were made: the list of runs, and of the one opened the table, its places, surfaces and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import ipywidgets as w
+
+from voxloop.errors import PredictionError
+from voxloop.geometry import AXES, Box
+from voxloop.panels.base.panel import Panel, column, heading, row, section, show, spacer, text
+from voxloop.panels.base.rows import Row, RowList
+from voxloop.panels.base.work import Latest, Poll
+from voxloop.panels.monitor.run_start import unless_gone
+from voxloop.panels.objects.objects_rows import ORDERS, in_order, largest, object_row, objects_rows, size_of
+from voxloop.panels.objects.surface_view import SurfaceView
+from voxloop.panels.predict.file_export import OBJECTS, FileExport
+from voxloop.panels.view.layers import ArrayLayer
+from voxloop.panels.view.plane_view import PlaneView
+from voxloop.panels.view.prediction_layers import frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from voxloop.objects import Objects
+    from voxloop.runs import Run
+    from voxloop.workspace.workspace import Workspace
+
+#: rows of the table that are shown
+SHOWN = 200
+
+
+class ObjectStage:
+    """Opens, lists, shows, saves and deletes objects; ``widget``, and ``below`` for under the picture.
+
+    Parameters
+    ----------
+    panel
+        Whose part it is.
+    ws
+        Whose objects are listed.
+    view
+        The picture in which an object is framed.
+    opening
+        Called with the name of a prediction whose objects are about to be opened.
+    changed
+        Called when other objects, or none any more, are on show.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        ws: Workspace,
+        view: PlaneView,
+        opening: Callable[[str], object],
+        changed: Callable[[], object],
+    ) -> None:
+        self._panel, self._ws, self._view, self._opening, self._changed = panel, ws, view, opening, changed
+        self.objects: Objects | None = None
+        self.table: DataFrame | None = None
+        self.surfaces: SurfaceView | None = None
+        self._framed: Box | None = None
+        self._opened = ""
+        self._poll = Poll(panel, self._look, self._show_rows, seconds=0.5, failed=unless_gone(panel))
+        self._tables: Latest[tuple[Objects, DataFrame]] = Latest(panel, self._show_objects)
+        self.runs = RowList(
+            panel.handler(self._on_run),
+            head=("Objects", "State", "Made"),
+            height=120,
+            empty="None yet. Apply to all makes the first.",
+        )
+        self.order = w.Dropdown(options=list(ORDERS), value="Largest first", tooltip="Order of the table")
+        self.order.observe(panel.handler(self._list_objects), "value")
+        self._count = text("", "vx-dim")
+        self.solid = w.ToggleButton(description="In 3-D", icon="cube", tooltip="The largest, to turn with the mouse")
+        self.solid.observe(panel.handler(self._toggle_surfaces), "value")
+        self._tools = row(self.order, self.solid, spacer(), self._count)
+        show(self._tools, False)
+        self.list = RowList(
+            panel.handler(lambda _, number: self.go_to(int(number))),
+            right=(1, 2, 3, 4),
+            height=220,
+            empty="Made objects are listed here, with their sizes and places.",
+        )
+        self.files = FileExport(
+            panel,
+            ws,
+            OBJECTS,
+            lambda: self.objects.name if self.objects else None,
+            lambda: int(self.list.selected) if self.list.selected else None,
+            lambda count: largest(self.table, count),
+        )
+        self.below = column()
+        self.widget = column(
+            section("Made so far", self.runs.widget),
+            column(heading("Table"), self._tools, self.list.widget, self.files.widget, classes=["vx-section"]),
+        )
+        panel.on_close(lambda: self.show_surfaces(False))
+
+    # ----------------------------------------------------------------------------------------------------- actions
+
+    def open(self, name: str) -> None:
+        """Show the objects that a run made, or those of a prediction whose network learnt them, and list them."""
+        self.runs.selected = self._opened = name
+        run = self._ws.runs.get(name)
+        if run is not None and run.kind != "objects":
+            run = None
+        if run is not None and run.state != "finished":
+            self._opened = ""
+            self._panel.say(run.history.error or f"{name} is {run.state}", "warning")
+            return
+        self._opening(name if run is None else str(run.config.get("parent")))
+        self._panel.say("Reading the table …")
+        self._tables.ask(partial(self._read, name, run))
+
+    def _read(self, name: str, run: Run | None) -> tuple[Objects, DataFrame]:
+        objects: Objects = self._ws.predictions[name].objects if run is None else run.open_result()
+        return objects, objects.table()
+
+    def go_to(self, number: int) -> None:
+        """Show the middle of an object, framed. Raises PredictionError where there is no such object."""
+        if self.objects is None or self.table is None or number not in self.table.index:
+            raise PredictionError(f"there is no object {number} in the table; open a run of objects first")
+        line = self.table.loc[number]
+        spacing, origin = self._view.planes.spacing_um, [float(self.objects.labels.coords[axis][0]) for axis in AXES]
+        place = [(float(line[f"{axis}_um"]) - o) / s for axis, o, s in zip(AXES, origin, spacing, strict=True)]
+        self._view.go_to(place, zoom_in=True)
+        self.list.selected = str(number)
+        self.files.refresh()
+        self._framed = Box.from_json([(int(line[f"{axis}_from"]), int(line[f"{axis}_to"])) for axis in AXES])
+        self.show_frame()
+
+    def show_frame(self) -> None:
+        """Frame the object gone to, where it meets the plane on show."""
+        box, axis, index = self._framed, self._view.axis, self._view.index
+        shapes = []
+        if box is not None and box.crosses(axis, index):
+            shapes.append(frame(box, axis, index))
+        self._view.set_shapes(shapes)
+
+    def show_surfaces(self, on: bool = True) -> None:
+        """Show the largest objects in three dimensions below the picture; a click on one leads to it."""
+        self.solid.value = on
+        if self.surfaces is not None:
+            self.below.children = ()
+            self.surfaces.close()
+            self.surfaces = None
+        if not on:
+            return
+        try:
+            if self.objects is None:
+                raise PredictionError("open a run of objects first")
+            self.surfaces = SurfaceView(self.objects, on_click=self.go_to, embedded=True)
+        except PredictionError:
+            self.solid.value = False
+            raise
+        self.below.children = (self.surfaces.widget,)
+
+    def layers(self) -> list[ArrayLayer]:
+        """The objects on show as a layer, where they lie in the picture on show; none where not."""
+        if self.objects is None or self.objects.labels.shape != self._view.planes.shape:
+            return []
+        labels = self.objects.labels.data
+        return [ArrayLayer("objects", f"objects {self.objects.name}", labels, kind="instances")]
+
+    def refresh(self) -> None:
+        """Look anew at runs."""
+        self._poll.now()
+
+    # ----------------------------------------------------------------------------------------------------- looking
+
+    def _look(self) -> tuple[list[Row], set[str]]:
+        """Off the UI thread: rows, and which of them can be opened."""
+        rows = objects_rows(self._ws)
+        runs = [self._ws.runs.get(row.key) for row in rows]
+        ready = set()
+        for line, run in zip(rows, runs, strict=True):
+            if run is None or run.kind != "objects" or run.state == "finished":
+                ready.add(line.key)
+        return rows, ready
+
+    def _show_rows(self, look: tuple[list[Row], set[str]]) -> None:
+        rows, ready = look
+        self.runs.show(rows)
+        if self.runs.selected in ready and self.runs.selected != self._opened:
+            self.open(self.runs.selected)
+        elif not self.runs.selected and rows:
+            self.runs.selected = rows[0].key
+
+    def _show_objects(self, read: tuple[Objects, DataFrame]) -> None:
+        self.objects, self.table = read
+        self._framed = None
+        self._changed()
+        self.show_frame()
+        self._list_objects()
+        if self.surfaces is not None:
+            self.show_surfaces()
+        words, kind = f"{self.objects.count:,} objects", "good"
+        if self.objects.unsure:
+            words += f"; {self.objects.unsure} belong to clumps longer than the reach"
+            kind = "warning"
+        self._panel.say(words, kind)
+
+    def _list_objects(self) -> None:
+        table = self.table
+        if table is None:
+            return
+        size = size_of(table)
+        unit = "µm³" if size == "volume_um3" else "µm²"
+        self.list.widget.head = ["Object", unit, "z", "y", "x µm"]
+        ordered = in_order(table, str(self.order.value))
+        self.list.show(object_row(int(number), line, size) for number, line in ordered.head(SHOWN).iterrows())
+        show(self._tools, True)
+        words = f"{len(table):,} objects"
+        if len(table) > SHOWN:
+            words += f", {SHOWN} shown"
+        self._count.value = words
+        self.files.refresh()
+
+    def _toggle_surfaces(self) -> None:
+        if self.solid.value != (self.surfaces is not None):
+            self.show_surfaces(bool(self.solid.value))
+
+    def _on_run(self, action: str, name: str) -> None:
+        if action == "open":
+            self.open(name)
+            return
+        if self.objects is not None and self.objects.name == name:
+            self._forget_objects()
+        self._ws.runs[name].delete()
+        self._tables.forget()
+        self.runs.selected = self._opened = ""
+        self._panel.say(f"{name} is deleted.", "good")
+        self.refresh()
+
+    def _forget_objects(self) -> None:
+        self.show_surfaces(False)
+        self.objects = self.table = None
+        self._framed = None
+        self.list.show([])
+        show(self._tools, False)
+        self.files.refresh()
+        self.show_frame()
+        self._changed()
