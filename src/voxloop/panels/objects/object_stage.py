@@ -197,11 +197,11 @@ class ObjectStage:
         self._list_objects()
         if self.surfaces is not None:
             self.show_surfaces()
-        words, kind = f"{self.objects.count:,} objects", "good"
+        words = f"{self.objects.count:,} objects"
         if self.objects.unsure:
-            words += f"; {self.objects.unsure} belong to clumps longer than the reach"
-            kind = "warning"
-        self._panel.say(words, kind)
+            self._panel.say(f"{words}; {self.objects.unsure} belong to clumps longer than the reach", "warning")
+        else:
+            self._panel.say(words, "good")
 
     def _list_objects(self) -> None:
         table = self.table
