@@ -61,6 +61,12 @@ def test_values_out_of_bounds_say_what_was_given():
         Example(count=12)
 
 
+def test_votes_are_a_number_or_its_text():
+    assert PredictConfig(votes=3) == PredictConfig(votes="3")
+    with pytest.raises(ConfigError, match="votes"):
+        PredictConfig(votes=5)
+
+
 def test_configs_are_frozen_and_changed_copies_are_checked():
     config = Example()
     assert config.changed(count=5).count == 5

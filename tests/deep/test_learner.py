@@ -14,7 +14,9 @@ import torch
 from voxloop.config.deep import DeepConfig
 from voxloop.config.presets import presets
 from voxloop.deep.learner import train
+from voxloop.deep.objective.metrics import scores_of
 from voxloop.deep.predict.model import load
+from voxloop.deep.training.reporter import Reporter
 from voxloop.deep.training.state import TrainingState
 from voxloop.errors import ConfigError, RunError
 
@@ -121,6 +123,15 @@ def test_loss_that_is_no_number_goes_back_and_then_gives_up(context: Any, monkey
     assert context.of("resumed")[0]["step"] in (0, 5), "the start, or the end of the epoch before"
     weights = load(context.path / "model").module().state_dict()
     assert all(torch.isfinite(value).all() for value in weights.values())
+
+
+def test_a_loss_that_explodes_is_said_once(context: Any, tiny: DeepConfig) -> None:
+    reporter = Reporter(context, TrainingState.begin(tiny.changed(learning_rate=0.5)), ["outside", "disc"])
+    for loss in (0.8, 0.7, 5.0, 1728.0, 2000.0):
+        reporter.epoch(scores_of(np.eye(2, dtype=int), loss), None, True)
+    assert len(context.of("warning")) == 1
+    assert "from 0.7 to 1.73e+03" in context.of("warning")[0]["text"]
+    assert "learning_rate=0.05" in context.of("warning")[0]["text"]
 
 
 def test_loss_that_is_never_a_number_fails_with_advice(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,11 @@ class PredictConfig(Config):
         advanced=True,
     )
 
+    @field_validator("votes", mode="before")
+    @classmethod
+    def _votes_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) else value
+
     @field_validator("engine", mode="before")
     @classmethod
     def _address(cls, value: Any) -> Any:

@@ -105,6 +105,18 @@ def test_encoder_weights_from_a_file(tmp_path: Path) -> None:
         assert torch.equal(taken.core.encoder.state_dict()[name], tensor), name
 
 
+@pytest.mark.parametrize("channels", [1, 6])
+def test_encoder_weights_for_colours_see_the_same_in_gray_pictures(tmp_path: Path, channels: int) -> None:
+    colours = build(config(encoder="resnet18", channels=3)).core.encoder.eval()
+    save_file(colours.state_dict(), tmp_path / "encoder.safetensors")
+    taken = build(config(encoder="resnet18", channels=channels), str(tmp_path / "encoder.safetensors")).core.encoder
+    gray = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        features = taken.eval()(gray.expand(-1, channels, -1, -1))
+        wanted = colours(gray.expand(-1, 3, -1, -1))
+    assert all(torch.allclose(*pair, atol=1e-4) for pair in zip(features[1:], wanted[1:], strict=True))
+
+
 def test_encoder_weights_that_cannot_be_had(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         build(config(), str(tmp_path / "none.safetensors"))
@@ -112,6 +124,8 @@ def test_encoder_weights_that_cannot_be_had(tmp_path: Path) -> None:
     broken.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00not a header")
     with pytest.raises(ConfigError, match="no readable"):
         build(config(), str(broken))
+    with pytest.raises(ConfigError, match="can run code"):
+        build(config(), str(tmp_path / "weights.pth"))
     other = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(3)}, other)
     with pytest.raises(ConfigError, match="another encoder"[:7]):

@@ -49,6 +49,10 @@ _DEPTHS = {"PSPNet": 3, "DPT": 4}
 _SMALLEST = {"PAN": 128}
 #: what decoder channels are multiples of: FPN normalises them in 32 groups; 8 elsewhere
 _GROUPS = {"FPN": 32}
+#: an encoder that DPT takes
+_TRANSFORMER = "tu-vit_small_patch16_224"
+#: files of weights that are pickles
+_PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 #: what the names of the last layer's tensors contain; "segmentation_head" elsewhere
 _HEADS = {"UNet3d": "core.model.2.", "DynUNet": "output_block", "SegResNet": ".head.", "SwinUNETR": "core.out."}
 
@@ -203,14 +207,21 @@ def _explained(config: NetworkConfig, weights: str | None, error: Exception) -> 
             f"the imagenet weights of {name!r} could not be downloaded ({text}); leave encoder_weights empty, or "
             f"name a local .safetensors file"
         )
+    if config.architecture == "DPT":
+        return ConfigError(f"encoder {name!r} does not fit DPT, which takes vision transformers; use {_TRANSFORMER!r}")
     return ConfigError(f"encoder {name!r} does not fit {config.architecture}: {text}")
 
 
 def _load_encoder(encoder: nn.Module, path: Path, config: NetworkConfig) -> None:
-    """Copy what fits by name and shape; a first layer for other channel counts keeps its random weights."""
+    """Copy what fits by name and shape; a first layer for pictures of three channels is made to take others."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if path.suffix in _PICKLED:
+        raise ConfigError(
+            f"encoder_weights {str(path)!r}: files of this kind can run code and are not opened; write its tensors with "
+            "safetensors.torch.save_file, and name that .safetensors file"
+        )
     try:
         given = load_file(path)
     except FileNotFoundError:
@@ -221,7 +232,11 @@ def _load_encoder(encoder: nn.Module, path: Path, config: NetworkConfig) -> None
         raise ConfigError(f"encoder_weights {str(path)!r} is no readable .safetensors file: {error}") from error
     own = encoder.state_dict()
     given = {_bare(name): value for name, value in given.items()}
-    fitting = {name: given[_bare(name)] for name in own if _fits(given.get(_bare(name)), own[name])}
+    fitting = {}
+    for name, tensor in own.items():
+        weights = _adapted(given.get(_bare(name)), tensor)
+        if weights is not None:
+            fitting[name] = weights
     if len(fitting) < len(own) / 2:
         raise ConfigError(
             f"encoder_weights {str(path)!r} fit {len(fitting)} of the {len(own)} tensors of {config.encoder!r}; they "
@@ -238,8 +253,23 @@ def _bare(name: str) -> str:
     return name
 
 
-def _fits(given: Tensor | None, own: Tensor) -> bool:
-    return given is not None and given.shape == own.shape
+def _adapted(given: Tensor | None, own: Tensor) -> Tensor | None:
+    """Weights that fit a tensor: as they are, or for other channels than red, green and blue; None where none do.
+
+    One channel takes the sum of the three, more take them in turn, so that sums stay what they were
+    (segmentation-models-pytorch does so with weights that it downloads).
+    """
+    if given is None or given.shape == own.shape:
+        return given
+    colours = (
+        given.ndim > 2 and given.shape[1] == 3 and given.shape[:1] + given.shape[2:] == own.shape[:1] + own.shape[2:]
+    )
+    if not colours:
+        return None
+    channels = own.shape[1]
+    if channels == 1:
+        return given.sum(1, keepdim=True)
+    return given[:, torch.arange(channels) % 3] * (3 / channels)
 
 
 def count_parameters(module: nn.Module) -> int:

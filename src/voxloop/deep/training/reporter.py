@@ -21,6 +21,8 @@ _LOOK = 0.1
 _PROGRESS = 0.5
 #: a checkpoint at the end of an epoch is cheap where the time since the last is so many times that of writing it
 _CHECKPOINT_SHARE = 20
+#: a loss explodes where that of an epoch is so many times the lowest one
+_EXPLODED = 10.0
 
 
 class Reporter:
@@ -33,6 +35,7 @@ class Reporter:
         self._pending: list[tuple[int, Tensor, float, int, float]] = []
         self._recent: list[float] = []
         self._device = torch.device("cpu")
+        self._lowest_loss, self._exploded = math.inf, False
         now = time.monotonic()
         self._last_step = self._last_look = self._last_clock = self._last_checkpoint = self._epoch_began = now
         self._last_progress = self._checkpoint_seconds = 0.0
@@ -105,8 +108,10 @@ class Reporter:
         return good
 
     def epoch(self, train: Scores, validation: Scores | None, best: bool) -> None:
+        """Say how an epoch went, and warn where the loss explodes."""
         now = time.monotonic()
         state = self.state
+        self._warn_of_explosion(train.loss)
         self._context.emit(
             "epoch",
             epoch=state.epoch,
@@ -120,6 +125,19 @@ class Reporter:
             patience=state.live["patience"],
         )
         self._epoch_began = self._last_step = now
+
+    def _warn_of_explosion(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            return
+        if loss > _EXPLODED * self._lowest_loss and not self._exploded:
+            self._exploded = True
+            slower = f"{float(self.state.live['learning_rate']) / 10:.2g}"
+            self._context.emit(
+                "warning",
+                text=f"the training loss has grown from {self._lowest_loss:.3g} to {loss:.3g}: the steps are too large; "
+                f"lower the learning rate to {slower}, or begin again with learning_rate={slower}",
+            )
+        self._lowest_loss = min(self._lowest_loss, loss)
 
     def sample(self, path: str, window: int) -> None:
         self._context.emit("sample", path=path, window=window, epoch=self.state.epoch, iteration=self.state.step)
