@@ -219,8 +219,8 @@ def _load_encoder(encoder: nn.Module, path: Path, config: NetworkConfig) -> None
 
     if path.suffix in _PICKLED:
         raise ConfigError(
-            f"encoder_weights {str(path)!r}: files of this kind can run code and are not opened; write its tensors with "
-            "safetensors.torch.save_file, and name that .safetensors file"
+            f"encoder_weights {str(path)!r}: files of this kind can run code and are not opened; write its tensors "
+            "with safetensors.torch.save_file, and name that .safetensors file"
         )
     try:
         given = load_file(path)
@@ -261,10 +261,7 @@ def _adapted(given: Tensor | None, own: Tensor) -> Tensor | None:
     """
     if given is None or given.shape == own.shape:
         return given
-    colours = (
-        given.ndim > 2 and given.shape[1] == 3 and given.shape[:1] + given.shape[2:] == own.shape[:1] + own.shape[2:]
-    )
-    if not colours:
+    if given.ndim < 3 or given.shape[1] != 3 or given[:, 0].shape != own[:, 0].shape:
         return None
     channels = own.shape[1]
     if channels == 1:

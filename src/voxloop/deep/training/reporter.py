@@ -134,8 +134,8 @@ class Reporter:
             slower = f"{float(self.state.live['learning_rate']) / 10:.2g}"
             self._context.emit(
                 "warning",
-                text=f"the training loss has grown from {self._lowest_loss:.3g} to {loss:.3g}: the steps are too large; "
-                f"lower the learning rate to {slower}, or begin again with learning_rate={slower}",
+                text=f"the training loss has grown from {self._lowest_loss:.3g} to {loss:.3g}: the steps are too "
+                f"large; lower the learning rate to {slower}, or begin again with learning_rate={slower}",
             )
         self._lowest_loss = min(self._lowest_loss, loss)
 
