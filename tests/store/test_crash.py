@@ -46,7 +46,7 @@ def replayed(path: Path, upto: int) -> np.ndarray:
 
     from .conftest import SHAPE
 
-    journal = Journal(path / "journal" / "labels.image.jsonl", SHAPE, np.dtype("u1"), writable=False)
+    journal = Journal(path / "journal" / "labels.image.jsonl", SHAPE, np.dtype("u1"))
     values = np.zeros(SHAPE, np.uint8)
     for record in journal.records[:upto]:
         for patch in journal.patches(record):

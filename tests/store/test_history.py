@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from voxloop.store import Labels, Store, open_labels, state, writer
+from voxloop.store import Labels, Store, following, open_labels, state, writer
 
 from .conftest import SHAPE, abandon, make
 
@@ -26,8 +26,8 @@ class History(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.saved = (writer.BLOB_VOXELS, state.CACHE_BYTES, writer.CACHE_BYTES)
-        writer.BLOB_VOXELS, state.CACHE_BYTES, writer.CACHE_BYTES = 60_000, 3 << 18, 3 << 18
+        self.saved = (writer.BLOB_VOXELS, state.CACHE_BYTES, following.CACHE_BYTES)
+        writer.BLOB_VOXELS, state.CACHE_BYTES, following.CACHE_BYTES = 60_000, 3 << 18, 3 << 18
         self.store = make(self.folder / "ws")
         self.past: list[np.ndarray] = [np.zeros(SHAPE, np.uint8)]  # the state after edit 0, 1, ...
         self.undone: list[np.ndarray] = []
@@ -150,7 +150,7 @@ class History(RuleBasedStateMachine):
         self.labels.flush()
         assert not list((self.labels.path / "0" / "c").glob("*/*/*"))  # empty chunks are not stored
         self.store.close()
-        writer.BLOB_VOXELS, state.CACHE_BYTES, writer.CACHE_BYTES = self.saved
+        writer.BLOB_VOXELS, state.CACHE_BYTES, following.CACHE_BYTES = self.saved
         shutil.rmtree(self.folder)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ def replace_bytes(path: Path, data: bytes, *, name_durable: bool = True) -> None
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
             write_all(fd, data)
             os.fsync(fd)
@@ -50,6 +52,29 @@ def replace_folder(new: Path, folder: Path) -> None:
     new.rename(folder)
     sync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def open_to_append(path: Path) -> int:
+    """A plain file to append to, made where there is none. Raises OSError, for links as well.
+
+    A workspace may come from anyone, so nothing is written through a link; and a file that has another name elsewhere
+    (a snapshot made of hard links, or worse) is copied first, so that only the workspace's own changes.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        fd = os.open(path, flags | os.O_CREAT, 0o644)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a link, and links are not written through", str(path)) from error
+        raise
+    facts = os.fstat(fd)
+    if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1:
+        return fd
+    os.close(fd)
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    replace_bytes(path, path.read_bytes())
+    return os.open(path, flags)
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxloop.geometry import Box
-from voxloop.store.journal import Journal, Record
+from voxloop.store.journal import Journal
+from voxloop.store.records import Record
 
 #: voxels that are close enough to be read in one box
 _TOGETHER = (16, 128, 128)
@@ -44,13 +45,11 @@ def standing(records: Sequence[Record]) -> list[Record]:
     """The edits that were not taken back, oldest first; an edit made again stands where it was first made."""
     taken_back: set[int] = set()
     for record in records:
-        if record.of is None:
-            continue
         if record.reverse:
-            taken_back.add(record.of)
+            taken_back.update(record.of)
         else:
-            taken_back.discard(record.of)
-    return [record for record in records if record.of is None and record.sequence not in taken_back]
+            taken_back.difference_update(record.of)
+    return [record for record in records if not record.of and not record.lost and record.sequence not in taken_back]
 
 
 def set_by(journal: Journal, records: Sequence[Record], since: int, most: int) -> Iterator[Change]:

@@ -35,7 +35,11 @@ class ChunkFile:
 
 
 class DamagedChunkError(LabelError):
-    """A chunk file that cannot be decoded."""
+    """A chunk file that cannot be decoded, or that is not what was written."""
+
+
+class DamagedArrayError(LabelError):
+    """Metadata of an array that cannot be read; its chunks may be whole."""
 
 
 def chunk_shape(shape: Sequence[int]) -> Shape:
@@ -72,15 +76,18 @@ class ChunkedArray:
             dtype=self.dtype,
             fill_value=0,
             zarr_format=3,
-            compressors=ZstdCodec(level=1),
+            compressors=ZstdCodec(level=1, checksum=True),
             dimension_names=("z", "y", "x"),
         )
-        self.path.mkdir(exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         (made / "zarr.json").replace(self.path / "zarr.json")
         made.rmdir()
 
     def check(self) -> None:
-        """Raise LabelError where the array on disk is not the one expected here (another program wrote it anew)."""
+        """Raise LabelError where the array on disk is not the one expected here (another program wrote it anew).
+
+        Raises DamagedArrayError where its metadata cannot be read.
+        """
         try:
             meta = json.loads((self.path / "zarr.json").read_text())
             found = (
@@ -89,8 +96,8 @@ class ChunkedArray:
                 np.dtype(meta["data_type"]),
                 [codec["name"] for codec in meta["codecs"]],
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise LabelError(f"{self.path} is damaged ({error}); delete it, and the journal fills it again") from error
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DamagedArrayError(f"the metadata of {self.path} are damaged ({error})") from error
         if found != (self.shape, self.chunks, self.dtype, ["bytes", "zstd"]):
             raise LabelError(
                 f"{self.path} was written anew by another program (shape, chunks, type, codecs: {found}); "
@@ -172,4 +179,4 @@ def _facts(stat: os.stat_result, data: bytes) -> ChunkFile:
 def _zstd() -> Any:
     from numcodecs.zstd import Zstd
 
-    return Zstd(level=1)
+    return Zstd(level=1, checksum=True)  # a flipped bit is noticed by whoever reads the chunk

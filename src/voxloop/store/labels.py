@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from voxloop.errors import LabelError, ReadOnlyError
+from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError
 from voxloop.geometry import Box, Shape, Spacing, cover
 from voxloop.store.changes import Change
 from voxloop.store.classes import Level
@@ -26,7 +26,7 @@ from voxloop.store.writer import Proposal, WriterState
 if TYPE_CHECKING:
     import xarray as xr
 
-    from voxloop.store.journal import Record
+    from voxloop.store.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +111,11 @@ class Labels(Drawing):
     @property
     def read_only(self) -> bool:
         return not isinstance(self._state, WriterState) or self._setting.refusal() is not None
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was found damaged when these labels were read, and what became of it."""
+        return list(self._state.remarks)
 
     @property
     def lag(self) -> OSError | None:
@@ -267,11 +272,13 @@ class Labels(Drawing):
 
     def undo(self) -> Edit | None:
         """Take the last edit back, whenever and wherever it was made; None where there is none."""
-        return self._united(self._writer().undo())
+        record = self._writer().undo()
+        return None if record is None else self._announce([record])[0]
 
     def redo(self) -> Edit | None:
         """Make the last edit that was taken back again; None where there is none."""
-        return self._united(self._writer().redo())
+        record = self._writer().redo()
+        return None if record is None else self._announce([record])[0]
 
     @property
     def can_undo(self) -> bool:
@@ -292,9 +299,18 @@ class Labels(Drawing):
         return self._announce(self._state.refresh()) if isinstance(self._state, ReaderState) else []
 
     def flush(self) -> None:
-        """Bring the array on disk up to the last edit, now instead of within a second."""
-        if isinstance(self._state, WriterState):
+        """Bring the array on disk up to the last edit, now instead of within a second. Raises WorkspaceError."""
+        if not isinstance(self._state, WriterState):
+            return
+        try:
             self._state.flush()
+        except ReadOnlyError:
+            raise
+        except OSError as error:
+            raise WorkspaceError(
+                f"the label array of {self.level.name!r} could not be written ({error.strerror}); the journal has all "
+                "edits"
+            ) from error
 
     def write_header(self) -> None:
         """Write names and colours of the classes into the array's metadata again."""
@@ -333,12 +349,6 @@ class Labels(Drawing):
                     log.exception("a listener of edit %d failed", edit.sequence)
         return edits
 
-    def _united(self, records: list[Record]) -> Edit | None:
-        edits = self._announce(records)
-        if not edits:
-            return None
-        return Edit(edits[-1].sequence, edits[-1].tool, cover([e.box for e in edits]), sum(e.voxels for e in edits))
-
     def _parent(self) -> tuple[Labels | None, int]:
         level = self.level
         if level.parent is None:
@@ -366,6 +376,14 @@ class Labels(Drawing):
 
     def _values(self, block: np.ndarray) -> np.ndarray:
         """A block from outside, checked. Raises LabelError."""
+        if block.dtype.kind not in "biuf":
+            raise LabelError(f"labels are whole numbers, not {block.dtype}; turn them into class values first")
+        if block.dtype.kind == "f" and not (np.isfinite(block) & (block == np.rint(block))).all():
+            odd = block[~(np.isfinite(block) & (block == np.rint(block)))].flat[0]
+            raise LabelError(
+                f"labels are whole numbers, {odd:g} is none; of probabilities take those above a threshold first, or "
+                "ws.accept(prediction, above=0.9)"
+            )
         if self.level.kind == "semantic":
             allowed = {0, *(item.value for item in self.level.classes)}
             found = {int(value) for value in np.unique(block)}

@@ -14,6 +14,9 @@ import numpy as np
 
 from voxloop.geometry import Box, Shape
 
+#: voxels of the largest chunk
+MAX_PATCH = 16 * 128 * 128
+
 _HEAD = struct.Struct("<II")  # patches, runs
 
 
@@ -62,7 +65,7 @@ def encode(patches: Sequence[Patch]) -> bytes:
 
 
 def decode(data: bytes, dtype: np.dtype) -> list[Patch]:
-    """The patches that :func:`encode` made. Raises ValueError or zlib.error for anything else."""
+    """The patches that :func:`encode` made. Raises ValueError, struct.error or zlib.error for anything else."""
     body = zlib.decompress(data)
     count, runs = _HEAD.unpack_from(body)
     at = _HEAD.size
@@ -70,6 +73,9 @@ def decode(data: bytes, dtype: np.dtype) -> list[Patch]:
     at += boxes.nbytes
     lengths = np.frombuffer(body, "<u4", runs, at)
     at += lengths.nbytes
+    sizes = boxes[:, 3:].astype(np.int64).prod(axis=1)
+    if boxes.min(initial=0) < 0 or (sizes > MAX_PATCH).any() or lengths.sum(dtype=np.uint64) != sizes.sum():
+        raise ValueError("these are no patches")
     stored = np.dtype(dtype).newbyteorder("<")
     before = np.repeat(np.frombuffer(body, stored, runs, at).astype(dtype), lengths)
     after = np.repeat(np.frombuffer(body, stored, runs, at + runs * stored.itemsize).astype(dtype), lengths)
@@ -79,6 +85,26 @@ def decode(data: bytes, dtype: np.dtype) -> list[Patch]:
         patches.append(Patch(tuple(origin), before[start:stop].reshape(z, y, x), after[start:stop].reshape(z, y, x)))
         start = stop
     return patches
+
+
+def streams(data: bytes) -> list[tuple[int, int]]:
+    """Where in ``data`` each of the pieces that :func:`encode` made begins and ends; empty where it is not all whole.
+
+    Each piece knows its own end, so they can be told apart where what named them is lost.
+    """
+    pieces, start = [], 0
+    while start < len(data):
+        unpacker = zlib.decompressobj()
+        try:
+            unpacker.decompress(data[start:])
+        except zlib.error:
+            return []
+        if not unpacker.eof:
+            return []
+        stop = len(data) - len(unpacker.unused_data)
+        pieces.append((start, stop))
+        start = stop
+    return pieces
 
 
 def _little(values: np.ndarray) -> np.ndarray:

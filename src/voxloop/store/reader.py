@@ -9,7 +9,7 @@ import numpy as np
 from voxloop.errors import LabelError
 from voxloop.geometry import Shape
 from voxloop.store.chunks import Chunk, DamagedChunkError
-from voxloop.store.journal import Record
+from voxloop.store.records import Record, edits_in_words
 from voxloop.store.state import LabelState, Place, applied_to
 from voxloop.store.touched import Counts, TouchedIndex
 
@@ -26,16 +26,48 @@ class ReaderState(LabelState):
     """
 
     def __init__(self, place: Place, shape: Shape, dtype: np.dtype, at: int | None = None) -> None:
-        super().__init__(place, shape, dtype, writable=False)
-        known = len(self.journal)
-        if at is not None and not 0 <= at <= known:
-            raise LabelError(f"there is no edit {at}; the journal holds edits 1 to {known}")
+        super().__init__(place, shape, dtype)
+        newest = len(self.journal)
+        if at is not None and not 0 <= at <= newest:
+            raise LabelError(f"there is no edit {at}; the journal holds edits 1 to {newest}")
         self._fixed = at is not None
-        self.sequence = known if at is None else at
-        self._since = min(self._applied, self.index.applied, self.sequence)
+        self.sequence = newest if at is None else at
+        self._generation = self.journal.generation
         self._pending: dict[Chunk, list[Record]] = {}
         self._stale: set[Chunk] = set()
-        self._expect(self.journal.records[self._since :])
+        self._from_nothing = False
+        self._since = 0
+        self._look_at_holes()
+        self._expect_from(min(self._seen_by_both, self.sequence))
+
+    @property
+    def _seen_by_both(self) -> int:
+        return 0 if self._from_nothing else min(self._applied, self.index.applied)
+
+    def _look_at_holes(self) -> None:
+        """Choose a way to the wanted state on which no edit lies that cannot be read. Raises LabelError."""
+        holes = sorted(self.journal.holes)
+        if not holes:
+            return
+        self._remark(f"{edits_in_words(holes)} cannot be read; a writer that opens the workspace repairs what it can")
+        beyond = [hole for hole in holes if hole > self.sequence]
+        if not beyond:
+            return  # the array has them all, or they are lost
+        if len(beyond) < len(holes):
+            raise LabelError(
+                f"the labels after edit {self.sequence} cannot be made again: {edits_in_words(holes)} cannot be read; "
+                f"there are those up to edit {holes[0] - 1} and from edit {holes[-1]} on"
+            )
+        self._from_nothing = True
+        self.index = TouchedIndex(self.place.index.with_name(".none"))
+
+    def _expect_from(self, since: int) -> None:
+        self._since, self._pending, self._stale = since, {}, set()
+        self._expect(self.journal.records[since:])
+        if self.index.damaged or (self.journal.holes and not self._from_nothing):
+            self._stale |= {chunk for chunk, _ in self.array.stored()}
+            for chunk in self._stale:
+                self._pending.setdefault(chunk, [])
 
     def refresh(self) -> list[Record]:
         """Take up edits that the writer appended since; nothing for a state at a fixed edit."""
@@ -61,9 +93,8 @@ class ReaderState(LabelState):
         index = TouchedIndex(self.place.index)
         since = min(applied, index.applied, self.sequence)
         if since > self._since:
-            self._applied, self.index, self._since = applied, index, since
-            self._pending, self._stale = {}, set()
-            self._expect(self.journal.records[since:])
+            self._applied, self.index = applied, index
+            self._expect_from(since)
 
     def touched(self) -> dict[Chunk, Counts]:
         self._recount()
@@ -80,7 +111,15 @@ class ReaderState(LabelState):
                 self.index.recount(chunk, self._load(chunk))
 
     def _poll(self) -> None:
-        self._expect(self.journal.poll())
+        new = self.journal.poll()
+        if self.journal.generation == self._generation:
+            self._expect(new)
+            return
+        self._generation = self.journal.generation  # the journal was mended, and may know more of earlier edits now
+        if not self._from_nothing:
+            self._applied, self.index = applied_to(self.place.array), TouchedIndex(self.place.index)
+        self.journal.reach(self._seen)
+        self._expect_from(min(self._seen_by_both, self.sequence))
 
     def _expect(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -91,15 +130,34 @@ class ReaderState(LabelState):
     def _load(self, chunk: Chunk) -> np.ndarray | None:
         if chunk not in self.index.counts and chunk not in self._pending:
             return None
+        earlier = self.journal.records[: self.sequence]
+        if self._from_nothing:
+            return self._rebuilt(chunk, earlier)
         try:
-            found = self.array.read(chunk)
-        except DamagedChunkError:
-            return self._rebuilt(chunk, self.journal.records[: self.sequence])
+            values = self._stored(chunk)
+        except DamagedChunkError as error:
+            self._remark(f"{error}; it was made again from the journal")
+            return self._rebuilt(chunk, earlier)
+        generation = self._generation
         self._poll()
+        if self._generation != generation:
+            return self._load(chunk)  # what was read belongs to what the journal said before
         pending = self._pending.get(chunk, [])
-        if found is None and not pending:
-            return self._rebuilt(chunk, self.journal.records[: self.sequence])
-        values = np.zeros(self.chunks, self.dtype) if found is None else found[0]
+        if values is None and not pending:
+            return self._rebuilt(chunk, earlier)
+        if values is None:
+            values = np.zeros(self.chunks, self.dtype)
         self._apply_to(values, chunk, [r for r in pending if self._applied < r.sequence <= self.sequence])
         self._apply_to(values, chunk, [r for r in reversed(pending) if r.sequence > self.sequence], back=True)
         return values
+
+    def _rebuilt(self, chunk: Chunk, records: Iterable[Record]) -> np.ndarray:
+        """A chunk from nothing but the journal. Raises LabelError where that lacks an edit."""
+        records = list(records)
+        missing = [record.sequence for record in records if record.sequence in self.journal.holes]
+        if missing:
+            raise LabelError(
+                f"{self.array.file(chunk)} is lost or damaged, and so is {edits_in_words(missing)} in the journal; a "
+                "writer that opens the workspace repairs what it can"
+            )
+        return super()._rebuilt(chunk, records)

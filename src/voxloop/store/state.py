@@ -7,6 +7,7 @@ common; knows no brushes, classes or levels.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -18,9 +19,12 @@ import numpy as np
 
 from voxloop.geometry import Box, Shape
 from voxloop.store.changes import Change, left_of, set_by
-from voxloop.store.chunks import Chunk, ChunkedArray
-from voxloop.store.journal import Journal, Record
+from voxloop.store.chunks import Chunk, ChunkedArray, ChunkFile, DamagedArrayError, DamagedChunkError
+from voxloop.store.journal import Journal
+from voxloop.store.records import Record
 from voxloop.store.touched import Counts, TouchedIndex
+
+log = logging.getLogger(__name__)
 
 #: bytes of chunks kept in memory, per label array
 CACHE_BYTES = 64 << 20
@@ -44,7 +48,7 @@ class LabelState(ABC):
     All methods may be called from any thread.
     """
 
-    def __init__(self, place: Place, shape: Shape, dtype: np.dtype, *, writable: bool) -> None:
+    def __init__(self, place: Place, shape: Shape, dtype: np.dtype) -> None:
         self.place = place
         self.shape = shape
         self.dtype = np.dtype(dtype)
@@ -52,11 +56,35 @@ class LabelState(ABC):
         self.lock = threading.RLock()
         self.sequence = 0
         self._cache: OrderedDict[Chunk, np.ndarray] = OrderedDict()
+        self.remarks: list[str] = []
         self._applied = applied_to(place.array)  # before the index and the journal: both may be newer, never older
-        if self.array.exists:
-            self.array.check()
+        self._intact = self._check_array()
         self.index = TouchedIndex(place.index)
-        self.journal = Journal(place.journal, shape, self.dtype, writable=writable)
+        if self.index.damaged:
+            self._remark(f"{place.index.name} was damaged; it is counted anew")
+        self.journal = Journal(place.journal, shape, self.dtype)
+        self.journal.reach(self._seen)
+
+    @property
+    def _seen(self) -> int:
+        """The last edit that the array on disk holds."""
+        return max(self._applied, self.index.applied)
+
+    def _check_array(self) -> bool:
+        """Whether the metadata of the array can be read. Raises LabelError where it is another array."""
+        try:
+            if self.array.exists:
+                self.array.check()
+        except DamagedArrayError as error:
+            self._remark(f"{error}; its voxels are read all the same")
+            return False
+        return True
+
+    def _remark(self, words: str) -> None:
+        """Say what was found damaged, and what became of it."""
+        if words not in self.remarks:
+            log.warning("labels in %s: %s", self.place.array, words)
+            self.remarks.append(words)
 
     @property
     def chunks(self) -> Shape:
@@ -80,7 +108,7 @@ class LabelState(ABC):
             for record in records[since:]:
                 if not record.box.meet(box):
                     continue
-                chosen = (records[record.of - 1] if record.of else record).tool in tools
+                chosen = (records[record.of[0] - 1] if record.of else record).tool in tools
                 for patch in self.journal.patches(record):
                     if inside := patch.box.meet(box):
                         changed = patch.changed[inside.within(patch.box).slices]
@@ -145,9 +173,29 @@ class LabelState(ABC):
     def _apply_to(self, values: np.ndarray, chunk: Chunk, records: Iterable[Record], *, back: bool = False) -> None:
         """Bring one chunk from one edit to another: the voxels after each record, or before it."""
         for record in records:
-            for patch in self.journal.patches(record, chunk):
+            patches = list(self.journal.patches(record, chunk))
+            for patch in reversed(patches) if back else patches:  # those of a stroke in pieces may overlap
                 view = values[self._local(patch.box)]
                 np.copyto(view, patch.before if back else patch.after, where=patch.changed)
+
+    def _stored(self, chunk: Chunk) -> np.ndarray | None:
+        """A chunk as its file has it; None where there is none.
+
+        Raises DamagedChunkError where it is not what was written: a bit flipped, with size and time as they were.
+        """
+        entry = self.array.read(chunk)
+        if entry is None:
+            return None
+        values, facts = entry
+        noted = self.index.files.get(chunk)
+        if noted is not None and noted.crc != facts.crc:
+            self._check_foreign(chunk, noted, facts)
+        return values
+
+    def _check_foreign(self, chunk: Chunk, noted: ChunkFile, facts: ChunkFile) -> None:
+        """Raise DamagedChunkError unless the file of a chunk was written anew since it was noted."""
+        if (noted.size, noted.modified_ns) == (facts.size, facts.modified_ns):
+            raise DamagedChunkError(f"{self.array.file(chunk)} is not what was written")
 
     def _rebuilt(self, chunk: Chunk, records: Iterable[Record]) -> np.ndarray:
         """A chunk from nothing but the journal."""

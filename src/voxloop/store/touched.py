@@ -1,5 +1,6 @@
 """Which chunks of a label array hold anything, and how much of each class: counts, sampling and export walk this, never
-the grid. On disk an append-only log beside the array; a cache, made again from the array where it is missing.
+the grid. On disk an append-only log beside the array; a cache, made again from journal and array where it is missing or
+damaged. Each mark carries a checksum of the lines before it.
 """
 
 from __future__ import annotations
@@ -7,16 +8,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from voxloop.store.atomic import replace_bytes, write_all
+from voxloop.store.atomic import open_to_append, replace_bytes, write_all
 from voxloop.store.chunks import Chunk, ChunkFile
 
 Counts = dict[int, int]
+#: of marks that were written before there were checksums
+_NONE = "none"
 
 
 class TouchedIndex:
@@ -27,46 +31,74 @@ class TouchedIndex:
         self.counts: dict[Chunk, Counts] = {}
         self.files: dict[Chunk, ChunkFile] = {}
         self.applied = 0
+        self.damaged = False
         self._lines = 0
+        self._end = 0  # of the last mark in the file; what a crash left behind it is cut off
         self.load()
 
     def load(self) -> None:
-        """Read the log; what stands after its last mark is not known to be complete and is left out."""
-        self.counts, self.files, self.applied, self._lines = {}, {}, 0, 0
+        """Read the log; what stands after its last mark is not known to be complete and is left out.
+
+        Of a damaged log nothing is believed: it reads as empty, and ``damaged`` is true.
+        """
+        self.counts, self.files, self.applied = {}, {}, 0
+        self._lines = self._end = 0
+        self.damaged = False
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return
+        try:
+            self._read(data)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            self.counts, self.files, self.applied, self.damaged = {}, {}, 0, True
+
+    def _read(self, data: bytes) -> None:
+        """Take up whole groups of lines. Raises what parsing raises where one is damaged."""
+        lines = [line + b"\n" for line in data.split(b"\n")[:-1]]
         waiting: list[list] = []
-        for entry in _entries(data):
-            self._lines += 1
+        at = 0
+        for line, entry in zip(lines, _entries(lines), strict=True):
+            at += len(line)
             if isinstance(entry, list):
                 waiting.append(entry)
                 continue
+            applied = int(entry["applied"])
+            if entry.get("sum", _NONE) not in (_NONE, _sum(data[self._end : at - len(line)], applied)):
+                raise ValueError("a checksum differs")
+            self._lines += len(waiting) + 1
             for z, y, x, counts, file in waiting:
-                self._set((z, y, x), {int(value): n for value, n in counts.items()}, file and ChunkFile(*file))
+                self._set((z, y, x), {int(value): int(n) for value, n in counts.items()}, file and ChunkFile(*file))
             waiting.clear()
-            self.applied = entry["applied"]
+            self.applied, self._end = applied, at
 
     def append(self, chunks: Iterable[Chunk], applied: int) -> None:
         """Write down the given chunks as they are now. Not synced: a lost line costs a recount, not a label."""
         self.applied = applied
-        text = "".join(self._line(chunk) for chunk in chunks) + _mark(applied)
-        self._lines += text.count("\n")
-        if self._lines > 2 * len(self.counts) + 4096:
+        data = _sealed("".join(self._line(chunk) for chunk in chunks), applied).encode()
+        self._lines += data.count(b"\n")
+        if self.damaged or self._lines > 2 * len(self.counts) + 4096:
             self.compact()
             return
-        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        fd = open_to_append(self.path)
         try:
-            write_all(fd, text.encode())
+            whole = os.fstat(fd).st_size >= self._end
+            if whole:
+                os.ftruncate(fd, self._end)
+                write_all(fd, data)
+                self._end += len(data)
         finally:
             os.close(fd)
+        if not whole:  # somebody took away what we wrote
+            self.compact()
 
     def compact(self) -> None:
         """Write the log anew, one line a chunk."""
-        text = "".join(self._line(chunk) for chunk in self.counts) + _mark(self.applied)
-        self._lines = text.count("\n")
-        replace_bytes(self.path, text.encode())
+        chunks = dict.fromkeys([*self.counts, *self.files])
+        data = _sealed("".join(self._line(chunk) for chunk in chunks), self.applied).encode()
+        replace_bytes(self.path, data)
+        self._lines, self._end = data.count(b"\n"), len(data)
+        self.damaged = False
 
     def remember(self, chunk: Chunk, file: ChunkFile | None) -> None:
         """Note what a chunk's file looks like now."""
@@ -122,21 +154,26 @@ class TouchedIndex:
         return json.dumps([*chunk, counts, facts], separators=(",", ":")) + "\n"
 
 
-def _entries(data: bytes) -> list[Any]:
-    """The whole lines before the first that is torn; parsed at one go, because there may be very many."""
-    lines = data.split(b"\n")[:-1]
+def _entries(lines: list[bytes]) -> list[Any]:
+    """Lines, parsed at one go because there may be very many. Raises ValueError where one is damaged.
+
+    The last lines may be what a crash tore; those that no mark follows are left out by whoever asks.
+    """
     try:
         return list(json.loads(b"[" + b",".join(lines) + b"]"))
     except ValueError:
-        entries = []
-        with contextlib.suppress(ValueError):
-            for line in lines:
-                entries.append(json.loads(line))
-        return entries
+        marks = [number for number, line in enumerate(lines) if line.startswith(b'{"applied"')]
+        whole = lines[: marks[-1] + 1] if marks else []
+        return [*(json.loads(line) for line in whole), *([] for _ in lines[len(whole) :])]
 
 
-def _mark(applied: int) -> str:
-    return json.dumps({"applied": applied}) + "\n"
+def _sealed(text: str, applied: int) -> str:
+    mark = {"applied": applied, "sum": _sum(text.encode(), applied)}
+    return text + json.dumps(mark) + "\n"
+
+
+def _sum(lines: bytes, applied: int) -> str:
+    return f"{zlib.crc32(str(applied).encode(), zlib.crc32(lines)):08x}"
 
 
 def count(values: np.ndarray) -> Counts:
