@@ -105,7 +105,7 @@ def somewhere(path: Path) -> list[Path]:
     return [*sorted(p for p in (path / "labels").rglob("*") if p.is_file()), path / JOURNAL, path / VOXELS]
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(14))
 def test_one_flipped_bit_anywhere_harms_nothing(whole: tuple[Path, list[np.ndarray]], copy: Path, seed: int) -> None:
     rng = random.Random(seed)
     files = somewhere(copy)
@@ -115,7 +115,7 @@ def test_one_flipped_bit_anywhere_harms_nothing(whole: tuple[Path, list[np.ndarr
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(1000, 1600))
+@pytest.mark.parametrize("seed", range(1000, 1400))
 def test_one_flipped_bit_anywhere_harms_nothing_of_many(
     whole: tuple[Path, list[np.ndarray]], copy: Path, seed: int
 ) -> None:
@@ -287,3 +287,13 @@ def test_fractions_are_no_labels(store: Store, value: float) -> None:
         labels.write((slice(0, 1), slice(0, 4), slice(0, 4)), np.full((1, 4, 4), "1"))
     labels.write((slice(0, 1), slice(0, 4), slice(0, 4)), np.full((1, 4, 4), 2.0))
     assert labels.counts() == {2: 16}
+
+
+def test_what_is_damaged_is_said_of_the_whole_workspace(copy: Path) -> None:
+    with Store.open(copy, read_only=True) as store:
+        assert not store.remarks()
+    spoil_lines(copy / JOURNAL, 2)
+    with Store.open(copy, read_only=True) as store:
+        assert "labels on image: edit 2 cannot be read" in store.remarks()[0]
+    with Store.open(copy) as store:
+        assert "edit 2 came back" in store.remarks()[0]

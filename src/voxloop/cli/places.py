@@ -97,6 +97,7 @@ def _workspace_facts(ws: Any) -> dict[str, Any]:
         "runs": {name: run.state for name, run in ws.runs.items()},
         "predictions": list(ws.predictions),
         "bytes": ws.size(),
+        "remarks": ws.store.remarks(),
     }
 
 

@@ -193,6 +193,15 @@ class Store:
                 self._labels[key] = self._open_labels(found, info, self._lock is not None, None)
             return self._labels[key]
 
+    def remarks(self) -> list[str]:
+        """What is found damaged in the labels of all levels on all images; opens them all."""
+        return [
+            f"{level.name} on {info.name}: {words}"
+            for level in self.document.levels
+            for info in self.document.images
+            for words in self.labels(level.name, info.name).remarks
+        ]
+
     def _open_labels(self, level: Level, info: ImageInfo, writable: bool, at: int | None) -> Labels:
         place = place_of(self.path, level, info.name)
         dtype = np.dtype(_DTYPES[level.kind])

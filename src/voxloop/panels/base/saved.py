@@ -47,19 +47,23 @@ class Saved:
         """What the line says."""
         if self._labels is None or not self._known:
             return "nothing painted yet"
+        repaired = "".join(f"; {words}" for words in self._labels.remarks)
         behind = self._labels.lag
         late = f"; the array on disk lags behind ({behind})" if behind is not None else ""
         strokes = "1 stroke" if self._count == 1 else f"{self._count} strokes"
-        return f"saved {clock(self._time)}, {strokes}{late}"
+        return f"saved {clock(self._time)}, {strokes}{late}{repaired}"
 
     def _counts_as(self, sequence: int, record: dict[str, Any]) -> int:
         """A further piece of a stroke is none of its own; undo takes one away, redo brings it back."""
         of = record.get("of")
         if of is not None:
-            piece = int(of) in self._pieces
-            return 0 if piece else (-1 if record["tool"] == "undo" else 1)
+            edits = set(of) if isinstance(of, list) else {int(of)}
+            strokes = len(edits - self._pieces)
+            return -strokes if record["tool"] == "undo" else strokes
         if record.get("joined"):
             self._pieces.add(sequence)
+            return 0
+        if record["tool"] == "lost":
             return 0
         return 1
 

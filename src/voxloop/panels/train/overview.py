@@ -40,7 +40,11 @@ class StrokeTally:
         self.sequence = int(record["seq"])
         arguments = record.get("arguments") or {}
         if "of" in record:
-            (self._undone.add if record.get("reverse") else self._undone.discard)(int(record["of"]))
+            edits = record["of"] if isinstance(record["of"], list) else [int(record["of"])]
+            if record.get("reverse"):
+                self._undone.update(edits)
+            else:
+                self._undone.difference_update(edits)
         elif record.get("joined"):
             return  # a further piece of a long stroke
         elif record.get("tool") in _STROKES and record.get("voxels") and "value" in arguments:
