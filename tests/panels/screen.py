@@ -118,11 +118,12 @@ class Screen:
 
     # ------------------------------------------------------------------------------------------------------------ time
 
-    def wait(self, rounds: int = 1) -> None:
-        """Let time pass: everything that a panel does now and then is done, ``rounds`` times."""
+    def wait(self, rounds: int = 1, *, seconds: float = 10.0) -> None:
+        """Let time pass: everything that a panel does at least every so many seconds is done, ``rounds`` times."""
         for _ in range(rounds):
             for timer in list(UiLoop.get().timers):
-                timer.fire()
+                if timer.seconds <= seconds:
+                    timer.fire()
 
 
 class Field:

@@ -233,7 +233,7 @@ class Drawing(ABC):
         point: Sequence[float],
         value: int | str = 1,
         by: Literal["labels", "image"] = "labels",
-        tolerance: float = 0.0,
+        tolerance: float | None = None,
         volume: bool = False,
         reach: int = 256,
         channel: int = 0,
@@ -246,7 +246,8 @@ class Drawing(ABC):
             (row, column) of the voxel to start from.
         by, tolerance
             Alike means: the same label (``"labels"``: fills an outline), or an intensity no further than ``tolerance``
-            from that of the first voxel (``"image"``).
+            from that of the first voxel (``"image"``); None: from what is usual around it, and as far as the noise
+            there goes; :meth:`history` tells how far that was.
         volume, reach
             In the plane or in three dimensions; never further than ``reach`` voxels from the first voxel on any axis.
         """
@@ -259,7 +260,14 @@ class Drawing(ABC):
         if by not in ("labels", "image"):
             raise LabelError(f"by={by!r} is neither 'labels' nor 'image'")
         values = self.read(box) if by == "labels" else self.intensities(box, channel)
-        mask = shapes.flood(values, start, tolerance if by == "image" else 0.0)
+        centre = None
+        if by == "labels":
+            tolerance = 0.0
+        elif tolerance is None:
+            across = AXES.index(axis)
+            row, column = (at for name, at in zip(AXES, start, strict=True) if name != axis)
+            centre, tolerance = shapes.usual_around(values.take(start[across], axis=across), (row, column))
+        mask = shapes.flood(values, start, tolerance, centre)
         arguments = {"axis": axis, "index": plane.index, "point": _rounded(np.array(point)), "value": number}
         arguments |= {"by": by, "tolerance": tolerance, "volume": volume, "reach": reach, "channel": channel}
         return self._fill_masks("fill", arguments, [(box, mask)], number)

@@ -32,14 +32,50 @@ def polygon(corners: np.ndarray, shape: tuple[int, int]) -> PlaneMask | None:
     return PlaneMask((int(low[0]), int(low[1])), mask)
 
 
-def flood(values: np.ndarray, start: tuple[int, ...], tolerance: float = 0.0) -> np.ndarray:
-    """Voxels connected to ``start`` (faces) whose values lie no further than ``tolerance`` from its own."""
+#: voxels to either side that say what is usual around a voxel, and how noisy it is
+_AROUND = 3
+#: of the noise: how far a flood goes from what is usual. More leaks through the membranes of an electron micrograph
+#: (measured on mitochondria of a focused-ion-beam stack: from 1.75 on half of the floods leave the organelle), less
+#: leaves holes.
+_OF_NOISE = 1.4
+#: of the noise: a voxel further from what is usual around it is something of its own
+_OUTLIER = 3.0
+
+
+def usual_around(plane: np.ndarray, place: tuple[int, int]) -> tuple[float, float]:
+    """What a flood from a voxel is to take: the intensity in the middle, and how far from it, by the noise there.
+
+    The middle is the median of the neighbourhood, since a single voxel is off by its noise; the noise is the median
+    absolute deviation of the differences of neighbours, in which an edge counts little (Rousseeuw and Croux 1993).
+    """
+    row, column = place
+    rows = slice(max(0, row - _AROUND), row + _AROUND + 1)
+    columns = slice(max(0, column - _AROUND), column + _AROUND + 1)
+    near = plane[rows, columns].astype(np.float64)
+    steps = np.concatenate([np.diff(near, axis=0).ravel(), np.diff(near, axis=1).ravel()])
+    noise = 0.0
+    if steps.size:
+        noise = float(1.4826 * np.median(np.abs(steps - np.median(steps))) / np.sqrt(2))
+    value, usual = float(plane[place]), float(np.median(near))
+    centre = usual if abs(value - usual) <= _OUTLIER * noise else value
+    return centre, float(f"{_OF_NOISE * noise:.3g}")
+
+
+def flood(
+    values: np.ndarray, start: tuple[int, ...], tolerance: float = 0.0, centre: float | None = None
+) -> np.ndarray:
+    """Voxels connected to ``start`` (faces) whose values lie no further than ``tolerance`` from ``centre``.
+
+    ``centre`` is the value of the first voxel where not given; the first voxel always belongs to it.
+    """
     from skimage.measure import label
 
-    centre = values[start].astype(np.float64)
-    alike = (
-        np.abs(values.astype(np.float64, copy=False) - centre) <= tolerance if tolerance else values == values[start]
-    )
+    if tolerance:
+        middle = float(values[start]) if centre is None else centre
+        alike = np.abs(values.astype(np.float64, copy=False) - middle) <= tolerance
+        alike[start] = True
+    else:
+        alike = values == values[start]
     parts = label(alike, connectivity=1)
     connected: np.ndarray = parts == parts[start]
     return connected

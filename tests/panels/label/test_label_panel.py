@@ -89,6 +89,33 @@ def test_every_tool_reaches_its_verb(panel, hand):
     assert panel.message.kind != "error"
 
 
+def test_fill_takes_its_tolerance_from_the_noise_and_says_what_it_did(ui, tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.normal(100, 8, (2, 120, 160))
+    image[:, 40:80, 40:100] += 70
+    with Workspace.create(tmp_path / "noisy", image=image.clip(0, 255).astype(np.uint8), classes=["cell"]) as noisy:
+        panel = LabelPanel(noisy)
+        hand, screen = Hand(panel), Screen(panel)
+        screen.click("Fill")
+        assert screen.field("Tolerance").value == ""
+        hand.click("fill", 60, 70, index=0)
+        filled = panel.labels.counts()[1]
+        assert 0.6 * 40 * 60 < filled <= 40 * 60
+        assert f"Filled {filled:,} voxels, of intensities up to" in screen.message
+        before = panel.labels.read()
+        panel.undo()
+        eval(panel.code.code, {"ws": noisy})
+        Screen(panel).wait()
+        hand.press("ctrl+z")
+        screen.field("Tolerance").value = "1"
+        hand.click("fill", 60, 70, index=0)
+        assert screen.message == f"Filled {panel.labels.counts()[1]:,} voxels."
+        assert panel.labels.counts()[1] < before.sum() / 10
+        screen.field("Tolerance").value = "much"
+        assert "'much' is no number" in screen.message
+        panel.close()
+
+
 def test_copy_and_interpolate_go_by_the_slices_around(panel, hand):
     hand.stroke([60, 60], index=1, radius=8)
     hand.stroke([60, 60], index=5, radius=8)

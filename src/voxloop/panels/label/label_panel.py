@@ -253,7 +253,11 @@ class LabelPanel(Panel):
         if edit is None or not edit.voxels:
             self.say("Nothing changed: there was nothing to do.", "quiet")
         elif call.verb == "fill":
-            self.say(f"Filled {edit.voxels:,} voxels.", "good")
+            words = f"Filled {edit.voxels:,} voxels"
+            tolerance = self.labels.history(edit.sequence)["arguments"]["tolerance"]
+            if tolerance and "tolerance" not in call.arguments:
+                words += f", of intensities up to {tolerance:g} apart"
+            self.say(f"{words}.", "good")
         else:
             self.clear_error()
 

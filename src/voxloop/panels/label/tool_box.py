@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets as w
 
+from voxloop.errors import LabelError
 from voxloop.panels.base.panel import button, column, labelled, mark, row, show
 from voxloop.panels.label.tools import BY_NAME, TOOLS, ToolState
 
@@ -30,6 +31,9 @@ class ToolBox:
         self.radius = w.FloatSlider(
             min=0, max=60, step=1, readout_format=".0f", **labelled("Radius", "In voxels; [ and ] change it")
         )
+        about = "How far intensities may lie apart; left empty, it is chosen from the noise around the click"
+        self._tolerance = w.Text(placeholder="from the noise", continuous_update=False, **labelled("Tolerance", about))
+        self._tolerance.observe(handler(self._tolerance_typed), "value")
         self._settings = {
             "radius": self._linked(self.radius, "radius"),
             "ball": self._linked(
@@ -51,9 +55,7 @@ class ToolBox:
                     ),
                     "fill_by",
                 ),
-                self._linked(
-                    w.FloatText(step=1, **labelled("Tolerance", "How far intensities may lie apart")), "tolerance"
-                ),
+                self._tolerance,
                 self._linked(
                     w.Checkbox(indent=False, **labelled("In three dimensions", "Also into other slices")), "fill_volume"
                 ),
@@ -68,6 +70,16 @@ class ToolBox:
     def choose(self, name: str) -> None:
         """Take a tool into the hand."""
         self.state.tool = name
+
+    def _tolerance_typed(self) -> None:
+        words = self._tolerance.value.strip().replace(",", ".")
+        try:
+            tolerance = float(words) if words else None
+        except ValueError:
+            raise LabelError(f"tolerance {words!r} is no number; write one such as 12, or leave it empty") from None
+        if tolerance is not None and tolerance < 0:
+            raise LabelError(f"tolerance {words} is below 0; write one such as 12, or leave it empty")
+        self.state.tolerance = tolerance
 
     def _linked(self, widget: Any, trait: str) -> Any:
         widget.value = getattr(self.state, trait)

@@ -49,7 +49,7 @@ class ToolState(t.HasTraits):
     value = t.Int(1, min=0)
     ball = t.Bool(False)
     fill_by = t.Enum(["labels", "image"], "image")
-    tolerance = t.Float(12.0, min=0.0)
+    tolerance = t.Float(None, min=0.0, allow_none=True)  # None: from the noise around the click
     fill_volume = t.Bool(False)
     low = t.Float(0.0)
     high = t.Float(1.0)
@@ -112,7 +112,7 @@ def fill_call(message: dict[str, Any]) -> Call:
         "value": int(message["value"]),
         "by": by,
     }
-    if by == "image":
+    if by == "image" and options.get("tolerance") is not None:
         arguments["tolerance"] = float(options["tolerance"])
     if options.get("fill_volume"):
         arguments["volume"] = True
