@@ -31,7 +31,8 @@ def test_spec_survives_json():
     [
         (None, "no spec.json"),
         ("{", "damaged"),
-        ('{"v": 99}', "version"),
+        ('{"v": 99}', "of version 99; this voxloop reads 1"),
+        ("{}", "of version None"),
         ('{"v": 1, "learner": "shallow"}', "not complete"),
         (json.dumps({**SPEC.to_json(), "learner": "shalow"}), "did you mean 'shallow'"),
     ],
@@ -45,11 +46,11 @@ def test_folders_that_are_no_model_say_why(tmp_path, text, message):
 
 def test_packages_are_sent_to_where_they_are_opened(tmp_path):
     (tmp_path / "net.zip").write_bytes(b"PK")
-    with pytest.raises(ModelError, match=r"vl\.import_package\('.*net\.zip', '.*net-model'\)"):
+    with pytest.raises(ModelError, match=r"vl\.bioimageio\.import_package\('.*net\.zip', '.*net-model'\)"):
         load_model(tmp_path / "net.zip")
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "rdf.yaml").write_text("type: model")
-    with pytest.raises(ModelError, match=r"vl\.import_package\('.*net', "):
+    with pytest.raises(ModelError, match=r"vl\.bioimageio\.import_package\('.*net', "):
         load_model(tmp_path / "net")
     with pytest.raises(ModelError, match="there is nothing"):
         load_model(tmp_path / "nowhere")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from voxloop.geometry import Shape, Spacing
 
-OutputKind = Literal["semantic", "boundary_distance", "affinity", "flow", "points"]
+OutputKind = Literal["semantic", "boundary_distance", "flow"]
 SPEC_VERSION = 1
 
 #: learner -> "module:function" that opens a model folder; plugins add theirs as entry points of the same form
@@ -92,8 +92,9 @@ class ModelSpec:
     def from_json(cls, data: dict[str, Any]) -> ModelSpec:
         """Rebuild from :meth:`to_json`'s dict. Raises ModelError for what another version or hand wrote."""
         data = dict(data)
-        if data.pop("v", None) != SPEC_VERSION:
-            raise ModelError(f"this model says it is of version {data.get('v')!r}; this voxloop reads {SPEC_VERSION}")
+        version = data.pop("v", None)
+        if version != SPEC_VERSION:
+            raise ModelError(f"this model says it is of version {version!r}; this voxloop reads {SPEC_VERSION}")
         try:
             data["classes"] = tuple(ClassInfo(**item) for item in data["classes"])
             data["outputs"] = tuple(Output(**item) for item in data["outputs"])

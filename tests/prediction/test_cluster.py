@@ -193,7 +193,7 @@ def test_stop_keeps_what_is_done_and_resume_does_the_rest(bench, cluster):
             assert np.array_equal(half.labels.values[tile.core.slices], wanted.labels[tile.core.slices])
     context.emit("paused", orders=context.unanswered())
     assert task.run(bench.context(run)) == "finished"
-    assert np.array_equal(run.result.labels.values, wanted.labels)
+    assert np.array_equal(run.open_result().labels.values, wanted.labels)
 
 
 def test_what_cannot_be_done_on_the_workers_comes_back_as_one_sentence(bench, cluster):

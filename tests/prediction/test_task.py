@@ -113,8 +113,8 @@ def test_killed_runs_resume_and_repeat_at_most_what_was_in_hand(bench):
         assert task.run(bench.context(run)) == "finished"
     assert not before & set(calls)
     assert len(before) + len(calls) == sum(1 for _ in half.plan.tiles())
-    assert np.array_equal(run.result.labels.values, wanted.labels)
-    assert np.array_equal(run.result.probabilities.values, wanted.probabilities)
+    assert np.array_equal(run.open_result().labels.values, wanted.labels)
+    assert np.array_equal(run.open_result().probabilities.values, wanted.probabilities)
 
 
 @pytest.mark.parametrize(("order", "word"), [("stop", "stopped"), ("pause", "paused"), ("cancel", "cancelled")])
@@ -141,7 +141,7 @@ def test_orders_are_obeyed_between_tiles(bench, order, word):
         assert Prediction(target).done < 1
         context.emit("paused", orders=context.unanswered())
         assert task.run(bench.context(run)) == "finished"
-        assert np.array_equal(run.result.labels.values, expected(bench).labels)
+        assert np.array_equal(run.open_result().labels.values, expected(bench).labels)
 
 
 def test_the_focus_moves_while_it_runs(bench):
@@ -163,7 +163,7 @@ def test_an_existing_prediction_is_kept_unless_asked(bench):
     (run.path / "config.json").write_text((run.path / "config.json").read_text().replace('"created": ', '"created": 9'))
     with pytest.raises(PredictionError, match="overwrite=True"):
         task.run(bench.context(run))
-    assert run.result.done == 1.0
+    assert run.open_result().done == 1.0
 
 
 def test_a_full_disk_stops_cleanly_and_resumes(bench):
@@ -181,7 +181,7 @@ def test_a_full_disk_stops_cleanly_and_resumes(bench):
         with pytest.raises(PredictionError, match=r"full with [23] of 12 tiles done; about .* GB more are needed"):
             task.run(bench.context(run))
     assert task.run(bench.context(run)) == "finished"
-    assert np.array_equal(run.result.labels.values, expected(bench).labels)
+    assert np.array_equal(run.open_result().labels.values, expected(bench).labels)
 
 
 @pytest.fixture
@@ -383,7 +383,7 @@ def test_orders_are_obeyed_while_objects_are_decoded(bench, order, word):
     if order == "pause":
         context.emit("paused", orders=context.unanswered())
         assert task.run(bench.context(run)) == "finished"
-        assert run.result.objects.count > 3
+        assert run.open_result().objects.count > 3
         task.discard(run.path)
         assert not objects.exists()
     else:

@@ -16,6 +16,7 @@ from voxloop.errors import ModelError
 from voxloop.geometry import Box, Spacing
 from voxloop.machine import machine
 from voxloop.model import ClassInfo, ModelSpec, Output
+from voxloop.shallow import storage
 from voxloop.shallow.classifier import Classifier
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.filters import correlate, kernel, radius_of
@@ -100,10 +101,8 @@ class ShallowModel:
         return out
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``spec.json`` and ``classifier.skops`` into a new folder."""
-        from voxloop.shallow.storage import save
-
-        return save(self, Path(folder))
+        """Write ``spec.json`` and the classifier into a new folder."""
+        return storage.save(self.spec, self.classifier, Path(folder))
 
 
 class ShallowPredictor:
@@ -243,6 +242,6 @@ def smooth(probabilities: np.ndarray, kernels: list[np.ndarray | None]) -> np.nd
 
 def load(folder: str | Path) -> ShallowModel:
     """Open a model folder that :meth:`ShallowModel.save` wrote. Raises ModelError where it is damaged."""
-    from voxloop.shallow.storage import load as read
-
-    return read(Path(folder))
+    model = ShallowModel(*storage.read(Path(folder)))
+    storage.check(model.spec, model.classifier, model.inputs, Path(folder))
+    return model

@@ -15,7 +15,6 @@ import zlib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,9 +24,6 @@ from voxloop.shallow.classifier import Classifier, Estimated, Projected
 from voxloop.shallow.perceptron import Perceptron
 from voxloop.shallow.projection import Projection
 from voxloop.shallow.soundness import arrays, fits, kinds
-
-if TYPE_CHECKING:
-    from voxloop.shallow.model import ShallowModel
 
 #: arrays alone need no skops, whose import takes five seconds
 PERCEPTRON, ESTIMATOR, PROJECTION = "perceptron.npz", "classifier.skops", "projection.npz"
@@ -47,13 +43,13 @@ def hashed(spec: ModelSpec, classifier: Classifier) -> ModelSpec:
     return replace(spec, hash=digest.hexdigest()[:32])
 
 
-def save(model: ShallowModel, folder: Path) -> Path:
-    """Write the model into ``folder``, which appears only when it is complete; one that is there is replaced."""
+def save(spec: ModelSpec, classifier: Classifier, folder: Path) -> Path:
+    """Write a model into ``folder``, which appears only when it is complete; one that is there is replaced."""
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    _write(model.classifier, new)
-    (new / "spec.json").write_text(json.dumps(hashed(model.spec, model.classifier).to_json(), indent=1))
+    _write(classifier, new)
+    (new / "spec.json").write_text(json.dumps(hashed(spec, classifier).to_json(), indent=1))
     for path in new.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -66,19 +62,15 @@ def save(model: ShallowModel, folder: Path) -> Path:
     return folder
 
 
-def load(folder: Path) -> ShallowModel:
-    """Read and check a model folder. Raises ModelError for one that is damaged, tampered with or of another learner."""
-    from voxloop.shallow.model import ShallowModel
-
+def read(folder: Path) -> tuple[ModelSpec, Classifier]:
+    """What a model folder holds, for :func:`check`. Raises ModelError for one that is damaged or of another learner."""
     spec = read_spec(folder)
     if spec.learner != "shallow":
         raise ModelError(f"{folder} holds a model of the learner {spec.learner!r}, not a shallow one")
     classifier: Classifier = _read_perceptron(folder) if (folder / PERCEPTRON).exists() else _read_estimator(folder)
     if (folder / PROJECTION).exists():
         classifier = Projected(_read_projection(folder), classifier)
-    model = ShallowModel(spec, classifier)
-    _check(model, folder)
-    return model
+    return spec, classifier
 
 
 def _write(classifier: Classifier, folder: Path) -> None:
@@ -156,11 +148,11 @@ def _read_estimator(folder: Path) -> Estimated:
     return Estimated(estimator)
 
 
-def _check(model: ShallowModel, folder: Path) -> None:
-    """Shapes fit the spec, indices stay inside, and the content is what was hashed."""
-    if not _fits(model.classifier, model.inputs, model.spec.out_channels):
+def check(spec: ModelSpec, classifier: Classifier, features: int, folder: Path) -> None:
+    """Shapes fit the spec, indices stay inside, and the content is what was hashed. Raises ModelError."""
+    if not _fits(classifier, features, spec.out_channels):
         raise ModelError(f"classifier and spec.json of {folder} do not fit each other; one of them was changed")
-    if hashed(model.spec, model.classifier).hash != model.spec.hash:
+    if hashed(spec, classifier).hash != spec.hash:
         raise ModelError(f"the model in {folder} is not what was saved there; use another checkpoint, or train again")
 
 

@@ -1,5 +1,6 @@
 """Sample volumes: made up by seed with known truth, and a registry of real ones. Knows no network at import."""
 
-from voxloop.volumes.samples.catalogue import Sample, list, load
+from voxloop.volumes.samples.catalogue import list, load
+from voxloop.volumes.samples.sample import Sample
 
 __all__ = ["Sample", "list", "load"]

@@ -1,33 +1,11 @@
-"""The samples by name, made up or real, and what a sample is."""
+"""The samples by name, made up or real. Knows no voxels."""
 
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from voxloop.errors import VolumeError, unknown
-from voxloop.model import ClassInfo
-
-if TYPE_CHECKING:
-    from xarray import DataArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """A volume to try things on.
-
-    ``truth`` is a volume of the same shape: class values as in ``classes``, or one id per object where the sample is of
-    instances (``kind``); None where nobody knows. ``about`` says what it is, where it comes from and its licence.
-    """
-
-    name: str
-    volume: DataArray
-    truth: DataArray | None
-    about: str
-    classes: tuple[ClassInfo, ...]
-    kind: str = "semantic"
-
+from voxloop.volumes.samples.sample import Sample
 
 MADE_UP = ("em", "nuclei")
 

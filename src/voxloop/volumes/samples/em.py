@@ -7,7 +7,6 @@ Geometry is drawn in micrometres and rendered the way a section is seen: a membr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -15,9 +14,7 @@ from scipy import ndimage as ndi
 from voxloop.geometry import Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.volumes.opening import open_volume
-
-if TYPE_CHECKING:
-    from voxloop.volumes.samples.catalogue import Sample
+from voxloop.volumes.samples.sample import Sample
 
 SHAPE: Shape = (48, 256, 256)
 SPACING: Spacing = (0.040, 0.008, 0.008)
@@ -37,8 +34,6 @@ _MEMBRANE_UM = 0.0135  # standard deviation of the dark profile of two membranes
 
 def load(seed: int = 0) -> Sample:
     """The sample ``em`` of one seed, in memory; a few seconds of computing."""
-    from voxloop.volumes.samples.catalogue import Sample
-
     picture, truth = make(seed)
     volume, labels = (open_volume(array, spacing=SPACING) for array in (picture, truth))
     volume.name = labels.name = "em"

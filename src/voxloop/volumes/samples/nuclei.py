@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy import ndimage as ndi
 
 from voxloop.geometry import Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.volumes.opening import open_volume
-
-if TYPE_CHECKING:
-    from voxloop.volumes.samples.catalogue import Sample
+from voxloop.volumes.samples.sample import Sample
 
 SHAPE: Shape = (40, 192, 192)
 SPACING: Spacing = (0.6, 0.2, 0.2)
@@ -27,8 +23,6 @@ _BLUR_UM = (0.75, 0.22, 0.22)
 
 def load(seed: int = 0) -> Sample:
     """The sample ``nuclei`` of one seed, in memory."""
-    from voxloop.volumes.samples.catalogue import Sample
-
     picture, truth = make(seed)
     volume, labels = (open_volume(array, spacing=SPACING) for array in (picture, truth))
     volume.name = labels.name = "nuclei"

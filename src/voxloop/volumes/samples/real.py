@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,7 @@ from voxloop.errors import VolumeError
 from voxloop.geometry import Spacing
 from voxloop.model import ClassInfo
 from voxloop.volumes.opening import open_volume
-
-if TYPE_CHECKING:
-    from voxloop.volumes.samples.catalogue import Sample
+from voxloop.volumes.samples.sample import Sample
 
 BACKGROUND = ClassInfo(value=1, name="background", color="#56b4e9", background=True)
 
@@ -37,8 +35,6 @@ class RealSample:
 
 def load(name: str, picture: int = 0) -> Sample:
     """A real sample, every file checked against its sha256. Raises VolumeError where it cannot be had."""
-    from voxloop.volumes.samples.catalogue import Sample
-
     real = REAL[name]
     raw, truth = real.read(name, picture)
     volume = open_volume(raw, spacing=real.spacing_um)
