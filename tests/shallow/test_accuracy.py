@@ -10,8 +10,9 @@ from voxloop.config import ShallowConfig
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.review.simulate import simulate
-from voxloop.shallow.fitting import Example, fit_examples
+from voxloop.shallow.fitting import fit_examples
 from voxloop.shallow.samples import in_block
+from voxloop.shallow.table import Example
 from voxloop.store import Store
 from voxloop.volumes import open_volume
 

@@ -17,9 +17,10 @@ from voxloop.geometry import Box
 from voxloop.model import Model, load_model
 from voxloop.shallow import storage
 from voxloop.shallow.classifier import Estimated
-from voxloop.shallow.fitting import Example, fit, fit_examples
+from voxloop.shallow.fitting import fit, fit_examples
 from voxloop.shallow.perceptron import Perceptron
 from voxloop.shallow.samples import in_block
+from voxloop.shallow.table import Example
 
 QUICK = {"scales": 3, "samples": 2000, "passes": 6, "context": 2, "dimensions": "2d"}
 

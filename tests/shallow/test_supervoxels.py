@@ -18,12 +18,13 @@ from voxloop.geometry import Box
 from voxloop.model import load_model
 from voxloop.shallow.descriptors import Descriptor
 from voxloop.shallow.features import FeatureBank
-from voxloop.shallow.fitting import Example, fit, fit_examples
+from voxloop.shallow.fitting import fit, fit_examples
 from voxloop.shallow.gathering import Source
 from voxloop.shallow.perceptron import Perceptron
 from voxloop.shallow.pieces import labelled_supervoxels
 from voxloop.shallow.samples import in_block
 from voxloop.shallow.supervoxels import Supervoxels, from_json, to_json
+from voxloop.shallow.table import Example
 
 QUICK = {
     "scales": 2,

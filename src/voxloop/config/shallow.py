@@ -357,6 +357,25 @@ class ShallowConfig(Config):
         step=0.5,
         when={"refine": ["potts", "appearance", "edge"]},
     )
+    choose: Literal["auto", "fixed"] = setting(
+        "fixed",
+        "auto: before it learns, the run holds strokes out in turn and takes, of a few candidates (no smoothing, two "
+        "kinds of forests, supervoxels), those settings that tell them best, as long as nothing of that was set here; "
+        "fixed: settings as they are",
+        group="Choice",
+        label="choose settings",
+    )
+    choose_seconds: float = setting(
+        20.0,
+        "seconds of CPU time for that; candidates that do not fit are left out, and the run says which",
+        group="Choice",
+        unit="s",
+        ge=1,
+        le=600,
+        log=True,
+        advanced=True,
+        when={"choose": ["auto"]},
+    )
     seed: int = setting(0, "seed of everything random", ge=0, advanced=True)
 
     @property

@@ -69,7 +69,7 @@ class _Cell:
 
 
 class CrossFit:
-    """The voxels that are asked about, and what is needed to ask any model about them; ``table`` is of single voxels."""
+    """The voxels that are asked about, and what is needed to ask any model; ``table`` is of single voxels."""
 
     def __init__(
         self, sources: Sequence[Source], bank: FeatureBank, table: Table, threads: int = 1, seed: int = 0
@@ -94,9 +94,16 @@ class CrossFit:
         """Whether two classes can be asked about by models that know all classes."""
         return len(np.unique(self._table.targets[self._asked])) > 1
 
-    def answers(
-        self, config: ShallowConfig, table: Table, heard: Callable[[], None] = lambda: None
-    ) -> Answers | None:
+    @property
+    def extent(self) -> int:
+        """Voxels of the boxes around labels in which supervoxels would be described."""
+        at = self._table.chosen.at
+        slab = (32, 512, 512) if self._bank.dimensions == 3 else (1, 1024, 1024)
+        _, owners = np.unique(at // np.array(slab), axis=0, return_inverse=True)
+        boxes = [Box.around(at[owners.reshape(-1) == number]) for number in np.unique(owners)]
+        return sum(box.size for box in boxes)
+
+    def answers(self, config: ShallowConfig, table: Table, heard: Callable[[], None] = lambda: None) -> Answers | None:
         """What models with these settings say; None where not all of their classes are left when a part is held out.
 
         ``table`` is of the unit that is classified. Refinement of single voxels is left out. ``heard`` is called now

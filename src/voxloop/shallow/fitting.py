@@ -2,80 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import LabelError, VolumeError
-from voxloop.geometry import Box, Shape, Spacing
+from voxloop.geometry import Box, Spacing
 from voxloop.model import ClassInfo
+from voxloop.shallow.choice import Choice, choose_settings
 from voxloop.shallow.classifier import Classifier, fit_classifier
-from voxloop.shallow.contrast import of_supervoxels, of_voxels
-from voxloop.shallow.descriptors import Descriptor, fit_descriptor, needs_vocabulary
 from voxloop.shallow.features import FeatureBank
-from voxloop.shallow.gathering import Read, Source, features_at
 from voxloop.shallow.model import Normalisation, ShallowModel, describe
-from voxloop.shallow.pieces import Pieces, labelled_supervoxels
-from voxloop.shallow.planning import bank_for, supervoxels_for
-from voxloop.shallow.refinement import Refinement
-from voxloop.shallow.samples import Labelled, choose, hold_out, in_block, join
+from voxloop.shallow.planning import bank_for
+from voxloop.shallow.samples import in_block
 from voxloop.shallow.storage import hashed
-from voxloop.shallow.supervoxels import Supervoxels
+from voxloop.shallow.table import Example, Table, Watch, gather
 
-#: planes of one image lie this far from those of the next when blocks and cells are told apart
-_APART = 1 << 24
 #: voxels looked at to fix the normalisation
 _LOOKED_AT = 1 << 20
-#: voxels that typical values of features are found from
-_DESCRIBED_FROM = 4000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """One image with labels: ``read(box)`` gives raw intensities (c, z, y, x)."""
-
-    name: str
-    read: Read
-    shape: Shape
-    channels: int
-    spacing_um: Spacing
-    labelled: Labelled
-    frames: bool = False
-    judges: bool = False  # part of a validation set: never learnt from
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watch:
-    """What a caller wants to hear while a model is fitted.
-
-    ``voxels(done, total)`` counts samples whose features are computed; ``epoch(number, of, train, val)`` follows every
-    pass and ends fitting early by returning False. Either may raise to end everything.
-    """
-
-    voxels: Callable[[int, int], None] = lambda done, total: None
-    epoch: Callable[[int, int, dict[str, Any], dict[str, Any] | None], bool] = lambda *args: True
-
-
-@dataclass(frozen=True)
-class Table:
-    """Features (n, features) float32 of chosen voxels, or of the supervoxels they lie in, and what they teach.
-
-    ``targets`` are positions in ``classes``, ``held`` marks what is held out.
-
-    ``kept`` are those that the model learns from in the end: all, without those of a validation set.
-    """
-
-    features: np.ndarray
-    targets: np.ndarray
-    held: np.ndarray
-    kept: np.ndarray
-    classes: tuple[ClassInfo, ...]
-    supervoxels: Supervoxels | None = None
-    refinement: Refinement | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +31,7 @@ class Fitted:
 
     model: ShallowModel
     validation: dict[str, Any] | None = field(default=None)
+    choice: Choice | None = field(default=None)
 
 
 def fit(
@@ -117,8 +65,13 @@ def fit_examples(
     classes: Sequence[ClassInfo] = (),
     threads: int = 1,
     watch: Watch | None = None,
+    *,
+    judge: bool = False,
 ) -> Fitted:
     """Fit a model to labelled voxels of volumes; computes features where the chosen voxels lie, nowhere else.
+
+    ``judge`` holds strokes out in turn first: to choose settings, where ``config`` leaves that open, and to know how
+    sure the model may be.
 
     Raises
     ------
@@ -130,7 +83,12 @@ def fit_examples(
     watch = watch or Watch()
     bank = _common_bank(config, examples)
     normalisation = measure([example for example in examples if not example.judges])
-    table = gather(config, examples, bank, normalisation, classes, threads, watch)
+    choice = None
+    if judge:
+        choice = choose_settings(config, examples, bank, normalisation, classes, threads, watch)
+        config, table = choice.config, choice.table
+    else:
+        table = gather(config, examples, bank, normalisation, classes, threads, watch)
     validation = _validate(config, table, threads, watch)
     classifier = fit_classifier(table.features[table.kept], table.targets[table.kept], config, threads)
     spec = describe(
@@ -144,8 +102,9 @@ def fit_examples(
         samples=int(table.kept.sum()),
         validation=validation,
         **({"constrain": config.constrain} if config.constrain else {}),
+        **({"choice": choice.to_json()} if choice else {}),
     )
-    return Fitted(ShallowModel(hashed(spec, classifier), classifier), validation)
+    return Fitted(ShallowModel(hashed(spec, classifier), classifier), validation, choice)
 
 
 def measure(examples: Sequence[Example]) -> Normalisation:
@@ -158,101 +117,6 @@ def measure(examples: Sequence[Example]) -> Normalisation:
     return Normalisation(
         tuple(float(v) for v in np.nan_to_num(mid)), tuple(float(v) for v in np.nan_to_num(scale, nan=1))
     )
-
-
-def gather(
-    config: ShallowConfig,
-    examples: Sequence[Example],
-    bank: FeatureBank,
-    normalisation: Normalisation,
-    classes: Sequence[ClassInfo],
-    threads: int,
-    watch: Watch,
-) -> Table:
-    """Choose samples over all examples and compute their features.
-
-    Raises
-    ------
-    LabelError
-        Fewer than two classes are labelled, or no supervoxel is of one of them.
-    """
-    rng = np.random.default_rng(config.seed)
-    apart = np.array([_APART, 0, 0])
-    pooled = join([Labelled(e.labelled.at + n * apart, e.labelled.values) for n, e in enumerate(examples)])
-    judge = np.array([n for n, e in enumerate(examples) if e.judges], dtype=np.int64)
-    teaches = ~np.isin(pooled.at[:, 0] // _APART, judge)
-    known = _classes(pooled.values[teaches], classes)
-    pooled = pooled.take(np.isin(pooled.values, [info.value for info in known]))
-    chosen = pooled.take(choose(pooled, config.samples, rng))
-    sources = [Source(partial(_read, example, normalisation), example.shape) for example in examples]
-    own = [_of_image(chosen, number) for number in range(len(examples))]
-    seen = [(source, at.at) for source, at, e in zip(sources, own, examples, strict=True) if not e.judges]
-    unit = None
-    if config.unit == "supervoxels":
-        unit = supervoxels_for(config, bank, _descriptor(config, bank, seen, threads))
-    pieces: list[Pieces] = []
-    parts: list[np.ndarray] = []
-    seats: list[Labelled] = []
-    done = 0
-    for number, (source, picks) in enumerate(zip(sources, own, strict=True)):
-        if len(picks):
-            count = partial(_count, watch, done, len(chosen))
-            if unit:
-                own_pieces = labelled_supervoxels(source, unit, picks.at, _of_image(pooled, number), threads, count)
-                rows, at = own_pieces.rows, own_pieces.seats
-                pieces += [] if examples[number].judges else [own_pieces]
-            else:
-                rows, at = features_at(source, bank, picks.at, threads, count), picks
-            parts.append(rows)
-            seats.append(Labelled(at.at + number * apart, at.values))
-            done += len(picks)
-    found = join(seats)
-    owner = found.at[:, 0] // _APART
-    targets = np.searchsorted([info.value for info in known], found.values)
-    held = np.isin(owner, judge)
-    kept = ~held
-    if unit:
-        _require(targets[kept], known)
-    held = held if len(judge) else hold_out(found, config.validation, rng)
-    refinement = None
-    if config.refine != "none":
-        usual = of_supervoxels(config.refine, pieces) if unit else of_voxels(bank, config.refine, seen, threads)
-        refinement = Refinement(config.refine, config.refine_strength, usual)
-    return Table(np.concatenate(parts), targets, held, kept, known, unit, refinement)
-
-
-def _of_image(pooled: Labelled, number: int) -> Labelled:
-    own = pooled.take(pooled.at[:, 0] // _APART == number)
-    return Labelled(own.at - number * np.array([_APART, 0, 0]), own.values)
-
-
-def _descriptor(
-    config: ShallowConfig, bank: FeatureBank, seen: Sequence[tuple[Source, np.ndarray]], threads: int
-) -> Descriptor:
-    """What supervoxels are described by; where that takes typical values, those of some of the voxels ``seen``."""
-    if not needs_vocabulary(config.descriptor):
-        return Descriptor(config.descriptor, bank.count, config.bins)
-    step = max(1, sum(len(at) for _, at in seen) // _DESCRIBED_FROM)
-    rows = [features_at(source, bank, at[::step], threads) for source, at in seen if len(at)]
-    return fit_descriptor(config.descriptor, np.concatenate(rows), config.bins, config.seed)
-
-
-def _require(targets: np.ndarray, known: Sequence[ClassInfo]) -> None:
-    """Voxels of every class are there, but supervoxels may all be mostly of another. Raises LabelError."""
-    lacking = [info.name for position, info in enumerate(known) if not (targets == position).any()]
-    if lacking:
-        raise LabelError(
-            f"no supervoxel is labelled mostly {', '.join(map(repr, lacking))}; choose a smaller supervoxel_size, or "
-            "paint more of it"
-        )
-
-
-def _read(example: Example, normalisation: Normalisation, box: Box) -> np.ndarray:
-    return normalisation(example.read(box))
-
-
-def _count(watch: Watch, before: int, total: int, done: int, _: int) -> None:
-    watch.voxels(before + done, total)
 
 
 def scores(classifier: Classifier, features: np.ndarray, targets: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
@@ -309,17 +173,6 @@ def _common_bank(config: ShallowConfig, examples: Sequence[Example]) -> FeatureB
 
 def _voxel(bank: FeatureBank) -> str:
     return " x ".join(f"{size:g}" for size in bank.spacing_um) + " µm"
-
-
-def _classes(values: np.ndarray, classes: Sequence[ClassInfo]) -> tuple[ClassInfo, ...]:
-    """Those classes that are labelled, by value; a class without a voxel cannot be learnt. Raises LabelError."""
-    present = [int(value) for value in np.unique(values)]
-    known = {info.value: info for info in classes}
-    found = tuple(known.get(value, ClassInfo(value=value, name=f"class {value}")) for value in present)
-    if len(found) < 2:
-        only = f"only {found[0].name!r} is labelled" if found else "nothing is labelled yet"
-        raise LabelError(f"{only}; paint a few strokes of at least two classes")
-    return found
 
 
 def _look(example: Example) -> np.ndarray:

@@ -13,10 +13,11 @@ from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import LabelError
 from voxloop.machine import machine
 from voxloop.model import ClassInfo
-from voxloop.shallow.fitting import Example, Fitted, Watch, fit_examples
+from voxloop.shallow.fitting import Fitted, fit_examples
 from voxloop.shallow.model import ShallowModel, load
 from voxloop.shallow.picture import draw
 from voxloop.shallow.samples import in_block, join
+from voxloop.shallow.table import Example, Watch
 
 if TYPE_CHECKING:
     import numpy as np

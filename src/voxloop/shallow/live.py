@@ -20,13 +20,14 @@ from voxloop.geometry import AXES, Box, Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.shallow.classifier import Classifier, fit_classifier
 from voxloop.shallow.features import Reduced
-from voxloop.shallow.fitting import Example, measure
+from voxloop.shallow.fitting import measure
 from voxloop.shallow.gathering import Read
 from voxloop.shallow.keeping import Kept
-from voxloop.shallow.model import describe, smooth, smoothing_kernels
+from voxloop.shallow.model import smooth, smoothing_kernels, smoothing_sigma
 from voxloop.shallow.perceptron import BATCH
 from voxloop.shallow.planning import bank_for
 from voxloop.shallow.samples import Labelled, choose, in_block
+from voxloop.shallow.table import Example
 
 #: voxels of a tile within its plane, and of the part that is read at once for several tiles
 TILE, PART = 192, 576
@@ -98,8 +99,7 @@ class LiveShallow:
         depth = picture.shape[0]
         self.bank = bank_for(config, picture.channels, picture.spacing_um, depth, frames=picture.frames, live=True)
         self._normalise = measure([_across(picture)])
-        spec = describe(self.bank, self._normalise, tuple(classes), config.smoothing)
-        self._smoothing = smoothing_kernels(spec)
+        self._smoothing = smoothing_kernels(smoothing_sigma(self.bank, config.smoothing))
         self._margin = tuple(0 if k is None else k.size // 2 for k in self._smoothing)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="live")
         self._ahead = threads + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,7 +114,7 @@ class ShallowPredictor:
         self._supervoxels = model.supervoxels
         self._refinement = model.refinement
         self._pool = pool
-        self._smooth = smoothing_kernels(model.spec)
+        self._smooth = smoothing_kernels(model.spec.extra.get("smoothing_sigma", (0, 0, 0)))
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Raw intensities (n, c, z, y, x) to probabilities (n, classes, z, y, x) float32.
@@ -189,7 +189,7 @@ def describe(
 ) -> ModelSpec:
     """The spec of a model, all but its hash. ``smoothing`` is in voxels of the finest in-plane axis."""
     unit = supervoxels or (Lattice(bank, refinement) if refinement else bank)
-    sigma = _smoothing_sigma(bank, smoothing)
+    sigma = smoothing_sigma(bank, smoothing)
     reach = [h + (radius_of(s) if s else 0) for h, s in zip(unit.halo, sigma, strict=True)]
     halo = tuple(-(-size // step) * step for size, step in zip(reach, unit.stride, strict=True))
     if supervoxels:
@@ -219,18 +219,18 @@ def bank_of(spec: ModelSpec) -> FeatureBank:
         raise ModelError(f"spec.json of this model does not say which features it uses ({error})") from error
 
 
-def _smoothing_sigma(bank: FeatureBank, smoothing: float) -> Spacing:
+def smoothing_sigma(bank: FeatureBank, smoothing: float) -> Spacing:
     """Sigma in voxels per axis; planes that were filtered alone are smoothed alone."""
     sigma = [smoothing * min(bank.spacing_um[1:]) / step for step in bank.spacing_um]
     return (sigma[0] if bank.dimensions == 3 else 0.0, sigma[1], sigma[2])
 
 
-def smoothing_kernels(spec: ModelSpec) -> list[np.ndarray | None]:
-    """One kernel an axis; None where probabilities are not smoothed."""
-    return [kernel(float(sigma), 0) if sigma else None for sigma in spec.extra.get("smoothing_sigma", (0, 0, 0))]
+def smoothing_kernels(sigma: Sequence[float]) -> list[np.ndarray | None]:
+    """One kernel an axis of these sigmas in voxels; None where probabilities are not smoothed."""
+    return [kernel(float(width), 0) if width else None for width in sigma]
 
 
-def smooth(probabilities: np.ndarray, kernels: list[np.ndarray | None]) -> np.ndarray:
+def smooth(probabilities: np.ndarray, kernels: Sequence[np.ndarray | None]) -> np.ndarray:
     """Smooth (classes, z, y, x) along its axes, mirrored at the faces."""
     for axis, weights in enumerate(kernels, start=1):
         if weights is not None:

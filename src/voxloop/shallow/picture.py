@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from voxloop.geometry import Box
-from voxloop.shallow.fitting import Example
 from voxloop.shallow.model import ShallowModel
+from voxloop.shallow.table import Example
 
 #: side of what is shown, voxels
 SIDE = 256

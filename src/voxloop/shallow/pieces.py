@@ -20,6 +20,24 @@ from voxloop.shallow.supervoxels import Described, Supervoxels
 _DEEP, _SIDES, _MOST = 32, (512, 256, 128), 1 << 26
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """All supervoxels of a part of a volume, and which of them chosen voxels lie in.
+
+    Attributes
+    ----------
+    rows : (cells, unit.count) float32.
+    contacts : None where neither neighbours nor refinement need them.
+    members : (n,) which of the chosen voxels lie in this part.
+    cells : (n,) the supervoxel of each.
+    """
+
+    rows: np.ndarray
+    contacts: Contacts | None
+    members: np.ndarray
+    cells: np.ndarray
+
+
 @dataclass(frozen=True)
 class Pieces:
     """Labelled supervoxels.
@@ -30,11 +48,13 @@ class Pieces:
     seats : the middles of their cells, with their classes.
     pairs : pairs of neighbours, and the sums of squared differences between them: of intensity across their common
         face, of each number of the descriptors; zeros where contacts were not looked at.
+    looks : what was looked at to find them.
     """
 
     rows: np.ndarray
     seats: Labelled
     pairs: np.ndarray
+    looks: tuple[Look, ...]
 
 
 def labelled_supervoxels(
@@ -50,6 +70,7 @@ def labelled_supervoxels(
     One in which two classes have most voxels is left out. ``progress(done, total)`` counts chosen voxels.
     """
     seats, values, rows, pairs = [], [], [], []
+    looks: list[Look] = []
     done = 0
     with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
         for _, members in groups(chosen, source.shape, _slab(unit, source.shape)):
@@ -58,7 +79,9 @@ def labelled_supervoxels(
             origin = np.array(outer.start)
             found = unit.describe(_block(source, outer), wanted.within(outer), pool.map)
             first = np.array(found.box.start)
-            cells, own = _majorities(found, chosen[members] - origin - first, labelled, origin + first)
+            local = chosen[members] - origin - first
+            cells, own = _majorities(found, local, labelled, origin + first)
+            looks.append(Look(found.rows, found.contacts, members, found.labels[tuple(local.T)]))
             rows.append(found.rows[cells])
             values.append(own)
             seats.append(unit.place(cells, found.box) + origin)
@@ -68,7 +91,7 @@ def labelled_supervoxels(
             progress(done, len(chosen))
     at, once = np.unique(np.concatenate(seats), axis=0, return_index=True)  # two slabs may have met in one
     total = np.sum(pairs, axis=0) if pairs else np.zeros(2 + unit.count)
-    return Pieces(np.concatenate(rows)[once], Labelled(at, np.concatenate(values)[once]), total)
+    return Pieces(np.concatenate(rows)[once], Labelled(at, np.concatenate(values)[once]), total, tuple(looks))
 
 
 def _pairs(contacts: Contacts, rows: np.ndarray, cells: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ import numpy as np
 
 from voxloop.geometry import Box
 
+#: planes of one image lie this far from those of the next when several are looked at together
+APART = 1 << 24
 #: a stroke's own neighbourhood: voxels of one such cell tell much the same
 CELL = np.array([2, 16, 16])
 #: blocks that are held out together; neighbours must not fall on both sides

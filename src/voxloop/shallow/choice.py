@@ -1,0 +1,177 @@
+"""Which settings suit these labels: a few candidates, judged by strokes held out in turn. Knows no workspace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from voxloop.config.shallow import ShallowConfig
+from voxloop.errors import LabelError
+from voxloop.model import ClassInfo
+from voxloop.shallow.crossfit import Answers, CrossFit
+from voxloop.shallow.features import FeatureBank
+from voxloop.shallow.model import Normalisation
+from voxloop.shallow.table import Example, Table, Watch, gather, source_of
+
+#: what is tried, in this order, and how it differs from what is set
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "without smoothing": {"smoothing": 0.0},
+    "random forest, no weights, no smoothing": {
+        "classifier": "random forest", "trees": 100, "depth": 32, "leaf": 1, "class_weights": "none", "smoothing": 0.0,
+    },
+    "forest": {"classifier": "forest"},
+    "supervoxels, forest, edges": {"unit": "supervoxels", "classifier": "forest", "refine": "edge", "smoothing": 0.0},
+}  # fmt: skip
+#: a candidate must be better than what is set by so much
+GAIN = 0.01
+#: voxels of supervoxels that are described in a second of one core
+_PER_SECOND = 400_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Choice:
+    """What was chosen, and what held-out strokes said of it.
+
+    Attributes
+    ----------
+    config : the settings to learn with.
+    table : what is learned from, of their unit.
+    name : of the candidate.
+    tried : mean IoU of the foreground on held-out strokes, by candidate.
+    left_out : candidates that there was no time for, or that the labels did not allow.
+    answers : of the chosen settings; None where no stroke could be held out.
+    seconds : of CPU time.
+    """
+
+    config: ShallowConfig
+    table: Table
+    name: str
+    tried: Mapping[str, float] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    answers: Answers | None = None
+    seconds: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """What was chosen and why, in a sentence or two."""
+        if not self.tried:
+            return "Settings as they are; there are too few strokes to hold some out."
+        listed = ", ".join(f"{name} {iou:.2f}" for name, iou in sorted(self.tried.items(), key=lambda item: -item[1]))
+        if len(self.tried) == 1:
+            return f"Settings as they are ({listed} on strokes held out in turn)."
+        untried = f" Not tried: {', '.join(self.left_out)}." if self.left_out else ""
+        return f"Chosen: {self.name}. On strokes held out in turn: {listed}; {self.seconds:.0f} s of CPU time.{untried}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "tried": {name: round(iou, 4) for name, iou in self.tried.items()},
+            "left_out": list(self.left_out),
+            "seconds": round(self.seconds, 1),
+            "words": self.words,
+        }
+
+
+def choose_settings(
+    config: ShallowConfig,
+    examples: Sequence[Example],
+    bank: FeatureBank,
+    normalisation: Normalisation,
+    classes: Sequence[ClassInfo],
+    threads: int,
+    watch: Watch,
+) -> Choice:
+    """Judge the settings by strokes held out in turn and, where they say so, choose better ones.
+
+    Candidates differ from ``config`` in what it has at its defaults alone; one that sets any of that itself is judged
+    and kept. Tried are as many as fit into ``config.choose_seconds`` of CPU time.
+
+    Raises
+    ------
+    LabelError
+        Fewer than two classes are labelled.
+    """
+    began = time.process_time()
+    table = gather(config, examples, bank, normalisation, classes, threads, watch)
+    voxels = table
+    if table.supervoxels:
+        voxels = gather(config.changed(unit="voxels"), examples, bank, normalisation, classes, threads, Watch())
+    sources = [source_of(example, normalisation) for example in examples]
+    fit = CrossFit(sources, bank, voxels, threads, config.seed)
+    if not fit.possible:
+        return Choice(config=config, table=table, name="as it is")
+    heard = _heard(watch, len(table.chosen))
+    names = list(CANDIDATES) if config.choose == "auto" and free(config) else ["as it is"]
+    tried: dict[str, float] = {}
+    answered: dict[str, tuple[ShallowConfig, Table, Answers]] = {}
+    left_out = []
+    for name in names:
+        changed = config.changed(**CANDIDATES[name])
+        spent = time.process_time() - began
+        own = table
+        if changed.unit != config.unit:
+            if spent + fit.extent / _PER_SECOND > config.choose_seconds:
+                left_out.append(name)
+                continue
+            try:
+                own = gather(changed, examples, bank, normalisation, classes, threads, Watch())
+            except LabelError:  # no supervoxel is mostly of one of the classes
+                left_out.append(name)
+                continue
+        elif tried and spent > config.choose_seconds:
+            left_out.append(name)
+            continue
+        answers = fit.answers(changed, own, heard)
+        if answers is None:
+            left_out.append(name)
+            continue
+        tried[name] = mean_iou(answers, table.classes)
+        answered[name] = (changed, own, answers)
+    seconds = time.process_time() - began
+    if not tried:
+        return Choice(config=config, table=table, name="as it is", seconds=seconds)
+    best = max(tried, key=lambda name: tried[name] + GAIN * (name == "as it is"))
+    chosen, own, answers = answered[best]
+    return Choice(
+        config=chosen,
+        table=own,
+        name=best,
+        tried=tried,
+        left_out=tuple(left_out),
+        answers=answers,
+        seconds=seconds,
+    )
+
+
+def free(config: ShallowConfig) -> bool:
+    """Whether all that candidates differ in is at its default, so that nobody has said what it is to be."""
+    default = ShallowConfig()
+    settings = {name for changes in CANDIDATES.values() for name in changes}
+    return all(getattr(config, name) == getattr(default, name) for name in settings)
+
+
+def mean_iou(answers: Answers, classes: Sequence[ClassInfo]) -> float:
+    """Mean IoU of the foreground on held-out voxels."""
+    chosen = [position for position, info in enumerate(classes) if not info.background]
+    return float(np.nanmean(iou_per_class(answers)[chosen or list(range(len(classes)))]))
+
+
+def iou_per_class(answers: Answers) -> np.ndarray:
+    """IoU (classes,) on held-out voxels, classes weighed as among all labels; nan where a class is in neither."""
+    predicted = answers.probabilities.argmax(axis=1)
+    count = answers.probabilities.shape[1]
+    table = np.zeros((count, count))
+    np.add.at(table, (answers.targets, predicted), answers.weights)
+    hit = np.diag(table)
+    union = table.sum(axis=0) + table.sum(axis=1) - hit
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(union > 0, hit / union, np.nan))
+
+
+def _heard(watch: Watch, total: int) -> Callable[[], None]:
+    return lambda: watch.voxels(total, total)
