@@ -3,6 +3,8 @@ from .audit import FieldAudit as FieldAudit
 from .audit import PointAudit as PointAudit
 from .audit import open_audit as open_audit
 from .corrections import score_corrections as score_corrections
+from .doctor import Doubt as Doubt
+from .doctor import doubts_of as doubts_of
 from .evaluate import evaluate as evaluate
 from .judging import score_prediction as score_prediction
 from .lineage import methods_paragraph as methods_paragraph

@@ -144,6 +144,30 @@ def score_strokes(
     )
 
 
+def score_beliefs(prediction: Prediction, places: int, level: float = 0.9, seed: int = 0) -> Score:
+    """The score that a model believes in, whose sureness was set right by strokes held out at so many places.
+
+    Nothing is known of voxels that nobody painted, so the interval is as wide as models were seen to be wrong about
+    themselves. Not known where the prediction kept no probabilities.
+    """
+    population = Population(prediction)
+    if not population.believes or places < FEWEST:
+        return unknown_score("check 100 points", level=level)
+    cells = count_cells(population, seed)
+    mean, spread = OVERCONFIDENCE
+    shifts = mean + spread * np.random.default_rng(seed).standard_normal(_DRAWS)
+    return summarise(
+        iou_of(cells.joint(mean)),
+        np.array([iou_of(cells.joint(shift)) for shift in shifts]),
+        population.classes,
+        tails(level),
+        basis="cross-fit",
+        n=places,
+        level=level,
+        source=f"how sure the model is, held to strokes at {places} places",
+    )
+
+
 def count_cells(population: Population, seed: int = 0) -> Cells:
     """The cells of a prediction that kept how sure it is; of a large one from a sample of its blocks."""
     classes, bands = len(population.classes), len(CUTS) + 1

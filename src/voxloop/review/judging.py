@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from voxloop.errors import ModelError
+from voxloop.model import read_spec
 from voxloop.review.audit import audits_of
-from voxloop.review.corrections import score_corrections
+from voxloop.review.corrections import score_beliefs, score_corrections
 from voxloop.review.score import Score, unknown_score
 from voxloop.store.layout import Layout
 
@@ -33,4 +35,23 @@ def score_prediction(layout: Layout, prediction: Prediction, labels: Any, level:
     if labels is None:
         return unknown_score("check 100 points", level=level)
     corrected = score_corrections(layout.root, prediction, labels, level)
-    return corrected
+    if corrected.known:
+        return corrected
+    held_out = _held_out(layout, prediction)
+    if held_out is None:
+        return corrected
+    believed = score_beliefs(prediction, int(held_out["cells"]), level)
+    return believed if believed.known else corrected
+
+
+def _held_out(layout: Layout, prediction: Prediction) -> dict[str, Any] | None:
+    """What the training of a prediction's model held out, as its spec says; None where it says nothing."""
+    folder = prediction.lineage.get("model")
+    if not folder:
+        return None
+    try:
+        spec = read_spec(layout.named(folder))
+    except ModelError:  # the model is gone; nothing is lost but this
+        return None
+    held_out = spec.extra.get("crossfit")
+    return held_out if isinstance(held_out, dict) and "cells" in held_out else None

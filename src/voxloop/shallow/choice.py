@@ -44,7 +44,8 @@ class Choice:
     name : of the candidate.
     tried : mean IoU of the foreground on held-out strokes, by candidate.
     left_out : candidates that there was no time for, or that the labels did not allow.
-    answers : of the chosen settings; None where no stroke could be held out.
+    answers : of the chosen settings, as they predict; None where no stroke could be held out.
+    of_all : the same of all strokes, without smoothing.
     seconds : of CPU time.
     """
 
@@ -54,6 +55,7 @@ class Choice:
     tried: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     answers: Answers | None = None
+    of_all: Answers | None = None
     seconds: float = 0.0
 
     @property
@@ -144,6 +146,7 @@ def choose_settings(
         tried=tried,
         left_out=tuple(left_out),
         answers=answers,
+        of_all=fit.of_all(chosen, own),
         seconds=seconds,
     )
 

@@ -109,7 +109,11 @@ class CrossFit:
         ``table`` is of the unit that is classified. Refinement of single voxels is left out. ``heard`` is called now
         and then and may raise.
         """
-        asked = self._asked
+        return self._asked_of(config, table, self._asked, heard)
+
+    def _asked_of(
+        self, config: ShallowConfig, table: Table, asked: np.ndarray, heard: Callable[[], None]
+    ) -> Answers | None:
         probabilities = np.zeros((len(asked), len(table.classes)), np.float32)
         for fold in np.unique(self._fold[asked]):
             heard()
@@ -120,13 +124,14 @@ class CrossFit:
             rows = np.flatnonzero(self._fold[asked] == fold)
             with threadpool_limits(1, user_api="blas"):
                 probabilities[rows] = self._ask(classifier, config, table, asked[rows])
-        return Answers(
-            self._table.chosen.at[asked],
-            self._table.targets[asked],
-            self._weights(),
-            self._cells[asked],
-            probabilities,
-        )
+        targets = self._table.targets[asked]
+        return Answers(self._table.chosen.at[asked], targets, self._weights(targets), self._cells[asked], probabilities)
+
+    def of_all(self, config: ShallowConfig, table: Table) -> Answers | None:
+        """The same of all voxels that were chosen and teach, without smoothing: what single strokes are judged by."""
+        taught = np.flatnonzero(self._table.kept)
+        taught = taught[np.isin(self._fold[taught], self._complete())]
+        return self._asked_of(config.changed(smoothing=0), table, taught, lambda: None)
 
     def _ask(self, classifier: Classifier, config: ShallowConfig, table: Table, wanted: np.ndarray) -> np.ndarray:
         if table.supervoxels:
@@ -186,8 +191,7 @@ class CrossFit:
             self._fitted[key] = fit_classifier(table.features[rows], targets, config, self._threads)
         return self._fitted[key]
 
-    def _weights(self) -> np.ndarray:
-        targets = self._table.targets[self._asked]
+    def _weights(self, targets: np.ndarray) -> np.ndarray:
         share = np.bincount(targets, minlength=len(self._table.classes)) / len(targets)
         weights = (self._table.shares / np.maximum(share, 1e-9))[targets]
         return np.asarray(weights / weights.mean())

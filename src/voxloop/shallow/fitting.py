@@ -12,7 +12,8 @@ from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import LabelError, VolumeError
 from voxloop.geometry import Box, Spacing
 from voxloop.model import ClassInfo
-from voxloop.shallow.choice import Choice, choose_settings
+from voxloop.shallow.calibration import calibration_error, fit_temperature, tempered
+from voxloop.shallow.choice import Choice, choose_settings, iou_per_class, mean_iou
 from voxloop.shallow.classifier import Classifier, fit_classifier
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.model import Normalisation, ShallowModel, describe
@@ -21,6 +22,8 @@ from voxloop.shallow.samples import in_block
 from voxloop.shallow.storage import hashed
 from voxloop.shallow.table import Example, Table, Watch, gather
 
+#: places with strokes below which no temperature is fitted
+FEWEST_CELLS = 8
 #: voxels looked at to fix the normalisation
 _LOOKED_AT = 1 << 20
 
@@ -102,9 +105,38 @@ def fit_examples(
         samples=int(table.kept.sum()),
         validation=validation,
         **({"constrain": config.constrain} if config.constrain else {}),
-        **({"choice": choice.to_json()} if choice else {}),
+        **(_held_out(choice) if choice else {}),
     )
     return Fitted(ShallowModel(hashed(spec, classifier), classifier), validation, choice)
+
+
+def _held_out(choice: Choice) -> dict[str, Any]:
+    """What the spec says of strokes that were held out: the choice, the score, how sure the model may be."""
+    facts: dict[str, Any] = {"choice": choice.to_json()}
+    answers = choice.answers
+    if answers is None:
+        return facts
+    temperature = 1.0
+    if len(np.unique(answers.cells)) >= FEWEST_CELLS:
+        temperature = fit_temperature(answers.probabilities, answers.targets, answers.weights)
+    sure = tempered(answers.probabilities, temperature, axis=1)
+    right = sure.argmax(axis=1) == answers.targets
+    names = [info.name for info in choice.table.classes]
+    return {
+        **facts,
+        "temperature": round(temperature, 4),
+        "crossfit": {
+            "iou": round(mean_iou(answers, choice.table.classes), 4),
+            "per_class": {
+                name: round(float(iou), 4)
+                for name, iou in zip(names, iou_per_class(answers), strict=True)
+                if np.isfinite(iou)
+            },
+            "cells": len(np.unique(answers.cells)),
+            "voxels": len(answers.targets),
+            "calibration_error": round(calibration_error(sure.max(axis=1), right, answers.weights), 4),
+        },
+    }
 
 
 def measure(examples: Sequence[Example]) -> Normalisation:

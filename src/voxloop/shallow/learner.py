@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import LabelError
 from voxloop.machine import machine
@@ -16,11 +18,12 @@ from voxloop.model import ClassInfo
 from voxloop.shallow.fitting import Fitted, fit_examples
 from voxloop.shallow.model import ShallowModel, load
 from voxloop.shallow.picture import draw
-from voxloop.shallow.samples import in_block, join
+from voxloop.shallow.record import Record
+from voxloop.shallow.samples import APART, in_block, join
 from voxloop.shallow.table import Example, Watch
 
 if TYPE_CHECKING:
-    import numpy as np
+    from voxloop.shallow.choice import Choice
 
 #: seconds between two progress events
 _TELL = 0.25
@@ -51,9 +54,13 @@ def train(context: Any) -> str:
             classes,
             threads=machine().cores,
             watch=Watch(voxels=progress.voxels, epoch=progress.epoch),
+            judge=True,
         )
     except _Ended as end:
         return str(end)
+    if fitted.choice:
+        context.emit("log", text=fitted.choice.words)
+        _keep_record(context.path, fitted.choice, examples)
     fitted.model.save(context.path / "model")
     context.emit("checkpoint", iteration=progress.passes, path="model")
     _sample(context, examples, fitted, progress.passes)
@@ -126,6 +133,23 @@ def open_examples(workspace: Path, facts: Mapping[str, Any]) -> tuple[list[Examp
                 )
             )
     return examples, classes
+
+
+def _keep_record(folder: Path, choice: Choice, examples: list[Example]) -> None:
+    """Keep what held-out strokes were said to be, for whoever looks for strokes on the wrong thing."""
+    answers = choice.of_all
+    if answers is None:
+        return
+    values = np.array([info.value for info in choice.table.classes])
+    image, z = np.divmod(answers.at[:, 0], APART)
+    Record(
+        at=np.column_stack([z, answers.at[:, 1:]]),
+        image=image,
+        images=tuple(example.name for example in examples),
+        painted=values[answers.targets],
+        probabilities=np.round(answers.probabilities * 255).astype(np.uint8),
+        values=values,
+    ).save(folder)
 
 
 class _Progress:

@@ -17,6 +17,7 @@ from voxloop.geometry import Box, Spacing
 from voxloop.machine import machine
 from voxloop.model import ClassInfo, ModelSpec, Output
 from voxloop.shallow import storage
+from voxloop.shallow.calibration import tempered
 from voxloop.shallow.classifier import Classifier
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.filters import correlate, kernel, radius_of
@@ -78,6 +79,14 @@ class ShallowModel:
             raise ModelError(f"spec.json of this model does not say how it refines ({error})") from error
 
     @property
+    def temperature(self) -> float:
+        """What makes the probabilities as sure as they may be; 1 leaves them as the classifier says."""
+        known = self.spec.extra.get("temperature", 1.0)
+        if not isinstance(known, int | float) or not 0.01 <= known <= 100:
+            raise ModelError(f"spec.json of this model says temperature {known!r}, which is no number from 0.01 to 100")
+        return float(known)
+
+    @property
     def inputs(self) -> int:
         """Numbers that the classifier is shown at a time."""
         return (self.supervoxels or self.bank).count
@@ -114,6 +123,7 @@ class ShallowPredictor:
         self._supervoxels = model.supervoxels
         self._refinement = model.refinement
         self._pool = pool
+        self._temperature = model.temperature
         self._smooth = smoothing_kernels(model.spec.extra.get("smoothing_sigma", (0, 0, 0)))
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
@@ -132,7 +142,7 @@ class ShallowPredictor:
 
     def _block(self, block: np.ndarray) -> np.ndarray:
         shape = block.shape[1:]
-        return smooth(self._part(block, Box.whole(shape)), self._smooth)
+        return tempered(smooth(self._part(block, Box.whole(shape)), self._smooth), self._temperature)
 
     def region(self, block: np.ndarray, inner: Box) -> np.ndarray:
         """Probabilities (classes, z, y, x) of ``inner`` within a raw block (c, z, y, x); the rest is only looked at."""
@@ -140,7 +150,7 @@ class ShallowPredictor:
         with threadpool_limits(1, user_api="blas"):
             wider = inner.grow(reach).clip(block.shape[1:])
             part = smooth(self._part(block, wider), self._smooth)
-        return part[:, *inner.within(wider).slices]
+        return tempered(part[:, *inner.within(wider).slices], self._temperature)
 
     def _part(self, block: np.ndarray, wanted: Box) -> np.ndarray:
         """Unsmoothed probabilities of a part of a block."""

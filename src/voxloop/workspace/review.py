@@ -1,19 +1,19 @@
-"""The verbs that look at a prediction: ``accept``, ``suggest``, ``evaluate``. The work is done by review/."""
+"""The verbs that look at predictions and labels: how good, where wrong, what next. The work is done by review/."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from voxloop.errors import LabelError
+from voxloop.errors import LabelError, PredictionError, RunError
 from voxloop.runs import Run
 from voxloop.workspace.choices import prediction_named, region_in
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
-    from voxloop.review import Report, Suggestion
+    from voxloop.review import Doubt, FieldAudit, PointAudit, Report, Score, Suggestion
     from voxloop.store import Edit
 
 
@@ -55,3 +55,98 @@ def evaluate(project: Project, prediction: Prediction | Run | str, truth: Any, *
     if isinstance(truth, str) and truth in project.levels.names:
         truth = project.labels(truth, chosen.image)
     return review.evaluate(chosen, truth, **settings)
+
+
+def score(project: Project, prediction: Prediction | Run | str, level: float = 0.9) -> Score:
+    """How good a prediction is, as an interval: mean IoU of its foreground classes on the whole of its image.
+
+    From an audit of it where there is one, else from what was corrected since its model learned, else from how sure the
+    model is, held to the strokes that its training held out. ``score.words`` says which, or what it takes to know.
+
+    Parameters
+    ----------
+    prediction
+        A prediction, its name, or a run: the one that predicted, or one that trained, for the newest prediction by it.
+    level
+        How often the interval is to hold the true value, 0 to 1.
+
+    Raises
+    ------
+    PredictionError
+        Nothing was predicted with this run yet.
+    """
+    from voxloop import review
+
+    if not 0 < level < 1:
+        raise PredictionError(f"level={level} is not between 0 and 1; 0.9 means that nine of ten intervals hold")
+    chosen = _predicted_by(project, prediction)
+    labels = None
+    with suppress(LabelError):
+        labels = project.labels(chosen.level, chosen.image)
+    return review.score_prediction(project.layout, chosen, labels, level)
+
+
+def audit(
+    project: Project,
+    prediction: Prediction | Run | str,
+    how: Literal["points", "fields"] = "points",
+    n: int | None = None,
+    seed: int = 0,
+) -> PointAudit | FieldAudit:
+    """Places drawn by chance for a person to judge: what :meth:`score` then says holds for the whole image.
+
+    Kept in the workspace answer by answer; the same call opens it again. What is said there teaches no model.
+
+    Parameters
+    ----------
+    how
+        ``"points"``: single voxels, which class each truly is; ``"fields"``: small squares of planes, right or
+        corrected, which tell volume fractions and counts too.
+    n
+        How many; 100 points or 12 fields where None.
+    seed
+        The same seed draws the same places.
+    """
+    from voxloop import review
+
+    return review.open_audit(project.layout.audits, _predicted_by(project, prediction), how, n, seed)
+
+
+def doctor(project: Project, n: int = 20, run: Run | str | None = None) -> list[Doubt]:
+    """Strokes that may be on the wrong thing: models that had not learned from them say another class.
+
+    Parameters
+    ----------
+    n
+        How many at most, the surest contradiction first.
+    run
+        The training of a pixel classifier whose held-out strokes are looked at; the newest where None.
+
+    Raises
+    ------
+    RunError
+        There is no such training yet.
+    """
+    from voxloop import review
+
+    return review.doubts_of(project.store, _judging_run(project, run), n)
+
+
+def _predicted_by(project: Project, prediction: Prediction | Run | str) -> Prediction:
+    """The prediction that is meant; of a training the newest that was made with it. Raises PredictionError."""
+    name = prediction.name if isinstance(prediction, Run) else prediction
+    if isinstance(name, str) and name not in project.predictions and name in project.runs:
+        made = [one for one in project.predictions.values() if one.lineage.get("trained_by") == name]
+        if not made:
+            raise PredictionError(f"nothing was predicted with run {name!r} yet; ws.predict({name!r}) does")
+        return made[-1]
+    return prediction_named(project.predictions, prediction)
+
+
+def _judging_run(project: Project, run: Run | str | None) -> Run:
+    if run is not None:
+        return project.runs[run] if isinstance(run, str) else run
+    trained = [one for one in project.runs.values() if one.learner == "shallow" and one.state == "finished"]
+    if not trained:
+        raise RunError("no pixel classifier was trained yet, so no stroke was held out; train one with ws.train()")
+    return trained[-1]

@@ -35,6 +35,9 @@ class Workspace(Project):
     accept = review.accept
     suggest = review.suggest
     evaluate = review.evaluate
+    score = review.score
+    audit = review.audit
+    doctor = review.doctor
     export = exporting.export
     export_model = exporting.export_model
 

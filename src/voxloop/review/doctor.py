@@ -1,0 +1,141 @@
+"""``doctor``: strokes contradicted by models that had not seen them. Reads what a training kept; fits nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voxloop.geometry import Box
+from voxloop.shallow.record import Record, load
+
+if TYPE_CHECKING:
+    from voxloop.runs import Run
+    from voxloop.store import Edit, Labels, Store
+    from voxloop.store.changes import Change
+
+#: voxels of a stroke that models must have been asked about
+_FEWEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A stroke that may be on the wrong thing.
+
+    Attributes
+    ----------
+    sequence : number of its edit in the journal.
+    image : name of the image.
+    region : slices (z, y, x) of its voxels.
+    label : class that was painted.
+    said : class that models say which had not learned from it.
+    confidence : how sure they are, 0 to 1.
+    """
+
+    sequence: int
+    image: str
+    region: tuple[slice, slice, slice]
+    label: str
+    said: str
+    confidence: float
+    _labels: Labels = field(repr=False, compare=False)
+    _change: Change = field(repr=False, compare=False)
+
+    def drop(self) -> Edit:
+        """Take the labels of this stroke away, as one edit that undo takes back; what others painted over it stays."""
+        at, value = self._change.at, int(self._change.values[0])
+        box = Box.around(at)
+
+        def without(part: Box, current: np.ndarray) -> np.ndarray:
+            inside = ((at >= part.start) & (at < part.stop)).all(axis=1)
+            left = current.copy()
+            z, y, x = (at[inside] - np.array(part.start)).T
+            left[z, y, x] = np.where(left[z, y, x] == value, 0, left[z, y, x])
+            return left
+
+        return self._labels.edit("doctor", box, without, {"of": self.sequence})
+
+
+def doubts_of(store: Store, run: Run, n: int = 20) -> list[Doubt]:
+    """Doubts by what a training kept; none where it could hold nothing out. Raises ModelError where that is damaged."""
+    record = load(run.path)
+    if record is None:
+        return []
+    upto, labels = {}, {}
+    for key, sequence in run.config["labels"].items():
+        level, _, image = key.partition("/")
+        if level == run.config["level"] and image in record.images:
+            labels[image] = store.labels(level=level, image=image)
+            upto[image] = int(sequence)
+    return doubts(record, labels, upto, n)
+
+
+def doubts(record: Record, labels: Mapping[str, Labels], upto: Mapping[str, int], n: int = 20) -> list[Doubt]:
+    """Strokes that are contradicted, the surest contradiction first.
+
+    Parameters
+    ----------
+    record
+        What the training kept.
+    labels
+        By name of the image.
+    upto
+        The last edit that the training saw, by name of the image; later strokes it cannot judge.
+    """
+    found: list[Doubt] = []
+    for number, image in enumerate(record.images):
+        if image in labels:
+            inside = record.image == number
+            found += _of_image(record, inside, labels[image], upto[image])
+    return sorted(found, key=lambda doubt: -doubt.confidence)[:n]
+
+
+def _of_image(record: Record, inside: np.ndarray, labels: Labels, upto: int) -> list[Doubt]:
+    places = _codes(record.at[inside], labels.shape)
+    order = np.argsort(places)
+    places = places[order]
+    said = record.probabilities[inside][order] / np.float32(255)
+    names = {info.value: info.name for info in labels.level.classes}
+    found = []
+    for change in labels.changes(most=1 << 16):
+        if change.sequence > upto or not len(places):
+            continue
+        codes = _codes(change.at, labels.shape)
+        rows = np.minimum(np.searchsorted(places, codes), len(places) - 1)
+        asked = places[rows] == codes
+        if asked.sum() < _FEWEST:
+            continue
+        doubt = _judged(said[rows[asked]], int(change.values[0]), record.values)
+        if doubt is not None:
+            value, confidence = doubt
+            label = names.get(int(change.values[0]), str(change.values[0]))
+            found.append(
+                Doubt(
+                    change.sequence,
+                    labels.image,
+                    Box.around(change.at).slices,
+                    label,
+                    names.get(value, str(value)),
+                    confidence,
+                    labels,
+                    change,
+                )
+            )
+    return found
+
+
+def _judged(probabilities: np.ndarray, painted: int, values: Sequence[int] | np.ndarray) -> tuple[int, float] | None:
+    """The class that a stroke is said to be and how surely; None where it is not contradicted."""
+    mean = probabilities.mean(axis=0)
+    best = int(mean.argmax())
+    most = int(np.bincount(probabilities.argmax(axis=1), minlength=len(mean)).argmax())
+    if int(values[best]) == painted or most != best:
+        return None
+    return int(values[best]), float(mean[best])
+
+
+def _codes(at: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """One number a voxel."""
+    return np.asarray(np.ravel_multi_index(tuple(at.T), tuple(shape)))

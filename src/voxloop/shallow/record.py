@@ -1,0 +1,67 @@
+"""What a run keeps of its held-out strokes: one small file of arrays. Knows no models; nothing in it can run code."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from voxloop.errors import ModelError
+
+NAME = "crossfit.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Labelled voxels, and what models that had not learned from their slice said of them.
+
+    Attributes
+    ----------
+    at : (n, 3) zyx.
+    image : (n,) position in ``images``.
+    images : names.
+    painted : (n,) class value that was painted.
+    probabilities : (n, classes) uint8, 255 is certain.
+    values : class values in the order of the probabilities.
+    """
+
+    at: np.ndarray
+    image: np.ndarray
+    images: tuple[str, ...]
+    painted: np.ndarray
+    probabilities: np.ndarray
+    values: np.ndarray
+
+    def save(self, folder: Path) -> Path:
+        """Write it into a run folder."""
+        path = folder / NAME
+        np.savez_compressed(
+            path,
+            at=self.at.astype(np.int32),
+            image=self.image.astype(np.int16),
+            images=np.array(self.images),
+            painted=self.painted.astype(np.int32),
+            probabilities=self.probabilities,
+            values=self.values.astype(np.int32),
+        )
+        return path
+
+
+def load(folder: Path) -> Record | None:
+    """The record of a run folder; None where it kept none. Raises ModelError where it is damaged."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            parts = {name: stored[name] for name in stored.files}
+        record = Record(**{**parts, "images": tuple(str(name) for name in parts["images"])})
+        count = len(record.at)
+        fits = record.at.shape == (count, 3) and len(record.image) == len(record.painted) == count
+        if not fits or record.probabilities.shape != (count, len(record.values)):
+            raise ValueError("its arrays do not fit together")
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} is damaged ({error}); train again") from error
+    return record
