@@ -58,10 +58,10 @@ def train(context: Any) -> str:
         )
     except _Ended as end:
         return str(end)
+    fitted.model.save(context.path / "model")
     if fitted.choice:
         context.emit("log", text=fitted.choice.words)
         _keep_record(context.path, fitted.choice, examples)
-    fitted.model.save(context.path / "model")
     context.emit("checkpoint", iteration=progress.passes, path="model")
     _sample(context, examples, fitted, progress.passes)
     return "stopped" if progress.stopping else "finished"
