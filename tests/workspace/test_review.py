@@ -39,8 +39,8 @@ def corrected(truth, tmp_path_factory):
         assert lab.sequence == 18
         lab.paint(axis="z", index=4, points=[(48, 10), (48, 40)], radius=3, value=2)
         run = ws.train(vl.ShallowConfig(scales=3, context=0))
-        run.wait()
-        ws.predict(run).result
+        assert run.wait() == "finished"
+        assert ws.predict(run).result.done == 1
         yield ws
 
 
