@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from voxloop.config import ShallowConfig
 from voxloop.geometry import Box
 from voxloop.machine import machine
+from voxloop.runs.context import QuietContext
 from voxloop.shallow.learner import result, train
 
 SLICES = (3, 9, 16, 22, 28)
@@ -93,20 +93,18 @@ def predict_slices(model: Any, read: Any, shape: tuple[int, ...], slices: list[i
     return np.concatenate(found, axis=1).argmax(axis=0) == 0
 
 
-class Listener:
-    """A run context that keeps what it hears to itself."""
+class Listener(QuietContext):
+    """A training whose model lies in a folder of its own."""
 
     def __init__(self, path: Path, workspace: Path, labels: dict[str, int], config: ShallowConfig) -> None:
-        self.path, self.workspace = path, workspace
-        self.config = {"labels": labels}
-        self.settings = config.to_json()
+        super().__init__(workspace, {"labels": labels, "settings": config.to_json()})
+        self._workspace = workspace
+        self.path = path
         path.mkdir()
 
-    def emit(self, kind: str, **fields: Any) -> None:
-        """Nobody listens."""
-
-    def orders(self) -> list[SimpleNamespace]:
-        return []
+    @property
+    def workspace(self) -> Path:
+        return self._workspace
 
 
 def rates(quick: bool) -> Iterator[Row]:

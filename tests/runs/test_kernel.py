@@ -38,6 +38,13 @@ class Kernel:
         """Begin a cell that takes long."""
         return self.client.execute(code)
 
+    def printed(self, text: str) -> str:
+        """What a cell prints next that holds ``text``."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=60)
+            if message["msg_type"] == "stream" and text in message["content"]["text"]:
+                return str(message["content"]["text"])
+
     def restart(self) -> None:
         self.client.stop_channels()
         self.manager.restart_kernel(now=True)
@@ -67,14 +74,15 @@ run.launch()
     until(lambda: len(run.history.steps) > 10)
     pid = run.holder.pid
 
-    waiting = runs.folder / "waiting"
-    cell = kernel.start(f"open({str(waiting)!r}, 'w').close(); run.wait()")
-    until(waiting.exists)
+    cell = kernel.start("run.result")
+    assert "r " in kernel.printed("%")  # the bar
     kernel.manager.interrupt_kernel()
     reply = kernel.client.get_shell_msg(timeout=30)
     while reply["parent_header"].get("msg_id") != cell:
         reply = kernel.client.get_shell_msg(timeout=30)
-    assert reply["content"]["ename"] == "KeyboardInterrupt"
+    assert reply["content"]["ename"] == "WaitingInterrupted"
+    (line,) = reply["content"]["traceback"]
+    assert "run 'r' goes on" in line
     assert run.state == "running"
 
     kernel.restart()

@@ -87,6 +87,14 @@ def test_objects_and_their_run_go_together(ws):
     assert "p" in ws.predictions
 
 
+def test_objects_are_made_of_predictions_of_the_same_workspace(ws, tmp_path):
+    prediction = ws.predict(FakeModel(make_spec()), name="p").result
+    with Workspace.create(tmp_path / "other", image=picture((4, 40, 40)), classes=["a", "b"]) as other:
+        with pytest.raises(PredictionError, match="'p' lies in another workspace"):
+            other.objects(prediction)
+        assert not other.runs
+
+
 def test_a_model_that_another_run_uses_stays(ws):
     ws.predict(FakeModel(make_spec()), name="p")
     ws.predict(ws.layout.model("p"), name="q")

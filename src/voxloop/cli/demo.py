@@ -45,35 +45,35 @@ def demo(
     from voxloop.workspace.workspace import Workspace
 
     planes = whole_numbers(slices, "4,12,20")
-    source, classes, known, name = _demo_data(image, truth, dataset, seed)
-    temporary = tempfile.mkdtemp(prefix="voxloop-demo-") if workspace is None else None
-    folder = Path(temporary) / "demo" if temporary else workspace
-    assert folder is not None
+    volume, classes, truth_values, name = _demo_data(image, truth, dataset, seed)
+    scratch = tempfile.mkdtemp(prefix="voxloop-demo-") if workspace is None else None
+    folder = workspace or Path(str(scratch)) / "demo"
+    if not as_json:
+        click.echo(_COLUMNS)
     try:
-        with Workspace.create(folder, image=source, classes=classes) as ws:
-            if not as_json:
-                _header()
+        with Workspace.create(folder, image=volume, classes=classes) as ws:
+            report = (lambda _: None) if as_json else _print_row
             done = play(
                 ws,
-                known,
+                truth_values,
                 rounds=rounds,
                 learner=learner,
                 minutes=minutes,
                 strokes=strokes,
                 slices=planes,
                 seed=seed,
-                report=(lambda _: None) if as_json else _row,
+                report=report,
             )
-            drawn = figure(ws, known, done, folder / "rounds.png")
-        if temporary:
-            drawn = Path(shutil.move(drawn, Path.cwd() / "voxloop-demo.png")) if not as_json else drawn
+            picture = figure(ws, truth_values, done, folder / "rounds.png")
+        if scratch and not as_json:
+            picture = Path(shutil.move(picture, Path.cwd() / "voxloop-demo.png"))
     finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
     if as_json:
         print_json({"image": name, "rounds": [r.to_json() for r in done]})
-    else:
-        click.echo(f"figure: {drawn}" + ("" if temporary else f"   workspace: {folder}"))
+        return
+    click.echo(f"figure: {picture}" + ("" if scratch else f"   workspace: {folder}"))
 
 
 def _demo_data(image: str | None, truth: str | None, dataset: str | None, seed: int) -> tuple[Any, Any, Any, str]:
@@ -90,26 +90,24 @@ def _demo_data(image: str | None, truth: str | None, dataset: str | None, seed: 
     volume, mask = open_volume(image, dataset=dataset), open_volume(truth)
     if shape_zyx(volume) != shape_zyx(mask):
         raise VolumeError(f"--truth has shape {shape_zyx(mask)} but --image {shape_zyx(volume)}; they must be the same")
-    values = np.asarray(mask)
-    found = np.unique(values)
-    if len(found) < 2:
-        raise VolumeError(f"--truth holds only the value {found[0]}; a mask needs at least two")
-    if len(found) > 32:
-        raise VolumeError(f"--truth holds {len(found)} values; the demo takes class masks of up to 32, not instances")
-    classes = [{"name": "background", "background": True}] if found[0] == 0 else []
-    named = [{"name": "foreground"}] if len(found) - len(classes) == 1 else [{"name": f"class {v}"} for v in found if v]
-    known = (np.searchsorted(found, values) + 1).astype(np.uint8)
-    return volume, [*classes, *named], known, image
+    pixels = np.asarray(mask)
+    values = np.unique(pixels)
+    if len(values) < 2:
+        raise VolumeError(f"--truth holds only the value {values[0]}; a mask needs at least two")
+    if len(values) > 32:
+        raise VolumeError(f"--truth holds {len(values)} values; the demo takes class masks of up to 32, not instances")
+    background = [{"name": "background", "background": True}] if values[0] == 0 else []
+    foreground: list[dict[str, Any]] = [{"name": f"class {value}"} for value in values if value]
+    if len(foreground) == 1:
+        foreground = [{"name": "foreground"}]
+    return volume, [*background, *foreground], (np.searchsorted(values, pixels) + 1).astype(np.uint8), image
 
 
+#: what _print_row prints
 _COLUMNS = "round  learner  strokes  labelled   annotation  mean IoU   compute  IoU per class"
 
 
-def _header() -> None:
-    click.echo(_COLUMNS)
-
-
-def _row(r: Any) -> None:
+def _print_row(r: Any) -> None:
     classes = "  ".join(f"{name} {value:.3f}" for name, value in r.iou_per_class.items())
     click.echo(
         f"{r.round:5d}  {r.learner:7s}  {r.strokes:7d}  {r.labelled_share:8.3%}  {r.annotation_seconds:8.0f} s  "

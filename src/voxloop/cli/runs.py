@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from voxloop.cli.terminal import as_json, finish, follow, open_workspace, tell
+
+if TYPE_CHECKING:
+    from voxloop.workspace.workspace import Workspace
 
 
 @click.command()
@@ -20,35 +25,33 @@ def runs(
     workspace: Path, report: str | None, table: str | None, compare: tuple[str, ...], to: Path | None, as_json: bool
 ) -> None:
     """List the runs of a workspace, write the report or the numbers of one, or compare several."""
-    from voxloop.runs.comparison import ancestors, differences
-
     with open_workspace(workspace, read_only=True) as ws:
         if report or table:
             written = ws.runs[report].report(to) if report else ws.runs[str(table)].to_csv(to)
             tell(as_json, f"written: {written}", {"path": str(written)})
         elif compare:
-            found = differences([ws.runs[name] for name in compare])
-            lines = [f"{name:28s} {'  '.join(map(str, values))}" for name, values in found.items()]
-            tell(as_json, "\n".join(lines) or "the same settings", {"runs": list(compare), "differences": found})
+            _tell_differences(ws, compare, as_json)
         else:
-            rows = [
-                {
-                    "name": row["name"],
-                    "state": row["state"],
-                    "progress": ws.runs[row["name"]].progress,
-                    "best": row["best"],
-                    "from": ancestors(ws.runs, row["name"]),
-                    "note": row["note"],
-                }
-                for row in ws.runs.table()
-            ]
-            lines = [
-                f"{row['name']:24s} {row['state']:12s} {row['progress']:6.0%}  "
-                f"{'' if row['best'] is None else format(row['best'], '.3f'):8s} {' > '.join(row['from'])}  "
-                f"{row['note']}".rstrip()
-                for row in rows
-            ]
-            tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})
+            _list_runs(ws, as_json)
+
+
+def _tell_differences(ws: Workspace, names: Sequence[str], as_json: bool) -> None:
+    differences = ws.runs.compare(*names)
+    lines = [f"{name:28s} {'  '.join(map(str, values))}" for name, values in differences.items()]
+    tell(as_json, "\n".join(lines) or "the same settings", {"runs": list(names), "differences": differences})
+
+
+def _list_runs(ws: Workspace, as_json: bool) -> None:
+    rows = []
+    lines = []
+    for row in ws.runs.table():
+        name, state, best, note = row["name"], row["state"], row["best"], row["note"]
+        progress, chain = ws.runs[name].progress, ws.runs.ancestors(name)
+        rows.append({"name": name, "state": state, "progress": progress, "best": best, "from": chain, "note": note})
+        score = "" if best is None else f"{best:.3f}"
+        line = f"{name:24s} {state:12s} {progress:6.0%}  {score:8s} {' > '.join(chain)}  {note}"
+        lines.append(line.rstrip())
+    tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})
 
 
 def _order(verb: str, words: str) -> click.Command:

@@ -159,8 +159,10 @@ class Objects:
 
     def delete(self) -> None:
         """Remove them from disk, with the run that made them. Raises RunError while it is at work."""
-        run = Layout.of_made(self.path).run(self.name)
-        if self.path.parent.name == "objects" and (run / "config.json").exists() and Run(run).kind == "objects":
+        layout = Layout.of_made(self.path)
+        run = layout.run(self.name)
+        of_workspace = self.path.absolute() == layout.objects_of(self.name)
+        if of_workspace and (run / "config.json").exists() and Run(run).kind == "objects":
             Run(run).delete()
         shutil.rmtree(self.path, ignore_errors=True)
 

@@ -22,6 +22,7 @@ from voxloop.review.run_figure import draw
 from voxloop.runs import Runs
 from voxloop.runs.comparison import ancestors
 from voxloop.runs.history import History, metric_of
+from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -62,7 +63,7 @@ def _page(run: Run) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{sheet}</style></head>'
         f"<body><header><h1>{name}</h1><p>{html.escape(run.state)} · created {made} · workspace "
-        f"{html.escape(run.path.parent.parent.name)}</p>{note}</header>{body}</body></html>"
+        f"{html.escape(Layout.of_run(run.path).root.name)}</p>{note}</header>{body}</body></html>"
     )
 
 
@@ -156,7 +157,7 @@ def _split(run: Run) -> dict[str, Any]:
 
 def _ancestors_that_may_know(run: Run) -> str:
     """Ancestors that did not keep apart, in the same cells, all that this run was tested on."""
-    runs = Runs(run.path.parent)
+    runs = Runs(Layout.of_run(run.path).runs)
     own = _split(run)
     names = []
     for name in ancestors(runs, run.name):
@@ -202,7 +203,7 @@ def _settings(run: Run, config: Config | None) -> str:
 
 
 def _lineage(run: Run) -> str:
-    runs = Runs(run.path.parent)
+    runs = Runs(Layout.of_run(run.path).runs)
     chain = [*ancestors(runs, run.name), run.name]
     rows = []
     for name in chain:

@@ -25,6 +25,8 @@ from voxloop.shallow.table import Example, Watch
 if TYPE_CHECKING:
     from voxloop.shallow.choice import Choice
 
+    from voxloop.runs.context import TaskContext
+
 #: seconds between two progress events
 _TELL = 0.25
 
@@ -33,7 +35,7 @@ class _Ended(Exception):
     """An order ends the run before there is a model; its word is the argument."""
 
 
-def train(context: Any) -> str:
+def train(context: TaskContext) -> str:
     """Train a pixel classifier on the labels that ``context.config`` names, and leave it in ``model/``.
 
     Ends with ``"finished"``; with ``"stopped"`` where Stop came while passes were going on (the model of that moment is
@@ -155,7 +157,7 @@ def _keep_record(folder: Path, choice: Choice, examples: list[Example]) -> None:
 class _Progress:
     """Turns what the fit says into events, and orders into its end."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: TaskContext) -> None:
         self._context = context
         self._told = self._began = time.monotonic()
         self.passes = 0
@@ -200,7 +202,7 @@ class _Progress:
                 raise _Ended("paused" if order.kind == "pause" else "cancelled")
 
 
-def _sample(context: Any, examples: list[Example], fitted: Fitted, passes: int) -> None:
+def _sample(context: TaskContext, examples: list[Example], fitted: Fitted, passes: int) -> None:
     """One picture for the monitor: where most is labelled."""
     example = max(examples, key=lambda one: len(one.labelled))
     name = f"samples/{passes:04d}.png"

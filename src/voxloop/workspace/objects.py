@@ -50,6 +50,8 @@ def objects(
     chosen = prediction_named(project.predictions, prediction)
     if chosen.done < 1:
         raise PredictionError(f"prediction {chosen.name!r} is {chosen.done:.0%} done; make objects when it is whole")
+    if chosen.path.resolve() != project.layout.prediction(chosen.name).resolve():
+        raise PredictionError(f"prediction {chosen.name!r} lies in another workspace: {chosen.path}; open that one")
     box = part_of(project.store, chosen, region)
     project.store.check_open_to_runs()
     run = project.runs.create(
@@ -61,7 +63,7 @@ def objects(
         discard="voxloop.objects.task:discard",
         parent=chosen.name,
         image=chosen.image,
-        prediction=project.layout.relative(chosen.path),
+        prediction=f"predictions/{chosen.path.name}",
         of=class_value(chosen.path, of),
         region=None if box is None else box.to_json(),
     )

@@ -1,0 +1,40 @@
+"""One rule for the names of runs, wherever a name is given."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voxloop.errors import RunError
+from voxloop.runs import Runs
+from voxloop.runs.names import LONGEST, checked_name, free_name
+
+
+@pytest.mark.parametrize("name", ["a", "deep-1", "A.b_c+d", "1", "x" * LONGEST])
+def test_names_that_are_allowed(tmp_path, name):
+    assert Runs(tmp_path).create(name, "voxloop.shallow.learner:train", {}).name == name
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "-x", "../up", "a/b", "a b", "a\n", "a\0"])
+def test_names_that_are_not(tmp_path, name):
+    with pytest.raises(RunError, match="use letters, digits"):
+        Runs(tmp_path).create(name, "voxloop.shallow.learner:train", {})
+
+
+def test_a_name_that_is_too_long_is_refused_for_its_length(tmp_path):
+    with pytest.raises(RunError, match="it has 150 characters; use 100 at most"):
+        Runs(tmp_path).create("x" * 150, "voxloop.shallow.learner:train", {})
+
+
+@given(st.text("ab-.12", min_size=1, max_size=6), st.lists(st.text("ab-.12", max_size=8), max_size=9))
+def test_a_free_name_is_allowed_free_and_the_highest(stem, taken):
+    name = free_name(stem, taken)
+    assert name not in taken
+    number = re.fullmatch(rf"{re.escape(stem)}-(\d+)", name)
+    assert number is not None
+    assert all(f"{stem}-{n}" not in taken for n in range(int(number[1]), int(number[1]) + 5))
+    if stem[0] not in "-.":
+        assert checked_name(name) == name
