@@ -23,9 +23,8 @@ from voxloop.shallow.samples import APART, in_block, join
 from voxloop.shallow.table import Example, Watch
 
 if TYPE_CHECKING:
-    from voxloop.shallow.choice import Choice
-
     from voxloop.runs.context import TaskContext
+    from voxloop.shallow.choice import Choice
 
 #: seconds between two progress events
 _TELL = 0.25
