@@ -45,10 +45,10 @@ def test_predict_then_review(lab, tmp_path):
 
     lab.run(2)
     review = lab.output(2)
-    lab.until("review._whole_tally is not None", timeout=60)
+    lab.until("review.counts.count('everything') is not None", timeout=60)
     before = lab.python("sum(ws.labels().counts().values())")
     review.locator("button[title=N]").click()
-    lab.until("review._at == 0", timeout=60)
+    lab.until("review.places.current is not None and review.places.current is review.suggestions[0]", timeout=60)
     lab.page.wait_for_timeout(800)
     lab.both_themes("review-suggestion", review)
     review.locator("button.vx-primary", has_text="Accept").click()

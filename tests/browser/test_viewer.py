@@ -174,6 +174,35 @@ def test_painting_with_the_mouse_reaches_the_labels(lab, opened):
     lab.wait(lambda: lab.page.evaluate(COVERED) == 0, "the frame without the stroke")
 
 
+#: pixels of the sketch above the picture that are nearly white, and nearly black
+SKETCHED = """() => {
+  const canvas = document.querySelector(".vl-sketch");
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  let light = 0, dark = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] < 200) continue;
+    light += data[i] > 220;
+    dark += data[i] < 40;
+  }
+  return [light, dark];
+}"""
+
+
+def test_a_polygon_under_way_stands_out_and_is_gone_when_it_is_closed(lab, opened):
+    viewer = opened()
+    page = lab.page
+    viewer.point(300, 200)
+    page.keyboard.press("p")
+    for corner in ((200, 120), (320, 130), (300, 260)):
+        viewer.point(*corner)
+        page.mouse.down()
+        page.mouse.up()
+    lab.wait(lambda: min(page.evaluate(SKETCHED)) > 300, "a light line on a dark one")
+    page.keyboard.press("Enter")
+    lab.until("labels.sequence > 0")
+    assert page.evaluate(SKETCHED) == [0, 0]
+
+
 def test_a_stroke_shows_within_a_frame_however_far_the_kernel(lab, opened):
     viewer = opened(script=DELAY)
     lab.page.evaluate("window.__delay = 200")
@@ -201,6 +230,10 @@ def test_keys_stay_in_the_view_and_the_notebook_keeps_its_own(lab, opened):
     page.wait_for_timeout(300)
     assert page.evaluate(cells) == before
     assert lab.python("panel.state.tool") == "brush"
+
+    ball = lab.page.locator(".vx-panel .widget-checkbox", has_text="Ball: paint across").locator("input")
+    ball.hover()
+    assert ball.get_attribute("title") == "Round in micrometres, whatever the spacing", "the help, without markup"
 
     cell = lab.cell(2).locator(".cm-content")
     cell.click()

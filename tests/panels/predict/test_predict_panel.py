@@ -38,9 +38,9 @@ def test_the_forecast_follows_what_is_chosen(ui, ws):
     assert InProcess.asked[-1]["region"][0] == [5, 6]
     screen.field("Part").value = "box"
     panel.where.ranges[0].value = (5, 6)
-    assert len(panel.view._shapes) == 1
+    assert len(panel.view.shapes) == 1
     panel.view.index = 2
-    assert panel.view._shapes == ()
+    assert panel.view.shapes == ()
     asked = len(InProcess.asked)
     screen.field("How exactly").value = "fast"
     assert InProcess.asked[-1]["settings"]["mode"] == "fast"
@@ -142,7 +142,7 @@ def test_what_is_on_screen_and_named_regions_are_predicted(ui, ws, monkeypatch):
     assert InProcess.asked[-1]["region"] == [[0, 2], [0, 50], [0, 40]]
     assert "region='corner'" in panel.code
     panel.view.index = 1
-    assert len(panel.view._shapes) == 1
+    assert len(panel.view.shapes) == 1
     screen.field("name").value = "there"
     screen.click("Predict")
     assert ws.predictions["there"].region == (slice(0, 2), slice(0, 50), slice(0, 40))

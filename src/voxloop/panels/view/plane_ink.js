@@ -52,6 +52,30 @@ class Stroke {
   }
 }
 
+const MOST_CORNERS = 24; // with more the polygon is drawn freehand, and its corners are no places that were chosen
+
+// The polygon under way, on a canvas above all layers: light on dark, so that it shows on any ground, even its own colour.
+function sketch(ctx, view, stroke) {
+  ctx.clearRect(0, 0, ctx.canvas.width, ctx.canvas.height);
+  if (stroke?.shape !== "polygon" || stroke.axis !== view.shown.axis || stroke.index !== view.shown.index) return;
+  const corners = [];
+  for (let i = 0; i < stroke.points.length; i += 2) {
+    corners.push(view.toDevice(stroke.axis, stroke.points[i] + 0.5, stroke.points[i + 1] + 0.5));
+  }
+  const outline = new Path2D();
+  for (const [x, y] of corners) outline.lineTo(x, y);
+  outline.closePath();
+  ctx.lineJoin = "round";
+  for (const [color, width] of [["#000", 4], ["#fff", 1.5]]) {
+    ctx.strokeStyle = ctx.fillStyle = color;
+    ctx.lineWidth = width * view.ratio;
+    ctx.stroke(outline);
+    if (corners.length > MOST_CORNERS) continue;
+    const half = (width / 2 + 2) * view.ratio;
+    for (const [x, y] of corners) ctx.fillRect(x - half, y - half, 2 * half, 2 * half);
+  }
+}
+
 class Ink {
   constructor(view) {
     this.view = view;

@@ -43,11 +43,12 @@ class PlaneViewer extends Eye {
     this.stage.dataset.view = this.id;
     this.canvas = element("canvas", "vl-canvas vl-picture");
     this.stack = element("div", "vl-stack");
+    this.sketch = element("canvas", "vl-canvas vl-sketch");
     this.hosted = element("div", "vl-hosted");
     this.cross = [element("div", "vl-cross vl-across"), element("div", "vl-cross vl-down")];
     this.ring = element("div", "vl-ring");
     this.controls = new Controls(this);
-    this.stage.append(this.canvas, this.stack, this.hosted, ...this.cross, this.ring, this.controls.scale, this.controls.toast);
+    this.stage.append(this.canvas, this.stack, this.sketch, this.hosted, ...this.cross, this.ring, this.controls.scale, this.controls.toast);
     const frame = element("div", "vl-frame", {}, this.stage, this.controls.layersBox, this.controls.helpBox);
     this.root.classList.add("vl-view");
     this.root.replaceChildren(this.controls.top, frame, this.controls.bottom);
@@ -170,7 +171,7 @@ class PlaneViewer extends Eye {
 
   sizeCanvases() {
     const width = Math.round(this.width * this.ratio), height = Math.round(this.height * this.ratio);
-    const all = [this.canvas, ...[...this.layers.values()].flatMap((layer) => [layer.canvas, layer.hatch])];
+    const all = [this.canvas, this.sketch, ...[...this.layers.values()].flatMap((layer) => [layer.canvas, layer.hatch])];
     for (const canvas of all) {
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     }
@@ -521,6 +522,7 @@ class PlaneViewer extends Eye {
       ctx.drawImage(picture.bitmap, r.x, r.y, r.width, r.height);
     }
     for (const [id, layer] of this.layers) layer.draw(this, this.ink.of(id));
+    sketch(this.sketch.getContext("2d"), this, this.ink.active);
     this.placeCross();
     this.placeHosted();
   }

@@ -7,82 +7,22 @@ for its own frame, so re-runs, second displays and reloads need nothing.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
-import anywidget
-import ipywidgets
-import numpy as np
-import traitlets as t
-
 from voxloop.geometry import AXES, Box, plane_axes
-from voxloop.panels.base.page import KEYBOARD
 from voxloop.panels.base.ui import UiLoop, on_ui
 from voxloop.panels.view import frames
-from voxloop.panels.view.frames import FrameRequest
-from voxloop.panels.view.ink import Strokes
 from voxloop.panels.view.layers import Layer
-from voxloop.panels.view.planes import PlaneBox, Planes
+from voxloop.panels.view.page_messages import PageMessages
+from voxloop.panels.view.plane_widget import LOOK, PlaneWidget
+from voxloop.panels.view.planes import EdgeBox, PlaneBox, Planes
 from voxloop.panels.view.scene import Scene
-from voxloop.panels.view.shapes import Shape, ShapeCanvas
+from voxloop.panels.view.shape_overlay import ShapeOverlay
+from voxloop.panels.view.shapes import Shape
 
 if TYPE_CHECKING:
     from xarray import DataArray
-
-log = logging.getLogger("voxloop.panels")
-
-#: joined into one module, in this order
-_SCRIPTS = (
-    "plane_camera.js", "plane_frames.js", "plane_layers.js", "plane_ink.js", "plane_keys.js", "plane_controls.js",
-    "plane_view.js",
-)  # fmt: skip
-#: the hand without a tool
-LOOK: dict[str, Any] = {"name": "look", "draws": ""}
-
-
-def _asset(*names: str) -> str:
-    folder = files(__package__)
-    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
-
-
-class PlaneWidget(anywidget.AnyWidget):
-    """What is shared with the page. Values that the page changes come as messages, and are not sent back to it."""
-
-    _esm = f"{KEYBOARD}\n{_asset(*_SCRIPTS)}"
-    _css = _asset("plane_view.css")
-
-    geometry = t.Dict().tag(sync=True)
-    axis = t.Enum(AXES, "z").tag(sync=True)
-    index = t.Int(0).tag(sync=True)
-    picture = t.Dict({"visible": True, "opacity": 1.0, "smooth": False, "channels": [0]}).tag(sync=True)
-    contrast: t.List = t.List().tag(sync=True)
-    layers: t.List = t.List().tag(sync=True)
-    tool = t.Dict(LOOK).tag(sync=True)
-    bindings: t.List = t.List().tag(sync=True)
-    cursor: t.List = t.List(default_value=None, allow_none=True).tag(sync=True)
-    camera = t.Dict(default_value=None, allow_none=True).tag(sync=True)
-    height = t.Int(600).tag(sync=True)
-    compact = t.Bool(False).tag(sync=True)
-    linked = t.Enum(["", "off", "on"], "").tag(sync=True)
-    overlay = t.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
-    overlay_box = t.Dict(default_value=None, allow_none=True).tag(sync=True)
-
-    _from_page: frozenset[str] = frozenset()
-
-    def take(self, **values: Any) -> None:
-        """Set traits to what the page has already."""
-        self._from_page = frozenset(values)
-        try:
-            for name, value in values.items():
-                setattr(self, name, value)
-        finally:
-            self._from_page = frozenset()
-
-    def _should_send_property(self, key: str, value: Any) -> bool:
-        return key not in self._from_page and bool(super()._should_send_property(key, value))
 
 
 class PlaneView:
@@ -113,11 +53,10 @@ class PlaneView:
     ) -> None:
         self.ui = UiLoop.get()
         self._listeners: dict[str, list[Callable[..., object]]] = {}
-        self._strokes = Strokes()
         self._window: dict[str, Any] | None = None
-        self._shapes: tuple[Shape, ...] = ()
-        self._canvas: ShapeCanvas | None = None
         self.widget = PlaneWidget(axis=axis, height=height, compact=compact)
+        self.shape_overlay = ShapeOverlay(self)
+        self._messages = PageMessages(self)
         self.widget.on_msg(self._receive)
         self.widget.observe(lambda change: self._plane_changed(), ["axis", "index"])
         self.closed = False
@@ -258,35 +197,15 @@ class PlaneView:
     @on_ui
     def set_shapes(self, shapes: Sequence[Shape]) -> None:
         """Draw these vector shapes over the picture instead of the ones before; each shows on its own plane."""
-        if not shapes and not self._shapes:
-            return
-        self._shapes = tuple(shapes)
-        if self._canvas is None and self._shapes:
-            self._canvas = ShapeCanvas()
-            self.widget.overlay = self._canvas.widget
-        self._draw_shapes()
+        self.shape_overlay.show(shapes)
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
         """The vector shapes over the picture, on this plane and others."""
-        return self._shapes
-
-    def _draw_shapes(self) -> None:
-        """Draw what is on this plane, for the window of the display that moved last; others scale it with theirs."""
-        if self._canvas is None:
-            return
-        here = [shape for shape in self._shapes if shape.is_on(self.axis, self.index)]
-        if not here:
-            self.widget.set_trait("overlay_box", None)
-            return
-        rows, columns = (self.planes.spacing_um[i] for i, name in enumerate(AXES) if name != self.axis)
-        window = self.window
-        box = window[2] if window else (0, 0, *self.planes.geometry(self.axis).shape)
-        self._canvas.draw(here, box, (rows / self.pixel_um, columns / self.pixel_um))
-        self.widget.overlay_box = {"axis": self.axis, "index": self.index, "box": list(box)}
+        return self.shape_overlay.shapes
 
     def _plane_changed(self) -> None:
-        self._draw_shapes()
+        self.shape_overlay.draw()
         self.emit("plane")
 
     @on_ui
@@ -343,121 +262,18 @@ class PlaneView:
     # ------------------------------------------------------------------------------------------------------- messages
 
     def _receive(self, _: Any, message: dict[str, Any], buffers: list[Any]) -> None:
-        self.ui.post(self._handle, message, buffers)
+        self.ui.post(self._messages.take, message, buffers)
 
-    def _handle(self, message: dict[str, Any], buffers: list[Any]) -> None:
-        if self.closed:
-            return
-        handler = getattr(self, f"_on_{message.get('kind')}", None)
-        if handler is None:
-            log.warning("the page sent an unknown message %r", message.get("kind"))
-        elif message["kind"] == "stroke":
-            handler(message, np.frombuffer(buffers[0], np.float32).reshape(-1, 2))
-        else:
-            handler(message)
-
-    def _on_camera(self, message: dict[str, Any]) -> None:
-        camera = message["camera"]
-        self.widget.take(camera=camera)
-        plane = self.planes.geometry(camera["axis"])
-        top, left, bottom, right = message["box"]
-        pixel = 1 / max(1e-9, float(camera["zoom"]))
-        self._window = {"axis": camera["axis"], "box": plane.cover((top, left, bottom, right)), "pixel_um": pixel}
-        self._draw_shapes()
+    def look_at(self, axis: str, box: EdgeBox, pixel_um: float) -> None:
+        """A display shows this box (voxel edges) of its plane across ``axis``, a pixel of it being so large."""
+        self._window = {"axis": axis, "box": self.planes.geometry(axis).cover(box), "pixel_um": pixel_um}
+        self.shape_overlay.draw()
         self.emit("camera")
 
-    def _on_contrast(self, message: dict[str, Any]) -> None:
-        pairs = zip(self.widget.contrast, message["limits"], strict=True)
-        self.widget.take(contrast=[{**one, "limits": [float(v) for v in limits]} for one, limits in pairs])
-
-    def _on_auto_contrast(self, message: dict[str, Any]) -> None:
-        self.auto_contrast()
-
-    def _on_layer(self, message: dict[str, Any]) -> None:
-        id, patch = message["id"], message["patch"]
-        if id == "":
-            self.widget.take(picture={**self.widget.picture, **patch})
-        else:
-            self.widget.take(layers=[{**s, **patch} if s["id"] == id else s for s in self.widget.layers])
-        self.emit("layer", id, patch)
-
-    def _on_tool(self, message: dict[str, Any]) -> None:
-        self.widget.take(tool={**self.widget.tool, **message["patch"]})
-        self.emit("tool", self.tool)
-
-    def _on_cursor(self, message: dict[str, Any]) -> None:
-        self.widget.take(cursor=message["point"])
-        self.emit("cursor", message["point"])
-
-    def _on_action(self, message: dict[str, Any]) -> None:
-        self.emit("action", message["name"], message["point"])
-
-    def _on_click(self, message: dict[str, Any]) -> None:
-        self.emit("click", message)
-
-    def _on_stroke(self, message: dict[str, Any], points: np.ndarray) -> None:
-        known = self._strokes.answer_to(message["id"])
-        if known is not None:  # sent again, because the answer was lost
-            self.widget.send(known)
-            return
-        piece = self._strokes.take(message, points)
-        if piece is None:
-            return
-        try:
-            sequence = self.emit("stroke", piece)
-        except Exception:
-            self._answer(piece.id, None)
-            raise
-        if piece.last or sequence is None:
-            self._answer(piece.id, sequence)
-
-    def _answer(self, stroke: str, sequence: int | None) -> None:
-        """Tell the page the edit that holds its stroke, None where there is none and the ink must go."""
-        answer = {"kind": "ack", "id": stroke, "sequence": sequence}
-        self._strokes.drop(stroke)
-        self._strokes.done(stroke, answer)
-        self.widget.send(answer)
-
-    def _on_drop(self, message: dict[str, Any]) -> None:
-        if self._strokes.drop(message["id"]):
-            self.emit("drop", message["id"])
-
-    # --------------------------------------------------------------------------------------------------------- frames
-
-    def _on_plane(self, message: dict[str, Any]) -> None:
-        """The page turned to a plane that it had fetched ahead."""
-        self._turned(str(message["axis"]), int(message["index"]))
-
-    def _turned(self, axis: str, index: int) -> None:
+    def turned(self, axis: str, index: int) -> None:
+        """A display turned to another plane, which needs not be told."""
         if (axis, index) != (self.axis, self.index):
             self.widget.take(axis=axis, index=index)
-
-    def _on_frame(self, message: dict[str, Any]) -> None:
-        request = FrameRequest.from_message(message)
-        if not message.get("ahead"):
-            self._turned(request.axis, request.index)
-        scene, channels = self.scene, self._channels()
-        limits = self._limits()
-
-        def make() -> tuple[dict[str, Any], list[bytes]]:
-            if request.picture and scene.statistics is None:
-                with suppress(Exception):  # what cannot be read is said by the frame
-                    limits[:] = [one.auto for one in scene.look(request.axis, request.index)]
-                    self.ui.post(self._show_statistics)
-            return scene.frame(request, limits, channels)
-
-        self.ui.run_in_thread(make, lambda answer: self._send(*answer))
-
-    def _limits(self) -> list[frames.Limits]:
-        return [(float(one["limits"][0]), float(one["limits"][1])) for one in self.widget.contrast]
-
-    def _channels(self) -> list[int]:
-        shown: Any = self.widget.picture["channels"]
-        return [int(channel) for channel in shown]
-
-    def _send(self, answer: dict[str, Any], buffers: list[bytes]) -> None:
-        if not self.closed:
-            self.widget.send(answer, buffers)
 
     # ------------------------------------------------------------------------------------------------ contrast, values
 
@@ -465,7 +281,7 @@ class PlaneView:
     def auto_contrast(self) -> None:
         """Black and white from percentiles of the plane on screen."""
         axis, index = self.axis, self.index
-        self.ui.run_in_thread(lambda: self.scene.look(axis, index), lambda found: self._show_statistics())
+        self.ui.run_in_thread(lambda: self.scene.look(axis, index), lambda found: self.show_statistics())
 
     @on_ui
     def set_contrast(self, low: float, high: float, channel: int | None = None) -> None:
@@ -475,13 +291,10 @@ class PlaneView:
             for c, one in enumerate(self.widget.contrast)
         ]
 
-    def _show_statistics(self) -> None:
+    def show_statistics(self) -> None:
+        """Show the automatic contrast of the plane that was looked at last."""
         if self.scene.statistics is not None and not self.closed:
-            self.widget.contrast = [_contrast(one) for one in self.scene.statistics]
-
-    def _on_probe(self, message: dict[str, Any]) -> None:
-        visible = [state["id"] for state in self.widget.layers if state["visible"]]
-        self.ui.run_in_thread(lambda: self.scene.probe(message, visible), lambda answer: self._send(*answer))
+            self.widget.contrast = [_contrast(channel) for channel in self.scene.statistics]
 
     # ------------------------------------------------------------------------------------------------------------ end
 
@@ -493,12 +306,10 @@ class PlaneView:
         self.closed = True
         if not self._guest:
             self.planes.close()
-        # a canvas holds ipycanvas' one manager for all canvases: whoever closes what the widget holds must not find it
-        self.widget.set_trait("overlay", None)
+        self.shape_overlay.detach()
         self.widget.close()
         self.widget.layout.close()
-        if self._canvas is not None:
-            self._canvas.close()
+        self.shape_overlay.close()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs)
