@@ -231,9 +231,10 @@ def test_keys_stay_in_the_view_and_the_notebook_keeps_its_own(lab, opened):
     assert page.evaluate(cells) == before
     assert lab.python("panel.state.tool") == "brush"
 
-    ball = lab.page.locator(".vx-panel .widget-checkbox", has_text="Ball: paint across").locator("input")
+    ball = page.locator(".vx-panel .widget-checkbox", has_text="Ball: paint across")
     ball.hover()
-    assert ball.get_attribute("title") == "Round in micrometres, whatever the spacing", "the help, without markup"
+    title = ball.locator("input").get_attribute("title")
+    assert title == "Round in micrometres, whatever the spacing", "the help, without markup"
 
     cell = lab.cell(2).locator(".cm-content")
     cell.click()

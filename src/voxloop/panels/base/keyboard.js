@@ -16,7 +16,7 @@ function usesItself(node, key) {
   if (isEditable(node)) return true;
   if (node.matches?.("input[type=range]:not(.vl-slider), [role=slider]")) return STEPS.test(key);
   if (node.closest?.("[role=option], .vx-rows-line")) return STEPS.test(key) || ["Enter", " ", "F2", "Delete"].includes(key);
-  return !!node.matches?.("button, input, a[href], summary") && (key === "Enter" || key === " ");
+  return !!node.matches?.("button, input:not([type=range]), a[href], summary") && (key === "Enter" || key === " ");
 }
 
 function isForThePage(event) { // to save, and to move on, is everybody's
