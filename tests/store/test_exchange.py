@@ -101,7 +101,7 @@ def test_a_mask_of_a_part_goes_where_it_belongs(store: Store) -> None:
 @pytest.mark.parametrize(
     ("mask", "settings", "says"),
     [
-        (MASK.astype(float), {"zero": "unlabelled"}, "whole numbers"),
+        (MASK + 0.5, {"zero": "unlabelled"}, "whole numbers"),
         (MASK, {"zero": "nothing"}, "neither 'background' nor 'unlabelled'"),
         (np.stack([MASK, MASK]), {"zero": "unlabelled"}, r"shape \(2, 20, 140, 150\)"),
         ("missing.tif", {"zero": "unlabelled"}, "missing.tif"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Literal
@@ -40,6 +41,11 @@ class LabelClass(BaseModel):
     locked: bool = False
     background: bool = False
 
+    @field_validator("name", mode="before")
+    @classmethod
+    def _one_spelling(cls, name: object) -> object:
+        return plain_name(name) if isinstance(name, str) else name
+
     @field_validator("color")
     @classmethod
     def _hex(cls, color: str) -> str:
@@ -65,8 +71,9 @@ class Level(BaseModel):
 
     def value_of(self, given: int | str) -> int:
         """The value of a class given by name or value. Raises LabelError."""
+        wanted = plain_name(given) if isinstance(given, str) else given
         for item in self.classes:
-            if given in (item.name, item.value):
+            if wanted in (item.name, item.value):
                 return item.value
         raise LabelError(unknown("class", given, [c.name if isinstance(given, str) else c.value for c in self.classes]))
 
@@ -79,6 +86,11 @@ class Level(BaseModel):
     def locked(self) -> tuple[int, ...]:
         """Values that nothing paints over."""
         return tuple(item.value for item in self.classes if item.locked)
+
+
+def plain_name(name: str) -> str:
+    """A name as it is kept: letters in one Unicode form, no blanks around it, so that what looks alike is alike."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def as_classes(given: Iterable[str | Mapping[str, Any] | LabelClass] | None) -> tuple[LabelClass, ...]:
@@ -126,7 +138,7 @@ def _as_class(item: object) -> LabelClass:
     if isinstance(item, ClassInfo):  # a class of a model or a sample
         item = asdict(item)
     if isinstance(item, str):
-        item = {"name": item.strip()}
+        item = {"name": item}
     if not isinstance(item, Mapping):
         raise LabelError(f"a class is a name, a dict or a LabelClass, not {type(item).__name__}")
     for key in item:

@@ -26,6 +26,7 @@ from voxloop.store.writer import Proposal, WriterState
 if TYPE_CHECKING:
     import xarray as xr
 
+    from voxloop.store.label_volume import ImageFacts
     from voxloop.store.records import Record
 
 log = logging.getLogger(__name__)
@@ -243,14 +244,15 @@ class Labels(Drawing):
 
     def as_volume(self) -> xr.DataArray:
         """The labels as a lazy volume (z, y, x) in micrometres; slices are read when they are computed."""
-        import dask.array as da
+        from voxloop.store.label_volume import as_volume
 
-        from voxloop.volumes import as_volume
+        return as_volume(self)
 
-        chunks = tuple(min(n * k, size) for n, k, size in zip(self.chunks, (1, 4, 4), self.shape, strict=True))
-        lazy = da.from_array(_Lazy(self), chunks=chunks, meta=np.empty((0, 0, 0), self.dtype), name=False)
-        volume = as_volume(lazy, spacing=self.spacing_um, axes="zyx")
-        return volume.assign_attrs(kind="labels").rename(self.level.name)
+    def facts(self) -> ImageFacts:
+        """What is known of the image, whether or not it can be opened."""
+        from voxloop.store.label_volume import image_facts
+
+        return image_facts(self._setting.volume)
 
     def load(
         self, source: Any, zero: str | None = None, values: dict[int, int | str] | None = None, **how: Any
@@ -407,17 +409,6 @@ class Labels(Drawing):
 
     def _box(self, region: object) -> Box:
         return self._setting.region(region) if isinstance(region, str) else Box.of(region, self.shape)
-
-
-class _Lazy:
-    """What dask slices."""
-
-    def __init__(self, labels: Labels) -> None:
-        self._labels = labels
-        self.shape, self.dtype, self.ndim = labels.shape, labels.dtype, 3
-
-    def __getitem__(self, region: tuple[slice, ...]) -> np.ndarray:
-        return self._labels.read(region)
 
 
 def _block(array: Any, box: Box) -> np.ndarray:

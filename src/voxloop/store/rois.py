@@ -1,129 +1,102 @@
-"""ImageJ ROI sets as labels and back. An ROI is an outline on one slice, in ImageJ's coordinates of pixel corners."""
+"""ImageJ ROI sets as outlines and back. ImageJ counts pixel corners, and slices from 1."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.geometry import Box
-from voxloop.store.planes import Plane
-from voxloop.store.shapes import inside, parts_of
+from voxloop.store.outlines import Outline, name_of, outlines_of
 
 if TYPE_CHECKING:
-    from voxloop.store.drawing import Edit
     from voxloop.store.labels import Labels
 
 _HOLE = " hole"
+#: how :func:`save` ends the names of parts: slice and number
+_PART = re.compile(r" \d+-\d+( hole)?$")
 
 
-def load_rois(labels: Labels, path: Path, zero: str | None, *, overwrite: bool, index: int | None = None) -> Edit:
-    """Fill the ROIs of a set as one edit; what lies outside stays as it is.
-
-    The class of an ROI is its group number, else the class that its name begins with, else the only foreground class.
-    In a level of instances every ROI becomes one; outlines of one name on several slices become the same.
-    ``index`` is the slice of ROIs that name none.
-    """
+def read(path: Path, labels: Labels) -> list[Outline]:
+    """The outlines of a ``.roi`` or ``.zip``. Raises LabelError."""
     import roifile
 
-    if zero == "background":
-        raise LabelError("an ROI set does not say that the rest is background; load it with zero='unlabelled'")
     try:
-        found = roifile.roiread(path)
-    except FileNotFoundError:
-        raise LabelError(f"{path} is not there") from None
+        given = roifile.roiread(path)
     except Exception as error:  # zipfile, struct, value errors of a foreign file
         raise LabelError(f"{path} is no ImageJ ROI set: {error}") from error
-    rois = found if isinstance(found, list) else [found]
-    names: dict[str, int] = {}
-    masks: list[tuple[Box, np.ndarray, int]] = []
+    rois = given if isinstance(given, list) else [given]
+    facts = labels.facts()
+    frames, timepoint = facts.frames, facts.timepoint
+    found = []
     for roi in rois:
-        plane = Plane("z", _slice(roi, labels, index), labels.shape, labels.spacing_um)
-        outlines = [np.asarray(one, float)[:, ::-1] - 0.5 for one in roi.coordinates(multi=True) if len(one) > 2]
-        mask = inside(outlines, plane.size)
-        if mask is None:
-            continue
-        box, solid = plane.place(mask)
-        hole = roi.name.endswith(_HOLE)
-        masks.append((box, solid, 0 if hole else _value(roi, labels, names)))
-    if not masks:
-        raise LabelError(f"{path} holds no outline that lies on the image")
-
-    by_slice: dict[int, list[tuple[Box, np.ndarray, int]]] = defaultdict(list)
-    chunks: set[Box] = set()  # whole ones, so that every block comes up once
-    for box, solid, value in masks:
-        by_slice[box.start[0]].append((box, solid, value))
-        chunks.update(box.aligned(labels.chunks).clip(labels.shape).blocks(labels.chunks))
-
-    def proposal(part: Box, current: np.ndarray) -> np.ndarray:
-        new = np.zeros_like(current)
-        for z in range(part.start[0], part.stop[0]):
-            for box, solid, value in by_slice.get(z, ()):
-                both = box.meet(part)
-                if both is not None:
-                    new[both.within(part).slices][solid[both.within(box).slices]] = value
-        return np.where((new > 0) if overwrite else (new > 0) & (current == 0), new, current)
-
-    boxes = sorted(chunks, key=lambda box: box.start)
-    return labels.edit("load", boxes, proposal, {"source": str(path), "rois": len(rois)})
+        if not frames and timepoint is not None and roi.t_position > 0 and roi.t_position - 1 != timepoint:
+            continue  # of another time point than the one that is open
+        try:
+            found.append(_outline(roi, frames))
+        except Exception as error:  # coordinates that are cut short
+            raise LabelError(f"{path} is damaged at ROI {roi.name!r} ({error})") from error
+    return found
 
 
-def save_rois(labels: Labels, path: Path) -> Path:
+def _outline(roi: Any, frames: bool) -> Outline:
+    name = str(roi.name or "")
+    kind = _kind(roi)
+    rings = [np.asarray(one, float)[:, ::-1] - 0.5 for one in roi.coordinates(multi=True) if len(one)]
+    part = _PART.search(name)
+    return Outline(
+        rings=rings,
+        kind=kind,
+        width=float(roi.stroke_width or 0) if kind == "line" else 0.0,
+        name=name,
+        value=int(roi.group) or None,
+        slice=_slice(roi, frames),
+        hole=name.endswith(_HOLE),
+        object=name[: part.start()] if part else None,
+    )
+
+
+def _kind(roi: Any) -> str:
+    from roifile import ROI_SUBTYPE, ROI_TYPE
+
+    if roi.composite or roi.roitype in (
+        ROI_TYPE.POLYGON,
+        ROI_TYPE.RECT,
+        ROI_TYPE.OVAL,
+        ROI_TYPE.FREEHAND,
+        ROI_TYPE.TRACED,
+    ):
+        return "line" if roi.subtype in (ROI_SUBTYPE.ARROW, ROI_SUBTYPE.TEXT) else "area"
+    return "point" if roi.roitype == ROI_TYPE.POINT else "line"
+
+
+def _slice(roi: Any, frames: bool) -> int | None:
+    """The slice (the frame of a time lapse) that an ROI lies on, from 0; None where it names none."""
+    positions = [roi.z_position, roi.position]
+    if frames and not roi.t_position <= 1 < roi.z_position:  # else the frames were slices when they were drawn on
+        positions.insert(0, roi.t_position)
+    return next((int(number) - 1 for number in positions if int(number) > 0), None)
+
+
+def save(labels: Labels, path: Path) -> Path:
     """One ROI for each connected part of each slice, named after its class; holes are ROIs of their own."""
     import roifile
 
+    frames = labels.facts().frames
+    colours = {item.value: item.color for item in labels.level.classes}
     rois: list[Any] = []
-    slices = sorted({z for touched in labels.touched() for z in range(touched.box.start[0], touched.box.stop[0])})
-    for z in slices:
-        values = labels.plane("z", z)
-        for value in np.unique(values[values > 0]).tolist():
-            name = _name(labels, value)
-            for number, outlines in enumerate(parts_of(values == value), 1):
-                for hole, outline in outlines:
-                    title = f"{name} {z + 1}-{number}" + (_HOLE if hole else "")
-                    points = (outline[:, ::-1] + 0.5).astype(np.float32)
-                    roi = roifile.ImagejRoi.frompoints(points, name=title, position=z)
-                    roi.group = value if labels.level.kind == "semantic" and value <= 255 else 0
-                    rois.append(roi)
-    if not rois:
-        raise LabelError("nothing is labelled, so there is no ROI to save")
+    for z, value, number, rings in outlines_of(labels):
+        for hole, outline in rings:
+            title = f"{name_of(labels, value)} {z + 1}-{number}" + (_HOLE if hole else "")
+            roi = roifile.ImagejRoi.frompoints((outline[:, ::-1] + 0.5).astype(np.float32), name=title, position=z)
+            if frames:
+                roi.t_position = z + 1
+            roi.group = value if labels.level.kind == "semantic" and value <= 255 else 0
+            if colours.get(value):
+                roi.stroke_color = bytes.fromhex("ff" + colours[value][1:])
+            rois.append(roi)
     path.unlink(missing_ok=True)
     roifile.roiwrite(path, rois, name=[f"{roi.name}" for roi in rois])
     return path
-
-
-def _slice(roi: Any, labels: Labels, index: int | None) -> int:
-    number = int(roi.z_position) or int(roi.position)
-    if number:
-        return number - 1
-    if index is not None or labels.shape[0] == 1:
-        return index or 0
-    raise LabelError(f"ROI {roi.name!r} names no slice; say which with index=")
-
-
-def _value(roi: Any, labels: Labels, names: dict[str, int]) -> int:
-    if labels.level.kind == "instances":
-        base = re.sub(r" \d+-\d+$", "", roi.name)
-        return names.setdefault(base, labels.next_id() + len(names))
-    classes = labels.level.classes
-    if any(item.value == roi.group for item in classes):
-        return labels.paintable(int(roi.group))
-    for item in sorted(classes, key=lambda item: -len(item.name)):
-        if roi.name.lower().startswith(item.name.lower()):
-            return labels.paintable(item.value)
-    foreground = [item for item in classes if not item.background]
-    if len(foreground) != 1:
-        raise LabelError(
-            f"ROI {roi.name!r} does not say its class; let its name begin with one of "
-            f"{', '.join(repr(item.name) for item in classes)}"
-        )
-    return labels.paintable(foreground[0].value)
-
-
-def _name(labels: Labels, value: int) -> str:
-    named = [item.name for item in labels.level.classes if item.value == value]
-    return named[0] if named else f"object {value}"

@@ -150,6 +150,30 @@ def inside(outlines: Sequence[np.ndarray], shape: tuple[int, int]) -> PlaneMask 
     return PlaneMask((int(low[0]), int(low[1])), mask) if mask.any() else None
 
 
+def thick_line(
+    lines: Sequence[np.ndarray], width: float, shape: tuple[int, int], *, dots: bool = False
+) -> PlaneMask | None:
+    """Voxels within half a width of lines (row, column), or of their corners alone; None where all lie outside."""
+    if not lines:
+        return None
+    corners = np.concatenate(lines)
+    low = np.maximum(np.floor(corners.min(axis=0) - width / 2).astype(int), 0)
+    high = np.minimum(np.ceil(corners.max(axis=0) + width / 2).astype(int), np.array(shape) - 1)
+    if (low > high).any():
+        return None
+    size = tuple(int(n) for n in high - low + 1)
+    places = np.moveaxis(np.indices(size), 0, -1) + low
+    mask = np.zeros(size, bool)
+    for line in lines:
+        starts, ends = (line, line) if dots or len(line) == 1 else (line[:-1], line[1:])
+        for start, end in zip(starts, ends, strict=True):
+            along = end - start
+            length = float(along @ along)
+            share = np.clip(((places - start) @ along) / length, 0, 1) if length else np.zeros(size)
+            mask |= np.hypot(*np.moveaxis(places - (start + share[..., None] * along), -1, 0)) <= max(width, 1) / 2
+    return PlaneMask((int(low[0]), int(low[1])), mask) if mask.any() else None
+
+
 def parts_of(mask: np.ndarray) -> list[list[tuple[bool, np.ndarray]]]:
     """The outlines (is it a hole, corners as (row, column)) of each connected part; :func:`inside` gives it back.
 
