@@ -56,7 +56,8 @@ class Prediction:
     @property
     def labels(self) -> DataArray:
         """Class values (z, y, x), of the whole volume; 0 where nothing is predicted (yet). Lazy."""
-        return self._array("labels", {})
+        listed = [{"value": one.value, "name": one.name, "color": one.color} for one in self.classes]
+        return self._array("labels", {}, {"kind": "labels", "classes": json.dumps(listed)})
 
     @property
     def probabilities(self) -> DataArray:
@@ -164,7 +165,13 @@ class Prediction:
             dims=(*(("class",) if stored.ndim == 4 else ()), "z", "y", "x"),
             coords=coords,
             name=name,
-            attrs={"units": "micrometer", "spacing_um": tuple(spacing), "source": str(self.path), **(attrs or {})},
+            attrs={
+                "units": "micrometer",
+                "spacing_um": tuple(spacing),
+                "source": str(self.path),
+                "z_kind": "frame" if self._facts["frames"] else "space",
+                **(attrs or {}),
+            },
         )
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from voxloop.errors import VolumeError
 from voxloop.volumes.axes import letters_of
 from voxloop.volumes.formats.contract import Contents
-from voxloop.volumes.metadata import Notes, coordinate_step, first_line, is_size, length_unit
+from voxloop.volumes.metadata import Notes, coordinate_step, first_line, is_size, length_unit, noted_classes
 
 
 def contents_of(array: Any) -> Contents:
@@ -84,6 +84,7 @@ def _of_dataarray(array: Any) -> Contents:
     names = None
     if "c" in axes and array.dims[axes.index("c")] in array.coords:
         names = [str(name) for name in array.coords[array.dims[axes.index("c")]].values]
+    classes = array.attrs.get("classes")
     origins = str(array.attrs.get("spacing_from_zyx", "")).split()
     return Contents(
         array=array.data,
@@ -93,6 +94,7 @@ def _of_dataarray(array: Any) -> Contents:
         channel_names=names,
         z_kind=str(array.attrs.get("z_kind", "space")),
         labels=array.attrs.get("kind") == "labels",
+        classes=notes.attempt("classes", lambda: noted_classes(array.attrs["classes"]), []) if classes else (),
         assumed=[axis for axis, where in zip("zyx", origins, strict=False) if where == "assumed"],
         remarks=notes.remarks,
     )

@@ -21,7 +21,7 @@ _WORDS = {
     "time": "t", "frame": "t", "frames": "t", "timepoint": "t", "channel": "c", "channels": "c", "band": "c",
     "bands": "c", "ch": "c", "depth": "z", "slice": "z", "slices": "z", "plane": "z", "planes": "z", "section": "z",
     "height": "y", "row": "y", "rows": "y", "width": "x", "col": "x", "column": "x", "columns": "x", "cols": "x",
-    "sample": "s", "samples": "s", "rgb": "s", "rgba": "s",
+    "sample": "s", "samples": "s", "rgb": "s", "rgba": "s", "class": "c",
 }  # fmt: skip
 #: attributes in which programs name the axes of an array: vigra and ilastik, voxloop, xarray, PlantSeg, N5
 _ATTRIBUTES = ("axistags", "axes", "_ARRAY_DIMENSIONS", "dimension_names", "axis_names", "dims", "DIMENSION_LABELS")

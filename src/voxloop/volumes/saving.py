@@ -1,4 +1,4 @@
-"""``save_volume``: multiscale OME-Zarr 0.5, TIFF and HDF5, by the block. Memory does not grow with the volume."""
+"""``save_volume``: multiscale OME-Zarr 0.5 and other files, by the block. Memory does not grow with the volume."""
 
 from __future__ import annotations
 
@@ -12,20 +12,32 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.geometry import Box
-from voxloop.volumes.chunks import chunk_plan, planes_at_once
+from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.downsample import downsample
 from voxloop.volumes.opening import as_volume
 from voxloop.volumes.pyramid import Scale, plan_scales
+from voxloop.volumes.tiff_writer import write_tiff
 from voxloop.volumes.volume import origin_of, read_block, shape_zyx, spacing_of
+from voxloop.volumes.writers import (
+    CHUNK,
+    axes_of,
+    classes_of,
+    is_frames,
+    write_beside,
+    write_hdf5,
+    write_mrc,
+    write_nifti,
+    write_npy,
+)
 
 if TYPE_CHECKING:
     from xarray import DataArray
 
 Kind = Literal["image", "labels"]
-CHUNK = (16, 256, 256)
-#: classic TIFF has 32-bit offsets; tifffile's own margin for metadata is 32 MB
-BIG = 2**32 - 2**25
-_HDF5 = (".h5", ".hdf5")
+#: what can be written; the first that fits a name counts
+SUFFIXES = (
+    ".zarr", ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".h5", ".hdf5", ".npy", ".mrc", ".mrcs", ".nii.gz", ".nii",
+)  # fmt: skip
 
 
 def save_volume(
@@ -37,18 +49,24 @@ def save_volume(
     overwrite: bool = False,
     chunks: Sequence[int] | None = None,
 ) -> Path:
-    """Write a volume as multiscale OME-Zarr 0.5 (``.zarr``), TIFF (``.tif``) or HDF5 (``.h5``), block by block.
+    """Write a volume as multiscale OME-Zarr 0.5, TIFF, HDF5, NumPy, MRC or NIfTI, block by block.
+
+    Opened again, it is what it was: voxels, axes, time, voxel size, names of channels or classes as far as the format
+    has a place for them.
 
     Parameters
     ----------
     array
         A volume, or any array that :func:`open_volume` takes.
     path
-        The suffix decides: ``.zarr``; ``.ome.tif`` for OME-TIFF; ``.tif`` for ImageJ, or BigTIFF beyond 4 GB; ``.h5``
-        for a dataset ``volume``, or ``labels``, with ``element_size_um`` as ilastik writes it, gzip.
+        The suffix decides: ``.zarr``; ``.ome.tif`` for OME-TIFF; ``.tif`` for ImageJ, or OME-TIFF where it has no such
+        numbers (32-bit labels) or 4 GB are not enough; ``.h5`` for a dataset ``volume``, or ``labels``, with axes and
+        ``element_size_um`` as ilastik notes them, gzip; ``.npy`` with a text ``.npy.json`` beside it; ``.mrc``;
+        ``.nii`` and ``.nii.gz``.
     kind
-        ``"labels"`` makes coarser scales by the most frequent value and writes label metadata, ``"image"`` by mean.
-        None: labels where the array's ``attrs["kind"]`` says so, else image.
+        ``"labels"`` makes coarser scales by the most frequent value and writes names and colours of classes,
+        ``"image"`` by mean. None: labels where the array's ``attrs["kind"]`` says so, as that of predictions, objects
+        and label levels does, else image.
     spacing
         Voxel size in micrometres where the array does not know it.
     overwrite
@@ -71,24 +89,37 @@ def save_volume(
     if kind == "labels" and volume.dtype.kind not in "bui":
         raise VolumeError(f"labels are whole numbers, not {volume.dtype}; convert them or save with kind='image'")
     name = target.name.lower()
-    if not name.endswith((".zarr", ".tif", ".tiff", *_HDF5)):
-        raise VolumeError(f"{target} must end in .zarr, .ome.tif, .tif or .h5")
+    if not name.endswith(SUFFIXES):
+        raise VolumeError(f"{target} must end in .zarr, .ome.tif, .tif, .h5, .npy, .mrc or .nii")
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial" + (".ome.tif" if ".ome.tif" in name else target.suffix))
+    suffix = next(one for one in SUFFIXES if name.endswith(one))
+    partial = target.with_name(f".{target.name}.partial{suffix}")
     _remove(partial)
     try:
-        if name.endswith(".zarr"):
-            _write_zarr(volume, partial, kind, tuple(chunks) if chunks else None)
-        elif name.endswith(_HDF5):
-            _write_hdf5(volume, partial, kind, tuple(chunks) if chunks else None)
-        else:
-            _write_tiff(volume, partial, ome=".ome.tif" in name)
+        _write(volume, partial, suffix, kind, tuple(chunks) if chunks else None)
         _remove(target)
         partial.rename(target)
+        if suffix == ".npy":
+            write_beside(volume, target, labels=kind == "labels")
     except BaseException:
         _remove(partial)
         raise
     return target
+
+
+def _write(volume: DataArray, path: Path, suffix: str, kind: Kind, chunks: tuple[int, ...] | None) -> None:
+    if suffix == ".zarr":
+        _write_zarr(volume, path, kind, chunks)
+    elif suffix in (".h5", ".hdf5"):
+        write_hdf5(volume, path, labels=kind == "labels", chunks=chunks)
+    elif suffix == ".npy":
+        write_npy(volume, path)
+    elif suffix in (".mrc", ".mrcs"):
+        write_mrc(volume, path)
+    elif suffix in (".nii", ".nii.gz"):
+        write_nifti(volume, path, compressed=suffix.endswith(".gz"))
+    else:
+        write_tiff(volume, path, ome=suffix.startswith(".ome"))
 
 
 def _remove(path: Path) -> None:
@@ -102,27 +133,67 @@ def _write_zarr(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ..
     import zarr
 
     group = zarr.open_group(path, mode="w", zarr_format=3)
-    frames = volume.attrs.get("z_kind") == "frame"
+    frames = is_frames(volume)
     plan = plan_scales(shape_zyx(volume), spacing_of(volume), origin_um=origin_of(volume), frames=frames)
     lead = volume.shape[:-3]
-    finer: Any = None
+    dims = list(axes_of(volume))
+    swapped = frames and bool(lead)  # OME-NGFF wants time before channels
+    if swapped:
+        dims[:2] = dims[1::-1]
+    finer: Any = volume
     for level, scale in enumerate(plan):
         block = chunks or _chunk(scale, frames)
-        array = group.create_array(
-            str(level),
-            shape=(*lead, *scale.shape),
-            chunks=(*(1 for _ in lead), *(min(c, n) for c, n in zip(block, scale.shape, strict=True))),
-            dtype=volume.dtype,
-            fill_value=0,
-            dimension_names=[str(dim) for dim in volume.dims],
+        shape = [*lead, *scale.shape]
+        chunk = [*(1 for _ in lead), *(min(c, n) for c, n in zip(block, scale.shape, strict=True))]
+        if swapped:
+            shape[:2], chunk[:2] = shape[1::-1], chunk[1::-1]
+        array: Any = group.create_array(
+            str(level), shape=tuple(shape), chunks=tuple(chunk), dtype=volume.dtype, fill_value=0, dimension_names=dims
         )
-        copy_scale(volume if finer is None else finer, array, scale, "mode" if kind == "labels" else "mean")
+        if swapped:
+            array = ChannelsFirst(array)
+        copy_scale(finer, array, scale, "mode" if kind == "labels" else "mean")
         finer = array
-    write_multiscale(group, plan, dims=[str(dim) for dim in volume.dims], name=str(volume.name), kind=kind)
+    write_multiscale(group, plan, dims=dims, name=str(volume.name), kind=kind)
     names = volume.attrs.get("channel_names")
     if lead and names:
         _add_ome(group, omero={"channels": _channels(volume, names)})
-    group.attrs["voxloop"] = {"z_kind": volume.attrs.get("z_kind", "space")}
+    classes = classes_of(volume) if kind == "labels" else []
+    if classes:
+        _add_ome(group, **{"image-label": _label_metadata(classes)})
+    noted: dict[str, Any] = {"z_kind": volume.attrs.get("z_kind", "space"), "spacing_um": list(spacing_of(volume))}
+    group.attrs["voxloop"] = {**noted, **({"classes": classes} if classes else {})}
+
+
+class ChannelsFirst:
+    """An array (t, c, y, x) written and read as (c, t, y, x)."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.dtype, self.ndim = array.dtype, array.ndim
+        first, second, *rest = array.shape
+        self.shape = (second, first, *rest)
+        first, second, *rest = array.chunks
+        self.chunks = (second, first, *rest)
+
+    def __getitem__(self, key: tuple[Any, ...]) -> np.ndarray:
+        channel, frames, *rest = key
+        return np.asarray(self._array[frames, channel, *rest])
+
+    def __setitem__(self, key: tuple[Any, ...], value: np.ndarray) -> None:
+        channel, frames, *rest = key
+        self._array[frames, channel, *rest] = value
+
+
+def _label_metadata(classes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Names and colours of classes as OME-NGFF keeps them of a label image."""
+    colours = []
+    for one in classes:
+        colour = str(one.get("color") or "#ffffff")[1:]
+        rgb = [int(colour[i : i + 2], 16) for i in (0, 2, 4)]
+        colours.append({"label-value": int(one["value"]), "rgba": [*rgb, 255]})
+    names = [{"label-value": int(one["value"]), "class": str(one["name"])} for one in classes]
+    return {"colors": colours, "properties": names}
 
 
 def _chunk(scale: Scale, frames: bool) -> tuple[int, int, int]:
@@ -155,25 +226,28 @@ def write_multiscale(group: Any, plan: Sequence[Scale], *, dims: Sequence[str], 
     from ome_zarr.writer import write_multiscales_metadata
     from ome_zarr_models.v05 import Image
 
-    ones, zeros = [1.0] * (len(dims) - 3), [0.0] * (len(dims) - 3)
     datasets = [
         {
             "path": str(level),
             "coordinateTransformations": [
-                {"type": "scale", "scale": [*ones, *scale.spacing_um]},
-                {"type": "translation", "translation": [*zeros, *scale.origin_um]},
+                {"type": "scale", "scale": _in_order(dims, scale.spacing_um, 1.0)},
+                {"type": "translation", "translation": _in_order(dims, scale.origin_um, 0.0)},
             ],
         }
         for level, scale in enumerate(plan)
     ]
-    axes = [
-        {"name": dim, "type": "channel"} if dim == "c" else {"name": dim, "type": "space", "unit": "micrometer"}
-        for dim in dims
-    ]
+    kinds = {"c": {"type": "channel"}, "t": {"type": "time"}}
+    axes = [{"name": dim, **kinds.get(dim, {"type": "space", "unit": "micrometer"})} for dim in dims]
     write_multiscales_metadata(group, datasets, fmt=FormatV05(), axes=axes, name=name)
     Image.from_zarr(group)
     if kind == "labels":
         _add_ome(group, **{"image-label": {}})
+
+
+def _in_order(dims: Sequence[str], zyx: Sequence[float], other: float) -> list[float]:
+    """Numbers for z, y, x in the order of an array's axes, ``other`` for channels and time."""
+    known = dict(zip("zyx", zyx, strict=True))
+    return [known.get(dim, other) for dim in dims]
 
 
 def _add_ome(group: Any, **metadata: Any) -> None:
@@ -191,73 +265,3 @@ def _channels(volume: DataArray, names: Sequence[str]) -> list[dict[str, Any]]:
         }
         for i, name in enumerate(names)
     ]
-
-
-def _write_hdf5(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ...] | None) -> None:
-    import h5py
-
-    shape = shape_zyx(volume)
-    lead = volume.shape[:-3]
-    depth, height, width = chunks or (CHUNK if shape[0] > 1 else (1, *CHUNK[1:]))
-    chunk = min(depth, shape[0]), min(height, shape[1]), min(width, shape[2])
-    with h5py.File(path, "w") as file:
-        data = file.create_dataset(
-            "labels" if kind == "labels" else "volume",
-            shape=volume.shape,
-            dtype=volume.dtype,
-            chunks=(*(1 for _ in lead), *chunk),
-            compression="gzip",
-            compression_opts=1,
-        )
-        for dim, axis in zip(data.dims, volume.dims, strict=True):
-            dim.label = str(axis)
-        data.attrs["axes"] = "".join(map(str, volume.dims))
-        data.attrs["element_size_um"] = spacing_of(volume)
-        if lead:
-            data.attrs["channel_names"] = [str(name) for name in volume.attrs.get("channel_names", ())]
-        size = chunk_plan(shape, "zyx", volume.dtype.itemsize * prod(lead), own=chunk)
-        for box in Box.whole(shape).blocks(size):
-            block = read_block(volume, box)
-            if block.any():  # chunks of nothing but zeros are not written
-                data[..., *box.slices] = block if lead else block[0]
-
-
-def _write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:
-    import tifffile
-
-    z, y, x = spacing_of(volume)
-    ome = ome or volume.sizes["x"] == 1  # without OME axes a single column reads as samples of one pixel
-    channels = volume.shape[0] if volume.ndim == 4 else None
-    imagej = not ome and volume.dtype in (np.uint8, np.uint16, np.float32) and volume.nbytes < BIG
-    metadata: dict[str, Any] = {"axes": "ZYX" if channels is None else "CZYX" if ome else "ZCYX"}
-    if ome:
-        metadata |= {f"PhysicalSize{a}": s for a, s in zip("ZYX", (z, y, x), strict=True)}
-        metadata |= {f"PhysicalSize{a}Unit": "µm" for a in "ZYX"}
-        if channels is not None:
-            metadata["Channel"] = {"Name": list(volume.attrs.get("channel_names", []))}
-    else:
-        metadata |= {"spacing": z, "unit": "um"}
-    shape = volume.shape if channels is None or ome else (volume.shape[1], volume.shape[0], *volume.shape[2:])
-    with tifffile.TiffWriter(path, bigtiff=volume.nbytes >= BIG, imagej=imagej, ome=ome) as tif:
-        tif.write(
-            _planes(volume, slices_first=not ome),
-            shape=shape,
-            dtype=volume.dtype,
-            resolution=(1e4 / x, 1e4 / y) if ome else (1 / x, 1 / y),
-            resolutionunit="CENTIMETER" if ome else "NONE",
-            metadata=metadata,
-            photometric="minisblack",
-            compression=None if imagej else "zlib",
-        )
-
-
-def _planes(volume: DataArray, *, slices_first: bool) -> Any:
-    """The planes in the order of the file, read one slab at a time."""
-    channels, depth = volume.shape[0] if volume.ndim == 4 else 1, volume.sizes["z"]
-    slab = planes_at_once(volume.nbytes // depth)
-    rounds = [volume] if slices_first or channels == 1 else [volume.isel(c=i) for i in range(channels)]
-    for part in rounds:
-        for start in range(0, depth, slab):
-            block = read_block(part, (slice(start, min(depth, start + slab)),))
-            for plane in range(block.shape[1]):
-                yield from (np.ascontiguousarray(block[channel, plane]) for channel in range(block.shape[0]))

@@ -17,6 +17,8 @@ from voxloop.volumes.metadata import Notes, first_line
 SUFFIXES = (".mrc", ".mrcs", ".rec", ".st", ".map", ".ali")
 #: "IMOD" in the header's byte 152; bit 0 of the flags after it says that bytes are signed. Source: IMOD's mrc format
 _IMOD = 1146047817
+#: the label in a header by which voxloop says that sections are separate pictures
+FRAMES = "voxloop: sections are separate pictures"
 _UNREADABLE = {16: "colours (mode 16)", 101: "4 bits a voxel (mode 101)", 3: "complex numbers (mode 3)"}
 
 
@@ -46,7 +48,8 @@ def read(source: Source) -> Contents:
         notes.remarks.append("bytes are read as 0 to 255, as its header says")
     if letters != "zyx":
         notes.remarks.append(f"its axes are stored as {letters} and put in order, as its header says")
-    stack = bool(opened.is_image_stack()) and source.text.lower().endswith(".mrcs")
+    noted = notes.attempt("its labels", lambda: FRAMES in list(opened.get_labels()), False)
+    stack = noted or (bool(opened.is_image_stack()) and source.text.lower().endswith(".mrcs"))
     return Contents(
         array=array,
         axes=("t" + letters)[-data.ndim :],

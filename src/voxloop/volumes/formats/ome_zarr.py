@@ -42,6 +42,8 @@ def read(source: Source) -> Contents:
     spacing, origin = notes.attempt(
         "the voxel size", lambda: _transform(multiscales, datasets, source.scale, axes, units, notes), ({}, {})
     )
+    if _z_kind(node) == "frame" and "z" not in axes:
+        spacing |= notes.attempt("voxloop's note", lambda: {"z": float(node.attrs["voxloop"]["spacing_um"][0])}, {})
     label = _metadata(node).get("image-label")
     classes = notes.attempt("its classes", lambda: _classes(node, label), [])
     return Contents(

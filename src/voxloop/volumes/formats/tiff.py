@@ -14,7 +14,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
-from voxloop.volumes.formats.tiff_size import names_of, sizes_of
+from voxloop.volumes.formats.tiff_size import classes_of, names_of, sizes_of
 from voxloop.volumes.metadata import Notes, first_line, listed
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def read(source: Source) -> Contents:
                 axes = _letters(level, notes)
                 stated = sizes_of(tif, choice.series, notes)
                 names = notes.attempt("the names of channels", lambda: names_of(tif, choice.series), None)
+                classes = notes.attempt("the names of classes", lambda: classes_of(tif), [])
                 array, chunks = _lazy(path, tif, level, choice, source.scale)
                 count = len(series.levels)
                 full = tuple(series.shape)
@@ -74,6 +75,8 @@ def read(source: Source) -> Contents:
         channel_names=names,
         chunks=chunks,
         scale_count=count,
+        labels=bool(classes),
+        classes=classes,
         remarks=notes.remarks,
         losses=notes.losses,
     )

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from voxloop.volumes.metadata import Notes, length_unit, unit_or_remark
+from voxloop.volumes.metadata import Notes, length_unit, noted_classes, unit_or_remark
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
+#: under which name classes are noted in a TIFF file, as JSON
+CLASSES = "voxloop_classes"
 _RESOLUTION_UM = {2: 25_400.0, 3: 10_000.0}  # TIFF 6.0, ResolutionUnit: inch, centimetre
 #: dots an inch, and a centimetre, that programs write which know of no size
 _SCREEN_INCH = (1.0, 72.0, 96.0, 100.0, 150.0, 200.0, 300.0, 600.0)
@@ -37,6 +39,21 @@ def names_of(tif: TiffFile, series: int) -> list[str] | None:
     imagej = tif.imagej_metadata or {}
     labels = imagej.get("ChannelNames") or imagej.get("Labels")
     return [str(label) for label in labels] if isinstance(labels, list | tuple) else None
+
+
+def classes_of(tif: TiffFile) -> list[dict[str, Any]]:
+    """Classes that voxloop noted in a label image: in the OME-XML, in ImageJ's information, or in the description."""
+    if tif.is_ome:
+        match = re.search(
+            rf"""<(?:\w+:)?M\s+K=["']{CLASSES}["']\s*>(.*?)</(?:\w+:)?M>""", tif.ome_metadata or "", re.DOTALL
+        )
+        return noted_classes(html.unescape(match[1])) if match else []
+    noted = (tif.shaped_metadata or [{}])[0] or {}
+    if CLASSES in noted:
+        return noted_classes(noted[CLASSES])
+    information = str((tif.imagej_metadata or {}).get("Info") or "")
+    _, found, text = information.partition(f"{CLASSES}: ")
+    return noted_classes(text.splitlines()[0]) if found else []
 
 
 def ome_pixels(xml: str, count: int, series: int) -> tuple[dict[str, str], list[dict[str, str]]] | None:
