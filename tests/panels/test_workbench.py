@@ -50,7 +50,7 @@ def test_steps_are_built_when_opened_and_kept(ui, ws, no_leak):
     bench.close()
     assert label.closed
     assert no_leak.left() == []
-    assert ws.labels()._callbacks == {}
+    assert ws.labels()._state.listeners == {}
 
 
 def test_without_a_workspace_it_begins_with_finding_a_stack(ui, tmp_path, no_leak):
@@ -141,7 +141,7 @@ def test_a_workspace_closed_in_a_cell_breaks_nothing(ui, ws):
 
 
 def test_a_reader_is_told_who_writes(ui, ws):
-    with Workspace.open(ws.path) as reader:
+    with Workspace.open(ws.path, read_only=True) as reader:
         assert reader.read_only
         bench = Workbench(reader, step="train")
         assert "read-only: written by process" in Screen(bench).text

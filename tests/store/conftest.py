@@ -26,14 +26,14 @@ def make(
 
 def abandon(store: Store) -> None:
     """Leave the workspace as kill -9 would: nothing flushed, the lock free."""
-    for labels in store._labels.values():
-        state: Any = labels._state
+    session: Any = store._session
+    for state in session.writers():
         with state._flushing, state.lock:
             state._closed = True
         state.journal.close()
-    store._labels.clear()
-    assert store._lock is not None
-    store._lock.release()
+    session._states.clear()
+    session.lock.release()
+    store.close()
 
 
 @pytest.fixture

@@ -137,16 +137,6 @@ def test_a_second_process_reads_on_and_is_told_who_writes(tmp_path: Path) -> Non
         assert not store.read_only
 
 
-def test_a_second_opening_in_one_process_is_read_only_and_leaves_the_lock_alone(store: Store) -> None:
-    with Store.open(store.path) as second:
-        assert second.read_only
-        assert f"process {os.getpid()}" in str(second.reason)
-    store.labels().paint(points=[(5, 5)])
-    with Store.open(store.path) as third:  # closing the second did not free what the first one holds
-        assert third.read_only
-        assert third.labels().counts() == store.labels().counts()
-
-
 def test_a_fork_cannot_write(store: Store) -> None:
     labels = store.labels()
     pid = os.fork()

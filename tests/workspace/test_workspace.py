@@ -163,7 +163,7 @@ def test_what_was_asked_for_is_predicted_when_training_is_done(picture, tmp_path
 
 def test_reopening_finds_everything(trained):
     ws, run, _ = trained
-    again = vl.Workspace.open(ws.path)
+    again = vl.Workspace.open(ws.path, read_only=True)
     try:
         assert again.read_only
         assert again.writer
@@ -180,7 +180,7 @@ def test_reopening_finds_everything(trained):
 
 def test_runs_are_started_beside_whoever_writes_the_labels(trained):
     ws, _, _ = trained
-    with vl.Workspace.open(ws.path) as again:
+    with vl.Workspace.open(ws.path, read_only=True) as again:
         assert again.read_only
         beside = again.train(vl.ShallowConfig(scales=1), name="beside")
         beside.wait()

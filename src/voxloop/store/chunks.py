@@ -155,9 +155,13 @@ class ChunkedArray:
             sync_folder(self._unsynced.pop())
 
     def stored(self) -> Iterator[tuple[Chunk, os.stat_result]]:
-        """Every chunk that has a file, with the file's stat."""
+        """Every chunk that has a file, with the file's stat. Raises LabelError for links."""
         root = self.path / "c"
         for entry in walk(root):
+            if entry.is_symlink():
+                raise LabelError(
+                    f"{entry.path} is a link, and labels are not written through links; put the file there"
+                )
             parts = entry.path.rsplit(os.sep, 3)[1:]  # pathlib is ten times slower, and there may be very many
             if len(parts) == 3 and all(part.isdigit() for part in parts):
                 yield (int(parts[0]), int(parts[1]), int(parts[2])), entry.stat()

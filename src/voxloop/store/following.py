@@ -20,9 +20,10 @@ from voxloop.geometry import Shape
 from voxloop.store.atomic import replace_json
 from voxloop.store.chunks import Chunk, DamagedChunkError
 from voxloop.store.journal import DamagedEditError
+from voxloop.store.layout import Place
 from voxloop.store.mending import mend
 from voxloop.store.records import Record
-from voxloop.store.state import CACHE_BYTES, LabelState, Place
+from voxloop.store.state import CACHE_BYTES, LabelState
 from voxloop.store.undo import UndoStacks
 
 log = logging.getLogger(__name__)

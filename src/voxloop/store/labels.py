@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -21,6 +22,7 @@ from voxloop.store.drawing import Drawing, Edit
 from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
 from voxloop.store.state import LabelState
+from voxloop.store.values import checked, paintable
 from voxloop.store.writer import Proposal, WriterState
 
 if TYPE_CHECKING:
@@ -68,8 +70,10 @@ class Labels(Drawing):
     def __init__(self, state: LabelState, setting: Setting) -> None:
         self._state = state
         self._setting = setting
-        self._callbacks: dict[object, Callable[[Edit], None]] = {}
-        self._highest = 0
+
+    def shows(self, state: LabelState) -> bool:
+        """Whether this is a view of that very state, which may have been closed and opened anew."""
+        return self._state is state
 
     # ------------------------------------------------------------------------------------------------------- facts
 
@@ -144,8 +148,8 @@ class Labels(Drawing):
 
     def next_id(self) -> int:
         """An instance number that was never used."""
-        self._highest = max(self._highest, max(self.counts(), default=0))
-        return self._highest + 1
+        self._state.highest = max(self._state.highest, max(self.counts(), default=0))
+        return self._state.highest + 1
 
     def history(self, sequence: int) -> dict[str, Any]:
         """What the journal says of an edit: tool, arguments, author, time, box, voxels."""
@@ -198,7 +202,7 @@ class Labels(Drawing):
 
         def proposal(part: Box, current: np.ndarray) -> np.ndarray:
             inside = part.within(box)
-            new = self._values(_block(array, inside))
+            new = checked(_block(array, inside), self.level, self.dtype)
             keep = np.zeros(current.shape, bool) if mask is None else ~_block(mask, inside).astype(bool)
             if not overwrite:
                 keep |= current != 0
@@ -293,8 +297,8 @@ class Labels(Drawing):
     def on_edit(self, callback: Callable[[Edit], None]) -> Callable[[], None]:
         """Call back after every edit, in the thread that made it. The result ends that."""
         key = object()
-        self._callbacks[key] = callback
-        return lambda: self._callbacks.pop(key, None) and None
+        self._state.listeners[key] = callback
+        return lambda: self._state.listeners.pop(key, None) and None
 
     def refresh(self) -> list[Edit]:
         """Take up what the writer in another process did since; nothing for the writer itself."""
@@ -320,8 +324,12 @@ class Labels(Drawing):
             self._state.write_header()
 
     def close(self) -> None:
-        """Flush and let go of the files; safe to call twice."""
-        self._state.close()
+        """Flush; what was opened for reading lets go of its files, what a workspace writes does when that closes."""
+        if isinstance(self._state, WriterState):
+            with suppress(OSError):  # the journal has everything
+                self._state.flush()
+        else:
+            self._state.close()
 
     def __enter__(self) -> Self:
         return self
@@ -344,7 +352,7 @@ class Labels(Drawing):
     def _announce(self, records: list[Record]) -> list[Edit]:
         edits = [Edit(record.sequence, record.tool, record.box, record.voxels) for record in records]
         for edit in edits:
-            for callback in list(self._callbacks.values()):
+            for callback in list(self._state.listeners.values()):
                 try:
                     callback(edit)
                 except Exception:  # the edit is made; whoever listens must not undo that
@@ -363,40 +371,7 @@ class Labels(Drawing):
 
     def paintable(self, given: int | str) -> int:
         """A value that may be painted. Raises LabelError."""
-        if given == 0 and not isinstance(given, str):
-            return 0
-        level = self.level
-        if level.kind == "instances":
-            number = int(given)
-            if not 0 <= number <= np.iinfo(self.dtype).max:
-                raise LabelError(f"instance number {given} is out of range; next_id() gives a free one")
-            return number
-        item = level.class_of(given)
-        if item.locked:
-            raise LabelError(f"class {item.name!r} is locked; unlock it or choose another")
-        return item.value
-
-    def _values(self, block: np.ndarray) -> np.ndarray:
-        """A block from outside, checked. Raises LabelError."""
-        if block.dtype.kind not in "biuf":
-            raise LabelError(f"labels are whole numbers, not {block.dtype}; turn them into class values first")
-        if block.dtype.kind == "f" and not (np.isfinite(block) & (block == np.rint(block))).all():
-            odd = block[~(np.isfinite(block) & (block == np.rint(block)))].flat[0]
-            raise LabelError(
-                f"labels are whole numbers, {odd:g} is none; of probabilities take those above a threshold first, or "
-                "ws.accept(prediction, above=0.9)"
-            )
-        if self.level.kind == "semantic":
-            allowed = {0, *(item.value for item in self.level.classes)}
-            found = {int(value) for value in np.unique(block)}
-            if not found <= allowed:
-                strange = ", ".join(map(str, sorted(found - allowed)[:5]))
-                raise LabelError(
-                    f"values {strange} are no classes of level {self.level.name!r}: {_classes(self.level)}"
-                )
-        elif block.size and (block.min() < 0 or int(block.max()) > np.iinfo(self.dtype).max):
-            raise LabelError(f"instance numbers must lie in 0..{np.iinfo(self.dtype).max}")
-        return block.astype(self.dtype, copy=False)
+        return paintable(self.level, given, self.dtype)
 
     def intensities(self, box: Box, channel: int) -> np.ndarray:
         from voxloop.volumes import read_block
@@ -413,7 +388,3 @@ class Labels(Drawing):
 
 def _block(array: Any, box: Box) -> np.ndarray:
     return np.asarray(array[box.slices] if np.ndim(array) else array)
-
-
-def _classes(level: Level) -> str:
-    return ", ".join(f"{item.value} {item.name!r}" for item in level.classes) or "it has none yet"

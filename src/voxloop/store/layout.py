@@ -7,6 +7,7 @@ resolved here, and what is removed must lie inside the workspace.
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from voxloop.errors import WorkspaceError
@@ -15,6 +16,18 @@ from voxloop.errors import WorkspaceError
 PARTS = ("images", "labels", "journal", "derived", "runs", "models", "predictions", "objects", "audits", "removed")
 #: what runs make outside of their folder, and take along when they go
 MADE = ("models", "predictions", "objects")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the files of one label array lie."""
+
+    array: Path  # the OME-Zarr group
+    journal: Path
+
+    @property
+    def index(self) -> Path:
+        return self.array.with_suffix(".index.jsonl")
 
 
 class Layout:
@@ -86,6 +99,26 @@ class Layout:
     def objects_of(self, name: str) -> Path:
         """Where the objects lie that a run made, or that a network learnt and a prediction of this name holds."""
         return self.objects / f"{_plain(name)}.zarr"
+
+    def labels(self, level: str, image: str) -> Place:
+        """Where the labels of one level on one image lie.
+
+        Raises WorkspaceError where a name is that of another place, or a link leads out of the workspace: these files
+        are written in place, so links are not followed.
+        """
+        level, image = _plain(level), _plain(image)
+        place = Place(self.root / "labels" / level / f"{image}.zarr", self.root / "journal" / f"{level}.{image}.jsonl")
+        files = (place.index, place.journal, place.journal.with_suffix(".bin"), place.journal.parent / "blobs")
+        for path in (place.array / "0" / "c", *files):
+            self._check_unlinked(path)
+        return place
+
+    def _check_unlinked(self, path: Path) -> None:
+        for part in (path, *path.parents):
+            if part == self.root:
+                return
+            if part.is_symlink():
+                raise WorkspaceError(f"{part} is a link, and labels are not written through links; put the files there")
 
     # ------------------------------------------------------------------------------------------- what files say
 

@@ -9,8 +9,9 @@ import numpy as np
 from voxloop.errors import LabelError
 from voxloop.geometry import Shape
 from voxloop.store.chunks import Chunk, DamagedChunkError
+from voxloop.store.layout import Place
 from voxloop.store.records import Record, edits_in_words
-from voxloop.store.state import LabelState, Place, applied_to
+from voxloop.store.state import LabelState, applied_to
 from voxloop.store.touched import Counts, TouchedIndex
 
 #: edits after which a follower looks what of them the array holds already

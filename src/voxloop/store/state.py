@@ -11,9 +11,9 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from voxloop.geometry import Box, Shape
 from voxloop.store.changes import Change, left_of, set_by
 from voxloop.store.chunks import Chunk, ChunkedArray, ChunkFile, DamagedArrayError, DamagedChunkError
 from voxloop.store.journal import Journal
+from voxloop.store.layout import Place
 from voxloop.store.records import Record
 from voxloop.store.touched import Counts, TouchedIndex
 
@@ -28,18 +29,6 @@ log = logging.getLogger(__name__)
 
 #: bytes of chunks kept in memory, per label array
 CACHE_BYTES = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the files of one label array lie."""
-
-    array: Path  # the OME-Zarr group
-    journal: Path
-
-    @property
-    def index(self) -> Path:
-        return self.array.with_suffix(".index.jsonl")
 
 
 class LabelState(ABC):
@@ -57,6 +46,8 @@ class LabelState(ABC):
         self.sequence = 0
         self._cache: OrderedDict[Chunk, np.ndarray] = OrderedDict()
         self.remarks: list[str] = []
+        self.listeners: dict[object, Callable[[Any], None]] = {}  # called after every edit, whoever made it
+        self.highest = 0  # instance number that was ever given out
         self._applied = applied_to(place.array)  # before the index and the journal: both may be newer, never older
         self._intact = self._check_array()
         self.index = TouchedIndex(place.index)

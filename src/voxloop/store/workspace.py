@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,40 +14,38 @@ import numpy as np
 
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError, unknown
 from voxloop.geometry import Box
-from voxloop.locks import Lock, holder
+from voxloop.locks import holder
 from voxloop.store.atomic import walk
 from voxloop.store.classes import Level, as_classes
-from voxloop.store.document import SCHEMA, Document, ImageInfo, checked_name, read_document, write_document
+from voxloop.store.document import Document, ImageInfo, read_document, write_document
 from voxloop.store.images import Images
 from voxloop.store.labels import Labels, Setting
 from voxloop.store.layout import PARTS, Layout
 from voxloop.store.levels import Levels
-from voxloop.store.metadata import label_metadata
-from voxloop.store.reader import ReaderState
 from voxloop.store.regions import Regions
+from voxloop.store.session import Session
 from voxloop.store.sets import Sets
-from voxloop.store.state import LabelState, Place
-from voxloop.store.writer import WriterState
 
 _DTYPES = {"semantic": np.uint8, "instances": np.uint32}
 
 
 class Store:
-    """The workspace on disk. One process at a time may write; others open it read-only and follow."""
+    """The workspace on disk. One process at a time may write; others open it read-only and follow.
 
-    def __init__(self, path: Path, document: Document, lock: Lock | None, reason: str | None) -> None:
-        self.path = path
-        self.layout = Layout(path)
-        self.document = document
+    Opened twice in one process, both write and see each other's changes; closing one leaves the other open.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.path = session.path
+        self.layout = Layout(session.path)
+        self._session = session
         self.images = Images(self)
         self.levels = Levels(self)
         self.regions = Regions(self)
         self.sets = Sets(self)
-        self._lock = lock
-        self._reason = reason  # why it is read-only
         self._closed = False
         self._labels: dict[tuple[str, str], Labels] = {}
-        self._guard = threading.RLock()
+        self._leave = session.join(self)
 
     # ------------------------------------------------------------------------------------------------ open and close
 
@@ -118,22 +114,21 @@ class Store:
             There is no workspace, or it is damaged.
         """
         folder = Path(path).expanduser().absolute()
-        document = read_document(folder)
-        lock, reason = (None, "it was opened with read_only=True") if read_only else _take_lock(folder, document)
-        if read_only is False and lock is None:
-            raise ReadOnlyError(f"workspace {folder.name!r} cannot be written: {reason}")
-        if lock is not None:
-            document = read_document(folder)  # the writer before may have changed it up to the last moment
-        return cls(folder, document, lock, reason)
+        return cls(Session.open(folder, read_only))
+
+    @property
+    def document(self) -> Document:
+        """What ``workspace.json`` says."""
+        return self._session.document
 
     @property
     def read_only(self) -> bool:
-        return self._lock is None
+        return self._closed or self._session.lock is None
 
     @property
     def writer(self) -> dict[str, Any] | None:
         """Who else may write this workspace: host, pid, since (seconds since 1970); None for this store or nobody."""
-        if self._lock is not None:
+        if not self.read_only:
             return None
         found = holder(self.path / "writer.lock")
         return None if found is None else {"host": found.host, "pid": found.pid, "since": found.since, **found.note}
@@ -141,7 +136,7 @@ class Store:
     @property
     def reason(self) -> str | None:
         """Why this store is read-only, None where it is not."""
-        return "it was closed" if self._closed else self._reason
+        return "it was closed" if self._closed else self._session.reason
 
     def check_writable(self) -> None:
         """Raise ReadOnlyError, saying why, where this store may not write."""
@@ -157,22 +152,18 @@ class Store:
         if self._closed:
             reason = "it was closed"
         elif self.document.newer:
-            reason = self._reason
+            reason = self._session.reason
         elif not os.access(self.path, os.W_OK):
             reason = "the folder cannot be written"
         if reason is not None:
             raise ReadOnlyError(f"workspace {self.path.name!r} is read-only here: {reason}")
 
     def close(self) -> None:
-        """Flush labels and give the writer lock back; safe to call twice."""
-        with self._guard:
-            for labels in self._labels.values():
-                labels.close()
-            self._labels.clear()
-            if self._lock is not None:
-                self._lock.release()
-                self._lock, self._reason = None, "it was closed"
+        """Flush labels and give the writer lock back, unless this process has it open elsewhere; safe to call twice."""
+        if not self._closed:
             self._closed = True
+            self._labels.clear()
+            self._leave()
 
     def __enter__(self) -> Self:
         return self
@@ -184,14 +175,14 @@ class Store:
 
     def labels(self, level: str | None = None, image: str | None = None) -> Labels:
         """The labels of one level on one image; None stands for the only one there is. Raises LabelError."""
-        with self._guard:
-            if self._closed:
-                raise WorkspaceError(f"workspace {self.path.name!r} was closed; open it again")
-            found, info = self._one_level(level), self._one_image(image)
-            key = (found.folder, info.name)
-            if key not in self._labels:
-                self._labels[key] = self._open_labels(found, info, self._lock is not None, None)
-            return self._labels[key]
+        if self._closed:
+            raise WorkspaceError(f"workspace {self.path.name!r} was closed; open it again")
+        chosen, info = self._one_level(level), self._one_image(image)
+        state = self._session.state(chosen, info)
+        labels = self._labels.get((chosen.folder, info.name))
+        if labels is None or not labels.shows(state):
+            labels = self._labels[chosen.folder, info.name] = Labels(state, self._setting(chosen, info))
+        return labels
 
     def remarks(self) -> list[str]:
         """What is found damaged in the labels of all levels on all images; opens them all."""
@@ -202,21 +193,6 @@ class Store:
             for words in self.labels(level.name, info.name).remarks
         ]
 
-    def _open_labels(self, level: Level, info: ImageInfo, writable: bool, at: int | None) -> Labels:
-        place = place_of(self.path, level, info.name)
-        dtype = np.dtype(_DTYPES[level.kind])
-        state: LabelState
-        if writable:
-            state = WriterState(
-                place,
-                info.shape,
-                dtype,
-                lambda: label_metadata(self._by_folder(level.folder), self.images.info(info.name)),
-            )
-        else:
-            state = ReaderState(place, info.shape, dtype, at)
-        return Labels(state, self._setting(level, info))
-
     def _setting(self, level: Level, info: ImageInfo) -> Setting:
         def region(name: str) -> Box:
             named = self.regions[name]
@@ -225,13 +201,13 @@ class Store:
             return Box.of(named.box, info.shape)
 
         def parent() -> Labels | None:
-            above = self._by_folder(level.folder).parent
+            above = self._session.by_folder(level.folder).parent
             return None if above is None else self.labels(above[0], info.name)
 
         return Setting(
             image=info.name,
             spacing_um=info.spacing_um,
-            level=lambda: self._by_folder(level.folder),
+            level=lambda: self._session.by_folder(level.folder),
             parent=parent,
             volume=lambda: self.images.open(info.name),
             region=region,
@@ -243,32 +219,30 @@ class Store:
     def change(self, **changes: Any) -> None:
         """Replace parts of the document, on disk first. Raises ReadOnlyError, WorkspaceError."""
         self.check_writable()
-        with self._guard:
+        with self._session.guard:
             document = self.document.model_copy(update=changes)
             write_document(self.path, document)
-            self.document = document
+            self._session.document = document
             if "levels" in changes:
-                for labels in self._labels.values():
-                    labels.write_header()
+                for state in self._session.writers():
+                    state.write_header()
 
     def refresh(self) -> None:
         """Take up what the writer in another process changed in ``workspace.json``."""
-        if self._lock is None and not self._closed:
-            self.document = read_document(self.path)
+        if self._session.lock is None and not self._closed:
+            self._session.document = read_document(self.path)
 
     def set_aside(self, level: Level | None = None, image: ImageInfo | None = None) -> None:
         """Move the labels of a level, or of an image and its own copy, to ``removed/``."""
         target = self.path / "removed" / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**9:09d}"
         levels = [level] if level else list(self.document.levels)
         images = [image] if image else list(self.document.images)
-        with self._guard:
+        with self._session.guard:
             moves = []
             for one in levels:
                 for info in images:
-                    labels = self._labels.pop((one.folder, info.name), None)
-                    if labels is not None:
-                        labels.close()
-                    place = place_of(self.path, one, info.name)
+                    self._session.let_go(one, info)
+                    place = self.layout.labels(one.folder or one.name, info.name)
                     blobs = (place.journal.parent / "blobs").glob(f"{place.journal.stem}.*.zarr")
                     moves += [place.array, place.index, place.journal, place.journal.with_suffix(".bin"), *blobs]
             if image is not None and image.own:
@@ -301,16 +275,8 @@ class Store:
     # ------------------------------------------------------------------------------------------------------- helpers
 
     def _refusal(self) -> str | None:
-        if self._lock is not None and self._lock.held:
-            return None
-        reason = "this is a forked copy of the process that holds it" if self._lock is not None else self.reason
-        return f"workspace {self.path.name!r} is read-only here: {reason}"
-
-    def _by_folder(self, folder: str) -> Level:
-        for level in self.document.levels:
-            if level.folder == folder:
-                return level
-        raise LabelError(f"level {folder!r} was removed")
+        reason = "it was closed" if self._closed else self._session.refusal()
+        return None if reason is None else f"workspace {self.path.name!r} is read-only here: {reason}"
 
     def _one_level(self, name: str | None) -> Level:
         if name is not None:
@@ -341,29 +307,5 @@ def open_labels(path: str | Path, level: str, image: str, at: int | None = None)
         raise LabelError(unknown("level", level, store.levels.names))
     if image not in store.images:
         raise LabelError(unknown("image", image, store.images.names))
-    return store._open_labels(store.levels[level], store.images.info(image), False, at)
-
-
-def place_of(folder: Path, level: Level, image: str) -> Place:
-    """Where the labels of one level on one image lie."""
-    name = checked_name("level", level.folder or level.name)
-    return Place(array=folder / "labels" / name / f"{image}.zarr", journal=folder / "journal" / f"{name}.{image}.jsonl")
-
-
-def _take_lock(folder: Path, document: Document) -> tuple[Lock | None, str | None]:
-    """The writer lock, or why it cannot be had."""
-    if document.newer:
-        return None, (
-            f"it was written by a newer voxloop (schema {document.schema_version}, this one knows {SCHEMA}); "
-            "update voxloop to change it"
-        )
-    lock = Lock(folder / "writer.lock")
-    try:
-        if lock.acquire(what="workspace"):
-            return lock, None
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return None, f"the folder cannot be written ({error.strerror})"
-        raise WorkspaceError(f"{folder} cannot be locked: {error.strerror}") from error
-    found = holder(folder / "writer.lock")
-    return None, f"{found} writes it" if found else "another process writes it"
+    chosen, info = store.levels[level], store.images.info(image)
+    return Labels(store._session.reader(chosen, info, at), store._setting(chosen, info))

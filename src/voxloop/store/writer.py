@@ -17,9 +17,9 @@ from voxloop.errors import ReadOnlyError, VoxloopError, WorkspaceError
 from voxloop.geometry import Box, Shape, cover
 from voxloop.store.following import FollowingState
 from voxloop.store.journal import DamagedEditError
+from voxloop.store.layout import Place
 from voxloop.store.patches import Patch
 from voxloop.store.records import Record
-from voxloop.store.state import Place
 
 log = logging.getLogger(__name__)
 

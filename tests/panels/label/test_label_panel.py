@@ -299,4 +299,4 @@ def test_nothing_is_left_after_close(no_leak, ws):
     Hand(panel).stroke([20, 20])
     panel.close()
     assert no_leak.left() == []
-    assert ws.labels()._callbacks == {}
+    assert ws.labels()._state.listeners == {}

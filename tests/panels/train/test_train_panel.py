@@ -31,7 +31,7 @@ def test_labels_are_counted_and_what_is_missing_is_said(ui, ws, no_leak):
     assert [f.strokes for f in panel.facts] == [1, 1]
     panel.close()
     assert no_leak.left() == []
-    assert ws.labels()._callbacks == {}
+    assert ws.labels()._state.listeners == {}
 
 
 def test_train_starts_what_copy_as_code_says(ui, ws, monkeypatch):
