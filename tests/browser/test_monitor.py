@@ -84,3 +84,36 @@ def test_a_reload_and_a_second_view_show_everything(setup, lab):
             lambda where=where: where.locator(".vx-badge", has_text="cancelled").count() == 1, "cancelled, in both"
         )
     assert not lab.python("(run.path / 'model').exists()")
+
+
+STORY = """
+import ipywidgets as w
+from pathlib import Path
+from voxloop.runs import EventWriter, Runs
+from voxloop.panels.monitor.monitor_panel import MonitorPanel
+run = Runs(Path({folder!r})).create("deep-1", "voxloop.deep.learner:train", {{}})
+writer = EventWriter(run.path / "events.jsonl")
+writer.emit("started", device="cpu")
+for step in range(1, 41):
+    writer.emit("step", iteration=step, loss=1 / step)
+writer.emit("epoch", epoch=1, iteration=40, val=dict(loss=0.1, iou=dict(a=0.7)), best=True)
+writer.emit("finished")
+step = w.VBox()
+step.layout.display = "none"
+"""
+
+
+def test_plots_of_a_step_that_is_hidden_are_drawn_once_it_is_shown(lab, tmp_path):
+    lab.notebook(
+        STORY.format(folder=str(tmp_path)), "step", "panel = MonitorPanel(run)\nstep.children = [panel.widget]"
+    )
+    lab.run(0, 1, 2)
+    lab.page.wait_for_timeout(1500)
+    lab.python("setattr(step.layout, 'display', '')")
+    out = lab.output(1)
+    lab.wait(lambda: dots(out) == 40, "a dot for each batch")
+    assert lab.errors == []
+    labels = out.locator(".axislabel").all_text_contents()
+    assert "Loss (lower is better)" in labels
+    assert "optimiser step" in labels
+    lab.python("panel.close()")

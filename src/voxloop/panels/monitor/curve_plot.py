@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.panels.base.panel import classed, close_tree, column, text
+from voxloop.panels.base.when_shown import WhenShown
 from voxloop.panels.monitor.curves import Curves, Points, log_ticks, nice_limit, ticks
 
 with warnings.catch_warnings():
@@ -22,7 +23,7 @@ TRAIN, VAL, BEST = "#2b83d6", "#d9482b", "#e6a100"
 #: what lies along the axis from left to right
 STEPS, EPOCHS = "optimiser step", "epoch"
 #: how far a batch shines through: dots lie on each other, and are seen on white and on black
-BATCH_OPACITY = 0.6
+BATCH_OPACITY = 0.75
 #: decades that one axis spans at most when it is logarithmic
 DECADES = 8
 
@@ -86,7 +87,7 @@ class CurvePlot:
         )
         self.figure.layout.height = "230px"
         self.figure.layout.width = "100%"
-        self.widget = classed(column(text(label, "vx-small"), self.figure), "vx-plot")
+        self.widget = classed(column(text(label, "vx-small"), WhenShown(self.figure)), "vx-plot")
 
     def show(self, runs: Sequence[Curves], *, beside: Sequence[Curves] = (), along: str = STEPS) -> None:
         """Draw one :class:`Curves` a run, ``along`` steps or epochs, which reach as far as in the plot ``beside``."""
@@ -136,7 +137,7 @@ class RunMarks:
             opacities=[BATCH_OPACITY],
             enable_hover=False,
         )
-        self.smooth = _line(scales, paint.batch, 1.4, [0.9])
+        self.smooth = _line(scales, paint.batch, 1.6, [1.0])
         self.train = _line(scales, paint.train, 2.0, [1.0], dashed=several)
         self.val = _line(scales, paint.val, 2.0, [1.0])
         self.train_points, self.val_points = _dots(scales, paint.train, tip), _dots(scales, paint.val, tip)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.panels.base.panel import classed, column, text
+from voxloop.panels.base.when_shown import WhenShown
 from voxloop.panels.monitor.curves import nice_limit, ticks
 
 with warnings.catch_warnings():
@@ -24,7 +25,7 @@ class RatePlot:
     def show(self, rates: np.ndarray, losses: np.ndarray, suggestion: float) -> None:
         """Draw losses (n,) at rates (n,)."""
         if not self.widget.children:
-            self.widget.children = (text("Loss", "vx-small"), self._figure())
+            self.widget.children = (text("Loss", "vx-small"), WhenShown(self._figure()))
         top = nice_limit(float(losses.max()))
         with self._y.hold_sync():
             self._y.min, self._y.max = 0.0, top

@@ -1,0 +1,40 @@
+"""A widget that is brought to the page once there is room for it. Knows nothing of what it is."""
+
+from __future__ import annotations
+
+import anywidget
+import ipywidgets as w
+import traitlets as t
+
+
+class WhenShown(anywidget.AnyWidget):
+    """Holds ``child``, whose view is made when the place of this one has a size.
+
+    bqplot 0.13 draws a figure at the size that it has when its view is made, and fails with negative widths where that
+    is none, as in a step that is hidden.
+    """
+
+    _esm = """
+    function render({ model, el }) {
+      let view = null;
+      let asked = false;
+      const place = async () => {
+        asked = true;
+        const child = await model.widget_manager.get_model(model.get("child").slice("IPY_MODEL_".length));
+        view = await model.widget_manager.create_view(child);
+        el.append(view.el);
+        view.trigger("displayed");
+      };
+      const observer = new ResizeObserver(() => {
+        if (!asked && el.clientWidth > 0) place();
+      });
+      observer.observe(el);
+      return () => { observer.disconnect(); view?.remove(); };
+    }
+    export default { render };
+    """
+    child = t.Instance(w.Widget).tag(sync=True, **w.widget_serialization)
+
+    def __init__(self, child: w.Widget) -> None:
+        super().__init__(child=child)
+        self.layout.width = "100%"
