@@ -166,7 +166,7 @@ with UiLoop.using(UiLoop(synchronous=True)), ws:
         assert bench.step == step, bench.message.words
     train = bench.panels["train"]
     train.learner = "network"
-    for group in train.form._groups.values():
+    for group in train.form.groups.values():
         group.open()
     bench.close()
 print(sorted({{"torch", "sklearn", "monai", "timm"}} & set(sys.modules)))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import model_validator
+from tests.panels.screen import Screen
 
 from voxloop.config import Config, DeepConfig, setting, settings_of
 from voxloop.errors import ConfigError
@@ -44,18 +45,8 @@ class Sample(Config):
         return self
 
 
-def field(form, *path):
-    """The field of a setting, its group opened."""
-    top = next(s for s in settings_of(form.config_type) if s.name == path[0])
-    form._groups[top.group].open()
-    block = form._blocks.get(path[:-1])
-    if block is not None and not block.is_open:
-        block.toggle()
-    return form._fields[path]
-
-
 def type_in(form, value, *path):
-    widget = field(form, *path).input
+    widget = form.reveal(*path).input
     if hasattr(widget, "index"):  # a list of choices; the page sends the index
         widget.set_state({"index": widget.options.index(value)})
     else:
@@ -64,7 +55,7 @@ def type_in(form, value, *path):
 
 def test_settings_of_another_network_are_hidden(ui, no_leak):
     form = Form(DeepConfig)
-    shown = {n: field(form, n).widget for n in ("encoder", "slices", "levels", "width")}
+    shown = {n: form.reveal(n).widget for n in ("encoder", "slices", "levels", "width")}
 
     def visible():
         return {n for n, widget in shown.items() if "vx-hidden" not in widget._dom_classes}
@@ -86,9 +77,11 @@ def test_settings_of_another_network_are_hidden(ui, no_leak):
 def test_groups_are_built_when_opened(ui, no_leak):
     form = Form(Sample)
     first = len(no_leak.left())
-    form._groups["Speed"].open()
+    assert "Rate" not in Screen(form).fields
+    Screen(form).click("Speed")
     assert len(no_leak.left()) > first
-    assert ("extras", "turn", "on") not in form._fields
+    assert "Rate" in Screen(form).fields
+    assert "Turn" not in Screen(form).fields
     form.close()
     assert no_leak.left() == []
 
@@ -96,7 +89,7 @@ def test_groups_are_built_when_opened(ui, no_leak):
 def test_opening_a_group_is_told(ui):
     opened = []
     form = Form(Sample, on_open=opened.append)
-    form._groups["Speed"].open()
+    Screen(form).click("Speed")
     assert opened == ["Basic", "Speed"]
     form.close()
 
@@ -113,7 +106,7 @@ def test_what_is_typed_becomes_the_config(ui):
         count=5, rate=0.01, mode="fast", images=("a", "b c"), extras={"turn": {"range": (0.1, 3.0)}}
     )
     assert seen[-1] == form.value
-    assert form._copy.code == form.code == form.value.code()
+    assert Screen(form).code == form.code == form.value.code()
     type_in(form, "", "images")
     assert form.value.images is None
 
@@ -123,7 +116,7 @@ def test_an_invalid_entry_stays_with_its_reason_and_the_last_valid_value_is_kept
     type_in(form, "12", "count")
     assert form.value.count == 3
     assert "12" in form.errors["count"]
-    assert "vx-invalid" in field(form, "count").widget._dom_classes
+    assert "vx-invalid" in form.reveal("count").widget._dom_classes
     type_in(form, "many", "count")
     assert "1 to 9" in form.errors["count"]
     type_in(form, "x", "name")
@@ -131,7 +124,7 @@ def test_an_invalid_entry_stays_with_its_reason_and_the_last_valid_value_is_kept
     type_in(form, "4", "count")
     assert form.errors == {}
     assert form.value.count == 4
-    assert "vx-invalid" not in field(form, "count").widget._dom_classes
+    assert "vx-invalid" not in form.reveal("count").widget._dom_classes
 
 
 def test_entries_that_are_valid_only_together_are_taken_together(ui):
@@ -145,9 +138,9 @@ def test_entries_that_are_valid_only_together_are_taken_together(ui):
 
 def test_a_changed_setting_is_marked_and_reset(ui):
     form = Form(Sample, Sample(count=7))
-    count = field(form, "count")
+    count = form.reveal("count")
     assert "vx-changed" in count.widget._dom_classes
-    count._reset.click()
+    Screen(form).click("↺")
     assert form.value == Sample()
     assert count.input.value == "3"
     assert "vx-changed" not in count.widget._dom_classes
@@ -155,102 +148,109 @@ def test_a_changed_setting_is_marked_and_reset(ui):
 
 def test_a_label_tells_the_help_of_its_setting(ui):
     form = Form(Sample)
-    assert '<span title="how many">Count</span>' in field(form, "count").input.description
-    assert 'title="use it"' not in field(form, "extras", "turn", "on").input.description
-    assert 'title="turn it"' in field(form, "extras", "turn", "on").input.description
+    assert '<span title="how many">Count</span>' in form.reveal("count").input.description
+    assert 'title="use it"' not in form.reveal("extras", "turn", "on").input.description
+    assert 'title="turn it"' in form.reveal("extras", "turn", "on").input.description
 
 
 def test_setting_the_value_shows_it_and_drops_what_was_invalid(ui):
     form = Form(Sample)
     type_in(form, "99", "count")
     form.value = Sample(count=8)
-    assert field(form, "count").input.value == "8"
+    assert form.reveal("count").input.value == "8"
     assert form.errors == {}
-    assert form._groups["Basic"]._note.value == "1 changed"
+    assert "1 changed" in Screen(form).text
 
 
 def test_advanced_settings_appear_when_asked_for_and_when_searched(ui):
     form = Form(Sample)
-    second = field(form, "second")
-    hidden = lambda: "vx-hidden" in second.widget._dom_classes  # noqa: E731
-    assert hidden()
-    form._more.set_state({"value": True})
-    assert not hidden()
-    form._more.set_state({"value": False})
-    assert hidden()
-    form._search.set_state({"value": "second weight"})
-    assert not hidden()
-    assert "vx-hidden" in form._groups["Speed"].widget._dom_classes
-    form._search.set_state({"value": ""})
-    assert hidden()
-    assert "vx-hidden" not in form._groups["Speed"].widget._dom_classes
+    form.reveal("second")
+    screen = Screen(form)
+    assert "Second" not in screen.fields
+    screen.field("Advanced").value = True
+    assert "Second" in screen.fields
+    screen.field("Advanced").value = False
+    assert "Second" not in screen.fields
+    screen.field("Search settings").value = "second weight"
+    assert "Second" in screen.fields
+    assert "Speed" not in screen.buttons
+    screen.field("Search settings").value = ""
+    assert "Second" not in screen.fields
+    assert "Speed" in screen.buttons
 
 
 def test_a_search_finds_nested_settings(ui):
     form = Form(Sample)
-    form._search.set_state({"value": "degrees"})
-    assert form._groups["Extras"].is_open
-    assert "vx-hidden" not in form._blocks[("extras", "shake")].widget._dom_classes
+    Screen(form).field("Search settings").value = "degrees"
+    assert form.groups["Extras"].is_open
+    assert "Shake" in Screen(form).fields
 
 
 def test_a_switch_hides_its_settings(ui):
     form = Form(Sample)
-    field(form, "extras", "turn", "angle")
-    block = form._blocks[("extras", "turn")]
-    assert block.is_open
-    assert "angle 30" in block.summary.description
-    form._fields[("extras", "turn", "on")].input.set_state({"value": False})
+    form.reveal("extras", "turn", "angle")
+    screen = Screen(form)
+    assert "angle 30" in screen.text
+    assert "Angle degrees" in screen.fields
+    screen.field("Turn").value = False
     assert not form.value.extras.turn.on
-    assert not block.is_open
+    assert "Angle degrees" not in screen.fields
+    assert "angle 30" not in screen.text
 
 
 def test_all_switches_of_a_group_at_once(ui, no_leak):
     seen = []
     form = Form(Sample, on_change=seen.append)
-    form.compare(Sample(extras={"turn": {"angle": 90}, "shake": {"on": False}}))
-    turn = field(form, "extras", "turn", "on").input
-    off, back = form._groups["Extras"].body.children[0].children
+    preset = Sample(extras={"turn": {"angle": 90}, "shake": {"on": False}})
+    form.compare(preset)
+    turn = form.reveal("extras", "turn", "on").input
+    screen = Screen(form)
     type_in(form, "often", "count")  # nothing that could be meant
-    off.click()
+    screen.click("All off")
     assert (form.value.extras.turn.on, form.value.extras.shake.on, turn.value) == (False, False, False)
     assert form.value.extras.turn.angle == 30
-    back.click()
-    assert (form.value.extras, turn.value) == (form._base.extras, True)
-    assert seen == [form._value.changed(extras={"turn": {"on": False}, "shake": {"on": False}}), form.value]
+    screen.click("As the preset")
+    assert (form.value.extras, turn.value) == (preset.extras, True)
+    assert seen == [form.value.changed(extras={"turn": {"on": False}, "shake": {"on": False}}), form.value]
     assert "count" in form.errors
-    assert len(form._groups["Speed"].body.children) == 0
-    form._groups["Speed"].open()
-    assert len(form._groups["Speed"].body.children) == 3  # its settings and no more
+    before = set(screen.fields)
+    screen.click("Speed")
+    assert len(set(screen.fields) - before) == 3  # its settings and no more
     form.close()
     assert no_leak.left() == []
 
 
 def test_choices_come_from_the_workspace(ui):
     form = Form(Sample, choices={"name": ["a", "b"]})
-    assert field(form, "name").input.options == ("—", "a", "b")
+    assert form.reveal("name").input.options == ("—", "a", "b")
     type_in(form, "b", "name")
     form.set_choices("name", ["b", "c"])
-    assert field(form, "name").input.value == "b"
+    assert form.reveal("name").input.value == "b"
     assert form.value.name == "b"
 
 
 def test_suggestions_leave_other_text_possible(ui):
     form = Form(Sample, suggestions={"name": []})
     form.set_choices("name", ["run-1"])
-    assert field(form, "name").input.options == ("run-1",)
+    assert form.reveal("name").input.options == ("run-1",)
     type_in(form, "/somewhere/model", "name")
     assert form.value.name == "/somewhere/model"
+
+
+def paths_to(setting):
+    """Paths to the fields that a setting has: its own, or those of what is nested in it."""
+    if setting.config is None:
+        return [(setting.name,)]
+    return [(setting.name, *path) for inner in settings_of(setting.config) for path in paths_to(inner)]
 
 
 @pytest.mark.parametrize("only", [None, lambda s: s.live])
 def test_every_setting_of_the_deep_learner_has_a_field(ui, no_leak, only):
     form = Form(DeepConfig, only=only)
-    for group in form._groups.values():
-        group.open()
-    for block in form._blocks.values():
-        block.toggle()
-    wanted = {s.name for s in settings_of(DeepConfig) if only is None or only(s)}
-    assert {path[0] for path in form._fields} == wanted
+    for one in settings_of(DeepConfig):
+        if only is None or only(one):
+            for path in paths_to(one):
+                assert form.reveal(*path).input
     assert form.value == DeepConfig()
     form.close()
     assert no_leak.left() == []

@@ -85,7 +85,7 @@ class Form(Panel, Generic[C]):
         self._matter = self._mattering()
         self._copy = CopyCode(code=self.code)
         names = list(dict.fromkeys(setting.group for setting in self._settings))
-        self._groups = {name: Fold(name, partial(self._build, name), self._opened) for name in names}
+        self.groups: dict[str, Fold] = {name: Fold(name, partial(self._build, name), self._opened) for name in names}
         self._search = w.Text(placeholder="Search settings", continuous_update=True)
         self._search.observe(self.handler(self._filter), "value")
         self._more = w.Checkbox(
@@ -97,16 +97,16 @@ class Form(Panel, Generic[C]):
         tools = row(self._search, self._more, spacer(), self._copy, classes=["vx-form-tools"])
         self._nothing = classed(text("No setting goes by these words.", "vx-dim"), "vx-hidden")
         single = len(names) == 1
-        self.body(*([] if single else [tools, self._nothing]), *(group.widget for group in self._groups.values()))
+        self.body(*([] if single else [tools, self._nothing]), *(group.widget for group in self.groups.values()))
         if single:
             self.on_close(lambda: close_tree(tools))
             self.on_close(lambda: close_tree(self._nothing))
-            self._groups[names[0]].bare()
+            self.groups[names[0]].bare()
         self.on_close(self._close_spares)
         self.widget.add_class("vx-form")
         if names:
-            self._groups[names[0]].open()
-        for group in self._groups.values():
+            self.groups[names[0]].open()
+        for group in self.groups.values():
             self._mark_group(group)
 
     @property
@@ -134,6 +134,16 @@ class Form(Panel, Generic[C]):
         """What is not valid yet: dotted name of the setting -> the reason."""
         faults = {path: self._fault(path, raw) for path, raw in self._pending.items()}
         return {".".join(path): words for path, words in {**faults, **self._unread}.items()}
+
+    @on_ui
+    def reveal(self, *path: str) -> SettingField:
+        """Open what holds a setting, named from the outside in; its field."""
+        top = next(setting for setting in self._settings if setting.name == path[0])
+        self.groups[top.group].open()
+        block = self._blocks.get(path[:-1])
+        if block is not None and not block.is_open:
+            block.toggle()
+        return self._fields[path]
 
     @on_ui
     def set_choices(self, name: str, choices: Sequence[str]) -> None:
@@ -206,7 +216,7 @@ class Form(Panel, Generic[C]):
     def _refresh(self) -> None:
         for path, field in self._fields.items():
             field.mark(value_at(self._value, path), value_at(self._base, path))
-        for group in self._groups.values():
+        for group in self.groups.values():
             self._mark_group(group)
         for path, block in self._blocks.items():
             self._mark_block(path, block)
@@ -310,7 +320,7 @@ class Form(Panel, Generic[C]):
         """Show what matches the search; without one, everything that is not advanced, or all."""
         words = self._search.value.lower().split()
         show(self._nothing, bool(words) and not any(matches(s, words) for s in self._settings))
-        for name, group in self._groups.items():
+        for name, group in self.groups.items():
             hit = not words or any(matches(s, words) for s in self._settings if s.group == name)
             show(group.widget, hit)
             if words and hit:

@@ -87,9 +87,8 @@ class LabelPanel(Panel):
         self.code = CopyCode()
         self.classes = ClassEditor(self, ws, self.state, changed=self._classes_changed, tell_code=self._show_code)
         self.saved = Saved()
-        source = overlay_source or self._helper_source
         self.live_box = LiveBox(
-            self, ws, self.view, source, lambda: self._level, lambda: self.next_place(), lambda: self.accept()
+            self, ws, self.view, overlay_source, lambda: self._level, lambda: self.next_place(), lambda: self.accept()
         )
         self.live = self.live_box.overlay
         self.masks = MaskFiles(self)
@@ -345,12 +344,6 @@ class LabelPanel(Panel):
         self.in_thread(lambda: self.labels.save(path), lambda saved: self.say(f"Written to {saved}", "good"))
 
     # -------------------------------------------------------------------------------------------------- live overlay
-
-    def _helper_source(self) -> OverlaySource:
-        """The helper of this workspace, started when two classes have strokes."""
-        from voxloop.panels.label.helper_source import HelperSource
-
-        return HelperSource(self.ws.path)
 
     def next_place(self) -> None:
         """Show the place on this plane where one more stroke helps most."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import ipywidgets as w
@@ -23,7 +24,7 @@ class LiveBox:
     Parameters
     ----------
     open_source
-        Makes who answers for strokes when it is first needed.
+        Makes who answers when it is first needed; None: a helper process of the workspace.
     level
         The level on show.
     next_place, accept
@@ -35,13 +36,13 @@ class LiveBox:
         panel: Panel,
         ws: Workspace,
         view: PlaneView,
-        open_source: Callable[[], OverlaySource],
+        open_source: Callable[[], OverlaySource] | None,
         level: Callable[[], str],
         next_place: Callable[[], object],
         accept: Callable[[], object],
     ) -> None:
         self._words = text("", "vx-dim", "vx-small")
-        self.overlay = LiveOverlay(panel, view, open_source, self._tell)
+        self.overlay = LiveOverlay(panel, view, open_source or partial(_helper_of, ws), self._tell)
         self.choice = OverlayChoice(panel, ws, level, self.overlay)
         self._switch = w.Checkbox(
             value=True,
@@ -65,3 +66,10 @@ class LiveBox:
 
     def _tell(self, words: str) -> None:
         self._words.value = html.escape(words)
+
+
+def _helper_of(ws: Workspace) -> OverlaySource:
+    """The helper process, started by its first question: when two classes have strokes."""
+    from voxloop.panels.label.helper_source import HelperSource
+
+    return HelperSource(ws.path)
