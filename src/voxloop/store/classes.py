@@ -106,12 +106,40 @@ def as_classes(given: Iterable[str | Mapping[str, Any] | LabelClass] | None) -> 
     classes: list[LabelClass] = []
     for item in given or ():
         classes.append(complete(_as_class(item), classes))
+    check_classes(classes)
+    return tuple(classes)
+
+
+def check_classes(classes: Iterable[LabelClass]) -> None:
+    """Raise LabelError where classes as they are stored have no value, or share a name or a value."""
+    classes = list(classes)
     for what in ("name", "value"):
         seen = [getattr(item, what) for item in classes]
         double = next((one for one in seen if seen.count(one) > 1), None)
         if double is not None:
             raise LabelError(f"two classes have the {what} {double!r}; each needs its own")
-    return tuple(classes)
+    unset = next((item.name for item in classes if not item.value), None)
+    if unset is not None:
+        raise LabelError(f"class {unset!r} has the value 0, which means unlabelled")
+
+
+def check_parents(levels: Iterable[Level]) -> None:
+    """Raise LabelError where the parent of a level is not there, lacks the class, or is below the level itself."""
+    levels = list(levels)
+    by_name = {level.folder: level for level in levels} | {level.name: level for level in levels}
+    for level in levels:
+        above, seen = level, [level.name]
+        while above.parent is not None:
+            name, label = above.parent
+            parent = by_name.get(name)
+            if parent is None:
+                raise LabelError(f"the parent {name!r} of level {above.name!r} is not there")
+            if label is not None and label not in [item.name for item in parent.classes]:
+                raise LabelError(f"the parent {name!r} of level {above.name!r} has no class {label!r}")
+            if parent.name in seen:
+                raise LabelError(f"level {level.name!r} is below itself: {' in '.join([*seen, parent.name])}")
+            seen.append(parent.name)
+            above = parent
 
 
 def complete(item: LabelClass, others: Iterable[LabelClass]) -> LabelClass:

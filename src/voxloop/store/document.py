@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from voxloop.errors import WorkspaceError
-from voxloop.geometry import Box, Shape, Spacing
+from voxloop.geometry import Box
 from voxloop.store.atomic import replace_json
-from voxloop.store.classes import Level
+from voxloop.store.classes import Level, check_classes, check_parents
 
 SCHEMA = 1
 FILE = "workspace.json"
@@ -22,8 +31,28 @@ def _as_box(given: Any) -> Box:
     return given if isinstance(given, Box) else Box.from_json(given)
 
 
+def _check_box(box: Box) -> Box:
+    if not all(0 <= start < stop for start, stop in zip(box.start, box.stop, strict=True)):
+        raise ValueError("a box must hold a voxel at least")
+    return box
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ValueError(f"{name!r} is no name: letters, digits, spaces, '-', '+' and '_'")
+    return name
+
+
+_NAME = r"\w[\w +-]*"
+#: bytes of a name; with what is put behind it, a file system takes 255
+_LONGEST = 100
+
 #: a box that stands as ``[[start, stop], ...]`` in the file
-StoredBox = Annotated[Box, BeforeValidator(_as_box), PlainSerializer(Box.to_json)]
+StoredBox = Annotated[Box, BeforeValidator(_as_box), AfterValidator(_check_box), PlainSerializer(Box.to_json)]
+#: a name that becomes part of a path
+Name = Annotated[str, AfterValidator(_check_name)]
+Count = Annotated[int, Field(ge=1)]
+Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ImageInfo(BaseModel):
@@ -35,12 +64,12 @@ class ImageInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    name: str
+    name: Name
     source: str | list[str]
     arguments: dict[str, Any] = Field(default_factory=dict)
-    shape: Shape
-    spacing_um: Spacing
-    channels: int = 1
+    shape: tuple[Count, Count, Count]
+    spacing_um: tuple[Length, Length, Length]
+    channels: Count = 1
     dtype: str = ""
     z_kind: str = "space"
     fingerprint: str = ""
@@ -52,7 +81,7 @@ class NamedRegion(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    name: str
+    name: Name
     image: str
     box: StoredBox
 
@@ -103,12 +132,37 @@ class Document(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    schema_version: int = SCHEMA
+    schema_version: Count = SCHEMA
     created: str = ""
     images: tuple[ImageInfo, ...] = ()
     levels: tuple[Level, ...] = ()
     regions: tuple[NamedRegion, ...] = ()
     sets: dict[str, tuple[TrainingSet, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        """Names are unique, and what refers to another part finds it there."""
+        images = {info.name: info for info in self.images}
+        for what, names in (
+            ("image", [info.name for info in self.images]),
+            ("level", [level.name for level in self.levels]),
+            ("folder of a level", [level.folder or level.name for level in self.levels]),
+            ("region", [region.name for region in self.regions]),
+        ):
+            double = next((name for name in names if names.count(name) > 1), None)
+            if double is not None:
+                raise ValueError(f"there are two of the {what} {double!r}")
+        for region in self.regions:
+            if region.image not in images:
+                raise ValueError(f"region {region.name!r} is on image {region.image!r}, which there is not")
+            if not Box.whole(images[region.image].shape).covers(region.box):
+                raise ValueError(f"region {region.name!r} reaches out of image {region.image!r}")
+        for level in self.levels:
+            _check_name(level.name)
+            _check_name(level.folder or level.name)
+            check_classes(level.classes)
+        check_parents(self.levels)
+        return self
 
     @property
     def newer(self) -> bool:
@@ -121,8 +175,11 @@ def read_document(folder: Path) -> Document:
     path = folder / FILE
     data: dict[str, Any] = {}
     try:
-        data = dict(json.loads(path.read_text(encoding="utf-8")))
-        return Document(**data)
+        read = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(read, dict) or "schema_version" not in read:
+            raise ValueError("it says nothing of a workspace")
+        data = read
+        return Document.model_validate(data)
     except FileNotFoundError:
         what = "is not a workspace: it has no workspace.json" if folder.exists() else "does not exist"
         raise WorkspaceError(f"{folder} {what}; make one with Workspace.create({str(folder)!r}, image=...)") from None
@@ -130,16 +187,24 @@ def read_document(folder: Path) -> Document:
         raise WorkspaceError(f"{folder} is a file; a workspace is a folder") from None
     except OSError as error:
         raise WorkspaceError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, ValidationError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         version = data.get("schema_version", SCHEMA)
         if isinstance(version, int) and version > SCHEMA:
             raise WorkspaceError(
                 f"{folder} was written by a newer voxloop (schema {version}, this one knows {SCHEMA}); update voxloop"
             ) from error
-        first = str(error).splitlines()[0]
         raise WorkspaceError(
-            f"{path} is damaged ({first}); put back an earlier copy, labels are not touched"
+            f"{path} is damaged ({_first(error)}); put back an earlier copy, labels are not touched"
         ) from error
+
+
+def _first(error: Exception) -> str:
+    """The first thing that is wrong, in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    details = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in details["loc"])
+    return f"{where}: {details['msg']}" if where else str(details["msg"]).removeprefix("Value error, ")
 
 
 def write_document(folder: Path, document: Document) -> None:
@@ -153,7 +218,11 @@ def write_document(folder: Path, document: Document) -> None:
 def checked_name(what: str, name: object) -> str:
     """A name that can stand in file names everywhere. Raises WorkspaceError with the nearest that can."""
     text = str(name).strip()
-    if not re.fullmatch(r"\w[\w +-]*", text):
+    if len(text.encode()) > _LONGEST:
+        raise WorkspaceError(
+            f"{what} name {text[:20]!r}... has {len(text)} letters; it becomes a file name, so 100 at most"
+        )
+    if not re.fullmatch(_NAME, text):
         near = safe_name(text)
         raise WorkspaceError(f"{what} name {name!r}: use letters, digits, spaces, '-', '+' and '_'; such as {near!r}")
     return text
@@ -161,4 +230,5 @@ def checked_name(what: str, name: object) -> str:
 
 def safe_name(text: str) -> str:
     """The nearest name that :func:`checked_name` lets pass."""
-    return re.sub(r"[^\w +-]+", "-", text).strip(" -+") or "image"
+    short = re.sub(r"[^\w +-]+", "-", text).encode()[:_LONGEST].decode(errors="ignore")
+    return short.strip(" -+") or "image"

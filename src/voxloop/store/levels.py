@@ -67,15 +67,16 @@ class Levels(Named[Level]):
         new = checked_name("level", new)
         if new in self.names:
             raise LabelError(f"there is a level {new!r} already; choose another name")
-        renamed = self._replace(name, name=new)
-        children = tuple(
-            level.model_copy(update={"parent": (new, level.parent[1])})
-            if level.parent and level.parent[0] == name
-            else level
-            for level in self._store.document.levels
-        )
-        self._store.change(levels=children)
-        return renamed
+        self._store.check_writable()
+        old = self[name]
+        levels = []
+        for level in self._store.document.levels:
+            changes: dict[str, Any] = {"name": new} if level.name == old.name else {}
+            if level.parent is not None and level.parent[0] == old.name:
+                changes["parent"] = (new, level.parent[1])
+            levels.append(level.model_copy(update=changes))
+        self._store.change(levels=tuple(levels))
+        return self[new]
 
     def remove(self, name: str) -> None:
         """Take a level out; its labels and journal move to ``removed/``, where they can be brought back from."""
