@@ -118,7 +118,7 @@ def test_support_vectors_that_do_not_fit_their_counts_are_refused(tmp_path):
     model = fit(config, [(image, strokes(truth))], SPACING)
     (calibrated,) = _own(model.classifier).calibrated_classifiers_
     calibrated.estimator._n_support = calibrated.estimator._n_support + np.int32(1000)
-    storage.save(replace(model, spec=storage.hashed(model.spec, model.classifier)), tmp_path / "model")
+    replace(model, spec=storage.hashed(model.spec, model.classifier)).save(tmp_path / "model")
     with pytest.raises(ModelError, match="do not fit"):
         load_model(tmp_path / "model")
 
