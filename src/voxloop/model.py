@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
@@ -19,7 +20,7 @@ from voxloop.errors import ModelError, unknown
 if TYPE_CHECKING:
     import numpy as np
 
-    from voxloop.geometry import Shape, Spacing
+    from voxloop.geometry import Box, Shape, Spacing
 
 OutputKind = Literal["semantic", "boundary_distance", "flow"]
 SPEC_VERSION = 1
@@ -127,6 +128,75 @@ class Model(Protocol):
     def predict(self, block: np.ndarray) -> np.ndarray:
         """Convenience: one block (c, z, y, x) to (out, z, y, x) float32."""
         ...
+
+
+class DeviceMemory(Protocol):
+    """The memory of a GPU, as a predictor that runs on one tells it."""
+
+    def reset(self) -> None: ...
+    def peak(self) -> int:
+        """The most bytes taken since :meth:`reset`, beyond what was taken then."""
+        ...
+
+    def free(self) -> int:
+        """Bytes that can still be taken."""
+        ...
+
+
+@runtime_checkable
+class OnDevice(Protocol):
+    """A predictor that may run on a GPU; ``device_memory`` is None where it runs on the processor."""
+
+    device_memory: DeviceMemory | None
+
+
+@runtime_checkable
+class PartPredictor(Protocol):
+    """A predictor that can leave out what is only looked at."""
+
+    def region(self, block: np.ndarray, inner: Box) -> np.ndarray:
+        """Probabilities (classes, z, y, x) of a part of a raw block (c, z, y, x)."""
+        ...
+
+
+@runtime_checkable
+class DecodingPredictor(Protocol):
+    """A predictor that makes labels and uint8 images itself, without holding all probabilities at once."""
+
+    def reduced(
+        self,
+        batch: np.ndarray,
+        *,
+        values: np.ndarray,
+        measure: str | None,
+        keep: bool,
+        by_rows: bool = False,
+        halted: Callable[[], bool] | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """Labels, probabilities, uncertainty and the count of broken voxels of each block of a batch."""
+        ...
+
+
+@runtime_checkable
+class RowPredictor(Protocol):
+    """A predictor whose network may be fed with rows instead of the whole block at once."""
+
+    def bytes_per_column(self) -> float | None:
+        """Bytes held for each voxel of a row; None where this network cannot be fed."""
+        ...
+
+
+def device_memory(predictor: object) -> DeviceMemory | None:
+    """The memory of the GPU that a predictor runs on; None on the processor."""
+    return predictor.device_memory if isinstance(predictor, OnDevice) else None
+
+
+def predict_part(predictor: Predictor, block: np.ndarray, inner: Box) -> np.ndarray:
+    """Probabilities (out, z, y, x) float32 of a part of a raw block (c, z, y, x)."""
+    if isinstance(predictor, PartPredictor):
+        return predictor.region(block, inner)
+    part: np.ndarray = predictor(block[None])[0][:, *inner.slices]
+    return part
 
 
 class Halted(Exception):

@@ -14,14 +14,16 @@ from voxloop.config import PredictConfig
 from voxloop.prediction.blending import outer_of, ramps, touching
 from voxloop.prediction.job import make_job
 from voxloop.prediction.memory import Cost
-from voxloop.prediction.plan import Plan, make_plan
+from voxloop.prediction.plan import Plan
+from voxloop.prediction.planning import Limits, make_plan
 from voxloop.volumes import open_volume
 
 COST = Cost(seconds_per_voxel=1e-7, bytes_per_voxel=100, base_bytes=0)
 
 
-def plan_of(shape, stride, halo, max_voxels, **settings) -> Plan:
-    return make_plan(shape, stride, halo, max_voxels=max_voxels, blend=True, **settings)
+def plan_of(shape, stride, halo, max_voxels, max_tile_voxels=None, **settings) -> Plan:
+    limits = Limits(max_voxels=max_voxels, max_tile_voxels=max_tile_voxels)
+    return make_plan(shape, stride, halo, limits, blend=True, **settings)
 
 
 @given(st.integers(40, 400), st.sampled_from([1, 4, 8]), st.integers(1, 30), st.integers(2000, 20_000), st.booleans())
@@ -84,9 +86,8 @@ def test_the_seam_is_gone_and_tiles_do_not_matter(planar):
                 shape,
                 spec.stride,
                 halo,
-                max_voxels=20_000 if planar else 60_000,
+                Limits(max_voxels=20_000 if planar else 60_000, max_tile_voxels=tile_voxels),
                 planar=planar,
-                max_tile_voxels=tile_voxels,
                 blend=blend,
             )
             assert plan.blend == blend

@@ -16,7 +16,7 @@ from voxloop.prediction.budget import exact_halo, forecast, is_planar, less_allo
 from voxloop.prediction.decode import Decoded
 from voxloop.prediction.executor import AHEAD, batches, run_tiles
 from voxloop.prediction.memory import Cost, measure, peak_memory
-from voxloop.prediction.plan import make_plan
+from voxloop.prediction.planning import Limits, make_plan
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_peak_memory_sees_what_is_gone_again():
 
 
 def test_the_pipeline_holds_a_few_tiles_however_many_there_are():
-    plan = make_plan((40, 64, 64), (1, 1, 1), (0, 0, 0), max_voxels=64 * 64, planar=True)
+    plan = make_plan((40, 64, 64), (1, 1, 1), (0, 0, 0), Limits(max_voxels=64 * 64), planar=True)
     held, most = set(), []
 
     def read(box):
@@ -117,7 +117,7 @@ def test_the_pipeline_holds_a_few_tiles_however_many_there_are():
 
 
 def test_what_goes_wrong_in_any_stage_comes_out_and_nothing_hangs():
-    plan = make_plan((40, 64, 64), (1, 1, 1), (0, 0, 0), max_voxels=64 * 64, planar=True)
+    plan = make_plan((40, 64, 64), (1, 1, 1), (0, 0, 0), Limits(max_voxels=64 * 64), planar=True)
     stages = {
         "read": lambda box: np.zeros((1, *box.shape), np.uint8),
         "forward": lambda batch: batch,
@@ -134,7 +134,7 @@ def test_what_goes_wrong_in_any_stage_comes_out_and_nothing_hangs():
 
 
 def test_batches_hold_equal_shapes_up_to_a_size():
-    plan = make_plan((10, 64, 100), (1, 1, 1), (0, 0, 4), max_voxels=64 * 50, planar=True, planes_per_tile=8)
+    plan = make_plan((10, 64, 100), (1, 1, 1), (0, 0, 4), Limits(max_voxels=64 * 50, planes_per_tile=8), planar=True)
     for tile in plan.tiles():
         blocks = list(plan.blocks(tile))
         found = list(batches(blocks, 4 * 64 * 50))

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxloop.errors import PredictionError
-from voxloop.prediction.plan import FOR_LIVELINESS, GOOD_ENOUGH, Plan, make_plan, order
+from voxloop.prediction.plan import Plan, order
+from voxloop.prediction.planning import FOR_LIVELINESS, GOOD_ENOUGH, Limits, make_plan
 
 
 @st.composite
@@ -20,19 +21,18 @@ def plans(draw):
     for size in shape:
         start = draw(st.integers(0, size - 1))
         region.append(slice(start, draw(st.integers(start + 1, size))))
-    options = {
-        "region": draw(st.sampled_from([None, tuple(region)])),
-        "planar": planar,
-        "max_voxels": draw(st.integers(200, 10**6)),
-        "planes_per_tile": draw(st.integers(1, 40)),
-        "lively_voxels": draw(st.sampled_from([None, 5000])),
-    }
+    limits = Limits(
+        max_voxels=draw(st.integers(200, 10**6)),
+        planes_per_tile=draw(st.integers(1, 40)),
+        lively_voxels=draw(st.sampled_from([None, 5000])),
+    )
+    part = draw(st.sampled_from([None, tuple(region)]))
     halo = (z[1], reach, reach)
     try:
-        plan = make_plan(shape, (z[0], stride, stride), halo, **options)
+        plan = make_plan(shape, (z[0], stride, stride), halo, limits, region=part, planar=planar)
     except PredictionError:
         return None
-    return plan, options["max_voxels"], halo
+    return plan, limits.max_voxels, halo
 
 
 @given(plans())
@@ -91,7 +91,7 @@ def test_blocks_cover_their_tile_and_see_their_halo(drawn):
 
 def test_whole_planes_where_they_fit_then_strips_then_squares():
     def block(allowed):
-        return make_plan((8, 2048, 2048), (1, 32, 32), (0, 562, 562), max_voxels=allowed, planar=True).block
+        return make_plan((8, 2048, 2048), (1, 32, 32), (0, 562, 562), Limits(max_voxels=allowed), planar=True).block
 
     assert block(5_000_000) == (1, 2048, 2048)
     strip = block(3_500_000)
@@ -102,7 +102,7 @@ def test_whole_planes_where_they_fit_then_strips_then_squares():
 
 
 def test_handy_blocks_where_the_halo_costs_nothing():
-    plan = make_plan((100, 4096, 4096), (1, 1, 1), (0, 0, 0), max_voxels=10**9, planar=True, planes_per_tile=5)
+    plan = make_plan((100, 4096, 4096), (1, 1, 1), (0, 0, 0), Limits(max_voxels=10**9, planes_per_tile=5), planar=True)
     assert plan.work == plan.voxels
     assert 2**18 <= plan.largest < 2**20
     assert plan.tile[0] == 4
@@ -110,22 +110,22 @@ def test_handy_blocks_where_the_halo_costs_nothing():
 
 def test_a_large_halo_is_not_cut_for_liveliness_beyond_a_little():
     def plan(lively):
-        return make_plan((256, 256, 256), (8, 8, 8), (51, 51, 51), max_voxels=10**8, lively_voxels=lively)
+        return make_plan((256, 256, 256), (8, 8, 8), (51, 51, 51), Limits(max_voxels=10**8, lively_voxels=lively))
 
     assert plan(None).work == 256**3
     assert plan(10**6).block == plan(None).block  # would cost several times the work
-    cheap = make_plan((256, 256, 256), (1, 1, 1), (1, 1, 1), max_voxels=10**8, lively_voxels=3 * 10**6)
+    cheap = make_plan((256, 256, 256), (1, 1, 1), (1, 1, 1), Limits(max_voxels=10**8, lively_voxels=3 * 10**6))
     assert cheap.largest <= 3 * 10**6
     assert cheap.work <= (1 + FOR_LIVELINESS) * (1 + GOOD_ENOUGH) * 256**3
 
 
 def test_refusal_says_what_the_smallest_block_would_need():
     with pytest.raises(PredictionError, match=r"holds 1,048,576 voxels, 100 are allowed"):
-        make_plan((1, 1000, 1000), (1, 32, 32), (0, None, None), max_voxels=100, planar=True)
+        make_plan((1, 1000, 1000), (1, 32, 32), (0, None, None), Limits(max_voxels=100), planar=True)
 
 
 def test_order_shows_the_visible_plane_first_from_the_focus_outwards():
-    plan = make_plan((4, 1024, 1024), (1, 32, 32), (0, 0, 0), max_voxels=256 * 256, planar=True)
+    plan = make_plan((4, 1024, 1024), (1, 32, 32), (0, 0, 0), Limits(max_voxels=256 * 256), planar=True)
     tiles = list(order(plan, (2, 900, 100)))
     per_plane = len(tiles) // 4
     assert {tile.index[0] for tile in tiles[:per_plane]} == {2}

@@ -15,7 +15,8 @@ from voxloop.config import PredictConfig
 from voxloop.geometry import Box
 from voxloop.prediction.job import Job
 from voxloop.prediction.lazy import predict
-from voxloop.prediction.plan import make_plan, whole
+from voxloop.prediction.plan import whole
+from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.resampled import CLOSE, FARTHEST, Resampled, _fraction, _stride, factors_of, fitted
 from voxloop.volumes import open_volume
 
@@ -89,7 +90,7 @@ def test_tiles_equal_the_whole(planar, ratio):
         untiled = whole(shape, shown.spec.stride)
         wanted = job.predict(untiled.outer)[:, *untiled.core.slices]
         allowed = 12_000 if planar else 250_000
-        plan = make_plan(shape, shown.spec.stride, shown.spec.halo, max_voxels=allowed, planar=planar)
+        plan = make_plan(shape, shown.spec.stride, shown.spec.halo, Limits(max_voxels=allowed), planar=planar)
         blocks = [block for tile in plan.tiles() for block in plan.blocks(tile)]
         assert len(blocks) > 1
         for block in blocks:

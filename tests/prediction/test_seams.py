@@ -9,7 +9,7 @@ from voxloop.config import PredictConfig
 from voxloop.prediction.budget import exact_halo
 from voxloop.prediction.job import make_job
 from voxloop.prediction.memory import Cost
-from voxloop.prediction.plan import make_plan
+from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.seams import measure_halo
 from voxloop.volumes import open_volume
 
@@ -84,7 +84,8 @@ def test_the_seam_meter_tells_a_halo_that_is_enough_from_one_that_is_not(planar)
     found = job(make_spec(planar=planar, radius=9, stride=4), shape)
     field = exact_halo(found.spec)
     for halo, whole in ((field, True), ((0, 0, 0), False)):
-        plan = make_plan(shape, found.spec.stride, halo, max_voxels=50_000 if planar else 100_000, planar=planar)
+        limits = Limits(max_voxels=50_000 if planar else 100_000)
+        plan = make_plan(shape, found.spec.stride, halo, limits, planar=planar)
         assert sum(1 for tile in plan.tiles() for _ in plan.blocks(tile)) > 1
         seam = found.seam(plan, COST)
         assert (seam.largest < 1e-6) == whole
@@ -94,8 +95,6 @@ def test_the_seam_meter_tells_a_halo_that_is_enough_from_one_that_is_not(planar)
 
 def test_one_block_has_no_seam():
     found = job(make_spec(), (4, 100, 100))
-    plan = make_plan(
-        (4, 100, 100), found.spec.stride, exact_halo(found.spec), max_voxels=10**6, planar=True, region=None
-    )
+    plan = make_plan((4, 100, 100), found.spec.stride, exact_halo(found.spec), Limits(max_voxels=10**6), planar=True)
     seam = found.seam(plan, COST)
     assert seam.largest == 0.0

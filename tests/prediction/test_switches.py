@@ -18,7 +18,8 @@ from voxloop.prediction.averaged import Averaged, combined, price, turns
 from voxloop.prediction.budget import forecast
 from voxloop.prediction.decode import semantic
 from voxloop.prediction.memory import Cost
-from voxloop.prediction.plan import make_plan, order, whole
+from voxloop.prediction.plan import order, whole
+from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.reading import read_outer
 from voxloop.store import Store
 from voxloop.volumes import open_volume
@@ -183,7 +184,7 @@ def test_every_other_plane_is_predicted_and_the_others_stay_empty(bench):
     assert found.done == 1.0
     assert found.plan.count == len(list(found.plan.tiles())) == len(list(order(found.plan, (5, 0, 0))))
     with pytest.raises(PredictionError, match="Choose a region of 4 planes"):
-        make_plan((16, 64, 64), (4, 4, 4), (3, 3, 3), max_voxels=10**7, every=2)
+        make_plan((16, 64, 64), (4, 4, 4), (3, 3, 3), Limits(max_voxels=10**7), every=2)
 
 
 def test_the_budget_of_a_gpu_is_kept():

@@ -15,7 +15,8 @@ from voxloop.errors import DiskFullError, PredictionError
 from voxloop.objects import task as objects_task
 from voxloop.prediction import Prediction, going, output, task
 from voxloop.prediction.decode import semantic
-from voxloop.prediction.plan import make_plan, whole
+from voxloop.prediction.plan import whole
+from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.reading import read_outer
 from voxloop.prediction.rehearsal import answer
 from voxloop.runs import orders
@@ -362,7 +363,7 @@ def test_planes_that_are_separate_pictures_stay_so_in_what_is_read_of_them(tmp_p
         "probabilities": True,
         "uncertainty": None,
     }
-    output.create(tmp_path / "p.zarr", facts, make_plan((3, 40, 40), (1, 1, 1), (0, 0, 0), max_voxels=10_000))
+    output.create(tmp_path / "p.zarr", facts, make_plan((3, 40, 40), (1, 1, 1), (0, 0, 0), Limits(max_voxels=10_000)))
     for name in ("probabilities", "labels/labels"):
         assert open_volume(tmp_path / "p.zarr" / name).attrs["z_kind"] == "frame"
 

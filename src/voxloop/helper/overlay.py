@@ -15,7 +15,7 @@ from voxloop.errors import ModelError
 from voxloop.geometry import AXES, Box, Shape
 from voxloop.helper.handlers import Job, View, focus_order
 from voxloop.machine import machine
-from voxloop.model import ModelSpec, Predictor, load_model
+from voxloop.model import ModelSpec, Predictor, load_model, predict_part
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -102,10 +102,7 @@ def _predict(model: _Open, volume: xr.DataArray, cell: Box) -> _Tile:
     outer = outer_of(cell, model.spec, shape_zyx(volume))
     block = read_outer(volume, outer)
     inner = cell.within(outer)
-    if region := getattr(model.predictor, "region", None):  # it can leave out what is only looked at
-        shown = region(block, inner)
-    else:
-        shown = model.predictor(block[None])[0][:, *inner.slices]
+    shown = predict_part(model.predictor, block, inner)
     values = np.array([info.value for info in model.spec.classes], dtype=np.uint8)
     confidence = np.clip(shown.max(axis=0) * 255 + 0.5, 0, 255).astype(np.uint8)
     return _Tile(values[shown.argmax(axis=0)], confidence)

@@ -17,7 +17,7 @@ import numpy as np
 
 from voxloop.errors import PredictionError
 from voxloop.geometry import Shape
-from voxloop.model import Model, ModelSpec
+from voxloop.model import Model, ModelSpec, device_memory
 from voxloop.prediction.voted import Voted, axes_of, votes_of
 
 Turns = Literal["none", "flips", "all"]
@@ -110,7 +110,7 @@ class Averaged:
 class _Mean:
     def __init__(self, predictors: Sequence[Forward], asked: Sequence[Turn]) -> None:
         self._predictors, self._turns = predictors, asked
-        self.device_memory = getattr(predictors[0], "device_memory", None)  # all share one device
+        self.device_memory = device_memory(predictors[0])  # all share one device
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         total: np.ndarray | None = None

@@ -13,7 +13,8 @@ from voxloop.model import ModelSpec
 from voxloop.prediction.decode import label_dtype, semantic_channels
 from voxloop.prediction.executor import AHEAD
 from voxloop.prediction.memory import Cost, allowed_bytes, device_bytes
-from voxloop.prediction.plan import BATCH_VOXELS, COMFORTABLE, Halo, Plan, make_plan
+from voxloop.prediction.plan import BATCH_VOXELS, Halo, Plan
+from voxloop.prediction.planning import COMFORTABLE, Limits, make_plan
 
 #: share of the budget that the model's own arrays may take; the rest is for tiles being read, decoded and written
 MODEL_SHARE = 0.7
@@ -122,29 +123,32 @@ def forecast(
         region=region,
         planar=is_planar(spec),
         every=config.every,
-        max_tile_voxels=int(staging / (staged + mixed)),
         blend=blend,
-        lively_voxels=int(min(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel, LIGHT_BYTES / each)),
-        handy_voxels=handy,
-        batch_voxels=min(BATCH_VOXELS, handy),
     )
     most = int(free * MODEL_SHARE / cost.bytes_per_voxel)
     device = device_bytes(config.device_gb, cost.device_free)
     on_device = int(device / cost.device_bytes_per_voxel) if cost.device_bytes_per_voxel else None
     most = most if on_device is None else min(most, on_device)
     tight = most == on_device
-    if on_device is not None:  # a GPU is kept busy by much at once
-        make = partial(make, handy_voxels=COMFORTABLE, batch_voxels=BUSY)
     column = None if column_bytes is None else int((min(free, device) if cost.device_free else free) / column_bytes)
+    limits = Limits(
+        max_voxels=most,
+        max_tile_voxels=int(staging / (staged + mixed)),
+        lively_voxels=int(min(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel, LIGHT_BYTES / each)),
+        # a GPU is kept busy by much at once
+        handy_voxels=handy if on_device is None else COMFORTABLE,
+        batch_voxels=min(BATCH_VOXELS, handy) if on_device is None else BUSY,
+        max_column=column,
+    )
     try:
-        plan = make(max_voxels=most, max_column=column)
+        plan = make(limits)
         if is_planar(spec):
             planes = int(config.tile_seconds / max(1e-9, _plane_seconds(plan, cost)))
-            plan = make(max_voxels=most, max_column=column, planes_per_tile=planes)
+            plan = make(replace(limits, planes_per_tile=planes))
         while (taken := _taken(plan, cost, staged + mixed) + int(plan.column * (column_bytes or 0))) > free:
-            most = most * 3 // 4
-            column = None if column is None else plan.column - 1
-            plan = make(max_voxels=most, max_column=column)
+            fewer = None if column is None else plan.column - 1
+            limits = replace(limits, max_voxels=limits.max_voxels * 3 // 4, max_column=fewer)
+            plan = make(limits)
     except PredictionError as error:
         raise PredictionError(_refusal(error, device if tight else allowed, config, tight)) from None
     disk = plan.voxels * (kept["labels"] * LABELS_PACKED + kept["images"] * IMAGES_PACKED)

@@ -12,7 +12,7 @@ import numpy as np
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box, Shape
-from voxloop.model import ModelSpec, Predictor
+from voxloop.model import DecodingPredictor, ModelSpec, Predictor, RowPredictor, device_memory
 from voxloop.prediction import seams
 from voxloop.prediction.budget import Forecast, exact_halo, forecast, is_planar
 from voxloop.prediction.decode import Decoded, foreground, label_dtype, learnt_objects, semantic, semantic_channels
@@ -107,7 +107,7 @@ class Job:
         def sample(shape: Shape) -> np.ndarray:
             return read_outer(self.volume, seams.box_around(self.focus, shape, self.shape, self.spec.stride))
 
-        return measure(self.forward, sample, shapes, device=getattr(self.predictor, "device_memory", None))
+        return measure(self.forward, sample, shapes, device=device_memory(self.predictor))
 
     def _probe_shape(self, plane: int, cube: int) -> Shape:
         wanted = (1, plane, plane) if is_planar(self.spec) else (cube, cube, cube)
@@ -179,7 +179,9 @@ class Job:
 
     def _fed(self, plan: Callable[..., Forecast]) -> Forecast | None:
         """The forecast for a network that is fed with rows; None where it cannot be, or not even that fits."""
-        column = None if learnt_objects(self.spec) else getattr(self.predictor, "bytes_per_column", None)
+        if learnt_objects(self.spec) or not isinstance(self.predictor, RowPredictor):
+            return None
+        column = self.predictor.bytes_per_column()
         if column is None:
             return None
         try:
@@ -245,11 +247,10 @@ class Job:
         That is class probabilities, or labels and uint8 images already, where the predictor can make them itself.
         ``halted``: feed the model with rows, and ask this between them.
         """
-        fed = {} if halted is None else {"by_rows": True, "halted": halted}
-        reduced = getattr(self.predictor, "reduced", None)
-        if reduced is None or learnt_objects(self.spec):
+        if learnt_objects(self.spec) or not isinstance(self.predictor, DecodingPredictor):
             return list(self.predictor(batch)[:, semantic_channels(self.spec)])
-        return [Decoded(*parts) for parts in reduced(batch, **self._kept, **fed)]
+        decoded = self.predictor.reduced(batch, **self._kept, by_rows=halted is not None, halted=halted)
+        return [Decoded(*parts) for parts in decoded]
 
     def _whole(self, batch: np.ndarray) -> list[np.ndarray]:
         """Class probabilities (class, z, y, x) of each block, all of what it sees."""

@@ -19,7 +19,8 @@ from voxloop.model import Model
 from voxloop.prediction.averaged import Turns
 from voxloop.prediction.budget import exact_halo, is_planar
 from voxloop.prediction.job import Job, check_fit
-from voxloop.prediction.plan import Plan, make_plan
+from voxloop.prediction.plan import Plan
+from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.resampled import asked
 from voxloop.volumes import as_volume, shape_zyx
 
@@ -190,7 +191,8 @@ class LazyProbabilities:
         halo = self.halo or exact_halo(spec)
         shape: Shape = self.shape[1:]
         try:
-            return make_plan(shape, spec.stride, halo, max_voxels=self.max_voxels, region=box, planar=is_planar(spec))
+            limits = Limits(max_voxels=self.max_voxels)
+            return make_plan(shape, spec.stride, halo, limits, region=box, planar=is_planar(spec))
         except PredictionError as error:
             raise PredictionError(
                 f"{error}; raise max_voxels where there is memory, or give a smaller halo=(z, y, x)"

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from math import prod
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import psutil
 
 from voxloop.geometry import Shape
 from voxloop.machine import available_memory
+from voxloop.model import DeviceMemory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +32,6 @@ class Cost:
     base_bytes: int
     device_bytes_per_voxel: float = 0.0
     device_free: int = 0
-
-
-class DeviceMemory(Protocol):
-    """The memory of a GPU, as a predictor that runs on one tells it."""
-
-    def reset(self) -> None: ...
-    def peak(self) -> int:
-        """The most bytes taken since :meth:`reset`, beyond what was taken then."""
-        ...
-
-    def free(self) -> int:
-        """Bytes that can still be taken."""
-        ...
 
 
 def device_bytes(device_gb: float | Literal["auto"], free: int) -> int:

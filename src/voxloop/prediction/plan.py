@@ -18,17 +18,8 @@ from typing import Any
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box, Shape
 
-#: blocks that waste up to this share more than the best are as good: smaller ones answer sooner and fit the caches
-GOOD_ENOUGH = 0.03
-#: voxels of a block (512 squared, 64 cubed) below which calling the model costs more than it computes
-COMFORTABLE = 2**18
 #: blocks of equal shape go through a model together up to so many voxels
 BATCH_VOXELS = 2**16
-#: and this share more is taken where the best blocks would keep the user waiting
-FOR_LIVELINESS = 0.08
-#: voxels of an output chunk along z, y, x, at most
-CHUNK: Shape = (16, 128, 128)
-CHUNK_PLANE: Shape = (1, 256, 256)
 
 #: what a block needs to see beyond its core; None: the whole axis
 Halo = tuple[int | None, int | None, int | None]
@@ -87,7 +78,7 @@ class Plan:
     @property
     def padded(self) -> Shape:
         """The volume's shape rounded up to the stride."""
-        z, y, x = (_up(size, step) for size, step in zip(self.shape, self.stride, strict=True))
+        z, y, x = (up(size, step) for size, step in zip(self.shape, self.stride, strict=True))
         return z, y, x
 
     def tiles(self) -> Iterator[Tile]:
@@ -136,7 +127,7 @@ class Plan:
         if self.blend:
             return prod(self._blended_work(axis) for axis in range(3))
         parts = zip(self.box.slices, self.block, self.halo, self.stride, self.shape, (self.every, 1, 1), strict=True)
-        return prod(sum(b - a for a, b in _axis(*part)[::step]) for *part, step in parts)
+        return prod(sum(b - a for a, b in seen_along(*part)[::step]) for *part, step in parts)
 
     def _blended_work(self, axis: int) -> int:
         cells, size, bounds = self.cells[axis], self.tile[axis], self.box.slices[axis]
@@ -171,13 +162,13 @@ class Plan:
     def largest(self) -> int:
         """Voxels of the largest block."""
         parts = zip(self.box.slices, self.block, self.halo, self.stride, self.shape, strict=True)
-        return prod(max(b - a for a, b in _axis(*part)) for part in parts)
+        return prod(max(b - a for a, b in seen_along(*part)) for part in parts)
 
     @property
     def column(self) -> int:
         """Voxels of the largest row that is fed: of a line of a planar model, of a plane of another."""
         parts = zip(self.box.slices, self.block, self.halo, self.stride, self.shape, strict=True)
-        sizes = [max(b - a for a, b in _axis(*part)) for part in parts]
+        sizes = [max(b - a for a, b in seen_along(*part)) for part in parts]
         return sizes[2] if self.block[0] == 1 else sizes[1] * sizes[2]
 
     def to_json(self) -> dict[str, Any]:
@@ -192,109 +183,6 @@ class Plan:
         }
         del values["region"]
         return cls(**values, box=Box.from_json(data["region"]))
-
-
-def make_plan(
-    shape: Sequence[int],
-    stride: Sequence[int],
-    halo: Sequence[int | None],
-    *,
-    max_voxels: int,
-    region: object = None,
-    planar: bool = False,
-    planes_per_tile: int = 1,
-    max_tile_voxels: int | None = None,
-    lively_voxels: int | None = None,
-    handy_voxels: int = COMFORTABLE,
-    batch_voxels: int = BATCH_VOXELS,
-    every: int = 1,
-    max_column: int | None = None,
-    blend: bool = False,
-) -> Plan:
-    """The plan that wastes least on halos among those whose blocks hold at most ``max_voxels``.
-
-    Parameters
-    ----------
-    shape
-        Voxels of the volume, zyx.
-    stride, halo
-        Of the model; a halo of None on an axis asks for blocks that span the whole axis.
-    region
-        What is to be predicted; None: all.
-    planar
-        The model looks at one plane at a time, so blocks are single planes.
-    planes_per_tile
-        How many planes of a planar model are written together (rounded down to a power of two, 16 at most).
-    max_tile_voxels
-        The most voxels a tile should hold; a tile is never smaller than a block.
-    lively_voxels
-        Blocks up to this size answer soon enough; some waste (:data:`FOR_LIVELINESS`) is taken for them.
-    handy_voxels
-        Among blocks that waste as little, the smallest of at least this size is taken.
-    batch_voxels
-        Blocks of equal shape go through the model together up to so many voxels.
-    every
-        Only every n-th plane of the region; blocks and tiles are single planes then.
-    max_column
-        Feed the model with rows of at most so many voxels, in blocks that span the axis of rows; None: do not.
-    blend
-        Blend what overlapping blocks say; tiles are as large as ``max_tile_voxels`` allows then.
-
-    Raises
-    ------
-    PredictionError
-        The model's stride along z is not 1, and not every plane is wanted.
-        Not even the smallest block fits; says how many voxels the smallest would need.
-    """
-    full = _triple(shape)
-    box = Box.of(region, full)
-    steps, halos = _triple(stride), tuple(halo)
-    reach = _triple([size if part is None else part for part, size in zip(halos, full, strict=True)])
-    if planar and (steps[0], reach[0]) != (1, 0):
-        raise PredictionError(f"a planar model has stride 1 and halo 0 along z, not {steps[0]} and {reach[0]}")
-    if every > 1 and steps[0] != 1:
-        raise PredictionError(
-            f"every={every} is for models that can predict a single plane; this one steps by {steps[0]} planes. Choose "
-            f"a region of {steps[0]} planes instead"
-        )
-    single = planar or every > 1
-    options = []
-    for axis in range(3):
-        whole_only = halos[axis] is None
-        smallest = 1 if axis == 0 else 32
-        sizes = _sizes(full[axis], box.slices[axis], steps[axis], _up(smallest, steps[axis]), whole_only)
-        options.append([1] if single and axis == 0 else sizes)
-    rows = 1 if planar else 0
-    if max_column is not None:
-        options[rows] = [_up(full[rows], steps[rows])]
-        lively_voxels = None  # a row may be long: nothing comes sooner from a shorter one
-    block = _choose(
-        full,
-        box,
-        steps,
-        reach,
-        options,
-        max_voxels,
-        lively_voxels or max_voxels,
-        handy_voxels,
-        None if max_column is None else (rows, max_column),
-    )
-    planes = 1 if every > 1 else planes_per_tile
-    blend = blend and any(part and size < whole for part, size, whole in zip(reach, block, full, strict=True))
-    tile, chunk = (_blended_tile if blend else _tile)(full, block, single, planes, max_tile_voxels)
-    return Plan(
-        shape=full,
-        box=box,
-        stride=steps,
-        halo=reach,
-        tile=tile,
-        block=block,
-        chunk=chunk,
-        batch=min(batch_voxels, max_voxels),
-        every=every,
-        by_rows=max_column is not None,
-        blend=blend,
-    )
 
 
 def order(
@@ -327,126 +215,29 @@ def order(
                 yield plan.tile_at((z, y, x))
 
 
-def _up(value: int, step: int) -> int:
+def whole(shape: Sequence[int], stride: Sequence[int]) -> Block:
+    """The one block of the untiled forward."""
+    full = Box.whole(shape)
+    return Block(full, full.aligned(stride))
+
+
+def up(value: int, step: int) -> int:
+    """The next multiple of ``step``."""
     return -(-value // step) * step
 
 
-def _triple(values: Sequence[int]) -> Shape:
+def triple(values: Sequence[int]) -> Shape:
+    """Three plain integers."""
     z, y, x = (int(value) for value in values)
     return z, y, x
 
 
 def _outer(start: int, stop: int, halo: int, step: int, size: int) -> tuple[int, int]:
     low = max(0, start - halo) // step * step
-    return low, min(_up(size, step), _up(stop + halo, step))
+    return low, min(up(size, step), up(stop + halo, step))
 
 
-def _axis(part: slice, block: int, halo: int, step: int, size: int) -> list[tuple[int, int]]:
+def seen_along(part: slice, block: int, halo: int, step: int, size: int) -> list[tuple[int, int]]:
     """The outer ranges of all blocks along one axis of a region."""
     starts = range(part.start // block * block, part.stop, block)
     return [_outer(max(part.start, s), min(part.stop, s + block), halo, step, size) for s in starts]
-
-
-def _sizes(size: int, part: slice, step: int, smallest: int, whole_only: bool) -> list[int]:
-    """Block sizes worth considering along one axis: the whole axis, and the smallest doubled and doubled again."""
-    whole = _up(size, step)
-    if whole_only:
-        return [whole]
-    extent = part.stop - part.start
-    found, block = [whole], smallest
-    while block < min(whole, 2 * extent):
-        found += [block, max(block, block // step * 3 // 2 * step)]
-        block *= 2
-    return sorted({size for size in found if size <= whole})
-
-
-def _choose(
-    shape: Shape,
-    box: Box,
-    stride: Shape,
-    halo: Shape,
-    options: Sequence[Sequence[int]],
-    max_voxels: int,
-    lively_voxels: int,
-    handy_voxels: int,
-    fed: tuple[int, int] | None = None,
-) -> Shape:
-    measured = []
-    for axis in range(3):
-        rows = []
-        for block in options[axis]:
-            cuts = _axis(box.slices[axis], block, halo[axis], stride[axis], shape[axis])
-            outers = [stop - start for start, stop in cuts]
-            rows.append((block, sum(outers), max(outers)))
-        measured.append(rows)
-    found = [
-        (prod(row[1] for row in rows), prod(row[2] for row in rows), tuple(row[0] for row in rows))
-        for rows in product(*measured)
-        if fed is None or prod(row[2] for axis, row in enumerate(rows) if axis != fed[0]) <= fed[1]
-    ]
-    if not found:
-        raise PredictionError("not even the shortest row fits")
-    fitting = [item for item in found if item[1] <= max_voxels]
-    if not fitting:
-        needed = min(found, key=lambda item: item[1])
-        raise PredictionError(
-            f"the smallest block with the model's halo {halo} holds {needed[1]:,} voxels, {max_voxels:,} are allowed"
-        )
-    best = min(work for work, _, _ in fitting)
-    lively = [item for item in fitting if item[1] <= lively_voxels and item[0] <= best * (1 + FOR_LIVELINESS)]
-    best = min((work for work, _, _ in lively), default=best)
-    good = [item for item in lively or fitting if item[0] <= best * (1 + GOOD_ENOUGH)]
-    return min(good, key=lambda item: _handiness(item, handy_voxels))[2]  # type: ignore[return-value]
-
-
-def _handiness(item: tuple[int, int, tuple[int, ...]], handy: int) -> tuple[bool, int, list[int]]:
-    """Among equals the smallest block that keeps a processor busy; of equal size the longest along x, read fastest."""
-    _, voxels, block = item
-    small = voxels < handy
-    return small, -voxels if small else voxels, [-size for size in reversed(block)]
-
-
-def _tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int | None) -> tuple[Shape, Shape]:
-    """Tile and chunk: the tile is a multiple of the block, the chunk divides it unless the tile spans the axis."""
-    flat = shape[0] == 1 or (planar and planes < 2)
-    wanted = CHUNK_PLANE if flat else CHUNK
-    tile, chunk = [0, 0, 0], [0, 0, 0]
-    for axis in (2, 1):
-        size = block[axis] * max(1, -(-wanted[axis] // block[axis]))
-        tile[axis] = min(size, shape[axis])
-        chunk[axis] = min(wanted[axis], shape[axis]) if size >= shape[axis] else _divisor(size, wanted[axis])
-    if planar:
-        count = min(planes, wanted[0], shape[0])
-        if max_voxels is not None:
-            count = min(count, max(1, max_voxels // (tile[1] * tile[2])))
-        count = 1 << max(0, count.bit_length() - 1)
-        tile[0] = chunk[0] = count
-    else:
-        tile[0] = min(block[0], shape[0])
-        chunk[0] = min(wanted[0], shape[0]) if block[0] >= shape[0] else _divisor(block[0], wanted[0])
-    return _triple(tile), _triple(chunk)
-
-
-def _blended_tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int | None) -> tuple[Shape, Shape]:
-    """Tile and chunk where blocks are blended: along x, then y, then z as many blocks as fit, for a tile asks its
-    neighbours' blocks anew."""
-    tile, chunk = _tile(shape, block, planar, planes, max_voxels)
-    grown, pieces = list(tile), list(chunk)
-    for axis in (2, 1) if planar else (2, 1, 0):
-        others = prod(size for i, size in enumerate(grown) if i != axis)
-        most = shape[axis] if max_voxels is None else max(tile[axis], max_voxels // others // tile[axis] * tile[axis])
-        if most >= shape[axis]:
-            grown[axis], pieces[axis] = shape[axis], min((CHUNK if not planar else CHUNK_PLANE)[axis], shape[axis])
-        else:
-            grown[axis] = most
-    return _triple(grown), _triple(pieces)
-
-
-def _divisor(size: int, at_most: int) -> int:
-    return next(part for part in range(min(size, at_most), 0, -1) if size % part == 0)
-
-
-def whole(shape: Sequence[int], stride: Sequence[int]) -> Block:
-    """The one block of the untiled forward."""
-    full = Box.whole(shape)
-    return Block(full, full.aligned(stride))

@@ -18,7 +18,7 @@ import numpy as np
 
 from voxloop.config import PredictConfig
 from voxloop.geometry import Shape
-from voxloop.model import Model, ModelSpec, Predictor
+from voxloop.model import Model, ModelSpec, Predictor, device_memory
 from voxloop.prediction.averaged import combined
 from voxloop.prediction.budget import is_planar
 from voxloop.volumes import spacing_of
@@ -133,7 +133,7 @@ class Resampled:
 class _Resampling:
     def __init__(self, predictor: Any, factors: Factors) -> None:
         self._predictor, self._factors = predictor, factors
-        self.device_memory = getattr(predictor, "device_memory", None)
+        self.device_memory = device_memory(predictor)
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         size = batch.shape[2:]

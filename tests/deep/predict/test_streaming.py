@@ -206,7 +206,7 @@ def test_a_predictor_keeps_the_same(extra):
     block = np.random.default_rng(0).normal(size=(1, 1, 3, 384, 256)).astype(np.float32)
     asked = {"values": np.array([1, 2, 5], np.uint8), "measure": "margin", "keep": True}
     with TorchModel(module, spec).open() as predictor:
-        assert predictor.bytes_per_column > 100
+        assert predictor.bytes_per_column() > 100
         (whole,) = predictor.reduced(block, **asked)
         (fed,) = predictor.reduced(block, **asked, by_rows=True)
     assert np.mean(whole[0] != fed[0]) < 1e-3

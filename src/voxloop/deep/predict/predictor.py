@@ -112,7 +112,6 @@ class NetworkPredictor:
                 kept.fill(rows, logits)
         return [_stacked([kept.one(i * z + plane) for plane in range(z)]) for i in range(n)]
 
-    @property
     def bytes_per_column(self) -> float | None:
         """Bytes held for each voxel of a row where the network is fed with rows; None: it cannot be.
 

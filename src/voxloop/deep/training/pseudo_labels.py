@@ -31,8 +31,7 @@ from voxloop.deep.data.windows import (
 )
 from voxloop.deep.predict.predictor import resized
 from voxloop.errors import RunError, VoxloopError
-from voxloop.geometry import Box
-from voxloop.model import load_model, resolve
+from voxloop.model import load_model, predict_part, resolve
 
 #: fits the teacher; by name, since learners do not import each other
 _FIT = "voxloop.shallow.learner:fit_teacher"
@@ -266,7 +265,7 @@ class PseudoLabels:
         inner = window.clip(image.shape)  # windows touch their image
         reach = [min(halo, most) for halo, most in zip(self._teacher.spec.halo or _HALO, _HALO, strict=True)]
         outer = inner.grow(reach).clip(image.shape)
-        probabilities = _predict_part(predictor, image.pixels(outer), inner.within(outer))
+        probabilities = predict_part(predictor, image.pixels(outer), inner.within(outer))
         out = np.zeros((len(self._data.classes), *window.shape), np.float32)
         values = [info.value for info in self._teacher.spec.classes]
         here = inner.within(window).slices
@@ -280,16 +279,6 @@ class PseudoLabels:
         best, position = probabilities.max(0)
         labels = torch.where(best >= self._config.teacher_confidence, position + 1, 0).to(torch.uint8)
         return torch.where(strokes > 0, strokes % OUTSIDE, labels)
-
-
-def _predict_part(predictor: Any, block: np.ndarray, inner: Box) -> np.ndarray:
-    """Probabilities of a part of a block; a predictor that can be asked for the part alone is."""
-    part: np.ndarray
-    if hasattr(predictor, "region"):
-        part = predictor.region(block, inner)
-    else:
-        part = predictor(block[None])[0][:, *inner.slices]
-    return part
 
 
 def _turned(pixels: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
