@@ -48,7 +48,7 @@ def test_two_strokes_become_an_overlay_that_follows_the_next_one(ui, tmp_path):
         run = ws.train(ShallowConfig(scales=2))
         run.wait()
         screen.wait()
-        screen.field("Overlay by").value = run.name
+        screen.field("Overlay from").value = run.name
         assert panel.live.model == f"runs/{run.name}/model"
         wait(lambda: screen.wait() or panel.live.layer.patch("z", 2) is not None)
         wait(lambda: "sure on average" in panel.live_box.words)

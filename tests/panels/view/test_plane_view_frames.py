@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxloop.panels.view import frames
-from voxloop.panels.view.ink import Strokes
-from voxloop.panels.view.layers import ArrayLayer, Patch, PatchLayer
+from voxloop.panels.view.ink import StrokeParts
+from voxloop.panels.view.layers import ArrayLayer, LayerPatch, PatchLayer
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "i4", "f4", "f8"])
@@ -102,7 +102,7 @@ def test_confidence_comes_as_bytes_and_a_live_patch_only_on_its_plane():
     layer = ArrayLayer("p", "p", np.ones((1, 4, 4), np.uint8), confidence=np.full((1, 4, 4), 0.5))
     assert set(layer.read("z", 0, (0, 0, 4, 4), (1, 1)).alpha.ravel()) == {128}
     live = PatchLayer("l", "live")
-    live.show("z", 3, Patch(np.full((2, 2), 7, np.uint8), (0, 0, 8, 8)))
+    live.show("z", 3, LayerPatch(np.full((2, 2), 7, np.uint8), (0, 0, 8, 8)))
     assert live.read("z", 3, (0, 0, 8, 8), (1, 1)).indices.max() == 7
     assert live.read("z", 4, (0, 0, 8, 8), (1, 1)).indices.max() == 0
     assert live.read("y", 3, (0, 0, 8, 8), (1, 1)).indices.max() == 0
@@ -119,7 +119,7 @@ def test_every_point_is_handed_on_once_whatever_is_lost_or_sent_again(data):
     points = np.random.default_rng(0).random((30, 2)).astype(np.float32)
     cuts = sorted(data.draw(st.sets(st.integers(1, 29), max_size=6)))
     edges = list(zip([0, *cuts], [*cuts, 30], strict=True))
-    strokes, pieces = Strokes(), []
+    strokes, pieces = StrokeParts(), []
 
     def send(first, stop):
         told = {**TOLD, "id": "s", "first": first, "last": stop == 30}
@@ -141,7 +141,7 @@ def test_every_point_is_handed_on_once_whatever_is_lost_or_sent_again(data):
 
 
 def test_a_stroke_that_was_answered_is_not_painted_again():
-    strokes = Strokes()
+    strokes = StrokeParts()
     told = {**TOLD, "id": "s", "first": 0, "last": True}
     assert strokes.take(told, np.zeros((1, 2), np.float32)).last
     strokes.done("s", {"sequence": 5})

@@ -10,7 +10,7 @@ from voxloop.panels.base.panel import close_tree
 from voxloop.panels.view.layers import ArrayLayer
 from voxloop.panels.view.linked_planes import LinkedPlanes
 from voxloop.panels.view.plane_view import PlaneView
-from voxloop.panels.view.shapes import Shape, ShapeCanvas, drawing
+from voxloop.panels.view.shapes import ShapeCanvas, VectorShape, drawing
 from voxloop.volumes.volume import make_volume
 
 
@@ -70,7 +70,9 @@ def test_closing_the_others_leaves_the_main_view(no_leak):
 
 
 def test_shapes_show_on_their_plane_only(view, messages):
-    view.set_shapes([Shape("box", [(5, 5), (20, 30)], index=3, words="here"), Shape("points", [(1, 1)], index=4)])
+    view.set_shapes(
+        [VectorShape("box", [(5, 5), (20, 30)], index=3, words="here"), VectorShape("points", [(1, 1)], index=4)]
+    )
     assert view.widget.overlay_box is None
     view.go_to_plane(3)
     assert view.widget.overlay_box == {"axis": "z", "index": 3, "box": [0, 0, 60, 80]}
@@ -91,12 +93,14 @@ def test_an_error_while_drawing_silences_no_canvas(view):
 
 def test_closing_a_panel_leaves_the_canvases_of_others_alive(view):
     close_tree(ShapeCanvas().widget)
-    view.set_shapes([Shape("points", [(1, 1)])])
+    view.set_shapes([VectorShape("points", [(1, 1)])])
     assert view.widget.overlay_box is not None
 
 
 def test_shapes_and_their_canvas_close_with_the_view(no_leak):
     view = PlaneView(make_volume(da.zeros((4, 30, 30), chunks=32, dtype="u1")))
-    view.set_shapes([Shape("outline", [(1, 1), (5, 5), (9, 1)], dashed=True), Shape("line", [(1, 1), (2, 9)])])
+    view.set_shapes(
+        [VectorShape("outline", [(1, 1), (5, 5), (9, 1)], dashed=True), VectorShape("line", [(1, 1), (2, 9)])]
+    )
     view.close()
     assert no_leak.left() == []

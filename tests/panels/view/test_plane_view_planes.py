@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxloop.panels.view.planes import GROUP, Planes, TileCache
+from voxloop.panels.view.planes import GROUP, TileCache, VolumePlanes
 from voxloop.volumes.view import dask_over
 from voxloop.volumes.volume import make_volume
 
@@ -28,7 +28,7 @@ class Watched:
 
 def watched(array: np.ndarray, chunks: tuple[int, ...]):
     source = Watched(array, chunks)
-    return source, Planes([make_volume(dask_over(source, (4, 256, 256)))])
+    return source, VolumePlanes([make_volume(dask_over(source, (4, 256, 256)))])
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def array():
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_a_plane_is_what_slicing_gives(array, data):
-    planes = Planes([make_volume(da.from_array(array, chunks=(4, 256, 300)))], budget=2**20)
+    planes = VolumePlanes([make_volume(da.from_array(array, chunks=(4, 256, 300)))], budget=2**20)
     axis = data.draw(st.sampled_from("zyx"))
     at = "zyx".index(axis)
     shape = [size for i, size in enumerate(array.shape) if i != at]
@@ -67,7 +67,7 @@ def scaled(shape: tuple[int, int, int], spacing: tuple[float, float, float], fac
 
 def test_scales_agree_on_physical_places():
     spacing = (0.03, 0.008, 0.008)
-    planes = Planes([scaled((20, 2048, 1024), spacing, factor) for factor in (1, 2, 4)])
+    planes = VolumePlanes([scaled((20, 2048, 1024), spacing, factor) for factor in (1, 2, 4)])
     for scale, factor in enumerate((1, 2, 4)):
         for axis, factors in (("z", (factor, factor)), ("y", (1, factor)), ("x", (1, factor))):
             geometry = planes.geometry(axis, scale)
@@ -78,7 +78,7 @@ def test_scales_agree_on_physical_places():
 
 
 def test_the_scale_follows_the_screen_never_coarser_than_a_pixel():
-    planes = Planes([scaled((20, 2048, 2048), (0.03, 0.008, 0.008), factor) for factor in (1, 2, 4)])
+    planes = VolumePlanes([scaled((20, 2048, 2048), (0.03, 0.008, 0.008), factor) for factor in (1, 2, 4)])
     assert [planes.scale_for("z", pixel * 0.008) for pixel in (0.2, 1, 1.9, 2, 3.9, 4, 50)] == [0, 0, 0, 1, 1, 2, 2]
     # across a plane with coarse z, the fine axis decides
     assert planes.scale_for("y", 2 * 0.008) == 1

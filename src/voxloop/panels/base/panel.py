@@ -33,7 +33,7 @@ from voxloop.panels.base.style import style_element
 from voxloop.panels.base.ui import Timer, UiLoop, on_ui
 
 T = TypeVar("T")
-Kind = Literal["info", "good", "warning", "error", "quiet"]
+MessageKind = Literal["info", "good", "warning", "error", "quiet"]
 log = logging.getLogger("voxloop.panels")
 #: seconds after which good news leave the message line
 NEWS_SECONDS = 20.0
@@ -124,7 +124,7 @@ class Panel:
 
     # --------------------------------------------------------------------------------------------------- messages
 
-    def say(self, words: str, kind: Kind = "info") -> None:
+    def say(self, words: str, kind: MessageKind = "info") -> None:
         """Write in the message line; a good or plain word also takes back the red edge of an earlier error.
 
         Good news leave by themselves, since what they tell of is soon past.
@@ -202,10 +202,10 @@ class Message:
 
     def __init__(self) -> None:
         self.words = ""
-        self.kind: Kind = "quiet"
+        self.kind: MessageKind = "quiet"
         self.widget = classed(w.HTML(), "vx-message", "vx-is-quiet")
 
-    def say(self, words: str, kind: Kind = "info") -> None:
+    def say(self, words: str, kind: MessageKind = "info") -> None:
         self.words, self.kind = words, kind
         kept = [name for name in self.widget._dom_classes if not name.startswith("vx-is-")]
         with self.widget.hold_sync():

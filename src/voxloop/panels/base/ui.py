@@ -25,7 +25,7 @@ log = logging.getLogger("voxloop.panels")
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Report = Callable[[BaseException], None]
+_Report = Callable[[BaseException], None]
 
 
 def _log_error(error: BaseException) -> None:
@@ -35,7 +35,7 @@ def _log_error(error: BaseException) -> None:
 class Timer:
     """A repeating call on the loop; :meth:`cancel` ends it, :meth:`fire` runs it now (tests)."""
 
-    def __init__(self, loop: UiLoop, seconds: float, fn: Callable[[], object], report: Report) -> None:
+    def __init__(self, loop: UiLoop, seconds: float, fn: Callable[[], object], report: _Report) -> None:
         self._loop, self.seconds, self._fn, self._report = loop, seconds, fn, report
         self.cancelled = False
 
@@ -99,7 +99,7 @@ class UiLoop:
         """Whether the caller is on the thread that owns the widgets."""
         return self.synchronous or threading.current_thread() is self._thread
 
-    def post(self, fn: Callable[..., object], *args: Any, report: Report = _log_error) -> None:
+    def post(self, fn: Callable[..., object], *args: Any, report: _Report = _log_error) -> None:
         """Run ``fn(*args)`` on the loop, later and in order; returns at once. Errors go to ``report``."""
         if self.synchronous:
             self._guarded(fn, args, report)
@@ -121,7 +121,7 @@ class UiLoop:
         self._loop.call_soon_threadsafe(work)
         return answer.result()
 
-    def every(self, seconds: float, fn: Callable[[], object], *, report: Report = _log_error) -> Timer:
+    def every(self, seconds: float, fn: Callable[[], object], *, report: _Report = _log_error) -> Timer:
         """Call ``fn`` again and again with ``seconds`` between the end of one call and the start of the next."""
         timer = Timer(self, seconds, fn, report)
         if self.synchronous:
@@ -130,7 +130,7 @@ class UiLoop:
             self._loop.call_soon_threadsafe(self._loop.call_later, seconds, timer._tick, self._loop)
         return timer
 
-    def create_task(self, work: Coroutine[Any, Any, T], *, report: Report = _log_error) -> Future[T] | asyncio.Task[T]:
+    def create_task(self, work: Coroutine[Any, Any, T], *, report: _Report = _log_error) -> Future[T] | asyncio.Task[T]:
         """Run a coroutine on the loop. The reference is kept until it ends; what it raises goes to ``report``."""
         task: Future[T] | asyncio.Task[T]
         task = self._loop.create_task(work) if self.synchronous else asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -143,7 +143,7 @@ class UiLoop:
         fn: Callable[[], T],
         done: Callable[[T], object] | None = None,
         *,
-        report: Report = _log_error,
+        report: _Report = _log_error,
     ) -> None:
         """Run ``fn()`` off the loop, then ``done(value)`` on it. For anything that may take more than ~20 ms."""
         if self.synchronous:
@@ -185,7 +185,7 @@ class UiLoop:
             done(value)
 
     @staticmethod
-    def _guarded(fn: Callable[..., object], args: tuple[Any, ...], report: Report) -> None:
+    def _guarded(fn: Callable[..., object], args: tuple[Any, ...], report: _Report) -> None:
         """One failing handler must never end the thread that all widgets live on."""
         try:
             fn(*args)
@@ -196,7 +196,7 @@ class UiLoop:
                 _log_error(error)
                 _log_error(second)
 
-    def _task_done(self, task: Future[T] | asyncio.Task[T], report: Report) -> None:
+    def _task_done(self, task: Future[T] | asyncio.Task[T], report: _Report) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.post(report, error)

@@ -25,11 +25,11 @@ from voxloop.panels.label.mask_files import MaskFiles
 from voxloop.panels.label.slices import slices_around
 from voxloop.panels.label.tool_box import ToolBox
 from voxloop.panels.label.tools import Call, bindings, fill_call, hand, stroke_call, voxel_of
-from voxloop.panels.view.ink import Piece
-from voxloop.panels.view.layers import Kind, LabelLayer, class_dicts
+from voxloop.panels.view.ink import StrokePiece
+from voxloop.panels.view.layers import LabelLayer, LayerKind, class_dicts
 from voxloop.panels.view.linked_planes import LinkedPlanes
 from voxloop.panels.view.plane_view import PlaneView
-from voxloop.panels.view.shapes import Shape
+from voxloop.panels.view.shapes import VectorShape
 
 if TYPE_CHECKING:
     from voxloop.store import Edit, Labels
@@ -79,7 +79,6 @@ class LabelPanel(Panel):
         self._last_call: Call | None = None
         self._code_due = False
         self._stale = True
-        self._suggested: tuple[float, float] | None = None
         self.view = PlaneView(self.ws.images.scales(self._image), height=height)
         self.planes = LinkedPlanes(self.view)
         self.tools = ToolBox(self.handler)
@@ -130,7 +129,7 @@ class LabelPanel(Panel):
         view.on("action", self.handler(self._on_action))
         view.on("tool", self._on_tool)
         self.state.observe(lambda change: self._show_hand(), type="change")
-        view.widget.observe(lambda change: self._suggest_intensities(change["new"]), "contrast")
+        view.widget.observe(lambda change: self.tools.suggest_range(*change["new"][0]["limits"]), "contrast")
         view.on("camera", self.live.moved)
         view.on("plane", self.live.moved)
         for release in (self.planes.close, self.saved.close, self._leave_labels, self.live.close):
@@ -170,7 +169,7 @@ class LabelPanel(Panel):
         self.labels = self.ws.labels(self._level, self._image)
         self._disconnect = [self.labels.on_edit(lambda edit: self.post(self._on_edit, edit))]
         self.live.follow(self.labels)
-        kind: Kind = "instances" if self.labels.level.kind == "instances" else "labels"
+        kind: LayerKind = "instances" if self.labels.level.kind == "instances" else "labels"
         self.view.set_layers(
             [self.live.layer, LabelLayer(self.labels, self.labels.level.name, self.labels.level.classes, kind)]
         )
@@ -231,15 +230,6 @@ class LabelPanel(Panel):
         level = self.labels.level
         return bindings(self.state, level.classes, objects=level.kind == "instances")
 
-    def _suggest_intensities(self, contrast: list[dict[str, Any]]) -> None:
-        """The darker half as the range to paint, until the hand says otherwise."""
-        if self._suggested and (self.state.low, self.state.high) != self._suggested:
-            return
-        low, high = contrast[0]["limits"]
-        digits = 0 if high - low > 20 else 4
-        self._suggested = round(low, digits), round((low + high) / 2, digits)
-        self.state.low, self.state.high = self._suggested
-
     # ------------------------------------------------------------------------------------------------------- editing
 
     def edit(self, call: Call) -> None:
@@ -260,7 +250,7 @@ class LabelPanel(Panel):
         else:
             self.clear_error()
 
-    def _on_stroke(self, piece: Piece) -> int | None:
+    def _on_stroke(self, piece: StrokePiece) -> int | None:
         """Paint a piece of a stroke; its edit's number, None where it could not be painted."""
         call = stroke_call(piece)
         try:
@@ -350,7 +340,7 @@ class LabelPanel(Panel):
         place = self.live.next_place()
         at = tuple(value for value, axis in zip(place, AXES, strict=True) if axis != self.view.axis)
         corners = [(at[0] - MARK, at[1] - MARK), (at[0] + MARK, at[1] + MARK)]
-        self.view.set_shapes([Shape("box", corners, self.view.axis, self.view.index, dashed=True)])
+        self.view.set_shapes([VectorShape("box", corners, self.view.axis, self.view.index, dashed=True)])
         self.view.go_to(place)
         self.say("Here the overlay is least sure. Y accepts what it says, a stroke corrects it.", "good")
 

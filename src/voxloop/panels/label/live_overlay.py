@@ -17,7 +17,7 @@ from voxloop.errors import LabelError
 from voxloop.geometry import AXES, Box, plane_axes
 from voxloop.panels.base.panel import Panel
 from voxloop.panels.base.work import Debounce
-from voxloop.panels.view.layers import Patch, PatchLayer, class_dicts
+from voxloop.panels.view.layers import LayerPatch, PatchLayer, class_dicts
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.planes import EdgeBox, PlaneBox
 
@@ -220,7 +220,7 @@ class LiveOverlay:
         now = self._request
         if not self.is_on or now is None or (request.level, request.model) != (now.level, now.model):
             return
-        self.layer.show(answer.axis, answer.index, Patch(answer.classes, answer.box, 0, answer.confidence))
+        self.layer.show(answer.axis, answer.index, LayerPatch(answer.classes, answer.box, 0, answer.confidence))
         self._view.refresh(self.layer.id)
         if answer.last and request is self._request:
             sure = float(np.mean(answer.confidence)) / 255
@@ -258,7 +258,7 @@ class LiveOverlay:
                 doubt[near] = -1
         best = np.unravel_index(int(np.argmax(doubt)), doubt.shape)
         if doubt[best] <= 0:
-            raise LabelError("nothing on this plane is unsure that you have not seen; go to another plane")
+            raise LabelError("you have seen every unsure place of this plane; go to another plane")
         place = [int(rows[best[0]]), int(columns[best[1]])]
         place.insert(AXES.index(axis), index)
         self.place = (place[0], place[1], place[2])
@@ -296,12 +296,12 @@ class LiveOverlay:
             self._source = None
 
 
-def _step(patch: Patch) -> float:
+def _step(patch: LayerPatch) -> float:
     """Voxels in a cell."""
     return float(patch.box[2] - patch.box[0]) / int(patch.indices.shape[0])
 
 
-def _cells(patch: Patch, shape: Any, axis: str) -> tuple[np.ndarray, np.ndarray]:
+def _cells(patch: LayerPatch, shape: Any, axis: str) -> tuple[np.ndarray, np.ndarray]:
     """The voxel rows and columns at the centres of the cells of a patch."""
     sizes = [size for i, size in enumerate(shape) if AXES[i] != axis]
     found = []
@@ -312,7 +312,7 @@ def _cells(patch: Patch, shape: Any, axis: str) -> tuple[np.ndarray, np.ndarray]
     return found[0], found[1]
 
 
-def _sampled(patch: Patch, parts: list[slice]) -> np.ndarray:
+def _sampled(patch: LayerPatch, parts: list[slice]) -> np.ndarray:
     """Class of every voxel of a piece of the plane; 0 beyond the patch."""
     out = np.zeros([part.stop - part.start for part in parts], np.uint8)
     picks, inside = [], []

@@ -48,7 +48,9 @@ class OverlayChoice:
         self._relisting = False
         self.list = w.Dropdown(
             options=[("strokes", "")],
-            **labelled("Overlay by", "The strokes, or the model of a run: of one that still learns, its best so far"),
+            **labelled(
+                "Overlay from", "Your strokes, or the model of a run; while a run still learns, its best model so far"
+            ),
         )
         self.list.observe(panel.handler(self._chosen), "value")
         # a run deleted while it is looked at: the next look shows it

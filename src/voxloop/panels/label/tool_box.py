@@ -18,6 +18,7 @@ class ToolBox:
 
     def __init__(self, handler: Callable[[Callable[..., object]], Callable[..., None]]) -> None:
         self.state = ToolState()
+        self._suggested: tuple[float, float] | None = None
         self._buttons = {
             tool.name: button(
                 "",
@@ -51,7 +52,7 @@ class ToolBox:
                 self._linked(
                     w.Dropdown(
                         options=[("intensity", "image"), ("label", "labels")],
-                        **labelled("Alike by", "What neighbours must share with the voxel clicked to be filled"),
+                        **labelled("Match by", "What voxels must share with the one clicked to be filled"),
                     ),
                     "fill_by",
                 ),
@@ -70,6 +71,14 @@ class ToolBox:
     def choose(self, name: str) -> None:
         """Take a tool into the hand."""
         self.state.tool = name
+
+    def suggest_range(self, low: float, high: float) -> None:
+        """The darker half of these intensities is what the threshold brush paints, until the hand says otherwise."""
+        if self._suggested and (self.state.low, self.state.high) != self._suggested:
+            return
+        digits = 0 if high - low > 20 else 4
+        self._suggested = round(low, digits), round((low + high) / 2, digits)
+        self.state.low, self.state.high = self._suggested
 
     def _tolerance_typed(self) -> None:
         words = self._tolerance.value.strip().replace(",", ".")

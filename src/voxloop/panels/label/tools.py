@@ -10,7 +10,7 @@ import numpy as np
 import traitlets as t
 
 from voxloop.geometry import AXES
-from voxloop.panels.view.ink import Piece
+from voxloop.panels.view.ink import StrokePiece
 
 if TYPE_CHECKING:
     from voxloop.store import Edit, Labels
@@ -35,7 +35,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("brush", "Brush", "paint-brush", "b", "paint with the chosen class", "line", _BRUSH),
     Tool("erase", "Eraser", "eraser", "e", "make voxels unlabelled again", "line", _BRUSH),
     Tool("polygon", "Polygon", "pencil-square-o", "p", "corners, or draw around; Enter", "area"),
-    Tool("fill", "Fill", "tint", "g", "flood what is alike", "", frozenset({"fill"})),
+    Tool("fill", "Fill", "tint", "g", "fill connected voxels that are alike", "", frozenset({"fill"})),
     Tool("threshold", "Threshold", "adjust", "t", "paint a range of intensities", "line", _BRUSH | {"range"}),
 )
 BY_NAME = {tool.name: tool for tool in TOOLS}
@@ -85,7 +85,7 @@ class Call:
         return f"{labels}.{self.verb}({', '.join(f'{name}={_written(v)}' for name, v in self.arguments.items())})"
 
 
-def stroke_call(piece: Piece) -> Call:
+def stroke_call(piece: StrokePiece) -> Call:
     """What a stroke, or a piece of one, does to the labels."""
     place = {"axis": piece.axis, "index": piece.index, "points": piece.points}
     if piece.tool == "polygon":

@@ -13,7 +13,7 @@ import ipywidgets as w
 from voxloop.helper import Helper, Part
 from voxloop.panels.base.panel import Panel, labelled, row, text
 from voxloop.panels.base.work import Debounce
-from voxloop.panels.view.layers import Patch, PatchLayer
+from voxloop.panels.view.layers import LayerPatch, PatchLayer
 from voxloop.panels.view.plane_view import PlaneView
 
 if TYPE_CHECKING:
@@ -96,12 +96,12 @@ class ObjectPreview:
         edges = (float(top), float(left), _edge(top, bottom, step), _edge(left, right, step))
 
         def take(part: Part) -> None:
-            self._panel.post(self._show, question, Patch(part.values, edges, 0))
+            self._panel.post(self._show, question, LayerPatch(part.values, edges, 0))
 
         answer = self._helper.request("objects", on_part=take, **question)
         answer.future.add_done_callback(lambda future: self._panel.post(self._answered, question, future, began))
 
-    def _show(self, question: dict[str, Any], patch: Patch) -> None:
+    def _show(self, question: dict[str, Any], patch: LayerPatch) -> None:
         self.layer.show(question["view"]["axis"], question["view"]["index"], patch)
         self._view.refresh("preview")
 

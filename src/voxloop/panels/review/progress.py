@@ -25,7 +25,7 @@ HISTORY = 8
 NO_TRUTH = "—"
 
 
-class Progress:
+class ReviewProgress:
     """The curve of scores, what it says, and a comparison with the truth where a level holds it.
 
     Parameters

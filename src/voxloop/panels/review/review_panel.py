@@ -30,7 +30,7 @@ from voxloop.panels.label.label_panel import LabelPanel
 from voxloop.panels.review.counts import EVERYTHING, PLANE, AcceptCounts
 from voxloop.panels.review.error_curve import Scored
 from voxloop.panels.review.places import Places
-from voxloop.panels.review.progress import Progress
+from voxloop.panels.review.progress import ReviewProgress
 from voxloop.panels.view.layers import Layer
 from voxloop.panels.view.prediction_layers import prediction_layers
 
@@ -279,7 +279,7 @@ class ReviewPanel(LabelPanel):
         self.counts = AcceptCounts(self, self.backlog, plane=self._plane_subject, everything=self._whole_subject)
         self.places = Places(self.view)
         others = [name for name in self.ws.levels.names if name != self._level]
-        self.progress = Progress(self, self.ws, self.backlog, self._score_subject, others)
+        self.progress = ReviewProgress(self, self.ws, self.backlog, self._score_subject, others)
         self._class_boxes: dict[int, w.Checkbox] = {}
         self._which = w.Dropdown(options=[], tooltip="Prediction")
         self._which.observe(handler(lambda change: self._chosen(change["new"])), "value")
@@ -312,7 +312,7 @@ class ReviewPanel(LabelPanel):
             max=1.0,
             step=0.01,
             readout_format=".2f",
-            **labelled("Surer than", "Voxels whose class is at least so probable"),
+            **labelled("Probability at least", "Voxels whose class is at least this probable are accepted"),
         )
         self._where: Any = classed(
             w.ToggleButtons(

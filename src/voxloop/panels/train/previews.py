@@ -15,7 +15,7 @@ import numpy as np
 
 from voxloop.panels.base.fold import Fold
 from voxloop.panels.base.panel import button, classed, close_tree, column, row, spacer, text
-from voxloop.panels.view.shapes import Shape
+from voxloop.panels.view.shapes import VectorShape
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -190,7 +190,7 @@ class FieldPreview(Preview):
         boxes.append((answer["effective"], SEEN, "sees", False))
         _, y, x = self.at or answer["at"]  # they may have been moved since
         shapes = [
-            Shape(
+            VectorShape(
                 "box",
                 [(y - size[0] / 2, x - size[1] / 2), (y + size[0] / 2, x + size[1] / 2)],
                 color=color,
@@ -199,7 +199,7 @@ class FieldPreview(Preview):
             )
             for size, color, words, dashed in boxes
         ]
-        middle = Shape("points", [(y, x)], color=SEEN, radius=3.0)  # the boxes may reach beyond the picture
+        middle = VectorShape("points", [(y, x)], color=SEEN, radius=3.0)  # the boxes may reach beyond the picture
         self.view.set_shapes([middle, *shapes])
 
     def close(self) -> None:

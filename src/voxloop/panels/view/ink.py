@@ -14,7 +14,7 @@ REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class StrokePiece:
     """New points of a stroke.
 
     ``points`` are (n, 2) voxel coordinates (row, column) on plane ``index`` across ``axis``, beginning with the last
@@ -34,7 +34,7 @@ class Piece:
     last: bool
 
 
-class Strokes:
+class StrokeParts:
     """Tell what is new in a part of a stroke, and remember what was answered to whole ones."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Strokes:
         """What was answered to a stroke that is done, None where it is new or under way."""
         return self._answers.get(id)
 
-    def take(self, message: Mapping[str, Any], points: np.ndarray) -> Piece | None:
+    def take(self, message: Mapping[str, Any], points: np.ndarray) -> StrokePiece | None:
         """What a part (n, 2) adds; None where it adds nothing and is not the last.
 
         ``message["first"]`` counts the points sent before this part. One that repeats known points (sent again after a
@@ -63,7 +63,7 @@ class Strokes:
         self._known[id] = np.concatenate([known, new])
         if last:
             del self._known[id]
-        return Piece(
+        return StrokePiece(
             id=id,
             tool=str(message["tool"]),
             axis=str(message["axis"]),

@@ -20,14 +20,14 @@ from voxloop.panels.view.planes import EdgeBox, PlaneBox
 if TYPE_CHECKING:
     from voxloop.store import Labels
 
-Kind = Literal["labels", "instances", "scalar"]
+LayerKind = Literal["labels", "instances", "scalar"]
 
 #: voxels read for one frame before whole cells are skipped instead of pooled
 READ_AT_MOST = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class LayerPatch:
     """A piece of a plane of one layer: uint8 palette ``indices`` (rows, columns), ``alpha`` where there is confidence.
 
     ``box`` is what it covers in voxel edges; ``sequence`` the last edit that it shows.
@@ -43,10 +43,10 @@ class Layer(Protocol):
     """Something that can lie over the picture."""
 
     id: str
-    kind: Kind
+    kind: LayerKind
     state: dict[str, Any]
 
-    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> Patch:
+    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> LayerPatch:
         """A piece of plane ``index`` across ``axis``, about one cell for each screen pixel; any thread."""
         ...
 
@@ -58,7 +58,7 @@ class Layer(Protocol):
 def layer_state(
     id: str,
     name: str,
-    kind: Kind,
+    kind: LayerKind,
     classes: Iterable[Mapping[str, Any]] = (),
     *,
     opacity: float = 0.5,
@@ -82,16 +82,16 @@ class LabelLayer:
     """The labels of one level on one image, as they are at this moment."""
 
     def __init__(
-        self, labels: Labels, name: str, classes: Iterable[Any], kind: Kind = "labels", id: str = "labels"
+        self, labels: Labels, name: str, classes: Iterable[Any], kind: LayerKind = "labels", id: str = "labels"
     ) -> None:
         self.id, self.kind, self.labels = id, kind, labels
         self.state = layer_state(id, name, kind, class_dicts(classes), opacity=0.55)
 
-    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> Patch:
+    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> LayerPatch:
         step, factor = _reduction(box, voxels_per_pixel)
         sequence = self.labels.sequence  # asked first: what comes in between is shown early, never claimed
         plane = self.labels.plane(axis, index, box=(slice(box[0], box[2]), slice(box[1], box[3])), step=step)
-        return Patch(pool(palette_indices(plane), factor), _covered(box, plane.shape, step, factor), sequence)
+        return LayerPatch(pool(palette_indices(plane), factor), _covered(box, plane.shape, step, factor), sequence)
 
     def describe(self, point: tuple[int, int, int]) -> dict[str, str] | None:
         z, y, x = point
@@ -118,7 +118,7 @@ class ArrayLayer:
         values: Any,
         classes: Iterable[Any] = (),
         *,
-        kind: Kind = "labels",
+        kind: LayerKind = "labels",
         confidence: Any = None,
         opacity: float = 0.5,
         visible: bool = True,
@@ -128,7 +128,7 @@ class ArrayLayer:
         self.sequence = 0
         self.state = layer_state(id, name, kind, class_dicts(classes), opacity=opacity, visible=visible)
 
-    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> Patch:
+    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> LayerPatch:
         top, left, bottom, right = box
         step = max(1, math.floor(voxels_per_pixel[0])), max(1, math.floor(voxels_per_pixel[1]))
         slices: list[Any] = [slice(top, bottom, step[0]), slice(left, right, step[1])]
@@ -136,7 +136,7 @@ class ArrayLayer:
         plane = np.asarray(self.values[tuple(slices)])
         indices = palette_indices(plane) if self.kind != "scalar" else as_bytes(plane)
         alpha = None if self.confidence is None else as_bytes(np.asarray(self.confidence[tuple(slices)]))
-        return Patch(indices, _covered(box, plane.shape, step, (1, 1)), self.sequence, alpha)
+        return LayerPatch(indices, _covered(box, plane.shape, step, (1, 1)), self.sequence, alpha)
 
     def describe(self, point: tuple[int, int, int]) -> dict[str, str] | None:
         value = np.asarray(self.values[point]).item()
@@ -151,12 +151,12 @@ class PatchLayer:
 
     def __init__(self, id: str, name: str, classes: Iterable[Any] = (), *, opacity: float = 0.45) -> None:
         self.id = id
-        self.kind: Kind = "labels"
+        self.kind: LayerKind = "labels"
         self.state = layer_state(id, name, "labels", class_dicts(classes), opacity=opacity)
-        self._patches: dict[tuple[str, int], Patch] = {}
+        self._patches: dict[tuple[str, int], LayerPatch] = {}
         self.sequence = 0
 
-    def show(self, axis: str, index: int, patch: Patch) -> None:
+    def show(self, axis: str, index: int, patch: LayerPatch) -> None:
         """Keep ``patch`` for its plane, and forget all planes but the last eight."""
         self.sequence += 1
         self._patches.pop((axis, index), None)
@@ -168,15 +168,15 @@ class PatchLayer:
         self.sequence += 1
         self._patches.clear()
 
-    def patch(self, axis: str, index: int) -> Patch | None:
+    def patch(self, axis: str, index: int) -> LayerPatch | None:
         """What is known of a plane."""
         return self._patches.get((axis, index))
 
-    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> Patch:
+    def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> LayerPatch:
         found = self._patches.get((axis, index))
         if found is None:
-            return Patch(np.zeros((1, 1), np.uint8), _floats(box), self.sequence)
-        return Patch(found.indices, found.box, self.sequence, found.alpha)
+            return LayerPatch(np.zeros((1, 1), np.uint8), _floats(box), self.sequence)
+        return LayerPatch(found.indices, found.box, self.sequence, found.alpha)
 
     def describe(self, point: tuple[int, int, int]) -> dict[str, str] | None:
         for (axis, index), patch in self._patches.items():
@@ -223,7 +223,7 @@ def _floats(box: PlaneBox) -> EdgeBox:
     return float(top), float(left), float(bottom), float(right)
 
 
-def _class_named(state: dict[str, Any], value: float, kind: Kind) -> dict[str, str] | None:
+def _class_named(state: dict[str, Any], value: float, kind: LayerKind) -> dict[str, str] | None:
     if kind == "scalar":
         share = value / 255 if isinstance(value, int) else value
         return {"name": f"{state['name']} {share:.2f}", "color": "#e69f00"}

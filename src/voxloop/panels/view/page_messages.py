@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.panels.view.frames import FrameRequest, Limits
-from voxloop.panels.view.ink import Strokes
+from voxloop.panels.view.ink import StrokeParts
 
 if TYPE_CHECKING:
     from voxloop.panels.view.plane_view import PlaneView
@@ -23,7 +23,7 @@ class PageMessages:
 
     def __init__(self, view: PlaneView) -> None:
         self._view = view
-        self._strokes = Strokes()
+        self._strokes = StrokeParts()
         self._kinds: dict[str, Callable[[dict[str, Any]], None]] = {
             "action": lambda message: view.emit("action", message["name"], message["point"]),
             "auto_contrast": lambda message: view.auto_contrast(),

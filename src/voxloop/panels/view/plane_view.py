@@ -16,10 +16,10 @@ from voxloop.panels.view import frames
 from voxloop.panels.view.layers import Layer
 from voxloop.panels.view.page_messages import PageMessages
 from voxloop.panels.view.plane_widget import LOOK, PlaneWidget
-from voxloop.panels.view.planes import EdgeBox, PlaneBox, Planes
-from voxloop.panels.view.scene import Scene
+from voxloop.panels.view.planes import EdgeBox, PlaneBox, VolumePlanes
+from voxloop.panels.view.scene import PlaneScene
 from voxloop.panels.view.shape_overlay import ShapeOverlay
-from voxloop.panels.view.shapes import Shape
+from voxloop.panels.view.shapes import VectorShape
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -62,7 +62,7 @@ class PlaneView:
         self.closed = False
         self.linked_views: tuple[PlaneView, ...] = ()
         self._guest = isinstance(volume, PlaneView)
-        self.scene: Scene
+        self.scene: PlaneScene
         if isinstance(volume, PlaneView):
             self._visit(volume, index)
         else:
@@ -85,7 +85,7 @@ class PlaneView:
         from voxloop.volumes import scales
 
         every = list(volume) if isinstance(volume, list | tuple) else scales(cast("DataArray", volume))
-        self.scene = Scene(Planes(every))
+        self.scene = PlaneScene(VolumePlanes(every))
         shape, spacing = self.planes.shape, self.planes.spacing_um
         names = list(every[0].attrs.get("channel_names") or [""])
         depth = shape[AXES.index(self.widget.axis)]
@@ -111,7 +111,7 @@ class PlaneView:
             self.widget.index = self.planes.shape[AXES.index(self.axis)] // 2 if index is None else index
 
     @property
-    def planes(self) -> Planes:
+    def planes(self) -> VolumePlanes:
         """The planes of the volume on show."""
         return self.scene.planes
 
@@ -195,12 +195,12 @@ class PlaneView:
         self.widget.layers = [{**state, **look} if state["id"] == layer else state for state in self.widget.layers]
 
     @on_ui
-    def set_shapes(self, shapes: Sequence[Shape]) -> None:
+    def set_shapes(self, shapes: Sequence[VectorShape]) -> None:
         """Draw these vector shapes over the picture instead of the ones before; each shows on its own plane."""
         self.shape_overlay.show(shapes)
 
     @property
-    def shapes(self) -> tuple[Shape, ...]:
+    def shapes(self) -> tuple[VectorShape, ...]:
         """The vector shapes over the picture, on this plane and others."""
         return self.shape_overlay.shapes
 

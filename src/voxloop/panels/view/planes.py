@@ -62,7 +62,7 @@ class PlaneGeometry:
         return top, left, bottom, right
 
 
-class Planes:
+class VolumePlanes:
     """Planes of a volume and its coarser scales.
 
     Parameters

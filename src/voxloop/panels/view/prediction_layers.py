@@ -10,7 +10,7 @@ import numpy as np
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box, plane_axes
 from voxloop.panels.view.layers import ArrayLayer, Layer, class_dicts
-from voxloop.panels.view.shapes import Shape
+from voxloop.panels.view.shapes import VectorShape
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -51,9 +51,9 @@ def prediction_layers(prediction: Prediction, *, unsure_visible: bool = False) -
     return [*found, said]
 
 
-def frame(box: Box, axis: str, index: int | None = None, *, dashed: bool = False) -> Shape:
+def frame(box: Box, axis: str, index: int | None = None, *, dashed: bool = False) -> VectorShape:
     """The outline of a box on plane ``index`` across ``axis``; on its first plane where none is named."""
     rows, columns = (box.along(name) for name in plane_axes(axis))
     corners = [(rows.start - 0.5, columns.start - 0.5), (rows.stop - 0.5, columns.stop - 0.5)]
     plane = box.along(axis).start if index is None else index
-    return Shape("box", corners, axis=axis, index=plane, dashed=dashed)
+    return VectorShape("box", corners, axis=axis, index=plane, dashed=dashed)

@@ -14,19 +14,19 @@ from voxloop.geometry import AXES
 from voxloop.panels.view import frames
 from voxloop.panels.view.frames import FrameRequest, Statistics
 from voxloop.panels.view.layers import Layer
-from voxloop.panels.view.planes import Planes
+from voxloop.panels.view.planes import VolumePlanes
 
 log = logging.getLogger("voxloop.panels")
 
 #: planes of at most so many voxels are looked at whole for a contrast, larger ones in the middle
 WHOLE_PLANE = 2 * 2**20
-Answer = tuple[dict[str, Any], list[bytes]]
+FrameAnswer = tuple[dict[str, Any], list[bytes]]
 
 
-class Scene:
+class PlaneScene:
     """Planes, layers by name, and what is known of the intensities (None: nothing yet)."""
 
-    def __init__(self, planes: Planes) -> None:
+    def __init__(self, planes: VolumePlanes) -> None:
         self.planes = planes
         self.layers: dict[str, Layer] = {}
         self.statistics: list[Statistics] | None = None
@@ -43,7 +43,7 @@ class Scene:
         self.statistics = frames.statistics(self.planes.read(axis, index, box))
         return self.statistics
 
-    def frame(self, request: FrameRequest, limits: Sequence[Any], channels: Sequence[int]) -> Answer:
+    def frame(self, request: FrameRequest, limits: Sequence[Any], channels: Sequence[int]) -> FrameAnswer:
         """Message and buffers for a request.
 
         ``limits`` are those of the channels. A plane that cannot be read gives an answer that says so: another one may
@@ -108,7 +108,7 @@ class Scene:
             answer["alpha_buffer"] = len(buffers) - 1
         return answer
 
-    def probe(self, message: dict[str, Any], visible: Sequence[str]) -> Answer:
+    def probe(self, message: dict[str, Any], visible: Sequence[str]) -> FrameAnswer:
         """Value, labels and place of one voxel, for a message with ``axis``, ``index``, ``row`` and ``column``."""
         axis, index, row, column = message["axis"], message["index"], message["row"], message["column"]
         place = [row, column]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from voxloop.geometry import AXES
-from voxloop.panels.view.shapes import Shape, ShapeCanvas
+from voxloop.panels.view.shapes import ShapeCanvas, VectorShape
 
 if TYPE_CHECKING:
     from voxloop.panels.view.plane_view import PlaneView
@@ -16,11 +16,11 @@ class ShapeOverlay:
     """Shapes over the picture; a canvas is made when there are any."""
 
     def __init__(self, view: PlaneView) -> None:
-        self.shapes: tuple[Shape, ...] = ()
+        self.shapes: tuple[VectorShape, ...] = ()
         self._view = view
         self._canvas: ShapeCanvas | None = None
 
-    def show(self, shapes: Sequence[Shape]) -> None:
+    def show(self, shapes: Sequence[VectorShape]) -> None:
         """Draw these instead of the ones before; each shows on its own plane."""
         if not shapes and not self.shapes:
             return

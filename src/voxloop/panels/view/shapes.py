@@ -13,7 +13,7 @@ LARGEST = 3000
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class VectorShape:
     """One shape on plane ``index`` across ``axis`` (None: on each).
 
     ``points`` are (row, column) voxel coordinates, centres at integers: two corners of a ``"box"``, any number of
@@ -44,7 +44,7 @@ class ShapeCanvas:
 
         self.widget = Canvas(width=10, height=10, sync_image_data=False)
 
-    def draw(self, shapes: Iterable[Shape], box: Sequence[float], pixels_per_voxel: tuple[float, float]) -> None:
+    def draw(self, shapes: Iterable[VectorShape], box: Sequence[float], pixels_per_voxel: tuple[float, float]) -> None:
         """Draw shapes of the plane in ``box`` (top, left, bottom, right in voxel edges) at a scale (rows, columns)."""
         top, left, bottom, right = box
         dense = min(
@@ -64,7 +64,7 @@ class ShapeCanvas:
             for shape in shapes:
                 self._draw(shape, [place(point) for point in shape.points], dense)
 
-    def _draw(self, shape: Shape, points: list[tuple[float, float]], dense: float) -> None:
+    def _draw(self, shape: VectorShape, points: list[tuple[float, float]], dense: float) -> None:
         pen = self.widget
         pen.set_line_dash([6 * dense, 4 * dense] if shape.dashed else [])
         if shape.kind == "points":

@@ -31,7 +31,7 @@ class Target:
         self._name = w.Text(continuous_update=False, **labelled("Image name", "What the workspace calls it"))
         about_folder = "Where the workspace keeps labels, models and predictions"
         self._folder = w.Text(continuous_update=False, **labelled("Folder", about_folder))
-        about_classes = "What will be told apart, separated by commas"
+        about_classes = "The classes to tell apart, separated by commas"
         self._classes = w.Text(continuous_update=False, **labelled("Classes", about_classes))
         for box in (self._name, self._folder, self._classes):
             box.observe(panel.handler(self._show_code), "value")

@@ -18,7 +18,7 @@ LARGE_CHUNK = 256 * 2**20
 #: from this ratio on slices are far apart for their pixel size
 ANISOTROPIC = 3.0
 
-Verdict = Literal["good", "warning", "error", "info"]
+CheckVerdict = Literal["good", "warning", "error", "info"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Check:
 
     what: str
     words: str
-    verdict: Verdict = "info"
+    verdict: CheckVerdict = "info"
 
 
 def facts(volume: DataArray) -> list[Check]:
@@ -39,7 +39,7 @@ def facts(volume: DataArray) -> list[Check]:
     frames = volume.attrs.get("z_kind") == "frame"
     found = [
         Check("Voxels", f"{voxels} (z × y × x)"),
-        Check("Type", f"{volume.dtype}, {size_text(volume.nbytes)} unpacked"),
+        Check("Type", f"{volume.dtype}, {size_text(volume.nbytes)} in memory"),
     ]
     if frames:
         found.append(Check("Slices", "separate pictures: neighbours are never mixed"))
