@@ -32,7 +32,14 @@ def test_preview_apply_and_table(lab, tmp_path):
     lab.page.wait_for_timeout(800)
     lab.both_themes("objects-preview", out)
     lab.python("setattr(panel, 'config', panel.config.changed(min_size=2e-4, smoothing=0.01))")
-    out.locator("button.vx-primary", has_text="Apply to all").click()
+    apply = out.locator("button.vx-primary", has_text="Apply to all")
+    size = lab.page.viewport_size
+    lab.page.set_viewport_size({"width": 1280, "height": 500})
+    out.locator(".vx-side").evaluate("side => side.scrollIntoView({block: 'start'})")
+    start = apply.bounding_box()
+    assert start["y"] + start["height"] < 500  # in view of a long column
+    lab.page.set_viewport_size(size)
+    apply.click()
     lab.until("panel.objects is not None", timeout=120)
     line = out.locator(".vx-rows-line", has_text="objects-1")
     line.wait_for()

@@ -36,7 +36,14 @@ def test_predict_then_review(lab, tmp_path):
     panel = lab.output(1)
     lab.until("panel.estimate is not None and 'Memory' in panel.forecast.widget.value", timeout=90)
     lab.both_themes("predict-forecast", panel)
-    panel.locator("button.vx-primary", has_text="Predict").click()
+    predict = panel.locator("button.vx-primary", has_text="Predict")
+    size = lab.page.viewport_size
+    lab.page.set_viewport_size({"width": 1280, "height": 600})
+    panel.locator(".vx-side").evaluate("side => side.scrollIntoView({block: 'start'})")
+    start = predict.bounding_box()
+    assert start["y"] + start["height"] < 600  # in view of a long column
+    lab.page.set_viewport_size(size)
+    predict.click()
     lab.until("panel.run is not None", timeout=30)
     lab.until(SHOWS, timeout=120)
     lab.wait(lambda: "Finished" in panel.inner_text(), "the word that it has finished")

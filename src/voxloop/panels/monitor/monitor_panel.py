@@ -22,6 +22,7 @@ from voxloop.panels.monitor.curve_controls import CurveControls
 from voxloop.panels.monitor.curve_plot import EPOCHS, STEPS, Colors, CurvePlot
 from voxloop.panels.monitor.curves import POINTS, CurveView, curves, metrics
 from voxloop.panels.monitor.export_bar import ExportBar
+from voxloop.panels.monitor.live_settings import LiveSettings
 from voxloop.panels.monitor.run_choice import RunChoice
 from voxloop.panels.monitor.run_controls import RunControls
 from voxloop.panels.monitor.sample_view import SampleView
@@ -94,6 +95,7 @@ class MonitorPanel(Panel):
         self.trouble = classed(w.HTML(), "vx-run-trouble", "vx-hidden")
         self.controls = RunControls(self, self._order)
         self.list = RunChoice(self, self.runs, self._colors, self._choose) if self._lists else None
+        self.live = LiveSettings(self, self._order)
         self.exports = ExportBar(self, lambda: self.run)
         self.curve_controls = CurveControls(self, self._set_view, self._set_metric)
         self.legend = text("", "vx-legend", markup=True)
@@ -111,6 +113,7 @@ class MonitorPanel(Panel):
             row(self.head, self.status, spacer(), CopyCode(code=self.code), classes=("vx-run-line",)),
             self.bar,
             self.controls.widget,
+            self.live.widget,
             self.trouble,
             self.facts,
             self.curves_box,
@@ -215,6 +218,7 @@ class MonitorPanel(Panel):
         self.trouble.value = run_markup.trouble(snapshot)
         show(self.trouble, bool(self.trouble.value))
         self.controls.show(snapshot.state)
+        self.live.show(run, snapshot)
         self.exports.show(bool(len(history.steps) or history.epochs))
         self.samples.show(run.path, history.samples)
 

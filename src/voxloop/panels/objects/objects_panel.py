@@ -226,7 +226,7 @@ class ObjectsPanel(Panel):
         side = column(
             column(heading("Objects of"), self._which, self._none, self._of, classes=["vx-section"]),
             column(heading("How"), self._form.widget, self.preview.widget, classes=["vx-section"]),
-            row(self._apply, spacer(), self._copy),
+            row(self._apply, spacer(), self._copy, classes=["vx-start"]),
             self.stage.widget,
         )
         picture = column(self.view.widget, self.message.widget, self.stage.below)

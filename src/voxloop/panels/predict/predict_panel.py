@@ -259,7 +259,7 @@ class PredictPanel(Panel):
             column(heading("What"), self.images.widget, self.where.widget, classes=["vx-section"]),
             how,
             section("Forecast", self.forecast.widget),
-            row(self._button, classed(self._name, "vx-grow"), self._copy),
+            row(self._button, classed(self._name, "vx-grow"), self._copy, classes=["vx-start"]),
             self.stage.widget,
         )
         self.body(split(column(self.view.widget, self.message.widget), side), message=False)
