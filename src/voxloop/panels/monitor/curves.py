@@ -80,23 +80,19 @@ def curves(history: History, metric: str, view: CurveView, points: int = POINTS)
 
 def highest(history: History) -> Event | None:
     """The epoch with the highest validation IoU, where that is not the one that is kept; the first of equals."""
-    kept = metric_of(history.best, "val", "iou") if history.best else math.nan
+    best = metric_of(history.best, "val", "iou") if history.best else math.nan
     scores = [(metric_of(event, "val", "iou"), event) for event in history.epochs]
     score, event = max(scores, key=lambda one: -math.inf if math.isnan(one[0]) else one[0], default=(math.nan, None))
-    return event if score > kept else None
+    return event if score > best else None
 
 
 def metrics(history: History) -> list[str]:
     """Names of the metrics that epochs have besides the loss, in the order of their first mention; then by class."""
-    found = [
-        (name, value)
-        for e in history.epochs[:3]
-        for split in ("val", "train")
-        for name, value in (e.get(split) or {}).items()
-        if name != "loss"
-    ]
-    classes = [f"{name}: {one}" for name, value in found if isinstance(value, dict) and len(value) > 1 for one in value]
-    return list(dict.fromkeys([*(name for name, _ in found), *classes]))
+    splits = [event.get(split) or {} for event in history.epochs[:3] for split in ("val", "train")]
+    scores = [(name, value) for split in splits for name, value in split.items() if name != "loss"]
+    by_class = [(name, list(value)) for name, value in scores if isinstance(value, dict) and len(value) > 1]
+    classes = [f"{name}: {label}" for name, labels in by_class for label in labels]
+    return list(dict.fromkeys([*(name for name, _ in scores), *classes]))
 
 
 def epoch_points(history: History, split: str, metric: str) -> Points:
@@ -137,8 +133,8 @@ def smoothed(x: np.ndarray, y: np.ndarray, weight: float, limit: int = POINTS //
     means = np.add.reduceat(y, starts) / counts
     out, mean, total = np.empty(len(means)), 0.0, 0.0
     for index, (value, count) in enumerate(zip(means, counts, strict=True)):
-        kept = weight ** int(count)
-        mean, total = kept * mean + (1 - kept) * value, kept * total + (1 - kept)
+        past = weight ** int(count)
+        mean, total = past * mean + (1 - past) * value, past * total + (1 - past)
         out[index] = mean / total
     return x[starts + counts - 1], out
 
@@ -166,16 +162,16 @@ def ticks(low: float, high: float, count: int = 5) -> np.ndarray:
         return np.array([low])
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= raw * (1 - 1e-9))
-    found = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
-    return np.round(found, 12 - math.floor(math.log10(power)) if power < 1 else 6)
+    values = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
+    return np.round(values, 12 - math.floor(math.log10(power)) if power < 1 else 6)
 
 
 def log_ticks(low: float, high: float) -> np.ndarray:
     """Round numbers on a logarithmic axis: 1, 2, 5 of each decade, or decades alone where there are many."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     steps = (1, 2, 5) if last - first <= 3 else (1,)
-    found = np.array([step * 10.0**power for power in range(first, last + 1) for step in steps])
-    return found[(found >= low * (1 - 1e-9)) & (found <= high * (1 + 1e-9))]
+    values = np.array([step * 10.0**power for power in range(first, last + 1) for step in steps])
+    return values[(values >= low * (1 - 1e-9)) & (values <= high * (1 + 1e-9))]
 
 
 def group_size(length: int, groups: int) -> int:

@@ -27,12 +27,12 @@ _REFERENCE = '<span class="vx-dim" title="the others are compared with this run"
 _SHOWN, _SHOWN_DRAWN = 2, 4
 
 
-def rows_of(runs: Sequence[Run], known: Mapping[str, Run], chosen: str, drawn: Mapping[str, str]) -> list[Row]:
+def rows_of(runs: Sequence[Run], every: Mapping[str, Run], chosen: str, drawn: Mapping[str, str]) -> list[Row]:
     """One row a run, in the order given, those drawn over each other first.
 
     Parameters
     ----------
-    known
+    every
         All runs of the workspace, for the chains of parents.
     chosen
         The run whose settings the others are compared with; the first where it is none of them.
@@ -41,7 +41,7 @@ def rows_of(runs: Sequence[Run], known: Mapping[str, Run], chosen: str, drawn: M
     """
     base = next((run for run in runs if run.name == chosen), runs[0] if runs else None)
     beside = [run for run in runs if run.name in drawn]
-    return [_row(run, known, base, beside, drawn) for run in (*beside, *(run for run in runs if run not in beside))]
+    return [_row(run, every, base, beside, drawn) for run in (*beside, *(run for run in runs if run not in beside))]
 
 
 def differing(run: Run, base: Run | None) -> list[tuple[str, Any, Any]]:
@@ -103,16 +103,16 @@ def _whole(words: str) -> str:
     return f'<span style="white-space:nowrap">{html.escape(words)}</span>'
 
 
-def _no_chips(run: Run, base: Run | None, known: int) -> str:
+def _no_chips(run: Run, base: Run | None, count: int) -> str:
     """What stands where no setting differs."""
-    if base is None or known < 2:
+    if base is None or count < 2:
         return ""
     if run.name == base.name:
         return _REFERENCE
     return '<span class="vx-dim">another learner</span>' if run.learner != base.learner else ""
 
 
-def _row(run: Run, known: Mapping[str, Run], base: Run | None, beside: Sequence[Run], drawn: Mapping[str, str]) -> Row:
+def _row(run: Run, every: Mapping[str, Run], base: Run | None, beside: Sequence[Run], drawn: Mapping[str, str]) -> Row:
     state, history = run.state, run.history
     percent = f" {history.progress:.0%}" if state in ("running", "stopping") and history.progress else ""
     age = ago(time.time() - float(run.config.get("created", time.time())))
@@ -120,8 +120,8 @@ def _row(run: Run, known: Mapping[str, Run], base: Run | None, beside: Sequence[
         _name(run, drawn),
         badge(state + percent, LOOKS.get(state, "")),
         _score(run),
-        " › ".join(_whole(name) for name in ancestors(known, run.name)) or "fresh",
-        _chips(run, base, beside) or _no_chips(run, base, len(known)),
+        " › ".join(_whole(name) for name in ancestors(every, run.name)) or "fresh",
+        _chips(run, base, beside) or _no_chips(run, base, len(every)),
         _whole(age),
     )
     lines = [f"{name}: {value_text(a)} instead of {value_text(b)}" for name, a, b in differing(run, base)]

@@ -81,7 +81,7 @@ def facts(state: str, history: History) -> list[tuple[str, str]]:
     rate = history.steps.samples_per_s[-20:]
     rate = rate[rate == rate]
     plateau, lr = history.plateau, history.steps.lr[-1:]
-    found = [
+    pairs = [
         ("step", f"{history.iteration:,}".replace(",", "\u2009") if history.iteration else ""),
         ("epoch", str(history.epoch) if history.epoch else ""),
         ("samples/s", f"{rate.mean():.3g}" if len(rate) and state in ("running", "stopping") else ""),
@@ -92,7 +92,7 @@ def facts(state: str, history: History) -> list[tuple[str, str]]:
         *((name, _named(event)) for name, event in _marked(history)),
         ("time", duration(history.busy_s) if history.busy_s else ""),
     ]
-    return [(name, value) for name, value in found if value]
+    return [(name, value) for name, value in pairs if value]
 
 
 def log_line(event: dict[str, Any]) -> str:
@@ -125,23 +125,24 @@ def test_words(event: dict[str, Any]) -> str:
     return f"{where}: mean IoU {_interval(event)}; {base.get('name', 'baseline')} {_interval(base)}"
 
 
-def _interval(found: dict[str, Any]) -> str:
-    mean, low, high = (found.get(name) for name in ("mean", "low", "high"))
+def _interval(score: dict[str, Any]) -> str:
+    mean, low, high = (score.get(name) for name in ("mean", "low", "high"))
     if mean is None:
         return "not known"
-    return f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")
+    if low is None or high is None:
+        return f"{mean:.3f}"
+    return f"{mean:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _epoch_line(event: dict[str, Any]) -> str:
     parts = []
     for name, metric in (("loss", "loss"), ("IoU", "iou")):
-        values = [metric_of(event, split, metric) for split in ("train", "val")]
-        known = [
-            f"{split} {value:.3g}" for split, value in zip(("train", "val"), values, strict=True) if value == value
-        ]
-        if known:
-            parts.append(f"{name} {', '.join(known)}")
-    return f"epoch {event.get('epoch', '?')}: {'; '.join(parts)}" + (" (kept so far)" if event.get("best") else "")
+        values = {split: metric_of(event, split, metric) for split in ("train", "val")}
+        words = [f"{split} {value:.3g}" for split, value in values.items() if value == value]
+        if words:
+            parts.append(f"{name} {', '.join(words)}")
+    line = f"epoch {event.get('epoch', '?')}: {'; '.join(parts)}"
+    return f"{line} (kept so far)" if event.get("best") else line
 
 
 def duration(seconds: float) -> str:

@@ -23,14 +23,14 @@ ORDERS = {"Largest first": (True, False), "Smallest first": (True, True), "By nu
 def objects_rows(ws: Workspace) -> list[Row]:
     """Runs that make objects, and predictions with objects that their network learnt; newest first."""
     runs = [run for run in ws.runs.values() if run.kind == "objects"]
-    found = [(float(run.config.get("created", time.time())), _run_row(run)) for run in runs]
-    known, of_runs = set(ws.predictions), {run.name for run in runs}
+    dated = [(float(run.config.get("created", time.time())), _run_row(run)) for run in runs]
+    learnt = set(ws.predictions) - {run.name for run in runs}
     for path in ws.layout.objects.glob("*.zarr"):
         # a folder whose name begins with a dot is still being written
-        if path.stem in known - of_runs and not path.name.startswith("."):
+        if path.stem in learnt and not path.name.startswith("."):
             made = path.stat().st_mtime
-            found.append((made, _learnt_row(path.stem, made)))
-    return [row for _, row in sorted(found, key=lambda one: one[0], reverse=True)]
+            dated.append((made, _learnt_row(path.stem, made)))
+    return [row for _, row in sorted(dated, key=lambda pair: pair[0], reverse=True)]
 
 
 def object_row(number: int, line: Any, size: str) -> Row:

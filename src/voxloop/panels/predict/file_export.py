@@ -186,8 +186,8 @@ class FileExport:
     def _write(self, name: str, paths: list[Path], arguments: list[dict[str, Any]]) -> list[Path]:
         """Off the UI thread: one file with each of the arguments."""
         written = []
-        for path, given in zip(paths, arguments, strict=True):
-            written.append(self._ws.export(name, path, **given))
+        for path, options in zip(paths, arguments, strict=True):
+            written.append(self._ws.export(name, path, **options))
             if len(paths) > 1:
                 self._panel.post(self._say, f"{len(written)} of {len(paths)} saved …")
         return written

@@ -19,9 +19,9 @@ class PackageImport:
     """
 
     def __init__(self, workspace: Path, source: Path, folder: Path, image: str) -> None:
-        wanted = {"workspace": workspace, "source": source, "folder": folder, "image": image}
+        question = {"workspace": workspace, "source": source, "folder": folder, "image": image}
         self._errand = Errand(
-            "voxloop.panels.predict.package_import", {name: str(value) for name, value in wanted.items()}
+            "voxloop.panels.predict.package_import", {name: str(value) for name, value in question.items()}
         )
 
     def wait(self, timeout: float = PATIENCE_S) -> dict[str, Any]:

@@ -41,16 +41,16 @@ def offered(ws: Workspace) -> Offered:
     is the newest. Scores of other levels are no measure of it.
     """
     runs = [run for run in reversed(list(ws.runs.values())) if (run.path / "model" / "spec.json").exists()]
-    kept = [_kept_row(path.parent) for path in _kept(ws)]
+    folders = [_kept_row(path.parent) for path in _kept(ws)]
     scores = {run.name: round(best_iou(run), DIGITS) for run in runs}
     levels: dict[str, list[Run]] = {}
     for run in runs:
         levels.setdefault(str(run.config.get("level")), []).append(run)
     best = {level: _best(of, scores) for level, of in levels.items()}
     marked = {run.name for level, of in best.items() if len(levels[level]) > 1 for run in of}
-    rows = [*(_model_row(run, scores[run.name], run.name in marked) for run in runs), *kept]
+    rows = [*(_model_row(run, scores[run.name], run.name in marked) for run in runs), *folders]
     if not runs:
-        return Offered(rows, kept[0].key if kept else "", "")
+        return Offered(rows, folders[0].key if folders else "", "")
     level = str(runs[0].config.get("level"))
     count, first = len(levels[level]), (best[level] or runs)[0].name
     words = ""
@@ -67,9 +67,9 @@ def offered(ws: Workspace) -> Offered:
 
 def _best(runs: list[Run], scores: Mapping[str, float]) -> list[Run]:
     """Those whose score none is above; none where none has one."""
-    known = [run for run in runs if not math.isnan(scores[run.name])]
-    highest = max((scores[run.name] for run in known), default=math.nan)
-    return [run for run in known if scores[run.name] == highest]
+    scored = [run for run in runs if not math.isnan(scores[run.name])]
+    highest = max((scores[run.name] for run in scored), default=math.nan)
+    return [run for run in scored if scores[run.name] == highest]
 
 
 def model_folder(ws: Workspace, key: str) -> Path:
@@ -79,8 +79,8 @@ def model_folder(ws: Workspace, key: str) -> Path:
 
 def _kept(ws: Workspace) -> list[Path]:
     # a folder whose name begins with a dot is still being written
-    found = [path for path in ws.layout.models.glob("*/spec.json") if not path.parent.name.startswith(".")]
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+    specs = [path for path in ws.layout.models.glob("*/spec.json") if not path.parent.name.startswith(".")]
+    return sorted(specs, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def _kept_row(folder: Path) -> Row:

@@ -54,8 +54,7 @@ class SetEditor:
     @property
     def saved(self) -> TrainingSet | None:
         """The newest version of the set shown."""
-        known = self.name in self._ws.sets
-        return self._ws.sets[str(self.name)] if known else None
+        return self._ws.sets[self.name] if self.name in self._ws.sets else None
 
     @property
     def draft(self) -> tuple[SetRow, ...]:
@@ -77,11 +76,11 @@ class SetEditor:
 
     def duplicate(self) -> None:
         """A copy of the set shown, as it was saved."""
-        self._select(self._ws.sets.duplicate(self._known(), self._new_name.value.strip() or None).name)
+        self._select(self._ws.sets.duplicate(self._shown(), self._new_name.value.strip() or None).name)
 
     def remove(self) -> None:
         """Forget the set shown."""
-        self._ws.sets.remove(self._known())
+        self._ws.sets.remove(self._shown())
         self._select(None)
 
     def add_row(self) -> None:
@@ -101,7 +100,7 @@ class SetEditor:
 
     def save(self) -> TrainingSet:
         """The rows shown as a new version."""
-        made = self._ws.sets.edit(self._known(), self._draft)
+        made = self._ws.sets.edit(self._shown(), self._draft)
         self._select(made.name)
         return made
 
@@ -145,9 +144,9 @@ class SetEditor:
         self._add_row = button("Add", on(self.add_row), icon="plus", tooltip="Add these as a row of the set")
         self._words = classed(text(), "vx-dim", "vx-small")
         self._save = button("Save", on(self.save), kind="primary")
-        self._learn = button("Learn from it", on(lambda: self._use(self._known())), tooltip="Runs learn from this set")
+        self._learn = button("Learn from it", on(lambda: self._use(self._shown())), tooltip="Runs learn from this set")
         self._test = button(
-            "Judge with it", on(lambda: self._judge(self._known())), tooltip="Runs are judged on this set, never taught"
+            "Judge with it", on(lambda: self._judge(self._shown())), tooltip="Runs are judged on this set, never taught"
         )
         self._line = CopyCode()
         self._edit = column(
@@ -184,9 +183,10 @@ class SetEditor:
             self._offer_regions()
 
     def _offer_regions(self) -> None:
-        known = [(name, name) for name in self._ws.regions if self._ws.regions[name].image == self._image.value]
-        if list(self._region.options) != [_WHOLE, *known]:
-            self._region.options = [_WHOLE, *known]
+        names = [name for name in self._ws.regions if self._ws.regions[name].image == self._image.value]
+        options = [_WHOLE, *((name, name) for name in names)]
+        if list(self._region.options) != options:
+            self._region.options = options
             self._region.value = ""
 
     def _show_rows(self) -> None:
@@ -206,7 +206,7 @@ class SetEditor:
             show(made, not dirty)
         self._line.code = self.code
 
-    def _known(self) -> str:
+    def _shown(self) -> str:
         if self.name is None:
             raise WorkspaceError("there is no training set yet; make one with New")
         return self.name

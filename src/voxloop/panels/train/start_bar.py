@@ -51,12 +51,13 @@ class StartBar:
 
     def offer(self, images: Sequence[str]) -> None:
         """Offer what may be predicted then, of these images."""
-        several = [("the images it learns from", LEARNT), ("every image", "*")]
-        options = (("nothing", ""), *(several if len(images) > 1 else [(f"{name}", name) for name in images]))
+        options: tuple[tuple[str, str], ...] = (("nothing", ""), *((name, name) for name in images))
+        if len(images) > 1:
+            options = (("nothing", ""), ("the images it learns from", LEARNT), ("every image", "*"))
         if self.then.options != options:
-            kept = self.then.value
+            chosen = self.then.value
             self.then.options = options
-            self.then.value = kept if kept in [value for _, value in options] else ""
+            self.then.value = chosen if chosen in [value for _, value in options] else ""
 
     def resumes(self, resumes: bool) -> None:
         """Say what the button does; of a run that goes on all was said before."""
@@ -67,14 +68,13 @@ class StartBar:
     @property
     def arguments(self) -> dict[str, Any]:
         """What ``ws.train`` is given beside the settings."""
-        words = {"name": self.name.value.strip(), "note": self.note.value.strip()}
-        given = {**words, "then_predict": self.then.value}
-        return {name: value for name, value in given.items() if value}
+        arguments = {"name": self.name.value.strip(), "note": self.note.value.strip(), "then_predict": self.then.value}
+        return {name: value for name, value in arguments.items() if value}
 
     def code_of(self, config: Config) -> str:
         """The line of Python that trains with ``config``."""
-        given = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
-        return f"run = ws.train({code_of(config)}{given})"
+        arguments = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
+        return f"run = ws.train({code_of(config)}{arguments})"
 
     def clear(self) -> None:
         """What was said of one run is not said of the next."""

@@ -83,17 +83,16 @@ class StartChooser:
     def run(self) -> Run | None:
         """The run meant; None for a fresh start, or where there is none to choose."""
         name = str(self.run_list.value) if self.of_a_run else ""
-        known = name in self._ws.runs
-        return self._ws.runs[name] if known else None
+        return self._ws.runs[name] if name in self._ws.runs else None
 
     def offer(self, runs: Sequence[Run]) -> None:
         """The network trainings of the workspace, newest first."""
         deep = [run for run in runs if run.learner == "deep"]
-        known = [run.name for run in deep if (run.path / "model").is_dir()]
+        models = [run.name for run in deep if (run.path / "model").is_dir()]
         halted = [run.name for run in deep if run.state in RESUMABLE and (run.path / "checkpoints" / "last").is_dir()]
-        found = {WEIGHTS: known, SETTINGS: known, RESUME: halted}
-        if found != self._runs:
-            self._runs = found
+        runs_by_mode = {WEIGHTS: models, SETTINGS: models, RESUME: halted}
+        if runs_by_mode != self._runs:
+            self._runs = runs_by_mode
             self._list_runs()
 
     def follow(self, config: DeepConfig) -> None:
@@ -148,19 +147,17 @@ class StartChooser:
         self._tell()
 
     def _tell(self) -> None:
-        words = html.escape(MODES[self.mode][1])
         run = self.run
+        words = MODES[self.mode][1]
         if self.of_a_run and run is None:
-            none = (
-                "No run was paused, stopped or interrupted." if self.mode == RESUME else "No network was trained yet."
-            )
-            words = html.escape(none)
-        elif run is not None and self.mode != RESUME:
-            chain = [*ancestors(self._ws.runs, run.name), run.name, "this run"]
-            words += f" {html.escape(' › '.join(chain))}"
+            words = "No network was trained yet."
+            if self.mode == RESUME:
+                words = "No run was paused, stopped or interrupted."
+        elif run is not None and self.mode == RESUME:
+            words += f" {run.name} is {run.state} after {run.history.iteration:,} steps."
         elif run is not None:
-            words += html.escape(f" {run.name} is {run.state} after {run.history.iteration:,} steps.")
-        self.words.value = words
+            words += " " + " › ".join([*ancestors(self._ws.runs, run.name), run.name, "this run"])
+        self.words.value = html.escape(words)
 
 
 def code_of(run: str) -> str:
