@@ -54,7 +54,10 @@ class SetEditor:
     @property
     def saved(self) -> TrainingSet | None:
         """The newest version of the set shown."""
-        return self._ws.sets[self.name] if self.name in self._ws.sets else None
+        name = self.name
+        if name is None or name not in self._ws.sets:
+            return None
+        return self._ws.sets[name]
 
     @property
     def draft(self) -> tuple[SetRow, ...]:

@@ -83,7 +83,7 @@ class StartChooser:
     def run(self) -> Run | None:
         """The run meant; None for a fresh start, or where there is none to choose."""
         name = str(self.run_list.value) if self.of_a_run else ""
-        return self._ws.runs[name] if name in self._ws.runs else None
+        return self._ws.runs.get(name)
 
     def offer(self, runs: Sequence[Run]) -> None:
         """The network trainings of the workspace, newest first."""
