@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
+import tifffile
 
 pytest.importorskip("ipywidgets")
 
 from ipywidgets.widgets.widget import _instances
 
 from voxloop.panels.base.ui import UiLoop
+from voxloop.panels.form.file_list import Recent
 
 
 class NoLeak:
@@ -59,3 +63,27 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr(DummyComm, "publish_msg", publish)
     return sent
+
+
+@pytest.fixture
+def recent(tmp_path):
+    return Recent(tmp_path / "state" / "recent.json")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A folder with a stack, an HDF5 file of two datasets, a folder of pictures, a plain folder, and clutter."""
+    home = tmp_path / "files"
+    (home / "pictures").mkdir(parents=True)
+    (home / "plain").mkdir()
+    (home / ".hidden").mkdir()
+    (home / "notes.docx").write_text("no picture")
+    stack = np.random.default_rng(0).integers(0, 200, (6, 40, 48)).astype("uint8")
+    tifffile.imwrite(home / "stack.tif", stack, photometric="minisblack")
+    for i in range(3):
+        tifffile.imwrite(home / "pictures" / f"{i}.tif", stack[i])
+    with h5py.File(home / "two.h5", "w") as file:
+        file["raw"] = stack
+        file["other"] = stack[:3]
+        file["raw"].attrs["element_size_um"] = (0.04, 0.008, 0.008)
+    return home

@@ -1,0 +1,34 @@
+"""What lies in a folder, and what was opened lately."""
+
+from __future__ import annotations
+
+from voxloop.panels.form.file_list import kind_of, listing, size_text, without_secrets
+
+SUFFIXES = (".tif", ".h5")
+
+
+def test_listing_shows_what_can_be_opened_folders_first(files):
+    found = [(entry.name, entry.kind) for entry in listing(files, SUFFIXES)]
+    assert found == [("pictures", "stack"), ("plain", "folder"), ("stack.tif", "volume"), ("two.h5", "volume")]
+    assert [entry.name for entry in listing(files, SUFFIXES, "STACK")] == ["stack.tif"]
+    (files / "plain" / "workspace.json").write_text("{}")
+    assert kind_of(files / "plain", SUFFIXES) == "workspace"
+    (files / "a.zarr").mkdir()
+    assert kind_of(files / "a.zarr", SUFFIXES) == "volume"
+
+
+def test_recent_keeps_the_newest_first_without_secrets_and_forgets_what_is_gone(recent, files):
+    recent.add(str(files / "stack.tif"))
+    recent.add("https://user:pw@host/data.zarr?token=1#x")
+    recent.add(str(files / "stack.tif"))
+    assert recent.list() == [str(files / "stack.tif"), "https://host/data.zarr"]
+    (files / "stack.tif").unlink()
+    assert recent.list() == ["https://host/data.zarr"]
+    (files.parent / "state" / "recent.json").write_text("not json")
+    assert recent.list() == []
+
+
+def test_words_for_sizes_and_addresses():
+    assert [size_text(n) for n in (340, 12_500_000, 1.2e12)] == ["340 B", "12.5 MB", "1.2 TB"]
+    assert without_secrets("s3://key:secret@bucket/x.zarr?sig=2") == "s3://bucket/x.zarr"
+    assert without_secrets("/a/b.tif") == "/a/b.tif"
