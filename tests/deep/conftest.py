@@ -12,7 +12,7 @@ import pytest
 
 from voxloop.config.augment import Augmentation
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.data.training_data import Source
+from voxloop.deep.data.labelled_image import LabelledImage
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 
@@ -135,9 +135,9 @@ def world() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def sources(world: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[Source]:
+def sources(world: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[LabelledImage]:
     raw, _, labels = world
-    return [Source(name="image", volume=volume_of(raw), labels=MemoryLabels(labels))]
+    return [LabelledImage(name="image", volume=volume_of(raw), labels=MemoryLabels(labels))]
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def make() -> SimpleNamespace:
         scribbles=scribbles,
         classes=CLASSES,
         settings=TINY,
-        source=lambda raw, labels, **options: Source(
+        source=lambda raw, labels, **options: LabelledImage(
             name="image", volume=volume_of(raw, **options), labels=MemoryLabels(labels)
         ),
     )

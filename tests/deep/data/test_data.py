@@ -13,11 +13,14 @@ from voxloop.deep.begin.memory import memory_of
 from voxloop.deep.begin.sizing import network_scale, object_width, window_size
 from voxloop.deep.begin.starting import describe
 from voxloop.deep.data.grayvalues import measure_intensities
-from voxloop.deep.data.training_data import Source, assemble
+from voxloop.deep.data.labelled_image import LabelledImage
+from voxloop.deep.data.sampling import WindowSampler
+from voxloop.deep.data.training_data import assemble
 from voxloop.deep.data.windows import Geometry
 from voxloop.deep.networks.network import build
 from voxloop.deep.predict.predictor import Normalisation
 from voxloop.errors import ConfigError, LabelError, VolumeError
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 
 
@@ -52,7 +55,7 @@ def test_shapes_that_differ(make: SimpleNamespace) -> None:
 
 def test_channels_that_differ(make: SimpleNamespace) -> None:
     raw, truth = make.discs()
-    two = Source(name="two", volume=make.volume(np.stack([raw, raw])), labels=make.labels(make.scribbles(truth)))
+    two = LabelledImage(name="two", volume=make.volume(np.stack([raw, raw])), labels=make.labels(make.scribbles(truth)))
     with pytest.raises(VolumeError, match="1 and 2 channels"):
         assemble([make.source(raw, make.scribbles(truth)), two], make.classes, DeepConfig())
 
@@ -79,21 +82,53 @@ def test_split_is_about_the_share_asked_for_and_comes_back(make: SimpleNamespace
     data = assemble([source], make.classes, DeepConfig(validation_share=0.25))
     counts = data.images[0].labelled.counts
     total = np.sum(list(counts.values()), axis=0)
-    held = np.sum([counts[cell] for cell in data.images[0].split.held], axis=0)
+    held = np.sum([counts[cell] for cell in data.images[0].split.held_out], axis=0)
     assert np.all((held / total > 0.1) & (held / total < 0.5))
     again = assemble([source], make.classes, DeepConfig(validation_share=0.25, seed=9), data.split_to_json())
     assert again.images[0].split == data.images[0].split
+
+
+@pytest.mark.parametrize(("validation", "test"), [(0.15, 0.0), (0.15, 0.15), (0.25, 0.1)])
+@pytest.mark.parametrize("every", [1, 2])
+def test_shares_are_those_asked_for(make: SimpleNamespace, validation: float, test: float, every: int) -> None:
+    raw, truth = make.discs((24, 200, 200))
+    config = DeepConfig(validation_share=validation, test_share=test)
+    data = assemble([make.source(raw, make.scribbles(truth, every=every))], make.classes, config)
+    assert data.shares.validation == pytest.approx(validation, abs=0.03)
+    assert data.shares.test == pytest.approx(test, abs=0.03)
+    assert data.shares.training > 0.5 * (1 - validation - test)
+    image = data.images[0]
+    whole = Box.whole(image.shape)
+    trained = np.bincount(image.labels(whole)[image.split.training_mask(whole, image.shape)], minlength=3)[1:]
+    assert data.counts == pytest.approx(trained, rel=0.05), "counts are those that are left beside the gap"
+
+
+@pytest.mark.parametrize("every", [1, 2, 8])
+def test_slices_held_out_leave_something_to_train_on_where_voxels_are_cubes(make: SimpleNamespace, every: int) -> None:
+    raw, truth = make.discs((48, 160, 160))
+    data = assemble([make.source(raw, make.scribbles(truth, every=every))], make.classes, DeepConfig(split="slice"))
+    assert data.images[0].split.validation
+    assert data.shares.training > 0.4
+    drawn = WindowSampler.of(DeepConfig(), data, Geometry(height=64, width=64)).batch(0, 8)[1]
+    assert (drawn > 0).any(axis=(1, 2)).all()
+    assert set(np.unique(drawn)) >= {1, 2}
+
+
+def test_a_split_that_leaves_nothing_to_train_on_is_refused(make: SimpleNamespace) -> None:
+    raw, truth = make.discs((3, 64, 64))
+    config = DeepConfig(validation_share=0.5, test_share=0.2, split="slice")
+    with pytest.raises(LabelError, match="too few labels.*0% train.*hold out less"):
+        assemble([make.source(raw, make.scribbles(truth, every=1))], make.classes, config)
 
 
 def test_whole_images_are_held_out(make: SimpleNamespace) -> None:
     sources = []
     for number in range(5):
         raw, truth = make.discs((2, 64, 64), seed=number)
-        sources.append(
-            Source(name=f"i{number}", volume=make.volume(raw), labels=make.labels(make.scribbles(truth, every=1)))
-        )
+        labels = make.labels(make.scribbles(truth, every=1))
+        sources.append(LabelledImage(name=f"i{number}", volume=make.volume(raw), labels=labels))
     data = assemble(sources, make.classes, DeepConfig(split="image", validation_share=0.3))
-    held = [bool(image.split.held) for image in data.images]
+    held = [bool(image.split.held_out) for image in data.images]
     assert 1 <= sum(held) <= 2
 
 

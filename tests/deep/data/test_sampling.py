@@ -15,7 +15,7 @@ from voxloop.config.augment import Augmentation
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data.sampling import Mining, WindowSampler
 from voxloop.deep.data.training_data import TrainingData, assemble
-from voxloop.deep.data.windows import Geometry, Place, teaching_window
+from voxloop.deep.data.windows import Geometry, Place, training_window
 from voxloop.deep.learner import train
 from voxloop.errors import ConfigError
 
@@ -35,7 +35,7 @@ def sampler(data: TrainingData, **settings: Any) -> WindowSampler:
 
 
 def labels_of(given: WindowSampler, count: int = 60) -> list[np.ndarray]:
-    return [teaching_window(given.images, given.place_of(step, 0), GEOMETRY)[1] for step in range(count)]
+    return [training_window(given.images, given.place_of(step, 0), GEOMETRY)[1] for step in range(count)]
 
 
 def test_negatives_hold_background_alone(data: TrainingData) -> None:
@@ -116,8 +116,8 @@ def test_images_of_other_voxel_sizes_show_the_same_micrometres(make: SimpleNames
     data = assemble([one, other], make.classes, config)
     assert (data.images[0].relative, data.images[1].relative) == (None, (1.0, 0.5, 0.5))
     assert "differ in voxel size" in data.warnings[0]
-    first = teaching_window(data.images, Place(image=0, z=0, y=10, x=20), GEOMETRY)
-    second = teaching_window(data.images, Place(image=1, z=0, y=20, x=40), GEOMETRY)
+    first = training_window(data.images, Place(image=0, z=0, y=10, x=20), GEOMETRY)
+    second = training_window(data.images, Place(image=1, z=0, y=20, x=40), GEOMETRY)
     assert first[0].shape == second[0].shape == (1, 64, 64)
     assert np.abs(first[0] - second[0])[:, 2:-2, 2:-2].mean() < 2
     np.testing.assert_array_equal(first[1], second[1])

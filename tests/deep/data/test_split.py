@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from voxloop.deep.data.labelled import gather, lookup
-from voxloop.deep.data.split import GAP, Grid, Split, choose
+from voxloop.deep.data.split import GAP, Grid, Split, choose_held_out
 from voxloop.geometry import Box
 
 SHAPE = (4, 40, 48)
@@ -44,10 +44,10 @@ def test_sides_are_apart_and_no_class_is_lost(labels: np.ndarray, seed: int, sha
     found = gathered(labels, grid)
     keys = {(0, *cell): n for cell, n in found.counts.items()}
     links = [((0, *a), (0, *b)) for a, b in found.links]
-    held = choose(keys, links, share, np.random.default_rng(seed))
-    split = Split(grid=grid, held=frozenset(key[1:] for key in held))
-    judges = split.judges(Box.whole(SHAPE)) & (labels > 0)
-    teaches = split.teaches(Box.whole(SHAPE), SHAPE) & (labels > 0)
+    held = choose_held_out(keys, links, share, np.random.default_rng(seed))
+    split = Split(grid=grid, validation=frozenset(key[1:] for key in held))
+    judges = split.validation_mask(Box.whole(SHAPE)) & (labels > 0)
+    teaches = split.training_mask(Box.whole(SHAPE), SHAPE) & (labels > 0)
     assert not (judges & teaches).any()
     if judges.any() and teaches.any():
         distance = ndimage.distance_transform_cdt(~judges, metric="chessboard")
@@ -84,7 +84,7 @@ def test_links_are_the_cells_that_one_stroke_joins(labels: np.ndarray) -> None:
 
 def test_cells_are_as_deep_in_micrometres_as_they_are_wide() -> None:
     assert Grid.of((0.4, 0.1, 0.1), (100, 500, 500)).cell == (16, 64, 64)
-    assert Grid.of((0.4, 0.1, 0.1), (100, 500, 500)).gap == (2, 8, 8)
+    assert Grid.of((0.4, 0.1, 0.1), (100, 500, 500)).gap == (1, 4, 4)
     assert Grid.of((6.4, 0.1, 0.1), (100, 500, 500)).cell == (1, 64, 64)
     assert Grid.of((0.1, 0.1, 0.1), (9, 500, 500), frames=True).cell[0] == 1
     assert Grid.of((0.1, 0.1, 0.1), (9, 500, 500), frames=True).gap[0] == 0

@@ -58,7 +58,7 @@ def test_training_windows_never_show_held_out_labels(data: TrainingData) -> None
     sampler = WindowSampler(data.images, Geometry(height=64, width=64), 2, seed=0)
     image = data.images[0]
     whole = Box.whole(image.shape)
-    allowed = np.where(image.split.teaches(whole, image.shape), image.labels(whole), 0)
+    allowed = np.where(image.split.training_mask(whole, image.shape), image.labels(whole), 0)
     seen = np.zeros(image.shape, bool)
     for step in range(60):
         place = sampler.place(np.random.default_rng((0, step, 0)))
@@ -85,7 +85,7 @@ def test_validation_windows_show_all_held_out_cells_and_nothing_else(data: Train
     image = data.images[0]
     places = validation_places(data.images, Geometry(height=64, width=64), 100, 0)
     whole = Box.whole(image.shape)
-    expected = np.where(image.split.judges(whole), image.labels(whole), 0)
+    expected = np.where(image.split.validation_mask(whole), image.labels(whole), 0)
     covered = np.zeros_like(expected)
     for place in places:
         window = window_box(place, Geometry(height=64, width=64)).slices

@@ -32,7 +32,7 @@ def test_windows_lie_across_every_axis_with_their_neighbours(data: Any) -> None:
     image = data.images[0]
     whole = image.pixels(Box.whole(image.shape))[0].astype(np.float32)
     allowed = np.where(
-        image.split.teaches(Box.whole(image.shape), image.shape),
+        image.split.training_mask(Box.whole(image.shape), image.shape),
         image.labels(Box.whole(image.shape)),
         0,
     )

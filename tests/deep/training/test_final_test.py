@@ -18,17 +18,17 @@ from voxloop.deep.training.final_test import Verdict
 def test_test_cells_neither_teach_nor_judge(sources: Any, make: Any, tiny: DeepConfig) -> None:
     data = assemble(sources, make.classes, tiny.changed(test_share=0.2))
     split = data.images[0].split
-    assert split.tested
-    assert split.judging
-    assert not split.tested & split.judging
-    for cell in split.tested:
+    assert split.test
+    assert split.validation
+    assert not split.test & split.validation
+    for cell in split.test:
         box = split.grid.box(cell).clip((6, 160, 160))
-        assert not split.judges(box).any()
-        assert not split.teaches(box, (6, 160, 160)).any()
+        assert not split.validation_mask(box).any()
+        assert not split.training_mask(box, (6, 160, 160)).any()
     again = assemble(sources, make.classes, tiny.changed(test_share=0.2), data.split_to_json())
     assert again.images[0].split == split
     without = assemble(sources, make.classes, tiny)
-    assert not without.images[0].split.tested
+    assert not without.images[0].split.test
 
 
 @pytest.mark.parametrize("share", [0.0, 0.15])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from voxloop.config import DeepConfig
-from voxloop.deep.data.training_data import Source, assemble
+from voxloop.deep.data.labelled_image import LabelledImage
+from voxloop.deep.data.training_data import assemble
 from voxloop.errors import ConfigError, LabelError
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo, load_model
@@ -137,7 +138,7 @@ BACKGROUND = ClassInfo(value=1, name="background", background=True)
 
 
 def data_of(values: np.ndarray, classes=(BACKGROUND,)):
-    source = Source(name="a", volume=open_volume(np.zeros(values.shape, np.uint8)), labels=Numbered(values))
+    source = LabelledImage(name="a", volume=open_volume(np.zeros(values.shape, np.uint8)), labels=Numbered(values))
     return assemble([source], classes, DeepConfig(target="instances", validation_share=0))
 
 

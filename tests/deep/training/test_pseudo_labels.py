@@ -78,7 +78,7 @@ def test_strokes_are_right_and_judges_stay_unseen(pool: PseudoLabels, context: A
     assert unsure.any()
     assert not labels[unsure].any()
     image = data.images[0]
-    assert image.split.held
+    assert image.split.held_out
     assert (strokes > 0).sum() < (image.labels(Box.whole((6, SIZE, SIZE))) > 0).sum()
 
 
@@ -119,11 +119,11 @@ def test_wanted_where_labels_are_sparse(data: TrainingData, tiny: DeepConfig) ->
 
 
 def test_what_may_be_learnt_from_is_the_same_by_voxel_and_by_box() -> None:
-    split = Split(grid=Grid(cell=(2, 8, 8), gap=(1, 3, 3)), held=frozenset({(0, 1, 1), (2, 0, 3)}))
+    split = Split(grid=Grid(cell=(2, 8, 8), gap=(1, 3, 3)), validation=frozenset({(0, 1, 1), (2, 0, 3)}))
     shape = (6, 32, 32)
     everywhere = np.stack(np.nonzero(np.ones(shape)), axis=1)
-    whole = split.teaches(Box.whole(shape), shape)
-    assert np.array_equal(split.teaches_at(everywhere, shape).reshape(shape), whole)
+    whole = split.training_mask(Box.whole(shape), shape)
+    assert np.array_equal(split.in_training(everywhere, shape).reshape(shape), whole)
 
 
 def test_without_a_teacher_nothing_is_kept_of_one(context: Any) -> None:

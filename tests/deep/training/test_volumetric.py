@@ -21,7 +21,7 @@ from voxloop.deep.begin.preflight import preflight
 from voxloop.deep.begin.preview import field_of_view, training_inputs
 from voxloop.deep.data.augment import Augmenter
 from voxloop.deep.data.planning import plan_levels
-from voxloop.deep.data.windows import Geometry, Place, read_pixels, teaching_window
+from voxloop.deep.data.windows import Geometry, Place, read_pixels, training_window
 from voxloop.deep.learner import train
 from voxloop.deep.networks.network import NetworkConfig, build, field_of
 from voxloop.deep.predict.model import load
@@ -265,9 +265,9 @@ def test_blocks_show_the_image_and_only_labels_that_teach(workspace: Any, tiny: 
     place = Place(image=0, z=-3, y=40, x=10)
     whole = np.pad(balls()[0], ((3, 0), (0, 12), (0, 0)), mode="symmetric")
     np.testing.assert_array_equal(read_pixels(image, place, geometry)[0], whole[:8, 40:72, 10:42])
-    _, labels = teaching_window(material.data.images, place, geometry)
+    _, labels = training_window(material.data.images, place, geometry)
     box = Box((0, 40, 10), (5, 60, 42))
-    expected = np.where(image.split.teaches(box, image.shape), image.labels(box), 0)
+    expected = np.where(image.split.training_mask(box, image.shape), image.labels(box), 0)
     np.testing.assert_array_equal(labels[3:, :20], expected)
     assert not labels[:3].any()
     assert not labels[:, 20:].any()

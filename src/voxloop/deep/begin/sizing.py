@@ -67,9 +67,9 @@ def object_width(data: TrainingData) -> float | None:
     """In-plane extent, in voxels of the images, below which nine of ten labelled objects stay; None without any."""
     rng = np.random.default_rng(0)
     found: list[int] = []
-    for image in data.teaching:
+    for image in data.training_images:
         anchors = [at for parts in image.labelled.anchors.values() for at in parts[-1]]  # the objects come last
-        for index in rng.permutation(len(anchors))[: max(_FEWEST, _OBJECTS // len(data.teaching))]:
+        for index in rng.permutation(len(anchors))[: max(_FEWEST, _OBJECTS // len(data.training_images))]:
             found += _extent(image, anchors[index])
     return float(np.percentile(found, 90)) if found else None
 
@@ -134,7 +134,7 @@ def _useful_extent(data: TrainingData, zoom: Zoom, spacing: Spacing) -> Shape:
     """Voxels of the network zyx beyond which a window shows nothing new in any image: the image, or what surrounds the
     labels by half their own extent, whichever is smaller."""
     found = []
-    for image in data.teaching:
+    for image in data.training_images:
         boxes = [image.split.grid.box(cell) for cell in image.labelled.counts]
         around = cover(boxes).clip(image.shape) if boxes else Box.whole(image.shape)
         for axis in range(3):

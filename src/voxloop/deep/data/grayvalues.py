@@ -22,7 +22,7 @@ _PERCENTILES = (1.0, 99.0)
 
 
 def measure_intensities(data: TrainingData, geometry: Geometry, config: DeepConfig) -> dict[str, Any]:
-    """What each channel is scaled by, as a spec holds it, from windows spread over the images that teach.
+    """What each channel is scaled by, as a spec holds it, from windows spread over the images that are trained on.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def _values(data: TrainingData, geometry: Geometry, seed: int) -> list[np.ndarra
     single = Geometry(height=min(geometry.height, _SIDE), width=min(geometry.width, _SIDE))
     windows = [
         read_pixels(data.images[place.image], place, single).reshape(data.channels, -1)
-        for place in spread_places(data.teaching, single, _MEASURED, seed)
+        for place in spread_places(data.training_images, single, _MEASURED, seed)
     ]
     channels = [values[np.isfinite(values)] for values in np.concatenate(windows, axis=1)]
     if not all(len(values) for values in channels):

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from voxloop.deep.data.split import Cell, Grid
+from voxloop.deep.data.split import Cell, Grid, Split
 from voxloop.geometry import Box, Shape
 
 #: voxels kept of a class in a cell
@@ -58,6 +58,28 @@ def gather(labels: LabelSource, chunks: Iterable[Box], table: Table, classes: in
         values = table[labels.read(wider)]
         out.links |= _links(values > 0, chunk, grid)
         _add_cells(out, values, chunk, classes, grid, np.random.default_rng((seed, number)))
+    return out
+
+
+def keep_training(labelled: Labelled, split: Split, shape: Shape) -> Labelled:
+    """What of an image's labels is trained on: no held-out cells, nothing in the gap around them.
+
+    In a cell that the gap cuts, voxels are counted by the share of its anchors that are left.
+    """
+    out = Labelled(links=labelled.links)
+    for cell, counts in labelled.counts.items():
+        if cell in split.held_out:
+            continue
+        near = split.near(split.grid.box(cell), shape)
+        if not near:
+            out.counts[cell], out.anchors[cell] = counts, labelled.anchors[cell]
+            continue
+        masks = [split.in_training(at, shape, near) for at in labelled.anchors[cell]]
+        shares = [mask.mean() if len(mask) else 0.0 for mask in masks]
+        left = np.ceil(counts * shares).astype(np.int64)
+        if left.any():
+            out.counts[cell] = left
+            out.anchors[cell] = [at[mask] for at, mask in zip(labelled.anchors[cell], masks, strict=True)]
     return out
 
 

@@ -1,4 +1,4 @@
-"""Which windows teach. Which one a sample gets is a function of (seed, step, sample), and of what was hard before.
+"""Which windows are trained on: for each sample a function of (seed, step, sample), and of what was hard before.
 
 Knows neither networks nor runs; torch is not imported here.
 """
@@ -21,7 +21,7 @@ from voxloop.deep.data.windows import (
     clip,
     clipped,
     fitted,
-    teaching_window,
+    training_window,
     window_box,
 )
 
@@ -69,8 +69,8 @@ class WindowSampler:
         self._index(classes)
         self._empty = [] if background is None else self._nothing_else(background)
         self._negatives = negatives if self._empty else 0.0
-        found = np.array([sum(len(a) for _, a in cells) for cells in self._anchors], float)
-        odds = (found > 0).astype(float) if balance else found
+        anchor_counts = np.array([sum(len(a) for _, a in cells) for cells in self._anchors], float)
+        odds = (anchor_counts > 0).astype(float) if balance else anchor_counts
         self._class_odds = odds / odds.sum()
 
     @classmethod
@@ -107,7 +107,7 @@ class WindowSampler:
         """One window of one step, mirrored and turned by quarters."""
         rng = np.random.default_rng((self._seed, step, sample))
         place = self.place(rng)
-        pixels, labels = teaching_window(self.images, place, self.geometry)
+        pixels, labels = training_window(self.images, place, self.geometry)
         return _turned(pixels, labels, self._augmentation, rng)
 
     def place_of(self, step: int, sample: int) -> Place:
@@ -123,11 +123,11 @@ class WindowSampler:
         return max([self._drawn(rng) for _ in range(self._tries)], key=self._labelled)
 
     def _labelled(self, place: Place) -> int:
-        """Labelled voxels of the cells that a window touches and that teach."""
+        """Labelled voxels that are trained on, of the cells that a window touches."""
         image = self.images[place.image]
-        counts = image.labelled.counts
+        counts = image.training.counts
         box, _ = clipped(window_box(place, fitted(image, self.geometry)), image.shape)
-        cells = (cell for cell in image.split.grid.cells(box) if cell in counts and cell not in image.split.held)
+        cells = (cell for cell in image.split.grid.cells(box) if cell in counts)
         return sum(int(counts[cell].sum()) for cell in cells)
 
     def _drawn(self, rng: np.random.Generator) -> Place:
@@ -148,26 +148,26 @@ class WindowSampler:
         return Place(image=image, z=corner[0], y=corner[1], x=corner[2], axis=axis)
 
     def _index(self, classes: int) -> None:
-        """Anchors that may teach, by class; a cell counts by the root of its voxels, so no slab drowns the rest."""
+        """Anchors that are trained on, by class; a cell counts by the root of its voxels, so no slab drowns others."""
         for value in range(classes):
             weights = []
             for number, image in enumerate(self.images):
-                for cell in sorted(image.labelled.anchors):
-                    anchors = image.labelled.anchors[cell][value]
-                    if cell in image.split.held or not len(anchors):
+                for cell in sorted(image.training.anchors):
+                    anchors = image.training.anchors[cell][value]
+                    if not len(anchors):
                         continue
                     self._anchors[value].append((number, anchors))
-                    weights.append(np.sqrt(image.labelled.counts[cell][value]))
+                    weights.append(np.sqrt(image.training.counts[cell][value]))
             odds = np.array(weights, float)
             self._odds.append(odds / odds.sum() if len(odds) else odds)
 
     def _nothing_else(self, background: int) -> list[tuple[int, np.ndarray]]:
-        """Anchors of cells that teach and hold background alone."""
+        """Anchors of cells that hold background alone, of those that are trained on."""
         return [
-            (number, image.labelled.anchors[cell][background])
+            (number, image.training.anchors[cell][background])
             for number, image in enumerate(self.images)
             for cell, counts in sorted(image.labelled.counts.items(), key=lambda item: item[0])
-            if cell not in image.split.held and counts[background] and counts[background] == counts.sum()
+            if cell in image.training.counts and counts[background] and counts[background] == counts.sum()
         ]
 
 

@@ -1,4 +1,4 @@
-"""Windows of images with their labels, cut where they are asked for, and where those lie that judge.
+"""Windows of images with their labels, cut where they are asked for, and where those of the validation lie.
 
 Knows neither networks nor runs; torch is not imported here.
 """
@@ -31,9 +31,10 @@ class TrainingImage:
     pixels: Blocks
     labels: Blocks
     labelled: Labelled
+    training: Labelled  # what of them is trained on
     split: Split
     frames: bool = False
-    judges: bool = False
+    validation_only: bool = False
     relative: tuple[float, float, float] | None = None  # voxel size zyx over that of the training; None: the same
     area: Area | None = None  # where labels count, None for everywhere; see :class:`voxloop.store.confined.Area`
 
@@ -111,13 +112,13 @@ def _sized(array: np.ndarray, size: Shape, *, smooth: bool) -> np.ndarray:
     return found.astype(array.dtype, copy=False)
 
 
-def teaching_window(images: Sequence[TrainingImage], place: Place, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels float32 (c * slices, y, x) and labels uint8 (y, x) of a window, without those that judge.
+def training_window(images: Sequence[TrainingImage], place: Place, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels float32 (c * slices, y, x) and labels uint8 (y, x) of a window, without those that are held out.
 
     In 3-D pixels (c, z, y, x) and labels (z, y, x).
     """
     image = images[place.image]
-    return _window(image, place, geometry, lambda box: image.split.teaches(box, image.shape))
+    return _window(image, place, geometry, lambda box: image.split.training_mask(box, image.shape))
 
 
 def area_mask(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndarray:
@@ -136,16 +137,16 @@ def area_mask(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndar
 def validation_window(
     images: Sequence[TrainingImage], place: Place, geometry: Geometry
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels and labels as of :func:`teaching_window`, of those labels alone that are held out."""
+    """Pixels and labels as of :func:`training_window`, of those labels alone that are held out."""
     image = images[place.image]
-    return _window(image, place, geometry, image.split.judges)
+    return _window(image, place, geometry, image.split.validation_mask)
 
 
 def _window(
-    image: TrainingImage, place: Place, geometry: Geometry, known: Callable[[Box], np.ndarray]
+    image: TrainingImage, place: Place, geometry: Geometry, mask: Callable[[Box], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     box, pads = clipped(window_box(place, fitted(image, geometry)), image.shape)
-    labels = np.pad(np.where(known(box), image.labels(box), 0), pads)
+    labels = np.pad(np.where(mask(box), image.labels(box), 0), pads)
     labels = np.moveaxis(_sized(labels, geometry.sizes(place.axis), smooth=False), place.axis, 0)
     return read_pixels(image, place, geometry), labels if geometry.volumetric else labels[0]
 
@@ -160,7 +161,7 @@ def _validation_places(
     images: Sequence[TrainingImage], geometry: Geometry, limit: int, seed: int, axis: int
 ) -> list[Place]:
     rng = np.random.default_rng((seed, 1))
-    cells = [(number, cell) for number, image in enumerate(images) for cell in sorted(image.split.judging)]
+    cells = [(number, cell) for number, image in enumerate(images) for cell in sorted(image.split.validation)]
     places: list[Place] = []
     covered: list[tuple[int, Box]] = []
     for index in rng.permutation(len(cells)):

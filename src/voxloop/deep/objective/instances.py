@@ -61,7 +61,7 @@ def criterion_of(config: DeepConfig, data: TrainingData, spacing: Spacing, devic
         return PartialLoss.of(config, data.classes, data.counts, device)
     kind = FlowLoss if config.target == "flow" else InstanceLoss
     weights = (config.cross_entropy, config.dice, config.object_weight)
-    return kind(spacing if config.volumetric else spacing[1:], weights, by_plane=lone_planes(data.teaching))
+    return kind(spacing if config.volumetric else spacing[1:], weights, by_plane=lone_planes(data.training_images))
 
 
 def output_of(config: DeepConfig, data: TrainingData) -> tuple[tuple[ClassInfo, ...], Output]:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from voxloop.deep.networks.device import CudaMemory, autocast, laid_out, placed
 from voxloop.deep.predict.feeding import Streamed
-from voxloop.deep.predict.reduction import Kept, Split, agrees, headed, split_head, strips
+from voxloop.deep.predict.reduction import Kept, SplitNetwork, agrees, headed, split_head, strips
 from voxloop.deep.predict.streaming import ROOMY, streamed
 from voxloop.errors import ModelError
 from voxloop.model import Halted, ModelSpec
@@ -42,7 +42,7 @@ class NetworkPredictor:
         self._volumetric = spec.dimensions == 3
         self._normalise = Normalisation.of(spec.normalisation, spec.channels, self._slices).to(device)
         self.device_memory = CudaMemory(device) if device.type == "cuda" else None
-        self._split: Split | object | None = _UNTRIED
+        self._split: SplitNetwork | object | None = _UNTRIED
         self._fed: Streamed | object | None = _UNTRIED
         self._column: float | None = None
         self._softmax = all(output.kind == "semantic" for output in spec.outputs)
@@ -211,7 +211,7 @@ class NetworkPredictor:
             return logits
         return F.interpolate(logits, size, mode="trilinear" if len(size) == 3 else "bilinear", align_corners=False)
 
-    def _split_for(self, pixels: Tensor, size: tuple[int, int]) -> Split | None:
+    def _split_for(self, pixels: Tensor, size: tuple[int, int]) -> SplitNetwork | None:
         """Body and head of the network, where it can be cut there and what goes in has the size of what comes out."""
         fits = pixels.shape[-2:] == size and all(
             extent % step == 0 and extent >= ROOMY[2] for extent, step in zip(size, self._spec.stride[1:], strict=True)
@@ -220,7 +220,7 @@ class NetworkPredictor:
             split = split_head(self._module, self._spec.out_channels)
             sample = pixels[:1, :, :256, :256]
             self._split = split if split is not None and agrees(split, self._module, sample) else None
-        return self._split if fits and isinstance(self._split, Split) else None
+        return self._split if fits and isinstance(self._split, SplitNetwork) else None
 
     def _planes(self, batch: np.ndarray) -> np.ndarray:
         """(n, c, z, y, x) to float32 (n * z, c * slices, y, x), channel by channel, slices from below to above."""

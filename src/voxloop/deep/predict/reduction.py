@@ -22,7 +22,7 @@ HEADS = ("segmentation_head", "final_conv", "conv_final", "output_block", "out",
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class SplitNetwork:
     """A network in two: ``head(body(x))`` is the network; the head looks ``margin`` voxels around each voxel."""
 
     body: nn.Module
@@ -30,7 +30,7 @@ class Split:
     margin: int
 
 
-def split_head(module: nn.Module, outputs: int) -> Split | None:
+def split_head(module: nn.Module, outputs: int) -> SplitNetwork | None:
     """Take the last layer off a network, without changing it; None where it has none that can be told.
 
     The last layer must be convolutions and what acts voxel by voxel, with ``outputs`` channels coming out. Whether the
@@ -50,10 +50,10 @@ def split_head(module: nn.Module, outputs: int) -> Split | None:
     margin = _margin(head, outputs) if head is not None else None
     if head is None or margin is None:
         return None
-    return Split(_without(module, [*path, name]), head, margin)
+    return SplitNetwork(_without(module, [*path, name]), head, margin)
 
 
-def agrees(split: Split, module: nn.Module, sample: Tensor) -> bool:
+def agrees(split: SplitNetwork, module: nn.Module, sample: Tensor) -> bool:
     """Whether body and head, one after the other, are the network; tried on a sample."""
     try:
         whole = module(sample)
@@ -98,7 +98,7 @@ def strips(extent: int, bytes_per_row: int, device: str) -> Iterator[slice]:
         yield slice(start, min(extent, start + rows))
 
 
-def headed(features: Tensor, split: Split, rows: slice) -> Tensor:
+def headed(features: Tensor, split: SplitNetwork, rows: slice) -> Tensor:
     """Logits of some rows (axis 2) of the features; the same as of all rows, to rounding."""
     low, high = max(0, rows.start - split.margin), min(features.shape[2], rows.stop + split.margin)
     logits: Tensor = split.head(features[:, :, low:high])

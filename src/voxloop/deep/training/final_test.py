@@ -60,11 +60,13 @@ def examine(network: nn.Module, material: Material, criterion: Criterion) -> dic
         In evaluation mode, on the device.
     """
     data, geometry, seed = material.data, material.geometry, material.config.seed
-    tested = any(image.split.tested for image in data.images)
+    tested = any(image.split.test for image in data.images)
     images = [
         replace(
             image,
-            split=replace(image.split, held=image.split.tested if tested else image.split.judging, tested=frozenset()),
+            split=replace(
+                image.split, validation=image.split.test if tested else image.split.validation, test=frozenset()
+            ),
         )
         for image in data.images
     ]

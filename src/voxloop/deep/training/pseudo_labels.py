@@ -26,7 +26,7 @@ from voxloop.deep.data.windows import (
     TrainingImage,
     area_mask,
     spread_places,
-    teaching_window,
+    training_window,
     window_box,
 )
 from voxloop.deep.predict.predictor import resized
@@ -200,7 +200,7 @@ class PseudoLabels:
         return pixels, (small * 255).round().to(torch.uint8), strokes, self._sure(small, strokes)
 
     def _prepared(self, place: Place) -> tuple[Tensor, Tensor]:
-        pixels, labels = teaching_window(self._data.images, place, self._geometry)
+        pixels, labels = training_window(self._data.images, place, self._geometry)
         labels[~area_mask(self._data.images[place.image], place, self._geometry)] = OUTSIDE
         both = self._prepare(pixels[None], labels[None])
         return both[0][0], both[1][0]
@@ -218,7 +218,7 @@ class PseudoLabels:
                 self._context.config,
                 seed=self._config.seed,
                 heard=self._check_open,
-                keep=lambda name, at: images[name].split.teaches_at(at, images[name].shape),
+                keep=lambda name, at: images[name].split.in_training(at, images[name].shape),
             )
         except VoxloopError as error:
             self._context.emit("warning", text=f"what is not labelled is not learnt from: {error}")
@@ -235,7 +235,7 @@ class PseudoLabels:
         count = _BLOCKS if self._geometry.volumetric else _DEPTH if flat else 1
         first = len(self._blocks) * count * _TRIES
         last = first + count * _TRIES
-        candidates = list(spread_places(self._data.teaching, self._geometry, last, self._config.seed))[first:]
+        candidates = list(spread_places(self._data.training_images, self._geometry, last, self._config.seed))[first:]
         stacks: list[list[Place]] = []
         for number in range(count):
             places = candidates[number * _TRIES : (number + 1) * _TRIES]

@@ -58,7 +58,8 @@ class Reporter:
         labelled = ", ".join(f"{info.name} {count:,}" for info, count in zip(data.classes, data.counts, strict=True))
         self.log(
             f"{material.description.title}, {parameters / 1e6:.1f} million weights, on {material.device} with "
-            f"{threads} threads; windows of {window_words(material.window)}; labelled voxels: {labelled}"
+            f"{threads} threads; windows of {window_words(material.window)}; labelled voxels that are trained on: "
+            f"{labelled} ({data.shares})"
         )
         now = time.monotonic()
         self._last_step = self._last_look = self._last_clock = self._last_checkpoint = self._epoch_began = now

@@ -65,7 +65,7 @@ class Training:
         )
         self._mining = Mining(self._material.sampler) if config.hard_examples else None
         self._validation = self._material.validation_windows()
-        self._cells = sum(len(image.split.judging) for image in self._material.data.images)
+        self._cells = sum(len(image.split.validation) for image in self._material.data.images)
         self._descent = self._build_network(resumed=bool(saved))
         self._spec: ModelSpec | None = None
         self._begin_or_go_on(tensors, saved)
