@@ -117,7 +117,7 @@ def test_slices_held_out_leave_something_to_train_on_where_voxels_are_cubes(make
 def test_a_split_that_leaves_nothing_to_train_on_is_refused(make: SimpleNamespace) -> None:
     raw, truth = make.discs((3, 64, 64))
     config = DeepConfig(validation_share=0.5, test_share=0.2, split="slice")
-    with pytest.raises(LabelError, match="too few labels.*0% train.*hold out less"):
+    with pytest.raises(LabelError, match=r"too few labels.*0% train.*hold out less"):
         assemble([make.source(raw, make.scribbles(truth, every=1))], make.classes, config)
 
 

@@ -84,7 +84,7 @@ def test_a_run_across_one_axis_makes_a_model_that_is_asked_across_it(context: An
 
 def test_single_planes_and_pictures_have_nothing_across(make: SimpleNamespace) -> None:
     raw, truth = make.discs((1, 64, 64))
-    with pytest.raises(ConfigError, match="one plane, with nothing across y and x; use axes='z'"):
+    with pytest.raises(ConfigError, match="single plane, with nothing across y and x; use axes='z'"):
         assemble([make.source(raw, make.scribbles(truth))], make.classes, DeepConfig(axes="zyx"))
 
 

@@ -121,8 +121,8 @@ def assemble(
     for info, count in zip(classes, counts, strict=True):
         if not count:
             raise LabelError(
-                f"class {info.name!r} has too few labels to learn from: of all labelled voxels {Shares.of(parts)}; paint "
-                "another stroke of it elsewhere, or hold out less"
+                f"class {info.name!r} has too few labels to learn from: of all labelled voxels {Shares.of(parts)}; "
+                "paint another stroke of it elsewhere, or hold out less"
             )
     return TrainingData(
         images=tuple(
