@@ -20,7 +20,7 @@ from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.reading import read_outer
 from voxloop.prediction.rehearsal import answer
 from voxloop.runs import orders
-from voxloop.volumes import open_volume
+from voxloop.volumes import multiscale, open_volume
 
 
 def order_at(context, run, order, part, count):
@@ -190,13 +190,13 @@ def small_scales(monkeypatch):
     """Coarser resolutions down to 32 voxels, so that there are several of small volumes; counts blocks written."""
     whole, written = output.plan_scales, []
     monkeypatch.setattr(output, "plan_scales", lambda *args, **named: whole(*args, **named, smallest=32))
-    original = output.Output._write_block
+    original = multiscale.coarsen_block
 
-    def block(*args):
-        written.append((args[3], args[2].shape, args[4]))
-        original(*args)
+    def block(finer, coarse, scale, how, box):
+        written.append((coarse.path.rpartition("/")[0], scale.shape, box))
+        original(finer, coarse, scale, how, box)
 
-    monkeypatch.setattr(output.Output, "_write_block", staticmethod(block))
+    monkeypatch.setattr(multiscale, "coarsen_block", block)
     return written
 
 
@@ -242,7 +242,7 @@ def test_orders_are_obeyed_while_coarser_resolutions_are_written(bench, small_sc
 
 def test_a_disk_that_fills_up_at_the_end_stops_cleanly_and_resumes(bench, small_scales):
     run = bench.create()
-    original = output.Output._write_block
+    original = multiscale.coarsen_block
 
     def full(*args):
         if len(small_scales) == 7:
@@ -250,7 +250,7 @@ def test_a_disk_that_fills_up_at_the_end_stops_cleanly_and_resumes(bench, small_
         original(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(output.Output, "_write_block", staticmethod(full))
+        patch.setattr(multiscale, "coarsen_block", full)
         with pytest.raises(DiskFullError, match=r"full with 7 of \d+ blocks of coarser .* GB more are needed"):
             task.run(bench.context(run))
     assert task.run(bench.context(run)) == "finished"

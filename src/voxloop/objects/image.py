@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ import numpy as np
 
 from voxloop.geometry import Box, Shape
 from voxloop.objects.fields import Field
+from voxloop.volumes.multiscale import Layers, write_metadata
 from voxloop.volumes.pyramid import plan_scales
-from voxloop.volumes.saving import copy_scale, write_multiscale
 
 CHUNK = (16, 256, 256)
 
@@ -31,24 +30,13 @@ class LabelImage:
 
     def __init__(self, path: Path, field: Field, dtype: Any, block: Shape) -> None:
         import zarr
-        from zarr.codecs import ZstdCodec
 
         self._group = zarr.open_group(path, mode="w", zarr_format=3)
         self._field = field
         self._chunk = chunk_of(field, block)
-        self._array: Any = self._create("0", field.shape, self._chunk, dtype, ZstdCodec(level=1))
+        self._layers = Layers(self._group, self._chunk, dtype)
+        self._array: Any = self._layers.create(0, field.shape)
         self._folder = path / "0" / "c"
-
-    def _create(self, name: str, shape: Shape, chunk: Sequence[int], dtype: Any, codec: Any) -> Any:
-        return self._group.create_array(
-            name,
-            shape=shape,
-            chunks=tuple(chunk),
-            dtype=dtype,
-            fill_value=0,
-            compressors=codec,
-            dimension_names=["z", "y", "x"],
-        )
 
     def write(self, box: Box, block: np.ndarray) -> None:
         """Write whole chunks (z, y, x). Chunk files are made here: it is four times as fast as through zarr."""
@@ -67,16 +55,9 @@ class LabelImage:
 
     def finish(self, name: str, facts: dict[str, Any], *, scales: bool = True) -> None:
         """Write coarser resolutions (most frequent value) and the metadata: OME-NGFF 0.5, kind labels."""
-        from zarr.codecs import ZstdCodec
-
         field = self._field
         plan = plan_scales(field.shape, field.spacing_um, origin_um=field.origin_um, frames=field.frames)
         plan = plan if scales else plan[:1]
-        finer = self._array
-        for level, scale in enumerate(plan[1:], start=1):
-            chunk = [min(c, n) for c, n in zip(self._chunk, scale.shape, strict=True)]
-            coarse = self._create(str(level), scale.shape, chunk, finer.dtype, ZstdCodec(level=1))
-            copy_scale(finer, coarse, scale, "mode")
-            finer = coarse
-        write_multiscale(self._group, plan, dims=["z", "y", "x"], name=name, kind="labels")
+        self._layers.write_coarser(self._array, plan, "labels")
+        write_metadata(self._group, plan, dims=["z", "y", "x"], name=name, kind="labels")
         self._group.attrs["voxloop"] = {"z_kind": "frame" if field.frames else "space", **facts}

@@ -14,7 +14,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from voxloop.geometry import Box, Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.prediction.decode import Decoded, label_dtype
 from voxloop.prediction.plan import Plan, Tile
-from voxloop.volumes.downsample import downsample
+from voxloop.volumes.multiscale import Kind, Layers, coarsen, write_metadata
 from voxloop.volumes.pyramid import Scale, plan_scales
 
 if TYPE_CHECKING:
@@ -115,14 +115,11 @@ class Output:
             for name, level in scales:
                 scale = plan[level]
                 coarse, record = self._coarse(name, level, scale)
-                for box in self._box_at(scale).blocks(self._chunk(name, scale)):
-                    index = box.cell(coarse.chunks[-3:])
-                    written = bool(record[index])
-                    if not written:
-                        self._write_block(self._array(f"{name}/{level - 1}"), coarse, scale, name, box)
-                        record[index] = 1
+                finer, part, chunk = self._array(f"{name}/{level - 1}"), self._box_at(scale), self._chunk(name, scale)
+                kind: Kind = "labels" if name.startswith("labels") else "image"
+                for now in coarsen(finer, coarse, scale, kind, part=part, block=chunk, record=record):
                     done += 1
-                    if not written:
+                    if now:
                         yield done, total
             for name in parts(self.facts):
                 _describe(self.group[name], name, plan, self.facts)
@@ -150,16 +147,9 @@ class Output:
             return self._array(f"{name}/{level}"), self._array(noted)
         chunk, finest = self._chunk(name, scale), self._arrays[name]
         shape = *finest.shape[:-3], *scale.shape
-        coarse = _create(self.group[name], str(level), shape, chunk, finest.dtype, overwrite=True)
+        coarse = _layers(self.group[name], chunk, finest.dtype, len(shape)).create(level, shape, overwrite=True)
         grid = [-(-n // c) for n, c in zip(scale.shape, chunk, strict=True)]
         return coarse, self.group.create_array(noted, shape=grid, chunks=(1, 1, grid[2]), dtype="uint8", fill_value=0)
-
-    @staticmethod
-    def _write_block(fine: Any, coarse: Any, scale: Scale, name: str, box: Box) -> None:
-        how: Literal["mode", "mean"] = "mode" if name.startswith("labels") else "mean"
-        source = box.scale(scale.factors).clip(fine.shape[-3:])
-        for channel in np.ndindex(fine.shape[:-3]):
-            coarse[*channel, *box.slices] = downsample(fine[*channel, *source.slices], scale.factors, how)
 
     def _box_at(self, scale: Scale) -> Box:
         """What is predicted, in voxels of a coarser resolution; one at least along each axis."""
@@ -205,7 +195,7 @@ def create(path: Path, facts: dict[str, Any], plan: Plan, *, overwrite: bool = F
         lead = (len(classes),) if name == "probabilities" else ()
         dtype = label_dtype(classes) if name.startswith("labels") else np.dtype(np.uint8)
         image = group.create_group(name)
-        _create(image, "0", (*lead, *plan.shape), plan.chunk, dtype)
+        _layers(image, plan.chunk, dtype, 3 + len(lead)).create(0, (*lead, *plan.shape))
         image.attrs["voxloop"] = {"z_kind": "frame" if facts["frames"] else "space"}
         _describe(image, name, _scales(facts)[:1], facts)
     group["labels"].attrs["ome"] = {"version": "0.5", "labels": [facts["level"]]}
@@ -228,30 +218,15 @@ def _scales(facts: dict[str, Any]) -> list[Scale]:
     return plan_scales((z, y, x), spacing, origin_um=origin, frames=facts["frames"])
 
 
-def _create(
-    group: Any, name: str, shape: tuple[int, ...], chunk: tuple[int, ...], dtype: Any, overwrite: bool = False
-) -> Any:
-    from zarr.codecs import ZstdCodec
-
-    return group.create_array(
-        name,
-        shape=shape,
-        chunks=(*(1 for _ in shape[:-3]), *chunk),
-        dtype=dtype,
-        fill_value=0,
-        compressors=ZstdCodec(level=1),
-        dimension_names=["c", "z", "y", "x"][-len(shape) :],
-        overwrite=overwrite,
-    )
+def _layers(group: Any, chunk: Shape, dtype: Any, ndim: int) -> Layers:
+    return Layers(group, chunk, dtype, ("c", "z", "y", "x")[-ndim:])
 
 
 def _describe(group: Any, name: str, plan: list[Scale], facts: dict[str, Any]) -> None:
     """Metadata of one image; names and colours of classes where it has them."""
-    from voxloop.volumes.saving import write_multiscale
-
     classes = class_infos(facts)
     dims = ["c", "z", "y", "x"] if name == "probabilities" else ["z", "y", "x"]
-    write_multiscale(group, plan, dims=dims, name=name.rpartition("/")[2], kind="image")
+    write_metadata(group, plan, dims=dims, name=name.rpartition("/")[2], kind="image")
     ome = dict(group.attrs["ome"])
     if name.startswith("labels"):
         ome["image-label"] = {
