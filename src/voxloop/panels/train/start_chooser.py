@@ -82,8 +82,10 @@ class StartChooser:
     @property
     def run(self) -> Run | None:
         """The run meant; None for a fresh start, or where there is none to choose."""
-        name = str(self.run_list.value) if self.of_a_run else ""
-        return self._ws.runs.get(name)
+        name = self.run_list.value
+        if not self.of_a_run or name not in self._ws.runs:
+            return None
+        return self._ws.runs[str(name)]
 
     def offer(self, runs: Sequence[Run]) -> None:
         """The network trainings of the workspace, newest first."""
