@@ -45,10 +45,11 @@ def test_no_bar_is_drawn_in_a_thread_or_where_nobody_looks(make, monkeypatch):
 
 
 def test_a_run_can_be_awaited(make):
-    async def several():
-        return await asyncio.gather(make(steps=10, name="a").launch(), make(steps=20, name="b").launch())
+    async def one_after_the_other():
+        first, second = make(steps=10, name="a").launch(), make(steps=20, name="b").launch()
+        return [await first, await second, await first]
 
-    assert asyncio.run(several()) == ["10", "20"]
+    assert asyncio.run(one_after_the_other()) == ["10", "20", "10"]
 
 
 def test_ctrl_c_ends_the_waiting_and_leaves_the_run_running(make, until):
@@ -69,8 +70,12 @@ def test_the_result_of_a_run_that_came_to_nothing_says_why(make, until):
     failed = make("fails", how="config").launch()
     with pytest.raises(RunError, match="failed: window_shape=3 is too small"):
         _ = failed.result
-    with pytest.raises(RunError, match="failed: "):
-        asyncio.run(failed._awaited())
+
+    async def wait_for(run):
+        return await run
+
+    with pytest.raises(RunError, match="failed: window_shape=3 is too small"):
+        asyncio.run(wait_for(failed))
     ended = make("hard_exit").launch()
     with pytest.raises(RunError, match=r"was interrupted: .*stdout\.log"):
         _ = ended.result
