@@ -101,7 +101,7 @@ class Panel:
     def task(self, work: Coroutine[Any, Any, Any]) -> Any:
         """A coroutine on the UI thread that ends with the panel."""
         task = self.ui.create_task(work, report=self.show_error)
-        self._tasks = [*(known for known in self._tasks if not known.done()), task]
+        self._tasks = [*(other for other in self._tasks if not other.done()), task]
         return task
 
     def in_thread(
@@ -207,10 +207,10 @@ class Message:
 
     def say(self, words: str, kind: MessageKind = "info") -> None:
         self.words, self.kind = words, kind
-        kept = [name for name in self.widget._dom_classes if not name.startswith("vx-is-")]
+        others = [name for name in self.widget._dom_classes if not name.startswith("vx-is-")]
         with self.widget.hold_sync():
             self.widget.value = html.escape(words)
-            self.widget._dom_classes = (*kept, f"vx-is-{kind}")
+            self.widget._dom_classes = (*others, f"vx-is-{kind}")
 
 
 class CopyCode(anywidget.AnyWidget):
@@ -375,8 +375,8 @@ def clock(stamp: float | None = None) -> str:
 
 def close_tree(widget: w.Widget) -> None:
     """Close a widget and every widget it holds in any trait: children, layouts, styles, scales, marks."""
-    for found in list(_tree(widget, set())):
-        found.close()
+    for member in list(_tree(widget, set())):
+        member.close()
 
 
 def _tree(value: Any, seen: set[int]) -> Iterator[w.Widget]:

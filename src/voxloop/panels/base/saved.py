@@ -72,7 +72,7 @@ class Saved:
         self._labels = None
 
 
-def _stamp(given: Any) -> float | None:
-    if isinstance(given, str):
-        return datetime.fromisoformat(given).timestamp()
-    return None if given is None else float(given)
+def _stamp(stamp: Any) -> float | None:
+    if isinstance(stamp, str):
+        return datetime.fromisoformat(stamp).timestamp()
+    return None if stamp is None else float(stamp)

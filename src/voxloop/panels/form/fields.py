@@ -162,7 +162,7 @@ class SettingField:
         classes = self.widget._dom_classes
         extra = [self._reset] if "vx-changed" in classes else []
         extra += [self._error] if "vx-invalid" in classes else []
-        self.widget.children = (self.input, *(found for found in extra if found is not None))
+        self.widget.children = (self.input, *(piece for piece in extra if piece is not None))
 
     def _changed(self, change: Any) -> None:
         if self._silent:
@@ -232,7 +232,9 @@ class SettingField:
 def label_markup(setting: Setting) -> str:
     """The label with its unit; a factor is marked by its sign."""
     label = setting.label[:1].upper() + setting.label[1:]
-    said = not setting.unit or setting.label.endswith(setting.unit)  # 'max minutes' needs no 'minutes' after it
+    needs_no_unit = not setting.unit or setting.label.endswith(
+        setting.unit
+    )  # 'max minutes' needs no 'minutes' after it
     words = "×" if setting.unit == "times" else html.escape(setting.unit or "")
-    unit = "" if said else f' <span class="vx-unit">{words}</span>'
+    unit = "" if needs_no_unit else f' <span class="vx-unit">{words}</span>'
     return f"{html.escape(label)}{unit}"

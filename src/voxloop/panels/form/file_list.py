@@ -41,15 +41,15 @@ def listing(folder: Path, suffixes: tuple[str, ...], words: str = "") -> list[En
 
     ``words`` filters by name. A folder of pictures can be entered and opened; a zarr folder only opened.
     """
-    found = []
+    entries = []
     for path in _entries(folder):
         if words.lower() not in path.name.lower():
             continue
         entry = _entry(path, suffixes)
         if entry is not None:
-            found.append(entry)
-    found.sort(key=lambda entry: (entry.kind not in ("folder", "stack", "workspace"), entry.name.lower()))
-    return found[:MOST]
+            entries.append(entry)
+    entries.sort(key=lambda entry: (entry.kind not in ("folder", "stack", "workspace"), entry.name.lower()))
+    return entries[:MOST]
 
 
 def kind_of(path: Path, suffixes: tuple[str, ...]) -> EntryKind | None:
@@ -77,8 +77,8 @@ def _entry(path: Path, suffixes: tuple[str, ...]) -> Entry | None:
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    with os.scandir(folder) as found:
-        for item in found:
+    with os.scandir(folder) as entries:
+        for item in entries:
             if not item.name.startswith("."):
                 yield Path(item.path)
 
@@ -102,20 +102,20 @@ class Recent:
     def list(self) -> list[str]:
         """The sources; files that are gone are left out."""
         try:
-            known = json.loads(self._file.read_text(encoding="utf-8"))
+            stored = json.loads(self._file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return []
-        texts = [text for text in known if isinstance(text, str)] if isinstance(known, list) else []
+        texts = [text for text in stored if isinstance(text, str)] if isinstance(stored, list) else []
         return [text for text in texts if "://" in text or Path(text).exists()]
 
     def add(self, source: str) -> None:
         """Remember a path or URL, without what may be secret in it."""
         clean = without_secrets(source)
-        kept = [clean, *(text for text in self.list() if text != clean)][:LATELY]
+        sources = [clean, *(text for text in self.list() if text != clean)][:LATELY]
         temporary = self._file.with_suffix(f".{os.getpid()}.tmp")
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+            temporary.write_text(json.dumps(sources, indent=1), encoding="utf-8")
             temporary.replace(self._file)
 
 

@@ -304,12 +304,12 @@ def _step(patch: LayerPatch) -> float:
 def _cells(patch: LayerPatch, shape: Any, axis: str) -> tuple[np.ndarray, np.ndarray]:
     """The voxel rows and columns at the centres of the cells of a patch."""
     sizes = [size for i, size in enumerate(shape) if AXES[i] != axis]
-    found = []
+    centres_of = []
     for i, count in enumerate(patch.indices.shape):
         low, high = patch.box[i], patch.box[i + 2]
         centres = low + (np.arange(count) + 0.5) * (high - low) / count
-        found.append(np.clip(np.floor(centres).astype(int), 0, sizes[i] - 1))
-    return found[0], found[1]
+        centres_of.append(np.clip(np.floor(centres).astype(int), 0, sizes[i] - 1))
+    return centres_of[0], centres_of[1]
 
 
 def _sampled(patch: LayerPatch, parts: list[slice]) -> np.ndarray:

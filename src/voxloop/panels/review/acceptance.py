@@ -46,7 +46,7 @@ def tally(
     from voxloop.review.confidence import Confidence
 
     confidence = Confidence(prediction)
-    said = prediction.stored("labels")
+    predicted = prediction.stored("labels")
     levels = np.zeros((max(info.value for info in prediction.classes) + 1, 256), np.int64)
     inside = box.meet(prediction.box)
     if inside is None:
@@ -57,7 +57,7 @@ def tally(
     for part in parts[step // 2 :: step] or parts[:1]:
         if not wanted():
             return None
-        values = np.asarray(said[part.slices])
+        values = np.asarray(predicted[part.slices])
         values[np.asarray(labels.read(part)) != 0] = 0
         sure = np.rint(confidence.best(part) * 255).astype(np.intp)
         levels += np.bincount((values.astype(np.intp) * 256 + sure).ravel(), minlength=levels.size).reshape(

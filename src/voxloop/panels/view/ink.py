@@ -53,14 +53,14 @@ class StrokeParts:
         """
         id = str(message["id"])
         first = int(message["first"])
-        known = self._known.get(id, np.zeros((0, 2), np.float32))
-        if id in self._answers or first > len(known):
+        earlier = self._known.get(id, np.zeros((0, 2), np.float32))
+        if id in self._answers or first > len(earlier):
             return None
-        new = points[len(known) - first :]
+        new = points[len(earlier) - first :]
         last = bool(message["last"])
         if not len(new) and not last:
             return None
-        self._known[id] = np.concatenate([known, new])
+        self._known[id] = np.concatenate([earlier, new])
         if last:
             del self._known[id]
         return StrokePiece(
@@ -72,8 +72,8 @@ class StrokeParts:
             value=int(message.get("value") or 0),
             layer=str(message.get("layer") or ""),
             options=dict(message.get("options") or {}),
-            points=np.concatenate([known[-1:], new]),
-            joined=bool(len(known)),
+            points=np.concatenate([earlier[-1:], new]),
+            joined=bool(len(earlier)),
             last=last,
         )
 

@@ -173,10 +173,10 @@ class PatchLayer:
         return self._patches.get((axis, index))
 
     def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> LayerPatch:
-        found = self._patches.get((axis, index))
-        if found is None:
+        patch = self._patches.get((axis, index))
+        if patch is None:
             return LayerPatch(np.zeros((1, 1), np.uint8), _floats(box), self.sequence)
-        return LayerPatch(found.indices, found.box, self.sequence, found.alpha)
+        return LayerPatch(patch.indices, patch.box, self.sequence, patch.alpha)
 
     def describe(self, point: tuple[int, int, int]) -> dict[str, str] | None:
         for (axis, index), patch in self._patches.items():

@@ -170,13 +170,13 @@ class PlaneView:
     def set_layers(self, layers: Iterable[Layer]) -> None:
         """Show these layers, the first lowest; what a known one looks like (opacity, visibility) stays."""
         layers = list(layers)
-        known = {state["id"]: state for state in self.widget.layers}
-        kept = ("opacity", "visible", "outline")
+        looks = {state["id"]: state for state in self.widget.layers}
+        own_look = ("opacity", "visible", "outline")
         other = [layer.id for layer in layers if self.scene.layers.get(layer.id) is not layer]
         self.scene.layers.clear()
         self.scene.layers.update({layer.id: layer for layer in layers})
         self.widget.layers = [
-            {**layer.state, **{key: known[layer.id][key] for key in kept if layer.id in known}} for layer in layers
+            {**layer.state, **{key: looks[layer.id][key] for key in own_look if layer.id in looks}} for layer in layers
         ]
         if other:  # under a known name, too, there is something else now
             self.refresh(*other)
@@ -281,7 +281,7 @@ class PlaneView:
     def auto_contrast(self) -> None:
         """Black and white from percentiles of the plane on screen."""
         axis, index = self.axis, self.index
-        self.ui.run_in_thread(lambda: self.scene.look(axis, index), lambda found: self.show_statistics())
+        self.ui.run_in_thread(lambda: self.scene.look(axis, index), lambda _: self.show_statistics())
 
     @on_ui
     def set_contrast(self, low: float, high: float, channel: int | None = None) -> None:

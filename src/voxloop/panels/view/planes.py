@@ -208,10 +208,10 @@ class TileCache:
 
     def get(self, key: tuple[Any, ...]) -> np.ndarray | None:
         with self._lock:
-            found = self._arrays.get(key)
-            if found is not None:
+            array = self._arrays.get(key)
+            if array is not None:
                 self._arrays.move_to_end(key)
-            return found
+            return array
 
     def put(self, key: tuple[Any, ...], array: np.ndarray) -> None:
         with self._lock:

@@ -37,18 +37,20 @@ def prediction_layers(prediction: Prediction, *, unsure_visible: bool = False) -
     classes = class_dicts(prediction.classes)
     for item, info in zip(classes, prediction.classes, strict=True):
         item["visible"] = not info.background
-    found: list[Layer] = []
+    layers: list[Layer] = []
     if unsure is not None:
-        found.append(ArrayLayer(UNCERTAINTY, "uncertainty", unsure, kind="scalar", opacity=0.6, visible=unsure_visible))
-    said = ArrayLayer(
+        layers.append(
+            ArrayLayer(UNCERTAINTY, "uncertainty", unsure, kind="scalar", opacity=0.6, visible=unsure_visible)
+        )
+    classes_layer = ArrayLayer(
         PREDICTION,
         f"prediction {prediction.name}",
         prediction.stored("labels"),
         opacity=0.5,
         confidence=None if unsure is None else Sure(unsure),
     )
-    said.state["classes"] = classes
-    return [*found, said]
+    classes_layer.state["classes"] = classes
+    return [*layers, classes_layer]
 
 
 def frame(box: Box, axis: str, index: int | None = None, *, dashed: bool = False) -> VectorShape:

@@ -62,8 +62,8 @@ class PlaneScene:
         try:
             if request.picture:
                 answer["picture"] = self._picture(request, limits, channels, buffers)
-            known = [self.layers[name] for name in request.layers if name in self.layers]
-            answer["layers"] = [self._layer(request, layer, buffers) for layer in known]
+            layers = [self.layers[name] for name in request.layers if name in self.layers]
+            answer["layers"] = [self._layer(request, layer, buffers) for layer in layers]
         except Exception as error:
             log.error("plane %s %s cannot be shown", request.axis, request.index, exc_info=error)
             return {**answer, "picture": None, "layers": [], "error": f"This plane cannot be read: {error}"}, []
@@ -116,13 +116,13 @@ class PlaneScene:
         point = (place[0], place[1], place[2])
         voxel = self.planes.read(axis, index, (row, column, row + 1, column + 1))[:, 0, 0]
         value = ", ".join(f"{v:g}" if voxel.dtype.kind == "f" else str(v) for v in voxel.tolist())
-        known = [self.layers[name].describe(point) for name in visible if name in self.layers]
+        descriptions = [self.layers[name].describe(point) for name in visible if name in self.layers]
         um = [at * step for at, step in zip(point, self.planes.spacing_um, strict=True)]
         return {
             "kind": "probe",
             "view": message["view"],
             "value": value,
-            "labels": [found for found in known if found],
+            "labels": [one for one in descriptions if one],
             "point": list(point),
             "point_um": um,
         }, []

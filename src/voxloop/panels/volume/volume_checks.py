@@ -37,26 +37,26 @@ def facts(volume: DataArray) -> list[Check]:
     shape, channels = shape_zyx(volume), channels_of(volume)
     voxels = " × ".join(f"{n:,}" for n in shape) + (f", {channels} channels" if channels > 1 else "")
     frames = volume.attrs.get("z_kind") == "frame"
-    found = [
+    checks = [
         Check("Voxels", f"{voxels} (z × y × x)"),
         Check("Type", f"{volume.dtype}, {size_text(volume.nbytes)} in memory"),
     ]
     if frames:
-        found.append(Check("Slices", "separate pictures: neighbours are never mixed"))
-    found.append(_voxel_size(volume, frames))
+        checks.append(Check("Slices", "separate pictures: neighbours are never mixed"))
+    checks.append(_voxel_size(volume, frames))
     if volume.attrs.get("axes_from") == "assumed" and max(shape[0], channels) > 1:
         order = " × ".join(map(str, volume.dims))
-        found.append(
+        checks.append(
             Check("Axes", f"{order}, assumed: the file does not name them; look whether it is right", "warning")
         )
-    found += [Check("Note", words, "warning") for words in volume.attrs.get("remarks", ())]
+    checks += [Check("Note", words, "warning") for words in volume.attrs.get("remarks", ())]
     chunk = _chunk_bytes(volume)
     if chunk > LARGE_CHUNK:
         words = (
             f"stored in blocks of {size_text(chunk)}: every look reads that much; a chunked copy (copy=True) is faster"
         )
-        found.append(Check("Blocks", words, "warning"))
-    return found
+        checks.append(Check("Blocks", words, "warning"))
+    return checks
 
 
 def _voxel_size(volume: DataArray, frames: bool) -> Check:
@@ -85,17 +85,17 @@ def plane_checks(plane: np.ndarray) -> list[Check]:
     finite = np.isfinite(plane) if plane.dtype.kind == "f" else np.ones(plane.shape, bool)
     if not finite.any():
         return [Check("Values", "the middle slice holds no finite number", "error")]
-    found = []
+    checks = []
     if not finite.all():
         share = 1 - finite.mean()
-        found.append(
+        checks.append(
             Check("Values", f"{share:.1%} of the middle slice are no numbers (NaN); they are treated as 0", "warning")
         )
     values = plane[finite]
     low, high = values.min(), values.max()
     if low == high:
         return [
-            *found,
+            *checks,
             Check("Contrast", f"the middle slice is {low:g} everywhere; is this the right dataset?", "warning"),
         ]
     words = f"{low:g} to {high:g} in the middle slice"
@@ -103,8 +103,8 @@ def plane_checks(plane: np.ndarray) -> list[Check]:
         top = np.iinfo(plane.dtype).max
         saturated = float((values == top).mean())
         if saturated > 0.02:
-            return [*found, Check("Values", f"{words}; {saturated:.0%} saturated at {top}", "warning")]
-    return [*found, Check("Values", words, "good")]
+            return [*checks, Check("Values", f"{words}; {saturated:.0%} saturated at {top}", "warning")]
+    return [*checks, Check("Values", words, "good")]
 
 
 def spacing_text(spacing_um: tuple[float, float, float]) -> str:
