@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.panels.screen import Screen
 
 from voxloop.panels.train import learners
 from voxloop.panels.train.train_panel import TrainPanel
@@ -37,46 +38,49 @@ def words(panel):
 
 
 def test_a_set_is_made_edited_and_saved_as_a_new_version(panel, ws):
-    sets = panel.sets
-    sets.new()
+    sets, screen = panel.sets, Screen(panel)
+    screen.click("New")
     assert sets.name == "set 1"
     assert words(panel) == [("one", "labels", "whole image"), ("two", "labels", "whole image")]
-    sets.drop_row("0")
-    sets._image.value = "two"
-    sets._region.value = "corner"
-    sets.add_row()
+    screen.row("0").click("Remove")
+    screen.field("Image").value = "two"
+    screen.field("Region").value = "corner"
+    screen.click("Add")
     assert words(panel)[1] == ("two", "labels", "corner")
-    assert "not saved" in sets._words.value
+    assert "not saved" in screen.text
     scope = {"ws": ws}
     assert eval(sets.code, scope).version == 2  # what Copy as code gives does what the button does
     ws.sets.edit("set 1", ws.sets["set 1@1"].rows)
     sets.refresh()
-    sets.save()
+    screen.click("Save as version 4")
     assert ws.sets["set 1"].version == 4
     assert [row.region for row in ws.sets["set 1"].rows] == [None, "corner"]
-    assert "version 4, 3 before it kept" in sets._words.value
+    assert "version 4, 3 before it kept" in screen.text
 
 
 def test_duplicates_have_names_of_their_own_and_sets_can_go(panel, ws):
-    panel.sets.new()
-    panel.sets._new_name.value = "other"
-    panel.sets.duplicate()
+    screen = Screen(panel)
+    screen.click("New")
+    screen.field("name of a new set").value = "other"
+    screen.click("Duplicate")
     assert (panel.sets.name, ws.sets.names) == ("other", ["set 1", "other"])
-    panel.sets.remove()
+    screen.click("Forget this set; labels and runs stay")
     assert (panel.sets.name, ws.sets.names) == ("set 1", ["set 1"])
 
 
 def test_the_form_offers_sets_and_uses_them(panel, ws):
-    panel.sets.new()
-    panel.sets._use("set 1")
+    screen = Screen(panel)
+    screen.click("New")
+    screen.click("Learn from it")
     assert panel.config.training_set == "set 1"
     panel.learner = "network"
-    panel.sets._judge("set 1")
+    screen.click("Judge with it")
     assert panel.config.validation_set == "set 1"
     assert "validation_set='set 1'" in panel.code
 
 
 def test_the_same_row_twice_is_refused_and_said(panel):
-    panel.sets.new()
-    panel.sets._add_row.click()
-    assert "already" in panel.message.widget.value
+    screen = Screen(panel)
+    screen.click("New")
+    screen.click("Add")
+    assert "already" in screen.message

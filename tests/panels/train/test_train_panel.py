@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from tests.panels.screen import Screen
-from tests.panels.train.stand_ins import finished, paint
+from tests.panels.train.stand_ins import enter, finished, network, paint
 
 from voxloop.config import ShallowConfig
 from voxloop.errors import ConfigError, LabelError
@@ -116,10 +116,17 @@ def test_what_keeps_training_from_starting_is_said_and_the_button_comes_back(ui,
 
 
 def test_invalid_settings_are_not_trained_with(ui, ws):
-    panel = TrainPanel(ws)
-    panel.form._unread[("seed",)] = "seed is empty"
-    with pytest.raises(ConfigError, match="seed is empty"):
+    panel = network(ws)
+    screen = Screen(panel)
+    enter(panel, "Optimisation", "Epochs", "many")
+    with pytest.raises(ConfigError, match="'many' does not fit"):
         panel.train()
+    screen.wait()
+    screen.click("Train")
+    assert "'many' does not fit" in screen.message
+    enter(panel, "Optimisation", "Epochs", "7")
+    screen.wait()
+    assert screen.message == ""  # it no longer holds
     panel.close()
 
 
