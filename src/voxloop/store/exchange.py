@@ -63,9 +63,11 @@ def load(
         The file cannot be opened.
     """
     if isinstance(source, str | Path) and str(source).lower().endswith((*_ROIS, *_ANNOTATIONS)):
-        from voxloop.store import outlines
+        from voxloop.store.outlines import load as load_outlines
 
-        return outlines.load(labels, Path(source).expanduser(), zero, values, overwrite=overwrite, **arguments)
+        path = Path(source).expanduser()
+        outlines = _outline_file(path).read(path, labels)
+        return load_outlines(labels, outlines, path, zero, values, overwrite=overwrite, **arguments)
     if zero not in (None, *ZERO):
         raise LabelError(f"zero={zero!r} is neither 'background' nor 'unlabelled'")
     box = Box.of(region, labels.shape)
@@ -96,9 +98,7 @@ def save(labels: Labels, path: Path, *, overwrite: bool = False) -> Path:
     if path.exists() and not overwrite:
         raise LabelError(f"{path} exists; choose another name or say overwrite=True")
     if name.endswith((".zip", *_ANNOTATIONS)):
-        from voxloop.store import outlines
-
-        return outlines.save(labels, path)
+        return Path(_outline_file(path, exists=False).save(labels, path))
     if name.endswith(_ARRAYS):
         from voxloop.volumes import save_volume
 
@@ -107,6 +107,15 @@ def save(labels: Labels, path: Path, *, overwrite: bool = False) -> Path:
         f"{path.name} must end in .zarr, .tif, .ome.tif, .h5, .npy, .mrc, .nii, .zip (ImageJ ROI set), .json (COCO) or "
         ".geojson"
     )
+
+
+def _outline_file(path: Path, *, exists: bool = True) -> Any:
+    """The module that reads and writes outlines of this kind. Raises LabelError where the file is not there."""
+    from voxloop.store import annotations, rois
+
+    if exists and not path.is_file():
+        raise LabelError(f"{path} is not there")
+    return rois if path.suffix.lower() in _ROIS else annotations
 
 
 def _opened(source: Any, box: Box, region: object, arguments: dict[str, Any]) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,8 @@ from voxloop.store.shapes import inside, parts_of, thick_line
 from voxloop.store.strokes import PlaneMask
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voxloop.store.drawing import Edit
     from voxloop.store.labels import Labels
 
@@ -45,6 +46,7 @@ class Outline:
 
 def load(
     labels: Labels,
+    outlines: Sequence[Outline],
     path: Path,
     zero: str | None,
     values: Mapping[Any, Any] | None,
@@ -62,8 +64,7 @@ def load(
     """
     if zero == "background":
         raise LabelError(f"{path.name} does not say that the rest is background; load it with zero='unlabelled'")
-    found = read(path, labels)
-    lines = [one for one in found if one.kind != "area" and not one.width]
+    lines = [one for one in outlines if one.kind != "area" and not one.width]
     if lines and line_width is None:
         kinds = ", ".join(f"{one.name or 'one without a name'!r} ({one.kind})" for one in lines[:4])
         more = f" and {len(lines) - 4} more" if len(lines) > 4 else ""
@@ -74,7 +75,7 @@ def load(
     numbers: dict[Any, int] = {}
     seen: dict[Any, int] = defaultdict(int)
     drawn: list[tuple[Box, np.ndarray, int]] = []
-    for one in found:
+    for one in outlines:
         place = _slice(one, labels, index)
         plane = Plane("z", place, labels.shape, labels.spacing_um)
         mask = _mask(one, plane, line_width or 0)
@@ -87,26 +88,6 @@ def load(
     if not drawn:
         raise LabelError(f"{path} holds no outline that lies on the image")
     return _edit(labels, drawn, overwrite, {"source": str(path), "outlines": len(drawn)})
-
-
-def read(path: Path, labels: Labels) -> list[Outline]:
-    """The outlines of a file of any kind that is known. Raises LabelError."""
-    from voxloop.store import annotations, rois
-
-    if not path.is_file():
-        raise LabelError(f"{path} is not there")
-    if path.suffix.lower() in (".roi", ".zip"):
-        return rois.read(path, labels)
-    return annotations.read(path, labels)
-
-
-def save(labels: Labels, path: Path) -> Path:
-    """Write every connected part of every labelled slice as an outline; the suffix decides how."""
-    from voxloop.store import annotations, rois
-
-    if path.suffix.lower() == ".zip":
-        return rois.save(labels, path)
-    return annotations.save(labels, path)
 
 
 def outlines_of(labels: Labels) -> list[tuple[int, int, int, list[tuple[bool, np.ndarray]]]]:
