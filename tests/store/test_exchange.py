@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from voxloop.errors import LabelError, VolumeError
 from voxloop.store import Store
+from voxloop.store.classes import as_classes
 from voxloop.volumes import open_volume, save_volume
 
 from .conftest import SHAPE, make
@@ -29,7 +31,7 @@ def paint(store: Store) -> np.ndarray:
     return labels.read()
 
 
-@pytest.mark.parametrize("suffix", [".tif", ".ome.tif", ".zarr", ".h5", ".npy", ".zip"])
+@pytest.mark.parametrize("suffix", [".tif", ".ome.tif", ".zarr", ".h5", ".npy", ".mrc", ".nii", ".zip"])
 def test_what_was_saved_comes_back(store: Store, tmp_path: Path, suffix: str) -> None:
     kept = paint(store)
     path = store.labels().save(tmp_path / f"labels{suffix}")
@@ -169,3 +171,189 @@ def test_outlines_of_one_object_on_several_slices_stay_one(tmp_path: Path) -> No
         after = labels.read()
         np.testing.assert_array_equal(after > 0, before > 0)
         assert len(np.unique(np.stack([before, after])[:, before > 0], axis=1).T) == 2
+
+
+@pytest.mark.parametrize("ids", [(7, 2**32 - 1), (5_000_000_001, 9_000_000_000_000), (2**63 + 5, 2**64 - 2)])
+def test_object_numbers_of_64_bits_find_their_place(tmp_path: Path, ids: tuple[int, int]) -> None:
+    mask = np.zeros(SHAPE, np.uint64)
+    mask[MASK == 1], mask[MASK == 2] = ids
+    np.save(tmp_path / "ids.npy", mask)
+    sizes = [int((value == MASK).sum()) for value in (1, 2)]
+    with make(tmp_path / "ws", classes=None, kind="instances") as store:
+        store.labels().load(tmp_path / "ids.npy", zero="unlabelled")
+        assert [store.labels().counts()[number] for number in sorted(store.labels().counts())] == sizes
+    with make(tmp_path / "ws2", classes=["background", "axon"]) as store:
+        store.labels().load(tmp_path / "ids.npy", zero="unlabelled", values=dict.fromkeys(ids, "axon"))
+        assert store.labels().counts() == {2: sum(sizes)}
+
+
+def test_negative_numbers_are_never_classes_by_themselves(tmp_path: Path) -> None:
+    mask = MASK.astype(np.int16) - 1  # as SuRVoS marks what nobody labelled
+    with make(tmp_path / "ws", classes=["a", "b"]) as store:
+        with pytest.raises(LabelError, match=r"nobody looked there.*values=\{-1: 'unlabelled'"):
+            store.labels().load(mask, zero="unlabelled")
+        store.labels().load(mask, values={-1: "unlabelled", 0: "a", 1: "b"})
+        np.testing.assert_array_equal(store.labels().read(), MASK)
+    with make(tmp_path / "ws2", classes=None, kind="instances") as store:
+        with pytest.raises(LabelError, match=r"values=\{-1: 0\}"):
+            store.labels().load(mask, zero="unlabelled")
+        store.labels().load(mask, zero="unlabelled", values={-1: 0})
+        assert store.labels().counts() == {1: int((MASK == 2).sum())}
+
+
+def test_whole_numbers_in_float_files_are_masks_and_names_in_files_are_classes(tmp_path: Path) -> None:
+    path = save_volume(MASK.astype(np.float32), tmp_path / "mask.tif")
+    with make(tmp_path / "ws", classes=["background", "cell", "nucleus"]) as store:
+        store.labels().load(path, zero="unlabelled", values={1: "cell", 2: "nucleus"})
+        saved = store.labels().save(tmp_path / "labels.tif")
+    with make(tmp_path / "ws2", classes=["nucleus", "cell"]) as store:
+        store.labels().load(saved, zero="unlabelled")  # by name: 2 was cell, 3 nucleus
+        np.testing.assert_array_equal(store.labels().read(), np.array([0, 2, 1])[MASK])
+    with make(tmp_path / "ws3", classes=["cell"]) as store, pytest.raises(LabelError, match=r"calls 3 'nucleus'"):
+        store.labels().load(saved, zero="unlabelled")
+
+
+def test_a_narrow_mask_whose_axes_nobody_states_is_read_as_the_image_lies(tmp_path: Path) -> None:
+    narrow = np.zeros((12, 20, 4), np.uint8)
+    narrow[2:5, 3:9, 1:3] = 1
+    np.save(tmp_path / "mask.npy", narrow)
+    image = open_volume(np.zeros(narrow.shape, np.uint8), axes="zyx")
+    with Store.create(tmp_path / "ws", image=image, classes=["cell"]) as store:
+        store.labels().load(tmp_path / "mask.npy", zero="unlabelled")
+        np.testing.assert_array_equal(store.labels().read(), narrow)
+        for suffix in (".tif", ".zarr", ".h5", ".npy", ".mrc", ".nii"):
+            assert open_volume(store.labels().save(tmp_path / f"labels{suffix}")).shape == narrow.shape
+
+
+def test_lines_and_points_are_no_areas(store: Store, tmp_path: Path) -> None:
+    import roifile
+
+    corners = np.array([[5, 5], [50, 5], [50, 50]], np.float32)
+    for kind in (roifile.ROI_TYPE.POINT, roifile.ROI_TYPE.FREELINE, roifile.ROI_TYPE.POLYLINE, roifile.ROI_TYPE.ANGLE):
+        roi = roifile.ImagejRoi.frompoints(corners, name="object", position=3)
+        roi.roitype = kind
+        roifile.roiwrite(tmp_path / f"{kind.name}.zip", [roi], name=["object"])
+        with pytest.raises(LabelError, match=r"no areas.*line_width=3"):
+            store.labels().load(tmp_path / f"{kind.name}.zip")
+        store.labels().load(tmp_path / f"{kind.name}.zip", line_width=3)
+        voxels = store.labels().counts()[1]
+        assert voxels < 40 if kind == roifile.ROI_TYPE.POINT else 200 < voxels < 400
+        store.labels().undo()
+
+
+def test_outlines_of_a_time_lapse_lie_on_their_frames_and_like_named_ones_are_objects(tmp_path: Path) -> None:
+    import roifile
+
+    def square(left: int, name: str, **position: int) -> roifile.ImagejRoi:
+        roi = roifile.ImagejRoi.frompoints([[left, 5], [left + 10, 5], [left + 10, 15], [left, 15]], name=name)
+        for key, value in position.items():
+            setattr(roi, key, value)
+        return roi
+
+    film = open_volume(np.zeros((4, 48, 48), np.uint8), axes="tyx")
+    rois = [square(5, "cell", c_position=1, z_position=1, t_position=t, position=0) for t in (1, 3)]
+    rois += [square(25, name, c_position=1, z_position=1, t_position=1, position=0) for name in ("cell", "", "")]
+    roifile.roiwrite(tmp_path / "a.zip", rois, name=[str(number) for number in range(5)])
+    with Store.create(tmp_path / "ws", image=film, kind="instances") as store:
+        labels = store.labels()
+        labels.load(tmp_path / "a.zip")
+        values = labels.read()
+        assert [z for z in range(4) if values[z].any()] == [0, 2]
+        assert values[0, 8, 8] == values[2, 8, 8]
+        assert values[0, 8, 28] != values[0, 8, 8]
+
+
+FLAT = np.zeros((1, 40, 60), np.uint8)
+#: columns 5 to 24, rows 5 to 24 of them, as COCO counts: column by column
+RUNS = [205, *([20, 20] * 19), 20, 2400 - 205 - 40 * 19 - 20]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".geojson", ".zip"])
+@pytest.mark.parametrize("kind", ["semantic", "instances"])
+def test_outlines_come_back_from_every_kind_of_file(tmp_path: Path, suffix: str, kind: str) -> None:
+    classes = ["background", "cell", "nucleus"] if kind == "semantic" else None
+    drawn = np.zeros((3, 40, 60), np.uint8)
+    drawn[1, 5:25, 5:25] = 2
+    drawn[1, 10:14, 10:20] = 0  # a hole
+    drawn[1, 30:36, 40:50] = 3
+    drawn[2, 6:9, 6:9] = 2
+    with Store.create(tmp_path / "ws", image=np.zeros(drawn.shape, "u1"), classes=classes, kind=kind) as store:
+        store.labels().write(None, drawn)
+        path = store.labels().save(tmp_path / f"labels{suffix}")
+    with Store.create(tmp_path / "ws2", image=np.zeros(drawn.shape, "u1"), classes=classes, kind=kind) as store:
+        store.labels().load(path)
+        again = store.labels().read()
+    if kind == "semantic":
+        np.testing.assert_array_equal(again, drawn)
+    else:
+        np.testing.assert_array_equal(again > 0, drawn > 0)
+        assert len(np.unique(again[1])) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", {"shapes": [{"label": "cell", "points": [[5, 5], [25, 25]], "shape_type": "rectangle"}]}),
+        (
+            "b.json",
+            {
+                "images": [{"id": 1, "file_name": "other.png", "height": 40, "width": 60}],
+                "categories": [{"id": 4, "name": "cell"}],
+                "annotations": [
+                    {"id": 1, "image_id": 1, "category_id": 4, "segmentation": [[5, 5, 25, 5, 25, 25, 5, 25]]}
+                ],
+            },
+        ),
+        (
+            "c.json",
+            {
+                "images": [{"id": 1, "file_name": "other.png", "height": 40, "width": 60}],
+                "categories": [{"id": 4, "name": "cell"}],
+                "annotations": [
+                    {"id": 1, "image_id": 1, "category_id": 4, "segmentation": {"size": [40, 60], "counts": RUNS}}
+                ],
+            },
+        ),
+        (
+            "d.geojson",
+            {
+                "type": "FeatureCollection",
+                "features": [
+                    {
+                        "type": "Feature",
+                        "geometry": {"type": "Polygon", "coordinates": [[[5, 5], [25, 5], [25, 25], [5, 25], [5, 5]]]},
+                        "properties": {"classification": {"name": "Cell"}},
+                    }
+                ],
+            },
+        ),
+    ],
+)
+def test_annotations_of_other_programs(tmp_path: Path, name: str, content: dict) -> None:
+    (tmp_path / name).write_text(json.dumps(content))
+    with Store.create(tmp_path / "ws", image=FLAT, classes=["background", "cell"]) as store:
+        store.labels().load(tmp_path / name)
+        assert store.labels().counts() == {2: 400}
+        assert (store.labels().read()[0, 5:25, 5:25] == 2).all()
+    with Store.create(tmp_path / "ws2", image=FLAT, classes=["background", "mito"]) as store:
+        with pytest.raises(LabelError, match=r"unknown class '[Cc]ell'.*values="):
+            store.labels().load(tmp_path / name)
+        store.labels().load(tmp_path / name, values={"cell": "mito", "Cell": "mito"})
+        assert store.labels().counts() == {2: 400}
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{", '{"shapes": [{}]}', '{"features": [{"geometry": 3}]}', '{"a": 1}'])
+def test_json_that_holds_no_annotations(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with (
+        Store.create(tmp_path / "ws", image=FLAT, classes=["cell"]) as store,
+        pytest.raises(LabelError, match=r"a\.json"),
+    ):
+        store.labels().load(tmp_path / "a.json")
+
+
+def test_names_that_look_alike_are_one() -> None:
+    for names in (["caf\u00e9", "cafe\u0301"], ["cell", "  cell "]):
+        with pytest.raises(LabelError, match="two classes have the name"):
+            as_classes([{"name": name} for name in names])
+    assert as_classes(["cafe\u0301"])[0].name == "caf\u00e9"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from voxloop.errors import LabelError, ReadOnlyError, VolumeError, WorkspaceError
+from voxloop.errors import LabelError, ReadOnlyError, VolumeError, VolumeWarning, WorkspaceError
 from voxloop.store import LabelClass, Store, open_labels
 from voxloop.volumes import open_volume, save_volume
 
@@ -82,6 +83,59 @@ def test_a_source_that_moved_names_relink_and_labels_stay(tmp_path: Path, tiff: 
         with pytest.raises(WorkspaceError, match=r"\(3, 40, 50\).*\(5, 40, 50\)"):
             store.images.relink("image", save_volume(PICTURE[:3], tmp_path / "short.tif"))
         store.images.relink("image", moved)
+        np.testing.assert_array_equal(store.images.open().to_numpy(), PICTURE)
+
+
+def test_links_are_kept_as_they_were_given(tmp_path: Path, tiff: Path) -> None:
+    blob = tiff.rename(tmp_path / "5d41402abc4b2a76")  # as caches of data keep files: without a suffix
+    (tmp_path / "stack.tif").symlink_to(blob)
+    with Store.create(tmp_path / "ws", image=tmp_path / "stack.tif", classes=["a"]) as store:
+        np.testing.assert_array_equal(store.images.open().to_numpy(), PICTURE)
+    with Store.open(tmp_path / "ws") as store:
+        assert store.images.info("image").source == str(tmp_path / "stack.tif")
+        np.testing.assert_array_equal(store.images.open().to_numpy(), PICTURE)
+
+
+def test_images_that_move_with_their_workspace_are_found_and_others_by_their_folder(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for number in range(3):
+        save_volume(PICTURE + np.uint8(number), home / "raw" / f"{number}.tif")
+    with Store.create(home / "ws", classes=["a"]) as store:
+        store.images.add_folder(home / "raw")
+    home.rename(tmp_path / "moved")
+    with Store.open(tmp_path / "moved" / "ws") as store:
+        np.testing.assert_array_equal(store.images.open("2").to_numpy(), PICTURE + np.uint8(2))
+    (tmp_path / "moved" / "raw").rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "1.tif").unlink()
+    save_volume(255 - PICTURE, tmp_path / "elsewhere" / "1.tif")
+    with Store.open(tmp_path / "moved" / "ws") as store:
+        with pytest.raises(WorkspaceError, match=r"relink_folder\(folder\)"):
+            store.images.open("0")
+        assert [info.name for info in store.images.relink_folder(tmp_path)] == ["0", "2"]  # 1 is another picture now
+        store.images.open("2")
+        with pytest.raises(WorkspaceError, match=r"missing are '1'"):
+            store.images.relink_folder(tmp_path)
+
+
+def test_another_picture_in_the_place_of_the_source_is_noticed(tmp_path: Path, tiff: Path) -> None:
+    Store.create(tmp_path / "ws", image=tiff, classes=["a"]).close()
+    with Store.open(tmp_path / "ws") as store, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        store.images.open()
+    save_volume(255 - PICTURE, tiff, overwrite=True)
+    with Store.open(tmp_path / "ws") as store:
+        with pytest.warns(VolumeWarning, match="another picture"):
+            volume = store.images.open()
+        assert "another picture" in volume.attrs["remarks"][0]
+        store.images.relink("image", tiff, force=True)
+    with Store.open(tmp_path / "ws") as store:
+        assert not store.images.open().attrs["remarks"]
+
+
+def test_file_addresses_are_paths(tmp_path: Path) -> None:
+    path = save_volume(PICTURE, tmp_path / "50% öl" / "a b.tif")
+    with Store.create(tmp_path / "ws", image=path.as_uri(), classes=["a"]) as store:
+        assert store.images.path("image") == str(path)
         np.testing.assert_array_equal(store.images.open().to_numpy(), PICTURE)
 
 

@@ -93,16 +93,16 @@ def _slices_by_id(images: Sequence[Mapping[str, Any]], labels: Labels) -> dict[A
     """Which slice each image of the annotations is: by its file's name, or the only one there is."""
     files = _files_of(labels)
     named = {one["id"]: files[Path(str(one.get("file_name", ""))).name] for one in images if _name(one) in files}
+    if named and any(place is not None for place in named.values()):
+        return named
+    if all(isinstance(one.get("slice"), int) for one in images):  # as voxloop numbers them
+        return {one["id"]: int(one["slice"]) for one in images}
     if named:
-        return dict(named)
+        return named
     if len(images) == 1:
         size = images[0].get("height"), images[0].get("width")
         if size in ((None, None), labels.shape[1:]):
             return {images[0]["id"]: None}
-    if len(images) == labels.shape[0]:
-        numbered = [one.get("slice") for one in images]
-        if all(isinstance(number, int) for number in numbered):
-            return {one["id"]: int(one["slice"]) for one in images}
     return {}
 
 

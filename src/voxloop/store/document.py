@@ -58,8 +58,10 @@ Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class ImageInfo(BaseModel):
     """One image of a workspace.
 
-    ``source`` is a path (relative to the workspace where it lies inside), a URL, or a list of these; ``arguments`` are
-    what :func:`open_volume` needs beside it. ``fingerprint`` tells whether a source is still the same picture.
+    ``source`` is a path (relative to the workspace where it lies inside, else as it was given), a URL, or a list of
+    these; ``beside`` is the path as seen from the workspace, tried where ``source`` is gone. ``arguments`` are what
+    :func:`open_volume` needs beside it. ``fingerprint`` tells whether a source is still the same picture, ``stamp``
+    (size and time of its files) whether that has to be looked at.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -73,6 +75,8 @@ class ImageInfo(BaseModel):
     dtype: str = ""
     z_kind: str = "space"
     fingerprint: str = ""
+    beside: str | list[str] = ""
+    stamp: str = ""
     own: bool = False  # lies in images/ and goes with the workspace
 
 

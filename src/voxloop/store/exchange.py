@@ -129,7 +129,8 @@ def _opened(source: Any, box: Box, region: object, arguments: dict[str, Any]) ->
         mask = open_volume(source, **arguments)
         guessed = mask.attrs.get("axes_from") == "assumed" and "axes" not in arguments
         if guessed and tuple(mask.shape) != box.shape:
-            mask = _as_image(source, box, arguments) or mask  # the image's shape says more than a guess
+            turned = _as_image(source, box, arguments)  # the image's shape says more than a guess
+            mask = mask if turned is None else turned
         if mask.ndim == 4:
             raise VolumeError(f"{_named(source)} has {mask.shape[0]} channels; say which is the mask: channels=0")
     if np.dtype(mask.dtype).kind not in "buif":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxloop.errors import VolumeError, WorkspaceError, unknown
+from voxloop.errors import VolumeError, VolumeWarning, WorkspaceError, unknown
 from voxloop.geometry import Box
 from voxloop.store.document import ImageInfo, checked_name, safe_name
 from voxloop.store.named import Named
+from voxloop.store.sources import candidates, is_url, locate, note, place_of, stamp
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -97,14 +99,12 @@ class Images(Named["xr.DataArray"]):
         name = checked_name("image", name)
         if name in self.names:
             raise WorkspaceError(f"there is an image {name!r} already; choose another name")
-        place = _place(source)
+        place = place_of(source)
         volume = open_volume(source, **arguments)
         if place is None and not arguments:
             place, arguments = _origin(source)
-        if place is None or copy:
-            info = self._import(name, volume)
-        else:
-            info = self._describe(name, volume, self._relative(place), arguments)
+        stays = None if copy else place
+        info = self._import(name, volume) if stays is None else self._describe(name, volume, stays, arguments)
         self._store.change(images=(*self._store.document.images, info))
         return info
 
@@ -113,10 +113,13 @@ class Images(Named["xr.DataArray"]):
 
         Raises WorkspaceError where the folder holds no pictures; a picture that cannot be opened adds none at all.
         """
-        folder = Path(path)
+        from voxloop.volumes.formats.pictures import natural
+
+        folder = Path(path).expanduser()
         if not folder.is_dir():
             raise WorkspaceError(f"{folder} is no folder; add a single picture with ws.images.add(name, path)")
-        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES and not p.name.startswith("."))
+        pictures = [p for p in folder.iterdir() if p.suffix.lower() in _PICTURES and not p.name.startswith(".")]
+        files = sorted(pictures, key=natural)
         if not files:
             raise WorkspaceError(f"{folder} holds no pictures ({', '.join(sorted(_PICTURES))})")
         before = self._store.document.images
@@ -124,7 +127,7 @@ class Images(Named["xr.DataArray"]):
         try:
             for file in files:
                 added.append(self.add(self._free_name(safe_name(file.stem)), file, copy=copy, **arguments))
-        except VolumeError:
+        except BaseException:
             self._store.change(images=before)
             raise
         return added
@@ -150,7 +153,7 @@ class Images(Named["xr.DataArray"]):
         self._store.check_writable()
         old = self.info(name)
         given = {**old.arguments, **arguments}
-        new = self._describe(name, open_volume(source, **given), self._relative(_place(source) or str(source)), given)
+        new = self._describe(name, open_volume(source, **given), place_of(source) or str(source), given)
         if new.shape != old.shape:
             raise WorkspaceError(
                 f"{source} has {new.shape} voxels (z, y, x), image {name!r} has {old.shape}; its labels would not fit, "
@@ -163,16 +166,59 @@ class Images(Named["xr.DataArray"]):
         self._store.change(images=tuple(new if one.name == name else one for one in self._store.document.images))
         return new
 
+    def relink_folder(self, folder: str | Path) -> list[ImageInfo]:
+        """Find all images whose source is gone in the folder into which they were moved, and below it.
+
+        Names decide where to look, voxels whether it is the same picture; what is another picture is left as it is.
+
+        Returns the images that were found. Raises WorkspaceError where there is no such folder, or nothing is found.
+        """
+        self._store.check_writable()
+        place = Path(folder).expanduser().absolute()
+        if not place.is_dir():
+            raise WorkspaceError(f"{place} is no folder; say into which folder the images were moved")
+        lost = [info for info in self._store.document.images if not self._is_there(info)]
+        moved = [again for info in lost if (again := self._found_below(info, place)) is not None]
+        if not moved:
+            names = ", ".join(repr(info.name) for info in lost[:6]) or "none"
+            raise WorkspaceError(f"no image was found below {place}; missing are {names}")
+        by_name = {info.name: info for info in moved}
+        self._store.change(images=tuple(by_name.get(one.name, one) for one in self._store.document.images))
+        return moved
+
     def path(self, name: str) -> str | list[str]:
         """Where an image's source lies: absolute path or URL, or a list of them."""
-        return self._absolute(self.info(name).source)
+        info = self.info(name)
+        return locate(info.source, info.beside, self._store.path)
+
+    def _is_there(self, info: ImageInfo) -> bool:
+        place = self.path(info.name)
+        return all(is_url(one) or Path(one).exists() for one in (place if isinstance(place, list) else [place]))
+
+    def _found_below(self, info: ImageInfo, folder: Path) -> ImageInfo | None:
+        """The image as it lies in another folder; None where no picture there is the same."""
+        from voxloop.volumes import open_volume
+
+        for place in candidates(info.source, folder):
+            if not all(Path(one).exists() for one in (place if isinstance(place, list) else [place])):
+                continue
+            try:
+                again = self._describe(info.name, open_volume(place, **info.arguments), place, info.arguments)
+            except VolumeError:
+                continue
+            if again.fingerprint == info.fingerprint:
+                return again.model_copy(update={"z_kind": info.z_kind})
+        return None
 
     def _open(self, info: ImageInfo) -> xr.DataArray:
         from voxloop.volumes import open_volume, shape_zyx
 
         hint = f"ws.images.relink({info.name!r}, new_path) says where it lies now"
+        if len(self.names) > 1:
+            hint += ", ws.images.relink_folder(folder) finds all that were moved"
+        place = self.path(info.name)
         try:
-            volume = open_volume(self._absolute(info.source), **info.arguments)
+            volume = open_volume(place, **info.arguments)
         except VolumeError as error:
             raise WorkspaceError(f"image {info.name!r} does not open any more: {error}; {hint}") from error
         if shape_zyx(volume) != info.shape:
@@ -181,7 +227,27 @@ class Images(Named["xr.DataArray"]):
                 f"{hint}"
             )
         volume.attrs["z_kind"] = info.z_kind
+        self._check_same(info, volume, place)
         return volume.rename(info.name)
+
+    def _check_same(self, info: ImageInfo, volume: xr.DataArray, place: str | list[str]) -> None:
+        """Warn where the source is another picture than the one that labels were drawn on."""
+        changed = stamp(place)
+        if not info.fingerprint or (changed and changed == info.stamp):
+            return
+        try:
+            same = fingerprint(volume) == info.fingerprint
+        except VolumeError as error:
+            volume.attrs["remarks"] = [*volume.attrs.get("remarks", ()), f"whether it has changed is unknown: {error}"]
+            return
+        if same:
+            return
+        words = (
+            f"the source of image {info.name!r} is another picture than when it was added, though of the same shape: "
+            f"its labels may not fit; ws.images.relink({info.name!r}, path, force=True) takes it as it is"
+        )
+        volume.attrs["remarks"] = [words, *volume.attrs.get("remarks", ())]
+        warnings.warn(words, VolumeWarning, stacklevel=4)
 
     def _import(self, name: str, volume: xr.DataArray) -> ImageInfo:
         from voxloop.volumes import open_volume, save_volume
@@ -199,14 +265,15 @@ class Images(Named["xr.DataArray"]):
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
-        info = self._describe(name, saved, self._relative(str(place)), {})
+        info = self._describe(name, saved, str(place), {})
         return info.model_copy(update={"own": True, "z_kind": volume.attrs.get("z_kind", "space")})
 
     def _describe(
-        self, name: str, volume: xr.DataArray, source: str | list[str], arguments: dict[str, Any]
+        self, name: str, volume: xr.DataArray, place: str | list[str], arguments: dict[str, Any]
     ) -> ImageInfo:
         from voxloop.volumes import channels_of, shape_zyx, spacing_of
 
+        source, beside = note(place, self._store.path)
         return ImageInfo(
             name=name,
             source=source,
@@ -217,6 +284,8 @@ class Images(Named["xr.DataArray"]):
             dtype=str(volume.dtype),
             z_kind=volume.attrs.get("z_kind", "space"),
             fingerprint=fingerprint(volume),
+            beside=beside,
+            stamp=stamp(locate(source, beside, self._store.path)),
         )
 
     def _free_name(self, wanted: str) -> str:
@@ -224,20 +293,6 @@ class Images(Named["xr.DataArray"]):
         while name in self.names:
             name, number = f"{wanted}-{number}", number + 1
         return name
-
-    def _relative(self, source: str | list[str]) -> str | list[str]:
-        if isinstance(source, list):
-            return [str(self._relative(one)) for one in source]
-        root = self._store.path.resolve()
-        if "://" in source:
-            return source
-        path = Path(source).expanduser().resolve()
-        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-
-    def _absolute(self, source: str | list[str]) -> str | list[str]:
-        if isinstance(source, list):
-            return [str(self._absolute(one)) for one in source]
-        return source if "://" in source else str(self._store.path.resolve() / source)
 
 
 def fingerprint(volume: xr.DataArray) -> str:
@@ -251,21 +306,12 @@ def fingerprint(volume: xr.DataArray) -> str:
     return f"{'x'.join(map(str, volume.shape))}-{volume.dtype}-{crc:08x}"
 
 
-def _place(source: Any) -> str | list[str] | None:
-    """Path or URL of a source; None for arrays."""
-    if isinstance(source, str | Path):
-        return str(source)
-    if isinstance(source, list | tuple) and source and all(isinstance(one, str | Path) for one in source):
-        return [str(one) for one in source]
-    return None
-
-
 def _origin(source: Any) -> tuple[str | list[str] | None, dict[str, Any]]:
     """Path and arguments from which a volume was opened; None where it is not that picture any more (cut, changed)."""
     from voxloop.volumes import open_volume, opened_with
 
     opened = (opened_with(source) if hasattr(source, "attrs") else None) or {}
-    place = _place(opened.pop("source", None))
+    place = place_of(opened.pop("source", None))
     if place is None:
         return None, {}
     try:

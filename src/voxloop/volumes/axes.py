@@ -16,6 +16,8 @@ from voxloop.volumes.metadata import Notes, text_of
 #: unnamed axes by their number
 _BY_COUNT = {2: "yx", 3: "zyx", 4: "czyx", 5: "tczyx"}
 LETTERS = "tczyxs"
+#: voxels along an axis: thirty times the longest that any scanner makes, and coordinates that still fit into memory
+LONGEST = 2**25
 #: how programs spell axes in words
 _WORDS = {
     "time": "t", "frame": "t", "frames": "t", "timepoint": "t", "channel": "c", "channels": "c", "band": "c",
@@ -108,6 +110,8 @@ def resolve(axes: str, shape: Sequence[int], text: str) -> Axes:
     shape = tuple(int(size) for size in shape)
     if any(size == 0 for size in shape):
         raise VolumeError(f"{text} has shape {shape}: there is nothing in it")
+    if any(size > LONGEST for size in shape):
+        raise VolumeError(f"{text} has shape {shape}; no axis is longer than {LONGEST:,}, so its header is damaged")
     stated = "?" not in axes and bool(axes)
     remarks: list[str] = []
     if set(axes) == {"?"} or not axes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,18 +116,19 @@ def open_volume(
         "axes": axes,
     }
     arguments = {name: _plain(value) for name, value in given.items() if value is not None}
-    volume = _assemble(
-        contents,
-        name=_name(source, wanted),
-        text=wanted.text,
-        spacing=stated,
-        axes=axes,
-        channels=channels,
-        timepoint=timepoint,
-        chunks=chunks,
-        z_kind=z_kind,
-        open_arguments=None if origin is None else {"source": origin, **arguments},
-    )
+    with _sentences(wanted.text):
+        volume = _assemble(
+            contents,
+            name=_name(source, wanted),
+            text=wanted.text,
+            spacing=stated,
+            axes=axes,
+            channels=channels,
+            timepoint=timepoint,
+            chunks=chunks,
+            z_kind=z_kind,
+            open_arguments=None if origin is None else {"source": origin, **arguments},
+        )
     for loss in contents.losses:
         warnings.warn(f"{wanted.text}: {loss}", VolumeWarning, stacklevel=2)
     return volume
@@ -263,25 +265,27 @@ def read_contents(source: Source) -> Contents:
     from voxloop.volumes.formats.registry import format_of
 
     complaints: list[str] = []
-    name = "a volume"
+    with _sentences(source.text), listening(complaints):
+        reader = format_of(source)
+        if not reader.parts and source.dataset is not None:
+            raise VolumeError(f"{source.text} has no datasets, no {reader.name} file has; leave dataset= out")
+        if not reader.parts and source.scale:
+            raise VolumeError(f"{source.text} has no scales, no {reader.name} file has; leave scale= out")
+        contents = reader.read(source)
+    return replace(contents, remarks=[*contents.remarks, *complaints])
+
+
+@contextmanager
+def _sentences(text: str) -> Iterator[None]:
+    """Whatever a library raises for a damaged source becomes a VolumeError that names it."""
     try:
-        with listening(complaints):
-            reader = format_of(source)
-            name = reader.name
-            if not reader.parts and source.dataset is not None:
-                raise VolumeError(f"{source.text} has no datasets, as {name} never has; leave dataset= out")
-            if not reader.parts and source.scale:
-                raise VolumeError(
-                    f"{source.text} has no scales, as {name} never has; scale={source.scale} is not there"
-                )
-            contents = reader.read(source)
+        yield
     except VoxloopError:
         raise
-    except Exception as error:  # every library raises its own kinds for damaged files
+    except Exception as error:  # every library raises its own kinds
         raise VolumeError(
-            f"{source.text} cannot be read as {name} ({first_line(error)}); is it complete, and what its name says?"
+            f"{text} cannot be read ({first_line(error)}); is it complete, and what its name says?"
         ) from error
-    return replace(contents, remarks=[*contents.remarks, *complaints])
 
 
 def _locate(text: str, source: Source) -> Source:
