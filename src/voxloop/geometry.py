@@ -6,6 +6,7 @@ Voxel tuples are ``zyx``; spacing is in micrometres. Voxel centres lie at intege
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -47,7 +48,7 @@ def unit_um(unit: str) -> float:
 
 def plane_axes(axis: str) -> tuple[str, str]:
     """The two axes of a plane across ``axis``, in zyx order: ``z -> (y, x)``, ``y -> (z, x)``, ``x -> (z, y)``."""
-    if axis not in AXES:
+    if not isinstance(axis, str) or axis not in AXES:
         raise VolumeError(f"axis {axis!r} is not one of 'z', 'y', 'x'")
     first, second = (name for name in AXES if name != axis)
     return first, second
@@ -239,11 +240,17 @@ def _bounds(name: str, part: Any, size: int) -> tuple[int, int]:
     if isinstance(part, slice):
         if part.step not in (None, 1):
             raise VolumeError(f"region {name} has step {part.step}; only step 1 is possible")
-        start, stop, _ = part.indices(size)
+        try:
+            start, stop, _ = part.indices(size)
+        except TypeError:
+            raise VolumeError(f"region {name}={part.start!r}:{part.stop!r} is not between two voxels") from None
         if part.stop is not None and part.stop > size:
             raise VolumeError(f"region {name}={part.start}:{part.stop} reaches past the volume's {size} voxels")
     else:
-        index = int(part)
+        try:
+            index = operator.index(part)
+        except TypeError:
+            raise VolumeError(f"region {name}={part!r} is neither a slice nor the number of a plane") from None
         start = index + size if index < 0 else index
         stop = start + 1
         if not 0 <= start < size:

@@ -245,7 +245,7 @@ def test_listeners_hear_of_every_edit_and_cannot_break_it(store: Store) -> None:
         ({"axis": "z", "index": 20}, "planes 0 to 19"),
         ({"axis": "t"}, "not one of 'z', 'y', 'x'"),
         ({"radius": 3, "radius_um": 1}, "not both"),
-        ({"radius": -1}, "not a length"),
+        ({"radius": -1}, "is less than 0"),
         ({"depth": -1}, "negative"),
         ({"points": []}, "at least one pair"),
     ],

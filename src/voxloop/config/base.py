@@ -67,7 +67,12 @@ class Config(BaseModel):
             raise ConfigError(_sentence(type(self), error)) from None
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: object) -> Self:
+        """The settings that a file or a form gives. Raises ConfigError."""
+        if not isinstance(data, Mapping) or not all(isinstance(name, str) for name in data):
+            raise ConfigError(
+                f"settings are names with values, not {str(data)[:40]!r}; such as {{}} for the usual ones"
+            )
         return cls(**data)
 
     def to_json(self) -> dict[str, Any]:

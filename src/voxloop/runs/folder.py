@@ -70,6 +70,9 @@ class Runs(Mapping[str, Run]):
         """
         if clash := _OURS & facts.keys():
             raise RunError(f"{sorted(clash)} are set by create itself; choose other names")
+        tasks.check(task)
+        if not isinstance(settings, Config | Mapping):
+            raise RunError(f"the settings of a run are a config or names with values, not {str(settings)[:40]!r}")
         name = self._unused(name) if name is not None else free_name(_stem(task), self)
         config = {
             "v": VERSION,
@@ -77,8 +80,8 @@ class Runs(Mapping[str, Run]):
             "kind": kind or kind_of({"task": task}),
             "learner": learner or learner_name({"task": task}),
             "title": title,
-            "task": tasks.check(task),
-            "result": tasks.check(result) if result else None,
+            "task": task,
+            "result": None if result is None else tasks.check(result),
             "device": device,
             "created": time.time(),
             "settings": settings.to_json() if isinstance(settings, Config) else dict(settings),
@@ -87,6 +90,8 @@ class Runs(Mapping[str, Run]):
         return Run(self._write(name, config))
 
     def __getitem__(self, name: str) -> Run:
+        if not isinstance(name, str) or "\0" in name:
+            raise RunError(unknown("run", name, self))
         path = self.folder / name
         try:
             changed = (path / "config.json").stat().st_mtime if name == path.name else 0.0

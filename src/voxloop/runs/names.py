@@ -13,7 +13,7 @@ _ALLOWED = re.compile(r"[A-Za-z0-9][\w.+-]*")
 
 def checked_name(name: str) -> str:
     """``name`` itself. Raises RunError where a run cannot be called so."""
-    if not _ALLOWED.fullmatch(name):
+    if not isinstance(name, str) or not _ALLOWED.fullmatch(name):
         raise RunError(f"name {name!r}: use letters, digits, '-', '_', '.' and '+', beginning with a letter or digit")
     if len(name) > LONGEST:
         raise RunError(f"name {name[:20]!r}...: it has {len(name)} characters; use {LONGEST} at most")

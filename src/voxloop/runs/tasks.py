@@ -24,7 +24,7 @@ def trusted_packages() -> set[str]:
 
 def check(dotted: str) -> str:
     """``dotted`` itself, where it has the form ``package.module:name`` and the package is trusted. Raises RunError."""
-    module, colon, name = dotted.partition(":")
+    module, colon, name = dotted.partition(":") if isinstance(dotted, str) else ("", "", "")
     if not (colon and module and name.isidentifier()):
         raise RunError(f"{dotted!r} names no function; it must look like 'package.module:function'")
     package = module.partition(".")[0]

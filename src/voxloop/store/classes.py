@@ -71,7 +71,7 @@ class Level(BaseModel):
 
     def value_of(self, given: int | str) -> int:
         """The value of a class given by name or value. Raises LabelError."""
-        wanted = plain_name(given) if isinstance(given, str) else given
+        wanted = plain_name(given) if isinstance(given, str) else given if isinstance(given, int) else None
         for item in self.classes:
             if wanted in (item.name, item.value):
                 return item.value
@@ -103,8 +103,12 @@ def as_classes(given: Iterable[str | Mapping[str, Any] | LabelClass] | None) -> 
     """
     if isinstance(given, str):
         raise LabelError(f"classes is a list of names, not one text; use classes=[{given!r}, 'background']")
+    if given is None:
+        return ()
+    if isinstance(given, Mapping) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) != 1:
+        raise LabelError(f"classes is a list of names, not {str(given)[:40]!r}; use classes=['object', 'background']")
     classes: list[LabelClass] = []
-    for item in given or ():
+    for item in given:
         classes.append(complete(_as_class(item), classes))
     check_classes(classes)
     return tuple(classes)

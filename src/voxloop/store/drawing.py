@@ -16,7 +16,11 @@ from voxloop.errors import LabelError
 from voxloop.geometry import AXES, Box, Shape, Spacing, cover
 from voxloop.store import shapes, strokes
 from voxloop.store.planes import Plane
+from voxloop.store.values import flag, listed, number, whole
 from voxloop.store.writer import Proposal
+
+#: voxels of the widest brush; it covers more than any volume
+_WIDEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,11 @@ class _Brush:
     def size_um(self) -> float:
         if self.radius is not None and self.radius_um is not None:
             raise LabelError("give radius (voxels) or radius_um (micrometres), not both")
-        voxels = 3.0 if self.radius is None else float(self.radius)
-        size = voxels * min(self.plane.spacing) if self.radius_um is None else float(self.radius_um)
-        if not 0 <= size < np.inf:
-            raise LabelError(f"radius {self.radius if self.radius_um is None else self.radius_um} is not a length")
-        return size
+        if self.radius_um is not None:
+            size = number("radius_um", self.radius_um, least=0)
+        else:
+            size = min(self.plane.spacing) * (3.0 if self.radius is None else number("radius", self.radius, least=0))
+        return min(size, _WIDEST * max(self.plane.spacing_um))
 
     @property
     def reach(self) -> int:
@@ -64,9 +68,10 @@ class _Brush:
             return 0
         if self.depth is True:
             return int(self.size_um / self.plane.across + 1e-6)
-        if self.depth < 0:
+        depth = whole("depth", self.depth)
+        if depth < 0:
             raise LabelError(f"depth={self.depth} is negative; use the number of slices to either side, True or None")
-        return int(self.depth)
+        return depth
 
     def masks(self) -> list[tuple[Box, np.ndarray]]:
         """The stroke as (box, 3-D mask), one entry a slice."""
@@ -166,8 +171,8 @@ class Drawing(ABC):
             Another process writes this workspace.
         """
         brush = self._brush(axis, index, points, radius, radius_um, depth)
-        number = self.paintable(value)
-        return self._fill_masks("paint", brush.arguments() | {"value": number}, brush.masks(), number, joined)
+        label = self.paintable(value)
+        return self._fill_masks("paint", brush.arguments() | {"value": label}, brush.masks(), label, joined)
 
     def erase(
         self,
@@ -200,11 +205,12 @@ class Drawing(ABC):
         joined: bool = False,
     ) -> Edit:
         """Paint those voxels under the brush whose intensity lies in ``low <= intensity <= high``; as :meth:`paint`."""
+        low, high = (number("intensity", edge, endless=True) for edge in (low, high))
         if not low <= high:
             raise LabelError(f"low={low} lies above high={high}")
         brush = self._brush(axis, index, points, radius, radius_um, depth)
-        number = self.paintable(value)
-        arguments = brush.arguments() | {"value": number, "channel": channel}
+        label = self.paintable(value)
+        arguments = brush.arguments() | {"value": label, "channel": channel}
         arguments |= {name: float(edge) for name, edge in (("low", low), ("high", high)) if np.isfinite(edge)}
 
         def inside(part: Box) -> np.ndarray:
@@ -212,18 +218,18 @@ class Drawing(ABC):
             mask: np.ndarray = (picture >= low) & (picture <= high)
             return mask
 
-        return self._fill_masks("threshold", arguments, brush.masks(), number, joined, inside)
+        return self._fill_masks("threshold", arguments, brush.masks(), label, joined, inside)
 
     # --------------------------------------------------------------------------------------------------------- areas
 
     def polygon(self, *, axis: str = "z", index: int = 0, points: object, value: int | str = 1) -> Edit:
         """Fill the polygon with these corners (row, column), border included."""
         plane = self._plane(axis, index)
-        number = self.paintable(value)
+        label = self.paintable(value)
         corners = strokes.as_points(points)
         found = shapes.polygon(corners, plane.size)
-        arguments = {"axis": axis, "index": plane.index, "points": _rounded(corners), "value": number}
-        return self._fill_masks("polygon", arguments, [] if found is None else [plane.place(found)], number)
+        arguments = {"axis": axis, "index": plane.index, "points": _rounded(corners), "value": label}
+        return self._fill_masks("polygon", arguments, [] if found is None else [plane.place(found)], label)
 
     def fill(
         self,
@@ -252,12 +258,14 @@ class Drawing(ABC):
             In the plane or in three dimensions; never further than ``reach`` voxels from the first voxel on any axis.
         """
         plane = self._plane(axis, index)
-        number = self.paintable(value)
+        label = self.paintable(value)
         seed = plane.voxel(point)
+        reach = int(number("reach", reach, least=0))
+        tolerance = None if tolerance is None else number("tolerance", tolerance, least=0)
         around = [reach if volume or name != axis else 0 for name in AXES]
         box = Box.at(seed, (1, 1, 1)).grow(around).clip(self.shape)
         start = Box.at(seed, (1, 1, 1)).within(box).start
-        if by not in ("labels", "image"):
+        if not isinstance(by, str) or by not in ("labels", "image"):
             raise LabelError(f"by={by!r} is neither 'labels' nor 'image'")
         values = self.read(box) if by == "labels" else self.intensities(box, channel)
         centre = None
@@ -268,9 +276,9 @@ class Drawing(ABC):
             row, column = (at for name, at in zip(AXES, start, strict=True) if name != axis)
             centre, tolerance = shapes.usual_around(values.take(start[across], axis=across), (row, column))
         mask = shapes.flood(values, start, tolerance, centre)
-        arguments = {"axis": axis, "index": plane.index, "point": _rounded(np.array(point)), "value": number}
+        arguments = {"axis": axis, "index": plane.index, "point": _rounded(np.array(point)), "value": label}
         arguments |= {"by": by, "tolerance": tolerance, "volume": volume, "reach": reach, "channel": channel}
-        return self._fill_masks("fill", arguments, [(box, mask)], number)
+        return self._fill_masks("fill", arguments, [(box, mask)], label)
 
     # ------------------------------------------------------------------------------------------------ slice to slice
 
@@ -285,7 +293,8 @@ class Drawing(ABC):
     ) -> Edit:
         """Copy the labels of one slice to another; onto unlabelled voxels only, unless ``overwrite``."""
         plane, origin = self._plane(axis, target), self._plane(axis, source)
-        wanted = None if values is None else [self.paintable(value) for value in values]
+        overwrite = flag("overwrite", overwrite)
+        wanted = None if values is None else [self.paintable(value) for value in listed("values", values)]
 
         def proposal(part: Box, current: np.ndarray) -> np.ndarray:
             theirs = self.read(part.cut(axis, origin.index, origin.index + 1))
@@ -310,13 +319,15 @@ class Drawing(ABC):
         in. Classes must be painted in both slices; None takes all of these. Onto unlabelled voxels only, unless
         ``overwrite``.
         """
-        plane, other = self._plane(axis, min(first, last)), self._plane(axis, max(first, last))
+        overwrite = flag("overwrite", overwrite)
+        first, last = sorted((whole("first", first), whole("last", last)))
+        plane, other = self._plane(axis, first), self._plane(axis, last)
         distance = other.index - plane.index
         if distance < 2:
             raise LabelError(f"slices {first} and {last} have none between them")
         ends = [self.read(one.box()).squeeze(plane.at) for one in (plane, other)]
         common = [int(value) for value in np.intersect1d(ends[0], ends[1]) if value]
-        wanted = common if values is None else [self.paintable(value) for value in values]
+        wanted = common if values is None else [self.paintable(value) for value in listed("values", values)]
         missing = [value for value in wanted if value not in common]
         if missing or not wanted:
             names = ", ".join(map(str, missing)) or "any class"
@@ -335,7 +346,7 @@ class Drawing(ABC):
     # ------------------------------------------------------------------------------------------------------- helpers
 
     def _plane(self, axis: str, index: int) -> Plane:
-        return Plane(axis, int(index), self.shape, self.spacing_um)
+        return Plane(axis, whole("index", index), self.shape, self.spacing_um)
 
     def _brush(
         self,

@@ -41,7 +41,7 @@ class Images(Named["xr.DataArray"]):
     def info(self, name: str) -> ImageInfo:
         """What the workspace knows of an image without opening it. Raises WorkspaceError."""
         for info in self._store.document.images:
-            if info.name == name:
+            if isinstance(name, str) and info.name == name:
                 return info
         raise WorkspaceError(unknown("image", name, self.names))
 

@@ -22,7 +22,7 @@ from voxloop.store.drawing import Drawing, Edit
 from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
 from voxloop.store.state import LabelState
-from voxloop.store.values import checked, paintable
+from voxloop.store.values import checked, flag, paintable, whole
 from voxloop.store.writer import Proposal, WriterState
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Labels(Drawing):
 
     def plane(self, axis: str, index: int, box: Rectangle | None = None, step: int = 1) -> np.ndarray:
         """One plane across ``axis``, or the ``box`` of it (two slices or pairs, zyx order), every ``step``-th voxel."""
-        plane = self._plane(axis, index)
+        plane, step = self._plane(axis, index), max(1, whole("step", step))
         return self._state.read(plane.box(box)).squeeze(plane.at)[::step, ::step]
 
     def counts(self) -> dict[int, int]:
@@ -153,13 +153,14 @@ class Labels(Drawing):
 
     def history(self, sequence: int) -> dict[str, Any]:
         """What the journal says of an edit: tool, arguments, author, time, box, voxels."""
+        sequence = whole("edit", sequence)
         if not 1 <= sequence <= len(self._state.journal):
             raise LabelError(f"there is no edit {sequence}; the journal holds edits 1 to {len(self._state.journal)}")
         return self._state.journal.arguments(sequence)
 
     def made_by(self, *tools: str, region: object = None, since: int = 0) -> np.ndarray:
         """Where the last change after edit ``since`` was made by one of ``tools`` (or by its redo): bool (z, y, x)."""
-        return self._state.made_by(tools, self._box(region), since)
+        return self._state.made_by(tools, self._box(region), max(0, whole("since", since)))
 
     def changes(self, since: int = 0, most: int = 4096) -> list[Change]:
         """What each edit after ``since`` set and nobody changed since, oldest first; edits taken back are left out.
@@ -195,7 +196,9 @@ class Labels(Drawing):
         tool, arguments
             What the journal says of the edit (JSON).
         """
-        box = self._box(region)
+        box, overwrite = self._box(region), flag("overwrite", overwrite)
+        if not isinstance(arguments, dict | None):
+            raise LabelError(f"arguments={str(arguments)[:40]!r} is not what the journal can note: a dict")
         for what, given in (("array", array), ("mask", mask)):
             if given is not None and np.ndim(given) and np.shape(given) != box.shape:
                 raise LabelError(f"the {what} has shape {np.shape(given)}, the region {box.shape} (z, y, x)")
@@ -226,7 +229,7 @@ class Labels(Drawing):
         parent stay as they are.
         """
         boxes = [boxes] if isinstance(boxes, Box) else boxes
-        state = self._writer()
+        state, joined = self._writer(), flag("joined", joined)
         parent, parent_value = self._parent()
         locked = self.level.locked if self.level.kind == "semantic" else ()
 
@@ -376,6 +379,7 @@ class Labels(Drawing):
     def intensities(self, box: Box, channel: int) -> np.ndarray:
         from voxloop.volumes import read_block
 
+        channel = whole("channel", channel)
         block = read_block(self._setting.volume(), box)
         if not 0 <= channel < len(block):
             raise LabelError(f"channel {channel} is not one of the {len(block)} channels of image {self.image!r}")

@@ -19,7 +19,7 @@ class Levels(Named[Level]):
         return [level.name for level in self._store.document.levels]
 
     def __getitem__(self, name: str) -> Level:
-        levels = self._store.document.levels
+        levels = self._store.document.levels if isinstance(name, str) else ()
         for level in levels:
             if level.name == name:
                 return level
@@ -56,7 +56,7 @@ class Levels(Named[Level]):
         name = checked_name("level", name)
         if name in self.names or any(level.folder == name for level in self._store.document.levels):
             raise LabelError(f"there is a level {name!r} already, or was under that name; choose another name")
-        if kind not in ("semantic", "instances"):
+        if not isinstance(kind, str) or kind not in ("semantic", "instances"):
             raise LabelError(f"kind {kind!r} is neither 'semantic' nor 'instances'")
         level = Level(name=name, kind=kind, classes=as_classes(classes), parent=self._parent(parent), folder=name)
         self._store.change(levels=(*self._store.document.levels, level))
@@ -141,7 +141,10 @@ class Levels(Named[Level]):
     def _parent(self, given: tuple[str, str | None] | str | None) -> tuple[str, str | None] | None:
         if given is None:
             return None
-        name, label = (given, None) if isinstance(given, str) else given
+        pair = (given, None) if isinstance(given, str) else given
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise LabelError(f"parent={given!r} is neither a level nor (level, class)")
+        name, label = pair
         level = self[name]
         if level.kind == "instances":
             if label is not None:

@@ -29,7 +29,7 @@ class Named(Mapping[str, T]):
         return len(self.names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names
+        return isinstance(name, str) and name in self.names
 
     def _title(self, name: str) -> str:
         """How one is listed."""

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from voxloop.errors import LabelError
 from voxloop.geometry import AXES, Box, Shape, Spacing, plane_axes
 from voxloop.store.strokes import PlaneMask, as_points
+from voxloop.store.values import whole
 
 #: a rectangle in a plane: two slices, or two pairs (start, stop), in zyx order of the plane's axes
 Rectangle = Sequence[slice] | Sequence[Sequence[int]]
+
+
+def _edges(part: object) -> Sequence[Any]:
+    if isinstance(part, list | tuple) and len(part) == 2:
+        return part
+    raise LabelError(f"a part of a plane is two slices or two pairs (start, stop), not {str(part)[:40]!r}")
+
+
+def _edge(edge: Any) -> slice:
+    if isinstance(edge, slice):
+        return edge
+    first, last = _edges(edge)
+    return slice(whole("box", first), whole("box", last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +75,7 @@ class Plane:
 
     def box(self, part: Rectangle | None = None, planes: tuple[int, int] | None = None) -> Box:
         """The voxels of a part of this plane (None: all of it), or of the same part of all planes start to stop."""
-        edges = [edge if isinstance(edge, slice) else slice(int(edge[0]), int(edge[1])) for edge in part or ()]
+        edges = [] if part is None else [_edge(edge) for edge in _edges(part)]
         _, rows, columns = Box.of((0, *edges), (1, *self.size)).to_json()
         return self._insert(rows, columns, planes or (self.index, self.index + 1))
 

@@ -13,6 +13,7 @@ from voxloop.store.layout import Place
 from voxloop.store.records import Record, edits_in_words
 from voxloop.store.state import LabelState, applied_to
 from voxloop.store.touched import Counts, TouchedIndex
+from voxloop.store.values import whole
 
 #: edits after which a follower looks what of them the array holds already
 FOLLOWED_EDITS = 64
@@ -29,6 +30,7 @@ class ReaderState(LabelState):
     def __init__(self, place: Place, shape: Shape, dtype: np.dtype, at: int | None = None) -> None:
         super().__init__(place, shape, dtype)
         newest = len(self.journal)
+        at = None if at is None else whole("at", at)
         if at is not None and not 0 <= at <= newest:
             raise LabelError(f"there is no edit {at}; the journal holds edits 1 to {newest}")
         self._fixed = at is not None

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from voxloop.errors import LabelError
 from voxloop.geometry import Box, Shape
 
 #: 2: lines are sealed with a checksum; an undo may name several edits
@@ -78,9 +79,22 @@ def lost(sequence: int) -> Record:
 
 
 def sealed_line(entry: dict[str, Any]) -> bytes:
-    """An entry as a line without its end, with the checksum that :func:`parse` compares."""
-    body = json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode()
+    """An entry as a line without its end, with the checksum that :func:`parse` compares.
+
+    Raises LabelError where JSON cannot hold it.
+    """
+    try:
+        body = json.dumps(entry, separators=(",", ":"), ensure_ascii=False, default=_plain).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise LabelError(f"what is to be noted of the edit cannot be written as JSON: {error}") from error
     return body[:-1] + _SEAL + f'{zlib.crc32(body):08x}"}}'.encode()
+
+
+def _plain(value: Any) -> Any:
+    """What NumPy means by a number or a list."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is neither number, text, list nor dict")
 
 
 def parse(line: bytes, at: int, shape: Shape) -> Record | None:

@@ -17,7 +17,7 @@ class Regions(Named[NamedRegion]):
 
     def __getitem__(self, name: str) -> NamedRegion:
         for one in self._store.document.regions:
-            if one.name == name:
+            if isinstance(name, str) and one.name == name:
                 return one
         raise WorkspaceError(unknown("region", name, self.names))
 

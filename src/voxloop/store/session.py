@@ -51,7 +51,7 @@ class Session:
     def open(cls, folder: Path, read_only: bool | None) -> Session:
         """The session of a folder that this process writes already, or a new one. Raises WorkspaceError."""
         with _guard:
-            shared = _writing.get(folder.resolve())
+            shared = _writing.get(_real(folder))
             if not read_only and shared is not None and shared.lock is not None and shared.lock.intact:
                 return shared
             document = read_document(folder)
@@ -61,7 +61,7 @@ class Session:
             session = cls(folder, document, lock, reason)
             if lock is not None:
                 session.document = read_document(folder)  # the writer before may have changed it up to the last moment
-                _writing[folder.resolve()] = session
+                _writing[_real(folder)] = session
             return session
 
     def join(self, user: object) -> Callable[[], None]:
@@ -154,14 +154,22 @@ class Session:
             self._users -= 1
             if self._users:
                 return
-            if _writing.get(self.path.resolve()) is self:
-                del _writing[self.path.resolve()]
+            if _writing.get(_real(self.path)) is self:
+                del _writing[_real(self.path)]
             with self.guard:
                 for state in self._states.values():
                     state.close()
                 self._states.clear()
                 if self.lock is not None:
                     self.lock.release()
+
+
+def _real(folder: Path) -> Path:
+    """The folder behind links. Raises WorkspaceError for what can be no path."""
+    try:
+        return folder.resolve()
+    except (ValueError, OSError, RuntimeError) as error:
+        raise WorkspaceError(f"{str(folder)[:60]!r} is no path of a folder: {error}") from error
 
 
 def _take_lock(folder: Path, document: Document) -> tuple[Lock | None, str | None]:

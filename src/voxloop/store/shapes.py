@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.store.strokes import PlaneMask
+from voxloop.store.strokes import PlaneMask, clipped, segments
+
+#: voxels outside of a plane to which the sides of a polygon are followed as they are
+_OUTSIDE = 4096
 
 
 def polygon(corners: np.ndarray, shape: tuple[int, int]) -> PlaneMask | None:
@@ -15,8 +18,8 @@ def polygon(corners: np.ndarray, shape: tuple[int, int]) -> PlaneMask | None:
 
     Source: ``skimage.draw.polygon`` (even-odd rule) and its outline.
     """
+    from skimage.draw import line
     from skimage.draw import polygon as inside
-    from skimage.draw import polygon_perimeter
 
     if len(corners) < 3:
         raise LabelError(f"a polygon has at least 3 corners, not {len(corners)}")
@@ -28,7 +31,11 @@ def polygon(corners: np.ndarray, shape: tuple[int, int]) -> PlaneMask | None:
     mask = np.zeros(size, bool)
     local = corners - low
     mask[inside(local[:, 0], local[:, 1], size)] = True
-    mask[polygon_perimeter(local[:, 0], local[:, 1], size, clip=False)] = True
+    near = [-_OUTSIDE] * 2, [n + _OUTSIDE for n in size]
+    for start, end in zip(*clipped(*segments(np.round(local), closed=True), *near), strict=True):
+        row, column = line(*np.round(start).astype(int), *np.round(end).astype(int))
+        seen = (row >= 0) & (row < size[0]) & (column >= 0) & (column < size[1])
+        mask[row[seen], column[seen]] = True
     return PlaneMask((int(low[0]), int(low[1])), mask)
 
 

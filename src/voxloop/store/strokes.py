@@ -8,6 +8,7 @@ of the bounding box, whatever the number of points.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from voxloop.errors import LabelError
 
 _ROUNDING = 1e-6
+#: voxels from the first one to any point that is taken for a place
+FURTHEST = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,36 @@ def as_points(points: object) -> np.ndarray:
         raise LabelError("points is a list of at least one pair of voxel coordinates in the plane, such as [(10, 12)]")
     if not np.isfinite(array).all():
         raise LabelError("points holds NaN or infinity")
+    if np.abs(array).max() > FURTHEST:
+        raise LabelError(f"points lie up to {np.abs(array).max():.3g} voxels away, which is no place in a volume")
     return array
+
+
+def segments(points: np.ndarray, *, closed: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends (n, 2) of the segments of a polyline; one point is a segment of no length."""
+    ring = np.concatenate([points, points[:1]]) if closed else points
+    return (ring[:-1], ring[1:]) if len(ring) > 1 else (ring, ring)
+
+
+def clipped(
+    start: np.ndarray, end: np.ndarray, low: Sequence[float], high: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The parts of segments inside of a rectangle: what it costs to draw them does not depend on how far they go.
+
+    Source: Liang and Barsky 1984.
+    """
+    way = end - start
+    enter, leave = np.zeros(len(start)), np.ones(len(start))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for axis in (0, 1):
+            edges = np.stack([low[axis] - start[:, axis], high[axis] - start[:, axis]]) / way[:, axis]
+            level = way[:, axis] == 0
+            beside = level & ((start[:, axis] < low[axis]) | (start[:, axis] > high[axis]))
+            enter = np.where(level, np.where(beside, np.inf, enter), np.maximum(enter, edges.min(axis=0)))
+            leave = np.where(level, leave, np.minimum(leave, edges.max(axis=0)))
+    keep = enter <= leave
+    start, end, way, enter, leave = start[keep], end[keep], way[keep], enter[keep, None], leave[keep, None]
+    return np.where(enter > 0, start + enter * way, start), np.where(leave < 1, start + leave * way, end)
 
 
 def stroke(
@@ -62,15 +94,20 @@ def stroke(
     if low[0] > high[0] or low[1] > high[1]:
         return None
     size = (high[0] - low[0] + 1, high[1] - low[1] + 1)
-    mask = _capsules(points - low, radius_um, spacing_um, size)
+    room = [reach[i] + 2 for i in (0, 1)]  # ends that were cut off must not show
+    start, end = clipped(*segments(points - low), [-n for n in room], [size[i] + room[i] for i in (0, 1)])
+    if not len(start):
+        return None
+    mask = _capsules(start, end, radius_um, spacing_um, size)
     if thin:
-        _mark_line(mask, points - low)
+        _mark_line(mask, start, end)
     return PlaneMask((low[0], low[1]), mask) if mask.any() else None
 
 
-def _capsules(points: np.ndarray, radius: float, spacing: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
-    um = points * spacing
-    start, end = (um[:-1], um[1:]) if len(um) > 1 else (um, um)
+def _capsules(
+    start: np.ndarray, end: np.ndarray, radius: float, spacing: tuple[float, float], size: tuple[int, int]
+) -> np.ndarray:
+    start, end = start * spacing, end * spacing
     segment, row = _rows(start[:, 0], end[:, 0], radius, spacing[0], size[0])
     left, right = _intervals(start[segment], end[segment], row * spacing[0], radius)
     first = np.maximum(np.ceil(left / spacing[1] - _ROUNDING), 0)
@@ -126,13 +163,12 @@ def _intervals(start: np.ndarray, end: np.ndarray, row: np.ndarray, radius: floa
     return left, right
 
 
-def _mark_line(mask: np.ndarray, points: np.ndarray) -> None:
-    steps = np.maximum(np.ceil(np.abs(np.diff(points, axis=0)).max(axis=1) * 2), 1).astype(int)
-    line = [points[-1:]]
-    if len(steps):
-        segment = np.repeat(np.arange(len(steps)), steps)
-        share = (np.arange(len(segment)) - (np.cumsum(steps) - steps)[segment]) / steps[segment]
-        line.append(points[segment] + share[:, None] * (points[segment + 1] - points[segment]))
+def _mark_line(mask: np.ndarray, start: np.ndarray, end: np.ndarray) -> None:
+    start, end = clipped(start, end, [-1, -1], mask.shape)
+    steps = np.maximum(np.ceil(np.abs(end - start).max(axis=1, initial=0) * 2), 1).astype(int)
+    segment = np.repeat(np.arange(len(steps)), steps)
+    share = (np.arange(len(segment)) - (np.cumsum(steps) - steps)[segment]) / steps[segment]
+    line = [start[segment] + share[:, None] * (end[segment] - start[segment]), end]
     row, column = np.floor(np.concatenate(line) + 0.5).astype(int).T
     inside = (row >= 0) & (row < mask.shape[0]) & (column >= 0) & (column < mask.shape[1])
     mask[row[inside], column[inside]] = True
@@ -145,8 +181,8 @@ def ball(radius_um: float, across_um: float, reach: int, index: int, count: int)
     ``reach`` is the number of slices to either side that it may touch, ``across_um`` the distance between slices.
     """
     cuts = []
-    for offset in range(-reach, reach + 1):
+    for offset in range(-min(reach, index), min(reach, count - 1 - index) + 1):
         distance = abs(offset) * across_um
-        if 0 <= index + offset < count and distance <= radius_um * (1 + _ROUNDING):
+        if distance <= radius_um * (1 + _ROUNDING):
             cuts.append((index + offset, float(np.sqrt(max(0.0, radius_um**2 - distance**2)))))
     return cuts

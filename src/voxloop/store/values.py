@@ -1,11 +1,51 @@
-"""Which numbers a level takes as labels: given one by one, or as an array from outside. Pure: knows no files."""
+"""Numbers that callers give: whole ones, lengths, and those that a level takes as labels. Pure: knows no files."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from voxloop.errors import LabelError
 from voxloop.store.classes import Level
+
+
+def whole(what: str, given: object) -> int:
+    """A whole number from what a caller gives. Raises LabelError."""
+    value = number(what, given)
+    if not value.is_integer() or abs(value) > 2**53:
+        raise LabelError(f"{what}={given!r} is no whole number")
+    return int(value)
+
+
+def listed(what: str, given: object) -> Sequence[Any]:
+    """A list from what a caller gives. Raises LabelError."""
+    if isinstance(given, np.ndarray):
+        given = given.tolist()
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise LabelError(f"{what}={str(given)[:40]!r} is no list")
+    return given
+
+
+def flag(what: str, given: object) -> bool:
+    """True or false from what a caller gives. Raises LabelError."""
+    if not isinstance(given, bool | int | np.bool_):
+        raise LabelError(f"{what}={str(given)[:40]!r} is neither true nor false")
+    return bool(given)
+
+
+def number(what: str, given: object, least: float = -np.inf, *, endless: bool = False) -> float:
+    """A number, ``least`` or more, finite unless ``endless``, from what a caller gives. Raises LabelError."""
+    try:
+        value = float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise LabelError(f"{what}={given!r} is no number") from None
+    if isinstance(given, str | bytes) or np.isnan(value) or (np.isinf(value) and not endless):
+        raise LabelError(f"{what}={given!r} is no number")
+    if value < least:
+        raise LabelError(f"{what}={given!r} is less than {least:g}")
+    return value
 
 
 def paintable(level: Level, given: object, dtype: np.dtype) -> int:

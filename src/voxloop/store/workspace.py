@@ -71,7 +71,7 @@ class Store:
         VolumeError, LabelError
             The image cannot be opened or the classes are none; nothing is left behind.
         """
-        folder = Path(path).expanduser()
+        folder = _folder(path)
         as_classes(classes)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             known = (folder / "workspace.json").exists()
@@ -113,7 +113,7 @@ class Store:
         WorkspaceError
             There is no workspace, or it is damaged.
         """
-        folder = Path(path).expanduser().absolute()
+        folder = _folder(path).absolute()
         return cls(Session.open(folder, read_only))
 
     @property
@@ -293,6 +293,16 @@ class Store:
         return self.images.info(name or self.images.names[0])
 
 
+def _folder(path: object) -> Path:
+    """What a caller gives as a folder. Raises WorkspaceError."""
+    try:
+        folder = Path(path).expanduser()  # type: ignore[arg-type]
+        folder.exists()
+    except (TypeError, ValueError, RuntimeError, OSError) as error:
+        raise WorkspaceError(f"{str(path)[:60]!r} is no path of a folder: {error}") from error
+    return folder
+
+
 def open_labels(path: str | Path, level: str, image: str, at: int | None = None) -> Labels:
     """Labels of a workspace, read-only, from any process.
 
@@ -303,8 +313,6 @@ def open_labels(path: str | Path, level: str, image: str, at: int | None = None)
         :meth:`Labels.refresh` takes up what comes.
     """
     store = Store.open(path, read_only=True)
-    if level not in store.levels.names and not any(one.folder == level for one in store.document.levels):
-        raise LabelError(unknown("level", level, store.levels.names))
     if image not in store.images:
         raise LabelError(unknown("image", image, store.images.names))
     chosen, info = store.levels[level], store.images.info(image)
