@@ -78,21 +78,30 @@ def sentence(state: str, history: History, elapsed: float = 0.0) -> str:
 
 def facts(state: str, history: History) -> list[tuple[str, str]]:
     """Name and value of the small numbers beside the curves; only those that are known."""
-    rate = history.steps.samples_per_s[-20:]
-    rate = rate[rate == rate]
-    plateau, lr = history.plateau, history.steps.lr[-1:]
-    pairs = [
-        ("step", f"{history.iteration:,}".replace(",", "\u2009") if history.iteration else ""),
-        ("epoch", str(history.epoch) if history.epoch else ""),
-        ("samples/s", f"{rate.mean():.3g}" if len(rate) and state in ("running", "stopping") else ""),
-        ("per epoch", duration(history.epoch_seconds) if history.epoch_seconds else ""),
-        ("memory", _memory(history) if state in ("running", "stopping") else ""),
-        ("learning rate", f"{lr[0]:.2g}" if len(lr) and lr[0] == lr[0] else ""),
-        ("plateau", f"{plateau[0]} of {plateau[1]}" if plateau else ""),
-        *((name, _named(event)) for name, event in _marked(history)),
-        ("time", duration(history.busy_s) if history.busy_s else ""),
-    ]
-    return [(name, value) for name, value in pairs if value]
+    pairs = []
+    working = state in ("running", "stopping")
+    if history.iteration:
+        pairs.append(("step", f"{history.iteration:,}".replace(",", "\u2009")))
+    if history.epoch:
+        pairs.append(("epoch", str(history.epoch)))
+    rates = history.steps.samples_per_s[-20:]
+    rates = rates[rates == rates]
+    if working and len(rates):
+        pairs.append(("samples/s", f"{rates.mean():.3g}"))
+    if history.epoch_seconds:
+        pairs.append(("per epoch", duration(history.epoch_seconds)))
+    if working and _memory(history):
+        pairs.append(("memory", _memory(history)))
+    learning_rate = history.steps.lr[-1:]
+    if len(learning_rate) and learning_rate[0] == learning_rate[0]:
+        pairs.append(("learning rate", f"{learning_rate[0]:.2g}"))
+    if history.plateau:
+        epochs, patience = history.plateau
+        pairs.append(("plateau", f"{epochs} of {patience}"))
+    pairs += [(name, _named(event)) for name, event in _marked(history)]
+    if history.busy_s:
+        pairs.append(("time", duration(history.busy_s)))
+    return pairs
 
 
 def log_line(event: dict[str, Any]) -> str:

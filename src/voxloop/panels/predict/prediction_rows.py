@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from voxloop.panels.base.panel import ago, badge
 from voxloop.panels.base.rows import Action, Row
 from voxloop.panels.monitor.run_table import best_iou
-from voxloop.panels.monitor.run_words import AT_WORK, LOOKS
+from voxloop.panels.monitor.run_words import AT_WORK, LOOKS, MEASURED
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -59,8 +59,8 @@ def offered(ws: Workspace) -> Offered:
     elif count > 1:
         has = "has" if len(best[level]) == 1 else "is the newest of those that share"
         words = (
-            f"{first} {has} the best validation IoU of {count} models of level {level!r}; each was scored on labels of "
-            "its own run."
+            f"{first} {has} the best validation IoU of {count} models of level {level!r}; each was scored on held-out "
+            "strokes of its own run, which flatter."
         )
     return Offered(rows, first, html.escape(words))
 
@@ -91,19 +91,29 @@ def _kept_row(folder: Path) -> Row:
 
 def _model_row(run: Run, score: float, best: bool) -> Row:
     """A run that has a model; ``best``: no other of its level has a higher score."""
-    mark = f" {badge('best', 'good')}" if best else ""
-    cells = (html.escape(run.name) + mark, "–" if math.isnan(score) else f"{score:.{DIGITS}f}", _age(run))
-    return Row(run.name, cells, title=f"learnt from level {run.config.get('level')!r}")
+    name = html.escape(run.name)
+    if best:
+        name += f" {badge('best', 'good')}"
+    words = "–"
+    if not math.isnan(score):
+        words = f'<span title="{html.escape(MEASURED, quote=True)}">{score:.{DIGITS}f}</span>'
+    return Row(run.name, (name, words, _age(run)), title=f"learnt from level {run.config.get('level')!r}")
 
 
 def prediction_row(run: Run, there: bool) -> Row:
     """A run that predicts; ``there``: something of it is on disk."""
     state, history = run.state, run.history
-    share = f" {history.progress:.0%}" if state in AT_WORK and history.progress else ""
-    actions = () if state in AT_WORK else (Action("delete", "Delete", "Remove it from disk", confirm="Really delete?"),)
-    look = LOOKS.get(state, "")
-    title = history.error or (f"by the model of {run.config.get('parent') or run.config.get('model')}" if there else "")
-    return Row(run.name, (html.escape(run.name), badge(state + share, look), _age(run)), actions, title=title)
+    words = state
+    actions: tuple[Action, ...] = ()
+    if state not in AT_WORK:
+        actions = (Action("delete", "Delete", "Remove it from disk", confirm="Really delete?"),)
+    elif history.progress:
+        words = f"{state} {history.progress:.0%}"
+    title = history.error or ""
+    if there and not title:
+        title = f"by the model of {run.config.get('parent') or run.config.get('model')}"
+    cells = (html.escape(run.name), badge(words, LOOKS.get(state, "")), _age(run))
+    return Row(run.name, cells, actions, title=title)
 
 
 def _age(run: Run) -> str:

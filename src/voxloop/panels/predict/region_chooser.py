@@ -114,7 +114,10 @@ class RegionChooser:
         """Frame the box, or the named region, where it meets the plane on show."""
         axis, index = self._view.axis, self._view.index
         box = self.box if self.where.value in ("box", "named") else None
-        self._view.set_shapes([frame(box, axis, index)] if box and box.crosses(axis, index) else [])
+        shapes = []
+        if box is not None and box.crosses(axis, index):
+            shapes.append(frame(box, axis, index))
+        self._view.set_shapes(shapes)
 
     def _chosen(self) -> None:
         self._show_fields()

@@ -53,13 +53,16 @@ class PresetChooser:
         self._config = config
         same = next((name for name in self._names if known()[name] == config), None)
         self._from = same or self._from
+        changed: list[str] = []
         if self._from:
             self._compare(known()[self._from])
-        changed = _changed(known()[self._from], config) if self._from and not same else []
-        self._put(same or (f"{self._from}, {len(changed)} changed" if changed else NO_PRESET))
-        words = f"Changed: {', '.join(changed)}" if changed else ""
-        if same in presets:
-            words = presets.about(str(same))
+            changed = _changed(known()[self._from], config)
+        words, title = "", NO_PRESET
+        if changed:
+            words, title = f"Changed: {', '.join(changed)}", f"{self._from}, {len(changed)} changed"
+        if same is not None:
+            words, title = presets.about(same) if same in presets else "", same
+        self._put(title)
         self._about.value = html.escape(words)
         show(self._about, bool(words))
         show(self._back, bool(changed))

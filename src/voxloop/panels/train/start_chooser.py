@@ -127,7 +127,9 @@ class StartChooser:
         elif self.mode == IMAGENET:
             self._change(start_from=None, encoder_weights="imagenet")
         elif self.mode == FRESH:  # a file of weights stays
-            self._change(start_from=None, **({"encoder_weights": None} if self._was == IMAGENET else {}))
+            self._change(start_from=None)
+            if self._was == IMAGENET:
+                self._change(encoder_weights=None)
         self._was = self.mode
         self._tell()
         self._changed()
