@@ -15,9 +15,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from voxloop.deep.networks.device import laid_out, placed
+from voxloop.deep.networks.device import lay_out, move_network
 from voxloop.deep.networks.network import NetworkConfig, build, receptive_field
-from voxloop.deep.predict.streaming import streamed
+from voxloop.deep.predict.streaming import stream
 from voxloop.machine import machine
 from voxloop.prediction.memory import peak_memory
 
@@ -42,10 +42,10 @@ def main() -> None:
 def compare(encoder: str, side: int) -> None:
     torch.manual_seed(0)
     description = NetworkConfig(architecture="Unet", encoder=encoder, channels=1, outputs=3, decoder_width=0.25)
-    network = placed(build(description), torch.device("cpu")).eval()
+    network = move_network(build(description), torch.device("cpu")).eval()
     pixels = torch.randn(1, 1, side, side)
     halo = receptive_field(network, 1)
-    fed = streamed(network, 1, 2, 32)
+    fed = stream(network, 1, 2, 32)
     assert fed is not None
     with torch.inference_mode():
         network(pixels[:, :, :256, :256])
@@ -74,9 +74,9 @@ def compare_volumes(architecture: str, side: int) -> None:
         whole, rate = report(
             architecture, f"{side}^3, as torch runs it", lambda: network(pixels).softmax(1), None, None
         )
-    placed(network, torch.device("cpu"))
-    given = laid_out(pixels)
-    fed = streamed(network, 1, 3, 8)
+    move_network(network, torch.device("cpu"))
+    given = lay_out(pixels)
+    fed = stream(network, 1, 3, 8)
     assert fed is not None
     with torch.inference_mode():
         network(given[:, :, :32, :32, :32])

@@ -17,7 +17,7 @@ from voxloop.config import DeepConfig
 from voxloop.config.augment import Augmentation
 from voxloop.config.presets import AUTO
 from voxloop.deep.learner import train
-from voxloop.deep.networks.device import autocast, cores, placed, resolve_device, resolve_precision
+from voxloop.deep.networks.device import autocast, cores, move_network, resolve_device, resolve_precision
 from voxloop.deep.networks.network import NetworkConfig, build
 from voxloop.runs.context import QuietContext
 from voxloop.runs.orders import Order
@@ -42,7 +42,7 @@ class BareLoop:
             outputs=2,
             decoder_width=config.decoder_width,
         )
-        self._network = placed(build(description), self.device).train()
+        self._network = move_network(build(description), self.device).train()
         self._optimiser = torch.optim.AdamW(self._network.parameters(), lr=config.learning_rate, fused=True)
         size = (config.batch_size, *config.window[1:])
         pixels = torch.randn(size, device=self.device)[:, None]

@@ -31,13 +31,13 @@ def test_shown_inputs_are_those_of_a_run(workspace: Any, context: Any, monkeypat
     from voxloop.deep.objective.loss import PartialLoss
 
     seen = []
-    original = PartialLoss.judged
+    original = PartialLoss.loss_and_scored
 
     def watched(self: Any, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         seen.append(labels.clone())
         return original(self, logits, labels)
 
-    monkeypatch.setattr(PartialLoss, "judged", watched)
+    monkeypatch.setattr(PartialLoss, "loss_and_scored", watched)
     config = DeepConfig.from_json(context.settings).changed(
         epochs=1, steps_per_epoch=3, validation_share=0, augmentation=Augmentation().model_dump(), scale=0.5
     )

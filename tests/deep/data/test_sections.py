@@ -8,7 +8,7 @@ import torch
 
 from voxloop.config.augment import Augmentation
 from voxloop.deep.data.augment import Augmenter
-from voxloop.deep.data.sections import worn
+from voxloop.deep.data.sections import wear_sections
 
 
 def only(**on: dict[str, object]) -> Augmentation:
@@ -73,12 +73,12 @@ def test_stacks_are_worn_with_their_labels() -> None:
     pixels = torch.arange(3 * 2 * 6 * 16 * 16, dtype=torch.float32).reshape(3, 2, 6, 16, 16)
     labels = torch.ones(3, 6, 16, 16, dtype=torch.uint8)
     config = only(missing_section={"slices": (2, 2)}, missing_parts={})
-    changed, marked = worn(pixels, labels, 1, config, np.random.default_rng(0))
+    changed, marked = wear_sections(pixels, labels, 1, config, np.random.default_rng(0))
     lost = (marked == 0).flatten(2).all(2).sum(1)
     assert lost.tolist() == [2, 2, 2]
     kept = marked > 0
     assert torch.equal(changed[:, 0][kept], pixels[:, 0][kept])
-    moved, shifted = worn(pixels, labels, 1, only(misaligned={"shift": (4, 4)}), np.random.default_rng(0))
+    moved, shifted = wear_sections(pixels, labels, 1, only(misaligned={"shift": (4, 4)}), np.random.default_rng(0))
     assert torch.equal(shifted, labels)
     assert not torch.equal(moved, pixels)
     assert torch.equal(moved[:, :, 0], pixels[:, :, 0])

@@ -9,7 +9,7 @@ from torch import nn
 
 from voxloop.deep.exchange.torch_model import TorchModel
 from voxloop.deep.networks.convolution import FastConv3d, hasten, slacken
-from voxloop.deep.networks.device import laid_out, placed
+from voxloop.deep.networks.device import lay_out, move_network
 from voxloop.model import ClassInfo, ModelSpec, Output
 
 
@@ -44,8 +44,8 @@ def test_small_blocks_take_the_fast_library(monkeypatch):
     called = []
     fast = torch.mkldnn_convolution
     monkeypatch.setattr(torch, "mkldnn_convolution", lambda *given: called.append(1) or fast(*given))
-    network = placed(nn.Sequential(nn.Conv3d(1, 2, 3)), torch.device("cpu"))
-    pixels = laid_out(torch.zeros(1, 1, 8, 8, 8))
+    network = move_network(nn.Sequential(nn.Conv3d(1, 2, 3)), torch.device("cpu"))
+    pixels = lay_out(torch.zeros(1, 1, 8, 8, 8))
     network(pixels)
     assert called == [1]
     with torch.autocast("cpu", torch.bfloat16):

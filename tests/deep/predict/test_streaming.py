@@ -11,7 +11,7 @@ from torch import nn
 
 from voxloop.deep.exchange.torch_model import TorchModel
 from voxloop.deep.networks.network import NetworkConfig, build
-from voxloop.deep.predict.streaming import streamed
+from voxloop.deep.predict.streaming import stream
 from voxloop.model import ClassInfo, ModelSpec, Output
 
 
@@ -68,7 +68,7 @@ def test_any_chain_of_layers_equals_the_whole(chain, height, rows):
             return
         if not whole.numel():
             return
-        fed = streamed(module, 2, 2, 12)
+        fed = stream(module, 2, 2, 12)
         assert fed is not None
         found = torch.cat(list(fed(picture, rows)), 2)
     assert found.shape == whole.shape
@@ -81,7 +81,7 @@ def test_any_chain_of_layers_equals_the_whole(chain, height, rows):
 )
 def test_networks_of_plain_convolutions_equal_the_whole(architecture, encoder):
     module = network(architecture, encoder)
-    fed = streamed(module, 1, 2, 32)
+    fed = stream(module, 1, 2, 32)
     assert fed is not None
     picture = torch.randn(2, 1, 320, 128)
     with torch.inference_mode():
@@ -107,7 +107,7 @@ def test_a_volume_is_fed_with_planes():
             return self.last(torch.cat([near, self.up(self.deep(near))], 1))
 
     module = lively(Volumetric())
-    fed = streamed(module, 1, 3, 2)
+    fed = stream(module, 1, 3, 2)
     assert fed is not None
     volume = torch.randn(1, 1, 22, 12, 10)
     with torch.inference_mode():
@@ -119,7 +119,7 @@ def test_padding_that_adds_nothing_is_no_hindrance():
     from monai.networks.nets.basic_unet import BasicUNet
 
     module = lively(BasicUNet(3, 1, 2, features=(4, 4, 4, 8, 8, 4), norm="batch"))
-    fed = streamed(module, 1, 3, 16)
+    fed = stream(module, 1, 3, 16)
     assert fed is not None
     volume = torch.randn(1, 1, 64, 32, 32)
     with torch.inference_mode():
@@ -128,12 +128,12 @@ def test_padding_that_adds_nothing_is_no_hindrance():
 
 @pytest.mark.parametrize("architecture", ["FPN", "DeepLabV3Plus", "MAnet"])
 def test_what_looks_at_the_whole_image_is_not_fed(architecture):
-    assert streamed(network(architecture), 1, 2, 32) is None
-    assert streamed(network(architecture).train(), 1, 2, 32) is None
+    assert stream(network(architecture), 1, 2, 32) is None
+    assert stream(network(architecture).train(), 1, 2, 32) is None
 
 
 def test_what_is_held_does_not_grow_with_the_image():
-    fed = streamed(network(), 1, 2, 32)
+    fed = stream(network(), 1, 2, 32)
     held = []
     for height in (512, 1536):
         peak = 0

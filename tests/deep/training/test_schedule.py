@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.training.schedule import drops, factor, rate
+from voxloop.deep.training.schedule import factor, lowers_rate, rate
 from voxloop.deep.training.state import TrainingState
 
 KINDS = ["cosine", "constant", "plateau", "step", "one-cycle", "polynomial"]
@@ -65,31 +65,31 @@ def test_plateau_drops_after_its_own_patience() -> None:
     state = TrainingState.begin(config)
     said = []
     for _ in range(7):
-        state.judge(0.5, 1.0, 100)
-        said.append(drops(config, state))
+        state.note_validation(0.5, 1.0, 100)
+        said.append(lowers_rate(config, state))
     assert said == [False, False, False, True, False, False, True]
-    assert not drops(DeepConfig(plateau_patience=3), state)
+    assert not lowers_rate(DeepConfig(plateau_patience=3), state)
     cooled, again = config.changed(plateau_cooldown=2), TrainingState.begin(config)
     said = []
     for _ in range(12):
-        again.judge(0.5, 1.0, 100)
-        said.append(drops(cooled, again))
+        again.note_validation(0.5, 1.0, 100)
+        said.append(lowers_rate(cooled, again))
     assert [number for number, dropped in enumerate(said) if dropped] == [3, 8]
     assert factor("plateau", 90, 100, 0) == 1
 
 
 def test_an_improvement_is_more_than_the_smallest_that_counts() -> None:
     state = TrainingState.begin(DeepConfig())
-    assert state.judge(0.5, 1.0, 100, 0.01)
-    assert state.judge(0.509, 0.991, 100, 0.01)
+    assert state.note_validation(0.5, 1.0, 100, 0.01)
+    assert state.note_validation(0.509, 0.991, 100, 0.01)
     assert state.plateau == 1
-    state.judge(0.53, 0.99, 100, 0.01)
+    state.note_validation(0.53, 0.99, 100, 0.01)
     assert state.plateau == 0
 
 
 def test_the_loss_alone_may_choose_the_best() -> None:
     state = TrainingState.begin(DeepConfig())
-    assert [state.judge(None, loss, 100) for loss in (1.0, 0.8, 0.81, 0.79)] == [True, True, False, True]
+    assert [state.note_validation(None, loss, 100) for loss in (1.0, 0.8, 0.81, 0.79)] == [True, True, False, True]
     assert state.plateau == 0
 
 

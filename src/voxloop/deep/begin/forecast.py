@@ -87,8 +87,8 @@ def forecast_of(material: Material) -> Forecast:
     steps = config.iterations or config.epochs * config.steps_per_epoch
     minutes = None
     if seconds is not None:
-        judged = seconds * _FORWARD * _WINDOWS / (config.batch_size * config.accumulation)
-        each = seconds + (judged / config.steps_per_epoch if config.validation_share else 0.0)
+        validation_seconds = seconds * _FORWARD * _WINDOWS / (config.batch_size * config.accumulation)
+        each = seconds + (validation_seconds / config.steps_per_epoch if config.validation_share else 0.0)
         minutes = steps * each / 60
         if config.max_minutes is not None and minutes > config.max_minutes:
             minutes, steps = config.max_minutes, max(1, int(60 * config.max_minutes / each))

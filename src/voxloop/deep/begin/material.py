@@ -22,7 +22,7 @@ from voxloop.deep.data.grayvalues import measure_intensities
 from voxloop.deep.data.sampling import WindowSampler
 from voxloop.deep.data.training_data import TrainingData, open_data
 from voxloop.deep.data.windows import Geometry, validation_places, validation_window
-from voxloop.deep.networks.device import autocast, laid_out, placed, resolve_device, resolve_precision
+from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
 from voxloop.deep.networks.network import AnyNetwork, NetworkConfig, build
 from voxloop.deep.objective.instances import Criterion, criterion_of, output_of
 from voxloop.deep.predict.predictor import Normalisation
@@ -120,14 +120,14 @@ class Material:
         if weights and config.start_from:
             classes, _ = output_of(config, self.data)
             load_start(network, self.description, config.start_from, self.context, classes)
-        placed(network, self.device)
+        move_network(network, self.device)
         return network
 
     def loss(self, network: AnyNetwork, criterion: Criterion, index: int) -> Tensor:
         """The loss of a network on a batch, in the precision of the config."""
         pixels, labels = self.batch(index)
         with autocast(self.device, self.precision):
-            logits = network(laid_out(pixels))
+            logits = network(lay_out(pixels))
         return criterion(logits, labels)
 
     def criterion(self) -> Criterion:

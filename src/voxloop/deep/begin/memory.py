@@ -73,19 +73,19 @@ def advise(network: nn.Module, config: DeepConfig, window: Shape, available: int
     needed = memory(config.batch_size)
     if needed <= room:
         return ""
-    said = (
+    shortage = (
         f"this training needs about {needed / 1e9:.1f} GB and {available / 1e9:.1f} GB are free: batch_size="
         f"{config.batch_size} with windows of {window_words(window)} does not fit"
     )
     batch = math.floor((room - memory(1)) / max(1, memory(2) - memory(1))) + 1
     if batch >= 1:
         more = math.ceil(config.batch_size * config.accumulation / batch)
-        return f"{said}; use batch_size={batch}, with accumulation={more} for the same effective batch"
+        return f"{shortage}; use batch_size={batch}, with accumulation={more} for the same effective batch"
     for smaller in _smaller(window, config.volumetric):
         if memory_of(network, config, smaller)(1) <= room:
-            return f"{said}; use window={','.join(map(str, smaller))} with batch_size=1"
+            return f"{shortage}; use window={','.join(map(str, smaller))} with batch_size=1"
     less = "width" if config.volumetric else "encoder and decoder_width"
-    return f"{said}, nor does any window; use a smaller {less}, or free some memory"
+    return f"{shortage}, nor does any window; use a smaller {less}, or free some memory"
 
 
 def window_words(window: Sequence[int]) -> str:

@@ -114,10 +114,10 @@ def _padding(material: Material) -> list[Note]:
     if waste < PADDING:
         return []
     near = [max(step, round(n / step) * step) for n, step in zip(material.window, steps, strict=True)]
-    said = " x ".join(map(str, material.window))
+    window = " x ".join(map(str, material.window))
     return [
         Note(
-            words=f"Windows of {said} are padded to {' x '.join(map(str, padded))}, the network's stride being "
+            words=f"Windows of {window} are padded to {' x '.join(map(str, padded))}, the network's stride being "
             f"{' x '.join(map(str, steps))}: {waste:.0%} more to compute than they show.",
             fix={"window": near},
         )

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voxloop.deep.predict.predictor import Normalisation, Zoom, resized
+from voxloop.deep.predict.predictor import Normalisation, Zoom, resize
 
 
 class Preparation:
@@ -21,7 +21,7 @@ class Preparation:
         """(n, c, y, x) and (n, y, x) uint8, or (n, c, z, y, x) and (n, z, y, x)."""
         seen = self._normalise(torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device, non_blocking=True))
         marked = torch.from_numpy(np.ascontiguousarray(labels)).to(self._device, non_blocking=True)
-        seen = resized(seen, self._zoom)
+        seen = resize(seen, self._zoom)
         if seen.shape[2:] != marked.shape[1:]:
             found = nn.functional.interpolate(marked[:, None].float(), seen.shape[2:], mode="nearest")
             marked = found[:, 0].to(torch.uint8)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from voxloop.config.augment import Augmentation
 from voxloop.deep.data.chance import box, draw, hits
 from voxloop.deep.data.patchwork import Patchwork
-from voxloop.deep.data.sections import worn
+from voxloop.deep.data.sections import wear_sections
 
 if TYPE_CHECKING:
     from voxloop.config.deep import DeepConfig
@@ -62,7 +62,7 @@ class Augmenter:
         pixels = self._blurred(pixels, rng)
         pixels = self._smeared(pixels, rng)
         pixels = parts.degraded(self._noised(pixels, rng, noise))
-        pixels, labels = worn(pixels, labels, self._slices, self._config, rng)
+        pixels, labels = wear_sections(pixels, labels, self._slices, self._config, rng)
         return self._cut(pixels, labels, rng)
 
     def _reshaped(

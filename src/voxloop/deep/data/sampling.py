@@ -19,8 +19,8 @@ from voxloop.deep.data.windows import (
     Place,
     TrainingImage,
     clip,
-    clipped,
-    fitted,
+    clip_region,
+    fit_geometry,
     training_window,
     window_box,
 )
@@ -126,7 +126,7 @@ class WindowSampler:
         """Labelled voxels that are trained on, of the cells that a window touches."""
         image = self.images[place.image]
         counts = image.training.counts
-        box, _ = clipped(window_box(place, fitted(image, self.geometry)), image.shape)
+        box, _ = clip_region(window_box(place, fit_geometry(image, self.geometry)), image.shape)
         cells = (cell for cell in image.split.grid.cells(box) if cell in counts)
         return sum(int(counts[cell].sum()) for cell in cells)
 
@@ -140,7 +140,7 @@ class WindowSampler:
         axes = self.geometry.axes
         axis = axes[0] if len(axes) == 1 else axes[int(rng.integers(len(axes)))]
         corner = [int(v) for v in at]
-        sizes = fitted(self.images[image], self.geometry).sizes(axis)
+        sizes = fit_geometry(self.images[image], self.geometry).sizes(axis)
         for i, (size, extent) in enumerate(zip(sizes, self.images[image].shape, strict=True)):
             if size > 1:
                 start = corner[i] - size // 2 + int(rng.integers(-(size // 4), size // 4 + 1))

@@ -16,7 +16,7 @@ from voxloop.config.augment import Augmentation, Range
 from voxloop.deep.data.chance import hits
 
 
-def worn(
+def wear_sections(
     pixels: Tensor, labels: Tensor, slices: int, config: Augmentation, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Planes (n, c * slices, y, x) with labels (n, y, x) of the middle slice, or stacks (n, c, z, y, x) with theirs."""

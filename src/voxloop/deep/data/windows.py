@@ -88,7 +88,7 @@ class Place:
     axis: int = 0
 
 
-def fitted(image: TrainingImage, geometry: Geometry) -> Geometry:
+def fit_geometry(image: TrainingImage, geometry: Geometry) -> Geometry:
     """A window in voxels of an image whose voxels are of another size than those of the training."""
     if image.relative is None:
         return geometry
@@ -124,11 +124,11 @@ def training_window(images: Sequence[TrainingImage], place: Place, geometry: Geo
 def area_mask(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndarray:
     """Where anything may be learnt in a window: bool (y, x), in 3-D (z, y, x)."""
     area = image.area
-    window = window_box(place, fitted(image, geometry))
+    window = window_box(place, fit_geometry(image, geometry))
     if area is None or area.everything:
         mask = np.ones(window.shape, bool)
     else:
-        box, pads = clipped(window, image.shape)
+        box, pads = clip_region(window, image.shape)
         mask = np.pad(area.mask(box), pads)
     mask = np.moveaxis(_sized(mask, geometry.sizes(place.axis), smooth=False), place.axis, 0)
     return mask if geometry.volumetric else mask[0]
@@ -145,7 +145,7 @@ def validation_window(
 def _window(
     image: TrainingImage, place: Place, geometry: Geometry, mask: Callable[[Box], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    box, pads = clipped(window_box(place, fitted(image, geometry)), image.shape)
+    box, pads = clip_region(window_box(place, fit_geometry(image, geometry)), image.shape)
     labels = np.pad(np.where(mask(box), image.labels(box), 0), pads)
     labels = np.moveaxis(_sized(labels, geometry.sizes(place.axis), smooth=False), place.axis, 0)
     return read_pixels(image, place, geometry), labels if geometry.volumetric else labels[0]
@@ -167,7 +167,7 @@ def _validation_places(
     for index in rng.permutation(len(cells)):
         number, cell = cells[index]
         image = images[number]
-        own = fitted(image, geometry)
+        own = fit_geometry(image, geometry)
         anchors = np.concatenate(image.labelled.anchors[cell]) if cell in image.labelled.anchors else np.empty((0, 3))
         for plane in np.unique(anchors[:, axis]):
             at = np.median(anchors[anchors[:, axis] == plane], axis=0).astype(int)
@@ -194,7 +194,7 @@ def spread_places(images: Sequence[TrainingImage], geometry: Geometry, count: in
             cells = sorted(image.labelled.anchors)
             anchors = np.concatenate(image.labelled.anchors[cells[int(rng.integers(len(cells)))]])
             at = [int(v) for v in anchors[rng.integers(len(anchors))]]
-        yield place_around(number, at, fitted(image, geometry), image.shape)
+        yield place_around(number, at, fit_geometry(image, geometry), image.shape)
 
 
 def place_around(image: int, at: Sequence[int], geometry: Geometry, shape: Shape, axis: int = 0) -> Place:
@@ -217,7 +217,7 @@ def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.nd
     Beyond the image, slices repeat its last one; all else is mirrored.
     """
     axis, half = place.axis, geometry.slices // 2
-    box, pads = clipped(window_box(place, fitted(image, geometry)), image.shape)
+    box, pads = clip_region(window_box(place, fit_geometry(image, geometry)), image.shape)
     near = [half if i == axis else 0 for i in range(3)]
     outer = box.grow(near).clip(image.shape)
     found = image.pixels(outer).astype(np.float32, copy=False)
@@ -234,7 +234,7 @@ def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.nd
     return found if geometry.volumetric else found.reshape(-1, *found.shape[2:])
 
 
-def clipped(window: Box, shape: Shape) -> tuple[Box, list[tuple[int, int]]]:
+def clip_region(window: Box, shape: Shape) -> tuple[Box, list[tuple[int, int]]]:
     """The part of a window inside the image, and what is missing on each side of each axis."""
     inside = window.clip(shape)
     before = [there - here for there, here in zip(inside.start, window.start, strict=True)]

@@ -18,7 +18,7 @@ import numpy as np
 from voxloop.deep.exchange.intensities import normalisation_of
 from voxloop.deep.exchange.layout import AXES, Layout
 from voxloop.deep.exchange.runtime import OnnxModel, write
-from voxloop.deep.exchange.titles import is_background, named_classes
+from voxloop.deep.exchange.titles import is_background, name_classes
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec, Output
 from voxloop.volumes import as_volume, channels_of, read_block, shape_zyx
@@ -109,7 +109,7 @@ def _spec_of(
     titles = next(([str(n) for n in axis.channel_names] for axis in output.axes if axis.type == "channel"), ["inside"])
     activation, apart = _activation(output, len(titles))
     put = _put_before(titles, apart, background)
-    classes = named_classes(["background", *titles] if put else titles)
+    classes = name_classes(["background", *titles] if put else titles)
     return ModelSpec(
         learner="onnx",
         channels=next((len(axis.channel_names) for axis in given.axes if axis.type == "channel"), 1),
@@ -216,7 +216,9 @@ def _put_before(titles: Sequence[str], apart: bool, background: bool | None) -> 
     if background is None:
         return len(titles) == 1 or not any(map(is_background, titles))
     if not background and len(titles) == 1:
-        raise ModelError(f"background=False: {titles[0]} is the only class then, and has nothing to be told from")
+        raise ModelError(
+            f"background=False: {titles[0]} is the only class then, and nothing is left beside it; leave background=None"
+        )
     return background
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from voxloop.deep.exchange.titles import named_classes
+from voxloop.deep.exchange.titles import name_classes
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec, Output
 
@@ -38,7 +38,7 @@ class AgainstRest(nn.Module):
         return torch.cat([torch.zeros_like(logit), logit], 1)
 
 
-def inspected(module: nn.Module) -> tuple[nn.Module, ModelSpec]:
+def inspect_module(module: nn.Module) -> tuple[nn.Module, ModelSpec]:
     """A module of which nothing is known but its layers, and a spec for it.
 
     Channels are told from the first convolution, classes from what comes out, the stride by trying sizes, the halo from
@@ -67,21 +67,21 @@ def inspected(module: nn.Module) -> tuple[nn.Module, ModelSpec]:
         learner="deep",
         channels=channels,
         outputs=(Output(name="classes", kind="semantic", channels=outputs),),
-        classes=named_classes(names),
+        classes=name_classes(names),
         dimensions=dimensions,
         stride=stride,
         halo=halo,
         window=(1, side, side) if dimensions == 2 else (side, side, side),
     )
-    return against_rest(module, spec)
+    return add_background(module, spec)
 
 
-def against_rest(module: nn.Module, spec: ModelSpec) -> tuple[nn.Module, ModelSpec]:
+def add_background(module: nn.Module, spec: ModelSpec) -> tuple[nn.Module, ModelSpec]:
     """Module and spec as they are; those of a single class with background before it, since one class says nothing."""
     if [output.kind for output in spec.outputs] != ["semantic"] or spec.out_channels != 1 or len(spec.classes) != 1:
         return module, spec
     inside = spec.classes[0]
-    found = named_classes(["background", inside.name])
+    found = name_classes(["background", inside.name])
     if inside.value == 1 and inside.name == "inside":  # named here
         classes = found
     else:

@@ -12,7 +12,7 @@ def is_background(name: str) -> bool:
     return name.strip().lower() in BACKGROUND_NAMES | {"bg"}
 
 
-def named_classes(names: Sequence[str]) -> tuple[ClassInfo, ...]:
+def name_classes(names: Sequence[str]) -> tuple[ClassInfo, ...]:
     """Classes of these names with values from 1 and the colours that a level would give them."""
     seen: list[str] = []
     for name in names:  # a level would refuse what is there twice

@@ -40,9 +40,9 @@ class TorchModel(model.NetworkModel):
         if module is None and (folder is None or spec is None):
             raise ModelError("a TorchModel needs a torch module, or a model folder that load_model opens")
         if module is not None and (spec is None or "network" not in spec.extra):
-            from voxloop.deep.exchange.inspection import against_rest, inspected
+            from voxloop.deep.exchange.inspection import add_background, inspect_module
 
-            module, spec = inspected(module) if spec is None else against_rest(module, spec)
+            module, spec = inspect_module(module) if spec is None else add_background(module, spec)
         assert spec is not None
         super().__init__(spec, module=module, folder=folder)
 

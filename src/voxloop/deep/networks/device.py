@@ -55,7 +55,7 @@ def autocast(device: torch.device, precision: torch.dtype) -> Any:
     return torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32)
 
 
-def placed(module: nn.Module, device: torch.device) -> nn.Module:
+def move_network(module: nn.Module, device: torch.device) -> nn.Module:
     """The module itself on ``device``, its weights laid out as convolutions run fastest."""
     if any(parameter.ndim == 5 for parameter in module.parameters()):
         module = module.to(device)
@@ -95,8 +95,8 @@ def memory(device: torch.device) -> tuple[int, int]:
     return psutil.Process().memory_info().rss, int(machine().memory_gb * 2**30)
 
 
-def laid_out(pixels: torch.Tensor) -> torch.Tensor:
-    """Planes (n, c, y, x) with channels last in memory, and blocks (n, c, z, y, x) on a CPU; see :func:`placed`."""
+def lay_out(pixels: torch.Tensor) -> torch.Tensor:
+    """Planes (n, c, y, x) with channels last in memory, and blocks (n, c, z, y, x) on a CPU (:func:`move_network`)."""
     if pixels.ndim == 4:
         return pixels.contiguous(memory_format=torch.channels_last)
     kept = torch.channels_last_3d if pixels.device.type == "cpu" else torch.contiguous_format

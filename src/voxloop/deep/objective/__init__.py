@@ -1,1 +1,1 @@
-"""What a training wants and how it is judged: losses, targets of objects, metrics, optimisers."""
+"""What a training minimises and how it is scored: losses, targets of objects, metrics, optimisers."""

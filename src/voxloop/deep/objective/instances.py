@@ -42,7 +42,7 @@ class Criterion(Protocol):
     """A loss, and which classes of its logits and labels are scored and drawn."""
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor: ...
-    def judged(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def loss_and_scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, and logits (n, classes, ...) and labels (n, ...) to be scored, in any order of voxels."""
         ...
 
@@ -51,7 +51,7 @@ class Criterion(Protocol):
         ...
 
     def matcher(self) -> Matcher | None:
-        """What judges separate objects; None where classes are learnt."""
+        """What scores separate objects; None where classes are learnt."""
         ...
 
 
@@ -112,7 +112,7 @@ class _ObjectLoss:
         """``logits`` (n, channels, ...), ``labels`` (n, ...) uint8 as ``targets.code`` makes them."""
         raise NotImplementedError
 
-    def judged(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def loss_and_scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The loss and what is scored."""
         return self(logits, labels), *self.scored(logits, labels)
 

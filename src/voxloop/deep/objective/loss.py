@@ -133,9 +133,9 @@ class PartialLoss:
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """``logits`` (n, classes, ...), ``labels`` (n, ...) 0 = unlabelled, classes from 1."""
-        return self.judged(logits, labels)[0]
+        return self.loss_and_scored(logits, labels)[0]
 
-    def judged(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def loss_and_scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, and logits and labels to be scored: on a CPU (1, classes, k) and (1, k) of what is labelled."""
         logits = logits.float()
         if self._border:

@@ -1,4 +1,4 @@
-"""How many labelled objects a network of objects finds again in the windows that judge it. Knows no images, no runs."""
+"""How many labelled objects a network of objects finds again in validation windows. Knows no images, no runs."""
 
 from __future__ import annotations
 

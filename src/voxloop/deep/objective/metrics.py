@@ -44,19 +44,19 @@ class Scores:
 def scores_of(table: np.ndarray, loss: float) -> Scores:
     """Measures of a table (truth, predicted) of voxel counts.
 
-    A class that has no truth is not judged (NaN), since on sparse labels its absence says nothing; precision is NaN
+    A class that has no truth is not scored (NaN), since on sparse labels its absence says nothing; precision is NaN
     as well where the class was never predicted.
     """
     table = table.astype(float)
-    hit, truth, said, total = np.diag(table), table.sum(1), table.sum(0), table.sum()
+    hit, truth, predicted, total = np.diag(table), table.sum(1), table.sum(0), table.sum()
     occurs = truth > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         measures = {
-            "iou": hit / (truth + said - hit),
-            "dice": 2 * hit / (truth + said),
-            "precision": hit / said,
+            "iou": hit / (truth + predicted - hit),
+            "dice": 2 * hit / (truth + predicted),
+            "precision": hit / predicted,
             "recall": hit / truth,
-            "accuracy": (total - truth - said + 2 * hit) / total,
+            "accuracy": (total - truth - predicted + 2 * hit) / total,
         }
         right = hit.sum() / total
     known: dict[str, Any] = {

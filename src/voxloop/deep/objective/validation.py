@@ -29,8 +29,8 @@ class Tally:
         # unlabelled voxels are counted in a bin of their own: to choose the others makes a GPU wait
         square = self._classes**2
         truth = labels.flatten().long() - 1
-        said = logits.detach().max(1).indices.flatten()  # on a CPU 30 times as fast as argmax
-        pairs = torch.where(truth >= 0, truth * self._classes + said, square)
+        predicted = logits.detach().max(1).indices.flatten()  # on a CPU 30 times as fast as argmax
+        pairs = torch.where(truth >= 0, truth * self._classes + predicted, square)
         if labels.device.type == "cpu":
             bins = torch.bincount(pairs, minlength=square + 1)[:square]
         else:
@@ -61,8 +61,8 @@ def evaluate(network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss:
     tally, matcher = Tally(classes, windows[0][0].device), loss.matcher()
     for number, (pixels, labels) in enumerate(windows):
         logits = network(pixels)
-        value, said, truth = loss.judged(logits, labels)
-        tally.add(said, truth, value)
+        value, predicted, truth = loss.loss_and_scored(logits, labels)
+        tally.add(predicted, truth, value)
         if matcher is not None and number < WINDOWS:
             matcher.add(logits, labels)
     scores = tally.scores()

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.deep.networks.device import CudaMemory, autocast, laid_out, placed
+from voxloop.deep.networks.device import CudaMemory, autocast, lay_out, move_network
 from voxloop.deep.predict.feeding import Streamed
-from voxloop.deep.predict.reduction import Kept, SplitNetwork, agrees, headed, split_head, strips
-from voxloop.deep.predict.streaming import ROOMY, streamed
+from voxloop.deep.predict.reduction import Kept, SplitNetwork, agrees, apply_head, split_head, strips
+from voxloop.deep.predict.streaming import ROOMY, stream
 from voxloop.errors import ModelError
 from voxloop.model import Halted, ModelSpec
 
@@ -32,7 +32,7 @@ class NetworkPredictor:
     """
 
     def __init__(self, module: nn.Module, spec: ModelSpec, device: torch.device, precision: torch.dtype) -> None:
-        self._module = placed(module, device).eval()
+        self._module = move_network(module, device).eval()
         self._spec = spec
         self._device = device
         self._precision = precision
@@ -108,7 +108,7 @@ class NetworkPredictor:
                     kept.fill(rows, given[:, :, rows])
                     continue
                 with autocast(self._device, self._precision):
-                    logits = headed(given, split, rows)
+                    logits = apply_head(given, split, rows)
                 kept.fill(rows, logits)
         return [_stacked([kept.one(i * z + plane) for plane in range(z)]) for i in range(n)]
 
@@ -140,7 +140,7 @@ class NetworkPredictor:
             fed = None
             if all(factor.is_integer() for factor in factors):
                 channels = self._spec.channels * self._slices
-                fed = streamed(self._module, channels, self._spec.dimensions, self._stride)
+                fed = stream(self._module, channels, self._spec.dimensions, self._stride)
             mode = "trilinear" if self._volumetric else "bilinear"
             self._fed = None if fed is None else fed.enlarged([int(factor) for factor in factors], mode)
         return self._fed if isinstance(self._fed, Streamed) else None
@@ -198,7 +198,7 @@ class NetworkPredictor:
         """Normalised planes (n * z, c * slices, y, x) or blocks, at the size that the network works at."""
         given = batch.astype(np.float32, copy=False) if self._volumetric else self._planes(batch)
         pixels = torch.from_numpy(np.ascontiguousarray(given)).to(self._device)
-        return laid_out(resized(self._normalise(pixels), self._zoom))
+        return lay_out(resize(self._normalise(pixels), self._zoom))
 
     def _forward(self, module: nn.Module, pixels: Tensor) -> Tensor:
         with autocast(self._device, self._precision):
@@ -285,7 +285,7 @@ class Normalisation:
         return out.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def resized(pixels: Tensor, zoom: Zoom) -> Tensor:
+def resize(pixels: Tensor, zoom: Zoom) -> Tensor:
     """(n, c, y, x) or (n, c, z, y, x) at another size, ``zoom`` zyx; averaged where it shrinks."""
     factors = zoom[-(pixels.ndim - 2) :]
     if all(factor == 1.0 for factor in factors):

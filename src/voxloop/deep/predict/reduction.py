@@ -98,7 +98,7 @@ def strips(extent: int, bytes_per_row: int, device: str) -> Iterator[slice]:
         yield slice(start, min(extent, start + rows))
 
 
-def headed(features: Tensor, split: SplitNetwork, rows: slice) -> Tensor:
+def apply_head(features: Tensor, split: SplitNetwork, rows: slice) -> Tensor:
     """Logits of some rows (axis 2) of the features; the same as of all rows, to rounding."""
     low, high = max(0, rows.start - split.margin), min(features.shape[2], rows.stop + split.margin)
     logits: Tensor = split.head(features[:, :, low:high])

@@ -32,7 +32,7 @@ class NotStreamable(Exception):
     """The network looks at the whole image at once somewhere."""
 
 
-def streamed(module: nn.Module, channels: int, dimensions: int, stride: int) -> Streamed | None:
+def stream(module: nn.Module, channels: int, dimensions: int, stride: int) -> Streamed | None:
     """The network as layers fed with rows; None where it cannot be, or where its graph cannot be had.
 
     Parameters

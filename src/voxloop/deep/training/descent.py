@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from voxloop.deep.begin.material import Material
 from voxloop.deep.begin.memory import ran_out
 from voxloop.deep.data.sampling import Mining
-from voxloop.deep.networks.device import autocast, laid_out
+from voxloop.deep.networks.device import autocast, lay_out
 from voxloop.deep.networks.network import AnyNetwork
 from voxloop.deep.objective.optimisers import clip_gradient, hold_encoder
 from voxloop.deep.objective.optimisers import optimiser as make_optimiser
@@ -116,12 +116,12 @@ class Descent:
         """The loss of a batch; windows with pseudo-labels weigh ``teacher_weight`` times those labelled by hand."""
         material, criterion, batch = self._material, self.criterion, batches(index)
         with autocast(material.device, material.precision):
-            logits = self._shared(laid_out(batch.pixels))
+            logits = self._shared(lay_out(batch.pixels))
         logits, labels = self._team.whole(logits, batch.labels)
         count = batch.by_hand
         if not count:
             return criterion(logits, labels)
-        loss, scored, truth = criterion.judged(logits[:count], labels[:count])
+        loss, scored, truth = criterion.loss_and_scored(logits[:count], labels[:count])
         self.tally.add(scored, truth, loss)
         if self._mining:
             with torch.no_grad():

@@ -37,7 +37,7 @@ class Verdict:
 
     @classmethod
     def of(cls, tables: np.ndarray, names: Sequence[str], seed: int) -> Verdict:
-        """``tables`` (windows, truth, said) are counts of voxels."""
+        """``tables`` (windows, truth, predicted) are counts of voxels."""
         whole = scores_of(tables.sum(0), 0.0)
         low = high = float("nan")
         if len(tables) > 1:
@@ -74,35 +74,35 @@ def examine(network: nn.Module, material: Material, criterion: Criterion) -> dic
     classes = len(data.classes)
     threshold = _Threshold.of(material) if classes == 2 else None
     usual = int(np.argmax(data.counts))
-    ours, theirs = [], []
+    tables, baseline_tables = [], []
     with torch.inference_mode():
         for place in places:
             raw, marked = validation_window(images, place, geometry)
             pixels, labels = material.prepare(raw[None], marked[None])
             logits, truth = criterion.scored(network(pixels), labels)
             known = truth[0].cpu().numpy().ravel()
-            said = logits[0].max(0).indices.cpu().numpy().ravel()
-            plain = threshold(pixels) if threshold else np.full_like(said, usual)
-            ours.append(_table(known, said, classes))
-            theirs.append(_table(known, plain, classes))
-    if not ours or not np.sum(ours):
+            predicted = logits[0].max(0).indices.cpu().numpy().ravel()
+            plain = threshold(pixels) if threshold else np.full_like(predicted, usual)
+            tables.append(_table(known, predicted, classes))
+            baseline_tables.append(_table(known, plain, classes))
+    if not tables or not np.sum(tables):
         return None
     names = [info.name for info in data.classes]
     return {
         "on": "test" if tested else "validation",
-        "windows": len(ours),
-        "voxels": int(np.sum(ours)),
-        **Verdict.of(np.array(ours), names, seed).to_json(),
+        "windows": len(tables),
+        "voxels": int(np.sum(tables)),
+        **Verdict.of(np.array(tables), names, seed).to_json(),
         "baseline": {
             "name": "Otsu's threshold" if threshold else f"{names[usual]} everywhere",
-            **Verdict.of(np.array(theirs), names, seed).to_json(),
+            **Verdict.of(np.array(baseline_tables), names, seed).to_json(),
         },
     }
 
 
-def _table(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
+def _table(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     known = truth > 0
-    pairs = (truth[known].astype(np.int64) - 1) * classes + said[known]
+    pairs = (truth[known].astype(np.int64) - 1) * classes + predicted[known]
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from voxloop.deep.begin.material import Material
-from voxloop.deep.networks.device import placed
+from voxloop.deep.networks.device import move_network
 from voxloop.deep.networks.network import AnyNetwork, field_of
 from voxloop.deep.objective.instances import output_of
 from voxloop.deep.predict.model import load, write
@@ -56,9 +56,9 @@ def _on_image(size: Sequence[int], zoom: Zoom, more: int = 0) -> Shape:
     return z + more, y, x
 
 
-def kept_network(run: Path, device: torch.device) -> nn.Module:
+def load_kept_network(run: Path, device: torch.device) -> nn.Module:
     """The network that a run keeps, in evaluation mode."""
-    return placed(load(run / "model").module(), device).eval()
+    return move_network(load(run / "model").module(), device).eval()
 
 
 def write_model(folder: Path, spec: ModelSpec, network: nn.Module) -> None:

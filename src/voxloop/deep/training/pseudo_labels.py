@@ -29,7 +29,7 @@ from voxloop.deep.data.windows import (
     training_window,
     window_box,
 )
-from voxloop.deep.predict.predictor import resized
+from voxloop.deep.predict.predictor import resize
 from voxloop.errors import RunError, VoxloopError
 from voxloop.model import load_model, predict_part, resolve
 
@@ -196,7 +196,7 @@ class PseudoLabels:
 
     def _window(self, place: Place, probabilities: np.ndarray) -> Window:
         pixels, strokes = self._prepared(place)
-        small = resized(torch.from_numpy(probabilities[None]), self._zoom)[0].to(pixels.device)
+        small = resize(torch.from_numpy(probabilities[None]), self._zoom)[0].to(pixels.device)
         return pixels, (small * 255).round().to(torch.uint8), strokes, self._sure(small, strokes)
 
     def _prepared(self, place: Place) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,7 @@ def factor(kind: str, step: int, total: int, warmup: int, every: int = 1, drop: 
             return 1.0
 
 
-def drops(config: DeepConfig, state: TrainingState) -> bool:
+def lowers_rate(config: DeepConfig, state: TrainingState) -> bool:
     """Whether an epoch without improvement lowers the learning rate (schedule ``plateau``)."""
     waited = state.plateau - config.plateau_patience
     return (

@@ -81,7 +81,7 @@ class TrainingState:
         if name == "epochs":
             self.total = self.most = max(self.step, value * self.per_epoch)
 
-    def judge(self, score: float | None, loss: float, cells: int, least: float = 0.0) -> bool:
+    def note_validation(self, score: float | None, loss: float, cells: int, least: float = 0.0) -> bool:
         """Count an epoch's validation on so many held-out cells; True where its weights are to be kept.
 
         A few strokes cannot tell weights apart whose score differs by less than chance, which falls with the root of

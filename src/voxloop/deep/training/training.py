@@ -23,10 +23,10 @@ from voxloop.deep.training import checkpoint
 from voxloop.deep.training.batches import Batches
 from voxloop.deep.training.descent import Descent
 from voxloop.deep.training.final_test import examine
-from voxloop.deep.training.model_folder import kept_network, spec_of, write_model
+from voxloop.deep.training.model_folder import load_kept_network, spec_of, write_model
 from voxloop.deep.training.pseudo_labels import PseudoLabels, wanted
 from voxloop.deep.training.reporter import Reporter
-from voxloop.deep.training.schedule import drops, rate
+from voxloop.deep.training.schedule import lowers_rate, rate
 from voxloop.deep.training.state import LIVE, TrainingState
 from voxloop.deep.training.team import Team, own_device
 from voxloop.errors import ConfigError, RunError
@@ -261,7 +261,7 @@ class Training:
             scores = self._descent.within_memory(self._validate)
             if scores is None:
                 self._halve()  # gives back what training held
-        best = scores is None or self._judge(scores)
+        best = scores is None or self._is_best(scores)
         self._reporter.epoch(self._descent.tally.scores(), scores, best)
         self._descent.restart_tally()
         if best:
@@ -272,27 +272,27 @@ class Training:
         if self._pseudo_labels:
             with self._descent.average.evaluating() as network, autocast(material.device, material.precision):
                 self._pseudo_labels.relabel(network, state.epoch, state.step / state.total)
-        if drops(config, state):
+        if lowers_rate(config, state):
             state.rate_scale *= config.drop_factor
         if config.keep_every and state.epoch % config.keep_every == 0:
             self._save(f"epoch-{state.epoch:05d}", model=True)
         if config.max_minutes:
             self._fit_time(time.monotonic() - began)
 
-    def _judge(self, scores: Scores) -> bool:
+    def _is_best(self, scores: Scores) -> bool:
         """Whether the weights of this epoch are to be kept."""
         by = self._config.best_by
         score = None if by == "loss" else scores.mean(by)
-        return self.state.judge(score, scores.loss, self._cells, self._config.min_delta)
+        return self.state.note_validation(score, scores.loss, self._cells, self._config.min_delta)
 
     def _validate(self) -> Scores:
         """Scores on the held-out windows; the first of them are drawn."""
         criterion, classes = self._descent.criterion, self._material.data.classes
-        with self._descent.average.evaluating() as judged, autocast(self._material.device, self._material.precision):
-            scores: Scores = self._team.agree(evaluate(judged, self._validation, criterion, len(classes)))
+        with self._descent.average.evaluating() as network, autocast(self._material.device, self._material.precision):
+            scores: Scores = self._team.agree(evaluate(network, self._validation, criterion, len(classes)))
             drawn = self._config.samples if self.state.epoch % self._config.sample_every == 0 else 0
             windows = self._validation[:drawn]
-            samples = [(pixels, *criterion.scored(judged(pixels), labels)) for pixels, labels in windows]
+            samples = [(pixels, *criterion.scored(network(pixels), labels)) for pixels, labels in windows]
         for number, (pixels, logits, labels) in enumerate(samples if self._team.leads else []):
             name = f"samples/{self.state.epoch:05d}-{number}.png"
             draw_sample(self._context.path / name, pixels[0], labels[0], logits[0], [info.color for info in classes])
@@ -304,8 +304,8 @@ class Training:
         state, config, reporter = self.state, self._config, self._reporter
         begin = time.perf_counter()
         if self._validation:
-            with self._descent.average.evaluating() as judged:
-                evaluate(judged, self._validation, self._descent.criterion, len(self._material.data.classes))
+            with self._descent.average.evaluating() as network:
+                evaluate(network, self._validation, self._descent.criterion, len(self._material.data.classes))
         seconds = time.perf_counter() - begin
         state.fit_into((config.max_minutes or 0) * 60 - reporter.clocked().elapsed, reporter.step_seconds(), seconds)
         reporter.log(f"{state.total} steps of {reporter.step_seconds():.2f} s fit into {config.max_minutes:g} minutes")
@@ -369,7 +369,7 @@ class Training:
 
     def _examine(self) -> None:
         """What the kept model reaches on the labels that were held out to the end."""
-        network = kept_network(self._context.path, self._material.device)
+        network = load_kept_network(self._context.path, self._material.device)
         verdict = examine(network, self._material, self._descent.criterion)
         if verdict:
             self._context.emit("test", **verdict)
