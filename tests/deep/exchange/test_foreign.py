@@ -78,7 +78,7 @@ def by_range(x):
 )
 def test_what_a_package_measures_is_measured_once_and_kept(tmp_path, others, picture, steps, prepared, words):
     path = others.package(tmp_path / "net", before=steps, after=[b.SoftmaxDescr()])
-    with pytest.raises(ModelError, match=rf"vl\.import_package\('{path}', '.*model', image=volume\)"):
+    with pytest.raises(ModelError, match=rf"vl\.bioimageio\.import_package\('{path}', '.*model', image=volume\)"):
         import_package(path, tmp_path / "model")
     model = import_package(path, tmp_path / "model", image=picture)
     with pytest.raises(AssertionError):

@@ -217,7 +217,7 @@ def _put_before(titles: Sequence[str], apart: bool, background: bool | None) -> 
         return len(titles) == 1 or not any(map(is_background, titles))
     if not background and len(titles) == 1:
         raise ModelError(
-            f"background=False: {titles[0]} is the only class then, and nothing is left beside it; leave background=None"
+            f"background=False: {titles[0]} is the only class then, with nothing beside it; leave background=None"
         )
     return background
 

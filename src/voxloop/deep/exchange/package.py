@@ -365,6 +365,6 @@ def _readme(spec: ModelSpec, name: str) -> str:
     return (
         f"# {name}\n\nA network trained with voxloop. It gives one probability a class:\n\n{classes}\n\n"
         f"Intensities are normalised by what was measured on the training images.{trained}\n\n"
-        "## Validation\n\nCompare with your own labels before you trust it: it was validated on held-out parts of its own "
-        "training images only.\n"
+        "## Validation\n\nCompare with your own labels before you trust it: it was validated on held-out parts of its "
+        "own training images only.\n"
     )

@@ -61,8 +61,8 @@ def evaluate(network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss:
     tally, matcher = Tally(classes, windows[0][0].device), loss.matcher()
     for number, (pixels, labels) in enumerate(windows):
         logits = network(pixels)
-        value, predicted, truth = loss.loss_and_scored(logits, labels)
-        tally.add(predicted, truth, value)
+        value, scored, truth = loss.loss_and_scored(logits, labels)
+        tally.add(scored, truth, value)
         if matcher is not None and number < WINDOWS:
             matcher.add(logits, labels)
     scores = tally.scores()
