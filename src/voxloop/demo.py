@@ -87,6 +87,7 @@ def play(
         began = time.monotonic()
         run = workspace.train(config)
         run.wait()
+        run.check()
         prediction = workspace.predict(run, probabilities=False).result
         spent = time.monotonic() - began
         left = max(left - spent, 10.0)

@@ -18,7 +18,7 @@ def test_names_that_are_allowed(tmp_path, name):
     assert Runs(tmp_path).create(name, "voxloop.shallow.learner:train", {}).name == name
 
 
-@pytest.mark.parametrize("name", ["", ".hidden", "-x", "../up", "a/b", "a b", "a\n", "a\0"])
+@pytest.mark.parametrize("name", ["", ".hidden", "-x", "../up", "a/b", "a b", "a\n", "a\0", 5, b"a"])
 def test_names_that_are_not(tmp_path, name):
     with pytest.raises(RunError, match="use letters, digits"):
         Runs(tmp_path).create(name, "voxloop.shallow.learner:train", {})

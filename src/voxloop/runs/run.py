@@ -34,7 +34,6 @@ ALIVE = ("queued", "running", "stopping")
 RESUMABLE = ("created", "paused", "stopped", "failed", "interrupted")
 #: states that leave nothing to be opened, and how a run came to them
 _BECAME = {"failed": "failed", "interrupted": "was interrupted", "cancelled": "was cancelled", "paused": "is paused"}
-NO_RESULT = tuple(_BECAME)
 #: seconds between looks while waiting: quick for short runs, rare for long ones
 _FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
 _LET_GO_SECONDS = 5.0
@@ -238,7 +237,8 @@ class Run:
         """
         if self.state in ALIVE:
             waiting.wait_for(self)
-        return self._outcome()
+        self.check()
+        return self.open_result()
 
     def __await__(self) -> Generator[Any, None, Any]:
         """``await run`` is :attr:`result`, and leaves the kernel free meanwhile."""
@@ -247,12 +247,14 @@ class Run:
     async def _awaited(self) -> Any:
         if self.state in ALIVE:
             await self.finished()
-        return self._outcome()
+        self.check()
+        return self.open_result()
 
-    def _outcome(self) -> Any:
+    def check(self) -> None:
+        """Raise RunError where nothing came, or has come yet, of the run: why, and what helps."""
         state = self.state
-        if state not in NO_RESULT:
-            return self.open_result()
+        if state not in _BECAME:
+            return
         if state == "failed":
             words = f"{self.history.error}; {self.history.hint}" if self.history.hint else self.history.error
         elif state == "interrupted":
