@@ -68,3 +68,13 @@ def test_module(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             assert "voxloop" not in {alias.name for alias in node.names}, "import submodules, never the package"
+
+
+def test_a_public_class_name_means_one_thing():
+    where: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where.setdefault(node.name, []).append(str(path.relative_to(SOURCE)))
+    shared = {name: paths for name, paths in where.items() if len(paths) > 1}
+    assert not shared

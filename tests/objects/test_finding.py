@@ -11,7 +11,7 @@ from scipy import ndimage as ndi
 from voxloop.config import ObjectsConfig
 from voxloop.errors import ConfigError, PredictionError
 from voxloop.objects import decode_instances, find_objects, preview, segment
-from voxloop.objects.fields import Field, field_of
+from voxloop.objects.fields import VoxelField, field_of
 from voxloop.volumes import open_volume
 from voxloop.volumes.samples.nuclei import SPACING, make
 
@@ -189,6 +189,6 @@ def test_wrong_input_says_what_is_possible(tmp_path) -> None:
 
 def test_sizes_are_areas_of_pictures_and_volumes_of_stacks() -> None:
     read = lambda box: np.zeros(box.shape)  # noqa: E731
-    assert Field((5, 8, 8), read, (2.0, 0.5, 0.5)).voxel == 0.5
-    assert Field((5, 8, 8), read, (2.0, 0.5, 0.5), frames=True).voxel == 0.25
-    assert Field((1, 8, 8), read, (2.0, 0.5, 0.5)).voxel == 0.25
+    assert VoxelField((5, 8, 8), read, (2.0, 0.5, 0.5)).voxel == 0.5
+    assert VoxelField((5, 8, 8), read, (2.0, 0.5, 0.5), frames=True).voxel == 0.25
+    assert VoxelField((1, 8, 8), read, (2.0, 0.5, 0.5)).voxel == 0.25

@@ -17,7 +17,7 @@ from scipy import ndimage as ndi
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box
 from voxloop.objects import label_components
-from voxloop.objects.fields import Field, block_shape, field_of
+from voxloop.objects.fields import VoxelField, block_shape, field_of
 from voxloop.objects.joining import join, named
 from voxloop.objects.labelling import CONNECTIVITY, RANK, components, cut_block, first_voxels
 from voxloop.objects.pieces import Pieces
@@ -36,7 +36,7 @@ cuts = st.permutations([1, 3, 5]).flatmap(lambda low: st.tuples(*(st.integers(n,
 
 def labelled(values: np.ndarray, block: tuple[int, int, int], connectivity: str, seed: int = 0) -> np.ndarray:
     """Blocks done in an order of their own."""
-    field = Field(values.shape, lambda box: values[box.slices])
+    field = VoxelField(values.shape, lambda box: values[box.slices])
     with tempfile.TemporaryDirectory() as folder:
         pieces = Pieces(Path(folder), field.shape, block)
         order = [index for index, _ in pieces.blocks()]
@@ -104,14 +104,14 @@ def test_small_components_are_left_out_by_physical_size(tmp_path) -> None:
     values = np.zeros((4, 8, 8), np.uint8)
     values[0, 0, :2] = values[3, 4:8, 4:8] = 1
     field = field_of(values)
-    volume = Field(field.shape, field.read, (2.0, 0.5, 0.5))  # 0.5 cubic micrometres a voxel
+    volume = VoxelField(field.shape, field.read, (2.0, 0.5, 0.5))  # 0.5 cubic micrometres a voxel
     kept = label_components(volume, tmp_path / "kept.zarr", min_size=1.0)
     assert kept.count == 2
     assert label_components(volume, tmp_path / "large.zarr", min_size=1.5).count == 1
 
 
 def test_frames_are_pictures_of_their_own(tmp_path) -> None:
-    frames = Field((3, 8, 8), lambda box: np.ones(box.shape, np.uint8), frames=True)
+    frames = VoxelField((3, 8, 8), lambda box: np.ones(box.shape, np.uint8), frames=True)
     objects = label_components(frames, tmp_path / "frames.zarr", block=(2, 8, 8))
     assert [np.unique(plane).tolist() for plane in np.asarray(objects.labels)] == [[1], [2], [3]]
     assert objects.labels.attrs["z_kind"] == "frame"

@@ -9,7 +9,7 @@ from skimage.measure import regionprops
 
 from voxloop.errors import PredictionError, VolumeError
 from voxloop.objects import label_components, measure_objects
-from voxloop.objects.fields import Field
+from voxloop.objects.fields import VoxelField
 from voxloop.volumes import open_volume
 from voxloop.volumes.samples.nuclei import SPACING, make
 
@@ -69,7 +69,7 @@ def test_blocks_do_not_show_and_scikit_image_agrees(tmp_path, monkeypatch) -> No
 def test_frames_have_areas_and_channels_their_names() -> None:
     labels = np.ones((2, 6, 6), np.uint8)
     labels[1] = 2
-    frames = Field(labels.shape, lambda box: labels[box.slices], (1.0, 0.5, 0.5), frames=True)
+    frames = VoxelField(labels.shape, lambda box: labels[box.slices], (1.0, 0.5, 0.5), frames=True)
     pixels = open_volume(np.stack([labels * 3, labels * 5]), axes="czyx")
     pixels.attrs["channel_names"] = ["red", "green"]
     table = measure_objects(frames, pixels)

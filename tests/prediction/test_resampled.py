@@ -13,7 +13,7 @@ from tests.prediction.fakes import FakeModel, make_spec, picture
 
 from voxloop.config import PredictConfig
 from voxloop.geometry import Box
-from voxloop.prediction.job import Job
+from voxloop.prediction.job import PredictionJob
 from voxloop.prediction.lazy import predict
 from voxloop.prediction.plan import whole
 from voxloop.prediction.planning import Limits, make_plan
@@ -86,7 +86,7 @@ def test_tiles_equal_the_whole(planar, ratio):
     shown = fitted(model, volume, PredictConfig())
     assert isinstance(shown, Resampled)
     with shown.open() as predictor:
-        job = Job(shown.spec, predictor, volume, PredictConfig(), Box.whole(shape))
+        job = PredictionJob(shown.spec, predictor, volume, PredictConfig(), Box.whole(shape))
         untiled = whole(shape, shown.spec.stride)
         wanted = job.predict(untiled.outer)[:, *untiled.core.slices]
         allowed = 12_000 if planar else 250_000

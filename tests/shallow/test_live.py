@@ -10,7 +10,7 @@ from texture import CLASSES, SPACING, strokes, textured
 
 from voxloop.config import ShallowConfig
 from voxloop.geometry import Box
-from voxloop.shallow.keeping import Kept
+from voxloop.shallow.keeping import BoundedCache
 from voxloop.shallow.live import LiveShallow, Picture
 
 
@@ -122,7 +122,7 @@ def test_the_tile_at_the_focus_comes_first(scene):
 
 
 def test_the_cache_keeps_what_was_used_last_within_its_budget():
-    kept = Kept[str, int](10)
+    kept = BoundedCache[str, int](10)
     for name in "abc":
         kept.put(name, 1, 4)
         kept.get("a")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxloop.geometry import Box
-from voxloop.shallow.samples import BLOCK, Labelled, choose, hold_out, in_block
+from voxloop.shallow.samples import BLOCK, LabelledVoxels, choose, hold_out, in_block
 
 
 @st.composite
@@ -19,7 +19,7 @@ def strokes(draw):
             length = draw(st.integers(1, 120))
             parts.append((start + np.arange(length)[:, None] * np.array([0, 1, 0]), np.full(length, value)))
     at, values = (np.concatenate(p) for p in zip(*parts, strict=True))
-    return Labelled(at, values)
+    return LabelledVoxels(at, values)
 
 
 @given(labelled=strokes(), most=st.integers(3, 400))
@@ -38,7 +38,7 @@ def test_every_class_gets_its_share(labelled, most):
 def test_many_short_strokes_outweigh_one_thick_one():
     thick = np.stack(np.meshgrid([0], np.arange(64), np.arange(64), indexing="ij"), -1).reshape(-1, 3)
     short = np.array([[0, 400 + 20 * (i // 16), 20 * (i % 16)] for i in range(64)])
-    labelled = Labelled(np.concatenate([thick, short]), np.ones(len(thick) + 64, np.int64))
+    labelled = LabelledVoxels(np.concatenate([thick, short]), np.ones(len(thick) + 64, np.int64))
     picks = choose(labelled, 200, np.random.default_rng(0))
     assert (picks >= len(thick)).sum() > 5 * 200 * 64 / len(labelled)
 

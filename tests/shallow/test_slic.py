@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxloop.shallow.grid import TOLERANCE, Cells, grid_for
+from voxloop.shallow.grid import TOLERANCE, AxisCells, grid_for
 from voxloop.shallow.slic import reach, slic
 
 CUBIC, FLAT = (1.0, 1.0, 1.0), (4.0, 1.0, 1.0)
@@ -27,7 +27,7 @@ def test_cells_are_as_wide_as_asked_and_repeat_with_the_stride(size, stride, thi
 
 @given(period=st.integers(1, 40), count=st.integers(1, 40), times=st.integers(1, 3))
 def test_every_voxel_lies_in_the_cell_whose_centre_is_nearest(period, count, times):
-    cells, voxels = Cells(period, min(count, period)), period * times
+    cells, voxels = AxisCells(period, min(count, period)), period * times
     centres = (np.arange(times * cells.count) + 0.5) * cells.size - 0.5
     away = np.arange(voxels)[:, None] - centres
     nearest = np.abs(away).min(axis=1)

@@ -19,7 +19,7 @@ from voxloop.model import load_model
 from voxloop.shallow.descriptors import Descriptor
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.fitting import fit, fit_examples
-from voxloop.shallow.gathering import Source
+from voxloop.shallow.gathering import BlockSource
 from voxloop.shallow.perceptron import Perceptron
 from voxloop.shallow.pieces import labelled_supervoxels
 from voxloop.shallow.samples import in_block
@@ -152,7 +152,7 @@ def test_the_class_of_a_supervoxel_is_that_of_most_of_its_labels_and_none_where_
     labels[:, 20:30] = 0
     labelled = in_block(labels, Box.whole(shape))
     chosen = labelled.at[::3]
-    source = Source(lambda box: block[:, *box.slices], shape)
+    source = BlockSource(lambda box: block[:, *box.slices], shape)
     pieces = labelled_supervoxels(source, unit, chosen, labelled)
     rows, found = pieces.rows, pieces.seats
     given = {tuple(at): (value, row) for at, value, row in zip(found.at, found.values, rows, strict=True)}

@@ -1,5 +1,5 @@
 """The resident process for small answers (overlays, live training, previews) and its client. Knows no widget."""
 
 from voxloop.helper.client import Answer as Answer
+from voxloop.helper.client import AnswerPart as AnswerPart
 from voxloop.helper.client import Helper as Helper
-from voxloop.helper.client import Part as Part

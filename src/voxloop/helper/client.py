@@ -33,7 +33,7 @@ _LAST_LINES = 20
 
 
 @dataclass(frozen=True)
-class Part:
+class AnswerPart:
     """A rectangle of pixels of the view that was asked for: class values (0: none) and confidence, uint8."""
 
     rows: slice
@@ -57,7 +57,7 @@ class Answer:
         self.future: Future[dict[str, Any]] = Future()
         self._planes = planes
         self._listeners: list[OnPart] = [on_part] if on_part else []
-        self._parts: list[Part] = []
+        self._parts: list[AnswerPart] = []
         self._guard = threading.Lock()
 
     def result(self, timeout: float | None = None) -> dict[str, Any]:
@@ -71,12 +71,12 @@ class Answer:
     def __await__(self) -> Generator[Any, None, dict[str, Any]]:
         return asyncio.wrap_future(self.future).__await__()
 
-    async def parts(self) -> AsyncIterator[Part]:
+    async def parts(self) -> AsyncIterator[AnswerPart]:
         """Parts as they come, those that came before included; ends with the answer."""
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Part | None] = asyncio.Queue()
+        queue: asyncio.Queue[AnswerPart | None] = asyncio.Queue()
 
-        def post(part: Part | None) -> None:
+        def post(part: AnswerPart | None) -> None:
             with contextlib.suppress(RuntimeError):  # the loop was closed: nobody listens
                 loop.call_soon_threadsafe(queue.put_nowait, part)
 
@@ -92,7 +92,7 @@ class Answer:
         """A part has been written: copy it out of the shared memory, tell who listens."""
         assert self._planes is not None
         cut = slice(*rows), slice(*columns)
-        part = Part(*cut, self._planes.values[cut].copy(), self._planes.confidence[cut].copy())
+        part = AnswerPart(*cut, self._planes.values[cut].copy(), self._planes.confidence[cut].copy())
         with self._guard:
             self._parts.append(part)
             listeners = list(self._listeners)
@@ -111,7 +111,7 @@ class Answer:
             self.future.set_result(done)
 
 
-OnPart = Callable[[Part], None]
+OnPart = Callable[[AnswerPart], None]
 
 
 class Helper:

@@ -17,8 +17,7 @@ from voxloop.machine import machine
 if TYPE_CHECKING:
     import numpy as np
 
-    from voxloop.shallow.live import LiveShallow
-    from voxloop.shallow.live import Part as LivePart
+    from voxloop.shallow.live import LiveShallow, PredictedPart
     from voxloop.store import Labels
     from voxloop.store.confined import Area
 
@@ -72,7 +71,7 @@ def answer(job: Job) -> dict[str, Any]:
     }
 
 
-def _within(area: Area, part: LivePart) -> tuple[np.ndarray, np.ndarray]:
+def _within(area: Area, part: PredictedPart) -> tuple[np.ndarray, np.ndarray]:
     """Values and confidence of a part, 0 where nothing is to be said."""
     if area.everything:
         return part.values, part.confidence

@@ -1,4 +1,4 @@
-from .fields import Field as Field
+from .fields import VoxelField as VoxelField
 from .finding import find_objects as find_objects
 from .finding import label_components as label_components
 from .measuring import measure_objects as measure_objects

@@ -14,7 +14,7 @@ import numpy as np
 from voxloop.config.objects import ObjectsConfig
 from voxloop.geometry import Box
 from voxloop.objects import following, segmenting, voxels
-from voxloop.objects.fields import Field, Halo, mapped
+from voxloop.objects.fields import Halo, VoxelField, mapped
 
 
 class Cutting(Protocol):
@@ -58,7 +58,7 @@ class ByHeight:
 class ByArrows:
     """Along a network's arrows: voxels that meet are one object; what meets nobody goes to the nearest."""
 
-    channels: Field
+    channels: VoxelField
     steps: int
     near: Halo
     reach: Halo
@@ -79,7 +79,7 @@ class ByArrows:
         return following.walk(names, flow, self.channels.spacing_um, self.steps)
 
 
-def cutting(clump: Field, channels: Field | None, config: ObjectsConfig, count: int) -> Cutting:
+def cutting(clump: VoxelField, channels: VoxelField | None, config: ObjectsConfig, count: int) -> Cutting:
     """How to cut ``clump``: by the depth of its voxels, or by what a network said in ``count`` channels."""
     reach = segmenting.reach(config, clump)
     if channels is None:

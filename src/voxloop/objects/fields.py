@@ -19,7 +19,7 @@ Halo = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class VoxelField:
     """Voxels behind a function: ``read(box)`` gives (z, y, x), or (c, z, y, x), in memory.
 
     Attributes
@@ -52,12 +52,12 @@ class Field:
         return (0 if self.flat else z, y, x)
 
 
-def field_of(source: Any, *, channel: int | None = None) -> Field:
+def field_of(source: Any, *, channel: int | None = None) -> VoxelField:
     """Anything that :func:`voxloop.open_volume` takes, as a field. Reads nothing.
 
     ``channel`` picks one of a volume with channels; None keeps them all. Raises VolumeError.
     """
-    if isinstance(source, Field):
+    if isinstance(source, VoxelField):
         return source
     # three axes are (z, y, x) here, however few voxels the last has: labels know no colours
     options: Any = {"axes": "zyx"} if not hasattr(source, "dims") and getattr(source, "ndim", 0) == 3 else {}
@@ -70,14 +70,16 @@ def field_of(source: Any, *, channel: int | None = None) -> Field:
         block: np.ndarray = read_block(volume, box)
         return block if many else block[0]
 
-    field = Field(shape_zyx(volume), read, spacing_of(volume), origin_of(volume), volume.attrs.get("z_kind") == "frame")
+    field = VoxelField(
+        shape_zyx(volume), read, spacing_of(volume), origin_of(volume), volume.attrs.get("z_kind") == "frame"
+    )
     if channel is None:
         return field
     one = volume.isel(c=channel)
     return replace(field, read=lambda box: read_block(one, box)[0])
 
 
-def mapped(field: Field, function: Callable[[np.ndarray], np.ndarray], halo: Halo = (0, 0, 0)) -> Field:
+def mapped(field: VoxelField, function: Callable[[np.ndarray], np.ndarray], halo: Halo = (0, 0, 0)) -> VoxelField:
     """``function`` of every block and ``halo`` voxels around it, the halo cut off again. Computes when read."""
 
     def read(box: Box) -> np.ndarray:
@@ -88,7 +90,7 @@ def mapped(field: Field, function: Callable[[np.ndarray], np.ndarray], halo: Hal
     return replace(field, read=read)
 
 
-def within(field: Field, region: object) -> Field:
+def within(field: VoxelField, region: object) -> VoxelField:
     """A part of a field as a field of its own. Raises VolumeError where it lies outside."""
     box = Box.of(region, field.shape)
     if box == Box.whole(field.shape):

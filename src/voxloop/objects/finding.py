@@ -23,11 +23,11 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import Box, Shape
 from voxloop.objects import joining, segmenting, voxels
 from voxloop.objects.cutting import cutting
-from voxloop.objects.fields import Field, Halo, block_shape, field_of, mapped, within
+from voxloop.objects.fields import Halo, VoxelField, block_shape, field_of, mapped, within
 from voxloop.objects.image import LabelImage, chunk_of
 from voxloop.objects.joining import Groups, named
 from voxloop.objects.labelling import cut_block, first_voxels, numbered
-from voxloop.objects.pieces import Index, Pieces, Record
+from voxloop.objects.pieces import Index, PieceRecord, Pieces
 from voxloop.objects.result import Objects
 from voxloop.objects.working import each
 from voxloop.volumes import opened_with
@@ -192,19 +192,21 @@ def find_objects(
     )
 
 
-def _channels(field: Field) -> int:
+def _channels(field: VoxelField) -> int:
     one = field.read(Box.whole((1, 1, 1)))
     return len(one) if one.ndim == 4 else 1
 
 
-def _components(field: Field, config: ObjectsConfig, work: _Work, name: str = "clumps", **counted: bool) -> Any:
+def _components(field: VoxelField, config: ObjectsConfig, work: _Work, name: str = "clumps", **counted: bool) -> Any:
     pieces = work.pieces(name, field.shape)
     counted = counted or {"sizes": config.min_size > 0}
     work.run(pieces, lambda index: cut_block(field, pieces, index, config.connectivity, **counted))
     return pieces, joining.join(pieces)
 
 
-def _clumps(probability: Field, config: ObjectsConfig, work: _Work, *, count: bool) -> tuple[Pieces, Groups, Field]:
+def _clumps(
+    probability: VoxelField, config: ObjectsConfig, work: _Work, *, count: bool
+) -> tuple[Pieces, Groups, VoxelField]:
     """Connected voxels of the class, holes filled."""
     halo = voxels.smoothing_halo(config, probability)
     inside = mapped(probability, lambda block: segmenting.is_inside(block, config, probability), halo)
@@ -220,7 +222,7 @@ def _clumps(probability: Field, config: ObjectsConfig, work: _Work, *, count: bo
 
 
 def _split(
-    clumps: tuple[Pieces, Groups, Field], channels: Field | None, config: ObjectsConfig, work: _Work
+    clumps: tuple[Pieces, Groups, VoxelField], channels: VoxelField | None, config: ObjectsConfig, work: _Work
 ) -> tuple[Pieces, Groups]:
     """Cut clumps by a watershed from seeds that have one name all over the volume, so cores of blocks fit together."""
     _, clump_groups, clump = clumps
@@ -256,7 +258,7 @@ def _split(
     return found, joining.group_by_key(found)
 
 
-def _at_cut(names: np.ndarray, outer: Box, field: Field) -> np.ndarray:
+def _at_cut(names: np.ndarray, outer: Box, field: VoxelField) -> np.ndarray:
     """Names in the planes of a block that are no faces of the volume: there may be more of them behind."""
     found = [np.zeros(0, names.dtype)]
     for axis, size in enumerate(field.shape):
@@ -281,7 +283,7 @@ def _keep(pieces: Pieces, index: Index, names: np.ndarray, unsure: np.ndarray) -
     first = first_voxels(local, len(keys))
     sizes = np.bincount(local.ravel(), minlength=len(keys) + 1)[1:]
     marked = np.unique(local[unsure & (local > 0)])
-    record = Record(
+    record = PieceRecord(
         numbered(first, pieces.box(index), pieces.shape), keys.astype(np.int64), sizes, marked.astype(np.int64)
     )
     pieces.write(index, local, record)
@@ -295,7 +297,7 @@ def _numbers(count: int) -> np.ndarray:
 
 
 def _write(
-    field: Field,
+    field: VoxelField,
     path: str | Path,
     config: ObjectsConfig,
     made: Callable[[_Work], tuple[Pieces, Groups]],

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from voxloop.geometry import Box, Shape
-from voxloop.objects.fields import Field
+from voxloop.objects.fields import VoxelField
 from voxloop.volumes.multiscale import Layers, write_metadata
 from voxloop.volumes.pyramid import plan_scales
 
 CHUNK = (16, 256, 256)
 
 
-def chunk_of(field: Field, block: Shape | None = None) -> Shape:
+def chunk_of(field: VoxelField, block: Shape | None = None) -> Shape:
     """Voxels of a chunk: planes apart where they are pictures, larger then; no chunk lies in two of ``block``."""
     chunk = (1, 1024, 1024) if field.flat else CHUNK
     z, y, x = (min(c, n) for c, n in zip(chunk, field.shape, strict=True))
@@ -28,7 +28,7 @@ def chunk_of(field: Field, block: Shape | None = None) -> Shape:
 class LabelImage:
     """The finest resolution is written block by block, the others from it by :meth:`finish`."""
 
-    def __init__(self, path: Path, field: Field, dtype: Any, block: Shape) -> None:
+    def __init__(self, path: Path, field: VoxelField, dtype: Any, block: Shape) -> None:
         import zarr
 
         self._group = zarr.open_group(path, mode="w", zarr_format=3)

@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 
 from voxloop.geometry import Box
-from voxloop.objects.fields import Field
+from voxloop.objects.fields import VoxelField
 from voxloop.objects.pieces import Index, Pieces
 
 
@@ -144,7 +144,7 @@ def _first(both: np.ndarray) -> np.ndarray:
     return both >> np.uint64(32)
 
 
-def named(field: Field, pieces: Pieces, groups: Groups, names: np.ndarray) -> Field:
+def named(field: VoxelField, pieces: Pieces, groups: Groups, names: np.ndarray) -> VoxelField:
     """The volume in which every voxel of object ``i`` has the value ``names[i]``; 0 elsewhere. Reads scratch."""
 
     def read(box: Box) -> np.ndarray:

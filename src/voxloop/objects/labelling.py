@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from voxloop.geometry import Box, Shape
-from voxloop.objects.fields import Field
-from voxloop.objects.pieces import Index, Pieces, Record
+from voxloop.objects.fields import VoxelField
+from voxloop.objects.pieces import Index, PieceRecord, Pieces
 
 #: connectivity -> as cc3d and as scikit-image number it
 CONNECTIVITY: dict[str, Any] = {"faces": 6, "edges": 18, "corners": 26}
@@ -44,7 +44,7 @@ def components(values: np.ndarray, connectivity: str = "faces", frames: bool = F
 
 
 def cut_block(
-    field: Field, pieces: Pieces, index: Index, connectivity: str, *, sizes: bool = False, mark_edge: bool = False
+    field: VoxelField, pieces: Pieces, index: Index, connectivity: str, *, sizes: bool = False, mark_edge: bool = False
 ) -> None:
     """Name the pieces of one block and keep them.
 
@@ -59,7 +59,7 @@ def cut_block(
     first = first_voxels(names, count)
     own = names[tuple(slice(n, None) for n in reach)]
     short = np.uint16 if count < 2**16 else np.uint32
-    record = Record(first=numbered(first, early, field.shape), keys=values.ravel()[first])
+    record = PieceRecord(first=numbered(first, early, field.shape), keys=values.ravel()[first])
     for axis in range(3):
         if reach[axis]:
             record.low[axis] = np.take(names, 0, axis=axis).astype(short)
@@ -95,7 +95,7 @@ def numbered(flat: np.ndarray, box: Box, full: Shape) -> np.ndarray:
     return np.asarray((z * np.uint64(full[1]) + y) * np.uint64(full[2]) + x)
 
 
-def any_at_edge(names: np.ndarray, box: Box, field: Field) -> np.ndarray:
+def any_at_edge(names: np.ndarray, box: Box, field: VoxelField) -> np.ndarray:
     """Names in the planes of a block that are faces of the volume; z has no faces where all there is are pictures."""
     found = [np.zeros(0, names.dtype)]
     for axis in range(3):

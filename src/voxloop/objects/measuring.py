@@ -10,7 +10,7 @@ import numpy as np
 
 from voxloop.errors import PredictionError, VolumeError
 from voxloop.geometry import Box
-from voxloop.objects.fields import Field, block_shape, field_of
+from voxloop.objects.fields import VoxelField, block_shape, field_of
 from voxloop.objects.image import chunk_of
 from voxloop.objects.working import each
 from voxloop.volumes import as_volume, read_block, shape_zyx
@@ -75,7 +75,7 @@ def measure_objects(labels: Any, image: Any = None, *, workers: int | None = Non
 class _Sums:
     """What is summed up of every object; any thread may add a block."""
 
-    def __init__(self, field: Field, channels: int) -> None:
+    def __init__(self, field: VoxelField, channels: int) -> None:
         self._field, self._channels = field, channels
         self._steps, self._weights = _directions(field)
         self._lock = Lock()
@@ -200,7 +200,7 @@ def _intensities(values: np.ndarray, local: np.ndarray, count: int) -> np.ndarra
     return np.stack([total, squares, low, high], axis=1)
 
 
-def _axes(moments: np.ndarray, centre: np.ndarray, field: Field) -> tuple[np.ndarray, np.ndarray]:
+def _axes(moments: np.ndarray, centre: np.ndarray, field: VoxelField) -> tuple[np.ndarray, np.ndarray]:
     """Full lengths of the axes of the ellipsoid (ellipse where flat) with the same second moments, and the longest."""
     spacing = np.array(field.spacing_um)
     covariance = np.zeros((len(moments), 3, 3))
@@ -219,7 +219,7 @@ def _axes(moments: np.ndarray, centre: np.ndarray, field: Field) -> tuple[np.nda
     return scale * np.sqrt(np.maximum(values[:, ::-1], 0)), longest
 
 
-def _directions(field: Field) -> tuple[list[tuple[int, int, int]], np.ndarray]:
+def _directions(field: VoxelField) -> tuple[list[tuple[int, int, int]], np.ndarray]:
     """Steps to half of the neighbours, and what a crossing in each adds to the surface (perimeter where flat)."""
     steps = [step for step in product((0,) if field.flat else (-1, 0, 1), (-1, 0, 1), (-1, 0, 1)) if step > (0, 0, 0)]
     vectors = np.array(steps) * np.array(field.spacing_um)

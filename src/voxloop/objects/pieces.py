@@ -21,7 +21,7 @@ Index = tuple[int, int, int]
 
 
 @dataclass(slots=True)
-class Record:
+class PieceRecord:
     """The pieces ``1..n`` of a block.
 
     Attributes
@@ -68,7 +68,7 @@ class Pieces:
     def done(self, index: Index) -> bool:
         return self._path(index).exists()
 
-    def write(self, index: Index, names: np.ndarray, record: Record) -> None:
+    def write(self, index: Index, names: np.ndarray, record: PieceRecord) -> None:
         """Keep a block: its local names (z, y, x), then what is known of them."""
         import imagecodecs
 

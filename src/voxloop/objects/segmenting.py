@@ -10,7 +10,7 @@ from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box
 from voxloop.objects import following
-from voxloop.objects.fields import Field
+from voxloop.objects.fields import VoxelField
 from voxloop.objects.labelling import any_at_edge, components, first_voxels
 from voxloop.objects.voxels import as_probability, depth, flood, smooth
 
@@ -92,7 +92,7 @@ def decode_instances(
     return _kept(clumps, field, config)
 
 
-def middleness(channels: np.ndarray, config: ObjectsConfig, field: Field) -> np.ndarray:
+def middleness(channels: np.ndarray, config: ObjectsConfig, field: VoxelField) -> np.ndarray:
     """How much a voxel is in the middle of an object, 0 to 1: depth, smoothed, where there is no boundary."""
     return np.asarray(smooth(channels[2], config, field) * (1 - as_probability(channels[1])))
 
@@ -105,7 +105,7 @@ def check_channels(count: int) -> None:
         )
 
 
-def preview(field: Field, config: ObjectsConfig, region: object, *, instances: bool = False) -> np.ndarray:
+def preview(field: VoxelField, config: ObjectsConfig, region: object, *, instances: bool = False) -> np.ndarray:
     """Objects of a region (z, y, x) as they come out of it and what lies around it within the reach.
 
     Objects that go on further may look different than when applied to all: their size and holes are those seen here,
@@ -119,32 +119,32 @@ def preview(field: Field, config: ObjectsConfig, region: object, *, instances: b
     return objects[box.within(outer).slices]
 
 
-def reach(config: ObjectsConfig, field: Field) -> tuple[int, int, int]:
+def reach(config: ObjectsConfig, field: VoxelField) -> tuple[int, int, int]:
     """Voxels that the watershed of a block looks past its border."""
     edges = field.spacing_um[1:] if field.flat else field.spacing_um
     return field.voxels(32 * min(edges) if isinstance(config.reach, str) else config.reach)
 
 
-def hole_voxels(config: ObjectsConfig, field: Field) -> int:
+def hole_voxels(config: ObjectsConfig, field: VoxelField) -> int:
     return int(config.fill_holes / field.voxel + 1e-6)
 
 
-def too_small(sizes: np.ndarray, config: ObjectsConfig, field: Field) -> np.ndarray:
+def too_small(sizes: np.ndarray, config: ObjectsConfig, field: VoxelField) -> np.ndarray:
     return np.asarray(sizes * field.voxel < config.min_size * (1 - 1e-9))
 
 
-def is_inside(probability: np.ndarray, config: ObjectsConfig, field: Field) -> np.ndarray:
+def is_inside(probability: np.ndarray, config: ObjectsConfig, field: VoxelField) -> np.ndarray:
     """Voxels from the threshold on, uint8."""
     return np.asarray(smooth(probability, config, field) >= np.float32(config.threshold)).view(np.uint8)
 
 
-def _field(array: np.ndarray, spacing_um: Sequence[float], frames: bool) -> Field:
+def _field(array: np.ndarray, spacing_um: Sequence[float], frames: bool) -> VoxelField:
     depth, height, width = array.shape[-3:]
     z, y, x = spacing_um
-    return Field((depth, height, width), lambda box: array[..., *box.slices], (z, y, x), frames=frames)
+    return VoxelField((depth, height, width), lambda box: array[..., *box.slices], (z, y, x), frames=frames)
 
 
-def _clumps(probability: np.ndarray, field: Field, config: ObjectsConfig) -> np.ndarray:
+def _clumps(probability: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
     """Connected voxels of the class, holes filled."""
     inside = is_inside(probability, config, field)
     if limit := hole_voxels(config, field):
@@ -157,7 +157,7 @@ def _clumps(probability: np.ndarray, field: Field, config: ObjectsConfig) -> np.
 
 
 def _cut(
-    clumps: np.ndarray, middles: np.ndarray, height: np.ndarray, field: Field, config: ObjectsConfig
+    clumps: np.ndarray, middles: np.ndarray, height: np.ndarray, field: VoxelField, config: ObjectsConfig
 ) -> np.ndarray:
     seeds, count = components(np.where(middles, clumps, 0), config.connectivity, field.frames)
     grown = flood(clumps, seeds, height, config.connectivity, field.frames)
@@ -165,7 +165,7 @@ def _cut(
     return np.where(grown > 0, grown.astype(np.uint32), clumps.astype(np.uint32) + np.uint32(count) * (clumps > 0))
 
 
-def _followed(clumps: np.ndarray, arrows: np.ndarray, field: Field, config: ObjectsConfig) -> np.ndarray:
+def _followed(clumps: np.ndarray, arrows: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
     flow = following.arrows(arrows, field.flat)
     seeds, own = following.follow(clumps, flow, field.spacing_um, max(reach(config, field)), field.frames, field.flat)
     grown = flood(clumps, own, np.zeros(clumps.shape, np.float32), "corners", field.frames)
@@ -173,7 +173,7 @@ def _followed(clumps: np.ndarray, arrows: np.ndarray, field: Field, config: Obje
     return np.where(grown > 0, grown.astype(np.uint32), clumps.astype(np.uint32) + count * (clumps > 0))
 
 
-def _kept(names: np.ndarray, field: Field, config: ObjectsConfig) -> np.ndarray:
+def _kept(names: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
     import fastremap
 
     found, count = fastremap.renumber(np.ascontiguousarray(names, np.uint32), in_place=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError, unknown
 from voxloop.geometry import Box
-from voxloop.objects.fields import Field, field_of, mapped
+from voxloop.objects.fields import VoxelField, field_of, mapped
 from voxloop.objects.finding import find_objects
 from voxloop.objects.result import Objects
 from voxloop.objects.segmenting import CHANNELS
@@ -178,7 +178,7 @@ def shape_of(prediction: Path) -> list[int]:
     return list(_facts(prediction)["plan"]["shape"])
 
 
-def _is(labels: Field, value: int) -> Field:
+def _is(labels: VoxelField, value: int) -> VoxelField:
     """1 where a label image has a value."""
     return mapped(labels, lambda block: (block == value).astype("float32"))
 

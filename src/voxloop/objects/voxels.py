@@ -6,21 +6,21 @@ import numpy as np
 
 from voxloop.config.objects import ObjectsConfig
 from voxloop.geometry import Spacing
-from voxloop.objects.fields import Field, Halo
+from voxloop.objects.fields import Halo, VoxelField
 from voxloop.objects.labelling import RANK
 
 #: the Gaussian is cut off at this many sigmas
 _TRUNCATE = 3.0
 
 
-def smoothing_halo(config: ObjectsConfig, field: Field) -> Halo:
+def smoothing_halo(config: ObjectsConfig, field: VoxelField) -> Halo:
     """Voxels that :func:`smooth` looks at past a voxel; with that many around it a block equals the whole."""
     sigma = _sigma(config, field)
     z, y, x = (int(_TRUNCATE * s + 0.5) for s in sigma)
     return z, y, x
 
 
-def smooth(probability: np.ndarray, config: ObjectsConfig, field: Field) -> np.ndarray:
+def smooth(probability: np.ndarray, config: ObjectsConfig, field: VoxelField) -> np.ndarray:
     """Probabilities (z, y, x), uint8 (255 is certain) or floats, smoothed; float32. Never across frames."""
     from scipy import ndimage as ndi
 
@@ -30,7 +30,7 @@ def smooth(probability: np.ndarray, config: ObjectsConfig, field: Field) -> np.n
     return np.asarray(ndi.gaussian_filter(values, _sigma(config, field), truncate=_TRUNCATE))
 
 
-def _sigma(config: ObjectsConfig, field: Field) -> tuple[float, float, float]:
+def _sigma(config: ObjectsConfig, field: VoxelField) -> tuple[float, float, float]:
     z, y, x = (config.smoothing / step for step in field.spacing_um)
     return (0.0 if field.flat else z, y, x)
 

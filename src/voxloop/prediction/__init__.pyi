@@ -1,4 +1,4 @@
-from .budget import Forecast as Forecast
+from .budget import PlannedForecast as PlannedForecast
 from .budget import forecast as forecast
 from .lazy import predict as predict
 from .result import Prediction as Prediction

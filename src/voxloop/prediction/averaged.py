@@ -25,7 +25,7 @@ Forward = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PictureTurn:
     """Mirrored along ``axes`` (of z, y, x: 0, 1, 2), after a quarter turn in the plane where ``quarter``."""
 
     axes: tuple[int, ...] = ()
@@ -42,7 +42,7 @@ class Turn:
         return np.rot90(turned, -1, axes=(-2, -1)) if self.quarter else turned
 
 
-def turns(kind: Turns, dimensions: int) -> tuple[Turn, ...]:
+def turns(kind: Turns, dimensions: int) -> tuple[PictureTurn, ...]:
     """The ways in which a picture is turned; the first leaves it as it is."""
     mirrored = (1, 2) if dimensions == 2 else (0, 1, 2)
     axes = (
@@ -53,7 +53,9 @@ def turns(kind: Turns, dimensions: int) -> tuple[Turn, ...]:
             for chosen in product((False, True), repeat=len(mirrored))
         ]
     )
-    return tuple(Turn(chosen, quarter) for quarter in ((False, True) if kind == "all" else (False,)) for chosen in axes)
+    return tuple(
+        PictureTurn(chosen, quarter) for quarter in ((False, True) if kind == "all" else (False,)) for chosen in axes
+    )
 
 
 def price(spec: ModelSpec, kind: Turns, models: int = 1, votes: str = "1") -> int:
@@ -108,7 +110,7 @@ class Averaged:
 
 
 class _Mean:
-    def __init__(self, predictors: Sequence[Forward], asked: Sequence[Turn]) -> None:
+    def __init__(self, predictors: Sequence[Forward], asked: Sequence[PictureTurn]) -> None:
         self._predictors, self._turns = predictors, asked
         self.device_memory = device_memory(predictors[0])  # all share one device
 

@@ -19,7 +19,7 @@ from voxloop.prediction.averaged import combined
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going
 from voxloop.prediction.job import Costs, Prepared, check_fit, check_kept, make_job
-from voxloop.prediction.output import Output
+from voxloop.prediction.output import PredictionOutput
 from voxloop.prediction.resampled import Resampled, shown_to
 from voxloop.prediction.result import Prediction
 from voxloop.runs.runner import read_config
@@ -164,7 +164,7 @@ def _targets(run_path: Path) -> dict[str, Path]:
 
 def _row(image: str, target: Path, spacing: tuple[float, float, float], seconds: float) -> dict[str, Any]:
     """What came out of an image; reads the labels once, block by block."""
-    output = Output(target)
+    output = PredictionOutput(target)
     labels = output.group[f"labels/{output.facts['level']}/0"]
     unsure = output.group["uncertainty/0"] if output.facts["uncertainty"] else None
     counts, doubt = np.zeros(65536, np.int64), 0.0

@@ -42,7 +42,7 @@ PYRAMID = 4 / 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
+class PlannedForecast:
     """What to expect, before the start."""
 
     plan: Plan
@@ -82,7 +82,7 @@ def forecast(
     halo: Halo | None = None,
     channel_bytes: int = 1,
     column_bytes: float | None = None,
-) -> Forecast:
+) -> PlannedForecast:
     """Plan a prediction within the memory allowed, and say what it takes.
 
     Parameters
@@ -152,7 +152,7 @@ def forecast(
     except PredictionError as error:
         raise PredictionError(_refusal(error, device if tight else allowed, config, tight)) from None
     disk = plan.voxels * (kept["labels"] * LABELS_PACKED + kept["images"] * IMAGES_PACKED)
-    return Forecast(
+    return PlannedForecast(
         plan=plan,
         seconds=plan.work * cost.seconds_per_voxel,
         memory_bytes=cost.base_bytes + taken,

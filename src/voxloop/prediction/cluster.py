@@ -24,9 +24,9 @@ from voxloop.config import PredictConfig
 from voxloop.errors import DiskFullError, PredictionError
 from voxloop.geometry import Box, Shape
 from voxloop.prediction.executor import Done, run_tiles
-from voxloop.prediction.job import Job, Prepared, make_job
+from voxloop.prediction.job import PredictionJob, Prepared, make_job
 from voxloop.prediction.memory import allowed_bytes
-from voxloop.prediction.output import FULL, Output
+from voxloop.prediction.output import FULL, PredictionOutput
 from voxloop.prediction.plan import Plan, Tile
 from voxloop.prediction.skipping import Skips
 
@@ -165,7 +165,7 @@ class Cluster:
             ) from error
         return found
 
-    def run(self, output: Output, tiles: Iterator[Tile], halted: Callable[[], bool]) -> Iterator[Done]:
+    def run(self, output: PredictionOutput, tiles: Iterator[Tile], halted: Callable[[], bool]) -> Iterator[Done]:
         """Predict tiles in their order; yields each once its chunks are written, not yet recorded.
 
         Raises
@@ -220,7 +220,7 @@ class Cluster:
         for future in idle:
             asked.pop(future)
 
-    def _outcome(self, future: Any, tile: Tile, output: Output) -> Done | None:
+    def _outcome(self, future: Any, tile: Tile, output: PredictionOutput) -> Done | None:
         from distributed import KilledWorker
 
         try:
@@ -284,12 +284,12 @@ class _Opened:
             model.open(device=config.device, precision=config.precision, threads=config.threads)
         )
         region = Box.from_json(ticket.region) if ticket.region else None
-        self.job: Job = make_job(model.spec, predictor, volume, config, region)
+        self.job: PredictionJob = make_job(model.spec, predictor, volume, config, region)
         area = Area()
         if ticket.constrain:
             area = area_inside(Path(ticket.workspace), ticket.constrain, ticket.image)
         self.skips = Skips(config, volume, None if area.everything else area)
-        self.output = Output(Path(ticket.target)) if ticket.target else None
+        self.output = PredictionOutput(Path(ticket.target)) if ticket.target else None
         self.plan = Plan.from_json(ticket.plan) if ticket.plan is not None else None
 
 

@@ -13,8 +13,8 @@ from voxloop.errors import ConfigError
 from voxloop.geometry import Shape
 from voxloop.prediction.decode import Decoded
 from voxloop.prediction.executor import Done
-from voxloop.prediction.job import Job
-from voxloop.prediction.output import Output
+from voxloop.prediction.job import PredictionJob
+from voxloop.prediction.output import PredictionOutput
 from voxloop.prediction.plan import Tile, order
 from voxloop.prediction.skipping import Skips
 from voxloop.runs.orders import LAST_WORD
@@ -39,7 +39,12 @@ class Going:
     """The run while it goes: which tile is next, what was ordered, how far it is."""
 
     def __init__(
-        self, context: TaskContext, job: Job, output: Output, area: Area | None = None, cluster: Cluster | None = None
+        self,
+        context: TaskContext,
+        job: PredictionJob,
+        output: PredictionOutput,
+        area: Area | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self.context, self.job, self.output, self.cluster = context, job, output, cluster
         self._skips = Skips(job.config, job.volume, area)

@@ -14,7 +14,7 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import Box, Shape
 from voxloop.model import DecodingPredictor, ModelSpec, Predictor, RowPredictor, device_memory
 from voxloop.prediction import seams
-from voxloop.prediction.budget import Forecast, exact_halo, forecast, is_planar
+from voxloop.prediction.budget import PlannedForecast, exact_halo, forecast, is_planar
 from voxloop.prediction.decode import Decoded, foreground, label_dtype, learnt_objects, semantic, semantic_channels
 from voxloop.prediction.executor import Done, run_tiles
 from voxloop.prediction.intensities import unlike
@@ -77,7 +77,7 @@ def check_kept(spec: ModelSpec, config: PredictConfig) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PredictionJob:
     """A volume and an opened model, with the settings of the prediction."""
 
     spec: ModelSpec
@@ -151,7 +151,7 @@ class Job:
             return False
         return True
 
-    def forecast(self, cost: Cost, halo: Shape | None = None) -> Forecast:
+    def forecast(self, cost: Cost, halo: Shape | None = None) -> PlannedForecast:
         """The plan and what it takes: in blocks, or fed with rows where blocks would compute much twice, or not fit.
 
         Raises PredictionError where nothing fits.
@@ -177,7 +177,7 @@ class Job:
         fed = self._fed(plan)
         return fed if fed is not None and fed.seconds < found.seconds else found
 
-    def _fed(self, plan: Callable[..., Forecast]) -> Forecast | None:
+    def _fed(self, plan: Callable[..., PlannedForecast]) -> PlannedForecast | None:
         """The forecast for a network that is fed with rows; None where it cannot be, or not even that fits."""
         if learnt_objects(self.spec) or not isinstance(self.predictor, RowPredictor):
             return None
@@ -195,7 +195,7 @@ class Job:
         found, kept = self.rehearse(cost)
         return Prepared(found, kept, self.seam(found.plan, cost))
 
-    def rehearse(self, cost: Cost | None = None) -> tuple[Forecast, bool]:
+    def rehearse(self, cost: Cost | None = None) -> tuple[PlannedForecast, bool]:
         """The forecast, and whether fast mode's halo keeps the tolerance. Raises PredictionError where nothing fits."""
         cost = self.measure() if cost is None else cost
         halo, kept = self.fast_halo(cost) if self.config.mode == "fast" else (None, True)
@@ -278,7 +278,7 @@ class Costs:
     def __init__(self) -> None:
         self._known: dict[tuple[int, str], Cost] = {}
 
-    def of(self, job: Job) -> Cost:
+    def of(self, job: PredictionJob) -> Cost:
         key = channels_of(job.volume), job.spec.hash
         if key not in self._known:
             self._known[key] = job.measure()
@@ -289,12 +289,12 @@ class Costs:
 class Prepared:
     """What is known before the first tile; ``kept``: whether fast mode's halo keeps the tolerance."""
 
-    found: Forecast
+    found: PlannedForecast
     kept: bool
     seam: seams.Seam | None
 
 
 def make_job(
     spec: ModelSpec, predictor: Predictor, volume: DataArray, config: PredictConfig, region: object = None
-) -> Job:
-    return Job(spec, predictor, volume, config, Box.of(region, shape_zyx(volume)))
+) -> PredictionJob:
+    return PredictionJob(spec, predictor, volume, config, Box.of(region, shape_zyx(volume)))

@@ -18,7 +18,7 @@ from voxloop.machine import available_memory
 from voxloop.model import Model
 from voxloop.prediction.averaged import Turns
 from voxloop.prediction.budget import exact_halo, is_planar
-from voxloop.prediction.job import Job, check_fit
+from voxloop.prediction.job import PredictionJob, check_fit
 from voxloop.prediction.plan import Plan
 from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.resampled import asked
@@ -142,7 +142,7 @@ class LazyProbabilities:
     def _forget(self) -> None:
         self._lock = threading.Lock()  # one slice at a time: the model's own threads use the processor
         self._cache: OrderedDict[Box, np.ndarray] = OrderedDict()
-        self._job: Job | None = None
+        self._job: PredictionJob | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "_cache", "_job")}
@@ -198,13 +198,13 @@ class LazyProbabilities:
                 f"{error}; raise max_voxels where there is memory, or give a smaller halo=(z, y, x)"
             ) from None
 
-    def _opened(self) -> Job:
+    def _opened(self) -> PredictionJob:
         if self._job is None:
             stack = ExitStack()
             predictor = stack.enter_context(self.model.open(**self.options))
             weakref.finalize(self, stack.close)
             shape: Shape = self.shape[1:]
-            self._job = Job(self.model.spec, predictor, self.volume, PredictConfig(), Box.whole(shape))
+            self._job = PredictionJob(self.model.spec, predictor, self.volume, PredictConfig(), Box.whole(shape))
         return self._job
 
 

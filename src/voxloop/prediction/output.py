@@ -34,7 +34,7 @@ FORMAT = 1
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class Output:
+class PredictionOutput:
     """A prediction being written. One process writes; any thread of it may."""
 
     def __init__(self, path: Path) -> None:
@@ -166,7 +166,7 @@ def parts(facts: dict[str, Any]) -> list[str]:
     return found + [name for name in ("probabilities", "uncertainty") if facts[name]]
 
 
-def create(path: Path, facts: dict[str, Any], plan: Plan, *, overwrite: bool = False) -> Output:
+def create(path: Path, facts: dict[str, Any], plan: Plan, *, overwrite: bool = False) -> PredictionOutput:
     """Make an empty prediction; all of it appears at once.
 
     Parameters
@@ -204,7 +204,7 @@ def create(path: Path, facts: dict[str, Any], plan: Plan, *, overwrite: bool = F
     if path.exists():
         shutil.rmtree(path)
     partial.replace(path)
-    return Output(path)
+    return PredictionOutput(path)
 
 
 def class_infos(facts: dict[str, Any]) -> tuple[ClassInfo, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Box
-from voxloop.prediction.budget import Forecast, duration, less_allowed
+from voxloop.prediction.budget import PlannedForecast, duration, less_allowed
 from voxloop.runs.errand import Errand, serve
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def answer(question: dict[str, Any]) -> Estimate:
     )
 
 
-def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tuple[list[Forecast], list[str]]:
+def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tuple[list[PlannedForecast], list[str]]:
     """A forecast for each image, and what the model may not like about them, made on this machine.
 
     Of several images those that cannot be predicted are named in the warnings. Raises PredictionError where none can.
@@ -142,7 +142,7 @@ def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tupl
 
     images = [question["image"]] if isinstance(question["image"], str) else question["image"]
     box = question["region"] and Box.from_json(question["region"])
-    found, warnings, refused = list[Forecast](), list[str](), list[VoxloopError]()
+    found, warnings, refused = list[PlannedForecast](), list[str](), list[VoxloopError]()
     costs = Costs()
     with (
         Store.open(question["workspace"], read_only=True) as store,
@@ -172,7 +172,9 @@ def _unkept(config: PredictConfig) -> str:
     return f"no halo that fits keeps the tolerance of {config.tolerance:g}"
 
 
-def _on_workers(question: dict[str, Any], config: PredictConfig, model: Model) -> tuple[list[Forecast], list[str]]:
+def _on_workers(
+    question: dict[str, Any], config: PredictConfig, model: Model
+) -> tuple[list[PlannedForecast], list[str]]:
     """As :func:`_here`, made by a worker for one image; workers share the time. Raises PredictionError without any."""
     from voxloop.prediction.cluster import Cluster, Ticket
     from voxloop.prediction.job import check_fit

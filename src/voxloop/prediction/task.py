@@ -19,11 +19,11 @@ from voxloop.config import ObjectsConfig, PredictConfig
 from voxloop.errors import DiskFullError, PredictionError, RunError, WorkspaceError
 from voxloop.geometry import Box
 from voxloop.model import Model, Predictor, load_model
-from voxloop.prediction.budget import Forecast, duration, less_allowed
+from voxloop.prediction.budget import PlannedForecast, duration, less_allowed
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going, ordered
-from voxloop.prediction.job import Job, Prepared, check_fit, check_kept, make_job
-from voxloop.prediction.output import Output, create
+from voxloop.prediction.job import PredictionJob, Prepared, check_fit, check_kept, make_job
+from voxloop.prediction.output import PredictionOutput, create
 from voxloop.prediction.resampled import Resampled, asked
 from voxloop.runs.runner import read_config
 from voxloop.store.layout import Layout
@@ -126,7 +126,7 @@ def decode_objects(context: TaskContext, prediction: Path) -> str:
     """Objects of a network that learnt them, with settings as they are by themselves; the last word of the run."""
     from voxloop.objects.task import made
 
-    plan, began = Output(prediction).plan, time.monotonic()
+    plan, began = PredictionOutput(prediction).plan, time.monotonic()
     region = None if plan.box == Box.whole(plan.shape) else plan.box.to_json()
 
     def tell(done: int, total: int) -> None:
@@ -192,11 +192,11 @@ def load_models(context: TaskContext) -> list[Model]:
     return [load_model(folder) for folder in model_folders(context.layout, context.config)]
 
 
-def reopened(target: Path, context: TaskContext, model: Model) -> Output | None:
+def reopened(target: Path, context: TaskContext, model: Model) -> PredictionOutput | None:
     """The output of an earlier process of this run, where there is one."""
     if not target.exists():
         return None
-    output = Output(target)
+    output = PredictionOutput(target)
     lineage = output.facts["lineage"]
     if (lineage["run"], lineage["created"]) != (context.name, context.config.get("created")):
         return None
@@ -209,12 +209,12 @@ def reopened(target: Path, context: TaskContext, model: Model) -> Output | None:
 def begin(
     target: Path,
     context: TaskContext,
-    job: Job,
+    job: PredictionJob,
     model: Model,
     store: Store,
     prepared: Prepared,
     image: str | None = None,
-) -> Output:
+) -> PredictionOutput:
     """Say what it will take, check that it fits the disk, and make the empty prediction."""
     found, seam = prepared.found, prepared.seam
     if not prepared.kept:
@@ -241,11 +241,11 @@ def begin(
     return create(target, facts, found.plan, overwrite=job.config.overwrite)
 
 
-def _numbers(found: Forecast) -> dict[str, float]:
+def _numbers(found: PlannedForecast) -> dict[str, float]:
     return {"seconds": found.seconds, "memory_bytes": found.memory_bytes, "disk_bytes": found.disk_bytes}
 
 
-def in_words(found: Forecast) -> str:
+def in_words(found: PlannedForecast) -> str:
     """The forecast in one line."""
     plan = found.plan
     fed = ", fed with rows" if plan.by_rows else f" with a halo of {' x '.join(map(str, plan.halo))}"
@@ -256,7 +256,7 @@ def in_words(found: Forecast) -> str:
     )
 
 
-def _check_disk(folder: Path, found: Forecast) -> None:
+def _check_disk(folder: Path, found: PlannedForecast) -> None:
     free = shutil.disk_usage(folder).free
     if found.disk_bytes > free:
         raise DiskFullError(

@@ -11,7 +11,7 @@ _DENSE = 1 << 16  # products of value ranges up to this are counted without renu
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ContingencyTable:
     """Pairs of values and how many voxels have them; each pair once, sorted by truth, then prediction."""
 
     truth: np.ndarray
@@ -22,13 +22,13 @@ class Table:
     def total(self) -> int:
         return int(self.voxels.sum())
 
-    def without_truth(self, value: int) -> Table:
+    def without_truth(self, value: int) -> ContingencyTable:
         """The table of the voxels whose truth is another."""
         keep = self.truth != value
-        return Table(self.truth[keep], self.prediction[keep], self.voxels[keep])
+        return ContingencyTable(self.truth[keep], self.prediction[keep], self.voxels[keep])
 
 
-def count(truth: np.ndarray, prediction: np.ndarray) -> Table:
+def count(truth: np.ndarray, prediction: np.ndarray) -> ContingencyTable:
     """The table of two arrays of one shape, whole numbers from 0."""
     if truth.size == 0:
         return empty()
@@ -48,7 +48,7 @@ def _originals(names: Any) -> np.ndarray:
     return values
 
 
-def _bins(truth: np.ndarray, prediction: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Table:
+def _bins(truth: np.ndarray, prediction: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> ContingencyTable:
     code = truth.ravel().astype(np.int64)
     code *= len(columns)
     code += prediction.ravel().astype(np.int64)
@@ -58,14 +58,14 @@ def _bins(truth: np.ndarray, prediction: np.ndarray, rows: np.ndarray, columns: 
         voxels = voxels[found]
     else:
         found, voxels = np.unique(code, return_counts=True)
-    return merge([Table(rows[found // len(columns)], columns[found % len(columns)], voxels)])
+    return merge([ContingencyTable(rows[found // len(columns)], columns[found % len(columns)], voxels)])
 
 
-def empty() -> Table:
-    return Table(*(np.zeros(0, np.int64) for _ in range(3)))
+def empty() -> ContingencyTable:
+    return ContingencyTable(*(np.zeros(0, np.int64) for _ in range(3)))
 
 
-def merge(tables: list[Table]) -> Table:
+def merge(tables: list[ContingencyTable]) -> ContingencyTable:
     """The table of all voxels of several."""
     truth = np.concatenate([t.truth for t in tables]) if tables else np.zeros(0, np.int64)
     prediction = np.concatenate([t.prediction for t in tables]) if tables else np.zeros(0, np.int64)
@@ -75,4 +75,4 @@ def merge(tables: list[Table]) -> Table:
     pairs, where = np.unique(np.stack([truth, prediction]).astype(np.int64), axis=1, return_inverse=True)
     sums = np.zeros(pairs.shape[1], np.int64)
     np.add.at(sums, where.ravel(), voxels)
-    return Table(pairs[0], pairs[1], sums)
+    return ContingencyTable(pairs[0], pairs[1], sums)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxloop.geometry import Box
-from voxloop.shallow.record import Record, load
+from voxloop.shallow.record import LearningRecord, load
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -72,7 +72,7 @@ def doubts_of(store: Store, run: Run, n: int = 20) -> list[Doubt]:
     return doubts(record, labels, upto, n)
 
 
-def doubts(record: Record, labels: Mapping[str, Labels], upto: Mapping[str, int], n: int = 20) -> list[Doubt]:
+def doubts(record: LearningRecord, labels: Mapping[str, Labels], upto: Mapping[str, int], n: int = 20) -> list[Doubt]:
     """Strokes that are contradicted, the surest contradiction first.
 
     Parameters
@@ -92,7 +92,7 @@ def doubts(record: Record, labels: Mapping[str, Labels], upto: Mapping[str, int]
     return sorted(found, key=lambda doubt: -doubt.confidence)[:n]
 
 
-def _of_image(record: Record, inside: np.ndarray, labels: Labels, upto: int) -> list[Doubt]:
+def _of_image(record: LearningRecord, inside: np.ndarray, labels: Labels, upto: int) -> list[Doubt]:
     places = _codes(record.at[inside], labels.shape)
     order = np.argsort(places)
     places = places[order]

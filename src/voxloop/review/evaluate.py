@@ -12,7 +12,7 @@ from voxloop.errors import VolumeError
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.review import metrics
-from voxloop.review.contingency import Table, count, merge
+from voxloop.review.contingency import ContingencyTable, count, merge
 from voxloop.review.reading import Class, Readable, readable, same_shape, walk
 from voxloop.review.report import Report
 
@@ -85,14 +85,14 @@ def _box(ours: Readable, region: object) -> Box:
 class _Tally:
     """What is kept of the blocks: one table of all, and a small one a block for the bootstrap."""
 
-    table: Table
-    blocks: list[Table] = field(default_factory=list)
+    table: ContingencyTable
+    blocks: list[ContingencyTable] = field(default_factory=list)
     excluded: int = 0
 
 
-def _binary(table: Table) -> Table:
+def _binary(table: ContingencyTable) -> ContingencyTable:
     """Instances as object or none."""
-    return merge([Table((table.truth > 0).astype(int), (table.prediction > 0).astype(int), table.voxels)])
+    return merge([ContingencyTable((table.truth > 0).astype(int), (table.prediction > 0).astype(int), table.voxels)])
 
 
 def _gather(
@@ -104,7 +104,7 @@ def _gather(
     small: Any,
 ) -> _Tally:
     tally = _Tally(merge([]))
-    waiting: list[Table] = []
+    waiting: list[ContingencyTable] = []
     for block in walk(box):
         truth, prediction = theirs.read(block), ours.read(block)
         keep = None if ignore is None else truth != ignore

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxloop.review.contingency import Table
+from voxloop.review.contingency import ContingencyTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.asarray(np.where(whole > 0, part / whole, np.nan))
 
 
-def class_counts(table: Table, values: Sequence[int]) -> Counts:
+def class_counts(table: ContingencyTable, values: Sequence[int]) -> Counts:
     """Counts of the classes ``values``, in their order."""
     same = table.truth == table.prediction
     tp, fp, fn = (np.zeros(len(values), np.int64) for _ in range(3))
@@ -52,7 +52,7 @@ def class_counts(table: Table, values: Sequence[int]) -> Counts:
     return Counts(tp, fp, fn)
 
 
-def accuracy(table: Table) -> float:
+def accuracy(table: ContingencyTable) -> float:
     """Share of voxels that are right; nan of none."""
     right = table.voxels[table.truth == table.prediction].sum()
     return float(right / table.total) if table.total else float("nan")
@@ -64,7 +64,7 @@ def _sums(names: np.ndarray, voxels: np.ndarray) -> np.ndarray:
     return np.bincount(where, weights=voxels)
 
 
-def rand_error(table: Table) -> float:
+def rand_error(table: ContingencyTable) -> float:
     """Adapted Rand error (SNEMI3D): 1 - F1 of pairs of voxels that belong together; truth 0 is left out."""
     inside = table.without_truth(0)
     pairs = float((inside.voxels.astype(float) ** 2).sum()) - inside.total
@@ -73,7 +73,7 @@ def rand_error(table: Table) -> float:
     return 1 - 2 * pairs / (truth + prediction) if truth + prediction > 0 else 0.0
 
 
-def information(table: Table) -> tuple[float, float]:
+def information(table: ContingencyTable) -> tuple[float, float]:
     """Variation of information, bits: (split, merge) = (H(prediction | truth), H(truth | prediction)); no truth 0."""
     inside = table.without_truth(0)
     if not inside.total:
@@ -121,7 +121,7 @@ class Matching:
         return self.overlap / whole if whole else 1.0
 
 
-def match(table: Table, threshold: float = 0.5) -> Matching:
+def match(table: ContingencyTable, threshold: float = 0.5) -> Matching:
     """Match objects one to one where their IoU reaches ``threshold``; 0 is no object on either side."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching

@@ -14,8 +14,8 @@ from voxloop.errors import LabelError
 from voxloop.model import ClassInfo
 from voxloop.shallow.crossfit import Answers, CrossFit
 from voxloop.shallow.features import FeatureBank
-from voxloop.shallow.model import Normalisation
-from voxloop.shallow.table import Example, Table, Watch, gather, source_of
+from voxloop.shallow.model import ChannelNormalisation
+from voxloop.shallow.table import Example, FeatureTable, Watch, gather, source_of
 
 #: what is tried, in this order, and how it differs from what is set
 CANDIDATES: dict[str, dict[str, Any]] = {
@@ -50,7 +50,7 @@ class Choice:
     """
 
     config: ShallowConfig
-    table: Table
+    table: FeatureTable
     name: str
     tried: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ def choose_settings(
     config: ShallowConfig,
     examples: Sequence[Example],
     bank: FeatureBank,
-    normalisation: Normalisation,
+    normalisation: ChannelNormalisation,
     classes: Sequence[ClassInfo],
     threads: int,
     watch: Watch,
@@ -110,7 +110,7 @@ def choose_settings(
     heard = _heard(watch, len(table.chosen))
     names = list(CANDIDATES) if config.choose == "auto" and free(config) else ["as it is"]
     tried: dict[str, float] = {}
-    answered: dict[str, tuple[ShallowConfig, Table, Answers]] = {}
+    answered: dict[str, tuple[ShallowConfig, FeatureTable, Answers]] = {}
     left_out = []
     for name in names:
         changed = config.changed(**CANDIDATES[name])

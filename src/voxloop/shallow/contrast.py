@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from voxloop.shallow.features import FeatureBank
-from voxloop.shallow.gathering import Source, features_at
+from voxloop.shallow.gathering import BlockSource, features_at
 from voxloop.shallow.lattice import compared_by
-from voxloop.shallow.pieces import Pieces
+from voxloop.shallow.pieces import LabelledSupervoxels
 from voxloop.shallow.refinement import Kind
 
 #: voxels that are compared with their neighbours
@@ -17,7 +17,7 @@ _COMPARED = 2000
 
 
 def of_voxels(
-    bank: FeatureBank, kind: Kind, seen: Sequence[tuple[Source, np.ndarray]], threads: int = 1
+    bank: FeatureBank, kind: Kind, seen: Sequence[tuple[BlockSource, np.ndarray]], threads: int = 1
 ) -> tuple[float, ...]:
     """Mean squared difference of each number that voxels are compared by, between neighbours within planes.
 
@@ -38,7 +38,7 @@ def of_voxels(
     return _mean(np.concatenate(squares).sum(axis=0), sum(map(len, squares)))
 
 
-def of_supervoxels(kind: Kind, found: Sequence[Pieces]) -> tuple[float, ...]:
+def of_supervoxels(kind: Kind, found: Sequence[LabelledSupervoxels]) -> tuple[float, ...]:
     """The same of supervoxels that touch: their descriptors, or the intensity across their common face."""
     if kind == "potts":
         return ()

@@ -17,10 +17,10 @@ from voxloop.geometry import Box, cover
 from voxloop.shallow.classifier import Classifier, fit_classifier
 from voxloop.shallow.features import FeatureBank, Reduced
 from voxloop.shallow.folds import Folds, folds_for
-from voxloop.shallow.gathering import SLAB_2D, SLAB_3D, Source, groups, multiple
+from voxloop.shallow.gathering import SLAB_2D, SLAB_3D, BlockSource, groups, multiple
 from voxloop.shallow.model import smooth, smoothing_kernels, smoothing_sigma
 from voxloop.shallow.samples import APART
-from voxloop.shallow.table import Table
+from voxloop.shallow.table import FeatureTable
 
 #: labelled voxels are asked about in cells of a plane, so many at most, of this side
 CELLS, SIDE = 48, 32
@@ -72,7 +72,7 @@ class CrossFit:
     """The voxels that are asked about, and what is needed to ask any model; ``table`` is of single voxels."""
 
     def __init__(
-        self, sources: Sequence[Source], bank: FeatureBank, table: Table, threads: int = 1, seed: int = 0
+        self, sources: Sequence[BlockSource], bank: FeatureBank, table: FeatureTable, threads: int = 1, seed: int = 0
     ) -> None:
         self._sources = sources
         self._bank = bank
@@ -103,7 +103,9 @@ class CrossFit:
         boxes = [Box.around(at[owners.reshape(-1) == number]) for number in np.unique(owners)]
         return sum(box.size for box in boxes)
 
-    def answers(self, config: ShallowConfig, table: Table, heard: Callable[[], None] = lambda: None) -> Answers | None:
+    def answers(
+        self, config: ShallowConfig, table: FeatureTable, heard: Callable[[], None] = lambda: None
+    ) -> Answers | None:
         """What models with these settings say; None where not all of their classes are left when a part is held out.
 
         ``table`` is of the unit that is classified. Refinement of single voxels is left out. ``heard`` is called now
@@ -112,7 +114,7 @@ class CrossFit:
         return self._asked_of(config, table, self._asked, heard)
 
     def _asked_of(
-        self, config: ShallowConfig, table: Table, asked: np.ndarray, heard: Callable[[], None]
+        self, config: ShallowConfig, table: FeatureTable, asked: np.ndarray, heard: Callable[[], None]
     ) -> Answers | None:
         probabilities = np.zeros((len(asked), len(table.classes)), np.float32)
         for fold in np.unique(self._fold[asked]):
@@ -127,13 +129,15 @@ class CrossFit:
         targets = self._table.targets[asked]
         return Answers(self._table.chosen.at[asked], targets, self._weights(targets), self._cells[asked], probabilities)
 
-    def of_all(self, config: ShallowConfig, table: Table) -> Answers | None:
+    def of_all(self, config: ShallowConfig, table: FeatureTable) -> Answers | None:
         """The same of all voxels that were chosen and teach, without smoothing: what single strokes are judged by."""
         taught = np.flatnonzero(self._table.kept)
         taught = taught[np.isin(self._fold[taught], self._complete())]
         return self._asked_of(config.changed(smoothing=0), table, taught, lambda: None)
 
-    def _ask(self, classifier: Classifier, config: ShallowConfig, table: Table, wanted: np.ndarray) -> np.ndarray:
+    def _ask(
+        self, classifier: Classifier, config: ShallowConfig, table: FeatureTable, wanted: np.ndarray
+    ) -> np.ndarray:
         if table.supervoxels:
             return _of_supervoxels(classifier, table, wanted)
         if not config.smoothing:
@@ -178,7 +182,7 @@ class CrossFit:
         classes = len(self._table.classes)
         return [fold for fold in range(self.folds.count) if len(np.unique(targets[folds != fold])) == classes]
 
-    def _classifier(self, config: ShallowConfig, table: Table, fold: int) -> Classifier | None:
+    def _classifier(self, config: ShallowConfig, table: FeatureTable, fold: int) -> Classifier | None:
         """A model of all labels but those of a part; what comes after classifying does not change it."""
         key = f"{fold} {config.changed(smoothing=0, refine='none').to_json()}"
         if key not in self._fitted:
@@ -204,7 +208,7 @@ def _cell_of(at: np.ndarray) -> np.ndarray:
 
 
 def _prepared(
-    source: Source, bank: FeatureBank, at: np.ndarray, members: np.ndarray, reach: tuple[int, ...], threads: int
+    source: BlockSource, bank: FeatureBank, at: np.ndarray, members: np.ndarray, reach: tuple[int, ...], threads: int
 ) -> list[_Cell]:
     """The cells of one image in which the voxels ``at`` (n, 3) lie."""
     cells: list[_Cell] = []
@@ -232,7 +236,7 @@ def _levels(bank: FeatureBank, reduced: Reduced, core: Box) -> list[np.ndarray]:
     return [level.astype(np.float16) for level in bank.pyramid(reduced, core)]
 
 
-def _of_supervoxels(classifier: Classifier, table: Table, wanted: np.ndarray) -> np.ndarray:
+def _of_supervoxels(classifier: Classifier, table: FeatureTable, wanted: np.ndarray) -> np.ndarray:
     """Probabilities of chosen voxels, which are those of the supervoxels they lie in, refined."""
     rows = np.full(len(table.chosen), -1)
     rows[wanted] = np.arange(len(wanted))

@@ -17,14 +17,14 @@ from voxloop.config.shallow import FEATURE_KINDS
 from voxloop.geometry import Box, Shape, Spacing
 from voxloop.shallow.eigenvalues import eigenvalues
 from voxloop.shallow.filters import correlate, double, halve, kernel
-from voxloop.shallow.scales import DOG_RATIO, Scale, level_factors, plan
+from voxloop.shallow.scales import DOG_RATIO, FilterScale, level_factors, plan
 from voxloop.shallow.tubes import vesselness
 
 #: kinds that are made from the eigenvalues of the Hessian
 _CURVED = {"hessian", "determinant", "vesselness"}
 
 #: a block as each scale needs it: at its resolution, mirrored at the faces
-Reduced = dict[Scale, np.ndarray]
+Reduced = dict[FilterScale, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class FeatureBank:
     context: int = 0
 
     @cached_property
-    def scales(self) -> tuple[Scale, ...]:
+    def scales(self) -> tuple[FilterScale, ...]:
         return plan(self.sigmas_um, self.spacing_um, self.dimensions, self.context)
 
     @cached_property
@@ -141,7 +141,7 @@ class FeatureBank:
         features = self.merge(self.pyramid(self.reduce(block), Box.whole(shape).aligned(self.stride)))
         return features[:, *Box.whole(shape).slices]
 
-    def _margin(self, scale: Scale) -> Shape:
+    def _margin(self, scale: FilterScale) -> Shape:
         """Cells that features of a scale read beyond the block once planes are smoothed, the spare cell included."""
         z, y, x = (reach + (factor > 1) for reach, factor in zip(scale.reach, scale.factors, strict=True))
         return (z, y, x) if self.dimensions == 3 else (0, y, x)
@@ -182,7 +182,7 @@ class FeatureBank:
         return np.concatenate(parts) if parts else np.empty((0, *shape), dtype=np.float32)
 
 
-def _smoothed_over_planes(block: np.ndarray, scale: Scale, planes: slice) -> np.ndarray:
+def _smoothed_over_planes(block: np.ndarray, scale: FilterScale, planes: slice) -> np.ndarray:
     """``planes`` of a block, smoothed over their neighbours as far as the scale does; mirrored at the block's ends."""
     sigma, reach = scale.sigma[0], scale.radius[0]
     if not sigma:
@@ -193,7 +193,7 @@ def _smoothed_over_planes(block: np.ndarray, scale: Scale, planes: slice) -> np.
     return correlate(part, kernel(sigma, 0), 1)
 
 
-def _features(block: np.ndarray, scale: Scale, kinds: Sequence[str]) -> list[np.ndarray]:
+def _features(block: np.ndarray, scale: FilterScale, kinds: Sequence[str]) -> list[np.ndarray]:
     """Features of one scale, each (channels, z, y, x), of a block that carries ``scale.reach``."""
     axes, half = scale.derive, scale.trim
     # smoothing along axes that are not derived was done before
@@ -254,7 +254,7 @@ def _sum(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return total
 
 
-def _wider(smooth: np.ndarray, scale: Scale) -> np.ndarray:
+def _wider(smooth: np.ndarray, scale: FilterScale) -> np.ndarray:
     """What the smoothed block becomes at 1.6 times the sigma: one more kernel, of the difference of the variances."""
     more = sqrt(DOG_RATIO**2 - 1.0)
     for axis, (sigma, radius) in enumerate(zip(scale.again, scale.trim, strict=True), start=1):

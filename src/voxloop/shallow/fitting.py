@@ -16,11 +16,11 @@ from voxloop.shallow.calibration import calibration_error, fit_temperature, temp
 from voxloop.shallow.choice import Choice, choose_settings, iou_per_class, mean_iou
 from voxloop.shallow.classifier import Classifier, fit_classifier
 from voxloop.shallow.features import FeatureBank
-from voxloop.shallow.model import Normalisation, ShallowModel, describe
+from voxloop.shallow.model import ChannelNormalisation, ShallowModel, describe
 from voxloop.shallow.planning import bank_for
 from voxloop.shallow.samples import in_block
 from voxloop.shallow.storage import hashed
-from voxloop.shallow.table import Example, Table, Watch, gather
+from voxloop.shallow.table import Example, FeatureTable, Watch, gather
 
 #: places with strokes below which no temperature is fitted
 FEWEST_CELLS = 8
@@ -139,14 +139,14 @@ def _held_out(choice: Choice) -> dict[str, Any]:
     }
 
 
-def measure(examples: Sequence[Example]) -> Normalisation:
+def measure(examples: Sequence[Example]) -> ChannelNormalisation:
     """Median and half the span of the central 98 % of intensities, per channel, around labelled voxels."""
     found = [_look(example) for example in examples if len(example.labelled)]
     values = np.concatenate(found, axis=1)
     low, mid, high = np.nanpercentile(np.where(np.isfinite(values), values, np.nan), (1, 50, 99), axis=1)
     scale = np.maximum((high - low) / 4, 1e-12)  # about one standard deviation where values are normal
     scale = np.where(high > low, scale, 1.0)
-    return Normalisation(
+    return ChannelNormalisation(
         tuple(float(v) for v in np.nan_to_num(mid)), tuple(float(v) for v in np.nan_to_num(scale, nan=1))
     )
 
@@ -168,7 +168,7 @@ def scores(classifier: Classifier, features: np.ndarray, targets: np.ndarray, na
     }
 
 
-def _validate(config: ShallowConfig, table: Table, threads: int, watch: Watch) -> dict[str, Any] | None:
+def _validate(config: ShallowConfig, table: FeatureTable, threads: int, watch: Watch) -> dict[str, Any] | None:
     """Fit a twin to what is not held out and score it on what is; the watch hears of every pass."""
     names = [info.name for info in table.classes]
     learn, held = ~table.held, table.held

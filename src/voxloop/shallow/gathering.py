@@ -19,7 +19,7 @@ CELL_2D, CELL_3D = (1, 64, 64), (8, 64, 64)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class BlockSource:
     """Where intensities come from: ``read(box)`` gives a normalised float32 block (c, z, y, x)."""
 
     read: Read
@@ -27,7 +27,7 @@ class Source:
 
 
 def features_at(
-    source: Source,
+    source: BlockSource,
     bank: FeatureBank,
     at: np.ndarray,
     threads: int = 1,

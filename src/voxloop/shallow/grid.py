@@ -15,7 +15,7 @@ TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class AxisCells:
     """Cells along one axis: ``count`` of one size in ``period`` voxels."""
 
     period: int
@@ -45,7 +45,7 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class Grid:
+class SupervoxelGrid:
     """Cells along z, y and x, and the spacing (µm) and size (µm) that distances between voxels are measured in.
 
     Attributes
@@ -53,7 +53,7 @@ class Grid:
     planar : cells of different planes have nothing to do with each other.
     """
 
-    axes: tuple[Cells, Cells, Cells]
+    axes: tuple[AxisCells, AxisCells, AxisCells]
     spacing_um: Spacing
     size_um: float
     planar: bool = False
@@ -80,7 +80,7 @@ class Grid:
         return (0 if self.planar else spans[0]), spans[1], spans[2]
 
 
-def grid_for(size: float, spacing_um: Spacing, stride: Shape, planar: bool) -> Grid:
+def grid_for(size: float, spacing_um: Spacing, stride: Shape, planar: bool) -> SupervoxelGrid:
     """Cells about ``size`` voxels of the finest in-plane axis wide, alike in micrometres, that repeat with ``stride``.
 
     A cell is never thinner than a voxel, and within a tenth of what is asked for: the grid then repeats after a small
@@ -89,13 +89,13 @@ def grid_for(size: float, spacing_um: Spacing, stride: Shape, planar: bool) -> G
     size_um = size * min(spacing_um[1:])
     wanted = [max(1.0, size_um / step) for step in spacing_um]
     z, y, x = (_fit(voxels, step) for voxels, step in zip(wanted, stride, strict=True))
-    return Grid((Cells(1, 1) if planar else z, y, x), spacing_um, size_um, planar)
+    return SupervoxelGrid((AxisCells(1, 1) if planar else z, y, x), spacing_um, size_um, planar)
 
 
-def _fit(wanted: float, stride: int) -> Cells:
+def _fit(wanted: float, stride: int) -> AxisCells:
     period = stride
     while True:
         count = max(1, round(period / wanted))
         if abs(period / count / wanted - 1) <= TOLERANCE:
-            return Cells(period, count)
+            return AxisCells(period, count)
         period += stride

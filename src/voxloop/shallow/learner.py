@@ -18,7 +18,7 @@ from voxloop.model import ClassInfo
 from voxloop.shallow.fitting import Fitted, fit_examples
 from voxloop.shallow.model import ShallowModel, load
 from voxloop.shallow.picture import draw
-from voxloop.shallow.record import Record
+from voxloop.shallow.record import LearningRecord
 from voxloop.shallow.samples import APART, in_block, join
 from voxloop.shallow.table import Example, Watch
 
@@ -143,7 +143,7 @@ def _keep_record(folder: Path, choice: Choice, examples: list[Example]) -> None:
         return
     values = np.array([info.value for info in choice.table.classes])
     image, z = np.divmod(answers.at[:, 0], APART)
-    Record(
+    LearningRecord(
         at=np.column_stack([z, answers.at[:, 1:]]),
         image=image,
         images=tuple(example.name for example in examples),

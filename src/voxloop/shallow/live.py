@@ -22,11 +22,11 @@ from voxloop.shallow.classifier import Classifier, fit_classifier
 from voxloop.shallow.features import Reduced
 from voxloop.shallow.fitting import measure
 from voxloop.shallow.gathering import Read
-from voxloop.shallow.keeping import Kept
+from voxloop.shallow.keeping import BoundedCache
 from voxloop.shallow.model import smooth, smoothing_kernels, smoothing_sigma
 from voxloop.shallow.perceptron import BATCH
 from voxloop.shallow.planning import bank_for
-from voxloop.shallow.samples import Labelled, choose, in_block
+from voxloop.shallow.samples import LabelledVoxels, choose, in_block
 from voxloop.shallow.table import Example
 
 #: voxels of a tile within its plane, and of the part that is read at once for several tiles
@@ -61,7 +61,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Part:
+class PredictedPart:
     """A predicted box: class values (0: none) and confidence in 1/255, uint8 zyx."""
 
     box: Box
@@ -72,7 +72,7 @@ class Part:
 @dataclass(frozen=True)
 class _Rows:
     features: np.ndarray
-    labelled: Labelled
+    labelled: LabelledVoxels
 
 
 class LiveShallow:
@@ -103,8 +103,8 @@ class LiveShallow:
         self._margin = tuple(0 if k is None else k.size // 2 for k in self._smoothing)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="live")
         self._ahead = threads + 1
-        self._levels: Kept[Box, list[np.ndarray]] = Kept(memory)
-        self._parts: Kept[Box, Reduced] = Kept(memory // 4)
+        self._levels: BoundedCache[Box, list[np.ndarray]] = BoundedCache(memory)
+        self._parts: BoundedCache[Box, Reduced] = BoundedCache(memory // 4)
         self._reading = Lock()
         self._rows: dict[Box, _Rows] = {}
         self._pending: set[Box] = set()
@@ -166,7 +166,7 @@ class LiveShallow:
 
     def predict(
         self, axis: str, index: int, box: Sequence[slice], focus: Sequence[float] | None = None
-    ) -> Iterator[Part]:
+    ) -> Iterator[PredictedPart]:
         """Predict a box of a plane, tile by tile from ``focus`` (row, column) outwards; stop asking to cancel.
 
         ``box`` holds two slices along the plane's axes, voxels. Parts are in zyx with one voxel across ``axis``.
@@ -183,7 +183,7 @@ class LiveShallow:
         classifier, values = self._classifier, self._values
         if classifier is None:
             return
-        waiting: deque[Future[Part | None]] = deque()
+        waiting: deque[Future[PredictedPart | None]] = deque()
         try:
             for tile in tiles:
                 waiting.append(self._pool.submit(self._predict_tile, tile, view, classifier, values))
@@ -245,7 +245,7 @@ class LiveShallow:
         if not self._rows:
             self._classifier = None
             return False
-        labelled = Labelled(
+        labelled = LabelledVoxels(
             np.concatenate([rows.labelled.at for rows in self._rows.values()]),
             np.concatenate([rows.labelled.values for rows in self._rows.values()]),
         )
@@ -298,7 +298,7 @@ class LiveShallow:
                 self._parts.put(inner, reduced, sum(level.nbytes for level in reduced.values()))
         return reduced, origin
 
-    def _predict_tile(self, tile: Box, view: Box, classifier: Classifier, values: np.ndarray) -> Part | None:
+    def _predict_tile(self, tile: Box, view: Box, classifier: Classifier, values: np.ndarray) -> PredictedPart | None:
         wanted = tile.meet(view)
         if wanted is None:
             return None
@@ -309,7 +309,7 @@ class LiveShallow:
         probabilities = smooth(probabilities[:, *real.within(inner).slices], self._smoothing)
         shown = probabilities[:, *wanted.within(real).slices]
         confidence = np.clip(shown.max(axis=0) * 255 + 0.5, 0, 255).astype(np.uint8)
-        return Part(wanted, values[shown.argmax(axis=0)], confidence)
+        return PredictedPart(wanted, values[shown.argmax(axis=0)], confidence)
 
 
 def _across(picture: Picture) -> Example:
@@ -323,5 +323,5 @@ def _across(picture: Picture) -> Example:
         shape=picture.shape,
         channels=picture.channels,
         spacing_um=picture.spacing_um,
-        labelled=Labelled(at, np.ones(len(at), np.int64)),
+        labelled=LabelledVoxels(at, np.ones(len(at), np.int64)),
     )

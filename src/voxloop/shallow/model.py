@@ -28,7 +28,7 @@ from voxloop.shallow.tiles import tile_shape
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class ChannelNormalisation:
     """Offset and scale of every channel, fixed when the model was trained."""
 
     offset: tuple[float, ...]
@@ -92,8 +92,8 @@ class ShallowModel:
         return (self.supervoxels or self.bank).count
 
     @property
-    def normalisation(self) -> Normalisation:
-        return Normalisation(tuple(self.spec.normalisation["offset"]), tuple(self.spec.normalisation["scale"]))
+    def normalisation(self) -> ChannelNormalisation:
+        return ChannelNormalisation(tuple(self.spec.normalisation["offset"]), tuple(self.spec.normalisation["scale"]))
 
     @contextlib.contextmanager
     def open(
@@ -190,7 +190,7 @@ class ShallowPredictor:
 
 def describe(
     bank: FeatureBank,
-    normalisation: Normalisation,
+    normalisation: ChannelNormalisation,
     classes: tuple[ClassInfo, ...],
     smoothing: float,
     supervoxels: Supervoxels | None = None,

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from voxloop.geometry import Shape
-from voxloop.shallow.grid import Grid
+from voxloop.shallow.grid import SupervoxelGrid
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Contacts:
         return np.where(count > 0, total / np.maximum(count, 1), values)
 
 
-def contacts(image: np.ndarray, labels: np.ndarray, grid: Grid) -> Contacts:
+def contacts(image: np.ndarray, labels: np.ndarray, grid: SupervoxelGrid) -> Contacts:
     """Contacts of the supervoxels ``labels`` (z, y, x) of :func:`voxloop.shallow.slic.slic` of ``image``."""
     shape = grid.shape(labels.shape)
     size = (len(grid.offsets), int(np.prod(shape)))
@@ -80,7 +80,13 @@ def moved(values: np.ndarray, offset: np.ndarray, shape: Shape) -> np.ndarray:
 
 
 def _count(
-    image: np.ndarray, labels: np.ndarray, axis: int, grid: Grid, shape: Shape, faces: np.ndarray, steps: np.ndarray
+    image: np.ndarray,
+    labels: np.ndarray,
+    axis: int,
+    grid: SupervoxelGrid,
+    shape: Shape,
+    faces: np.ndarray,
+    steps: np.ndarray,
 ) -> None:
     """Add the faces across ``axis`` to ``faces``, and the squared steps of intensity across them to ``steps``."""
     near = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))

@@ -11,9 +11,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from voxloop.geometry import Box, Shape
-from voxloop.shallow.gathering import SLAB_2D, Source, groups, multiple
+from voxloop.shallow.gathering import SLAB_2D, BlockSource, groups, multiple
 from voxloop.shallow.neighbours import Contacts
-from voxloop.shallow.samples import Labelled
+from voxloop.shallow.samples import LabelledVoxels
 from voxloop.shallow.supervoxels import Described, Supervoxels
 
 #: planes and sides of what is looked at in one go, and the most voxels of it with its surroundings
@@ -39,7 +39,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class LabelledSupervoxels:
     """Labelled supervoxels.
 
     Attributes
@@ -52,19 +52,19 @@ class Pieces:
     """
 
     rows: np.ndarray
-    seats: Labelled
+    seats: LabelledVoxels
     pairs: np.ndarray
     looks: tuple[Look, ...]
 
 
 def labelled_supervoxels(
-    source: Source,
+    source: BlockSource,
     unit: Supervoxels,
     chosen: np.ndarray,
-    labelled: Labelled,
+    labelled: LabelledVoxels,
     threads: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Pieces:
+) -> LabelledSupervoxels:
     """Supervoxels that hold some of the voxels ``chosen`` (n, 3), and the class of most of their ``labelled`` voxels.
 
     One in which two classes have most voxels is left out. ``progress(done, total)`` counts chosen voxels.
@@ -91,7 +91,9 @@ def labelled_supervoxels(
             progress(done, len(chosen))
     at, once = np.unique(np.concatenate(seats), axis=0, return_index=True)  # two slabs may have met in one
     total = np.sum(pairs, axis=0) if pairs else np.zeros(2 + unit.count)
-    return Pieces(np.concatenate(rows)[once], Labelled(at, np.concatenate(values)[once]), total, tuple(looks))
+    return LabelledSupervoxels(
+        np.concatenate(rows)[once], LabelledVoxels(at, np.concatenate(values)[once]), total, tuple(looks)
+    )
 
 
 def _pairs(contacts: Contacts, rows: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -105,7 +107,7 @@ def _pairs(contacts: Contacts, rows: np.ndarray, cells: np.ndarray) -> np.ndarra
 
 
 def _majorities(
-    found: Described, chosen: np.ndarray, labelled: Labelled, origin: np.ndarray
+    found: Described, chosen: np.ndarray, labelled: LabelledVoxels, origin: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cells of the supervoxels that ``chosen`` voxels of ``found.labels`` lie in, and the class of most of each.
 
@@ -136,7 +138,7 @@ def _around(at: np.ndarray) -> Box:
     return Box.from_json(np.stack([at.min(axis=0), at.max(axis=0) + 1], axis=1).tolist())
 
 
-def _block(source: Source, outer: Box) -> np.ndarray:
+def _block(source: BlockSource, outer: Box) -> np.ndarray:
     """What lies at ``outer``, mirrored where it reaches past the far faces of the volume."""
     inside = outer.clip(source.shape)
     block = source.read(inside)

@@ -14,7 +14,7 @@ NAME = "crossfit.npz"
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class LearningRecord:
     """Labelled voxels, and what models that had not learned from their slice said of them.
 
     Attributes
@@ -49,7 +49,7 @@ class Record:
         return path
 
 
-def load(folder: Path) -> Record | None:
+def load(folder: Path) -> LearningRecord | None:
     """The record of a run folder; None where it kept none. Raises ModelError where it is damaged."""
     path = folder / NAME
     if not path.exists():
@@ -57,7 +57,7 @@ def load(folder: Path) -> Record | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             parts = {name: stored[name] for name in stored.files}
-        record = Record(**{**parts, "images": tuple(str(name) for name in parts["images"])})
+        record = LearningRecord(**{**parts, "images": tuple(str(name) for name in parts["images"])})
         count = len(record.at)
         fits = record.at.shape == (count, 3) and len(record.image) == len(record.painted) == count
         if not fits or record.probabilities.shape != (count, len(record.values)):

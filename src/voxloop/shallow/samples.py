@@ -17,7 +17,7 @@ BLOCK = np.array([8, 64, 64])
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledVoxels:
     """Labelled voxels of one image: ``at`` (n, 3) int64 zyx and ``values`` (n,) of their classes."""
 
     at: np.ndarray
@@ -26,25 +26,25 @@ class Labelled:
     def __len__(self) -> int:
         return self.values.size
 
-    def take(self, which: np.ndarray) -> Labelled:
+    def take(self, which: np.ndarray) -> LabelledVoxels:
         """Those that an index or mask names."""
-        return Labelled(self.at[which], self.values[which])
+        return LabelledVoxels(self.at[which], self.values[which])
 
 
-def in_block(labels: np.ndarray, box: Box) -> Labelled:
+def in_block(labels: np.ndarray, box: Box) -> LabelledVoxels:
     """The labelled voxels of a block (z, y, x) that lies at ``box``."""
     at = np.nonzero(labels)
-    return Labelled(np.stack(at, axis=1).astype(np.int64) + np.array(box.start), labels[at])
+    return LabelledVoxels(np.stack(at, axis=1).astype(np.int64) + np.array(box.start), labels[at])
 
 
-def join(parts: list[Labelled]) -> Labelled:
+def join(parts: list[LabelledVoxels]) -> LabelledVoxels:
     """All of them, in order."""
     if not parts:
-        return Labelled(np.empty((0, 3), np.int64), np.empty(0, np.int64))
-    return Labelled(np.concatenate([p.at for p in parts]), np.concatenate([p.values for p in parts]))
+        return LabelledVoxels(np.empty((0, 3), np.int64), np.empty(0, np.int64))
+    return LabelledVoxels(np.concatenate([p.at for p in parts]), np.concatenate([p.values for p in parts]))
 
 
-def choose(labelled: Labelled, most: int, rng: np.random.Generator) -> np.ndarray:
+def choose(labelled: LabelledVoxels, most: int, rng: np.random.Generator) -> np.ndarray:
     """Indices of at most ``most`` voxels, shared equally between the classes as far as they have them.
 
     Within a class a voxel is the likelier the fewer others share its cell, by the root of their number: many short
@@ -66,7 +66,7 @@ def choose(labelled: Labelled, most: int, rng: np.random.Generator) -> np.ndarra
     return np.sort(np.concatenate(picks)) if picks else np.empty(0, dtype=np.int64)
 
 
-def hold_out(labelled: Labelled, share: float, rng: np.random.Generator) -> np.ndarray:
+def hold_out(labelled: LabelledVoxels, share: float, rng: np.random.Generator) -> np.ndarray:
     """Mask of voxels in held-out blocks: about ``share`` of the blocks, with every class left on both sides.
 
     All False where that is not possible (a class lives in a single block, or ``share`` is 0).

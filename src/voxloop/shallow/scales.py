@@ -20,7 +20,7 @@ MAX_LEVELS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class FilterScale:
     """One sigma and where it is computed.
 
     ``factors`` is the reduction of the level per axis; ``sigma`` the sigma in voxels of that level, less what averaging
@@ -70,7 +70,7 @@ def ladder(spacing_um: Spacing, count: int) -> tuple[float, ...]:
     return tuple(finest * RATIO**step for step in range(count))
 
 
-def plan(sigmas_um: Sequence[float], spacing_um: Spacing, dimensions: int, context: int = 0) -> tuple[Scale, ...]:
+def plan(sigmas_um: Sequence[float], spacing_um: Spacing, dimensions: int, context: int = 0) -> tuple[FilterScale, ...]:
     """Place every sigma on the coarsest level that still samples it well, finest first.
 
     With 2 dimensions, ``context`` planes to either side are smoothed over, with the scale's own sigma where it fits.
@@ -93,7 +93,7 @@ def level_factors(spacing_um: Spacing, dimensions: int, level: int) -> Shape:
     return factors[0], factors[1], factors[2]
 
 
-def _place(sigma_um: float, spacing_um: Spacing, dimensions: int, context: int) -> Scale:
+def _place(sigma_um: float, spacing_um: Spacing, dimensions: int, context: int) -> FilterScale:
     finest = min(spacing_um[1:])
     if sigma_um < finest / 3:
         raise ConfigError(
@@ -112,9 +112,9 @@ def _place(sigma_um: float, spacing_um: Spacing, dimensions: int, context: int) 
         raise ConfigError(f"sigma {sigma_um:g} µm spans over {largest / finest:.0f} voxels; at most {largest:.3g} µm")
     sigma = [_in_voxels(sigma_um, s, f) for s, f in zip(spacing_um, factors, strict=True)]
     if dimensions == 3:
-        return Scale(sigma_um, level, factors, (sigma[0], sigma[1], sigma[2]), (0, 1, 2))
+        return FilterScale(sigma_um, level, factors, (sigma[0], sigma[1], sigma[2]), (0, 1, 2))
     through = min(sigma[0], sigma_within(context)) if context else 0.0
-    return Scale(sigma_um, level, factors, (through, sigma[1], sigma[2]), (1, 2))
+    return FilterScale(sigma_um, level, factors, (through, sigma[1], sigma[2]), (1, 2))
 
 
 def _in_voxels(sigma_um: float, spacing_um: float, factor: int) -> float:

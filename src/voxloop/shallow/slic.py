@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from voxloop.shallow.grid import Grid
+from voxloop.shallow.grid import SupervoxelGrid
 
 #: times the seeds move to the middle of their voxels
 ROUNDS = 2
@@ -35,7 +35,9 @@ def reach(rounds: int = ROUNDS) -> int:
     return 2 * rounds + 1
 
 
-def slic(image: np.ndarray, grid: Grid, compactness: float, rounds: int = ROUNDS, mapper: Mapper = map) -> np.ndarray:
+def slic(
+    image: np.ndarray, grid: SupervoxelGrid, compactness: float, rounds: int = ROUNDS, mapper: Mapper = map
+) -> np.ndarray:
     """The supervoxel of every voxel, int32 (z, y, x): the index of its seed's cell among all cells, x fastest.
 
     Parameters
@@ -65,7 +67,7 @@ class _Seeds:
     own: np.ndarray
 
     @classmethod
-    def at_rest(cls, image: np.ndarray, grid: Grid) -> _Seeds:
+    def at_rest(cls, image: np.ndarray, grid: SupervoxelGrid) -> _Seeds:
         shape = grid.shape(image.shape[1:])
         z, y, x = (axis.of(size) for axis, size in zip(grid.axes, image.shape[1:], strict=True))
         own = ((z[:, None, None] * shape[1] + y[:, None]) * shape[2] + x).astype(np.int32)
@@ -74,7 +76,7 @@ class _Seeds:
 
 
 def _assign(
-    image: np.ndarray, grid: Grid, seeds: _Seeds, compactness: float, mapper: Mapper
+    image: np.ndarray, grid: SupervoxelGrid, seeds: _Seeds, compactness: float, mapper: Mapper
 ) -> tuple[np.ndarray, np.ndarray]:
     """The nearest seed of every voxel, and which of the grid's offsets leads there from its own cell."""
     which = np.empty(image.shape[1:], dtype=np.int8)
@@ -86,7 +88,7 @@ def _assign(
     return seeds.own + leads[which], which
 
 
-def _chunks(grid: Grid, shape: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
+def _chunks(grid: SupervoxelGrid, shape: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
     """A layer of cells and some rows of it, again and again."""
     edges = grid.axes[0].edges(shape[0])
     for layer in range(len(edges) - 1):
@@ -98,7 +100,9 @@ def _chunks(grid: Grid, shape: tuple[int, ...]) -> Iterator[tuple[int, int, int]
 class _Nearest:
     """Writes which seed is nearest; every chunk by itself."""
 
-    def __init__(self, image: np.ndarray, grid: Grid, seeds: _Seeds, compactness: float, which: np.ndarray) -> None:
+    def __init__(
+        self, image: np.ndarray, grid: SupervoxelGrid, seeds: _Seeds, compactness: float, which: np.ndarray
+    ) -> None:
         shape = grid.shape(image.shape[1:])
         self._image, self._grid, self._which = image, grid, which
         self._layers, self._edges = shape[0], grid.axes[0].edges(image.shape[1])
@@ -146,7 +150,7 @@ class _Nearest:
         self._which[planes, start:stop] = which
 
 
-def _moved(image: np.ndarray, grid: Grid, seeds: _Seeds, labels: np.ndarray, which: np.ndarray) -> _Seeds:
+def _moved(image: np.ndarray, grid: SupervoxelGrid, seeds: _Seeds, labels: np.ndarray, which: np.ndarray) -> _Seeds:
     """Seeds at the mean of their voxels; those without a voxel stay where they are."""
     away = [axis.from_centre(size) for axis, size in zip(grid.axes, image.shape[1:], strict=True)]
     steps = [(grid.offsets[:, a] * axis.size).astype(np.float32) for a, axis in enumerate(grid.axes)]
@@ -163,7 +167,7 @@ def _moved(image: np.ndarray, grid: Grid, seeds: _Seeds, labels: np.ndarray, whi
 
 
 def _sums(
-    grid: Grid, labels: np.ndarray, many: int, values: Callable[[slice], Iterable[np.ndarray]]
+    grid: SupervoxelGrid, labels: np.ndarray, many: int, values: Callable[[slice], Iterable[np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Voxels of every cell's supervoxel (cells,), and the sums of ``many`` values over them (many, cells), float64.
 

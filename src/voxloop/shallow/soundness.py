@@ -17,14 +17,14 @@ Arrays = Callable[[Any], list[np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class EstimatorKind:
     """How estimators of one type are checked: ``fits(estimator, features, classes)``; ``arrays`` decide the output."""
 
     fits: Fits
     arrays: Arrays
 
 
-def kinds() -> dict[type, Kind]:
+def kinds() -> dict[type, EstimatorKind]:
     """Every type of estimator that a model may hold."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.ensemble import (
@@ -35,14 +35,14 @@ def kinds() -> dict[type, Kind]:
     )
     from sklearn.linear_model import SGDClassifier
 
-    forest = Kind(_forest_fits, lambda estimator: _trees_arrays(estimator.estimators_))
+    forest = EstimatorKind(_forest_fits, lambda estimator: _trees_arrays(estimator.estimators_))
     return {
         ExtraTreesClassifier: forest,
         RandomForestClassifier: forest,
-        AdaBoostClassifier: Kind(_adaboost_fits, _adaboost_arrays),
-        GradientBoostingClassifier: Kind(_gradient_fits, _gradient_arrays),
-        CalibratedClassifierCV: Kind(_machine_fits, _machine_arrays),
-        SGDClassifier: Kind(_linear_fits, _linear_arrays),
+        AdaBoostClassifier: EstimatorKind(_adaboost_fits, _adaboost_arrays),
+        GradientBoostingClassifier: EstimatorKind(_gradient_fits, _gradient_arrays),
+        CalibratedClassifierCV: EstimatorKind(_machine_fits, _machine_arrays),
+        SGDClassifier: EstimatorKind(_linear_fits, _linear_arrays),
     }
 
 

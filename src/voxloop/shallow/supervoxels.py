@@ -13,7 +13,7 @@ from voxloop.errors import ModelError
 from voxloop.geometry import Box, Shape
 from voxloop.shallow.descriptors import Descriptor
 from voxloop.shallow.features import FeatureBank
-from voxloop.shallow.grid import Grid, grid_for
+from voxloop.shallow.grid import SupervoxelGrid, grid_for
 from voxloop.shallow.neighbours import Contacts, contacts
 from voxloop.shallow.slic import reach, slic
 from voxloop.shallow.tiles import tile_shape
@@ -60,7 +60,7 @@ class Supervoxels:
     refined: int = 0
 
     @cached_property
-    def grid(self) -> Grid:
+    def grid(self) -> SupervoxelGrid:
         return grid_for(self.size, self.bank.spacing_um, self.bank.stride, planar=self.bank.dimensions == 2)
 
     @property

@@ -19,12 +19,12 @@ from voxloop.model import ClassInfo
 from voxloop.shallow.contrast import of_supervoxels, of_voxels
 from voxloop.shallow.descriptors import Descriptor, fit_descriptor, needs_vocabulary
 from voxloop.shallow.features import FeatureBank
-from voxloop.shallow.gathering import Read, Source, features_at
-from voxloop.shallow.model import Normalisation
-from voxloop.shallow.pieces import Look, Pieces, labelled_supervoxels
+from voxloop.shallow.gathering import BlockSource, Read, features_at
+from voxloop.shallow.model import ChannelNormalisation
+from voxloop.shallow.pieces import LabelledSupervoxels, Look, labelled_supervoxels
 from voxloop.shallow.planning import supervoxels_for
 from voxloop.shallow.refinement import Refinement
-from voxloop.shallow.samples import APART, Labelled, choose, hold_out, join
+from voxloop.shallow.samples import APART, LabelledVoxels, choose, hold_out, join
 from voxloop.shallow.supervoxels import Supervoxels
 
 #: voxels that typical values of features are found from
@@ -40,7 +40,7 @@ class Example:
     shape: Shape
     channels: int
     spacing_um: Spacing
-    labelled: Labelled
+    labelled: LabelledVoxels
     frames: bool = False
     judges: bool = False  # part of a validation set: never learnt from
 
@@ -58,7 +58,7 @@ class Watch:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class FeatureTable:
     """Features of chosen voxels, or of the supervoxels they lie in, and what they teach.
 
     Attributes
@@ -75,11 +75,11 @@ class Table:
 
     features: np.ndarray
     targets: np.ndarray
-    seats: Labelled
+    seats: LabelledVoxels
     held: np.ndarray
     kept: np.ndarray
     classes: tuple[ClassInfo, ...]
-    chosen: Labelled
+    chosen: LabelledVoxels
     shares: np.ndarray
     supervoxels: Supervoxels | None = None
     refinement: Refinement | None = None
@@ -90,11 +90,11 @@ def gather(
     config: ShallowConfig,
     examples: Sequence[Example],
     bank: FeatureBank,
-    normalisation: Normalisation,
+    normalisation: ChannelNormalisation,
     classes: Sequence[ClassInfo],
     threads: int,
     watch: Watch,
-) -> Table:
+) -> FeatureTable:
     """Choose samples over all examples and compute their features.
 
     Raises
@@ -104,7 +104,7 @@ def gather(
     """
     rng = np.random.default_rng(config.seed)
     apart = np.array([APART, 0, 0])
-    pooled = join([Labelled(e.labelled.at + n * apart, e.labelled.values) for n, e in enumerate(examples)])
+    pooled = join([LabelledVoxels(e.labelled.at + n * apart, e.labelled.values) for n, e in enumerate(examples)])
     judge = np.array([n for n, e in enumerate(examples) if e.judges], dtype=np.int64)
     teaches = ~np.isin(pooled.at[:, 0] // APART, judge)
     known = _classes(pooled.values[teaches], classes)
@@ -118,10 +118,10 @@ def gather(
     unit = None
     if config.unit == "supervoxels":
         unit = supervoxels_for(config, bank, _descriptor(config, bank, seen, threads))
-    pieces: list[Pieces] = []
+    pieces: list[LabelledSupervoxels] = []
     looks: list[Look] = []
     parts: list[np.ndarray] = []
-    seats: list[Labelled] = []
+    seats: list[LabelledVoxels] = []
     done = 0
     for number, (source, picks) in enumerate(zip(sources, own, strict=True)):
         if len(picks):
@@ -134,7 +134,7 @@ def gather(
             else:
                 rows, at = features_at(source, bank, picks.at, threads, count), picks
             parts.append(rows)
-            seats.append(Labelled(at.at + number * apart, at.values))
+            seats.append(LabelledVoxels(at.at + number * apart, at.values))
             done += len(picks)
     seated = join(seats)
     targets = np.searchsorted(values, seated.values)
@@ -146,7 +146,7 @@ def gather(
     if config.refine != "none":
         usual = of_supervoxels(config.refine, pieces) if unit else of_voxels(bank, config.refine, seen, threads)
         refinement = Refinement(config.refine, config.refine_strength, usual)
-    return Table(
+    return FeatureTable(
         np.concatenate(parts),
         targets,
         seated,
@@ -161,18 +161,18 @@ def gather(
     )
 
 
-def source_of(example: Example, normalisation: Normalisation) -> Source:
+def source_of(example: Example, normalisation: ChannelNormalisation) -> BlockSource:
     """Where normalised intensities of an example come from."""
-    return Source(partial(_read, example, normalisation), example.shape)
+    return BlockSource(partial(_read, example, normalisation), example.shape)
 
 
-def _of_image(pooled: Labelled, number: int) -> Labelled:
+def _of_image(pooled: LabelledVoxels, number: int) -> LabelledVoxels:
     own = pooled.take(pooled.at[:, 0] // APART == number)
-    return Labelled(own.at - number * np.array([APART, 0, 0]), own.values)
+    return LabelledVoxels(own.at - number * np.array([APART, 0, 0]), own.values)
 
 
 def _descriptor(
-    config: ShallowConfig, bank: FeatureBank, seen: Sequence[tuple[Source, np.ndarray]], threads: int
+    config: ShallowConfig, bank: FeatureBank, seen: Sequence[tuple[BlockSource, np.ndarray]], threads: int
 ) -> Descriptor:
     """What supervoxels are described by; where that takes typical values, those of some of the voxels ``seen``."""
     if not needs_vocabulary(config.descriptor):
@@ -192,7 +192,7 @@ def _require(targets: np.ndarray, known: Sequence[ClassInfo]) -> None:
         )
 
 
-def _read(example: Example, normalisation: Normalisation, box: Box) -> np.ndarray:
+def _read(example: Example, normalisation: ChannelNormalisation, box: Box) -> np.ndarray:
     return normalisation(example.read(box))
 
 

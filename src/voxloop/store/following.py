@@ -20,7 +20,7 @@ from voxloop.geometry import Shape
 from voxloop.store.atomic import replace_json
 from voxloop.store.chunks import Chunk, DamagedChunkError
 from voxloop.store.journal import DamagedEditError
-from voxloop.store.layout import Place
+from voxloop.store.layout import LabelPlace
 from voxloop.store.mending import mend
 from voxloop.store.records import Record
 from voxloop.store.state import CACHE_BYTES, LabelState
@@ -40,7 +40,7 @@ class FollowingState(LabelState):
 
     def __init__(
         self,
-        place: Place,
+        place: LabelPlace,
         shape: Shape,
         dtype: np.dtype,
         header: Callable[[], dict[str, Any]],

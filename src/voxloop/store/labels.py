@@ -48,7 +48,7 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class LabelSetting:
     """What a label array has to know of the workspace around it."""
 
     image: str
@@ -67,7 +67,7 @@ class Labels(Drawing):
     in any process from :func:`voxloop.store.open_labels`.
     """
 
-    def __init__(self, state: LabelState, setting: Setting) -> None:
+    def __init__(self, state: LabelState, setting: LabelSetting) -> None:
         self._state = state
         self._setting = setting
 

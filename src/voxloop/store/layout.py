@@ -19,7 +19,7 @@ MADE = ("models", "predictions", "objects")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LabelPlace:
     """Where the files of one label array lie."""
 
     array: Path  # the OME-Zarr group
@@ -100,14 +100,16 @@ class Layout:
         """Where the objects lie that a run made, or that a network learnt and a prediction of this name holds."""
         return self.objects / f"{_plain(name)}.zarr"
 
-    def labels(self, level: str, image: str) -> Place:
+    def labels(self, level: str, image: str) -> LabelPlace:
         """Where the labels of one level on one image lie.
 
         Raises WorkspaceError where a name is that of another place, or a link leads out of the workspace: these files
         are written in place, so links are not followed.
         """
         level, image = _plain(level), _plain(image)
-        place = Place(self.root / "labels" / level / f"{image}.zarr", self.root / "journal" / f"{level}.{image}.jsonl")
+        place = LabelPlace(
+            self.root / "labels" / level / f"{image}.zarr", self.root / "journal" / f"{level}.{image}.jsonl"
+        )
         files = (place.index, place.journal, place.journal.with_suffix(".bin"), place.journal.parent / "blobs")
         for path in (place.array / "0" / "c", *files):
             self._check_unlinked(path)

@@ -19,7 +19,7 @@ UNLABELLED = "unlabelled"
 Values = Mapping[int, int | str | None]
 
 
-class Table:
+class MaskTable:
     """Mask value -> label value, for whole blocks at once."""
 
     def __init__(self, pairs: Mapping[int, int], label_dtype: Any, *, renumbered: bool = False) -> None:
@@ -45,7 +45,7 @@ def table_for(
     zero: str | None,
     values: Values | None,
     names: Mapping[int, str],
-) -> Table:
+) -> MaskTable:
     """What each value that is present in a mask becomes.
 
     ``names`` are those that the mask itself gives for its values. Raises LabelError, which says how to say it.
@@ -61,10 +61,10 @@ def table_for(
         missing = [value for value in rest if value not in given]
         if missing:
             raise LabelError(f"values= says nothing about {listed(missing)} in the mask; add them, or map them to 0")
-        return Table(pairs | {value: _label(labels, given[value]) for value in rest}, labels.dtype)
+        return MaskTable(pairs | {value: _label(labels, given[value]) for value in rest}, labels.dtype)
     if names and all(value in names for value in rest):
-        return Table(pairs | _by_name(labels, rest, names), labels.dtype)
-    return Table(pairs | _guessed(labels, rest, zero), labels.dtype)
+        return MaskTable(pairs | _by_name(labels, rest, names), labels.dtype)
+    return MaskTable(pairs | _guessed(labels, rest, zero), labels.dtype)
 
 
 def _label(labels: Labels, given: int | str | None) -> int:
@@ -75,7 +75,7 @@ def _label(labels: Labels, given: int | str | None) -> int:
     return labels.paintable(given)
 
 
-def _instances(labels: Labels, present: list[int], given: dict[int, Any], pairs: dict[int, int]) -> Table:
+def _instances(labels: Labels, present: list[int], given: dict[int, Any], pairs: dict[int, int]) -> MaskTable:
     """Object numbers: as they come, raised where they are values of classes, numbered anew where they are too large."""
     chosen = {value: _label(labels, given[value]) for value in present if value in given}
     numbers = [value for value in present if value not in chosen]
@@ -88,9 +88,9 @@ def _instances(labels: Labels, present: list[int], given: dict[int, Any], pairs:
     raised = reserved if any(value <= reserved for value in numbers) else 0
     largest = int(np.iinfo(labels.dtype).max)
     if not numbers or numbers[-1] + raised <= largest:
-        return Table(pairs | chosen | {value: value + raised for value in numbers}, labels.dtype)
+        return MaskTable(pairs | chosen | {value: value + raised for value in numbers}, labels.dtype)
     anew = {value: reserved + place for place, value in enumerate(numbers, 1)}
-    return Table(pairs | chosen | anew, labels.dtype, renumbered=True)
+    return MaskTable(pairs | chosen | anew, labels.dtype, renumbered=True)
 
 
 def _meaning_of_zero(labels: Labels, zero: str | None) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from voxloop.errors import LabelError
 from voxloop.geometry import Shape
 from voxloop.store.chunks import Chunk, DamagedChunkError
-from voxloop.store.layout import Place
+from voxloop.store.layout import LabelPlace
 from voxloop.store.records import Record, edits_in_words
 from voxloop.store.state import LabelState, applied_to
 from voxloop.store.touched import Counts, TouchedIndex
@@ -27,7 +27,7 @@ class ReaderState(LabelState):
     it that the array may have are taken back, newest first.
     """
 
-    def __init__(self, place: Place, shape: Shape, dtype: np.dtype, at: int | None = None) -> None:
+    def __init__(self, place: LabelPlace, shape: Shape, dtype: np.dtype, at: int | None = None) -> None:
         super().__init__(place, shape, dtype)
         newest = len(self.journal)
         at = None if at is None else whole("at", at)

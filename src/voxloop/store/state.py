@@ -21,7 +21,7 @@ from voxloop.geometry import Box, Shape
 from voxloop.store.changes import Change, left_of, set_by
 from voxloop.store.chunks import Chunk, ChunkedArray, ChunkFile, DamagedArrayError, DamagedChunkError
 from voxloop.store.journal import Journal
-from voxloop.store.layout import Place
+from voxloop.store.layout import LabelPlace
 from voxloop.store.records import Record
 from voxloop.store.touched import Counts, TouchedIndex
 
@@ -37,7 +37,7 @@ class LabelState(ABC):
     All methods may be called from any thread.
     """
 
-    def __init__(self, place: Place, shape: Shape, dtype: np.dtype) -> None:
+    def __init__(self, place: LabelPlace, shape: Shape, dtype: np.dtype) -> None:
         self.place = place
         self.shape = shape
         self.dtype = np.dtype(dtype)

@@ -19,7 +19,7 @@ from voxloop.store.atomic import walk
 from voxloop.store.classes import Level, as_classes
 from voxloop.store.document import Document, ImageInfo, read_document, write_document
 from voxloop.store.images import Images
-from voxloop.store.labels import Labels, Setting
+from voxloop.store.labels import Labels, LabelSetting
 from voxloop.store.layout import PARTS, Layout
 from voxloop.store.levels import Levels
 from voxloop.store.regions import Regions
@@ -193,7 +193,7 @@ class Store:
             for words in self.labels(level.name, info.name).remarks
         ]
 
-    def _setting(self, level: Level, info: ImageInfo) -> Setting:
+    def _setting(self, level: Level, info: ImageInfo) -> LabelSetting:
         def region(name: str) -> Box:
             named = self.regions[name]
             if named.image != info.name:
@@ -204,7 +204,7 @@ class Store:
             above = self._session.by_folder(level.folder).parent
             return None if above is None else self.labels(above[0], info.name)
 
-        return Setting(
+        return LabelSetting(
             image=info.name,
             spacing_um=info.spacing_um,
             level=lambda: self._session.by_folder(level.folder),

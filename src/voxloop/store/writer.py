@@ -17,7 +17,7 @@ from voxloop.errors import ReadOnlyError, VoxloopError, WorkspaceError
 from voxloop.geometry import Box, Shape, cover
 from voxloop.store.following import FollowingState
 from voxloop.store.journal import DamagedEditError
-from voxloop.store.layout import Place
+from voxloop.store.layout import LabelPlace
 from voxloop.store.patches import Patch
 from voxloop.store.records import Record
 
@@ -35,7 +35,7 @@ class WriterState(FollowingState):
 
     def __init__(
         self,
-        place: Place,
+        place: LabelPlace,
         shape: Shape,
         dtype: np.dtype,
         header: Callable[[], dict[str, Any]],

@@ -22,7 +22,7 @@ from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.formats.contract import Contents, Source
 from voxloop.volumes.metadata import first_line, is_size, listening
 from voxloop.volumes.picking import pick
-from voxloop.volumes.view import View, Viewed, dask_over, plain_dtype
+from voxloop.volumes.view import SourceView, Viewed, dask_over, plain_dtype
 from voxloop.volumes.volume import DIMS, make_volume, spacing_argument, spacing_of
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _assemble(
     return volume
 
 
-def _lazy(contents: Contents, view: View, chunks: str | int | Sequence[int], text: str) -> Any:
+def _lazy(contents: Contents, view: SourceView, chunks: str | int | Sequence[int], text: str) -> Any:
     """A dask array over what was found, seen as a volume."""
     array = contents.array
     plan = chunk_plan(array.shape, view.axes, np.dtype(array.dtype).itemsize, own=contents.chunks, chunks=chunks)

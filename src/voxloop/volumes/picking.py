@@ -9,7 +9,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError, unknown
 from voxloop.volumes.formats.contract import LazyArray
-from voxloop.volumes.view import View
+from voxloop.volumes.view import SourceView
 
 #: pixels a side of a square that decides whether colours are equal, and how many squares lie in a plane, a side
 _SQUARE = 256
@@ -22,7 +22,7 @@ _PLANES = 7
 class Picked:
     """How to see an array as a volume, and what became of time and colour."""
 
-    view: View
+    view: SourceView
     frames: bool
     channel_names: list[str] | None
     remarks: tuple[str, ...]
@@ -59,7 +59,7 @@ def pick(
     kept = _kept(known, channels, text)
     if channel and isinstance(channels, int | str):
         fixed[channel], channel = kept[0], None
-    view = View(axes, fixed, depth, channel, tuple(kept) if channel else ())
+    view = SourceView(axes, fixed, depth, channel, tuple(kept) if channel else ())
     return Picked(view, depth == "t", [known[i] for i in kept] if channel else None, tuple(remarks))
 
 

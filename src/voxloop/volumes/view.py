@@ -13,7 +13,7 @@ from voxloop.errors import VolumeError, VoxloopError
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SourceView:
     """Which axis of an array is which of a volume's.
 
     ``axes`` are the letters of the array; ``fixed`` the axes of which one index is taken; ``depth`` the letter that is
@@ -71,7 +71,7 @@ class Viewed:
     ``text``, and numbers never become narrower.
     """
 
-    def __init__(self, array: Any, view: View, text: str = "the array") -> None:
+    def __init__(self, array: Any, view: SourceView, text: str = "the array") -> None:
         self._array, self._view, self._text = array, view, text
         self.shape = view.shape(tuple(array.shape))
         self.ndim = len(self.shape)

@@ -60,7 +60,7 @@ class Asked:
     def request(self, kind, *, on_part, **fields):
         from concurrent.futures import Future
 
-        from voxloop.helper import Part
+        from voxloop.helper import AnswerPart
 
         rows, columns = ([a, b] for a, b in fields["view"]["box"])
         shape = [-(-(b - a) // fields["view"]["step"]) for a, b in (rows, columns)]
@@ -73,7 +73,7 @@ class Asked:
         self.requests.append(fields)
         try:
             answer.future.set_result(resolve(HANDLERS[kind])(job))
-            on_part(Part(slice(0, shape[0]), slice(0, shape[1]), Planes.values, Planes.confidence))
+            on_part(AnswerPart(slice(0, shape[0]), slice(0, shape[1]), Planes.values, Planes.confidence))
         except Exception as error:
             answer.future.set_exception(error)
         return answer

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.config.deep import DeepConfig
-from voxloop.deep.data.labelled import Labelled, Table, gather, keep_training, totals
+from voxloop.deep.data.labelled import Labelled, ValueTable, gather, keep_training, totals
 from voxloop.deep.data.labelled_image import LabelledImage
 from voxloop.deep.data.split import CELL, ENOUGH_CELLS, SMALLEST_CELL, Cell, Grid, Key, Split, choose_held_out
 
@@ -69,7 +69,7 @@ class Shares:
 
 def divide(
     images: Sequence[LabelledImage],
-    table: Table,
+    table: ValueTable,
     classes: int,
     config: DeepConfig,
     stored: Mapping[str, Any] | None = None,
@@ -131,7 +131,9 @@ def _grid(image: LabelledImage, config: DeepConfig, size: int) -> Grid:
     return Grid.of(image.spacing, image.shape, split=config.split, frames=image.frames, size=size)
 
 
-def _scan(images: Sequence[LabelledImage], table: Table, classes: int, config: DeepConfig, size: int) -> list[Labelled]:
+def _scan(
+    images: Sequence[LabelledImage], table: ValueTable, classes: int, config: DeepConfig, size: int
+) -> list[Labelled]:
     """Go through the labels of all images."""
     scanned = []
     for image in images:

@@ -19,7 +19,7 @@ from voxloop.geometry import Box, Shape
 ANCHORS = 128
 
 
-class Table(Protocol):
+class ValueTable(Protocol):
     """Label values to uint8: 0 for what is not learnt, classes from 1."""
 
     def __getitem__(self, values: np.ndarray, /) -> np.ndarray: ...
@@ -49,7 +49,9 @@ def lookup(values: Sequence[int]) -> np.ndarray:
     return table
 
 
-def gather(labels: LabelSource, chunks: Iterable[Box], table: Table, classes: int, grid: Grid, seed: int) -> Labelled:
+def gather(
+    labels: LabelSource, chunks: Iterable[Box], table: ValueTable, classes: int, grid: Grid, seed: int
+) -> Labelled:
     """Go through ``chunks`` of a label array whose values ``table`` translates to 1 ... ``classes``."""
     out = Labelled()
     for number, chunk in enumerate(chunks):

@@ -19,7 +19,7 @@ COARSE = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Levels:
+class NetworkLevels:
     """Kernel and stride zyx of each level, finest first; the stride is that of its first convolution."""
 
     kernels: tuple[Shape, ...]
@@ -32,7 +32,7 @@ class Levels:
         return z, y, x
 
 
-def plan_levels(spacing: Sequence[float], window: Sequence[int], most: int) -> Levels:
+def plan_levels(spacing: Sequence[float], window: Sequence[int], most: int) -> NetworkLevels:
     """The levels of a network for windows of a size, in voxels of a spacing.
 
     Parameters
@@ -46,7 +46,7 @@ def plan_levels(spacing: Sequence[float], window: Sequence[int], most: int) -> L
 
     Returns
     -------
-    Levels
+    NetworkLevels
         At least one, of stride 1.
     """
     edge = [float(step) for step in spacing]
@@ -68,7 +68,7 @@ def plan_levels(spacing: Sequence[float], window: Sequence[int], most: int) -> L
         ]
         kernels.append(_shape(3 if on else 1 for on in wide))
         strides.append(_shape(2 if axis in pooled else 1 for axis in range(3)))
-    return Levels(kernels=tuple(kernels), strides=tuple(strides))
+    return NetworkLevels(kernels=tuple(kernels), strides=tuple(strides))
 
 
 def plan_window(spacing: Sequence[float], extent: Sequence[int], voxels: int, multiple: int = 8) -> Shape:

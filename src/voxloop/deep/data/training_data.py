@@ -14,7 +14,7 @@ import numpy as np
 from voxloop.config.deep import DeepConfig
 from voxloop.deep.data.blocks import CACHE_BYTES, Blocks
 from voxloop.deep.data.division import Shares, divide, split_to_json
-from voxloop.deep.data.labelled import Table, lookup, totals
+from voxloop.deep.data.labelled import ValueTable, lookup, totals
 from voxloop.deep.data.labelled_image import ImageLabels, LabelledImage, check_images, notes_on
 from voxloop.deep.data.targets import Codes
 from voxloop.deep.data.windows import TrainingImage
@@ -106,8 +106,8 @@ def assemble(
     check_images(images, config)
     notes, spacing = notes_on(images, config), images[0].spacing
     background = next((info.value for info in classes if info.background), None)
-    kinds: Table
-    codes: Table
+    kinds: ValueTable
+    codes: ValueTable
     if config.target == "semantic":
         classes, missing = _labelled_classes(images, classes)
         if missing:
@@ -188,6 +188,6 @@ def _pixels(volume: DataArray) -> Blocks:
     return Blocks(lambda region: read_block(volume, region), shape, block, CACHE_BYTES)
 
 
-def _label_blocks(labels: ImageLabels, table: Table) -> Blocks:
+def _label_blocks(labels: ImageLabels, table: ValueTable) -> Blocks:
     z, y, x = labels.shape
     return Blocks(lambda box: table[labels.read(box)], (z, y, x), _LABEL_BLOCK, CACHE_BYTES // 4)

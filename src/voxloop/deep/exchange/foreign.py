@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.deep.exchange.intensities import normalisation_of
-from voxloop.deep.exchange.layout import AXES, Layout
+from voxloop.deep.exchange.layout import AXES, PackageLayout
 from voxloop.deep.exchange.runtime import OnnxModel, write
 from voxloop.deep.exchange.titles import is_background, name_classes
 from voxloop.errors import ModelError
@@ -149,7 +149,7 @@ def _geometry(given: Any, output: Any) -> dict[str, Any]:
     halo, spacing = each(lambda axis: int(getattr(put[axis], "halo", 0))), each(lambda axis: _micrometres(taken[axis]))
     if len(picture) == 2:  # planes: nothing is known of what lies between them
         halo[0], spacing[0] = 0, spacing[1]
-    layout = Layout(input="".join(taken), output="".join(put), least=_shape(least), step=_shape(step))
+    layout = PackageLayout(input="".join(taken), output="".join(put), least=_shape(least), step=_shape(step))
     return {
         "spec": {
             "dimensions": len(picture),

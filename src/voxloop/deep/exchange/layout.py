@@ -15,7 +15,7 @@ AXES = "bczyx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class PackageLayout:
     """``input`` and ``output``: axes in the graph's order, as ``byxc``; what is missing is one long.
 
     ``least`` and ``step``: blocks are ``least + n * step`` voxels large, zyx.
@@ -27,13 +27,13 @@ class Layout:
     step: Shape = (1, 1, 1)
 
     @classmethod
-    def plain(cls, dimensions: int) -> Layout:
+    def plain(cls, dimensions: int) -> PackageLayout:
         """As torch has it."""
         axes = "bczyx" if dimensions == 3 else "bcyx"
         return cls(input=axes, output=axes)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Layout:
+    def from_json(cls, data: dict[str, Any]) -> PackageLayout:
         values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in data.items()}
         return cls(**values)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.deep.exchange.layout import Layout
+from voxloop.deep.exchange.layout import PackageLayout
 from voxloop.deep.predict.fingerprint import fingerprint
 from voxloop.errors import ConfigError, ModelError
 from voxloop.model import ModelSpec, Predictor, read_spec
@@ -102,7 +102,7 @@ class _OnnxPredictor:
         entry = session.get_inputs()[0]
         self._name, self._dtype = entry.name, DTYPES.get(entry.type, np.float32)
         layout = spec.extra.get("layout")
-        self._layout = Layout.plain(spec.dimensions) if layout is None else Layout.from_json(layout)
+        self._layout = PackageLayout.plain(spec.dimensions) if layout is None else PackageLayout.from_json(layout)
         self._alone = self._layout.alone or entry.shape[self._layout.input.index("b")] == 1
         self._slices = int(spec.extra.get("slices", 1))
         mean = spec.normalisation.get("mean", [0.0] * spec.channels)

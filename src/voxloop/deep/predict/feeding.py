@@ -149,7 +149,7 @@ class Enlarge(Holding):
         return made
 
 
-class Transposed:
+class TransposedRows:
     """A transposed convolution: every row adds to ``size`` rows, ``step`` rows further each time."""
 
     def __init__(
@@ -200,7 +200,7 @@ class Transposed:
         return rows if self._bias is None else rows + self._bias.view(1, -1, *[1] * (rows.ndim - 2))
 
 
-Layer = Each | Window | Enlarge | Transposed
+Layer = Each | Window | Enlarge | TransposedRows
 #: makes the layer of a node, fresh for every image
 Maker = Callable[[], Layer]
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxloop.deep.networks.convolution import conv3d
-from voxloop.deep.predict.feeding import ROWS, Each, Enlarge, Maker, Streamed, Transposed, Window
+from voxloop.deep.predict.feeding import ROWS, Each, Enlarge, Maker, Streamed, TransposedRows, Window
 
 log = logging.getLogger(__name__)
 
@@ -275,7 +275,7 @@ def _transposed(
         found: Tensor = run(rows, weight, None, step, [0, *pad[1:]], [0, *more[1:]], groups, wide)
         return found
 
-    return partial(Transposed, fn, bias, size, step[0], pad[0], more[0])
+    return partial(TransposedRows, fn, bias, size, step[0], pad[0], more[0])
 
 
 def _pool(name: str, dims: int, kernel: Any, stride: Any = (), padding: Any = 0, *rest: Any) -> Maker:

@@ -16,7 +16,7 @@ from voxloop.deep.training.team import Team
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Batch:
+class TrainingBatch:
     """This process's windows of a batch, augmented.
 
     Attributes
@@ -55,7 +55,7 @@ class Batches:
         self._size = size
         self._cut_ahead = Prefetcher(self._cut, self._workers)
 
-    def __call__(self, index: int) -> Batch:
+    def __call__(self, index: int) -> TrainingBatch:
         """The batch number ``index``, a function of seed, labels and index."""
         material, part = self._material, self._team.part(self._size)
         raw, marked = self._cut_ahead(index)
@@ -72,7 +72,7 @@ class Batches:
         if len(parts) > 1:
             pixels, labels = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         pixels, labels = material.augment(pixels, labels, index * self._team.size + self._team.rank)
-        return Batch(pixels=pixels, labels=labels, by_hand=by_hand, pseudo=pseudo)
+        return TrainingBatch(pixels=pixels, labels=labels, by_hand=by_hand, pseudo=pseudo)
 
     def restart(self, size: int) -> None:
         """Throw away what was cut ahead, and go on with batches of ``size``."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.helper import Helper, Part
+from voxloop.helper import AnswerPart, Helper
 from voxloop.panels.label.live_overlay import OverlayPiece, OverlayRequest
 
 #: pieces that come faster than this are shown together
@@ -38,7 +38,7 @@ class HelperSource:
         }
         canvas = self._last = _Canvas(request, self._last)
 
-        def take(part: Part) -> None:
+        def take(part: AnswerPart) -> None:
             if canvas.put(part):
                 answered(canvas.answer(last=False))
 
@@ -86,7 +86,7 @@ class _Canvas:
         q = self.request
         return q.image, q.level, q.model, q.axis, q.index, q.box, q.step
 
-    def put(self, part: Part) -> bool:
+    def put(self, part: AnswerPart) -> bool:
         """Add a piece; whether it is time to show what there is."""
         with self._guard:
             self.classes[part.rows, part.columns] = part.values

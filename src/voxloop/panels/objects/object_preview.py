@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from voxloop.helper import Helper, Part
+from voxloop.helper import AnswerPart, Helper
 from voxloop.panels.base.panel import Panel, labelled, row, text
 from voxloop.panels.base.work import Debounce
 from voxloop.panels.view.layers import LayerPatch, PatchLayer
@@ -95,7 +95,7 @@ class ObjectPreview:
         began = time.monotonic()
         edges = (float(top), float(left), _edge(top, bottom, step), _edge(left, right, step))
 
-        def take(part: Part) -> None:
+        def take(part: AnswerPart) -> None:
             self._panel.post(self._show, question, LayerPatch(part.values, edges, 0))
 
         answer = self._helper.request("objects", on_part=take, **question)
