@@ -108,9 +108,9 @@ def test_killed_runs_resume_and_repeat_at_most_what_was_in_hand(bench):
             assert np.array_equal(half.labels.values[tile.core.slices], wanted.labels[tile.core.slices])
     calls = []
     before = {tile.index for tile in half.plan.tiles() if record[tile.index]}
-    original = output.Output.write
+    original = output.PredictionOutput.write
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(output.Output, "write", lambda s, t, d: (calls.append(t.index), original(s, t, d)))
+        patch.setattr(output.PredictionOutput, "write", lambda s, t, d: (calls.append(t.index), original(s, t, d)))
         assert task.run(bench.context(run)) == "finished"
     assert not before & set(calls)
     assert len(before) + len(calls) == sum(1 for _ in half.plan.tiles())
@@ -150,8 +150,8 @@ def test_the_focus_moves_while_it_runs(bench):
     context, written = bench.context(run), []
     orders.give(run.path / "control", "update", {"focus": [11, 149, 169]})
     with pytest.MonkeyPatch.context() as patch:
-        original = output.Output.write
-        patch.setattr(output.Output, "write", lambda s, t, d: (written.append(t.index[0]), original(s, t, d)))
+        original = output.PredictionOutput.write
+        patch.setattr(output.PredictionOutput, "write", lambda s, t, d: (written.append(t.index[0]), original(s, t, d)))
         task.run(context)
     assert written[-1] in (0, 1, 2, 3)
     assert 11 in written[:4]
@@ -169,7 +169,7 @@ def test_an_existing_prediction_is_kept_unless_asked(bench):
 
 def test_a_full_disk_stops_cleanly_and_resumes(bench):
     run = bench.create()
-    original, written = output.Output._record, []
+    original, written = output.PredictionOutput._record, []
 
     def full(self, tile):
         if len(written) == 3:
@@ -178,7 +178,7 @@ def test_a_full_disk_stops_cleanly_and_resumes(bench):
         original(self, tile)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(output.Output, "_record", full)
+        patch.setattr(output.PredictionOutput, "_record", full)
         with pytest.raises(PredictionError, match=r"full with [23] of 12 tiles done; about .* GB more are needed"):
             task.run(bench.context(run))
     assert task.run(bench.context(run)) == "finished"
@@ -333,13 +333,13 @@ def test_the_folder_itself_opens_as_an_image_with_its_labels(bench, monkeypatch,
     run = bench.create(**kept)
     whole = output.plan_scales
     monkeypatch.setattr(output, "plan_scales", lambda *args, **named: whole(*args, **named, smallest=64))
-    original, before = output.Output.write_scales, []
+    original, before = output.PredictionOutput.write_scales, []
 
     def scales(self, *args):
         before.extend(nodes(self.path))
         return original(self, *args)
 
-    monkeypatch.setattr(output.Output, "write_scales", scales)
+    monkeypatch.setattr(output.PredictionOutput, "write_scales", scales)
     task.run(bench.context(run))
     path = run.result.path
     assert [node.data[0].shape[-3:] for node in before] == [SHAPE, SHAPE]
@@ -425,7 +425,7 @@ def test_many_images_in_one_run_with_a_table(bench, monkeypatch):
     config = json.loads((run.path / "config.json").read_text())
     config |= {"images": ["image", "colour", "small"], "result": "voxloop.prediction.batch:open_result"}
     (run.path / "config.json").write_text(json.dumps(config))
-    original, record = output.Output._record, []
+    original, record = output.PredictionOutput._record, []
 
     def full(self, tile):
         record.append(tile)
@@ -434,7 +434,7 @@ def test_many_images_in_one_run_with_a_table(bench, monkeypatch):
         original(self, tile)
 
     with pytest.MonkeyPatch.context() as patch:  # a full disk is no fault of an image: the run ends
-        patch.setattr(output.Output, "_record", full)
+        patch.setattr(output.PredictionOutput, "_record", full)
         with pytest.raises(PredictionError, match=r"full with [12] of 12 tiles done"):
             batch.run(bench.context(run))
     assert not (run.path / batch.TABLE).exists()
