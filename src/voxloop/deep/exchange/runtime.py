@@ -44,7 +44,8 @@ class OnnxModel:
     cut off before; ``spec.extra["activation"]`` says what makes probabilities of what comes out,
     ``"background"`` whether background is put before channels that say each something by itself: it is 1 - their
     largest, and all are divided by their sum (absent: channels are shares already). A graph with a single output
-    channel says foreground; background is the rest. ``"layout"``: see :class:`voxloop.deep.exchange.layout.PackageLayout`.
+    channel says foreground; background is the rest. ``"layout"``: see
+    :class:`voxloop.deep.exchange.layout.PackageLayout`.
     """
 
     def __init__(self, folder: Path, spec: ModelSpec) -> None:
