@@ -386,3 +386,17 @@ def test_a_lock_is_not_lost_by_looking(tmp_path):
     lock.release()
     assert locks.holder(lock.path) is None
     assert EventReader(tmp_path / "none").read() == []
+
+
+def test_a_run_of_somebody_else_goes_to_no_address_that_was_not_named(runs, monkeypatch):
+    theirs = "tcp://stranger:8786"
+    made = runs.create("theirs", "fake_tasks:train", {"engine": theirs})
+    monkeypatch.setattr("voxloop.runs.addresses._named", set())  # as in a process that did not make it
+    run = Run(made.path)
+    for start in (run.launch, run.resume, lambda: run.resume(engine="tcp://mine:8786")):
+        with pytest.raises(RunError, match=r"sends its model and its image to 'tcp://stranger:8786'"):
+            start()
+    assert run.state == "created"
+    monkeypatch.setenv("VOXLOOP_ENGINE", f"tcp://mine:8786, {theirs}")
+    run.launch()
+    run.wait(60)

@@ -29,10 +29,18 @@ while True:
     axis = int(rng.integers(3))
     size = [n for i, n in enumerate(labels.shape) if i != axis]
     edit = labels.paint(axis="zyx"[axis], index=int(rng.integers(labels.shape[axis])), value=int(rng.integers(3)),
-                        points=rng.uniform(0, size, (3, 2)), radius=4)
-    if rng.random() < 0.2:
-        edit = labels.undo() or edit
+                        points=rng.uniform(0, size, (3, 2)), radius=4, joined=bool(rng.random() < 0.3))
     print(edit.sequence, flush=True)
+    if rng.random() < 0.3:
+        edit = labels.undo() or edit
+        print(edit.sequence, flush=True)
+    if rng.random() < 0.2:
+        edit = labels.redo() or edit
+        print(edit.sequence, flush=True)
+    if rng.random() < 0.1:
+        box = (slice(0, 9), slice(0, 99), slice(0, 99))
+        edit = labels.write(box, rng.integers(0, 3, (9, 99, 99)), rng.random((9, 99, 99)) < 0.3, tool="accept")
+        print(edit.sequence, flush=True)
 """
 
 
@@ -54,18 +62,21 @@ def replayed(path: Path, upto: int) -> np.ndarray:
     return values
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(10, 50))]
+)
 def test_every_acknowledged_stroke_survives_kill_9(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "ws"
     make(path).close()
     acknowledged = 0
-    for again in range(2):  # killed, gone on, killed again
+    for again in range(5):  # killed, gone on, killed again
         child = start(path, seed * 10 + again)
         try:
             assert child.stdout is not None
-            wanted = acknowledged + random.Random(seed + again).randint(5, 60)
+            wanted = acknowledged + random.Random(10 * seed + again).randint(1, 40)
             while acknowledged < wanted:
                 acknowledged = int(child.stdout.readline())
+            time.sleep(random.Random(again).choice([0, 0.003, 0.02, 0.3]))
         finally:
             child.send_signal(signal.SIGKILL)
             rest = child.stdout.read().split() if child.stdout else []

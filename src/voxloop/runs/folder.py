@@ -13,7 +13,7 @@ from typing import Any
 
 from voxloop.config import Config
 from voxloop.errors import RunError, unknown
-from voxloop.runs import spare, tasks
+from voxloop.runs import addresses, spare, tasks
 from voxloop.runs.comparison import ancestors, differences
 from voxloop.runs.events import plain
 from voxloop.runs.history import epoch_score
@@ -87,6 +87,7 @@ class Runs(Mapping[str, Run]):
             "settings": settings.to_json() if isinstance(settings, Config) else dict(settings),
             **facts,
         }
+        addresses.name(addresses.address_of(config))
         return Run(self._write(name, config))
 
     def __getitem__(self, name: str) -> Run:

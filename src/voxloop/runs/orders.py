@@ -49,9 +49,13 @@ def pending(folder: Path, answered: Collection[str] = ()) -> list[Order]:
 
 
 def withdraw(folder: Path, answered: Collection[str]) -> None:
-    """Remove what was never answered, so that a new process does not obey what was meant for a dead one."""
+    """Remove what was never answered, so that a new process does not end as a dead one was meant to.
+
+    Changes of settings stay: whoever takes the run up makes them.
+    """
     for order in pending(folder, answered):
-        (folder / f"{order.name}.json").unlink(missing_ok=True)
+        if order.kind != "update":
+            (folder / f"{order.name}.json").unlink(missing_ok=True)
 
 
 def _read(path: Path, name: str) -> Order | None:

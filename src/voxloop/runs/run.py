@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import RunError
 from voxloop.locks import Holder, Lock, holder
-from voxloop.runs import export, orders, process, spare, tasks, waiting
+from voxloop.runs import addresses, export, orders, process, spare, tasks, waiting
 from voxloop.runs.events import Event, EventReader, EventWriter
 from voxloop.runs.history import TERMINAL, History, fold
 from voxloop.runs.kinds import Kind, kind_of, learner_name
@@ -150,6 +150,7 @@ class Run:
                 f"run {self.name!r} is {state}; start a new run, with start_from={self.name!r} to go on from it"
             )
         tasks.check(self.config["task"])
+        addresses.check(self.name, self.config)
         if not queue and (busy := device_holder(self.config.get("device", "cpu"))):
             raise RunError(f"{self.config['device']} is busy with run {Path(busy.note.get('run', '?')).name!r}")
         self._let_go()
@@ -157,8 +158,12 @@ class Run:
         self._start(queue)
         return self
 
-    def resume(self, queue: bool = True) -> Run:
-        """Go on from the last checkpoint, in a new process. Raises RunError where there is nothing to go on with."""
+    def resume(self, queue: bool = True, engine: str | None = None) -> Run:
+        """Go on from the last checkpoint, in a new process. Raises RunError where there is nothing to go on with.
+
+        A run that goes to a dask scheduler and was made elsewhere goes there only where ``engine`` names its address.
+        """
+        addresses.name(engine)
         return self.launch(queue)
 
     def stop(self) -> None:
