@@ -115,7 +115,8 @@ class OptimisationSettings(Config):
     )
     optimiser: Optimiser = setting(
         "AdamW",
-        "rule that turns gradients into steps; SGD is with Nesterov momentum; AdamW, Adam and SGD are what most use",
+        "rule that turns gradients into steps; AdamW, Adam and SGD (with Nesterov momentum) are what most use; Rprop "
+        "finds the size of its steps by itself and follows neither learning rate nor schedule",
         group="Optimisation",
         advanced=True,
     )
