@@ -84,6 +84,7 @@ def test_the_quickstart_once_round_the_loop_then_reload_and_look_twice(lab, quic
     step(out, "Review").click()
     lab.until("'review' in bench.panels and bench.panels['review'].prediction is not None")
     before = lab.python("sum(ws.labels().counts().values())")
+    out.locator(".widget-checkbox:visible", has_text="background").click()  # most of what is sure
     out.get_by_role("button", name="Accept").click()
     lab.until(f"sum(ws.labels().counts().values()) > {before}")
     lab.both_themes("workbench-review", out)
@@ -93,6 +94,7 @@ def test_the_quickstart_once_round_the_loop_then_reload_and_look_twice(lab, quic
     out = lab.output(shown)
     expect(step(out, "Review")).to_have_class(re.compile("vx-here"), timeout=30_000)
     step(out, "Label").click()
+    expect(step(out, "Label")).to_have_class(re.compile("vx-here"))
     stage = out.locator(".vl-stage:visible")
     lab.wait(lambda: lit(lab, stage), "the picture is drawn again")
     before = lab.python("ws.labels().sequence")
