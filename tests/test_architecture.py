@@ -78,3 +78,17 @@ def test_a_public_class_name_means_one_thing():
                 where.setdefault(node.name, []).append(str(path.relative_to(SOURCE)))
     shared = {name: paths for name, paths in where.items() if len(paths) > 1}
     assert not shared
+
+
+def test_the_page_for_newcomers_names_files_that_are_there():
+    root = SOURCE.parents[1]
+    text = (root / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`([\w./-]+\.(?:py|js)|(?:[\w-]+/)+)(?::[^`]+)?`", text))
+    written_at_run_time = {"control/"}
+    missing = [
+        name
+        for name in sorted(named - written_at_run_time)
+        if not any((place / name).exists() for place in (root, SOURCE))
+    ]
+    assert len(named) > 40
+    assert not missing

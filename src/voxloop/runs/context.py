@@ -134,7 +134,7 @@ class RunContext(RunFacts):
         self._sinks: list[Callable[[Event], object]] = []
 
     def emit(self, kind: str, **fields: Any) -> None:
-        """Append one line to ``events.jsonl``; from any thread. Kinds and fields: ``docs/architecture.md``."""
+        """Append one line to ``events.jsonl``; from any thread. Kinds and fields: :mod:`voxloop.runs.events`."""
         for name in (fields.get("order"), *fields.get("orders", ())):
             if name:
                 self._answered.add(name)

@@ -1,6 +1,35 @@
 """The event log of a run: one line of JSON an event, appended whole, read from where the last look ended.
 
 Knows nothing of what the events mean. Numbers are rounded to what a curve needs; what is not a number becomes null.
+
+Every event has ``v``, ``kind`` and ``time``; a field that is not known is left out. What tasks emit:
+
+``step``
+    ``iteration`` (optimiser steps so far, from 1), ``loss``, ``lr``, ``samples_per_s``, ``epoch``
+``epoch``
+    ``epoch`` (from 1), ``iteration``, ``train`` and ``val`` (``{"loss": x, "iou": {"class": x}, ...}``), ``seconds``,
+    ``eta_s``, ``plateau``, ``patience``, ``best`` (this is the best so far; else the mean ``val`` IoU decides, then
+    the ``val`` loss)
+``progress``
+    ``done``, ``total``, ``unit``, ``eta_s``, ``memory_bytes`` and ``memory_total`` of the device; ``coarser`` and
+    ``objects``: blocks of coarser scales, and of objects, that are done, and in all
+``test``
+    the kept model on labels held out to the end: ``on`` ("test", or "validation" where nothing else was held out),
+    ``windows``, ``voxels``, ``iou`` by class, ``mean``, ``low``, ``high``, the same in ``baseline`` with its ``name``
+``checkpoint``
+    ``iteration``, ``path`` within the run's folder
+``sample``
+    ``iteration``, ``epoch``, ``path`` of a PNG (input, truth, prediction), ``name`` or ``window`` (which fixed
+    window)
+``updated``
+    ``what``, ``old``, ``new``, ``order`` (the order's name)
+``resumed``
+    ``step``: the iteration it goes on from; curves drop what came after
+``warning``, ``log``
+    ``text``
+
+The process of the run emits ``queued`` (``place``), ``started`` (host, pid, device, versions, seed, threads), and at
+the end ``finished``, ``stopped``, ``cancelled``, ``paused`` or ``failed`` (``error``, ``hint``).
 """
 
 from __future__ import annotations
