@@ -102,6 +102,19 @@ def test_new_train_predict_evaluate(stack, tmp_path):
     assert json.loads(out)["iou_per_class"]["box"] > 0.8
 
 
+def test_info_says_what_is_assumed_and_what_is_not_shown(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(np.zeros((10, 12), np.uint8), metadata=None)
+        file.write(np.zeros((5, 16, 20), np.uint16), metadata=None, contiguous=False, photometric="minisblack")
+    code, out, error = call("info", tmp_path / "a.tif", "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["axes_from"] == "assumed"
+    assert facts["spacing_from"] == "assumed assumed assumed"
+    assert "left out: 0 (10, 12)" in facts["remarks"][0]
+    assert "Warning" not in error
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

@@ -132,6 +132,17 @@ def test_another_picture_in_the_place_of_the_source_is_noticed(tmp_path: Path, t
         assert not store.images.open().attrs["remarks"]
 
 
+def test_an_array_that_the_disk_has_no_room_for_is_refused_before_it_is_copied(tmp_path: Path) -> None:
+    import dask.array as da
+
+    huge = da.zeros((10_000, 10_000, 10_000_000), dtype=np.uint8, chunks=1000)
+    with make(tmp_path / "ws") as store:
+        with pytest.raises(WorkspaceError, match=r"1,000,000\.0 GB.*GB are free"):
+            store.images.add("huge", huge)
+        assert not list(store.path.glob("images/*huge*"))
+        assert "huge" not in store.images.names
+
+
 def test_file_addresses_are_paths(tmp_path: Path) -> None:
     path = save_volume(PICTURE, tmp_path / "50% öl" / "a b.tif")
     with Store.create(tmp_path / "ws", image=path.as_uri(), classes=["a"]) as store:

@@ -15,7 +15,7 @@ from PIL import Image
 from xarray import DataArray
 
 from voxloop.errors import VolumeError, VolumeWarning
-from voxloop.volumes import open_volume, scales, spacing_of, spacing_sources
+from voxloop.volumes import open_volume, opened_with, scales, spacing_of, spacing_sources
 
 STACK = np.arange(5 * 16 * 20, dtype=np.uint16).reshape(5, 16, 20)
 
@@ -379,3 +379,18 @@ def test_torch_tensors_masked_arrays_and_datasets(tmp_path):
     assert "masked" in remarks(open_volume(np.ma.masked_less(STACK, 9)))
     with pytest.raises(VolumeError, match="'v'"):
         open_volume(DataArray(STACK, dims=("z", "y", "x")).to_dataset(name="v"))
+
+
+def test_files_behind_an_address_are_fetched_once(tmp_path, monkeypatch):
+    import fsspec
+    import pooch
+
+    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache")
+    tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack")
+    with fsspec.open("memory://files/a.tif", "wb") as file:
+        file.write((tmp_path / "a.tif").read_bytes())
+    volume = open_volume("memory://files/a.tif")
+    np.testing.assert_array_equal(volume.values, STACK)
+    assert opened_with(volume) == {"source": "memory://files/a.tif"}
+    with pytest.raises(VolumeError, match="cannot be fetched"):
+        open_volume("memory://files/none.tif")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import warnings
 import zlib
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 
     from voxloop.store.workspace import Store
 
+log = logging.getLogger(__name__)
+
 #: voxels on a side of the square in the middle of the volume that the fingerprint looks at
 _SAMPLE = 64
+#: from this many bytes on, copying is worth a word
+_LARGE = 10**9
 _PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 
 
@@ -253,6 +258,7 @@ class Images(Named["xr.DataArray"]):
         from voxloop.volumes import open_volume, save_volume
 
         place = self._store.path / "images" / f"{name}.zarr"
+        self._check_room(name, volume.nbytes)
         if place.exists():
             shutil.rmtree(place)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -267,6 +273,18 @@ class Images(Named["xr.DataArray"]):
             raise
         info = self._describe(name, saved, str(place), {})
         return info.model_copy(update={"own": True, "z_kind": volume.attrs.get("z_kind", "space")})
+
+    def _check_room(self, name: str, size: int) -> None:
+        """Refuse to copy what the disk has no room for, before a byte is written. Raises WorkspaceError."""
+        free = shutil.disk_usage(self._store.path).free
+        if size > free:
+            raise WorkspaceError(
+                f"image {name!r} is an array, so it is copied into {self._store.path / 'images'}: that takes up to "
+                f"{size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free; save it elsewhere with save_volume and add "
+                "the path, or add a part of it"
+            )
+        if size > _LARGE:
+            log.info("copying image %r: up to %.1f GB, %.1f GB are free", name, size / 1e9, free / 1e9)
 
     def _describe(
         self, name: str, volume: xr.DataArray, place: str | list[str], arguments: dict[str, Any]

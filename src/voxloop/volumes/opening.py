@@ -22,6 +22,7 @@ from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.formats.contract import Contents, Source
 from voxloop.volumes.metadata import first_line, is_size, listening
 from voxloop.volumes.picking import pick
+from voxloop.volumes.remote import fetched, file_name, is_remote
 from voxloop.volumes.view import SourceView, Viewed, dask_over, plain_dtype
 from voxloop.volumes.volume import DIMS, make_volume, spacing_argument, spacing_of
 
@@ -49,6 +50,7 @@ def open_volume(
     source
         Path or URL of a TIFF, OME-Zarr, zarr, HDF5, NetCDF, MRC, NumPy, NIfTI or video file; a folder of pictures, a
         list of their paths or a ``.txt``/``.json`` file with such a list; or an array, a dask array, a DataArray.
+        Stores behind a URL are read by the piece; files are fetched whole, once, into the user's cache.
     dataset
         Which array of a file with several; where it is missing and needed, the error lists them with their shapes.
     spacing, unit
@@ -93,7 +95,7 @@ def open_volume(
     origin: str | list[str] | None = None
     if isinstance(source, str | Path):
         wanted = _locate(str(source), wanted)
-        origin = wanted.text
+        origin = str(source) if is_remote(str(source)) else wanted.text
         contents = read_contents(wanted)
     elif isinstance(source, list | tuple) and source and all(isinstance(item, str | Path) for item in source):
         origin = [str(Path(item).expanduser().absolute()) for item in source]
@@ -294,8 +296,8 @@ def _locate(text: str, source: Source) -> Source:
         raise VolumeError("an empty name cannot be opened; give the path of a file or folder")
     if text.lower().startswith("file://"):
         text = _from_file_url(text)
-    if "://" in text:
-        return replace(source, text=text)
+    if is_remote(text):
+        return _remote(text, source)
     try:
         path = Path(text).expanduser().absolute()
         if path.exists():
@@ -303,6 +305,16 @@ def _locate(text: str, source: Source) -> Source:
     except (OSError, ValueError, RuntimeError) as error:  # a name too long, a NUL, a user who is none
         raise VolumeError(f"{text[:200]!r} is no name of a file or folder ({first_line(error)})") from error
     raise VolumeError(f"{text} does not exist; {_nearest_path(path)}")
+
+
+def _remote(url: str, source: Source) -> Source:
+    """An address: of a store, which is read by the piece, or of a file, which is fetched."""
+    from voxloop.volumes.formats.registry import is_file_name
+
+    if not is_file_name(file_name(url)):
+        return replace(source, text=url)
+    path = fetched(url)
+    return replace(source, text=str(path), path=path)
 
 
 def _from_file_url(url: str) -> str:

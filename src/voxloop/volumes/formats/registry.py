@@ -40,6 +40,17 @@ def _plugins() -> Iterator[Format]:
         yield found
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a name is that of a single file of a format, rather than of a store or a folder."""
+    lower = name.lower()
+    for each in formats():
+        if each in (ome_zarr.FORMAT, plain_zarr.FORMAT):
+            continue
+        if any(lower.endswith(suffix) for suffix in each.suffixes if suffix.startswith(".")):
+            return True
+    return False
+
+
 def format_of(source: Source) -> Format:
     """The first format that accepts ``source``. Raises VolumeError naming what can be read."""
     for candidate in formats():
