@@ -25,12 +25,19 @@ from voxloop.volumes import multiscale, open_volume
 
 def order_at(context, run, order, part, count):
     """Give an order once a progress event says that so many blocks of a part of the work are done."""
-    emit = context.emit
+    give_at(
+        context, run, order, lambda kind, fields: kind == "progress" and part in fields and fields[part][0] == count
+    )
+
+
+def give_at(context, run, order, when):
+    """Give an order after the first event of which ``when(kind, fields)`` is true."""
+    emit, waiting = context.emit, [order]
 
     def listening(kind, **fields):
         emit(kind, **fields)
-        if kind == "progress" and part in fields and fields[part][0] == count:
-            orders.give(run.path / "control", order)
+        if waiting and when(kind, fields):
+            orders.give(run.path / "control", waiting.pop())
 
     context.emit = listening
 
@@ -292,8 +299,9 @@ def test_memory_that_is_not_there_is_told_and_not_used(bench):
 
 def test_a_changed_model_does_not_finish_the_work_of_another(bench):
     run = bench.create()
-    orders.give(run.path / "control", "pause")
-    assert task.run(bench.context(run)) == "paused"
+    context = bench.context(run)
+    give_at(context, run, "pause", lambda kind, fields: kind == "progress")
+    assert task.run(context) == "paused"
     FakeModel(make_spec(radius=5)).save(bench.path / "models" / "p")
     with pytest.raises(PredictionError, match="has changed"):
         task.run(bench.context(run))
@@ -391,6 +399,16 @@ def test_orders_are_obeyed_while_objects_are_decoded(bench, order, word):
         task.discard(run.path)  # as the process of a run does then
     assert not list((bench.path / "objects").iterdir())
     assert not run.path.parent.parent.joinpath("predictions", "p.zarr").exists()
+
+
+@pytest.mark.parametrize(("order", "word"), [("pause", "paused"), ("cancel", "cancelled"), ("stop", "stopped")])
+def test_orders_are_obeyed_while_it_is_prepared_and_that_is_said(bench, order, word):
+    run = bench.create()
+    context = bench.context(run)
+    give_at(context, run, order, lambda kind, fields: kind == "log" and "how long the model" in fields["text"])
+    assert task.run(context) == word
+    assert "how long the model takes" in bench.events(run, "log")[-1]["text"]
+    assert not (bench.path / "predictions" / "p.zarr").exists()
 
 
 def test_objects_without_probabilities_are_refused(bench):

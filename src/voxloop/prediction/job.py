@@ -78,13 +78,17 @@ def check_kept(spec: ModelSpec, config: PredictConfig) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PredictionJob:
-    """A volume and an opened model, with the settings of the prediction."""
+    """A volume and an opened model, with the settings of the prediction.
+
+    ``before`` is told in words what comes whenever the model is about to be tried; what it raises ends that.
+    """
 
     spec: ModelSpec
     predictor: Predictor
     volume: DataArray
     config: PredictConfig
     box: Box
+    before: Callable[[str], None] = lambda words: None
 
     @property
     def shape(self) -> Shape:
@@ -100,11 +104,21 @@ class PredictionJob:
         block = self.read(outer)[None]
         return np.asarray(self.predictor(block)[0, semantic_channels(self.spec)])
 
+    def _tried(self, words: str) -> Callable[[Box], np.ndarray]:
+        """:meth:`predict`, said beforehand."""
+
+        def predict(outer: Box) -> np.ndarray:
+            self.before(words)
+            return self.predict(outer)
+
+        return predict
+
     def measure(self) -> Cost:
         """Time and memory, on the middle of the box."""
         shapes = [self._probe_shape(*sides) for sides in ((64, 16), (128, 24), (256, 40), (512, 64))]
 
         def sample(shape: Shape) -> np.ndarray:
+            self.before("measuring how long the model takes, and how much memory")
             return read_outer(self.volume, seams.box_around(self.focus, shape, self.shape, self.spec.stride))
 
         return measure(self.forward, sample, shapes, device=device_memory(self.predictor))
@@ -129,7 +143,7 @@ class PredictionJob:
             z, y, x = (int(start + length * share) for start, length in parts)
             places.append((z, y, x))
         halo, kept = seams.measure_halo(
-            self.predict,
+            self._tried("measuring how far around a voxel the model looks"),
             self.shape,
             self.spec.stride,
             axes,
@@ -206,7 +220,11 @@ class PredictionJob:
         field = exact_halo(self.spec)
         z, y, x = (2 * h if part is None else part for part, h in zip(field, plan.halo, strict=True))
         return seams.measure_seam(
-            self.predict, plan, (z, y, x), focus=self.focus, max_voxels=max(plan.largest, self._max_voxels(cost))
+            self._tried("measuring what the faces of tiles change"),
+            plan,
+            (z, y, x),
+            focus=self.focus,
+            max_voxels=max(plan.largest, self._max_voxels(cost)),
         )
 
     def _max_voxels(self, cost: Cost) -> int:

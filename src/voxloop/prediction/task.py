@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ import numpy as np
 from voxloop.config import ObjectsConfig, PredictConfig
 from voxloop.errors import DiskFullError, PredictionError, RunError, WorkspaceError
 from voxloop.geometry import Box
-from voxloop.model import Model, Predictor, load_model
+from voxloop.model import Halted, Model, Predictor, load_model
 from voxloop.prediction.budget import PlannedForecast, duration, less_allowed
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.going import Going, ordered
@@ -68,12 +69,32 @@ def run(context: TaskContext) -> str:
             output = reopened(target, context, model)
             if output is None:
                 check_free(target, config)
-                prepared = job.prepare() if cluster is None else cluster.prepare(lambda: bool(ordered(context)))
+                if cluster is None:
+                    prepared = _prepared(context, job)
+                else:
+                    prepared = cluster.prepare(lambda: bool(ordered(context)))
                 if prepared is None:
                     return ordered(context)
                 output = begin(target, context, job, model, store, prepared)
             word = going(output=output).run()
     return decode_objects(context, target) if word == "finished" and learnt_objects(model.spec) else word
+
+
+def _prepared(context: TaskContext, job: PredictionJob) -> Prepared | None:
+    """Measure and plan, and say what is being measured; None where an order came meanwhile."""
+    phases: set[str] = set()
+
+    def before(words: str) -> None:
+        if ordered(context):
+            raise Halted
+        if words not in phases:
+            phases.add(words)
+            context.emit("log", text=words)
+
+    try:
+        return replace(job, before=before).prepare()
+    except Halted:
+        return None
 
 
 @contextmanager
