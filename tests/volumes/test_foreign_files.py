@@ -394,3 +394,32 @@ def test_files_behind_an_address_are_fetched_once(tmp_path, monkeypatch):
     assert opened_with(volume) == {"source": "memory://files/a.tif"}
     with pytest.raises(VolumeError, match="cannot be fetched"):
         open_volume("memory://files/none.tif")
+
+
+def test_signed_numbers_of_imagej_are_signed_again(tmp_path):
+    stored = np.array([[0, 32_768, 65_535]] * 2, np.uint16)
+    metadata = {"c0": -32768.0, "c1": 1.0, "cf": 0, "vunit": "gray value"}
+    tifffile.imwrite(tmp_path / "a.tif", stored, imagej=True, metadata=metadata)
+    volume = open_volume(tmp_path / "a.tif")
+    assert volume[0, 0].values.tolist() == [-32_768, 0, 32_767]
+    assert "signed" in remarks(volume)
+
+
+def test_a_picture_with_a_preview_behind_it_is_one_picture(tmp_path):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8))
+    picture.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[picture.resize((6, 4))])
+    assert open_volume(tmp_path / "a.jpg").shape == (3, 1, 20, 30)
+    tifffile.imwrite(tmp_path / "b.png", STACK, photometric="minisblack")
+    np.testing.assert_array_equal(open_volume(tmp_path / "b.png").values, STACK)
+
+
+def test_bigdataviewer_says_size_and_sign_beside_its_file(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["t00000/s00/0/cells"] = np.full((3, 8, 8), -1, np.int16)
+        file["t00000/s00/1/cells"] = np.full((3, 4, 4), -1, np.int16)
+        file["s00/resolutions"] = [[1.0, 1, 1], [2, 2, 1]]
+    size = "<voxelSize><unit>um</unit><size>0.5 0.5 2.0</size></voxelSize>"
+    (tmp_path / "a.xml").write_text(f"<SpimData><ViewSetup><id>0</id>{size}</ViewSetup></SpimData>")
+    volume = open_volume(tmp_path / "a.h5", dataset="t00000/s00/1/cells")
+    assert spacing_of(volume) == (2, 1, 1)
+    assert int(volume.max()) == 65_535

@@ -173,7 +173,9 @@ def _whole(block: Any) -> np.ndarray:
     numbers = np.asarray(block)
     if numbers.dtype.kind != "f":
         return numbers
-    if not (np.isfinite(numbers).all() and (numbers == np.rint(numbers)).all()):
+    if not np.isfinite(numbers).all():
+        raise LabelError("a mask holds whole numbers, this one holds not-a-numbers too; numpy.nan_to_num replaces them")
+    if not (numbers == np.rint(numbers)).all():
         raise LabelError(
             f"a mask holds whole numbers, this one is {numbers.dtype} with fractions; threshold it first, for example "
             "array > 0.5"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from voxloop.volumes.metadata import (
     attribute_sizes,
     coordinate_step,
     first_line,
+    length_unit,
     noted_classes,
     text_of,
 )
@@ -46,6 +48,7 @@ def read(source: Source) -> Contents:
         data = opened[choose(source, {name: item.shape for name, item in pictures.items()})]
         names, steps = notes.attempt("the scales of its dimensions", lambda: _scales(data), ([""] * data.ndim, {}))
         attributes = notes.attempt("its attributes", lambda: _attributes(data), {})
+        attributes |= notes.attempt("the XML beside it", lambda: _beside(path, opened, data.name), {})
         stored = Dataset(path, data)
         chunks = tuple(data.chunks) if data.chunks else None
     return described(stored, attributes, names, steps, notes, chunks)
@@ -136,6 +139,27 @@ def _attributes(data: h5py.Dataset) -> dict[str, Any]:
         except (OSError, TypeError, ValueError, KeyError, RuntimeError):
             continue
     return attributes
+
+
+def _beside(path: Path, opened: h5py.File, name: str) -> dict[str, Any]:
+    """Size and sign of a dataset of BigDataViewer, whose XML of the same name says them; nothing for any other."""
+    place = re.fullmatch(r"/t\d+/s(\d+)/(\d+)/cells", name)
+    if place is None:
+        return {}
+    noted: dict[str, Any] = {"axes": "zyx", "_Unsigned": "true"}
+    xml = path.with_suffix(".xml")
+    if not xml.is_file():
+        return noted
+    text = xml.read_text(encoding="utf-8", errors="replace")
+    setups = re.findall(r"<ViewSetup>.*?</ViewSetup>", text, re.DOTALL)
+    mine = next((one for one in setups if re.search(rf"<id>\s*{int(place[1])}\s*</id>", one)), "")
+    size = re.search(r"<voxelSize>.*?<unit>(.*?)</unit>.*?<size>(.*?)</size>.*?</voxelSize>", mine, re.DOTALL)
+    unit = length_unit(size[1]) if size else None
+    if size is None or unit is None:
+        return noted
+    factors = np.asarray(opened[f"s{place[1]}/resolutions"])[int(place[2])]
+    steps = [float(value) * factor * unit for value, factor in zip(size[2].split(), factors, strict=True)]
+    return {**noted, "element_size_um": steps[::-1]}
 
 
 def _scales(data: h5py.Dataset) -> tuple[list[str], dict[int, tuple[float, float]]]:

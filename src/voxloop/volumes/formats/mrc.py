@@ -77,6 +77,8 @@ def _spacing(size: Any, notes: Notes) -> dict[str | int, float]:
         um = None if angstrom == 0 else notes.size(f"the voxel size along {axis}", angstrom, UNITS_UM["angstrom"])
         if um is not None:
             spacing[axis] = um
+    if all(float(size[axis]) == 1.0 for axis in "zyx"):
+        notes.remarks.append("the header says 1 angstrom a voxel, which is also what IMOD writes where it knows none")
     return spacing
 
 

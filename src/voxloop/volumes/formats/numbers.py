@@ -43,6 +43,20 @@ class Seen:
         return np.ascontiguousarray(self._array[key]).view(self._dtype)
 
 
+class Lowered:
+    """Unsigned 16-bit numbers less half their range: how ImageJ stores signed ones."""
+
+    dtype = np.dtype(np.int16)
+
+    def __init__(self, array: LazyArray) -> None:
+        self._array = array
+        self.shape = tuple(array.shape)
+        self.ndim = len(self.shape)
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        return (np.asarray(self._array[key]).astype(np.int32) - 2**15).astype(np.int16)
+
+
 class Turned:
     """An array some of whose axes run backwards."""
 

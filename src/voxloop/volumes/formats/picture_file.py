@@ -35,6 +35,7 @@ class Header:
     pages: int = 1
     alpha: bool = False
     remark: str = ""
+    is_tiff: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -121,7 +122,8 @@ def _header(path: Path, start: bytes) -> Header:
     check_whole(path, start)
     with Image.open(path) as image:
         rows, columns, mode = image.height, image.width, image.mode
-        pages = int(getattr(image, "n_frames", 1))
+        # phones put a preview or a depth map behind the picture of a JPEG; only these formats hold films
+        pages = int(getattr(image, "n_frames", 1)) if image.format in ("GIF", "PNG", "WEBP") else 1
         if int(image.getexif().get(_EXIF_ORIENTATION, 1)) >= 5:
             rows, columns = columns, rows
     dtype: np.dtype = np.dtype(np.uint8)
@@ -154,7 +156,8 @@ def _tiff_header(path: Path) -> Header:
                 pages = max(pages, len(tif.series))
         alpha = samples in (2, 4)
         shown = samples - 1 if alpha else samples
-        return Header(path, int(page.imagelength), int(page.imagewidth), shown, np.dtype(page.dtype), pages, alpha)
+        size = int(page.imagelength), int(page.imagewidth)
+        return Header(path, *size, shown, np.dtype(page.dtype), pages, alpha, is_tiff=True)
 
 
 def check_whole(path: Path, start: bytes) -> None:

@@ -105,7 +105,9 @@ def read(source: Source) -> Contents:
         raise VolumeError(f"{source.text} holds no pictures; expected files {', '.join(SUFFIXES)}")
     headers = [read_header(path) for path in paths]
     remarks = [header.remark for header in headers[:1] if header.remark]
-    if len(headers) == 1 and headers[0].pages > 1 and headers[0].path.suffix.lower() not in TIFF_SUFFIXES:
+    if len(headers) == 1 and headers[0].pages > 1 and headers[0].is_tiff:  # a TIFF that is called .png
+        return tiff.read(Source(text=str(paths[0]), path=paths[0]))
+    if len(headers) == 1 and headers[0].pages > 1:
         film: Any = Film(paths[0])
         axes = "tyxs"[: film.ndim]
         return Contents(array=film, axes=axes, z_kind="frame", remarks=remarks)

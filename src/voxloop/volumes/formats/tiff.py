@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
+from voxloop.volumes.formats.numbers import Lowered
 from voxloop.volumes.formats.tiff_size import classes_of, names_of, sizes_of
 from voxloop.volumes.metadata import Notes, first_line, listed
 
@@ -61,6 +63,7 @@ def read(source: Source) -> Contents:
                 names = notes.attempt("the names of channels", lambda: names_of(tif, choice.series), None)
                 classes = notes.attempt("the names of classes", lambda: classes_of(tif), [])
                 array, chunks = _lazy(path, tif, level, choice, source.scale)
+                array = notes.attempt("ImageJ's calibration", partial(_calibrated, tif, array, notes), array)
                 count = len(series.levels)
                 full = tuple(series.shape)
     except VolumeError:
@@ -150,6 +153,21 @@ def _letters(level: TiffPageSeries, notes: Notes) -> str:
         axes = axes.replace("s", "c")
         notes.remarks.append("samples of a pixel are taken for channels, since the file does not call them colours")
     return axes
+
+
+def _calibrated(tif: TiffFile, array: LazyArray, notes: Notes) -> LazyArray:
+    """ImageJ's calibration of gray values: signed numbers are made signed again, any other is a remark."""
+    noted = tif.imagej_metadata or {}
+    if noted.get("cf") is None or str(noted["cf"]) == "20":  # 20: none
+        return array
+    intercept, slope = float(noted.get("c0", 0)), float(noted.get("c1", 1))
+    if int(noted["cf"]) == 0 and (intercept, slope) == (0, 1):
+        return array
+    if int(noted["cf"]) == 0 and (intercept, slope) == (-32768, 1) and np.dtype(array.dtype).itemsize == 2:
+        notes.remarks.append("stored numbers are lowered by 32768, as ImageJ notes for signed ones")
+        return Lowered(array)
+    notes.remarks.append(f"ImageJ notes a calibration of gray values (c0 = {intercept:g}, c1 = {slope:g}), left aside")
+    return array
 
 
 def _is_colour(page: Any, photometric: int) -> bool:
