@@ -142,8 +142,8 @@ def _guessed(shape: tuple[int, ...], text: str, remarks: list[str]) -> str:
 
 
 def _filled(axes: str, shape: tuple[int, ...], text: str) -> str:
-    """Letters for the unnamed among named axes: y and x first, from the last; then z, t and c."""
-    missing = [letter for letter in "xy" if letter not in axes] + [letter for letter in "ztc" if letter not in axes]
+    """Letters for the unnamed among named axes: y and x first, from the last; then z, c and t."""
+    missing = [letter for letter in "xy" if letter not in axes] + [letter for letter in "zct" if letter not in axes]
     if axes.count("?") > len(missing):
         raise VolumeError(f"{text} has shape {shape} with axes {axes!r}; name at most one each of t, c, z")
     letters = list(axes)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -86,10 +87,15 @@ def open_volume(
     VolumeWarning
         Voxels of the file are not shown, or shown though they are missing: see ``attrs["remarks"]``.
     """
-    if not isinstance(scale, int) or isinstance(scale, bool) or scale < 0:
+    if not isinstance(scale, Integral) or isinstance(scale, bool) or scale < 0:
         raise VolumeError(f"scale={scale!r} is no whole number from 0, the finest")
     if dataset is not None and not isinstance(dataset, str):
         raise VolumeError(f"dataset={dataset!r} is no name")
+    if timepoint is not None and (not isinstance(timepoint, Integral) or isinstance(timepoint, bool)):
+        raise VolumeError(f"timepoint={timepoint!r} is no whole number")
+    if channels is not None and not isinstance(channels, Integral) and not hasattr(channels, "__iter__"):
+        raise VolumeError(f"channels={channels!r} must be a channel's name or number, or a list of these")
+    channels = int(channels) if isinstance(channels, Integral) else channels
     stated = spacing_argument(spacing, unit)
     wanted = Source(text=_text(source), dataset=dataset, scale=scale)
     origin: str | list[str] | None = None
