@@ -119,10 +119,12 @@ def chosen(config: ShallowConfig, one: Example):
 
 
 def test_the_best_candidate_is_chosen_and_said():
-    choice = chosen(CONFIG.changed(choose="auto", choose_seconds=600), example())
+    choice = chosen(CONFIG.changed(choose="auto", choose_seconds=600, samples=600), example())
     assert set(choice.tried) | set(choice.left_out) == set(CANDIDATES)
-    best = max(choice.tried.values())
-    assert choice.tried[choice.name] >= best - 0.01
+    if choice.name == "as it is":
+        assert max(choice.tried.values()) - choice.tried["as it is"] < 0.1
+    else:
+        assert choice.tried[choice.name] - choice.tried["as it is"] > 0.02
     assert choice.name in choice.words
     assert "held out" in choice.words
     for name, value in CANDIDATES[choice.name].items():
@@ -146,7 +148,7 @@ def test_thin_things_are_not_smoothed_away():
         spacing_um=SPACING,
         labelled=in_block(labels, Box.whole(shape)),
     )
-    choice = chosen(CONFIG.changed(choose="auto", choose_seconds=600), one)
+    choice = chosen(CONFIG.changed(choose="auto", choose_seconds=600, samples=1000), one)
     assert choice.tried["without smoothing"] > choice.tried["as it is"]
     assert choice.config.smoothing == 0
 

@@ -173,6 +173,20 @@ presets = Presets({
         ShallowConfig(),
         "what we recommend where seconds count: filters and a small perceptron, voxel by voxel",
     ),
+    "as in ilastik": (
+        ShallowConfig(
+            classifier="random forest", trees=100, depth=32, leaf=1, class_weights="none", smoothing=0,
+        ),
+        "a random forest of 100 trees, all samples weigh the same, nothing is smoothed: ilastik's pixel classification",
+    ),
+    "compact organelles": (
+        ShallowConfig(unit="supervoxels", classifier="forest", refine="edge", smoothing=0),
+        "supervoxels, a forest, neighbours that agree unless an edge parts them: mitochondria, chloroplasts, nuclei",
+    ),
+    "thin walls": (
+        ShallowConfig(smoothing=0),
+        "no smoothing, so that membranes and walls of a voxel or two stay: smoothed, they vanish",
+    ),
     "survos-supervoxels": (
         ShallowConfig(
             unit="supervoxels", supervoxel_size=10, compactness=20, descriptor="mean", classifier="random forest",

@@ -148,7 +148,7 @@ class ShallowConfig(Config):
         "network",
         "network: a small perceptron; forest: extremely randomised trees; random forest, adaboost and "
         "gradient boosting: other ensembles of trees; svm: a support vector machine, slow, for few samples; linear: "
-        "straight borders between classes. The live overlay takes the network for all but the forest",
+        "straight borders between classes. The live overlay takes the network for all but the forests",
         group="Classifier",
     )
     hidden: tuple[int, ...] = setting(
@@ -361,7 +361,7 @@ class ShallowConfig(Config):
         "fixed",
         "auto: before it learns, the run holds strokes out in turn and takes, of a few candidates (no smoothing, two "
         "kinds of forests, supervoxels), those settings that tell them best, as long as nothing of that was set here; "
-        "fixed: settings as they are",
+        "fixed: settings as they are. The live overlay shows what the last run chose",
         group="Choice",
         label="choose settings",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from voxloop.errors import LabelError
 from voxloop.geometry import Box
 from voxloop.helper.handlers import Job, View
 from voxloop.machine import machine
+from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +84,7 @@ def _within(area: Area, part: PredictedPart) -> tuple[np.ndarray, np.ndarray]:
 def _session(job: Job) -> _Session:
     image, level = str(job.fields["image"]), str(job.fields["level"])
     config = job.fields.get("config") or {}
+    config = _as_last_chosen(job.workspace, level, config)
     key = (image, level, json.dumps(config, sort_keys=True))
     sessions: dict[Any, _Session] = job.state.setdefault("live", {})
     session = sessions.pop(key, None) or _open(job.workspace, image, level, config)
@@ -112,6 +115,23 @@ def _open(workspace: Path, image: str, level: str, config: dict[str, Any]) -> _S
     settings = ShallowConfig(**config)
     learner = LiveShallow(picture, settings, threads=machine().cores, memory=budget)
     return _Session(labels, learner, _area(workspace, labels, settings.constrain))
+
+
+def _as_last_chosen(workspace: Path, level: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Settings with what the newest training of this level chose, where they leave that open."""
+    from voxloop.config.shallow import ShallowConfig
+    from voxloop.shallow.choice import with_choice
+
+    settings = ShallowConfig(**config)
+    if settings.choose != "auto":
+        return config
+    for spec in sorted(Layout(workspace).runs.glob("*/model/spec.json"), key=lambda path: -path.stat().st_mtime):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # half written, or of another learner
+            run = json.loads((spec.parent.parent / "config.json").read_text())
+            chosen = json.loads(spec.read_text())["extra"]["choice"]["name"]
+            if run["level"] == level:
+                return with_choice(settings, chosen).to_json()
+    return config
 
 
 def _area(workspace: Path, labels: Labels, constrain: str | None) -> Area:

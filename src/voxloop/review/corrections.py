@@ -21,7 +21,7 @@ import numpy as np
 
 from voxloop.model import ClassInfo
 from voxloop.review.population import Population
-from voxloop.review.score import FEWEST, Score, foreground, iou_of, summarise, tails, unknown_score
+from voxloop.review.score import FEWEST, Score, foreground, iou_of, less_sure, summarise, tails, unknown_score
 from voxloop.store import open_labels
 
 if TYPE_CHECKING:
@@ -58,12 +58,7 @@ class Cells:
 
     def joint(self, shift: float) -> np.ndarray:
         """Voxels (true class, predicted class) where the odds of being wrong are those believed times exp(shift)."""
-        rows = np.arange(len(self.sizes))
-        shares = np.clip(self.expected, 1e-6, 1)
-        right = shares[rows, self.predicted].copy()
-        shares = shares * np.exp(shift)
-        shares[rows, self.predicted] = right
-        shares /= shares.sum(axis=1, keepdims=True)
+        shares = less_sure(self.expected, self.predicted, shift)
         joint = np.zeros((shares.shape[1], shares.shape[1]))
         np.add.at(joint.T, self.predicted, self.sizes[:, None] * shares)
         return joint

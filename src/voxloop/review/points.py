@@ -1,8 +1,8 @@
 """Points drawn from a prediction in strata, and the IoU that their true classes give. Knows no files and no people.
 
 Strata: what is predicted as each foreground class, background within six voxels of it in the plane, and all other
-background; each again by how sure the model is. Two fifths of the points go to the first, three tenths to either of the
-others; within these a stratum gets points by its size and by how unlike its voxels are expected to be (Neyman 1934).
+background; each again by how sure the model is. Half of the points are shared out as two fifths, three tenths and three
+tenths, the other half, and all within these, by size and by how unlike voxels are expected to be (Neyman 1934).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from scipy.ndimage import maximum_filter1d
 from voxloop.errors import PredictionError
 from voxloop.model import ClassInfo
 from voxloop.review.population import Piece, Population
-from voxloop.review.score import Score, foreground, iou_of, summarise, tails
+from voxloop.review.score import Score, foreground, iou_of, less_sure, summarise, tails
 
 #: background within so many voxels of foreground, in the plane, is near it
 NEAR = 6
-#: share of the points for predicted foreground, for background near it, for all other background
+#: share of half of the points for predicted foreground, for background near it, for all other background
 SHARES = (0.4, 0.3, 0.3)
 #: probabilities of the predicted class that part a stratum into less and more sure
-CUTS = (0.8, 0.95)
+CUTS = (0.65, 0.8, 0.9, 0.97)
 _BANDS = len(CUTS) + 1
 #: share of voxels expected to be right in each zone where the prediction kept no probabilities
 _USUAL = (0.85, 0.92, 0.995)
@@ -32,9 +32,13 @@ _USUAL = (0.85, 0.92, 0.995)
 _DOUBT = 0.01
 #: points of a stratum at least
 _LEAST = 2
-#: what the model believes of a stratum counts as so many points of it
+#: what is expected of a stratum counts as so many points of it
 _PRIOR = 1.0
-_DRAWS = 2000
+#: log odds by which a model may be less sure than it should be, or surer, and how far they lie from 0 as a rule
+_SHIFTS, _SPREAD = np.linspace(-4, 6, 41), 1.0
+_DRAWS = 1000
+#: as wide as the bootstrap of so many units would have to be
+_UNITS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,26 +116,48 @@ def score_points(points: Points, truth: np.ndarray, classes: Sequence[ClassInfo]
 
     Notes
     -----
-    Shares of the true classes in a stratum have a Dirichlet distribution: what was answered, and one point of what the
-    model believes there, so that a stratum without any error is not taken for one that cannot have any.
+    Shares of the true classes in a stratum have a Dirichlet distribution: what was answered, and a few points of what
+    is to be expected there, so that a stratum without any error is not taken for one that cannot have any. Expected is
+    what the model believes, less sure or surer by what all answers together say of it: one shift of the log odds where
+    it predicts foreground, and one elsewhere (empirical Bayes).
     """
     counts = np.zeros(points.expected.shape)
     said = truth >= 0
     np.add.at(counts, (points.strata[said], truth[said]), 1)
-    posterior = counts + _PRIOR * np.maximum(points.expected, 1e-4)
-    drawn = np.random.default_rng(seed).gamma(np.broadcast_to(posterior, (_DRAWS, *posterior.shape)))
-    drawn /= np.maximum(drawn.sum(axis=2, keepdims=True), 1e-300)
-    mean = posterior / posterior.sum(axis=1, keepdims=True)
+    rng = np.random.default_rng(seed)
+    inside = np.isin(points.predicted, foreground(classes))
+    sides = [(side, _shifts(points, counts, side)) for side in (inside, ~inside) if side.any()]
+    usual = points.expected.copy()
+    drawn = np.zeros((_DRAWS, *counts.shape))
+    for side, chances in sides:
+        rows, predicted = points.expected[side], points.predicted[side]
+        usual[side] = sum(c * less_sure(rows, predicted, s) for s, c in zip(_SHIFTS, chances, strict=True))
+        table = np.array([less_sure(rows, predicted, shift) for shift in _SHIFTS])
+        drawn[:, side] = table[rng.choice(len(_SHIFTS), _DRAWS, p=chances)]
+    shares = rng.gamma(counts + _PRIOR * np.maximum(drawn, 1e-6))
+    shares /= np.maximum(shares.sum(axis=2, keepdims=True), 1e-300)
+    best = counts + _PRIOR * usual
+    best /= best.sum(axis=1, keepdims=True)
     return summarise(
-        iou_of(_joint(points, mean[None]))[0],
-        iou_of(_joint(points, drawn)),
+        iou_of(_joint(points, best[None]))[0],
+        iou_of(_joint(points, shares)),
         classes,
-        tails(level),
+        # few points a stratum: a Dirichlet with a prior is a little too sure of itself
+        tails(level, _UNITS),
         basis="audit",
         n=int(said.sum()),
         level=level,
         source=f"{int(said.sum())} points checked",
     )
+
+
+def _shifts(points: Points, counts: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """How likely each of the shifts is by the answers in some of the strata."""
+    rows, predicted = points.expected[side], points.predicted[side]
+    likely = np.array([(counts[side] * np.log(less_sure(rows, predicted, shift))).sum() for shift in _SHIFTS])
+    likely -= 0.5 * (_SHIFTS / _SPREAD) ** 2
+    chances = np.exp(likely - likely.max())
+    return np.asarray(chances / chances.sum())
 
 
 def _joint(points: Points, shares: np.ndarray) -> np.ndarray:
@@ -215,12 +241,11 @@ def _allocate(
 ) -> np.ndarray:
     """Points of each stratum."""
     weights = sizes * _spread(sizes, predicted, expected, classes)
-    present = [zone for zone in range(3) if (zones == zone).any()]
-    whole = sum(SHARES[zone] for zone in present)
-    points = np.zeros(len(sizes))
-    for zone in present:
-        own = zones == zone
-        points[own] = n * SHARES[zone] / whole * weights[own] / weights[own].sum()
+    fixed = np.array([share if (zones == zone).any() else 0.0 for zone, share in enumerate(SHARES)])
+    needed = np.bincount(zones, weights, minlength=3) / weights.sum()
+    of_zone = (fixed / fixed.sum() + needed) / 2
+    within = np.bincount(zones, weights, minlength=3)
+    points = n * of_zone[zones] * weights / within[zones]
     shares = np.maximum(np.round(points), _LEAST).astype(int)
     shares = np.minimum(shares, sizes.astype(int))
     while shares.sum() > max(n, len(shares)):

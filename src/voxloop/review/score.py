@@ -87,6 +87,16 @@ def iou_of(joint: np.ndarray) -> np.ndarray:
         return np.asarray(np.where(union > 0, hit / union, np.nan))
 
 
+def less_sure(expected: np.ndarray, predicted: np.ndarray, shift: float) -> np.ndarray:
+    """Probabilities (n, classes) where the odds of not being the ``predicted`` class (n,) grow by exp(shift)."""
+    rows = np.arange(len(predicted))
+    shares = np.clip(expected, 1e-6, 1)
+    right = shares[rows, predicted].copy()
+    shares = shares * np.exp(shift)
+    shares[rows, predicted] = right
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
 def summarise(
     best: np.ndarray, draws: np.ndarray, classes: Sequence[ClassInfo], tails: tuple[float, float], **facts: Any
 ) -> Score:

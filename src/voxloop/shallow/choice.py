@@ -27,8 +27,9 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "forest": {"classifier": "forest"},
     "supervoxels, forest, edges": {"unit": "supervoxels", "classifier": "forest", "refine": "edge", "smoothing": 0.0},
 }  # fmt: skip
-#: a candidate must be better than what is set by so much
-GAIN = 0.01
+#: a candidate must be better than what is set by so much, and by one standard error of the difference
+GAIN = 0.02
+_DRAWS = 200
 #: voxels of supervoxels that are described in a second of one core
 _PER_SECOND = 400_000
 
@@ -137,7 +138,7 @@ def choose_settings(
     seconds = time.process_time() - began
     if not tried:
         return Choice(config=config, table=table, name="as it is", seconds=seconds)
-    best = max(tried, key=lambda name: tried[name] + GAIN * (name == "as it is"))
+    best = _best({name: answers for name, (_, _, answers) in answered.items()}, table.classes)
     chosen, own, answers = answered[best]
     return Choice(
         config=chosen,
@@ -149,6 +150,51 @@ def choose_settings(
         of_all=fit.of_all(chosen, own),
         seconds=seconds,
     )
+
+
+def with_choice(config: ShallowConfig, name: str) -> ShallowConfig:
+    """``config`` with the settings of a candidate, where it leaves them open; as it is where there is no such one."""
+    return config.changed(**CANDIDATES.get(name, {})) if free(config) else config
+
+
+def _best(answers: Mapping[str, Answers], classes: Sequence[ClassInfo]) -> str:
+    """The candidate to take: the best of those that are better than what is set beyond doubt, else that."""
+    scores = {name: mean_iou(one, classes) for name, one in answers.items()}
+    first = next(iter(answers))
+    better = [first]
+    for name in list(answers)[1:]:
+        gain = scores[name] - scores[first]
+        if gain > max(GAIN, _error_of_gain(answers[first], answers[name], classes)):
+            better.append(name)
+    return max(better, key=lambda name: scores[name])
+
+
+def _error_of_gain(first: Answers, other: Answers, classes: Sequence[ClassInfo]) -> float:
+    """Standard error of the difference of two scores: the same places drawn again and again."""
+    chosen = [position for position, info in enumerate(classes) if not info.background] or list(range(len(classes)))
+    cells, owners = np.unique(first.cells, return_inverse=True)
+    often = np.random.default_rng(0).multinomial(len(cells), np.full(len(cells), 1 / len(cells)), size=_DRAWS)
+    scores = []
+    for answers in (first, other):
+        tables = _tables(answers, owners.reshape(-1), len(cells))
+        scores.append(np.nanmean(_iou(np.tensordot(often, tables, 1))[:, chosen], axis=1))
+    return float(np.nanstd(scores[1] - scores[0]))
+
+
+def _tables(answers: Answers, owners: np.ndarray, count: int) -> np.ndarray:
+    """Weights (owners, true class, predicted class)."""
+    classes = answers.probabilities.shape[1]
+    tables = np.zeros((count, classes, classes))
+    np.add.at(tables, (owners, answers.targets, answers.probabilities.argmax(axis=1)), answers.weights)
+    return tables
+
+
+def _iou(tables: np.ndarray) -> np.ndarray:
+    """IoU (..., classes) of tables (..., true class, predicted class); nan where a class is in neither."""
+    hit = np.diagonal(tables, axis1=-2, axis2=-1)
+    union = tables.sum(axis=-2) + tables.sum(axis=-1) - hit
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(union > 0, hit / union, np.nan))
 
 
 def free(config: ShallowConfig) -> bool:
@@ -166,14 +212,7 @@ def mean_iou(answers: Answers, classes: Sequence[ClassInfo]) -> float:
 
 def iou_per_class(answers: Answers) -> np.ndarray:
     """IoU (classes,) on held-out voxels, classes weighed as among all labels; nan where a class is in neither."""
-    predicted = answers.probabilities.argmax(axis=1)
-    count = answers.probabilities.shape[1]
-    table = np.zeros((count, count))
-    np.add.at(table, (answers.targets, predicted), answers.weights)
-    hit = np.diag(table)
-    union = table.sum(axis=0) + table.sum(axis=1) - hit
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(union > 0, hit / union, np.nan))
+    return _iou(_tables(answers, np.zeros(len(answers.targets), int), 1)[0])
 
 
 def _heard(watch: Watch, total: int) -> Callable[[], None]:

@@ -23,9 +23,7 @@ from voxloop.shallow.samples import APART
 from voxloop.shallow.table import FeatureTable
 
 #: labelled voxels are asked about in cells of a plane, so many at most, of this side
-CELLS, SIDE = 48, 32
-#: rows that a model of a part is fitted to
-ROWS = 6000
+CELLS, SIDE = 150, 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +76,6 @@ class CrossFit:
         self._bank = bank
         self._table = table
         self._threads = threads
-        self._seed = seed
         self._fitted: dict[str, Classifier] = {}
         self._prepared: dict[tuple[int, ...], list[_Cell]] = {}
         taught = np.flatnonzero(table.kept)
@@ -187,8 +184,6 @@ class CrossFit:
         key = f"{fold} {config.changed(smoothing=0, refine='none').to_json()}"
         if key not in self._fitted:
             rows = np.flatnonzero(table.kept & (self.folds.of(table.seats.at) != fold))
-            if len(rows) > ROWS:
-                rows = np.sort(np.random.default_rng(self._seed).choice(rows, ROWS, replace=False))
             targets = table.targets[rows]
             if len(np.unique(targets)) < len(table.classes):
                 return None

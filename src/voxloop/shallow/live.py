@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from voxloop.config.shallow import ShallowConfig
+from voxloop.config.shallow import FORESTS, ShallowConfig
 from voxloop.geometry import AXES, Box, Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.shallow.classifier import Classifier, fit_classifier
@@ -35,6 +35,8 @@ TILE, PART = 192, 576
 THROUGH = 16
 #: labelled voxels used of one tile, and of all tiles: more would not be learnt from within the time of a stroke
 PER_TILE, ROWS = 1500, 6000
+#: trees of a forest, and how deep they grow
+TREES, DEPTH = 32, 14
 #: optimiser steps of one training
 STEPS = 150
 
@@ -94,8 +96,9 @@ class LiveShallow:
         memory: int = 256 << 20,
     ) -> None:
         self.picture = picture
-        kind = "forest" if config.classifier == "forest" else "network"  # others take longer than a stroke
-        self.config = config.changed(unit="voxels", classifier=kind)
+        kind = "forest" if config.classifier in FORESTS else "network"  # others take longer than a stroke
+        small = {"trees": min(config.trees, TREES), "depth": min(config.depth, DEPTH)}
+        self.config = config.changed(unit="voxels", classifier=kind, **small)
         depth = picture.shape[0]
         self.bank = bank_for(config, picture.channels, picture.spacing_um, depth, frames=picture.frames, live=True)
         self._normalise = measure([_across(picture)])
