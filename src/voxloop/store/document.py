@@ -208,7 +208,8 @@ def _first(error: Exception) -> str:
         return str(error).splitlines()[0] if str(error) else type(error).__name__
     details = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in details["loc"])
-    return f"{where}: {details['msg']}" if where else str(details["msg"]).removeprefix("Value error, ")
+    words = str(details["msg"]).removeprefix("Value error, ")
+    return f"{where}: {words}" if where else words
 
 
 def write_document(folder: Path, document: Document) -> None:

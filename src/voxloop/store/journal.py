@@ -227,13 +227,8 @@ class Journal:
 
     def decoded(self, data: bytes) -> list[Patch]:
         """Patches from bytes. Raises ValueError, zlib.error or struct.error where they are none of this array."""
-        patches = decode(data, self._array[1])
-        size = chunk_shape(self._array[0])
-        for patch in patches:
-            whole = Box.at([index * n for index, n in zip(patch.box.cell(size), size, strict=True)], size)
-            if not whole.clip(self._array[0]).covers(patch.box):
-                raise ValueError("voxels outside of the array")
-        return patches
+        shape, dtype = self._array
+        return decode(data, dtype, (shape, chunk_shape(shape)))
 
     def _whole(self, record: Record) -> bool:
         """Whether the voxels of a record are all on disk (only the last one can be torn)."""

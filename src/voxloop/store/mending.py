@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -157,6 +158,12 @@ class _Hole:
         self.settled = np.zeros(self.before.shape, bool)
 
 
+def _last_of(numbers: list[int], applied: int) -> list[int]:
+    """Of holes with no known edit between them, the last one that the array has seen, and the last of all."""
+    seen = [number for number in numbers if number <= applied]
+    return sorted({*seen[-1:], *numbers[-1:]})
+
+
 class _Search:
     """What holes did, chunk by chunk; numbers that were lost together are one edit, with the last of their numbers."""
 
@@ -193,29 +200,40 @@ class _Search:
                 blobs[hole.number].write(patch)
         return {**self._inline(inline), **self._in_blobs(blobs)}
 
-    def _holes_in(self, chunk: Chunk, records: list[Record], truth: np.ndarray | None, applied: int) -> list[_Hole]:
+    def _holes_in(self, chunk: Chunk, records: list[Record], truth: np.ndarray | None, applied: int) -> Iterator[_Hole]:
+        """What can be told of holes in one chunk. What an edit found changed, the last hole before it did."""
         state = np.zeros(self._array.chunks, self._array.dtype)
-        holes: list[_Hole] = []
-        waiting = sorted(set(self.last.values()))
-        corner = self._array.box(chunk).start
-        for record in records:
-            while waiting and waiting[0] < record.sequence:
-                holes.append(_Hole(waiting.pop(0), state.copy(), state.copy()))
-            for patch in self._journal.patches(record, chunk):
-                part = patch.box.shift([-first for first in corner]).slices
+        waiting = deque(sorted(set(self.last.values())))
+        corner = [-first for first in self._array.box(chunk).start]
+        latest: _Hole | None = None  # of all
+        seen: _Hole | None = None  # of those that the array has seen: what is not explained at the end, it did
+        for record in [*records, None]:
+            passed = []
+            while waiting and (record is None or waiting[0] < record.sequence):
+                passed.append(waiting.popleft())
+            for number in _last_of(passed, applied):
+                hole = _Hole(number, state.copy(), state.copy())
+                if latest is not None and latest is not seen:
+                    yield latest
+                if number <= applied:
+                    if seen is not None:
+                        yield seen
+                    seen = hole
+                latest = hole
+            for patch in () if record is None else self._journal.patches(record, chunk):
+                part = patch.box.shift(corner).slices
                 changed = patch.changed
-                if holes:
-                    odd = changed & ~holes[-1].settled[part] & (state[part] != patch.before)
-                    holes[-1].after[part][odd] = patch.before[odd]
-                for hole in holes:
-                    hole.settled[part] |= changed
+                if latest is not None:
+                    odd = changed & ~latest.settled[part] & (state[part] != patch.before)
+                    latest.after[part][odd] = patch.before[odd]
+                for one in (latest, seen):
+                    if one is not None:
+                        one.settled[part] |= changed
                 state[part][changed] = patch.after[changed]
-        holes += [_Hole(number, state.copy(), state.copy()) for number in waiting]
-        seen = [hole for hole in holes if hole.number <= applied]
-        if seen and truth is not None:
-            odd = ~seen[-1].settled & (state != truth)
-            seen[-1].after[odd] = truth[odd]
-        return holes
+        if seen is not None and truth is not None:
+            odd = ~seen.settled & (state != truth)
+            seen.after[odd] = truth[odd]
+        yield from {id(hole): hole for hole in (seen, latest) if hole is not None}.values()
 
     def _patch(self, chunk: Chunk, hole: _Hole) -> Patch | None:
         """What a hole did in a chunk, cut to the voxels that it changed."""

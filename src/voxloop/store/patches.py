@@ -64,8 +64,11 @@ def encode(patches: Sequence[Patch]) -> bytes:
     return zlib.compress(body, 1)
 
 
-def decode(data: bytes, dtype: np.dtype) -> list[Patch]:
-    """The patches that :func:`encode` made. Raises ValueError, struct.error or zlib.error for anything else."""
+def decode(data: bytes, dtype: np.dtype, within: tuple[Shape, Shape] | None = None) -> list[Patch]:
+    """The patches that :func:`encode` made. Raises ValueError, struct.error or zlib.error for anything else.
+
+    ``within`` is the shape of the array and of its chunks: a patch must lie in one chunk of it.
+    """
     body = zlib.decompress(data)
     count, runs = _HEAD.unpack_from(body)
     at = _HEAD.size
@@ -76,6 +79,11 @@ def decode(data: bytes, dtype: np.dtype) -> list[Patch]:
     sizes = boxes[:, 3:].astype(np.int64).prod(axis=1)
     if boxes.min(initial=0) < 0 or (sizes > MAX_PATCH).any() or lengths.sum(dtype=np.uint64) != sizes.sum():
         raise ValueError("these are no patches")
+    if within is not None:
+        shape, chunks = within
+        first, last = boxes[:, :3], boxes[:, :3] + boxes[:, 3:] - 1
+        if (last >= shape).any() or (first // chunks != last // chunks).any():
+            raise ValueError("voxels outside of the array")
     stored = np.dtype(dtype).newbyteorder("<")
     before = np.repeat(np.frombuffer(body, stored, runs, at).astype(dtype), lengths)
     after = np.repeat(np.frombuffer(body, stored, runs, at + runs * stored.itemsize).astype(dtype), lengths)
