@@ -56,12 +56,14 @@ def new(
 def sets(workspace: Path, name: str | None, rows: tuple[str, ...], as_json: bool) -> None:
     """List the training sets of a workspace, or make one. Train on it with: train --set training_set=NAME."""
     with open_workspace(workspace, read_only=name is None) as ws:
-        given = [tuple(row.split("/", 2)) for row in rows] or None
+        new_rows = [tuple(row.split("/", 2)) for row in rows] or None
         if name is not None:
-            ws.sets.edit(name, given) if given and name in ws.sets else ws.sets.add(name, given)
-        found = [ws.sets[one] for one in ws.sets]
-        lines = [f"{one.title:24s} {', '.join('/'.join((r.image, r.level)) for r in one.rows)}" for one in found]
-        tell(as_json, "\n".join(lines) or "no training sets yet", {"sets": [one.model_dump() for one in found]})
+            ws.sets.edit(name, new_rows) if new_rows and name in ws.sets else ws.sets.add(name, new_rows)
+        training_sets = [ws.sets[one] for one in ws.sets]
+        lines = [
+            f"{one.title:24s} {', '.join('/'.join((r.image, r.level)) for r in one.rows)}" for one in training_sets
+        ]
+        tell(as_json, "\n".join(lines) or "no training sets yet", {"sets": [one.model_dump() for one in training_sets]})
 
 
 @click.command()
@@ -90,8 +92,8 @@ def _workspace_facts(ws: Any) -> dict[str, Any]:
     return {
         "workspace": str(ws.path),
         "images": {
-            name: {"shape": list(found.shape), "spacing_um": list(found.spacing_um), "dtype": str(found.dtype)}
-            for name, found in images.items()
+            name: {"shape": list(info.shape), "spacing_um": list(info.spacing_um), "dtype": str(info.dtype)}
+            for name, info in images.items()
         },
         "levels": {name: [c.name for c in ws.levels[name].classes] for name in ws.levels.names},
         "runs": {name: run.state for name, run in ws.runs.items()},

@@ -19,12 +19,12 @@ from voxloop.cli.terminal import as_json, box, open_workspace, tell
 def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, as_json: bool) -> None:
     """Score PREDICTION against TRUTH: a mask file, or the name of a label level."""
     with open_workspace(workspace, read_only=True) as ws:
-        known: Any = truth
+        reference: Any = truth
         if truth not in ws.levels.names:
             from voxloop.volumes import open_volume
 
-            known = open_volume(truth, dataset=dataset)
-        report = ws.evaluate(prediction, known)
+            reference = open_volume(truth, dataset=dataset)
+        report = ws.evaluate(prediction, reference)
         tell(as_json, repr(report), report.to_json())
 
 

@@ -92,8 +92,8 @@ def predict(
             ws.images.add_folder(folder)
         chosen = "*" if everything or folder is not None else image
         if forecast:
-            found = ws.forecast(list(models), image=chosen, region=box(region), config=config)
-            tell(as_json, repr(found).strip("<>"), asdict(found))
+            estimate = ws.forecast(list(models), image=chosen, region=box(region), config=config)
+            tell(as_json, repr(estimate).strip("<>"), asdict(estimate))
             return
         run = ws.predict(list(models), image=chosen, region=box(region), name=name, config=config)
     follow(run, quiet=as_json)

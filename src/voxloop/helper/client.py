@@ -81,8 +81,8 @@ class Answer:
                 loop.call_soon_threadsafe(queue.put_nowait, part)
 
         with self._guard:
-            for known in self._parts:
-                queue.put_nowait(known)
+            for earlier in self._parts:
+                queue.put_nowait(earlier)
             self._listeners.append(post)
         self.future.add_done_callback(lambda _: post(None))
         while (part := await queue.get()) is not None:
@@ -186,12 +186,12 @@ class Helper:
                 fields["planes"] = {"name": planes.name, "shape": list(planes.shape)}
             number = next(self._numbers)
             message = {"number": number, "kind": kind, "lane": lane, "generation": generation, "fields": fields}
-            asked = _Asked(number, answer, message)
+            pending = _Asked(number, answer, message)
             try:
-                self._living().ask(asked)
+                self._living().ask(pending)
             except OSError:
                 # it died between the look and the question; one that dies at once again has a reason to tell
-                self._living(fresh=True).ask(asked)
+                self._living(fresh=True).ask(pending)
         return answer
 
     def cancel(self, lane: str = "overlay") -> None:
@@ -221,8 +221,8 @@ class Helper:
         with self._guard:
             if self._closed:
                 raise RunError("this helper was closed before it answered")
-            for asked in left:
-                self._living().ask(asked)
+            for pending in left:
+                self._living().ask(pending)
 
     def _living(self, fresh: bool = False) -> _Child:
         if self._child is None or fresh or not self._child.alive:
@@ -282,17 +282,17 @@ class _Child:
     def alive(self) -> bool:
         return not self._ended and self.process.poll() is None
 
-    def ask(self, asked: _Asked) -> None:
+    def ask(self, pending: _Asked) -> None:
         """Send a request. Raises OSError where the process is gone; the answer is then not held here."""
         with self._guard:
             if self._ended:
                 raise BrokenPipeError("the helper process has ended")
-            self._asked[asked.number] = asked
+            self._asked[pending.number] = pending
         try:
-            self.sender.send(asked.message)
+            self.sender.send(pending.message)
         except (OSError, ValueError) as error:
             with self._guard:
-                if self._asked.pop(asked.number, None) is None:
+                if self._asked.pop(pending.number, None) is None:
                     return  # the reading thread saw the end first, and has told
             raise BrokenPipeError("the helper process has ended") from error
 
@@ -312,13 +312,13 @@ class _Child:
         while (message := receive(stream)) is not None:
             number = int(message["number"])
             with self._guard:
-                asked = self._asked.get(number) if "part" in message else self._asked.pop(number, None)
-            if asked is None:
+                pending = self._asked.get(number) if "part" in message else self._asked.pop(number, None)
+            if pending is None:
                 continue
             if "part" in message:
-                asked.answer._take(*message["part"])
+                pending.answer._take(*message["part"])
             else:
-                asked.answer._end(message["done"])
+                pending.answer._end(message["done"])
         self._leave()
 
     def _leave(self) -> None:
@@ -334,9 +334,9 @@ class _Child:
                 return
         words = f"; it said: {self._last_lines[-1]}" if self._last_lines else ""
         reason = f"the helper process ended (code {code}) before it answered{words}"
-        for asked in left:
-            if not asked.answer.done:
-                asked.answer._end(RunError(f"{reason}; the next request starts it anew"))
+        for pending in left:
+            if not pending.answer.done:
+                pending.answer._end(RunError(f"{reason}; the next request starts it anew"))
 
     def _read_errors(self) -> None:
         for line in _pipe(self.process.stderr):

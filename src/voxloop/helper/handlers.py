@@ -121,14 +121,14 @@ class Job:
 
 def handler(kind: str) -> Callable[[Job], dict[str, Any]]:
     """The function that answers ``kind``. Raises RunError for a kind nobody answers."""
-    known = {**{point.name: point.value for point in entry_points(group="voxloop.helpers")}, **HANDLERS}
-    if kind not in known:
-        raise RunError(unknown("kind of request", kind, known))
+    handlers = {**{point.name: point.value for point in entry_points(group="voxloop.helpers")}, **HANDLERS}
+    if kind not in handlers:
+        raise RunError(unknown("kind of request", kind, handlers))
     try:
-        found: Callable[[Job], dict[str, Any]] = resolve(known[kind])
+        function: Callable[[Job], dict[str, Any]] = resolve(handlers[kind])
     except (ImportError, AttributeError) as error:
         raise RunError(f"requests of kind {kind!r} are not answered by this installation ({error})") from error
-    return found
+    return function
 
 
 def _count(part: slice, step: int) -> int:

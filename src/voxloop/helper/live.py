@@ -144,18 +144,18 @@ def _area(workspace: Path, labels: Labels, constrain: str | None) -> Area:
     if text is None:
         return Area()
     with Store.open(workspace, read_only=True) as store:
-        found = constraint(store, text, labels.level.name, [labels.image])
-    return Area(inside=(open_labels(workspace, found["level"], labels.image), found["value"]))
+        inside = constraint(store, text, labels.level.name, [labels.image])
+    return Area(inside=(open_labels(workspace, inside["level"], labels.image), inside["value"]))
 
 
 def _follow(session: _Session, job: Job) -> None:
     """Take note of the boxes that changed since the last look."""
-    wanted = int(job.fields.get("sequence") or 0)
+    sequence = int(job.fields.get("sequence") or 0)
     if session.area.inside is not None:
         session.area.inside[0].refresh()
     until = time.monotonic() + _PATIENCE
     session.changed += [edit.box for edit in session.labels.refresh()]
-    while session.labels.sequence < wanted and time.monotonic() < until:
+    while session.labels.sequence < sequence and time.monotonic() < until:
         job.check()
         time.sleep(0.01)
         session.changed += [edit.box for edit in session.labels.refresh()]

@@ -24,8 +24,8 @@ def answer(job: Job) -> dict[str, Any]:
     field = field_of(source_of(job.workspace / job.fields["prediction"], of))
     view = View.from_json(job.fields["view"], field.shape)
     config = ObjectsConfig.from_json(job.fields["settings"])
-    found = preview(field, config, view.box, instances=of is None)
+    objects = preview(field, config, view.box, instances=of is None)
     job.check()
-    colours = np.where(found > 0, (found * 97) % 255 + 1, 0).astype(np.uint8)
-    job.part(view, view.box, colours, np.full(found.shape, 255, np.uint8))
-    return {"objects": len(np.unique(found[found > 0]))}
+    colours = np.where(objects > 0, (objects * 97) % 255 + 1, 0).astype(np.uint8)
+    job.part(view, view.box, colours, np.full(objects.shape, 255, np.uint8))
+    return {"objects": len(np.unique(objects[objects > 0]))}

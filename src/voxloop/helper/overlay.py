@@ -57,7 +57,7 @@ def answer(job: Job) -> dict[str, Any]:
     view = View.from_json(job.fields["view"], shape_zyx(volume))
     _check(model.spec, volume, str(job.fields["image"]))
     grid = tile_shape(model.spec, AXES.index(view.axis))
-    first, computed, kept = 0.0, 0, 0
+    first, computed, cached = 0.0, 0, 0
     cache: OrderedDict[Any, _Tile] = job.state.setdefault("overlay tiles", OrderedDict())
     # whole cells of the grid, so that a tile is the same wherever the view begins
     cells = [part.aligned(grid).clip(shape_zyx(volume)) for part in view.box.blocks(grid)]
@@ -65,7 +65,7 @@ def answer(job: Job) -> dict[str, Any]:
         job.check()
         key = (model.spec.hash, job.fields["image"], view.axis, cell)
         tile = cache.pop(key, None)
-        kept, computed = (kept + 1, computed) if tile else (kept, computed + 1)
+        cached, computed = (cached + 1, computed) if tile else (cached, computed + 1)
         tile = tile or _predict(model, volume, cell)
         cache[key] = tile
         shown = cell.meet(view.box)
@@ -75,7 +75,7 @@ def answer(job: Job) -> dict[str, Any]:
         first = first or time.perf_counter() - began
     while sum(2 * tile.values.size for tile in cache.values()) > KEPT_BYTES:
         cache.popitem(last=False)
-    return {"first_s": first, "total_s": time.perf_counter() - began, "computed": computed, "kept": kept}
+    return {"first_s": first, "total_s": time.perf_counter() - began, "computed": computed, "kept": cached}
 
 
 def tile_shape(spec: ModelSpec, across: int) -> Shape:
@@ -113,8 +113,8 @@ def _opened(job: Job) -> _Open:
     stamp = (folder / "spec.json").stat().st_mtime_ns if (folder / "spec.json").exists() else 0
     models: dict[Any, _Open] = job.state.setdefault("overlay models", {})
     key = (str(folder), stamp)
-    found = models.pop(key, None)
-    if found is None:
+    opened = models.pop(key, None)
+    if opened is None:
         from voxloop.prediction.averaged import combined
 
         model = load_model(folder)
@@ -123,11 +123,11 @@ def _opened(job: Job) -> _Open:
         if len(model.spec.outputs) != 1 or model.spec.outputs[0].kind != "semantic":
             raise ModelError(f"the model in {folder.name} has no class probabilities to show; predict with it instead")
         stack = ExitStack()
-        found = _Open(model.spec, stack.enter_context(model.open(threads=machine().cores)), stack)
-    models[key] = found
+        opened = _Open(model.spec, stack.enter_context(model.open(threads=machine().cores)), stack)
+    models[key] = opened
     while len(models) > KEPT_MODELS:
         models.pop(next(iter(models))).stack.close()
-    return found
+    return opened
 
 
 def _volume(job: Job) -> xr.DataArray:

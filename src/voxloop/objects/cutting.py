@@ -68,9 +68,9 @@ class ByArrows:
         return following.places(names, self._ends(names, box), self.channels.flat)
 
     def grow(self, names: np.ndarray, seeds: np.ndarray, box: Box) -> np.ndarray:
-        own = following.arrived(seeds, self._ends(names, box))
+        seed_at_end = following.arrived(seeds, self._ends(names, box))
         level = np.zeros(names.shape, np.float32)
-        return voxels.flood(names, own, level, self.connectivity, self.channels.frames)
+        return voxels.flood(names, seed_at_end, level, self.connectivity, self.channels.frames)
 
     def _ends(self, names: np.ndarray, box: Box) -> np.ndarray:
         if not names.any():

@@ -107,8 +107,8 @@ def within(field: VoxelField, region: object) -> VoxelField:
 def block_shape(shape: Shape, *, halo: Sequence[int] = (0, 0, 0), chunk: Sequence[int] = (16, 256, 256)) -> Shape:
     """Voxels of a block: whole chunks, about 4 million, more where a halo would else be most of the work."""
     size = [min(c, -(-n // c) * c) for c, n in zip(chunk, shape, strict=True)]
-    wanted = [max(c, 2 * h) for c, h in zip(size, halo, strict=True)]
-    block = [-(-w // c) * c for w, c in zip(wanted, size, strict=True)]
+    target = [max(c, 2 * h) for c, h in zip(size, halo, strict=True)]
+    block = [-(-w // c) * c for w, c in zip(target, size, strict=True)]
     while prod(block) < 2**22 and any(b < n for b, n in zip(block, shape, strict=True)):
         # the axis of which the block covers least, counted in chunks of it
         axis = min((a for a in range(3) if block[a] < shape[a]), key=lambda a: block[a] / size[a])

@@ -237,10 +237,10 @@ def _split(
     seeded = np.zeros(len(clump_groups) + 1, bool)
     seeded[seed_groups.keys] = True
     seed = named(clump, pieces, seed_groups, _numbers(len(seed_groups)))
-    found = work.pieces("objects", clump.shape)
+    objects = work.pieces("objects", clump.shape)
 
     def flood_block(index: Index) -> None:
-        box = found.box(index)
+        box = objects.box(index)
         outer = box.grow(how.reach).clip(clump.shape)
         core = box.within(outer).slices
         names = clump.read(outer)
@@ -252,23 +252,23 @@ def _split(
         unsure = np.zeros(len(seeded), bool)
         unsure[_at_cut(names, outer, clump)] = True
         unsure &= seeded
-        _keep(found, index, whole[core], unsure[names[core]])
+        _keep(objects, index, whole[core], unsure[names[core]])
 
-    work.run(found, flood_block)
-    return found, joining.group_by_key(found)
+    work.run(objects, flood_block)
+    return objects, joining.group_by_key(objects)
 
 
 def _at_cut(names: np.ndarray, outer: Box, field: VoxelField) -> np.ndarray:
     """Names in the planes of a block that are no faces of the volume: there may be more of them behind."""
-    found = [np.zeros(0, names.dtype)]
+    cut_names = [np.zeros(0, names.dtype)]
     for axis, size in enumerate(field.shape):
         if axis == 0 and field.frames:
             continue
         if outer.start[axis] > 0:
-            found.append(np.unique(np.take(names, 0, axis=axis)))
+            cut_names.append(np.unique(np.take(names, 0, axis=axis)))
         if outer.stop[axis] < size:
-            found.append(np.unique(np.take(names, -1, axis=axis)))
-    every = np.unique(np.concatenate(found))
+            cut_names.append(np.unique(np.take(names, -1, axis=axis)))
+    every = np.unique(np.concatenate(cut_names))
     return np.asarray(every[every > 0])
 
 
@@ -357,11 +357,11 @@ def _write(
     return Objects(target)
 
 
-def _resume(partial: Path, wanted: dict[str, Any]) -> None:
+def _resume(partial: Path, task: dict[str, Any]) -> None:
     """Keep what an earlier attempt at the very same has done, clear away any other."""
     note = partial / "of.json"
-    text = json.dumps(wanted)
-    if wanted["of"] is None or not note.exists() or note.read_text() != text:
+    text = json.dumps(task)
+    if task["of"] is None or not note.exists() or note.read_text() != text:
         shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True, exist_ok=True)
     note.write_text(text)

@@ -20,10 +20,10 @@ _STILL = 0.15
 def arrows(channels: np.ndarray, flat: bool) -> np.ndarray:
     """Arrows (3, z, y, x) from -1 to 1 out of channels that hold them from 0 to 1; none along z where planes are
     separate."""
-    found = channels * np.float32(2) - np.float32(1)
+    flow = channels * np.float32(2) - np.float32(1)
     if flat:
-        found[0] = 0
-    return np.asarray(found)
+        flow[0] = 0
+    return np.asarray(flow)
 
 
 def walk(names: np.ndarray, flow: np.ndarray, spacing_um: Sequence[float], steps: int) -> np.ndarray:
@@ -42,7 +42,7 @@ def walk(names: np.ndarray, flow: np.ndarray, spacing_um: Sequence[float], steps
     ends = np.full(names.shape, -1, np.int64)
     start = np.flatnonzero(names)
     at = np.stack(np.unravel_index(start, names.shape)).astype(np.float32)
-    own, home = names.ravel()[start], start.copy()
+    name, home = names.ravel()[start], start.copy()
     pace = (min(spacing_um) / np.asarray(spacing_um, np.float32))[:, None]
     field, everywhere = flow.reshape(3, -1), names.ravel()
     moving = np.arange(len(start))
@@ -56,7 +56,7 @@ def walk(names: np.ndarray, flow: np.ndarray, spacing_um: Sequence[float], steps
         cell = np.rint(there).astype(np.int64)
         inside = ((cell >= 0) & (cell < shape[:, None])).all(0)
         index = np.ravel_multi_index(tuple(np.clip(cell, 0, shape[:, None] - 1)), names.shape)
-        stays = inside & (everywhere[index] == own[moving])
+        stays = inside & (everywhere[index] == name[moving])
         moving = moving[stays]
         at[:, moving] = there[:, stays]
         home[moving] = index[stays]
@@ -81,8 +81,8 @@ def places(names: np.ndarray, ends: np.ndarray, flat: bool) -> np.ndarray:
 
 def arrived(seeds: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """The seed at the end of each voxel's walk, 0 where there is none."""
-    found: np.ndarray = np.where(ends >= 0, seeds.ravel()[np.maximum(ends, 0)], 0)
-    return found.astype(seeds.dtype, copy=False)
+    arrivals: np.ndarray = np.where(ends >= 0, seeds.ravel()[np.maximum(ends, 0)], 0)
+    return arrivals.astype(seeds.dtype, copy=False)
 
 
 def follow(

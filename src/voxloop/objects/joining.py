@@ -77,9 +77,9 @@ def _gather(pieces: Pieces) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
             keys.append(record["keys"])
             counted = record["sizes"]
             sizes.append(counted if len(counted) else np.zeros(count, np.int64))
-            here = np.zeros(count, bool)
-            here[record["marked"] - 1] = True
-            marked.append(here)
+            is_marked = np.zeros(count, bool)
+            is_marked[record["marked"] - 1] = True
+            marked.append(is_marked)
         total += count
     return start, np.concatenate(first), np.concatenate(keys), np.concatenate(sizes), np.concatenate(marked)
 
@@ -109,7 +109,7 @@ def _ordered(
 
 def _pairs(pieces: Pieces, start: np.ndarray, index: Index) -> list[np.ndarray]:
     """Pieces that share a voxel: this block's, and those of the blocks before it that own the plane it looked at."""
-    found = []
+    pairs = []
     with pieces.record(index) as record:
         for axis in range(3):
             if f"low{axis}" not in record:
@@ -124,12 +124,12 @@ def _pairs(pieces: Pieces, start: np.ndarray, index: Index) -> list[np.ndarray]:
                 for a, n in zip(others, back, strict=True):
                     near[a] -= n
                 with pieces.record((near[0], near[1], near[2])) as neighbour:
-                    theirs = neighbour[f"high{axis}"]
-                mine = plane[tuple(slice(0, 1) if b else slice(e, None) for b, e in zip(back, early, strict=True))]
-                theirs = theirs[tuple(slice(-1, None) if b else slice(None) for b in back)]
-                pair = _distinct(mine.ravel(), theirs.ravel())
-                found.append(pair + np.array([start[index] - 1, start[tuple(near)] - 1]))
-    return found
+                    far_face = neighbour[f"high{axis}"]
+                near_face = plane[tuple(slice(0, 1) if b else slice(e, None) for b, e in zip(back, early, strict=True))]
+                far_face = far_face[tuple(slice(-1, None) if b else slice(None) for b in back)]
+                pair = _distinct(near_face.ravel(), far_face.ravel())
+                pairs.append(pair + np.array([start[index] - 1, start[tuple(near)] - 1]))
+    return pairs
 
 
 def _distinct(one: np.ndarray, other: np.ndarray) -> np.ndarray:

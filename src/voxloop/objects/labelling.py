@@ -33,8 +33,8 @@ def components(values: np.ndarray, connectivity: str = "faces", frames: bool = F
         names: np.ndarray = np.zeros(values.shape, np.uint32)
         total = 0
         for plane, out in zip(values, names, strict=True):
-            found, count = components(plane[None], connectivity)
-            np.add(found[0], total, out=out, where=found[0] > 0)
+            plane_names, count = components(plane[None], connectivity)
+            np.add(plane_names[0], total, out=out, where=plane_names[0] > 0)
             total += count
         return names, total
     names, count = cc3d.connected_components(
@@ -57,19 +57,19 @@ def cut_block(
     values = field.read(early)
     names, count = components(values, connectivity, field.frames)
     first = first_voxels(names, count)
-    own = names[tuple(slice(n, None) for n in reach)]
+    core = names[tuple(slice(n, None) for n in reach)]
     short = np.uint16 if count < 2**16 else np.uint32
     record = PieceRecord(first=numbered(first, early, field.shape), keys=values.ravel()[first])
     for axis in range(3):
         if reach[axis]:
             record.low[axis] = np.take(names, 0, axis=axis).astype(short)
         if index[axis] + 1 < pieces.grid[axis] and not (field.frames and axis == 0):
-            record.high[axis] = np.take(own, -1, axis=axis).astype(short)
+            record.high[axis] = np.take(core, -1, axis=axis).astype(short)
     if sizes:
-        record.sizes = np.bincount(own.ravel(), minlength=count + 1)[1:]
+        record.sizes = np.bincount(core.ravel(), minlength=count + 1)[1:]
     if mark_edge:
-        record.marked = any_at_edge(own, box, field)
-    pieces.write(index, own, record)
+        record.marked = any_at_edge(core, box, field)
+    pieces.write(index, core, record)
 
 
 def first_voxels(names: np.ndarray, count: int) -> np.ndarray:
@@ -80,12 +80,12 @@ def first_voxels(names: np.ndarray, count: int) -> np.ndarray:
     new = np.flatnonzero(top > before)  # rows with a name that no row before them has
     highest = np.maximum.accumulate(np.maximum(rows[new], before[new, None]), axis=1)
     row, column = np.nonzero(np.diff(highest, axis=1, prepend=before[new, None]))
-    found = np.full(count + 1, -1, np.int64)
-    found[highest[row, column]] = new[row] * rows.shape[1] + column
-    if (found[1:] < 0).any():  # names do not rise in the order of the voxels
-        values, found = np.unique(names, return_index=True)
-        return np.asarray(found[values > 0])
-    return np.asarray(found[1:])
+    positions = np.full(count + 1, -1, np.int64)
+    positions[highest[row, column]] = new[row] * rows.shape[1] + column
+    if (positions[1:] < 0).any():  # names do not rise in the order of the voxels
+        values, positions = np.unique(names, return_index=True)
+        return np.asarray(positions[values > 0])
+    return np.asarray(positions[1:])
 
 
 def numbered(flat: np.ndarray, box: Box, full: Shape) -> np.ndarray:
@@ -97,13 +97,13 @@ def numbered(flat: np.ndarray, box: Box, full: Shape) -> np.ndarray:
 
 def any_at_edge(names: np.ndarray, box: Box, field: VoxelField) -> np.ndarray:
     """Names in the planes of a block that are faces of the volume; z has no faces where all there is are pictures."""
-    found = [np.zeros(0, names.dtype)]
+    edge_names = [np.zeros(0, names.dtype)]
     for axis in range(3):
         if axis == 0 and field.flat:
             continue
         if box.start[axis] == 0:
-            found.append(np.unique(np.take(names, 0, axis=axis)))
+            edge_names.append(np.unique(np.take(names, 0, axis=axis)))
         if box.stop[axis] == field.shape[axis]:
-            found.append(np.unique(np.take(names, -1, axis=axis)))
-    every = np.unique(np.concatenate(found))
+            edge_names.append(np.unique(np.take(names, -1, axis=axis)))
+    every = np.unique(np.concatenate(edge_names))
     return np.asarray(every[every > 0], np.int64)

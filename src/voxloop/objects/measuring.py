@@ -89,15 +89,15 @@ class _Sums:
         import fastremap
 
         around = self._padded(block)
-        own = around[1:-1, 1:-1, 1:-1]
-        numbers = fastremap.unique(own)
+        core = around[1:-1, 1:-1, 1:-1]
+        numbers = fastremap.unique(core)
         numbers = numbers[numbers > 0].astype(np.int64)
         if not len(numbers):
             return
         if numbers[-1] >= _LARGEST:
             raise PredictionError(f"object {numbers[-1]} is numbered too high to be measured; number objects anew")
-        where = np.nonzero(own)
-        local = np.searchsorted(numbers, own[where].astype(np.int64))
+        where = np.nonzero(core)
+        local = np.searchsorted(numbers, core[where].astype(np.int64))
         count = len(numbers)
         at = [axis.astype(np.float64) + first for axis, first in zip(where, block.start, strict=True)]
         moments = np.stack(
@@ -128,14 +128,14 @@ class _Sums:
 
     def _crossings(self, around: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Weighted count of the places where a line in each direction enters or leaves an object."""
-        own = around[1:-1, 1:-1, 1:-1]
+        core = around[1:-1, 1:-1, 1:-1]
         total = np.zeros(len(numbers))
         for step, weight in zip(self._steps, self._weights, strict=True):
             for sign in (1, -1):
                 there = around[
                     tuple(slice(1 + sign * s, n - 1 + sign * s) for s, n in zip(step, around.shape, strict=True))
                 ]
-                leaves = own[(own != there) & (own > 0)]
+                leaves = core[(core != there) & (core > 0)]
                 total += weight * np.bincount(np.searchsorted(numbers, leaves), minlength=len(numbers))
         return total
 

@@ -81,19 +81,19 @@ class Objects:
 
         from voxloop.objects.measuring import measure_objects
 
-        kept = self.path / "table.csv"
-        if image is None and kept.exists():
-            return pd.read_csv(kept, index_col="object")
+        stored = self.path / "table.csv"
+        if image is None and stored.exists():
+            return pd.read_csv(stored, index_col="object")
         covered = None if image is None else self._covered(image)
-        found = measure_objects(open_volume(self.path), covered, workers=workers)
+        measures = measure_objects(open_volume(self.path), covered, workers=workers)
         if self.box is not None:  # voxels are counted in the whole image
             for axis, first in zip("zyx", self.box.start, strict=True):
-                found[[f"{axis}_from", f"{axis}_to"]] += first
+                measures[[f"{axis}_from", f"{axis}_to"]] += first
         if image is None:
-            partial = kept.with_suffix(".partial")
-            found.to_csv(partial)
-            partial.replace(kept)
-        return found
+            partial = stored.with_suffix(".partial")
+            measures.to_csv(partial)
+            partial.replace(stored)
+        return measures
 
     def _covered(self, image: Any) -> Any:
         """The part of an image in which objects were made."""

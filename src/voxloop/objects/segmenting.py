@@ -167,8 +167,10 @@ def _cut(
 
 def _followed(clumps: np.ndarray, arrows: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
     flow = following.arrows(arrows, field.flat)
-    seeds, own = following.follow(clumps, flow, field.spacing_um, max(reach(config, field)), field.frames, field.flat)
-    grown = flood(clumps, own, np.zeros(clumps.shape, np.float32), "corners", field.frames)
+    seeds, seed_at_end = following.follow(
+        clumps, flow, field.spacing_um, max(reach(config, field)), field.frames, field.flat
+    )
+    grown = flood(clumps, seed_at_end, np.zeros(clumps.shape, np.float32), "corners", field.frames)
     count = np.uint32(seeds.max(initial=0))
     return np.where(grown > 0, grown.astype(np.uint32), clumps.astype(np.uint32) + count * (clumps > 0))
 
@@ -176,11 +178,11 @@ def _followed(clumps: np.ndarray, arrows: np.ndarray, field: VoxelField, config:
 def _kept(names: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
     import fastremap
 
-    found, count = fastremap.renumber(np.ascontiguousarray(names, np.uint32), in_place=False)
+    numbered_names, count = fastremap.renumber(np.ascontiguousarray(names, np.uint32), in_place=False)
     total = len(count) - (0 in count)
-    sizes = np.bincount(found.ravel(), minlength=total + 1)[1:]
-    order = np.argsort(first_voxels(found, total))
+    sizes = np.bincount(numbered_names.ravel(), minlength=total + 1)[1:]
+    order = np.argsort(first_voxels(numbered_names, total))
     order = order[~too_small(sizes[order], config, field)]
     table = np.zeros(total + 1, np.uint32)
     table[order + 1] = np.arange(1, len(order) + 1)
-    return np.asarray(table[found])
+    return np.asarray(table[numbered_names])

@@ -45,12 +45,12 @@ def run(context: TaskContext) -> str:
         context.emit("progress", done=done, total=total, unit="blocks")
 
     target = context.layout.objects_of(context.name)
-    found = made(context, prediction, of, target, config, context.config.get("region"), tell)
-    if isinstance(found, str):
-        if found == "cancelled":
+    outcome = made(context, prediction, of, target, config, context.config.get("region"), tell)
+    if isinstance(outcome, str):
+        if outcome == "cancelled":
             discard(context.path)
-        return found
-    found.table()
+        return outcome
+    outcome.table()
     return "finished"
 
 
@@ -67,19 +67,19 @@ def made(
 
     ``tell`` hears of blocks done, and in all, from time to time. Started again, it goes on where it was.
     """
-    said = 0.0
+    reported = 0.0
 
     def progress(done: int, total: int) -> None:
-        nonlocal said
+        nonlocal reported
         for order in context.orders():
             if order.kind in LAST_WORD:
                 raise _Ordered(LAST_WORD[order.kind])
-        if done == total or time.monotonic() - said > PROGRESS_EVERY:
-            said = time.monotonic()
+        if done == total or time.monotonic() - reported > PROGRESS_EVERY:
+            reported = time.monotonic()
             tell(done, total)
 
     try:
-        found = find_objects(
+        objects = find_objects(
             source_of(prediction, of),
             target,
             config,
@@ -97,14 +97,14 @@ def made(
         )
     except _Ordered as order:
         return str(order)
-    if found.unsure:
+    if objects.unsure:
         context.emit(
             "warning",
-            text=f"{found.unsure} of {found.count} objects belong to clumps longer than the reach and may be cut "
+            text=f"{objects.unsure} of {objects.count} objects belong to clumps longer than the reach and may be cut "
             "otherwise than in the whole volume; a larger reach makes them sure",
         )
-    context.emit("log", text=f"{found.count} objects")
-    return found
+    context.emit("log", text=f"{objects.count} objects")
+    return objects
 
 
 def open_result(run_path: str | Path) -> Objects:

@@ -73,15 +73,17 @@ def flood(
     from skimage.segmentation import watershed
 
     if frames and len(names) > 1:
-        found = np.zeros(seeds.shape, seeds.dtype)
+        grown = np.zeros(seeds.shape, seeds.dtype)
         for at in range(len(names)):
-            found[at] = flood(names[at : at + 1], seeds[at : at + 1], height[at : at + 1], connectivity)[0]
-        return found
-    here = seeds > 0
-    if not here.any():
+            grown[at] = flood(names[at : at + 1], seeds[at : at + 1], height[at : at + 1], connectivity)[0]
+        return grown
+    seeded = seeds > 0
+    if not seeded.any():
         return np.zeros_like(seeds)
-    known, local = np.unique(seeds[here], return_inverse=True)  # the library wants int32, volumes have more seeds
+    seed_names, local = np.unique(
+        seeds[seeded], return_inverse=True
+    )  # the library wants int32, volumes have more seeds
     markers = np.zeros(seeds.shape, np.int32)
-    markers[here] = local + 1
+    markers[seeded] = local + 1
     grown = watershed(-height, markers, connectivity=RANK[connectivity], mask=names > 0)
-    return np.asarray(np.concatenate([np.zeros(1, seeds.dtype), known])[grown])
+    return np.asarray(np.concatenate([np.zeros(1, seeds.dtype), seed_names])[grown])

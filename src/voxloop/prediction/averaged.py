@@ -96,22 +96,22 @@ class Averaged:
                 stack.enter_context(model.open(device=device, precision=precision, threads=threads))
                 for model in self.models
             ]
-            asked = turns(self.kind, self.spec.dimensions)
-            yield opened[0] if len(opened) * len(asked) == 1 else _Mean(opened, asked)
+            picture_turns = turns(self.kind, self.spec.dimensions)
+            yield opened[0] if len(opened) * len(picture_turns) == 1 else _Mean(opened, picture_turns)
 
     def predict(self, block: np.ndarray) -> np.ndarray:
         """One block (c, z, y, x) to (out, z, y, x) float32."""
         with self.open() as predictor:
-            found: np.ndarray = predictor(np.asarray(block)[None])[0]
-        return found
+            output: np.ndarray = predictor(np.asarray(block)[None])[0]
+        return output
 
     def __repr__(self) -> str:
         return f"<Averaged: {len(self.models)} models, turns {self.kind!r}>"
 
 
 class _Mean:
-    def __init__(self, predictors: Sequence[Forward], asked: Sequence[PictureTurn]) -> None:
-        self._predictors, self._turns = predictors, asked
+    def __init__(self, predictors: Sequence[Forward], picture_turns: Sequence[PictureTurn]) -> None:
+        self._predictors, self._turns = predictors, picture_turns
         self.device_memory = device_memory(predictors[0])  # all share one device
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
@@ -119,11 +119,11 @@ class _Mean:
         for turn in self._turns:
             turned = turn.there(batch)
             for predictor in self._predictors:
-                said = turn.back(predictor(turned))
+                output = turn.back(predictor(turned))
                 if total is None:
-                    total = np.array(said, np.float32)
+                    total = np.array(output, np.float32)
                 else:
-                    total += said
+                    total += output
         assert total is not None
         total /= len(self._turns) * len(self._predictors)
         return total
@@ -144,23 +144,25 @@ def _merged(specs: Sequence[ModelSpec]) -> ModelSpec:
     """What several models need together. Raises PredictionError where they do not say the same things."""
     first = specs[0]
     for other in specs[1:]:
-        for what, here, there in (
+        for what, expected, other_value in (
             ("channels", first.channels, other.channels),
             ("classes", [c.name for c in first.classes], [c.name for c in other.classes]),
             ("class values", [c.value for c in first.classes], [c.value for c in other.classes]),
             ("outputs", [(o.kind, o.channels) for o in first.outputs], [(o.kind, o.channels) for o in other.outputs]),
         ):
-            if here != there:
-                raise PredictionError(f"models of an ensemble must have the same {what}: {here} and {there} differ")
+            if expected != other_value:
+                raise PredictionError(
+                    f"models of an ensemble must have the same {what}: {expected} and {other_value} differ"
+                )
     if len(specs) == 1:
         return first
     halos = [spec.halo for spec in specs]
     digest = hashlib.sha256("".join(spec.hash for spec in specs).encode()).hexdigest()
-    known = None if any(halo is None for halo in halos) else _each(max, [halo for halo in halos if halo is not None])
+    halo = None if any(halo is None for halo in halos) else _each(max, [halo for halo in halos if halo is not None])
     return replace(
         first,
         stride=_each(lcm, [spec.stride for spec in specs]),
-        halo=known,
+        halo=halo,
         hash=digest,
         dimensions=max(spec.dimensions for spec in specs),
     )

@@ -108,17 +108,17 @@ def run(context: TaskContext) -> str:
             target, began = context.layout.prediction(context.name, image), time.monotonic()
             try:
                 volume = store.images.open(image)
-                shown, here = shown_to(volume, model, predictor, config)
+                shown, spaced_predictor = shown_to(volume, model, predictor, config)
                 for text in check_fit(shown.spec, volume, look=True):
                     context.emit("warning", text=f"{image}: {text}")
                 if isinstance(shown, Resampled):
                     context.emit("log", text=f"{image}: {shown.words}")
-                job = make_job(shown.spec, here, volume, config)
+                job = make_job(shown.spec, spaced_predictor, volume, config)
                 output = reopened(target, one, shown)
                 if output is None:
                     check_free(target, config)
-                    found, kept = job.rehearse(costs.of(job))
-                    output = begin(target, one, job, shown, store, Prepared(found, kept, None), image)
+                    forecast, within_tolerance = job.rehearse(costs.of(job))
+                    output = begin(target, one, job, shown, store, Prepared(forecast, within_tolerance, None), image)
                 word = Going(one, job, output, area_of(one, image)).run()
                 if word == "finished" and learnt_objects(model.spec):
                     word = decode_objects(one, target)
@@ -170,8 +170,8 @@ def _row(image: str, target: Path, spacing: tuple[float, float, float], seconds:
     counts, doubt = np.zeros(65536, np.int64), 0.0
     shape = output.plan.shape
     for box in Box.whole(shape).blocks([max(1, c) for c in output.plan.tile]):
-        here = np.asarray(labels[box.slices])  # type: ignore[index]
-        counts += np.bincount(here.ravel(), minlength=65536)
+        block_labels = np.asarray(labels[box.slices])  # type: ignore[index]
+        counts += np.bincount(block_labels.ravel(), minlength=65536)
         if unsure is not None:
             doubt += float(np.asarray(unsure[box.slices]).sum())  # type: ignore[index]
     voxels = int(np.prod(shape))

@@ -39,19 +39,19 @@ class Blend:
         self._sum: np.ndarray | None = None
         self._weight = np.zeros(box.shape, np.float32)
 
-    def add(self, block: Block, said: np.ndarray) -> None:
+    def add(self, block: Block, output: np.ndarray) -> None:
         """What one block says of all that it sees."""
         shared = block.outer.meet(self._box)
         if shared is None:
             return
         if self._sum is None:
-            self._sum = np.zeros((len(said), *self._weight.shape), np.float32)
-        own, mine = (shared.within(whole).slices for whole in (block.outer, self._box))
-        z, y, x = (ramp[part] for ramp, part in zip(ramps(self._plan, block), own, strict=True))
+            self._sum = np.zeros((len(output), *self._weight.shape), np.float32)
+        in_block, in_tile = (shared.within(whole).slices for whole in (block.outer, self._box))
+        z, y, x = (ramp[part] for ramp, part in zip(ramps(self._plan, block), in_block, strict=True))
         weight = z[:, None, None] * y[:, None] * x
-        self._weight[mine] += weight
-        for total, values in zip(self._sum, said, strict=True):
-            total[mine] += weight * values[own]
+        self._weight[in_tile] += weight
+        for total, values in zip(self._sum, output, strict=True):
+            total[in_tile] += weight * values[in_block]
 
     def result(self) -> np.ndarray:
         assert self._sum is not None  # a box is never empty
@@ -62,7 +62,7 @@ class Blend:
 def ramps(plan: Plan, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How much a block counts along each axis of what it sees: 1 in the middle, falling across its own halo and the
     neighbour's as much as the neighbour's rises; 1 up to the volume's faces."""
-    found = []
+    by_axis = []
     for axis, (core, outer) in enumerate(zip(block.core.slices, block.outer.slices, strict=True)):
         at = np.arange(outer.start, outer.stop) + 0.5
         before, after = core.start - outer.start, outer.stop - core.stop
@@ -71,8 +71,8 @@ def ramps(plan: Plan, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]
             ramp = np.minimum(1, (at - outer.start) / (2 * before))
         if after > 0 and core.stop != plan.box.stop[axis]:
             ramp *= np.minimum(1, (outer.stop - at) / (2 * after))
-        found.append(np.maximum(ramp, 1e-6).astype(np.float32))
-    return found[0], found[1], found[2]
+        by_axis.append(np.maximum(ramp, 1e-6).astype(np.float32))
+    return by_axis[0], by_axis[1], by_axis[2]
 
 
 def blended(predict: Callable[[Box], np.ndarray], plan: Plan, box: Box) -> np.ndarray:

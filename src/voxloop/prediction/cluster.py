@@ -156,14 +156,14 @@ class Cluster:
         from distributed import KilledWorker
 
         try:
-            found: Prepared = future.result()
+            prepared: Prepared = future.result()
         except KilledWorker as error:
             raise PredictionError(_DEADLY.format("planning")) from error
         except ImportError as error:
             raise PredictionError(
                 f"the workers cannot import what they need ({error}); install voxloop there"
             ) from error
-        return found
+        return prepared
 
     def run(self, output: PredictionOutput, tiles: Iterator[Tile], halted: Callable[[], bool]) -> Iterator[Done]:
         """Predict tiles in their order; yields each once its chunks are written, not yet recorded.
@@ -178,47 +178,47 @@ class Cluster:
         from distributed import wait
 
         ticket = replace(self.ticket, target=str(output.path), plan=output.plan.to_json())
-        asked: dict[Any, Tile] = {}
+        futures: dict[Any, Tile] = {}
         lost, more = deque[Tile](), True
         try:
             while True:
-                while (more or lost) and len(asked) < self._window() and not halted():
+                while (more or lost) and len(futures) < self._window() and not halted():
                     tile = lost.popleft() if lost else next(tiles, None)
                     if tile is None:
                         more = False
                     else:
-                        asked[self._submit(ticket, tile)] = tile
-                if not asked:
+                        futures[self._submit(ticket, tile)] = tile
+                if not futures:
                     if halted() or not (more or lost):
                         return
                     time.sleep(LOOK_S)  # no worker is there
                     continue
                 with contextlib.suppress(TimeoutError, CancelledError), self.client.as_current():
-                    wait(list(asked), timeout=LOOK_S, return_when="FIRST_COMPLETED")
-                for future in [future for future in asked if future.done()]:
-                    tile = asked.pop(future)
+                    wait(list(futures), timeout=LOOK_S, return_when="FIRST_COMPLETED")
+                for future in [future for future in futures if future.done()]:
+                    tile = futures.pop(future)
                     done = self._outcome(future, tile, output)
                     if done is None:  # the model was lost with its workers
                         lost.append(tile)
                     else:
                         yield done
-                if halted() and asked:
-                    self._give_up(asked)
+                if halted() and futures:
+                    self._give_up(futures)
         finally:
-            self.client.cancel(list(asked), force=True)
+            self.client.cancel(list(futures), force=True)
 
     def _submit(self, ticket: Ticket, tile: Tile) -> Any:
         return self.client.submit(
             predict_there, self._given(), ticket, tile.index, pure=False, retries=DEATHS, **self._wishes()
         )
 
-    def _give_up(self, asked: dict[Any, Tile]) -> None:
+    def _give_up(self, futures: dict[Any, Tile]) -> None:
         """Take back what no worker has begun; what is begun is waited for."""
         at_work = {key for keys in self.client.processing().values() for key in keys}
-        idle = [future for future in asked if future.key not in at_work]
+        idle = [future for future in futures if future.key not in at_work]
         self.client.cancel(idle, force=True)
         for future in idle:
-            asked.pop(future)
+            futures.pop(future)
 
     def _outcome(self, future: Any, tile: Tile, output: PredictionOutput) -> Done | None:
         from distributed import KilledWorker

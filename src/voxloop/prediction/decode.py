@@ -150,16 +150,16 @@ def _two_best(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     second = np.zeros_like(best)
     chosen = np.zeros(best.shape, np.intp if len(probabilities) > 255 else np.uint8)
     for index in range(1, len(probabilities)):
-        here = probabilities[index]
-        higher = here > best
-        np.maximum(second, np.minimum(best, here), out=second)
-        np.copyto(best, here, where=higher)
+        share = probabilities[index]
+        higher = share > best
+        np.maximum(second, np.minimum(best, share), out=second)
+        np.copyto(best, share, where=higher)
         chosen[higher] = index
     return best, second, chosen
 
 
 def _entropy(probabilities: np.ndarray) -> np.ndarray:
     total = np.zeros(probabilities.shape[1:], np.float32)
-    for here in probabilities:
-        total -= here * np.log(np.maximum(here, np.float32(1e-9)))
+    for share in probabilities:
+        total -= share * np.log(np.maximum(share, np.float32(1e-9)))
     return total / np.float32(np.log(max(2, len(probabilities))))

@@ -131,8 +131,8 @@ def _compute(
         for batch in batches(touching(plan, tile.core), batch_voxels):
             if halted():
                 return None
-            for block, said in zip(batch, forward(_inputs(raw, origin, batch)), strict=True):
-                blend.add(block, said)
+            for block, output in zip(batch, forward(_inputs(raw, origin, batch)), strict=True):
+                blend.add(block, output)
         core = Box.whole(tile.core.shape)
         return [(core, decoders.submit(decode, blend.result(), core))]
     decoding: list[tuple[Box, Future[Decoded]]] = []
@@ -190,11 +190,11 @@ def batches(blocks: Iterable[Block], max_voxels: int) -> Iterator[list[Block]]:
     batch: list[Block] = []
     shape: tuple[int, ...] = ()
     for block in blocks:
-        here = block.outer.shape
-        if batch and (here != shape or (len(batch) + 1) * int(np.prod(shape)) > max_voxels):
+        outer_shape = block.outer.shape
+        if batch and (outer_shape != shape or (len(batch) + 1) * int(np.prod(shape)) > max_voxels):
             yield batch
             batch = []
         batch.append(block)
-        shape = here
+        shape = outer_shape
     if batch:
         yield batch

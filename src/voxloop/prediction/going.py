@@ -82,8 +82,8 @@ class Going:
     def _write_scales(self, written: int) -> None:
         """Coarser resolutions, in which orders are obeyed as they are between tiles."""
         began = time.monotonic()
-        for here, (done, total) in enumerate(self.output.write_scales(), start=1):
-            left = (time.monotonic() - began) / here * (total - done)
+        for count, (done, total) in enumerate(self.output.write_scales(), start=1):
+            left = (time.monotonic() - began) / count * (total - done)
             self._progress(written, force=done == total, coarser=[done, total], eta_s=left)
             if self._halted():
                 return
@@ -105,11 +105,11 @@ class Going:
         return order(self.output.plan, focus, self._spacing, lambda index: bool(self._given[index]))
 
     def _halted(self) -> bool:
-        for given in self.context.orders():
-            if given.kind == "update":
-                self._update(given.name, given.values)
+        for order in self.context.orders():
+            if order.kind == "update":
+                self._update(order.name, order.values)
             elif self.word != "cancelled":
-                self.word = LAST_WORD[given.kind]
+                self.word = LAST_WORD[order.kind]
         return bool(self.word)
 
     def _update(self, name: str, values: dict[str, Any]) -> None:
@@ -130,8 +130,8 @@ class Going:
         if not force and now - self._said < PROGRESS_EVERY:
             return
         self._said = now
-        here = written - self._before
+        predicted = written - self._before
         fields: dict[str, Any] = {"done": written, "total": self._total, "unit": "tiles"}
-        if here > 0:
-            fields["eta_s"] = (now - self._began) / here * (self._total - written)
+        if predicted > 0:
+            fields["eta_s"] = (now - self._began) / predicted * (self._total - written)
         self.context.emit("progress", **(fields | more))

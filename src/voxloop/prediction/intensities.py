@@ -32,37 +32,41 @@ def unlike(spec: ModelSpec, volume: DataArray, box: Box) -> list[str]:
     box
         The part of the volume in which it is looked.
     """
-    known = _known(spec)
-    if known is None:
+    statistics = _known(spec)
+    if statistics is None:
         return []
     names = volume.attrs.get("channel_names") or range(spec.channels)
-    found = []
-    for name, values, mean, deviation in zip(names, sample(volume, box), *known, strict=True):
+    sentences = []
+    for name, values, mean, deviation in zip(names, sample(volume, box), *statistics, strict=True):
         which = f" of channel {name}" if spec.channels > 1 else ""
         if text := _told(which, values, mean, deviation, volume.dtype):
-            found.append(text)
-    return found
+            sentences.append(text)
+    return sentences
 
 
 def _known(spec: ModelSpec) -> tuple[list[float], list[float]] | None:
     """Mean and deviation of each channel, where the model says them and they say anything."""
-    said: dict[str, Any] = spec.normalisation.get("measured", spec.normalisation)
+    statistics: dict[str, Any] = spec.normalisation.get("measured", spec.normalisation)
     for mean, deviation in (("mean", "deviation"), ("offset", "scale")):
-        if mean in said and deviation in said and len(said[mean]) == len(said[deviation]) == spec.channels:
-            return list(said[mean]), list(said[deviation])
+        if (
+            mean in statistics
+            and deviation in statistics
+            and len(statistics[mean]) == len(statistics[deviation]) == spec.channels
+        ):
+            return list(statistics[mean]), list(statistics[deviation])
     return None
 
 
 def sample(volume: DataArray, box: Box) -> np.ndarray:
     """Values (c, n) of nine places across a box, on three planes, each at another place along y and x."""
-    found = []
+    samples = []
     for plane, _ in enumerate(_PLACES):
         for row, _ in enumerate(_PLACES):
             shares = (_PLACES[plane], _PLACES[row], _PLACES[(plane + row) % len(_PLACES)])
             bounds = [_part(*each) for each in zip(box.to_json(), shares, (1, _EDGE, _EDGE), strict=True)]
             block = read_block(volume, Box.from_json(bounds))
-            found.append(block.reshape(len(block), -1))
-    return np.concatenate(found, axis=1).astype(np.float64)
+            samples.append(block.reshape(len(block), -1))
+    return np.concatenate(samples, axis=1).astype(np.float64)
 
 
 def _part(bounds: list[int], share: float, size: int) -> tuple[int, int]:
@@ -77,16 +81,16 @@ def _told(which: str, values: np.ndarray, mean: float, deviation: float, dtype: 
     values = values[np.isfinite(values)]
     if not len(values) or (mean, deviation) == (0.0, 1.0):  # it takes intensities as they are
         return ""
-    here, spread = float(values.mean()), float(values.std())
-    if abs(here - mean) <= FAR * deviation and deviation / TIMES <= spread <= TIMES * deviation:
+    average, spread = float(values.mean()), float(values.std())
+    if abs(average - mean) <= FAR * deviation and deviation / TIMES <= spread <= TIMES * deviation:
         return ""
-    given = _range(255.0 if dtype.itemsize == 1 else float(values.max()))
-    learnt = _range(mean + 2 * deviation)
+    image_range = _range(255.0 if dtype.itemsize == 1 else float(values.max()))
+    trained_range = _range(mean + 2 * deviation)
     reason = "another type or range of values is the likely reason"
-    if given and learnt and given != learnt:
-        reason = f"these look like values from {given}, and it learnt from {learnt}"
+    if image_range and trained_range and image_range != trained_range:
+        reason = f"these look like values from {image_range}, and it learnt from {trained_range}"
     return (
-        f"intensities{which} are about {here:.3g} ± {spread:.3g} ({dtype}), those the model was trained on "
+        f"intensities{which} are about {average:.3g} ± {spread:.3g} ({dtype}), those the model was trained on "
         f"{mean:.3g} ± {deviation:.3g}; {reason}: convert the image, or train on it, or what is predicted means nothing"
     )
 

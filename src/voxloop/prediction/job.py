@@ -58,9 +58,9 @@ def check_fit(spec: ModelSpec, volume: DataArray, *, look: bool = False, region:
     axes = slice(1, 3) if is_planar(spec) else slice(0, 3)
     pairs = list(zip("zyx", spec.spacing_um, spacing_of(volume), strict=True))[axes]
     off = [
-        f"{axis} {here:g} instead of {there:g}"
-        for axis, there, here in pairs
-        if max(here / there, there / here) > SPACING_RATIO
+        f"{axis} {size:g} instead of {trained:g}"
+        for axis, trained, size in pairs
+        if max(size / trained, trained / size) > SPACING_RATIO
     ]
     if off:
         warnings.append(f"voxels differ in size from those the model was trained on (micrometres: {', '.join(off)})")
@@ -124,10 +124,10 @@ class PredictionJob:
         return measure(self.forward, sample, shapes, device=device_memory(self.predictor))
 
     def _probe_shape(self, plane: int, cube: int) -> Shape:
-        wanted = (1, plane, plane) if is_planar(self.spec) else (cube, cube, cube)
+        target = (1, plane, plane) if is_planar(self.spec) else (cube, cube, cube)
         z, y, x = (
             min(-(-n // step), -(-full // step)) * step
-            for n, full, step in zip(wanted, self.shape, self.spec.stride, strict=True)
+            for n, full, step in zip(target, self.shape, self.spec.stride, strict=True)
         )
         return z, y, x
 
@@ -142,7 +142,7 @@ class PredictionJob:
         for share in (0.5, 0.25, 0.75):
             z, y, x = (int(start + length * share) for start, length in parts)
             places.append((z, y, x))
-        halo, kept = seams.measure_halo(
+        halo, within_tolerance = seams.measure_halo(
             self._tried("measuring how far around a voxel the model looks"),
             self.shape,
             self.spec.stride,
@@ -152,11 +152,11 @@ class PredictionJob:
             places=places,
         )
         if self.spec.halo is not None:
-            if not kept and self._fits(self.spec.halo, cost):
+            if not within_tolerance and self._fits(self.spec.halo, cost):
                 return self.spec.halo, True
             z, y, x = (min(a, b) for a, b in zip(halo, self.spec.halo, strict=True))
             halo = z, y, x
-        return halo, kept
+        return halo, within_tolerance
 
     def _fits(self, halo: Shape, cost: Cost) -> bool:
         try:
@@ -180,16 +180,16 @@ class PredictionJob:
             channel_bytes=channels_of(self.volume) * self.volume.dtype.itemsize,
         )
         try:
-            found = plan(halo=halo)
+            in_blocks = plan(halo=halo)
         except PredictionError:
-            fed = self._fed(plan)
-            if fed is None:
+            by_rows = self._fed(plan)
+            if by_rows is None:
                 raise
-            return fed
-        if found.waste <= WASTE:
-            return found
-        fed = self._fed(plan)
-        return fed if fed is not None and fed.seconds < found.seconds else found
+            return by_rows
+        if in_blocks.waste <= WASTE:
+            return in_blocks
+        by_rows = self._fed(plan)
+        return by_rows if by_rows is not None and by_rows.seconds < in_blocks.seconds else in_blocks
 
     def _fed(self, plan: Callable[..., PlannedForecast]) -> PlannedForecast | None:
         """The forecast for a network that is fed with rows; None where it cannot be, or not even that fits."""
@@ -206,14 +206,14 @@ class PredictionJob:
     def prepare(self) -> Prepared:
         """Measure and plan. Raises PredictionError where nothing fits."""
         cost = self.measure()
-        found, kept = self.rehearse(cost)
-        return Prepared(found, kept, self.seam(found.plan, cost))
+        planned, within_tolerance = self.rehearse(cost)
+        return Prepared(planned, within_tolerance, self.seam(planned.plan, cost))
 
     def rehearse(self, cost: Cost | None = None) -> tuple[PlannedForecast, bool]:
         """The forecast, and whether fast mode's halo keeps the tolerance. Raises PredictionError where nothing fits."""
         cost = self.measure() if cost is None else cost
-        halo, kept = self.fast_halo(cost) if self.config.mode == "fast" else (None, True)
-        return self.forecast(cost, halo), kept
+        halo, within_tolerance = self.fast_halo(cost) if self.config.mode == "fast" else (None, True)
+        return self.forecast(cost, halo), within_tolerance
 
     def seam(self, plan: Plan, cost: Cost) -> seams.Seam | None:
         """What the tiles' faces change, measured about the focus."""

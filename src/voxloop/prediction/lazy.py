@@ -155,11 +155,13 @@ class LazyProbabilities:
         key = key if isinstance(key, tuple) else (key,)
         parts = [*key, *[slice(None)] * (4 - len(key))]
         classes, space = parts[0], parts[1:]
-        wanted = [_forward(part, n) for part, n in zip(space, self.shape[1:], strict=True)]
+        slices = [_forward(part, n) for part, n in zip(space, self.shape[1:], strict=True)]
         with self._lock:
-            whole = self._read(Box.of(wanted, self.shape[1:]))
-        found: np.ndarray = whole[(classes, *(_within(part, n) for part, n in zip(space, self.shape[1:], strict=True)))]
-        return found
+            whole = self._read(Box.of(slices, self.shape[1:]))
+        values: np.ndarray = whole[
+            (classes, *(_within(part, n) for part, n in zip(space, self.shape[1:], strict=True)))
+        ]
+        return values
 
     def _read(self, box: Box) -> np.ndarray:
         for larger, probabilities in self._cache.items():
@@ -176,14 +178,14 @@ class LazyProbabilities:
         job = self._opened()
         plan = self._plan(box)
         out = np.empty((self.shape[0], *box.shape), np.float32)
-        known = None if self.inside is None else np.asarray(self.inside[box.slices]) != 0
-        if known is not None and not known.any():
+        mask = None if self.inside is None else np.asarray(self.inside[box.slices]) != 0
+        if mask is not None and not mask.any():
             return np.zeros_like(out)
         for tile in plan.tiles():
             for block in plan.blocks(tile):
                 out[:, *block.core.within(box).slices] = job.predict(block.outer)[:, *block.cut.slices]
-        if known is not None:
-            out *= known
+        if mask is not None:
+            out *= mask
         return out
 
     def _plan(self, box: Box) -> Plan:
@@ -212,13 +214,13 @@ def _forward(part: Any, size: int) -> Any:
     """The smallest slice of step one that holds what ``part`` asks for."""
     if not isinstance(part, slice):
         return part
-    wanted = range(size)[part]
-    return slice(min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1]) + 1) if wanted else slice(0, 1)
+    indices = range(size)[part]
+    return slice(min(indices[0], indices[-1]), max(indices[0], indices[-1]) + 1) if indices else slice(0, 1)
 
 
 def _within(part: Any, size: int) -> Any:
     """What ``part`` asks for, within that slice; an index loses its axis."""
     if not isinstance(part, slice):
         return 0
-    wanted = range(size)[part]
-    return slice(None, None, wanted.step) if wanted else slice(0, 0)
+    indices = range(size)[part]
+    return slice(None, None, indices.step) if indices else slice(0, 0)

@@ -162,8 +162,8 @@ class PredictionOutput:
 
 def parts(facts: dict[str, Any]) -> list[str]:
     """The images that a prediction holds, as paths within it."""
-    found = [f"labels/{facts['level']}"]
-    return found + [name for name in ("probabilities", "uncertainty") if facts[name]]
+    names = [f"labels/{facts['level']}"]
+    return names + [name for name in ("probabilities", "uncertainty") if facts[name]]
 
 
 def create(path: Path, facts: dict[str, Any], plan: Plan, *, overwrite: bool = False) -> PredictionOutput:

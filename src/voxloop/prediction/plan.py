@@ -114,12 +114,12 @@ class Plan:
             slice(max(bounds.start, start), min(bounds.stop, start + size))
             for start in range(bounds.start // size * size, bounds.stop, size)
         )
-        found = []
+        cores_in_reach = []
         for core in cores:
             outer = self.outer(axis, core)
             if outer.start < part.stop and part.start < outer.stop:
-                found.append(core)
-        return found
+                cores_in_reach.append(core)
+        return cores_in_reach
 
     @property
     def work(self) -> int:
@@ -189,7 +189,7 @@ def order(
     plan: Plan,
     focus: Sequence[float],
     spacing: Sequence[float] = (1.0, 1.0, 1.0),
-    given: Callable[[Shape], bool] = lambda index: False,
+    done: Callable[[Shape], bool] = lambda index: False,
 ) -> Iterator[Tile]:
     """Tiles from the focus outwards: the plane at the focus first, within a plane the nearest first.
 
@@ -211,7 +211,7 @@ def order(
     plane = sorted(product(away[1], away[2]), key=lambda at: (away[1][at[0]] ** 2 + away[2][at[1]] ** 2, at))
     for z in sorted(away[0], key=lambda i: (away[0][i], i)):
         for y, x in plane:
-            if not given((z, y, x)):
+            if not done((z, y, x)):
                 yield plan.tile_at((z, y, x))
 
 

@@ -141,11 +141,11 @@ def _sizes(size: int, part: slice, step: int, smallest: int, whole_only: bool) -
     if whole_only:
         return [whole]
     extent = part.stop - part.start
-    found, block = [whole], smallest
+    sizes, block = [whole], smallest
     while block < min(whole, 2 * extent):
-        found += [block, max(block, block // step * 3 // 2 * step)]
+        sizes += [block, max(block, block // step * 3 // 2 * step)]
         block *= 2
-    return sorted({size for size in found if size <= whole})
+    return sorted({size for size in sizes if size <= whole})
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,21 +207,23 @@ def _best(choices: Sequence[_Choice], limits: Limits, halo: Shape) -> Shape:
 def _tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int | None) -> tuple[Shape, Shape]:
     """Tile and chunk: the tile is a multiple of the block, the chunk divides it unless the tile spans the axis."""
     flat = shape[0] == 1 or (planar and planes < 2)
-    wanted = CHUNK_PLANE if flat else CHUNK
+    target_chunk = CHUNK_PLANE if flat else CHUNK
     tile, chunk = [0, 0, 0], [0, 0, 0]
     for axis in (2, 1):
-        size = block[axis] * max(1, -(-wanted[axis] // block[axis]))
+        size = block[axis] * max(1, -(-target_chunk[axis] // block[axis]))
         tile[axis] = min(size, shape[axis])
-        chunk[axis] = min(wanted[axis], shape[axis]) if size >= shape[axis] else _divisor(size, wanted[axis])
+        chunk[axis] = (
+            min(target_chunk[axis], shape[axis]) if size >= shape[axis] else _divisor(size, target_chunk[axis])
+        )
     if planar:
-        count = min(planes, wanted[0], shape[0])
+        count = min(planes, target_chunk[0], shape[0])
         if max_voxels is not None:
             count = min(count, max(1, max_voxels // (tile[1] * tile[2])))
         count = 1 << max(0, count.bit_length() - 1)
         tile[0] = chunk[0] = count
     else:
         tile[0] = min(block[0], shape[0])
-        chunk[0] = min(wanted[0], shape[0]) if block[0] >= shape[0] else _divisor(block[0], wanted[0])
+        chunk[0] = min(target_chunk[0], shape[0]) if block[0] >= shape[0] else _divisor(block[0], target_chunk[0])
     return triple(tile), triple(chunk)
 
 

@@ -83,14 +83,14 @@ class Rehearsal:
 
     def wait(self, timeout: float = PATIENCE_S) -> Estimate:
         """The forecast. Raises PredictionError with the reason where the prediction cannot be made as asked."""
-        found = self._errand.wait(
+        reply = self._errand.wait(
             timeout,
             PredictionError,
             f"the model gave no answer within {timeout:.0f} s; the forecast is given up",
             "the forecast could not be made",
         )
-        found |= {name: tuple(found[name]) for name in ("block", "halo", "warnings")}
-        return Estimate(**found)
+        reply |= {name: tuple(reply[name]) for name in ("block", "halo", "warnings")}
+        return Estimate(**reply)
 
     def cancel(self) -> None:
         """End it; :meth:`wait` raises. Safe to call at any time."""
@@ -112,14 +112,14 @@ def answer(question: dict[str, Any]) -> Estimate:
     )
     longest = max(parts, key=lambda part: part.seconds)
     warnings += filter(None, [less_allowed(longest.allowed_bytes, config)])
-    work, kept = (sum(getattr(part.plan, name) for part in parts) for name in ("work", "voxels"))
+    work, voxels = (sum(getattr(part.plan, name) for part in parts) for name in ("work", "voxels"))
     return Estimate(
         seconds=sum(part.seconds for part in parts),
         memory_bytes=max(part.memory_bytes for part in parts),
         allowed_bytes=longest.allowed_bytes,
         disk_bytes=sum(part.disk_bytes for part in parts),
         free_disk_bytes=shutil.disk_usage(question["workspace"]).free,
-        waste=work / kept,
+        waste=work / voxels,
         block=longest.plan.block,
         halo=longest.plan.halo,
         tiles=sum(part.plan.count for part in parts),
@@ -142,7 +142,7 @@ def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tupl
 
     images = [question["image"]] if isinstance(question["image"], str) else question["image"]
     box = question["region"] and Box.from_json(question["region"])
-    found, warnings, refused = list[PlannedForecast](), list[str](), list[VoxloopError]()
+    forecasts, warnings, refused = list[PlannedForecast](), list[str](), list[VoxloopError]()
     costs = Costs()
     with (
         Store.open(question["workspace"], read_only=True) as store,
@@ -152,20 +152,20 @@ def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tupl
             name = f"{image}: " if len(images) > 1 else ""
             try:
                 volume = store.images.open(image)
-                shown, here = shown_to(volume, model, predictor, config)
+                shown, spaced_predictor = shown_to(volume, model, predictor, config)
                 warnings += [f"{name}{text}" for text in check_fit(shown.spec, volume, look=True, region=box)]
-                job = make_job(shown.spec, here, volume, config, box)
-                forecast, kept = job.rehearse(costs.of(job))
+                job = make_job(shown.spec, spaced_predictor, volume, config, box)
+                forecast, within_tolerance = job.rehearse(costs.of(job))
             except VoxloopError as error:
                 refused.append(error)
                 warnings.append(f"{name}{error}")
                 continue
-            found.append(forecast)
-            if not kept:
+            forecasts.append(forecast)
+            if not within_tolerance:
                 warnings.append(f"{name}{_unkept(config)}")
-    if not found:
+    if not forecasts:
         raise refused[0]
-    return found, warnings
+    return forecasts, warnings
 
 
 def _unkept(config: PredictConfig) -> str:
@@ -202,8 +202,8 @@ def _on_workers(
             )
         prepared = cluster.prepare()
         assert prepared is not None  # nothing halts it
-        found = replace(prepared.found, seconds=prepared.found.seconds / len(workers))
-        return [found], warnings if prepared.kept else [*warnings, _unkept(config)]
+        forecast = replace(prepared.found, seconds=prepared.found.seconds / len(workers))
+        return [forecast], warnings if prepared.kept else [*warnings, _unkept(config)]
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ def factors_of(spec: ModelSpec, volume: DataArray) -> Factors | None:
     """
     if spec.spacing_um is None:
         return None
-    ratios = [here / there for here, there in zip(spacing_of(volume), spec.spacing_um, strict=True)]
+    ratios = [size / trained for size, trained in zip(spacing_of(volume), spec.spacing_um, strict=True)]
     if is_planar(spec) or volume.attrs.get("z_kind") == "frame":
         ratios[0] = 1.0
     apart = [max(ratio, 1 / ratio) for ratio in ratios]
@@ -72,9 +72,9 @@ def _fraction(ratio: float) -> Fraction:
     """The simplest fraction close to a ratio."""
     best = Fraction(1)
     for whole in range(1, WHOLE + 1):
-        for found in (Fraction(max(1, round(ratio * whole)), whole), Fraction(whole, max(1, round(whole / ratio)))):
-            if abs(log(ratio / found)) < abs(log(ratio / best)):
-                best = found
+        for candidate in (Fraction(max(1, round(ratio * whole)), whole), Fraction(whole, max(1, round(whole / ratio)))):
+            if abs(log(ratio / candidate)) < abs(log(ratio / best)):
+                best = candidate
         if abs(log(ratio / best)) < CLOSE:
             break
     return best
@@ -117,8 +117,8 @@ class Resampled:
     def predict(self, block: np.ndarray) -> np.ndarray:
         """One block (c, z, y, x) to (out, z, y, x) float32."""
         with self.open() as predictor:
-            found: np.ndarray = predictor(np.asarray(block)[None])[0]
-        return found
+            output: np.ndarray = predictor(np.asarray(block)[None])[0]
+        return output
 
     @property
     def words(self) -> str:
@@ -139,7 +139,7 @@ class _Resampling:
         size = batch.shape[2:]
         seen = [max(1, round(n * factor)) for n, factor in zip(size, self._factors, strict=True)]
         shown = np.stack([_resized(channels, seen) for channels in batch])
-        return np.stack([_resized(said, size) for said in self._predictor(shown)])
+        return np.stack([_resized(output, size) for output in self._predictor(shown)])
 
 
 def _resized(images: np.ndarray, size: Sequence[int]) -> np.ndarray:

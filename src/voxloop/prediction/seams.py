@@ -65,18 +65,18 @@ def measure_halo(
     kept
         False where even the longest halo that could be measured breaks the tolerance.
     """
-    halo, kept = [0, 0, 0], True
+    halo, within_tolerance = [0, 0, 0], True
     for axis in axes:
         share = SHARE_ABOVE / (2 * len(axes))
-        wanted = [
+        halos = [
             _halo_at(predict, box, axis, stride[axis], tolerance, share)
             for box in _probes(shape, stride, axis, axes, max_voxels, places)
         ]
-        found = [value for value in wanted if value is not None]
-        kept = kept and len(found) == len(wanted)
+        measured = [value for value in halos if value is not None]
+        within_tolerance = within_tolerance and len(measured) == len(halos)
         longest = _probe_shape(shape, stride, axis, axes, max_voxels)[axis] // 2
-        halo[axis] = max(found, default=0) if len(found) == len(wanted) else longest
-    return (halo[0], halo[1], halo[2]), kept
+        halo[axis] = max(measured, default=0) if len(measured) == len(halos) else longest
+    return (halo[0], halo[1], halo[2]), within_tolerance
 
 
 def _halo_at(predict: Predict, box: Box, axis: int, step: int, tolerance: float, share: float) -> int | None:
@@ -104,8 +104,8 @@ def _probe_shape(shape: Shape, stride: Shape, axis: int, axes: Sequence[int], ma
     while True:
         size = [1, 1, 1]
         for i in axes:
-            wanted = length if i == axis else width
-            size[i] = min(-(-wanted // stride[i]), -(-shape[i] // stride[i])) * stride[i]
+            target = length if i == axis else width
+            size[i] = min(-(-target // stride[i]), -(-shape[i] // stride[i])) * stride[i]
         if prod(size) <= max_voxels or length <= 2 * stride[axis]:
             return size[0], size[1], size[2]
         length, width = length * 3 // 4, max(1, width * 3 // 4)
@@ -146,7 +146,7 @@ def measure_seam(
     Seam or None
         None where the reference would not fit in ``max_voxels``; all zero where nothing is cut.
     """
-    found = []
+    comparisons = []
     for axis in range(3):
         if plan.block[axis] == 1 and plan.halo[axis] == 0:
             continue
@@ -157,11 +157,11 @@ def measure_seam(
             reference = _reference(plan, block, pair[1].core.start[axis], axis, reach[axis], band)
             if reference.outer.size > max_voxels:
                 return None
-            found.append(_compare(predict, plan, block, reference))
-    if not found:
+            comparisons.append(_compare(predict, plan, block, reference))
+    if not comparisons:
         return Seam()
-    difference = np.concatenate([difference for difference, _ in found])
-    flips = sum(flipped for _, flipped in found)
+    difference = np.concatenate([difference for difference, _ in comparisons])
+    flips = sum(flipped for _, flipped in comparisons)
     usual = float(np.quantile(difference, 1 - SHARE_ABOVE))
     return Seam(largest=float(difference.max()), usual=usual, flips=flips / len(difference), voxels=len(difference))
 

@@ -154,8 +154,8 @@ def decode_objects(context: TaskContext, prediction: Path) -> str:
         left = (time.monotonic() - began) / done * (total - done)
         context.emit("progress", done=plan.count, total=plan.count, unit="tiles", objects=[done, total], eta_s=left)
 
-    found = made(context, prediction, None, context.layout.objects_of(prediction.stem), ObjectsConfig(), region, tell)
-    return found if isinstance(found, str) else "finished"
+    outcome = made(context, prediction, None, context.layout.objects_of(prediction.stem), ObjectsConfig(), region, tell)
+    return outcome if isinstance(outcome, str) else "finished"
 
 
 def discard(run_path: str | Path, keep: Collection[str] = ()) -> None:
@@ -237,13 +237,13 @@ def begin(
     image: str | None = None,
 ) -> PredictionOutput:
     """Say what it will take, check that it fits the disk, and make the empty prediction."""
-    found, seam = prepared.found, prepared.seam
+    forecast, seam = prepared.found, prepared.seam
     if not prepared.kept:
         context.emit("warning", text=f"no halo that fits keeps the tolerance of {job.config.tolerance:g}")
-    if less := less_allowed(found.allowed_bytes, job.config):
+    if less := less_allowed(forecast.allowed_bytes, job.config):
         context.emit("warning", text=less)
-    context.emit("log", text=in_words(found), forecast=_numbers(found))
-    _check_disk(context.workspace, found)
+    context.emit("log", text=in_words(forecast), forecast=_numbers(forecast))
+    _check_disk(context.workspace, forecast)
     facts = {
         "image": image or context.config["image"],
         "level": _level(context, store),
@@ -259,29 +259,29 @@ def begin(
         "seam": seam.to_json() if seam else None,
         "target": "instances" if learnt_objects(model.spec) else "semantic",
     }
-    return create(target, facts, found.plan, overwrite=job.config.overwrite)
+    return create(target, facts, forecast.plan, overwrite=job.config.overwrite)
 
 
-def _numbers(found: PlannedForecast) -> dict[str, float]:
-    return {"seconds": found.seconds, "memory_bytes": found.memory_bytes, "disk_bytes": found.disk_bytes}
+def _numbers(forecast: PlannedForecast) -> dict[str, float]:
+    return {"seconds": forecast.seconds, "memory_bytes": forecast.memory_bytes, "disk_bytes": forecast.disk_bytes}
 
 
-def in_words(found: PlannedForecast) -> str:
+def in_words(forecast: PlannedForecast) -> str:
     """The forecast in one line."""
-    plan = found.plan
+    plan = forecast.plan
     fed = ", fed with rows" if plan.by_rows else f" with a halo of {' x '.join(map(str, plan.halo))}"
     return (
         f"blocks of {' x '.join(map(str, plan.block))} voxels{fed}, "
-        f"{found.waste:.2f} voxels computed for each kept; about {duration(found.seconds)}, "
-        f"{found.memory_bytes / 1e9:.1f} GB of memory, {found.disk_bytes / 1e9:.2g} GB on disk"
+        f"{forecast.waste:.2f} voxels computed for each kept; about {duration(forecast.seconds)}, "
+        f"{forecast.memory_bytes / 1e9:.1f} GB of memory, {forecast.disk_bytes / 1e9:.2g} GB on disk"
     )
 
 
-def _check_disk(folder: Path, found: PlannedForecast) -> None:
+def _check_disk(folder: Path, forecast: PlannedForecast) -> None:
     free = shutil.disk_usage(folder).free
-    if found.disk_bytes > free:
+    if forecast.disk_bytes > free:
         raise DiskFullError(
-            f"about {found.disk_bytes / 1e9:.2g} GB are needed in {folder}, {free / 1e9:.2g} GB are free; "
+            f"about {forecast.disk_bytes / 1e9:.2g} GB are needed in {folder}, {free / 1e9:.2g} GB are free; "
             "free some space, choose a region, or leave out probabilities"
         )
 
@@ -298,9 +298,9 @@ def _parent(context: TaskContext) -> dict[str, Any]:
 
 def _level(context: TaskContext, store: Store) -> str:
     """The label level that the model was trained on; else the workspace's first."""
-    known = context.config.get("level") or _parent(context).get("level")
+    trained_level = context.config.get("level") or _parent(context).get("level")
     names = list(store.levels.names)
-    return str(known or (names[0] if names else "labels"))
+    return str(trained_level or (names[0] if names else "labels"))
 
 
 def _lineage(context: TaskContext, model: Model) -> dict[str, Any]:

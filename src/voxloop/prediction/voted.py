@@ -18,25 +18,25 @@ from voxloop.model import Model, ModelSpec, device_memory
 _AT_ONCE = 2**18
 
 
-def axes_of(spec: ModelSpec, asked: str) -> str:
+def axes_of(spec: ModelSpec, votes: str) -> str:
     """The axes across which a model is asked: ``"z"``, ``"y"``, ``"x"`` or ``"zyx"``; ``"auto"``: as it learnt.
 
     Raises PredictionError where a model that sees blocks is asked across others than z.
     """
-    axes = spec.extra.get("axes", "z") if asked == "auto" else {"1": "z", "3": "zyx", "12": "zyx"}.get(asked, asked)
+    axes = spec.extra.get("axes", "z") if votes == "auto" else {"1": "z", "3": "zyx", "12": "zyx"}.get(votes, votes)
     if axes != "z" and spec.dimensions != 2:
         raise PredictionError(
-            f"votes={asked} are of models that see planes; this one sees blocks: use votes=1, or turns"
+            f"votes={votes} are of models that see planes; this one sees blocks: use votes=1, or turns"
         )
     return str(axes)
 
 
-def votes_of(spec: ModelSpec, asked: str) -> int:
+def votes_of(spec: ModelSpec, votes: str) -> int:
     """How often each voxel is voted on: 1, 3 (planes across z, y and x) or 12 (each turned by quarters as well).
 
     Raises PredictionError as :func:`axes_of`.
     """
-    return len(axes_of(spec, asked)) * (4 if asked == "12" else 1)
+    return len(axes_of(spec, votes)) * (4 if votes == "12" else 1)
 
 
 class Voted:
@@ -53,12 +53,12 @@ class Voted:
         The model sees blocks, or its strides along y and x differ.
     """
 
-    def __init__(self, model: Model, asked: str) -> None:
+    def __init__(self, model: Model, votes: str) -> None:
         spec = model.spec
-        axes, votes = axes_of(spec, asked), votes_of(spec, asked)
-        if votes == 12 and spec.stride[1] != spec.stride[2]:
+        axes, count = axes_of(spec, votes), votes_of(spec, votes)
+        if count == 12 and spec.stride[1] != spec.stride[2]:
             raise PredictionError("this model cannot see quarter turns: its strides along y and x differ; use votes=3")
-        self.model, self.votes, self._axes = model, votes, axes
+        self.model, self.votes, self._axes = model, count, axes
         step = lcm(*spec.stride)
         halo = None if spec.halo is None else max(spec.halo)
         spacing = spec.spacing_um
@@ -70,7 +70,7 @@ class Voted:
             stride=(step, step, step),
             halo=None if halo is None else (halo, halo, halo),
             spacing_um=spacing,
-            hash=hashlib.sha256(f"{spec.hash} {votes} {axes}".encode()).hexdigest(),
+            hash=hashlib.sha256(f"{spec.hash} {count} {axes}".encode()).hexdigest(),
         )
 
     @contextmanager
@@ -82,8 +82,8 @@ class Voted:
     def predict(self, block: np.ndarray) -> np.ndarray:
         """One block (c, z, y, x) to (out, z, y, x) float32."""
         with self.open() as predictor:
-            found: np.ndarray = predictor(np.asarray(block)[None])[0]
-        return found
+            output: np.ndarray = predictor(np.asarray(block)[None])[0]
+        return output
 
     def __repr__(self) -> str:
         return f"<Voted: {self.votes} vote{'s' * (self.votes > 1)} across {self._axes} of {self.model!r}>"
@@ -104,8 +104,8 @@ class _Votes:
             planes = np.moveaxis(batch, axis, 2)
             for quarters in self._quarters:
                 turned = np.ascontiguousarray(np.rot90(planes, quarters, (-2, -1)))
-                said = np.moveaxis(np.rot90(self._said(turned), -quarters, (-2, -1)), 2, axis)
-                total = np.array(said, np.float32) if total is None else np.add(total, said, out=total)
+                output = np.moveaxis(np.rot90(self._said(turned), -quarters, (-2, -1)), 2, axis)
+                total = np.array(output, np.float32) if total is None else np.add(total, output, out=total)
         assert total is not None
         total /= len(self._axes) * len(self._quarters)
         return total

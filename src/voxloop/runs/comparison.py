@@ -17,15 +17,15 @@ _ELSEWHERE = ("device", "threads", "workers", "checkpoint_minutes", "samples", "
 
 def ancestors(runs: Mapping[str, Run], name: str) -> list[str]:
     """The chain of parents of a run, oldest first, without itself; a folder or a deleted run ends it."""
-    found: list[str] = []
+    chain: list[str] = []
     run = _run(runs, name)
     while run is not None:
         parent = run.config.get("parent")
-        if not parent or str(parent) in found or str(parent) == name:
+        if not parent or str(parent) in chain or str(parent) == name:
             break
-        found.append(str(parent))
+        chain.append(str(parent))
         run = _run(runs, str(parent))
-    return found[::-1]
+    return chain[::-1]
 
 
 def settings_of(run: Run) -> dict[str, Any]:

@@ -160,8 +160,8 @@ class RunContext(RunFacts):
 
     def peek(self) -> list[Order]:
         """What :meth:`orders` would give, without taking it."""
-        given = [o for o in pending(self.path / "control", self._answered) if o.name not in self._read]
-        return [*given, Order(kind="pause", name=SIGNALLED)] if self._signalled() and not self._pause_said else given
+        orders = [o for o in pending(self.path / "control", self._answered) if o.name not in self._read]
+        return [*orders, Order(kind="pause", name=SIGNALLED)] if self._signalled() and not self._pause_said else orders
 
     def unanswered(self) -> list[str]:
         """Names of orders that no event has named yet; the last event names them all."""

@@ -45,13 +45,13 @@ class Errand:
             self.cancel()
             raise failure(late) from None
         try:
-            found: dict[str, Any] = json.loads(answer.strip().rpartition(b"\n")[2])
+            reply: dict[str, Any] = json.loads(answer.strip().rpartition(b"\n")[2])
         except ValueError:
             last = log.decode(errors="replace").strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
             raise failure(f"{broken}: {last}") from None
-        if "error" in found:
-            raise failure(found["error"])
-        return found
+        if "error" in reply:
+            raise failure(reply["error"])
+        return reply
 
     def cancel(self) -> None:
         """End it; :meth:`wait` raises. Safe to call at any time."""
@@ -62,7 +62,7 @@ class Errand:
 def serve(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Read a question, and write what ``answer`` makes of it, or why it refuses."""
     try:
-        found = answer(json.load(sys.stdin))
+        reply = answer(json.load(sys.stdin))
     except VoxloopError as error:
-        found = {"error": str(error)}
-    sys.stdout.write(json.dumps(found) + "\n")
+        reply = {"error": str(error)}
+    sys.stdout.write(json.dumps(reply) + "\n")

@@ -86,11 +86,11 @@ def decode_all(lines: list[bytes]) -> list[Event]:
     """The events of whole lines; what is torn or no event is left out."""
     if all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
         try:  # in one go, which is three times as fast
-            found = json.loads(b"[" + b",".join(lines) + b"]")
+            events = json.loads(b"[" + b",".join(lines) + b"]")
         except ValueError:
-            found = []
-        if len(found) == len(lines) and all(_is_event(event) for event in found):
-            return list(found)
+            events = []
+        if len(events) == len(lines) and all(_is_event(event) for event in events):
+            return list(events)
     return [event for line in lines if (event := decode(line)) is not None]
 
 
@@ -152,12 +152,12 @@ class EventWriter:
                 self._fd = -1
 
     def _keep_newest(self, size: int) -> None:
-        kept = len(self._waiting)
-        while kept and (size := size - len(self._waiting[kept - 1])) >= 0:
-            kept -= 1
-        if kept:
-            text = f"the disk was full; {kept} earlier events could not be written"
-            self._waiting[:kept] = [encode("warning", {"text": text}, time.time())]
+        dropped = len(self._waiting)
+        while dropped and (size := size - len(self._waiting[dropped - 1])) >= 0:
+            dropped -= 1
+        if dropped:
+            text = f"the disk was full; {dropped} earlier events could not be written"
+            self._waiting[:dropped] = [encode("warning", {"text": text}, time.time())]
 
     def _drain(self) -> bool:
         done = 0

@@ -98,14 +98,14 @@ class Runs(Mapping[str, Run]):
             changed = (path / "config.json").stat().st_mtime if name == path.name else 0.0
         except OSError:
             raise RunError(unknown("run", name, self)) from None
-        known = self._opened.get(name)
-        if known is None or known[0] != changed:
-            self._opened[name] = known = (changed, Run(path))
-        return known[1]
+        opened = self._opened.get(name)
+        if opened is None or opened[0] != changed:
+            self._opened[name] = opened = (changed, Run(path))
+        return opened[1]
 
     def __iter__(self) -> Iterator[str]:
-        found = [path for path in self.folder.glob("*/config.json") if path.parent.name[0] != "."]
-        return iter([path.parent.name for path in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.parent.name))])
+        configs = [path for path in self.folder.glob("*/config.json") if path.parent.name[0] != "."]
+        return iter([path.parent.name for path in sorted(configs, key=lambda p: (p.stat().st_mtime_ns, p.parent.name))])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -78,9 +78,9 @@ class History:
         """Seconds to go, as seen at ``time``; None where nobody can say yet or nothing is running."""
         if self.phase != "running" or self.started is None:
             return None
-        told = [e for e in (self.last_progress, self.epochs[-1] if self.epochs else None) if e and _known_eta(e)]
-        if told:
-            latest = max(told, key=lambda event: _float(event.get("time"), 0.0))
+        estimates = [e for e in (self.last_progress, self.epochs[-1] if self.epochs else None) if e and _known_eta(e)]
+        if estimates:
+            latest = max(estimates, key=lambda event: _float(event.get("time"), 0.0))
             return max(0.0, float(latest["eta_s"]) - self._since(latest))
         done, before = share(self.last_progress), share(self.started)
         if self.last_progress is None or done - before <= 0.01:
@@ -94,8 +94,8 @@ class History:
     @property
     def epoch_seconds(self) -> float | None:
         """Seconds of one epoch, median of the last five."""
-        known = [e["seconds"] for e in self.epochs[-5:] if isinstance(e.get("seconds"), int | float)]
-        return float(np.median(known)) if known else None
+        seconds = [e["seconds"] for e in self.epochs[-5:] if isinstance(e.get("seconds"), int | float)]
+        return float(np.median(seconds)) if seconds else None
 
     @property
     def plateau(self) -> tuple[int, int] | None:
@@ -252,8 +252,8 @@ def metric_of(epoch: Event, split: str, metric: str) -> float:
     if isinstance(value, dict):
         if name:
             return _float(value.get(name), math.nan)
-        known = [number for v in value.values() if not math.isnan(number := _float(v, math.nan))]
-        return sum(known) / len(known) if known else math.nan
+        numbers = [number for v in value.values() if not math.isnan(number := _float(v, math.nan))]
+        return sum(numbers) / len(numbers) if numbers else math.nan
     return _float(value, math.nan)
 
 

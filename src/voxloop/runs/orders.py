@@ -44,8 +44,8 @@ def pending(folder: Path, answered: Collection[str] = ()) -> list[Order]:
         names = sorted(name[:-5] for name in os.listdir(folder) if name.endswith(".json") and name[0] != ".")  # noqa: PTH208
     except FileNotFoundError:
         return []
-    found = (_read(folder / f"{name}.json", name) for name in names if name not in answered)
-    return [order for order in found if order is not None]
+    orders = (_read(folder / f"{name}.json", name) for name in names if name not in answered)
+    return [order for order in orders if order is not None]
 
 
 def withdraw(folder: Path, answered: Collection[str]) -> None:

@@ -24,8 +24,8 @@ _KERNEL_ONLY = ("MPLBACKEND", "JPY_PARENT_PID", "JPY_SESSION_NAME", "IPYKERNEL_C
 
 def environment() -> dict[str, str]:
     """The environment of a process of its own: this one's, without what belongs to the notebook."""
-    kept = {name: value for name, value in os.environ.items() if name not in _KERNEL_ONLY}
-    return {**kept, "PYTHONFAULTHANDLER": "1"}
+    variables = {name: value for name, value in os.environ.items() if name not in _KERNEL_ONLY}
+    return {**variables, "PYTHONFAULTHANDLER": "1"}
 
 
 def python(*arguments: str) -> list[str]:
@@ -72,18 +72,18 @@ def identity(pid: int) -> dict[str, Any]:
     return {"pid": pid, "host": socket.gethostname(), "born": 0.0}
 
 
-def lives(known: dict[str, Any]) -> bool:
+def lives(identity_then: dict[str, Any]) -> bool:
     """Whether the process of an :func:`identity` still runs here. A zombie does not; other hosts cannot be asked."""
     import psutil
 
-    if known.get("host") != socket.gethostname():
+    if identity_then.get("host") != socket.gethostname():
         return False
-    child = _children.get(known["pid"])
+    child = _children.get(identity_then["pid"])
     if child is not None and child.poll() is not None:
         return False
     try:
-        process = psutil.Process(known["pid"])
-        same = abs(process.create_time() - known["born"]) < 0.1
+        process = psutil.Process(identity_then["pid"])
+        same = abs(process.create_time() - identity_then["born"]) < 0.1
         return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
@@ -92,18 +92,18 @@ def lives(known: dict[str, Any]) -> bool:
 @contextlib.contextmanager
 def politely_asked() -> Iterator[Callable[[], bool]]:
     """Turn SIGTERM and the first Ctrl-C into a question that the caller asks when it suits. Main thread only."""
-    asked: list[int] = []
+    signals: list[int] = []
     owner = os.getpid()
 
     def note(number: int, _: object) -> None:
-        if os.getpid() != owner or (asked and number == signal.SIGINT):
+        if os.getpid() != owner or (signals and number == signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)  # a forked worker, or a second Ctrl-C: as if we were not here
             os.kill(os.getpid(), number)
-        asked.append(number)
+        signals.append(number)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(signals)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

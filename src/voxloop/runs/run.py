@@ -338,9 +338,11 @@ class Run:
     def _let_go(self) -> None:
         """A process that has said its last word needs a moment more to end; its lock must be free for what follows."""
         end = time.monotonic() + _LET_GO_SECONDS
-        while (found := self.holder) is not None:
+        while (holder := self.holder) is not None:
             if time.monotonic() > end:
-                raise RunError(f"run {self.name!r} is {self.state}, but {found} has not let go of it; end that process")
+                raise RunError(
+                    f"run {self.name!r} is {self.state}, but {holder} has not let go of it; end that process"
+                )
             time.sleep(_FIRST_LOOK)
 
     def _order(self, kind: orders.OrderKind, values: dict[str, Any] | None = None) -> None:

@@ -53,10 +53,10 @@ def run(path: str | Path, queue: bool = True) -> str:
     if not held:
         raise RunError(f"run {path.name!r} is already running: {holder(lock.path) or 'another process'} holds it")
     try:
-        with politely_asked() as asked:
+        with politely_asked() as signalled:
             writer = EventWriter(path / "events.jsonl")
             try:
-                return _run_locked(RunContext(path, config, writer, asked), queue)
+                return _run_locked(RunContext(path, config, writer, signalled), queue)
             finally:
                 writer.close()
     finally:
@@ -99,13 +99,13 @@ def _run_locked(context: RunContext, queue: bool) -> str:
 
 def _wait_for_turn(context: RunContext, turn: Turn, queue: bool) -> str | None:
     """None once it is our turn; the outcome where the run was ended or paused while it waited."""
-    place, said, pause = turn.place(), None, _FIRST_LOOK
+    place, reported, pause = turn.place(), None, _FIRST_LOOK
     if place and not queue:
         raise RunError(f"{context.device} is busy with another run, and this one was told not to wait")
     while place:
-        if place != said:
+        if place != reported:
             context.emit("queued", place=place, device=context.device, host=socket.gethostname(), pid=os.getpid())
-            said = place
+            reported = place
         if outcome := _ended_waiting(context):
             return outcome
         time.sleep(pause)
@@ -177,13 +177,13 @@ def _circumstances(context: RunContext) -> dict[str, Any]:
 
 
 def _installed() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in _VERSIONS:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def discard(path: Path, config: dict[str, Any], keep: Collection[str] = ()) -> None:

@@ -40,15 +40,15 @@ def load(dotted: str) -> Callable[..., Any]:
     """The function of a trusted name. Raises RunError where it is not trusted, not there, or fails to import."""
     check(dotted)
     try:
-        found: Callable[..., Any] = resolve(dotted)
+        function: Callable[..., Any] = resolve(dotted)
     except (ImportError, AttributeError) as error:
         raise RunError(f"{dotted!r} cannot be loaded: {error}") from error
-    if not callable(found):
+    if not callable(function):
         raise RunError(f"{dotted!r} is no function")
-    home = str(getattr(found, "__module__", "")).partition(".")[0]
+    home = str(getattr(function, "__module__", "")).partition(".")[0]
     if home not in trusted_packages():
         raise RunError(f"{dotted!r} may not be called: it is a function of {home!r} that was only imported there")
-    return found
+    return function
 
 
 def warm(dotted: str) -> None:

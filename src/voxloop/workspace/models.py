@@ -35,7 +35,7 @@ class Models:
 
 @contextmanager
 def gather_models(
-    project: Project, wanted: Any, place: Path, replaced: Sequence[Run] = (), image: str | None = None
+    project: Project, model: Any, place: Path, replaced: Sequence[Run] = (), image: str | None = None
 ) -> Iterator[Models]:
     """The models that a run is to have, each in a folder; what was saved for it goes again where the run does not come.
 
@@ -55,8 +55,8 @@ def gather_models(
     ModelError
         One of them is no model, or a run has none yet.
     """
-    several = isinstance(wanted, Sequence) and not isinstance(wanted, str)
-    sources: Any = wanted if several else [wanted]
+    several = isinstance(model, Sequence) and not isinstance(model, str)
+    sources: Any = model if several else [model]
     if not sources:
         raise ModelError("an empty list holds no model; name one run or model at least")
     saved: list[Path] = []

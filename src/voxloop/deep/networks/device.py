@@ -80,8 +80,8 @@ class CudaMemory:
 
     def free(self) -> int:
         """Bytes that can still be taken, those that torch keeps for reuse included."""
-        kept = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
-        return int(torch.cuda.mem_get_info(self._device)[0] + kept)
+        reusable = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
+        return int(torch.cuda.mem_get_info(self._device)[0] + reusable)
 
 
 def memory(device: torch.device) -> tuple[int, int]:
@@ -99,12 +99,12 @@ def lay_out(pixels: torch.Tensor) -> torch.Tensor:
     """Planes (n, c, y, x) with channels last in memory, and blocks (n, c, z, y, x) on a CPU (:func:`move_network`)."""
     if pixels.ndim == 4:
         return pixels.contiguous(memory_format=torch.channels_last)
-    kept = torch.channels_last_3d if pixels.device.type == "cpu" else torch.contiguous_format
-    return pixels.contiguous(memory_format=kept)
+    layout = torch.channels_last_3d if pixels.device.type == "cpu" else torch.contiguous_format
+    return pixels.contiguous(memory_format=layout)
 
 
 def _present() -> list[str]:
-    found = ["cpu"]
+    devices = ["cpu"]
     if torch.cuda.is_available():
-        found += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    return [*found, "mps"] if torch.backends.mps.is_available() else found
+        devices += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return [*devices, "mps"] if torch.backends.mps.is_available() else devices

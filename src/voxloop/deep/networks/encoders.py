@@ -55,10 +55,10 @@ def fitting(architecture: str) -> list[str]:
     """Names of encoders for an architecture; none for those of blocks, which have no encoder by name."""
     if architecture in VOLUMETRIC:
         return []
-    known = [*smp.encoders.get_encoder_names(), *(f"tu-{name}" for name in timm.list_models(exclude_filters="test_*"))]
-    found = {name for name in known if _fits(architecture, name)}
-    first = [name for name in ENCODERS if name in found]
-    return [*first, *(name for name in known if name in found and name not in first)]
+    names = [*smp.encoders.get_encoder_names(), *(f"tu-{name}" for name in timm.list_models(exclude_filters="test_*"))]
+    that_fit = {name for name in names if _fits(architecture, name)}
+    first = [name for name in ENCODERS if name in that_fit]
+    return [*first, *(name for name in names if name in that_fit and name not in first)]
 
 
 def _fits(architecture: str, name: str) -> bool:

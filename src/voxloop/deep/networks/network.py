@@ -196,10 +196,10 @@ def _pad(x: Tensor, bottom: int, right: int) -> Tensor:
 
 
 def _explained(config: NetworkConfig, weights: str | None, error: Exception) -> ConfigError:
-    known = smp.encoders.get_encoder_names()
+    names = smp.encoders.get_encoder_names()
     name, text = config.encoder, " ".join(str(error).split())[:300]
-    if name not in known and not name.startswith("tu-"):
-        close = nearest(name, known)
+    if name not in names and not name.startswith("tu-"):
+        close = nearest(name, names)
         hint = f"; did you mean {close!r}?" if close else ""
         return ConfigError(f"unknown encoder {name!r}: use one of smp's names, or 'tu-' and a timm name{hint}")
     if weights == "imagenet" and not isinstance(error, TypeError | ValueError):
@@ -223,27 +223,27 @@ def _load_encoder(encoder: nn.Module, path: Path, config: NetworkConfig) -> None
             "with safetensors.torch.save_file, and name that .safetensors file"
         )
     try:
-        given = load_file(path)
+        stored = load_file(path)
     except FileNotFoundError:
         raise ConfigError(
             f"encoder_weights {str(path)!r} does not exist; name a .safetensors file, or 'imagenet'"
         ) from None
     except (SafetensorError, OSError) as error:
         raise ConfigError(f"encoder_weights {str(path)!r} is no readable .safetensors file: {error}") from error
-    own = encoder.state_dict()
-    given = {_bare(name): value for name, value in given.items()}
+    expected = encoder.state_dict()
+    stored = {_bare(name): value for name, value in stored.items()}
     fitting = {}
-    for name, tensor in own.items():
-        weights = _adapted(given.get(_bare(name)), tensor)
+    for name, tensor in expected.items():
+        weights = _adapted(stored.get(_bare(name)), tensor)
         if weights is not None:
             fitting[name] = weights
-    if len(fitting) < len(own) / 2:
+    if len(fitting) < len(expected) / 2:
         raise ConfigError(
-            f"encoder_weights {str(path)!r} fit {len(fitting)} of the {len(own)} tensors of {config.encoder!r}; they "
+            f"encoder_weights {str(path)!r} fit {len(fitting)} of the {len(expected)} tensors of {config.encoder!r}; they "
             f"are of another encoder"
         )
     encoder.load_state_dict(fitting, strict=False)
-    _log.info("%d of %d tensors of the encoder loaded from %s", len(fitting), len(own), path)
+    _log.info("%d of %d tensors of the encoder loaded from %s", len(fitting), len(expected), path)
 
 
 def _bare(name: str) -> str:
@@ -253,20 +253,20 @@ def _bare(name: str) -> str:
     return name
 
 
-def _adapted(given: Tensor | None, own: Tensor) -> Tensor | None:
+def _adapted(stored: Tensor | None, expected: Tensor) -> Tensor | None:
     """Weights that fit a tensor: as they are, or for other channels than red, green and blue; None where none do.
 
     One channel takes the sum of the three, more take them in turn, so that sums stay what they were
     (segmentation-models-pytorch does so with weights that it downloads).
     """
-    if given is None or given.shape == own.shape:
-        return given
-    if given.ndim < 3 or given.shape[1] != 3 or given[:, 0].shape != own[:, 0].shape:
+    if stored is None or stored.shape == expected.shape:
+        return stored
+    if stored.ndim < 3 or stored.shape[1] != 3 or stored[:, 0].shape != expected[:, 0].shape:
         return None
-    channels = own.shape[1]
+    channels = expected.shape[1]
     if channels == 1:
-        return given.sum(1, keepdim=True)
-    return given[:, torch.arange(channels) % 3] * (3 / channels)
+        return stored.sum(1, keepdim=True)
+    return stored[:, torch.arange(channels) % 3] * (3 / channels)
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -321,10 +321,10 @@ def receptive_field(network: nn.Module, channels: int, limit: int = 1024) -> int
 
 def _pools(module: nn.Module, inputs: tuple[Any, ...]) -> bool:
     """A layer that is given what a whole plane was reduced to."""
-    given = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None
-    if given is None:
+    features = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None
+    if features is None:
         return False
-    return given.ndim == 2 or isinstance(module, nn.Conv1d) or (given.ndim == 4 and given.shape[-2:] == (1, 1))
+    return features.ndim == 2 or isinstance(module, nn.Conv1d) or (features.ndim == 4 and features.shape[-2:] == (1, 1))
 
 
 def smp_arguments(config: NetworkConfig) -> dict[str, Any]:

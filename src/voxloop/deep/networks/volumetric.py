@@ -86,11 +86,11 @@ def build(config: NetworkConfig) -> Network3d:
 
 def monai_arguments(config: NetworkConfig) -> tuple[str, dict[str, Any]]:
     """The class of ``monai.networks.nets`` that the core of a network is, and what it is built with; JSON."""
-    given: dict[str, Any] = {"in_channels": config.channels, "out_channels": config.outputs}
+    channels: dict[str, Any] = {"in_channels": config.channels, "out_channels": config.outputs}
     match config.architecture:
         case "UNet3d":  # the lightest: it halves with its first convolution, and its kernels reach across every axis
             strides = _lists(config.strides[1:] or ((1, 1, 1),))
-            return "UNet", given | {
+            return "UNet", channels | {
                 "spatial_dims": 3,
                 "channels": _widths(config, len(strides) + 1),
                 "strides": strides,
@@ -101,7 +101,7 @@ def monai_arguments(config: NetworkConfig) -> tuple[str, dict[str, Any]]:
             more = max(0, 3 - len(config.kernels))  # it wants at least so many
             kernels = _lists([*config.kernels, *[config.kernels[-1]] * more])
             strides = _lists([*config.strides, *[(1, 1, 1)] * more])
-            return "DynUNet", given | {
+            return "DynUNet", channels | {
                 "spatial_dims": 3,
                 "kernel_size": kernels,
                 "strides": strides,
@@ -111,7 +111,7 @@ def monai_arguments(config: NetworkConfig) -> tuple[str, dict[str, Any]]:
                 "res_block": config.residual,
             }
         case "SegResNet":  # plans levels by the spacing, from the same ratios: coarse axes wait for the fine ones
-            return "SegResNetDS", given | {
+            return "SegResNetDS", channels | {
                 "spatial_dims": 3,
                 "init_filters": max(8, config.width // 8 * 8),
                 "norm": _norm(config),
@@ -119,7 +119,7 @@ def monai_arguments(config: NetworkConfig) -> tuple[str, dict[str, Any]]:
                 "resolution": list(config.spacing),
             }
         case "SwinUNETR":
-            return "SwinUNETR", given | {"feature_size": config.width, "norm_name": _norm(config)[0]}
+            return "SwinUNETR", channels | {"feature_size": config.width, "norm_name": _norm(config)[0]}
         case name:
             raise ConfigError(f"{name!r} is no 3-D network")
 

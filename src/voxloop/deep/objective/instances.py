@@ -77,9 +77,9 @@ def lone_planes(images: Sequence[TrainingImage]) -> bool:
     """Whether labels lie on planes most of which have no labelled one next to them, along z."""
     alone = count = 0
     for image in images:
-        found = {int(z) for cells in image.labelled.anchors.values() for at in cells for z in at[:, 0]}
-        alone += sum(z + 1 not in found for z in found)
-        count += len(found)
+        planes = {int(z) for cells in image.labelled.anchors.values() for at in cells for z in at[:, 0]}
+        alone += sum(z + 1 not in planes for z in planes)
+        count += len(planes)
     return alone > 0.5 * count
 
 
@@ -135,11 +135,11 @@ class InstanceLoss(_ObjectLoss):
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         logits = logits.float()
-        values, known = _targets(labels, self._spacing, instance_targets, self._by_plane)
+        values, labelled = _targets(labels, self._spacing, instance_targets, self._by_plane)
         each = F.binary_cross_entropy_with_logits(logits[:, :2], values[:, :2], reduction="none")
         depth = (logits[:, 2].sigmoid() - values[:, 2]) ** 2
-        dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
-        return self._sum(_mean(each, known[:, :2]), dice, _DEPTH * _mean(depth, known[:, 2]))
+        dice = _dice(logits[:, 0], values[:, 0], labelled[:, 0])
+        return self._sum(_mean(each, labelled[:, :2]), dice, _DEPTH * _mean(depth, labelled[:, 2]))
 
 
 class FlowLoss(_ObjectLoss):
@@ -150,11 +150,11 @@ class FlowLoss(_ObjectLoss):
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         logits = logits.float()
-        values, known = _targets(labels, self._spacing, flow_targets, self._by_plane)
+        values, labelled = _targets(labels, self._spacing, flow_targets, self._by_plane)
         each = F.binary_cross_entropy_with_logits(logits[:, 0], values[:, 0], reduction="none")
-        dice = _dice(logits[:, 0], values[:, 0], known[:, 0])
+        dice = _dice(logits[:, 0], values[:, 0], labelled[:, 0])
         off = (2 * logits[:, 1:].sigmoid() - 1 - values[:, 1:]) ** 2
-        return self._sum(_mean(each, known[:, 0]), dice, _ARROWS * _mean(off.sum(1), known[:, 1]))
+        return self._sum(_mean(each, labelled[:, 0]), dice, _ARROWS * _mean(off.sum(1), labelled[:, 1]))
 
 
 def _targets(labels: Tensor, spacing: Sequence[float], make: Make, by_plane: bool) -> tuple[Tensor, Tensor]:
@@ -162,14 +162,14 @@ def _targets(labels: Tensor, spacing: Sequence[float], make: Make, by_plane: boo
     crops = labels.cpu().numpy()
     targets = [plane_targets(crop, spacing, make) if by_plane else make(crop, spacing) for crop in crops]
     values = torch.from_numpy(np.stack([t.values for t in targets])).to(labels.device)
-    known = torch.from_numpy(np.stack([t.known for t in targets]).astype(np.float32)).to(labels.device)
-    return values, known
+    labelled = torch.from_numpy(np.stack([t.known for t in targets]).astype(np.float32)).to(labels.device)
+    return values, labelled
 
 
-def _dice(logits: Tensor, values: Tensor, known: Tensor) -> Tensor:
-    inside = logits.sigmoid() * known
-    return 1 - (2 * (inside * values).sum() + 1) / (inside.sum() + (values * known).sum() + 1)
+def _dice(logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
+    inside = logits.sigmoid() * labelled
+    return 1 - (2 * (inside * values).sum() + 1) / (inside.sum() + (values * labelled).sum() + 1)
 
 
-def _mean(each: Tensor, known: Tensor) -> Tensor:
-    return (each * known).sum() / known.sum().clamp_min(1e-6)
+def _mean(each: Tensor, labelled: Tensor) -> Tensor:
+    return (each * labelled).sum() / labelled.sum().clamp_min(1e-6)

@@ -198,12 +198,12 @@ def _bce(voxels: Voxels) -> Tensor:
 
 def _dice(voxels: Voxels) -> Tensor:
     """As ``smp.DiceLoss`` with ``smooth=1``, the mean over classes that occur; half its time, which every step pays."""
-    said, truth = voxels.shares, voxels.truth
+    predicted, truth = voxels.shares, voxels.truth
     if not voxels.all_known:
-        said = said * voxels.known.unsqueeze(1)
-    axes = [axis for axis in range(said.ndim) if axis != 1]
+        predicted = predicted * voxels.known.unsqueeze(1)
+    axes = [axis for axis in range(predicted.ndim) if axis != 1]
     labelled = truth.sum(axes)
-    loss = 1 - (2 * (said * truth).sum(axes) + 2) / (said.sum(axes) + labelled + 2)
+    loss = 1 - (2 * (predicted * truth).sum(axes) + 2) / (predicted.sum(axes) + labelled + 2)
     occurs = labelled > 0
     return (loss * occurs).sum() / occurs.sum().clamp_min(1)
 
@@ -217,8 +217,8 @@ def _overlap(loss: Any) -> Term:
         classes = voxels.logits.shape[1]
         occurs = torch.zeros(classes + 1, device=voxels.logits.device)
         occurs.index_fill_(0, (voxels.target + 1).clamp_min(0).flatten(), 1.0)  # the first for what is unlabelled
-        found: Tensor = loss(voxels.logits, voxels.target) * (classes / occurs[1:].sum().clamp_min(1))
-        return found
+        value: Tensor = loss(voxels.logits, voxels.target) * (classes / occurs[1:].sum().clamp_min(1))
+        return value
 
     return term
 
@@ -226,8 +226,8 @@ def _overlap(loss: Any) -> Term:
 def _lovasz(voxels: Voxels) -> Tensor:
     # with three axes it would take the first for pictures of one class
     logits, target = voxels.logits.unsqueeze(-1), voxels.target.unsqueeze(-1)
-    found: Tensor = smp.LovaszLoss("multiclass", ignore_index=IGNORE)(logits, target)
-    return found.sum()  # without any label it is empty
+    value: Tensor = smp.LovaszLoss("multiclass", ignore_index=IGNORE)(logits, target)
+    return value.sum()  # without any label it is empty
 
 
 def _generalised_dice(voxels: Voxels) -> Tensor:
@@ -235,8 +235,8 @@ def _generalised_dice(voxels: Voxels) -> Tensor:
 
     if not voxels.known.any():
         return voxels.logits.sum() * 0.0
-    found: Tensor = GeneralizedDiceLoss(batch=True)(voxels.shares * voxels.known.unsqueeze(1), voxels.truth)
-    return found
+    value: Tensor = GeneralizedDiceLoss(batch=True)(voxels.shares * voxels.known.unsqueeze(1), voxels.truth)
+    return value
 
 
 def near_boundary(labels: Tensor, distance: int) -> Tensor:
@@ -269,22 +269,22 @@ def class_weights(setting: str, names: Sequence[str], counts: Sequence[int]) -> 
 
     Raises ConfigError where numbers or names do not fit the classes.
     """
-    wanted = parse_class_weights(setting)
-    if wanted == "none":
+    weights = parse_class_weights(setting)
+    if weights == "none":
         return [1.0] * len(names)
-    if wanted == "auto":
+    if weights == "auto":
         return balanced_weights(list(counts))
-    if isinstance(wanted, dict):
-        for name in wanted:
+    if isinstance(weights, dict):
+        for name in weights:
             if name not in names:
                 raise ConfigError(f"class_weights: {unknown('class', name, names)}")
-        return [wanted.get(name, 1.0) for name in names]
-    if len(wanted) != len(names):
+        return [weights.get(name, 1.0) for name in names]
+    if len(weights) != len(names):
         raise ConfigError(
-            f"class_weights={setting!r} has {len(wanted)} numbers for {len(names)} labelled classes "
+            f"class_weights={setting!r} has {len(weights)} numbers for {len(names)} labelled classes "
             f"({', '.join(names)}); write {len(names)}, or by name like '{names[-1]}=5'"
         )
-    return [float(number) for number in wanted]
+    return [float(number) for number in weights]
 
 
 def balanced_weights(counts: list[int], largest: float = 10.0) -> list[float]:

@@ -39,18 +39,20 @@ class Matcher:
     def add(self, logits: Tensor, labels: Tensor) -> None:
         """Outputs (n, channels, ...) before the sigmoid, and labels (n, ...) as codes."""
         outputs = logits.detach().float().sigmoid().cpu().numpy()
-        for said, coded in zip(outputs, labels.cpu().numpy(), strict=True):
-            self._add(*((said, coded) if coded.ndim == 3 else (said[:, None], coded[None])))
+        for output, coded in zip(outputs, labels.cpu().numpy(), strict=True):
+            self._add(*((output, coded) if coded.ndim == 3 else (output[:, None], coded[None])))
 
-    def _add(self, said: np.ndarray, coded: np.ndarray) -> None:
-        found = np.array(resolve(_DECODE)(said, spacing_um=self._spacing))
-        known = coded != UNLABELLED
+    def _add(self, output: np.ndarray, coded: np.ndarray) -> None:
+        predicted = np.array(resolve(_DECODE)(output, spacing_um=self._spacing))
+        labelled = coded != UNLABELLED
         # an object that lies mostly where nobody labelled is neither right nor wrong
-        inside, whole = (np.bincount(found[part], minlength=int(found.max()) + 1) for part in (known, found >= 0))
-        found[(2 * inside < whole)[found]] = 0
-        found[~known] = 0
+        inside, whole = (
+            np.bincount(predicted[part], minlength=int(predicted.max()) + 1) for part in (labelled, predicted >= 0)
+        )
+        predicted[(2 * inside < whole)[predicted]] = 0
+        predicted[~labelled] = 0
         truth = np.where(coded >= FIRST, coded - BACKGROUND, 0)
-        one = resolve(_MATCH)(resolve(_COUNT)(truth, found), OVERLAP)
+        one = resolve(_MATCH)(resolve(_COUNT)(truth, predicted), OVERLAP)
         self._matched += one.matched
         self._wrong += one.missed + one.extra
         self._overlap += one.overlap

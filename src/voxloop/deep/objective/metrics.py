@@ -37,8 +37,8 @@ class Scores:
     def mean(self, measure: str) -> float:
         """Of one of :data:`PER_CLASS` over the classes that occurred, or a measure of objects; 0 where undefined."""
         values = [self.objects[measure]] if measure in self.objects else getattr(self, measure)
-        known = [value for value in values if value == value]
-        return sum(known) / len(known) if known else 0.0
+        defined = [value for value in values if value == value]
+        return sum(defined) / len(defined) if defined else 0.0
 
 
 def scores_of(table: np.ndarray, loss: float) -> Scores:
@@ -59,7 +59,7 @@ def scores_of(table: np.ndarray, loss: float) -> Scores:
             "accuracy": (total - truth - predicted + 2 * hit) / total,
         }
         right = hit.sum() / total
-    known: dict[str, Any] = {
+    per_class: dict[str, Any] = {
         name: tuple(np.where(occurs, values, np.nan).tolist()) for name, values in measures.items()
     }
-    return Scores(loss=loss, **known, pixel_accuracy=float(right))
+    return Scores(loss=loss, **per_class, pixel_accuracy=float(right))

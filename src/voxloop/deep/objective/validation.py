@@ -99,6 +99,6 @@ def picture(
     gray = (np.clip(pixels / 5 + 0.5, 0, 1) * 255).astype(np.uint8)  # +-2.5 standard deviations
     plain = np.repeat(gray[..., None], 3, -1)
     palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colors], float)
-    marked, known = plain.astype(float), labels > 0
-    marked[known] = (1 - opacity) * marked[known] + opacity * palette[labels[known].astype(int) - 1]
+    marked, labelled = plain.astype(float), labels > 0
+    marked[labelled] = (1 - opacity) * marked[labelled] + opacity * palette[labels[labelled].astype(int) - 1]
     return plain, marked.astype(np.uint8)

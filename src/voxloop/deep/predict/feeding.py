@@ -249,9 +249,9 @@ class Streamed:
                     left[source] -= 1
                     if not left[source] and source != self._outlet:
                         made[source] = None
-            found = made[self._outlet]
-            if found is not None:
-                yield found
+            output = made[self._outlet]
+            if output is not None:
+                yield output
 
     def bytes_per_column(self, channels: int, dimensions: int, rows: int, device: torch.device) -> float:
         """Bytes held at the most for every voxel of a row (2-D) or plane (3-D) that is fed; found by feeding noise."""
@@ -285,5 +285,5 @@ def _filled(like: Tensor, rows: int, value: float) -> Tensor:
     shape = list(like.shape)
     shape[ROWS] = rows
     last = torch.channels_last if like.ndim == 4 else torch.channels_last_3d
-    kept = last if like.is_contiguous(memory_format=last) else torch.contiguous_format
-    return torch.full(shape, value, dtype=like.dtype, device=like.device).contiguous(memory_format=kept)
+    layout = last if like.is_contiguous(memory_format=last) else torch.contiguous_format
+    return torch.full(shape, value, dtype=like.dtype, device=like.device).contiguous(memory_format=layout)

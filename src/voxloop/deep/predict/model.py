@@ -71,8 +71,8 @@ class NetworkModel:
     def predict(self, block: np.ndarray) -> np.ndarray:
         """One block (c, z, y, x) of raw intensities to (outputs, z, y, x) float32."""
         with self.open() as predictor:
-            found: np.ndarray = predictor(np.asarray(block)[None])[0]
-        return found
+            output: np.ndarray = predictor(np.asarray(block)[None])[0]
+        return output
 
     def save(self, folder: str | Path) -> None:
         """Write a model folder, whole or not at all."""

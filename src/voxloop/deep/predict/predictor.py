@@ -55,10 +55,10 @@ class NetworkPredictor:
         with torch.inference_mode():
             logits = self._logits(self._pixels(batch), (z, y, x) if self._volumetric else (y, x))
             values = logits.softmax(1) if self._softmax else logits.sigmoid() if self._sigmoid else logits
-        found: np.ndarray = values.contiguous().cpu().numpy()
+        output: np.ndarray = values.contiguous().cpu().numpy()
         if self._volumetric:
-            return found
-        return np.ascontiguousarray(found.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4))
+            return output
+        return np.ascontiguousarray(output.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4))
 
     def reduced(
         self,
@@ -95,22 +95,22 @@ class NetworkPredictor:
         classes = len(values)
         if by_rows and self._feedable((z, y, x)):
             return [self._by_rows(block[None], values, measure, keep, halted) for block in batch]
-        kept = Kept((n * z, y, x), classes, values, measure, keep)
+        reduction = Kept((n * z, y, x), classes, values, measure, keep)
         with torch.inference_mode():
             pixels = self._pixels(batch)
             split = None if self._volumetric else self._split_for(pixels, (y, x))
             if self._volumetric:
-                given = self._logits(pixels, (z, y, x)).movedim(2, 1).flatten(0, 1)
+                features = self._logits(pixels, (z, y, x)).movedim(2, 1).flatten(0, 1)
             else:
-                given = self._forward(split.body, pixels) if split is not None else self._logits(pixels, (y, x))
+                features = self._forward(split.body, pixels) if split is not None else self._logits(pixels, (y, x))
             for rows in strips(y, 4 * n * z * classes * x, self._device.type):
                 if split is None:
-                    kept.fill(rows, given[:, :, rows])
+                    reduction.fill(rows, features[:, :, rows])
                     continue
                 with autocast(self._device, self._precision):
-                    logits = apply_head(given, split, rows)
-                kept.fill(rows, logits)
-        return [_stacked([kept.one(i * z + plane) for plane in range(z)]) for i in range(n)]
+                    logits = apply_head(features, split, rows)
+                reduction.fill(rows, logits)
+        return [_stacked([reduction.one(i * z + plane) for plane in range(z)]) for i in range(n)]
 
     def bytes_per_column(self) -> float | None:
         """Bytes held for each voxel of a row where the network is fed with rows; None: it cannot be.
@@ -170,20 +170,20 @@ class NetworkPredictor:
             rows = max(1, round(_FED / section / self._stride)) * self._stride
             for image in pixels.split(1):
                 start = 0
-                kept = None if self._volumetric else Kept((1, y, x), len(values), values, measure, keep)
+                reduction = None if self._volumetric else Kept((1, y, x), len(values), values, measure, keep)
                 for logits in fed(image, rows):
                     if halted is not None and halted():
                         raise Halted
-                    if kept is not None:
-                        kept.fill(slice(start, start + logits.shape[2]), logits)
+                    if reduction is not None:
+                        reduction.fill(slice(start, start + logits.shape[2]), logits)
                         start += logits.shape[2]
                         continue
                     planes = logits.movedim(2, 1).flatten(0, 1)
-                    few = Kept((len(planes), y, x), len(values), values, measure, keep)
-                    few.fill(slice(0, y), planes)
-                    made += [few.one(plane) for plane in range(len(planes))]
-                if kept is not None:
-                    made.append(kept.one(0))
+                    planes_reduction = Kept((len(planes), y, x), len(values), values, measure, keep)
+                    planes_reduction.fill(slice(0, y), planes)
+                    made += [planes_reduction.one(plane) for plane in range(len(planes))]
+                if reduction is not None:
+                    made.append(reduction.one(0))
         return _stacked(made)
 
     def _checked(self, batch: np.ndarray) -> np.ndarray:
@@ -196,8 +196,8 @@ class NetworkPredictor:
 
     def _pixels(self, batch: np.ndarray) -> Tensor:
         """Normalised planes (n * z, c * slices, y, x) or blocks, at the size that the network works at."""
-        given = batch.astype(np.float32, copy=False) if self._volumetric else self._planes(batch)
-        pixels = torch.from_numpy(np.ascontiguousarray(given)).to(self._device)
+        images = batch.astype(np.float32, copy=False) if self._volumetric else self._planes(batch)
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
         return lay_out(resize(self._normalise(pixels), self._zoom))
 
     def _forward(self, module: nn.Module, pixels: Tensor) -> Tensor:
@@ -259,12 +259,12 @@ class Normalisation:
 
         Raises ModelError if they do not fit.
         """
-        given = [data.get("mean", [0.0] * channels), data.get("deviation", [1.0] * channels)]
-        given += [data["low"], data["high"]] if "low" in data else []
-        if any(len(values) != channels for values in given):
-            raise ModelError(f"normalisation of {len(given[0])} channels in a model of {channels}")
+        measured = [data.get("mean", [0.0] * channels), data.get("deviation", [1.0] * channels)]
+        measured += [data["low"], data["high"]] if "low" in data else []
+        if any(len(values) != channels for values in measured):
+            raise ModelError(f"normalisation of {len(measured[0])} channels in a model of {channels}")
         mean, deviation, *bounds = (
-            torch.tensor(values, dtype=torch.float32).repeat_interleave(slices) for values in given
+            torch.tensor(values, dtype=torch.float32).repeat_interleave(slices) for values in measured
         )
         return cls(mean, deviation, (bounds[0], bounds[1]) if bounds else None)
 

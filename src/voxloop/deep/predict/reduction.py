@@ -37,16 +37,16 @@ def split_head(module: nn.Module, outputs: int) -> SplitNetwork | None:
     network does nothing else after it is for the caller to try (:func:`agrees`).
     """
     path: list[str] = []
-    here = module
+    inner = module
     while True:
-        name = next((n for n in HEADS if n in here._modules), None)
+        name = next((n for n in HEADS if n in inner._modules), None)
         if name is not None:
             break
-        if "core" not in here._modules:
+        if "core" not in inner._modules:
             return None
         path.append("core")
-        here = here._modules["core"]  # type: ignore[assignment]
-    head = here._modules[name]
+        inner = inner._modules["core"]  # type: ignore[assignment]
+    head = inner._modules[name]
     margin = _margin(head, outputs) if head is not None else None
     if head is None or margin is None:
         return None
@@ -119,28 +119,28 @@ class Kept:
 
     def fill(self, rows: slice, logits: Tensor) -> None:
         """Reduce the logits (n, class, rows, ...) of some rows. Labels are those of the best class, the first wins."""
-        given = logits.float().softmax(1)
-        classes = list(given.unbind(1))
+        probabilities = logits.float().softmax(1)
+        classes = list(probabilities.unbind(1))
         best, second, chosen = _two_best(classes)
         finite = torch.isfinite(best)
         whole = bool(finite.all())
         if not whole:
-            given = torch.nan_to_num(given, nan=0.0, posinf=0.0, neginf=0.0)
+            probabilities = torch.nan_to_num(probabilities, nan=0.0, posinf=0.0, neginf=0.0)
             self.broken += (~finite).flatten(1).sum(1).cpu().numpy()
         labels = self._values[chosen.cpu().numpy()]
         self.labels[:, rows] = labels if whole else np.where(finite.cpu().numpy(), labels, 0)
         if self.probabilities is not None:
-            self.probabilities[:, :, rows] = _quantised(given).cpu().numpy()
+            self.probabilities[:, :, rows] = _quantised(probabilities).cpu().numpy()
         if self.uncertainty is not None:
             unsure = 1 - (best - second) if self._measure == "margin" else _entropy(classes)
             self.uncertainty[:, rows] = _quantised(unsure.masked_fill(~finite, 1.0)).cpu().numpy()
 
     def one(self, index: int) -> tuple[Any, ...]:
         """Labels, probabilities, uncertainty and the count of broken voxels of one of the batch."""
-        kept, unsure = self.probabilities, self.uncertainty
+        probabilities, unsure = self.probabilities, self.uncertainty
         return (
             self.labels[index],
-            None if kept is None else kept[index],
+            None if probabilities is None else probabilities[index],
             None if unsure is None else unsure[index],
             int(self.broken[index]),
         )
@@ -149,18 +149,18 @@ class Kept:
 def _two_best(classes: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     best, second = classes[0].clone(), torch.zeros_like(classes[0])
     chosen = torch.zeros(best.shape, dtype=torch.uint8 if len(classes) < 257 else torch.int16, device=best.device)
-    for index, here in enumerate(classes[1:], start=1):
-        higher = here > best
-        second = torch.maximum(second, torch.minimum(best, here))
-        best = torch.maximum(best, here)
+    for index, share in enumerate(classes[1:], start=1):
+        higher = share > best
+        second = torch.maximum(second, torch.minimum(best, share))
+        best = torch.maximum(best, share)
         chosen.masked_fill_(higher, index)
     return best, second, chosen
 
 
 def _entropy(classes: list[Tensor]) -> Tensor:
     total = torch.zeros_like(classes[0])
-    for here in classes:
-        total -= here * here.clamp_min(1e-9).log()
+    for share in classes:
+        total -= share * share.clamp_min(1e-9).log()
     return total / float(np.log(max(2, len(classes))))
 
 

@@ -70,8 +70,8 @@ _ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
 def _compiled(program: Any, module: nn.Module) -> Streamed:
     signature = program.graph_signature
     named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    known = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    constants: dict[str, Any] = {name: named[full] for name, full in known.items()}
+    parameters = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    constants: dict[str, Any] = {name: named[full] for name, full in parameters.items()}
     for name, full in getattr(signature, "inputs_to_lifted_tensor_constants", {}).items():
         constants[name] = program.constants[full]
     places: dict[str, int] = {}
@@ -120,8 +120,8 @@ def _layer(node: Any, places: dict[str, int], constants: dict[str, Any]) -> tupl
     if getattr(source, "name", None) not in places:
         raise NotStreamable(f"{node.name} starts from a constant")
     inputs = (places[source.name],)
-    taken, given = source.meta["val"].shape, node.meta["val"].shape
-    dims = len(taken) - 2
+    input_shape, output_shape = source.meta["val"].shape, node.meta["val"].shape
+    dims = len(input_shape) - 2
     arguments = [value(argument) for argument in node.args[1:]]
     if name in ("conv2d", "conv3d"):
         return _Convolution.of(node, constants).maker(), inputs
@@ -130,8 +130,8 @@ def _layer(node: Any, places: dict[str, int], constants: dict[str, Any]) -> tupl
     if name in ("max_pool2d", "max_pool3d", "avg_pool2d", "avg_pool3d"):
         return _pool(name, dims, *arguments), inputs
     if name.startswith("upsample_"):
-        return _enlarge(node, name, taken, given), inputs
-    if "pad" in name and taken == given:  # for sizes that are no multiple of the stride
+        return _enlarge(node, name, input_shape, output_shape), inputs
+    if "pad" in name and input_shape == output_shape:  # for sizes that are no multiple of the stride
         return partial(Each, _same, 1), inputs
     raise NotStreamable(f"{name} looks at more than some rows")
 
@@ -160,8 +160,8 @@ def _each(node: Any, name: str, places: dict[str, int], constants: dict[str, Any
     several = name == "_native_batch_norm_legit_no_training"
 
     def fn(*pieces: Tensor) -> Tensor:
-        found = node.target(*(_put(argument, pieces) for argument in arguments), **node.kwargs)
-        result: Tensor = found[0] if several else found
+        output = node.target(*(_put(argument, pieces) for argument in arguments), **node.kwargs)
+        result: Tensor = output[0] if several else output
         return result
 
     return partial(Each, fn, len(sources)), tuple(places[source] for source in sources)
@@ -186,8 +186,8 @@ def _put(argument: Any, pieces: Sequence[Tensor]) -> Any:
 
 def _every(value: Any, dims: int) -> list[int]:
     """One number an axis."""
-    found = [int(part) for part in value] if isinstance(value, list | tuple) else [int(value)]
-    return found * dims if len(found) == 1 else found
+    numbers = [int(part) for part in value] if isinstance(value, list | tuple) else [int(value)]
+    return numbers * dims if len(numbers) == 1 else numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +204,9 @@ class _Convolution:
 
     @classmethod
     def of(cls, node: Any, constants: dict[str, Any]) -> _Convolution:
-        given: list[Any] = [constants[part.name] if hasattr(part, "name") else part for part in node.args[1:]]
-        given += [None, 1, 0, 1, 1][len(given) - 1 :]
-        weight, bias, stride, padding, dilation, groups = given
+        arguments: list[Any] = [constants[part.name] if hasattr(part, "name") else part for part in node.args[1:]]
+        arguments += [None, 1, 0, 1, 1][len(arguments) - 1 :]
+        weight, bias, stride, padding, dilation, groups = arguments
         if isinstance(padding, str):
             raise NotStreamable(f"a convolution padded as {padding!r}")
         dims = weight.ndim - 2
@@ -225,8 +225,8 @@ class _Convolution:
         pad = [0, *self.pad[1:]]
 
         def fn(rows: Tensor) -> Tensor:
-            found: Tensor = run(rows, self.weight, self.bias, self.step, pad, self.wide, self.groups)
-            return found if self.then is None else self.then(found)
+            output: Tensor = run(rows, self.weight, self.bias, self.step, pad, self.wide, self.groups)
+            return output if self.then is None else self.then(output)
 
         return partial(Window, fn, self.wide[0] * (self.weight.shape[2] - 1) + 1, self.step[0], self.pad[0])
 
@@ -272,8 +272,8 @@ def _transposed(
         raise NotStreamable("a transposed convolution with rows behind the last that no row adds to")
 
     def fn(rows: Tensor) -> Tensor:
-        found: Tensor = run(rows, weight, None, step, [0, *pad[1:]], [0, *more[1:]], groups, wide)
-        return found
+        output: Tensor = run(rows, weight, None, step, [0, *pad[1:]], [0, *more[1:]], groups, wide)
+        return output
 
     return partial(TransposedRows, fn, bias, size, step[0], pad[0], more[0])
 
@@ -297,14 +297,14 @@ def _pool(name: str, dims: int, kernel: Any, stride: Any = (), padding: Any = 0,
     fill = float("-inf") if name.startswith("max") else 0.0
 
     def fn(rows: Tensor) -> Tensor:
-        found: Tensor = run(rows, size, step, [0, *pad[1:]])
-        return found
+        output: Tensor = run(rows, size, step, [0, *pad[1:]])
+        return output
 
     return partial(Window, fn, size[0], step[0], pad[0], fill)
 
 
-def _enlarge(node: Any, name: str, taken: Sequence[int], given: Sequence[int]) -> Maker:
-    factors = [out / into for out, into in zip(given[2:], taken[2:], strict=True)]
+def _enlarge(node: Any, name: str, input_shape: Sequence[int], output_shape: Sequence[int]) -> Maker:
+    factors = [out / into for out, into in zip(output_shape[2:], input_shape[2:], strict=True)]
     mode = {"nearest": "nearest", "bilinear": "bilinear", "trilinear": "trilinear"}.get(
         name.removeprefix("upsample_").rstrip("23d")
     )
