@@ -163,7 +163,7 @@ class PartPredictor(Protocol):
 class DecodingPredictor(Protocol):
     """A predictor that makes labels and uint8 images itself, without holding all probabilities at once."""
 
-    def reduced(
+    def reduce(
         self,
         batch: np.ndarray,
         *,

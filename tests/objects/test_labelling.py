@@ -18,7 +18,7 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import Box
 from voxloop.objects import label_components
 from voxloop.objects.fields import VoxelField, block_shape, field_of
-from voxloop.objects.joining import join, named
+from voxloop.objects.joining import join, name_voxels
 from voxloop.objects.labelling import CONNECTIVITY, RANK, components, cut_block, first_voxels
 from voxloop.objects.pieces import Pieces
 
@@ -43,7 +43,7 @@ def labelled(values: np.ndarray, block: tuple[int, int, int], connectivity: str,
         for at in np.random.default_rng(seed).permutation(len(order)):
             cut_block(field, pieces, order[at], connectivity)
         groups = join(pieces)
-        whole = named(field, pieces, groups, np.arange(1, len(groups) + 1, dtype=np.uint32))
+        whole = name_voxels(field, pieces, groups, np.arange(1, len(groups) + 1, dtype=np.uint32))
         return whole.read(Box.whole(field.shape))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.prediction.fakes import FakeModel, make_spec, picture
 
 from voxloop.config import PredictConfig
-from voxloop.prediction.blending import outer_of, ramps, touching
+from voxloop.prediction.blending import blocks_touching, outer_of, ramps
 from voxloop.prediction.job import make_job
 from voxloop.prediction.memory import Cost
 from voxloop.prediction.plan import Plan
@@ -35,7 +35,7 @@ def test_weights_add_up_to_one(size, step, halo, allowed, part):
     except Exception:
         return
     total = np.zeros((size, size))
-    for block in touching(plan, plan.box):
+    for block in blocks_touching(plan, plan.box):
         _, y, x = ramps(plan, block)
         rows, columns = block.outer.clip((1, size, size)).slices[1:]
         total[rows, columns] += (y[:, None] * x)[: rows.stop - rows.start, : columns.stop - columns.start]
@@ -53,7 +53,7 @@ def test_a_tile_reads_what_its_blocks_see_and_its_work_is_counted():
     seen = 0
     for tile in plan.tiles():
         outer = outer_of(plan, tile.core)
-        for block in touching(plan, tile.core):
+        for block in blocks_touching(plan, tile.core):
             assert outer.covers(block.outer)
             seen += block.outer.size
     assert plan.work == seen

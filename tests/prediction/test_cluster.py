@@ -107,9 +107,9 @@ def test_a_worker_killed_on_the_way_loses_nothing(bench, cluster):
 
     context.emit = listening
     with pytest.MonkeyPatch.context() as patch:
-        from voxloop.prediction import going
+        from voxloop.prediction import prediction_loop
 
-        patch.setattr(going, "PROGRESS_EVERY", 0.0)
+        patch.setattr(prediction_loop, "PROGRESS_EVERY", 0.0)
         assert task.run(context) == "finished"
     assert killed
     found, wanted = run.result, expected(bench, spec)
@@ -181,9 +181,9 @@ def test_stop_keeps_what_is_done_and_resume_does_the_rest(bench, cluster):
 
     context.emit = listening
     with pytest.MonkeyPatch.context() as patch:
-        from voxloop.prediction import going
+        from voxloop.prediction import prediction_loop
 
-        patch.setattr(going, "PROGRESS_EVERY", 0.0)
+        patch.setattr(prediction_loop, "PROGRESS_EVERY", 0.0)
         assert task.run(context) == "paused"
     half = run.open_result()
     assert 0 < half.done < 1

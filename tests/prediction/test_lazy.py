@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from tests.prediction.fakes import FakeModel, make_spec, picture
 
 from voxloop.errors import PredictionError
-from voxloop.prediction.averaged import combined
+from voxloop.prediction.averaged import combine_models
 from voxloop.prediction.lazy import predict
 from voxloop.prediction.plan import whole
-from voxloop.prediction.reading import mirrored, read_outer
+from voxloop.prediction.reading import mirror, read_outer
 from voxloop.volumes import open_volume
 
 SHAPE = (7, 61, 75)
@@ -66,7 +66,7 @@ def test_a_slice_computes_just_that_and_a_second_time_nothing(volume):
 def test_several_models_turns_and_votes_are_those_of_a_run(volume):
     models = [FakeModel(make_spec()), FakeModel(make_spec(radius=2))]
     for asked in ({"turns": "flips"}, {"votes": "3"}, {}):
-        one = combined(models, asked.get("turns", "none"), asked.get("votes", "auto"))
+        one = combine_models(models, asked.get("turns", "none"), asked.get("votes", "auto"))
         assert np.allclose(predict(models, volume, **asked).values, untiled(one, volume), atol=1e-6)
 
 
@@ -106,4 +106,4 @@ def test_model_and_volume_must_agree(volume):
 @given(st.integers(1, 20), st.integers(0, 60))
 def test_mirrored_is_numpys_reflection(size, beyond):
     line = np.arange(size)
-    assert np.array_equal(mirrored(0, size + beyond, size), np.pad(line, (0, beyond), mode="reflect"))
+    assert np.array_equal(mirror(0, size + beyond, size), np.pad(line, (0, beyond), mode="reflect"))

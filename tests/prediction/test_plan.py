@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxloop.errors import PredictionError
-from voxloop.prediction.plan import Plan, order
+from voxloop.prediction.plan import Plan, order_tiles
 from voxloop.prediction.planning import FOR_LIVELINESS, GOOD_ENOUGH, Limits, make_plan
 
 
@@ -126,7 +126,7 @@ def test_refusal_says_what_the_smallest_block_would_need():
 
 def test_order_shows_the_visible_plane_first_from_the_focus_outwards():
     plan = make_plan((4, 1024, 1024), (1, 32, 32), (0, 0, 0), Limits(max_voxels=256 * 256), planar=True)
-    tiles = list(order(plan, (2, 900, 100)))
+    tiles = list(order_tiles(plan, (2, 900, 100)))
     per_plane = len(tiles) // 4
     assert {tile.index[0] for tile in tiles[:per_plane]} == {2}
     assert tiles[0].core.along("y").start <= 900 < tiles[0].core.along("y").stop

@@ -17,7 +17,7 @@ from voxloop.prediction.job import PredictionJob
 from voxloop.prediction.lazy import predict
 from voxloop.prediction.plan import whole
 from voxloop.prediction.planning import Limits, make_plan
-from voxloop.prediction.resampled import CLOSE, FARTHEST, Resampled, _fraction, _stride, factors_of, fitted
+from voxloop.prediction.resampled import CLOSE, FARTHEST, Resampled, _fraction, _stride, factors_of, fit_model
 from voxloop.volumes import open_volume
 
 
@@ -61,7 +61,7 @@ def test_frames_and_models_without_a_size_are_left_alone():
     model = model_of(planar=False, spacing=(0.01, 0.01, 0.01))
     assert factors_of(model.spec, volume_of((4, 32, 32), (0.02, 0.02, 0.02))) == (2, 2, 2)
     unknown = FakeModel(make_spec())
-    assert fitted(unknown, volume_of((2, 32, 32), (0.03, 0.02, 0.02)), PredictConfig()) is unknown
+    assert fit_model(unknown, volume_of((2, 32, 32), (0.03, 0.02, 0.02)), PredictConfig()) is unknown
 
 
 def test_the_answer_is_that_of_the_image_at_the_size_the_model_knows():
@@ -83,7 +83,7 @@ def test_tiles_equal_the_whole(planar, ratio):
     model = model_of(planar=planar, spacing=(0.01, 0.01, 0.01))
     shape = (1, 150, 130) if planar else (96, 61, 60)
     volume = volume_of(shape, (0.01 * ratio,) * 3)
-    shown = fitted(model, volume, PredictConfig())
+    shown = fit_model(model, volume, PredictConfig())
     assert isinstance(shown, Resampled)
     with shown.open() as predictor:
         job = PredictionJob(shown.spec, predictor, volume, PredictConfig(), Box.whole(shape))
@@ -99,13 +99,13 @@ def test_tiles_equal_the_whole(planar, ratio):
 
 
 def test_votes_on_coarse_planes_are_asked_about_cubes():
-    from voxloop.prediction.resampled import asked
+    from voxloop.prediction.resampled import prepare_model
 
     model = model_of()
     volume = volume_of((8, 48, 48), (0.03, 0.01, 0.01))
-    shown = asked([model], PredictConfig(votes="3"), volume)
+    shown = prepare_model([model], PredictConfig(votes="3"), volume)
     assert isinstance(shown, Resampled)
     assert shown.factors == (3, 1, 1)
     taught = FakeModel(replace(model.spec, extra={**model.spec.extra, "axes": "zyx"}))  # it has seen such planes
-    assert not isinstance(asked([taught], PredictConfig(votes="3"), volume), Resampled)
-    assert not isinstance(asked([model], PredictConfig(votes="3", match_spacing=False), volume), Resampled)
+    assert not isinstance(prepare_model([taught], PredictConfig(votes="3"), volume), Resampled)
+    assert not isinstance(prepare_model([model], PredictConfig(votes="3", match_spacing=False), volume), Resampled)

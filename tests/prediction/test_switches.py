@@ -14,11 +14,11 @@ from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box
 from voxloop.prediction import task
-from voxloop.prediction.averaged import Averaged, combined, price, turns
+from voxloop.prediction.averaged import Averaged, combine_models, price, turns
 from voxloop.prediction.budget import forecast
 from voxloop.prediction.decode import semantic
 from voxloop.prediction.memory import Cost
-from voxloop.prediction.plan import order, whole
+from voxloop.prediction.plan import order_tiles, whole
 from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.reading import read_outer
 from voxloop.store import Store
@@ -137,7 +137,7 @@ def test_models_that_do_not_fit_each_other_are_refused():
     with pytest.raises(PredictionError, match="same channels: 1 and 2 differ"):
         Averaged([FakeModel(make_spec()), FakeModel(make_spec(channels=2))])
     alone = FakeModel(make_spec())
-    assert combined([alone]) is alone
+    assert combine_models([alone]) is alone
 
 
 def test_tiles_outside_of_the_class_are_skipped_and_stay_empty(bench):
@@ -182,7 +182,7 @@ def test_every_other_plane_is_predicted_and_the_others_stay_empty(bench):
     assert [z for z in range(SHAPE[0]) if labels[z].any()] == [1, 5, 9]
     assert np.array_equal(labels[[1, 5, 9]], wanted[[1, 5, 9]])
     assert found.done == 1.0
-    assert found.plan.count == len(list(found.plan.tiles())) == len(list(order(found.plan, (5, 0, 0))))
+    assert found.plan.count == len(list(found.plan.tiles())) == len(list(order_tiles(found.plan, (5, 0, 0))))
     with pytest.raises(PredictionError, match="Choose a region of 4 planes"):
         make_plan((16, 64, 64), (4, 4, 4), (3, 3, 3), Limits(max_voxels=10**7), every=2)
 

@@ -13,7 +13,7 @@ from tests.prediction.fakes import FakeModel, make_spec, objects_spec
 
 from voxloop.errors import DiskFullError, PredictionError
 from voxloop.objects import task as objects_task
-from voxloop.prediction import Prediction, going, output, task
+from voxloop.prediction import Prediction, output, prediction_loop, task
 from voxloop.prediction.decode import semantic
 from voxloop.prediction.plan import whole
 from voxloop.prediction.planning import Limits, make_plan
@@ -141,7 +141,7 @@ def test_orders_are_obeyed_between_tiles(bench, order, word):
 
     context.emit = listening
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(going, "PROGRESS_EVERY", 0.0)
+        patch.setattr(prediction_loop, "PROGRESS_EVERY", 0.0)
         assert task.run(context) == word
     target = bench.path / "predictions" / "p.zarr"
     assert target.exists() == (order != "cancel")
@@ -227,7 +227,7 @@ def test_orders_are_obeyed_while_coarser_resolutions_are_written(bench, small_sc
     context = bench.context(run)
     order_at(context, run, order, "coarser", 5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(going, "PROGRESS_EVERY", 0.0)
+        patch.setattr(prediction_loop, "PROGRESS_EVERY", 0.0)
         assert task.run(context) == word
     target = bench.path / "predictions" / "p.zarr"
     assert target.exists() == (order != "cancel")

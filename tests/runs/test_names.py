@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from voxloop.errors import RunError
 from voxloop.runs import Runs
-from voxloop.runs.names import LONGEST, checked_name, free_name
+from voxloop.runs.names import LONGEST, check_name, free_name
 
 
 @pytest.mark.parametrize("name", ["a", "deep-1", "A.b_c+d", "1", "x" * LONGEST])
@@ -37,4 +37,4 @@ def test_a_free_name_is_allowed_free_and_the_highest(stem, taken):
     assert number is not None
     assert all(f"{stem}-{n}" not in taken for n in range(int(number[1]), int(number[1]) + 5))
     if stem[0] not in "-.":
-        assert checked_name(name) == name
+        assert check_name(name) == name

@@ -80,16 +80,16 @@ def _answer(workspace: Path, request: Request, lanes: Lanes, sender: Sender, sta
         return {"state": "done", **handler(request.kind)(job)}
     except (Dropped, FileNotFoundError) as gone:
         if isinstance(gone, FileNotFoundError) and planes is not None:
-            return _failed(gone)
+            return _fail(gone)
         return {"state": "dropped"}
     except Exception as error:
-        return _failed(error)
+        return _fail(error)
     finally:
         if planes is not None:
             planes.close()
 
 
-def _failed(error: Exception) -> dict[str, Any]:
+def _fail(error: Exception) -> dict[str, Any]:
     if not isinstance(error, VoxloopError):
         traceback.print_exc()
         error = RunError(f"the helper could not answer: {type(error).__name__}: {error}")

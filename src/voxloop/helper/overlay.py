@@ -52,7 +52,7 @@ def answer(job: Job) -> dict[str, Any]:
     from voxloop.volumes import shape_zyx, spacing_of
 
     began = time.perf_counter()
-    model = _opened(job)
+    model = _open_model(job)
     volume = _volume(job)
     view = View.from_json(job.fields["view"], shape_zyx(volume))
     _check(model.spec, volume, str(job.fields["image"]))
@@ -108,18 +108,18 @@ def _predict(model: _Open, volume: xr.DataArray, cell: Box) -> _Tile:
     return _Tile(values[shown.argmax(axis=0)], confidence)
 
 
-def _opened(job: Job) -> _Open:
+def _open_model(job: Job) -> _Open:
     folder = Path(job.workspace, str(job.fields["model"])).resolve()
     stamp = (folder / "spec.json").stat().st_mtime_ns if (folder / "spec.json").exists() else 0
     models: dict[Any, _Open] = job.state.setdefault("overlay models", {})
     key = (str(folder), stamp)
     opened = models.pop(key, None)
     if opened is None:
-        from voxloop.prediction.averaged import combined
+        from voxloop.prediction.averaged import combine_models
 
         model = load_model(folder)
         if model.spec.extra.get("axes") in ("y", "x"):  # planes across z are not what it learnt from
-            model = combined([model], votes="auto")
+            model = combine_models([model], votes="auto")
         if len(model.spec.outputs) != 1 or model.spec.outputs[0].kind != "semantic":
             raise ModelError(f"the model in {folder.name} has no class probabilities to show; predict with it instead")
         stack = ExitStack()

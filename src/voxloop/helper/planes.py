@@ -39,7 +39,7 @@ class Planes:
     @classmethod
     def attach(cls, name: str, shape: tuple[int, int]) -> Planes:
         """Those that another process made. Raises FileNotFoundError where they are gone."""
-        with _untracked():
+        with _untrack():
             return cls(SharedMemory(name), shape, owner=False)
 
     @property
@@ -59,7 +59,7 @@ class Planes:
 
 
 @contextmanager
-def _untracked() -> Iterator[None]:
+def _untrack() -> Iterator[None]:
     """Keep Python from removing a segment that it merely attached to (``track=False`` of Python 3.13)."""
     if sys.version_info >= (3, 13):  # pragma: no cover
         original = SharedMemory.__init__

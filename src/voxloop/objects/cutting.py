@@ -14,7 +14,7 @@ import numpy as np
 from voxloop.config.objects import ObjectsConfig
 from voxloop.geometry import Box
 from voxloop.objects import following, segmenting, voxels
-from voxloop.objects.fields import Halo, VoxelField, mapped
+from voxloop.objects.fields import Halo, VoxelField, map_field
 
 
 class Cutting(Protocol):
@@ -68,7 +68,7 @@ class ByArrows:
         return following.places(names, self._ends(names, box), self.channels.flat)
 
     def grow(self, names: np.ndarray, seeds: np.ndarray, box: Box) -> np.ndarray:
-        seed_at_end = following.arrived(seeds, self._ends(names, box))
+        seed_at_end = following.seed_at_end(seeds, self._ends(names, box))
         level = np.zeros(names.shape, np.float32)
         return voxels.flood(names, seed_at_end, level, self.connectivity, self.channels.frames)
 
@@ -79,7 +79,7 @@ class ByArrows:
         return following.walk(names, flow, self.channels.spacing_um, self.steps)
 
 
-def cutting(clump: VoxelField, channels: VoxelField | None, config: ObjectsConfig, count: int) -> Cutting:
+def plan_cut(clump: VoxelField, channels: VoxelField | None, config: ObjectsConfig, count: int) -> Cutting:
     """How to cut ``clump``: by the depth of its voxels, or by what a network said in ``count`` channels."""
     reach = segmenting.reach(config, clump)
     if channels is None:
@@ -96,7 +96,7 @@ def cutting(clump: VoxelField, channels: VoxelField | None, config: ObjectsConfi
         z, y, x = (2 * n for n in reach)
         return ByArrows(channels, max(reach), (z + (z > 0), y + 1, x + 1), (z, y, x), "corners")
     halo = voxels.smoothing_halo(config, clump)
-    middle = mapped(channels, lambda block: segmenting.middleness(block, config, clump), halo)
+    middle = map_field(channels, lambda block: segmenting.middleness(block, config, clump), halo)
     return ByHeight(
         lambda _names, box: middle.read(box),
         config.seed_threshold,

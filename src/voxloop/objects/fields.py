@@ -79,7 +79,7 @@ def field_of(source: Any, *, channel: int | None = None) -> VoxelField:
     return replace(field, read=lambda box: read_block(one, box)[0])
 
 
-def mapped(field: VoxelField, function: Callable[[np.ndarray], np.ndarray], halo: Halo = (0, 0, 0)) -> VoxelField:
+def map_field(field: VoxelField, function: Callable[[np.ndarray], np.ndarray], halo: Halo = (0, 0, 0)) -> VoxelField:
     """``function`` of every block and ``halo`` voxels around it, the halo cut off again. Computes when read."""
 
     def read(box: Box) -> np.ndarray:

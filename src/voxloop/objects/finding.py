@@ -22,11 +22,11 @@ from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box, Shape
 from voxloop.objects import joining, segmenting, voxels
-from voxloop.objects.cutting import cutting
-from voxloop.objects.fields import Halo, VoxelField, block_shape, field_of, mapped, within
+from voxloop.objects.cutting import plan_cut
+from voxloop.objects.fields import Halo, VoxelField, block_shape, field_of, map_field, within
 from voxloop.objects.image import LabelImage, chunk_of
-from voxloop.objects.joining import Groups, named
-from voxloop.objects.labelling import cut_block, first_voxels, numbered
+from voxloop.objects.joining import Groups, name_voxels
+from voxloop.objects.labelling import cut_block, first_voxels, number_in_volume
 from voxloop.objects.pieces import Index, PieceRecord, Pieces
 from voxloop.objects.result import Objects
 from voxloop.objects.working import each
@@ -209,16 +209,16 @@ def _clumps(
 ) -> tuple[Pieces, Groups, VoxelField]:
     """Connected voxels of the class, holes filled."""
     halo = voxels.smoothing_halo(config, probability)
-    inside = mapped(probability, lambda block: segmenting.is_inside(block, config, probability), halo)
+    inside = map_field(probability, lambda block: segmenting.is_inside(block, config, probability), halo)
     if limit := segmenting.hole_voxels(config, probability):
-        outside = mapped(inside, lambda block: 1 - block)
+        outside = map_field(inside, lambda block: 1 - block)
         dual = config.changed(connectivity=segmenting.DUAL[config.connectivity])
         pieces, groups = _components(outside, dual, work, "holes", sizes=True, mark_edge=True)
-        filled = named(inside, pieces, groups, (~groups.marked & (groups.sizes <= limit)).astype(np.uint32))
+        filled = name_voxels(inside, pieces, groups, (~groups.marked & (groups.sizes <= limit)).astype(np.uint32))
         voxels_of = inside
         inside = replace(inside, read=lambda box: voxels_of.read(box) | filled.read(box).astype(np.uint8))
     pieces, groups = _components(inside, config, work, sizes=count and config.min_size > 0)
-    return pieces, groups, named(inside, pieces, groups, _numbers(len(groups)))
+    return pieces, groups, name_voxels(inside, pieces, groups, _numbers(len(groups)))
 
 
 def _split(
@@ -226,7 +226,7 @@ def _split(
 ) -> tuple[Pieces, Groups]:
     """Cut clumps by a watershed from seeds that have one name all over the volume, so cores of blocks fit together."""
     _, clump_groups, clump = clumps
-    how = cutting(clump, channels, config, 0 if channels is None else _channels(channels))
+    how = plan_cut(clump, channels, config, 0 if channels is None else _channels(channels))
 
     def begin(box: Box) -> np.ndarray:
         outer = box.grow(how.near).clip(clump.shape)
@@ -236,7 +236,7 @@ def _split(
     pieces, seed_groups = _components(replace(clump, read=begin), seeding, work, "seeds", sizes=False)
     seeded = np.zeros(len(clump_groups) + 1, bool)
     seeded[seed_groups.keys] = True
-    seed = named(clump, pieces, seed_groups, _numbers(len(seed_groups)))
+    seed = name_voxels(clump, pieces, seed_groups, _numbers(len(seed_groups)))
     objects = work.pieces("objects", clump.shape)
 
     def flood_block(index: Index) -> None:
@@ -284,7 +284,7 @@ def _keep(pieces: Pieces, index: Index, names: np.ndarray, unsure: np.ndarray) -
     sizes = np.bincount(local.ravel(), minlength=len(keys) + 1)[1:]
     marked = np.unique(local[unsure & (local > 0)])
     record = PieceRecord(
-        numbered(first, pieces.box(index), pieces.shape), keys.astype(np.int64), sizes, marked.astype(np.int64)
+        number_in_volume(first, pieces.box(index), pieces.shape), keys.astype(np.int64), sizes, marked.astype(np.int64)
     )
     pieces.write(index, local, record)
 
@@ -338,7 +338,7 @@ def _write(
     image = LabelImage(partial / "image", field, np.uint32, block)
 
     def write(index: Index) -> None:
-        image.write(pieces.box(index), joining.renamed(pieces, groups, names, index))
+        image.write(pieces.box(index), joining.rename_block(pieces, groups, names, index))
 
     work.all(pieces, write)
     about = {

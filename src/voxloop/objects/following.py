@@ -64,7 +64,7 @@ def walk(names: np.ndarray, flow: np.ndarray, spacing_um: Sequence[float], steps
     return ends
 
 
-def meeting(ends: np.ndarray, flat: bool) -> np.ndarray:
+def count_ends(ends: np.ndarray, flat: bool) -> np.ndarray:
     """How many walks end within a voxel of each voxel; float32."""
     from scipy import ndimage as ndi
 
@@ -76,10 +76,10 @@ def meeting(ends: np.ndarray, flat: bool) -> np.ndarray:
 
 def places(names: np.ndarray, ends: np.ndarray, flat: bool) -> np.ndarray:
     """Voxels where enough walks end for an object to be there, with the names of their clumps; 0 elsewhere."""
-    return np.where(meeting(ends, flat) >= _MEET, names, 0)
+    return np.where(count_ends(ends, flat) >= _MEET, names, 0)
 
 
-def arrived(seeds: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def seed_at_end(seeds: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """The seed at the end of each voxel's walk, 0 where there is none."""
     arrivals: np.ndarray = np.where(ends >= 0, seeds.ravel()[np.maximum(ends, 0)], 0)
     return arrivals.astype(seeds.dtype, copy=False)
@@ -91,4 +91,4 @@ def follow(
     """Seeds of objects in memory and the seed of every voxel, 0 where a walk ends at none."""
     ends = walk(names, flow, spacing_um, steps)
     seeds, _ = components(places(names, ends, flat), "corners", frames)
-    return seeds, arrived(seeds, ends)
+    return seeds, seed_at_end(seeds, ends)

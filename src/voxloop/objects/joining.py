@@ -55,14 +55,14 @@ def join(pieces: Pieces) -> Groups:
     one, other = np.concatenate(pairs).T
     graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(first), len(first)))
     count, group = connected_components(graph, directed=False)
-    return _ordered(group, int(count), start, first, keys, sizes, marked)
+    return _order_groups(group, int(count), start, first, keys, sizes, marked)
 
 
 def group_by_key(pieces: Pieces) -> Groups:
     """Pieces of one key are one object, wherever they lie."""
     start, first, keys, sizes, marked = _gather(pieces)
     names, group = np.unique(keys, return_inverse=True)
-    return _ordered(group, len(names), start, first, keys, sizes, marked)
+    return _order_groups(group, len(names), start, first, keys, sizes, marked)
 
 
 def _gather(pieces: Pieces) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -84,7 +84,7 @@ def _gather(pieces: Pieces) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     return start, np.concatenate(first), np.concatenate(keys), np.concatenate(sizes), np.concatenate(marked)
 
 
-def _ordered(
+def _order_groups(
     group: np.ndarray,
     count: int,
     start: np.ndarray,
@@ -144,22 +144,22 @@ def _first(both: np.ndarray) -> np.ndarray:
     return both >> np.uint64(32)
 
 
-def named(field: VoxelField, pieces: Pieces, groups: Groups, names: np.ndarray) -> VoxelField:
+def name_voxels(field: VoxelField, pieces: Pieces, groups: Groups, names: np.ndarray) -> VoxelField:
     """The volume in which every voxel of object ``i`` has the value ``names[i]``; 0 elsewhere. Reads scratch."""
 
     def read(box: Box) -> np.ndarray:
         out = np.zeros(box.shape, names.dtype)
         for part in box.blocks(pieces.block):
             index = part.cell(pieces.block)
-            block = renamed(pieces, groups, names, index)
+            block = rename_block(pieces, groups, names, index)
             out[part.within(box).slices] = block[part.within(pieces.box(index)).slices]
         return out
 
     return replace(field, read=read)
 
 
-def renamed(pieces: Pieces, groups: Groups, names: np.ndarray, index: Index) -> np.ndarray:
-    """One block of :func:`named`."""
+def rename_block(pieces: Pieces, groups: Groups, names: np.ndarray, index: Index) -> np.ndarray:
+    """One block of :func:`name_voxels`."""
     import fastremap
 
     table = table_of(pieces, groups, names, index)

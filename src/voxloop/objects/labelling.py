@@ -59,7 +59,7 @@ def cut_block(
     first = first_voxels(names, count)
     core = names[tuple(slice(n, None) for n in reach)]
     short = np.uint16 if count < 2**16 else np.uint32
-    record = PieceRecord(first=numbered(first, early, field.shape), keys=values.ravel()[first])
+    record = PieceRecord(first=number_in_volume(first, early, field.shape), keys=values.ravel()[first])
     for axis in range(3):
         if reach[axis]:
             record.low[axis] = np.take(names, 0, axis=axis).astype(short)
@@ -88,7 +88,7 @@ def first_voxels(names: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(positions[1:])
 
 
-def numbered(flat: np.ndarray, box: Box, full: Shape) -> np.ndarray:
+def number_in_volume(flat: np.ndarray, box: Box, full: Shape) -> np.ndarray:
     """Flat positions in a box as voxel numbers of the whole volume, uint64."""
     at = zip(np.unravel_index(flat, box.shape), box.start, strict=True)
     z, y, x = (position.astype(np.uint64) + np.uint64(first) for position, first in at)

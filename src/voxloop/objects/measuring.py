@@ -88,7 +88,7 @@ class _Sums:
     def add(self, block: Box, pixels: np.ndarray | None) -> None:
         import fastremap
 
-        around = self._padded(block)
+        around = self._pad(block)
         core = around[1:-1, 1:-1, 1:-1]
         numbers = fastremap.unique(core)
         numbers = numbers[numbers > 0].astype(np.int64)
@@ -118,7 +118,7 @@ class _Sums:
         with self._lock:
             self._merge(numbers, moments, surface, box, values)
 
-    def _padded(self, block: Box) -> np.ndarray:
+    def _pad(self, block: Box) -> np.ndarray:
         """The block with one voxel more on every side, 0 past the volume and in other frames."""
         around = block.grow((1, 1, 1))
         inside = block.grow((0 if self._field.frames else 1, 1, 1)).clip(self._field.shape)

@@ -69,7 +69,7 @@ class Objects:
     def labels(self) -> DataArray:
         """Numbers of the objects (z, y, x) over the whole image, uint32; 0 is none. Lazy."""
         stored = open_volume(self.path)
-        return stored if self.box is None else _placed(stored, self.box, self.facts["shape"])
+        return stored if self.box is None else _place(stored, self.box, self.facts["shape"])
 
     def table(self, image: Any = None, *, workers: int | None = None) -> DataFrame:
         """Measures of every object in micrometres (:func:`measure_objects`); computed once for each image and kept.
@@ -84,7 +84,7 @@ class Objects:
         stored = self.path / "table.csv"
         if image is None and stored.exists():
             return pd.read_csv(stored, index_col="object")
-        covered = None if image is None else self._covered(image)
+        covered = None if image is None else self._covered_part(image)
         measures = measure_objects(open_volume(self.path), covered, workers=workers)
         if self.box is not None:  # voxels are counted in the whole image
             for axis, first in zip("zyx", self.box.start, strict=True):
@@ -95,7 +95,7 @@ class Objects:
             partial.replace(stored)
         return measures
 
-    def _covered(self, image: Any) -> Any:
+    def _covered_part(self, image: Any) -> Any:
         """The part of an image in which objects were made."""
         volume = as_volume(image)
         if self.box is None or list(shape_zyx(volume)) != self.facts["shape"]:
@@ -171,7 +171,7 @@ class Objects:
         return f"<Objects {self.name!r}: {self.count}{unsure}>"
 
 
-def _placed(stored: DataArray, box: Box, shape: Sequence[int]) -> DataArray:
+def _place(stored: DataArray, box: Box, shape: Sequence[int]) -> DataArray:
     """A part in its place in a volume of ``shape`` that is 0 elsewhere."""
     import dask.array as da
 

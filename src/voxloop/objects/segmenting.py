@@ -55,7 +55,7 @@ def segment(
     if config.split and config.seed_depth > 0:
         height = depth(clumps, field.spacing_um, frames)
         clumps = _cut(clumps, height > config.seed_depth, height, field, config)
-    return _kept(clumps, field, config)
+    return _renumber(clumps, field, config)
 
 
 def decode_instances(
@@ -85,11 +85,11 @@ def decode_instances(
     channels = field.read(Box.whole(field.shape))
     clumps = _clumps(channels[0], field, config)
     if config.split and len(channels) == len(ARROWS):
-        return _kept(_followed(clumps, as_probability(channels[1:]), field, config), field, config)
+        return _renumber(_follow(clumps, as_probability(channels[1:]), field, config), field, config)
     if config.split:
         height = middleness(channels, config, field)
         clumps = _cut(clumps, height > config.seed_threshold, height, field, config)
-    return _kept(clumps, field, config)
+    return _renumber(clumps, field, config)
 
 
 def middleness(channels: np.ndarray, config: ObjectsConfig, field: VoxelField) -> np.ndarray:
@@ -165,7 +165,7 @@ def _cut(
     return np.where(grown > 0, grown.astype(np.uint32), clumps.astype(np.uint32) + np.uint32(count) * (clumps > 0))
 
 
-def _followed(clumps: np.ndarray, arrows: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
+def _follow(clumps: np.ndarray, arrows: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
     flow = following.arrows(arrows, field.flat)
     seeds, seed_at_end = following.follow(
         clumps, flow, field.spacing_um, max(reach(config, field)), field.frames, field.flat
@@ -175,7 +175,7 @@ def _followed(clumps: np.ndarray, arrows: np.ndarray, field: VoxelField, config:
     return np.where(grown > 0, grown.astype(np.uint32), clumps.astype(np.uint32) + count * (clumps > 0))
 
 
-def _kept(names: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
+def _renumber(names: np.ndarray, field: VoxelField, config: ObjectsConfig) -> np.ndarray:
     import fastremap
 
     numbered_names, count = fastremap.renumber(np.ascontiguousarray(names, np.uint32), in_place=False)

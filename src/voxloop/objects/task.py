@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError, unknown
 from voxloop.geometry import Box
-from voxloop.objects.fields import VoxelField, field_of, mapped
+from voxloop.objects.fields import VoxelField, field_of, map_field
 from voxloop.objects.finding import find_objects
 from voxloop.objects.result import Objects
 from voxloop.objects.segmenting import CHANNELS
@@ -45,7 +45,7 @@ def run(context: TaskContext) -> str:
         context.emit("progress", done=done, total=total, unit="blocks")
 
     target = context.layout.objects_of(context.name)
-    outcome = made(context, prediction, of, target, config, context.config.get("region"), tell)
+    outcome = make_objects(context, prediction, of, target, config, context.config.get("region"), tell)
     if isinstance(outcome, str):
         if outcome == "cancelled":
             discard(context.path)
@@ -54,7 +54,7 @@ def run(context: TaskContext) -> str:
     return "finished"
 
 
-def made(
+def make_objects(
     context: TaskContext,
     prediction: Path,
     of: int | None,
@@ -180,7 +180,7 @@ def shape_of(prediction: Path) -> list[int]:
 
 def _is(labels: VoxelField, value: int) -> VoxelField:
     """1 where a label image has a value."""
-    return mapped(labels, lambda block: (block == value).astype("float32"))
+    return map_field(labels, lambda block: (block == value).astype("float32"))
 
 
 def _facts(prediction: Path) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class Averaged:
         if not models:
             raise PredictionError("an ensemble needs one model at least")
         self.models, self.kind = tuple(models), kind
-        self.spec = _merged([model.spec for model in models])
+        self.spec = _merge_specs([model.spec for model in models])
         if kind == "all" and self.spec.stride[1] != self.spec.stride[2]:
             raise PredictionError("this model cannot see quarter turns: its strides along y and x differ; use 'flips'")
 
@@ -129,7 +129,7 @@ class _Mean:
         return total
 
 
-def combined(models: Sequence[Model], kind: Turns = "none", votes: str = "1") -> Model:
+def combine_models(models: Sequence[Model], kind: Turns = "none", votes: str = "1") -> Model:
     """One model, as it is, or :class:`Averaged`; each :class:`~voxloop.prediction.voted.Voted` where asked for."""
     other = [axes_of(model.spec, votes) != "z" for model in models]
     if (kind != "none" or any(other)) and any(o.kind == "flow" for model in models for o in model.spec.outputs):
@@ -140,7 +140,7 @@ def combined(models: Sequence[Model], kind: Turns = "none", votes: str = "1") ->
     return models[0] if len(models) == 1 and kind == "none" else Averaged(models, kind)
 
 
-def _merged(specs: Sequence[ModelSpec]) -> ModelSpec:
+def _merge_specs(specs: Sequence[ModelSpec]) -> ModelSpec:
     """What several models need together. Raises PredictionError where they do not say the same things."""
     first = specs[0]
     for other in specs[1:]:

@@ -15,12 +15,12 @@ import numpy as np
 from voxloop.config import PredictConfig
 from voxloop.errors import DiskFullError, PredictionError, VoxloopError
 from voxloop.geometry import Box
-from voxloop.prediction.averaged import combined
+from voxloop.prediction.averaged import combine_models
 from voxloop.prediction.decode import learnt_objects
-from voxloop.prediction.going import Going
-from voxloop.prediction.job import Costs, Prepared, check_fit, check_kept, make_job
+from voxloop.prediction.job import Costs, Prepared, check_fit, check_output, make_job
 from voxloop.prediction.output import PredictionOutput
-from voxloop.prediction.resampled import Resampled, shown_to
+from voxloop.prediction.prediction_loop import PredictionLoop
+from voxloop.prediction.resampled import Resampled, fit_open_model
 from voxloop.prediction.result import Prediction
 from voxloop.runs.runner import read_config
 from voxloop.store.layout import Layout
@@ -84,7 +84,7 @@ def run(context: TaskContext) -> str:
     An image that cannot be predicted is a row of the table with its reason, and the next one is predicted; a disk that
     is full ends the run, for the next one would fare no better. A run that is started again goes on where it was.
     """
-    from voxloop.prediction.task import area_of, begin, check_free, decode_objects, load_models, reopened
+    from voxloop.prediction.task import area_of, begin, check_free, decode_objects, load_models, reopen
     from voxloop.store import Store
 
     config = PredictConfig.from_json(context.settings)
@@ -92,8 +92,8 @@ def run(context: TaskContext) -> str:
         raise PredictionError(
             "many images in one run are predicted on this machine; engine='local', or one run an image"
         )
-    model = combined(load_models(context), config.turns, config.votes)
-    check_kept(model.spec, config)
+    model = combine_models(load_models(context), config.turns, config.votes)
+    check_output(model.spec, config)
     images = list(context.config["images"])
     rows = _read(context.path / TABLE)
     costs = Costs()
@@ -108,18 +108,18 @@ def run(context: TaskContext) -> str:
             target, began = context.layout.prediction(context.name, image), time.monotonic()
             try:
                 volume = store.images.open(image)
-                shown, spaced_predictor = shown_to(volume, model, predictor, config)
+                shown, spaced_predictor = fit_open_model(volume, model, predictor, config)
                 for text in check_fit(shown.spec, volume, look=True):
                     context.emit("warning", text=f"{image}: {text}")
                 if isinstance(shown, Resampled):
                     context.emit("log", text=f"{image}: {shown.words}")
                 job = make_job(shown.spec, spaced_predictor, volume, config)
-                output = reopened(target, one, shown)
+                output = reopen(target, one, shown)
                 if output is None:
                     check_free(target, config)
                     forecast, within_tolerance = job.rehearse(costs.of(job))
                     output = begin(target, one, job, shown, store, Prepared(forecast, within_tolerance, None), image)
-                word = Going(one, job, output, area_of(one, image)).run()
+                word = PredictionLoop(one, job, output, area_of(one, image)).run()
                 if word == "finished" and learnt_objects(model.spec):
                     word = decode_objects(one, target)
             except DiskFullError:

@@ -15,7 +15,7 @@ from voxloop.geometry import Box
 from voxloop.prediction.plan import Block, Plan
 
 
-def touching(plan: Plan, box: Box) -> Iterator[Block]:
+def blocks_touching(plan: Plan, box: Box) -> Iterator[Block]:
     """The blocks of the plan's grid that look at a box, with whatever cores they have."""
     for parts in product(*(plan.reaching(axis, part) for axis, part in enumerate(box.slices))):
         yield plan.block_of(Box.from_json([(part.start, part.stop) for part in parts]))
@@ -75,9 +75,9 @@ def ramps(plan: Plan, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return by_axis[0], by_axis[1], by_axis[2]
 
 
-def blended(predict: Callable[[Box], np.ndarray], plan: Plan, box: Box) -> np.ndarray:
+def blend_blocks(predict: Callable[[Box], np.ndarray], plan: Plan, box: Box) -> np.ndarray:
     """Class probabilities (class, z, y, x) of a box, from every block that looks at it; ``predict`` takes outers."""
     blend = Blend(plan, box)
-    for block in touching(plan, box):
+    for block in blocks_touching(plan, box):
         blend.add(block, predict(block.outer))
     return blend.result()

@@ -106,9 +106,9 @@ def forecast(
     """
     allowed = allowed_bytes(config.memory_gb, cost.base_bytes)
     free = max(0, allowed if config.memory_gb == "auto" else allowed - cost.base_bytes)
-    kept = _kept_bytes(spec, config)
+    kept = _output_bytes(spec, config)
     if column_bytes is not None:
-        cost = _fed(cost, FEEDING[spec.dimensions], FED_BYTES * spec.channels + sum(kept.values()))
+        cost = _cost_by_rows(cost, FEEDING[spec.dimensions], FED_BYTES * spec.channels + sum(kept.values()))
     staged = (AHEAD + 1) * channel_bytes + (2 * AHEAD) * sum(kept.values())
     each = cost.bytes_per_voxel + staged
     blend = config.blend and config.mode == "fast" and column_bytes is None
@@ -145,7 +145,7 @@ def forecast(
         if is_planar(spec):
             planes = int(config.tile_seconds / max(1e-9, _plane_seconds(plan, cost)))
             plan = make(replace(limits, planes_per_tile=planes))
-        while (taken := _taken(plan, cost, staged + mixed) + int(plan.column * (column_bytes or 0))) > free:
+        while (taken := _memory_of(plan, cost, staged + mixed) + int(plan.column * (column_bytes or 0))) > free:
             fewer = None if column is None else plan.column - 1
             limits = replace(limits, max_voxels=limits.max_voxels * 3 // 4, max_column=fewer)
             plan = make(limits)
@@ -163,7 +163,7 @@ def forecast(
     )
 
 
-def _fed(cost: Cost, longer: float, each: int) -> Cost:
+def _cost_by_rows(cost: Cost, longer: float, each: int) -> Cost:
     """The cost where a network is fed with rows: ``each`` is what a voxel takes beyond what the rows hold."""
     return replace(
         cost,
@@ -173,7 +173,7 @@ def _fed(cost: Cost, longer: float, each: int) -> Cost:
     )
 
 
-def _taken(plan: Plan, cost: Cost, staged: int) -> int:
+def _memory_of(plan: Plan, cost: Cost, staged: int) -> int:
     """Bytes of the largest block in the model and of the tiles on their way."""
     return int(max(plan.largest, plan.batch) * cost.bytes_per_voxel + prod(plan.tile) * staged)
 
@@ -183,7 +183,7 @@ def _plane_seconds(plan: Plan, cost: Cost) -> float:
     return plan.work / max(1, planes) * cost.seconds_per_voxel
 
 
-def _kept_bytes(spec: ModelSpec, config: PredictConfig) -> dict[str, int]:
+def _output_bytes(spec: ModelSpec, config: PredictConfig) -> dict[str, int]:
     """Bytes of one voxel of the output."""
     semantic_channels(spec)
     classes = len(spec.classes) if config.probabilities else 0

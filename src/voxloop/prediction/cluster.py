@@ -98,7 +98,7 @@ class Cluster:
         self.files: Files = [{p.name: p.read_bytes() for p in sorted(f.iterdir()) if p.is_file()} for f in folders]
         self.ticket = ticket
         self._model: Future | None = None
-        self._asked, self._workers = -1.0, dict[str, dict[str, Any]]()
+        self._looked_at, self._workers = -1.0, dict[str, dict[str, Any]]()
 
     def __enter__(self) -> Cluster:
         return self
@@ -115,8 +115,8 @@ class Cluster:
     def workers(self) -> dict[str, dict[str, Any]]:
         """The workers that are there, by address; asked anew once a second."""
         now = time.monotonic()
-        if now - self._asked > 1 or not self._workers:
-            self._asked, self._workers = now, dict(self.client.scheduler_info(n_workers=-1)["workers"])
+        if now - self._looked_at > 1 or not self._workers:
+            self._looked_at, self._workers = now, dict(self.client.scheduler_info(n_workers=-1)["workers"])
         return self._workers
 
     def wait(self, halted: Callable[[], bool]) -> bool:
@@ -139,7 +139,7 @@ class Cluster:
             hosts = [str(facts.get("host")) for facts in self.workers().values()]
             self.ticket = replace(self.ticket, crowd=max((hosts.count(host) for host in hosts), default=1))
             future = self.client.submit(
-                prepare_there, self._given(), self.ticket, pure=False, retries=DEATHS, **self._wishes()
+                prepare_there, self._scatter(), self.ticket, pure=False, retries=DEATHS, **self._wishes()
             )
             while not future.done():
                 if halted():
@@ -147,12 +147,12 @@ class Cluster:
                     return None
                 time.sleep(LOOK_S)
             with contextlib.suppress(CancelledError):  # the model was lost with its workers
-                return self._prepared(future)
+                return self._result_of(future)
             self._model = None
         raise PredictionError(_DEADLY.format("planning"))
 
     @staticmethod
-    def _prepared(future: Any) -> Prepared:
+    def _result_of(future: Any) -> Prepared:
         from distributed import KilledWorker
 
         try:
@@ -209,7 +209,7 @@ class Cluster:
 
     def _submit(self, ticket: Ticket, tile: Tile) -> Any:
         return self.client.submit(
-            predict_there, self._given(), ticket, tile.index, pure=False, retries=DEATHS, **self._wishes()
+            predict_there, self._scatter(), ticket, tile.index, pure=False, retries=DEATHS, **self._wishes()
         )
 
     def _give_up(self, futures: dict[Any, Tile]) -> None:
@@ -236,7 +236,7 @@ class Cluster:
             raise
         return Done(tile, broken, skipped=skipped, recorded=False)
 
-    def _given(self) -> Any:
+    def _scatter(self) -> Any:
         """The model on the workers; a worker that joins later fetches it from one that has it."""
         if self._model is None or self._model.status not in ("finished", "pending"):
             (self._model,) = self.client.scatter([self.files], broadcast=True, hash=True)
@@ -268,18 +268,18 @@ class _Opened:
     """A model, a volume and an output, opened once in a worker."""
 
     def __init__(self, files: Files, ticket: Ticket, hashed: str) -> None:
-        from voxloop.prediction.resampled import asked
+        from voxloop.prediction.resampled import prepare_model
         from voxloop.store import Store
         from voxloop.store.confined import Area
         from voxloop.store.teaching import area_inside
 
         self.stack = ExitStack()
         self.lock = threading.Lock()  # one tile in the model at a time: its threads are the worker's
-        config = _adapted(PredictConfig.from_json(ticket.settings), ticket.crowd)
-        models = _unpacked(files, hashed)
+        config = _adapt(PredictConfig.from_json(ticket.settings), ticket.crowd)
+        models = _unpack(files, hashed)
         store = self.stack.enter_context(Store.open(ticket.workspace, read_only=True))
         volume = store.images.open(ticket.image)
-        model = asked(models, config, volume)
+        model = prepare_model(models, config, volume)
         predictor = self.stack.enter_context(
             model.open(device=config.device, precision=config.precision, threads=config.threads)
         )
@@ -342,7 +342,7 @@ def predict_there(files: Files, ticket: Ticket, index: Shape) -> tuple[int, bool
     return done.broken, done.skipped
 
 
-def _adapted(config: PredictConfig, crowd: int) -> PredictConfig:
+def _adapt(config: PredictConfig, crowd: int) -> PredictConfig:
     """Threads and memory of this worker, where nothing was said: its own, and its part of what the machine has."""
     threads, limit = config.threads, 0
     with contextlib.suppress(ImportError, ValueError):
@@ -360,7 +360,7 @@ def _adapted(config: PredictConfig, crowd: int) -> PredictConfig:
     return config.changed(threads=threads, memory_gb=memory, engine="local")
 
 
-def _unpacked(files: Files, hashed: str) -> list[Any]:
+def _unpack(files: Files, hashed: str) -> list[Any]:
     """The models, from files in the worker's own folder; written once a worker."""
     import tempfile
 

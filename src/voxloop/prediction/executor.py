@@ -15,7 +15,7 @@ import numpy as np
 
 from voxloop.geometry import Box
 from voxloop.model import Halted
-from voxloop.prediction.blending import Blend, outer_of, touching
+from voxloop.prediction.blending import Blend, blocks_touching, outer_of
 from voxloop.prediction.decode import Decoded
 from voxloop.prediction.plan import Block, Plan, Tile
 
@@ -128,7 +128,7 @@ def _compute(
     origin = _seen(plan, tile)
     if plan.blend:
         blend = Blend(plan, tile.core)
-        for batch in batches(touching(plan, tile.core), batch_voxels):
+        for batch in batches(blocks_touching(plan, tile.core), batch_voxels):
             if halted():
                 return None
             for block, output in zip(batch, forward(_inputs(raw, origin, batch)), strict=True):

@@ -24,7 +24,7 @@ _PLACES, _EDGE = (1 / 6, 1 / 2, 5 / 6), 64
 _RANGES = {1.5: "0 to 1", 400.0: "0 to 255", 1e5: "0 to 65535"}
 
 
-def unlike(spec: ModelSpec, volume: DataArray, box: Box) -> list[str]:
+def compare_intensities(spec: ModelSpec, volume: DataArray, box: Box) -> list[str]:
     """A sentence for each channel whose intensities are far from those that the model was trained on.
 
     Parameters
@@ -32,19 +32,19 @@ def unlike(spec: ModelSpec, volume: DataArray, box: Box) -> list[str]:
     box
         The part of the volume in which it is looked.
     """
-    statistics = _known(spec)
+    statistics = _training_statistics(spec)
     if statistics is None:
         return []
     names = volume.attrs.get("channel_names") or range(spec.channels)
     sentences = []
     for name, values, mean, deviation in zip(names, sample(volume, box), *statistics, strict=True):
         which = f" of channel {name}" if spec.channels > 1 else ""
-        if text := _told(which, values, mean, deviation, volume.dtype):
+        if text := _describe_difference(which, values, mean, deviation, volume.dtype):
             sentences.append(text)
     return sentences
 
 
-def _known(spec: ModelSpec) -> tuple[list[float], list[float]] | None:
+def _training_statistics(spec: ModelSpec) -> tuple[list[float], list[float]] | None:
     """Mean and deviation of each channel, where the model says them and they say anything."""
     statistics: dict[str, Any] = spec.normalisation.get("measured", spec.normalisation)
     for mean, deviation in (("mean", "deviation"), ("offset", "scale")):
@@ -77,7 +77,7 @@ def _part(bounds: list[int], share: float, size: int) -> tuple[int, int]:
     return start, min(last, start + size)
 
 
-def _told(which: str, values: np.ndarray, mean: float, deviation: float, dtype: np.dtype) -> str:
+def _describe_difference(which: str, values: np.ndarray, mean: float, deviation: float, dtype: np.dtype) -> str:
     values = values[np.isfinite(values)]
     if not len(values) or (mean, deviation) == (0.0, 1.0):  # it takes intensities as they are
         return ""

@@ -17,7 +17,7 @@ from voxloop.prediction import seams
 from voxloop.prediction.budget import PlannedForecast, exact_halo, forecast, is_planar
 from voxloop.prediction.decode import Decoded, foreground, label_dtype, learnt_objects, semantic, semantic_channels
 from voxloop.prediction.executor import Done, run_tiles
-from voxloop.prediction.intensities import unlike
+from voxloop.prediction.intensities import compare_intensities
 from voxloop.prediction.memory import Cost, measure
 from voxloop.prediction.plan import Plan, Tile
 from voxloop.prediction.reading import read_outer
@@ -52,7 +52,7 @@ def check_fit(spec: ModelSpec, volume: DataArray, *, look: bool = False, region:
         raise PredictionError(f"this model takes {spec.channels} channel{many}, the volume has {channels}")
     if volume.attrs.get("z_kind") == "frame" and not is_planar(spec):
         raise PredictionError("this model looks across planes, but these planes are separate pictures; use a 2-D model")
-    warnings = unlike(spec, volume, Box.of(region, shape_zyx(volume))) if look else []
+    warnings = compare_intensities(spec, volume, Box.of(region, shape_zyx(volume))) if look else []
     if spec.spacing_um is None:
         return warnings
     axes = slice(1, 3) if is_planar(spec) else slice(0, 3)
@@ -67,7 +67,7 @@ def check_fit(spec: ModelSpec, volume: DataArray, *, look: bool = False, region:
     return warnings
 
 
-def check_kept(spec: ModelSpec, config: PredictConfig) -> None:
+def check_output(spec: ModelSpec, config: PredictConfig) -> None:
     """Whether what is kept is what the network learnt. Raises PredictionError."""
     if learnt_objects(spec) and not config.probabilities:
         raise PredictionError(
@@ -104,7 +104,7 @@ class PredictionJob:
         block = self.read(outer)[None]
         return np.asarray(self.predictor(block)[0, semantic_channels(self.spec)])
 
-    def _tried(self, words: str) -> Callable[[Box], np.ndarray]:
+    def _announce(self, words: str) -> Callable[[Box], np.ndarray]:
         """:meth:`predict`, said beforehand."""
 
         def predict(outer: Box) -> np.ndarray:
@@ -143,7 +143,7 @@ class PredictionJob:
             z, y, x = (int(start + length * share) for start, length in parts)
             places.append((z, y, x))
         halo, within_tolerance = seams.measure_halo(
-            self._tried("measuring how far around a voxel the model looks"),
+            self._announce("measuring how far around a voxel the model looks"),
             self.shape,
             self.spec.stride,
             axes,
@@ -182,16 +182,16 @@ class PredictionJob:
         try:
             in_blocks = plan(halo=halo)
         except PredictionError:
-            by_rows = self._fed(plan)
+            by_rows = self._forecast_by_rows(plan)
             if by_rows is None:
                 raise
             return by_rows
         if in_blocks.waste <= WASTE:
             return in_blocks
-        by_rows = self._fed(plan)
+        by_rows = self._forecast_by_rows(plan)
         return by_rows if by_rows is not None and by_rows.seconds < in_blocks.seconds else in_blocks
 
-    def _fed(self, plan: Callable[..., PlannedForecast]) -> PlannedForecast | None:
+    def _forecast_by_rows(self, plan: Callable[..., PlannedForecast]) -> PlannedForecast | None:
         """The forecast for a network that is fed with rows; None where it cannot be, or not even that fits."""
         if learnt_objects(self.spec) or not isinstance(self.predictor, RowPredictor):
             return None
@@ -220,7 +220,7 @@ class PredictionJob:
         field = exact_halo(self.spec)
         z, y, x = (2 * h if part is None else part for part, h in zip(field, plan.halo, strict=True))
         return seams.measure_seam(
-            self._tried("measuring what the faces of tiles change"),
+            self._announce("measuring what the faces of tiles change"),
             plan,
             (z, y, x),
             focus=self.focus,
@@ -267,7 +267,7 @@ class PredictionJob:
         """
         if learnt_objects(self.spec) or not isinstance(self.predictor, DecodingPredictor):
             return list(self.predictor(batch)[:, semantic_channels(self.spec)])
-        decoded = self.predictor.reduced(batch, **self._kept, by_rows=halted is not None, halted=halted)
+        decoded = self.predictor.reduce(batch, **self._decoding, by_rows=halted is not None, halted=halted)
         return [Decoded(*parts) for parts in decoded]
 
     def _whole(self, batch: np.ndarray) -> list[np.ndarray]:
@@ -279,10 +279,10 @@ class PredictionJob:
         if isinstance(output, Decoded):
             return output.cut(core)
         decode = foreground if learnt_objects(self.spec) else semantic
-        return decode(output[:, *core.slices], **self._kept)
+        return decode(output[:, *core.slices], **self._decoding)
 
     @property
-    def _kept(self) -> dict[str, Any]:
+    def _decoding(self) -> dict[str, Any]:
         return {
             "values": np.array([info.value for info in self.spec.classes], label_dtype(self.spec.classes)),
             "measure": self.config.measure if self.config.uncertainty else None,

@@ -21,7 +21,7 @@ from voxloop.prediction.budget import exact_halo, is_planar
 from voxloop.prediction.job import PredictionJob, check_fit
 from voxloop.prediction.plan import Plan
 from voxloop.prediction.planning import Limits, make_plan
-from voxloop.prediction.resampled import asked
+from voxloop.prediction.resampled import prepare_model
 from voxloop.volumes import as_volume, shape_zyx
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def predict(
 
     volume = as_volume(volume)
     models = list(model) if isinstance(model, Sequence) else [model]
-    model = asked(models, PredictConfig(turns=turns, votes=votes, match_spacing=match_spacing), volume)
+    model = prepare_model(models, PredictConfig(turns=turns, votes=votes, match_spacing=match_spacing), volume)
     check_fit(model.spec, volume)
     names = [info.name for info in model.spec.classes]
     shape = shape_zyx(volume)
@@ -175,7 +175,7 @@ class LazyProbabilities:
         return probabilities
 
     def _compute(self, box: Box) -> np.ndarray:
-        job = self._opened()
+        job = self._open_job()
         plan = self._plan(box)
         out = np.empty((self.shape[0], *box.shape), np.float32)
         mask = None if self.inside is None else np.asarray(self.inside[box.slices]) != 0
@@ -200,7 +200,7 @@ class LazyProbabilities:
                 f"{error}; raise max_voxels where there is memory, or give a smaller halo=(z, y, x)"
             ) from None
 
-    def _opened(self) -> PredictionJob:
+    def _open_job(self) -> PredictionJob:
         if self._job is None:
             stack = ExitStack()
             predictor = stack.enter_context(self.model.open(**self.options))

@@ -185,7 +185,7 @@ class Plan:
         return cls(**values, box=Box.from_json(data["region"]))
 
 
-def order(
+def order_tiles(
     plan: Plan,
     focus: Sequence[float],
     spacing: Sequence[float] = (1.0, 1.0, 1.0),

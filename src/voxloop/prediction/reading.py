@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def mirrored(start: int, stop: int, size: int) -> np.ndarray:
+def mirror(start: int, stop: int, size: int) -> np.ndarray:
     """The voxel that stands for each of ``start..stop`` on an axis of ``size``: reflected, the edge not repeated."""
     positions = np.arange(start, stop)
     if size == 1:
@@ -28,7 +28,7 @@ def read_outer(volume: xr.DataArray, outer: Box) -> np.ndarray:
     shape = shape_zyx(volume)
     if Box.whole(shape).covers(outer):
         return np.asarray(read_block(volume, outer))
-    voxels = [mirrored(*bounds) for bounds in zip(outer.start, outer.stop, shape, strict=True)]
+    voxels = [mirror(*bounds) for bounds in zip(outer.start, outer.stop, shape, strict=True)]
     inside = Box.from_json([(int(index.min()), int(index.max()) + 1) for index in voxels])
     raw = np.asarray(read_block(volume, inside))
     for axis, (index, first) in enumerate(zip(voxels, inside.start, strict=True), start=1):

@@ -1,4 +1,4 @@
-"""The forecast of a prediction, measured in a process of its own, so that whoever asks loads no model."""
+"""The forecast of a prediction, measured in a process of its own, so that the kernel loads no model."""
 
 from __future__ import annotations
 
@@ -102,24 +102,22 @@ def answer(question: dict[str, Any]) -> Estimate:
     import shutil
 
     from voxloop.model import load_model
-    from voxloop.prediction.averaged import combined, price
+    from voxloop.prediction.averaged import combine_models, price
 
     config = PredictConfig.from_json(question["settings"])
     models = [load_model(folder) for folder in question["models"]]
-    model = combined(models, config.turns, config.votes)
-    parts, warnings = (
-        _here(question, config, model) if config.engine == "local" else _on_workers(question, config, model)
-    )
+    model = combine_models(models, config.turns, config.votes)
+    forecast = _forecast_here if config.engine == "local" else _forecast_on_workers
+    parts, warnings = forecast(question, config, model)
     longest = max(parts, key=lambda part: part.seconds)
     warnings += filter(None, [less_allowed(longest.allowed_bytes, config)])
-    work, voxels = (sum(getattr(part.plan, name) for part in parts) for name in ("work", "voxels"))
     return Estimate(
         seconds=sum(part.seconds for part in parts),
         memory_bytes=max(part.memory_bytes for part in parts),
         allowed_bytes=longest.allowed_bytes,
         disk_bytes=sum(part.disk_bytes for part in parts),
         free_disk_bytes=shutil.disk_usage(question["workspace"]).free,
-        waste=work / voxels,
+        waste=sum(part.plan.work for part in parts) / sum(part.plan.voxels for part in parts),
         block=longest.plan.block,
         halo=longest.plan.halo,
         tiles=sum(part.plan.count for part in parts),
@@ -131,13 +129,15 @@ def answer(question: dict[str, Any]) -> Estimate:
     )
 
 
-def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tuple[list[PlannedForecast], list[str]]:
+def _forecast_here(
+    question: dict[str, Any], config: PredictConfig, model: Model
+) -> tuple[list[PlannedForecast], list[str]]:
     """A forecast for each image, and what the model may not like about them, made on this machine.
 
     Of several images those that cannot be predicted are named in the warnings. Raises PredictionError where none can.
     """
     from voxloop.prediction.job import Costs, check_fit, make_job
-    from voxloop.prediction.resampled import shown_to
+    from voxloop.prediction.resampled import fit_open_model
     from voxloop.store import Store
 
     images = [question["image"]] if isinstance(question["image"], str) else question["image"]
@@ -152,7 +152,7 @@ def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tupl
             name = f"{image}: " if len(images) > 1 else ""
             try:
                 volume = store.images.open(image)
-                shown, spaced_predictor = shown_to(volume, model, predictor, config)
+                shown, spaced_predictor = fit_open_model(volume, model, predictor, config)
                 warnings += [f"{name}{text}" for text in check_fit(shown.spec, volume, look=True, region=box)]
                 job = make_job(shown.spec, spaced_predictor, volume, config, box)
                 forecast, within_tolerance = job.rehearse(costs.of(job))
@@ -162,28 +162,28 @@ def _here(question: dict[str, Any], config: PredictConfig, model: Model) -> tupl
                 continue
             forecasts.append(forecast)
             if not within_tolerance:
-                warnings.append(f"{name}{_unkept(config)}")
+                warnings.append(f"{name}{_halo_warning(config)}")
     if not forecasts:
         raise refused[0]
     return forecasts, warnings
 
 
-def _unkept(config: PredictConfig) -> str:
+def _halo_warning(config: PredictConfig) -> str:
     return f"no halo that fits keeps the tolerance of {config.tolerance:g}"
 
 
-def _on_workers(
+def _forecast_on_workers(
     question: dict[str, Any], config: PredictConfig, model: Model
 ) -> tuple[list[PlannedForecast], list[str]]:
-    """As :func:`_here`, made by a worker for one image; workers share the time. Raises PredictionError without any."""
+    """As :func:`_forecast_here`, by a worker for one image; workers share the time. No worker: PredictionError."""
     from voxloop.prediction.cluster import Cluster, Ticket
     from voxloop.prediction.job import check_fit
-    from voxloop.prediction.resampled import fitted
+    from voxloop.prediction.resampled import fit_model
     from voxloop.store import Store
 
     with Store.open(question["workspace"], read_only=True) as store:
         volume = store.images.open(question["image"])
-        shown = fitted(model, volume, config)
+        shown = fit_model(model, volume, config)
         box = question["region"] and Box.from_json(question["region"])
         warnings = check_fit(shown.spec, volume, look=True, region=box)
     ticket = Ticket(
@@ -203,7 +203,7 @@ def _on_workers(
         prepared = cluster.prepare()
         assert prepared is not None  # nothing halts it
         forecast = replace(prepared.found, seconds=prepared.found.seconds / len(workers))
-        return [forecast], warnings if prepared.kept else [*warnings, _unkept(config)]
+        return [forecast], warnings if prepared.kept else [*warnings, _halo_warning(config)]
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from voxloop.config import PredictConfig
 from voxloop.geometry import Shape
 from voxloop.model import Model, ModelSpec, Predictor, device_memory
-from voxloop.prediction.averaged import combined
+from voxloop.prediction.averaged import combine_models
 from voxloop.prediction.budget import is_planar
 from voxloop.volumes import spacing_of
 
@@ -34,21 +34,23 @@ CLOSE, WHOLE = 0.03, 16
 Factors = tuple[Fraction, Fraction, Fraction]
 
 
-def fitted(model: Model, volume: DataArray, config: PredictConfig) -> Model:
+def fit_model(model: Model, volume: DataArray, config: PredictConfig) -> Model:
     """The model itself, or :class:`Resampled` where the volume's voxels are not of the size it knows, and it may."""
     factors = factors_of(model.spec, volume) if config.match_spacing else None
     return model if factors is None else Resampled(model, factors)
 
 
-def shown_to(volume: DataArray, model: Model, predictor: Predictor, config: PredictConfig) -> tuple[Model, Predictor]:
+def fit_open_model(
+    volume: DataArray, model: Model, predictor: Predictor, config: PredictConfig
+) -> tuple[Model, Predictor]:
     """A model that is open already, and what it is called by, as a volume is shown to it."""
-    shown = fitted(model, volume, config)
+    shown = fit_model(model, volume, config)
     return shown, shown.over(predictor) if isinstance(shown, Resampled) else predictor
 
 
-def asked(models: Sequence[Model], config: PredictConfig, volume: DataArray) -> Model:
+def prepare_model(models: Sequence[Model], config: PredictConfig, volume: DataArray) -> Model:
     """One model of several, turned and voting as settings say, at the voxel size of a volume."""
-    return fitted(combined(models, config.turns, config.votes), volume, config)
+    return fit_model(combine_models(models, config.turns, config.votes), volume, config)
 
 
 def factors_of(spec: ModelSpec, volume: DataArray) -> Factors | None:
@@ -138,11 +140,11 @@ class _Resampling:
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         size = batch.shape[2:]
         seen = [max(1, round(n * factor)) for n, factor in zip(size, self._factors, strict=True)]
-        shown = np.stack([_resized(channels, seen) for channels in batch])
-        return np.stack([_resized(output, size) for output in self._predictor(shown)])
+        shown = np.stack([_resize(channels, seen) for channels in batch])
+        return np.stack([_resize(output, size) for output in self._predictor(shown)])
 
 
-def _resized(images: np.ndarray, size: Sequence[int]) -> np.ndarray:
+def _resize(images: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Images (n, z, y, x) at another size, float32: linear, smoothed first along axes that shrink."""
     from skimage.transform import resize
 

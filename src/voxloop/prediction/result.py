@@ -11,7 +11,7 @@ import numpy as np
 
 from voxloop.errors import PredictionError, RunError
 from voxloop.model import ClassInfo, Model, load_model
-from voxloop.prediction.averaged import combined
+from voxloop.prediction.averaged import combine_models
 from voxloop.prediction.output import class_infos
 from voxloop.prediction.plan import Plan
 from voxloop.runs.run import ALIVE, Run
@@ -117,7 +117,7 @@ class Prediction:
         lineage = self._facts["lineage"]
         layout, made = Layout.of_made(self.path), lineage.get("settings", {})
         models = [load_model(layout.named(folder)) for folder in (lineage["model"], *lineage.get("models", ()))]
-        return combined(models, made.get("turns", "none"), made.get("votes", "auto"))
+        return combine_models(models, made.get("turns", "none"), made.get("votes", "auto"))
 
     def delete(self) -> None:
         """Remove it from disk: with its objects, the run that made it, and the models that were saved for that run.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.geometry import AXES, Box, Shape
-from voxloop.prediction.blending import blended
+from voxloop.prediction.blending import blend_blocks
 from voxloop.prediction.plan import Block, Plan
 
 #: one box (outer; may reach past the volume) to class probabilities (class, z, y, x)
@@ -193,7 +193,7 @@ def _reference(plan: Plan, block: Block, face: int, axis: int, reach: int, band:
 
 def _compare(predict: Predict, plan: Plan, block: Block, reference: Block) -> tuple[np.ndarray, int]:
     if plan.blend:
-        tiled = blended(predict, plan, reference.core)
+        tiled = blend_blocks(predict, plan, reference.core)
     else:
         tiled = predict(block.outer)[:, *reference.core.within(block.outer).slices]
     whole = predict(reference.outer)[:, *reference.cut.slices]

@@ -22,10 +22,10 @@ from voxloop.geometry import Box
 from voxloop.model import Halted, Model, Predictor, load_model
 from voxloop.prediction.budget import PlannedForecast, duration, less_allowed
 from voxloop.prediction.decode import learnt_objects
-from voxloop.prediction.going import Going, ordered
-from voxloop.prediction.job import PredictionJob, Prepared, check_fit, check_kept, make_job
+from voxloop.prediction.job import PredictionJob, Prepared, check_fit, check_output, make_job
 from voxloop.prediction.output import PredictionOutput, create
-from voxloop.prediction.resampled import Resampled, asked
+from voxloop.prediction.prediction_loop import PredictionLoop, last_order
+from voxloop.prediction.resampled import Resampled, prepare_model
 from voxloop.runs.runner import read_config
 from voxloop.store.layout import Layout
 from voxloop.volumes import spacing_of
@@ -54,8 +54,8 @@ def run(context: TaskContext) -> str:
     models = load_models(context)
     with Store.open(context.workspace, read_only=True) as store:
         volume = store.images.open(context.config["image"])
-        model = asked(models, config, volume)
-        check_kept(model.spec, config)
+        model = prepare_model(models, config, volume)
+        check_output(model.spec, config)
         bounds = context.config.get("region")
         region = Box.from_json(bounds) if bounds else None
         for text in check_fit(model.spec, volume, look=True, region=region):
@@ -65,27 +65,27 @@ def run(context: TaskContext) -> str:
         target = context.layout.prediction(context.name)
         with _engine(context, config, model) as (predictor, cluster):
             job = make_job(model.spec, predictor, volume, config, region)
-            going = partial(Going, context, job, area=area_of(context), cluster=cluster)
-            output = reopened(target, context, model)
+            loop = partial(PredictionLoop, context, job, area=area_of(context), cluster=cluster)
+            output = reopen(target, context, model)
             if output is None:
                 check_free(target, config)
                 if cluster is None:
-                    prepared = _prepared(context, job)
+                    prepared = _prepare(context, job)
                 else:
-                    prepared = cluster.prepare(lambda: bool(ordered(context)))
+                    prepared = cluster.prepare(lambda: bool(last_order(context)))
                 if prepared is None:
-                    return ordered(context)
+                    return last_order(context)
                 output = begin(target, context, job, model, store, prepared)
-            word = going(output=output).run()
+            word = loop(output=output).run()
     return decode_objects(context, target) if word == "finished" and learnt_objects(model.spec) else word
 
 
-def _prepared(context: TaskContext, job: PredictionJob) -> Prepared | None:
+def _prepare(context: TaskContext, job: PredictionJob) -> Prepared | None:
     """Measure and plan, and say what is being measured; None where an order came meanwhile."""
     phases: set[str] = set()
 
     def before(words: str) -> None:
-        if ordered(context):
+        if last_order(context):
             raise Halted
         if words not in phases:
             phases.add(words)
@@ -118,7 +118,7 @@ def _engine(context: TaskContext, config: PredictConfig, model: Model) -> Iterat
     with Cluster(config.engine, folders, ticket) as cluster:
         if not cluster.workers():
             context.emit("log", text=f"{config.engine} has no worker yet; waiting for one", dashboard=cluster.dashboard)
-        cluster.wait(lambda: bool(ordered(context)))
+        cluster.wait(lambda: bool(last_order(context)))
         count = len(cluster.workers())
         context.emit("log", text=f"{count} workers at {config.engine}", dashboard=cluster.dashboard)
         yield _elsewhere, cluster
@@ -145,7 +145,7 @@ def area_of(context: TaskContext, image: str | None = None) -> Area | None:
 
 def decode_objects(context: TaskContext, prediction: Path) -> str:
     """Objects of a network that learnt them, with settings as they are by themselves; the last word of the run."""
-    from voxloop.objects.task import made
+    from voxloop.objects.task import make_objects
 
     plan, began = PredictionOutput(prediction).plan, time.monotonic()
     region = None if plan.box == Box.whole(plan.shape) else plan.box.to_json()
@@ -154,7 +154,9 @@ def decode_objects(context: TaskContext, prediction: Path) -> str:
         left = (time.monotonic() - began) / done * (total - done)
         context.emit("progress", done=plan.count, total=plan.count, unit="tiles", objects=[done, total], eta_s=left)
 
-    outcome = made(context, prediction, None, context.layout.objects_of(prediction.stem), ObjectsConfig(), region, tell)
+    outcome = make_objects(
+        context, prediction, None, context.layout.objects_of(prediction.stem), ObjectsConfig(), region, tell
+    )
     return outcome if isinstance(outcome, str) else "finished"
 
 
@@ -213,7 +215,7 @@ def load_models(context: TaskContext) -> list[Model]:
     return [load_model(folder) for folder in model_folders(context.layout, context.config)]
 
 
-def reopened(target: Path, context: TaskContext, model: Model) -> PredictionOutput | None:
+def reopen(target: Path, context: TaskContext, model: Model) -> PredictionOutput | None:
     """The output of an earlier process of this run, where there is one."""
     if not target.exists():
         return None
@@ -242,7 +244,7 @@ def begin(
         context.emit("warning", text=f"no halo that fits keeps the tolerance of {job.config.tolerance:g}")
     if less := less_allowed(forecast.allowed_bytes, job.config):
         context.emit("warning", text=less)
-    context.emit("log", text=in_words(forecast), forecast=_numbers(forecast))
+    context.emit("log", text=describe(forecast), forecast=_numbers(forecast))
     _check_disk(context.workspace, forecast)
     facts = {
         "image": image or context.config["image"],
@@ -266,7 +268,7 @@ def _numbers(forecast: PlannedForecast) -> dict[str, float]:
     return {"seconds": forecast.seconds, "memory_bytes": forecast.memory_bytes, "disk_bytes": forecast.disk_bytes}
 
 
-def in_words(forecast: PlannedForecast) -> str:
+def describe(forecast: PlannedForecast) -> str:
     """The forecast in one line."""
     plan = forecast.plan
     fed = ", fed with rows" if plan.by_rows else f" with a halo of {' x '.join(map(str, plan.halo))}"

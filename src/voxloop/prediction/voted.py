@@ -104,13 +104,13 @@ class _Votes:
             planes = np.moveaxis(batch, axis, 2)
             for quarters in self._quarters:
                 turned = np.ascontiguousarray(np.rot90(planes, quarters, (-2, -1)))
-                output = np.moveaxis(np.rot90(self._said(turned), -quarters, (-2, -1)), 2, axis)
+                output = np.moveaxis(np.rot90(self._predict_planes(turned), -quarters, (-2, -1)), 2, axis)
                 total = np.array(output, np.float32) if total is None else np.add(total, output, out=total)
         assert total is not None
         total /= len(self._axes) * len(self._quarters)
         return total
 
-    def _said(self, batch: np.ndarray) -> np.ndarray:
+    def _predict_planes(self, batch: np.ndarray) -> np.ndarray:
         """A few planes at a time, with those next to them: whole blocks would fill the memory."""
         depth, size = batch.shape[2], batch.shape[0] * batch.shape[3] * batch.shape[4]
         step = max(1, _AT_ONCE // size)

@@ -68,7 +68,7 @@ def plain(value: Any, digits: int = DIGITS) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
-        return _rounded(value, digits) if math.isfinite(value) else None
+        return _round(value, digits) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(name): plain(item, digits) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -94,7 +94,7 @@ def decode_all(lines: list[bytes]) -> list[Event]:
     return [event for line in lines if (event := decode(line)) is not None]
 
 
-def _rounded(value: float, digits: int) -> float:
+def _round(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}") if abs(value) < 1e4 else round(value, max(3, digits - 5))  # times keep their ms
 
 

@@ -18,7 +18,7 @@ from voxloop.runs.comparison import ancestors, differences
 from voxloop.runs.events import plain
 from voxloop.runs.history import epoch_score
 from voxloop.runs.kinds import Kind, kind_of, learner_name
-from voxloop.runs.names import checked_name, free_name
+from voxloop.runs.names import check_name, free_name
 from voxloop.runs.run import Run
 
 VERSION = 1
@@ -73,7 +73,7 @@ class Runs(Mapping[str, Run]):
         tasks.check(task)
         if not isinstance(settings, Config | Mapping):
             raise RunError(f"the settings of a run are a config or names with values, not {str(settings)[:40]!r}")
-        name = self._unused(name) if name is not None else free_name(_stem(task), self)
+        name = self._check_unused(name) if name is not None else free_name(_stem(task), self)
         config = {
             "v": VERSION,
             "name": name,
@@ -136,8 +136,8 @@ class Runs(Mapping[str, Run]):
         """
         return spare.warm(task)
 
-    def _unused(self, name: str) -> str:
-        if (self.folder / checked_name(name)).exists():
+    def _check_unused(self, name: str) -> str:
+        if (self.folder / check_name(name)).exists():
             free = free_name(re.sub(r"-[0-9]+$", "", name), self)
             raise RunError(f"there is a run {name!r} already; {free!r} is free")
         return name

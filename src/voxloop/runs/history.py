@@ -151,7 +151,7 @@ def _at_time_of(history: History, event: Event) -> History:
     return replace(history, time=now, busy_s=history.busy_s + (now - history.time if working else 0.0))
 
 
-def _typed(event: Event) -> Event | None:
+def _drop_odd_fields(event: Event) -> Event | None:
     """The event without fields of a type that nobody writes (a log may come from anyone); None where it has no use."""
     odd = [
         name
@@ -164,12 +164,12 @@ def _typed(event: Event) -> Event | None:
         base = event.get("baseline")
         if not isinstance(base, dict) or not isinstance(base.get("iou"), dict) or "iou" not in event:
             return None
-        return {**event, "baseline": {"name": "", **(_typed({"kind": "", **base}) or {})}}
+        return {**event, "baseline": {"name": "", **(_drop_odd_fields({"kind": "", **base}) or {})}}
     return event
 
 
 def _after(history: History, untyped: Event) -> History:
-    event = _typed(untyped)
+    event = _drop_odd_fields(untyped)
     if event is None:
         return history
     history = _answered(_at_time_of(history, event), event)

@@ -11,7 +11,7 @@ LONGEST = 100
 _ALLOWED = re.compile(r"[A-Za-z0-9][\w.+-]*")
 
 
-def checked_name(name: object) -> str:
+def check_name(name: object) -> str:
     """``name`` itself. Raises RunError where a run cannot be called so."""
     if not isinstance(name, str) or not _ALLOWED.fullmatch(name):
         raise RunError(f"name {name!r}: use letters, digits, '-', '_', '.' and '+', beginning with a letter or digit")

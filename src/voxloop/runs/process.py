@@ -90,7 +90,7 @@ def lives(identity_then: dict[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def politely_asked() -> Iterator[Callable[[], bool]]:
+def catch_signals() -> Iterator[Callable[[], bool]]:
     """Turn SIGTERM and the first Ctrl-C into a question that the caller asks when it suits. Main thread only."""
     signals: list[int] = []
     owner = os.getpid()

@@ -198,7 +198,7 @@ class Run:
         if self.state in ALIVE:
             raise RunError(f"run {self.name!r} is {self.state}; cancel it before it is deleted")
         self._let_go()
-        with self._discarded("delete", keep):
+        with self._discard("delete", keep):
             gone = self.path.with_name(f".deleted-{self.name}-{time.time_ns()}")
             self.path.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
@@ -247,9 +247,9 @@ class Run:
 
     def __await__(self) -> Generator[Any, None, Any]:
         """``await run`` is :attr:`result`, and leaves the kernel free meanwhile."""
-        return self._awaited().__await__()
+        return self._wait_for_result().__await__()
 
-    async def _awaited(self) -> Any:
+    async def _wait_for_result(self) -> Any:
         if self.state in ALIVE:
             await self.finished()
         self.check()
@@ -311,9 +311,9 @@ class Run:
         return self.path / "control"
 
     def _alive(self) -> bool:
-        return self.holder is not None or process.lives(self._launched())
+        return self.holder is not None or process.lives(self._launch_facts())
 
-    def _launched(self) -> dict[str, Any]:
+    def _launch_facts(self) -> dict[str, Any]:
         """The process that was started last, and how long the log was then."""
         try:
             return dict(json.loads((self.path / "launch.json").read_text()))
@@ -323,7 +323,7 @@ class Run:
     def _unheard(self) -> bool:
         """A process was started that has not said a word yet."""
         with self._guard:
-            return self._reader.offset <= int(self._launched().get("offset", -1))
+            return self._reader.offset <= int(self._launch_facts().get("offset", -1))
 
     def _start(self, queue: bool) -> None:
         offset = self._reader.offset
@@ -352,13 +352,13 @@ class Run:
 
     def _cancel_idle(self) -> None:
         """Nobody is at work on it: say the last word in its stead."""
-        with self._discarded("cancel"):
+        with self._discard("cancel"):
             writer = EventWriter(self.path / "events.jsonl")
             writer.emit("cancelled")
             writer.close()
 
     @contextmanager
-    def _discarded(self, verb: str, keep: Collection[str] = ()) -> Iterator[None]:
+    def _discard(self, verb: str, keep: Collection[str] = ()) -> Iterator[None]:
         """What it made is gone, and its lock held."""
         with Lock(self.path / "lock") as lock:
             if not lock.acquire():

@@ -26,7 +26,7 @@ from voxloop.runs import tasks
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
 from voxloop.runs.failures import describe
-from voxloop.runs.process import politely_asked
+from voxloop.runs.process import catch_signals
 from voxloop.runs.queue import Turn
 
 OUTCOMES = ("finished", "stopped", "cancelled", "paused")
@@ -53,7 +53,7 @@ def run(path: str | Path, queue: bool = True) -> str:
     if not held:
         raise RunError(f"run {path.name!r} is already running: {holder(lock.path) or 'another process'} holds it")
     try:
-        with politely_asked() as signalled:
+        with catch_signals() as signalled:
             writer = EventWriter(path / "events.jsonl")
             try:
                 return _run_locked(RunContext(path, config, writer, signalled), queue)
@@ -171,12 +171,12 @@ def _circumstances(context: RunContext) -> dict[str, Any]:
         "device": context.device,
         "seed": context.settings.get("seed"),
         "threads": int(threads) if threads and threads.isdecimal() else machine().cores,
-        "versions": {"python": platform.python_version(), **_installed()},
+        "versions": {"python": platform.python_version(), **_package_versions()},
         "resuming": context.resuming,
     }
 
 
-def _installed() -> dict[str, str]:
+def _package_versions() -> dict[str, str]:
     versions = {}
     for name in _VERSIONS:
         try:

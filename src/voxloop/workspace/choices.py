@@ -9,7 +9,7 @@ from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, WorkspaceError, unknown
 from voxloop.geometry import Box
 from voxloop.runs import Run
-from voxloop.runs.names import checked_name, free_name
+from voxloop.runs.names import check_name, free_name
 from voxloop.store import Store
 from voxloop.store.document import NamedRegion
 from voxloop.workspace.predictions import Predictions
@@ -100,5 +100,5 @@ def part_of(store: Store, prediction: Prediction, region: object = None) -> Box 
 def run_name(project: Project, name: str | None, stem: str) -> str:
     """The name of a new run: the one wanted, or the next number of the stem. Raises RunError where it may not be."""
     if name is not None:
-        return checked_name(name)
+        return check_name(name)
     return free_name(stem, [*project.runs, *project.predictions])

@@ -124,16 +124,16 @@ def check_models(project: Project, models: Models, config: PredictConfig, images
     Of several images those that do not fit are rows of the table, each with its reason. Raises PredictionError.
     """
     from voxloop.model import read_spec
-    from voxloop.prediction.job import check_fit, check_kept
-    from voxloop.prediction.resampled import asked
+    from voxloop.prediction.job import check_fit, check_output
+    from voxloop.prediction.resampled import prepare_model
 
     closed: list[Any] = [_Closed(read_spec(project.layout.named(folder))) for folder in models.folders]
     refused: PredictionError | None = None
     for image in images:
         volume = project.images.open(image)
         try:
-            model = asked(closed, config, volume)
-            check_kept(model.spec, config)
+            model = prepare_model(closed, config, volume)
+            check_output(model.spec, config)
             check_fit(model.spec, volume)
         except PredictionError as error:
             refused = refused or error

@@ -44,7 +44,7 @@ def test_reduced_equals_decoded_probabilities(unet, measure, size, monkeypatch):
     values = np.array([1, 2, 3], np.uint8)
     with model.open(threads=1) as predictor:
         probabilities = predictor(batch)
-        reduced = predictor.reduced(batch, values=values, measure=measure, keep=True)
+        reduced = predictor.reduce(batch, values=values, measure=measure, keep=True)
     for p, (labels, kept, unsure, broken) in zip(probabilities, reduced, strict=True):
         wanted = semantic(p, values, measure=measure)
         assert labels.shape == size
@@ -67,7 +67,7 @@ def test_what_is_not_finite_stays_unlabelled_and_unsure():
 
     model = TorchModel(Broken(), spec_of(2))
     with model.open(threads=1) as predictor:
-        (found,) = predictor.reduced(
+        (found,) = predictor.reduce(
             np.zeros((1, 1, 1, 32, 32), np.float32), values=np.array([4, 9], np.uint8), measure="margin", keep=True
         )
     labels, kept, unsure, broken = found
@@ -110,8 +110,8 @@ def test_a_hundred_classes_take_little_more_memory_than_two():
         batch = np.zeros((1, 1, 1, 768, 768), np.uint8)
         with TorchModel(net, spec_of(classes)).open(threads=1) as predictor:
             values = np.arange(1, classes + 1, dtype=np.uint8)
-            predictor.reduced(batch, values=values, measure="margin", keep=False)
+            predictor.reduce(batch, values=values, measure="margin", keep=False)
             with peak_memory() as peak:
-                predictor.reduced(batch, values=values, measure="margin", keep=False)
+                predictor.reduce(batch, values=values, measure="margin", keep=False)
         peaks.append(peak.bytes)
     assert peaks[1] < 1.3 * peaks[0] + 20e6

@@ -207,8 +207,8 @@ def test_a_predictor_keeps_the_same(extra):
     asked = {"values": np.array([1, 2, 5], np.uint8), "measure": "margin", "keep": True}
     with TorchModel(module, spec).open() as predictor:
         assert predictor.bytes_per_column() > 100
-        (whole,) = predictor.reduced(block, **asked)
-        (fed,) = predictor.reduced(block, **asked, by_rows=True)
+        (whole,) = predictor.reduce(block, **asked)
+        (fed,) = predictor.reduce(block, **asked, by_rows=True)
     assert np.mean(whole[0] != fed[0]) < 1e-3
     for one, other in zip(whole[1:3], fed[1:3], strict=True):
         assert np.abs(one.astype(int) - other.astype(int)).max() <= 1

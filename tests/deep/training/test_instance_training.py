@@ -81,7 +81,7 @@ def test_training_arrows(ws, tmp_path) -> None:
     from voxloop.deep.learner import train
     from voxloop.errors import PredictionError
     from voxloop.objects import decode_instances
-    from voxloop.prediction.averaged import combined
+    from voxloop.prediction.averaged import combine_models
     from voxloop.prediction.decode import learnt_objects, semantic_channels
 
     config = DeepConfig(
@@ -114,7 +114,7 @@ def test_training_arrows(ws, tmp_path) -> None:
     assert 0 <= outputs.min() <= outputs.max() <= 1
     assert decode_instances(outputs).shape == (1, 128, 128)
     with pytest.raises(PredictionError, match="cannot be turned"):
-        combined([model], "flips")
+        combine_models([model], "flips")
 
 
 class Numbered:

@@ -169,7 +169,7 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
     try:
         core = smp.create_model(**{**smp_arguments(config), "encoder_weights": online})
     except Exception as error:  # smp, timm and the hub raise whatever comes to hand
-        raise _explained(config, encoder_weights, error) from error
+        raise _explain(config, encoder_weights, error) from error
     if config.architecture == "FPN" and 0 in core.encoder.out_channels[-4:]:
         raise ConfigError(
             f"levels={config.depth}: FPN builds on four resolutions, and {config.encoder!r} has none at half size; use "
@@ -183,9 +183,9 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
     return Network(core, max(int(core.encoder.output_stride), 32), _SMALLEST.get(config.architecture, 64))
 
 
-def _scaled(value: int | tuple[int, ...], width: float, group: int) -> Any:
+def _scale(value: int | tuple[int, ...], width: float, group: int) -> Any:
     if isinstance(value, tuple):
-        return [_scaled(part, width, group) for part in value]
+        return [_scale(part, width, group) for part in value]
     return max(group, round(value * width / group) * group)
 
 
@@ -195,7 +195,7 @@ def _pad(x: Tensor, bottom: int, right: int) -> Tensor:
     return F.pad(x, (0, right, 0, bottom), mode=mode)
 
 
-def _explained(config: NetworkConfig, weights: str | None, error: Exception) -> ConfigError:
+def _explain(config: NetworkConfig, weights: str | None, error: Exception) -> ConfigError:
     names = smp.encoders.get_encoder_names()
     name, text = config.encoder, " ".join(str(error).split())[:300]
     if name not in names and not name.startswith("tu-"):
@@ -234,13 +234,13 @@ def _load_encoder(encoder: nn.Module, path: Path, config: NetworkConfig) -> None
     stored = {_bare(name): value for name, value in stored.items()}
     fitting = {}
     for name, tensor in expected.items():
-        weights = _adapted(stored.get(_bare(name)), tensor)
+        weights = _adapt(stored.get(_bare(name)), tensor)
         if weights is not None:
             fitting[name] = weights
     if len(fitting) < len(expected) / 2:
         raise ConfigError(
-            f"encoder_weights {str(path)!r} fit {len(fitting)} of the {len(expected)} tensors of {config.encoder!r}; they "
-            f"are of another encoder"
+            f"encoder_weights {str(path)!r} fit {len(fitting)} of the {len(expected)} tensors of "
+            f"{config.encoder!r}; they are of another encoder"
         )
     encoder.load_state_dict(fitting, strict=False)
     _log.info("%d of %d tensors of the encoder loaded from %s", len(fitting), len(expected), path)
@@ -253,7 +253,7 @@ def _bare(name: str) -> str:
     return name
 
 
-def _adapted(stored: Tensor | None, expected: Tensor) -> Tensor | None:
+def _adapt(stored: Tensor | None, expected: Tensor) -> Tensor | None:
     """Weights that fit a tensor: as they are, or for other channels than red, green and blue; None where none do.
 
     One channel takes the sum of the three, more take them in turn, so that sums stay what they were
@@ -334,7 +334,7 @@ def smp_arguments(config: NetworkConfig) -> dict[str, Any]:
     for name, published in _DECODERS[config.architecture].items():
         # of a decoder of fewer levels those of the finest are left
         value = published if isinstance(published, int) else published[-depth:]
-        options[name] = _scaled(value, config.decoder_width, group)
+        options[name] = _scale(value, config.decoder_width, group)
     if config.architecture == "DPT":
         options["dynamic_img_size"] = True
     return {

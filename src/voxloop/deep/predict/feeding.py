@@ -49,7 +49,7 @@ class Queue:
                 piece, count = piece.narrow(ROWS, 0, rows), rows
             taken.append(piece)
             rows -= count
-        return _joined(taken)
+        return _join(taken)
 
     @property
     def held(self) -> int:
@@ -107,11 +107,11 @@ class Window(Holding):
             return None
         if self._pad:
             if not self._begun:
-                parts.insert(0, _filled(parts[0], self._pad, self._fill))
+                parts.insert(0, _fill_rows(parts[0], self._pad, self._fill))
             if last:
-                parts.append(_filled(parts[0], self._pad, self._fill))
+                parts.append(_fill_rows(parts[0], self._pad, self._fill))
         self._begun = True
-        rows = _joined(parts)
+        rows = _join(parts)
         skipped = min(self._skip, rows.shape[ROWS])
         self._skip -= skipped
         have = rows.shape[ROWS] - skipped
@@ -137,7 +137,7 @@ class Enlarge(Holding):
         parts = self._with_held(pieces[0])
         if not parts:
             return None
-        rows = _joined(parts)
+        rows = _join(parts)
         have = rows.shape[ROWS]
         stop = have if last else have - self._context
         if stop <= self._done:
@@ -176,7 +176,7 @@ class TransposedRows:
         if piece is not None:
             full = self._fn(piece)
             if self._begun and self._size < self._step:
-                full = torch.cat([_filled(full, self._step - self._size, 0.0), full], ROWS)
+                full = torch.cat([_fill_rows(full, self._step - self._size, 0.0), full], ROWS)
             if self._tail is not None:
                 full.narrow(ROWS, 0, self._tail.shape[ROWS]).add_(self._tail)
             self._begun = True
@@ -187,7 +187,7 @@ class TransposedRows:
         shared = max(0, self._size - self._step)
         if last:
             extra = self._more - self._pad
-            full = torch.cat([full, _filled(full, extra, 0.0)], ROWS) if extra > 0 else full
+            full = torch.cat([full, _fill_rows(full, extra, 0.0)], ROWS) if extra > 0 else full
             done = full.shape[ROWS] + min(extra, 0)
         else:
             done = full.shape[ROWS] - shared
@@ -215,7 +215,7 @@ class Streamed:
             for number in inputs:
                 self._readers[number] += 1
 
-    def enlarged(self, factors: Sequence[int], mode: str) -> Streamed:
+    def enlarge(self, factors: Sequence[int], mode: str) -> Streamed:
         """The network with its output enlarged, bilinear or trilinear, by whole ``factors``."""
         if all(factor == 1 for factor in factors):
             return self
@@ -276,11 +276,11 @@ def _bytes(piece: Tensor | None) -> int:
     return 0 if piece is None else piece.numel() * piece.element_size()
 
 
-def _joined(pieces: Sequence[Tensor]) -> Tensor:
+def _join(pieces: Sequence[Tensor]) -> Tensor:
     return pieces[0] if len(pieces) == 1 else torch.cat(list(pieces), ROWS)
 
 
-def _filled(like: Tensor, rows: int, value: float) -> Tensor:
+def _fill_rows(like: Tensor, rows: int, value: float) -> Tensor:
     """So many rows of one value, laid out in memory as the others: joining two layouts would copy all of them."""
     shape = list(like.shape)
     shape[ROWS] = rows

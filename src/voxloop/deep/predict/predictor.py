@@ -50,7 +50,7 @@ class NetworkPredictor:
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Raw intensities (n, c, z, y, x) to (n, out, z, y, x) float32."""
-        batch = self._checked(batch)
+        batch = self._check(batch)
         n, _, z, y, x = batch.shape
         with torch.inference_mode():
             logits = self._logits(self._pixels(batch), (z, y, x) if self._volumetric else (y, x))
@@ -60,7 +60,7 @@ class NetworkPredictor:
             return output
         return np.ascontiguousarray(output.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4))
 
-    def reduced(
+    def reduce(
         self,
         batch: np.ndarray,
         *,
@@ -90,7 +90,7 @@ class NetworkPredictor:
         -------
         list of (labels (z, y, x), probabilities (class, z, y, x) or None, uncertainty (z, y, x) or None, broken)
         """
-        batch = self._checked(batch)
+        batch = self._check(batch)
         n, _, z, y, x = batch.shape
         classes = len(values)
         if by_rows and self._feedable((z, y, x)):
@@ -110,7 +110,7 @@ class NetworkPredictor:
                 with autocast(self._device, self._precision):
                     logits = apply_head(features, split, rows)
                 reduction.fill(rows, logits)
-        return [_stacked([reduction.one(i * z + plane) for plane in range(z)]) for i in range(n)]
+        return [_stack_planes([reduction.one(i * z + plane) for plane in range(z)]) for i in range(n)]
 
     def bytes_per_column(self) -> float | None:
         """Bytes held for each voxel of a row where the network is fed with rows; None: it cannot be.
@@ -142,7 +142,7 @@ class NetworkPredictor:
                 channels = self._spec.channels * self._slices
                 fed = stream(self._module, channels, self._spec.dimensions, self._stride)
             mode = "trilinear" if self._volumetric else "bilinear"
-            self._fed = None if fed is None else fed.enlarged([int(factor) for factor in factors], mode)
+            self._fed = None if fed is None else fed.enlarge([int(factor) for factor in factors], mode)
         return self._fed if isinstance(self._fed, Streamed) else None
 
     def _feedable(self, size: tuple[int, int, int]) -> bool:
@@ -184,9 +184,9 @@ class NetworkPredictor:
                     made += [planes_reduction.one(plane) for plane in range(len(planes))]
                 if reduction is not None:
                     made.append(reduction.one(0))
-        return _stacked(made)
+        return _stack_planes(made)
 
-    def _checked(self, batch: np.ndarray) -> np.ndarray:
+    def _check(self, batch: np.ndarray) -> np.ndarray:
         batch = np.asarray(batch)
         if batch.ndim != 5 or batch.shape[1] != self._spec.channels:
             raise ModelError(
@@ -231,7 +231,7 @@ class NetworkPredictor:
         return np.ascontiguousarray(stacked.transpose(0, 2, 1, 3, 4, 5)).reshape(n * z, c * self._slices, y, x)
 
 
-def _stacked(planes: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+def _stack_planes(planes: list[tuple[Any, ...]]) -> tuple[Any, ...]:
     """Planes of one block as one: labels, probabilities, uncertainty, broken."""
     labels, probabilities, uncertainty, broken = zip(*planes, strict=True)
     return (

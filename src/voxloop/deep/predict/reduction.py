@@ -130,10 +130,10 @@ class Kept:
         labels = self._values[chosen.cpu().numpy()]
         self.labels[:, rows] = labels if whole else np.where(finite.cpu().numpy(), labels, 0)
         if self.probabilities is not None:
-            self.probabilities[:, :, rows] = _quantised(probabilities).cpu().numpy()
+            self.probabilities[:, :, rows] = _quantise(probabilities).cpu().numpy()
         if self.uncertainty is not None:
             unsure = 1 - (best - second) if self._measure == "margin" else _entropy(classes)
-            self.uncertainty[:, rows] = _quantised(unsure.masked_fill(~finite, 1.0)).cpu().numpy()
+            self.uncertainty[:, rows] = _quantise(unsure.masked_fill(~finite, 1.0)).cpu().numpy()
 
     def one(self, index: int) -> tuple[Any, ...]:
         """Labels, probabilities, uncertainty and the count of broken voxels of one of the batch."""
@@ -164,5 +164,5 @@ def _entropy(classes: list[Tensor]) -> Tensor:
     return total / float(np.log(max(2, len(classes))))
 
 
-def _quantised(values: Tensor) -> Tensor:
+def _quantise(values: Tensor) -> Tensor:
     return (values * 255 + 0.5).clamp_(0, 255.5).to(torch.uint8)

@@ -52,7 +52,7 @@ def stream(module: nn.Module, channels: int, dimensions: int, stride: int) -> St
     try:
         with torch.no_grad():
             program = torch.export.export(module, (sample,), strict=False).run_decompositions({})
-        return _compiled(program, module)
+        return _compile(program, module)
     except NotStreamable as reason:
         log.info("%s is not streamed: %s", type(module).__name__, reason)
     except Exception as error:  # whatever a foreign module does to the exporter
@@ -67,7 +67,7 @@ _ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
 }  # fmt: skip
 
 
-def _compiled(program: Any, module: nn.Module) -> Streamed:
+def _compile(program: Any, module: nn.Module) -> Streamed:
     signature = program.graph_signature
     named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     parameters = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
@@ -126,7 +126,7 @@ def _layer(node: Any, places: dict[str, int], constants: dict[str, Any]) -> tupl
     if name in ("conv2d", "conv3d"):
         return _Convolution.of(node, constants).maker(), inputs
     if name.startswith("conv_transpose"):
-        return _transposed(dims, *arguments), inputs
+        return _transpose(dims, *arguments), inputs
     if name in ("max_pool2d", "max_pool3d", "avg_pool2d", "avg_pool3d"):
         return _pool(name, dims, *arguments), inputs
     if name.startswith("upsample_"):
@@ -212,7 +212,7 @@ class _Convolution:
         dims = weight.ndim - 2
         return cls(weight, bias, _every(stride, dims), _every(padding, dims), _every(dilation, dims), groups)
 
-    def normed(self, scale: Tensor, shift: Tensor) -> _Convolution:
+    def take_in_norm(self, scale: Tensor, shift: Tensor) -> _Convolution:
         """With what comes out multiplied and moved, a number a channel."""
         weight = self.weight * scale.view(-1, *[1] * (self.weight.ndim - 1))
         last = torch.channels_last if weight.ndim == 4 else torch.channels_last_3d
@@ -249,13 +249,13 @@ def _behind_convolution(
         scale = (variance + node.args[6]).rsqrt() * (1 if gain is None else gain)
         moved = -mean * scale + (0 if shift is None else shift)
         kind = before.weight.dtype
-        return place, before.normed(scale.to(kind), moved.to(kind))
+        return place, before.take_in_norm(scale.to(kind), moved.to(kind))
     if name in _ACTIVATIONS:
         return place, replace(before, then=lambda rows: _ACTIVATIONS[name](rows, *node.args[1:], **node.kwargs))
     return None
 
 
-def _transposed(
+def _transpose(
     dims: int,
     weight: Tensor,
     bias: Tensor | None = None,

@@ -15,7 +15,7 @@ from voxloop.prediction.decode import Decoded
 from voxloop.prediction.executor import Done
 from voxloop.prediction.job import PredictionJob
 from voxloop.prediction.output import PredictionOutput
-from voxloop.prediction.plan import Tile, order
+from voxloop.prediction.plan import Tile, order_tiles
 from voxloop.prediction.skipping import Skips
 from voxloop.runs.orders import LAST_WORD
 from voxloop.volumes import spacing_of
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 PROGRESS_EVERY = 0.5
 
 
-def ordered(context: TaskContext) -> str:
+def last_order(context: TaskContext) -> str:
     """The last word of a run that was ordered to end, before it takes the order; empty where it was not."""
     words = [LAST_WORD[order.kind] for order in context.peek() if order.kind in LAST_WORD]
     return "cancelled" if "cancelled" in words else words[-1] if words else ""
 
 
-class Going:
+class PredictionLoop:
     """The run while it goes: which tile is next, what was ordered, how far it is."""
 
     def __init__(
@@ -102,7 +102,7 @@ class Going:
             yield tile
 
     def _ordered(self, focus: Shape) -> Iterator[Tile]:
-        return order(self.output.plan, focus, self._spacing, lambda index: bool(self._given[index]))
+        return order_tiles(self.output.plan, focus, self._spacing, lambda index: bool(self._given[index]))
 
     def _halted(self) -> bool:
         for order in self.context.orders():
