@@ -91,6 +91,16 @@ def test_zarr_is_valid_multiscale_and_labels_keep_their_values(tmp_path):
     assert float(coarse.y[0]) == pytest.approx(float(fine.y[:2].mean()))
 
 
+@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("sources", ["assumed assumed assumed", "assumed metadata metadata"])
+def test_a_size_that_was_assumed_is_not_written_as_if_it_were_known(tmp_path, suffix, sources):
+    volume = open_volume(np.zeros((3, 8, 9), np.uint8), axes="zyx", spacing=(1, 1, 1) if " m" not in sources else 0.8)
+    volume.attrs |= {"spacing_from_zyx": sources, "spacing_from": "assumed"}
+    again = open_volume(save_volume(volume, tmp_path / f"a{suffix}"))
+    assert again.attrs["spacing_from_zyx"] == sources
+    np.testing.assert_allclose(spacing_of(again), spacing_of(volume), rtol=1e-5)
+
+
 @pytest.mark.parametrize("suffix", [".zarr", ".ome.tif", ".h5", ".npy"])
 def test_channel_names_origin_and_frames_survive(tmp_path, suffix):
     data = np.random.default_rng(0).integers(0, 255, (2, 5, 9, 9), dtype=np.uint8)

@@ -25,6 +25,8 @@ class ImageFacts:
     frames: bool = False
     source: str | tuple[str, ...] | None = None
     timepoint: int | None = None
+    spacing_from: str = "metadata"
+    spacing_from_zyx: str = "metadata metadata metadata"
 
 
 def image_facts(volume: Callable[[], xr.DataArray]) -> ImageFacts:
@@ -41,6 +43,8 @@ def image_facts(volume: Callable[[], xr.DataArray]) -> ImageFacts:
         frames=image.attrs.get("z_kind") == "frame",
         source=tuple(source) if isinstance(source, list) else source,
         timepoint=arguments.get("timepoint"),
+        spacing_from=str(image.attrs.get("spacing_from", "metadata")),
+        spacing_from_zyx=str(image.attrs.get("spacing_from_zyx", "metadata metadata metadata")),
     )
 
 
@@ -52,8 +56,10 @@ def as_volume(labels: Labels) -> xr.DataArray:
 
     chunks = tuple(min(n * k, size) for n, k, size in zip(labels.chunks, (1, 4, 4), labels.shape, strict=True))
     lazy = da.from_array(_Lazy(labels), chunks=chunks, meta=np.empty((0, 0, 0), labels.dtype), name=False)
-    kind = "frame" if labels.facts().frames else "space"
+    facts = labels.facts()
+    kind = "frame" if facts.frames else "space"
     volume = as_volume(lazy, spacing=labels.spacing_um, axes="zyx", z_kind=kind)
+    volume.attrs |= {"spacing_from": facts.spacing_from, "spacing_from_zyx": facts.spacing_from_zyx}
     if labels.level.classes:
         listed: list[dict[str, Any]] = [
             {"value": one.value, "name": one.name, "color": one.color} for one in labels.level.classes

@@ -11,7 +11,15 @@ import numpy as np
 from voxloop.errors import VolumeError
 from voxloop.volumes.axes import letters_of
 from voxloop.volumes.formats.contract import Contents
-from voxloop.volumes.metadata import Notes, coordinate_step, first_line, is_size, length_unit, noted_classes
+from voxloop.volumes.metadata import (
+    Notes,
+    assumed_axes,
+    coordinate_step,
+    first_line,
+    is_size,
+    length_unit,
+    noted_classes,
+)
 
 
 def contents_of(array: Any) -> Contents:
@@ -85,7 +93,6 @@ def _of_dataarray(array: Any) -> Contents:
     if "c" in axes and array.dims[axes.index("c")] in array.coords:
         names = [str(name) for name in array.coords[array.dims[axes.index("c")]].values]
     classes = array.attrs.get("classes")
-    origins = str(array.attrs.get("spacing_from_zyx", "")).split()
     return Contents(
         array=array.data,
         axes=axes,
@@ -95,7 +102,7 @@ def _of_dataarray(array: Any) -> Contents:
         z_kind=str(array.attrs.get("z_kind", "space")),
         labels=array.attrs.get("kind") == "labels",
         classes=notes.attempt("classes", lambda: noted_classes(array.attrs["classes"]), []) if classes else (),
-        assumed=[axis for axis, where in zip("zyx", origins, strict=False) if where == "assumed"],
+        assumed=assumed_axes(array.attrs.get("spacing_from_zyx")),
         remarks=notes.remarks,
     )
 

@@ -171,6 +171,11 @@ def _zyx(values: Any, unit: float | None, what: str, notes: Notes) -> dict[str |
     return sizes
 
 
+def assumed_axes(noted: Any) -> list[str]:
+    """Axes whose size voxloop noted to be an assumption: ``"assumed metadata metadata"`` for z, y, x."""
+    return [axis for axis, source in zip("zyx", text_of(noted or "").split(), strict=False) if source == "assumed"]
+
+
 def noted_classes(given: Any) -> list[dict[str, Any]]:
     """Classes as voxloop notes them beside a label array: JSON, or a list of ``"1: name"``. Raises ValueError."""
     if isinstance(given, np.ndarray) and given.ndim == 0:

@@ -14,7 +14,7 @@ from voxloop.volumes.multiscale import Kind, Layers, add_metadata, coarsen, writ
 from voxloop.volumes.opening import as_volume
 from voxloop.volumes.pyramid import plan_scales
 from voxloop.volumes.tiff_writer import write_tiff
-from voxloop.volumes.volume import origin_of, shape_zyx, spacing_of
+from voxloop.volumes.volume import origin_of, shape_zyx, spacing_of, spacing_sources
 from voxloop.volumes.writers import (
     CHUNK,
     axes_of,
@@ -147,7 +147,11 @@ def _write_zarr(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ..
     classes = classes_of(volume) if kind == "labels" else []
     if classes:
         add_metadata(group, **{"image-label": _label_metadata(classes)})
-    noted: dict[str, Any] = {"z_kind": volume.attrs.get("z_kind", "space"), "spacing_um": list(spacing_of(volume))}
+    noted: dict[str, Any] = {
+        "z_kind": volume.attrs.get("z_kind", "space"),
+        "spacing_um": list(spacing_of(volume)),
+        "spacing_from_zyx": " ".join(spacing_sources(volume)),
+    }
     group.attrs["voxloop"] = {**noted, **({"classes": classes} if classes else {})}
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.volumes.formats.tiff_size import CLASSES
-from voxloop.volumes.volume import spacing_of
-from voxloop.volumes.writers import classes_of, is_frames, slabs_of
+from voxloop.volumes.writers import classes_of, is_frames, known_sizes, slabs_of
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -32,18 +31,19 @@ def write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:
     ome = not imagej and dtype in _OME
     slices_first = not ome or is_frames(volume)
     axes = _axes(volume, slices_first=slices_first)
-    z, y, x = spacing_of(volume)
+    sizes_um = known_sizes(volume)
     channels = [str(name) for name in volume.attrs.get("channel_names", ())] if volume.ndim == 4 else []
     metadata: dict[str, Any] = {"axes": axes.upper()}
     if ome:
-        for axis, size in zip("ZYX", (z, y, x), strict=True):
-            metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+        for axis, size in sizes_um.items():
+            metadata |= {f"PhysicalSize{axis.upper()}": size, f"PhysicalSize{axis.upper()}Unit": "µm"}
         if channels:
             metadata["Channel"] = {"Name": channels}
         if classes_of(volume):
             metadata["MapAnnotation"] = {"Namespace": "voxloop", CLASSES: json.dumps(classes_of(volume))}
     else:
-        metadata |= {"spacing": z, "unit": "um"}
+        metadata |= {"unit": "um"} if sizes_um else {}
+        metadata |= {"spacing": sizes_um["z"]} if "z" in sizes_um else {}
         if classes_of(volume):
             metadata |= _imagej_classes(volume) if imagej else {CLASSES: json.dumps(classes_of(volume))}
     sizes = dict(zip("czyx"[-volume.ndim :], volume.shape, strict=True))
@@ -52,12 +52,20 @@ def write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:
             _planes(volume, slices_first=slices_first),
             shape=tuple(sizes["z" if axis == "t" else axis] for axis in axes),
             dtype=volume.dtype,
-            resolution=(1e4 / x, 1e4 / y) if ome else (1 / x, 1 / y),
-            resolutionunit="CENTIMETER" if ome else "NONE",
+            **_resolution(sizes_um, ome=ome),
             metadata=metadata,
             photometric="minisblack",
             compression=None if imagej else "zlib",
         )
+
+
+def _resolution(sizes_um: dict[str, float], *, ome: bool) -> dict[str, Any]:
+    """The resolution tags; none where the pixel size is not known."""
+    if not {"x", "y"} <= sizes_um.keys():
+        return {}
+    length = 1e4 if ome else 1.0
+    unit = "CENTIMETER" if ome else "NONE"
+    return {"resolution": (length / sizes_um["x"], length / sizes_um["y"]), "resolutionunit": unit}
 
 
 def _axes(volume: DataArray, *, slices_first: bool) -> str:

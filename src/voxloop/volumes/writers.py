@@ -16,8 +16,9 @@ from voxloop.errors import VolumeError
 from voxloop.geometry import UNITS_UM, Box
 from voxloop.volumes.chunks import chunk_plan, planes_at_once
 from voxloop.volumes.formats.mrc import FRAMES
+from voxloop.volumes.formats.nifti import SIZES_FROM
 from voxloop.volumes.formats.numpy_file import beside_of
-from voxloop.volumes.volume import read_block, shape_zyx, spacing_of
+from voxloop.volumes.volume import read_block, shape_zyx, spacing_of, spacing_sources
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -44,6 +45,12 @@ def classes_of(volume: DataArray) -> list[dict[str, Any]]:
     """Value, name and colour of the classes that the numbers stand for; none for pictures."""
     noted = volume.attrs.get("classes")
     return list(json.loads(noted)) if noted else []
+
+
+def known_sizes(volume: DataArray) -> dict[str, float]:
+    """Micrometres along the axes whose size is known: a file must not state what was only assumed."""
+    sizes = zip("zyx", spacing_of(volume), spacing_sources(volume), strict=True)
+    return {axis: size for axis, size, source in sizes if source != "assumed"}
 
 
 def blocks_of(volume: DataArray, chunk: tuple[int, int, int]) -> Iterator[tuple[Box, np.ndarray]]:
@@ -95,10 +102,12 @@ def _noted(volume: DataArray, *, labels: bool) -> dict[str, Any]:
     """What a file for arrays is told beside the voxels; JSON."""
     noted: dict[str, Any] = {
         "axes": axes_of(volume),
-        "element_size_um": list(spacing_of(volume)),
+        "spacing_from_zyx": " ".join(spacing_sources(volume)),
         "z_kind": str(volume.attrs.get("z_kind", "space")),
         "kind": "labels" if labels else "image",
     }
+    if known_sizes(volume):
+        noted["element_size_um"] = list(spacing_of(volume))
     if volume.ndim == 4:
         noted["channel_names"] = [str(name) for name in volume.attrs.get("channel_names", ())]
     if labels and classes_of(volume):
@@ -140,7 +149,8 @@ def write_mrc(volume: DataArray, path: Path) -> None:
     with closing(mrcfile.new_mmap(path, shape=volume.shape, mrc_mode=mode, overwrite=True)) as file:
         for box, block in blocks_of(volume, CHUNK):
             file.data[box.slices] = block
-        z, y, x = (size / UNITS_UM["angstrom"] for size in spacing_of(volume))
+        sizes = known_sizes(volume)
+        z, y, x = (sizes.get(axis, 0.0) / UNITS_UM["angstrom"] for axis in "zyx")
         file.voxel_size = (x, y, z)
         if is_frames(volume):
             file.set_image_stack()
@@ -183,6 +193,7 @@ def write_nifti(volume: DataArray, path: Path, *, compressed: bool) -> None:
     header.set_data_shape(shape)
     z, y, x = (size / UNITS_UM["millimeter"] for size in spacing_of(volume))
     header.set_zooms((x, y, z, *(1.0 for _ in shape[3:])))
+    header["descrip"] = f"{SIZES_FROM}{' '.join(spacing_sources(volume))}".encode()
     header.set_sform(np.diag([x, y, z, 1.0]), code="scanner")
     header.set_xyzt_units("mm", "sec")
     header["magic"] = b"n+2" if large else b"n+1"

@@ -15,6 +15,7 @@ from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffi
 from voxloop.volumes.formats.numbers import as_meant
 from voxloop.volumes.metadata import (
     Notes,
+    assumed_axes,
     attribute_sizes,
     coordinate_step,
     first_line,
@@ -79,6 +80,7 @@ def described(
         channel_names=None if channels is None else [text_of(name) for name in np.asarray(channels).reshape(-1)],
         z_kind="frame" if text_of(attributes.get("z_kind", "")) == "frame" else "space",
         chunks=chunks,
+        assumed=assumed_axes(attributes.get("spacing_from_zyx")),
         labels=text_of(attributes.get("kind", "")) == "labels" or bool(noted),
         classes=noted,
         remarks=notes.remarks,

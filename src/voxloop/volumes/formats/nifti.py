@@ -11,9 +11,11 @@ from voxloop.errors import VolumeError
 from voxloop.geometry import unit_um
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
 from voxloop.volumes.formats.numbers import Turned
-from voxloop.volumes.metadata import Notes, first_line
+from voxloop.volumes.metadata import Notes, assumed_axes, first_line
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr")
+#: how voxloop begins the description in a header, in which it notes which sizes are known
+SIZES_FROM = "voxloop sizes: "
 _UNITS = {"mm": "millimeter", "micron": "micrometer", "meter": "meter"}
 
 
@@ -70,9 +72,16 @@ def read(source: Source) -> Contents:
         array=array,
         axes=letters,
         spacing_um=spacing,
+        assumed=notes.attempt("its description", lambda: _assumed(image.header), []),
         chunks=chunks if compressed else None,
         remarks=notes.remarks,
     )
+
+
+def _assumed(header: Any) -> list[str]:
+    """Axes whose size voxloop noted to be an assumption: NIfTI has no number for a size that is not known."""
+    text = bytes(header["descrip"].item()).decode("latin-1") if "descrip" in header else ""
+    return assumed_axes(text.removeprefix(SIZES_FROM)) if text.startswith(SIZES_FROM) else []
 
 
 def _check_complete(image: Any, text: str) -> None:

@@ -10,7 +10,7 @@ from voxloop.errors import VolumeError, unknown
 from voxloop.volumes.axes import letter_of
 from voxloop.volumes.formats.contract import Contents, Format, Source
 from voxloop.volumes.formats.plain_zarr import is_zarr, open_zarr, wanted_node
-from voxloop.volumes.metadata import Notes, is_size, listed, noted_classes, number, unit_or_remark
+from voxloop.volumes.metadata import Notes, assumed_axes, is_size, listed, noted_classes, number, unit_or_remark
 
 _TYPES = {"channel": "c", "time": "t"}
 
@@ -55,6 +55,7 @@ def read(source: Source) -> Contents:
         chunks=tuple(array.chunks),
         z_kind=_z_kind(node),
         scale_count=len(datasets),
+        assumed=notes.attempt("voxloop's note", lambda: _assumed(node), []),
         labels=label is not None,
         classes=classes,
         remarks=notes.remarks,
@@ -66,6 +67,11 @@ def _z_kind(node: Any) -> str:
     """What :func:`save_volume` noted, since OME-NGFF has no word for planes that are separate pictures."""
     noted = node.attrs.get("voxloop")
     return "frame" if isinstance(noted, Mapping) and noted.get("z_kind") == "frame" else "space"
+
+
+def _assumed(node: Any) -> list[str]:
+    noted = node.attrs.get("voxloop")
+    return assumed_axes(noted.get("spacing_from_zyx")) if isinstance(noted, Mapping) else []
 
 
 def _metadata(node: Any) -> Mapping[str, Any]:
