@@ -122,9 +122,9 @@ def test_the_best_candidate_is_chosen_and_said():
     choice = chosen(CONFIG.changed(choose="auto", choose_seconds=600, samples=600), example())
     assert set(choice.tried) | set(choice.left_out) == set(CANDIDATES)
     if choice.name == "as it is":
-        assert max(choice.tried.values()) - choice.tried["as it is"] < 0.1
+        assert max(choice.tried.values()) - choice.tried["as it is"] < 0.2
     else:
-        assert choice.tried[choice.name] - choice.tried["as it is"] > 0.02
+        assert choice.tried[choice.name] - choice.tried["as it is"] > 0.05
     assert choice.name in choice.words
     assert "held out" in choice.words
     for name, value in CANDIDATES[choice.name].items():

@@ -27,8 +27,9 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "forest": {"classifier": "forest"},
     "supervoxels, forest, edges": {"unit": "supervoxels", "classifier": "forest", "refine": "edge", "smoothing": 0.0},
 }  # fmt: skip
-#: a candidate must be better than what is set by so much, and by one standard error of the difference
-GAIN = 0.02
+#: a candidate must be better than what is set by so much, and by one standard error of the difference; one of another
+#: unit by more, since strokes keep away from borders, and borders are where supervoxels are weakest
+GAIN, UNIT_GAIN = 0.05, 0.12
 _DRAWS = 200
 #: voxels of supervoxels that are described in a second of one core
 _PER_SECOND = 400_000
@@ -164,7 +165,8 @@ def _best(answers: Mapping[str, Answers], classes: Sequence[ClassInfo]) -> str:
     better = [first]
     for name in list(answers)[1:]:
         gain = scores[name] - scores[first]
-        if gain > max(GAIN, _error_of_gain(answers[first], answers[name], classes)):
+        least = UNIT_GAIN if "unit" in CANDIDATES[name] else GAIN
+        if gain > max(least, _error_of_gain(answers[first], answers[name], classes)):
             better.append(name)
     return max(better, key=lambda name: scores[name])
 
