@@ -196,7 +196,9 @@ def loop() -> None:
                 simulate(ws, truth, prediction, strokes=40, seed=number)
                 if prediction is not None:
                     print(f"{'':>35}  {ws.score(prediction).words}", flush=True)
-                prediction = ws.predict(ws.train(ShallowConfig())).result
+                run = ws.train(ShallowConfig())
+                run.wait()
+                prediction = ws.predict(run).result
                 exact = ws.evaluate(prediction, truth).iou
                 print(f"{name:>22} {number:>5} {exact:5.2f}  {ws.score(prediction).words}", flush=True)
             ws.close()
