@@ -24,6 +24,18 @@ def test_names_that_are_not(tmp_path, name):
         Runs(tmp_path).create(name, "voxloop.shallow.learner:train", {})
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0", "nothing", 5])
+def test_a_run_that_is_not_there_is_unknown_whatever_it_is_called(tmp_path, name):
+    runs = Runs(tmp_path / "runs")
+    run = runs.create("a", "voxloop.shallow.learner:train", {})
+    assert runs.get("a") is runs["a"]
+    assert runs["a"].path == run.path
+    assert runs.get(name) is None
+    assert runs.get(name, run) is run
+    with pytest.raises(RunError, match="unknown run"):
+        runs[name]
+
+
 def test_a_name_that_is_too_long_is_refused_for_its_length(tmp_path):
     with pytest.raises(RunError, match="it has 150 characters; use 100 at most"):
         Runs(tmp_path).create("x" * 150, "voxloop.shallow.learner:train", {})

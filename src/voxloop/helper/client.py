@@ -180,8 +180,8 @@ class Helper:
                 raise RunError("this helper was closed; make another one")
             generation = self._generations.get(lane, 0) + 1 if generation is None else generation
             self._generations[lane] = max(generation, self._generations.get(lane, 0))
-            answer = Answer(kind, lane, generation, Planes.create(shape) if shape else None, on_part)
-            planes = answer._planes
+            planes = Planes.create(shape) if shape else None
+            answer = Answer(kind, lane, generation, planes, on_part)
             if planes is not None:
                 fields["planes"] = {"name": planes.name, "shape": list(planes.shape)}
             number = next(self._numbers)
@@ -336,7 +336,7 @@ class _Child:
         reason = f"the helper process ended (code {code}) before it answered{words}"
         for pending in left:
             if not pending.answer.done:
-                pending.answer._end(RunError(f"{reason}; the next request starts it anew"))
+                pending.answer._end(RunError(f"{reason}; the next request starts it again"))
 
     def _read_errors(self) -> None:
         for line in _pipe(self.process.stderr):

@@ -59,8 +59,11 @@ class View:
         inside = 0 <= index < shape[AXES.index(axis)] and rows.start < rows.stop and columns.start < columns.stop
         if not inside or step < 1:
             raise RunError(f"view {data} does not lie in a volume of {shape} voxels")
-        focus = data.get("focus")
-        return cls(axis, index, rows, columns, step, (float(focus[0]), float(focus[1])) if focus else None)
+        focus = None
+        if data.get("focus"):
+            row, column = data["focus"]
+            focus = float(row), float(column)
+        return cls(axis, index, rows, columns, step, focus)
 
     @property
     def pixels(self) -> tuple[int, int]:

@@ -65,8 +65,11 @@ def answer(job: Job) -> dict[str, Any]:
         job.check()
         key = (model.spec.hash, job.fields["image"], view.axis, cell)
         tile = cache.pop(key, None)
-        cached, computed = (cached + 1, computed) if tile else (cached, computed + 1)
-        tile = tile or _predict(model, volume, cell)
+        if tile is None:
+            tile = _predict(model, volume, cell)
+            computed += 1
+        else:
+            cached += 1
         cache[key] = tile
         shown = cell.meet(view.box)
         assert shown is not None  # cells come from the view

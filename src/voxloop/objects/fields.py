@@ -44,7 +44,7 @@ class VoxelField:
     @property
     def voxel(self) -> float:
         """Size of a voxel: cubic micrometres, square ones where :attr:`flat`."""
-        return prod(self.spacing_um[1:] if self.flat else self.spacing_um)
+        return prod(self.spacing_um[1:]) if self.flat else prod(self.spacing_um)
 
     def voxels(self, length_um: float) -> Halo:
         """A length in voxels along each axis, rounded up; none across frames."""

@@ -36,9 +36,37 @@ from voxloop.volumes import opened_with
 Progress = Callable[[int, int], None]
 
 
+def _ignore(done: int, total: int) -> None:
+    """Progress that nobody shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """How objects are made and written, whatever they are made of."""
+
+    block: Shape | None
+    workers: int | None
+    scales: bool
+    overwrite: bool
+    progress: Progress
+    facts: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """What objects are made of, and the steps that lead to them."""
+
+    source: Any
+    field: VoxelField
+    config: ObjectsConfig
+    make: Callable[[_Work], tuple[Pieces, Groups]]
+    steps: int
+    halo: Halo = (0, 0, 0)
+
+
 @dataclass(slots=True)
 class _Work:
-    """What all steps share: where scratch lies, how large blocks are, who works and who is told."""
+    """What all steps share: where scratch lies, how large blocks are, the workers, and the progress."""
 
     scratch: Path
     block: Shape
@@ -79,7 +107,7 @@ def label_components(
     workers: int | None = None,
     scales: bool = True,
     overwrite: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = _ignore,
 ) -> Objects:
     """Name the connected components of each value of a label volume, as an OME-Zarr label image.
 
@@ -112,19 +140,8 @@ def label_components(
     """
     field = field_of(source)
     config = ObjectsConfig(connectivity=connectivity, min_size=min_size, split=False)
-    return _write(
-        field,
-        path,
-        config,
-        lambda work: _components(field, config, work),
-        block=block,
-        workers=workers,
-        scales=scales,
-        overwrite=overwrite,
-        progress=progress,
-        steps=2,
-        of=source,
-    )
+    recipe = _Recipe(source, field, config, lambda work: _components(field, config, work), steps=2)
+    return _write(recipe, path, _Making(block, workers, scales, overwrite, progress))
 
 
 def find_objects(
@@ -139,7 +156,7 @@ def find_objects(
     workers: int | None = None,
     scales: bool = True,
     overwrite: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = _ignore,
     facts: dict[str, Any] | None = None,
 ) -> Objects:
     """Objects of a class, or of a network that learnt objects, as an OME-Zarr label image.
@@ -170,26 +187,15 @@ def find_objects(
     cut = config.split and (instances or config.seed_depth > 0)
     steps = 2 + bool(segmenting.hole_voxels(config, field)) + 2 * cut
 
-    def made(work: _Work) -> tuple[Pieces, Groups]:
-        clumps = _clumps(probability, config, work, count=not cut)
-        return _split(clumps, field if instances else None, config, work) if cut else clumps[:2]
+    def make(work: _Work) -> tuple[Pieces, Groups]:
+        pieces, groups, clump = _clumps(probability, config, work, count=not cut)
+        if not cut:
+            return pieces, groups
+        return _split(clump, len(groups), field if instances else None, config, work)
 
     halo = segmenting.reach(config, field) if cut else (0, 0, 0)
-    return _write(
-        field,
-        path,
-        config,
-        made,
-        halo=halo,
-        block=block,
-        workers=workers,
-        scales=scales,
-        overwrite=overwrite,
-        progress=progress,
-        steps=steps,
-        of=source,
-        facts=facts,
-    )
+    recipe = _Recipe(source, field, config, make, steps, halo)
+    return _write(recipe, path, _Making(block, workers, scales, overwrite, progress, facts))
 
 
 def _channels(field: VoxelField) -> int:
@@ -222,11 +228,11 @@ def _clumps(
 
 
 def _split(
-    clumps: tuple[Pieces, Groups, VoxelField], channels: VoxelField | None, config: ObjectsConfig, work: _Work
+    clump: VoxelField, clump_count: int, channels: VoxelField | None, config: ObjectsConfig, work: _Work
 ) -> tuple[Pieces, Groups]:
     """Cut clumps by a watershed from seeds that have one name all over the volume, so cores of blocks fit together."""
-    _, clump_groups, clump = clumps
-    how = plan_cut(clump, channels, config, 0 if channels is None else _channels(channels))
+    channel_count = 0 if channels is None else _channels(channels)
+    how = plan_cut(clump, channels, config, channel_count)
 
     def begin(box: Box) -> np.ndarray:
         outer = box.grow(how.near).clip(clump.shape)
@@ -234,7 +240,7 @@ def _split(
 
     seeding = config.changed(connectivity=how.connectivity)
     pieces, seed_groups = _components(replace(clump, read=begin), seeding, work, "seeds", sizes=False)
-    seeded = np.zeros(len(clump_groups) + 1, bool)
+    seeded = np.zeros(clump_count + 1, bool)
     seeded[seed_groups.keys] = True
     seed = name_voxels(clump, pieces, seed_groups, _numbers(len(seed_groups)))
     objects = work.pieces("objects", clump.shape)
@@ -296,65 +302,47 @@ def _numbers(count: int) -> np.ndarray:
     return np.arange(1, count + 1, dtype=np.uint32)
 
 
-def _write(
-    field: VoxelField,
-    path: str | Path,
-    config: ObjectsConfig,
-    made: Callable[[_Work], tuple[Pieces, Groups]],
-    *,
-    halo: Halo = (0, 0, 0),
-    block: Shape | None,
-    workers: int | None,
-    scales: bool,
-    overwrite: bool,
-    progress: Progress,
-    steps: int,
-    of: Any,
-    facts: dict[str, Any] | None = None,
-) -> Objects:
+def _write(recipe: _Recipe, path: str | Path, making: _Making) -> Objects:
     """Number the objects that are large enough, write them, and put the folder in its place when it is whole."""
-    target = Path(path).expanduser()
-    if target.suffix != ".zarr":
-        raise PredictionError(f"{target} must end in .zarr: objects are written as an OME-Zarr label image")
-    if target.exists() and not overwrite:
-        raise PredictionError(f"{target} exists; choose another name or say overwrite=True")
-    block = block or block_shape(field.shape, halo=halo, chunk=chunk_of(field))
+    field, config = recipe.field, recipe.config
+    target = _free_path(path, making.overwrite)
+    block = making.block or block_shape(field.shape, halo=recipe.halo, chunk=chunk_of(field))
     partial = target.with_name(f".{target.name}.partial")
-    _resume(
-        partial,
-        {
-            "of": _source(of),
-            "shape": field.shape,
-            "origin": field.origin_um,
-            "block": block,
-            "settings": config.to_json(),
-        },
-    )
-    work = _Work(partial / "scratch", block, workers, progress, steps)
-    pieces, groups = made(work)
-    kept = ~segmenting.too_small(groups.sizes, config, field) if config.min_size else np.ones(len(groups), bool)
+    source, settings = _source(recipe.source), config.to_json()
+    task = {"of": source, "shape": field.shape, "origin": field.origin_um, "block": block, "settings": settings}
+    _resume(partial, task)
+    work = _Work(partial / "scratch", block, making.workers, making.progress, recipe.steps)
+    pieces, groups = recipe.make(work)
+    large = np.ones(len(groups), bool)
+    if config.min_size:
+        large = ~segmenting.too_small(groups.sizes, config, field)
+    count = int(large.sum())
     names = np.zeros(len(groups), np.uint32)
-    names[kept] = _numbers(int(kept.sum()))
+    names[large] = _numbers(count)
     image = LabelImage(partial / "image", field, np.uint32, block)
 
     def write(index: Index) -> None:
         image.write(pieces.box(index), joining.rename_block(pieces, groups, names, index))
 
     work.all(pieces, write)
-    about = {
-        "v": 1,
-        "objects": int(kept.sum()),
-        "unsure": int((groups.marked & kept).sum()) if config.split else 0,
-        "settings": config.to_json(),
-        "source": _source(of),
-        **(facts or {}),
-    }
-    image.finish(target.stem, about, scales=scales)
+    unsure = int((groups.marked & large).sum()) if config.split else 0
+    about = {"v": 1, "objects": count, "unsure": unsure, "settings": settings, "source": source}
+    image.finish(target.stem, about | (making.facts or {}), scales=making.scales)
     if target.exists():
         shutil.rmtree(target)
     (partial / "image").replace(target)
     shutil.rmtree(partial)
     return Objects(target)
+
+
+def _free_path(path: str | Path, overwrite: bool) -> Path:
+    """Where objects may be written. Raises PredictionError."""
+    target = Path(path).expanduser()
+    if target.suffix != ".zarr":
+        raise PredictionError(f"{target} must end in .zarr: objects are written as an OME-Zarr label image")
+    if target.exists() and not overwrite:
+        raise PredictionError(f"{target} exists; choose another name or say overwrite=True")
+    return target
 
 
 def _resume(partial: Path, task: dict[str, Any]) -> None:

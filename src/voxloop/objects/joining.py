@@ -76,7 +76,9 @@ def _gather(pieces: Pieces) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
             first.append(record["first"])
             keys.append(record["keys"])
             counted = record["sizes"]
-            sizes.append(counted if len(counted) else np.zeros(count, np.int64))
+            if not len(counted):
+                counted = np.zeros(count, np.int64)
+            sizes.append(counted)
             is_marked = np.zeros(count, bool)
             is_marked[record["marked"] - 1] = True
             marked.append(is_marked)

@@ -13,7 +13,7 @@ from voxloop.geometry import Box
 from voxloop.objects.fields import VoxelField, block_shape, field_of
 from voxloop.objects.image import chunk_of
 from voxloop.objects.working import each
-from voxloop.volumes import as_volume, read_block, shape_zyx
+from voxloop.volumes import as_volume, channels_of, read_block, shape_zyx
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -62,13 +62,17 @@ def measure_objects(labels: Any, image: Any = None, *, workers: int | None = Non
         raise VolumeError(
             f"labels have shape {field.shape} and the image {shape_zyx(volume)}; they must be the same (z, y, x)"
         )
-    sums = _Sums(field, 0 if volume is None else (volume.shape[0] if volume.ndim == 4 else 1))
+    channels, names = 0, list[str]()
+    if volume is not None:
+        channels = channels_of(volume)
+        names = list(volume.attrs.get("channel_names", ())) if volume.ndim == 4 else []
+    sums = _Sums(field, channels)
 
     def add(box: Box) -> None:
-        sums.add(box, None if volume is None else read_block(volume, box))
+        pixels = None if volume is None else read_block(volume, box)
+        sums.add(box, pixels)
 
     each(add, Box.whole(field.shape).blocks(block_shape(field.shape, chunk=chunk_of(field))), workers)
-    names = list(volume.attrs.get("channel_names", ())) if volume is not None and volume.ndim == 4 else []
     return sums.table(names)
 
 
@@ -95,7 +99,9 @@ class _Sums:
         if not len(numbers):
             return
         if numbers[-1] >= _LARGEST:
-            raise PredictionError(f"object {numbers[-1]} is numbered too high to be measured; number objects anew")
+            raise PredictionError(
+                f"object {numbers[-1]} is numbered too high to be measured; renumber the objects from 1"
+            )
         where = np.nonzero(core)
         local = np.searchsorted(numbers, core[where].astype(np.int64))
         count = len(numbers)
@@ -221,7 +227,8 @@ def _axes(moments: np.ndarray, centre: np.ndarray, field: VoxelField) -> tuple[n
 
 def _directions(field: VoxelField) -> tuple[list[tuple[int, int, int]], np.ndarray]:
     """Steps to half of the neighbours, and what a crossing in each adds to the surface (perimeter where flat)."""
-    steps = [step for step in product((0,) if field.flat else (-1, 0, 1), (-1, 0, 1), (-1, 0, 1)) if step > (0, 0, 0)]
+    along_z = (0,) if field.flat else (-1, 0, 1)
+    steps = [step for step in product(along_z, (-1, 0, 1), (-1, 0, 1)) if step > (0, 0, 0)]
     vectors = np.array(steps) * np.array(field.spacing_um)
     length = np.linalg.norm(vectors, axis=1)
     if field.flat:

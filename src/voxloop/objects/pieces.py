@@ -72,7 +72,7 @@ class Pieces:
         """Keep a block: its local names (z, y, x), then what is known of them."""
         import imagecodecs
 
-        short: Any = names.astype(np.uint16 if len(record.first) < 2**16 else np.uint32)
+        short: Any = names.astype(_name_type(len(record.first)))
         self._path(index, ".lz4").write_bytes(imagecodecs.lz4_encode(short, level=1))
         planes = {f"{side}{axis}": plane for side in ("low", "high") for axis, plane in getattr(record, side).items()}
         partial = self._path(index).with_suffix(".partial")
@@ -84,7 +84,7 @@ class Pieces:
         """Local names of a block (z, y, x), uint16 where its ``count`` pieces allow, else uint32."""
         import imagecodecs
 
-        names: Any = np.empty(self.box(index).shape, np.uint16 if count < 2**16 else np.uint32)
+        names: Any = np.empty(self.box(index).shape, _name_type(count))
         imagecodecs.lz4_decode(self._path(index, ".lz4").read_bytes(), out=names.view(np.uint8).reshape(-1))
         return np.asarray(names)
 
@@ -97,3 +97,8 @@ class Pieces:
 
     def _path(self, index: Index, suffix: str = ".npz") -> Path:
         return self.folder / f"{'-'.join(map(str, index))}{suffix}"
+
+
+def _name_type(count: int) -> type[np.unsignedinteger[Any]]:
+    """The narrowest type that holds names up to ``count``."""
+    return np.uint16 if count < 2**16 else np.uint32

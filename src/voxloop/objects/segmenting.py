@@ -121,8 +121,10 @@ def preview(field: VoxelField, config: ObjectsConfig, region: object, *, instanc
 
 def reach(config: ObjectsConfig, field: VoxelField) -> tuple[int, int, int]:
     """Voxels that the watershed of a block looks past its border."""
+    if not isinstance(config.reach, str):
+        return field.voxels(config.reach)
     edges = field.spacing_um[1:] if field.flat else field.spacing_um
-    return field.voxels(32 * min(edges) if isinstance(config.reach, str) else config.reach)
+    return field.voxels(32 * min(edges))
 
 
 def hole_voxels(config: ObjectsConfig, field: VoxelField) -> int:

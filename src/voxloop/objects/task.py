@@ -78,6 +78,7 @@ def make_objects(
             reported = time.monotonic()
             tell(done, total)
 
+    box = None if region is None else Box.from_json(region)
     try:
         objects = find_objects(
             source_of(prediction, of),
@@ -86,7 +87,7 @@ def make_objects(
             instances=of is None,
             progress=progress,
             overwrite=True,
-            region=None if region is None else Box.from_json(region),
+            region=box,
             facts={
                 "run": context.name,
                 "prediction": f"predictions/{prediction.name}",
@@ -166,9 +167,9 @@ def source_of(prediction: Path, of: int | None) -> Any:
     if folder.is_dir():
         values = [int(info["value"]) for info in facts["classes"]]
         names = open_volume(folder).attrs["channel_names"]
-        return open_volume(
-            folder, channels=names[values.index(of)] if len(set(names)) == len(names) else values.index(of)
-        )
+        channel = values.index(of)
+        distinct = len(set(names)) == len(names)
+        return open_volume(folder, channels=names[channel] if distinct else channel)
     labels = field_of(open_volume(prediction / "labels" / str(facts["level"])))
     return _is(labels, of)
 

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import compress, product
 from math import lcm
 from typing import Literal
 
@@ -45,17 +45,12 @@ class PictureTurn:
 def turns(kind: Turns, dimensions: int) -> tuple[PictureTurn, ...]:
     """The ways in which a picture is turned; the first leaves it as it is."""
     mirrored = (1, 2) if dimensions == 2 else (0, 1, 2)
-    axes = (
-        [()]
-        if kind == "none"
-        else [
-            tuple(axis for axis, flipped in zip(mirrored, chosen, strict=True) if flipped)
-            for chosen in product((False, True), repeat=len(mirrored))
-        ]
-    )
-    return tuple(
-        PictureTurn(chosen, quarter) for quarter in ((False, True) if kind == "all" else (False,)) for chosen in axes
-    )
+    if kind == "none":
+        return (PictureTurn(),)
+    flips = [PictureTurn(tuple(compress(mirrored, which))) for which in product((False, True), repeat=len(mirrored))]
+    if kind == "flips":
+        return tuple(flips)
+    return (*flips, *(replace(flip, quarter=True) for flip in flips))
 
 
 def price(spec: ModelSpec, kind: Turns, models: int = 1, votes: str = "1") -> int:

@@ -22,14 +22,16 @@ from voxloop.prediction.output import PredictionOutput
 from voxloop.prediction.prediction_loop import PredictionLoop
 from voxloop.prediction.resampled import Resampled, fit_open_model
 from voxloop.prediction.result import Prediction
+from voxloop.runs.context import RunFacts
 from voxloop.runs.runner import read_config
 from voxloop.store.layout import Layout
-from voxloop.volumes import spacing_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from voxloop.model import Model, Predictor
     from voxloop.runs.context import TaskContext
+    from voxloop.store import Store
 
 TABLE = "results.csv"
 
@@ -84,7 +86,7 @@ def run(context: TaskContext) -> str:
     An image that cannot be predicted is a row of the table with its reason, and the next one is predicted; a disk that
     is full ends the run, for the next one would fare no better. A run that is started again goes on where it was.
     """
-    from voxloop.prediction.task import area_of, begin, check_free, decode_objects, load_models, reopen
+    from voxloop.prediction.task import load_models
     from voxloop.store import Store
 
     config = PredictConfig.from_json(context.settings)
@@ -96,43 +98,28 @@ def run(context: TaskContext) -> str:
     check_output(model.spec, config)
     images = list(context.config["images"])
     rows = _read(context.path / TABLE)
-    costs = Costs()
     with (
         Store.open(context.workspace, read_only=True) as store,
         model.open(device=config.device, precision=config.precision, threads=config.threads) as predictor,
     ):
+        opened = _Opened(store, model, predictor, config, Costs())
         for number, image in enumerate(images):
             if any(row["image"] == image and row["state"] == "finished" for row in rows):
                 continue
-            one: Any = _One(context, number, len(images))
-            target, began = context.layout.prediction(context.name, image), time.monotonic()
+            began = time.monotonic()
+            target = context.layout.prediction(context.name, image)
             try:
-                volume = store.images.open(image)
-                shown, spaced_predictor = fit_open_model(volume, model, predictor, config)
-                for text in check_fit(shown.spec, volume, look=True):
-                    context.emit("warning", text=f"{image}: {text}")
-                if isinstance(shown, Resampled):
-                    context.emit("log", text=f"{image}: {shown.words}")
-                job = make_job(shown.spec, spaced_predictor, volume, config)
-                output = reopen(target, one, shown)
-                if output is None:
-                    check_free(target, config)
-                    forecast, within_tolerance = job.rehearse(costs.of(job))
-                    output = begin(target, one, job, shown, store, Prepared(forecast, within_tolerance, None), image)
-                word = PredictionLoop(one, job, output, area_of(one, image)).run()
-                if word == "finished" and learnt_objects(model.spec):
-                    word = decode_objects(one, target)
+                word = _predict_image(_ImageContext(context, number, len(images)), opened, image, target)
             except DiskFullError:
                 raise
             except VoxloopError as error:
                 context.emit("warning", text=f"{image}: {error}")
-                rows = [row for row in rows if row["image"] != image]
-                rows.append({"image": image, "state": "failed", "error": str(error)})
+                row: dict[str, Any] = {"image": image, "state": "failed", "error": str(error)}
             else:
                 if word != "finished":
                     return word
-                rows = [row for row in rows if row["image"] != image]
-                rows.append(_row(image, target, spacing_of(volume), time.monotonic() - began))
+                row = _row(image, target, time.monotonic() - began)
+            rows = [*(other for other in rows if other["image"] != image), row]
             _write(context.path / TABLE, rows)
             context.emit("progress", done=number + 1, total=len(images), unit="images")
     if all(row["state"] == "failed" for row in rows):
@@ -140,20 +127,52 @@ def run(context: TaskContext) -> str:
     return "finished"
 
 
-class _One:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What all images of a run share."""
+
+    store: Store
+    model: Model
+    predictor: Predictor
+    config: PredictConfig
+    costs: Costs
+
+
+class _ImageContext(RunFacts):
     """The context of one image of many: its progress is a part of the whole."""
 
     def __init__(self, context: TaskContext, number: int, count: int) -> None:
-        self._context, self._number, self._count = context, number, count
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
+        super().__init__(context.path, context.config)
+        self.history, self.orders, self.peek = context.history, context.orders, context.peek
+        self._emit, self._number, self._count = context.emit, number, count
 
     def emit(self, kind: str, **fields: Any) -> None:
         if kind == "progress":
             share = fields["done"] / max(1, fields["total"])
             fields = {"done": round(self._number + share, 3), "total": self._count, "unit": "images"}
-        self._context.emit(kind, **fields)
+        self._emit(kind, **fields)
+
+
+def _predict_image(context: _ImageContext, opened: _Opened, image: str, target: Path) -> str:
+    """Predict one image, and decode its objects where the network learnt them; the last word."""
+    from voxloop.prediction.task import area_of, begin, check_free, decode_objects, reopen
+
+    volume, config = opened.store.images.open(image), opened.config
+    shown, predictor = fit_open_model(volume, opened.model, opened.predictor, config)
+    for text in check_fit(shown.spec, volume, look=True):
+        context.emit("warning", text=f"{image}: {text}")
+    if isinstance(shown, Resampled):
+        context.emit("log", text=f"{image}: {shown.words}")
+    job = make_job(shown.spec, predictor, volume, config)
+    output = reopen(target, context, shown)
+    if output is None:
+        check_free(target, config)
+        prepared = Prepared(*job.rehearse(opened.costs.of(job)), None)
+        output = begin(target, context, job, shown, opened.store, prepared, image)
+    word = PredictionLoop(context, job, output, area_of(context, image)).run()
+    if word == "finished" and learnt_objects(opened.model.spec):
+        word = decode_objects(context, target)
+    return word
 
 
 def _targets(run_path: Path) -> dict[str, Path]:
@@ -162,7 +181,7 @@ def _targets(run_path: Path) -> dict[str, Path]:
     return {image: layout.prediction(run_path.name, image) for image in read_config(run_path)["images"]}
 
 
-def _row(image: str, target: Path, spacing: tuple[float, float, float], seconds: float) -> dict[str, Any]:
+def _row(image: str, target: Path, seconds: float) -> dict[str, Any]:
     """What came out of an image; reads the labels once, block by block."""
     output = PredictionOutput(target)
     labels = output.group[f"labels/{output.facts['level']}/0"]
@@ -184,10 +203,11 @@ def _row(image: str, target: Path, spacing: tuple[float, float, float], seconds:
     }
     if unsure is not None:
         row["mean uncertainty"] = round(doubt / 255 / voxels, 5)
+    voxel_um3 = float(np.prod(output.facts["spacing_um"]))
     for info in output.facts["classes"]:
         count = int(counts[info["value"]])
         row[f"{info['name']} share"] = round(count / voxels, 6)
-        row[f"{info['name']} um3"] = float(f"{count * float(np.prod(spacing)):.6g}")
+        row[f"{info['name']} um3"] = float(f"{count * voxel_um3:.6g}")
     return row
 
 

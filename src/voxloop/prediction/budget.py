@@ -105,16 +105,18 @@ def forecast(
         No block fits; names the setting that would make it.
     """
     allowed = allowed_bytes(config.memory_gb, cost.base_bytes)
-    free = max(0, allowed if config.memory_gb == "auto" else allowed - cost.base_bytes)
-    kept = _output_bytes(spec, config)
-    if column_bytes is not None:
-        cost = _cost_by_rows(cost, FEEDING[spec.dimensions], FED_BYTES * spec.channels + sum(kept.values()))
-    staged = (AHEAD + 1) * channel_bytes + (2 * AHEAD) * sum(kept.values())
-    each = cost.bytes_per_voxel + staged
+    device = device_bytes(config.device_gb, cost.device_free)
+    output = _output_bytes(spec, config)
     blend = config.blend and config.mode == "fast" and column_bytes is None
-    mixed = 4 * (len(spec.classes) + 1) if blend else 0  # sums and weights, float32
-    staging = min(free * (1 - MODEL_SHARE), free if blend else STAGED_BYTES)
-    handy = min(COMFORTABLE, max(SMALL, int(HANDY_BYTES / each)))
+    room = _Room(
+        free=max(0, allowed if config.memory_gb == "auto" else allowed - cost.base_bytes),
+        device=device,
+        staged=(AHEAD + 1) * channel_bytes + 2 * AHEAD * sum(output.values()),
+        blended=4 * (len(spec.classes) + 1) if blend else 0,  # sums and weights, float32
+        column_bytes=column_bytes,
+    )
+    if column_bytes is not None:
+        cost = _cost_by_rows(cost, FEEDING[spec.dimensions], FED_BYTES * spec.channels + sum(output.values()))
     make = partial(
         make_plan,
         shape,
@@ -125,57 +127,87 @@ def forecast(
         every=config.every,
         blend=blend,
     )
-    most = int(free * MODEL_SHARE / cost.bytes_per_voxel)
-    device = device_bytes(config.device_gb, cost.device_free)
-    on_device = int(device / cost.device_bytes_per_voxel) if cost.device_bytes_per_voxel else None
-    most = most if on_device is None else min(most, on_device)
-    tight = most == on_device
-    column = None if column_bytes is None else int((min(free, device) if cost.device_free else free) / column_bytes)
-    limits = Limits(
-        max_voxels=most,
-        max_tile_voxels=int(staging / (staged + mixed)),
-        lively_voxels=int(min(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel, LIGHT_BYTES / each)),
-        # a GPU is kept busy by much at once
-        handy_voxels=handy if on_device is None else COMFORTABLE,
-        batch_voxels=min(BATCH_VOXELS, handy) if on_device is None else BUSY,
-        max_column=column,
-    )
+    limits = room.limits(config, cost)
+    tight = limits.max_voxels == room.device_voxels(cost)
     try:
         plan = make(limits)
         if is_planar(spec):
             planes = int(config.tile_seconds / max(1e-9, _plane_seconds(plan, cost)))
             plan = make(replace(limits, planes_per_tile=planes))
-        while (taken := _memory_of(plan, cost, staged + mixed) + int(plan.column * (column_bytes or 0))) > free:
-            fewer = None if column is None else plan.column - 1
-            limits = replace(limits, max_voxels=limits.max_voxels * 3 // 4, max_column=fewer)
+        while (memory := room.taken(plan, cost)) > room.free:
+            column = None if column_bytes is None else plan.column - 1
+            limits = replace(limits, max_voxels=limits.max_voxels * 3 // 4, max_column=column)
             plan = make(limits)
     except PredictionError as error:
         raise PredictionError(_refusal(error, device if tight else allowed, config, tight)) from None
-    disk = plan.voxels * (kept["labels"] * LABELS_PACKED + kept["images"] * IMAGES_PACKED)
+    disk = plan.voxels * (output["labels"] * LABELS_PACKED + output["images"] * IMAGES_PACKED)
+    if config.scales:
+        disk *= PYRAMID
     return PlannedForecast(
         plan=plan,
         seconds=plan.work * cost.seconds_per_voxel,
-        memory_bytes=cost.base_bytes + taken,
-        disk_bytes=int(disk * (PYRAMID if config.scales else 1)),
+        memory_bytes=cost.base_bytes + memory,
+        disk_bytes=int(disk),
         allowed_bytes=allowed,
         device_bytes=int(max(plan.largest, plan.batch) * cost.device_bytes_per_voxel),
         device_allowed_bytes=device,
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Room:
+    """Bytes that a prediction may take, and what a voxel takes of them besides the model.
+
+    ``staged``: read, decoded and written; ``blended``: 0 where blocks are cut; ``column_bytes``: of a voxel of a row,
+    where the model is fed with rows.
+    """
+
+    free: int
+    device: int
+    staged: int
+    blended: int
+    column_bytes: float | None
+
+    def device_voxels(self, cost: Cost) -> int | None:
+        """Voxels that the GPU holds at once; None without one."""
+        return int(self.device / cost.device_bytes_per_voxel) if cost.device_bytes_per_voxel else None
+
+    def limits(self, config: PredictConfig, cost: Cost) -> Limits:
+        """How much the model and a tile may hold at once."""
+        each = cost.bytes_per_voxel + self.staged
+        staging = min(self.free * (1 - MODEL_SHARE), self.free if self.blended else STAGED_BYTES)
+        lively = min(LIVELY_TILES * config.tile_seconds / cost.seconds_per_voxel, LIGHT_BYTES / each)
+        handy = min(COMFORTABLE, max(SMALL, int(HANDY_BYTES / each)))
+        most, batch = int(self.free * MODEL_SHARE / cost.bytes_per_voxel), min(BATCH_VOXELS, handy)
+        on_device = self.device_voxels(cost)
+        if on_device is not None:  # a GPU is kept busy by much at once
+            most, handy, batch = min(most, on_device), COMFORTABLE, BUSY
+        column = None
+        if self.column_bytes is not None:
+            bytes_for_rows = min(self.free, self.device) if cost.device_free else self.free
+            column = int(bytes_for_rows / self.column_bytes)
+        return Limits(
+            max_voxels=most,
+            max_tile_voxels=int(staging / (self.staged + self.blended)),
+            lively_voxels=int(lively),
+            handy_voxels=handy,
+            batch_voxels=batch,
+            max_column=column,
+        )
+
+    def taken(self, plan: Plan, cost: Cost) -> int:
+        """Bytes that a plan takes: tiles on their way, the model at work, and rows where it is fed with them."""
+        blocks = int(
+            max(plan.largest, plan.batch) * cost.bytes_per_voxel + prod(plan.tile) * (self.staged + self.blended)
+        )
+        return blocks + int(plan.column * (self.column_bytes or 0))
+
+
 def _cost_by_rows(cost: Cost, longer: float, each: int) -> Cost:
     """The cost where a network is fed with rows: ``each`` is what a voxel takes beyond what the rows hold."""
-    return replace(
-        cost,
-        seconds_per_voxel=cost.seconds_per_voxel * longer,
-        bytes_per_voxel=each,
-        device_bytes_per_voxel=each if cost.device_bytes_per_voxel else 0.0,
-    )
-
-
-def _memory_of(plan: Plan, cost: Cost, staged: int) -> int:
-    """Bytes of the largest block in the model and of the tiles on their way."""
-    return int(max(plan.largest, plan.batch) * cost.bytes_per_voxel + prod(plan.tile) * staged)
+    device = each if cost.device_bytes_per_voxel else 0.0
+    seconds = cost.seconds_per_voxel * longer
+    return replace(cost, seconds_per_voxel=seconds, bytes_per_voxel=each, device_bytes_per_voxel=device)
 
 
 def _plane_seconds(plan: Plan, cost: Cost) -> float:

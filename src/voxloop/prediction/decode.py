@@ -25,14 +25,11 @@ class Decoded:
 
     def cut(self, box: Box) -> Decoded:
         """A part of it; of class labels, for what is broken is told by its label 0."""
-        kept, unsure = self.probabilities, self.uncertainty
         labels = self.labels[box.slices]
-        return Decoded(
-            labels,
-            None if kept is None else kept[:, *box.slices],
-            None if unsure is None else unsure[box.slices],
-            int(np.count_nonzero(labels == 0)) if self.broken else 0,
-        )
+        probabilities = None if self.probabilities is None else self.probabilities[:, *box.slices]
+        uncertainty = None if self.uncertainty is None else self.uncertainty[box.slices]
+        broken = int(np.count_nonzero(labels == 0)) if self.broken else 0
+        return Decoded(labels, probabilities, uncertainty, broken)
 
 
 def learnt_objects(spec: ModelSpec) -> bool:
@@ -70,18 +67,15 @@ def within(decoded: Decoded, mask: np.ndarray) -> Decoded:
     def cut(part: np.ndarray) -> np.ndarray:
         return np.where(mask, part, part.dtype.type(0))
 
-    kept, unsure = decoded.probabilities, decoded.uncertainty
-    return Decoded(
-        cut(decoded.labels),
-        None if kept is None else cut(kept),
-        None if unsure is None else cut(unsure),
-        decoded.broken,
-    )
+    probabilities = None if decoded.probabilities is None else cut(decoded.probabilities)
+    uncertainty = None if decoded.uncertainty is None else cut(decoded.uncertainty)
+    return Decoded(cut(decoded.labels), probabilities, uncertainty, decoded.broken)
 
 
 def label_dtype(classes: tuple[ClassInfo, ...]) -> np.dtype:
     """uint8 where it holds every class value, else uint16."""
-    return np.dtype("u1" if max((info.value for info in classes), default=0) < 256 else "u2")
+    largest = max((info.value for info in classes), default=0)
+    return np.dtype("u1") if largest < 256 else np.dtype("u2")
 
 
 def quantise(probabilities: np.ndarray) -> np.ndarray:
@@ -121,7 +115,8 @@ def semantic(
     labels = values[chosen]
     uncertainty = None
     if measure == "margin":
-        uncertainty = quantise(1 - (np.where(finite, best - second, 0) if broken else best - second))
+        margin = best - second
+        uncertainty = quantise(1 - margin if not broken else 1 - np.where(finite, margin, 0))
     elif measure == "entropy":
         uncertainty = quantise(_entropy(probabilities))
     if broken:
@@ -148,7 +143,8 @@ def _two_best(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     """Best and second best probability and the index of the best; a walk over classes, no sort, the first wins ties."""
     best = probabilities[0].copy()
     second = np.zeros_like(best)
-    chosen = np.zeros(best.shape, np.intp if len(probabilities) > 255 else np.uint8)
+    index_type = np.intp if len(probabilities) > 255 else np.uint8
+    chosen = np.zeros(best.shape, index_type)
     for index in range(1, len(probabilities)):
         share = probabilities[index]
         higher = share > best

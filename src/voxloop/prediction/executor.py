@@ -173,9 +173,11 @@ def assemble(tile: Tile, parts: list[tuple[Box, Decoded]]) -> Decoded:
     shape = tile.core.shape
     first = parts[0][1]
     labels = np.empty(shape, first.labels.dtype)
-    kept, unsure = first.probabilities, first.uncertainty
-    probabilities = None if kept is None else np.empty((len(kept), *shape), kept.dtype)
-    uncertainty = None if unsure is None else np.empty(shape, unsure.dtype)
+    probabilities = uncertainty = None
+    if first.probabilities is not None:
+        probabilities = np.empty((len(first.probabilities), *shape), first.probabilities.dtype)
+    if first.uncertainty is not None:
+        uncertainty = np.empty(shape, first.uncertainty.dtype)
     for core, part in parts:
         labels[core.slices] = part.labels
         if probabilities is not None:

@@ -189,7 +189,9 @@ class PredictionJob:
         if in_blocks.waste <= WASTE:
             return in_blocks
         by_rows = self._forecast_by_rows(plan)
-        return by_rows if by_rows is not None and by_rows.seconds < in_blocks.seconds else in_blocks
+        if by_rows is None or by_rows.seconds >= in_blocks.seconds:
+            return in_blocks
+        return by_rows
 
     def _forecast_by_rows(self, plan: Callable[..., PlannedForecast]) -> PlannedForecast | None:
         """The forecast for a network that is fed with rows; None where it cannot be, or not even that fits."""
@@ -256,8 +258,10 @@ class PredictionJob:
         return read_outer(self.volume, outer)
 
     def caller(self, plan: Plan, halted: Callable[[], bool]) -> Callable[[np.ndarray], list[Any]]:
-        """What a plan's blocks go through; raises :class:`voxloop.model.Halted` where told to stop within one."""
-        return self._whole if plan.blend else partial(self.forward, halted=halted if plan.by_rows else None)
+        """What a plan's blocks go through; raises :class:`voxloop.model.Halted` where it is halted within one."""
+        if plan.blend:
+            return self._whole
+        return partial(self.forward, halted=halted) if plan.by_rows else self.forward
 
     def forward(self, batch: np.ndarray, halted: Callable[[], bool] | None = None) -> list[Any]:
         """Raw intensities (n, c, z, y, x) to what :meth:`decode` takes, one a block.
@@ -305,10 +309,10 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is known before the first tile; ``kept``: whether fast mode's halo keeps the tolerance."""
+    """What is known before the first tile; ``within_tolerance``: whether fast mode's halo keeps the tolerance."""
 
-    found: PlannedForecast
-    kept: bool
+    forecast: PlannedForecast
+    within_tolerance: bool
     seam: seams.Seam | None
 
 

@@ -100,11 +100,8 @@ def predict(
     if max_voxels is None:
         max_voxels = min(MAX_VOXELS, available_memory() // 2 // VOXEL_BYTES)
     source = LazyProbabilities(model, volume, options, halo, max_voxels, cache_bytes, mask)
-    planes = is_planar(model.spec)
-    chunks = (
-        (len(names),),
-        *(_chunks(n, c) for n, c in zip(shape, (1, 1024, 1024) if planes else (64,) * 3, strict=True)),
-    )
+    chunk = (1, 1024, 1024) if is_planar(model.spec) else (64, 64, 64)
+    chunks = ((len(names),), *(_chunks(n, c) for n, c in zip(shape, chunk, strict=True)))
     return DataArray(
         da.from_array(source, chunks=chunks, name=False, asarray=False, meta=np.empty((0,) * 4, np.float32)),
         dims=("class", "z", "y", "x"),
@@ -158,10 +155,8 @@ class LazyProbabilities:
         slices = [_forward(part, n) for part, n in zip(space, self.shape[1:], strict=True)]
         with self._lock:
             whole = self._read(Box.of(slices, self.shape[1:]))
-        values: np.ndarray = whole[
-            (classes, *(_within(part, n) for part, n in zip(space, self.shape[1:], strict=True)))
-        ]
-        return values
+        inside = [_within(part, n) for part, n in zip(space, self.shape[1:], strict=True)]
+        return np.asarray(whole[(classes, *inside)])
 
     def _read(self, box: Box) -> np.ndarray:
         for larger, probabilities in self._cache.items():

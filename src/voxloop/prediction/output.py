@@ -13,6 +13,7 @@ import errno
 import shutil
 import threading
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,8 @@ class PredictionOutput:
         return self._full(int(np.count_nonzero(self._done)), self.plan.count, "tiles", self.path)
 
     def _full(self, finished: int, total: int, what: str, *folders: Path) -> str:
-        written = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+        files = chain.from_iterable(folder.rglob("*") for folder in folders)
+        written = sum(file.stat().st_size for file in files if file.is_file())
         more = written / max(1, finished) * (total - finished)
         size = f"about {more / 1e9:.2g} GB more are" if finished else "more space is"
         return f"the disk of {self.path} is full with {finished} of {total} {what} done; {size} needed, then resume"

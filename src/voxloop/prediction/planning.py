@@ -105,21 +105,20 @@ def make_plan(
         smallest = 1 if axis == 0 else 32
         sizes = _sizes(full[axis], box.slices[axis], steps[axis], up(smallest, steps[axis]), whole_only)
         options.append([1] if single and axis == 0 else sizes)
+    rows = 1 if planar else 0
     if limits.max_column is not None:
-        rows = 1 if planar else 0
         options[rows] = [up(full[rows], steps[rows])]
-        choices = [
-            choice for choice in _choices(full, box, steps, reach, options) if choice.column(rows) <= limits.max_column
-        ]
+    choices = _choices(full, box, steps, reach, options)
+    if limits.max_column is not None:
+        choices = [choice for choice in choices if choice.column(rows) <= limits.max_column]
         if not choices:
             raise PredictionError("not even the shortest row fits")
         limits = replace(limits, lively_voxels=None)  # a row may be long: nothing comes sooner from a shorter one
-    else:
-        choices = _choices(full, box, steps, reach, options)
     block = _best(choices, limits, reach)
     planes = 1 if every > 1 else limits.planes_per_tile
     blend = blend and any(part and size < whole for part, size, whole in zip(reach, block, full, strict=True))
-    tile, chunk = (_blended_tile if blend else _tile)(full, block, single, planes, limits.max_tile_voxels)
+    lay_out = _blended_tile if blend else _tile
+    tile, chunk = lay_out(full, block, single, planes, limits.max_tile_voxels)
     return Plan(
         shape=full,
         box=box,
@@ -212,9 +211,7 @@ def _tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int
     for axis in (2, 1):
         size = block[axis] * max(1, -(-target_chunk[axis] // block[axis]))
         tile[axis] = min(size, shape[axis])
-        chunk[axis] = (
-            min(target_chunk[axis], shape[axis]) if size >= shape[axis] else _divisor(size, target_chunk[axis])
-        )
+        chunk[axis] = _chunk_size(size, shape[axis], target_chunk[axis])
     if planar:
         count = min(planes, target_chunk[0], shape[0])
         if max_voxels is not None:
@@ -223,8 +220,13 @@ def _tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int
         tile[0] = chunk[0] = count
     else:
         tile[0] = min(block[0], shape[0])
-        chunk[0] = min(target_chunk[0], shape[0]) if block[0] >= shape[0] else _divisor(block[0], target_chunk[0])
+        chunk[0] = _chunk_size(block[0], shape[0], target_chunk[0])
     return triple(tile), triple(chunk)
+
+
+def _chunk_size(tile: int, size: int, target: int) -> int:
+    """Voxels of a chunk along an axis of ``size``: it divides the tile, unless that spans the axis."""
+    return min(target, size) if tile >= size else _divisor(tile, target)
 
 
 def _blended_tile(shape: Shape, block: Shape, planar: bool, planes: int, max_voxels: int | None) -> tuple[Shape, Shape]:
@@ -232,11 +234,12 @@ def _blended_tile(shape: Shape, block: Shape, planar: bool, planes: int, max_vox
     neighbours' blocks anew."""
     tile, chunk = _tile(shape, block, planar, planes, max_voxels)
     grown, pieces = list(tile), list(chunk)
+    target_chunk = CHUNK_PLANE if planar else CHUNK
     for axis in (2, 1) if planar else (2, 1, 0):
         others = prod(size for i, size in enumerate(grown) if i != axis)
         most = shape[axis] if max_voxels is None else max(tile[axis], max_voxels // others // tile[axis] * tile[axis])
         if most >= shape[axis]:
-            grown[axis], pieces[axis] = shape[axis], min((CHUNK if not planar else CHUNK_PLANE)[axis], shape[axis])
+            grown[axis], pieces[axis] = shape[axis], min(target_chunk[axis], shape[axis])
         else:
             grown[axis] = most
     return triple(grown), triple(pieces)

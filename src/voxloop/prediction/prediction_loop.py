@@ -32,11 +32,13 @@ PROGRESS_EVERY = 0.5
 def last_order(context: TaskContext) -> str:
     """The last word of a run that was ordered to end, before it takes the order; empty where it was not."""
     words = [LAST_WORD[order.kind] for order in context.peek() if order.kind in LAST_WORD]
-    return "cancelled" if "cancelled" in words else words[-1] if words else ""
+    if not words:
+        return ""
+    return "cancelled" if "cancelled" in words else words[-1]
 
 
 class PredictionLoop:
-    """The run while it goes: which tile is next, what was ordered, how far it is."""
+    """A prediction under way: which tile is next, what was ordered, how far it is."""
 
     def __init__(
         self,

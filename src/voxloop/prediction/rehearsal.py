@@ -202,8 +202,9 @@ def _forecast_on_workers(
             )
         prepared = cluster.prepare()
         assert prepared is not None  # nothing halts it
-        forecast = replace(prepared.found, seconds=prepared.found.seconds / len(workers))
-        return [forecast], warnings if prepared.kept else [*warnings, _halo_warning(config)]
+        if not prepared.within_tolerance:
+            warnings.append(_halo_warning(config))
+        return [replace(prepared.forecast, seconds=prepared.forecast.seconds / len(workers))], warnings
 
 
 def main() -> None:

@@ -95,14 +95,17 @@ class Resampled:
         self.model, self.factors = model, factors
         spec = model.spec
         halo = None if spec.halo is None else _each(_halo, spec.halo, factors)
-        sizes = spec.spacing_um or (1.0, 1.0, 1.0)
-        z, y, x = (size * float(factor) for size, factor in zip(sizes, factors, strict=True))
+        window = None if spec.window is None else _each(_window, spec.window, factors)
+        spacing = spec.spacing_um
+        if spacing is not None:
+            z, y, x = (size * float(factor) for size, factor in zip(spacing, factors, strict=True))
+            spacing = z, y, x
         self.spec = replace(
             spec,
             stride=_each(_stride, spec.stride, factors),
             halo=halo,
-            window=spec.window and _each(lambda size, factor: max(1, round(size / factor)), spec.window, factors),
-            spacing_um=(z, y, x) if spec.spacing_um else None,
+            window=window,
+            spacing_um=spacing,
             hash=hashlib.sha256(f"{spec.hash} {' '.join(map(str, factors))}".encode()).hexdigest(),
         )
 
@@ -164,6 +167,10 @@ def _each(function: Any, shape: Shape, factors: Factors) -> Shape:
 def _stride(step: int, factor: Fraction) -> int:
     """The fewest voxels of the image that are whole strides of the model."""
     return step * factor.denominator // gcd(step * factor.denominator, factor.numerator)
+
+
+def _window(size: int, factor: Fraction) -> int:
+    return max(1, round(size / factor))
 
 
 def _halo(reach: int, factor: Fraction) -> int:

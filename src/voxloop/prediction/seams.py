@@ -73,9 +73,11 @@ def measure_halo(
             for box in _probes(shape, stride, axis, axes, max_voxels, places)
         ]
         measured = [value for value in halos if value is not None]
-        within_tolerance = within_tolerance and len(measured) == len(halos)
-        longest = _probe_shape(shape, stride, axis, axes, max_voxels)[axis] // 2
-        halo[axis] = max(measured, default=0) if len(measured) == len(halos) else longest
+        if len(measured) == len(halos):
+            halo[axis] = max(measured, default=0)
+        else:
+            within_tolerance = False
+            halo[axis] = _probe_shape(shape, stride, axis, axes, max_voxels)[axis] // 2
     return (halo[0], halo[1], halo[2]), within_tolerance
 
 

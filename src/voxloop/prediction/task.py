@@ -239,8 +239,8 @@ def begin(
     image: str | None = None,
 ) -> PredictionOutput:
     """Say what it will take, check that it fits the disk, and make the empty prediction."""
-    forecast, seam = prepared.found, prepared.seam
-    if not prepared.kept:
+    forecast, seam = prepared.forecast, prepared.seam
+    if not prepared.within_tolerance:
         context.emit("warning", text=f"no halo that fits keeps the tolerance of {job.config.tolerance:g}")
     if less := less_allowed(forecast.allowed_bytes, job.config):
         context.emit("warning", text=less)

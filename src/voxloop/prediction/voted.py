@@ -60,7 +60,7 @@ class Voted:
             raise PredictionError("this model cannot see quarter turns: its strides along y and x differ; use votes=3")
         self.model, self.votes, self._axes = model, count, axes
         step = lcm(*spec.stride)
-        halo = None if spec.halo is None else max(spec.halo)
+        halo = None if spec.halo is None else (max(spec.halo),) * 3
         spacing = spec.spacing_um
         if spacing is not None and "axes" not in spec.extra:  # it learnt across z: planes must look alike
             spacing = (spacing[1], *spacing[1:])
@@ -68,7 +68,7 @@ class Voted:
             spec,
             dimensions=3,
             stride=(step, step, step),
-            halo=None if halo is None else (halo, halo, halo),
+            halo=halo,
             spacing_um=spacing,
             hash=hashlib.sha256(f"{spec.hash} {count} {axes}".encode()).hexdigest(),
         )

@@ -45,7 +45,8 @@ def save(text: str | bytes, path: str | Path) -> Path:
     path = Path(path).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        data = text.encode() if isinstance(text, str) else text
+        path.write_bytes(data)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
     return path

@@ -18,7 +18,9 @@ def describe(error: BaseException) -> tuple[str, str | None]:
     """``(error, hint)`` as they stand in a ``failed`` event; each one line."""
     if isinstance(error, VoxloopError):
         return _line(str(error)), None
-    return _line(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__), _hint(error)
+    name = type(error).__name__
+    text = f"{name}: {error}" if str(error) else name
+    return _line(text), _hint(error)
 
 
 def _hint(error: BaseException) -> str:

@@ -91,21 +91,31 @@ class Runs(Mapping[str, Run]):
         return Run(self._write(name, config))
 
     def __getitem__(self, name: str) -> Run:
-        if not isinstance(name, str) or "\0" in name:
+        changed = self._changed(name)
+        if changed is None:
             raise RunError(unknown("run", name, self))
-        path = self.folder / name
-        try:
-            changed = (path / "config.json").stat().st_mtime if name == path.name else 0.0
-        except OSError:
-            raise RunError(unknown("run", name, self)) from None
         opened = self._opened.get(name)
         if opened is None or opened[0] != changed:
-            self._opened[name] = opened = (changed, Run(path))
+            self._opened[name] = opened = (changed, Run(self.folder / name))
         return opened[1]
+
+    def get(self, name: object, default: Any = None) -> Run | Any:
+        """The run of a name, ``default`` where there is none."""
+        return default if self._changed(name) is None else self[str(name)]
+
+    def _changed(self, name: object) -> float | None:
+        """When the ``config.json`` of a run was written; None where there is no run of this name."""
+        if not isinstance(name, str) or not name.strip(".") or "/" in name or "\0" in name:
+            return None
+        try:
+            return (self.folder / name / "config.json").stat().st_mtime
+        except OSError:
+            return None
 
     def __iter__(self) -> Iterator[str]:
         configs = [path for path in self.folder.glob("*/config.json") if path.parent.name[0] != "."]
-        return iter([path.parent.name for path in sorted(configs, key=lambda p: (p.stat().st_mtime_ns, p.parent.name))])
+        configs.sort(key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+        return iter([path.parent.name for path in configs])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -161,7 +171,8 @@ class Runs(Mapping[str, Run]):
 def _stem(task: str) -> str:
     """``voxloop.deep.learner:train`` -> ``deep``."""
     parts = task.partition(":")[0].split(".")
-    return re.sub(r"\W", "-", parts[-2] if len(parts) > 1 else parts[-1])
+    package = parts[-2] if len(parts) > 1 else parts[-1]
+    return re.sub(r"\W", "-", package)
 
 
 def _row(run: Run) -> dict[str, Any]:

@@ -153,19 +153,19 @@ def _at_time_of(history: History, event: Event) -> History:
 
 def _drop_odd_fields(event: Event) -> Event | None:
     """The event without fields of a type that nobody writes (a log may come from anyone); None where it has no use."""
-    odd = [
-        name
-        for name, value in event.items()
-        if (name in _NUMBERS and value is not None and not (isinstance(value, int | float) and abs(value) < _HUGE))
-        or (name in _MAPPINGS and not isinstance(value, dict))
-    ]
-    event = {name: value for name, value in event.items() if name not in odd} if odd else event
+    event = {name: value for name, value in event.items() if _has_its_type(name, value)}
     if event["kind"] == "test":
         base = event.get("baseline")
         if not isinstance(base, dict) or not isinstance(base.get("iou"), dict) or "iou" not in event:
             return None
         return {**event, "baseline": {"name": "", **(_drop_odd_fields({"kind": "", **base}) or {})}}
     return event
+
+
+def _has_its_type(name: str, value: object) -> bool:
+    if name in _NUMBERS:
+        return value is None or (isinstance(value, int | float) and abs(value) < _HUGE)
+    return name not in _MAPPINGS or isinstance(value, dict)
 
 
 def _after(history: History, untyped: Event) -> History:
@@ -233,13 +233,19 @@ def _better(best: Event | None, epoch: Event) -> Event | None:
     if "best" in epoch:
         return epoch if epoch["best"] else best
     score = epoch_score(epoch)
-    return epoch if score is not None and (best is None or score > (epoch_score(best) or -math.inf)) else best
+    if score is None:
+        return best
+    if best is None or score > (epoch_score(best) or -math.inf):
+        return epoch
+    return best
 
 
 def epoch_score(epoch: Event) -> float | None:
     """What makes an epoch better than another, larger is better; None where it was not validated."""
     iou, loss = metric_of(epoch, "val", "iou"), metric_of(epoch, "val", "loss")
-    return iou if math.isfinite(iou) else -loss if math.isfinite(loss) else None
+    if math.isfinite(iou):
+        return iou
+    return -loss if math.isfinite(loss) else None
 
 
 def metric_of(epoch: Event, split: str, metric: str) -> float:

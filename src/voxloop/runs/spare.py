@@ -86,7 +86,8 @@ def take(task: str, path: Path, queue: bool) -> int | None:
     A spare that has imported another task can do this one too: a prediction needs most of what a training does.
     """
     with _guard:
-        spare = _spares.pop(task if task in _spares else next(iter(_spares), task), None)
+        at_hand = task if task in _spares else next(iter(_spares), task)
+        spare = _spares.pop(at_hand, None)
     if spare is None:
         return None
     if spare.fits:

@@ -112,7 +112,9 @@ def _export_voxels(
     volume, box = open_volume(folder), part_of(project.store, prediction, region)
     if box is not None:
         volume = volume.isel(dict(zip("zyx", box.slices, strict=True)))
-    return save_volume(volume, path, kind="labels" if kind == "labels" else "image", overwrite=overwrite)
+    if kind == "labels":
+        return save_volume(volume, path, kind="labels", overwrite=overwrite)
+    return save_volume(volume, path, kind="image", overwrite=overwrite)
 
 
 def _sample(project: Project, channels: int) -> Any:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +60,12 @@ def gather_models(
     sources: Any = model if several else [model]
     if not sources:
         raise ModelError("an empty list holds no model; name one run or model at least")
+    saved_before = chain.from_iterable(run.config.get("saved", ()) for run in replaced)
     saved: list[Path] = []
     try:
         placed = [_folder_of(project, source, place, saved, image) for source in sources]
         folders = [project.layout.relative(folder) for folder, _ in placed]
-        taken = [folder for run in replaced for folder in run.config.get("saved", ()) if folder in folders]
+        taken = [folder for folder in saved_before if folder in folders]
         new = [project.layout.relative(folder) for folder in saved]
         yield Models(tuple(folders), placed[0][1], (*new, *taken))
     except BaseException:
@@ -90,7 +92,8 @@ def _folder_of(
             from voxloop.deep.exchange.foreign import import_package
 
             saved.append(_free_folder(place))
-            import_package(source, saved[-1], image=project.images.open(image) if image else None)
+            sample = project.images.open(image) if image else None
+            import_package(source, saved[-1], image=sample)
             return saved[-1], None
         return Path(source), None
     save = getattr(source, "save", None)

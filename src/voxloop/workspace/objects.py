@@ -53,6 +53,7 @@ def objects(
     if chosen.path.resolve() != project.layout.prediction(chosen.name).resolve():
         raise PredictionError(f"prediction {chosen.name!r} lies in another workspace: {chosen.path}; open that one")
     box = part_of(project.store, chosen, region)
+    bounds = None if box is None else box.to_json()
     project.store.check_open_to_runs()
     run = project.runs.create(
         run_name(project, name, "objects"),
@@ -65,6 +66,6 @@ def objects(
         image=chosen.image,
         prediction=f"predictions/{chosen.path.name}",
         of=class_value(chosen.path, of),
-        region=None if box is None else box.to_json(),
+        region=bounds,
     )
     return run.launch()

@@ -72,13 +72,10 @@ def predict(
     config = _config(config, settings)
     project.store.check_open_to_runs()
     images, one, box = _images_and_region(project, image, region, config)
-    name = run_name(project, name, "predict" if images is None else "batch")
-    replaced = _replaced_runs(project, name, images, config.overwrite)
     facts: dict[str, Any] = dict(_ONE if images is None else _SEVERAL)
-    if images is None:
-        facts |= {"image": one, "region": box.to_json()}
-    else:
-        facts |= {"images": images}
+    name = run_name(project, name, facts["kind"])
+    facts |= {"image": one, "region": box.to_json()} if images is None else {"images": images}
+    replaced = _replaced_runs(project, name, images, config.overwrite)
     shown = images or [one]
     with gather_models(project, run_or_model, project.layout.model(name), replaced, shown[0]) as models:
         check_models(project, models, config, shown)
@@ -122,7 +119,8 @@ def forecast(
     ):
         check_models(project, models, config, shown)
         folders = [project.layout.named(folder) for folder in models.folders]
-        rehearsal = Rehearsal(project.path, folders, images or one, config, None if images else box)
+        part = None if images else box
+        rehearsal = Rehearsal(project.path, folders, images or one, config, part)
         try:
             return rehearsal.wait()
         finally:

@@ -101,7 +101,9 @@ def _images_after(project: Project, meant: str | Sequence[str], facts: dict[str,
     if meant == LEARNT and meant not in project.images.names:
         rows = facts.get("rows") or [{"image": key.partition("/")[2]} for key in facts["labels"]]
         meant = [row["image"] for row in rows]
-    names = list(dict.fromkeys([meant] if isinstance(meant, str) else meant))
+    if isinstance(meant, str):
+        meant = [meant]
+    names = list(dict.fromkeys(meant))
     for name in names:
         if name not in project.images.names:
             raise WorkspaceError(f"then_predict: {unknown('image', name, project.images.names)}")

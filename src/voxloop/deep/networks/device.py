@@ -19,7 +19,9 @@ def resolve_device(name: str) -> torch.device:
     """``auto`` is the best there is. Raises ConfigError where the named one is not there."""
     name = name.strip().lower()
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        name = "mps" if torch.backends.mps.is_available() else "cpu"
+        if torch.cuda.is_available():
+            name = "cuda"
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -107,4 +109,6 @@ def _present() -> list[str]:
     devices = ["cpu"]
     if torch.cuda.is_available():
         devices += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    return [*devices, "mps"] if torch.backends.mps.is_available() else devices
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return devices

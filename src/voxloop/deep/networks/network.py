@@ -130,7 +130,9 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         bottom, right = (max(size + -size % self.stride, self.smallest) - size for size in (height, width))
-        out: Tensor = self.core(_pad(x, bottom, right) if bottom or right else x)
+        if bottom or right:
+            x = _pad(x, bottom, right)
+        out: Tensor = self.core(x)
         return out[..., :height, :width]
 
 
@@ -307,7 +309,7 @@ def receptive_field(network: nn.Module, channels: int, limit: int = 1024) -> int
             if parameter.ndim > 1:
                 parameter.fill_(1.0 / parameter[0].numel())
             else:
-                parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+                parameter.fill_(float(name.endswith("weight")))
         reach = 0
         for column in (limit, limit + 31):
             strip = torch.zeros(1, channels, 64, 2 * limit + 64, dtype=torch.float64)

@@ -46,7 +46,9 @@ class Network3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         size = x.shape[-3:]
         more = [max(n + -n % step, least) - n for n, step, least in zip(size, self.stride, self.smallest, strict=True)]
-        out: Tensor = self.core(_pad(x, more) if any(more) else x)
+        if any(more):
+            x = _pad(x, more)
+        out: Tensor = self.core(x)
         return out[..., : size[0], : size[1], : size[2]]
 
 
@@ -196,7 +198,8 @@ def receptive_field(config: NetworkConfig) -> Shape | None:
     if config.normalisation != "batch" or config.architecture == "SwinUNETR":
         return None
     with torch.random.fork_rng(devices=[]):  # a run that goes on must draw what it would have drawn
-        twin = build(replace(config, channels=1, outputs=1, width=8 if config.architecture == "SegResNet" else 4))
+        width = 8 if config.architecture == "SegResNet" else 4
+        twin = build(replace(config, channels=1, outputs=1, width=width))
     probe = twin.double().eval()
     with torch.inference_mode():
         for module in probe.modules():
@@ -206,7 +209,7 @@ def receptive_field(config: NetworkConfig) -> Shape | None:
             if parameter.ndim > 1:
                 parameter.fill_(1.0 / parameter[0].numel())
             else:
-                parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+                parameter.fill_(float(name.endswith("weight")))
         reach = [_reach(probe, axis) for axis in range(3)]
     if any(part is None for part in reach):
         return None

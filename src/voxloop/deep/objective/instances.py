@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -61,7 +62,8 @@ def criterion_of(config: DeepConfig, data: TrainingData, spacing: Spacing, devic
         return PartialLoss.of(config, data.classes, data.counts, device)
     kind = FlowLoss if config.target == "flow" else InstanceLoss
     weights = (config.cross_entropy, config.dice, config.object_weight)
-    return kind(spacing if config.volumetric else spacing[1:], weights, by_plane=lone_planes(data.training_images))
+    axes_spacing = spacing if config.volumetric else spacing[1:]
+    return kind(axes_spacing, weights, by_plane=lone_planes(data.training_images))
 
 
 def output_of(config: DeepConfig, data: TrainingData) -> tuple[tuple[ClassInfo, ...], Output]:
@@ -77,7 +79,8 @@ def lone_planes(images: Sequence[TrainingImage]) -> bool:
     """Whether labels lie on planes most of which have no labelled one next to them, along z."""
     alone = count = 0
     for image in images:
-        planes = {int(z) for cells in image.labelled.anchors.values() for at in cells for z in at[:, 0]}
+        anchors = chain.from_iterable(image.labelled.anchors.values())
+        planes = {int(z) for at in anchors for z in at[:, 0]}
         alone += sum(z + 1 not in planes for z in planes)
         count += len(planes)
     return alone > 0.5 * count

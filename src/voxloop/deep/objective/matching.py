@@ -40,7 +40,9 @@ class Matcher:
         """Outputs (n, channels, ...) before the sigmoid, and labels (n, ...) as codes."""
         outputs = logits.detach().float().sigmoid().cpu().numpy()
         for output, coded in zip(outputs, labels.cpu().numpy(), strict=True):
-            self._add(*((output, coded) if coded.ndim == 3 else (output[:, None], coded[None])))
+            if coded.ndim == 2:
+                output, coded = output[:, None], coded[None]
+            self._add(output, coded)
 
     def _add(self, output: np.ndarray, coded: np.ndarray) -> None:
         predicted = np.array(resolve(_DECODE)(output, spacing_um=self._spacing))

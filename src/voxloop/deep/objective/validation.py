@@ -22,7 +22,8 @@ class Tally:
     def __init__(self, classes: int, device: torch.device) -> None:
         self._classes = classes
         self._table = torch.zeros(classes, classes, dtype=torch.int64, device=device)
-        self._loss = torch.zeros((), dtype=torch.float64, device=device if device.type != "mps" else "cpu")
+        loss_device = device if device.type != "mps" else "cpu"  # mps has no float64
+        self._loss = torch.zeros((), dtype=torch.float64, device=loss_device)
         self._count = 0
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:

@@ -123,7 +123,9 @@ class Window(Holding):
         if not count:
             return None
         needed = (count - 1) * self._step + self._size
-        return self._fn(rows if (skipped, needed) == (0, have) else rows.narrow(ROWS, skipped, needed))
+        if (skipped, needed) != (0, have):
+            rows = rows.narrow(ROWS, skipped, needed)
+        return self._fn(rows)
 
 
 class Enlarge(Holding):

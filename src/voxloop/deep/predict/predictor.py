@@ -53,8 +53,12 @@ class NetworkPredictor:
         batch = self._check(batch)
         n, _, z, y, x = batch.shape
         with torch.inference_mode():
-            logits = self._logits(self._pixels(batch), (z, y, x) if self._volumetric else (y, x))
-            values = logits.softmax(1) if self._softmax else logits.sigmoid() if self._sigmoid else logits
+            size = (z, y, x) if self._volumetric else (y, x)
+            values = self._logits(self._pixels(batch), size)
+            if self._softmax:
+                values = values.softmax(1)
+            elif self._sigmoid:
+                values = values.sigmoid()
         output: np.ndarray = values.contiguous().cpu().numpy()
         if self._volumetric:
             return output
@@ -209,7 +213,8 @@ class NetworkPredictor:
         logits = self._forward(self._module, pixels).float()
         if logits.shape[2:] == size:
             return logits
-        return F.interpolate(logits, size, mode="trilinear" if len(size) == 3 else "bilinear", align_corners=False)
+        mode = "trilinear" if len(size) == 3 else "bilinear"
+        return F.interpolate(logits, size, mode=mode, align_corners=False)
 
     def _split_for(self, pixels: Tensor, size: tuple[int, int]) -> SplitNetwork | None:
         """Body and head of the network, where it can be cut there and what goes in has the size of what comes out."""
@@ -234,12 +239,9 @@ class NetworkPredictor:
 def _stack_planes(planes: list[tuple[Any, ...]]) -> tuple[Any, ...]:
     """Planes of one block as one: labels, probabilities, uncertainty, broken."""
     labels, probabilities, uncertainty, broken = zip(*planes, strict=True)
-    return (
-        _stack(labels, 0),
-        None if probabilities[0] is None else _stack(probabilities, 1),
-        None if uncertainty[0] is None else _stack(uncertainty, 0),
-        sum(broken),
-    )
+    stacked = None if probabilities[0] is None else _stack(probabilities, 1)
+    unsure = None if uncertainty[0] is None else _stack(uncertainty, 0)
+    return _stack(labels, 0), stacked, unsure, sum(broken)
 
 
 def _stack(planes: tuple[np.ndarray, ...], axis: int) -> np.ndarray:
@@ -266,7 +268,9 @@ class Normalisation:
         mean, deviation, *bounds = (
             torch.tensor(values, dtype=torch.float32).repeat_interleave(slices) for values in measured
         )
-        return cls(mean, deviation, (bounds[0], bounds[1]) if bounds else None)
+        if not bounds:
+            return cls(mean, deviation, None)
+        return cls(mean, deviation, (bounds[0], bounds[1]))
 
     def to(self, device: torch.device) -> Normalisation:
         bounds = self._bounds and (self._bounds[0].to(device), self._bounds[1].to(device))

@@ -137,18 +137,15 @@ class Kept:
 
     def one(self, index: int) -> tuple[Any, ...]:
         """Labels, probabilities, uncertainty and the count of broken voxels of one of the batch."""
-        probabilities, unsure = self.probabilities, self.uncertainty
-        return (
-            self.labels[index],
-            None if probabilities is None else probabilities[index],
-            None if unsure is None else unsure[index],
-            int(self.broken[index]),
-        )
+        probabilities = None if self.probabilities is None else self.probabilities[index]
+        uncertainty = None if self.uncertainty is None else self.uncertainty[index]
+        return self.labels[index], probabilities, uncertainty, int(self.broken[index])
 
 
 def _two_best(classes: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     best, second = classes[0].clone(), torch.zeros_like(classes[0])
-    chosen = torch.zeros(best.shape, dtype=torch.uint8 if len(classes) < 257 else torch.int16, device=best.device)
+    index_type = torch.uint8 if len(classes) < 257 else torch.int16
+    chosen = torch.zeros(best.shape, dtype=index_type, device=best.device)
     for index, share in enumerate(classes[1:], start=1):
         higher = share > best
         second = torch.maximum(second, torch.minimum(best, share))

@@ -218,7 +218,8 @@ class _Convolution:
         last = torch.channels_last if weight.ndim == 4 else torch.channels_last_3d
         if self.weight.is_contiguous(memory_format=last):
             weight = weight.contiguous(memory_format=last)
-        return replace(self, weight=weight, bias=shift if self.bias is None else self.bias * scale + shift)
+        bias = shift if self.bias is None else self.bias * scale + shift
+        return replace(self, weight=weight, bias=bias)
 
     def maker(self) -> Maker:
         run: Any = F.conv2d if self.weight.ndim == 4 else conv3d
@@ -281,20 +282,18 @@ def _transpose(
 def _pool(name: str, dims: int, kernel: Any, stride: Any = (), padding: Any = 0, *rest: Any) -> Maker:
     size, pad = _every(kernel, dims), _every(padding, dims)
     step = _every(stride, dims) if stride else size
-    if any(rest[1:] if name.startswith("max") else rest[:1]) or (
-        name.startswith("max")
-        and rest
-        and rest[0]
-        not in (
-            1,
-            [1] * dims,
-        )
-    ):
+    if name.startswith("max"):
+        dilation, *rounding = rest or (1,)
+        odd = any(rounding) or dilation not in (1, [1] * dims)
+        fill = float("-inf")
+    else:
+        odd = any(rest[:1])
+        fill = 0.0
+    if odd:
         raise NotStreamable("a pooling that rounds up or skips voxels")
     if name.startswith("avg") and any(pad):
         raise NotStreamable("a mean over less than its window at the edge")
     run: Any = getattr(F, name)
-    fill = float("-inf") if name.startswith("max") else 0.0
 
     def fn(rows: Tensor) -> Tensor:
         output: Tensor = run(rows, size, step, [0, *pad[1:]])
@@ -315,4 +314,5 @@ def _enlarge(node: Any, name: str, input_shape: Sequence[int], output_shape: Seq
     def fn(rows: Tensor) -> Tensor:
         return F.interpolate(rows, scale_factor=factors, mode=mode)
 
-    return partial(Enlarge, fn, int(factors[0]), 0 if mode == "nearest" else 1)
+    context = 0 if mode == "nearest" else 1
+    return partial(Enlarge, fn, int(factors[0]), context)

@@ -99,10 +99,6 @@ class VolumePlanes:
     def scale_count(self) -> int:
         return len(self._scales)
 
-    @property
-    def cached_bytes(self) -> int:
-        return self._tiles.size
-
     def geometry(self, axis: str, scale: int = 0) -> PlaneGeometry:
         """Geometry of the planes across ``axis`` at ``scale``."""
         rows, columns = (i for i, name in enumerate(AXES) if name != axis)
