@@ -126,8 +126,12 @@ class Model(Protocol):
     ) -> AbstractContextManager[Predictor]: ...
 
     def predict(self, block: np.ndarray) -> np.ndarray:
-        """Convenience: one block (c, z, y, x) to (out, z, y, x) float32."""
-        ...
+        """One block (c, z, y, x) to (out, z, y, x) float32."""
+        import numpy as np
+
+        with self.open() as predictor:
+            output: np.ndarray = predictor(np.asarray(block)[None])[0]
+        return output
 
 
 class DeviceMemory(Protocol):

@@ -193,7 +193,7 @@ def test_bad_input_is_one_sentence_before_anything_is_written(ws, tmp_path):
     with pytest.raises(PredictionError, match="channels"):
         ws.predict([model_of(), model_of(channels=3)], image="one")
     assert ws.predictions["module"].done == 1
-    with pytest.raises(PredictionError, match=r"engine='tcp://a:1': many images .* use engine='local'"):
+    with pytest.raises(PredictionError, match=r"engine='tcp://a:1': several images .* use engine='local'"):
         ws.predict(model_of(), image="*", engine="tcp://a:1")
     with pytest.raises(ModelError, match="an empty list holds no model"):
         ws.predict([], image="one")

@@ -14,7 +14,7 @@ from voxloop.errors import VolumeError
 
 
 @click.command()
-@click.option("--image", help="Image volume; the built-in EM sample where not given.")
+@click.option("--image", help="Image volume; default: the built-in EM sample.")
 @click.option("--truth", help="Mask of the same shape that the simulated annotator knows; needed with --image.")
 @click.option("--dataset", help="Dataset inside an HDF5 image.")
 @click.option("--rounds", type=click.IntRange(1, 50), default=3, show_default=True, help="Rounds of the loop.")
@@ -24,7 +24,7 @@ from voxloop.errors import VolumeError
 @click.option("--slices", help="Planes across z that may be painted, such as 4,12,20.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
-    "--workspace", type=click.Path(path_type=Path), help="Keep the workspace here; a temporary one otherwise."
+    "--workspace", type=click.Path(path_type=Path), help="Keep the workspace here; default: a temporary folder."
 )
 @as_json
 def demo(

@@ -18,8 +18,8 @@ from voxloop.store.layout import Layout
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.option("--image", help="First image: a file, a folder of pictures, a zarr or a URL.")
 @click.option("--dataset", help="Dataset inside an HDF5 file.")
-@click.option("--class", "classes", multiple=True, help="A class; give it once for each, background first.")
-@click.option("--spacing", help="Voxel size z,y,x in micrometres, where the file does not say it.")
+@click.option("--class", "classes", multiple=True, help="Name of a class; repeat for each, background first.")
+@click.option("--spacing", help="Voxel size z,y,x in micrometres; needed where the file does not say it.")
 @as_json
 def new(
     workspace: Path,
@@ -50,7 +50,7 @@ def new(
     "rows",
     multiple=True,
     metavar="IMAGE[/LEVEL[/REGION]]",
-    help="A row of it; give it once for each. Without any: every image with labels.",
+    help="A row of the set; repeat for each. Default: every image with labels.",
 )
 @as_json
 def sets(workspace: Path, name: str | None, rows: tuple[str, ...], as_json: bool) -> None:
@@ -124,7 +124,7 @@ def _volume_facts(source: str, dataset: str | None) -> dict[str, Any]:
 
 @click.command()
 @click.argument("notebook", required=False, type=click.Path(path_type=Path))
-@click.option("--port", type=int, help="Port; a free one where not given.")
+@click.option("--port", type=int, help="Port; default: a free one.")
 @click.option("--no-browser", is_flag=True, help="Only print the URL.")
 def lab(notebook: Path | None, port: int | None, no_browser: bool) -> None:
     """Open JupyterLab, at NOTEBOOK if given."""

@@ -14,7 +14,7 @@ from voxloop.cli.terminal import as_json, box, open_workspace, tell
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("prediction")
 @click.argument("truth")
-@click.option("--dataset", help="Dataset inside an HDF5 truth.")
+@click.option("--dataset", help="Dataset in TRUTH, where that is an HDF5 file.")
 @as_json
 def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, as_json: bool) -> None:
     """Score PREDICTION against TRUTH: a mask file, or the name of a label level."""
@@ -37,11 +37,11 @@ def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, 
     type=click.Choice(["labels", "probabilities", "uncertainty", "objects"]),
     default="labels",
     show_default=True,
-    help="What of a prediction.",
+    help="Which part of a prediction to export.",
 )
-@click.option("--image", help="Whose labels of a level; the only image where there is one.")
-@click.option("--region", help="What of a prediction, as for predict; what was predicted where not given.")
-@click.option("--object", "number", type=int, help="Which object is to be a mesh.")
+@click.option("--image", help="The image whose labels are exported; needed where there are several.")
+@click.option("--region", help="Part of a prediction: z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
+@click.option("--object", "number", type=int, help="Number of the object to export as a mesh.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @as_json
 def export(

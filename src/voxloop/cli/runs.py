@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.option("--report", metavar="RUN", help="Write the report of a run (HTML) instead of listing them.")
-@click.option("--csv", "table", metavar="RUN", help="Write steps and epochs of a run as CSV instead.")
-@click.option("--compare", multiple=True, metavar="RUN", help="The settings in which runs differ; give each run once.")
-@click.option("--to", type=click.Path(path_type=Path), help="Where to write; the run's exports/ where not given.")
+@click.option("--csv", "table", metavar="RUN", help="Write the steps and epochs of a run as CSV instead.")
+@click.option(
+    "--compare", multiple=True, metavar="RUN", help="Show the settings in which runs differ; repeat for each run."
+)
+@click.option("--to", type=click.Path(path_type=Path), help="Where to write; default: exports/ in the run's folder.")
 @as_json
 def runs(
     workspace: Path, report: str | None, table: str | None, compare: tuple[str, ...], to: Path | None, as_json: bool

@@ -13,12 +13,12 @@ from voxloop.cli.terminal import as_json, box, finish, follow, open_workspace, t
 @click.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.option("--learner", type=click.Choice(["shallow", "deep"]), default="shallow", show_default=True)
-@click.option("--preset", help="Settings to begin with, such as quick or auto.")
+@click.option("--preset", help="Start from these settings, such as quick or auto.")
 @click.option(
     "--config",
     "config_file",
     type=click.Path(path_type=Path),
-    help="Settings as JSON, as a run's config.json holds them.",
+    help="A JSON file of settings, such as a run's config.json.",
 )
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @click.option("--name", help="Name of the run.")
@@ -26,7 +26,7 @@ from voxloop.cli.terminal import as_json, box, finish, follow, open_workspace, t
     "--then-predict",
     multiple=True,
     metavar="IMAGE",
-    help="Image to predict then; give it once for each. learnt: those learnt from; '*': all.",
+    help="Predict this image when training is done; repeat for more. learnt: the training images; '*': all.",
 )
 @click.option("--note", default="", help="What the run is for, in your words.")
 @click.option("--detach", is_flag=True, help="Return at once; the run goes on.")
@@ -59,7 +59,7 @@ def train(
 @click.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@click.option("--image", help="Name of the image; the only one where there is one.")
+@click.option("--image", help="Name of the image; needed where the workspace has several.")
 @click.option("--all", "everything", is_flag=True, help="All images, one after the other; prints a table.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Add the pictures of this folder first; with --all.")
 @click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
@@ -105,8 +105,8 @@ def predict(
 @click.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("prediction")
-@click.option("--of", help="Name of the class; the only one that is not background where not given.")
-@click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region; what was predicted otherwise.")
+@click.option("--of", help="Name of the class; needed where several are not background.")
+@click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region; default: all that was predicted.")
 @click.option("--name", help="Name of the run and of its objects.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @as_json

@@ -26,7 +26,7 @@ from voxloop.objects.cutting import plan_cut
 from voxloop.objects.fields import Halo, VoxelField, block_shape, field_of, map_field, within
 from voxloop.objects.image import LabelImage, chunk_of
 from voxloop.objects.joining import Groups, name_voxels
-from voxloop.objects.labelling import cut_block, first_voxels, number_in_volume
+from voxloop.objects.labelling import cut_block, first_voxels, names_in_faces, number_in_volume
 from voxloop.objects.pieces import Index, PieceRecord, Pieces
 from voxloop.objects.result import Objects
 from voxloop.objects.working import each
@@ -179,11 +179,10 @@ def find_objects(
     """
     config = ObjectsConfig() if config is None else config
     field = within(field_of(source, channel=channel), region)
+    probability, channels = field, None
     if instances:
         segmenting.check_channels(_channels(field))
-        probability = replace(field, read=lambda box: field.read(box)[0])
-    else:
-        probability = field
+        probability, channels = replace(field, read=lambda box: field.read(box)[0]), field
     cut = config.split and (instances or config.seed_depth > 0)
     steps = 2 + bool(segmenting.hole_voxels(config, field)) + 2 * cut
 
@@ -191,7 +190,7 @@ def find_objects(
         pieces, groups, clump = _clumps(probability, config, work, count=not cut)
         if not cut:
             return pieces, groups
-        return _split(clump, len(groups), field if instances else None, config, work)
+        return _split(clump, len(groups), channels, config, work)
 
     halo = segmenting.reach(config, field) if cut else (0, 0, 0)
     recipe = _Recipe(source, field, config, make, steps, halo)
@@ -256,26 +255,12 @@ def _split(
         # a clump without a seed is one object, and so is what no seed of its clump reaches from within the block
         whole = np.where(seeds > 0, seeds, names + np.uint32(len(seed_groups)) * (names > 0))
         unsure = np.zeros(len(seeded), bool)
-        unsure[_at_cut(names, outer, clump)] = True
+        unsure[names_in_faces(names, outer, clump, of_volume=False)] = True
         unsure &= seeded
         _keep(objects, index, whole[core], unsure[names[core]])
 
     work.run(objects, flood_block)
     return objects, joining.group_by_key(objects)
-
-
-def _at_cut(names: np.ndarray, outer: Box, field: VoxelField) -> np.ndarray:
-    """Names in the planes of a block that are no faces of the volume: there may be more of them behind."""
-    cut_names = [np.zeros(0, names.dtype)]
-    for axis, size in enumerate(field.shape):
-        if axis == 0 and field.frames:
-            continue
-        if outer.start[axis] > 0:
-            cut_names.append(np.unique(np.take(names, 0, axis=axis)))
-        if outer.stop[axis] < size:
-            cut_names.append(np.unique(np.take(names, -1, axis=axis)))
-    every = np.unique(np.concatenate(cut_names))
-    return np.asarray(every[every > 0])
 
 
 def _keep(pieces: Pieces, index: Index, names: np.ndarray, unsure: np.ndarray) -> None:

@@ -68,7 +68,7 @@ def cut_block(
     if sizes:
         record.sizes = np.bincount(core.ravel(), minlength=count + 1)[1:]
     if mark_edge:
-        record.marked = any_at_edge(core, box, field)
+        record.marked = names_in_faces(core, box, field)
     pieces.write(index, core, record)
 
 
@@ -95,15 +95,16 @@ def number_in_volume(flat: np.ndarray, box: Box, full: Shape) -> np.ndarray:
     return np.asarray((z * np.uint64(full[1]) + y) * np.uint64(full[2]) + x)
 
 
-def any_at_edge(names: np.ndarray, box: Box, field: VoxelField) -> np.ndarray:
-    """Names in the planes of a block that are faces of the volume; z has no faces where all there is are pictures."""
-    edge_names = [np.zeros(0, names.dtype)]
-    for axis in range(3):
-        if axis == 0 and field.flat:
-            continue
-        if box.start[axis] == 0:
-            edge_names.append(np.unique(np.take(names, 0, axis=axis)))
-        if box.stop[axis] == field.shape[axis]:
-            edge_names.append(np.unique(np.take(names, -1, axis=axis)))
-    every = np.unique(np.concatenate(edge_names))
+def names_in_faces(names: np.ndarray, box: Box, field: VoxelField, *, of_volume: bool = True) -> np.ndarray:
+    """Names in the planes of a block that are faces of the volume, or in those that are not and may have more behind.
+
+    Where all there is are pictures, z has neither.
+    """
+    planes = [np.zeros(0, names.dtype)]
+    for axis in range(int(field.flat), 3):
+        if (box.start[axis] == 0) == of_volume:
+            planes.append(np.take(names, 0, axis=axis).ravel())
+        if (box.stop[axis] == field.shape[axis]) == of_volume:
+            planes.append(np.take(names, -1, axis=axis).ravel())
+    every = np.unique(np.concatenate(planes))
     return np.asarray(every[every > 0], np.int64)

@@ -167,7 +167,7 @@ class Objects:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def __repr__(self) -> str:
-        unsure = f", {self.unsure} of them longer than the reach" if self.unsure else ""
+        unsure = f", {self.unsure} of them in clumps longer than the reach" if self.unsure else ""
         return f"<Objects {self.name!r}: {self.count}{unsure}>"
 
 

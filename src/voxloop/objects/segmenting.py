@@ -11,7 +11,7 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import Box
 from voxloop.objects import following
 from voxloop.objects.fields import VoxelField
-from voxloop.objects.labelling import any_at_edge, components, first_voxels
+from voxloop.objects.labelling import components, first_voxels, names_in_faces
 from voxloop.objects.voxels import as_probability, depth, flood, smooth
 
 #: what is a hole of objects that hold together by faces holds together by corners, and the other way round
@@ -152,7 +152,7 @@ def _clumps(probability: np.ndarray, field: VoxelField, config: ObjectsConfig) -
     if limit := hole_voxels(config, field):
         holes, count = components(1 - inside, DUAL[config.connectivity], field.frames)
         small = np.bincount(holes.ravel(), minlength=count + 1) <= limit
-        small[any_at_edge(holes, Box.whole(field.shape), field)] = False
+        small[names_in_faces(holes, Box.whole(field.shape), field)] = False
         small[0] = False
         inside |= small[holes].view(np.uint8)
     return components(inside, config.connectivity, field.frames)[0]

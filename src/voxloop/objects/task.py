@@ -101,8 +101,8 @@ def make_objects(
     if objects.unsure:
         context.emit(
             "warning",
-            text=f"{objects.unsure} of {objects.count} objects belong to clumps longer than the reach and may be cut "
-            "otherwise than in the whole volume; a larger reach makes them sure",
+            text=f"{objects.unsure} of {objects.count} objects lie in clumps longer than the reach, so they may be cut "
+            "in other places than in the whole volume; a larger reach avoids this",
         )
     context.emit("log", text=f"{objects.count} objects")
     return objects
@@ -147,7 +147,7 @@ def class_value(prediction: Path, of: str | int | None) -> int | None:
     front = [info for info in classes if not info.get("background")]
     if len(front) != 1:
         listed = ", ".join(repr(info["name"]) for info in front) or "none"
-        raise PredictionError(f"say of which class objects are to be made: there are {listed}")
+        raise PredictionError(f"name the class to make objects of, with of=: there are {listed}")
     return int(front[0]["value"])
 
 

@@ -59,7 +59,7 @@ def price(spec: ModelSpec, kind: Turns, models: int = 1, votes: str = "1") -> in
     return models * votes_of(spec, votes) * len(turns(kind, dimensions))
 
 
-class Averaged:
+class Averaged(Model):
     """The mean probabilities of several models, each asked about the picture turned in several ways.
 
     Parameters
@@ -93,12 +93,6 @@ class Averaged:
             ]
             picture_turns = turns(self.kind, self.spec.dimensions)
             yield opened[0] if len(opened) * len(picture_turns) == 1 else _Mean(opened, picture_turns)
-
-    def predict(self, block: np.ndarray) -> np.ndarray:
-        """One block (c, z, y, x) to (out, z, y, x) float32."""
-        with self.open() as predictor:
-            output: np.ndarray = predictor(np.asarray(block)[None])[0]
-        return output
 
     def __repr__(self) -> str:
         return f"<Averaged: {len(self.models)} models, turns {self.kind!r}>"

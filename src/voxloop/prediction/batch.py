@@ -92,7 +92,7 @@ def run(context: TaskContext) -> str:
     config = PredictConfig.from_json(context.settings)
     if config.engine != "local":
         raise PredictionError(
-            "many images in one run are predicted on this machine; engine='local', or one run an image"
+            "several images in one run are predicted on this machine only; use engine='local', or a run for each"
         )
     model = combine_models(load_models(context), config.turns, config.votes)
     check_output(model.spec, config)

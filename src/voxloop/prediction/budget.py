@@ -105,14 +105,15 @@ def forecast(
         No block fits; names the setting that would make it.
     """
     allowed = allowed_bytes(config.memory_gb, cost.base_bytes)
+    free = allowed if config.memory_gb == "auto" else max(0, allowed - cost.base_bytes)
     device = device_bytes(config.device_gb, cost.device_free)
     output = _output_bytes(spec, config)
     blend = config.blend and config.mode == "fast" and column_bytes is None
     room = _Room(
-        free=max(0, allowed if config.memory_gb == "auto" else allowed - cost.base_bytes),
+        free=free,
         device=device,
         staged=(AHEAD + 1) * channel_bytes + 2 * AHEAD * sum(output.values()),
-        blended=4 * (len(spec.classes) + 1) if blend else 0,  # sums and weights, float32
+        blended=4 * (len(spec.classes) + 1) * blend,  # sums and weights, float32
         column_bytes=column_bytes,
     )
     if column_bytes is not None:
@@ -121,7 +122,7 @@ def forecast(
         make_plan,
         shape,
         spec.stride,
-        exact_halo(spec) if halo is None else halo,
+        halo or exact_halo(spec),
         region=region,
         planar=is_planar(spec),
         every=config.every,
@@ -227,6 +228,11 @@ def less_allowed(allowed: int, config: PredictConfig) -> str:
     if config.memory_gb == "auto" or allowed >= int(config.memory_gb * 1e9):
         return ""
     return f"memory_gb={config.memory_gb:g} is more than is free: {allowed / 1e9:.2g} GB are used"
+
+
+def halo_warning(config: PredictConfig) -> str:
+    """What it means that fast mode's halo does not keep the tolerance."""
+    return f"tiles may differ from the whole by more than tolerance={config.tolerance:g}: a larger halo does not fit"
 
 
 def _refusal(error: PredictionError, allowed: int, config: PredictConfig, device: bool) -> str:

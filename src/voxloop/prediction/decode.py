@@ -116,14 +116,17 @@ def semantic(
     uncertainty = None
     if measure == "margin":
         margin = best - second
-        uncertainty = quantise(1 - margin if not broken else 1 - np.where(finite, margin, 0))
+        if broken:
+            margin = np.where(finite, margin, 0)
+        uncertainty = quantise(1 - margin)
     elif measure == "entropy":
         uncertainty = quantise(_entropy(probabilities))
     if broken:
         labels[~finite] = 0
         if uncertainty is not None:
             uncertainty[~finite] = 255
-    return Decoded(labels, quantise(probabilities) if keep else None, uncertainty, broken)
+    kept = quantise(probabilities) if keep else None
+    return Decoded(labels, kept, uncertainty, broken)
 
 
 def foreground(
@@ -135,8 +138,9 @@ def foreground(
     """
     inside = probabilities[0]
     pair = semantic(np.stack([1 - inside, inside]), np.array([0, values[0]], values.dtype), measure=measure, keep=False)
-    whole = np.nan_to_num(probabilities, nan=0.0, posinf=0.0, neginf=0.0)
-    return Decoded(pair.labels, quantise(whole) if keep else None, pair.uncertainty, pair.broken)
+    finite = np.nan_to_num(probabilities, nan=0.0, posinf=0.0, neginf=0.0)
+    kept = quantise(finite) if keep else None
+    return Decoded(pair.labels, kept, pair.uncertainty, pair.broken)
 
 
 def _two_best(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -84,7 +84,8 @@ def _describe_difference(which: str, values: np.ndarray, mean: float, deviation:
     average, spread = float(values.mean()), float(values.std())
     if abs(average - mean) <= FAR * deviation and deviation / TIMES <= spread <= TIMES * deviation:
         return ""
-    image_range = _range(255.0 if dtype.itemsize == 1 else float(values.max()))
+    largest = 255.0 if dtype.itemsize == 1 else float(values.max())
+    image_range = _range(largest)
     trained_range = _range(mean + 2 * deviation)
     reason = "another type or range of values is the likely reason"
     if image_range and trained_range and image_range != trained_range:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Box
-from voxloop.prediction.budget import PlannedForecast, duration, less_allowed
+from voxloop.prediction.budget import PlannedForecast, duration, halo_warning, less_allowed
 from voxloop.runs.errand import Errand, serve
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Estimate:
             f"{self.memory_bytes / 1e9:.2g} of {self.allowed_bytes / 1e9:.2g} GB of memory{gpu}",
             f"{self.disk_bytes / 1e9:.2g} GB on disk where {self.free_disk_bytes / 1e9:.3g} GB are free",
             f"{self.tiles} tile{'' if self.tiles == 1 else 's'} in blocks of {' x '.join(map(str, self.block))} voxels",
-            f"{self.waste:.2f} voxels computed for each kept",
+            f"{self.waste:.2f} voxels computed for each one that is kept",
         ]
         words = "".join(f"; careful: {text}" for text in self.warnings)
         return f"<Estimate: {', '.join(filter(None, parts))}{words}>"
@@ -162,14 +162,10 @@ def _forecast_here(
                 continue
             forecasts.append(forecast)
             if not within_tolerance:
-                warnings.append(f"{name}{_halo_warning(config)}")
+                warnings.append(f"{name}{halo_warning(config)}")
     if not forecasts:
         raise refused[0]
     return forecasts, warnings
-
-
-def _halo_warning(config: PredictConfig) -> str:
-    return f"no halo that fits keeps the tolerance of {config.tolerance:g}"
 
 
 def _forecast_on_workers(
@@ -203,7 +199,7 @@ def _forecast_on_workers(
         prepared = cluster.prepare()
         assert prepared is not None  # nothing halts it
         if not prepared.within_tolerance:
-            warnings.append(_halo_warning(config))
+            warnings.append(halo_warning(config))
         return [replace(prepared.forecast, seconds=prepared.forecast.seconds / len(workers))], warnings
 
 

@@ -82,7 +82,7 @@ def _fraction(ratio: float) -> Fraction:
     return best
 
 
-class Resampled:
+class Resampled(Model):
     """A model of another voxel size as one of the image's: same channels, same outputs.
 
     Parameters
@@ -118,12 +118,6 @@ class Resampled:
     def over(self, predictor: Predictor) -> _Resampling:
         """What :meth:`open` gives, over the model opened already."""
         return _Resampling(predictor, self.factors)
-
-    def predict(self, block: np.ndarray) -> np.ndarray:
-        """One block (c, z, y, x) to (out, z, y, x) float32."""
-        with self.open() as predictor:
-            output: np.ndarray = predictor(np.asarray(block)[None])[0]
-        return output
 
     @property
     def words(self) -> str:

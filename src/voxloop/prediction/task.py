@@ -20,7 +20,7 @@ from voxloop.config import ObjectsConfig, PredictConfig
 from voxloop.errors import DiskFullError, PredictionError, RunError, WorkspaceError
 from voxloop.geometry import Box
 from voxloop.model import Halted, Model, Predictor, load_model
-from voxloop.prediction.budget import PlannedForecast, duration, less_allowed
+from voxloop.prediction.budget import PlannedForecast, duration, halo_warning, less_allowed
 from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.job import PredictionJob, Prepared, check_fit, check_output, make_job
 from voxloop.prediction.output import PredictionOutput, create
@@ -241,7 +241,7 @@ def begin(
     """Say what it will take, check that it fits the disk, and make the empty prediction."""
     forecast, seam = prepared.forecast, prepared.seam
     if not prepared.within_tolerance:
-        context.emit("warning", text=f"no halo that fits keeps the tolerance of {job.config.tolerance:g}")
+        context.emit("warning", text=halo_warning(job.config))
     if less := less_allowed(forecast.allowed_bytes, job.config):
         context.emit("warning", text=less)
     context.emit("log", text=describe(forecast), forecast=_numbers(forecast))
@@ -274,7 +274,7 @@ def describe(forecast: PlannedForecast) -> str:
     fed = ", fed with rows" if plan.by_rows else f" with a halo of {' x '.join(map(str, plan.halo))}"
     return (
         f"blocks of {' x '.join(map(str, plan.block))} voxels{fed}, "
-        f"{forecast.waste:.2f} voxels computed for each kept; about {duration(forecast.seconds)}, "
+        f"{forecast.waste:.2f} voxels computed for each one that is kept; about {duration(forecast.seconds)}, "
         f"{forecast.memory_bytes / 1e9:.1f} GB of memory, {forecast.disk_bytes / 1e9:.2g} GB on disk"
     )
 

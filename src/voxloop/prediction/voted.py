@@ -26,7 +26,7 @@ def axes_of(spec: ModelSpec, votes: str) -> str:
     axes = spec.extra.get("axes", "z") if votes == "auto" else {"1": "z", "3": "zyx", "12": "zyx"}.get(votes, votes)
     if axes != "z" and spec.dimensions != 2:
         raise PredictionError(
-            f"votes={votes} are of models that see planes; this one sees blocks: use votes=1, or turns"
+            f"votes={votes} needs a model that looks at planes, and this one looks at blocks; use votes=1, or turns"
         )
     return str(axes)
 
@@ -39,7 +39,7 @@ def votes_of(spec: ModelSpec, votes: str) -> int:
     return len(axes_of(spec, votes)) * (4 if votes == "12" else 1)
 
 
-class Voted:
+class Voted(Model):
     """The mean probabilities of a model that sees planes, over planes across z, y and x, or those across y or x.
 
     Parameters
@@ -78,12 +78,6 @@ class Voted:
         """The model on a device."""
         with self.model.open(device=device, precision=precision, threads=threads) as predictor:
             yield _Votes(predictor, self.model.spec, self._axes, 4 * len(self._axes) == self.votes)
-
-    def predict(self, block: np.ndarray) -> np.ndarray:
-        """One block (c, z, y, x) to (out, z, y, x) float32."""
-        with self.open() as predictor:
-            output: np.ndarray = predictor(np.asarray(block)[None])[0]
-        return output
 
     def __repr__(self) -> str:
         return f"<Voted: {self.votes} vote{'s' * (self.votes > 1)} across {self._axes} of {self.model!r}>"

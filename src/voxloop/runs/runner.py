@@ -101,7 +101,7 @@ def _wait_for_turn(context: RunContext, turn: Turn, queue: bool) -> str | None:
     """None once it is our turn; the outcome where the run was ended or paused while it waited."""
     place, reported, pause = turn.place(), None, _FIRST_LOOK
     if place and not queue:
-        raise RunError(f"{context.device} is busy with another run, and this one was told not to wait")
+        raise RunError(f"{context.device} is busy with another run, and queue=False waits for no turn; use queue=True")
     while place:
         if place != reported:
             context.emit("queued", place=place, device=context.device, host=socket.gethostname(), pid=os.getpid())

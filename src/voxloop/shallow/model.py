@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from voxloop.errors import ModelError
 from voxloop.geometry import Box, Spacing
 from voxloop.machine import machine
-from voxloop.model import ClassInfo, ModelSpec, Output
+from voxloop.model import ClassInfo, Model, ModelSpec, Output
 from voxloop.shallow import storage
 from voxloop.shallow.calibration import tempered
 from voxloop.shallow.classifier import Classifier
@@ -47,7 +47,7 @@ class ChannelNormalisation:
 
 
 @dataclass(frozen=True)
-class ShallowModel:
+class ShallowModel(Model):
     """A feature bank, a classifier and what they were trained on.
 
     ``spec`` is made by :func:`describe`; the bank and the normalisation are read from it, so that what is saved and
@@ -102,12 +102,6 @@ class ShallowModel:
         """A predictor of ``threads`` threads (None: all cores); on the CPU and in float32, whatever is asked."""
         with ThreadPoolExecutor(max(1, threads or machine().cores)) as pool:
             yield ShallowPredictor(self, pool)
-
-    def predict(self, block: np.ndarray) -> np.ndarray:
-        """One block (c, z, y, x) to (classes, z, y, x) float32."""
-        with self.open() as predictor:
-            out: np.ndarray = predictor(block[None])[0]
-        return out
 
     def save(self, folder: str | Path) -> Path:
         """Write ``spec.json`` and the classifier into a new folder."""

@@ -69,8 +69,8 @@ def several_images(store: Store, image: str | Sequence[str] | None, config: Pred
         raise WorkspaceError("there is no image to predict; add some with ws.images.add_folder(path)")
     if config.engine != "local":
         raise PredictionError(
-            f"engine={config.engine!r}: many images in one run are predicted on this machine; use engine='local', or "
-            "one run an image"
+            f"engine={config.engine!r}: several images in one run are predicted on this machine only; use "
+            "engine='local', or a run for each"
         )
     return names
 

@@ -13,11 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from voxloop.deep.predict.fingerprint import fingerprint
 from voxloop.errors import ModelError
-from voxloop.model import ModelSpec, Predictor, read_spec
+from voxloop.model import Model, ModelSpec, Predictor, read_spec
 from voxloop.store.atomic import replace_folder
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 WEIGHTS = "weights.safetensors"
 
 
-class NetworkModel:
+class NetworkModel(Model):
     """A network that voxloop built, with its spec.
 
     Parameters
@@ -67,12 +65,6 @@ class NetworkModel:
             if self._module is not None:
                 slacken(module.to(home))  # it is the caller's
             torch.set_num_threads(before)
-
-    def predict(self, block: np.ndarray) -> np.ndarray:
-        """One block (c, z, y, x) of raw intensities to (outputs, z, y, x) float32."""
-        with self.open() as predictor:
-            output: np.ndarray = predictor(np.asarray(block)[None])[0]
-        return output
 
     def save(self, folder: str | Path) -> None:
         """Write a model folder, whole or not at all."""
