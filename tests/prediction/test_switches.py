@@ -111,7 +111,7 @@ def test_tiled_equals_untiled_with_votes(bench):
     assert np.array_equal(run.result.probabilities.values, expected(bench, Voted(model, "3")).probabilities)
     assert price(model.spec, "flips", 1, "3") == 24
     assert (votes_of(model.spec, "auto"), votes_of(make_spec(planar=False), "auto")) == (1, 1)
-    with pytest.raises(PredictionError, match="sees blocks"):
+    with pytest.raises(PredictionError, match="looks at blocks"):
         Voted(FakeModel(make_spec(planar=False)), "3")
 
 
