@@ -146,7 +146,7 @@ def test_killed_in_the_middle_it_fails_that_request_and_answers_the_next(store, 
     os.kill(helper.pid, signal.SIGSTOP)  # whatever it has done by now, it does not finish
     first = helper.pid
     os.kill(first, signal.SIGKILL)
-    with pytest.raises(RunError, match="starts it anew"):
+    with pytest.raises(RunError, match="starts it again"):
         answer.result(30)
     assert live(helper, sequence=sequence).result(60)["learnt"]
     assert helper.pid not in (None, first)
