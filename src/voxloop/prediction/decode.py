@@ -125,8 +125,8 @@ def semantic(
         labels[~finite] = 0
         if uncertainty is not None:
             uncertainty[~finite] = 255
-    kept = quantise(probabilities) if keep else None
-    return Decoded(labels, kept, uncertainty, broken)
+    quantised = quantise(probabilities) if keep else None
+    return Decoded(labels, quantised, uncertainty, broken)
 
 
 def foreground(
@@ -139,8 +139,8 @@ def foreground(
     inside = probabilities[0]
     pair = semantic(np.stack([1 - inside, inside]), np.array([0, values[0]], values.dtype), measure=measure, keep=False)
     finite = np.nan_to_num(probabilities, nan=0.0, posinf=0.0, neginf=0.0)
-    kept = quantise(finite) if keep else None
-    return Decoded(pair.labels, kept, pair.uncertainty, pair.broken)
+    quantised = quantise(finite) if keep else None
+    return Decoded(pair.labels, quantised, pair.uncertainty, pair.broken)
 
 
 def _two_best(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
