@@ -53,6 +53,17 @@ def test_steps_are_built_when_opened_and_kept(ui, ws, no_leak):
     assert ws.labels()._state.listeners == {}
 
 
+def test_two_steps_are_never_in_sight_at_once(ui, ws):
+    bench = Workbench(ws)
+    bench.go("train")
+    in_sight = []
+    for panel in bench.panels.values():
+        panel.widget.observe(lambda _: in_sight.append(shown(bench)), "_dom_classes")
+    bench.go("label")
+    assert in_sight == [[], ["label"]]
+    bench.close()
+
+
 def test_without_a_workspace_it_begins_with_finding_a_stack(ui, tmp_path, no_leak):
     bench = Workbench()
     assert bench.step == "volume"

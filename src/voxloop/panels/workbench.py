@@ -89,9 +89,11 @@ class Workbench(Panel):
                 self.show_error(error)
                 return
         self._step = step
+        for name, panel in self.panels.items():  # the step before goes first: never two pictures in sight
+            if name != step:
+                mark(panel.widget, "vx-away", True)
         self._stage.children = tuple(panel.widget for panel in self.panels.values())
-        for name, panel in self.panels.items():
-            mark(panel.widget, "vx-away", name != step)
+        mark(self.panels[step].widget, "vx-away", False)
         for name, button in self._buttons.items():
             mark(button, "vx-here", name == step)
         self.say("", "quiet")

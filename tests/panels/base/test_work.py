@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.panels.later import Later
 from tests.panels.screen import Screen
 
 from voxloop.errors import RunError
@@ -29,25 +30,6 @@ class Lot(Panel):
         if self.trouble is not None:
             raise self.trouble
         return len(self.seen)
-
-
-class Later:
-    """In place of threads: what was begun waits until it is let go on."""
-
-    def __init__(self, panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.begun: list = []
-        monkeypatch.setattr(
-            panel, "in_thread", lambda fn, done=None, failed=None: self.begun.append((fn, done, failed))
-        )
-
-    def end(self, at: int = 0) -> None:
-        work, done, failed = self.begun.pop(at)
-        try:
-            value = work()
-        except Exception as error:
-            failed(error)
-        else:
-            done(value)
 
 
 @pytest.fixture

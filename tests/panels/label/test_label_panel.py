@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.panels.hand import Hand
+from tests.panels.later import Later
 from tests.panels.screen import Screen, send
 
 from voxloop.panels.label.label_panel import LabelPanel
@@ -270,6 +271,18 @@ def test_masks_are_loaded_only_when_zero_is_explained(panel, hand, tmp_path):
     screen.click("Load it")
     assert list(panel.labels.counts()) == [1]
     assert "0 means" not in screen.fields
+
+
+def test_saving_twice_at_once_writes_one_mask(panel, hand, tmp_path, monkeypatch):
+    screen, later = Screen(panel), Later(panel, monkeypatch)
+    screen.field("path of a mask").value = str(tmp_path / "mask.npy")
+    screen.click("Save")
+    screen.click("Save")
+    later.end_all()
+    assert ("Written to" in screen.message, screen.failed) == (True, False)
+    screen.click("Save")
+    later.end_all()
+    assert screen.failed, "the file is there already, and the button works again"
 
 
 def test_a_reader_sees_who_writes_and_what_comes(ui, ws):

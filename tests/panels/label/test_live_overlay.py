@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.panels.hand import Hand
+from tests.panels.later import Later
 from tests.panels.screen import Screen, send
 
 from voxloop.errors import LabelError
@@ -119,6 +120,20 @@ def test_accepting_writes_what_the_overlay_says_there_as_one_edit(panel, learner
     assert panel.view.widget.overlay_box is None, "and no longer, once it was seen to"
     panel.undo()
     assert panel.labels.counts() == before
+
+
+def test_accepting_twice_at_once_is_one_edit(panel, learner, monkeypatch):
+    paint(panel, 1)
+    paint(panel, 2, (100, 150))
+    before = panel.labels.counts()
+    panel.next_place()
+    later = Later(panel, monkeypatch)
+    Hand(panel).press("y")
+    Hand(panel).press("y")
+    later.end_all()
+    added = panel.labels.counts()[2] - before[2]
+    assert added > 500
+    assert Screen(panel).message == f"Accepted {added:,} voxels."
 
 
 def test_a_place_is_told_apart_from_nothing_known(panel, learner):

@@ -49,6 +49,20 @@ def test_the_largest_are_shown_in_micrometres(balls, no_leak):
     assert no_leak.left() == []
 
 
+def test_a_table_that_cannot_be_read_is_said_where_it_was_waited_for(balls, monkeypatch, no_leak):
+    def fail(self):
+        raise PredictionError("the table is damaged")
+
+    monkeypatch.setattr(type(balls), "table", fail)
+    view = SurfaceView(balls)
+    screen = Screen(view)
+    assert "reading the table" not in screen.text
+    assert "the table could not be read" in screen.text
+    assert screen.message == "the table is damaged"
+    view.close()
+    assert no_leak.left() == []
+
+
 def test_named_ones_and_a_click(balls, no_leak):
     clicked = []
     view = SurfaceView(balls, [2], on_click=clicked.append)

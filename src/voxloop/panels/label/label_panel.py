@@ -12,11 +12,12 @@ import ipywidgets as w
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.geometry import AXES
+from voxloop.geometry import AXES, Box
 from voxloop.panels.base.access import read_only_words
 from voxloop.panels.base.panel import CopyCode, Panel, button, column, row, section, show, spacer, split, text
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.ui import on_ui
+from voxloop.panels.base.work import Attempt
 from voxloop.panels.label.class_editor import ClassEditor
 from voxloop.panels.label.level_chooser import LevelChooser
 from voxloop.panels.label.live_box import LiveBox
@@ -91,6 +92,10 @@ class LabelPanel(Panel):
         )
         self.live = self.live_box.overlay
         self.masks = MaskFiles(self)
+        self._save = Attempt(
+            self, lambda labels, path: labels.save(path), lambda path: self.say(f"Written to {path}", "good")
+        )
+        self._accept = Attempt(self, _write, lambda edit: self.say(f"Accepted {edit.voxels:,} voxels.", "good"))
         self._build()
         self._listen()
         self._open_labels()
@@ -330,8 +335,9 @@ class LabelPanel(Panel):
 
     def save(self, path: str | Path) -> None:
         """Write the labels to a file of another program."""
-        self._note(Call("save", {"path": str(path)}))
-        self.in_thread(lambda: self.labels.save(path), lambda saved: self.say(f"Written to {saved}", "good"))
+        if not self._save.busy:
+            self._note(Call("save", {"path": str(path)}))
+            self._save(self.labels, path)
 
     # -------------------------------------------------------------------------------------------------- live overlay
 
@@ -346,12 +352,8 @@ class LabelPanel(Panel):
 
     def accept(self) -> None:
         """Make labels of what the overlay says around the place."""
-        box, values, mask = self.live.accepted()
-        labels = self.labels
-        self.in_thread(
-            lambda: labels.write(box, values, mask, tool="accept", overwrite=False, arguments={"box": box.to_json()}),
-            lambda edit: self.say(f"Accepted {edit.voxels:,} voxels.", "good"),
-        )
+        if not self._accept.busy:
+            self._accept(self.labels, *self.live.accepted())
 
     # ----------------------------------------------------------------------------------------------------- following
 
@@ -392,3 +394,7 @@ class LabelPanel(Panel):
         self._show_classes()
         self.saved.show()
         self._undo.disabled, self._redo.disabled = not self.labels.can_undo, not self.labels.can_redo
+
+
+def _write(labels: Labels, box: Box, values: np.ndarray, mask: np.ndarray) -> Edit:
+    return labels.write(box, values, mask, tool="accept", overwrite=False, arguments={"box": box.to_json()})

@@ -77,7 +77,12 @@ class SurfaceView(Panel):
         self.numbers: tuple[int, ...] = ()
         self._chosen: Sequence[int] | None = numbers
         self._newest: tuple[int, ...] = ()  # of which meshes are made, or were
-        self._surfaces: Latest[tuple[tuple[int, ...], list[Mesh]]] = Latest(self, self._draw)
+        self._surfaces: Latest[tuple[tuple[int, ...], list[Mesh]]] = Latest(
+            self, self._draw, failed=partial(self._show_failure, "the surfaces could not be made")
+        )
+        self._tables: Latest[DataFrame] = Latest(
+            self, self._begin, failed=partial(self._show_failure, "the table could not be read")
+        )
         self.plot = k3d.plot(
             height=height,
             background_color=BACKGROUND,
@@ -100,7 +105,7 @@ class SurfaceView(Panel):
         self.on_close(lambda: w.Widget.close(self.plot))  # k3d's own only clears its outputs
         self.on_close(self._clear)
         self._table: DataFrame | None = None
-        self.in_thread(objects.table, self._begin)
+        self._tables.ask(objects.table)
 
     @on_ui
     def choose(self, numbers: Sequence[int] | None) -> None:
@@ -108,6 +113,10 @@ class SurfaceView(Panel):
         self._chosen = numbers
         show(self._most, numbers is None)
         self._update()
+
+    def _show_failure(self, words: str, error: BaseException) -> None:
+        self._words.value = words
+        self.show_error(error)
 
     def _begin(self, table: DataFrame) -> None:
         self._table = table
