@@ -32,7 +32,7 @@ def test_spec_survives_json():
         (None, "no spec.json"),
         ("{", "damaged"),
         ('{"v": 99}', "of version 99; this voxloop reads 1"),
-        ("{}", "of version None"),
+        ("{}", "says no version; this voxloop reads version 1"),
         ('{"v": 1, "learner": "shallow"}', "not complete"),
         (json.dumps({**SPEC.to_json(), "learner": "shalow"}), "did you mean 'shallow'"),
     ],

@@ -94,6 +94,8 @@ class ModelSpec:
         """Rebuild from :meth:`to_json`'s dict. Raises ModelError for what another version or hand wrote."""
         data = dict(data)
         version = data.pop("v", None)
+        if version is None:
+            raise ModelError(f"spec.json says no version; this voxloop reads version {SPEC_VERSION}")
         if version != SPEC_VERSION:
             raise ModelError(f"this model says it is of version {version!r}; this voxloop reads {SPEC_VERSION}")
         try:

@@ -126,7 +126,7 @@ def test_the_best_candidate_is_chosen_and_said():
     else:
         assert choice.tried[choice.name] - choice.tried["as it is"] > 0.05
     assert choice.name in choice.words
-    assert "held out" in choice.words
+    assert "cross-validation on strokes" in choice.words
     for name, value in CANDIDATES[choice.name].items():
         assert getattr(choice.config, name) == value
 
@@ -164,12 +164,20 @@ def test_what_somebody_set_is_kept():
     assert fixed.config == CONFIG.changed(choose="fixed")
 
 
-def test_candidates_for_which_there_is_no_time_are_named():
-    choice = chosen(CONFIG.changed(choose="auto", choose_seconds=1), example())
-    assert "as it is" in choice.tried
+def test_supervoxels_of_large_labelled_parts_are_named_as_not_tried():
+    choice = chosen(
+        CONFIG.changed(choose="auto", choose_seconds=1, samples=600), example((4, 352, 352), planes=(0, 1, 3))
+    )
     assert set(choice.tried) | set(choice.left_out) == set(CANDIDATES)
-    if choice.left_out:
-        assert "Not tried" in choice.words
+    assert "supervoxels, forest, edges" in choice.left_out
+    assert "Not tried: supervoxels, forest, edges" in choice.words
+
+
+def test_the_spec_says_nothing_of_how_fast_the_machine_is():
+    one = example()
+    first, second = (fit_examples(CONFIG, [one], CLASSES, judge=True) for _ in range(2))
+    assert first.choice.seconds > 0
+    assert first.model.spec.hash == second.model.spec.hash
 
 
 def test_too_few_strokes_choose_nothing():

@@ -12,7 +12,7 @@ from texture import CLASSES, SPACING, accuracy, strokes, textured
 
 from voxloop.config import ShallowConfig
 from voxloop.config.base import settings_of
-from voxloop.config.shallow import BOOSTED, FORESTS
+from voxloop.config.classifiers import BOOSTED, FORESTS
 from voxloop.errors import ConfigError, ModelError
 from voxloop.model import load_model
 from voxloop.shallow import storage

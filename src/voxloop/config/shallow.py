@@ -7,307 +7,22 @@ from typing import Any, Literal
 from pydantic import field_validator, model_validator
 
 from voxloop.config.base import Config, constrain, setting, training_set, validation_set
+from voxloop.config.classifiers import ClassifierSettings
+from voxloop.config.features import FEATURE_KINDS, FeatureSettings
 from voxloop.errors import ConfigError
 
-#: settings that switch a kind of feature, in the order in which a bank computes them
-FEATURE_KINDS = (
-    "gaussian", "log", "gradient", "dog", "hessian", "structure", "deviation", "determinant", "vesselness",
-)  # fmt: skip
 
-Classifiers = Literal["network", "forest", "random forest", "adaboost", "gradient boosting", "svm", "linear"]
-#: those that average many deep trees, and those that add up many shallow ones
-FORESTS, BOOSTED = ("forest", "random forest"), ("adaboost", "gradient boosting")
-
-
-class ShallowConfig(Config):
-    """A pixel classifier that answers in seconds. Sigmas are physical; the spacing of the volume does the rest."""
+class ShallowLabelSettings(Config):
+    """Which labels are learned from."""
 
     level: str | None = setting(None, "label level to learn; the only one where there is one")
     training_set: str | None = training_set()
     images: tuple[str, ...] | None = setting(None, "images whose labels are used; all where empty", advanced=True)
     constrain: str | None = constrain()
 
-    dimensions: Literal["auto", "2d", "3d"] = setting(
-        "auto",
-        "filters within planes or through the stack; auto: through the stack where voxels are nearly cubic (training "
-        "runs), within planes for frames, flat stacks and the live overlay",
-        group="Features",
-    )
-    scales: int = setting(
-        5, "how many sigmas, each twice the last; more see wider surroundings", group="Features", ge=1, le=8
-    )
-    sigmas_um: Literal["auto"] | tuple[float, ...] = setting(
-        "auto",
-        "sigmas themselves; auto: doubling from 0.8 voxels of the finest in-plane axis",
-        group="Features",
-        unit="µm",
-        advanced=True,
-    )
-    context: Literal["auto"] | int = setting(
-        "auto",
-        "with filters within planes: neighbouring slices to either side that are smoothed over; auto: 8, and "
-        "none for frames",
-        group="Features",
-        unit="slices",
-    )
-    gaussian: bool = setting(True, "smoothed intensity", group="Features")
-    log: bool = setting(True, "Laplacian of Gaussian: blobs, bright or dark", group="Features", label="Laplacian")
-    gradient: bool = setting(True, "gradient magnitude: edges", group="Features")
-    dog: bool = setting(
-        True, "difference of Gaussians: blobs and bands", group="Features", label="difference of Gaussians"
-    )
-    hessian: bool = setting(True, "eigenvalues of the Hessian: sheets and tubes", group="Features")
-    structure: bool = setting(
-        True, "eigenvalues of the structure tensor: texture", group="Features", label="structure tensor"
-    )
-    deviation: bool = setting(
-        False, "standard deviation around: smooth or rough", group="Features", label="local deviation", advanced=True
-    )
-    determinant: bool = setting(
-        False,
-        "determinant of the Hessian: blobs and saddles",
-        group="Features",
-        label="determinant of the Hessian",
-        advanced=True,
-    )
-    vesselness: bool = setting(
-        False, "Frangi's measure of how much like a tube, bright or dark", group="Features", advanced=True
-    )
 
-    unit: Literal["voxels", "supervoxels"] = setting(
-        "voxels",
-        "what is classified: every voxel by itself, or supervoxels, small compact pieces of alike intensity "
-        "that are decided as a whole; a stroke then labels every supervoxel that is mostly under it. The live overlay "
-        "stays with voxels",
-        group="Unit",
-    )
-    supervoxel_size: int = setting(
-        10,
-        "width of a supervoxel, in voxels of the finest in-plane axis and alike in micrometres along the others; "
-        "up to a tenth more or less, so that the pieces repeat with the filters' grid",
-        group="Unit",
-        unit="voxels",
-        ge=3,
-        le=64,
-        log=True,
-        when={"unit": ["supervoxels"]},
-    )
-    compactness: float = setting(
-        20.0,
-        "how round supervoxels are: a distance of one supervoxel counts as much as a step of so many percent of "
-        "the image's range of intensities; less follows edges, more makes cubes",
-        group="Unit",
-        unit="%",
-        gt=0,
-        le=1000,
-        log=True,
-        when={"unit": ["supervoxels"]},
-    )
-    descriptor: Literal["mean", "mean and deviation", "quantised", "textons", "covariance", "sigma set"] = setting(
-        "mean",
-        "what a supervoxel is known by: the mean of each feature over it; also how much each varies; a "
-        "histogram of each; how often each of a few typical textures occurs; how features vary together; that and the "
-        "mean. Histograms and what varies together make many numbers of many features",
-        group="Unit",
-        when={"unit": ["supervoxels"]},
-    )
-    bins: int = setting(
-        10,
-        "bins of a histogram, or typical textures",
-        group="Unit",
-        ge=2,
-        le=100,
-        when={"unit": ["supervoxels"], "descriptor": ["quantised", "textons"]},
-    )
-    neighbours: int = setting(
-        0,
-        "also what the supervoxels around are like: 1, those that touch; 2, those beyond as well",
-        group="Unit",
-        ge=0,
-        le=2,
-        when={"unit": ["supervoxels"]},
-    )
-
-    projection: Literal["none", "standard", "pca", "random"] = setting(
-        "none",
-        "what the classifier is shown of the features: all as they are (svm and linear standardise them "
-        "anyway); standard: each by its mean and spread; pca: the few directions that vary most; random: a few random "
-        "mixtures",
-        group="Classifier",
-    )
-    components: int = setting(
-        16,
-        "how many directions or mixtures; no more than there are features",
-        group="Classifier",
-        ge=1,
-        le=500,
-        log=True,
-        when={"projection": ["pca", "random"]},
-    )
-    classifier: Classifiers = setting(
-        "network",
-        "network: a small perceptron; forest: extremely randomised trees; random forest, adaboost and "
-        "gradient boosting: other ensembles of trees; svm: a support vector machine, slow, for few samples; linear: "
-        "straight borders between classes. The live overlay takes the network for all but the forests",
-        group="Classifier",
-    )
-    hidden: tuple[int, ...] = setting(
-        (24, 12),
-        "widths of the perceptron's hidden layers",
-        group="Classifier",
-        unit="units",
-        advanced=True,
-        when={"classifier": ["network"]},
-    )
-    passes: int = setting(
-        10,
-        "times the perceptron sees the samples",
-        group="Classifier",
-        ge=1,
-        le=1000,
-        log=True,
-        advanced=True,
-        when={"classifier": ["network"]},
-    )
-    learning_rate: float = setting(
-        3e-3,
-        "step of the perceptron's optimiser (Adam)",
-        group="Classifier",
-        gt=0,
-        le=0.1,
-        log=True,
-        advanced=True,
-        when={"classifier": ["network"]},
-    )
-    decay: float = setting(
-        1.0,
-        "L2 penalty on the perceptron's weights; more is smoother",
-        group="Classifier",
-        ge=0,
-        le=10,
-        log=True,
-        advanced=True,
-        when={"classifier": ["network"]},
-    )
-    trees: int = setting(
-        32,
-        "trees of the ensemble; 100 (adaboost: 50) are usual elsewhere, and take three times as long",
-        group="Classifier",
-        ge=1,
-        le=500,
-        log=True,
-        advanced=True,
-        when={"classifier": [*FORESTS, *BOOSTED]},
-    )
-    depth: int = setting(
-        14, "greatest depth of a tree", group="Classifier", ge=1, le=32, advanced=True, when={"classifier": FORESTS}
-    )
-    boosting_depth: int = setting(
-        3,
-        "greatest depth of a tree; boosting adds up many shallow ones",
-        group="Classifier",
-        label="depth",
-        ge=1,
-        le=16,
-        advanced=True,
-        when={"classifier": BOOSTED},
-    )
-    leaf: int = setting(
-        4,
-        "fewest samples in a leaf",
-        group="Classifier",
-        ge=1,
-        le=1000,
-        log=True,
-        advanced=True,
-        when={"classifier": [*FORESTS, *BOOSTED]},
-    )
-    boosting_rate: Literal["auto"] | float = setting(
-        "auto",
-        "how much each further tree counts; auto: 1 for adaboost, 0.1 for gradient boosting",
-        group="Classifier",
-        label="learning rate",
-        advanced=True,
-        when={"classifier": BOOSTED},
-    )
-    subsample: float = setting(
-        1.0,
-        "share of the samples that each tree is shown; below 1 trees differ more",
-        group="Classifier",
-        gt=0,
-        le=1,
-        step=0.05,
-        advanced=True,
-        when={"classifier": ["gradient boosting"]},
-    )
-    svm_kernel: Literal["linear", "poly", "rbf", "sigmoid"] = setting(
-        "rbf",
-        "shape of borders between classes: straight, a polynomial, around samples, sigmoid",
-        group="Classifier",
-        label="kernel",
-        when={"classifier": ["svm"]},
-    )
-    svm_c: float = setting(
-        1.0,
-        "how hard single samples are fitted; less gives smoother borders",
-        group="Classifier",
-        label="C",
-        gt=0,
-        le=1000,
-        log=True,
-        when={"classifier": ["svm"]},
-    )
-    svm_gamma: Literal["auto"] | float = setting(
-        "auto",
-        "how near a sample must be to count, for all kernels but the linear one; auto: one by the number of features",
-        group="Classifier",
-        label="gamma",
-        advanced=True,
-        when={"classifier": ["svm"]},
-    )
-    svm_samples: int = setting(
-        1_000,
-        "samples used, all classes together: the time grows with their square, and every voxel predicted is "
-        "compared with most of them",
-        group="Classifier",
-        label="samples of the machine",
-        ge=20,
-        le=20_000,
-        log=True,
-        when={"classifier": ["svm"]},
-    )
-    linear_loss: Literal["log", "modified_huber"] = setting(
-        "log",
-        "what is minimised: log, the logistic loss; modified_huber forgives samples far on the wrong side",
-        group="Classifier",
-        label="loss",
-        when={"classifier": ["linear"]},
-    )
-    penalty: Literal["none", "l1", "l2", "elasticnet"] = setting(
-        "l2",
-        "on the weights: l2 keeps all small, l1 leaves few, elasticnet is between",
-        group="Classifier",
-        when={"classifier": ["linear"]},
-    )
-    alpha: float = setting(
-        1e-4,
-        "strength of the penalty, and what the steps are derived from",
-        group="Classifier",
-        gt=0,
-        le=1,
-        log=True,
-        when={"classifier": ["linear"]},
-    )
-    iterations: int = setting(
-        20,
-        "times the linear classifier sees the samples",
-        group="Classifier",
-        ge=1,
-        le=1000,
-        log=True,
-        advanced=True,
-        when={"classifier": ["linear"]},
-    )
+class SampleSettings(Config):
+    """Which voxels teach, what becomes of the answers, and who chooses the settings."""
 
     samples: int = setting(
         20_000,
@@ -367,7 +82,8 @@ class ShallowConfig(Config):
     )
     choose_seconds: float = setting(
         20.0,
-        "seconds of CPU time for that; candidates that do not fit are left out, and the run says which",
+        "seconds of one core that describing supervoxels may take for that, as estimated from the labelled parts of "
+        "the images; beyond, supervoxels are not tried, and the run says so",
         group="Choice",
         unit="s",
         ge=1,
@@ -377,6 +93,11 @@ class ShallowConfig(Config):
         when={"choose": ["auto"]},
     )
     seed: int = setting(0, "seed of everything random", ge=0, advanced=True)
+
+
+# of several bases the fields of the last come first
+class ShallowConfig(SampleSettings, ClassifierSettings, FeatureSettings, ShallowLabelSettings):
+    """A pixel classifier that answers in seconds. Sigmas are physical; the spacing of the volume does the rest."""
 
     @property
     def kinds(self) -> tuple[str, ...]:

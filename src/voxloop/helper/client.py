@@ -21,7 +21,7 @@ from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
-import voxloop.errors as errors
+from voxloop import errors
 from voxloop.errors import RunError, VoxloopError
 from voxloop.helper.messages import Sender, receive
 from voxloop.helper.planes import Planes

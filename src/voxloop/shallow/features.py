@@ -13,7 +13,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from voxloop.config.shallow import FEATURE_KINDS
+from voxloop.config.features import FEATURE_KINDS
 from voxloop.geometry import Box, Shape, Spacing
 from voxloop.shallow.eigenvalues import eigenvalues
 from voxloop.shallow.filters import correlate, double, halve, kernel

@@ -61,7 +61,7 @@ def train(context: TaskContext) -> str:
         return str(end)
     fitted.model.save(context.path / "model")
     if fitted.choice:
-        context.emit("log", text=fitted.choice.words)
+        context.emit("log", text=f"{fitted.choice.words} It took {fitted.choice.seconds:.0f} s of CPU time.")
         _keep_record(context.path, fitted.choice, examples)
     context.emit("checkpoint", iteration=progress.passes, path="model")
     _sample(context, examples, fitted, progress.passes)

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from voxloop.config.shallow import FORESTS, ShallowConfig
+from voxloop.config.classifiers import FORESTS
+from voxloop.config.shallow import ShallowConfig
 from voxloop.geometry import AXES, Box, Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.shallow.classifier import Classifier, fit_classifier
