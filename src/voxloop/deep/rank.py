@@ -13,14 +13,14 @@ from pathlib import Path
 from voxloop.deep.learner import train
 from voxloop.deep.training.team import end_with
 from voxloop.runs.context import QuietContext
-from voxloop.store.layout import Layout
+from voxloop.store.layout import Layout, RunPlace
 
 
 def main(arguments: list[str]) -> int:
     """Train as one of a team; 0 when the run ended as it was meant to."""
     end_with(os.getppid())
     path, rank, port = Path(arguments[0]), int(arguments[1]), int(arguments[2])
-    config = json.loads((path / "config.json").read_text())
+    config = json.loads(RunPlace(path).config.read_text())
     train(QuietContext(Layout.of_run(path).root, config, name=path.name), rank=rank, port=port)
     return 0
 

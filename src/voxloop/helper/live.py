@@ -14,7 +14,7 @@ from voxloop.errors import LabelError
 from voxloop.geometry import Box
 from voxloop.helper.handlers import Job, View
 from voxloop.machine import machine
-from voxloop.store.layout import Layout
+from voxloop.store.layout import Layout, RunPlace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,10 +125,12 @@ def _as_last_chosen(workspace: Path, level: str, config: dict[str, Any]) -> dict
     settings = ShallowConfig(**config)
     if settings.choose != "auto":
         return config
-    for spec in sorted(Layout(workspace).runs.glob("*/model/spec.json"), key=lambda path: -path.stat().st_mtime):
+    places = [RunPlace(folder) for folder in Layout(workspace).runs.glob("*")]
+    with_model = [place for place in places if place.spec.exists()]
+    for place in sorted(with_model, key=lambda place: -place.spec.stat().st_mtime):
         with suppress(OSError, ValueError, KeyError, TypeError):  # half written, or of another learner
-            run = json.loads((spec.parent.parent / "config.json").read_text())
-            chosen = json.loads(spec.read_text())["extra"]["choice"]["name"]
+            run = json.loads(place.config.read_text())
+            chosen = json.loads(place.spec.read_text())["extra"]["choice"]["name"]
             if run["level"] == level:
                 return with_choice(settings, chosen).to_json()
     return config

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
-from voxloop.geometry import Box
+from voxloop.geometry import AXES, Box
 from voxloop.runs.run import Run
-from voxloop.store.layout import Layout
+from voxloop.store.layout import Layout, RunPlace
 from voxloop.volumes import as_volume, open_volume, shape_zyx, spacing_of
 from voxloop.volumes.volume import make_volume, origin_of
 
@@ -126,7 +126,7 @@ class Objects:
         if number not in table.index:
             raise PredictionError(f"there is no object {number}; they are numbered 1 to {self.count}")
         row = table.loc[number]
-        box = Box.from_json([(int(row[f"{axis}_from"]), int(row[f"{axis}_to"])) for axis in "zyx"])
+        box = box_of(row)
         return object_mesh(self.labels, number, box, smooth_um=smooth_um)
 
     def save_mesh(self, number: int, path: str | Path, *, smooth_um: float = 0.0) -> Path:
@@ -162,13 +162,18 @@ class Objects:
         layout = Layout.of_made(self.path)
         run = layout.run(self.name)
         of_workspace = self.path.absolute() == layout.objects_of(self.name)
-        if of_workspace and (run / "config.json").exists() and Run(run).kind == "objects":
+        if of_workspace and RunPlace(run).config.exists() and Run(run).kind == "objects":
             Run(run).delete()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def __repr__(self) -> str:
         unsure = f", {self.unsure} of them in clumps longer than the reach" if self.unsure else ""
         return f"<Objects {self.name!r}: {self.count}{unsure}>"
+
+
+def box_of(row: Mapping[str, Any]) -> Box:
+    """The bounding box, in voxels of the image, of the object that a row of :meth:`Objects.table` speaks of."""
+    return Box.from_json([(int(row[f"{axis}_from"]), int(row[f"{axis}_to"])) for axis in AXES])
 
 
 def _place(stored: DataArray, box: Box, shape: Sequence[int]) -> DataArray:

@@ -90,7 +90,7 @@ def make_objects(
             region=box,
             facts={
                 "run": context.name,
-                "prediction": f"predictions/{prediction.name}",
+                "prediction": context.layout.relative(prediction),
                 "of": of,
                 "region": region,
                 "shape": shape_of(prediction),

@@ -22,7 +22,7 @@ from voxloop.review.run_figure import draw
 from voxloop.runs import Runs
 from voxloop.runs.comparison import ancestors
 from voxloop.runs.history import History, metric_of
-from voxloop.store.layout import Layout
+from voxloop.store.layout import Layout, RunPlace
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -150,7 +150,7 @@ def _data(run: Run, history: History) -> str:
 def _split(run: Run) -> dict[str, Any]:
     """The split of a run as its checkpoint holds it; empty where there is none."""
     try:
-        return dict(json.loads((run.path / "checkpoints" / "last" / "state.json").read_text())["split"])
+        return dict(json.loads((RunPlace(run.path).last_checkpoint / "state.json").read_text())["split"])
     except (OSError, ValueError, KeyError):
         return {}
 

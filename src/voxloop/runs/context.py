@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from voxloop.runs.events import Event, EventReader, EventWriter, plain
 from voxloop.runs.history import History, fold
 from voxloop.runs.orders import Order, pending
-from voxloop.store.layout import Layout
+from voxloop.store.layout import Layout, RunPlace
 
 #: name of the pause order that a signal gives; it has no file
 SIGNALLED = "SIGTERM"
@@ -87,7 +87,7 @@ class RunFacts:
     @property
     def resuming(self) -> bool:
         """An earlier process of this run left a checkpoint."""
-        folder = self.path / "checkpoints"
+        folder = RunPlace(self.path).checkpoints
         return folder.is_dir() and any(entry.name[0] != "." for entry in folder.iterdir())
 
 

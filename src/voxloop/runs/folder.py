@@ -20,6 +20,7 @@ from voxloop.runs.history import epoch_score
 from voxloop.runs.kinds import Kind, kind_of, learner_name
 from voxloop.runs.names import check_name, free_name
 from voxloop.runs.run import Run
+from voxloop.store.layout import RunPlace
 
 VERSION = 1
 _OURS = {"v", "name", "kind", "learner", "task", "result", "device", "created", "title", "settings"}
@@ -108,7 +109,7 @@ class Runs(Mapping[str, Run]):
         if not isinstance(name, str) or not name.strip(".") or "/" in name or "\0" in name:
             return None
         try:
-            return (self.folder / name / "config.json").stat().st_mtime
+            return RunPlace(self.folder / name).config.stat().st_mtime
         except OSError:
             return None
 
@@ -157,7 +158,7 @@ class Runs(Mapping[str, Run]):
         path, temporary = self.folder / name, self.folder / f".{name}-{time.time_ns()}.tmp"
         try:
             (temporary / "control").mkdir(parents=True)
-            (temporary / "config.json").write_text(json.dumps(plain(config, digits=17), indent=2) + "\n")
+            RunPlace(temporary).config.write_text(json.dumps(plain(config, digits=17), indent=2) + "\n")
             os.rename(temporary, path)  # noqa: PTH104 - fails where somebody was faster, which replace would not
         except OSError as error:
             shutil.rmtree(temporary, ignore_errors=True)

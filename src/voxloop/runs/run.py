@@ -21,6 +21,7 @@ from voxloop.runs.history import TERMINAL, History, fold
 from voxloop.runs.kinds import Kind, kind_of, learner_name
 from voxloop.runs.queue import device_holder
 from voxloop.runs.runner import discard, read_config
+from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
     from voxloop.model import Model
@@ -281,7 +282,7 @@ class Run:
         """The trained model. Raises RunError where there is none (yet)."""
         from voxloop.model import load_model
 
-        folder = self.path / "model"
+        folder = RunPlace(self.path).model
         if not folder.is_dir():
             raise RunError(f"run {self.name!r} has no model{_why(self.state, self.history)}")
         return load_model(folder)
@@ -304,7 +305,7 @@ class Run:
     # ---------------------------------------------------------------------------------------------------- helpers
 
     def _export(self, suffix: str) -> Path:
-        return self.path / "exports" / f"{self.name}.{suffix}"
+        return RunPlace(self.path).exports / f"{self.name}.{suffix}"
 
     @property
     def _control(self) -> Path:

@@ -28,6 +28,7 @@ from voxloop.runs.events import EventWriter
 from voxloop.runs.failures import describe
 from voxloop.runs.process import catch_signals
 from voxloop.runs.queue import Turn
+from voxloop.store.layout import RunPlace
 
 OUTCOMES = ("finished", "stopped", "cancelled", "paused")
 _VERSIONS = ("voxloop", "numpy", "torch", "scikit-learn", "zarr", "dask")
@@ -66,7 +67,7 @@ def run(path: str | Path, queue: bool = True) -> str:
 def read_config(path: Path) -> dict[str, Any]:
     """``config.json`` of a run folder. Raises RunError where it is missing or damaged."""
     try:
-        config = dict(json.loads((path / "config.json").read_text()))
+        config = dict(json.loads((RunPlace(path).config).read_text()))
         if not {"name", "task"} <= config.keys():
             raise ValueError("it has no name or no task")
     except FileNotFoundError:
@@ -192,8 +193,8 @@ def discard(path: Path, config: dict[str, Any], keep: Collection[str] = ()) -> N
     ``config["discard"]`` (a dotted name) is called with the run's path for what lies outside of the run's folder, and
     with the saved models that are to stay, where there are any.
     """
-    for name in ("model", "checkpoints", "samples"):
-        shutil.rmtree(path / name, ignore_errors=True)
+    for folder in RunPlace(path).made:
+        shutil.rmtree(folder, ignore_errors=True)
     if config.get("discard"):
         tasks.load(config["discard"])(path, *([keep] if keep else []))
 

@@ -21,6 +21,7 @@ from voxloop.shallow.picture import draw
 from voxloop.shallow.record import LearningRecord
 from voxloop.shallow.samples import APART, in_block, join
 from voxloop.shallow.table import Example, Watch
+from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
     from voxloop.runs.context import TaskContext
@@ -59,7 +60,7 @@ def train(context: TaskContext) -> str:
         )
     except _Ended as end:
         return str(end)
-    fitted.model.save(context.path / "model")
+    fitted.model.save(RunPlace(context.path).model)
     if fitted.choice:
         context.emit("log", text=f"{fitted.choice.words} It took {fitted.choice.seconds:.0f} s of CPU time.")
         _keep_record(context.path, fitted.choice, examples)
@@ -70,7 +71,7 @@ def train(context: TaskContext) -> str:
 
 def result(path: str | Path) -> ShallowModel:
     """The model of a run folder. Raises ModelError."""
-    return load(Path(path) / "model")
+    return load(RunPlace(Path(path)).model)
 
 
 def fit_teacher(

@@ -257,7 +257,7 @@ class Images(Named["xr.DataArray"]):
     def _import(self, name: str, volume: xr.DataArray) -> ImageInfo:
         from voxloop.volumes import open_volume, save_volume
 
-        place = self._store.path / "images" / f"{name}.zarr"
+        place = self._store.layout.image(name)
         self._check_room(name, volume.nbytes)
         if place.exists():
             shutil.rmtree(place)

@@ -30,6 +30,50 @@ class LabelPlace:
         return self.array.with_suffix(".index.jsonl")
 
 
+@dataclass(frozen=True, slots=True)
+class RunPlace:
+    """Where things lie in the folder of one run."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings, and what the run was told to do, as JSON."""
+        return self.folder / "config.json"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def spec(self) -> Path:
+        """What the model says of itself; a run has a model where it is there."""
+        return self.model / "spec.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        return self.checkpoints / "last"
+
+    @property
+    def samples(self) -> Path:
+        """Pictures drawn while it trains."""
+        return self.folder / "samples"
+
+    @property
+    def exports(self) -> Path:
+        """Tables, plots and reports that people asked for."""
+        return self.folder / "exports"
+
+    @property
+    def made(self) -> tuple[Path, ...]:
+        """What training makes, and what goes with a model that is discarded."""
+        return self.model, self.checkpoints, self.samples
+
+
 class Layout:
     """The folders and files of the workspace at ``root``."""
 
@@ -52,6 +96,11 @@ class Layout:
     def document(self) -> Path:
         """Images, levels, regions and sets, as JSON."""
         return self.root / "workspace.json"
+
+    @property
+    def images(self) -> Path:
+        """The workspace's own copies of images."""
+        return self.root / "images"
 
     @property
     def rounds(self) -> Path:
@@ -83,6 +132,10 @@ class Layout:
     def derived(self) -> Path:
         """Caches that may be deleted and come back."""
         return self.root / "derived"
+
+    def image(self, name: str) -> Path:
+        """Where the workspace's own copy of an image lies."""
+        return self.images / f"{_plain(name)}.zarr"
 
     def run(self, name: str) -> Path:
         return self.runs / _plain(name)

@@ -246,7 +246,7 @@ class Store:
                     blobs = (place.journal.parent / "blobs").glob(f"{place.journal.stem}.*.zarr")
                     moves += [place.array, place.index, place.journal, place.journal.with_suffix(".bin"), *blobs]
             if image is not None and image.own:
-                moves.append(self.path / "images" / f"{image.name}.zarr")
+                moves.append(self.layout.image(image.name))
             for source in moves:
                 if source.exists():
                     new = target / source.relative_to(self.path)

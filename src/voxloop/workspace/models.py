@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config import PredictConfig
 from voxloop.errors import ModelError, PredictionError, unknown
 from voxloop.runs import Run
+from voxloop.store.layout import RunPlace
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def _folder_of(
     if isinstance(source, str) and source in project.runs:
         source = project.runs[source]
     if isinstance(source, Run):
-        folder = source.path / "model"
-        if not (folder / "spec.json").exists():
+        folder = RunPlace(source.path).model
+        if not RunPlace(source.path).spec.exists():
             raise ModelError(f"run {source.name!r} has no model yet: it is {source.state}")
         return folder, source.name
     if isinstance(source, str | Path):

@@ -64,7 +64,7 @@ def objects(
         discard="voxloop.objects.task:discard",
         parent=chosen.name,
         image=chosen.image,
-        prediction=f"predictions/{chosen.path.name}",
+        prediction=project.layout.relative(chosen.path),
         of=class_value(chosen.path, of),
         region=bounds,
     )

@@ -18,6 +18,7 @@ from voxloop.deep.predict.predictor import Zoom
 from voxloop.geometry import Shape
 from voxloop.model import ModelSpec
 from voxloop.store.atomic import replace_folder
+from voxloop.store.layout import RunPlace
 
 
 def spec_of(material: Material, network: AnyNetwork) -> ModelSpec:
@@ -58,7 +59,7 @@ def _on_image(size: Sequence[int], zoom: Zoom, more: int = 0) -> Shape:
 
 def load_kept_network(run: Path, device: torch.device) -> nn.Module:
     """The network that a run keeps, in evaluation mode."""
-    return move_network(load(run / "model").module(), device).eval()
+    return move_network(load(RunPlace(run).model).module(), device).eval()
 
 
 def write_model(folder: Path, spec: ModelSpec, network: nn.Module) -> None:

@@ -33,6 +33,7 @@ from voxloop.errors import ConfigError, RunError
 from voxloop.model import ModelSpec
 from voxloop.runs.context import TaskContext
 from voxloop.runs.orders import LAST_WORD, Order
+from voxloop.store.layout import RunPlace
 
 #: optimiser steps after which their time is known well enough to plan with
 _PLAN_AFTER = 10
@@ -55,7 +56,7 @@ class Training:
 
     def __init__(self, context: TaskContext, config: DeepConfig, team: Team) -> None:
         self._context, self._config, self._team = context, config, team
-        self._folder = context.path / "checkpoints"
+        self._folder = RunPlace(context.path).checkpoints
         last = checkpoint.newest(self._folder)
         tensors, saved = checkpoint.load(last) if last else ({}, {})
         self._threads = config.threads or saved.get("threads") or max(1, cores() // team.size)
@@ -360,7 +361,7 @@ class Training:
     def _keep_model(self) -> None:
         self.state.kept = True
         if self._team.leads:
-            write_model(self._context.path / "model", self._model_spec(), self._descent.average.module)
+            write_model(RunPlace(self._context.path).model, self._model_spec(), self._descent.average.module)
 
     def _model_spec(self) -> ModelSpec:
         """Made late: probing the receptive field would put off the first step."""

@@ -12,6 +12,7 @@ from voxloop.panels.base.panel import Panel, labelled
 from voxloop.panels.base.work import Poll
 from voxloop.panels.label.live_overlay import LiveOverlay
 from voxloop.panels.monitor.run_words import AT_WORK
+from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
     from voxloop.workspace.workspace import Workspace
@@ -66,7 +67,7 @@ class OverlayChoice:
             if not is_of_level or settings.get("target", "semantic") != "semantic":
                 continue
             try:
-                stamp = (run.path / "model" / "spec.json").stat().st_mtime_ns
+                stamp = RunPlace(run.path).spec.stat().st_mtime_ns
             except OSError:
                 continue
             words = f"{run.name}, best so far" if run.state in AT_WORK else run.name
@@ -99,5 +100,5 @@ class OverlayChoice:
         name = self.list.value
         model = None
         if name:
-            model = str((self._ws.runs[name].path / "model").relative_to(self._ws.path))
+            model = str(RunPlace(self._ws.runs[name].path).model.relative_to(self._ws.path))
         self._overlay.by(model)

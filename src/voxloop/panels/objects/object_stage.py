@@ -10,6 +10,7 @@ import ipywidgets as w
 
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES, Box
+from voxloop.objects.result import box_of
 from voxloop.panels.base.panel import Panel, column, heading, row, section, show, spacer, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Latest, Poll
@@ -129,7 +130,7 @@ class ObjectStage:
         self._view.go_to(place, zoom_in=True)
         self.list.selected = str(number)
         self.files.refresh()
-        self._framed = Box.from_json([(int(line[f"{axis}_from"]), int(line[f"{axis}_to"])) for axis in AXES])
+        self._framed = box_of(line)
         self.show_frame()
 
     def show_frame(self) -> None:

@@ -183,8 +183,9 @@ class ObjectsPanel(Panel):
         """What the preview is made of; None where there is no prediction."""
         if not self._which.value:
             return None
+        layout = self.ws.layout
         return {
-            "prediction": f"predictions/{self._which.value}.zarr",
+            "prediction": layout.relative(layout.prediction(str(self._which.value))),
             "of": self._of.value,
             "settings": self.config.to_json(),
         }

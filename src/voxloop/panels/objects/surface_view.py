@@ -11,7 +11,8 @@ import ipywidgets as w
 import numpy as np
 
 from voxloop.errors import PredictionError
-from voxloop.geometry import AXES, Box
+from voxloop.geometry import Box
+from voxloop.objects.result import box_of
 from voxloop.panels.base.panel import Panel, close_tree, labelled, row, show, spacer, text
 from voxloop.panels.base.style import PALETTE
 from voxloop.panels.base.ui import on_ui
@@ -147,7 +148,7 @@ class SurfaceView(Panel):
             if self.closed or numbers is not self._newest:
                 break
             line = table.loc[number]
-            box = Box.from_json([(int(line[f"{axis}_from"]), int(line[f"{axis}_to"])) for axis in AXES])
+            box = box_of(line)
             meshes.append(self._mesh(number, box, resolutions))
         return numbers, meshes
 

@@ -14,6 +14,7 @@ from voxloop.panels.base.panel import ago, badge
 from voxloop.panels.base.rows import Action, Row
 from voxloop.panels.monitor.run_table import best_iou
 from voxloop.panels.monitor.run_words import AT_WORK, LOOKS, MEASURED
+from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -40,7 +41,7 @@ def offered(ws: Workspace) -> Offered:
     The best one has the highest validation IoU among those of the level that the newest run learnt; without scores it
     is the newest. Scores of other levels are no measure of it.
     """
-    runs = [run for run in reversed(list(ws.runs.values())) if (run.path / "model" / "spec.json").exists()]
+    runs = [run for run in reversed(list(ws.runs.values())) if RunPlace(run.path).spec.exists()]
     folders = [_kept_row(path.parent) for path in _kept(ws)]
     scores = {run.name: round(best_iou(run), DIGITS) for run in runs}
     levels: dict[str, list[Run]] = {}
@@ -74,7 +75,7 @@ def _best(runs: list[Run], scores: Mapping[str, float]) -> list[Run]:
 
 def model_folder(ws: Workspace, key: str) -> Path:
     """Where the model of a row lies."""
-    return ws.path / key if key.startswith(KEPT) else ws.runs[key].path / "model"
+    return ws.path / key if key.startswith(KEPT) else RunPlace(ws.runs[key].path).model
 
 
 def _kept(ws: Workspace) -> list[Path]:

@@ -13,6 +13,7 @@ from voxloop.errors import ConfigError, RunError
 from voxloop.panels.base.panel import Panel, classed, column, labelled, show, text
 from voxloop.runs.comparison import ancestors
 from voxloop.runs.run import RESUMABLE
+from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -90,8 +91,9 @@ class StartChooser:
     def offer(self, runs: Sequence[Run]) -> None:
         """The network trainings of the workspace, newest first."""
         deep = [run for run in runs if run.learner == "deep"]
-        models = [run.name for run in deep if (run.path / "model").is_dir()]
-        halted = [run.name for run in deep if run.state in RESUMABLE and (run.path / "checkpoints" / "last").is_dir()]
+        models = [run.name for run in deep if RunPlace(run.path).model.is_dir()]
+        resumable = [run for run in deep if run.state in RESUMABLE]
+        halted = [run.name for run in resumable if RunPlace(run.path).last_checkpoint.is_dir()]
         runs_by_mode = {WEIGHTS: models, SETTINGS: models, RESUME: halted}
         if runs_by_mode != self._runs:
             self._runs = runs_by_mode

@@ -32,6 +32,7 @@ from voxloop.panels.train.start_bar import StartBar
 from voxloop.panels.train.start_chooser import FRESH, RESUME, StartChooser, code_of
 from voxloop.panels.train.training_forecast import Question, TrainingForecast
 from voxloop.runs.spare import NEEDED_GB
+from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -224,7 +225,7 @@ class TrainPanel(Panel):
             facts=facts,
             runs=runs,
             rows=self.runs.rows(runs, colors),
-            models=[run.name for run in runs if (run.path / "model").is_dir()],
+            models=[run.name for run in runs if RunPlace(run.path).model.is_dir()],
             busy=any(run.state in AT_WORK and run.state != "queued" for run in runs),
         )
 
