@@ -70,6 +70,14 @@ def test_what_the_log_says_is_on_the_page(run: Run) -> None:
         assert words in page
 
 
+def test_blocks_are_named_by_what_they_are_for(run: Run) -> None:
+    state = run.path / "checkpoints" / "last" / "state.json"
+    state.parent.mkdir(parents=True)
+    split = {"stack": {"cell": [1, 8, 8], "cells": [[0, 0, n] for n in range(5)], "tested": [[0, 0, 4]]}}
+    state.write_text(json.dumps({"split": split}))
+    assert "stack: 4 validation blocks, 1 test block" in report(run, EVENTS)
+
+
 def test_no_field_of_the_log_becomes_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voxloop.review.run_report.draw", lambda runs, kind: b"<svg></svg>")  # drawn in the next test
     for path in leaves(EVENTS):

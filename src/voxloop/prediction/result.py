@@ -190,7 +190,7 @@ def _run(path: Path) -> Run | None:
 def borders(seam: Mapping[str, float] | None) -> str:
     """What the cuts between tiles change, in words; None: not measured."""
     if seam is None:
-        return "what the cuts between its tiles change was not measured"
+        return "tile borders were not checked"
     if not seam["voxels"]:
         return "made in one piece, without cuts between tiles"
     share = f"{seam['flips']:.2%} of labels there"

@@ -40,7 +40,7 @@ class AuditLog:
                 found = dict(json.loads(file.readline()))
         except (OSError, ValueError) as error:
             raise PredictionError(
-                f"the audit in {self.path} cannot be read ({error}); move it away to begin anew"
+                f"the audit in {self.path} cannot be read ({error}); move it away to begin again"
             ) from error
         if found.get("v") != VERSION:
             raise PredictionError(

@@ -85,13 +85,13 @@ def _result(run: Run, history: History) -> str:
     rows = [(name, _number(value), _number(base["iou"].get(name))) for name, value in test["iou"].items()]
     rows.append(("mean (95 % interval)", _interval(test), _interval(base)))
     if test.get("on") == "test":
-        note = "These labels had no part in the training, nor in the choice of the epoch."
-        if taught := _ancestors_that_may_know(run):
-            note = f"This run never learnt from these labels; {taught}, whose weights it started from, may have."
+        note = "These test labels had no part in the training, nor in the choice of the epoch."
+        if names := _ancestors_that_may_know(run):
+            note = f"This run never learnt from these labels; {names}, whose weights it started from, may have."
     else:
         note = (
             "These are the validation labels, which chose the epoch that is kept: the score flatters. "
-            "With test_share a block is kept apart to the end."
+            "With test_share a test block is set aside until the end."
         )
     basis = f"IoU on {test.get('voxels', 0):,} held-out voxels in {test.get('windows', '?')} windows"
     line = f"{basis}; interval by bootstrap over windows. {note}"
@@ -111,7 +111,7 @@ def _samples(run: Run, history: History) -> str:
             )
     if not pictures:
         return ""
-    return "".join(pictures) + '<p class="note">Image, held-out labels, prediction, confidence.</p>'
+    return "".join(pictures) + '<p class="note">Image, validation labels, prediction, confidence.</p>'
 
 
 def _data(run: Run, history: History) -> str:
@@ -129,21 +129,21 @@ def _data(run: Run, history: History) -> str:
     if split and "validation_set" not in config:
         rows.append(("held out", f"{settings.get('validation_share', 0):.0%} of the labels, by {split}"))
     if settings.get("test_share"):
-        rows.append(("kept for the test", f"{settings['test_share']:.0%} of the labels"))
-    cells = _held(run)
+        rows.append(("test share", f"{settings['test_share']:.0%} of the labels"))
+    cells = _held_out_blocks(run)
     if cells:
-        rows.append(("held-out cells", cells))
+        rows.append(("held-out blocks", cells))
     labels = [(key, f"edit {sequence}") for key, sequence in (config.get("labels") or {}).items()]
     boxes = [
         (f"{row['image']} / {row['level']}", row.get("region") or "", _box(row.get("box")))
         for row in config.get("rows") or ()
     ]
-    said = [str(event.get("text")) for event in history.log if "labelled voxels" in str(event.get("text"))][:1]
+    counts = [str(event.get("text")) for event in history.log if "labelled voxels" in str(event.get("text"))][:1]
     return (
         _table(("", ""), rows)
         + _table(("labels", "as they were after"), labels)
         + (_table(("row of the training set", "region", "voxels z, y, x"), boxes) if boxes else "")
-        + "".join(f'<p class="note">{html.escape(text)}</p>' for text in said)
+        + "".join(f'<p class="note">{html.escape(text)}</p>' for text in counts)
     )
 
 
@@ -173,14 +173,20 @@ def _ancestors_that_may_know(run: Run) -> str:
     return ", ".join(names)
 
 
-def _held(run: Run) -> str:
-    """How many cells judge and test, image by image."""
+def _held_out_blocks(run: Run) -> str:
+    """How many blocks are for validation and for the test, image by image."""
     parts = []
     for image, one in _split(run).items():
         tested = len(one.get("tested", ()))
-        judging = len(one["cells"]) - tested
-        parts.append(f"{image}: {judging} judge" + (f", {tested} test" if tested else ""))
+        words = f"{image}: {_blocks(len(one['cells']) - tested, 'validation')}"
+        if tested:
+            words += f", {_blocks(tested, 'test')}"
+        parts.append(words)
     return "; ".join(parts)
+
+
+def _blocks(count: int, part: str) -> str:
+    return f"{count} {part} block" if count == 1 else f"{count} {part} blocks"
 
 
 def _box(box: Sequence[Sequence[int]] | None) -> str:

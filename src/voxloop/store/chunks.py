@@ -100,7 +100,7 @@ class ChunkedArray:
             raise DamagedArrayError(f"the metadata of {self.path} are damaged ({error})") from error
         if found != (self.shape, self.chunks, self.dtype, ["bytes", "zstd"]):
             raise LabelError(
-                f"{self.path} was written anew by another program (shape, chunks, type, codecs: {found}); "
+                f"{self.path} was written again by another program (shape, chunks, type, codecs: {found}); "
                 "move it away, reopen, and load it with labels.load(path, zero='unlabelled')"
             )
 

@@ -52,7 +52,7 @@ class LabelState(ABC):
         self._intact = self._check_array()
         self.index = TouchedIndex(place.index)
         if self.index.damaged:
-            self._remark(f"{place.index.name} was damaged; it is counted anew")
+            self._remark(f"{place.index.name} was damaged; it is counted again")
         self.journal = Journal(place.journal, shape, self.dtype)
         self.journal.reach(self._seen)
 

@@ -329,7 +329,7 @@ def test_axes_say_what_lies_along_them(story, ui):
 def test_a_score_stands_with_what_it_was_measured_on(story, ui):
     panel = MonitorPanel(story().begin().epoch().end())
     assert "validation IoU 0.900" in Screen(panel).text
-    assert "on held-out strokes" in Screen(panel).markup
+    assert "on validation strokes" in Screen(panel).markup
     panel.close()
 
 

@@ -16,7 +16,7 @@ def test_runs_are_listed_newest_first_opened_and_deleted(ui, ws):
     panel = TrainPanel(ws)
     assert [row.key for row in panel.runs.list.rows] == ["shallow-2", "shallow-1"]
     assert "0.620" in Screen(panel).row("shallow-2").cells
-    assert "on held-out strokes" in panel.runs.list.rows[0].cells[2]  # what the score was measured on, beside it
+    assert "on validation strokes" in panel.runs.list.rows[0].cells[2]  # what the score was measured on, beside it
     Screen(panel).row("shallow-1").click()
     first = panel.runs.monitor
     Screen(panel).row("shallow-2").click()

@@ -55,7 +55,7 @@ def test_a_set_is_made_edited_and_saved_as_a_new_version(panel, ws):
     screen.click("Save as version 4")
     assert ws.sets["set 1"].version == 4
     assert [row.region for row in ws.sets["set 1"].rows] == [None, "corner"]
-    assert "version 4, 3 before it kept" in screen.text
+    assert "version 4, 3 older" in screen.text
 
 
 def test_duplicates_have_names_of_their_own_and_sets_can_go(panel, ws):
@@ -71,10 +71,10 @@ def test_duplicates_have_names_of_their_own_and_sets_can_go(panel, ws):
 def test_the_form_offers_sets_and_uses_them(panel, ws):
     screen = Screen(panel)
     screen.click("New")
-    screen.click("Learn from it")
+    screen.click("Use for training")
     assert panel.config.training_set == "set 1"
     panel.learner = "network"
-    screen.click("Judge with it")
+    screen.click("Use for validation")
     assert panel.config.validation_set == "set 1"
     assert "validation_set='set 1'" in panel.code
 

@@ -22,20 +22,20 @@ LOOKS: dict[str, Look] = {
 
 
 #: what a validation score was measured on, and what that makes of it
-MEASURED = "on held-out strokes; they lie near the others, so it flatters: expect less where nothing is painted"
+MEASURED = "on validation strokes; they lie near the others, so it flatters: expect less where nothing is painted"
 
 #: what the small numbers beside the curves, and their marks, mean
 HELP = {
     "step": "Optimiser steps so far",
-    "epoch": "Epochs so far; after each one the held-out labels are looked at",
+    "epoch": "Epochs so far; after each one the validation labels are scored",
     "samples/s": "Windows learnt from in a second",
-    "per epoch": "How long an epoch takes, its look at the held-out labels included",
+    "per epoch": "How long an epoch takes, validation included",
     "memory": "Memory of the process, and how much there is",
     "learning rate": "How far a step goes now",
     "plateau": "Epochs without a better score; training ends once they reach the patience",
-    "best": f"The epoch whose model is kept: it has the highest validation IoU, measured {MEASURED}",
-    "kept": f"The epoch whose model is kept: the newest that scored as high as any, up to chance, {MEASURED}",
-    "highest": "The epoch that scored highest, by no more than chance; the one that is kept has learnt longer",
+    "best": f"The epoch whose model is saved: it has the highest validation IoU, measured {MEASURED}",
+    "kept": f"The epoch whose model is saved: the newest that scored as high as any, up to chance, {MEASURED}",
+    "highest": "The epoch that scored highest, by no more than chance; the model that is saved has learnt longer",
     "time": "Seconds at work, pauses left out",
 }
 _METRICS = {"iou": "IoU", "ap50": "AP@0.5", "pq": "PQ", "f1": "F1", "lr": "learning rate"}

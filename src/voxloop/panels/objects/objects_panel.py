@@ -213,7 +213,7 @@ class ObjectsPanel(Panel):
 
     def _build(self) -> None:
         handler = self.handler
-        self._which = w.Dropdown(options=[], **labelled("Prediction", "Whose voxels are gathered into objects"))
+        self._which = w.Dropdown(options=[], **labelled("Prediction", "The prediction to make objects of"))
         self._which.observe(handler(self._chosen), "value")
         self._none = text("No predictions yet. The Predict step makes one.", "vx-dim")
         self._of = w.Dropdown(options=[("–", None)], **labelled("Class", "Its voxels become objects"))

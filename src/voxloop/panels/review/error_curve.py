@@ -46,7 +46,7 @@ def verdict(predictions: Sequence[Scored]) -> str:
         return f"Better: {change}. Another round is worth it."
     if last.interval[1] < before.interval[0]:
         return f"Worse: {change}. Look at the latest corrections."
-    return f"No difference that can be told: {change} ({last.words})."
+    return f"No clear difference: {change} ({last.words})."
 
 
 def curve(predictions: Sequence[Scored]) -> str:

@@ -100,6 +100,6 @@ def preflight(facts: Sequence[ClassFacts], *, deep: bool = False) -> list[tuple[
         )
     if deep and len(there) > 1 and any(row.strokes for row in there) and max(row.slices for row in there) <= 1:
         notes.append(
-            ("warning", "All strokes are on one slice; a few on others, far apart, make the held-out score honest.")
+            ("warning", "All strokes are on one slice; a few on others, far apart, make the validation score honest.")
         )
     return sorted(notes, key=lambda item: item[0] != "error")

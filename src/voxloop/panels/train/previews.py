@@ -227,7 +227,7 @@ class RatePreview(Preview):
         self._find = button("Find a learning rate", lambda _: self.ask(), icon="search")
         self._use = button("Use it", lambda _: self.suggestion and self._take(self.suggestion), kind="primary")
         self._use.disabled = True
-        self.words.value = "60 steps at rising rates on the labels as they are; nothing is kept."
+        self.words.value = "60 steps at rising rates on the labels as they are; no model is saved."
         return [row(self._find, self._use), self.words, self.plot.widget]
 
     def _follow(self) -> None:

@@ -23,7 +23,7 @@ _WHOLE = ("whole image", "")
 class SetEditor:
     """A fold with the rows of one training set. Changes are a draft until they are saved as a new version.
 
-    ``use(name)`` is called with what a run is to learn from, ``judge(name)`` with what is to judge it.
+    ``train(name)`` is called with the set to learn from, ``validate(name)`` with the one to validate on.
     """
 
     title = "Training sets"
@@ -32,12 +32,12 @@ class SetEditor:
         self,
         owner: Panel,
         ws: Workspace,
-        use: Callable[[str], object],
-        judge: Callable[[str], object],
+        train: Callable[[str], object],
+        validate: Callable[[str], object],
         changed: Callable[[], object] = lambda: None,
     ) -> None:
         self._owner, self._ws, self._changed = owner, ws, changed
-        self._use, self._judge = use, judge
+        self._train, self._validate = train, validate
         self._draft: list[SetRow] = []
         self._showing = False
         self.fold = Fold(self.title, self._build, lambda _: self.refresh())
@@ -147,9 +147,13 @@ class SetEditor:
         self._add_row = button("Add", on(self.add_row), icon="plus", tooltip="Add these as a row of the set")
         self._words = classed(text(), "vx-dim", "vx-small")
         self._save = button("Save", on(self.save), kind="primary")
-        self._learn = button("Learn from it", on(lambda: self._use(self._shown())), tooltip="Runs learn from this set")
+        self._learn = button(
+            "Use for training", on(lambda: self._train(self._shown())), tooltip="Runs learn from this set"
+        )
         self._test = button(
-            "Judge with it", on(lambda: self._judge(self._shown())), tooltip="Runs are judged on this set, never taught"
+            "Use for validation",
+            on(lambda: self._validate(self._shown())),
+            tooltip="Runs are validated on this set and do not learn from it",
         )
         self._line = CopyCode()
         self._edit = column(
@@ -201,7 +205,7 @@ class SetEditor:
         if saved is None:
             return
         dirty = self.draft != saved.rows
-        versions = f"version {saved.version}" + (f", {saved.version - 1} before it kept" if saved.version > 1 else "")
+        versions = f"version {saved.version}" + (f", {saved.version - 1} older" if saved.version > 1 else "")
         self._words.value = "changed, not saved" if dirty else versions
         self._save.description = f"Save as version {saved.version + 1}"
         show(self._save, dirty)

@@ -41,7 +41,9 @@ class StartBar:
             label="Copy as command line", about="The same from a terminal, or as a job on a cluster:"
         )
         self.then = w.Dropdown(
-            **labelled("Then predict", "Once it has finished, or is stopped and kept, with the notebook closed too")
+            **labelled(
+                "Then predict", "Once it has finished, or is stopped with its model saved, with the notebook closed too"
+            )
         )
         self.offer(())
         for widget in (self.name, self.note, self.then):
