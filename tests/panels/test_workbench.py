@@ -176,7 +176,7 @@ with UiLoop.using(UiLoop(synchronous=True)), ws:
         bench.go(step)
         assert bench.step == step, bench.message.words
     train = bench.panels["train"]
-    train.learner = "network"
+    train.learner = "deep"
     for group in train.form.groups.values():
         group.open()
     bench.close()

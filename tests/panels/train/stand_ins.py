@@ -79,7 +79,7 @@ def network(ws):
     paint(ws, 1)
     paint(ws, 2, index=2)
     panel = TrainPanel(ws)
-    panel.learner = "network"
+    panel.learner = "deep"
     return panel
 
 

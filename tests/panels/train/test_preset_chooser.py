@@ -24,7 +24,7 @@ def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch
     monkeypatch.setattr(preset_chooser, "known", lambda: {"quick": quick, "pixels": ShallowConfig(seed=1)})
     monkeypatch.setattr(learners, "find_spec", lambda name: SimpleNamespace())
     panel = TrainPanel(ws)
-    panel.learner = "network"
+    panel.learner = "deep"
     assert panel.presets.choice.options == ("—", "quick")
     panel.presets.choice.set_state({"index": 1})
     assert panel.config == quick

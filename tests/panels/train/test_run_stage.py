@@ -25,7 +25,7 @@ def test_runs_are_listed_newest_first_opened_and_deleted(ui, ws):
     assert panel.runs.monitor is None
     assert set(ws.runs) == {"shallow-1", "predict-1"}
     assert [row.key for row in panel.runs.list.rows] == ["shallow-1"]
-    panel.learner = "network"
+    panel.learner = "deep"
     assert Screen(panel).field("Start from").options == ["shallow-1"]
     panel.close()
 

@@ -73,7 +73,7 @@ def test_the_form_offers_sets_and_uses_them(panel, ws):
     screen.click("New")
     screen.click("Use for training")
     assert panel.config.training_set == "set 1"
-    panel.learner = "network"
+    panel.learner = "deep"
     screen.click("Use for validation")
     assert panel.config.validation_set == "set 1"
     assert "validation_set='set 1'" in panel.code

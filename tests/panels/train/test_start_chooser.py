@@ -39,7 +39,7 @@ def panel(tmp_path, ui, no_leak, monkeypatch):
         made(ws, "deep-2", "finished", start_from="deep-1", batch_size=8)
         made(ws, "deep-3", "paused", model=False)
         found = TrainPanel(ws)
-        found.learner = "network"
+        found.learner = "deep"
         yield found
         found.close()
     assert no_leak.left() == []

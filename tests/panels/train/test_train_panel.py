@@ -136,7 +136,7 @@ def test_a_learner_that_is_not_installed_says_how_to_get_it(ui, ws, monkeypatch)
     paint(ws, 2, index=2)
     panel = TrainPanel(ws)
     assert panel.learner == "shallow"
-    panel.learner = "network"
+    panel.learner = "deep"
     assert "torch is not installed: pip install" in Screen(panel).text
     assert panel.bar.button.disabled
     panel.learner = "shallow"
@@ -179,7 +179,7 @@ def test_a_trainer_is_kept_ready_once_a_network_is_meant(ui, ws, warmed, monkeyp
     panel = TrainPanel(ws)
     panel.refresh()
     assert not warmed
-    panel.learner = "network"
+    panel.learner = "deep"
     panel.refresh()
     assert set(warmed) == {"voxloop.deep.learner:train"}
     panel.close()

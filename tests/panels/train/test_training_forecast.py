@@ -20,7 +20,7 @@ def test_where_memory_is_short_no_process_is_started_before_somebody_means_to_us
     paint(ws, 1)
     paint(ws, 2, index=2)
     panel = TrainPanel(ws)
-    assert panel.learner == "network"
+    assert panel.learner == "deep"
     Screen(panel).wait(4)
     assert panel.ahead.helper is None
     enter(panel, "Optimisation", "Epochs", "7")

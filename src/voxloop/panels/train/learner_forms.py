@@ -12,7 +12,7 @@ from voxloop.config import presets
 from voxloop.config.network import ENCODERS
 from voxloop.panels.base.panel import Panel, classed, show, text
 from voxloop.panels.form.form import Form
-from voxloop.panels.train.learners import CONFIGS, HELP, LABELS, Learner, missing
+from voxloop.panels.train.learners import CONFIGS, HELP, LABELS, LearnerName, missing
 
 if TYPE_CHECKING:
     from voxloop.workspace.workspace import Workspace
@@ -44,7 +44,7 @@ class LearnerForms:
         opened: Callable[[str], object],
     ) -> None:
         self._ws, self._chosen, self._changed, self._opened = ws, chosen, changed, opened
-        self._forms: dict[Learner, Form[Any]] = {}
+        self._forms: dict[LearnerName, Form[Any]] = {}
         self._models: list[str] = []
         self._sets: tuple[list[str], list[str]] = ([], [])
         options = [(LABELS[name], name) for name in CONFIGS]
@@ -57,17 +57,17 @@ class LearnerForms:
         self.widget = w.Box(layout={"width": "100%"})
 
     @property
-    def learner(self) -> Learner:
+    def learner(self) -> LearnerName:
         """The one chosen."""
-        return "network" if self.choice.value == "network" else "shallow"
+        return "deep" if self.choice.value == "deep" else "shallow"
 
-    def __getitem__(self, learner: Learner) -> Form[Any]:
+    def __getitem__(self, learner: LearnerName) -> Form[Any]:
         return self._forms[learner]
 
-    def __contains__(self, learner: Learner) -> bool:
+    def __contains__(self, learner: LearnerName) -> bool:
         return learner in self._forms
 
-    def choose(self, learner: Learner) -> None:
+    def choose(self, learner: LearnerName) -> None:
         """Take a learner, and show its form."""
         if self.choice.value == learner:
             self._show()
@@ -114,7 +114,7 @@ class LearnerForms:
         for form in self._forms.values():
             form.close()
 
-    def _make(self, learner: Learner) -> Form[Any]:
+    def _make(self, learner: LearnerName) -> Form[Any]:
         hidden = {"level"}
         if len(self._ws.images.names) <= 1:
             hidden.add("images")
@@ -129,7 +129,7 @@ class LearnerForms:
             embedded=True,
         )
         self._offer_sets_to(form)
-        if learner == "network":
+        if learner == "deep":
             form.value = presets["auto"]
         return form
 

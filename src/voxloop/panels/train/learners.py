@@ -11,22 +11,22 @@ from voxloop.config import Config, DeepConfig, ShallowConfig
 if TYPE_CHECKING:
     from voxloop.runs import Run
 
-Learner = Literal["shallow", "network"]
+LearnerName = Literal["shallow", "deep"]
 
-CONFIGS: dict[Learner, type[Config]] = {"shallow": ShallowConfig, "network": DeepConfig}
-LABELS: dict[Learner, str] = {"shallow": "Shallow · seconds", "network": "Network · minutes"}
-HELP: dict[Learner, str] = {
+CONFIGS: dict[LearnerName, type[Config]] = {"shallow": ShallowConfig, "deep": DeepConfig}
+LABELS: dict[LearnerName, str] = {"shallow": "Shallow · seconds", "deep": "Network · minutes"}
+HELP: dict[LearnerName, str] = {
     "shallow": "A small classifier over ready-made filters, of voxels or supervoxels: quick, and good with few strokes",
-    "network": "A neural network that learns filters of its own: slower, and better with more strokes",
+    "deep": "A neural network that learns filters of its own: slower, and better with more strokes",
 }
 #: what each learner needs, and how to get it
-NEEDS: dict[Learner, tuple[tuple[str, ...], str]] = {
+NEEDS: dict[LearnerName, tuple[tuple[str, ...], str]] = {
     "shallow": (("sklearn",), "pip install scikit-learn"),
-    "network": (("torch", "segmentation_models_pytorch"), "pip install 'voxloop[learning]'"),
+    "deep": (("torch", "segmentation_models_pytorch"), "pip install 'voxloop[learning]'"),
 }
 
 
-def missing(learner: Learner) -> str | None:
+def missing(learner: LearnerName) -> str | None:
     """What has to be installed for a learner, as a sentence; None where everything is there. Imports nothing."""
     modules, remedy = NEEDS[learner]
     gone = [name for name in modules if find_spec(name) is None]
@@ -36,9 +36,9 @@ def missing(learner: Learner) -> str | None:
     return f"{' and '.join(gone)} {verb} not installed: {remedy}"
 
 
-def used_last(runs: Iterable[Run]) -> Learner:
+def used_last(runs: Iterable[Run]) -> LearnerName:
     """The learner of the newest training among runs in the order of their making, else the one that answers first."""
     for run in reversed(list(runs)):
         if run.kind == "train":
-            return "network" if run.learner == "deep" else "shallow"
+            return "deep" if run.learner == "deep" else "shallow"
     return "shallow"

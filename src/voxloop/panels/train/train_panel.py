@@ -23,7 +23,7 @@ from voxloop.panels.train.encoder_names import EncoderNames
 from voxloop.panels.train.facts_table import FactsTable
 from voxloop.panels.train.label_watch import LabelWatch
 from voxloop.panels.train.learner_forms import LearnerForms
-from voxloop.panels.train.learners import CONFIGS, Learner, missing, used_last
+from voxloop.panels.train.learners import CONFIGS, LearnerName, missing, used_last
 from voxloop.panels.train.overview import ClassFacts
 from voxloop.panels.train.preset_chooser import PresetChooser
 from voxloop.panels.train.run_stage import RunStage
@@ -73,7 +73,7 @@ class TrainPanel(Panel):
         self._touched = False  # whether somebody means to train
         self._poll = Poll(self, self._look, self._show_look, failed=self._look_failed)
         self._build()
-        self.learner = "shallow" if machine().small or missing("network") else used_last(self.ws.runs.values())
+        self.learner = "shallow" if machine().small or missing("deep") else used_last(self.ws.runs.values())
         self._touched = False  # a process that loads the network is started once somebody means to use one
         self.refresh()
         self.every(1.0, self._look_now)
@@ -82,14 +82,14 @@ class TrainPanel(Panel):
     # ------------------------------------------------------------------------------------------------------- state
 
     @property
-    def learner(self) -> Learner:
-        """``"shallow"`` (seconds) or ``"network"`` (minutes)."""
+    def learner(self) -> LearnerName:
+        """``"shallow"`` (seconds) or ``"deep"`` (minutes)."""
         return self.forms.learner
 
     @learner.setter
-    def learner(self, learner: Learner) -> None:
+    def learner(self, learner: LearnerName) -> None:
         if learner not in CONFIGS:
-            raise ConfigError(f"learner {learner!r} is not known; there are 'shallow' and 'network'")
+            raise ConfigError(f"learner {learner!r} is not known; there are 'shallow' and 'deep'")
         self.ui.call(self.forms.choose, learner)
 
     @property
@@ -254,7 +254,7 @@ class TrainPanel(Panel):
 
     def _warm(self) -> None:
         """Have a process ready that has imported the network's learner, once somebody means to train one."""
-        if self.learner == "network" and self._touched and not self._busy and not self.bar.button.disabled:
+        if self.learner == "deep" and self._touched and not self._busy and not self.bar.button.disabled:
             self.in_thread(lambda: self.ws.runs.warm(_NETWORK))
 
     def _offer_sets(self) -> None:
@@ -262,12 +262,12 @@ class TrainPanel(Panel):
             self.sets.refresh()
 
     def _show_facts(self) -> None:
-        self._facts_table.show(self.facts, deep=self.learner == "network")
+        self._facts_table.show(self.facts, deep=self.learner == "deep")
         self._enable()
 
     @property
     def _resuming(self) -> bool:
-        return self.learner == "network" and self.start.mode == RESUME
+        return self.learner == "deep" and self.start.mode == RESUME
 
     def _enable(self) -> None:
         """Train is on once the learner is installed and there is something to tell apart."""
@@ -295,7 +295,7 @@ class TrainPanel(Panel):
 
     def _question(self) -> Question | None:
         """What a forecast depends on; None where there is nothing to ask."""
-        if self.learner != "network" or self._labelled < 2:
+        if self.learner != "deep" or self._labelled < 2:
             return None
         return self.config.to_json(), [one.voxels for one in self.facts]
 
@@ -309,9 +309,8 @@ class TrainPanel(Panel):
 
     def _build(self) -> None:
         ws, levels = self.ws, self.ws.levels.names
-        self._level = w.Dropdown(
-            options=levels, value=levels[0] if levels else None, **labelled("Level", "Which labels are learnt")
-        )
+        first = next(iter(levels), None)
+        self._level = w.Dropdown(options=levels, value=first, **labelled("Level", "Which labels are learnt"))
         self._level.observe(self.handler(self._level_changed), "value")
         show(self._level, len(levels) > 1)
         self._facts_table = FactsTable()
@@ -319,7 +318,7 @@ class TrainPanel(Panel):
         self.presets = PresetChooser(self, self._load_config, lambda base: self.form.compare(base))
         self.start = StartChooser(self, ws, self.change, self._load_config, self._begins)
         self.ahead = TrainingForecast(self, ws, self.change, lambda: self.config.to_json(), lambda: self.level)
-        self.encoders = EncoderNames(self.ahead.ask, lambda names: self.forms["network"].set_choices("encoder", names))
+        self.encoders = EncoderNames(self.ahead.ask, lambda names: self.forms["deep"].set_choices("encoder", names))
         self.sets = SetEditor(
             self,
             ws,
@@ -354,15 +353,15 @@ class TrainPanel(Panel):
 
     def _show_learner(self) -> None:
         self.presets.offer(CONFIGS[self.learner])
-        show(self.ahead.widget, self.learner == "network")
-        show(self.start.widget, self.learner == "network")
+        show(self.ahead.widget, self.learner == "deep")
+        show(self.start.widget, self.learner == "deep")
         self._touched = True
         self._show_facts()
         self._look_ahead()
         self._show_code()
 
     def _group_opened(self, group: str) -> None:
-        if self.learner == "network" and "network" in self.forms and not missing("network"):
+        if self.learner == "deep" and "deep" in self.forms and not missing("deep"):
             self.encoders.opened(group, self.form.value.architecture)
 
     def _load_config(self, config: Config) -> None:
@@ -378,7 +377,7 @@ class TrainPanel(Panel):
 
     def _settings_changed(self) -> None:
         self._touched = True
-        if self.learner == "network":
+        if self.learner == "deep":
             self.start.follow(self.form.value)
             self.encoders.follow(self.form.value.architecture)
         self._enable()
