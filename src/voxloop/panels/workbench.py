@@ -62,7 +62,7 @@ class Workbench(Panel):
         self.body(self._head, self._stage)
         self.on_close(self._close_panels)
         self._show_workspace()
-        self.go(step or ("label" if ws is not None and ws.images.names else "volume"))
+        self.go(step or self._first_step())
         self.every(1.0, self._tick)
 
     # ------------------------------------------------------------------------------------------------------- steps
@@ -156,11 +156,18 @@ class Workbench(Panel):
         self._stage.children = tuple(panel.widget for panel in self.panels.values())
         self.ws = ws
         self._show_workspace()
-        self.go("label" if ws.images.names else "volume")
+        self.go(self._first_step())
+
+    def _first_step(self) -> Step:
+        """Where to begin: with painting, once there is an image."""
+        if self.ws is not None and self.ws.images.names:
+            return "label"
+        return "volume"
 
     def _show_workspace(self) -> None:
         ws = self.ws
-        self._name.value = html.escape(ws.name if ws is not None else "voxloop")
+        name = ws.name if ws is not None else "voxloop"
+        self._name.value = html.escape(name)
         self._writer.value = _writer_badge(ws) if ws is not None else ""
         for name, button in self._buttons.items():
             button.disabled = ws is None and name != "volume"
@@ -224,7 +231,8 @@ def _writer_badge(ws: Workspace) -> str:
     if not ws.read_only:
         return ""
     writer = writer_words(ws)
-    return badge(f"read-only: written by {writer}" if writer else "read-only", "warn")
+    words = f"read-only: written by {writer}" if writer else "read-only"
+    return badge(words, "warn")
 
 
 def _busy_steps(ws: Workspace) -> set[Step]:

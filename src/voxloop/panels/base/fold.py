@@ -18,10 +18,16 @@ class Fold:
         self._build, self._opened = build, opened
         self.is_open = False
         self.head = classed(w.Button(icon="caret-right", description=name), "vx-group-head")
-        self.head.on_click(lambda _: self.close() if self.is_open else self.open())
+        self.head.on_click(lambda _: self._toggle())
         self._note = text("", "vx-group-note")
         self.body = classed(w.VBox(), "vx-group-body", "vx-hidden")
         self.widget = classed(w.VBox([w.HBox([self.head, self._note]), self.body]), "vx-group")
+
+    def _toggle(self) -> None:
+        if self.is_open:
+            self.close()
+        else:
+            self.open()
 
     def open(self) -> None:
         if not self.body.children:

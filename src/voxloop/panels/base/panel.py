@@ -57,7 +57,9 @@ class Panel:
         self._tasks: list[Any] = []
         self._on_close: list[Callable[[], object]] = []
         self.widget = w.VBox()
-        classed(self.widget, "vx", *([] if embedded else ["vx-root"]))
+        classed(self.widget, "vx")
+        if not embedded:
+            classed(self.widget, "vx-root")
         self.body()
 
     def body(self, *children: w.Widget, message: bool = True) -> None:
@@ -255,7 +257,9 @@ class CopyCode(anywidget.AnyWidget):
 
 def text(words: str = "", *classes: str, markup: bool = False) -> w.HTML:
     """A piece of text; ``markup=True`` where the caller has escaped it."""
-    return classed(w.HTML(words if markup else html.escape(words)), *classes)
+    if not markup:
+        words = html.escape(words)
+    return classed(w.HTML(words), *classes)
 
 
 def heading(words: str) -> w.HTML:

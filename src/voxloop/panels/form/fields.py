@@ -195,15 +195,17 @@ class SettingField:
             )
         if setting.kind in ("int", "float") and self._has_slider():
             slider = w.IntSlider if setting.kind == "int" else w.FloatSlider
+            form = "d" if setting.kind == "int" else ".2f"
             return slider(
                 min=setting.low,
                 max=setting.high,
                 step=setting.step,
                 continuous_update=False,
-                readout_format="d" if setting.kind == "int" else ".2f",
+                readout_format=form,
                 **common,
             )
-        return w.Text(continuous_update=False, placeholder="none" if setting.optional else "", **common)
+        placeholder = "none" if setting.optional else ""
+        return w.Text(continuous_update=False, placeholder=placeholder, **common)
 
     def _has_slider(self) -> bool:
         s = self.setting

@@ -32,7 +32,8 @@ def file_row(entry: Entry) -> Row:
     if entry.kind == "stack":
         as_stack = Action("stack", "Open as stack", "Open its pictures as one stack")
         return Row(entry.name, (f"{FOLDER}{name}", ""), (as_stack,))
-    return Row(entry.name, (name, "" if entry.size is None else size_text(entry.size)))
+    size = "" if entry.size is None else size_text(entry.size)
+    return Row(entry.name, (name, size))
 
 
 def recent_row(source: str) -> Row:

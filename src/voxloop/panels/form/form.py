@@ -97,8 +97,11 @@ class Form(Panel, Generic[C]):
         tools = row(self._search, self._more, spacer(), self._copy, classes=["vx-form-tools"])
         self._nothing = classed(text("No setting goes by these words.", "vx-dim"), "vx-hidden")
         single = len(names) == 1
-        self.body(*([] if single else [tools, self._nothing]), *(group.widget for group in self.groups.values()))
-        if single:
+        groups = [group.widget for group in self.groups.values()]
+        if not single:
+            self.body(tools, self._nothing, *groups)
+        else:
+            self.body(*groups)
             self.on_close(lambda: close_tree(tools))
             self.on_close(lambda: close_tree(self._nothing))
             self.groups[names[0]].bare()

@@ -119,8 +119,10 @@ class SourceChooser(Panel):
         if kind in ("folder", "stack"):
             self._filter.value = ""
             self.go_to(path)
+        elif kind == "workspace":
+            self._choose(ChosenSource("workspace", path))
         else:
-            self._choose(ChosenSource("workspace" if kind == "workspace" else "path", path))
+            self._choose(ChosenSource("path", path))
 
     def _typed(self) -> None:
         path = self._address.value.strip()
@@ -132,8 +134,10 @@ class SourceChooser(Panel):
             if kind == "folder":
                 self.go_to(local)
                 return
-            self._choose(ChosenSource("workspace" if kind == "workspace" else "path", str(local)))
-            return
+            if kind == "workspace":
+                self._choose(ChosenSource("workspace", str(local)))
+                return
+            path = str(local)
         self._choose(ChosenSource("path", path))
 
     def _choose(self, source: ChosenSource) -> None:

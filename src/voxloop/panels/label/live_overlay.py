@@ -187,8 +187,9 @@ class LiveOverlay:
             return
         axis, index, box = view.window
         step = max(1, int(view.pixel_um / min(view.planes.spacing_um)))
+        sequence = labels.sequence if self.model is None else 0
         request = OverlayRequest(
-            sequence=labels.sequence if self.model is None else 0,
+            sequence=sequence,
             image=labels.image,
             level=labels.level.name,
             axis=axis,
@@ -207,7 +208,8 @@ class LiveOverlay:
             except Exception as error:  # painting goes on without it
                 self._fail(request, error)
                 return
-        self._tell("learning …" if learn else "looking …")
+        words = "learning …" if learn else "looking …"
+        self._tell(words)
         self._source.ask(
             request,
             lambda answer: self._panel.post(self._show, request, answer),
@@ -278,7 +280,8 @@ class LiveOverlay:
         if point is None or patch is None or point[AXES.index(axis)] != index or self._labels is None:
             raise LabelError("go to a place first (N), then accept it there")
         row, column = (value for i, value in enumerate(point) if AXES[i] != axis)
-        box = Box.at(point, (1, 1, 1)).grow([0 if name == axis else REACH for name in AXES]).clip(self._labels.shape)
+        reach = [0 if name == axis else REACH for name in AXES]
+        box = Box.at(point, (1, 1, 1)).grow(reach).clip(self._labels.shape)
         parts = [box.along(name) for name in plane_axes(axis)]
         values = _sampled(patch, parts)
         there = values[row - parts[0].start, column - parts[1].start]

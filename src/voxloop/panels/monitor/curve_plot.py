@@ -113,7 +113,8 @@ class CurvePlot:
         _mark(self.x_axis, whole[whole == np.round(whole)])
         low, high = self._range(float(y.min()), float(y.max()))
         _set(self._y, low, high)
-        _mark(self.y_axis, log_ticks(low, high) if self.log else ticks(low, high))
+        marks = log_ticks(low, high) if self.log else ticks(low, high)
+        _mark(self.y_axis, marks)
 
     def _range(self, low: float, high: float) -> tuple[float, float]:
         if self.log:

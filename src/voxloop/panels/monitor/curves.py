@@ -67,13 +67,14 @@ def curves(history: History, metric: str, view: CurveView, points: int = POINTS)
     batches, train, val = (_drawable(pair, view.log) for pair in ((x, y), train, val))
     shown = batches if view.outliers else _below(batches, max([fence(batches[1]), *train[1], *val[1]]))
     line = smoothed(*shown, view.smoothing, points // 2) if view.smoothing > 0 else _empty()
+    peak = _at(val, highest(history)) if metric == "iou" else _empty()
     return Curves(
         batches=decimated(*shown, min(points, DOTS)),
         smooth=line,
         train=decimated(*train, points),
         val=decimated(*val, points),
         best=_at(val, history.best),
-        highest=_at(val, highest(history)) if metric == "iou" else _empty(),
+        highest=peak,
         hidden=len(batches[0]) - len(shown[0]),
     )
 
@@ -82,7 +83,8 @@ def highest(history: History) -> Event | None:
     """The epoch with the highest validation IoU, where that is not the one that is kept; the first of equals."""
     best = metric_of(history.best, "val", "iou") if history.best else math.nan
     scores = [(metric_of(event, "val", "iou"), event) for event in history.epochs]
-    score, event = max(scores, key=lambda one: -math.inf if math.isnan(one[0]) else one[0], default=(math.nan, None))
+    scores = [(score, event) for score, event in scores if not math.isnan(score)]
+    score, event = max(scores, key=lambda one: one[0], default=(math.nan, None))
     return event if score > best else None
 
 
@@ -163,7 +165,8 @@ def ticks(low: float, high: float, count: int = 5) -> np.ndarray:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= raw * (1 - 1e-9))
     values = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
-    return np.round(values, 12 - math.floor(math.log10(power)) if power < 1 else 6)
+    digits = 12 - math.floor(math.log10(power)) if power < 1 else 6
+    return np.round(values, digits)
 
 
 def log_ticks(low: float, high: float) -> np.ndarray:

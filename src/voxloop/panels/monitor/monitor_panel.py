@@ -108,8 +108,9 @@ class MonitorPanel(Panel):
         self.samples = SampleView(self, _SAMPLES)
         self.log = classed(w.HTML(), "vx-log")
         self.log_box = classed(column(heading("Log"), self.log), "vx-section", "vx-hidden")
+        beside = [self.list.widget] if self.list else []
         self.body(
-            *([self.list.widget] if self.list else []),
+            *beside,
             row(self.head, self.status, spacer(), CopyCode(code=self.code), classes=("vx-run-line",)),
             self.bar,
             self.controls.widget,

@@ -39,7 +39,8 @@ def rows_of(runs: Sequence[Run], every: Mapping[str, Run], chosen: str, drawn: M
     drawn
         Names of runs whose curves are drawn over each other, with the colours of these; empty where there is one.
     """
-    base = next((run for run in runs if run.name == chosen), runs[0] if runs else None)
+    first = next(iter(runs), None)
+    base = next((run for run in runs if run.name == chosen), first)
     beside = [run for run in runs if run.name in drawn]
     return [_row(run, every, base, beside, drawn) for run in (*beside, *(run for run in runs if run not in beside))]
 

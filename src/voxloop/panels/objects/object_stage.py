@@ -89,8 +89,8 @@ class ObjectStage:
             panel,
             ws,
             OBJECTS,
-            lambda: self.objects.name if self.objects else None,
-            lambda: int(self.list.selected) if self.list.selected else None,
+            self._shown_name,
+            self._chosen_number,
             lambda count: largest(self.table, count),
         )
         self.below = column()
@@ -112,9 +112,16 @@ class ObjectStage:
             self._opened = ""
             self._panel.say(run.history.error or f"{name} is {run.state}", "warning")
             return
-        self._opening(name if run is None else str(run.config.get("parent")))
+        prediction = name if run is None else str(run.config.get("parent"))
+        self._opening(prediction)
         self._panel.say("Reading the table …")
         self._tables.ask(partial(self._read, name, run))
+
+    def _shown_name(self) -> str | None:
+        return self.objects.name if self.objects else None
+
+    def _chosen_number(self) -> int | None:
+        return int(self.list.selected) if self.list.selected else None
 
     def _read(self, name: str, run: Run | None) -> tuple[Objects, DataFrame]:
         objects: Objects = self._ws.predictions[name].objects if run is None else run.open_result()

@@ -134,8 +134,10 @@ class FileExport:
         words = []
         if self._many and paths:
             words.append(f"one file an object: {paths[0].name}, …")
-        if there and not self.replace.value:
-            words.append(f"{there} of {len(paths)} files are there already" if self._many else "there is such a file")
+        if there and not self.replace.value and self._many:
+            words.append(f"{there} of {len(paths)} files are there already")
+        elif there and not self.replace.value:
+            words.append("there is such a file")
         self._say("; ".join(words))
         self._copy.code = self.code
 

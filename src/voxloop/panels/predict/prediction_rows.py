@@ -51,7 +51,8 @@ def offered(ws: Workspace) -> Offered:
     marked = {run.name for level, of in best.items() if len(levels[level]) > 1 for run in of}
     rows = [*(_model_row(run, scores[run.name], run.name in marked) for run in runs), *folders]
     if not runs:
-        return Offered(rows, folders[0].key if folders else "", "")
+        first_folder = folders[0].key if folders else ""
+        return Offered(rows, first_folder, "")
     level = str(runs[0].config.get("level"))
     count, first = len(levels[level]), (best[level] or runs)[0].name
     words = ""

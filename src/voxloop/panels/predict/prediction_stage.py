@@ -71,7 +71,7 @@ class PredictionStage:
         )
         self.card = PredictionCard(panel, self._order, self._discard)
         self.results = BatchTable(panel, self._go_to)
-        self.files = FileExport(panel, ws, PREDICTIONS, lambda: self.prediction.name if self.prediction else None)
+        self.files = FileExport(panel, ws, PREDICTIONS, self._shown_name)
         self.widget = column(
             self.card.widget,
             section("Predictions", self.list.widget, self.results.widget, self.files.widget),
@@ -125,6 +125,9 @@ class PredictionStage:
             return image
         images: list[str] = self.run.config["images"]
         return self._image if self._image in images else images[0]
+
+    def _shown_name(self) -> str | None:
+        return self.prediction.name if self.prediction else None
 
     def _look(self, run: Run | None, name: str, shown: Prediction | None) -> PredictionLook:
         """Off the UI thread; ``name``: the prediction that is opened, ``shown``: what lies over the picture."""

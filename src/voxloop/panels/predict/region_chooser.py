@@ -100,7 +100,10 @@ class RegionChooser:
             return
         chosen, where = self.named.value, self.where.value
         self.named.options = names
-        self.named.value = chosen if chosen in names else (names[0] if names else None)
+        if chosen in names:
+            self.named.value = chosen
+        else:
+            self.named.value = next(iter(names), None)
         self.where.options = self._options(names)
         self.where.value = where if names or where != "named" else "all"
 

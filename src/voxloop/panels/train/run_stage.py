@@ -57,7 +57,8 @@ class RunStage:
 
     def rows(self, runs: Sequence[Run], colors: dict[str, str]) -> list[Row]:
         """Off the UI thread: one row a run."""
-        return rows_of(runs, self._ws.runs, self.run.name if self.run else "", colors)
+        chosen = self.run.name if self.run else ""
+        return rows_of(runs, self._ws.runs, chosen, colors)
 
     def show(self, rows: Sequence[Row]) -> None:
         self.list.show(rows)
@@ -89,7 +90,8 @@ class RunStage:
         if shown == self.shown and self.monitor is not None:
             return
         runs = [*(self._ws.runs[name] for name in beside), run]
-        old, self.monitor = self.monitor, MonitorPanel(runs if beside else run, embedded=True)
+        watched = runs if beside else run
+        old, self.monitor = self.monitor, MonitorPanel(watched, embedded=True)
         self.shown = shown
         self._stage.children = (self.monitor.widget,)
         if old is not None:

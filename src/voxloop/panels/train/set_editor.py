@@ -135,7 +135,7 @@ class SetEditor:
         self._copy = button("Duplicate", on(self.duplicate), icon="copy", tooltip="A copy to change")
         self._remove = button("", on(self.remove), icon="trash", tooltip="Forget this set; labels and runs stay")
         self.rows: RowList = RowList(
-            on(lambda action, key: self.drop_row(key) if action == "drop" else None),
+            on(self._on_row),
             head=("Image", "Level", "Region"),
             empty="No rows: add images below.",
             height=150,
@@ -218,9 +218,16 @@ class SetEditor:
             raise WorkspaceError("there is no training set yet; make one with New")
         return self.name
 
+    def _on_row(self, action: str, key: str) -> None:
+        if action == "drop":
+            self.drop_row(key)
+
     def _note(self) -> None:
         names = self._ws.sets.names
-        self.fold.note(", ".join(names[:4]) + (" …" if len(names) > 4 else ""))
+        words = ", ".join(names[:4])
+        if len(names) > 4:
+            words += " …"
+        self.fold.note(words)
 
 
 def _offer(chosen: w.Dropdown, names: Sequence[str]) -> None:
@@ -228,7 +235,10 @@ def _offer(chosen: w.Dropdown, names: Sequence[str]) -> None:
     keep = chosen.value
     if list(chosen.options) != list(names):
         chosen.options = list(names)
-    chosen.value = keep if keep in names else (names[0] if names else None)
+    if keep in names:
+        chosen.value = keep
+    else:
+        chosen.value = next(iter(names), None)
 
 
 def _row(**fields: object) -> SetRow:

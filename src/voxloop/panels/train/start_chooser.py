@@ -147,7 +147,10 @@ class StartChooser:
         was, self._showing = self._showing, True
         if list(self.run_list.options) != names:
             self.run_list.options = names
-        self.run_list.value = keep if keep in names else (names[0] if names else None)
+        if keep in names:
+            self.run_list.value = keep
+        else:
+            self.run_list.value = next(iter(names), None)
         self._showing = was
         show(self.run_list, self.of_a_run and bool(names))
         self._tell()

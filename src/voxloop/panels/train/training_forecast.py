@@ -121,8 +121,12 @@ class TrainingForecast:
     def _show(self, answer: dict[str, Any] | None) -> None:
         """Show a forecast, or none."""
         self._hidden = False
-        self.words.value = forecast_words(answer) if answer else ""
-        self._show_notes(answer["notes"] if answer else [])
+        if answer:
+            self.words.value = forecast_words(answer)
+            self._show_notes(answer["notes"])
+        else:
+            self.words.value = ""
+            self._show_notes([])
 
     def fold_away(self) -> None:
         """Close the folds, so that a run that has begun is what is seen."""

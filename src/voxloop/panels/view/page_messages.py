@@ -66,7 +66,8 @@ class PageMessages:
         if id == "":
             widget.take(picture={**widget.picture, **patch})
         else:
-            widget.take(layers=[{**state, **patch} if state["id"] == id else state for state in widget.layers])
+            layers = [{**state, **patch} if state["id"] == id else state for state in widget.layers]
+            widget.take(layers=layers)
         self._view.emit("layer", id, patch)
 
     def _tool(self, message: dict[str, Any]) -> None:

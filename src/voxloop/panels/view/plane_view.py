@@ -100,7 +100,9 @@ class PlaneView:
             }
             self.widget.picture = {**self.widget.picture, "channels": first}
             self.widget.contrast = [unknown] * self.planes.channels
-            self.widget.index = min(depth - 1, max(0, depth // 2 if index is None else index))
+            if index is None:
+                index = depth // 2
+            self.widget.index = min(depth - 1, max(0, index))
 
     def _visit(self, host: PlaneView, index: int | None) -> None:
         """Show what another view shows."""

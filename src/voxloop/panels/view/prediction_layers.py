@@ -42,12 +42,13 @@ def prediction_layers(prediction: Prediction, *, unsure_visible: bool = False) -
         layers.append(
             ArrayLayer(UNCERTAINTY, "uncertainty", unsure, kind="scalar", opacity=0.6, visible=unsure_visible)
         )
+    confidence = None if unsure is None else Sure(unsure)
     classes_layer = ArrayLayer(
         PREDICTION,
         f"prediction {prediction.name}",
         prediction.stored("labels"),
         opacity=0.5,
-        confidence=None if unsure is None else Sure(unsure),
+        confidence=confidence,
     )
     classes_layer.state["classes"] = classes
     return [*layers, classes_layer]

@@ -77,7 +77,8 @@ class PlaneScene:
         box, index = plane.cover(request.box), plane.plane_of(request.index)
         voxels = self.planes.read(request.axis, index, box, scale)
         picture = frames.compose(voxels, limits, channels)
-        buffers.append(frames.encode_picture(picture, frames.FINE_QUALITY if request.fine else frames.JPEG_QUALITY))
+        quality = frames.FINE_QUALITY if request.fine else frames.JPEG_QUALITY
+        buffers.append(frames.encode_picture(picture, quality))
         return {
             "buffer": len(buffers) - 1,
             "box": plane.outer(box),
@@ -115,7 +116,8 @@ class PlaneScene:
         place.insert(AXES.index(axis), index)
         point = (place[0], place[1], place[2])
         voxel = self.planes.read(axis, index, (row, column, row + 1, column + 1))[:, 0, 0]
-        value = ", ".join(f"{v:g}" if voxel.dtype.kind == "f" else str(v) for v in voxel.tolist())
+        form = "g" if voxel.dtype.kind == "f" else ""
+        value = ", ".join(format(channel, form) for channel in voxel.tolist())
         descriptions = [self.layers[name].describe(point) for name in visible if name in self.layers]
         um = [at * step for at, step in zip(point, self.planes.spacing_um, strict=True)]
         return {

@@ -66,7 +66,8 @@ class ShapeCanvas:
 
     def _draw(self, shape: VectorShape, points: list[tuple[float, float]], dense: float) -> None:
         pen = self.widget
-        pen.set_line_dash([6 * dense, 4 * dense] if shape.dashed else [])
+        dash = [6 * dense, 4 * dense] if shape.dashed else []
+        pen.set_line_dash(dash)
         if shape.kind == "points":
             for x, y in points:
                 pen.fill_style, pen.stroke_style, pen.line_width = shape.color, "rgba(0,0,0,0.75)", dense

@@ -192,7 +192,9 @@ class VolumePanel(Panel):
         """Black and white at the percentiles chosen."""
         if self.view is not None and self._values is not None and self._values.size:
             low, high = (float(v) for v in np.percentile(self._values[..., ::2, ::2], self._percentiles.value))
-            self.view.set_contrast(low, high if high > low else low + 1)
+            if high <= low:
+                high = low + 1
+            self.view.set_contrast(low, high)
 
     # --------------------------------------------------------------------------------------------------- workspace
 
