@@ -5,23 +5,41 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from voxloop.panels.base.ui import UiLoop
 from voxloop.panels.view.frames import FrameRequest, Limits
 from voxloop.panels.view.ink import StrokeParts
-
-if TYPE_CHECKING:
-    from voxloop.panels.view.plane_view import PlaneView
+from voxloop.panels.view.plane_widget import PlaneWidget
+from voxloop.panels.view.planes import EdgeBox
+from voxloop.panels.view.scene import PlaneScene
 
 log = logging.getLogger("voxloop.panels")
+
+
+class MessagedView(Protocol):
+    """What the messages of a page need of the view that they change."""
+
+    ui: UiLoop
+    widget: PlaneWidget
+    scene: PlaneScene
+    closed: bool
+
+    @property
+    def tool(self) -> dict[str, Any]: ...
+    def emit(self, event: str, *args: Any) -> Any: ...
+    def auto_contrast(self) -> None: ...
+    def show_statistics(self) -> None: ...
+    def follow_turn(self, axis: str, index: int) -> None: ...
+    def look_at(self, axis: str, box: EdgeBox, pixel_um: float) -> None: ...
 
 
 class PageMessages:
     """Takes the messages of one view on the UI thread, changes the view, and tells its listeners."""
 
-    def __init__(self, view: PlaneView) -> None:
+    def __init__(self, view: MessagedView) -> None:
         self._view = view
         self._strokes = StrokeParts()
         self._kinds: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -34,7 +52,7 @@ class PageMessages:
             "drop": self._drop,
             "frame": self._frame,
             "layer": self._layer,
-            "plane": lambda message: view.turned(str(message["axis"]), int(message["index"])),
+            "plane": lambda message: view.follow_turn(str(message["axis"]), int(message["index"])),
             "probe": self._probe,
             "tool": self._tool,
         }
@@ -113,7 +131,7 @@ class PageMessages:
         view, scene = self._view, self._view.scene
         request = FrameRequest.from_message(message)
         if not message.get("ahead"):
-            view.turned(request.axis, request.index)
+            view.follow_turn(request.axis, request.index)
         shown: Any = view.widget.picture["channels"]
         channels = [int(channel) for channel in shown]
         limits: list[Limits] = [(float(one["limits"][0]), float(one["limits"][1])) for one in view.widget.contrast]

@@ -272,7 +272,7 @@ class PlaneView:
         self.shape_overlay.draw()
         self.emit("camera")
 
-    def turned(self, axis: str, index: int) -> None:
+    def follow_turn(self, axis: str, index: int) -> None:
         """A display turned to another plane, which needs not be told."""
         if (axis, index) != (self.axis, self.index):
             self.widget.take(axis=axis, index=index)

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from voxloop.geometry import AXES
+from voxloop.panels.view.plane_widget import PlaneWidget
+from voxloop.panels.view.planes import PlaneBox, VolumePlanes
 from voxloop.panels.view.shapes import ShapeCanvas, VectorShape
 
-if TYPE_CHECKING:
-    from voxloop.panels.view.plane_view import PlaneView
+
+class OverlaidView(Protocol):
+    """What shapes need of the view over which they are drawn."""
+
+    widget: PlaneWidget
+
+    @property
+    def planes(self) -> VolumePlanes: ...
+    @property
+    def axis(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def window(self) -> tuple[str, int, PlaneBox] | None: ...
+    @property
+    def pixel_um(self) -> float: ...
 
 
 class ShapeOverlay:
     """Shapes over the picture; a canvas is made when there are any."""
 
-    def __init__(self, view: PlaneView) -> None:
+    def __init__(self, view: OverlaidView) -> None:
         self.shapes: tuple[VectorShape, ...] = ()
         self._view = view
         self._canvas: ShapeCanvas | None = None
