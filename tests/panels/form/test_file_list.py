@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from voxloop.panels.form.file_list import kind_of, listing, size_text, without_secrets
+from voxloop.panels.form.file_list import kind_of, list_entries, size_text, without_secrets
 
 SUFFIXES = (".tif", ".h5")
 
 
 def test_listing_shows_what_can_be_opened_folders_first(files):
-    found = [(entry.name, entry.kind) for entry in listing(files, SUFFIXES)]
+    found = [(entry.name, entry.kind) for entry in list_entries(files, SUFFIXES)]
     assert found == [("pictures", "stack"), ("plain", "folder"), ("stack.tif", "volume"), ("two.h5", "volume")]
-    assert [entry.name for entry in listing(files, SUFFIXES, "STACK")] == ["stack.tif"]
+    assert [entry.name for entry in list_entries(files, SUFFIXES, "STACK")] == ["stack.tif"]
     (files / "plain" / "workspace.json").write_text("{}")
     assert kind_of(files / "plain", SUFFIXES) == "workspace"
     (files / "a.zarr").mkdir()

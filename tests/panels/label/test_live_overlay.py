@@ -140,7 +140,7 @@ def test_a_place_is_told_apart_from_nothing_known(panel, learner):
     with pytest.raises(LabelError, match="paint two classes"):
         panel.live.next_place()
     with pytest.raises(LabelError, match="go to a place"):
-        panel.live.accepted()
+        panel.live.read_place()
 
 
 def test_switched_off_it_asks_nothing_and_failing_it_harms_nothing(panel, learner):

@@ -17,7 +17,7 @@ values = st.lists(st.floats(-1e3, 1e3), max_size=400)
 @given(values, st.integers(4, 50))
 def test_decimation_keeps_the_extremes_of_every_stretch(y, limit):
     x, y = np.arange(len(y), dtype=float), np.array(y)
-    few_x, few_y = c.decimated(x, y, limit)
+    few_x, few_y = c.decimate(x, y, limit)
     assert len(few_x) <= max(limit, 2)
     assert np.all(np.diff(few_x) > 0)
     np.testing.assert_array_equal(y[few_x.astype(int)], few_y)  # points of the curve, none made up
@@ -33,26 +33,26 @@ def test_a_curve_that_grows_does_not_flicker(length, more):
     size = c.group_size(len(y), 10)
     if length > 20 and c.group_size(length, 10) == size:
         settled = length // size * size
-        before, after = c.decimated(x[:length], y[:length], 20)[0], c.decimated(x, y, 20)[0]
+        before, after = c.decimate(x[:length], y[:length], 20)[0], c.decimate(x, y, 20)[0]
         np.testing.assert_array_equal(before[before < settled], after[after < settled])
 
 
 @given(values.filter(len), st.floats(0.01, 0.99), st.integers(2, 50))
 def test_a_running_mean_stays_within_the_values(y, weight, limit):
     x = np.arange(len(y), dtype=float)
-    mx, my = c.smoothed(x, np.array(y), weight, limit)
+    mx, my = c.smooth(x, np.array(y), weight, limit)
     assert len(mx) <= max(limit, 1)
     assert mx[-1] == x[-1]
     assert my.min() >= min(y) - 1e-6
     assert my.max() <= max(y) + 1e-6
-    np.testing.assert_allclose(c.smoothed(x, np.full(len(y), 3.0), weight, limit)[1], 3.0)
+    np.testing.assert_allclose(c.smooth(x, np.full(len(y), 3.0), weight, limit)[1], 3.0)
 
 
 def test_smoothing_weighs_steps_not_groups():
     y = np.concatenate([np.zeros(5000), np.ones(5000)])
     x = np.arange(10_000.0)
-    fine = np.interp(5200, *c.smoothed(x, y, 0.999, 10_000))
-    coarse = np.interp(5200, *c.smoothed(x, y, 0.999, 500))
+    fine = np.interp(5200, *c.smooth(x, y, 0.999, 10_000))
+    coarse = np.interp(5200, *c.smooth(x, y, 0.999, 500))
     assert fine == pytest.approx(1 - 0.999**200, abs=0.02)
     assert coarse == pytest.approx(fine, abs=0.02)
 

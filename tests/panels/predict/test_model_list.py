@@ -1,4 +1,4 @@
-"""Which model is offered first and why; packages added to the workspace; paths found by going through folders."""
+"""Which model is list_models first and why; packages added to the workspace; paths found by going through folders."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from voxloop.panels.base.panel import Panel
 from voxloop.panels.form.path_chooser import PathChooser
 from voxloop.panels.predict import model_list
 from voxloop.panels.predict.model_list import ModelList
-from voxloop.panels.predict.package_import import PackageImport, imported
-from voxloop.panels.predict.prediction_rows import offered
+from voxloop.panels.predict.package_import import PackageImport, run_import
+from voxloop.panels.predict.prediction_rows import list_models
 from voxloop.runs.events import EventWriter
 from voxloop.workspace.workspace import Workspace
 
@@ -27,7 +27,7 @@ class InProcess:
         self._question = {"workspace": workspace, "source": source, "folder": folder, "image": image}
 
     def wait(self):
-        return imported(self._question)
+        return run_import(self._question)
 
     def cancel(self):
         pass
@@ -76,9 +76,9 @@ def made(ui, ws):
 
 def test_the_best_of_the_level_is_offered_first(ws, made):
     _, models, heard = made
-    assert offered(ws).best == ""
+    assert list_models(ws).best == ""
     trained(ws, "a", 0.8)
-    assert offered(ws).words == ""  # nothing to choose between
+    assert list_models(ws).words == ""  # nothing to choose between
     trained(ws, "b", 0.6)
     trained(ws, "c")
     trained(ws, "other-1", 0.99, level="cells")
@@ -101,7 +101,7 @@ def test_the_best_of_the_level_is_offered_first(ws, made):
 def test_of_equals_the_newest_is_offered_and_that_is_said(ws):
     trained(ws, "a", 0.80001)
     trained(ws, "b", 0.8)
-    found = offered(ws)
+    found = list_models(ws)
     assert found.best == "b"
     assert "b is the newest of those that share the best" in found.words
     assert all("best" in row.cells[0] for row in found.rows)
@@ -110,13 +110,13 @@ def test_of_equals_the_newest_is_offered_and_that_is_said(ws):
 def test_without_scores_the_newest_is_offered_and_that_is_said(ws):
     trained(ws, "a")
     trained(ws, "b")
-    assert offered(ws).best == "b"
-    assert "None of these has a score" in offered(ws).words
+    assert list_models(ws).best == "b"
+    assert "None of these has a score" in list_models(ws).words
 
 
 def test_what_is_still_being_imported_is_not_listed(ws):
     FakeModel(make_spec()).save(ws.path / "models" / ".net.new")
-    assert offered(ws).rows == []
+    assert list_models(ws).rows == []
 
 
 def test_a_package_is_added_as_copy_as_code_says(ws, made, package, monkeypatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voxloop.panels.predict.prediction_words import estimate_table, going, size
+from voxloop.panels.predict.prediction_words import describe_progress, estimate_table, size
 from voxloop.prediction.rehearsal import Estimate
 from voxloop.prediction.result import borders
 from voxloop.runs.history import History, fold
@@ -14,7 +14,7 @@ def test_sizes_progress_and_borders():
     history = fold(
         History(), [started, {"v": 1, "kind": "progress", "time": 0.0, "done": 3, "total": 12, "eta_s": 61.0}]
     )
-    bar, words = going("running", history, 1.0)
+    bar, words = describe_progress("running", history, 1.0)
     assert "width:25.0%" in bar
     assert words == "3 of 12 tiles, about 1 min to go"
     seam = {"largest": 2.1e-6, "usual": 0.0, "flips": 0.0004, "voxels": 900}
@@ -22,7 +22,7 @@ def test_sizes_progress_and_borders():
     assert borders({**seam, "voxels": 0}) == "made in one piece, without cuts between tiles"
     assert borders(None) == "tile borders were not checked"
     many = {"v": 1, "kind": "progress", "time": 1.0, "done": 12, "total": 12, "unit": "tiles", "coarser": [3, 8]}
-    assert "coarser resolutions: block 3 of 8" in going("running", fold(history, [many]), 1.0)[1]
+    assert "coarser resolutions: block 3 of 8" in describe_progress("running", fold(history, [many]), 1.0)[1]
 
 
 def test_what_tiles_cost_is_said_in_voxels():

@@ -21,7 +21,7 @@ def resets(panel):
 
 def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch):
     quick = DeepConfig(epochs=3)
-    monkeypatch.setattr(preset_chooser, "known", lambda: {"quick": quick, "pixels": ShallowConfig(seed=1)})
+    monkeypatch.setattr(preset_chooser, "read_presets", lambda: {"quick": quick, "pixels": ShallowConfig(seed=1)})
     monkeypatch.setattr(learners, "find_spec", lambda name: SimpleNamespace())
     panel = TrainPanel(ws)
     panel.learner = "deep"

@@ -36,7 +36,7 @@ class Entry:
         return self.path.name
 
 
-def listing(folder: Path, suffixes: tuple[str, ...], words: str = "") -> list[Entry]:
+def list_entries(folder: Path, suffixes: tuple[str, ...], words: str = "") -> list[Entry]:
     """Folders first, then files that end in one of ``suffixes``, by name; hidden ones left out.
 
     ``words`` filters by name. A folder of pictures can be entered and opened; a zarr folder only opened.

@@ -12,7 +12,7 @@ from voxloop.errors import VoxloopError
 from voxloop.panels.base.panel import Panel, badge, column, row, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Latest
-from voxloop.panels.form.file_list import Entry, listing
+from voxloop.panels.form.file_list import Entry, list_entries
 from voxloop.panels.form.file_rows import FOLDER
 
 _FOLDERS = ("folder", "stack", "workspace")
@@ -69,7 +69,7 @@ class PathChooser:
 
     def _look(self, folder: Path) -> list[Row]:
         try:
-            entries = listing(folder, self._suffixes)
+            entries = list_entries(folder, self._suffixes)
         except OSError as error:
             raise VoxloopError(f"{folder} cannot be read: {error.strerror or error}") from None
         up = [] if folder == folder.parent else [Row("..", (f"{FOLDER}..",), title=str(folder.parent))]

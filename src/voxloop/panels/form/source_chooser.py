@@ -15,7 +15,7 @@ from voxloop.panels.base.panel import Panel, button, classed, row, show, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Latest
-from voxloop.panels.form.file_list import Recent, kind_of, listing
+from voxloop.panels.form.file_list import Recent, kind_of, list_entries
 from voxloop.panels.form.file_rows import file_row, recent_row, sample_rows, up_rows
 
 
@@ -89,7 +89,7 @@ class SourceChooser(Panel):
         if tab == "Recent":
             return [recent_row(source) for source in self.recent.list() if words.lower() in source.lower()]
         try:
-            entries = listing(folder, self._readable(), words)
+            entries = list_entries(folder, self._readable(), words)
         except OSError as error:
             raise VolumeError(f"{folder} cannot be read: {error.strerror or error}") from None
         return [*up_rows(folder), *(file_row(entry) for entry in entries)]

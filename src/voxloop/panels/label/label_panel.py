@@ -135,8 +135,8 @@ class LabelPanel(Panel):
         view.on("tool", self._on_tool)
         self.state.observe(lambda change: self._show_hand(), type="change")
         view.widget.observe(lambda change: self.tools.suggest_range(*change["new"][0]["limits"]), "contrast")
-        view.on("camera", self.live.moved)
-        view.on("plane", self.live.moved)
+        view.on("camera", self.live.follow_view)
+        view.on("plane", self.live.follow_view)
         for release in (self.planes.close, self.saved.close, self._leave_labels, self.live.close):
             self.on_close(release)
 
@@ -353,7 +353,7 @@ class LabelPanel(Panel):
     def accept(self) -> None:
         """Make labels of what the overlay says around the place."""
         if not self._accept.busy:
-            self._accept(self.labels, *self.live.accepted())
+            self._accept(self.labels, *self.live.read_place())
 
     # ----------------------------------------------------------------------------------------------------- following
 
@@ -375,7 +375,7 @@ class LabelPanel(Panel):
         if edit.voxels:
             self.view.refresh("labels", box=edit.box, sequence=edit.sequence)
             self._forget_place()
-            self.live.edited()
+            self.live.follow_edit()
         self._stale = True
 
     def _forget_place(self) -> None:

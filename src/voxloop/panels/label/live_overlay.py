@@ -114,7 +114,7 @@ class LiveOverlay:
         self._visited.clear()
         self.layer.clear()
         self.show_classes()
-        self.edited()
+        self.follow_edit()
 
     def by(self, model: str | None) -> None:
         """Show what the model in this folder of the workspace says; None: what the strokes teach."""
@@ -126,7 +126,7 @@ class LiveOverlay:
     def ask_again(self) -> None:
         """Whoever answers knows more than before."""
         self._request = None
-        self.edited()
+        self.follow_edit()
 
     def show_classes(self) -> None:
         """Take up the colours of the classes; the background stays clear, for it would veil everything."""
@@ -141,7 +141,7 @@ class LiveOverlay:
         """Show the overlay, or do without it."""
         self.is_on = on
         if on:
-            self.edited()
+            self.follow_edit()
         else:
             self.layer.clear()
             self._view.refresh(self.layer.id)
@@ -161,12 +161,12 @@ class LiveOverlay:
             return ""
         return f"paint a second class besides {named[0]}" if named else "paint two classes; it appears by itself"
 
-    def edited(self) -> None:
+    def follow_edit(self) -> None:
         """Labels changed: learn from them, once the hand rests."""
         self._learn = True
         self._rest.ask()
 
-    def moved(self) -> None:
+    def follow_view(self) -> None:
         """The picture moved: look at it once it rests."""
         self._rest.ask()
 
@@ -267,7 +267,7 @@ class LiveOverlay:
         self._visited.append(self.place)
         return self.place
 
-    def accepted(self, point: tuple[int, int, int] | None = None) -> tuple[Box, np.ndarray, np.ndarray]:
+    def read_place(self, point: tuple[int, int, int] | None = None) -> tuple[Box, np.ndarray, np.ndarray]:
         """What the overlay says around a place: box, values and mask, for ``labels.write``. Raises LabelError.
 
         Taken is what belongs to the class at the place and is connected to it, no further than a short way.

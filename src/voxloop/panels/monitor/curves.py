@@ -66,13 +66,13 @@ def curves(history: History, metric: str, view: CurveView, points: int = POINTS)
     train, val = (_from(epoch_points(history, split, metric), start) for split in ("train", "val"))
     batches, train, val = (_drawable(pair, view.log) for pair in ((x, y), train, val))
     shown = batches if view.outliers else _below(batches, max([fence(batches[1]), *train[1], *val[1]]))
-    line = smoothed(*shown, view.smoothing, points // 2) if view.smoothing > 0 else _empty()
+    line = smooth(*shown, view.smoothing, points // 2) if view.smoothing > 0 else _empty()
     peak = _at(val, highest(history)) if metric == "iou" else _empty()
     return Curves(
-        batches=decimated(*shown, min(points, DOTS)),
+        batches=decimate(*shown, min(points, DOTS)),
         smooth=line,
-        train=decimated(*train, points),
-        val=decimated(*val, points),
+        train=decimate(*train, points),
+        val=decimate(*val, points),
         best=_at(val, history.best),
         highest=peak,
         hidden=len(batches[0]) - len(shown[0]),
@@ -106,7 +106,7 @@ def epoch_points(history: History, split: str, metric: str) -> Points:
     return np.array([x for x, _ in pairs], float), np.array([y for _, y in pairs], float)
 
 
-def decimated(x: np.ndarray, y: np.ndarray, limit: int = POINTS) -> Points:
+def decimate(x: np.ndarray, y: np.ndarray, limit: int = POINTS) -> Points:
     """At most ``limit`` of the points: lowest and highest of each group of neighbours, so no spike is lost.
 
     Groups have 2^k points counted from the first, so a curve that grows does not flicker.
@@ -122,7 +122,7 @@ def decimated(x: np.ndarray, y: np.ndarray, limit: int = POINTS) -> Points:
     return x[picked], y[picked]
 
 
-def smoothed(x: np.ndarray, y: np.ndarray, weight: float, limit: int = POINTS // 2) -> Points:
+def smooth(x: np.ndarray, y: np.ndarray, weight: float, limit: int = POINTS // 2) -> Points:
     """Exponential running mean with the bias of its start taken out; at most ``limit`` points.
 
     Long curves are averaged in groups first; the weight is per step, so the line means the same at any length.

@@ -45,7 +45,7 @@ def rows_of(runs: Sequence[Run], every: Mapping[str, Run], chosen: str, drawn: M
     return [_row(run, every, base, beside, drawn) for run in (*beside, *(run for run in runs if run not in beside))]
 
 
-def differing(run: Run, base: Run | None) -> list[tuple[str, Any, Any]]:
+def find_differences(run: Run, base: Run | None) -> list[tuple[str, Any, Any]]:
     """Setting, value here, value there: of the same learner only, since others share no settings."""
     if base is None or run.name == base.name or run.learner != base.learner:
         return []
@@ -91,10 +91,10 @@ def _chips(run: Run, base: Run | None, beside: Sequence[Run]) -> str:
     """The settings of a run that differ; of the reference those in which runs drawn beside it differ from it."""
     limit = _SHOWN_DRAWN if run in beside else _SHOWN
     if base is not None and run.name == base.name:
-        there = {name: value for other in beside for name, _, value in differing(other, base)}
+        there = {name: value for other in beside for name, _, value in find_differences(other, base)}
         chips = [_chip(name, value, "vx-same") for name, value in there.items()]
     else:
-        chips = [_chip(name, here) for name, here, _ in differing(run, base)]
+        chips = [_chip(name, here) for name, here, _ in find_differences(run, base)]
     more = f' <span class="vx-dim">+{len(chips) - limit}</span>' if len(chips) > limit else ""
     return "".join(chips[:limit]) + more
 
@@ -125,7 +125,7 @@ def _row(run: Run, every: Mapping[str, Run], base: Run | None, beside: Sequence[
         _chips(run, base, beside) or _no_chips(run, base, len(every)),
         _whole(age),
     )
-    lines = [f"{name}: {value_text(a)} instead of {value_text(b)}" for name, a, b in differing(run, base)]
+    lines = [f"{name}: {value_text(a)} instead of {value_text(b)}" for name, a, b in find_differences(run, base)]
     return Row(run.name, cells, _actions(run, base, drawn), title=history.error or "\n".join(lines))
 
 

@@ -67,7 +67,7 @@ class ObjectPreview:
     def on(self, on: bool) -> None:
         self.switch.value = on
 
-    def changed(self) -> None:
+    def ask(self) -> None:
         """Something that it depends on changed: ask once the hand rests."""
         self._rest.ask()
 
@@ -76,7 +76,7 @@ class ObjectPreview:
         if not self.on:
             self.words.value = ""
         self._asked = None
-        self.changed()
+        self.ask()
 
     def _ask(self) -> None:
         settings, window = self._settings(), self._view.window

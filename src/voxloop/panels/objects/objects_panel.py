@@ -174,7 +174,7 @@ class ObjectsPanel(Panel):
         """Something that the preview depends on changed."""
         self._copy.code = self.code
         self._enable()
-        self.preview.changed()
+        self.preview.ask()
 
     def _enable(self) -> None:
         self._apply.disabled = not self._which.value or self.ws.read_only or self._start.busy

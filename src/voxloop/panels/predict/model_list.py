@@ -17,7 +17,7 @@ from voxloop.panels.form.path_chooser import PathChooser
 from voxloop.panels.monitor.run_start import unless_gone
 from voxloop.panels.monitor.run_table import SCORE_HEAD
 from voxloop.panels.predict.package_import import PackageImport
-from voxloop.panels.predict.prediction_rows import KEPT, Offered, offered
+from voxloop.panels.predict.prediction_rows import KEPT, Offered, list_models
 from voxloop.store.document import safe_name
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class ModelList:
         self.words = text("", "vx-small", "vx-dim")
         self.fold = Fold("Add model…", self._build, lambda _: self._opened())
         self.widget = column(self.list.widget, self.words, self.fold.widget)
-        self._poll = Poll(panel, lambda: offered(ws), self._show, failed=unless_gone(panel))
+        self._poll = Poll(panel, lambda: list_models(ws), self._show, failed=unless_gone(panel))
 
     @property
     def selected(self) -> str:

@@ -38,7 +38,7 @@ class PackageImport:
         self._errand.cancel()
 
 
-def imported(question: dict[str, str]) -> dict[str, Any]:
+def run_import(question: dict[str, str]) -> dict[str, Any]:
     """Import, in this process; what :class:`PackageImport` asks for."""
     from voxloop.deep.exchange.package import import_package
     from voxloop.store import Store
@@ -54,4 +54,4 @@ def imported(question: dict[str, str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(imported)
+    serve(run_import)

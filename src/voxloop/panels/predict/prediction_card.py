@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.panels.base.panel import Panel, button, column, row, show, text
 from voxloop.panels.monitor.run_words import AT_WORK
-from voxloop.panels.predict.prediction_words import going
+from voxloop.panels.predict.prediction_words import describe_progress
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -66,7 +66,7 @@ class PredictionCard:
         show(self.widget, state != "")
         if not state:
             return
-        self.bar.value, self.words.value = going(state, history, time.time(), borders)
+        self.bar.value, self.words.value = describe_progress(state, history, time.time(), borders)
         show(self.pause, state in ("queued", "running"))
         show(self.stop, state in AT_WORK)
         show(self.resume, state in ("paused", "interrupted", "stopped", "failed"))

@@ -35,7 +35,7 @@ class Offered:
     words: str
 
 
-def offered(ws: Workspace) -> Offered:
+def list_models(ws: Workspace) -> Offered:
     """Runs that have a model, newest first, then models in folders of the workspace.
 
     The best one has the highest validation IoU among those of the level that the newest run learnt; without scores it
@@ -57,7 +57,7 @@ def offered(ws: Workspace) -> Offered:
     count, first = len(levels[level]), (best[level] or runs)[0].name
     words = ""
     if not best[level] and count > 1:
-        words = "None of these has a score; the newest is offered first."
+        words = "None of these has a score; the newest is list_models first."
     elif count > 1:
         has = "has" if len(best[level]) == 1 else "is the newest of those that share"
         words = (

@@ -48,7 +48,7 @@ def _tiles(estimate: Estimate) -> str:
     return f'<span title="{title}">{estimate.tiles:,}{work}</span>'
 
 
-def going(state: str, history: Any, now: float, borders: str = "") -> tuple[str, str]:
+def describe_progress(state: str, history: Any, now: float, borders: str = "") -> tuple[str, str]:
     """The bar and the words beside it; ``borders``: what is said of them once it is finished."""
     share = 1.0 if state == "finished" else float(history.progress or 0.0)
     last = history.last_progress or {}

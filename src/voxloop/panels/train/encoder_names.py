@@ -28,7 +28,7 @@ class EncoderNames:
         self._asked = ""
         self._wanted = False
 
-    def opened(self, group: str, architecture: str) -> None:
+    def open(self, group: str, architecture: str) -> None:
         """A group of the form was opened."""
         if group == GROUP and not machine().small:  # the names come from what takes hundreds of megabytes
             self._wanted = True

@@ -36,7 +36,7 @@ def missing(learner: LearnerName) -> str | None:
     return f"{' and '.join(gone)} {verb} not installed: {remedy}"
 
 
-def used_last(runs: Iterable[Run]) -> LearnerName:
+def find_last_used(runs: Iterable[Run]) -> LearnerName:
     """The learner of the newest training among runs in the order of their making, else the one that answers first."""
     for run in reversed(list(runs)):
         if run.kind == "train":

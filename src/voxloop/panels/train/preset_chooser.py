@@ -43,7 +43,7 @@ class PresetChooser:
 
     def offer(self, kind: type[Config]) -> None:
         """Offer the presets of a learner."""
-        self._names = [name for name, config in known().items() if isinstance(config, kind)]
+        self._names = [name for name, config in read_presets().items() if isinstance(config, kind)]
         self._config = self._from = None
         self._put(NO_PRESET)
         show(self.widget, bool(self._names))
@@ -51,12 +51,12 @@ class PresetChooser:
     def follow(self, config: Config) -> None:
         """Say which preset the settings are, or from which they come and how many of them were changed."""
         self._config = config
-        same = next((name for name in self._names if known()[name] == config), None)
+        same = next((name for name in self._names if read_presets()[name] == config), None)
         self._from = same or self._from
         changed: list[str] = []
         if self._from:
-            self._compare(known()[self._from])
-            changed = _changed(known()[self._from], config)
+            self._compare(read_presets()[self._from])
+            changed = _changed(read_presets()[self._from], config)
         words, title = "", NO_PRESET
         if changed:
             words, title = f"Changed: {', '.join(changed)}", f"{self._from}, {len(changed)} changed"
@@ -86,15 +86,15 @@ class PresetChooser:
             return
         if name not in self._names:
             self.follow(self._config)  # words are nothing to choose
-        elif known()[name] != self._config:
-            self._load(known()[name])
+        elif read_presets()[name] != self._config:
+            self._load(read_presets()[name])
 
     def _go_back(self) -> None:
         if self._from:
-            self._load(known()[self._from])
+            self._load(read_presets()[self._from])
 
 
-def known() -> dict[str, Config]:
+def read_presets() -> dict[str, Config]:
     """Every preset by name."""
     return dict(presets)
 

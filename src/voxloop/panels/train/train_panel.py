@@ -23,7 +23,7 @@ from voxloop.panels.train.encoder_names import EncoderNames
 from voxloop.panels.train.facts_table import FactsTable
 from voxloop.panels.train.label_watch import LabelWatch
 from voxloop.panels.train.learner_forms import LearnerForms
-from voxloop.panels.train.learners import CONFIGS, LearnerName, missing, used_last
+from voxloop.panels.train.learners import CONFIGS, LearnerName, find_last_used, missing
 from voxloop.panels.train.overview import ClassFacts
 from voxloop.panels.train.preset_chooser import PresetChooser
 from voxloop.panels.train.run_stage import RunStage
@@ -73,7 +73,7 @@ class TrainPanel(Panel):
         self._touched = False  # whether somebody means to train
         self._poll = Poll(self, self._look, self._show_look, failed=self._look_failed)
         self._build()
-        self.learner = "shallow" if machine().small or missing("deep") else used_last(self.ws.runs.values())
+        self.learner = "shallow" if machine().small or missing("deep") else find_last_used(self.ws.runs.values())
         self._touched = False  # a process that loads the network is started once somebody means to use one
         self.refresh()
         self.every(1.0, self._look_now)
@@ -362,7 +362,7 @@ class TrainPanel(Panel):
 
     def _group_opened(self, group: str) -> None:
         if self.learner == "deep" and "deep" in self.forms and not missing("deep"):
-            self.encoders.opened(group, self.form.value.architecture)
+            self.encoders.open(group, self.form.value.architecture)
 
     def _load_config(self, config: Config) -> None:
         self.form.value = config
