@@ -186,7 +186,7 @@ class FieldAudit(Audit):
         Raises PredictionError where fewer than two fields were judged.
         """
         if len(self.answered) < 2:
-            raise PredictionError("judge two fields at least; one cannot say how far fields differ")
+            raise PredictionError("check two fields at least; one does not show how much fields differ")
         value = self.classes[self._position(name)].value
         counts = np.zeros(self.count)
         answered = np.zeros(self.count, bool)

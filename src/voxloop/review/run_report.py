@@ -53,7 +53,7 @@ def _page(run: Run) -> str:
         ("Settings", _settings(run, config)),
         ("Lineage", _lineage(run)),
         ("Circumstances", _circumstances(history)),
-        ("What was said", _log(history)),
+        ("Log", _log(history)),
     ]
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections if content)
     sheet = files("voxloop.review").joinpath("run_report.css").read_text(encoding="utf-8")

@@ -95,7 +95,7 @@ class Form(Panel, Generic[C]):
         show(self._more, any(has_advanced(setting) for setting in self._settings))
         show(self._copy, not embedded)  # the panel around it shows a line of its own
         tools = row(self._search, self._more, spacer(), self._copy, classes=["vx-form-tools"])
-        self._nothing = classed(text("No setting goes by these words.", "vx-dim"), "vx-hidden")
+        self._nothing = classed(text("No setting matches these words.", "vx-dim"), "vx-hidden")
         single = len(names) == 1
         groups = [group.widget for group in self.groups.values()]
         if not single:

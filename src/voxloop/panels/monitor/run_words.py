@@ -28,7 +28,7 @@ MEASURED = "on validation strokes; they lie near the others, so it flatters: exp
 HELP = {
     "step": "Optimiser steps so far",
     "epoch": "Epochs so far; after each one the validation labels are scored",
-    "samples/s": "Windows learnt from in a second",
+    "samples/s": "Training windows in a second",
     "per epoch": "How long an epoch takes, validation included",
     "memory": "Memory of the process, and how much there is",
     "learning rate": "How far a step goes now",

@@ -99,7 +99,7 @@ def _model_row(run: Run, score: float, best: bool) -> Row:
     words = "–"
     if not math.isnan(score):
         words = f'<span title="{html.escape(MEASURED, quote=True)}">{score:.{DIGITS}f}</span>'
-    return Row(run.name, (name, words, _age(run)), title=f"learnt from level {run.config.get('level')!r}")
+    return Row(run.name, (name, words, _age(run)), title=f"trained on level {run.config.get('level')!r}")
 
 
 def prediction_row(run: Run, there: bool) -> Row:

@@ -88,7 +88,7 @@ def preflight(facts: Sequence[ClassFacts], *, deep: bool = False) -> list[tuple[
     for row in facts:
         if not row.voxels and len(there) > 1:
             notes.append(
-                ("warning", f"{row.name!r} has no labels and will not be learnt; paint some, or remove the class.")
+                ("warning", f"{row.name!r} has no labels and will not be trained; paint some, or remove the class.")
             )
         elif 0 < row.voxels < FEW_VOXELS:
             notes.append(("warning", f"{row.name!r} has only {row.voxels} voxels; a few more strokes will help most."))

@@ -63,7 +63,7 @@ class StartChooser:
             value=FRESH,
             **labelled("Begin", "What the network knows before its first step"),
         )
-        self.run_list = w.Dropdown(options=[], **labelled("Run", "Whose weights, or which to resume"))
+        self.run_list = w.Dropdown(options=[], **labelled("Run", "The run to take weights from, or to resume"))
         self.words = classed(text(), "vx-small", "vx-dim")
         self.mode_list.observe(owner.handler(self._chosen), "value")
         self.run_list.observe(owner.handler(self._chosen), "value")

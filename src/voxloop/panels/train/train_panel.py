@@ -310,7 +310,7 @@ class TrainPanel(Panel):
     def _build(self) -> None:
         ws, levels = self.ws, self.ws.levels.names
         first = next(iter(levels), None)
-        self._level = w.Dropdown(options=levels, value=first, **labelled("Level", "Which labels are learnt"))
+        self._level = w.Dropdown(options=levels, value=first, **labelled("Level", "The labels to train on"))
         self._level.observe(self.handler(self._level_changed), "value")
         show(self._level, len(levels) > 1)
         self._facts_table = FactsTable()

@@ -30,7 +30,7 @@ class VoxelSize:
         self._unit = classed(w.Dropdown(options=list(UNITS), value="nm", tooltip="Unit of the voxel size"), "vx-short")
         for control in (*self._lengths, self._unit):
             control.observe(panel.handler(self._size_given), "value")
-        about_slices = "Neighbours are learnt from and filled together; separate pictures each stand alone"
+        about_slices = "Neighbouring slices are trained on and filled together; separate pictures one by one"
         self._slices = w.Dropdown(options=list(SLICES), **labelled("Slices are", about_slices))
         self._slices.observe(panel.handler(self._slices_given), "value")
         about_axes = "A letter for each axis of the file, where it does not name them: t, c, z, y, x, and s for colours"
