@@ -84,46 +84,51 @@ def doubts(record: LearningRecord, labels: Mapping[str, Labels], upto: Mapping[s
     upto
         The last edit that the training saw, by name of the image; later strokes it cannot judge.
     """
-    found: list[Doubt] = []
+    contradicted: list[Doubt] = []
     for number, image in enumerate(record.images):
         if image in labels:
             inside = record.image == number
-            found += _of_image(record, inside, labels[image], upto[image])
-    return sorted(found, key=lambda doubt: -doubt.confidence)[:n]
+            contradicted += _of_image(record, inside, labels[image], upto[image])
+    return sorted(contradicted, key=lambda doubt: -doubt.confidence)[:n]
 
 
 def _of_image(record: LearningRecord, inside: np.ndarray, labels: Labels, upto: int) -> list[Doubt]:
-    places = _codes(record.at[inside], labels.shape)
-    order = np.argsort(places)
-    places = places[order]
-    said = record.probabilities[inside][order] / np.float32(255)
-    names = {info.value: info.name for info in labels.level.classes}
-    found = []
+    """Strokes on one image, up to the edit ``upto``, that the voxels ``inside`` of the record contradict."""
+    if not inside.any():
+        return []
+    codes = _codes(record.at[inside], labels.shape)
+    order = np.argsort(codes)
+    codes = codes[order]
+    probabilities = record.probabilities[inside][order] / np.float32(255)
+    doubts_of_image = []
     for change in labels.changes(most=1 << 16):
-        if change.sequence > upto or not len(places):
+        if change.sequence > upto:
             continue
-        codes = _codes(change.at, labels.shape)
-        rows = np.minimum(np.searchsorted(places, codes), len(places) - 1)
-        asked = places[rows] == codes
-        if asked.sum() < _FEWEST:
+        painted = _codes(change.at, labels.shape)
+        rows = np.minimum(np.searchsorted(codes, painted), len(codes) - 1)
+        rows = rows[codes[rows] == painted]
+        if len(rows) < _FEWEST:
             continue
-        doubt = _judged(said[rows[asked]], int(change.values[0]), record.values)
-        if doubt is not None:
-            value, confidence = doubt
-            label = names.get(int(change.values[0]), str(change.values[0]))
-            found.append(
-                Doubt(
-                    change.sequence,
-                    labels.image,
-                    Box.around(change.at).slices,
-                    label,
-                    names.get(value, str(value)),
-                    confidence,
-                    labels,
-                    change,
-                )
-            )
-    return found
+        judgement = _judged(probabilities[rows], int(change.values[0]), record.values)
+        if judgement is not None:
+            doubts_of_image.append(_doubt(labels, change, *judgement))
+    return doubts_of_image
+
+
+def _doubt(labels: Labels, change: Change, value: int, confidence: float) -> Doubt:
+    """That the stroke ``change`` is of the class ``value``."""
+    names = {info.value: info.name for info in labels.level.classes}
+    painted = int(change.values[0])
+    return Doubt(
+        sequence=change.sequence,
+        image=labels.image,
+        region=Box.around(change.at).slices,
+        label=names.get(painted, str(painted)),
+        said=names.get(value, str(value)),
+        confidence=confidence,
+        _labels=labels,
+        _change=change,
+    )
 
 
 def _judged(probabilities: np.ndarray, painted: int, values: Sequence[int] | np.ndarray) -> tuple[int, float] | None:

@@ -169,7 +169,7 @@ class CrossFit:
             for number in np.unique(owners):
                 members = self._asked[owners == number]
                 at = self._table.chosen.at[members] - number * np.array([APART, 0, 0])
-                cells += _prepared(self._sources[number], self._bank, at, members, reach, self._threads)
+                cells += _cells_around(self._sources[number], self._bank, at, members, reach, self._threads)
             self._prepared[reach] = cells
         return self._prepared[reach]
 
@@ -202,23 +202,23 @@ def _cell_of(at: np.ndarray) -> np.ndarray:
     return np.asarray(inverse).reshape(-1)
 
 
-def _prepared(
+def _cells_around(
     source: BlockSource, bank: FeatureBank, at: np.ndarray, members: np.ndarray, reach: tuple[int, ...], threads: int
 ) -> list[_Cell]:
     """The cells of one image in which the voxels ``at`` (n, 3) lie."""
     cells: list[_Cell] = []
     with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
-        for _, here in groups(at, source.shape, multiple(SLAB_2D, SLAB_3D, bank, bank.stride)):
-            boxes = [(Box.around(at[here[own]]), here[own]) for own in _by_cell(at[here])]
-            wanted = [box.grow(reach).clip(source.shape) for box, _ in boxes]
-            whole = [box.aligned(bank.stride) for box in wanted]
+        for _, of_slab in groups(at, source.shape, multiple(SLAB_2D, SLAB_3D, bank, bank.stride)):
+            picks = [of_slab[of_cell] for of_cell in _by_cell(at[of_slab])]
+            insides = [Box.around(at[pick]).grow(reach).clip(source.shape) for pick in picks]
+            boxes = [inside.aligned(bank.stride) for inside in insides]
             # a stride as a face of the volume is mirrored there alone
-            outer = cover(whole).grow(bank.halo).clip(source.shape)
+            outer = cover(boxes).grow(bank.halo).clip(source.shape)
             reduced = bank.reduce(source.read(outer))
-            cores = [box.within(outer) for box in whole]
-            found = pool.map(lambda core, reduced=reduced: _levels(bank, reduced, core), cores)
-            for levels, box, inside, (_, own) in zip(found, whole, wanted, boxes, strict=True):
-                cells.append(_Cell(levels, box, inside, members[own], at[own]))
+            cores = [box.within(outer) for box in boxes]
+            pyramids = pool.map(lambda core, reduced=reduced: _levels(bank, reduced, core), cores)
+            for levels, box, inside, pick in zip(pyramids, boxes, insides, picks, strict=True):
+                cells.append(_Cell(levels, box, inside, members[pick], at[pick]))
     return cells
 
 

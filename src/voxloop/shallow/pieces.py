@@ -69,30 +69,30 @@ def labelled_supervoxels(
 
     One in which two classes have most voxels is left out. ``progress(done, total)`` counts chosen voxels.
     """
-    seats, values, rows, pairs = [], [], [], []
+    seats, classes, rows, pairs = [], [], [], []
     looks: list[Look] = []
     done = 0
     with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
         for _, members in groups(chosen, source.shape, _slab(unit, source.shape)):
-            wanted = _around(chosen[members])
-            outer = wanted.grow(unit.halo).clip(source.shape).aligned(unit.stride)
-            origin = np.array(outer.start)
-            found = unit.describe(_block(source, outer), wanted.within(outer), pool.map)
-            first = np.array(found.box.start)
-            local = chosen[members] - origin - first
-            cells, own = _majorities(found, local, labelled, origin + first)
-            looks.append(Look(found.rows, found.contacts, members, found.labels[tuple(local.T)]))
-            rows.append(found.rows[cells])
-            values.append(own)
-            seats.append(unit.place(cells, found.box) + origin)
-            if found.contacts:
-                pairs.append(_pairs(found.contacts, found.rows, cells))
+            inner = _around(chosen[members])
+            outer = inner.grow(unit.halo).clip(source.shape).aligned(unit.stride)
+            part = unit.describe(_block(source, outer), inner.within(outer), pool.map)
+            outer_start = np.array(outer.start)
+            part_start = outer_start + np.array(part.box.start)
+            at_in_part = chosen[members] - part_start
+            cells, majorities = _majorities(part, at_in_part, labelled, part_start)
+            looks.append(Look(part.rows, part.contacts, members, part.labels[tuple(at_in_part.T)]))
+            rows.append(part.rows[cells])
+            classes.append(majorities)
+            seats.append(unit.place(cells, part.box) + outer_start)
+            if part.contacts:
+                pairs.append(_pairs(part.contacts, part.rows, cells))
             done += len(members)
             progress(done, len(chosen))
     at, once = np.unique(np.concatenate(seats), axis=0, return_index=True)  # two slabs may have met in one
     total = np.sum(pairs, axis=0) if pairs else np.zeros(2 + unit.count)
     return LabelledSupervoxels(
-        np.concatenate(rows)[once], LabelledVoxels(at, np.concatenate(values)[once]), total, tuple(looks)
+        np.concatenate(rows)[once], LabelledVoxels(at, np.concatenate(classes)[once]), total, tuple(looks)
     )
 
 
@@ -107,22 +107,25 @@ def _pairs(contacts: Contacts, rows: np.ndarray, cells: np.ndarray) -> np.ndarra
 
 
 def _majorities(
-    found: Described, chosen: np.ndarray, labelled: LabelledVoxels, origin: np.ndarray
+    part: Described, chosen: np.ndarray, labelled: LabelledVoxels, origin: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cells of the supervoxels that ``chosen`` voxels of ``found.labels`` lie in, and the class of most of each.
+    """Cells of the supervoxels that ``chosen`` voxels of ``part.labels`` lie in, and the class of most of each.
 
-    ``labelled`` counts from the volume's first voxel; ``origin`` is where ``found.labels`` begin.
+    ``labelled`` counts from the volume's first voxel; ``origin`` is where ``part.labels`` begin.
     """
-    cells = np.unique(found.labels[tuple(chosen.T)])
+    cells = np.unique(part.labels[tuple(chosen.T)])
     at = labelled.at - origin
-    inside = ((at >= 0) & (at < found.labels.shape)).all(axis=1)
-    owners = found.labels[tuple(at[inside].T)]
+    inside = ((at >= 0) & (at < part.labels.shape)).all(axis=1)
+    owners = part.labels[tuple(at[inside].T)]
     classes, which = np.unique(labelled.values[inside], return_inverse=True)
     place = np.minimum(np.searchsorted(cells, owners), len(cells) - 1)
-    own = cells[place] == owners
-    votes = np.bincount(place[own] * len(classes) + which[own], minlength=len(cells) * len(classes))
-    ranked = np.sort(votes := votes.reshape(len(cells), -1), axis=1)
-    clear = ranked[:, -1] > ranked[:, -2] if len(classes) > 1 else np.ones(len(cells), dtype=bool)
+    votes_here = cells[place] == owners
+    ballots = place[votes_here] * len(classes) + which[votes_here]
+    votes = np.bincount(ballots, minlength=len(cells) * len(classes)).reshape(len(cells), -1)
+    clear = np.ones(len(cells), dtype=bool)
+    if len(classes) > 1:
+        ranked = np.sort(votes, axis=1)
+        clear = ranked[:, -1] > ranked[:, -2]
     return cells[clear], classes[votes.argmax(axis=1)][clear]
 
 

@@ -103,62 +103,114 @@ def gather(
         Fewer than two classes are labelled, or no supervoxel is of one of them.
     """
     rng = np.random.default_rng(config.seed)
-    apart = np.array([APART, 0, 0])
-    pooled = join([LabelledVoxels(e.labelled.at + n * apart, e.labelled.values) for n, e in enumerate(examples)])
-    judge = np.array([n for n, e in enumerate(examples) if e.judges], dtype=np.int64)
-    teaches = ~np.isin(pooled.at[:, 0] // APART, judge)
-    known = _classes(pooled.values[teaches], classes)
-    values = [info.value for info in known]
-    pooled = pooled.take(np.isin(pooled.values, values))
-    teaching = pooled.values[~np.isin(pooled.at[:, 0] // APART, judge)]
-    chosen = pooled.take(choose(pooled, config.samples, rng))
+    labelled = join([_move_apart(example.labelled, number) for number, example in enumerate(examples)])
+    taught = _classes(labelled.values[~_is_judging(labelled, examples)], classes)
+    values = [info.value for info in taught]
+    labelled = labelled.take(np.isin(labelled.values, values))
+    teaching = labelled.values[~_is_judging(labelled, examples)]
+    chosen = labelled.take(choose(labelled, config.samples, rng))
+
     sources = [source_of(example, normalisation) for example in examples]
-    own = [_of_image(chosen, number) for number in range(len(examples))]
-    seen = [(source, at.at) for source, at, e in zip(sources, own, examples, strict=True) if not e.judges]
+    picks = [_of_image(chosen, number) for number in range(len(examples))]
+    pairs = zip(sources, picks, examples, strict=True)
+    learnt_from = [(source, voxels.at) for source, voxels, example in pairs if not example.judges]
     unit = None
     if config.unit == "supervoxels":
-        unit = supervoxels_for(config, bank, _descriptor(config, bank, seen, threads))
+        unit = supervoxels_for(config, bank, _descriptor(config, bank, learnt_from, threads))
+    rows = _describe(examples, sources, picks, labelled, bank, unit, threads, watch)
+
+    targets = np.searchsorted(values, rows.seats.values)
+    judging = _is_judging(rows.seats, examples)
+    if unit:
+        _require(targets[~judging], taught)
+    held = judging
+    if not any(example.judges for example in examples):
+        held = hold_out(rows.seats, config.validation, rng)
+    refinement = None
+    if config.refine != "none":
+        if unit:
+            usual = of_supervoxels(config.refine, rows.pieces)
+        else:
+            usual = of_voxels(bank, config.refine, learnt_from, threads)
+        refinement = Refinement(config.refine, config.refine_strength, usual)
+    counts = np.bincount(np.searchsorted(values, teaching), minlength=len(values))
+    return FeatureTable(
+        features=rows.features,
+        targets=targets,
+        seats=rows.seats,
+        held=held,
+        kept=~judging,
+        classes=taught,
+        chosen=chosen,
+        shares=counts / max(1, len(teaching)),
+        supervoxels=unit,
+        refinement=refinement,
+        looks=rows.looks,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Chosen voxels of all images, or the supervoxels they lie in, described.
+
+    Attributes
+    ----------
+    features : (n, features) float32.
+    seats : where they lie; images are :data:`APART` planes apart.
+    pieces : supervoxels of the images that teach, image by image.
+    looks : of supervoxels, those around the chosen voxels of all images.
+    """
+
+    features: np.ndarray
+    seats: LabelledVoxels
+    pieces: list[LabelledSupervoxels]
+    looks: tuple[Look, ...]
+
+
+def _describe(
+    examples: Sequence[Example],
+    sources: Sequence[BlockSource],
+    picks: Sequence[LabelledVoxels],
+    labelled: LabelledVoxels,
+    bank: FeatureBank,
+    unit: Supervoxels | None,
+    threads: int,
+    watch: Watch,
+) -> _Rows:
+    """Features of the voxels picked in each image, or of the supervoxels (``unit``) they lie in."""
+    total = sum(len(voxels) for voxels in picks)
+    features: list[np.ndarray] = []
+    seats: list[LabelledVoxels] = []
     pieces: list[LabelledSupervoxels] = []
     looks: list[Look] = []
-    parts: list[np.ndarray] = []
-    seats: list[LabelledVoxels] = []
     done = 0
-    for number, (source, picks) in enumerate(zip(sources, own, strict=True)):
-        if len(picks):
-            count = partial(_count, watch, done, len(chosen))
-            if unit:
-                own_pieces = labelled_supervoxels(source, unit, picks.at, _of_image(pooled, number), threads, count)
-                rows, at = own_pieces.rows, own_pieces.seats
-                pieces += [] if examples[number].judges else [own_pieces]
-                looks += [replace(look, members=look.members + done) for look in own_pieces.looks]
-            else:
-                rows, at = features_at(source, bank, picks.at, threads, count), picks
-            parts.append(rows)
-            seats.append(LabelledVoxels(at.at + number * apart, at.values))
-            done += len(picks)
-    seated = join(seats)
-    targets = np.searchsorted(values, seated.values)
-    judging = np.isin(seated.at[:, 0] // APART, judge)
-    if unit:
-        _require(targets[~judging], known)
-    refinement = None
-    held = judging if len(judge) else hold_out(seated, config.validation, rng)
-    if config.refine != "none":
-        usual = of_supervoxels(config.refine, pieces) if unit else of_voxels(bank, config.refine, seen, threads)
-        refinement = Refinement(config.refine, config.refine_strength, usual)
-    return FeatureTable(
-        np.concatenate(parts),
-        targets,
-        seated,
-        held,
-        ~judging,
-        known,
-        chosen,
-        np.bincount(np.searchsorted(values, teaching), minlength=len(values)) / max(1, len(teaching)),
-        unit,
-        refinement,
-        tuple(looks),
-    )
+    for number, (example, source, voxels) in enumerate(zip(examples, sources, picks, strict=True)):
+        if not len(voxels):
+            continue
+        count = partial(_count, watch, done, total)
+        if unit is None:
+            features.append(features_at(source, bank, voxels.at, threads, count))
+            seats.append(_move_apart(voxels, number))
+        else:
+            of_image = labelled_supervoxels(source, unit, voxels.at, _of_image(labelled, number), threads, count)
+            features.append(of_image.rows)
+            seats.append(_move_apart(of_image.seats, number))
+            looks += [replace(look, members=look.members + done) for look in of_image.looks]
+            if not example.judges:
+                pieces.append(of_image)
+        done += len(voxels)
+    return _Rows(np.concatenate(features), join(seats), pieces, tuple(looks))
+
+
+def _move_apart(labelled: LabelledVoxels, number: int) -> LabelledVoxels:
+    """Voxels of one image as they lie among those of all."""
+    return LabelledVoxels(labelled.at + number * np.array([APART, 0, 0]), labelled.values)
+
+
+def _is_judging(labelled: LabelledVoxels, examples: Sequence[Example]) -> np.ndarray:
+    """Mask of voxels, among those of all images, that lie in one that is never learnt from."""
+    judges = np.array([example.judges for example in examples], dtype=bool)
+    return np.asarray(judges[labelled.at[:, 0] // APART])
 
 
 def source_of(example: Example, normalisation: ChannelNormalisation) -> BlockSource:
@@ -167,8 +219,8 @@ def source_of(example: Example, normalisation: ChannelNormalisation) -> BlockSou
 
 
 def _of_image(pooled: LabelledVoxels, number: int) -> LabelledVoxels:
-    own = pooled.take(pooled.at[:, 0] // APART == number)
-    return LabelledVoxels(own.at - number * np.array([APART, 0, 0]), own.values)
+    """Voxels of one image, among those of all, as they lie in it."""
+    return _move_apart(pooled.take(pooled.at[:, 0] // APART == number), -number)
 
 
 def _descriptor(
@@ -203,9 +255,9 @@ def _count(watch: Watch, before: int, total: int, done: int, _: int) -> None:
 def _classes(values: np.ndarray, classes: Sequence[ClassInfo]) -> tuple[ClassInfo, ...]:
     """Those classes that are labelled, by value; a class without a voxel cannot be learnt. Raises LabelError."""
     present = [int(value) for value in np.unique(values)]
-    known = {info.value: info for info in classes}
-    found = tuple(known.get(value, ClassInfo(value=value, name=f"class {value}")) for value in present)
-    if len(found) < 2:
-        only = f"only {found[0].name!r} is labelled" if found else "nothing is labelled yet"
+    named = {info.value: info for info in classes}
+    labelled = tuple(named.get(value, ClassInfo(value=value, name=f"class {value}")) for value in present)
+    if len(labelled) < 2:
+        only = f"only {labelled[0].name!r} is labelled" if labelled else "nothing is labelled yet"
         raise LabelError(f"{only}; paint a few strokes of at least two classes")
-    return found
+    return labelled

@@ -90,44 +90,42 @@ class Levels(Named[Level]):
 
     def add_class(self, level: str, new: str | Mapping[str, Any] | LabelClass) -> LabelClass:
         """Add one class to a level."""
-        found = self[level]
-        classes = as_classes([*found.classes, new])
+        classes = as_classes([*self[level].classes, new])
         self._replace(level, classes=classes)
         return classes[-1]
 
     def change_class(self, level: str, given: int | str, **changes: Any) -> LabelClass:
         """Change name, color, shortcut, visible, locked or background of a class; its value stays for good."""
-        found = self[level]
-        old = found.class_of(given)
+        changing = self[level]
+        old = changing.class_of(given)
         if "value" in changes:
             raise LabelError("the value of a class stands in the label array and cannot be changed; add a new class")
         changed = {**old.model_dump(), **changes}
-        classes = as_classes([changed if item.value == old.value else item for item in found.classes])
+        classes = as_classes([changed if item.value == old.value else item for item in changing.classes])
         new = next(item for item in classes if item.value == old.value)
-        levels = [
-            one.model_copy(update={"classes": classes})
-            if one.name == found.name
-            else one.model_copy(update={"parent": (found.name, new.name)})
-            if one.parent == (found.name, old.name)
-            else one
-            for one in self._store.document.levels
-        ]
+        levels = []
+        for one in self._store.document.levels:
+            if one.name == changing.name:
+                one = one.model_copy(update={"classes": classes})
+            elif one.parent == (changing.name, old.name):
+                one = one.model_copy(update={"parent": (changing.name, new.name)})
+            levels.append(one)
         self._store.change(levels=tuple(levels))
         return new
 
     def remove_class(self, level: str, given: int | str) -> None:
         """Take a class out of a level. Raises LabelError while anything is labelled with it."""
-        found = self[level]
-        item = found.class_of(given)
-        child = next((one.name for one in self._store.document.levels if one.parent == (found.name, item.name)), None)
+        losing = self[level]
+        item = losing.class_of(given)
+        child = next((one.name for one in self._store.document.levels if one.parent == (losing.name, item.name)), None)
         if child is not None:
             raise LabelError(f"class {item.name!r} is the parent of level {child!r}; remove that first")
         for image in self._store.images.names:
-            if self._store.labels(found.name, image).counts().get(item.value):
+            if self._store.labels(losing.name, image).counts().get(item.value):
                 raise LabelError(
                     f"class {item.name!r} still has labels on image {image!r}; erase or repaint them first"
                 )
-        self._replace(level, classes=tuple(one for one in found.classes if one.value != item.value))
+        self._replace(level, classes=tuple(one for one in losing.classes if one.value != item.value))
 
     def _replace(self, given: str, **changes: Any) -> Level:
         self._store.check_writable()

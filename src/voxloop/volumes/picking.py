@@ -56,7 +56,7 @@ def pick(
     elif "c" in sizes:
         channel, count = "c", sizes["c"]
     known = list(names) if names and len(names) == count else [f"channel {i}" for i in range(count)]
-    kept = _kept(known, channels, text)
+    kept = _positions(known, channels, text)
     if channel and isinstance(channels, int | str):
         fixed[channel], channel = kept[0], None
     view = SourceView(axes, fixed, depth, channel, tuple(kept) if channel else ())
@@ -125,20 +125,23 @@ def _looked_at(size: int) -> list[slice]:
     return [slice(start, start + _SQUARE) for start in starts]
 
 
-def _kept(known: list[str], wanted: int | str | Sequence[int | str] | None, text: str) -> list[int]:
-    if wanted is None:
-        return list(range(len(known)))
-    kept = [_channel(item, known, text) for item in ([wanted] if isinstance(wanted, int | str) else wanted)]
-    if not kept:
-        raise VolumeError(f"channels=[] keeps nothing of {text}; there are {known}")
-    return kept
+def _positions(names: list[str], channels: int | str | Sequence[int | str] | None, text: str) -> list[int]:
+    """Where the channels asked for stand among ``names``; all of them where none is asked for."""
+    if channels is None:
+        return list(range(len(names)))
+    if isinstance(channels, int | str):
+        return [_position(channels, names, text)]
+    positions = [_position(channel, names, text) for channel in channels]
+    if not positions:
+        raise VolumeError(f"channels=[] keeps nothing of {text}; there are {names}")
+    return positions
 
 
-def _channel(item: int | str, known: list[str], text: str) -> int:
-    if isinstance(item, str):
-        if item not in known:
-            raise VolumeError(unknown("channel", item, known) + f" in {text}")
-        return known.index(item)
-    if not -len(known) <= item < len(known):
-        raise VolumeError(f"channel {item} is not in {text}; there are 0 to {len(known) - 1}: {', '.join(known)}")
-    return int(item) % len(known)
+def _position(channel: int | str, names: list[str], text: str) -> int:
+    if isinstance(channel, str):
+        if channel not in names:
+            raise VolumeError(unknown("channel", channel, names) + f" in {text}")
+        return names.index(channel)
+    if not -len(names) <= channel < len(names):
+        raise VolumeError(f"channel {channel} is not in {text}; there are 0 to {len(names) - 1}: {', '.join(names)}")
+    return int(channel) % len(names)

@@ -100,15 +100,17 @@ def opened_with(volume: DataArray) -> dict[str, Any] | None:
 
 def spacing_of(volume: DataArray) -> Spacing:
     """Voxel size in micrometres, zyx: from the coordinates, from ``attrs`` where an axis has a single voxel."""
-    known = volume.attrs.get("spacing_um", (1.0, 1.0, 1.0))
-    found = []
-    for axis, kept in zip(AXES, known, strict=True):
-        if axis in volume.coords and volume.sizes.get(axis, 0) > 1:
-            values = volume.coords[axis].values
-            found.append(abs(float(values[-1]) - float(values[0])) / (len(values) - 1))
-        else:
-            found.append(float(kept))
-    return found[0], found[1], found[2]
+    noted_um = volume.attrs.get("spacing_um", (1.0, 1.0, 1.0))
+    z, y, x = (_step_um(volume, axis, float(size)) for axis, size in zip(AXES, noted_um, strict=True))
+    return z, y, x
+
+
+def _step_um(volume: DataArray, axis: str, noted_um: float) -> float:
+    """Micrometres from voxel to voxel along one axis; ``noted_um`` where it has a single voxel or no coordinates."""
+    if axis not in volume.coords or volume.sizes.get(axis, 0) < 2:
+        return noted_um
+    centres_um = volume.coords[axis].values
+    return abs(float(centres_um[-1]) - float(centres_um[0])) / (len(centres_um) - 1)
 
 
 def origin_of(volume: DataArray) -> Spacing:

@@ -7,8 +7,9 @@ import json
 import math
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from voxloop.deep.exchange.layout import AXES, PackageLayout
 from voxloop.deep.exchange.runtime import OnnxModel, write
 from voxloop.deep.exchange.titles import is_background, name_classes
 from voxloop.errors import ModelError
+from voxloop.geometry import Shape, Spacing
 from voxloop.model import ModelSpec, Output
 from voxloop.volumes import as_volume, channels_of, read_block, shape_zyx
 
@@ -89,48 +91,109 @@ def import_package(
 
 
 def _spec_of(
-    found: Any, image: Any, statistics: tuple[Any, Any] | None, background: bool | None, remedy: str
+    package: Any, image: Any, statistics: tuple[Any, Any] | None, background: bool | None, remedy: str
 ) -> ModelSpec:
     """A spec for what a package describes; what voxloop once wrote in it counts first."""
-    given, output = found.inputs[0], found.outputs[0]
-    ours = (found.config.model_extra or {}).get("voxloop") if found.config is not None else None
-    if ours:
-        spec = ModelSpec.from_json({**json.loads(json.dumps(ours)), "learner": "onnx"})
-        return replace(spec, extra={**spec.extra, "activation": spec.activation})
-    geometry = _geometry(given, output)
+    ours = _ours(package)
+    if ours is not None:
+        return ours
+    taken, put = package.inputs[0], package.outputs[0]
+    geometry = _geometry(taken, put)
+    sample = None
+    if image is not None:
+        sample = partial(_sample, image)
     normalisation, measured = normalisation_of(
-        given.preprocessing,
-        given.axes,
-        tensor=str(given.id),
-        sample=None if image is None else lambda: _sample(image),
+        taken.preprocessing,
+        taken.axes,
+        tensor=str(taken.id),
+        sample=sample,
         statistics=statistics,
         remedy=remedy,
     )
-    titles = next(([str(n) for n in axis.channel_names] for axis in output.axes if axis.type == "channel"), ["inside"])
-    activation, apart = _activation(output, len(titles))
-    put = _put_before(titles, apart, background)
-    classes = name_classes(["background", *titles] if put else titles)
+    titles = _channel_names(put) or ["inside"]
+    activation, apart = _activation(put, len(titles))
+    with_background = _put_before(titles, apart, background)
+    classes = name_classes(["background", *titles] if with_background else titles)
+    extra: dict[str, Any] = {"activation": activation, "title": str(package.name), "layout": geometry.layout.to_json()}
+    if apart:
+        extra["background"] = with_background
+    if measured:
+        extra["measured"] = measured
     return ModelSpec(
         learner="onnx",
-        channels=next((len(axis.channel_names) for axis in given.axes if axis.type == "channel"), 1),
+        dimensions=geometry.dimensions,
+        channels=len(_channel_names(taken) or [""]),
         classes=classes,
         outputs=(Output(name="classes", kind="semantic", channels=len(classes)),),
         normalisation=normalisation,
-        **geometry.pop("spec"),
-        extra={
-            "activation": activation,
-            "title": str(found.name),
-            **geometry,
-            **({"background": put} if apart else {}),
-            **({"measured": measured} if measured else {}),
-        },
+        stride=geometry.stride,
+        halo=geometry.halo,
+        window=geometry.window,
+        spacing_um=geometry.spacing_um,
+        extra=extra,
     )
 
 
-def _geometry(given: Any, output: Any) -> dict[str, Any]:
-    """``spec``: dimensions, stride, halo, window and spacing of a spec; ``layout`` for its extra."""
+def _ours(package: Any) -> ModelSpec | None:
+    """The spec that voxloop wrote in a package; None where another program made it."""
+    written = None
+    if package.config is not None:
+        written = (package.config.model_extra or {}).get("voxloop")
+    if not written:
+        return None
+    spec = ModelSpec.from_json({**json.loads(json.dumps(written)), "learner": "onnx"})
+    return replace(spec, extra={**spec.extra, "activation": spec.activation})
+
+
+def _channel_names(tensor: Any) -> list[str]:
+    """Names along the channel axis of a tensor; empty where it has none."""
+    for axis in tensor.axes:
+        if axis.type == "channel":
+            return [str(name) for name in axis.channel_names]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Geometry:
+    """What a spec says of blocks, zyx, and how the tensors of the package are laid out."""
+
+    dimensions: int
+    stride: Shape
+    halo: Shape | None
+    window: Shape
+    spacing_um: Spacing | None
+    layout: PackageLayout
+
+
+def _geometry(given: Any, output: Any) -> _Geometry:
+    """Blocks as a package takes them. Raises ModelError where a volume cannot be tiled with them."""
     taken, put = _letters(given.axes), _letters(output.axes)
-    single = [axis for axis, found in taken.items() if axis in "zyx" and isinstance(found.size, int)]
+    picture = _tiled_axes(taken)
+    for axis in picture:
+        _check_size(axis, taken[axis], put.get(axis), str(given.id))
+
+    def each(what: Callable[[str], Any]) -> list[Any]:
+        return [what(axis) if axis in picture else 1 for axis in "zyx"]
+
+    step = each(lambda axis: int(taken[axis].size.step))
+    least = each(lambda axis: int(taken[axis].size.min))
+    halo = each(lambda axis: int(getattr(put[axis], "halo", 0)))
+    spacing_um = each(lambda axis: _micrometres(taken[axis]))
+    if len(picture) == 2:  # planes: nothing is known of what lies between them
+        halo[0], spacing_um[0] = 0, spacing_um[1]
+    return _Geometry(
+        dimensions=len(picture),
+        stride=_shape(step),
+        halo=_shape(halo) if any(halo) else None,
+        window=_shape([-(-a // b) * b for a, b in zip(least, step, strict=True)]),
+        spacing_um=None if None in spacing_um else _shape(spacing_um),
+        layout=PackageLayout(input="".join(taken), output="".join(put), least=_shape(least), step=_shape(step)),
+    )
+
+
+def _tiled_axes(taken: Mapping[str, Any]) -> list[str]:
+    """Axes of a picture, of those that the network takes. Raises ModelError where one cannot be of any size."""
+    single = [axis for axis, described in taken.items() if axis in "zyx" and isinstance(described.size, int)]
     fixed = [axis for axis in single if taken[axis].size != 1 or axis != "z"]
     if fixed:
         raise ModelError(f"this network takes blocks of one size only along {', '.join(fixed)}; it cannot be tiled")
@@ -140,26 +203,7 @@ def _geometry(given: Any, output: Any) -> dict[str, Any]:
             raise ModelError(
                 f"this network takes blocks whose size along {axis} hangs on another axis; it cannot be tiled"
             )
-        _check_size(axis, taken[axis], put.get(axis), str(given.id))
-
-    def each(what: Callable[[str], Any]) -> list[Any]:
-        return [what(axis) if axis in picture else 1 for axis in "zyx"]
-
-    step, least = each(lambda axis: int(taken[axis].size.step)), each(lambda axis: int(taken[axis].size.min))
-    halo, spacing = each(lambda axis: int(getattr(put[axis], "halo", 0))), each(lambda axis: _micrometres(taken[axis]))
-    if len(picture) == 2:  # planes: nothing is known of what lies between them
-        halo[0], spacing[0] = 0, spacing[1]
-    layout = PackageLayout(input="".join(taken), output="".join(put), least=_shape(least), step=_shape(step))
-    return {
-        "spec": {
-            "dimensions": len(picture),
-            "stride": _shape(step),
-            "halo": _shape(halo) if any(halo) else None,
-            "window": _shape([-(-a // b) * b for a, b in zip(least, step, strict=True)]),
-            "spacing_um": None if None in spacing else _shape(spacing),
-        },
-        "layout": layout.to_json(),
-    }
+    return picture
 
 
 def _letters(axes: Sequence[Any]) -> dict[str, Any]:

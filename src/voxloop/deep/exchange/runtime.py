@@ -82,8 +82,8 @@ class OnnxModel:
     def predict(self, block: np.ndarray) -> np.ndarray:
         """One block (c, z, y, x) of raw intensities to (outputs, z, y, x) float32."""
         with self.open() as predictor:
-            found: np.ndarray = predictor(np.asarray(block)[None])[0]
-        return found
+            probabilities: np.ndarray = predictor(np.asarray(block)[None])[0]
+        return probabilities
 
     def save(self, folder: str | Path) -> None:
         """Copy the model folder."""
@@ -122,25 +122,35 @@ class _OnnxPredictor:
                 f"this model takes blocks (n, c, z, y, x) of {self._spec.channels} channel(s), not shape {batch.shape}"
             )
         n, _, z, y, x = batch.shape
+        pixels = self._normalised(batch)
+        if self._spec.dimensions == 2:
+            pixels = _planes(pixels, self._slices)
+        out = self._outputs(self._layout.grown(pixels), (z, y, x))
+        probabilities = self._probabilities(out[..., : pixels.shape[2], :y, :x])
+        if self._spec.dimensions == 2:
+            probabilities = probabilities.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4)
+        return np.ascontiguousarray(probabilities)
+
+    def _normalised(self, batch: np.ndarray) -> np.ndarray:
+        """Intensities as the network learnt them, float32; 0 where they are no numbers."""
         pixels = batch.astype(np.float32)
         if self._low is not None or self._high is not None:
             pixels = np.clip(pixels, self._low, self._high)
-        pixels = np.nan_to_num((pixels - self._mean) / self._deviation, posinf=0.0, neginf=0.0)
-        if self._spec.dimensions == 2:
-            pixels = _planes(pixels, self._slices)
-        given = self._layout.grown(pixels)
-        parts = np.split(given, len(given)) if self._alone else [given]
-        out = np.concatenate([self._layout.taken(self._run(part, (z, y, x))) for part in parts])
-        if out.shape[2:] != given.shape[2:]:
-            size, made = (" x ".join(map(str, shape[2:])) for shape in (given.shape, out.shape))
+        return np.asarray(np.nan_to_num((pixels - self._mean) / self._deviation, posinf=0.0, neginf=0.0))
+
+    def _outputs(self, pixels: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+        """What the network says of each voxel (n, out, z, y, x); ``size`` is that of the block that was asked for."""
+        parts = [pixels]
+        if self._alone:
+            parts = np.split(pixels, len(pixels))
+        out = np.concatenate([self._layout.taken(self._run(part, size)) for part in parts])
+        if out.shape[2:] != pixels.shape[2:]:
+            taken, made = (" x ".join(map(str, shape[2:])) for shape in (pixels.shape, out.shape))
             raise ModelError(
-                f"this network makes {made} voxels of {size}; only networks that say something of each voxel can be "
+                f"this network makes {made} voxels of {taken}; only networks that say something of each voxel can be "
                 "predicted with"
             )
-        found = self._probabilities(out[..., : pixels.shape[2], :y, :x])
-        if self._spec.dimensions == 2:
-            found = found.reshape(n, z, -1, y, x).transpose(0, 2, 1, 3, 4)
-        return np.ascontiguousarray(found)
+        return out
 
     def _run(self, part: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
         try:
