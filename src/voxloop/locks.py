@@ -148,7 +148,8 @@ def holder(path: str | Path) -> Holder | None:
             found = _read_note(fd, pid or 0)
             if pid:
                 return found
-            return found if (pid is None or _elsewhere(found)) and found.pid and _beats(fd) else None
+            unseen = pid is None or _elsewhere(found)
+            return found if unseen and found.pid and _beats(fd) else None
         finally:
             os.close(fd)
 
@@ -228,7 +229,9 @@ def _locked_by(fd: int) -> int | None:
     except OSError:
         return None
     kind, pid = (answer[0], answer[4]) if _LINUX else (answer[3], answer[2])
-    return 0 if kind == fcntl.F_UNLCK else (pid if pid > 0 else -1)  # -1: another host or container holds it
+    if kind == fcntl.F_UNLCK:
+        return 0
+    return pid if pid > 0 else -1  # -1: another host or container holds it
 
 
 def _beats(fd: int) -> bool:

@@ -71,11 +71,13 @@ class Level(BaseModel):
 
     def value_of(self, given: int | str) -> int:
         """The value of a class given by name or value. Raises LabelError."""
-        wanted = plain_name(given) if isinstance(given, str) else given if isinstance(given, int) else None
-        for item in self.classes:
-            if wanted in (item.name, item.value):
-                return item.value
-        raise LabelError(unknown("class", given, [c.name if isinstance(given, str) else c.value for c in self.classes]))
+        allowed: dict[str | int, int] = {item.value: item.value for item in self.classes}
+        if isinstance(given, str):
+            allowed = {item.name: item.value for item in self.classes}
+        wanted = plain_name(given) if isinstance(given, str) else given
+        if not isinstance(wanted, str | int) or wanted not in allowed:
+            raise LabelError(unknown("class", given, list(allowed)))
+        return allowed[wanted]
 
     def class_of(self, given: int | str) -> LabelClass:
         """The class given by name or value. Raises LabelError."""
@@ -158,7 +160,10 @@ def complete(item: LabelClass, others: Iterable[LabelClass]) -> LabelClass:
     if not item.color:
         used = {other.color for other in others}
         free = [color for color in PALETTE if color not in used]
-        changes["color"] = BACKGROUND_COLOR if item.background else (free[0] if free else PALETTE[value % len(PALETTE)])
+        if item.background:
+            changes["color"] = BACKGROUND_COLOR
+        else:
+            changes["color"] = free[0] if free else PALETTE[value % len(PALETTE)]
     if not item.shortcut and value <= 9 and str(value) not in {other.shortcut for other in others}:
         changes["shortcut"] = str(value)
     return item.model_copy(update=changes)

@@ -131,6 +131,10 @@ def _record(entry: dict[str, Any], at: int, sealed: bool) -> Record:
     z, z_stop, y, y_stop, x, x_stop = (int(edge) for edge in entry["box"])
     offset, length, crc = (int(number) for number in entry["bytes"])
     of = entry.get("of")
+    if of is None:
+        of = []
+    elif not isinstance(of, list):
+        of = [int(of)]
     sequence = int(entry["seq"])
     return Record(
         sequence,
@@ -141,7 +145,7 @@ def _record(entry: dict[str, Any], at: int, sealed: bool) -> Record:
         length,
         crc,
         entry.get("blob"),
-        () if of is None else tuple(of) if isinstance(of, list) else (int(of),),
+        tuple(of),
         bool(entry.get("reverse", False)),
         bool(entry.get("joined", False)),
         at,

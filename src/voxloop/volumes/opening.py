@@ -87,43 +87,24 @@ def open_volume(
     VolumeWarning
         Voxels of the file are not shown, or shown though they are missing: see ``attrs["remarks"]``.
     """
-    if not isinstance(scale, Integral) or isinstance(scale, bool) or scale < 0:
-        raise VolumeError(f"scale={scale!r} is no whole number from 0, the finest")
-    if dataset is not None and not isinstance(dataset, str):
-        raise VolumeError(f"dataset={dataset!r} is no name")
-    if timepoint is not None and (not isinstance(timepoint, Integral) or isinstance(timepoint, bool)):
-        raise VolumeError(f"timepoint={timepoint!r} is no whole number")
-    if channels is not None and not isinstance(channels, Integral) and not hasattr(channels, "__iter__"):
-        raise VolumeError(f"channels={channels!r} must be a channel's name or number, or a list of these")
-    channels = int(channels) if isinstance(channels, Integral) else channels
+    _check_arguments(dataset, channels, timepoint, scale)
+    if isinstance(channels, Integral):
+        channels = int(channels)
     stated = spacing_argument(spacing, unit)
-    wanted = Source(text=_text(source), dataset=dataset, scale=scale)
-    origin: str | list[str] | None = None
-    if isinstance(source, str | Path):
-        wanted = _locate(str(source), wanted)
-        origin = str(source) if is_remote(str(source)) else wanted.text
-        contents = read_contents(wanted)
-    elif isinstance(source, list | tuple) and source and all(isinstance(item, str | Path) for item in source):
-        origin = [str(Path(item).expanduser().absolute()) for item in source]
-        contents = read_contents(replace(wanted, text=f"{len(origin)} pictures", items=tuple(origin)))
-    else:
-        contents = contents_of(source)
-        if scale:
-            raise VolumeError(f"an array has no scales; scale={scale} is not there")
-        if dataset is not None:
-            raise VolumeError(f"an array has no datasets; dataset={dataset!r} is not there")
-    given = {
-        "dataset": dataset,
-        "spacing": spacing,
-        "unit": unit if spacing is not None else None,
-        "channels": channels,
-        "timepoint": timepoint,
-        "scale": scale or None,
-        "chunks": chunks if chunks != "auto" else None,
-        "z_kind": z_kind,
-        "axes": axes,
-    }
-    arguments = {name: _plain(value) for name, value in given.items() if value is not None}
+    wanted, origin = _find(source, Source(text=_text(source), dataset=dataset, scale=scale))
+    contents = _contents_of_array(source, wanted) if origin is None else read_contents(wanted)
+    arguments = _arguments(
+        source=origin,
+        dataset=dataset,
+        spacing=spacing,
+        unit=None if spacing is None else unit,
+        channels=channels,
+        timepoint=timepoint,
+        scale=scale or None,
+        chunks=None if chunks == "auto" else chunks,
+        z_kind=z_kind,
+        axes=axes,
+    )
     with _sentences(wanted.text):
         volume = _assemble(
             contents,
@@ -135,11 +116,50 @@ def open_volume(
             timepoint=timepoint,
             chunks=chunks,
             z_kind=z_kind,
-            open_arguments=None if origin is None else {"source": origin, **arguments},
+            open_arguments=arguments,
         )
     for loss in contents.losses:
         warnings.warn(f"{wanted.text}: {loss}", VolumeWarning, stacklevel=2)
     return volume
+
+
+def _check_arguments(dataset: object, channels: object, timepoint: object, scale: Any) -> None:
+    """Raises VolumeError where an argument is of the wrong kind."""
+    if not isinstance(scale, Integral) or isinstance(scale, bool) or scale < 0:
+        raise VolumeError(f"scale={scale!r} is no whole number from 0, the finest")
+    if dataset is not None and not isinstance(dataset, str):
+        raise VolumeError(f"dataset={dataset!r} is no name")
+    if timepoint is not None and (not isinstance(timepoint, Integral) or isinstance(timepoint, bool)):
+        raise VolumeError(f"timepoint={timepoint!r} is no whole number")
+    if channels is not None and not isinstance(channels, Integral) and not hasattr(channels, "__iter__"):
+        raise VolumeError(f"channels={channels!r} must be a channel's name or number, or a list of these")
+
+
+def _find(source: Any, wanted: Source) -> tuple[Source, str | list[str] | None]:
+    """Where a source lies, and the argument that opens it again; None for an array, which lies nowhere."""
+    if isinstance(source, str | Path):
+        located = _locate(str(source), wanted)
+        return located, str(source) if is_remote(str(source)) else located.text
+    if isinstance(source, list | tuple) and source and all(isinstance(item, str | Path) for item in source):
+        paths = [str(Path(item).expanduser().absolute()) for item in source]
+        return replace(wanted, text=f"{len(paths)} pictures", items=tuple(paths)), paths
+    return wanted, None
+
+
+def _contents_of_array(array: Any, wanted: Source) -> Contents:
+    contents = contents_of(array)
+    if wanted.scale:
+        raise VolumeError(f"an array has no scales; scale={wanted.scale} is not there")
+    if wanted.dataset is not None:
+        raise VolumeError(f"an array has no datasets; dataset={wanted.dataset!r} is not there")
+    return contents
+
+
+def _arguments(*, source: str | list[str] | None, **options: Any) -> dict[str, Any] | None:
+    """With what :func:`open_volume` opens the source again, as JSON keeps it; None for an array."""
+    if source is None:
+        return None
+    return {"source": source, **{name: _plain(value) for name, value in options.items() if value is not None}}
 
 
 def as_volume(array: Any, *, like: DataArray | None = None, spacing: Any = None, **options: Any) -> DataArray:
@@ -179,12 +199,17 @@ def _assemble(
         raise VolumeError(f"z_kind {z_kind!r} is neither 'space' nor 'frame'")
     if axes is not None and not isinstance(axes, str):
         raise VolumeError(f"axes={axes!r} is no text with a letter an axis, such as 'zyx'")
-    named = axis_rules.resolve(contents.axes if axes is None else axes.lower(), contents.array.shape, text)
+    letters = contents.axes if axes is None else axes.lower()
+    named = axis_rules.resolve(letters, contents.array.shape, text)
     picked = pick(
         contents.array, named.letters, timepoint=timepoint, names=contents.channel_names, channels=channels, text=text
     )
-    kind = z_kind or ("frame" if picked.frames or contents.z_kind == "frame" else "space")
+    is_frames = picked.frames or contents.z_kind == "frame"
+    kind = z_kind or ("frame" if is_frames else "space")
     array = _lazy(contents, picked.view, chunks, text)
+    axes_from = "metadata" if named.stated else "assumed"
+    if axes is not None:
+        axes_from = "given"
     sizes, origins, doubts = _spacing(contents, named.letters, spacing, array.shape[-3], kind, text)
     volume = make_volume(
         array,
@@ -195,7 +220,7 @@ def _assemble(
         channel_names=picked.channel_names,
         z_kind=kind,
         spacing_from=origins,
-        axes_from="given" if axes is not None else "metadata" if named.stated else "assumed",
+        axes_from=axes_from,
         remarks=[*contents.losses, *contents.remarks, *named.remarks, *picked.remarks, *doubts],
         open_arguments=open_arguments,
         scale_count=contents.scale_count,
@@ -211,7 +236,8 @@ def _lazy(contents: Contents, view: SourceView, chunks: str | int | Sequence[int
     """A dask array over what was found, seen as a volume."""
     array = contents.array
     plan = chunk_plan(array.shape, view.axes, np.dtype(array.dtype).itemsize, own=contents.chunks, chunks=chunks)
-    blocks = view.arrange(plan, len(view.channels) if view.channel == "s" else 1, 1)
+    samples = len(view.channels) if view.channel == "s" else 1
+    blocks = view.arrange(plan, samples, 1)
     if not hasattr(array, "dask"):
         return dask_over(Viewed(array, view, text), blocks)
     lazy = view.take(array, (slice(None),) * len(view.shape(tuple(array.shape))))
@@ -235,8 +261,9 @@ def _spacing(
         z, y, x = given
         if z is None and depth > 1 and kind == "space":
             raise VolumeError(f"spacing has two numbers (y, x), but {text} has {depth} slices; give three (z, y, x)")
-        z_from = "given" if z is not None else "assumed"
-        return (y if z is None else z, y, x), (z_from, "given", "given"), []
+        if z is None:
+            return (y, y, x), ("assumed", "given", "given"), []
+        return (z, y, x), ("given", "given", "given"), []
     stated: dict[str, float] = {}
     remarks = []
     for key, size in contents.spacing_um.items():

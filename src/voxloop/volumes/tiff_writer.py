@@ -42,20 +42,26 @@ def write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:
         if classes_of(volume):
             metadata["MapAnnotation"] = {"Namespace": "voxloop", CLASSES: json.dumps(classes_of(volume))}
     else:
-        metadata |= {"unit": "um"} if sizes_um else {}
-        metadata |= {"spacing": sizes_um["z"]} if "z" in sizes_um else {}
-        if classes_of(volume):
-            metadata |= _imagej_classes(volume) if imagej else {CLASSES: json.dumps(classes_of(volume))}
+        if sizes_um:
+            metadata["unit"] = "um"
+        if "z" in sizes_um:
+            metadata["spacing"] = sizes_um["z"]
+        if classes_of(volume) and imagej:
+            metadata |= _imagej_classes(volume)
+        elif classes_of(volume):
+            metadata[CLASSES] = json.dumps(classes_of(volume))
     sizes = dict(zip("czyx"[-volume.ndim :], volume.shape, strict=True))
+    sizes["t"] = sizes["z"]
+    compression = None if imagej else "zlib"
     with tifffile.TiffWriter(path, bigtiff=volume.nbytes >= BIG, imagej=imagej, ome=ome) as tif:
         tif.write(
             _planes(volume, slices_first=slices_first),
-            shape=tuple(sizes["z" if axis == "t" else axis] for axis in axes),
+            shape=tuple(sizes[axis] for axis in axes),
             dtype=volume.dtype,
             **_resolution(sizes_um, ome=ome),
             metadata=metadata,
             photometric="minisblack",
-            compression=None if imagej else "zlib",
+            compression=compression,
         )
 
 
@@ -78,21 +84,23 @@ def _axes(volume: DataArray, *, slices_first: bool) -> str:
 def _imagej_classes(volume: DataArray) -> dict[str, Any]:
     """Names where Fiji shows them (Image > Show Info), and a look-up table of the colours for 8-bit labels."""
     classes = classes_of(volume)
-    found: dict[str, Any] = {"Info": f"{CLASSES}: {json.dumps(classes)}"}
+    tags: dict[str, Any] = {"Info": f"{CLASSES}: {json.dumps(classes)}"}
     if volume.dtype == np.uint8:
         table = np.zeros((3, 256), np.uint8)
         for one in classes:
             colour = str(one.get("color") or "#ffffff")[1:]
             table[:, int(one["value"])] = [int(colour[i : i + 2], 16) for i in (0, 2, 4)]
-        found |= {"LUTs": [table], "mode": "color", "Ranges": (0.0, 255.0), "min": 0.0, "max": 255.0}
-    return found
+        tags |= {"LUTs": [table], "mode": "color", "Ranges": (0.0, 255.0), "min": 0.0, "max": 255.0}
+    return tags
 
 
 def _planes(volume: DataArray, *, slices_first: bool) -> Iterator[np.ndarray]:
     """The planes in the order of the file, read one slab at a time."""
     channels = volume.shape[0] if volume.ndim == 4 else 1
-    rounds = [volume] if slices_first or channels == 1 else [volume.isel(c=i) for i in range(channels)]
-    for part in rounds:
+    parts = [volume]
+    if channels > 1 and not slices_first:
+        parts = [volume.isel(c=i) for i in range(channels)]
+    for part in parts:
         for block in slabs_of(part):
             for plane in range(block.shape[1]):
                 yield from (np.ascontiguousarray(block[channel, plane]) for channel in range(block.shape[0]))

@@ -50,9 +50,11 @@ class Package:
     def __str__(self) -> str:
         parts = [f"{kind} differs by {value:.1e}" for kind, value in self.difference.items()]
         state = "; ".join(self.problems) or "valid"
-        beside = (
-            f"; {self.program}" if self.program else f"; no torch.export: {self.no_program}" if self.no_program else ""
-        )
+        beside = ""
+        if self.program:
+            beside = f"; {self.program}"
+        elif self.no_program:
+            beside = f"; no torch.export: {self.no_program}"
         return f"{self.path}: {state}; {', '.join(parts)}{beside}"
 
 
@@ -105,9 +107,8 @@ def export_package(
         np.save(where / "input.npy", x)
         np.save(where / "output.npy", y)
         (where / "README.md").write_text(_readme(spec, name or spec.extra.get("title", "network")))
-        described = _described(spec, module, where, graph, name, description, authors)
         new = where / path.name
-        _saved(described, new)
+        _saved(_describe(spec, module, where, graph, name, description, authors), new)
         difference, problems = _tried(new)
         program, why = None, ""
         try:
@@ -196,47 +197,27 @@ def _sigmoid(spec: ModelSpec) -> bool:
     return spec.activation == "sigmoid"
 
 
-def _described(
+def _describe(
     spec: ModelSpec, module: nn.Module, where: Path, graph: Path, name: str, description: str, authors: Sequence[str]
 ) -> Any:
-    import torch
+    """The description of a package whose files lie in ``where``."""
     from bioimageio.spec.model import v0_5 as b
 
-    mean, deviation = _statistics(spec)
-    names = [f"slice{i - _channels(spec) // 2:+d}" for i in range(_channels(spec))] if len(mean) > 1 else ["intensity"]
-    steps = spec.stride[1:] if spec.dimensions == 2 else spec.stride
-    spacing = None if spec.spacing_um is None else (spec.spacing_um[1:] if spec.dimensions == 2 else spec.spacing_um)
-    ids = "yx" if spec.dimensions == 2 else "zyx"
-    unit: Any = {"unit": "micrometer"} if spacing else {}
-    space_in, space_out = [], []
-    for i, (axis, step) in enumerate(zip(ids, steps, strict=True)):
-        scale = {"scale": spacing[i], **unit} if spacing else {}
-        least = step * max(2, -(-(64 if spec.dimensions == 2 else 16) // step))
-        size = b.ParameterizedSize(min=least, step=step)
-        space_in.append(b.SpaceInputAxis(id=b.AxisId(axis), size=size, **scale))
-        same = b.SizeReference(tensor_id=b.TensorId("input0"), axis_id=b.AxisId(axis))
-        space_out.append(b.SpaceOutputAxis(id=b.AxisId(axis), size=same, **scale))
-    normalise = b.FixedZeroMeanUnitVarianceDescr(
-        kwargs=b.FixedZeroMeanUnitVarianceKwargs(mean=mean[0], std=deviation[0])
-        if len(mean) == 1
-        else b.FixedZeroMeanUnitVarianceAlongAxisKwargs(mean=mean, std=deviation, axis=b.AxisId("channel"))
+    space_in, space_out = _space_axes(spec)
+    taken = b.InputTensorDescr(
+        id=b.TensorId("input0"),
+        test_tensor=b.FileDescr(source=where / "input.npy"),
+        axes=[b.BatchAxis(), _channel_axis(_intensity_names(spec)), *space_in],
+        data=b.IntervalOrRatioDataDescr(type="float32"),
+        preprocessing=_preprocessing(spec),
     )
-    bounds = _bounds(spec)
-    cut = [b.ClipDescr(kwargs=b.ClipKwargs(min=bounds[0], max=bounds[1]))] if bounds else []
-    probable = b.SigmoidDescr() if _sigmoid(spec) else b.SoftmaxDescr(kwargs=b.SoftmaxKwargs(axis=b.AxisId("channel")))
-    weights: dict[str, Any] = {
-        "onnx": b.OnnxWeightsDescr(source=graph, opset_version=_opset(graph)),
-    }
-    built = _architecture(spec, module)
-    if built is not None:
-        architecture, tensors = built
-        torch.save(tensors, where / "weights.pt")
-        weights["pytorch_state_dict"] = b.PytorchStateDictWeightsDescr(
-            source=where / "weights.pt",
-            architecture=b.ArchitectureFromLibraryDescr(**architecture),
-            pytorch_version=b.Version(torch.__version__.partition("+")[0]),
-        )
-        weights["onnx"] = weights["onnx"].model_copy(update={"parent": "pytorch_state_dict"})
+    put = b.OutputTensorDescr(
+        id=b.TensorId("output0"),
+        test_tensor=b.FileDescr(source=where / "output.npy"),
+        axes=[b.BatchAxis(), _channel_axis([item.name for item in spec.classes]), *space_out],
+        data=b.IntervalOrRatioDataDescr(type="float32"),
+        postprocessing=[_postprocessing(spec)],
+    )
     title = name or str(spec.extra.get("title", "network"))
     return b.ModelDescr(
         name="".join(c if c.isalnum() or c in " _-+()" else "-" for c in title)[:128],
@@ -245,35 +226,87 @@ def _described(
         cite=[b.CiteEntry(text="voxloop", url="https://github.com/voxloop/voxloop")],
         license=b.LicenseId(LICENSE),
         documentation=b.FileDescr(source=where / "README.md"),
-        inputs=[
-            b.InputTensorDescr(
-                id=b.TensorId("input0"),
-                test_tensor=b.FileDescr(source=where / "input.npy"),
-                axes=[
-                    b.BatchAxis(),
-                    b.ChannelAxis(channel_names=[b.Identifier(_identifier(n)) for n in names]),
-                    *space_in,
-                ],
-                data=b.IntervalOrRatioDataDescr(type="float32"),
-                preprocessing=[*cut, normalise],
-            )
-        ],
-        outputs=[
-            b.OutputTensorDescr(
-                id=b.TensorId("output0"),
-                test_tensor=b.FileDescr(source=where / "output.npy"),
-                axes=[
-                    b.BatchAxis(),
-                    b.ChannelAxis(channel_names=[b.Identifier(_identifier(c.name)) for c in spec.classes]),
-                    *space_out,
-                ],
-                data=b.IntervalOrRatioDataDescr(type="float32"),
-                postprocessing=[probable],
-            )
-        ],
-        weights=b.WeightsDescr(**weights),
+        inputs=[taken],
+        outputs=[put],
+        weights=_weights(spec, module, where, graph),
         config=b.Config(**{"voxloop": json.loads(json.dumps(_kept(spec)))}),
     )
+
+
+def _space_axes(spec: ModelSpec) -> tuple[list[Any], list[Any]]:
+    """Axes in space of what the network takes, and of what it gives: as large, voxel by voxel."""
+    from bioimageio.spec.model import v0_5 as b
+
+    axes = "zyx"[-spec.dimensions :]
+    smallest = 64 if spec.dimensions == 2 else 16
+    space_in, space_out = [], []
+    for axis, step in zip(axes, spec.stride[-spec.dimensions :], strict=True):
+        scale: dict[str, Any] = {}
+        if spec.spacing_um is not None:
+            scale = {"scale": spec.spacing_um["zyx".index(axis)], "unit": "micrometer"}
+        size = b.ParameterizedSize(min=step * max(2, -(-smallest // step)), step=step)
+        space_in.append(b.SpaceInputAxis(id=b.AxisId(axis), size=size, **scale))
+        same = b.SizeReference(tensor_id=b.TensorId("input0"), axis_id=b.AxisId(axis))
+        space_out.append(b.SpaceOutputAxis(id=b.AxisId(axis), size=same, **scale))
+    return space_in, space_out
+
+
+def _channel_axis(names: Sequence[str]) -> Any:
+    from bioimageio.spec.model import v0_5 as b
+
+    return b.ChannelAxis(channel_names=[b.Identifier(_identifier(name)) for name in names])
+
+
+def _intensity_names(spec: ModelSpec) -> list[str]:
+    count = _channels(spec)
+    if count == 1:
+        return ["intensity"]
+    return [f"slice{i - count // 2:+d}" for i in range(count)]
+
+
+def _preprocessing(spec: ModelSpec) -> list[Any]:
+    """What happens to raw intensities: cut off where the model does so, then normalised."""
+    from bioimageio.spec.model import v0_5 as b
+
+    steps: list[Any] = []
+    bounds = _bounds(spec)
+    if bounds is not None:
+        steps.append(b.ClipDescr(kwargs=b.ClipKwargs(min=bounds[0], max=bounds[1])))
+    mean, deviation = _statistics(spec)
+    kwargs: Any
+    if len(mean) == 1:
+        kwargs = b.FixedZeroMeanUnitVarianceKwargs(mean=mean[0], std=deviation[0])
+    else:
+        kwargs = b.FixedZeroMeanUnitVarianceAlongAxisKwargs(mean=mean, std=deviation, axis=b.AxisId("channel"))
+    return [*steps, b.FixedZeroMeanUnitVarianceDescr(kwargs=kwargs)]
+
+
+def _postprocessing(spec: ModelSpec) -> Any:
+    """How the network's numbers become probabilities."""
+    from bioimageio.spec.model import v0_5 as b
+
+    if _sigmoid(spec):
+        return b.SigmoidDescr()
+    return b.SoftmaxDescr(kwargs=b.SoftmaxKwargs(axis=b.AxisId("channel")))
+
+
+def _weights(spec: ModelSpec, module: nn.Module, where: Path, graph: Path) -> Any:
+    """The graph, and the tensors by the names of the library that builds the network, where one does."""
+    import torch
+    from bioimageio.spec.model import v0_5 as b
+
+    onnx = b.OnnxWeightsDescr(source=graph, opset_version=_opset(graph))
+    built = _architecture(spec, module)
+    if built is None:
+        return b.WeightsDescr(onnx=onnx)
+    architecture, tensors = built
+    torch.save(tensors, where / "weights.pt")
+    state = b.PytorchStateDictWeightsDescr(
+        source=where / "weights.pt",
+        architecture=b.ArchitectureFromLibraryDescr(**architecture),
+        pytorch_version=b.Version(torch.__version__.partition("+")[0]),
+    )
+    return b.WeightsDescr(onnx=onnx.model_copy(update={"parent": "pytorch_state_dict"}), pytorch_state_dict=state)
 
 
 def _kept(spec: ModelSpec) -> dict[str, Any]:
