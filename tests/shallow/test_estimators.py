@@ -63,7 +63,7 @@ def test_every_number_that_decides_the_output_is_in_the_hash(model):
     other = replace(model, classifier=_with(model.classifier, changed))
     assert (other.predict(image[None]) != model.predict(image[None])).any()
     assert any((a != b).any() for a, b in zip(before, own.arrays(changed), strict=True))
-    assert storage.hashed(other.spec, other.classifier).hash != model.spec.hash
+    assert storage.add_hash(other.spec, other.classifier).hash != model.spec.hash
 
 
 def test_what_was_changed_in_the_file_is_refused(model, tmp_path):
@@ -118,7 +118,7 @@ def test_support_vectors_that_do_not_fit_their_counts_are_refused(tmp_path):
     model = fit(config, [(image, strokes(truth))], SPACING)
     (calibrated,) = _own(model.classifier).calibrated_classifiers_
     calibrated.estimator._n_support = calibrated.estimator._n_support + np.int32(1000)
-    replace(model, spec=storage.hashed(model.spec, model.classifier)).save(tmp_path / "model")
+    replace(model, spec=storage.add_hash(model.spec, model.classifier)).save(tmp_path / "model")
     with pytest.raises(ModelError, match="do not fit"):
         load_model(tmp_path / "model")
 

@@ -167,7 +167,7 @@ def test_trees_whose_indices_point_outside_are_refused(tmp_path, forest):
     nodes = state["nodes"].copy()
     nodes["left_child"][0] = 0  # a walk that never ends
     tree.__setstate__({**state, "nodes": nodes})
-    replace(model, spec=storage.hashed(model.spec, model.classifier)).save(tmp_path / "model")
+    replace(model, spec=storage.add_hash(model.spec, model.classifier)).save(tmp_path / "model")
     with pytest.raises(ModelError, match="do not fit"):
         load_model(tmp_path / "model")
 

@@ -56,7 +56,7 @@ def test_pooling_takes_the_mean_over_neighbours(scene):
     grid, image, labels = scene
     found = contacts(image, labels, grid)
     values = np.random.default_rng(1).normal(size=(found.faces.shape[1], 3)).astype(np.float32)
-    pooled = found.pooled(values)
+    pooled = found.average(values)
     pairs = by_hand(grid, image, labels)
     for cell in range(len(values)):
         others = [other for one, other in pairs if one == cell]

@@ -15,7 +15,7 @@ from voxloop.geometry import Box
 from voxloop.model import load_model
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.fitting import fit
-from voxloop.shallow.lattice import Lattice, compared_by
+from voxloop.shallow.lattice import Lattice, choose_compared
 from voxloop.shallow.neighbours import contacts
 from voxloop.shallow.refinement import Refinement, mean_field
 from voxloop.shallow.slic import slic
@@ -54,7 +54,7 @@ def test_nothing_changes_without_strength_and_probabilities_stay_some():
 
 def lattice(kind, strength=3.0, planar=True, contrast=0.05):
     bank = FeatureBank(1, (1.0, 1.0, 1.0), (1.0,), 2 if planar else 3, kinds=("gaussian", "gradient"))
-    usual = () if kind == "potts" else (contrast,) * compared_by(bank, kind).count
+    usual = () if kind == "potts" else (contrast,) * choose_compared(bank, kind).count
     return Lattice(bank, Refinement(kind, strength, usual))
 
 

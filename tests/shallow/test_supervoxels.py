@@ -21,7 +21,7 @@ from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.fitting import fit, fit_examples
 from voxloop.shallow.gathering import BlockSource
 from voxloop.shallow.perceptron import Perceptron
-from voxloop.shallow.pieces import labelled_supervoxels
+from voxloop.shallow.pieces import gather_supervoxels
 from voxloop.shallow.samples import in_block
 from voxloop.shallow.supervoxels import Supervoxels, from_json, to_json
 from voxloop.shallow.table import Example
@@ -153,7 +153,7 @@ def test_the_class_of_a_supervoxel_is_that_of_most_of_its_labels_and_none_where_
     labelled = in_block(labels, Box.whole(shape))
     chosen = labelled.at[::3]
     source = BlockSource(lambda box: block[:, *box.slices], shape)
-    pieces = labelled_supervoxels(source, unit, chosen, labelled)
+    pieces = gather_supervoxels(source, unit, chosen, labelled)
     rows, found = pieces.rows, pieces.seats
     given = {tuple(at): (value, row) for at, value, row in zip(found.at, found.values, rows, strict=True)}
     left_out = 0

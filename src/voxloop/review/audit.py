@@ -14,7 +14,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, PredictionError, unknown
 from voxloop.geometry import Box
-from voxloop.review.audit_log import AuditLog, packed, unpacked
+from voxloop.review.audit_log import AuditLog, pack, unpack
 from voxloop.review.fields import Fields, draw_fields, fractions, score_fields, totals
 from voxloop.review.points import Points, draw_points, score_points
 from voxloop.review.population import Population
@@ -196,7 +196,7 @@ class FieldAudit(Audit):
         return totals(self._design, counts, answered, level)
 
     def _truth(self, i: int) -> np.ndarray:
-        return unpacked(self._answers[i]["labels"], self._box(i).shape)
+        return unpack(self._answers[i]["labels"], self._box(i).shape)
 
     def _inner_edges(self, i: int) -> tuple[bool, bool]:
         """Whether the upper and the left edge of a field have a neighbour."""
@@ -221,7 +221,7 @@ class FieldAudit(Audit):
         values = [info.value for info in self.classes]
         predicted = self.predicted(i)
         table = [[int(((truth == a) & (predicted == b)).sum()) for b in values] for a in values]
-        self._put(i, labels=packed(truth), table=table)
+        self._put(i, labels=pack(truth), table=table)
 
     def _values(self, positions: np.ndarray) -> np.ndarray:
         values = np.array([*(info.value for info in self.classes), 0])

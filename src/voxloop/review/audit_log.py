@@ -73,11 +73,11 @@ class AuditLog:
             os.close(descriptor)
 
 
-def packed(labels: np.ndarray) -> str:
+def pack(labels: np.ndarray) -> str:
     """Class values of a field as text."""
     return base64.b64encode(zlib.compress(labels.astype("<u2").tobytes(), 9)).decode()
 
 
-def unpacked(text: str, shape: tuple[int, ...]) -> np.ndarray:
-    """What :func:`packed` made, uint16."""
+def unpack(text: str, shape: tuple[int, ...]) -> np.ndarray:
+    """What :func:`pack` made, uint16."""
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<u2").reshape(shape)

@@ -97,7 +97,7 @@ def draw_points(population: Population, n: int, seed: int) -> Points:
     shares = _allocate(n, sizes, predicted, zones, expected, population.classes)
     places, owners, order = [], [], []
     for number, (stratum, count) in enumerate(zip(strata, shares, strict=True)):
-        drawn = pool.drawn(int(stratum), int(count))
+        drawn = pool.draw(int(stratum), int(count))
         places.append(drawn)
         owners.append(np.full(len(drawn), number))
         # strata take turns, so that those who leave off early have asked of all
@@ -205,7 +205,7 @@ class _Pool:
         first = np.argsort(keys, kind="stable")[: self._most]
         self._keys[stratum], self._places[stratum] = keys[first], places[first]
 
-    def drawn(self, stratum: int, count: int) -> np.ndarray:
+    def draw(self, stratum: int, count: int) -> np.ndarray:
         """``count`` voxels (n, 3) of a stratum, without replacement."""
         return self._places[stratum][:count]
 

@@ -101,7 +101,10 @@ def simulate(
     rng = np.random.default_rng(seed)
     scenes = _Scenes(lab, known, said, _picture(ws, image), radius, length)
     chosen = _chosen(slices, lab.shape[0]) if slices is not None else scenes.choose(min(_SLICES, max(1, strokes // 3)))
-    budget = None if share is None else int(share * len(chosen) * lab.shape[1] * lab.shape[2]) - scenes.labelled(chosen)
+    voxels = len(chosen) * lab.shape[1] * lab.shape[2]
+    budget = None
+    if share is not None:
+        budget = int(share * voxels) - scenes.count_labelled(chosen)
     edits, seconds = _paint(lab, scenes, chosen, strokes, budget, rng)
     total = sum(lab.counts().values())
     return SimulatedRound(
@@ -111,7 +114,7 @@ def simulate(
         annotation_seconds=seconds,
         edits=tuple(edits),
         slices=tuple(chosen),
-        slice_share=scenes.labelled(chosen) / (len(chosen) * lab.shape[1] * lab.shape[2]),
+        slice_share=scenes.count_labelled(chosen) / voxels,
     )
 
 
@@ -175,7 +178,7 @@ class _Scenes:
             yield from correcting_strokes(scene, self._plane(self._prediction, index), rng)
         yield from first_strokes(scene, rng)
 
-    def labelled(self, chosen: Sequence[int]) -> int:
+    def count_labelled(self, chosen: Sequence[int]) -> int:
         """Voxels of these planes that are labelled."""
         return sum(int((self._lab.plane("z", index) != 0).sum()) for index in chosen)
 

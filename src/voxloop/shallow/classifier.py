@@ -114,12 +114,12 @@ def fit_classifier(
         projection = fit_projection(kind, features, config.components, config.seed)
 
         def after(number: int, classifier: Classifier) -> bool:
-            return after_pass(number, projected(projection, classifier))
+            return after_pass(number, put_behind(projection, classifier))
 
-        return projected(projection, _fit(projection(features), targets, config, threads, after))
+        return put_behind(projection, _fit(projection(features), targets, config, threads, after))
 
 
-def projected(projection: Projection, classifier: Classifier) -> Classifier:
+def put_behind(projection: Projection, classifier: Classifier) -> Classifier:
     """``classifier`` behind ``projection``; a perceptron takes the projection into its first layer."""
     if not isinstance(classifier, Perceptron):
         return Projected(projection, classifier)

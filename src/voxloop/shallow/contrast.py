@@ -8,7 +8,7 @@ import numpy as np
 
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.gathering import BlockSource, features_at
-from voxloop.shallow.lattice import compared_by
+from voxloop.shallow.lattice import choose_compared
 from voxloop.shallow.pieces import LabelledSupervoxels
 from voxloop.shallow.refinement import Kind
 
@@ -25,7 +25,7 @@ def of_voxels(
     """
     if kind == "potts":
         return ()
-    compared = compared_by(bank, kind)
+    compared = choose_compared(bank, kind)
     step = max(1, sum(len(at) for _, at in seen) // _COMPARED)
     squares = [np.empty((0, compared.count))]
     for source, every in seen:

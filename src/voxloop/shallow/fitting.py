@@ -19,7 +19,7 @@ from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.model import ChannelNormalisation, ShallowModel, describe
 from voxloop.shallow.planning import bank_for
 from voxloop.shallow.samples import in_block
-from voxloop.shallow.storage import hashed
+from voxloop.shallow.storage import add_hash
 from voxloop.shallow.table import Example, FeatureTable, Watch, gather
 
 #: places with strokes below which no temperature is fitted
@@ -107,7 +107,7 @@ def fit_examples(
         **({"constrain": config.constrain} if config.constrain else {}),
         **(_held_out(choice) if choice else {}),
     )
-    return Fitted(ShallowModel(hashed(spec, classifier), classifier), validation, choice)
+    return Fitted(ShallowModel(add_hash(spec, classifier), classifier), validation, choice)
 
 
 def _held_out(choice: Choice) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from voxloop.shallow.supervoxels import SIGMA, Mapper
 from voxloop.shallow.tiles import tile_shape
 
 
-def compared_by(bank: FeatureBank, kind: str) -> FeatureBank:
+def choose_compared(bank: FeatureBank, kind: str) -> FeatureBank:
     """What tells how alike voxels are: all features for appearance, slightly smoothed intensity across an edge."""
     if kind == "appearance":
         return bank
@@ -84,7 +84,7 @@ class Lattice:
 
     @cached_property
     def _compared(self) -> FeatureBank:
-        return compared_by(self.bank, self.refinement.kind)
+        return choose_compared(self.bank, self.refinement.kind)
 
     def _weights(self, block: np.ndarray, box: Box, axes: tuple[int, ...], mapper: Mapper) -> dict[int, Any]:
         """How alike each voxel and the next along each axis are: (z, y, x), one less along that axis."""

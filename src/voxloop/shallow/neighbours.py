@@ -35,9 +35,9 @@ class Contacts:
         """
         for number, offset in enumerate(self.offsets):
             if offset.any():
-                yield number, self.faces[number] > 0, moved(values, offset, self.shape)
+                yield number, self.faces[number] > 0, move_cells(values, offset, self.shape)
 
-    def pooled(self, values: np.ndarray) -> np.ndarray:
+    def average(self, values: np.ndarray) -> np.ndarray:
         """The mean of ``values`` (cells, n) over the neighbours of each cell; its own where it has none."""
         total, count = np.zeros_like(values), np.zeros((len(values), 1), values.dtype)
         for _, touching, theirs in self.neighbours(values):
@@ -59,7 +59,7 @@ def contacts(image: np.ndarray, labels: np.ndarray, grid: SupervoxelGrid) -> Con
             _count(image[:, part], labels[part], axis, grid, shape, faces, steps)
     # a face was seen from the side of smaller coordinates alone
     back = [
-        moved(np.stack([f, s], axis=1), offset, shape)
+        move_cells(np.stack([f, s], axis=1), offset, shape)
         for offset, f, s in zip(grid.offsets, faces[::-1], steps[::-1], strict=True)
     ]
     faces = faces + np.stack([pair[:, 0] for pair in back])
@@ -67,7 +67,7 @@ def contacts(image: np.ndarray, labels: np.ndarray, grid: SupervoxelGrid) -> Con
     return Contacts(grid.offsets, shape, faces, steps / np.maximum(faces, 1))
 
 
-def moved(values: np.ndarray, offset: np.ndarray, shape: Shape) -> np.ndarray:
+def move_cells(values: np.ndarray, offset: np.ndarray, shape: Shape) -> np.ndarray:
     """Of each cell the value (cells, n) of the cell at ``offset`` from it; 0 beyond the grid."""
     there = values.reshape(*shape, -1)
     out = np.zeros_like(there)

@@ -57,7 +57,7 @@ class LabelledSupervoxels:
     looks: tuple[Look, ...]
 
 
-def labelled_supervoxels(
+def gather_supervoxels(
     source: BlockSource,
     unit: Supervoxels,
     chosen: np.ndarray,

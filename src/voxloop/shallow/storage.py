@@ -35,7 +35,7 @@ TRUSTED = (
 )
 
 
-def hashed(spec: ModelSpec, classifier: Classifier) -> ModelSpec:
+def add_hash(spec: ModelSpec, classifier: Classifier) -> ModelSpec:
     """``spec`` with the hash of all that decides the output."""
     digest = hashlib.sha256(json.dumps(replace(spec, hash="").to_json(), sort_keys=True, default=list).encode())
     for array in _arrays(classifier):
@@ -49,7 +49,7 @@ def save(spec: ModelSpec, classifier: Classifier, folder: Path) -> Path:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     _write(classifier, new)
-    (new / "spec.json").write_text(json.dumps(hashed(spec, classifier).to_json(), indent=1))
+    (new / "spec.json").write_text(json.dumps(add_hash(spec, classifier).to_json(), indent=1))
     for path in new.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -152,7 +152,7 @@ def check(spec: ModelSpec, classifier: Classifier, features: int, folder: Path) 
     """Shapes fit the spec, indices stay inside, and the content is what was hashed. Raises ModelError."""
     if not _fits(classifier, features, spec.out_channels):
         raise ModelError(f"classifier and spec.json of {folder} do not fit each other; one of them was changed")
-    if hashed(spec, classifier).hash != spec.hash:
+    if add_hash(spec, classifier).hash != spec.hash:
         raise ModelError(f"the model in {folder} is not what was saved there; use another checkpoint, or train again")
 
 

@@ -99,7 +99,7 @@ class Supervoxels:
         parts = [rows]
         for _ in range(self.neighbours):
             assert touching is not None
-            parts.append(touching.pooled(parts[-1]))
+            parts.append(touching.average(parts[-1]))
         return Described(box, labels, np.concatenate(parts, axis=1), touching)
 
     @property

@@ -21,7 +21,7 @@ from voxloop.shallow.descriptors import Descriptor, fit_descriptor, needs_vocabu
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.gathering import BlockSource, Read, features_at
 from voxloop.shallow.model import ChannelNormalisation
-from voxloop.shallow.pieces import LabelledSupervoxels, Look, labelled_supervoxels
+from voxloop.shallow.pieces import LabelledSupervoxels, Look, gather_supervoxels
 from voxloop.shallow.planning import supervoxels_for
 from voxloop.shallow.refinement import Refinement
 from voxloop.shallow.samples import APART, LabelledVoxels, choose, hold_out, join
@@ -192,7 +192,7 @@ def _describe(
             features.append(features_at(source, bank, voxels.at, threads, count))
             seats.append(_move_apart(voxels, number))
         else:
-            of_image = labelled_supervoxels(source, unit, voxels.at, _of_image(labelled, number), threads, count)
+            of_image = gather_supervoxels(source, unit, voxels.at, _of_image(labelled, number), threads, count)
             features.append(of_image.rows)
             seats.append(_move_apart(of_image.seats, number))
             looks += [replace(look, members=look.members + done) for look in of_image.looks]

@@ -220,7 +220,7 @@ def write_document(folder: Path, document: Document) -> None:
         raise WorkspaceError(f"{folder / FILE} could not be saved ({error.strerror}); nothing was changed") from error
 
 
-def checked_name(what: str, name: object) -> str:
+def check_name(what: str, name: object) -> str:
     """A name that can stand in file names everywhere. Raises WorkspaceError with the nearest that can."""
     text = str(name).strip()
     if len(text.encode()) > _LONGEST:
@@ -234,6 +234,6 @@ def checked_name(what: str, name: object) -> str:
 
 
 def safe_name(text: str) -> str:
-    """The nearest name that :func:`checked_name` lets pass."""
+    """The nearest name that :func:`check_name` lets pass."""
     short = re.sub(r"[^\w +-]+", "-", text).encode()[:_LONGEST].decode(errors="ignore")
     return short.strip(" -+") or "image"

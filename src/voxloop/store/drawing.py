@@ -16,7 +16,7 @@ from voxloop.errors import LabelError
 from voxloop.geometry import AXES, Box, Shape, Spacing, cover
 from voxloop.store import shapes, strokes
 from voxloop.store.planes import Plane
-from voxloop.store.values import flag, listed, number, whole
+from voxloop.store.values import as_list, flag, number, whole
 from voxloop.store.writer import Proposal
 
 #: voxels of the widest brush; it covers more than any volume
@@ -294,7 +294,7 @@ class Drawing(ABC):
         """Copy the labels of one slice to another; onto unlabelled voxels only, unless ``overwrite``."""
         plane, origin = self._plane(axis, target), self._plane(axis, source)
         overwrite = flag("overwrite", overwrite)
-        wanted = None if values is None else [self.paintable(value) for value in listed("values", values)]
+        wanted = None if values is None else [self.paintable(value) for value in as_list("values", values)]
 
         def proposal(part: Box, current: np.ndarray) -> np.ndarray:
             theirs = self.read(part.cut(axis, origin.index, origin.index + 1))
@@ -327,12 +327,12 @@ class Drawing(ABC):
             raise LabelError(f"slices {first} and {last} have none between them")
         ends = [self.read(one.box()).squeeze(plane.at) for one in (plane, other)]
         common = [int(value) for value in np.intersect1d(ends[0], ends[1]) if value]
-        wanted = common if values is None else [self.paintable(value) for value in listed("values", values)]
+        wanted = common if values is None else [self.paintable(value) for value in as_list("values", values)]
         missing = [value for value in wanted if value not in common]
         if missing or not wanted:
             names = ", ".join(map(str, missing)) or "any class"
             raise LabelError(f"slices {first} and {last} do not both hold {names}; paint it in both of them first")
-        part_of_plane, between = shapes.interpolated(ends[0], ends[1], wanted, distance, plane.spacing)
+        part_of_plane, between = shapes.interpolate(ends[0], ends[1], wanted, distance, plane.spacing)
         box = plane.box(part_of_plane, (plane.index + 1, other.index))
         solid = np.moveaxis(between, 0, plane.at)
 

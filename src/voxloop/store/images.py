@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import VolumeError, VolumeWarning, WorkspaceError, unknown
 from voxloop.geometry import Box
-from voxloop.store.document import ImageInfo, checked_name, safe_name
+from voxloop.store.document import ImageInfo, check_name, safe_name
 from voxloop.store.named import Named
 from voxloop.store.sources import candidates, is_url, locate, note, place_of, stamp
 
@@ -101,7 +101,7 @@ class Images(Named["xr.DataArray"]):
         from voxloop.volumes import open_volume
 
         self._store.check_writable()
-        name = checked_name("image", name)
+        name = check_name("image", name)
         if name in self.names:
             raise WorkspaceError(f"there is an image {name!r} already; choose another name")
         place = place_of(source)

@@ -31,7 +31,7 @@ from voxloop.store.atomic import open_to_append, replace_bytes, sync_folder, wri
 from voxloop.store.blobs import Blob
 from voxloop.store.chunks import Chunk, DamagedChunkError, chunk_shape
 from voxloop.store.patches import Patch, decode, encode
-from voxloop.store.records import VERSION, Record, lost, parse, parse_all, sealed_line, signature
+from voxloop.store.records import VERSION, Record, lost, parse, parse_all, seal_line, signature
 
 #: what a disk says that has no room left
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -200,7 +200,7 @@ class Journal:
                 data = self.bytes_between(record.offset, record.offset + record.length)
                 if zlib.crc32(data) != record.crc:
                     raise ValueError("another checksum")
-                patches = self.decoded(data)
+                patches = self.decode(data)
             except (OSError, ValueError, zlib.error, struct.error) as error:
                 raise DamagedEditError(origin, self.binary) from error
             while len(self._decoded) >= 16:
@@ -225,7 +225,7 @@ class Journal:
             file.seek(start)
             return file.read() if stop is None else file.read(stop - start)
 
-    def decoded(self, data: bytes) -> list[Patch]:
+    def decode(self, data: bytes) -> list[Patch]:
         """Patches from bytes. Raises ValueError, zlib.error or struct.error where they are none of this array."""
         shape, dtype = self._array
         return decode(data, dtype, (shape, chunk_shape(shape)))
@@ -288,7 +288,7 @@ class Journal:
             entry["blob"] = blob
         if joined:
             entry["joined"] = True
-        line = sealed_line(entry)
+        line = seal_line(entry)
         record = parse(line, line_at, self._array[0])
         if record is None:
             raise LabelError(f"edit {entry['seq']} ({tool}) cannot be written down")

@@ -22,7 +22,7 @@ from voxloop.store.drawing import Drawing, Edit
 from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
 from voxloop.store.state import LabelState
-from voxloop.store.values import checked, flag, paintable, whole
+from voxloop.store.values import as_labels, flag, paintable, whole
 from voxloop.store.writer import Proposal, WriterState
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class Labels(Drawing):
 
         def proposal(part: Box, current: np.ndarray) -> np.ndarray:
             inside = part.within(box)
-            new = checked(_block(array, inside), self.level, self.dtype)
+            new = as_labels(_block(array, inside), self.level, self.dtype)
             keep = np.zeros(current.shape, bool) if mask is None else ~_block(mask, inside).astype(bool)
             if not overwrite:
                 keep |= current != 0

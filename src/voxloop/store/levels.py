@@ -7,7 +7,7 @@ from typing import Any
 
 from voxloop.errors import LabelError, unknown
 from voxloop.store.classes import LabelClass, Level, LevelKind, as_classes
-from voxloop.store.document import checked_name
+from voxloop.store.document import check_name
 from voxloop.store.named import Named
 
 
@@ -53,7 +53,7 @@ class Levels(Named[Level]):
             The name or a class is taken, the parent does not exist, the kind is neither.
         """
         self._store.check_writable()
-        name = checked_name("level", name)
+        name = check_name("level", name)
         if name in self.names or any(level.folder == name for level in self._store.document.levels):
             raise LabelError(f"there is a level {name!r} already, or was under that name; choose another name")
         if not isinstance(kind, str) or kind not in ("semantic", "instances"):
@@ -64,7 +64,7 @@ class Levels(Named[Level]):
 
     def rename(self, name: str, new: str) -> Level:
         """Give a level another name; files stay where they are, and older runs still find it."""
-        new = checked_name("level", new)
+        new = check_name("level", new)
         if new in self.names:
             raise LabelError(f"there is a level {new!r} already; choose another name")
         self._store.check_writable()

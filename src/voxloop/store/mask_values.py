@@ -60,7 +60,7 @@ def table_for(
     if values is not None:
         missing = [value for value in rest if value not in given]
         if missing:
-            raise LabelError(f"values= says nothing about {listed(missing)} in the mask; add them, or map them to 0")
+            raise LabelError(f"values= says nothing about {list_some(missing)} in the mask; add them, or map them to 0")
         return MaskTable(pairs | {value: _label(labels, given[value]) for value in rest}, labels.dtype)
     if names and all(value in names for value in rest):
         return MaskTable(pairs | _by_name(labels, rest, names), labels.dtype)
@@ -80,8 +80,9 @@ def _instances(labels: Labels, present: list[int], given: dict[int, Any], pairs:
     chosen = {value: _label(labels, given[value]) for value in present if value in given}
     numbers = [value for value in present if value not in chosen]
     if numbers and numbers[0] < 0:
+        negative = [number for number in numbers if number < 0]
         raise LabelError(
-            f"the mask holds {listed([n for n in numbers if n < 0])}, and object numbers are never negative; say what "
+            f"the mask holds {list_some(negative)}, and object numbers are never negative; say what "
             f"it means: values={{{numbers[0]}: 0}} leaves those voxels unlabelled"
         )
     reserved = max((item.value for item in labels.level.classes), default=0)
@@ -142,7 +143,7 @@ def _guessed(labels: Labels, present: list[int], zero: str | None) -> dict[int, 
         example = f"{{{present[0]}: 'unlabelled', {present[-1]}: {first!r}, ...}}"
         hint = "; negative numbers are no classes, most programs mean by them that nobody looked there"
     raise LabelError(
-        f"the mask holds {listed(present)}, level {labels.level.name!r} has {_classes(labels)}{hint}; say which is "
+        f"the mask holds {list_some(present)}, level {labels.level.name!r} has {_classes(labels)}{hint}; say which is "
         f"which: values={example}"
     )
 
@@ -151,7 +152,7 @@ def _classes(labels: Labels) -> str:
     return ", ".join(f"{item.value} {item.name!r}" for item in labels.level.classes) or "no classes"
 
 
-def listed(values: Sequence[int]) -> str:
+def list_some(values: Sequence[int]) -> str:
     """A few of many values."""
     shown = ", ".join(map(str, values[:6]))
     return f"{shown}, ... ({len(values)} values)" if len(values) > 6 else shown

@@ -21,7 +21,7 @@ from voxloop.store.blobs import Blob
 from voxloop.store.chunks import Chunk, ChunkedArray
 from voxloop.store.journal import DamagedEditError, Journal
 from voxloop.store.patches import Patch, streams
-from voxloop.store.records import LOST, RECOVERED, VERSION, Record, edits_in_words, parse, sealed_line, signature
+from voxloop.store.records import LOST, RECOVERED, VERSION, Record, edits_in_words, parse, seal_line, signature
 
 #: chunks from which the voxels of recovered edits go to blobs
 _MANY_CHUNKS = 32
@@ -115,7 +115,7 @@ def _pieces(journal: Journal, start: int, stop: int | None) -> list[tuple[int, i
         data = journal.bytes_between(start, stop)
         found = streams(data)
         for first, last in found:
-            journal.decoded(data[first:last])
+            journal.decode(data[first:last])
     except (OSError, ValueError, zlib.error, struct.error):
         return []
     return [(start + first, last - first, zlib.crc32(data[first:last])) for first, last in found]
@@ -282,9 +282,9 @@ def _lines(journal: Journal, mended: dict[int, Record], holes: set[int]) -> Iter
             first = first or number
             if number < len(journal) and (journal.records[number].lost or number + 1 in mended):
                 continue
-            yield sealed_line(_entry(Record(number, LOST, _NOWHERE), first))
+            yield seal_line(_entry(Record(number, LOST, _NOWHERE), first))
         elif number in mended:
-            yield sealed_line(_entry(mended[number], first or number, _line_of(journal, record)))
+            yield seal_line(_entry(mended[number], first or number, _line_of(journal, record)))
         else:
             yield _kept(journal, record, mended, holes)
         first = None
@@ -297,13 +297,13 @@ def _kept(journal: Journal, record: Record, mended: dict[int, Record], holes: se
         nothing = Record(0, LOST, _NOWHERE)
         source = mended.get(record.of[0], nothing) if record.of else nothing
         moved = replace(record, offset=source.offset, length=source.length, crc=source.crc, blob=source.blob)
-        return sealed_line(_entry(replace(moved, voxels=source.voxels), record.first, entry))
+        return seal_line(_entry(replace(moved, voxels=source.voxels), record.first, entry))
     with journal.path.open("rb") as file:
         file.seek(record.line)
         line = file.readline().rstrip(b"\n")
     if parse(line, 0, journal.shape) is not None:
         return line
-    return sealed_line({name: value for name, value in entry.items() if name != "sum"} | {"v": VERSION})
+    return seal_line({name: value for name, value in entry.items() if name != "sum"} | {"v": VERSION})
 
 
 def _line_of(journal: Journal, record: Record) -> dict[str, Any] | None:

@@ -78,7 +78,7 @@ def lost(sequence: int) -> Record:
     return Record(sequence, LOST, Box((0, 0, 0), (0, 0, 0)), first=sequence)
 
 
-def sealed_line(entry: dict[str, Any]) -> bytes:
+def seal_line(entry: dict[str, Any]) -> bytes:
     """An entry as a line without its end, with the checksum that :func:`parse` compares.
 
     Raises LabelError where JSON cannot hold it.

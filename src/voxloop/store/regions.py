@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voxloop.errors import WorkspaceError, unknown
 from voxloop.geometry import Box
-from voxloop.store.document import NamedRegion, checked_name
+from voxloop.store.document import NamedRegion, check_name
 from voxloop.store.named import Named
 
 
@@ -26,7 +26,7 @@ class Regions(Named[NamedRegion]):
         self._store.check_writable()
         image = self._store.images.one(image)
         box = Box.of(region, self._store.images.info(image).shape)
-        new = NamedRegion(name=checked_name("region", name), image=image, box=box)
+        new = NamedRegion(name=check_name("region", name), image=image, box=box)
         others = tuple(one for one in self._store.document.regions if one.name != new.name)
         self._store.change(regions=(*others, new))
         return new

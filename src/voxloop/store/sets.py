@@ -8,7 +8,7 @@ from typing import Any
 
 from voxloop.errors import LabelError, WorkspaceError, unknown
 from voxloop.geometry import Box
-from voxloop.store.document import SetRow, TrainingSet, checked_name
+from voxloop.store.document import SetRow, TrainingSet, check_name
 from voxloop.store.named import Named
 
 Rows = Iterable[str | tuple[Any, ...] | Mapping[str, Any] | SetRow]
@@ -62,7 +62,7 @@ class Sets(Named[TrainingSet]):
             No rows, or levels whose classes differ.
         """
         self._store.check_writable()
-        name = checked_name("training set", name)
+        name = check_name("training set", name)
         if name in self.names:
             raise WorkspaceError(f"there is a training set {name!r} already; edit or duplicate it")
         new = TrainingSet(name=name, rows=self._checked(rows), note=note, created=_now())

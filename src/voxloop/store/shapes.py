@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.store.strokes import PlaneMask, clipped, segments
+from voxloop.store.strokes import PlaneMask, clip, segments
 
 #: voxels outside of a plane to which the sides of a polygon are followed as they are
 _OUTSIDE = 4096
@@ -32,7 +32,7 @@ def polygon(corners: np.ndarray, shape: tuple[int, int]) -> PlaneMask | None:
     local = corners - low
     mask[inside(local[:, 0], local[:, 1], size)] = True
     near = [-_OUTSIDE] * 2, [n + _OUTSIDE for n in size]
-    for start, end in zip(*clipped(*segments(np.round(local), closed=True), *near), strict=True):
+    for start, end in zip(*clip(*segments(np.round(local), closed=True), *near), strict=True):
         row, column = line(*np.round(start).astype(int), *np.round(end).astype(int))
         seen = (row >= 0) & (row < size[0]) & (column >= 0) & (column < size[1])
         mask[row[seen], column[seen]] = True
@@ -88,7 +88,7 @@ def flood(
     return connected
 
 
-def interpolated(
+def interpolate(
     first: np.ndarray, last: np.ndarray, values: Sequence[int], distance: int, spacing_um: Sequence[float]
 ) -> tuple[tuple[slice, slice], np.ndarray]:
     """Labels of the ``distance - 1`` slices between two painted ones: their box in the plane, and (n, rows, columns).

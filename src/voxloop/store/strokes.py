@@ -51,7 +51,7 @@ def segments(points: np.ndarray, *, closed: bool = False) -> tuple[np.ndarray, n
     return (ring[:-1], ring[1:]) if len(ring) > 1 else (ring, ring)
 
 
-def clipped(
+def clip(
     start: np.ndarray, end: np.ndarray, low: Sequence[float], high: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The parts of segments inside of a rectangle: what it costs to draw them does not depend on how far they go.
@@ -95,7 +95,7 @@ def stroke(
         return None
     size = (high[0] - low[0] + 1, high[1] - low[1] + 1)
     room = [reach[i] + 2 for i in (0, 1)]  # ends that were cut off must not show
-    start, end = clipped(*segments(points - low), [-n for n in room], [size[i] + room[i] for i in (0, 1)])
+    start, end = clip(*segments(points - low), [-n for n in room], [size[i] + room[i] for i in (0, 1)])
     if not len(start):
         return None
     mask = _capsules(start, end, radius_um, spacing_um, size)
@@ -164,7 +164,7 @@ def _intervals(start: np.ndarray, end: np.ndarray, row: np.ndarray, radius: floa
 
 
 def _mark_line(mask: np.ndarray, start: np.ndarray, end: np.ndarray) -> None:
-    start, end = clipped(start, end, [-1, -1], mask.shape)
+    start, end = clip(start, end, [-1, -1], mask.shape)
     steps = np.maximum(np.ceil(np.abs(end - start).max(axis=1, initial=0) * 2), 1).astype(int)
     segment = np.repeat(np.arange(len(steps)), steps)
     share = (np.arange(len(segment)) - (np.cumsum(steps) - steps)[segment]) / steps[segment]

@@ -19,7 +19,7 @@ def whole(what: str, given: object) -> int:
     return int(value)
 
 
-def listed(what: str, given: object) -> Sequence[Any]:
+def as_list(what: str, given: object) -> Sequence[Any]:
     """A list from what a caller gives. Raises LabelError."""
     if isinstance(given, np.ndarray):
         given = given.tolist()
@@ -74,7 +74,7 @@ def _instance(given: str | int | np.integer, dtype: np.dtype) -> int:
     return number
 
 
-def checked(block: np.ndarray, level: Level, dtype: np.dtype) -> np.ndarray:
+def as_labels(block: np.ndarray, level: Level, dtype: np.dtype) -> np.ndarray:
     """A block from outside as labels of a level: whole numbers that it has. Raises LabelError."""
     if block.dtype.kind not in "biuf":
         raise LabelError(f"labels are whole numbers, not {block.dtype}; turn them into class values first")

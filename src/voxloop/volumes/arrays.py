@@ -13,12 +13,12 @@ from voxloop.volumes.axes import letters_of
 from voxloop.volumes.formats.contract import Contents
 from voxloop.volumes.metadata import (
     Notes,
-    assumed_axes,
     coordinate_step,
     first_line,
     is_size,
     length_unit,
-    noted_classes,
+    parse_assumed,
+    parse_classes,
 )
 
 
@@ -101,8 +101,8 @@ def _of_dataarray(array: Any) -> Contents:
         channel_names=names,
         z_kind=str(array.attrs.get("z_kind", "space")),
         labels=array.attrs.get("kind") == "labels",
-        classes=notes.attempt("classes", lambda: noted_classes(array.attrs["classes"]), []) if classes else (),
-        assumed=assumed_axes(array.attrs.get("spacing_from_zyx")),
+        classes=notes.attempt("classes", lambda: parse_classes(array.attrs["classes"]), []) if classes else (),
+        assumed=parse_assumed(array.attrs.get("spacing_from_zyx")),
         remarks=notes.remarks,
     )
 

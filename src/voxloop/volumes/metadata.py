@@ -171,12 +171,12 @@ def _zyx(values: Any, unit: float | None, what: str, notes: Notes) -> dict[str |
     return sizes
 
 
-def assumed_axes(noted: Any) -> list[str]:
+def parse_assumed(noted: Any) -> list[str]:
     """Axes whose size voxloop noted to be an assumption: ``"assumed metadata metadata"`` for z, y, x."""
     return [axis for axis, source in zip("zyx", text_of(noted or "").split(), strict=False) if source == "assumed"]
 
 
-def noted_classes(given: Any) -> list[dict[str, Any]]:
+def parse_classes(given: Any) -> list[dict[str, Any]]:
     """Classes as voxloop notes them beside a label array: JSON, or a list of ``"1: name"``. Raises ValueError."""
     if isinstance(given, np.ndarray) and given.ndim == 0:
         given = given.item()
@@ -231,7 +231,7 @@ def listening(remarks: list[str]) -> Iterator[None]:
         remarks.append(f"noticed on opening: {len(unique) - _MOST_COMPLAINTS} more of the kind")
 
 
-def listed(items: Sequence[object], most: int = 6) -> str:
+def list_some(items: Sequence[object], most: int = 6) -> str:
     """A few of many: ``1, 2, 3, ... (12 in all)``."""
     shown = ", ".join(map(str, items[:most]))
     return f"{shown}, ... ({len(items)} in all)" if len(items) > most else shown

@@ -23,7 +23,7 @@ from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.formats.contract import Contents, Source
 from voxloop.volumes.metadata import first_line, is_size, listening
 from voxloop.volumes.picking import pick
-from voxloop.volumes.remote import fetched, file_name, is_remote
+from voxloop.volumes.remote import fetch, file_name, is_remote
 from voxloop.volumes.view import SourceView, Viewed, dask_over, plain_dtype
 from voxloop.volumes.volume import DIMS, make_volume, spacing_argument, spacing_of
 
@@ -346,7 +346,7 @@ def _remote(url: str, source: Source) -> Source:
 
     if not is_file_name(file_name(url)):
         return replace(source, text=url)
-    path = fetched(url)
+    path = fetch(url)
     return replace(source, text=str(path), path=path)
 
 

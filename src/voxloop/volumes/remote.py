@@ -20,7 +20,7 @@ def file_name(url: str) -> str:
     return urlsplit(url).path.rstrip("/").rsplit("/", 1)[-1]
 
 
-def fetched(url: str) -> Path:
+def fetch(url: str) -> Path:
     """The file behind an address, in the cache; fetched again where it has changed there. Raises VolumeError."""
     import fsspec
     import pooch

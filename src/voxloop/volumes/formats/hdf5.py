@@ -15,12 +15,12 @@ from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffi
 from voxloop.volumes.formats.numbers import as_meant
 from voxloop.volumes.metadata import (
     Notes,
-    assumed_axes,
     attribute_sizes,
     coordinate_step,
     first_line,
     length_unit,
-    noted_classes,
+    parse_assumed,
+    parse_classes,
     text_of,
 )
 
@@ -52,10 +52,10 @@ def read(source: Source) -> Contents:
         attributes |= notes.attempt("the XML beside it", lambda: _beside(path, opened, data.name), {})
         stored = Dataset(path, data)
         chunks = tuple(data.chunks) if data.chunks else None
-    return described(stored, attributes, names, steps, notes, chunks)
+    return describe(stored, attributes, names, steps, notes, chunks)
 
 
-def described(
+def describe(
     stored: Any,
     attributes: Mapping[str, Any],
     names: list[str],
@@ -71,7 +71,7 @@ def described(
         spacing.pop(axes[place], None)
     channels = attributes.get("channel_names")
     classes = attributes.get("classes")
-    noted = [] if classes is None else notes.attempt("its classes", lambda: noted_classes(classes), [])
+    noted = [] if classes is None else notes.attempt("its classes", lambda: parse_classes(classes), [])
     return Contents(
         array=as_meant(stored, attributes, notes),
         axes=axes,
@@ -80,7 +80,7 @@ def described(
         channel_names=None if channels is None else [text_of(name) for name in np.asarray(channels).reshape(-1)],
         z_kind="frame" if text_of(attributes.get("z_kind", "")) == "frame" else "space",
         chunks=chunks,
-        assumed=assumed_axes(attributes.get("spacing_from_zyx")),
+        assumed=parse_assumed(attributes.get("spacing_from_zyx")),
         labels=text_of(attributes.get("kind", "")) == "labels" or bool(noted),
         classes=noted,
         remarks=notes.remarks,
@@ -201,7 +201,7 @@ def _read_classic(path: Path, source: Source) -> Contents:
         return steps
 
     steps = notes.attempt("the coordinates of its dimensions", coordinates, {})
-    return described(data.data, dict(data._attributes), names, steps, notes, None)
+    return describe(data.data, dict(data._attributes), names, steps, notes, None)
 
 
 FORMAT = Format(name="HDF5/NetCDF", suffixes=SUFFIXES, accepts=has_suffix(*SUFFIXES), read=read)

@@ -11,7 +11,7 @@ from voxloop.errors import VolumeError
 from voxloop.geometry import unit_um
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
 from voxloop.volumes.formats.numbers import Turned
-from voxloop.volumes.metadata import Notes, assumed_axes, first_line
+from voxloop.volumes.metadata import Notes, first_line, parse_assumed
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr")
 #: how voxloop begins the description in a header, in which it notes which sizes are known
@@ -81,7 +81,7 @@ def read(source: Source) -> Contents:
 def _assumed(header: Any) -> list[str]:
     """Axes whose size voxloop noted to be an assumption: NIfTI has no number for a size that is not known."""
     text = bytes(header["descrip"].item()).decode("latin-1") if "descrip" in header else ""
-    return assumed_axes(text.removeprefix(SIZES_FROM)) if text.startswith(SIZES_FROM) else []
+    return parse_assumed(text.removeprefix(SIZES_FROM)) if text.startswith(SIZES_FROM) else []
 
 
 def _check_complete(image: Any, text: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffix
-from voxloop.volumes.formats.hdf5 import choose, described
+from voxloop.volumes.formats.hdf5 import choose, describe
 from voxloop.volumes.metadata import Notes, first_line
 
 
@@ -37,7 +37,7 @@ def read(source: Source) -> Contents:
     if attributes.get("shape") not in (None, list(array.shape)):
         notes.remarks.append(f"{beside.name} speaks of an array of another shape; left aside")
         attributes = {}
-    return described(array, attributes, [""] * array.ndim, {}, notes, None)
+    return describe(array, attributes, [""] * array.ndim, {}, notes, None)
 
 
 def beside_of(path: Path) -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 from voxloop.errors import VolumeError, unknown
 from voxloop.volumes.axes import letter_of
 from voxloop.volumes.formats.contract import Contents, Format, Source
-from voxloop.volumes.formats.plain_zarr import is_zarr, open_zarr, wanted_node
-from voxloop.volumes.metadata import Notes, assumed_axes, is_size, listed, noted_classes, number, unit_or_remark
+from voxloop.volumes.formats.plain_zarr import find_node, is_zarr, open_zarr
+from voxloop.volumes.metadata import Notes, is_size, list_some, number, parse_assumed, parse_classes, unit_or_remark
 
 _TYPES = {"channel": "c", "time": "t"}
 
@@ -18,7 +18,7 @@ _TYPES = {"channel": "c", "time": "t"}
 def read(source: Source) -> Contents:
     """The resolution ``source.scale`` of a multiscale image."""
     group = open_zarr(source)
-    node = wanted_node(group, source)
+    node = find_node(group, source)
     notes = Notes()
     multiscales = multiscale(node)
     if multiscales is None:
@@ -71,7 +71,7 @@ def _z_kind(node: Any) -> str:
 
 def _assumed(node: Any) -> list[str]:
     noted = node.attrs.get("voxloop")
-    return assumed_axes(noted.get("spacing_from_zyx")) if isinstance(noted, Mapping) else []
+    return parse_assumed(noted.get("spacing_from_zyx")) if isinstance(noted, Mapping) else []
 
 
 def _metadata(node: Any) -> Mapping[str, Any]:
@@ -118,7 +118,7 @@ def _datasets(multiscales: Mapping[str, Any], node: Any, notes: Notes) -> list[M
         else:
             missing.append(path if isinstance(path, str) else f"number {place}")
     if missing and there:
-        words = f"scales {listed(missing)} are named but not there"
+        words = f"scales {list_some(missing)} are named but not there"
         (notes.losses if multiscales["datasets"][0] not in there else notes.remarks).append(words)
     return there
 
@@ -201,7 +201,7 @@ def _classes(node: Any, label: Any) -> list[Mapping[str, Any]]:
     """Classes of a label image: as voxloop notes them, else names and colours of the ``image-label`` metadata."""
     noted = node.attrs.get("voxloop")
     if isinstance(noted, Mapping) and noted.get("classes"):
-        return list(noted_classes(noted["classes"]))
+        return list(parse_classes(noted["classes"]))
     if not isinstance(label, Mapping):
         return []
     colours = {int(one["label-value"]): one.get("rgba") for one in label.get("colors") or []}
@@ -229,7 +229,7 @@ def _accepts(source: Source) -> bool:
     if source.items is not None or not is_zarr(source):
         return False
     group = open_zarr(source)
-    node = wanted_node(group, source)
+    node = find_node(group, source)
     return hasattr(node, "members") and (multiscale(node) is not None or bool(images_of(node)))
 
 

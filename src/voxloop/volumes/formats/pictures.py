@@ -20,7 +20,7 @@ from voxloop.volumes.formats.picture_file import (
     load_picture,
     read_header,
 )
-from voxloop.volumes.metadata import first_line, listed
+from voxloop.volumes.metadata import first_line, list_some
 
 _LISTS = (".txt", ".json")
 _SEPARATELY = "add them as images of their own with ws.images.add_folder"
@@ -148,7 +148,7 @@ def _check_alike(headers: list[Header]) -> None:
             )
     stacks = [header for header in headers if header.pages > 1]
     if stacks:
-        names = listed([f"{header.path.name} ({header.pages})" for header in stacks], 4)
+        names = list_some([f"{header.path.name} ({header.pages})" for header in stacks], 4)
         raise VolumeError(f"these files hold several pictures each: {names}; {_SEPARATELY}")
 
 

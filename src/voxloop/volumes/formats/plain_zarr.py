@@ -8,7 +8,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, Source
-from voxloop.volumes.formats.hdf5 import choose, described
+from voxloop.volumes.formats.hdf5 import choose, describe
 from voxloop.volumes.metadata import Notes, coordinate_step, first_line, text_of
 
 _MARKERS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
@@ -43,7 +43,7 @@ def open_zarr(source: Source) -> Any:
         raise VolumeError(f"{source.text} cannot be read as zarr ({first_line(error)}); {hint}") from error
 
 
-def wanted_node(root: Any, source: Source) -> Any:
+def find_node(root: Any, source: Source) -> Any:
     """The group or array that ``source.dataset`` names below ``root``; ``root`` itself where it names none."""
     if source.dataset is None:
         return root
@@ -59,7 +59,7 @@ def wanted_node(root: Any, source: Source) -> Any:
 def read(source: Source) -> Contents:
     """The array that ``source.dataset`` names, or the only one."""
     root = open_zarr(source)
-    array = wanted_node(root, source)
+    array = find_node(root, source)
     group: Any = root if hasattr(root, "members") else None
     above = (source.dataset or "").strip("/").rpartition("/")[0]
     if group is not None and above:
@@ -74,7 +74,7 @@ def read(source: Source) -> Contents:
     attributes = dict(array.attrs)
     names = notes.attempt("the names of its dimensions", lambda: _names(array, attributes), [""] * array.ndim)
     steps = notes.attempt("the coordinates beside it", lambda: _coordinates(group, names), {})
-    return described(array, attributes, names, steps, notes, tuple(array.chunks))
+    return describe(array, attributes, names, steps, notes, tuple(array.chunks))
 
 
 def _names(array: Any, attributes: dict[str, Any]) -> list[str]:

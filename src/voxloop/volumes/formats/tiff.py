@@ -17,7 +17,7 @@ from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
 from voxloop.volumes.formats.numbers import Lowered
 from voxloop.volumes.formats.tiff_size import classes_of, names_of, sizes_of
-from voxloop.volumes.metadata import Notes, first_line, listed
+from voxloop.volumes.metadata import Notes, first_line, list_some
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
@@ -113,7 +113,8 @@ def _choose(path: str, source: Source, notes: Notes) -> _Choice:
     largest = int(np.argmax(sizes))
     rest = [words for i, words in enumerate(described) if i != largest]
     notes.losses.append(
-        f"series {described[largest]} of {len(described)} is shown; left out: {listed(rest, 4)}; dataset= names another"
+        f"series {described[largest]} of {len(described)} is shown; left out: {list_some(rest, 4)}; "
+        "dataset= names another"
     )
     return _Choice(largest, {})
 
@@ -210,7 +211,7 @@ def _check_complete(tif: TiffFile, level: TiffPageSeries, path: str, complaints:
     missing = [place for place, page in enumerate(pages) if page is None]
     if missing:
         notes.losses.append(
-            f"{len(missing)} of {len(pages)} planes are not in the file ({listed(missing)}) and are shown as zeros"
+            f"{len(missing)} of {len(pages)} planes are not in the file ({list_some(missing)}) and are shown as zeros"
         )
     step = max(1, len(level.pages) // _MOST_PAGES)
     looked_at = pages or [level.pages[place] for place in range(0, len(level.pages), step)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from voxloop.volumes.metadata import Notes, length_unit, noted_classes, unit_or_remark
+from voxloop.volumes.metadata import Notes, length_unit, parse_classes, unit_or_remark
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -47,13 +47,13 @@ def classes_of(tif: TiffFile) -> list[dict[str, Any]]:
         match = re.search(
             rf"""<(?:\w+:)?M\s+K=["']{CLASSES}["']\s*>(.*?)</(?:\w+:)?M>""", tif.ome_metadata or "", re.DOTALL
         )
-        return noted_classes(html.unescape(match[1])) if match else []
+        return parse_classes(html.unescape(match[1])) if match else []
     noted = (tif.shaped_metadata or [{}])[0] or {}
     if CLASSES in noted:
-        return noted_classes(noted[CLASSES])
+        return parse_classes(noted[CLASSES])
     information = str((tif.imagej_metadata or {}).get("Info") or "")
     _, found, text = information.partition(f"{CLASSES}: ")
-    return noted_classes(text.splitlines()[0]) if found else []
+    return parse_classes(text.splitlines()[0]) if found else []
 
 
 def ome_pixels(xml: str, count: int, series: int) -> tuple[dict[str, str], list[dict[str, str]]] | None:
