@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 from voxloop.errors import VolumeError, VolumeWarning, WorkspaceError, unknown
 from voxloop.geometry import Box
 from voxloop.store.document import ImageInfo, check_name, safe_name
-from voxloop.store.named import Named
+from voxloop.store.named import Keeper, Named
 from voxloop.store.sources import candidates, is_url, locate, note, place_of, stamp
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from voxloop.store.workspace import Store
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +30,7 @@ _PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 class Images(Named["xr.DataArray"]):
     """Mapping of lazily opened volumes by name; sources stay where they are."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Keeper) -> None:
         super().__init__(store)
         self._opened: dict[str, tuple[ImageInfo, xr.DataArray]] = {}
 
@@ -279,7 +277,7 @@ class Images(Named["xr.DataArray"]):
         free = shutil.disk_usage(self._store.path).free
         if size > free:
             raise WorkspaceError(
-                f"image {name!r} is an array, so it is copied into {self._store.path / 'images'}: that takes up to "
+                f"image {name!r} is an array, so it is copied into {self._store.layout.images}: that takes up to "
                 f"{size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free; save it elsewhere with save_volume and add "
                 "the path, or add a part of it"
             )

@@ -8,11 +8,16 @@ from typing import Any
 from voxloop.errors import LabelError, unknown
 from voxloop.store.classes import LabelClass, Level, LevelKind, as_classes
 from voxloop.store.document import check_name
-from voxloop.store.named import Named
+from voxloop.store.images import Images
+from voxloop.store.named import Keeper, Named
 
 
 class Levels(Named[Level]):
     """Mapping of :class:`Level` by name, in the order they were added."""
+
+    def __init__(self, store: Keeper, images: Images) -> None:
+        super().__init__(store)
+        self._images = images
 
     @property
     def names(self) -> list[str]:
@@ -120,7 +125,7 @@ class Levels(Named[Level]):
         child = next((one.name for one in self._store.document.levels if one.parent == (losing.name, item.name)), None)
         if child is not None:
             raise LabelError(f"class {item.name!r} is the parent of level {child!r}; remove that first")
-        for image in self._store.images.names:
+        for image in self._images.names:
             if self._store.labels(losing.name, image).counts().get(item.value):
                 raise LabelError(
                     f"class {item.name!r} still has labels on image {image!r}; erase or repaint them first"

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from voxloop.store.classes import Level
+from voxloop.store.document import Document, ImageInfo
+from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
-    from voxloop.store.workspace import Store
+    from voxloop.store.labels import Labels
 
 T = TypeVar("T")
+
+
+class Keeper(Protocol):
+    """Who keeps the document: what named things read of a workspace, and how they change it."""
+
+    path: Path
+    layout: Layout
+
+    @property
+    def document(self) -> Document: ...
+
+    @property
+    def read_only(self) -> bool: ...
+
+    def check_writable(self) -> None: ...
+
+    def change(self, **changes: Any) -> None: ...
+
+    def set_aside(self, level: Level | None = None, image: ImageInfo | None = None) -> None: ...
+
+    def labels(self, level: str | None = None, image: str | None = None) -> Labels: ...
 
 
 class Named(Mapping[str, T]):
     """A mapping over a part of the workspace's document, in the order in which things were added."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Keeper) -> None:
         self._store = store
 
     @property

@@ -5,11 +5,16 @@ from __future__ import annotations
 from voxloop.errors import WorkspaceError, unknown
 from voxloop.geometry import Box
 from voxloop.store.document import NamedRegion, check_name
-from voxloop.store.named import Named
+from voxloop.store.images import Images
+from voxloop.store.named import Keeper, Named
 
 
 class Regions(Named[NamedRegion]):
     """Mapping of :class:`NamedRegion` by name."""
+
+    def __init__(self, store: Keeper, images: Images) -> None:
+        super().__init__(store)
+        self._images = images
 
     @property
     def names(self) -> list[str]:
@@ -24,8 +29,8 @@ class Regions(Named[NamedRegion]):
     def add(self, name: str, region: object, image: str | None = None) -> NamedRegion:
         """Name a box of voxels (slices z, y, x); an existing name moves to the new box."""
         self._store.check_writable()
-        image = self._store.images.one(image)
-        box = Box.of(region, self._store.images.info(image).shape)
+        image = self._images.one(image)
+        box = Box.of(region, self._images.info(image).shape)
         new = NamedRegion(name=check_name("region", name), image=image, box=box)
         others = tuple(one for one in self._store.document.regions if one.name != new.name)
         self._store.change(regions=(*others, new))

@@ -9,7 +9,10 @@ from typing import Any
 from voxloop.errors import LabelError, WorkspaceError, unknown
 from voxloop.geometry import Box
 from voxloop.store.document import SetRow, TrainingSet, check_name
-from voxloop.store.named import Named
+from voxloop.store.images import Images
+from voxloop.store.levels import Levels
+from voxloop.store.named import Keeper, Named
+from voxloop.store.regions import Regions
 
 Rows = Iterable[str | tuple[Any, ...] | Mapping[str, Any] | SetRow]
 
@@ -20,6 +23,10 @@ class Sets(Named[TrainingSet]):
     A row names an image, a level and a region. The box of a region is written down with the row, so a version means
     the same voxels for good, whatever becomes of the region's name.
     """
+
+    def __init__(self, store: Keeper, images: Images, levels: Levels, regions: Regions) -> None:
+        super().__init__(store)
+        self._images, self._levels, self._regions = images, levels, regions
 
     @property
     def names(self) -> list[str]:
@@ -100,10 +107,10 @@ class Sets(Named[TrainingSet]):
         found = tuple(dict.fromkeys(self._row(row) for row in given))
         if not found:
             raise LabelError("a training set needs at least one row: (image, level, region)")
-        first = self._store.levels[found[0].level]
+        first = self._levels[found[0].level]
         meaning = {(c.value, c.name) for c in first.classes}
         for row in found:
-            level = self._store.levels[row.level]
+            level = self._levels[row.level]
             if level.kind != first.kind or {(c.value, c.name) for c in level.classes} != meaning:
                 raise LabelError(
                     f"levels {first.name!r} and {level.name!r} have different classes; the rows of one training set "
@@ -123,30 +130,30 @@ class Sets(Named[TrainingSet]):
         for key in row:
             if key not in ("image", "level", "region", "name"):
                 raise LabelError(unknown("key of a row", key, ("image", "level", "region")))
-        image, level, region = self._store.images.one(row.get("image")), row.get("level"), row.get("region")
+        image, level, region = self._images.one(row.get("image")), row.get("level"), row.get("region")
         if level is None:
-            names = self._store.levels.names
+            names = self._levels.names
             if len(names) != 1:
                 raise LabelError(f"say which level: there are {', '.join(map(repr, names)) or 'none'}")
             level = names[0]
-        level = self._store.levels[level].name
+        level = self._levels[level].name
         if region is None:
             return SetRow(image=image, level=level)
         name = row.get("name")
         if isinstance(region, str):
-            named = self._store.regions[region]
+            named = self._regions[region]
             if named.image != image:
                 raise WorkspaceError(f"region {region!r} belongs to image {named.image!r}, not to {image!r}")
             name, box = region, named.box
         else:
-            box = Box.of(region, self._store.images.info(image).shape)
+            box = Box.of(region, self._images.info(image).shape)
         return SetRow(image=image, level=level, region=name, box=box)
 
     def _labelled(self) -> list[tuple[str, str]]:
         return [
             (image, level)
-            for level in self._store.levels.names[:1]
-            for image in self._store.images.names
+            for level in self._levels.names[:1]
+            for image in self._images.names
             if any(value and count for value, count in self._store.labels(level, image).counts().items())
         ]
 

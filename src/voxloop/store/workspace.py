@@ -40,9 +40,9 @@ class Store:
         self.layout = Layout(session.path)
         self._session = session
         self.images = Images(self)
-        self.levels = Levels(self)
-        self.regions = Regions(self)
-        self.sets = Sets(self)
+        self.levels = Levels(self, self.images)
+        self.regions = Regions(self, self.images)
+        self.sets = Sets(self, self.images, self.levels, self.regions)
         self._closed = False
         self._labels: dict[tuple[str, str], Labels] = {}
         self._leave = session.join(self)
