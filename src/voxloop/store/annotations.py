@@ -15,12 +15,12 @@ from voxloop.store.outlines import Outline, name_of, outlines_of
 from voxloop.store.strokes import PlaneMask
 
 if TYPE_CHECKING:
-    from voxloop.store.labels import Labels
+    from voxloop.store.label_contract import OpenLabels
 
 _CIRCLE = 64  # corners of a circle
 
 
-def read(path: Path, labels: Labels) -> list[Outline]:
+def read(path: Path, labels: OpenLabels) -> list[Outline]:
     """The outlines of a JSON file. Raises LabelError where it holds no annotations of a kind that is known."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -43,7 +43,7 @@ def read(path: Path, labels: Labels) -> list[Outline]:
     )
 
 
-def save(labels: Labels, path: Path) -> Path:
+def save(labels: OpenLabels, path: Path) -> Path:
     """Write COCO (``.json``) or GeoJSON (``.geojson``)."""
     content = _geojson(labels) if path.suffix.lower() == ".geojson" else _coco(labels)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def _ring(points: Sequence[Sequence[float]]) -> np.ndarray:
     return corners[:, ::-1] - 0.5
 
 
-def _from_coco(content: Mapping[str, Any], labels: Labels) -> list[Outline]:
+def _from_coco(content: Mapping[str, Any], labels: OpenLabels) -> list[Outline]:
     names = {one["id"]: str(one["name"]) for one in content.get("categories") or []}
     slices = _slices_by_id(content["images"], labels)
     found: list[Outline] = []
@@ -89,7 +89,7 @@ def _from_coco(content: Mapping[str, Any], labels: Labels) -> list[Outline]:
     return found
 
 
-def _slices_by_id(images: Sequence[Mapping[str, Any]], labels: Labels) -> dict[Any, int | None]:
+def _slices_by_id(images: Sequence[Mapping[str, Any]], labels: OpenLabels) -> dict[Any, int | None]:
     """Which slice each image of the annotations is: by its file's name, or the only one there is."""
     files = _files_of(labels)
     named = {one["id"]: files[Path(str(one.get("file_name", ""))).name] for one in images if _name(one) in files}
@@ -110,7 +110,7 @@ def _name(image: Mapping[str, Any]) -> str:
     return Path(str(image.get("file_name", ""))).name
 
 
-def _files_of(labels: Labels) -> dict[str, int | None]:
+def _files_of(labels: OpenLabels) -> dict[str, int | None]:
     """Names of the files that the image is made of, and the slice of each; None where it is one file of all slices."""
     from voxloop.volumes.formats.pictures import pictures_in
 
@@ -156,7 +156,7 @@ def _unpacked(text: str) -> list[int]:
     return runs
 
 
-def _from_labelme(content: Mapping[str, Any], labels: Labels) -> list[Outline]:
+def _from_labelme(content: Mapping[str, Any], labels: OpenLabels) -> list[Outline]:
     files = _files_of(labels)
     place = files.get(Path(str(content.get("imagePath") or "").replace("\\", "/")).name)
     found = []
@@ -233,7 +233,7 @@ def _corners(ring: np.ndarray) -> list[list[float]]:
     return [[float(column) + 0.5, float(row) + 0.5] for row, column in ring]
 
 
-def _geojson(labels: Labels) -> dict[str, Any]:
+def _geojson(labels: OpenLabels) -> dict[str, Any]:
     colours = {item.value: item.color for item in labels.level.classes}
     features: list[dict[str, Any]] = []
     for z, value, _, rings in outlines_of(labels):
@@ -254,7 +254,7 @@ def _geojson(labels: Labels) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": features}
 
 
-def _coco(labels: Labels) -> dict[str, Any]:
+def _coco(labels: OpenLabels) -> dict[str, Any]:
     """Holes cannot be said in COCO's polygons, so parts with holes are written as run lengths."""
     height, width = labels.shape[1:]
     files = {place: name for name, place in _files_of(labels).items() if place is not None}

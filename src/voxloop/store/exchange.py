@@ -14,7 +14,7 @@ from voxloop.store.mask_values import ZERO, Values, table_for
 
 if TYPE_CHECKING:
     from voxloop.store.drawing import Edit
-    from voxloop.store.labels import Labels
+    from voxloop.store.label_contract import OpenLabels
 
 _ROIS = (".roi", ".zip")
 _ANNOTATIONS = (".json", ".geojson")
@@ -22,7 +22,7 @@ _ARRAYS = (".tif", ".tiff", ".zarr", ".h5", ".hdf5", ".npy", ".mrc", ".nii", ".n
 
 
 def load(
-    labels: Labels,
+    labels: OpenLabels,
     source: Any,
     zero: str | None = None,
     values: Values | dict[str, int | str | None] | None = None,
@@ -86,7 +86,7 @@ def load(
     return labels.edit("load", box, proposal, note)
 
 
-def save(labels: Labels, path: Path, *, overwrite: bool = False) -> Path:
+def save(labels: OpenLabels, path: Path, *, overwrite: bool = False) -> Path:
     """Write labels for other programs, with the names and colours of classes; the suffix decides.
 
     ``.zarr``, ``.tif``, ``.ome.tif``, ``.h5``, ``.npy``, ``.mrc``, ``.nii``: arrays, block by block, so that it does

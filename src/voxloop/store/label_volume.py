@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxloop.errors import VoxloopError
+from voxloop.store.label_contract import ImageFacts, OpenLabels
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from voxloop.geometry import Box
-    from voxloop.store.labels import Labels
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """What an image is and how it was opened; defaults where it cannot be opened any more."""
-
-    frames: bool = False
-    source: str | tuple[str, ...] | None = None
-    timepoint: int | None = None
-    spacing_from: str = "metadata"
-    spacing_from_zyx: str = "metadata metadata metadata"
 
 
 def image_facts(volume: Callable[[], xr.DataArray]) -> ImageFacts:
@@ -48,7 +36,7 @@ def image_facts(volume: Callable[[], xr.DataArray]) -> ImageFacts:
     )
 
 
-def as_volume(labels: Labels) -> xr.DataArray:
+def as_volume(labels: OpenLabels) -> xr.DataArray:
     """Labels as a lazy volume (z, y, x) in micrometres, with the names and colours of their classes."""
     import dask.array as da
 
@@ -71,7 +59,7 @@ def as_volume(labels: Labels) -> xr.DataArray:
 class _Lazy:
     """What dask slices."""
 
-    def __init__(self, labels: Labels) -> None:
+    def __init__(self, labels: OpenLabels) -> None:
         self._labels = labels
         self.shape, self.dtype, self.ndim = labels.shape, labels.dtype, 3
 

@@ -28,7 +28,7 @@ from voxloop.store.writer import Proposal, WriterState
 if TYPE_CHECKING:
     import xarray as xr
 
-    from voxloop.store.label_volume import ImageFacts
+    from voxloop.store.label_contract import ImageFacts
     from voxloop.store.records import Record
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from voxloop.errors import LabelError
 from voxloop.store.classes import plain_name
 
 if TYPE_CHECKING:
-    from voxloop.store.labels import Labels
+    from voxloop.store.label_contract import OpenLabels
 
 ZERO = ("background", "unlabelled")
 #: what ``values=`` may say for a number that is no label
@@ -40,7 +40,7 @@ class MaskTable:
 
 
 def table_for(
-    labels: Labels,
+    labels: OpenLabels,
     present: Sequence[int],
     zero: str | None,
     values: Values | None,
@@ -67,7 +67,7 @@ def table_for(
     return MaskTable(pairs | _guessed(labels, rest, zero), labels.dtype)
 
 
-def _label(labels: Labels, given: int | str | None) -> int:
+def _label(labels: OpenLabels, given: int | str | None) -> int:
     """A label value from what ``values=`` says: a class, or nothing."""
     classes = {item.name for item in labels.level.classes}
     if given is None or (isinstance(given, str) and given.lower() == UNLABELLED and given not in classes):
@@ -75,7 +75,7 @@ def _label(labels: Labels, given: int | str | None) -> int:
     return labels.paintable(given)
 
 
-def _instances(labels: Labels, present: list[int], given: dict[int, Any], pairs: dict[int, int]) -> MaskTable:
+def _instances(labels: OpenLabels, present: list[int], given: dict[int, Any], pairs: dict[int, int]) -> MaskTable:
     """Object numbers: as they come, raised where they are values of classes, numbered anew where they are too large."""
     chosen = {value: _label(labels, given[value]) for value in present if value in given}
     numbers = [value for value in present if value not in chosen]
@@ -94,7 +94,7 @@ def _instances(labels: Labels, present: list[int], given: dict[int, Any], pairs:
     return MaskTable(pairs | chosen | anew, labels.dtype, renumbered=True)
 
 
-def _meaning_of_zero(labels: Labels, zero: str | None) -> int:
+def _meaning_of_zero(labels: OpenLabels, zero: str | None) -> int:
     if zero is None:
         raise LabelError(
             "the mask holds zeros: say what they mean, zero='background' (all of it was looked at, 0 is background) or "
@@ -112,7 +112,7 @@ def _meaning_of_zero(labels: Labels, zero: str | None) -> int:
     )
 
 
-def _by_name(labels: Labels, present: list[int], names: Mapping[int, str]) -> dict[int, int]:
+def _by_name(labels: OpenLabels, present: list[int], names: Mapping[int, str]) -> dict[int, int]:
     """Values whose names the mask gives. Raises LabelError where one is no class of the level."""
     there = {item.name: item.value for item in labels.level.classes}
     pairs = {}
@@ -127,7 +127,7 @@ def _by_name(labels: Labels, present: list[int], names: Mapping[int, str]) -> di
     return pairs
 
 
-def _guessed(labels: Labels, present: list[int], zero: str | None) -> dict[int, int]:
+def _guessed(labels: OpenLabels, present: list[int], zero: str | None) -> dict[int, int]:
     classes = labels.level.classes
     foreground = [item.value for item in classes if not item.background]
     allowed = foreground if zero == "background" else [item.value for item in classes]
@@ -148,7 +148,7 @@ def _guessed(labels: Labels, present: list[int], zero: str | None) -> dict[int, 
     )
 
 
-def _classes(labels: Labels) -> str:
+def _classes(labels: OpenLabels) -> str:
     return ", ".join(f"{item.value} {item.name!r}" for item in labels.level.classes) or "no classes"
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from voxloop.store.drawing import Edit
-    from voxloop.store.labels import Labels
+    from voxloop.store.label_contract import OpenLabels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Outline:
 
 
 def load(
-    labels: Labels,
+    labels: OpenLabels,
     outlines: Sequence[Outline],
     path: Path,
     zero: str | None,
@@ -90,7 +90,7 @@ def load(
     return _edit(labels, drawn, overwrite, {"source": str(path), "outlines": len(drawn)})
 
 
-def outlines_of(labels: Labels) -> list[tuple[int, int, int, list[tuple[bool, np.ndarray]]]]:
+def outlines_of(labels: OpenLabels) -> list[tuple[int, int, int, list[tuple[bool, np.ndarray]]]]:
     """(slice, value, number on the slice, its rings with whether they are holes) of all that is labelled."""
     slices = sorted({z for touched in labels.touched() for z in range(touched.box.start[0], touched.box.stop[0])})
     found = []
@@ -104,7 +104,7 @@ def outlines_of(labels: Labels) -> list[tuple[int, int, int, list[tuple[bool, np
     return found
 
 
-def name_of(labels: Labels, value: int) -> str:
+def name_of(labels: OpenLabels, value: int) -> str:
     """The class of a value, or ``object 7``."""
     named = [item.name for item in labels.level.classes if item.value == value]
     return named[0] if named else f"object {value}"
@@ -119,7 +119,7 @@ def _mask(one: Outline, plane: Plane, line_width: float) -> PlaneMask | None:
     return thick_line(one.rings, width, plane.size, dots=one.kind == "point") if width > 0 else None
 
 
-def _slice(one: Outline, labels: Labels, index: int | None) -> int:
+def _slice(one: Outline, labels: OpenLabels, index: int | None) -> int:
     if one.slice is not None:
         if not 0 <= one.slice < labels.shape[0]:
             raise LabelError(
@@ -131,7 +131,7 @@ def _slice(one: Outline, labels: Labels, index: int | None) -> int:
     raise LabelError(f"outline {one.name!r} names no slice; say which with index=")
 
 
-def _value(one: Outline, labels: Labels, values: Mapping[Any, Any], numbers: dict[Any, int], turn: int) -> int:
+def _value(one: Outline, labels: OpenLabels, values: Mapping[Any, Any], numbers: dict[Any, int], turn: int) -> int:
     """The label value of an outline. ``turn`` counts outlines of its name on the slice: two of them are two objects."""
     if labels.level.kind == "instances":
         key: Any = ("object", one.object) if one.object is not None else (one.name, turn)
@@ -156,7 +156,7 @@ def _value(one: Outline, labels: Labels, values: Mapping[Any, Any], numbers: dic
     return labels.paintable(foreground[0].value)
 
 
-def _class_named(one: Outline, labels: Labels, values: Mapping[Any, Any]) -> int | None:
+def _class_named(one: Outline, labels: OpenLabels, values: Mapping[Any, Any]) -> int | None:
     """The value of the class that the file names; None where it names none. Raises LabelError for one that is none."""
     if one.label is None:
         return None
@@ -176,7 +176,9 @@ def _class_named(one: Outline, labels: Labels, values: Mapping[Any, Any]) -> int
     return labels.paintable(chosen)
 
 
-def _edit(labels: Labels, drawn: Sequence[tuple[Box, np.ndarray, int]], overwrite: bool, note: dict[str, Any]) -> Edit:
+def _edit(
+    labels: OpenLabels, drawn: Sequence[tuple[Box, np.ndarray, int]], overwrite: bool, note: dict[str, Any]
+) -> Edit:
     by_slice: dict[int, list[tuple[Box, np.ndarray, int]]] = defaultdict(list)
     chunks: set[Box] = set()  # whole ones, so that every block comes up once
     for box, solid, value in drawn:

@@ -12,14 +12,14 @@ from voxloop.errors import LabelError
 from voxloop.store.outlines import Outline, name_of, outlines_of
 
 if TYPE_CHECKING:
-    from voxloop.store.labels import Labels
+    from voxloop.store.label_contract import OpenLabels
 
 _HOLE = " hole"
 #: how :func:`save` ends the names of parts: slice and number
 _PART = re.compile(r" \d+-\d+( hole)?$")
 
 
-def read(path: Path, labels: Labels) -> list[Outline]:
+def read(path: Path, labels: OpenLabels) -> list[Outline]:
     """The outlines of a ``.roi`` or ``.zip``. Raises LabelError."""
     import roifile
 
@@ -80,7 +80,7 @@ def _slice(roi: Any, frames: bool) -> int | None:
     return next((int(number) - 1 for number in positions if int(number) > 0), None)
 
 
-def save(labels: Labels, path: Path) -> Path:
+def save(labels: OpenLabels, path: Path) -> Path:
     """One ROI for each connected part of each slice, named after its class; holes are ROIs of their own."""
     import roifile
 
