@@ -169,7 +169,7 @@ def _test_tensors(module: nn.Module, spec: ModelSpec, sample: np.ndarray | None)
     normalised = (x.clip(low, high) - np.reshape(mean, line)) / np.reshape(deviation, line)
     with torch.inference_mode():
         out = module.cpu().eval()(torch.from_numpy(normalised.astype(np.float32)))
-        y = out.sigmoid() if _sigmoid(spec) else out.softmax(1)
+        y = out.sigmoid() if spec.activation == "sigmoid" else out.softmax(1)
     return x, y.numpy()
 
 
@@ -191,10 +191,6 @@ def _bounds(spec: ModelSpec) -> tuple[float, float] | None:
             "cannot say; train with clip_deviations=0 to export it"
         )
     return low.pop(), high.pop()
-
-
-def _sigmoid(spec: ModelSpec) -> bool:
-    return spec.activation == "sigmoid"
 
 
 def _describe(
@@ -285,7 +281,7 @@ def _postprocessing(spec: ModelSpec) -> Any:
     """How the network's numbers become probabilities."""
     from bioimageio.spec.model import v0_5 as b
 
-    if _sigmoid(spec):
+    if spec.activation == "sigmoid":
         return b.SigmoidDescr()
     return b.SoftmaxDescr(kwargs=b.SoftmaxKwargs(axis=b.AxisId("channel")))
 
