@@ -236,7 +236,7 @@ def test_the_verdict_goes_by_the_intervals():
     assert verdict([one]) == "IoU 0.65-0.75, from 40 corrected places."
     assert verdict([one, scored("b", 0.85, 0.9, 0.95)]).startswith("Better")
     assert verdict([one, scored("b", 0.45, 0.5, 0.55)]).startswith("Worse")
-    assert verdict([one, scored("b", 0.7, 0.74, 0.8)]).startswith("No difference")
+    assert verdict([one, scored("b", 0.7, 0.74, 0.8)]).startswith("No clear difference")
     assert "correct 8 more places" in verdict([unscored])
     assert curve([unscored]) == ""
     assert curve([one, scored("a <b>", 0.85, 0.9, 0.95)]).count("<circle") == 2
