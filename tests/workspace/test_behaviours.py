@@ -212,10 +212,11 @@ def test_8_a_saved_classifier_computes_the_same_features_on_a_second_volume(ws, 
     ) as other:
         there = other.predict(tmp_path / "kept", name="there").result
         a, b = np.asarray(here.probabilities).astype(int), np.asarray(there.probabilities).astype(int)[..., ::-1, :]
-    # a mirrored volume has mirrored features, to rounding, which eigenvalues that are nearly alike make larger
+    # a mirrored volume has mirrored features, to rounding, which eigenvalues that are nearly alike make larger, and a
+    # model that is calibrated to be surer of itself larger still
     off = np.abs(a - b)
     assert (off > 2).mean() < 0.01
-    assert off.max() <= 8
+    assert off.max() <= 16
 
 
 def test_9_window_sizes_are_checked_and_the_nearest_are_offered():
