@@ -89,5 +89,5 @@ def test_an_audit_narrows_the_score(corrected, truth):
 def test_the_run_says_what_it_chose(corrected):
     run = corrected.runs["shallow-1"]
     words = [event["text"] for event in run.events() if event["kind"] == "log"]
-    assert any("strokes held out" in text for text in words)
+    assert any("cross-validation on strokes" in text for text in words)
     assert run.model().spec.extra["choice"]["tried"]
