@@ -58,7 +58,7 @@ def test_the_count_is_what_accept_takes(ui, reviewed, no_leak):
     screen = Screen(panel)
     panel.labels.paint(axis="z", index=panel.view.index, points=[(5, 5), (60, 60)], radius=5, value=1)
     settle(panel)
-    screen.field("Probability at least").value = 0.8
+    screen.field("Probability ≥").value = 0.8
     screen.field("class 1").value = True
     plane = panel.counts.count("plane")
     assert 0 < plane < 9000
@@ -83,7 +83,7 @@ def test_the_count_is_what_accept_takes(ui, reviewed, no_leak):
 def test_the_background_is_accepted_only_where_somebody_asks_for_it(panel):
     screen = Screen(panel)
     assert (screen.field("class 1").value, screen.field("class 2").value) == (False, True)
-    screen.field("Probability at least").value = 0.5
+    screen.field("Probability ≥").value = 0.5
     screen.click("Accept")
     assert set(panel.labels.counts()) == {2}
     screen.field("class 1").value = True

@@ -312,7 +312,7 @@ class ReviewPanel(LabelPanel):
             max=1.0,
             step=0.01,
             readout_format=".2f",
-            **labelled("Probability at least", "Voxels whose class is at least this probable are accepted"),
+            **labelled("Probability ≥", "Voxels whose class is at least this probable are accepted"),
         )
         self._where: Any = classed(
             w.ToggleButtons(

@@ -35,7 +35,7 @@ _MEMBRANE_UM = 0.0135  # standard deviation of the dark profile of two membranes
 def load(seed: int = 0) -> Sample:
     """The sample ``em`` of one seed, in memory; a few seconds of computing."""
     picture, truth = make(seed)
-    volume, labels = (open_volume(array, spacing=SPACING) for array in (picture, truth))
+    volume, labels = (open_volume(array, spacing=SPACING, axes="zyx") for array in (picture, truth))
     volume.name = labels.name = "em"
     labels.attrs["kind"] = "labels"
     return Sample(name="em", volume=volume, truth=labels, about=ABOUT, classes=CLASSES)

@@ -24,7 +24,7 @@ _BLUR_UM = (0.75, 0.22, 0.22)
 def load(seed: int = 0) -> Sample:
     """The sample ``nuclei`` of one seed, in memory."""
     picture, truth = make(seed)
-    volume, labels = (open_volume(array, spacing=SPACING) for array in (picture, truth))
+    volume, labels = (open_volume(array, spacing=SPACING, axes="zyx") for array in (picture, truth))
     volume.name = labels.name = "nuclei"
     labels.attrs["kind"] = "labels"
     return Sample(name="nuclei", volume=volume, truth=labels, about=ABOUT, classes=CLASSES, kind="instances")
