@@ -17,7 +17,7 @@ lab: $(VENV)/.stamp-lab
 # Two parts: what may share the cores, and the browser, whose pages are late where something else uses them.
 test: $(VENV)/.stamp-test check
 	@status=0; \
-	$(BIN)/python -m pytest -m "not browser and not nightly" -n auto --maxprocesses 4 --dist loadfile || status=1; \
+	$(BIN)/python -m pytest -m "not browser and not nightly" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder || status=1; \
 	$(BIN)/python -m pytest -m "browser and not nightly" || status=1; \
 	exit $$status
 

@@ -42,8 +42,10 @@ def group_of(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick groups first; the browser last, because Playwright leaves an event loop running in this thread."""
-    order = list(BUDGET)
+    """Long groups first, so that none is left for one worker at the end; the browser last, because Playwright leaves
+    an event loop running in this thread.
+    """
+    order = ["notebooks", "learners", "runs", "units", "browser"]
     items.sort(key=lambda item: order.index(group_of(item.nodeid)))
 
 
