@@ -44,7 +44,7 @@ def measure(folder: Path, clicks: int, found: dict[str, list[float]]) -> None:
     with vl.Workspace.create(folder, image=sample.volume, classes=sample.classes) as ws:
         vl.simulate(ws, sample.truth, strokes=24)
         panel = TrainPanel(ws)
-        panel.learner = "network"
+        panel.learner = "deep"
         panel._touched = False  # no helper and no spare beside what is measured
         panel.form.value = vl.presets["quick"].changed(window="1,128,128", batch_size=2, device="cpu")
         for _ in range(clicks):

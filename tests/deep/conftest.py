@@ -15,6 +15,7 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.data.labelled_image import LabelledImage
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo
+from voxloop.store.layout import Layout
 
 CLASSES = (
     ClassInfo(value=1, name="outside", color="#0072b2", background=True),
@@ -83,6 +84,10 @@ class ListeningContext:
     @property
     def settings(self) -> dict[str, Any]:
         return dict(self.config["settings"])
+
+    @property
+    def layout(self) -> Layout:
+        return Layout.of_run(self.path)
 
     def emit(self, kind: str, **fields: Any) -> None:
         self.events.append({"kind": kind, **fields})

@@ -297,7 +297,7 @@ def test_17_panel_python_command_line_and_exported_config_give_the_same_numbers(
     with UiLoop.using(UiLoop(synchronous=True)):
         panel = TrainPanel(ws)
         panel.level = "labels"
-        panel.learner = "network"
+        panel.learner = "deep"
         panel.form.value = settings
         panel.train()
         clicked = panel.ws.runs[list(ws.runs)[-1]]
