@@ -301,6 +301,8 @@ def test_no_key_pressed_in_a_panel_reaches_the_notebook(lab, opened):
     page.keyboard.press("e")
     lab.until("panel.state.tool == 'erase'")
     display.get_by_title("Fill (G)").click()
+    lab.until("panel.state.tool == 'fill'")
+    page.wait_for_timeout(500)  # until the page knows it too; a class chosen with the eraser in hand brings the brush
     page.mouse.move(5, 300)
     page.keyboard.press("1")
     lab.until("(panel.state.tool, panel.state.value) == ('fill', 1)")
