@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import time
 import zlib
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import PredictionError
+from voxloop.store.json_lines import append_line, parse_lines
 
 VERSION = 1
 
@@ -31,7 +31,7 @@ class AuditLog:
     def begin(self, **header: Any) -> None:
         """Write the first line; raises OSError where the folder cannot be written."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._write({"v": VERSION, **header, "time": time.time()})
+        append_line(self.path, {"v": VERSION, **header, "time": time.time()})
 
     def header(self) -> dict[str, Any]:
         """The first line. Raises PredictionError where the file is damaged or of a newer version."""
@@ -50,27 +50,11 @@ class AuditLog:
 
     def append(self, **answer: Any) -> None:
         """Add one answer."""
-        self._write({**answer, "time": time.time()})
+        append_line(self.path, {**answer, "time": time.time()})
 
     def answers(self) -> Iterator[dict[str, Any]]:
         """Answers as they were given, oldest first."""
-        lines = self.path.read_bytes().split(b"\n")[1:]
-        for line in lines:
-            try:
-                yield dict(json.loads(line))
-            except ValueError:  # empty, or the stump of a line that a crash cut
-                continue
-
-    def _write(self, record: dict[str, Any]) -> None:
-        line = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            size = os.fstat(descriptor).st_size
-            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            os.write(descriptor, b"\n" + line if torn else line)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        yield from parse_lines(self.path.read_bytes().split(b"\n")[1:])
 
 
 def pack(labels: np.ndarray) -> str:

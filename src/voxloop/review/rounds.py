@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from voxloop.store.json_lines import append_line, parse_lines
 from voxloop.store.layout import Layout
 
 
@@ -23,15 +22,7 @@ class Rounds:
     def append(self, **facts: Any) -> dict[str, Any]:
         """Add one round: its number and the time are put in, nan becomes null. On disk when this returns."""
         record = {"v": 1, "round": len(self.read()) + 1, "time": time.time(), **_plain(facts)}
-        line = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            size = os.fstat(descriptor).st_size
-            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            os.write(descriptor, b"\n" + line if torn else line)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        append_line(self.path, record)
         return record
 
     def read(self) -> list[dict[str, Any]]:
@@ -40,13 +31,7 @@ class Rounds:
             lines = self.path.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return []
-        found = []
-        for line in lines:
-            try:
-                found.append(json.loads(line))
-            except ValueError:  # the stump of a line that a crash cut
-                continue
-        return found
+        return list(parse_lines(lines))
 
 
 def _plain(value: Any) -> Any:
