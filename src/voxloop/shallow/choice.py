@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -113,42 +114,61 @@ def choose_settings(
         return Choice(config=config, table=table, name="as it is")
     heard = _heard(watch, len(table.chosen))
     names = list(CANDIDATES) if config.choose == "auto" and free(config) else ["as it is"]
-    tried: dict[str, float] = {}
-    answered: dict[str, tuple[ShallowConfig, FeatureTable, Answers]] = {}
-    left_out = []
+    describe = partial(
+        gather, examples=examples, bank=bank, normalisation=normalisation, classes=classes, threads=threads
+    )
+    trials: dict[str, _Trial] = {}
     for name in names:
-        changed = config.changed(**CANDIDATES[name])
-        described = table
-        if changed.unit != config.unit:
-            if fit.extent / _PER_SECOND > config.choose_seconds:
-                left_out.append(name)
-                continue
-            try:
-                described = gather(changed, examples, bank, normalisation, classes, threads, Watch())
-            except LabelError:  # no supervoxel is mostly of one of the classes
-                left_out.append(name)
-                continue
-        answers = fit.answers(changed, described, heard)
-        if answers is None:
-            left_out.append(name)
-            continue
-        tried[name] = mean_iou(answers, table.classes)
-        answered[name] = (changed, described, answers)
+        trial = _try(config.changed(**CANDIDATES[name]), config, table, fit, describe, heard)
+        if trial is not None:
+            trials[name] = trial
     seconds = time.process_time() - began
-    if not tried:
+    if not trials:
         return Choice(config=config, table=table, name="as it is", seconds=seconds)
-    best = _best({name: answers for name, (_, _, answers) in answered.items()}, table.classes)
-    chosen, described, answers = answered[best]
+    best = _best({name: trial.answers for name, trial in trials.items()}, table.classes)
+    chosen = trials[best]
     return Choice(
-        config=chosen,
-        table=described,
+        config=chosen.config,
+        table=chosen.table,
         name=best,
-        tried=tried,
-        left_out=tuple(left_out),
-        answers=answers,
-        of_all=fit.of_all(chosen, described),
+        tried={name: mean_iou(trial.answers, table.classes) for name, trial in trials.items()},
+        left_out=tuple(name for name in names if name not in trials),
+        answers=chosen.answers,
+        of_all=fit.of_all(chosen.config, chosen.table),
         seconds=seconds,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """A candidate, what it learns from, and what it says of held-out strokes."""
+
+    config: ShallowConfig
+    table: FeatureTable
+    answers: Answers
+
+
+def _try(
+    changed: ShallowConfig,
+    config: ShallowConfig,
+    table: FeatureTable,
+    fit: CrossFit,
+    describe: Callable[..., FeatureTable],
+    heard: Callable[[], None],
+) -> _Trial | None:
+    """Judge a candidate; None where it would take too long, or the labels do not allow it.
+
+    ``table`` is of the unit that ``config`` has; ``describe`` makes that of another one.
+    """
+    if changed.unit != config.unit:
+        if fit.extent / _PER_SECOND > config.choose_seconds:
+            return None
+        try:
+            table = describe(changed, watch=Watch())
+        except LabelError:  # no supervoxel is mostly of one of the classes
+            return None
+    answers = fit.answers(changed, table, heard)
+    return None if answers is None else _Trial(changed, table, answers)
 
 
 def with_choice(config: ShallowConfig, name: str) -> ShallowConfig:
