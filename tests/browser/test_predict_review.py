@@ -52,7 +52,7 @@ def test_predict_then_review(lab, tmp_path):
 
     lab.run(2)
     review = lab.output(2)
-    lab.until("review.counts.count('everything') is not None", timeout=60)
+    lab.until("review.correct.accepting.counts.count('everything') is not None", timeout=60)
     before = lab.python("sum(ws.labels().counts().values())")
     review.locator("button[title=N]").click()
     lab.until("review.places.current is not None and review.places.current is review.suggestions[0]", timeout=60)

@@ -60,7 +60,7 @@ def test_the_count_is_what_accept_takes(ui, reviewed, no_leak):
     settle(panel)
     screen.field("Probability ≥").value = 0.8
     screen.field("class 1").value = True
-    plane = panel.counts.count("plane")
+    plane = panel.correct.accepting.counts.count("plane")
     assert 0 < plane < 9000
     assert f"This plane {plane:,}" in screen.text
     before = sum(panel.labels.counts().values())
@@ -68,12 +68,12 @@ def test_the_count_is_what_accept_takes(ui, reviewed, no_leak):
     assert sum(panel.labels.counts().values()) - before == plane
     assert f"{plane:,} voxels are labels now" in screen.message
     settle(panel)
-    assert panel.counts.count("plane") == 0
+    assert panel.correct.accepting.counts.count("plane") == 0
     panel.undo()
     settle(panel)
     screen.field("Where to accept").value = "all"
     screen.field("class 1").value = False
-    only = panel.counts.count("everything")
+    only = panel.correct.accepting.counts.count("everything")
     panel.accept_confident()
     assert panel.labels.history(panel.labels.sequence)["voxels"] == only
     panel.close()
@@ -102,8 +102,8 @@ def test_a_count_that_fails_is_said_and_the_next_one_shows(panel, monkeypatch):
     monkeypatch.setattr(counts, "tally", readable)
     settle(panel)
     assert "it keeps nothing" not in screen.text
-    assert f"This plane {panel.counts.count('plane'):,}" in screen.text
-    assert panel.counts.count("everything") is not None
+    assert f"This plane {panel.correct.accepting.counts.count('plane'):,}" in screen.text
+    assert panel.correct.accepting.counts.count("everything") is not None
 
 
 def test_a_score_that_fails_is_said_and_the_next_one_shows(panel, monkeypatch):
@@ -131,9 +131,17 @@ def test_what_cannot_be_suggested_is_said_and_can_be_tried_again(panel, reviewed
     assert f"1 of {len(panel.suggestions)}, slice" in screen.text
 
 
-def test_classes_stand_above_what_is_only_read(panel):
-    words = Screen(panel).text
-    assert words.index("Classes") < words.index("Is it getting better?")
+def test_one_room_is_on_show_and_tools_stand_where_there_is_something_to_paint(panel):
+    screen = Screen(panel)
+    assert {"Accept", "Brush"} <= set(screen.buttons)
+    assert "Classes" in screen.text
+    for room, words in (("Check", "How good is it?"), ("Progress", "Is it getting better?")):
+        screen.field("Room").value = room
+        assert words in screen.text
+        assert "Classes" not in screen.text
+        assert "Accept" not in screen.buttons
+    screen.field("Room").value = "Correct"
+    assert "Classes" in screen.text
 
 
 def test_accept_is_what_copy_as_code_says(panel, reviewed):
@@ -169,6 +177,16 @@ def test_keys_go_through_the_suggestions_and_accept_what_is_right(panel):
     assert len(panel.view.shapes) == len(panel.suggestions)  # an edit elsewhere leaves the places framed
 
 
+def test_the_score_of_the_prediction_is_said_in_words(panel):
+    screen = Screen(panel)
+    panel.go("Check")
+    settle(panel)
+    assert "not known yet: correct 10 more places, or check 100 points" in screen.text
+    label_places(panel)
+    settle(panel)
+    assert panel.ws.score("first").words in screen.text
+
+
 def label_places(panel):
     """Twelve strokes across the picture, a third of them right."""
     predicted = panel.prediction.labels.values
@@ -180,6 +198,7 @@ def label_places(panel):
 
 def test_the_curve_scores_predictions_on_what_was_labelled_later(panel):
     screen = Screen(panel)
+    panel.go("Progress")
     settle(panel)
     assert not panel.scores[0].score.known
     assert "correct 10 more places" in screen.text
