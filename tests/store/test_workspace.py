@@ -143,6 +143,35 @@ def test_an_array_that_the_disk_has_no_room_for_is_refused_before_it_is_copied(t
         assert "huge" not in store.images.names
 
 
+def test_copying_an_array_says_how_far_it_is_and_leaves_nothing_when_stopped(tmp_path: Path) -> None:
+    import dask.array as da
+
+    lazy = da.random.random((24, 1024, 600), chunks=(4, 256, 600)).astype("f4")
+    told: list[tuple[int, int]] = []
+
+    def until_half(done: int, total: int) -> None:
+        told.append((done, total))
+        if done > total / 2:
+            raise InterruptedError
+
+    with pytest.raises(WorkspaceError, match="stopped; nothing was added"):
+        Store.create(tmp_path / "new", image=lazy, progress=until_half, spacing=1)
+    assert not (tmp_path / "new").exists()
+    assert told[-1][1] == lazy.nbytes
+    with Store.create(tmp_path / "ws") as store:
+        with pytest.raises(WorkspaceError, match="stopped; nothing was added"):
+            store.images.add("image", lazy, progress=until_half, spacing=1)
+        assert store.images.names == []
+        assert not any((store.path / "images").iterdir())
+        told.clear()
+        store.images.add("image", lazy, progress=lambda *bytes_read: told.append(bytes_read), spacing=1)
+        done = [one for one, _ in told]
+        assert done == sorted(done)
+        assert len(set(done)) > 1
+        assert done[-1] == lazy.nbytes
+        assert store.images.open("image").shape == lazy.shape
+
+
 def test_file_addresses_are_paths(tmp_path: Path) -> None:
     path = save_volume(PICTURE, tmp_path / "50% öl" / "a b.tif")
     with Store.create(tmp_path / "ws", image=path.as_uri(), classes=["a"]) as store:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from voxloop.screen import screen
 
 if TYPE_CHECKING:
     from voxloop.runs.run import Run
@@ -28,12 +28,12 @@ def wait_for(run: Run) -> None:
 
     Ctrl-C ends the waiting, not the run. In a thread, and so in panels, no bar is drawn.
     """
-    screen = _screen() if threading.current_thread() is threading.main_thread() else None
+    stream = screen()
     try:
-        if screen is None:
+        if stream is None:
             run.wait()
         else:
-            draw(run, screen)
+            draw(run, stream)
     except KeyboardInterrupt:
         raise WaitingInterrupted(words_of_leaving(run)) from None
 
@@ -62,16 +62,3 @@ def looks(run: Run) -> Iterator[float]:
             yield run.progress
         else:
             return
-
-
-def _screen() -> TextIO | None:
-    """Where a bar can be drawn over and over: a terminal, or the output of a cell."""
-    if _in_a_kernel():
-        return sys.stdout
-    return sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
-
-
-def _in_a_kernel() -> bool:
-    ipython: Any = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return hasattr(shell, "kernel")

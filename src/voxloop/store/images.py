@@ -6,6 +6,7 @@ import logging
 import shutil
 import warnings
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: as :data:`voxloop.volumes.copying.Progress`
+Progress = Callable[[int, int], object]
+
 #: voxels on a side of the square in the middle of the volume that the fingerprint looks at
 _SAMPLE = 64
 #: from this many bytes on, copying is worth a word
 _LARGE = 10**9
+#: bytes that are copied in a second or two
+_WORTH_A_BAR = 2**28
 _PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 
 
@@ -77,7 +83,9 @@ class Images(Named["xr.DataArray"]):
         self._opened[info.name] = info, volume
         return volume
 
-    def add(self, name: str, source: Any, *, copy: bool = False, **arguments: Any) -> ImageInfo:
+    def add(
+        self, name: str, source: Any, *, copy: bool = False, progress: Progress | None = None, **arguments: Any
+    ) -> ImageInfo:
         """Add an image.
 
         Parameters
@@ -86,6 +94,10 @@ class Images(Named["xr.DataArray"]):
             What :func:`open_volume` opens. A path or URL stays where it is; an array is saved into the workspace.
         copy
             Copy a path's picture into the workspace as well, as OME-Zarr.
+        progress
+            Called while voxels are copied, with the bytes read so far and those in all; what it raises stops the copy,
+            and nothing is added (InterruptedError becomes one sentence). None: a bar in a notebook's cell or on a
+            terminal; interrupting stops it.
         **arguments
             What :func:`open_volume` takes (``dataset``, ``spacing``, ``unit``, ``channels``, ...); kept.
 
@@ -107,7 +119,7 @@ class Images(Named["xr.DataArray"]):
         if place is None and not arguments:
             place, arguments = _origin(source)
         stays = None if copy else place
-        info = self._import(name, volume) if stays is None else self._describe(name, volume, stays, arguments)
+        info = self._import(name, volume, progress) if stays is None else self._describe(name, volume, stays, arguments)
         self._store.change(images=(*self._store.document.images, info))
         return info
 
@@ -252,8 +264,8 @@ class Images(Named["xr.DataArray"]):
         volume.attrs["remarks"] = [words, *volume.attrs.get("remarks", ())]
         warnings.warn(words, VolumeWarning, stacklevel=4)
 
-    def _import(self, name: str, volume: xr.DataArray) -> ImageInfo:
-        from voxloop.volumes import open_volume, save_volume
+    def _import(self, name: str, volume: xr.DataArray, progress: Progress | None) -> ImageInfo:
+        from voxloop.volumes import open_volume
 
         place = self._store.layout.image(name)
         self._check_room(name, volume.nbytes)
@@ -261,8 +273,11 @@ class Images(Named["xr.DataArray"]):
             shutil.rmtree(place)
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            save_volume(volume, place)
+            _copy(volume, place, f"copying {name}", progress)
             saved = open_volume(place)
+        except InterruptedError as error:
+            shutil.rmtree(place, ignore_errors=True)
+            raise WorkspaceError(f"copying {name!r} was stopped; nothing was added") from error
         except OSError as error:
             shutil.rmtree(place, ignore_errors=True)
             raise WorkspaceError(f"image {name!r} could not be copied into the workspace ({error.strerror})") from error
@@ -320,6 +335,18 @@ def fingerprint(volume: xr.DataArray) -> str:
     sample = read_block(volume, middle.grow((0, _SAMPLE // 2, _SAMPLE // 2)).clip(shape))
     crc = zlib.crc32(sample.astype(sample.dtype.newbyteorder("<")).tobytes())
     return f"{'x'.join(map(str, volume.shape))}-{volume.dtype}-{crc:08x}"
+
+
+def _copy(volume: xr.DataArray, place: Path, title: str, progress: Progress | None) -> None:
+    """Write a volume, telling how far it is; behind a bar where nobody is told and it takes long enough to see one."""
+    from voxloop.volumes import save_volume
+    from voxloop.volumes.copying import bar
+
+    if progress is not None or volume.nbytes < _WORTH_A_BAR:
+        save_volume(volume, place, progress=progress)
+        return
+    with bar(title, volume.nbytes) as line:
+        save_volume(volume, place, progress=line)
 
 
 def _origin(source: Any) -> tuple[str | list[str] | None, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
@@ -16,6 +16,10 @@ from voxloop.volumes.pyramid import Scale
 from voxloop.volumes.volume import read_block
 
 Kind = Literal["image", "labels"]
+
+
+def _nothing() -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +66,15 @@ class Layers:
         )
         return ChannelsFirst(array) if self.frames_first else array
 
-    def write_coarser(self, finest: Any, plan: Sequence[Scale], kind: Kind) -> None:
-        """The arrays from ``1`` on, each from the one before."""
+    def write_coarser(
+        self, finest: Any, plan: Sequence[Scale], kind: Kind, each: Callable[[], object] = _nothing
+    ) -> None:
+        """The arrays from ``1`` on, each from the one before; ``each`` is called after each block."""
         finer = finest
         for level, scale in enumerate(plan[1:], start=1):
             coarse = self.create(level, (*finer.shape[:-3], *scale.shape))
             for _ in coarsen(finer, coarse, scale, kind):
-                pass
+                each()
             finer = coarse
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxloop.errors import VolumeError
+from voxloop.volumes.copying import Progress, told
 from voxloop.volumes.multiscale import Kind, Layers, add_metadata, coarsen, write_metadata
 from voxloop.volumes.opening import as_volume
 from voxloop.volumes.pyramid import plan_scales
@@ -44,6 +45,7 @@ def save_volume(
     spacing: float | Sequence[float] | None = None,
     overwrite: bool = False,
     chunks: Sequence[int] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write a volume as multiscale OME-Zarr 0.5, TIFF, HDF5, NumPy, MRC or NIfTI, block by block.
 
@@ -69,6 +71,9 @@ def save_volume(
         Replace what is there; otherwise that is an error.
     chunks
         Chunk of the zarr or HDF5 arrays, voxels along z, y, x.
+    progress
+        Called after each block with the bytes read so far and those in all. What it raises stops the writing, and
+        nothing half made stays.
 
     Returns
     -------
@@ -91,8 +96,10 @@ def save_volume(
     suffix = next(one for one in SUFFIXES if name.endswith(one))
     partial = target.with_name(f".{target.name}.partial{suffix}")
     _remove(partial)
+    written = volume if progress is None else told(volume, progress)
     try:
-        _write(volume, partial, suffix, kind, tuple(chunks) if chunks else None)
+        _write(written, partial, suffix, kind, tuple(chunks) if chunks else None, progress)
+        _still(volume, progress)()  # the last moment at which it can be stopped
         _remove(target)
         partial.rename(target)
         if suffix == ".npy":
@@ -103,9 +110,11 @@ def save_volume(
     return target
 
 
-def _write(volume: DataArray, path: Path, suffix: str, kind: Kind, chunks: tuple[int, ...] | None) -> None:
+def _write(
+    volume: DataArray, path: Path, suffix: str, kind: Kind, chunks: tuple[int, ...] | None, progress: Progress | None
+) -> None:
     if suffix == ".zarr":
-        _write_zarr(volume, path, kind, chunks)
+        _write_zarr(volume, path, kind, chunks, progress)
     elif suffix in (".h5", ".hdf5"):
         write_hdf5(volume, path, labels=kind == "labels", chunks=chunks)
     elif suffix == ".npy":
@@ -125,7 +134,9 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _write_zarr(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ...] | None) -> None:
+def _write_zarr(
+    volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ...] | None, progress: Progress | None
+) -> None:
     import zarr
 
     group = zarr.open_group(path, mode="w", zarr_format=3)
@@ -139,7 +150,7 @@ def _write_zarr(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ..
     finest = layout.create(0, volume.shape)
     for _ in coarsen(volume, finest, plan[0], kind):
         pass
-    layout.write_coarser(finest, plan, kind)
+    layout.write_coarser(finest, plan, kind, _still(volume, progress))
     write_metadata(group, plan, dims=dims, name=str(volume.name), kind=kind)
     names = volume.attrs.get("channel_names")
     if volume.ndim == 4 and names:
@@ -153,6 +164,13 @@ def _write_zarr(volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ..
         "spacing_from_zyx": " ".join(spacing_sources(volume)),
     }
     group.attrs["voxloop"] = {**noted, **({"classes": classes} if classes else {})}
+
+
+def _still(volume: DataArray, progress: Progress | None) -> Callable[[], object]:
+    """Tells that all was read, while what is left is done, so that it can be stopped too."""
+    if progress is None:
+        return lambda: None
+    return lambda: progress(volume.nbytes, volume.nbytes)
 
 
 def _label_metadata(classes: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -117,3 +117,30 @@ def test_errors_that_are_not_ours_are_shown_too(ui, recent, monkeypatch):
     panel = VolumePanel(path="x.tif", recent=recent)
     assert panel.message.words == "no such thing"
     panel.close()
+
+
+def test_a_copy_tells_how_far_it_is_and_is_stopped_by_a_click(ui, files, recent, tmp_path, monkeypatch):
+    panel = VolumePanel(path=files / "stack.tif", recent=recent)
+    screen = Screen(panel)
+    screen.field("Folder").value = str(tmp_path / "made")
+    screen.field("Copy the image into the workspace").value = True
+    assert panel.code.endswith("copy=True)")
+    seen = []
+
+    def stop_once_it_is_under_way(words, show=panel.copy_bar._show):
+        show(words)
+        seen.append(words)
+        screen.click("Stop copying")
+
+    monkeypatch.setattr(panel.copy_bar, "_show", stop_once_it_is_under_way)
+    screen.click("Create workspace")
+    assert seen
+    assert seen[0].startswith("Copied")
+    assert "stopped; nothing was added" in panel.message.words
+    assert not (tmp_path / "made").exists()
+    monkeypatch.undo()
+    screen.click("Create workspace")
+    assert panel.message.kind == "good"
+    assert panel.ws.images.info("stack").own
+    panel.ws.close()
+    panel.close()

@@ -33,17 +33,24 @@ class Target:
         self._folder = w.Text(continuous_update=False, **labelled("Folder", about_folder))
         about_classes = "The classes to tell apart, separated by commas"
         self._classes = w.Text(continuous_update=False, **labelled("Classes", about_classes))
-        for box in (self._name, self._folder, self._classes):
+        about_copy = "A chunked copy is read faster, and goes along when the workspace is moved"
+        self._copied = w.Checkbox(description="Copy the image into the workspace", indent=False, tooltip=about_copy)
+        for box in (self._name, self._folder, self._classes, self._copied):
             box.observe(panel.handler(self._show_code), "value")
         self.button = button("", panel.handler(add), kind="primary")
         self._copy = CopyCode()
         line = row(self.button, spacer(), self._copy)
-        self.widget = column(self._name, self._folder, self._classes, line, classes=["vx-plain"])
+        self.widget = column(self._name, self._folder, self._classes, self._copied, line, classes=["vx-plain"])
 
     @property
     def name(self) -> str:
         """What the image will be called."""
         return str(self._name.value).strip()
+
+    @property
+    def copy(self) -> bool:
+        """Whether a picture that lies in a file is copied too; what lies in none always is."""
+        return bool(self._copied.value)
 
     @property
     def folder(self) -> str:
@@ -68,12 +75,13 @@ class Target:
         opened = self._opened
         if opened is None:
             return ""
+        how = opened.arguments_code + (", copy=True" if self.copy else "")
         if self._ws is not None:
-            return f"ws.images.add({self.name!r}, {opened.image_code}{opened.arguments_code})"
+            return f"ws.images.add({self.name!r}, {opened.image_code}{how})"
         names = [item["name"] for item in self.classes]
         return (
             f"ws = vl.Workspace.create({str(self._folder.value).strip()!r}, image={opened.image_code}, "
-            f"image_name={self.name!r}, classes={names!r}{opened.arguments_code})"
+            f"image_name={self.name!r}, classes={names!r}{how})"
         )
 
     def suggest(self, opened: OpenedVolume) -> None:
@@ -87,6 +95,7 @@ class Target:
         """Offer to put this volume into that workspace; None: into a new one."""
         self._opened, self._ws = opened, ws
         self.button.description = "Create workspace" if ws is None else "Add to workspace"
+        show(self._copied, opened is not None and opened.source.kind == "path")
         show(self._folder, ws is None)
         show(self._classes, ws is None)
         self._show_code()

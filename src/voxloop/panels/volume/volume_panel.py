@@ -17,6 +17,7 @@ from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Attempt, Latest
 from voxloop.panels.form.file_list import Recent
 from voxloop.panels.form.source_chooser import ChosenSource, SourceChooser
+from voxloop.panels.volume.copy_bar import CopyBar
 from voxloop.panels.volume.opened import OpenedVolume, datasets_in, open_source, timepoints_in
 from voxloop.panels.volume.target import Target
 from voxloop.panels.volume.volume_checks import Check, facts, plane_checks
@@ -63,7 +64,7 @@ class VolumePanel(Panel):
         self._opening: Latest[OpenedVolume] = Latest(self, self._show_opened, failed=self._offer_what_is_missing)
         self._plane: Latest[np.ndarray] = Latest(self, self._show_plane_checks, failed=self._show_plane_fault)
         self._working: Attempt[Workspace] = Attempt(
-            self, lambda work: work(), self._take_workspace, button=self.target.button
+            self, lambda work: work(), self._take_workspace, button=self.target.button, failed=self._show_failure
         )
         if path is not None:
             self.chooser.open(path)
@@ -205,15 +206,22 @@ class VolumePanel(Panel):
         if opened is None:
             raise WorkspaceError("choose a stack first")
         name = self.target.name
+        how = {**opened.arguments, "copy": self.target.copy, "progress": self.copy_bar.progress}
+        self.copy_bar.begin()
         if ws is not None:
             self.say(f"Adding {name} …")
-            self._working(partial(_add, ws, name, opened))
+            self._working(partial(_add, ws, name, opened, how))
             return
-        work = partial(_create, self.target.folder, name, self.target.classes, opened)
+        work = partial(_create, self.target.folder, name, self.target.classes, opened, how)
         self.say("Making the workspace …")
         self._working(work)
 
+    def _show_failure(self, error: BaseException) -> None:
+        self.copy_bar.end()
+        self.show_error(error)
+
     def _take_workspace(self, ws: Workspace) -> None:
+        self.copy_bar.end()
         if self.ws is ws:
             self.say(f"{self.target.name} is in {ws.name!r} now.", "good")
         else:
@@ -246,9 +254,12 @@ class VolumePanel(Panel):
         self._percentiles.observe(self.handler(self._stretch), "value")
         self._checks = text()
         self.target = Target(self, self.add)
+        self.copy_bar = CopyBar(self)
         look = column(*self.voxel_size.widgets, self._percentiles, classes=["vx-plain"])
         halves = classed(w.HBox([section("Voxels", look), section("Checks", self._checks)]), "vx-halves")
-        self._details = classed(w.VBox([halves, section("Workspace", self.target.widget)]), "vx-hidden")
+        self._details = classed(
+            w.VBox([halves, section("Workspace", column(self.target.widget, self.copy_bar.widget))]), "vx-hidden"
+        )
         self._stage = column(row(self._dataset, self._timepoint), self._picture, self._details, classes=["vx-hidden"])
         left = column(heading("Open"), self.chooser.widget, classes=["vx-volume-left"])
         self._hint = text("", "vx-dim")
@@ -275,12 +286,14 @@ def _open_workspace(path: str) -> Workspace:
     return Workspace.open(path)
 
 
-def _create(folder: str, name: str, classes: list[dict[str, Any]], opened: OpenedVolume) -> Workspace:
+def _create(
+    folder: str, name: str, classes: list[dict[str, Any]], opened: OpenedVolume, how: dict[str, Any]
+) -> Workspace:
     from voxloop.workspace.workspace import Workspace
 
-    return Workspace.create(folder, image=opened.image, image_name=name, classes=classes, **opened.arguments)
+    return Workspace.create(folder, image=opened.image, image_name=name, classes=classes, **how)
 
 
-def _add(ws: Workspace, name: str, opened: OpenedVolume) -> Workspace:
-    ws.images.add(name, opened.image, **opened.arguments)
+def _add(ws: Workspace, name: str, opened: OpenedVolume, how: dict[str, Any]) -> Workspace:
+    ws.images.add(name, opened.image, **how)
     return ws
