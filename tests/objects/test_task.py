@@ -90,3 +90,18 @@ def test_an_unfinished_prediction_is_refused(predicted) -> None:
     tiles[...] = 0
     with pytest.raises(PredictionError, match="0% done"):
         predicted.objects("p")
+
+
+def test_settings_are_fitted_to_labelled_objects_where_none_are_given(predicted) -> None:
+    with pytest.raises(PredictionError, match="no objects are labelled"):
+        predicted.fit_objects("p", of="class 2")
+    predicted.levels.add("blobs", kind="instances")
+    probability = np.asarray(predicted.predictions["p"].probabilities)[1]
+    labelled = segment(probability, CONFIG, spacing_um=(0.03, 0.01, 0.01))
+    predicted.labels("blobs").write(None, labelled)
+    fit = predicted.fit_objects("p", of="class 2")
+    assert fit.ap >= fit.ap_before
+    run = predicted.objects("p", of="class 2")
+    assert run.result.config == fit.config
+    assert fit.words in [event.get("text") for event in run.history.log]
+    assert predicted.objects("p", CONFIG, of="class 2").result.config == CONFIG

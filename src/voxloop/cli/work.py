@@ -119,12 +119,15 @@ def objects(
     changes: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Make objects of PREDICTION: label image, table in micrometres."""
+    """Make objects of PREDICTION: label image, table in micrometres.
+
+    Without --set, settings are fitted to the objects that are labelled on the image, where there are any.
+    """
     from voxloop.config import ObjectsConfig
     from voxloop.config.commands import changes_of
 
     with open_workspace(workspace) as ws:
-        config = ObjectsConfig(**changes_of(changes))
+        config = ObjectsConfig(**changes_of(changes)) if changes else None
         run = ws.objects(prediction, config, of=of, region=box(region), name=name)
         follow(run, quiet=as_json)
         finish(run, as_json)

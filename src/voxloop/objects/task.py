@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError, unknown
 from voxloop.geometry import Box
+from voxloop.model import resolve
 from voxloop.objects.fields import VoxelField, field_of, map_field
 from voxloop.objects.finding import find_objects
 from voxloop.objects.result import Objects
@@ -22,6 +23,8 @@ from voxloop.volumes import open_volume
 if TYPE_CHECKING:
     from voxloop.runs.context import TaskContext
 
+#: judging is a room above this one, so it is found by name
+_FIT = "voxloop.review.object_fit:fit_objects"
 #: seconds between two progress events, at least
 PROGRESS_EVERY = 0.5
 
@@ -34,12 +37,15 @@ def run(context: TaskContext) -> str:
     """Make objects of the prediction named in the run's config, into ``objects/<run>.zarr``.
 
     ``config``: ``prediction`` (its folder, relative to the workspace), ``of`` (value of a class, None: the network
-    learnt objects) and ``region`` ([start, stop] for z, y, x; None: all); ``settings`` is an :class:`ObjectsConfig`.
+    learnt objects), ``region`` ([start, stop] for z, y, x; None: all), and ``fit`` (level and journal number of the
+    labelled objects that settings are fitted to; None: they are not); ``settings`` is an :class:`ObjectsConfig`.
     Stop and pause keep what is done, and a run that is started again goes on; cancel removes it.
     """
     prediction = context.layout.prediction(Path(context.config["prediction"]).stem)
     of = context.config["of"]
     config = ObjectsConfig.from_json(context.settings)
+    if context.config.get("fit"):
+        config = _fitted(context, prediction, of)
 
     def tell(done: int, total: int) -> None:
         context.emit("progress", done=done, total=total, unit="blocks")
@@ -52,6 +58,19 @@ def run(context: TaskContext) -> str:
         return outcome
     outcome.table()
     return "finished"
+
+
+def _fitted(context: TaskContext, prediction: Path, of: int | None) -> ObjectsConfig:
+    """Settings fitted to objects as they were labelled when the run was made: the same again when it goes on."""
+    from voxloop.store import open_labels
+
+    facts = _facts(prediction)
+    labels = open_labels(
+        context.workspace, context.config["fit"]["level"], facts["image"], context.config["fit"]["sequence"]
+    )
+    fit = resolve(_FIT)(prediction, labels, of)
+    context.emit("log", text=fit.words)
+    return ObjectsConfig.from_json(fit.config.to_json())
 
 
 def make_objects(

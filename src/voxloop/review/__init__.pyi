@@ -8,6 +8,8 @@ from .doctor import doubts_of as doubts_of
 from .evaluate import evaluate as evaluate
 from .judging import score_prediction as score_prediction
 from .lineage import methods_paragraph as methods_paragraph
+from .object_fit import ObjectFit as ObjectFit
+from .object_fit import fit_objects as fit_objects
 from .report import Report as Report
 from .rounds import Rounds as Rounds
 from .score import Score as Score

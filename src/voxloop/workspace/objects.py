@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import ObjectsConfig
-from voxloop.errors import PredictionError
+from voxloop.errors import PredictionError, unknown
 from voxloop.runs import Run
 from voxloop.workspace.choices import part_of, prediction_named, run_name
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
+    from voxloop.review import ObjectFit
+    from voxloop.store import Labels
 
 
 def objects(
@@ -29,7 +31,8 @@ def objects(
     Parameters
     ----------
     config, **settings
-        An :class:`ObjectsConfig`, or its fields by name.
+        An :class:`ObjectsConfig`, or its fields by name. Where neither is given, settings are fitted to the objects
+        that are labelled on the image (:func:`fit_objects`); the run's log says so.
     of
         Name or value of the class; the only one that is not background where not given. Networks that learnt
         objects have none.
@@ -45,9 +48,11 @@ def objects(
     """
     from voxloop.objects.task import class_value
 
-    config = ObjectsConfig() if config is None else config
-    config = config.changed(**settings) if settings else config
     chosen = prediction_named(project.predictions, prediction)
+    fitted_to = None
+    if config is None and not settings:
+        fitted_to = _labelled(project, chosen)
+    config = (config or ObjectsConfig()).changed(**settings)
     if chosen.done < 1:
         raise PredictionError(f"prediction {chosen.name!r} is {chosen.done:.0%} done; make objects when it is whole")
     if chosen.path.resolve() != project.layout.prediction(chosen.name).resolve():
@@ -67,5 +72,53 @@ def objects(
         prediction=project.layout.relative(chosen.path),
         of=class_value(chosen.path, of),
         region=bounds,
+        fit=None if fitted_to is None else {"level": fitted_to.level.name, "sequence": fitted_to.sequence},
     )
     return run.launch()
+
+
+def fit_objects(
+    project: Project, prediction: Prediction | Run | str, of: str | int | None = None, level: str | None = None
+) -> ObjectFit:
+    """Settings of objects by which those that are labelled are found again: smallest size, smoothing, where to cut.
+
+    Parameters
+    ----------
+    of
+        As of :func:`objects`.
+    level
+        A level of instances; the prediction's own, or the one with most labels, where not given.
+
+    Returns
+    -------
+    ObjectFit
+        ``fit.config``, ``fit.ap`` and ``fit.words``. Takes seconds.
+
+    Raises
+    ------
+    PredictionError
+        No level of instances has labels on the image of the prediction.
+    """
+    from voxloop import review
+
+    chosen = prediction_named(project.predictions, prediction)
+    labels = _labelled(project, chosen) if level is None else project.labels(level, chosen.image)
+    if labels is None:
+        raise PredictionError(
+            f"no objects are labelled on image {chosen.image!r}; make a level of instances, "
+            'ws.levels.add("objects", kind="instances"), and label a few whole ones'
+        )
+    if labels.level.kind != "instances":
+        instances = [name for name in project.levels.names if project.levels[name].kind == "instances"]
+        raise PredictionError(unknown("level of instances", level, instances))
+    return review.fit_objects(chosen.path, labels, of)
+
+
+def _labelled(project: Project, prediction: Prediction) -> Labels | None:
+    """Labels of objects on the image of a prediction; None where there are none."""
+    from voxloop.review.object_fit import labelled_level
+
+    if prediction.image not in project.images.names:
+        return None
+    names = [name for name in project.levels.names if project.levels[name].kind == "instances"]
+    return labelled_level([project.labels(name, prediction.image) for name in names], prediction.level)

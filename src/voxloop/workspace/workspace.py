@@ -32,6 +32,7 @@ class Workspace(Project):
     predict = predicting.predict
     forecast = predicting.forecast
     objects = separating.objects
+    fit_objects = separating.fit_objects
     accept = review.accept
     suggest = review.suggest
     evaluate = review.evaluate

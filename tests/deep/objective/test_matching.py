@@ -54,6 +54,12 @@ def test_what_nobody_labelled_is_neither_right_nor_wrong():
     assert scored(logits_of(coded()), labels)["ap50"] == 1
 
 
+def test_objects_of_a_volume_are_found_where_one_plane_of_it_is_labelled():
+    labels = coded(6)
+    labels[:2], labels[3:] = 0, 0
+    assert scored(logits_of(coded(6)), labels)["ap50"] == 1
+
+
 def test_no_object_at_all_is_no_score():
     nothing = torch.full((1, 3, 48, 96), -9.0)
     assert math.isnan(scored(nothing, np.ones((48, 96), np.uint8))["ap50"])

@@ -47,10 +47,11 @@ class Matcher:
     def _add(self, output: np.ndarray, coded: np.ndarray) -> None:
         predicted = np.array(resolve(_DECODE)(output, spacing_um=self._spacing))
         labelled = coded != UNLABELLED
-        # an object that lies mostly where nobody labelled is neither right nor wrong
-        inside, whole = (
-            np.bincount(predicted[part], minlength=int(predicted.max()) + 1) for part in (labelled, predicted >= 0)
-        )
+        planes = labelled.any(axis=(1, 2))
+        highest = int(predicted.max()) + 1
+        inside = np.bincount(predicted[labelled], minlength=highest)
+        whole = np.bincount(predicted[planes].ravel(), minlength=highest)
+        # of the planes with labels: an object that lies mostly where nobody labelled is neither right nor wrong
         predicted[(2 * inside < whole)[predicted]] = 0
         predicted[~labelled] = 0
         truth = np.where(coded >= FIRST, coded - BACKGROUND, 0)
