@@ -10,6 +10,7 @@ from tests.panels.screen import Screen, is_shown, send
 from tests.prediction.fakes import FakeModel, make_spec, objects_spec, picture
 
 from voxloop import model
+from voxloop.config import ObjectsConfig
 from voxloop.errors import RunError
 from voxloop.helper.handlers import HANDLERS, Job
 from voxloop.model import resolve
@@ -99,6 +100,27 @@ def looked_at(panel):
     camera = {"axis": "z", "y": 0.45, "x": 0.5, "zoom": 100.0, "fit": False}
     send(panel.view.widget, {"kind": "camera", "camera": camera, "box": [0, 0, 90, 100], "width": 100, "height": 90})
     Screen(panel).wait()
+
+
+def test_settings_are_fitted_to_labelled_objects_and_the_better_prediction_is_taken(ui, ws):
+    predict(ws, "p").result  # noqa: B018
+    predict(ws, "q").result  # noqa: B018
+    panel = ObjectsPanel(ws, "q")
+    assert "Fit to labelled objects" not in Screen(panel).buttons
+    ws.levels.add("objects", kind="instances")
+    probability = np.asarray(ws.predictions["p"].probabilities)[1]
+    ws.labels("objects").write(None, segment(probability, ObjectsConfig(threshold=0.6), spacing_um=SPACING))
+    panel.refresh()
+    screen = Screen(panel)
+    screen.click("Fit to labelled objects")
+    screen.wait()
+    assert panel.config == ws.fit_objects("q").config
+    assert "labelled objects: AP" in screen.text
+    screen.click("Which prediction?")
+    screen.wait()
+    assert "p: AP" in screen.text
+    assert "taken" in screen.text
+    panel.close()
 
 
 def test_without_a_prediction_it_says_what_to_do_first(ui, ws, no_leak):

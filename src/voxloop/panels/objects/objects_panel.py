@@ -25,6 +25,7 @@ from voxloop.panels.base.panel import (
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.form.form import Form
 from voxloop.panels.monitor.run_start import RunStart
+from voxloop.panels.objects.object_fit_row import Fitted, ObjectFitRow
 from voxloop.panels.objects.object_preview import ObjectPreview
 from voxloop.panels.objects.object_stage import ObjectStage
 from voxloop.panels.objects.surface_view import SurfaceView
@@ -115,19 +116,42 @@ class ObjectsPanel(Panel):
             self._of.options = [("objects, as the network learnt them", None)]
         else:
             self._of.options = [(info.name, info.value) for info in prediction.classes]
-            front = [info.value for info in prediction.classes if not info.background]
-            self._of.value = front[0] if front else prediction.classes[0].value
+            self._of.value = self._class_of(name)
         image = prediction.image
         if image and image != self._image and image in self.ws.images.names:
             self._image = image
             self.view.show(self.ws.images.scales(image))
         self._show_layers()
+        self._fits.look()
+        self._fits.forget()
         self._changed()
+
+    @on_ui
+    def fit(self) -> None:
+        """Take the settings by which the labelled objects are found again best."""
+        self._fits.fit()
 
     @on_ui
     def apply(self) -> None:
         """Make objects of the whole prediction, in a process of its own."""
         self._start(partial(self.ws.objects, self.prediction, self.config, of=self._of.value))
+
+    def _class_of(self, name: str) -> int | None:
+        """The class of a prediction whose voxels become objects unless another is chosen."""
+        from voxloop.objects.task import learnt_objects
+
+        prediction = self.ws.predictions[name]
+        if learnt_objects(prediction.path):
+            return None
+        front = [info.value for info in prediction.classes if not info.background]
+        return front[0] if front else prediction.classes[0].value
+
+    def _take_fit(self, fitted: Fitted) -> None:
+        name, of, fit = fitted
+        if name != self._which.value:
+            self.choose(name)
+        self._of.value = of
+        self.config = fit.config
 
     def _started(self, run: Run) -> None:
         self.stage.runs.selected = run.name
@@ -152,6 +176,7 @@ class ObjectsPanel(Panel):
     def refresh(self) -> None:
         """Look anew at predictions and runs."""
         self._offer()
+        self._fits.look()
         self.stage.refresh()
 
     # ----------------------------------------------------------------------------------------------------- changes
@@ -221,12 +246,15 @@ class ObjectsPanel(Panel):
         self._form: Form[ObjectsConfig] = Form(ObjectsConfig, on_change=lambda _: self._changed(), embedded=True)
         self.preview = ObjectPreview(self, self.ws, self.view, self._asked)
         self.stage = ObjectStage(self, self.ws, self.view, self._opening, self._objects_changed)
+        self._fits = ObjectFitRow(
+            self, self.ws, lambda: (self._which.value, self._of.value), self._class_of, self._take_fit
+        )
         self._apply = button("Apply to all", handler(self.apply), kind="primary", icon="play")
         self._start = RunStart(self, self._apply, self._started, self._enable)
         self._copy = CopyCode()
         side = column(
             column(heading("Objects of"), self._which, self._none, self._of, classes=["vx-section"]),
-            column(heading("How"), self._form.widget, self.preview.widget, classes=["vx-section"]),
+            column(heading("How"), self._fits.widget, self._form.widget, self.preview.widget, classes=["vx-section"]),
             row(self._apply, spacer(), self._copy, classes=["vx-start"]),
             self.stage.widget,
         )
