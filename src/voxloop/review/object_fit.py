@@ -128,7 +128,7 @@ def fit_field(field: VoxelField, labels: Labels, predicted: Box) -> ObjectFit:
     return ObjectFit(best, number, ap, ap_before, words)
 
 
-def labelled_level(levels: Sequence[Labels], own: str) -> Labels | None:
+def labelled_level(levels: Sequence[Labels], own: str | None) -> Labels | None:
     """Of levels of instances the one to fit to: the prediction's ``own``, else the one with most labelled voxels."""
     labelled = [one for one in levels if one.counts()]
     return max(labelled, key=lambda one: (one.level.name == own, sum(one.counts().values())), default=None)
