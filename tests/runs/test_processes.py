@@ -348,7 +348,7 @@ def test_the_table_and_names(runs):
     child.wait(30)
     assert list(runs) == ["shallow-1", "shallow-2", "child"]
     row = runs.table()[-1]
-    assert (row["name"], row["state"], row["parent"], row["best"]) == (
+    assert (row["name"], row["state"], row["parent"], row["agreement"]) == (
         "child",
         "finished",
         "shallow-1",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,10 +22,17 @@ if TYPE_CHECKING:
 @click.option(
     "--compare", multiple=True, metavar="RUN", help="Show the settings in which runs differ; repeat for each run."
 )
+@click.option("--sort", type=click.Choice(["age", "score"]), default="age", help="By age, or the best score first.")
 @click.option("--to", type=click.Path(path_type=Path), help="Where to write; default: exports/ in the run's folder.")
 @as_json
 def runs(
-    workspace: Path, report: str | None, table: str | None, compare: tuple[str, ...], to: Path | None, as_json: bool
+    workspace: Path,
+    report: str | None,
+    table: str | None,
+    compare: tuple[str, ...],
+    sort: str,
+    to: Path | None,
+    as_json: bool,
 ) -> None:
     """List the runs of a workspace, write the report or the numbers of one, or compare several."""
     with open_workspace(workspace, read_only=True) as ws:
@@ -34,7 +42,7 @@ def runs(
         elif compare:
             _tell_differences(ws, compare, as_json)
         else:
-            _list_runs(ws, as_json)
+            _list_runs(ws, sort, as_json)
 
 
 def _tell_differences(ws: Workspace, names: Sequence[str], as_json: bool) -> None:
@@ -43,17 +51,27 @@ def _tell_differences(ws: Workspace, names: Sequence[str], as_json: bool) -> Non
     tell(as_json, "\n".join(lines) or "the same settings", {"runs": list(names), "differences": differences})
 
 
-def _list_runs(ws: Workspace, as_json: bool) -> None:
-    rows = []
-    lines = []
-    for row in ws.runs.table():
-        name, state, best, note = row["name"], row["state"], row["best"], row["note"]
+def _list_runs(ws: Workspace, sort: str, as_json: bool) -> None:
+    scores = {row["name"]: row for row in ws.scores.table()}
+    table = ws.runs.table()
+    if sort == "score":
+        table.sort(key=lambda row: _rank(scores.get(row["name"])), reverse=True)
+    rows, lines = [], []
+    for row in table:
+        name, state, note, score = row["name"], row["state"], row["note"], scores.get(row["name"])
         progress, chain = ws.runs[name].progress, ws.runs.ancestors(name)
-        rows.append({"name": name, "state": state, "progress": progress, "best": best, "from": chain, "note": note})
-        score = "" if best is None else f"{best:.3f}"
-        line = f"{name:24s} {state:12s} {progress:6.0%}  {score:8s} {' > '.join(chain)}  {note}"
-        lines.append(line.rstrip())
+        rows.append({"name": name, "state": state, "progress": progress, "score": score, "from": chain, "note": note})
+        words = score["score"] if score else ""
+        line = f"{name:20s} {state:11s} {progress:5.0%}  {words}"
+        if chain:
+            line += f"  from {' > '.join(chain)}"
+        lines.append(f"{line}  {note}".rstrip())
     tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})
+
+
+def _rank(score: Mapping[str, Any] | None) -> float:
+    """What runs are sorted by; those whose score is not known come last."""
+    return -math.inf if score is None or score["iou"] is None else float(score["iou"])
 
 
 def _order(verb: str, words: str) -> click.Command:

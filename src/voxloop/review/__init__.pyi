@@ -13,6 +13,7 @@ from .object_fit import fit_objects as fit_objects
 from .report import Report as Report
 from .rounds import Rounds as Rounds
 from .score import Score as Score
+from .scores import Scores as Scores
 from .simulate import SimulatedRound as SimulatedRound
 from .simulate import simulate as simulate
 from .suggest import Suggestion as Suggestion

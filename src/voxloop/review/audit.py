@@ -255,7 +255,7 @@ def open_audit(folder: Path, prediction: Prediction, how: str, n: int | None, se
     count = USUAL[how] if n is None else int(n)
     if count < _FEWEST[how]:
         raise PredictionError(f"n={count} {how} say too little; draw {_FEWEST[how]} at least, {USUAL[how]} is usual")
-    log = AuditLog(folder / f"{prediction.name}.{how}-{count}-{seed}.{_mark(prediction)}.jsonl")
+    log = AuditLog(folder / f"{prediction.name}.{how}-{count}-{seed}.{mark_of(prediction)}.jsonl")
     if not log.exists:
         population = Population(prediction)
         draw = draw_points if how == "points" else draw_fields
@@ -266,7 +266,7 @@ def open_audit(folder: Path, prediction: Prediction, how: str, n: int | None, se
 
 def audits_of(folder: Path, prediction: Prediction) -> list[PointAudit | FieldAudit]:
     """The audits of a prediction that were begun; those of one that it replaced are not among them."""
-    found = sorted(folder.glob(f"{prediction.name}.*.{_mark(prediction)}.jsonl"))
+    found = sorted(folder.glob(f"{prediction.name}.*.{mark_of(prediction)}.jsonl"))
     return [_opened(prediction, AuditLog(path)) for path in found]
 
 
@@ -277,7 +277,7 @@ def _opened(prediction: Prediction, log: AuditLog) -> PointAudit | FieldAudit:
     return FieldAudit(prediction, log, Fields.from_json(header["design"]))
 
 
-def _mark(prediction: Prediction) -> str:
+def mark_of(prediction: Prediction) -> str:
     """What tells a prediction from another of its name: when it was made, with what."""
     lineage = prediction.lineage
     made = f"{lineage.get('created')} {lineage.get('model_hash')}"

@@ -12,10 +12,10 @@ interval holds what these leave open, beside what few strokes leave open. Only a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -56,6 +56,22 @@ class Cells:
     predicted: np.ndarray
     expected: np.ndarray
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sizes": self.sizes.tolist(),
+            "predicted": self.predicted.tolist(),
+            "expected": self.expected.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """What :meth:`to_json` made. Raises KeyError, TypeError or ValueError where it is not that."""
+        sizes, predicted = np.array(data["sizes"], float), np.array(data["predicted"], np.int64)
+        expected = np.array(data["expected"], float)
+        if not len(sizes) == len(predicted) == len(expected) or expected.ndim != 2:
+            raise ValueError("the arrays do not fit together")
+        return cls(sizes, predicted, expected)
+
     def joint(self, shift: float) -> np.ndarray:
         """Voxels (true class, predicted class) where the odds of being wrong are those believed times exp(shift)."""
         shares = less_sure(self.expected, self.predicted, shift)
@@ -82,15 +98,46 @@ class Strokes:
     odds: np.ndarray
 
 
+def count_cells(population: Population, seed: int = 0) -> Cells:
+    """The cells of a prediction that kept how sure it is; of a large one from a sample of its blocks."""
+    classes, bands = len(population.classes), len(CUTS) + 1
+    sizes = np.zeros(classes * bands)
+    sums = np.zeros((classes * bands, classes))
+    boxes, scale = population.blocks(seed, most=_BLOCKS)
+    for piece in population.pieces(boxes):
+        assert piece.beliefs is not None
+        there = piece.predicted >= 0
+        positions, beliefs = piece.predicted[there].astype(np.int64), piece.beliefs[:, there]
+        own = np.take_along_axis(beliefs, positions[None], axis=0)[0]
+        cells = positions * bands + np.digitize(own, CUTS)
+        sizes += np.bincount(cells, minlength=len(sizes))
+        for k in range(classes):
+            sums[:, k] += np.bincount(cells, beliefs[k], len(sizes))
+    there = sizes > 0
+    expected = sums[there] / sums[there].sum(axis=1, keepdims=True)
+    return Cells(sizes[there] * scale, np.flatnonzero(there) // bands, expected)
+
+
+#: what gives the cells of a prediction: counted, or as they were counted before
+CellCount = Callable[[Population], Cells]
+
+
 def score_corrections(
-    ws_path: str | Path, prediction: Prediction, labels: Any, level: float = 0.9, seed: int = 0
+    ws_path: str | Path,
+    prediction: Prediction,
+    labels: Any,
+    level: float = 0.9,
+    seed: int = 0,
+    cells: CellCount = count_cells,
 ) -> Score:
     """The score of a prediction by the strokes that came after the labels its model saw.
 
     Not known where the prediction does not say which labels these were, kept no probabilities, or where fewer than ten
     strokes were made since. What was accepted from a prediction does not count.
     """
-    seen = prediction.lineage.get("labels", {}).get(f"{prediction.level}/{prediction.image}")
+    learned = prediction.lineage.get("labels", {})
+    # of an image that was not among those learned from, nothing was seen
+    seen = learned.get(f"{prediction.level}/{prediction.image}", 0 if learned else None)
     if seen is None:
         return unknown_score("check 100 points; which labels its model learned from is not on record", level=level)
     with open_labels(ws_path, str(prediction.level), str(prediction.image), at=int(seen)) as before:
@@ -108,7 +155,7 @@ def score_corrections(
     lacking = _lacking(strokes, population.classes)
     if lacking:
         return unknown_score(f"correct {lacking}, or check 100 points", len(changes), level)
-    return score_strokes(strokes, count_cells(population), population.classes, level, seed)
+    return score_strokes(strokes, cells(population), population.classes, level, seed)
 
 
 def score_strokes(
@@ -139,7 +186,9 @@ def score_strokes(
     )
 
 
-def score_beliefs(prediction: Prediction, places: int, level: float = 0.9, seed: int = 0) -> Score:
+def score_beliefs(
+    prediction: Prediction, places: int, level: float = 0.9, seed: int = 0, cells: CellCount = count_cells
+) -> Score:
     """The score that a model believes in, whose sureness was set right by strokes held out at so many places.
 
     Nothing is known of voxels that nobody painted, so the interval is as wide as models were seen to be wrong about
@@ -148,12 +197,12 @@ def score_beliefs(prediction: Prediction, places: int, level: float = 0.9, seed:
     population = Population(prediction)
     if not population.believes or places < FEWEST:
         return unknown_score("check 100 points", level=level)
-    cells = count_cells(population, seed)
+    counted = cells(population)
     mean, spread = OVERCONFIDENCE
     shifts = mean + spread * np.random.default_rng(seed).standard_normal(_DRAWS)
     return summarise(
-        iou_of(cells.joint(mean)),
-        np.array([iou_of(cells.joint(shift)) for shift in shifts]),
+        iou_of(counted.joint(mean)),
+        np.array([iou_of(counted.joint(shift)) for shift in shifts]),
         population.classes,
         tails(level),
         basis="cross-fit",
@@ -161,26 +210,6 @@ def score_beliefs(prediction: Prediction, places: int, level: float = 0.9, seed:
         level=level,
         source=f"how sure the model is, held to strokes at {places} places",
     )
-
-
-def count_cells(population: Population, seed: int = 0) -> Cells:
-    """The cells of a prediction that kept how sure it is; of a large one from a sample of its blocks."""
-    classes, bands = len(population.classes), len(CUTS) + 1
-    sizes = np.zeros(classes * bands)
-    sums = np.zeros((classes * bands, classes))
-    boxes, scale = population.blocks(seed, most=_BLOCKS)
-    for piece in population.pieces(boxes):
-        assert piece.beliefs is not None
-        there = piece.predicted >= 0
-        positions, beliefs = piece.predicted[there].astype(np.int64), piece.beliefs[:, there]
-        own = np.take_along_axis(beliefs, positions[None], axis=0)[0]
-        cells = positions * bands + np.digitize(own, CUTS)
-        sizes += np.bincount(cells, minlength=len(sizes))
-        for k in range(classes):
-            sums[:, k] += np.bincount(cells, beliefs[k], len(sizes))
-    there = sizes > 0
-    expected = sums[there] / sums[there].sum(axis=1, keepdims=True)
-    return Cells(sizes[there] * scale, np.flatnonzero(there) // bands, expected)
 
 
 def _unseen(changes: Sequence[Change], before: Any) -> list[Change]:

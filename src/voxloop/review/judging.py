@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.errors import ModelError
 from voxloop.model import read_spec
 from voxloop.review.audit import audits_of
-from voxloop.review.corrections import score_beliefs, score_corrections
+from voxloop.review.corrections import CellCount, count_cells, score_beliefs, score_corrections
 from voxloop.review.score import Score, unknown_score
 from voxloop.store.layout import Layout
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from voxloop.prediction import Prediction
 
 
-def score_prediction(layout: Layout, prediction: Prediction, labels: Any, level: float = 0.9) -> Score:
+def score_prediction(
+    layout: Layout, prediction: Prediction, labels: Any, level: float = 0.9, cells: CellCount = count_cells
+) -> Score:
     """How good a prediction is.
 
     An audit of it counts first (of several the one that says most), then what was corrected since its model had
@@ -27,6 +29,8 @@ def score_prediction(layout: Layout, prediction: Prediction, labels: Any, level:
         The labels of its level and image as they are now; None where there are none.
     level
         How often the interval is to hold the true value, 0 to 1.
+    cells
+        Gives the voxels of the prediction by how sure it is; counting them takes seconds of a large one.
     """
     audited = [audit.score(level) for audit in audits_of(layout.audits, prediction)]
     known = [score for score in audited if score.known]
@@ -34,13 +38,13 @@ def score_prediction(layout: Layout, prediction: Prediction, labels: Any, level:
         return min(known, key=lambda score: score.interval[1] - score.interval[0])
     if labels is None:
         return unknown_score("check 100 points", level=level)
-    corrected = score_corrections(layout.root, prediction, labels, level)
+    corrected = score_corrections(layout.root, prediction, labels, level, cells=cells)
     if corrected.known:
         return corrected
     held_out = _held_out(layout, prediction)
     if held_out is None:
         return corrected
-    believed = score_beliefs(prediction, int(held_out["cells"]), level)
+    believed = score_beliefs(prediction, int(held_out["cells"]), level, cells=cells)
     return believed if believed.known else corrected
 
 

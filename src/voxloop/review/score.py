@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self, cast, get_args
 
 import numpy as np
 
@@ -61,8 +61,29 @@ class Score:
             "basis": self.basis,
             "n": self.n,
             "level": self.level,
+            "source": self.source,
+            "lacking": self.lacking,
             "words": self.words,
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """What :meth:`to_json` made. Raises KeyError, TypeError or ValueError where it is not that."""
+        low, high = (_number(value) for value in data["interval"])
+        basis = str(data["basis"])
+        if basis not in get_args(Basis):
+            raise ValueError(f"no basis of a score: {basis!r}")
+        return cls(
+            known=bool(data["known"]),
+            iou=_number(data["iou"]),
+            interval=(low, high),
+            per_class={str(name): _three(row) for name, row in data["per_class"].items()},
+            basis=cast("Basis", basis),
+            n=int(data["n"]),
+            level=float(data["level"]),
+            source=str(data["source"]),
+            lacking=str(data["lacking"]),
+        )
 
     def __repr__(self) -> str:
         return f"<Score: {self.words}>"
@@ -146,3 +167,12 @@ def tails(level: float, units: int | None = None) -> tuple[float, float]:
 
 def _plain(value: float) -> float | None:
     return None if math.isnan(value) else value
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _three(row: Sequence[Any]) -> tuple[float, float, float]:
+    value, low, high = (_number(one) for one in row)
+    return value, low, high

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from voxloop.errors import RunError, unknown
 from voxloop.runs import addresses, spare, tasks
 from voxloop.runs.comparison import ancestors, differences
 from voxloop.runs.events import plain
-from voxloop.runs.history import epoch_score
+from voxloop.runs.history import History, metric_of
 from voxloop.runs.kinds import Kind, kind_of, learner_name
 from voxloop.runs.names import check_name, free_name
 from voxloop.runs.run import Run
@@ -127,7 +128,8 @@ class Runs(Mapping[str, Run]):
     def table(self) -> list[dict[str, Any]]:
         """One row a run, newest last.
 
-        Its name, state, kind, learner, parent, best (score), epochs, created (seconds since 1970) and note.
+        Its name, state, kind, learner, parent, agreement (of the kept epoch with held-out strokes, which is no measure
+        of how good it is: ``ws.scores.table()`` is), epochs, created (seconds since 1970) and note.
         """
         return [_row(run) for run in self.values()]
 
@@ -176,6 +178,12 @@ def _stem(task: str) -> str:
     return re.sub(r"\W", "-", package)
 
 
+def _agreement(history: History) -> float | None:
+    """Mean IoU of the kept epoch on held-out strokes; None where there is none."""
+    value = metric_of(history.best, "val", "iou") if history.best else math.nan
+    return None if math.isnan(value) else value
+
+
 def _row(run: Run) -> dict[str, Any]:
     history = run.history
     return {
@@ -184,7 +192,7 @@ def _row(run: Run) -> dict[str, Any]:
         "kind": run.kind,
         "learner": run.learner,
         "parent": run.config.get("parent"),
-        "best": epoch_score(history.best) if history.best else None,
+        "agreement": _agreement(history),
         "epochs": history.epoch,
         "created": run.config.get("created"),
         "note": run.note,

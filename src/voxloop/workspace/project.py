@@ -10,7 +10,7 @@ from voxloop.store import Store
 from voxloop.workspace.predictions import Predictions
 
 if TYPE_CHECKING:
-    from voxloop.review import Rounds
+    from voxloop.review import Rounds, Scores
     from voxloop.store import Labels
 
 
@@ -36,6 +36,7 @@ class Project:
         self.layout = store.layout
         self.runs = Runs(store.layout.runs)
         self.predictions = Predictions(store.layout)
+        self._scores: Scores | None = None
 
     @property
     def path(self) -> Path:
@@ -60,6 +61,15 @@ class Project:
         from voxloop.review import Rounds
 
         return Rounds(self.path)
+
+    @property
+    def scores(self) -> Scores:
+        """What is known of how good every run and prediction is; read at once where it was computed before."""
+        from voxloop.review import Scores
+
+        if self._scores is None:
+            self._scores = Scores(self.layout, self.runs, self.labels)
+        return self._scores
 
     def labels(self, level: str | None = None, image: str | None = None) -> Labels:
         """The label array of one level on one image; None stands for the only one there is. Raises LabelError."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from voxloop.review import Doubt, FieldAudit, PointAudit, Report, Score, Suggestion
     from voxloop.store import Edit
 
+#: how often intervals hold the true value, where nobody asks for another share
+LEVEL = 0.9
+
 
 def accept(
     project: Project,
@@ -57,7 +60,7 @@ def evaluate(project: Project, prediction: Prediction | Run | str, truth: Any, *
     return review.evaluate(chosen, truth, **settings)
 
 
-def score(project: Project, prediction: Prediction | Run | str, level: float = 0.9) -> Score:
+def score(project: Project, prediction: Prediction | Run | str, level: float = LEVEL) -> Score:
     """How good a prediction is, as an interval: mean IoU of its foreground classes on the whole of its image.
 
     From an audit of it where there is one, else from what was corrected since its model learned, else from how sure the
@@ -80,6 +83,8 @@ def score(project: Project, prediction: Prediction | Run | str, level: float = 0
     if not 0 < level < 1:
         raise PredictionError(f"level={level} is not between 0 and 1; 0.9 means that nine of ten intervals hold")
     chosen = _predicted_by(project, prediction)
+    if level == LEVEL and chosen.path == project.layout.prediction(chosen.name):
+        return project.scores.compute(chosen.name)
     labels = None
     with suppress(LabelError):
         labels = project.labels(chosen.level, chosen.image)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from voxloop.config import Config, ShallowConfig
 from voxloop.config.learners import learner_of
-from voxloop.errors import WorkspaceError, unknown
+from voxloop.errors import VoxloopError, WorkspaceError, unknown
 from voxloop.runs import Run
 from voxloop.store.teaching import freeze
 from voxloop.workspace.choices import run_name
@@ -119,8 +120,7 @@ def _log_round(project: Project, run: Run) -> None:
     newest = reversed(list(project.predictions.values()))
     last = next((one for one in newest if one.level == level and one.done == 1), None)
     if last is not None and last.image in project.images.names:
-        from voxloop.review import score_prediction
-
-        score = score_prediction(project.layout, last, project.labels(level, last.image))
-        facts |= {"prediction": last.name, "score": score.to_json()}
+        facts["prediction"] = last.name
+        with suppress(VoxloopError):  # a prediction that has no score is no reason not to train
+            facts["score"] = project.scores.compute(last.name).to_json()
     project.rounds.append(**facts)

@@ -74,44 +74,25 @@ def made(ui, ws):
     owner.close()
 
 
-def test_the_best_of_the_level_is_offered_first(ws, made):
+def test_the_newest_is_offered_first_and_a_choice_stays(ws, made):
     _, models, heard = made
     assert list_models(ws).best == ""
     trained(ws, "a", 0.8)
-    assert list_models(ws).words == ""  # nothing to choose between
     trained(ws, "b", 0.6)
-    trained(ws, "c")
     trained(ws, "other-1", 0.99, level="cells")
-    trained(ws, "d", 0.7)
+    trained(ws, "c")
     models.refresh()
-    assert models.selected == "a"
-    assert heard == ["a"]
-    assert [row.key for row in models.list.rows] == ["d", "other-1", "c", "b", "a"]
-    assert "a has the best validation IoU of 4 models" in models.words.value
-    assert ["best" in row.cells[0] for row in models.list.rows] == [False, False, False, False, True]
+    assert models.selected == "c"
+    assert heard == ["c"]
+    assert [row.key for row in models.list.rows] == ["c", "other-1", "b", "a"]
+    assert not any("best" in cell for row in models.list.rows for cell in row.cells), "held-out strokes make no best"
     models.list.do("open", "b")
     models.refresh()
-    assert models.selected == "b"  # a choice stays
-    for name in ("a", "b"):
+    assert models.selected == "b"
+    for name in ("b", "c"):
         ws.runs[name].delete()
     models.refresh()
-    assert models.selected == "d"
-
-
-def test_of_equals_the_newest_is_offered_and_that_is_said(ws):
-    trained(ws, "a", 0.80001)
-    trained(ws, "b", 0.8)
-    found = list_models(ws)
-    assert found.best == "b"
-    assert "b is the newest of those that share the best" in found.words
-    assert all("best" in row.cells[0] for row in found.rows)
-
-
-def test_without_scores_the_newest_is_offered_and_that_is_said(ws):
-    trained(ws, "a")
-    trained(ws, "b")
-    assert list_models(ws).best == "b"
-    assert "None of these has a score" in list_models(ws).words
+    assert models.selected == "other-1"
 
 
 def test_what_is_still_being_imported_is_not_listed(ws):

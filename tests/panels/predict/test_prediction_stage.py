@@ -144,9 +144,9 @@ def test_a_run_deleted_while_it_is_listed_does_not_end_the_looking(ui, ws, monke
     screen = Screen(panel)
     row_of = prediction_stage.prediction_row
 
-    def deleted_meanwhile(run, there):
+    def deleted_meanwhile(run, *facts):
         shutil.rmtree(ws.path / "runs" / "two", ignore_errors=True)
-        return row_of(Run(run.path), there)
+        return row_of(Run(run.path), *facts)
 
     with monkeypatch.context() as patch:
         patch.setattr(prediction_stage, "prediction_row", deleted_meanwhile)

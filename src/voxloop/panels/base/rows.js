@@ -39,9 +39,21 @@ function render({ model, el }) {
     return cell;
   });
 
+  const sortButton = () => {
+    const button = document.createElement("button");
+    const sorted = model.get("by_rank");
+    button.className = "vx-sort";
+    button.textContent = sorted ? "▼" : "▽";
+    button.title = sorted ? "Sorted, the highest first; click for the order of before" : "Sort, the highest first";
+    button.setAttribute("aria-pressed", String(sorted));
+    button.addEventListener("click", () => send("sort", ""));
+    return button;
+  };
+
   const draw = () => {
     const active = table.contains(document.activeElement) ? document.activeElement : undefined;
     const focused = active?.closest("tr").dataset.key;
+    const sorting = active?.matches(".vx-sort");
     const place = active?.matches("button") ? [...active.parentElement.children].indexOf(active) : -1;
     const right = model.get("right");
     table.replaceChildren();
@@ -50,6 +62,8 @@ function render({ model, el }) {
     if (head.length && rows.length) {
       const line = document.createElement("tr");
       line.append(...cells("th", head, right), document.createElement("th"));
+      const ranked = line.children[model.get("ranked")];
+      if (ranked) ranked.append(sortButton());
       table.append(line);
     }
     for (const row of rows) {
@@ -75,6 +89,7 @@ function render({ model, el }) {
       table.append(line);
       if (row.key === focused) (last.children[place] ?? line).focus({ preventScroll: true });
     }
+    if (sorting) table.querySelector(".vx-sort")?.focus({ preventScroll: true });
     if (!rows.length) {
       const empty = document.createElement("caption");
       empty.textContent = model.get("empty");
@@ -85,7 +100,7 @@ function render({ model, el }) {
   const limit = () => {
     box.style.maxHeight = model.get("height") ? `${model.get("height")}px` : "";
   };
-  const events = "change:rows change:selected change:head change:empty";
+  const events = "change:rows change:selected change:head change:empty change:by_rank";
   model.on(events, draw);
   model.on("change:height", limit);
   draw();

@@ -49,6 +49,8 @@ class CurvePlot:
     ----------
     label
         What is drawn.
+    title
+        What stands above it; the label where not given.
     colors
         Of each run.
     log
@@ -58,7 +60,13 @@ class CurvePlot:
     """
 
     def __init__(
-        self, label: str, colors: Sequence[Colors] = (Colors(),), *, log: bool = False, unit_range: bool = False
+        self,
+        label: str,
+        colors: Sequence[Colors] = (Colors(),),
+        *,
+        title: str = "",
+        log: bool = False,
+        unit_range: bool = False,
     ) -> None:
         self.log = log
         self._unit_range = unit_range
@@ -87,7 +95,7 @@ class CurvePlot:
         )
         self.figure.layout.height = "230px"
         self.figure.layout.width = "100%"
-        self.widget = classed(column(text(label, "vx-small"), WhenShown(self.figure)), "vx-plot")
+        self.widget = classed(column(text(title or label, "vx-small"), WhenShown(self.figure)), "vx-plot")
 
     def show(self, runs: Sequence[Curves], *, beside: Sequence[Curves] = (), along: str = STEPS) -> None:
         """Draw one :class:`Curves` a run, ``along`` steps or epochs, which reach as far as in the plot ``beside``."""

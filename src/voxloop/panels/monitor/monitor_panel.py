@@ -26,13 +26,18 @@ from voxloop.panels.monitor.live_settings import LiveSettings
 from voxloop.panels.monitor.run_choice import RunChoice
 from voxloop.panels.monitor.run_controls import RunControls
 from voxloop.panels.monitor.sample_view import SampleView
+from voxloop.panels.monitor.score_words import score_sentence
 from voxloop.panels.monitor.snapshot import Snapshot
+from voxloop.review.scores import Scores
+from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
 
 #: seconds between looks at the logs while a run is going, and once all have ended (to notice a resume)
 LIVE_SECONDS, IDLE_SECONDS = 0.25, 2.0
+#: seconds between looks for a score that has to be computed
+SCORE_SECONDS = 2.0
 _SAMPLES = "From left to right: picture, labels, prediction, how sure it is (white: sure)"
 
 
@@ -57,6 +62,7 @@ class MonitorPanel(Panel):
         if not self.runs:
             raise RunError("there is no run to show; start one with ws.train(...)")
         self._lists = len(self.runs) > 1 and not embedded
+        self._scores = _scores_of(self.runs)
         self._snapshots: list[Snapshot] = []
         self._focus = len(self.runs) - 1
         self._colors = _colors(self.runs)
@@ -67,6 +73,8 @@ class MonitorPanel(Panel):
         # reading a long log for the first time may take longer than a tick
         self._poll = Poll(self, self._look, self._show, failed=self._look_failed)
         self.timer = self.every(LIVE_SECONDS, self._poll.now)
+        if not embedded:  # the panel around it has them computed for its list
+            Poll(self, self._compute_score, lambda _: self._poll.now(), seconds=SCORE_SECONDS, failed=self._look_failed)
         self._poll.now()
 
     @property
@@ -90,6 +98,7 @@ class MonitorPanel(Panel):
     def _build(self) -> None:
         self.head = text("", "vx-run-head", markup=True)
         self.status = text("", "vx-run-status")
+        self.score = text("", "vx-run-score")
         self.bar = classed(w.HTML(), "vx-run-bar")
         self.facts = classed(w.HTML(), "vx-run-facts")
         self.trouble = classed(w.HTML(), "vx-run-trouble", "vx-hidden")
@@ -112,6 +121,7 @@ class MonitorPanel(Panel):
         self.body(
             *beside,
             row(self.head, self.status, spacer(), CopyCode(code=self.code), classes=("vx-run-line",)),
+            self.score,
             self.bar,
             self.controls.widget,
             self.live.widget,
@@ -128,8 +138,8 @@ class MonitorPanel(Panel):
 
     def _plots(self) -> tuple[CurvePlot, CurvePlot]:
         losses = CurvePlot("Loss", self._colors, log=self.view.log)
-        title = run_words.metric_title(self.metric)
-        return losses, CurvePlot(title, self._colors, unit_range=self.metric != "loss")
+        name, title = run_words.metric_title(self.metric), run_words.plot_title(self.metric)
+        return losses, CurvePlot(name, self._colors, title=title, unit_range=self.metric != "loss")
 
     def _place_plots(self, losses: bool, scores: bool) -> None:
         """Only figures with something in them are in the page: bqplot cannot draw into a box that is not shown."""
@@ -150,7 +160,12 @@ class MonitorPanel(Panel):
         self._poll.now()
 
     def _look(self) -> list[Snapshot]:
-        return [Snapshot.of(run) for run in self.runs]
+        return [Snapshot.of(run, scores.of_run(run)) for run, scores in zip(self.runs, self._scores, strict=True)]
+
+    def _compute_score(self) -> None:
+        """Have a score computed that is not known yet; off the UI thread."""
+        for scores in dict.fromkeys(self._scores):
+            scores.compute_next()
 
     def _look_failed(self, error: BaseException) -> None:
         self.timer.seconds = IDLE_SECONDS
@@ -205,6 +220,7 @@ class MonitorPanel(Panel):
         if snapshot.state == "running" and history.time:
             elapsed = max(0.0, time.time() - history.time)
         self.status.value = html.escape(run_words.sentence(snapshot.state, history, elapsed))
+        self.score.value = self._score_words(snapshot)
         if self.list:
             self.list.show(self._snapshots)
         if not changed:
@@ -222,6 +238,12 @@ class MonitorPanel(Panel):
         self.live.show(run, snapshot)
         self.exports.show(bool(len(history.steps) or history.epochs))
         self.samples.show(run.path, history.samples)
+
+    def _score_words(self, snapshot: Snapshot) -> str:
+        """How good what the run made is; empty while it is at work, and for objects, which have no score."""
+        if snapshot.state not in run_words.ENDED or self.run.kind == "objects":
+            return ""
+        return html.escape(score_sentence(snapshot.score))
 
     # ------------------------------------------------------------------------------------------------------- acting
 
@@ -275,6 +297,13 @@ class MonitorPanel(Panel):
         """A plot without data is not in the page, so closing what is in the page does not reach it."""
         self.loss_plot.close()
         self.metric_plot.close()
+
+
+def _scores_of(runs: Sequence[Run]) -> list[Scores]:
+    """The scores of the workspace of each run."""
+    roots = [Layout.of_run(run.path).root for run in runs]
+    scores = {root: Scores(Layout(root)) for root in dict.fromkeys(roots)}
+    return [scores[root] for root in roots]
 
 
 def _style() -> w.HTML:

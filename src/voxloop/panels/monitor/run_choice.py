@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import ipywidgets as w
@@ -12,6 +12,7 @@ from voxloop.panels.base.panel import Panel, badge, classed, column, row, swatch
 from voxloop.panels.monitor import run_words
 from voxloop.panels.monitor.curve_plot import Colors
 from voxloop.panels.monitor.run_table import value_text
+from voxloop.panels.monitor.score_words import score_cell
 from voxloop.panels.monitor.snapshot import Snapshot
 from voxloop.runs.comparison import differences, usual
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 #: settings that the list shows, at most
 _DIFFERENCES = 6
-_HEAD = ("Run", "State", "Epoch", "Kept", "From", "Time")
+_HEAD = ("Run", "State", "Score", "Epoch", "From", "Time")
 
 
 class RunChoice:
@@ -52,7 +53,7 @@ class RunChoice:
         if self._more:
             heads.append(f"+{self._more} more")
         rows = [self._row(index, snapshot) for index, snapshot in enumerate(snapshots)]
-        self.table.value = table(heads, rows, right=(2, 5))
+        self.table.value = table(heads, rows, right=(3, 5))
 
     def _row(self, index: int, snapshot: Snapshot) -> list[str]:
         facts = dict(run_words.facts(snapshot.state, snapshot.history))
@@ -62,8 +63,8 @@ class RunChoice:
         return [
             name,
             badge(snapshot.state, run_words.LOOKS.get(snapshot.state, "")),
+            score_cell(snapshot.score),
             facts.get("epoch", ""),
-            _kept(facts),
             html.escape(self._parents[index]),
             facts.get("time", ""),
             *self._settings(index),
@@ -80,12 +81,3 @@ class RunChoice:
         if self._more:
             cells.append("")
         return cells
-
-
-def _kept(facts: Mapping[str, str]) -> str:
-    """The epoch that is kept, and under the pointer the one that scored higher, where there is one."""
-    words = facts.get("kept") or facts.get("best", "")
-    if not words:
-        return ""
-    title = f"highest: {facts['highest']}" if "highest" in facts else run_words.HELP["best"]
-    return f'<span title="{html.escape(title, quote=True)}">{html.escape(words)}</span>'

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import html
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from voxloop.panels.base.panel import ago, badge, swatch
 from voxloop.panels.base.rows import Action, Row
-from voxloop.panels.monitor.curves import highest
-from voxloop.panels.monitor.run_words import AT_WORK, LOOKS, MEASURED
+from voxloop.panels.monitor.run_words import AT_WORK, LOOKS
+from voxloop.panels.monitor.score_words import SCORE_HEAD, score_cell, score_rank
 from voxloop.runs.comparison import ancestors, differences
-from voxloop.runs.history import metric_of
 
 if TYPE_CHECKING:
+    from voxloop.review import Score
     from voxloop.runs import Run
 
-#: heading of a score, as markup; what it was measured on stands under the pointer
-SCORE_HEAD = f'<span title="measured {html.escape(MEASURED, quote=True)}">Validation IoU</span>'
 HEAD = ("Run", "State", SCORE_HEAD, "From", "Differs in", "Started")
-RIGHT = (2,)
+#: the column by which the list can be sorted
+RANKED = 2
 _REFERENCE = '<span class="vx-dim" title="the others are compared with this run">reference</span>'
 #: settings of a row that are written out, of a run whose curves are drawn beside others too; the rest are counted
 _SHOWN, _SHOWN_DRAWN = 2, 4
 
 
-def rows_of(runs: Sequence[Run], every: Mapping[str, Run], chosen: str, drawn: Mapping[str, str]) -> list[Row]:
+def rows_of(
+    runs: Sequence[Run],
+    every: Mapping[str, Run],
+    chosen: str,
+    drawn: Mapping[str, str],
+    score_of: Callable[[Run], Score | None],
+) -> list[Row]:
     """One row a run, in the order given, those drawn over each other first.
 
     Parameters
@@ -38,11 +42,14 @@ def rows_of(runs: Sequence[Run], every: Mapping[str, Run], chosen: str, drawn: M
         The run whose settings the others are compared with; the first where it is none of them.
     drawn
         Names of runs whose curves are drawn over each other, with the colours of these; empty where there is one.
+    score_of
+        How good what a run made is; None while that is being computed.
     """
     first = next(iter(runs), None)
     base = next((run for run in runs if run.name == chosen), first)
     beside = [run for run in runs if run.name in drawn]
-    return [_row(run, every, base, beside, drawn) for run in (*beside, *(run for run in runs if run not in beside))]
+    others = [run for run in runs if run not in beside]
+    return [_row(run, every, base, beside, drawn, score_of(run)) for run in (*beside, *others)]
 
 
 def find_differences(run: Run, base: Run | None) -> list[tuple[str, Any, Any]]:
@@ -63,23 +70,6 @@ def value_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(value_text(part) for part in value)
     return str(value)
-
-
-def best_iou(run: Run) -> float:
-    """Mean validation IoU of the best epoch; NaN where there is none."""
-    best = run.history.best
-    return metric_of(best, "val", "iou") if best else math.nan
-
-
-def _score(run: Run) -> str:
-    """The IoU of the epoch that is kept; under the pointer what it was measured on, and the highest if another."""
-    score, peak = best_iou(run), highest(run.history)
-    if math.isnan(score):
-        return "–"
-    title = MEASURED
-    if peak is not None:
-        title += f"; epoch {peak.get('epoch')} scored {metric_of(peak, 'val', 'iou'):.3f}, no more than chance above it"
-    return f'<span title="{html.escape(title, quote=True)}">{score:.3f}</span>'
 
 
 def _chip(name: str, value: Any, look: str = "vx-differs") -> str:
@@ -113,20 +103,29 @@ def _no_chips(run: Run, base: Run | None, count: int) -> str:
     return '<span class="vx-dim">another learner</span>' if run.learner != base.learner else ""
 
 
-def _row(run: Run, every: Mapping[str, Run], base: Run | None, beside: Sequence[Run], drawn: Mapping[str, str]) -> Row:
+def _row(
+    run: Run,
+    every: Mapping[str, Run],
+    base: Run | None,
+    beside: Sequence[Run],
+    drawn: Mapping[str, str],
+    score: Score | None,
+) -> Row:
     state, history = run.state, run.history
     percent = f" {history.progress:.0%}" if state in ("running", "stopping") and history.progress else ""
     age = ago(time.time() - float(run.config.get("created", time.time())))
     cells = (
         _name(run, drawn),
         badge(state + percent, LOOKS.get(state, "")),
-        _score(run),
+        score_cell(score),
         " › ".join(_whole(name) for name in ancestors(every, run.name)) or "fresh",
         _chips(run, base, beside) or _no_chips(run, base, len(every)),
         _whole(age),
     )
     lines = [f"{name}: {value_text(a)} instead of {value_text(b)}" for name, a, b in find_differences(run, base)]
-    return Row(run.name, cells, _actions(run, base, drawn), title=history.error or "\n".join(lines))
+    return Row(
+        run.name, cells, _actions(run, base, drawn), title=history.error or "\n".join(lines), rank=score_rank(score)
+    )
 
 
 def _name(run: Run, drawn: Mapping[str, str]) -> str:

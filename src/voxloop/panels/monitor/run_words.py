@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from voxloop.panels.monitor.curves import highest
 from voxloop.runs import History
-from voxloop.runs.events import Event
 from voxloop.runs.history import metric_of
 
 Look = Literal["", "good", "busy", "warn", "bad"]
 
 #: states of a run that has not ended
 AT_WORK = ("queued", "running", "stopping")
+#: states in which a model may have come out
+ENDED = ("finished", "stopped")
 #: state -> how its badge looks
 LOOKS: dict[str, Look] = {
     "created": "", "queued": "warn", "running": "busy", "paused": "warn", "stopping": "busy", "finished": "good",
@@ -21,21 +22,24 @@ LOOKS: dict[str, Look] = {
 }  # fmt: skip
 
 
-#: what a validation score was measured on, and what that makes of it
-MEASURED = "on validation strokes; they lie near the others, so it flatters: expect less where nothing is painted"
+#: what the agreement with held-out strokes is, and is not
+AGREEMENT = (
+    "IoU on strokes that were held out of the training. It shows over-fitting, not how good the model is: strokes lie "
+    "near each other and on easy or hard places. How good it is, the score says"
+)
 
 #: what the small numbers beside the curves, and their marks, mean
 HELP = {
     "step": "Optimiser steps so far",
-    "epoch": "Epochs so far; after each one the validation labels are scored",
+    "epoch": "Epochs so far; after each one the held-out strokes are looked at",
     "samples/s": "Training windows in a second",
     "per epoch": "How long an epoch takes, validation included",
     "memory": "Memory of the process, and how much there is",
     "learning rate": "How far a step goes now",
-    "plateau": "Epochs without a better score; training ends once they reach the patience",
-    "best": f"The epoch whose model is saved: it has the highest validation IoU, measured {MEASURED}",
-    "kept": f"The epoch whose model is saved: the newest that scored as high as any, up to chance, {MEASURED}",
-    "highest": "The epoch that scored highest, by no more than chance; the model that is saved has learnt longer",
+    "plateau": "Epochs without more agreement with held-out strokes; training ends once they reach the patience",
+    "kept": "The epoch whose model is saved: the newest that agrees with held-out strokes as much as any, up to chance",
+    "highest": "The epoch that agreed most, by no more than chance; the model that is saved has learnt longer",
+    "agreement": AGREEMENT,
     "time": "Seconds at work, pauses left out",
 }
 _METRICS = {"iou": "IoU", "ap50": "AP@0.5", "pq": "PQ", "f1": "F1", "lr": "learning rate"}
@@ -45,6 +49,11 @@ def metric_title(metric: str) -> str:
     """``IoU``, ``IoU: mitochondria``: what a metric is called on the page."""
     measure, colon, name = metric.partition(": ")
     return _METRICS.get(measure, measure.replace("_", " ")) + colon + name
+
+
+def plot_title(metric: str) -> str:
+    """What the curve of a metric over epochs is."""
+    return f"Agreement with held-out strokes, {metric_title(metric)} (shows over-fitting, not how good it is)"
 
 
 def sentence(state: str, history: History, elapsed: float = 0.0) -> str:
@@ -98,7 +107,8 @@ def facts(state: str, history: History) -> list[tuple[str, str]]:
     if history.plateau:
         epochs, patience = history.plateau
         pairs.append(("plateau", f"{epochs} of {patience}"))
-    pairs += [(name, _named(event)) for name, event in _marked(history)]
+    if history.best is not None:
+        pairs.append(("kept", f"epoch {history.best.get('epoch')} of {history.epoch}"))
     if history.busy_s:
         pairs.append(("time", duration(history.busy_s)))
     return pairs
@@ -131,7 +141,9 @@ def test_words(event: dict[str, Any]) -> str:
     """What was found on labels held out to the end, beside the baseline."""
     base = event.get("baseline") or {}
     where = "test block" if event.get("on") == "test" else "validation labels, which chose the epoch"
-    return f"{where}: mean IoU {_interval(event)}; {base.get('name', 'baseline')} {_interval(base)}"
+    return (
+        f"agreement with strokes of the {where}: {_interval(event)}; {base.get('name', 'baseline')} {_interval(base)}"
+    )
 
 
 def _interval(score: dict[str, Any]) -> str:
@@ -145,7 +157,7 @@ def _interval(score: dict[str, Any]) -> str:
 
 def _epoch_line(event: dict[str, Any]) -> str:
     parts = []
-    for name, metric in (("loss", "loss"), ("IoU", "iou")):
+    for name, metric in (("loss", "loss"), ("agreement", "iou")):
         values = {split: metric_of(event, split, metric) for split in ("train", "val")}
         words = [f"{split} {value:.3g}" for split, value in values.items() if value == value]
         if words:
@@ -212,45 +224,14 @@ def _done(history: History) -> str:
 
 
 def marks(history: History) -> list[tuple[str, str]]:
-    """What is marked on the curves: ``best (epoch 9, 0.945)``, or, apart, the epoch that is kept and the highest."""
-    pairs = []
-    for name, event in _marked(history):
-        value = metric_of(event, "val", "iou")
-        score = f", {value:.3f}" if value == value else ""
-        pairs.append((name, f"{name} (epoch {event.get('epoch')}{score})"))
-    return pairs
-
-
-def _marked(history: History) -> list[tuple[str, Event]]:
-    """The epoch that is kept, under the name that it deserves, and the one that scored higher, where there is one."""
-    peak = highest(history)
-    pairs = [("kept" if peak else "best", history.best), ("highest", peak)]
-    return [(name, event) for name, event in pairs if event is not None]
+    """What is marked on the curves: the epoch that is kept, and the one that agreed most where it is another."""
+    pairs = [("kept", history.best), ("highest", highest(history))]
+    return [(name, f"{name} (epoch {event.get('epoch')})") for name, event in pairs if event is not None]
 
 
 def _outcome(history: History) -> str:
-    """Which epoch is kept, how it scored, and why not the one that scored higher; empty where no epoch ended."""
+    """Which epoch is kept; empty where no epoch ended."""
     if history.best is None:
         return ""
-    words = f" The model of epoch {history.best.get('epoch')} is kept"
-    score = _short(history.best)
-    if score:
-        words += f": {score}"
-    peak = highest(history)
-    if peak is not None:
-        words += f"; epoch {peak.get('epoch')} scored {metric_of(peak, 'val', 'iou'):.3f}, no more than chance above it"
-    return words + "."
-
-
-def _short(event: Event) -> str:
-    """The score of an epoch on held-out labels, or its loss there; empty where neither is known."""
-    for name, metric in (("IoU", "iou"), ("loss", "loss")):
-        value = metric_of(event, "val", metric)
-        if value == value:
-            return f"validation {name} {value:.3f}"
-    return ""
-
-
-def _named(event: Event) -> str:
-    """An epoch with its score."""
-    return ", ".join(part for part in (f"epoch {event.get('epoch')}", _short(event)) if part)
+    epoch, count = history.best.get("epoch"), history.epoch
+    return f" Kept is epoch {epoch} of {count}." if count > 1 else ""

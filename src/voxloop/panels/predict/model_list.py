@@ -15,7 +15,8 @@ from voxloop.panels.base.rows import RowList
 from voxloop.panels.base.work import Attempt, Poll
 from voxloop.panels.form.path_chooser import PathChooser
 from voxloop.panels.monitor.run_start import unless_gone
-from voxloop.panels.monitor.run_table import SCORE_HEAD
+from voxloop.panels.monitor.score_watch import ScoreWatch
+from voxloop.panels.monitor.score_words import SCORE_HEAD
 from voxloop.panels.predict.package_import import PackageImport
 from voxloop.panels.predict.prediction_rows import KEPT, Offered, list_models
 from voxloop.store.document import safe_name
@@ -58,7 +59,7 @@ class ModelList:
         self.list = RowList(
             panel.handler(lambda _, key: self.choose(key)),
             head=("Model", SCORE_HEAD, "Trained"),
-            right=(1,),
+            ranked=1,
             height=118,
             empty="No trained model yet. The Train step makes one.",
         )
@@ -66,6 +67,7 @@ class ModelList:
         self.fold = Fold("Add model…", self._build, lambda _: self._opened())
         self.widget = column(self.list.widget, self.words, self.fold.widget)
         self._poll = Poll(panel, lambda: list_models(ws), self._show, failed=unless_gone(panel))
+        ScoreWatch(panel, ws, self.refresh)
 
     @property
     def selected(self) -> str:

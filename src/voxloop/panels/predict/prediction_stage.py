@@ -11,6 +11,7 @@ from voxloop.panels.base.panel import Panel, column, section
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Attempt, Poll
 from voxloop.panels.monitor.run_start import unless_gone
+from voxloop.panels.monitor.score_words import SCORE_HEAD
 from voxloop.panels.predict.batch_table import BatchTable, Made
 from voxloop.panels.predict.file_export import PREDICTIONS, FileExport
 from voxloop.panels.predict.image_chooser import ImageChooser
@@ -65,7 +66,8 @@ class PredictionStage:
         self._told: Place | None = None
         self.list = RowList(
             panel.handler(self._on_row),
-            head=("Prediction", "State", "Made"),
+            head=("Prediction", "State", SCORE_HEAD, "Made"),
+            ranked=2,
             height=150,
             empty="No predictions yet. The first one fills in here.",
         )
@@ -133,7 +135,7 @@ class PredictionStage:
         """Off the UI thread; ``name``: the prediction that is opened, ``shown``: what lies over the picture."""
         names = set(self._ws.predictions)
         runs = [one for one in reversed(list(self._ws.runs.values())) if one.kind in ("predict", "batch")]
-        look: dict[str, Any] = {"rows": [prediction_row(one, one.name in names) for one in runs]}
+        look: dict[str, Any] = {"rows": [self._row(one, names) for one in runs]}
         if run is not None:
             look |= {"state": run.state, "history": run.history}
             if run.kind == "batch":
@@ -143,6 +145,9 @@ class PredictionStage:
                 shown = self._ws.predictions[name]
             look |= {"prediction": shown, "done": shown.done, "borders": shown.borders}
         return PredictionLook(**look)
+
+    def _row(self, run: Run, names: set[str]) -> Row:
+        return prediction_row(run, run.name in names, self._ws.scores.of_run(run))
 
     def _show(self, look: PredictionLook) -> None:
         self.list.show(look.rows)

@@ -9,7 +9,8 @@ import ipywidgets as w
 
 from voxloop.panels.base.panel import Panel, section
 from voxloop.panels.base.rows import Row, RowList
-from voxloop.panels.monitor.run_table import HEAD, RIGHT, rows_of
+from voxloop.panels.monitor.run_table import HEAD, RANKED, rows_of
+from voxloop.panels.monitor.score_watch import ScoreWatch
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -43,11 +44,12 @@ class RunStage:
         self.list: RowList = RowList(
             owner.handler(self._on_action),
             head=HEAD,
-            right=RIGHT,
+            ranked=RANKED,
             empty="No runs yet. The first one appears here.",
             height=_LIST,
         )
         self._stage = w.VBox()
+        ScoreWatch(owner, ws, changed)
         self.widget = section("Runs", self.list.widget, self._stage)
 
     @property
@@ -58,7 +60,7 @@ class RunStage:
     def rows(self, runs: Sequence[Run], colors: dict[str, str]) -> list[Row]:
         """Off the UI thread: one row a run."""
         chosen = self.run.name if self.run else ""
-        return rows_of(runs, self._ws.runs, chosen, colors)
+        return rows_of(runs, self._ws.runs, chosen, colors, self._ws.scores.of_run)
 
     def show(self, rows: Sequence[Row]) -> None:
         self.list.show(rows)

@@ -1,0 +1,41 @@
+"""A score as a cell of a list and as a sentence. Pure: returns markup and text."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voxloop.review import Score
+
+#: what the column of scores means
+MEANING = (
+    "IoU on the whole image, mean over the classes that are not background: an interval that holds the true value in "
+    "nine of ten cases. Of a training that of its newest prediction"
+)
+#: heading of the column, as markup
+SCORE_HEAD = f'<span title="{html.escape(MEANING, quote=True)}">Score</span>'
+
+
+def score_cell(score: Score | None) -> str:
+    """``IoU 0.48-0.66``, ``not known yet``, or a sign that it is being computed; all there is to say as its title."""
+    if score is None:
+        return '<span class="vx-dim" title="The score is being computed">…</span>'
+    title = html.escape(f"{score.words}. {MEANING}", quote=True)
+    if not score.known:
+        return f'<span class="vx-dim" title="{title}">not known yet</span>'
+    low, high = score.interval
+    return f'<span title="{title}" style="white-space:nowrap">IoU {low:.2f}-{high:.2f}</span>'
+
+
+def score_rank(score: Score | None) -> float | None:
+    """What a list is sorted by, the higher the better; None where it is not known."""
+    if score is None or not score.known or math.isnan(score.iou):
+        return None
+    return score.iou
+
+
+def score_sentence(score: Score | None) -> str:
+    """``Score: IoU 0.48-0.66, from 14 corrected places.``"""
+    return "Score: being computed." if score is None else f"Score: {score.words}."
