@@ -1,6 +1,7 @@
 from .accept import accept as accept
 from .audit import FieldAudit as FieldAudit
 from .audit import PointAudit as PointAudit
+from .audit import audits_of as audits_of
 from .audit import open_audit as open_audit
 from .corrections import score_corrections as score_corrections
 from .doctor import Doubt as Doubt

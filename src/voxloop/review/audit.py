@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,7 @@ import numpy as np
 from voxloop.errors import LabelError, PredictionError, unknown
 from voxloop.geometry import Box
 from voxloop.review.audit_log import AuditLog, pack, unpack
+from voxloop.review.field_draft import FieldDraft
 from voxloop.review.fields import Fields, draw_fields, fractions, score_fields, totals
 from voxloop.review.points import Points, draw_points, score_points
 from voxloop.review.population import Population
@@ -38,9 +40,8 @@ class Audit(ABC):
         self.classes = tuple(prediction.classes)
         self.path = log.path
         self._log = log
-        self._answers: dict[int, dict[str, Any]] = {}
-        for answer in log.answers():
-            self._answers[int(answer["i"])] = answer
+        #: replaced, never changed: a score may be computed while the next answer is given
+        self._answers: Mapping[int, dict[str, Any]] = {int(answer["i"]): answer for answer in log.answers()}
 
     @property
     @abstractmethod
@@ -50,7 +51,7 @@ class Audit(ABC):
     @property
     def answered(self) -> list[int]:
         """Places that somebody has judged."""
-        return sorted(i for i, answer in self._answers.items() if not answer.get("skip"))
+        return _judged(self._answers)
 
     @property
     def left(self) -> list[int]:
@@ -63,20 +64,21 @@ class Audit(ABC):
 
     def score(self, level: float = 0.9) -> Score:
         """The score that the answers give."""
-        done = len(self.answered)
+        answers = self._answers
+        done = len(_judged(answers))
         needed = min(_FEWEST[self.how], self.count)
         if done < needed:
             return unknown_score(f"check {needed - done} more {self.how}", done, level)
-        return self._score(level)
+        return self._score(answers, level)
 
     @abstractmethod
-    def _score(self, level: float) -> Score: ...
+    def _score(self, answers: Mapping[int, dict[str, Any]], level: float) -> Score: ...
 
     def _put(self, i: int, **answer: Any) -> None:
         if not 0 <= i < self.count:
             raise PredictionError(f"there is no place {i}; this audit has places 0 to {self.count - 1}")
         self._log.append(i=int(i), **answer)
-        self._answers[int(i)] = {"i": int(i), **answer}
+        self._answers = {**self._answers, int(i): {"i": int(i), **answer}}
 
     def _position(self, value: int | str) -> int:
         """Position of a class given by value or name. Raises LabelError."""
@@ -118,10 +120,10 @@ class PointAudit(Audit):
         """Say which class the voxel of point ``i`` truly is, by value or name; the last answer counts."""
         self._put(i, value=int(self.classes[self._position(value)].value))
 
-    def _score(self, level: float) -> Score:
+    def _score(self, answers: Mapping[int, dict[str, Any]], level: float) -> Score:
         truth = np.full(self.count, -1)
-        for i in self.answered:
-            truth[i] = self._position(self._answers[i]["value"])
+        for i in _judged(answers):
+            truth[i] = self._position(answers[i]["value"])
         return score_points(self._design, truth, self.classes, level)
 
 
@@ -152,6 +154,14 @@ class FieldAudit(Audit):
         """Class values (z, y, x) as a person left them; None where nobody has judged the field."""
         return self._truth(i) if i in self.answered else None
 
+    def draft(self, i: int) -> FieldDraft:
+        """A copy of field ``i`` to paint on: as it was left where somebody judged it, else as it is predicted."""
+        box = self._box(i)
+        before = self.corrected(i)
+        values = self.predicted(i) if before is None else before
+        spacing_um = self._population.spacing_um or (1.0, 1.0, 1.0)
+        return FieldDraft(box, values[0], spacing_um[1:])
+
     def accept(self, i: int) -> None:
         """The prediction is right everywhere in field ``i``."""
         self._judge(i, self.predicted(i))
@@ -175,7 +185,7 @@ class FieldAudit(Audit):
 
     def fractions(self, level: float = 0.9) -> dict[str, tuple[float, float, float]]:
         """Share of the volume that each class truly takes: (value, low, high)."""
-        joints, answered = self._joints()
+        joints, answered = self._joints(self._answers)
         return fractions(self._design, joints, answered, self.classes, level) if answered.sum() > 1 else {}
 
     def objects(self, name: str | int, level: float = 0.9) -> tuple[float, float, float]:
@@ -203,14 +213,14 @@ class FieldAudit(Audit):
         start, first = self._box(i).start, self._population.box.start
         return start[1] > first[1], start[2] > first[2]
 
-    def _score(self, level: float) -> Score:
-        joints, answered = self._joints()
+    def _score(self, answers: Mapping[int, dict[str, Any]], level: float) -> Score:
+        joints, answered = self._joints(answers)
         return score_fields(self._design, joints, answered, self.classes, level)
 
-    def _joints(self) -> tuple[np.ndarray, np.ndarray]:
+    def _joints(self, answers: Mapping[int, dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
         """Voxels (n, true class, predicted class) of each field, and which were judged."""
-        joints = np.array([self._answers.get(i, {}).get("table", self._nothing) for i in range(self.count)], float)
-        answered = np.isin(np.arange(self.count), self.answered)
+        joints = np.array([answers.get(i, {}).get("table", self._nothing) for i in range(self.count)], float)
+        answered = np.isin(np.arange(self.count), _judged(answers))
         return joints, answered
 
     @property
@@ -231,6 +241,11 @@ class FieldAudit(Audit):
         if not 0 <= i < self.count:
             raise PredictionError(f"there is no field {i}; this audit has fields 0 to {self.count - 1}")
         return self._design.boxes[i]
+
+
+def _judged(answers: Mapping[int, dict[str, Any]]) -> list[int]:
+    """Places that were not skipped."""
+    return sorted(i for i, answer in answers.items() if not answer.get("skip"))
 
 
 def open_audit(folder: Path, prediction: Prediction, how: str, n: int | None, seed: int) -> PointAudit | FieldAudit:

@@ -1,15 +1,21 @@
-"""``doctor``: strokes contradicted by models that had not seen them. Reads what a training kept; fits nothing."""
+"""``doctor``: strokes contradicted by models that had not seen them. Reads what a training kept; fits nothing.
+
+Strokes that somebody looked at and kept are on record, and are not asked about again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxloop.geometry import Box
 from voxloop.shallow.record import LearningRecord, load
+from voxloop.store.json_lines import append_line, parse_lines
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -27,6 +33,7 @@ class Doubt:
     Attributes
     ----------
     sequence : number of its edit in the journal.
+    level : name of the label level.
     image : name of the image.
     region : slices (z, y, x) of its voxels.
     label : class that was painted.
@@ -35,6 +42,7 @@ class Doubt:
     """
 
     sequence: int
+    level: str
     image: str
     region: tuple[slice, slice, slice]
     label: str
@@ -42,6 +50,14 @@ class Doubt:
     confidence: float
     _labels: Labels = field(repr=False, compare=False)
     _change: Change = field(repr=False, compare=False)
+    _record: Path | None = field(default=None, repr=False, compare=False)
+
+    def keep(self) -> None:
+        """The stroke is right, whatever models say: it is not asked about again. On disk when this returns."""
+        if self._record is not None:
+            self._record.parent.mkdir(parents=True, exist_ok=True)
+            line = {"v": 1, "level": self.level, "image": self.image, "sequence": self.sequence, "time": time.time()}
+            append_line(self._record, line)
 
     def drop(self) -> Edit:
         """Take the labels of this stroke away, as one edit that undo takes back; what others painted over it stays."""
@@ -69,10 +85,19 @@ def doubts_of(store: Store, run: Run, n: int = 20) -> list[Doubt]:
         if level == run.config["level"] and image in record.images:
             labels[image] = store.labels(level=level, image=image)
             upto[image] = int(sequence)
-    return doubts(record, labels, upto, n)
+    path = store.layout.kept_strokes
+    contradicted = doubts(record, labels, upto, n, kept=_kept(path))
+    return [replace(doubt, _record=path) for doubt in contradicted]
 
 
-def doubts(record: LearningRecord, labels: Mapping[str, Labels], upto: Mapping[str, int], n: int = 20) -> list[Doubt]:
+def doubts(
+    record: LearningRecord,
+    labels: Mapping[str, Labels],
+    upto: Mapping[str, int],
+    n: int = 20,
+    *,
+    kept: Collection[tuple[str, str, int]] = (),
+) -> list[Doubt]:
     """Strokes that are contradicted, the surest contradiction first.
 
     Parameters
@@ -83,13 +108,24 @@ def doubts(record: LearningRecord, labels: Mapping[str, Labels], upto: Mapping[s
         By name of the image.
     upto
         The last edit that the training saw, by name of the image; later strokes it cannot judge.
+    kept
+        Level, image and edit of strokes that are not to be asked about.
     """
     contradicted: list[Doubt] = []
     for number, image in enumerate(record.images):
         if image in labels:
             inside = record.image == number
             contradicted += _of_image(record, inside, labels[image], upto[image])
-    return sorted(contradicted, key=lambda doubt: -doubt.confidence)[:n]
+    asked = [doubt for doubt in contradicted if (doubt.level, doubt.image, doubt.sequence) not in kept]
+    return sorted(asked, key=lambda doubt: -doubt.confidence)[:n]
+
+
+def _kept(path: Path) -> set[tuple[str, str, int]]:
+    """Level, image and edit of the strokes on record as kept."""
+    if not path.exists():
+        return set()
+    lines = parse_lines(path.read_bytes().split(b"\n"))
+    return {(str(line["level"]), str(line["image"]), int(line["sequence"])) for line in lines}
 
 
 def _of_image(record: LearningRecord, inside: np.ndarray, labels: Labels, upto: int) -> list[Doubt]:
@@ -121,6 +157,7 @@ def _doubt(labels: Labels, change: Change, value: int, confidence: float) -> Dou
     painted = int(change.values[0])
     return Doubt(
         sequence=change.sequence,
+        level=labels.level.name,
         image=labels.image,
         region=Box.around(change.at).slices,
         label=names.get(painted, str(painted)),

@@ -129,6 +129,11 @@ class Layout:
         return self.root / "audits"
 
     @property
+    def kept_strokes(self) -> Path:
+        """Strokes that somebody looked at and kept, although models contradict them."""
+        return self.audits / "kept-strokes.jsonl"
+
+    @property
     def derived(self) -> Path:
         """Caches that may be deleted and come back."""
         return self.root / "derived"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.panels.hand import Hand
-from tests.panels.predict.stand_ins import in_process, trained, ws  # noqa: F401
 from tests.panels.screen import Screen
 
 from voxloop import review
@@ -17,28 +16,12 @@ from voxloop.panels.review.review_panel import ReviewPanel
 from voxloop.review.score import Score, unknown_score
 
 
-@pytest.fixture
-def reviewed(ws, monkeypatch):  # noqa: F811
-    """A workspace with a model, and a prediction of everything."""
-    trained(ws)
-    in_process(ws, monkeypatch)
-    ws.predict("shallow-1", name="first")
-    return ws
-
-
-@pytest.fixture
-def panel(ui, reviewed):
-    made = ReviewPanel(reviewed)
-    yield made
-    made.close()
-
-
 def settle(panel):
     """All that is due."""
     Screen(panel).wait(8)
 
 
-def test_without_a_prediction_it_says_what_to_do_and_labels_can_be_painted(ui, ws, no_leak):  # noqa: F811
+def test_without_a_prediction_it_says_what_to_do_and_labels_can_be_painted(ui, ws, no_leak):
     panel = ReviewPanel(ws)
     screen = Screen(panel)
     screen.wait(3)
@@ -181,10 +164,13 @@ def test_the_score_of_the_prediction_is_said_in_words(panel):
     screen = Screen(panel)
     panel.go("Check")
     settle(panel)
-    assert "not known yet: correct 10 more places, or check 100 points" in screen.text
+    assert "Not known yet: correct 10 more places, or check 100 points." in screen.text
     label_places(panel)
     settle(panel)
-    assert panel.ws.score("first").words in screen.text
+    score = panel.ws.score("first")
+    assert f"{score.words}." in screen.text
+    assert all(f"{name} {value:.2f}" in screen.text for name, (value, _, _) in score.per_class.items())
+    assert "strokes made after the model had learned" in screen.text
 
 
 def label_places(panel):

@@ -53,6 +53,7 @@ class ToolState(t.HasTraits):
     fill_volume = t.Bool(False)
     low = t.Float(0.0)
     high = t.Float(1.0)
+    layer = t.Unicode("labels")  # what is painted on
 
     @property
     def options(self) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def hand(state: ToolState, color: str, *, name: str | None = None) -> dict[str, 
         "radius": state.radius,
         "value": state.value,
         "color": color,
-        "layer": "labels",
+        "layer": state.layer,
         "options": state.options,
     }
 

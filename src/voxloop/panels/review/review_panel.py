@@ -18,10 +18,12 @@ from voxloop.panels.review.check_room import CheckRoom
 from voxloop.panels.review.correct_room import CorrectRoom
 from voxloop.panels.review.counts import EVERYTHING, PLANE
 from voxloop.panels.review.error_curve import Scored
+from voxloop.panels.review.picture_task import LayerCurtain
 from voxloop.panels.review.places import Places
 from voxloop.panels.review.progress import ReviewProgress
 from voxloop.panels.review.rooms import Rooms
 from voxloop.panels.review.subject import ReviewSubject
+from voxloop.panels.view.ink import StrokePiece
 from voxloop.panels.view.layers import Layer
 from voxloop.panels.view.prediction_layers import prediction_layers
 
@@ -59,6 +61,7 @@ class ReviewPanel(LabelPanel):
             prediction = names[-1]
         reviewed = None if prediction is None else ws.predictions[prediction]
         self._first = reviewed
+        self._tool_before = ""  # what was in the hand before a task took it
         self._done = -1.0
         self._offering = False
         image = reviewed.image if reviewed is not None and reviewed.image in ws.images.names else None
@@ -105,6 +108,7 @@ class ReviewPanel(LabelPanel):
         """Show another prediction."""
         reviewed = self.subject.prediction = self.ws.predictions[name]
         self._done = -1.0
+        self.check.leave()
         self.places.forget()
         self._which.value = name
         level = reviewed.level if reviewed.level in self.ws.levels.names else None
@@ -161,12 +165,20 @@ class ReviewPanel(LabelPanel):
 
     # ------------------------------------------------------------------------------------------------------ labels
 
+    def _show_labels(self, level: str | None, image: str | None) -> None:
+        """Show the labels of a level on an image, where these are not on show already."""
+        level = level if level in self.ws.levels.names else self.level
+        if (level, image) != (self.level, self.image):
+            self.choose(image=image, level=level)
+
     def _open_labels(self) -> None:
         super()._open_labels()
         reviewed = self.prediction
         if reviewed is not None and reviewed.image == self.image:
             others: list[Layer] = [layer for layer in self.view.layers if layer is not self.live.layer]
             self.view.set_layers([*prediction_layers(reviewed), *others])
+        if self.check.task is not None:
+            self._curtain.draw(self.check.task.hides)
 
     def _on_edit(self, edit: Edit) -> None:
         super()._on_edit(edit)
@@ -177,7 +189,9 @@ class ReviewPanel(LabelPanel):
         """Places stay framed until they are accepted."""
 
     def _on_action(self, name: str, point: list[float]) -> None:
-        if name == "previous":
+        if self.check.task is not None:
+            self.check.task.act(name)
+        elif name == "previous":
             self.next_place(-1)
         else:
             super()._on_action(name, point)
@@ -186,7 +200,42 @@ class ReviewPanel(LabelPanel):
         keys = [key for key in super()._keys() if key.get("action") != "overlay"]
         keys = [{**key, "label": _KEY_LABELS.get(str(key.get("action")), key["label"])} for key in keys]
         back = {"key": "shift+n", "group": "Labels", "label": "place to correct before", "action": "previous"}
-        return [*keys, back]
+        task = self.check.task
+        return [*keys, back] if task is None else task.keys(keys)
+
+    def _on_stroke(self, piece: StrokePiece) -> int | None:
+        task = self.check.task
+        return super()._on_stroke(piece) if task is None else task.stroke(piece)
+
+    def _on_click(self, message: dict[str, Any]) -> None:
+        task = self.check.task
+        if task is None or message["tool"] == "pick":
+            super()._on_click(message)
+        else:
+            task.click(message)
+
+    def undo(self) -> None:
+        """Take the last edit back; of a field that is being corrected, the last stroke in it."""
+        task = self.check.task
+        if task is not None and task.paints:
+            task.act("undo")
+        else:
+            super().undo()
+
+    def _show_task(self) -> None:
+        """Give picture, hand and keys to what is in use in the room of checks, or take them back."""
+        task = self.check.task
+        self._curtain.draw(() if task is None else task.hides)
+        if task is not None:
+            self._tool_before = self._tool_before or self.state.tool
+            self.state.tool = "brush" if task.paints else "look"
+            self.state.layer = task.paints_on
+        elif self._tool_before:
+            self.state.tool, self._tool_before = self._tool_before, ""
+            self.state.layer = "labels"
+            self.places.show()
+        self._entered(self.rooms.here)
+        self._show_classes()
 
     def _show_access(self) -> None:
         super()._show_access()
@@ -197,9 +246,17 @@ class ReviewPanel(LabelPanel):
     def _build(self) -> None:
         super()._build()
         self.backlog = Backlog(self, seconds=0.4)
-        self.subject = ReviewSubject(self.ws, self.view, lambda: self.labels, self._first)
+        self.subject = ReviewSubject(self.ws, self.view, lambda: self.labels, self._show_labels, self._first)
+        self._curtain = LayerCurtain(self.view)
         self.correct = CorrectRoom(self, self.subject, self.backlog, tell_code=self._show_code)
-        self.check = CheckRoom(self, self.subject, self.backlog)
+        self.check = CheckRoom(
+            self,
+            self.subject,
+            self.backlog,
+            tell_code=self._show_code,
+            undo=lambda: super(ReviewPanel, self).undo(),
+            changed=self._show_task,
+        )
         others = [name for name in self.ws.levels.names if name != self._level]
         self.progress = ReviewProgress(self, self.ws, self.backlog, self.subject.judged, others)
         widgets = {CORRECT: self.correct.widget, CHECK: self.check.widget, PROGRESS: self.progress.widget}
@@ -211,14 +268,22 @@ class ReviewPanel(LabelPanel):
         show(self._share, False)
         for part in (self.masks_box, self.live_box.widget):  # files and the live overlay belong to the label step
             show(part, False)
-        parts = [part for part in self.side.children if part is not self.code]
-        self._tools = column(*parts)
+        hand = (self.tools.widget, self.classes.widget)
+        others = [part for part in self.side.children if part not in (*hand, self.chooser.widget, self.code)]
+        self._hand = column(*hand)
+        self._of_labels = [column(self.chooser.widget), column(*others)]
         top = column(self._which, self._share, self._empty, self.rooms.switch)
-        self.side.children = (top, self.rooms.widget, self._tools, self.code)
+        first, last = self._of_labels
+        self.side.children = (top, self.rooms.widget, first, self._hand, last, self.code)
 
     def _entered(self, room: str) -> None:
         """Tools and classes stand where there is something to paint."""
-        show(self._tools, room == CORRECT)
+        if room != CHECK:
+            self.check.leave()
+        task = self.check.task
+        show(self._hand, room == CORRECT or (task is not None and task.paints))
+        for part in self._of_labels:
+            show(part, room == CORRECT)
 
     def _offer(self) -> None:
         names = list(reversed(list(self.ws.predictions)))

@@ -25,12 +25,14 @@ class ReviewSubject:
     ws : the workspace.
     view : the picture.
     open_labels : gives the labels on show.
+    show_labels : shows those of a level and image; where there is no such level, the level stays.
     prediction : the one under review; None before there is one.
     """
 
     ws: Workspace
     view: PlaneView
     open_labels: Callable[[], Labels]
+    show_labels: Callable[[str | None, str | None], object]
     prediction: Prediction | None = None
 
     @property

@@ -311,6 +311,14 @@ class PlaneViewer extends Eye {
     return true;
   }
 
+  lookAround(point, voxels) { // the point in the middle, so many voxels around it in sight; nothing points at it
+    const { a, r, c, sy, sx } = this.plane(this.axis), camera = this.camera;
+    const zoom = voxels ? Math.min(this.width, this.height) / (voxels * Math.min(sy, sx)) : camera.zoom;
+    Object.assign(camera, this.over(this.axis, (point[r] + 0.5) * sy, (point[c] + 0.5) * sx, zoom));
+    this.setIndex(point[a]);
+    this.moved();
+  }
+
   setCursor(point) {
     this.model.set("cursor", point);
     this.send({ kind: "cursor", point });
@@ -423,6 +431,7 @@ class PlaneViewer extends Eye {
   async receive(message, buffers) {
     if (message.kind === "stale") return this.stale(message);
     if (message.kind === "goto") return this.showPoint(message.point, message.zoom_in);
+    if (message.kind === "around") return this.lookAround(message.point, message.voxels);
     if (message.kind === "say") return this.controls.say(message.text);
     if (message.kind === "ack") return this.ink.acknowledged(message);
     if (message.view !== this.id) return;

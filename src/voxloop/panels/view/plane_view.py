@@ -144,6 +144,19 @@ class PlaneView:
         self.go_to_plane(round(point[AXES.index(self.widget.axis)]))
         self.widget.send({"kind": "goto", "point": [float(value) for value in point], "zoom_in": zoom_in})
 
+    @on_ui
+    def look_around(self, point: Sequence[float], voxels: float | None = None) -> None:
+        """Have a voxel (z, y, x) in the middle of every display with nothing over it.
+
+        So many ``voxels`` of the finer in-plane axis are then to be seen along the shorter side; None: zoom as it is.
+        """
+        self.go_to_plane(round(point[AXES.index(self.widget.axis)]))
+        place = [float(value) for value in point]
+        if self.linked_views:
+            self.widget.cursor = place
+            self.emit("cursor", place)
+        self.widget.send({"kind": "around", "point": place, "voxels": voxels})
+
     @property
     def window(self) -> tuple[str, int, PlaneBox] | None:
         """Axis, plane and box (voxels) of what the last moved display shows; None before the first display."""

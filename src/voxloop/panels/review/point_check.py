@@ -1,0 +1,235 @@
+"""An audit of points at the picture: the ring goes from voxel to voxel, one key says which class each is.
+
+What is predicted and what is painted is hidden meanwhile: whoever sees an answer tends to agree with it.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from voxloop.geometry import AXES, plane_axes
+from voxloop.panels.base.panel import Panel, button, mark, row, section, text
+from voxloop.panels.base.work import Latest
+from voxloop.panels.review.audit_walk import AuditWalk
+from voxloop.panels.review.picture_task import Key, PictureTask
+from voxloop.panels.review.subject import ReviewSubject
+from voxloop.panels.view.prediction_layers import PREDICTION, UNCERTAINTY
+from voxloop.panels.view.shapes import VectorShape
+
+if TYPE_CHECKING:
+    from voxloop.model import ClassInfo
+    from voxloop.review import PointAudit, Score
+
+#: voxels in sight around a point at first; whoever zooms keeps the zoom
+AROUND = 128
+#: of the ring: radius, and how far from the voxel its four ticks end
+_RING, _TICK = 7.0, 3.0
+_COLOR = "#ffe16b"
+_GROUP = "Check points"
+
+
+class PointCheck(PictureTask):
+    """Points one after the other.
+
+    Parameters
+    ----------
+    changed
+        Called when the keys, or what is hidden, changed.
+    scored
+        Called when the audit says something new.
+    tell_code
+        Called with the line of Python for an answer.
+    leave
+        What the button that leaves does.
+    """
+
+    hides = (PREDICTION, UNCERTAINTY, "labels")
+
+    def __init__(
+        self,
+        panel: Panel,
+        subject: ReviewSubject,
+        walk: AuditWalk,
+        *,
+        changed: Callable[[], object],
+        scored: Callable[[], object],
+        tell_code: Callable[[str], object],
+        leave: Callable[[], object],
+    ) -> None:
+        self.walk = walk
+        self.audit: PointAudit = walk.audit  # type: ignore[assignment]
+        self._panel, self._subject, self._changed, self._scored = panel, subject, changed, scored
+        self._tell_code = tell_code
+        self.is_predicted_shown = False
+        self._keyed = list(zip(class_keys(self.audit.classes, subject), self.audit.classes, strict=True))
+        self._count, self._bar, self._question, self._score = text(), text(), text(), text("", "vx-dim")
+        self._latest: Latest[Score] = Latest(panel, self._show_score)
+        handler = panel.handler
+        self._classes = {
+            info.value: button(f"{key}  {info.name}" if key else info.name, handler(partial(self.answer, info.value)))
+            for key, info in self._keyed
+        }
+        self._peek = button("Show prediction", handler(self.show_predicted), tooltip="Until the next point (O)")
+        self.widget = section(
+            "Check points",
+            self._count,
+            self._bar,
+            self._question,
+            row(*self._classes.values()),
+            row(
+                button("Cannot tell", handler(self.skip), tooltip="Skip this point (S or X)"),
+                button("Back", handler(self.back), tooltip="The point before (Backspace)"),
+                self._peek,
+            ),
+            self._score,
+            row(button("Leave", handler(leave), tooltip="Every answer is kept; go on whenever you like")),
+        )
+        subject.view.set_shapes([])
+        self._show(AROUND)
+
+    # ----------------------------------------------------------------------------------------------------- answering
+
+    def answer(self, value: int) -> None:
+        """Say which class the point on show is."""
+        at = self.walk.at
+        if at is None:
+            return
+        self.audit.answer(at, value)
+        name = next(info.name for info in self.audit.classes if info.value == value)
+        self._tell_code(f"{self._code}.answer({at}, {name!r})")
+        self._go_on()
+
+    def skip(self) -> None:
+        """Nobody could tell what this point is."""
+        at = self.walk.at
+        if at is None:
+            return
+        self.audit.skip(at)
+        self._tell_code(f"{self._code}.skip({at})")
+        self._go_on()
+
+    def back(self) -> None:
+        """Go to the point before, to answer it again."""
+        self.walk.go_back()
+        self._hide_predicted()
+        self._show()
+
+    def show_predicted(self) -> None:
+        """Show what is predicted until the next point, or hide it again."""
+        self.is_predicted_shown = not self.is_predicted_shown
+        self.hides = (UNCERTAINTY, "labels") if self.is_predicted_shown else type(self).hides
+        mark(self._peek, "vx-on", self.is_predicted_shown)
+        self._changed()
+
+    def _go_on(self) -> None:
+        self.walk.note_judged()
+        self.walk.go_on()
+        self._hide_predicted()
+        self._show()
+        self._scored()
+
+    def _hide_predicted(self) -> None:
+        if self.is_predicted_shown:
+            self.show_predicted()
+
+    @property
+    def _code(self) -> str:
+        return f"ws.audit({self.audit.prediction.name!r}, how='points', n={self.audit.count})"
+
+    # ------------------------------------------------------------------------------------------------------- picture
+
+    def _show(self, voxels: float | None = None) -> None:
+        walk = self.walk
+        self._count.value = html.escape(walk.words)
+        self._bar.value = f'<div class="vx-progress"><div style="width:{walk.share:.1%}"></div></div>'
+        self._latest.ask(self.audit.score)
+        for made in self._classes.values():
+            made.disabled = walk.at is None
+        if walk.at is None:
+            self._question.value = "All are checked. <b>Back</b> goes to the last one; <b>Leave</b> ends."
+            self._subject.view.set_shapes([])
+            return
+        answered = self.audit.said(walk.at)
+        for value, made in self._classes.items():
+            mark(made, "vx-on", value == answered)
+        before = "" if answered is None else f", so far <b>{html.escape(self._name_of(answered))}</b>"
+        self._question.value = f"Point {walk.at + 1}: which class is the voxel in the ring{before}?"
+        point = self.audit.points[walk.at]
+        view = self._subject.view
+        if view.axis != "z":
+            view.go_to_plane(point[0], "z")
+        view.look_around(point, voxels)
+        view.set_shapes(ring(point, _RING))
+
+    def _name_of(self, value: int) -> str:
+        return next((info.name for info in self.audit.classes if info.value == value), str(value))
+
+    def _show_score(self, score: Score) -> None:
+        words = score.words
+        self._score.value = html.escape(f"{words[0].upper()}{words[1:]}.")
+
+    # ---------------------------------------------------------------------------------------------------------- keys
+
+    def keys(self, usual: Sequence[Key]) -> list[Key]:
+        answers = [
+            {"key": key, "group": _GROUP, "label": f"it is {info.name}", "action": f"say {info.value}"}
+            for key, info in self._keyed
+            if key
+        ]
+        more = [
+            ("s", "s  x", "nobody could tell: skip", "skip"),
+            ("x", "", "", "skip"),
+            ("backspace", "Backspace", "the point before", "back"),
+            ("o", "o", "show the prediction until the next point", "peek"),
+        ]
+        taken = {key for key, _ in self._keyed}
+        return answers + [
+            {"key": key, "shown": shown or key, "group": _GROUP, "label": label, "action": action}
+            for key, shown, label, action in more
+            if key not in taken
+        ]
+
+    def act(self, name: str) -> None:
+        actions: dict[str, Callable[[], Any]] = {"skip": self.skip, "back": self.back, "peek": self.show_predicted}
+        if name.startswith("say "):
+            self.answer(int(name.removeprefix("say ")))
+        elif name in actions:
+            actions[name]()
+
+    def leave(self) -> None:
+        self._latest.forget()
+        self._subject.view.set_shapes([])
+
+
+def class_keys(classes: Sequence[ClassInfo], subject: ReviewSubject) -> list[str]:
+    """The key of each class: the one that paints it, else its place among them; empty where there is none."""
+    painted = {item.value: item.shortcut for item in subject.labels.level.classes}
+    keys = []
+    for place, info in enumerate(classes, 1):
+        usual = str(place) if place < 10 else ""
+        keys.append(painted.get(info.value) or usual)
+    return keys
+
+
+def ring(point: tuple[int, int, int], radius: float) -> list[VectorShape]:
+    """A ring around a voxel (z, y, x) with four ticks that point at it, on the planes of all three axes.
+
+    The voxel and what touches it stay free.
+    """
+    shapes = []
+    for axis in AXES:
+        at_row, at_column = (point[AXES.index(name)] for name in plane_axes(axis))
+        index = point[AXES.index(axis)]
+        circle = [
+            (at_row + radius * math.sin(turn * math.pi / 24), at_column + radius * math.cos(turn * math.pi / 24))
+            for turn in range(48)
+        ]
+        shapes.append(VectorShape("outline", circle, axis, index, _COLOR))
+        for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            ends = [(at_row + down * far, at_column + right * far) for far in (_TICK, radius)]
+            shapes.append(VectorShape("line", ends, axis, index, _COLOR))
+    return shapes
