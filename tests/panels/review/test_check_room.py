@@ -212,7 +212,8 @@ def doubted(panel, reviewed, monkeypatch):
         kept = doctor._kept(path)
         doubts = []
         for sequence in made:
-            at = np.argwhere(labels.read((slice(sequence, sequence + 1), slice(None), slice(None)))) + [sequence, 0, 0]
+            at = np.argwhere(labels.read())
+            at = at[at[:, 0] == sequence]  # the first stroke is on slice 1, and so on
             if not len(at) or ("labels", "image", sequence) in kept:
                 continue
             change = Change(sequence, "paint", at, np.ones(len(at), np.int64))

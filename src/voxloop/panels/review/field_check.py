@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voxloop.panels.base.panel import Panel, button, row, section, show, table, text
 from voxloop.panels.base.work import Latest
 from voxloop.panels.label.tools import voxel_of
 from voxloop.panels.review.audit_walk import AuditWalk
-from voxloop.panels.review.picture_task import Key, PictureTask
+from voxloop.panels.review.picture_task import Key, PaintingTask
 from voxloop.panels.review.subject import ReviewSubject
 from voxloop.panels.view.frames import palette_indices
 from voxloop.panels.view.ink import StrokePiece
@@ -33,7 +33,7 @@ _USUAL = ("Tools", "Classes")
 _NO_TOOLS = ("t", "d")
 
 
-class FieldCheck(PictureTask):
+class FieldCheck(PaintingTask):
     """Fields one after the other.
 
     Parameters
@@ -47,7 +47,6 @@ class FieldCheck(PictureTask):
     """
 
     hides = (PREDICTION, UNCERTAINTY, "labels")
-    paints = True
     paints_on = ANSWERS
 
     def __init__(
@@ -152,13 +151,13 @@ class FieldCheck(PictureTask):
         self._show_draft()
         return self.layer.sequence
 
-    def click(self, message: dict[str, object]) -> None:
+    def click(self, message: dict[str, Any]) -> None:
         draft = self.draft
         if draft is None or message["tool"] != "fill":
             return
         z, y, x = voxel_of(message)
         if message["axis"] == "z" and z == draft.box.start[0]:
-            draft.fill((y, x), int(str(message["value"])))
+            draft.fill((y, x), int(message["value"]))
             self._show_draft()
 
     def undo(self) -> None:

@@ -15,20 +15,16 @@ Key = dict[str, Any]
 
 
 class PictureTask(ABC):
-    """What the keys, and where it ``paints`` the hand, serve while it is in use.
+    """What the keys serve while it is in use.
 
     Attributes
     ----------
     widget : what stands in the side column meanwhile.
     hides : names of the layers that are not to be seen meanwhile.
-    paints : whether tools and classes are needed for it.
-    paints_on : name of the layer that takes the ink.
     """
 
     widget: w.VBox
     hides: Sequence[str] = ()
-    paints: ClassVar[bool] = False
-    paints_on: ClassVar[str] = "labels"
 
     @abstractmethod
     def keys(self, usual: Sequence[Key]) -> list[Key]:
@@ -38,15 +34,27 @@ class PictureTask(ABC):
     def act(self, name: str) -> None:
         """Do what a key asks for."""
 
+    @abstractmethod
     def leave(self) -> None:
         """Something else is done from now on."""
 
-    def stroke(self, piece: StrokePiece) -> int | None:
-        """Take a piece of a stroke; the number of the edit, None where nothing was painted."""
-        return None
 
+class PaintingTask(PictureTask):
+    """What takes the hand as well: tools paint on a layer of its own, ``paints_on``."""
+
+    paints_on: ClassVar[str]
+
+    @abstractmethod
+    def stroke(self, piece: StrokePiece) -> int | None:
+        """Take a piece of a stroke; what the layer counts as its last change, None where nothing was painted."""
+
+    @abstractmethod
     def click(self, message: dict[str, Any]) -> None:
         """Take a click of a tool that does not draw."""
+
+    @abstractmethod
+    def undo(self) -> None:
+        """Take the last stroke back."""
 
 
 class LayerCurtain:

@@ -47,7 +47,7 @@ class PointCheck(PictureTask):
         What the button that leaves does.
     """
 
-    hides = (PREDICTION, UNCERTAINTY, "labels")
+    hides: Sequence[str] = (PREDICTION, UNCERTAINTY, "labels")
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from voxloop.panels.review.check_room import CheckRoom
 from voxloop.panels.review.correct_room import CorrectRoom
 from voxloop.panels.review.counts import EVERYTHING, PLANE
 from voxloop.panels.review.error_curve import Scored
-from voxloop.panels.review.picture_task import LayerCurtain
+from voxloop.panels.review.picture_task import LayerCurtain, PaintingTask
 from voxloop.panels.review.places import Places
 from voxloop.panels.review.progress import ReviewProgress
 from voxloop.panels.review.rooms import Rooms
@@ -205,20 +205,20 @@ class ReviewPanel(LabelPanel):
 
     def _on_stroke(self, piece: StrokePiece) -> int | None:
         task = self.check.task
-        return super()._on_stroke(piece) if task is None else task.stroke(piece)
+        return task.stroke(piece) if isinstance(task, PaintingTask) else super()._on_stroke(piece)
 
     def _on_click(self, message: dict[str, Any]) -> None:
         task = self.check.task
-        if task is None or message["tool"] == "pick":
-            super()._on_click(message)
-        else:
+        if isinstance(task, PaintingTask) and message["tool"] != "pick":
             task.click(message)
+        else:
+            super()._on_click(message)
 
     def undo(self) -> None:
         """Take the last edit back; of a field that is being corrected, the last stroke in it."""
         task = self.check.task
-        if task is not None and task.paints:
-            task.act("undo")
+        if isinstance(task, PaintingTask):
+            task.undo()
         else:
             super().undo()
 
@@ -228,8 +228,8 @@ class ReviewPanel(LabelPanel):
         self._curtain.draw(() if task is None else task.hides)
         if task is not None:
             self._tool_before = self._tool_before or self.state.tool
-            self.state.tool = "brush" if task.paints else "look"
-            self.state.layer = task.paints_on
+            self.state.tool = "brush" if isinstance(task, PaintingTask) else "look"
+            self.state.layer = task.paints_on if isinstance(task, PaintingTask) else "labels"
         elif self._tool_before:
             self.state.tool, self._tool_before = self._tool_before, ""
             self.state.layer = "labels"
@@ -281,7 +281,7 @@ class ReviewPanel(LabelPanel):
         if room != CHECK:
             self.check.leave()
         task = self.check.task
-        show(self._hand, room == CORRECT or (task is not None and task.paints))
+        show(self._hand, room == CORRECT or isinstance(task, PaintingTask))
         for part in self._of_labels:
             show(part, room == CORRECT)
 

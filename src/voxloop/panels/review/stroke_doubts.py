@@ -1,4 +1,4 @@
-"""Strokes that models contradict, one after the other at the picture: kept or dropped. Fits no model, judges nothing."""
+"""Strokes that models contradict, one after the other at the picture: kept or dropped. Judges nothing by itself."""
 
 from __future__ import annotations
 
