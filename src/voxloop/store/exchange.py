@@ -71,7 +71,7 @@ def load(
     if zero not in (None, *ZERO):
         raise LabelError(f"zero={zero!r} is neither 'background' nor 'unlabelled'")
     box = Box.of(region, labels.shape)
-    mask = _opened(source, box, region, arguments)
+    mask = _as_it_lies(_opened(source, box, region, arguments), labels.facts().anatomy)
     names = _names_of(mask)
     present = _values_in(mask, box, labels.chunks)
     table = table_for(labels, present, zero, values, names)  # type: ignore[arg-type]
@@ -142,6 +142,15 @@ def _opened(source: Any, box: Box, region: object, arguments: dict[str, Any]) ->
             "a part goes in with region=(slice, slice, slice)"
         )
     return mask
+
+
+def _as_it_lies(mask: Any, anatomy: str) -> Any:
+    """The mask in the order of the image's voxels, where both say how they lie: NIfTI counts from left, others not."""
+    own = getattr(mask, "attrs", {}).get("anatomy", "")
+    if not own or not anatomy or own == anatomy:
+        return mask
+    turns = {axis: slice(None, None, -1) for axis, a, b in zip("xyz", own, anatomy, strict=True) if a != b}
+    return mask.isel(turns)
 
 
 def _as_image(source: Any, box: Box, arguments: dict[str, Any]) -> Any:

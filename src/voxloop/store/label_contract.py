@@ -24,6 +24,7 @@ class ImageFacts:
     frames: bool = False
     source: str | tuple[str, ...] | None = None
     timepoint: int | None = None
+    anatomy: str = ""
     spacing_from: str = "metadata"
     spacing_from_zyx: str = "metadata metadata metadata"
 

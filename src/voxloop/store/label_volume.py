@@ -31,6 +31,7 @@ def image_facts(volume: Callable[[], xr.DataArray]) -> ImageFacts:
         frames=image.attrs.get("z_kind") == "frame",
         source=tuple(source) if isinstance(source, list) else source,
         timepoint=arguments.get("timepoint"),
+        anatomy=str(image.attrs.get("anatomy", "")),
         spacing_from=str(image.attrs.get("spacing_from", "metadata")),
         spacing_from_zyx=str(image.attrs.get("spacing_from_zyx", "metadata metadata metadata")),
     )

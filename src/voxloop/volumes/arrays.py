@@ -10,6 +10,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.volumes.axes import letters_of
+from voxloop.volumes.formats import bio, tensor_store
 from voxloop.volumes.formats.contract import Contents
 from voxloop.volumes.metadata import (
     Notes,
@@ -26,6 +27,10 @@ def contents_of(array: Any) -> Contents:
     """What an array-like is. Raises VolumeError for what is none."""
     if hasattr(array, "dims") and hasattr(array, "coords") and hasattr(array, "data"):
         return _of_dataarray(array)
+    if bio.is_bio_image(array):
+        return bio.contents_of(array)
+    if type(array).__module__.partition(".")[0] == "tensorstore" and hasattr(array, "domain"):
+        return tensor_store.contents_of(array)
     if isinstance(array, Mapping) or hasattr(array, "data_vars"):
         names = ", ".join(map(repr, list(getattr(array, "data_vars", array))[:6]))
         raise VolumeError(f"{type(array).__name__} holds several arrays ({names}); open one of them")
@@ -74,11 +79,12 @@ def _of_dataarray(array: Any) -> Contents:
     axes = letters_of(list(array.dims))
     spacing = notes.attempt("spacing_um", lambda: _noted(array.attrs), {})
     origin: dict[str | int, float] = {}
+    of_bioio = "micrometer" if "unprocessed" in array.attrs else ""  # its coordinates carry no unit, and are in these
     for place, dim in enumerate(array.dims):
         coordinate = array.coords.get(dim)
         if coordinate is None or coordinate.size == 0 or coordinate.dtype.kind not in "iuf":
             continue
-        unit = coordinate.attrs.get("units") or array.attrs.get("units")
+        unit = coordinate.attrs.get("units") or array.attrs.get("units") or of_bioio
         if not unit or axes[place] not in "zyx?":
             continue
         step = notes.attempt(f"the coordinate {dim}", partial(coordinate_step, coordinate.values, unit), None)

@@ -227,6 +227,8 @@ def _assemble(
     )
     if contents.labels:
         volume.attrs["kind"] = "labels"
+    if contents.anatomy:
+        volume.attrs["anatomy"] = contents.anatomy
     if contents.classes:
         volume.attrs["classes"] = json.dumps(list(contents.classes))
     return volume

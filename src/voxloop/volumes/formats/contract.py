@@ -28,6 +28,9 @@ class Contents:
     ``labels`` says that the numbers are no intensities but names, ``classes`` which names (``value``, ``name``,
     ``color``).
 
+    ``anatomy`` says how a picture of a body lies, once its axes are in order: ``"LPS"`` or ``"RAS"``, the directions in
+    which x, y and z rise; empty where nobody says.
+
     ``assumed`` names axes whose size here is itself an assumption, of a volume that is opened again.
 
     ``remarks`` say what of the metadata could not be understood and what the numbers are; ``losses`` what of the
@@ -44,6 +47,7 @@ class Contents:
     scale_count: int = 1
     labels: bool = False
     assumed: Sequence[str] = ()
+    anatomy: str = ""
     classes: Sequence[Mapping[str, Any]] = ()
     remarks: Sequence[str] = ()
     losses: Sequence[str] = ()

@@ -50,6 +50,7 @@ def read(source: Source) -> Contents:
     except Exception as error:  # nibabel and its header raise many kinds
         raise VolumeError(f"{source.path} cannot be read as NIfTI ({first_line(error)}); is it complete?") from error
     notes = Notes()
+    anatomy = "RAS" if _is_placed(image.header) and stored.ndim >= 3 else ""
     compressed = source.text.lower().endswith(".gz")
     if not compressed:
         _check_complete(image, str(source.path))
@@ -73,6 +74,7 @@ def read(source: Source) -> Contents:
         axes=letters,
         spacing_um=spacing,
         assumed=notes.attempt("its description", lambda: _assumed(image.header), []),
+        anatomy=anatomy,
         chunks=chunks if compressed else None,
         remarks=notes.remarks,
     )
@@ -103,13 +105,16 @@ def _sizes(image: Any) -> list[float | None]:
     return [float(zoom) * unit if float(zoom) > 0 else None for zoom in image.header.get_zooms()[:3]]
 
 
+def _is_placed(header: Any) -> bool:
+    """Whether the header says how the picture lies."""
+    return any(int(header[name]) for name in ("sform_code", "qform_code") if name in header)
+
+
 def _oriented(image: Any, axes: str, stored: Transposed, notes: Notes) -> tuple[str, LazyArray]:
     """Letters of the stored axes and the array with those turned that run against x, y, z of the affine."""
     from nibabel.orientations import io_orientation
 
-    header = image.header
-    coded = [int(header[name]) for name in ("sform_code", "qform_code") if name in header]
-    if not any(coded) or "z" not in axes:
+    if not _is_placed(image.header) or "z" not in axes:
         return axes, stored  # the file does not say how it lies
     letters, backwards = list(axes), [False] * len(axes)
     for place, (axis, sign) in enumerate(io_orientation(image.affine)[:3]):

@@ -7,13 +7,32 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from voxloop.errors import VolumeError
-from voxloop.volumes.formats import hdf5, mrc, nifti, numpy_file, ome_zarr, pictures, plain_zarr, tiff, video
+from voxloop.volumes.formats import (
+    bio,
+    dicom,
+    hdf5,
+    imaris,
+    meta_image,
+    mrc,
+    nifti,
+    nrrd,
+    numpy_file,
+    ome_zarr,
+    pictures,
+    plain_zarr,
+    tensor_store,
+    tiff,
+    video,
+    webknossos,
+)
 from voxloop.volumes.formats.contract import Format, Source
 
 GROUP = "voxloop.formats"
 
 #: asked in this order: a folder may be several things, and a multiscale store is also a plain one
 BUILT_IN: tuple[Format, ...] = (
+    tensor_store.FORMAT,
+    webknossos.FORMAT,
     ome_zarr.FORMAT,
     plain_zarr.FORMAT,
     tiff.FORMAT,
@@ -21,8 +40,13 @@ BUILT_IN: tuple[Format, ...] = (
     mrc.FORMAT,
     numpy_file.FORMAT,
     nifti.FORMAT,
+    nrrd.FORMAT,
+    meta_image.FORMAT,
+    imaris.FORMAT,
     video.FORMAT,
+    dicom.FORMAT,
     pictures.FORMAT,
+    bio.FORMAT,
 )
 
 
@@ -44,7 +68,7 @@ def is_file_name(name: str) -> bool:
     """Whether a name is that of a single file of a format, rather than of a store or a folder."""
     lower = name.lower()
     for each in formats():
-        if each in (ome_zarr.FORMAT, plain_zarr.FORMAT):
+        if each in (ome_zarr.FORMAT, plain_zarr.FORMAT, tensor_store.FORMAT):
             continue
         if any(lower.endswith(suffix) for suffix in each.suffixes if suffix.startswith(".")):
             return True
