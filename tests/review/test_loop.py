@@ -1,4 +1,4 @@
-"""Suggestions, accepting, the log of rounds and lineage, on predictions made by hand."""
+"""Accepting, the log of rounds and lineage, on predictions made by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from voxloop.errors import LabelError, PredictionError
 from voxloop.model import ClassInfo
-from voxloop.review import Rounds, accept, evaluate, methods_paragraph, suggest
+from voxloop.review import Rounds, accept, evaluate, methods_paragraph
 from voxloop.review.confidence import uncertainty
 from voxloop.store import Store
 
@@ -79,39 +79,6 @@ def test_accept_refuses_what_it_cannot_know(store, probability):
     with pytest.raises(PredictionError, match="entropy"):
         accept(labels, Made(probability, ("uncertainty",), "entropy"))
     assert labels.counts() == {}
-
-
-@pytest.mark.parametrize("keeps", [("probabilities",), ("uncertainty",)])
-def test_suggestions_find_what_is_unsure_and_spread_out(keeps):
-    probability = np.zeros(SHAPE, np.float32)
-    places = [(1, 40, 40), (4, 150, 200), (1, 150, 40)]
-    for z, y, x in places:
-        probability[z, y - 12 : y + 12, x - 12 : x + 12] = 0.49
-    probability[1, 40, 52:60] = 0.45  # more of the first
-    found = suggest(Made(probability, keeps), n=3)
-    assert len(found) == 3
-    for z, y, x in places:
-        assert any(s.index == z and np.hypot(s.centre[1] - y, s.centre[2] - x) < 40 for s in found)
-    scores = [s.score for s in found]
-    assert scores == sorted(scores, reverse=True)
-    assert all(0 < score <= 1 for score in scores)
-    assert all("background" in s.reason and "%" in s.reason for s in found)
-    for s in found:
-        assert s.box.holds(s.centre)
-        assert s.region == s.box.slices
-
-
-def test_labelled_places_are_not_suggested(store):
-    probability = np.zeros(SHAPE, np.float32)
-    probability[1, 30:50, 30:50] = probability[4, 100:110, 100:110] = 0.5
-    made = Made(probability)
-    assert suggest(made, n=1)[0].index == 1
-    labels = store.labels()
-    labels.write((slice(1, 2), slice(30, 50), slice(30, 50)), np.full((1, 20, 20), 1))
-    assert [s.index for s in suggest(made, n=5, labels=labels)] == [4]
-    assert suggest(Made(probability * 0), n=5) == []
-    with pytest.raises(PredictionError, match="n=0"):
-        suggest(made, n=0)
 
 
 def test_uncertainty_of_bytes_and_floats_agrees():

@@ -86,6 +86,10 @@ def test_suggestions_are_ordered_and_inside(trained):
     assert 1 <= len(found) <= 4
     assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
     assert all(s.reason for s in found)
+    assert {s.image for s in found} == {"image"}
+    corner = ws.suggest(job, region=(slice(2, 4), slice(0, 96), slice(0, 48)))
+    assert corner
+    assert all(s.index in (2, 3) and s.box.stop[2] <= 48 for s in corner)
 
 
 def test_predicting_a_region_with_a_name(trained):

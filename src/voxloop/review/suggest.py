@@ -1,41 +1,56 @@
-"""``suggest``: where a correction would teach most. Streams over the uncertainty; keeps a few candidates, no volume."""
+"""``suggest``: the places where a person's next seconds are worth most, by one of several rules. Keeps no voxels."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from voxloop.errors import PredictionError
-from voxloop.geometry import Box, Shape
-from voxloop.review.confidence import Confidence
-from voxloop.review.reading import Readable, readable, same_shape, walk
+from voxloop.errors import PredictionError, unknown
+from voxloop.geometry import Box, Shape, Spacing
+from voxloop.review import ranking
+from voxloop.review.effort import seconds_at
+from voxloop.review.opinions import Opinions
+from voxloop.review.reading import Readable, readable, same_shape
+from voxloop.review.survey import SIDE, Survey, look_over
+from voxloop.review.sweep import motion, planes_of
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
     from voxloop.store import Labels
 
-_FIELD = 64  # pixels a side of what is looked at together
-_CANDIDATES = 512
-_BLOCK = (16, 256, 256)
+Strategy = Literal["gain", "uncertainty", "diversity", "random", "stride", "score", "kmeans", "motion"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+#: those of whole planes; the others are of pieces
+OF_PLANES = ("stride", "motion")
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A place to correct: a piece of the plane across ``axis`` at ``index``.
+    """A place to paint: a piece of the plane across ``axis`` at ``index`` of ``image``.
 
-    ``box`` in voxels, ``centre`` the middle of what is unsure in it; ``score`` 0..1 falls along the list; ``reason`` is
-    a sentence.
+    Attributes
+    ----------
+    box : where it lies, in voxels.
+    centre : (z, y, x) where in it to look first.
+    score : 0 to 1, falling along the list.
+    seconds : of a person's time, by the time model of :mod:`voxloop.review.effort`.
+    share : of what is expected to be wrong (before any prediction: of the image), how much looks like this place and
+        like none before it; 0 where the strategy does not ask.
+    reason : a sentence.
     """
 
+    image: str
     axis: str
     index: int
     box: Box
     centre: tuple[float, float, float]
     score: float
+    seconds: float
+    share: float
     reason: str
 
     @property
@@ -44,112 +59,241 @@ class Suggestion:
         return self.box.slices
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    score: float
-    box: Box
-    centre: tuple[float, float, float]
-    share: float
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """An image in which places are looked for.
 
-
-def suggest(
-    prediction: Prediction,
-    n: int = 8,
-    *,
-    labels: Labels | None = None,
-    region: object = None,
-) -> list[Suggestion]:
-    """Where to correct next, best first: the least sure pieces of planes, no two of them close together.
-
-    Parameters
+    Attributes
     ----------
-    n
-        How many at most.
-    labels
-        Voxels labelled here are known and count as sure.
-    region
-        Slices (z, y, x) in which to look; None for all that was predicted.
+    read : ``read(box)`` gives intensities (c, z, y, x).
+    frames : planes are pictures of their own.
+    predictions : of this image by models of the same classes, the newest first; may be none.
+    labels : what is painted on it; None for nothing.
+    inside : where to look; None for everywhere.
+    """
+
+    image: str
+    read: Any
+    shape: Shape
+    spacing_um: Spacing
+    frames: bool = False
+    predictions: Sequence[Prediction] = ()
+    labels: Labels | None = None
+    inside: Box | None = None
+
+
+def suggest(grounds: Sequence[Ground], n: int = 8, *, strategy: Strategy = "gain", seed: int = 0) -> list[Suggestion]:
+    """Where to paint next, best first.
 
     Raises
     ------
     PredictionError
-        ``n`` is not positive, or the prediction kept neither probabilities nor uncertainty.
+        ``n`` is not positive, there is no such strategy, or it needs a prediction that knows how sure it is.
     """
     if n < 1:
         raise PredictionError(f"n={n} suggestions are none; ask for at least one")
-    ours = readable(prediction, "the prediction")
-    known = None if labels is None else readable(labels, "the labels")
-    if known is not None:
-        same_shape(known, ours, ("the labels", "the prediction"))
-    box = Box.of(region, ours.shape)
-    inside = box if ours.box is None else box.meet(ours.box)
-    if inside is None:
+    if strategy not in STRATEGIES:
+        raise PredictionError(unknown("strategy", strategy, STRATEGIES))
+    parts = [(ground, box) for ground in grounds if (box := _inside(ground)) is not None]
+    if strategy in OF_PLANES:
+        return _whole_planes(parts, strategy, n)
+    surveyed = [_Surveyed(ground, box, seed, 1 / len(parts)) for ground, box in parts]
+    surveyed = [one for one in surveyed if one.rows.size]
+    if not surveyed:
         return []
-    best: list[tuple[float, int, _Candidate]] = []
-    for order, candidate in enumerate(_candidates(Confidence(prediction), ours, known, inside)):
-        heapq.heappush(best, (candidate.score, -order, candidate))
-        if len(best) > _CANDIDATES:
-            heapq.heappop(best)
-    spread = _spread([candidate for *_, candidate in sorted(best, reverse=True)], n, ours)
-    names = {info.value: info.name for info in prediction.classes}
-    return [Suggestion("z", c.box.start[0], c.box, c.centre, score, _reason(c, ours, names)) for c, score in spread]
+    places = _Places(surveyed)
+    ranked = places.rank(strategy, n, seed)
+    chosen = zip(ranked.order.tolist(), ranked.score.tolist(), ranked.share.tolist(), strict=True)
+    return [places.suggestion(strategy, *one) for one in chosen]
 
 
-def _candidates(confidence: Confidence, ours: Readable, known: Readable | None, inside: Box) -> Iterator[_Candidate]:
-    for block in walk(inside, block=_BLOCK, at_most=2**62):
-        unsure = confidence.unsure(block)
-        sure = ours.read(block) == 0  # not predicted (yet)
-        if known is not None:
-            sure |= known.read(block) != 0
-        unsure = np.where(sure, 0, unsure)
-        for z, plane in enumerate(unsure):
-            yield from _in_plane(plane, block, z)
+def _inside(ground: Ground) -> Box | None:
+    """Where to look: what was asked for and was predicted, None where these do not meet.
+
+    Raises VolumeError where image and predictions do not lie on the same voxels.
+    """
+    inside = ground.inside or Box.whole(ground.shape)
+    for prediction in ground.predictions:
+        source = readable(prediction, "the prediction")
+        same_shape(source, Readable(ground.shape, None), ("the prediction", "the image"))
+    if not ground.predictions or ground.predictions[0].box is None:
+        return inside
+    return inside.meet(ground.predictions[0].box)
 
 
-def _in_plane(plane: np.ndarray, block: Box, z: int) -> Iterator[_Candidate]:
-    """The fields of one plane that hold anything unsure. A field counts by its mean, and its worst voxels twice."""
-    for top in range(0, plane.shape[0], _FIELD):
-        for left in range(0, plane.shape[1], _FIELD):
-            part = plane[top : top + _FIELD, left : left + _FIELD]
-            total = float(part.sum(dtype=np.int64))
-            if total == 0:
-                continue
-            doubtful = part >= 128
-            score = (total + float(part[doubtful].sum(dtype=np.int64))) / (2 * 255 * part.size)
-            rows, columns = (part.sum(axis=axis, dtype=np.int64) for axis in (1, 0))
-            box = Box.at((z, top, left), (1, *part.shape)).shift(block.start)
-            y = box.start[1] + float(rows @ np.arange(len(rows))) / total
-            x = box.start[2] + float(columns @ np.arange(len(columns))) / total
-            yield _Candidate(score, box, (float(box.start[0]), y, x), float(doubtful.mean()))
+class _Surveyed:
+    """One image looked over. ``rows`` are the pieces that may be suggested."""
+
+    def __init__(self, ground: Ground, inside: Box, seed: int, share: float) -> None:
+        self.ground = ground
+        self.opinions = Opinions(ground.predictions) if ground.predictions else None
+        self.survey: Survey = look_over(
+            ground.read,
+            inside,
+            ground.spacing_um,
+            frames=ground.frames,
+            opinions=self.opinions,
+            labels=None if ground.labels is None else readable(ground.labels, "the labels"),
+            seed=seed,
+            share=share,
+        )
+        possible = self.survey.labelled < 1
+        if self.opinions is not None:
+            possible &= self.survey.predicted > 0
+        self.rows = np.flatnonzero(possible)
 
 
-def _spread(candidates: list[_Candidate], n: int, ours: Readable) -> list[tuple[_Candidate, float]]:
-    """Take the best, discount what lies near it (a correction there teaches the same), and so on."""
-    if not candidates:
-        return []
-    reach = _reach(ours.shape, ours)
-    places = np.array([c.centre for c in candidates]) / reach
-    scores = np.array([c.score for c in candidates])
-    chosen: list[tuple[_Candidate, float]] = []
-    while len(chosen) < min(n, len(candidates)):
-        best = int(scores.argmax())
-        if scores[best] <= 0:
-            break
-        chosen.append((candidates[best], float(scores[best])))
-        away = ((places - places[best]) ** 2).sum(axis=1)
-        scores = scores * (1 - np.exp(-0.5 * away))
-        scores[best] = 0
-    return chosen
+class _Places:
+    """The pieces of all images together, and what the strategies ask of them."""
+
+    def __init__(self, surveyed: Sequence[_Surveyed]) -> None:
+        self._surveyed = surveyed
+        self._owner: np.ndarray = np.concatenate([np.full(len(one.rows), k) for k, one in enumerate(surveyed)])
+        self._row: np.ndarray = np.concatenate([one.rows for one in surveyed])
+        self.predicted = all(one.opinions is not None for one in surveyed)
+        self.labelled = self._column("labelled")
+        looks = self._column("looks")
+        self.looks = looks / np.float32(np.sqrt(looks.shape[1]))
+
+    def _column(self, name: str) -> np.ndarray:
+        return np.asarray(np.concatenate([getattr(one.survey, name)[one.rows] for one in self._surveyed]))
+
+    @cached_property
+    def loss(self) -> np.ndarray:
+        """(n,) how much of the score is expected to be missing at each place: of IoU, mean of the classes that count.
+
+        A voxel of a rare class weighs more, as it does in the score.
+        """
+        opinions = self._surveyed[0].opinions
+        if opinions is None:
+            return np.asarray(1 - self.labelled)
+        counts = opinions.foreground
+        mass = np.sum([one.survey.mass for one in self._surveyed], axis=0)
+        missing = self._column("wrong")[:, counts] / np.maximum(mass[counts], 1.0)
+        return np.asarray(missing.mean(axis=1))
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """(n, features) in which places that teach the same are near: what they look like and what is said of them."""
+        if not self.predicted:
+            return self.looks
+        said = np.sqrt(self._column("said"))
+        return np.concatenate([self.looks, said], axis=1).astype(np.float32)
+
+    @cached_property
+    def seconds(self) -> np.ndarray:
+        """(n,) of a person at each place. The unsure piece says how long strokes become."""
+        unsure = self._column("unsure")
+        sides = np.array([np.sqrt(np.prod(self._box(at).shape)) for at in range(len(self._row))])
+        lengths = np.clip(np.sqrt(unsure) * sides, 8, SIDE) if self.predicted else np.full(len(sides), SIDE / 2)
+        return np.asarray([seconds_at(float(length)) for length in lengths])
+
+    def rank(self, strategy: Strategy, n: int, seed: int) -> ranking.Ranked:
+        """The places in the order of a strategy."""
+        painted = np.flatnonzero(self.labelled > 0)
+        if strategy == "gain":
+            if self.predicted:
+                return ranking.rank_by_gain(self.loss, self.features, self.seconds, n)
+            taught = ranking.NEARLY_ALL
+            return ranking.rank_by_gain(self.loss, self.looks, self.seconds, n, taught=taught, covered=painted)
+        if strategy == "diversity":
+            return ranking.rank_by_difference(self.features, n, painted)
+        if strategy == "kmeans":
+            return ranking.rank_by_clusters(self.looks, n, seed)
+        if strategy == "random":
+            return ranking.rank_by_chance(len(self._row), n, seed)
+        if not self.predicted:
+            raise PredictionError(f"strategy {strategy!r} needs a prediction; before one, use 'gain' or 'kmeans'")
+        value = self._column("wrong").sum(axis=1)
+        if strategy == "score":
+            there = self._column("said")[:, self._foreground].any(axis=1)
+            value = np.where(there, 1 - self._column("sureness"), 0)
+        return ranking.rank_by_value(value, self._apart(), n)
+
+    def suggestion(self, strategy: Strategy, at: int, score: float, share: float) -> Suggestion:
+        """The place at a position, with its reason."""
+        one = self._surveyed[self._owner[at]]
+        row = self._row[at]
+        box, axis = one.survey.boxes[row], one.survey.axes[row]
+        z, y, x = one.survey.worst[row].tolist()
+        return Suggestion(
+            image=one.ground.image,
+            axis=axis,
+            index=box.along(axis).start,
+            box=box,
+            centre=(z, y, x),
+            score=score,
+            seconds=float(self.seconds[at]),
+            share=share,
+            reason=self._reason(strategy, at, share),
+        )
+
+    def _reason(self, strategy: Strategy, at: int, share: float) -> str:
+        if strategy == "random":
+            return "drawn by chance"
+        if strategy in ("diversity", "kmeans") or not self.predicted:
+            alike = f"stands for {share:.0%} of the image" if share else "unlike the other places"
+            return f"{alike}; nothing painted here yet" if self.labelled[at] == 0 else alike
+        words = f"{_unsure(self._column('unsure')[at])}{self._between(at)}"
+        if strategy == "score":
+            return f"{self._column('sureness')[at]:.0%} sure of what it found here"
+        if strategy == "gain":
+            return f"{words}; {share:.0%} of what may be wrong looks like this"
+        return words
+
+    def _between(self, at: int) -> str:
+        """Which classes the model wavers between, in words."""
+        opinions = self._surveyed[0].opinions
+        if opinions is None or len(opinions.classes) < 2:
+            return ""
+        wrong = self._column("wrong")[at]
+        first, second = sorted(np.argsort(-wrong, kind="stable")[:2].tolist())
+        names = [info.name for info in opinions.classes]
+        return f" between {names[first]} and {names[second]}" if min(wrong[first], wrong[second]) > 0 else ""
+
+    @property
+    def _foreground(self) -> np.ndarray:
+        opinions = self._surveyed[0].opinions
+        assert opinions is not None
+        return opinions.foreground
+
+    def _apart(self) -> np.ndarray:
+        """(n, 3) where places lie, in units of how far a stroke tells about its surroundings; images far apart."""
+        out = np.empty((len(self._row), 3))
+        for number, one in enumerate(self._surveyed):
+            mine = self._owner == number
+            spacing = np.array(one.ground.spacing_um)
+            reach = SIDE * spacing[1:].min()
+            out[mine] = one.survey.worst[self._row[mine]] * spacing / reach + 1e3 * number
+        return out
+
+    def _box(self, at: int) -> Box:
+        box: Box = self._surveyed[self._owner[at]].survey.boxes[self._row[at]]
+        return box
 
 
-def _reach(shape: Shape, ours: Readable) -> np.ndarray:
-    """How far a correction tells about its surroundings: a field in the plane, as far across it in micrometres."""
-    z, y, x = ours.spacing_um or (1.0, 1.0, 1.0)
-    return np.array([max(1.0, min(_FIELD * min(y, x) / z, shape[0] / 8)), _FIELD, _FIELD])
+def _unsure(share: float) -> str:
+    return f"unsure in {share:.0%}" if share >= 0.01 else "nearly sure"
 
 
-def _reason(candidate: _Candidate, ours: Readable, names: dict[int, str]) -> str:
-    values, counts = np.unique(ours.read(candidate.box), return_counts=True)
-    common = [names[int(v)] for v in values[np.argsort(counts)[::-1]] if int(v) in names][:2]
-    between = f"between {common[0]} and {common[1]}" if len(common) == 2 else f"about {common[0]}" if common else ""
-    return f"unsure {between} in {max(candidate.share, 0.01):.0%} of this field".replace("  ", " ")
+def _whole_planes(parts: Sequence[tuple[Ground, Box]], strategy: Strategy, n: int) -> list[Suggestion]:
+    """Every n-th plane, or those that differ most from the one before, over all images."""
+    planes: list[tuple[Ground, Box]] = []
+    moved: list[float] = []
+    for ground, inside in parts:
+        boxes = planes_of(inside)
+        planes += [(ground, box) for box in boxes]
+        if strategy == "motion":
+            moved += motion(ground.read, boxes).tolist()
+    if strategy == "stride":
+        ranked = ranking.rank_evenly(np.linspace(0, 1, len(planes)), n)
+    else:
+        apart = np.array([[number * 2.0, 0, 0] for number in range(len(planes))]) / max(1, len(planes) / (2 * n))
+        ranked = ranking.rank_by_value(np.array(moved), apart, n)
+    out = []
+    for at, score in zip(ranked.order.tolist(), ranked.score.tolist(), strict=True):
+        ground, box = planes[at]
+        z, y, x = box.centre
+        reason = "one of evenly spaced planes" if strategy == "stride" else "differs most from the one before"
+        out.append(Suggestion(ground.image, "z", z, box, (z, y, x), score, seconds_at(SIDE), 0.0, reason))
+    return out

@@ -1,4 +1,4 @@
-"""The verbs that look at predictions and labels: how good, where wrong, what next. The work is done by review/."""
+"""The verbs that look at predictions and labels: how good, where wrong. The work is done by review/."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
-    from voxloop.review import Doubt, FieldAudit, PointAudit, Report, Score, Suggestion
+    from voxloop.review import Doubt, FieldAudit, PointAudit, Report, Score
     from voxloop.store import Edit
 
 #: how often intervals hold the true value, where nobody asks for another share
@@ -38,16 +38,6 @@ def accept(
     labels = project.labels(chosen.level, chosen.image)
     box = region_in(project.store, region, labels.image)
     return review.accept(labels, chosen, region=box, classes=classes, above=above)
-
-
-def suggest(project: Project, prediction: Prediction | Run | str, n: int = 8, **settings: Any) -> list[Suggestion]:
-    """Where to correct next, best first, each with its reason."""
-    from voxloop import review
-
-    chosen = prediction_named(project.predictions, prediction)
-    with suppress(LabelError):
-        settings.setdefault("labels", project.labels(chosen.level, chosen.image))
-    return review.suggest(chosen, n, **settings)
 
 
 def evaluate(project: Project, prediction: Prediction | Run | str, truth: Any, **settings: Any) -> Report:

@@ -16,6 +16,7 @@ from voxloop.workspace import export as exporting
 from voxloop.workspace import objects as separating
 from voxloop.workspace import predict as predicting
 from voxloop.workspace import review
+from voxloop.workspace import suggest as suggesting
 from voxloop.workspace import train as training
 from voxloop.workspace.project import Project
 
@@ -34,7 +35,7 @@ class Workspace(Project):
     objects = separating.objects
     fit_objects = separating.fit_objects
     accept = review.accept
-    suggest = review.suggest
+    suggest = suggesting.suggest
     evaluate = review.evaluate
     score = review.score
     audit = review.audit

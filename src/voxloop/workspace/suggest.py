@@ -1,0 +1,127 @@
+"""The verb ``suggest``: where to paint next, in which images. The work is done by review/."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from voxloop.errors import LabelError, WorkspaceError, unknown
+from voxloop.geometry import Box
+from voxloop.runs import Run
+from voxloop.workspace.choices import named_region, prediction_named, region_in
+from voxloop.workspace.project import Project
+
+if TYPE_CHECKING:
+    from voxloop.prediction import Prediction
+    from voxloop.review import Ground, Strategy, Suggestion
+
+
+def suggest(
+    project: Project,
+    prediction: Prediction | Run | str | None = None,
+    n: int = 8,
+    strategy: Strategy = "gain",
+    seed: int = 0,
+    images: str | Sequence[str] | None = None,
+    region: object = None,
+) -> list[Suggestion]:
+    """Where a person's next seconds are worth most, best first, each with its reason.
+
+    Looks at pieces of planes of 64 pixels, across every axis where voxels are nearly cubic; of a large volume at blocks
+    drawn by chance, 32 million voxels at most. Places that carry labels all over are left out.
+
+    Parameters
+    ----------
+    prediction
+        What the model says now: a prediction, its name or its run. None: where to paint the very first strokes.
+    n
+        How many at most.
+    strategy
+        ``"gain"``: what is expected to be wrong there and wherever it looks alike, per second of a person's time;
+        before any prediction the most usual kinds of places. ``"uncertainty"``: where most is unsure. ``"score"``:
+        where what was found is least sure. ``"diversity"``: always the place least like those before. ``"kmeans"``:
+        the middle of clusters of image features. ``"random"``: by chance. Of whole planes ``"stride"``: evenly spaced,
+        and ``"motion"``: those that differ most from the one before.
+    seed
+        For what is drawn by chance.
+    images
+        Names, or ``"*"`` for all: the newest predictions of these by the same model are looked at together. None: the
+        image of the prediction; all images where there is none.
+    region
+        Slices (z, y, x), a region of ``ws.regions`` or its name: look in it only; of one image.
+
+    Raises
+    ------
+    PredictionError
+        There is no such strategy, or it needs a prediction; the prediction kept neither probabilities nor uncertainty.
+    WorkspaceError
+        An image or region is not there.
+    """
+    from voxloop import review
+
+    chosen = None if prediction is None else prediction_named(project.predictions, prediction)
+    names = _images(project, chosen, images, region)
+    grounds = [_ground(project, name, chosen, region) for name in names]
+    if chosen is not None:
+        grounds = [ground for ground in grounds if ground.predictions]
+    return review.suggest(grounds, n, strategy=strategy, seed=seed)
+
+
+def _images(
+    project: Project, chosen: Prediction | None, images: str | Sequence[str] | None, region: object
+) -> list[str]:
+    every = list(project.images.names)
+    named = named_region(project.store, region)
+    if images is None and named is not None:
+        names = [named.image]
+    elif images is None and chosen is not None:
+        names = [str(chosen.image)]
+    elif images is None or images == "*":
+        names = every
+    else:
+        names = [images] if isinstance(images, str) else list(dict.fromkeys(images))
+    for name in names:
+        if name not in every:
+            raise WorkspaceError(unknown("image", name, every))
+    if region is not None and len(names) != 1:
+        raise WorkspaceError(
+            f"region {region!r} lies in one image; say which: images='{every[0] if every else 'name'}'"
+        )
+    return names
+
+
+def _ground(project: Project, image: str, chosen: Prediction | None, region: object) -> Ground:
+    from voxloop import review
+    from voxloop.volumes import read_block
+
+    info = project.images.info(image)
+    labels = None
+    with suppress(LabelError):
+        labels = project.labels(None if chosen is None else chosen.level, image)
+    volume = project.images.open(image)
+    predictions = [] if chosen is None else _predictions_of(project, image, chosen)
+    inside = Box.whole(info.shape) if region is None else region_in(project.store, region, image)
+    return review.Ground(
+        image=image,
+        read=partial(read_block, volume),
+        shape=info.shape,
+        spacing_um=info.spacing_um,
+        frames=info.z_kind == "frame",
+        predictions=predictions,
+        labels=labels,
+        inside=inside,
+    )
+
+
+def _predictions_of(project: Project, image: str, chosen: Prediction) -> list[Prediction]:
+    """What the model of ``chosen`` says of an image, the newest; none where it was not asked about it."""
+    if chosen.image == image:
+        return [chosen]
+    maker = chosen.lineage.get("model_hash")
+    asked = [one for one in project.predictions.values() if one.image == image and one.level == chosen.level]
+    same = [one for one in asked if one.lineage.get("model_hash") == maker]
+    with suppress(IndexError):
+        return [same[-1]]
+    return []
