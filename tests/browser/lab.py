@@ -299,6 +299,10 @@ class Lab:
         self.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
         self._ready()
 
+    def wait_restarted(self) -> None:
+        """Wait until JupyterLab has another kernel for a notebook whose kernel was killed."""
+        self._ready()
+
     def save(self) -> None:
         self.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
 

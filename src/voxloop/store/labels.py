@@ -19,6 +19,7 @@ from voxloop.geometry import Box, Shape, Spacing, cover
 from voxloop.store.changes import Change
 from voxloop.store.classes import Level
 from voxloop.store.drawing import Drawing, Edit
+from voxloop.store.drawn import Drawn, find, with_mark
 from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
 from voxloop.store.state import LabelState
@@ -244,7 +245,7 @@ class Labels(Drawing):
                 new = np.where(there == parent_value if parent_value else there > 0, new, current)
             return new
 
-        record = state.edit(tool, arguments or {}, boxes, guarded, joined=joined)
+        record = state.edit(tool, with_mark(arguments), boxes, guarded, joined=joined)
         if record is None:
             return Edit(self.sequence, tool, cover(boxes), 0)
         return self._announce([record])[0]
@@ -276,6 +277,10 @@ class Labels(Drawing):
 
         written: Path = save(self, Path(path), overwrite=overwrite)
         return written
+
+    def drawn(self, stroke: str) -> Drawn | None:
+        """How much of a stroke that a page drew is on record, by the id the page gave it; None where nothing is."""
+        return find(self._state.journal, stroke)
 
     # -------------------------------------------------------------------------------------------------- undo, follow
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,9 @@ from voxloop.panels.base.panel import CopyCode, Panel, button, column, row, sect
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Attempt
+from voxloop.panels.label import page_strokes
 from voxloop.panels.label.class_editor import ClassEditor
+from voxloop.panels.label.edits import Edits
 from voxloop.panels.label.level_chooser import LevelChooser
 from voxloop.panels.label.live_box import LiveBox
 from voxloop.panels.label.live_overlay import OverlaySource
@@ -95,6 +96,7 @@ class LabelPanel(Panel):
         self._save = Attempt(
             self, lambda labels, path: labels.save(path), lambda path: self.say(f"Written to {path}", "good")
         )
+        self._edits = Edits(self)
         self._accept = Attempt(self, _write, lambda edit: self.say(f"Accepted {edit.voxels:,} voxels.", "good"))
         self._build()
         self._listen()
@@ -129,6 +131,7 @@ class LabelPanel(Panel):
     def _listen(self) -> None:
         view = self.view
         view.on("stroke", self._on_stroke)
+        view.on("recall", lambda stroke, place: page_strokes.recall(self.ws, stroke, place, self.labels))
         view.on("drop", lambda stroke: self.undo())
         view.on("click", self.handler(self._on_click))
         view.on("action", self.handler(self._on_action))
@@ -184,6 +187,7 @@ class LabelPanel(Panel):
         elif values and self.state.value not in values:
             self.state.value = values[0]
         self.saved.follow(self.labels)
+        self.view.widget.place = page_strokes.place_of(self.ws, self.labels)
         self._show_classes()
         self._show_hand()
         self._show_access()
@@ -239,33 +243,19 @@ class LabelPanel(Panel):
 
     def edit(self, call: Call) -> None:
         """Make an edit off the UI thread; what it did is said, what hinders it too."""
-        labels = self.labels
-        self._note(call)
-        self.in_thread(lambda: call.make(labels), partial(self._edited, call))
-
-    def _edited(self, call: Call, edit: Edit | None) -> None:
-        if edit is None or not edit.voxels:
-            self.say("Nothing changed: there was nothing to do.", "quiet")
-        elif call.verb == "fill":
-            words = f"Filled {edit.voxels:,} voxels"
-            tolerance = self.labels.history(edit.sequence)["arguments"]["tolerance"]
-            if tolerance and "tolerance" not in call.arguments:
-                words += f", of intensities up to {tolerance:g} apart"
-            self.say(f"{words}.", "good")
-        else:
-            self.clear_error()
+        if self._edits.make(call, self.labels):
+            self._note(call)
 
     def _on_stroke(self, piece: StrokePiece) -> int | None:
         """Paint a piece of a stroke; its edit's number, None where it could not be painted."""
-        call = stroke_call(piece)
         try:
-            edit = call.make(self.labels, joined=piece.joined and piece.tool != "polygon")
+            edit = page_strokes.paint(page_strokes.labels_at(self.ws, piece.place, self.labels), piece)
         except Exception as error:
             self.show_error(error)
             return None
-        self._note(call, joined=piece.joined)
+        self._note(stroke_call(piece), joined=piece.joined)
         self.clear_error()
-        return self.labels.sequence if edit is None else edit.sequence
+        return edit
 
     def _on_click(self, message: dict[str, Any]) -> None:
         if message["tool"] == "pick":

@@ -18,7 +18,8 @@ class StrokePiece:
     """New points of a stroke.
 
     ``points`` are (n, 2) voxel coordinates (row, column) on plane ``index`` across ``axis``, beginning with the last
-    point of the piece before; ``joined`` says that there was one, ``last`` that the stroke is whole.
+    point of the piece before; ``joined`` says that there was one, ``last`` that the stroke is whole. With this piece
+    ``count`` points of the stroke are painted; ``place`` names the labels it was drawn on ("": those on show).
     """
 
     id: str
@@ -32,6 +33,8 @@ class StrokePiece:
     points: np.ndarray
     joined: bool
     last: bool
+    count: int = 0
+    place: str = ""
 
 
 class StrokeParts:
@@ -40,10 +43,21 @@ class StrokeParts:
     def __init__(self) -> None:
         self._known: dict[str, np.ndarray] = {}
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._apart: set[str] = set()
 
     def answer_to(self, id: str) -> dict[str, Any] | None:
         """What was answered to a stroke that is done, None where it is new or under way."""
         return self._answers.get(id)
+
+    def recall(self, id: str, points: np.ndarray, *, joined: bool) -> None:
+        """These points of a stroke were handed on by an earlier process; ``joined``: what comes is one with them."""
+        self._known[id] = points
+        if not joined:
+            self._apart.add(id)
+
+    def is_known(self, id: str) -> bool:
+        """Whether pieces of a stroke were handed on."""
+        return id in self._known
 
     def take(self, message: Mapping[str, Any], points: np.ndarray) -> StrokePiece | None:
         """What a part (n, 2) adds; None where it adds nothing and is not the last.
@@ -61,6 +75,8 @@ class StrokeParts:
         if not len(new) and not last:
             return None
         self._known[id] = np.concatenate([earlier, new])
+        joined = bool(len(earlier)) and id not in self._apart
+        self._apart.discard(id)
         if last:
             del self._known[id]
         return StrokePiece(
@@ -73,8 +89,10 @@ class StrokeParts:
             layer=str(message.get("layer") or ""),
             options=dict(message.get("options") or {}),
             points=np.concatenate([earlier[-1:], new]),
-            joined=bool(len(earlier)),
+            joined=joined,
             last=last,
+            count=len(earlier) + len(new),
+            place=str(message.get("place") or ""),
         )
 
     def drop(self, id: str) -> bool:

@@ -15,9 +15,9 @@ from voxloop.panels.base.ui import on_ui
 from voxloop.panels.view.plane_view import PlaneView
 
 #: what all planes have in common
-_SHARED = ("layers", "contrast", "picture", "tool", "bindings", "cursor")
+_SHARED = ("layers", "contrast", "picture", "tool", "bindings", "cursor", "place")
 #: what happens in any of them is heard where the main one is listened to
-_HEARD = ("stroke", "drop", "click", "action", "tool", "layer", "cursor")
+_HEARD = ("stroke", "recall", "drop", "click", "action", "tool", "layer", "cursor")
 
 
 class LinkedPlanes:

@@ -103,6 +103,8 @@ class PageMessages:
         if answer is not None:  # sent again, because the answer was lost
             self._view.widget.send(answer)
             return
+        if message.get("again") and not self._strokes.is_known(message["id"]) and self._is_on_record(message, points):
+            return
         piece = self._strokes.take(message, points)
         if piece is None:
             return
@@ -113,6 +115,17 @@ class PageMessages:
             raise
         if piece.last or sequence is None:
             self._answer(piece.id, sequence)
+
+    def _is_on_record(self, message: dict[str, Any], points: np.ndarray) -> bool:
+        """Whether an earlier process painted all of a stroke; what it painted is not painted again."""
+        drawn = self._view.emit("recall", str(message["id"]), str(message.get("place") or ""))
+        if drawn is None:
+            return False
+        if drawn.points >= len(points):
+            self._answer(message["id"], drawn.sequence)
+            return True
+        self._strokes.recall(message["id"], points[: drawn.points], joined=drawn.newest)
+        return False
 
     def _answer(self, stroke: str, sequence: int | None) -> None:
         """Tell the page the edit that holds its stroke, None where there is none and the ink must go."""

@@ -5,8 +5,9 @@ const RESEND_MS = 4000;
 const ALIVE_MS = 2000; // a held-still pointer says that it is still there
 
 class Stroke {
-  constructor(id, shown, tool) {
+  constructor(id, place, shown, tool) {
     this.id = id;
+    this.place = place; // of the labels that it is drawn on
     this.axis = shown.axis;
     this.index = shown.index;
     this.tool = { ...tool };
@@ -96,13 +97,35 @@ class Ink {
   }
 
   begin(tool, row, column) {
-    const stroke = new Stroke(`${this.view.id}-${++this.count}`, this.view.shown, tool);
+    const stroke = new Stroke(`${this.view.id}-${++this.count}`, this.view.model.get("place"), this.view.shown, tool);
     this.strokes.set(stroke.id, stroke);
     this.active = stroke;
     this.drawn = 0;
     stroke.add(row, column);
     this.show();
     return stroke;
+  }
+
+  // Strokes of a view that is not there any more: of another page, or of a kernel that is gone.
+  adopt() {
+    const place = this.view.model.get("place"), orphans = place ? keptStrokes.orphans(place) : [];
+    for (const { id, axis, index, tool, points } of orphans) {
+      if (this.strokes.has(id)) continue;
+      const stroke = new Stroke(id, place, { axis, index }, tool);
+      Object.assign(stroke, { points, ended: true, again: true });
+      this.strokes.set(id, stroke);
+      this.send(stroke);
+    }
+    if (!orphans.length) return;
+    const words = orphans.length === 1 ? "A stroke that was under way is" : `${orphans.length} strokes that were under way are`;
+    this.view.controls.say(`${words} painted now`);
+    this.view.redraw();
+  }
+
+  // The kernel is gone: what is under way stays with the page, for the view that comes after this one.
+  leave() {
+    if (this.active) keptStrokes.put(this.active);
+    this.active = null;
   }
 
   extend(points) {
@@ -135,15 +158,17 @@ class Ink {
   cancel() {
     if (!this.active) return;
     this.strokes.delete(this.active.id);
+    keptStrokes.drop(this.active.id);
     if (this.active.part) this.view.send({ kind: "drop", id: this.active.id });
     this.active = null;
     this.view.redraw();
   }
 
   tick() {
+    if (this.view.gone) return;
     const stroke = this.active;
     if (stroke && stroke.shape === "brush" && (stroke.points.length > stroke.sent || performance.now() - stroke.time > ALIVE_MS)) this.send(stroke);
-    for (const waiting of this.late) {
+    for (const waiting of this.view.away ? [] : this.late) {
       waiting.sent = waiting.part = 0; // everything again, from the start; the kernel knows the id
       this.view.controls.say("A stroke is not saved yet; sending it again", true);
       this.resending = true;
@@ -152,11 +177,12 @@ class Ink {
   }
 
   send(stroke) {
+    keptStrokes.put(stroke);
     const { name, radius, value, layer, options } = stroke.tool;
     const points = new Float32Array(stroke.points.slice(stroke.sent));
     this.view.send({
       kind: "stroke", id: stroke.id, part: stroke.part, first: stroke.sent / 2, last: stroke.ended, tool: name,
-      axis: stroke.axis, index: stroke.index, radius, value, layer, options,
+      axis: stroke.axis, index: stroke.index, radius, value, layer, options, place: stroke.place, again: !!stroke.again,
     }, [points.buffer]);
     stroke.sent = stroke.points.length;
     stroke.part += 1;
@@ -164,6 +190,7 @@ class Ink {
   }
 
   acknowledged(message) {
+    keptStrokes.drop(message.id);
     const stroke = this.strokes.get(message.id);
     if (!stroke) return;
     if (this.resending) { this.resending = false; this.view.controls.say(""); }

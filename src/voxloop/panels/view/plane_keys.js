@@ -44,6 +44,7 @@ class Keyboard {
 
   press(event) { // whether the key was used
     const { view } = this, name = combo(event);
+    if (view.gone) return false;
     if (name === " ") { view.hand.space = true; view.hand.updateRing(); return true; }
     if (name === "escape") return this.escape();
     if (view.hand.key(name)) return true;
@@ -136,7 +137,7 @@ class Hand {
       if (this.touches.size === 2) { view.ink.cancel(); this.panning = null; }
       if (this.touches.size > 1) return;
     }
-    if (event.button === 1 || (event.button === 0 && (this.space || this.tool.name === "look"))) {
+    if (event.button === 1 || (event.button === 0 && (this.space || view.gone || this.tool.name === "look"))) {
       event.preventDefault();
       this.capture(event);
       this.panning = at;

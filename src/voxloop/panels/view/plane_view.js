@@ -19,6 +19,7 @@ class PlaneViewer extends Eye {
     this.model = model;
     this.root = root;
     this.id = Math.random().toString(36).slice(2, 10);
+    livingViews().add(this.id);
     this.axis = model.get("axis");
     this.index = model.get("index");
     this.shown = { axis: this.axis, index: -1 };
@@ -80,6 +81,9 @@ class PlaneViewer extends Eye {
     this.watchRatio();
     const theme = new MutationObserver(() => this.controls.contrast.update());
     theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
+    on("change:place", () => this.ink.adopt());
+    const watch = new KernelWatch(model, this.root, (state) => this.follows(state));
+    this.disposers.push(() => watch.close(), () => livingViews().delete(this.id));
     this.hush();
     this.pulse = setInterval(() => this.check(), 1000);
     this.disposers.push(() => resize.disconnect(), () => theme.disconnect(), () => clearInterval(this.pulse));
@@ -88,6 +92,25 @@ class PlaneViewer extends Eye {
     this.styleLayers();
     this.controls.contrast.update();
     this.hostOverlay();
+    this.ink.adopt();
+  }
+
+  // What the kernel is to this view: "there", "away" for a while, or "gone" for good.
+  follows(state) {
+    this.away = state === "away";
+    if (state === "gone") return this.lose();
+    this.controls.say(this.away ? "No connection to the kernel: what you draw is kept and sent when it is back" : "", true);
+    if (!this.away) this.pump();
+  }
+
+  lose() { // nobody will ever answer here; the view that comes after this one takes up its strokes
+    if (this.gone) return;
+    this.gone = true;
+    livingViews().delete(this.id);
+    this.ink.leave();
+    this.stage.classList.add("vl-looking");
+    this.controls.say(this.root.closest(".vx-root") ? "" : GONE_WORDS, true); // a panel says it across itself
+    this.redraw();
   }
 
   close() {
@@ -338,9 +361,8 @@ class PlaneViewer extends Eye {
     if (this.gone) return;
     try {
       this.model.send({ view: this.id, ...message }, undefined, buffers);
-    } catch { // its kernel was restarted: nobody will ever answer here
-      this.gone = true;
-      this.controls.say("The kernel was restarted: run the cell again", true);
+    } catch { // its comm is closed
+      this.lose();
     }
   }
 
@@ -419,7 +441,7 @@ class PlaneViewer extends Eye {
   }
 
   check() { // once a second: ask again where no answer came, say so where the kernel is silent
-    if (this.gone) return;
+    if (this.gone || this.away) return;
     const late = [...this.waiting.values()].filter((one) => performance.now() - one.since > SILENT_MS);
     if (!late.length) return;
     this.silent = true;

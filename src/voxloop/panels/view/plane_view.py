@@ -108,7 +108,7 @@ class PlaneView:
         """Show what another view shows."""
         self.scene = host.scene
         with self.widget.hold_sync():
-            for name in ("geometry", "picture", "contrast", "layers", "tool", "bindings", "cursor"):
+            for name in ("geometry", "picture", "contrast", "layers", "tool", "bindings", "cursor", "place"):
                 setattr(self.widget, name, getattr(host.widget, name))
             self.widget.index = self.planes.shape[AXES.index(self.axis)] // 2 if index is None else index
 
@@ -259,7 +259,8 @@ class PlaneView:
     def on(self, event: str, callback: Callable[..., object]) -> Callable[[], None]:
         """Listen; returns the way to stop. Events and what the callback gets, always on the UI thread:
 
-        ``stroke`` (Piece) -> sequence number of the edit, None where there was none; ``drop`` (id of a stroke taken
+        ``stroke`` (StrokePiece) -> sequence number of the edit, None where there was none; ``recall`` (id of a stroke
+        handed over, its place) -> what of it is on record, None where nothing is; ``drop`` (id of a stroke taken
         back after pieces of it were handed on); ``click`` (dict: tool, axis, index, row, column, ...);
         ``action`` (name, point zyx under the pointer); ``tool`` (the tool); ``plane`` ();
         ``camera`` (); ``layer`` (id, changes); ``cursor`` (point zyx).

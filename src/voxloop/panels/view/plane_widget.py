@@ -10,12 +10,12 @@ import ipywidgets
 import traitlets as t
 
 from voxloop.geometry import AXES
-from voxloop.panels.base.page import KEYBOARD
+from voxloop.panels.base.page import KERNEL, KEYBOARD
 
 #: joined into one module, in this order
 _SCRIPTS = (
-    "plane_camera.js", "plane_frames.js", "plane_layers.js", "plane_ink.js", "plane_keys.js", "plane_controls.js",
-    "plane_view.js",
+    "plane_camera.js", "plane_kept.js", "plane_frames.js", "plane_layers.js", "plane_ink.js", "plane_keys.js",
+    "plane_controls.js", "plane_view.js",
 )  # fmt: skip
 #: the hand without a tool
 LOOK: dict[str, Any] = {"name": "look", "draws": ""}
@@ -29,7 +29,7 @@ def _asset(*names: str) -> str:
 class PlaneWidget(anywidget.AnyWidget):
     """What is shared with the page. Values that the page changes come as messages, and are not sent back to it."""
 
-    _esm = f"{KEYBOARD}\n{_asset(*_SCRIPTS)}"
+    _esm = f"{KEYBOARD}\n{KERNEL}\n{_asset(*_SCRIPTS)}"
     _css = _asset("plane_view.css")
 
     geometry = t.Dict().tag(sync=True)
@@ -46,9 +46,15 @@ class PlaneWidget(anywidget.AnyWidget):
     compact = t.Bool(False).tag(sync=True)
     linked = t.Enum(["", "off", "on"], "").tag(sync=True)
     overlay = t.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+    place = t.Unicode("").tag(sync=True)  # of the labels that strokes are for; "": strokes outlive no kernel
+    comm_name = t.Unicode("").tag(sync=True)  # by which the page asks a kernel whether it knows this widget
     overlay_box = t.Dict(default_value=None, allow_none=True).tag(sync=True)
 
     _from_page: frozenset[str] = frozenset()
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.comm_name = self.model_id or ""
 
     def take(self, **values: Any) -> None:
         """Set traits to what the page has already."""
