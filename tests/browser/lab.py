@@ -124,6 +124,13 @@ class LabServer:
     def _start(self) -> str:
         return str(self.request("POST", "/api/kernels", {"name": KERNEL["kernelspec"]["name"]})["id"])
 
+    def pause(self) -> None:
+        """Answer nothing until :meth:`go_on`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         for session in self.request("GET", "/api/sessions"):
             self.request("DELETE", f"/api/sessions/{session['id']}")
@@ -300,7 +307,8 @@ class Lab:
         self._ready()
 
     def wait_restarted(self) -> None:
-        """Wait until JupyterLab has another kernel for a notebook whose kernel was killed."""
+        """Wait until JupyterLab has another kernel for one that was killed. The page serves no further test."""
+        self.reloaded = True
         self._ready()
 
     def save(self) -> None:

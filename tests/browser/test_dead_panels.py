@@ -66,6 +66,7 @@ def opened(lab, tmp_path):
         return Painter(lab)
 
     yield open_panel
+    lab.server.go_on()
     lab.page.evaluate("() => { window.__lose = ''; }")
 
 
@@ -135,21 +136,22 @@ def test_strokes_under_way_outlive_a_reload_of_the_page(lab, opened):
 
 def test_strokes_drawn_without_a_connection_arrive_when_it_is_back(lab, opened):
     painter = opened()
+    lab.server.pause()
     lab.page.evaluate("""() => {
-      const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-      window.__reconnect = kernel.reconnect.bind(kernel);
-      kernel._createSocket = () => {};
-      kernel._ws.close();
+      const { _ws: socket } = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+      socket.onclose(new CloseEvent("close", { code: 1006 }));
     }""")
     toast = lab.page.locator(".vl-toast.vl-open-toast")
-    lab.wait(lambda: "No connection" in (toast.inner_text() if toast.count() else ""), "words about the connection")
+    lab.wait(
+        lambda: "No connection" in (toast.first.inner_text() if toast.count() else ""), "words about the connection"
+    )
     painter.drag((140, 60), (240, 80))
     assert lab.page.evaluate(WAITING) == 1
-    lab.page.evaluate("""() => {
-      const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-      delete kernel._createSocket;
-      return kernel.reconnect();
-    }""")
+    lab.server.go_on()
+    lab.page.wait_for_function(
+        "jupyterapp.shell.currentWidget.sessionContext.session.kernel.connectionStatus === 'connected'", timeout=60_000
+    )
     lab.until("labels.sequence == 1")
     lab.wait(lambda: lab.page.evaluate(WAITING) == 0, "the page forgets what is on disk")
+    lab.errors.clear()  # of requests that failed meanwhile
     assert not lab.page.locator(".vx-gone").count()

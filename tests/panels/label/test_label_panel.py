@@ -313,3 +313,69 @@ def test_nothing_is_left_after_close(no_leak, ws):
     panel.close()
     assert no_leak.left() == []
     assert ws.labels()._state.listeners == {}
+
+
+def _hand_over(hand: Hand, whole: list[list[float]], **message: Any) -> None:
+    """A page hands over a stroke that nobody acknowledged, all of it."""
+    tool = hand.panel.view.tool
+    told = {"tool": tool["name"], "axis": "z", "index": 3, "first": 0, "last": True, "again": True}
+    told |= {key: tool[key] for key in ("radius", "value", "layer", "options")}
+    told["place"] = hand.panel.view.widget.place
+    hand.send("stroke", [memoryview(np.asarray(whole, np.float32).tobytes())], **told | message)
+
+
+@pytest.mark.parametrize("painted", [0, 4, 9, 20])
+def test_what_of_a_stroke_is_on_disk_is_not_painted_again_by_the_next_kernel(ui, ws, painted):
+    """The one before died with so many of its twenty points painted, and acknowledged none of them."""
+    points = [[20 + 2 * i, 30 + 3 * i] for i in range(20)]
+    first = LabelPanel(ws)
+    if painted:
+        tool, part = first.view.tool, memoryview(np.asarray(points[:painted], np.float32).tobytes())
+        told = {key: tool[key] for key in ("radius", "value", "layer", "options")}
+        told |= {"tool": "brush", "axis": "z", "index": 3, "first": 0, "last": painted == 20}
+        Hand(first).send("stroke", [part], id="page-1", **told)
+    first.close()
+    second = LabelPanel(ws)
+    for _ in range(2):  # and handed over twice
+        _hand_over(Hand(second), points, id="page-1")
+    expected = ws.labels().sequence
+    assert expected == {0: 1, 20: 1}.get(painted, 2)
+    whole = ws.labels().read()
+    ws.labels().undo()
+    assert not ws.labels().read().any(), "one stroke is one undo"
+    ws.labels().paint(axis="z", index=3, points=points, radius=6, value=1)
+    assert np.array_equal(ws.labels().read(), whole)
+    second.close()
+
+
+def test_a_stroke_handed_over_late_goes_to_the_labels_it_was_drawn_on(panel, hand, ws):
+    there = panel.view.widget.place
+    ws.levels.add("second", ["a"])
+    panel.choose(level="second")
+    assert panel.view.widget.place != there
+    _hand_over(hand, [[20, 20], [30, 50]], id="page-1", place=there)
+    assert not panel.labels.read().any()
+    assert ws.labels("labels").read().any()
+    _hand_over(hand, [[20, 20], [30, 50]], id="page-2", place='["/elsewhere", "image", "labels"]')
+    assert "another workspace" in panel.message.words
+    assert not panel.labels.read().any()
+
+
+def test_the_same_edit_asked_for_twice_at_once_is_made_once(panel, hand, monkeypatch):
+    later = Later(panel, monkeypatch)
+    panel.state.tool = "fill"
+    hand.click("fill", 50, 50)
+    hand.click("fill", 50, 50)
+    hand.click("fill", 5, 5)
+    later.end_all()
+    assert panel.labels.sequence == 2
+    hand.click("fill", 50, 50, index=4)
+    later.end_all()
+    assert panel.labels.sequence == 3
+    hand.click("fill", 9000, 50)
+    later.end_all()
+    assert panel.message.kind == "error"
+    panel.say("", "quiet")
+    hand.click("fill", 9000, 50)
+    later.end_all()
+    assert panel.message.kind == "error", "what failed may be tried again"

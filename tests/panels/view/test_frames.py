@@ -140,6 +140,17 @@ def test_every_point_is_handed_on_once_whatever_is_lost_or_sent_again(data):
     assert all(np.array_equal(a.points[-1], b.points[0]) for a, b in pairwise(pieces))
 
 
+@given(st.integers(0, 29), st.booleans())
+def test_of_a_stroke_that_is_known_from_before_only_the_rest_is_handed_on(known, joined):
+    points = np.random.default_rng(0).random((30, 2)).astype(np.float32)
+    strokes = StrokeParts()
+    strokes.recall("s", points[:known], joined=joined)
+    assert strokes.is_known("s")
+    piece = strokes.take({**TOLD, "id": "s", "first": 0, "last": True, "place": "there"}, points)
+    assert np.array_equal(piece.points, points[max(0, known - 1) :])
+    assert (piece.joined, piece.count, piece.place) == (joined and known > 0, 30, "there")
+
+
 def test_a_stroke_that_was_answered_is_not_painted_again():
     strokes = StrokeParts()
     told = {**TOLD, "id": "s", "first": 0, "last": True}

@@ -7,9 +7,10 @@ the stroke is on disk. So it names its labels, and its edits name it.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from voxloop.errors import LabelError
+from voxloop.errors import LabelError, VoxloopError
 from voxloop.panels.label.tools import stroke_call
 from voxloop.panels.view.ink import StrokePiece
 from voxloop.store.drawn import Drawn, marked
@@ -30,7 +31,10 @@ def labels_at(ws: Workspace, place: str, shown: Labels) -> Labels:
     """The labels that a stroke was drawn on; those on show where it names none. Raises LabelError."""
     if not place:
         return shown
-    path, image, level = json.loads(place)
+    try:
+        path, image, level = json.loads(place)
+    except ValueError as error:
+        raise LabelError(f"this stroke does not say what it was drawn on: {place[:80]!r}") from error
     if path != str(ws.path.resolve()):
         raise LabelError(f"this stroke was drawn in another workspace: {path}")
     if (image, level) == (shown.image, shown.level.name):
@@ -47,5 +51,10 @@ def paint(labels: Labels, piece: StrokePiece) -> int:
 
 
 def recall(ws: Workspace, stroke: str, place: str, shown: Labels) -> Drawn | None:
-    """What is on record of a stroke that was drawn before this panel was there."""
-    return labels_at(ws, place, shown).drawn(stroke)
+    """What is on record of a stroke that was drawn before this panel was there.
+
+    None also where its labels cannot be had: painting it says why.
+    """
+    with suppress(VoxloopError):
+        return labels_at(ws, place, shown).drawn(stroke)
+    return None
