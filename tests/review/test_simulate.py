@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from scipy import ndimage as ndi
 from voxloop.errors import LabelError, VolumeError
 from voxloop.review import simulate
 from voxloop.review.annotator import Scene, first_strokes
+from voxloop.review.effort import CENTIMETRE, CENTIMETRES_PER_VOXEL, DECIDE, KEY, LINE, POINT, Effort
 from voxloop.review.tracing import depth_in, fatten, trace
 from voxloop.store import Store
 
@@ -50,17 +53,90 @@ def test_a_first_round_covers_all_classes_and_stays_inside(store, truth):
     painted = tuple(int(z) for z in np.flatnonzero(labels.any(axis=(1, 2))))
     assert set(painted) <= set(done.slices)
     assert done.slice_share == pytest.approx((labels[list(done.slices)] > 0).mean())
-    lengths = [store.labels().history(e.sequence) for e in done.edits]
-    assert done.annotation_seconds >= 1.5 * len(lengths)
+    assert done.mistakes == ()
 
 
 def test_seconds_follow_the_stated_model(store, truth):
-    done = simulate(store, truth, strokes=7, seed=0)
-    expected = 0.0
+    done = simulate(store, truth, slices=[4], strokes=7, seed=0)
+    expected, last = DECIDE, None  # looking at the one plane
     for edit in done.edits:
-        points = np.array(store.labels().history(edit.sequence)["arguments"]["points"])
-        expected += 1.5 + 0.2 * np.hypot(*np.diff(points, axis=0).T).sum() / 10
+        stroke = store.labels().history(edit.sequence)["arguments"]
+        length = np.hypot(*np.diff(np.array(stroke["points"]), axis=0).T).sum()
+        expected += DECIDE + POINT + LINE + CENTIMETRE * CENTIMETRES_PER_VOXEL * length
+        expected += KEY * (stroke["value"] != last)
+        last = stroke["value"]
     assert done.annotation_seconds == pytest.approx(expected)
+
+
+def test_a_longer_way_costs_more_up_to_the_slider():
+    ways = []
+    for index in (4, 5, 9, 60):
+        effort = Effort()
+        effort.go("z", 4)
+        before = effort.seconds
+        effort.go("z", index)
+        ways.append(effort.seconds - before)
+    assert ways == pytest.approx([0, KEY + DECIDE, 5 * KEY + DECIDE, POINT + DECIDE])
+
+
+def test_mistakes_come_at_the_set_rate_and_by_seed(tmp_path, truth):
+    rounds, painted = [], []
+    for name, rate in (("none", 0.0), ("some", 0.3), ("again", 0.3)):
+        with Store.create(tmp_path / name, image=truth, classes=["background", "disc", "wall"]) as store:
+            rounds.append(simulate(store, truth, strokes=40, mistakes=rate, seed=5))
+            painted.append(store.labels().read())
+    assert rounds[0].mistakes == ()
+    assert wrong(painted[0], truth) == 0
+    assert 4 <= len(rounds[1].mistakes) <= 20
+    assert wrong(painted[1], truth) > 100
+    assert set(rounds[1].mistakes) <= {edit.sequence for edit in rounds[1].edits}
+    np.testing.assert_array_equal(painted[1], painted[2])
+    assert "mistakes" in repr(rounds[1])
+
+
+@dataclass
+class Place:
+    """What a suggestion says of where it is."""
+
+    region: tuple
+    axis: str
+    index: int
+
+
+@pytest.mark.parametrize(
+    ("axis", "region"),
+    [("z", np.s_[6:7, 55:105, 45:95]), ("y", np.s_[0:9, 80:81, 45:95]), ("x", np.s_[0:9, 60:100, 70:71])],
+)
+def test_strokes_at_a_suggested_place_stay_around_it_and_in_its_plane(store, truth, axis, region):
+    prediction = np.ones_like(truth)
+    place = Place(region, axis, region["zyx".index(axis)].start)
+    done = simulate(store, truth, prediction, suggest=[place], strokes=10, seed=0)
+    labels = store.labels().read()
+    assert done.strokes == 2
+    assert wrong(labels, truth) == 0
+    assert (labels[region] == 2).any()
+    around = tuple(
+        slice(max(0, part.start - (24 if name != axis else 0)), part.stop + (24 if name != axis else 0))
+        for name, part in zip("zyx", region, strict=True)
+    )
+    assert (labels > 0).sum() == (labels[around] > 0).sum()
+
+
+def test_suggestions_are_asked_of_the_workspace(store, truth):
+    asked = []
+
+    class Asked:
+        images, path, labels = store.images, store.path, store.labels
+
+        def suggest(self, prediction, n, **settings):
+            asked.append((n, settings))
+            return [Place(np.s_[6:7, 55:105, 45:95], "z", 6)]
+
+    simulate(Asked(), truth, np.ones_like(truth), suggest=True, strokes=8)
+    simulate(Asked(), truth, np.ones_like(truth), suggest="random", strokes=8)
+    assert asked == [(4, {}), (4, {"strategy": "random"})]
+    with pytest.raises(LabelError, match="needs a prediction"):
+        simulate(Asked(), truth, suggest=True)
 
 
 def test_borders_are_painted_on_both_sides(store, truth):
@@ -133,6 +209,7 @@ def test_anisotropic_planes(tmp_path, truth):
         (lambda t: t * 80, {}, LabelError, r"values \[80, 160, 240\]"),
         (lambda t: t, {"slices": [9]}, VolumeError, "0 to 8"),
         (lambda t: t, {"slices": []}, VolumeError, "at least one"),
+        (lambda t: t, {"mistakes": 2}, LabelError, "no share"),
     ],
 )
 def test_truth_that_does_not_fit(store, truth, change, options, error, message):

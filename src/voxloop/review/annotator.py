@@ -7,7 +7,8 @@ through what looks like the object but is none says what it is not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from dataclasses import field as default
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -33,7 +34,7 @@ class Scene:
     sampling: tuple[float, float] = (1.0, 1.0)
     widest: float = 6.0
     longest: int = 64
-    _depths: dict[int, np.ndarray] = field(default_factory=dict)
+    _depths: dict[int, np.ndarray] = default(default_factory=dict)
 
     def depth(self, value: int) -> np.ndarray:
         """Distance of each pixel of a class to the outside of it."""
@@ -69,12 +70,16 @@ def first_strokes(scene: Scene, rng: np.random.Generator) -> Iterator[Stroke]:
                 yield stroke
 
 
-def correcting_strokes(scene: Scene, prediction: np.ndarray, rng: np.random.Generator) -> Iterator[Stroke]:
+def correcting_strokes(
+    scene: Scene, prediction: np.ndarray, rng: np.random.Generator, field: np.ndarray | None = None
+) -> Iterator[Stroke]:
     """Strokes where the prediction is wrong, the classes in turn, the largest error of each first.
 
-    One stroke inside the error, one beyond its border in what it was taken for.
+    One stroke inside the error, one beyond its border in what it was taken for. ``field`` (bool): where errors count.
     """
     wrong = (prediction != scene.truth) & (scene.truth > 0) & ~scene.labelled
+    if field is not None:
+        wrong &= field
     queues = {value: _errors(scene, value, wrong) for value in (*scene.foreground, *scene.background)}
     while any(queues.values()):
         for value, errors in queues.items():
@@ -91,6 +96,14 @@ def correcting_strokes(scene: Scene, prediction: np.ndarray, rng: np.random.Gene
                 outside = _beside(scene, other, mask, rng)
                 if outside is not None:
                     yield outside
+
+
+def overshoot(stroke: Stroke, shape: tuple[int, ...], rng: np.random.Generator) -> Stroke:
+    """The stroke of a hand that slipped: moved to one side by its width, and by as much as a border is away."""
+    angle = rng.uniform(0, 2 * np.pi)
+    by = (2 * stroke.radius + 3) * np.array([np.sin(angle), np.cos(angle)])
+    moved = np.clip(np.asarray(stroke.points) + by, 0, np.asarray(shape) - 1)
+    return replace(stroke, points=tuple((float(y), float(x)) for y, x in moved))
 
 
 def error_size(scene: Scene, prediction: np.ndarray) -> int:

@@ -1,29 +1,31 @@
 """``simulate``: an annotator that knows the truth paints a few short strokes, through the same brush as a person.
 
-Paints nothing but strokes inside their true class; knows no learner.
+Paints nothing but strokes; knows no learner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxloop.errors import LabelError, VolumeError
-from voxloop.review.annotator import Scene, correcting_strokes, error_size, first_strokes
-from voxloop.review.reading import Readable, readable, same_shape
+from voxloop.geometry import Box
+from voxloop.review.annotator import correcting_strokes, first_strokes, overshoot
+from voxloop.review.effort import Effort
+from voxloop.review.reading import readable, same_shape
+from voxloop.review.scenes import Scenes, View, picture_of
 from voxloop.review.tracing import Stroke
 
 if TYPE_CHECKING:
+    from voxloop.review.suggest import Suggestion
     from voxloop.store import Edit, Labels
 
-#: what a stroke costs a person: to decide and set the brush down, and to draw ten voxels
-SECONDS_PER_STROKE = 1.5
-SECONDS_PER_TEN_VOXELS = 0.2
 _SLICES = 5
-_LOOKED_AT = 64  # planes that are compared to find the worst
+#: strokes at a suggested place: one inside the error, one beyond its border
+_STROKES_OF_A_PLACE = 2
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,7 +33,8 @@ class SimulatedRound:
     """What the annotator did in one round.
 
     ``labelled_voxels`` are all that carry a label now, ``labelled_share`` their share of the volume, ``slice_share`` of
-    the slices painted on in this round. ``annotation_seconds``: 1.5 s a stroke and 0.2 s for ten voxels of its length.
+    the slices painted on in this round. ``annotation_seconds``: what that would cost a person, by the keystroke-level
+    model (:mod:`voxloop.review.effort`). ``mistakes``: numbers of the edits that are wrong, of ``edits``.
     """
 
     strokes: int
@@ -41,10 +44,12 @@ class SimulatedRound:
     edits: tuple[Edit, ...]
     slices: tuple[int, ...]
     slice_share: float
+    mistakes: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
+        wrong = f"; {len(self.mistakes)} of them mistakes" if self.mistakes else ""
         return (
-            f"<SimulatedRound: {self.strokes} strokes on slices {', '.join(map(str, self.slices))}; "
+            f"<SimulatedRound: {self.strokes} strokes on slices {', '.join(map(str, self.slices))}{wrong}; "
             f"{self.labelled_voxels:,} voxels labelled ({self.labelled_share:.1%} of the volume); "
             f"about {self.annotation_seconds:.0f} s of a person's time>"
         )
@@ -58,10 +63,12 @@ def simulate(
     level: str | None = None,
     image: str | None = None,
     slices: Sequence[int] | None = None,
+    suggest: bool | str | Sequence[Suggestion] = False,
     strokes: int = 24,
     radius: float = 6.0,
     length: int = 64,
     share: float | None = None,
+    mistakes: float = 0.0,
     seed: int = 0,
 ) -> SimulatedRound:
     """Paint one round of strokes.
@@ -78,143 +85,170 @@ def simulate(
         error first, one inside it and one on the other side of its border.
     slices
         Planes across z. None: five, evenly spread, or those with the largest errors.
+    suggest
+        Go to suggested places in turn instead and paint two strokes at each: True asks ``ws.suggest(prediction)``, a
+        name asks for that strategy of it, a list of suggestions is gone through as it is.
     strokes
         How many at most; shared among the slices.
     radius, length
         The fattest brush and the longest stroke, in voxels of the finest in-plane axis.
     share
-        Stop where this share of the slices' voxels is labelled, earlier rounds included.
+        Stop where this share of the slices' voxels is labelled, earlier rounds included; not with ``suggest``.
+    mistakes
+        Share of strokes, 0 to 1, that go wrong: half are of another class, half run across the border.
     seed
         The same seed paints the same strokes.
 
     Raises
     ------
     LabelError, VolumeError
-        The truth does not fit the level or the image.
+        The truth does not fit the level or the image, or ``mistakes`` is no share.
     """
+    if not 0 <= mistakes <= 1:
+        raise LabelError(f"mistakes={mistakes} is no share of strokes; use 0 to 1")
     lab = ws.labels(level=level, image=image)
-    known = readable(truth, "the truth")
-    said = None if prediction is None else readable(prediction, "the prediction")
-    for other, what in ((known, "the truth"), (said, "the prediction")):
+    right = readable(truth, "the truth")
+    predicted = None if prediction is None else readable(prediction, "the prediction")
+    for other, what in ((right, "the truth"), (predicted, "the prediction")):
         if other is not None:
             same_shape(other, readable(lab, "the labels"), (what, "the image"))
     rng = np.random.default_rng(seed)
-    scenes = _Scenes(lab, known, said, _picture(ws, image), radius, length)
-    chosen = _chosen(slices, lab.shape[0]) if slices is not None else scenes.choose(min(_SLICES, max(1, strokes // 3)))
-    voxels = len(chosen) * lab.shape[1] * lab.shape[2]
-    budget = None
-    if share is not None:
-        budget = int(share * voxels) - scenes.count_labelled(chosen)
-    edits, seconds = _paint(lab, scenes, chosen, strokes, budget, rng)
+    scenes = Scenes(lab, right, predicted, picture_of(ws, image), radius, length)
+    hand = _Hand(lab, strokes, mistakes, seed)
+    places = _suggested(ws, prediction, suggest, strokes)
+    if places is not None:
+        chosen = hand.follow(scenes, places, rng)
+    else:
+        chosen = _checked(slices, lab.shape[0])
+        if chosen is None:
+            chosen = scenes.choose(min(_SLICES, max(1, strokes // 3)))
+        budget = None
+        if share is not None:
+            budget = int(share * _voxels(lab, chosen)) - scenes.count_labelled(chosen)
+        hand.correct(scenes, chosen, budget, rng)
     total = sum(lab.counts().values())
     return SimulatedRound(
-        strokes=len(edits),
+        strokes=len(hand.edits),
         labelled_voxels=total,
         labelled_share=total / float(np.prod(lab.shape)),
-        annotation_seconds=seconds,
-        edits=tuple(edits),
+        annotation_seconds=hand.effort.seconds,
+        edits=tuple(hand.edits),
         slices=tuple(chosen),
-        slice_share=scenes.count_labelled(chosen) / voxels,
+        slice_share=scenes.count_labelled(chosen) / max(1, _voxels(lab, chosen)),
+        mistakes=tuple(hand.mistakes),
     )
 
 
-def _paint(
-    lab: Labels, scenes: _Scenes, chosen: Sequence[int], strokes: int, budget: int | None, rng: np.random.Generator
-) -> tuple[list[Edit], float]:
-    """Take strokes from the slices in turn until there are enough, the budget is spent, or nothing is left to paint."""
-    edits: list[Edit] = []
-    seconds = 0.0
-    waiting = [(index, scenes.scene(index)) for index in chosen]
-    sources = [(index, scene, scenes.strokes(scene, index, rng)) for index, scene in waiting]
-    while sources and len(edits) < strokes:
-        for source in list(sources):
-            index, scene, offered = source
-            stroke = next(offered, None)
-            if stroke is None:
-                sources.remove(source)
-                continue
-            cost = int((stroke.covers & ~scene.labelled[stroke.window]).sum())
-            if budget is not None and cost > budget:
-                sources.remove(source)
-                continue
-            edits.append(
-                lab.paint(axis="z", index=index, points=stroke.points, radius=stroke.radius, value=stroke.value)
-            )
-            scene.done(stroke)
-            seconds += SECONDS_PER_STROKE + SECONDS_PER_TEN_VOXELS * stroke.length / 10
-            budget = None if budget is None else budget - cost
-            if len(edits) == strokes:
+class _Hand:
+    """Paints strokes, counts what they cost, and errs now and then."""
+
+    def __init__(self, lab: Labels, most: int, mistakes: float, seed: int) -> None:
+        self._lab, self._most, self._rate = lab, most, mistakes
+        # a chance of its own, so that the strokes that go right are the same whatever the rate
+        self._chance = np.random.default_rng([seed, 1])
+        self.effort = Effort()
+        self.edits: list[Edit] = []
+        self.mistakes: list[int] = []
+
+    @property
+    def _full(self) -> bool:
+        return len(self.edits) >= self._most
+
+    def correct(self, scenes: Scenes, chosen: Sequence[int], budget: int | None, rng: np.random.Generator) -> None:
+        """Take strokes from planes in turn until there are enough, the budget is spent, or nothing is left to paint."""
+        views = [scenes.plane(index) for index in chosen]
+        sources = [(view, _strokes_of(view, rng)) for view in views]
+        waiting: list[tuple[View, Stroke]] = []
+        while sources and len(waiting) < self._most:
+            for source in list(sources):
+                view, offered = source
+                stroke = next(offered, None)
+                if stroke is None:
+                    sources.remove(source)
+                    continue
+                cost = int((stroke.covers & ~view.scene.labelled[stroke.window]).sum())
+                if budget is not None and cost > budget:
+                    sources.remove(source)
+                    continue
+                view.scene.done(stroke)
+                waiting.append((view, stroke))
+                budget = None if budget is None else budget - cost
+                if len(waiting) == self._most:
+                    break
+        # who corrects a stack does a plane, then the next
+        order = {view.index: at for at, view in enumerate(views)}
+        for view, stroke in sorted(waiting, key=lambda item: order[item[0].index]):
+            self.effort.go(view.axis, view.index)
+            self._paint(view, stroke)
+
+    def follow(self, scenes: Scenes, places: Sequence[Suggestion], rng: np.random.Generator) -> list[int]:
+        """Go to suggested places in turn; the planes across z that were painted on."""
+        for place in places:
+            if self._full:
                 break
-    return edits, seconds
+            box = Box.of(place.region, self._lab.shape)
+            view = scenes.field(place.axis, box.cut(place.axis, place.index, place.index + 1))
+            self.effort.go(view.axis, view.index, led=True)
+            offered = _strokes_of(view, rng)
+            for _ in range(min(_STROKES_OF_A_PLACE, self._most - len(self.edits))):
+                stroke = next(offered, None)
+                if stroke is None:
+                    break
+                view.scene.done(stroke)
+                self._paint(view, stroke)
+        planes = {z for edit in self.edits for z in range(edit.box.start[0], edit.box.stop[0])}
+        return sorted(planes)
 
-
-class _Scenes:
-    """The planes of a workspace as the annotator sees them."""
-
-    def __init__(
-        self, lab: Labels, truth: Readable, prediction: Readable | None, picture: Any, radius: float, length: int
-    ) -> None:
-        self._lab, self._truth, self._prediction, self._picture = lab, truth, prediction, picture
-        self._radius, self._length = radius, length
-        _, y, x = lab.spacing_um
-        self._sampling = (y / min(y, x), x / min(y, x))
-
-    def scene(self, index: int) -> Scene:
-        truth = self._plane(self._truth, index)
-        foreground, background = self._values(truth)
-        return Scene(
-            truth=truth,
-            labelled=self._lab.plane("z", index) != 0,
-            foreground=foreground,
-            background=background,
-            picture=None if self._picture is None else self._picture(index),
-            sampling=self._sampling,
-            widest=self._radius,
-            longest=self._length,
+    def _paint(self, view: View, stroke: Stroke) -> None:
+        stroke, wrong = self._slip(view, stroke)
+        (top, left), points = view.origin, stroke.points
+        edit = self._lab.paint(
+            axis=view.axis,
+            index=view.index,
+            points=[(y + top, x + left) for y, x in points],
+            radius=stroke.radius,
+            value=stroke.value,
         )
+        self.effort.paint(stroke.value, stroke.length)
+        self.edits.append(edit)
+        if wrong:
+            self.mistakes.append(edit.sequence)
 
-    def strokes(self, scene: Scene, index: int, rng: np.random.Generator) -> Iterator[Stroke]:
-        if self._prediction is not None:
-            yield from correcting_strokes(scene, self._plane(self._prediction, index), rng)
-        yield from first_strokes(scene, rng)
-
-    def count_labelled(self, chosen: Sequence[int]) -> int:
-        """Voxels of these planes that are labelled."""
-        return sum(int((self._lab.plane("z", index) != 0).sum()) for index in chosen)
-
-    def choose(self, count: int) -> list[int]:
-        """Planes to paint on: evenly spread, or the worst ones that are not neighbours."""
-        depth = self._lab.shape[0]
-        if self._prediction is None:
-            return sorted({int((i + 0.5) * depth / count) for i in range(count)})
-        looked_at = sorted({int(z) for z in np.linspace(0, depth - 1, min(depth, _LOOKED_AT))})
-        worst = sorted(looked_at, key=lambda z: -error_size(self.scene(z), self._plane(self._prediction, z)))  # type: ignore[arg-type]
-        chosen: list[int] = []
-        for z in worst:
-            if len(chosen) < count and all(abs(z - other) > depth // (3 * count) for other in chosen):
-                chosen.append(z)
-        return sorted(chosen)
-
-    def _plane(self, source: Readable, index: int) -> np.ndarray:
-        _, height, width = self._lab.shape
-        plane: np.ndarray = source.read((slice(index, index + 1), slice(0, height), slice(0, width)))[0]
-        return plane
-
-    def _values(self, truth: np.ndarray) -> tuple[list[int], list[int]]:
-        """Foreground and background values of a plane. Raises LabelError for values that the level has not."""
-        level = self._lab.level
-        there = [int(value) for value in np.unique(truth) if value > 0]
-        if level.kind == "instances":
-            return there, []
-        known = {c.value: c.background for c in level.classes}
-        strange = [value for value in there if value not in known]
-        if strange:
-            listed = ", ".join(f"{c.value} {c.name}" for c in level.classes)
-            raise LabelError(f"the truth holds values {strange[:8]}; level {level.name!r} has {listed}")
-        return [v for v in there if not known[v]], [v for v in there if known[v]]
+    def _slip(self, view: View, stroke: Stroke) -> tuple[Stroke, bool]:
+        """The stroke, or at the set rate one that is wrong."""
+        if self._chance.random() >= self._rate:
+            return stroke, False
+        others = [value for value in (*view.scene.foreground, *view.scene.background) if value != stroke.value]
+        if others and self._chance.random() < 0.5:
+            return replace(stroke, value=int(self._chance.choice(others))), True
+        return overshoot(stroke, view.scene.truth.shape, self._chance), True
 
 
-def _chosen(slices: Sequence[int], depth: int) -> list[int]:
+def _strokes_of(view: View, rng: np.random.Generator) -> Iterator[Stroke]:
+    """Strokes of a piece of a plane, the most telling first."""
+    if view.prediction is not None:
+        yield from correcting_strokes(view.scene, view.prediction, rng, view.field)
+    yield from first_strokes(view.scene, rng)
+
+
+def _suggested(
+    ws: Any, prediction: Any, suggest: bool | str | Sequence[Suggestion], strokes: int
+) -> Sequence[Suggestion] | None:
+    """The places to go to; None where the annotator looks for itself."""
+    if suggest is False:
+        return None
+    if not isinstance(suggest, bool | str):
+        return suggest
+    if prediction is None:
+        raise LabelError("suggest needs a prediction to find places in; paint a first round without, train and predict")
+    strategy = {} if suggest is True else {"strategy": suggest}
+    places: Sequence[Suggestion] = ws.suggest(prediction, max(1, strokes // _STROKES_OF_A_PLACE), **strategy)
+    return places
+
+
+def _checked(slices: Sequence[int] | None, depth: int) -> list[int] | None:
+    if slices is None:
+        return None
     chosen = [int(index) for index in slices]
     outside = [index for index in chosen if not 0 <= index < depth]
     if outside or not chosen:
@@ -222,12 +256,5 @@ def _chosen(slices: Sequence[int], depth: int) -> list[int]:
     return chosen
 
 
-def _picture(ws: Any, image: str | None) -> Any:
-    """A function that gives a plane of the image's first channel; None where the workspace has no image to look at."""
-    images = getattr(ws, "images", None)
-    if images is None:
-        return None
-    from voxloop.volumes import read_block
-
-    volume = images.open(image) if image is not None else images.open()
-    return lambda index: read_block(volume, (index,))[0, 0]
+def _voxels(lab: Labels, chosen: Sequence[int]) -> int:
+    return len(chosen) * lab.shape[1] * lab.shape[2]
