@@ -119,9 +119,7 @@ def simulate(
     if places is not None:
         chosen = hand.follow(scenes, places, rng)
     else:
-        chosen = _checked(slices, lab.shape[0])
-        if chosen is None:
-            chosen = scenes.choose(min(_SLICES, max(1, strokes // 3)))
+        chosen = _checked(slices, lab.shape[0]) or scenes.choose(min(_SLICES, max(1, strokes // 3)))
         budget = None
         if share is not None:
             budget = int(share * _voxels(lab, chosen)) - scenes.count_labelled(chosen)

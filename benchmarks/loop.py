@@ -1,0 +1,32 @@
+"""The benchmark of the loop with the sizes that docs/benchmarks.md states; ``voxloop benchmark`` has all choices."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from voxloop.benchmark.stacks import names
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one seed, two rounds, made-up data; the same code")
+    parser.add_argument(
+        "--to", type=Path, default=Path("voxloop-benchmark.json"), help="the file that rows are added to"
+    )
+    chosen = parser.parse_args()
+    command = [sys.executable, "-c", "from voxloop.cli import main; main()", "benchmark", "--to", str(chosen.to)]
+    if chosen.quick:
+        sizes = ["--data", "em", "--seeds", "1", "--rounds", "2", "--voxels", "200000"]
+        return subprocess.call([*command, *sizes, "--learner", "shallow,forest"])
+    sizes = ["--data", ",".join(names()), "--seeds", "5"]
+    return max(
+        subprocess.call([*command, *sizes, "--learner", "shallow,forest", "--strategy", "ours,random,oracle,all"]),
+        subprocess.call([*command, *sizes, "--learner", "unet", "--strategy", "random,all"]),
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

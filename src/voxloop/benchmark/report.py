@@ -1,0 +1,110 @@
+"""What rows of the benchmark say, for people: a table in Markdown, a figure. Measures nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from voxloop.benchmark.rows import Row, area, curves, honesty, interval, seconds_to, target_of
+from voxloop.errors import VoxloopError
+
+#: colours that any eye tells apart, one a learner; a line style for each strategy
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+_LINES = {"ours": "-", "random": ":", "uncertainty": "--", "oracle": "-."}
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table of data sets, learners and strategies, and that of the intervals shown."""
+    lines = [
+        "| stack | learner | places | seeds | first IoU | last IoU | area under curve | seconds to 95 % |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for (data, learner, strategy), runs in sorted(curves(rows).items()):
+        target = target_of(rows, data, learner)
+        times = [seconds_to(curve, target) for curve in runs]
+        lines.append(
+            f"| {data} | {learner} | {strategy} | {len(runs)} | {_spread([c[0]['iou'] for c in runs])} | "
+            f"{_spread([c[-1]['iou'] for c in runs])} | {_spread([area(c) for c in runs])} | "
+            f"{_seconds(times, runs)} |"
+        )
+    told = honesty(rows)
+    if told:
+        lines += [
+            "",
+            "| it rests on | answers | 90 % intervals that hold the truth | median width | mean error | bias |",
+            "|---|---|---|---|---|---|",
+        ]
+        for one in told:
+            low, high = one["holds_interval"]
+            lines.append(
+                f"| {one['basis']} | {one['n']} | {one['holds']:.2f} ({low:.2f} to {high:.2f}) | {one['width']:.2f} | "
+                f"{one['error']:.3f} | {one['bias']:+.3f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _spread(values: Sequence[float]) -> str:
+    middle, half, spread = interval(values)
+    return f"{middle:.3f} ± {half:.3f} (s {spread:.3f})" if len(values) > 1 else f"{middle:.3f}"
+
+
+def _seconds(times: Sequence[float], runs: Sequence[Sequence[Row]]) -> str:
+    if any(math.isnan(one) for one in times):
+        return "not measured"
+    middle = median(times)
+    if math.isinf(middle):
+        return f"more than {median(run[-1]['seconds'] for run in runs):.0f}"
+    return f"{middle:.0f}"
+
+
+def draw(rows: Sequence[Row], path: Path) -> Path:
+    """IoU over annotation seconds, a field for each stack; the suffix (``.png``, ``.svg``, ``.pdf``) decides.
+
+    Raises VoxloopError where there is nothing to draw, or matplotlib is missing.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise VoxloopError("the figure needs matplotlib: pip install matplotlib") from error
+    drawn = curves(rows)
+    stacks = sorted({data for data, _, _ in drawn})
+    if not stacks:
+        raise VoxloopError("there are no rounds to draw yet")
+    learners = sorted({learner for _, learner, _ in drawn})
+    wide = min(3, len(stacks))
+    high = math.ceil(len(stacks) / wide)
+    figure = Figure(figsize=(4.2 * wide, 3.0 * high + 0.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(high, wide, squeeze=False).ravel()
+    for axis, data in zip(axes, stacks, strict=False):
+        for (own, learner, strategy), runs in sorted(drawn.items()):
+            if own == data:
+                _line(
+                    axis,
+                    runs,
+                    f"{learner}, {strategy}",
+                    _COLORS[learners.index(learner) % 4],
+                    _LINES.get(strategy, "-"),
+                )
+        axis.set(title=data, xlabel="annotation, s", ylabel="IoU", ylim=(0, 1))
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in axes[len(stacks) :]:
+        axis.set_axis_off()
+    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _line(axis: object, runs: Sequence[Sequence[Row]], label: str, color: str, style: str) -> None:
+    """The mean over seeds, round by round, and the band of its 90 % interval."""
+    rounds = range(min(len(run) for run in runs))
+    seconds = [sum(run[at]["seconds"] for run in runs) / len(runs) for at in rounds]
+    summary = [interval([run[at]["iou"] for run in runs]) for at in rounds]
+    axis.plot(seconds, [one[0] for one in summary], style, color=color, label=label, lw=1.5)  # type: ignore[attr-defined]
+    low, high = [one[0] - one[1] for one in summary], [one[0] + one[1] for one in summary]
+    axis.fill_between(seconds, low, high, color=color, alpha=0.12, lw=0)  # type: ignore[attr-defined]
