@@ -195,4 +195,4 @@ def test_the_command_measures_and_goes_on_where_it_was(tmp_path, pictures):
     assert "| forest | ours |" in again.stdout
     refused = CliRunner().invoke(main, [*command, "--strategy", "orcale"])
     assert refused.exit_code == 2
-    assert "orcale" in refused.stderr
+    assert "did you mean 'oracle'" in refused.stderr

@@ -135,8 +135,6 @@ def test_suggestions_are_asked_of_the_workspace(store, truth):
     simulate(Asked(), truth, np.ones_like(truth), suggest=True, strokes=8)
     simulate(Asked(), truth, np.ones_like(truth), suggest="random", strokes=8)
     assert asked == [(4, {}), (4, {"strategy": "random"})]
-    with pytest.raises(LabelError, match="needs a prediction"):
-        simulate(Asked(), truth, suggest=True)
 
 
 def test_borders_are_painted_on_both_sides(store, truth):

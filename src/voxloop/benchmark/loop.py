@@ -16,7 +16,7 @@ from voxloop.benchmark.here import HereRuns
 from voxloop.benchmark.learners import Answer, learner_named
 from voxloop.benchmark.rows import KEY, Row
 from voxloop.benchmark.stacks import Stack
-from voxloop.benchmark.strategies import strategy_named
+from voxloop.benchmark.strategies import placing_named
 from voxloop.machine import machine
 from voxloop.volumes import open_volume
 
@@ -65,7 +65,7 @@ class Experiment:
     def _rounds(self, ws: Workspace, stack: Stack) -> Iterator[Row]:
         from voxloop.review import simulate
 
-        learner, strategy = learner_named(self.learner), strategy_named(self.strategy)
+        learner, placing = learner_named(self.learner), placing_named(self.strategy)
         answer: Answer | None = None
         row: Row = {}
         seconds, strokes = 0.0, 0
@@ -75,7 +75,7 @@ class Experiment:
             if answer is None:
                 painted = simulate(ws, stack.truth, strokes=self.first, **common)
             else:
-                places = strategy(ws, answer.prediction, stack.truth, self.places, chance)
+                places = placing(ws, answer.prediction, stack.truth, self.places, chance)
                 most = 2 * self.places
                 painted = simulate(ws, stack.truth, answer.prediction, suggest=places, strokes=most, **common)
                 yield row | _judged("corrected", ws, answer)

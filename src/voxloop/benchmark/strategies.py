@@ -1,20 +1,23 @@
-"""Where the annotator of the benchmark goes next: ours, by chance, by doubt alone, or to the largest errors."""
+"""Where the annotator of the benchmark goes next: as ``ws.suggest`` says, or to the largest errors. Paints nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.errors import PredictionError
+from voxloop.errors import PredictionError, unknown
 from voxloop.geometry import Box
 
 if TYPE_CHECKING:
     from voxloop.workspace.workspace import Workspace
 
 FIELD = 64
+#: what ``ws.suggest`` does by itself, and what nobody can do who does not know the truth
+OURS, ORACLE = "ours", "oracle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,82 +30,48 @@ class Place:
 
 
 #: (workspace, prediction, truth, how many, seed) to places, the first one first
-Strategy = Callable[["Workspace", Any, np.ndarray, int, int], Sequence[Any]]
+Placing = Callable[["Workspace", Any, np.ndarray, int, int], Sequence[Any]]
 
 
-def strategy_named(name: str) -> Strategy:
-    """One of :data:`STRATEGIES`; any other name is a strategy that ``ws.suggest`` knows."""
-    if name in STRATEGIES:
-        return STRATEGIES[name]
-    return lambda ws, prediction, truth, n, seed: _suggested(ws, prediction, n, strategy=name)
+def placing_named(name: str) -> Placing:
+    """How places are chosen: ``ours``, ``oracle``, or a strategy of ``ws.suggest``. Raises PredictionError."""
+    from voxloop.review import STRATEGIES
+
+    if name == ORACLE:
+        return _oracle
+    if name != OURS and name not in STRATEGIES:
+        raise PredictionError(unknown("strategy", name, (OURS, ORACLE, "all", *STRATEGIES)))
+    return partial(_suggested, {} if name == OURS else {"strategy": name})
 
 
-def _suggested(ws: Workspace, prediction: Any, n: int, **settings: Any) -> Sequence[Any]:
-    from voxloop.review import suggest
+def _suggested(
+    settings: dict[str, Any], ws: Workspace, prediction: Any, truth: np.ndarray, n: int, seed: int
+) -> Sequence[Any]:
+    """What ``ws.suggest`` says, of predictions in memory too."""
+    from voxloop.review import Ground, suggest
+    from voxloop.volumes import read_block
 
-    try:
-        return suggest(prediction, n, labels=ws.labels(prediction.level, prediction.image), **settings)
-    except TypeError as error:
-        if not settings:
-            raise
-        raise PredictionError(
-            f"there is no strategy {settings['strategy']!r}; use one of {', '.join(WORDS)}"
-        ) from error
-
-
-def _ours(ws: Workspace, prediction: Any, truth: np.ndarray, n: int, seed: int) -> Sequence[Any]:
-    return _suggested(ws, prediction, n)
-
-
-def _random(ws: Workspace, prediction: Any, truth: np.ndarray, n: int, seed: int) -> Sequence[Place]:
-    chosen = np.random.default_rng([seed, n]).permutation(len(fields(truth.shape)))[:n]
-    return [_place(fields(truth.shape)[at]) for at in chosen]
-
-
-def _unsure(ws: Workspace, prediction: Any, truth: np.ndarray, n: int, seed: int) -> Sequence[Place]:
-    """The least sure fields by the mean margin, however close together."""
-    from voxloop.review.confidence import Confidence
-
-    confidence = Confidence(prediction)
-    labels = ws.labels(prediction.level, prediction.image)
-
-    def doubt(box: Box) -> float:
-        return float(np.where(labels.read(box) > 0, 0, confidence.unsure(box)).mean())
-
-    return _best(truth.shape, doubt, n)
+    info = ws.images.info(prediction.image)
+    ground = Ground(
+        image=prediction.image,
+        read=partial(read_block, ws.images.open(prediction.image)),
+        shape=info.shape,
+        spacing_um=info.spacing_um,
+        frames=info.z_kind == "frame",
+        predictions=[prediction],
+        labels=ws.labels(prediction.level, prediction.image),
+    )
+    return suggest([ground], n, seed=seed, **settings)
 
 
 def _oracle(ws: Workspace, prediction: Any, truth: np.ndarray, n: int, seed: int) -> Sequence[Place]:
-    """The fields with most voxels that are wrong: nobody knows these but who knows the truth."""
+    """The fields with most voxels that are wrong."""
     wrong = (np.asarray(prediction.labels) != truth) & (truth > 0)
-    return _best(truth.shape, lambda box: float(wrong[box.slices].sum()), n)
-
-
-def _best(shape: Sequence[int], worth: Callable[[Box], float], n: int) -> list[Place]:
-    boxes = fields(shape)
-    values = np.array([worth(box) for box in boxes])
-    return [_place(boxes[at]) for at in np.argsort(-values, kind="stable")[:n]]
+    boxes = fields(truth.shape)
+    errors = np.array([wrong[box.slices].sum() for box in boxes])
+    return [Place(boxes[at].slices, "z", boxes[at].start[0]) for at in np.argsort(-errors, kind="stable")[:n]]
 
 
 def fields(shape: Sequence[int]) -> list[Box]:
     """All fields of all planes across z."""
     return list(Box.whole(shape).blocks((1, FIELD, FIELD)))
-
-
-def _place(box: Box) -> Place:
-    return Place(box.slices, "z", box.start[0])
-
-
-STRATEGIES: Mapping[str, Strategy] = {
-    "ours": _ours,
-    "random": _random,
-    "uncertainty": _unsure,
-    "oracle": _oracle,
-}
-#: strategies in words
-WORDS = {
-    "ours": "ws.suggest as it opens",
-    "random": "fields drawn by chance",
-    "uncertainty": "the least sure fields, however close together",
-    "oracle": "the fields with most errors",
-}

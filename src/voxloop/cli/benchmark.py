@@ -22,8 +22,8 @@ def _listed(text: str) -> list[str]:
     "--strategy",
     default="ours,random",
     show_default=True,
-    help="Where the annotator goes next: ours, random, uncertainty, oracle, or a strategy of ws.suggest; all: no "
-    "rounds, five slices labelled whole.",
+    help="Where the annotator goes next: ours, oracle, or a strategy of ws.suggest, such as random or uncertainty; "
+    "all: no rounds, five slices labelled whole.",
 )
 @click.option("--learner", default="shallow", show_default=True, help="shallow, network, forest, unet; with commas.")
 @click.option(
@@ -63,14 +63,18 @@ def benchmark(
     file when each adds its rows (--to).
     """
     from voxloop.benchmark.learners import learner_named
-    from voxloop.benchmark.loop import Experiment
+    from voxloop.benchmark.loop import ALL, Experiment
     from voxloop.benchmark.report import draw, markdown
     from voxloop.benchmark.rows import Rows
     from voxloop.benchmark.stacks import load_stack
+    from voxloop.benchmark.strategies import placing_named
 
     stacks, strategies, learners = _listed(data), _listed(strategy), _listed(learner)
     for name in learners:
         learner_named(name)
+    for name in strategies:
+        if name != ALL:
+            placing_named(name)
     rows = Rows(to)
     for seed, name in product(range(seeds), stacks):
         wanted = [

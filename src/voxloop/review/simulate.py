@@ -14,7 +14,7 @@ import numpy as np
 from voxloop.errors import LabelError, VolumeError
 from voxloop.geometry import Box
 from voxloop.review.annotator import correcting_strokes, first_strokes, overshoot
-from voxloop.review.effort import Effort
+from voxloop.review.effort import STROKES, Effort
 from voxloop.review.reading import readable, same_shape
 from voxloop.review.scenes import Scenes, View, picture_of
 from voxloop.review.tracing import Stroke
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from voxloop.store import Edit, Labels
 
 _SLICES = 5
-#: strokes at a suggested place: one inside the error, one beyond its border
-_STROKES_OF_A_PLACE = 2
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -87,7 +85,8 @@ def simulate(
         Planes across z. None: five, evenly spread, or those with the largest errors.
     suggest
         Go to suggested places in turn instead and paint two strokes at each: True asks ``ws.suggest(prediction)``, a
-        name asks for that strategy of it, a list of suggestions is gone through as it is.
+        name asks for that strategy of it, a list of suggestions is gone through as it is (those of other images are
+        passed over).
     strokes
         How many at most; shared among the slices.
     radius, length
@@ -184,11 +183,13 @@ class _Hand:
         for place in places:
             if self._full:
                 break
+            if getattr(place, "image", self._lab.image) != self._lab.image:
+                continue
             box = Box.of(place.region, self._lab.shape)
             view = scenes.field(place.axis, box.cut(place.axis, place.index, place.index + 1))
             self.effort.go(view.axis, view.index, led=True)
             offered = _strokes_of(view, rng)
-            for _ in range(min(_STROKES_OF_A_PLACE, self._most - len(self.edits))):
+            for _ in range(min(STROKES, self._most - len(self.edits))):
                 stroke = next(offered, None)
                 if stroke is None:
                     break
@@ -237,10 +238,8 @@ def _suggested(
         return None
     if not isinstance(suggest, bool | str):
         return suggest
-    if prediction is None:
-        raise LabelError("suggest needs a prediction to find places in; paint a first round without, train and predict")
     strategy = {} if suggest is True else {"strategy": suggest}
-    places: Sequence[Suggestion] = ws.suggest(prediction, max(1, strokes // _STROKES_OF_A_PLACE), **strategy)
+    places: Sequence[Suggestion] = ws.suggest(prediction, max(1, strokes // STROKES), **strategy)
     return places
 
 
