@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from voxloop.errors import LabelError, ReadOnlyError, VolumeError, VolumeWarning, WorkspaceError
 from voxloop.store import LabelClass, Store, open_labels
@@ -170,6 +171,48 @@ def test_copying_an_array_says_how_far_it_is_and_leaves_nothing_when_stopped(tmp
         assert len(set(done)) > 1
         assert done[-1] == lazy.nbytes
         assert store.images.open("image").shape == lazy.shape
+
+
+def test_a_time_series_of_volumes_has_labels_of_its_own_at_each_time(tmp_path: Path) -> None:
+    movie = np.random.default_rng(0).integers(0, 255, (11, 3, 20, 30)).astype("u1")
+    tifffile.imwrite(tmp_path / "movie.ome.tif", movie, metadata={"axes": "TZYX"})
+    with pytest.raises(VolumeError, match=r"11 time points of 3 slices; .*add_times"):
+        Store.create(tmp_path / "ws", image=tmp_path / "movie.ome.tif", classes=["cell"])
+    with Store.create(tmp_path / "ws", image=tmp_path / "movie.ome.tif", classes=["cell"], times=True) as store:
+        assert store.images.names[:2] == ["image t00", "image t01"]
+        assert store.images.times("image t04") == store.images.names
+        np.testing.assert_array_equal(store.images["image t10"].to_numpy(), movie[10])
+        store.labels(image="image t04").paint(axis="z", index=1, points=[(5, 5)], radius=2, value=1)
+        assert not store.labels(image="image t05").read().any()
+        store.images.add("single", PICTURE)
+        assert store.images.times("single") == ["single"]
+        with pytest.raises(WorkspaceError, match="has no time points"):
+            store.images.add_times("more", save_volume(PICTURE, tmp_path / "stack.tif"))
+        with pytest.raises(WorkspaceError, match="'image t00' already"):
+            store.images.add_times("image", tmp_path / "movie.ome.tif")
+        store.images.add_times("copy", movie, axes="tzyx")
+        assert store.images.info("copy t10").own
+        np.testing.assert_array_equal(store.images["copy t10"].to_numpy(), movie[10])
+        store.images.remove("copy t05")
+        assert len(store.images.times("copy t10")) == 10
+    with Store.open(tmp_path / "ws") as store:
+        assert store.labels(image="image t04").read().any()
+        assert len(store.images.times("image t00")) == 11
+
+
+def test_a_series_that_is_stopped_half_way_leaves_nothing(tmp_path: Path) -> None:
+    reads = []
+
+    def third(done: int, total: int) -> None:
+        reads.append(done)
+        if len(reads) > 4:
+            raise InterruptedError
+
+    with Store.create(tmp_path / "ws") as store:
+        with pytest.raises(WorkspaceError, match="stopped"):
+            store.images.add_times("movie", np.zeros((6, 3, 20, 30), "u1"), axes="tzyx", progress=third)
+        assert store.images.names == []
+        assert not any((store.path / "images").iterdir())
 
 
 def test_file_addresses_are_paths(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from voxloop.store.layout import Layout
 @click.option("--dataset", help="Dataset inside an HDF5 file.")
 @click.option("--class", "classes", multiple=True, help="Name of a class; repeat for each, background first.")
 @click.option("--spacing", help="Voxel size z,y,x in micrometres; needed where the file does not say it.")
+@click.option("--times", is_flag=True, help="The image is a series of volumes: add every time point.")
 @as_json
 def new(
     workspace: Path,
@@ -27,12 +28,13 @@ def new(
     dataset: str | None,
     classes: tuple[str, ...],
     spacing: str | None,
+    times: bool,
     as_json: bool,
 ) -> None:
     """Make a workspace folder."""
     from voxloop.workspace.workspace import Workspace
 
-    settings: dict[str, Any] = {"dataset": dataset, "spacing": numbers(spacing)}
+    settings: dict[str, Any] = {"dataset": dataset, "spacing": numbers(spacing), "times": times or None}
     settings = {key: value for key, value in settings.items() if value is not None}
     with Workspace.create(workspace, image=image, classes=list(classes) or None, **settings) as ws:
         tell(

@@ -77,6 +77,8 @@ class ImageInfo(BaseModel):
     fingerprint: str = ""
     beside: str | list[str] = ""
     stamp: str = ""
+    series: str = ""  # the name of the time series that it is a time point of
+    time: int | None = None
     own: bool = False  # lies in images/ and goes with the workspace
 
 

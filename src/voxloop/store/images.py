@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import VolumeError, VolumeWarning, WorkspaceError, unknown
-from voxloop.geometry import Box
 from voxloop.store.document import ImageInfo, check_name, safe_name
+from voxloop.store.fingerprint import fingerprint
 from voxloop.store.named import Keeper, Named
 from voxloop.store.sources import candidates, is_url, locate, note, place_of, stamp
 
@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 #: as :data:`voxloop.volumes.copying.Progress`
 Progress = Callable[[int, int], object]
 
-#: voxels on a side of the square in the middle of the volume that the fingerprint looks at
-_SAMPLE = 64
 #: from this many bytes on, copying is worth a word
 _LARGE = 10**9
 #: bytes that are copied in a second or two
@@ -108,20 +106,55 @@ class Images(Named["xr.DataArray"]):
         WorkspaceError
             The name is taken or not a name.
         """
-        from voxloop.volumes import open_volume
-
         self._store.check_writable()
         name = check_name("image", name)
         if name in self.names:
             raise WorkspaceError(f"there is an image {name!r} already; choose another name")
+        info = self.prepare(name, source, copy=copy, progress=progress, **arguments)
+        self._store.change(images=(*self._store.document.images, info))
+        return info
+
+    def prepare(
+        self, name: str, source: Any, *, copy: bool = False, progress: Progress | None = None, **arguments: Any
+    ) -> ImageInfo:
+        """What :meth:`add` is to note of an image; voxels that have no other place are copied."""
+        from voxloop.volumes import open_volume
+
         place = place_of(source)
         volume = open_volume(source, **arguments)
         if place is None and not arguments:
             place, arguments = _origin(source)
         stays = None if copy else place
-        info = self._import(name, volume, progress) if stays is None else self._describe(name, volume, stays, arguments)
-        self._store.change(images=(*self._store.document.images, info))
-        return info
+        return self._import(name, volume, progress) if stays is None else self._describe(name, volume, stays, arguments)
+
+    @contextmanager
+    def together(self) -> Iterator[Callable[[ImageInfo], None]]:
+        """Add several images in one step, or none: what was copied for them is gone where one fails."""
+        self._store.check_writable()
+        added: list[ImageInfo] = []
+        try:
+            yield added.append
+            self._store.change(images=(*self._store.document.images, *added))
+        except BaseException:
+            for info in added:
+                if info.own:
+                    shutil.rmtree(self._store.layout.image(info.name), ignore_errors=True)
+            raise
+
+    def add_times(self, name: str, source: Any, **how: Any) -> list[ImageInfo]:
+        """Add every time point of a series of volumes as an image, ``"name t0"`` and so on, each with its own labels.
+
+        Takes what :meth:`add` takes. Panels step through them in time. Raises WorkspaceError, VolumeError.
+        """
+        from voxloop.store.times import add_times
+
+        return add_times(self, name, source, **how)
+
+    def times(self, name: str | None = None) -> list[str]:
+        """The images of the time series that an image belongs to, by time; itself alone where it belongs to none."""
+        from voxloop.store.times import times_of
+
+        return times_of(self._store.document.images, self.one(name))
 
     def add_folder(self, path: str | Path, *, copy: bool = False, **arguments: Any) -> list[ImageInfo]:
         """Add every picture of a folder as an image of its own, named after its file (pictures of several sizes).
@@ -137,15 +170,12 @@ class Images(Named["xr.DataArray"]):
         files = sorted(pictures, key=natural)
         if not files:
             raise WorkspaceError(f"{folder} holds no pictures ({', '.join(sorted(_PICTURES))})")
-        before = self._store.document.images
-        added = []
-        try:
+        names: list[str] = []
+        with self.together() as adding:
             for file in files:
-                added.append(self.add(self._free_name(safe_name(file.stem)), file, copy=copy, **arguments))
-        except BaseException:
-            self._store.change(images=before)
-            raise
-        return added
+                names.append(self._free_name(safe_name(file.stem), names))
+                adding(self.prepare(names[-1], file, copy=copy, **arguments))
+        return [self.info(name) for name in names]
 
     def remove(self, name: str) -> None:
         """Take an image out. Its source stays; its labels, and a copy the workspace owns, go to ``removed/``."""
@@ -319,22 +349,11 @@ class Images(Named["xr.DataArray"]):
             stamp=stamp(locate(source, beside, self._store.path)),
         )
 
-    def _free_name(self, wanted: str) -> str:
+    def _free_name(self, wanted: str, taken: Sequence[str]) -> str:
         name, number = wanted, 2
-        while name in self.names:
+        while name in self.names or name in taken:
             name, number = f"{wanted}-{number}", number + 1
         return name
-
-
-def fingerprint(volume: xr.DataArray) -> str:
-    """Shape, type and a checksum of a small square in the middle: the same wherever the file lies."""
-    from voxloop.volumes import read_block, shape_zyx
-
-    shape = shape_zyx(volume)
-    middle = Box.at([size // 2 for size in shape], (1, 1, 1))
-    sample = read_block(volume, middle.grow((0, _SAMPLE // 2, _SAMPLE // 2)).clip(shape))
-    crc = zlib.crc32(sample.astype(sample.dtype.newbyteorder("<")).tobytes())
-    return f"{'x'.join(map(str, volume.shape))}-{volume.dtype}-{crc:08x}"
 
 
 def _copy(volume: xr.DataArray, place: Path, title: str, progress: Progress | None) -> None:

@@ -60,9 +60,15 @@ class Store:
         level: str = "labels",
         kind: Literal["semantic", "instances"] = "semantic",
         copy: bool = False,
+        times: bool = False,
         **arguments: Any,
     ) -> Self:
         """Make a workspace in a folder that does not exist yet or is empty.
+
+        Parameters
+        ----------
+        times
+            The image is a series of volumes, of which all time points are added (:meth:`Images.add_times`).
 
         Raises
         ------
@@ -84,7 +90,8 @@ class Store:
             write_document(folder, Document(created=datetime.now(UTC).isoformat(timespec="seconds")))
             store = cls.open(folder, read_only=False)
             if image is not None:
-                store.images.add(image_name, image, copy=copy, **arguments)
+                add = store.images.add_times if times else store.images.add
+                add(image_name, image, copy=copy, **arguments)
             if classes is not None or image is not None:
                 store.levels.add(level, classes, kind=kind)
         except BaseException as error:

@@ -227,6 +227,9 @@ def _assemble(
     )
     if contents.labels:
         volume.attrs["kind"] = "labels"
+    times = dict(zip(named.letters, contents.array.shape, strict=True)).get("t", 1)
+    if times > 1 and picked.view.depth != "t":
+        volume.attrs["timepoints"] = int(times)
     if contents.anatomy:
         volume.attrs["anatomy"] = contents.anatomy
     if contents.classes:

@@ -77,7 +77,8 @@ def _time(sizes: dict[str, int], timepoint: int | None, text: str) -> tuple[dict
         return {"t": timepoint or 0}, own
     if depth > 1:
         raise VolumeError(
-            f"{text} has {times} time points of {depth} slices; choose one with timepoint=0 to {times - 1}"
+            f"{text} has {times} time points of {depth} slices; choose one with timepoint=0 to {times - 1}, or "
+            "add them all with ws.images.add_times"
         )
     return ({"z": 0} if own else {}), "t"
 

@@ -68,8 +68,8 @@ class Workspace(Project):
         exist_ok
             Open the workspace where there is one already, as it is; so that a cell may be run again.
         **settings
-            ``image_name``, ``level``, ``kind`` ("semantic" or "instances"), ``copy``, and what :func:`open_volume`
-            takes.
+            ``image_name``, ``level``, ``kind`` ("semantic" or "instances"), ``copy``, ``times`` (all time points of a
+            series of volumes), and what :func:`open_volume` takes.
 
         Raises
         ------

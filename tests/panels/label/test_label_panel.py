@@ -379,3 +379,23 @@ def test_the_same_edit_asked_for_twice_at_once_is_made_once(panel, hand, monkeyp
     hand.click("fill", 9000, 50)
     later.end_all()
     assert panel.message.kind == "error", "what failed may be tried again"
+
+
+def test_a_series_is_stepped_through_in_time_at_the_same_place(ui, tmp_path):
+    movie = np.random.default_rng(0).integers(0, 255, (3, 6, 60, 80)).astype("u1")
+    with Workspace.create(tmp_path / "ws", movie, ["cell"], times=True, axes="tzyx", spacing=1) as series:
+        panel = LabelPanel(series)
+        screen = Screen(panel)
+        panel.view.go_to_plane(4)
+        panel.view.widget.camera = {"x": 10.0, "y": 20.0, "zoom": 3.0}
+        panel.labels.paint(axis="z", index=4, points=[(30, 30)], radius=3, value=1)
+        assert panel.labels.read((4,)).any()
+        screen.field("Time").value = 2
+        assert panel.image == "image t2"
+        assert panel.view.index == 4
+        assert panel.view.widget.camera == {"x": 10.0, "y": 20.0, "zoom": 3.0}
+        assert not panel.labels.read().any()
+        panel.choose(image="image t0")
+        assert screen.field("Time").value == 0
+        assert panel.labels.read((4,)).any()
+        panel.close()

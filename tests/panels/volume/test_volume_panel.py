@@ -81,6 +81,11 @@ def test_time_points_can_be_chosen(ui, tmp_path, recent):
     assert panel.opened.arguments == {"timepoint": 0}
     Screen(panel).field("Time point").value = 2
     assert np.array_equal(panel.volume.values, movie[2])
+    Screen(panel).field("Folder").value = str(tmp_path / "all")
+    assert "times=True" in panel.code
+    Screen(panel).click("Create workspace")
+    assert panel.ws.images.names == ["t t0", "t t1", "t t2"]
+    panel.ws.close()
     panel.close()
 
 

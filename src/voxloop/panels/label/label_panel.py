@@ -157,9 +157,9 @@ class LabelPanel(Panel):
     def choose(self, image: str | None = None, level: str | None = None) -> None:
         """Paint on another image or level."""
         if image is not None and image != self._image:
-            self._image = image
+            keep, self._image = image in self.ws.images.times(self._image), image
             self.planes.show(False)
-            self.view.show(self.ws.images.scales(self._image))
+            self.view.show(self.ws.images.scales(self._image), keep=keep)
         if level is not None and level != self._level:
             self._level = level
             self.live_box.choice.list.value = ""

@@ -9,6 +9,7 @@ import ipywidgets as w
 
 from voxloop.errors import LabelError
 from voxloop.panels.base.panel import Panel, button, classed, column, labelled, row, show
+from voxloop.panels.label.time_stepper import TimeStepper
 
 if TYPE_CHECKING:
     from voxloop.workspace.workspace import Workspace
@@ -50,7 +51,10 @@ class LevelChooser:
         self._form.add_class("vx-card")
         show(self._form, False)
         show(self.images, len(ws.images.names) > 1)
-        self.widget = column(row(self.images, self.levels, add, rename, classes=("vx-choosers",)), self._form)
+        self.times = TimeStepper(owner, ws, lambda name: self._chosen(image=name))
+        self.times.show(image)
+        lists = row(self.images, self.levels, add, rename, classes=("vx-choosers",))
+        self.widget = column(lists, self.times.widget, self._form)
 
     def show(self, image: str, level: str) -> None:
         """Set the lists to what is painted on, which calls nobody."""
@@ -58,6 +62,7 @@ class LevelChooser:
         try:
             self.images.options, self.levels.options = self._ws.images.names, self._ws.levels.names
             self.images.value, self.levels.value = image, level
+            self.times.show(image)
         finally:
             self._showing = False
 

@@ -71,14 +71,22 @@ class PlaneView:
     # ------------------------------------------------------------------------------------------------- what is shown
 
     @on_ui
-    def show(self, volume: DataArray | Sequence[DataArray]) -> None:
-        """Show another volume in the same view; layers are dropped, since they belonged to the old one."""
+    def show(self, volume: DataArray | Sequence[DataArray], *, keep: bool = False) -> None:
+        """Show another volume in the same view; layers are dropped, since they belonged to the old one.
+
+        ``keep`` leaves plane, zoom and contrast as they are, for the same place at another time.
+        """
+        before = {name: getattr(self.widget, name) for name in ("index", "camera", "contrast", "picture")}
         self.planes.close()
         self.widget.layers = []
         self.set_shapes([])
         self.widget.set_trait("camera", None)
         self._window = None
-        self._open(volume, None)
+        self._open(volume, before["index"] if keep else None)
+        if keep:
+            with self.widget.hold_sync():
+                for name in ("camera", "contrast", "picture"):
+                    setattr(self.widget, name, before[name])
         self.refresh(picture=True)
 
     def _open(self, volume: DataArray | Sequence[DataArray], index: int | None) -> None:

@@ -43,11 +43,6 @@ class OpenedVolume:
         return repr(self.source.text)
 
     @property
-    def arguments_code(self) -> str:
-        """The arguments as Python, each after a comma."""
-        return "".join(f", {name}={value!r}" for name, value in self.arguments.items())
-
-    @property
     def name(self) -> str:
         """What a workspace may call it."""
         from voxloop.store.document import safe_name

@@ -35,12 +35,16 @@ class Target:
         self._classes = w.Text(continuous_update=False, **labelled("Classes", about_classes))
         about_copy = "A chunked copy is read faster, and goes along when the workspace is moved"
         self._copied = w.Checkbox(description="Copy the image into the workspace", indent=False, tooltip=about_copy)
-        for box in (self._name, self._folder, self._classes, self._copied):
+        about_times = "Each time point becomes an image with labels of its own; panels step through them"
+        self._times = w.Checkbox(value=True, description="All time points", indent=False, tooltip=about_times)
+        for box in (self._name, self._folder, self._classes, self._copied, self._times):
             box.observe(panel.handler(self._show_code), "value")
         self.button = button("", panel.handler(add), kind="primary")
         self._copy = CopyCode()
         line = row(self.button, spacer(), self._copy)
-        self.widget = column(self._name, self._folder, self._classes, self._copied, line, classes=["vx-plain"])
+        self.widget = column(
+            self._name, self._folder, self._classes, self._copied, self._times, line, classes=["vx-plain"]
+        )
 
     @property
     def name(self) -> str:
@@ -51,6 +55,17 @@ class Target:
     def copy(self) -> bool:
         """Whether a picture that lies in a file is copied too; what lies in none always is."""
         return bool(self._copied.value)
+
+    @property
+    def times(self) -> bool:
+        """Whether all time points of a series of volumes are added."""
+        return bool(self._times.value) and self._opened is not None and "timepoints" in self._opened.volume.attrs
+
+    def arguments(self) -> dict[str, Any]:
+        """With what the image is added."""
+        opened = self._opened.arguments if self._opened is not None else {}
+        how = {name: value for name, value in opened.items() if not (self.times and name == "timepoint")}
+        return {**how, **({"copy": True} if self.copy else {})}
 
     @property
     def folder(self) -> str:
@@ -75,9 +90,10 @@ class Target:
         opened = self._opened
         if opened is None:
             return ""
-        how = opened.arguments_code + (", copy=True" if self.copy else "")
+        how = "".join(f", {name}={value!r}" for name, value in self.arguments().items())
         if self._ws is not None:
-            return f"ws.images.add({self.name!r}, {opened.image_code}{how})"
+            return f"ws.images.{'add_times' if self.times else 'add'}({self.name!r}, {opened.image_code}{how})"
+        how = f", times=True{how}" if self.times else how
         names = [item["name"] for item in self.classes]
         return (
             f"ws = vl.Workspace.create({str(self._folder.value).strip()!r}, image={opened.image_code}, "
@@ -95,6 +111,7 @@ class Target:
         """Offer to put this volume into that workspace; None: into a new one."""
         self._opened, self._ws = opened, ws
         self.button.description = "Create workspace" if ws is None else "Add to workspace"
+        show(self._times, opened is not None and "timepoints" in opened.volume.attrs)
         show(self._copied, opened is not None and opened.source.kind == "path")
         show(self._folder, ws is None)
         show(self._classes, ws is None)

@@ -206,12 +206,13 @@ class VolumePanel(Panel):
         if opened is None:
             raise WorkspaceError("choose a stack first")
         name = self.target.name
-        how = {**opened.arguments, "copy": self.target.copy, "progress": self.copy_bar.progress}
+        how = {**self.target.arguments(), "progress": self.copy_bar.progress}
         self.copy_bar.begin()
         if ws is not None:
             self.say(f"Adding {name} …")
-            self._working(partial(_add, ws, name, opened, how))
+            self._working(partial(_add, ws, name, opened, how, self.target.times))
             return
+        how["times"] = self.target.times
         work = partial(_create, self.target.folder, name, self.target.classes, opened, how)
         self.say("Making the workspace …")
         self._working(work)
@@ -294,6 +295,6 @@ def _create(
     return Workspace.create(folder, image=opened.image, image_name=name, classes=classes, **how)
 
 
-def _add(ws: Workspace, name: str, opened: OpenedVolume, how: dict[str, Any]) -> Workspace:
-    ws.images.add(name, opened.image, **how)
+def _add(ws: Workspace, name: str, opened: OpenedVolume, how: dict[str, Any], times: bool) -> Workspace:
+    (ws.images.add_times if times else ws.images.add)(name, opened.image, **how)
     return ws
