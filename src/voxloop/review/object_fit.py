@@ -5,7 +5,7 @@ Reads a few blocks in which most objects are labelled, and the probabilities the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import pi, sqrt
 from pathlib import Path
@@ -36,7 +36,7 @@ _BLOCKS, _AROUND = 8, (4, 32, 32)
 _VOXELS = 2**22
 #: smoothing and cutting depth that are tried, in radii of a small object
 _SMOOTHING, _DEPTHS = (0.0, 0.15, 0.35), (0.0, 0.3, 0.5, 0.7)
-#: seed thresholds that are tried
+#: thresholds that are tried, of seeds and of voxels
 _THRESHOLDS = (0.2, 0.35, 0.5, 0.65, 0.8)
 
 
@@ -84,9 +84,9 @@ class _Sizes:
 def fit_objects(prediction: str | Path, labels: Labels, of: str | int | None = None) -> ObjectFit:
     """Choose settings by which the objects of a prediction come out as they were labelled.
 
-    The smallest size is half of the smallest labelled object; smoothing, and where clumps are cut, are those of a few
-    combinations by which most labelled objects are found again (panoptic quality). Objects count where something is
-    labelled, single planes included; what lies where nobody labelled is neither right nor wrong.
+    The smallest size is half of the smallest labelled object; smoothing and where clumps are cut, then the threshold,
+    are those of a few by which most labelled objects are found again (panoptic quality). Objects count where something
+    is labelled, single planes included; what lies where nobody labelled is neither right nor wrong.
 
     Parameters
     ----------
@@ -121,8 +121,14 @@ def fit_field(field: VoxelField, labels: Labels, predicted: Box) -> ObjectFit:
         lacking = f"label {FEWEST} whole objects on level {labels.level.name!r} to fit these settings; {number} are"
         return ObjectFit(plain, number, float("nan"), float("nan"), lacking)
     before = _try(places, plain, field)
-    matchings = {config: _try(places, config, field) for config in _candidates(places[0].outputs, sizes, plain)}
-    best = max(matchings, key=lambda config: (round(matchings[config].quality, 3), config == plain))
+    matchings = {plain: before}
+
+    def best_of(candidates: Iterable[ObjectsConfig]) -> ObjectsConfig:
+        matchings.update((config, _try(places, config, field)) for config in candidates if config not in matchings)
+        return max(matchings, key=lambda config: (round(matchings[config].quality, 3), config == plain))
+
+    cut = best_of(_candidates(places[0].outputs, sizes, plain))
+    best = best_of(cut.changed(threshold=threshold) for threshold in _THRESHOLDS)
     ap, ap_before = matchings[best].precision, before.precision
     words = f"fitted to {number} labelled objects: AP {ap:.2f} on them, {ap_before:.2f} with the settings as they are"
     return ObjectFit(best, number, ap, ap_before, words)
@@ -212,7 +218,7 @@ def _candidates(outputs: np.ndarray, sizes: _Sizes, plain: ObjectsConfig) -> lis
         if len(outputs) == 1:
             configs += [base.changed(seed_depth=_rounded(share * sizes.radius)) for share in _DEPTHS]
         elif len(outputs) == len(ARROWS):
-            configs += [base.changed(threshold=threshold) for threshold in (0.4, 0.5, 0.6)]
+            configs.append(base)
         else:
             configs += [base.changed(seed_threshold=threshold) for threshold in _THRESHOLDS]
     return configs
