@@ -10,7 +10,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, VolumeError
 from voxloop.geometry import Box
-from voxloop.store.mask_values import ZERO, Values, table_for
+from voxloop.store.mask_values import ZERO, MaskValue, Values, meanings, table_for
 
 if TYPE_CHECKING:
     from voxloop.store.drawing import Edit
@@ -62,7 +62,7 @@ def load(
     VolumeError
         The file cannot be opened.
     """
-    if isinstance(source, str | Path) and str(source).lower().endswith((*_ROIS, *_ANNOTATIONS)):
+    if is_outlines(source):
         from voxloop.store.outlines import load as load_outlines
 
         path = Path(source).expanduser()
@@ -73,7 +73,7 @@ def load(
     box = Box.of(region, labels.shape)
     mask = _as_it_lies(_opened(source, box, region, arguments), labels.facts().anatomy)
     names = _names_of(mask)
-    present = _values_in(mask, box, labels.chunks)
+    present = sorted(_counts_in(mask, box, labels.chunks))
     table = table_for(labels, present, zero, values, names)  # type: ignore[arg-type]
 
     def proposal(part: Box, current: np.ndarray) -> np.ndarray:
@@ -84,6 +84,23 @@ def load(
     if table.renumbered:
         note["renumbered"] = True
     return labels.edit("load", box, proposal, note)
+
+
+def survey(labels: OpenLabels, source: Any, *, region: object = None, **arguments: Any) -> list[MaskValue]:
+    """The values of a mask, the share of each, and what it seems to mean: what :func:`load` is to be told, as a table.
+
+    Empty for outlines, whose classes are names. Raises LabelError, VolumeError as :func:`load` does.
+    """
+    if is_outlines(source):
+        return []
+    box = Box.of(region, labels.shape)
+    mask = _opened(source, box, region, arguments)
+    return meanings(labels, _counts_in(mask, box, labels.chunks), _names_of(mask))
+
+
+def is_outlines(source: Any) -> bool:
+    """Whether a source is a file of outlines, by its name."""
+    return isinstance(source, str | Path) and str(source).lower().endswith((*_ROIS, *_ANNOTATIONS))
 
 
 def save(labels: OpenLabels, path: Path, *, overwrite: bool = False) -> Path:
@@ -170,11 +187,14 @@ def _names_of(mask: Any) -> dict[int, str]:
     return {int(one["value"]): str(one["name"]) for one in json.loads(noted)} if noted else {}
 
 
-def _values_in(mask: Any, box: Box, chunks: tuple[int, int, int]) -> list[int]:
-    values: set[int] = set()
+def _counts_in(mask: Any, box: Box, chunks: tuple[int, int, int]) -> dict[int, int]:
+    """Voxels of each value."""
+    counts: dict[int, int] = {}
     for part in box.blocks(chunks):
-        values.update(np.unique(_whole(mask[part.within(box).slices])).tolist())
-    return sorted(int(value) for value in values)
+        values, numbers = np.unique(_whole(mask[part.within(box).slices]), return_counts=True)
+        for value, number in zip(values.tolist(), numbers.tolist(), strict=True):
+            counts[int(value)] = counts.get(int(value), 0) + number
+    return counts
 
 
 def _whole(block: Any) -> np.ndarray:

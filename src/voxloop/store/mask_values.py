@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,23 @@ if TYPE_CHECKING:
 ZERO = ("background", "unlabelled")
 #: what ``values=`` may say for a number that is no label
 UNLABELLED = "unlabelled"
+#: what a number is in a level of instances
+OBJECT = "object"
 Values = Mapping[int, int | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskValue:
+    """A number in a mask: how much of the mask it is, and what it seems to mean.
+
+    ``meaning`` is a class, ``"unlabelled"``, ``"object"`` where it is an object's number, or None where only the user
+    can say it. ``name`` is what the mask itself calls it.
+    """
+
+    value: int
+    share: float
+    name: str | None
+    meaning: str | None
 
 
 class MaskTable:
@@ -65,6 +82,28 @@ def table_for(
     if names and all(value in names for value in rest):
         return MaskTable(pairs | _by_name(labels, rest, names), labels.dtype)
     return MaskTable(pairs | _guessed(labels, rest, zero), labels.dtype)
+
+
+def meanings(labels: OpenLabels, counts: Mapping[int, int], names: Mapping[int, str]) -> list[MaskValue]:
+    """What the values of a mask seem to mean, as :func:`table_for` takes them; None for 0, which is never guessed."""
+    classes = {item.value: item.name for item in labels.level.classes}
+    by_name = {plain_name(name).lower(): name for name in classes.values()}
+    foreground = [item.name for item in labels.level.classes if not item.background]
+    positive = [value for value in sorted(counts) if value > 0]
+    in_order = dict(zip(positive, foreground, strict=False)) if len(positive) == len(foreground) else {}
+    total = sum(counts.values()) or 1
+    listed = []
+    for value in sorted(counts):
+        name = names.get(value)
+        meaning: str | None = by_name.get(plain_name(name).lower()) if name is not None else None
+        if value < 0:
+            meaning = UNLABELLED
+        elif labels.level.kind == "instances" and value > 0:
+            meaning = OBJECT
+        elif meaning is None and value > 0:
+            meaning = classes.get(value) if set(positive) <= set(classes) else in_order.get(value)
+        listed.append(MaskValue(value, counts[value] / total, name, meaning))
+    return listed
 
 
 def _label(labels: OpenLabels, given: int | str | None) -> int:

@@ -265,12 +265,31 @@ def test_masks_are_loaded_only_when_zero_is_explained(panel, hand, tmp_path):
     panel.labels.undo()
     screen.click("Load")
     screen.click("Load it")
-    assert screen.failed
+    assert "say what 0 means" in screen.message
     assert not panel.labels.counts()
-    screen.field("0 means").value = "unlabelled"
+    screen.field("What 0 means").value = "unlabelled"
     screen.click("Load it")
     assert list(panel.labels.counts()) == [1]
-    assert "0 means" not in screen.fields
+    assert "What 0 means" not in screen.fields
+
+
+def test_a_mask_is_loaded_by_a_table_of_what_its_values_mean(panel, tmp_path):
+    mask = np.full(panel.labels.shape, -1, np.int16)
+    mask[:, :20], mask[:, 20:30] = 0, 7
+    np.save(tmp_path / "survos.npy", mask)
+    screen = Screen(panel)
+    screen.field("path of a mask").value = str(tmp_path / "survos.npy")
+    screen.click("Load")
+    assert screen.field("What -1 means").value == "unlabelled"
+    assert "-1 · 75.0%" in screen.text
+    first, second = (item.name for item in panel.labels.level.classes)
+    screen.field("What 0 means").value = first
+    screen.field("What 7 means").value = second
+    screen.click("Load it")
+    expected = np.where(mask == 0, 1, np.where(mask == 7, 2, 0))
+    assert np.array_equal(panel.labels.read(), expected)
+    panel._tick()
+    assert f"values={{-1: 'unlabelled', 0: {first!r}, 7: {second!r}}}" in screen.code
 
 
 def test_saving_twice_at_once_writes_one_mask(panel, hand, tmp_path, monkeypatch):

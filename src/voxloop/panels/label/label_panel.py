@@ -319,9 +319,9 @@ class LabelPanel(Panel):
         first, last = slices_around(self.labels, self.view.axis, self.view.index)
         self.edit(Call("interpolate", {"axis": self.view.axis, "first": first, "last": last}))
 
-    def load(self, source: str | Path, zero: str | None) -> None:
-        """Bring in a mask; ``zero`` says what 0 means in it."""
-        self.edit(Call("load", {"source": str(source), "zero": zero}))
+    def load(self, source: str | Path, values: dict[int, str] | None) -> None:
+        """Bring in a mask; ``values`` says what each of its values means."""
+        self.edit(Call("load", {"source": str(source), **({"values": values} if values else {})}))
 
     def save(self, path: str | Path) -> None:
         """Write the labels to a file of another program."""
