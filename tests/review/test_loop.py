@@ -7,7 +7,7 @@ import pytest
 
 from voxloop.errors import LabelError, PredictionError
 from voxloop.model import ClassInfo
-from voxloop.review import Rounds, accept, evaluate, methods_paragraph
+from voxloop.review import RoundLog, accept, evaluate, methods_paragraph
 from voxloop.review.confidence import uncertainty
 from voxloop.store import Store
 
@@ -93,7 +93,7 @@ def test_uncertainty_of_bytes_and_floats_agrees():
 
 
 def test_rounds_are_appended_and_torn_lines_are_passed_over(tmp_path):
-    rounds = Rounds(tmp_path)
+    rounds = RoundLog(tmp_path)
     assert rounds.read() == []
     rounds.append(iou=0.5, per_class={"a": float("nan")}, strokes=np.int64(3))
     with rounds.path.open("ab") as file:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from voxloop.cli import benchmark, demo, places, results, runs, work
+from voxloop.cli import benchmark, demo, places, results, rounds, runs, work
 from voxloop.errors import VoxloopError
 
 
@@ -51,6 +51,7 @@ for command in (
     benchmark.benchmark,
     work.objects,
     results.export,
+    rounds.rounds,
     runs.runs,
     runs.resume,
     runs.pause,

@@ -12,6 +12,8 @@ from .lineage import methods_paragraph as methods_paragraph
 from .object_fit import ObjectFit as ObjectFit
 from .object_fit import fit_objects as fit_objects
 from .report import Report as Report
+from .round_log import RoundLog as RoundLog
+from .rounds import Round as Round
 from .rounds import Rounds as Rounds
 from .score import Score as Score
 from .scores import Scores as Scores

@@ -16,6 +16,7 @@ from voxloop.geometry import Box
 from voxloop.review.annotator import correcting_strokes, first_strokes, overshoot
 from voxloop.review.effort import STROKES, Effort
 from voxloop.review.reading import readable, same_shape
+from voxloop.review.round_log import RoundLog
 from voxloop.review.scenes import Scenes, View, picture_of
 from voxloop.review.tracing import Stroke
 
@@ -123,6 +124,9 @@ def simulate(
         if share is not None:
             budget = int(share * _voxels(lab, chosen)) - scenes.count_labelled(chosen)
         hand.correct(scenes, chosen, budget, rng)
+    if hand.edits:
+        first, last = hand.edits[0].sequence, hand.edits[-1].sequence
+        RoundLog(ws.path).note_simulated(lab.level.name, lab.image, first, last, hand.effort.seconds)
     total = sum(lab.counts().values())
     return SimulatedRound(
         strokes=len(hand.edits),

@@ -26,10 +26,11 @@ Every event has ``v``, ``kind`` and ``time``; a field that is not known is left 
 ``resumed``
     ``step``: the iteration it goes on from; curves drop what came after
 ``warning``, ``log``
-    ``text``
+    ``text``; ``choice`` (in words) where a learner says which settings it chose
 
 The process of the run emits ``queued`` (``place``), ``started`` (host, pid, device, versions, seed, threads), and at
-the end ``finished``, ``stopped``, ``cancelled``, ``paused`` or ``failed`` (``error``, ``hint``).
+the end ``finished``, ``stopped``, ``cancelled``, ``paused`` or ``failed`` (``error``, ``hint``), each with the
+``cpu_seconds`` of this process and those that it started.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ STEP_COLUMNS = ("iteration", "loss", "lr", "samples_per_s", "epoch", "time")
 _NUMBERS = frozenset({
     "time", "epoch", "iteration", "step", "seconds", "eta_s", "done", "total", "place", "plateau", "patience", "voxels",
     "windows", "low", "high", "mean", "memory_bytes", "memory_total", "threads",
+    "cpu_seconds",
 })  # fmt: skip
 _MAPPINGS = frozenset({"train", "val", "versions", "iou", "baseline"})
 #: no time, count or number of ours comes near
@@ -109,6 +110,12 @@ class History:
         """Bytes of the device's memory in use, and all that it has; 0 where nobody said."""
         last = self.last_progress or {}
         return _float(last.get("memory_bytes"), 0.0), _float(last.get("memory_total"), 0.0)
+
+    @property
+    def cpu_s(self) -> float | None:
+        """CPU seconds of all its processes, and of those that they started; None where nobody counted."""
+        counted = [event["cpu_seconds"] for event in self.log if event.get("cpu_seconds") is not None]
+        return float(sum(counted)) if counted else None
 
     @property
     def device(self) -> str | None:

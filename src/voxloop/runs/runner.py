@@ -78,6 +78,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def _run_locked(context: RunContext, queue: bool) -> str:
+    began = _cpu_seconds()
     try:
         turn = Turn(context.device, str(context.path))
         try:
@@ -88,14 +89,21 @@ def _run_locked(context: RunContext, queue: bool) -> str:
             _discard(context)
         elif outcome in ("finished", "stopped") and context.config.get("then"):
             _start_what_follows(context)
-        context.emit(outcome, orders=context.unanswered())
+        context.emit(outcome, orders=context.unanswered(), cpu_seconds=_cpu_seconds() - began)
     except (Exception, SystemExit) as error:
         message, hint = describe(error)
-        context.emit("failed", error=message, hint=hint, orders=context.unanswered())
+        spent = _cpu_seconds() - began
+        context.emit("failed", error=message, hint=hint, orders=context.unanswered(), cpu_seconds=spent)
         with contextlib.suppress(OSError):  # a full disk takes no traceback, but the log has laid room aside
             traceback.print_exc()
         outcome = "failed"
     return outcome
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those it started that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _wait_for_turn(context: RunContext, turn: Turn, queue: bool) -> str | None:

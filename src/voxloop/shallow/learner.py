@@ -62,7 +62,8 @@ def train(context: TaskContext) -> str:
         return str(end)
     fitted.model.save(RunPlace(context.path).model)
     if fitted.choice:
-        context.emit("log", text=f"{fitted.choice.words} It took {fitted.choice.seconds:.0f} s of CPU time.")
+        words = fitted.choice.words
+        context.emit("log", text=f"{words} It took {fitted.choice.seconds:.0f} s of CPU time.", choice=words)
         _keep_record(context.path, fitted.choice, examples)
     context.emit("checkpoint", iteration=progress.passes, path="model")
     _sample(context, examples, fitted, progress.passes)

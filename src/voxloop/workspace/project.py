@@ -57,10 +57,10 @@ class Project:
 
     @property
     def rounds(self) -> Rounds:
-        """The log of the loop: a line a training, with how the prediction before it fared on the corrections."""
+        """The rounds of the loop: strokes, training, prediction, score; ``ws.rounds.table()`` is a table of them."""
         from voxloop.review import Rounds
 
-        return Rounds(self.path)
+        return Rounds(self)
 
     @property
     def scores(self) -> Scores:

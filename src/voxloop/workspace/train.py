@@ -116,11 +116,19 @@ def _images_after(project: Project, meant: str | Sequence[str], facts: dict[str,
 def _log_round(project: Project, run: Run) -> None:
     """A line of the rounds: what a run learns from, how the last prediction fared on the new labels."""
     level = str(run.config["level"])
-    facts: dict[str, Any] = {"run": run.name, "level": level, "labels": run.config["labels"]}
+    learnt: dict[str, int] = run.config["labels"]
+    labelled = sum(sum(project.labels(*key.split("/", 1)).counts().values()) for key in learnt)
+    facts: dict[str, Any] = {
+        "run": run.name,
+        "level": level,
+        "labels": learnt,
+        "learner": run.learner,
+        "labelled": labelled,
+    }
     newest = reversed(list(project.predictions.values()))
     last = next((one for one in newest if one.level == level and one.done == 1), None)
     if last is not None and last.image in project.images.names:
         facts["prediction"] = last.name
         with suppress(VoxloopError):  # a prediction that has no score is no reason not to train
             facts["score"] = project.scores.compute(last.name).to_json()
-    project.rounds.append(**facts)
+    project.rounds.log.append(**facts)

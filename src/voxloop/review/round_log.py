@@ -1,0 +1,58 @@
+"""The log of the loop on disk: a line a training, and a line for strokes that nobody drew by hand. Computes nothing."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxloop.store.json_lines import append_line, parse_lines
+from voxloop.store.layout import Layout
+
+_SIMULATED = "simulated"
+
+
+class RoundLog:
+    """``rounds.jsonl``, append-only; a torn last line is not there yet. A line without ``kind`` is a round."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.path = Layout(folder).rounds
+
+    def append(self, **facts: Any) -> dict[str, Any]:
+        """Add one round: its number and the time are put in, nan becomes null. On disk when this returns."""
+        record = {"v": 1, "round": len(self.read()) + 1, "time": time.time(), **_plain(facts)}
+        append_line(self.path, record)
+        return record
+
+    def note_simulated(self, level: str, image: str, first: int, last: int, seconds: float) -> None:
+        """Note that edits ``first`` to ``last`` were painted by no person, and what they would have cost one."""
+        where = {"level": level, "image": image, "first": first, "last": last}
+        append_line(self.path, _plain({"v": 1, "kind": _SIMULATED, "time": time.time(), **where, "seconds": seconds}))
+
+    def read(self) -> list[dict[str, Any]]:
+        """All rounds that are whole, oldest first."""
+        return [record for record in self._records() if "kind" not in record]
+
+    def simulated(self) -> list[dict[str, Any]]:
+        """What :meth:`note_simulated` wrote: level, image, first, last, seconds."""
+        return [record for record in self._records() if record.get("kind") == _SIMULATED]
+
+    def _records(self) -> list[dict[str, Any]]:
+        try:
+            lines = self.path.read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return []
+        return [record for record in parse_lines(lines) if isinstance(record, dict)]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
