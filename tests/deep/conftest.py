@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +35,7 @@ TINY = {
     "samples": 1,
     "workers": 1,
     "learning_rate": 5e-3,
+    "compare_with": "none",
 }
 
 
@@ -80,6 +82,7 @@ class ListeningContext:
     events: list[dict[str, Any]] = field(default_factory=list)
     at_step: dict[int, Any] = field(default_factory=dict)
     asked: int = 0
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,15 +98,23 @@ def finish(run: Run, as_json: bool) -> None:
     then = _next(run)
     facts = {**_facts(run), **({"then": _facts(then)} if then else {})}
     ended = [run, then] if then else [run]
-    lines = [f"{one.name}: {one.state}" + (f": {one.history.error}" if one.history.error else "") for one in ended]
+    lines = [_last_words(one) for one in ended]
     tell(as_json, "\n".join(lines), facts)
     if any(one.state in ("failed", "interrupted") for one in ended):
         sys.exit(1)
 
 
+def _last_words(run: Run) -> str:
+    """The state of a run, and why it failed, or which of its models it keeps."""
+    outcome = run.outcome
+    reason = run.history.error or (outcome.words if outcome else "")
+    return f"{run.name}: {run.state}" + (f": {reason}" if reason else "")
+
+
 def _facts(run: Run) -> dict[str, Any]:
     error = {"error": run.history.error} if run.history.error else {}
-    return {"run": run.name, "state": run.state, "path": str(run.path), **error}
+    outcome = {"outcome": asdict(run.outcome)} if run.outcome else {}
+    return {"run": run.name, "state": run.state, "path": str(run.path), **error, **outcome}
 
 
 def tell(as_json: bool, text: str, data: dict[str, Any]) -> None:

@@ -77,6 +77,13 @@ class ValidationSettings(Config):
         le=100_000,
         live=True,
     )
+    compare_with: Literal["classifier", "none"] = setting(
+        "classifier",
+        "what the network is put beside at the end, on the labels held out; classifier: the pixel classifier that the "
+        "same labels teach within seconds, which predicts wherever the network is not better beyond doubt",
+        group="Validation",
+        label="compare with",
+    )
     min_delta: float = setting(
         0.0,
         "smallest change of measure or loss that counts as an improvement",

@@ -20,6 +20,12 @@ class PredictConfig(Config):
     )
     probabilities: bool = setting(True, "keep uint8 class probabilities beside the labels")
     uncertainty: bool = setting(True, "keep the uncertainty beside the labels")
+    which: Literal["better", "network", "classifier"] = setting(
+        "better",
+        "which model of a run that trained a network: the one that the run kept, since it was better on held-out "
+        "strokes; the network in any case; or the pixel classifier beside it",
+        label="model of the run",
+    )
     constrain: str = setting(
         "auto",
         "say something only inside a class of another level, like cells/nucleus; auto: as the model was "

@@ -86,7 +86,7 @@ def run(context: TaskContext) -> str:
     An image that cannot be predicted is a row of the table with its reason, and the next one is predicted; a disk that
     is full ends the run, for the next one would fare no better. A run that is started again goes on where it was.
     """
-    from voxloop.prediction.task import load_models
+    from voxloop.prediction.task import load_models, say_which_model
     from voxloop.store import Store
 
     config = PredictConfig.from_json(context.settings)
@@ -96,6 +96,7 @@ def run(context: TaskContext) -> str:
         )
     model = combine_models(load_models(context), config.turns, config.votes)
     check_output(model.spec, config)
+    say_which_model(context)
     images = list(context.config["images"])
     rows = _read(context.path / TABLE)
     with (

@@ -52,6 +52,7 @@ def run(context: TaskContext) -> str:
 
     config = PredictConfig.from_json(context.settings)
     models = load_models(context)
+    say_which_model(context)
     with Store.open(context.workspace, read_only=True) as store:
         volume = store.images.open(context.config["image"])
         model = prepare_model(models, config, volume)
@@ -215,6 +216,12 @@ def load_models(context: TaskContext) -> list[Model]:
     return [load_model(folder) for folder in model_folders(context.layout, context.config)]
 
 
+def say_which_model(context: TaskContext) -> None:
+    """Say which of two models of a run predicts, and why; nothing where it has one."""
+    if words := context.config.get("model_words"):
+        context.emit("log", text=str(words))
+
+
 def reopen(target: Path, context: TaskContext, model: Model) -> PredictionOutput | None:
     """The output of an earlier process of this run, where there is one."""
     if not target.exists():
@@ -314,6 +321,7 @@ def _lineage(context: TaskContext, model: Model) -> dict[str, Any]:
         "models": context.config.get("models", []),
         "model_hash": model.spec.hash,
         "learner": model.spec.learner,
+        "model_words": context.config.get("model_words"),
         "trained_by": context.config.get("parent"),
         "labels": parent.get("labels", {}),
         "settings": context.settings,

@@ -24,6 +24,7 @@ class TaskContext(Protocol):
 
     path: Path
     config: dict[str, Any]
+    began: float
 
     @property
     def name(self) -> str: ...
@@ -54,11 +55,12 @@ class TaskContext(Protocol):
 
 
 class RunFacts:
-    """Where a run lies, and what its config says."""
+    """Where a run lies, what its config says, and when its work began (``time.monotonic``)."""
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self.path = path
         self.config = config
+        self.began = time.monotonic()
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from voxloop.runs import addresses, export, orders, process, spare, tasks, waiti
 from voxloop.runs.events import Event, EventReader, EventWriter
 from voxloop.runs.history import TERMINAL, History, fold
 from voxloop.runs.kinds import Kind, kind_of, learner_name
+from voxloop.runs.outcome import Outcome, Which, model_folder
 from voxloop.runs.queue import device_holder
 from voxloop.runs.runner import discard, read_config
 from voxloop.store.layout import RunPlace
@@ -100,6 +101,11 @@ class Run:
     def progress(self) -> float:
         """Share of the work done, 0 to 1."""
         return self.history.progress
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Which model a training of a network kept to predict with, and why; None where it has one, or is not done."""
+        return Outcome.read(self.path)
 
     @property
     def holder(self) -> Holder | None:
@@ -278,11 +284,18 @@ class Run:
         """Name of the run that this one started when it had ended; None where there is none."""
         return next((event["follows"] for event in reversed(self.history.log) if event.get("follows")), None)
 
-    def model(self) -> Model:
-        """The trained model. Raises RunError where there is none (yet)."""
+    def model(self, which: Which = "better") -> Model:
+        """The trained model. Raises RunError where there is none (yet).
+
+        Parameters
+        ----------
+        which
+            Of a network's run, which has a pixel classifier beside it: ``"better"``, the one that the run kept to
+            predict with; ``"network"``; or ``"classifier"``.
+        """
         from voxloop.model import load_model
 
-        folder = RunPlace(self.path).model
+        folder = model_folder(self.path, which)
         if not folder.is_dir():
             raise RunError(f"run {self.name!r} has no model{_why(self.state, self.history)}")
         return load_model(folder)

@@ -134,6 +134,7 @@ def _ended_waiting(context: RunContext) -> str | None:
 
 
 def _call_task(context: RunContext) -> str:
+    context.began = time.monotonic()  # waiting in line is none of its time
     context.emit("started", **_circumstances(context))
     task: Callable[[RunContext], str] = tasks.load(context.config["task"])
     with _tensorboard(context):

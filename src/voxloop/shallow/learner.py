@@ -81,9 +81,11 @@ def fit_teacher(
     *,
     keep: Callable[[str, np.ndarray], np.ndarray],
     heard: Callable[[], None],
-    seed: int,
-) -> ShallowModel:
-    """A pixel classifier fitted to a part of the labels, for a network to learn from where nobody painted.
+    settings: Mapping[str, Any],
+    threads: int = 1,
+    judge: bool = False,
+) -> Fitted:
+    """A pixel classifier beside a network: it teaches where nobody painted, and predicts where it is the better one.
 
     Parameters
     ----------
@@ -93,6 +95,10 @@ def fit_teacher(
         Given the name of an example and voxels (n, 3) zyx, which of them may be learnt from.
     heard
         Called now and then; may raise to end the fit.
+    settings
+        Fields of a :class:`ShallowConfig` that are not to be as they are by default.
+    judge
+        Hold strokes out in turn first, as a run of this learner does.
 
     Raises
     ------
@@ -100,10 +106,11 @@ def fit_teacher(
         Fewer than two classes are left, or the level holds instances.
     """
     examples, classes = open_examples(workspace, facts)
-    teaching = [e for e in examples if not e.judges]
-    kept = [replace(e, labelled=e.labelled.take(keep(e.name, e.labelled.at))) for e in teaching]
+    teaching = [example for example in examples if not example.judges]
+    teaching = [replace(e, labelled=e.labelled.take(keep(e.name, e.labelled.at))) for e in teaching]
     watch = Watch(voxels=lambda done, total: heard())
-    return fit_examples(ShallowConfig(validation=0, seed=seed), kept, classes, 1, watch).model
+    config = ShallowConfig(**{"validation": 0.0, **settings})
+    return fit_examples(config, teaching, classes, threads, watch, judge=judge)
 
 
 def open_examples(workspace: Path, facts: Mapping[str, Any]) -> tuple[list[Example], tuple[ClassInfo, ...]]:

@@ -51,6 +51,16 @@ class RunPlace:
         return self.model / "spec.json"
 
     @property
+    def classifier(self) -> Path:
+        """The pixel classifier that a network is put beside."""
+        return self.folder / "classifier"
+
+    @property
+    def outcome(self) -> Path:
+        """Which of the two is kept to predict with, as JSON."""
+        return self.folder / "outcome.json"
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
@@ -71,7 +81,7 @@ class RunPlace:
     @property
     def made(self) -> tuple[Path, ...]:
         """What training makes, and what goes with a model that is discarded."""
-        return self.model, self.checkpoints, self.samples
+        return self.model, self.classifier, self.checkpoints, self.samples
 
 
 class Layout:

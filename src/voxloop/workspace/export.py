@@ -89,10 +89,11 @@ def export_model(
     """Write the network of a run as a bioimage.io package (``.zip``) that other programs open.
 
     Its test tensors are a piece of the first image; bioimageio.core computes them again from the package.
-    See :func:`voxloop.bioimageio.export_package` for ``settings``. Raises ModelError where the model is no network.
+    See :func:`voxloop.bioimageio.export_package` for ``settings``. It is the network also where the run keeps the pixel
+    classifier to predict with; the package says so. Raises ModelError where the model is no network.
     """
     trained = project.runs[run] if isinstance(run, str) else run
-    model = trained.model()
+    model = trained.model("network") if trained.learner == "deep" else trained.model()
     write = getattr(model, "export", None)
     if write is None:
         raise ModelError(f"the model of {trained.name!r} is no network; only networks become bioimage.io packages")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config import PredictConfig
 from voxloop.errors import ModelError, PredictionError, unknown
 from voxloop.runs import Run
-from voxloop.store.layout import RunPlace
+from voxloop.runs.outcome import Which, model_folder
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ class Models:
 
 @contextmanager
 def gather_models(
-    project: Project, model: Any, place: Path, replaced: Sequence[Run] = (), image: str | None = None
+    project: Project,
+    model: Any,
+    place: Path,
+    replaced: Sequence[Run] = (),
+    image: str | None = None,
+    which: Which = "better",
 ) -> Iterator[Models]:
     """The models that a run is to have, each in a folder; what was saved for it goes again where the run does not come.
 
@@ -51,6 +56,8 @@ def gather_models(
         Runs that go: what was saved for them and is wanted on is handed over.
     image
         What a package that measures each picture is to measure.
+    which
+        Model of a run: the one it kept, its network, or the pixel classifier beside that.
 
     Raises
     ------
@@ -64,7 +71,7 @@ def gather_models(
     saved_before = chain.from_iterable(run.config.get("saved", ()) for run in replaced)
     saved: list[Path] = []
     try:
-        placed = [_folder_of(project, source, place, saved, image) for source in sources]
+        placed = [_folder_of(project, source, place, saved, image, which) for source in sources]
         folders = [project.layout.relative(folder) for folder, _ in placed]
         taken = [folder for folder in saved_before if folder in folders]
         new = [project.layout.relative(folder) for folder in saved]
@@ -76,14 +83,14 @@ def gather_models(
 
 
 def _folder_of(
-    project: Project, source: Run | Model | str | Path, place: Path, saved: list[Path], image: str | None
+    project: Project, source: Run | Model | str | Path, place: Path, saved: list[Path], image: str | None, which: Which
 ) -> tuple[Path, str | None]:
     """Where the model lies, and the run that made it; a folder that is made for it is noted in ``saved``."""
     if isinstance(source, str) and source in project.runs:
         source = project.runs[source]
     if isinstance(source, Run):
-        folder = RunPlace(source.path).model
-        if not RunPlace(source.path).spec.exists():
+        folder = model_folder(source.path, which)
+        if not (folder / "spec.json").exists():
             raise ModelError(f"run {source.name!r} has no model yet: it is {source.state}")
         return folder, source.name
     if isinstance(source, str | Path):

@@ -77,9 +77,9 @@ def predict(
     facts |= {"image": one, "region": box.to_json()} if images is None else {"images": images}
     replaced = _replaced_runs(project, name, images, config.overwrite)
     shown = images or [one]
-    with gather_models(project, run_or_model, project.layout.model(name), replaced, shown[0]) as models:
+    with gather_models(project, run_or_model, project.layout.model(name), replaced, shown[0], config.which) as models:
         check_models(project, models, config, shown)
-        facts |= _confinement(project, config, models, shown)
+        facts |= _confinement(project, config, models, shown) | _words_on_model(project, config, models)
         for old in replaced:
             old.delete(keep=models.folders)
         run = project.runs.create(
@@ -115,7 +115,7 @@ def forecast(
     shown = images or [one]
     with (
         TemporaryDirectory() as scratch,
-        gather_models(project, run_or_model, Path(scratch) / "model", image=shown[0]) as models,
+        gather_models(project, run_or_model, Path(scratch) / "model", image=shown[0], which=config.which) as models,
     ):
         check_models(project, models, config, shown)
         folders = [project.layout.named(folder) for folder in models.folders]
@@ -172,6 +172,17 @@ def _maker(project: Project, prediction: str) -> str:
     with suppress(PredictionError, KeyError):
         return str(project.predictions[prediction].lineage["run"])
     return prediction
+
+
+def _words_on_model(project: Project, config: PredictConfig, models: Models) -> dict[str, Any]:
+    """``{"model_words": ...}`` where the run that made the model has another one beside it."""
+    outcome = project.runs[models.parent].outcome if models.parent else None
+    if outcome is None:
+        return {}
+    if config.which == "better":
+        return {"model_words": outcome.words}
+    other = "" if config.which == outcome.kept else f", though the run keeps the {outcome.kept}"
+    return {"model_words": f"the {config.which} of run {models.parent!r} predicts, as asked for{other}"}
 
 
 def _confinement(project: Project, config: PredictConfig, models: Models, images: Sequence[str]) -> dict[str, Any]:

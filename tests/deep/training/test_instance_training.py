@@ -102,7 +102,13 @@ def test_training_arrows(ws, tmp_path) -> None:
     run.mkdir(parents=True)
     facts = {"labels": {f"{labels.level.name}/{labels.image}": labels.sequence}}
     context = SimpleNamespace(
-        path=run, workspace=ws.path, settings=config.to_json(), config=facts, orders=list, emit=lambda *_, **__: None
+        path=run,
+        workspace=ws.path,
+        settings=config.to_json(),
+        config=facts,
+        orders=list,
+        began=0.0,
+        emit=lambda *_, **__: None,
     )
     assert train(context) == "finished"
     model = load_model(run / "model")

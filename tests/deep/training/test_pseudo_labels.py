@@ -17,6 +17,7 @@ from voxloop.deep.begin.material import gather
 from voxloop.deep.data.split import Grid, Split
 from voxloop.deep.data.training_data import TrainingData, open_data
 from voxloop.deep.learner import train
+from voxloop.deep.training.classifier import PixelClassifier
 from voxloop.deep.training.pseudo_labels import PseudoLabels, wanted
 from voxloop.geometry import Box
 
@@ -33,9 +34,11 @@ def pool(context: Any, data: TrainingData, tmp_path: Path) -> Iterator[PseudoLab
     settings = DeepConfig.from_json(context.settings)
     config = settings.changed(teacher_windows=6, teacher_confidence=0.8, window=(1, SIZE, SIZE))
     material = replace(gather(context, config), data=data, prepare=_tensors)
-    pool = PseudoLabels(material, tmp_path / "teacher")
+    classifier = PixelClassifier(material, tmp_path, 1, predicts=False)
+    pool = PseudoLabels(material, classifier)
     yield pool
     pool.close()
+    classifier.close()
 
 
 def _tensors(pixels: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

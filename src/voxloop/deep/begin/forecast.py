@@ -11,19 +11,20 @@ import torch
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.presets import AUTO
+from voxloop.deep.begin.enough import ENOUGH_STEPS, FORWARD, few_steps, minutes_for
 from voxloop.deep.begin.material import Material, folder_of, gather_cached, gather_now
 from voxloop.deep.begin.memory import advise, free_memory, memory_of
-from voxloop.deep.begin.preflight import preflight
+from voxloop.deep.begin.preflight import Note, preflight
 from voxloop.deep.networks.network import AnyNetwork, count_parameters
 from voxloop.deep.objective.optimisers import optimiser
 
 if TYPE_CHECKING:
     from voxloop.helper.handlers import Job
 
-#: cost of a window in validation, as a share of one in training
-_FORWARD = 0.35
 #: validation windows of an epoch, as a rule
 _WINDOWS = 8
+#: seconds that a training takes beside its steps: opening, the pixel classifier that teaches, the judgement at the end
+_OTHER = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +72,21 @@ def answer(job: Job) -> dict[str, Any]:
     """Answer of the helper. Field ``config`` (JSON); returns :meth:`Forecast.to_json` and ``notes`` on the labels."""
     material = gather_cached(job.state, job.workspace, DeepConfig.from_json(dict(job.fields.get("config") or {})))
     job.check()
-    notes = [note.to_json() for note in preflight(material)]
+    notes = preflight(material)
     job.check()
-    return {**forecast_of(material).to_json(), "notes": notes}
+    estimate = forecast_of(material)
+    notes = [*notes_on(estimate, material.config), *notes]
+    return {**estimate.to_json(), "notes": [note.to_json() for note in notes]}
+
+
+def notes_on(estimate: Forecast, config: DeepConfig) -> list[Note]:
+    """What stands against a training for the steps it has; nothing where they suffice, or their time is not known."""
+    seconds = estimate.step_seconds
+    if seconds is None or config.start_from or estimate.steps >= ENOUGH_STEPS or not config.max_minutes:
+        return []
+    words = few_steps(estimate.steps, config.max_minutes, seconds, _OTHER)
+    minutes = minutes_for(2 * ENOUGH_STEPS, seconds, _OTHER)
+    return [Note(words=f"{words[0].upper()}{words[1:]}.", fix={"max_minutes": minutes})]
 
 
 def forecast_of(material: Material) -> Forecast:
@@ -87,11 +100,11 @@ def forecast_of(material: Material) -> Forecast:
     steps = config.iterations or config.epochs * config.steps_per_epoch
     minutes = None
     if seconds is not None:
-        validation_seconds = seconds * _FORWARD * _WINDOWS / (config.batch_size * config.accumulation)
+        validation_seconds = seconds * FORWARD * _WINDOWS / (config.batch_size * config.accumulation)
         each = seconds + (validation_seconds / config.steps_per_epoch if config.validation_share else 0.0)
-        minutes = steps * each / 60
+        minutes = (steps * each + _OTHER) / 60
         if config.max_minutes is not None and minutes > config.max_minutes:
-            minutes, steps = config.max_minutes, max(1, int(60 * config.max_minutes / each))
+            minutes, steps = config.max_minutes, max(1, int((60 * config.max_minutes - _OTHER) / each))
     return Forecast(
         memory=needed,
         available=available,

@@ -7,6 +7,7 @@ a network sees nothing but strokes for minutes. As the run goes on, the network'
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -30,17 +31,15 @@ from voxloop.deep.data.windows import (
     window_box,
 )
 from voxloop.deep.predict.predictor import resize
-from voxloop.errors import RunError, VoxloopError
-from voxloop.model import load_model, predict_part, resolve
+from voxloop.deep.training.classifier import PixelClassifier, ask, can_classify
+from voxloop.deep.training.team import Team
+from voxloop.errors import RunError
+from voxloop.model import load_model
 
-#: fits the teacher; by name, since learners do not import each other
-_FIT = "voxloop.shallow.learner:fit_teacher"
 #: windows of a block; where features run through the stack, planes above each other, whose surroundings are shared
 _DEPTH = 16
 #: windows of a block in 3-D
 _BLOCKS = 2
-#: surroundings that the teacher is given, voxels: its farthest filters tell little, and reach a hundred
-_HALO = (24, 48, 48)
 #: labelled share of the labelled planes above which there is little left to say
 _DENSE = 0.5
 #: share of the run after which the network speaks too, and what its word counts at the end
@@ -61,11 +60,31 @@ Window = tuple[Tensor, Tensor, Tensor, Tensor]
 
 def wanted(config: DeepConfig, data: TrainingData) -> bool:
     """Whether a teacher has anything to say: not where it is switched off, nor where labels are dense."""
-    if config.teacher == "none" or config.teacher_weight == 0 or data.instances:  # a teacher of classes
-        return False
-    if any(image.relative for image in data.images):
+    if config.teacher == "none" or config.teacher_weight == 0 or not can_classify(data):
         return False
     return config.teacher != "auto" or _labelled_share(data.images) < _DENSE
+
+
+def open_teachers(
+    material: Material, folder: Path, team: Team, threads: int
+) -> tuple[PixelClassifier | None, PseudoLabels | None]:
+    """The pixel classifier that teaches, is judged, or both, and the pseudo-labels; None of what is not wanted.
+
+    Parameters
+    ----------
+    folder
+        Of the run's checkpoints.
+    """
+    config, data = material.config, material.data
+    teaches = wanted(config, data)
+    compared = team.leads and config.compare_with == "classifier" and can_classify(data)
+    if not (teaches or compared):
+        return None, None
+    own = folder if team.leads else folder / f"rank-{team.rank}"
+    classifier = PixelClassifier(material, own, threads, predicts=compared)
+    if compared or config.teacher == "auto":
+        classifier.start()
+    return classifier, PseudoLabels(material, classifier) if teaches else None
 
 
 class PseudoLabels:
@@ -76,14 +95,14 @@ class PseudoLabels:
 
     Parameters
     ----------
-    folder
-        Where the fitted teacher is kept, so that a resumed run has the same one.
+    classifier
+        What teaches, where the config names no earlier run.
     """
 
-    def __init__(self, material: Material, folder: Path) -> None:
+    def __init__(self, material: Material, classifier: PixelClassifier) -> None:
         self._context, self._config, self._data = material.context, material.config, material.data
         self._geometry, self._zoom = material.geometry, material.arrangement.zoom
-        self._prepare, self._folder = material.prepare, folder
+        self._prepare, self._classifier = material.prepare, classifier
         self._teacher: Any = None
         self._blocks: list[list[Place]] = []
         self._pixels: list[Tensor] = []
@@ -94,6 +113,7 @@ class PseudoLabels:
         self._pending: Future[tuple[list[Place], list[Window]]] | None = None
         self._closed = False
         self.full = False
+        self.window_seconds = 0.0  # what the teacher takes for a window
 
     def share(self, step: int, size: int) -> int:
         """How many of the ``size`` windows of a step are from the pool: half, in turn one more and one less."""
@@ -183,7 +203,9 @@ class PseudoLabels:
         if not places or self._share_known(places) > 0.5:  # small images are known soon
             return [], []
         windows = []
-        with self._teacher.open(threads=1) as predictor:  # the other cores train meanwhile
+        threads = None if not self._blocks else 1  # the other cores train meanwhile, once there is something to learn
+        with self._teacher.open(threads=threads) as predictor:
+            began = time.monotonic()
             for stack in stacks:
                 self._check_open()
                 probabilities = self._ask(predictor, stack)
@@ -192,6 +214,7 @@ class PseudoLabels:
                     continue
                 for plane, place in enumerate(stack):
                     windows.append(self._window(place, probabilities[:, plane]))
+            self.window_seconds = (time.monotonic() - began) / len(places)
         return places, windows
 
     def _window(self, place: Place, probabilities: np.ndarray) -> Window:
@@ -209,21 +232,7 @@ class PseudoLabels:
         """The teacher, or None where it cannot learn from what is labelled (said as a warning)."""
         if self._config.teacher != "auto":
             return load_model(ancestor(self._config.teacher, self._context, "teacher"))
-        if (self._folder / "spec.json").is_file():
-            return load_model(self._folder)
-        images = {image.name: image for image in self._data.images}
-        try:
-            teacher = resolve(_FIT)(
-                self._context.workspace,
-                self._context.config,
-                seed=self._config.seed,
-                heard=self._check_open,
-                keep=lambda name, at: images[name].split.in_training(at, images[name].shape),
-            )
-        except VoxloopError as error:
-            self._context.emit("warning", text=f"what is not labelled is not learnt from: {error}")
-            return None
-        return load_model(teacher.save(self._folder))
+        return self._classifier.teacher()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -262,17 +271,7 @@ class PseudoLabels:
         window = window_box(stack[0], self._geometry)
         if not self._geometry.volumetric:
             window = window.cut("z", stack[0].z, stack[-1].z + 1)
-        inner = window.clip(image.shape)  # windows touch their image
-        reach = [min(halo, most) for halo, most in zip(self._teacher.spec.halo or _HALO, _HALO, strict=True)]
-        outer = inner.grow(reach).clip(image.shape)
-        probabilities = predict_part(predictor, image.pixels(outer), inner.within(outer))
-        out = np.zeros((len(self._data.classes), *window.shape), np.float32)
-        values = [info.value for info in self._teacher.spec.classes]
-        here = inner.within(window).slices
-        for position, info in enumerate(self._data.classes):
-            if info.value in values:
-                out[position, *here] = probabilities[values.index(info.value)]
-        return out
+        return ask(predictor, self._teacher.spec, image, window, self._data.classes)
 
     def _sure(self, probabilities: Tensor, strokes: Tensor) -> Tensor:
         """Labels where the highest probability suffices; a stroke is right in any case; outside is nothing."""

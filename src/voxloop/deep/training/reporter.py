@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from statistics import median
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -37,7 +37,8 @@ class Reporter:
         self._device = torch.device("cpu")
         self._lowest_loss, self._exploded = math.inf, False
         now = time.monotonic()
-        self._last_step = self._last_look = self._last_clock = self._last_checkpoint = self._epoch_began = now
+        self._last_step = self._last_look = self._last_checkpoint = self._epoch_began = now
+        self._last_clock = context.began  # getting ready takes of the run's time
         self._last_progress = self._checkpoint_seconds = 0.0
 
     def begin(
@@ -62,7 +63,7 @@ class Reporter:
             f"{labelled} ({data.shares})"
         )
         now = time.monotonic()
-        self._last_step = self._last_look = self._last_clock = self._last_checkpoint = self._epoch_began = now
+        self._last_step = self._last_look = self._last_checkpoint = self._epoch_began = now
 
     def log(self, text: str) -> None:
         self._context.emit("log", text=text)
@@ -163,8 +164,14 @@ class Reporter:
         return self.state
 
     def step_seconds(self) -> float:
-        """Seconds of an optimiser step, median of the last ones."""
-        return median(self._recent[-20:]) if self._recent else 0.0
+        """Seconds of an optimiser step, of the last ones: the mean of all but the longest, since a busy machine halts
+        some of them, and a look at the files or at other windows is no step."""
+        recent = sorted(self._recent[-20:])
+        return fmean(recent[: max(1, len(recent) - len(recent) // 10 - 1)]) if recent else 0.0
+
+    def resume_clock(self) -> None:
+        """What went before was no step."""
+        self._last_step = time.monotonic()
 
     def _eta(self) -> float:
         return (self.state.total - self.state.step) * self.step_seconds()

@@ -21,12 +21,14 @@ from voxloop.deep.objective.validation import draw_sample, evaluate
 from voxloop.deep.predict.model import write_files
 from voxloop.deep.training import checkpoint
 from voxloop.deep.training.batches import Batches
+from voxloop.deep.training.budget import PLAN_AFTER, TimeBudget
+from voxloop.deep.training.deciding import Effort
 from voxloop.deep.training.descent import Descent
-from voxloop.deep.training.final_test import examine
-from voxloop.deep.training.model_folder import load_kept_network, spec_of, write_model
-from voxloop.deep.training.pseudo_labels import PseudoLabels, wanted
+from voxloop.deep.training.model_folder import spec_of, write_model
+from voxloop.deep.training.pseudo_labels import open_teachers
 from voxloop.deep.training.reporter import Reporter
 from voxloop.deep.training.schedule import lowers_rate, rate
+from voxloop.deep.training.settling import settle
 from voxloop.deep.training.state import LIVE, TrainingState
 from voxloop.deep.training.team import Team, own_device
 from voxloop.errors import ConfigError, RunError
@@ -35,8 +37,6 @@ from voxloop.runs.context import TaskContext
 from voxloop.runs.orders import LAST_WORD, Order
 from voxloop.store.layout import RunPlace
 
-#: optimiser steps after which their time is known well enough to plan with
-_PLAN_AFTER = 10
 #: times a run goes back to its last good state before it gives up
 _FAILURES = 3
 #: seconds between looks at a teacher who is not done
@@ -67,6 +67,7 @@ class Training:
         self._mining = Mining(self._material.sampler) if config.hard_examples else None
         self._validation = self._material.validation_windows()
         self._cells = sum(len(image.split.validation) for image in self._material.data.images)
+        self._budget = TimeBudget(config, len(self._validation))
         self._descent = self._build_network(resumed=bool(saved))
         self._spec: ModelSpec | None = None
         self._begin_or_go_on(tensors, saved)
@@ -83,10 +84,7 @@ class Training:
 
     def _begin_or_go_on(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
         config, material, team = self._config, self._material, self._team
-        self._pseudo_labels: PseudoLabels | None = None
-        if wanted(config, material.data):
-            folder = self._folder / ("teacher" if team.leads else f"teacher-{team.rank}")
-            self._pseudo_labels = PseudoLabels(material, folder)
+        self._classifier, self._pseudo_labels = open_teachers(material, self._folder, team, self._threads)
         self.state = TrainingState.from_json(saved["state"]) if saved else TrainingState.begin(config)
         if saved:
             self._restore(tensors, saved)
@@ -124,15 +122,14 @@ class Training:
             if self._reporter.checkpoint_due(self._config.checkpoint_minutes, epoch_ended=epoch_ended):
                 self._save()
         self._save()
-        if not self.state.kept:
-            self._keep_model()
-        if self._team.leads:
-            self._examine()
+        self._end()
         return "finished"
 
     def close(self) -> None:
         """End the threads, and tell the last steps."""
         self._batches.close()
+        if self._classifier:
+            self._classifier.close()
         if self._pseudo_labels:
             self._pseudo_labels.close()
         self._reporter.flush()
@@ -145,8 +142,8 @@ class Training:
                 continue
             if order.kind == "pause":
                 self._save_sound()
-            if order.kind == "stop" and not self.state.kept:
-                self._keep_model()
+            if order.kind == "stop":
+                self._end()
             return LAST_WORD[order.kind]
         return None
 
@@ -170,19 +167,25 @@ class Training:
     def _waits_for_teacher(self) -> bool:
         """Whether pseudo-labels that are due by now are still to come; orders are heard meanwhile."""
         pseudo_labels, state = self._pseudo_labels, self.state
-        if pseudo_labels is None or not state.step or pseudo_labels.full:
+        if not state.step and self._classifier and self._team.size == 1 and not self._classifier.ready:
+            return self._wait()  # nothing is learnt before what the strokes tell at once
+        if pseudo_labels is None or pseudo_labels.full:
             return False
         pseudo_labels.start()
         # a block an epoch, not when the machine is done: so a run can be repeated
-        due = state.step % state.per_epoch == 0 and pseudo_labels.blocks < state.epoch
+        due = state.step % state.per_epoch == 0 and pseudo_labels.blocks < max(1, state.epoch)
         if not due or pseudo_labels.arrived():
             return False
-        time.sleep(_LOOK)
         if self._team.size == 1:
-            return True
+            return self._wait()
         while not pseudo_labels.arrived():  # all of a team wait here, and hear orders again at the next step
-            time.sleep(_LOOK)
+            self._wait()
         return False
+
+    def _wait(self) -> bool:
+        time.sleep(_LOOK)
+        self._reporter.resume_clock()
+        return True
 
     # ---------------------------------------------------------------------------------------------------- a step
 
@@ -205,8 +208,8 @@ class Training:
         ):
             self._go_back()
             return False
-        if not state.planned and state.step >= _PLAN_AFTER:
-            self._plan_time()
+        if self._budget.limited:
+            self._keep_to_time()
         return True
 
     def _halve(self) -> None:
@@ -300,26 +303,32 @@ class Training:
             self._reporter.sample(name, number)
         return scores
 
-    def _plan_time(self) -> None:
-        """Fit the run into its time, from the speed seen so far."""
-        state, config, reporter = self.state, self._config, self._reporter
-        begin = time.perf_counter()
-        if self._validation:
-            with self._descent.average.evaluating() as network:
-                evaluate(network, self._validation, self._descent.criterion, len(self._material.data.classes))
-        seconds = time.perf_counter() - begin
-        state.fit_into((config.max_minutes or 0) * 60 - reporter.clocked().elapsed, reporter.step_seconds(), seconds)
-        reporter.log(f"{state.total} steps of {reporter.step_seconds():.2f} s fit into {config.max_minutes:g} minutes")
+    def _keep_to_time(self) -> None:
+        """After a step: make a plan once steps have been timed, and from then on leave out what no longer fits."""
+        state, reporter = self.state, self._reporter
+        if state.planned:
+            if self._team.size == 1:
+                self._budget.shorten(state, reporter.clocked().elapsed, reporter.step_seconds())
+            return
+        if state.step < PLAN_AFTER:
+            return
+        elapsed, step_s = reporter.clocked().elapsed, reporter.step_seconds()
+        if self._pseudo_labels:
+            self._budget.judging_s = self._pseudo_labels.window_seconds * len(self._validation)
+        self._budget.plan(state, elapsed, step_s)
         self._agree_on_time()
+        reporter.log(f"{state.total} steps of {step_s:.2f} s fit into {self._config.max_minutes:g} minutes")
+        if words := self._budget.warning(state, elapsed, step_s):
+            self._context.emit("warning", text=words)
 
     def _fit_time(self, validation_s: float) -> None:
         """Plan again: the machine may have slowed down since the plan was made."""
-        state, reporter = self.state, self._reporter
-        left = 60 * (self._config.max_minutes or 0) - reporter.clocked().elapsed
-        pseudo_labels = self._pseudo_labels
+        state, pseudo_labels = self.state, self._pseudo_labels
+        self._budget.note_validation(validation_s)
         busy = pseudo_labels is not None and state.epoch <= pseudo_labels.blocks + 1  # they took time until now
         early = 2 * state.step < state.total  # or something else did; later the learning rate would jump
-        state.fit_into(left, reporter.step_seconds(), validation_s, longer=busy or early)
+        elapsed, step_s = self._reporter.clocked().elapsed, self._reporter.step_seconds()
+        self._budget.plan_again(state, elapsed, step_s, freely=busy or early)
         self._agree_on_time()
 
     def _agree_on_time(self) -> None:
@@ -368,9 +377,11 @@ class Training:
         self._spec = self._spec or spec_of(self._material, self._descent.network)
         return self._spec
 
-    def _examine(self) -> None:
-        """What the kept model reaches on the labels that were held out to the end."""
-        network = load_kept_network(self._context.path, self._material.device)
-        verdict = examine(network, self._material, self._descent.criterion)
-        if verdict:
-            self._context.emit("test", **verdict)
+    def _end(self) -> None:
+        """The last word on the network, and which model is kept to predict with; where there is one at all."""
+        if not self.state.kept:
+            self._keep_model()
+        if self._team.leads:
+            minutes = self._reporter.clocked().elapsed / 60
+            effort = Effort(steps=self.state.step, minutes=minutes, began_trained=bool(self._config.start_from))
+            settle(self._context, self._material, self._descent.criterion, self._classifier, effort)

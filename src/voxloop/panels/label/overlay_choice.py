@@ -12,6 +12,7 @@ from voxloop.panels.base.panel import Panel, labelled
 from voxloop.panels.base.work import Poll
 from voxloop.panels.label.live_overlay import LiveOverlay
 from voxloop.panels.monitor.run_words import AT_WORK
+from voxloop.runs.outcome import model_folder
 from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
@@ -100,5 +101,5 @@ class OverlayChoice:
         name = self.list.value
         model = None
         if name:
-            model = str(RunPlace(self._ws.runs[name].path).model.relative_to(self._ws.path))
+            model = str(model_folder(self._ws.runs[name].path).relative_to(self._ws.path))
         self._overlay.by(model)

@@ -230,7 +230,9 @@ def marks(history: History) -> list[tuple[str, str]]:
 
 
 def _outcome(history: History) -> str:
-    """Which epoch is kept; empty where no epoch ended."""
+    """Which model is kept and why, or which epoch; empty where no epoch ended."""
+    if words := str((history.test or {}).get("words") or ""):
+        return f" {words[0].upper()}{words[1:]}."
     if history.best is None:
         return ""
     epoch, count = history.best.get("epoch"), history.epoch

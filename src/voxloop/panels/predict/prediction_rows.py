@@ -12,6 +12,7 @@ from voxloop.panels.base.panel import ago, badge
 from voxloop.panels.base.rows import Action, Row
 from voxloop.panels.monitor.run_words import AT_WORK, LOOKS
 from voxloop.panels.monitor.score_words import score_cell, score_rank
+from voxloop.runs.outcome import model_folder as folder_of_run
 from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def list_models(ws: Workspace) -> Offered:
 
 
 def model_folder(ws: Workspace, key: str) -> Path:
-    """Where the model of a row lies."""
-    return ws.path / key if key.startswith(KEPT) else RunPlace(ws.runs[key].path).model
+    """Where the model of a row lies; of a run with two, the one that it keeps to predict with."""
+    return ws.path / key if key.startswith(KEPT) else folder_of_run(ws.runs[key].path)
 
 
 def _kept(ws: Workspace) -> list[Path]:
