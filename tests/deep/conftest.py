@@ -100,6 +100,9 @@ class ListeningContext:
         found = self.at_step.pop(self.asked, None)
         return [found] if found else []
 
+    def peek(self) -> list[Any]:
+        return []
+
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["kind"] == kind]
 

@@ -107,6 +107,7 @@ def test_training_arrows(ws, tmp_path) -> None:
         settings=config.to_json(),
         config=facts,
         orders=list,
+        peek=list,
         began=0.0,
         emit=lambda *_, **__: None,
     )

@@ -314,6 +314,7 @@ def test_objects_are_learnt_in_3d_from_single_slices_and_whole_volumes(tmp_path:
             config={"labels": {f"cells/{labels.image}": labels.sequence}},
             events=[],
             orders=list,
+            peek=list,
             began=0.0,
             emit=lambda kind, **fields: context.events.append({"kind": kind, **fields}),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -165,27 +166,25 @@ class Training:
             self._save_sound()  # a crash must not take it back
 
     def _waits_for_teacher(self) -> bool:
-        """Whether pseudo-labels that are due by now are still to come; orders are heard meanwhile."""
-        pseudo_labels, state = self._pseudo_labels, self.state
-        if not state.step and self._classifier and self._team.size == 1 and not self._classifier.ready:
-            return self._wait()  # nothing is learnt before what the strokes tell at once
+        """Wait for pseudo-labels that are due by now; True where an order comes first."""
+        pseudo_labels, classifier, state = self._pseudo_labels, self._classifier, self.state
+        if not state.step and classifier and self._wait(lambda: classifier.ready):
+            return True  # nothing is learnt before what the strokes tell at once
         if pseudo_labels is None or pseudo_labels.full:
             return False
         pseudo_labels.start()
         # a block an epoch, not when the machine is done: so a run can be repeated
         due = state.step % state.per_epoch == 0 and pseudo_labels.blocks < max(1, state.epoch)
-        if not due or pseudo_labels.arrived():
-            return False
-        if self._team.size == 1:
-            return self._wait()
-        while not pseudo_labels.arrived():  # all of a team wait here, and hear orders again at the next step
-            self._wait()
-        return False
+        return due and self._wait(pseudo_labels.arrived)
 
-    def _wait(self) -> bool:
-        time.sleep(_LOOK)
+    def _wait(self, ready: Callable[[], bool]) -> bool:
+        """Wait; True where an order comes first. All of a team wait to the end, and hear orders at the next step."""
+        while not ready():
+            if self._team.size == 1 and self._context.peek():
+                return True
+            time.sleep(_LOOK)
         self._reporter.resume_clock()
-        return True
+        return False
 
     # ---------------------------------------------------------------------------------------------------- a step
 
