@@ -38,6 +38,7 @@ class Suggestion:
     centre : (z, y, x) where in it to look first.
     score : 0 to 1, falling along the list.
     seconds : of a person's time, by the time model of :mod:`voxloop.review.effort`.
+    prediction : name of the prediction that it is about; None before any.
     share : of what is expected to be wrong (before any prediction: of the image), how much looks like this place and
         like none before it; 0 where the strategy does not ask.
     reason : a sentence.
@@ -52,6 +53,7 @@ class Suggestion:
     seconds: float
     share: float
     reason: str
+    prediction: str | None = None
 
     @property
     def region(self) -> tuple[slice, slice, slice]:
@@ -80,6 +82,11 @@ class Ground:
     predictions: Sequence[Prediction] = ()
     labels: Labels | None = None
     inside: Box | None = None
+
+    @property
+    def about(self) -> str | None:
+        """Name of the newest prediction."""
+        return self.predictions[0].name if self.predictions else None
 
 
 def suggest(grounds: Sequence[Ground], n: int = 8, *, strategy: Strategy = "gain", seed: int = 0) -> list[Suggestion]:
@@ -226,6 +233,7 @@ class _Places:
             seconds=float(self.seconds[at]),
             share=share,
             reason=self._reason(strategy, at, share),
+            prediction=one.ground.about,
         )
 
     def _reason(self, strategy: Strategy, at: int, share: float) -> str:
@@ -295,5 +303,6 @@ def _whole_planes(parts: Sequence[tuple[Ground, Box]], strategy: Strategy, n: in
         ground, box = planes[at]
         z, y, x = box.centre
         reason = "one of evenly spaced planes" if strategy == "stride" else "differs most from the one before"
-        out.append(Suggestion(ground.image, "z", z, box, (z, y, x), score, seconds_at(SIDE), 0.0, reason))
+        place = (float(z), float(y), float(x))
+        out.append(Suggestion(ground.image, "z", z, box, place, score, seconds_at(SIDE), 0.0, reason, ground.about))
     return out

@@ -20,7 +20,7 @@ def describe_pieces(pieces: np.ndarray) -> np.ndarray:
     flat = values.reshape(*values.shape[:2], -1)
     mean = flat.mean(axis=2)
     dark, bright = np.percentile(flat[..., :: max(1, flat.shape[2] // 1024)], (10, 90), axis=2)
-    columns = [mean, mean - dark, bright - mean]
+    columns = [mean, np.maximum(mean - dark, 0), np.maximum(bright - mean, 0)]
     for _ in range(OCTAVES):
         columns.append(values.std(axis=(2, 3)))
         values = _halve(values)

@@ -106,7 +106,9 @@ def test_a_score_that_fails_is_said_and_the_next_one_shows(panel, monkeypatch):
 def test_what_cannot_be_suggested_is_said_and_can_be_tried_again(panel, reviewed, monkeypatch):
     screen = Screen(panel)
     with monkeypatch.context() as patched:
-        patched.setattr(reviewed, "suggest", lambda *args: (_ for _ in ()).throw(PredictionError("not there yet")))
+        patched.setattr(
+            reviewed, "suggest", lambda *args, **more: (_ for _ in ()).throw(PredictionError("not there yet"))
+        )
         screen.click("Next place")
         assert screen.message == "not there yet"
         assert "Looking for places" not in screen.text
@@ -158,6 +160,23 @@ def test_keys_go_through_the_suggestions_and_accept_what_is_right(panel):
     assert first not in panel.suggestions
     screen.click("Accept")
     assert len(panel.view.shapes) == len(panel.suggestions)  # an edit elsewhere leaves the places framed
+
+
+def test_the_list_is_made_anew_for_a_new_prediction_and_keeps_the_picture(panel, reviewed):
+    hand = Hand(panel)
+    hand.press(" ")
+    place = panel.places.current
+    row = place.box.centre
+    panel.labels.paint(axis="z", index=place.index, points=[row[1:]], radius=3, value=1)
+    assert place not in panel.suggestions
+    reviewed.predict("shallow-1", name="second")
+    panel.refresh()
+    settle(panel)
+    assert panel.prediction.name == "second"
+    assert {one.prediction for one in panel.suggestions} == {"second"}
+    assert panel.places.current is None
+    hand.press("x")
+    assert panel.places.current == panel.suggestions[0]
 
 
 def test_the_score_of_the_prediction_is_said_in_words(panel):

@@ -11,10 +11,13 @@ function isEditable(node) {
   return !!node?.closest?.(TEXT);
 }
 
-// Keys that a control uses itself when it has the focus: no picture takes them away from it.
-function usesItself(node, key) {
+// Keys that a control uses itself when it has the focus: no picture takes them away from it. A button that was clicked
+// with the mouse has had its press: Space then belongs to the picture.
+function usesItself(node, key, clicked) {
   if (isEditable(node)) return true;
   if (node.matches?.("input[type=range]:not(.vl-slider), [role=slider]")) return STEPS.test(key);
+  if (key === " " && node.matches?.("button") && node === clicked) return false;
+  if (key === " " && node.matches?.(".vx-rows-line")) return false; // nothing comes of it there
   if (node.closest?.("[role=option], .vx-rows-line")) return STEPS.test(key) || ["Enter", " ", "F2", "Delete"].includes(key);
   return !!node.matches?.("button, input:not([type=range]), a[href], summary") && (key === "Enter" || key === " ");
 }
@@ -27,14 +30,15 @@ const isInSight = (picture) => picture.root.getClientRects().length > 0;
 
 class PageKeyboard {
   constructor() {
-    this.pictures = new Set(); // each has `root`, `press(event)` that says whether the key was used, and `release(event)`
+    this.pictures = new Set(); // each has `root`, `press(event)` and `release(event)` that say whether the key was used
     this.hovered = null; // the picture that the pointer came to last
     this.last = null; // the picture used last
     this.pressed = null; // the panel that the pointer was last pressed in
+    this.clicked = null; // the button that it was last pressed on
     this.homes = new WeakSet();
     // on the window, capturing: before JupyterLab hears of anything
     window.addEventListener("keydown", (event) => this.down(event), true);
-    window.addEventListener("keyup", (event) => { for (const picture of this.pictures) picture.release(event); }, true);
+    window.addEventListener("keyup", (event) => this.up(event), true);
     window.addEventListener("pointerdown", (event) => this.pointed(event.target), true);
     window.addEventListener("focusin", (event) => this.focused(event.target), true);
   }
@@ -73,6 +77,7 @@ class PageKeyboard {
 
   pointed(node) {
     this.pressed = this.homeOf(node);
+    this.clicked = node?.closest?.("button") ?? null;
   }
 
   focused(node) { // what holds the panel, such as the notebook, may take the focus; anything else is elsewhere
@@ -82,12 +87,13 @@ class PageKeyboard {
 
   down(event) {
     const { target } = event, inside = this.homeOf(target);
+    if (event.key.length > 1) this.clicked = null; // from here on keys move the focus
     inside?.toggleAttribute(SUPPRESS, !isForThePage(event));
     if (isForThePage(event) || event.isComposing) return;
     if (!inside && isEditable(target)) return; // somebody writes elsewhere
     const home = inside ?? (this.pressed?.isConnected ? this.pressed : null);
     if (!home && !this.under) return;
-    if (inside && usesItself(target, event.key)) return;
+    if (inside && usesItself(target, event.key, this.clicked)) return;
     if (this.pictureFor(home, target)?.press(event)) {
       event.preventDefault();
       event.stopImmediatePropagation();
@@ -95,6 +101,12 @@ class PageKeyboard {
     }
     const isPlain = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey;
     if (!inside && (home || isPlain)) event.stopImmediatePropagation();
+  }
+
+  up(event) {
+    let used = false;
+    for (const picture of this.pictures) used = picture.release(event) || used;
+    if (used) event.preventDefault(); // some browsers press the focused button when Space comes up
   }
 
   // The picture under the pointer, else the one with the focus, else the one of the panel: used last, or the first in sight.

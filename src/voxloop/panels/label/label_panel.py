@@ -11,7 +11,6 @@ import ipywidgets as w
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.geometry import AXES, Box
 from voxloop.panels.base.access import read_only_words
 from voxloop.panels.base.panel import CopyCode, Panel, button, column, row, section, show, spacer, split, text
 from voxloop.panels.base.saved import Saved
@@ -20,9 +19,11 @@ from voxloop.panels.base.work import Attempt
 from voxloop.panels.label import page_strokes
 from voxloop.panels.label.class_editor import ClassEditor
 from voxloop.panels.label.edits import Edits
+from voxloop.panels.label.first_places import FirstPlaces
 from voxloop.panels.label.level_chooser import LevelChooser
 from voxloop.panels.label.live_box import LiveBox
 from voxloop.panels.label.live_overlay import OverlaySource
+from voxloop.panels.label.live_place import LivePlace
 from voxloop.panels.label.mask_files import MaskFiles
 from voxloop.panels.label.slices import slices_around
 from voxloop.panels.label.tool_box import ToolBox
@@ -31,15 +32,12 @@ from voxloop.panels.view.ink import StrokePiece
 from voxloop.panels.view.layers import LabelLayer, LayerKind, class_dicts
 from voxloop.panels.view.linked_planes import LinkedPlanes
 from voxloop.panels.view.plane_view import PlaneView
-from voxloop.panels.view.shapes import VectorShape
 
 if TYPE_CHECKING:
     from voxloop.store import Edit, Labels
     from voxloop.workspace.workspace import Workspace
 
 
-#: voxels to either side of the most useful place that its mark goes around
-MARK = 18
 #: of what is painted on a level of single objects
 OBJECT_COLOR = "#56b4e9"
 
@@ -97,7 +95,10 @@ class LabelPanel(Panel):
             self, lambda labels, path: labels.save(path), lambda path: self.say(f"Written to {path}", "good")
         )
         self._edits = Edits(self)
-        self._accept = Attempt(self, _write, lambda edit: self.say(f"Accepted {edit.voxels:,} voxels.", "good"))
+        self.live_place = LivePlace(self, self.view, self.live)
+        self.first = FirstPlaces(
+            self, ws, self.view, show_image=lambda image: self.choose(image=image), tell_code=self._show_code
+        )
         self._build()
         self._listen()
         self._open_labels()
@@ -120,6 +121,7 @@ class LabelPanel(Panel):
                 self.tools.widget,
                 self.classes.widget,
                 self.live_box.widget,
+                self.first.widget,
                 section("Slices", row(copy, between, spacer(), self._undo, self._redo), self.saved.widget),
                 self.masks_box,
                 self.code,
@@ -197,6 +199,7 @@ class LabelPanel(Panel):
         reason = read_only_words(self.ws) if self.labels.read_only else ""
         self._banner.value = html.escape(reason)
         show(self._banner, bool(reason))
+        self.first.show_access()
         for control in (self._undo, self._redo, *self.tools.paint_buttons, *self.chooser.edit_buttons):
             control.disabled = bool(reason)
         if reason:
@@ -283,6 +286,8 @@ class LabelPanel(Panel):
             "overlay": self.live_box.switch,
             "next": self.next_place,
             "accept": self.accept,
+            "place": lambda: self.first.act(name),
+            "skip": lambda: self.first.act(name),
             "ball": lambda: self.state.set_trait("ball", not self.state.ball),
             "new": self.classes.new_object,
         }
@@ -333,17 +338,11 @@ class LabelPanel(Panel):
 
     def next_place(self) -> None:
         """Show the place on this plane where one more stroke helps most."""
-        place = self.live.next_place()
-        at = tuple(value for value, axis in zip(place, AXES, strict=True) if axis != self.view.axis)
-        corners = [(at[0] - MARK, at[1] - MARK), (at[0] + MARK, at[1] + MARK)]
-        self.view.set_shapes([VectorShape("box", corners, self.view.axis, self.view.index, dashed=True)])
-        self.view.go_to(place)
-        self.say("Here the overlay is least sure. Y accepts what it says, a stroke corrects it.", "good")
+        self.live_place.show_next()
 
     def accept(self) -> None:
         """Make labels of what the overlay says around the place."""
-        if not self._accept.busy:
-            self._accept(self.labels, *self.live.read_place())
+        self.live_place.accept(self.labels)
 
     # ----------------------------------------------------------------------------------------------------- following
 
@@ -364,13 +363,17 @@ class LabelPanel(Panel):
         """Labels changed, by this panel or anybody else in this process."""
         if edit.voxels:
             self.view.refresh("labels", box=edit.box, sequence=edit.sequence)
+            self.first.note_edit(edit, self._image)
             self._forget_place()
             self.live.follow_edit()
         self._stale = True
 
     def _forget_place(self) -> None:
         """The place that was pointed at was looked at."""
-        self.view.set_shapes([])
+        if self.first.in_use:
+            self.first.places.show()
+        else:
+            self.view.set_shapes([])
 
     def _tick(self) -> None:
         """What need not happen with every stroke: counts, the saved line, the code, what another writer did."""
@@ -384,7 +387,3 @@ class LabelPanel(Panel):
         self._show_classes()
         self.saved.show()
         self._undo.disabled, self._redo.disabled = not self.labels.can_undo, not self.labels.can_redo
-
-
-def _write(labels: Labels, box: Box, values: np.ndarray, mask: np.ndarray) -> Edit:
-    return labels.write(box, values, mask, tool="accept", overwrite=False, arguments={"box": box.to_json()})

@@ -179,10 +179,13 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
         ("c", "copy the labels of the slice before", "copy"),
         ("m", "interpolate between painted slices", "interpolate"),
         ("o", "live overlay on and off", "overlay"),
+        (" ", "next place to paint (tap; held, it moves)", "place"),
+        ("x", "another place than this", "skip"),
         ("n", "next place to correct", "next"),
         ("y", "accept what the overlay says there", "accept"),
     ]
-    if objects:
+    if objects:  # X has been the key of objects for longer
+        more = [("shift+x" if action == "skip" else key, label, action) for key, label, action in more]
         more.append(("x", "paint a new object", "new"))
     return keys + [{"key": key, "group": "Labels", "label": label, "action": action} for key, label, action in more]
 

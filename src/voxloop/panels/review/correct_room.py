@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import ipywidgets as w
+
 from voxloop.errors import PredictionError
-from voxloop.panels.base.panel import Panel, button, column, row, section
+from voxloop.panels.base.panel import Panel, button, column, labelled, section, show
 from voxloop.panels.base.work import Attempt, Backlog
+from voxloop.panels.label.places import Places, Wish
 from voxloop.panels.review.accept_box import AcceptBox
 from voxloop.panels.review.counts import EVERYTHING, PLANE
-from voxloop.panels.review.places import Places
 from voxloop.panels.review.subject import ReviewSubject
 
 if TYPE_CHECKING:
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from voxloop.prediction import Prediction
     from voxloop.review import Suggestion
     from voxloop.store import Edit
-
-SUGGESTIONS = 8
 
 
 class CorrectRoom:
@@ -31,25 +31,42 @@ class CorrectRoom:
         Whose turns the counting takes.
     tell_code
         Called with the line of Python for what is chosen or done.
+    show_place
+        Shows the image and the prediction that a place is of.
     """
 
     def __init__(
-        self, panel: Panel, subject: ReviewSubject, backlog: Backlog, *, tell_code: Callable[[str], object]
+        self,
+        panel: Panel,
+        subject: ReviewSubject,
+        backlog: Backlog,
+        *,
+        tell_code: Callable[[str], object],
+        show_place: Callable[[Suggestion], object],
     ) -> None:
         self._panel, self._subject, self._backlog, self._tell_code = panel, subject, backlog, tell_code
-        self.places = Places(subject.view)
         self.accepting = AcceptBox(
             panel, subject, backlog, accept=self.accept_confident, changed=lambda: tell_code(self.accepting.code)
         )
         self._accept = Attempt(panel, self._take, self._accepted, button=self.accepting.button)
-        self._suggest = Attempt(panel, self._look_for_places, self.places.take, failed=self._suggest_failed)
         handler = panel.handler
-        steps = row(
-            button("Previous", handler(lambda: self.next_place(-1)), tooltip="Shift N"),
-            button("Next place", handler(lambda: self.next_place()), tooltip="N"),
-            button("It is right", handler(self.accept_place), icon="check", tooltip="Accept its field (Y)"),
+        right = button("It is right", handler(self.accept_place), icon="check", tooltip="Accept its field (Y)")
+        self.places = Places(
+            panel,
+            subject.ws,
+            subject.view,
+            wish=self._wish,
+            show_place=show_place,
+            hint="N or Space looks for the places where a correction helps most.",
+            tell_code=tell_code,
+            more=(right,),
         )
-        self.widget = column(self.accepting.widget, section("Where to correct", self.places.widget, steps))
+        self._all_images = w.Checkbox(
+            value=False, indent=False, **labelled("In all images", "That were predicted by the same model")
+        )
+        self._all_images.observe(handler(self.places.renew), "value")
+        show(self._all_images, len(subject.ws.images.names) > 1)
+        self.widget = column(self.accepting.widget, section("Where to correct", self._all_images, self.places.widget))
 
     def accept_confident(self) -> None:
         """Turn what is confident enough into labels: one edit that undo takes back."""
@@ -61,12 +78,7 @@ class CorrectRoom:
 
     def next_place(self, step: int = 1) -> None:
         """Go to the next place worth correcting (-1: the one before); looks for places where none are known."""
-        if self.places.suggestions:
-            self.places.step(step)
-            return
-        prediction = self._subject.reviewed()
-        self.places.say_looking()
-        self._suggest(prediction)
+        self.places.step(step)
 
     def accept_place(self) -> None:
         """What the prediction says at the place shown is right: its field becomes labels, whatever the class."""
@@ -100,12 +112,11 @@ class CorrectRoom:
         else:
             self._panel.say(f"{edit.voxels:,} voxels are labels now; undo takes them back.", "good")
         if place is not None:
-            self.places.remove(place)
+            self.places.finish(place)
         self._backlog.ask(PLANE, EVERYTHING)
 
-    def _look_for_places(self, prediction: Prediction) -> list[Suggestion]:
-        return self._subject.ws.suggest(prediction, SUGGESTIONS)
-
-    def _suggest_failed(self, error: BaseException) -> None:
-        self.places.forget()
-        self._panel.show_error(error)
+    def _wish(self) -> Wish:
+        prediction = self._subject.reviewed()
+        frames = self._subject.ws.images.info(str(prediction.image)).z_kind == "frame"
+        images = "*" if self._all_images.value else None
+        return Wish(prediction=prediction.name, images=images, frames=frames)

@@ -14,12 +14,12 @@ from voxloop.panels.base.panel import column, show, text
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Backlog, Poll
 from voxloop.panels.label.label_panel import LabelPanel
+from voxloop.panels.label.places import Places
 from voxloop.panels.review.check_room import CheckRoom
 from voxloop.panels.review.correct_room import CorrectRoom
 from voxloop.panels.review.counts import EVERYTHING, PLANE
 from voxloop.panels.review.error_curve import Scored
 from voxloop.panels.review.picture_task import LayerCurtain, PaintingTask
-from voxloop.panels.review.places import Places
 from voxloop.panels.review.progress import ReviewProgress
 from voxloop.panels.review.rooms import Rooms
 from voxloop.panels.review.subject import ReviewSubject
@@ -40,7 +40,11 @@ ABOUT = {
     PROGRESS: "Whether it gets better from round to round",
 }
 #: what some keys do here, where they do another thing in the label step
-_KEY_LABELS = {"next": "next place to correct", "accept": "accept the prediction there"}
+_KEY_LABELS = {
+    "next": "next place to correct",
+    "place": "the same (tap; held, it moves)",
+    "accept": "accept the prediction there",
+}
 
 
 class ReviewPanel(LabelPanel):
@@ -116,6 +120,19 @@ class ReviewPanel(LabelPanel):
         self._show_prediction()
         self.backlog.ask()
 
+    def _show_place(self, place: Suggestion) -> None:
+        """Show the image, and the prediction of it, in which a place lies."""
+        name = place.prediction
+        if name is None or (self.prediction is not None and name == self.prediction.name):
+            self._show_labels(self.level, place.image)
+            return
+        self.subject.prediction = self.ws.predictions[name]
+        self._done = -1.0
+        self._offer()
+        self.choose(image=place.image)
+        self._show_prediction()
+        self.backlog.ask()
+
     @on_ui
     def go(self, room: str) -> None:
         """Show the room ``"Correct"``, ``"Check"`` or ``"Progress"`` of the side column."""
@@ -160,6 +177,8 @@ class ReviewPanel(LabelPanel):
         self._done = done
         self._share.value = f"{done:.0%} predicted so far" if done < 1 else ""
         show(self._share, done < 1)
+        if done == 1 and not self.suggestions:
+            self.places.renew()
         self.view.refresh()
         self.backlog.ask(PLANE, EVERYTHING)
 
@@ -183,16 +202,19 @@ class ReviewPanel(LabelPanel):
     def _on_edit(self, edit: Edit) -> None:
         super()._on_edit(edit)
         if edit.voxels:
+            self.places.note_edit(self.image, edit)
             self.backlog.ask()
 
     def _forget_place(self) -> None:
-        """Places stay framed until they are accepted."""
+        """Places stay framed until the hand goes on."""
 
     def _on_action(self, name: str, point: list[float]) -> None:
         if self.check.task is not None:
             self.check.task.act(name)
-        elif name == "previous":
-            self.next_place(-1)
+        elif name in ("place", "previous"):
+            self.next_place(-1 if name == "previous" else 1)
+        elif name == "skip":
+            self.places.skip()
         else:
             super()._on_action(name, point)
 
@@ -248,7 +270,9 @@ class ReviewPanel(LabelPanel):
         self.backlog = Backlog(self, seconds=0.4)
         self.subject = ReviewSubject(self.ws, self.view, lambda: self.labels, self._show_labels, self._first)
         self._curtain = LayerCurtain(self.view)
-        self.correct = CorrectRoom(self, self.subject, self.backlog, tell_code=self._show_code)
+        self.correct = CorrectRoom(
+            self, self.subject, self.backlog, tell_code=self._show_code, show_place=self._show_place
+        )
         self.check = CheckRoom(
             self,
             self.subject,
@@ -268,6 +292,7 @@ class ReviewPanel(LabelPanel):
         show(self._share, False)
         for part in (self.masks_box, self.live_box.widget):  # files and the live overlay belong to the label step
             show(part, False)
+        self.first.offered = False
         hand = (self.tools.widget, self.classes.widget)
         others = [part for part in self.side.children if part not in (*hand, self.chooser.widget, self.code)]
         self._hand = column(*hand)

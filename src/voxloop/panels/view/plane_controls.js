@@ -158,6 +158,7 @@ class Controls {
 function keyName(key) {
   const names = { arrowup: "↑", arrowdown: "↓", pageup: "PgUp", pagedown: "PgDn", escape: "Esc", ctrl: "Ctrl", shift: "Shift",
     alt: "Alt", enter: "Enter", backspace: "⌫", home: "Home", end: "End" };
+  if (key === " ") return "Space";
   return key.length === 1 ? key.toUpperCase() : key.split("+").map((part) => names[part] ?? part.toUpperCase()).join(" ");
 }
 

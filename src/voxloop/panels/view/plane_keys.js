@@ -10,6 +10,8 @@ function combo(event) {
   return [...parts, key].join("+");
 }
 
+const TAP_MS = 350; // Space held longer is not a tap
+
 class Keyboard {
   constructor(view) {
     this.view = view;
@@ -45,20 +47,46 @@ class Keyboard {
   press(event) { // whether the key was used
     const { view } = this, name = combo(event);
     if (view.gone) return false;
-    if (name === " ") { view.hand.space = true; view.hand.updateRing(); return true; }
+    if (name === " ") return this.hold(event);
     if (name === "escape") return this.escape();
     if (view.hand.key(name)) return true;
     const key = view.model.get("bindings").find((one) => one.key === name) ?? this.builtIn.find((one) => one.key === name);
     if (!key || !(key.run || key.set || key.action)) return false;
     if (key.run) key.run();
     else if (key.set) view.setTool({ ...(key.otherwise && !view.hand.tool.paints ? key.otherwise : {}), ...key.set });
-    if (key.action) view.send({ kind: "action", name: key.action, point: view.center() });
+    if (key.action) this.act(key);
     return true;
   }
 
-  release(event) {
-    if (event.key === " " && this.view.hand.space) { this.view.hand.space = false; this.view.hand.updateRing(); }
+  act(key) {
+    this.view.send({ kind: "action", name: key.action, point: this.view.center() });
+  }
+
+  release(event) { // whether the key was used
     if (event.key.toLowerCase() === "h") this.peek(false);
+    return event.key === " " && this.view.hand.space && this.letGo(event);
+  }
+
+  // Space moves the picture while it is held; tapped, it does what the panel binds to it.
+  hold(event) {
+    const { hand } = this.view;
+    if (!hand.space) {
+      this.heldSince = event.timeStamp;
+      hand.panned = false;
+    }
+    hand.space = true;
+    hand.updateRing();
+    return true;
+  }
+
+  letGo(event) {
+    const { view } = this, { hand } = view;
+    hand.space = false;
+    hand.updateRing();
+    const tapped = !hand.panned && event.timeStamp - this.heldSince < TAP_MS;
+    const key = tapped && view.model.get("bindings").find((one) => one.key === " ");
+    if (key?.action) this.act(key);
+    return true;
   }
 
   escape() {
@@ -141,6 +169,7 @@ class Hand {
       event.preventDefault();
       this.capture(event);
       this.panning = at;
+      this.panned = true;
       return view.stage.classList.add("vl-grabbed");
     }
     if (event.button !== 0 || view.shown.index < 0) return;
