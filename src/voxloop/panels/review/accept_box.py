@@ -57,10 +57,8 @@ class AcceptBox:
         )
         for control in (self._above, self._where):
             control.observe(panel.handler(self._choice_changed), "value")
-        line = row(self.button, spacer())
-        self.widget = section(
-            "Accept what is sure", self._above, self._classes_row, self._where, self.counts.widget, line
-        )
+        line = row(self.counts.widget, spacer(), self.button, classes=("vx-fill-first",))
+        self.widget = section("Accept what is sure", self._above, self._classes_row, self._where, line)
 
     @property
     def above(self) -> float:

@@ -114,16 +114,16 @@ class CheckRoom:
                 )
             )
         else:
-            fields = FieldCheck(
-                self._panel,
-                self._subject,
-                walk,
-                scored=self._ask_score,
-                tell_code=self._tell_code,
-                leave=self.leave,
+            self._use(
+                FieldCheck(
+                    self._panel,
+                    self._subject,
+                    walk,
+                    scored=self._ask_score,
+                    tell_code=self._tell_code,
+                    leave=self.leave,
+                )
             )
-            self._use(fields)
-            fields.begin()
 
     def _show_doubts(self, doubts: list[Doubt]) -> None:
         if not doubts:
@@ -141,6 +141,7 @@ class CheckRoom:
         show(self._overview, False)
         self._holder.children = (task.widget,)
         self._changed()
+        task.begin()
 
     def _ask_score(self) -> None:
         self._backlog.ask(SCORE)

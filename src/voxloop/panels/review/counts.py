@@ -83,7 +83,7 @@ class AcceptCounts:
     def _draw(self) -> None:
         rows = [self._row(name, self._tallies[name]) for name in _ROWS if name in self._tallies]
         if rows:
-            self.widget.value = table(("", "Voxels", "of unlabelled"), rows, right=(1, 2))
+            self.widget.value = table((), rows, right=(1, 2))
         else:
             self.widget.value = '<span class="vx-dim">Counting …</span>'
 
@@ -93,4 +93,5 @@ class AcceptCounts:
         about = "about " if counted.share < 1 else ""
         share = f"{count / unlabelled:.0%}" if unlabelled else "–"
         cells = (_ROWS[name], f"{about}{count:,}", share)
-        return [f'<span style="white-space:nowrap">{cell}</span>' for cell in cells]
+        about_it = "Voxels that would be accepted, and their share of those without a label"
+        return [f'<span style="white-space:nowrap" title="{about_it}">{cell}</span>' for cell in cells]

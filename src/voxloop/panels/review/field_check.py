@@ -9,12 +9,13 @@ import html
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from voxloop.panels.base.panel import Panel, button, row, section, show, table, text
+from voxloop.panels.base.panel import Panel, button, row, section, show, text
 from voxloop.panels.base.work import Latest
 from voxloop.panels.label.tools import voxel_of
 from voxloop.panels.review.audit_walk import AuditWalk
 from voxloop.panels.review.picture_task import Key, PaintingTask
 from voxloop.panels.review.subject import ReviewSubject
+from voxloop.panels.review.totals import totals_table
 from voxloop.panels.view.frames import palette_indices
 from voxloop.panels.view.ink import StrokePiece
 from voxloop.panels.view.layers import LayerPatch, PatchLayer, class_dicts
@@ -69,9 +70,11 @@ class FieldCheck(PaintingTask):
             item["visible"] = not info.background
         self._count, self._bar, self._question = text(), text(), text()
         self._score, self._totals = text("", "vx-dim"), text()
-        self._latest: Latest[tuple[Score, str]] = Latest(panel, self._show_score)
+        self._latest: Latest[tuple[Score, str]] = Latest(panel, self._show_judged)
         handler = panel.handler
-        self._accept = button("", handler(self.accept), kind="primary", icon="check", tooltip="Accept (Y)")
+        self._accept = button(
+            "Accept as it is", handler(self.accept), kind="primary", icon="check", tooltip="What is painted here (Y)"
+        )
         self._undo = button("", handler(self.undo), icon="undo", tooltip="Undo (Ctrl Z)")
         self._answers = row(
             self._accept,
@@ -211,9 +214,9 @@ class FieldCheck(PaintingTask):
         )
 
     def _judge(self) -> tuple[Score, str]:
-        return self.audit.score(), totals_table(self.audit)
+        return self.audit.score(), "" if self.audit.left else totals_table(self.audit)
 
-    def _show_score(self, judged: tuple[Score, str]) -> None:
+    def _show_judged(self, judged: tuple[Score, str]) -> None:
         score, totals = judged
         self._score.value = html.escape(f"{score.words[0].upper()}{score.words[1:]}.")
         self._totals.value = totals
@@ -253,16 +256,3 @@ class FieldCheck(PaintingTask):
         view = self._subject.view
         view.set_shapes([])
         view.set_layers([layer for layer in view.layers if layer is not self.layer])
-
-
-def totals_table(audit: FieldAudit) -> str:
-    """Markup of what fields tell beside the score: share of the volume of each class, and how many objects."""
-    fractions = audit.fractions()
-    if not fractions:
-        return ""
-    rows = []
-    for info in audit.classes:
-        share = "{:.1%} ({:.1%} to {:.1%})".format(*fractions[info.name])
-        count = "" if info.background else "{:,.0f} ({:,.0f} to {:,.0f})".format(*audit.objects(info.name))
-        rows.append((html.escape(info.name), share, count))
-    return table(("Class", "Share of volume", "Objects"), rows, right=(1, 2))

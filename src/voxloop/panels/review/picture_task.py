@@ -27,6 +27,10 @@ class PictureTask(ABC):
     hides: Sequence[str] = ()
 
     @abstractmethod
+    def begin(self) -> None:
+        """Picture and keys are its own from now on."""
+
+    @abstractmethod
     def keys(self, usual: Sequence[Key]) -> list[Key]:
         """The keys that mean something while it is in use; ``usual`` are those of the panel otherwise."""
 

@@ -88,7 +88,9 @@ class PointCheck(PictureTask):
             self._score,
             row(button("Leave", handler(leave), tooltip="Every answer is kept; go on whenever you like")),
         )
-        subject.view.set_shapes([])
+
+    def begin(self) -> None:
+        """Show the first point that nobody has judged."""
         self._show(AROUND)
 
     # ----------------------------------------------------------------------------------------------------- answering

@@ -65,7 +65,7 @@ class ReviewPanel(LabelPanel):
             prediction = names[-1]
         reviewed = None if prediction is None else ws.predictions[prediction]
         self._first = reviewed
-        self._tool_before = ""  # what was in the hand before a task took it
+        self._before: dict[str, Any] = {}  # hand and picture as they were before a task took them
         self._done = -1.0
         self._offering = False
         image = reviewed.image if reviewed is not None and reviewed.image in ws.images.names else None
@@ -246,15 +246,20 @@ class ReviewPanel(LabelPanel):
 
     def _show_task(self) -> None:
         """Give picture, hand and keys to what is in use in the room of checks, or take them back."""
-        task = self.check.task
+        task, view = self.check.task, self.view
         self._curtain.draw(() if task is None else task.hides)
         if task is not None:
-            self._tool_before = self._tool_before or self.state.tool
+            camera = view.widget.camera
+            self._before = self._before or {"tool": self.state.tool, "plane": (view.index, view.axis), "camera": camera}
             self.state.tool = "brush" if isinstance(task, PaintingTask) else "look"
             self.state.layer = task.paints_on if isinstance(task, PaintingTask) else "labels"
-        elif self._tool_before:
-            self.state.tool, self._tool_before = self._tool_before, ""
-            self.state.layer = "labels"
+            view.take_keys()
+        elif self._before:
+            before, self._before = self._before, {}
+            self.state.tool, self.state.layer = before["tool"], "labels"
+            view.go_to_plane(*before["plane"])
+            if before["camera"] is not None:
+                view.widget.camera = dict(before["camera"])
             self.places.show()
         self._entered(self.rooms.here)
         self._show_classes()
@@ -298,8 +303,7 @@ class ReviewPanel(LabelPanel):
         self._hand = column(*hand)
         self._of_labels = [column(self.chooser.widget), column(*others)]
         top = column(self._which, self._share, self._empty, self.rooms.switch)
-        first, last = self._of_labels
-        self.side.children = (top, self.rooms.widget, first, self._hand, last, self.code)
+        self.side.children = (top, self.rooms.widget, self._hand, *self._of_labels, self.code)
 
     def _entered(self, room: str) -> None:
         """Tools and classes stand where there is something to paint."""

@@ -11,6 +11,7 @@ from voxloop.panels.base.panel import Panel, button, column, section, show, tabl
 from voxloop.panels.base.work import Backlog
 from voxloop.panels.review.audit_walk import USUAL_S, minutes
 from voxloop.panels.review.subject import ReviewSubject
+from voxloop.panels.review.totals import totals_table
 from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -35,10 +36,18 @@ _MEANING = "The true value lies in the interval in nine of ten cases."
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A score, and of each kind of audit that was begun how many places are judged and how many there are."""
+    """What is known of a prediction.
+
+    Attributes
+    ----------
+    score : how good it is.
+    audits : of each kind of audit that was begun, how many places are judged and how many there are.
+    totals : what a finished check of fields tells beside the score, as markup.
+    """
 
     score: Score
     audits: Mapping[str, tuple[int, int]]
+    totals: str = ""
 
 
 class ScoreCard:
@@ -54,14 +63,19 @@ class ScoreCard:
 
     def __init__(self, panel: Panel, subject: ReviewSubject, backlog: Backlog, check: Callable[[str], object]) -> None:
         self._subject = subject
-        self._words, self._classes, self._basis = text(), text(), text("", "vx-dim")
+        self._words, self._classes, self._basis, self._totals = text(), text(), text("", "vx-dim"), text()
         handler = panel.handler
         self.points = button("", handler(lambda: check("points")), kind="primary")
         self.fields = button("", handler(lambda: check("fields")))
         self.points.tooltip = "Single voxels drawn by chance: which class is each? Good for a first number."
         self.fields.tooltip = "Small squares drawn by chance: right or corrected? Tells volumes and counts too."
         self.widget = section(
-            "How good is it?", self._words, self._classes, self._basis, column(self.points, self.fields)
+            "How good is it?",
+            self._words,
+            self._classes,
+            self._totals,
+            self._basis,
+            column(self.points, self.fields),
         )
         self._show_buttons({})
         backlog.add(SCORE, self._prepare, self._show)
@@ -85,6 +99,8 @@ class ScoreCard:
         show(self._classes, bool(rows))
         self._basis.value = f"{html.escape(BASIS[score.basis])} {_MEANING}" if score.known else ""
         show(self._basis, score.known)
+        self._totals.value = standing.totals
+        show(self._totals, bool(standing.totals))
         self._show_buttons(standing.audits)
 
     def _show_buttons(self, audits: Mapping[str, tuple[int, int]]) -> None:
@@ -99,10 +115,12 @@ class ScoreCard:
 
 
 def _standing(ws: Workspace, prediction: Prediction) -> Standing:
-    from voxloop.review import audits_of
+    from voxloop.review import FieldAudit, audits_of
 
-    begun = {}
+    begun, totals = {}, ""
     for audit in audits_of(Layout(ws.path).audits, prediction):
         if audit.count == USUAL[audit.how]:
             begun[audit.how] = (audit.count - len(audit.left), audit.count)
-    return Standing(ws.score(prediction), begun)
+        if isinstance(audit, FieldAudit) and not audit.left:
+            totals = totals_table(audit)
+    return Standing(ws.score(prediction), begun, totals)

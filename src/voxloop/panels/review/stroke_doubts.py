@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from voxloop.geometry import AXES, Box
 from voxloop.panels.base.panel import Panel, button, row, section, swatch, text
-from voxloop.panels.base.rows import Action, Row, RowList
+from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Attempt, Latest
 from voxloop.panels.review.picture_task import Key, PictureTask
 from voxloop.panels.review.subject import ReviewSubject
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 AROUND = 96
 #: pixels after which the list scrolls
 _HEIGHT = 260
-_ACTIONS = (
-    Action("keep", "Keep", "The stroke is right: it is not asked about again (K)"),
-    Action("drop", "Drop", "Take its labels away; undo takes that back (D)"),
-)
 _GROUP = "Strokes in doubt"
 
 
@@ -55,11 +51,11 @@ class StrokeDoubts(PictureTask):
         leave: Callable[[], object],
     ) -> None:
         self._panel, self._subject, self._undo, self._tell_code = panel, subject, undo, tell_code
-        self.doubts: list[Doubt] = []
+        self.doubts = list(doubts)
         self.current: Doubt | None = None
         self._words = text()
         self._rows = RowList(
-            panel.handler(self._do), head=("Painted", "Models say", "Sure", "Slice"), right=(2, 3), height=_HEIGHT
+            panel.handler(self._open), head=("Painted", "Models say", "Sure", "Slice"), right=(2, 3), height=_HEIGHT
         )
         self._dropping = Attempt(panel, lambda doubt: (doubt, doubt.drop()), self._dropped)
         self._looking: Latest[list[Doubt]] = Latest(panel, self._take)
@@ -76,7 +72,10 @@ class StrokeDoubts(PictureTask):
             ),
             row(button("Leave", handler(leave))),
         )
-        self._take(doubts)
+
+    def begin(self) -> None:
+        """List the strokes and look at the first."""
+        self._take(self.doubts)
 
     # ------------------------------------------------------------------------------------------------------- looking
 
@@ -151,20 +150,15 @@ class StrokeDoubts(PictureTask):
         self._show()
         self.look_at_next()
 
-    def _do(self, action: str, key: str) -> None:
+    def _open(self, _: str, key: str) -> None:
         doubt = next((one for one in self.doubts if _key(one) == key), None)
-        if doubt is None:
-            return
-        self.look_at(doubt)
-        if action == "keep":
-            self.keep()
-        elif action == "drop":
-            self.drop()
+        if doubt is not None:
+            self.look_at(doubt)
 
     def _show(self) -> None:
         several = len({doubt.image for doubt in self.doubts}) > 1
         names = {item.name: item.color for item in self._subject.labels.level.classes}
-        self._rows.show(Row(_key(doubt), _cells(doubt, names, several), _ACTIONS) for doubt in self.doubts)
+        self._rows.show(Row(_key(doubt), _cells(doubt, names, several)) for doubt in self.doubts)
         count = len(self.doubts)
         if not count:
             self._words.value = "No stroke is left that models contradict."
@@ -214,5 +208,6 @@ def _cells(doubt: Doubt, colors: dict[str, str], with_image: bool) -> tuple[str,
     place = str(doubt.region[0].start)
     if with_image:
         place = f"{doubt.image} {place}"
-    painted, said = (f"{swatch(colors.get(name, '#999999'))}{html.escape(name)}" for name in (doubt.label, doubt.said))
+    named = (f"{swatch(colors.get(name, '#999999'))}{html.escape(name)}" for name in (doubt.label, doubt.said))
+    painted, said = (f'<span style="white-space:nowrap">{cell}</span>' for cell in named)
     return painted, said, f"{doubt.confidence:.0%}", html.escape(place)

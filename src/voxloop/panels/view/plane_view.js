@@ -454,6 +454,7 @@ class PlaneViewer extends Eye {
     if (message.kind === "stale") return this.stale(message);
     if (message.kind === "goto") return this.showPoint(message.point, message.zoom_in);
     if (message.kind === "around") return this.lookAround(message.point, message.voxels);
+    if (message.kind === "keys") return this.stage.focus({ preventScroll: true });
     if (message.kind === "say") return this.controls.say(message.text);
     if (message.kind === "ack") return this.ink.acknowledged(message);
     if (message.view !== this.id) return;

@@ -254,6 +254,11 @@ class PlaneView:
         self.widget.send({"kind": "say", "text": words})
 
     @on_ui
+    def take_keys(self) -> None:
+        """Have the next keys: what had the focus may be gone from the page."""
+        self.widget.send({"kind": "keys"})
+
+    @on_ui
     def set_tool(self, **tool: Any) -> None:
         """What the pointer does: ``name``, ``draws`` ("line", "area", "place" or ""), ``color``, ``erase``, and
         ``radius``, ``value``, ``layer``, ``options``, which come back with every stroke and click. Nothing: look
