@@ -57,6 +57,7 @@ for command in (
     runs.pause,
     runs.stop,
     runs.cancel,
+    work.pairs,
     places.sets,
     places.info,
     places.lab,

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from voxloop.cli.terminal import as_json, box, finish, follow, open_workspace, tell
+from voxloop.errors import LabelError
 
 
 @click.command()
@@ -100,6 +101,48 @@ def predict(
     if chosen == "*" and not as_json and run.state == "finished":
         click.echo(run.result.table.to_string(index=False))
     finish(run, as_json)
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("images", type=click.Path(path_type=Path))
+@click.argument("masks", required=False, type=click.Path(path_type=Path))
+@click.option("--level", help="The level that the masks are loaded into; needed where there are several.")
+@click.option("--zero", type=click.Choice(["background", "unlabelled"]), help="What 0 means in the masks.")
+@click.option(
+    "--value",
+    "values",
+    multiple=True,
+    metavar="NUMBER=CLASS",
+    help="What a number in the masks means, a class or unlabelled; repeat for each.",
+)
+@click.option("--copy", is_flag=True, help="Copy the pictures into the workspace.")
+@as_json
+def pairs(
+    workspace: Path,
+    images: Path,
+    masks: Path | None,
+    level: str | None,
+    zero: str | None,
+    values: tuple[str, ...],
+    copy: bool,
+    as_json: bool,
+) -> None:
+    """Add the pictures of the folder IMAGES with their masks in MASKS, or beside them (a.tif, a_mask.tif)."""
+    meanings = dict(_meaning(text) for text in values) or None
+    with open_workspace(workspace, read_only=False) as ws:
+        table = ws.add_pairs(images, masks, level=level, zero=zero, values=meanings, copy=copy)
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    tell(as_json, table.to_string(index=False), {"pairs": rows})
+
+
+def _meaning(text: str) -> tuple[int, str]:
+    """``-1=unlabelled`` as a number and what it means."""
+    number, _, meaning = text.partition("=")
+    try:
+        return int(number), meaning
+    except ValueError:
+        raise LabelError(f"--value {text!r} is not of the form NUMBER=CLASS, such as 1=cell") from None
 
 
 @click.command()

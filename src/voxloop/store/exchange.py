@@ -10,7 +10,9 @@ import numpy as np
 
 from voxloop.errors import LabelError, VolumeError
 from voxloop.geometry import Box
+from voxloop.store.ilastik import is_project
 from voxloop.store.mask_values import ZERO, MaskValue, Values, meanings, table_for
+from voxloop.store.webknossos import PaintedVolume, is_annotation, painted
 
 if TYPE_CHECKING:
     from voxloop.store.drawing import Edit
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _ROIS = (".roi", ".zip")
 _ANNOTATIONS = (".json", ".geojson")
+_SKELETONS = (".nml",)
 _ARRAYS = (".tif", ".tiff", ".zarr", ".h5", ".hdf5", ".npy", ".mrc", ".nii", ".nii.gz")
 
 
@@ -37,7 +40,8 @@ def load(
     ----------
     source
         A TIFF, zarr, OME-Zarr, HDF5, NumPy... path, or an array; an ImageJ ROI set (``.roi``, ``.zip``); annotations of
-        COCO or labelme (``.json``); GeoJSON as QuPath writes it (``.geojson``, ``.json``).
+        COCO or labelme (``.json``); GeoJSON as QuPath writes it (``.geojson``, ``.json``); a project of ilastik
+        (``.ilp``); a download of webKnossos, painted (``.zip``) or a skeleton (``.nml``).
     zero
         What 0 means in the mask: ``"background"`` (those voxels become the background class) or ``"unlabelled"`` (they
         stay as they are). Must be said where the mask holds zeros.
@@ -62,6 +66,15 @@ def load(
     VolumeError
         The file cannot be opened.
     """
+    if is_project(source):
+        from voxloop.store.ilastik import load as load_project
+
+        return load_project(labels, Path(source).expanduser(), values, overwrite=overwrite, **arguments)  # type: ignore[arg-type]
+    if is_annotation(source):
+        with painted(Path(source).expanduser(), labels.shape, arguments.get("dataset")) as mask:
+            return _load_mask(
+                labels, mask, Box.whole(labels.shape), zero or "unlabelled", values, overwrite, str(source)
+            )
     if is_outlines(source):
         from voxloop.store.outlines import load as load_outlines
 
@@ -72,15 +85,28 @@ def load(
         raise LabelError(f"zero={zero!r} is neither 'background' nor 'unlabelled'")
     box = Box.of(region, labels.shape)
     mask = _as_it_lies(_opened(source, box, region, arguments), labels.facts().anatomy)
+    return _load_mask(labels, mask, box, zero, values, overwrite, _named(source))
+
+
+def _load_mask(
+    labels: OpenLabels,
+    mask: Any,
+    box: Box,
+    zero: str | None,
+    values: Any,
+    overwrite: bool,
+    source: str,
+) -> Edit:
+    """One edit of something of the box's shape that reads when it is sliced."""
     names = _names_of(mask)
     present = sorted(_counts_in(mask, box, labels.chunks))
-    table = table_for(labels, present, zero, values, names)  # type: ignore[arg-type]
+    table = table_for(labels, present, zero, values, names)
 
     def proposal(part: Box, current: np.ndarray) -> np.ndarray:
         new = table.apply(_whole(mask[part.within(box).slices]))
         return np.where((new > 0) if overwrite else (new > 0) & (current == 0), new, current)
 
-    note: dict[str, Any] = {"source": _named(source), "zero": zero, "values": table.to_json()}
+    note: dict[str, Any] = {"source": source, "zero": zero, "values": table.to_json()}
     if table.renumbered:
         note["renumbered"] = True
     return labels.edit("load", box, proposal, note)
@@ -91,7 +117,7 @@ def survey(labels: OpenLabels, source: Any, *, region: object = None, **argument
 
     Empty for outlines, whose classes are names. Raises LabelError, VolumeError as :func:`load` does.
     """
-    if is_outlines(source):
+    if is_outlines(source) or is_project(source):
         return []
     box = Box.of(region, labels.shape)
     mask = _opened(source, box, region, arguments)
@@ -100,7 +126,7 @@ def survey(labels: OpenLabels, source: Any, *, region: object = None, **argument
 
 def is_outlines(source: Any) -> bool:
     """Whether a source is a file of outlines, by its name."""
-    return isinstance(source, str | Path) and str(source).lower().endswith((*_ROIS, *_ANNOTATIONS))
+    return isinstance(source, str | Path) and str(source).lower().endswith((*_ROIS, *_ANNOTATIONS, *_SKELETONS))
 
 
 def save(labels: OpenLabels, path: Path, *, overwrite: bool = False) -> Path:
@@ -128,10 +154,12 @@ def save(labels: OpenLabels, path: Path, *, overwrite: bool = False) -> Path:
 
 def _outline_file(path: Path, *, exists: bool = True) -> Any:
     """The module that reads and writes outlines of this kind. Raises LabelError where the file is not there."""
-    from voxloop.store import annotations, rois
+    from voxloop.store import annotations, rois, skeletons
 
     if exists and not path.is_file():
         raise LabelError(f"{path} is not there")
+    if path.suffix.lower() in _SKELETONS:
+        return skeletons
     return rois if path.suffix.lower() in _ROIS else annotations
 
 
@@ -183,6 +211,8 @@ def _as_image(source: Any, box: Box, arguments: dict[str, Any]) -> Any:
 
 def _names_of(mask: Any) -> dict[int, str]:
     """Names that a mask gives for its values."""
+    if isinstance(mask, PaintedVolume):
+        return mask.names
     noted = getattr(mask, "attrs", {}).get("classes")
     return {int(one["value"]): str(one["name"]) for one in json.loads(noted)} if noted else {}
 

@@ -173,7 +173,7 @@ class Images(Named["xr.DataArray"]):
         names: list[str] = []
         with self.together() as adding:
             for file in files:
-                names.append(self._free_name(safe_name(file.stem), names))
+                names.append(self.free_name(file.stem, names))
                 adding(self.prepare(names[-1], file, copy=copy, **arguments))
         return [self.info(name) for name in names]
 
@@ -349,7 +349,9 @@ class Images(Named["xr.DataArray"]):
             stamp=stamp(locate(source, beside, self._store.path)),
         )
 
-    def _free_name(self, wanted: str, taken: Sequence[str]) -> str:
+    def free_name(self, wanted: str, taken: Sequence[str] = ()) -> str:
+        """The nearest name to ``wanted`` that an image may have and none has."""
+        wanted = safe_name(wanted)
         name, number = wanted, 2
         while name in self.names or name in taken:
             name, number = f"{wanted}-{number}", number + 1

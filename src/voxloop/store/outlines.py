@@ -87,7 +87,7 @@ def load(
         drawn.append((box, solid, value))
     if not drawn:
         raise LabelError(f"{path} holds no outline that lies on the image")
-    return _edit(labels, drawn, overwrite, {"source": str(path), "outlines": len(drawn)})
+    return fill_drawn(labels, drawn, overwrite, {"source": str(path), "outlines": len(drawn)})
 
 
 def outlines_of(labels: OpenLabels) -> list[tuple[int, int, int, list[tuple[bool, np.ndarray]]]]:
@@ -176,9 +176,10 @@ def _class_named(one: Outline, labels: OpenLabels, values: Mapping[Any, Any]) ->
     return labels.paintable(chosen)
 
 
-def _edit(
+def fill_drawn(
     labels: OpenLabels, drawn: Sequence[tuple[Box, np.ndarray, int]], overwrite: bool, note: dict[str, Any]
 ) -> Edit:
+    """One edit of areas: boxes one slice deep, the voxels in each, and the label that they get."""
     by_slice: dict[int, list[tuple[Box, np.ndarray, int]]] = defaultdict(list)
     chunks: set[Box] = set()  # whole ones, so that every block comes up once
     for box, solid, value in drawn:

@@ -14,6 +14,7 @@ from voxloop.store import Store
 from voxloop.store.layout import Layout
 from voxloop.workspace import export as exporting
 from voxloop.workspace import objects as separating
+from voxloop.workspace import pairs as pairing
 from voxloop.workspace import predict as predicting
 from voxloop.workspace import review
 from voxloop.workspace import suggest as suggesting
@@ -40,6 +41,7 @@ class Workspace(Project):
     score = review.score
     audit = review.audit
     doctor = review.doctor
+    add_pairs = pairing.add_pairs
     export = exporting.export
     export_model = exporting.export_model
 

@@ -1,4 +1,4 @@
-"""Data sets of webKnossos kept as zarr: layers and magnifications, whose arrays lie x before y before z."""
+"""Data sets of webKnossos, kept as zarr or wkw: layers and magnifications, whose arrays lie x before y before z."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from voxloop.geometry import unit_um
 from voxloop.volumes.formats.contract import Contents, Format, Source
 from voxloop.volumes.formats.hdf5 import choose
 from voxloop.volumes.formats.plain_zarr import open_zarr
+from voxloop.volumes.formats.wkw_array import WkwArray
 from voxloop.volumes.metadata import Notes
 
 PROPERTIES = "datasource-properties.json"
@@ -26,18 +27,18 @@ def read(source: Source) -> Contents:
               for name, layer in layers.items()}  # fmt: skip
     layer = layers[choose(source, shapes)]
     name, kind = str(layer["name"]), str(layer.get("dataFormat", ""))
-    if not kind.startswith("zarr"):
+    if not kind.startswith(("zarr", "wkw")):
         raise VolumeError(
-            f"layer {name!r} of {path} is kept as {kind or 'something else'}; webKnossos converts it to zarr3 "
-            "(webknossos convert-zarr)"
+            f"layer {name!r} of {path} is kept as {kind or 'something else'}; webKnossos converts it to zarr3"
         )
-    mags = sorted(layer.get("mags", []), key=lambda mag: _factors(mag["mag"]))
+    listed = layer.get("mags") or [{**one, "mag": one["resolution"]} for one in layer.get("wkwResolutions", [])]
+    mags = sorted(listed, key=lambda mag: _factors(mag["mag"]))
     if source.scale >= len(mags):
         raise VolumeError(f"layer {name!r} of {path} has {len(mags)} scales; scale={source.scale} is not one of them")
     mag = mags[source.scale]
     notes = Notes()
     folder = _folder(path, name, mag)
-    array = open_zarr(Source(text=str(folder), path=folder))
+    array = open_zarr(Source(text=str(folder), path=folder)) if kind.startswith("zarr") else _wkw(folder, layer, mag)
     axes = notes.attempt("the order of its axes", lambda: _axes(mag, array.ndim), "cxyz"[-array.ndim :])
     sizes = notes.attempt("the voxel size", lambda: _sizes(properties, _factors(mag["mag"])), {})
     return Contents(
@@ -49,6 +50,14 @@ def read(source: Source) -> Contents:
         labels=layer.get("category") == "segmentation",
         remarks=notes.remarks,
     )
+
+
+def _wkw(folder: Path, layer: Mapping[str, Any], mag: Mapping[str, Any]) -> WkwArray:
+    """An array of wkw files as far as the layer's bounding box reaches."""
+    box = layer["boundingBox"]
+    ends = [int(top) + int(box[side]) for top, side in zip(box["topLeft"], ("width", "height", "depth"), strict=True)]
+    x, y, z = (-(-end // factor) for end, factor in zip(ends, _factors(mag["mag"]), strict=True))
+    return WkwArray(folder, (x, y, z))
 
 
 def _factors(mag: Any) -> tuple[int, int, int]:

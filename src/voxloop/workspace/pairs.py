@@ -1,0 +1,184 @@
+"""``ws.add_pairs``: folders of pictures and their masks, as images with labels, in one step. Reads no voxels itself."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxloop.errors import VoxloopError, WorkspaceError
+from voxloop.workspace.project import Project
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: what programs and people put behind, or before, the name of a picture to name its mask
+_WORDS = (
+    "masks", "mask", "labels", "label", "lbl", "segmentation", "seg", "gt", "groundtruth", "ground_truth",
+    "annotations", "annotation", "anno", "instances", "instance", "cp_masks", "truth", "target", "roi", "rois", "outlines",
+)  # fmt: skip
+_PICTURE_WORDS = ("images", "image", "img", "raw", "im", "input", "picture", "volume", "0000")
+_JOINT = r"[-_. ]+"
+#: two parts of a file's name that are no part of its stem
+_DOUBLE = (".ome.tif", ".ome.tiff", ".nii.gz", ".ome.zarr", ".zarr.zip", ".seg.nrrd")
+
+
+def add_pairs(
+    project: Project,
+    images: str | Path,
+    masks: str | Path | None = None,
+    *,
+    level: str | None = None,
+    zero: str | None = None,
+    values: dict[int, int | str | None] | None = None,
+    copy: bool = False,
+    **arguments: Any,
+) -> pd.DataFrame:
+    """Add every picture of a folder that has a mask as an image, and its mask as labels; all of them, or none.
+
+    Parameters
+    ----------
+    images
+        A folder of pictures or volumes of any format.
+    masks
+        The folder of their masks; not given, they lie beside the pictures and are told by their names. A mask belongs
+        to the picture of the same name, but for words such as ``_mask``, ``_label``, ``_seg``, ``_gt``, ``_cp_masks``,
+        in front or behind.
+    level
+        The level that the masks are loaded into; None where there is one.
+    zero, values
+        What the numbers mean, as ``ws.labels().load`` takes them; the same for all masks.
+    copy, **arguments
+        As ``ws.images.add`` takes them.
+
+    Returns
+    -------
+    DataFrame
+        A row a picture: ``image`` (its name here), ``picture``, ``mask``, ``voxels`` labelled. Pictures without a mask
+        and masks without a picture are rows as well, with nothing in the other columns: neither is added.
+
+    Raises
+    ------
+    WorkspaceError
+        There is no such folder, or nothing in it makes a pair.
+    VolumeError, LabelError
+        A picture cannot be opened, or a mask does not fit: it is named, and nothing is added.
+    """
+    import pandas as pd
+
+    project.store.check_writable()
+    pairs, alone = match(_files(images), None if masks is None else _files(masks))
+    if not pairs:
+        raise WorkspaceError(_no_pairs(images, masks, alone))
+    chosen = _level(project, level)
+    rows: list[dict[str, Any]] = []
+    names: list[str] = []
+    try:
+        for picture, mask in pairs:
+            info = project.images.add(project.images.free_name(stem(picture)), picture, copy=copy, **arguments)
+            names.append(info.name)
+            try:
+                edit = project.labels(chosen, info.name).load(mask, zero=zero, values=values)
+            except VoxloopError as error:
+                raise type(error)(f"{mask.name}: {error}; nothing was added") from error
+            rows.append({"image": info.name, "picture": str(picture), "mask": str(mask), "voxels": edit.voxels})
+    except BaseException:
+        for name in names:
+            project.images.remove(name)
+        raise
+    rows += [{"picture" if kind == "picture" else "mask": str(path)} for path, kind in alone]
+    return pd.DataFrame(rows, columns=["image", "picture", "mask", "voxels"])
+
+
+def _level(project: Project, level: str | None) -> str:
+    if level is None and len(project.levels.names) != 1:
+        names = ", ".join(map(repr, project.levels.names)) or "none; ws.levels.add makes one"
+        raise WorkspaceError(f"say into which level the masks go, level=: there are {names}")
+    return project.levels[level or project.levels.names[0]].name
+
+
+def match(
+    pictures: Sequence[Path], masks: Sequence[Path] | None
+) -> tuple[list[tuple[Path, Path]], list[tuple[Path, str]]]:
+    """Pairs of a picture and its mask, and what is left with what it is (``"picture"`` or ``"mask"``).
+
+    Raises WorkspaceError where several masks fit one picture.
+    """
+    if masks is None:
+        masks = [path for path in pictures if _without(stem(path), _WORDS) is not None]
+        pictures = [path for path in pictures if path not in masks]
+    by_key: dict[str, list[Path]] = {}
+    for path in masks:
+        by_key.setdefault(_key(path), []).append(path)
+    pairs: list[tuple[Path, Path]] = []
+    used: set[Path] = set()
+    for picture in pictures:
+        fitting = by_key.get(_key(picture), [])
+        exact = [path for path in fitting if stem(path) == stem(picture)]
+        fitting = exact if len(exact) == 1 else fitting
+        if len(fitting) > 1:
+            listed = ", ".join(path.name for path in fitting[:4])
+            raise WorkspaceError(f"several masks fit {picture.name}: {listed}; leave one, or put the others elsewhere")
+        if fitting and fitting[0] in used:
+            raise WorkspaceError(
+                f"{fitting[0].name} fits {picture.name} and another picture; rename one so that they differ"
+            )
+        if fitting:
+            used.add(fitting[0])
+            pairs.append((picture, fitting[0]))
+    paired = {picture for picture, _ in pairs}
+    alone = [(path, "picture") for path in pictures if path not in paired]
+    return pairs, alone + [(path, "mask") for path in masks if path not in used]
+
+
+def stem(path: Path) -> str:
+    """The name of a file without what says its format."""
+    lower = path.name.lower()
+    for double in _DOUBLE:
+        if lower.endswith(double):
+            return path.name[: -len(double)]
+    return path.stem
+
+
+def _key(path: Path) -> str:
+    """What the names of a picture and of its mask have in common."""
+    name = unicodedata.normalize("NFC", stem(path)).lower()  # a Mac writes accents as letters of their own
+    for words in (_WORDS, _PICTURE_WORDS):
+        name = _without(name, words) or name
+    return re.sub(_JOINT, "_", name)
+
+
+def _without(name: str, words: Sequence[str]) -> str | None:
+    """A name without one of these words at its end or beginning; None where it has none of them."""
+    listed = "|".join(sorted((re.escape(word) for word in words), key=len, reverse=True))
+    short = re.sub(rf"({_JOINT})({listed})$", "", name, flags=re.IGNORECASE)
+    if short == name:
+        short = re.sub(rf"^({listed})({_JOINT})", "", name, flags=re.IGNORECASE)
+    return None if short == name else short
+
+
+def _files(folder: str | Path) -> list[Path]:
+    """What of a folder could be a picture: files and stores of the formats there are, in natural order."""
+    from voxloop.volumes.formats.pictures import natural
+    from voxloop.volumes.formats.registry import formats
+
+    place = Path(folder).expanduser().absolute()
+    if not place.is_dir():
+        raise WorkspaceError(f"{place} is no folder")
+    suffixes = tuple(suffix for each in formats() for suffix in each.suffixes if suffix.startswith("."))
+    found = [path for path in place.iterdir() if path.name.lower().endswith((*suffixes, ".zip", ".geojson"))]
+    return sorted((path for path in found if not path.name.startswith(".") and path.suffix != ".txt"), key=natural)
+
+
+def _no_pairs(images: str | Path, masks: str | Path | None, alone: Sequence[tuple[Path, str]]) -> str:
+    if not alone:
+        return f"{images} holds no pictures"
+    names = ", ".join(path.name for path, kind in alone if kind == "picture") or "none"
+    others = ", ".join(path.name for path, kind in alone if kind == "mask") or "none"
+    where = f"in {images}" if masks is None else f"in {images} and {masks}"
+    return (
+        f"no picture {where} has a mask of its name (pictures: {names[:120]}; masks: {others[:120]}); call the mask of "
+        "a.tif a.tif in another folder, or a_mask.tif"
+    )
