@@ -29,7 +29,8 @@ def write(folder: Path, name: str, size: tuple[int, int] = (20, 30), *, mask: bo
         ("a.tif", "a_mask.tif"), ("a.tif", "a-labels.png"), ("a_img.tif", "a_cp_masks.tif"),
         ("a.ome.tif", "a_gt.ome.tif"),
         ("mouse 1.tif", "mouse 1 seg.tif"), ("img_007.tif", "mask_007.tif"), ("A_raw.TIF", "a_Label.tif"),
-        ("case_0000.nii.gz", "case_seg.nii.gz"), ("zelle-ä.tif", "zelle-a\u0308.mask.tif"), ("100%.tif", "100%_roi.zip"),
+        ("case_0000.nii.gz", "case_seg.nii.gz"), ("zelle-ä.tif", "zelle-a\u0308.mask.tif"),
+        ("100%.tif", "100%_roi.zip"),
     ],
 )  # fmt: skip
 def test_a_mask_is_known_by_its_name(picture, mask):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 #: what programs and people put behind, or before, the name of a picture to name its mask
 _WORDS = (
     "masks", "mask", "labels", "label", "lbl", "segmentation", "seg", "gt", "groundtruth", "ground_truth",
-    "annotations", "annotation", "anno", "instances", "instance", "cp_masks", "truth", "target", "roi", "rois", "outlines",
+    "annotations", "annotation", "anno",
+    "instances", "instance", "cp_masks", "truth", "target", "roi", "rois", "outlines",
 )  # fmt: skip
 _PICTURE_WORDS = ("images", "image", "img", "raw", "im", "input", "picture", "volume", "0000")
 _JOINT = r"[-_. ]+"
