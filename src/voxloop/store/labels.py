@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from voxloop.store.label_contract import ImageFacts
+    from voxloop.store.mask_values import Values
     from voxloop.store.records import Record
 
 log = logging.getLogger(__name__)
@@ -262,9 +263,7 @@ class Labels(Drawing):
 
         return image_facts(self._setting.volume)
 
-    def load(
-        self, source: Any, zero: str | None = None, values: dict[int, int | str] | None = None, **how: Any
-    ) -> Edit:
+    def load(self, source: Any, zero: str | None = None, values: Values | None = None, **how: Any) -> Edit:
         """Bring in a mask that was made elsewhere; see :func:`voxloop.store.exchange.load`."""
         from voxloop.store.exchange import load
 

@@ -14,6 +14,8 @@ from voxloop.workspace.project import Project
 if TYPE_CHECKING:
     import pandas as pd
 
+    from voxloop.store.mask_values import Values
+
 #: what programs and people put behind, or before, the name of a picture to name its mask
 _WORDS = (
     "masks", "mask", "labels", "label", "lbl", "segmentation", "seg", "gt", "groundtruth", "ground_truth",
@@ -33,7 +35,7 @@ def add_pairs(
     *,
     level: str | None = None,
     zero: str | None = None,
-    values: dict[int, int | str | None] | None = None,
+    values: Values | None = None,
     copy: bool = False,
     **arguments: Any,
 ) -> pd.DataFrame:
