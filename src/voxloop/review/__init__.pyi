@@ -11,6 +11,9 @@ from .judging import score_prediction as score_prediction
 from .lineage import methods_paragraph as methods_paragraph
 from .object_fit import ObjectFit as ObjectFit
 from .object_fit import fit_objects as fit_objects
+from .outlook import Outlook as Outlook
+from .outlook import Reached as Reached
+from .outlook import outlook as outlook
 from .report import Report as Report
 from .round_log import RoundLog as RoundLog
 from .rounds import Round as Round

@@ -34,6 +34,8 @@ CUTS = (0.6, 0.8, 0.95)
 #: mean and deviation. Seen with the simulated annotator on seven stacks: -0.3 and 0.5, 2.6 and 1.0
 OVERCONFIDENCE = (-0.2, 0.5)
 PREFERENCE = (2.5, 1.0)
+#: edits that say nothing new: what a prediction said, and what was labelled before
+_NO_STROKES = ("accept", "restore")
 #: strokes of a class below which nothing is said of it
 _FEWEST_OF_CLASS = 2
 _DRAWS = 400
@@ -216,7 +218,7 @@ def _unseen(changes: Sequence[Change], before: Any) -> list[Change]:
     """Changes whose voxels the model had not seen with this label, and which no prediction made."""
     unseen = []
     for change in changes:
-        if change.tool != "accept" and (left := change.unlike(before.read)) is not None:
+        if change.tool not in _NO_STROKES and (left := change.unlike(before.read)) is not None:
             unseen.append(left)
     return unseen
 

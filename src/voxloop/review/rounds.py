@@ -10,10 +10,13 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from voxloop.errors import LabelError, PredictionError, VoxloopError
+from voxloop.errors import LabelError, PredictionError, VoxloopError, unknown
 from voxloop.review.annotation_time import Work, lines_of, work_of
+from voxloop.review.outlook import Outlook, Reached, outlook
+from voxloop.review.past import branch, restore
 from voxloop.review.round_log import RoundLog
 from voxloop.review.score import Score, unknown_score
 from voxloop.store.layout import Layout
@@ -23,14 +26,19 @@ if TYPE_CHECKING:
 
     from voxloop.review.scores import Scores
     from voxloop.runs import Run, Runs
-    from voxloop.store import Labels
+    from voxloop.store import Edit, Labels, Level
+    from voxloop.store.levels import Levels
 
 
 class Source(Protocol):
     """What the rounds of a workspace are read from: a Workspace, or a part of one."""
 
     @property
+    def path(self) -> Path: ...
+    @property
     def layout(self) -> Layout: ...
+    @property
+    def levels(self) -> Levels: ...
     @property
     def runs(self) -> Runs: ...
     @property
@@ -138,6 +146,59 @@ class Rounds:
         columns = list(_EMPTY.row())
         return pd.DataFrame([one.row() for one in self.read(level)], columns=columns)
 
+    def reached(self, level: str, image: str) -> list[Reached]:
+        """The predictions of an image that the rounds of a level led to, oldest first, with the work up to each.
+
+        Predictions of that image and level by models of no round come too, without strokes and seconds.
+        """
+        strokes, seconds = 0, 0.0
+        spent: dict[str, tuple[int, int, float]] = {}
+        for one in self.read(level, compute=False):
+            strokes, seconds = strokes + one.work.strokes, seconds + one.work.seconds
+            spent[one.run] = (one.number, strokes, seconds)
+        points = []
+        for head in self._source.scores.heads():
+            if (head.level, head.image) == (level, image):
+                score = self._score(head.name, compute=True) or unknown_score("it has yet to be computed")
+                number, done, took = spent.get(head.trained_by, (None, None, None))
+                points.append(Reached(prediction=head.name, round=number, strokes=done, seconds=took, score=score))
+        return points
+
+    def outlook(self, level: str, image: str) -> Outlook:
+        """Whether the next ten strokes are worth it, as far as the scores of all rounds tell."""
+        return outlook(self.reached(level, image))
+
+    def go_back(self, which: int | str, level: str | None = None) -> list[Edit]:
+        """Make the labels what a round learned from: one edit an image, which undo takes back.
+
+        Parameters
+        ----------
+        which
+            Number of the round, or name of its run.
+        """
+        chosen = self.named(which, level)
+        return restore(self._source, chosen.labels, {"round": chosen.number, "run": chosen.run})
+
+    def branch(self, which: int | str, name: str | None = None, level: str | None = None) -> Level:
+        """A new level with the labels that a round learned from; the labels there are stay as they are.
+
+        What is painted on it and trained with ``level=name`` are rounds of its own. ``name``: ``labels-round-2`` and
+        the like where not given.
+        """
+        chosen = self.named(which, level)
+        name = name or f"{chosen.level}-round-{chosen.number}"
+        return branch(self._source, chosen.labels, name, {"round": chosen.number, "run": chosen.run})
+
+    def named(self, which: int | str, level: str | None = None) -> Round:
+        """The round of a number or a run. Raises LabelError where there is none, or several levels have one."""
+        listed = self.read(level, compute=False)
+        fitting = [one for one in listed if which in (one.number, one.run)]
+        if len({one.level for one in fitting}) > 1:
+            raise LabelError(f"several levels have a round {which}; say which level, or name the run")
+        if not fitting:
+            raise LabelError(unknown("round", str(which), [str(one.number) for one in listed]))
+        return fitting[-1]
+
     def __iter__(self) -> Iterator[Round]:
         return iter(self.read())
 
@@ -208,6 +269,7 @@ class Rounds:
         return next((head.run for head in self._source.scores.heads() if head.name == prediction), "")
 
     def _score(self, prediction: str | None, compute: bool) -> Score | None:
+        """The score of a prediction; None where it is to be computed first and nobody asks for that."""
         if prediction is None:
             return unknown_score("predict with it first")
         try:

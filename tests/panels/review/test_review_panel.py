@@ -7,13 +7,11 @@ import pytest
 from tests.panels.hand import Hand
 from tests.panels.screen import Screen
 
-from voxloop import review
 from voxloop.errors import PredictionError
 from voxloop.panels.review import counts
 from voxloop.panels.review.acceptance import tally
-from voxloop.panels.review.error_curve import Scored, curve, verdict
 from voxloop.panels.review.review_panel import ReviewPanel
-from voxloop.review.score import Score, unknown_score
+from voxloop.review import scores
 
 
 def settle(panel):
@@ -91,15 +89,18 @@ def test_a_count_that_fails_is_said_and_the_next_one_shows(panel, monkeypatch):
 
 def test_a_score_that_fails_is_said_and_the_next_one_shows(panel, monkeypatch):
     screen = Screen(panel)
+    panel.go("Progress")
     settle(panel)
     told = "the prediction 'first' was deleted"
     with monkeypatch.context() as patched:
-        patched.setattr(review, "score_prediction", lambda *args: (_ for _ in ()).throw(PredictionError(told)))
+        patched.setattr(scores, "score_prediction", lambda *args, **facts: (_ for _ in ()).throw(PredictionError(told)))
         label_places(panel)
         settle(panel)
-        assert screen.message == told
+        assert told in screen.text
+    panel.labels.paint(axis="z", index=0, points=[(3, 3), (3, 30)], value=1)
     settle(panel)
-    assert panel.scores[0].score.known
+    assert panel.reached[0].score.known
+    assert told not in screen.text
     assert (screen.message, screen.failed) == ("", False)
 
 
@@ -205,11 +206,11 @@ def test_the_curve_scores_predictions_on_what_was_labelled_later(panel):
     screen = Screen(panel)
     panel.go("Progress")
     settle(panel)
-    assert not panel.scores[0].score.known
+    assert not panel.reached[0].score.known
     assert "correct 10 more places" in screen.text
     label_places(panel)
     settle(panel)
-    score = panel.scores[0].score
+    score = panel.reached[0].score
     assert score.n >= 10
     assert score.known
     assert score.words[3:] in screen.text
@@ -248,19 +249,3 @@ def test_a_tally_of_a_part_of_the_blocks_is_scaled(reviewed, monkeypatch):
     assert part.share == pytest.approx(1 / 3, abs=0.02)
     assert part.above(0.0, [1, 2]) == pytest.approx(whole.above(0.0, [1, 2]), rel=0.01)
     assert tally(found, reviewed.labels(), found.box, lambda: False) is None
-
-
-def scored(name: str, low: float, iou: float, high: float) -> Scored:
-    return Scored(name, Score(known=True, iou=iou, interval=(low, high), n=40, source="40 corrected places"))
-
-
-def test_the_verdict_goes_by_the_intervals():
-    one = scored("a", 0.65, 0.7, 0.75)
-    unscored = Scored("a", unknown_score("correct 8 more places, or check 100 points"))
-    assert verdict([one]) == "IoU 0.65-0.75, from 40 corrected places."
-    assert verdict([one, scored("b", 0.85, 0.9, 0.95)]).startswith("Better")
-    assert verdict([one, scored("b", 0.45, 0.5, 0.55)]).startswith("Worse")
-    assert verdict([one, scored("b", 0.7, 0.74, 0.8)]).startswith("No clear difference")
-    assert "correct 8 more places" in verdict([unscored])
-    assert curve([unscored]) == ""
-    assert curve([one, scored("a <b>", 0.85, 0.9, 0.95)]).count("<circle") == 2

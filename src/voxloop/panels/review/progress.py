@@ -1,110 +1,134 @@
-"""Whether predictions get better from round to round, and how one compares with a level that holds the truth."""
+"""The room Progress: whether it gets better and when to stop, the rounds, two of them side by side."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from voxloop.panels.base.panel import Panel, labelled, section, show, table, text
+from voxloop.panels.base.panel import Panel, classed, column, labelled, section, show, table, text
 from voxloop.panels.base.work import Backlog, Latest
-from voxloop.panels.review.error_curve import Scored, curve, verdict
-from voxloop.store.layout import Layout
+from voxloop.panels.review.error_curve import MINUTES, ROUNDS, curve
+from voxloop.panels.review.rounds_table import RoundsTable
+from voxloop.panels.review.subject import ReviewSubject
+from voxloop.panels.review.swipe import Swipe
 
 if TYPE_CHECKING:
-    from voxloop.prediction import Prediction
-    from voxloop.review import Report
-    from voxloop.store import Labels
+    from voxloop.review import Outlook, Reached, Report, Round
     from voxloop.workspace.workspace import Workspace
 
 SCORES = "scores"
 #: predictions that the curve goes back
-HISTORY = 8
+HISTORY = 12
 NO_TRUTH = "—"
 
 
-class ReviewProgress:
-    """The curve of scores, what it says, and a comparison with the truth where a level holds it.
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How the loop went so far: its rounds, the predictions they led to, and what is to come."""
+
+    rounds: list[Round]
+    reached: list[Reached]
+    outlook: Outlook
+
+
+class ProgressRoom:
+    """The curve of scores, what it says, the rounds, and a comparison with the truth where a level holds it.
 
     Parameters
     ----------
     backlog
         Whose turns the scoring takes, under the name ``"scores"``.
-    subject
-        The prediction under review and the labels it is scored on; None where there is none.
+    truths
+        Levels that may hold the right answer.
     """
 
     def __init__(
         self,
         panel: Panel,
-        ws: Workspace,
+        subject: ReviewSubject,
         backlog: Backlog,
-        subject: Callable[[], tuple[Prediction, Labels] | None],
         truths: list[str],
+        *,
+        tell_code: Callable[[str], object],
     ) -> None:
-        self.scores: list[Scored] = []
-        self._ws, self._subject = ws, subject
-        self._known: dict[tuple[str, int], Scored] = {}
+        self._subject = subject
+        self.course: Course | None = None
         self._curve, self._verdict, self._report = text(), text(), text()
+        self._over: Any = classed(
+            w.ToggleButtons(options=[("Rounds", ROUNDS), ("Minutes", MINUTES)], value=ROUNDS, tooltip="Curve over"),
+            "vx-choice",
+        )
+        self._over.observe(panel.handler(self._draw), "value")
         self._truth = w.Dropdown(
             options=[NO_TRUTH, *truths], **labelled("Truth", "A level that holds the right answer, to score against")
         )
         self._truth.observe(panel.handler(lambda change: self._compare(change["new"])), "value")
-        show(self._truth, bool(truths))
-        self.widget = section("Is it getting better?", self._curve, self._verdict, self._truth, self._report)
+        self.table = RoundsTable(panel, subject, tell_code=tell_code, changed=backlog.ask)
+        self.swipe = Swipe(panel, subject)
+        judged = section("Against the truth", self._truth, self._report)
+        show(judged, bool(truths))
+        self.widget = column(
+            section("Is it getting better?", self._over, self._curve, self._verdict),
+            self.table.widget,
+            self.swipe.widget,
+            judged,
+        )
         self._reports: Latest[Report] = Latest(panel, self._show_report)
-        backlog.add(SCORES, self._prepare, self._show_scores)
+        backlog.add(SCORES, self._prepare, self._show)
 
-    def _prepare(self) -> Callable[[], list[tuple[tuple[str, int], Scored]]]:
-        subject = self._subject()
-        if subject is None:
-            return list
-        prediction, labels = subject
-        known = dict(self._known)
-        names = list(self._ws.predictions)[-HISTORY:]
-        return lambda: _scores(self._ws, prediction, labels, names, known)
+    @property
+    def reached(self) -> list[Reached]:
+        """The predictions of the image on show and what is known of them, oldest first."""
+        return [] if self.course is None else self.course.reached
 
-    def _show_scores(self, scored: list[tuple[tuple[str, int], Scored]]) -> None:
-        self._known = dict(scored)
-        self.scores = [score for _, score in scored]
-        self._curve.value = curve(self.scores)
-        self._verdict.value = html.escape(verdict(self.scores))
+    def leave(self) -> None:
+        """Another room is shown: the picture has one prediction again."""
+        self.swipe.end()
+
+    def _prepare(self) -> Callable[[], Course | None]:
+        prediction, ws = self._subject.prediction, self._subject.ws
+        if prediction is None or prediction.level is None or prediction.image is None:
+            return lambda: None
+        level, image = prediction.level, prediction.image
+        return lambda: _course(ws, level, image)
+
+    def _show(self, course: Course | None) -> None:
+        if course is None:
+            return
+        self.course = course
+        self._draw()
+        self._verdict.value = html.escape(course.outlook.words)
+        self.table.show(course.rounds)
+        self.swipe.offer([one.prediction for one in course.reached])
+
+    def _draw(self) -> None:
+        course = self.course
+        if course is not None:
+            self._curve.value = curve(course.reached, self._over.value, course.outlook)
+            show(self._over, any(one.seconds is not None for one in course.reached))
 
     def _compare(self, truth: str) -> None:
-        subject = self._subject()
-        if truth == NO_TRUTH or subject is None:
+        prediction = self._subject.prediction
+        if truth == NO_TRUTH or prediction is None:
             self._reports.forget()
             self._report.value = ""
             return
-        prediction, _ = subject
+        ws = self._subject.ws
         self._report.value = '<span class="vx-dim">Comparing …</span>'
-        self._reports.ask(lambda: self._ws.evaluate(prediction, truth))
+        self._reports.ask(lambda: ws.evaluate(prediction, truth))
 
     def _show_report(self, report: Report) -> None:
         rows = [(html.escape(name), html.escape(value)) for name, value in report.rows()]
         self._report.value = table((), rows, right=(1,))
 
 
-def _scores(
-    ws: Workspace, prediction: Prediction, labels: Labels, names: list[str], known: dict[tuple[str, int], Scored]
-) -> list[tuple[tuple[str, int], Scored]]:
-    """Score of every prediction of these names that is of the same image and level; ``known`` ones are taken over."""
-    scored = []
-    for name in names:
-        key = (name, labels.sequence)
-        if key not in known:
-            other = ws.predictions[name]
-            if (other.image, other.level) != (prediction.image, prediction.level):
-                continue
-            known[key] = _score(ws, other, labels)
-        scored.append((key, known[key]))
-    return scored
+def _course(ws: Workspace, level: str, image: str) -> Course:
+    from voxloop.review import outlook
 
-
-def _score(ws: Workspace, prediction: Prediction, labels: Labels) -> Scored:
-    """What is known of how good a prediction is."""
-    from voxloop.review import score_prediction
-
-    return Scored(prediction.name, score_prediction(Layout(ws.path), prediction, labels))
+    rounds = ws.rounds
+    reached = rounds.reached(level, image)[-HISTORY:]
+    return Course(rounds.read(level, compute=False), reached, outlook(reached))

@@ -18,9 +18,8 @@ from voxloop.panels.label.places import Places
 from voxloop.panels.review.check_room import CheckRoom
 from voxloop.panels.review.correct_room import CorrectRoom
 from voxloop.panels.review.counts import EVERYTHING, PLANE
-from voxloop.panels.review.error_curve import Scored
 from voxloop.panels.review.picture_task import LayerCurtain, PaintingTask
-from voxloop.panels.review.progress import ReviewProgress
+from voxloop.panels.review.progress import ProgressRoom
 from voxloop.panels.review.rooms import Rooms
 from voxloop.panels.review.subject import ReviewSubject
 from voxloop.panels.view.ink import StrokePiece
@@ -29,7 +28,7 @@ from voxloop.panels.view.prediction_layers import prediction_layers
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
-    from voxloop.review import Suggestion
+    from voxloop.review import Reached, Suggestion
     from voxloop.store import Edit
     from voxloop.workspace.workspace import Workspace
 
@@ -96,9 +95,9 @@ class ReviewPanel(LabelPanel):
         return self.places.suggestions
 
     @property
-    def scores(self) -> list[Scored]:
-        """What is known of how good the predictions are, oldest first."""
-        return self.progress.scores
+    def reached(self) -> list[Reached]:
+        """The predictions of the image on show and what is known of how good they are, oldest first."""
+        return self.progress.reached
 
     @property
     def review_code(self) -> str:
@@ -113,6 +112,7 @@ class ReviewPanel(LabelPanel):
         reviewed = self.subject.prediction = self.ws.predictions[name]
         self._done = -1.0
         self.check.leave()
+        self.progress.leave()
         self.places.forget()
         self._which.value = name
         level = reviewed.level if reviewed.level in self.ws.levels.names else None
@@ -287,7 +287,7 @@ class ReviewPanel(LabelPanel):
             changed=self._show_task,
         )
         others = [name for name in self.ws.levels.names if name != self._level]
-        self.progress = ReviewProgress(self, self.ws, self.backlog, self.subject.judged, others)
+        self.progress = ProgressRoom(self, self.subject, self.backlog, others, tell_code=self._show_code)
         widgets = {CORRECT: self.correct.widget, CHECK: self.check.widget, PROGRESS: self.progress.widget}
         self.rooms = Rooms(self, widgets, ABOUT, self._entered)
         self._which = w.Dropdown(options=[], tooltip="Prediction")
@@ -309,6 +309,10 @@ class ReviewPanel(LabelPanel):
         """Tools and classes stand where there is something to paint."""
         if room != CHECK:
             self.check.leave()
+        if room != PROGRESS:
+            self.progress.leave()
+        if room == CORRECT:
+            self.places.show()
         task = self.check.task
         show(self._hand, room == CORRECT or isinstance(task, PaintingTask))
         for part in self._of_labels:

@@ -57,7 +57,3 @@ class ReviewSubject:
     def everywhere(self) -> tuple[Prediction, Labels, Box] | None:
         """Prediction, labels and all voxels that it covers; None where there is no prediction."""
         return None if self.prediction is None else (self.prediction, self.labels, self.prediction.box)
-
-    def judged(self) -> tuple[Prediction, Labels] | None:
-        """The prediction, and the labels that it is scored on; None where there is no prediction."""
-        return None if self.prediction is None else (self.prediction, self.labels)
