@@ -90,6 +90,8 @@ def _fact(value: Any) -> Any:
 
 
 def _workspace_facts(ws: Any) -> dict[str, Any]:
+    from voxloop.workspace.voxel_size import voxel_size_remarks
+
     images = {name: ws.images.info(name) for name in ws.images.names}
     return {
         "workspace": str(ws.path),
@@ -101,7 +103,7 @@ def _workspace_facts(ws: Any) -> dict[str, Any]:
         "runs": {name: run.state for name, run in ws.runs.items()},
         "predictions": list(ws.predictions),
         "bytes": ws.size(),
-        "remarks": ws.store.remarks(),
+        "remarks": [*ws.store.remarks(), *voxel_size_remarks(ws)],
     }
 
 

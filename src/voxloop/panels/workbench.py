@@ -109,6 +109,7 @@ class Workbench(Panel):
 
             volume = VolumePanel(self.ws, embedded=True)
             volume.on_workspace(self._take_workspace)
+            volume.on_resized(self._drop_panels)
             return volume
         assert self.ws is not None
         if step == "label":
@@ -150,13 +151,17 @@ class Workbench(Panel):
 
     def _take_workspace(self, ws: Workspace) -> None:
         """Another workspace, or a new image in this one: the panels that show the old state are made anew."""
+        self._drop_panels()
+        self.ws = ws
+        self._show_workspace()
+        self.go(self._first_step())
+
+    def _drop_panels(self) -> None:
+        """The panels that show an old state are made anew when their step is opened."""
         for name in [name for name in self.panels if name != "volume"]:
             self.panels.pop(name).close()
         self._last_view = None
         self._stage.children = tuple(panel.widget for panel in self.panels.values())
-        self.ws = ws
-        self._show_workspace()
-        self.go(self._first_step())
 
     def _first_step(self) -> Step:
         """Where to begin: with painting, once there is an image."""

@@ -54,7 +54,7 @@ class LabelSetting:
     """What a label array has to know of the workspace around it."""
 
     image: str
-    spacing_um: Spacing
+    spacing_um: Callable[[], Spacing]
     level: Callable[[], Level]
     parent: Callable[[], Labels | None]
     volume: Callable[[], xr.DataArray]
@@ -99,7 +99,7 @@ class Labels(Drawing):
 
     @property
     def spacing_um(self) -> Spacing:
-        return self._setting.spacing_um
+        return self._setting.spacing_um()
 
     @property
     def dtype(self) -> np.dtype:

@@ -213,13 +213,17 @@ class Store:
 
         return LabelSetting(
             image=info.name,
-            spacing_um=info.spacing_um,
+            spacing_um=lambda: self._info_now(info).spacing_um,
             level=lambda: self._session.by_folder(level.folder),
             parent=parent,
             volume=lambda: self.images.open(info.name),
             region=region,
             refusal=self._refusal,
         )
+
+    def _info_now(self, info: ImageInfo) -> ImageInfo:
+        """What is known of an image now; what was known of one that was removed."""
+        return next((one for one in self.document.images if one.name == info.name), info)
 
     # ------------------------------------------------------------------------------------------------------- upkeep
 

@@ -19,6 +19,7 @@ from voxloop.workspace import predict as predicting
 from voxloop.workspace import review
 from voxloop.workspace import suggest as suggesting
 from voxloop.workspace import train as training
+from voxloop.workspace import voxel_size as sizing
 from voxloop.workspace.project import Project
 
 
@@ -42,6 +43,7 @@ class Workspace(Project):
     audit = review.audit
     doctor = review.doctor
     add_pairs = pairing.add_pairs
+    set_voxel_size = sizing.set_voxel_size
     export = exporting.export
     export_model = exporting.export_model
 

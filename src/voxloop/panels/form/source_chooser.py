@@ -23,7 +23,7 @@ from voxloop.panels.form.file_rows import file_row, recent_row, sample_rows, up_
 class ChosenSource:
     """What was chosen."""
 
-    kind: Literal["path", "sample", "workspace"]
+    kind: Literal["path", "sample", "workspace", "image"]
     text: str
 
 

@@ -14,6 +14,8 @@ from voxloop.panels.form.source_chooser import ChosenSource
 if TYPE_CHECKING:
     from xarray import DataArray
 
+    from voxloop.workspace.workspace import Workspace
+
 #: rows and columns of a plane that a first look reads at most: it must not read gigabytes
 _LOOK_AT = 1024
 
@@ -61,6 +63,17 @@ class OpenedVolume:
             return read_block(self.volume, Box.at(start, (1, rows, columns)))
         except OSError as error:
             raise VolumeError(f"the middle slice cannot be read: {error}") from error
+
+
+def open_image(ws: Workspace, name: str, arguments: dict[str, Any]) -> OpenedVolume:
+    """Open an image of a workspace, with another voxel size where one is given. Raises VoxloopError."""
+    from voxloop.volumes import open_volume
+
+    source = ChosenSource("image", name)
+    if not arguments:
+        return OpenedVolume(source, ws.images.open(name))
+    volume = open_volume(ws.images.path(name), **{**ws.images.info(name).arguments, **arguments})
+    return OpenedVolume(source, volume, arguments)
 
 
 def open_source(source: ChosenSource, arguments: dict[str, Any], before: OpenedVolume | None) -> OpenedVolume:

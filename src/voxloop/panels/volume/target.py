@@ -90,6 +90,8 @@ class Target:
         opened = self._opened
         if opened is None:
             return ""
+        if opened.source.kind == "image":
+            return f"ws.set_voxel_size({opened.source.text!r}, {opened.arguments.get('spacing')!r})"
         how = "".join(f", {name}={value!r}" for name, value in self.arguments().items())
         if self._ws is not None:
             return f"ws.images.{'add_times' if self.times else 'add'}({self.name!r}, {opened.image_code}{how})"
@@ -110,8 +112,12 @@ class Target:
     def show(self, opened: OpenedVolume | None, ws: Workspace | None) -> None:
         """Offer to put this volume into that workspace; None: into a new one."""
         self._opened, self._ws = opened, ws
+        known = opened is not None and opened.source.kind == "image"
         self.button.description = "Create workspace" if ws is None else "Add to workspace"
-        show(self._times, opened is not None and "timepoints" in opened.volume.attrs)
+        if known:
+            self.button.description = "Change voxel size"
+        show(self._name, not known)
+        show(self._times, opened is not None and not known and "timepoints" in opened.volume.attrs)
         show(self._copied, opened is not None and opened.source.kind == "path")
         show(self._folder, ws is None)
         show(self._classes, ws is None)

@@ -18,7 +18,8 @@ from voxloop.panels.base.work import Attempt, Latest
 from voxloop.panels.form.file_list import Recent
 from voxloop.panels.form.source_chooser import ChosenSource, SourceChooser
 from voxloop.panels.volume.copy_bar import CopyBar
-from voxloop.panels.volume.opened import OpenedVolume, datasets_in, open_source, timepoints_in
+from voxloop.panels.volume.opened import OpenedVolume, datasets_in, open_image, open_source, timepoints_in
+from voxloop.panels.volume.scale_bar import ScaleBar
 from voxloop.panels.volume.target import Target
 from voxloop.panels.volume.volume_checks import Check, facts, plane_checks
 from voxloop.panels.volume.voxel_size import VoxelSize
@@ -55,6 +56,7 @@ class VolumePanel(Panel):
         self.opened: OpenedVolume | None = None
         self.view: PlaneView | None = None
         self._listeners: list[Callable[[Workspace], object]] = []
+        self._resized: list[Callable[[], object]] = []
         self._asked: tuple[ChosenSource, dict[str, Any]] = (ChosenSource("path", ""), {})
         self._offering = False
         self._values: np.ndarray | None = None
@@ -66,12 +68,19 @@ class VolumePanel(Panel):
         self._working: Attempt[Workspace] = Attempt(
             self, lambda work: work(), self._take_workspace, button=self.target.button, failed=self._show_failure
         )
+        self._resizing: Attempt[tuple[Workspace, str, list[str]]] = Attempt(
+            self, _resize, self._show_resized, button=self.target.button
+        )
         if path is not None:
             self.chooser.open(path)
 
     def on_workspace(self, listener: Callable[[Workspace], object]) -> None:
         """Call ``listener(ws)`` on the UI thread when a workspace was made or opened, or an image added."""
         self._listeners.append(listener)
+
+    def on_resized(self, listener: Callable[[], object]) -> None:
+        """Call ``listener()`` on the UI thread when the voxel size of an image is another than before."""
+        self._resized.append(listener)
 
     @property
     def volume(self) -> DataArray | None:
@@ -99,6 +108,10 @@ class VolumePanel(Panel):
             before = None
         self._asked = (source, arguments)
         self.say(f"Opening {Path(source.text).name} …")
+        ws = self.ws
+        if source.kind == "image" and ws is not None:
+            self._opening.ask(lambda: open_image(ws, source.text, arguments))
+            return
         self._opening.ask(lambda: open_source(source, arguments, before))
 
     def _reopen(self, **changes: Any) -> None:
@@ -109,6 +122,7 @@ class VolumePanel(Panel):
     def _show_opened(self, opened: OpenedVolume) -> None:
         is_new = self.opened is None or self.opened.source != opened.source
         self.opened = opened
+        self.scale_bar.forget()
         if is_new:
             self.target.suggest(opened)
             show(self._dataset, "dataset" in opened.arguments)
@@ -205,6 +219,12 @@ class VolumePanel(Panel):
         opened, ws = self.opened, self.ws
         if opened is None:
             raise WorkspaceError("choose a stack first")
+        if opened.source.kind == "image" and ws is not None:
+            spacing = opened.arguments.get("spacing")
+            if spacing is None:
+                raise WorkspaceError("type the voxel size that is right first, or click a scale bar")
+            self._resizing(ws, opened.source.text, spacing)
+            return
         name = self.target.name
         how = {**self.target.arguments(), "progress": self.copy_bar.progress}
         self.copy_bar.begin()
@@ -220,6 +240,21 @@ class VolumePanel(Panel):
     def _show_failure(self, error: BaseException) -> None:
         self.copy_bar.end()
         self.show_error(error)
+
+    def _show_resized(self, resized: tuple[Workspace, str, list[str]]) -> None:
+        """The size is another now; what was made with the old one is said, and panels are made anew."""
+        _, name, remarks = resized
+        for tell in self._resized:
+            tell()
+        if remarks:
+            self.say(f"The voxel size of {name} is changed. " + ". ".join(remarks) + ".", "warning")
+        else:
+            self.say(f"The voxel size of {name} is changed; nothing was made with the old one.", "good")
+
+    def _choose_image(self) -> None:
+        """An image of the workspace was chosen, to be looked at and its size put right."""
+        if self._image.value is not None:
+            self._open(ChosenSource("image", self._image.value), {})
 
     def _take_workspace(self, ws: Workspace) -> None:
         self.copy_bar.end()
@@ -243,6 +278,10 @@ class VolumePanel(Panel):
         )
         self._timepoint.observe(self.handler(self._choose_part), "value")
         self.voxel_size = VoxelSize(self, self._reopen)
+        self.scale_bar = ScaleBar(self, lambda: self.view, self.voxel_size.fill)
+        about_image = "Look at an image of this workspace again, and put its voxel size right"
+        self._image = w.Dropdown(options=[("choose …", None)], **labelled("Image here", about_image))
+        self._image.observe(self.handler(self._choose_image), "value")
         self._percentiles = w.FloatRangeSlider(
             value=(0.5, 99.5),
             min=0,
@@ -256,7 +295,7 @@ class VolumePanel(Panel):
         self._checks = text()
         self.target = Target(self, self.add)
         self.copy_bar = CopyBar(self)
-        look = column(*self.voxel_size.widgets, self._percentiles, classes=["vx-plain"])
+        look = column(*self.voxel_size.widgets, self.scale_bar.widget, self._percentiles, classes=["vx-plain"])
         halves = classed(w.HBox([section("Voxels", look), section("Checks", self._checks)]), "vx-halves")
         self._details = classed(
             w.VBox([halves, section("Workspace", column(self.target.widget, self.copy_bar.widget))]), "vx-hidden"
@@ -264,7 +303,7 @@ class VolumePanel(Panel):
         self._stage = column(row(self._dataset, self._timepoint), self._picture, self._details, classes=["vx-hidden"])
         left = column(heading("Open"), self.chooser.widget, classes=["vx-volume-left"])
         self._hint = text("", "vx-dim")
-        self.body(classed(w.HBox([left, column(self._hint, self._stage)]), "vx-volume"))
+        self.body(classed(w.HBox([left, column(self._hint, self._image, self._stage)]), "vx-volume"))
         self._show_target()
 
     def _show_target(self) -> None:
@@ -273,6 +312,8 @@ class VolumePanel(Panel):
         hint = "Choose a stack, a sample or a workspace"
         if images:
             hint = f"In this workspace: {', '.join(images)}. Choose a further stack to add it"
+        self._image.options = [("choose …", None), *((name, name) for name in images)]
+        show(self._image, bool(images))
         self._hint.value = html.escape(f"{hint}; its picture, voxel size and checks appear here first.")
 
     def _close_children(self) -> None:
@@ -293,6 +334,10 @@ def _create(
     from voxloop.workspace.workspace import Workspace
 
     return Workspace.create(folder, image=opened.image, image_name=name, classes=classes, **how)
+
+
+def _resize(ws: Workspace, name: str, spacing: Any) -> tuple[Workspace, str, list[str]]:
+    return ws, name, ws.set_voxel_size(name, spacing)
 
 
 def _add(ws: Workspace, name: str, opened: OpenedVolume, how: dict[str, Any], times: bool) -> Workspace:

@@ -13,6 +13,8 @@ from voxloop.panels.form.fields import to_text
 from voxloop.panels.volume.opened import OpenedVolume
 
 UNITS = {"nm": 1e-3, "µm": 1.0, "mm": 1e3}
+#: what is asked for, by how many lengths there are
+_WHAT = {3: "three numbers, for z, y and x", 2: "two numbers, for y and x"}
 SLICES = {"neighbours in space": "space", "separate pictures": "frame"}
 
 
@@ -26,6 +28,7 @@ class VoxelSize:
     def __init__(self, panel: Panel, changed: Callable[..., object]) -> None:
         self._changed = changed
         self._showing = False
+        self._flat = False
         self._lengths = [classed(w.Text(placeholder=axis, continuous_update=False), "vx-short") for axis in AXES]
         self._unit = classed(w.Dropdown(options=list(UNITS), value="nm", tooltip="Unit of the voxel size"), "vx-short")
         for control in (*self._lengths, self._unit):
@@ -46,6 +49,7 @@ class VoxelSize:
         volume = opened.volume
         spacing, sources = spacing_of(volume), spacing_sources(volume)
         kind = volume.attrs.get("z_kind", "space")
+        self._flat = volume.sizes["z"] == 1 or kind == "frame"
         self._showing = True
         try:
             if set(sources) != {"assumed"}:
@@ -60,14 +64,30 @@ class VoxelSize:
         show(self._axes, volume.attrs.get("axes_from") != "metadata")
         show(self._slices, volume.sizes["z"] > 1)
 
+    def fill(self, sizes_um: dict[str, float]) -> None:
+        """Fill in what was measured of some axes, as if it were typed; a z that nobody knows is left open."""
+        self._showing = True
+        try:
+            if not any(box.value for box in self._lengths):
+                self._unit.value = "nm" if max(sizes_um.values()) < 1 else "µm"
+            factor = UNITS[self._unit.value]
+            for axis, box in zip(AXES, self._lengths, strict=True):
+                if axis in sizes_um:
+                    box.value = to_text(float(f"{sizes_um[axis] / factor:.6g}"))
+        finally:
+            self._showing = False
+        self._size_given()
+
     def _size_given(self) -> None:
         words = [box.value.strip().replace(",", ".") for box in self._lengths]
+        if self._flat and not words[0]:  # neither a plane nor separate pictures have a size along z
+            words = words[1:]
         if self._showing or not all(words):
             return
         try:
             lengths = [float(word) for word in words]
         except ValueError:
-            raise VolumeError(f"voxel size {' × '.join(words)}: write three numbers, for z, y and x") from None
+            raise VolumeError(f"voxel size {' × '.join(words)}: write {_WHAT[len(words)]}") from None
         factor = UNITS[self._unit.value]
         self._changed(spacing=tuple(float(f"{length * factor:.9g}") for length in lengths))
 
