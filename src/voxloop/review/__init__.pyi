@@ -3,6 +3,8 @@ from .audit import FieldAudit as FieldAudit
 from .audit import PointAudit as PointAudit
 from .audit import audits_of as audits_of
 from .audit import open_audit as open_audit
+from .best import Offer as Offer
+from .compare import Comparison as Comparison
 from .corrections import score_corrections as score_corrections
 from .doctor import Doubt as Doubt
 from .doctor import doubts_of as doubts_of
@@ -11,6 +13,7 @@ from .judging import score_prediction as score_prediction
 from .lineage import methods_paragraph as methods_paragraph
 from .object_fit import ObjectFit as ObjectFit
 from .object_fit import fit_objects as fit_objects
+from .offers import Offers as Offers
 from .outlook import Outlook as Outlook
 from .outlook import Reached as Reached
 from .outlook import outlook as outlook
@@ -22,8 +25,8 @@ from .score import Score as Score
 from .scores import Scores as Scores
 from .simulate import SimulatedRound as SimulatedRound
 from .simulate import simulate as simulate
-from .suggest import STRATEGIES as STRATEGIES
 from .suggest import Ground as Ground
+from .suggest import STRATEGIES as STRATEGIES
 from .suggest import Strategy as Strategy
 from .suggest import Suggestion as Suggestion
 from .suggest import suggest as suggest

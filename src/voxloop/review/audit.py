@@ -58,6 +58,19 @@ class Audit(ABC):
         """Places that nobody has judged or skipped, in the order in which to ask."""
         return [i for i in range(self.count) if i not in self._answers]
 
+    @property
+    def enough(self) -> bool:
+        """Whether enough was judged to say anything."""
+        return len(self.answered) >= min(_FEWEST[self.how], self.count)
+
+    def weights(self) -> dict[int, float]:
+        """How many voxels each voxel of a judged place stands for, by place."""
+        answered = self.answered
+        return dict(zip(answered, self._weights(np.array(answered, int)).tolist(), strict=True))
+
+    @abstractmethod
+    def _weights(self, answered: np.ndarray) -> np.ndarray: ...
+
     def skip(self, i: int) -> None:
         """Leave a place out because nobody can tell. Skipping what is hard makes the score too good; do it seldom."""
         self._put(i, skip=True)
@@ -116,6 +129,11 @@ class PointAudit(Audit):
         """The class value that was answered; None where nobody has."""
         return self._answers.get(i, {}).get("value")
 
+    def _weights(self, answered: np.ndarray) -> np.ndarray:
+        strata = self._design.strata[answered]
+        judged = np.bincount(strata, minlength=len(self._design.sizes))
+        return np.asarray(self._design.sizes[strata] / judged[strata])
+
     def answer(self, i: int, value: int | str) -> None:
         """Say which class the voxel of point ``i`` truly is, by value or name; the last answer counts."""
         self._put(i, value=int(self.classes[self._position(value)].value))
@@ -161,6 +179,9 @@ class FieldAudit(Audit):
         values = self.predicted(i) if before is None else before
         spacing_um = self._population.spacing_um or (1.0, 1.0, 1.0)
         return FieldDraft(box, values[0], spacing_um[1:])
+
+    def _weights(self, answered: np.ndarray) -> np.ndarray:
+        return np.asarray(self._design.weights[answered] / max(1, len(answered)))
 
     def accept(self, i: int) -> None:
         """The prediction is right everywhere in field ``i``."""

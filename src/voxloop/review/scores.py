@@ -145,9 +145,9 @@ class Scores:
     def of_prediction(self, name: str) -> Score | None:
         """The score of a prediction; None where it has to be computed first. Raises PredictionError."""
         head = self._head(name)
-        if self._at_work(head):
+        if self.at_work(head):
             return unknown_score(_AT_WORK)
-        ground = self._ground(head)
+        ground = self.ground_of(head)
         failed = self._failed.get(name)
         if failed is not None and failed[0] == ground:
             return unknown_score(failed[1])
@@ -176,7 +176,7 @@ class Scores:
         try:
             for head in reversed(self.heads()):
                 with suppress(VoxloopError, OSError):  # of_prediction says from now on what kept it
-                    if self.of_prediction(head.name) is None and self._at_rest(head):
+                    if self.of_prediction(head.name) is None and self.at_rest(head):
                         self._compute(head)
                         return head.name
             return None
@@ -184,7 +184,7 @@ class Scores:
             self._guard.release()
 
     def _compute(self, head: Head) -> Score:
-        ground = self._ground(head)
+        ground = self.ground_of(head)
         prediction = Prediction(self._layout.prediction(head.name))
         cells = self._known_cells(head)
 
@@ -195,7 +195,7 @@ class Scores:
             return cells
 
         try:
-            with self._opened(head) as labels:
+            with self.opened(head) as labels:
                 score = score_prediction(self._layout, prediction, labels, cells=count)
         except (VoxloopError, OSError) as error:
             self._failed[head.name] = (ground, str(error))
@@ -204,12 +204,12 @@ class Scores:
         if cells is not None:
             record["cells"] = cells.to_json()
         with suppress(OSError):  # a disk that is full or may not be written costs only the time to compute it again
-            self._file(head.name).parent.mkdir(parents=True, exist_ok=True)
-            replace_json(self._file(head.name), record)
+            self._layout.score(head.name).parent.mkdir(parents=True, exist_ok=True)
+            replace_json(self._layout.score(head.name), record)
         return score
 
     @contextmanager
-    def _opened(self, head: Head) -> Iterator[Labels | None]:
+    def opened(self, head: Head) -> Iterator[Labels | None]:
         """The labels that a prediction is scored on; None where there are none."""
         if self._labels is not None:
             labels = None
@@ -237,7 +237,7 @@ class Scores:
 
     # ------------------------------------------------------------------------------------------------------- ground
 
-    def _ground(self, head: Head) -> list[Any]:
+    def ground_of(self, head: Head) -> list[Any]:
         """What the score of a prediction rests on, as numbers that change with it."""
         audits = sorted(self._layout.audits.glob(f"{head.name}.*.{head.mark}.jsonl"))
         answers = [[path.name, _size(path)] for path in audits]
@@ -252,14 +252,16 @@ class Scores:
         """How much the run that made a prediction has said; it says so when it goes on."""
         return _size(self._layout.run(head.run) / "events.jsonl") if head.run else 0
 
-    def _at_rest(self, head: Head) -> bool:
+    def at_rest(self, head: Head) -> bool:
+        """Whether nobody is painting the labels of a prediction."""
         try:
             changed = self._layout.labels(head.level, head.image).journal.stat().st_mtime
         except OSError:
             return True
         return not 0 <= time.time() - changed < REST_S
 
-    def _at_work(self, head: Head) -> bool:
+    def at_work(self, head: Head) -> bool:
+        """Whether a prediction is being made."""
         run = self._runs.get(head.run)
         return run is not None and run.state in ALIVE
 
@@ -273,7 +275,7 @@ class Scores:
 
     def _stored(self, name: str) -> dict[str, Any]:
         """What is on disk of the score of a prediction; empty where there is nothing, or it is damaged."""
-        path = self._file(name)
+        path = self._layout.score(name)
         changed = _changed(path)
         cached = self._read.get(name)
         if cached is None or cached[0] != changed:
@@ -283,9 +285,6 @@ class Scores:
                 record = loaded if isinstance(loaded, dict) else {}
             self._read[name] = cached = (changed, record)
         return cached[1]
-
-    def _file(self, name: str) -> Path:
-        return self._layout.derived / "scores" / f"{name}.json"
 
 
 def _read_head(prediction: Prediction) -> Head:

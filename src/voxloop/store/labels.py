@@ -72,6 +72,8 @@ class Labels(Drawing):
     def __init__(self, state: LabelState, setting: LabelSetting) -> None:
         self._state = state
         self._setting = setting
+        #: name of the prediction that is on show beside these labels; the journal notes it with every edit
+        self.beside = ""
 
     def shows(self, state: LabelState) -> bool:
         """Whether this is a view of that very state, which may have been closed and opened anew."""
@@ -232,6 +234,8 @@ class Labels(Drawing):
         """
         boxes = [boxes] if isinstance(boxes, Box) else boxes
         state, joined = self._writer(), flag("joined", joined)
+        if self.beside:
+            arguments = {**(arguments or {}), "beside": self.beside}
         parent, parent_value = self._parent()
         locked = self.level.locked if self.level.kind == "semantic" else ()
 

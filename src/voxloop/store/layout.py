@@ -148,6 +148,14 @@ class Layout:
         """Caches that may be deleted and come back."""
         return self.root / "derived"
 
+    def score(self, prediction: str) -> Path:
+        """Where the score of a prediction lies once it was computed."""
+        return self.derived / "scores" / f"{_plain(prediction)}.json"
+
+    def offer(self, image: str, level: str) -> Path:
+        """Where it is kept which prediction of an image is offered."""
+        return self.derived / "offers" / f"{_plain(level)}.{_plain(image)}.json"
+
     def image(self, name: str) -> Path:
         """Where the workspace's own copy of an image lies."""
         return self.images / f"{_plain(name)}.zarr"

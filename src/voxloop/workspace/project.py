@@ -10,7 +10,7 @@ from voxloop.store import Store
 from voxloop.workspace.predictions import Predictions
 
 if TYPE_CHECKING:
-    from voxloop.review import Rounds, Scores
+    from voxloop.review import Offers, Rounds, Scores
     from voxloop.store import Labels
 
 
@@ -37,6 +37,7 @@ class Project:
         self.runs = Runs(store.layout.runs)
         self.predictions = Predictions(store.layout)
         self._scores: Scores | None = None
+        self._offers: Offers | None = None
 
     @property
     def path(self) -> Path:
@@ -70,6 +71,15 @@ class Project:
         if self._scores is None:
             self._scores = Scores(self.layout, self.runs, self.labels)
         return self._scores
+
+    @property
+    def offers(self) -> Offers:
+        """Which prediction of each image to offer, and why; read at once where it was computed before."""
+        from voxloop.review import Offers
+
+        if self._offers is None:
+            self._offers = Offers(self.layout, self.scores, self.runs)
+        return self._offers
 
     def labels(self, level: str | None = None, image: str | None = None) -> Labels:
         """The label array of one level on one image; None stands for the only one there is. Raises LabelError."""

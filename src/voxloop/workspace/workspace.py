@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from voxloop.store import Store
 from voxloop.store.layout import Layout
+from voxloop.workspace import compare as comparing
 from voxloop.workspace import export as exporting
 from voxloop.workspace import objects as separating
 from voxloop.workspace import pairs as pairing
@@ -41,6 +42,9 @@ class Workspace(Project):
     evaluate = review.evaluate
     score = review.score
     audit = review.audit
+    compare = comparing.compare
+    offer = comparing.offer
+    best = comparing.best
     doctor = review.doctor
     add_pairs = pairing.add_pairs
     set_voxel_size = sizing.set_voxel_size

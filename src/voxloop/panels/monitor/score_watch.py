@@ -17,11 +17,15 @@ SECONDS = 2.0
 
 
 class ScoreWatch:
-    """Computes one score after the other while its panel is there; ``changed()`` is called after each."""
+    """Computes scores while its panel is there, one after the other, then what to offer; ``changed()`` after each."""
 
     def __init__(self, panel: Panel, ws: Workspace, changed: Callable[[], object]) -> None:
         self._changed = changed
-        Poll(panel, ws.scores.compute_next, self._computed, seconds=SECONDS, failed=unless_gone(panel))
+        self._ws = ws
+        Poll(panel, self._compute, self._computed, seconds=SECONDS, failed=unless_gone(panel))
+
+    def _compute(self) -> str | None:
+        return self._ws.scores.compute_next() or self._ws.offers.compute_next()
 
     def _computed(self, name: str | None) -> None:
         if name is not None:

@@ -341,5 +341,6 @@ class ReviewPanel(LabelPanel):
         show(self._empty, reviewed is None)
         if reviewed is None:
             return
+        self.labels.beside = reviewed.name
         self.correct.show_prediction()
         self._show_access()
