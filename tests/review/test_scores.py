@@ -9,6 +9,7 @@ import pytest
 from tests.prediction.fakes import FakeModel, make_spec, picture
 
 from voxloop import model
+from voxloop.errors import PredictionError, WorkspaceError
 from voxloop.prediction import task
 from voxloop.review import scores as module
 from voxloop.review.scores import Scores
@@ -38,10 +39,10 @@ def ws(tmp_path, monkeypatch):
         yield made
 
 
-def trained(ws, name: str) -> Run:
+def trained(ws, name: str, **facts) -> Run:
     """A run that has a model, and says of itself that held-out strokes are told almost without error."""
     labels = {"labels/image": ws.labels().sequence}
-    run = ws.runs.create(name, "voxloop.shallow.learner:train", {}, level="labels", labels=labels)
+    run = ws.runs.create(name, "voxloop.shallow.learner:train", {}, level="labels", labels=labels, **facts)
     writer = EventWriter(run.path / "events.jsonl")
     writer.emit("started", device="cpu")
     writer.emit("epoch", epoch=1, val={"iou": {"mito": 0.99}}, best=True)
@@ -132,3 +133,55 @@ def test_a_score_goes_to_json_and_back(ws):
     assert np.isfinite(again.iou)
     with pytest.raises(ValueError, match="basis"):
         type(score).from_json({**score.to_json(), "basis": "hope"})
+
+
+def test_models_are_compared_and_one_is_offered(ws):
+    trained(ws, "a")
+    ws.predict("a", name="p1")
+    assert (ws.offer().name, ws.offer().clear) == ("p1", False)
+    corrected(ws, 4)
+    trained(ws, "b")
+    ws.predict("b", name="p2")
+    assert ws.offers.known("image", "labels") is None, "there is one more to choose from"
+    assert ws.scores.compute_next() is not None
+    while ws.scores.compute_next():
+        pass
+    assert ws.offers.compute_next() == "image"
+    offer = ws.offers.known("image", "labels")
+    assert offer == ws.offer()
+    assert ws.best().name == offer.name
+    assert not offer.clear, "they say the same, so neither is the best"
+    assert "say the same everywhere" in ws.compare(["a", "b"]).words
+    assert "say the same everywhere" in ws.compare([ws.predictions["p1"], ws.runs["p2"]]).words
+
+
+def test_what_cannot_be_compared_is_said(ws):
+    trained(ws, "a")
+    with pytest.raises(PredictionError, match="nothing is predicted yet"):
+        ws.best()
+    ws.predict("a", name="p1")
+    for models, words in (
+        ("a", "two models at least"),
+        (["a"], "two models at least"),
+        (["a", "p1"], "mean the same prediction"),
+        (["a", "nobody"], "nobody"),
+    ):
+        with pytest.raises(PredictionError, match=words):
+            ws.compare(models)
+    with pytest.raises(WorkspaceError, match="elsewhere"):
+        ws.offer("elsewhere")
+    ws.predict("a", name="p2")
+    ws.sets.add("judge", ["image"])
+    with pytest.raises(WorkspaceError, match="may have learned from the set 'judge'"):
+        ws.compare(["p1", "p2"], on="judge")
+
+
+def test_a_set_that_all_kept_apart_judges(ws):
+    corrected(ws, 30)
+    ws.sets.add("judge", ["image"])
+    for name in ("a", "b"):
+        trained(ws, name, validation_set={"name": "judge", "version": 1})
+        ws.predict(name, name=f"of-{name}")
+    compared = ws.compare(["a", "b"], on="judge")
+    assert compared.names == ("of-a", "of-b")
+    assert "say the same everywhere" in compared.words

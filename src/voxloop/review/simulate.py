@@ -116,6 +116,7 @@ def simulate(
     scenes = Scenes(lab, right, predicted, picture_of(ws, image), radius, length)
     hand = _Hand(lab, strokes, mistakes, seed)
     places = _suggested(ws, prediction, suggest, strokes)
+    lab.beside = str(getattr(prediction, "name", ""))
     if places is not None:
         chosen = hand.follow(scenes, places, rng)
     else:
@@ -124,6 +125,7 @@ def simulate(
         if share is not None:
             budget = int(share * _voxels(lab, chosen)) - scenes.count_labelled(chosen)
         hand.correct(scenes, chosen, budget, rng)
+    lab.beside = ""
     if hand.edits:
         first, last = hand.edits[0].sequence, hand.edits[-1].sequence
         RoundLog(ws.path).note_simulated(lab.level.name, lab.image, first, last, hand.effort.seconds)

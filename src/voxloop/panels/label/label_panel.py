@@ -249,8 +249,14 @@ class LabelPanel(Panel):
         if self._edits.make(call, self.labels):
             self._note(call)
 
+    @property
+    def beside(self) -> str:
+        """Name of the prediction that lies over the picture; empty where none does."""
+        return ""
+
     def _on_stroke(self, piece: StrokePiece) -> int | None:
         """Paint a piece of a stroke; its edit's number, None where it could not be painted."""
+        self.labels.beside = self.beside
         try:
             edit = page_strokes.paint(page_strokes.labels_at(self.ws, piece.place, self.labels), piece)
         except Exception as error:

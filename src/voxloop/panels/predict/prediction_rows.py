@@ -34,10 +34,43 @@ class Offered:
 
 
 def list_models(ws: Workspace) -> Offered:
-    """Runs that have a model, newest first, then models in folders of the workspace; the newest is offered."""
+    """Runs that have a model, newest first, then models in folders of the workspace.
+
+    The newest is offered while it has predicted nothing, then the one whose prediction is offered (``ws.offer``). It is
+    called the best only where comparison says so.
+    """
     runs = [run for run in reversed(list(ws.runs.values())) if RunPlace(run.path).spec.exists()]
-    rows = [*(_model_row(run, ws.scores.of_run(run)) for run in runs), *(_kept_row(path.parent) for path in _kept(ws))]
-    return Offered(rows, rows[0].key if rows else "", "")
+    offers = known_offers(ws)
+    best = {offer.run for offer in offers if offer.clear}
+    rows = [_model_row(run, ws.scores.of_run(run), run.name in best) for run in runs]
+    rows += [_kept_row(path.parent) for path in _kept(ws)]
+    first, words = rows[0].key if rows else "", ""
+    newest = next(iter(offers), None)
+    keys = {row.key for row in rows}
+    if newest is not None and newest.run in keys and ws.scores.made_by(runs[0]):
+        first, words = newest.run, newest.words
+    return Offered(rows, first, html.escape(words))
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOffer:
+    """A prediction that is offered of an image; ``run``: the training whose model made it."""
+
+    name: str
+    run: str
+    clear: bool
+    words: str
+
+
+def known_offers(ws: Workspace) -> list[KnownOffer]:
+    """What is offered of each image, as far as it was computed; that of the newest prediction first."""
+    heads = {head.name: head for head in reversed(ws.scores.heads())}
+    offers = {}
+    for head in heads.values():
+        if (head.image, head.level) not in offers:
+            offers[head.image, head.level] = ws.offers.known(head.image, head.level)
+    known = [offer for offer in offers.values() if offer is not None and offer.name in heads]
+    return [KnownOffer(one.name, heads[one.name].trained_by, one.clear, one.words) for one in known]
 
 
 def model_folder(ws: Workspace, key: str) -> Path:
@@ -57,14 +90,19 @@ def _kept_row(folder: Path) -> Row:
     return Row(f"{KEPT}{folder.name}", cells, title="imported, or saved for a prediction; no run here trained it")
 
 
-def _model_row(run: Run, score: Score | None) -> Row:
-    """A run that has a model."""
-    cells = (html.escape(run.name), score_cell(score), _age(run))
+def _model_row(run: Run, score: Score | None, best: bool) -> Row:
+    """A run that has a model; ``best``: comparison says that its prediction is better than each of the others."""
+    cells = (named(run.name, best), score_cell(score), _age(run))
     return Row(run.name, cells, title=f"trained on level {run.config.get('level')!r}", rank=score_rank(score))
 
 
-def prediction_row(run: Run, there: bool, score: Score | None) -> Row:
-    """A run that predicts; ``there``: something of it is on disk."""
+def named(name: str, best: bool) -> str:
+    """A name, and a badge where it is the best."""
+    return f"{html.escape(name)} {badge('best', 'good')}" if best else html.escape(name)
+
+
+def prediction_row(run: Run, there: bool, score: Score | None, best: bool = False) -> Row:
+    """A run that predicts; ``there``: something of it is on disk; ``best``: comparison says that it is the best."""
     state, history = run.state, run.history
     words = state
     actions: tuple[Action, ...] = ()
@@ -75,7 +113,7 @@ def prediction_row(run: Run, there: bool, score: Score | None) -> Row:
     title = history.error or ""
     if there and not title:
         title = f"by the model of {run.config.get('parent') or run.config.get('model')}"
-    cells = (html.escape(run.name), badge(words, LOOKS.get(state, "")), score_cell(score), _age(run))
+    cells = (named(run.name, best), badge(words, LOOKS.get(state, "")), score_cell(score), _age(run))
     return Row(run.name, cells, actions, title=title, rank=score_rank(score))
 
 

@@ -16,7 +16,7 @@ from voxloop.panels.predict.batch_table import BatchTable, Made
 from voxloop.panels.predict.file_export import PREDICTIONS, FileExport
 from voxloop.panels.predict.image_chooser import ImageChooser
 from voxloop.panels.predict.prediction_card import PredictionCard
-from voxloop.panels.predict.prediction_rows import prediction_row
+from voxloop.panels.predict.prediction_rows import known_offers, prediction_row
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.prediction_layers import prediction_layers
 
@@ -135,7 +135,8 @@ class PredictionStage:
         """Off the UI thread; ``name``: the prediction that is opened, ``shown``: what lies over the picture."""
         names = set(self._ws.predictions)
         runs = [one for one in reversed(list(self._ws.runs.values())) if one.kind in ("predict", "batch")]
-        look: dict[str, Any] = {"rows": [self._row(one, names) for one in runs]}
+        best = {offer.name for offer in known_offers(self._ws) if offer.clear}
+        look: dict[str, Any] = {"rows": [self._row(one, names, best) for one in runs]}
         if run is not None:
             look |= {"state": run.state, "history": run.history}
             if run.kind == "batch":
@@ -146,8 +147,8 @@ class PredictionStage:
             look |= {"prediction": shown, "done": shown.done, "borders": shown.borders}
         return PredictionLook(**look)
 
-    def _row(self, run: Run, names: set[str]) -> Row:
-        return prediction_row(run, run.name in names, self._ws.scores.of_run(run))
+    def _row(self, run: Run, names: set[str], best: set[str]) -> Row:
+        return prediction_row(run, run.name in names, self._ws.scores.of_run(run), run.name in best)
 
     def _show(self, look: PredictionLook) -> None:
         self.list.show(look.rows)

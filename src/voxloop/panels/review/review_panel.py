@@ -86,6 +86,10 @@ class ReviewPanel(LabelPanel):
         return self.subject.prediction
 
     @property
+    def beside(self) -> str:
+        return "" if self.prediction is None else self.prediction.name
+
+    @property
     def places(self) -> Places:
         return self.correct.places
 
@@ -341,6 +345,5 @@ class ReviewPanel(LabelPanel):
         show(self._empty, reviewed is None)
         if reviewed is None:
             return
-        self.labels.beside = reviewed.name
         self.correct.show_prediction()
         self._show_access()
