@@ -195,10 +195,10 @@ def compare(
         raise PredictionError("comparing takes two predictions at least")
     first = predictions[0]
     values = [info.value for info in first.classes]
-    for one in predictions[1:]:
-        if (one.image, one.level) != (first.image, first.level) or [info.value for info in one.classes] != values:
+    for later in predictions[1:]:
+        if (later.image, later.level) != (first.image, first.level) or [info.value for info in later.classes] != values:
             raise PredictionError(
-                f"{first.name!r} is of {first.level}/{first.image} and {one.name!r} of {one.level}/{one.image}, or "
+                f"{first.name!r} is of {first.level}/{first.image} and {later.name!r} of {later.level}/{later.image}, or "
                 "their classes differ; compare predictions of the same image and level"
             )
     tables = count_pairs(populations, seed)
