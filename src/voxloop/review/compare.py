@@ -198,8 +198,8 @@ def compare(
     for later in predictions[1:]:
         if (later.image, later.level) != (first.image, first.level) or [info.value for info in later.classes] != values:
             raise PredictionError(
-                f"{first.name!r} is of {first.level}/{first.image} and {later.name!r} of {later.level}/{later.image}, or "
-                "their classes differ; compare predictions of the same image and level"
+                f"{first.name!r} is of {first.level}/{first.image} and {later.name!r} of {later.level}/{later.image}, "
+                "or their classes differ; compare predictions of the same image and level"
             )
     tables = count_pairs(populations, seed)
     pairs = []
