@@ -25,8 +25,8 @@ from .score import Score as Score
 from .scores import Scores as Scores
 from .simulate import SimulatedRound as SimulatedRound
 from .simulate import simulate as simulate
-from .suggest import Ground as Ground
 from .suggest import STRATEGIES as STRATEGIES
+from .suggest import Ground as Ground
 from .suggest import Strategy as Strategy
 from .suggest import Suggestion as Suggestion
 from .suggest import suggest as suggest
