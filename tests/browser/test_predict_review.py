@@ -54,10 +54,19 @@ def test_predict_then_review(lab, tmp_path):
     review = lab.output(2)
     lab.until("review.correct.accepting.counts.count('everything') is not None", timeout=60)
     before = lab.python("sum(ws.labels().counts().values())")
-    review.locator("button[title=N]").click()
+    review.get_by_role("button", name="Next place").click()
     lab.until("review.places.current is not None and review.places.current is review.suggestions[0]", timeout=60)
     lab.page.wait_for_timeout(800)
     lab.both_themes("review-suggestion", review)
+    # the button that was clicked has the focus: Space goes on once all the same, and nothing scrolls
+    top = review.bounding_box()["y"]
+    lab.page.keyboard.press(" ")
+    lab.until("review.places.current is review.suggestions[1]", timeout=20)
+    review.locator(".vx-rows-line:visible").nth(2).click()
+    lab.until("review.places.current is review.suggestions[2]", timeout=20)
+    lab.page.keyboard.press(" ")
+    lab.until("review.places.current is review.suggestions[3]", timeout=20)
+    assert review.bounding_box()["y"] == top
     review.locator("button.vx-primary", has_text="Accept").click()
     lab.until(f"sum(ws.labels().counts().values()) > {before}", timeout=60)
     lab.python("(panel.close(), review.close(), ws.close()) and None")

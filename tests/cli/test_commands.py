@@ -100,6 +100,15 @@ def test_new_train_predict_evaluate(stack, tmp_path):
     code, out, error = call("evaluate", ws, "all", tmp_path / "truth.tif", "--json")
     assert code == 0, error
     assert json.loads(out)["iou_per_class"]["box"] > 0.8
+    code, out, error = call("suggest", ws, "all", "-n", 3, "--json")
+    assert code == 0, error
+    places = json.loads(out)["places"]
+    assert 1 <= len(places) <= 3
+    assert all(place["prediction"] == "all" and place["reason"] for place in places)
+    code, out, error = call("suggest", ws, "--strategy", "random", "--images", "*", "--region", "0:6,0:40,:")
+    assert code == 0, error
+    assert "drawn by chance" in out
+    assert call("suggest", ws, "--strategy", "rnadom")[0] == 2
 
 
 def test_info_says_what_is_assumed_and_what_is_not_shown(tmp_path):

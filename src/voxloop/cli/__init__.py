@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from voxloop.cli import benchmark, demo, places, results, rounds, runs, work
+from voxloop.cli import benchmark, demo, places, results, rounds, runs, suggest, work
 from voxloop.errors import VoxloopError
 
 
@@ -48,6 +48,7 @@ for command in (
     work.train,
     work.predict,
     results.evaluate,
+    suggest.suggest,
     benchmark.benchmark,
     work.objects,
     results.export,

@@ -62,7 +62,7 @@ def test_a_place_that_got_strokes_is_done_and_leaves_when_the_hand_goes_on(panel
     hand.press(" ")
     assert places.current != place
     assert place not in places.suggestions
-    Screen(panel).click("Previous")
+    Screen(panel).click("Previous place")
     assert places.current == places.suggestions[-1]
 
 

@@ -104,12 +104,13 @@ class Places:
         self._rows = RowList(handler(self._do), right=(2,), height=_HEIGHT)
         again = button("", handler(self.look), icon="refresh", tooltip="Look for places anew")
         steps = row(
-            button("Previous", handler(lambda: self.step(-1)), tooltip="Shift N"),
-            button("Next place", handler(lambda: self.step()), tooltip="N, Space"),
+            button("", handler(lambda: self.step(-1)), icon="arrow-left", tooltip="Previous place (Shift N)"),
+            button("Next place", handler(lambda: self.step()), tooltip="Where a stroke helps most (N, Space)"),
             button("Skip", handler(self.skip), tooltip="Not this one (X)"),
             *more,
         )
-        self.widget = column(row(self._strategy, again), self._words, self._rows.widget, steps)
+        self._list = column(self._rows.widget)  # a list of anywidget does not come back by itself once it was hidden
+        self.widget = column(row(self._strategy, again), self._words, steps, self._list)
         self._show_rows()
 
     # --------------------------------------------------------------------------------------------------------- state
@@ -257,7 +258,7 @@ class Places:
         several = len({entry.place.image for entry in self._entries}) > 1
         self._rows.show(_row(entry, with_image=several) for entry in self._entries)
         self._rows.selected = _key(self.current) if self.current is not None else ""
-        show(self._rows.widget, bool(self._entries))
+        show(self._list, bool(self._entries))
 
     def _offered(self, wish: Wish) -> list[tuple[str, str]]:
         names = list(STRATEGIES)
@@ -306,7 +307,8 @@ def _row(entry: _Entry, *, with_image: bool) -> Row:
     if with_image:
         where = f"{place.image}, {where}"
     mark = " ✓" if entry.is_done else ""
-    words = f'<b>{html.escape(where)}</b>{mark}<br><span class="vx-small">{html.escape(place.reason)}</span>'
+    reason, _, _ = place.reason.partition(";")  # what comes behind it stands in the column of numbers
+    words = f'<b>{html.escape(where)}</b>{mark}<br><span class="vx-small">{html.escape(reason)}</span>'
     return Row(_key(place), (entry.picture, words, _numbers(place)), title=_title(place))
 
 

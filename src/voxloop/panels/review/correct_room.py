@@ -66,7 +66,8 @@ class CorrectRoom:
         )
         self._all_images.observe(handler(self.places.renew), "value")
         show(self._all_images, len(subject.ws.images.names) > 1)
-        self.widget = column(self.accepting.widget, section("Where to correct", self._all_images, self.places.widget))
+        where = section("Where to correct", self._all_images, self.places.widget)
+        self.widget = column(where, self.accepting.widget)
 
     def accept_confident(self) -> None:
         """Turn what is confident enough into labels: one edit that undo takes back."""
