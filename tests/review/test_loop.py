@@ -113,17 +113,18 @@ def test_the_methods_paragraph_says_only_what_is_known(probability):
         "trained_by": "shallow-2",
         "labels": {"labels/image": 48},
         "model_hash": "0123456789abcdef",
-        "settings": {"mode": "exact", "memory": None},
+        "settings": {"mode": "exact", "turns": "4", "memory": None},
         "versions": {"numpy": "2.0", "voxloop": "0.1.0"},
     }
     made = Made(probability, lineage=lineage)
     report = evaluate(made, made.labels)
     text = methods_paragraph(made, report)
     parts = ["'image'", "background, disc", "pixel classifier", "'shallow-2'", "edit 48 of labels/image"]
-    parts += ["0123456789ab.", "mode exact", "mean IoU over disc was 1.000", "numpy 2.0, voxloop 0.1.0"]
+    parts += ["0123456789ab.", "defaults: turns 4.", "mean IoU over disc was 1.000", "numpy 2.0, voxloop 0.1.0"]
     for part in parts:
         assert part in text
     assert "memory" not in text
+    assert "mode exact" not in text
     bare = methods_paragraph(Made(probability, lineage={"learner": "shallow"}))
     assert "None" not in bare
     assert "IoU" not in bare

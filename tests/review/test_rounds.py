@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from voxloop.cli import main
 from voxloop.config import ShallowConfig
+from voxloop.model import read_spec
 from voxloop.review import RoundLog, simulate
 from voxloop.review.annotation_time import FIRST_S, PAUSE_S, Line, work_of
 from voxloop.workspace.workspace import Workspace
@@ -98,6 +100,57 @@ def test_lines_of_older_versions_and_removed_runs_stay_rows(loop, tmp_path):
     rounds.log = log
     (row,) = rounds.table().to_dict("records")
     assert (row["run"], row["state"], row["strokes"], row["labelled_voxels"]) == ("gone", "deleted", 3, None)
+
+
+def test_the_methods_paragraph_says_what_is_on_record(loop):
+    ws, painted = loop
+    text = ws.methods()
+    minutes = painted[0].annotation_seconds / 60
+    low, high = ws.score("answer").interval
+    for words in (
+        "(6 x 90 x 100 voxels of ",
+        "16 strokes were painted by a simulated annotator that knows a reference in 1 round",
+        f"which took {minutes:.1f} minutes by its time model",
+        f"is {low:.2f} to {high:.2f} (90% interval, estimated from ",
+        "(run 'first')",
+        "voxloop ",
+    ):
+        assert words in text
+    assert "None" not in text
+
+
+def test_a_replay_trains_the_same_model_again_and_leaves_the_workspace_alone(loop):
+    ws, _ = loop
+
+    def files():
+        listed = [path for path in ws.path.rglob("*") if path.is_file() and path.name != "writer.lock"]
+        return sorted((str(path), path.stat().st_mtime_ns) for path in listed)
+
+    before = files()
+    done = CliRunner().invoke(main, ["replay", str(ws.path), "--run", "first", "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["same"]
+    assert told["then"] == told["now"] == read_spec(ws.runs["first"].path / "model").hash
+    assert told["differences"] == []
+    assert files() == before
+
+
+def test_a_replay_says_what_is_another(loop, tmp_path):
+    ws, _ = loop
+    copied = tmp_path / "copy"
+    shutil.copytree(ws.path, copied, ignore=shutil.ignore_patterns("writer.lock"))
+    config = copied / "runs" / "first" / "config.json"
+    facts = json.loads(config.read_text())
+    facts["settings"]["smoothing"] = 0.0
+    config.write_text(json.dumps(facts))
+    done = CliRunner().invoke(main, ["replay", str(copied), "--run", "first"])
+    assert done.exit_code == 1, done.output
+    assert "the model is another" in done.stdout
+    assert "smoothing" in done.stdout
+    refused = CliRunner().invoke(main, ["replay", str(copied), "--run", "answer"])
+    assert refused.exit_code == 2
+    assert "no training; name one of" in refused.stderr
 
 
 def test_the_command_prints_a_table_csv_or_json(loop, tmp_path):

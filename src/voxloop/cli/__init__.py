@@ -53,6 +53,7 @@ for command in (
     work.objects,
     results.export,
     rounds.rounds,
+    rounds.replay,
     runs.runs,
     runs.resume,
     runs.pause,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,3 +42,21 @@ def _line(one: Round) -> str:
         f"{one.number:5d}  {one.run:20s}  {one.prediction or '-':20s}  {one.work.strokes:7d}  "
         f"{one.work.seconds:8.0f} s  {computer:>7}  {words}"
     )
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--run", "name", required=True, help="The training that is done again.")
+@as_json
+def replay(workspace: Path, name: str, as_json: bool) -> None:
+    """Train a run again from the record (labels as they were, settings, seed) and say whether the model is the same.
+
+    Works beside the workspace and changes nothing in it. Exit code 1 where the model is another.
+    """
+    from voxloop.workspace.replay import replay as train_again
+
+    with open_workspace(workspace, read_only=True) as ws:
+        again = train_again(ws, name)
+    tell(as_json, again.words, again.to_json())
+    if not again.same:
+        sys.exit(1)

@@ -181,13 +181,14 @@ def _circumstances(context: RunContext) -> dict[str, Any]:
         "device": context.device,
         "seed": context.settings.get("seed"),
         "threads": int(threads) if threads and threads.isdecimal() else machine().cores,
-        "versions": {"python": platform.python_version(), **_package_versions()},
+        "versions": package_versions(),
         "resuming": context.resuming,
     }
 
 
-def _package_versions() -> dict[str, str]:
-    versions = {}
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide what a run computes."""
+    versions = {"python": platform.python_version()}
     for name in _VERSIONS:
         try:
             versions[name] = version(name)

@@ -14,6 +14,7 @@ from voxloop.store import Store
 from voxloop.store.layout import Layout
 from voxloop.workspace import compare as comparing
 from voxloop.workspace import export as exporting
+from voxloop.workspace import methods as writing
 from voxloop.workspace import objects as separating
 from voxloop.workspace import pairs as pairing
 from voxloop.workspace import predict as predicting
@@ -46,6 +47,7 @@ class Workspace(Project):
     offer = comparing.offer
     best = comparing.best
     doctor = review.doctor
+    methods = writing.methods
     add_pairs = pairing.add_pairs
     set_voxel_size = sizing.set_voxel_size
     export = exporting.export
