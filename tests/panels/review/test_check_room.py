@@ -230,7 +230,7 @@ def doubted(panel, reviewed, monkeypatch):
 
 def test_strokes_in_doubt_are_kept_or_dropped_with_a_key(panel, doubted, reviewed):
     screen, hand = begin(panel, "Look for strokes in doubt")
-    assert [row.cells for row in screen.rows] == [["class 1", "class 2", "90%", str(z)] for z in (1, 2, 3)]
+    assert [row.cells for row in screen.rows] == [["", "class 1 class 2", "90%", str(z)] for z in (1, 2, 3)]
     assert panel.view.index == 1
     hand.press("n")
     assert panel.view.index == 2

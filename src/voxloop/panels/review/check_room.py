@@ -13,12 +13,12 @@ from voxloop.panels.review.field_check import FieldCheck
 from voxloop.panels.review.picture_task import PictureTask
 from voxloop.panels.review.point_check import PointCheck
 from voxloop.panels.review.score_card import SCORE, ScoreCard
-from voxloop.panels.review.stroke_doubts import StrokeDoubts
+from voxloop.panels.review.stroke_doubts import PicturedDoubt, StrokeDoubts, look_for_doubts
 from voxloop.panels.review.subject import ReviewSubject
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
-    from voxloop.review import Doubt, FieldAudit, PointAudit
+    from voxloop.review import FieldAudit, PointAudit
 
 
 class CheckRoom:
@@ -63,7 +63,7 @@ class CheckRoom:
             how: Attempt(panel, self._open, self._begin, button=made)
             for how, made in (("points", self.card.points), ("fields", self.card.fields))
         }
-        self._looking = Attempt(panel, lambda: subject.ws.doctor(), self._show_doubts, button=look)
+        self._looking = Attempt(panel, lambda: look_for_doubts(subject.ws), self._show_doubts, button=look)
 
     def check(self, how: str) -> None:
         """Begin to check points or fields, or go on where somebody left."""
@@ -125,7 +125,7 @@ class CheckRoom:
                 )
             )
 
-    def _show_doubts(self, doubts: list[Doubt]) -> None:
+    def _show_doubts(self, doubts: list[PicturedDoubt]) -> None:
         if not doubts:
             self._panel.say("No stroke is contradicted by models that had not learned from it.", "good")
             return

@@ -10,6 +10,7 @@ from voxloop.geometry import AXES, Box
 from voxloop.panels.base.panel import Panel, button, row, section, swatch, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Attempt, Latest
+from voxloop.panels.label.thumbnails import thumbnail
 from voxloop.panels.review.picture_task import Key, PictureTask
 from voxloop.panels.review.subject import ReviewSubject
 from voxloop.panels.view.prediction_layers import PREDICTION, UNCERTAINTY, frame
@@ -17,11 +18,16 @@ from voxloop.panels.view.prediction_layers import PREDICTION, UNCERTAINTY, frame
 if TYPE_CHECKING:
     from voxloop.review import Doubt
     from voxloop.store import Edit
+    from voxloop.workspace.workspace import Workspace
 
+#: a stroke, and a small picture of its place as markup
+PicturedDoubt = tuple["Doubt", str]
 #: voxels in sight around a stroke at least
 AROUND = 96
 #: pixels after which the list scrolls
 _HEIGHT = 260
+#: voxels to a side that the small picture of a stroke shows at least
+_PICTURED = 48
 _GROUP = "Strokes in doubt"
 
 
@@ -44,21 +50,26 @@ class StrokeDoubts(PictureTask):
         self,
         panel: Panel,
         subject: ReviewSubject,
-        doubts: list[Doubt],
+        pictured: list[PicturedDoubt],
         *,
         undo: Callable[[], object],
         tell_code: Callable[[str], object],
         leave: Callable[[], object],
     ) -> None:
         self._panel, self._subject, self._undo, self._tell_code = panel, subject, undo, tell_code
-        self.doubts = list(doubts)
+        self.doubts: list[Doubt] = []
+        self._pictures: dict[str, str] = {}
+        self._found = pictured
         self.current: Doubt | None = None
         self._words = text()
         self._rows = RowList(
-            panel.handler(self._open), head=("Painted", "Models say", "Sure", "Slice"), right=(2, 3), height=_HEIGHT
+            panel.handler(self._open),
+            head=("", "Painted, but models say", "Sure", "Slice"),
+            right=(2, 3),
+            height=_HEIGHT,
         )
         self._dropping = Attempt(panel, lambda doubt: (doubt, doubt.drop()), self._dropped)
-        self._looking: Latest[list[Doubt]] = Latest(panel, self._take)
+        self._looking: Latest[list[PicturedDoubt]] = Latest(panel, self._take)
         handler = panel.handler
         self.widget = section(
             "Strokes in doubt",
@@ -75,7 +86,7 @@ class StrokeDoubts(PictureTask):
 
     def begin(self) -> None:
         """List the strokes and look at the first."""
-        self._take(self.doubts)
+        self._take(self._found)
 
     # ------------------------------------------------------------------------------------------------------- looking
 
@@ -91,10 +102,8 @@ class StrokeDoubts(PictureTask):
         self.current = doubt
         self._rows.selected = _key(doubt)
         self._subject.show_labels(doubt.level, doubt.image)
-        box = Box.of(doubt.region, self._subject.view.planes.shape)
-        axis = min(AXES, key=lambda name: box.along(name).stop - box.along(name).start)
+        box, axis, index = _place(doubt)
         view = self._subject.view
-        index = box.centre[AXES.index(axis)]
         view.go_to_plane(index, axis)
         view.look_around(box.centre, max(AROUND, 2 * max(box.shape)))
         view.set_shapes([frame(box.grow((2, 2, 2)), axis, index)])
@@ -125,7 +134,7 @@ class StrokeDoubts(PictureTask):
         """Take the last edit of labels back; a stroke that comes back is in doubt again."""
         self._undo()
         ws = self._subject.ws
-        self._looking.ask(lambda: ws.doctor())
+        self._looking.ask(lambda: look_for_doubts(ws))
 
     def _dropped(self, done: tuple[Doubt, Edit]) -> None:
         doubt, edit = done
@@ -144,8 +153,9 @@ class StrokeDoubts(PictureTask):
         else:
             self._subject.view.set_shapes([])
 
-    def _take(self, doubts: list[Doubt]) -> None:
-        self.doubts = list(doubts)
+    def _take(self, pictured: list[PicturedDoubt]) -> None:
+        self.doubts = [doubt for doubt, _ in pictured]
+        self._pictures = {_key(doubt): picture for doubt, picture in pictured}
         self.current = None
         self._show()
         self.look_at_next()
@@ -158,7 +168,10 @@ class StrokeDoubts(PictureTask):
     def _show(self) -> None:
         several = len({doubt.image for doubt in self.doubts}) > 1
         names = {item.name: item.color for item in self._subject.labels.level.classes}
-        self._rows.show(Row(_key(doubt), _cells(doubt, names, several)) for doubt in self.doubts)
+        pictures = self._pictures
+        self._rows.show(
+            Row(_key(doubt), (pictures[_key(doubt)], *_cells(doubt, names, several))) for doubt in self.doubts
+        )
         count = len(self.doubts)
         if not count:
             self._words.value = "No stroke is left that models contradict."
@@ -200,6 +213,32 @@ class StrokeDoubts(PictureTask):
             subject.show_labels(subject.prediction.level, subject.prediction.image)
 
 
+def look_for_doubts(ws: Workspace) -> list[PicturedDoubt]:
+    """Strokes that models contradict, each with a small picture of its place as markup; off the UI thread."""
+    doubts = ws.doctor()
+    volumes = {name: ws.images.open(name) for name in {doubt.image for doubt in doubts}}
+    return [
+        (doubt, thumbnail(volumes[doubt.image], _plane_around(doubt, volumes[doubt.image].shape[-3:])))
+        for doubt in doubts
+    ]
+
+
+def _place(doubt: Doubt) -> tuple[Box, str, int]:
+    """Where a stroke lies, the axis across its plane, and which plane that is."""
+    start, stop = zip(*((part.start, part.stop) for part in doubt.region), strict=True)
+    box = Box(start, stop)
+    axis = min(AXES, key=lambda name: box.along(name).stop - box.along(name).start)
+    return box, axis, box.centre[AXES.index(axis)]
+
+
+def _plane_around(doubt: Doubt, shape: Sequence[int]) -> Box:
+    """The piece of its plane that a picture of a stroke shows, in a volume of this shape."""
+    box, axis, index = _place(doubt)
+    half = max(_PICTURED, *box.shape) // 2
+    square = Box.at(box.centre, (1, 1, 1)).grow((half, half, half)).clip(shape)
+    return square.cut(axis, index, index + 1)
+
+
 def _key(doubt: Doubt) -> str:
     return f"{doubt.level}/{doubt.image}/{doubt.sequence}"
 
@@ -210,4 +249,4 @@ def _cells(doubt: Doubt, colors: dict[str, str], with_image: bool) -> tuple[str,
         place = f"{doubt.image} {place}"
     named = (f"{swatch(colors.get(name, '#999999'))}{html.escape(name)}" for name in (doubt.label, doubt.said))
     painted, said = (f'<span style="white-space:nowrap">{cell}</span>' for cell in named)
-    return painted, said, f"{doubt.confidence:.0%}", html.escape(place)
+    return f"{painted}<br>{said}", f"{doubt.confidence:.0%}", html.escape(place)
