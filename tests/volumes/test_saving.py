@@ -18,7 +18,7 @@ from voxloop.errors import VolumeError
 from voxloop.volumes import open_volume, read_block, save_volume, scales, spacing_of
 from voxloop.volumes.downsample import downsample
 
-WRITERS = (".zarr", ".tif", ".ome.tif", ".h5", ".npy", ".mrc", ".nii", ".nii.gz")
+WRITERS = (".zarr", ".tif", ".ome.tif", ".h5", ".nc", ".npy", ".mrc", ".nii", ".nii.gz")
 SIDES = st.sampled_from([1, 2, 3, 4, 5, 12])
 #: what each format can hold, of what is tried here
 DTYPES = {

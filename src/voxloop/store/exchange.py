@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ROIS = (".roi", ".zip")
 _ANNOTATIONS = (".json", ".geojson")
 _SKELETONS = (".nml",)
-_ARRAYS = (".tif", ".tiff", ".zarr", ".h5", ".hdf5", ".npy", ".mrc", ".nii", ".nii.gz")
+_ARRAYS = (".tif", ".tiff", ".zarr", ".h5", ".hdf5", ".nc", ".npy", ".mrc", ".nii", ".nii.gz")
 
 
 def load(

@@ -21,11 +21,13 @@ def label_metadata(level: Level, image: ImageInfo) -> dict[str, Any]:
         "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
     }
     colors = [{"label-value": 0, "rgba": [0, 0, 0, 0]}]
-    properties = []
+    properties: list[dict[str, Any]] = []
     for item in level.classes:
         rgb = [int(item.color[i : i + 2], 16) for i in (1, 3, 5)]
         colors.append({"label-value": item.value, "rgba": [*rgb, 255]})
         properties.append({"label-value": item.value, "class": item.name})
+    if properties:  # the standard wants a name for each colour
+        properties.insert(0, {"label-value": 0, "class": "unlabelled"})
     label = {"colors": colors, "properties": properties, "version": "0.5"}
     if not properties:
         del label["properties"]

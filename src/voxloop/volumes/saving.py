@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 #: what can be written; the first that fits a name counts
 SUFFIXES = (
-    ".zarr", ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".h5", ".hdf5", ".npy", ".mrc", ".mrcs", ".nii.gz", ".nii",
+    ".zarr", ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".h5", ".hdf5", ".nc", ".npy", ".mrc", ".mrcs", ".nii.gz",
+    ".nii",
 )  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def save_volume(
     chunks: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Write a volume as multiscale OME-Zarr 0.5, TIFF, HDF5, NumPy, MRC or NIfTI, block by block.
+    """Write a volume as multiscale OME-Zarr 0.5, TIFF, HDF5, NetCDF, NumPy, MRC or NIfTI, block by block.
 
     Opened again, it is what it was: voxels, axes, time, voxel size, names of channels or classes as far as the format
     has a place for them.
@@ -59,8 +60,8 @@ def save_volume(
     path
         The suffix decides: ``.zarr``; ``.ome.tif`` for OME-TIFF; ``.tif`` for ImageJ, or OME-TIFF where it has no such
         numbers (32-bit labels) or 4 GB are not enough; ``.h5`` for a dataset ``volume``, or ``labels``, with axes and
-        ``element_size_um`` as ilastik notes them, gzip; ``.npy`` with a text ``.npy.json`` beside it; ``.mrc``;
-        ``.nii`` and ``.nii.gz``.
+        ``element_size_um`` as ilastik notes them, gzip; ``.nc`` for the same as NetCDF 4; ``.npy`` with a text
+        ``.npy.json`` beside it; ``.mrc``; ``.nii`` and ``.nii.gz``.
     kind
         ``"labels"`` makes coarser scales by the most frequent value and writes names and colours of classes,
         ``"image"`` by mean. None: labels where the array's ``attrs["kind"]`` says so, as that of predictions, objects
@@ -91,7 +92,7 @@ def save_volume(
         raise VolumeError(f"labels are whole numbers, not {volume.dtype}; convert them or save with kind='image'")
     name = target.name.lower()
     if not name.endswith(SUFFIXES):
-        raise VolumeError(f"{target} must end in .zarr, .ome.tif, .tif, .h5, .npy, .mrc or .nii")
+        raise VolumeError(f"{target} must end in .zarr, .ome.tif, .tif, .h5, .nc, .npy, .mrc or .nii")
     target.parent.mkdir(parents=True, exist_ok=True)
     suffix = next(one for one in SUFFIXES if name.endswith(one))
     partial = target.with_name(f".{target.name}.partial{suffix}")
@@ -117,6 +118,8 @@ def _write(
         _write_zarr(volume, path, kind, chunks, progress)
     elif suffix in (".h5", ".hdf5"):
         write_hdf5(volume, path, labels=kind == "labels", chunks=chunks)
+    elif suffix == ".nc":
+        write_hdf5(volume, path, labels=kind == "labels", chunks=chunks, coordinates=True)
     elif suffix == ".npy":
         write_npy(volume, path)
     elif suffix in (".mrc", ".mrcs"):

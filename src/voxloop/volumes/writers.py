@@ -70,8 +70,13 @@ def slabs_of(volume: DataArray) -> Iterator[np.ndarray]:
         yield read_block(volume, (slice(start, min(depth, start + step)),))
 
 
-def write_hdf5(volume: DataArray, path: Path, *, labels: bool, chunks: tuple[int, ...] | None) -> None:
-    """Dataset ``volume`` or ``labels``, gzip, with its axes, size and classes as ilastik and voxloop read them."""
+def write_hdf5(
+    volume: DataArray, path: Path, *, labels: bool, chunks: tuple[int, ...] | None, coordinates: bool = False
+) -> None:
+    """Dataset ``volume`` or ``labels``, gzip, with its axes, size and classes as ilastik and voxloop read them.
+
+    ``coordinates`` makes it NetCDF 4: its dimensions have names and, where they are known, places in micrometres.
+    """
     import h5py
 
     shape = shape_zyx(volume)
@@ -93,9 +98,23 @@ def write_hdf5(volume: DataArray, path: Path, *, labels: bool, chunks: tuple[int
         for name, value in _noted(volume, labels=labels).items():
             data.attrs[name] = json.dumps(value) if name == "classes" else value
         data.attrs["axistags"] = _axistags(axes)
+        if coordinates:
+            _attach_coordinates(file, data, volume)
         for box, block in blocks_of(volume, chunk):
             if block.any():  # chunks of nothing but zeros are not written
                 data[..., *box.slices] = block
+
+
+def _attach_coordinates(file: Any, data: Any, volume: DataArray) -> None:
+    """The scales of dimensions, which make an HDF5 file NetCDF 4."""
+    known = known_sizes(volume)
+    for place, dim in enumerate(map(str, volume.dims)):
+        values = volume.coords[dim].values if dim in known else np.arange(volume.sizes[dim])
+        scale = file.create_dataset(dim, data=values)
+        if dim in known:
+            scale.attrs["units"] = "micrometer"
+        scale.make_scale(dim)
+        data.dims[place].attach_scale(scale)
 
 
 def _noted(volume: DataArray, *, labels: bool) -> dict[str, Any]:

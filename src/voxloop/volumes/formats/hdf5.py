@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,7 +186,8 @@ def _read_classic(path: Path, source: Source) -> Contents:
     from scipy.io import netcdf_file
 
     opened = netcdf_file(path, "r", mmap=True)
-    variables = {name: item for name, item in opened.variables.items() if len(item.shape) >= 2}
+    numeric = {name: item for name, item in opened.variables.items() if item.data.dtype.kind in "biuf"}
+    variables = {name: item for name, item in numeric.items() if len(item.shape) >= 2}
     data = variables[choose(source, {name: item.shape for name, item in variables.items()})]
     names = [str(name) for name in data.dimensions]
     notes = Notes()
@@ -201,7 +203,11 @@ def _read_classic(path: Path, source: Source) -> Contents:
         return steps
 
     steps = notes.attempt("the coordinates of its dimensions", coordinates, {})
-    return describe(data.data, dict(data._attributes), names, steps, notes, None)
+    described = describe(data.data, dict(data._attributes), names, steps, notes, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # that the voxels stay mapped, as they are meant to
+        opened.close()
+    return described
 
 
 FORMAT = Format(name="HDF5/NetCDF", suffixes=SUFFIXES, accepts=has_suffix(*SUFFIXES), read=read)

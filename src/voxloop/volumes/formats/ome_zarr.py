@@ -211,6 +211,8 @@ def _classes(node: Any, label: Any) -> list[Mapping[str, Any]]:
         if not name:
             continue
         value = int(one["label-value"])
+        if value == 0:  # no label, whatever it is called
+            continue
         rgba = colours.get(value)
         colour = "#" + "".join(f"{int(part):02x}" for part in rgba[:3]) if rgba else ""
         classes.append({"value": value, "name": str(name), "color": colour})
