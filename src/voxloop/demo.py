@@ -11,22 +11,32 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from voxloop.config import ShallowConfig
-from voxloop.config.presets import AUTO
+from voxloop.config import DeepConfig, ShallowConfig
+from voxloop.config.presets import AUTO, presets
+from voxloop.errors import ConfigError, VolumeError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from voxloop.config import Config
     from voxloop.workspace.workspace import Workspace
 
 Learner = Literal["shallow", "deep", "both"]
+#: most classes of a mask; share of its voxels from which a value is one; share that others may have in all
+_MOST_CLASSES, _MAIN, _STRAY = 32, 0.001, 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """What one round of the loop cost and reached. Shares and IoU: 0..1; ``iou``: mean over foreground classes."""
+    """What one round of the loop cost and reached. Shares and IoU: 0..1; ``iou``: mean over foreground classes.
+
+    ``kept`` is the model that predicted: ``"network"`` or ``"classifier"``; ``words`` say why, where there were both.
+    """
 
     round: int
     learner: str
+    kept: str
+    words: str
     strokes: int
     labelled_share: float
     annotation_seconds: float
@@ -47,6 +57,8 @@ def play(
     minutes: float = 5.0,
     strokes: int = 100,
     slices: Sequence[int] | None = None,
+    preset: Config | None = None,
+    suggest: bool = False,
     seed: int = 0,
     report: Callable[[Round], None] = lambda _: None,
 ) -> list[Round]:
@@ -62,6 +74,10 @@ def play(
         Computing time of all rounds together; networks share what is left of it.
     slices
         Planes across z the annotator may paint; the annotator's choice where None.
+    preset
+        Settings of networks, or of the shallow learner where no network is asked for; None: those recommended.
+    suggest
+        Whether corrections go where :meth:`Workspace.suggest` says instead of to the largest errors.
     report
         Called after each round.
 
@@ -79,11 +95,21 @@ def play(
     prediction, network = None, None
     for number in range(1, rounds + 1):
         painted = simulate(
-            workspace, truth, prediction, slices=slices, strokes=strokes, seed=seed + number, level=level
+            workspace,
+            truth,
+            prediction,
+            slices=slices,
+            suggest=suggest and prediction is not None,
+            strokes=strokes,
+            seed=seed + number,
+            level=level,
         )
         shallow = learner == "shallow" or (learner == "both" and number < rounds)
         budget = left / (rounds - number + 1)
-        config = ShallowConfig(seed=seed) if shallow else _network(budget, network, seed)
+        if shallow:
+            config = preset.changed(seed=seed) if isinstance(preset, ShallowConfig) else ShallowConfig(seed=seed)
+        else:
+            config = _network(preset, budget, network, seed)
         began = time.monotonic()
         run = workspace.train(config)
         run.wait()
@@ -91,6 +117,7 @@ def play(
         prediction = workspace.predict(run, probabilities=False).result
         spent = time.monotonic() - began
         left = max(left - spent, 10.0)
+        outcome = run.outcome
         network = network if shallow else run.name
         scores = workspace.evaluate(prediction, truth, exclude=workspace.labels(level))
         per_class = {name: scores.iou_per_class[name] for name in names}
@@ -98,6 +125,8 @@ def play(
             Round(
                 round=number,
                 learner="shallow" if shallow else "deep",
+                kept="classifier" if shallow else (outcome.kept if outcome else "network"),
+                words=outcome.words if outcome else "",
                 strokes=painted.strokes,
                 labelled_share=painted.labelled_share,
                 annotation_seconds=painted.annotation_seconds,
@@ -110,9 +139,61 @@ def play(
     return done
 
 
-def _network(seconds: float, start_from: str | None, seed: int) -> Config:
-    # a fifth of the time goes into starting the processes and predicting the volume
-    return AUTO.changed(max_minutes=max(0.8 * seconds, 15.0) / 60.0, start_from=start_from, seed=seed)
+def _network(preset: Config | None, seconds: float, start_from: str | None, seed: int) -> Config:
+    # a tenth of the time goes into starting the process and predicting the volume
+    base = preset if isinstance(preset, DeepConfig) else AUTO
+    return base.changed(max_minutes=max(0.9 * seconds, 15.0) / 60.0, start_from=start_from, seed=seed)
+
+
+def settings_of(preset: str | None, learner: Learner) -> Config | None:
+    """The settings that a name stands for; None where there is none.
+
+    Raises ConfigError where there is no such preset, or it is of the other learner.
+    """
+    if preset is None:
+        return None
+    settings = presets[preset]
+    if isinstance(settings, ShallowConfig) != (learner == "shallow"):
+        kind = "the shallow learner" if isinstance(settings, ShallowConfig) else "networks"
+        remedy = "shallow" if isinstance(settings, ShallowConfig) else "both"
+        raise ConfigError(f"preset {preset!r} is of {kind}; use it with --learner {remedy}")
+    return settings
+
+
+def read_mask(mask: np.ndarray) -> tuple[list[dict[str, Any]], np.ndarray, str]:
+    """Classes of a mask, class values uint8 from 1, and what is to be said of it.
+
+    Of a mask of a few values, such as 0 and 255, in which a file format or a resampling has left some others, those
+    count as the nearest of the few. Raises VolumeError where the mask holds one value, or the numbers of objects.
+    """
+    import numpy as np
+
+    values, counts = np.unique(mask, return_counts=True)
+    if len(values) < 2:
+        raise VolumeError(f"--truth holds only the value {values[0]}; a mask needs at least two")
+    shares = counts / mask.size
+    main = values[shares >= _MAIN]
+    strays, stray_share = len(values) - len(main), float(shares[shares < _MAIN].sum())
+    words = ""
+    if strays and 2 <= len(main) <= _MOST_CLASSES and stray_share <= _STRAY and _looks_meant(main, len(values)):
+        listed = f"{', '.join(str(value) for value in main[:-1])} and {main[-1]}"
+        words = f"mask: {strays} other values in {stray_share:.2%} of its voxels count as the nearest of {listed}"
+        between = (main[1:].astype(float) + main[:-1].astype(float)) / 2
+        mask, values = main[np.searchsorted(between, mask.astype(float))], main
+    if len(values) > _MOST_CLASSES:
+        raise VolumeError(
+            f"--truth holds {len(values)} values; the demo takes class masks of up to {_MOST_CLASSES}, not instances"
+        )
+    background = [{"name": "background", "background": True}] if values[0] == 0 else []
+    foreground: list[dict[str, Any]] = [{"name": f"class {value}"} for value in values if value]
+    if len(foreground) == 1:
+        foreground = [{"name": "foreground"}]
+    return [*background, *foreground], (np.searchsorted(values, mask) + 1).astype(np.uint8), words
+
+
+def _looks_meant(main: np.ndarray, count: int) -> bool:
+    """Whether the frequent values are what a mask means: 0 and 255, or a few where all values are too many."""
+    return count > _MOST_CLASSES or main.tolist() == [0, 255]
 
 
 def figure(workspace: Workspace, truth: Any, rounds: Sequence[Round], path: Path) -> Path:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from voxloop.cli.terminal import as_json, print_json, whole_numbers
+from voxloop.cli.terminal import as_json, numbers, print_json, whole_numbers
 from voxloop.errors import VolumeError
 
 
@@ -17,8 +18,17 @@ from voxloop.errors import VolumeError
 @click.option("--image", help="Image volume; default: the built-in EM sample.")
 @click.option("--truth", help="Mask of the same shape that the simulated annotator knows; needed with --image.")
 @click.option("--dataset", help="Dataset inside an HDF5 image.")
+@click.option("--spacing", help="Voxel size z,y,x in micrometres, such as 0.04,0.008,0.008; default: as the file says.")
 @click.option("--rounds", type=click.IntRange(1, 50), default=3, show_default=True, help="Rounds of the loop.")
 @click.option("--learner", type=click.Choice(["shallow", "deep", "both"]), default="shallow", show_default=True)
+@click.option("--preset", help="Settings of the last round's learner; default: auto for networks, else as they are.")
+@click.option(
+    "--correct",
+    type=click.Choice(["errors", "suggestions"]),
+    default="errors",
+    show_default=True,
+    help="Where corrections go: to the largest errors, or to the places that voxloop suggests.",
+)
 @click.option("--minutes", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Computing time in all.")
 @click.option("--strokes", type=click.IntRange(2), default=100, show_default=True, help="Strokes of a round.")
 @click.option("--slices", help="Planes across z that may be painted, such as 4,12,20.")
@@ -31,8 +41,11 @@ def demo(
     image: str | None,
     truth: str | None,
     dataset: str | None,
+    spacing: str | None,
     rounds: int,
     learner: Any,
+    preset: str | None,
+    correct: str,
     minutes: float,
     strokes: int,
     slices: str | None,
@@ -41,75 +54,88 @@ def demo(
     as_json: bool,
 ) -> None:
     """Go round the loop with a simulated annotator and print what each round reached."""
-    from voxloop.demo import figure, play
+    from voxloop.demo import figure, play, settings_of
     from voxloop.workspace.workspace import Workspace
 
     planes = whole_numbers(slices, "4,12,20")
-    volume, classes, truth_values, name = _demo_data(image, truth, dataset, seed)
+    settings = settings_of(preset, learner)
+    data = _demo_data(image, truth, dataset, numbers(spacing), seed)
+    if data.words and not as_json:
+        click.echo(data.words)
     scratch = tempfile.mkdtemp(prefix="voxloop-demo-") if workspace is None else None
     folder = workspace or Path(str(scratch)) / "demo"
     if not as_json:
         click.echo(_COLUMNS)
     try:
-        with Workspace.create(folder, image=volume, classes=classes) as ws:
+        with Workspace.create(folder, image=data.volume, classes=data.classes) as ws:
             report = (lambda _: None) if as_json else _print_row
             done = play(
                 ws,
-                truth_values,
+                data.truth,
                 rounds=rounds,
                 learner=learner,
+                preset=settings,
+                suggest=correct == "suggestions",
                 minutes=minutes,
                 strokes=strokes,
                 slices=planes,
                 seed=seed,
                 report=report,
             )
-            picture = figure(ws, truth_values, done, folder / "rounds.png")
+            picture = figure(ws, data.truth, done, folder / "rounds.png")
         if scratch and not as_json:
             picture = Path(shutil.move(picture, Path.cwd() / "voxloop-demo.png"))
     finally:
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
     if as_json:
-        print_json({"image": name, "rounds": [r.to_json() for r in done]})
+        print_json({"image": data.name, "rounds": [r.to_json() for r in done]})
         return
+    for words in filter(None, (r.words for r in done)):
+        click.echo(words)
     click.echo(f"figure: {picture}" + ("" if scratch else f"   workspace: {folder}"))
 
 
-def _demo_data(image: str | None, truth: str | None, dataset: str | None, seed: int) -> tuple[Any, Any, Any, str]:
-    """Volume, classes, truth as class values, and a name for the report."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DemoData:
+    """What the loop goes over; ``truth`` are class values, ``words`` what is to be known of the mask."""
+
+    name: str
+    volume: Any
+    classes: Any
+    truth: Any
+    words: str = ""
+
+
+def _demo_data(
+    image: str | None, truth: str | None, dataset: str | None, spacing: tuple[float, ...] | None, seed: int
+) -> _DemoData:
     import numpy as np
 
+    from voxloop.demo import read_mask
     from voxloop.volumes import open_volume, samples, shape_zyx
 
     if (image is None) != (truth is None):
         raise VolumeError("--image and --truth belong together; give both, or neither for the built-in sample")
     if image is None or truth is None:
+        if spacing is not None:
+            raise VolumeError("--spacing is of --image; the voxel size of the built-in sample is known")
         sample = samples.load("em", seed=seed)
-        return sample.volume, sample.classes, np.asarray(sample.truth), "em"
-    volume, mask = open_volume(image, dataset=dataset), open_volume(truth)
+        return _DemoData(name="em", volume=sample.volume, classes=sample.classes, truth=np.asarray(sample.truth))
+    volume, mask = open_volume(image, dataset=dataset, spacing=spacing), open_volume(truth)
     if shape_zyx(volume) != shape_zyx(mask):
         raise VolumeError(f"--truth has shape {shape_zyx(mask)} but --image {shape_zyx(volume)}; they must be the same")
-    pixels = np.asarray(mask)
-    values = np.unique(pixels)
-    if len(values) < 2:
-        raise VolumeError(f"--truth holds only the value {values[0]}; a mask needs at least two")
-    if len(values) > 32:
-        raise VolumeError(f"--truth holds {len(values)} values; the demo takes class masks of up to 32, not instances")
-    background = [{"name": "background", "background": True}] if values[0] == 0 else []
-    foreground: list[dict[str, Any]] = [{"name": f"class {value}"} for value in values if value]
-    if len(foreground) == 1:
-        foreground = [{"name": "foreground"}]
-    return volume, [*background, *foreground], (np.searchsorted(values, pixels) + 1).astype(np.uint8), image
+    classes, values, words = read_mask(np.asarray(mask))
+    return _DemoData(name=image, volume=volume, classes=classes, truth=values, words=words)
 
 
 #: what _print_row prints
-_COLUMNS = "round  learner  strokes  labelled   annotation  mean IoU   compute  IoU per class"
+_COLUMNS = "round  predicted by  strokes  labelled   annotation  mean IoU   compute  IoU per class"
 
 
 def _print_row(r: Any) -> None:
     classes = "  ".join(f"{name} {value:.3f}" for name, value in r.iou_per_class.items())
     click.echo(
-        f"{r.round:5d}  {r.learner:7s}  {r.strokes:7d}  {r.labelled_share:8.3%}  {r.annotation_seconds:8.0f} s  "
+        f"{r.round:5d}  {r.kept:12s}  {r.strokes:7d}  {r.labelled_share:8.3%}  {r.annotation_seconds:8.0f} s  "
         f"{r.iou:8.3f}  {r.compute_seconds:6.0f} s  {classes}"
     )
