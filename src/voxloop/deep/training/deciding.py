@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voxloop.deep.begin.enough import ENOUGH_STEPS
-from voxloop.deep.training.judging import Comparison
+from voxloop.deep.training.judging import Judgement
 from voxloop.runs.outcome import Outcome
 
 
@@ -29,7 +29,7 @@ class Effort:
         return f"{self.steps:,} steps in {self.minutes:.1f} minutes"
 
 
-def decide(comparison: Comparison, strokes: int, voxels: int, on: str, effort: Effort) -> Outcome:
+def decide(comparison: Judgement, strokes: int, voxels: int, on: str, effort: Effort) -> Outcome:
     """Keep the network where it is better beyond doubt, else the classifier; ``strokes`` were held out."""
     facts: dict[str, Any] = {
         "on": on,

@@ -57,7 +57,7 @@ class HeldOutStrokes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Judgement:
     """Both scores as :class:`voxloop.runs.outcome.Outcome` holds them, None where there are too few strokes."""
 
     network: dict[str, Any] | None = None
@@ -109,7 +109,7 @@ def predict_held_out(network: nn.Module, classifier: Model, material: Material) 
     )
 
 
-def compare(held_out: HeldOutStrokes, classes: Sequence[ClassInfo], seed: int = 0) -> Comparison:
+def compare(held_out: HeldOutStrokes, classes: Sequence[ClassInfo], seed: int = 0) -> Judgement:
     """Scores of both models, and whether the network is better beyond doubt; pure.
 
     Strokes of each class are drawn again and again, the same for both models, so that a hard stroke counts against
@@ -121,7 +121,7 @@ def compare(held_out: HeldOutStrokes, classes: Sequence[ClassInfo], seed: int = 
     judged = [i for i in foreground if counts[i] >= FEWEST_OF_CLASS]
     present = counts[counts > 0]
     if counts.sum() < FEWEST or not judged or len(present) < 2:
-        return Comparison()
+        return Judgement()
     rng = np.random.default_rng((seed, 5))
     often = np.zeros((_DRAWS + 1, len(held_out.truth)))
     often[0] = 1
@@ -134,7 +134,7 @@ def compare(held_out: HeldOutStrokes, classes: Sequence[ClassInfo], seed: int = 
     fewest = int(min(counts[judged].min(), present.min()))
     gain = np.nanmean(of_network[:, judged], axis=1) - np.nanmean(of_classifier[:, judged], axis=1)
     low, high = _interval(gain, fewest, 2 * _SURE - 1)
-    return Comparison(
+    return Judgement(
         network=_score(of_network, judged, names, fewest),
         classifier=_score(of_classifier, judged, names, fewest),
         gain={"mean": float(gain[0]), "low": low, "high": high},

@@ -9,7 +9,7 @@ from voxloop.deep.objective.instances import Criterion
 from voxloop.deep.training.classifier import PixelClassifier
 from voxloop.deep.training.deciding import Effort, decide, without_comparison
 from voxloop.deep.training.final_test import examine
-from voxloop.deep.training.judging import Comparison, HeldOutStrokes, compare, predict_held_out
+from voxloop.deep.training.judging import HeldOutStrokes, Judgement, compare, predict_held_out
 from voxloop.deep.training.model_folder import load_kept_network
 from voxloop.runs.context import TaskContext
 from voxloop.runs.outcome import Outcome
@@ -48,7 +48,7 @@ def settle(
         context.emit("test", **_facts(held_out, comparison, outcome))
 
 
-def _facts(held_out: HeldOutStrokes, comparison: Comparison, outcome: Outcome) -> dict[str, Any]:
+def _facts(held_out: HeldOutStrokes, comparison: Judgement, outcome: Outcome) -> dict[str, Any]:
     """Fields of a ``test`` event."""
     return {
         "on": held_out.on,
