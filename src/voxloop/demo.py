@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from voxloop.config import Config
+    from voxloop.prediction import Prediction
     from voxloop.workspace.workspace import Workspace
 
 Learner = Literal["shallow", "deep", "both"]
@@ -31,6 +32,8 @@ class Round:
     """What one round of the loop cost and reached. Shares and IoU: 0..1; ``iou``: mean over foreground classes.
 
     ``kept`` is the model that predicted: ``"network"`` or ``"classifier"``; ``words`` say why, where there were both.
+    ``offered`` is the prediction that :meth:`Workspace.best` offers after the round, which may be an earlier one, and
+    ``offered_iou`` its mean IoU.
     """
 
     round: int
@@ -43,6 +46,8 @@ class Round:
     iou: float
     iou_per_class: dict[str, float]
     compute_seconds: float
+    offered: str
+    offered_iou: float
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -119,8 +124,11 @@ def play(
         left = max(left - spent, 10.0)
         outcome = run.outcome
         network = network if shallow else run.name
-        scores = workspace.evaluate(prediction, truth, exclude=workspace.labels(level))
-        per_class = {name: scores.iou_per_class[name] for name in names}
+        per_class = _scored(workspace, prediction, truth, level, names)
+        offered = workspace.best()
+        of_offered = per_class
+        if offered.name != prediction.name:
+            of_offered = _scored(workspace, offered, truth, level, names)
         done.append(
             Round(
                 round=number,
@@ -130,13 +138,25 @@ def play(
                 strokes=painted.strokes,
                 labelled_share=painted.labelled_share,
                 annotation_seconds=painted.annotation_seconds,
-                iou=sum(per_class.values()) / len(per_class),
+                iou=_mean(per_class),
                 iou_per_class=per_class,
                 compute_seconds=spent,
+                offered=offered.name,
+                offered_iou=_mean(of_offered),
             )
         )
         report(done[-1])
     return done
+
+
+def _scored(workspace: Workspace, prediction: Prediction, truth: Any, level: str, names: list[str]) -> dict[str, float]:
+    """IoU of each class on voxels never labelled."""
+    scores = workspace.evaluate(prediction, truth, exclude=workspace.labels(level))
+    return {name: scores.iou_per_class[name] for name in names}
+
+
+def _mean(per_class: dict[str, float]) -> float:
+    return sum(per_class.values()) / len(per_class)
 
 
 def _network(preset: Config | None, seconds: float, start_from: str | None, seed: int) -> Config:
@@ -197,7 +217,7 @@ def _looks_meant(main: np.ndarray, count: int) -> bool:
 
 
 def figure(workspace: Workspace, truth: Any, rounds: Sequence[Round], path: Path) -> Path:
-    """Write the curve of the rounds beside picture, truth and last prediction of the fullest plane, as PNG."""
+    """Write the curve of the rounds beside picture, truth and what is offered of the fullest plane, as PNG."""
     import matplotlib
     import numpy as np
 
@@ -207,7 +227,7 @@ def figure(workspace: Workspace, truth: Any, rounds: Sequence[Round], path: Path
 
     volume = workspace.images.open()
     truth = np.asarray(truth)
-    prediction = workspace.predictions[list(workspace.predictions)[-1]]
+    prediction = workspace.predictions[rounds[-1].offered]
     classes = workspace.levels[workspace.levels.names[0]].classes
     foreground = np.isin(truth, [c.value for c in classes if not c.background])
     plane = int(foreground.sum(axis=(1, 2)).argmax())

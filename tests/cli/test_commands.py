@@ -54,10 +54,11 @@ def test_demo_prints_one_json_object_and_nothing_else(stack, tmp_path):
     report = json.loads(out)
     assert [r["round"] for r in report["rounds"]] == [1, 2]
     last = report["rounds"][-1]
-    facts = "round learner kept words strokes labelled_share annotation_seconds iou iou_per_class compute_seconds"
+    facts = "round learner kept words strokes labelled_share annotation_seconds iou iou_per_class compute_seconds offered offered_iou"
     assert list(last) == facts.split()
     assert last["iou"] > 0.8
     assert 0 < last["labelled_share"] < 0.2
+    assert last["offered_iou"] >= report["rounds"][0]["offered_iou"] - 0.02
     assert (tmp_path / "ws" / "rounds.png").stat().st_size > 10_000
 
     code, out, _ = call("info", tmp_path / "ws", "--json")

@@ -130,12 +130,12 @@ def _demo_data(
 
 
 #: what _print_row prints
-_COLUMNS = "round  predicted by  strokes  labelled   annotation  mean IoU   compute  IoU per class"
+_COLUMNS = "round  predicted by  strokes  labelled   annotation  mean IoU   offered   compute  IoU per class"
 
 
 def _print_row(r: Any) -> None:
     classes = "  ".join(f"{name} {value:.3f}" for name, value in r.iou_per_class.items())
     click.echo(
         f"{r.round:5d}  {r.kept:12s}  {r.strokes:7d}  {r.labelled_share:8.3%}  {r.annotation_seconds:8.0f} s  "
-        f"{r.iou:8.3f}  {r.compute_seconds:6.0f} s  {classes}"
+        f"{r.iou:8.3f}  {r.offered_iou:8.3f}  {r.compute_seconds:6.0f} s  {classes}"
     )
