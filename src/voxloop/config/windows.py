@@ -37,6 +37,12 @@ class WindowSettings(Config):
         group="Windows",
         advanced=True,
     )
+    exposure: Literal["auto", "each", "common"] = setting(
+        "auto",
+        "each: every picture is brought to one exposure first, by its own 1st and 99.8th percentile, in training and "
+        "in prediction; common: all are scaled alike; auto: each, where the pictures differ in exposure",
+        group="Windows",
+    )
     clip_deviations: float = setting(
         0.0,
         "intensities further than so many standard deviations from the mean are cut off there; 0: none",

@@ -56,6 +56,7 @@ def answer(job: Job) -> dict[str, Any]:
     volume = _volume(job)
     view = View.from_json(job.fields["view"], shape_zyx(volume))
     _check(model.spec, volume, str(job.fields["image"]))
+    volume = _as_shown(job, model.spec, volume)
     grid = tile_shape(model.spec, AXES.index(view.axis))
     first, computed, cached = 0.0, 0, 0
     cache: OrderedDict[Any, _Tile] = job.state.setdefault("overlay tiles", OrderedDict())
@@ -141,6 +142,19 @@ def _volume(job: Job) -> xr.DataArray:
     if image not in volumes:
         volumes[image] = Store.open(job.workspace, read_only=True).images.open(image)
     return volumes[image]
+
+
+def _as_shown(job: Job, spec: ModelSpec, volume: xr.DataArray) -> xr.DataArray:
+    """The volume at the exposure that a model knows, measured once."""
+    from voxloop.prediction.resampled import shown_to
+
+    if not spec.normalisation.get("exposure"):
+        return volume
+    shown: dict[Any, xr.DataArray] = job.state.setdefault("volumes as shown", {})
+    key = (str(job.fields["image"]), str(spec.normalisation["exposure"]))
+    if key not in shown:
+        shown[key] = shown_to(spec, volume)
+    return shown[key]
 
 
 def _check(spec: ModelSpec, volume: xr.DataArray, image: str) -> None:

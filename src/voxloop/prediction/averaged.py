@@ -137,6 +137,7 @@ def _merge_specs(specs: Sequence[ModelSpec]) -> ModelSpec:
             ("channels", first.channels, other.channels),
             ("classes", [c.name for c in first.classes], [c.name for c in other.classes]),
             ("class values", [c.value for c in first.classes], [c.value for c in other.classes]),
+            ("exposure", first.normalisation.get("exposure"), other.normalisation.get("exposure")),
             ("outputs", [(o.kind, o.channels) for o in first.outputs], [(o.kind, o.channels) for o in other.outputs]),
         ):
             if expected != other_value:

@@ -20,7 +20,7 @@ from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.job import Costs, Prepared, check_fit, check_output, make_job
 from voxloop.prediction.output import PredictionOutput
 from voxloop.prediction.prediction_loop import PredictionLoop
-from voxloop.prediction.resampled import Resampled, fit_open_model
+from voxloop.prediction.resampled import Resampled, fit_open_model, shown_to
 from voxloop.prediction.result import Prediction
 from voxloop.runs.context import RunFacts
 from voxloop.runs.runner import read_config
@@ -160,6 +160,7 @@ def _predict_image(context: _ImageContext, opened: _Opened, image: str, target: 
 
     volume, config = opened.store.images.open(image), opened.config
     shown, predictor = fit_open_model(volume, opened.model, opened.predictor, config)
+    volume = shown_to(shown.spec, volume)
     for text in check_fit(shown.spec, volume, look=True):
         context.emit("warning", text=f"{image}: {text}")
     if isinstance(shown, Resampled):

@@ -268,7 +268,7 @@ class _Opened:
     """A model, a volume and an output, opened once in a worker."""
 
     def __init__(self, files: Files, ticket: Ticket, hashed: str) -> None:
-        from voxloop.prediction.resampled import prepare_model
+        from voxloop.prediction.resampled import prepare_model, shown_to
         from voxloop.store import Store
         from voxloop.store.confined import Area
         from voxloop.store.teaching import area_inside
@@ -280,6 +280,7 @@ class _Opened:
         store = self.stack.enter_context(Store.open(ticket.workspace, read_only=True))
         volume = store.images.open(ticket.image)
         model = prepare_model(models, config, volume)
+        volume = shown_to(model.spec, volume)
         predictor = self.stack.enter_context(
             model.open(device=config.device, precision=config.precision, threads=config.threads)
         )

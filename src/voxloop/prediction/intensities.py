@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: a mean so many deviations away, and a spread so many times as large or as small, are not those of another specimen
 FAR, TIMES = 6.0, 20.0
+#: the same, beyond which pictures of one type of values were exposed differently
+EXPOSED = 2.2
 #: where along each axis it is looked, and the edge of a box in the plane
 _PLACES, _EDGE = (1 / 6, 1 / 2, 5 / 6), 64
 #: largest values, and the range that they speak of
@@ -83,7 +85,7 @@ def _describe_difference(which: str, values: np.ndarray, mean: float, deviation:
         return ""
     average, spread = float(values.mean()), float(values.std())
     if abs(average - mean) <= FAR * deviation and deviation / TIMES <= spread <= TIMES * deviation:
-        return ""
+        return _describe_exposure(which, average, spread, mean, deviation)
     largest = 255.0 if dtype.itemsize == 1 else float(values.max())
     image_range = _range(largest)
     trained_range = _range(mean + 2 * deviation)
@@ -93,6 +95,17 @@ def _describe_difference(which: str, values: np.ndarray, mean: float, deviation:
     return (
         f"intensities{which} are about {average:.3g} ± {spread:.3g} ({dtype}), those the model was trained on "
         f"{mean:.3g} ± {deviation:.3g}; {reason}: convert the image, or train on it, or what is predicted means nothing"
+    )
+
+
+def _describe_exposure(which: str, average: float, spread: float, mean: float, deviation: float) -> str:
+    """Values of the same type, but much darker or brighter, flatter or steeper, than those that were learnt from."""
+    if deviation / EXPOSED <= spread <= EXPOSED * deviation and abs(average - mean) <= EXPOSED * deviation:
+        return ""
+    return (
+        f"intensities{which} are about {average:.3g} ± {spread:.3g}, those the model was trained on {mean:.3g} ± "
+        f"{deviation:.3g}, as of another exposure: expect it to miss much; train with exposure='each', which brings "
+        "every picture to the same"
     )
 
 

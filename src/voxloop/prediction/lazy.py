@@ -21,7 +21,7 @@ from voxloop.prediction.budget import exact_halo, is_planar
 from voxloop.prediction.job import PredictionJob, check_fit
 from voxloop.prediction.plan import Plan
 from voxloop.prediction.planning import Limits, make_plan
-from voxloop.prediction.resampled import prepare_model
+from voxloop.prediction.resampled import prepare_model, shown_to
 from voxloop.volumes import as_volume, shape_zyx
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def predict(
     volume = as_volume(volume)
     models = list(model) if isinstance(model, Sequence) else [model]
     model = prepare_model(models, PredictConfig(turns=turns, votes=votes, match_spacing=match_spacing), volume)
+    volume = shown_to(model.spec, volume)
     check_fit(model.spec, volume)
     names = [info.name for info in model.spec.classes]
     shape = shape_zyx(volume)

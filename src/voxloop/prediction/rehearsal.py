@@ -137,7 +137,7 @@ def _forecast_here(
     Of several images those that cannot be predicted are named in the warnings. Raises PredictionError where none can.
     """
     from voxloop.prediction.job import Costs, check_fit, make_job
-    from voxloop.prediction.resampled import fit_open_model
+    from voxloop.prediction.resampled import fit_open_model, shown_to
     from voxloop.store import Store
 
     images = [question["image"]] if isinstance(question["image"], str) else question["image"]
@@ -153,6 +153,7 @@ def _forecast_here(
             try:
                 volume = store.images.open(image)
                 shown, spaced_predictor = fit_open_model(volume, model, predictor, config)
+                volume = shown_to(shown.spec, volume)
                 warnings += [f"{name}{text}" for text in check_fit(shown.spec, volume, look=True, region=box)]
                 job = make_job(shown.spec, spaced_predictor, volume, config, box)
                 forecast, within_tolerance = job.rehearse(costs.of(job))
@@ -174,12 +175,13 @@ def _forecast_on_workers(
     """As :func:`_forecast_here`, by a worker for one image; workers share the time. No worker: PredictionError."""
     from voxloop.prediction.cluster import Cluster, Ticket
     from voxloop.prediction.job import check_fit
-    from voxloop.prediction.resampled import fit_model
+    from voxloop.prediction.resampled import fit_model, shown_to
     from voxloop.store import Store
 
     with Store.open(question["workspace"], read_only=True) as store:
         volume = store.images.open(question["image"])
         shown = fit_model(model, volume, config)
+        volume = shown_to(shown.spec, volume)
         box = question["region"] and Box.from_json(question["region"])
         warnings = check_fit(shown.spec, volume, look=True, region=box)
     ticket = Ticket(

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.config import PredictConfig
+from voxloop.errors import ModelError
 from voxloop.geometry import Shape
 from voxloop.model import Model, ModelSpec, Predictor, device_memory
 from voxloop.prediction.averaged import combine_models
 from voxloop.prediction.budget import is_planar
-from voxloop.volumes import spacing_of
+from voxloop.volumes import channels_of, spacing_of
+from voxloop.volumes.exposure import as_exposed
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -32,6 +34,25 @@ SAME, FARTHEST = 1.1, 8.0
 CLOSE, WHOLE = 0.03, 16
 
 Factors = tuple[Fraction, Fraction, Fraction]
+
+
+def shown_to(spec: ModelSpec, volume: DataArray) -> DataArray:
+    """The volume as a model is to be shown it: brought to the exposure it knows, where it asks for that. Lazy."""
+    reference = spec.normalisation.get("exposure")
+    if not reference or spec.channels != channels_of(volume):
+        return volume
+    try:
+        shown: DataArray = as_exposed(volume, reference)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ModelError(f"spec.json of this model says no exposure that can be used ({error})") from error
+    return shown
+
+
+def exposure_words(spec: ModelSpec) -> str:
+    """What is done about exposure, in one line; empty where nothing is."""
+    if not spec.normalisation.get("exposure"):
+        return ""
+    return "the picture is brought to the exposure that the model knows, by its own intensities"
 
 
 def fit_model(model: Model, volume: DataArray, config: PredictConfig) -> Model:

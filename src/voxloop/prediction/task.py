@@ -25,7 +25,7 @@ from voxloop.prediction.decode import learnt_objects
 from voxloop.prediction.job import PredictionJob, Prepared, check_fit, check_output, make_job
 from voxloop.prediction.output import PredictionOutput, create
 from voxloop.prediction.prediction_loop import PredictionLoop, last_order
-from voxloop.prediction.resampled import Resampled, prepare_model
+from voxloop.prediction.resampled import Resampled, exposure_words, prepare_model, shown_to
 from voxloop.runs.runner import read_config
 from voxloop.store.layout import Layout
 from voxloop.volumes import spacing_of
@@ -56,6 +56,9 @@ def run(context: TaskContext) -> str:
     with Store.open(context.workspace, read_only=True) as store:
         volume = store.images.open(context.config["image"])
         model = prepare_model(models, config, volume)
+        volume = shown_to(model.spec, volume)
+        if words := exposure_words(model.spec):
+            context.emit("log", text=words)
         check_output(model.spec, config)
         bounds = context.config.get("region")
         region = Box.from_json(bounds) if bounds else None

@@ -29,7 +29,8 @@ def measure_intensities(data: TrainingData, geometry: Geometry, config: DeepConf
     dict
         ``mean`` is subtracted and what is left divided by ``deviation``, one number a channel, whatever ``kind`` they
         are of; ``low`` and ``high`` cut intensities off before, where asked. ``measured`` holds mean and standard
-        deviation of the intensities themselves, where the others are not these.
+        deviation of the intensities themselves, where the others are not these; ``exposure`` ``low`` and ``high`` of
+        each channel, which every picture is brought to first, where each is scaled by itself.
 
     Raises
     ------
@@ -55,6 +56,8 @@ def measure_intensities(data: TrainingData, geometry: Geometry, config: DeepConf
     if config.clip_deviations:
         reach = config.clip_deviations * deviation
         found |= {"low": (mean - reach).tolist(), "high": (mean + reach).tolist()}
+    if data.exposure:
+        found["exposure"] = data.exposure
     return found
 
 

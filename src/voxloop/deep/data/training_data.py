@@ -22,6 +22,7 @@ from voxloop.errors import ConfigError, LabelError
 from voxloop.geometry import Spacing
 from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
+from voxloop.volumes.exposure import are_alike, as_exposed, common_exposure, differ, measure_exposure
 from voxloop.volumes.volume import channels_of, read_block, shape_zyx
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class TrainingData:
     spacing_um: Spacing
     shares: Shares
     warnings: tuple[str, ...] = field(default=())
+    exposure: dict[str, list[float]] | None = None  # what pictures of any exposure are brought to; None: as they are
     instances: bool = False  # labels of windows are codes of objects (targets.py), classes are background and objects
 
     @property
@@ -116,6 +118,7 @@ def assemble(
     else:
         classes = _objects(images, background)
         kinds, codes = Codes(background, kinds=True), Codes(background)
+    shown, exposure = _expose(images, config, notes)
     parts, notes_on_split = divide(images, kinds, len(classes), config, split)
     counts = np.sum([totals(part.training.counts, len(classes)) for part in parts], axis=0)
     for info, count in zip(classes, counts, strict=True):
@@ -128,7 +131,8 @@ def assemble(
         images=tuple(
             TrainingImage(
                 name=image.name,
-                pixels=_pixels(image.volume),
+                pixels=_pixels(volume),
+                raw=_pixels(image.volume) if exposure else None,
                 labels=_label_blocks(image.labels, codes),
                 labelled=part.labelled,
                 training=part.training,
@@ -138,7 +142,7 @@ def assemble(
                 validation_only=image.validation_only,
                 area=getattr(image.labels, "area", None),
             )
-            for image, part in zip(images, parts, strict=True)
+            for image, part, volume in zip(images, parts, shown, strict=True)
         ),
         classes=tuple(classes),
         counts=tuple(int(count) for count in counts),
@@ -146,8 +150,32 @@ def assemble(
         spacing_um=spacing,
         shares=Shares.of(parts),
         warnings=(*notes, *notes_on_split),
+        exposure=exposure,
         instances=config.target != "semantic",
     )
+
+
+def _expose(
+    images: Sequence[LabelledImage], config: DeepConfig, notes: list[str]
+) -> tuple[list[DataArray], dict[str, list[float]] | None]:
+    """The volumes as they are shown, and what all are brought to, where each is scaled by itself."""
+    volumes = [image.volume for image in images]
+    pictures = sum(image.shape[0] if image.frames else 1 for image in images)
+    if config.exposure == "common" or (config.exposure == "auto" and pictures < 2):
+        return volumes, None
+    exposures = [measure_exposure(volume) for volume in volumes]
+    if config.exposure == "auto":
+        if are_alike(exposures):
+            return volumes, None
+        notes.append(
+            f"the pictures differ in exposure, up to {differ(exposures):.1f} times: each is brought to the same by its "
+            "own intensities, here and in predictions (exposure='common' leaves them as they are)"
+        )
+    if any(exposure.flat.any() for exposure in exposures):
+        notes.append("a picture without any contrast cannot be brought to an exposure and stays as it is")
+    reference = common_exposure(exposures)
+    shown = [as_exposed(volume, reference, one) for volume, one in zip(volumes, exposures, strict=True)]
+    return shown, reference
 
 
 def _labelled_classes(

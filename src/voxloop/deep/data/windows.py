@@ -29,6 +29,7 @@ class TrainingImage:
 
     name: str
     pixels: Blocks
+    raw: Blocks | None = None  # intensities as they are, where pixels are brought to another exposure
     labels: Blocks
     labelled: Labelled
     training: Labelled  # what of them is trained on

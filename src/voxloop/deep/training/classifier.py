@@ -167,7 +167,8 @@ def ask(
     inner = window.clip(image.shape)  # windows touch their image
     reach = [min(halo, most) for halo, most in zip(spec.halo or _HALO, _HALO, strict=True)]
     outer = inner.grow(reach).clip(image.shape)
-    probabilities = predict_part(predictor, image.pixels(outer), inner.within(outer))
+    pixels = image.raw or image.pixels  # it has a scale of its own
+    probabilities = predict_part(predictor, pixels(outer), inner.within(outer))
     out = np.zeros((len(classes), *window.shape), np.float32)
     values = [info.value for info in spec.classes]
     here = inner.within(window).slices
