@@ -111,6 +111,7 @@ def play(
         )
         shallow = learner == "shallow" or (learner == "both" and number < rounds)
         budget = left / (rounds - number + 1)
+        config: Config
         if shallow:
             config = preset.changed(seed=seed) if isinstance(preset, ShallowConfig) else ShallowConfig(seed=seed)
         else:
