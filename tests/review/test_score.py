@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 from voxloop.errors import LabelError, PredictionError
 from voxloop.model import ClassInfo
 from voxloop.review import accept, open_audit, score_corrections, score_prediction
-from voxloop.review.corrections import Cells, Strokes, score_strokes
+from voxloop.review.cells import Cells
+from voxloop.review.corrections import Strokes, score_strokes
 from voxloop.review.fields import draw_fields, score_fields
 from voxloop.review.points import draw_points, score_points
 from voxloop.review.population import Population
@@ -116,7 +117,7 @@ def told(wrong: float) -> Score:
     sure[:, 0] = 1
     shares = (np.arange(count) < wrong * count).astype(float)
     strokes_made = Strokes(np.arange(count) % 2, shares, sure, np.array([-2.2, 0.0]))
-    cells = Cells(np.array([9e5, 1e5]), np.array([0, 1]), np.array([[0.98, 0.02], [0.2, 0.8]]))
+    cells = Cells(np.array([9e5, 1e5]), np.array([0, 1]), np.array([[0.98, 0.02], [0.2, 0.8]]), np.zeros((2, 256)))
     return score_strokes(strokes_made, cells, CLASSES)
 
 
@@ -294,3 +295,17 @@ def test_an_audit_counts_before_corrections(store, truth):
     assert score.basis == "audit"
     assert score.words.endswith("from 100 points checked")
     assert score_prediction(Layout(store.path / "elsewhere"), made, None).words == "not known yet: check 100 points"
+
+
+def test_strokes_beside_another_prediction_count_as_less_of_a_choice(store):
+    labels, made = store.labels(), unsure_prediction(1)
+    made.name = "predict-1"
+    scores = []
+    for beside in ("predict-1", "predict-2"):
+        labels.beside = beside
+        strokes(labels, 30, wrong=20)
+        scores.append(score_corrections(store.path, made, labels))
+        while labels.undo():
+            pass
+    assert scores[0].n == scores[1].n
+    assert scores[1].iou < scores[0].iou - 0.01, "nobody looked for its errors, and yet the strokes lie on them"

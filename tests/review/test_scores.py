@@ -185,3 +185,21 @@ def test_a_set_that_all_kept_apart_judges(ws):
     compared = ws.compare(["a", "b"], on="judge")
     assert compared.names == ("of-a", "of-b")
     assert "say the same everywhere" in compared.words
+
+
+def test_what_is_accepted_is_as_right_as_the_score_says(ws):
+    trained(ws, "a")
+    ws.predict("a", name="p")
+    assert ws.score("p").expected_precision(0.9) is None, "nobody knows how far to trust it"
+    corrected(ws, 20)
+    computed = ws.score("p")
+    read = Scores(ws.layout).of_prediction("p")
+    shares = [computed.expected_precision(above) for above in (0.0, 0.5, 0.6, 0.7)]
+    assert shares == [read.expected_precision(above) for above in (0.0, 0.5, 0.6, 0.7)]
+    for value, low, high in filter(None, shares):
+        assert 0 <= low <= value <= high <= 1
+    values = [share[0] for share in shares if share]
+    assert values == sorted(values), "the surer, the more of them are right"
+    assert computed.expected_precision(0.5, classes=["mito"]) != computed.expected_precision(0.5)
+    assert computed.expected_precision(1.01) is None
+    assert computed.expected_precision(0.5, classes=["nobody"]) is None

@@ -19,10 +19,10 @@ import numpy as np
 
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box
-from voxloop.review.corrections import OVERCONFIDENCE, PREFERENCE
 from voxloop.review.evidence import Evidence, Unit
 from voxloop.review.population import Population
 from voxloop.review.score import FEWEST, foreground, iou_of, less_sure, mean_of, tails
+from voxloop.review.trust import PREFERENCE, PREFERENCE_UNSEEN, Normal, overconfidence
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -35,9 +35,8 @@ NONE = 0.01
 _PRIOR = 1.0
 #: share of voxels that are right where a prediction kept no probabilities
 _USUAL = 0.95
-#: log odds by which people prefer errors of a prediction that was not on show, since models share hard places; and by
-#: which they prefer one class to another
-_PREFERENCE_UNSEEN, _PREFERENCE_OF_CLASS = (1.0, 1.0), 0.7
+#: deviation of the log odds by which people prefer one class to another
+_PREFERENCE_OF_CLASS = 0.7
 _DRAWS = 1000
 #: as wide as the bootstrap of so many units at most would have to be
 _UNITS = 20
@@ -372,19 +371,19 @@ def _stroke_masses(
         weights = often * (shown[number] + unknown * of_all[:, None])
         preference = _normal(rng, PREFERENCE)
         masses += np.tensordot(weights, counts, 1) * np.exp(-preference[:, None, None] * wrong[number])
-    unseen = np.stack([_normal(rng, _PREFERENCE_UNSEEN) for _ in names])
+    unseen = np.stack([_normal(rng, PREFERENCE_UNSEEN) for _ in names])
     exponents = np.tensordot(unseen.T, wrong.astype(float), 1)
     masses += np.tensordot(often * third, counts, 1) * np.exp(-exponents)
     masses *= np.exp(_PREFERENCE_OF_CLASS * rng.standard_normal((_DRAWS, 1, classes)))
     masses += _open_mass(counts, table, rng)
     agree = np.arange(classes) * (classes + 1)
-    shifts = _normal(rng, OVERCONFIDENCE)
+    shifts = _normal(rng, overconfidence("", 0.0))
     believed = table.expected.mean(axis=0)
     masses[:, agree] = [less_sure(believed, np.arange(classes), shift) for shift in shifts]
     return masses
 
 
-def _normal(rng: np.random.Generator, of: tuple[float, float]) -> np.ndarray:
+def _normal(rng: np.random.Generator, of: Normal) -> np.ndarray:
     """Draws of a normal distribution; the first is its mean."""
     mean, spread = of
     drawn = mean + spread * rng.standard_normal(_DRAWS)

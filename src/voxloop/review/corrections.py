@@ -12,74 +12,31 @@ interval holds what these leave open, beside what few strokes leave open. Only a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxloop.model import ClassInfo
+from voxloop.review.cells import CellCount, Cells, count_cells
 from voxloop.review.population import Population
-from voxloop.review.score import FEWEST, Score, foreground, iou_of, less_sure, summarise, tails, unknown_score
+from voxloop.review.score import FEWEST, Score, foreground, iou_of, summarise, tails, unknown_score
+from voxloop.review.trust import PREFERENCE, PREFERENCE_UNSEEN, Normal, overconfidence
 from voxloop.store import open_labels
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
     from voxloop.store.changes import Change
 
-#: probabilities of the predicted class that part voxels into cells
-CUTS = (0.6, 0.8, 0.95)
-#: log odds by which models are wrong more often than they believe, and by which people prefer to paint what is wrong:
-#: mean and deviation. Seen with the simulated annotator on seven stacks: -0.3 and 0.5, 2.6 and 1.0
-OVERCONFIDENCE = (-0.2, 0.5)
-PREFERENCE = (2.5, 1.0)
 #: edits that say nothing new: what a prediction said, and what was labelled before
-_NO_STROKES = ("accept", "restore")
+NO_STROKES = ("accept", "restore")
 #: strokes of a class below which nothing is said of it
 _FEWEST_OF_CLASS = 2
 _DRAWS = 400
-#: blocks of a large prediction from which its cells are counted
-_BLOCKS = 24
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cells:
-    """The voxels of a prediction by predicted class and how sure it is.
-
-    Attributes
-    ----------
-    sizes : voxels of each cell.
-    predicted : position of the class predicted in each.
-    expected : (cells, classes) mean probabilities.
-    """
-
-    sizes: np.ndarray
-    predicted: np.ndarray
-    expected: np.ndarray
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "sizes": self.sizes.tolist(),
-            "predicted": self.predicted.tolist(),
-            "expected": self.expected.tolist(),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """What :meth:`to_json` made. Raises KeyError, TypeError or ValueError where it is not that."""
-        sizes, predicted = np.array(data["sizes"], float), np.array(data["predicted"], np.int64)
-        expected = np.array(data["expected"], float)
-        if not len(sizes) == len(predicted) == len(expected) or expected.ndim != 2:
-            raise ValueError("the arrays do not fit together")
-        return cls(sizes, predicted, expected)
-
-    def joint(self, shift: float) -> np.ndarray:
-        """Voxels (true class, predicted class) where the odds of being wrong are those believed times exp(shift)."""
-        shares = less_sure(self.expected, self.predicted, shift)
-        joint = np.zeros((shares.shape[1], shares.shape[1]))
-        np.add.at(joint.T, self.predicted, self.sizes[:, None] * shares)
-        return joint
+#: strokes of a group (made beside this prediction, or beside another) below which they say nothing
+_FEWEST_OF_GROUP = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,36 +49,14 @@ class Strokes:
     wrong : (n,) share of its voxels that are predicted otherwise.
     believed : (n, bins) share of its voxels in each bin of ``odds``.
     odds : (bins,) log odds that the model believes it is wrong there.
+    unseen : (n,) whether another prediction was on show when it was painted; None: nobody knows.
     """
 
     truth: np.ndarray
     wrong: np.ndarray
     believed: np.ndarray
     odds: np.ndarray
-
-
-def count_cells(population: Population, seed: int = 0) -> Cells:
-    """The cells of a prediction that kept how sure it is; of a large one from a sample of its blocks."""
-    classes, bands = len(population.classes), len(CUTS) + 1
-    sizes = np.zeros(classes * bands)
-    sums = np.zeros((classes * bands, classes))
-    boxes, scale = population.blocks(seed, most=_BLOCKS)
-    for piece in population.pieces(boxes):
-        assert piece.beliefs is not None
-        there = piece.predicted >= 0
-        positions, beliefs = piece.predicted[there].astype(np.int64), piece.beliefs[:, there]
-        own = np.take_along_axis(beliefs, positions[None], axis=0)[0]
-        cells = positions * bands + np.digitize(own, CUTS)
-        sizes += np.bincount(cells, minlength=len(sizes))
-        for k in range(classes):
-            sums[:, k] += np.bincount(cells, beliefs[k], len(sizes))
-    there = sizes > 0
-    expected = sums[there] / sums[there].sum(axis=1, keepdims=True)
-    return Cells(sizes[there] * scale, np.flatnonzero(there) // bands, expected)
-
-
-#: what gives the cells of a prediction: counted, or as they were counted before
-CellCount = Callable[[Population], Cells]
+    unseen: np.ndarray | None = None
 
 
 def score_corrections(
@@ -131,11 +66,17 @@ def score_corrections(
     level: float = 0.9,
     seed: int = 0,
     cells: CellCount = count_cells,
+    trust: Normal | None = None,
 ) -> Score:
     """The score of a prediction by the strokes that came after the labels its model saw.
 
     Not known where the prediction does not say which labels these were, kept no probabilities, or where fewer than ten
     strokes were made since. What was accepted from a prediction does not count.
+
+    Parameters
+    ----------
+    trust
+        By how much its model is wrong more often than it believes; as is usual of a first one where not given.
     """
     learned = prediction.lineage.get("labels", {})
     # of an image that was not among those learned from, nothing was seen
@@ -153,43 +94,56 @@ def score_corrections(
         return unknown_score(
             "check 100 points, or predict again with probabilities or uncertainty", len(changes), level
         )
-    strokes = _evidence(changes, population)
+    beside = [_beside(labels, change) for change in changes]
+    unseen = np.array([bool(name) and name != prediction.name for name in beside])
+    strokes = _evidence(changes, population, unseen)
     lacking = _lacking(strokes, population.classes)
     if lacking:
         return unknown_score(f"correct {lacking}, or check 100 points", len(changes), level)
-    return score_strokes(strokes, cells(population), population.classes, level, seed)
+    return score_strokes(strokes, cells(population), population.classes, level, seed, trust)
 
 
 def score_strokes(
-    strokes: Strokes, cells: Cells, classes: Sequence[ClassInfo], level: float = 0.9, seed: int = 0
+    strokes: Strokes,
+    cells: Cells,
+    classes: Sequence[ClassInfo],
+    level: float = 0.9,
+    seed: int = 0,
+    trust: Normal | None = None,
 ) -> Score:
     """The score that strokes and what the model believes give together."""
     count = len(strokes.truth)
     rng = np.random.default_rng(seed)
-    often = rng.multinomial(count, np.full(count, 1 / count), size=_DRAWS)
-    weights = _even(strokes.truth)
-    seen = _shift(strokes, weights)
-    drawn = np.array([_shift(strokes, weights * row) for row in often])
-    # the bootstrap of few units is too narrow
-    noise = float(np.var(drawn)) * count / (count - 1)
-    mean, spread = OVERCONFIDENCE
-    trust = spread**2 / (spread**2 + PREFERENCE[1] ** 2 + noise)
-    shift = mean + trust * (seen - PREFERENCE[0] - mean)
-    shifts = shift + spread * np.sqrt(1 - trust) * rng.standard_normal(_DRAWS)
-    return summarise(
-        iou_of(cells.joint(shift)),
-        np.array([iou_of(cells.joint(one)) for one in shifts]),
+    unseen = np.zeros(count, bool) if strokes.unseen is None else strokes.unseen
+    mean, spread = overconfidence("", 0.0) if trust is None else trust
+    precision, weighted = 1 / spread**2, mean / spread**2
+    for group, preference in ((~unseen, PREFERENCE), (unseen, PREFERENCE_UNSEEN)):
+        if group.sum() < min(_FEWEST_OF_GROUP, count):
+            continue
+        seen, noise = _drawn_shift(strokes, group, rng)
+        of_group = 1 / (preference.spread**2 + noise)
+        precision += of_group
+        weighted += of_group * (seen - preference.mean)
+    shift, left = weighted / precision, precision**-0.5
+    return _score_shifts(
+        shift + left * rng.standard_normal(_DRAWS),
+        shift,
+        cells,
         classes,
-        tails(level),
+        level,
         basis="corrections",
         n=count,
-        level=level,
         source=f"{count} corrected places",
     )
 
 
 def score_beliefs(
-    prediction: Prediction, places: int, level: float = 0.9, seed: int = 0, cells: CellCount = count_cells
+    prediction: Prediction,
+    places: int,
+    level: float = 0.9,
+    seed: int = 0,
+    cells: CellCount = count_cells,
+    trust: Normal | None = None,
 ) -> Score:
     """The score that a model believes in, whose sureness was set right by strokes held out at so many places.
 
@@ -199,26 +153,57 @@ def score_beliefs(
     population = Population(prediction)
     if not population.believes or places < FEWEST:
         return unknown_score("check 100 points", level=level)
-    counted = cells(population)
-    mean, spread = OVERCONFIDENCE
-    shifts = mean + spread * np.random.default_rng(seed).standard_normal(_DRAWS)
-    return summarise(
-        iou_of(counted.joint(mean)),
-        np.array([iou_of(counted.joint(shift)) for shift in shifts]),
+    mean, spread = overconfidence("", 0.0) if trust is None else trust
+    return _score_shifts(
+        mean + spread * np.random.default_rng(seed).standard_normal(_DRAWS),
+        mean,
+        cells(population),
         population.classes,
-        tails(level),
+        level,
         basis="cross-fit",
         n=places,
-        level=level,
         source=f"how sure the model is, held to strokes at {places} places",
     )
+
+
+def _score_shifts(
+    shifts: np.ndarray, best: float, cells: Cells, classes: Sequence[ClassInfo], level: float, **facts: Any
+) -> Score:
+    """The score where the log odds of being wrong are those believed and a shift, which is drawn many times."""
+    quantiles = tails(level)
+    low, high = np.quantile(shifts, quantiles)
+    score = summarise(
+        iou_of(cells.joint(best)),
+        np.array([iou_of(cells.joint(shift)) for shift in shifts]),
+        classes,
+        quantiles,
+        level=level,
+        **facts,
+    )
+    return replace(score, shift=(float(best), float(low), float(high)))
+
+
+def _drawn_shift(strokes: Strokes, group: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    """The shift under some of the strokes, and the variance that so few of them leave."""
+    count = int(group.sum())
+    weights = _even(strokes.truth[group])
+    part = Strokes(strokes.truth[group], strokes.wrong[group], strokes.believed[group], strokes.odds)
+    often = rng.multinomial(count, np.full(count, 1 / count), size=_DRAWS)
+    drawn = [_shift(part, weights * row) for row in often]
+    # the bootstrap of few units is too narrow
+    return _shift(part, weights), float(np.var(drawn)) * count / max(1, count - 1)
+
+
+def _beside(labels: Any, change: Change) -> str:
+    """The prediction that was on show when an edit was made; empty where nobody noted it."""
+    return str(labels.history(change.sequence).get("arguments", {}).get("beside", ""))
 
 
 def _unseen(changes: Sequence[Change], before: Any) -> list[Change]:
     """Changes whose voxels the model had not seen with this label, and which no prediction made."""
     unseen = []
     for change in changes:
-        if change.tool not in _NO_STROKES and (left := change.unlike(before.read)) is not None:
+        if change.tool not in NO_STROKES and (left := change.unlike(before.read)) is not None:
             unseen.append(left)
     return unseen
 
@@ -227,10 +212,10 @@ def _unseen(changes: Sequence[Change], before: Any) -> list[Change]:
 _ODDS = np.linspace(-8, 4, 49)
 
 
-def _evidence(changes: Sequence[Change], population: Population) -> Strokes:
+def _evidence(changes: Sequence[Change], population: Population, unseen: np.ndarray) -> Strokes:
     positions = {info.value: position for position, info in enumerate(population.classes)}
-    truth, wrong, believed = [], [], []
-    for change in changes:
+    truth, wrong, believed, others = [], [], [], []
+    for change, other in zip(changes, unseen, strict=True):
         predicted, beliefs = population.at(change.at)
         assert beliefs is not None
         for value in np.unique(change.values):
@@ -241,10 +226,12 @@ def _evidence(changes: Sequence[Change], population: Population) -> Strokes:
             odds = np.log((1 - own + 1e-4) / (own + 1e-4))
             bins = np.clip(np.digitize(odds, _ODDS), 0, len(_ODDS))
             truth.append(positions[value])
+            others.append(bool(other))
             wrong.append(float((predicted[inside] != positions[value]).mean()))
             believed.append(np.bincount(bins, minlength=len(_ODDS) + 1) / inside.sum())
     middles = np.concatenate([[_ODDS[0]], (_ODDS[1:] + _ODDS[:-1]) / 2, [_ODDS[-1]]])
-    return Strokes(np.array(truth, int), np.array(wrong), np.array(believed).reshape(-1, len(middles)), middles)
+    table = np.array(believed).reshape(-1, len(middles))
+    return Strokes(np.array(truth, int), np.array(wrong), table, middles, np.array(others, bool))
 
 
 def _lacking(strokes: Strokes, classes: Sequence[ClassInfo]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from voxloop.geometry import Box
 from voxloop.review.audit import PointAudit, audits_of
+from voxloop.review.corrections import NO_STROKES
 from voxloop.store import open_labels
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def later_strokes(layout: Layout, predictions: Sequence[Prediction], labels: Any
     units = []
     with open_labels(layout.root, str(first.level), str(first.image), at=since) as before:
         for change in labels.changes(since):
-            left = None if change.tool == "accept" else change.unlike(before.read)
+            left = None if change.tool in NO_STROKES else change.unlike(before.read)
             if left is not None:
                 beside = labels.history(change.sequence).get("arguments", {}).get("beside", "")
                 units.append(Unit(left.at, left.values, 1.0, str(beside)))

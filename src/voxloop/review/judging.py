@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 from voxloop.errors import ModelError
 from voxloop.model import read_spec
 from voxloop.review.audit import audits_of
-from voxloop.review.corrections import CellCount, count_cells, score_beliefs, score_corrections
+from voxloop.review.cells import CellCount, count_cells
+from voxloop.review.corrections import score_beliefs, score_corrections
 from voxloop.review.score import Score, unknown_score
+from voxloop.review.trust import overconfidence_of
+from voxloop.runs.outcome import Outcome
 from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -38,18 +41,26 @@ def score_prediction(
         return min(known, key=lambda score: score.interval[1] - score.interval[0])
     if labels is None:
         return unknown_score("check 100 points", level=level)
-    corrected = score_corrections(layout.root, prediction, labels, level, cells=cells)
+    trust = overconfidence_of(layout, prediction)
+    corrected = score_corrections(layout.root, prediction, labels, level, cells=cells, trust=trust)
     if corrected.known:
         return corrected
-    held_out = _held_out(layout, prediction)
-    if held_out is None:
-        return corrected
-    believed = score_beliefs(prediction, int(held_out["cells"]), level, cells=cells)
+    places = _places_held_out(layout, prediction)
+    believed = score_beliefs(prediction, places, level, cells=cells, trust=trust)
     return believed if believed.known else corrected
 
 
-def _held_out(layout: Layout, prediction: Prediction) -> dict[str, Any] | None:
-    """What the training of a prediction's model held out, as its spec says; None where it says nothing."""
+def _places_held_out(layout: Layout, prediction: Prediction) -> int:
+    """At how many places strokes were held out when the model of a prediction was trained; 0 where nobody knows."""
+    if prediction.lineage.get("learner") == "deep":
+        outcome = Outcome.read(layout.run(str(prediction.lineage.get("trained_by") or "-")))
+        return outcome.strokes if outcome is not None else 0
+    held_out = _crossfit(layout, prediction)
+    return int(held_out["cells"]) if held_out is not None else 0
+
+
+def _crossfit(layout: Layout, prediction: Prediction) -> dict[str, Any] | None:
+    """What the training of a pixel classifier held out in turn, as its spec says; None where it says nothing."""
     folder = prediction.lineage.get("model")
     if not folder:
         return None

@@ -8,7 +8,7 @@ tenths, the other half, and all within these, by size and by how unlike voxels a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -134,11 +134,12 @@ def score_points(points: Points, truth: np.ndarray, classes: Sequence[ClassInfo]
         usual[side] = sum(c * less_sure(rows, predicted, s) for s, c in zip(_SHIFTS, chances, strict=True))
         table = np.array([less_sure(rows, predicted, shift) for shift in _SHIFTS])
         drawn[:, side] = table[rng.choice(len(_SHIFTS), _DRAWS, p=chances)]
+    whole = _shifts(points, counts, np.ones(len(points.predicted), bool))
     shares = rng.gamma(counts + _PRIOR * np.maximum(drawn, 1e-6))
     shares /= np.maximum(shares.sum(axis=2, keepdims=True), 1e-300)
     best = counts + _PRIOR * usual
     best /= best.sum(axis=1, keepdims=True)
-    return summarise(
+    score = summarise(
         iou_of(_joint(points, best[None]))[0],
         iou_of(_joint(points, shares)),
         classes,
@@ -149,6 +150,16 @@ def score_points(points: Points, truth: np.ndarray, classes: Sequence[ClassInfo]
         level=level,
         source=f"{int(said.sum())} points checked",
     )
+    return replace(score, shift=_interval_of(whole, level))
+
+
+def _interval_of(chances: np.ndarray, level: float) -> tuple[float, float, float]:
+    """The mean shift, and between what it lies."""
+    below = np.cumsum(chances)
+    low, high = np.searchsorted(below, ((1 - level) / 2, (1 + level) / 2))
+    mean = float(chances @ _SHIFTS)
+    last = len(_SHIFTS) - 1
+    return mean, min(mean, float(_SHIFTS[min(low, last)])), max(mean, float(_SHIFTS[min(high, last)]))
 
 
 def _shifts(points: Points, counts: np.ndarray, side: np.ndarray) -> np.ndarray:

@@ -31,6 +31,9 @@ class Score:
     n : how many places, points, fields or strokes.
     source : these in words, as in "14 corrected places".
     lacking : what it takes to know, where it is not known.
+    shift : by how much the log odds of being wrong exceed those that the model believes: value, low and high; None
+        where that is not known.
+    sureness : of every class the voxels predicted as it, by probability in 255 steps; empty where that is not known.
     """
 
     known: bool
@@ -42,6 +45,8 @@ class Score:
     level: float = 0.9
     source: str = ""
     lacking: str = ""
+    shift: tuple[float, float, float] | None = None
+    sureness: Mapping[str, Sequence[float]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def words(self) -> str:
@@ -50,6 +55,31 @@ class Score:
             return f"not known yet: {self.lacking}" if self.lacking else "not known yet"
         low, high = self.interval
         return f"IoU {low:.2f}-{high:.2f}, from {self.source}"
+
+    def expected_precision(
+        self, above: float, classes: Sequence[str] | None = None
+    ) -> tuple[float, float, float] | None:
+        """Of the voxels whose class is as probable as ``above`` or more, the share that is right: value, low and high.
+
+        None where nobody knows how far the model's sureness can be trusted, or where no voxel is that sure.
+
+        Parameters
+        ----------
+        above
+            Probability, 0 to 1.
+        classes
+            Names of the predicted classes that count; all where None.
+        """
+        rows = [row for name, row in self.sureness.items() if classes is None or name in classes]
+        if self.shift is None or not rows:
+            return None
+        voxels = np.sum(np.array(rows, float), axis=0)
+        probabilities = np.linspace(0, 1, len(voxels))
+        voxels = np.where(probabilities >= above - 0.5 / (len(voxels) - 1), voxels, 0)
+        if not voxels.sum():
+            return None
+        value, most, least = (_right(voxels, probabilities, shift) for shift in self.shift)
+        return value, least, most
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; nan as None."""
@@ -63,6 +93,7 @@ class Score:
             "level": self.level,
             "source": self.source,
             "lacking": self.lacking,
+            "shift": self.shift,
             "words": self.words,
         }
 
@@ -83,6 +114,7 @@ class Score:
             level=float(data["level"]),
             source=str(data["source"]),
             lacking=str(data["lacking"]),
+            shift=None if data["shift"] is None else _three(data["shift"]),
         )
 
     def __repr__(self) -> str:
@@ -163,6 +195,12 @@ def tails(level: float, units: int | None = None) -> tuple[float, float]:
         wider = math.sqrt(units / (units - 1)) * t.ppf(1 - outside, units - 1)
         outside = float(norm.cdf(-wider))
     return outside, 1 - outside
+
+
+def _right(voxels: np.ndarray, probabilities: np.ndarray, shift: float) -> float:
+    """Share of voxels that are right where the log odds of being wrong are those believed and a shift."""
+    wrong = (1 - probabilities) * np.exp(shift)
+    return float((voxels * probabilities / np.maximum(probabilities + wrong, 1e-12)).sum() / voxels.sum())
 
 
 def _plain(value: float) -> float | None:

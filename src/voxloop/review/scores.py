@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import LabelError, PredictionError, VoxloopError
 from voxloop.prediction import Prediction
 from voxloop.review.audit import mark_of
-from voxloop.review.corrections import Cells, count_cells
+from voxloop.review.cells import Cells, count_cells
 from voxloop.review.judging import score_prediction
 from voxloop.review.population import Population
 from voxloop.review.score import Score, unknown_score
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from voxloop.store import Labels
 
 #: goes up when the same evidence would give another score
-VERSION = 1
+VERSION = 2
 #: seconds without an edit after which labels count as at rest: no score is computed for each stroke of many
 REST_S = 3.0
 _NOTHING = "predict with it first"
@@ -155,7 +155,10 @@ class Scores:
         if stored.get("ground") != ground:
             return None
         try:
-            return Score.from_json(stored["score"])
+            score = Score.from_json(stored["score"])
+            if "classes" not in stored:
+                return score
+            return _with_sureness(score, Cells.from_json(stored["cells"]), stored["classes"])
         except (KeyError, TypeError, ValueError):  # a file that somebody else wrote
             return None
 
@@ -201,8 +204,14 @@ class Scores:
             self._failed[head.name] = (ground, str(error))
             raise
         record = {"v": VERSION, "name": head.name, "mark": head.mark, "ground": ground, "score": score.to_json()}
+        population = Population(prediction) if score.shift is not None else None
         if cells is not None:
             record["cells"] = cells.to_json()
+        if population is not None and population.believes:
+            names = [info.name for info in prediction.classes]
+            counted = count(population)
+            record |= {"cells": counted.to_json(), "classes": names}
+            score = _with_sureness(score, counted, names)
         with suppress(OSError):  # a disk that is full or may not be written costs only the time to compute it again
             self._layout.score(head.name).parent.mkdir(parents=True, exist_ok=True)
             replace_json(self._layout.score(head.name), record)
@@ -285,6 +294,11 @@ class Scores:
                 record = loaded if isinstance(loaded, dict) else {}
             self._read[name] = cached = (changed, record)
         return cached[1]
+
+
+def _with_sureness(score: Score, cells: Cells, classes: Sequence[str]) -> Score:
+    """A score that knows how sure the model is where."""
+    return replace(score, sureness={str(name): row.tolist() for name, row in zip(classes, cells.sureness, strict=True)})
 
 
 def _read_head(prediction: Prediction) -> Head:
