@@ -240,6 +240,13 @@ def test_exposure_does_not_change_what_pieces_look_like(gain, offset):
     assert np.abs(one - other).max() < 0.02
 
 
+def test_pieces_with_a_few_extreme_pixels_are_described_by_numbers():
+    pieces = np.ones((3, 2, 16, 16))
+    pieces[0, 0, :2, :4] = -1e6
+    pieces[1, :, 3, 3] = np.inf
+    assert np.isfinite(comparable(describe_pieces(pieces))).all()
+
+
 def test_cells_are_means_even_at_the_rim():
     planes = np.random.default_rng(0).random((2, 19, 8))
     cells = pool(planes)

@@ -17,6 +17,7 @@ from voxloop.review.opinions import Opinions
 from voxloop.review.reading import Readable, readable, same_shape
 from voxloop.review.survey import SIDE, Survey, look_over
 from voxloop.review.sweep import motion, planes_of
+from voxloop.review.texture import structure
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -173,7 +174,8 @@ class _Places:
         """
         opinions = self._surveyed[0].opinions
         if opinions is None:
-            return np.asarray(1 - self.labelled)
+            # where more than one thing is to be seen, more than one class can be painted
+            return np.asarray(np.exp(structure(self._column("looks"))) * (self.labelled == 0))
         counts = opinions.foreground
         mass = np.sum([one.survey.mass for one in self._surveyed], axis=0)
         missing = self._column("wrong")[:, counts] / np.maximum(mass[counts], 1.0)

@@ -38,6 +38,11 @@ def _halve(values: np.ndarray) -> np.ndarray:
     return values
 
 
+def structure(looks: np.ndarray) -> np.ndarray:
+    """How much stands out in each piece (n,), of what :func:`comparable` gave: the deviation of its coarsest means."""
+    return np.asarray(looks.reshape(len(looks), -1, 3 + OCTAVES)[..., -1].mean(axis=1))
+
+
 def comparable(described: np.ndarray) -> np.ndarray:
     """The same (n, features) with mean 0 and deviation 1, whatever the exposure; of one image at a time.
 
