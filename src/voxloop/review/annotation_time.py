@@ -20,7 +20,7 @@ PAUSE_S = 30.0
 #: what an edit counts before which there is none
 FIRST_S = 3.0
 #: tools that paint nothing by hand
-_BY_NO_HAND = ("accept", "load", "write", "restore")
+_BY_NO_HAND = ("accept", "load", "write", "restore", "doctor")
 
 
 @dataclass(frozen=True, slots=True)
