@@ -3,8 +3,8 @@
 A score rises with strokes s as a power law, y = a - b s^-c (learning curves: Hestness et al. 2017, arXiv:1712.00409).
 Each score has an interval, so a and b are a distribution: a Gaussian one for each of a few exponents, weighed by how
 well they explain the scores. What is known beforehand is weak: from 24 to 84 strokes a loop gains 0.08 with a deviation
-of 0.12. Scores that err all in the same direction change no gain; the interval takes errors for independent ones, so
-it is rather too wide.
+of 0.12. Scores that rest on what models believe err in the same direction from round to round; that part changes no
+gain. Audits err each by itself.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ EXPONENTS = (0.25, 0.5, 1.0)
 #: strokes between which the gain known beforehand is stated; mean and deviation of it, and of the score at the first
 _FROM, _TO = 24.0, 84.0
 _GAIN, _START = (0.08, 0.12), (0.6, 0.3)
+#: share of the variance of scores without an audit that they have in common
+_SHARED = 0.5
+#: rounds below which nothing is called flat
+_ROUNDS = 3
 #: deviation of a round from the curve, beside what its interval says
-_SCATTER = 0.03
+_SCATTER = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +81,16 @@ def outlook(points: Sequence[Reached]) -> Outlook:
         words = f"Not known yet whether it gets better: {_it_is(known[-1].score)}; another round shows a trend."
         return Outlook(trend="unknown", words=words)
     gain, low, high = _forecast(known)
-    trend, words = _in_words(low, high, known[-1].score)
+    trend, words = _in_words(low, high, known[-1].score, len({one.strokes for one in known}) >= _ROUNDS)
     return Outlook(trend=trend, words=words, gain=gain, interval=(low, high))
 
 
-def _in_words(low: float, high: float, last: Score) -> tuple[Trend, str]:
-    """What a gain between two ends means."""
+def _in_words(low: float, high: float, last: Score, enough: bool) -> tuple[Trend, str]:
+    """What a gain between two ends means; ``enough``: there were rounds enough to see that nothing comes any more."""
     change = f"ten more strokes add {_between(low, high)} IoU"
-    if high < -NOTHING:
-        return "worse", f"Getting worse: {change}. Look at doubtful strokes in Check."
-    if high <= NOTHING:
+    if high <= NOTHING and low < -2 * NOTHING:
+        return "worse", f"Not getting better, rather worse: {change}. Look at doubtful strokes in Check."
+    if high <= NOTHING and enough:
         return "flat", f"Flat: {change}. Check it once more, or stop here."
     if low > 0:
         return "better", f"Getting better: {change}. Another round is worth it."
@@ -99,7 +103,8 @@ def _forecast(known: Sequence[Reached]) -> tuple[float, float, float]:
     strokes = np.array([float(one.strokes or 0) for one in known])
     values = np.array([one.score.iou for one in known])
     spreads = np.array([_deviation(one.score) for one in known])
-    noise = np.diag(spreads**2 + _SCATTER**2)
+    believed = spreads * [one.score.basis != "audit" for one in known]
+    noise = np.diag(spreads**2 - _SHARED * believed**2 + _SCATTER**2) + _SHARED * np.outer(believed, believed)
     prior_mean, prior = np.array([_START[0], _GAIN[0]]), np.diag([_START[1] ** 2, _GAIN[1] ** 2])
     means, variances, evidence = [], [], []
     for exponent in EXPONENTS:
