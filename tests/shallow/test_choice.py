@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,17 +15,21 @@ from voxloop.errors import ModelError
 from voxloop.geometry import Box
 from voxloop.shallow import record
 from voxloop.shallow.calibration import calibration_error, fit_temperature, tempered
-from voxloop.shallow.choice import CANDIDATES, choose_settings, free
+from voxloop.shallow.choice import choose_settings, with_choice
 from voxloop.shallow.classifier import fit_classifier
 from voxloop.shallow.crossfit import CrossFit
 from voxloop.shallow.fitting import fit_examples, measure
 from voxloop.shallow.folds import folds_for
+from voxloop.shallow.likeness import BOUND, likeness
 from voxloop.shallow.model import ShallowModel, describe
 from voxloop.shallow.planning import bank_for
 from voxloop.shallow.samples import in_block
+from voxloop.shallow.surroundings import VOXELS, surroundings
 from voxloop.shallow.table import Example, Watch, gather, source_of
+from voxloop.shallow.thin import thin_classes
 
-CONFIG = ShallowConfig(scales=3, samples=2000, passes=5, context=0)
+CONFIG = ShallowConfig(scales=3, samples=2000, passes=5, context=0, choose="fixed")
+OPEN = CONFIG.changed(choose="auto")
 
 
 def example(shape=(8, 96, 96), planes=(1, 4, 7), seed=0) -> Example:
@@ -76,8 +82,13 @@ def test_a_single_picture_is_cut_into_quarters():
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"smoothing": 0}, {"dimensions": "3d"}, {"unit": "supervoxels", "smoothing": 0, "refine": "edge"}],
-    ids=["smoothed", "voxels", "3d", "supervoxels"],
+    [
+        {"smoothing": 2},
+        {"dimensions": "3d"},
+        {"dimensions": "3d", "classifier": "blend", "planes_share": 0.3},
+        {"unit": "supervoxels", "refine": "edge"},
+    ],
+    ids=["smoothed", "3d", "blend", "supervoxels"],
 )
 def test_held_out_voxels_are_told_what_a_model_would_predict(changes):
     config = CONFIG.changed(**changes)
@@ -91,7 +102,8 @@ def test_held_out_voxels_are_told_what_a_model_would_predict(changes):
     assert len(np.unique(parts)) == 3
     for part in np.unique(parts):
         rows = fit.folds.of(table.seats.at) != part
-        classifier = fit_classifier(table.features[rows], table.targets[rows], config)
+        beside = table.beside.take(rows) if table.beside else None
+        classifier = fit_classifier(table.features[rows], table.targets[rows], config, beside=beside)
         spec = describe(bank, normalisation, table.classes, config.smoothing, table.supervoxels, table.refinement)
         with ShallowModel(spec, classifier).open(threads=1) as predictor:
             predicted = predictor(one.read(Box.whole(one.shape))[None])[0]
@@ -118,65 +130,116 @@ def chosen(config: ShallowConfig, one: Example):
     return choose_settings(config, [one], bank, measure([one]), CLASSES, 1, Watch())
 
 
-def test_the_best_candidate_is_chosen_and_said():
-    choice = chosen(CONFIG.changed(choose="auto", choose_seconds=600, samples=600), example())
-    assert set(choice.tried) | set(choice.left_out) == set(CANDIDATES)
-    if choice.name == "as it is":
-        assert max(choice.tried.values()) - choice.tried["as it is"] < 0.2
-    else:
-        assert choice.tried[choice.name] - choice.tried["as it is"] > 0.05
-    assert choice.name in choice.words
+def test_what_is_blended_is_chosen_and_said():
+    choice = chosen(OPEN, example())
+    config = choice.config
+    assert (config.choose, config.classifier, config.dimensions) == ("fixed", "blend", "3d")
+    assert list(choice.scores) == ["network", "forest"], "these voxels are nearly cubic: planes alone tell nothing more"
+    better = max(choice.scores, key=choice.scores.get)
+    share = {"network": 1 - config.forest_share, "forest": config.forest_share}[better]
+    assert share >= 0.5
+    assert f"network {1 - config.forest_share:.0%} and forest {config.forest_share:.0%}" in choice.words
     assert "cross-validation on strokes" in choice.words
-    for name, value in CANDIDATES[choice.name].items():
-        assert getattr(choice.config, name) == value
+    assert choice.to_json()["settings"]["classifier"] == "blend"
 
 
-def test_thin_things_are_not_smoothed_away():
-    shape = (8, 96, 96)
-    rng = np.random.default_rng(0)
-    truth = np.full(shape, 2, np.uint8)
-    truth[:, :, ::8] = 1
-    image = np.where(truth == 1, 60, 160) + rng.normal(0, 20, shape)
-    labels = np.zeros_like(truth)
-    labels[1::3, 10:20] = truth[1::3, 10:20]
-    labels[1::3, 50:60] = truth[1::3, 50:60]
-    one = Example(
-        name="walls",
-        read=lambda box: image[None][:, *box.slices],
-        shape=shape,
-        channels=1,
-        spacing_um=SPACING,
-        labelled=in_block(labels, Box.whole(shape)),
-    )
-    choice = chosen(CONFIG.changed(choose="auto", choose_seconds=600, samples=1000), one)
-    assert choice.tried["without smoothing"] > choice.tried["as it is"]
-    assert choice.config.smoothing == 0
+def test_a_choice_kept_fixed_teaches_the_same_model():
+    one = example()
+    open_one = fit_examples(OPEN, [one], CLASSES, judge=True)
+    kept = fit_examples(ShallowConfig(**open_one.choice.to_json()["settings"]), [one], CLASSES, judge=True)
+    for first, second in zip(open_one.model.classifier.weights, kept.model.classifier.weights, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_planes_are_blended_in_where_voxels_are_flat():
+    flat = replace(example(), spacing_um=(0.05, 0.01, 0.01))
+    bank = bank_for(OPEN, 1, flat.spacing_um, flat.shape[0])
+    assert bank.dimensions == 3
+    choice = choose_settings(OPEN, [flat], bank, measure([flat]), CLASSES, 1, Watch())
+    assert len(choice.scores) == 4
+    assert "filters through the stack" in choice.words
+    assert "within planes" in choice.words
+
+
+def test_frames_are_never_filtered_through():
+    frames = replace(example(), frames=True)
+    choice = fit_examples(OPEN, [frames], CLASSES, judge=True).choice
+    assert choice.config.planes_share == 0
+    assert not choice.table.through
+    assert "filters within planes" in choice.words
 
 
 def test_what_somebody_set_is_kept():
-    assert free(CONFIG)
-    assert not free(CONFIG.changed(smoothing=1))
-    choice = chosen(CONFIG.changed(choose="auto", classifier="linear"), example())
-    assert choice.name == "as it is"
-    assert len(choice.tried) == 1
+    assert OPEN.is_open
+    assert not CONFIG.is_open
+    choice = chosen(OPEN.changed(classifier="linear"), example())
+    assert not choice.scores
     assert choice.config.classifier == "linear"
-    fixed = chosen(CONFIG.changed(choose="fixed"), example())
-    assert fixed.config == CONFIG.changed(choose="fixed")
+    assert "as they are" in choice.words
+    assert chosen(OPEN.changed(smoothing=1, dimensions="2d"), example()).config.smoothing == 1
+    fixed = chosen(CONFIG, example())
+    assert fixed.config == CONFIG
 
 
-def test_supervoxels_of_large_labelled_parts_are_named_as_not_tried(monkeypatch):
-    monkeypatch.setattr("voxloop.shallow.choice._PER_SECOND", 1000)  # every labelled part is a large one
-    choice = chosen(CONFIG.changed(choose="auto", samples=600), example())
-    assert set(choice.tried) | set(choice.left_out) == set(CANDIDATES)
-    assert "supervoxels, forest, edges" in choice.left_out
-    assert "Not tried: supervoxels, forest, edges" in choice.words
+def test_the_overlay_takes_over_what_a_run_chose():
+    settings = {"choose": "fixed", "classifier": "blend", "forest_share": 0.8, "dimensions": "3d", "seed": 7}
+    taken = with_choice(OPEN, settings)
+    assert (taken.classifier, taken.forest_share, taken.seed) == ("blend", 0.8, 0)
+    assert with_choice(CONFIG, settings) == CONFIG
 
 
 def test_the_spec_says_nothing_of_how_fast_the_machine_is():
     one = example()
-    first, second = (fit_examples(CONFIG, [one], CLASSES, judge=True) for _ in range(2))
+    first, second = (fit_examples(OPEN, [one], CLASSES, judge=True) for _ in range(2))
     assert first.choice.seconds > 0
     assert first.model.spec.hash == second.model.spec.hash
+
+
+# ------------------------------------------------------------------------------------------------------------ the image
+
+
+@given(st.integers(0, 5), st.floats(0.1, 1.0))
+def test_surroundings_lie_in_the_planes_that_were_painted_on(seed, share):
+    rng = np.random.default_rng(seed)
+    shape = (9, 150, 130)
+    at = np.column_stack([rng.choice([2, 5], 40), rng.integers(0, 150, 40), rng.integers(0, 130, 40)])
+    for dimensions in ("2d", "3d"):
+        bank = bank_for(CONFIG.changed(dimensions=dimensions), 1, SPACING, shape[0])
+        places = surroundings(at, shape, bank, share, rng)
+        assert set(np.unique(places[:, 0])) <= set(at[:, 0])
+        assert (places >= 0).all()
+        assert (places < shape).all()
+        assert 0.5 * share * VOXELS < len(places) <= share * VOXELS + 100
+
+
+def test_what_is_painted_too_often_counts_less():
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(4000, 5)) + np.where(rng.random((4000, 1)) < 0.9, 0, 8)
+    labelled = rng.normal(size=(1000, 5)) + np.where(np.arange(1000)[:, None] < 500, 0, 8)
+    weights = likeness(labelled.astype(np.float32), image.astype(np.float32))
+    common, rare = weights[:500].mean(), weights[500:].mean()
+    assert common / rare == pytest.approx(9, rel=0.3)
+    assert weights.min() >= 1 / BOUND
+    assert weights.max() <= BOUND
+
+
+@pytest.mark.parametrize(("width", "thin"), [(1, True), (2, True), (3, False), (6, False)])
+def test_thin_classes_are_recognised_by_their_strokes(width, thin):
+    labels = np.zeros((3, 64, 64), np.uint8)
+    labels[1, 10:50, 20 : 20 + width] = 1
+    labels[1, 10:50, 30:33] = 2
+    one = replace(example(), shape=labels.shape, labelled=in_block(labels, Box.whole(labels.shape)))
+    assert thin_classes([one], CLASSES) == (("disc",) if thin else ())
+
+
+def test_thin_things_are_said_and_not_smoothed():
+    one = example()
+    lines = one.labelled.take(np.flatnonzero((one.labelled.values == 2) | (one.labelled.at[:, 1] % 2 == 0)))
+    words = chosen(OPEN, replace(one, labelled=lines)).words
+    assert "nowhere three voxels wide where painted: disc" in words
+    assert "not smoothed" in words
+    smoothed = chosen(OPEN.changed(smoothing=2), replace(one, labelled=lines)).words
+    assert "set smoothing=0" in smoothed
 
 
 def test_too_few_strokes_choose_nothing():
@@ -191,8 +254,9 @@ def test_too_few_strokes_choose_nothing():
         spacing_um=SPACING,
         labelled=type(single)(np.concatenate([single.at, other.at]), np.concatenate([single.values, other.values])),
     )
-    choice = chosen(CONFIG.changed(choose="auto"), few)
-    assert "too few strokes" in choice.words or len(choice.tried) >= 1
+    choice = chosen(OPEN, few)
+    assert "too few strokes" in choice.words
+    assert (choice.config.classifier, choice.config.forest_share) == ("blend", 0.5)
     assert fit_examples(CONFIG, [few], CLASSES, judge=True).model.spec.classes
 
 

@@ -34,7 +34,7 @@ def test_the_slopes_are_those_of_the_penalised_cross_entropy():
         return fit + 0.5 * 2.0 / 20 * sum((w.astype(float) ** 2).sum() for w in network.weights)
 
     start = layers._values.copy()
-    layers.step(rows, targets, 0.0, 2.0)
+    layers.step(rows, np.eye(4, dtype=np.float32)[targets], 0.0, 2.0)
     for index in range(0, start.size, 3):
         nudge = np.zeros_like(start)
         nudge[index] = 3e-3

@@ -6,7 +6,7 @@ from typing import Literal
 
 from voxloop.config.base import Config, setting
 
-Classifiers = Literal["network", "forest", "random forest", "adaboost", "gradient boosting", "svm", "linear"]
+Classifiers = Literal["network", "blend", "forest", "random forest", "adaboost", "gradient boosting", "svm", "linear"]
 #: those that average many deep trees, and those that add up many shallow ones
 FORESTS, BOOSTED = ("forest", "random forest"), ("adaboost", "gradient boosting")
 
@@ -32,10 +32,29 @@ class ClassifierSettings(Config):
     )
     classifier: Classifiers = setting(
         "network",
-        "network: a small perceptron; forest: extremely randomised trees; random forest, adaboost and "
+        "network: a small perceptron; blend: one that learns what a network and a forest, averaged, say of the "
+        "image around the strokes; forest: extremely randomised trees; random forest, adaboost and "
         "gradient boosting: other ensembles of trees; svm: a support vector machine, slow, for few samples; linear: "
         "straight borders between classes. The live overlay takes the network for all but the forests",
         group="Classifier",
+    )
+    forest_share: float = setting(
+        0.5,
+        "how much the forest counts in the blend; the network has the rest",
+        group="Classifier",
+        ge=0,
+        le=1,
+        step=0.05,
+        when={"classifier": ["blend"]},
+    )
+    planes_share: float = setting(
+        0.0,
+        "how much filters within planes count in the blend, beside those through the stack; these have the rest",
+        group="Classifier",
+        ge=0,
+        le=1,
+        step=0.05,
+        when={"classifier": ["blend"]},
     )
     hidden: tuple[int, ...] = setting(
         (24, 12),
@@ -43,7 +62,7 @@ class ClassifierSettings(Config):
         group="Classifier",
         unit="units",
         advanced=True,
-        when={"classifier": ["network"]},
+        when={"classifier": ["network", "blend"]},
     )
     passes: int = setting(
         10,
@@ -53,7 +72,7 @@ class ClassifierSettings(Config):
         le=1000,
         log=True,
         advanced=True,
-        when={"classifier": ["network"]},
+        when={"classifier": ["network", "blend"]},
     )
     learning_rate: float = setting(
         3e-3,
@@ -63,7 +82,7 @@ class ClassifierSettings(Config):
         le=0.1,
         log=True,
         advanced=True,
-        when={"classifier": ["network"]},
+        when={"classifier": ["network", "blend"]},
     )
     decay: float = setting(
         1.0,
@@ -73,7 +92,7 @@ class ClassifierSettings(Config):
         le=10,
         log=True,
         advanced=True,
-        when={"classifier": ["network"]},
+        when={"classifier": ["network", "blend"]},
     )
     trees: int = setting(
         32,
@@ -83,10 +102,16 @@ class ClassifierSettings(Config):
         le=500,
         log=True,
         advanced=True,
-        when={"classifier": [*FORESTS, *BOOSTED]},
+        when={"classifier": ["blend", *FORESTS, *BOOSTED]},
     )
     depth: int = setting(
-        14, "greatest depth of a tree", group="Classifier", ge=1, le=32, advanced=True, when={"classifier": FORESTS}
+        14,
+        "greatest depth of a tree",
+        group="Classifier",
+        ge=1,
+        le=32,
+        advanced=True,
+        when={"classifier": ["blend", *FORESTS]},
     )
     boosting_depth: int = setting(
         3,
@@ -106,7 +131,7 @@ class ClassifierSettings(Config):
         le=1000,
         log=True,
         advanced=True,
-        when={"classifier": [*FORESTS, *BOOSTED]},
+        when={"classifier": ["blend", *FORESTS, *BOOSTED]},
     )
     boosting_rate: Literal["auto"] | float = setting(
         "auto",

@@ -171,26 +171,27 @@ presets = Presets({
     ),
     "classifier": (
         ShallowConfig(),
-        "what we recommend where seconds count: filters and a small perceptron, voxel by voxel",
+        "what we recommend where seconds count: filters and a small perceptron, voxel by voxel; what they are blended "
+        "from is chosen by strokes held out",
     ),
     "as in ilastik": (
         ShallowConfig(
-            classifier="random forest", trees=100, depth=32, leaf=1, class_weights="none", smoothing=0,
+            classifier="random forest", trees=100, depth=32, leaf=1, class_weights="none", choose="fixed",
         ),
         "a random forest of 100 trees, all samples weigh the same, nothing is smoothed: ilastik's pixel classification",
     ),
     "compact organelles": (
-        ShallowConfig(unit="supervoxels", classifier="forest", refine="edge", smoothing=0),
+        ShallowConfig(unit="supervoxels", classifier="forest", refine="edge", choose="fixed"),
         "supervoxels, a forest, neighbours that agree unless an edge parts them: mitochondria, chloroplasts, nuclei",
     ),
     "thin walls": (
-        ShallowConfig(smoothing=0),
-        "no smoothing, so that membranes and walls of a voxel or two stay: smoothed, they vanish",
+        ShallowConfig(dimensions="3d", classifier="blend", choose="fixed"),
+        "filters through the stack and no smoothing, so that membranes and walls of a voxel or two stay",
     ),
     "survos-supervoxels": (
         ShallowConfig(
             unit="supervoxels", supervoxel_size=10, compactness=20, descriptor="mean", classifier="random forest",
-            trees=100, depth=32, leaf=1, refine="none", smoothing=0,
+            trees=100, depth=32, leaf=1, refine="none", choose="fixed",
         ),
         "a random forest of 100 trees on supervoxels of 10 voxels, known by the mean of their features: SuRVoS's "
         "training screen as it opens",

@@ -11,6 +11,9 @@ from voxloop.config.classifiers import ClassifierSettings
 from voxloop.config.features import FEATURE_KINDS, FeatureSettings
 from voxloop.errors import ConfigError
 
+#: choose, classifier, unit, projection and refine where the run chooses
+_OPEN = ("auto", "network", "voxels", "none", "none")
+
 
 class ShallowLabelSettings(Config):
     """Which labels are learned from."""
@@ -48,8 +51,9 @@ class SampleSettings(Config):
     validation_set: str | None = validation_set()
 
     smoothing: float = setting(
-        2.0,
-        "sigma of the smoothing of probabilities, in voxels of the finest in-plane axis; 0: none",
+        0.0,
+        "sigma of the smoothing of probabilities, in voxels of the finest in-plane axis; 0: none. Above 1 it takes "
+        "walls of a voxel or two away",
         group="Output",
         unit="voxels",
         ge=0,
@@ -73,24 +77,13 @@ class SampleSettings(Config):
         when={"refine": ["potts", "appearance", "edge"]},
     )
     choose: Literal["auto", "fixed"] = setting(
-        "fixed",
-        "auto: before it learns, the run holds strokes out in turn and takes, of a few candidates (no smoothing, two "
-        "kinds of forests, supervoxels), those settings that tell them best, as long as nothing of that was set here; "
-        "fixed: settings as they are. The live overlay shows what the last run chose",
+        "auto",
+        "auto: before it learns, the run holds strokes out in turn, and blends a network and a forest, on filters "
+        "through the stack and within planes, as far as each tells them; of what is set here to something else than "
+        "it opens with, nothing is changed. fixed: settings as they are. The live overlay shows what the last run "
+        "chose",
         group="Choice",
         label="choose settings",
-    )
-    choose_seconds: float = setting(
-        20.0,
-        "seconds of one core that describing supervoxels may take for that, as estimated from the labelled parts of "
-        "the images; beyond, supervoxels are not tried, and the run says so",
-        group="Choice",
-        unit="s",
-        ge=1,
-        le=600,
-        log=True,
-        advanced=True,
-        when={"choose": ["auto"]},
     )
     seed: int = setting(0, "seed of everything random", ge=0, advanced=True)
 
@@ -103,6 +96,11 @@ class ShallowConfig(SampleSettings, ClassifierSettings, FeatureSettings, Shallow
     def kinds(self) -> tuple[str, ...]:
         """The kinds of features that are on."""
         return tuple(name for name in FEATURE_KINDS if getattr(self, name))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a run chooses what is blended: nobody said which classifier, of what, seen how."""
+        return (self.choose, self.classifier, self.unit, self.projection, self.refine) == _OPEN
 
     @field_validator("sigmas_um", mode="before")
     @classmethod

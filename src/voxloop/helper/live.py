@@ -123,14 +123,14 @@ def _as_last_chosen(workspace: Path, level: str, config: dict[str, Any]) -> dict
     from voxloop.shallow.choice import with_choice
 
     settings = ShallowConfig(**config)
-    if settings.choose != "auto":
+    if not settings.is_open:
         return config
     places = [RunPlace(folder) for folder in Layout(workspace).runs.glob("*")]
     with_model = [place for place in places if place.spec.exists()]
     for place in sorted(with_model, key=lambda place: -place.spec.stat().st_mtime):
         with suppress(OSError, ValueError, KeyError, TypeError):  # half written, or of another learner
             run = json.loads(place.config.read_text())
-            chosen = json.loads(place.spec.read_text())["extra"]["choice"]["name"]
+            chosen = json.loads(place.spec.read_text())["extra"]["choice"]["settings"]
             if run["level"] == level:
                 return with_choice(settings, chosen).to_json()
     return config

@@ -14,14 +14,15 @@ would cost a second fit to reach what the direct fit has already.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from voxloop.config.shallow import ShallowConfig
+from voxloop.shallow.beside import Beside
 from voxloop.shallow.estimators import fit_estimator
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.perceptron import Perceptron, Recipe, fit_perceptron
@@ -31,6 +32,8 @@ from voxloop.shallow.projection import Projection, fit_projection
 STANDARDISED = ("svm", "linear")
 #: supervoxels are few, and a perceptron takes hundreds of steps: a pass shows each as often as makes so many rows
 PER_PASS = 10_000
+#: labelled voxels that a blend is shown besides, as a share of those that nobody labelled
+SURE = 0.25
 
 
 class Classifier(Protocol):
@@ -83,6 +86,13 @@ class Projected:
         return _by_rows(self, bank, levels)
 
 
+class Member(NamedTuple):
+    """One of the classifiers that are blended, and whether it sees filters within planes instead of those beside."""
+
+    kind: Literal["network", "forest"]
+    planes: bool
+
+
 def _by_rows(classifier: Classifier, bank: FeatureBank, levels: list[np.ndarray]) -> np.ndarray:
     features = bank.merge(levels)
     rows = classifier.rows(np.ascontiguousarray(features.reshape(features.shape[0], -1).T))
@@ -99,10 +109,12 @@ def fit_classifier(
     config: ShallowConfig,
     threads: int = 1,
     after_pass: AfterPass = lambda number, classifier: True,
+    beside: Beside | None = None,
 ) -> Classifier:
     """Fit ``config.projection`` and ``config.classifier`` to (n, features) float32 rows.
 
-    ``targets`` are 0, 1, ... (every one present).
+    ``targets`` are 0, 1, ... (every one present); ``beside`` is for the blend, which makes do with the rows alone
+    where there is none.
     """
     kind = config.projection
     if kind == "none" and config.classifier in STANDARDISED:
@@ -110,13 +122,14 @@ def fit_classifier(
     # products are small, and the sum of two threads is not that of one
     with threadpool_limits(1, user_api="blas"):
         if kind == "none":
-            return _fit(features, targets, config, threads, after_pass)
+            return _fit(features, targets, config, threads, after_pass, beside)
         projection = fit_projection(kind, features, config.components, config.seed)
 
         def after(number: int, classifier: Classifier) -> bool:
             return after_pass(number, put_behind(projection, classifier))
 
-        return put_behind(projection, _fit(projection(features), targets, config, threads, after))
+        shown = None if beside is None else replace(beside, around=projection(beside.around))
+        return put_behind(projection, _fit(projection(features), targets, config, threads, after, shown))
 
 
 def put_behind(projection: Projection, classifier: Classifier) -> Classifier:
@@ -128,8 +141,16 @@ def put_behind(projection: Projection, classifier: Classifier) -> Classifier:
 
 
 def _fit(
-    features: np.ndarray, targets: np.ndarray, config: ShallowConfig, threads: int, after_pass: AfterPass
+    features: np.ndarray,
+    targets: np.ndarray,
+    config: ShallowConfig,
+    threads: int,
+    after_pass: AfterPass,
+    beside: Beside | None,
 ) -> Classifier:
+    if config.classifier == "blend":
+        members = fit_members(features, targets, config, threads, beside)
+        return teach(members, features, targets, config, beside, after_pass)
     if config.classifier != "network":
         estimated = Estimated(fit_estimator(features, targets, config, threads))
         after_pass(1, estimated)
@@ -137,7 +158,74 @@ def _fit(
     if config.unit == "supervoxels":
         again = np.resize(np.arange(len(targets)), max(len(targets), PER_PASS))
         features, targets = features[again], targets[again]
-    recipe = Recipe(
+    return fit_perceptron(features, targets, _recipe(config), after_pass)
+
+
+def fit_members(
+    features: np.ndarray, targets: np.ndarray, config: ShallowConfig, threads: int, beside: Beside | None
+) -> dict[Member, Classifier]:
+    """Fit those classifiers that count in a blend with these settings."""
+    members: dict[Member, Classifier] = {}
+    for member, share in shares(config, beside).items():
+        if share:
+            rows = features if beside is None or not member.planes else beside.planes
+            assert rows is not None
+            members[member] = fit_member(rows, targets, member.kind, config, threads)
+    return members
+
+
+def fit_member(
+    features: np.ndarray, targets: np.ndarray, kind: Literal["network", "forest"], config: ShallowConfig, threads: int
+) -> Classifier:
+    """Fit one classifier of a blend."""
+    with threadpool_limits(1, user_api="blas"):
+        if kind == "network":
+            return fit_perceptron(features, targets, _recipe(config))
+        return Estimated(fit_estimator(features, targets, config.changed(classifier="forest"), threads))
+
+
+def teach(
+    members: Mapping[Member, Classifier],
+    features: np.ndarray,
+    targets: np.ndarray,
+    config: ShallowConfig,
+    beside: Beside | None,
+    after_pass: AfterPass = lambda number, classifier: True,
+) -> Perceptron:
+    """Fit one perceptron to what the members of a blend, averaged, say of the voxels near the strokes.
+
+    Members err in different ways; and the image is not like what was painted on, since strokes keep away from borders
+    and give rare classes as much as common ones. One perceptron in the end, since it is quick and a file of arrays
+    (Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network").
+    """
+    around = features if beside is None or not len(beside.around) else beside.around
+    believed = np.zeros((len(around), int(targets.max()) + 1), np.float32)
+    counted = shares(config, beside)
+    for member, classifier in members.items():
+        seen = beside.planes_around if beside is not None and member.planes else around
+        assert seen is not None
+        believed += counted[member] * classifier.rows(seen)
+    rng = np.random.default_rng(config.seed)
+    sure = rng.permutation(len(targets))[: max(1, int(SURE * len(around)))]
+    painted = np.eye(believed.shape[1], dtype=np.float32)[targets[sure]]
+    rows, soft = np.concatenate([around, features[sure]]), np.concatenate([believed, painted])
+    return fit_perceptron(rows, soft, _recipe(config), after_pass)
+
+
+def shares(config: ShallowConfig, beside: Beside | None) -> dict[Member, float]:
+    """How much each classifier counts in a blend with these settings; they sum to one."""
+    flat = 0.0 if beside is None or beside.planes is None else config.planes_share
+    forest = config.forest_share
+    return {
+        Member("network", False): (1 - flat) * (1 - forest),
+        Member("forest", False): (1 - flat) * forest,
+        Member("network", True): flat * (1 - forest),
+        Member("forest", True): flat * forest,
+    }
+
+
+def _recipe(config: ShallowConfig) -> Recipe:
+    return Recipe(
         hidden=config.hidden,
         passes=config.passes,
         rate=config.learning_rate,
@@ -145,4 +233,3 @@ def _fit(
         balanced=config.class_weights == "balanced",
         seed=config.seed,
     )
-    return fit_perceptron(features, targets, recipe, after_pass)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from voxloop.config.shallow import ShallowConfig
 from voxloop.geometry import Box, cover
-from voxloop.shallow.classifier import Classifier, fit_classifier
+from voxloop.shallow.classifier import Classifier, Member, fit_classifier, fit_member, shares, teach
 from voxloop.shallow.features import FeatureBank, Reduced
 from voxloop.shallow.folds import Folds, folds_for
 from voxloop.shallow.gathering import SLAB_2D, SLAB_3D, BlockSource, groups, multiple
@@ -77,6 +77,7 @@ class CrossFit:
         self._table = table
         self._threads = threads
         self._fitted: dict[str, Classifier] = {}
+        self._members: dict[tuple[int, Member], Classifier] = {}
         self._prepared: dict[tuple[int, ...], list[_Cell]] = {}
         taught = np.flatnonzero(table.kept)
         self.folds: Folds = folds_for(table.chosen.at[taught])
@@ -90,15 +91,6 @@ class CrossFit:
     def possible(self) -> bool:
         """Whether two classes can be asked about by models that know all classes."""
         return len(np.unique(self._table.targets[self._asked])) > 1
-
-    @property
-    def extent(self) -> int:
-        """Voxels of the boxes around labels in which supervoxels would be described."""
-        at = self._table.chosen.at
-        slab = (32, 512, 512) if self._bank.dimensions == 3 else (1, 1024, 1024)
-        _, owners = np.unique(at // np.array(slab), axis=0, return_inverse=True)
-        boxes = [Box.around(at[owners.reshape(-1) == number]) for number in np.unique(owners)]
-        return sum(box.size for box in boxes)
 
     def answers(
         self, config: ShallowConfig, table: FeatureTable, heard: Callable[[], None] = lambda: None
@@ -131,6 +123,46 @@ class CrossFit:
         taught = np.flatnonzero(self._table.kept)
         taught = taught[np.isin(self._fold[taught], self._complete())]
         return self._asked_of(config.changed(smoothing=0), table, taught, lambda: None)
+
+    def of_members(
+        self, config: ShallowConfig, heard: Callable[[], None] = lambda: None
+    ) -> tuple[np.ndarray, dict[Member, np.ndarray]]:
+        """Which chosen voxels can be asked about, and what each classifier to blend says (n, classes) of them.
+
+        All are asked about single voxels, without smoothing. ``heard`` is called now and then and may raise.
+        """
+        table = self._table
+        taught = np.flatnonzero(table.kept)
+        taught = taught[np.isin(self._fold[taught], self._complete())]
+        answers: dict[Member, np.ndarray] = {}
+        for member in shares(config, table.beside):
+            if member.planes and (table.beside is None or table.beside.planes is None):
+                continue
+            features = self._features(member.planes)
+            answers[member] = np.zeros((len(taught), len(table.classes)), np.float32)
+            for fold in np.unique(self._fold[taught]):
+                heard()
+                rows = np.flatnonzero(self._fold[taught] == fold)
+                classifier = self._member(config, int(fold), member)
+                with threadpool_limits(1, user_api="blas"):
+                    answers[member][rows] = classifier.rows(features[taught[rows]])
+        return taught, answers
+
+    def _features(self, planes: bool) -> np.ndarray:
+        if not planes:
+            return self._table.features
+        assert self._table.beside is not None
+        assert self._table.beside.planes is not None
+        return self._table.beside.planes
+
+    def _member(self, config: ShallowConfig, fold: int, member: Member) -> Classifier:
+        if (fold, member) not in self._members:
+            rows = np.flatnonzero(self._table.kept & (self._fold != fold))
+            features = self._features(member.planes)[rows]
+            self._members[fold, member] = fit_member(
+                features, self._table.targets[rows], member.kind, config, self._threads
+            )
+        return self._members[fold, member]
 
     def _ask(
         self, classifier: Classifier, config: ShallowConfig, table: FeatureTable, wanted: np.ndarray
@@ -187,8 +219,18 @@ class CrossFit:
             targets = table.targets[rows]
             if len(np.unique(targets)) < len(table.classes):
                 return None
-            self._fitted[key] = fit_classifier(table.features[rows], targets, config, self._threads)
+            self._fitted[key] = self._fit(config, table, fold, rows)
         return self._fitted[key]
+
+    def _fit(self, config: ShallowConfig, table: FeatureTable, fold: int, rows: np.ndarray) -> Classifier:
+        features, targets = table.features[rows], table.targets[rows]
+        beside = None if table.beside is None else table.beside.take(rows)
+        if config.classifier != "blend" or table is not self._table:
+            return fit_classifier(features, targets, config, self._threads, beside=beside)
+        counted = [member for member, share in shares(config, beside).items() if share]
+        members = {member: self._member(config, fold, member) for member in counted}
+        with threadpool_limits(1, user_api="blas"):
+            return teach(members, features, targets, config, beside)
 
     def _weights(self, targets: np.ndarray) -> np.ndarray:
         share = np.bincount(targets, minlength=len(self._table.classes)) / len(targets)

@@ -14,7 +14,7 @@ from voxloop.geometry import Box, Spacing
 from voxloop.model import ClassInfo
 from voxloop.shallow.calibration import calibration_error, fit_temperature, tempered
 from voxloop.shallow.choice import Choice, choose_settings, iou_per_class, mean_iou
-from voxloop.shallow.classifier import Classifier, fit_classifier
+from voxloop.shallow.classifier import AfterPass, Classifier, fit_classifier
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.model import ChannelNormalisation, ShallowModel, describe
 from voxloop.shallow.planning import bank_for
@@ -84,6 +84,8 @@ def fit_examples(
         The images differ in channels or voxel size.
     """
     watch = watch or Watch()
+    if not judge:
+        config = config.changed(choose="fixed")
     bank = _common_bank(config, examples)
     normalisation = measure([example for example in examples if not example.judges])
     choice = None
@@ -93,7 +95,7 @@ def fit_examples(
     else:
         table = gather(config, examples, bank, normalisation, classes, threads, watch)
     validation = _validate(config, table, threads, watch)
-    classifier = fit_classifier(table.features[table.kept], table.targets[table.kept], config, threads)
+    classifier = _fit(config, table, table.kept, threads)
     spec = describe(
         bank,
         normalisation,
@@ -178,10 +180,21 @@ def _validate(config: ShallowConfig, table: FeatureTable, threads: int, watch: W
         nonlocal last
         train = scores(classifier, table.features[learn], table.targets[learn], names)
         last = scores(classifier, table.features[held], table.targets[held], names) if held.any() else None
-        return watch.epoch(number, config.passes if config.classifier == "network" else 1, train, last)
+        return watch.epoch(number, config.passes if config.classifier in ("network", "blend") else 1, train, last)
 
-    fit_classifier(table.features[learn], table.targets[learn], config, threads, after_pass)
+    _fit(config, table, learn, threads, after_pass)
     return last
+
+
+def _fit(
+    config: ShallowConfig,
+    table: FeatureTable,
+    rows: np.ndarray,
+    threads: int,
+    after_pass: AfterPass = lambda number, classifier: True,
+) -> Classifier:
+    beside = None if table.beside is None else table.beside.take(rows)
+    return fit_classifier(table.features[rows], table.targets[rows], config, threads, after_pass, beside)
 
 
 def _common_bank(config: ShallowConfig, examples: Sequence[Example]) -> FeatureBank:

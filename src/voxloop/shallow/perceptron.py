@@ -86,20 +86,22 @@ def fit_perceptron(
     recipe: Recipe,
     after_pass: Callable[[int, Perceptron], bool] = lambda number, network: True,
 ) -> Perceptron:
-    """Fit to (n, features) float32 rows with ``targets`` 0, 1, ... by Adam on the cross entropy.
+    """Fit to (n, features) float32 rows by Adam on the cross entropy.
 
-    ``after_pass(number, network)`` follows every pass and ends the fit by returning False. The same arguments give the
-    same network bit for bit, on one machine and with one BLAS thread.
+    ``targets`` are classes (n,) 0, 1, ... or, where they are not known for sure, their probabilities (n, classes);
+    of these none is balanced. ``after_pass(number, network)`` follows every pass and ends the fit by returning False.
+    The same arguments give the same network bit for bit, on one machine and with one BLAS thread.
     """
     rng = np.random.default_rng(recipe.seed)
     mean, spread = features.mean(axis=0), features.std(axis=0)
     spread[spread < 1e-6] = 1  # a constant feature tells nothing
     rows = ((features - mean) / spread).astype(np.float32)
-    layers = _Layers([features.shape[1], *recipe.hidden, int(targets.max()) + 1], rng)
+    soft = targets if targets.ndim == 2 else np.eye(int(targets.max()) + 1, dtype=np.float32)[targets]
+    layers = _Layers([features.shape[1], *recipe.hidden, soft.shape[1]], rng)
     network = layers.network(mean, spread)
     for number in range(1, recipe.passes + 1):
-        for picks in _batches(targets, recipe.balanced, rng):
-            layers.step(rows[picks], targets[picks], recipe.rate, recipe.decay)
+        for picks in _batches(targets, recipe.balanced and targets.ndim == 1, rng):
+            layers.step(rows[picks], soft[picks], recipe.rate, recipe.decay)
         network = layers.network(mean, spread)
         if not after_pass(number, network):
             break
@@ -128,12 +130,12 @@ class _Layers:
             hidden += bias
             seen.append(np.maximum(hidden, 0, out=hidden))
         error = _softmax(seen[-1] @ self._weights[-1] + self._biases[-1], axis=1)
-        error[np.arange(targets.size), targets] -= 1
-        error /= targets.size
+        error -= targets
+        error /= len(targets)
         for layer in range(len(self._weights) - 1, -1, -1):
             weights, slope = self._weights[layer], self._weight_slopes[layer]
             np.matmul(seen[layer].T, error, out=slope)
-            slope += np.float32(decay / targets.size) * weights
+            slope += np.float32(decay / len(targets)) * weights
             error.sum(axis=0, out=self._bias_slopes[layer])
             if layer:
                 error = error @ weights.T
@@ -168,7 +170,7 @@ def _views(vector: np.ndarray, shapes: list[tuple[int, int]]) -> tuple[list[np.n
 
 def _batches(targets: np.ndarray, balanced: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Indices of one pass in random order; balanced: every class as often as the most frequent one."""
-    order = rng.permutation(targets.size)
+    order = rng.permutation(len(targets))
     if balanced:
         own = [order[targets[order] == value] for value in range(int(targets.max()) + 1)]
         most = max(map(len, own))

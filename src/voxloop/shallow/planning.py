@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from voxloop.config.shallow import ShallowConfig
 from voxloop.geometry import Spacing
 from voxloop.shallow.descriptors import Descriptor
@@ -25,8 +27,8 @@ def bank_for(
     filters through the stack, so "auto" stays within planes, smoothing over neighbouring slices.
     """
     single = depth == 1 or frames
-    cubic = 1 / NEARLY_CUBIC <= spacing_um[0] / min(spacing_um[1:]) <= NEARLY_CUBIC
-    through = config.dimensions == "3d" or (config.dimensions == "auto" and cubic and not live)
+    usual = nearly_cubic(spacing_um) or config.is_open
+    through = config.dimensions == "3d" or (config.dimensions == "auto" and usual and not live)
     sigmas = ladder(spacing_um, config.scales) if config.sigmas_um == "auto" else config.sigmas_um
     context = CONTEXT if config.context == "auto" else config.context
     return FeatureBank(
@@ -37,6 +39,23 @@ def bank_for(
         kinds=config.kinds,
         context=0 if single or through else context,
     )
+
+
+def nearly_cubic(spacing_um: Spacing) -> bool:
+    """Whether planes are about as far apart as voxels are within them."""
+    return 1 / NEARLY_CUBIC <= spacing_um[0] / min(spacing_um[1:]) <= NEARLY_CUBIC
+
+
+def planes_of(config: ShallowConfig, bank: FeatureBank) -> FeatureBank | None:
+    """The filters within planes that a blend counts beside those of ``bank``; None where it counts none.
+
+    Where settings are still to be chosen these are tried unless voxels are nearly cubic: there planes alone tell
+    nothing that filters through the stack do not, and cost as much.
+    """
+    tried = config.is_open and config.dimensions == "auto" and not nearly_cubic(bank.spacing_um)
+    if bank.dimensions == 2 or not (tried or (config.classifier == "blend" and config.planes_share)):
+        return None
+    return replace(bank, dimensions=2, context=CONTEXT if config.context == "auto" else config.context)
 
 
 def supervoxels_for(config: ShallowConfig, bank: FeatureBank, descriptor: Descriptor) -> Supervoxels:

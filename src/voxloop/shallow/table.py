@@ -16,19 +16,22 @@ from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import LabelError
 from voxloop.geometry import Box, Shape, Spacing
 from voxloop.model import ClassInfo
+from voxloop.shallow.beside import Beside
 from voxloop.shallow.contrast import of_supervoxels, of_voxels
 from voxloop.shallow.descriptors import Descriptor, fit_descriptor, needs_vocabulary
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.gathering import BlockSource, Read, features_at
 from voxloop.shallow.model import ChannelNormalisation
 from voxloop.shallow.pieces import LabelledSupervoxels, Look, gather_supervoxels
-from voxloop.shallow.planning import supervoxels_for
+from voxloop.shallow.planning import planes_of, supervoxels_for
 from voxloop.shallow.refinement import Refinement
 from voxloop.shallow.samples import APART, LabelledVoxels, choose, hold_out, join
 from voxloop.shallow.supervoxels import Supervoxels
+from voxloop.shallow.surroundings import surroundings
 
 #: voxels that typical values of features are found from
 _DESCRIBED_FROM = 4000
+_NOWHERE = np.empty((0, 3), np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,8 @@ class FeatureTable:
     kept : (n,) what the model learns from in the end: all, without those of a validation set.
     chosen : the chosen voxels; the seats of a table of single voxels.
     shares : (classes,) of each class among all that is labelled and teaches.
+    beside : what a blend sees besides; None where nobody asks for it.
+    through : whether filters go through the stack.
     looks : of supervoxels, those around the chosen voxels, labelled or not.
     """
 
@@ -81,6 +86,8 @@ class FeatureTable:
     classes: tuple[ClassInfo, ...]
     chosen: LabelledVoxels
     shares: np.ndarray
+    beside: Beside | None = None
+    through: bool = False
     supervoxels: Supervoxels | None = None
     refinement: Refinement | None = None
     looks: tuple[Look, ...] = ()
@@ -117,7 +124,9 @@ def gather(
     unit = None
     if config.unit == "supervoxels":
         unit = supervoxels_for(config, bank, _descriptor(config, bank, learnt_from, threads))
-    rows = _describe(examples, sources, picks, labelled, bank, unit, threads, watch)
+    blended = unit is None and (config.classifier == "blend" or config.is_open)
+    places = _places(examples, picks, bank, config.seed) if blended else [_NOWHERE for _ in examples]
+    rows = _describe(examples, sources, picks, places, labelled, bank, unit, threads, watch)
 
     targets = np.searchsorted(values, rows.seats.values)
     judging = _is_judging(rows.seats, examples)
@@ -143,6 +152,8 @@ def gather(
         classes=taught,
         chosen=chosen,
         shares=counts / max(1, len(teaching)),
+        beside=_beside(config, rows, sources, picks, places, bank, threads, watch) if blended else None,
+        through=bank.dimensions == 3,
         supervoxels=unit,
         refinement=refinement,
         looks=rows.looks,
@@ -157,11 +168,13 @@ class _Rows:
     ----------
     features : (n, features) float32.
     seats : where they lie; images are :data:`APART` planes apart.
+    around : (m, features) of voxels beside them.
     pieces : supervoxels of the images that teach, image by image.
     looks : of supervoxels, those around the chosen voxels of all images.
     """
 
     features: np.ndarray
+    around: np.ndarray
     seats: LabelledVoxels
     pieces: list[LabelledSupervoxels]
     looks: tuple[Look, ...]
@@ -171,15 +184,17 @@ def _describe(
     examples: Sequence[Example],
     sources: Sequence[BlockSource],
     picks: Sequence[LabelledVoxels],
+    places: Sequence[np.ndarray],
     labelled: LabelledVoxels,
     bank: FeatureBank,
     unit: Supervoxels | None,
     threads: int,
     watch: Watch,
 ) -> _Rows:
-    """Features of the voxels picked in each image, or of the supervoxels (``unit``) they lie in."""
-    total = sum(len(voxels) for voxels in picks)
+    """Features of the voxels picked in each image and at ``places``, or of the supervoxels (``unit``) they lie in."""
+    total = sum(map(len, picks)) + sum(map(len, places))
     features: list[np.ndarray] = []
+    around: list[np.ndarray] = []
     seats: list[LabelledVoxels] = []
     pieces: list[LabelledSupervoxels] = []
     looks: list[Look] = []
@@ -189,7 +204,9 @@ def _describe(
             continue
         count = partial(_count, watch, done, total)
         if unit is None:
-            features.append(features_at(source, bank, voxels.at, threads, count))
+            both = features_at(source, bank, np.concatenate([voxels.at, places[number]]), threads, count)
+            features.append(both[: len(voxels)])
+            around.append(both[len(voxels) :])
             seats.append(_move_apart(voxels, number))
         else:
             of_image = gather_supervoxels(source, unit, voxels.at, _of_image(labelled, number), threads, count)
@@ -198,8 +215,53 @@ def _describe(
             looks += [replace(look, members=look.members + done) for look in of_image.looks]
             if not example.judges:
                 pieces.append(of_image)
-        done += len(voxels)
-    return _Rows(np.concatenate(features), join(seats), pieces, tuple(looks))
+        done += len(voxels) + len(places[number])
+    near = np.concatenate(around) if around else np.empty((0, features[0].shape[1]), np.float32)
+    return _Rows(np.concatenate(features), near, join(seats), pieces, tuple(looks))
+
+
+def _beside(
+    config: ShallowConfig,
+    rows: _Rows,
+    sources: Sequence[BlockSource],
+    picks: Sequence[LabelledVoxels],
+    places: Sequence[np.ndarray],
+    bank: FeatureBank,
+    threads: int,
+    watch: Watch,
+) -> Beside:
+    """What a blend sees besides; filters within planes where it counts them, or may come to."""
+    flat = planes_of(config, bank)
+    if flat is None:
+        return Beside(rows.around)
+    parts = []
+    for source, voxels, near in zip(sources, picks, places, strict=True):
+        if len(voxels):
+            heard = partial(_hear, watch)
+            both = features_at(source, flat, np.concatenate([voxels.at, near]), threads, heard)
+            parts.append((both[: len(voxels)], both[len(voxels) :]))
+    labelled, around = (np.concatenate(side) for side in zip(*parts, strict=True))
+    return Beside(rows.around, labelled, around)
+
+
+def _hear(watch: Watch, done: int, total: int) -> None:
+    """Let the watch end it; what is counted is done already."""
+    watch.voxels(1, 1)
+
+
+def _places(
+    examples: Sequence[Example], picks: Sequence[LabelledVoxels], bank: FeatureBank, seed: int
+) -> list[np.ndarray]:
+    """Voxels near the strokes of each image that teaches, the more the more of it is labelled."""
+    rng = np.random.default_rng(seed)
+    total = sum(len(voxels) for voxels, example in zip(picks, examples, strict=True) if not example.judges)
+    drawn = []
+    for voxels, example in zip(picks, examples, strict=True):
+        if example.judges or not len(voxels):
+            drawn.append(_NOWHERE)
+        else:
+            drawn.append(surroundings(voxels.at, example.shape, bank, len(voxels) / total, rng))
+    return drawn
 
 
 def _move_apart(labelled: LabelledVoxels, number: int) -> LabelledVoxels:
