@@ -119,7 +119,7 @@ def answer(stack: Stack, way: str, seed: int, painted: np.ndarray, labels: Label
     example = Example(
         name=stack.name,
         read=lambda box: stack.image[box.slices][None],
-        shape=stack.image.shape,  # type: ignore[arg-type]
+        shape=stack.image.shape,
         channels=1,
         spacing_um=stack.spacing_um,
         labelled=in_block(painted, Box.whole(stack.image.shape)),

@@ -184,7 +184,7 @@ def test_what_somebody_set_is_kept():
 def test_the_overlay_takes_over_what_a_run_chose():
     settings = {"choose": "fixed", "classifier": "blend", "forest_share": 0.8, "dimensions": "3d", "seed": 7}
     taken = with_choice(OPEN, settings)
-    assert (taken.classifier, taken.forest_share, taken.seed) == ("blend", 0.8, 0)
+    assert (taken.classifier, taken.forest_share, taken.seed, taken.dimensions) == ("blend", 0.8, 0, "auto")
     assert with_choice(CONFIG, settings) == CONFIG
 
 

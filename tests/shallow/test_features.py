@@ -127,11 +127,16 @@ def test_a_frame_is_never_mixed_with_its_neighbours():
 
 
 def test_auto_goes_through_nearly_cubic_stacks_and_stays_in_planes_elsewhere():
-    def dims(spacing, depth=30, live=False):
-        return bank_for(ShallowConfig(), 1, spacing, depth, live=live).dimensions
+    fixed = ShallowConfig(choose="fixed")
+
+    def dims(spacing, depth=30, live=False, config=fixed):
+        return bank_for(config, 1, spacing, depth, live=live).dimensions
 
     assert (dims(CUBIC), dims(FLAT), dims(CUBIC, depth=1), dims(CUBIC, live=True)) == (3, 2, 2, 2)
-    assert bank_for(ShallowConfig(), 1, FLAT, 30).context > 0
+    assert bank_for(fixed, 1, FLAT, 30).context > 0
+    chooses = ShallowConfig()
+    assert dims(FLAT, config=chooses) == 3, "a run that chooses tries both"
+    assert (dims(FLAT, live=True, config=chooses), dims(FLAT, depth=1, config=chooses)) == (2, 2)
 
 
 def test_sigmas_out_of_reach_are_refused_with_the_nearest_that_works():

@@ -107,12 +107,11 @@ def choose_settings(
         voxels = gather(config.changed(unit="voxels"), examples, bank, normalisation, classes, threads, Watch())
     thin = thin_classes(examples, table.classes)
     fit = CrossFit([source_of(example, normalisation) for example in examples], bank, voxels, threads, config.seed)
-    heard = _heard(watch, len(table.chosen))
     scores: dict[Member, float] = {}
     if config.is_open and fit.possible:
-        scores = _judge(config, table, fit, heard)
+        scores = _judge(config, table, fit, watch.heard)
     settings = _blended(config, table, scores) if config.is_open else config
-    answers = fit.answers(settings, table, heard) if fit.possible else None
+    answers = fit.answers(settings, table, watch.heard) if fit.possible else None
     return Choice(
         config=settings,
         table=table,
@@ -173,8 +172,12 @@ def differing(config: ShallowConfig) -> dict[str, Any]:
 
 
 def with_choice(config: ShallowConfig, settings: Mapping[str, Any]) -> ShallowConfig:
-    """``config`` with what a run chose, where it leaves that open."""
-    names = ("choose", "classifier", "forest_share", "planes_share", "dimensions")
+    """``config`` with the classifiers that a run chose, where it leaves that open.
+
+    Filters through the stack are left out: they take longer than a stroke (38 s of CPU time for a view of 512 pixels
+    that is first looked at, where those within planes take 2).
+    """
+    names = ("choose", "classifier", "forest_share")
     chosen = {name: settings[name] for name in names if name in settings}
     return config.changed(**chosen) if config.is_open and chosen else config
 
@@ -229,7 +232,3 @@ def _thin_words(thin: Sequence[str], config: ShallowConfig) -> str:
     if config.smoothing > 1:
         return f"{text}, but a smoothing of {config.smoothing:g} voxels takes it away: set smoothing=0."
     return f"{text} and not smoothed."
-
-
-def _heard(watch: Watch, total: int) -> Callable[[], None]:
-    return lambda: watch.voxels(total, total)

@@ -55,7 +55,7 @@ def train(context: TaskContext) -> str:
             examples,
             classes,
             threads=machine().cores,
-            watch=Watch(voxels=progress.voxels, epoch=progress.epoch),
+            watch=Watch(voxels=progress.voxels, heard=progress.heard, epoch=progress.epoch),
             judge=True,
         )
     except _Ended as end:
@@ -108,7 +108,7 @@ def fit_teacher(
     examples, classes = open_examples(workspace, facts)
     teaching = [example for example in examples if not example.judges]
     teaching = [replace(e, labelled=e.labelled.take(keep(e.name, e.labelled.at))) for e in teaching]
-    watch = Watch(voxels=lambda done, total: heard())
+    watch = Watch(voxels=lambda done, total: heard(), heard=heard)
     config = ShallowConfig(**{"validation": 0.0, **settings})
     return fit_examples(config, teaching, classes, threads, watch, judge=judge)
 
@@ -179,6 +179,9 @@ class _Progress:
             left = (now - self._began) / done * (total - done) if done else None
             # features are most of the work; fitting is told as the last tenth
             self._context.emit("progress", done=0.9 * done, total=total, unit="voxels", eta_s=left)
+
+    def heard(self) -> None:
+        self._obey(fitting=False)
 
     def epoch(self, number: int, of: int, train: dict[str, Any], val: dict[str, Any] | None) -> bool:
         self._obey(fitting=True)

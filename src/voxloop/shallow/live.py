@@ -40,6 +40,8 @@ PER_TILE, ROWS = 1500, 6000
 TREES, DEPTH = 32, 14
 #: optimiser steps of one training
 STEPS = 150
+#: a blend is shown by its forest from this share on, else by its network: both would take longer than a stroke
+MOST = 0.7
 
 
 class LabelReader(Protocol):
@@ -97,7 +99,8 @@ class LiveShallow:
         memory: int = 256 << 20,
     ) -> None:
         self.picture = picture
-        kind = "forest" if config.classifier in FORESTS else "network"  # others take longer than a stroke
+        forest = config.classifier in FORESTS or (config.classifier == "blend" and config.forest_share >= MOST)
+        kind = "forest" if forest else "network"  # others take longer than a stroke
         small = {"trees": min(config.trees, TREES), "depth": min(config.depth, DEPTH)}
         self.config = config.changed(unit="voxels", classifier=kind, **small)
         depth = picture.shape[0]

@@ -52,11 +52,13 @@ class Example:
 class Watch:
     """What a caller wants to hear while a model is fitted.
 
-    ``voxels(done, total)`` counts samples whose features are computed; ``epoch(number, of, train, val)`` follows every
-    pass and ends fitting early by returning False. Either may raise to end everything.
+    ``voxels(done, total)`` counts samples whose features are computed, ``heard()`` is called now and then where nothing
+    is counted; ``epoch(number, of, train, val)`` follows every pass and ends fitting early by returning False. Any may
+    raise to end everything.
     """
 
     voxels: Callable[[int, int], None] = lambda done, total: None
+    heard: Callable[[], None] = lambda: None
     epoch: Callable[[int, int, dict[str, Any], dict[str, Any] | None], bool] = lambda *args: True
 
 
@@ -237,16 +239,15 @@ def _beside(
     parts = []
     for source, voxels, near in zip(sources, picks, places, strict=True):
         if len(voxels):
-            heard = partial(_hear, watch)
-            both = features_at(source, flat, np.concatenate([voxels.at, near]), threads, heard)
+            both = features_at(source, flat, np.concatenate([voxels.at, near]), threads, partial(_hear, watch))
             parts.append((both[: len(voxels)], both[len(voxels) :]))
     labelled, around = (np.concatenate(side) for side in zip(*parts, strict=True))
     return Beside(rows.around, labelled, around)
 
 
 def _hear(watch: Watch, done: int, total: int) -> None:
-    """Let the watch end it; what is counted is done already."""
-    watch.voxels(1, 1)
+    """What is counted is done already."""
+    watch.heard()
 
 
 def _places(
