@@ -51,6 +51,11 @@ class Choice:
     seconds: float = 0.0
 
     @property
+    def name(self) -> str:
+        """``"as it is"`` where the settings were kept, else of what was chosen."""
+        return self.config.classifier if self.open else "as it is"
+
+    @property
     def words(self) -> str:
         """What was chosen and why, in a few sentences."""
         parts = []
@@ -72,6 +77,7 @@ class Choice:
     def to_json(self) -> dict[str, Any]:
         """What the model's spec keeps of it; the seconds are left out, since the hash of equal models is equal."""
         return {
+            "name": self.name,
             "settings": differing(self.config),
             "scores": {name: round(iou, 4) for name, iou in self.scores.items()},
             "thin": list(self.thin),
