@@ -206,10 +206,21 @@ def teach(
         assert seen is not None
         believed += counted[member] * classifier.rows(seen)
     rng = np.random.default_rng(config.seed)
+    shown = _evened(believed.argmax(axis=1), rng)
+    around, believed = around[shown], believed[shown]
     sure = rng.permutation(len(targets))[: max(1, int(SURE * len(around)))]
     painted = np.eye(believed.shape[1], dtype=np.float32)[targets[sure]]
     rows, soft = np.concatenate([around, features[sure]]), np.concatenate([believed, painted])
     return fit_perceptron(rows, soft, _recipe(config), after_pass)
+
+
+def _evened(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As many rows as there are, some again: a class by the root of how many there are, so that rare ones are learnt.
+
+    What is learnt of a voxel are its probabilities, so this changes what is learnt well, and not what is believed.
+    """
+    odds = 1 / np.sqrt(np.bincount(classes))[classes]
+    return rng.choice(len(classes), len(classes), p=odds / odds.sum())
 
 
 def shares(config: ShallowConfig, beside: Beside | None) -> dict[Member, float]:
