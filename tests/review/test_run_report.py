@@ -98,3 +98,14 @@ def test_a_field_of_another_type_is_left_out(odd: Any) -> None:
 
 def test_a_name_in_the_log_is_drawn_as_text(run: Run) -> None:
     assert SCRIPT not in report(run, put(EVENTS, (2, "val", "iou"), {SCRIPT: 0.5}))
+
+
+def test_the_score_is_the_headline_and_agreement_is_called_that(run: Run) -> None:
+    page = report(run, EVENTS)
+    score, training = page.index("<h2>Score</h2>"), page.index("<h2>Training</h2>")
+    assert "not known yet: predict with it first" in page[score:training]
+    assert "0.500" not in page[score:training], "what held-out strokes say is no score"
+    assert "agreement with held-out strokes" in page[training:]
+    assert "not how good either is on the image" in page[training:]
+    for word in ("Best epoch", "best mean IoU", "mean IoU"):
+        assert word not in page

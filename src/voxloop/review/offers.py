@@ -169,7 +169,7 @@ def _enough(evidence: Evidence) -> bool:
 
 def _against(run: Run | None) -> str:
     """What the training of a network says of the pixel classifier of the same strokes."""
-    outcome = getattr(run, "outcome", None)
+    outcome = None if run is None else run.outcome
     if outcome is None:
         return ""
     if outcome.kept == "classifier":

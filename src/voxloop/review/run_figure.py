@@ -12,6 +12,7 @@ from voxloop.errors import RunError
 from voxloop.runs.history import metric_of
 
 if TYPE_CHECKING:
+    from voxloop.review.reliability import Reliability
     from voxloop.runs import Run
 
 #: training is blue, validation red, as in the monitor; several runs take colours that any eye tells apart
@@ -23,7 +24,7 @@ _KINDS = ("png", "svg", "pdf")
 
 
 def draw(runs: Sequence[Run], kind: str = "png") -> bytes:
-    """Loss and mean IoU over optimiser steps; PNG on white, SVG and PDF without a ground.
+    """Loss and agreement with held-out strokes over optimiser steps; PNG on white, SVG and PDF without a ground.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def draw(runs: Sequence[Run], kind: str = "png") -> bytes:
             _loss(left, run, colors, one)
             _score(right, run, colors, one)
         left.set(xlabel="step", ylabel="loss")
-        right.set(xlabel="step", ylabel="mean IoU", ylim=(0, 1))
+        right.set(xlabel="step", ylabel="agreement with held-out strokes (IoU)", ylim=(0, 1))
         for axis in (left, right):
             _dress(axis)
         out = io.BytesIO()
@@ -61,6 +62,30 @@ def draw(runs: Sequence[Run], kind: str = "png") -> bytes:
             transparent=kind != "png",
             metadata={"Date": None} if kind == "svg" else None,
         )
+    return out.getvalue()
+
+
+def draw_reliability(measured: Reliability) -> bytes:
+    """Share that is right over how sure the model was, as SVG without a ground. Raises RunError without matplotlib."""
+    try:
+        from matplotlib import rc_context
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise RunError("a picture of curves needs matplotlib: pip install matplotlib") from error
+    with rc_context({"font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "voxloop"}):
+        figure = Figure(figsize=(3.4, 3.1), layout="constrained")
+        FigureCanvasAgg(figure)
+        axis = figure.subplots()
+        axis.plot([0, 1], [0, 1], "-", lw=1, color=INK, alpha=0.6)
+        known = np.isfinite(measured.sure)
+        size = 8 + 60 * measured.voxels[known] / max(1, measured.voxels.max())
+        axis.plot(measured.sure[known], measured.right[known], "-", lw=1.2, color=TRAIN)
+        axis.scatter(measured.sure[known], measured.right[known], s=size, color=TRAIN, zorder=3, clip_on=False)
+        axis.set(xlabel="how sure the model was", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
+        _dress(axis)
+        out = io.BytesIO()
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     return out.getvalue()
 
 

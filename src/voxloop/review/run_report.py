@@ -9,7 +9,7 @@ import base64
 import html
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +18,23 @@ from voxloop.config.base import flat
 from voxloop.config.learners import LEARNERS
 from voxloop.config.presets import code_of
 from voxloop.errors import ConfigError, RunError
+from voxloop.review.report_parts import note, number, table
+from voxloop.review.report_score import describe_reliability, describe_score
 from voxloop.review.run_figure import draw
+from voxloop.review.scores import Scores
 from voxloop.runs import Runs
 from voxloop.runs.comparison import ancestors
-from voxloop.runs.history import History, metric_of
+from voxloop.runs.history import History
 from voxloop.store.layout import Layout, RunPlace
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
 
 _SAMPLES = 3
+_CURVES = (
+    "Agreement with held-out strokes shows over-fitting, not how good the model is: strokes lie near each other, and "
+    "on easy or hard places."
+)
 _WORK = {"train": "training", "predict": "prediction", "batch": "prediction", "objects": "objects"}
 
 
@@ -46,8 +53,10 @@ def _page(run: Run) -> str:
     curves = draw([run], "svg").decode()
     config = _config(run)
     sections = [
-        ("Result", _result(run, history)),
-        ("Curves", f'<div class="curves">{curves[curves.index("<svg") :]}</div>'),
+        ("Score", describe_score(run)),
+        ("Reliability", describe_reliability(run)),
+        ("Training", _training(run, history)),
+        ("Curves", f'<div class="curves">{curves[curves.index("<svg") :]}</div>' + note(_CURVES)),
         ("Samples", _samples(run, history)),
         ("Data", _data(run, history)),
         ("Settings", _settings(run, config)),
@@ -58,44 +67,42 @@ def _page(run: Run) -> str:
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections if content)
     sheet = files("voxloop.review").joinpath("run_report.css").read_text(encoding="utf-8")
     name = html.escape(run.name)
-    note = f"<p>{html.escape(run.note)}</p>" if run.note else ""
+    remark = f"<p>{html.escape(run.note)}</p>" if run.note else ""
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(run.config.get("created") or 0)))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{sheet}</style></head>'
         f"<body><header><h1>{name}</h1><p>{html.escape(run.state)} · created {made} · workspace "
-        f"{html.escape(Layout.of_run(run.path).root.name)}</p>{note}</header>{body}</body></html>"
+        f"{html.escape(Layout.of_run(run.path).root.name)}</p>{remark}</header>{body}</body></html>"
     )
 
 
-def _result(run: Run, history: History) -> str:
-    best = history.best
+def _training(run: Run, history: History) -> str:
+    """What was done, which epoch is kept, and what it says of held-out strokes beside another method."""
     words = []
-    if best is not None:
-        loss, iou = metric_of(best, "val", "loss"), metric_of(best, "val", "iou")
-        words.append(
-            f"Best epoch {best.get('epoch')} of {history.epoch}: validation loss {loss:.4g}, mean IoU {iou:.3f}."
-        )
-    words.append(f"{history.iteration:,} optimiser steps, {history.busy_s / 60:.1f} minutes at work.")
+    if history.best is not None:
+        words.append(f"Kept is epoch {history.best.get('epoch')} of {history.epoch}.")
+    steps = f"{history.iteration:,} optimiser steps, " if history.iteration else ""
+    words.append(f"{steps}{history.busy_s / 60:.1f} minutes at work.")
+    if run.outcome is not None:
+        words.append(f"{run.outcome.words[:1].upper()}{run.outcome.words[1:]}.")
     out = f"<p>{html.escape(' '.join(words))}</p>"
     test = history.test
     if test is None:
-        why = "no labels were held out" if run.state == "finished" else f"it is {run.state}"
-        return out + f'<p class="note">The model was not put beside a trivial one: {html.escape(why)}.</p>'
+        return out
     base = test["baseline"]
-    rows = [(name, _number(value), _number(base["iou"].get(name))) for name, value in test["iou"].items()]
-    rows.append(("mean (95 % interval)", _interval(test), _interval(base)))
+    rows = [(name, number(value), number(base["iou"].get(name))) for name, value in test["iou"].items()]
+    rows.append(("mean (interval)", _interval(test), _interval(base)))
+    remark = (
+        "These are the validation labels, which chose the epoch that is kept: the agreement flatters. "
+        "With test_share a test block is set aside until the end."
+    )
     if test.get("on") == "test":
-        note = "These test labels had no part in the training, nor in the choice of the epoch."
+        remark = "These test labels had no part in the training, nor in the choice of the epoch."
         if names := _ancestors_that_may_know(run):
-            note = f"This run never learnt from these labels; {names}, whose weights it started from, may have."
-    else:
-        note = (
-            "These are the validation labels, which chose the epoch that is kept: the score flatters. "
-            "With test_share a test block is set aside until the end."
-        )
+            remark = f"This run never learnt from these labels; {names}, whose weights it started from, may have."
     basis = f"IoU on {test.get('voxels', 0):,} held-out voxels in {test.get('windows', '?')} windows"
-    line = f"{basis}; interval by bootstrap over windows. {note}"
-    return out + _table(("IoU", "this model", base["name"]), rows) + f'<p class="note">{html.escape(line)}</p>'
+    line = f"{basis}. It says which of the two is better, not how good either is on the image. {remark}"
+    return out + table(("agreement with held-out strokes", "this model", base["name"]), rows) + note(line)
 
 
 def _samples(run: Run, history: History) -> str:
@@ -140,9 +147,9 @@ def _data(run: Run, history: History) -> str:
     ]
     counts = [str(event.get("text")) for event in history.log if "labelled voxels" in str(event.get("text"))][:1]
     return (
-        _table(("", ""), rows)
-        + _table(("labels", "as they were after"), labels)
-        + (_table(("row of the training set", "region", "voxels z, y, x"), boxes) if boxes else "")
+        table(("", ""), rows)
+        + table(("labels", "as they were after"), labels)
+        + (table(("row of the training set", "region", "voxels z, y, x"), boxes) if boxes else "")
         + "".join(f'<p class="note">{html.escape(text)}</p>' for text in counts)
     )
 
@@ -200,30 +207,30 @@ def _settings(run: Run, config: Config | None) -> str:
     same = [(name, value) for name, value in given.items() if name in usual and usual[name] == value]
     line = f"<p><code>ws.train({html.escape(code_of(config))})</code></p>" if config is not None else ""
     rows = [(name, _value(value), _value(usual.get(name))) for name, value in changed]
-    rest = _table(("setting", "value"), [(name, _value(value)) for name, value in same])
+    rest = table(("setting", "value"), [(name, _value(value)) for name, value in same])
     return (
         line
-        + _table(("setting", "value", "default"), rows, mark=True)
+        + table(("setting", "value", "default"), rows, mark=True)
         + f"<details><summary>{len(same)} settings as they are by default</summary>{rest}</details>"
     )
 
 
 def _lineage(run: Run) -> str:
-    runs = Runs(Layout.of_run(run.path).runs)
+    layout = Layout.of_run(run.path)
+    runs, scores = Runs(layout.runs), Scores(layout)
     chain = [*ancestors(runs, run.name), run.name]
     rows = []
     for name in chain:
         known = dict(runs).get(name)
-        best = known.history.best if known else None
-        iou = _number(metric_of(best, "val", "iou")) if best else "–"
-        rows.append((name, known.state if known else "a model folder, or deleted", iou))
+        score = scores.of_run(known) if known else None
+        rows.append((name, known.state if known else "a model folder, or deleted", score.words if score else "–"))
     made = [
         (other.name, _WORK[other.kind], other.state)
         for other in runs.values()
         if other.config.get("parent") == run.name
     ]
-    return _table(("from the first ancestor to this run", "state", "best mean IoU"), rows) + (
-        _table(("made from it", "what", "state"), made) if made else ""
+    return table(("from the first ancestor to this run", "state", "score"), rows) + (
+        table(("made from it", "what", "state"), made) if made else ""
     )
 
 
@@ -237,7 +244,7 @@ def _circumstances(history: History) -> str:
         (f"changed at {_clock(event)}", f"{event.get('what')}: {event.get('old')} to {event.get('new')}")
         for event in history.updates
     ]
-    return _table(("", ""), rows)
+    return table(("", ""), rows)
 
 
 def _log(history: History) -> str:
@@ -260,31 +267,13 @@ def _config(run: Run) -> Config | None:
         return None
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], mark: bool = False) -> str:
-    rows = list(rows)
-    if not rows:
-        return ""
-    line = "".join(f"<th>{html.escape(str(cell))}</th>" for cell in head) if any(head) else ""
-    body = "".join(
-        f"<tr{' class=changed' if mark else ''}>"
-        + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row)
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table>{f'<tr>{line}</tr>' if line else ''}{body}</table>"
-
-
 def _value(value: Any) -> str:
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _number(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, int | float) and value == value else "–"
-
-
 def _interval(found: Mapping[str, Any]) -> str:
     low, high = found.get("low"), found.get("high")
-    return _number(found.get("mean")) + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")
+    return number(found.get("mean")) + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")
 
 
 def _clock(event: Mapping[str, Any]) -> str:

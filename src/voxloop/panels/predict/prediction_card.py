@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from voxloop.panels.base.panel import Panel, button, column, row, show, text
 from voxloop.panels.monitor.run_words import AT_WORK
+from voxloop.panels.monitor.score_words import score_sentence
 from voxloop.panels.predict.prediction_words import describe_progress
 
 if TYPE_CHECKING:
+    from voxloop.review import Score
     from voxloop.runs import Run
 
 
@@ -32,6 +35,7 @@ class PredictionCard:
     ) -> None:
         handler = panel.handler
         self.bar, self.words, self._asking = text(), text("", "vx-number"), False
+        self.score = text("", "vx-number")
         self.pause = button(
             "Pause",
             handler(lambda: order(lambda run: run.pause())),
@@ -57,7 +61,7 @@ class PredictionCard:
             button("Keep", handler(lambda: self._ask(False))),
         )
         self.orders = row(self.resume, self.pause, self.stop, self.cancel, self.sure)
-        self.widget = column(self.bar, self.words, self.orders, classes=["vx-card"])
+        self.widget = column(self.bar, self.words, self.score, self.orders, classes=["vx-card"])
         for part in (self.widget, self.sure):
             show(part, False)
 
@@ -73,6 +77,12 @@ class PredictionCard:
         show(self.cancel, state in (*AT_WORK, "paused", "interrupted") and not self._asking)
         show(self.sure, self._asking)
         show(self.orders, self._asking or state not in ("finished", "cancelled"))
+
+    def show_score(self, score: Score | None, state: str) -> None:
+        """How good the prediction on show is, once it is made."""
+        made = state in ("finished", "stopped")
+        self.score.value = html.escape(score_sentence(score)) if made else ""
+        show(self.score, made)
 
     def _ask(self, asking: bool) -> None:
         self._asking = asking

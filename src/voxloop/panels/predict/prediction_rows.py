@@ -112,8 +112,8 @@ def prediction_row(run: Run, there: bool, score: Score | None, best: bool = Fals
         words = f"{state} {history.progress:.0%}"
     title = history.error or ""
     if there and not title:
-        title = f"by the model of {run.config.get('parent') or run.config.get('model')}"
-    cells = (named(run.name, best), badge(words, LOOKS.get(state, "")), score_cell(score), _age(run))
+        title = f"made {_age(run)} by the model of {run.config.get('parent') or run.config.get('model')}"
+    cells = (named(run.name, best), badge(words, LOOKS.get(state, "")), score_cell(score))
     return Row(run.name, cells, actions, title=title, rank=score_rank(score))
 
 

@@ -22,6 +22,7 @@ from voxloop.panels.view.prediction_layers import prediction_layers
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
+    from voxloop.review import Score
     from voxloop.runs import History, Run
     from voxloop.workspace.workspace import Workspace
 
@@ -41,6 +42,7 @@ class PredictionLook:
     prediction: Prediction | None = None
     done: float = -1.0
     borders: str = ""
+    score: Score | None = None
 
 
 class PredictionStage:
@@ -66,7 +68,7 @@ class PredictionStage:
         self._told: Place | None = None
         self.list = RowList(
             panel.handler(self._on_row),
-            head=("Prediction", "State", SCORE_HEAD, "Made"),
+            head=("Prediction", "State", SCORE_HEAD),
             ranked=2,
             height=150,
             empty="No predictions yet. The first one fills in here.",
@@ -145,6 +147,7 @@ class PredictionStage:
             if shown is None or shown.name != name:
                 shown = self._ws.predictions[name]
             look |= {"prediction": shown, "done": shown.done, "borders": shown.borders}
+            look["score"] = self._ws.scores.of_prediction(name)
         return PredictionLook(**look)
 
     def _row(self, run: Run, names: set[str], best: set[str]) -> Row:
@@ -157,6 +160,7 @@ class PredictionStage:
             return
         self.results.show(look.made, self._image)
         self.card.show(look.state, look.history, look.borders)
+        self.card.show_score(look.score if look.prediction is not None else None, look.state)
         if look.prediction is not None and look.prediction.name == self._on_show:
             self._show_prediction(look.prediction, look.done)
 
