@@ -20,6 +20,7 @@ from voxloop.deep.begin.starting import Arrangement, arrange, encoder_weights, l
 from voxloop.deep.data.augment import Augmenter
 from voxloop.deep.data.grayvalues import measure_intensities
 from voxloop.deep.data.sampling import WindowSampler
+from voxloop.deep.data.thin import thin_labels
 from voxloop.deep.data.training_data import TrainingData, open_data
 from voxloop.deep.data.windows import Geometry, validation_places, validation_window
 from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
@@ -31,6 +32,8 @@ from voxloop.runs.context import QuietContext, TaskContext
 
 #: windows of a validation, at most; fewer where they hold more voxels than a plane
 _VALIDATION_WINDOWS, _FEWEST, _PLANE = 24, 6, 2**16
+#: how many times more borders count where a class is thin, and over how many voxels
+_THIN_WEIGHT, _THIN_DISTANCE = 2.0, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class Material:
     augment: Augmenter
     device: torch.device
     precision: torch.dtype
+    thin: tuple[str, ...] = ()  # classes that are membranes and walls below three voxels
 
     @property
     def scale(self) -> float:
@@ -90,6 +94,17 @@ class Material:
     def description(self) -> NetworkConfig:
         """The network."""
         return self.arrangement.description
+
+    @property
+    def thin_words(self) -> str:
+        """What is done for classes that are thin; empty where none is."""
+        if not self.thin:
+            return ""
+        size = "at full size, " if self.scale == 1 else ""
+        return (
+            f"{', '.join(self.thin)}: nowhere three voxels wide where painted, so the network works {size}with "
+            f"borders between classes counting {1 + self.config.boundary_weight:g} times"
+        )
 
     def raw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """The windows of a batch as they are cut: pixels (n, c, y, x), labels (n, y, x); with z in 3-D."""
@@ -163,6 +178,9 @@ def gather(
     earlier = earlier or Earlier()
     device = device or resolve_device(config.device)
     data = open_data(context, config, earlier.split)
+    thin = thin_labels(data.images, _foreground(data), config.seed) if config.target == "semantic" else ()
+    if thin:
+        config = suit_thin(config)
     arrangement = arrange(config, data, earlier.window)
     geometry = arrangement.geometry
     statistics = earlier.statistics or measure_intensities(data, geometry, config)
@@ -178,7 +196,26 @@ def gather(
         augment=Augmenter.of(config, data, geometry.slices, arrangement.spacing),
         device=device,
         precision=resolve_precision(config.precision, device),
+        thin=tuple(data.classes[label - 1].name for label in thin),
     )
+
+
+def suit_thin(config: DeepConfig) -> DeepConfig:
+    """Settings for membranes and walls below three voxels: full size, where that was open, and borders that count more.
+
+    At half size they are hardly there, and a network that is a voxel off has lost them.
+    """
+    changes: dict[str, Any] = {}
+    if config.scale == "auto":
+        changes["scale"] = 1.0
+    if not config.boundary_weight:
+        changes |= {"boundary_weight": _THIN_WEIGHT, "boundary_distance": _THIN_DISTANCE}
+    return config.changed(**changes) if changes else config
+
+
+def _foreground(data: TrainingData) -> list[int]:
+    """Labels of windows that are no background."""
+    return [label for label, info in enumerate(data.classes, start=1) if not info.background]
 
 
 def gather_now(workspace: Path, config: DeepConfig) -> Material:

@@ -66,6 +66,9 @@ class PixelClassifier:
     def start(self) -> None:
         """Begin to fit; nothing where that was done."""
         if self._teacher is None:
+            after = ", and is what the network is put beside at the end" if self._predicts else ""
+            text = f"a pixel classifier learns from the same labels first: it says what nobody painted{after}"
+            self._context.emit("log", text=text)
             self._teacher = self._thread.submit(self._fit_teacher)
             self._others = self._thread.submit(self._fit_others)
 

@@ -62,6 +62,8 @@ class Reporter:
             f"{threads} threads; windows of {window_words(material.window)}; labelled voxels that are trained on: "
             f"{labelled} ({data.shares})"
         )
+        if material.thin and not resumed:
+            self.log(material.thin_words)
         now = time.monotonic()
         self._last_step = self._last_look = self._last_checkpoint = self._epoch_began = now
 
