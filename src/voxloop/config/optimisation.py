@@ -141,6 +141,17 @@ class OptimisationSettings(Config):
         log=True,
         advanced=True,
     )
+    encoder_rate: float | None = setting(
+        None,
+        "learning rate of the encoder, as a share of that of the rest; empty: a tenth where it begins with weights of "
+        "ImageNet, which a full rate would undo, else the same",
+        group="Optimisation",
+        unit="times",
+        gt=0,
+        le=1,
+        log=True,
+        advanced=True,
+    )
     weight_decay: float = setting(
         0.01, "pull of the weights towards zero", group="Optimisation", ge=0, le=1, log=True, advanced=True
     )

@@ -143,7 +143,8 @@ presets = Presets({
     ),
     "mia-unet": (
         DeepConfig(
-            architecture="Unet", encoder="resnet50", encoder_weights="imagenet", decoder_width=1, window=(1, 224, 224),
+            architecture="Unet", encoder="resnet50", encoder_weights="imagenet", encoder_rate=1,
+            decoder_width=1, window=(1, 224, 224),
             scale=1, batch_size=8, epochs=100, learning_rate=1e-3, schedule="plateau", drop_factor=0.2,
             plateau_patience=5, lowest_rate=1e-6, warmup_steps=0, optimiser="Adam", weight_decay=0, gradient_clip=0,
             average_weights=0, cross_entropy=0, dice=0, focal=1, focal_gamma=2, class_weights="none",
@@ -157,7 +158,8 @@ presets = Presets({
     ),
     "survos-multi-axis": (
         DeepConfig(
-            architecture="Unet", encoder="resnet34", encoder_weights="imagenet", decoder_width=1, window=(1, 256, 256),
+            architecture="Unet", encoder="resnet34", encoder_weights="imagenet", encoder_rate=1,
+            decoder_width=1, window=(1, 256, 256),
             axes="zyx", scale=1, batch_size=4, class_weights="none",
             epochs=13, freeze_encoder_epochs=8, unfrozen_rate=0.002, schedule="one-cycle", learning_rate=1e-3,
             patience=3, cross_entropy=0, dice=1, validation_share=0.2, average_weights=0, best_by="loss",

@@ -90,7 +90,7 @@ def export_model(
 
     Its test tensors are a piece of the first image; bioimageio.core computes them again from the package.
     See :func:`voxloop.bioimageio.export_package` for ``settings``. It is the network also where the run keeps the pixel
-    classifier to predict with; the package says so. Raises ModelError where the model is no network.
+    classifier to predict with, which no other program opens. Raises ModelError where the model is no network.
     """
     trained = project.runs[run] if isinstance(run, str) else run
     model = trained.model("network") if trained.learner == "deep" else trained.model()

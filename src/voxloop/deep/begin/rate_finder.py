@@ -81,7 +81,7 @@ def range_test(material: Material, steps: int, check: Callable[[], None] = lambd
         check()
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (steps - 1))
         for group in steps_of.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("share", 1.0)
         loss = material.loss(network, criterion, step)
         steps_of.zero_grad(set_to_none=True)
         loss.backward()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import ModelError
+from voxloop.model import ModelSpec
 
 #: intensities (c, n) of an image
 Sample = Callable[[], np.ndarray]
@@ -238,3 +239,15 @@ def _given(statistics: Any, channels: int, step: str) -> tuple[np.ndarray, np.nd
 
 def _listed(values: np.ndarray) -> str:
     return ", ".join(f"{value:.4g}" for value in dict.fromkeys(values.tolist()))
+
+
+def exposure_words(spec: ModelSpec) -> str:
+    """What a user of the package must do by hand, where every picture is to be brought to one exposure."""
+    reference = spec.normalisation.get("exposure")
+    if not reference:
+        return ""
+    levels = ", ".join(f"{low:g} and {high:g}" for low, high in zip(reference["low"], reference["high"], strict=True))
+    return (
+        " Before that, bring each picture to the same exposure, which this package does not do by itself: its 1st and "
+        f"99.8th percentile to {levels}."
+    )

@@ -16,6 +16,7 @@ import numpy as np
 
 from voxloop.deep.exchange.foreign import bioimage_core, tensor
 from voxloop.deep.exchange.foreign import import_package as import_package
+from voxloop.deep.exchange.intensities import exposure_words
 from voxloop.deep.exchange.runtime import export_graph, export_program
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec
@@ -384,18 +385,6 @@ def _identifier(text: str) -> str:
     return cleaned if cleaned[:1].isalpha() else f"c_{cleaned}"
 
 
-def _exposure(spec: ModelSpec) -> str:
-    """What a user of the package must do by hand, where every picture is to be brought to one exposure."""
-    reference = spec.normalisation.get("exposure")
-    if not reference:
-        return ""
-    levels = ", ".join(f"{low:g} and {high:g}" for low, high in zip(reference["low"], reference["high"], strict=True))
-    return (
-        " Before that, bring each picture to the same exposure, which this package does not do by itself: its 1st and "
-        f"99.8th percentile to {levels}."
-    )
-
-
 def _readme(spec: ModelSpec, name: str) -> str:
     classes = "\n".join(f"- {item.name}" for item in spec.classes)
     trained = (
@@ -405,7 +394,7 @@ def _readme(spec: ModelSpec, name: str) -> str:
     )
     return (
         f"# {name}\n\nA network trained with voxloop. It gives one probability a class:\n\n{classes}\n\n"
-        f"Intensities are normalised by what was measured on the training images.{trained}{_exposure(spec)}\n\n"
+        f"Intensities are normalised by what was measured on the training images.{trained}{exposure_words(spec)}\n\n"
         "## Validation\n\nCompare with your own labels before you trust it: it was validated on held-out parts of its "
         "own training images only.\n"
     )

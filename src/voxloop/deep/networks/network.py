@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxloop.config.network import DEEPEST, VOLUMETRIC
+from voxloop.deep.networks.imagenet import OFFLINE_ENCODER, installed_weights
 from voxloop.errors import ConfigError, ModelError, nearest
 from voxloop.geometry import Shape
 
@@ -156,7 +157,8 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
     Parameters
     ----------
     encoder_weights
-        None, ``"imagenet"`` (downloaded), or the path of a ``.safetensors`` file with the encoder's tensors.
+        None, ``"imagenet"`` (installed for EfficientNet-Lite0, downloaded for others), or the path of a
+        ``.safetensors`` file with the encoder's tensors.
 
     Raises
     ------
@@ -167,6 +169,9 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
         from voxloop.deep.networks import volumetric  # imports MONAI
 
         return volumetric.build(config)
+    if encoder_weights == "imagenet":
+        installed = installed_weights(config.encoder)
+        encoder_weights = encoder_weights if installed is None else str(installed)
     online = encoder_weights if encoder_weights == "imagenet" else None
     try:
         core = smp.create_model(**{**smp_arguments(config), "encoder_weights": online})
@@ -206,8 +211,8 @@ def _explain(config: NetworkConfig, weights: str | None, error: Exception) -> Co
         return ConfigError(f"unknown encoder {name!r}: use one of smp's names, or 'tu-' and a timm name{hint}")
     if weights == "imagenet" and not isinstance(error, TypeError | ValueError):
         return ConfigError(
-            f"the imagenet weights of {name!r} could not be downloaded ({text}); leave encoder_weights empty, or "
-            f"name a local .safetensors file"
+            f"the imagenet weights of {name!r} could not be downloaded ({text}); use encoder={OFFLINE_ENCODER!r}, "
+            f"whose weights are installed, leave encoder_weights empty, or name a local .safetensors file"
         )
     if config.architecture == "DPT":
         return ConfigError(f"encoder {name!r} does not fit DPT, which takes vision transformers; use {_TRANSFORMER!r}")

@@ -12,6 +12,8 @@ from voxloop.errors import ConfigError
 
 #: one pass over the weights, a third of the time; the others are the same on every device
 _FUSED = ("AdamW", "Adam", "SGD", "Adagrad")
+#: share of the learning rate for an encoder that knows pictures already
+_GENTLY = 0.1
 
 
 def optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
@@ -22,11 +24,13 @@ def optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
     kind = getattr(torch.optim, config.optimiser, None)
     if kind is None:
         raise ConfigError(f"optimiser {config.optimiser!r} is not in torch {torch.__version__}; use 'AdamW'")
-    wide = [p for p in network.parameters() if p.ndim > 1]
-    flat = [p for p in network.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": wide}, {"params": flat}]
-    if config.optimiser != "Rprop":  # looks at signs alone and knows no decay
-        groups[0]["weight_decay"], groups[1]["weight_decay"] = config.weight_decay, 0.0
+    groups: list[dict[str, Any]] = []
+    for parameters, share in _shares(config, network):
+        for wide in (True, False):
+            group: dict[str, Any] = {"params": [p for p in parameters if (p.ndim > 1) == wide], "share": share}
+            if config.optimiser != "Rprop":  # looks at signs alone and knows no decay
+                group["weight_decay"] = config.weight_decay if wide else 0.0
+            groups.append(group)
     options: dict[str, Any] = {"fused": True} if config.optimiser in _FUSED else {}
     if config.optimiser in ("SGD", "RMSprop"):
         options["momentum"] = config.momentum
@@ -34,6 +38,24 @@ def optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
         options["nesterov"] = config.momentum > 0
     made: torch.optim.Optimizer = kind(groups, lr=config.learning_rate, **options)
     return made
+
+
+def encoder_share(config: DeepConfig) -> float:
+    """The learning rate of the encoder, as a share of that of the rest."""
+    if config.encoder_rate is not None:
+        return config.encoder_rate
+    return _GENTLY if config.encoder_weights == "imagenet" and config.start_from is None else 1.0
+
+
+def _shares(config: DeepConfig, network: nn.Module) -> list[tuple[list[nn.Parameter], float]]:
+    """Parameters that share a learning rate, and its share of the highest."""
+    encoder = getattr(getattr(network, "core", None), "encoder", None)
+    share = encoder_share(config)
+    if encoder is None or share == 1.0:
+        return [(list(network.parameters()), 1.0)]
+    inside = list(encoder.parameters())
+    known = {id(parameter) for parameter in inside}
+    return [(inside, share), ([p for p in network.parameters() if id(p) not in known], 1.0)]
 
 
 def hold_encoder(network: nn.Module, held: bool) -> None:
