@@ -15,11 +15,12 @@ from voxloop.errors import ModelError
 from voxloop.geometry import Box
 from voxloop.shallow import record
 from voxloop.shallow.calibration import calibration_error, fit_temperature, tempered
-from voxloop.shallow.choice import choose_settings, with_choice
+from voxloop.shallow.choice import choose_settings
 from voxloop.shallow.classifier import fit_classifier
 from voxloop.shallow.crossfit import CrossFit
 from voxloop.shallow.fitting import fit_examples, measure
 from voxloop.shallow.folds import folds_for
+from voxloop.shallow.last_choice import LastChoice
 from voxloop.shallow.likeness import BOUND, likeness
 from voxloop.shallow.model import ShallowModel, describe
 from voxloop.shallow.planning import bank_for
@@ -181,11 +182,13 @@ def test_what_somebody_set_is_kept():
     assert fixed.config == CONFIG
 
 
-def test_the_overlay_takes_over_what_a_run_chose():
+def test_what_a_run_chose_is_kept_or_shown_where_that_is_open():
     settings = {"choose": "fixed", "classifier": "blend", "forest_share": 0.8, "dimensions": "3d", "seed": 7}
-    taken = with_choice(OPEN, settings)
-    assert (taken.classifier, taken.forest_share, taken.seed, taken.dimensions) == ("blend", 0.8, 0, "auto")
-    assert with_choice(CONFIG, settings) == CONFIG
+    last = LastChoice("shallow-1", "Chosen: ...", settings)
+    kept = last.kept(OPEN)
+    assert (kept.classifier, kept.forest_share, kept.dimensions, kept.seed) == ("blend", 0.8, "3d", 0)
+    assert last.shown(OPEN).dimensions == "auto", "filters through the stack take longer than a stroke"
+    assert last.kept(CONFIG) == last.shown(CONFIG) == CONFIG
 
 
 def test_the_spec_says_nothing_of_how_fast_the_machine_is():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,6 @@ from voxloop.errors import LabelError
 from voxloop.geometry import Box
 from voxloop.helper.handlers import Job, View
 from voxloop.machine import machine
-from voxloop.store.layout import Layout, RunPlace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,20 +118,11 @@ def _open(workspace: Path, image: str, level: str, config: dict[str, Any]) -> _S
 def _as_last_chosen(workspace: Path, level: str, config: dict[str, Any]) -> dict[str, Any]:
     """Settings with what the newest training of this level chose, where they leave that open."""
     from voxloop.config.shallow import ShallowConfig
-    from voxloop.shallow.choice import with_choice
+    from voxloop.shallow.last_choice import last_choice
 
     settings = ShallowConfig(**config)
-    if not settings.is_open:
-        return config
-    places = [RunPlace(folder) for folder in Layout(workspace).runs.glob("*")]
-    with_model = [place for place in places if place.spec.exists()]
-    for place in sorted(with_model, key=lambda place: -place.spec.stat().st_mtime):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # half written, or of another learner
-            run = json.loads(place.config.read_text())
-            chosen = json.loads(place.spec.read_text())["extra"]["choice"]["settings"]
-            if run["level"] == level:
-                return with_choice(settings, chosen).to_json()
-    return config
+    choice = last_choice(workspace, level) if settings.is_open else None
+    return config if choice is None else choice.shown(settings).to_json()
 
 
 def _area(workspace: Path, labels: Labels, constrain: str | None) -> Area:

@@ -177,17 +177,6 @@ def differing(config: ShallowConfig) -> dict[str, Any]:
     return {name: value for name, value in config.to_json().items() if value != default[name]}
 
 
-def with_choice(config: ShallowConfig, settings: Mapping[str, Any]) -> ShallowConfig:
-    """``config`` with the classifiers that a run chose, where it leaves that open.
-
-    Filters through the stack are left out: they take longer than a stroke (38 s of CPU time for a view of 512 pixels
-    that is first looked at, where those within planes take 2).
-    """
-    names = ("choose", "classifier", "forest_share")
-    chosen = {name: settings[name] for name in names if name in settings}
-    return config.changed(**chosen) if config.is_open and chosen else config
-
-
 def mean_iou(answers: Answers, classes: Sequence[ClassInfo]) -> float:
     """Mean IoU of the foreground on held-out voxels."""
     return float(np.nanmean(iou_per_class(answers)[_foreground(classes)]))

@@ -219,7 +219,7 @@ def _evened(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     What is learnt of a voxel are its probabilities, so this changes what is learnt well, and not what is believed.
     """
-    odds = 1 / np.sqrt(np.bincount(classes))[classes]
+    odds = 1 / np.sqrt(np.maximum(np.bincount(classes), 1))[classes]
     return rng.choice(len(classes), len(classes), p=odds / odds.sum())
 
 

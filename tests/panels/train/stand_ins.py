@@ -60,11 +60,11 @@ def paint(ws, value, index=1):
     ws.labels().paint(axis="z", index=index, points=[(10, 10), (40, 40)], radius=4, value=value)
 
 
-def finished(ws, name, iou, task="voxloop.shallow.learner:train"):
+def finished(ws, name, iou, task="voxloop.shallow.learner:train", **facts):
     """A run that has ended, as its folder tells it."""
     from voxloop.runs.events import EventWriter
 
-    run = ws.runs.create(name, task, ShallowConfig())
+    run = ws.runs.create(name, task, ShallowConfig(), **facts)
     writer = EventWriter(run.path / "events.jsonl")
     writer.emit("started", device="cpu")
     writer.emit("epoch", epoch=1, val={"iou": {"mito": iou}}, best=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -182,4 +183,23 @@ def test_a_trainer_is_kept_ready_once_a_network_is_meant(ui, ws, warmed, monkeyp
     panel.learner = "deep"
     panel.refresh()
     assert set(warmed) == {"voxloop.deep.learner:train"}
+    panel.close()
+
+
+def test_what_the_last_run_chose_is_said_and_kept_by_a_click(ui, ws):
+    paint(ws, 1)
+    panel = TrainPanel(ws)
+    panel.learner = "shallow"
+    screen = Screen(panel)
+    assert "Each run chooses what it blends" in screen.text
+    run = finished(ws, "shallow-1", 0.5, level=panel.level)
+    chosen = {"choose": "fixed", "classifier": "blend", "forest_share": 0.7, "dimensions": "3d"}
+    choice = {"name": "blend", "settings": chosen, "words": "Chosen: network 30% and forest 70%."}
+    (run.path / "model" / "spec.json").write_text(json.dumps({"extra": {"choice": choice}}))
+    panel.refresh()
+    screen.wait()
+    assert "shallow-1: Chosen: network 30% and forest 70%." in screen.text
+    screen.button("Keep it fixed").click()
+    assert panel.config == ShallowConfig(**chosen)
+    assert "Keep it fixed" not in screen.text
     panel.close()

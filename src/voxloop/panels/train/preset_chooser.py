@@ -9,6 +9,7 @@ import ipywidgets as w
 
 from voxloop.config import Config, presets
 from voxloop.panels.base.panel import Panel, button, classed, column, labelled, row, show, text
+from voxloop.panels.train.choice_line import ChoiceLine
 
 #: what is shown where the settings are no preset
 NO_PRESET = "—"
@@ -39,7 +40,8 @@ class PresetChooser:
         self.choice.observe(panel.handler(self._chosen), "value")
         self._about = classed(text(), "vx-dim", "vx-small")
         self._back = button("Back to it", panel.handler(self._go_back), kind="link", tooltip="Undo these changes")
-        self.widget = column(self.choice, row(self._about, self._back))
+        self.last = ChoiceLine(panel, load)
+        self.widget = column(self.choice, row(self._about, self._back), self.last.widget)
 
     def offer(self, kind: type[Config]) -> None:
         """Offer the presets of a learner."""
@@ -51,6 +53,7 @@ class PresetChooser:
     def follow(self, config: Config) -> None:
         """Say which preset the settings are, or from which they come and how many of them were changed."""
         self._config = config
+        self.last.follow(config)
         same = next((name for name in self._names if read_presets()[name] == config), None)
         self._from = same or self._from
         changed: list[str] = []

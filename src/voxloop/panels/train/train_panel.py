@@ -32,6 +32,7 @@ from voxloop.panels.train.start_bar import StartBar
 from voxloop.panels.train.start_chooser import FRESH, RESUME, StartChooser, code_of
 from voxloop.panels.train.training_forecast import Question, TrainingForecast
 from voxloop.runs.spare import NEEDED_GB
+from voxloop.shallow.last_choice import LastChoice, last_choice
 from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class TrainLook:
     runs: list[Run]
     rows: list[Row]
     models: list[str]
+    choice: LastChoice | None
     busy: bool
 
 
@@ -217,15 +219,14 @@ class TrainPanel(Panel):
 
     def _look(self, level: str | None, stale: bool, colors: dict[str, str]) -> TrainLook:
         """Off the UI thread."""
-        facts = None
-        if level is not None and (stale or self.ws.read_only):
-            facts = self._watch.look(level)
+        facts = self._watch.look(level) if level is not None and (stale or self.ws.read_only) else None
         runs = [run for run in reversed(list(self.ws.runs.values())) if run.kind == "train"]
         return TrainLook(
             facts=facts,
             runs=runs,
             rows=self.runs.rows(runs, colors),
             models=[run.name for run in runs if RunPlace(run.path).model.is_dir()],
+            choice=last_choice(self.ws.path, level) if level else None,
             busy=any(run.state in AT_WORK and run.state != "queued" for run in runs),
         )
 
@@ -245,6 +246,7 @@ class TrainPanel(Panel):
             self._show_facts()
         self._busy = look.busy
         self.start.offer(look.runs)
+        self.presets.last.offer(look.choice)
         self.runs.show(look.rows)
         self._offer_sets()
         self.bar.offer(self.ws.images.names)
