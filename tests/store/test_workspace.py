@@ -188,6 +188,8 @@ def test_a_time_series_of_volumes_has_labels_of_its_own_at_each_time(tmp_path: P
         assert store.images.times("single") == ["single"]
         with pytest.raises(WorkspaceError, match="has no time points"):
             store.images.add_times("more", save_volume(PICTURE, tmp_path / "stack.tif"))
+        with pytest.raises(WorkspaceError, match="has no time points of several slices"):
+            store.images.add_times("film", movie[:, 0], axes="tyx")
         with pytest.raises(WorkspaceError, match="'image t00' already"):
             store.images.add_times("image", tmp_path / "movie.ome.tif")
         store.images.add_times("copy", movie, axes="tzyx")
@@ -198,6 +200,18 @@ def test_a_time_series_of_volumes_has_labels_of_its_own_at_each_time(tmp_path: P
     with Store.open(tmp_path / "ws") as store:
         assert store.labels(image="image t04").read().any()
         assert len(store.images.times("image t00")) == 11
+
+
+def test_a_dask_array_that_cannot_be_computed_is_no_image(tmp_path: Path) -> None:
+    import dask.array as da
+
+    def broken(block: np.ndarray) -> np.ndarray:
+        raise ZeroDivisionError("division by zero")
+
+    lazy = da.from_array(PICTURE, chunks=20).map_blocks(broken, dtype=PICTURE.dtype, meta=PICTURE[:0])
+    with pytest.raises(VolumeError, match="cannot be computed"):
+        Store.create(tmp_path / "ws", image=lazy, classes=["cell"])
+    assert not (tmp_path / "ws").exists()
 
 
 def test_a_series_that_is_stopped_half_way_leaves_nothing(tmp_path: Path) -> None:

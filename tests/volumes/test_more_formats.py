@@ -182,6 +182,17 @@ def test_dicom_says_what_it_does_not_show(tmp_path):
         write_slice(tmp_path / "times" / f"{number}.dcm", STACK[number], number // 2)
     with pytest.raises(VolumeError, match="at the same place"):
         open_volume(tmp_path / "times")
+    for number in range(3):  # as positrons are counted: each slice by a scale of its own
+        write_slice(tmp_path / "pet" / f"{number}", STACK[number], number, RescaleSlope=str(1 + number))
+    for name in "abcdefgh":
+        (tmp_path / "pet" / f"{name}.txt").write_text("no picture")
+    np.testing.assert_array_equal(voxels(open_volume(tmp_path / "pet")), STACK[:3] * np.array([1, 2, 3])[:, None, None])
+    for number in range(3):
+        nowhere = {"ImageOrientationPatient": [0] * 6, "InstanceNumber": number}
+        write_slice(tmp_path / "flat" / f"{number}.dcm", STACK[number], number, **nowhere)
+    flat = open_volume(tmp_path / "flat")
+    np.testing.assert_array_equal(voxels(flat), STACK[:3])
+    assert any("order of their numbers" in words for words in flat.attrs["remarks"])
     write_slice(tmp_path / "turned" / "1.dcm", STACK[0], 0, ImageOrientationPatient=[-1, 0, 0, 0, 1, 0])
     np.testing.assert_array_equal(voxels(open_volume(tmp_path / "turned"))[0], STACK[0, :, ::-1])
     (tmp_path / "gap" / "1.dcm").write_bytes((tmp_path / "gap" / "1.dcm").read_bytes()[:-40])

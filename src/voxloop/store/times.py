@@ -22,8 +22,10 @@ def add_times(images: Images, name: str, source: Any, **how: Any) -> list[ImageI
     name = check_name("image", name)
     first = open_volume(source, timepoint=0, **opening)
     count = int(first.attrs.get("timepoints", 1))
-    if count < 2:
-        raise WorkspaceError(f"{source} has no time points of several slices; add it with ws.images.add")
+    if count < 2 or first.sizes["z"] < 2:
+        raise WorkspaceError(
+            f"{source} has no time points of several slices; add it with ws.images.add, single planes as frames"
+        )
     names = [_name(name, time, count) for time in range(count)]
     taken = [one for one in names if one in images.names]
     if taken:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.errors import VolumeError
+from voxloop.errors import VolumeError, VoxloopError
 from voxloop.geometry import AXES, Box, Shape, Spacing, unit_um
+from voxloop.volumes.metadata import first_line
 from voxloop.volumes.view import behind
 
 if TYPE_CHECKING:
@@ -150,7 +151,12 @@ def read_lazy(array: Any, key: tuple[slice, ...]) -> np.ndarray:
     part = array[key]
     if hasattr(part, "compute"):
         # a scheduler of threads costs more than it gives for the few chunks of a plane or a tile
-        part = part.compute(scheduler="threads" if part.npartitions > 2 else "synchronous")
+        try:
+            part = part.compute(scheduler="threads" if part.npartitions > 2 else "synchronous")
+        except (VoxloopError, MemoryError):
+            raise
+        except Exception as error:  # whatever the functions of a foreign graph raise
+            raise VolumeError(f"the voxels of a dask array cannot be computed ({first_line(error)})") from error
     return np.asarray(part)
 
 

@@ -16,10 +16,13 @@ from voxloop.volumes.formats.anatomy import LPS, oriented
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source
 from voxloop.volumes.formats.extra import needed
 from voxloop.volumes.formats.numbers import Scaled
+from voxloop.volumes.formats.picture_file import SUFFIXES as PICTURES
 from voxloop.volumes.metadata import Notes, first_line
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
 _MILLIMETER = 1e3
+#: files of a folder without telling names that are looked into
+_LOOKED_AT = 40
 #: bytes before the letters that every file begins with
 _PREAMBLE, _MAGIC = 128, b"DICM"
 #: of the step: slices further from their place than this are not evenly spaced
@@ -38,15 +41,28 @@ class Slice:
 class Slices:
     """The files of a series as an array (z, y, x) or (z, y, x, s); the one last looked at is kept decoded."""
 
-    def __init__(self, paths: Sequence[Path], shape: tuple[int, ...], dtype: Any) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        shape: tuple[int, ...],
+        dtype: Any,
+        rules: Sequence[tuple[float, float]] | None = None,
+    ) -> None:
         self._paths = list(paths)
+        self._rules = rules  # slope and intercept of each
         self.shape, self.dtype, self.ndim = shape, np.dtype(dtype), len(shape)
         self._last: tuple[Path, np.ndarray] | None = None
 
     def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
         which, *rest = key
-        planes = [self._plane(self._paths[at])[tuple(rest)] for at in range(*which.indices(len(self._paths)))]
-        return np.stack(planes)
+        return np.stack([self._scaled(at)[tuple(rest)] for at in range(*which.indices(len(self._paths)))])
+
+    def _scaled(self, at: int) -> np.ndarray:
+        plane = self._plane(self._paths[at])
+        if self._rules is None:
+            return plane
+        slope, intercept = self._rules[at]
+        return (plane * slope + intercept).astype(self.dtype)
 
     def _plane(self, path: Path) -> np.ndarray:
         last = self._last
@@ -100,7 +116,7 @@ def read(source: Source) -> Contents:
     dtype = _dtype(first)
     paths = [one.path for one in series]
     stored: LazyArray = FramesOfOne(paths[0], shape, dtype) if frames > 1 else Slices(paths, shape, dtype)
-    array = _as_meant(stored, [one.header for one in series], notes)
+    array = _as_meant(stored, paths, [one.header for one in series], notes)
     sizes = notes.attempt("the voxel size", partial(_sizes, series, frames, notes), {})
     letters = "zyxs"[: len(shape)]
     anatomy = ""
@@ -178,7 +194,9 @@ def _along_normal(header: Any) -> float | None:
     """Millimetres along the normal of the slices; None where the header does not say how it lies."""
     try:
         row, column = np.asarray(header.ImageOrientationPatient, float).reshape(2, 3)
-        return float(np.cross(row, column) @ np.asarray(header.ImagePositionPatient, float))
+        normal = np.cross(row, column)
+        place = float(normal @ np.asarray(header.ImagePositionPatient, float))
+        return place if np.isfinite(place) and normal.any() else None
     except (AttributeError, TypeError, ValueError):
         return None
 
@@ -225,22 +243,19 @@ def _dtype(header: Any) -> np.dtype:
     return np.dtype(f"{'i' if sign else 'u'}{bits // 8}")
 
 
-def _as_meant(stored: LazyArray, headers: Sequence[Any], notes: Notes) -> LazyArray:
-    """Numbers as the series says they are meant: Hounsfield units and the like."""
+def _as_meant(stored: LazyArray, paths: Sequence[Path], headers: Sequence[Any], notes: Notes) -> LazyArray:
+    """Numbers as the series says they are meant: Hounsfield units, or activities, whose scale is another each slice."""
     if str(getattr(headers[0], "PhotometricInterpretation", "")) == "MONOCHROME1":
         notes.remarks.append("the file says that 0 is white; numbers are as they are stored, so it looks inverted here")
 
     def rule(header: Any) -> tuple[float, float]:
         return float(getattr(header, "RescaleSlope", 1) or 1), float(getattr(header, "RescaleIntercept", 0) or 0)
 
-    rules = notes.attempt("what its numbers mean", lambda: {rule(header) for header in headers}, {(1.0, 0.0)})
-    if len(rules) > 1:
-        notes.losses.append(
-            "each slice is scaled by itself (RescaleSlope, RescaleIntercept), which is left aside: slices may differ "
-            "in brightness"
-        )
-        return stored
-    slope, intercept = next(iter(rules))
+    rules = notes.attempt("what its numbers mean", lambda: [rule(header) for header in headers], [(1.0, 0.0)])
+    if len(set(rules)) > 1:
+        notes.remarks.append("the stored numbers of each slice are multiplied and raised by its own, as the file says")
+        return Slices(paths, stored.shape, np.float32, rules)
+    slope, intercept = rules[0]
     if (slope, intercept) == (1.0, 0.0):
         return stored
     notes.remarks.append(
@@ -308,6 +323,8 @@ def _directions(header: Any, count: int) -> list[Any] | None:
     if given is None:
         return None
     row, column = np.asarray(given, float).reshape(2, 3)
+    if not np.cross(row, column).any():
+        raise ValueError("its rows and columns run the same way")
     return [np.cross(row, column), column, row, *[None] * (count - 3)]
 
 
@@ -324,8 +341,12 @@ def _accepts(source: Source) -> bool:
         return False
     if source.path.is_file():
         return source.path.suffix.lower() in SUFFIXES or (not source.path.suffix and _is_dicom(source.path))
-    files = (one for one in sorted(source.path.iterdir()) if one.is_file() and not one.name.startswith("."))
-    return any(_is_dicom(one) for one, _ in zip(files, range(4), strict=False))
+    files = [one for one in source.path.iterdir() if not one.name.startswith(".") and one.is_file()]
+    named = sum(one.suffix.lower() in SUFFIXES for one in files)
+    if named:
+        return named >= sum(one.suffix.lower() in PICTURES for one in files)
+    nameless = [one for one in sorted(files) if one.suffix.lower() not in PICTURES]
+    return any(_is_dicom(one) for one in nameless[:_LOOKED_AT])
 
 
 FORMAT = Format(name="DICOM", suffixes=SUFFIXES, accepts=_accepts, read=read)

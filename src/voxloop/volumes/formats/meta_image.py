@@ -67,7 +67,7 @@ def read(source: Source) -> Contents:
 
     stored: LazyArray = DecodedOnce(decode, full, dtype) if compressed else ItkFile(path, full, dtype, coloured)
     if coloured:
-        letters += "s" if samples in (2, 3, 4) else "c"
+        letters += "s" if samples in (3, 4) else "c"
     spacing = dict(zip("xyzt", reader.GetSpacing(), strict=False))
     directions = np.asarray(reader.GetDirection(), float).reshape(len(shape), len(shape))
     anatomy = ""

@@ -177,8 +177,9 @@ def _sizes(header: Mapping[str, Any], notes: Notes) -> tuple[dict[str | int, flo
     sizes: dict[str | int, float] = {}
     for place in spatial:
         unit = length_unit(named[place]) if named.get(place) else 1e3
-        if unit is not None and lengths[place] > 0:
-            sizes[count - 1 - place] = lengths[place] * unit
+        size = notes.size(f"the spacing of axis {place}", lengths[place], unit)
+        if size is not None:
+            sizes[count - 1 - place] = size
     guessed = bool(sizes) and not any(named.values()) and not in_body
     if guessed:
         notes.remarks.append("the file names no unit for its voxel size; millimetres are assumed")

@@ -16,7 +16,16 @@ from voxloop.volumes.formats.extra import needed
 from voxloop.volumes.metadata import Notes, length_unit
 
 _PRECOMPUTED, _N5 = "precomputed://", "n5://"
+_TRIES = 3
 _INFO, _ATTRIBUTES = "info", "attributes.json"
+
+
+def _context(tensorstore: Any) -> Any:
+    """How often an address that does not answer is tried: the library's own patience is minutes."""
+    few = {"max_retries": _TRIES, "initial_delay": "300ms", "max_delay": "1s"}
+    return tensorstore.Context(
+        dict.fromkeys(("http_request_retries", "gcs_request_retries", "s3_request_retries"), few)
+    )
 
 
 class Stored:
@@ -73,7 +82,7 @@ def read(source: Source) -> Contents:
     if source.scale >= len(scales):
         raise VolumeError(f"{source.text} has {len(scales)} scales; scale={source.scale} is not one of them")
     spec = {"driver": "neuroglancer_precomputed", "kvstore": base, "scale_index": source.scale}
-    contents = contents_of(tensorstore.open(spec, read=True, open=True).result())
+    contents = contents_of(tensorstore.open(spec, read=True, open=True, context=_context(tensorstore)).result())
     return Contents(
         array=contents.array,
         axes="xyzc",  # the format's own order
@@ -97,7 +106,11 @@ def _read_n5(tensorstore: Any, source: Source, place: str) -> Contents:
             choose(source, arrays)
         dataset = next(iter(arrays))
     base = _kvstore(f"{place.rstrip('/')}/{dataset}" if dataset else place)
-    contents = contents_of(tensorstore.open({"driver": "n5", "kvstore": base}, read=True, open=True).result())
+    contents = contents_of(
+        tensorstore.open(
+            {"driver": "n5", "kvstore": base}, read=True, open=True, context=_context(tensorstore)
+        ).result()
+    )
     notes = Notes()
     attributes = notes.attempt("its attributes", lambda: _read_json(tensorstore, base, _ATTRIBUTES), {})
     sizes = notes.attempt("the voxel size", lambda: _n5_sizes(attributes, len(contents.axes)), {})
@@ -176,7 +189,7 @@ def _info(tensorstore: Any, base: Any, source: Source) -> dict[str, Any]:
 
 
 def _read_json(tensorstore: Any, base: Any, name: str) -> Any:
-    return json.loads(tensorstore.KvStore.open(base).result().read(name).result().value)
+    return json.loads(tensorstore.KvStore.open(base, context=_context(tensorstore)).result().read(name).result().value)
 
 
 def _accepts(source: Source) -> bool:
