@@ -11,6 +11,7 @@ from tests.prediction.fakes import FakeModel, make_spec, picture
 from voxloop import model
 from voxloop.errors import PredictionError, WorkspaceError
 from voxloop.prediction import task
+from voxloop.review import offers
 from voxloop.review import scores as module
 from voxloop.review.scores import Scores
 from voxloop.runs import Run
@@ -25,7 +26,9 @@ SHAPE = (4, 120, 160)
 def ws(tmp_path, monkeypatch):
     """A workspace in which predictions are made here and now."""
     monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
-    monkeypatch.setattr(module, "REST_S", 0.0)
+    for rest in ("REST_S", "LONG_REST_S"):
+        monkeypatch.setattr(module, rest, 0.0)
+    monkeypatch.setattr(offers, "REST_S", 0.0)
 
     def launch(run, queue=True):
         config = json.loads((run.path / "config.json").read_text())

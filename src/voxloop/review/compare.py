@@ -172,6 +172,7 @@ def compare(
     level: float = 0.9,
     lacking: str = "check 100 points",
     seed: int = 0,
+    tables: Mapping[tuple[str, str], CellTable] | None = None,
 ) -> Comparison:
     """Every two of some predictions of the same image, on the same places.
 
@@ -183,6 +184,8 @@ def compare(
         How often an interval is to hold the true difference.
     lacking
         What it takes to know more, in words.
+    tables
+        What every two of them say together, where it was counted before.
 
     Raises
     ------
@@ -200,7 +203,8 @@ def compare(
                 f"{first.name!r} is of {first.level}/{first.image} and {later.name!r} of {later.level}/{later.image}, "
                 "or their classes differ; compare predictions of the same image and level"
             )
-    tables = count_pairs(populations, seed)
+    if tables is None:
+        tables = count_pairs(populations, seed)
     pairs = []
     for (one, other), table in tables.items():
         lacks = "" if table.differ == 0 else lacking

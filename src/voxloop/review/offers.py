@@ -14,16 +14,20 @@ from typing import Any
 
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.prediction import Prediction
+from voxloop.review.audit import mark_of
 from voxloop.review.best import Candidate, Offer, choose
-from voxloop.review.compare import Comparison, Pair, compare
+from voxloop.review.compare import CellTable, Comparison, Pair, compare, count_pairs
 from voxloop.review.evidence import Evidence, drawn_units, later_strokes, seen_by
 from voxloop.review.held_out import gain_on_held_out
+from voxloop.review.population import Population
 from voxloop.review.score import FEWEST
 from voxloop.review.scores import Head, Scores
 from voxloop.runs import Run, Runs
 from voxloop.store.atomic import replace_json
 from voxloop.store.layout import Layout
 
+#: seconds without an edit after which it is worth choosing anew
+REST_S = 30.0
 #: goes up when the same evidence would give another offer
 VERSION = 1
 #: the newest predictions of an image that are looked at
@@ -45,6 +49,8 @@ class Offers:
         self._layout, self._scores = layout, scores
         self._runs = Runs(layout.runs) if runs is None else runs
         self._guard = threading.Lock()
+        #: of every two predictions what they say together, by what tells them from others of their names
+        self._tables: dict[tuple[str, str], CellTable] = {}
 
     def known(self, image: str, level: str) -> Offer | None:
         """The offer that was computed before; None where there is none, or it has to be computed anew."""
@@ -97,7 +103,7 @@ class Offers:
         try:
             for head in reversed(self._scores.heads()):
                 with suppress(VoxloopError, OSError):
-                    if self._scores.at_rest(head) and self.known(head.image, head.level) is None:
+                    if self._scores.at_rest(head, REST_S) and self.known(head.image, head.level) is None:
                         self.compute(head.image, head.level)
                         return head.image
             return None
@@ -125,7 +131,13 @@ class Offers:
         evidence = self._evidence([one, other], head.image, head.level)
         if not _enough(evidence):
             return Pair(one=one.name, other=other.name, lacking="check 100 points")
-        return compare([one, other], evidence).pairs[0]
+        names = (one.name, other.name)
+        marks = (f"{one.name} {mark_of(one)} {one.done}", f"{other.name} {mark_of(other)} {other.done}")
+        if marks not in self._tables:
+            self._tables[marks] = count_pairs(
+                {name: Population(made) for name, made in zip(names, (one, other), strict=True)}
+            )[names]
+        return compare([one, other], evidence, tables={names: self._tables[marks]}).pairs[0]
 
     def _evidence(self, predictions: Sequence[Prediction], image: str, level: str) -> Evidence:
         heads = [head for head in self._scores.heads() if (head.image, head.level) == (image, level)]

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 #: goes up when the same evidence would give another score
 VERSION = 2
-#: seconds without an edit after which labels count as at rest: no score is computed for each stroke of many
-REST_S = 3.0
+#: seconds without an edit after which labels count as at rest: no score is computed for each stroke of many; and the
+#: same for all but the newest predictions, since somebody who corrects looks at these
+REST_S, LONG_REST_S = 3.0, 30.0
+_NEWEST = 2
 _NOTHING = "predict with it first"
 _AT_WORK = "it is being predicted; the score follows"
 
@@ -177,9 +179,10 @@ class Scores:
         if not self._guard.acquire(blocking=False):
             return None
         try:
-            for head in reversed(self.heads()):
+            for number, head in enumerate(reversed(self.heads())):
+                rest = REST_S if number < _NEWEST else LONG_REST_S
                 with suppress(VoxloopError, OSError):  # of_prediction says from now on what kept it
-                    if self.of_prediction(head.name) is None and self.at_rest(head):
+                    if self.of_prediction(head.name) is None and self.at_rest(head, rest):
                         self._compute(head)
                         return head.name
             return None
@@ -261,13 +264,13 @@ class Scores:
         """How much the run that made a prediction has said; it says so when it goes on."""
         return _size(self._layout.run(head.run) / "events.jsonl") if head.run else 0
 
-    def at_rest(self, head: Head) -> bool:
-        """Whether nobody is painting the labels of a prediction."""
+    def at_rest(self, head: Head, seconds: float) -> bool:
+        """Whether nobody has painted labels of a prediction for so long."""
         try:
             changed = self._layout.labels(head.level, head.image).journal.stat().st_mtime
         except OSError:
             return True
-        return not 0 <= time.time() - changed < REST_S
+        return not 0 <= time.time() - changed < seconds
 
     def at_work(self, head: Head) -> bool:
         """Whether a prediction is being made."""
