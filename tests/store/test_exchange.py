@@ -11,6 +11,7 @@ import pytest
 from voxloop.errors import LabelError, VolumeError
 from voxloop.store import Store
 from voxloop.store.classes import as_classes
+from voxloop.store.exchange import survey
 from voxloop.volumes import open_volume, save_volume
 
 from .conftest import SHAPE, make
@@ -115,6 +116,30 @@ def test_masks_that_do_not_fit_change_nothing(store: Store, mask: object, settin
     with pytest.raises(ValueError, match=says):
         store.labels().load(mask, **settings)
     assert store.labels().sequence == 0
+
+
+def test_what_values_seem_to_mean(tmp_path: Path) -> None:
+    with make(tmp_path / "ws", classes=["background", "cell"]) as store:
+        labels = store.labels()
+
+        def meanings(mask: np.ndarray) -> dict[int, str | None]:
+            return {one.value: one.meaning for one in survey(labels, mask)}
+
+        assert meanings(MASK == 1) == {0: None, 1: "cell"}  # not the background, whose value is 1
+        assert meanings(MASK) == {0: None, 1: None, 2: None}
+        assert meanings(np.maximum(MASK, 1)) == {1: "background", 2: "cell"}
+        assert meanings(MASK.astype(np.int16) - 1) == {-1: "unlabelled", 0: None, 1: "cell"}
+        assert sum(one.share for one in survey(labels, MASK)) == pytest.approx(1)
+        with pytest.raises(LabelError, match="is no table"):
+            labels.load(MASK, values=[1, 2])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".zarr", ".npy", ".zip", ".json", ".geojson"])
+def test_a_place_that_cannot_be_written_is_said(store: Store, tmp_path: Path, suffix: str) -> None:
+    paint(store)
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises((LabelError, VolumeError), match="choose another place"):
+        store.labels().save(tmp_path / "file" / f"a{suffix}")
 
 
 def test_a_level_without_background_cannot_take_zeros_as_such(tmp_path: Path) -> None:

@@ -152,6 +152,10 @@ def test_nodes_of_a_skeleton_are_points(store: Store, tmp_path: Path) -> None:
     labels = store.labels()
     with pytest.raises(LabelError, match="line_width=3"):
         labels.load(tmp_path / "a.nml")
+    for value in ("far", "inf", ""):
+        (tmp_path / "bad.nml").write_text(NML.replace('z="3"', f'z="{value}"'))
+        with pytest.raises(LabelError, match="without a place"):
+            labels.load(tmp_path / "bad.nml", line_width=3)
     labels.load(tmp_path / "a.nml", line_width=3)
     found = labels.read() == 1
     assert found[3, 20, 30]

@@ -49,6 +49,56 @@ def _npz(path: Path) -> None:
     np.savez_compressed(path, a=STACK)
 
 
+def _itk(path: Path) -> None:
+    itk = pytest.importorskip("SimpleITK")
+    image = itk.GetImageFromArray(STACK)
+    image.SetSpacing((0.5, 0.5, 2))
+    itk.WriteImage(image, str(path))
+
+
+def _nrrd(path: Path) -> None:
+    nrrd = pytest.importorskip("nrrd")
+    header = {"space": "left-posterior-superior", "space directions": np.diag([0.5, 0.5, 2]), "encoding": "raw"}
+    nrrd.write(str(path), STACK, header, index_order="C")
+
+
+def _imaris(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        channel = file.create_group("DataSet/ResolutionLevel 0/TimePoint 0/Channel 0")
+        channel.create_dataset("Data", data=STACK, chunks=(2, 12, 10), compression="gzip")
+        image = file.create_group("DataSetInfo/Image")
+        noted = {"ExtMin0": 0, "ExtMin1": 0, "ExtMin2": 0, "ExtMax0": 5, "ExtMax1": 6, "ExtMax2": 8, "Unit": "um"}
+        for name, value in noted.items():
+            image.attrs[name] = np.array(list(str(value)), "S1")
+
+
+def _precomputed(path: Path) -> None:
+    tensorstore = pytest.importorskip("tensorstore")
+    spec = {
+        "driver": "neuroglancer_precomputed",
+        "kvstore": {"driver": "file", "path": f"{path}/"},
+        "multiscale_metadata": {"type": "image", "data_type": "uint8", "num_channels": 1},
+        "scale_metadata": {"size": [10, 12, 4], "encoding": "raw", "chunk_size": [5, 6, 2], "resolution": [4, 4, 40]},
+    }
+    tensorstore.open(spec, create=True).result()[...] = STACK.T[..., None]
+
+
+def _dicom(path: Path) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    one = pydicom.Dataset()
+    one.file_meta = pydicom.dataset.FileMetaDataset()
+    one.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID = pydicom.uid.CTImageStorage
+    one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID = one.SeriesInstanceUID = "1.2.3"
+    one.NumberOfFrames, one.Rows, one.Columns = STACK.shape
+    one.SamplesPerPixel, one.PhotometricInterpretation, one.PixelRepresentation = 1, "MONOCHROME2", 0
+    one.BitsAllocated, one.BitsStored, one.HighBit = 8, 8, 7
+    one.PixelSpacing, one.SpacingBetweenSlices, one.RescaleIntercept = [0.5, 0.5], 2, "-3"
+    one.ImageOrientationPatient, one.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0, 0]
+    one.PixelData = STACK.tobytes()
+    one.save_as(path, enforce_file_format=True)
+
+
 #: how a small sound file of each format is made
 MAKERS: dict[str, Callable[[Path], object]] = {
     "a.tif": lambda path: tifffile.imwrite(path, STACK, imagej=True, resolution=(2, 2), metadata={"unit": "um"}),
@@ -65,6 +115,11 @@ MAKERS: dict[str, Callable[[Path], object]] = {
     "a.jpg": lambda path: Image.fromarray(STACK[0]).save(path),
     "a.gif": lambda path: Image.fromarray(STACK[0]).save(path),
     "a.zarr": lambda path: save_volume(STACK, path, spacing=(2, 0.5, 0.5)),
+    "a.mha": _itk,
+    "a.nrrd": _nrrd,
+    "a.ims": _imaris,
+    "a.dcm": _dicom,
+    "precomputed": _precomputed,
     "b.zarr": lambda path: zarr.create_array(path, data=STACK, zarr_format=2),
 }
 STRANGE = [None, [], {}, "x", -1, 0, 1e300, float("nan"), [1, 2], "0,5", ["z", "z", "y"], True, 10**30, ""]
@@ -110,10 +165,14 @@ def strange(value: object, draw: random.Random) -> object:
     return draw.choice(STRANGE)
 
 
+def _is_json(path: Path) -> bool:
+    return path.suffix == ".json" or path.name.startswith(".z") or path.name == "info"
+
+
 def damaged_store(path: Path, target: Path, draw: random.Random) -> None:
     """A copy of a zarr store with damage in one of its files."""
     files = sorted(one for one in path.rglob("*") if one.is_file())
-    hurt = draw.choice([one for one in files if one.suffix == ".json" or one.name.startswith(".z")] or files)
+    hurt = draw.choice([one for one in files if _is_json(one)] or files)
     if draw.random() < 0.2:
         hurt = draw.choice(files)
     for one in files:
@@ -121,7 +180,7 @@ def damaged_store(path: Path, target: Path, draw: random.Random) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         if one != hurt:
             place.write_bytes(one.read_bytes())
-        elif one.suffix == ".json" or one.name.startswith(".z"):
+        elif _is_json(one):
             place.write_text(json.dumps(strange(json.loads(one.read_text()), draw)))
         elif draw.random() < 0.8:
             damaged(one, place, draw)

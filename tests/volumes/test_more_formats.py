@@ -109,6 +109,20 @@ def test_colours_time_and_a_size_that_nobody_stated(tmp_path):
     assert spacing_of(open_volume(tmp_path / "um.nrrd")) == pytest.approx((2.0, 0.5, 0.25))
 
 
+@pytest.mark.parametrize(
+    ("name", "compressed"), [("a.mha", False), ("a.mha", True), ("a.nrrd", False), ("a.nrrd", True)]
+)
+def test_files_that_are_cut_short_give_no_voxels(tmp_path, name, compressed):
+    itk = pytest.importorskip("SimpleITK")
+    pytest.importorskip("nrrd")
+    itk.WriteImage(itk_image(), str(tmp_path / name), compressed)
+    whole = (tmp_path / name).read_bytes()
+    for missing in (20, 100) if compressed else (1, 100):  # the last bytes of a packed file are a checksum
+        (tmp_path / name).write_bytes(whole[:-missing])
+        with pytest.raises(VolumeError, match=r"cut short|cannot be read"):
+            voxels(open_volume(tmp_path / name))
+
+
 def test_segments_of_3d_slicer_are_classes(tmp_path):
     nrrd = pytest.importorskip("nrrd")
     labels = (STACK % 3).astype(np.uint8)

@@ -46,8 +46,11 @@ def read(path: Path, labels: OpenLabels) -> list[Outline]:
 def save(labels: OpenLabels, path: Path) -> Path:
     """Write COCO (``.json``) or GeoJSON (``.geojson``)."""
     content = _geojson(labels) if path.suffix.lower() == ".geojson" else _coco(labels)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_json(path, content)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_json(path, content)
+    except OSError as error:
+        raise LabelError(f"{path} cannot be written ({error.strerror}); choose another place") from error
     return path
 
 

@@ -67,6 +67,8 @@ def table_for(
 
     ``names`` are those that the mask itself gives for its values. Raises LabelError, which says how to say it.
     """
+    if values is not None and not isinstance(values, Mapping):
+        raise LabelError(f"values={values!r} is no table; write values={{1: 'name of a class', 2: 'unlabelled'}}")
     given = dict(values or {})
     pairs: dict[int, int] = {}
     if 0 in present and 0 not in given:
@@ -91,6 +93,8 @@ def meanings(labels: OpenLabels, counts: Mapping[int, int], names: Mapping[int, 
     foreground = [item.name for item in labels.level.classes if not item.background]
     positive = [value for value in sorted(counts) if value > 0]
     in_order = dict(zip(positive, foreground, strict=False)) if len(positive) == len(foreground) else {}
+    # beside zeros a 1 is as often the first structure as the value of the background
+    own = {item.value: item.name for item in labels.level.classes if not (item.background and 0 in counts)}
     total = sum(counts.values()) or 1
     listed = []
     for value in sorted(counts):
@@ -101,7 +105,7 @@ def meanings(labels: OpenLabels, counts: Mapping[int, int], names: Mapping[int, 
         elif labels.level.kind == "instances" and value > 0:
             meaning = OBJECT
         elif meaning is None and value > 0:
-            meaning = classes.get(value) if set(positive) <= set(classes) else in_order.get(value)
+            meaning = own.get(value) if set(positive) <= set(own) else in_order.get(value)
         listed.append(MaskValue(value, counts[value] / total, name, meaning))
     return listed
 

@@ -97,6 +97,10 @@ def save(labels: OpenLabels, path: Path) -> Path:
             if colours.get(value):
                 roi.stroke_color = bytes.fromhex("ff" + colours[value][1:])
             rois.append(roi)
-    path.unlink(missing_ok=True)
-    roifile.roiwrite(path, rois, name=[f"{roi.name}" for roi in rois])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        roifile.roiwrite(path, rois, name=[f"{roi.name}" for roi in rois])
+    except OSError as error:
+        raise LabelError(f"{path} cannot be written ({error.strerror}); choose another place") from error
     return path

@@ -22,11 +22,15 @@ def read(path: Path, labels: OpenLabels) -> list[Outline]:
     for tree in root.iter("thing"):
         name = tree.get("name") or f"tree {tree.get('id')}"
         for node in tree.iter("node"):
-            x, y, z = (float(node.get(axis, "nan")) for axis in "xyz")
-            if not np.isfinite([x, y, z]).all():
+            try:
+                x, y, z = (float(node.get(axis, "nan")) for axis in "xyz")
+                place = int(z)
+            except (ValueError, OverflowError):
+                raise LabelError(f"{path} has a node of {name!r} without a place") from None
+            if not np.isfinite([x, y]).all():
                 raise LabelError(f"{path} has a node of {name!r} without a place")
             ring = np.array([[y, x]])
-            points.append(Outline(rings=[ring], kind="point", name=name, slice=int(z), object=name))
+            points.append(Outline(rings=[ring], kind="point", name=name, slice=place, object=name))
     if not points:
         raise LabelError(f"{path} holds no nodes")
     return points

@@ -93,7 +93,7 @@ def save_volume(
     name = target.name.lower()
     if not name.endswith(SUFFIXES):
         raise VolumeError(f"{target} must end in .zarr, .ome.tif, .tif, .h5, .nc, .npy, .mrc or .nii")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     suffix = next(one for one in SUFFIXES if name.endswith(one))
     partial = target.with_name(f".{target.name}.partial{suffix}")
     _remove(partial)
@@ -105,8 +105,10 @@ def save_volume(
         partial.rename(target)
         if suffix == ".npy":
             write_beside(volume, target, labels=kind == "labels")
-    except BaseException:
+    except BaseException as error:
         _remove(partial)
+        if isinstance(error, PermissionError):
+            raise VolumeError(f"{target} cannot be written ({error.strerror}); choose a folder of your own") from error
         raise
     return target
 
@@ -128,6 +130,13 @@ def _write(
         write_nifti(volume, path, compressed=suffix.endswith(".gz"))
     else:
         write_tiff(volume, path, ome=suffix.startswith(".ome"))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # a file in its place, no permission, a name too long
+        raise VolumeError(f"{folder} cannot be made a folder ({error.strerror}); choose another place") from error
 
 
 def _remove(path: Path) -> None:

@@ -57,10 +57,10 @@ def read(source: Source) -> Contents:
     shape = tuple(int(size) for size in reader.GetSize())[::-1]
     letters = "tzyx"[-len(shape) :]
     notes = Notes()
-    header = _header(path)
+    header, length = _header(path)
     compressed = header.get("CompressedData", "False").lower() == "true"
     full = (*shape, samples) if coloured else shape
-    _check_complete(path, header, full, np.dtype(dtype), compressed)
+    _check_complete(path, header, length, int(np.prod(full, dtype=object)) * np.dtype(dtype).itemsize, compressed)
 
     def decode() -> np.ndarray:
         return np.asarray(itk.GetArrayFromImage(itk.ReadImage(str(path))))
@@ -102,8 +102,8 @@ def _codes(itk: Any, name: str) -> tuple[int, ...]:
     return getattr(itk, f"sitk{name}"), getattr(itk, f"sitkVector{name}")
 
 
-def _header(path: Path) -> dict[str, str]:
-    """The lines ``name = value`` at the head of the file, which ends with the place of its voxels."""
+def _header(path: Path) -> tuple[dict[str, str], int]:
+    """The lines ``name = value`` at the head of the file, which ends with the place of its voxels; and its bytes."""
     lines: dict[str, str] = {}
     with path.open("rb") as file:
         for _ in range(200):
@@ -111,24 +111,22 @@ def _header(path: Path) -> dict[str, str]:
             lines[name.strip()] = value.strip()
             if name.strip() == "ElementDataFile":
                 break
-    return lines
+        return lines, file.tell()
 
 
-def _check_complete(
-    path: Path, header: dict[str, str], shape: tuple[int, ...], dtype: np.dtype, compressed: bool
-) -> None:
+def _check_complete(path: Path, header: dict[str, str], length: int, need: int, compressed: bool) -> None:
     """Raise VolumeError where an uncompressed file has fewer bytes than its voxels, or its voxels are not there."""
     name = header.get("ElementDataFile", "LOCAL")
     if name.upper() == "LIST" or "%" in name:
         return
-    place = path if name.upper() == "LOCAL" else path.parent / name
+    local = name.upper() == "LOCAL"
+    place = path if local else path.parent / name
     if not place.is_file():
         raise VolumeError(f"{path} keeps its voxels in {name}, which is not beside it; copy that file as well")
-    need = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if not compressed and place.stat().st_size < need:
+    there = place.stat().st_size - (length if local else 0)
+    if not compressed and there < need:
         raise VolumeError(
-            f"{path} is cut short: its voxels take {need:,} bytes, {place.name} has {place.stat().st_size:,}; "
-            "copy it again"
+            f"{path} is cut short: its voxels take {need:,} bytes, {place.name} has {there:,} for them; copy it again"
         )
 
 
