@@ -21,10 +21,10 @@ def main() -> int:
     if chosen.quick:
         sizes = ["--data", "em", "--seeds", "1", "--rounds", "2", "--voxels", "200000"]
         return subprocess.call([*command, *sizes, "--learner", "shallow,forest"])
-    sizes = ["--data", ",".join(names()), "--seeds", "5"]
+    sizes = ["--data", ",".join(names()), "--seeds", "5", "--rounds", "4", "--voxels", "150000"]
     return max(
         subprocess.call([*command, *sizes, "--learner", "shallow,forest", "--strategy", "ours,random,oracle,all"]),
-        subprocess.call([*command, *sizes, "--learner", "unet", "--strategy", "random,all"]),
+        subprocess.call([*command, *sizes, "--learner", "unet", "--strategy", "random"]),
     )
 
 
