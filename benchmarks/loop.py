@@ -16,11 +16,15 @@ def main() -> int:
     parser.add_argument(
         "--to", type=Path, default=Path("voxloop-benchmark.json"), help="the file that rows are added to"
     )
+    parser.add_argument("--full", action="store_true", help="all stacks, five seeds, all peers: many hours")
     chosen = parser.parse_args()
     command = [sys.executable, "-c", "from voxloop.cli import main; main()", "benchmark", "--to", str(chosen.to)]
     if chosen.quick:
         sizes = ["--data", "em", "--seeds", "1", "--rounds", "2", "--voxels", "200000"]
         return subprocess.call([*command, *sizes, "--learner", "shallow,forest"])
+    if not chosen.full:
+        sizes = ["--data", "em,nuclei", "--seeds", "2", "--rounds", "4", "--voxels", "150000"]
+        return subprocess.call([*command, *sizes, "--learner", "shallow,forest", "--strategy", "ours,random"])
     sizes = ["--data", ",".join(names()), "--seeds", "5", "--rounds", "4", "--voxels", "150000"]
     return max(
         subprocess.call([*command, *sizes, "--learner", "shallow,forest", "--strategy", "ours,random,oracle,all"]),
