@@ -178,18 +178,19 @@ def test_the_command_measures_and_goes_on_where_it_was(tmp_path, pictures):
     tifffile.imwrite(tmp_path / "image.tif", np.tile(image, (1, 2, 2)), photometric="minisblack")
     tifffile.imwrite(tmp_path / "mask.tif", np.tile(mask, (1, 2, 2)), photometric="minisblack")
     to = tmp_path / "rows.json"
-    command = ["benchmark", "--data", str(tmp_path), "--rounds", "2", "--seeds", "1", "--to", str(to)]
+    command = ["benchmark", "--data", str(tmp_path), "--rounds", "3", "--seeds", "1", "--to", str(to)]
     command += ["--learner", "shallow,forest", "--strategy", "ours"]
     done = CliRunner().invoke(main, [*command, "--json"])
     assert done.exit_code == 0, done.stderr
     rows = json.loads(done.stdout)["rows"]
-    assert len(rows) == 4
+    assert len(rows) == 6
     assert all(0.5 < one["iou"] <= 1 for one in rows)
-    first, second = (one for one in rows if (one["learner"], one["strategy"]) == ("shallow", "ours"))
+    first, second, last = (one for one in rows if (one["learner"], one["strategy"]) == ("shallow", "ours"))
     assert second["seconds"] > first["seconds"] > 24 * 2
     assert first["score_low"] <= first["score_iou"] <= first["score_high"]
     assert "corrected_basis" in first
-    assert "corrected_basis" not in second
+    assert "later_basis" in first
+    assert "corrected_basis" not in last
     again = CliRunner().invoke(main, command)
     assert "round" not in again.stderr  # nothing was measured again
     assert "| forest | ours |" in again.stdout

@@ -54,7 +54,10 @@ class Experiment:
         return {name: getattr(self, name) for name in KEY if name != "round"}
 
     def run(self, stack: Stack) -> Iterator[Row]:
-        """Go round the loop; a row for each round, when the next one has said what its corrections tell."""
+        """Go round the loop; a row for each round, when the next one has said what its corrections tell.
+
+        At the end the earlier rows come once more, with what all later strokes tell of them.
+        """
         with tempfile.TemporaryDirectory(prefix="voxloop-benchmark-") as folder:
             ws = _workspace(Path(folder), stack)
             try:
@@ -68,6 +71,7 @@ class Experiment:
         learner, placing = learner_named(self.learner), placing_named(self.strategy)
         answer: Answer | None = None
         row: Row = {}
+        earlier: list[tuple[Row, Answer]] = []
         seconds, strokes = 0.0, 0
         for number in range(1, self.rounds + 1):
             chance = 1000 * self.seed + number
@@ -78,11 +82,17 @@ class Experiment:
                 places = placing(ws, answer.prediction, stack.truth, self.places, chance)
                 most = 2 * self.places
                 painted = simulate(ws, stack.truth, answer.prediction, suggest=places, strokes=most, **common)
-                yield row | _judged("corrected", ws, answer)
+                row |= _judged("corrected", ws, answer)
+                earlier.append((row, answer))
+                yield row
             seconds, strokes = seconds + painted.annotation_seconds, strokes + painted.strokes
             row, answer = self._answered(ws, stack, learner)
             row |= {"round": number, "seconds": round(seconds, 2), "strokes": strokes}
         yield row
+        # the same answers again, with all strokes that came after them
+        for before, judged in earlier[:-1]:
+            if judged.judged:
+                yield before | _judged("later", ws, judged)
 
     def _whole(self, ws: Workspace, stack: Stack) -> Iterator[Row]:
         """What all labels of a few slices give."""

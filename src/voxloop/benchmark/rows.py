@@ -123,7 +123,7 @@ def honesty(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """What the intervals shown were worth, by what they rest on: how many, how often they held, how wide."""
     by_basis: dict[str, list[tuple[float, float, float, float]]] = defaultdict(list)
     for row in rows:
-        for prefix, when in (("score", ""), ("corrected", "")):
+        for prefix, when in (("score", ""), ("corrected", " of one round"), ("later", " of all later rounds")):
             low, high, best = (row.get(f"{prefix}_{end}") for end in ("low", "high", "iou"))
             if low is not None and high is not None and best is not None:
                 by_basis[row[f"{prefix}_basis"] + when].append((row["iou_whole"], low, high, best))

@@ -65,7 +65,7 @@ def benchmark(
     from voxloop.benchmark.learners import learner_named
     from voxloop.benchmark.loop import ALL, Experiment
     from voxloop.benchmark.report import draw, markdown
-    from voxloop.benchmark.rows import Rows
+    from voxloop.benchmark.rows import Rows, key_of
     from voxloop.benchmark.stacks import load_stack
     from voxloop.benchmark.strategies import placing_named
 
@@ -88,8 +88,10 @@ def benchmark(
         for experiment in missing:
             assert stack is not None
             for row in experiment.run(stack):
+                is_new = not rows.holds([key_of(row)])
                 rows.add([row])
-                click.echo(_line(row), err=True)
+                if is_new:
+                    click.echo(_line(row), err=True)
     if figure is not None:
         click.echo(f"figure: {draw(list(rows), figure)}", err=True)
     if as_json:
