@@ -12,6 +12,9 @@ from torch import nn
 import voxloop as vl
 from voxloop.errors import ModelError, PredictionError, VoxloopError, WorkspaceError
 from voxloop.model import ClassInfo, ModelSpec, Output
+from voxloop.runs.outcome import Outcome
+from voxloop.store.layout import RunPlace
+from voxloop.workspace.models import gather_models
 
 
 class Bright(nn.Module):
@@ -204,3 +207,32 @@ def test_bad_input_is_one_sentence_before_anything_is_written(ws, tmp_path):
         ws.predict([model_of(), object()], image="one")
     assert set(ws.runs) == runs
     assert set((ws.path / "models").iterdir()) == models
+
+
+def test_a_run_with_two_models_predicts_with_the_one_that_it_kept(ws):
+    """Which was better is on record; the other one is there for those who ask for it."""
+    run = ws.runs.create("two-models", "voxloop.deep.learner:train", vl.DeepConfig(), level="labels")
+    place = RunPlace(run.path)
+    model_of(0.0).save(place.model)
+    model_of(4.0).save(place.classifier)
+    words = "the network is behind the pixel classifier it learned from, so the classifier is what predicts"
+    assert run.outcome is None
+    with gather_models(ws, "two-models", ws.path / "models" / "none") as models:
+        assert models.folders == ("runs/two-models/model",)
+    Outcome(kept="classifier", words=words).write(run.path)
+    for which, folder in (("better", "classifier"), ("classifier", "classifier"), ("network", "model")):
+        with gather_models(ws, run, ws.path / "models" / "none", which=which) as models:
+            assert models.folders == (f"runs/two-models/{folder}",)
+            assert models.parent == "two-models"
+    kept = ws.predict(run, image="one", name="kept").result
+    picture = np.asarray(ws.images.open("one"))
+    agreed = [float((kept.labels.values == expected(picture, threshold)).mean()) for threshold in (4.0, 0.0)]
+    assert agreed[0] > 0.9 > agreed[1]
+    assert kept.lineage["model_words"] == words
+    assert any(event.get("text") == words for event in ws.runs["kept"].history.log)
+    forced = ws.predict(run, image="one", name="forced", which="network").result
+    assert np.array_equal(forced.labels.values, expected(picture, 0.0))
+    assert "as asked for" in forced.lineage["model_words"]
+    Outcome(kept="network", words="the network is ahead").write(run.path)
+    with gather_models(ws, run, ws.path / "models" / "none") as models:
+        assert models.folders == ("runs/two-models/model",)
