@@ -87,6 +87,20 @@ def test_a_point_can_be_skipped_and_answered_again(panel, reviewed):
     assert "4 of 100 points checked" in screen.text
 
 
+def test_places_to_correct_leave_the_picture_to_the_check(panel):
+    hand = Hand(panel)
+    hand.press("n")
+    framed = panel.view.shapes
+    assert len(framed) == len(panel.suggestions) > 0
+    begin(panel, "Check 100 points (about 3 minutes)")
+    ring, place = panel.view.shapes, (panel.view.axis, panel.view.index)
+    panel.places.renew()
+    panel.places.look()
+    assert (panel.view.shapes, (panel.view.axis, panel.view.index)) == (ring, place)
+    panel.go("Correct")
+    assert len(panel.view.shapes) == len(panel.suggestions)
+
+
 def test_a_check_can_be_left_and_gone_on_with(panel, reviewed):
     screen, hand = begin(panel, "Check 100 points (about 3 minutes)")
     tools = {"b", "e", "n", "y", "d"}

@@ -63,6 +63,8 @@ class _Entry:
 class Places:
     """Suggestions in turn, in a list. ``current`` is the one on show, None before the first.
 
+    While it ``is_away`` the picture serves something else: a list that arrives then draws nothing and goes nowhere.
+
     Parameters
     ----------
     wish
@@ -96,6 +98,7 @@ class Places:
         self._at = -1
         self._asked = False
         self._goes_there = True
+        self.is_away = False
         self._looking: Latest[list[_Entry]] = Latest(panel, self._found, failed=self._failed)
         handler = panel.handler
         self._words = text(self._hint, markup=True)
@@ -162,7 +165,7 @@ class Places:
         self.show()
         if not entries:
             self._words.value = "Nothing unsure is left." if self._wish().prediction else "There is nowhere to paint."
-        elif self._goes_there:
+        elif self._goes_there and not self.is_away:
             self.step()
 
     def _failed(self, error: BaseException) -> None:
@@ -245,7 +248,8 @@ class Places:
             for entry in self._entries
             if image in (None, entry.place.image)
         ]
-        self._view.set_shapes(shapes)
+        if not self.is_away:
+            self._view.set_shapes(shapes)
         self._show_rows()
         if current is None:
             self._words.value = self._hint

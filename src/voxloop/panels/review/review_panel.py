@@ -264,7 +264,6 @@ class ReviewPanel(LabelPanel):
             view.go_to_plane(*before["plane"])
             if before["camera"] is not None:
                 view.widget.camera = dict(before["camera"])
-            self.places.show()
         self._entered(self.rooms.here)
         self._show_classes()
 
@@ -315,7 +314,9 @@ class ReviewPanel(LabelPanel):
             self.check.leave()
         if room != PROGRESS:
             self.progress.leave()
-        if room == CORRECT:
+        if self.places.is_away != (room != CORRECT):
+            self.view.set_shapes([])
+            self.places.is_away = room != CORRECT
             self.places.show()
         task = self.check.task
         show(self._hand, room == CORRECT or isinstance(task, PaintingTask))
