@@ -359,19 +359,28 @@ def test_a_picture_of_bioio_keeps_its_size_axes_and_names():
         open_volume(bio_image(scenes=3))
 
 
-def test_files_of_microscopes_go_through_bioio(tmp_path, monkeypatch):
-    """The reader for OME-TIFF stands for those of CZI, LIF and ND2, whose files only microscopes write."""
-    bioio = pytest.importorskip("bioio")
-    given = []
+def write_czi(path: Path) -> np.ndarray:
+    """A file of Zeiss (c, z, y, x), 0.25 µm pixels, slices 2 µm apart."""
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    stack = np.stack([STACK, STACK + 1000]).astype(np.uint16)
+    with czi.create_czi(str(path)) as file:
+        for channel, z in np.ndindex(*stack.shape[:2]):
+            file.write(stack[channel, z][..., None], plane={"C": channel, "Z": z, "T": 0})
+        names = {0: "DAPI", 1: "GFP"}
+        file.write_metadata("a", channel_names=names, scale_x=0.25e-6, scale_y=0.25e-6, scale_z=2e-6)
+    return stack
 
-    def image(path):
-        given.append(path)
-        return bio_image()
 
-    monkeypatch.setattr(bioio, "BioImage", image)
-    (tmp_path / "a.czi").write_bytes(b"ZISRAWFILE")
-    check(open_volume(tmp_path / "a.czi"), size_um=(2.0, 0.5, 0.25))
-    assert given == [str(tmp_path / "a.czi")]
+def test_files_of_microscopes_go_through_bioio(tmp_path):
+    """Those of Leica and Nikon, which no library writes, go the same way."""
+    pytest.importorskip("bioio_czi")
+    stack = write_czi(tmp_path / "100% ü.czi")
+    volume = open_volume(tmp_path / "100% ü.czi")
+    check(volume, stack, (2.0, 0.25, 0.25))
+    assert volume.attrs["channel_names"] == ["DAPI", "GFP"]
+    assert volume.attrs["remarks"] == []
+    with Store.create(tmp_path / "ws", image=tmp_path / "100% ü.czi", classes=["cell"], channels="GFP") as store:
+        np.testing.assert_array_equal(store.images.open().to_numpy(), stack[1])
 
 
 @pytest.mark.parametrize("name", ["a.czi", "a.lif", "a.nd2", "a.oib", "a.vsi"])
