@@ -85,6 +85,23 @@ def test_a_nifti_mask_lies_on_an_image_of_itk(tmp_path):
         np.testing.assert_array_equal(store.labels().read(), mask)
 
 
+@pytest.mark.parametrize("suffix", [".nii.gz", ".tif", ".nc"])
+def test_labels_of_an_image_of_itk_come_back_and_lie_right_for_itk(tmp_path, suffix):
+    itk = pytest.importorskip("SimpleITK")
+    pytest.importorskip("nibabel")
+    itk.WriteImage(itk_image(), str(tmp_path / "image.mha"))
+    mask = (STACK % 7 == 0).astype(np.uint8)
+    with Store.create(tmp_path / "ws", image=tmp_path / "image.mha", classes=["cell"]) as store:
+        store.labels().load(mask, zero="unlabelled")
+        path = store.labels().save(tmp_path / f"mask{suffix}")
+        if suffix == ".nii.gz":  # brought to the image's grid by ITK, as 3D Slicer does
+            laid = itk.Resample(itk.ReadImage(str(path)), itk_image(), itk.Transform(), itk.sitkNearestNeighbor)
+            np.testing.assert_array_equal(itk.GetArrayFromImage(laid), mask)
+        store.labels().undo()
+        store.labels().load(path, zero="unlabelled")
+        np.testing.assert_array_equal(store.labels().read(), mask)
+
+
 def test_colours_time_and_a_size_that_nobody_stated(tmp_path):
     itk = pytest.importorskip("SimpleITK")
     pytest.importorskip("nrrd")

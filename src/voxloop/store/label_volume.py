@@ -49,6 +49,8 @@ def as_volume(labels: OpenLabels) -> xr.DataArray:
     kind = "frame" if facts.frames else "space"
     volume = as_volume(lazy, spacing=labels.spacing_um, axes="zyx", z_kind=kind)
     volume.attrs |= {"spacing_from": facts.spacing_from, "spacing_from_zyx": facts.spacing_from_zyx}
+    if facts.anatomy:
+        volume.attrs["anatomy"] = facts.anatomy
     if labels.level.classes:
         listed: list[dict[str, Any]] = [
             {"value": one.value, "name": one.name, "color": one.color} for one in labels.level.classes

@@ -109,6 +109,7 @@ def _of_dataarray(array: Any) -> Contents:
         labels=array.attrs.get("kind") == "labels",
         classes=notes.attempt("classes", lambda: parse_classes(array.attrs["classes"]), []) if classes else (),
         assumed=parse_assumed(array.attrs.get("spacing_from_zyx")),
+        anatomy=str(array.attrs.get("anatomy", "")),
         remarks=notes.remarks,
     )
 

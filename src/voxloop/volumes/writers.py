@@ -213,7 +213,8 @@ def write_nifti(volume: DataArray, path: Path, *, compressed: bool) -> None:
     z, y, x = (size / UNITS_UM["millimeter"] for size in spacing_of(volume))
     header.set_zooms((x, y, z, *(1.0 for _ in shape[3:])))
     header["descrip"] = f"{SIZES_FROM}{' '.join(spacing_sources(volume))}".encode()
-    header.set_sform(np.diag([x, y, z, 1.0]), code="scanner")
+    turn = -1.0 if volume.attrs.get("anatomy") == "LPS" else 1.0  # NIfTI counts to the right and to the front
+    header.set_sform(np.diag([turn * x, turn * y, z, 1.0]), code="scanner")
     header.set_xyzt_units("mm", "sec")
     header["magic"] = b"n+2" if large else b"n+1"
     start = 544 if large else _NIFTI_HEADER

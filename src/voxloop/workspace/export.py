@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from voxloop.errors import ModelError, PredictionError, unknown
+from voxloop.errors import ModelError, PredictionError, VoxloopError, unknown
 from voxloop.runs import Run
 from voxloop.workspace.choices import one_image, part_of
 from voxloop.workspace.project import Project
@@ -113,9 +113,20 @@ def _export_voxels(
     volume, box = open_volume(folder), part_of(project.store, prediction, region)
     if box is not None:
         volume = volume.isel(dict(zip("zyx", box.slices, strict=True)))
+    if prediction.image in project.images.names:  # so that it lies in other programs where the image does
+        volume.attrs |= _lie(project, str(prediction.image))
     if kind == "labels":
         return save_volume(volume, path, kind="labels", overwrite=overwrite)
     return save_volume(volume, path, kind="image", overwrite=overwrite)
+
+
+def _lie(project: Project, image: str) -> dict[str, str]:
+    """How the body in an image lies, where its file says it and is still there."""
+    try:
+        anatomy = project.images.open(image).attrs.get("anatomy")
+    except VoxloopError:
+        return {}
+    return {"anatomy": anatomy} if anatomy else {}
 
 
 def _sample(project: Project, channels: int) -> Any:
