@@ -193,6 +193,23 @@ def test_the_score_of_the_prediction_is_said_in_words(panel):
     assert "strokes made after the model had learned" in screen.text
 
 
+def test_the_slider_says_what_a_threshold_is_worth(panel):
+    screen = Screen(panel)
+    settle(panel)
+    label_places(panel)
+    settle(panel)
+    score = panel.ws.score("first")
+    worth = {}
+    for above in (0.5, 0.9):
+        screen.field("Probability ≥").value = above
+        value, low, high = score.expected_precision(above, ["class 2"])
+        assert f"About {value:.0%} of these are right ({100 * low:.0f} to {high:.0%})" in screen.text
+        worth[above] = value
+    assert worth[0.9] >= worth[0.5]
+    screen.field("class 2").value = False
+    assert "are right" not in screen.text
+
+
 def label_places(panel):
     """Twelve strokes across the picture, a third of them right."""
     predicted = panel.prediction.labels.values

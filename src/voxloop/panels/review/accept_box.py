@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
 from voxloop.geometry import Box
-from voxloop.panels.base.panel import Panel, button, classed, close_tree, labelled, row, section, spacer
+from voxloop.panels.base.panel import Panel, button, classed, close_tree, labelled, row, section, show, spacer, text
 from voxloop.panels.base.work import Backlog
 from voxloop.panels.review.counts import AcceptCounts
 from voxloop.panels.review.subject import ReviewSubject
+
+if TYPE_CHECKING:
+    from voxloop.review import Score
 
 WHERE = {"plane": "This plane", "screen": "On screen", "all": "Everything"}
 
@@ -41,6 +45,8 @@ class AcceptBox:
         self._panel, self._subject, self._changed = panel, subject, changed
         self.counts = AcceptCounts(panel, backlog, plane=subject.on_plane, everything=subject.everywhere)
         self.button = button("Accept", panel.handler(accept), kind="primary", icon="check")
+        self._score: Score | None = None
+        self._worth = text("", "vx-dim", "vx-small")
         self._class_boxes: dict[int, w.Checkbox] = {}
         self._classes_row = row()
         self._above = w.FloatSlider(
@@ -58,7 +64,8 @@ class AcceptBox:
         for control in (self._above, self._where):
             control.observe(panel.handler(self._choice_changed), "value")
         line = row(self.counts.widget, spacer(), self.button, classes=("vx-fill-first",))
-        self.widget = section("Accept what is sure", self._above, self._classes_row, self._where, line)
+        self.widget = section("Accept what is sure", self._above, self._worth, self._classes_row, self._where, line)
+        show(self._worth, False)
 
     @property
     def above(self) -> float:
@@ -105,7 +112,20 @@ class AcceptBox:
         for box in old:
             close_tree(box)
         self.counts.forget()
+        self.show_score(None)
         self._show_counts()
+
+    def show_score(self, score: Score | None) -> None:
+        """Say of what is accepted how much is right, as far as the score of the prediction tells."""
+        self._score = score
+        self._show_worth()
+
+    def _show_worth(self) -> None:
+        names = [info.name for info in self._subject.reviewed().classes if info.value in self._ticked()]
+        share = None if self._score is None else self._score.expected_precision(self.above, names)
+        words = "" if share is None else worth_words(*share)
+        self._worth.value = html.escape(words)
+        show(self._worth, bool(words))
 
     def _ticked(self) -> list[int]:
         return [value for value, box in self._class_boxes.items() if box.value]
@@ -115,4 +135,10 @@ class AcceptBox:
 
     def _choice_changed(self) -> None:
         self._show_counts()
+        self._show_worth()
         self._changed()
+
+
+def worth_words(value: float, low: float, high: float) -> str:
+    """``About 97% of these are right (94 to 99%)``."""
+    return f"About {value:.0%} of these are right ({100 * low:.0f} to {high:.0%})"

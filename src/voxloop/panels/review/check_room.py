@@ -18,7 +18,7 @@ from voxloop.panels.review.subject import ReviewSubject
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
-    from voxloop.review import FieldAudit, PointAudit
+    from voxloop.review import FieldAudit, PointAudit, Score
 
 
 class CheckRoom:
@@ -32,6 +32,8 @@ class CheckRoom:
         Called with the line of Python for what was done.
     undo
         Takes the last edit of labels back.
+    scored
+        Called with every score of the prediction that is shown.
     changed
         Called when another task, or none, has picture and keys from now on.
     """
@@ -44,12 +46,13 @@ class CheckRoom:
         *,
         tell_code: Callable[[str], object],
         undo: Callable[[], object],
+        scored: Callable[[Score], object],
         changed: Callable[[], object],
     ) -> None:
         self.task: PictureTask | None = None
         self._panel, self._subject, self._backlog = panel, subject, backlog
         self._tell_code, self._undo, self._changed = tell_code, undo, changed
-        self.card = ScoreCard(panel, subject, backlog, self.check)
+        self.card = ScoreCard(panel, subject, backlog, self.check, scored)
         look = button(
             "Look for strokes in doubt",
             panel.handler(self.look_for_doubts),

@@ -287,6 +287,7 @@ class ReviewPanel(LabelPanel):
             self.backlog,
             tell_code=self._show_code,
             undo=lambda: super(ReviewPanel, self).undo(),
+            scored=self.correct.accepting.show_score,
             changed=self._show_task,
         )
         others = [name for name in self.ws.levels.names if name != self._level]

@@ -59,10 +59,19 @@ class ScoreCard:
         Whose turns the scoring takes, under the name ``"score"``.
     check
         Called with ``"points"`` or ``"fields"`` where somebody wants to check.
+    scored
+        Called with every score that is shown.
     """
 
-    def __init__(self, panel: Panel, subject: ReviewSubject, backlog: Backlog, check: Callable[[str], object]) -> None:
-        self._subject = subject
+    def __init__(
+        self,
+        panel: Panel,
+        subject: ReviewSubject,
+        backlog: Backlog,
+        check: Callable[[str], object],
+        scored: Callable[[Score], object],
+    ) -> None:
+        self._subject, self._scored = subject, scored
         self._words, self._classes, self._basis, self._totals = text(), text(), text("", "vx-dim"), text()
         handler = panel.handler
         self.points = button("", handler(lambda: check("points")), kind="primary")
@@ -102,6 +111,7 @@ class ScoreCard:
         self._totals.value = standing.totals
         show(self._totals, bool(standing.totals))
         self._show_buttons(standing.audits)
+        self._scored(score)
 
     def _show_buttons(self, audits: Mapping[str, tuple[int, int]]) -> None:
         for how, made in (("points", self.points), ("fields", self.fields)):
