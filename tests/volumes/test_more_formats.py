@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +25,13 @@ from voxloop.volumes import open_volume, read_block, scales, spacing_of
 #: no two voxels alike, no two axes as long
 STACK = np.arange(4 * 6 * 8, dtype=np.int16).reshape(4, 6, 8)
 SIZE_UM = (2000.0, 500.0, 250.0)
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """A server of files that logs nothing."""
+
+    def log_message(self, *words: object) -> None:
+        pass
 
 
 def voxels(volume) -> np.ndarray:
@@ -283,6 +293,19 @@ def test_neuroglancer_volumes_have_scales_size_and_place(tmp_path):
     assert open_volume(tmp_path / "seg").attrs["kind"] == "labels"
     with Store.create(tmp_path / "ws", image=f"precomputed://file://{tmp_path}/em", classes=["cell"]) as made:
         np.testing.assert_array_equal(made.images.open().to_numpy(), array)
+
+
+def test_stores_behind_an_address(tmp_path):
+    array = STACK.astype(np.uint16)
+    precomputed(tmp_path / "em", array)
+    handler = functools.partial(QuietHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"precomputed://http://127.0.0.1:{server.server_port}"
+        check(open_volume(f"{address}/em"), array, (0.04, 0.008, 0.008))
+        with pytest.raises(VolumeError, match="no precomputed volume"):
+            open_volume(f"{address}/elsewhere")
+        server.shutdown()
 
 
 def test_n5_containers(tmp_path):

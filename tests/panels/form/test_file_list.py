@@ -28,7 +28,21 @@ def test_recent_keeps_the_newest_first_without_secrets_and_forgets_what_is_gone(
     assert recent.list() == []
 
 
+def test_stores_and_series_of_scanners_are_known_by_what_lies_in_them(tmp_path):
+    for name in ("info", "attributes.json", "datasource-properties.json"):
+        (tmp_path / name / "s").mkdir(parents=True)
+        (tmp_path / name / "s" / name).write_text("{}")
+        assert kind_of(tmp_path / name / "s", SUFFIXES) == "volume"
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "IM0001").write_bytes(bytes(128) + b"DICM")
+    assert kind_of(tmp_path / "series", SUFFIXES) == "stack"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "Makefile").write_text("all:")
+    assert kind_of(tmp_path / "other", SUFFIXES) == "folder"
+
+
 def test_words_for_sizes_and_addresses():
     assert [size_text(n) for n in (340, 12_500_000, 1.2e12)] == ["340 B", "12.5 MB", "1.2 TB"]
     assert without_secrets("s3://key:secret@bucket/x.zarr?sig=2") == "s3://bucket/x.zarr"
     assert without_secrets("/a/b.tif") == "/a/b.tif"
+    assert without_secrets("precomputed://https://me:pw@host/em?token=1") == "precomputed://https://host/em"

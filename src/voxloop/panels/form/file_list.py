@@ -13,8 +13,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 EntryKind = Literal["folder", "volume", "stack", "workspace"]
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-_STORES = (".zarr",)
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".ima", ".dicom")
+_STORES = (".zarr", ".n5")
+#: files by which a folder is known to be one volume: zarr, N5, neuroglancer, webKnossos
+_MARKERS = ("zarr.json", ".zgroup", ".zarray", "attributes.json", "info", "datasource-properties.json")
+#: where a file of DICOM without a telling name says that it is one
+_MAGIC_AT, _MAGIC = 128, b"DICM"
 #: entries of a folder looked at before it is called a folder of pictures, or not
 _GLANCE = 64
 #: files shown of a folder; more would be no list to choose from
@@ -58,7 +62,7 @@ def kind_of(path: Path, suffixes: tuple[str, ...]) -> EntryKind | None:
         if path.is_dir():
             if (path / "workspace.json").is_file():
                 return "workspace"
-            if path.name.lower().endswith(_STORES) or (path / "zarr.json").is_file() or (path / ".zgroup").is_file():
+            if path.name.lower().endswith(_STORES) or any((path / name).is_file() for name in _MARKERS):
                 return "volume"
             return "stack" if _holds_pictures(path) else "folder"
         return "volume" if path.name.lower().endswith(suffixes) else None
@@ -85,11 +89,20 @@ def _entries(folder: Path) -> Iterator[Path]:
 
 def _holds_pictures(folder: Path) -> bool:
     pictures = 0
+    nameless: Path | None = None
     for seen, path in enumerate(_entries(folder)):
         pictures += path.suffix.lower() in _PICTURES
+        if not path.suffix and nameless is None and path.is_file():
+            nameless = path
         if seen > _GLANCE:
             break
-    return pictures > 1
+    return pictures > 1 or (nameless is not None and _is_slice(nameless))
+
+
+def _is_slice(path: Path) -> bool:
+    """Whether a file is a slice of a scanner's series, which often have no ending."""
+    with path.open("rb") as file:
+        return file.read(_MAGIC_AT + len(_MAGIC))[_MAGIC_AT:] == _MAGIC
 
 
 class Recent:
@@ -123,6 +136,9 @@ def without_secrets(source: str) -> str:
     """A URL without user, password, query and fragment, where signatures and tokens are."""
     if "://" not in source:
         return source
+    kind, _, address = source.partition("://")
+    if "://" in address:  # of a store behind an address: precomputed://https://...
+        return f"{kind}://{without_secrets(address)}"
     parts = urlsplit(source)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
