@@ -13,7 +13,7 @@ from scipy import ndimage as ndi
 from voxloop.errors import LabelError, VolumeError
 from voxloop.review import simulate
 from voxloop.review.annotator import Scene, first_strokes
-from voxloop.review.effort import CENTIMETRE, CENTIMETRES_PER_VOXEL, DECIDE, KEY, LINE, POINT, Effort
+from voxloop.review.effort import CENTIMETRE, CENTIMETRES_PER_VOXEL, DECIDE, KEY, LINE, POINT, AnnotationEffort
 from voxloop.review.tracing import depth_in, fatten, trace
 from voxloop.store import Store
 
@@ -71,7 +71,7 @@ def test_seconds_follow_the_stated_model(store, truth):
 def test_a_longer_way_costs_more_up_to_the_slider():
     ways = []
     for index in (4, 5, 9, 60):
-        effort = Effort()
+        effort = AnnotationEffort()
         effort.go("z", 4)
         before = effort.seconds
         effort.go("z", index)

@@ -30,7 +30,7 @@ _FOREST_VOXELS = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class LearnerAnswer:
     """What a learner says of a stack: anything :func:`voxloop.review.evaluate` takes, and what it cost.
 
     ``judged``: whether ``ws.score`` knows it, which it does of what the workspace itself predicted.
@@ -41,7 +41,7 @@ class Answer:
 
 
 #: learns from the labels of a workspace as they are now; the seed is that of everything random
-Learner = Callable[["Workspace", Stack, int], Answer]
+Learner = Callable[["Workspace", Stack, int], LearnerAnswer]
 
 
 def learner_named(name: str) -> Learner:
@@ -52,11 +52,11 @@ def learner_named(name: str) -> Learner:
 
 
 def _ours() -> Learner:
-    def answer(ws: Workspace, stack: Stack, seed: int) -> Answer:
+    def answer(ws: Workspace, stack: Stack, seed: int) -> LearnerAnswer:
         run = ws.train(ShallowConfig(seed=seed))
         run.wait()
         run.check()
-        return Answer(prediction=ws.predict(run).result, judged=True)
+        return LearnerAnswer(prediction=ws.predict(run).result, judged=True)
 
     return answer
 
@@ -64,13 +64,13 @@ def _ours() -> Learner:
 def _network() -> Learner:
     earlier: list[str] = []
 
-    def answer(ws: Workspace, stack: Stack, seed: int) -> Answer:
+    def answer(ws: Workspace, stack: Stack, seed: int) -> LearnerAnswer:
         start = earlier[-1] if earlier else None
         run = ws.train(AUTO.changed(max_minutes=NETWORK_MINUTES, start_from=start, seed=seed))
         run.wait()
         run.check()
         earlier.append(run.name)
-        return Answer(prediction=ws.predict(run, probabilities=True).result, judged=True)
+        return LearnerAnswer(prediction=ws.predict(run, probabilities=True).result, judged=True)
 
     return answer
 
@@ -79,7 +79,7 @@ def _forest() -> Learner:
     """scikit-image's trainable segmentation, as its gallery shows it, plane by plane."""
     features: list[np.ndarray] = []
 
-    def answer(ws: Workspace, stack: Stack, seed: int) -> Answer:
+    def answer(ws: Workspace, stack: Stack, seed: int) -> LearnerAnswer:
         from skimage.future import TrainableSegmenter
 
         if not features:
@@ -94,7 +94,7 @@ def _forest() -> Learner:
         for z, plane in enumerate(features):
             rows = forest.predict_proba(plane.reshape(-1, plane.shape[-1]))
             shares[forest.classes_ - 1, z] = rows.T.reshape(-1, *plane.shape[:2])
-        return Answer(prediction=Remembered.of(ws, stack, shares))
+        return LearnerAnswer(prediction=Remembered.of(ws, stack, shares))
 
     return answer
 
@@ -111,10 +111,10 @@ def _threads() -> int:
 
 
 def _unet() -> Learner:
-    def answer(ws: Workspace, stack: Stack, seed: int) -> Answer:
+    def answer(ws: Workspace, stack: Stack, seed: int) -> LearnerAnswer:
         from voxloop.deep.plain_unet import answer as ask
 
-        return Answer(
+        return LearnerAnswer(
             prediction=Remembered.of(ws, stack, ask(stack.image, ws.labels().read(), len(stack.classes), seed=seed))
         )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.benchmark.here import HereRuns
-from voxloop.benchmark.learners import Answer, learner_named
+from voxloop.benchmark.learners import LearnerAnswer, learner_named
 from voxloop.benchmark.rows import KEY, Row
 from voxloop.benchmark.stacks import Stack
 from voxloop.benchmark.strategies import placing_named
@@ -69,9 +69,9 @@ class Experiment:
         from voxloop.review import simulate
 
         learner, placing = learner_named(self.learner), placing_named(self.strategy)
-        answer: Answer | None = None
+        answer: LearnerAnswer | None = None
         row: Row = {}
-        earlier: list[tuple[Row, Answer]] = []
+        earlier: list[tuple[Row, LearnerAnswer]] = []
         seconds, strokes = 0.0, 0
         for number in range(1, self.rounds + 1):
             chance = 1000 * self.seed + number
@@ -105,11 +105,11 @@ class Experiment:
         row, _ = self._answered(ws, stack, learner_named(self.learner))
         yield row | {"round": 0}
 
-    def _answered(self, ws: Workspace, stack: Stack, learner: Any) -> tuple[Row, Answer]:
+    def _answered(self, ws: Workspace, stack: Stack, learner: Any) -> tuple[Row, LearnerAnswer]:
         from voxloop.review import evaluate
 
         began = time.monotonic()
-        answer: Answer = learner(ws, stack, self.seed)
+        answer: LearnerAnswer = learner(ws, stack, self.seed)
         spent = time.monotonic() - began
         labels = ws.labels()
         unseen = evaluate(answer.prediction, stack.truth, exclude=labels)
@@ -128,7 +128,7 @@ class Experiment:
         return row | _judged("score", ws, answer), answer
 
 
-def _judged(prefix: str, ws: Workspace, answer: Answer) -> Row:
+def _judged(prefix: str, ws: Workspace, answer: LearnerAnswer) -> Row:
     """What the workspace shows of how good an answer is, with the strokes there are now."""
     if not answer.judged:
         return {}

@@ -21,7 +21,7 @@ OURS, ORACLE = "ours", "oracle"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FieldPlace:
     """A field of a plane across z, as a suggestion says it."""
 
     region: tuple[slice, slice, slice]
@@ -64,12 +64,12 @@ def _suggested(
     return suggest([ground], n, seed=seed, **settings)
 
 
-def _oracle(ws: Workspace, prediction: Any, truth: np.ndarray, n: int, seed: int) -> Sequence[Place]:
+def _oracle(ws: Workspace, prediction: Any, truth: np.ndarray, n: int, seed: int) -> Sequence[FieldPlace]:
     """The fields with most voxels that are wrong."""
     wrong = (np.asarray(prediction.labels) != truth) & (truth > 0)
     boxes = fields(truth.shape)
     errors = np.array([wrong[box.slices].sum() for box in boxes])
-    return [Place(boxes[at].slices, "z", boxes[at].start[0]) for at in np.argsort(-errors, kind="stable")[:n]]
+    return [FieldPlace(boxes[at].slices, "z", boxes[at].start[0]) for at in np.argsort(-errors, kind="stable")[:n]]
 
 
 def fields(shape: Sequence[int]) -> list[Box]:

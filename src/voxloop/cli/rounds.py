@@ -11,7 +11,7 @@ import click
 from voxloop.cli.terminal import as_json, open_workspace, tell
 
 if TYPE_CHECKING:
-    from voxloop.review import Round
+    from voxloop.review import LoopRound
 
 
 @click.command()
@@ -35,7 +35,7 @@ def rounds(workspace: Path, level: str | None, table: Path | None, as_json: bool
 _COLUMNS = f"{'round':>5}  {'run':20s}  {'prediction':20s}  {'strokes':>7}  {'annotation':>10}  {'CPU':>7}  score"
 
 
-def _line(one: Round) -> str:
+def _line(one: LoopRound) -> str:
     computer = "" if one.cpu_seconds is None else f"{one.cpu_seconds:.0f} s"
     words = one.score.words if one.score else ""
     return (

@@ -19,7 +19,7 @@ from .outlook import Reached as Reached
 from .outlook import outlook as outlook
 from .report import Report as Report
 from .round_log import RoundLog as RoundLog
-from .rounds import Round as Round
+from .rounds import LoopRound as LoopRound
 from .rounds import Rounds as Rounds
 from .score import Score as Score
 from .scores import Scores as Scores

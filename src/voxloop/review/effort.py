@@ -20,7 +20,7 @@ ANOTHER_IMAGE = DECIDE + POINT
 
 
 @dataclass(slots=True)
-class Effort:
+class AnnotationEffort:
     """Seconds spent so far, and where hand and eyes are.
 
     Attributes
@@ -64,7 +64,7 @@ class Effort:
 
 def seconds_at(length: float, *, other_image: bool = False) -> float:
     """Seconds of a person who is led to a place and paints strokes of ``length`` voxels there, of two classes."""
-    effort = Effort()
+    effort = AnnotationEffort()
     effort.go("z", 0, led=True)
     for value in range(STROKES):
         effort.paint(value, length)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RESTORE = "restore"
 
 
-class Labelled(Protocol):
+class LabelHolder(Protocol):
     """What holds labels and levels: a Workspace or a Store."""
 
     @property
@@ -30,7 +30,7 @@ class Labelled(Protocol):
     def labels(self, level: str | None = None, image: str | None = None) -> Labels: ...
 
 
-def restore(ws: Labelled, states: Mapping[str, int], why: Mapping[str, Any]) -> list[Edit]:
+def restore(ws: LabelHolder, states: Mapping[str, int], why: Mapping[str, Any]) -> list[Edit]:
     """Make labels what they were: one edit an image, which undo takes back. Locked classes stay as they are.
 
     Parameters
@@ -56,7 +56,7 @@ def restore(ws: Labelled, states: Mapping[str, int], why: Mapping[str, Any]) -> 
     return edits
 
 
-def branch(ws: Labelled, states: Mapping[str, int], name: str, why: Mapping[str, Any]) -> Level:
+def branch(ws: LabelHolder, states: Mapping[str, int], name: str, why: Mapping[str, Any]) -> Level:
     """A new level that holds labels as they were, with the classes that their level has now; the old one stays.
 
     Raises LabelError where the states are those of several levels, or the name is taken.

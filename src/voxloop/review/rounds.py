@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from voxloop.store.levels import Levels
 
 
-class Source(Protocol):
+class LoopSource(Protocol):
     """What the rounds of a workspace are read from: a Workspace, or a part of one."""
 
     @property
@@ -47,7 +47,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class LoopRound:
     """One round of the loop.
 
     Attributes
@@ -108,11 +108,11 @@ class Round:
 class Rounds:
     """The rounds of a workspace, oldest first. They are recorded by ``ws.train`` and ``ws.predict`` themselves."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: LoopSource) -> None:
         self._source = source
         self.log = RoundLog(source.layout.root)
 
-    def read(self, level: str | None = None, *, compute: bool = True) -> list[Round]:
+    def read(self, level: str | None = None, *, compute: bool = True) -> list[LoopRound]:
         """The rounds of a level, or of all.
 
         Parameters
@@ -123,7 +123,7 @@ class Rounds:
         records = [record for record in self.log.read() if record.get("run")]
         simulated = self.log.simulated()
         made = {head.trained_by: (head.name, head.image) for head in self._source.scores.heads() if head.trained_by}
-        rounds: list[Round] = []
+        rounds: list[LoopRound] = []
         before: dict[str, Mapping[str, Any]] = {}
         numbers: dict[str, int] = {}
         for record in records:
@@ -189,7 +189,7 @@ class Rounds:
         name = name or f"{chosen.level}-round-{chosen.number}"
         return branch(self._source, chosen.labels, name, {"round": chosen.number, "run": chosen.run})
 
-    def named(self, which: int | str, level: str | None = None) -> Round:
+    def named(self, which: int | str, level: str | None = None) -> LoopRound:
         """The round of a number or a run. Raises LabelError where there is none, or several levels have one."""
         listed = self.read(level, compute=False)
         fitting = [one for one in listed if which in (one.number, one.run)]
@@ -199,7 +199,7 @@ class Rounds:
             raise LabelError(unknown("round", str(which), [str(one.number) for one in listed]))
         return fitting[-1]
 
-    def __iter__(self) -> Iterator[Round]:
+    def __iter__(self) -> Iterator[LoopRound]:
         return iter(self.read())
 
     def __len__(self) -> int:
@@ -218,12 +218,12 @@ class Rounds:
         made: Mapping[str, tuple[str, str]],
         simulated: list[dict[str, Any]],
         compute: bool,
-    ) -> Round:
+    ) -> LoopRound:
         name = str(record["run"])
         run: Run | None = self._source.runs.get(name)
         prediction, image = made.get(name, (None, None))
         states = {str(key): int(value) for key, value in dict(record.get("labels") or {}).items()}
-        return Round(
+        return LoopRound(
             number=number,
             run=name,
             level=str(record.get("level") or ""),
@@ -283,7 +283,7 @@ def choice_of(run: Run) -> str:
     return next((str(event["choice"]) for event in reversed(run.history.log) if event.get("choice")), "")
 
 
-_EMPTY = Round(
+_EMPTY = LoopRound(
     number=0,
     run="",
     level="",

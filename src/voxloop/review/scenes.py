@@ -23,7 +23,7 @@ _AROUND = 24
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Sight:
     """A piece of a plane that somebody looks at: the scene of it, where it lies, and what is predicted there.
 
     ``origin`` is the (row, column) of its corner; ``field`` (bool) what of it is meant, where that is not all.
@@ -46,17 +46,17 @@ class Scenes:
         self._lab, self._truth, self._prediction, self._picture = lab, truth, prediction, picture
         self._radius, self._length = radius, length
 
-    def plane(self, index: int) -> View:
+    def plane(self, index: int) -> Sight:
         """A whole plane across z."""
         return self._view("z", Box.whole(self._lab.shape).cut("z", index, index + 1))
 
-    def field(self, axis: str, box: Box) -> View:
+    def field(self, axis: str, box: Box) -> Sight:
         """A suggested field, one voxel thick across ``axis``, with what is around it."""
         grown = box.grow(tuple(0 if name == axis else _AROUND for name in AXES)).clip(self._lab.shape)
         view = self._view(axis, grown)
         meant = np.zeros(grown.shape, bool)
         meant[box.within(grown).slices] = True
-        return View(axis, view.index, view.scene, view.origin, view.prediction, meant.squeeze(AXES.index(axis)))
+        return Sight(axis, view.index, view.scene, view.origin, view.prediction, meant.squeeze(AXES.index(axis)))
 
     def count_labelled(self, chosen: Sequence[int]) -> int:
         """Voxels of these planes across z that are labelled."""
@@ -80,7 +80,7 @@ class Scenes:
         assert view.prediction is not None
         return error_size(view.scene, view.prediction)
 
-    def _view(self, axis: str, box: Box) -> View:
+    def _view(self, axis: str, box: Box) -> Sight:
         across = AXES.index(axis)
         rows, columns = (at for at in range(3) if at != across)
         sides = self._lab.spacing_um[rows], self._lab.spacing_um[columns]
@@ -101,7 +101,7 @@ class Scenes:
             longest=self._length,
         )
         prediction = None if self._prediction is None else flat(self._prediction.read)
-        return View(axis, box.start[across], scene, (box.start[rows], box.start[columns]), prediction)
+        return Sight(axis, box.start[across], scene, (box.start[rows], box.start[columns]), prediction)
 
     def _values(self, truth: np.ndarray) -> tuple[list[int], list[int]]:
         """Foreground and background values of a plane. Raises LabelError for values that the level has not."""

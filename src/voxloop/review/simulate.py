@@ -14,10 +14,10 @@ import numpy as np
 from voxloop.errors import LabelError, VolumeError
 from voxloop.geometry import Box
 from voxloop.review.annotator import correcting_strokes, first_strokes, overshoot
-from voxloop.review.effort import STROKES, Effort
+from voxloop.review.effort import STROKES, AnnotationEffort
 from voxloop.review.reading import readable, same_shape
 from voxloop.review.round_log import RoundLog
-from voxloop.review.scenes import Scenes, View, picture_of
+from voxloop.review.scenes import Scenes, Sight, picture_of
 from voxloop.review.tracing import Stroke
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class _Hand:
         self._lab, self._most, self._rate = lab, most, mistakes
         # a chance of its own, so that the strokes that go right are the same whatever the rate
         self._chance = np.random.default_rng([seed, 1])
-        self.effort = Effort()
+        self.effort = AnnotationEffort()
         self.edits: list[Edit] = []
         self.mistakes: list[int] = []
 
@@ -161,7 +161,7 @@ class _Hand:
         """Take strokes from planes in turn until there are enough, the budget is spent, or nothing is left to paint."""
         views = [scenes.plane(index) for index in chosen]
         sources = [(view, _strokes_of(view, rng)) for view in views]
-        waiting: list[tuple[View, Stroke]] = []
+        waiting: list[tuple[Sight, Stroke]] = []
         while sources and len(waiting) < self._most:
             for source in list(sources):
                 view, offered = source
@@ -204,7 +204,7 @@ class _Hand:
         planes = {z for edit in self.edits for z in range(edit.box.start[0], edit.box.stop[0])}
         return sorted(planes)
 
-    def _paint(self, view: View, stroke: Stroke) -> None:
+    def _paint(self, view: Sight, stroke: Stroke) -> None:
         stroke, wrong = self._slip(view, stroke)
         (top, left), points = view.origin, stroke.points
         edit = self._lab.paint(
@@ -219,7 +219,7 @@ class _Hand:
         if wrong:
             self.mistakes.append(edit.sequence)
 
-    def _slip(self, view: View, stroke: Stroke) -> tuple[Stroke, bool]:
+    def _slip(self, view: Sight, stroke: Stroke) -> tuple[Stroke, bool]:
         """The stroke, or at the set rate one that is wrong."""
         if self._chance.random() >= self._rate:
             return stroke, False
@@ -229,7 +229,7 @@ class _Hand:
         return overshoot(stroke, view.scene.truth.shape, self._chance), True
 
 
-def _strokes_of(view: View, rng: np.random.Generator) -> Iterator[Stroke]:
+def _strokes_of(view: Sight, rng: np.random.Generator) -> Iterator[Stroke]:
     """Strokes of a piece of a plane, the most telling first."""
     if view.prediction is not None:
         yield from correcting_strokes(view.scene, view.prediction, rng, view.field)

@@ -17,7 +17,7 @@ from voxloop.panels.review.subject import ReviewSubject
 from voxloop.panels.review.swipe import Swipe
 
 if TYPE_CHECKING:
-    from voxloop.review import Outlook, Reached, Report, Round
+    from voxloop.review import LoopRound, Outlook, Reached, Report
     from voxloop.workspace.workspace import Workspace
 
 SCORES = "scores"
@@ -30,7 +30,7 @@ NO_TRUTH = "—"
 class Course:
     """How the loop went so far: its rounds, the predictions they led to, and what is to come."""
 
-    rounds: list[Round]
+    rounds: list[LoopRound]
     reached: list[Reached]
     outlook: Outlook
 

@@ -13,7 +13,7 @@ from voxloop.panels.base.work import Attempt
 from voxloop.panels.review.subject import ReviewSubject
 
 if TYPE_CHECKING:
-    from voxloop.review import Round
+    from voxloop.review import LoopRound
     from voxloop.store import Edit, Level
 
 _HEAD = ("Round", "Strokes", "Minutes", "IoU", "CPU")
@@ -40,7 +40,7 @@ class RoundsTable:
     ) -> None:
         self._panel, self._subject = panel, subject
         self._tell_code, self._changed = tell_code, changed
-        self.rounds: list[Round] = []
+        self.rounds: list[LoopRound] = []
         self._rows = text()
         self._which = w.Dropdown(options=[], **labelled("Round", "What the buttons below act on"))
         back = button("Go back to it", panel.handler(self._begin_back))
@@ -53,7 +53,7 @@ class RoundsTable:
         self._branching = Attempt(panel, self._branch, self._branched, button=fork)
         self.show([])
 
-    def show(self, rounds: Sequence[Round]) -> None:
+    def show(self, rounds: Sequence[LoopRound]) -> None:
         """Show these, oldest first."""
         self.rounds = list(rounds)
         rows = [_row(one) for one in self.rounds]
@@ -66,7 +66,7 @@ class RoundsTable:
             self._which.options = numbers
             self._which.value = before if before in numbers else (numbers[-1] if numbers else None)
 
-    def _chosen(self) -> Round | None:
+    def _chosen(self) -> LoopRound | None:
         return next((one for one in self.rounds if one.number == self._which.value), None)
 
     def _begin_back(self) -> None:
@@ -79,10 +79,10 @@ class RoundsTable:
             self._tell_code(f"ws.rounds.branch({chosen.run!r})")
             self._branching(chosen)
 
-    def _back(self, chosen: Round) -> tuple[Round, list[Edit]]:
+    def _back(self, chosen: LoopRound) -> tuple[LoopRound, list[Edit]]:
         return chosen, self._subject.ws.rounds.go_back(chosen.run)
 
-    def _went_back(self, outcome: tuple[Round, list[Edit]]) -> None:
+    def _went_back(self, outcome: tuple[LoopRound, list[Edit]]) -> None:
         chosen, edits = outcome
         if edits:
             self._panel.say(f"The labels are those of round {chosen.number} again; undo takes that back.", "good")
@@ -90,7 +90,7 @@ class RoundsTable:
             self._panel.say(f"The labels are those of round {chosen.number} already.")
         self._changed()
 
-    def _branch(self, chosen: Round) -> Level:
+    def _branch(self, chosen: LoopRound) -> Level:
         return self._subject.ws.rounds.branch(chosen.run)
 
     def _branched(self, level: Level) -> None:
@@ -98,7 +98,7 @@ class RoundsTable:
         self._changed()
 
 
-def _row(one: Round) -> tuple[str, ...]:
+def _row(one: LoopRound) -> tuple[str, ...]:
     score = one.score
     words = "" if score is None or not score.known else f"{score.interval[0]:.2f}-{score.interval[1]:.2f}"
     title = html.escape(f"{one.run}, {one.prediction or 'not predicted'}: {score.words if score else ''}", quote=True)
