@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.stacks import Stack, stacks
+from benchmarks._stacks import Stack, stacks
 from voxloop.config import ShallowConfig, presets
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo

@@ -182,6 +182,10 @@ def test_what_somebody_set_is_kept():
     assert fixed.config == CONFIG
 
 
+def test_settings_of_runs_on_disk_that_name_what_is_gone_are_read():
+    assert ShallowConfig.from_json({**CONFIG.to_json(), "choose_seconds": 20.0}) == CONFIG
+
+
 def test_what_a_run_chose_is_kept_or_shown_where_that_is_open():
     settings = {"choose": "fixed", "classifier": "blend", "forest_share": 0.8, "dimensions": "3d", "seed": 7}
     last = LastChoice("shallow-1", "Chosen: ...", settings)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
@@ -13,6 +14,9 @@ from voxloop.errors import ConfigError
 
 #: choose, classifier, unit, projection and refine where the run chooses
 _OPEN = ("auto", "network", "voxels", "none", "none")
+
+#: settings that runs on disk may name and nothing reads any more
+_GONE = ("choose_seconds",)
 
 
 class ShallowLabelSettings(Config):
@@ -91,6 +95,13 @@ class SampleSettings(Config):
 # of several bases the fields of the last come first
 class ShallowConfig(SampleSettings, ClassifierSettings, FeatureSettings, ShallowLabelSettings):
     """A pixel classifier that answers in seconds. Sigmas are physical; the spacing of the volume does the rest."""
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """The settings that a file or a form gives; runs on disk may name one that is gone. Raises ConfigError."""
+        if isinstance(data, Mapping):
+            data = {name: value for name, value in data.items() if name not in _GONE}
+        return super().from_json(data)
 
     @property
     def kinds(self) -> tuple[str, ...]:
