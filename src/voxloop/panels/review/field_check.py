@@ -227,8 +227,8 @@ class FieldCheck(PaintingTask):
     def keys(self, usual: Sequence[Key]) -> list[Key]:
         tools = [key for key in usual if key["group"] in _USUAL and key["key"] not in _NO_TOOLS]
         more = [
-            ("y", "y", "right as it stands: accept", "accept"),
-            ("x", "x", "nobody could tell: skip", "skip"),
+            ("y", "Y", "right as it stands: accept", "accept"),
+            ("x", "X", "nobody could tell: skip", "skip"),
             ("backspace", "Backspace", "the field before", "back"),
             ("ctrl+z", None, "undo in this field", "undo"),
             ("ctrl+shift+z", None, "redo", "redo"),

@@ -183,10 +183,10 @@ class PointCheck(PictureTask):
             if key
         ]
         more = [
-            ("s", "s  x", "nobody could tell: skip", "skip"),
+            ("s", "S  X", "nobody could tell: skip", "skip"),
             ("x", "", "", "skip"),
             ("backspace", "Backspace", "the point before", "back"),
-            ("o", "o", "show the prediction until the next point", "peek"),
+            ("o", "O", "show the prediction until the next point", "peek"),
         ]
         taken = {key for key, _ in self._keyed}
         return answers + [
