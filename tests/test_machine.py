@@ -92,3 +92,10 @@ def test_cores_are_those_of_the_group_and_of_the_job(tmp_path: Path) -> None:
     put(mount / "a", cpu__max="100000 100000")
     assert machine._cores(proc, {}) == 1
     assert machine._cores(tmp_path, {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "1"}) == 1
+
+
+def test_gigabytes_and_bytes_are_the_same_memory() -> None:
+    assert machine.Machine(memory_gb=16.5, cores=1).memory_bytes == 16_500_000_000
+    smallest = min(limit.total for limit in machine.memory_limits())
+    machine.machine.cache_clear()
+    assert abs(machine.machine().memory_bytes - smallest) < 1000

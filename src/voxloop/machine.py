@@ -21,6 +21,11 @@ class Machine:
     cores: int
 
     @property
+    def memory_bytes(self) -> int:
+        """The same memory in bytes."""
+        return round(self.memory_gb * 1e9)
+
+    @property
     def small(self) -> bool:
         """Under 3 GB: no spare processes, the shallow learner by default."""
         return self.memory_gb < 3.0

@@ -109,7 +109,7 @@ def _open(workspace: Path, image: str, level: str, config: dict[str, Any]) -> _S
         spacing_um=spacing_of(volume),
         frames=volume.attrs.get("z_kind") == "frame",
     )
-    budget = int(min(512 << 20, machine().memory_gb * 2**30 / 8))
+    budget = int(min(512 << 20, machine().memory_bytes // 8))
     settings = ShallowConfig(**config)
     learner = LiveShallow(picture, settings, threads=machine().cores, memory=budget)
     return _Session(labels, learner, _area(workspace, labels, settings.constrain))

@@ -127,3 +127,20 @@ def test_what_is_asked_for_often_is_done_once_when_the_hand_rests(lot):
     debounce.forget()
     Screen(lot).wait()
     assert done == ["done"]
+
+
+def test_the_newest_question_takes_back_its_own_complaint_and_no_other(lot):
+    answers: list[str] = []
+    latest = Latest(lot, answers.append)
+
+    def fail() -> str:
+        raise RunError("cannot be read")
+
+    latest.ask(fail)
+    assert Screen(lot).message == "cannot be read"
+    latest.ask(lambda: "read")
+    assert (answers, Screen(lot).message) == (["read"], "")
+    latest.ask(fail)
+    lot.show_error(RunError("the name is taken"))
+    latest.ask(lambda: "read")
+    assert Screen(lot).message == "the name is taken"

@@ -94,7 +94,7 @@ def memory(device: torch.device) -> tuple[int, int]:
 
     from voxloop.machine import machine
 
-    return psutil.Process().memory_info().rss, int(machine().memory_gb * 2**30)
+    return psutil.Process().memory_info().rss, machine().memory_bytes
 
 
 def lay_out(pixels: torch.Tensor) -> torch.Tensor:

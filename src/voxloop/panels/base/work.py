@@ -26,6 +26,27 @@ _BEAT = 0.1
 RETRY_S = 5.0
 
 
+class _Complaint:
+    """What a piece of work said when it failed, so that it can be taken back, and nobody else's words with it."""
+
+    def __init__(self, panel: Panel, failed: _Failed) -> None:
+        self._panel = panel
+        self._failed = failed
+        self._words = ""
+
+    def make(self, error: BaseException) -> None:
+        words_before = self._panel.message.words
+        self._failed(error)
+        if self._panel.message.words != words_before:
+            self._words = self._panel.message.words
+
+    def take_back(self) -> None:
+        """What was complained of is no longer so."""
+        if self._words and self._panel.message.words == self._words:
+            self._panel.clear_error()
+        self._words = ""
+
+
 class _Work(Generic[T]):
     """``work(*args)`` off the UI thread, ``done(value)`` or ``failed(error)`` on it, never twice at a time."""
 
@@ -35,9 +56,8 @@ class _Work(Generic[T]):
         self._panel = panel
         self._work = work
         self._done = done
-        self._failed = failed or panel.show_error
+        self._complaint = _Complaint(panel, failed or panel.show_error)
         self.busy = False
-        self._complaint = ""
 
     def _begin(self, *args: object) -> None:
         self._hold(True)
@@ -51,16 +71,11 @@ class _Work(Generic[T]):
 
     def _fail(self, error: BaseException) -> None:
         self._hold(False)
-        words_before = self._panel.message.words
-        self._failed(error)
-        if self._panel.message.words != words_before:
-            self._complaint = self._panel.message.words
+        self._complaint.make(error)
 
     def _take_back(self) -> None:
         """What this work complained of is no longer so."""
-        if self._complaint and self._panel.message.words == self._complaint:
-            self._panel.clear_error()
-        self._complaint = ""
+        self._complaint.take_back()
 
     def _hold(self, busy: bool) -> None:
         self.busy = busy
@@ -155,13 +170,14 @@ class Latest(Generic[T]):
     show
         Called on the UI thread with the newest answer.
     failed
-        Called on the UI thread with what the newest question raised; the panel's message line where not given.
+        Called on the UI thread with what the newest question raised; the panel's message line where not given, which
+        the next answer clears again.
     """
 
     def __init__(self, panel: Panel, show: Callable[[T], object], *, failed: _Failed | None = None) -> None:
         self._panel = panel
         self._show = show
-        self._failed = failed or panel.show_error
+        self._complaint = _Complaint(panel, failed or panel.show_error)
         self._newest = 0
         self.busy = False
 
@@ -171,13 +187,17 @@ class Latest(Generic[T]):
         self.busy = True
         number = self._newest
         self._panel.in_thread(
-            work, partial(self._answer, number, self._show), partial(self._answer, number, self._failed)
+            work, partial(self._answer, number, self._succeed), partial(self._answer, number, self._complaint.make)
         )
 
     def forget(self) -> None:
         """Drop the answer to what is under way."""
         self._newest += 1
         self.busy = False
+
+    def _succeed(self, value: T) -> None:
+        self._complaint.take_back()
+        self._show(value)
 
     def _answer(self, number: int, tell: Callable[..., object], answer: object) -> None:
         if number == self._newest:
