@@ -411,6 +411,19 @@ def test_orders_are_obeyed_while_it_is_prepared_and_that_is_said(bench, order, w
     assert not (bench.path / "predictions" / "p.zarr").exists()
 
 
+@pytest.mark.parametrize("phase", ["opening the model", "image: measuring how long"])
+def test_orders_are_obeyed_while_an_image_of_many_is_prepared(bench, phase):
+    from voxloop.prediction import batch
+
+    run = bench.create(name="b")
+    config = json.loads((run.path / "config.json").read_text())
+    (run.path / "config.json").write_text(json.dumps(config | {"images": ["image", "image"]}))
+    context = bench.context(run)
+    give_at(context, run, "pause", lambda kind, fields: kind == "log" and phase in fields["text"])
+    assert batch.run(context) == "paused"
+    assert not list((bench.path / "predictions").glob("*"))
+
+
 def test_objects_without_probabilities_are_refused(bench):
     run = bench.create(spec=objects_spec(), probabilities=False)
     with pytest.raises(PredictionError, match=r"learnt objects.*predict with probabilities=True"):

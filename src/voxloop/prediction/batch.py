@@ -17,9 +17,9 @@ from voxloop.errors import DiskFullError, PredictionError, VoxloopError
 from voxloop.geometry import Box
 from voxloop.prediction.averaged import combine_models
 from voxloop.prediction.decode import learnt_objects
-from voxloop.prediction.job import Costs, Prepared, check_fit, check_output, make_job
+from voxloop.prediction.job import Costs, PredictionJob, Prepared, check_fit, check_output, make_job
 from voxloop.prediction.output import PredictionOutput
-from voxloop.prediction.prediction_loop import PredictionLoop
+from voxloop.prediction.prediction_loop import PredictionLoop, last_order
 from voxloop.prediction.resampled import Resampled, fit_open_model, shown_to
 from voxloop.prediction.result import Prediction
 from voxloop.runs.context import RunFacts
@@ -94,6 +94,7 @@ def run(context: TaskContext) -> str:
         raise PredictionError(
             "several images in one run are predicted on this machine only; use engine='local', or a run for each"
         )
+    context.emit("log", text="opening the model")
     model = combine_models(load_models(context), config.turns, config.votes)
     check_output(model.spec, config)
     say_which_model(context)
@@ -138,6 +139,10 @@ class _Opened:
     config: PredictConfig
     costs: Costs
 
+    def rehearse(self, job: PredictionJob) -> Prepared:
+        """Plan for an image, by what was measured on one before it."""
+        return Prepared(*job.rehearse(self.costs.of(job)), None)
+
 
 class _ImageContext(RunFacts):
     """The context of one image of many: its progress is a part of the whole."""
@@ -156,7 +161,7 @@ class _ImageContext(RunFacts):
 
 def _predict_image(context: _ImageContext, opened: _Opened, image: str, target: Path) -> str:
     """Predict one image, and decode its objects where the network learnt them; the last word."""
-    from voxloop.prediction.task import area_of, begin, check_free, decode_objects, reopen
+    from voxloop.prediction.task import area_of, begin, check_free, decode_objects, prepare_heard, reopen
 
     volume, config = opened.store.images.open(image), opened.config
     shown, predictor = fit_open_model(volume, opened.model, opened.predictor, config)
@@ -169,7 +174,9 @@ def _predict_image(context: _ImageContext, opened: _Opened, image: str, target: 
     output = reopen(target, context, shown)
     if output is None:
         check_free(target, config)
-        prepared = Prepared(*job.rehearse(opened.costs.of(job)), None)
+        prepared = prepare_heard(context, job, opened.rehearse, f"{image}: ")
+        if prepared is None:
+            return last_order(context)
         output = begin(target, context, job, shown, opened.store, prepared, image)
     word = PredictionLoop(context, job, output, area_of(context, image)).run()
     if word == "finished" and learnt_objects(opened.model.spec):

@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -51,6 +51,7 @@ def run(context: TaskContext) -> str:
     from voxloop.store import Store
 
     config = PredictConfig.from_json(context.settings)
+    context.emit("log", text="opening the model and the image")
     models = load_models(context)
     say_which_model(context)
     with Store.open(context.workspace, read_only=True) as store:
@@ -60,6 +61,8 @@ def run(context: TaskContext) -> str:
         if words := exposure_words(model.spec):
             context.emit("log", text=words)
         check_output(model.spec, config)
+        if last_order(context):
+            return last_order(context)
         bounds = context.config.get("region")
         region = Box.from_json(bounds) if bounds else None
         for text in check_fit(model.spec, volume, look=True, region=region):
@@ -74,7 +77,7 @@ def run(context: TaskContext) -> str:
             if output is None:
                 check_free(target, config)
                 if cluster is None:
-                    prepared = _prepare(context, job)
+                    prepared = prepare_heard(context, job, PredictionJob.prepare)
                 else:
                     prepared = cluster.prepare(lambda: bool(last_order(context)))
                 if prepared is None:
@@ -84,8 +87,10 @@ def run(context: TaskContext) -> str:
     return decode_objects(context, target) if word == "finished" and learnt_objects(model.spec) else word
 
 
-def _prepare(context: TaskContext, job: PredictionJob) -> Prepared | None:
-    """Measure and plan, and say what is being measured; None where an order came meanwhile."""
+def prepare_heard(
+    context: TaskContext, job: PredictionJob, prepare: Callable[[PredictionJob], Prepared], about: str = ""
+) -> Prepared | None:
+    """Measure and plan, and say what is being measured (``about``: of what); None where an order came meanwhile."""
     phases: set[str] = set()
 
     def before(words: str) -> None:
@@ -93,10 +98,10 @@ def _prepare(context: TaskContext, job: PredictionJob) -> Prepared | None:
             raise Halted
         if words not in phases:
             phases.add(words)
-            context.emit("log", text=words)
+            context.emit("log", text=f"{about}{words}")
 
     try:
-        return replace(job, before=before).prepare()
+        return prepare(replace(job, before=before))
     except Halted:
         return None
 
