@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -35,6 +36,10 @@ SMALL = 2**14
 FEEDING = {2: 1.08, 3: 1.2}
 #: float32 of an input voxel as it is and normalised, where a network is fed with rows: what does not shrink with them
 FED_BYTES = 8
+#: a voxel that is only looked at takes this share of the seconds of one that is kept, where the model leaves it out
+LOOKED_AT = 0.028
+#: blocks of such a model take no more than this where memory is left to us, unless that takes so many times as long
+PARTS_BYTES, PARTS_LONGER = 320 * 2**20, 3.0
 #: blocks go through a GPU together up to so many voxels
 BUSY = 2**22
 #: a pyramid adds at most a third in the plane
@@ -52,11 +57,17 @@ class PlannedForecast:
     allowed_bytes: int
     device_bytes: int = 0
     device_allowed_bytes: int = 0
+    by_parts: bool = False
+
+    @property
+    def work(self) -> int:
+        """Voxels that the model computes in all."""
+        return self.plan.voxels if self.by_parts else self.plan.work
 
     @property
     def waste(self) -> float:
-        """Voxels the model sees for each voxel that is kept."""
-        return self.plan.work / self.plan.voxels
+        """Voxels the model computes for each voxel that is kept."""
+        return self.work / self.plan.voxels
 
 
 def is_planar(spec: ModelSpec) -> bool:
@@ -112,7 +123,7 @@ def forecast(
     room = _Room(
         free=free,
         device=device,
-        staged=(AHEAD + 1) * channel_bytes + 2 * AHEAD * sum(output.values()),
+        staged=(AHEAD + 1) * channel_bytes + 2 * AHEAD * sum(output.values()) + (cost.kept_bytes or 0),
         blended=4 * (len(spec.classes) + 1) * blend,  # sums and weights, float32
         column_bytes=column_bytes,
     )
@@ -129,6 +140,10 @@ def forecast(
         blend=blend,
     )
     limits = room.limits(config, cost)
+    if cost.by_parts:
+        limits = replace(limits, looked_at=LOOKED_AT)
+        if config.memory_gb == "auto":
+            limits = _frugal(limits, make, cost.bytes_per_voxel + AHEAD * channel_bytes)
     tight = limits.max_voxels == room.device_voxels(cost)
     try:
         plan = make(limits)
@@ -146,13 +161,28 @@ def forecast(
         disk *= PYRAMID
     return PlannedForecast(
         plan=plan,
-        seconds=plan.work * cost.seconds_per_voxel,
+        seconds=(plan.voxels if cost.by_parts else plan.work) * cost.seconds_per_voxel,
         memory_bytes=cost.base_bytes + memory,
         disk_bytes=int(disk),
         allowed_bytes=allowed,
         device_bytes=int(max(plan.largest, plan.batch) * cost.device_bytes_per_voxel),
         device_allowed_bytes=device,
+        by_parts=cost.by_parts,
     )
+
+
+def _frugal(limits: Limits, make: Callable[[Limits], Plan], each: float) -> Limits:
+    """Small blocks, where any fit: a model that leaves out what it only looks at loses little by them."""
+    small = replace(limits, max_voxels=min(limits.max_voxels, int(PARTS_BYTES / each)))
+    try:
+        longer = _parts_work(make(small)) / _parts_work(make(limits))
+    except PredictionError:
+        return limits
+    return small if longer <= PARTS_LONGER else limits
+
+
+def _parts_work(plan: Plan) -> float:
+    return plan.voxels + LOOKED_AT * (plan.work - plan.voxels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +195,7 @@ class _Room:
 
     free: int
     device: int
-    staged: int
+    staged: float
     blended: int
     column_bytes: float | None
 
@@ -198,9 +228,9 @@ class _Room:
 
     def taken(self, plan: Plan, cost: Cost) -> int:
         """Bytes that a plan takes: tiles on their way, the model at work, and rows where it is fed with them."""
-        blocks = int(
-            max(plan.largest, plan.batch) * cost.bytes_per_voxel + prod(plan.tile) * (self.staged + self.blended)
-        )
+        tile = prod(min(size, part) for size, part in zip(plan.tile, plan.box.shape, strict=True))
+        at_once = plan.largest if cost.by_parts else max(plan.largest, plan.batch)
+        blocks = int(at_once * cost.bytes_per_voxel + tile * (self.staged + self.blended))
         return blocks + int(plan.column * (self.column_bytes or 0))
 
 
@@ -213,7 +243,7 @@ def _cost_by_rows(cost: Cost, longer: float, each: int) -> Cost:
 
 def _plane_seconds(plan: Plan, cost: Cost) -> float:
     planes = plan.box.shape[0]
-    return plan.work / max(1, planes) * cost.seconds_per_voxel
+    return (plan.voxels if cost.by_parts else plan.work) / max(1, planes) * cost.seconds_per_voxel
 
 
 def _output_bytes(spec: ModelSpec, config: PredictConfig) -> dict[str, int]:

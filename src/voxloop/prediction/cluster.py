@@ -330,11 +330,16 @@ def predict_there(files: Files, ticket: Ticket, index: Shape) -> tuple[int, bool
         with opened.lock:
             return call(batch)
 
+    def part(block: Any, core: Box) -> Any:
+        with opened.lock:
+            return job.part(block, core)
+
     (done,) = run_tiles(
         plan,
         [plan.tile_at(index)],
         read=job.read,
         forward=forward,
+        forward_part=part if job.by_parts else None,
         decode=job.decode,
         write=lambda tile, decoded: output.put(tile, opened.skips.within(decoded, tile.core)),
         batch_voxels=max(plan.largest, plan.batch),

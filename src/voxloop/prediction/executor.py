@@ -21,6 +21,7 @@ from voxloop.prediction.plan import Block, Plan, Tile
 
 Read = Callable[[Box], np.ndarray]
 Forward = Callable[[np.ndarray], Sequence[Any]]
+ForwardPart = Callable[[np.ndarray, Box], Any]
 Decode = Callable[[Any, Box], Decoded]
 Write = Callable[[Tile, Decoded], None]
 
@@ -49,6 +50,7 @@ def run_tiles(
     decode: Decode,
     write: Write,
     batch_voxels: int,
+    forward_part: ForwardPart | None = None,
     halted: Callable[[], bool] = lambda: False,
     empty: Callable[[Box], bool] | None = None,
 ) -> Iterator[Done]:
@@ -63,6 +65,9 @@ def run_tiles(
     forward, decode
         Batch to outputs, one a block (or :class:`voxloop.model.Halted`, where it noticed within one); an output and the
         core within it to what is kept.
+    forward_part
+        A block (c, z, y, x) and the core within it to the output of the core alone, instead of ``forward``, where the
+        model can leave out what it only looks at.
     batch_voxels
         Blocks of equal shape go through the model together up to this many voxels.
     halted
@@ -75,6 +80,7 @@ def run_tiles(
     Exception
         Whatever reading, the model or writing raised; tiles written before remain written.
     """
+    call = _Call(plan, forward, forward_part)
     source = iter(tiles)
     reading: deque[tuple[Tile, Future[np.ndarray | None]]] = deque()
 
@@ -99,7 +105,7 @@ def run_tiles(
                     yield Done(tile, 0, skipped=True, recorded=False)
                     continue
                 try:
-                    decoding = _compute(plan, tile, block, forward, decode, decoders, batch_voxels, halted)
+                    decoding = _compute(plan, tile, block, call, decode, decoders, batch_voxels, halted)
                 except Halted:
                     break
                 if decoding is None:
@@ -118,7 +124,7 @@ def _compute(
     plan: Plan,
     tile: Tile,
     raw: np.ndarray,
-    forward: Forward,
+    call: _Call,
     decode: Decode,
     decoders: ThreadPoolExecutor,
     batch_voxels: int,
@@ -131,7 +137,7 @@ def _compute(
         for batch in batches(blocks_touching(plan, tile.core), batch_voxels):
             if halted():
                 return None
-            for block, output in zip(batch, forward(_inputs(raw, origin, batch)), strict=True):
+            for block, output in zip(batch, call.forward(_inputs(raw, origin, batch)), strict=True):
                 blend.add(block, output)
         core = Box.whole(tile.core.shape)
         return [(core, decoders.submit(decode, blend.result(), core))]
@@ -139,13 +145,32 @@ def _compute(
     for batch in batches(plan.blocks(tile), batch_voxels):
         if halted():
             return None
-        outputs = list(forward(_inputs(raw, origin, batch)))
+        outputs = call.outputs(raw, origin, batch)
         if decoding:
             decoding[-1][1].result()  # the outputs of one batch are held while the next is computed, no more
         for block in reversed(batch):
             core = block.core.within(tile.core)
-            decoding.append((core, decoders.submit(decode, outputs.pop(), block.cut)))
+            decoding.append((core, decoders.submit(decode, outputs.pop(), call.core_of(block))))
     return decoding
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """The model as blocks go through it: whole, or for their cores alone."""
+
+    plan: Plan
+    forward: Forward
+    forward_part: ForwardPart | None
+
+    def outputs(self, raw: np.ndarray, origin: Box, batch: Sequence[Block]) -> list[Any]:
+        """One output a block, out of what was read from ``origin`` on."""
+        if self.forward_part is None:
+            return list(self.forward(_inputs(raw, origin, batch)))
+        return [self.forward_part(raw[:, *block.outer.within(origin).slices], block.cut) for block in batch]
+
+    def core_of(self, block: Block) -> Box:
+        """The core of a block within its output."""
+        return block.cut if self.forward_part is None else Box.whole(block.core.shape)
 
 
 def _seen(plan: Plan, tile: Tile) -> Box:

@@ -12,14 +12,23 @@ import numpy as np
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box, Shape
-from voxloop.model import DecodingPredictor, ModelSpec, Predictor, RowPredictor, device_memory
+from voxloop.machine import machine
+from voxloop.model import (
+    DecodingPredictor,
+    ModelSpec,
+    PartPredictor,
+    Predictor,
+    RowPredictor,
+    device_memory,
+    predict_part,
+)
 from voxloop.prediction import seams
 from voxloop.prediction.budget import PlannedForecast, exact_halo, forecast, is_planar
 from voxloop.prediction.decode import Decoded, foreground, label_dtype, learnt_objects, semantic, semantic_channels
 from voxloop.prediction.executor import Done, run_tiles
 from voxloop.prediction.intensities import compare_intensities
-from voxloop.prediction.memory import Cost, measure
-from voxloop.prediction.plan import Plan, Tile
+from voxloop.prediction.memory import Cost, measure, measure_parts
+from voxloop.prediction.plan import Block, Plan, Tile
 from voxloop.prediction.reading import read_outer
 from voxloop.volumes import channels_of, shape_zyx, spacing_of
 
@@ -30,6 +39,8 @@ if TYPE_CHECKING:
 SPACING_RATIO = 1.5
 #: voxels computed for each kept from which it is worth asking whether the network can be fed with rows instead
 WASTE = 1.1
+#: voxels to either side of a face that are compared with the untiled; fewer where the model is exact by its making
+BAND, BAND_BY_PARTS = 64, 8
 
 
 def check_fit(spec: ModelSpec, volume: DataArray, *, look: bool = False, region: object = None) -> list[str]:
@@ -99,6 +110,15 @@ class PredictionJob:
         """The voxel to begin at: as set, else the middle of the box."""
         return self.box.centre if self.config.focus is None else self.config.focus
 
+    @property
+    def by_parts(self) -> bool:
+        """The model leaves out what it only looks at."""
+        return isinstance(self.predictor, PartPredictor) and not learnt_objects(self.spec) and not self._blends
+
+    @property
+    def _blends(self) -> bool:
+        return self.config.blend and self.config.mode == "fast"
+
     def predict(self, outer: Box) -> np.ndarray:
         """Class probabilities (class, z, y, x) of a box; it may reach past the volume's far faces."""
         block = self.read(outer)[None]
@@ -115,6 +135,8 @@ class PredictionJob:
 
     def measure(self) -> Cost:
         """Time and memory, on the middle of the box."""
+        if self.by_parts:
+            return self._measure_parts()
         shapes = [self._probe_shape(*sides) for sides in ((64, 16), (128, 24), (256, 40), (512, 64))]
 
         def sample(shape: Shape) -> np.ndarray:
@@ -122,6 +144,29 @@ class PredictionJob:
             return read_outer(self.volume, seams.box_around(self.focus, shape, self.shape, self.spec.stride))
 
         return measure(self.forward, sample, shapes, device=device_memory(self.predictor))
+
+    def _measure_parts(self) -> Cost:
+        halo = exact_halo(self.spec)
+        reach = tuple(0 if part is None else part for part in halo)
+
+        def sample(shape: Shape) -> tuple[np.ndarray, Box]:
+            self.before("measuring how long the model takes, and how much memory")
+            core = seams.box_around(self.focus, shape, self.shape, self.spec.stride)
+            padded = tuple(-(-n // step) * step for n, step in zip(self.shape, self.spec.stride, strict=True))
+            outer = core.grow(reach).aligned(self.spec.stride).clip(padded)
+            return self.read(outer), core.within(outer)
+
+        threads = self.config.threads or machine().cores
+        return measure_parts(self.part, sample, [self._probe_shape(*s) for s in ((64, 16), (256, 40))], threads)
+
+    def part(self, block: np.ndarray, core: Box) -> np.ndarray:
+        """Class probabilities (class, z, y, x) of the core of a raw block (c, z, y, x)."""
+        return np.asarray(predict_part(self.predictor, block, core)[semantic_channels(self.spec)])
+
+    def _core(self, block: Block) -> np.ndarray:
+        """:meth:`predict` of the core of a block alone, said beforehand."""
+        self.before("measuring what the faces of tiles change")
+        return self.part(self.read(block.outer), block.cut)
 
     def _probe_shape(self, plane: int, cube: int) -> Shape:
         target = (1, plane, plane) if is_planar(self.spec) else (cube, cube, cube)
@@ -227,6 +272,8 @@ class PredictionJob:
             (z, y, x),
             focus=self.focus,
             max_voxels=max(plan.largest, self._max_voxels(cost)),
+            band=BAND_BY_PARTS if self.by_parts else BAND,
+            predict_core=self._core if self.by_parts else None,
         )
 
     def _max_voxels(self, cost: Cost) -> int:
@@ -249,9 +296,15 @@ class PredictionJob:
             decode=self.decode,
             write=write,
             batch_voxels=max(plan.largest, plan.batch),
+            forward_part=self.forward_part,
             halted=halted,
             empty=empty,
         )
+
+    @property
+    def forward_part(self) -> Callable[[np.ndarray, Box], np.ndarray] | None:
+        """What the cores of blocks go through alone; None where whole blocks have to."""
+        return self.part if self.by_parts else None
 
     def read(self, outer: Box) -> np.ndarray:
         """Raw intensities (c, z, y, x) of a box; it may reach past the volume's far faces."""

@@ -15,16 +15,21 @@ from typing import Any, Literal
 import numpy as np
 import psutil
 
-from voxloop.geometry import Shape
+from voxloop.geometry import Box, Shape
 from voxloop.machine import available_memory
 from voxloop.model import DeviceMemory
+
+#: float32 copies of what comes out for a voxel that is kept
+_KEPT_COPIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What the model takes, measured: seconds a voxel it sees, bytes a voxel it sees at once, bytes at rest.
 
-    ``device_bytes_per_voxel``: of a GPU's own memory, which had ``device_free`` bytes left; 0 without one.
+    ``device_bytes_per_voxel``: of a GPU's own memory, which had ``device_free`` bytes left; 0 without one. A model that
+    leaves out what it only looks at takes ``kept_bytes`` for each voxel that is kept, ``bytes_per_voxel`` for each that
+    it is given, and seconds for those that are kept; None for one that computes all of a block.
     """
 
     seconds_per_voxel: float
@@ -32,6 +37,12 @@ class Cost:
     base_bytes: int
     device_bytes_per_voxel: float = 0.0
     device_free: int = 0
+    kept_bytes: float | None = None
+
+    @property
+    def by_parts(self) -> bool:
+        """Whether the model leaves out what it only looks at."""
+        return self.kept_bytes is not None
 
 
 def device_bytes(device_gb: float | Literal["auto"], free: int) -> int:
@@ -68,6 +79,46 @@ def _high_water() -> int:
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def measure_parts(
+    forward: Callable[[np.ndarray, Box], np.ndarray],
+    sample: Callable[[Shape], tuple[np.ndarray, Box]],
+    shapes: Sequence[Shape],
+    threads: int,
+) -> Cost:
+    """Time and memory of a model that leaves out what it only looks at; arguments as for :func:`measure`.
+
+    What it holds while it works through a part is held once a thread, however large the part.
+
+    Parameters
+    ----------
+    forward
+        A block (c, z, y, x) and a part of it to the output (out, z, y, x) of that part.
+    sample
+        Gives a block with a part of the shape asked for, and where the part lies in it.
+    """
+    before, seen, at_work = 0.0, 0, 0
+    slope = given = 0.0
+    for shape in shapes:
+        block, part = sample(shape)
+        with peak_memory() as peak:
+            out = forward(block, part)
+        kept = _KEPT_COPIES * 4 * len(out)
+        most = (1.1 * peak.bytes + block.nbytes) / prod(block.shape[1:])  # as if all were for what is looked at
+        given = min(given or most, most)
+        began = time.perf_counter()
+        forward(block, part)
+        seconds = time.perf_counter() - began
+        slope = max((seconds - before) / max(1, part.size - seen), seconds / part.size / 4)
+        before, seen = seconds, part.size
+        at_work = max(at_work, int(peak.bytes - given * prod(block.shape[1:])))
+    return Cost(
+        seconds_per_voxel=slope,
+        bytes_per_voxel=given,
+        base_bytes=int(psutil.Process().memory_info().rss) + at_work * threads,
+        kept_bytes=kept,
+    )
 
 
 def _bytes(output: Any) -> int:

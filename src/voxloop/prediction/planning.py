@@ -42,6 +42,8 @@ class Limits:
         How many planes of a planar model are written together (rounded down to a power of two, 16 at most).
     max_column
         Feed the model with rows of at most so many voxels, in blocks that span the axis of rows; None: do not.
+    looked_at
+        What a voxel of the halo costs of one that is kept; 1 where the model computes all of a block.
     """
 
     max_voxels: int
@@ -51,6 +53,7 @@ class Limits:
     batch_voxels: int = BATCH_VOXELS
     planes_per_tile: int = 1
     max_column: int | None = None
+    looked_at: float = 1.0
 
 
 def make_plan(
@@ -108,7 +111,7 @@ def make_plan(
     rows = 1 if planar else 0
     if limits.max_column is not None:
         options[rows] = [up(full[rows], steps[rows])]
-    choices = _choices(full, box, steps, reach, options)
+    choices = _choices(full, box, steps, reach, options, limits.looked_at)
     if limits.max_column is not None:
         choices = [choice for choice in choices if choice.column(rows) <= limits.max_column]
         if not choices:
@@ -149,10 +152,10 @@ def _sizes(size: int, part: slice, step: int, smallest: int, whole_only: bool) -
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A block: its size, the voxels that the model sees in all, and the sides of the largest."""
+    """A block: its size, the voxels that the model computes in all, and the sides of the largest."""
 
     block: Shape
-    work: int
+    work: float
     sides: Shape
 
     @property
@@ -169,7 +172,9 @@ class _Choice:
         return small, -self.voxels if small else self.voxels, [-size for size in reversed(self.block)]
 
 
-def _choices(shape: Shape, box: Box, stride: Shape, halo: Shape, options: Sequence[Sequence[int]]) -> list[_Choice]:
+def _choices(
+    shape: Shape, box: Box, stride: Shape, halo: Shape, options: Sequence[Sequence[int]], looked_at: float
+) -> list[_Choice]:
     """Every combination of the block sizes that come into question along each axis."""
     measured: list[list[tuple[int, int, int]]] = []
     for axis in range(3):
@@ -182,7 +187,8 @@ def _choices(shape: Shape, box: Box, stride: Shape, halo: Shape, options: Sequen
     choices = []
     for combination in product(*measured):
         blocks, seen, largest = zip(*combination, strict=True)
-        choices.append(_Choice(triple(blocks), prod(seen), triple(largest)))
+        work = box.size + looked_at * (prod(seen) - box.size)
+        choices.append(_Choice(triple(blocks), work, triple(largest)))
     return choices
 
 

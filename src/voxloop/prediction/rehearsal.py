@@ -117,7 +117,7 @@ def answer(question: dict[str, Any]) -> Estimate:
         allowed_bytes=longest.allowed_bytes,
         disk_bytes=sum(part.disk_bytes for part in parts),
         free_disk_bytes=shutil.disk_usage(question["workspace"]).free,
-        waste=sum(part.plan.work for part in parts) / sum(part.plan.voxels for part in parts),
+        waste=sum(part.work for part in parts) / sum(part.plan.voxels for part in parts),
         block=longest.plan.block,
         halo=longest.plan.halo,
         tiles=sum(part.plan.count for part in parts),

@@ -19,6 +19,8 @@ from voxloop.prediction.plan import Block, Plan
 
 #: one box (outer; may reach past the volume) to class probabilities (class, z, y, x)
 Predict = Callable[[Box], np.ndarray]
+#: one block to class probabilities of its core
+PredictCore = Callable[[Block], np.ndarray]
 
 #: fast mode: the share of voxels that may differ by more than the tolerance, and the share of labels that may flip
 SHARE_ABOVE = 0.001
@@ -132,7 +134,14 @@ def box_around(place: Shape, size: Shape, shape: Shape, stride: Shape) -> Box:
 
 
 def measure_seam(
-    predict: Predict, plan: Plan, reach: Shape, *, focus: Shape, max_voxels: int, band: int = 64
+    predict: Predict,
+    plan: Plan,
+    reach: Shape,
+    *,
+    focus: Shape,
+    max_voxels: int,
+    band: int = 64,
+    predict_core: PredictCore | None = None,
 ) -> Seam | None:
     """Compare tiled with untiled about one inner face of the plan for each axis that it cuts.
 
@@ -142,6 +151,9 @@ def measure_seam(
         How far the untiled reference looks beyond the voxels compared: the model's field, or more than the plan's halo.
     band
         Voxels to either side of the face that are compared.
+    predict_core
+        Where the model can leave out what it only looks at. It reads no further than its halo by its making, so one
+        block is enough to see that.
 
     Returns
     -------
@@ -149,17 +161,19 @@ def measure_seam(
         None where the reference would not fit in ``max_voxels``; all zero where nothing is cut.
     """
     comparisons = []
-    for axis in range(3):
+    for axis in (2, 1, 0):
+        if comparisons and predict_core is not None:
+            break
         if plan.block[axis] == 1 and plan.halo[axis] == 0:
             continue
         pair = _neighbours(plan, axis, focus)
         if pair is None:
             continue
-        for block in pair:
+        for block in pair if predict_core is None else pair[:1]:
             reference = _reference(plan, block, pair[1].core.start[axis], axis, reach[axis], band)
             if reference.outer.size > max_voxels:
                 return None
-            comparisons.append(_compare(predict, plan, block, reference))
+            comparisons.append(_compare(predict, plan, block, reference, predict_core))
     if not comparisons:
         return Seam()
     difference = np.concatenate([difference for difference, _ in comparisons])
@@ -193,11 +207,16 @@ def _reference(plan: Plan, block: Block, face: int, axis: int, reach: int, band:
     return Block(block.core.cut(name, first, last), block.outer.cut(name, low, high))
 
 
-def _compare(predict: Predict, plan: Plan, block: Block, reference: Block) -> tuple[np.ndarray, int]:
-    if plan.blend:
-        tiled = blend_blocks(predict, plan, reference.core)
+def _compare(
+    predict: Predict, plan: Plan, block: Block, reference: Block, predict_core: PredictCore | None
+) -> tuple[np.ndarray, int]:
+    if predict_core is not None:
+        tiled, whole = predict_core(Block(reference.core, block.outer)), predict_core(reference)
     else:
-        tiled = predict(block.outer)[:, *reference.core.within(block.outer).slices]
-    whole = predict(reference.outer)[:, *reference.cut.slices]
+        if plan.blend:
+            tiled = blend_blocks(predict, plan, reference.core)
+        else:
+            tiled = predict(block.outer)[:, *reference.core.within(block.outer).slices]
+        whole = predict(reference.outer)[:, *reference.cut.slices]
     flipped = np.count_nonzero(tiled.argmax(axis=0) != whole.argmax(axis=0))
     return np.abs(tiled - whole).max(axis=0).ravel(), int(flipped)

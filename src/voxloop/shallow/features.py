@@ -101,10 +101,26 @@ class FeatureBank:
         for level in range(self.levels):
             if level:
                 block = halve(block, self._step(level))
-            for scale in (s for s in self.scales if s.level == level):
-                source = block if self.dimensions == 3 else _smoothed_over_planes(block, scale, planes)
+            scales = [scale for scale in self.scales if scale.level == level]
+            if self.dimensions == 3:
+                out |= self._mirrored(block, scales)
+                continue
+            for scale in scales:
+                source = _smoothed_over_planes(block, scale, planes)
                 out[scale] = _mirror(source, [(n, n) for n in self._margin(scale)])
         return out
+
+    def _mirrored(self, block: np.ndarray, scales: Sequence[FilterScale]) -> Reduced:
+        """The block mirrored for each scale of a level: one copy for what reads furthest, the others within it."""
+        if not scales:
+            return {}
+        margins = [self._margin(scale) for scale in scales]
+        widest = [max(along) for along in zip(*margins, strict=True)]
+        whole = _mirror(block, [(n, n) for n in widest])
+        return {
+            scale: _trim(whole, [most - n for most, n in zip(widest, margin, strict=True)])
+            for scale, margin in zip(scales, margins, strict=True)
+        }
 
     def pyramid(self, reduced: Reduced, core: Box) -> list[np.ndarray]:
         """Features per level of a part of what :meth:`reduce` made.

@@ -19,7 +19,7 @@ from voxloop.model import ClassInfo, Model, ModelSpec, Output
 from voxloop.shallow import storage
 from voxloop.shallow.calibration import tempered
 from voxloop.shallow.classifier import Classifier
-from voxloop.shallow.features import FeatureBank
+from voxloop.shallow.features import FeatureBank, Reduced
 from voxloop.shallow.filters import correlate, kernel, radius_of
 from voxloop.shallow.lattice import Lattice
 from voxloop.shallow.refinement import Refinement
@@ -148,9 +148,9 @@ class ShallowPredictor:
 
     def _part(self, block: np.ndarray, wanted: Box) -> np.ndarray:
         """Unsmoothed probabilities of a part of a block."""
-        block = self._model.normalisation(block)
         if not self._supervoxels and not self._refinement:
-            return self._by_voxels(block, wanted)
+            return self._by_voxels(self._bank.reduce(self._model.normalisation(block)), wanted)
+        block = self._model.normalisation(block)
         over = [(0, -size % step) for size, step in zip(block.shape[1:], self._model.spec.stride, strict=True)]
         block = np.pad(block, [(0, 0), *over], mode="symmetric") if any(map(any, over)) else block
         if self._supervoxels:
@@ -158,11 +158,11 @@ class ShallowPredictor:
         assert self._refinement is not None
         lattice = Lattice(self._bank, self._refinement)
         wider = wanted.grow(lattice.rounds).clip(block.shape[1:])
-        found = lattice.refine(self._by_voxels(block, wider), block, wider, self._pool.map)
+        found = lattice.refine(self._by_voxels(self._bank.reduce(block), wider), block, wider, self._pool.map)
         return found[:, *wanted.within(wider).slices]
 
-    def _by_voxels(self, block: np.ndarray, wanted: Box) -> np.ndarray:
-        reduced = self._bank.reduce(block)
+    def _by_voxels(self, reduced: Reduced, wanted: Box) -> np.ndarray:
+        """Of a block as the bank has reduced it: the block itself need not be held meanwhile."""
         whole = wanted.aligned(self._bank.stride)
         out = np.empty((self._model.spec.out_channels, *whole.shape), dtype=np.float32)
 
