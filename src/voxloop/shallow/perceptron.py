@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 
@@ -51,7 +52,8 @@ class Perceptron:
         for level in range(len(levels) - 1, -1, -1):
             values = levels[level]
             start = stop - values.shape[0]
-            part = (first[start:stop].T @ values.reshape(values.shape[0], -1)).reshape(-1, *values.shape[1:])
+            cells = values.shape[1:]  # a level without a scale has cells and no features
+            part = (first[start:stop].T @ values.reshape(len(values), prod(cells))).reshape(-1, *cells)
             # a constant passes through interpolation unchanged, and is cheapest to add where there are fewest cells
             part += total if total is not None else self.biases[0][:, None, None, None]
             total, stop = part, start
