@@ -39,7 +39,7 @@ FED_BYTES = 8
 #: a voxel that is only looked at takes this share of the seconds of one that is kept, where the model leaves it out
 LOOKED_AT = 0.028
 #: blocks of such a model take no more than this where memory is left to us, unless that takes so many times as long
-PARTS_BYTES, PARTS_LONGER = 320 * 2**20, 3.0
+PARTS_BYTES, PARTS_LONGER = 224 * 2**20, 3.0
 #: blocks go through a GPU together up to so many voxels
 BUSY = 2**22
 #: a pyramid adds at most a third in the plane

@@ -6,7 +6,7 @@ what is wanted (or ends where the volume does), what comes out is the same howev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, sqrt
@@ -25,6 +25,12 @@ _CURVED = {"hessian", "determinant", "vesselness"}
 
 #: a block as each scale needs it: at its resolution, mirrored at the faces
 Reduced = dict[FilterScale, np.ndarray]
+#: intensities of any type to float32, each voxel by itself
+Normalise = Callable[[np.ndarray], np.ndarray]
+
+
+def _as_it_is(block: np.ndarray) -> np.ndarray:
+    return np.asarray(block, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -87,40 +93,44 @@ class FeatureBank:
     def factors(self, level: int) -> Shape:
         return level_factors(self.spacing_um, self.dimensions, level)
 
-    def reduce(self, block: np.ndarray, planes: slice | None = None) -> Reduced:
-        """A normalised block (c, z, y, x) as every scale needs it, for :meth:`pyramid`.
+    def reduce(self, block: np.ndarray, planes: slice | None = None, normalise: Normalise = _as_it_is) -> Reduced:
+        """A block (c, z, y, x) as every scale needs it, normalised, for :meth:`pyramid`.
 
         The block is mirrored at its faces: up to the stride, and by what each scale reads beyond. With 2 dimensions the
         smoothing over neighbouring slices is done here, and ``planes`` of the block are kept (None: all); later regions
-        count their planes from the first of these.
+        count their planes from the first of these. A block that is not normalised yet is so, voxel by voxel, by
+        ``normalise``, and held as float32 but once.
         """
         up = [-size % step for size, step in zip(block.shape[1:], self.stride, strict=True)]
-        block = _mirror(np.asarray(block, dtype=np.float32), [(0, n) for n in up])
+        block = _mirror(block, [(0, n) for n in up])
+        if self.dimensions == 3:
+            return self._reduce_volume(block, normalise)
+        block = normalise(block)
         planes = planes or slice(0, block.shape[1])
         out: Reduced = {}
         for level in range(self.levels):
             if level:
                 block = halve(block, self._step(level))
-            scales = [scale for scale in self.scales if scale.level == level]
-            if self.dimensions == 3:
-                out |= self._mirrored(block, scales)
-                continue
-            for scale in scales:
+            for scale in (s for s in self.scales if s.level == level):
                 source = _smoothed_over_planes(block, scale, planes)
                 out[scale] = _mirror(source, [(n, n) for n in self._margin(scale)])
         return out
 
-    def _mirrored(self, block: np.ndarray, scales: Sequence[FilterScale]) -> Reduced:
-        """The block mirrored for each scale of a level: one copy for what reads furthest, the others within it."""
-        if not scales:
-            return {}
-        margins = [self._margin(scale) for scale in scales]
-        widest = [max(along) for along in zip(*margins, strict=True)]
-        whole = _mirror(block, [(n, n) for n in widest])
-        return {
-            scale: _trim(whole, [most - n for most, n in zip(widest, margin, strict=True)])
-            for scale, margin in zip(scales, margins, strict=True)
-        }
+    def _reduce_volume(self, block: np.ndarray, normalise: Normalise) -> Reduced:
+        """One copy a level, mirrored for the scale that reads furthest; the other scales are within it."""
+        out: Reduced = {}
+        for level in range(self.levels):
+            margins = {scale: self._margin(scale) for scale in self.scales if scale.level == level}
+            widest = [max(along) for along in zip((0, 0, 0), *margins.values(), strict=True)]
+            if level:
+                block = halve(block, self._step(level))
+            whole = _mirror(block, [(n, n) for n in widest])
+            if not level:
+                whole = normalise(whole)
+            block = _trim(whole, widest)
+            for scale, margin in margins.items():
+                out[scale] = _trim(whole, [most - n for most, n in zip(widest, margin, strict=True)])
+        return out
 
     def pyramid(self, reduced: Reduced, core: Box) -> list[np.ndarray]:
         """Features per level of a part of what :meth:`reduce` made.

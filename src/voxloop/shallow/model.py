@@ -149,7 +149,7 @@ class ShallowPredictor:
     def _part(self, block: np.ndarray, wanted: Box) -> np.ndarray:
         """Unsmoothed probabilities of a part of a block."""
         if not self._supervoxels and not self._refinement:
-            return self._by_voxels(self._bank.reduce(self._model.normalisation(block)), wanted)
+            return self._by_voxels(self._bank.reduce(block, normalise=self._model.normalisation), wanted)
         block = self._model.normalisation(block)
         over = [(0, -size % step) for size, step in zip(block.shape[1:], self._model.spec.stride, strict=True)]
         block = np.pad(block, [(0, 0), *over], mode="symmetric") if any(map(any, over)) else block
