@@ -236,8 +236,6 @@ def unbroken(
     [
         ("predict", 4, [0]),
         ("objects", 2, [0]),
-        ("network with a teacher", 2, [0]),
-        ("network in 3-D", 2, [0]),
         pytest.param("predict", 12, range(1, 9), marks=pytest.mark.nightly),
         pytest.param("objects", 4, range(1, 9), marks=pytest.mark.nightly),
         pytest.param("network with a teacher", 6, range(1, 7), marks=pytest.mark.nightly),
