@@ -160,7 +160,7 @@ def measure_seam(
     Seam or None
         None where the reference would not fit in ``max_voxels``; all zero where nothing is cut.
     """
-    comparisons = []
+    comparisons: list[tuple[np.ndarray, int]] = []
     for axis in (2, 1, 0):
         if comparisons and predict_core is not None:
             break
