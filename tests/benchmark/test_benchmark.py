@@ -159,6 +159,9 @@ def test_table_and_figure(tmp_path):
     ]
     table = markdown(rows)
     assert "| em | shallow | ours | 2 | 0.400 ± 0.000 (s 0.000) | 0.500" in table
+    assert table.count("not measured |") == 2
+    known = markdown([*rows, row(0, 0.5, strategy="all")])
+    assert "| 105 |" in known
     assert draw(rows, tmp_path / "a" / "loop.svg").read_text().startswith("<?xml")
     with pytest.raises(VoxloopError, match="no rounds"):
         draw([], tmp_path / "b.svg")

@@ -27,7 +27,7 @@ def markdown(rows: Sequence[Row]) -> str:
         lines.append(
             f"| {data} | {learner} | {strategy} | {len(runs)} | {_spread([c[0]['iou'] for c in runs])} | "
             f"{_spread([c[-1]['iou'] for c in runs])} | {_spread([area(c) for c in runs])} | "
-            f"{_seconds(times, runs)} |"
+            f"{'not measured' if math.isnan(target) else _seconds(times, runs)} |"
         )
     told = honesty(rows)
     if told:
@@ -51,8 +51,6 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _seconds(times: Sequence[float], runs: Sequence[Sequence[Row]]) -> str:
-    if any(math.isnan(one) for one in times):
-        return "not measured"
     middle = median(times)
     if math.isinf(middle):
         return f"more than {median(run[-1]['seconds'] for run in runs):.0f}"
