@@ -86,6 +86,13 @@ def test_a_kind_of_mistake_that_is_everywhere_comes_before_a_rare_one():
     assert suggest([ground(Made(probability), image=image)], 1)[0].box.start[1] > 60
 
 
+def test_a_piece_that_is_unsure_as_a_whole_comes_before_seams_along_borders():
+    probability = np.zeros(SHAPE, np.float32)
+    probability[1, 4:48:8, 4:48] = 0.45  # as many voxels as in the piece
+    probability[4, 110:126, 110:126] = 0.45
+    assert suggest([ground(Made(probability))], 1)[0].index == 4
+
+
 def test_a_mistake_in_a_rare_class_weighs_more():
     class Three(Made):
         @property

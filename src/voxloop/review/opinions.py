@@ -13,6 +13,7 @@ from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.review.confidence import Confidence
 from voxloop.review.reading import Readable, readable
+from voxloop.review.survey import pool
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -50,10 +51,12 @@ class Opinion:
         of_said = np.where(is_said, beliefs, 0).sum(axis=0)
         error = np.where(there & free, 1 - of_said, 0)
         found = is_said[self.foreground].any(axis=0)
+        cells = pool(error).reshape(len(indices), -1)
         return {
             "wrong": wrong.sum(axis=(2, 3)).T,
             "mass": (beliefs * there).sum(axis=(2, 3)).T,
             "said": is_said.mean(axis=(2, 3)).T,
+            "together": (cells**2).sum(axis=1) / np.maximum(cells.sum(axis=1), 1e-9),
             "unsure": (error >= GUESS).mean(axis=(1, 2)),
             "predicted": there.mean(axis=(1, 2)),
             "sureness": (of_said * found).sum(axis=(1, 2)) / np.maximum(found.sum(axis=(1, 2)), 1),

@@ -170,7 +170,7 @@ class _Places:
     def loss(self) -> np.ndarray:
         """(n,) how much of the score is expected to be missing at each place: of IoU, mean of the classes that count.
 
-        A voxel of a rare class weighs more, as it does in the score.
+        A voxel of a rare class weighs more, as it does in the score; so do errors that lie together.
         """
         opinions = self._surveyed[0].opinions
         if opinions is None:
@@ -179,7 +179,8 @@ class _Places:
         counts = opinions.foreground
         mass = np.sum([one.survey.mass for one in self._surveyed], axis=0)
         missing = self._column("wrong")[:, counts] / np.maximum(mass[counts], 1.0)
-        return np.asarray(missing.mean(axis=1))
+        # a piece that is unsure as a whole can be set right by a stroke; a seam of a pixel along every border cannot
+        return np.asarray(missing.mean(axis=1) * self._column("together"))
 
     @cached_property
     def features(self) -> np.ndarray:

@@ -45,6 +45,8 @@ class Survey:
     mass : (classes,) voxels expected of each class, in all pieces together.
     said : (n, classes) share of each predicted class.
     unsure : (n,) share of voxels that are a guess.
+    together : (n,) how probable errors are where they are expected, in cells of 8 pixels: high in a piece that is
+        unsure as a whole, low along borders, of which nobody is sure.
     worst : (n, 3) the middle of the cell most of which is expected to be wrong.
     labelled : (n,) share of voxels that carry a label.
     predicted : (n,) share of voxels that were predicted.
@@ -58,6 +60,7 @@ class Survey:
     mass: np.ndarray
     said: np.ndarray
     unsure: np.ndarray
+    together: np.ndarray
     worst: np.ndarray
     labelled: np.ndarray
     predicted: np.ndarray
@@ -237,6 +240,7 @@ def _gathered(rows: Sequence[_Rows]) -> Survey:
         mass=mass,
         said=column("said", np.zeros((count, 1))),
         unsure=column("unsure", np.zeros(count)),
+        together=column("together", np.zeros(count)),
         worst=column("worst", np.zeros((count, 3))),
         labelled=column("labelled", np.zeros(count)),
         predicted=column("predicted", np.zeros(count)),
