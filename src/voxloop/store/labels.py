@@ -271,15 +271,13 @@ class Labels(Drawing):
         """Bring in a mask that was made elsewhere; see :func:`voxloop.store.exchange.load`."""
         from voxloop.store.exchange import load
 
-        edit: Edit = load(self, source, zero, values, **how)
-        return edit
+        return load(self, source, zero, values, **how)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the labels to a file of another program; see :func:`voxloop.store.exchange.save`."""
         from voxloop.store.exchange import save
 
-        written: Path = save(self, Path(path), overwrite=overwrite)
-        return written
+        return save(self, Path(path), overwrite=overwrite)
 
     def drawn(self, stroke: str) -> Drawn | None:
         """How much of a stroke that a page drew is on record, by the id the page gave it; None where nothing is."""
