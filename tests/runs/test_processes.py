@@ -400,3 +400,20 @@ def test_a_run_of_somebody_else_goes_to_no_address_that_was_not_named(runs, monk
     monkeypatch.setenv("VOXLOOP_ENGINE", f"tcp://mine:8786, {theirs}")
     run.launch()
     run.wait(60)
+
+
+@pytest.mark.parametrize("name", ["stdout.log", "note.txt", "launch.json"])
+def test_no_link_in_a_run_of_somebody_else_is_read_or_written_through(make, tmp_path, name):
+    secret = tmp_path / "secret"
+    secret.write_text('{"pid": 1, "host": "elsewhere", "born": 0}')
+    run = make(steps=3)
+    (run.path / name).symlink_to(secret)
+    assert (run.log_tail(), run.note, run.state) == ("", "", "created")
+    if name == "stdout.log":
+        with pytest.raises(RunError, match="it is a link"):
+            run.launch()
+    else:
+        run.note = "mine"
+        assert run.launch().wait(30) == "finished"
+        assert run.note == "mine"
+    assert secret.read_text().endswith('"born": 0}')

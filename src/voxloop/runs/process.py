@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from voxloop.errors import RunError
+from voxloop.store.atomic import open_to_append
+
 #: children of this process; kept so that asking whether they live also takes their exit status (no zombies)
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -57,7 +60,13 @@ def spawn(
 def start(arguments: Sequence[str], output: Path | None, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """:func:`spawn` what outlives this process; ``output`` is appended to."""
     with contextlib.ExitStack() as stack:
-        log: Any = stack.enter_context(output.open("ab")) if output else subprocess.DEVNULL
+        log: Any = subprocess.DEVNULL
+        if output is not None:
+            try:
+                log = open_to_append(output)
+            except OSError as error:
+                raise RunError(f"{output} cannot be written: {error.strerror}; remove it and try again") from error
+            stack.callback(os.close, log)
         child = spawn(["-u", *arguments], detached=True, stdin=stdin, stdout=log, stderr=subprocess.STDOUT)
     _children[child.pid] = child
     return child

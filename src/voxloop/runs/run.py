@@ -22,6 +22,7 @@ from voxloop.runs.kinds import Kind, kind_of, learner_name
 from voxloop.runs.outcome import Outcome, Which, model_folder
 from voxloop.runs.queue import device_holder
 from voxloop.runs.runner import discard, read_config
+from voxloop.store.atomic import open_to_read, replace_bytes
 from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
@@ -119,25 +120,24 @@ class Run:
     def log_tail(self, lines: int = 20) -> str:
         """The end of what the process printed; where a crash is explained."""
         try:
-            with (self.path / "stdout.log").open("rb") as file:
+            with os.fdopen(open_to_read(self.path / "stdout.log"), "rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - 400 * lines))
                 return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
-        except FileNotFoundError:
+        except OSError:
             return ""
 
     @property
     def note(self) -> str:
         """Words on what this run is for, or how it went; may be set at any time."""
         try:
-            return (self.path / "note.txt").read_text(encoding="utf-8")
-        except FileNotFoundError:
+            with os.fdopen(open_to_read(self.path / "note.txt"), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
             return ""
 
     @note.setter
     def note(self, words: str) -> None:
-        temporary = self.path / f".note-{os.getpid()}.tmp"
-        temporary.write_text(words.strip(), encoding="utf-8")
-        temporary.replace(self.path / "note.txt")
+        replace_bytes(self.path / "note.txt", words.strip().encode())
 
     # ---------------------------------------------------------------------------------------------------- control
 
@@ -330,8 +330,9 @@ class Run:
     def _launch_facts(self) -> dict[str, Any]:
         """The process that was started last, and how long the log was then."""
         try:
-            return dict(json.loads((self.path / "launch.json").read_text()))
-        except (OSError, ValueError):
+            with os.fdopen(open_to_read(self.path / "launch.json"), encoding="utf-8") as file:
+                return dict(json.load(file))
+        except (OSError, ValueError, TypeError, RecursionError):
             return {}
 
     def _unheard(self) -> bool:
@@ -345,9 +346,8 @@ class Run:
         if pid is None:
             arguments = ["-m", "voxloop.runs", str(self.path), *([] if queue else ["--no-queue"])]
             pid = process.start(arguments, self.path / "stdout.log").pid
-        temporary = self.path / f".launch-{pid}.tmp"
-        temporary.write_text(json.dumps({**process.identity(pid), "offset": offset}))
-        temporary.replace(self.path / "launch.json")
+        facts = {**process.identity(pid), "offset": offset}
+        replace_bytes(self.path / "launch.json", json.dumps(facts).encode())
 
     def _let_go(self) -> None:
         """A process that has said its last word needs a moment more to end; its lock must be free for what follows."""

@@ -20,6 +20,7 @@ from typing import Any
 from voxloop.errors import RunError
 from voxloop.machine import machine
 from voxloop.runs import process, runner, tasks
+from voxloop.store.atomic import open_to_append
 
 #: memory from which a spare is worth its place
 NEEDED_GB = 6.0
@@ -118,7 +119,7 @@ def _first_line(timeout: float) -> Mapping[str, Any] | None:
 
 
 def _output_to(path: Path) -> None:
-    with path.open("ab") as log, open(os.devnull, "rb") as nothing:  # noqa: PTH123
+    with os.fdopen(open_to_append(path), "ab") as log, open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

@@ -77,6 +77,15 @@ def open_to_append(path: Path) -> int:
     return os.open(path, flags)
 
 
+def open_to_read(path: Path) -> int:
+    """A plain file to read. Raises OSError, for links and pipes as well: what they lead to is somebody else's."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, "it is no plain file", str(path))
+
+
 def write_all(fd: int, data: bytes) -> None:
     """All of ``data``: a single write may stop short. Raises OSError."""
     view = memoryview(data)
