@@ -197,6 +197,15 @@ def test_audits_are_near_the_truth_and_say_how_near(truth, audited, keeps):
     assert np.mean(covered) >= 0.75  # 0.9 is meant; fewer than 22 of 30 are all but impossible then
 
 
+@pytest.mark.parametrize("audited", [by_points, by_fields])
+def test_an_audit_without_an_error_does_not_say_that_there_is_none(audited):
+    made = unsure_prediction(3)
+    score = audited(Population(made), np.asarray(made.labels), 0)
+    low, high = score.interval
+    assert high - low > 0.05
+    assert high > 0.95
+
+
 @pytest.mark.parametrize("how", ["points", "fields"])
 def test_an_audit_goes_on_where_it_was_left(tmp_path, truth, how):
     made = unsure_prediction(2)

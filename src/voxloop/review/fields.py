@@ -121,6 +121,9 @@ def score_fields(
     union = fields.predicted + missed
     with np.errstate(invalid="ignore", divide="ignore"):
         iou = np.where(union > 0, hit / union, np.nan)
+    if not _errors(joints[answered]).any():
+        # drawing right fields again says nothing of wrong ones that were not drawn
+        iou[1:] *= 1 - _unseen_error(count, level) * np.linspace(0, 1, _DRAWS)[:, None]
     return summarise(
         iou[0],
         iou[1:],
@@ -131,6 +134,20 @@ def score_fields(
         level=level,
         source=f"{count} fields proof-read",
     )
+
+
+def _errors(joints: np.ndarray) -> np.ndarray:
+    """Wrong voxels of each field (n,)."""
+    return np.asarray(joints.sum(axis=(1, 2)) - np.trace(joints, axis1=1, axis2=2))
+
+
+def _unseen_error(count: int, level: float) -> float:
+    """How much may be wrong where ``count`` fields without an error were drawn.
+
+    A share p of fields with errors stays unseen with probability (1 - p) ** count, the rule of three; half of such a
+    field is taken to be wrong.
+    """
+    return float(1 - (1 - level) ** (1 / count)) / 2
 
 
 def fractions(
