@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voxloop.review.best import Candidate, choose
-from voxloop.review.compare import Pair
+from voxloop.review.comparison import Pair
 from voxloop.review.score import Score
 
 

@@ -8,7 +8,8 @@ from scipy.ndimage import gaussian_filter
 
 from voxloop.errors import PredictionError
 from voxloop.review import open_audit
-from voxloop.review.compare import Comparison, Pair, compare
+from voxloop.review.compare import compare
+from voxloop.review.comparison import Comparison, Pair
 from voxloop.review.evidence import Evidence, Unit, drawn_units, later_strokes
 from voxloop.store import Store
 from voxloop.store.layout import Layout

@@ -13,7 +13,7 @@ from voxloop.errors import PredictionError, WorkspaceError
 from voxloop.prediction import task
 from voxloop.review import offers
 from voxloop.review import scores as module
-from voxloop.review.scores import Scores
+from voxloop.review.scores import ScoreCache
 from voxloop.runs import Run
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
@@ -89,7 +89,7 @@ def test_a_score_is_computed_once_and_dropped_with_its_ground(ws, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(module, "score_prediction", refused)
         assert ws.score("p").interval == score.interval
-        assert Scores(ws.layout).compute("p").interval == score.interval, "another process reads it too"
+        assert ScoreCache(ws.layout).compute("p").interval == score.interval, "another process reads it too"
     corrected(ws, 1, first=12)
     assert ws.scores.of_prediction("p") is None, "the labels have changed"
     with monkeypatch.context() as patch:
@@ -112,8 +112,8 @@ def test_a_damaged_file_costs_the_time_to_compute_it_again(ws):
     path = ws.layout.derived / "scores" / "p.json"
     for text in ("", "[]", '{"ground": 1}', json.dumps({**json.loads(path.read_text()), "score": {"known": True}})):
         path.write_text(text)
-        assert Scores(ws.layout).of_prediction("p") is None
-        assert Scores(ws.layout).compute("p").interval == before.interval
+        assert ScoreCache(ws.layout).of_prediction("p") is None
+        assert ScoreCache(ws.layout).compute("p").interval == before.interval
 
 
 def test_labels_that_are_being_painted_are_left_to_rest(ws, monkeypatch):
@@ -196,7 +196,7 @@ def test_what_is_accepted_is_as_right_as_the_score_says(ws):
     assert ws.score("p").expected_precision(0.9) is None, "nobody knows how far to trust it"
     corrected(ws, 20)
     computed = ws.score("p")
-    read = Scores(ws.layout).of_prediction("p")
+    read = ScoreCache(ws.layout).of_prediction("p")
     shares = [computed.expected_precision(above) for above in (0.0, 0.5, 0.6, 0.7)]
     assert shares == [read.expected_precision(above) for above in (0.0, 0.5, 0.6, 0.7)]
     for value, low, high in filter(None, shares):

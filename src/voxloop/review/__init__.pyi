@@ -4,7 +4,7 @@ from .audit import PointAudit as PointAudit
 from .audit import audits_of as audits_of
 from .audit import open_audit as open_audit
 from .best import Offer as Offer
-from .compare import Comparison as Comparison
+from .comparison import Comparison as Comparison
 from .corrections import score_corrections as score_corrections
 from .doctor import Doubt as Doubt
 from .doctor import doubts_of as doubts_of
@@ -22,7 +22,7 @@ from .round_log import RoundLog as RoundLog
 from .rounds import LoopRound as LoopRound
 from .rounds import Rounds as Rounds
 from .score import Score as Score
-from .scores import Scores as Scores
+from .scores import ScoreCache as ScoreCache
 from .simulate import SimulatedRound as SimulatedRound
 from .simulate import simulate as simulate
 from .suggest import STRATEGIES as STRATEGIES

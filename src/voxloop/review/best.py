@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from voxloop.review.compare import Pair
+from voxloop.review.comparison import Pair
 from voxloop.review.score import Score
 
 #: a model that held-out strokes call worse by so much, beyond doubt, does not follow an earlier one

@@ -16,12 +16,13 @@ from voxloop.errors import PredictionError, VoxloopError
 from voxloop.prediction import Prediction
 from voxloop.review.audit import mark_of
 from voxloop.review.best import Candidate, Offer, choose
-from voxloop.review.compare import CellTable, Comparison, Pair, compare, count_pairs
+from voxloop.review.compare import CellTable, compare, count_pairs
+from voxloop.review.comparison import Comparison, Pair
 from voxloop.review.evidence import Evidence, drawn_units, later_strokes, seen_by
 from voxloop.review.held_out import gain_on_held_out
 from voxloop.review.population import Population
 from voxloop.review.score import FEWEST
-from voxloop.review.scores import Head, Scores
+from voxloop.review.scores import Head, ScoreCache
 from voxloop.runs import Run, Runs
 from voxloop.store.atomic import replace_json
 from voxloop.store.layout import Layout
@@ -45,7 +46,7 @@ class _Ground:
 class Offers:
     """The prediction to offer of each image and level; computed once, dropped when what it rests on has changed."""
 
-    def __init__(self, layout: Layout, scores: Scores, runs: Runs | None = None) -> None:
+    def __init__(self, layout: Layout, scores: ScoreCache, runs: Runs | None = None) -> None:
         self._layout, self._scores = layout, scores
         self._runs = Runs(layout.runs) if runs is None else runs
         self._guard = threading.Lock()

@@ -11,7 +11,7 @@ from voxloop.review.offers import Offers
 from voxloop.review.reliability import reliability_of
 from voxloop.review.report_parts import note, table
 from voxloop.review.run_figure import draw_reliability
-from voxloop.review.scores import Head, Scores
+from voxloop.review.scores import Head, ScoreCache
 from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _ABOVE = (0.8, 0.9, 0.95, 0.99)
 def describe_score(run: Run) -> str:
     """The score of what a run made, of every class, with its basis; what is offered of its image."""
     layout = Layout.of_run(run.path)
-    scores = Scores(layout)
+    scores = ScoreCache(layout)
     for head in scores.made_by(run):
         with suppress(VoxloopError, OSError):  # what kept it is said by the score
             scores.compute(head.name)
@@ -84,7 +84,7 @@ def _precision(score: Score) -> str:
     return table(("of voxels accepted at", "are right", "interval"), rows)
 
 
-def _offer(layout: Layout, scores: Scores, made: list[Head]) -> str:
+def _offer(layout: Layout, scores: ScoreCache, made: list[Head]) -> str:
     """What is offered of the image, where more than one prediction is there to choose from."""
     if not made:
         return ""

@@ -24,7 +24,7 @@ from voxloop.store.layout import Layout
 if TYPE_CHECKING:
     import pandas as pd
 
-    from voxloop.review.scores import Scores
+    from voxloop.review.scores import ScoreCache
     from voxloop.runs import Run, Runs
     from voxloop.store import Edit, Labels, Level
     from voxloop.store.levels import Levels
@@ -42,7 +42,7 @@ class LoopSource(Protocol):
     @property
     def runs(self) -> Runs: ...
     @property
-    def scores(self) -> Scores: ...
+    def scores(self) -> ScoreCache: ...
     def labels(self, level: str | None = None, image: str | None = None) -> Labels: ...
 
 

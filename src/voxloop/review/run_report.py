@@ -21,7 +21,7 @@ from voxloop.errors import ConfigError, RunError
 from voxloop.review.report_parts import note, number, table
 from voxloop.review.report_score import describe_reliability, describe_score
 from voxloop.review.run_figure import draw
-from voxloop.review.scores import Scores
+from voxloop.review.scores import ScoreCache
 from voxloop.runs import Runs
 from voxloop.runs.comparison import ancestors
 from voxloop.runs.history import History
@@ -217,7 +217,7 @@ def _settings(run: Run, config: Config | None) -> str:
 
 def _lineage(run: Run) -> str:
     layout = Layout.of_run(run.path)
-    runs, scores = Runs(layout.runs), Scores(layout)
+    runs, scores = Runs(layout.runs), ScoreCache(layout)
     chain = [*ancestors(runs, run.name), run.name]
     rows = []
     for name in chain:

@@ -61,7 +61,7 @@ class Head:
     made: float
 
 
-class Scores:
+class ScoreCache:
     """The scores of a workspace, at the level of 0.9.
 
     Reading one that is known costs a few looks at files; computing one takes up to seconds and is for a thread, or for

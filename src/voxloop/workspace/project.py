@@ -10,7 +10,7 @@ from voxloop.store import Store
 from voxloop.workspace.predictions import Predictions
 
 if TYPE_CHECKING:
-    from voxloop.review import Offers, Rounds, Scores
+    from voxloop.review import Offers, Rounds, ScoreCache
     from voxloop.store import Labels
 
 
@@ -36,7 +36,7 @@ class Project:
         self.layout = store.layout
         self.runs = Runs(store.layout.runs)
         self.predictions = Predictions(store.layout)
-        self._scores: Scores | None = None
+        self._scores: ScoreCache | None = None
         self._offers: Offers | None = None
 
     @property
@@ -64,12 +64,12 @@ class Project:
         return Rounds(self)
 
     @property
-    def scores(self) -> Scores:
+    def scores(self) -> ScoreCache:
         """What is known of how good every run and prediction is; read at once where it was computed before."""
-        from voxloop.review import Scores
+        from voxloop.review import ScoreCache
 
         if self._scores is None:
-            self._scores = Scores(self.layout, self.runs, self.labels)
+            self._scores = ScoreCache(self.layout, self.runs, self.labels)
         return self._scores
 
     @property

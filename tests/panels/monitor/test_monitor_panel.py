@@ -328,7 +328,7 @@ def test_axes_say_what_lies_along_them(story, ui):
 def test_agreement_with_held_out_strokes_is_no_headline(story, ui):
     panel = MonitorPanel(story().begin().epoch().end())
     text = Screen(panel).text
-    assert "Score: not known yet: predict with it first." in text
+    assert "Score not known yet: predict with it first." in text
     assert "0.900" not in text.partition("Log")[0]
     assert "shows over-fitting, not how good it is" in text
     panel.close()

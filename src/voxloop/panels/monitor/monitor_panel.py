@@ -28,7 +28,7 @@ from voxloop.panels.monitor.run_controls import RunControls
 from voxloop.panels.monitor.sample_view import SampleView
 from voxloop.panels.monitor.score_words import score_sentence
 from voxloop.panels.monitor.snapshot import Snapshot
-from voxloop.review.scores import Scores
+from voxloop.review.scores import ScoreCache
 from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -299,10 +299,10 @@ class MonitorPanel(Panel):
         self.metric_plot.close()
 
 
-def _scores_of(runs: Sequence[Run]) -> list[Scores]:
+def _scores_of(runs: Sequence[Run]) -> list[ScoreCache]:
     """The scores of the workspace of each run."""
     roots = [Layout.of_run(run.path).root for run in runs]
-    scores = {root: Scores(Layout(root)) for root in dict.fromkeys(roots)}
+    scores = {root: ScoreCache(Layout(root)) for root in dict.fromkeys(roots)}
     return [scores[root] for root in roots]
 
 
