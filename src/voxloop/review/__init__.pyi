@@ -3,7 +3,7 @@ from .audit import FieldAudit as FieldAudit
 from .audit import PointAudit as PointAudit
 from .audit import audits_of as audits_of
 from .audit import open_audit as open_audit
-from .best import Offer as Offer
+from .best import PredictionOffer as PredictionOffer
 from .comparison import Comparison as Comparison
 from .corrections import score_corrections as score_corrections
 from .doctor import Doubt as Doubt

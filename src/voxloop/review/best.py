@@ -41,7 +41,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class PredictionOffer:
     """The prediction to offer.
 
     Attributes
@@ -62,7 +62,7 @@ def choose(
     candidates: Sequence[Candidate],
     pair_of: Callable[[str, str], Pair],
     held_out: Callable[[str, str], tuple[float, float, float] | None],
-) -> Offer:
+) -> PredictionOffer:
     """Go through predictions from the oldest on, and leave one for a later one only for a reason.
 
     A later prediction takes the place of an earlier one where
@@ -98,7 +98,9 @@ def choose(
         offered = later if takes else offered
     others = [one for one in candidates if one is not offered]
     clear = bool(others) and all(_between(one, offered, candidates, pair_of).better == offered.name for one in others)
-    return Offer(name=offered.name, clear=clear, words=_words(offered, others, clear, reasons), reasons=tuple(reasons))
+    return PredictionOffer(
+        name=offered.name, clear=clear, words=_words(offered, others, clear, reasons), reasons=tuple(reasons)
+    )
 
 
 def _between(one: Candidate, other: Candidate, order: Sequence[Candidate], pair_of: Callable[[str, str], Pair]) -> Pair:

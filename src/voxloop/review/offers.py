@@ -15,7 +15,7 @@ from typing import Any
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.prediction import Prediction
 from voxloop.review.audit import mark_of
-from voxloop.review.best import Candidate, Offer, choose
+from voxloop.review.best import Candidate, PredictionOffer, choose
 from voxloop.review.compare import CellTable, compare, count_pairs
 from voxloop.review.comparison import Comparison, Pair
 from voxloop.review.evidence import Evidence, drawn_units, later_strokes, seen_by
@@ -53,7 +53,7 @@ class Offers:
         #: of every two predictions what they say together, by what tells them from others of their names
         self._tables: dict[tuple[str, str], CellTable] = {}
 
-    def known(self, image: str, level: str) -> Offer | None:
+    def known(self, image: str, level: str) -> PredictionOffer | None:
         """The offer that was computed before; None where there is none, or it has to be computed anew."""
         ground = self._ground(image, level)
         stored = self._stored(image, level)
@@ -61,7 +61,7 @@ class Offers:
             return None
         with suppress(KeyError, TypeError):
             offer = stored["offer"]
-            return Offer(
+            return PredictionOffer(
                 name=str(offer["name"]),
                 clear=bool(offer["clear"]),
                 words=str(offer["words"]),
@@ -69,7 +69,7 @@ class Offers:
             )
         return None
 
-    def compute(self, image: str, level: str) -> Offer:
+    def compute(self, image: str, level: str) -> PredictionOffer:
         """The offer, computed where it is not known. Raises PredictionError where nothing is predicted."""
         offer = self.known(image, level)
         if offer is not None:

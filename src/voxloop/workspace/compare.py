@@ -13,7 +13,7 @@ from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
-    from voxloop.review import Comparison, Offer
+    from voxloop.review import Comparison, PredictionOffer
 
 
 def compare(
@@ -68,7 +68,7 @@ def compare(
     return project.offers.compare(predictions, level, evidence)
 
 
-def offer(project: Project, image: str | None = None, level: str | None = None) -> Offer:
+def offer(project: Project, image: str | None = None, level: str | None = None) -> PredictionOffer:
     """Which prediction of an image to offer, and why: ``.name``, ``.words``, ``.reasons``; ``.clear`` for the best.
 
     From the oldest prediction on, a later one takes the place of an earlier one only for a reason:
