@@ -61,8 +61,6 @@ def run(context: TaskContext) -> str:
         if words := exposure_words(model.spec):
             context.emit("log", text=words)
         check_output(model.spec, config)
-        if last_order(context):
-            return last_order(context)
         bounds = context.config.get("region")
         region = Box.from_json(bounds) if bounds else None
         for text in check_fit(model.spec, volume, look=True, region=region):
