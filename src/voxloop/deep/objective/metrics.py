@@ -13,7 +13,7 @@ PER_CLASS = ("iou", "dice", "precision", "recall", "accuracy")
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class WindowScores:
     """Loss and measures of labelled voxels, class by class in the order of the classes.
 
     ``accuracy`` is of one class against the rest; ``pixel_accuracy`` the share of voxels that are right; ``objects``
@@ -41,7 +41,7 @@ class Scores:
         return sum(defined) / len(defined) if defined else 0.0
 
 
-def scores_of(table: np.ndarray, loss: float) -> Scores:
+def scores_of(table: np.ndarray, loss: float) -> WindowScores:
     """Measures of a table (truth, predicted) of voxel counts.
 
     A class that has no truth is not scored (NaN), since on sparse labels its absence says nothing; precision is NaN
@@ -62,4 +62,4 @@ def scores_of(table: np.ndarray, loss: float) -> Scores:
     per_class: dict[str, Any] = {
         name: tuple(np.where(occurs, values, np.nan).tolist()) for name, values in measures.items()
     }
-    return Scores(loss=loss, **per_class, pixel_accuracy=float(right))
+    return WindowScores(loss=loss, **per_class, pixel_accuracy=float(right))

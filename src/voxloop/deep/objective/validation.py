@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from voxloop.deep.objective.instances import Criterion
 from voxloop.deep.objective.matching import WINDOWS
-from voxloop.deep.objective.metrics import Scores, scores_of
+from voxloop.deep.objective.metrics import WindowScores, scores_of
 
 
 class Tally:
@@ -41,7 +41,7 @@ class Tally:
         self._loss += loss.detach().to(self._loss)
         self._count += 1
 
-    def scores(self) -> Scores:
+    def scores(self) -> WindowScores:
         loss = float(self._loss) / self._count if self._count else float("nan")
         return scores_of(self._table.cpu().numpy(), loss)
 
@@ -54,7 +54,9 @@ class Tally:
         self._count = data["count"]
 
 
-def evaluate(network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss: Criterion, classes: int) -> Scores:
+def evaluate(
+    network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss: Criterion, classes: int
+) -> WindowScores:
     """Scores on prepared windows; ``network`` is in evaluation mode.
 
     Pixels (n, c, y, x) and labels (n, y, x), or (n, c, z, y, x) and (n, z, y, x).

@@ -12,7 +12,7 @@ from torch import Tensor
 from voxloop.deep.begin.material import Material
 from voxloop.deep.begin.memory import window_words
 from voxloop.deep.networks.device import memory
-from voxloop.deep.objective.metrics import Scores
+from voxloop.deep.objective.metrics import WindowScores
 from voxloop.deep.training.state import TrainingState
 from voxloop.runs.context import TaskContext
 
@@ -111,7 +111,7 @@ class Reporter:
             )
         return good
 
-    def epoch(self, train: Scores, validation: Scores | None, best: bool) -> None:
+    def epoch(self, train: WindowScores, validation: WindowScores | None, best: bool) -> None:
         """Say how an epoch went, and warn where the loss explodes."""
         now = time.monotonic()
         state = self.state

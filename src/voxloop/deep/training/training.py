@@ -17,7 +17,7 @@ from voxloop.deep.begin.memory import check_memory
 from voxloop.deep.data.sampling import Mining
 from voxloop.deep.networks.device import autocast, cores
 from voxloop.deep.networks.network import count_parameters
-from voxloop.deep.objective.metrics import Scores
+from voxloop.deep.objective.metrics import WindowScores
 from voxloop.deep.objective.validation import draw_sample, evaluate
 from voxloop.deep.predict.model import write_files
 from voxloop.deep.training import checkpoint
@@ -282,17 +282,17 @@ class Training:
         if config.max_minutes:
             self._fit_time(time.monotonic() - began)
 
-    def _is_best(self, scores: Scores) -> bool:
+    def _is_best(self, scores: WindowScores) -> bool:
         """Whether the weights of this epoch are to be kept."""
         by = self._config.best_by
         score = None if by == "loss" else scores.mean(by)
         return self.state.note_validation(score, scores.loss, self._cells, self._config.min_delta)
 
-    def _validate(self) -> Scores:
+    def _validate(self) -> WindowScores:
         """Scores on the held-out windows; the first of them are drawn."""
         criterion, classes = self._descent.criterion, self._material.data.classes
         with self._descent.average.evaluating() as network, autocast(self._material.device, self._material.precision):
-            scores: Scores = self._team.agree(evaluate(network, self._validation, criterion, len(classes)))
+            scores: WindowScores = self._team.agree(evaluate(network, self._validation, criterion, len(classes)))
             drawn = self._config.samples if self.state.epoch % self._config.sample_every == 0 else 0
             windows = self._validation[:drawn]
             samples = [(pixels, *criterion.scored(network(pixels), labels)) for pixels, labels in windows]

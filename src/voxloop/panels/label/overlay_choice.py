@@ -23,7 +23,7 @@ LOOK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class OverlayOffer:
     """A run whose model can be shown; ``stamp`` changes whenever a better one takes its place."""
 
     name: str
@@ -46,7 +46,7 @@ class OverlayChoice:
 
     def __init__(self, panel: Panel, ws: Workspace, level: Callable[[], str], overlay: LiveOverlay) -> None:
         self._ws, self._level, self._overlay = ws, level, overlay
-        self._offers: dict[str, Offer] = {}
+        self._offers: dict[str, OverlayOffer] = {}
         self._relisting = False
         self.list = w.Dropdown(
             options=[("strokes", "")],
@@ -56,10 +56,10 @@ class OverlayChoice:
         )
         self.list.observe(panel.handler(self._chosen), "value")
         # a run deleted while it is looked at: the next look shows it
-        self._poll: Poll[list[Offer]] = Poll(panel, self._look, self._show, failed=lambda error: None)
+        self._poll: Poll[list[OverlayOffer]] = Poll(panel, self._look, self._show, failed=lambda error: None)
         panel.every(LOOK_S, lambda: self._poll.now(self._level()))
 
-    def _look(self, level: str) -> list[Offer]:
+    def _look(self, level: str) -> list[OverlayOffer]:
         """The runs of this level that have a model, newest first."""
         offers = []
         for run in reversed(list(self._ws.runs.values())):
@@ -72,10 +72,10 @@ class OverlayChoice:
             except OSError:
                 continue
             words = f"{run.name}, best so far" if run.state in AT_WORK else run.name
-            offers.append(Offer(run.name, words, stamp))
+            offers.append(OverlayOffer(run.name, words, stamp))
         return offers
 
-    def _show(self, offers: list[Offer]) -> None:
+    def _show(self, offers: list[OverlayOffer]) -> None:
         before = self._offers.get(self.list.value)
         self._offers = {offer.name: offer for offer in offers}
         options = (("strokes", ""), *((offer.words, offer.name) for offer in offers))
