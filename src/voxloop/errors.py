@@ -67,4 +67,7 @@ def unknown(what: str, given: object, allowed: Iterable[object]) -> str:
     listed = ", ".join(repr(name) for name in names) if names else "none"
     close = nearest(str(given), names)
     hint = f"; did you mean {close!r}?" if close else ""
-    return f"unknown {what} {str(given)!r}; there are {listed}{hint}"
+    shown = str(given)
+    if len(shown) > 80:
+        shown = f"{shown[:80]}..."
+    return f"unknown {what} {shown!r}; there are {listed}{hint}"

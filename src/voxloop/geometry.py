@@ -37,6 +37,8 @@ _USUAL = ("angstrom", "nanometer", "micrometer", "millimeter", "centimeter", "me
 
 def unit_um(unit: str) -> float:
     """Micrometres in one ``unit``; long OME-NGFF names and the usual short ones. Raises VolumeError."""
+    if not isinstance(unit, str):
+        raise VolumeError(f"unit {str(unit)[:40]!r} is not a length; use one of {', '.join(_USUAL)}")
     name = unit.strip().lower().replace("metre", "meter")
     if len(name) > 2:
         name = name.removesuffix("s")

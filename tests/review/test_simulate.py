@@ -207,7 +207,7 @@ def test_anisotropic_planes(tmp_path, truth):
         (lambda t: t * 80, {}, LabelError, r"values \[80, 160, 240\]"),
         (lambda t: t, {"slices": [9]}, VolumeError, "0 to 8"),
         (lambda t: t, {"slices": []}, VolumeError, "at least one"),
-        (lambda t: t, {"mistakes": 2}, LabelError, "no share"),
+        (lambda t: t, {"mistakes": 2}, LabelError, "between 0 and 1"),
     ],
 )
 def test_truth_that_does_not_fit(store, truth, change, options, error, message):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,17 +65,18 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield store
 
 
-def tried(does: Callable[[], object]) -> None:
-    """Do it; anything but a VoxloopError ends the test."""
+def tried(does: Callable[[], object], what: str = "") -> None:
+    """Do it; anything but a VoxloopError ends the test. ``what``: said then."""
     words = "all is well"
-    with contextlib.suppress(VoxloopError):
-        try:
-            does()
-        except VoxloopError as error:
-            words = str(error)
-            raise
-    assert words
-    assert "\n" not in words
+    try:
+        does()
+    except VoxloopError as error:
+        words = str(error)
+    except BaseException as error:
+        error.add_note(what)
+        raise
+    assert words, what
+    assert "\n" not in words, (what, words)
 
 
 def cases(seed: int, count: int, verbs: dict[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -160,7 +160,7 @@ def class_value(prediction: Path, of: str | int | None) -> int | None:
         return None
     if of is not None:
         for info in classes:
-            if of in (info["name"], info["value"]):
+            if isinstance(of, str | int) and of in (info["name"], info["value"]):
                 return int(info["value"])
         raise PredictionError(unknown("class", of, [info["name"] for info in classes]))
     front = [info for info in classes if not info.get("background")]
@@ -206,5 +206,5 @@ def _is(labels: VoxelField, value: int) -> VoxelField:
 def _facts(prediction: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((prediction / "zarr.json").read_text())["attributes"]["voxloop"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise PredictionError(f"{prediction} is no prediction of voxloop: {error!r}") from error

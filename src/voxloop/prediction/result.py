@@ -12,6 +12,7 @@ import numpy as np
 from voxloop.errors import PredictionError, RunError
 from voxloop.model import ClassInfo, Model, load_model
 from voxloop.prediction.averaged import combine_models
+from voxloop.prediction.facts import read_facts
 from voxloop.prediction.output import class_infos
 from voxloop.prediction.plan import Plan
 from voxloop.runs.run import ALIVE, Run
@@ -40,7 +41,7 @@ class Prediction:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._facts = _facts(self.path)
+        self._facts = read_facts(self.path)
         self.name: str = self.path.stem
         self.image: str | None = self._facts.get("image")
         self.level: str | None = self._facts.get("level")
@@ -96,12 +97,12 @@ class Prediction:
     @property
     def lineage(self) -> dict[str, Any]:
         """Where it comes from: model and its hash, run, label state, settings, versions, time, seam."""
-        return dict(_facts(self.path)["lineage"])
+        return dict(read_facts(self.path)["lineage"])
 
     @property
     def seam(self) -> dict[str, Any] | None:
         """The measured difference to the untiled forward; None where not measured (yet)."""
-        return _facts(self.path).get("seam")
+        return read_facts(self.path).get("seam")
 
     @property
     def borders(self) -> str:
@@ -195,18 +196,6 @@ def borders(seam: Mapping[str, float] | None) -> str:
         return "made in one piece, without cuts between tiles"
     share = f"{seam['flips']:.2%} of labels there"
     return f"cuts between tiles change probabilities by {seam['largest']:.1g} at most, and {share}"
-
-
-def _facts(path: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads((path / "zarr.json").read_text())["attributes"]["voxloop"]
-    except FileNotFoundError:
-        raise PredictionError(f"{path} is no prediction: there is no such folder, or it holds no zarr.json") from None
-    except (ValueError, KeyError) as error:
-        raise PredictionError(f"{path} is no prediction of voxloop, or damaged: {error!r}") from error
-    if facts.get("v") != 1:
-        raise PredictionError(f"{path} is of version {facts.get('v')!r}; this voxloop reads 1")
-    return dict(facts)
 
 
 def open_result(run_path: str | Path) -> Prediction:

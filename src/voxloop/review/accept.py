@@ -11,6 +11,7 @@ from voxloop.errors import LabelError, PredictionError, unknown
 from voxloop.geometry import Box
 from voxloop.review.confidence import Confidence
 from voxloop.review.reading import readable, same_shape
+from voxloop.store.values import as_list, share
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -48,8 +49,7 @@ def accept(
     PredictionError
         The prediction kept neither probabilities nor margins.
     """
-    if not 0 <= above <= 1:
-        raise LabelError(f"above={above} is not a probability between 0 and 1")
+    above = share("above", above)
     ours = readable(prediction, "the prediction")
     same_shape(ours, readable(labels, "the labels"), ("the prediction", "the image"))
     box = Box.of(region, ours.shape)
@@ -78,9 +78,10 @@ def _values(prediction: Prediction, classes: Sequence[str | int] | None) -> list
     known = {info.name: info.value for info in prediction.classes}
     if classes is None:
         return list(known.values())
+    classes = as_list("classes", classes)
     if not classes:
         raise PredictionError(f"classes=[] accepts nothing; there are {', '.join(known)}")
     for wanted in classes:
-        if wanted not in known and wanted not in known.values():
+        if wanted not in (*known, *known.values()):
             raise LabelError(unknown("class", wanted, known))
     return [known[wanted] if isinstance(wanted, str) else int(wanted) for wanted in classes]

@@ -6,6 +6,7 @@ Kept on disk answer by answer, so that it goes on after a restart. Knows no labe
 from __future__ import annotations
 
 import hashlib
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,12 +22,15 @@ from voxloop.review.fields import Fields, draw_fields, fractions, score_fields, 
 from voxloop.review.points import Points, draw_points, score_points
 from voxloop.review.population import Population
 from voxloop.review.score import FEWEST, Score, unknown_score
+from voxloop.store.values import number, whole
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
 
 #: how many are drawn where nobody says, and how many answers it takes to say anything
 USUAL = {"points": 100, "fields": 12}
+#: nobody judges more
+MOST = 100_000
 _FEWEST = {"points": 2 * FEWEST, "fields": 5}
 
 
@@ -41,7 +45,19 @@ class Audit(ABC):
         self.path = log.path
         self._log = log
         #: replaced, never changed: a score may be computed while the next answer is given
-        self._answers: Mapping[int, dict[str, Any]] = {int(answer["i"]): answer for answer in log.answers()}
+        self._answers: Mapping[int, dict[str, Any]] = {}
+
+    def _read_answers(self) -> None:
+        """Take the answers on disk; lines that answer nothing that this audit asks are left out."""
+        self._answers = {
+            answer["i"]: answer
+            for answer in self._log.answers()
+            if 0 <= answer["i"] < self.count and (answer.get("skip") or self._sound(answer))
+        }
+
+    @abstractmethod
+    def _sound(self, answer: dict[str, Any]) -> bool:
+        """Whether what a file says of a place is an answer."""
 
     @property
     @abstractmethod
@@ -77,6 +93,9 @@ class Audit(ABC):
 
     def score(self, level: float = 0.9) -> Score:
         """The score that the answers give."""
+        level = number("level", level, error=PredictionError)
+        if not 0 < level < 1:
+            raise PredictionError(f"level={level:g} is not between 0 and 1")
         answers = self._answers
         done = len(_judged(answers))
         needed = min(_FEWEST[self.how], self.count)
@@ -88,16 +107,23 @@ class Audit(ABC):
     def _score(self, answers: Mapping[int, dict[str, Any]], level: float) -> Score: ...
 
     def _put(self, i: int, **answer: Any) -> None:
-        if not 0 <= i < self.count:
-            raise PredictionError(f"there is no place {i}; this audit has places 0 to {self.count - 1}")
-        self._log.append(i=int(i), **answer)
-        self._answers = {**self._answers, int(i): {"i": int(i), **answer}}
+        i = self._place(i)
+        self._log.append(i=i, **answer)
+        self._answers = {**self._answers, i: {"i": i, **answer}}
+
+    def _place(self, i: object) -> int:
+        """Number of a place. Raises PredictionError where there is none."""
+        at = whole("place", i, error=PredictionError)
+        if not 0 <= at < self.count:
+            raise PredictionError(f"there is no place {at}; this audit has places 0 to {self.count - 1}")
+        return at
 
     def _position(self, value: int | str) -> int:
         """Position of a class given by value or name. Raises LabelError."""
-        for position, info in enumerate(self.classes):
-            if value in (info.value, info.name):
-                return position
+        if isinstance(value, str | int | np.integer):
+            for position, info in enumerate(self.classes):
+                if value in (info.value, info.name):
+                    return position
         raise LabelError(unknown("class", value, [f"{info.value} {info.name}" for info in self.classes]))
 
     def __repr__(self) -> str:
@@ -115,6 +141,10 @@ class PointAudit(Audit):
     def __init__(self, prediction: Prediction, log: AuditLog, design: Points) -> None:
         super().__init__(prediction, log)
         self._design = design
+        self._read_answers()
+
+    def _sound(self, answer: dict[str, Any]) -> bool:
+        return answer.get("value") in [info.value for info in self.classes]
 
     @property
     def count(self) -> int:
@@ -127,7 +157,7 @@ class PointAudit(Audit):
 
     def said(self, i: int) -> int | None:
         """The class value that was answered; None where nobody has."""
-        return self._answers.get(i, {}).get("value")
+        return self._answers.get(self._place(i), {}).get("value")
 
     def _weights(self, answered: np.ndarray) -> np.ndarray:
         strata = self._design.strata[answered]
@@ -154,6 +184,15 @@ class FieldAudit(Audit):
         super().__init__(prediction, log)
         self._design = design
         self._population = Population(prediction)
+        self._read_answers()
+
+    def _sound(self, answer: dict[str, Any]) -> bool:
+        try:
+            unpack(answer["labels"], self._box(answer["i"]).shape)
+            table = np.array(answer["table"], float)
+        except (KeyError, TypeError, ValueError, zlib.error):
+            return False
+        return table.shape == (len(self.classes),) * 2 and bool((np.isfinite(table) & (table >= 0)).all())
 
     @property
     def count(self) -> int:
@@ -170,6 +209,7 @@ class FieldAudit(Audit):
 
     def corrected(self, i: int) -> np.ndarray | None:
         """Class values (z, y, x) as a person left them; None where nobody has judged the field."""
+        i = self._place(i)
         return self._truth(i) if i in self.answered else None
 
     def draft(self, i: int) -> FieldDraft:
@@ -193,11 +233,16 @@ class FieldAudit(Audit):
         Raises LabelError where the shape or a value does not fit.
         """
         box = self._box(i)
-        given = np.asarray(labels)
+        try:
+            given = np.asarray(labels)
+        except ValueError as error:  # rows of several lengths
+            raise LabelError(f"labels of field {i} are no array: {error}") from error
         if given.shape == box.shape[1:]:
             given = given[None]
         if given.shape != box.shape:
             raise LabelError(f"labels of shape {given.shape} do not fit field {i}, which is {box.shape} (z, y, x)")
+        if given.dtype.kind not in "bui":
+            raise LabelError(f"labels of field {i} are whole numbers, not {given.dtype}")
         strange = set(np.unique(given).tolist()) - {0, *(info.value for info in self.classes)}
         if strange:
             listed = ", ".join(f"{info.value} {info.name}" for info in self.classes)
@@ -259,9 +304,7 @@ class FieldAudit(Audit):
         return np.asarray(values[positions])
 
     def _box(self, i: int) -> Box:
-        if not 0 <= i < self.count:
-            raise PredictionError(f"there is no field {i}; this audit has fields 0 to {self.count - 1}")
-        return self._design.boxes[i]
+        return self._design.boxes[self._place(i)]
 
 
 def _judged(answers: Mapping[int, dict[str, Any]]) -> list[int]:
@@ -286,11 +329,14 @@ def open_audit(folder: Path, prediction: Prediction, how: str, n: int | None, se
     PredictionError
         ``how`` or ``n`` is no such thing, or nothing is predicted.
     """
-    if how not in USUAL:
+    if not isinstance(how, str) or how not in USUAL:
         raise PredictionError(unknown("kind of audit", how, USUAL))
-    count = USUAL[how] if n is None else int(n)
+    count = USUAL[how] if n is None else whole("n", n, error=PredictionError)
+    seed = whole("seed", seed, 0, error=PredictionError)
     if count < _FEWEST[how]:
         raise PredictionError(f"n={count} {how} say too little; draw {_FEWEST[how]} at least, {USUAL[how]} is usual")
+    if count > MOST:
+        raise PredictionError(f"n={count} {how} are more than anybody judges; draw {MOST} at most")
     log = AuditLog(folder / f"{prediction.name}.{how}-{count}-{seed}.{mark_of(prediction)}.jsonl")
     if not log.exists:
         population = Population(prediction)
@@ -308,9 +354,20 @@ def audits_of(folder: Path, prediction: Prediction) -> list[PointAudit | FieldAu
 
 def _opened(prediction: Prediction, log: AuditLog) -> PointAudit | FieldAudit:
     header = log.header()
-    if header["how"] == "points":
-        return PointAudit(prediction, log, Points.from_json(header["design"]))
-    return FieldAudit(prediction, log, Fields.from_json(header["design"]))
+    try:
+        if header["how"] == "points":
+            points = Points.from_json(header["design"])
+            points.check(prediction.box, len(prediction.classes))
+            return PointAudit(prediction, log, points)
+        fields = Fields.from_json(header["design"])
+        fields.check(prediction.box, len(prediction.classes))
+        return FieldAudit(prediction, log, fields)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, PredictionError):
+            raise
+        raise PredictionError(
+            f"the audit in {log.path} is damaged ({' '.join(repr(error).split())[:80]}); move it away to begin again"
+        ) from error
 
 
 def mark_of(prediction: Prediction) -> str:

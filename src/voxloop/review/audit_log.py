@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import time
 import zlib
 from collections.abc import Iterator
@@ -37,24 +38,30 @@ class AuditLog:
         """The first line. Raises PredictionError where the file is damaged or of a newer version."""
         try:
             with self.path.open(encoding="utf-8") as file:
-                found = dict(json.loads(file.readline()))
-        except (OSError, ValueError) as error:
+                header = dict(json.loads(file.readline()))
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise PredictionError(
                 f"the audit in {self.path} cannot be read ({error}); move it away to begin again"
             ) from error
-        if found.get("v") != VERSION:
+        if header.get("v") != VERSION:
             raise PredictionError(
-                f"the audit in {self.path} is of version {found.get('v')!r}; this voxloop reads {VERSION}"
+                f"the audit in {self.path} is of version {str(header.get('v'))[:20]!r}; this voxloop reads {VERSION}"
             )
-        return found
+        return header
 
     def append(self, **answer: Any) -> None:
         """Add one answer."""
         append_line(self.path, {**answer, "time": time.time()})
 
     def answers(self) -> Iterator[dict[str, Any]]:
-        """Answers as they were given, oldest first."""
-        yield from parse_lines(self.path.read_bytes().split(b"\n")[1:])
+        """Answers as they were given, oldest first; lines that are none are left out. Raises PredictionError."""
+        try:
+            lines = self.path.read_bytes().split(b"\n")[1:]
+        except OSError as error:
+            raise PredictionError(f"the audit in {self.path} cannot be read ({error})") from error
+        for answer in parse_lines(lines):
+            if type(answer.get("i")) is int:
+                yield answer
 
 
 def pack(labels: np.ndarray) -> str:
@@ -63,5 +70,7 @@ def pack(labels: np.ndarray) -> str:
 
 
 def unpack(text: str, shape: tuple[int, ...]) -> np.ndarray:
-    """What :func:`pack` made, uint16."""
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<u2").reshape(shape)
+    """What :func:`pack` made, uint16. Raises ValueError or zlib.error where it is something else."""
+    size = 2 * math.prod(shape)
+    data = zlib.decompressobj().decompress(base64.b64decode(text), size + 1)  # what is larger may be endless
+    return np.frombuffer(data, "<u2").reshape(shape)

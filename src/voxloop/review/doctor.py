@@ -16,6 +16,7 @@ import numpy as np
 from voxloop.geometry import Box
 from voxloop.shallow.record import LearningRecord, load
 from voxloop.store.json_lines import append_line, parse_lines
+from voxloop.store.values import whole
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -76,6 +77,7 @@ class Doubt:
 
 def doubts_of(store: Store, run: Run, n: int = 20) -> list[Doubt]:
     """Doubts by what a training kept; none where it could hold nothing out. Raises ModelError where that is damaged."""
+    n = whole("n", n, 0)
     record = load(run.path)
     if record is None:
         return []

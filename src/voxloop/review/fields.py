@@ -59,6 +59,18 @@ class Fields:
             "voxels": self.voxels,
         }
 
+    def check(self, box: Box, classes: int) -> None:
+        """Raise ValueError where this is no design of a prediction of ``box`` with so many classes."""
+        number = len(self.boxes)
+        shapes = (self.weights.shape, self.missed.shape, self.predicted.shape, self.believed.shape)
+        if shapes != ((number,), (number, classes), (classes,), (classes,)):
+            raise ValueError("its tables do not fit each other")
+        if not all(box.covers(field) and max(field.shape) <= SIDE and field.shape[0] == 1 for field in self.boxes):
+            raise ValueError("its fields lie outside of the prediction")
+        numbers = (self.weights, self.missed, self.predicted, self.believed, np.array(self.voxels))
+        if not all(np.isfinite(table).all() and (table >= 0).all() for table in numbers):
+            raise ValueError("its fields have no sizes")
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         boxes = tuple(Box.from_json(box) for box in data["boxes"])

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from voxloop.errors import PredictionError
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.review.population import Piece, Population
 from voxloop.review.score import Score, foreground, iou_of, less_sure, summarise, tails
@@ -69,6 +70,18 @@ class Points:
             "expected": np.round(self.expected, 6).tolist(),
         }
 
+    def check(self, box: Box, classes: int) -> None:
+        """Raise ValueError where this is no design of a prediction of ``box`` with so many classes."""
+        strata = len(self.sizes)
+        shapes = (self.places.shape, self.strata.shape, self.sizes.shape, self.predicted.shape, self.expected.shape)
+        if shapes != ((len(self.places), 3), (len(self.places),), (strata,), (strata,), (strata, classes)):
+            raise ValueError("its tables do not fit each other")
+        inside = (self.places >= box.start) & (self.places < box.stop)
+        if not (inside.all() and _below(self.strata, strata) and _below(self.predicted, classes)):
+            raise ValueError("its points lie outside of the prediction")
+        if not (np.isfinite(self.sizes).all() and (self.sizes > 0).all() and np.isfinite(self.expected).all()):
+            raise ValueError("its strata have no sizes")
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         return cls(
@@ -78,6 +91,10 @@ class Points:
             np.array(data["predicted"], np.int64),
             np.array(data["expected"], float),
         )
+
+
+def _below(numbers: np.ndarray, count: int) -> bool:
+    return bool(((numbers >= 0) & (numbers < count)).all())
 
 
 def draw_points(population: Population, n: int, seed: int) -> Points:

@@ -20,6 +20,7 @@ from voxloop.review.past import branch, restore
 from voxloop.review.round_log import RoundLog
 from voxloop.review.score import Score, unknown_score
 from voxloop.store.layout import Layout
+from voxloop.store.values import text, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +121,8 @@ class Rounds:
         compute
             Compute scores that are not known yet, which takes seconds each; False: leave these out.
         """
+        if level is not None:
+            level = text("level", level)
         records = [record for record in self.log.read() if record.get("run")]
         simulated = self.log.simulated()
         made = {head.trained_by: (head.name, head.image) for head in self._source.scores.heads() if head.trained_by}
@@ -151,6 +154,7 @@ class Rounds:
 
         Predictions of that image and level by models of no round come too, without strokes and seconds.
         """
+        image = text("image", image)
         strokes, seconds = 0, 0.0
         spent: dict[str, tuple[int, int, float]] = {}
         for one in self.read(level, compute=False):
@@ -186,12 +190,15 @@ class Rounds:
         the like where not given.
         """
         chosen = self.named(which, level)
-        name = name or f"{chosen.level}-round-{chosen.number}"
+        if name is None:
+            name = f"{chosen.level}-round-{chosen.number}"
         return branch(self._source, chosen.labels, name, {"round": chosen.number, "run": chosen.run})
 
     def named(self, which: int | str, level: str | None = None) -> LoopRound:
         """The round of a number or a run. Raises LabelError where there is none, or several levels have one."""
         listed = self.read(level, compute=False)
+        if not isinstance(which, str):
+            which = whole("which", which)
         fitting = [one for one in listed if which in (one.number, one.run)]
         if len({one.level for one in fitting}) > 1:
             raise LabelError(f"several levels have a round {which}; say which level, or name the run")

@@ -21,14 +21,13 @@ from voxloop.review.cells import Cells, count_cells
 from voxloop.review.judging import score_prediction
 from voxloop.review.population import Population
 from voxloop.review.score import Score, unknown_score
-from voxloop.runs import Runs
+from voxloop.runs import Run, Runs
 from voxloop.runs.run import ALIVE
 from voxloop.store import open_labels
 from voxloop.store.atomic import replace_json
 from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
-    from voxloop.runs import Run
     from voxloop.store import Labels
 
 #: goes up when the same evidence would give another score
@@ -95,6 +94,8 @@ class ScoreCache:
 
         Of a training that of the newest prediction with its model; of several images that of the worst.
         """
+        if not isinstance(run, Run):
+            run = self._runs[run]
         made = self.made_by(run)
         if not made:
             return unknown_score(_NOTHING if run.kind == "train" else "nothing is predicted yet")

@@ -19,6 +19,8 @@ from voxloop.review.reading import readable, same_shape
 from voxloop.review.round_log import RoundLog
 from voxloop.review.scenes import Scenes, Sight, picture_of
 from voxloop.review.tracing import Stroke
+from voxloop.store import values
+from voxloop.store.values import as_list, number, whole
 
 if TYPE_CHECKING:
     from voxloop.review.suggest import Suggestion
@@ -104,8 +106,11 @@ def simulate(
     LabelError, VolumeError
         The truth does not fit the level or the image, or ``mistakes`` is no share.
     """
-    if not 0 <= mistakes <= 1:
-        raise LabelError(f"mistakes={mistakes} is no share of strokes; use 0 to 1")
+    mistakes = values.share("mistakes", mistakes)
+    strokes, seed = whole("strokes", strokes, 1), whole("seed", seed, 0)
+    radius, length = number("radius", radius, 0), whole("length", length, 1)
+    if share is not None:
+        share = values.share("share", share)
     lab = ws.labels(level=level, image=image)
     right = readable(truth, "the truth")
     predicted = None if prediction is None else readable(prediction, "the prediction")
@@ -243,19 +248,22 @@ def _suggested(
     if suggest is False:
         return None
     if not isinstance(suggest, bool | str):
-        return suggest
+        places = as_list("suggest", suggest)
+        if not all(hasattr(place, "region") and hasattr(place, "index") for place in places):
+            raise LabelError("suggest takes True, the name of a strategy, or what ws.suggest gives")
+        return places
     strategy = {} if suggest is True else {"strategy": suggest}
-    places: Sequence[Suggestion] = ws.suggest(prediction, max(1, strokes // STROKES), **strategy)
-    return places
+    wanted: Sequence[Suggestion] = ws.suggest(prediction, max(1, strokes // STROKES), **strategy)
+    return wanted
 
 
 def _checked(slices: Sequence[int] | None, depth: int) -> list[int] | None:
     if slices is None:
         return None
-    chosen = [int(index) for index in slices]
+    chosen = [whole("slices", index, error=VolumeError) for index in as_list("slices", slices, error=VolumeError)]
     outside = [index for index in chosen if not 0 <= index < depth]
     if outside or not chosen:
-        raise VolumeError(f"slices {list(slices)} must be among 0 to {depth - 1}, at least one")
+        raise VolumeError(f"slices {chosen[:9]} must be among 0 to {depth - 1}, at least one")
     return chosen
 
 

@@ -18,6 +18,7 @@ from voxloop.review.reading import Readable, readable, same_shape
 from voxloop.review.survey import SIDE, Survey, look_over
 from voxloop.review.sweep import motion, planes_of
 from voxloop.review.texture import structure
+from voxloop.store.values import whole
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -98,9 +99,8 @@ def suggest(grounds: Sequence[Ground], n: int = 8, *, strategy: Strategy = "gain
     PredictionError
         ``n`` is not positive, there is no such strategy, or it needs a prediction that knows how sure it is.
     """
-    if n < 1:
-        raise PredictionError(f"n={n} suggestions are none; ask for at least one")
-    if strategy not in STRATEGIES:
+    n, seed = whole("n", n, 1, error=PredictionError), whole("seed", seed, 0, error=PredictionError)
+    if not isinstance(strategy, str) or strategy not in STRATEGIES:
         raise PredictionError(unknown("strategy", strategy, STRATEGIES))
     parts = [(ground, box) for ground in grounds if (box := _inside(ground)) is not None]
     if strategy in OF_PLANES:

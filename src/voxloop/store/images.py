@@ -148,6 +148,7 @@ class Images(Named["xr.DataArray"]):
         """
         from voxloop.store.times import add_times
 
+        self._store.check_writable()
         return add_times(self, name, source, **how)
 
     def times(self, name: str | None = None) -> list[str]:

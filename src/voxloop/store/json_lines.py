@@ -5,28 +5,41 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from voxloop.store.atomic import open_to_append, write_all
+
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
-    """Add one record; it is on disk when this returns. A line that a crash cut before is ended first."""
+    """Add one record; it is on disk when this returns. A line that a crash cut before is ended first.
+
+    Raises OSError, for links as well: a workspace may come from anyone. Of a record that the disk has no room for
+    nothing stays.
+    """
     line = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = open_to_append(path)
     try:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, b"\n" + line if torn else line)
-        os.fsync(descriptor)
+        try:
+            write_all(descriptor, b"\n" + line if torn else line)
+            os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)
 
 
 def parse_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The records of these lines; what is empty, or the stump of a line that a crash cut, is left out."""
+    """The records of these lines; what is empty, no object, or the stump of a line that a crash cut, is left out."""
     for line in lines:
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        yield record
+        if isinstance(record, dict):
+            yield record

@@ -16,6 +16,8 @@ from voxloop.errors import WorkspaceError
 PARTS = ("images", "labels", "journal", "derived", "runs", "models", "predictions", "objects", "audits", "removed")
 #: what runs make outside of their folder, and take along when they go
 MADE = ("models", "predictions", "objects")
+#: bytes of a name; with an ending a disk takes 255
+_LONGEST = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,11 @@ class Layout:
 
 
 def _plain(name: str) -> str:
-    """``name`` itself. Raises WorkspaceError where it names more than one folder."""
+    """``name`` itself. Raises WorkspaceError where it names more than one folder, or none that a disk could hold."""
+    if not isinstance(name, str):
+        raise WorkspaceError(f"{' '.join(repr(name).split())[:60]} is no name of a folder in a workspace")
     if not name or name.startswith("..") or "/" in name or "\\" in name or "\0" in name:
         raise WorkspaceError(f"{name!r} is no name of a folder in a workspace")
+    if len(name.encode("utf-8", "surrogatepass")) > _LONGEST:
+        raise WorkspaceError(f"{name[:60]!r}... is longer than the name of a folder can be")
     return name

@@ -7,24 +7,44 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.errors import LabelError
+from voxloop.errors import LabelError, VoxloopError
 from voxloop.store.classes import Level
 
 
-def whole(what: str, given: object) -> int:
-    """A whole number from what a caller gives. Raises LabelError."""
-    value = number(what, given)
+def whole(what: str, given: object, least: float = -np.inf, *, error: type[VoxloopError] = LabelError) -> int:
+    """A whole number, ``least`` or more, from what a caller gives. Raises ``error``."""
+    value = number(what, given, least, error=error)
     if not value.is_integer() or abs(value) > 2**53:
-        raise LabelError(f"{what}={given!r} is no whole number")
+        raise error(f"{what}={_short(given)} is no whole number")
     return int(value)
 
 
-def as_list(what: str, given: object) -> Sequence[Any]:
-    """A list from what a caller gives. Raises LabelError."""
+def text(what: str, given: object, *, error: type[VoxloopError] = LabelError) -> str:
+    """A name or another text from what a caller gives. Raises ``error``."""
+    if not isinstance(given, str):
+        raise error(f"{what}={_short(given)} is no text")
+    return given
+
+
+def share(what: str, given: object, *, error: type[VoxloopError] = LabelError) -> float:
+    """A probability or a share, 0 to 1, from what a caller gives. Raises ``error``."""
+    value = number(what, given, error=error)
+    if not 0 <= value <= 1:
+        raise error(f"{what}={_short(given)} is not between 0 and 1")
+    return value
+
+
+def _short(given: object) -> str:
+    """What was given, in few words and on one line."""
+    return " ".join(repr(given).split())[:60]
+
+
+def as_list(what: str, given: object, *, error: type[VoxloopError] = LabelError) -> Sequence[Any]:
+    """A list from what a caller gives. Raises ``error``."""
     if isinstance(given, np.ndarray):
         given = given.tolist()
-    if isinstance(given, str) or not isinstance(given, Sequence):
-        raise LabelError(f"{what}={str(given)[:40]!r} is no list")
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+        raise error(f"{what}={_short(given)} is no list")
     return given
 
 
@@ -35,16 +55,23 @@ def flag(what: str, given: object) -> bool:
     return bool(given)
 
 
-def number(what: str, given: object, least: float = -np.inf, *, endless: bool = False) -> float:
-    """A number, ``least`` or more, finite unless ``endless``, from what a caller gives. Raises LabelError."""
+def number(
+    what: str,
+    given: object,
+    least: float = -np.inf,
+    *,
+    endless: bool = False,
+    error: type[VoxloopError] = LabelError,
+) -> float:
+    """A number, ``least`` or more, finite unless ``endless``, from what a caller gives. Raises ``error``."""
     try:
         value = float(given)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        raise LabelError(f"{what}={given!r} is no number") from None
+        raise error(f"{what}={_short(given)} is no number") from None
     if isinstance(given, str | bytes) or np.isnan(value) or (np.isinf(value) and not endless):
-        raise LabelError(f"{what}={given!r} is no number")
+        raise error(f"{what}={_short(given)} is no number")
     if value < least:
-        raise LabelError(f"{what}={given!r} is less than {least:g}")
+        raise error(f"{what}={_short(given)} is less than {least:g}")
     return value
 
 

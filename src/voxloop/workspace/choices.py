@@ -12,6 +12,7 @@ from voxloop.runs import Run
 from voxloop.runs.names import check_name, free_name
 from voxloop.store import Store
 from voxloop.store.document import NamedRegion
+from voxloop.store.values import number
 from voxloop.workspace.predictions import Predictions
 from voxloop.workspace.project import Project
 
@@ -77,9 +78,19 @@ def several_images(store: Store, image: str | Sequence[str] | None, config: Pred
 
 def prediction_named(predictions: Predictions, prediction: Prediction | Run | str) -> Prediction:
     """The prediction that is meant: itself, that of a run, or by name. Raises PredictionError."""
-    if isinstance(prediction, Run):
-        prediction = prediction.name
-    return predictions[prediction] if isinstance(prediction, str) else prediction
+    from voxloop.prediction import Prediction
+
+    if isinstance(prediction, Prediction):
+        return prediction
+    return predictions[prediction.name if isinstance(prediction, Run) else prediction]
+
+
+def interval_level(level: object) -> float:
+    """How often an interval is to hold. Raises PredictionError."""
+    value = number("level", level, error=PredictionError)
+    if not 0 < value < 1:
+        raise PredictionError(f"level={value:g} is not between 0 and 1; 0.9 means that nine of ten intervals hold")
+    return value
 
 
 def part_of(store: Store, prediction: Prediction, region: object = None) -> Box | None:

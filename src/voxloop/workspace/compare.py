@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from voxloop.errors import LabelError, PredictionError, WorkspaceError, unknown
 from voxloop.runs import Run
-from voxloop.workspace.choices import prediction_named
+from voxloop.store.values import text
+from voxloop.workspace.choices import interval_level, prediction_named
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ def compare(
     WorkspaceError
         There is no such set, or one of the models has learned from it.
     """
-    if not 0 < level < 1:
-        raise PredictionError(f"level={level} is not between 0 and 1; 0.9 means that nine of ten intervals hold")
-    if isinstance(models, str) or len(models) < 2:
+    level = interval_level(level)
+    if isinstance(models, str) or not isinstance(models, Sequence) or len(models) < 2:
         raise PredictionError("comparing takes two models at least, as in ws.compare(['shallow-2', 'deep-1'])")
     predictions = _on_one_image(project, [_predictions_of(project, one) for one in models], models, image)
     names = [one.name for one in predictions]
@@ -92,11 +92,13 @@ def offer(project: Project, image: str | None = None, level: str | None = None) 
     PredictionError
         Nothing is predicted of it yet.
     """
+    if image is not None and image not in project.images:
+        raise WorkspaceError(unknown("image", image, project.images.names))
+    if level is not None:
+        level = text("level", level, error=WorkspaceError)
     heads = project.scores.heads()
     fitting = [head for head in heads if image in (None, head.image) and level in (None, head.level)]
     if not fitting:
-        if image is not None and image not in project.images.names:
-            raise WorkspaceError(unknown("image", image, project.images.names))
         raise PredictionError("nothing is predicted yet; ws.predict(run) does")
     return project.offers.compute(fitting[-1].image, fitting[-1].level)
 
@@ -141,7 +143,7 @@ def _on_one_image(
         there = {one.image for one in predictions}
         common = [name for name in common if name in there]
     if image is not None:
-        if image not in project.images.names:
+        if image not in project.images:
             raise WorkspaceError(unknown("image", image, project.images.names))
         common = [name for name in common if name == image]
     if not common:

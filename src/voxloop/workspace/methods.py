@@ -31,8 +31,10 @@ def methods(project: Project, prediction: Prediction | Run | str | None = None, 
     PredictionError
         There is no prediction (of this name).
     """
-    from voxloop.review import methods_paragraph
+    from voxloop.review import Report, methods_paragraph
 
+    if report is not None and not isinstance(report, Report):
+        raise PredictionError("report= takes what ws.evaluate(prediction, truth) gives")
     if prediction is None:
         names = list(project.predictions)
         if not names:

@@ -99,7 +99,7 @@ def _level(project: Project, level: str | None) -> str:
     if level is None and len(project.levels.names) != 1:
         names = ", ".join(map(repr, project.levels.names)) or "none; ws.levels.add makes one"
         raise WorkspaceError(f"say into which level the masks go, level=: there are {names}")
-    return project.levels[level or project.levels.names[0]].name
+    return project.levels[project.levels.names[0] if level is None else level].name
 
 
 def match(
@@ -167,9 +167,15 @@ def _files(folder: str | Path) -> list[Path]:
     from voxloop.volumes.formats.pictures import natural
     from voxloop.volumes.formats.registry import formats
 
-    place = Path(folder).expanduser().absolute()
-    if not place.is_dir():
-        raise WorkspaceError(f"{place} is no folder")
+    if not isinstance(folder, str | Path):
+        raise WorkspaceError(f"{str(folder)[:60]!r} is no folder")
+    try:
+        place = Path(folder).expanduser().absolute()
+        there = place.is_dir()
+    except (OSError, RuntimeError, ValueError):  # a name too long, the home of nobody
+        there = False
+    if not there:
+        raise WorkspaceError(f"{str(folder)[:200]!r} is no folder")
     suffixes = tuple(suffix for each in formats() for suffix in each.suffixes if suffix.startswith("."))
     found = [path for path in place.iterdir() if path.name.lower().endswith((*suffixes, ".zip", ".geojson"))]
     return sorted((path for path in found if not path.name.startswith(".") and path.suffix != ".txt"), key=natural)

@@ -36,7 +36,7 @@ class Predictions(Mapping[str, "Prediction"]):
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str):
             return False
-        with suppress(WorkspaceError):
+        with suppress(WorkspaceError, OSError):
             return self._layout.prediction(name).exists()
         return False
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from voxloop.errors import LabelError, PredictionError, RunError
 from voxloop.runs import Run
-from voxloop.workspace.choices import prediction_named, region_in
+from voxloop.workspace.choices import interval_level, prediction_named, region_in
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ def score(project: Project, prediction: Prediction | Run | str, level: float = L
     """
     from voxloop import review
 
-    if not 0 < level < 1:
-        raise PredictionError(f"level={level} is not between 0 and 1; 0.9 means that nine of ten intervals hold")
+    level = interval_level(level)
     chosen = _predicted_by(project, prediction)
     if level == LEVEL and chosen.path == project.layout.prediction(chosen.name):
         return project.scores.compute(chosen.name)
@@ -140,7 +139,7 @@ def _predicted_by(project: Project, prediction: Prediction | Run | str) -> Predi
 
 def _judging_run(project: Project, run: Run | str | None) -> Run:
     if run is not None:
-        return project.runs[run] if isinstance(run, str) else run
+        return run if isinstance(run, Run) else project.runs[run]
     trained = [one for one in project.runs.values() if one.learner == "shallow" and one.state == "finished"]
     if not trained:
         raise RunError("no pixel classifier was trained yet, so no stroke was held out; train one with ws.train()")

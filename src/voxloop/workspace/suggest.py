@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from voxloop.errors import LabelError, WorkspaceError, unknown
 from voxloop.geometry import Box
 from voxloop.runs import Run
+from voxloop.store.values import as_list
 from voxloop.workspace.choices import named_region, prediction_named, region_in
 from voxloop.workspace.project import Project
 
@@ -78,18 +79,18 @@ def _images(
         names = [named.image]
     elif images is None and chosen is not None:
         names = [str(chosen.image)]
-    elif images is None or images == "*":
+    elif images is None or (isinstance(images, str) and images == "*"):
         names = every
     else:
-        names = [images] if isinstance(images, str) else list(dict.fromkeys(images))
+        names = [images] if isinstance(images, str) else list(as_list("images", images, error=WorkspaceError))
     for name in names:
-        if name not in every:
+        if name not in project.images:
             raise WorkspaceError(unknown("image", name, every))
     if region is not None and len(names) != 1:
         raise WorkspaceError(
             f"region {region!r} lies in one image; say which: images='{every[0] if every else 'name'}'"
         )
-    return names
+    return list(dict.fromkeys(names))
 
 
 def _ground(project: Project, image: str, chosen: Prediction | None, region: object) -> Ground:

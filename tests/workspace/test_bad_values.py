@@ -1,0 +1,195 @@
+"""Whatever is given to the verbs of a workspace that judge and choose: a sentence of one line, or an answer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from tests.store.test_bad_values import cases, tried
+
+from voxloop import PredictConfig, ShallowConfig, Workspace, simulate
+from voxloop.errors import VoxloopError
+from voxloop.runs import Run, runner
+
+SHAPE = (4, 60, 70)
+VERBS: dict[str, dict[str, Any]] = {
+    "score": {"prediction": "p", "level": 0.8},
+    "scores.compute": {"name": "p"},
+    "scores.of_prediction": {"name": "p"},
+    "scores.of_run": {"run": "forest"},
+    "audit": {"prediction": "p", "how": "points", "n": 10, "seed": 0},
+    "compare": {"models": ["p", "q"], "image": None, "on": None, "level": 0.9},
+    "offer": {"image": None, "level": None},
+    "best": {"image": None, "level": None},
+    "suggest": {"prediction": "p", "n": 2, "strategy": "gain", "seed": 0, "images": None, "region": None},
+    "doctor": {"n": 5, "run": None},
+    "fit_objects": {"prediction": "p", "of": None, "level": None},
+    "accept": {"prediction": "p", "region": (slice(0, 1),), "classes": None, "above": 0.9},
+    "evaluate": {"prediction": "p", "truth": "labels"},
+    "methods": {"prediction": "p", "report": None},
+    "rounds.read": {"level": None},
+    "rounds.table": {"level": None},
+    "rounds.reached": {"level": "labels", "image": "image"},
+    "rounds.outlook": {"level": "labels", "image": "image"},
+    "rounds.go_back": {"which": 1, "level": None},
+    "rounds.branch": {"which": 1, "name": None, "level": None},
+    "rounds.named": {"which": 1, "level": None},
+    "set_voxel_size": {"image": None, "spacing": (1, 1, 1), "unit": "micrometer"},
+    "add_pairs": {"images": "PAIRS", "masks": None, "level": None, "zero": None, "values": None},
+    "images.add_times": {"name": "series", "source": "SERIES"},
+}
+AUDIT_VERBS: dict[str, dict[str, Any]] = {
+    "points.answer": {"i": 1, "value": "disc"},
+    "points.skip": {"i": 0},
+    "points.said": {"i": 0},
+    "points.score": {"level": 0.9},
+    "fields.accept": {"i": 1},
+    "fields.correct": {"i": 1, "labels": None},
+    "fields.predicted": {"i": 0},
+    "fields.corrected": {"i": 0},
+}
+SIMULATE: dict[str, Any] = {
+    "truth": None, "prediction": "p", "level": None, "image": None, "slices": None, "suggest": False, "strokes": 2,
+    "radius": 3.0, "length": 9, "share": None, "mistakes": 0.0, "seed": 0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a trained pixel classifier and two predictions, made in this process."""
+    path = tmp_path_factory.mktemp("bad") / "ws"
+    rng = np.random.default_rng(0)
+    image = rng.normal(90, 12, SHAPE)
+    image[1:3, 20:40, 20:40] += 80
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "launch", lambda run, queue=True: runner.run(run.path, queue=False) and run)
+        with Workspace.create(path, image=image.clip(0, 255).astype(np.uint8), classes=["outside", "disc"]) as ws:
+            for index in range(SHAPE[0]):
+                ws.labels().paint(index=index, points=[(30, 25), (30, 35)], radius=4, value="disc")
+                ws.labels().paint(index=index, points=[(10, 5), (50, 9)], radius=3, value="outside")
+            ws.levels.add("things", kind="instances")
+            settings = ShallowConfig(trees=4, sigmas_um=(1.0,), dimensions="2d", level="labels")
+            run = ws.train(settings, name="forest")
+            assert run.state == "finished", run.log_tail(20)
+            for name in ("p", "q"):
+                run = ws.predict("forest", name=name, config=PredictConfig())
+                assert run.state == "finished", run.log_tail(20)
+    return path
+
+
+@pytest.fixture
+def ws(made: Path, tmp_path: Path) -> Iterator[Workspace]:
+    shutil.copytree(made, tmp_path / "ws")
+    pairs = tmp_path / "pairs"
+    pairs.mkdir()
+    for name in ("a", "a_mask"):
+        tifffile.imwrite(pairs / f"{name}.tif", np.ones((20, 20), np.uint8))
+    with Workspace.open(tmp_path / "ws") as opened:
+        yield opened
+
+
+def resolved(ws: Workspace, dotted: str) -> Callable[..., Any]:
+    aim: Any = ws
+    for part in dotted.split("."):
+        aim = getattr(aim, part)
+    return aim
+
+
+def put_back(ws: Workspace, before: Any) -> None:
+    """What a verb added goes again."""
+    for name in set(ws.images.names) - {info.name for info in before.images}:
+        ws.images.remove(name)
+    for name in set(ws.levels.names) - {level.name for level in before.levels}:
+        ws.levels.remove(name)
+    ws.store.change(**{part: getattr(before, part) for part in ("images", "regions", "sets")})
+
+
+def every_verb(ws: Workspace, seed: int, count: int) -> None:
+    pairs = ws.path.parent / "pairs"
+    places = {"PAIRS": pairs, "SERIES": pairs / "a.tif"}
+    for verb, arguments in cases(seed, count, VERBS):
+        before = ws.store.document
+        given = {key: places.get(value, value) if isinstance(value, str) else value for key, value in arguments.items()}
+        tried(lambda v=verb, g=given: resolved(ws, v)(**g), f"{verb} {arguments}")
+        put_back(ws, before)
+
+
+def test_no_verb_of_a_workspace_gives_a_traceback(ws: Workspace) -> None:
+    every_verb(ws, 0, 150)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(10, 30, 2))
+def test_no_verb_of_a_workspace_gives_a_traceback_many_times(ws: Workspace, seed: int) -> None:
+    every_verb(ws, seed, 500)
+
+
+def test_no_audit_takes_an_answer_that_is_none(ws: Workspace) -> None:
+    audits = {"points": ws.audit("p", n=40), "fields": ws.audit("p", "fields")}
+    for verb, arguments in cases(3, 150, AUDIT_VERBS):
+        how, _, name = verb.partition(".")
+        tried(lambda h=how, n=name, a=arguments: getattr(audits[h], n)(**a), f"{verb} {arguments}")
+    for how in audits:
+        assert ws.audit("p", how, n=audits[how].count).answered == audits[how].answered
+
+
+def test_no_simulated_annotator_gives_a_traceback(ws: Workspace) -> None:
+    truth = np.ones(SHAPE, np.uint8)
+    truth[1:3, 20:40, 20:40] = 2
+    usual = {**SIMULATE, "truth": truth, "prediction": ws.predictions["p"], "level": "labels"}
+    for _, arguments in cases(4, 60, {"simulate": usual}):
+        tried(lambda a=arguments: simulate(ws, **a), str({k: v for k, v in arguments.items() if k != "truth"}))
+
+
+def test_a_workspace_in_which_nothing_was_done_says_what_to_do(tmp_path: Path) -> None:
+    """No images, then no labels, then no prediction."""
+    with Workspace.create(tmp_path / "ws") as ws:
+        for _ in range(2):
+            for verb, arguments in VERBS.items():
+                if verb != "add_pairs":
+                    tried(lambda v=verb, a=arguments: resolved(ws, v)(**a), verb)
+            if not ws.images.names:
+                ws.images.add("image", np.zeros(SHAPE, np.uint8))
+                ws.levels.add("labels", ["a", "b"])
+
+
+@pytest.mark.parametrize("harm", ["no voxels", "no facts", "facts of another kind", "a file"])
+def test_a_damaged_prediction_is_named_and_the_others_stay(ws: Workspace, harm: str) -> None:
+    folder = ws.predictions["q"].path
+    if harm == "no voxels":
+        for name in ("labels", "probabilities", "uncertainty"):
+            shutil.rmtree(folder / name)
+    elif harm == "no facts":
+        (folder / "zarr.json").unlink()
+    elif harm == "facts of another kind":
+        (folder / "zarr.json").write_text('{"attributes": {"voxloop": {"v": 1, "plan": [], "lineage": 7}}}')
+    else:
+        shutil.rmtree(folder)
+        folder.write_text("no folder")
+    for verb, usual in VERBS.items():
+        arguments = {key: "q" if value == "p" else value for key, value in usual.items()}
+        if verb not in ("add_pairs", "images.add_times"):
+            tried(lambda v=verb, a=arguments: resolved(ws, v)(**a), verb)
+    assert ws.score("p").words
+    assert ws.best().name == "p" or harm == "no voxels"
+
+
+def test_a_workspace_that_may_only_be_read_says_so_and_judges_all_the_same(ws: Workspace) -> None:
+    with Workspace.open(ws.path, read_only=True) as reader:
+        for verb, arguments in VERBS.items():
+            if verb not in ("add_pairs", "images.add_times"):
+                tried(lambda v=verb, a=arguments: resolved(reader, v)(**a), verb)
+        assert reader.score("p").words
+        for change in (
+            lambda: reader.set_voxel_size(None, 2.0),
+            lambda: reader.add_pairs(ws.path.parent / "pairs"),
+            lambda: reader.images.add_times("series", ws.path.parent / "pairs" / "a.tif"),
+            lambda: reader.rounds.go_back(1),
+        ):
+            with pytest.raises(VoxloopError, match="read"):
+                change()
