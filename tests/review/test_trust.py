@@ -11,11 +11,9 @@ from voxloop.store.layout import Layout
 
 
 def test_corrections_make_classifiers_doubt_themselves_and_networks_are_too_sure():
-    for kind in ("forest", "blend"):
-        assert overconfidence(kind, 0.8).mean < overconfidence(kind, 0.2).mean
-    assert overconfidence("blend", 0.0).mean > 0.5 > overconfidence("forest", 0.0).mean, "easy strokes make it too sure"
-    assert overconfidence("network", 0.8) == overconfidence("network", 0.0)
-    assert overconfidence("network", 0.0).mean > 0.2
+    assert overconfidence("shallow", 0.8).mean < overconfidence("shallow", 0.2).mean
+    assert overconfidence("deep", 0.8) == overconfidence("deep", 0.0)
+    assert overconfidence("deep", 0.0).mean > 0.2
 
 
 def test_what_came_after_the_first_training_is_a_correction(tmp_path):

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from voxloop.errors import ModelError
-from voxloop.model import read_spec
 from voxloop.runs import Runs
 
 if TYPE_CHECKING:
@@ -32,49 +30,34 @@ class Normal(NamedTuple):
 PREFERENCE = Normal(2.5, 1.0)
 #: the same for errors of a prediction that was not on show, since models share hard places. Seen: 1.3 and 0.8
 PREFERENCE_UNSEEN = Normal(1.3, 0.9)
-#: by how much models are wrong more often than they believe: one classifier by itself (seven stacks: -0.1 without
-#: corrections, -0.55 where half of the strokes are corrections, -0.95 where two thirds are)
-CLASSIFIER = Normal(-0.1, 0.45)
+#: by how much classifiers are wrong more often than they believe, less for the share of corrections among their
+#: strokes. By themselves (seven stacks): -0.1 without corrections, -0.55 where half of the strokes are corrections,
+#: -0.95 where two thirds are. What a blend taught (five stacks): 0.0 and 0.5 without, -0.5 and 0.25 with about half
+CLASSIFIER = Normal(-0.05, 0.45)
 CLASSIFIER_CORRECTED = -1.1
-#: one that learned what a blend of several says (three stacks: 1.4 without corrections, from 0.65 to 2.4; 0.2 where
-#: four tenths are corrections, -0.15 where six are)
-BLEND = Normal(1.3, 0.75)
-BLEND_CORRECTED = -2.5
 #: networks (six of three stacks: 0.43 and 0.42)
 NETWORK = Normal(0.45, 0.5)
 
 
-def overconfidence(kind: str, corrected: float) -> Normal:
+def overconfidence(learner: str, corrected: float) -> Normal:
     """By how much a model is wrong more often than it believes.
 
     Parameters
     ----------
-    kind
-        ``"network"``, ``"blend"``, or anything else for a classifier by itself.
+    learner
+        ``"deep"`` for a network, anything else for a pixel classifier.
     corrected
         Share of corrections in the strokes that it learned, 0 to 1.
     """
-    if kind == "network":
+    if learner == "deep":
         return NETWORK
-    if kind == "blend":
-        return Normal(BLEND.mean + BLEND_CORRECTED * corrected, BLEND.spread)
     return Normal(CLASSIFIER.mean + CLASSIFIER_CORRECTED * corrected, CLASSIFIER.spread)
 
 
 def overconfidence_of(layout: Layout, prediction: Prediction) -> Normal:
     """The same for the model of a prediction."""
     learned = prediction.lineage.get("labels") or {}
-    return overconfidence(_kind(layout, prediction), corrected_share(layout, learned))
-
-
-def _kind(layout: Layout, prediction: Prediction) -> str:
-    """What a model is; a blend where nobody can look any more, since that leaves most open."""
-    if prediction.lineage.get("learner") == "deep":
-        return "network"
-    try:
-        return str(read_spec(layout.named(prediction.lineage["model"])).extra.get("classifier") or "")
-    except (KeyError, ModelError):
-        return "blend"
+    return overconfidence(str(prediction.lineage.get("learner")), corrected_share(layout, learned))
 
 
 def corrected_share(layout: Layout, learned: Mapping[str, int]) -> float:

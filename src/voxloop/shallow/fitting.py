@@ -119,7 +119,8 @@ def _held_out(choice: Choice) -> dict[str, Any]:
     if answers is None:
         return facts
     temperature = 1.0
-    if len(np.unique(answers.cells)) >= FEWEST_CELLS:
+    # what a blend taught learned probabilities, and knows how sure it may be; strokes, easy or hard, tell it less
+    if choice.config.classifier != "blend" and len(np.unique(answers.cells)) >= FEWEST_CELLS:
         temperature = fit_temperature(answers.probabilities, answers.targets, answers.weights)
     sure = tempered(answers.probabilities, temperature, axis=1)
     right = sure.argmax(axis=1) == answers.targets
