@@ -48,7 +48,7 @@ def test_before_any_correction_the_score_is_what_held_out_strokes_allow(correcte
     score = corrected.score("predict-1")
     assert score.known
     assert score.basis == "cross-fit"
-    assert "held to strokes" in score.words
+    assert "places held out" in score.words
     exact = corrected.evaluate("predict-1", truth).iou_per_class["disc"]
     assert score.interval[0] - 0.05 <= exact <= score.interval[1] + 0.05
     assert corrected.score(corrected.runs["shallow-1"]).interval == score.interval

@@ -194,6 +194,8 @@ def borders(seam: Mapping[str, float] | None) -> str:
         return "tile borders were not checked"
     if not seam["voxels"]:
         return "made in one piece, without cuts between tiles"
+    if not seam["largest"]:
+        return "cuts between tiles change nothing"
     share = f"{seam['flips']:.2%} of labels there"
     return f"cuts between tiles change probabilities by {seam['largest']:.1g} at most, and {share}"
 

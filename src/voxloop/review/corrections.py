@@ -162,7 +162,7 @@ def score_beliefs(
         level,
         basis="cross-fit",
         n=places,
-        source=f"how sure the model is, held to strokes at {places} places",
+        source=f"how sure the model is, checked on {places} places held out",
     )
 
 

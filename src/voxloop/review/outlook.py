@@ -149,8 +149,12 @@ def _deviation(score: Score) -> float:
 
 def _between(low: float, high: float) -> str:
     if round(low, 2) == round(high, 2):
-        return f"about {high:+.2f}"
-    return f"{low:+.2f} to {high:+.2f}"
+        return f"about {_signed(high)}"
+    return f"{_signed(low)} to {_signed(high)}"
+
+
+def _signed(gain: float) -> str:
+    return f"{round(gain, 2) + 0.0:+.2f}"  # + 0.0: no "-0.00"
 
 
 def _it_is(score: Score) -> str:

@@ -57,6 +57,10 @@ class ShallowModel(Model):
     spec: ModelSpec
     classifier: Classifier
 
+    def __repr__(self) -> str:
+        classes = ", ".join(info.name for info in self.spec.classes)
+        return f"<ShallowModel {self.spec.extra.get('classifier', 'classifier')}: {classes}>"
+
     @property
     def bank(self) -> FeatureBank:
         return bank_of(self.spec)

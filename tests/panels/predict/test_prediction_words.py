@@ -19,6 +19,7 @@ def test_sizes_progress_and_borders():
     assert words == "3 of 12 tiles, about 1 min to go"
     seam = {"largest": 2.1e-6, "usual": 0.0, "flips": 0.0004, "voxels": 900}
     assert borders(seam) == "cuts between tiles change probabilities by 2e-06 at most, and 0.04% of labels there"
+    assert borders({**seam, "largest": 0.0, "flips": 0.0}) == "cuts between tiles change nothing"
     assert borders({**seam, "voxels": 0}) == "made in one piece, without cuts between tiles"
     assert borders(None) == "tile borders were not checked"
     many = {"v": 1, "kind": "progress", "time": 1.0, "done": 12, "total": 12, "unit": "tiles", "coarser": [3, 8]}

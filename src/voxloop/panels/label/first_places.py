@@ -37,7 +37,7 @@ class FirstPlaces:
     ) -> None:
         self._ws, self._show_image = ws, show_image
         self.places = Places(
-            panel, ws, view, wish=self._wish, show_place=self._show_place, hint=_HINT, tell_code=tell_code
+            panel, ws, view, wish=self._wish, show_place=self._show_place, hint=_HINT, keys="Space", tell_code=tell_code
         )
         self.widget = section("Where to paint first", self.places.widget)
         self.offered = True

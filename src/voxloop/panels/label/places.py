@@ -73,6 +73,8 @@ class Places:
         Shows the image and prediction that a place is of.
     hint
         What stands there before places were looked for.
+    keys
+        By which one goes to the next place.
     tell_code
         Called with the line of Python that looks for places.
     more
@@ -88,6 +90,7 @@ class Places:
         wish: Callable[[], Wish],
         show_place: Callable[[Suggestion], object],
         hint: str,
+        keys: str,
         tell_code: Callable[[str], object],
         more: tuple[w.Button, ...] = (),
     ) -> None:
@@ -107,8 +110,8 @@ class Places:
         self._rows = RowList(handler(self._do), right=(2,), height=_HEIGHT)
         again = button("", handler(self.look), icon="refresh", tooltip="Look for places anew")
         steps = row(
-            button("", handler(lambda: self.step(-1)), icon="arrow-left", tooltip="Previous place (Shift N)"),
-            button("Next place", handler(lambda: self.step()), tooltip="Where a stroke helps most (N, Space)"),
+            button("", handler(lambda: self.step(-1)), icon="arrow-left", tooltip="Previous place"),
+            button("Next place", handler(lambda: self.step()), tooltip=f"Where a stroke helps most ({keys})"),
             button("Skip", handler(self.skip), tooltip="Not this one (X)"),
             *more,
         )

@@ -58,6 +58,7 @@ class CorrectRoom:
             wish=self._wish,
             show_place=show_place,
             hint="N or Space looks for the places where a correction helps most.",
+            keys="N, Space",
             tell_code=tell_code,
             more=(right,),
         )

@@ -27,7 +27,7 @@ BASIS = {
     "audit": "It rests on places that were drawn by chance and judged by a person.",
     "corrections": "It rests on strokes made after the model had learned, and on how sure the model is. "
     "A check of points or fields says it more exactly.",
-    "cross-fit": "It rests on how sure the model is, held to strokes that its training kept apart. "
+    "cross-fit": "It rests on how sure the model is, checked on strokes that its training held out. "
     "A check of points or fields says it more exactly.",
     "none": "",
 }
