@@ -50,7 +50,9 @@ class LiveBox:
             **labelled("Live overlay (O)", "What the strokes so far, or a model, predict for the rest of the picture"),
         )
         self._switch.observe(panel.handler(lambda change: self.overlay.switch(change["new"])), "value")
-        next_button = button("Least sure", panel.handler(next_place), tooltip="Go to where it is least sure on this plane (N)")
+        next_button = button(
+            "Least sure", panel.handler(next_place), tooltip="Go where it is least sure on this plane (N)"
+        )
         accept_button = button("Accept", panel.handler(accept), tooltip="Make labels of the overlay there (Y)")
         line = row(self._switch, spacer(), next_button, accept_button)
         self.widget = section("Live overlay", line, self.choice.list, self._words)

@@ -11,6 +11,7 @@ import traitlets as t
 
 from voxloop.geometry import AXES
 from voxloop.panels.base.page import KERNEL, KEYBOARD
+from voxloop.panels.base.shared_script import LOADER, SharedScript, script_trait
 
 #: joined into one module, in this order
 _SCRIPTS = (
@@ -26,12 +27,17 @@ def _asset(*names: str) -> str:
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
+#: what all plane views of a page run
+_SHARED = SharedScript(f"{KEYBOARD}\n{KERNEL}\n{_asset(*_SCRIPTS)}")
+
+
 class PlaneWidget(anywidget.AnyWidget):
     """What is shared with the page. Values that the page changes come as messages, and are not sent back to it."""
 
-    _esm = f"{KEYBOARD}\n{KERNEL}\n{_asset(*_SCRIPTS)}"
+    _esm = LOADER
     _css = _asset("plane_view.css")
 
+    script = script_trait()
     geometry = t.Dict().tag(sync=True)
     axis = t.Enum(AXES, "z").tag(sync=True)
     index = t.Int(0).tag(sync=True)
@@ -53,8 +59,13 @@ class PlaneWidget(anywidget.AnyWidget):
     _from_page: frozenset[str] = frozenset()
 
     def __init__(self, **traits: Any) -> None:
-        super().__init__(**traits)
+        super().__init__(script=_SHARED.lend(self), **traits)
         self.comm_name = self.model_id or ""
+
+    def close(self) -> None:
+        """Take the view from all pages."""
+        super().close()
+        _SHARED.take_back(self)
 
     def take(self, **values: Any) -> None:
         """Set traits to what the page has already."""
