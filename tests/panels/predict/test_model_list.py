@@ -17,6 +17,7 @@ from voxloop.panels.predict.model_list import ModelList
 from voxloop.panels.predict.package_import import PackageImport, run_import
 from voxloop.panels.predict.prediction_rows import list_models
 from voxloop.runs.events import EventWriter
+from voxloop.runs.outcome import Outcome
 from voxloop.workspace.workspace import Workspace
 
 
@@ -78,12 +79,14 @@ def test_the_newest_is_offered_first_and_a_choice_stays(ws, made):
     _, models, heard = made
     assert list_models(ws).best == ""
     trained(ws, "a", 0.8)
+    models.refresh()
+    assert models.selected == "a"
     trained(ws, "b", 0.6)
     trained(ws, "other-1", 0.99, level="cells")
     trained(ws, "c")
     models.refresh()
-    assert models.selected == "c"
-    assert heard == ["c"]
+    assert models.selected == "c", "nobody chose another one"
+    assert heard == ["a", "c"]
     assert [row.key for row in models.list.rows] == ["c", "other-1", "b", "a"]
     assert not any("best" in cell for row in models.list.rows for cell in row.cells), "held-out strokes make no best"
     models.list.do("open", "b")
@@ -93,6 +96,16 @@ def test_the_newest_is_offered_first_and_a_choice_stays(ws, made):
         ws.runs[name].delete()
     models.refresh()
     assert models.selected == "other-1"
+
+
+def test_a_network_that_its_classifier_stands_in_for_is_marked(ws):
+    trained(ws, "deep")
+    trained(ws, "shallow")
+    Outcome(kept="classifier", words="the network is behind").write(ws.runs["deep"].path)
+    rows = {row.key: row for row in list_models(ws).rows}
+    assert "classifier kept" in rows["deep"].cells[0]
+    assert "the network is behind" in rows["deep"].title
+    assert "kept" not in rows["shallow"].cells[0]
 
 
 def test_what_is_still_being_imported_is_not_listed(ws):

@@ -56,6 +56,7 @@ class ModelList:
         self._panel, self._ws, self._image, self._chosen, self._listed = panel, ws, image, chosen, listed
         self._import: PackageImport | None = None
         self.names: tuple[str, ...] = ()
+        self._follows = True  # what is offered, until somebody chooses
         self.list = RowList(
             panel.handler(lambda _, key: self.choose(key)),
             head=("Model", SCORE_HEAD, "Trained"),
@@ -84,20 +85,26 @@ class ModelList:
         return f"vl.bioimageio.import_package({source!r}, ws.path / {KEPT + name!r}, image={image})"
 
     def choose(self, key: str) -> None:
-        """Take another model."""
+        """Take another model, and stay with it."""
+        self._follows = False
+        self._take(key)
+
+    def _take(self, key: str) -> None:
         self.list.selected = key
         self._chosen()
 
     def refresh(self) -> None:
-        """Look anew at the models; where none is chosen yet, or it is gone, the best one is chosen."""
+        """Look anew at the models; where nobody chose one, or it is gone, the one that is offered is taken."""
         self._poll.now()
 
     def _show(self, offer: Offered) -> None:
         self.names = tuple(row.key for row in offer.rows)
         self.list.show(offer.rows)
         self.words.value = offer.words
-        if self.selected not in self.names and (offer.best or self.selected):
-            self.choose(offer.best)
+        if self.selected not in self.names:
+            self._follows = True
+        if self._follows and self.selected != offer.best:
+            self._take(offer.best)
         self._listed()
 
     def add(self) -> None:

@@ -12,6 +12,7 @@ from voxloop.panels.base.panel import ago, badge
 from voxloop.panels.base.rows import Action, Row
 from voxloop.panels.monitor.run_words import AT_WORK, LOOKS
 from voxloop.panels.monitor.score_words import score_cell, score_rank
+from voxloop.runs.outcome import Outcome
 from voxloop.runs.outcome import model_folder as folder_of_run
 from voxloop.store.layout import RunPlace
 
@@ -92,8 +93,12 @@ def _kept_row(folder: Path) -> Row:
 
 def _model_row(run: Run, score: Score | None, best: bool) -> Row:
     """A run that has a model; ``best``: comparison says that its prediction is better than each of the others."""
-    cells = (named(run.name, best), score_cell(score), _age(run))
-    return Row(run.name, cells, title=f"trained on level {run.config.get('level')!r}", rank=score_rank(score))
+    name, title = named(run.name, best), f"trained on level {run.config.get('level')!r}"
+    outcome = Outcome.read(run.path)
+    if outcome is not None and outcome.kept == "classifier":
+        name += ' <span class="vx-dim">classifier kept</span>'
+        title += f"; {outcome.words}"
+    return Row(run.name, (name, score_cell(score), _age(run)), title=title, rank=score_rank(score))
 
 
 def named(name: str, best: bool) -> str:
