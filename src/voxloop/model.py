@@ -228,7 +228,7 @@ def read_spec(folder: str | Path) -> ModelSpec:
         return ModelSpec.from_json(json.loads(path.read_text()))
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{path.parent} is not a model folder: {_no_model(path.parent)}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run") from error
 
 

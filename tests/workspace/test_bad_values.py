@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ from tests.store.test_bad_values import cases, tried
 from voxloop import PredictConfig, ShallowConfig, Workspace, simulate
 from voxloop.errors import VoxloopError
 from voxloop.runs import Run, runner
+from voxloop.workspace.voxel_size import voxel_size_remarks
 
 SHAPE = (4, 60, 70)
 VERBS: dict[str, dict[str, Any]] = {
@@ -193,3 +198,125 @@ def test_a_workspace_that_may_only_be_read_says_so_and_judges_all_the_same(ws: W
         ):
             with pytest.raises(VoxloopError, match="read"):
                 change()
+
+
+#: files of a workspace that say what there is, or what was found out
+FILES = [
+    "runs/forest/config.json", "runs/forest/events.jsonl", "runs/forest/outcome.json", "runs/forest/model/spec.json",
+    "rounds.jsonl", "predictions/q.zarr/zarr.json", "derived/scores/p.json", "derived/offers/labels.image.json",
+    "audits/kept-strokes.jsonl", "audits/p.points-40-0.*.jsonl",
+]  # fmt: skip
+DEEP = "[" * 200_000 + "]" * 200_000
+CONTENTS = {
+    "deep": DEEP + "\n",
+    "deep field": '{"v": 1, "run": ' + DEEP + "}\n",
+    "a list": '[{"v": 1}]\n',
+    "infinite": '{"v": 1, "i": 1, "value": Infinity, "labelled": NaN, "run": "forest", "time": NaN, '
+    '"labels": {"a": NaN}}\n',
+    "other types": '{"v": 1, "i": "1", "name": 7, "run": {"a": []}, "labels": [1], "level": [], "kind": 4, "time": "x",'
+    ' "last": "x", "task": [], "attributes": 3, "kept": [], "words": 3, "score": [], "ground": {}, "sequence": "z"}\n',
+    "simulated": '{"v": 1, "kind": "simulated", "level": "labels", "image": "image", "first": "a", "seconds": "b"}\n',
+    "elsewhere": '{"v": 1, "run": "../../x", "name": "../x", "level": "../labels", "image": "../image", '
+    '"task": "os:rmdir", "labels": {"labels/../../x": 3}, "kept": "classifier", "words": "w", '
+    '"model": "../../x", "settings": []}\n',
+    "no text": "\xff\x00",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("content", list(CONTENTS))
+def test_no_file_of_somebody_else_breaks_what_looks_at_a_workspace(ws: Workspace, content: str) -> None:
+    """Each file in turn says something that cannot be; all that looks at the workspace answers in a sentence."""
+    ws.audit("p", n=40)
+    ws.scores.table()
+    ws.offer()
+    for pattern in FILES:
+        path = next(iter(ws.path.glob(pattern)), ws.path / pattern)
+        before = path.read_bytes() if path.exists() else None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(CONTENTS[content].encode("latin-1"))
+        with Workspace.open(ws.path, read_only=True) as reader:
+            for verb, look in LOOKS.items():
+                tried(lambda r=reader, q=look: q(r), f"{verb}, {path.name} {content}")
+        path.unlink() if before is None else path.write_bytes(before)
+
+
+LOOKS: dict[str, Callable[[Workspace], object]] = {
+    "runs": lambda ws: [(run.state, run.kind, run.outcome, run.history.log, repr(run)) for run in ws.runs.values()],
+    "table of runs": lambda ws: ws.runs.table(),
+    "rounds": lambda ws: (ws.rounds.table(), repr(ws.rounds)),
+    "go back": lambda ws: ws.rounds.named(1),
+    "scores": lambda ws: ws.scores.table(),
+    "score": lambda ws: ws.score("p"),
+    "score of a run": lambda ws: ws.scores.of_run(ws.runs["forest"]),
+    "best": lambda ws: ws.best(),
+    "compare": lambda ws: ws.compare(["p", "q"]),
+    "audit": lambda ws: repr(ws.audit("p", n=40)),
+    "doctor": lambda ws: ws.doctor(),
+    "suggest": lambda ws: ws.suggest("p", 2),
+    "methods": lambda ws: ws.methods("p"),
+    "sizes": lambda ws: voxel_size_remarks(ws),
+    "predictions": lambda ws: [repr(one) for one in ws.predictions.values()],
+}
+
+
+@pytest.mark.parametrize(
+    "place", ["rounds.jsonl", "audits/kept-strokes.jsonl", "audit", "derived/scores", "derived/offers"]
+)
+def test_nothing_is_written_through_a_link(ws: Workspace, tmp_path: Path, place: str) -> None:
+    """What judges and chooses notes things down, in the workspace only."""
+    outside = tmp_path / "outside"
+    audit = ws.audit("p", n=40)
+    target = audit.path if place == "audit" else ws.path / place
+    before = target.read_bytes() if target.is_file() else b""
+    if place.startswith("derived"):
+        shutil.rmtree(target, ignore_errors=True)
+        outside.mkdir()
+        (outside / "mine.txt").write_text("mine")
+    else:
+        target.unlink(missing_ok=True)
+        outside.write_bytes(before)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(outside)
+
+    def note() -> None:
+        ws.scores.table()
+        ws.offer()
+        simulate(ws, np.full(SHAPE, 2, np.uint8), level="labels", strokes=2)
+
+    for does in (note, lambda: ws.audit("p", n=40).answer(0, 1), lambda: [doubt.keep() for doubt in ws.doctor()]):
+        tried(does)
+    if outside.is_dir():
+        assert [path.name for path in outside.iterdir()] == ["mine.txt"]
+    else:
+        assert outside.read_bytes() == before
+
+
+def test_a_full_disk_refuses_an_answer_and_keeps_those_before(ws: Workspace) -> None:
+    resource = pytest.importorskip("resource")
+    audit = ws.audit("p", n=40)
+    audit.answer(0, 1)
+    size = audit.path.stat().st_size
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, usual[1]))
+    try:
+        with pytest.raises(VoxloopError, match="cannot be written"):
+            audit.answer(1, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert audit.path.stat().st_size == size
+    assert audit.answered == ws.audit("p", n=40).answered == [0]
+    audit.answer(1, 2)
+    assert ws.audit("p", n=40).answered == [0, 1]
+
+
+def test_an_endless_answer_is_not_unpacked(ws: Workspace) -> None:
+    audit = ws.audit("p", "fields")
+    bomb = base64.b64encode(zlib.compress(bytes(50_000_000), 9)).decode()
+    table = [[0, 0], [0, 0]]
+    with audit.path.open("a") as file:
+        file.write(json.dumps({"i": 0, "labels": bomb, "table": table}) + "\n")
+    tracemalloc.start()
+    assert ws.audit("p", "fields").answered == []
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()

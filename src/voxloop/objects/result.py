@@ -57,7 +57,7 @@ class Objects:
             self.box = Box.from_json(region) if region else None
         except FileNotFoundError:
             raise PredictionError(f"{path} holds no objects: there is no such folder, or no zarr.json in it") from None
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise PredictionError(f"{path} holds no objects of voxloop, or is damaged: {error!r}") from error
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from voxloop.errors import PredictionError
+from voxloop.errors import PredictionError, WorkspaceError
 from voxloop.store.json_lines import append_line, parse_lines
 
 VERSION = 1
@@ -30,8 +30,11 @@ class AuditLog:
         return self.path.exists()
 
     def begin(self, **header: Any) -> None:
-        """Write the first line; raises OSError where the folder cannot be written."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Write the first line; raises WorkspaceError where the folder cannot be written."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(f"{self.path.parent} cannot be made: {error.strerror or error}") from error
         append_line(self.path, {"v": VERSION, **header, "time": time.time()})
 
     def header(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,8 +127,11 @@ def _kept(path: Path) -> set[tuple[str, str, int]]:
     """Level, image and edit of the strokes on record as kept."""
     if not path.exists():
         return set()
-    lines = parse_lines(path.read_bytes().split(b"\n"))
-    return {(str(line["level"]), str(line["image"]), int(line["sequence"])) for line in lines}
+    kept = set()
+    for line in parse_lines(path.read_bytes().split(b"\n")):
+        with suppress(KeyError, TypeError, ValueError, OverflowError):  # a line that somebody else wrote
+            kept.add((str(line["level"]), str(line["image"]), int(line["sequence"])))
+    return kept
 
 
 def _of_image(record: LearningRecord, inside: np.ndarray, labels: Labels, upto: int) -> list[Doubt]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from voxloop.errors import PredictionError, VoxloopError
+from voxloop.errors import PredictionError, VoxloopError, WorkspaceError
 from voxloop.prediction import Prediction
 from voxloop.review.audit import mark_of
 from voxloop.review.best import Candidate, PredictionOffer, choose
@@ -91,8 +91,9 @@ class Offers:
 
         offer = choose([self._candidate(head, predictions[head.name]) for head in ground.heads], pair_of, held_out)
         record = {"v": VERSION, "ground": ground.numbers, "offer": asdict(offer)}
-        with suppress(OSError):  # costs only the time to compute it again
+        with suppress(OSError, WorkspaceError):  # costs only the time to compute it again
             path = self._layout.offer(image, level)
+            self._layout.check_unlinked(path.parent)
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_json(path, record)
         return offer
@@ -169,7 +170,7 @@ class Offers:
         return _Ground(tuple(heads), [VERSION, *([head.name, *self._scores.ground_of(head)] for head in heads)])
 
     def _stored(self, image: str, level: str) -> Mapping[str, Any]:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RecursionError):
             loaded = json.loads(self._layout.offer(image, level).read_text(encoding="utf-8"))
             if isinstance(loaded, dict):
                 return loaded

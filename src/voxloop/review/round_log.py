@@ -45,7 +45,26 @@ class RoundLog:
             lines = self.path.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return []
-        return [record for record in parse_lines(lines) if isinstance(record, dict)]
+        return [record for record in parse_lines(lines) if _sound(record)]
+
+
+def _sound(record: dict[str, Any]) -> bool:
+    """Whether a line says what a line of this log says: the file may come from anyone."""
+    if not _is_number(record.get("time", 0.0)):
+        return False
+    if "kind" not in record:
+        labels = record.get("labels") or {}
+        texts = (record.get("run") or "", record.get("level") or "", record.get("learner") or "")
+        counts = [*labels.values(), record.get("labelled") or 0] if isinstance(labels, dict) else [None]
+        return all(isinstance(text, str) for text in texts) and all(type(count) is int for count in counts)
+    if record["kind"] == _SIMULATED:
+        edits = (record.get("first"), record.get("last"))
+        return all(type(edit) is int for edit in edits) and _is_number(record.get("seconds") or 0.0)
+    return True
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxloop.errors import LabelError, PredictionError, VoxloopError
+from voxloop.errors import LabelError, PredictionError, VoxloopError, WorkspaceError
 from voxloop.prediction import Prediction
 from voxloop.review.audit import mark_of
 from voxloop.review.cells import Cells, count_cells
@@ -216,7 +216,9 @@ class ScoreCache:
             counted = count(population)
             record |= {"cells": counted.to_json(), "classes": names}
             score = _with_sureness(score, counted, names)
-        with suppress(OSError):  # a disk that is full or may not be written costs only the time to compute it again
+        # a disk that is full or may not be written, or a link, cost only the time to compute it again
+        with suppress(OSError, WorkspaceError):
+            self._layout.check_unlinked(self._layout.score(head.name).parent)
             self._layout.score(head.name).parent.mkdir(parents=True, exist_ok=True)
             replace_json(self._layout.score(head.name), record)
         return score
@@ -293,7 +295,7 @@ class ScoreCache:
         cached = self._read.get(name)
         if cached is None or cached[0] != changed:
             record: dict[str, Any] = {}
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, RecursionError):
                 loaded = json.loads(path.read_text(encoding="utf-8"))
                 record = loaded if isinstance(loaded, dict) else {}
             self._read[name] = cached = (changed, record)

@@ -89,7 +89,7 @@ def decode_all(lines: list[bytes]) -> list[Event]:
     if all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
         try:  # in one go, which is three times as fast
             events = json.loads(b"[" + b",".join(lines) + b"]")
-        except ValueError:
+        except (ValueError, RecursionError):
             events = []
         if len(events) == len(lines) and all(_is_event(event) for event in events):
             return list(events)
@@ -104,7 +104,7 @@ def decode(line: bytes) -> Event | None:
     """The event of a line, None where the line is torn or not an event."""
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if _is_event(event) else None
 

@@ -64,6 +64,6 @@ def _read(path: Path, name: str) -> Order | None:
         return None
     try:
         values = json.loads(path.read_text()).get("values", {})
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return Order(kind=kind, name=name, values=dict(values))  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ class Outcome:
         try:
             data = json.loads(RunPlace(run).outcome.read_text())
             outcome = cls(**{item.name: data[item.name] for item in fields(cls) if item.name in data})
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
         sound = outcome.kept in ("network", "classifier") and isinstance(outcome.words, str)
         return outcome if sound else None

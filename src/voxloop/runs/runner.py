@@ -72,7 +72,7 @@ def read_config(path: Path) -> dict[str, Any]:
             raise ValueError("it has no name or no task")
     except FileNotFoundError:
         raise RunError(f"{path} is not a run folder: it has no config.json") from None
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path / 'config.json'} is damaged: {error}") from error
     return config
 

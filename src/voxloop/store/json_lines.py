@@ -9,15 +9,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from voxloop.errors import WorkspaceError
 from voxloop.store.atomic import open_to_append, write_all
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
     """Add one record; it is on disk when this returns. A line that a crash cut before is ended first.
 
-    Raises OSError, for links as well: a workspace may come from anyone. Of a record that the disk has no room for
-    nothing stays.
+    Raises WorkspaceError where it cannot be written, or the file is a link: a workspace may come from anyone. Of a
+    record that the disk has no room for nothing stays.
     """
+    try:
+        _append(path, record)
+    except OSError as error:
+        raise WorkspaceError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _append(path: Path, record: dict[str, Any]) -> None:
     line = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
     descriptor = open_to_append(path)
     try:

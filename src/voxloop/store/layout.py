@@ -190,15 +190,16 @@ class Layout:
         )
         files = (place.index, place.journal, place.journal.with_suffix(".bin"), place.journal.parent / "blobs")
         for path in (place.array / "0" / "c", *files):
-            self._check_unlinked(path)
+            self.check_unlinked(path)
         return place
 
-    def _check_unlinked(self, path: Path) -> None:
+    def check_unlinked(self, path: Path) -> None:
+        """Raise WorkspaceError where a link lies on the way to a path of the workspace, or there is one."""
         for part in (path, *path.parents):
             if part == self.root:
                 return
             if part.is_symlink():
-                raise WorkspaceError(f"{part} is a link, and labels are not written through links; put the files there")
+                raise WorkspaceError(f"{part} is a link, and nothing is written through links; put the files there")
 
     # ------------------------------------------------------------------------------------------- what files say
 

@@ -60,7 +60,8 @@ def voxel_size_remarks(project: Project, image: str | None = None) -> list[str]:
     for run in project.runs.values():
         if run.kind != "train":
             continue
-        with suppress(VoxloopError, OSError, KeyError, ValueError):  # a run without a model, or half deleted
+        with suppress(VoxloopError, OSError, KeyError, ValueError, TypeError, AttributeError):
+            # a run without a model, half deleted, or written by somebody else
             learnt_at = _size_learnt(run)
             for name in _images_learnt(run.config):
                 if name in sizes and not _same(learnt_at, sizes[name]):

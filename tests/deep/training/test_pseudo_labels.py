@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,11 @@ def test_an_earlier_run_as_teacher_must_exist(context: Any) -> None:
     context.config["settings"]["teacher"] = "nobody"
     with pytest.raises(ValueError, match="teacher='nobody' is neither a run"):
         train(context)
+
+
+def test_nobody_waits_for_a_classifier_that_nobody_began(tmp_path):
+    """An earlier run teaches, and nothing is compared: no classifier is fitted."""
+    material = SimpleNamespace(context=None, config=None, data=SimpleNamespace(images=[]))
+    classifier = PixelClassifier(material, tmp_path, 1, predicts=False)
+    assert classifier.ready
+    classifier.close()

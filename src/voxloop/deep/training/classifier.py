@@ -74,8 +74,8 @@ class PixelClassifier:
 
     @property
     def ready(self) -> bool:
-        """Whether all are fitted."""
-        return self._others is not None and self._others.done()
+        """Whether all are fitted that were begun; where an earlier run teaches and nothing is judged, none is."""
+        return self._others is None or self._others.done()
 
     def teacher(self) -> Model | None:
         """The one that teaches, as soon as it is there; None where the labels do not suffice, which was said."""
