@@ -96,7 +96,7 @@ def _model_row(run: Run, score: Score | None, best: bool) -> Row:
     name, title = named(run.name, best), f"trained on level {run.config.get('level')!r}"
     outcome = Outcome.read(run.path)
     if outcome is not None and outcome.kept == "classifier":
-        name += ' <span class="vx-dim">classifier kept</span>'
+        name += '<div class="vx-dim vx-small">classifier kept</div>'
         title += f"; {outcome.words}"
     return Row(run.name, (name, score_cell(score), _age(run)), title=title, rank=score_rank(score))
 
