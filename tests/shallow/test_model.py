@@ -15,12 +15,14 @@ from voxloop.config import ShallowConfig
 from voxloop.errors import LabelError, ModelError, VolumeError
 from voxloop.geometry import Box
 from voxloop.model import Model, load_model
+from voxloop.prediction import predict
 from voxloop.shallow import storage
 from voxloop.shallow.classifier import Estimated
 from voxloop.shallow.fitting import fit, fit_examples
 from voxloop.shallow.perceptron import Perceptron
 from voxloop.shallow.samples import in_block
 from voxloop.shallow.table import Example
+from voxloop.volumes import open_volume
 
 QUICK = {"scales": 3, "samples": 2000, "passes": 6, "context": 2, "dimensions": "2d"}
 
@@ -40,6 +42,17 @@ def test_it_learns_what_strokes_say(model):
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-4)
     assert accuracy(found, truth) > 0.9
+
+
+@pytest.mark.parametrize("settings", [{}, {"unit": "supervoxels"}, {"refine": "potts"}], ids=["", "pieces", "potts"])
+def test_a_prediction_past_the_faces_sees_what_the_strokes_were_taught_on(settings):
+    image, truth = textured((5, 93, 101))
+    image[-1] = 255 - image[-1]  # what lies beyond the last plane is unlike what lies before it
+    config = ShallowConfig(**{**QUICK, **settings, "dimensions": "3d", "scales": 3}, classifier="network")
+    model = fit(config, [(image, strokes(truth))], (0.1, 0.1, 0.1), CLASSES)
+    assert any(size % step for size, step in zip(image.shape, model.spec.stride, strict=True))
+    volume = open_volume(image, spacing=(0.1, 0.1, 0.1))
+    np.testing.assert_allclose(predict(model, volume), model.predict(image[None]), atol=1e-3)
 
 
 def test_blocks_with_the_halo_equal_the_whole(model):

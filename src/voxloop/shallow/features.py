@@ -101,8 +101,7 @@ class FeatureBank:
         count their planes from the first of these. A block that is not normalised yet is so, voxel by voxel, by
         ``normalise``, and held as float32 but once.
         """
-        up = [-size % step for size, step in zip(block.shape[1:], self.stride, strict=True)]
-        block = _mirror(block, [(0, n) for n in up])
+        block = to_stride(block, self.stride)
         if self.dimensions == 3:
             return self._reduce_volume(block, normalise)
         block = normalise(block)
@@ -291,6 +290,15 @@ def _wider(smooth: np.ndarray, scale: FilterScale) -> np.ndarray:
                 weights = weights[excess:-excess] / weights[excess:-excess].sum()
             smooth = correlate(smooth, weights, axis)
     return smooth
+
+
+def to_stride(block: np.ndarray, stride: Sequence[int]) -> np.ndarray:
+    """A block (c, z, y, x) that goes on past its far faces to the next multiple of the stride.
+
+    Mirrored without its last voxel, as a prediction takes the volume to go on: a model sees the same where it is taught.
+    """
+    up = [(0, -size % step) for size, step in zip(block.shape[1:], stride, strict=True)]
+    return np.pad(block, [(0, 0), *up], mode="reflect") if any(map(any, up)) else block
 
 
 def _mirror(block: np.ndarray, by: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -19,7 +19,7 @@ from voxloop.model import ClassInfo, Model, ModelSpec, Output
 from voxloop.shallow import storage
 from voxloop.shallow.calibration import tempered
 from voxloop.shallow.classifier import Classifier
-from voxloop.shallow.features import FeatureBank, Reduced
+from voxloop.shallow.features import FeatureBank, Reduced, to_stride
 from voxloop.shallow.filters import correlate, kernel, radius_of
 from voxloop.shallow.lattice import Lattice
 from voxloop.shallow.refinement import Refinement
@@ -155,8 +155,7 @@ class ShallowPredictor:
         if not self._supervoxels and not self._refinement:
             return self._by_voxels(self._bank.reduce(block, normalise=self._model.normalisation), wanted)
         block = self._model.normalisation(block)
-        over = [(0, -size % step) for size, step in zip(block.shape[1:], self._model.spec.stride, strict=True)]
-        block = np.pad(block, [(0, 0), *over], mode="symmetric") if any(map(any, over)) else block
+        block = to_stride(block, self._model.spec.stride)
         if self._supervoxels:
             return self._by_supervoxels(self._supervoxels, block, wanted)
         assert self._refinement is not None

@@ -146,4 +146,4 @@ def _block(source: BlockSource, outer: Box) -> np.ndarray:
     inside = outer.clip(source.shape)
     block = source.read(inside)
     over = [(0, last - end) for last, end in zip(outer.stop, inside.stop, strict=True)]
-    return np.pad(block, [(0, 0), *over], mode="symmetric") if any(map(any, over)) else block
+    return np.pad(block, [(0, 0), *over], mode="reflect") if any(map(any, over)) else block
