@@ -295,7 +295,7 @@ def _wider(smooth: np.ndarray, scale: FilterScale) -> np.ndarray:
 def to_stride(block: np.ndarray, stride: Sequence[int]) -> np.ndarray:
     """A block (c, z, y, x) that goes on past its far faces to the next multiple of the stride.
 
-    Mirrored without its last voxel, as a prediction takes the volume to go on: a model sees the same where it is taught.
+    Mirrored without its last voxel, as in predictions: a model sees the same where it is taught.
     """
     up = [(0, -size % step) for size, step in zip(block.shape[1:], stride, strict=True)]
     return np.pad(block, [(0, 0), *up], mode="reflect") if any(map(any, up)) else block
