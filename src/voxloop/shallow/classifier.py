@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from voxloop.config.classifiers import FORESTS
 from voxloop.config.shallow import ShallowConfig
 from voxloop.shallow.beside import Beside
 from voxloop.shallow.estimators import fit_estimator
@@ -30,6 +31,8 @@ from voxloop.shallow.projection import Projection, fit_projection
 
 #: classifiers that see nothing in features of unlike spread, and are given standardised ones in any case
 STANDARDISED = ("svm", "linear")
+#: samples of a class that a forest is shown at least, some again: its leaves are of several, and a stroke may be of one
+LEAST = 32
 #: supervoxels are few, and a perceptron takes hundreds of steps: a pass shows each as often as makes so many rows
 PER_PASS = 10_000
 #: labelled voxels that a blend is shown besides, as a share of those that nobody labelled
@@ -152,7 +155,8 @@ def _fit(
         members = fit_members(features, targets, config, threads, beside)
         return teach(members, features, targets, config, beside, after_pass)
     if config.classifier != "network":
-        estimated = Estimated(fit_estimator(features, targets, config, threads))
+        shown = _repeated(targets) if config.classifier in FORESTS else np.arange(len(targets))
+        estimated = Estimated(fit_estimator(features[shown], targets[shown], config, threads))
         after_pass(1, estimated)
         return estimated
     if config.unit == "supervoxels":
@@ -181,7 +185,9 @@ def fit_member(
     with threadpool_limits(1, user_api="blas"):
         if kind == "network":
             return fit_perceptron(features, targets, _recipe(config))
-        return Estimated(fit_estimator(features, targets, config.changed(classifier="forest"), threads))
+        shown = _repeated(targets)
+        forest = config.changed(classifier="forest")
+        return Estimated(fit_estimator(features[shown], targets[shown], forest, threads))
 
 
 def teach(
@@ -212,6 +218,13 @@ def teach(
     painted = np.eye(believed.shape[1], dtype=np.float32)[targets[sure]]
     rows, soft = np.concatenate([around, features[sure]]), np.concatenate([believed, painted])
     return fit_perceptron(rows, soft, _recipe(config), after_pass)
+
+
+def _repeated(targets: np.ndarray) -> np.ndarray:
+    """Every row, and those of a class with few as often as makes :data:`LEAST`."""
+    of_each = [np.flatnonzero(targets == value) for value in np.unique(targets)]
+    few = [np.resize(rows, LEAST)[len(rows) :] for rows in of_each if len(rows) < LEAST]
+    return np.concatenate([np.arange(len(targets)), *few])
 
 
 def _evened(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

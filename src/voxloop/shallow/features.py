@@ -82,6 +82,13 @@ class FeatureBank:
         """One name a feature, in the order of the first axis of :meth:`full`."""
         return tuple(name for level in range(self.levels) for name in self._names_at(level))
 
+    @cached_property
+    def sigma_of_each(self) -> tuple[float, ...]:
+        """The sigma of each feature, micrometres, in the order of :attr:`names`."""
+        scales = [scale for level in range(self.levels) for scale in self.scales if scale.level == level]
+        each = len(self.names) // len(scales)
+        return tuple(scale.sigma_um for scale in scales for _ in range(each))
+
     @property
     def count(self) -> int:
         return len(self.names)

@@ -29,6 +29,7 @@ from voxloop.shallow.perceptron import BATCH
 from voxloop.shallow.planning import bank_for
 from voxloop.shallow.samples import LabelledVoxels, choose, in_block
 from voxloop.shallow.table import Example
+from voxloop.shallow.witnesses import unspoken
 
 #: voxels of a tile within its plane, and of the part that is read at once for several tiles
 TILE, PART = 192, 576
@@ -260,11 +261,13 @@ class LiveShallow:
         if values.size < 2:
             self._classifier = None
             return False
-        rows = np.concatenate([rows.features for rows in self._rows.values()])
         picks = choose(labelled, ROWS, np.random.default_rng(self.config.seed))
+        rows = np.concatenate([rows.features for rows in self._rows.values()])[picks]
         targets = np.searchsorted(values, labelled.values[picks])
+        if self.config.sigmas_um == "auto":
+            rows[:, unspoken(rows, self.bank, labelled.at[picks], targets)] = 0
         passes = max(2, min(self.config.passes, STEPS * BATCH // targets.size))
-        self._classifier = fit_classifier(rows[picks], targets, self.config.changed(passes=passes))
+        self._classifier = fit_classifier(rows, targets, self.config.changed(passes=passes))
         self._values = values.astype(np.uint8)
         return True
 

@@ -18,6 +18,10 @@ from voxloop.shallow.features import FeatureBank
 
 #: rows of one optimiser step; fewer cost more Python, more learn less a pass
 BATCH = 256
+#: rows that a pass shows at least, some again and again: few strokes would otherwise teach in a handful of steps
+LEAST = 4096
+#: features are of intensities around one; what varies by less than this is noise of rounding, and is not blown up
+NOISE = 1e-4
 #: decay rates of Adam's two moments, and what keeps it from dividing by nothing (Kingma and Ba 2015)
 _FIRST, _SECOND, _TINY = 0.9, 0.999, 1e-8
 
@@ -95,16 +99,15 @@ def fit_perceptron(
     The same arguments give the same network bit for bit, on one machine and with one BLAS thread.
     """
     rng = np.random.default_rng(recipe.seed)
-    mean, spread = features.mean(axis=0), features.std(axis=0)
-    spread[spread < 1e-6] = 1  # a constant feature tells nothing
-    rows = ((features - mean) / spread).astype(np.float32)
+    mean, gain = features.mean(axis=0), _gain(features.std(axis=0))
+    rows = ((features - mean) * gain).astype(np.float32)
     soft = targets if targets.ndim == 2 else np.eye(int(targets.max()) + 1, dtype=np.float32)[targets]
     layers = _Layers([features.shape[1], *recipe.hidden, soft.shape[1]], rng)
-    network = layers.network(mean, spread)
+    network = layers.network(mean, gain)
     for number in range(1, recipe.passes + 1):
         for picks in _batches(targets, recipe.balanced and targets.ndim == 1, rng):
             layers.step(rows[picks], soft[picks], recipe.rate, recipe.decay)
-        network = layers.network(mean, spread)
+        network = layers.network(mean, gain)
         if not after_pass(number, network):
             break
     return network
@@ -144,9 +147,9 @@ class _Layers:
                 error *= seen[layer] > 0
         self._descend(rate)
 
-    def network(self, mean: np.ndarray, spread: np.ndarray) -> Perceptron:
+    def network(self, mean: np.ndarray, gain: np.ndarray) -> Perceptron:
         """The layers so far, with the standardisation folded into the first."""
-        first = self._weights[0] / spread[:, None]
+        first = self._weights[0] * gain[:, None]
         bias = self._biases[0] - mean @ first
         weights = [first, *self._weights[1:]]
         biases = [bias, *self._biases[1:]]
@@ -170,6 +173,11 @@ def _views(vector: np.ndarray, shapes: list[tuple[int, int]]) -> tuple[list[np.n
     return weights, biases
 
 
+def _gain(spread: np.ndarray) -> np.ndarray:
+    """What standardises features of this spread; towards nothing where it is noise: a constant one has no say."""
+    return np.asarray(spread / (spread**2 + NOISE**2))
+
+
 def _batches(targets: np.ndarray, balanced: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Indices of one pass in random order; balanced: every class as often as the most frequent one."""
     order = rng.permutation(len(targets))
@@ -177,6 +185,8 @@ def _batches(targets: np.ndarray, balanced: bool, rng: np.random.Generator) -> I
         own = [order[targets[order] == value] for value in range(int(targets.max()) + 1)]
         most = max(map(len, own))
         order = rng.permutation(np.concatenate([np.resize(one, most) for one in own if len(one)]))
+    if len(order) < LEAST:
+        order = rng.permutation(np.resize(order, LEAST))
     for start in range(0, order.size, BATCH):
         yield order[start : start + BATCH]
 

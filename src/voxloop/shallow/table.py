@@ -28,6 +28,7 @@ from voxloop.shallow.refinement import Refinement
 from voxloop.shallow.samples import APART, LabelledVoxels, choose, hold_out, join
 from voxloop.shallow.supervoxels import Supervoxels
 from voxloop.shallow.surroundings import surroundings
+from voxloop.shallow.witnesses import unspoken
 
 #: voxels that typical values of features are found from
 _DESCRIBED_FROM = 4000
@@ -130,8 +131,11 @@ def gather(
     places = _places(examples, picks, bank, config.seed) if blended else [_NOWHERE for _ in examples]
     rows = _describe(examples, sources, picks, places, labelled, bank, unit, threads, watch)
 
+    beside = _beside(config, rows, sources, picks, places, bank, threads, watch) if blended else None
     targets = np.searchsorted(values, rows.seats.values)
     judging = _is_judging(rows.seats, examples)
+    if unit is None and config.sigmas_um == "auto":
+        _silence(rows, beside, bank, planes_of(config, bank), ~judging)
     if unit:
         _require(targets[~judging], taught)
     held = judging
@@ -154,7 +158,7 @@ def gather(
         classes=taught,
         chosen=chosen,
         shares=counts / max(1, len(teaching)),
-        beside=_beside(config, rows, sources, picks, places, bank, threads, watch) if blended else None,
+        beside=beside,
         through=bank.dimensions == 3,
         supervoxels=unit,
         refinement=refinement,
@@ -243,6 +247,25 @@ def _beside(
             parts.append((both[: len(voxels)], both[len(voxels) :]))
     labelled, around = (np.concatenate(side) for side in zip(*parts, strict=True))
     return Beside(rows.around, labelled, around)
+
+
+def _silence(
+    rows: _Rows,
+    beside: Beside | None,
+    bank: FeatureBank,
+    flat: FeatureBank | None,
+    teach: np.ndarray,
+) -> None:
+    """Set features to 0, in place, that the strokes cannot speak for: what is constant has no say in a classifier."""
+    taught = rows.seats.take(teach)
+    left_out = unspoken(rows.features[teach], bank, taught.at, taught.values)
+    rows.features[:, left_out] = 0
+    rows.around[:, left_out] = 0
+    if beside is not None and beside.planes is not None and beside.planes_around is not None:
+        assert flat is not None
+        left_out = unspoken(beside.planes[teach], flat, taught.at, taught.values)
+        beside.planes[:, left_out] = 0
+        beside.planes_around[:, left_out] = 0
 
 
 def _hear(watch: Watch, done: int, total: int) -> None:
