@@ -31,7 +31,7 @@ def unspoken(features: np.ndarray, bank: FeatureBank, at: np.ndarray, targets: n
     heard = _seen_in_places(bank, at, targets)
     if heard.all():
         return ~heard
-    return ~heard | ~_telling(np.where(heard, features, 0), targets)
+    return np.asarray(~heard | ~_telling(np.where(heard, features, 0), targets))
 
 
 def _seen_in_places(bank: FeatureBank, at: np.ndarray, targets: np.ndarray) -> np.ndarray:
