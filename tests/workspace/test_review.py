@@ -90,4 +90,4 @@ def test_the_run_says_what_it_chose(corrected):
     run = corrected.runs["shallow-1"]
     words = [event["text"] for event in run.events() if event["kind"] == "log"]
     assert any("cross-validation on strokes" in text for text in words)
-    assert run.model().spec.extra["choice"]["tried"]
+    assert run.model().spec.extra["choice"]["scores"]
