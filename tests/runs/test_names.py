@@ -50,3 +50,19 @@ def test_a_free_name_is_allowed_free_and_the_highest(stem, taken):
     assert all(f"{stem}-{n}" not in taken for n in range(int(number[1]), int(number[1]) + 5))
     if stem[0] not in "-.":
         assert check_name(name) == name
+
+
+@pytest.mark.parametrize("content", ["{", "5", "null", "[]", "{}", '{"name": "a-1"}'])
+def test_a_damaged_run_hides_no_other_and_keeps_its_name(tmp_path, content):
+    runs = Runs(tmp_path)
+    runs.create("a-1", "voxloop.shallow.learner:train", {})
+    runs.create("a-2", "voxloop.shallow.learner:train", {})
+    (tmp_path / "a-2" / "config.json").write_text(content)
+    again = Runs(tmp_path)
+    assert list(again) == [row["name"] for row in again.table()] == ["a-1"]
+    assert list(again.damaged) == ["a-2"]
+    assert "damaged" in again.damaged["a-2"]
+    with pytest.raises(RunError, match="damaged"):
+        _ = again["a-2"]
+    with pytest.raises(RunError, match="'a-3' is free"):
+        again.create("a-2", "voxloop.shallow.learner:train", {})

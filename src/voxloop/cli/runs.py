@@ -66,7 +66,9 @@ def _list_runs(ws: Workspace, sort: str, as_json: bool) -> None:
         if chain:
             line += f"  from {' > '.join(chain)}"
         lines.append(f"{line}  {note}".rstrip())
-    tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows})
+    damaged = ws.runs.damaged
+    lines += [f"{name:20s} damaged      {reason}" for name, reason in damaged.items()]
+    tell(as_json, "\n".join(lines) or "no runs yet", {"runs": rows, "damaged": damaged})
 
 
 def _rank(score: Mapping[str, Any] | None) -> float:

@@ -75,7 +75,7 @@ class Runs(Mapping[str, Run]):
         tasks.check(task)
         if not isinstance(settings, Config | Mapping):
             raise RunError(f"the settings of a run are a config or names with values, not {str(settings)[:40]!r}")
-        name = self._check_unused(name) if name is not None else free_name(_stem(task), self)
+        name = self._check_unused(name) if name is not None else free_name(_stem(task), self._names())
         config = {
             "v": VERSION,
             "name": name,
@@ -114,10 +114,26 @@ class Runs(Mapping[str, Run]):
         except OSError:
             return None
 
-    def __iter__(self) -> Iterator[str]:
+    @property
+    def damaged(self) -> dict[str, str]:
+        """What is wrong with each run that cannot be opened; these are left out of every list."""
+        return {name: reason for name in self._names() if (reason := self._damage(name))}
+
+    def _damage(self, name: str) -> str:
+        """Why a run cannot be opened; empty where it can."""
+        try:
+            self[name]
+        except RunError as error:
+            return str(error)
+        return ""
+
+    def _names(self) -> list[str]:
         configs = [path for path in self.folder.glob("*/config.json") if path.parent.name[0] != "."]
         configs.sort(key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
-        return iter([path.parent.name for path in configs])
+        return [path.parent.name for path in configs]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name for name in self._names() if not self._damage(name)])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -151,7 +167,7 @@ class Runs(Mapping[str, Run]):
 
     def _check_unused(self, name: str) -> str:
         if (self.folder / check_name(name)).exists():
-            free = free_name(re.sub(r"-[0-9]+$", "", name), self)
+            free = free_name(re.sub(r"-[0-9]+$", "", name), self._names())
             raise RunError(f"there is a run {name!r} already; {free!r} is free")
         return name
 
@@ -168,7 +184,9 @@ class Runs(Mapping[str, Run]):
         return path
 
     def __repr__(self) -> str:
-        return f"<Runs: {', '.join(self) or 'none'}>"
+        damaged = self.damaged
+        left_out = f"; damaged: {', '.join(damaged)}" if damaged else ""
+        return f"<Runs: {', '.join(self) or 'none'}{left_out}>"
 
 
 def _stem(task: str) -> str:
