@@ -141,3 +141,30 @@ def test_folders_that_are_links_out_of_the_workspace_are_left_alone(ws, docs):
     with pytest.raises(VoxloopError, match="outside of the workspace"):
         run.delete()
     assert (docs / "thesis.zarr").is_dir()
+
+
+@pytest.mark.parametrize("value", [5, None, "x", [[1]]])
+@pytest.mark.parametrize("name", ["saved", "models", "settings", "parent", "created", "images", "discard"])
+@pytest.mark.parametrize("module", ["task", "batch"])
+def test_what_a_foreign_config_gives_as_another_type_is_not_stated(ws, module, name, value):
+    task = f"voxloop.prediction.{module}"
+    stated = {"task": f"{task}:run", "discard": f"{task}:discard", "saved": [], name: value}
+    hostile(ws, "r1", **stated)
+    mine = hostile(
+        ws, "mine", task=f"{task}:run", discard=f"{task}:discard", saved=["models/m"], settings={"threads": 1}
+    )
+    assert [row["name"] for row in ws.runs.table()] == ["r1", "mine"]
+    ws.runs.compare()
+    for end in ("cancel", "delete"):
+        if (name, value) != ("discard", "x"):  # names no function, which is refused in a sentence
+            getattr(ws.runs["r1"], end)()
+    mine.delete()
+    assert "mine" not in ws.runs
+
+
+@pytest.mark.parametrize("text", ["5", "null", "[]", "{", '{"name": "r1"}', "[" * 100_000])
+def test_a_config_that_is_none_is_refused_in_a_sentence(ws, text):
+    path = hostile(ws, "r1", task="voxloop.prediction.task:run").path
+    (path / "config.json").write_text(text)
+    with pytest.raises(VoxloopError, match="damaged"):
+        ws.runs["r1"]

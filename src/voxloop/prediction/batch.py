@@ -187,7 +187,7 @@ def _predict_image(context: _ImageContext, opened: _Opened, image: str, target: 
 def _targets(run_path: Path) -> dict[str, Path]:
     """Where the predictions of a run lie, by image."""
     layout = Layout.of_run(run_path)
-    return {image: layout.prediction(run_path.name, image) for image in read_config(run_path)["images"]}
+    return {image: layout.prediction(run_path.name, image) for image in read_config(run_path).get("images", ())}
 
 
 def _row(image: str, target: Path, seconds: float) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import shutil
 import time
@@ -196,20 +195,20 @@ def discard_models(layout: Layout, run_path: Path, keep: Collection[str] = ()) -
         return
     for path in layout.runs.glob("*/config.json"):
         if path.parent.name != run_path.name:
-            saved -= {*_models_named(path)}
+            saved -= {*_models_named(path.parent)}
     for folder in saved:
         with suppress(WorkspaceError):
             if layout.inside(folder).parent == layout.inside(layout.models):
                 layout.remove(folder)
 
 
-def _models_named(path: Path) -> tuple[str, ...]:
+def _models_named(run_path: Path) -> tuple[str, ...]:
     """Folders of the models of a run, from its ``config.json``."""
     try:
-        config = json.loads(path.read_text())
-    except (OSError, ValueError):
+        config = read_config(run_path)
+    except RunError:
         return ()
-    return (config.get("model", ""), *config.get("models", ()))
+    return (config.get("model") or "", *config.get("models", ()))
 
 
 def model_folders(layout: Layout, config: Mapping[str, Any]) -> list[Path]:

@@ -32,6 +32,14 @@ from voxloop.store.layout import RunPlace
 
 OUTCOMES = ("finished", "stopped", "cancelled", "paused")
 _VERSIONS = ("voxloop", "numpy", "torch", "scikit-learn", "zarr", "dask")
+#: what a ``config.json``, which anybody may have written, is read as
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "settings": dict,
+    "created": (int, float),
+    **dict.fromkeys(("title", "device", "parent", "model", "level", "image", "discard", "result", "then"), str),
+}
+#: those that are lists of names
+_NAMES = ("saved", "models", "images")
 #: seconds between looks at the line: short at first, since most runs never wait
 _FIRST_LOOK, _LAST_LOOK = 0.05, 1.0
 
@@ -65,16 +73,25 @@ def run(path: str | Path, queue: bool = True) -> str:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """``config.json`` of a run folder. Raises RunError where it is missing or damaged."""
+    """``config.json`` of a run folder; what is of another type than it must be counts as not stated.
+
+    Raises RunError where it is missing or damaged.
+    """
     try:
-        config = dict(json.loads((RunPlace(path).config).read_text()))
-        if not {"name", "task"} <= config.keys():
+        config = json.loads(RunPlace(path).config.read_text())
+        if not isinstance(config, dict) or not {"name", "task"} <= config.keys():
             raise ValueError("it has no name or no task")
     except FileNotFoundError:
         raise RunError(f"{path} is not a run folder: it has no config.json") from None
-    except (ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path / 'config.json'} is damaged: {error}") from error
-    return config
+    return {name: value for name, value in config.items() if _is_sound(name, value)}
+
+
+def _is_sound(name: str, value: object) -> bool:
+    if name in _NAMES:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return name not in _TYPES or value is None or isinstance(value, _TYPES[name])
 
 
 def _run_locked(context: RunContext, queue: bool) -> str:
