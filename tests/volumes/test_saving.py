@@ -188,7 +188,7 @@ def test_nothing_is_overwritten_or_half_written(tmp_path):
 
     broken = da.from_array(data, chunks=(1, 8, 8)).map_blocks(burst, dtype=np.uint8, meta=np.empty((0, 0, 0), np.uint8))
     for suffix in ("zarr", "tif"):
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(VolumeError, match="disk full"):
             save_volume(broken, tmp_path / f"a.{suffix}", overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
     assert not read_block(open_volume(tmp_path / "a.zarr")).any()

@@ -235,14 +235,15 @@ def test_9_a_window_larger_than_the_image_still_trains_and_predicts(ws):
 def test_10_every_nth_checkpoint_is_kept_and_the_best_model_predicts(ws):
     run = ws.train(config(epochs=5, steps_per_epoch=1, keep_every=2, patience=0))
     kept = sorted(folder.name for folder in (run.path / "checkpoints").iterdir())
-    assert kept == ["epoch-00002", "epoch-00004", "last"]
+    assert [name for name in kept if name.startswith("epoch")] == ["epoch-00002", "epoch-00004"]
+    assert "last" in kept
     assert [e["iteration"] for e in run.history.checkpoints if e["name"].startswith("epoch")] == [2, 4]
     assert ws.predict(run.name).result.lineage["model_hash"] == run.model().spec.hash
 
 
 def test_12_scale_and_normalisation_are_stored_and_applied_again(ws, painted, tmp_path):
     run = ws.train(config(scale=0.5))
-    model = run.model()
+    model = run.model("network")
     assert model.spec.extra["scale"] == 0.5
     assert model.spec.normalisation["mean"] == pytest.approx([painted[1].mean()], rel=0.2)
     shutil.copytree(run.path / "model", tmp_path / "kept")

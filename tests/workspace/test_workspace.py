@@ -56,8 +56,8 @@ def test_the_loop(trained, picture):
 def test_every_training_is_a_round(trained):
     ws, run, _ = trained
     first = ws.rounds.read()[0]
-    assert (first["round"], first["run"]) == (1, run.name)
-    assert first["labels"] == {"labels/image": 5}
+    assert (first.number, first.run) == (1, run.name)
+    assert first.labels == {"labels/image": 5}
 
 
 def test_a_prediction_says_where_it_came_from(trained):

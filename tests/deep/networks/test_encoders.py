@@ -78,4 +78,4 @@ def test_the_families_that_are_known_by_name_are_families_of_timm():
 
 def test_the_helper_answers_with_those_that_are_suggested_first(tmp_path):
     job = Job(tmp_path, {"architecture": "DeepLabV3"}, {}, lambda: False, lambda _: None)
-    assert handler("encoders")(job)["encoders"][:2] == ["tu-mobilenetv4_conv_small", "tu-mobilenetv4_conv_medium"]
+    assert handler("encoders")(job)["encoders"][:2] == ["tu-mobilenetv4_conv_small", "tu-tf_efficientnet_lite0"]

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from voxloop.config import DeepConfig
+from voxloop.config import DeepConfig, ObjectsConfig
 from voxloop.deep.data.labelled_image import LabelledImage
 from voxloop.deep.data.training_data import assemble
 from voxloop.errors import ConfigError, LabelError
@@ -71,7 +71,7 @@ def test_training_to_separate_objects(ws) -> None:
     facts = json.loads((prediction.path / "zarr.json").read_text())["attributes"]["voxloop"]
     assert facts["target"] == "instances"
     assert set(np.unique(prediction.labels)) <= {0, 1}
-    again = ws.objects(prediction).result
+    again = ws.objects(prediction, ObjectsConfig()).result
     np.testing.assert_array_equal(np.asarray(again.labels), np.asarray(prediction.objects.labels))
 
 

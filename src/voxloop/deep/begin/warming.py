@@ -16,6 +16,7 @@ from voxloop.deep.objective.optimisers import optimiser
 _LATE = (
     "dask.array", "xarray", "zarr", "imageio.plugins.pillow", "threadpoolctl",
     "voxloop.volumes.formats.registry", "voxloop.store.teaching", "voxloop.shallow.learner",
+    "scipy.ndimage", "scipy.optimize", "scipy.stats", "sklearn.ensemble",
 )  # fmt: skip
 
 
