@@ -142,7 +142,7 @@ def test_a_replay_says_what_is_another(loop, tmp_path):
     shutil.copytree(ws.path, copied, ignore=shutil.ignore_patterns("writer.lock"))
     config = copied / "runs" / "first" / "config.json"
     facts = json.loads(config.read_text())
-    facts["settings"]["smoothing"] = 0.0
+    facts["settings"]["smoothing"] = 2.0
     config.write_text(json.dumps(facts))
     done = CliRunner().invoke(main, ["replay", str(copied), "--run", "first"])
     assert done.exit_code == 1, done.output

@@ -24,6 +24,8 @@ def warm() -> None:
     """Import what a training imports late, and take one small step with the network that we recommend."""
     for name in _LATE:
         importlib.import_module(name)
+    # xarray looks for libraries of units when it makes its first coordinate
+    importlib.import_module("xarray").DataArray([0], coords={"x": [0]}, dims="x")
     config, size = AUTO, 64
     network = build(NetworkConfig(architecture=config.architecture, encoder=config.encoder, channels=1, outputs=2))
     memory_of(network, config, (1, size, size))  # torch fills its tables of what shapes become
