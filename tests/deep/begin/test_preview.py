@@ -39,7 +39,12 @@ def test_shown_inputs_are_those_of_a_run(workspace: Any, context: Any, monkeypat
 
     monkeypatch.setattr(PartialLoss, "loss_and_scored", watched)
     config = DeepConfig.from_json(context.settings).changed(
-        epochs=1, steps_per_epoch=3, validation_share=0, augmentation=Augmentation().model_dump(), scale=0.5
+        epochs=1,
+        steps_per_epoch=3,
+        validation_share=0,
+        augmentation=Augmentation().model_dump(),
+        scale=0.5,
+        teacher="none",
     )
     context.config["settings"] = config.to_json()
     learner.train(context)
