@@ -190,13 +190,18 @@ def go_on(run: Run, nursery: Nursery, kills: int, rng: random.Random, usual: tup
     events, seconds = usual
     while killed < kills:
         lines = log.read_bytes().count(b"\n") if log.exists() else 0
-        wanted = lines + rng.randint(1, min(9, events - 1))
+        wanted, later = (
+            lines + rng.randint(1, min(9, events - 1)),
+            rng.choice([0, 0.002, rng.random() * seconds / events]),
+        )
+        if not killed:  # quick work might be over before a later moment
+            wanted, later = lines + 1, 0
         pid = nursery.start("run", str(run.path))
 
         def ready(wanted: int = wanted) -> bool:
             return log.exists() and log.read_bytes().count(b"\n") >= wanted
 
-        if not nursery.kill_after(pid, ready, rng.choice([0, 0.002, rng.random() * seconds / events])):
+        if not nursery.kill_after(pid, ready, later):
             break
         killed += 1
         again = Run(run.path)
