@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.panels.base.panel import Panel, button, row, section, show, text
 from voxloop.panels.base.work import Latest
 from voxloop.panels.label.tools import voxel_of
+from voxloop.panels.review.audit_steps import AuditSteps, leave_row
 from voxloop.panels.review.audit_walk import AuditWalk
 from voxloop.panels.review.picture_task import Key, PaintingTask
 from voxloop.panels.review.subject import ReviewSubject
@@ -34,7 +35,7 @@ _USUAL = ("Tools", "Classes")
 _NO_TOOLS = ("t", "d")
 
 
-class FieldCheck(PaintingTask):
+class FieldCheck(AuditSteps, PaintingTask):
     """Fields one after the other.
 
     Parameters
@@ -60,16 +61,15 @@ class FieldCheck(PaintingTask):
         tell_code: Callable[[str], object],
         leave: Callable[[], object],
     ) -> None:
-        self.walk = walk
+        super().__init__(walk, scored, tell_code)
         self.audit: FieldAudit = walk.audit  # type: ignore[assignment]
         self.draft: FieldDraft | None = None
-        self._panel, self._subject, self._scored, self._tell_code = panel, subject, scored, tell_code
+        self._panel, self._subject = panel, subject
         self.layer = PatchLayer(ANSWERS, "field as it truly is", opacity=0.5)
         self.layer.state["classes"] = class_dicts(self.audit.classes)
         for item, info in zip(self.layer.state["classes"], self.audit.classes, strict=True):
             item["visible"] = not info.background
-        self._count, self._bar, self._question = text(), text(), text()
-        self._score, self._totals = text("", "vx-dim"), text()
+        self._totals = text()
         self._latest: Latest[tuple[Score, str]] = Latest(panel, self._show_judged)
         handler = panel.handler
         self._accept = button(
@@ -90,7 +90,7 @@ class FieldCheck(PaintingTask):
             self._answers,
             self._score,
             self._totals,
-            row(button("Leave", handler(leave), tooltip="Every answer is kept; go on whenever you like")),
+            leave_row(panel, leave),
         )
 
     def begin(self) -> None:
@@ -113,30 +113,6 @@ class FieldCheck(PaintingTask):
             self.audit.accept(at)
             self._tell_code(f"{self._code}.accept({at})")
         self._go_on()
-
-    def skip(self) -> None:
-        """Nobody could tell what is in this field."""
-        at = self.walk.at
-        if at is None:
-            return
-        self.audit.skip(at)
-        self._tell_code(f"{self._code}.skip({at})")
-        self._go_on()
-
-    def back(self) -> None:
-        """Go to the field before, to judge it again."""
-        self.walk.go_back()
-        self._show()
-
-    def _go_on(self) -> None:
-        self.walk.note_judged()
-        self.walk.go_on()
-        self._show()
-        self._scored()
-
-    @property
-    def _code(self) -> str:
-        return f"ws.audit({self.audit.prediction.name!r}, how='fields', n={self.audit.count})"
 
     # ------------------------------------------------------------------------------------------------------ painting
 
@@ -177,13 +153,12 @@ class FieldCheck(PaintingTask):
 
     def _show(self, voxels: float | None = None) -> None:
         walk, view = self.walk, self._subject.view
-        self._count.value = html.escape(walk.words)
-        self._bar.value = f'<div class="vx-progress"><div style="width:{walk.share:.1%}"></div></div>'
+        self._show_walk()
         self._latest.ask(self._judge)
         self.layer.clear()
         if walk.at is None:
             self.draft = None
-            self._question.value = "All are checked. <b>Back</b> goes to the last one; <b>Leave</b> ends."
+            self._say_all_checked()
             self._accept.disabled = True
             view.set_shapes([])
             view.refresh(ANSWERS)
@@ -218,7 +193,7 @@ class FieldCheck(PaintingTask):
 
     def _show_judged(self, judged: tuple[Score, str]) -> None:
         score, totals = judged
-        self._score.value = html.escape(f"{score.words[0].upper()}{score.words[1:]}.")
+        self._show_words(score.words)
         self._totals.value = totals
         show(self._totals, bool(totals))
 

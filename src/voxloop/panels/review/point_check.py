@@ -12,8 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from voxloop.geometry import AXES, plane_axes
-from voxloop.panels.base.panel import Panel, button, mark, row, section, text
+from voxloop.panels.base.panel import Panel, button, mark, row, section
 from voxloop.panels.base.work import Latest
+from voxloop.panels.review.audit_steps import AuditSteps, leave_row
 from voxloop.panels.review.audit_walk import AuditWalk
 from voxloop.panels.review.picture_task import Key, PictureTask
 from voxloop.panels.review.subject import ReviewSubject
@@ -32,7 +33,7 @@ _COLOR = "#ffe16b"
 _GROUP = "Check points"
 
 
-class PointCheck(PictureTask):
+class PointCheck(AuditSteps, PictureTask):
     """Points one after the other.
 
     Parameters
@@ -60,13 +61,11 @@ class PointCheck(PictureTask):
         tell_code: Callable[[str], object],
         leave: Callable[[], object],
     ) -> None:
-        self.walk = walk
+        super().__init__(walk, scored, tell_code)
         self.audit: PointAudit = walk.audit  # type: ignore[assignment]
-        self._panel, self._subject, self._changed, self._scored = panel, subject, changed, scored
-        self._tell_code = tell_code
+        self._subject, self._changed = subject, changed
         self.is_predicted_shown = False
         self._keyed = list(zip(class_keys(self.audit.classes, subject), self.audit.classes, strict=True))
-        self._count, self._bar, self._question, self._score = text(), text(), text(), text("", "vx-dim")
         self._latest: Latest[Score] = Latest(panel, self._show_score)
         handler = panel.handler
         self._classes = {
@@ -86,7 +85,7 @@ class PointCheck(PictureTask):
                 self._peek,
             ),
             self._score,
-            row(button("Leave", handler(leave), tooltip="Every answer is kept; go on whenever you like")),
+            leave_row(panel, leave),
         )
 
     def begin(self) -> None:
@@ -105,21 +104,6 @@ class PointCheck(PictureTask):
         self._tell_code(f"{self._code}.answer({at}, {name!r})")
         self._go_on()
 
-    def skip(self) -> None:
-        """Nobody could tell what this point is."""
-        at = self.walk.at
-        if at is None:
-            return
-        self.audit.skip(at)
-        self._tell_code(f"{self._code}.skip({at})")
-        self._go_on()
-
-    def back(self) -> None:
-        """Go to the point before, to answer it again."""
-        self.walk.go_back()
-        self._hide_predicted()
-        self._show()
-
     def show_predicted(self) -> None:
         """Show what is predicted until the next point, or hide it again."""
         self.is_predicted_shown = not self.is_predicted_shown
@@ -127,32 +111,20 @@ class PointCheck(PictureTask):
         mark(self._peek, "vx-on", self.is_predicted_shown)
         self._changed()
 
-    def _go_on(self) -> None:
-        self.walk.note_judged()
-        self.walk.go_on()
-        self._hide_predicted()
-        self._show()
-        self._scored()
-
-    def _hide_predicted(self) -> None:
+    def _tidy(self) -> None:
         if self.is_predicted_shown:
             self.show_predicted()
-
-    @property
-    def _code(self) -> str:
-        return f"ws.audit({self.audit.prediction.name!r}, how='points', n={self.audit.count})"
 
     # ------------------------------------------------------------------------------------------------------- picture
 
     def _show(self, voxels: float | None = None) -> None:
         walk = self.walk
-        self._count.value = html.escape(walk.words)
-        self._bar.value = f'<div class="vx-progress"><div style="width:{walk.share:.1%}"></div></div>'
+        self._show_walk()
         self._latest.ask(self.audit.score)
         for made in self._classes.values():
             made.disabled = walk.at is None
         if walk.at is None:
-            self._question.value = "All are checked. <b>Back</b> goes to the last one; <b>Leave</b> ends."
+            self._say_all_checked()
             self._subject.view.set_shapes([])
             return
         answered = self.audit.said(walk.at)
@@ -171,8 +143,7 @@ class PointCheck(PictureTask):
         return next((info.name for info in self.audit.classes if info.value == value), str(value))
 
     def _show_score(self, score: Score) -> None:
-        words = score.words
-        self._score.value = html.escape(f"{words[0].upper()}{words[1:]}.")
+        self._show_words(score.words)
 
     # ---------------------------------------------------------------------------------------------------------- keys
 
