@@ -31,10 +31,20 @@ def oriented(
         backwards[place] = direction[along] < 0
     if len(set(names)) != len(names):
         raise ValueError("two axes run the same way")
-    if names != list(letters):
-        notes.remarks.append(f"its axes are stored as {''.join(names)} and put in order, as the file says it lies")
+    return in_order(array, letters, names, backwards, "the file says it lies", notes)
+
+
+def in_order(
+    array: LazyArray, axes: str, letters: Sequence[str], backwards: Sequence[bool], told_by: str, notes: Notes
+) -> tuple[str, LazyArray]:
+    """The ``letters`` of the stored axes, read as ``axes``, and the array with those turned that run ``backwards``.
+
+    What is done is a remark, with the words for what tells it.
+    """
+    if list(letters) != list(axes):
+        notes.remarks.append(f"its axes are stored as {''.join(letters)} and put in order, as {told_by}")
     if not any(backwards):
-        return "".join(names), array
-    turned = ", ".join(name for name, back in zip(names, backwards, strict=True) if back)
-    notes.remarks.append(f"turned round along {turned}, as the file says it lies, so that masks of any orientation fit")
-    return "".join(names), Turned(array, backwards)
+        return "".join(letters), array
+    turned = ", ".join(letter for letter, back in zip(letters, backwards, strict=True) if back)
+    notes.remarks.append(f"turned round along {turned}, as {told_by}, so that masks of any orientation fit")
+    return "".join(letters), Turned(array, backwards)

@@ -9,8 +9,8 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.geometry import unit_um
+from voxloop.volumes.formats.anatomy import in_order
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
-from voxloop.volumes.formats.numbers import Turned
 from voxloop.volumes.metadata import Notes, first_line, parse_assumed
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr")
@@ -123,13 +123,7 @@ def _oriented(image: Any, axes: str, stored: Transposed, notes: Notes) -> tuple[
         reversed_place = len(axes) - 1 - place
         letters[reversed_place] = "xyz"[int(axis)]
         backwards[reversed_place] = sign < 0
-    if letters != list(axes):
-        notes.remarks.append(f"its axes are stored as {''.join(letters)} and put in order, as its affine says")
-    if not any(backwards):
-        return "".join(letters), stored
-    turned = ", ".join(letter for letter, back in zip(letters, backwards, strict=True) if back)
-    notes.remarks.append(f"turned round along {turned}, as its affine says, so that masks of any orientation fit")
-    return "".join(letters), Turned(stored, backwards)
+    return in_order(stored, axes, letters, backwards, "its affine says", notes)
 
 
 FORMAT = Format(name="NIfTI", suffixes=SUFFIXES, accepts=has_suffix(*SUFFIXES), read=read, parts=False)
