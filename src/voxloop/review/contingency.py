@@ -42,6 +42,20 @@ def count(truth: np.ndarray, prediction: np.ndarray) -> ContingencyTable:
     return _bins(few_truth, few_prediction, _originals(names), _originals(others))
 
 
+def count_on_labelled(truth: np.ndarray, made: np.ndarray, labelled: np.ndarray) -> ContingencyTable:
+    """The table of objects (z, y, x) on labelled voxels; 0 is no object.
+
+    An object that lies mostly where nobody labelled, in the planes that hold labels, is neither right nor wrong: it
+    counts as none.
+    """
+    planes = labelled.any(axis=(1, 2))
+    highest = int(made.max(initial=0)) + 1
+    inside = np.bincount(made[labelled], minlength=highest)
+    whole = np.bincount(made[planes].ravel(), minlength=highest)
+    judged = np.where((2 * inside < whole)[made], 0, made)
+    return count(truth[labelled], judged[labelled])
+
+
 def _originals(names: Any) -> np.ndarray:
     values = np.zeros(max(names.values()) + 1, np.int64)
     values[list(names.values())] = list(names.keys())

@@ -20,7 +20,7 @@ from voxloop.objects.fields import VoxelField, field_of
 from voxloop.objects.segmenting import ARROWS
 from voxloop.objects.task import class_value, source_of
 from voxloop.prediction import Prediction
-from voxloop.review.contingency import ContingencyTable, count
+from voxloop.review.contingency import ContingencyTable, count_on_labelled
 from voxloop.review.metrics import Matching, match
 
 if TYPE_CHECKING:
@@ -246,11 +246,4 @@ def _table(place: _Place, config: ObjectsConfig, field: VoxelField) -> Contingen
     else:
         made = decode_instances(place.outputs, config, spacing_um=field.spacing_um, frames=field.frames)
     made = made[place.inner.slices].astype(np.int64)
-    labelled = place.numbers >= 0
-    highest = int(made.max(initial=0)) + 1
-    planes = labelled.any(axis=(1, 2))
-    inside = np.bincount(made[labelled], minlength=highest)
-    whole = np.bincount(made[planes].ravel(), minlength=highest)
-    # of the planes with labels: an object that lies mostly where nobody labelled is neither right nor wrong
-    made[(2 * inside < whole)[made]] = 0
-    return count(place.numbers[labelled], made[labelled])
+    return count_on_labelled(place.numbers, made, place.numbers >= 0)

@@ -13,7 +13,7 @@ from voxloop.model import resolve
 #: making objects of outputs and matching them are rooms above this one, so they are found by name
 _DECODE, _COUNT, _MATCH = (
     "voxloop.objects:decode_instances",
-    "voxloop.review.contingency:count",
+    "voxloop.review.contingency:count_on_labelled",
     "voxloop.review.metrics:match",
 )
 #: windows of which objects are made after every epoch: it takes about as long as the network itself
@@ -45,17 +45,10 @@ class Matcher:
             self._add(output, coded)
 
     def _add(self, output: np.ndarray, coded: np.ndarray) -> None:
-        predicted = np.array(resolve(_DECODE)(output, spacing_um=self._spacing))
+        predicted = np.asarray(resolve(_DECODE)(output, spacing_um=self._spacing))
         labelled = coded != UNLABELLED
-        planes = labelled.any(axis=(1, 2))
-        highest = int(predicted.max()) + 1
-        inside = np.bincount(predicted[labelled], minlength=highest)
-        whole = np.bincount(predicted[planes].ravel(), minlength=highest)
-        # of the planes with labels: an object that lies mostly where nobody labelled is neither right nor wrong
-        predicted[(2 * inside < whole)[predicted]] = 0
-        predicted[~labelled] = 0
         truth = np.where(coded >= FIRST, coded - BACKGROUND, 0)
-        one = resolve(_MATCH)(resolve(_COUNT)(truth, predicted), OVERLAP)
+        one = resolve(_MATCH)(resolve(_COUNT)(truth, predicted, labelled), OVERLAP)
         self._matched += one.matched
         self._wrong += one.missed + one.extra
         self._overlap += one.overlap
