@@ -139,7 +139,7 @@ class Runs(Mapping[str, Run]):
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name in list(self)
+        return self._changed(name) is not None and not self._damage(str(name))
 
     def table(self) -> list[dict[str, Any]]:
         """One row a run, newest last.

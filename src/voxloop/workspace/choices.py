@@ -113,3 +113,11 @@ def run_name(project: Project, name: str | None, stem: str) -> str:
     if name is not None:
         return check_name(name)
     return free_name(stem, [*project.runs, *project.predictions])
+
+
+def predictions_with(project: Project, training: str) -> list[Prediction]:
+    """What was predicted with the model of a training, the newest last. Raises PredictionError where nothing was."""
+    made = [head.name for head in project.scores.heads() if head.trained_by == training]
+    if not made:
+        raise PredictionError(f"nothing was predicted with run {training!r} yet; ws.predict({training!r}) does")
+    return [project.predictions[name] for name in made]

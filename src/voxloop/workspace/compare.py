@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from voxloop.errors import LabelError, PredictionError, WorkspaceError, unknown
 from voxloop.runs import Run
 from voxloop.store.values import text
-from voxloop.workspace.choices import interval_level, prediction_named
+from voxloop.workspace.choices import interval_level, prediction_named, predictions_with
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
@@ -123,10 +123,7 @@ def _predictions_of(project: Project, model: Prediction | Run | str) -> list[Pre
     """What is meant by a model: a prediction, or all that were made with a training, the newest last."""
     name = model.name if isinstance(model, Run) else model
     if isinstance(name, str) and name in project.runs and project.runs[name].kind == "train":
-        made = [head.name for head in project.scores.heads() if head.trained_by == name]
-        if not made:
-            raise PredictionError(f"nothing was predicted with run {name!r} yet; ws.predict({name!r}) does")
-        return [project.predictions[one] for one in made]
+        return predictions_with(project, name)
     if isinstance(name, str) and name not in project.predictions:
         made = [head.name for head in project.scores.heads() if head.run == name]
         if made:

@@ -51,7 +51,7 @@ def objects(
     chosen = prediction_named(project.predictions, prediction)
     fitted_to = None
     if config is None and not settings:
-        fitted_to = _labelled(project, chosen)
+        fitted_to = labelled_objects(project, chosen)
     config = (config or ObjectsConfig()).changed(**settings)
     if chosen.done < 1:
         raise PredictionError(f"prediction {chosen.name!r} is {chosen.done:.0%} done; make objects when it is whole")
@@ -102,7 +102,7 @@ def fit_objects(
     from voxloop import review
 
     chosen = prediction_named(project.predictions, prediction)
-    labels = _labelled(project, chosen) if level is None else project.labels(level, chosen.image)
+    labels = labelled_objects(project, chosen) if level is None else project.labels(level, chosen.image)
     if labels is None:
         raise PredictionError(
             f"no objects are labelled on image {chosen.image!r}; make a level of instances, "
@@ -114,7 +114,7 @@ def fit_objects(
     return review.fit_objects(chosen.path, labels, of)
 
 
-def _labelled(project: Project, prediction: Prediction) -> Labels | None:
+def labelled_objects(project: Project, prediction: Prediction) -> Labels | None:
     """Labels of objects on the image of a prediction; None where there are none."""
     from voxloop.review.object_fit import labelled_level
 

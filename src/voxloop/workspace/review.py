@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from voxloop.errors import LabelError, PredictionError, RunError
+from voxloop.errors import LabelError, RunError
 from voxloop.runs import Run
-from voxloop.workspace.choices import interval_level, prediction_named, region_in
+from voxloop.workspace.choices import interval_level, prediction_named, predictions_with, region_in
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
@@ -130,10 +130,7 @@ def _predicted_by(project: Project, prediction: Prediction | Run | str) -> Predi
     """The prediction that is meant; of a training the newest that was made with it. Raises PredictionError."""
     name = prediction.name if isinstance(prediction, Run) else prediction
     if isinstance(name, str) and name not in project.predictions and name in project.runs:
-        made = [one for one in project.predictions.values() if one.lineage.get("trained_by") == name]
-        if not made:
-            raise PredictionError(f"nothing was predicted with run {name!r} yet; ws.predict({name!r}) does")
-        return made[-1]
+        return predictions_with(project, name)[-1]
     return prediction_named(project.predictions, prediction)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from voxloop.errors import PredictionError
 from voxloop.panels.base.panel import Panel, button, column, row, show, text
 from voxloop.panels.base.work import Attempt
+from voxloop.workspace.objects import labelled_objects
 
 if TYPE_CHECKING:
     from voxloop.review import ObjectFit
@@ -113,8 +114,4 @@ class ObjectFitRow:
         return [one for one, other in self._ws.predictions.items() if other.image == image and other.done == 1]
 
     def _is_labelled(self, name: str) -> bool:
-        image = self._ws.predictions[name].image
-        if image not in self._ws.images.names:
-            return False
-        levels = [level for level in self._ws.levels.names if self._ws.levels[level].kind == "instances"]
-        return any(self._ws.labels(level, image).counts() for level in levels)
+        return labelled_objects(self._ws, self._ws.predictions[name]) is not None
