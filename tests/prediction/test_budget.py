@@ -83,7 +83,7 @@ def test_measure_sees_the_memory_of_a_forward():
         scratch = np.ones((50, *batch.shape), np.float32)
         return scratch.sum(axis=0)
 
-    found = measure(forward, lambda shape: np.zeros((1, *shape), np.uint8), [(1, 64, 64), (1, 512, 512)])
+    found = measure(forward, lambda shape: np.zeros((1, *shape), np.uint8), [(1, 64, 64), (1, 512, 512)], patience=60.0)
     assert 190 < found.bytes_per_voxel < 400
     assert found.seconds_per_voxel > 0
 

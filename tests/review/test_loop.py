@@ -70,7 +70,7 @@ def test_three_classes_by_margin_are_never_taken_too_easily(store):
 
 def test_accept_refuses_what_it_cannot_know(store, probability):
     labels = store.labels()
-    with pytest.raises(LabelError, match="probability between"):
+    with pytest.raises(LabelError, match=r"not between 0 and 1; 0\.9 stands for 90 %"):
         accept(labels, Made(probability), above=90)
     with pytest.raises(LabelError, match="did you mean 'disc'"):
         accept(labels, Made(probability), classes=["discs"])

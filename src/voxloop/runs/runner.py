@@ -191,16 +191,21 @@ def _tensorboard(context: RunContext) -> Iterator[None]:
 
 
 def _circumstances(context: RunContext) -> dict[str, Any]:
-    threads = os.environ.get("OMP_NUM_THREADS")
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "device": context.device,
         "seed": context.settings.get("seed"),
-        "threads": int(threads) if threads and threads.isdecimal() else machine().cores,
+        "threads": threads_of_process(),
         "versions": package_versions(),
         "resuming": context.resuming,
     }
+
+
+def threads_of_process() -> int:
+    """Threads that a training of this process computes with, where nothing else is set."""
+    threads = os.environ.get("OMP_NUM_THREADS")
+    return int(threads) if threads and threads.isdecimal() else machine().cores
 
 
 def package_versions() -> dict[str, str]:

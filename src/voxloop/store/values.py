@@ -30,7 +30,7 @@ def share(what: str, given: object, *, error: type[VoxloopError] = LabelError) -
     """A probability or a share, 0 to 1, from what a caller gives. Raises ``error``."""
     value = number(what, given, error=error)
     if not 0 <= value <= 1:
-        raise error(f"{what}={_short(given)} is not between 0 and 1")
+        raise error(f"{what}={_short(given)} is not between 0 and 1; 0.9 stands for 90 %")
     return value
 
 

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from voxloop.errors import RunError
-from voxloop.machine import machine
 from voxloop.model import ModelSpec, read_spec
 from voxloop.runs import Run, tasks
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
 from voxloop.runs.history import History
-from voxloop.runs.runner import package_versions
+from voxloop.runs.runner import package_versions, threads_of_process
 from voxloop.store.layout import Layout, RunPlace
 from voxloop.workspace.project import Project
 
@@ -161,8 +160,8 @@ def _of_circumstances(run: Run, steps: int) -> list[str]:
         if name in current and current[name] != version
     ]
     threads = started.get("threads")
-    if threads is not None and threads != machine().cores:
-        sentences.append(f"{threads} threads then, {machine().cores} now")
+    if threads is not None and threads != threads_of_process():
+        sentences.append(f"{threads} threads then, {threads_of_process()} now")
     if history.iteration and history.iteration != steps:
         clock = "; the clock decided on the end" if run.config.get("settings", {}).get("max_minutes") else ""
         sentences.append(f"{history.iteration} steps then, {steps} now{clock}")
