@@ -31,6 +31,12 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What tests open is not listed among what their user opened lately."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session", autouse=True)
 def own_queue(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Runs of one test session wait for each other, not for other runs on this machine."""
     os.environ["VOXLOOP_QUEUE"] = str(tmp_path_factory.mktemp("queue"))

@@ -8,20 +8,69 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from voxloop.errors import VoxloopError
 from voxloop.runs.process import environment, python
 
+#: the notebook that opens where none is named
+START = "voxloop-start.ipynb"
+#: what its first cell runs by itself; the page runs no other code unasked (labextensions/voxloop/static/remoteEntry.js)
+CELL = "import voxloop as vl\n\nbench = vl.Workbench()\nbench"
+_HINT = "# bench.ws is the workspace that is open above: bench.ws.runs, bench.ws.predictions, ..."
+
 
 def serve(notebook: Path | None, *, port: int | None = None, browser: bool = True) -> int:
-    """Run JupyterLab until it is stopped; its exit code. Raises VoxloopError where it cannot be started."""
+    """Run JupyterLab until it is stopped; its exit code. Raises VoxloopError where it cannot be started.
+
+    Without a notebook a start notebook with an empty workbench opens in the current folder.
+    """
     if sys.platform == "win32":
         raise VoxloopError("voxloop runs on Linux and macOS; on Windows use WSL2")
     if shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)) is None and not _importable("jupyterlab"):
         raise VoxloopError("JupyterLab is not installed; install it with: pip install 'voxloop[lab]'")
     if notebook is not None and not notebook.exists():
         raise VoxloopError(f"there is no notebook {notebook}")
+    if notebook is None:
+        notebook = start_notebook(Path.cwd())
     return subprocess.call(command(notebook, port or free_port(), browser and has_display()), env=environment())
+
+
+def start_notebook(folder: Path) -> Path | None:
+    """Write the start notebook, trusted and not run yet; None where the folder cannot be written.
+
+    One that is there keeps the cells that its user added.
+    """
+    import nbformat
+    from nbformat.sign import NotebookNotary
+
+    path = folder / START
+    book = _fresh_book()
+    if path.exists():
+        try:
+            kept = nbformat.read(path, as_version=4)
+        except (OSError, ValueError):
+            return path  # not ours to mend: JupyterLab says what is wrong with it
+        if not kept.metadata.get("voxloop", {}).get("start"):
+            return path
+        book.cells = [book.cells[0], *kept.cells[1:]]
+        book.metadata = kept.metadata
+    try:
+        nbformat.write(book, path)
+    except OSError:
+        return None
+    NotebookNotary().sign(book)
+    return path
+
+
+def _fresh_book() -> Any:
+    """One cell whose code is folded away, so that the workbench has the page, and one to type in."""
+    import nbformat
+
+    first = nbformat.v4.new_code_cell(CELL, metadata={"jupyter": {"source_hidden": True}})
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    metadata = {"kernelspec": kernel, "voxloop": {"start": True}}
+    return nbformat.v4.new_notebook(metadata=metadata, cells=[first, nbformat.v4.new_code_cell(_HINT)])
 
 
 def command(notebook: Path | None, port: int, browser: bool) -> list[str]:
@@ -29,6 +78,7 @@ def command(notebook: Path | None, port: int, browser: bool) -> list[str]:
     root = notebook.resolve().parent if notebook else Path.cwd()
     line = python("-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--ServerApp.port={port}")
     line += ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    line.append(f"--LabApp.extra_labextensions_path={extensions()}")
     if notebook:
         line.append(f"--LabApp.default_url=/lab/tree/{notebook.name}")
     if not browser:
@@ -36,6 +86,11 @@ def command(notebook: Path | None, port: int, browser: bool) -> list[str]:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         line.append("--allow-root")
     return line
+
+
+def extensions() -> Path:
+    """The folder of what the page of JupyterLab loads from here, also where voxloop runs from a checkout."""
+    return Path(__file__).parent / "labextensions"
 
 
 def free_port(first: int = 8888) -> int:

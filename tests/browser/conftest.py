@@ -65,7 +65,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    server = lab_module.LabServer(tmp_path_factory.mktemp("lab"), IMPORTS)
+    from voxloop.lab import extensions
+
+    server = lab_module.LabServer(tmp_path_factory.mktemp("lab"), IMPORTS, extensions())
     yield server
     server.close()
 

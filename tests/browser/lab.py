@@ -42,9 +42,10 @@ class LabServer:
     """JupyterLab on a free loopback port, with settings, workspaces and notebooks of its own.
 
     A kernel waits for the next notebook, and has imported what ``imports`` names: it starts while another is used.
+    ``extensions`` is a folder of further extensions of the page.
     """
 
-    def __init__(self, home: Path, imports: Sequence[str] = ()) -> None:
+    def __init__(self, home: Path, imports: Sequence[str] = (), extensions: Path | None = None) -> None:
         self.root = home / "root"
         self.root.mkdir(parents=True)
         startup = home / "ipython" / "profile_default" / "startup"
@@ -84,6 +85,7 @@ class LabServer:
                 "--LabApp.news_url=",
                 "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
                 "--LabApp.extension_manager=readonly",
+                *([f"--LabApp.extra_labextensions_path={extensions}"] if extensions else []),
             ],
             env=env,
             stdout=self._log,

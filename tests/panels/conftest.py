@@ -15,7 +15,7 @@ pytest.importorskip("ipywidgets")
 from ipywidgets.widgets.widget import _instances
 
 from voxloop.panels.base.ui import UiLoop
-from voxloop.panels.form.file_list import Recent
+from voxloop.panels.form.recent import Recent
 
 
 class NoLeak:

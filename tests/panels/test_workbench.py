@@ -121,6 +121,34 @@ def test_the_picture_opens_where_the_step_before_left_it(ui, ws, monkeypatch):
     bench.close()
 
 
+def test_a_guide_follows_what_was_done_and_is_closed_for_good(ui, ws, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    bench = Workbench(ws)
+    screen = Screen(bench)
+
+    def says():
+        bench._tick()
+        return next(line for line in screen.text.splitlines() if line[0] in "●○")
+
+    assert says().startswith("●○○○○ Paint a short stroke of one class: press 1 for background")
+    ws.labels().paint(index=3, points=[(10, 10), (10, 30)], radius=3, value=2)
+    assert says().startswith("●●○○○ Paint a second class: press 1 for background")
+    ws.labels().paint(index=3, points=[(40, 10), (40, 30)], radius=3, value=1)
+    assert says().startswith("●●●○○ Look where it is unsure")
+    bench.panels["label"].live.place = (3, 20, 20)
+    assert says().startswith("●●●●○ Train")
+    screen.click("Close the guide for good; vl.Workbench(guide=True) shows it again")
+    bench.close()
+    again = Workbench(ws)
+    again._tick()
+    assert "Train (3) keeps" not in Screen(again).text
+    again.close()
+    asked_for = Workbench(ws, guide=True)
+    asked_for._tick()
+    assert "●●●○○" in Screen(asked_for).text
+    asked_for.close()
+
+
 def test_a_run_at_work_shows_on_its_step(ui, ws, monkeypatch):
     from voxloop.runs import Run
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 import ipywidgets as w
 
 from voxloop.errors import LabelError, VoxloopError, WorkspaceError, unknown
 from voxloop.panels.base.access import writer_words
+from voxloop.panels.base.guide import Guide, GuideProgress
 from voxloop.panels.base.panel import Panel, badge, classed, mark, row, show, spacer, text
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.ui import on_ui
@@ -34,6 +36,15 @@ ABOUT: dict[Step, str] = {
 WORK: dict[Kind, Step] = {"train": "train", "predict": "predict", "batch": "predict", "objects": "objects"}
 
 
+@dataclass(frozen=True, slots=True)
+class RunsSeen:
+    """What a look at the runs gave: steps at work, markup that says who writes, kinds of runs there are."""
+
+    busy: set[Step] = field(default_factory=set)
+    writer: str = ""
+    kinds: set[Kind] = field(default_factory=set)
+
+
 class Workbench(Panel):
     """All panels of a workspace, one at a time; each is built when its step is first opened and then stays.
 
@@ -43,23 +54,27 @@ class Workbench(Panel):
         A workspace; None begins with finding a stack or a workspace.
     step
         Where to begin: ``"volume"``, ``"label"``, ``"train"``, ``"predict"``, ``"review"`` or ``"objects"``.
+    guide
+        Show a line with the next of five steps; None: unless it was closed for good.
     """
 
     @on_ui
-    def __init__(self, ws: Workspace | None = None, *, step: Step | None = None) -> None:
+    def __init__(self, ws: Workspace | None = None, *, step: Step | None = None, guide: bool | None = None) -> None:
         super().__init__()
         self.ws = ws
         self.panels: dict[Step, Panel] = {}
         self._step: Step | None = None
         self._last_view: PlaneView | None = None
         self._saved = Saved()
-        self._busy: Poll[tuple[set[Step], str]] = Poll(self, _look, self._show_busy, failed=self._look_failed)
+        self._busy: Poll[RunsSeen] = Poll(self, _look, self._show_busy, failed=self._look_failed)
+        self._seen = RunsSeen()
+        self._guide = Guide(self, guide)
         self._name, self._writer = text("", "vx-title"), text()
         self._buttons = {name: self._step_button(number, name) for number, name in enumerate(STEPS, 1)}
         self._stage = classed(w.VBox(), "vx-stage")
         bar = classed(w.HBox(list(self._buttons.values())), "vx-steps")
         self._head = row(self._name, self._writer, bar, spacer(), self._saved.widget, classes=["vx-head"])
-        self.body(self._head, self._stage)
+        self.body(self._head, self._guide.widget, self._stage)
         self.on_close(self._close_panels)
         self._show_workspace()
         self.go(step or self._first_step())
@@ -183,6 +198,28 @@ class Workbench(Panel):
         self._show_saved()
         if self.ws is not None:
             self._busy.now(self.ws)
+        if self._guide.wanted:
+            self._guide.follow(self._progress())
+
+    def _progress(self) -> GuideProgress:
+        """What was done so far, for the guide."""
+        ws, label = self.ws, self.panels.get("label")
+        if ws is None or not ws.images.names:
+            return GuideProgress()
+        painted, missing = 0, ("", "")
+        labels = getattr(label, "labels", None)
+        with suppress(LabelError, WorkspaceError):  # closed in a cell
+            if labels is None and ws.levels.names:
+                labels = ws.labels(ws.levels.names[0], ws.images.names[0])
+            if labels is not None:
+                counts = labels.counts()
+                left = [item for item in labels.level.classes if not counts.get(item.value)]
+                painted = len(labels.level.classes) - len(left)
+                missing = (left[0].name, left[0].shortcut or str(left[0].value)) if left else missing
+        live = getattr(label, "live", None)
+        looked = live is not None and live.place is not None
+        kinds = self._seen.kinds
+        return GuideProgress(True, painted, looked, "train" in kinds, "predict" in kinds or "batch" in kinds, missing)
 
     def _look_failed(self, error: BaseException) -> None:
         """A run deleted, or a workspace closed, while it is looked at: the next look shows what there is."""
@@ -203,10 +240,10 @@ class Workbench(Panel):
             self._saved.follow(labels)
             self._saved.show()
 
-    def _show_busy(self, looked: tuple[set[Step], str]) -> None:
-        busy, self._writer.value = looked
+    def _show_busy(self, seen: RunsSeen) -> None:
+        self._seen, self._writer.value = seen, seen.writer
         for name, button in self._buttons.items():
-            mark(button, "vx-busy", name in busy)
+            mark(button, "vx-busy", name in seen.busy)
 
     def _step_button(self, number: int, step: Step) -> w.Button:
         button = w.Button(description=f"{number}  {step.capitalize()}", tooltip=ABOUT[step])
@@ -227,9 +264,15 @@ def view_of(panel: Panel) -> PlaneView | None:
     return view if isinstance(view, PlaneView) else None
 
 
-def _look(ws: Workspace) -> tuple[set[Step], str]:
-    """Steps whose runs are at work or in line, and the markup that says who writes where this process may not."""
-    return _busy_steps(ws), _writer_badge(ws)
+def _look(ws: Workspace) -> RunsSeen:
+    busy: set[Step] = set()
+    kinds: set[Kind] = set()
+    for run in ws.runs.values():
+        kinds.add(run.kind)
+        step = WORK[run.kind]
+        if step not in busy and run.state in ("running", "queued", "stopping"):
+            busy.add(step)
+    return RunsSeen(busy, _writer_badge(ws), kinds)
 
 
 def _writer_badge(ws: Workspace) -> str:
@@ -238,12 +281,3 @@ def _writer_badge(ws: Workspace) -> str:
     writer = writer_words(ws)
     words = f"read-only: written by {writer}" if writer else "read-only"
     return badge(words, "warn")
-
-
-def _busy_steps(ws: Workspace) -> set[Step]:
-    busy: set[Step] = set()
-    for run in ws.runs.values():
-        step = WORK[run.kind]
-        if step not in busy and run.state in ("running", "queued", "stopping"):
-            busy.add(step)
-    return busy

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from voxloop.panels.form.file_list import kind_of, list_entries, size_text, without_secrets
+from voxloop.panels.form.file_list import kind_of, list_entries, size_text
+from voxloop.panels.form.recent import RecentSource, without_secrets
 
 SUFFIXES = (".tif", ".h5")
 
@@ -21,10 +22,15 @@ def test_recent_keeps_the_newest_first_without_secrets_and_forgets_what_is_gone(
     recent.add(str(files / "stack.tif"))
     recent.add("https://user:pw@host/data.zarr?token=1#x")
     recent.add(str(files / "stack.tif"))
-    assert recent.list() == [str(files / "stack.tif"), "https://host/data.zarr"]
+    assert [source.text for source in recent.list()] == [str(files / "stack.tif"), "https://host/data.zarr"]
     (files / "stack.tif").unlink()
-    assert recent.list() == ["https://host/data.zarr"]
-    (files.parent / "state" / "recent.json").write_text("not json")
+    assert [source.text for source in recent.list()] == ["https://host/data.zarr"]
+    recent.add(str(files), b"picture")
+    assert recent.picture(str(files)) == b"picture"
+    kept = files.parent / "state" / "recent.json"
+    kept.write_text('["https://host/old.zarr"]')  # as it was written before times were noted
+    assert recent.list() == [RecentSource("https://host/old.zarr")]
+    kept.write_text("not json")
     assert recent.list() == []
 
 

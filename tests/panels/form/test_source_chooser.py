@@ -15,9 +15,13 @@ def test_chooser_goes_through_folders_and_says_what_was_chosen(ui, files, recent
     assert chooser.folder == files / "plain"
     screen.row("..").click()
     assert chooser.folder == files
+    assert "3 pictures" in screen.row("pictures").cells[0]
     screen.row("pictures").click("Open as stack")
+    screen.row("pictures").click()
+    screen.row(".").click()
+    screen.row("..").click()
     screen.row("two.h5").click()
-    assert [source.text for source in chosen] == [str(files / "pictures"), str(files / "two.h5")]
+    assert [source.text for source in chosen] == [str(files / "pictures")] * 2 + [str(files / "two.h5")]
     screen.field("Where to look").value = "Samples"
     screen.row("em").click()
     assert chosen[-1] == ChosenSource("sample", "em")

@@ -115,6 +115,47 @@ def test_a_workspace_is_opened_as_a_whole(ui, tmp_path, recent):
     taken[0].close()
 
 
+def test_what_was_worked_on_lately_is_one_click_away(ui, files, recent, tmp_path, monkeypatch, no_leak):
+    monkeypatch.chdir(tmp_path)
+    first = VolumePanel(path=files / "stack.tif", recent=recent)
+    screen = Screen(first)
+    screen.click("Create workspace")
+    first.ws.close()
+    first.close()
+    assert first.ws.path == tmp_path / "stack-voxloop"
+
+    taken = []
+    for open_it in (
+        lambda screen: screen.row(str(tmp_path / "stack-voxloop")).click(),  # in the list of what was opened lately
+        lambda screen: screen.row("stack.tif").click(),  # the picture itself
+    ):
+        panel = VolumePanel(recent=recent)
+        panel.on_workspace(taken.append)
+        panel.chooser.go_to(files)
+        screen = Screen(panel)
+        line = screen.row(str(tmp_path / "stack-voxloop"))
+        assert line.cells[1:] == [f"stack-voxloop workspace {tmp_path}", "just now"]
+        open_it(screen)
+        assert taken.pop().path == tmp_path / "stack-voxloop"
+        panel.ws.close()
+        panel.close()
+    assert no_leak.left() == []
+
+
+def test_an_image_may_be_given_a_further_workspace(ui, files, recent, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ws = Workspace.create(tmp_path / "stack-voxloop", image=files / "stack.tif", classes=["a", "b"])
+    panel = VolumePanel(ws, path=files / "stack.tif", recent=recent)
+    screen = Screen(panel)
+    screen.click("In a new workspace instead")
+    assert screen.field("Folder").value == str(tmp_path / "stack-voxloop-2")
+    screen.click("Create workspace")
+    assert panel.ws.path == tmp_path / "stack-voxloop-2"
+    panel.ws.close()
+    ws.close()
+    panel.close()
+
+
 def test_errors_that_are_not_ours_are_shown_too(ui, recent, monkeypatch):
     monkeypatch.setattr(
         "voxloop.volumes.open_volume", lambda *a, **k: (_ for _ in ()).throw(VolumeError("no such thing"))

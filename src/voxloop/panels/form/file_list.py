@@ -1,15 +1,13 @@
-"""What lies in a folder that can be opened, and what was opened lately. Standard library only; opens no volume."""
+"""What lies in a folder that can be opened. Standard library only; opens no volume."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
 
 EntryKind = Literal["folder", "volume", "stack", "workspace"]
 
@@ -23,8 +21,8 @@ _MAGIC_AT, _MAGIC = 128, b"DICM"
 _GLANCE = 64
 #: files shown of a folder; more would be no list to choose from
 MOST = 500
-#: sources remembered
-LATELY = 12
+#: pictures of a folder that are counted; beyond that it says "and more"
+MANY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,8 @@ class Entry:
     path: Path
     kind: EntryKind
     size: int | None
+    pictures: int = 0
+    """Pictures in a folder of them, as far as was counted."""
 
     @property
     def name(self) -> str:
@@ -74,10 +74,21 @@ def _entry(path: Path, suffixes: tuple[str, ...]) -> Entry | None:
     kind = kind_of(path, suffixes)
     if kind is None:
         return None
-    size = None
+    size, pictures = None, 0
     with contextlib.suppress(OSError):
         size = path.stat().st_size if path.is_file() else None
-    return Entry(path, kind, size)
+        pictures = picture_count(path) if kind == "stack" else 0
+    return Entry(path, kind, size, pictures)
+
+
+def picture_count(folder: Path) -> int:
+    """How many pictures lie in a folder, counted up to :data:`MANY`. Raises OSError."""
+    count = 0
+    for path in _entries(folder):
+        count += path.suffix.lower() in _PICTURES
+        if count >= MANY:
+            break
+    return count
 
 
 def _entries(folder: Path) -> Iterator[Path]:
@@ -103,44 +114,6 @@ def _is_slice(path: Path) -> bool:
     """Whether a file is a slice of a scanner's series, which often have no ending."""
     with path.open("rb") as file:
         return file.read(_MAGIC_AT + len(_MAGIC))[_MAGIC_AT:] == _MAGIC
-
-
-class Recent:
-    """Sources opened lately, newest first, in a small file of the user's; what cannot be written is forgotten."""
-
-    def __init__(self, file: Path | None = None) -> None:
-        home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-        self._file = file or Path(home).expanduser() / "voxloop" / "recent.json"
-
-    def list(self) -> list[str]:
-        """The sources; files that are gone are left out."""
-        try:
-            stored = json.loads(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return []
-        texts = [text for text in stored if isinstance(text, str)] if isinstance(stored, list) else []
-        return [text for text in texts if "://" in text or Path(text).exists()]
-
-    def add(self, source: str) -> None:
-        """Remember a path or URL, without what may be secret in it."""
-        clean = without_secrets(source)
-        sources = [clean, *(text for text in self.list() if text != clean)][:LATELY]
-        temporary = self._file.with_suffix(f".{os.getpid()}.tmp")
-        with contextlib.suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(sources, indent=1), encoding="utf-8")
-            temporary.replace(self._file)
-
-
-def without_secrets(source: str) -> str:
-    """A URL without user, password, query and fragment, where signatures and tokens are."""
-    if "://" not in source:
-        return source
-    kind, _, address = source.partition("://")
-    if "://" in address:  # of a store behind an address: precomputed://https://...
-        return f"{kind}://{without_secrets(address)}"
-    parts = urlsplit(source)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def size_text(size: float) -> str:

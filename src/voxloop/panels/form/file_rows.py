@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import time
 from pathlib import Path
 
-from voxloop.panels.base.panel import badge
+from voxloop.panels.base.panel import ago, badge
 from voxloop.panels.base.rows import Action, Row
-from voxloop.panels.form.file_list import Entry, size_text
+from voxloop.panels.form.file_list import MANY, Entry, size_text
+from voxloop.panels.form.recent import RecentSource
 
+AS_STACK = Action("stack", "Open as stack", "Open its pictures as one stack")
 FOLDER = '<i class="fa fa-folder vx-dim"></i> '
 #: what the list of samples says beside their names, where they need no look into the file
 _MADE_UP = {
@@ -30,20 +33,36 @@ def file_row(entry: Entry) -> Row:
     if entry.kind == "folder":
         return Row(entry.name, (f"{FOLDER}{name}", ""))
     if entry.kind == "stack":
-        as_stack = Action("stack", "Open as stack", "Open its pictures as one stack")
-        return Row(entry.name, (f"{FOLDER}{name}", ""), (as_stack,))
+        return Row(entry.name, (f"{FOLDER}{name} {badge(picture_words(entry.pictures))}", ""), (AS_STACK,))
     size = "" if entry.size is None else size_text(entry.size)
     return Row(entry.name, (name, size))
 
 
-def recent_row(source: str) -> Row:
-    """A path or address opened before."""
-    if "://" in source:
-        parent, _, name = source.rstrip("/").rpartition("/")
+def picture_words(count: int) -> str:
+    """``120 pictures``; one without pictures is a series of a scanner."""
+    if not count:
+        return "slices"
+    return f"{count:,} pictures" if count < MANY else f"{MANY:,} pictures and more"
+
+
+def folder_row(folder: Path, count: int) -> Row:
+    """What a folder of pictures is as a whole, above the list of its files."""
+    words = f"<b>{picture_words(count)}</b>"
+    return Row(".", (words, ""), (AS_STACK,), title=f"Open all pictures of {folder.name} as one stack")
+
+
+def recent_row(source: RecentSource, picture: str = "") -> Row:
+    """A path or address opened before; ``picture`` is markup."""
+    text = source.text
+    if "://" in text:
+        parent, _, name = text.rstrip("/").rpartition("/")
     else:
-        parent, name = str(Path(source).parent), Path(source).name
-    cell = f'{html.escape(name)} <span class="vx-dim vx-small">{html.escape(parent)}</span>'
-    return Row(source, (cell, ""), title=source)
+        parent, name = str(Path(text).parent), Path(text).name
+    kind = f" {badge('workspace', 'busy')}" if source.is_workspace else ""
+    when = ago(max(0.0, time.time() - source.time)) if source.time else ""
+    cell = f'{html.escape(name)}{kind}<br><span class="vx-dim vx-small">{html.escape(parent)}</span>'
+    pictures = (picture,) if picture else ()
+    return Row(text, (*pictures, cell, f'<span class="vx-dim vx-small">{when}</span>'), title=text)
 
 
 def sample_rows() -> list[Row]:

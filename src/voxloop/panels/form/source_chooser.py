@@ -15,8 +15,9 @@ from voxloop.panels.base.panel import Panel, button, classed, row, show, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Latest
-from voxloop.panels.form.file_list import Recent, kind_of, list_entries
-from voxloop.panels.form.file_rows import file_row, recent_row, sample_rows, up_rows
+from voxloop.panels.form.file_list import kind_of, list_entries, picture_count
+from voxloop.panels.form.file_rows import file_row, folder_row, recent_row, sample_rows, up_rows
+from voxloop.panels.form.recent import Recent
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,13 @@ class SourceChooser(Panel):
         if tab == "Samples":
             return [line for line in sample_rows() if words.lower() in line.key.lower()]
         if tab == "Recent":
-            return [recent_row(source) for source in self.recent.list() if words.lower() in source.lower()]
+            return [recent_row(source) for source in self.recent.list() if words.lower() in source.text.lower()]
         try:
             entries = list_entries(folder, self._readable(), words)
         except OSError as error:
             raise VolumeError(f"{folder} cannot be read: {error.strerror or error}") from None
-        return [*up_rows(folder), *(file_row(entry) for entry in entries)]
+        whole = [folder_row(folder, picture_count(folder))] if kind_of(folder, self._readable()) == "stack" else []
+        return [*up_rows(folder), *whole, *(file_row(entry) for entry in entries)]
 
     def _show_rows(self, looked: tuple[Path, list[Row]]) -> None:
         folder, rows = looked
@@ -107,7 +109,7 @@ class SourceChooser(Panel):
             self._choose_path(key)
         elif key == "..":
             self.go_to(self.folder.parent)
-        elif action == "stack":
+        elif action == "stack" or key == ".":
             self._choose(ChosenSource("path", str(self.folder / key)))
         else:
             self._choose_path(str(self.folder / key))

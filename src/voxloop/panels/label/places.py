@@ -12,9 +12,9 @@ import ipywidgets as w
 from voxloop.panels.base.panel import Panel, button, column, row, show, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Latest
-from voxloop.panels.label.thumbnails import thumbnail
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.prediction_layers import frame
+from voxloop.panels.view.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from voxloop.review import Suggestion

@@ -10,10 +10,10 @@ from voxloop.geometry import AXES, Box
 from voxloop.panels.base.panel import Panel, button, row, section, swatch, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Attempt, Latest
-from voxloop.panels.label.thumbnails import thumbnail
 from voxloop.panels.review.picture_task import Key, PictureTask
 from voxloop.panels.review.subject import ReviewSubject
 from voxloop.panels.view.prediction_layers import PREDICTION, UNCERTAINTY, frame
+from voxloop.panels.view.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from voxloop.review import Doubt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from voxloop.errors import WorkspaceError
-from voxloop.panels.base.panel import CopyCode, Panel, button, column, labelled, row, show, spacer
+from voxloop.panels.base.panel import CopyCode, Panel, button, column, labelled, row, show, spacer, text
+from voxloop.panels.volume.known import free_folder
 from voxloop.panels.volume.opened import OpenedVolume
 
 if TYPE_CHECKING:
@@ -39,12 +41,17 @@ class Target:
         self._times = w.Checkbox(value=True, description="All time points", indent=False, tooltip=about_times)
         for box in (self._name, self._folder, self._classes, self._copied, self._times):
             box.observe(panel.handler(self._show_code), "value")
+        self._anew = False
+        self._words = text("", "vx-dim")
         self.button = button("", panel.handler(add), kind="primary")
-        self._copy = CopyCode()
-        line = row(self.button, spacer(), self._copy)
-        self.widget = column(
-            self._name, self._folder, self._classes, self._copied, self._times, line, classes=["vx-plain"]
+        about_another = "Make a new workspace with this image, beside the one that is open"
+        self._another = button(
+            "In a new workspace instead", panel.handler(self._toggle), kind="link", tooltip=about_another
         )
+        self._copy = CopyCode()
+        #: the button and what it will do; stands where it is always in sight
+        self.bar = row(self.button, self._another, self._words, spacer(), self._copy)
+        self.widget = column(self._name, self._folder, self._classes, self._copied, self._times, classes=["vx-plain"])
 
     @property
     def name(self) -> str:
@@ -93,7 +100,7 @@ class Target:
         if opened.source.kind == "image":
             return f"ws.set_voxel_size({opened.source.text!r}, {opened.arguments.get('spacing')!r})"
         how = "".join(f", {name}={value!r}" for name, value in self.arguments().items())
-        if self._ws is not None:
+        if self.ws is not None:
             return f"ws.images.{'add_times' if self.times else 'add'}({self.name!r}, {opened.image_code}{how})"
         how = f", times=True{how}" if self.times else how
         names = [item["name"] for item in self.classes]
@@ -102,26 +109,48 @@ class Target:
             f"image_name={self.name!r}, classes={names!r}{how})"
         )
 
+    @property
+    def ws(self) -> Workspace | None:
+        """The workspace that the image is added to; None: a new one is made."""
+        return None if self._anew else self._ws
+
     def suggest(self, opened: OpenedVolume) -> None:
         """Fill the fields in for a source that was not shown before."""
-        self._opened = opened
+        self._opened, self._anew = opened, False
         self._name.value = opened.name
-        self._folder.value = str(Path.cwd() / f"{opened.name.replace(' ', '-')}-voxloop")
+        self._folder.value = str(free_folder(opened.name, Path.cwd()))
         self._classes.value = ", ".join(item["name"] for item in opened.classes) or "background, object"
 
     def show(self, opened: OpenedVolume | None, ws: Workspace | None) -> None:
         """Offer to put this volume into that workspace; None: into a new one."""
         self._opened, self._ws = opened, ws
+        self._show_fields()
+
+    def _toggle(self) -> None:
+        self._anew = not self._anew
+        self._show_fields()
+
+    def _show_fields(self) -> None:
+        opened, new = self._opened, self.ws is None
         known = opened is not None and opened.source.kind == "image"
-        self.button.description = "Create workspace" if ws is None else "Add to workspace"
+        self.button.description = "Create workspace" if new else "Add to workspace"
         if known:
             self.button.description = "Change voxel size"
+        self._another.description = "In this workspace instead" if self._anew else "In a new workspace instead"
+        show(self._another, self._ws is not None and opened is not None and not known)
         show(self._name, not known)
         show(self._times, opened is not None and not known and "timepoints" in opened.volume.attrs)
         show(self._copied, opened is not None and opened.source.kind == "path")
-        show(self._folder, ws is None)
-        show(self._classes, ws is None)
+        show(self._folder, new and not known)
+        show(self._classes, new and not known)
         self._show_code()
 
     def _show_code(self) -> None:
         self._copy.code = self.code
+        if self._opened is None or self._opened.source.kind == "image":
+            self._words.value = ""
+        elif self.ws is not None:
+            self._words.value = html.escape(f"{self.name}, to {self.ws.name}")
+        else:
+            names = ", ".join(item["name"] for item in self.classes)
+            self._words.value = html.escape(f"{Path(str(self._folder.value)).name}, to paint {names}")

@@ -15,11 +15,13 @@ from voxloop.errors import VoxloopError, WorkspaceError
 from voxloop.panels.base.panel import Panel, classed, column, heading, labelled, row, section, show, text
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Attempt, Latest
-from voxloop.panels.form.file_list import Recent
+from voxloop.panels.form.recent import Recent
 from voxloop.panels.form.source_chooser import ChosenSource, SourceChooser
 from voxloop.panels.volume.copy_bar import CopyBar
+from voxloop.panels.volume.known import workspace_with
 from voxloop.panels.volume.opened import OpenedVolume, datasets_in, open_image, open_source, timepoints_in
 from voxloop.panels.volume.scale_bar import ScaleBar
+from voxloop.panels.volume.start_page import StartPage, remember
 from voxloop.panels.volume.target import Target
 from voxloop.panels.volume.volume_checks import Check, facts, plane_checks
 from voxloop.panels.volume.voxel_size import VoxelSize
@@ -63,6 +65,7 @@ class VolumePanel(Panel):
         self.chooser = SourceChooser(self.choose, recent=recent)
         self.on_close(self._close_children)
         self._build()
+        self._known: Latest[tuple[ChosenSource, Path | None]] = Latest(self, self._open_known)
         self._opening: Latest[OpenedVolume] = Latest(self, self._show_opened, failed=self._offer_what_is_missing)
         self._plane: Latest[np.ndarray] = Latest(self, self._show_plane_checks, failed=self._show_plane_fault)
         self._working: Attempt[Workspace] = Attempt(
@@ -95,12 +98,25 @@ class VolumePanel(Panel):
     # ----------------------------------------------------------------------------------------------------- opening
 
     def choose(self, source: ChosenSource) -> None:
-        """Open what was chosen: a stack into the preview, a workspace as a whole."""
+        """Open what was chosen: a stack into the preview, a workspace, or the one that holds the image, as a whole."""
         if source.kind == "workspace":
             self.say("Opening the workspace …")
             self._working(partial(_open_workspace, source.text))
+        elif self.ws is None and source.kind in ("path", "sample"):
+            self.say(f"Opening {Path(source.text).name} …")
+            look = partial(workspace_with, source, self.chooser.recent, Path.cwd())
+            self._known.ask(lambda: (source, look()))
         else:
             self._open(source, {})
+
+    def _open_known(self, looked: tuple[ChosenSource, Path | None]) -> None:
+        """An image that is in a workspace already opens that workspace."""
+        source, workspace = looked
+        if workspace is None:
+            self._open(source, {})
+            return
+        self.say(f"{Path(source.text).name} is in the workspace {workspace.name}; opening it …")
+        self._working(partial(_open_workspace, str(workspace)))
 
     def _open(self, source: ChosenSource, arguments: dict[str, Any]) -> None:
         before = self.opened
@@ -178,10 +194,12 @@ class VolumePanel(Panel):
             self.view.show(volume)
         self._show_stage()
         show(self._details, True)
+        show(self._do, True)
 
     def _show_stage(self) -> None:
         show(self._stage, True)
         show(self._hint, False)
+        show(self.start.widget, False)
 
     def _show_plane_checks(self, plane: np.ndarray) -> None:
         self._values = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
@@ -216,7 +234,7 @@ class VolumePanel(Panel):
     @on_ui
     def add(self) -> None:
         """Add the image to the workspace, or make a workspace with it; what the button does."""
-        opened, ws = self.opened, self.ws
+        opened, ws = self.opened, self.target.ws
         if opened is None:
             raise WorkspaceError("choose a stack first")
         if opened.source.kind == "image" and ws is not None:
@@ -263,6 +281,7 @@ class VolumePanel(Panel):
         else:
             self.say(f"Workspace {ws.name!r} is open.", "good")
         self.ws = ws
+        self.in_thread(partial(remember, self.chooser.recent, ws), failed=lambda _: None)
         self._show_target()
         for listener in self._listeners:
             listener(ws)
@@ -297,13 +316,15 @@ class VolumePanel(Panel):
         self.copy_bar = CopyBar(self)
         look = column(*self.voxel_size.widgets, self.scale_bar.widget, self._percentiles, classes=["vx-plain"])
         halves = classed(w.HBox([section("Voxels", look), section("Checks", self._checks)]), "vx-halves")
-        self._details = classed(
-            w.VBox([halves, section("Workspace", column(self.target.widget, self.copy_bar.widget))]), "vx-hidden"
-        )
-        self._stage = column(row(self._dataset, self._timepoint), self._picture, self._details, classes=["vx-hidden"])
+        self._do = column(self.target.bar, self.copy_bar.widget, classes=["vx-hidden"])
+        self._details = classed(w.VBox([halves, section("Workspace", self.target.widget)]), "vx-hidden")
+        parts = row(self._dataset, self._timepoint)
+        self._stage = column(self._do, parts, self._picture, self._details, classes=["vx-hidden"])
         left = column(heading("Open"), self.chooser.widget, classes=["vx-volume-left"])
         self._hint = text("", "vx-dim")
-        self.body(classed(w.HBox([left, column(self._hint, self._image, self._stage)]), "vx-volume"))
+        self.start = StartPage(self, self.chooser.recent, self.choose)
+        right = column(self._hint, self.start.widget, self._image, self._stage)
+        self.body(classed(w.HBox([left, right]), "vx-volume"))
         self._show_target()
 
     def _show_target(self) -> None:
@@ -314,6 +335,7 @@ class VolumePanel(Panel):
             hint = f"In this workspace: {', '.join(images)}. Choose a further stack to add it"
         self._image.options = [("choose …", None), *((name, name) for name in images)]
         show(self._image, bool(images))
+        show(self.start.widget, self.ws is None and self.opened is None)
         self._hint.value = html.escape(f"{hint}; its picture, voxel size and checks appear here first.")
 
     def _close_children(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,12 +22,22 @@ def thumbnail(volume: Any, box: Box, title: str = "") -> str:
     from voxloop.volumes import read_block
 
     flat = next((axis for axis, size in enumerate(box.shape) if size == 1), 0)
-    step = max(1, max(box.shape) // _PIXELS)
-    plane = np.asarray(read_block(volume, box)).take(0, axis=flat + 1)[:3, ::step, ::step]
-    limits = [_limits(channel) for channel in plane]
-    picture = compose(plane, limits, list(range(len(plane))))
-    data = base64.b64encode(encode_picture(picture)).decode()
-    return f'<img class="vx-thumb" width="{SIDE}" height="{SIDE}" alt="{title}" src="data:image/jpeg;base64,{data}">'
+    return as_markup(small_picture(np.asarray(read_block(volume, box)).take(0, axis=flat + 1)), title)
+
+
+def small_picture(plane: np.ndarray) -> bytes:
+    """A plane (channel, row, column) as a small JPEG, stretched to its own grays."""
+    step = max(1, max(plane.shape[1:]) // _PIXELS)
+    small = plane[:3, ::step, ::step]
+    limits = [_limits(channel) for channel in small]
+    return encode_picture(compose(small, limits, list(range(len(small)))))
+
+
+def as_markup(picture: bytes, title: str = "") -> str:
+    """The ``<img>`` of a small JPEG."""
+    data = base64.b64encode(picture).decode()
+    about = html.escape(title, quote=True)
+    return f'<img class="vx-thumb" width="{SIDE}" height="{SIDE}" alt="{about}" src="data:image/jpeg;base64,{data}">'
 
 
 def _limits(channel: np.ndarray) -> tuple[float, float]:
