@@ -7,11 +7,16 @@ as it stands, the command line prints it as its one line; so a message is a whol
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
 class VoxloopError(Exception):
     """Anything a user can put right. Panels show it, the command line exits with code 2."""
+
+    def __str__(self) -> str:
+        """One line, whatever was given: names and values in a message may hold line breaks."""
+        return re.sub(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*", " ", super().__str__())
 
 
 class VolumeError(VoxloopError, ValueError):

@@ -114,6 +114,15 @@ def test_one_flipped_bit_anywhere_harms_nothing(whole: tuple[Path, list[np.ndarr
     check_everything(copy, whole[1])
 
 
+@pytest.mark.parametrize("text", [b"20,", b"140,", b"16,", b"zstd", b"bytes", b"uint8"])
+def test_a_flipped_bit_makes_no_other_array(whole: tuple[Path, list[np.ndarray]], copy: Path, text: bytes) -> None:
+    """Metadata that still can be read, and say another shape, chunk or codec."""
+    path = copy / ARRAY
+    flip(path, path.read_bytes().index(text), 2)
+    labels = check_everything(copy, whole[1])
+    assert "metadata" in labels.remarks[0]
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(1000, 1400))
 def test_one_flipped_bit_anywhere_harms_nothing_of_many(

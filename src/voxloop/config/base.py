@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUndefined
 
 from voxloop.errors import ConfigError, unknown
+from voxloop.given import shown
 
 
 def setting(
@@ -77,6 +78,15 @@ class Config(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
+
+    @classmethod
+    def of(cls, given: object, **changes: Any) -> Self:
+        """The settings that a verb is given: None for the usual ones, and some by name. Raises ConfigError."""
+        if given is None:
+            return cls(**changes)
+        if not isinstance(given, cls):
+            raise ConfigError(f"config={shown(given)} is no {cls.__name__}")
+        return given.changed(**changes) if changes else given
 
     def changed(self, **values: Any) -> Self:
         """A copy with some settings changed, validated again."""

@@ -104,8 +104,8 @@ def sync_folder(path: Path) -> None:
 
 
 def walk(path: Path) -> Iterator[os.DirEntry[str]]:
-    """Every file below ``path``, with its stat at hand; nothing where there is no such folder."""
-    folders = [str(path)]
+    """Every file below ``path``, with its stat at hand; nothing where there is no such folder. Follows no links."""
+    folders = [] if path.is_symlink() else [str(path)]
     while folders:
         try:
             with os.scandir(folders.pop()) as entries:
@@ -114,5 +114,15 @@ def walk(path: Path) -> Iterator[os.DirEntry[str]]:
                         folders.append(entry.path)
                     else:
                         yield entry
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
+
+
+def bytes_below(path: Path) -> int:
+    """Bytes of all files below a folder, those that can be looked at; what links lead to is not counted."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for entry in walk(path):
+            with contextlib.suppress(OSError):
+                total += entry.stat(follow_symlinks=False).st_size
+    return total

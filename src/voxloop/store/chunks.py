@@ -64,11 +64,15 @@ class ChunkedArray:
 
     def create(self) -> None:
         """Write the metadata, in one step. Raises OSError."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        replace_bytes(self.path / "zarr.json", self._metadata())
+
+    def _metadata(self) -> bytes:
+        """What ``zarr.json`` holds."""
         import zarr
         from zarr.codecs import ZstdCodec
 
-        made = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        shutil.rmtree(made, ignore_errors=True)
+        made: dict[str, Any] = {}
         zarr.create_array(
             store=made,
             shape=self.shape,
@@ -79,9 +83,7 @@ class ChunkedArray:
             compressors=ZstdCodec(level=1, checksum=True),
             dimension_names=("z", "y", "x"),
         )
-        self.path.mkdir(parents=True, exist_ok=True)
-        (made / "zarr.json").replace(self.path / "zarr.json")
-        made.rmdir()
+        return bytes(made["zarr.json"].to_bytes())
 
     def check(self) -> None:
         """Raise LabelError where the array on disk is not the one expected here (another program wrote it anew).
@@ -89,7 +91,8 @@ class ChunkedArray:
         Raises DamagedArrayError where its metadata cannot be read.
         """
         try:
-            meta = json.loads((self.path / "zarr.json").read_text())
+            text = (self.path / "zarr.json").read_bytes()
+            meta = json.loads(text)
             found = (
                 tuple(meta["shape"]),
                 tuple(meta["chunk_grid"]["configuration"]["chunk_shape"]),
@@ -99,6 +102,8 @@ class ChunkedArray:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DamagedArrayError(f"the metadata of {self.path} are damaged ({error})") from error
         if found != (self.shape, self.chunks, self.dtype, ["bytes", "zstd"]):
+            if _nearly(text, self._metadata()):
+                raise DamagedArrayError(f"the metadata of {self.path} are damaged")
             raise LabelError(
                 f"{self.path} was written again by another program (shape, chunks, type, codecs: {found}); "
                 "move it away, reopen, and load it with labels.load(path, zero='unlabelled')"
@@ -173,6 +178,11 @@ class ChunkedArray:
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _nearly(found: bytes, written: bytes) -> bool:
+    """Whether all but a byte is as it was written: no program writes another array so."""
+    return len(found) == len(written) and sum(a != b for a, b in zip(found, written, strict=True)) == 1
 
 
 def _facts(stat: os.stat_result, data: bytes) -> ChunkFile:

@@ -14,9 +14,10 @@ import numpy as np
 
 from voxloop.errors import LabelError
 from voxloop.geometry import AXES, Box, Shape, Spacing, cover
+from voxloop.given import flag
 from voxloop.store import shapes, strokes
 from voxloop.store.planes import Plane
-from voxloop.store.values import as_list, flag, number, whole
+from voxloop.store.values import as_list, number, whole
 from voxloop.store.writer import Proposal
 
 #: voxels of the widest brush; it covers more than any volume
@@ -262,6 +263,7 @@ class Drawing(ABC):
         seed = plane.voxel(point)
         reach = int(number("reach", reach, least=0))
         tolerance = None if tolerance is None else number("tolerance", tolerance, least=0)
+        volume = flag("volume", volume, error=LabelError)
         around = [reach if volume or name != axis else 0 for name in AXES]
         box = Box.at(seed, (1, 1, 1)).grow(around).clip(self.shape)
         start = Box.at(seed, (1, 1, 1)).within(box).start
@@ -293,7 +295,7 @@ class Drawing(ABC):
     ) -> Edit:
         """Copy the labels of one slice to another; onto unlabelled voxels only, unless ``overwrite``."""
         plane, origin = self._plane(axis, target), self._plane(axis, source)
-        overwrite = flag("overwrite", overwrite)
+        overwrite = flag("overwrite", overwrite, error=LabelError)
         wanted = None if values is None else [self.paintable(value) for value in as_list("values", values)]
 
         def proposal(part: Box, current: np.ndarray) -> np.ndarray:
@@ -319,7 +321,7 @@ class Drawing(ABC):
         in. Classes must be painted in both slices; None takes all of these. Onto unlabelled voxels only, unless
         ``overwrite``.
         """
-        overwrite = flag("overwrite", overwrite)
+        overwrite = flag("overwrite", overwrite, error=LabelError)
         first, last = sorted((whole("first", first), whole("last", last)))
         plane, other = self._plane(axis, first), self._plane(axis, last)
         distance = other.index - plane.index

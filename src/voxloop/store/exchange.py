@@ -10,6 +10,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, VolumeError
 from voxloop.geometry import Box
+from voxloop.given import flag, path_of
 from voxloop.store.ilastik import is_project
 from voxloop.store.mask_values import ZERO, MaskValue, Values, meanings, table_for
 from voxloop.store.webknossos import PaintedVolume, is_annotation, painted
@@ -81,7 +82,7 @@ def load(
         path = Path(source).expanduser()
         outlines = _outline_file(path).read(path, labels)
         return load_outlines(labels, outlines, path, zero, values, overwrite=overwrite, **arguments)
-    if zero not in (None, *ZERO):
+    if zero is not None and (not isinstance(zero, str) or zero not in ZERO):
         raise LabelError(f"zero={zero!r} is neither 'background' nor 'unlabelled'")
     box = Box.of(region, labels.shape)
     mask = _as_it_lies(_opened(source, box, region, arguments), labels.facts().anatomy)
@@ -129,14 +130,14 @@ def is_outlines(source: Any) -> bool:
     return isinstance(source, str | Path) and str(source).lower().endswith((*_ROIS, *_ANNOTATIONS, *_SKELETONS))
 
 
-def save(labels: OpenLabels, path: Path, *, overwrite: bool = False) -> Path:
+def save(labels: OpenLabels, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write labels for other programs, with the names and colours of classes; the suffix decides.
 
     ``.zarr``, ``.tif``, ``.ome.tif``, ``.h5``, ``.npy``, ``.mrc``, ``.nii``: arrays, block by block, so that it does
     not matter how large the volume is. ``.zip``: an ImageJ ROI set; ``.geojson``: polygons as QuPath reads them;
     ``.json``: COCO. Raises LabelError, VolumeError.
     """
-    path = path.expanduser()
+    path, overwrite = path_of(path, error=LabelError), flag("overwrite", overwrite, error=LabelError)
     name = path.name.lower()
     if path.exists() and not overwrite:
         raise LabelError(f"{path} exists; choose another name or say overwrite=True")

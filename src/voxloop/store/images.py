@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import VolumeError, VolumeWarning, WorkspaceError, unknown
+from voxloop.given import flag
 from voxloop.store.document import ImageInfo, check_name, safe_name
 from voxloop.store.fingerprint import fingerprint
 from voxloop.store.named import Keeper, Named
@@ -120,7 +121,7 @@ class Images(Named["xr.DataArray"]):
         """What :meth:`add` is to note of an image; voxels that have no other place are copied."""
         from voxloop.volumes import open_volume
 
-        place = place_of(source)
+        place, copy = place_of(source), flag("copy", copy, error=WorkspaceError)
         volume = open_volume(source, **arguments)
         if place is None and not arguments:
             place, arguments = _origin(source)
@@ -387,7 +388,7 @@ def _origin(source: Any) -> tuple[str | list[str] | None, dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON keeps it."""
-    if isinstance(value, tuple):
+    """As JSON keeps it: what is NumPy's as numbers and lists."""
+    if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+    return value.tolist() if hasattr(value, "tolist") else value

@@ -16,6 +16,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError
 from voxloop.geometry import Box, Shape, Spacing, cover
+from voxloop.given import flag
 from voxloop.store.changes import Change
 from voxloop.store.classes import Level
 from voxloop.store.drawing import Drawing, Edit
@@ -23,7 +24,7 @@ from voxloop.store.drawn import Drawn, find, with_mark
 from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
 from voxloop.store.state import LabelState
-from voxloop.store.values import as_labels, flag, paintable, whole
+from voxloop.store.values import as_labels, paintable, whole
 from voxloop.store.writer import Proposal, WriterState
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class Labels(Drawing):
         tool, arguments
             What the journal says of the edit (JSON).
         """
-        box, overwrite = self._box(region), flag("overwrite", overwrite)
+        box, overwrite = self._box(region), flag("overwrite", overwrite, error=LabelError)
         if not isinstance(arguments, dict | None):
             raise LabelError(f"arguments={str(arguments)[:40]!r} is not what the journal can note: a dict")
         for what, given in (("array", array), ("mask", mask)):
@@ -233,9 +234,8 @@ class Labels(Drawing):
         parent stay as they are.
         """
         boxes = [boxes] if isinstance(boxes, Box) else boxes
-        state, joined = self._writer(), flag("joined", joined)
-        if self.beside:
-            arguments = {**(arguments or {}), "beside": self.beside}
+        state, joined = self._writer(), flag("joined", joined, error=LabelError)
+        arguments = {**(arguments or {}), "beside": self.beside} if self.beside else arguments
         parent, parent_value = self._parent()
         locked = self.level.locked if self.level.kind == "semantic" else ()
 
@@ -277,7 +277,7 @@ class Labels(Drawing):
         """Write the labels to a file of another program; see :func:`voxloop.store.exchange.save`."""
         from voxloop.store.exchange import save
 
-        return save(self, Path(path), overwrite=overwrite)
+        return save(self, path, overwrite=overwrite)
 
     def drawn(self, stroke: str) -> Drawn | None:
         """How much of a stroke that a page drew is on record, by the id the page gave it; None where nothing is."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from voxloop.errors import LabelError, WorkspaceError, unknown
 from voxloop.geometry import Box
+from voxloop.given import shown
 from voxloop.store.document import SetRow, TrainingSet, check_name
 from voxloop.store.images import Images
 from voxloop.store.levels import Levels
@@ -47,7 +48,7 @@ class Sets(Named[TrainingSet]):
 
     def versions(self, name: str) -> tuple[TrainingSet, ...]:
         """All versions of a set, oldest first."""
-        if name not in self._store.document.sets:
+        if name not in self:
             raise WorkspaceError(unknown("training set", name, self.names))
         return self._store.document.sets[name]
 
@@ -81,7 +82,7 @@ class Sets(Named[TrainingSet]):
         found = self[name]
         stem = f"{found.name} copy"
         free = next(f"{stem} {n}" if n > 1 else stem for n in range(1, 10_000) if _numbered(stem, n) not in self.names)
-        return self.add(new or free, found.rows, note=f"copy of {found.title}")
+        return self.add(free if new is None else new, found.rows, note=f"copy of {found.title}")
 
     def edit(self, name: str, rows: Rows, note: str = "") -> TrainingSet:
         """Give a set other rows: a new version, those before are kept. The same rows change nothing."""
@@ -103,6 +104,8 @@ class Sets(Named[TrainingSet]):
     # ------------------------------------------------------------------------------------------------------- helpers
 
     def _checked(self, rows: Rows | None) -> tuple[SetRow, ...]:
+        if rows is not None and (isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable)):
+            raise LabelError(f"rows={shown(rows)} is no list of rows: (image, level, region)")
         given = self._labelled() if rows is None else list(rows)
         found = tuple(dict.fromkeys(self._row(row) for row in given))
         if not found:
@@ -124,8 +127,8 @@ class Sets(Named[TrainingSet]):
         if isinstance(row, str):
             row = (row,)
         if not isinstance(row, Mapping):
-            if not 1 <= len(row) <= 3:
-                raise LabelError(f"{row!r} is no row of a training set; use (image, level, region)")
+            if not isinstance(row, tuple | list) or not 1 <= len(row) <= 3:
+                raise LabelError(f"{shown(row)} is no row of a training set; use (image, level, region)")
             row = dict(zip(("image", "level", "region"), row, strict=False))
         for key in row:
             if key not in ("image", "level", "region", "name"):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import LabelError, VoxloopError
+from voxloop.given import shown
 from voxloop.store.classes import Level
 
 
@@ -15,14 +16,14 @@ def whole(what: str, given: object, least: float = -np.inf, *, error: type[Voxlo
     """A whole number, ``least`` or more, from what a caller gives. Raises ``error``."""
     value = number(what, given, least, error=error)
     if not value.is_integer() or abs(value) > 2**53:
-        raise error(f"{what}={_short(given)} is no whole number")
+        raise error(f"{what}={shown(given)} is no whole number")
     return int(value)
 
 
 def text(what: str, given: object, *, error: type[VoxloopError] = LabelError) -> str:
     """A name or another text from what a caller gives. Raises ``error``."""
     if not isinstance(given, str):
-        raise error(f"{what}={_short(given)} is no text")
+        raise error(f"{what}={shown(given)} is no text")
     return given
 
 
@@ -30,13 +31,8 @@ def share(what: str, given: object, *, error: type[VoxloopError] = LabelError) -
     """A probability or a share, 0 to 1, from what a caller gives. Raises ``error``."""
     value = number(what, given, error=error)
     if not 0 <= value <= 1:
-        raise error(f"{what}={_short(given)} is not between 0 and 1; 0.9 stands for 90 %")
+        raise error(f"{what}={shown(given)} is not between 0 and 1; 0.9 stands for 90 %")
     return value
-
-
-def _short(given: object) -> str:
-    """What was given, in few words and on one line."""
-    return " ".join(repr(given).split())[:60]
 
 
 def as_list(what: str, given: object, *, error: type[VoxloopError] = LabelError) -> Sequence[Any]:
@@ -44,15 +40,8 @@ def as_list(what: str, given: object, *, error: type[VoxloopError] = LabelError)
     if isinstance(given, np.ndarray):
         given = given.tolist()
     if isinstance(given, str | bytes) or not isinstance(given, Sequence):
-        raise error(f"{what}={_short(given)} is no list")
+        raise error(f"{what}={shown(given)} is no list")
     return given
-
-
-def flag(what: str, given: object) -> bool:
-    """True or false from what a caller gives. Raises LabelError."""
-    if not isinstance(given, bool | int | np.bool_):
-        raise LabelError(f"{what}={str(given)[:40]!r} is neither true nor false")
-    return bool(given)
 
 
 def number(
@@ -67,11 +56,11 @@ def number(
     try:
         value = float(given)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        raise error(f"{what}={_short(given)} is no number") from None
+        raise error(f"{what}={shown(given)} is no number") from None
     if isinstance(given, str | bytes) or np.isnan(value) or (np.isinf(value) and not endless):
-        raise error(f"{what}={_short(given)} is no number")
+        raise error(f"{what}={shown(given)} is no number")
     if value < least:
-        raise error(f"{what}={_short(given)} is less than {least:g}")
+        raise error(f"{what}={shown(given)} is less than {least:g}")
     return value
 
 

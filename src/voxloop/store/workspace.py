@@ -14,8 +14,9 @@ import numpy as np
 
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError, unknown
 from voxloop.geometry import Box
+from voxloop.given import flag
 from voxloop.locks import holder
-from voxloop.store.atomic import walk
+from voxloop.store.atomic import bytes_below
 from voxloop.store.classes import Level, as_classes
 from voxloop.store.document import Document, ImageInfo, read_document, write_document
 from voxloop.store.images import Images
@@ -266,17 +267,18 @@ class Store:
 
     def size(self) -> dict[str, int]:
         """Bytes on disk by part; ``total`` is all of the folder."""
-        sizes = {part: sum(e.stat().st_size for e in walk(self.path / part)) for part in PARTS}
-        rest = sum(entry.stat().st_size for entry in self.path.iterdir() if entry.is_file())
+        sizes = {part: bytes_below(self.path / part) for part in PARTS}
+        rest = sum(entry.lstat().st_size for entry in self.path.iterdir() if not entry.is_dir())
         return {**{part: n for part, n in sizes.items() if n}, "total": sum(sizes.values()) + rest}
 
     def clean(self, removed: bool = False) -> int:
         """Delete ``derived/`` (caches that come back by themselves), and ``removed/`` where asked; bytes freed."""
         self.check_writable()
+        removed = flag("removed", removed, error=WorkspaceError)
         freed = 0
         for part in ("derived", "removed") if removed else ("derived",):
             folder = self.path / part
-            freed += sum(entry.stat().st_size for entry in walk(folder))
+            freed += bytes_below(folder)
             shutil.rmtree(folder, ignore_errors=True)
         return freed
 

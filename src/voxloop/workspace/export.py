@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from voxloop.errors import ModelError, PredictionError, VoxloopError, unknown
+from voxloop.given import flag, path_of
 from voxloop.runs import Run
+from voxloop.store.values import text
 from voxloop.workspace.choices import one_image, part_of
 from voxloop.workspace.project import Project
 
@@ -59,6 +61,8 @@ def export(
     """
     from voxloop.objects.result import MESHES, TABLES
 
+    what, overwrite = text("what", what, error=PredictionError), flag("overwrite", overwrite, error=PredictionError)
+    path = path_of(path, error=PredictionError)
     made_objects = [name for name, run in project.runs.items() if run.kind == "objects"]
     if what in project.predictions:
         prediction = project.predictions[what]
@@ -92,11 +96,12 @@ def export_model(
     See :func:`voxloop.bioimageio.export_package` for ``settings``. It is the network also where the run keeps the pixel
     classifier to predict with, which no other program opens. Raises ModelError where the model is no network.
     """
-    trained = project.runs[run] if isinstance(run, str) else run
+    trained = run if isinstance(run, Run) else project.runs[run]
     model = trained.model("network") if trained.learner == "deep" else trained.model()
     write = getattr(model, "export", None)
     if write is None:
         raise ModelError(f"the model of {trained.name!r} is no network; only networks become bioimage.io packages")
+    path, overwrite = path_of(path, error=ModelError), flag("overwrite", overwrite, error=ModelError)
     settings = {"name": f"{project.name} {trained.name}", **settings}
     package: Package = write(path, sample=_sample(project, model.spec.channels), overwrite=overwrite, **settings)
     return package

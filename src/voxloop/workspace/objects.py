@@ -52,7 +52,7 @@ def objects(
     fitted_to = None
     if config is None and not settings:
         fitted_to = labelled_objects(project, chosen)
-    config = (config or ObjectsConfig()).changed(**settings)
+    config = ObjectsConfig.of(config, **settings)
     if chosen.done < 1:
         raise PredictionError(f"prediction {chosen.name!r} is {chosen.done:.0%} done; make objects when it is whole")
     if chosen.path.resolve() != project.layout.prediction(chosen.name).resolve():

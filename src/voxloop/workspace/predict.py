@@ -69,7 +69,7 @@ def predict(
         At once. ``run.result`` waits and is the :class:`Prediction`; ``ws.predictions[run.name]`` shows it while it
         fills. Of several images the result is a ``Batch`` with ``.predictions`` by image and a ``.table``.
     """
-    config = _config(config, settings)
+    config = PredictConfig.of(config, **settings)
     project.store.check_open_to_runs()
     images, one, box = _images_and_region(project, image, region, config)
     facts: dict[str, Any] = dict(_ONE if images is None else _SEVERAL)
@@ -110,7 +110,7 @@ def forecast(
     """
     from voxloop.prediction.rehearsal import Rehearsal
 
-    config = _config(config, settings)
+    config = PredictConfig.of(config, **settings)
     images, one, box = _images_and_region(project, image, region, config)
     shown = images or [one]
     with (
@@ -125,12 +125,6 @@ def forecast(
             return rehearsal.wait()
         finally:
             rehearsal.cancel()
-
-
-def _config(config: PredictConfig | None, settings: dict[str, Any]) -> PredictConfig:
-    if config is None:
-        return PredictConfig(**settings)
-    return config.changed(**settings) if settings else config
 
 
 def _images_and_region(
