@@ -13,12 +13,12 @@ from math import ceil, sqrt
 
 import numpy as np
 
+from voxloop.channels.banded import correlate, double, halve, kernel
+from voxloop.channels.eigenvalues import eigenvalues
+from voxloop.channels.tubes import vesselness
 from voxloop.config.features import FEATURE_KINDS
 from voxloop.geometry import Box, Shape, Spacing
-from voxloop.shallow.eigenvalues import eigenvalues
-from voxloop.shallow.filters import correlate, double, halve, kernel
 from voxloop.shallow.scales import DOG_RATIO, FilterScale, level_factors, plan
-from voxloop.shallow.tubes import vesselness
 
 #: kinds that are made from the eigenvalues of the Hessian
 _CURVED = {"hessian", "determinant", "vesselness"}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from voxloop.channels.banded import correlate, kernel, radius_of
 from voxloop.errors import ModelError
 from voxloop.geometry import Box, Spacing
 from voxloop.machine import machine
@@ -20,7 +21,6 @@ from voxloop.shallow import storage
 from voxloop.shallow.calibration import tempered
 from voxloop.shallow.classifier import Classifier
 from voxloop.shallow.features import FeatureBank, Reduced, to_stride
-from voxloop.shallow.filters import correlate, kernel, radius_of
 from voxloop.shallow.lattice import Lattice
 from voxloop.shallow.refinement import Refinement
 from voxloop.shallow.supervoxels import Supervoxels, from_json, to_json

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from voxloop.channels.banded import radius_of
 from voxloop.errors import ConfigError
 from voxloop.geometry import Shape, Spacing
-from voxloop.shallow.filters import radius_of
 
 #: finest sigma of the automatic ladder, in voxels of the finest in-plane axis, and the ratio between its steps
 FINEST, RATIO = 0.8, 2.0

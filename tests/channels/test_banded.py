@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from voxloop.shallow.eigenvalues import eigenvalues
-from voxloop.shallow.filters import correlate, double, halve, kernel
+from voxloop.channels.banded import correlate, double, halve, kernel
+from voxloop.channels.eigenvalues import eigenvalues
 
 
 @given(
