@@ -6,7 +6,7 @@ there the filter mirrors, as it does on the whole. So every box says what the wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class ChannelChain:
         (z, y, x) or (c, z, y, x) in micrometres, lazy.
     recipes
         In any order; a channel may be made of another one.
+    kept
+        Channels that were computed whole before, by name: these are read.
 
     Raises
     ------
@@ -47,8 +49,11 @@ class ChannelChain:
         They are made in a circle, or of what is not there.
     """
 
-    def __init__(self, volume: DataArray, recipes: Iterable[ChannelRecipe]) -> None:
+    def __init__(
+        self, volume: DataArray, recipes: Iterable[ChannelRecipe], kept: Mapping[str, DataArray] | None = None
+    ) -> None:
         self.volume = volume
+        self.kept = dict(kept or {})
         self.recipes = check_chain(recipes)
         self._shape = shape_zyx(volume)
         self._measured: dict[str, tuple[float, float]] = {}
@@ -91,6 +96,8 @@ class ChannelChain:
         VolumeError
             It needs more of the image at once than memory holds, or the image cannot be read.
         """
+        if name in self.kept:
+            return np.asarray(read_block(self.kept[name], box)[0], np.float32)
         needs = self._needs(name, box)
         self._check_memory(name, needs)
         blocks: dict[Source, np.ndarray] = {}
@@ -98,7 +105,12 @@ class ChannelChain:
             if not isinstance(key, str):
                 blocks[key] = self._image(key, part)
         for recipe in needed([name], self.recipes):
-            blocks[recipe.name] = self._filtered(recipe, needs, blocks)
+            if recipe.name not in needs:
+                continue
+            if recipe.name in self.kept:
+                blocks[recipe.name] = self.read(recipe.name, needs[recipe.name])
+            else:
+                blocks[recipe.name] = self._filtered(recipe, needs, blocks)
         return blocks[name]
 
     def lazy(self, name: str, block: Shape | None = None) -> DataArray:
@@ -130,6 +142,8 @@ class ChannelChain:
         """The box of each source that a box of a channel needs; ``endless``: as if the image went on everywhere."""
         needs: dict[Source, Box] = {name: box}
         for recipe in reversed(needed([name], self.recipes)):
+            if recipe.name not in needs or (recipe.name in self.kept and not endless):
+                continue
             part = self._grown(recipe, needs[recipe.name], endless)
             for source in recipe.sources:
                 needs[source] = cover([part, needs[source]]) if source in needs else part

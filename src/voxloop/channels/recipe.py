@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -114,6 +116,16 @@ def needed(names: Sequence[str], recipes: Mapping[str, ChannelRecipe]) -> list[C
             raise ConfigError(unknown("channel", name, recipes))
         _place(name, recipes, ordered, ())
     return list(ordered.values())
+
+
+def digest(name: str, recipes: Mapping[str, ChannelRecipe]) -> str:
+    """The same text for the same channel, made of the same ones; whatever these are called."""
+    known: dict[str, str] = {}
+    for recipe in needed([name], recipes):
+        made_of = [known.get(one, one) if isinstance(one, str) else int(one or 0) for one in recipe.sources]
+        facts = [recipe.filter, made_of, recipe.config.to_json(), recipe.low, recipe.high]
+        known[recipe.name] = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return known[name]
 
 
 def _place(

@@ -3,7 +3,7 @@
 Imports no learner; a run names its task, and the process of the run loads it.
 
 ``config.json`` is frozen before the launch and is the only input: ``v``, ``name``, ``kind`` ("train", "predict",
-"objects", "batch"), ``learner``, ``task`` ("package.module:function"), ``result``, ``device``, ``created``,
+"objects", "batch", "channels"), ``learner``, ``task`` ("package.module:function"), ``result``, ``device``, ``created``,
 ``settings``, and facts beside them (``labels``: {"level/image": edit}, ``parent``, ...). ``task(context)`` runs in
 ``python -m voxloop.runs RUN`` and returns the last word: ``finished``, ``stopped``, ``cancelled`` or ``paused``; what
 it raises becomes ``failed``. ``result(run_path)`` opens what came out. ``discard`` (optional) removes what lies

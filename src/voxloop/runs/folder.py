@@ -57,7 +57,7 @@ class Runs(Mapping[str, Run]):
             ``"package.module:function"``: called with a :class:`RunContext` in a process of its own, and with the
             run's path to open what came out (None: ``model/``).
         kind, learner
-            What it does (``"train"``, ``"predict"``, ``"batch"``, ``"objects"``), and who trains; those of ``task``
+            What it does (one of :data:`voxloop.runs.kinds.KINDS`), and who trains; those of ``task``
             where not given.
         settings
             A config, or a mapping that JSON can hold.

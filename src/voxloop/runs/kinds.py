@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from voxloop.config.learners import LEARNERS
 
-Kind = Literal["train", "predict", "objects", "batch"]
+Kind = Literal["train", "predict", "objects", "batch", "channels"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: what the tasks of this package do; runs that were made before they said so are told by this
@@ -15,11 +15,12 @@ _KINDS: dict[str, Kind] = {
     "voxloop.prediction.task:run": "predict",
     "voxloop.prediction.batch:run": "batch",
     "voxloop.objects.task:run": "objects",
+    "voxloop.channels.task:run": "channels",
 }
 
 
 def kind_of(config: Mapping[str, Any]) -> Kind:
-    """``"train"``, ``"predict"`` (one image), ``"batch"`` (several) or ``"objects"``, from a ``config.json``."""
+    """One of :data:`KINDS`, from a ``config.json``: "predict" is of one image, "batch" of several."""
     kind = config.get("kind")
     return kind if kind in KINDS else _KINDS.get(str(config.get("task")), "train")
 

@@ -63,7 +63,7 @@ class Run:
 
     @property
     def kind(self) -> Kind:
-        """What it does: ``"train"``, ``"predict"`` (one image), ``"batch"`` (several) or ``"objects"``."""
+        """What it does: ``"train"``, ``"predict"`` (one image), ``"batch"`` (several), ``"objects"`` or another one."""
         return kind_of(self.config)
 
     @property

@@ -133,6 +133,14 @@ class TrainingSet(BaseModel):
         return f"{self.name}@{self.version}"
 
 
+class ChannelEntry(BaseModel):
+    """One channel, as it stands in the file: its filter, settings and sources are read where they are used."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: Name
+
+
 class Document(BaseModel):
     """All of ``workspace.json``. Keys that this version does not know are kept as they are."""
 
@@ -143,6 +151,7 @@ class Document(BaseModel):
     images: tuple[ImageInfo, ...] = ()
     levels: tuple[Level, ...] = ()
     regions: tuple[NamedRegion, ...] = ()
+    channels: tuple[ChannelEntry, ...] = ()
     sets: dict[str, tuple[TrainingSet, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -154,6 +163,7 @@ class Document(BaseModel):
             ("level", [level.name for level in self.levels]),
             ("folder of a level", [level.folder or level.name for level in self.levels]),
             ("region", [region.name for region in self.regions]),
+            ("channel", [channel.name for channel in self.channels]),
         ):
             double = next((name for name in names if names.count(name) > 1), None)
             if double is not None:

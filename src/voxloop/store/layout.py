@@ -158,6 +158,10 @@ class Layout:
         """Where it is kept which prediction of an image is offered."""
         return self.derived / "offers" / f"{_plain(level)}.{_plain(image)}.json"
 
+    def channel(self, name: str, image: str) -> Path:
+        """Where a channel of an image lies once it was computed whole."""
+        return self.derived / "channels" / f"{_plain(name)}.{_plain(image)}.zarr"
+
     def image(self, name: str) -> Path:
         """Where the workspace's own copy of an image lies."""
         return self.images / f"{_plain(name)}.zarr"

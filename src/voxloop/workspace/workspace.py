@@ -22,6 +22,7 @@ from voxloop.workspace import review
 from voxloop.workspace import suggest as suggesting
 from voxloop.workspace import train as training
 from voxloop.workspace import voxel_size as sizing
+from voxloop.workspace.channels import Channels
 from voxloop.workspace.project import Project
 
 
@@ -99,6 +100,11 @@ class Workspace(Project):
         Read-only are images, levels, labels, regions and sets; runs can be started all the same.
         """
         return cls(Store.open(path, read_only=read_only))
+
+    @property
+    def channels(self) -> Channels:
+        """Named filters of the images and of each other, lazy: ``ws.channels.add("smooth", "gaussian")``."""
+        return Channels(self)
 
     def size(self) -> dict[str, int]:
         """Bytes on disk, by part."""

@@ -241,7 +241,7 @@ class MonitorPanel(Panel):
 
     def _score_words(self, snapshot: Snapshot) -> str:
         """How good what the run made is; empty while it is at work, and for objects, which have no score."""
-        if snapshot.state not in run_words.ENDED or self.run.kind == "objects":
+        if snapshot.state not in run_words.ENDED or self.run.kind in ("objects", "channels"):
             return ""
         return html.escape(score_sentence(snapshot.score))
 

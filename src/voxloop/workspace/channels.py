@@ -1,0 +1,268 @@
+"""The channels of a workspace: named filters of its images, that chain. Filters are a room below."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, digest, needed
+from voxloop.errors import ConfigError, VolumeError, WorkspaceError, unknown
+from voxloop.store.atomic import replace_json
+from voxloop.store.document import ChannelEntry, check_name
+from voxloop.store.named import Named
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+    from voxloop.channels import ChannelChain
+    from voxloop.runs import Run
+    from voxloop.workspace.project import Project
+
+_FORMAT = "voxloop channels"
+
+
+class Channels(Named["DataArray"]):
+    """Mapping of lazy channels (z, y, x) float32 by name, on the only image; :meth:`open` for one of several.
+
+    ``ws.channels["smooth"]`` computes what is sliced. A channel is a recipe: it holds for every image of the workspace.
+    """
+
+    def __init__(self, project: Project) -> None:
+        super().__init__(project.store)
+        self._project = project
+
+    @property
+    def names(self) -> list[str]:
+        return [entry.name for entry in self._store.document.channels]
+
+    @property
+    def recipes(self) -> dict[str, ChannelRecipe]:
+        """What each is made of, each after what it is made of. Raises ConfigError where the file says nonsense."""
+        entries = self._store.document.channels
+        return check_chain([ChannelRecipe.of(entry.model_dump()) for entry in entries])
+
+    def __getitem__(self, name: str) -> DataArray:
+        return self.open(name)
+
+    def open(self, name: str, image: str | None = None) -> DataArray:
+        """A channel of an image as a volume (z, y, x) float32, lazy; read where it was computed whole before.
+
+        Raises
+        ------
+        ConfigError
+            There is no such channel.
+        VolumeError
+            The image cannot be opened.
+        """
+        self._check(name)
+        return self.chain(image).lazy(name)
+
+    def chain(self, image: str | None = None) -> ChannelChain:
+        """All channels of an image, to be read by the box."""
+        from voxloop.channels import ChannelChain
+
+        image = self._project.images.one(image)
+        recipes = self.recipes
+        kept = {name: volume for name in recipes if (volume := self._kept(name, image, recipes)) is not None}
+        return ChannelChain(self._project.images.open(image), recipes.values(), kept)
+
+    def add(
+        self,
+        name: str,
+        filter: str = "gaussian",
+        source: Source = None,
+        *,
+        other: Source = None,
+        image: str | None = None,
+        low: float | None = None,
+        high: float | None = None,
+        **parameters: Any,
+    ) -> DataArray:
+        """Name a filter of the images, or of another channel. A name that is in use gets the new filter.
+
+        Parameters
+        ----------
+        filter
+            One of :data:`voxloop.channels.FILTERS`.
+        source, other
+            What is filtered: another channel by name, a channel of the image by its name or its number from 0, None for
+            the image's first. ``other`` is the second one of filters of two channels.
+        image
+            On which the result is returned; the only one where not given.
+        low, high
+            What comes out is clamped to these.
+        **parameters
+            Settings of the filter; lengths are micrometres. One that is left out is a usual number of voxels, or
+            measured of the source, on each image by itself.
+
+        Returns
+        -------
+        DataArray
+            (z, y, x) float32, lazy: slice it, and it computes that.
+
+        Raises
+        ------
+        ConfigError
+            No such filter, setting or source, or channels would be made in a circle; nothing is changed.
+        """
+        self._store.check_writable()
+        name = check_name("channel", name)
+        facts = {"filter": filter, "other": self._source(other), "low": low, "high": high, "settings": parameters}
+        recipe = ChannelRecipe.of({"name": name, "source": self._source(source), **facts})
+        self._keep({**self._known(), name: recipe})
+        return self.open(name, image or next(iter(self._project.images.names), None))
+
+    def remove(self, name: str) -> None:
+        """Forget a channel. Raises ConfigError where another one is made of it."""
+        self._store.check_writable()
+        self._check(name)
+        recipes = self._known()
+        used = [recipe.name for recipe in recipes.values() if name in recipe.sources]
+        if used:
+            raise ConfigError(f"channel {name!r} is what {', '.join(map(repr, used))} is made of; remove that first")
+        recipes.pop(name)
+        self._keep(recipes)
+
+    def rename(self, name: str, to: str) -> None:
+        """Call a channel otherwise, also where others are made of it."""
+        self._store.check_writable()
+        self._check(name)
+        to = check_name("channel", to)
+        recipes = self._known()
+        if to in recipes and to != name:
+            raise ConfigError(f"channel {to!r} is there already; choose another name")
+
+        def renamed(recipe: ChannelRecipe) -> ChannelRecipe:
+            own, source, other = (to if one == name else one for one in (recipe.name, recipe.source, recipe.other))
+            return recipe.model_copy(update={"name": own, "source": source, "other": other})
+
+        self._keep({recipe.name: recipe for recipe in map(renamed, recipes.values())})
+
+    def save(self, path: str | Path, names: Sequence[str] | None = None) -> Path:
+        """Write channels and all that they are made of as JSON, for the next volume. None: all."""
+        target = Path(path).expanduser()
+        if target.suffix.lower() != ".json":
+            raise ConfigError(f"{target.name!r} must end in .json")
+        chosen = needed(list(names) if names is not None else self.names, self.recipes)
+        facts = {"format": _FORMAT, "version": 1, "channels": [recipe.model_dump(mode="json") for recipe in chosen]}
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            replace_json(target, facts)
+        except OSError as error:
+            raise WorkspaceError(
+                f"{target} cannot be written ({error.strerror}); choose a folder of your own"
+            ) from None
+        return target
+
+    def load(self, path: str | Path, *, replace: bool = False) -> list[str]:
+        """Add the channels of a file that :meth:`save` wrote; all of them or none.
+
+        Parameters
+        ----------
+        replace
+            Give a name that is in use to the channel of the file, instead of refusing.
+
+        Returns
+        -------
+        list of str
+            The names that were added or replaced.
+
+        Raises
+        ------
+        ConfigError
+            The file is none of channels, or another channel has one of the names.
+        """
+        self._store.check_writable()
+        given = [ChannelRecipe.of(one) for one in _read(Path(path).expanduser())]
+        recipes = self._known()
+        for recipe in given:
+            check_name("channel", recipe.name)
+            there = recipes.get(recipe.name)
+            if there is not None and there != recipe and not replace:
+                raise ConfigError(
+                    f"channel {recipe.name!r} is there already ({there.words}); rename it, or load with replace=True"
+                )
+        self._keep({**recipes, **{recipe.name: recipe for recipe in given}})
+        return [recipe.name for recipe in given]
+
+    def compute(self, names: str | Sequence[str] | None = None, image: str | None = None) -> Run:
+        """Compute channels whole, in a process of its own, so that they are read from then on. None: all.
+
+        They lie in ``derived/``: deleted, they are computed again where they are looked at.
+
+        Returns
+        -------
+        Run
+            At once; ``run.result`` waits and is the list of channels as volumes.
+        """
+        from voxloop.workspace.choices import run_name
+
+        chosen = [names] if isinstance(names, str) else list(names) if names is not None else self.names
+        for name in chosen:
+            self._check(name)
+        if not chosen:
+            raise ConfigError("there are no channels yet; add one with ws.channels.add")
+        project = self._project
+        image = project.images.one(image)
+        project.store.check_open_to_runs()
+        recipes = [recipe.model_dump(mode="json") for recipe in needed(chosen, self.recipes)]
+        run = project.runs.create(
+            run_name(project, None, "channels"),
+            "voxloop.channels.task:run",
+            {},
+            kind="channels",
+            result="voxloop.channels.task:open_result",
+            image=image,
+            channels=chosen,
+            recipes=recipes,
+        )
+        return run.launch()
+
+    def _check(self, name: str) -> None:
+        if name not in self.names:
+            raise ConfigError(unknown("channel", name, self.names))
+
+    def _known(self) -> dict[str, ChannelRecipe]:
+        return dict(self.recipes)
+
+    def _source(self, given: Source) -> Source:
+        """A source by the name that it has in the image, as its number."""
+        if not isinstance(given, str) or given in self.names:
+            return given
+        for image in self._project.images.names:
+            names = self._project.images.open(image).attrs.get("channel_names") or []
+            if given in names:
+                return list(names).index(given)
+        return given
+
+    def _keep(self, recipes: dict[str, ChannelRecipe]) -> None:
+        ordered = check_chain(recipes.values())
+        entries = [ChannelEntry.model_validate(recipe.model_dump(mode="json")) for recipe in ordered.values()]
+        self._store.change(channels=tuple(entries))
+
+    def _kept(self, name: str, image: str, recipes: dict[str, ChannelRecipe]) -> DataArray | None:
+        """A channel that was computed whole, where it still is what it was."""
+        from voxloop.channels.keeping import kept_channel
+
+        place = self._project.layout.channel(name, image)
+        try:
+            return kept_channel(place, digest(name, recipes), self._project.images.info(image).fingerprint)
+        except VolumeError:
+            return None  # damaged: it is computed again
+
+
+def _read(path: Path) -> list[Any]:
+    """What a file of channels holds. Raises ConfigError."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{path} is damaged, or no file of channels") from None
+    if not isinstance(data, dict) or data.get("format") != _FORMAT or not isinstance(data.get("channels"), list):
+        raise ConfigError(f"{path} is no file of channels; ws.channels.save writes one")
+    if not all(isinstance(one, dict) for one in data["channels"]):
+        raise ConfigError(f"{path} is damaged: a channel is a name with a filter and its settings")
+    return list(data["channels"])
