@@ -34,19 +34,19 @@ def scale_space(block: np.ndarray, grid: FilterGrid, settings: ScaleSpaceSetting
 
 def scale_space_reach(grid: FilterGrid, settings: ScaleSpaceSettings) -> Shape:
     """That of the largest scale."""
-    wider = DifferenceSettings().ratio if settings.of == "dog" else 1.0
+    wider = DifferenceSettings().ratio if settings.base == "dog" else 1.0
     return derivatives.sigma_reach(grid, sigmas(settings)[-1] * wider)
 
 
 def _each(block: np.ndarray, grid: FilterGrid, settings: ScaleSpaceSettings) -> Iterator[np.ndarray]:
     for sigma in sigmas(settings):
-        if settings.of == "gaussian":
+        if settings.base == "gaussian":
             yield derivatives.GaussianDerivatives(block, grid, sigma).of()
-        elif settings.of == "log":
+        elif settings.base == "log":
             yield derivatives.laplacian(block, grid, SigmaSettings(sigma_um=sigma))
-        elif settings.of == "dog":
+        elif settings.base == "dog":
             yield derivatives.difference(block, grid, DifferenceSettings(sigma_um=sigma))
-        elif settings.of == "determinant":
+        elif settings.base == "determinant":
             yield derivatives.determinant(block, grid, SigmaSettings(sigma_um=sigma))
         else:
             measured = {"mean": settings.mean, "deviation": settings.deviation}

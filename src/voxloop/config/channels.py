@@ -149,7 +149,7 @@ class ScaleSpaceSettings(MeasuredSettings):
 
     USUAL: ClassVar[dict[str, float]] = {"first_um": 1.0, "step_um": 2.0, "last_um": 10.0}
 
-    of: Literal["gaussian", "log", "dog", "determinant", "frangi"] = setting("log", "the filter", label="filter")
+    base: Literal["gaussian", "log", "dog", "determinant", "frangi"] = setting("log", "the filter", label="filter")
     first_um: float | None = setting(None, "smallest sigma; empty: a voxel", label="first", unit="µm", gt=0, log=True)
     step_um: float | None = setting(
         None, "from one sigma to the next; empty: two voxels", label="step", unit="µm", gt=0
