@@ -7,6 +7,7 @@ import pytest
 
 import voxloop as vl
 from voxloop.errors import ConfigError, VoxloopError
+from voxloop.helper import Helper
 
 
 @pytest.fixture
@@ -143,3 +144,39 @@ def test_a_sigma_wider_than_the_image_is_no_trouble(ws, picture):
     wide = ws.channels.add("wide", "gaussian", sigma_um=5.0).to_numpy()
     assert np.isfinite(wide).all()
     assert abs(wide.mean() - picture.mean()) < 2
+
+
+def test_a_classifier_learns_from_channels_and_takes_them_along(ws, tmp_path):
+    rng = np.random.default_rng(0)
+    truth = np.zeros((6, 60, 60), np.uint8)
+    truth[:, :, 30:] = 1
+    # rough against smooth: the same intensity everywhere, which a mean alone cannot tell apart
+    picture = np.where(truth, rng.normal(0, 40, truth.shape), 0) + 120
+    volume = vl.open_volume(picture.clip(0, 255).astype(np.uint8), axes="zyx", spacing=(0.05, 0.02, 0.02))
+    with vl.Workspace.create(tmp_path / "rough", image=volume, classes=["background", "rough"]) as rough:
+        rough.channels.add("spread", "local_deviation", radius_um=0.08)
+        for value, x in ((1, 10), (2, 50)):
+            rough.labels().paint(axis="z", index=2, points=[(5, x), (50, x)], radius=3, value=value)
+        smooth = vl.ShallowConfig(scales=1, log=False, gradient=False, dog=False, hessian=False, structure=False)
+        run = rough.train(smooth.changed(channels=("spread",), choose="fixed"))
+        model = run.result
+        assert model.spec.channels == 2
+        assert model.spec.extra["beside"]["names"] == ["spread"]
+        with Helper(rough.path) as helper:
+            parts = []
+            config = smooth.changed(channels=("spread",)).to_json()
+            view = {"axis": "z", "index": 4, "box": [[0, 60], [0, 60]]}
+            asked = {"image": rough.images.names[0], "level": "labels", "config": config, "view": view}
+            assert helper.request("live", **asked, on_part=parts.append).result(60)["learnt"]
+        shown = np.zeros((60, 60), np.uint8)
+        for part in parts:
+            shown[part.rows, part.columns] = part.values
+        assert (shown == truth[4] + 1)[8:-8, 8:-8].mean() > 0.9
+        rough.channels.add("spread", "gaussian")  # the model keeps what it was taught on
+        found = rough.predict(run).result
+        right = (found.labels.to_numpy() == truth + 1)[:, 8:-8, 8:-8]
+        assert right.mean() > 0.9
+        lazy = vl.predict(model, volume)
+        np.testing.assert_array_equal(lazy[:, 3].to_numpy().argmax(0) + 1, found.labels[3].to_numpy())
+        with pytest.raises(ConfigError, match="unknown channel 'sread'"):
+            rough.train(vl.ShallowConfig(channels=("sread",)))

@@ -108,6 +108,11 @@ def check_chain(recipes: Iterable[ChannelRecipe]) -> dict[str, ChannelRecipe]:
     return ordered
 
 
+def recipes_of(entries: Iterable[BaseModel]) -> dict[str, ChannelRecipe]:
+    """The recipes that a workspace's document holds, each after what it is made of. Raises ConfigError."""
+    return check_chain([ChannelRecipe.of(entry.model_dump()) for entry in entries])
+
+
 def needed(names: Sequence[str], recipes: Mapping[str, ChannelRecipe]) -> list[ChannelRecipe]:
     """The recipes of channels and of all that these are made of, each after what it is made of. Raises ConfigError."""
     ordered: dict[str, ChannelRecipe] = {}
@@ -116,6 +121,15 @@ def needed(names: Sequence[str], recipes: Mapping[str, ChannelRecipe]) -> list[C
             raise ConfigError(unknown("channel", name, recipes))
         _place(name, recipes, ordered, ())
     return list(ordered.values())
+
+
+def facts_of(names: Sequence[str], recipes: Mapping[str, ChannelRecipe]) -> dict[str, Any]:
+    """Channels as runs and models note them: ``names``, and ``recipes`` of these and of all that they are made of.
+
+    Raises ConfigError where there is none of a name.
+    """
+    chosen = list(dict.fromkeys(names))
+    return {"names": chosen, "recipes": [recipe.model_dump(mode="json") for recipe in needed(chosen, recipes)]}
 
 
 def digest(name: str, recipes: Mapping[str, ChannelRecipe]) -> str:

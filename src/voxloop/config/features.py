@@ -15,6 +15,9 @@ FEATURE_KINDS = (
 class FeatureSettings(Config):
     """What is measured about each voxel, or about each supervoxel."""
 
+    channels: tuple[str, ...] = setting(
+        (), "channels of the workspace that are learnt from beside the image, by name", group="Features"
+    )
     dimensions: Literal["auto", "2d", "3d"] = setting(
         "auto",
         "filters within planes or through the stack; auto: through the stack where voxels are nearly cubic (training "

@@ -13,6 +13,7 @@ from voxloop.errors import LabelError
 from voxloop.geometry import Box
 from voxloop.helper.handlers import Job, View
 from voxloop.machine import machine
+from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +84,7 @@ def _session(job: Job) -> _Session:
     image, level = str(job.fields["image"]), str(job.fields["level"])
     config = job.fields.get("config") or {}
     config = _as_last_chosen(job.workspace, level, config)
-    key = (image, level, json.dumps(config, sort_keys=True))
+    key = (image, level, json.dumps(config, sort_keys=True), _channels_as_of(job.workspace, config))
     sessions: dict[Any, _Session] = job.state.setdefault("live", {})
     session = sessions.pop(key, None) or _open(job.workspace, image, level, config)
     sessions[key] = session
@@ -92,7 +93,14 @@ def _session(job: Job) -> _Session:
     return session
 
 
+def _channels_as_of(workspace: Path, config: dict[str, Any]) -> int:
+    """What changes when channels may have; 0 where none are learnt from."""
+    return Layout(workspace).document.stat().st_mtime_ns if config.get("channels") else 0
+
+
 def _open(workspace: Path, image: str, level: str, config: dict[str, Any]) -> _Session:
+    from voxloop.channels.beside import with_channels
+    from voxloop.channels.recipe import facts_of, recipes_of
     from voxloop.config.shallow import ShallowConfig
     from voxloop.shallow.live import LiveShallow, Picture
     from voxloop.store import Store, open_labels
@@ -101,7 +109,11 @@ def _open(workspace: Path, image: str, level: str, config: dict[str, Any]) -> _S
     labels = open_labels(workspace, level, image)
     if labels.level.kind != "semantic":
         raise LabelError(f"level {level!r} holds instances; the live overlay tells classes apart: use a semantic level")
-    volume = Store.open(workspace, read_only=True).images.open(image)
+    settings = ShallowConfig(**config)
+    store = Store.open(workspace, read_only=True)
+    volume = store.images.open(image)
+    if settings.channels:
+        volume = with_channels(volume, facts_of(settings.channels, recipes_of(store.document.channels)))
     picture = Picture(
         read=partial(read_block, volume),
         shape=shape_zyx(volume),
@@ -110,7 +122,6 @@ def _open(workspace: Path, image: str, level: str, config: dict[str, Any]) -> _S
         frames=volume.attrs.get("z_kind") == "frame",
     )
     budget = int(min(512 << 20, machine().memory_bytes // 8))
-    settings = ShallowConfig(**config)
     learner = LiveShallow(picture, settings, threads=machine().cores, memory=budget)
     return _Session(labels, learner, _area(workspace, labels, settings.constrain))
 

@@ -55,8 +55,8 @@ def answer(job: Job) -> dict[str, Any]:
     model = _open_model(job)
     volume = _volume(job)
     view = View.from_json(job.fields["view"], shape_zyx(volume))
-    _check(model.spec, volume, str(job.fields["image"]))
     volume = _as_shown(job, model.spec, volume)
+    _check(model.spec, volume, str(job.fields["image"]))
     grid = tile_shape(model.spec, AXES.index(view.axis))
     first, computed, cached = 0.0, 0, 0
     cache: OrderedDict[Any, _Tile] = job.state.setdefault("overlay tiles", OrderedDict())
@@ -145,13 +145,13 @@ def _volume(job: Job) -> xr.DataArray:
 
 
 def _as_shown(job: Job, spec: ModelSpec, volume: xr.DataArray) -> xr.DataArray:
-    """The volume at the exposure that a model knows, measured once."""
+    """The volume at the exposure and with the channels that a model knows, measured once."""
     from voxloop.prediction.resampled import shown_to
 
-    if not spec.normalisation.get("exposure"):
+    if not spec.normalisation.get("exposure") and not spec.extra.get("beside"):
         return volume
     shown: dict[Any, xr.DataArray] = job.state.setdefault("volumes as shown", {})
-    key = (str(job.fields["image"]), str(spec.normalisation["exposure"]))
+    key = (str(job.fields["image"]), str(spec.normalisation.get("exposure")), str(spec.extra.get("beside")))
     if key not in shown:
         shown[key] = shown_to(spec, volume)
     return shown[key]

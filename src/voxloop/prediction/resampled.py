@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voxloop.channels.beside import with_channels
 from voxloop.config import PredictConfig
-from voxloop.errors import ModelError
+from voxloop.errors import ConfigError, ModelError
 from voxloop.geometry import Shape
 from voxloop.model import Model, ModelSpec, Predictor, device_memory
 from voxloop.prediction.averaged import combine_models
@@ -37,7 +38,11 @@ Factors = tuple[Fraction, Fraction, Fraction]
 
 
 def shown_to(spec: ModelSpec, volume: DataArray) -> DataArray:
-    """The volume as a model is to be shown it: brought to the exposure it knows, where it asks for that. Lazy."""
+    """The volume as a model is to be shown it. Lazy.
+
+    With channels beside it that the model was taught on, and brought to the exposure it knows, where it asks for that.
+    """
+    volume = beside(spec, volume)
     reference = spec.normalisation.get("exposure")
     if not reference or spec.channels != channels_of(volume):
         return volume
@@ -46,6 +51,14 @@ def shown_to(spec: ModelSpec, volume: DataArray) -> DataArray:
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ModelError(f"spec.json of this model says no exposure that can be used ({error})") from error
     return shown
+
+
+def beside(spec: ModelSpec, volume: DataArray) -> DataArray:
+    """The volume with the channels that a model was taught on beside the image. Lazy. Raises ModelError."""
+    try:
+        return with_channels(volume, spec.extra.get("beside"))
+    except ConfigError as error:
+        raise ModelError(f"spec.json of this model says no channels that can be used: {error}") from error
 
 
 def exposure_words(spec: ModelSpec) -> str:

@@ -60,7 +60,7 @@ def train(context: TaskContext) -> str:
         )
     except _Ended as end:
         return str(end)
-    fitted.model.save(RunPlace(context.path).model)
+    fitted.model.taught_beside(context.config.get("beside")).save(RunPlace(context.path).model)
     if fitted.choice:
         words = fitted.choice.words
         context.emit("log", text=f"{words} It took {fitted.choice.seconds:.0f} s of CPU time.", choice=words)
@@ -115,6 +115,7 @@ def fit_teacher(
 
 def open_examples(workspace: Path, facts: Mapping[str, Any]) -> tuple[list[Example], tuple[ClassInfo, ...]]:
     """What is labelled, as ``facts`` of :func:`voxloop.store.teaching.freeze` mean it; those that judge come last."""
+    from voxloop.channels.beside import with_channels
     from voxloop.store import Store
     from voxloop.store.teaching import open_portions
     from voxloop.volumes import channels_of, read_block
@@ -129,7 +130,7 @@ def open_examples(workspace: Path, facts: Mapping[str, Any]) -> tuple[list[Examp
                     f"level {labels.level.name!r} holds instances; the shallow learner tells classes apart: choose a "
                     "semantic level"
                 )
-            volume = store.images.open(portion.image)
+            volume = with_channels(store.images.open(portion.image), facts.get("beside"))
             examples.append(
                 Example(
                     name=portion.name,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,12 @@ class ShallowModel(Model):
         if not isinstance(known, int | float) or not 0.01 <= known <= 100:
             raise ModelError(f"spec.json of this model says temperature {known!r}, which is no number from 0.01 to 100")
         return float(known)
+
+    def taught_beside(self, channels: Mapping[str, Any] | None) -> ShallowModel:
+        """The model with a note of the channels that it is to be shown beside the image."""
+        if not channels:
+            return self
+        return replace(self, spec=replace(self.spec, extra={**self.spec.extra, "beside": dict(channels)}))
 
     @property
     def inputs(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, digest, needed
+from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, digest, facts_of, needed, recipes_of
 from voxloop.errors import ConfigError, VolumeError, WorkspaceError, unknown
 from voxloop.store.atomic import replace_json
 from voxloop.store.document import ChannelEntry, check_name
@@ -40,8 +40,7 @@ class Channels(Named["DataArray"]):
     @property
     def recipes(self) -> dict[str, ChannelRecipe]:
         """What each is made of, each after what it is made of. Raises ConfigError where the file says nonsense."""
-        entries = self._store.document.channels
-        return check_chain([ChannelRecipe.of(entry.model_dump()) for entry in entries])
+        return recipes_of(self._store.document.channels)
 
     def __getitem__(self, name: str) -> DataArray:
         return self.open(name)
@@ -187,6 +186,10 @@ class Channels(Named["DataArray"]):
         self._keep({**recipes, **{recipe.name: recipe for recipe in given}})
         return [recipe.name for recipe in given]
 
+    def facts(self, names: Sequence[str]) -> dict[str, Any]:
+        """Channels as a run notes them, with all that they are made of. Raises ConfigError."""
+        return facts_of(names, self.recipes)
+
     def compute(self, names: str | Sequence[str] | None = None, image: str | None = None) -> Run:
         """Compute channels whole, in a process of its own, so that they are read from then on. None: all.
 
@@ -207,7 +210,6 @@ class Channels(Named["DataArray"]):
         project = self._project
         image = project.images.one(image)
         project.store.check_open_to_runs()
-        recipes = [recipe.model_dump(mode="json") for recipe in needed(chosen, self.recipes)]
         run = project.runs.create(
             run_name(project, None, "channels"),
             "voxloop.channels.task:run",
@@ -216,7 +218,7 @@ class Channels(Named["DataArray"]):
             result="voxloop.channels.task:open_result",
             image=image,
             channels=chosen,
-            recipes=recipes,
+            recipes=facts_of(chosen, self.recipes)["recipes"],
         )
         return run.launch()
 

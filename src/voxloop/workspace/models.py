@@ -136,7 +136,7 @@ def check_models(project: Project, models: Models, config: PredictConfig, images
     """
     from voxloop.model import read_spec
     from voxloop.prediction.job import check_fit, check_output
-    from voxloop.prediction.resampled import prepare_model
+    from voxloop.prediction.resampled import beside, prepare_model
 
     closed: list[Any] = [_Closed(read_spec(project.layout.named(folder))) for folder in models.folders]
     refused: PredictionError | None = None
@@ -145,7 +145,7 @@ def check_models(project: Project, models: Models, config: PredictConfig, images
         try:
             model = prepare_model(closed, config, volume)
             check_output(model.spec, config)
-            check_fit(model.spec, volume)
+            check_fit(model.spec, beside(model.spec, volume))
         except PredictionError as error:
             refused = refused or error
         else:

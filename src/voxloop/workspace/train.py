@@ -11,6 +11,7 @@ from voxloop.config.learners import learner_of
 from voxloop.errors import VoxloopError, WorkspaceError, unknown
 from voxloop.runs import Run
 from voxloop.store.teaching import freeze
+from voxloop.workspace.channels import Channels
 from voxloop.workspace.choices import run_name
 from voxloop.workspace.project import Project
 
@@ -56,6 +57,8 @@ def train(
     ------
     LabelError
         Nothing is labelled, or only one class is.
+    ConfigError
+        Settings name a channel that there is not.
     """
     config = ShallowConfig() if config is None else config
     learner = learner_of(config)
@@ -64,6 +67,8 @@ def train(
 
         tensorboard.check()
     facts = freeze(project.store, config)
+    if beside := getattr(config, "channels", ()):
+        facts["beside"] = Channels(project).facts(beside)
     settings = _settle(config, facts)
     if then_predict is not None:
         facts |= {"then": _THEN, "then_predict": _images_after(project, then_predict, facts)}
