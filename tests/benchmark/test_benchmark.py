@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from click.testing import CliRunner
 
+from voxloop.benchmark.economy import savings, summaries
 from voxloop.benchmark.learners import learner_named
 from voxloop.benchmark.report import draw, markdown
 from voxloop.benchmark.rows import Rows, area, honesty, seconds_to, target_of, wilson
@@ -24,6 +25,7 @@ def row(number: int, iou: float, **facts):
         "data": "em",
         "voxels": 1000,
         "mistakes": 0.0,
+        "start": "places",
         "strategy": "ours",
         "learner": "shallow",
         "seed": 0,
@@ -135,11 +137,43 @@ def test_rows_of_the_same_key_are_replaced_and_others_stay(tmp_path):
 def test_area_and_seconds_of_a_curve():
     curve = [row(1, 0.4), row(2, 0.6), row(3, 0.6)]
     assert area(curve) == pytest.approx(0.55)
+    assert area(curve, since=0) == pytest.approx(0.55 * 120 / 180)
+    assert area(curve, until=120) == pytest.approx(0.5)
+    assert area(curve, since=0, until=60) == 0
     assert seconds_to(curve, 0.5) == pytest.approx(90)
     assert seconds_to(curve, 0.3) == 60
     assert seconds_to(curve, 0.61) == math.inf
     assert math.isnan(target_of(curve, "em", "shallow"))
     assert target_of([*curve, row(0, 0.6, strategy="all")], "em", "shallow") == pytest.approx(0.57)
+
+
+def test_areas_reach_as_far_as_every_strategy_and_seeds_are_compared_in_pairs():
+    rows = [row(n, 0.6, seed=seed, strategy="ours") for n in (1, 2, 3) for seed in (0, 1)]
+    rows += [row(n, 0.5 + 0.1 * seed, seed=seed, strategy="random") for n in (1, 2) for seed in (0, 1)]
+    ours, chance = summaries(rows)
+    assert (ours.strategy, ours.until, chance.until) == ("ours", 120, 120)
+    assert ours.areas == pytest.approx([0.3, 0.3])
+    assert ours.over_chance == pytest.approx([0.2, 0.0])
+    assert ours.gained == pytest.approx([0.0, 0.0])
+    common = [one | {"start": "slices"} for one in rows]
+    assert summaries(common)[0].areas == pytest.approx([0.6, 0.6])
+
+
+def test_seconds_are_saved_to_the_same_iou():
+    ours = [row(n, 0.2 + 0.2 * n) for n in (1, 2, 3)]
+    others = [row(n, 0.2 + 0.1 * n, learner="forest", strategy="random") for n in (1, 2, 3)]
+    all_labels = [row(0, 0.8, strategy="all", start="all"), row(0, 0.5, strategy="all", start="all", learner="forest")]
+    rows = [*ours, *others, *all_labels]
+    assert savings(rows[:-1]) == []
+    (high,) = savings(rows)
+    assert (high.others, high.at_most) == (math.inf, True)
+    assert high.ours == pytest.approx(168)
+    assert high.ratio == pytest.approx(168 / 180)
+    (low,) = savings(rows, lower=True)
+    assert low.ratio == pytest.approx((60 + 60 * 0.075 / 0.2) / (60 + 60 * 0.175 / 0.1))
+    table = markdown(rows)
+    assert "| em | 0.760 | 168 | never | at most 0.93 |" in table
+    assert "the other one" in table
 
 
 def test_honesty_counts_what_the_intervals_hold():
@@ -158,7 +192,7 @@ def test_table_and_figure(tmp_path):
         row(n, 0.3 + 0.1 * n, seed=seed, strategy=where) for n in (1, 2) for seed in (0, 1) for where in ("ours", "x")
     ]
     table = markdown(rows)
-    assert "| em | shallow | ours | 2 | 0.400 ± 0.000 (s 0.000) | 0.500" in table
+    assert "| em | places | shallow | ours | 2 | 0.400 ± 0.000 (s 0.000) (60) | 0.500" in table
     assert table.count("not measured |") == 2
     known = markdown([*rows, row(0, 0.5, strategy="all")])
     assert "| 105 |" in known
@@ -187,9 +221,10 @@ def test_the_command_measures_and_goes_on_where_it_was(tmp_path, pictures):
     assert done.exit_code == 0, done.stderr
     rows = json.loads(done.stdout)["rows"]
     assert len(rows) == 6
-    assert all(0.5 < one["iou"] <= 1 for one in rows)
+    assert all(0 < one["iou"] <= 1 for one in rows)
+    assert all(one["iou"] > 0.5 for one in rows if one["round"] == 3)
     first, second, last = (one for one in rows if (one["learner"], one["strategy"]) == ("shallow", "ours"))
-    assert second["seconds"] > first["seconds"] > 24 * 2
+    assert second["seconds"] > first["seconds"] > 6 * 2
     assert first["score_low"] <= first["score_iou"] <= first["score_high"]
     assert "corrected_basis" in first
     assert "later_basis" in first

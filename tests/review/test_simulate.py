@@ -12,7 +12,7 @@ from scipy import ndimage as ndi
 
 from voxloop.errors import LabelError, VolumeError
 from voxloop.review import simulate
-from voxloop.review.annotator import Scene, first_strokes
+from voxloop.review.annotator import Scene, first_strokes, visible_errors
 from voxloop.review.effort import CENTIMETRE, CENTIMETRES_PER_VOXEL, DECIDE, KEY, LINE, POINT, AnnotationEffort
 from voxloop.review.tracing import depth_in, fatten, trace
 from voxloop.store import Store
@@ -120,6 +120,24 @@ def test_strokes_at_a_suggested_place_stay_around_it_and_in_its_plane(store, tru
         for name, part in zip("zyx", region, strict=True)
     )
     assert (labels > 0).sum() == (labels[around] > 0).sum()
+
+
+def test_a_place_that_looks_right_is_looked_at_and_left(store, truth):
+    off_by_one = np.where(ndi.binary_dilation(truth == 2, np.ones((1, 3, 3))), 2, truth).astype(truth.dtype)
+    place = Place(np.s_[6:7, 55:105, 45:95], "z", 6)
+    done = simulate(store, truth, off_by_one, suggest=[place], strokes=4)
+    assert (done.strokes, done.right) == (0, (place,))
+    assert done.annotation_seconds == pytest.approx(KEY + DECIDE)
+
+
+def test_a_wall_that_was_not_found_is_seen_however_thin():
+    truth = np.ones((40, 40), np.uint8)
+    truth[20:22] = 2
+    scene = Scene(truth=truth, labelled=np.zeros(truth.shape, bool), foreground=[2], background=[1])
+    np.testing.assert_array_equal(visible_errors(scene, np.ones_like(truth)), truth == 2)
+    beside = np.roll(truth, 1, axis=0)
+    assert not visible_errors(scene, beside).any()
+    assert visible_errors(scene, np.roll(truth, 4, axis=0)).any()
 
 
 def test_suggestions_are_asked_of_the_workspace(store, truth):

@@ -75,6 +75,35 @@ def test_labelled_places_are_not_suggested(tmp_path):
     assert suggest([ground(Made(np.zeros(SHAPE, np.float32)))], 5) == []
 
 
+def test_what_was_found_right_is_not_suggested_again_and_its_like_comes_later():
+    places = [(1, 32, 32), (4, 168, 210), (1, 168, 32)]
+    image = np.random.default_rng(0).normal(0, 1, SHAPE).astype(np.float32)
+    image[:, :, :70] *= 20  # two of the three look alike
+    made = Made(unsure_at(places))
+    first, *_ = suggest([ground(made, image=image)], 3)
+    assert first.centre[2] < 70
+    again = suggest([ground(made, image=image, seen=[first.box])], 3)
+    assert first.box not in [place.box for place in again]
+    assert again[0].centre[2] > 140
+    for strategy in ("random", "diversity", "uncertainty"):
+        found = suggest([ground(made, image=image, seen=[first.box])], 500, strategy=strategy)
+        assert first.box not in [place.box for place in found]
+
+
+def test_a_class_that_nobody_painted_is_looked_for_where_nothing_is_unsure(tmp_path):
+    image = np.zeros(SHAPE, np.float32)
+    image[2, 70:120, 140:190] = np.random.default_rng(0).normal(0, 9, (50, 50))
+    with Store.create(tmp_path / "w", image=image, classes=["background", "disc", "vesicle"]) as store:
+        labels = store.labels()
+        labels.write((slice(0, 1), slice(0, 8), slice(0, 16)), np.repeat([[[1, 2]]], 8, axis=1).repeat(8, axis=2))
+        made = Made(unsure_at([(5, 32, 32)]))
+        unlike, unsure, *_ = suggest([ground(made, image=image, labels=labels)], 6)
+        assert (unlike.index, unsure.index) == (2, 5)
+        assert "there is no vesicle yet" in unlike.reason
+        labels.write((slice(3, 4), slice(0, 8), slice(0, 8)), np.full((1, 8, 8), 3))
+        assert suggest([ground(made, image=image, labels=labels)], 1)[0].index == 5
+
+
 def test_a_kind_of_mistake_that_is_everywhere_comes_before_a_rare_one():
     rng = np.random.default_rng(0)
     image = rng.normal(0, 1, SHAPE).astype(np.float32)

@@ -16,7 +16,8 @@ from voxloop.benchmark.here import HereRuns
 from voxloop.benchmark.learners import LearnerAnswer, learner_named
 from voxloop.benchmark.rows import KEY, Row
 from voxloop.benchmark.stacks import Stack
-from voxloop.benchmark.strategies import placing_named
+from voxloop.benchmark.strategies import PlaceWish, placing_named
+from voxloop.errors import VoxloopError
 from voxloop.machine import machine
 from voxloop.volumes import open_volume
 
@@ -27,11 +28,25 @@ if TYPE_CHECKING:
 #: name of what is no strategy: every voxel of a few slices labelled at once
 ALL = "all"
 _SLICES = 5
+#: how an experiment begins
+PLACES, SLICES = "places", "slices"
+#: places of the first strokes; places after which nobody looks for a second class any more; first strokes on slices
+FIRST_PLACES, PATIENCE, FIRST_STROKES = 3, 300, 24
+#: places that are looked at in a round at most, for each stroke of it
+_LOOKS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """What is tried. ``first`` strokes, then ``rounds`` - 1 times ``places`` with two strokes each."""
+    """What is tried.
+
+    Attributes
+    ----------
+    start : ``"places"``: the first strokes go where the strategy says too, one of each class in sight (two at least) at
+        :data:`FIRST_PLACES` places, and on until two classes are painted; ``"slices"``: the same :data:`FIRST_STROKES`
+        on five slices for every strategy.
+    strokes : of a round of corrections, as many places as that takes, each with two or (nothing is wrong there) none.
+    """
 
     data: str
     strategy: str
@@ -40,8 +55,8 @@ class Experiment:
     rounds: int = 6
     voxels: int = 1_000_000
     mistakes: float = 0.02
-    first: int = 24
-    places: int = 6
+    start: str = PLACES
+    strokes: int = 12
 
     @property
     def keys(self) -> list[tuple[Any, ...]]:
@@ -51,12 +66,18 @@ class Experiment:
 
     @property
     def _facts(self) -> Row:
-        return {name: getattr(self, name) for name in KEY if name != "round"}
+        facts = {name: getattr(self, name) for name in KEY if name != "round"}
+        return facts | ({"start": ALL} if self.strategy == ALL else {})
 
     def run(self, stack: Stack) -> Iterator[Row]:
         """Go round the loop; a row for each round, when the next one has said what its corrections tell.
 
         At the end the earlier rows come once more, with what all later strokes tell of them.
+
+        Raises
+        ------
+        VoxloopError
+            Two classes were not found at :data:`PATIENCE` places.
         """
         with tempfile.TemporaryDirectory(prefix="voxloop-benchmark-") as folder:
             ws = _workspace(Path(folder), stack)
@@ -66,28 +87,21 @@ class Experiment:
                 ws.close()
 
     def _rounds(self, ws: Workspace, stack: Stack) -> Iterator[Row]:
-        from voxloop.review import simulate
-
-        learner, placing = learner_named(self.learner), placing_named(self.strategy)
+        learner, annotator = learner_named(self.learner), _Annotator(self, ws, stack)
         answer: LearnerAnswer | None = None
         row: Row = {}
         earlier: list[tuple[Row, LearnerAnswer]] = []
-        seconds, strokes = 0.0, 0
         for number in range(1, self.rounds + 1):
             chance = 1000 * self.seed + number
-            common: dict[str, Any] = {"mistakes": self.mistakes, "seed": chance}
             if answer is None:
-                painted = simulate(ws, stack.truth, strokes=self.first, **common)
+                annotator.begin(chance)
             else:
-                places = placing(ws, answer.prediction, stack.truth, self.places, chance)
-                most = 2 * self.places
-                painted = simulate(ws, stack.truth, answer.prediction, suggest=places, strokes=most, **common)
+                annotator.correct(answer.prediction, chance)
                 row |= _judged("corrected", ws, answer)
                 earlier.append((row, answer))
                 yield row
-            seconds, strokes = seconds + painted.annotation_seconds, strokes + painted.strokes
             row, answer = self._answered(ws, stack, learner)
-            row |= {"round": number, "seconds": round(seconds, 2), "strokes": strokes}
+            row |= {"round": number, "seconds": round(annotator.seconds, 2), "strokes": annotator.strokes}
         yield row
         # the same answers again, with all strokes that came after them
         for before, judged in earlier[:-1]:
@@ -126,6 +140,48 @@ class Experiment:
             "date": time.strftime("%Y-%m-%d"),
         }
         return row | _judged("score", ws, answer), answer
+
+
+class _Annotator:
+    """Who paints in an experiment: where the strategy says, and what that costs."""
+
+    def __init__(self, experiment: Experiment, ws: Workspace, stack: Stack) -> None:
+        self._experiment, self._ws, self._truth = experiment, ws, stack.truth
+        self._classes = max(2, len(stack.classes))
+        self._placing = placing_named(experiment.strategy)
+        self._right: list[tuple[slice, slice, slice]] = []
+        self.seconds, self.strokes = 0.0, 0
+
+    def begin(self, chance: int) -> None:
+        """Paint what comes before any answer."""
+        if self._experiment.start == SLICES:
+            self._paint(chance, strokes=FIRST_STROKES)
+            return
+        visited = 0
+        while visited < PATIENCE:
+            places = self._placing(self._ws, self._wish(None, FIRST_PLACES, chance + 100_000 * visited))
+            self._paint(chance, suggest=places, strokes=self._classes * len(places))
+            visited += FIRST_PLACES
+            if sum(count > 0 for count in self._ws.labels().counts().values()) > 1:
+                return
+        raise VoxloopError(f"{self._experiment.strategy}: at {visited} places no second class was found to paint")
+
+    def correct(self, prediction: Any, chance: int) -> None:
+        """Go through places until the strokes of a round are painted."""
+        places = self._placing(self._ws, self._wish(prediction, self._experiment.strokes * _LOOKS, chance))
+        self._paint(chance, prediction, suggest=places, strokes=self._experiment.strokes)
+
+    def _wish(self, prediction: Any, count: int, chance: int) -> PlaceWish:
+        return PlaceWish(prediction=prediction, truth=self._truth, count=count, seed=chance, right=self._right)
+
+    def _paint(self, chance: int, prediction: Any = None, **how: Any) -> None:
+        from voxloop.review import simulate
+
+        common: dict[str, Any] = {"mistakes": self._experiment.mistakes, "seed": chance}
+        painted = simulate(self._ws, self._truth, prediction, **common, **how)
+        self.seconds += painted.annotation_seconds
+        self.strokes += painted.strokes
+        self._right += [place.region for place in painted.right]
 
 
 def _judged(prefix: str, ws: Workspace, answer: LearnerAnswer) -> Row:

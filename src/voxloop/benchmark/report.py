@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
-from voxloop.benchmark.rows import Row, area, curves, honesty, interval, seconds_to, target_of
+from voxloop.benchmark.economy import CurveSummary, savings, summaries
+from voxloop.benchmark.rows import Row, curves, honesty, interval, seconds_to, target_of
 from voxloop.errors import VoxloopError
 
 #: colours that any eye tells apart, one a learner; a line style for each strategy
@@ -16,33 +17,74 @@ _LINES = {"ours": "-", "random": ":", "uncertainty": "--", "oracle": "-."}
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table of data sets, learners and strategies, and that of the intervals shown."""
+    """Tables: of data sets, learners and strategies; of seconds saved; of the intervals shown."""
     lines = [
-        "| stack | learner | places | seeds | first IoU | last IoU | area under curve | seconds to 95 % |",
-        "|---|---|---|---|---|---|---|---|",
+        "| stack | start | learner | places | seeds | first IoU (after s) | last IoU (after s) | area | up to s | "
+        "area over by chance | above the first IoU | seconds to 95 % |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for (data, learner, strategy), runs in sorted(curves(rows).items()):
-        target = target_of(rows, data, learner)
-        times = [seconds_to(curve, target) for curve in runs]
-        lines.append(
-            f"| {data} | {learner} | {strategy} | {len(runs)} | {_spread([c[0]['iou'] for c in runs])} | "
-            f"{_spread([c[-1]['iou'] for c in runs])} | {_spread([area(c) for c in runs])} | "
-            f"{'not measured' if math.isnan(target) else _seconds(times, runs)} |"
-        )
-    told = honesty(rows)
-    if told:
-        lines += [
-            "",
-            "| it rests on | answers | 90 % intervals that hold the truth | median width | mean error | bias |",
-            "|---|---|---|---|---|---|",
+    for one in summaries(rows):
+        target = target_of(rows, one.data, one.learner)
+        times = [seconds_to(curve, target) for curve in one.runs]
+        cells = [
+            one.data,
+            one.start,
+            one.learner,
+            one.strategy,
+            str(len(one.runs)),
+            *(f"{_spread([c[at]['iou'] for c in one.runs])} ({_middle(one, at):.0f})" for at in (0, -1)),
+            _spread(one.areas),
+            f"{one.until:.0f}",
+            f"{mean(one.over_chance):+.0%}" if one.over_chance else "",
+            f"{mean(one.gained):+.3f}" if one.gained else "",
+            "not measured" if math.isnan(target) else _seconds(times, one.runs),
         ]
-        for one in told:
-            low, high = one["holds_interval"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, *_saved(rows), *_told(rows)]) + "\n"
+
+
+def _saved(rows: Sequence[Row]) -> list[str]:
+    lines: list[str] = []
+    for words, lower in (("the better learner", False), ("the other one", True)):
+        found = savings(rows, lower=lower)
+        if not found:
+            continue
+        head = f"95 % of what all labels give to {words}"
+        lines += ["", f"| stack | {head} | ours, s | forest by chance, s | ratio |", "|---|---|---|---|---|"]
+        for one in found:
+            shown = "" if math.isnan(one.ratio) else f"{'at most ' if one.at_most else ''}{one.ratio:.2f}"
             lines.append(
-                f"| {one['basis']} | {one['n']} | {one['holds']:.2f} ({low:.2f} to {high:.2f}) | {one['width']:.2f} | "
-                f"{one['error']:.3f} | {one['bias']:+.3f} |"
+                f"| {one.data} | {one.target:.3f} | {_or_never(one.ours)} | {_or_never(one.others)} | {shown} |"
             )
-    return "\n".join(lines) + "\n"
+        middle = median(math.inf if math.isnan(one.ratio) else one.ratio for one in found)
+        lines.append(f"| median | | | | {_or_never(middle, 2)} |")
+    return lines
+
+
+def _or_never(seconds: float, digits: int = 0) -> str:
+    return "never" if math.isinf(seconds) else f"{seconds:.{digits}f}"
+
+
+def _told(rows: Sequence[Row]) -> list[str]:
+    told = honesty(rows)
+    if not told:
+        return []
+    lines = [
+        "",
+        "| it rests on | answers | 90 % intervals that hold the truth | median width | mean error | bias |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in told:
+        low, high = one["holds_interval"]
+        lines.append(
+            f"| {one['basis']} | {one['n']} | {one['holds']:.2f} ({low:.2f} to {high:.2f}) | {one['width']:.2f} | "
+            f"{one['error']:.3f} | {one['bias']:+.3f} |"
+        )
+    return lines
+
+
+def _middle(one: CurveSummary, at: int) -> float:
+    return median(curve[at]["seconds"] for curve in one.runs)
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -68,17 +110,21 @@ def draw(rows: Sequence[Row], path: Path) -> Path:
     except ImportError as error:
         raise VoxloopError("the figure needs matplotlib: pip install matplotlib") from error
     drawn = curves(rows)
-    stacks = sorted({data for data, _, _ in drawn})
+    begun = {key[1] for key in drawn}
+    # one start a figure: that which strategies have a say in, where it was measured
+    start = "places" if "places" in begun else next(iter(begun), "")
+    drawn = {key: runs for key, runs in drawn.items() if key[1] == start}
+    stacks = sorted({key[0] for key in drawn})
     if not stacks:
         raise VoxloopError("there are no rounds to draw yet")
-    learners = sorted({learner for _, learner, _ in drawn})
+    learners = sorted({key[2] for key in drawn})
     wide = min(3, len(stacks))
     high = math.ceil(len(stacks) / wide)
     figure = Figure(figsize=(4.2 * wide, 3.0 * high + 0.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(high, wide, squeeze=False).ravel()
     for axis, data in zip(axes, stacks, strict=False):
-        for (own, learner, strategy), runs in sorted(drawn.items()):
+        for (own, _, learner, strategy), runs in sorted(drawn.items()):
             if own == data:
                 _line(
                     axis,

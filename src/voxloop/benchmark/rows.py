@@ -10,12 +10,14 @@ from pathlib import Path
 from statistics import NormalDist, mean, median, stdev
 from typing import Any
 
+import numpy as np
+
 from voxloop.errors import VoxloopError
 from voxloop.store.atomic import replace_bytes
 
 Row = dict[str, Any]
 #: what tells a row from every other: a row of the same key replaces the one there is
-KEY = ("data", "voxels", "mistakes", "strategy", "learner", "seed", "round")
+KEY = ("data", "voxels", "mistakes", "start", "strategy", "learner", "seed", "round")
 #: share of the score that all labels of a few slices give, to which annotation seconds are counted
 ENOUGH = 0.95
 
@@ -60,7 +62,8 @@ def _read(path: Path) -> list[Row]:
         content = json.loads(path.read_text())
         if content["format"] != 1:
             raise ValueError(f"format {content['format']}")
-        return [dict(row) for row in content["rows"]]
+        # rows of before there was a choice began on slices
+        return [{"start": "all" if row["strategy"] == "all" else "slices", **row} for row in content["rows"]]
     except (ValueError, KeyError, TypeError) as error:
         raise VoxloopError(f"{path} holds no rows of the benchmark ({error}); name another file") from error
 
@@ -68,24 +71,32 @@ def _read(path: Path) -> list[Row]:
 # ------------------------------------------------------------------------------------------------------------ summaries
 
 
-def curves(rows: Iterable[Row]) -> dict[tuple[str, str, str], list[list[Row]]]:
-    """(data, learner, strategy) to the rounds of every seed."""
-    grouped: dict[tuple[str, str, str], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
+def curves(rows: Iterable[Row]) -> dict[tuple[str, str, str, str], list[list[Row]]]:
+    """(data, start, learner, strategy) to the rounds of every seed."""
+    grouped: dict[tuple[str, str, str, str], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row["strategy"] != "all":
-            grouped[row["data"], row["learner"], row["strategy"]][row["seed"]].append(row)
+            grouped[row["data"], row["start"], row["learner"], row["strategy"]][row["seed"]].append(row)
     return {
         key: [sorted(own, key=lambda row: row["round"]) for own in by_seed.values()] for key, by_seed in grouped.items()
     }
 
 
-def area(curve: Sequence[Row]) -> float:
-    """Mean IoU over the seconds of annotation from the first round to the last."""
+def area(curve: Sequence[Row], since: float | None = None, until: float | None = None) -> float:
+    """Mean IoU over the seconds of annotation, straight between rounds.
+
+    ``since`` and ``until``: the first round and the last where not given; IoU is 0 before any round, and stays what it
+    is after the last.
+    """
     seconds, values = [row["seconds"] for row in curve], [row["iou"] for row in curve]
-    if len(curve) < 2 or seconds[-1] <= seconds[0]:
-        return float(values[-1])
-    pieces = zip(seconds, seconds[1:], values, values[1:], strict=False)
-    return float(sum((b - a) * (u + v) / 2 for a, b, u, v in pieces) / (seconds[-1] - seconds[0]))
+    since = seconds[0] if since is None else since
+    until = seconds[-1] if until is None else until
+    begin = max(since, seconds[0])
+    if until <= begin:
+        return float(values[-1]) if until <= since else 0.0
+    marks = [begin, *(second for second in seconds if begin < second < until), until]
+    heights = np.interp(marks, seconds, values)
+    return float(np.trapezoid(heights, marks) / (until - since))
 
 
 def seconds_to(curve: Sequence[Row], target: float) -> float:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FIELD = 64
 #: what ``ws.suggest`` does by itself, and what nobody can do who does not know the truth
 OURS, ORACLE = "ours", "oracle"
+#: strategies that say nothing before there is a prediction
+_AFTER_AN_ANSWER = ("uncertainty", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,28 @@ class FieldPlace:
     index: int
 
 
-#: (workspace, prediction, truth, how many, seed) to places, the first one first
-Placing = Callable[["Workspace", Any, np.ndarray, int, int], Sequence[Any]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceWish:
+    """What places are looked for.
+
+    Attributes
+    ----------
+    prediction : what is to be corrected; None before any.
+    truth : (z, y, x), for who may know it.
+    count : how many places at most.
+    seed : of what is drawn by chance.
+    right : regions of places that were found right so far.
+    """
+
+    prediction: Any
+    truth: np.ndarray
+    count: int
+    seed: int
+    right: Sequence[tuple[slice, slice, slice]] = ()
+
+
+#: to places, the first one first
+Placing = Callable[["Workspace", PlaceWish], Sequence[Any]]
 
 
 def placing_named(name: str) -> Placing:
@@ -41,35 +63,41 @@ def placing_named(name: str) -> Placing:
         return _oracle
     if name != OURS and name not in STRATEGIES:
         raise PredictionError(unknown("strategy", name, (OURS, ORACLE, "all", *STRATEGIES)))
-    return partial(_suggested, {} if name == OURS else {"strategy": name})
+    return partial(_suggested, "gain" if name == OURS else name)
 
 
-def _suggested(
-    settings: dict[str, Any], ws: Workspace, prediction: Any, truth: np.ndarray, n: int, seed: int
-) -> Sequence[Any]:
-    """What ``ws.suggest`` says, of predictions in memory too."""
+def _suggested(strategy: Any, ws: Workspace, wish: PlaceWish) -> Sequence[Any]:
+    """What ``ws.suggest`` says, of predictions in memory too; by chance where a strategy needs a prediction first."""
     from voxloop.review import Ground, suggest
     from voxloop.volumes import read_block
 
-    info = ws.images.info(prediction.image)
+    if wish.prediction is None and strategy in _AFTER_AN_ANSWER:
+        strategy = "random"
+    labels = ws.labels()
+    info = ws.images.info(labels.image)
     ground = Ground(
-        image=prediction.image,
-        read=partial(read_block, ws.images.open(prediction.image)),
+        image=labels.image,
+        read=partial(read_block, ws.images.open(labels.image)),
         shape=info.shape,
         spacing_um=info.spacing_um,
         frames=info.z_kind == "frame",
-        predictions=[prediction],
-        labels=ws.labels(prediction.level, prediction.image),
+        predictions=[] if wish.prediction is None else [wish.prediction],
+        labels=labels,
+        # the same tool for each way to choose: what was found right is not gone to again
+        seen=[Box.of(region, info.shape) for region in wish.right],
     )
-    return suggest([ground], n, seed=seed, **settings)
+    return suggest([ground], wish.count, strategy=strategy, seed=wish.seed)
 
 
-def _oracle(ws: Workspace, prediction: Any, truth: np.ndarray, n: int, seed: int) -> Sequence[FieldPlace]:
-    """The fields with most voxels that are wrong."""
-    wrong = (np.asarray(prediction.labels) != truth) & (truth > 0)
-    boxes = fields(truth.shape)
+def _oracle(ws: Workspace, wish: PlaceWish) -> Sequence[Any]:
+    """The fields with most voxels that are wrong; before an answer, those of ``ours``."""
+    if wish.prediction is None:
+        return _suggested("gain", ws, wish)
+    wrong = (np.asarray(wish.prediction.labels) != wish.truth) & (wish.truth > 0)
+    boxes = fields(wish.truth.shape)
     errors = np.array([wrong[box.slices].sum() for box in boxes])
-    return [FieldPlace(boxes[at].slices, "z", boxes[at].start[0]) for at in np.argsort(-errors, kind="stable")[:n]]
+    order = np.argsort(-errors, kind="stable")[: wish.count]
+    return [FieldPlace(boxes[at].slices, "z", boxes[at].start[0]) for at in order]
 
 
 def fields(shape: Sequence[int]) -> list[Box]:

@@ -27,6 +27,13 @@ def _listed(text: str) -> list[str]:
 )
 @click.option("--learner", default="shallow", show_default=True, help="shallow, network, forest, unet; with commas.")
 @click.option(
+    "--start",
+    type=click.Choice(["places", "slices"]),
+    default="places",
+    show_default=True,
+    help="The first strokes: at places that the strategy chooses too, or the same 24 on five slices for all.",
+)
+@click.option(
     "--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="How often with other chance."
 )
 @click.option("--rounds", type=click.IntRange(1, 50), default=6, show_default=True)
@@ -49,6 +56,7 @@ def benchmark(
     data: str,
     strategy: str,
     learner: str,
+    start: str,
     seeds: int,
     rounds: int,
     voxels: int,
@@ -79,7 +87,14 @@ def benchmark(
     for seed, name in product(range(seeds), stacks):
         wanted = [
             Experiment(
-                data=name, strategy=where, learner=who, seed=seed, rounds=rounds, voxels=voxels, mistakes=mistakes
+                data=name,
+                strategy=where,
+                learner=who,
+                start=start,
+                seed=seed,
+                rounds=rounds,
+                voxels=voxels,
+                mistakes=mistakes,
             )
             for who, where in product(learners, strategies)
         ]

@@ -15,6 +15,8 @@ from scipy import ndimage as ndi
 
 from voxloop.review.tracing import MARGIN, SMALLEST, Stroke, Window, depth_in, fatten, trace
 
+#: a pixel and those around it
+_NEXT = np.ones((3, 3), bool)
 _ERRORS = 24  # of a class and plane that are looked at in one round
 
 
@@ -73,7 +75,7 @@ def first_strokes(scene: Scene, rng: np.random.Generator) -> Iterator[Stroke]:
 def correcting_strokes(
     scene: Scene, prediction: np.ndarray, rng: np.random.Generator, field: np.ndarray | None = None
 ) -> Iterator[Stroke]:
-    """Strokes where the prediction is wrong, the classes in turn, the largest error of each first.
+    """Strokes where the prediction is wrong: the classes in turn, that of the largest error first, and so within each.
 
     One stroke inside the error, one beyond its border in what it was taken for. ``field`` (bool): where errors count.
     """
@@ -81,11 +83,12 @@ def correcting_strokes(
     if field is not None:
         wrong &= field
     queues = {value: _errors(scene, value, wrong) for value in (*scene.foreground, *scene.background)}
+    order = sorted((value for value in queues if queues[value]), key=lambda value: -queues[value][0][0])
     while any(queues.values()):
-        for value, errors in queues.items():
-            if not errors:
+        for value in order:
+            if not queues[value]:
                 continue
-            window, error = errors.pop(0)
+            _, window, error = queues[value].pop(0)
             mask = np.zeros(scene.truth.shape, bool)
             mask[window] = error
             inside = _inside(scene, value, mask)
@@ -96,6 +99,30 @@ def correcting_strokes(
                 outside = _beside(scene, other, mask, rng)
                 if outside is not None:
                     yield outside
+
+
+def visible_errors(scene: Scene, prediction: np.ndarray, field: np.ndarray | None = None) -> np.ndarray:
+    """Pixels (bool) that are wrong and that somebody who looks at the plane would see.
+
+    Nobody sees a border that is off by a pixel, whatever its length: what is predicted lies a pixel away in truth, and
+    what is true a pixel away in the prediction. Nor a fleck on which no brush is worth setting down.
+    """
+    import cc3d
+
+    truth = scene.truth
+    wrong = (prediction != truth) & (truth > 0) & ~scene.labelled
+    if field is not None:
+        wrong &= field
+    pairs = np.unique(np.stack([truth[wrong], prediction[wrong]]), axis=1)
+    touched = {int(v): ndi.binary_dilation(truth == v, _NEXT) for v in np.unique(pairs[1])}
+    found = {int(v): ndi.binary_dilation(prediction == v, _NEXT) for v in np.unique(pairs[0])}
+    seen = wrong.copy()
+    for true, said in pairs.T.tolist():
+        seen &= ~((truth == true) & (prediction == said) & touched[said] & found[true])
+    parts = cc3d.connected_components(seen, connectivity=8)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes >= SMALLEST)[parts])
 
 
 def overshoot(stroke: Stroke, shape: tuple[int, ...], rng: np.random.Generator) -> Stroke:
@@ -112,8 +139,8 @@ def error_size(scene: Scene, prediction: np.ndarray) -> int:
     return int(ndi.binary_erosion(wrong).sum())
 
 
-def _errors(scene: Scene, value: int, wrong: np.ndarray) -> list[tuple[Window, np.ndarray]]:
-    """Connected errors of one true class, as windows and masks; how fat they are counts as much as how large."""
+def _errors(scene: Scene, value: int, wrong: np.ndarray) -> list[tuple[float, Window, np.ndarray]]:
+    """Connected errors of one true class by how large they are, as windows and masks; how fat counts as much."""
     import cc3d
 
     parts = cc3d.connected_components(wrong & (scene.truth == value), connectivity=8)
@@ -127,7 +154,7 @@ def _errors(scene: Scene, value: int, wrong: np.ndarray) -> list[tuple[Window, n
         window = windows[part - 1]
         mask = parts[window] == part
         found.append((sizes[part] * float(depth_in(np.pad(mask, 1), scene.sampling).max()), window, mask))
-    return [(window, mask) for _, window, mask in sorted(found, key=lambda item: -item[0])]
+    return sorted(found, key=lambda item: -item[0])
 
 
 def _inside(scene: Scene, value: int, error: np.ndarray) -> Stroke | None:

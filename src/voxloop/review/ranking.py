@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -38,6 +39,7 @@ def rank_by_gain(
     *,
     taught: float = HALF,
     covered: np.ndarray | None = None,
+    right: np.ndarray | None = None,
 ) -> Ranked:
     """Take the place that speaks for most of what is wrong per second, then the next for what is left, and so on.
 
@@ -57,6 +59,9 @@ def rank_by_gain(
         The part of what looks alike that a visit takes away.
     covered
         Positions of places that are seen to already.
+    right
+        Positions of places where something was expected to be wrong and nothing was: each halves what is expected of
+        its like.
     """
     total = float(loss.sum())
     if total <= 0 or n < 1:
@@ -76,6 +81,9 @@ def rank_by_gain(
         for start in range(0, len(covered), CANDIDATES):
             away = squared_distances(features[covered[start : start + CANDIDATES]], features[compared])
             left *= 1 - taught * np.exp(-0.5 * away.min(axis=0) / width**2)
+    for place in () if right is None else right[-CANDIDATES:]:
+        away = squared_distances(features[place : place + 1], features[compared])[0]
+        left *= 1 - HALF * np.exp(-0.5 * away / width**2)
     total = max(float(loss[compared].sum()), 1e-12)
     order: list[int] = []
     rates: list[float] = []
@@ -169,6 +177,19 @@ def rank_evenly(position: np.ndarray, n: int) -> Ranked:
         if nearest not in order:
             order.append(nearest)
     return _ranked(order, [1.0] * len(order), [])
+
+
+def in_turn(one: Ranked, other: Ranked, n: int) -> Ranked:
+    """Places of two lists in turn, each once."""
+    order: list[int] = []
+    shares: list[float] = []
+    lists = [zip(ranked.order.tolist(), ranked.share.tolist(), strict=True) for ranked in (one, other)]
+    for pair in zip_longest(*lists):
+        for found in pair:
+            if found is not None and found[0] not in order:
+                order.append(found[0])
+                shares.append(found[1])
+    return _ranked(order[:n], [1.0] * len(order[:n]), shares[:n])
 
 
 def squared_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, VolumeError
 from voxloop.geometry import Box
-from voxloop.review.annotator import correcting_strokes, first_strokes, overshoot
+from voxloop.review.annotator import correcting_strokes, first_strokes, overshoot, visible_errors
 from voxloop.review.effort import STROKES, AnnotationEffort
 from voxloop.review.reading import readable, same_shape
 from voxloop.review.round_log import RoundLog
@@ -35,7 +35,8 @@ class SimulatedRound:
 
     ``labelled_voxels`` are all that carry a label now, ``labelled_share`` their share of the volume, ``slice_share`` of
     the slices painted on in this round. ``annotation_seconds``: what that would cost a person, by the keystroke-level
-    model (:mod:`voxloop.review.effort`). ``mistakes``: numbers of the edits that are wrong, of ``edits``.
+    model (:mod:`voxloop.review.effort`). ``mistakes``: numbers of the edits that are wrong, of ``edits``. ``right``:
+    suggested places where nothing wrong was to be seen; ``seen=`` of ``ws.suggest`` takes them.
     """
 
     strokes: int
@@ -46,6 +47,7 @@ class SimulatedRound:
     slices: tuple[int, ...]
     slice_share: float
     mistakes: tuple[int, ...] = ()
+    right: tuple[Suggestion, ...] = ()
 
     def __repr__(self) -> str:
         wrong = f"; {len(self.mistakes)} of them mistakes" if self.mistakes else ""
@@ -89,7 +91,8 @@ def simulate(
     suggest
         Go to suggested places in turn instead and paint two strokes at each: True asks ``ws.suggest(prediction)``, a
         name asks for that strategy of it, a list of suggestions is gone through as it is (those of other images are
-        passed over).
+        passed over). A place where nothing wrong is to be seen is looked at and left; before any prediction every
+        class in sight gets a stroke.
     strokes
         How many at most; shared among the slices.
     radius, length
@@ -144,6 +147,7 @@ def simulate(
         slices=tuple(chosen),
         slice_share=scenes.count_labelled(chosen) / max(1, _voxels(lab, chosen)),
         mistakes=tuple(hand.mistakes),
+        right=tuple(hand.right),
     )
 
 
@@ -157,6 +161,7 @@ class _Hand:
         self.effort = AnnotationEffort()
         self.edits: list[Edit] = []
         self.mistakes: list[int] = []
+        self.right: list[Suggestion] = []
 
     @property
     def _full(self) -> bool:
@@ -199,8 +204,14 @@ class _Hand:
             box = Box.of(place.region, self._lab.shape)
             view = scenes.field(place.axis, box.cut(place.axis, place.index, place.index + 1))
             self.effort.go(view.axis, view.index, led=True)
+            if view.prediction is not None and not visible_errors(view.scene, view.prediction, view.field).any():
+                self.right.append(place)
+                continue
             offered = _strokes_of(view, rng)
-            for _ in range(min(STROKES, self._most - len(self.edits))):
+            count = STROKES
+            if view.prediction is None:  # whoever begins paints one of each thing in sight
+                count = max(STROKES, len(view.scene.foreground) + len(view.scene.background))
+            for _ in range(min(count, self._most - len(self.edits))):
                 stroke = next(offered, None)
                 if stroke is None:
                     break

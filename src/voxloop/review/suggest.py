@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -74,6 +74,7 @@ class Ground:
     predictions : of this image by models of the same classes, the newest first; may be none.
     labels : what is painted on it; None for nothing.
     inside : where to look; None for everywhere.
+    seen : pieces of planes that somebody looked at and found right: neither they nor their like are worth a visit.
     """
 
     image: str
@@ -84,6 +85,7 @@ class Ground:
     predictions: Sequence[Prediction] = ()
     labels: Labels | None = None
     inside: Box | None = None
+    seen: Sequence[Box] = ()
 
     @property
     def about(self) -> str | None:
@@ -106,7 +108,7 @@ def suggest(grounds: Sequence[Ground], n: int = 8, *, strategy: Strategy = "gain
     if strategy in OF_PLANES:
         return _whole_planes(parts, strategy, n)
     surveyed = [_Surveyed(ground, box, seed, 1 / len(parts)) for ground, box in parts]
-    surveyed = [one for one in surveyed if one.rows.size]
+    surveyed = [one for one in surveyed if one.free.any()]
     if not surveyed:
         return []
     places = _Places(surveyed)
@@ -130,7 +132,10 @@ def _inside(ground: Ground) -> Box | None:
 
 
 class _Surveyed:
-    """One image looked over. ``rows`` are the pieces that may be suggested."""
+    """One image looked over.
+
+    ``rows`` are the pieces that may be suggested (``free``) and those that somebody found right.
+    """
 
     def __init__(self, ground: Ground, inside: Box, seed: int, share: float) -> None:
         self.ground = ground
@@ -145,10 +150,12 @@ class _Surveyed:
             seed=seed,
             share=share,
         )
-        possible = self.survey.labelled < 1
+        seen = self.survey.at_places(ground.seen)
+        possible = (self.survey.labelled < 1) & ~seen
         if self.opinions is not None:
             possible &= self.survey.predicted > 0
-        self.rows = np.flatnonzero(possible)
+        self.rows = np.flatnonzero(possible | seen)
+        self.free = ~seen[self.rows]
 
 
 class _Places:
@@ -158,10 +165,13 @@ class _Places:
         self._surveyed = surveyed
         self._owner: np.ndarray = np.concatenate([np.full(len(one.rows), k) for k, one in enumerate(surveyed)])
         self._row: np.ndarray = np.concatenate([one.rows for one in surveyed])
+        self.free: np.ndarray = np.concatenate([one.free for one in surveyed])
         self.predicted = all(one.opinions is not None for one in surveyed)
         self.labelled = self._column("labelled")
         looks = self._column("looks")
         self.looks = looks / np.float32(np.sqrt(looks.shape[1]))
+        self.unknown = self._unknown()
+        self._found_unlike: set[int] = set()
 
     def _column(self, name: str) -> np.ndarray:
         return np.asarray(np.concatenate([getattr(one.survey, name)[one.rows] for one in self._surveyed]))
@@ -173,9 +183,7 @@ class _Places:
         A voxel of a rare class weighs more, as it does in the score; so do errors that lie together.
         """
         opinions = self._surveyed[0].opinions
-        if opinions is None:
-            # where more than one thing is to be seen, more than one class can be painted
-            return np.asarray(np.exp(structure(self._column("looks"))) * (self.labelled == 0))
+        assert opinions is not None
         counts = opinions.foreground
         mass = np.sum([one.survey.mass for one in self._surveyed], axis=0)
         missing = self._column("wrong")[:, counts] / np.maximum(mass[counts], 1.0)
@@ -201,24 +209,57 @@ class _Places:
     def rank(self, strategy: Strategy, n: int, seed: int) -> ranking.Ranked:
         """The places in the order of a strategy."""
         painted = np.flatnonzero(self.labelled > 0)
+        free = np.flatnonzero(self.free)
         if strategy == "gain":
-            if self.predicted:
-                return ranking.rank_by_gain(self.loss, self.features, self.seconds, n)
-            taught = ranking.NEARLY_ALL
-            return ranking.rank_by_gain(self.loss, self.looks, self.seconds, n, taught=taught, covered=painted)
+            right = np.flatnonzero(~self.free)
+            if not self.predicted:
+                return self._unlike(painted, right, n)
+            wrong = ranking.rank_by_gain(self.loss * self.free, self.features, self.seconds, n, right=right)
+            if not self.unknown:
+                return wrong
+            # what was never painted is never predicted, and no prediction is unsure about it
+            unlike = self._unlike(painted, right, n)
+            self._found_unlike = set(unlike.order.tolist()) - set(wrong.order.tolist())
+            return ranking.in_turn(unlike, wrong, n)
         if strategy == "diversity":
-            return ranking.rank_by_difference(self.features, n, painted)
-        if strategy == "kmeans":
-            return ranking.rank_by_clusters(self.looks, n, seed)
-        if strategy == "random":
-            return ranking.rank_by_chance(len(self._row), n, seed)
+            left = ranking.rank_by_difference(self.features[free], n, np.flatnonzero(self.labelled[free] > 0))
+        elif strategy == "kmeans":
+            left = ranking.rank_by_clusters(self.looks[free], n, seed)
+        elif strategy == "random":
+            left = ranking.rank_by_chance(len(free), n, seed)
+        else:
+            left = ranking.rank_by_value(self._value(strategy)[free], self._apart()[free], n)
+        return replace(left, order=free[left.order])
+
+    def _unknown(self) -> list[str]:
+        """Names of classes that were painted nowhere and that no prediction believes in anywhere."""
+        opinions = self._surveyed[0].opinions
+        grounds = [one.ground for one in self._surveyed]
+        semantic = [one.labels for one in grounds if one.labels is not None and one.labels.level.kind == "semantic"]
+        known = {value for labels in semantic for value, count in labels.counts().items() if count}
+        if opinions is None or not known:
+            return []
+        mass = np.sum([one.survey.mass for one in self._surveyed], axis=0)
+        known |= {info.value for info, believed in zip(opinions.classes, mass, strict=True) if believed > 0}
+        return list(
+            {info.name: None for labels in semantic for info in labels.level.classes if info.value not in known}
+        )
+
+    def _unlike(self, painted: np.ndarray, right: np.ndarray, n: int) -> ranking.Ranked:
+        """The most usual kinds of places that are unlike all that was painted or found right."""
+        # where more than one thing is to be seen, more than one class can be painted
+        busy = np.exp(structure(self._column("looks"))) * (self.labelled == 0) * self.free
+        covered = np.union1d(painted, right)
+        return ranking.rank_by_gain(busy, self.looks, self.seconds, n, taught=ranking.NEARLY_ALL, covered=covered)
+
+    def _value(self, strategy: Strategy) -> np.ndarray:
+        """(n,) how unsure each place is, as a strategy means it."""
         if not self.predicted:
             raise PredictionError(f"strategy {strategy!r} needs a prediction; before one, use 'gain' or 'kmeans'")
-        value = self._column("wrong").sum(axis=1)
         if strategy == "score":
             there = self._column("said")[:, self._foreground].any(axis=1)
-            value = np.where(there, 1 - self._column("sureness"), 0)
-        return ranking.rank_by_value(value, self._apart(), n)
+            return np.where(there, 1 - self._column("sureness"), 0)
+        return np.asarray(self._column("wrong").sum(axis=1))
 
     def suggestion(self, strategy: Strategy, at: int, score: float, share: float) -> Suggestion:
         """The place at a position, with its reason."""
@@ -245,6 +286,8 @@ class _Places:
         if strategy in ("diversity", "kmeans") or not self.predicted:
             alike = f"stands for {share:.0%} of the image" if share else "unlike the other places"
             return f"{alike}; nothing painted here yet" if self.labelled[at] == 0 else alike
+        if at in self._found_unlike:
+            return f"unlike all that was painted; there is no {self.unknown[0]} yet"
         words = f"{_unsure(self._column('unsure')[at])}{self._between(at)}"
         if strategy == "score":
             return f"{self._column('sureness')[at]:.0%} sure of what it found here"

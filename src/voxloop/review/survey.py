@@ -51,6 +51,7 @@ class Survey:
     labelled : (n,) share of voxels that carry a label.
     predicted : (n,) share of voxels that were predicted.
     sureness : (n,) mean probability of the class said, of what is not background.
+    steps : (n,) planes from one that is described to the next.
     """
 
     boxes: list[Box]
@@ -65,9 +66,25 @@ class Survey:
     labelled: np.ndarray
     predicted: np.ndarray
     sureness: np.ndarray
+    steps: np.ndarray
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def at_places(self, places: Sequence[Box]) -> np.ndarray:
+        """Mask (n,) of pieces that are these, one plane thick each, or lie beside them on the next plane looked at."""
+        out = np.zeros(len(self), bool)
+        if not places or not len(self):
+            return out
+        starts, stops = (np.array([getattr(box, end) for box in self.boxes]) for end in ("start", "stop"))
+        across = np.array([AXES.index(axis) for axis in self.axes])
+        reach = np.eye(3, dtype=int)[across] * (self.steps[:, None] - 1)
+        sizes = np.prod(stops - starts, axis=1)
+        for place in places:
+            low, high = np.maximum(starts - reach, place.start), np.minimum(stops + reach, place.stop)
+            shared = np.prod(np.maximum(high - low, 0), axis=1)
+            out |= (across == int(np.argmin(place.shape))) & (2 * shared >= sizes)
+        return out
 
 
 def look_over(
@@ -177,7 +194,7 @@ def _describe_block(
         indices = np.arange(int(rng.integers(step)), block.shape[at], step)
         boxes = [block.cut(axis, block.start[at] + int(i), block.start[at] + int(i) + 1) for i in indices]
         planes = np.moveaxis(image, at + 1, 0)[indices]
-        numbers = {"labelled": np.zeros(len(boxes))}
+        numbers = {"labelled": np.zeros(len(boxes)), "steps": np.full(len(boxes), step)}
         free = np.ones((len(boxes), *planes.shape[2:]), bool)
         if known is not None:
             free = ~np.moveaxis(known, at, 0)[indices]
@@ -245,4 +262,5 @@ def _gathered(rows: Sequence[_Rows]) -> Survey:
         labelled=column("labelled", np.zeros(count)),
         predicted=column("predicted", np.zeros(count)),
         sureness=column("sureness", np.ones(count)),
+        steps=column("steps", np.ones(count, int)),
     )

@@ -27,6 +27,7 @@ def suggest(
     seed: int = 0,
     images: str | Sequence[str] | None = None,
     region: object = None,
+    seen: Sequence[Suggestion] = (),
 ) -> list[Suggestion]:
     """Where a person's next seconds are worth most, best first, each with its reason.
 
@@ -52,6 +53,8 @@ def suggest(
         image of the prediction; all images where there is none.
     region
         Slices (z, y, x), a region of ``ws.regions`` or its name: look in it only; of one image.
+    seen
+        Suggestions that somebody looked at and found right: they are not suggested again, and their like counts less.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def suggest(
 
     chosen = None if prediction is None else prediction_named(project.predictions, prediction)
     names = _images(project, chosen, images, region)
-    grounds = [_ground(project, name, chosen, region) for name in names]
+    grounds = [_ground(project, name, chosen, region, _seen_in(name, seen)) for name in names]
     if chosen is not None:
         grounds = [ground for ground in grounds if ground.predictions]
     return review.suggest(grounds, n, strategy=strategy, seed=seed)
@@ -93,7 +96,16 @@ def _images(
     return list(dict.fromkeys(names))
 
 
-def _ground(project: Project, image: str, chosen: Prediction | None, region: object) -> Ground:
+def _seen_in(image: str, seen: Sequence[Suggestion]) -> list[Box]:
+    places = as_list("seen", seen)
+    if not all(hasattr(place, "box") and hasattr(place, "image") for place in places):
+        raise WorkspaceError("seen takes places that ws.suggest gave")
+    return [place.box for place in places if place.image == image]
+
+
+def _ground(
+    project: Project, image: str, chosen: Prediction | None, region: object, seen: Sequence[Box] = ()
+) -> Ground:
     from voxloop import review
     from voxloop.volumes import read_block
 
@@ -113,6 +125,7 @@ def _ground(project: Project, image: str, chosen: Prediction | None, region: obj
         predictions=predictions,
         labels=labels,
         inside=inside,
+        seen=seen,
     )
 
 

@@ -48,6 +48,8 @@ def test_before_any_prediction_space_goes_to_places_worth_painting(panel, ws):
     hand.press("x")
     assert first not in places.suggestions
     assert places.current == places.suggestions[0]
+    places.look()
+    assert first not in places.suggestions, "whoever passed by a place is not sent there again"
 
 
 def test_a_place_that_got_strokes_is_done_and_leaves_when_the_hand_goes_on(panel):

@@ -99,6 +99,7 @@ class Places:
         self._hint = f'<span class="vx-dim">{html.escape(hint)}</span>'
         self._entries: list[_Entry] = []
         self._at = -1
+        self._right: list[Suggestion] = []
         self._asked = False
         self._goes_there = True
         self.is_away = False
@@ -144,13 +145,13 @@ class Places:
 
     def look(self, *, go_there: bool = True) -> None:
         """Look for places, and go to the first."""
-        wish, strategy, ws = self._wish(), self.strategy, self._ws
+        wish, strategy, ws, right = self._wish(), self.strategy, self._ws, tuple(self._right)
         self._offer(wish)
         self._words.value = '<span class="vx-dim">Looking for places …</span>'
         self._tell_code(_code(wish, strategy))
         self._asked = True
         self._goes_there = go_there
-        self._looking.ask(lambda: _look(ws, wish, strategy))
+        self._looking.ask(lambda: _look(ws, wish, strategy, right))
 
     def renew(self) -> None:
         """There is something new to go by: the list is made anew where there was one, the picture stays."""
@@ -194,10 +195,12 @@ class Places:
         self._go((at + by) % len(waiting))
 
     def skip(self) -> None:
-        """Take the place on show off the list and go on to the next."""
+        """Take the place on show off the list and go on to the next; untouched, it is not looked for again."""
         if self.current is None:
             self.step()
             return
+        if not self._entries[self._at].is_done:
+            self._right.append(self._entries[self._at].place)
         self._entries[self._at].is_done = True
         if self.suggestions:
             self.step()
@@ -288,9 +291,9 @@ class Places:
             self.look()
 
 
-def _look(ws: Workspace, wish: Wish, strategy: str) -> list[_Entry]:
+def _look(ws: Workspace, wish: Wish, strategy: Any, right: tuple[Suggestion, ...]) -> list[_Entry]:
     """Places with their pictures; off the UI thread."""
-    found = ws.suggest(wish.prediction, SUGGESTIONS, strategy=strategy, images=wish.images)  # type: ignore[arg-type]
+    found = ws.suggest(wish.prediction, SUGGESTIONS, strategy=strategy, images=wish.images, seen=right)
     volumes = {name: ws.images.open(name) for name in {place.image for place in found}}
     return [_Entry(place, thumbnail(volumes[place.image], place.box)) for place in found]
 
