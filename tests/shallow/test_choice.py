@@ -142,6 +142,15 @@ def test_what_is_blended_is_chosen_and_said():
     assert f"network {1 - config.forest_share:.0%} and forest {config.forest_share:.0%}" in choice.words
     assert "cross-validation on strokes" in choice.words
     assert choice.to_json()["settings"]["classifier"] == "blend"
+    assert config.class_weights == "balanced", "strokes do not say how common classes are"
+
+
+def test_planes_labelled_whole_say_how_common_classes_are():
+    _, truth = textured((8, 96, 96), 0)
+    truth[:, ::3] = truth[2:7] = 0  # three planes, and of these two rows of three
+    choice = chosen(OPEN, replace(example(), labelled=in_block(truth, Box.whole(truth.shape))))
+    assert choice.config.class_weights == "none"
+    assert "as often as they are labelled" in choice.words
 
 
 def test_a_choice_kept_fixed_teaches_the_same_model():

@@ -84,7 +84,7 @@ def _told(rows: Sequence[Row]) -> list[str]:
 
 
 def _middle(one: CurveSummary, at: int) -> float:
-    return median(curve[at]["seconds"] for curve in one.runs)
+    return float(median(curve[at]["seconds"] for curve in one.runs))
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -23,6 +23,8 @@ from voxloop.shallow.thin import thin_classes
 TEMPER = 0.1
 #: shares are rounded to this
 STEP = 0.05
+#: share of labelled planes that is labelled, from which on labels say how common classes are
+FILLED = 0.4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +65,8 @@ class Choice:
             parts.append("Settings as they are.")
         else:
             parts.append(f"Chosen: {_blend_words(self.config, self.table)}.")
+            if self.config.class_weights == "none":
+                parts.append("Classes count as often as they are labelled.")
         if self.scores:
             listed = ", ".join(f"{name} {iou:.2f}" for name, iou in self.scores.items())
             parts.append(f"Mean IoU by cross-validation on strokes, as common as in the image: {listed}.")
@@ -107,6 +111,9 @@ def choose_settings(
         Fewer than two classes are labelled.
     """
     began = time.process_time()
+    if config.is_open and _fill_planes(examples):
+        # strokes give rare classes as much as common ones, and say nothing of how common they are
+        config = config.changed(class_weights="none")
     table = gather(config, examples, bank, normalisation, classes, threads, watch)
     voxels = table
     if table.supervoxels:
@@ -165,6 +172,17 @@ def _blended(config: ShallowConfig, table: FeatureTable, scores: Mapping[Member,
         planes_share=_rounded(flat),
         dimensions="3d" if through else config.dimensions,
     )
+
+
+def _fill_planes(examples: Sequence[Example]) -> bool:
+    """Whether labels are no strokes but planes, or much of them, labelled whole."""
+    labelled = area = 0
+    for example in examples:
+        if not example.judges:
+            planes = len(np.unique(example.labelled.at[:, 0]))
+            labelled += len(example.labelled)
+            area += planes * example.shape[1] * example.shape[2]
+    return labelled >= FILLED * area > 0
 
 
 def _rounded(share: float) -> float:
