@@ -171,6 +171,11 @@ def test_tiles_without_foreground_are_skipped(bench):
     empty = dark(open_volume(picture), (120, 255))
     assert [empty(Box((z, 0, 0), (z + 1, 40, 40))) for z in range(4)] == [True, False, True, False]
     assert empty(Box((3, 20, 0), (4, 40, 40)))
+    # the numbers are those of the image, also where the model is shown it at another exposure
+    spec = replace(make_spec(), normalisation={"exposure": {"low": [5000.0], "high": [9000.0]}})
+    run = bench.create(spec=spec, foreground=(0.0, 255.0), region=[[5, 6], [0, 64], [0, 64]])
+    assert task.run(bench.context(run)) == "finished"
+    assert run.result.labels[5, :64, :64].values.all()
 
 
 def test_every_other_plane_is_predicted_and_the_others_stay_empty(bench):

@@ -101,8 +101,8 @@ class PredictConfig(Config):
     )
     foreground: tuple[float, float] | None = setting(
         None,
-        "lowest and highest intensity of the specimen: tiles in which no 4 x 4 pixels of the first channel lie "
-        "between them on average are skipped and stay empty",
+        "lowest and highest intensity of the specimen, in the image's own numbers as the viewer shows them: tiles in "
+        "which no 4 x 4 pixels of the first channel lie between them on average are skipped and stay empty",
         group="Skip",
     )
     every: int = setting(1, "only every n-th plane, for a first look; the others stay empty", ge=1, group="Skip")

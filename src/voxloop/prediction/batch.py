@@ -163,14 +163,14 @@ def _predict_image(context: _ImageContext, opened: _Opened, image: str, target: 
     """Predict one image, and decode its objects where the network learnt them; the last word."""
     from voxloop.prediction.task import area_of, begin, check_free, decode_objects, prepare_heard, reopen
 
-    volume, config = opened.store.images.open(image), opened.config
-    shown, predictor = fit_open_model(volume, opened.model, opened.predictor, config)
-    volume = shown_to(shown.spec, volume)
+    picture, config = opened.store.images.open(image), opened.config
+    shown, predictor = fit_open_model(picture, opened.model, opened.predictor, config)
+    volume = shown_to(shown.spec, picture)
     for text in check_fit(shown.spec, volume, look=True):
         context.emit("warning", text=f"{image}: {text}")
     if isinstance(shown, Resampled):
         context.emit("log", text=f"{image}: {shown.words}")
-    job = make_job(shown.spec, predictor, volume, config)
+    job = make_job(shown.spec, predictor, volume, config, picture=picture)
     output = reopen(target, context, shown)
     if output is None:
         check_free(target, config)

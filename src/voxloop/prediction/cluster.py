@@ -278,7 +278,7 @@ class _Opened:
         config = _adapt(PredictConfig.from_json(ticket.settings), ticket.crowd)
         models = _unpack(files, hashed)
         store = self.stack.enter_context(Store.open(ticket.workspace, read_only=True))
-        volume = store.images.open(ticket.image)
+        picture = volume = store.images.open(ticket.image)
         model = prepare_model(models, config, volume)
         volume = shown_to(model.spec, volume)
         predictor = self.stack.enter_context(
@@ -289,7 +289,7 @@ class _Opened:
         area = Area()
         if ticket.constrain:
             area = area_inside(Path(ticket.workspace), ticket.constrain, ticket.image)
-        self.skips = Skips(config, volume, None if area.everything else area)
+        self.skips = Skips(config, picture, None if area.everything else area)
         self.output = PredictionOutput(Path(ticket.target)) if ticket.target else None
         self.plan = Plan.from_json(ticket.plan) if ticket.plan is not None else None
 

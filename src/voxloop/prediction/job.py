@@ -92,6 +92,7 @@ class PredictionJob:
     """A volume and an opened model, with the settings of the prediction.
 
     ``before`` is told in words what comes whenever the model is about to be tried; what it raises ends that.
+    ``picture`` is the image with its own intensities, where ``volume`` is one brought to the exposure of a model.
     """
 
     spec: ModelSpec
@@ -100,6 +101,12 @@ class PredictionJob:
     config: PredictConfig
     box: Box
     before: Callable[[str], None] = lambda words: None
+    picture: DataArray | None = None
+
+    @property
+    def as_it_is(self) -> DataArray:
+        """The image with its own intensities, as a user sees it."""
+        return self.volume if self.picture is None else self.picture
 
     @property
     def shape(self) -> Shape:
@@ -163,10 +170,16 @@ class PredictionJob:
         """Class probabilities (class, z, y, x) of the core of a raw block (c, z, y, x)."""
         return np.asarray(predict_part(self.predictor, block, core)[semantic_channels(self.spec)])
 
+    def core(self, block: Block) -> np.ndarray:
+        """:meth:`predict` of the core of a block alone."""
+        if self.by_parts:
+            return self.part(self.read(block.outer), block.cut)
+        return self.predict(block.outer)[:, *block.cut.slices]
+
     def _core(self, block: Block) -> np.ndarray:
-        """:meth:`predict` of the core of a block alone, said beforehand."""
+        """:meth:`core`, said beforehand."""
         self.before("measuring what the faces of tiles change")
-        return self.part(self.read(block.outer), block.cut)
+        return self.core(block)
 
     def _probe_shape(self, plane: int, cube: int) -> Shape:
         target = (1, plane, plane) if is_planar(self.spec) else (cube, cube, cube)
@@ -370,6 +383,11 @@ class Prepared:
 
 
 def make_job(
-    spec: ModelSpec, predictor: Predictor, volume: DataArray, config: PredictConfig, region: object = None
+    spec: ModelSpec,
+    predictor: Predictor,
+    volume: DataArray,
+    config: PredictConfig,
+    region: object = None,
+    picture: DataArray | None = None,
 ) -> PredictionJob:
-    return PredictionJob(spec, predictor, volume, config, Box.of(region, shape_zyx(volume)))
+    return PredictionJob(spec, predictor, volume, config, Box.of(region, shape_zyx(volume)), picture=picture)

@@ -23,6 +23,7 @@ from voxloop.prediction.plan import Plan
 from voxloop.prediction.planning import Limits, make_plan
 from voxloop.prediction.resampled import prepare_model, shown_to
 from voxloop.volumes import as_volume, shape_zyx
+from voxloop.volumes.graphs import blocks_over
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -84,7 +85,6 @@ def predict(
     PredictionError
         Models, volume and ``inside`` do not fit each other, or a slice needs blocks larger than ``max_voxels``.
     """
-    import dask.array as da
     from xarray import DataArray
 
     volume = as_volume(volume)
@@ -104,7 +104,7 @@ def predict(
     chunk = (1, 1024, 1024) if is_planar(model.spec) else (64, 64, 64)
     chunks = ((len(names),), *(_chunks(n, c) for n, c in zip(shape, chunk, strict=True)))
     return DataArray(
-        da.from_array(source, chunks=chunks, name=False, asarray=False, meta=np.empty((0,) * 4, np.float32)),
+        blocks_over(source, chunks, asarray=False, meta=np.empty((0,) * 4, np.float32)),
         dims=("class", "z", "y", "x"),
         coords={"class": names, **{axis: volume.coords[axis] for axis in "zyx"}},
         name=f"{volume.name} predicted",
@@ -179,7 +179,7 @@ class LazyProbabilities:
             return np.zeros_like(out)
         for tile in plan.tiles():
             for block in plan.blocks(tile):
-                out[:, *block.core.within(box).slices] = job.predict(block.outer)[:, *block.cut.slices]
+                out[:, *block.core.within(box).slices] = job.core(block)
         if mask is not None:
             out *= mask
         return out

@@ -49,7 +49,7 @@ class PredictionLoop:
         cluster: Cluster | None = None,
     ) -> None:
         self.context, self.job, self.output, self.cluster = context, job, output, cluster
-        self._skips = Skips(job.config, job.volume, area)
+        self._skips = Skips(job.config, job.as_it_is, area)
         self.word = ""
         self._spacing = spacing_of(job.volume)
         self._given = output.done  # and those in hand

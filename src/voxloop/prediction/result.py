@@ -149,8 +149,9 @@ class Prediction:
         return zarr.open_array(self.path / name / "0", mode="r")
 
     def _array(self, name: str, coords: dict[str, Any], attrs: dict[str, Any] | None = None) -> DataArray:
-        import dask.array as da
         from xarray import DataArray, Variable
+
+        from voxloop.volumes.graphs import blocks_over
 
         stored = self.stored(name)
         # one dask chunk a tile's worth of chunks keeps graphs of large volumes small; unnamed, for it is still filling
@@ -162,7 +163,7 @@ class Prediction:
         for axis, size, step, start in zip("zyx", self.plan.shape, spacing, origin, strict=True):
             coords[axis] = Variable(axis, start + np.arange(size) * step, {"units": "micrometer"})
         return DataArray(
-            da.from_array(stored, chunks=chunks, name=False),
+            blocks_over(stored, chunks),
             dims=(*(("class",) if stored.ndim == 4 else ()), "z", "y", "x"),
             coords=coords,
             name=name,

@@ -54,7 +54,7 @@ def run(context: TaskContext) -> str:
     models = load_models(context)
     say_which_model(context)
     with Store.open(context.workspace, read_only=True) as store:
-        volume = store.images.open(context.config["image"])
+        picture = volume = store.images.open(context.config["image"])
         model = prepare_model(models, config, volume)
         volume = shown_to(model.spec, volume)
         if words := exposure_words(model.spec):
@@ -68,7 +68,7 @@ def run(context: TaskContext) -> str:
             context.emit("log", text=model.words)
         target = context.layout.prediction(context.name)
         with _engine(context, config, model) as (predictor, cluster):
-            job = make_job(model.spec, predictor, volume, config, region)
+            job = make_job(model.spec, predictor, volume, config, region, picture)
             loop = partial(PredictionLoop, context, job, area=area_of(context), cluster=cluster)
             output = reopen(target, context, model)
             if output is None:

@@ -26,9 +26,13 @@ _KERNEL_ONLY = ("MPLBACKEND", "JPY_PARENT_PID", "JPY_SESSION_NAME", "IPYKERNEL_C
 
 
 def environment() -> dict[str, str]:
-    """The environment of a process of its own: this one's, without what belongs to the notebook."""
+    """The environment of a process of its own: this one's, without what belongs to the notebook.
+
+    glibc would keep a store of freed memory for every thread, a hundred megabytes where tiles are read, computed and
+    written at once; two do (measured: 329 instead of 413 MB beyond what is imported, in the same time).
+    """
     variables = {name: value for name, value in os.environ.items() if name not in _KERNEL_ONLY}
-    return {**variables, "PYTHONFAULTHANDLER": "1"}
+    return {"MALLOC_ARENA_MAX": "2", **variables, "PYTHONFAULTHANDLER": "1"}
 
 
 def python(*arguments: str) -> list[str]:

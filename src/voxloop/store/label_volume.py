@@ -39,12 +39,11 @@ def image_facts(volume: Callable[[], xr.DataArray]) -> ImageFacts:
 
 def as_volume(labels: OpenLabels) -> xr.DataArray:
     """Labels as a lazy volume (z, y, x) in micrometres, with the names and colours of their classes."""
-    import dask.array as da
-
     from voxloop.volumes import as_volume
+    from voxloop.volumes.graphs import blocks_over
 
     chunks = tuple(min(n * k, size) for n, k, size in zip(labels.chunks, (1, 4, 4), labels.shape, strict=True))
-    lazy = da.from_array(_Lazy(labels), chunks=chunks, meta=np.empty((0, 0, 0), labels.dtype), name=False)
+    lazy = blocks_over(_Lazy(labels), chunks, meta=np.empty((0, 0, 0), labels.dtype))
     facts = labels.facts()
     kind = "frame" if facts.frames else "space"
     volume = as_volume(lazy, spacing=labels.spacing_um, axes="zyx", z_kind=kind)

@@ -21,6 +21,7 @@ from voxloop.volumes import axes as axis_rules
 from voxloop.volumes.arrays import contents_of
 from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.formats.contract import Contents, Source
+from voxloop.volumes.graphs import with_plain_roots
 from voxloop.volumes.metadata import first_line, is_size, listening
 from voxloop.volumes.picking import pick
 from voxloop.volumes.remote import fetch, file_name, is_remote
@@ -246,7 +247,7 @@ def _lazy(contents: Contents, view: SourceView, chunks: str | int | Sequence[int
     if not hasattr(array, "dask"):
         return dask_over(Viewed(array, view, text), blocks)
     lazy = view.take(array, (slice(None),) * len(view.shape(tuple(array.shape))))
-    lazy = lazy.astype(plain_dtype(lazy.dtype))
+    lazy = with_plain_roots(lazy.astype(plain_dtype(lazy.dtype)))
     return lazy if chunks == "auto" else lazy.rechunk(blocks)
 
 

@@ -82,8 +82,7 @@ def save_volume(
         Where it was written. What was there before is replaced only once the new one is whole.
     """
     target = Path(path).expanduser()
-    if target.exists() and not overwrite:
-        raise VolumeError(f"{target} exists; choose another name or say overwrite=True")
+    _check_free(target, overwrite=overwrite)
     volume = as_volume(array, spacing=spacing)
     kind = kind or ("labels" if volume.attrs.get("kind") == "labels" else "image")
     if kind not in ("image", "labels"):
@@ -93,18 +92,29 @@ def save_volume(
     name = target.name.lower()
     if not name.endswith(SUFFIXES):
         raise VolumeError(f"{target} must end in .zarr, .ome.tif, .tif, .h5, .nc, .npy, .mrc or .nii")
-    _make_folder(target.parent)
     suffix = next(one for one in SUFFIXES if name.endswith(one))
+    told_of = volume if progress is None else told(volume, progress)
+
+    def write(partial: Path) -> None:
+        _write(told_of, partial, suffix, kind, tuple(chunks) if chunks else None, progress)
+        _still(volume, progress)()  # the last moment at which it can be stopped
+
+    written_whole(target, suffix, write, overwrite=overwrite)
+    if suffix == ".npy":
+        write_beside(volume, target, labels=kind == "labels")
+    return target
+
+
+def written_whole(target: Path, suffix: str, write: Callable[[Path], object], *, overwrite: bool) -> Path:
+    """Write to another name beside ``target``, and take that name only once all of it is there. Raises VolumeError."""
+    _check_free(target, overwrite=overwrite)
+    _make_folder(target.parent)
     partial = target.with_name(f".{target.name}.partial{suffix}")
     _remove(partial)
-    written = volume if progress is None else told(volume, progress)
     try:
-        _write(written, partial, suffix, kind, tuple(chunks) if chunks else None, progress)
-        _still(volume, progress)()  # the last moment at which it can be stopped
+        write(partial)
         _remove(target)
         partial.rename(target)
-        if suffix == ".npy":
-            write_beside(volume, target, labels=kind == "labels")
     except BaseException as error:
         _remove(partial)
         if isinstance(error, PermissionError):
@@ -113,11 +123,18 @@ def save_volume(
     return target
 
 
+def _check_free(target: Path, *, overwrite: bool) -> None:
+    if target.exists() and not overwrite:
+        raise VolumeError(f"{target} exists; choose another name or say overwrite=True")
+
+
 def _write(
     volume: DataArray, path: Path, suffix: str, kind: Kind, chunks: tuple[int, ...] | None, progress: Progress | None
 ) -> None:
     if suffix == ".zarr":
-        _write_zarr(volume, path, kind, chunks, progress)
+        import zarr
+
+        write_group(zarr.open_group(path, mode="w", zarr_format=3), volume, kind, chunks, progress)
     elif suffix in (".h5", ".hdf5"):
         write_hdf5(volume, path, labels=kind == "labels", chunks=chunks)
     elif suffix == ".nc":
@@ -129,7 +146,7 @@ def _write(
     elif suffix in (".nii", ".nii.gz"):
         write_nifti(volume, path, compressed=suffix.endswith(".gz"))
     else:
-        write_tiff(volume, path, ome=suffix.startswith(".ome"))
+        write_tiff([volume], path, ome=suffix.startswith(".ome"))
 
 
 def _make_folder(folder: Path) -> None:
@@ -146,12 +163,14 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _write_zarr(
-    volume: DataArray, path: Path, kind: Kind, chunks: tuple[int, ...] | None, progress: Progress | None
+def write_group(
+    group: Any,
+    volume: DataArray,
+    kind: Kind,
+    chunks: tuple[int, ...] | None = None,
+    progress: Progress | None = None,
 ) -> None:
-    import zarr
-
-    group = zarr.open_group(path, mode="w", zarr_format=3)
+    """Every scale of a volume in an empty group, and what OME-NGFF says of them."""
     frames = is_frames(volume)
     plan = plan_scales(shape_zyx(volume), spacing_of(volume), origin_um=origin_of(volume), frames=frames)
     dims = list(axes_of(volume))
@@ -164,6 +183,11 @@ def _write_zarr(
         pass
     layout.write_coarser(finest, plan, kind, _still(volume, progress))
     write_metadata(group, plan, dims=dims, name=str(volume.name), kind=kind)
+    describe_group(group, volume, kind)
+
+
+def describe_group(group: Any, volume: DataArray, kind: Kind) -> None:
+    """Names and colours of channels or classes as OME-NGFF keeps them, and what it has no place for."""
     names = volume.attrs.get("channel_names")
     if volume.ndim == 4 and names:
         add_metadata(group, omero={"channels": _channels(volume, names)})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +22,20 @@ _IMAGEJ = ("uint8", "uint16", "float32")
 _OME = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 
 
-def write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:
-    """ImageJ's TIFF where it has the numbers and the size, else OME-TIFF, so that the voxel size always goes along."""
+def write_tiff(volumes: Sequence[DataArray], path: Path, *, ome: bool) -> None:
+    """ImageJ's TIFF where it has the numbers and the size, else OME-TIFF, so that the voxel size always goes along.
+
+    ``volumes``: one, or all of a time series, alike in shape and type.
+    """
     import tifffile
 
+    volume, bytes_in_all = volumes[0], sum(one.nbytes for one in volumes)
     dtype = str(volume.dtype)
     # without OME axes a single column reads as samples of one pixel
-    imagej = not ome and dtype in _IMAGEJ and volume.nbytes < BIG and volume.sizes["x"] > 1
+    imagej = not ome and dtype in _IMAGEJ and bytes_in_all < BIG and volume.sizes["x"] > 1
     ome = not imagej and dtype in _OME
     slices_first = not ome or is_frames(volume)
-    axes = _axes(volume, slices_first=slices_first)
+    axes = "t" * (len(volumes) > 1) + _axes(volume, slices_first=slices_first)
     sizes_um = known_sizes(volume)
     channels = [str(name) for name in volume.attrs.get("channel_names", ())] if volume.ndim == 4 else []
     metadata: dict[str, Any] = {"axes": axes.upper()}
@@ -51,11 +56,11 @@ def write_tiff(volume: DataArray, path: Path, *, ome: bool) -> None:
         elif classes_of(volume):
             metadata[CLASSES] = json.dumps(classes_of(volume))
     sizes = dict(zip("czyx"[-volume.ndim :], volume.shape, strict=True))
-    sizes["t"] = sizes["z"]
+    sizes["t"] = len(volumes) if len(volumes) > 1 else sizes["z"]
     compression = None if imagej else "zlib"
-    with tifffile.TiffWriter(path, bigtiff=volume.nbytes >= BIG, imagej=imagej, ome=ome) as tif:
+    with tifffile.TiffWriter(path, bigtiff=bytes_in_all >= BIG, imagej=imagej, ome=ome) as tif:
         tif.write(
-            _planes(volume, slices_first=slices_first),
+            chain.from_iterable(_planes(one, slices_first=slices_first) for one in volumes),
             shape=tuple(sizes[axis] for axis in axes),
             dtype=volume.dtype,
             **_resolution(sizes_um, ome=ome),

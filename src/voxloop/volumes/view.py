@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from voxloop.errors import VolumeError, VoxloopError
+from voxloop.volumes.graphs import blocks_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +159,7 @@ _BEHIND: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
 def dask_over(array: Any, chunks: tuple[int, ...]) -> Any:
     """A dask array that reads ``array`` block by block, without a lock, since every format reads from any thread."""
-    import dask.array as da
-
-    meta = np.empty((0,) * len(array.shape), array.dtype)
-    lazy = da.from_array(array, chunks=chunks, name=False, lock=False, meta=meta)
+    lazy = blocks_over(array, chunks, meta=np.empty((0,) * len(array.shape), array.dtype))
     _BEHIND[lazy.name] = array
     return lazy
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError, VoxloopError
 from voxloop.geometry import AXES, Box, Shape, Spacing, unit_um
+from voxloop.volumes.graphs import compute
 from voxloop.volumes.metadata import first_line
 from voxloop.volumes.view import behind
 
@@ -150,9 +151,8 @@ def read_lazy(array: Any, key: tuple[slice, ...]) -> np.ndarray:
         return np.asarray(source[key])
     part = array[key]
     if hasattr(part, "compute"):
-        # a scheduler of threads costs more than it gives for the few chunks of a plane or a tile
         try:
-            part = part.compute(scheduler="threads" if part.npartitions > 2 else "synchronous")
+            return compute(part)
         except (VoxloopError, MemoryError):
             raise
         except Exception as error:  # whatever the functions of a foreign graph raise

@@ -10,6 +10,7 @@ from voxloop.given import flag, path_of
 from voxloop.runs import Run
 from voxloop.store.values import text
 from voxloop.workspace.choices import one_image, part_of
+from voxloop.workspace.in_time import export_labels_in_time, export_pictures, series_of
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ def export(
     number: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a prediction, objects, labels or a trained network for other programs.
+    """Write a prediction, objects, labels, an image or a trained network for other programs.
 
     Parameters
     ----------
     what
-        Name of a prediction, of a run that made objects or trained a network, or of a label level.
+        Name of a prediction, of a run that made objects or trained a network, of a label level, of an image or of a
+        time series of volumes, all of whose time points go into one file (``.zarr``, ``.ome.tif``, ``.tif``). Of an
+        image, ``.zarr`` holds the labels as well.
     path
         The suffix decides: ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``, ``.h5``. Objects, those of a prediction
         whose network learnt them included, also as a table (``.csv``, ``.parquet``; with intensities where the
@@ -47,7 +50,7 @@ def export(
     kind
         What of a prediction; ``"objects"`` where its network learnt them.
     image
-        Whose labels of a level; the only one where not given.
+        Whose labels of a level; the only one where not given. Of a time series: its labels of all time points.
     region
         What of a prediction: slices (z, y, x) in voxels, a region of ``ws.regions`` or its name; what was predicted
         where not given. The file knows where in the image it lies, where its format can say so.
@@ -80,11 +83,16 @@ def export(
         objects: Objects = run.result
         return objects.export(path, image=shown, number=number, overwrite=overwrite)
     if what in project.levels.names:
+        if image is not None and image not in project.images.names and image in series_of(project):
+            return export_labels_in_time(project, what, image, path, overwrite=overwrite)
         return project.labels(what, image).save(path, overwrite=overwrite)
     if what in project.runs:
         return export_model(project, what, path, overwrite=overwrite).path
-    names = dict.fromkeys([*project.predictions, *made_objects, *project.levels.names, *project.runs])
-    raise PredictionError(unknown("prediction, objects, level or run", what, names))
+    pictures = [*project.images.names, *series_of(project)]
+    if what in pictures:
+        return export_pictures(project, what, path, overwrite=overwrite)
+    names = dict.fromkeys([*project.predictions, *made_objects, *project.levels.names, *project.runs, *pictures])
+    raise PredictionError(unknown("prediction, objects, level, run or image", what, names))
 
 
 def export_model(

@@ -37,7 +37,7 @@ def test_window_shows_the_image_and_mirrors_it_outside(data: TrainingData, z: in
     image = data.images[0]
     whole = image.pixels(Box.whole(image.shape))[0]
     planes = np.clip(np.arange(z - slices // 2, z + slices // 2 + 1), 0, 4)
-    wide = np.pad(whole[planes], ((0, 0), (100, 100), (100, 100)), mode="symmetric")
+    wide = np.pad(whole[planes], ((0, 0), (100, 100), (100, 100)), mode="reflect")
     expected = wide[:, y + 100 : y + 164, x + 100 : x + 196]
     found = read_pixels(image, Place(image=0, z=z, y=y, x=x), Geometry(height=64, width=96, slices=slices))
     assert np.array_equal(found, expected.astype(np.float32))

@@ -215,7 +215,8 @@ def window_box(place: Place, geometry: Geometry) -> Box:
 def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.ndarray:
     """float32 (c * slices, y, x): channel by channel, its slices from below to above; in 3-D (c, z, y, x).
 
-    Beyond the image, slices repeat its last one; all else is mirrored.
+    Beyond the image, slices repeat its last one; all else is mirrored, the edge not repeated, as in predictions: a
+    network sees the same at a border where it is taught and where it is asked.
     """
     axis, half = place.axis, geometry.slices // 2
     box, pads = clip_region(window_box(place, fit_geometry(image, geometry)), image.shape)
@@ -226,7 +227,7 @@ def read_pixels(image: TrainingImage, place: Place, geometry: Geometry) -> np.nd
         wanted = np.arange(box.start[axis] - half, box.start[axis] + half + 1)
         found = np.take(found, np.clip(wanted, 0, image.shape[axis] - 1) - outer.start[axis], axis=1 + axis)
     if any(n for pair in pads for n in pair):
-        found = np.pad(found, ((0, 0), *pads), mode="symmetric")
+        found = np.pad(found, ((0, 0), *pads), mode="reflect")
     if image.relative is not None:
         size = list(geometry.sizes(axis))
         size[axis] = found.shape[1 + axis] if not geometry.volumetric else size[axis]

@@ -13,6 +13,7 @@ import numpy as np
 from voxloop.errors import VolumeError, nearest
 from voxloop.volumes.axes import collect
 from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffix
+from voxloop.volumes.formats.mapped import Mapped
 from voxloop.volumes.formats.numbers import as_meant
 from voxloop.volumes.metadata import (
     Notes,
@@ -203,7 +204,7 @@ def _read_classic(path: Path, source: Source) -> Contents:
         return steps
 
     steps = notes.attempt("the coordinates of its dimensions", coordinates, {})
-    described = describe(data.data, dict(data._attributes), names, steps, notes, None)
+    described = describe(Mapped(data.data), dict(data._attributes), names, steps, notes, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # that the voxels stay mapped, as they are meant to
         opened.close()

@@ -11,6 +11,7 @@ import numpy as np
 from voxloop.errors import VolumeError
 from voxloop.geometry import UNITS_UM
 from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffix
+from voxloop.volumes.formats.mapped import Mapped
 from voxloop.volumes.formats.numbers import Seen
 from voxloop.volumes.metadata import Notes, first_line
 
@@ -42,9 +43,9 @@ def read(source: Source) -> Contents:
     notes = Notes()
     spacing = notes.attempt("the voxel size", lambda: _spacing(opened.voxel_size, notes), {})
     letters = notes.attempt("the order of its axes", lambda: _letters(opened.header), "zyx")
-    array: Any = data
+    array: Any = Mapped(data)
     if data.dtype == np.int8 and notes.attempt("the sign of its bytes", lambda: _unsigned(opened.header), False):
-        array = Seen(data, np.uint8)
+        array = Seen(array, np.uint8)
         notes.remarks.append("bytes are read as 0 to 255, as its header says")
     if letters != "zyx":
         notes.remarks.append(f"its axes are stored as {letters} and put in order, as its header says")

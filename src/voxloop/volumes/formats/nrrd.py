@@ -16,6 +16,7 @@ from voxloop.volumes.formats.anatomy import LPS, oriented
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
 from voxloop.volumes.formats.decoded import DecodedOnce
 from voxloop.volumes.formats.extra import needed
+from voxloop.volumes.formats.mapped import Mapped
 from voxloop.volumes.metadata import Notes, length_unit, text_of
 
 SUFFIXES = (".nrrd", ".nhdr")
@@ -50,7 +51,7 @@ class Raw:
 
     def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
         mapped = np.memmap(self._path, self.dtype, "r", self._offset, self.shape)
-        return np.array(mapped[key])
+        return Mapped(mapped)[key]
 
 
 def read(source: Source) -> Contents:

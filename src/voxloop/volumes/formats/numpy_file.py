@@ -12,6 +12,7 @@ import numpy as np
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, Source, has_suffix
 from voxloop.volumes.formats.hdf5 import choose, describe
+from voxloop.volumes.formats.mapped import Mapped
 from voxloop.volumes.metadata import Notes, first_line
 
 
@@ -22,7 +23,7 @@ def read(source: Source) -> Contents:
     if not archive and (source.dataset is not None or source.scale):
         raise VolumeError(f"{path} is a single array; dataset= and scale= are not there")
     try:
-        array = _from_archive(path, source) if archive else np.load(path, mmap_mode="r", allow_pickle=False)
+        array: Any = _from_archive(path, source) if archive else _mapped(path)
     except VolumeError:
         raise
     except Exception as error:  # zipfile and NumPy's header parser raise many kinds
@@ -38,6 +39,10 @@ def read(source: Source) -> Contents:
         notes.remarks.append(f"{beside.name} speaks of an array of another shape; left aside")
         attributes = {}
     return describe(array, attributes, [""] * array.ndim, {}, notes, None)
+
+
+def _mapped(path: Path) -> Mapped:
+    return Mapped(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def beside_of(path: Path) -> Path:

@@ -15,6 +15,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, LazyArray, Source, has_suffix
+from voxloop.volumes.formats.mapped import Mapped
 from voxloop.volumes.formats.numbers import Lowered
 from voxloop.volumes.formats.tiff_size import classes_of, names_of, sizes_of
 from voxloop.volumes.metadata import Notes, first_line, list_some
@@ -246,8 +247,8 @@ def _lazy(
     page = level.keyframe
     if level.dataoffset is not None and page.is_memmappable:
         dtype = np.dtype(level.dtype).newbyteorder(tif.byteorder)
-        mapped: LazyArray = np.memmap(path, dtype, "r", offset=level.dataoffset, shape=level.shape)
-        return mapped, None
+        mapped = np.memmap(path, dtype, "r", offset=level.dataoffset, shape=level.shape)
+        return Mapped(mapped), None
     import zarr
 
     # the store opens the file again when it is read, as often as it is
