@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from voxloop.config import ShallowConfig
+from voxloop.config import PredictConfig, ShallowConfig
 from voxloop.errors import ModelError, RunError, VoxloopError
 from voxloop.helper import Helper
 from voxloop.model import ClassInfo, load_model
@@ -207,7 +207,8 @@ def test_an_overlay_shows_what_the_model_says_and_is_kept(store, helper, tmp_pat
     labels[1, 50:60, 20:140], labels[1, 50:60, 200:300] = 1, 3
     classes = [ClassInfo(value=1, name="left"), ClassInfo(value=3, name="right")]
     folder = fit(ShallowConfig(**CONFIG, dimensions="2d"), [(image, labels)], SPACING, classes).save(tmp_path / "model")
-    wanted = np.array([1, 3])[load_model(folder).predict(image[None])[:, 1].argmax(axis=0)]
+    shares = load_model(folder).predict(image[None])[:, 1]
+    wanted = np.array([1, 3])[shares.argmax(axis=0)]
     fields = {"image": "image", "model": str(folder), "view": view(((30, 290), (10, 320)))}
     for kept in (0, 4):
         parts = []
@@ -220,6 +221,19 @@ def test_an_overlay_shows_what_the_model_says_and_is_kept(store, helper, tmp_pat
     assert across.result(60)["computed"] == 2
     helper.request("forget").result(60)
     assert helper.request("overlay", **fields).result(60)["kept"] == 0
+
+    first = {"image": "image", "models": [str(folder)], "settings": PredictConfig().to_json()}
+    opened = helper.request("first", **first).result(60)  # made ready, nothing predicted
+    assert [(c["value"], c["name"]) for c in opened["classes"]] == [(1, "left"), (3, "right")]
+    parts = []
+    helper.request("first", on_part=parts.append, view=view(((30, 290), (10, 320))), **first).result(60)
+    values, times = put_together(parts, (260, 310))
+    assert (times == 1).all()
+    assert len(parts) > 1  # it grows from the middle
+    lead = np.abs(shares[1] - shares[0])[30:290, 10:320]
+    assert (values == wanted[30:290, 10:320])[lead > 1e-4].all()
+    for part in parts:
+        assert np.abs(part.confidence - 255 * lead[part.rows, part.columns]).max() < 2
 
 
 def test_idle_it_ends_and_comes_back(store):

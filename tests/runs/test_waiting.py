@@ -29,6 +29,18 @@ def test_the_result_is_waited_for_behind_a_bar(make, monkeypatch):
     drawn = screen.getvalue()
     assert run.result == "30"  # at once
     assert screen.getvalue() == drawn
+    again = make(name="again", steps=30).launch()
+    assert asyncio.run(again.finished()) == "finished"
+    assert "again" in screen.getvalue()
+
+
+def test_whoever_asked_is_told_that_a_run_has_ended(make, until, caplog):
+    told = []
+    run = make(steps=5).launch()
+    run.on_finished(lambda ended: told.append((ended.name, ended.state)))
+    run.on_finished(lambda ended: 1 / 0)  # no reason not to tell the others
+    until(lambda: told and "on_finished" in caplog.text)
+    assert told == [(run.name, "finished")]
 
 
 def test_no_bar_is_drawn_in_a_thread_or_where_nobody_looks(make, monkeypatch):

@@ -80,7 +80,8 @@ def _next(run: Run) -> Run | None:
 
 def _follow_one(run: Run, quiet: bool) -> None:
     if quiet:
-        run.wait()
+        for _ in waiting.looks(run):
+            pass
         return
     if sys.stderr.isatty():
         waiting.draw(run, sys.stderr)

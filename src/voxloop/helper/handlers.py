@@ -20,6 +20,7 @@ from voxloop.model import resolve
 HANDLERS = {
     "live": "voxloop.helper.live:answer",
     "overlay": "voxloop.helper.overlay:answer",
+    "first": "voxloop.helper.first:answer",
     "objects": "voxloop.helper.objects:answer",
     "inputs": "voxloop.deep.begin.preview:inputs",
     "receptive_field": "voxloop.deep.begin.preview:receptive_field",

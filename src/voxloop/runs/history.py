@@ -25,6 +25,8 @@ _NUMBERS = frozenset({
 _MAPPINGS = frozenset({"train", "val", "versions", "iou", "baseline"})
 #: no time, count or number of ours comes near
 _HUGE = 1e15
+#: states of a run in which a process is at work or in line
+ALIVE = ("queued", "running", "stopping")
 TERMINAL = ("finished", "stopped", "cancelled", "failed")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
 import threading
 import time
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from voxloop.errors import RunError
 from voxloop.locks import Holder, Lock, holder
 from voxloop.runs import addresses, export, orders, process, spare, tasks, waiting
 from voxloop.runs.events import Event, EventReader, EventWriter
+from voxloop.runs.history import ALIVE as ALIVE
 from voxloop.runs.history import TERMINAL, History, fold
 from voxloop.runs.kinds import Kind, kind_of, learner_name
 from voxloop.runs.outcome import Outcome, Which, model_folder
@@ -31,15 +31,11 @@ if TYPE_CHECKING:
 STATES = (
     "created", "queued", "running", "paused", "stopping", "finished", "stopped", "cancelled", "failed", "interrupted",
 )  # fmt: skip
-#: states in which a process is at work or in line
-ALIVE = ("queued", "running", "stopping")
 #: states from which a new process may take a run up
 RESUMABLE = ("created", "paused", "stopped", "failed", "interrupted")
 #: states that leave nothing to be opened, and how a run came to them
 _BECAME = {"failed": "failed", "interrupted": "was interrupted", "cancelled": "was cancelled", "paused": "is paused"}
-#: seconds between looks while waiting: quick for short runs, rare for long ones
-_FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
-_LET_GO_SECONDS = 5.0
+_LET_GO_SECONDS, _LET_GO_LOOK = 5.0, 0.05
 #: what draws and describes a run; by name, since it lies above
 _PLOT, _REPORT = "voxloop.review.run_figure:draw", "voxloop.review.run_report:page"
 
@@ -215,28 +211,27 @@ class Run:
     def wait(self, timeout: float | None = None) -> str:
         """Block until no process is at work on it any more; the state then (so ask: it may be ``failed``).
 
-        Interrupting ends the waiting, not the run. Raises TimeoutError after ``timeout`` seconds.
+        With a bar where somebody looks. Interrupting ends the waiting, not the run. Raises TimeoutError after
+        ``timeout`` seconds.
         """
-        for pause in self._looks(timeout):
-            time.sleep(pause)
+        waiting.wait_for(self, self.pauses(timeout))
         return self.state
 
     async def finished(self, timeout: float | None = None) -> str:
         """:meth:`wait` for notebooks: ``await run.finished()`` leaves the kernel free meanwhile."""
-        for pause in self._looks(timeout):
-            await asyncio.sleep(pause)
+        await waiting.follow(self, self.pauses(timeout))
         return self.state
 
-    def _looks(self, timeout: float | None) -> Iterator[float]:
-        end = None if timeout is None else time.monotonic() + timeout
-        pause = _FIRST_LOOK
-        if self.state == "created":
-            raise RunError(f"run {self.name!r} has not been started; run.launch() starts it")
-        while self.state in ALIVE:
-            if end is not None and time.monotonic() > end:
-                raise TimeoutError(f"run {self.name!r} is still {self.state} after {timeout:g} s; it goes on")
-            yield pause
-            pause = min(_LAST_LOOK, 1.3 * pause)
+    def on_finished(self, fn: Callable[[Run], object]) -> None:
+        """Call ``fn(run)`` once no process is at work on it any more; ``run.state`` says how it ended.
+
+        In a thread of this process, and for as long as this process lives: the place for an e-mail or a message.
+        """
+        waiting.call_when_ended(self, fn)
+
+    def pauses(self, timeout: float | None = None) -> Iterator[float]:
+        """Seconds until the next look, until no process is at work on it. Raises TimeoutError, RunError (no start)."""
+        return waiting.pauses(self, timeout)
 
     # ---------------------------------------------------------------------------------------------- what came out
 
@@ -248,7 +243,7 @@ class Run:
         of the run, with the reason and what helps.
         """
         if self.state in ALIVE:
-            waiting.wait_for(self)
+            self.wait()
         self.check()
         return self.open_result()
 
@@ -357,7 +352,7 @@ class Run:
                 raise RunError(
                     f"run {self.name!r} is {self.state}, but {holder} has not let go of it; end that process"
                 )
-            time.sleep(_FIRST_LOOK)
+            time.sleep(_LET_GO_LOOK)
 
     def _order(self, kind: orders.OrderKind, values: dict[str, Any] | None = None) -> None:
         if self.state not in ALIVE:

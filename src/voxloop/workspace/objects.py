@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import ObjectsConfig
@@ -24,6 +25,7 @@ def objects(
     of: str | int | None = None,
     region: object = None,
     name: str | None = None,
+    on_finished: Callable[[Run], object] | None = None,
     **settings: Any,
 ) -> Run:
     """Make objects of a prediction, in a process of its own.
@@ -40,6 +42,9 @@ def objects(
         Slices (z, y, x) in voxels, a region of ``ws.regions`` or its name; what was predicted where not given.
     name
         Name of the run; ``objects-1``, ... where not given.
+    on_finished
+        Called with the run once it has ended, however (``run.state`` says so), while this process lives: the place for
+        an e-mail or a message to a channel.
 
     Returns
     -------
@@ -74,7 +79,10 @@ def objects(
         region=bounds,
         fit=None if fitted_to is None else {"level": fitted_to.level.name, "sequence": fitted_to.sequence},
     )
-    return run.launch()
+    run.launch()
+    if on_finished is not None:
+        run.on_finished(on_finished)
+    return run
 
 
 def fit_objects(

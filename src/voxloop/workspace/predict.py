@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,6 +44,8 @@ def predict(
     region: object = None,
     name: str | None = None,
     config: PredictConfig | None = None,
+    *,
+    on_finished: Callable[[Run], object] | None = None,
     **settings: Any,
 ) -> Run:
     """Predict an image, or a region of it, in a process of its own.
@@ -62,6 +64,9 @@ def predict(
     config, **settings
         A :class:`PredictConfig`, or its fields by name. ``overwrite=True`` removes the run and the prediction of
         this name first, with the model that was saved for it.
+    on_finished
+        Called with the run once it has ended, however (``run.state`` says so), while this process lives: the place for
+        an e-mail or a message to a channel.
 
     Returns
     -------
@@ -92,7 +97,10 @@ def predict(
             saved=models.saved,
             **facts,
         )
-    return run.launch()
+    run.launch()
+    if on_finished is not None:
+        run.on_finished(on_finished)
+    return run
 
 
 def forecast(

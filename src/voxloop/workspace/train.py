@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -29,6 +29,7 @@ def train(
     queue: bool = True,
     then_predict: str | Sequence[str] | None = None,
     note: str = "",
+    on_finished: Callable[[Run], object] | None = None,
 ) -> Run:
     """Train a model on the labels as they are now, in a process of its own.
 
@@ -46,6 +47,9 @@ def train(
         notebook has to be open by then; ``run.followed_by`` is the name of the prediction.
     note
         Words on what the run is for; ``run.note`` changes them later.
+    on_finished
+        Called with the run once it has ended, however (``run.state`` says so), while this process lives: the place for
+        an e-mail or a message to a channel.
 
     Returns
     -------
@@ -86,6 +90,8 @@ def train(
     if note:
         run.note = note
     run.launch(queue=queue)
+    if on_finished is not None:
+        run.on_finished(on_finished)
     _log_round(project, run)
     return run
 

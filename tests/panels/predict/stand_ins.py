@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from tests.prediction.fakes import FakeModel, make_spec, picture
 
 from voxloop import model
-from voxloop.panels.predict import prediction_forecast
+from voxloop.errors import VoxloopError
+from voxloop.helper import AnswerPart
+from voxloop.helper.handlers import Job, handler
+from voxloop.panels.predict import first_answer, prediction_forecast
 from voxloop.prediction import batch, task
 from voxloop.prediction.rehearsal import answer
 from voxloop.runs.context import RunContext
@@ -39,11 +45,46 @@ class InProcess:
         InProcess.cancelled += 1
 
 
+class NearHelper:
+    """A helper that answers first answers here, at once; keeps what was asked."""
+
+    asked: list = []
+
+    def __init__(self, workspace):
+        self._workspace, self._state = workspace, {}
+
+    def request(self, kind, on_part=None, **fields):
+        NearHelper.asked.append(fields)
+        future, planes = Future(), None
+        if fields.get("view"):
+            (top, bottom), (left, right) = fields["view"]["box"]
+            planes = SimpleNamespace(values=np.zeros((bottom - top, right - left), np.uint8))
+            planes.confidence = planes.values.copy()
+
+        def tell(message):
+            cut = tuple(slice(*part) for part in message["part"])
+            on_part(AnswerPart(*cut, planes.values[cut], planes.confidence[cut]))
+
+        job = Job(self._workspace, fields, self._state, stale=lambda: False, tell=tell, planes=planes)
+        try:
+            future.set_result({"state": "done", **handler(kind)(job)})
+        except VoxloopError as error:
+            future.set_exception(error)
+        return SimpleNamespace(future=future)
+
+    def cancel(self, lane):
+        pass
+
+    def close(self):
+        pass
+
+
 @pytest.fixture
 def ws(tmp_path, monkeypatch):
     monkeypatch.setitem(model.LEARNERS, "fake", "tests.prediction.fakes:load")
     monkeypatch.setattr(prediction_forecast, "Rehearsal", InProcess)
-    InProcess.asked = []
+    monkeypatch.setattr(first_answer, "Helper", NearHelper)
+    InProcess.asked, NearHelper.asked = [], []
     with Workspace.create(
         tmp_path / "ws", image=picture(SHAPE), classes=["background", "mito"], spacing=(0.03, 0.01, 0.01)
     ) as made:

@@ -52,6 +52,34 @@ def test_a_run_under_way_is_steered_and_told_what_is_on_screen(ui, ws, monkeypat
     panel.close()
 
 
+def test_what_is_on_screen_is_answered_before_the_run_gets_there(ui, ws, monkeypatch):
+    trained(ws)
+    in_process(ws, monkeypatch, work=False)
+    panel = PredictPanel(ws)
+    screen = Screen(panel)
+    panel.view.index = 2
+    panel.predict()
+    (layer,) = panel.view.layers
+    answer = layer.read("z", 2, (0, 0, 90, 100), (1.0, 1.0))
+    assert "predicted in" in screen.text
+    panel.view.index = 3
+    screen.wait()
+    assert layer.patch("z", 3) is not None
+    ws.runs[panel.run.name].cancel()
+    screen.wait(1)
+    assert panel.view.layers == ()
+
+    in_process(ws, monkeypatch)
+    panel.where.where.value = "plane"
+    panel.view.index = 2
+    panel.predict()
+    assert [layer.id for layer in panel.view.layers] == ["uncertainty", "prediction"]  # the run has been there
+    of_run = panel.view.layers[-1].read("z", 2, (0, 0, 90, 100), (1.0, 1.0))
+    assert np.array_equal(answer.indices, of_run.indices)
+    assert np.array_equal(answer.alpha, of_run.alpha)
+    panel.close()
+
+
 def test_predictions_are_listed_opened_and_deleted(ui, ws, monkeypatch):
     trained(ws)
     in_process(ws, monkeypatch)

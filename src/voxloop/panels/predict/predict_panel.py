@@ -27,6 +27,7 @@ from voxloop.panels.base.panel import (
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.form.form import Form
 from voxloop.panels.monitor.run_start import RunStart
+from voxloop.panels.predict.first_answer import FirstAnswer, FirstQuestion
 from voxloop.panels.predict.image_chooser import ImageChooser
 from voxloop.panels.predict.model_list import ModelList
 from voxloop.panels.predict.prediction_forecast import ForecastQuestion, PredictionForecast
@@ -144,6 +145,7 @@ class PredictPanel(Panel):
             raise PredictionError("; ".join(self._form.errors.values()))
         models = [self.ws.path / name if name.startswith(KEPT) else name for name in self.models]
         box = None if self.images.several.value else self.where.meant
+        self.first.begin()
         self._start(
             partial(
                 self.ws.predict,
@@ -189,6 +191,7 @@ class PredictPanel(Panel):
             return
         if question is not None:
             self.forecast.follow(question)
+            self.first.prepare()
 
     def _question(self) -> ForecastQuestion | None:
         """What is forecast; None without a model. Raises VoxloopError where what is set makes no sense yet."""
@@ -197,6 +200,12 @@ class PredictPanel(Panel):
         several = self.images.names
         image = tuple(several) if several else self.image
         return ForecastQuestion(tuple(self.models), image, self.box, self._form.value.changed(mode=self._mode.value))
+
+    def _first_question(self) -> FirstQuestion | None:
+        """What is answered for what is on screen; None for several images, and where workers elsewhere predict."""
+        if not self.model_list.selected or self.images.several.value or self.config.engine != "local":
+            return None
+        return FirstQuestion(tuple(self.models), self.image, self.box, self.config)
 
     def _models_listed(self) -> None:
         """The list of models was looked at anew."""
@@ -223,7 +232,8 @@ class PredictPanel(Panel):
         self.images = ImageChooser(self, self.ws, self._image_changed, self._changed)
         self.forecast = PredictionForecast(self, self.ws, self._enable)
         self.where = RegionChooser(self, self.ws, self.view, lambda: self.image, self._changed)
-        self.stage = PredictionStage(self, self.ws, self.view, self.images)
+        self.first = FirstAnswer(self, self.ws, self.view, self._first_question)
+        self.stage = PredictionStage(self, self.ws, self.view, self.images, self.first)
         self._mode = _mode_choice()
         self._mode.observe(changed, "value")
         self._others: Any = w.SelectMultiple(
@@ -264,6 +274,7 @@ class PredictPanel(Panel):
         )
         self.body(split(column(self.view.widget, self.message.widget), side), message=False)
         self.view.on("plane", handler(self._plane_changed))
+        self.view.on("camera", self.first.follow)
         self._changed()
 
     def _toggle_settings(self) -> None:
@@ -276,12 +287,14 @@ class PredictPanel(Panel):
         show(self._mean, self._settings_open and len(self._others.options) > 0)
 
     def _plane_changed(self) -> None:
+        self.first.follow()
         if self.where.follows:
             self._changed()
         else:
             self.where.show_frame()
 
     def _image_changed(self) -> None:
+        self.first.end()
         self.stage.image_changed()
         self.view.show(self.ws.images.scales(self.image))
         self.where.image_changed()

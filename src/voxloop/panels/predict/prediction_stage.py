@@ -14,9 +14,11 @@ from voxloop.panels.monitor.run_start import unless_gone
 from voxloop.panels.monitor.score_words import SCORE_HEAD
 from voxloop.panels.predict.batch_table import BatchTable, Made
 from voxloop.panels.predict.file_export import PREDICTIONS, FileExport
+from voxloop.panels.predict.first_answer import FirstAnswer
 from voxloop.panels.predict.image_chooser import ImageChooser
 from voxloop.panels.predict.prediction_card import PredictionCard
 from voxloop.panels.predict.prediction_rows import known_offers, prediction_row
+from voxloop.panels.view.layers import Layer
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.prediction_layers import prediction_layers
 
@@ -58,13 +60,16 @@ class PredictionStage:
         The picture that they lie over.
     images
         Which image is on show.
+    first
+        Answers what is on screen until the run has been there; lies below the prediction.
     """
 
-    def __init__(self, panel: Panel, ws: Workspace, view: PlaneView, images: ImageChooser) -> None:
-        self._panel, self._ws, self._view, self._images = panel, ws, view, images
+    def __init__(self, panel: Panel, ws: Workspace, view: PlaneView, images: ImageChooser, first: FirstAnswer) -> None:
+        self._panel, self._ws, self._view, self._images, self._first = panel, ws, view, images, first
         self.run: Run | None = None
         self.prediction: Prediction | None = None
         self._done = -1.0
+        self._under: list[Layer] = []
         self._told: Place | None = None
         self.list = RowList(
             panel.handler(self._on_row),
@@ -77,6 +82,7 @@ class PredictionStage:
         self.results = BatchTable(panel, self._go_to)
         self.files = FileExport(panel, ws, PREDICTIONS, self._shown_name)
         self.widget = column(
+            self._first.words,
             self.card.widget,
             section("Predictions", self.list.widget, self.results.widget, self.files.widget),
         )
@@ -96,7 +102,7 @@ class PredictionStage:
         image = self._image_of(name)
         if image in self._ws.images.names and image != self._image:
             self._images.image.value = image
-        self._view.set_layers([])
+        self._view.set_layers(self._first.layers)
         self.refresh()
 
     def image_changed(self) -> None:
@@ -160,15 +166,22 @@ class PredictionStage:
             return
         self.results.show(look.made, self._image)
         self.card.show(look.state, look.history, look.borders)
+        if look.state in ("cancelled", "failed", "stopped", "paused") and self._first.layers:
+            self._first.end()
+            if self.prediction is None:
+                self._view.set_layers([])
         self.card.show_score(look.score if look.prediction is not None else None, look.state)
         if look.prediction is not None and look.prediction.name == self._on_show:
             self._show_prediction(look.prediction, look.done)
 
     def _show_prediction(self, prediction: Prediction, done: float) -> None:
+        if done != self._done:
+            self._first.follow_run(prediction, done)
         shown = self.prediction is not None and self.prediction.name == prediction.name
-        if not shown and prediction.image == self._image:
-            self.prediction = prediction
-            self._view.set_layers(prediction_layers(prediction))
+        under = self._first.layers
+        if prediction.image == self._image and (not shown or under != self._under):
+            self.prediction, self._under = prediction, under
+            self._view.set_layers([*under, *prediction_layers(prediction)])
         elif done != self._done:
             self._view.refresh()
         if done != self._done:
@@ -182,7 +195,7 @@ class PredictionStage:
             self._give_order(verb, self.run)
 
     def _discard(self) -> None:
-        self._view.set_layers([])
+        self._view.set_layers(self._first.layers)
         self.prediction = None
         self._order(lambda run: run.cancel())
 
@@ -200,7 +213,7 @@ class PredictionStage:
         self._ws.runs[name].delete()
         if self.run is not None and self.run.name == name:
             self.run = self.prediction = None
-            self._view.set_layers([])
+            self._view.set_layers(self._first.layers)
             self.files.refresh()
         self._panel.say(f"{name} is deleted.", "good")
         self.refresh()
