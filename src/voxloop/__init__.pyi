@@ -10,6 +10,7 @@ from .deep.exchange.torch_model import TorchModel as TorchModel
 from .errors import VoxloopError as VoxloopError
 from .model import load_model as load_model
 from .objects import Objects as Objects
+from .panels.channels.channels_panel import ChannelsPanel as ChannelsPanel
 from .panels.label.label_panel import LabelPanel as LabelPanel
 from .panels.monitor.monitor_panel import MonitorPanel as MonitorPanel
 from .panels.objects.objects_panel import ObjectsPanel as ObjectsPanel

@@ -75,9 +75,7 @@ class ChannelChain:
 
     def grid(self, name: str) -> FilterGrid:
         """The voxels that the filter of a channel sees, and along which axes it works."""
-        planar = self._recipe(name).config.dimensions == "2d"
-        planar |= self._shape[0] == 1 or self.volume.attrs.get("z_kind") == "frame"
-        return FilterGrid(spacing_of(self.volume), (1, 2) if planar else (0, 1, 2))
+        return grid_of(self.volume, self._recipe(name).config)
 
     def reach(self, name: str) -> Shape:
         """Voxels of the image, zyx to one side, that a voxel of a channel depends on; may be all of a plane."""
@@ -196,6 +194,13 @@ class ChannelChain:
     def _of_source(self, name: str, box: Box) -> np.ndarray:
         source = self._recipe(name).source
         return self.read(source, box) if isinstance(source, str) else self._image(source, box)
+
+
+def grid_of(volume: DataArray, settings: ChannelSettings) -> FilterGrid:
+    """The voxels of a volume that a filter of these settings sees, and along which axes it works."""
+    planar = settings.dimensions == "2d"
+    planar |= shape_zyx(volume)[0] == 1 or volume.attrs.get("z_kind") == "frame"
+    return FilterGrid(spacing_of(volume), (1, 2) if planar else (0, 1, 2))
 
 
 class _ChannelVoxels:

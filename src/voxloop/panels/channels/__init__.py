@@ -1,0 +1,1 @@
+"""Channels: a filter with its preview, a list of those there are, recipes as files. Computes nothing itself."""
