@@ -135,11 +135,13 @@ def test_what_is_blended_is_chosen_and_said():
     choice = chosen(OPEN, example())
     config = choice.config
     assert (config.choose, config.classifier, config.dimensions) == ("fixed", "blend", "3d")
-    assert list(choice.scores) == ["network", "forest"], "these voxels are nearly cubic: planes alone tell nothing more"
+    assert list(choice.scores) == ["perceptron", "forest"], (
+        "these voxels are nearly cubic: planes alone tell nothing more"
+    )
     better = max(choice.scores, key=choice.scores.get)
-    share = {"network": 1 - config.forest_share, "forest": config.forest_share}[better]
+    share = {"perceptron": 1 - config.forest_share, "forest": config.forest_share}[better]
     assert share >= 0.5
-    assert f"network {1 - config.forest_share:.0%} and forest {config.forest_share:.0%}" in choice.words
+    assert f"perceptron {1 - config.forest_share:.0%} and forest {config.forest_share:.0%}" in choice.words
     assert "cross-validation on strokes" in choice.words
     assert choice.to_json()["settings"]["classifier"] == "blend"
     assert config.class_weights == "balanced", "strokes do not say how common classes are"

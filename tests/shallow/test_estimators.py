@@ -134,7 +134,7 @@ def test_every_classifier_has_settings_that_are_shown_with_it_alone():
     assert {"svm_kernel", "svm_c", "svm_gamma", "svm_samples"} <= shown("svm")
     assert {"linear_loss", "penalty", "alpha", "iterations"} <= shown("linear")
     assert not shown("svm") & {"trees", "hidden", "penalty"}
-    assert not shown("network") & {"trees", "svm_c", "alpha"}
+    assert not shown("perceptron") & {"trees", "svm_c", "alpha"}
 
 
 def test_rates_out_of_reach_are_refused():

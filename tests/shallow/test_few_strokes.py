@@ -19,7 +19,7 @@ CLASSES = (ClassInfo(value=1, name="ground", background=True), ClassInfo(value=2
 CUBIC = (1.0, 1.0, 1.0)
 WAYS = {
     "auto": ShallowConfig(),
-    "network": ShallowConfig(choose="fixed"),
+    "perceptron": ShallowConfig(choose="fixed"),
     "forest": ShallowConfig(choose="fixed", classifier="forest"),
 }
 #: shape, side of the square (its corner at a fifth of the picture), channels, discs (plane, y, x, radius, class)

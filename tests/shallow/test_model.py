@@ -27,10 +27,10 @@ from voxloop.volumes import open_volume
 QUICK = {"scales": 3, "samples": 2000, "passes": 6, "context": 2, "dimensions": "2d"}
 
 
-@pytest.fixture(scope="module", params=["network", "forest", "3d"])
+@pytest.fixture(scope="module", params=["perceptron", "forest", "3d"])
 def model(request):
     config = {**QUICK, "dimensions": "3d", "scales": 2} if request.param == "3d" else QUICK
-    kind = "network" if request.param == "3d" else request.param
+    kind = "perceptron" if request.param == "3d" else request.param
     image, truth = textured()
     return fit(ShallowConfig(**config, classifier=kind, trees=8), [(image, strokes(truth))], SPACING, CLASSES)
 
@@ -48,7 +48,7 @@ def test_it_learns_what_strokes_say(model):
 def test_a_prediction_past_the_faces_sees_what_the_strokes_were_taught_on(settings):
     image, truth = textured((5, 93, 101))
     image[-1] = 255 - image[-1]  # what lies beyond the last plane is unlike what lies before it
-    config = ShallowConfig(**{**QUICK, **settings, "dimensions": "3d", "scales": 3}, classifier="network")
+    config = ShallowConfig(**{**QUICK, **settings, "dimensions": "3d", "scales": 3}, classifier="perceptron")
     model = fit(config, [(image, strokes(truth))], (0.1, 0.1, 0.1), CLASSES)
     assert any(size % step for size, step in zip(image.shape, model.spec.stride, strict=True))
     volume = open_volume(image, spacing=(0.1, 0.1, 0.1))
@@ -185,7 +185,7 @@ def test_trees_whose_indices_point_outside_are_refused(tmp_path, forest):
         load_model(tmp_path / "model")
 
 
-@pytest.mark.parametrize("model", ["network", "3d"], indirect=True)
+@pytest.mark.parametrize("model", ["perceptron", "3d"], indirect=True)
 def test_the_perceptron_folded_into_the_pyramid_equals_itself_on_rows(model):
     assert isinstance(model.classifier, Perceptron)
     image, _ = textured((8, 48, 48))

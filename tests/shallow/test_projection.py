@@ -32,7 +32,7 @@ def uneven(count=400, seed=0):
     return np.column_stack([small, wide, wide @ [1, 2, 3], np.ones(count)]).astype(np.float32), targets
 
 
-@pytest.mark.parametrize("classifier", ["network", "forest", "linear"])
+@pytest.mark.parametrize("classifier", ["perceptron", "forest", "linear"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fresh_volume_is_seen_through_the_projection_of_the_training(kind, classifier, tmp_path):
     image, truth = textured()

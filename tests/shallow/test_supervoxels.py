@@ -115,7 +115,7 @@ def test_a_model_predicts_of_a_tile_what_it_predicts_of_the_whole(large, data):
 
 
 @pytest.mark.parametrize("descriptor", DESCRIPTORS)
-@pytest.mark.parametrize("classifier", ["network", "forest"])
+@pytest.mark.parametrize("classifier", ["perceptron", "forest"])
 def test_strokes_teach_whole_supervoxels(descriptor, classifier, tmp_path):
     image, truth = textured()
     config = ShallowConfig(**QUICK, descriptor=descriptor, classifier=classifier, neighbours=1)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import field_validator
 
 from voxloop.config.base import Config, setting
 
-Classifiers = Literal["network", "blend", "forest", "random forest", "adaboost", "gradient boosting", "svm", "linear"]
+Classifiers = Literal[
+    "perceptron", "blend", "forest", "random forest", "adaboost", "gradient boosting", "svm", "linear"
+]
 #: those that average many deep trees, and those that add up many shallow ones
 FORESTS, BOOSTED = ("forest", "random forest"), ("adaboost", "gradient boosting")
 
 
 class ClassifierSettings(Config):
     """Which classifier learns, and how."""
+
+    @field_validator("classifier", mode="before", check_fields=False)
+    @classmethod
+    def _as_named_before(cls, value: Any) -> Any:
+        """Runs on disk may name the perceptron as it was called before."""
+        return "perceptron" if value == "network" else value
 
     projection: Literal["none", "standard", "pca", "random"] = setting(
         "none",
@@ -31,16 +41,16 @@ class ClassifierSettings(Config):
         when={"projection": ["pca", "random"]},
     )
     classifier: Classifiers = setting(
-        "network",
-        "network: a small perceptron; blend: one that learns what a network and a forest, averaged, say of the "
+        "perceptron",
+        "perceptron: small and fast; blend: a perceptron that learns what another and a forest, averaged, say of the "
         "image around the strokes; forest: extremely randomised trees; random forest, adaboost and "
         "gradient boosting: other ensembles of trees; svm: a support vector machine, slow, for few samples; linear: "
-        "straight borders between classes. The live overlay takes the network for all but the forests",
+        "straight borders between classes. The live overlay takes the perceptron for all but the forests",
         group="Classifier",
     )
     forest_share: float = setting(
         0.5,
-        "how much the forest counts in the blend; the network has the rest",
+        "how much the forest counts in the blend; the perceptron has the rest",
         group="Classifier",
         ge=0,
         le=1,
@@ -62,7 +72,7 @@ class ClassifierSettings(Config):
         group="Classifier",
         unit="units",
         advanced=True,
-        when={"classifier": ["network", "blend"]},
+        when={"classifier": ["perceptron", "blend"]},
     )
     passes: int = setting(
         10,
@@ -72,7 +82,7 @@ class ClassifierSettings(Config):
         le=1000,
         log=True,
         advanced=True,
-        when={"classifier": ["network", "blend"]},
+        when={"classifier": ["perceptron", "blend"]},
     )
     learning_rate: float = setting(
         3e-3,
@@ -82,7 +92,7 @@ class ClassifierSettings(Config):
         le=0.1,
         log=True,
         advanced=True,
-        when={"classifier": ["network", "blend"]},
+        when={"classifier": ["perceptron", "blend"]},
     )
     decay: float = setting(
         1.0,
@@ -92,7 +102,7 @@ class ClassifierSettings(Config):
         le=10,
         log=True,
         advanced=True,
-        when={"classifier": ["network", "blend"]},
+        when={"classifier": ["perceptron", "blend"]},
     )
     trees: int = setting(
         32,

@@ -13,7 +13,7 @@ from voxloop.config.features import FEATURE_KINDS, FeatureSettings
 from voxloop.errors import ConfigError
 
 #: choose, classifier, unit, projection and refine where the run chooses
-_OPEN = ("auto", "network", "voxels", "none", "none")
+_OPEN = ("auto", "perceptron", "voxels", "none", "none")
 
 #: settings that runs on disk may name and nothing reads any more
 _GONE = ("choose_seconds",)
@@ -82,7 +82,7 @@ class SampleSettings(Config):
     )
     choose: Literal["auto", "fixed"] = setting(
         "auto",
-        "auto: before it learns, the run holds strokes out in turn, and blends a network and a forest, on filters "
+        "auto: before it learns, the run holds strokes out in turn, and blends a perceptron and a forest, on filters "
         "through the stack and within planes, as far as each tells them; of what is set here to something else than "
         "it opens with, nothing is changed. fixed: settings as they are. The live overlay shows what the last run "
         "chose",

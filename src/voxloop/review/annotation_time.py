@@ -87,15 +87,17 @@ def work_of(arrays: Sequence[Sequence[Line]], before: float | None, modelled: fl
         Seconds that the simulated strokes among them count.
     """
     seconds, last = modelled, before
+    simulated = any(line.simulated for lines in arrays for line in lines)
     for line in sorted((line for lines in arrays for line in lines), key=lambda line: line.time):
-        if not line.simulated:
+        # beside a simulated annotator nobody sits who looks at what is accepted, or waits for what is computed
+        if not line.simulated and not (simulated and line.tool in _BY_NO_HAND):
             seconds += FIRST_S if last is None else min(max(line.time - last, 0.0), PAUSE_S)
         last = line.time
     return Work(
         strokes=sum(_strokes(lines) for lines in arrays),
         accepted=sum(line.tool == "accept" and not line.of for lines in arrays for line in lines),
         seconds=seconds,
-        simulated=any(line.simulated for lines in arrays for line in lines),
+        simulated=simulated,
     )
 
 

@@ -90,7 +90,7 @@ def methods_paragraph(
         low, high = report.iou_interval
         sentences.append(
             f"Against the reference, mean IoU over {', '.join(report.foreground)} was {report.iou:.3f} "
-            f"(95 % interval {low:.3f} to {high:.3f}, bootstrap over blocks, {report.voxels:,} voxels)."
+            f"(90 % interval {low:.3f} to {high:.3f}, bootstrap over blocks, {report.voxels:,} voxels)."
         )
     versions = lineage.get("versions")
     if isinstance(versions, Mapping):

@@ -143,7 +143,7 @@ def match(table: ContingencyTable, threshold: float = 0.5) -> Matching:
 
 
 def bootstrap(counts: np.ndarray, chosen: Sequence[int], *, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean IoU over the classes ``chosen`` by drawing blocks with replacement.
+    """90 % interval of the mean IoU over the classes ``chosen`` by drawing blocks with replacement.
 
     ``counts`` is (blocks, classes, 3): tp, fp, fn. Blocks, not voxels, because neighbouring voxels are no independent
     evidence. (nan, nan) of fewer than two blocks.
@@ -155,5 +155,5 @@ def bootstrap(counts: np.ndarray, chosen: Sequence[int], *, draws: int = 1000, s
     drawn = np.tensordot(often, counts, 1)
     iou = Counts(drawn[..., 0], drawn[..., 1], drawn[..., 2]).iou
     iou = iou[np.isfinite(iou).any(axis=1)]
-    low, high = np.percentile(np.nanmean(iou, axis=1), [2.5, 97.5])
+    low, high = np.percentile(np.nanmean(iou, axis=1), [5, 95])
     return float(low), float(high)

@@ -12,7 +12,7 @@ from typing import Any
 class Report:
     """How good a segmentation is. Scores are 0..1; nan where a class is in neither truth nor prediction.
 
-    ``iou``, ``dice``, ``precision`` and ``recall`` are means over foreground classes; ``iou_interval`` is the 95 %
+    ``iou``, ``dice``, ``precision`` and ``recall`` are means over foreground classes; ``iou_interval`` is the 90 %
     interval of ``iou`` by bootstrap over blocks. For instances these treat objects as one foreground, and ``ap``
     (by overlap, 0.5 to 0.95), ``pq``, ``f1``, ``arand`` and the two parts of the variation of information (bits) say
     how well objects are told apart; None for classes.
@@ -63,7 +63,7 @@ class Report:
     def rows(self) -> list[tuple[str, str]]:
         """Names and values as they are shown."""
         low, high = self.iou_interval
-        rows = [("IoU", f"{_number(self.iou)} (95 % {_number(low)} to {_number(high)})"), ("Dice", _number(self.dice))]
+        rows = [("IoU", f"{_number(self.iou)} (90 % {_number(low)} to {_number(high)})"), ("Dice", _number(self.dice))]
         rows += [("precision", _number(self.precision)), ("recall", _number(self.recall))]
         rows += [(f"IoU {name}", _number(value)) for name, value in self.iou_per_class.items()]
         if self.ap is not None:

@@ -100,10 +100,10 @@ def choose_settings(
 ) -> Choice:
     """Judge the settings by strokes held out in turn and, where they are open, choose what is blended.
 
-    A network and a forest, each on filters through the stack and, where voxels are not nearly cubic, within planes: all
-    are blended, and the better one tells held-out strokes the more it counts. Picking the best one instead was worse
-    on average and far worse on single stacks. What is chosen depends on the labels alone and never on how fast the
-    machine is, so that equal labels give equal models.
+    A perceptron and a forest, each on filters through the stack and, where voxels are not nearly cubic, within planes:
+    all are blended, and the better one tells held-out strokes the more it counts. Picking the best one instead was
+    worse on average and far worse on single stacks. What is chosen depends on the labels alone and never on how fast
+    the machine is, so that equal labels give equal models.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def _name(member: Member, table: FeatureTable) -> str:
 
 
 def _blend_words(config: ShallowConfig, table: FeatureTable) -> str:
-    parts = [f"network {1 - config.forest_share:.0%} and forest {config.forest_share:.0%}"]
+    parts = [f"perceptron {1 - config.forest_share:.0%} and forest {config.forest_share:.0%}"]
     if table.beside is not None and table.beside.planes is not None:
         flat = config.planes_share
         parts.append(f"filters through the stack {1 - flat:.0%} and within planes {flat:.0%}")

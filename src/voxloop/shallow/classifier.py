@@ -92,7 +92,7 @@ class Projected:
 class Member(NamedTuple):
     """One of the classifiers that are blended, and whether it sees filters within planes instead of those beside."""
 
-    kind: Literal["network", "forest"]
+    kind: Literal["perceptron", "forest"]
     planes: bool
 
 
@@ -154,7 +154,7 @@ def _fit(
     if config.classifier == "blend":
         members = fit_members(features, targets, config, threads, beside)
         return teach(members, features, targets, config, beside, after_pass)
-    if config.classifier != "network":
+    if config.classifier != "perceptron":
         shown = _repeated(targets) if config.classifier in FORESTS else np.arange(len(targets))
         estimated = Estimated(fit_estimator(features[shown], targets[shown], config, threads))
         after_pass(1, estimated)
@@ -179,11 +179,15 @@ def fit_members(
 
 
 def fit_member(
-    features: np.ndarray, targets: np.ndarray, kind: Literal["network", "forest"], config: ShallowConfig, threads: int
+    features: np.ndarray,
+    targets: np.ndarray,
+    kind: Literal["perceptron", "forest"],
+    config: ShallowConfig,
+    threads: int,
 ) -> Classifier:
     """Fit one classifier of a blend."""
     with threadpool_limits(1, user_api="blas"):
-        if kind == "network":
+        if kind == "perceptron":
             return fit_perceptron(features, targets, _recipe(config))
         shown = _repeated(targets)
         forest = config.changed(classifier="forest")
@@ -241,9 +245,9 @@ def shares(config: ShallowConfig, beside: Beside | None) -> dict[Member, float]:
     flat = 0.0 if beside is None or beside.planes is None else config.planes_share
     forest = config.forest_share
     return {
-        Member("network", False): (1 - flat) * (1 - forest),
+        Member("perceptron", False): (1 - flat) * (1 - forest),
         Member("forest", False): (1 - flat) * forest,
-        Member("network", True): flat * (1 - forest),
+        Member("perceptron", True): flat * (1 - forest),
         Member("forest", True): flat * forest,
     }
 

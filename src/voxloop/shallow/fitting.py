@@ -181,7 +181,7 @@ def _validate(config: ShallowConfig, table: FeatureTable, threads: int, watch: W
         nonlocal last
         train = scores(classifier, table.features[learn], table.targets[learn], names)
         last = scores(classifier, table.features[held], table.targets[held], names) if held.any() else None
-        return watch.epoch(number, config.passes if config.classifier in ("network", "blend") else 1, train, last)
+        return watch.epoch(number, config.passes if config.classifier in ("perceptron", "blend") else 1, train, last)
 
     _fit(config, table, learn, threads, after_pass)
     return last

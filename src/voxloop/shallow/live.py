@@ -101,7 +101,7 @@ class LiveShallow:
     ) -> None:
         self.picture = picture
         forest = config.classifier in FORESTS or (config.classifier == "blend" and config.forest_share >= MOST)
-        kind = "forest" if forest else "network"  # others take longer than a stroke
+        kind = "forest" if forest else "perceptron"  # others take longer than a stroke
         small = {"trees": min(config.trees, TREES), "depth": min(config.depth, DEPTH)}
         self.config = config.changed(unit="voxels", classifier=kind, **small)
         depth = picture.shape[0]

@@ -28,7 +28,7 @@ _DRAWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """IoU by class and its mean, with a 95 % interval of the mean (bootstrap over windows; NaN below two of them)."""
+    """IoU by class and its mean, with a 90 % interval of the mean (bootstrap over windows; NaN below two of them)."""
 
     iou: dict[str, float]
     mean: float
@@ -44,7 +44,7 @@ class Verdict:
             rng = np.random.default_rng(seed)
             picks = rng.integers(len(tables), size=(_DRAWS, len(tables)))
             drawn = [scores_of(tables[pick].sum(0), 0.0).mean("iou") for pick in picks]
-            low, high = (float(v) for v in np.percentile(drawn, [2.5, 97.5]))
+            low, high = (float(v) for v in np.percentile(drawn, [5, 95]))
         return cls(dict(zip(names, whole.iou, strict=True)), whole.mean("iou"), low, high)
 
     def to_json(self) -> dict[str, Any]:
