@@ -35,7 +35,7 @@ MEMORY = "int(open('/proc/self/smaps_rollup').read().split('Pss:')[1].split()[0]
 
 #: the next plane (or any other one, with the slider) each time the last one is on screen: milliseconds from the event
 #: to the painted frame
-STEPS = """async ([count, jump]) => {
+STEPS = """async ([count, jump, pause]) => {
   const slider = document.querySelector(".vl-slider");
   const stage = document.querySelector(".vl-stage");
   const r = stage.getBoundingClientRect();
@@ -56,10 +56,17 @@ STEPS = """async ([count, jump]) => {
     }
     await waiting;
     times.push(performance.now() - start);
-    await new Promise((done) => setTimeout(done, 60));
+    await new Promise((done) => setTimeout(done, pause ?? 60));
   }
   return times;
 }"""
+
+#: what leaves the page arrives so many milliseconds later, in order
+DELAY = """ms => {
+  const send = window.__send ??= WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) { setTimeout(() => send.call(this, data), ms); };
+}"""
+DELAY_MS = 200
 
 #: thirty wheel events in a second: milliseconds from the last one to the right plane on screen
 RUSH = """async () => {
@@ -153,6 +160,15 @@ def measure_frames(lab: Any, steps: int) -> list[tuple[str, str, str]]:
         page.wait_for_timeout(800)
         late = page.evaluate(RUSH)
         rows.append((f"30 wheel steps in 1 s, {name}: last step to right plane", f"{late:.0f} ms", "200 ms"))
+    page.keyboard.press("f")
+    page.evaluate(DELAY, DELAY_MS)
+    for what, pause in (("a plane each 60 ms", 60), ("a plane each 300 ms", 300)):
+        lab.python("view.go_to_plane(0) or 0")
+        page.wait_for_timeout(3000)
+        times = page.evaluate(STEPS, [steps, 0, pause])
+        row = f"{statistics.median(times):.0f} / {percentile(times, 0.95):.0f} ms"
+        rows.append((f"next plane, kernel {DELAY_MS} ms away, {what}: median / p95", row, "60 ms"))
+    page.evaluate(DELAY, 0)
     return rows
 
 

@@ -37,7 +37,7 @@ def drag(lab, stage, start, end):
 
 
 def step(out, name):
-    return out.locator(".vx-steps").get_by_role("button", name=name)
+    return out.locator(".vx-steps").get_by_role("tab", name=name)
 
 
 def lit(lab, stage):

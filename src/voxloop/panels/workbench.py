@@ -11,9 +11,11 @@ import ipywidgets as w
 
 from voxloop.errors import LabelError, VoxloopError, WorkspaceError, unknown
 from voxloop.panels.base.access import writer_words
+from voxloop.panels.base.full_screen import FullScreen
 from voxloop.panels.base.guide import Guide, GuideProgress
 from voxloop.panels.base.panel import Panel, badge, classed, mark, row, show, spacer, text
 from voxloop.panels.base.saved import Saved
+from voxloop.panels.base.split import as_high_as_the_window
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Poll
 from voxloop.runs.kinds import Kind
@@ -61,6 +63,7 @@ class Workbench(Panel):
     @on_ui
     def __init__(self, ws: Workspace | None = None, *, step: Step | None = None, guide: bool | None = None) -> None:
         super().__init__()
+        as_high_as_the_window(self.widget)
         self.ws = ws
         self.panels: dict[Step, Panel] = {}
         self._step: Step | None = None
@@ -73,7 +76,7 @@ class Workbench(Panel):
         self._buttons = {name: self._step_button(number, name) for number, name in enumerate(STEPS, 1)}
         self._stage = classed(w.VBox(), "vx-stage")
         bar = classed(w.HBox(list(self._buttons.values())), "vx-steps")
-        self._head = row(self._name, self._writer, bar, spacer(), self._saved.widget, classes=["vx-head"])
+        self._head = row(self._name, self._writer, bar, spacer(), self._saved.widget, FullScreen(), classes=["vx-head"])
         self.body(self._head, self._guide.widget, self._stage)
         self.on_close(self._close_panels)
         self._show_workspace()

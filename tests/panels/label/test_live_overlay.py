@@ -80,6 +80,22 @@ def test_it_appears_by_itself_once_two_classes_have_strokes(panel, learner):
     assert "sure on average" in panel.live_box.words
 
 
+def test_the_planes_beside_the_first_one_have_it_too_one_after_the_other(panel, learner):
+    paint(panel, 1)
+    paint(panel, 2, (100, 150))
+    panel.planes.show(True)
+    for other in panel.planes.others:
+        box = (0, 0, *other.planes.geometry(other.axis).shape)
+        other.look_at(other.axis, box, 0.01)
+    Screen(panel).wait()
+    assert [(one.axis, one.index, one.learn) for one in learner.requests[-2:]] == [("y", 60, False), ("x", 80, False)]
+    assert panel.live.layer.patch("x", 80).indices.shape == (6, 120)
+    asked = len(learner.requests)
+    panel.planes.others[0].go_to_plane(20)
+    Screen(panel).wait()
+    assert [(one.axis, one.index) for one in learner.requests[asked:]] == [("y", 20)]
+
+
 def test_it_follows_strokes_and_the_picture_but_asks_nothing_twice(panel, learner):
     paint(panel, 1)
     paint(panel, 2, (100, 150))

@@ -18,7 +18,7 @@ function usesItself(node, key, clicked) {
   if (node.matches?.("input[type=range]:not(.vl-slider), [role=slider]")) return STEPS.test(key);
   if (key === " " && node.matches?.("button") && node === clicked) return false;
   if (key === " " && node.matches?.(".vx-rows-line")) return false; // nothing comes of it there
-  if (node.closest?.("[role=option], .vx-rows-line")) return STEPS.test(key) || ["Enter", " ", "F2", "Delete"].includes(key);
+  if (node.closest?.(".vx-class-name, .vx-rows-line")) return STEPS.test(key) || ["Enter", " ", "F2", "Delete"].includes(key);
   return !!node.matches?.("button, input:not([type=range]), a[href], summary") && (key === "Enter" || key === " ");
 }
 

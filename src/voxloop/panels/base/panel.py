@@ -279,11 +279,6 @@ def section(title: str, *children: w.Widget) -> w.VBox:
     return classed(w.VBox([heading(title), *children]), "vx-section")
 
 
-def split(main: w.Widget, side: w.Widget) -> w.HBox:
-    """Picture left, tools right."""
-    return classed(w.HBox([classed(main, "vx-main"), classed(side, "vx-side")]), "vx-split")
-
-
 def spacer() -> w.HTML:
     return classed(w.HTML(), "vx-spacer")
 

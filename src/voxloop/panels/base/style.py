@@ -9,6 +9,7 @@ import ipywidgets as w
 
 #: Okabe & Ito's palette, told apart by colour-blind readers; black left out, since it vanishes in a dark theme.
 PALETTE: tuple[str, ...] = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+_SHEETS = ("style.css", "page.css")
 
 
 def color(index: int) -> str:
@@ -19,7 +20,7 @@ def color(index: int) -> str:
 @cache
 def css() -> str:
     """The style sheet of all panels, in JupyterLab's variables with fallbacks for pages without them."""
-    return files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    return "\n".join(files(__package__).joinpath(name).read_text(encoding="utf-8") for name in _SHEETS)
 
 
 def style_element() -> w.HTML:

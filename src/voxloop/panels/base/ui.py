@@ -21,6 +21,8 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 from comm import get_comm_manager
 from ipywidgets import Widget
 
+from voxloop.panels.base.thin import make_thin
+
 log = logging.getLogger("voxloop.panels")
 
 P = ParamSpec("P")
@@ -256,7 +258,10 @@ def _adopt_new_widgets() -> None:
         if previous is not None:
             previous(widget)
         loop = UiLoop._instance
-        if loop is not None and not loop.synchronous and loop.is_current:
+        if loop is None or not loop.is_current:
+            return
+        make_thin(widget)
+        if not loop.synchronous:
             widget.observe(_on_comm, "comm")
 
     Widget.on_widget_constructed(constructed)

@@ -18,7 +18,7 @@ function render({ model, el }) {
     return made;
   };
   const icon = (name, title, on, action) => {
-    const button = node("button", "vx-class-icon" + (on ? " vx-on" : ""), { type: "button", title, ariaLabel: title });
+    const button = node("button", "vx-class-icon" + (on ? " vx-on" : ""), { type: "button", title, ariaLabel: title, ariaPressed: String(on) });
     button.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${PATHS[name]}"/></svg>`;
     button.addEventListener("click", (event) => { event.stopPropagation(); action(); });
     return button;
@@ -27,12 +27,14 @@ function render({ model, el }) {
   const line = (item) => {
     const chosen = item.value === model.get("value");
     const { value } = item;
-    const swatch = node("input", "vx-class-color", { type: "color", value: item.color, title: "Colour" });
+    const swatch = node("input", "vx-class-color", { type: "color", value: item.color, title: "Colour", ariaLabel: `Colour of ${item.name}` });
     swatch.addEventListener("click", (event) => event.stopPropagation());
     swatch.addEventListener("change", () => send("change", { value, changes: { color: swatch.value } }));
-    const name = node("span", "vx-class-name", { title: `${item.name}: double click to rename`, textContent: item.name });
+    const name = node("button", "vx-class-name",
+      { type: "button", title: `${item.name}: double click or F2 to rename`, textContent: item.name, ariaPressed: String(chosen) });
+    name.dataset.value = value;
     name.addEventListener("dblclick", () => rename(name, item));
-    const row = node("div", "vx-class" + (chosen ? " vx-chosen" : ""), { tabIndex: 0, role: "option", ariaSelected: String(chosen) },
+    const row = node("div", "vx-class" + (chosen ? " vx-chosen" : ""), { role: "listitem" },
       swatch, name, node("span", "vx-class-count", { textContent: count(item.count), title: `${item.count.toLocaleString()} voxels` }),
       item.shortcut ? node("kbd", "", { textContent: item.shortcut }) : node("span", ""),
       icon(item.visible ? "eye" : "shut", item.visible ? "Hide" : "Show", item.visible, () => send("change", { value, changes: { visible: !item.visible } })),
@@ -40,11 +42,9 @@ function render({ model, el }) {
         () => send("change", { value, changes: { locked: !item.locked } })));
     row.dataset.value = value;
     row.addEventListener("click", () => send("choose", { value }));
-    row.addEventListener("keydown", (event) => {
-      if (event.target !== row) return;
+    name.addEventListener("keydown", (event) => {
       const next = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key];
-      if (next) next.focus();
-      else if (event.key === "Enter") send("choose", { value });
+      if (next) next.querySelector(".vx-class-name").focus();
       else if (event.key === "F2") rename(name, item);
       else if (event.key === "Delete") send("remove", { value });
       else return;
@@ -62,8 +62,9 @@ function render({ model, el }) {
     const end = (keep) => {
       if (ended) return;
       ended = true;
+      input.remove();
+      draw();
       if (keep && input.value.trim() && input.value.trim() !== text) done(input.value.trim());
-      else draw();
     };
     input.addEventListener("keydown", (event) => {
       event.stopPropagation();
@@ -72,7 +73,7 @@ function render({ model, el }) {
     });
     input.addEventListener("blur", () => end(true));
     input.addEventListener("click", (event) => event.stopPropagation());
-    place.replaceChildren(input);
+    place.replaceWith(input);
     input.focus();
     input.select();
   };
@@ -82,12 +83,12 @@ function render({ model, el }) {
   const draw = () => {
     if (el.querySelector(".vx-class-edit")) return; // never take a name away from under the typing hand
     const focused = el.contains(document.activeElement) ? document.activeElement.dataset.value : undefined;
-    const rows = model.get("classes").map(line);
+    const rows = model.get("classes").map(line), nameIn = (row) => row.querySelector(".vx-class-name");
     const add = node("button", "vx-class-add", { type: "button" });
     add.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${PATHS.plus}"/></svg><span>Add class</span>`;
     add.addEventListener("click", () => edit(add, "", (text) => send("add", { name: text })));
-    el.replaceChildren(node("div", "vx-class-rows", { role: "listbox" }, ...rows), ...(model.get("editable") ? [add] : []));
-    rows.find((row) => row.dataset.value === focused)?.focus();
+    el.replaceChildren(node("div", "vx-class-rows", { role: "list", ariaLabel: "Classes" }, ...rows), ...(model.get("editable") ? [add] : []));
+    rows.map(nameIn).find((name) => name.dataset.value === focused)?.focus();
   };
 
   const events = "change:classes change:value change:editable";

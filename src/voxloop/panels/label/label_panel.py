@@ -12,8 +12,9 @@ import numpy as np
 
 from voxloop.errors import LabelError
 from voxloop.panels.base.access import read_only_words
-from voxloop.panels.base.panel import CopyCode, Panel, button, column, row, section, show, spacer, split, text
+from voxloop.panels.base.panel import CopyCode, Panel, button, column, row, section, show, spacer, text
 from voxloop.panels.base.saved import Saved
+from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Attempt
 from voxloop.panels.label import page_strokes
@@ -52,7 +53,7 @@ class LabelPanel(Panel):
     image, level
         What to paint on; the first where not given.
     height
-        Of the picture, CSS pixels.
+        Of the picture, CSS pixels; the panel is as high as the window where not given.
     overlay_source
         Makes who answers for the live overlay; a helper process of the workspace where not given.
     """
@@ -64,7 +65,7 @@ class LabelPanel(Panel):
         image: str | None = None,
         level: str | None = None,
         *,
-        height: int = 620,
+        height: int | None = None,
         overlay_source: Callable[[], OverlaySource] | None = None,
         embedded: bool = False,
     ) -> None:
@@ -79,7 +80,8 @@ class LabelPanel(Panel):
         self._last_call: Call | None = None
         self._code_due = False
         self._stale = True
-        self.view = PlaneView(self.ws.images.scales(self._image), height=height)
+        picture = as_high_as_the_window(self.widget, height)
+        self.view = PlaneView(self.ws.images.scales(self._image), height=picture)
         self.planes = LinkedPlanes(self.view)
         self.tools = ToolBox(self.handler)
         self.state = self.tools.state
@@ -142,6 +144,7 @@ class LabelPanel(Panel):
         view.widget.observe(lambda change: self.tools.suggest_range(*change["new"][0]["limits"]), "contrast")
         view.on("camera", self.live.follow_view)
         view.on("plane", self.live.follow_view)
+        view.on("beside", self.live.follow_view)
         for release in (self.planes.close, self.saved.close, self._leave_labels, self.live.close):
             self.on_close(release)
 

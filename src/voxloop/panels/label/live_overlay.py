@@ -103,7 +103,9 @@ class LiveOverlay:
         self._labels: Labels | None = None
         self._learn = False
         self._asked = 0.0
-        self._request: OverlayRequest | None = None
+        self._request: OverlayRequest | None = None  # of the view itself
+        self._under_way: OverlayRequest | None = None  # of it, or of a plane beside it
+        self._beside: dict[str, OverlayRequest] = {}  # answered for planes beside it, by axis
         self._visited: list[tuple[int, int, int]] = []
 
     # ---------------------------------------------------------------------------------------------------- when to ask
@@ -111,6 +113,7 @@ class LiveOverlay:
     def follow(self, labels: Labels) -> None:
         """Overlay the picture by these labels from now on."""
         self._labels, self._request = labels, None
+        self._beside.clear()
         self._visited.clear()
         self.layer.clear()
         self.show_classes()
@@ -120,6 +123,7 @@ class LiveOverlay:
         """Show what the model in this folder of the workspace says; None: what the strokes teach."""
         self.model = model
         self.layer.clear()
+        self._beside.clear()
         self._view.refresh(self.layer.id)
         self.ask_again()
 
@@ -144,6 +148,7 @@ class LiveOverlay:
             self.follow_edit()
         else:
             self.layer.clear()
+            self._beside.clear()
             self._view.refresh(self.layer.id)
             self._tell("off")
 
@@ -182,13 +187,34 @@ class LiveOverlay:
         self._learn = False
 
     def _ask(self, *, learn: bool) -> None:
-        labels, view = self._labels, self._view
-        if labels is None or view.window is None:
+        request = self._request_of(self._view, learn=learn)
+        if request is None:
             return
+        if not learn and request == self._request:
+            if self._under_way is None:
+                self._ask_beside()
+            return
+        self._request, self._asked = request, time.monotonic()
+        self._tell("learning …" if learn else "looking …")
+        self._send(request)
+
+    def _ask_beside(self) -> None:
+        """Ask for the planes beside the view, one after the other: a newer question makes an older one void."""
+        for view in self._view.linked_views:
+            request = self._request_of(view, learn=False)
+            if request is not None and request != self._beside.get(request.axis):
+                self._send(request)
+                return
+
+    def _request_of(self, view: PlaneView, *, learn: bool) -> OverlayRequest | None:
+        """What a view shows; None before it does."""
+        labels = self._labels
+        if labels is None or view.window is None:
+            return None
         axis, index, box = view.window
         step = max(1, int(view.pixel_um / min(view.planes.spacing_um)))
         sequence = labels.sequence if self.model is None else 0
-        request = OverlayRequest(
+        return OverlayRequest(
             sequence=sequence,
             image=labels.image,
             level=labels.level.name,
@@ -199,17 +225,15 @@ class LiveOverlay:
             learn=learn,
             model=self.model,
         )
-        if not learn and request == self._request:
-            return
-        self._request, self._asked = request, time.monotonic()
+
+    def _send(self, request: OverlayRequest) -> None:
+        self._under_way = request
         if self._source is None:
             try:
                 self._source = self._open_source()
             except Exception as error:  # painting goes on without it
                 self._fail(request, error)
                 return
-        words = "learning …" if learn else "looking …"
-        self._tell(words)
         self._source.ask(
             request,
             lambda answer: self._panel.post(self._show, request, answer),
@@ -227,8 +251,15 @@ class LiveOverlay:
         if answer.last and request is self._request:
             sure = float(np.mean(answer.confidence)) / 255
             self._tell(f"{sure:.0%} sure on average, {time.monotonic() - self._asked:.1f} s")
+        if answer.last and request is self._under_way:
+            self._under_way = None
+            if request is not self._request:
+                self._beside[request.axis] = request
+            self._ask_beside()
 
     def _fail(self, request: OverlayRequest, error: BaseException) -> None:
+        if request is self._under_way:
+            self._under_way = None
         if request is self._request:
             self._tell(f"no overlay: {error}")
             self._request = None

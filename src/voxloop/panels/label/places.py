@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SUGGESTIONS = 8
 #: pixels after which the list scrolls
 _HEIGHT = 190
+_HEAD = ("", "Place, and why", "Gain, time")
 #: the strategies in words
 STRATEGIES = {
     "gain": "most learned per second",
@@ -108,7 +109,7 @@ class Places:
         self._words = text(self._hint, markup=True)
         self._strategy: Any = w.Dropdown(options=self._offered(Wish()), value="gain", tooltip="Which places")
         self._strategy.observe(handler(self._strategy_chosen), "value")
-        self._rows = RowList(handler(self._do), right=(2,), height=_HEIGHT)
+        self._rows = RowList(handler(self._do), head=_HEAD, right=(2,), height=_HEIGHT)
         again = button("", handler(self.look), icon="refresh", tooltip="Look for places anew")
         steps = row(
             button("", handler(lambda: self.step(-1)), icon="arrow-left", tooltip="Previous place"),

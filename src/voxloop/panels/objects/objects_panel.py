@@ -13,15 +13,16 @@ from voxloop.panels.base.panel import (
     CopyCode,
     Panel,
     button,
+    classed,
     column,
     heading,
     labelled,
     row,
     show,
     spacer,
-    split,
     text,
 )
+from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.form.form import Form
 from voxloop.panels.monitor.run_start import RunStart
@@ -47,14 +48,15 @@ class ObjectsPanel(Panel):
 
     @on_ui
     def __init__(
-        self, ws: Workspace, prediction: str | None = None, *, height: int = 560, embedded: bool = False
+        self, ws: Workspace, prediction: str | None = None, *, height: int | None = None, embedded: bool = False
     ) -> None:
         super().__init__(embedded=embedded)
         self.ws = ws
         if not ws.images.names:
             raise PredictionError("this workspace has no image yet; add one with ws.images.add(name, path)")
         self._image = ws.images.names[0]
-        self.view = PlaneView(ws.images.scales(self._image), height=height)
+        picture = as_high_as_the_window(self.widget, height)
+        self.view = PlaneView(ws.images.scales(self._image), height=picture)
         self._build()
         self.on_close(self._close_children)
         self._offer()
@@ -255,11 +257,11 @@ class ObjectsPanel(Panel):
         side = column(
             column(heading("Objects of"), self._which, self._none, self._of, classes=["vx-section"]),
             column(heading("How"), self._fits.widget, self._form.widget, self.preview.widget, classes=["vx-section"]),
-            row(self._apply, spacer(), self._copy, classes=["vx-start"]),
             self.stage.widget,
         )
-        picture = column(self.view.widget, self.message.widget, self.stage.below)
-        self.body(split(picture, side), message=False)
+        start = row(self._apply, spacer(), self._copy, classes=["vx-start"])
+        pictures = classed(w.HBox([self.view.widget, self.stage.below]), "vx-pair", "vx-fills")
+        self.body(split(column(pictures, self.message.widget), side, start), message=False)
 
     def _close_children(self) -> None:
         self._form.close()

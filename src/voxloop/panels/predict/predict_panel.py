@@ -22,8 +22,8 @@ from voxloop.panels.base.panel import (
     section,
     show,
     spacer,
-    split,
 )
+from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.form.form import Form
 from voxloop.panels.monitor.run_start import RunStart
@@ -54,12 +54,13 @@ class PredictPanel(Panel):
     """
 
     @on_ui
-    def __init__(self, ws: Workspace, *, height: int = 560, embedded: bool = False) -> None:
+    def __init__(self, ws: Workspace, *, height: int | None = None, embedded: bool = False) -> None:
         super().__init__(embedded=embedded)
         self.ws = ws
         if not ws.images.names:
             raise PredictionError("this workspace has no image yet; add one with ws.images.add(name, path)")
-        self.view = PlaneView(self.ws.images.scales(ws.images.names[0]), height=height)
+        picture = as_high_as_the_window(self.widget, height)
+        self.view = PlaneView(self.ws.images.scales(ws.images.names[0]), height=picture)
         self._build()
         self.on_close(self._close_children)
         self.refresh()
@@ -269,10 +270,10 @@ class PredictPanel(Panel):
             column(heading("What"), self.images.widget, self.where.widget, classes=["vx-section"]),
             how,
             section("Forecast", self.forecast.widget),
-            row(self._button, classed(self._name, "vx-grow"), self._copy, classes=["vx-start"]),
             self.stage.widget,
         )
-        self.body(split(column(self.view.widget, self.message.widget), side), message=False)
+        start = row(self._button, classed(self._name, "vx-grow"), self._copy, classes=["vx-start"])
+        self.body(split(column(self.view.widget, self.message.widget), side, start), message=False)
         self.view.on("plane", handler(self._plane_changed))
         self.view.on("camera", self.first.follow)
         self._changed()

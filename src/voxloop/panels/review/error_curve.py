@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from voxloop.review.outlook import AHEAD, Outlook, Reached
 
 WIDTH, HEIGHT = 300, 128
+_ABOUT = "How good each prediction is, oldest first"
 _STYLE = (
     ".vx-curve{width:100%;max-width:340px;font-size:10px;color:var(--vx-accent)}"
     ".vx-curve text{fill:var(--vx-dim)}.vx-curve circle{fill:currentColor}"
@@ -53,9 +54,8 @@ def curve(points: Sequence[Reached], over: str = ROUNDS, ahead: Outlook | None =
     parts += [_word(x, words) for x, words in _words(known, places, over)]
     axis = "round" if over == ROUNDS else "minutes of annotation"
     parts.append(_word(_LEFT + (WIDTH - _LEFT - _RIGHT) / 2, axis, HEIGHT - 4))
-    return (
-        f'<svg class="vx-curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><style>{_STYLE}</style>{"".join(parts)}</svg>'
-    )
+    head = f'<svg class="vx-curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_ABOUT}">'
+    return f"{head}<style>{_STYLE}</style>{''.join(parts)}</svg>"
 
 
 def _places(known: Sequence[Reached], over: str) -> tuple[list[float], tuple[float, float]]:

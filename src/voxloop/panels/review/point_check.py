@@ -149,7 +149,13 @@ class PointCheck(AuditSteps, PictureTask):
 
     def keys(self, usual: Sequence[Key]) -> list[Key]:
         answers = [
-            {"key": key, "group": _GROUP, "label": f"it is {info.name}", "action": f"say {info.value}"}
+            {
+                "key": key,
+                "group": _GROUP,
+                "label": f"it is {info.name}",
+                "action": f"say {info.value}",
+                "needs": "picture",
+            }
             for key, info in self._keyed
             if key
         ]

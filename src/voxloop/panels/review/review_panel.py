@@ -6,6 +6,7 @@ column: Correct, Check and Progress; what is counted, suggested and scored comes
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -21,7 +22,7 @@ from voxloop.panels.review.counts import EVERYTHING, PLANE
 from voxloop.panels.review.picture_task import LayerCurtain, PaintingTask
 from voxloop.panels.review.progress import ProgressRoom
 from voxloop.panels.review.rooms import Rooms
-from voxloop.panels.review.subject import ReviewSubject
+from voxloop.panels.review.subject import NO_PREDICTION, ReviewSubject, what_comes
 from voxloop.panels.view.ink import StrokePiece
 from voxloop.panels.view.layers import Layer
 from voxloop.panels.view.prediction_layers import prediction_layers
@@ -57,7 +58,7 @@ class ReviewPanel(LabelPanel):
 
     @on_ui
     def __init__(
-        self, ws: Workspace, prediction: str | None = None, *, height: int = 620, embedded: bool = False
+        self, ws: Workspace, prediction: str | None = None, *, height: int | None = None, embedded: bool = False
     ) -> None:
         names = list(ws.predictions)
         if prediction is None and names:
@@ -74,6 +75,8 @@ class ReviewPanel(LabelPanel):
         self.live_box.switch(False)
         self.view.on("plane", lambda: self.backlog.ask(PLANE))
         self._filling: Poll[float] = Poll(self, lambda prediction: prediction.done, self._show_done)
+        self._coming: Poll[str] = Poll(self, what_comes, self._show_what_comes)
+        self.every(1.0, self._look_what_comes)
         self.every(0.4, self._look_how_full)
         self._offer()
         self._show_prediction()
@@ -174,6 +177,15 @@ class ReviewPanel(LabelPanel):
     def _look_how_full(self) -> None:
         if self.prediction is not None and self._done < 1.0:
             self._filling.now(self.prediction)
+
+    def _look_what_comes(self) -> None:
+        if self.prediction is None:
+            self._coming.now(self.ws)
+
+    def _show_what_comes(self, words: str) -> None:
+        self._empty.value = html.escape(words)
+        if self.ws.predictions:
+            self.refresh()
 
     def _show_done(self, done: float) -> None:
         if done == self._done:
@@ -293,11 +305,11 @@ class ReviewPanel(LabelPanel):
         others = [name for name in self.ws.levels.names if name != self._level]
         self.progress = ProgressRoom(self, self.subject, self.backlog, others, tell_code=self._show_code)
         widgets = {CORRECT: self.correct.widget, CHECK: self.check.widget, PROGRESS: self.progress.widget}
-        self.rooms = Rooms(self, widgets, ABOUT, self._entered)
+        self.rooms = Rooms(self, widgets, ABOUT, self._room_changed)
         self._which = w.Dropdown(options=[], tooltip="Prediction")
         self._which.observe(self.handler(lambda change: self._chosen(change["new"])), "value")
         self._share = text("", "vx-dim")
-        self._empty = text("No prediction yet: the Predict step makes one.", "vx-dim")
+        self._empty = text(NO_PREDICTION, "vx-dim")
         show(self._share, False)
         for part in (self.masks_box, self.live_box.widget):  # files and the live overlay belong to the label step
             show(part, False)
@@ -308,6 +320,10 @@ class ReviewPanel(LabelPanel):
         self._of_labels = [column(self.chooser.widget), column(*others)]
         top = column(self._which, self._share, self._empty, self.rooms.switch)
         self.side.children = (top, self.rooms.widget, self._hand, *self._of_labels, self.code)
+
+    def _room_changed(self, room: str) -> None:
+        self.say("", "quiet")  # what was said is of the room before
+        self._entered(room)
 
     def _entered(self, room: str) -> None:
         """Tools and classes stand where there is something to paint."""

@@ -57,3 +57,14 @@ class ReviewSubject:
     def everywhere(self) -> tuple[Prediction, Labels, Box] | None:
         """Prediction, labels and all voxels that it covers; None where there is no prediction."""
         return None if self.prediction is None else (self.prediction, self.labels, self.prediction.box)
+
+
+NO_PREDICTION = "No prediction yet: the Predict step makes one."
+
+
+def what_comes(ws: Workspace) -> str:
+    """What there is instead of a prediction: one on its way, or none; off the UI thread."""
+    for run in ws.runs.values():
+        if run.kind == "predict" and run.state in ("running", "queued"):
+            return f"{run.name} is {run.state}: it appears here with its first tile."
+    return NO_PREDICTION

@@ -63,6 +63,7 @@ class TrainPanel(Panel):
     @on_ui
     def __init__(self, ws: Workspace, *, embedded: bool = False) -> None:
         super().__init__(embedded=embedded)
+        classed(self.widget, "vx-tall")
         self.ws = ws
         self._run_listeners: list[Callable[[Run], object]] = []
         self._watch = LabelWatch(ws, self._edited, self.on_close)
@@ -347,10 +348,10 @@ class TrainPanel(Panel):
             classes=["vx-section"],
         )
         settings = column(self.forms.widget, classes=["vx-section"])
-        setup = column(labels, learner, settings, classes=["vx-train-setup"])
+        setup = column(labels, learner, settings, classes=["vx-train-setup", "vx-scrolls"])
         start = column(self.ahead.words, self.bar.widget, self.message.widget, classes=["vx-train-start"])
         left = column(setup, start, classes=["vx-train-left"])
-        right = column(self.ahead.widget, self.runs.widget, classes=["vx-train-runs"])
+        right = column(self.ahead.widget, self.runs.widget, classes=["vx-train-runs", "vx-scrolls"])
         self.body(classed(w.HBox([left, right]), "vx-train"), message=False)
 
     def _show_learner(self) -> None:

@@ -1,4 +1,4 @@
-"""The other two planes through one point, below a plane view, and the crosshair that joins them. Knows no labels."""
+"""The other two planes through one point, beside a plane view, and the crosshair that joins them. Knows no labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import ipywidgets as w
 import traitlets as t
 
 from voxloop.geometry import AXES
-from voxloop.panels.base.panel import classed
+from voxloop.panels.base.panel import classed, mark
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.view.plane_view import PlaneView
 
@@ -28,13 +28,12 @@ class LinkedPlanes:
     """
 
     @on_ui
-    def __init__(self, main: PlaneView, *, height: int = 240) -> None:
+    def __init__(self, main: PlaneView) -> None:
         self.main = main
         self.others: tuple[PlaneView, ...] = ()
-        self._height = height
         self._links: list[t.link] = []
-        self._row = classed(w.HBox(), "vx-linked")
-        self.widget = w.VBox([main.widget])
+        self._row = classed(w.VBox(), "vl-linked")
+        self.widget = classed(w.VBox([main.widget]), "vl-planes")
         main.widget.linked = "off"
         self._stops: list[Callable[[], None]] = [
             main.on("action", self._on_action),
@@ -66,16 +65,19 @@ class LinkedPlanes:
         main.linked_views = self.others
         self._row.children = [view.widget for view in self.others]
         self.widget.children = (main.widget, self._row)
+        mark(self.widget, "vl-open", True)
         with main.widget.hold_sync():
             main.widget.linked = "on"
             main.widget.cursor = [float(value) for value in point]
 
     def _other(self, axis: str, point: list[int]) -> PlaneView:
-        view = PlaneView(self.main, axis=axis, index=point[AXES.index(axis)], height=self._height, compact=True)
+        view = PlaneView(self.main, axis=axis, index=point[AXES.index(axis)], height=0, compact=True)
         self._links += [t.link((self.main.widget, name), (view.widget, name)) for name in _SHARED]
         for event in _HEARD:
             view.on(event, partial(self.main.emit, event))
         view.on("plane", partial(self._moved, view))
+        for event in ("plane", "camera"):
+            view.on(event, partial(self.main.emit, "beside"))
         return view
 
     def _go_through(self, point: list[float]) -> None:
@@ -107,6 +109,7 @@ class LinkedPlanes:
         self._links = []
         self.main.linked_views = ()
         self.widget.children = (self.main.widget,)
+        mark(self.widget, "vl-open", False)
         self._row.children = ()
         for view in self.others:
             view.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -154,8 +155,10 @@ class PageMessages:
                 with suppress(Exception):  # what cannot be read is said by the frame
                     limits[:] = [one.auto for one in scene.look(request.axis, request.index)]
                     view.ui.post(view.show_statistics)
-            return scene.frame(request, limits, channels)
+            answer, buffers = scene.frame(request, limits, channels)
+            return {**answer, "work_ms": 1000 * (time.perf_counter() - began)}, buffers
 
+        began = time.perf_counter()
         view.ui.run_in_thread(make, lambda answer: self._send(*answer))
 
     def _probe(self, message: dict[str, Any]) -> None:

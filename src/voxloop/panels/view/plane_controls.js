@@ -7,6 +7,7 @@ const ICONS = {
   help: "M6 6.2a2 2 0 1 1 2.8 1.9c-.6.3-.8.7-.8 1.4M8 11.8v.2M8 1.6a6.4 6.4 0 1 0 0 12.8A6.4 6.4 0 0 0 8 1.6z",
   eye: "M1.5 8S4 3.6 8 3.6 14.5 8 14.5 8 12 12.4 8 12.4 1.5 8 1.5 8zM8 6.2a1.8 1.8 0 1 0 0 3.6 1.8 1.8 0 0 0 0-3.6z",
   outline: "M3 3h10v10H3z",
+  more: "M3 8h.01M8 8h.01M13 8h.01",
   three: "M1.8 1.8h7.4v7.4H1.8zM11.6 1.8h2.6v7.4h-2.6zM1.8 11.6h7.4v2.6H1.8z",
   go: "M8 1.5v3M8 11.5v3M1.5 8h3M11.5 8h3M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4z",
 };
@@ -25,6 +26,11 @@ function iconButton(name, title, action) {
   const button = element("button", "vl-button", { type: "button", title, ariaLabel: title }, icon(name));
   button.addEventListener("click", action);
   return button;
+}
+
+function press(button, on) { // pressed or not, to see and to hear
+  button.classList.toggle("vl-on", on);
+  button.setAttribute("aria-pressed", String(on));
 }
 
 class Controls {
@@ -49,15 +55,23 @@ class Controls {
     });
     this.layersButton = iconButton("layers", "Layers", () => this.toggle(this.layersBox));
     this.layersBox = element("div", "vl-popover vl-layers");
-    this.helpBox = element("div", "vl-help");
+    this.moreButton = iconButton("more", "More", () => this.toggle(this.moreBox));
+    this.moreButton.classList.add("vl-more");
+    this.moreBox = element("div", "vl-popover vl-more-box");
+    this.helpBox = element("dialog", "vl-help", { ariaLabel: "Keys" });
+    this.helpBox.addEventListener("close", () => this.toggle(this.helpBox, false));
     this.helpBox.addEventListener("click", () => this.toggle(this.helpBox, false));
+    this.helpButton = iconButton("help", "Keys (?)", () => this.toggle(this.helpBox));
     this.zoom = element("button", "vl-button vl-zoom", { type: "button" });
     this.zoom.addEventListener("click", () => view.oneToOne());
     this.zoom.title = "Zoom; click for one voxel on one screen pixel (*)";
     this.name = element("b", "vl-name");
     this.top = element("div", "vl-bar", {}, this.name, this.axes, this.three, this.contrast.node, element("span", "vl-space"), this.go,
       this.zoom, iconButton("fit", "Fit the plane into the view (F)", () => view.fit()), this.layersButton,
-      iconButton("help", "Keys (?)", () => this.toggle(this.helpBox)));
+      this.helpButton, this.moreButton);
+    this.opening = new Map([[this.layersButton, this.layersBox], [this.moreButton, this.moreBox], [this.helpButton, this.helpBox]]);
+    this.folding = [this.contrast.text, this.go, this.contrast.node, this.zoom, this.axes]; // the first goes first
+    this.places = this.folding.map((node) => ({ node, parent: node.parentNode, before: node.nextSibling }));
     this.slider = element("input", "vl-slider", { type: "range", min: 0, step: 1, ariaLabel: "Plane" });
     this.slider.addEventListener("input", () => view.setIndex(+this.slider.value));
     this.slider.addEventListener("keydown", (event) => event.stopPropagation());
@@ -68,6 +82,20 @@ class Controls {
     this.toast = element("div", "vl-toast", { role: "status" });
   }
 
+  // What the bar has no room for goes into a menu.
+  fold() {
+    for (const { node, parent, before } of [...this.places].reverse()) parent.insertBefore(node, before);
+    const isFull = () => this.top.scrollWidth > this.top.clientWidth;
+    const shown = this.folding.filter((node) => node.getClientRects().length);
+    this.moreButton.classList.add("vl-gone");
+    for (const node of shown) {
+      if (!isFull()) break;
+      this.moreButton.classList.remove("vl-gone");
+      this.moreBox.append(node);
+    }
+    if (!this.moreBox.children.length) this.moreBox.classList.remove("vl-open");
+  }
+
   leaveGo() {
     this.go.classList.remove("vl-wrong");
     this.go.value = "";
@@ -75,10 +103,15 @@ class Controls {
   }
 
   toggle(box, open = !box.classList.contains("vl-open")) {
-    for (const other of [this.layersBox, this.helpBox]) other.classList.toggle("vl-open", other === box && open);
+    for (const other of this.boxes) other.classList.toggle("vl-open", other === box && open);
     if (open && box === this.layersBox) this.buildLayers();
     if (open && box === this.helpBox) this.buildHelp();
+    const shows = this.helpBox.classList.contains("vl-open");
+    if (shows !== this.helpBox.open) shows ? this.helpBox.showModal() : this.helpBox.close();
+    for (const [button, of] of this.opening) button.setAttribute("aria-expanded", String(of.classList.contains("vl-open")));
   }
+
+  get boxes() { return [this.layersBox, this.moreBox, this.helpBox]; }
 
   get isOpen() { return !!this.view.root.querySelector(".vl-open"); }
 
@@ -87,18 +120,20 @@ class Controls {
   update() {
     const { view } = this;
     const plane = view.plane(view.axis);
-    for (const button of this.axes.children) button.classList.toggle("vl-on", button.dataset.axis === view.axis);
+    for (const button of this.axes.children) press(button, button.dataset.axis === view.axis);
     const flat = view.geometry.shape[0] === 1 || view.geometry.frames;
     this.axes.classList.toggle("vl-gone", flat || view.model.get("compact"));
     this.three.classList.toggle("vl-gone", flat || !view.model.get("linked"));
     this.name.textContent = { z: "xy", y: "xz", x: "yz" }[view.axis];
     this.name.classList.toggle("vl-gone", !view.model.get("compact"));
-    this.three.classList.toggle("vl-on", view.model.get("linked") === "on");
+    press(this.three, view.model.get("linked") === "on");
     this.slider.max = plane.depth - 1;
     this.slider.value = view.index;
     this.slider.disabled = plane.depth < 2;
     this.bottom.classList.toggle("vl-single", plane.depth < 2);
     this.where.textContent = `${plane.axis} ${view.index} / ${plane.depth - 1}`;
+    view.stage.ariaLabel = `Picture: ${view.planeWords}. Left or right arrow begins a cursor, question mark lists the keys.`;
+    view.cursor.tellSoon();
     this.where.title = length(view.index * plane.step);
     this.updateScale();
   }
@@ -132,11 +167,11 @@ class Controls {
   layerRow(layer, canOutline) {
     const { view } = this;
     const change = (patch) => { Object.assign(layer, patch); view.setLayer(layer.id, patch); mark(); };
-    const eye = iconButton("eye", "Show or hide", () => change({ visible: !layer.visible }));
-    const opacity = element("input", "", { type: "range", min: 0, max: 1, step: 0.02, value: layer.opacity ?? 1, title: "Opacity" });
+    const eye = iconButton("eye", `Show ${layer.name}`, () => change({ visible: !layer.visible }));
+    const opacity = element("input", "", { type: "range", min: 0, max: 1, step: 0.02, value: layer.opacity ?? 1, title: "Opacity", ariaLabel: `Opacity of ${layer.name}` });
     opacity.addEventListener("input", () => change({ opacity: +opacity.value }));
-    const outline = iconButton("outline", "Outlines only", () => change({ outline: !layer.outline }));
-    const mark = () => { eye.classList.toggle("vl-on", layer.visible); outline.classList.toggle("vl-on", !!layer.outline); };
+    const outline = iconButton("outline", `Outlines of ${layer.name} only`, () => change({ outline: !layer.outline }));
+    const mark = () => { press(eye, layer.visible); press(outline, !!layer.outline); };
     if (!canOutline) outline.style.visibility = "hidden";
     mark();
     return element("div", "vl-layer", {}, eye, element("span", "", { title: layer.name }, layer.name), opacity, outline);
@@ -144,7 +179,7 @@ class Controls {
 
   buildHelp() {
     const groups = new Map();
-    for (const key of [...this.view.keys, ...MOUSE]) {
+    for (const key of [...this.view.keys, ...CURSOR_KEYS, ...MOUSE]) {
       if (!key.label) continue;
       if (!groups.has(key.group)) groups.set(key.group, []);
       groups.get(key.group).push(key);

@@ -22,6 +22,8 @@ class Keyboard {
       { key: "arrowdown", group: look, label: "previous plane", run: go(-1) },
       { key: "pageup", group: look, label: "ten planes on", run: go(10) },
       { key: "pagedown", group: look, label: "ten planes back", run: go(-10) },
+      { key: ".", group: look, shown: ",  .", label: "previous, next plane, also of the cursor", run: go(1) },
+      { key: ",", group: look, run: go(-1) },
       { key: "home", group: look, run: () => view.setIndex(0) },
       { key: "end", group: look, run: () => view.setIndex(Infinity) },
       { key: "v", group: look, label: "xy, xz, yz in turn", run: () => view.setAxis(AXES[(AXES.indexOf(view.axis) + 1) % 3]) },
@@ -47,6 +49,7 @@ class Keyboard {
   press(event) { // whether the key was used
     const { view } = this, name = combo(event);
     if (view.gone) return false;
+    if (view.cursor.press(name, event)) return true;
     if (name === " ") return this.hold(event);
     if (name === "escape") return this.escape();
     if (view.hand.key(name)) return true;
@@ -59,11 +62,13 @@ class Keyboard {
   }
 
   act(key) {
+    if (key.needs === "picture" && !this.view.isCurrent) return this.view.controls.say("Wait for the picture");
     this.view.send({ kind: "action", name: key.action, point: this.view.center() });
   }
 
   release(event) { // whether the key was used
     if (event.key.toLowerCase() === "h") this.peek(false);
+    if (this.view.cursor.release(event)) return true;
     return event.key === " " && this.view.hand.space && this.letGo(event);
   }
 
@@ -120,7 +125,7 @@ class Hand {
     on("pointerup", (event) => this.up(event));
     on("pointercancel", (event) => this.up(event));
     on("lostpointercapture", (event) => this.up(event));
-    on("pointerleave", () => { if (!view.ink.active) { view.pointer = null; view.clearProbe(); this.updateRing(); } });
+    on("pointerleave", () => { if (!view.ink.active && !view.cursor.on) { view.pointer = null; view.clearProbe(); this.updateRing(); } });
     on("dblclick", (event) => this.double(event));
     on("contextmenu", (event) => { if (view.ink.active) event.preventDefault(); });
     on("auxclick", (event) => event.preventDefault());
@@ -158,11 +163,16 @@ class Hand {
   down(event) {
     const { view } = this;
     const at = this.at(event);
+    view.cursor.end();
     view.stage.focus({ preventScroll: true });
     view.controls.closeAll();
     if (event.pointerType === "touch") {
       this.touches.set(event.pointerId, at);
-      if (this.touches.size === 2) { view.ink.cancel(); this.panning = null; }
+      if (this.touches.size === 2) { // what the first one began was no stroke
+        view.ink.cancel();
+        this.panning = this.placing = null;
+        this.lasso = this.crossing = false;
+      }
       if (this.touches.size > 1) return;
     }
     if (event.button === 1 || (event.button === 0 && (this.space || view.gone || this.tool.name === "look"))) {
@@ -221,12 +231,17 @@ class Hand {
   move(event) {
     const { view } = this;
     const at = this.at(event);
-    if (this.touches.has(event.pointerId) && this.touches.size === 2) return this.pinch(event.pointerId, at);
+    if (this.touches.has(event.pointerId)) {
+      if (this.touches.size === 2) return this.pinch(event.pointerId, at);
+      this.touches.set(event.pointerId, at);
+    }
     if (this.panning) {
       view.pan(at.x - this.panning.x, at.y - this.panning.y);
       this.panning = at;
       return;
     }
+    if (view.cursor.on && !(event.movementX || event.movementY)) return; // the page moved under the pointer
+    view.cursor.end();
     view.pointer = at;
     if (this.crossing) this.setCross(at);
     if (this.placing) { this.placing = at; this.place(false); }

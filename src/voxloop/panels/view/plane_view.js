@@ -10,7 +10,9 @@ const AHEAD = [1, 2, -1, 3, 4]; // planes fetched ahead, in steps of the last tu
 const FAR = 10; // a turn of more planes is a jump: no telling what comes next
 const QUIET_MS = 400; // nothing is fetched ahead so soon after a jump or a change of what is shown
 const STAGGER_MS = 50; // a second request for what is on screen goes out so long after the first, no third
-const SLOW_MS = 150; // an answer that takes longer is the only one under way ahead
+const SLOW_MS = 150; // work that takes longer is the only one under way ahead; a long way alone is filled with more
+const VEIL_MS = 250; // a plane that takes longer is waited for
+const FAR_AHEAD = 4; // requests under way ahead where the kernel is far
 const TELL_MS = 80; // the kernel hears of planes that needed no request at most so often
 
 class PlaneViewer extends Eye {
@@ -28,6 +30,7 @@ class PlaneViewer extends Eye {
     this.number = 0;
     this.waiting = new Map(); // requests under way, by number: those for what is on screen, and ahead of it
     this.stride = 1;
+    this.most = 2; // requests under way ahead
     this.quiet = 0; // nothing is fetched ahead before this time
     this.told = `${this.axis}${this.index}`; // the plane that the kernel knows of
     this.pointer = null;
@@ -40,7 +43,8 @@ class PlaneViewer extends Eye {
   // ------------------------------------------------------------------------------------------------ construction
 
   build() {
-    this.stage = element("div", "vl-stage", { tabIndex: 0, role: "application", ariaLabel: "Plane view" });
+    this.stage = element("div", "vl-stage", { tabIndex: 0, role: "application" });
+    this.cursor = new Cursor(this);
     this.stage.dataset.view = this.id;
     this.canvas = element("canvas", "vl-canvas vl-picture");
     this.stack = element("div", "vl-stack");
@@ -49,10 +53,10 @@ class PlaneViewer extends Eye {
     this.cross = [element("div", "vl-cross vl-across"), element("div", "vl-cross vl-down")];
     this.ring = element("div", "vl-ring");
     this.controls = new Controls(this);
-    this.stage.append(this.canvas, this.stack, this.sketch, this.hosted, ...this.cross, this.ring, this.controls.scale, this.controls.toast);
-    const frame = element("div", "vl-frame", {}, this.stage, this.controls.layersBox, this.controls.helpBox);
+    this.stage.append(this.canvas, this.stack, this.sketch, this.hosted, ...this.cross, this.ring, this.cursor.node, this.controls.scale, this.controls.toast);
+    const frame = element("div", "vl-frame", {}, this.stage, ...this.controls.boxes);
     this.root.classList.add("vl-view");
-    this.root.replaceChildren(this.controls.top, frame, this.controls.bottom);
+    this.root.replaceChildren(this.controls.top, frame, this.controls.bottom, this.cursor.words);
     this.ink = new Ink(this);
     this.keyboard = new Keyboard(this);
     this.hand = new Hand(this);
@@ -67,7 +71,7 @@ class PlaneViewer extends Eye {
     on("change:contrast", () => { this.controls.contrast.update(); this.hush(); this.pump(); });
     on("change:picture", () => { this.styleLayers(); this.controls.contrast.update(); this.hush(); this.pump(); });
     on("change:layers", () => { this.styleLayers(); this.pump(); });
-    on("change:tool", () => this.hand.updateRing());
+    on("change:tool", () => { this.hand.updateRing(); this.cursor.tellSoon(); });
     on("change:cursor", () => this.placeCross());
     on("change:camera", () => this.takeCamera());
     on("change:linked", () => this.controls.update());
@@ -118,6 +122,7 @@ class PlaneViewer extends Eye {
     for (const dispose of this.disposers) dispose();
     this.ink.close();
     this.keyboard.close();
+    this.cursor.close();
   }
 
   watchRatio() { // a window dragged to another screen, or browser zoom
@@ -140,7 +145,9 @@ class PlaneViewer extends Eye {
   }
 
   styleHeight() {
-    this.root.style.setProperty("--vl-height", `${this.model.get("height")}px`);
+    const height = this.model.get("height"); // 0: what is left around it
+    this.root.style.setProperty("--vl-height", `${height}px`);
+    this.root.classList.toggle("vl-fills", !height);
     this.root.classList.toggle("vl-compact", this.model.get("compact"));
   }
 
@@ -163,6 +170,11 @@ class PlaneViewer extends Eye {
     this.redraw();
   }
 
+  get planeWords() {
+    const { axis, depth } = this.plane(this.axis), name = { z: "xy", y: "xz", x: "yz" }[axis];
+    return depth > 1 ? `${name} plane ${this.index} of ${depth - 1}` : `${name} plane`;
+  }
+
   // ------------------------------------------------------------------------------------------------------- camera
 
   resize() {
@@ -172,6 +184,7 @@ class PlaneViewer extends Eye {
     for (const [axis, camera] of Object.entries(this.cameras)) if (camera.fit) delete this.cameras[axis];
     this.restoreCamera();
     this.sizeCanvases();
+    this.controls.fold();
     this.controls.contrast.update();
     this.moved();
     this.draw();
@@ -200,10 +213,12 @@ class PlaneViewer extends Eye {
     }
   }
 
-  zoomAt(factor, x = this.width / 2, y = this.height / 2) {
+  zoomAt(factor, x = this.anchor.x, y = this.anchor.y) {
     this.magnify(this.axis, factor, x, y);
     this.moved();
   }
+
+  get anchor() { return (this.cursor.on && this.pointer) || { x: this.width / 2, y: this.height / 2 }; }
 
   pan(dx, dy) {
     const camera = this.camera;
@@ -230,6 +245,7 @@ class PlaneViewer extends Eye {
     camera.y = Math.max(0, Math.min(rows * sy, camera.y));
     this.redraw();
     this.controls.update();
+    this.cursor.place();
     this.hand.updateRing();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => {
@@ -252,6 +268,7 @@ class PlaneViewer extends Eye {
     if (turned || Math.abs(step) > FAR) this.stride = 1;
     if (this.frames.get(this.axis, this.index)?.picture?.bitmap === null) this.frames.forget(this.axis, this.index);
     this.controls.update();
+    this.veilSoon();
     if (turned) this.moved();
     this.redraw();
     this.pump();
@@ -328,6 +345,8 @@ class PlaneViewer extends Eye {
     this.setIndex(point[a]);
     this.moved();
     this.flash = point;
+    this.cursor.put(point);
+    this.cursor.place();
     this.placeCross();
     clearTimeout(this.flashing);
     this.flashing = setTimeout(() => { this.flash = null; this.placeCross(); }, 1600);
@@ -419,7 +438,7 @@ class PlaneViewer extends Eye {
     clearTimeout(this.later);
     if (late > 0) { this.later = setTimeout(() => this.pump(), late); return; }
     const { depth } = this.plane(this.axis), each = this.frames.get(this.axis, this.index).bytes;
-    let free = (this.slow ? 1 : 2) - under.length;
+    let free = this.most - under.length;
     for (const step of AHEAD.slice(0, Math.floor(KEPT_BYTES / each) - 2)) {
       const index = this.index + step * this.stride;
       if (free <= 0) return;
@@ -480,7 +499,8 @@ class PlaneViewer extends Eye {
     const asked = this.waiting.get(message.number);
     if (!asked) return;
     if (this.silent) { this.silent = false; this.controls.say(""); }
-    this.slow = performance.now() - asked.since > SLOW_MS;
+    const took = performance.now() - asked.since;
+    this.most = message.work_ms > SLOW_MS ? 1 : took - message.work_ms > SLOW_MS ? FAR_AHEAD : 2;
     asked.arrived = true;
     this.pump(); // the kernel works on the next one while this one is decoded
     let parts = { picture: { bitmap: null }, layers: [] };
@@ -499,6 +519,13 @@ class PlaneViewer extends Eye {
 
   get isCurrent() { return this.shown.axis === this.axis && this.shown.index === this.index; }
 
+  veilSoon() { // a picture that is not the one asked for looks like none, before anybody takes it for it
+    clearTimeout(this.veiling);
+    this.veiling = setTimeout(() => this.veil(), VEIL_MS);
+  }
+
+  veil() { this.stage.classList.toggle("vl-behind", !this.closed && this.shown.index >= 0 && !this.isCurrent); }
+
   adopt() { // a plane that was fetched ahead; true where it is drawn now
     const frame = this.isCurrent ? null : this.frames.get(this.axis, this.index);
     const ready = frame?.picture?.looks.includes(this.look) && serves(frame.picture.asked, this.window(), this.settling ? 0 : this.pixel());
@@ -512,6 +539,7 @@ class PlaneViewer extends Eye {
     this.latest = number;
     this.frames.show(frame.picture);
     this.shown = { axis: frame.axis, index: frame.index };
+    this.veil();
     for (const [id, data] of frame.layers) {
       const layer = this.layers.get(id);
       if (!layer || !(data.fresh || arrived)) continue;
@@ -596,10 +624,15 @@ class PlaneViewer extends Eye {
     this.probing = null;
     if (this.pointer) {
       const [z, y, x] = message.point, [uz, uy, ux] = message.point_um;
-      const labels = message.labels.filter((one, i, all) => all.findIndex((other) => other.name === one.name) === i);
+      const labels = [];
+      for (const { name, color, of } of message.labels) {
+        const same = labels.find((one) => one.name === name);
+        if (same && of) same.of.push(of);
+        else if (!same) labels.push({ name, color, of: of ? [of] : [] });
+      }
       this.controls.readout.replaceChildren(
-        element("b", "", {}, message.value), " ", ...labels.map(({ name, color }) =>
-          element("span", "vl-probe-label", { style: `--c:${color}` }, name)),
+        element("b", "", {}, message.value), " ", ...labels.map(({ name, color, of }) =>
+          element("span", "vl-probe-label", { style: `--c:${color}` }, name, element("i", "", {}, of.length ? ` ${of.join(", ")} ` : " "))),
         element("span", "vl-dim", {}, ` z ${z}  y ${y}  x ${x}`));
       this.controls.readout.title = `${length(uz)}, ${length(uy)}, ${length(ux)} (z, y, x)`;
     }

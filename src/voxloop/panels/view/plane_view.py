@@ -36,7 +36,7 @@ class PlaneView:
     axis, index
         Which plane: across ``"z"``, ``"y"`` or ``"x"``; the middle one where ``index`` is not given.
     height
-        Of the picture, CSS pixels; the width is what the page gives.
+        Of the picture, CSS pixels, 0: all that what is around it leaves; the width is what the page gives.
     compact
         Leave out what a small view beside others has no room for.
     """
@@ -276,7 +276,7 @@ class PlaneView:
         handed over, its place) -> what of it is on record, None where nothing is; ``drop`` (id of a stroke taken
         back after pieces of it were handed on); ``click`` (dict: tool, axis, index, row, column, ...);
         ``action`` (name, point zyx under the pointer); ``tool`` (the tool); ``plane`` ();
-        ``camera`` (); ``layer`` (id, changes); ``cursor`` (point zyx).
+        ``camera`` (); ``layer`` (id, changes); ``cursor`` (point zyx); ``beside`` (): a plane beside this one moved.
         """
         self._listeners.setdefault(event, []).append(callback)
         return lambda: self._listeners[event].remove(callback)

@@ -15,8 +15,8 @@ from voxloop.panels.base.shared_script import LOADER, SharedScript, script_trait
 
 #: joined into one module, in this order
 _SCRIPTS = (
-    "plane_camera.js", "plane_kept.js", "plane_frames.js", "plane_layers.js", "plane_ink.js", "plane_keys.js",
-    "plane_controls.js", "plane_view.js",
+    "plane_camera.js", "plane_kept.js", "plane_frames.js", "plane_layers.js", "plane_ink.js", "plane_cursor.js",
+    "plane_keys.js", "plane_controls.js", "plane_view.js",
 )  # fmt: skip
 #: the hand without a tool
 LOOK: dict[str, Any] = {"name": "look", "draws": ""}

@@ -22,6 +22,9 @@ log = logging.getLogger("voxloop.panels")
 WHOLE_PLANE = 2 * 2**20
 FrameAnswer = tuple[dict[str, Any], list[bytes]]
 
+#: what says that a voxel is of a class, by the layer it says it in; other layers have their name in the words
+_SAYS = {"labels": "label", "live": "overlay", "prediction": "prediction"}
+
 
 class PlaneScene:
     """Planes, layers by name, and what is known of the intensities (None: nothing yet)."""
@@ -118,13 +121,14 @@ class PlaneScene:
         voxel = self.planes.read(axis, index, (row, column, row + 1, column + 1))[:, 0, 0]
         form = "g" if voxel.dtype.kind == "f" else ""
         value = ", ".join(format(channel, form) for channel in voxel.tolist())
-        descriptions = [self.layers[name].describe(point) for name in visible if name in self.layers]
+        found = [(name, self.layers[name].describe(point)) for name in visible if name in self.layers]
+        said = [{**one, "of": _SAYS.get(name, "")} for name, one in found if one]
         um = [at * step for at, step in zip(point, self.planes.spacing_um, strict=True)]
         return {
             "kind": "probe",
             "view": message["view"],
             "value": value,
-            "labels": [one for one in descriptions if one],
+            "labels": said,
             "point": list(point),
             "point_um": um,
         }, []

@@ -13,6 +13,7 @@ import numpy as np
 
 from voxloop.errors import VoxloopError, WorkspaceError
 from voxloop.panels.base.panel import Panel, classed, column, heading, labelled, row, section, show, text
+from voxloop.panels.base.split import as_high_as_the_window, aside
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Attempt, Latest
 from voxloop.panels.form.recent import Recent
@@ -54,6 +55,7 @@ class VolumePanel(Panel):
         embedded: bool = False,
     ) -> None:
         super().__init__(embedded=embedded)
+        as_high_as_the_window(self.widget)
         self.ws = ws
         self.opened: OpenedVolume | None = None
         self.view: PlaneView | None = None
@@ -188,7 +190,7 @@ class VolumePanel(Panel):
         from voxloop.panels.view.plane_view import PlaneView
 
         if self.view is None:
-            self.view = PlaneView(volume, height=380)
+            self.view = PlaneView(volume, height=0)
             self._picture.children = (self.view.widget,)
         else:
             self.view.show(volume)
@@ -289,7 +291,7 @@ class VolumePanel(Panel):
     # ----------------------------------------------------------------------------------------------------- widgets
 
     def _build(self) -> None:
-        self._picture = w.VBox()
+        self._picture = classed(w.VBox(), "vx-fills")
         self._dataset = classed(w.Dropdown(options=[], description="Dataset"), "vx-hidden")
         self._dataset.observe(self.handler(self._choose_part), "value")
         self._timepoint = classed(
@@ -315,16 +317,18 @@ class VolumePanel(Panel):
         self.target = Target(self, self.add)
         self.copy_bar = CopyBar(self)
         look = column(*self.voxel_size.widgets, self.scale_bar.widget, self._percentiles, classes=["vx-plain"])
-        halves = classed(w.HBox([section("Voxels", look), section("Checks", self._checks)]), "vx-halves")
-        self._do = column(self.target.bar, self.copy_bar.widget, classes=["vx-hidden"])
-        self._details = classed(w.VBox([halves, section("Workspace", self.target.widget)]), "vx-hidden")
-        parts = row(self._dataset, self._timepoint)
-        self._stage = column(self._do, parts, self._picture, self._details, classes=["vx-hidden"])
+        facts = column(
+            section("Voxels", look), section("Checks", self._checks), section("Workspace", self.target.widget)
+        )
+        self._do = column(self.target.bar, self.copy_bar.widget)
+        self._details = classed(aside(facts, self._do), "vx-volume-right", "vx-hidden")
+        self._stage = column(row(self._dataset, self._timepoint), self._picture, classes=["vx-fills", "vx-hidden"])
         left = column(heading("Open"), self.chooser.widget, classes=["vx-volume-left"])
         self._hint = text("", "vx-dim")
         self.start = StartPage(self, self.chooser.recent, self.choose)
-        right = column(self._hint, self.start.widget, self._image, self._stage)
-        self.body(classed(w.HBox([left, right]), "vx-volume"))
+        parts = (self._hint, self.start.widget, self._image, self._stage, self.message.widget)
+        middle = column(*parts, classes=["vx-volume-middle"])
+        self.body(classed(w.HBox([left, middle, self._details]), "vx-volume"), message=False)
         self._show_target()
 
     def _show_target(self) -> None:
