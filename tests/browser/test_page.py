@@ -29,6 +29,19 @@ def folder(tmp_path_factory):
     return str(tmp_path_factory.mktemp("page") / "ws")
 
 
+#: what pictures tell a screen reader, from the first call on
+HEAR = """() => {
+  if (window.__heard) return window.__heard;
+  const heard = window.__heard = [];
+  const observer = new MutationObserver((changes) => changes.forEach(({ target }) => heard.push(target.textContent)));
+  for (const one of document.querySelectorAll(".vl-words")) {
+    heard.push(one.textContent);
+    observer.observe(one, { childList: true });
+  }
+  return heard;
+}"""
+
+
 class Keys:
     """A keyboard and nothing else."""
 
@@ -65,12 +78,11 @@ class Keys:
         self.tab_to(".vl-stage")
         self.lab.page.wait_for_function("document.activeElement.dataset.index !== undefined")
 
-    @property
-    def said(self) -> str:
-        """What a screen reader was told last."""
-        return self.lab.page.evaluate(
-            "document.activeElement.closest('.vl-view').querySelector('.vl-words').textContent"
-        )
+    def hears(self, *words: str) -> None:
+        """Wait until a screen reader was told all of these since the last time."""
+        heard = self.lab.page.evaluate_handle(HEAR)
+        self.lab.wait(lambda: all(word in heard.evaluate("heard => heard.join('; ')") for word in words), str(words))
+        heard.evaluate("heard => { heard.length = 0; }")
 
 
 @pytest.mark.slow(reason="trains and predicts, in a browser")
@@ -81,14 +93,14 @@ def test_the_whole_loop_without_a_mouse(lab, folder):
     keys.picture()
     keys.press("1")
     keys.press("ArrowRight")
-    lab.wait(lambda: "brush mitochondria" in keys.said and "plane 3 of 5" in keys.said, "where the cursor is")
+    keys.hears("brush mitochondria", "plane 3 of 5", "z 3", "zoom")
     keys.draw("Shift+ArrowRight", "Shift+ArrowRight")
     keys.press("2")
     for _ in range(4):
         keys.press("Shift+ArrowUp")
     keys.draw("Shift+ArrowLeft", "ArrowLeft", "Shift+ArrowLeft")
     assert set(lab.python("labels.counts()")) == {"1", "2"}
-    lab.wait(lambda: "background label" in keys.said, "what lies under the cursor")
+    keys.hears("brush background", "background label")
 
     keys.press("p")
     for corner in ((), ("Shift+ArrowLeft", "Shift+ArrowLeft"), ("Shift+ArrowUp", "Shift+ArrowUp")):
@@ -113,7 +125,7 @@ def test_the_whole_loop_without_a_mouse(lab, folder):
     keys.press(".")
     keys.press("+")
     lab.until("bench.panels['label'].view.index == 4")
-    lab.wait(lambda: "plane 4 of 5" in keys.said and "zoom" in keys.said, "plane and zoom")
+    keys.hears("plane 4 of 5", "zoom")
 
     keys.step("Train")
     keys.tab_to(".vx-train-start .vx-primary")
@@ -133,6 +145,7 @@ def test_the_whole_loop_without_a_mouse(lab, folder):
     keys.press("y")
     lab.until(f"counted() > {before}")
     before = lab.python("counted()")
+    lab.output(1).locator("button.vx-primary:enabled:visible", has_text="Accept").wait_for()
     keys.tab_to("button.vx-primary")
     keys.press("Enter")
     lab.until(f"counted() > {before}", timeout=60)

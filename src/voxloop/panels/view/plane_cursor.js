@@ -27,6 +27,7 @@ class Cursor {
     if (view.shown.index < 0) return false;
     const { rows, columns } = view.plane(view.axis), place = view.toVoxel(view.width / 2, view.height / 2);
     view.stage.focus({ preventScroll: true });
+    this.told = null; // all of it is news
     this.at = [Math.max(0, Math.min(rows - 1, Math.round(place[0]))), Math.max(0, Math.min(columns - 1, Math.round(place[1])))];
     this.moved();
     return true;

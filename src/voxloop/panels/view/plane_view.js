@@ -49,7 +49,7 @@ class PlaneViewer extends Eye {
     this.canvas = element("canvas", "vl-canvas vl-picture");
     this.stack = element("div", "vl-stack");
     this.sketch = element("canvas", "vl-canvas vl-sketch");
-    this.hosted = element("div", "vl-hosted");
+    this.hosted = element("div", "vl-hosted", { inert: true }); // its canvas would take the focus, and keep Tab for itself
     this.cross = [element("div", "vl-cross vl-across"), element("div", "vl-cross vl-down")];
     this.ring = element("div", "vl-ring");
     this.controls = new Controls(this);
@@ -634,6 +634,7 @@ class PlaneViewer extends Eye {
         element("b", "", {}, message.value), " ", ...labels.map(({ name, color, of }) =>
           element("span", "vl-probe-label", { style: `--c:${color}` }, name, element("i", "", {}, of.length ? ` ${of.join(", ")} ` : " "))),
         element("span", "vl-dim", {}, ` z ${z}  y ${y}  x ${x}`));
+      if (this.cursor.on) this.cursor.tellSoon();
       this.controls.readout.title = `${length(uz)}, ${length(uy)}, ${length(ux)} (z, y, x)`;
     }
     if (this.probeAgain) { this.probeAgain = false; this.probe(); }
