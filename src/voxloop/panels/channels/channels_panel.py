@@ -10,8 +10,9 @@ import ipywidgets as w
 from voxloop.channels import ChannelChain
 from voxloop.channels.evaluation import grid_of
 from voxloop.errors import VoxloopError, WorkspaceError
-from voxloop.panels.base.panel import CopyCode, Panel, button, column, heading, labelled, row, spacer, split
+from voxloop.panels.base.panel import CopyCode, Panel, button, column, heading, labelled, row, spacer
 from voxloop.panels.base.rows import Action, Row, RowList
+from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.channels.filter_draft import FilterDraft
 from voxloop.panels.monitor.run_start import RunStart
@@ -33,13 +34,16 @@ class ChannelsPanel(Panel):
     """
 
     @on_ui
-    def __init__(self, ws: Workspace, image: str | None = None, *, height: int = 560, embedded: bool = False) -> None:
+    def __init__(
+        self, ws: Workspace, image: str | None = None, *, height: int | None = None, embedded: bool = False
+    ) -> None:
         super().__init__(embedded=embedded)
         if not ws.images.names:
             raise WorkspaceError("this workspace has no image yet; add one with ws.images.add(name, path)")
         self.ws = ws
         self._image = ws.images.one(image or ws.images.names[0])
-        self.view = PlaneView(ws.images.scales(self._image), height=height)
+        picture = as_high_as_the_window(self.widget, height)
+        self.view = PlaneView(ws.images.scales(self._image), height=picture)
         self._shown = ""
         self._runs: list[Run] = []
         self._build()
@@ -193,7 +197,7 @@ class ChannelsPanel(Panel):
         files = row(self._file, button("Save", handler(self.save)), button("Load", handler(self.load)))
         side = column(
             column(heading("Filter"), self.draft.widget, self._preview, classes=["vx-section"]),
-            row(self._add, spacer(), self._copy, classes=["vx-start"]),
             column(heading("Channels"), self._list.widget, row(self._all), files, classes=["vx-section"]),
         )
-        self.body(split(column(self.view.widget, self.message.widget), side), message=False)
+        foot = row(self._add, spacer(), self._copy, classes=["vx-start"])
+        self.body(split(column(self.view.widget, self.message.widget), side, foot), message=False)
