@@ -6,13 +6,14 @@ there the filter mirrors, as it does on the whole. So every box says what the wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxloop.channels.grid import FilterGrid
-from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, needed, settle
+from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, needed, recipes_of, settle
 from voxloop.channels.statistics import measure
 from voxloop.config.channels import ChannelSettings, MeasuredSettings
 from voxloop.errors import VolumeError
@@ -23,6 +24,7 @@ from voxloop.volumes.view import SourceView, Viewed
 from voxloop.volumes.volume import make_volume, origin_of
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from xarray import DataArray
 
 #: voxels of a block of a lazy channel, through the stack and within planes
@@ -194,6 +196,13 @@ class ChannelChain:
     def _of_source(self, name: str, box: Box) -> np.ndarray:
         source = self._recipe(name).source
         return self.read(source, box) if isinstance(source, str) else self._image(source, box)
+
+
+def reader_of(volume: DataArray, entries: Iterable[BaseModel], name: str) -> Callable[[Box], np.ndarray]:
+    """Reads boxes (z, y, x) float32 of a channel that a workspace's document holds. Raises ConfigError."""
+    chain = ChannelChain(volume, recipes_of(entries).values())
+    chain.grid(name)  # what is not there is said now
+    return partial(chain.read, name)
 
 
 def grid_of(volume: DataArray, settings: ChannelSettings) -> FilterGrid:

@@ -89,7 +89,7 @@ class _Brush:
         given = {
             "axis": self.plane.axis,
             "index": self.plane.index,
-            "points": _rounded(self.points),
+            "points": rounded(self.points),
             "radius": self.radius,
             "radius_um": self.radius_um,
             "depth": self.depth,
@@ -119,8 +119,8 @@ class Drawing(ABC):
         """The number to paint for a class name or value. Raises LabelError."""
 
     @abstractmethod
-    def intensities(self, box: Box, channel: int) -> np.ndarray:
-        """Voxels (z, y, x) of the image."""
+    def picture(self, channel: int | str) -> Callable[[Box], np.ndarray]:
+        """Reads boxes (z, y, x) of a channel of the image, or of the workspace by name."""
 
     @abstractmethod
     def edit(
@@ -190,47 +190,7 @@ class Drawing(ABC):
         brush = self._brush(axis, index, points, radius, radius_um, depth)
         return self._fill_masks("erase", brush.arguments(), brush.masks(), 0, joined)
 
-    def threshold(
-        self,
-        *,
-        axis: str = "z",
-        index: int = 0,
-        points: object,
-        radius: float | None = None,
-        value: int | str = 1,
-        low: float = -np.inf,
-        high: float = np.inf,
-        channel: int = 0,
-        depth: int | bool | None = None,
-        radius_um: float | None = None,
-        joined: bool = False,
-    ) -> Edit:
-        """Paint those voxels under the brush whose intensity lies in ``low <= intensity <= high``; as :meth:`paint`."""
-        low, high = (number("intensity", edge, endless=True) for edge in (low, high))
-        if not low <= high:
-            raise LabelError(f"low={low} lies above high={high}")
-        brush = self._brush(axis, index, points, radius, radius_um, depth)
-        label = self.paintable(value)
-        arguments = brush.arguments() | {"value": label, "channel": channel}
-        arguments |= {name: float(edge) for name, edge in (("low", low), ("high", high)) if np.isfinite(edge)}
-
-        def inside(part: Box) -> np.ndarray:
-            picture = self.intensities(part, channel)
-            mask: np.ndarray = (picture >= low) & (picture <= high)
-            return mask
-
-        return self._fill_masks("threshold", arguments, brush.masks(), label, joined, inside)
-
     # --------------------------------------------------------------------------------------------------------- areas
-
-    def polygon(self, *, axis: str = "z", index: int = 0, points: object, value: int | str = 1) -> Edit:
-        """Fill the polygon with these corners (row, column), border included."""
-        plane = self._plane(axis, index)
-        label = self.paintable(value)
-        corners = strokes.as_points(points)
-        found = shapes.polygon(corners, plane.size)
-        arguments = {"axis": axis, "index": plane.index, "points": _rounded(corners), "value": label}
-        return self._fill_masks("polygon", arguments, [] if found is None else [plane.place(found)], label)
 
     def fill(
         self,
@@ -243,7 +203,7 @@ class Drawing(ABC):
         tolerance: float | None = None,
         volume: bool = False,
         reach: int = 256,
-        channel: int = 0,
+        channel: int | str = 0,
     ) -> Edit:
         """Flood from a voxel to all that are connected to it and alike.
 
@@ -269,7 +229,7 @@ class Drawing(ABC):
         start = Box.at(seed, (1, 1, 1)).within(box).start
         if not isinstance(by, str) or by not in ("labels", "image"):
             raise LabelError(f"by={by!r} is neither 'labels' nor 'image'")
-        values = self.read(box) if by == "labels" else self.intensities(box, channel)
+        values = self.read(box) if by == "labels" else self.picture(channel)(box)
         centre = None
         if by == "labels":
             tolerance = 0.0
@@ -278,7 +238,7 @@ class Drawing(ABC):
             row, column = (at for name, at in zip(AXES, start, strict=True) if name != axis)
             centre, tolerance = shapes.usual_around(values.take(start[across], axis=across), (row, column))
         mask = shapes.flood(values, start, tolerance, centre)
-        arguments = {"axis": axis, "index": plane.index, "point": _rounded(np.array(point)), "value": label}
+        arguments = {"axis": axis, "index": plane.index, "point": rounded(np.array(point)), "value": label}
         arguments |= {"by": by, "tolerance": tolerance, "volume": volume, "reach": reach, "channel": channel}
         return self._fill_masks("fill", arguments, [(box, mask)], label)
 
@@ -387,6 +347,7 @@ class Drawing(ABC):
         return self.edit(tool, cover([box for box, _ in masks]), proposal, arguments, joined=joined)
 
 
-def _rounded(points: np.ndarray) -> list[Any]:
+def rounded(points: np.ndarray) -> list[Any]:
+    """Coordinates as the journal notes them."""
     out: list[Any] = np.round(points, 2).tolist()
     return out

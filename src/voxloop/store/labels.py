@@ -19,10 +19,12 @@ from voxloop.geometry import Box, Shape, Spacing, cover
 from voxloop.given import flag
 from voxloop.store.changes import Change
 from voxloop.store.classes import Level
-from voxloop.store.drawing import Drawing, Edit
+from voxloop.store.drawing import Edit
 from voxloop.store.drawn import Drawn, find, with_mark
+from voxloop.store.intensities import picture_of
 from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
+from voxloop.store.shaping import Shaping
 from voxloop.store.state import LabelState
 from voxloop.store.values import as_labels, paintable, whole
 from voxloop.store.writer import Proposal, WriterState
@@ -30,6 +32,7 @@ from voxloop.store.writer import Proposal, WriterState
 if TYPE_CHECKING:
     import xarray as xr
 
+    from voxloop.store.document import ChannelEntry
     from voxloop.store.label_contract import ImageFacts
     from voxloop.store.mask_values import Values
     from voxloop.store.records import Record
@@ -59,11 +62,12 @@ class LabelSetting:
     level: Callable[[], Level]
     parent: Callable[[], Labels | None]
     volume: Callable[[], xr.DataArray]
+    channels: Callable[[], Sequence[ChannelEntry]]
     region: Callable[[str], Box]
     refusal: Callable[[], str | None]  # why nothing may be written, None where it may
 
 
-class Labels(Drawing):
+class Labels(Shaping):
     """The labels of one level on one image: 0 is unlabelled, classes (or instances) count from 1.
 
     Coordinates are level-0 voxels, zyx, centres at integers. Get one from ``ws.labels(level, image)``; a read-only one
@@ -382,15 +386,8 @@ class Labels(Drawing):
         """A value that may be painted. Raises LabelError."""
         return paintable(self.level, given, self.dtype)
 
-    def intensities(self, box: Box, channel: int) -> np.ndarray:
-        from voxloop.volumes import read_block
-
-        channel = whole("channel", channel)
-        block = read_block(self._setting.volume(), box)
-        if not 0 <= channel < len(block):
-            raise LabelError(f"channel {channel} is not one of the {len(block)} channels of image {self.image!r}")
-        plane: np.ndarray = block[channel]
-        return plane
+    def picture(self, channel: int | str) -> Callable[[Box], np.ndarray]:
+        return picture_of(self._setting.volume(), self._setting.channels(), channel)
 
     def _box(self, region: object) -> Box:
         return self._setting.region(region) if isinstance(region, str) else Box.of(region, self.shape)

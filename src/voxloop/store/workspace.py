@@ -218,6 +218,7 @@ class Store:
             level=lambda: self._session.by_folder(level.folder),
             parent=parent,
             volume=lambda: self.images.open(info.name),
+            channels=lambda: self.document.channels,
             region=region,
             refusal=self._refusal,
         )

@@ -1,0 +1,319 @@
+"""The verbs that change areas: boxes, ellipses, polygons, thresholds, and shapes refined. Each is one edit."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from voxloop.errors import LabelError, unknown
+from voxloop.geometry import Box, cover
+from voxloop.given import flag
+from voxloop.store import refining, shapes, strokes
+from voxloop.store.drawing import Drawing, Edit, rounded
+from voxloop.store.planes import Plane
+from voxloop.store.strokes import PlaneMask
+from voxloop.store.values import number, whole
+
+#: what a shape does to the class: fill it, take it away inside, keep it only inside, take every label away inside
+Mode = Literal["add", "subtract", "intersect", "cut"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+Scope = Literal["slice", "slices", "volume"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+#: voxels that are refined at once
+_MOST = 2**29
+#: corners of an ellipse
+_CORNERS = 180
+
+
+class Shaping(Drawing):
+    """Changes areas through :meth:`edit`."""
+
+    @abstractmethod
+    def touched(self) -> Sequence[Any]: ...
+    @abstractmethod
+    def _box(self, region: object) -> Box: ...
+
+    # -------------------------------------------------------------------------------------------------------- shapes
+
+    def polygon(
+        self,
+        *,
+        axis: str = "z",
+        index: int = 0,
+        points: object,
+        value: int | str = 1,
+        mode: Mode = "add",
+        depth: int | None = None,
+    ) -> Edit:
+        """Fill the polygon with these corners, border included, or take labels away.
+
+        Parameters
+        ----------
+        axis, index
+            The plane.
+        points
+            Corners (row, column) in voxels, in the plane's axes.
+        value
+            A class by value or name, or an instance number.
+        mode
+            ``"add"`` fills the shape; ``"subtract"`` takes ``value`` away inside of it, ``"intersect"`` outside of it,
+            ``"cut"`` takes every label away inside.
+        depth
+            Slices to either side that are changed alike; None: this one.
+
+        Raises
+        ------
+        LabelError
+            No such class, a locked class, a plane outside, fewer than three corners.
+        """
+        plane = self._plane(axis, index)
+        corners = strokes.as_points(points)
+        return self._shape("polygon", plane, corners, shapes.polygon(corners, plane.size), value, mode, depth)
+
+    def box(
+        self,
+        *,
+        axis: str = "z",
+        index: int = 0,
+        points: object,
+        value: int | str = 1,
+        mode: Mode = "add",
+        depth: int | None = None,
+    ) -> Edit:
+        """Fill the rectangle between two opposite corners; as :meth:`polygon`."""
+        plane = self._plane(axis, index)
+        corners = _opposite(points)
+        (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0)
+        around = np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
+        return self._shape("box", plane, corners, shapes.polygon(around, plane.size), value, mode, depth)
+
+    def ellipse(
+        self,
+        *,
+        axis: str = "z",
+        index: int = 0,
+        points: object,
+        value: int | str = 1,
+        mode: Mode = "add",
+        depth: int | None = None,
+    ) -> Edit:
+        """Fill the ellipse in the rectangle between two opposite corners; as :meth:`polygon`."""
+        plane = self._plane(axis, index)
+        corners = _opposite(points)
+        centre, half = corners.mean(axis=0), np.ptp(corners, axis=0) / 2
+        turn = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+        around = centre + half * np.stack([np.sin(turn), np.cos(turn)], axis=1)
+        return self._shape("ellipse", plane, corners, shapes.polygon(around, plane.size), value, mode, depth)
+
+    def _shape(
+        self,
+        tool: str,
+        plane: Plane,
+        points: np.ndarray,
+        found: PlaneMask | None,
+        value: int | str,
+        mode: Mode,
+        depth: int | None,
+    ) -> Edit:
+        if not isinstance(mode, str) or mode not in MODES:
+            raise LabelError(unknown("mode", mode, MODES))
+        label = self.paintable(value)
+        reach = 0 if depth is None else whole("depth", depth, 0)
+        arguments: dict[str, Any] = {"axis": plane.axis, "index": plane.index, "points": rounded(points)}
+        arguments |= {
+            "value": label,
+            **({} if mode == "add" else {"mode": mode}),
+            **({"depth": reach} if reach else {}),
+        }
+        slices = range(max(0, plane.index - reach), min(plane.count, plane.index + reach + 1))
+        masks = [] if found is None else [plane.place(found, at) for at in slices]
+        if mode == "add":
+            return self._fill_masks(tool, arguments, masks, label)
+        if mode != "intersect":
+            only = None if mode == "cut" else label
+            return self._fill_masks(tool, arguments, masks, 0, inside=lambda part: self._labelled(part, only))
+        everywhere = plane.box(None, (slices.start, slices.stop))
+        inside = np.zeros(everywhere.shape, bool)
+        for box, mask in masks:
+            inside[box.within(everywhere).slices] = mask
+        outside = [(everywhere, ~inside)]
+        return self._fill_masks(tool, arguments, outside, 0, inside=lambda part: self._labelled(part, label))
+
+    def _labelled(self, part: Box, value: int | None) -> np.ndarray:
+        current = self.read(part)
+        return np.asarray(current > 0 if value is None else current == value)
+
+    # ---------------------------------------------------------------------------------------------------- thresholds
+
+    def threshold(
+        self,
+        low: float = -np.inf,
+        high: float = np.inf,
+        *,
+        channel: int | str | None = None,
+        region: object = None,
+        value: int | str = 1,
+        overwrite: bool | None = None,
+        points: object = None,
+        axis: str = "z",
+        index: int = 0,
+        radius: float | None = None,
+        depth: int | bool | None = None,
+        radius_um: float | None = None,
+        joined: bool = False,
+    ) -> Edit:
+        """Label those voxels whose intensity lies in ``low <= intensity <= high``, in a region or under a brush.
+
+        Parameters
+        ----------
+        channel
+            Of the image by number, or a channel of the workspace by name; None: the first of the image.
+        region
+            Slices (z, y, x), the name of a region, None for all; block by block, so memory does not grow with it.
+        overwrite
+            Also voxels that are labelled already; None: under a brush, as painting does, and not in a region.
+        points, axis, index, radius, depth, radius_um, joined
+            A stroke as of :meth:`paint`; then only what lies under it, and no ``region``.
+
+        Raises
+        ------
+        LabelError
+            ``low`` lies above ``high``, no such class or channel, a region and a stroke.
+        """
+        low, high = (number("intensity", edge, endless=True) for edge in (low, high))
+        if not low <= high:
+            raise LabelError(f"low={low} lies above high={high}")
+        label = self.paintable(value)
+        limits = {name: float(edge) for name, edge in (("low", low), ("high", high)) if np.isfinite(edge)}
+        arguments = {"value": label, "channel": 0 if channel is None else channel, **limits}
+        overwrite = points is not None if overwrite is None else flag("overwrite", overwrite, error=LabelError)
+
+        picture = self.picture(0 if channel is None else channel)
+
+        def inside(part: Box) -> np.ndarray:
+            intensities = picture(part)
+            mask = (intensities >= low) & (intensities <= high)
+            return np.asarray(mask if overwrite else mask & (self.read(part) == 0))
+
+        if points is not None:
+            if region is not None:
+                raise LabelError("give points of a stroke, or a region, not both")
+            brush = self._brush(axis, index, points, radius, radius_um, depth)
+            return self._fill_masks("threshold", brush.arguments() | arguments, brush.masks(), label, joined, inside)
+        if not limits:
+            raise LabelError("give low or high: without a limit everything would be labelled")
+        box = self._box(region)
+
+        def proposal(part: Box, current: np.ndarray) -> np.ndarray:
+            return np.where(inside(part), np.asarray(label, self.dtype), current)
+
+        return self.edit("threshold", box, proposal, arguments | {"region": box.to_json()}, joined=joined)
+
+    # ------------------------------------------------------------------------------------------------------- refined
+
+    def refine(
+        self,
+        operation: refining.Operation,
+        *,
+        radius_um: float | None = None,
+        scope: Scope = "slice",
+        value: int | str = 1,
+        axis: str = "z",
+        index: int = 0,
+        region: object = None,
+        overwrite: bool = False,
+    ) -> Edit:
+        """Make the shapes of one label larger, smaller, smoother or fewer.
+
+        Parameters
+        ----------
+        operation
+            ``"dilate"``, ``"erode"``, ``"open"`` (erode, then dilate: specks and bridges go), ``"close"`` (the other
+            way round: gaps and dents go), ``"fill holes"``, ``"smooth"``, ``"remove small"``, ``"keep largest"``.
+        radius_um
+            How far shapes grow or shrink, round in micrometres; the width of the smoothing; parts smaller than a disc
+            or ball of this radius are small. None: a voxel of the finest axis, and three where parts are small.
+        scope
+            ``"slice"``: one; ``"slices"``: every slice across ``axis`` by itself; ``"volume"``: in three dimensions.
+        value
+            A class by value or name, or an instance number.
+        region
+            Only inside of it: slices (z, y, x), or the name of a region.
+        overwrite
+            Shapes may grow over other labels, not only over unlabelled voxels.
+
+        Raises
+        ------
+        LabelError
+            No such operation, scope or class, or more than half a billion voxels at once: name a region.
+        """
+        for what, given, allowed in (("operation", operation, refining.OPERATIONS), ("scope", scope, SCOPES)):
+            if not isinstance(given, str) or given not in allowed:
+                raise LabelError(unknown(what, given, allowed))
+        label, overwrite = self.paintable(value), flag("overwrite", overwrite, error=LabelError)
+        if label == 0:
+            raise LabelError("value=0 stands for unlabelled voxels; name a class")
+        plane = self._plane(axis, index)
+        least = 3.0 if operation == "remove small" else 1.0
+        usual = least * min(self.spacing_um if scope == "volume" else plane.spacing)
+        radius = usual if radius_um is None else number("radius_um", radius_um, least=0)
+        arguments: dict[str, Any] = {"operation": operation, "radius_um": radius, "scope": scope, "value": label}
+        box = self._where(label, plane, scope, self._box(region), radius if operation in refining.GROWING else 0.0)
+        if box is None:
+            return Edit(self.sequence, "refine", Box.whole((0, 0, 0)), 0)
+        if box.size > _MOST:
+            raise LabelError(
+                f"{box.size / 1e9:.1f} billion voxels are too many to refine at once; name a region, or refine slices"
+            )
+        before = self.read(box) == label
+        after = np.empty_like(before)
+        for part, spacing in self._pieces(plane, scope, box):
+            after[part] = refining.refine(before[part], operation, radius, spacing)
+        return self._take_shape(label, box, before, after, overwrite, arguments)
+
+    def _where(self, label: int, plane: Plane, scope: Scope, inside: Box, by: float) -> Box | None:
+        """The box that holds the label and what it may grow into; None where there is none."""
+        if scope == "slice":
+            return inside.meet(plane.box())
+        found = [chunk.box for chunk in self.touched() if chunk.counts.get(label)]
+        if not found:
+            return None
+        reach = [int(by / step) + 1 for step in self.spacing_um] if by else [0, 0, 0]
+        return cover(found).grow(reach).clip(self.shape).meet(inside)
+
+    def _pieces(self, plane: Plane, scope: Scope, box: Box) -> Iterator[tuple[Any, tuple[float, ...]]]:
+        """What is refined together, as an index into the box, with its voxel size."""
+        if scope == "volume":
+            yield (), self.spacing_um
+            return
+        for at in range(box.shape[plane.at]):
+            yield (slice(None),) * plane.at + (at,), plane.spacing
+
+    def _take_shape(
+        self,
+        label: int,
+        box: Box,
+        before: np.ndarray,
+        after: np.ndarray,
+        overwrite: bool,
+        arguments: dict[str, Any],
+    ) -> Edit:
+        def proposal(part: Box, current: np.ndarray) -> np.ndarray | None:
+            was, becomes = (mask[part.within(box).slices] for mask in (before, after))
+            if np.array_equal(was, becomes):
+                return None
+            new = np.where(was & ~becomes, np.asarray(0, self.dtype), current)
+            gained = becomes & ~was
+            return np.where(gained if overwrite else gained & (current == 0), np.asarray(label, self.dtype), new)
+
+        return self.edit("refine", box, proposal, arguments)
+
+
+def _opposite(points: object) -> np.ndarray:
+    corners = strokes.as_points(points)
+    if len(corners) != 2:
+        raise LabelError(f"a box has 2 opposite corners, not {len(corners)}")
+    return corners
