@@ -233,7 +233,7 @@ def test_thick_slices_have_supervoxels_as_wide_in_micrometres():
 def test_settings_of_supervoxels_are_shown_with_them_alone():
     def shown(**known):
         config = ShallowConfig(**known)
-        return {s.name for s in settings_of(ShallowConfig) if s.group == "Unit" and s.matters(config)}
+        return {s.name for s in settings_of(ShallowConfig) if s.group == "Voxels or supervoxels" and s.matters(config)}
 
     assert shown() == {"unit"}
     several = {"unit", "supervoxel_size", "compactness", "descriptor", "neighbours"}

@@ -12,6 +12,9 @@ from pydantic_core import PydanticUndefined
 from voxloop.errors import ConfigError, unknown
 from voxloop.given import shown
 
+#: the section of what is learnt from
+LABELS = "Labels and sets"
+
 
 def setting(
     default: Any,
@@ -174,6 +177,7 @@ def training_set() -> Any:
         None,
         "a named set of images, levels and regions to learn from, like cells or cells@2; everything that is "
         "labelled where empty",
+        group=LABELS,
         label="training set",
     )
 
@@ -195,6 +199,7 @@ def constrain() -> Any:
         None,
         "learn and predict only inside a class of another level, like cells/nucleus; parent: the class that the "
         "level lies in; everywhere where empty",
+        group=LABELS,
         choices=("parent",),
         label="only inside",
     )

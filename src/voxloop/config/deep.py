@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from voxloop.config import deep_rules
 from voxloop.config.augment import Augmentation
-from voxloop.config.base import Config, constrain, setting, training_set, validation_set
+from voxloop.config.base import LABELS, Config, constrain, setting, training_set, validation_set
 from voxloop.config.loss import LossSettings
 from voxloop.config.network import NetworkSettings
 from voxloop.config.optimisation import OptimisationSettings
@@ -18,12 +18,18 @@ from voxloop.config.windows import WindowSettings
 class LabelSettings(Config):
     """Which labels are learnt, and as what."""
 
-    level: str | None = setting(None, "label level to learn; the only one where there is one")
+    level: str | None = setting(None, "label level to learn; the only one where there is one", group=LABELS)
     training_set: str | None = training_set()
-    images: tuple[str, ...] | None = setting(None, "images whose labels are used; all where empty", advanced=True)
+    images: tuple[str, ...] | None = setting(
+        None, "images whose labels are used; all where empty", group=LABELS, advanced=True
+    )
     constrain: str | None = constrain()
     start_from: str | None = setting(
-        None, "an earlier run, or a model folder, whose weights are the start; its network must be the same"
+        None,
+        "an earlier run, or a model folder, whose weights are the start; its network must be the same",
+        group=LABELS,
+        label="weights of a run or folder",
+        advanced=True,
     )
 
     target: Literal["semantic", "instances", "flow"] = setting(
@@ -31,6 +37,8 @@ class LabelSettings(Config):
         "what is learnt: the class of each voxel, or, on a level of instances, separate objects: instances, by their "
         "foreground, boundary and depth; flow, by arrows that lead to the middle of each, for dense touching objects "
         "that are about convex",
+        group=LABELS,
+        label="what is learnt",
     )
 
 

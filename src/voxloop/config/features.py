@@ -70,13 +70,13 @@ class FeatureSettings(Config):
         "what is classified: every voxel by itself, or supervoxels, small compact pieces of alike intensity "
         "that are decided as a whole; a stroke then labels every supervoxel that is mostly under it. The live overlay "
         "stays with voxels",
-        group="Unit",
+        group="Voxels or supervoxels",
     )
     supervoxel_size: int = setting(
         10,
         "width of a supervoxel, in voxels of the finest in-plane axis and alike in micrometres along the others; "
         "up to a tenth more or less, so that the pieces repeat with the filters' grid",
-        group="Unit",
+        group="Voxels or supervoxels",
         unit="voxels",
         ge=3,
         le=64,
@@ -87,7 +87,7 @@ class FeatureSettings(Config):
         20.0,
         "how round supervoxels are: a distance of one supervoxel counts as much as a step of so many percent of "
         "the image's range of intensities; less follows edges, more makes cubes",
-        group="Unit",
+        group="Voxels or supervoxels",
         unit="%",
         gt=0,
         le=1000,
@@ -99,13 +99,13 @@ class FeatureSettings(Config):
         "what a supervoxel is known by: the mean of each feature over it; also how much each varies; a "
         "histogram of each; how often each of a few typical textures occurs; how features vary together; that and the "
         "mean. Histograms and what varies together make many numbers of many features",
-        group="Unit",
+        group="Voxels or supervoxels",
         when={"unit": ["supervoxels"]},
     )
     bins: int = setting(
         10,
         "bins of a histogram, or typical textures",
-        group="Unit",
+        group="Voxels or supervoxels",
         ge=2,
         le=100,
         when={"unit": ["supervoxels"], "descriptor": ["quantised", "textons"]},
@@ -113,7 +113,7 @@ class FeatureSettings(Config):
     neighbours: int = setting(
         0,
         "also what the supervoxels around are like: 1, those that touch; 2, those beyond as well",
-        group="Unit",
+        group="Voxels or supervoxels",
         ge=0,
         le=2,
         when={"unit": ["supervoxels"]},

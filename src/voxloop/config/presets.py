@@ -35,10 +35,30 @@ class Presets(Mapping[str, Config]):
     def __len__(self) -> int:
         return len(self._presets)
 
+    @property
+    def purposes(self) -> dict[str, str]:
+        """Presets that are for a purpose, which is their title; the others are what other programs begin with."""
+        return {name: PURPOSES[name] for name in self if name in PURPOSES}
+
     def about(self, name: str) -> str:
         """One line on where a preset comes from and what it is for."""
         self[name]  # says what is wrong with the name
         return self._presets[name][1]
+
+
+#: what each preset of ours is for
+PURPOSES = {
+    "auto": "Recommended",
+    "quick": "Quick look",
+    "thin membranes": "Thin membranes",
+    "round cells": "Round cells that touch",
+    "many small objects": "Many small objects",
+    "large 3-D": "Large 3-D",
+    "usual": "As most programs begin",
+    "classifier": "Recommended",
+    "thin walls": "Thin membranes",
+    "compact organelles": "Round, compact objects",
+}
 
 
 def nearest(config: Config) -> tuple[str | None, Config]:
@@ -117,6 +137,25 @@ presets = Presets({
             window=(1, 128, 128), decoder_width=0.25, epochs=40, steps_per_epoch=15, max_minutes=1.5,
         ),
         "a first result within two minutes: workshops, quick looks",
+    ),
+    "thin membranes": (
+        AUTO.changed(scale=1, levels=4, decoder_width=0.5, max_minutes=12),
+        "full size and a wider decoder, so that walls of a voxel or two stay: membranes, cell walls; about half "
+        "as fast as auto",
+    ),
+    "round cells": (
+        AUTO.changed(target="flow", scale=1, max_minutes=12),
+        "separate objects by arrows to the middle of each, as in Cellpose: touching cells and nuclei that are about "
+        "convex; learns on a level of single objects",
+    ),
+    "many small objects": (
+        AUTO.changed(scale=1, levels=4, window=(1, 128, 128), batch_size=8, negatives=0.25, max_minutes=12),
+        "small windows at full size, a quarter of them where there is nothing: vesicles, synapses, nuclei far apart",
+    ),
+    "large 3-D": (
+        AUTO.changed(architecture="UNet3d", learning_rate=1e-3, max_minutes=20),
+        "a 3-D U-Net on blocks, for stacks that planes alone do not tell; slower a step, and wants labels on several "
+        "slices",
     ),
     "usual": (
         DeepConfig(),

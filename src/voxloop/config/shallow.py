@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from voxloop.config.base import Config, constrain, setting, training_set, validation_set
+from voxloop.config.base import LABELS, Config, constrain, setting, training_set, validation_set
 from voxloop.config.classifiers import ClassifierSettings
 from voxloop.config.features import FEATURE_KINDS, FeatureSettings
 from voxloop.errors import ConfigError
@@ -22,9 +22,11 @@ _GONE = ("choose_seconds",)
 class ShallowLabelSettings(Config):
     """Which labels are learned from."""
 
-    level: str | None = setting(None, "label level to learn; the only one where there is one")
+    level: str | None = setting(None, "label level to learn; the only one where there is one", group=LABELS)
     training_set: str | None = training_set()
-    images: tuple[str, ...] | None = setting(None, "images whose labels are used; all where empty", advanced=True)
+    images: tuple[str, ...] | None = setting(
+        None, "images whose labels are used; all where empty", group=LABELS, advanced=True
+    )
     constrain: str | None = constrain()
 
 
@@ -34,19 +36,19 @@ class SampleSettings(Config):
     samples: int = setting(
         20_000,
         "labelled voxels used, all classes together; spread over strokes, not piled up in the longest",
-        group="Samples",
+        group="Which voxels teach",
         unit="voxels",
         ge=100,
         le=2_000_000,
         log=True,
     )
     class_weights: Literal["balanced", "none"] = setting(
-        "balanced", "every class counts the same, or every sample does", group="Samples"
+        "balanced", "every class counts the same, or every sample does", group="Which voxels teach"
     )
     validation: float = setting(
         0.2,
         "share of labelled blocks held out to measure IoU; the model kept learns from all",
-        group="Samples",
+        group="Which voxels teach",
         ge=0,
         le=0.5,
         step=0.05,
@@ -58,7 +60,7 @@ class SampleSettings(Config):
         0.0,
         "sigma of the smoothing of probabilities, in voxels of the finest in-plane axis; 0: none. Above 1 it takes "
         "walls of a voxel or two away",
-        group="Output",
+        group="Smoothing",
         unit="voxels",
         ge=0,
         le=20,
@@ -68,13 +70,13 @@ class SampleSettings(Config):
         "none",
         "make neighbours agree: potts, all alike; appearance, those that look alike; edge, those without an "
         "edge between them. Voxels or supervoxels, whichever are classified; the live overlay shows what comes before",
-        group="Output",
+        group="Smoothing",
     )
     refine_strength: float = setting(
         2.0,
         "how much neighbours count: where all agree, they multiply the odds of their class by 2.7 at 1, by 7 at "
         "2, by 20 at 3; a scale of its own, not that of a graph cut",
-        group="Output",
+        group="Smoothing",
         ge=0,
         le=20,
         step=0.5,
@@ -86,10 +88,10 @@ class SampleSettings(Config):
         "through the stack and within planes, as far as each tells them; of what is set here to something else than "
         "it opens with, nothing is changed. fixed: settings as they are. The live overlay shows what the last run "
         "chose",
-        group="Choice",
+        group="Choice of settings",
         label="choose settings",
     )
-    seed: int = setting(0, "seed of everything random", ge=0, advanced=True)
+    seed: int = setting(0, "seed of everything random", group="Choice of settings", ge=0, advanced=True)
 
 
 # of several bases the fields of the last come first

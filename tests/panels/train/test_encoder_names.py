@@ -15,7 +15,7 @@ def test_all_encoders_are_asked_for_once_somebody_looks_for_one(ui, ws, monkeypa
     form.click("Optimisation")
     assert asked(panel, "encoders") == []
     form.click("Network")
-    field = form.field("Encoder")
+    field = form.field("Encoder (backbone)")
     assert "resnet18" in field.options
     assert asked(panel, "encoders") == [{"architecture": "Unet"}]
     answer(panel, "encoders", {"state": "done", "encoders": ["resnet18", "tu-regnety_002"]})

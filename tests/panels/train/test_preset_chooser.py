@@ -25,12 +25,12 @@ def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch
     monkeypatch.setattr(learners, "find_spec", lambda name: SimpleNamespace())
     panel = TrainPanel(ws)
     panel.learner = "deep"
-    assert panel.presets.choice.options == ("—", "quick")
+    assert panel.presets.choice.options == (("—", "—"), ("Quick look", "quick"))
     panel.presets.choice.set_state({"index": 1})
     assert panel.config == quick
     enter(panel, "Optimisation", "Epochs", "4")
     assert panel.presets.choice.value == "quick, 1 changed"
-    assert panel.presets.choice.options == ("quick, 1 changed", "quick")
+    assert panel.presets.choice.options[0] == ("quick, 1 changed", "quick, 1 changed")
     assert "Changed: epochs" in Screen(panel).text
     assert resets(panel) == ["back to 3"]  # as the preset has it, not as the defaults have
     assert panel.config == DeepConfig(epochs=4)
@@ -43,6 +43,19 @@ def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch
     enter(panel, "Optimisation", "Epochs", "5")
     panel.presets.choice.set_state({"index": 1})  # as good a way back
     assert panel.config == quick
+    panel.close()
+
+
+def test_presets_are_listed_by_purpose_and_those_of_other_programs_apart(ui, ws):
+    panel = network(ws)
+    titles, names = zip(*panel.presets.choice.options[1:], strict=True)
+    at = titles.index(preset_chooser.OTHERS)
+    assert titles[:3] == ("Recommended", "Quick look", "Thin membranes")
+    assert {"sleap-unet", "mia-unet"} <= set(names[at:])
+    panel.presets.choice.value = preset_chooser.OTHERS  # words are nothing to choose
+    assert panel.presets.choice.value == "auto"
+    main = Screen(panel.form).fields[:6]
+    assert main[2:] == ["Architecture", "Encoder (backbone)", "Window (patch size) voxels", "Batch size"]
     panel.close()
 
 

@@ -28,7 +28,10 @@ def test_runs_are_listed_newest_first_opened_and_deleted(ui, ws):
     assert set(ws.runs) == {"shallow-1", "predict-1"}
     assert [row.key for row in panel.runs.list.rows] == ["shallow-1"]
     panel.learner = "deep"
-    assert Screen(panel).field("Start from").options == ["shallow-1"]
+    form = Screen(panel.form)
+    form.click("Labels and sets")
+    form.field("Advanced").value = True
+    assert form.field("Weights of a run or folder").options == ["shallow-1"]
     panel.close()
 
 

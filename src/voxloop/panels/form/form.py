@@ -24,6 +24,7 @@ from voxloop.panels.form.nested import (
     settings_along,
     switches_of,
     value_at,
+    with_main,
     with_values,
 )
 
@@ -45,6 +46,8 @@ class Form(Panel, Generic[C]):
         Values that are offered for some text settings, where others may be typed as well.
     only
         Which settings appear, all where None.
+    main
+        Settings that stand open above the others, in this order, with the names they go by there.
     on_change
         Called with the new config after every valid change.
     on_open
@@ -65,6 +68,7 @@ class Form(Panel, Generic[C]):
         choices: Mapping[str, Sequence[str]] | None = None,
         suggestions: Mapping[str, Sequence[str]] | None = None,
         only: Callable[[Setting], bool] | None = None,
+        main: Mapping[str, str] | None = None,
         on_change: Callable[[C], object] | None = None,
         on_open: Callable[[str], object] | None = None,
         embedded: bool = False,
@@ -75,7 +79,8 @@ class Form(Panel, Generic[C]):
         self._base = config_type()
         self._choices = dict(choices or {})
         self._suggestions = dict(suggestions or {})
-        self._settings = [setting for setting in settings_of(config_type) if only is None or only(setting)]
+        shown = [setting for setting in settings_of(config_type) if only is None or only(setting)]
+        self._settings = with_main(shown, main or {})
         self._on_change, self._on_open = on_change, on_open
         self._pending: dict[SettingPath, Any] = {}
         self._unread: dict[SettingPath, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -10,6 +11,8 @@ from pydantic import BaseModel
 from voxloop.config.base import Config, Setting, settings_of
 
 C = TypeVar("C", bound=Config)
+#: the group that stands open
+MAIN = "Main settings"
 #: names from a config to a setting in it
 SettingPath = tuple[str, ...]
 
@@ -31,6 +34,13 @@ def with_values(config: C, changes: Mapping[SettingPath, Any]) -> C:
             inner = inner[name]
         inner[path[-1]] = value
     return type(config)(**data)
+
+
+def with_main(settings: Sequence[Setting], main: Mapping[str, str]) -> list[Setting]:
+    """The settings with those in ``main`` first, as a group of their own and by the names given there."""
+    known = {setting.name: setting for setting in settings}
+    first = [replace(known[name], group=MAIN, label=label, advanced=False) for name, label in main.items()]
+    return [*first, *(setting for setting in settings if setting.name not in main)]
 
 
 def count_changes(value: Any, default: Any) -> int:

@@ -18,6 +18,30 @@ if TYPE_CHECKING:
     from voxloop.workspace.workspace import Workspace
 
 
+#: what users of other programs look for first, in the order in which they come upon it there, by the names it has there
+MAIN_SETTINGS: dict[LearnerName, dict[str, str]] = {
+    "shallow": {
+        "dimensions": "features in",
+        "scales": "scales (sigmas)",
+        "sigmas_um": "sigmas",
+        "classifier": "classifier",
+        "trees": "trees",
+        "smoothing": "smoothing",
+        "validation": "validation share",
+    },
+    "deep": {
+        "architecture": "architecture",
+        "encoder": "encoder (backbone)",
+        "window": "window (patch size)",
+        "batch_size": "batch size",
+        "epochs": "epochs",
+        "max_minutes": "at most",
+        "learning_rate": "learning rate",
+        "validation_share": "validation share",
+    },
+}
+
+
 class LearnerForms:
     """A choice of learners, ``choice``, and the form of the one chosen, ``widget``, made when it is first chosen.
 
@@ -124,6 +148,7 @@ class LearnerForms:
             CONFIGS[learner],
             suggestions={"start_from": self._models, "encoder": ENCODERS},
             only=lambda setting: setting.name not in hidden,
+            main=MAIN_SETTINGS[learner],
             on_change=lambda _: self._changed(),
             on_open=self._opened,
             embedded=True,

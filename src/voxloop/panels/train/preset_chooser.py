@@ -13,6 +13,8 @@ from voxloop.panels.train.choice_line import ChoiceLine
 
 #: what is shown where the settings are no preset
 NO_PRESET = "—"
+#: a line of the list that is none to choose
+OTHERS = "── as other programs begin ──"
 
 
 class PresetChooser:
@@ -72,7 +74,8 @@ class PresetChooser:
 
     def _put(self, shown: str) -> None:
         """Show a preset, or words for what is none, which lead the list: an index always means the same preset."""
-        options = (NO_PRESET if shown in self._names else shown, *self._names)
+        lead = NO_PRESET if shown in self._names else shown
+        options = ((lead, lead), *self._groups())
         if (self.choice.options, self.choice.value) == (options, shown):
             return
         self._following = True
@@ -82,6 +85,13 @@ class PresetChooser:
                 self.choice.value = shown
         finally:
             self._following = False
+
+    def _groups(self) -> list[tuple[str, str]]:
+        """What there is to choose, as title and name: by purpose first, then what other programs begin with."""
+        purposes = presets.purposes
+        ours = [(purposes[name], name) for name in purposes if name in self._names]
+        others = [(name, name) for name in self._names if name not in purposes]
+        return [*ours, *([(OTHERS, OTHERS)] if others and ours else []), *others]
 
     def _chosen(self) -> None:
         name = self.choice.value

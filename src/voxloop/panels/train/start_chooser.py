@@ -61,7 +61,7 @@ class StartChooser:
         self.mode_list = w.Dropdown(
             options=[(words, mode) for mode, (words, _) in MODES.items()],
             value=FRESH,
-            **labelled("Begin", "What the network knows before its first step"),
+            **labelled("Start from", "What the network knows before its first step"),
         )
         self.run_list = w.Dropdown(options=[], **labelled("Run", "The run to take weights from, or to resume"))
         self.words = classed(text(), "vx-small", "vx-dim")
