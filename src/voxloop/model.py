@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from voxloop.errors import ModelError, unknown
+from voxloop.given import path_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -223,7 +224,7 @@ def learners() -> dict[str, str]:
 
 def read_spec(folder: str | Path) -> ModelSpec:
     """The spec of a model folder, without loading the model. Raises ModelError."""
-    path = Path(folder) / "spec.json"
+    path = path_of(folder, error=ModelError) / "spec.json"
     try:
         return ModelSpec.from_json(json.loads(path.read_text()))
     except (FileNotFoundError, NotADirectoryError):

@@ -84,6 +84,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for name in ("p", "q"):
                 run = ws.predict("forest", name=name, config=PredictConfig())
                 assert run.state == "finished", run.log_tail(20)
+            assert ws.objects("p", name="o", of="disc").state == "finished"
+            ws.sets.add("mine")
     return path
 
 
@@ -103,35 +105,6 @@ def resolved(ws: Workspace, dotted: str) -> Callable[..., Any]:
     for part in dotted.split("."):
         aim = getattr(aim, part)
     return aim
-
-
-def put_back(ws: Workspace, before: Any) -> None:
-    """What a verb added goes again."""
-    for name in set(ws.images.names) - {info.name for info in before.images}:
-        ws.images.remove(name)
-    for name in set(ws.levels.names) - {level.name for level in before.levels}:
-        ws.levels.remove(name)
-    ws.store.change(**{part: getattr(before, part) for part in ("images", "regions", "sets")})
-
-
-def every_verb(ws: Workspace, seed: int, count: int) -> None:
-    pairs = ws.path.parent / "pairs"
-    places = {"PAIRS": pairs, "SERIES": pairs / "a.tif"}
-    for verb, arguments in cases(seed, count, VERBS):
-        before = ws.store.document
-        given = {key: places.get(value, value) if isinstance(value, str) else value for key, value in arguments.items()}
-        tried(lambda v=verb, g=given: resolved(ws, v)(**g), f"{verb} {arguments}")
-        put_back(ws, before)
-
-
-def test_no_verb_of_a_workspace_gives_a_traceback(ws: Workspace) -> None:
-    every_verb(ws, 0, 150)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(10, 30, 2))
-def test_no_verb_of_a_workspace_gives_a_traceback_many_times(ws: Workspace, seed: int) -> None:
-    every_verb(ws, seed, 500)
 
 
 def test_no_audit_takes_an_answer_that_is_none(ws: Workspace) -> None:

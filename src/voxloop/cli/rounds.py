@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from voxloop.cli.terminal import as_json, open_workspace, tell
+from voxloop.spreadsheets import cell_of
 
 if TYPE_CHECKING:
     from voxloop.review import LoopRound
@@ -23,7 +24,7 @@ def rounds(workspace: Path, level: str | None, table: Path | None, as_json: bool
     """List the rounds of the loop: strokes, seconds of annotation, score, seconds of the computer."""
     with open_workspace(workspace, read_only=True) as ws:
         if table is not None:
-            ws.rounds.table(level).to_csv(table, index=False)
+            ws.rounds.table(level).map(cell_of).to_csv(table, index=False)
             tell(as_json, f"written: {table}", {"path": str(table)})
             return
         listed = ws.rounds.read(level)

@@ -22,12 +22,12 @@ class Presets(Mapping[str, Config]):
         self._presets = dict(presets)
 
     def __getitem__(self, name: str) -> Config:
-        if name not in self._presets:
+        if name not in self:
             raise ConfigError(unknown("preset", name, self._presets))
         return self._presets[name][0]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._presets
+        return isinstance(name, str) and name in self._presets
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._presets)

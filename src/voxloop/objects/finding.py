@@ -21,6 +21,7 @@ import numpy as np
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box, Shape
+from voxloop.given import flag, path_of
 from voxloop.objects import joining, segmenting, voxels
 from voxloop.objects.cutting import plan_cut
 from voxloop.objects.fields import Halo, VoxelField, block_shape, field_of, map_field, within
@@ -177,7 +178,7 @@ def find_objects(
     Other parameters, result and errors are those of :func:`label_components`; numbers, voxels and sizes equal those of
     :func:`segment` and :func:`decode_instances` on the whole array, but for objects counted in ``unsure``.
     """
-    config = ObjectsConfig() if config is None else config
+    config = ObjectsConfig.of(config)
     field = within(field_of(source, channel=channel), region)
     probability, channels = field, None
     if instances:
@@ -322,7 +323,7 @@ def _write(recipe: _Recipe, path: str | Path, making: _Making) -> Objects:
 
 def _free_path(path: str | Path, overwrite: bool) -> Path:
     """Where objects may be written. Raises PredictionError."""
-    target = Path(path).expanduser()
+    target, overwrite = path_of(path, error=PredictionError), flag("overwrite", overwrite, error=PredictionError)
     if target.suffix != ".zarr":
         raise PredictionError(f"{target} must end in .zarr: objects are written as an OME-Zarr label image")
     if target.exists() and not overwrite:

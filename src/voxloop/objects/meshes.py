@@ -9,7 +9,10 @@ import numpy as np
 
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box
+from voxloop.given import path_of, shown
 from voxloop.objects.fields import field_of
+from voxloop.store.values import number as length
+from voxloop.store.values import whole
 
 
 def object_mesh(labels: Any, number: int, region: object, *, smooth_um: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -37,12 +40,13 @@ def object_mesh(labels: Any, number: int, region: object, *, smooth_um: float = 
     from scipy import ndimage as ndi
     from skimage.measure import marching_cubes
 
+    number, smooth_um = whole("number", number, error=PredictionError), length("smooth_um", smooth_um)
     field = field_of(labels)
     if field.flat:
         raise PredictionError("objects of pictures are flat; meshes are made of objects in stacks")
     spacing = np.array(field.spacing_um)
     sigma = smooth_um / spacing
-    z, y, x = (int(n) for n in np.ceil(3 * sigma))
+    z, y, x = (int(n) for n in np.minimum(np.ceil(3 * sigma), field.shape))
     box = Box.of(region, field.shape).grow((z, y, x)).clip(field.shape)
     mask = np.pad(field.read(box) == number, [(n + 1, n + 1) for n in (z, y, x)]).astype(np.float32)
     if not mask.any():
@@ -60,7 +64,8 @@ def object_mesh(labels: Any, number: int, region: object, *, smooth_um: float = 
 
 def save_mesh(vertices: np.ndarray, faces: np.ndarray, path: str | Path) -> Path:
     """Write binary PLY (``.ply``) or Wavefront OBJ (``.obj``), micrometres. Raises PredictionError."""
-    target = Path(path).expanduser()
+    target = path_of(path, error=PredictionError)
+    vertices, faces = _triples("vertices", vertices, np.float32), _triples("faces", faces, np.int32)
     suffix = target.suffix.lower()
     if suffix not in (".ply", ".obj"):
         raise PredictionError(f"{target} must end in .ply or .obj")
@@ -79,3 +84,15 @@ def save_mesh(vertices: np.ndarray, faces: np.ndarray, path: str | Path) -> Path
     rows["n"], rows["v"] = 3, faces
     target.write_bytes(header.encode() + vertices.astype("<f4").tobytes() + rows.tobytes())
     return target
+
+
+def _triples(what: str, given: object, dtype: type) -> np.ndarray:
+    """An array (n, 3) of numbers. Raises PredictionError."""
+    found: np.ndarray
+    try:
+        found = np.asarray(given).astype(dtype)
+    except (TypeError, ValueError, OverflowError):
+        found = np.empty(0)
+    if found.ndim != 2 or found.shape[1] != 3:
+        raise PredictionError(f"{what}={shown(given)} is no table of three numbers a row")
+    return found

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES, Box
+from voxloop.given import flag, path_of
 from voxloop.runs.run import Run
+from voxloop.spreadsheets import cell_of
+from voxloop.store.atomic import replace_bytes
 from voxloop.store.layout import Layout, RunPlace
+from voxloop.store.values import whole
 from voxloop.volumes import as_volume, open_volume, shape_zyx, spacing_of
 from voxloop.volumes.volume import make_volume, origin_of
 
@@ -77,22 +82,20 @@ class Objects:
         ``image``: intensities on the same voxels, or of the image of which this is a region; None: the measures of
         shape alone.
         """
-        import pandas as pd
 
         from voxloop.objects.measuring import measure_objects
 
         stored = self.path / "table.csv"
-        if image is None and stored.exists():
-            return pd.read_csv(stored, index_col="object")
+        if image is None and (kept := _kept(stored)) is not None:
+            return kept
         covered = None if image is None else self._covered_part(image)
         measures = measure_objects(open_volume(self.path), covered, workers=workers)
         if self.box is not None:  # voxels are counted in the whole image
             for axis, first in zip("zyx", self.box.start, strict=True):
                 measures[[f"{axis}_from", f"{axis}_to"]] += first
         if image is None:
-            partial = stored.with_suffix(".partial")
-            measures.to_csv(partial)
-            partial.replace(stored)
+            with suppress(OSError):  # a folder that may only be read keeps nothing
+                replace_bytes(stored, measures.to_csv().encode())
         return measures
 
     def _covered_part(self, image: Any) -> Any:
@@ -104,13 +107,13 @@ class Objects:
 
     def save_table(self, path: str | Path, image: Any = None) -> Path:
         """Write :meth:`table` as ``.csv`` or ``.parquet``. Raises PredictionError."""
-        target = Path(path).expanduser()
+        target = path_of(path, error=PredictionError)
         if target.suffix.lower() not in TABLES:
             raise PredictionError(f"{target} must end in .csv or .parquet")
         table = self.table(image)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix.lower() == ".csv":
-            table.to_csv(target)
+            table.rename(columns=cell_of).map(cell_of).to_csv(target)
             return target
         try:
             table.to_parquet(target)
@@ -122,7 +125,7 @@ class Objects:
         """Vertices (n, 3) in micrometres, x y z, and faces (m, 3) of one object (:func:`object_mesh`)."""
         from voxloop.objects.meshes import object_mesh
 
-        table = self.table()
+        table, number = self.table(), whole("number", number, error=PredictionError)
         if number not in table.index:
             raise PredictionError(f"there is no object {number}; they are numbered 1 to {self.count}")
         row = table.loc[number]
@@ -145,7 +148,7 @@ class Objects:
         """
         from voxloop.volumes import save_volume
 
-        target = Path(path).expanduser()
+        target, overwrite = path_of(path, error=PredictionError), flag("overwrite", overwrite, error=PredictionError)
         suffix = target.suffix.lower()
         if suffix not in (*TABLES, *MESHES):
             return save_volume(open_volume(self.path), target, kind="labels", overwrite=overwrite)
@@ -169,6 +172,18 @@ class Objects:
     def __repr__(self) -> str:
         unsure = f", {self.unsure} of them in clumps longer than the reach" if self.unsure else ""
         return f"<Objects {self.name!r}: {self.count}{unsure}>"
+
+
+def _kept(path: Path) -> DataFrame | None:
+    """The table of measures that was kept; None where there is none, or it holds anything but measures."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, index_col="object")
+    except (OSError, ValueError):  # pandas' own are ValueErrors
+        return None
+    measured = not len(table) or all(kind.kind in "biuf" for kind in (table.index.dtype, *table.dtypes))
+    return table if measured and {f"{axis}_{end}" for axis in AXES for end in ("from", "to")} <= set(table) else None
 
 
 def box_of(row: Mapping[str, Any]) -> Box:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from voxloop.config.objects import ObjectsConfig
-from voxloop.errors import PredictionError
-from voxloop.geometry import Box
+from voxloop.errors import PredictionError, VolumeError
+from voxloop.geometry import Box, Spacing
+from voxloop.given import shown
 from voxloop.objects import following
 from voxloop.objects.fields import VoxelField
 from voxloop.objects.labelling import components, first_voxels, names_in_faces
 from voxloop.objects.voxels import as_probability, depth, flood, smooth
+from voxloop.volumes.volume import spacing_argument
 
 #: what is a hole of objects that hold together by faces holds together by corners, and the other way round
 DUAL = {"faces": "corners", "edges": "faces", "corners": "faces"}
@@ -49,7 +51,7 @@ def segment(
     ndarray
         One number from 1 an object (z, y, x), uint32, in the order of their first voxels along x, then y, then z.
     """
-    config = ObjectsConfig() if config is None else config
+    config = ObjectsConfig.of(config)
     field = _field(np.asarray(probability), spacing_um, frames)
     clumps = _clumps(field.read(Box.whole(field.shape)), field, config)
     if config.split and config.seed_depth > 0:
@@ -140,9 +142,19 @@ def is_inside(probability: np.ndarray, config: ObjectsConfig, field: VoxelField)
     return np.asarray(smooth(probability, config, field) >= np.float32(config.threshold)).view(np.uint8)
 
 
+def _sizes(spacing_um: object) -> Spacing:
+    """Voxel size (z, y, x) in micrometres, as a caller gives it. Raises VolumeError."""
+    sizes = spacing_argument(spacing_um, "micrometer")
+    if sizes is None or sizes[0] is None:
+        raise VolumeError(f"spacing_um={shown(spacing_um)} is not three numbers (z, y, x)")
+    return sizes[0], sizes[1], sizes[2]
+
+
 def _field(array: np.ndarray, spacing_um: Sequence[float], frames: bool) -> VoxelField:
+    if array.ndim < 3 or array.dtype.kind not in "biuf":
+        raise PredictionError(f"an array of {array.dtype} with shape {array.shape} is no volume (z, y, x)")
     depth, height, width = array.shape[-3:]
-    z, y, x = spacing_um
+    z, y, x = _sizes(spacing_um)
     return VoxelField((depth, height, width), lambda box: array[..., *box.slices], (z, y, x), frames=frames)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from voxloop.errors import PredictionError
 from voxloop.machine import machine
+from voxloop.store.values import whole
 
 Item = TypeVar("Item")
 
@@ -21,7 +23,7 @@ def each(
 
     What ``act`` or ``after`` raises ends it once the items in hand are done.
     """
-    workers = workers or machine().cores
+    workers = machine().cores if workers is None else whole("workers", workers, least=1, error=PredictionError)
     if workers == 1:
         for item in items:
             act(item)

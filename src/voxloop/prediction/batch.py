@@ -24,7 +24,9 @@ from voxloop.prediction.resampled import Resampled, fit_open_model, shown_to
 from voxloop.prediction.result import Prediction
 from voxloop.runs.context import RunFacts
 from voxloop.runs.runner import read_config
+from voxloop.spreadsheets import cell_of, text_of
 from voxloop.store.layout import Layout
+from voxloop.volumes.metadata import first_line
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from voxloop.store import Store
 
 TABLE = "results.csv"
+#: columns of words, of those that may be there
+_WORDS = ("image", "state", "prediction", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +56,18 @@ class Batch:
     def table(self) -> DataFrame:
         """A row an image that is done: state, seconds, voxels, share and volume of each class, mean uncertainty, error.
 
-        Raises PredictionError where none is done yet.
+        Raises PredictionError where none is done yet, or the table is damaged.
         """
         import pandas as pd
 
         path = self.path / TABLE
         if not path.exists():
             raise PredictionError(f"run {self.path.name!r} has finished no image yet")
-        return pd.read_csv(path)
+        try:
+            table = pd.read_csv(path, dtype=dict.fromkeys(_WORDS, "str"))
+        except (OSError, ValueError) as error:  # pandas' own are ValueErrors
+            raise PredictionError(f"{path} is damaged ({first_line(error)}); predict again") from error
+        return table.rename(columns=text_of).map(text_of)
 
     def __repr__(self) -> str:
         return f"<Batch {self.path.name!r}: {len(self.predictions)} images>"
@@ -223,8 +231,9 @@ def _row(image: str, target: Path, seconds: float) -> dict[str, Any]:
 def _read(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
+    with path.open(newline="", errors="replace") as stream:
+        rows = [{text_of(name): text_of(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
+    return [row for row in rows if row.get("image") and row.get("state")]
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -232,9 +241,9 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     names = list(dict.fromkeys(name for row in rows for name in row))
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, names)
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(stream)
+        writer.writerow(map(cell_of, names))
+        writer.writerows([cell_of(row.get(name, "")) for name in names] for row in rows)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)

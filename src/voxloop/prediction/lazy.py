@@ -14,6 +14,7 @@ import numpy as np
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box, Shape
+from voxloop.given import shown
 from voxloop.machine import available_memory
 from voxloop.model import Model
 from voxloop.prediction.averaged import Turns
@@ -89,6 +90,9 @@ def predict(
 
     volume = as_volume(volume)
     models = list(model) if isinstance(model, Sequence) else [model]
+    for one in models:
+        if not hasattr(one, "spec"):
+            raise PredictionError(f"{shown(one)} is no model; vl.load_model(folder) and run.model() are")
     model = prepare_model(models, PredictConfig(turns=turns, votes=votes, match_spacing=match_spacing), volume)
     volume = shown_to(model.spec, volume)
     check_fit(model.spec, volume)

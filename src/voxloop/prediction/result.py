@@ -17,6 +17,7 @@ from voxloop.prediction.output import class_infos
 from voxloop.prediction.plan import Plan
 from voxloop.runs.run import ALIVE, Run
 from voxloop.store.layout import Layout
+from voxloop.store.values import text
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -143,8 +144,9 @@ class Prediction:
         """
         import zarr
 
+        kind = text("kind", kind, error=PredictionError)
         name = f"labels/{self.level}" if kind == "labels" else kind
-        if not (self.path / name).is_dir():
+        if kind not in ("labels", "probabilities", "uncertainty") or not (self.path / name).is_dir():
             raise PredictionError(f"prediction {self.name!r} was made without {kind}; predict again with {kind}=True")
         return zarr.open_array(self.path / name / "0", mode="r")
 

@@ -66,10 +66,14 @@ def branch(ws: LabelHolder, states: Mapping[str, int], name: str, why: Mapping[s
         raise LabelError(f"a branch is of one level; this round learned from {', '.join(sorted(sources)) or 'none'}")
     source = ws.levels[sources.pop()]
     made = ws.levels.add(name, [one.model_dump() for one in source.classes], parent=source.parent, kind=source.kind)
-    for key, sequence in states.items():
-        level, _, image = key.partition("/")
-        with open_labels(ws.path, level, image, at=sequence) as before:
-            _copy(before, ws.labels(made.name, image), {**why, "level": level, "edit": sequence})
+    try:
+        for key, sequence in states.items():
+            level, _, image = key.partition("/")
+            with open_labels(ws.path, level, image, at=sequence) as before:
+                _copy(before, ws.labels(made.name, image), {**why, "level": level, "edit": sequence})
+    except BaseException:
+        ws.levels.remove(made.name)  # half a branch is none
+        raise
     return made
 
 

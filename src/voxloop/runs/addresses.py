@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from voxloop.errors import RunError
+from voxloop.given import shown
 
 _named: set[str] = set()
 
@@ -23,7 +24,9 @@ def address_of(config: Mapping[str, Any]) -> str | None:
 
 
 def name(address: str | None) -> None:
-    """Take it that the user means this address."""
+    """Take it that the user means this address. Raises RunError for what is none."""
+    if not isinstance(address, str | None):
+        raise RunError(f"engine={shown(address)} is no address, such as 'tcp://host:8786'")
     if address is not None:
         _named.add(address)
 

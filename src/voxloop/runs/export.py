@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import RunError
+from voxloop.given import path_of
+from voxloop.spreadsheets import cell_of
+from voxloop.store.values import text as text_of
 
 if TYPE_CHECKING:
     from voxloop.runs.history import History
@@ -34,15 +37,29 @@ def to_csv(history: History) -> str:
         lines.append((float(event.get("iteration") or 0), {"kind": "epoch", **epoch}))
     lines.sort(key=lambda line: line[0])  # stable: an epoch follows the step that ends it
     out = io.StringIO()
-    writer = csv.DictWriter(out, head, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _text(value) for name, value in line.items()} for _, line in lines)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(map(cell_of, head))
+    writer.writerows([cell_of(_text(line.get(name))) for name in head] for _, line in lines)
     return out.getvalue()
 
 
-def save(text: str | bytes, path: str | Path) -> Path:
+def place(path: object, usual: Path) -> Path:
+    """Where to write: where the caller says, else in the run's folder, never through a link. Raises RunError."""
+    if path is not None:
+        return path_of(path, error=RunError)
+    for part in (usual, usual.parent):
+        if part.is_symlink():
+            raise RunError(f"{part} is a link, and nothing is written through links; give a path")
+    return usual
+
+
+def as_note(words: object) -> bytes:
+    """What a caller notes of a run, as it is kept. Raises RunError for what is no text."""
+    return text_of("note", words, error=RunError).strip().encode()
+
+
+def save(text: str | bytes, path: Path) -> Path:
     """Write a file, and the folders above it. Raises RunError where the disk refuses."""
-    path = Path(path).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         data = text.encode() if isinstance(text, str) else text

@@ -79,8 +79,8 @@ class Runs(Mapping[str, Run]):
         config = {
             "v": VERSION,
             "name": name,
-            "kind": kind or kind_of({"task": task}),
-            "learner": learner or learner_name({"task": task}),
+            "kind": kind_of({"task": task}) if kind is None else kind,
+            "learner": learner_name({"task": task}) if learner is None else learner,
             "title": title,
             "task": task,
             "result": None if result is None else tasks.check(result),

@@ -80,7 +80,7 @@ def model_folder(run: Path, which: Which = "better") -> Path:
     Raises ModelError where the run trains no such model.
     """
     place = RunPlace(run)
-    if which not in get_args(Which):
+    if not isinstance(which, str) or which not in get_args(Which):
         raise ModelError(unknown("model", which, get_args(Which)))
     if which == "better":
         outcome = Outcome.read(run)

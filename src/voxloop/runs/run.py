@@ -133,7 +133,7 @@ class Run:
 
     @note.setter
     def note(self, words: str) -> None:
-        replace_bytes(self.path / "note.txt", words.strip().encode())
+        replace_bytes(self.path / "note.txt", export.as_note(words))
 
     # ---------------------------------------------------------------------------------------------------- control
 
@@ -297,23 +297,23 @@ class Run:
 
     def to_csv(self, path: str | Path | None = None) -> Path:
         """Write steps and epochs as a table, into ``exports/`` of the run where no path is given; where it lies."""
-        return export.save(export.to_csv(self.history), path or self._export("csv"))
+        return export.save(export.to_csv(self.history), self._place(path, "csv"))
 
     def plot(self, path: str | Path | None = None) -> Path:
         """Draw loss and scores; the suffix (``.png``, ``.svg``, ``.pdf``) decides. Needs matplotlib."""
-        path = Path(path or self._export("png"))
+        path = self._place(path, "png")
         picture: bytes = tasks.load(_PLOT)([self], path.suffix.lstrip(".").lower() or "png")
         return export.save(picture, path)
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write one HTML page that says all of a run: curves, settings, data, versions, held-out scores, lineage."""
         page: str = tasks.load(_REPORT)(self)
-        return export.save(page, path or self._export("html"))
+        return export.save(page, self._place(path, "html"))
 
     # ---------------------------------------------------------------------------------------------------- helpers
 
-    def _export(self, suffix: str) -> Path:
-        return RunPlace(self.path).exports / f"{self.name}.{suffix}"
+    def _place(self, path: object, suffix: str) -> Path:
+        return export.place(path, RunPlace(self.path).exports / f"{self.name}.{suffix}")
 
     @property
     def _control(self) -> Path:

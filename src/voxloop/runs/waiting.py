@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from voxloop.errors import RunError
 from voxloop.runs.history import ALIVE
 from voxloop.screen import screen
+from voxloop.store.values import number
 
 if TYPE_CHECKING:
     from voxloop.runs.run import Run
@@ -60,7 +61,7 @@ def pauses(run: Run, timeout: float | None) -> Iterator[float]:
 
     Raises TimeoutError after ``timeout`` seconds, RunError where it has not been started.
     """
-    end = None if timeout is None else time.monotonic() + timeout
+    end = None if timeout is None else time.monotonic() + number("timeout", timeout, endless=True, error=RunError)
     pause = _FIRST_LOOK
     if run.state == "created":
         raise RunError(f"run {run.name!r} has not been started; run.launch() starts it")

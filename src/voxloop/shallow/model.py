@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from voxloop.channels.banded import correlate, kernel, radius_of
 from voxloop.errors import ModelError
 from voxloop.geometry import Box, Spacing
+from voxloop.given import path_of
 from voxloop.machine import machine
 from voxloop.model import ClassInfo, Model, ModelSpec, Output
 from voxloop.shallow import storage
@@ -25,6 +26,7 @@ from voxloop.shallow.lattice import Lattice
 from voxloop.shallow.refinement import Refinement
 from voxloop.shallow.supervoxels import Supervoxels, from_json, to_json
 from voxloop.shallow.tiles import tile_shape
+from voxloop.store.values import whole
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,13 @@ class ShallowModel(Model):
         self, device: str = "auto", precision: str = "float32", threads: int | None = None
     ) -> Iterator[ShallowPredictor]:
         """A predictor of ``threads`` threads (None: all cores); on the CPU and in float32, whatever is asked."""
-        with ThreadPoolExecutor(max(1, threads or machine().cores)) as pool:
+        cores = machine().cores if threads is None else whole("threads", threads, least=0, error=ModelError)
+        with ThreadPoolExecutor(max(1, cores)) as pool:
             yield ShallowPredictor(self, pool)
 
     def save(self, folder: str | Path) -> Path:
         """Write ``spec.json`` and the classifier into a new folder."""
-        return storage.save(self.spec, self.classifier, Path(folder))
+        return storage.save(self.spec, self.classifier, path_of(folder, error=ModelError))
 
 
 class ShallowPredictor:

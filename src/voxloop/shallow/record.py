@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from voxloop.archives import check_archive
 from voxloop.errors import ModelError
 
 NAME = "crossfit.npz"
@@ -54,6 +56,7 @@ def load(folder: Path) -> LearningRecord | None:
     path = folder / NAME
     if not path.exists():
         return None
+    check_archive(path, error=ModelError, remedy="train again")
     try:
         with np.load(path, allow_pickle=False) as stored:
             parts = {name: stored[name] for name in stored.files}
@@ -62,6 +65,6 @@ def load(folder: Path) -> LearningRecord | None:
         fits = record.at.shape == (count, 3) and len(record.image) == len(record.painted) == count
         if not fits or record.probabilities.shape != (count, len(record.values)):
             raise ValueError("its arrays do not fit together")
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
         raise ModelError(f"{path} is damaged ({error}); train again") from error
     return record

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voxloop.archives import check_archive
 from voxloop.errors import ModelError
 from voxloop.model import ModelSpec, read_spec
 from voxloop.shallow.classifier import Classifier, Estimated, Projected
@@ -27,6 +28,8 @@ from voxloop.shallow.soundness import arrays, fits, kinds
 
 #: arrays alone need no skops, whose import takes five seconds
 PERCEPTRON, ESTIMATOR, PROJECTION = "perceptron.npz", "classifier.skops", "projection.npz"
+#: what helps where a file is damaged
+_REMEDY = "use another checkpoint of the run, or train again"
 #: beyond scikit-learn's own estimators and numpy arrays, which skops knows to be inert
 TRUSTED = (
     "sklearn.tree._tree.Tree",
@@ -44,7 +47,19 @@ def add_hash(spec: ModelSpec, classifier: Classifier) -> ModelSpec:
 
 
 def save(spec: ModelSpec, classifier: Classifier, folder: Path) -> Path:
-    """Write a model into ``folder``, which appears only when it is complete; one that is there is replaced."""
+    """Write a model into ``folder``, which appears only when it is complete; one that is there is replaced.
+
+    Raises ModelError where the disk refuses.
+    """
+    try:
+        return _save(spec, classifier, folder)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"the model cannot be saved in {folder} ({getattr(error, 'strerror', None) or error})"
+        ) from error
+
+
+def _save(spec: ModelSpec, classifier: Classifier, folder: Path) -> Path:
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
@@ -53,6 +68,8 @@ def save(spec: ModelSpec, classifier: Classifier, folder: Path) -> Path:
     for path in new.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
+    if folder.is_file():
+        raise NotADirectoryError(0, "it is a file")
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -111,12 +128,13 @@ def _read_projection(folder: Path) -> Projection:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Arrays of single precision, and nothing else. Raises ModelError."""
+    check_archive(path, error=ModelError, remedy=_REMEDY)
     try:
         with np.load(path, allow_pickle=False) as content:
             arrays = dict(content)
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, MemoryError) as error:
         raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run, or train again") from error
-    if any(array.dtype != np.float32 for array in arrays.values()):
+    if any(getattr(array, "dtype", None) != np.float32 for array in arrays.values()):
         raise ModelError(f"{path} is not of voxloop; train again")
     return arrays
 
@@ -128,6 +146,7 @@ def _read_estimator(folder: Path) -> Estimated:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
+    check_archive(path, error=ModelError, remedy=_REMEDY)
     try:
         estimator = skops.io.load(path, trusted=list(TRUSTED))
     except UntrustedTypesFoundException as error:
@@ -141,6 +160,8 @@ def _read_estimator(folder: Path) -> Estimated:
         TypeError,
         EOFError,
         AttributeError,
+        RecursionError,
+        MemoryError,
     ) as error:
         raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run, or train again") from error
     if type(estimator) not in kinds():

@@ -10,6 +10,7 @@ import numpy as np
 from voxloop.geometry import Box
 from voxloop.store.journal import Journal
 from voxloop.store.records import Record
+from voxloop.store.values import whole
 
 #: voxels that are close enough to be read in one box
 _TOGETHER = (16, 128, 128)
@@ -57,6 +58,7 @@ def set_by(journal: Journal, records: Sequence[Record], since: int, most: int) -
 
     Voxels that a later edit set again belong to both; :func:`left_of` compares with the labels as they are.
     """
+    since, most = whole("since", since), whole("most", most, least=1)
     parts: list[Change] = []
     for record in standing(records):
         if record.sequence <= since:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voxloop.store.journal import Journal
+from voxloop.store.values import text
 
 #: the argument of an edit that names its stroke, and how many points of it are painted then
 _KEY = "stroke"
@@ -46,7 +47,7 @@ def with_mark(arguments: dict[str, Any] | None) -> dict[str, Any]:
 
 def find(journal: Journal, stroke: str) -> Drawn | None:
     """What is on record of a stroke; None where nothing is. Reads the journal's lines once."""
-    wanted = f'"{_KEY}":[{json.dumps(stroke, ensure_ascii=False)},'.encode()
+    wanted = f'"{_KEY}":[{json.dumps(text("stroke", stroke), ensure_ascii=False)},'.encode()
     if not journal.path.exists():
         return None
     drawn = None

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import VolumeError, VolumeWarning, WorkspaceError, unknown
-from voxloop.given import flag
+from voxloop.given import flag, path_of, shown
 from voxloop.store.document import ImageInfo, check_name, safe_name
 from voxloop.store.fingerprint import fingerprint
 from voxloop.store.named import Keeper, Named
 from voxloop.store.sources import candidates, is_url, locate, note, place_of, stamp
+from voxloop.store.values import as_list
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -121,7 +122,7 @@ class Images(Named["xr.DataArray"]):
         """What :meth:`add` is to note of an image; voxels that have no other place are copied."""
         from voxloop.volumes import open_volume
 
-        place, copy = place_of(source), flag("copy", copy, error=WorkspaceError)
+        name, place, copy = check_name("image", name), place_of(source), flag("copy", copy, error=WorkspaceError)
         volume = open_volume(source, **arguments)
         if place is None and not arguments:
             place, arguments = _origin(source)
@@ -165,7 +166,7 @@ class Images(Named["xr.DataArray"]):
         """
         from voxloop.volumes.formats.pictures import natural
 
-        folder = Path(path).expanduser()
+        folder = path_of(path, error=WorkspaceError)
         if not folder.is_dir():
             raise WorkspaceError(f"{folder} is no folder; add a single picture with ws.images.add(name, path)")
         pictures = [p for p in folder.iterdir() if p.suffix.lower() in _PICTURES and not p.name.startswith(".")]
@@ -221,7 +222,7 @@ class Images(Named["xr.DataArray"]):
         Returns the images that were found. Raises WorkspaceError where there is no such folder, or nothing is found.
         """
         self._store.check_writable()
-        place = Path(folder).expanduser().absolute()
+        place = path_of(folder, error=WorkspaceError).absolute()
         if not place.is_dir():
             raise WorkspaceError(f"{place} is no folder; say into which folder the images were moved")
         lost = [info for info in self._store.document.images if not self._is_there(info)]
@@ -353,7 +354,7 @@ class Images(Named["xr.DataArray"]):
 
     def free_name(self, wanted: str, taken: Sequence[str] = ()) -> str:
         """The nearest name to ``wanted`` that an image may have and none has."""
-        wanted = safe_name(wanted)
+        wanted, taken = safe_name(str(wanted)), as_list("taken", taken, error=WorkspaceError)
         name, number = wanted, 2
         while name in self.names or name in taken:
             name, number = f"{wanted}-{number}", number + 1
@@ -391,4 +392,7 @@ def _plain(value: Any) -> Any:
     """As JSON keeps it: what is NumPy's as numbers and lists."""
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
-    return value.tolist() if hasattr(value, "tolist") else value
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if not isinstance(value, str | int | float | list | dict | None):
+        raise WorkspaceError(f"{shown(value)} is nothing that can be noted of an image; give texts, numbers or lists")
+    return value

@@ -16,7 +16,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError
 from voxloop.geometry import Box, Shape, Spacing, cover
-from voxloop.given import flag
+from voxloop.given import flag, shown
 from voxloop.store.changes import Change
 from voxloop.store.classes import Level
 from voxloop.store.drawing import Edit
@@ -207,7 +207,7 @@ class Labels(Shaping):
         """
         box, overwrite = self._box(region), flag("overwrite", overwrite, error=LabelError)
         if not isinstance(arguments, dict | None):
-            raise LabelError(f"arguments={str(arguments)[:40]!r} is not what the journal can note: a dict")
+            raise LabelError(f"arguments={shown(arguments)} is not what the journal can note: a dict")
         for what, given in (("array", array), ("mask", mask)):
             if given is not None and np.ndim(given) and np.shape(given) != box.shape:
                 raise LabelError(f"the {what} has shape {np.shape(given)}, the region {box.shape} (z, y, x)")
@@ -309,6 +309,8 @@ class Labels(Shaping):
 
     def on_edit(self, callback: Callable[[Edit], None]) -> Callable[[], None]:
         """Call back after every edit, in the thread that made it. The result ends that."""
+        if not callable(callback):
+            raise LabelError(f"callback={shown(callback)} cannot be called")
         key = object()
         self._state.listeners[key] = callback
         return lambda: self._state.listeners.pop(key, None) and None
@@ -374,10 +376,8 @@ class Labels(Shaping):
 
     def _parent(self) -> tuple[Labels | None, int]:
         level = self.level
-        if level.parent is None:
-            return None, 0
-        parent = self._setting.parent()
-        if parent is None:
+        parent = None if level.parent is None else self._setting.parent()
+        if parent is None or level.parent is None:
             return None, 0
         name = level.parent[1]
         return parent, 0 if name is None else parent.level.value_of(name)

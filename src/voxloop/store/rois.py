@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voxloop.archives import check_archive
 from voxloop.errors import LabelError
 from voxloop.store.outlines import Outline, name_of, outlines_of
 
@@ -23,6 +24,8 @@ def read(path: Path, labels: OpenLabels) -> list[Outline]:
     """The outlines of a ``.roi`` or ``.zip``. Raises LabelError."""
     import roifile
 
+    if path.suffix.lower() == ".zip":
+        check_archive(path, error=LabelError)
     try:
         given = roifile.roiread(path)
     except Exception as error:  # zipfile, struct, value errors of a foreign file

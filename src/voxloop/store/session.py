@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError
+from voxloop.given import flag
 from voxloop.locks import Lock, holder
 from voxloop.store.classes import Level
 from voxloop.store.document import SCHEMA, Document, ImageInfo, read_document
@@ -50,6 +51,7 @@ class Session:
     @classmethod
     def open(cls, folder: Path, read_only: bool | None) -> Session:
         """The session of a folder that this process writes already, or a new one. Raises WorkspaceError."""
+        read_only = None if read_only is None else flag("read_only", read_only, error=WorkspaceError)
         with _guard:
             shared = _writing.get(_real(folder))
             if not read_only and shared is not None and shared.lock is not None and shared.lock.intact:

@@ -14,6 +14,7 @@ from voxloop.store.images import Images
 from voxloop.store.levels import Levels
 from voxloop.store.named import Keeper, Named
 from voxloop.store.regions import Regions
+from voxloop.store.values import as_list, text
 
 Rows = Iterable[str | tuple[Any, ...] | Mapping[str, Any] | SetRow]
 
@@ -73,7 +74,7 @@ class Sets(Named[TrainingSet]):
         name = check_name("training set", name)
         if name in self.names:
             raise WorkspaceError(f"there is a training set {name!r} already; edit or duplicate it")
-        new = TrainingSet(name=name, rows=self._checked(rows), note=note, created=_now())
+        new = TrainingSet(name=name, rows=self._checked(rows), note=text("note", note), created=_now())
         self._store.change(sets={**self._store.document.sets, name: (new,)})
         return new
 
@@ -91,7 +92,9 @@ class Sets(Named[TrainingSet]):
         checked = self._checked(rows)
         if checked == before[-1].rows:
             return before[-1]
-        new = TrainingSet(name=name, version=before[-1].version + 1, rows=checked, note=note, created=_now())
+        new = TrainingSet(
+            name=name, version=before[-1].version + 1, rows=checked, note=text("note", note), created=_now()
+        )
         self._store.change(sets={**self._store.document.sets, name: (*before, new)})
         return new
 
@@ -104,9 +107,7 @@ class Sets(Named[TrainingSet]):
     # ------------------------------------------------------------------------------------------------------- helpers
 
     def _checked(self, rows: Rows | None) -> tuple[SetRow, ...]:
-        if rows is not None and (isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable)):
-            raise LabelError(f"rows={shown(rows)} is no list of rows: (image, level, region)")
-        given = self._labelled() if rows is None else list(rows)
+        given = self._labelled() if rows is None else as_list("rows", rows)
         found = tuple(dict.fromkeys(self._row(row) for row in given))
         if not found:
             raise LabelError("a training set needs at least one row: (image, level, region)")

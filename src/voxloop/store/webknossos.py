@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -12,11 +13,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from voxloop.archives import check_archive
 from voxloop.errors import LabelError, VoxloopError, unknown
 from voxloop.volumes.metadata import first_line
 
 #: a dictionary of entities in an XML file is no part of an annotation, and can fill the memory
 _ENTITIES = b"<!ENTITY"
+#: voxels along an edge of the blocks that webKnossos stores, and bytes for all that is no block
+_BLOCK, _SPARE = 64, 64 << 20
 
 
 class PaintedVolume:
@@ -49,8 +53,11 @@ def is_annotation(source: Any) -> bool:
     path = Path(source).expanduser()
     if not path.is_file() or not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as opened:
-        return any(name.lower().endswith(".nml") for name in opened.namelist())
+    try:
+        with zipfile.ZipFile(path) as opened:
+            return any(name.lower().endswith(".nml") for name in opened.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return False  # cut short, or made up
 
 
 @contextmanager
@@ -67,6 +74,8 @@ def painted(path: Path, shape: tuple[int, int, int], layer: str | None) -> Itera
 
 
 def _unpacked(path: Path, scratch: Path, shape: tuple[int, int, int], layer: str | None) -> PaintedVolume:
+    most = _most(shape)
+    check_archive(path, error=LabelError, most=most)
     with zipfile.ZipFile(path) as opened:
         nml = next(name for name in opened.namelist() if name.lower().endswith(".nml"))
         root = parsed(opened.read(nml), path)
@@ -80,11 +89,17 @@ def _unpacked(path: Path, scratch: Path, shape: tuple[int, int, int], layer: str
         chosen = volumes[layer] if layer is not None else next(iter(volumes.values()))
         inner = Path(opened.extract(str(chosen.get("location")), scratch))
     unpacked = scratch / "volume"
+    check_archive(inner, error=LabelError, most=most)
     with zipfile.ZipFile(inner) as data:
         data.extractall(unpacked)
     names = {int(one.get("id")): str(one.get("name")) for one in chosen.iter("segment") if one.get("name")}
     array, axes = _finest(unpacked, path)
     return PaintedVolume(array, axes, shape, names)
+
+
+def _most(shape: tuple[int, int, int]) -> int:
+    """Bytes that an annotation of an image of this shape may have: whole blocks of 64 bits a voxel, four times."""
+    return _SPARE + 4 * 8 * math.prod(-(-size // _BLOCK) * _BLOCK for size in shape)
 
 
 def _finest(folder: Path, path: Path) -> tuple[Any, str]:

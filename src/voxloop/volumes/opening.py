@@ -17,6 +17,7 @@ import numpy as np
 
 from voxloop.errors import VolumeError, VolumeWarning, VoxloopError
 from voxloop.geometry import AXES, Spacing
+from voxloop.given import shown
 from voxloop.volumes import axes as axis_rules
 from voxloop.volumes.arrays import contents_of
 from voxloop.volumes.chunks import chunk_plan
@@ -102,7 +103,7 @@ def open_volume(
         channels=channels,
         timepoint=timepoint,
         scale=scale or None,
-        chunks=None if chunks == "auto" else chunks,
+        chunks=None if isinstance(chunks, str) and chunks == "auto" else chunks,
         z_kind=z_kind,
         axes=axes,
     )
@@ -392,5 +393,8 @@ def _name(source: Any, wanted: Source) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` as JSON keeps it."""
-    return json.loads(json.dumps(value, default=lambda other: np.asarray(other).tolist()))
+    """``value`` as JSON keeps it. Raises VolumeError for what it cannot keep."""
+    try:
+        return json.loads(json.dumps(value, default=lambda other: np.asarray(other).tolist()))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise VolumeError(f"{shown(value)} is nothing that a picture can be opened with") from error

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxloop.errors import VolumeError
 from voxloop.geometry import Shape, Spacing
+from voxloop.given import shown
 from voxloop.volumes.chunks import chunk_plan
 from voxloop.volumes.halving import CachedBlocks, Halved
 from voxloop.volumes.view import dask_over
@@ -33,6 +35,8 @@ def scales(volume: DataArray, *, cache: str | Path | None = None, smallest: int 
     smallest
         Longest side of the coarsest plane, in pixels.
     """
+    if not hasattr(volume, "attrs"):
+        raise VolumeError(f"{shown(volume)} is no volume; open it first with open_volume")
     own = _own_scales(volume)
     if own is not None:
         return own

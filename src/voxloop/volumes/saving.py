@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import VolumeError
+from voxloop.given import flag, path_of, shown
 from voxloop.volumes.copying import Progress, told
 from voxloop.volumes.multiscale import Kind, Layers, add_metadata, coarsen, write_metadata
 from voxloop.volumes.opening import as_volume
@@ -81,14 +82,16 @@ def save_volume(
     Path
         Where it was written. What was there before is replaced only once the new one is whole.
     """
-    target = Path(path).expanduser()
+    target, overwrite = path_of(path, error=VolumeError), flag("overwrite", overwrite, error=VolumeError)
     _check_free(target, overwrite=overwrite)
     volume = as_volume(array, spacing=spacing)
-    kind = kind or ("labels" if volume.attrs.get("kind") == "labels" else "image")
-    if kind not in ("image", "labels"):
+    if kind is None:
+        kind = "labels" if volume.attrs.get("kind") == "labels" else "image"
+    if not isinstance(kind, str) or kind not in ("image", "labels"):
         raise VolumeError(f"kind {kind!r} is neither 'image' nor 'labels'")
     if kind == "labels" and volume.dtype.kind not in "bui":
         raise VolumeError(f"labels are whole numbers, not {volume.dtype}; convert them or save with kind='image'")
+    pieces = None if chunks is None else _chunks(chunks)
     name = target.name.lower()
     if not name.endswith(SUFFIXES):
         raise VolumeError(f"{target} must end in .zarr, .ome.tif, .tif, .h5, .nc, .npy, .mrc or .nii")
@@ -96,7 +99,7 @@ def save_volume(
     told_of = volume if progress is None else told(volume, progress)
 
     def write(partial: Path) -> None:
-        _write(told_of, partial, suffix, kind, tuple(chunks) if chunks else None, progress)
+        _write(told_of, partial, suffix, kind, pieces, progress)
         _still(volume, progress)()  # the last moment at which it can be stopped
 
     written_whole(target, suffix, write, overwrite=overwrite)
@@ -231,3 +234,14 @@ def _channels(volume: DataArray, names: Sequence[str]) -> list[dict[str, Any]]:
         }
         for i, name in enumerate(names)
     ]
+
+
+def _chunks(given: Any) -> tuple[int, ...] | None:
+    """Voxels of a chunk (z, y, x); None where nothing is asked for. Raises VolumeError."""
+    try:
+        sizes = tuple(int(size) for size in given)
+    except (TypeError, ValueError, OverflowError):
+        raise VolumeError(f"chunks={shown(given)} are no whole numbers, one for each axis") from None
+    if sizes and (len(sizes) != 3 or min(sizes) < 1):
+        raise VolumeError(f"chunks={shown(given)}: a chunk has three sizes (z, y, x), of one voxel at least")
+    return sizes or None

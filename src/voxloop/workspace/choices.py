@@ -12,7 +12,7 @@ from voxloop.runs import Run
 from voxloop.runs.names import check_name, free_name
 from voxloop.store import Store
 from voxloop.store.document import NamedRegion
-from voxloop.store.values import number
+from voxloop.store.values import as_list, number
 from voxloop.workspace.predictions import Predictions
 from voxloop.workspace.project import Project
 
@@ -62,9 +62,10 @@ def several_images(store: Store, image: str | Sequence[str] | None, config: Pred
     """
     if image is None or (isinstance(image, str) and image != "*"):
         return None
-    names = list(store.images.names) if image == "*" else list(dict.fromkeys(image))
+    everything = isinstance(image, str)
+    names = list(store.images.names) if everything else list(as_list("image", image, error=WorkspaceError))
     for name in names:
-        if name not in store.images.names:
+        if name not in store.images:
             raise WorkspaceError(unknown("image", name, store.images.names))
     if not names:
         raise WorkspaceError("there is no image to predict; add some with ws.images.add_folder(path)")
@@ -73,7 +74,7 @@ def several_images(store: Store, image: str | Sequence[str] | None, config: Pred
             f"engine={config.engine!r}: several images in one run are predicted on this machine only; use "
             "engine='local', or a run for each"
         )
-    return names
+    return list(dict.fromkeys(names))
 
 
 def prediction_named(predictions: Predictions, prediction: Prediction | Run | str) -> Prediction:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
 from voxloop.errors import ModelError, PredictionError, unknown
+from voxloop.given import path_of
 from voxloop.runs import Run
 from voxloop.runs.outcome import Which, model_folder
 from voxloop.workspace.project import Project
@@ -94,7 +95,7 @@ def _folder_of(
             raise ModelError(f"run {source.name!r} has no model yet: it is {source.state}")
         return folder, source.name
     if isinstance(source, str | Path):
-        if not Path(source).exists():
+        if not path_of(source, error=ModelError).exists():
             raise ModelError(unknown("run or model folder", source, project.runs))
         if Path(source).suffix in _PACKAGES or Path(source, _DESCRIPTION).exists():
             from voxloop.deep.exchange.foreign import import_package

@@ -8,10 +8,11 @@ from typing import Any
 
 from voxloop.config import Config, ShallowConfig
 from voxloop.config.learners import learner_of
-from voxloop.errors import VoxloopError, WorkspaceError, unknown
+from voxloop.errors import RunError, VoxloopError, WorkspaceError, unknown
 from voxloop.runs import Run
 from voxloop.store.teaching import freeze
 from voxloop.workspace.channels import Channels
+from voxloop.store.values import as_list, text
 from voxloop.workspace.choices import run_name
 from voxloop.workspace.project import Project
 
@@ -65,6 +66,7 @@ def train(
         Settings name a channel that there is not.
     """
     config = ShallowConfig() if config is None else config
+    note = text("note", note, error=RunError)
     learner = learner_of(config)
     if getattr(config, "tensorboard", False):
         from voxloop.runs import tensorboard
@@ -108,17 +110,19 @@ def _settle(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
 
 def _images_after(project: Project, meant: str | Sequence[str], facts: dict[str, Any]) -> str | list[str]:
     """What ``ws.predict`` takes as image: a name, several names, or ``"*"``. Raises WorkspaceError."""
-    if meant == "*":
+    if not isinstance(meant, str):
+        meant = as_list("then_predict", meant, error=WorkspaceError)
+    elif meant == "*":
         return "*"
     if meant == LEARNT and meant not in project.images.names:
         rows = facts.get("rows") or [{"image": key.partition("/")[2]} for key in facts["labels"]]
         meant = [row["image"] for row in rows]
     if isinstance(meant, str):
         meant = [meant]
-    names = list(dict.fromkeys(meant))
-    for name in names:
-        if name not in project.images.names:
+    for name in meant:
+        if name not in project.images:
             raise WorkspaceError(f"then_predict: {unknown('image', name, project.images.names)}")
+    names = list(dict.fromkeys(meant))
     if not names:
         raise WorkspaceError("then_predict: an empty list names no image; name one, or leave it out")
     return names[0] if len(names) == 1 else names

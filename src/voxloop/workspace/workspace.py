@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from voxloop.errors import WorkspaceError
+from voxloop.given import flag, path_of
 from voxloop.store import Store
 from voxloop.store.layout import Layout
 from voxloop.workspace import compare as comparing
@@ -89,7 +91,10 @@ class Workspace(Project):
         VolumeError
             The image cannot be opened; nothing is left behind.
         """
-        if exist_ok and Layout(Path(path).expanduser()).document.exists():
+        if (
+            flag("exist_ok", exist_ok, error=WorkspaceError)
+            and Layout(path_of(path, error=WorkspaceError)).document.exists()
+        ):
             return cls.open(path)
         return cls(Store.create(path, image=image, classes=classes, **settings))
 

@@ -27,7 +27,9 @@ from voxloop.deep.networks.device import autocast, lay_out, move_network, resolv
 from voxloop.deep.networks.network import AnyNetwork, NetworkConfig, build
 from voxloop.deep.objective.instances import Criterion, criterion_of, output_of
 from voxloop.deep.predict.predictor import Normalisation
+from voxloop.errors import WorkspaceError
 from voxloop.geometry import Shape
+from voxloop.given import path_of
 from voxloop.runs.context import QuietContext, TaskContext
 
 #: windows of a validation, at most; fewer where they hold more voxels than a plane
@@ -244,4 +246,4 @@ def gather_cached(state: dict[str, Any], workspace: Path, config: DeepConfig) ->
 
 def folder_of(workspace: Any) -> Path:
     """The folder of a :class:`voxloop.Workspace`, or the path itself."""
-    return Path(getattr(workspace, "path", workspace))
+    return path_of(getattr(workspace, "path", workspace), error=WorkspaceError)

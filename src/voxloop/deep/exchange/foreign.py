@@ -7,6 +7,7 @@ import json
 import math
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from voxloop.archives import check_archive
 from voxloop.deep.exchange.intensities import normalisation_of
 from voxloop.deep.exchange.layout import AXES, PackageLayout
 from voxloop.deep.exchange.runtime import OnnxModel, write
@@ -66,6 +68,8 @@ def import_package(
         anything but a probability for each voxel, or measures each picture and has neither image nor statistics.
     """
     core = bioimage_core()
+    if zipfile.is_zipfile(str(source)):
+        check_archive(Path(source), error=ModelError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -18,13 +18,13 @@ from voxloop.deep.exchange.foreign import bioimage_core, tensor
 from voxloop.deep.exchange.foreign import import_package as import_package
 from voxloop.deep.exchange.intensities import exposure_words
 from voxloop.deep.exchange.runtime import export_graph, export_program
+from voxloop.deep.predict.model import NetworkModel
 from voxloop.errors import ModelError
+from voxloop.given import flag, path_of, shown
 from voxloop.model import ModelSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-    from voxloop.deep.predict.model import NetworkModel
 
 #: pixels, voxels a side of the test tensors
 TEST_SIZE = {2: (256, 256), 3: (32, 128, 128)}
@@ -90,7 +90,9 @@ def export_package(
         The path or the ``.pt2`` beside it exists, the exporters are not installed, or the network cannot be written as
         ONNX.
     """
-    path = Path(path)
+    path, overwrite = path_of(path, error=ModelError), flag("overwrite", overwrite, error=ModelError)
+    if not isinstance(model, NetworkModel):
+        raise ModelError(f"{shown(model)} is no network; only networks become bioimage.io packages")
     if path.suffix != ".zip":
         raise ModelError(f"a package is a .zip file, not {path.name!r}")
     beside = path.with_suffix(".pt2")

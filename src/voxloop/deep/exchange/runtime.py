@@ -22,6 +22,7 @@ from voxloop.deep.predict.fingerprint import fingerprint
 from voxloop.errors import ConfigError, ModelError
 from voxloop.model import ModelSpec, Predictor, read_spec
 from voxloop.store.atomic import replace_folder
+from voxloop.store.values import whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,7 +68,7 @@ class OnnxModel:
         wanted = providers(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        if threads:
+        if threads is not None and (threads := whole("threads", threads, least=0, error=ModelError)):
             options.intra_op_num_threads = threads
         try:
             session = onnxruntime.InferenceSession(str(self.folder / GRAPH), options, providers=wanted)

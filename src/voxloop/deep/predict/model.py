@@ -17,6 +17,7 @@ from voxloop.deep.predict.fingerprint import fingerprint
 from voxloop.errors import ModelError
 from voxloop.model import Model, ModelSpec, Predictor, read_spec
 from voxloop.store.atomic import replace_folder
+from voxloop.store.values import whole
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +55,7 @@ class NetworkModel(Model):
         from voxloop.deep.predict.predictor import NetworkPredictor
 
         before = torch.get_num_threads()
-        if threads:
+        if threads is not None and (threads := whole("threads", threads, least=0, error=ModelError)):
             torch.set_num_threads(threads)
         where = resolve_device(device)
         module = self.module()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 
 from voxloop.errors import VolumeError, unknown
+from voxloop.given import shown
 from voxloop.volumes.samples.sample import Sample
 
 MADE_UP = ("em", "nuclei")
@@ -34,6 +35,8 @@ def load(name: str, seed: int = 0) -> Sample:
     """
     from voxloop.volumes.samples import em, nuclei, real
 
+    if not isinstance(name, str):
+        raise VolumeError(unknown("sample", shown(name), list()))
     if name == "em":
         return em.load(seed)
     if name == "nuclei":

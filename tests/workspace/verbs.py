@@ -1,0 +1,265 @@
+"""Every public verb with arguments that are right, to be given wrong ones; and what is left out, with reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import voxloop as vl
+from voxloop import DeepConfig, ObjectsConfig, ShallowConfig, Workspace
+from voxloop.errors import VoxloopError
+
+STROKE = {
+    "axis": "z", "index": 1, "points": [(5, 5), (20, 30)], "radius": 2, "depth": None, "radius_um": None,
+    "joined": False,
+}  # fmt: skip
+OPEN = {"dataset": None, "spacing": None, "unit": "micrometer", "channels": None, "timepoint": None, "axes": None}
+
+#: what cannot be given anything wrong, or is no verb of a user
+LEFT_OUT = {
+    "keys", "values", "items",  # of every mapping
+    "Workspace.clean", "Workspace.close", "Workspace.size", "Store.check_open_to_runs", "Store.check_writable",
+    "Store.close", "Store.refresh", "Store.remarks", "Store.size", "Runs.table", "ScoreCache.compute_next",
+    "ScoreCache.heads", "ScoreCache.table", "Labels.as_volume", "Labels.close", "Labels.counts", "Labels.facts",
+    "Labels.flush", "Labels.next_id", "Labels.redo", "Labels.refresh", "Labels.touched", "Labels.undo",
+    "Labels.write_header", "Run.cancel", "Run.check", "Run.events", "Run.open_result", "Run.pause", "Run.stop",
+    "Prediction.delete", "Prediction.tiles_done", "Objects.delete", "PointAudit.weights",
+    "FieldAudit.weights",  # nothing is given
+    "Store.change", "Store.set_aside", "Images.together", "Runs.warm", "ScoreCache.at_rest", "ScoreCache.at_work",
+    "ScoreCache.ground_of", "ScoreCache.made_by", "ScoreCache.opened", "Labels.edit", "Labels.intensities",
+    "Labels.shows", "Store.create", "Store.open", "Store.labels", "Run.finished",  # for voxloop itself
+    "Run.launch", "Run.delete",  # tried by tests of processes, and of what is discarded
+}  # fmt: skip
+
+
+class Verbs:
+    """The verbs of an opened workspace in which a pixel classifier was trained, with two predictions and objects."""
+
+    def __init__(self, ws: Workspace, folder: Path) -> None:
+        self.ws, out = ws, folder / "out"
+        self.folder, self.out = folder, out
+        out.mkdir(exist_ok=True)
+        labels, run = ws.labels("labels", "image"), ws.runs["forest"]
+        model, picture = run.model(), folder / "pairs" / "a.tif"
+        self.points, self.fields = ws.audit("p", n=40), ws.audit("p", "fields")
+        self.owners: dict[str, Any] = {
+            "Workspace": ws, "Images": ws.images, "Levels": ws.levels, "Sets": ws.sets, "Regions": ws.regions,
+            "Runs": ws.runs, "Predictions": ws.predictions, "ScoreCache": ws.scores, "Rounds": ws.rounds,
+            "Store": ws.store, "Labels": labels, "Run": run, "Prediction": ws.predictions["p"],
+            "Objects": ws.runs["o"].result, "PointAudit": self.points, "FieldAudit": self.fields, "Model": model,
+            "vl": vl, "vl.inspect": vl.inspect, "vl.objects": vl.objects, "vl.samples": vl.samples,
+            "vl.bioimageio": vl.bioimageio, "vl.presets": vl.presets,
+        }  # fmt: skip
+        forest = ShallowConfig(trees=2, sigmas_um=(1.0,), dimensions="2d", level="labels")
+        ones = np.ones((2, 9, 9), np.uint8)
+        self.table: dict[str, dict[str, Any]] = {
+            "Workspace.accept": {"prediction": "p", "region": (slice(0, 1),), "classes": None, "above": 0.9},
+            "Workspace.add_pairs": {
+                "images": folder / "pairs", "masks": None, "level": "labels", "zero": None, "values": None,
+                "copy": False, "spacing": None,
+            },
+            "Workspace.audit": {"prediction": "p", "how": "points", "n": 40, "seed": 0},
+            "Workspace.best": {"image": None, "level": None},
+            "Workspace.compare": {"models": ["p", "q"], "image": None, "on": None, "level": 0.9},
+            "Workspace.create": {
+                "path": out / "made", "image": None, "classes": ["a"], "exist_ok": True, "level": "labels",
+                "kind": "semantic", "image_name": "image", "copy": False, "times": False, "spacing": None,
+            },
+            "Workspace.doctor": {"n": 5, "run": None},
+            "Workspace.evaluate": {"prediction": "p", "truth": "labels"},
+            "Workspace.export": {
+                "what": "labels", "path": out / "l.tif", "kind": "labels", "image": None, "region": None,
+                "number": None, "overwrite": True,
+            },
+            "Workspace.export_model": {"run": "forest", "path": out / "m.zip", "overwrite": True},
+            "Workspace.fit_objects": {"prediction": "p", "of": None, "level": None},
+            "Workspace.forecast": {"run_or_model": "forest", "image": None, "region": None, "config": None},
+            "Workspace.labels": {"level": "labels", "image": None},
+            "Workspace.methods": {"prediction": "p", "report": None},
+            "Workspace.objects": {"prediction": "p", "config": None, "of": "disc", "region": None, "name": None},
+            "Workspace.offer": {"image": None, "level": None},
+            "Workspace.open": {"path": folder / "nowhere", "read_only": None},
+            "Workspace.predict": {
+                "run_or_model": "forest", "image": None, "region": None, "name": None, "config": None
+            },
+            "Workspace.score": {"prediction": "p", "level": 0.9},
+            "Workspace.set_voxel_size": {"image": None, "spacing": (1, 1, 1), "unit": "micrometer"},
+            "Workspace.suggest": {
+                "prediction": "p", "n": 2, "strategy": "gain", "seed": 0, "images": None, "region": None
+            },
+            "Workspace.train": {"config": forest, "name": None, "queue": True, "then_predict": None, "note": ""},
+            "Images.add": {"name": "new", "source": picture, "copy": False, "progress": None, **OPEN},
+            "Images.add_folder": {"path": folder / "pairs", "copy": False, "spacing": None},
+            "Images.add_times": {"name": "new", "source": picture},
+            "Images.free_name": {"wanted": "x", "taken": ()},
+            "Images.get": {"key": "x", "default": None},
+            "Images.info": {"name": "image"},
+            "Images.one": {"name": "image"},
+            "Images.open": {"name": "image"},
+            "Images.path": {"name": "image"},
+            "Images.prepare": {"name": "new", "source": picture, "copy": False},
+            "Images.relink": {"name": "image", "source": picture, "force": False},
+            "Images.relink_folder": {"folder": folder / "pairs"},
+            "Images.remove": {"name": "nothing"},
+            "Images.scales": {"name": "image"},
+            "Images.times": {"name": "image"},
+            "Levels.add": {"name": "new", "classes": ["a"], "parent": None, "kind": "semantic"},
+            "Levels.add_class": {"level": "labels", "new": "c"},
+            "Levels.change_class": {
+                "level": "labels", "given": 1, "name": "n", "color": "#ffffff", "locked": False, "visible": True,
+                "shortcut": "",
+            },
+            "Levels.get": {"key": "labels", "default": None},
+            "Levels.remove": {"name": "nothing"},
+            "Levels.remove_class": {"level": "labels", "given": "nothing"},
+            "Levels.rename": {"name": "labels", "new": "other"},
+            "Sets.add": {"name": "s", "rows": None, "note": ""},
+            "Sets.duplicate": {"name": "mine", "new": None},
+            "Sets.edit": {"name": "mine", "rows": [("image", "labels")], "note": ""},
+            "Sets.get": {"key": "mine", "default": None},
+            "Sets.remove": {"name": "nothing"},
+            "Sets.versions": {"name": "mine"},
+            "Regions.add": {"name": "part", "region": (slice(0, 2),), "image": None},
+            "Regions.get": {"key": "part", "default": None},
+            "Regions.remove": {"name": "nothing"},
+            "Runs.ancestors": {"name": "forest"},
+            "Runs.compare": {"*": "forest"},
+            "Runs.create": {
+                "name": None, "task": "voxloop.shallow.learner:train", "settings": {}, "kind": None, "learner": None,
+                "result": None, "device": "cpu", "title": "",
+            },
+            "Runs.get": {"name": "forest", "default": None},
+            "Predictions.get": {"key": "p", "default": None},
+            "ScoreCache.compute": {"name": "p"},
+            "ScoreCache.of_prediction": {"name": "p"},
+            "ScoreCache.of_run": {"run": run},
+            "Rounds.branch": {"which": 1, "name": None, "level": None},
+            "Rounds.go_back": {"which": 1, "level": None},
+            "Rounds.named": {"which": 1, "level": None},
+            "Rounds.outlook": {"level": "labels", "image": "image"},
+            "Rounds.reached": {"level": "labels", "image": "image"},
+            "Rounds.read": {"level": None},
+            "Rounds.table": {"level": None},
+            "Store.clean": {"removed": False},
+            "Labels.changes": {"since": 0, "most": 10},
+            "Labels.copy_slice": {"axis": "z", "source": 1, "target": 2, "values": None, "overwrite": False},
+            "Labels.drawn": {"stroke": "x"},
+            "Labels.erase": STROKE,
+            "Labels.fill": {
+                "axis": "z", "index": 1, "point": (5, 5), "value": 1, "by": "image", "tolerance": 5, "volume": False,
+                "reach": 9, "channel": 0,
+            },
+            "Labels.history": {"sequence": 1},
+            "Labels.interpolate": {"axis": "z", "first": 0, "last": 3, "values": None, "overwrite": False},
+            "Labels.load": {"source": picture, "zero": None, "values": None, "overwrite": True, "region": None},
+            "Labels.made_by": {"region": None, "since": 0},
+            "Labels.on_edit": {"callback": print},
+            "Labels.paint": {**STROKE, "value": 1},
+            "Labels.paintable": {"given": 1},
+            "Labels.plane": {"axis": "z", "index": 1, "box": None, "step": 1},
+            "Labels.polygon": {"axis": "z", "index": 1, "points": [(5, 5), (20, 30), (5, 30)], "value": 2},
+            "Labels.read": {"region": None},
+            "Labels.save": {"path": out / "s.tif", "overwrite": True},
+            "Labels.threshold": {**STROKE, "value": 1, "low": 0, "high": 90, "channel": 0},
+            "Labels.write": {
+                "region": (slice(0, 2),), "array": 1, "mask": None, "tool": "write", "overwrite": True,
+                "arguments": None,
+            },
+            "Run.log_tail": {"lines": 3},
+            "Run.model": {"which": "better"},
+            "Run.plot": {"path": out / "p.png"},
+            "Run.report": {"path": out / "p.html"},
+            "Run.resume": {"queue": True, "engine": None},
+            "Run.to_csv": {"path": out / "p.csv"},
+            "Run.update": {"trees": 3},
+            "Run.wait": {"timeout": 0.01},
+            "Prediction.stored": {"kind": "labels"},
+            "Objects.export": {"path": out / "o.tif", "image": None, "number": None, "overwrite": True},
+            "Objects.mesh": {"number": 1, "smooth_um": 0.0},
+            "Objects.save_mesh": {"number": 1, "path": out / "o.ply", "smooth_um": 0.0},
+            "Objects.save_table": {"path": out / "o.csv", "image": None},
+            "Objects.table": {"image": None, "workers": None},
+            "PointAudit.answer": {"i": 1, "value": "disc"},
+            "PointAudit.said": {"i": 0},
+            "PointAudit.score": {"level": 0.9},
+            "PointAudit.skip": {"i": 0},
+            "FieldAudit.accept": {"i": 1},
+            "FieldAudit.correct": {"i": 1, "labels": None},
+            "FieldAudit.corrected": {"i": 0},
+            "FieldAudit.draft": {"i": 0},
+            "FieldAudit.fractions": {"level": 0.9},
+            "FieldAudit.objects": {"name": "disc", "level": 0.9},
+            "FieldAudit.predicted": {"i": 0},
+            "FieldAudit.score": {"level": 0.9},
+            "FieldAudit.skip": {"i": 0},
+            "Model.open": {"device": "cpu", "precision": "float32", "threads": None},
+            "Model.save": {"folder": out / "model"},
+            "vl.load_model": {"folder": run.path / "model"},
+            "vl.open_volume": {"source": picture, **OPEN, "scale": 0, "chunks": "auto"},
+            "vl.predict": {"model": model, "volume": ones, "turns": "none", "votes": "1", "match_spacing": True},
+            "vl.evaluate": {"prediction": ones, "truth": ones},
+            "vl.save_volume": {
+                "array": ones, "path": out / "v.tif", "kind": None, "spacing": None, "overwrite": True, "chunks": None
+            },
+            "vl.scales": {"volume": vl.open_volume(picture)},
+            "vl.samples.load": {"name": "nothing", "seed": 0},
+            "vl.presets.get": {"key": "auto", "default": None},
+            "vl.inspect.training_inputs": {"workspace": ws, "config": DeepConfig(), "batch": 0},
+            "vl.inspect.field_of_view": {"workspace": ws, "config": DeepConfig(), "at": None, "image": None},
+            "vl.inspect.forecast": {"workspace": ws, "config": DeepConfig()},
+            "vl.inspect.find_rate": {"workspace": ws, "config": DeepConfig(), "steps": 60},
+            "vl.bioimageio.export_package": {"model": model, "path": out / "e.zip", "sample": None, "name": ""},
+            "vl.bioimageio.import_package": {"source": folder / "no.zip", "folder": out / "imported"},
+            "vl.objects.measure_objects": {"labels": ones, "image": None, "workers": None},
+            "vl.objects.object_mesh": {"labels": ones, "number": 1, "region": None, "smooth_um": 0.0},
+            "vl.objects.segment": {"probability": ones / 2, "config": ObjectsConfig(), "spacing_um": (1, 1, 1)},
+            "vl.objects.label_components": {"source": ones, "path": out / "c.zarr", "overwrite": True, "min_size": 0},
+            "vl.objects.find_objects": {
+                "source": ones, "path": out / "f.zarr", "config": None, "overwrite": True, "region": None
+            },
+            "vl.objects.save_mesh": {
+                "vertices": np.zeros((3, 3)), "faces": np.array([[0, 1, 2]]), "path": out / "m.ply"
+            },
+        }  # fmt: skip
+        for name in ("Images", "Levels", "Sets", "Regions", "Runs", "Predictions"):
+            for verb in ("__getitem__", "__contains__"):
+                self.table[f"{name}.{verb}"] = {"*": "nothing"}
+
+    def call(self, verb: str, arguments: dict[str, Any]) -> None:
+        """Do it; ``*`` is given by place."""
+        owner, _, name = verb.rpartition(".")
+        does = getattr(self.owners[owner], name)
+        by_place = name == "get" or "*" in arguments
+        made = does(*arguments.values()) if by_place else does(**arguments)
+        if verb == "Model.open":
+            with made:
+                return
+        if verb in ("Workspace.create", "Workspace.open"):
+            made.close()
+
+    def state(self) -> tuple[Any, ...]:
+        """What must be as it was where a verb was refused."""
+        ws = self.ws
+        labels = [ws.labels(level, "image").sequence for level in ws.levels.names]
+        answers = (self.points.answered, self.fields.answered)
+        parts = ("", "images", "runs", "predictions", "objects", "models", "audits", "removed")
+        there = [sorted(p.name for p in (ws.path / part).glob("*") if p.name != "derived") for part in parts]
+        return ws.store.document, labels, answers, there, sorted(p.name for p in self.folder.iterdir())
+
+    def put_back(self, before: Any, runs: set[str]) -> None:
+        """What a verb added goes again."""
+        ws = self.ws
+        for name in set(ws.images.names) - {info.name for info in before.images}:
+            ws.images.remove(name)
+        there = {level.folder for level in before.levels}
+        for level in [level for level in ws.levels.values() if level.folder not in there]:
+            ws.levels.remove(level.name)
+        if ws.store.document != before:
+            ws.store.change(**{part: getattr(before, part) for part in ("images", "levels", "regions", "sets")})
+        for name in set(ws.runs) - runs:
+            try:
+                ws.runs[name].delete()
+            except VoxloopError:
+                raise AssertionError(f"run {name!r} that a bad value made cannot be deleted") from None
