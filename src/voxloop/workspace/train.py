@@ -11,8 +11,8 @@ from voxloop.config.learners import learner_of
 from voxloop.errors import RunError, VoxloopError, WorkspaceError, unknown
 from voxloop.runs import Run
 from voxloop.store.teaching import freeze
-from voxloop.workspace.channels import Channels
 from voxloop.store.values import as_list, text
+from voxloop.workspace.channels import Channels
 from voxloop.workspace.choices import run_name
 from voxloop.workspace.project import Project
 
