@@ -86,6 +86,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 assert run.state == "finished", run.log_tail(20)
             assert ws.objects("p", name="o", of="disc").state == "finished"
             ws.sets.add("mine")
+            ws.channels.add("smooth")
     return path
 
 

@@ -24,7 +24,7 @@ LEFT_OUT = {
     "Store.close", "Store.refresh", "Store.remarks", "Store.size", "Runs.table", "ScoreCache.compute_next",
     "ScoreCache.heads", "ScoreCache.table", "Labels.as_volume", "Labels.close", "Labels.counts", "Labels.facts",
     "Labels.flush", "Labels.next_id", "Labels.redo", "Labels.refresh", "Labels.touched", "Labels.undo",
-    "Labels.write_header", "Run.cancel", "Run.check", "Run.events", "Run.open_result", "Run.pause", "Run.stop",
+    "Labels.write_header", "Run.cancel", "Run.check", "Run.pauses", "Run.events", "Run.open_result", "Run.pause", "Run.stop",
     "Prediction.delete", "Prediction.tiles_done", "Objects.delete", "PointAudit.weights",
     "FieldAudit.weights",  # nothing is given
     "Store.change", "Store.set_aside", "Images.together", "Runs.warm", "ScoreCache.at_rest", "ScoreCache.at_work",
@@ -47,7 +47,7 @@ class Verbs:
         self.owners: dict[str, Any] = {
             "Workspace": ws, "Images": ws.images, "Levels": ws.levels, "Sets": ws.sets, "Regions": ws.regions,
             "Runs": ws.runs, "Predictions": ws.predictions, "ScoreCache": ws.scores, "Rounds": ws.rounds,
-            "Store": ws.store, "Labels": labels, "Run": run, "Prediction": ws.predictions["p"],
+            "Store": ws.store, "Channels": ws.channels, "Labels": labels, "Run": run, "Prediction": ws.predictions["p"],
             "Objects": ws.runs["o"].result, "PointAudit": self.points, "FieldAudit": self.fields, "Model": model,
             "vl": vl, "vl.inspect": vl.inspect, "vl.objects": vl.objects, "vl.samples": vl.samples,
             "vl.bioimageio": vl.bioimageio, "vl.presets": vl.presets,
@@ -167,7 +167,21 @@ class Verbs:
                 "region": (slice(0, 2),), "array": 1, "mask": None, "tool": "write", "overwrite": True,
                 "arguments": None,
             },
+            "Channels.add": {
+                "name": "new", "filter": "gaussian", "source": None, "other": None, "image": None, "low": None,
+                "high": None, "sigma_um": 2.0,
+            },
+            "Channels.chain": {"image": None},
+            "Channels.compute": {"names": None, "image": None},
+            "Channels.facts": {"names": ["smooth"]},
+            "Channels.get": {"key": "smooth", "default": None},
+            "Channels.load": {"path": folder / "nowhere.json", "replace": False},
+            "Channels.open": {"name": "smooth", "image": None},
+            "Channels.remove": {"name": "nothing"},
+            "Channels.rename": {"name": "smooth", "to": "other"},
+            "Channels.save": {"path": out / "c.json", "names": None},
             "Run.log_tail": {"lines": 3},
+            "Run.on_finished": {"fn": print},
             "Run.model": {"which": "better"},
             "Run.plot": {"path": out / "p.png"},
             "Run.report": {"path": out / "p.html"},
@@ -223,7 +237,7 @@ class Verbs:
                 "vertices": np.zeros((3, 3)), "faces": np.array([[0, 1, 2]]), "path": out / "m.ply"
             },
         }  # fmt: skip
-        for name in ("Images", "Levels", "Sets", "Regions", "Runs", "Predictions"):
+        for name in ("Images", "Levels", "Sets", "Regions", "Runs", "Predictions", "Channels"):
             for verb in ("__getitem__", "__contains__"):
                 self.table[f"{name}.{verb}"] = {"*": "nothing"}
 
@@ -257,7 +271,9 @@ class Verbs:
         for level in [level for level in ws.levels.values() if level.folder not in there]:
             ws.levels.remove(level.name)
         if ws.store.document != before:
-            ws.store.change(**{part: getattr(before, part) for part in ("images", "levels", "regions", "sets")})
+            ws.store.change(
+                **{part: getattr(before, part) for part in ("images", "levels", "regions", "sets", "channels")}
+            )
         for name in set(ws.runs) - runs:
             try:
                 ws.runs[name].delete()

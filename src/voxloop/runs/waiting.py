@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from voxloop.errors import RunError
+from voxloop.given import shown
 from voxloop.runs.history import ALIVE
 from voxloop.screen import screen
 from voxloop.store.values import number
@@ -75,8 +76,10 @@ def pauses(run: Run, timeout: float | None) -> Iterator[float]:
 def call_when_ended(run: Run, fn: Callable[[Run], object]) -> None:
     """Call ``fn(run)`` from a thread of this process once no process is at work on the run any more.
 
-    What ``fn`` raises goes to the log: nobody waits for it.
+    What ``fn`` raises goes to the log: nobody waits for it. Raises RunError where it cannot be called.
     """
+    if not callable(fn):
+        raise RunError(f"fn={shown(fn)} cannot be called")
 
     def wait_and_call() -> None:
         try:

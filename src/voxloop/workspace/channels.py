@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, digest, facts_of, needed, recipes_of
 from voxloop.errors import ConfigError, VolumeError, WorkspaceError, unknown
+from voxloop.given import flag, path_of
 from voxloop.store.atomic import replace_json
 from voxloop.store.document import ChannelEntry, check_name
 from voxloop.store.named import Named
+from voxloop.store.values import as_list
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -141,10 +143,10 @@ class Channels(Named["DataArray"]):
 
     def save(self, path: str | Path, names: Sequence[str] | None = None) -> Path:
         """Write channels and all that they are made of as JSON, for the next volume. None: all."""
-        target = Path(path).expanduser()
+        target = path_of(path, error=ConfigError)
         if target.suffix.lower() != ".json":
             raise ConfigError(f"{target.name!r} must end in .json")
-        chosen = needed(list(names) if names is not None else self.names, self.recipes)
+        chosen = needed(self._named(names), self.recipes)
         facts = {"format": _FORMAT, "version": 1, "channels": [recipe.model_dump(mode="json") for recipe in chosen]}
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -174,8 +176,8 @@ class Channels(Named["DataArray"]):
             The file is none of channels, or another channel has one of the names.
         """
         self._store.check_writable()
-        given = [ChannelRecipe.of(one) for one in _read(Path(path).expanduser())]
-        recipes = self._known()
+        given = [ChannelRecipe.of(one) for one in _read(path_of(path, error=ConfigError))]
+        recipes, replace = self._known(), flag("replace", replace, error=ConfigError)
         for recipe in given:
             check_name("channel", recipe.name)
             there = recipes.get(recipe.name)
@@ -188,7 +190,7 @@ class Channels(Named["DataArray"]):
 
     def facts(self, names: Sequence[str]) -> dict[str, Any]:
         """Channels as a run notes them, with all that they are made of. Raises ConfigError."""
-        return facts_of(names, self.recipes)
+        return facts_of(self._named(names), self.recipes)
 
     def compute(self, names: str | Sequence[str] | None = None, image: str | None = None) -> Run:
         """Compute channels whole, in a process of its own, so that they are read from then on. None: all.
@@ -202,9 +204,7 @@ class Channels(Named["DataArray"]):
         """
         from voxloop.workspace.choices import run_name
 
-        chosen = [names] if isinstance(names, str) else list(names) if names is not None else self.names
-        for name in chosen:
-            self._check(name)
+        chosen = self._named([names] if isinstance(names, str) else names)
         if not chosen:
             raise ConfigError("there are no channels yet; add one with ws.channels.add")
         project = self._project
@@ -222,8 +222,15 @@ class Channels(Named["DataArray"]):
         )
         return run.launch()
 
+    def _named(self, names: Sequence[str] | None) -> list[str]:
+        """The channels that are meant, all where None are named. Raises ConfigError."""
+        chosen = self.names if names is None else list(as_list("names", names, error=ConfigError))
+        for name in chosen:
+            self._check(name)
+        return chosen
+
     def _check(self, name: str) -> None:
-        if name not in self.names:
+        if name not in self:
             raise ConfigError(unknown("channel", name, self.names))
 
     def _known(self) -> dict[str, ChannelRecipe]:

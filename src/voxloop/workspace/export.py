@@ -83,7 +83,7 @@ def export(
         objects: Objects = run.result
         return objects.export(path, image=shown, number=number, overwrite=overwrite)
     if what in project.levels.names:
-        if image is not None and image not in project.images.names and image in series_of(project):
+        if image is not None and image not in project.images and image in list(series_of(project)):
             return export_labels_in_time(project, what, image, path, overwrite=overwrite)
         return project.labels(what, image).save(path, overwrite=overwrite)
     if what in project.runs:
