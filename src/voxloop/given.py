@@ -15,6 +15,8 @@ def path_of(given: object, *, error: type[VoxloopError]) -> Path:
         raise error(f"{shown(given)} is no path; give a text or a pathlib.Path")
     try:
         path = Path(given).expanduser()
+        if "\0" in str(path):
+            raise ValueError("a NUL character")
         path.exists()
     except (TypeError, ValueError, RuntimeError, OSError) as reason:
         words = getattr(reason, "strerror", None) or reason

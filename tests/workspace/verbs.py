@@ -24,7 +24,8 @@ LEFT_OUT = {
     "Store.close", "Store.refresh", "Store.remarks", "Store.size", "Runs.table", "ScoreCache.compute_next",
     "ScoreCache.heads", "ScoreCache.table", "Labels.as_volume", "Labels.close", "Labels.counts", "Labels.facts",
     "Labels.flush", "Labels.next_id", "Labels.redo", "Labels.refresh", "Labels.touched", "Labels.undo",
-    "Labels.write_header", "Run.cancel", "Run.check", "Run.pauses", "Run.events", "Run.open_result", "Run.pause", "Run.stop",
+    "Labels.write_header", "Run.cancel", "Run.check", "Run.pauses", "Run.events", "Run.open_result", "Run.pause",
+    "Run.stop",
     "Prediction.delete", "Prediction.tiles_done", "Objects.delete", "PointAudit.weights",
     "FieldAudit.weights",  # nothing is given
     "Store.change", "Store.set_aside", "Images.together", "Runs.warm", "ScoreCache.at_rest", "ScoreCache.at_work",

@@ -46,6 +46,8 @@ def object_mesh(labels: Any, number: int, region: object, *, smooth_um: float = 
         raise PredictionError("objects of pictures are flat; meshes are made of objects in stacks")
     spacing = np.array(field.spacing_um)
     sigma = smooth_um / spacing
+    if (sigma > field.shape).any():
+        raise PredictionError(f"smooth_um={smooth_um:g} is wider than the whole image; smooth less")
     z, y, x = (int(n) for n in np.minimum(np.ceil(3 * sigma), field.shape))
     box = Box.of(region, field.shape).grow((z, y, x)).clip(field.shape)
     mask = np.pad(field.read(box) == number, [(n + 1, n + 1) for n in (z, y, x)]).astype(np.float32)

@@ -111,9 +111,10 @@ class Channels(Named["DataArray"]):
         self._store.check_writable()
         name = check_name("channel", name)
         facts = {"filter": filter, "other": self._source(other), "low": low, "high": high, "settings": parameters}
+        shown_on = next(iter(self._project.images.names), None) if image is None else self._project.images.one(image)
         recipe = ChannelRecipe.of({"name": name, "source": self._source(source), **facts})
         self._keep({**self._known(), name: recipe})
-        return self.open(name, image or next(iter(self._project.images.names), None))
+        return self.open(name, shown_on)
 
     def remove(self, name: str) -> None:
         """Forget a channel. Raises ConfigError where another one is made of it."""
