@@ -65,7 +65,7 @@ def forecast(workspace: Any, config: DeepConfig | None = None) -> Forecast:
     LabelError
         Nothing, or only one class, is labelled.
     """
-    return forecast_of(gather_now(folder_of(workspace), config or AUTO))
+    return forecast_of(gather_now(folder_of(workspace), AUTO if config is None else DeepConfig.of(config)))
 
 
 def answer(job: Job) -> dict[str, Any]:

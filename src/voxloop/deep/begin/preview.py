@@ -138,7 +138,7 @@ def training_inputs(workspace: Any, config: DeepConfig | None = None, batch: int
     LabelError
         Nothing, or only one class, is labelled.
     """
-    return _inputs(gather_now(folder_of(workspace), config or AUTO), batch)
+    return _inputs(gather_now(folder_of(workspace), AUTO if config is None else DeepConfig.of(config)), batch)
 
 
 def field_of_view(
@@ -155,7 +155,7 @@ def field_of_view(
     VolumeError
         The voxel is not in the image, or the image is not trained on.
     """
-    material = gather_now(folder_of(workspace), config or AUTO)
+    material = gather_now(folder_of(workspace), AUTO if config is None else DeepConfig.of(config))
     return _field(material, image, at, {})
 
 

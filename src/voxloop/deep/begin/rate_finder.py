@@ -58,7 +58,7 @@ def find_rate(workspace: Any, config: DeepConfig | None = None, steps: int = 60)
     LabelError
         Nothing, or only one class, is labelled.
     """
-    return range_test(gather_now(folder_of(workspace), config or AUTO), steps)
+    return range_test(gather_now(folder_of(workspace), AUTO if config is None else DeepConfig.of(config)), steps)
 
 
 def answer(job: Job) -> dict[str, Any]:

@@ -100,8 +100,7 @@ def export_package(
         if there.exists() and not overwrite:
             raise ModelError(f"{there} exists already; overwrite=True replaces it")
     bioimage_core()
-    spec = model.spec
-    spec = _at_scale(spec)
+    spec = _at_scale(model.spec)
     module = _core(model.module(), spec)
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
@@ -120,10 +119,8 @@ def export_package(
             why = str(error)
         path.parent.mkdir(parents=True, exist_ok=True)
         _put(new, path)
-        if program is not None:
-            program = _put(program, beside)
-        else:
-            beside.unlink(missing_ok=True)  # it would be of the package that was replaced
+        beside.unlink(missing_ok=True)  # it would be of the package that was replaced
+        program = None if program is None else _put(program, beside)
     return Package(path=path, difference=difference, problems=problems, program=program, no_program=why)
 
 
