@@ -418,3 +418,33 @@ def test_a_series_is_stepped_through_in_time_at_the_same_place(ui, tmp_path):
         assert screen.field("Time").value == 0
         assert panel.labels.read((4,)).any()
         panel.close()
+
+
+def test_shapes_are_refined_and_a_range_is_labelled(panel, hand, ws):
+    screen = Screen(panel)
+    hand.stroke([60, 60], [60, 80], value=1, radius=5)
+    painted = panel.labels.read()
+    screen.click("Shapes")
+    screen.field("Refine").value = "dilate"
+    screen.field("Radius").value = "0.03"
+    screen.click("Apply")
+    screen.wait()
+    code = panel.code.code
+    grown = panel.labels.read()
+    assert grown.sum() > painted.sum()
+    assert "Ctrl Z" in screen.message
+    panel.undo()
+    eval(code, {"ws": ws})
+    np.testing.assert_array_equal(panel.labels.read(), grown)
+    ws.channels.add("smooth", "gaussian")
+    screen.click("Shapes")
+    screen.click("Shapes")
+    assert screen.field("Intensity").options == ["image", "smooth"]
+    screen.field("From").value = "150"
+    screen.click("Label")
+    plane = panel.labels.read()[panel.view.index]
+    assert (plane[40:80, 40:100] == 1).all()
+    assert not plane[:30].any()
+    screen.field("From").value = "many"
+    screen.click("Label")
+    assert "'many' is no number" in screen.message

@@ -26,6 +26,7 @@ from voxloop.panels.label.live_box import LiveBox
 from voxloop.panels.label.live_overlay import OverlaySource
 from voxloop.panels.label.live_place import LivePlace
 from voxloop.panels.label.mask_files import MaskFiles
+from voxloop.panels.label.shape_box import ShapeBox
 from voxloop.panels.label.slices import slices_around
 from voxloop.panels.label.tool_box import ToolBox
 from voxloop.panels.label.tools import Call, bindings, fill_call, hand, stroke_call, voxel_of
@@ -125,6 +126,7 @@ class LabelPanel(Panel):
                 self.first.widget,
                 self.live_box.widget,
                 section("Slices", row(copy, between, spacer(), self._undo, self._redo), self.saved.widget),
+                ShapeBox(self).widget,
                 self.masks_box,
                 self.code,
             ]
