@@ -184,7 +184,9 @@ class Lab:
         if self.page.url == "about:blank":
             self.page.goto(f"{self.server.url}/lab/workspaces/{uuid.uuid4().hex[:8]}/tree/{name}?reset")
         else:
-            self.page.evaluate("name => jupyterapp.commands.execute('docmanager:open', { path: name })", name)
+            self.page.evaluate(
+                "name => jupyterapp.commands.execute('docmanager:open', { path: name }).then(() => null)", name
+            )
         self._ready()
         self.server.have_one_waiting()
         self.errors.clear()  # of the notebook before this one

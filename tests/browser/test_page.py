@@ -165,11 +165,11 @@ WALK = """root => {
     let { left, top, right, bottom } = own, scrolls = false, cut = false;
     if (right - left < 2 || bottom - top < 2) continue;
     for (let up = node.parentElement; up && root.contains(up); up = up.parentElement) {
-      const style = getComputedStyle(up).overflow, b = up.getBoundingClientRect();
-      if (/^visible$/.test(style)) continue;
-      const here = /auto|scroll/.test(style);
-      cut ||= !here && !scrolls && Math.max(b.left - left, right - b.right, b.top - top, bottom - b.bottom) > 1.5;
-      scrolls ||= here;
+      const { overflowX, overflowY } = getComputedStyle(up), b = up.getBoundingClientRect();
+      if (overflowX === "visible" && overflowY === "visible") continue;
+      cut ||= overflowX === "hidden" && Math.max(b.left - left, right - b.right) > 1.5;
+      cut ||= overflowY === "hidden" && !scrolls && Math.max(b.top - top, bottom - b.bottom) > 1.5;
+      scrolls ||= /auto|scroll/.test(overflowX + overflowY);
       left = Math.max(left, b.left); top = Math.max(top, b.top);
       right = Math.min(right, b.right); bottom = Math.min(bottom, b.bottom);
     }
@@ -190,6 +190,11 @@ WALK = """root => {
   if (isHigher) faults.push("the panel is higher than the window");
   return [nodes.length, faults];
 }"""
+#: whether the panel fills what holds it
+FITS = """holder => {
+  const rest = holder.clientHeight - holder.querySelector(".vx-root").clientHeight;
+  return rest >= 0 && rest < 40;
+}"""
 #: WCAG 2.2 A and AA
 AXE = """async root => {
   const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"];
@@ -206,21 +211,33 @@ def test_every_step_fits_its_window_and_has_names_for_everybody(lab, folder):
     page.evaluate(Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8"))
     size = page.viewport_size
     faults = []
-    for name in STEPS:
-        root.get_by_role("tab", name=name).click()
-        lab.until(f"bench.step == {name.lower()!r}")
-        page.wait_for_timeout(500)
-        for width, height in ((1000, 720), (1280, 720), (1440, 900), (1920, 1080)):
-            page.set_viewport_size({"width": width, "height": height})
-            page.wait_for_timeout(150)
-            count, found = root.evaluate(WALK)
-            assert count > 8
-            faults += [f"{name}, {width}: {one}" for one in found]
-        page.set_viewport_size(size)
-        for theme in ("dark", "light"):
-            lab.theme(theme)
+    for theme in ("light", "dark"):
+        lab.theme(theme)
+        for name in STEPS:
+            root.get_by_role("tab", name=name).click()
+            lab.until(f"bench.step == {name.lower()!r}")
+            page.wait_for_timeout(500)
+            for width, height in ((1000, 720), (1280, 720), (1440, 900), (1920, 1080)) if theme == "light" else ():
+                page.set_viewport_size({"width": width, "height": height})
+                page.wait_for_timeout(150)
+                count, found = root.evaluate(WALK)
+                assert count > 8
+                faults += [f"{name}, {width}: {one}" for one in found]
+            page.set_viewport_size(size)
             passed, found = root.evaluate(AXE)
             assert passed > 8
             faults += [f"{name}, {theme}: {one}" for one in found]
-    lab.python("ws.close()")
     assert faults == []
+
+    height = "root => root.getBoundingClientRect().height"
+    root.get_by_title("Full screen").click()
+    lab.wait(lambda: root.evaluate(height) == page.viewport_size["height"], "the whole screen")
+    page.evaluate("document.exitFullscreen()")
+    lab.wait(lambda: root.evaluate(height) < page.viewport_size["height"], "the notebook again")
+    page.evaluate("jupyterapp.commands.execute('notebook:create-output-view').then(() => null)")
+    tab = page.locator(".jp-LinkedOutputView")
+    tab.locator(".vx-root .vx-steps").wait_for()
+    page.evaluate("jupyterapp.commands.execute('application:toggle-mode').then(() => null)")
+    lab.wait(lambda: tab.evaluate("one => one.clientHeight") > 500, "one document at a time")
+    lab.wait(lambda: tab.evaluate(FITS), "a panel as high as its tab")
+    page.evaluate("jupyterapp.commands.execute('application:toggle-mode').then(() => null)")

@@ -203,6 +203,36 @@ def test_a_polygon_under_way_stands_out_and_is_gone_when_it_is_closed(lab, opene
     assert page.evaluate(SKETCHED) == [0, 0]
 
 
+def test_one_finger_paints_and_two_move_the_picture(lab, opened):
+    viewer = opened()
+    touch = lab.context.new_cdp_session(lab.page)
+
+    def fingers(kind: str, *places: tuple[float, float]) -> None:
+        points = [dict(zip("xy", viewer.place(*place), strict=True), id=i) for i, place in enumerate(places)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", (200, 200))
+    fingers("touchMove", (240, 210))
+    fingers("touchMove", (260, 230))
+    fingers("touchEnd")
+    lab.until("labels.counts()")
+    painted = lab.python("{int(k): int(v) for k, v in labels.counts().items()}")
+    top, left, bottom, right = lab.python("panel.view.window[2]")
+
+    fingers("touchStart", (200, 200))
+    fingers("touchStart", (200, 200), (300, 200))
+    for step in (10, 20, 30):
+        fingers("touchMove", (200 - step, 200), (300 + step, 200))
+    fingers("touchEnd", (170, 200))
+    fingers("touchMove", (120, 300))  # the finger that is left draws nothing
+    fingers("touchEnd")
+    lab.until(f"panel.view.window[2] != ({top}, {left}, {bottom}, {right})")
+    now = lab.python("panel.view.window[2]")
+    assert now[2] - now[0] < 0.75 * (bottom - top), "fingers that part magnify"
+    lab.page.wait_for_timeout(300)
+    assert lab.python("{int(k): int(v) for k, v in labels.counts().items()}") == painted
+
+
 def test_a_stroke_shows_within_a_frame_however_far_the_kernel(lab, opened):
     viewer = opened(script=DELAY)
     lab.page.evaluate("window.__delay = 200")

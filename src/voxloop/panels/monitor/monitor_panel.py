@@ -73,7 +73,9 @@ class MonitorPanel(Panel):
         # reading a long log for the first time may take longer than a tick
         self._poll = Poll(self, self._look, self._show, failed=self._look_failed)
         self.timer = self.every(LIVE_SECONDS, self._poll.now)
-        if not embedded:  # the panel around it has them computed for its list
+        if not embedded:
+            classed(self.widget, "vx-tall", "vx-at-most")
+            # the panel around an embedded one has scores computed for its list
             Poll(self, self._compute_score, lambda _: self._poll.now(), seconds=SCORE_SECONDS, failed=self._look_failed)
         self._poll.now()
 
@@ -124,13 +126,16 @@ class MonitorPanel(Panel):
             self.score,
             self.bar,
             self.controls.widget,
-            self.live.widget,
-            self.trouble,
-            self.facts,
-            self.curves_box,
-            self.samples.widget,
-            self.log_box,
-            self.exports.widget,
+            column(
+                self.live.widget,
+                self.trouble,
+                self.facts,
+                self.curves_box,
+                self.samples.widget,
+                self.log_box,
+                self.exports.widget,
+                classes=("vx-scrolls", "vx-run-more"),
+            ),
         )
         self.widget.children = (*self.widget.children, _style())
         self.widget.add_class("vx-monitor")
