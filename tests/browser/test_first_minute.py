@@ -56,6 +56,8 @@ def test_the_first_overlay_takes_few_clicks_and_no_code(lab):
     lab.screenshot("first-minute-3-overlay")
     assert page.evaluate("window.__clicks") <= 6
     assert lab.python("bench.ws.name") == "raw-voxloop"
+    lab.python("bench._bell.ring('shallow-1 has finished')")
+    page.locator(".Toastify__toast", has_text="shallow-1 has finished").wait_for()
 
     # the second day: a fresh notebook in the same folder, and the workspace is one click away
     lab.python("(bench.close(), bench.ws.close()) and None")

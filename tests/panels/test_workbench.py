@@ -149,8 +149,12 @@ def test_a_guide_follows_what_was_done_and_is_closed_for_good(ui, ws, tmp_path, 
     asked_for.close()
 
 
-def test_a_run_at_work_shows_on_its_step(ui, ws, monkeypatch):
+def test_a_run_at_work_shows_on_its_step_and_its_end_is_told(ui, ws, monkeypatch, messages):
     from voxloop.runs import Run
+
+    def told():
+        contents = (message["data"].get("content") or {} for message in messages if message["data"])
+        return [content["tell"]["words"] for content in contents if "tell" in content]
 
     ws.runs.create("shallow-1", "voxloop.shallow.learner:train", ShallowConfig())
     bench = Workbench(ws)
@@ -159,6 +163,11 @@ def test_a_run_at_work_shows_on_its_step(ui, ws, monkeypatch):
     monkeypatch.setattr(Run, "state", property(lambda self: "running"))
     Screen(bench).wait()
     assert Screen(bench).marked("vx-busy") == ["3 Train"]
+    assert told() == []
+    monkeypatch.setattr(Run, "state", property(lambda self: "finished"))
+    Screen(bench).wait(2)
+    assert told() == ["shallow-1 has finished"]
+    assert bench.message.words == "shallow-1 has finished."
     bench.close()
 
 

@@ -11,6 +11,7 @@ import ipywidgets as w
 
 from voxloop.errors import LabelError, VoxloopError, WorkspaceError, unknown
 from voxloop.panels.base.access import writer_words
+from voxloop.panels.base.bell import Bell, EndedRuns
 from voxloop.panels.base.full_screen import FullScreen
 from voxloop.panels.base.guide import Guide, GuideProgress
 from voxloop.panels.base.panel import Panel, badge, classed, mark, row, show, spacer, text
@@ -40,11 +41,12 @@ WORK: dict[Kind, Step] = {"train": "train", "predict": "predict", "batch": "pred
 
 @dataclass(frozen=True, slots=True)
 class RunsSeen:
-    """What a look at the runs gave: steps at work, markup that says who writes, kinds of runs there are."""
+    """What a look at the runs gave: steps at work, markup that says who writes, kinds and states of runs."""
 
     busy: set[Step] = field(default_factory=set)
     writer: str = ""
     kinds: set[Kind] = field(default_factory=set)
+    states: dict[str, str] = field(default_factory=dict)
 
 
 class Workbench(Panel):
@@ -72,11 +74,13 @@ class Workbench(Panel):
         self._busy: Poll[RunsSeen] = Poll(self, _look, self._show_busy, failed=self._look_failed)
         self._seen = RunsSeen()
         self._guide = Guide(self, guide)
+        self._bell, self._ended = Bell(), EndedRuns()
         self._name, self._writer = text("", "vx-title"), text()
         self._buttons = {name: self._step_button(number, name) for number, name in enumerate(STEPS, 1)}
         self._stage = classed(w.VBox(), "vx-stage")
         bar = classed(w.HBox(list(self._buttons.values())), "vx-steps")
-        self._head = row(self._name, self._writer, bar, spacer(), self._saved.widget, FullScreen(), classes=["vx-head"])
+        tools = (self._saved.widget, self._bell, FullScreen())
+        self._head = row(self._name, self._writer, bar, spacer(), *tools, classes=["vx-head"])
         self.body(self._head, self._guide.widget, self._stage)
         self.on_close(self._close_panels)
         self._show_workspace()
@@ -170,7 +174,7 @@ class Workbench(Panel):
     def _take_workspace(self, ws: Workspace) -> None:
         """Another workspace, or a new image in this one: the panels that show the old state are made anew."""
         self._drop_panels()
-        self.ws = ws
+        self.ws, self._ended = ws, EndedRuns()
         self._show_workspace()
         self.go(self._first_step())
 
@@ -245,6 +249,9 @@ class Workbench(Panel):
 
     def _show_busy(self, seen: RunsSeen) -> None:
         self._seen, self._writer.value = seen, seen.writer
+        for words, kind in self._ended.follow(seen.states):
+            self._bell.ring(words, kind)
+            self.say(f"{words}.", "good" if kind == "good" else "warning")
         for name, button in self._buttons.items():
             mark(button, "vx-busy", name in seen.busy)
 
@@ -270,12 +277,13 @@ def view_of(panel: Panel) -> PlaneView | None:
 def _look(ws: Workspace) -> RunsSeen:
     busy: set[Step] = set()
     kinds: set[Kind] = set()
+    states: dict[str, str] = {}
     for run in ws.runs.values():
         kinds.add(run.kind)
-        step = WORK[run.kind]
-        if step not in busy and run.state in ("running", "queued", "stopping"):
-            busy.add(step)
-    return RunsSeen(busy, _writer_badge(ws), kinds)
+        states[run.name] = state = run.state
+        if state in ("running", "queued", "stopping"):
+            busy.add(WORK[run.kind])
+    return RunsSeen(busy, _writer_badge(ws), kinds, states)
 
 
 def _writer_badge(ws: Workspace) -> str:
