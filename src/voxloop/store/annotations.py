@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from voxloop.errors import LabelError
 from voxloop.store.atomic import replace_json
 from voxloop.store.outlines import Outline, name_of, outlines_of
 from voxloop.store.strokes import PlaneMask
+from voxloop.volumes.metadata import first_line
 
 if TYPE_CHECKING:
     from voxloop.store.label_contract import OpenLabels
@@ -37,7 +39,8 @@ def read(path: Path, labels: OpenLabels) -> list[Outline]:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         if isinstance(error, LabelError):
             raise
-        raise LabelError(f"{path} holds annotations that are not as they should be ({error!r})") from error
+        words = f"{error} is missing" if isinstance(error, KeyError) else first_line(error)
+        raise LabelError(f"{path} holds annotations that are not as they should be ({words})") from error
     raise LabelError(
         f"{path} holds no annotations of COCO, labelme or GeoJSON; other outlines come as an ROI set (.zip)"
     )
@@ -68,6 +71,9 @@ def _ring(points: Sequence[Sequence[float]]) -> np.ndarray:
 def _from_coco(content: Mapping[str, Any], labels: OpenLabels) -> list[Outline]:
     names = {one["id"]: str(one["name"]) for one in content.get("categories") or []}
     slices = _slices_by_id(content["images"], labels)
+    for image in content["images"]:
+        if image.get("id") in slices:
+            _check_size(image.get("height"), image.get("width"), labels)
     found: list[Outline] = []
     for one in content["annotations"]:
         if one.get("image_id") not in slices:
@@ -77,6 +83,8 @@ def _from_coco(content: Mapping[str, Any], labels: OpenLabels) -> list[Outline]:
         key = str(one.get("id", len(found)))
         shape = one.get("segmentation")
         if isinstance(shape, Mapping):
+            height, width = shape["size"]
+            _check_size(height, width, labels)
             mask = PlaneMask((0, 0), _from_run_lengths(shape))
             found.append(Outline(mask=mask, name=label or key, label=label, slice=place, object=key))
             continue
@@ -90,6 +98,15 @@ def _from_coco(content: Mapping[str, Any], labels: OpenLabels) -> list[Outline]:
         listed = ", ".join(repr(one.get("file_name")) for one in content["images"][:4])
         raise LabelError(f"none of the annotations is on this image; they are on {listed}")
     return found
+
+
+def _check_size(height: Any, width: Any, labels: OpenLabels) -> None:
+    """Raise LabelError where annotations were drawn on a picture of another size; None says nothing."""
+    rows, columns = labels.shape[1:]
+    if None not in (height, width) and (int(height), int(width)) != (rows, columns):
+        raise LabelError(
+            f"the annotations are of a picture of {height} x {width} pixels (y, x), this image has {rows} x {columns}"
+        )
 
 
 def _slices_by_id(images: Sequence[Mapping[str, Any]], labels: OpenLabels) -> dict[Any, int | None]:
@@ -160,6 +177,7 @@ def _unpacked(text: str) -> list[int]:
 
 
 def _from_labelme(content: Mapping[str, Any], labels: OpenLabels) -> list[Outline]:
+    _check_size(content.get("imageHeight"), content.get("imageWidth"), labels)
     files = _files_of(labels)
     place = files.get(Path(str(content.get("imagePath") or "").replace("\\", "/")).name)
     found = []
@@ -168,9 +186,23 @@ def _from_labelme(content: Mapping[str, Any], labels: OpenLabels) -> list[Outlin
         label = str(shape.get("label") or "")
         group = shape.get("group_id")
         key = f"{label} {group}" if group is not None else str(number)
+        common: dict[str, Any] = {"name": label, "label": label or None, "slice": place, "object": key}
+        if kind == "mask":
+            found.append(Outline(mask=_labelme_mask(shape, labels), **common))
+            continue
         rings, what = _labelme_rings(kind, shape["points"])
-        found.append(Outline(rings=rings, kind=what, name=label, label=label or None, slice=place, object=key))
+        found.append(Outline(rings=rings, kind=what, **common))
     return found
+
+
+def _labelme_mask(shape: Mapping[str, Any], labels: OpenLabels) -> PlaneMask:
+    """A painted shape of labelme: a small picture and the corner where it lies."""
+    import imagecodecs
+
+    column, row = (max(0, round(float(n))) for n in shape["points"][0])
+    painted = np.asarray(imagecodecs.png_decode(base64.b64decode(shape["mask"])))
+    rows, columns = labels.shape[1:]
+    return PlaneMask((row, column), painted.reshape(*painted.shape[:2], -1)[: rows - row, : columns - column, 0] > 0)
 
 
 def _labelme_rings(kind: str, points: Sequence[Sequence[float]]) -> tuple[list[np.ndarray], str]:
@@ -185,6 +217,8 @@ def _labelme_rings(kind: str, points: Sequence[Sequence[float]]) -> tuple[list[n
         return [_ring(centre + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1))], "area"
     if kind == "polygon":
         return [_ring(points)], "area"
+    if kind not in ("line", "linestrip", "point", "points"):
+        raise LabelError(f"shape {kind!r} is none that can be drawn; there are areas, masks, lines and points")
     return [_ring(points)], "point" if kind in ("point", "points") else "line"
 
 
@@ -201,9 +235,13 @@ def _features(content: Any) -> list[Mapping[str, Any]] | None:
 
 def _from_feature(feature: Mapping[str, Any]) -> list[Outline]:
     geometry = feature["geometry"]
+    if geometry is None:
+        return []  # an annotation without a place, which GeoJSON allows
+    if geometry["type"] == "GeometryCollection":
+        return [one for part in geometry["geometries"] for one in _from_feature({**feature, "geometry": part})]
     noted = feature.get("properties") or {}
     classification = noted.get("classification")
-    named = classification.get("name") if isinstance(classification, Mapping) else noted.get("class")
+    named = _class_name(classification) if isinstance(classification, Mapping) else noted.get("class")
     plane = geometry.get("plane") or {}
     place = int(noted["slice"]) if "slice" in noted else _plane_slice(plane)
     common: dict[str, Any] = {
@@ -221,6 +259,12 @@ def _from_feature(feature: Mapping[str, Any]) -> list[Outline]:
     if lines is None:
         raise LabelError(f"geometry {kind!r} is none that can be drawn; there are polygons, lines and points")
     return [Outline(rings=[_ring(line) for line in lines], kind="point" if "Point" in kind else "line", **common)]
+
+
+def _class_name(classification: Mapping[str, Any]) -> str | None:
+    """The name that QuPath gives a class; newer versions list those of a class within another."""
+    names = classification.get("names")
+    return ": ".join(map(str, names)) if names else classification.get("name")
 
 
 def _plane_slice(plane: Mapping[str, Any]) -> int | None:

@@ -87,7 +87,9 @@ def _of_dataarray(array: Any) -> Contents:
         unit = coordinate.attrs.get("units") or array.attrs.get("units") or of_bioio
         if not unit or axes[place] not in "zyx?":
             continue
-        step = notes.attempt(f"the coordinate {dim}", partial(coordinate_step, coordinate.values, unit), None)
+        step = notes.attempt(
+            f"the coordinate {dim}", partial(coordinate_step, coordinate.values, unit, str(dim), notes), None
+        )
         if step is not None:
             spacing.pop(axes[place], None)
             spacing[place], origin[place] = step

@@ -117,17 +117,25 @@ def unit_or_remark(notes: Notes, what: str, unit: Any) -> float | None:
     return um
 
 
-def coordinate_step(values: Any, unit: Any) -> tuple[float, float] | None:
-    """Step and start, in micrometres, of evenly spaced coordinates with a unit; None where they are not."""
+def coordinate_step(values: Any, unit: Any, name: str, notes: Notes) -> tuple[float, float] | None:
+    """Step and start, in micrometres, of evenly spaced coordinates with a unit; None where they are not.
+
+    Coordinates that fall start where they are least: a volume's rise, and it is shown as it is stored.
+    """
     um = length_unit(unit)
     coordinates = np.asarray(values, dtype=float).reshape(-1)
     if um is None or coordinates.size < 2:
         return None
     step = (coordinates[-1] - coordinates[0]) / (coordinates.size - 1)
-    if not np.allclose(np.diff(coordinates), step, rtol=1e-3, atol=abs(step) * 1e-3):
+    if not np.isfinite(step) or not np.allclose(np.diff(coordinates), step, rtol=1e-3, atol=abs(step) * 1e-3):
+        notes.remarks.append(f"the coordinate {name} is not evenly spaced, so its size counts as not stated")
         return None
     size = abs(float(step)) * um
-    return (size, float(coordinates[0]) * um) if is_size(size) else None
+    if not is_size(size):
+        return None
+    if step < 0:
+        notes.remarks.append(f"the coordinate {name} falls; its voxels are shown in the order in which they are stored")
+    return size, float(coordinates.min()) * um
 
 
 def attribute_sizes(attributes: Mapping[str, Any], notes: Notes) -> dict[str | int, float]:

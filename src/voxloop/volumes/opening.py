@@ -11,7 +11,6 @@ from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from voxloop.volumes.formats.contract import Contents, Source
 from voxloop.volumes.graphs import with_plain_roots
 from voxloop.volumes.metadata import first_line, is_size, listening
 from voxloop.volumes.picking import pick
-from voxloop.volumes.remote import fetch, file_name, is_remote
+from voxloop.volumes.remote import fetch, file_name, from_file_url, is_remote
 from voxloop.volumes.view import SourceView, Viewed, dask_over, plain_dtype
 from voxloop.volumes.volume import DIMS, make_volume, spacing_argument, spacing_of
 
@@ -335,7 +334,7 @@ def _locate(text: str, source: Source) -> Source:
     if not text.strip():
         raise VolumeError("an empty name cannot be opened; give the path of a file or folder")
     if text.lower().startswith("file://"):
-        text = _from_file_url(text)
+        text = from_file_url(text)
     if is_remote(text):
         return _remote(text, source)
     try:
@@ -344,6 +343,8 @@ def _locate(text: str, source: Source) -> Source:
             return replace(source, text=str(path), path=path)
     except (OSError, ValueError, RuntimeError) as error:  # a name too long, a NUL, a user who is none
         raise VolumeError(f"{text[:200]!r} is no name of a file or folder ({first_line(error)})") from error
+    if path.is_symlink():
+        raise VolumeError(f"{text} is a link to {path.readlink()}, where nothing is")
     raise VolumeError(f"{text} does not exist; {_nearest_path(path)}")
 
 
@@ -355,12 +356,6 @@ def _remote(url: str, source: Source) -> Source:
         return replace(source, text=url)
     path = fetch(url)
     return replace(source, text=str(path), path=path)
-
-
-def _from_file_url(url: str) -> str:
-    """The path in a ``file:`` address, in which blanks and letters beyond ASCII are percent signs and numbers."""
-    parts = urlsplit(url.replace("#", "%23").replace("?", "%3F"))
-    return unquote(parts.path)
 
 
 def _nearest_path(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,12 @@ from voxloop.volumes.metadata import (
 if TYPE_CHECKING:
     import h5py
 
-SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nc", ".nc4", ".ilp")
+SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nc", ".nc4", ".ilp", ".mat")
 _CLASSIC = b"CDF"  # NetCDF 3 is no HDF5
+#: axes of MATLAB's arrays as they lie in the file, by their number: rows, columns, pages, channels in reverse
+_MATLAB = {2: "xy", 3: "zxy", 4: "czxy"}
+#: a picture of BigDataViewer: time, setup, level
+_BDV = re.compile(r"t\d+/s\d+/(\d+)/cells")
 
 
 def read(source: Source) -> Contents:
@@ -39,18 +44,25 @@ def read(source: Source) -> Contents:
 
     path = Path(str(source.path))
     with path.open("rb") as file:
-        if file.read(3) == _CLASSIC:
-            return _read_classic(path, source)
+        start = file.read(6)
+    if start[:3] == _CLASSIC:
+        return _read_classic(path, source)
+    if path.suffix.lower() == ".mat" and not h5py.is_hdf5(path):
+        raise VolumeError(f"{path} is a MATLAB file of the older kind; save it in MATLAB with save(..., '-v7.3')")
     try:
         opened = h5py.File(path, "r")
     except OSError as error:
         raise VolumeError(f"{path} cannot be read as HDF5 ({first_line(error)}); is it complete?") from error
     notes = Notes()
     with opened:
-        pictures = _pictures(opened)
+        pictures = _meant(_pictures(opened), source)
         data = opened[choose(source, {name: item.shape for name, item in pictures.items()})]
-        names, steps = notes.attempt("the scales of its dimensions", lambda: _scales(data), ([""] * data.ndim, {}))
+        scales = partial(_scales, data, notes)
+        names, steps = notes.attempt("the scales of its dimensions", scales, ([""] * data.ndim, {}))
         attributes = notes.attempt("its attributes", lambda: _attributes(data), {})
+        if "MATLAB_class" in attributes and data.ndim in _MATLAB:
+            attributes.setdefault("axes", _MATLAB[data.ndim])
+            notes.remarks.append("MATLAB keeps rows first; the axes are put in order: rows are y, columns x, pages z")
         attributes |= notes.attempt("the XML beside it", lambda: _beside(path, opened, data.name), {})
         stored = Dataset(path, data)
         chunks = tuple(data.chunks) if data.chunks else None
@@ -134,6 +146,15 @@ def _pictures(group: h5py.Group) -> dict[str, h5py.Dataset]:
     return pictures
 
 
+def _meant(pictures: dict[str, h5py.Dataset], source: Source) -> dict[str, h5py.Dataset]:
+    """Without what MATLAB keeps for itself, and of BigDataViewer the pictures alone, the finest unless one is named."""
+    pictures = {name: item for name, item in pictures.items() if not name.startswith("#")}
+    levels = {name: int(place[1]) for name in pictures if (place := _BDV.fullmatch(name))}
+    if not levels:
+        return pictures
+    return {name: pictures[name] for name, level in levels.items() if level == 0 or source.dataset is not None}
+
+
 def _attributes(data: h5py.Dataset) -> dict[str, Any]:
     """The attributes that can be read; references and other types of HDF5 are passed over."""
     attributes = {}
@@ -166,7 +187,7 @@ def _beside(path: Path, opened: h5py.File, name: str) -> dict[str, Any]:
     return {**noted, "element_size_um": steps[::-1]}
 
 
-def _scales(data: h5py.Dataset) -> tuple[list[str], dict[int, tuple[float, float]]]:
+def _scales(data: h5py.Dataset, notes: Notes) -> tuple[list[str], dict[int, tuple[float, float]]]:
     """Names of dimensions, and step and start of those with coordinates, as NetCDF keeps them."""
     names: list[str] = []
     steps: dict[int, tuple[float, float]] = {}
@@ -176,7 +197,7 @@ def _scales(data: h5py.Dataset) -> tuple[list[str], dict[int, tuple[float, float
         if scale is None or scale.ndim != 1 or scale.shape[0] < 2 or scale.dtype.kind not in "iuf":
             continue
         if "units" in scale.attrs:
-            step = coordinate_step(scale[:], text_of(scale.attrs["units"]))
+            step = coordinate_step(scale[:], text_of(scale.attrs["units"]), str(names[-1]), notes)
             if step is not None:
                 steps[place] = step
     return names, steps
@@ -198,7 +219,7 @@ def _read_classic(path: Path, source: Source) -> Contents:
         for place, name in enumerate(names):
             axis = opened.variables.get(name)
             if axis is not None and len(axis.shape) == 1 and hasattr(axis, "units"):
-                step = coordinate_step(np.array(axis[:]), text_of(axis.units))
+                step = coordinate_step(np.array(axis[:]), text_of(axis.units), name, notes)
                 if step is not None:
                     steps[place] = step
         return steps

@@ -63,6 +63,8 @@ def read(source: Source) -> Contents:
     for place, size in enumerate(sizes[: min(3, stored.ndim)]):
         if size:
             spacing[stored.ndim - 1 - place] = size
+    if spacing and not _has_unit(image):
+        notes.remarks.append("the file names no unit for its voxel size; millimetres are assumed")
     chunks = tuple(size if axis in "zyx" else 1 for axis, size in zip(letters, array.shape, strict=True))
     if not unscaled:
         slope, inter = image.dataobj.slope, image.dataobj.inter
@@ -103,6 +105,10 @@ def _sizes(image: Any) -> list[float | None]:
     space = image.header.get_xyzt_units()[0] if hasattr(image.header, "get_xyzt_units") else "unknown"
     unit = unit_um(_UNITS.get(space, "millimeter"))  # NIfTI's default
     return [float(zoom) * unit if float(zoom) > 0 else None for zoom in image.header.get_zooms()[:3]]
+
+
+def _has_unit(image: Any) -> bool:
+    return not hasattr(image.header, "get_xyzt_units") or image.header.get_xyzt_units()[0] in _UNITS
 
 
 def _is_placed(header: Any) -> bool:

@@ -101,9 +101,16 @@ def read(source: Source) -> Contents:
     if source.dataset is not None or source.scale:
         raise VolumeError(f"{source.text}: pictures have neither datasets nor scales; leave dataset= and scale= out")
     paths = _paths(source)
+    if not paths and source.text.lower().rstrip("/").endswith((".zarr", ".n5")):
+        raise VolumeError(
+            f"{source.text} is called a store but holds neither zarr.json nor .zarray, .zgroup or attributes.json that "
+            "can be read; is the copy complete?"
+        )
     if not paths:
         raise VolumeError(f"{source.text} holds no pictures; expected files {', '.join(SUFFIXES)}")
     headers = [read_header(path) for path in paths]
+    if len(paths) > 1 and _is_one_set(headers):
+        return tiff.read(Source(text=str(paths[0]), path=paths[0]))
     remarks = [header.remark for header in headers[:1] if header.remark]
     if len(headers) == 1 and headers[0].pages > 1 and headers[0].is_tiff:  # a TIFF that is called .png
         return tiff.read(Source(text=str(paths[0]), path=paths[0]))
@@ -130,6 +137,19 @@ def read(source: Source) -> Contents:
         chunks=(1, *stack.shape[1:]),
         remarks=remarks,
     )
+
+
+def _is_one_set(headers: list[Header]) -> bool:
+    """Whether the files are those over which one OME-TIFF is spread."""
+    if not headers[0].path.name.lower().endswith((".ome.tif", ".ome.tiff")) or not headers[0].is_tiff:
+        return False
+    import tifffile
+
+    with tifffile.TiffFile(headers[0].path) as tif:
+        if not tif.is_ome:
+            return False
+        used = {page.parent.filename for page in tif.series[0].pages if page is not None}
+    return used == {header.path.name for header in headers}
 
 
 def _check_alike(headers: list[Header]) -> None:

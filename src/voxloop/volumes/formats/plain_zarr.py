@@ -10,6 +10,7 @@ from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, Source
 from voxloop.volumes.formats.hdf5 import choose, describe
 from voxloop.volumes.metadata import Notes, coordinate_step, first_line, text_of
+from voxloop.volumes.remote import settings_for
 
 _MARKERS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 
@@ -31,7 +32,7 @@ def open_zarr(source: Source) -> Any:
 
     try:
         if source.path is None:
-            return zarr.open(source.text, mode="r")
+            return zarr.open(source.text, mode="r", storage_options=settings_for(source.text) or None)
         if source.path.is_file():
             return zarr.open(zarr.storage.ZipStore(source.path, mode="r"), mode="r")
         # a store by its path, since a text with "::" in it would be taken for a chain of addresses
@@ -73,7 +74,7 @@ def read(source: Source) -> Contents:
     notes = Notes()
     attributes = dict(array.attrs)
     names = notes.attempt("the names of its dimensions", lambda: _names(array, attributes), [""] * array.ndim)
-    steps = notes.attempt("the coordinates beside it", lambda: _coordinates(group, names), {})
+    steps = notes.attempt("the coordinates beside it", lambda: _coordinates(group, names, notes), {})
     return describe(array, attributes, names, steps, notes, tuple(array.chunks))
 
 
@@ -82,7 +83,7 @@ def _names(array: Any, attributes: dict[str, Any]) -> list[str]:
     return [str(name or "") for name in names]
 
 
-def _coordinates(group: Any, names: list[str]) -> dict[int, tuple[float, float]]:
+def _coordinates(group: Any, names: list[str], notes: Notes) -> dict[int, tuple[float, float]]:
     """Step and start of dimensions for which an array of coordinates lies in the same group, as xarray writes them."""
     steps: dict[int, tuple[float, float]] = {}
     if group is None:
@@ -93,7 +94,7 @@ def _coordinates(group: Any, names: list[str]) -> dict[int, tuple[float, float]]
         axis = group[name]
         if getattr(axis, "ndim", 0) != 1 or np.dtype(axis.dtype).kind not in "iuf" or "units" not in axis.attrs:
             continue
-        step = coordinate_step(axis[:], text_of(axis.attrs["units"]))
+        step = coordinate_step(axis[:], text_of(axis.attrs["units"]), name, notes)
         if step is not None:
             steps[place] = step
     return steps

@@ -28,6 +28,8 @@ from voxloop.volumes.formats import (
 from voxloop.volumes.formats.contract import Format, Source
 
 GROUP = "voxloop.formats"
+#: what is to be unpacked first
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar", ".tar", ".tgz")
 
 #: asked in this order: a folder may be several things, and a multiscale store is also a plain one
 BUILT_IN: tuple[Format, ...] = (
@@ -80,5 +82,8 @@ def format_of(source: Source) -> Format:
     for candidate in formats():
         if candidate.accepts(source):
             return candidate
+    packed = next((one for one in _PACKED if source.text.lower().endswith(one)), None)
+    if packed is not None:
+        raise VolumeError(f"{source.text} is packed as a whole ({packed}); unpack it, and open what was in it")
     known = ", ".join(f"{each.name} ({' '.join(each.suffixes)})" for each in formats())
     raise VolumeError(f"{source.text} is of no kind that can be opened; there are {known}")

@@ -23,7 +23,7 @@ from voxloop.volumes.metadata import Notes, first_line, list_some
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
 
-SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".ome.tif", ".lsm")
+SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".ome.tif", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff")
 #: tifffile's letters; I is a sequence of pages and Q an axis that nobody named
 _AXES = {"I": "?", "Q": "?", "Z": "z", "C": "c", "T": "t", "S": "s", "Y": "y", "X": "x"}
 #: tags without which the voxels cannot be found; damage in any other leaves them readable

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from voxloop.volumes.metadata import Notes, length_unit, parse_classes, unit_or_remark
+from voxloop.volumes.metadata import Notes, length_unit, number, parse_classes, unit_or_remark
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -179,7 +179,8 @@ def _resolution(tif: TiffFile, series: int, notes: Notes) -> Sizes:
         if size is not None:
             sizes[axis] = size
     if noted.get("spacing") is not None and unit is not None:
-        size = notes.size("the distance of slices", abs(float(noted["spacing"])) or None, unit)
+        distance = notes.attempt("the distance of slices", lambda: abs(number(noted["spacing"])), 0.0)
+        size = notes.size("the distance of slices", distance or None, unit)
         if size is not None:
             sizes["z"] = size
     return sizes
