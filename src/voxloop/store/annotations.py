@@ -80,7 +80,7 @@ def _from_coco(content: Mapping[str, Any], labels: OpenLabels) -> list[Outline]:
             continue
         label = names.get(one.get("category_id"))
         place = slices[one["image_id"]]
-        key = str(one.get("id", len(found)))
+        key = str(one["object"]) if "object" in one else f"annotation {one.get('id', len(found))}"
         shape = one.get("segmentation")
         if isinstance(shape, Mapping):
             height, width = shape["size"]

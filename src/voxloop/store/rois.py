@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,9 @@ from voxloop.store.outlines import Outline, name_of, outlines_of
 if TYPE_CHECKING:
     from voxloop.store.label_contract import OpenLabels
 
-_HOLE = " hole"
-#: how :func:`save` ends the names of parts: slice and number
-_PART = re.compile(r" \d+-\d+( hole)?$")
+#: how :func:`save` ends the names of parts: slice and number; those of holes, of which there may be several
+_PART = re.compile(r" \d+-\d+( hole( \d+)?)?$")
+_HOLE = re.compile(r" hole( \d+)?$")
 
 
 def read(path: Path, labels: OpenLabels) -> list[Outline]:
@@ -41,7 +43,21 @@ def read(path: Path, labels: OpenLabels) -> list[Outline]:
             found.append(_outline(roi, frames))
         except Exception as error:  # coordinates that are cut short
             raise LabelError(f"{path} is damaged at ROI {roi.name!r} ({error})") from error
-    return found
+    return _with_holes(found)
+
+
+def _with_holes(outlines: Sequence[Outline]) -> list[Outline]:
+    """Holes as rings of the part they are cut from, so that they spare what lies within them."""
+    parts: dict[tuple[str, int | None], Outline] = {}
+    for number, one in enumerate(outlines):
+        part = parts.get((_HOLE.sub("", one.name), one.slice)) if one.hole else None
+        if part is not None and part.kind == "area":
+            parts[part.name, part.slice] = replace(part, rings=[*part.rings, *one.rings])
+        else:
+            # in sets of others several outlines may have one name
+            key = one.name if (one.name, one.slice) not in parts else f"{one.name}\0{number}"
+            parts[key, one.slice] = one
+    return list(parts.values())
 
 
 def _outline(roi: Any, frames: bool) -> Outline:
@@ -56,7 +72,7 @@ def _outline(roi: Any, frames: bool) -> Outline:
         name=name,
         value=int(roi.group) or None,
         slice=_slice(roi, frames),
-        hole=name.endswith(_HOLE),
+        hole=_HOLE.search(name) is not None,
         object=name[: part.start()] if part else None,
     )
 
@@ -91,8 +107,12 @@ def save(labels: OpenLabels, path: Path) -> Path:
     colours = {item.value: item.color for item in labels.level.classes}
     rois: list[Any] = []
     for z, value, number, rings in outlines_of(labels):
+        holes = 0
         for hole, outline in rings:
-            title = f"{name_of(labels, value)} {z + 1}-{number}" + (_HOLE if hole else "")
+            title = f"{name_of(labels, value)} {z + 1}-{number}"
+            if hole:
+                holes += 1
+                title += " hole" if holes == 1 else f" hole {holes}"
             roi = roifile.ImagejRoi.frompoints((outline[:, ::-1] + 0.5).astype(np.float32), name=title, position=z)
             if frames:
                 roi.t_position = z + 1

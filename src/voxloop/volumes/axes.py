@@ -98,6 +98,10 @@ def check_dtype(dtype: Any, text: str) -> None:
     kind = np.dtype(dtype).kind
     if kind == "c":
         raise VolumeError(f"{text} holds complex numbers; open its magnitude, for example numpy.abs(array)")
+    if np.dtype(dtype).itemsize > 8 and kind == "f":
+        raise VolumeError(
+            f"{text} holds numbers of 128 bits, which no file here keeps; convert with .astype('float64')"
+        )
     if kind not in "buif":
         raise VolumeError(f"{text} has dtype {dtype}; a volume holds integers or floats, for example uint8")
 
