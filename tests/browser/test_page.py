@@ -179,7 +179,9 @@ WALK = """root => {
     if (!scrolls && beyond > 1) faults.push(`${nameOf(node)} is outside of the panel`);
     if (right - left > 1 && bottom - top > 1) boxes.push({ node, left, top, right, bottom });
   }
-  const isOne = (a, b) => [".vl-contrast", ".widget-slider"].some((one) => a.closest(one)?.contains(b));
+  // parts of one control; a button that stays in sight above what is scrolled under it
+  const isOne = (a, b) => [".vl-contrast", ".widget-slider"].some((one) => a.closest(one)?.contains(b))
+    || [a, b].some((one) => one.closest(".vx-stays"));
   boxes.forEach((a, i) => boxes.slice(0, i).forEach((b) => {
     const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
     const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);

@@ -63,7 +63,7 @@ class AcceptBox:
         )
         for control in (self._above, self._where):
             control.observe(panel.handler(self._choice_changed), "value")
-        line = row(self.counts.widget, spacer(), self.button, classes=("vx-fill-first",))
+        line = row(self.counts.widget, spacer(), self.button, classes=("vx-fill-first", "vx-stays"))
         self.widget = section("Accept what is sure", self._above, self._worth, self._classes_row, self._where, line)
         show(self._worth, False)
 
