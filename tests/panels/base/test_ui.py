@@ -8,6 +8,7 @@ import threading
 import ipywidgets as w
 import pytest
 
+from voxloop.panels.base.thin import make_thin
 from voxloop.panels.base.ui import UiLoop, on_ui, serve_while_busy
 
 
@@ -157,3 +158,12 @@ def test_reloaded_pages_hear_of_all_widgets_from_the_ui_thread_each_on_its_own_c
         page.handle_msg({"content": {"data": {"method": "request_states"}}})
     loop.call(lambda: None)
     assert told == [(page, "voxloop-ui") for page in pages]
+
+
+def test_layouts_are_sent_with_what_was_set_and_take_it_back():
+    made = w.Button(layout={"width": "5px"})
+    for part, unset in ((made.layout, "height"), (made.style, "button_color")):
+        make_thin(part)
+        assert None not in part.get_state().values()
+        assert part.get_state(unset) == {unset: None}
+    assert made.layout.get_state()["width"] == "5px"

@@ -11,6 +11,7 @@ from voxloop.errors import PredictionError
 from voxloop.panels.review import counts
 from voxloop.panels.review.acceptance import tally
 from voxloop.panels.review.review_panel import ReviewPanel
+from voxloop.panels.review.subject import what_comes
 from voxloop.review import scores
 
 
@@ -128,6 +129,24 @@ def test_one_room_is_on_show_and_tools_stand_where_there_is_something_to_paint(p
         assert "Accept" not in screen.buttons
     screen.field("Room").value = "Correct"
     assert "Classes" in screen.text
+
+
+def test_what_was_said_in_a_room_leaves_with_it(panel):
+    screen = Screen(panel)
+    screen.click("Accept")
+    screen.wait()
+    assert screen.message
+    screen.field("Room").value = "Check"
+    assert not screen.message
+
+
+def test_a_prediction_on_its_way_is_told_of(ui, ws, monkeypatch):
+    made = ReviewPanel(ws)
+    assert "No prediction yet" in Screen(made).text
+    run = ws.runs.create("predict-1", "voxloop.prediction.task:run", {}, kind="predict")
+    monkeypatch.setattr(type(run), "state", "queued")
+    assert what_comes(ws) == "predict-1 is queued: it appears here with its first tile."
+    made.close()
 
 
 def test_accept_is_what_copy_as_code_says(panel, reviewed):

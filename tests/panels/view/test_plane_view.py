@@ -257,7 +257,14 @@ def test_the_value_under_the_pointer_is_exact(page, view, array):
     assert answer["value"] == str(array[4, 50, 60])
     assert answer["point"] == [4, 50, 60]
     assert answer["point_um"] == pytest.approx([0.12, 0.5, 0.6])
-    assert answer["labels"][0]["name"] == f"Uncertainty {array[4, 50, 60] / 255:.2f}"
+    (said,) = answer["labels"]
+    assert (said["name"], said["of"]) == (f"Uncertainty {array[4, 50, 60] / 255:.2f}", "")
+    classes = [{"value": 1, "name": "mito", "color": "#e69f00", "visible": True}]
+    layer = ArrayLayer("prediction", "prediction first", np.ones_like(array))
+    layer.state["classes"] = classes
+    view.set_layers([layer])
+    (answer,) = page.send("probe", axis="y", index=50, row=4, column=60)
+    assert answer["labels"] == [{"name": "mito", "color": "#e69f00", "of": "prediction"}]
 
 
 def test_what_is_on_screen_is_known_as_a_region(page, view):
