@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -137,6 +138,27 @@ def test_workspaces_of_any_path(there: Store, tmp_path: Path) -> None:
         tried(lambda v=value: open_labels(there.path, "labels", v))
         tried(lambda v=value: open_labels(there.path, "labels", "image", v))
         tried(lambda v=value: Store.create(tmp_path / "ws", classes=v).close())
+
+
+def test_names_of_files_that_are_no_text(tmp_path: Path) -> None:
+    """A disk holds names of any bytes, such as those of another language's old encoding."""
+    import tifffile
+
+    place = tmp_path / os.fsdecode(b"caf\xe9.tif")
+    tifffile.imwrite(place, PICTURE)
+    mask = tmp_path / os.fsdecode(b"mask \xff.tif")
+    tifffile.imwrite(mask, (PICTURE > 200).astype(np.uint8))
+    with Store.create(tmp_path / "ws", image=place, classes=["a"], spacing=(1, 1, 1)) as store:
+        store.images.add("two", place)
+        assert store.labels("labels", "image").load(mask, zero="unlabelled").voxels
+        with pytest.raises(VoxloopError, match="use letters"):
+            store.images.add(os.fsdecode(b"\xe9"), place)
+        assert store.images.add_folder(tmp_path)[0].name == "caf"
+    with Store.open(tmp_path / "ws", read_only=True) as store:
+        assert store.images.open("two").shape == PICTURE.shape
+        labels = store.labels("labels", "image")
+        assert labels.history(1)["arguments"]["source"] == str(mask)
+        labels.save(tmp_path / os.fsdecode(b"out \xe9.tif"))
 
 
 def test_far_away_points_cost_nothing_and_change_what_they_cross(there: Store) -> None:

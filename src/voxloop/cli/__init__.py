@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from voxloop.cli import benchmark, demo, places, results, rounds, runs, suggest, work
+from voxloop.cli.terminal import printable
 from voxloop.errors import VoxloopError
 
 
@@ -32,7 +33,7 @@ class _Commands(click.Group):
 
 def _refuse(ctx: click.Context, words: str) -> None:
     """Say what is wrong with the input in one line, and end."""
-    click.echo(f"voxloop: {' '.join(words.split())}", err=True)
+    click.echo(printable(f"voxloop: {' '.join(words.split())}"), err=True)
     ctx.exit(2)
 
 

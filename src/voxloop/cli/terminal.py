@@ -123,7 +123,12 @@ def tell(as_json: bool, text: str, data: dict[str, Any]) -> None:
     if as_json:
         print_json(data)
     else:
-        click.echo(text)
+        click.echo(printable(text))
+
+
+def printable(text: str) -> str:
+    """A text with the bytes of file names that are no text as escapes, so that any terminal takes it."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def print_json(data: dict[str, Any]) -> None:

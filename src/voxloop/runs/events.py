@@ -62,7 +62,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 def encode(kind: str, fields: Mapping[str, Any], now: float) -> bytes:
     """One event as a line that ends with a newline."""
     event = {"v": VERSION, "kind": kind, "time": round(now, 3), **{name: plain(v) for name, v in fields.items()}}
-    return json.dumps(event, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return json.dumps(event, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace") + b"\n"
 
 
 def plain(value: Any, digits: int = DIGITS) -> Any:

@@ -37,7 +37,15 @@ def replace_bytes(path: Path, data: bytes, *, name_durable: bool = True) -> None
 
 def replace_json(path: Path, value: Any) -> None:
     """Put ``value`` as indented JSON at ``path`` in one step."""
-    replace_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+    replace_bytes(path, json_bytes(value, indent=1) + b"\n")
+
+
+def json_bytes(value: Any, **style: Any) -> bytes:
+    """``value`` as JSON that people can read; names of files that are no text, which disks hold too, as escapes.
+
+    Raises TypeError or ValueError for what JSON cannot hold.
+    """
+    return json.dumps(value, ensure_ascii=False, **style).encode(errors="backslashreplace")
 
 
 def replace_folder(new: Path, folder: Path) -> None:

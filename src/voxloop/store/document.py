@@ -235,7 +235,7 @@ def write_document(folder: Path, document: Document) -> None:
 def check_name(what: str, name: object) -> str:
     """A name that can stand in file names everywhere. Raises WorkspaceError with the nearest that can."""
     text = str(name).strip()
-    if len(text.encode()) > _LONGEST:
+    if len(text.encode(errors="replace")) > _LONGEST:
         raise WorkspaceError(
             f"{what} name {text[:20]!r}... has {len(text)} letters; it becomes a file name, so 100 at most"
         )
@@ -247,5 +247,5 @@ def check_name(what: str, name: object) -> str:
 
 def safe_name(text: str) -> str:
     """The nearest name that :func:`check_name` lets pass."""
-    short = re.sub(r"[^\w +-]+", "-", text).encode()[:_LONGEST].decode(errors="ignore")
+    short = re.sub(r"[^\w +-]+", "-", text).encode(errors="ignore")[:_LONGEST].decode(errors="ignore")
     return short.strip(" -+") or "image"

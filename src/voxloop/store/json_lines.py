@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voxloop.errors import WorkspaceError
-from voxloop.store.atomic import open_to_append, write_all
+from voxloop.store.atomic import json_bytes, open_to_append, write_all
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
@@ -26,7 +26,7 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
 
 
 def _append(path: Path, record: dict[str, Any]) -> None:
-    line = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    line = json_bytes(record, allow_nan=False) + b"\n"
     descriptor = open_to_append(path)
     try:
         size = os.fstat(descriptor).st_size

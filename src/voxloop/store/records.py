@@ -17,6 +17,7 @@ from typing import Any
 
 from voxloop.errors import LabelError
 from voxloop.geometry import Box, Shape
+from voxloop.store.atomic import json_bytes
 
 #: 2: lines are sealed with a checksum; an undo may name several edits
 VERSION = 2
@@ -84,7 +85,7 @@ def seal_line(entry: dict[str, Any]) -> bytes:
     Raises LabelError where JSON cannot hold it.
     """
     try:
-        body = json.dumps(entry, separators=(",", ":"), ensure_ascii=False, default=_plain).encode()
+        body = json_bytes(entry, separators=(",", ":"), default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise LabelError(f"what is to be noted of the edit cannot be written as JSON: {error}") from error
     return body[:-1] + _SEAL + f'{zlib.crc32(body):08x}"}}'.encode()

@@ -152,7 +152,7 @@ def write_npy(volume: DataArray, path: Path) -> None:
 def write_beside(volume: DataArray, path: Path, *, labels: bool) -> None:
     """The text beside a ``.npy``: axes, voxel size, classes."""
     noted = {"shape": list(volume.shape), **_noted(volume, labels=labels)}
-    beside_of(path).write_text(json.dumps(noted, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside_of(path).write_text(json.dumps(noted, indent=1, ensure_ascii=False) + "\n", "utf-8", "backslashreplace")
 
 
 def write_mrc(volume: DataArray, path: Path) -> None:
