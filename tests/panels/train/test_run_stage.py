@@ -7,6 +7,7 @@ from tests.panels.train.stand_ins import finished
 
 from voxloop.config import ShallowConfig
 from voxloop.panels.train.train_panel import TrainPanel
+from voxloop.runs.outcome import Outcome
 
 
 def test_runs_are_listed_newest_first_opened_and_deleted(ui, ws):
@@ -71,4 +72,16 @@ def test_runs_are_laid_over_each_other_and_what_differs_is_shown(ui, ws):
     Screen(panel).row("shallow-2").click("Delete")
     assert not run.path.exists()
     panel.open_run("shallow-1")
+    panel.close()
+
+
+def test_a_run_that_predicts_with_its_classifier_is_marked(ui, ws):
+    run = finished(ws, "deep-1", 0.4, task="voxloop.deep.learner:train", learner="deep")
+    Outcome(kept="classifier", words="the network is behind").write(run.path)
+    panel = TrainPanel(ws)
+    assert "classifier kept" in Screen(panel).row("deep-1").text
+    panel.change(test_share=0.1)
+    assert "75% teach, 15% judge which epoch is kept and 10% are left out" in Screen(panel).text
+    panel.learner = "shallow"
+    assert "20% of the labels judge" in Screen(panel).text
     panel.close()

@@ -28,7 +28,10 @@ def _legend_of_one(history: History) -> str:
     keys = [_key("line", TRAIN, "training"), _key("line", VAL, "validation")]
     if len(history.steps):
         keys.insert(0, _key("dot", TRAIN, "batch"))
-    keys += [_key(name, BEST, words) for name, words in run_words.marks(history)]
+    marks = run_words.marks(history)
+    keys += [_key(name, BEST, words) for name, words in marks]
+    if len(marks) > 1:
+        keys.append(f'<div class="vx-dim vx-small">{html.escape(run_words.KEPT_BELOW_HIGHEST)}</div>')
     return "".join(keys)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.panels.base.panel import ago, badge, swatch
 from voxloop.panels.base.rows import Action, Row
-from voxloop.panels.monitor.run_words import AT_WORK, LOOKS
+from voxloop.panels.monitor.run_words import AT_WORK, ENDED, LOOKS
 from voxloop.panels.monitor.score_words import SCORE_HEAD, score_cell, score_rank
 from voxloop.runs.comparison import ancestors, differences
 
@@ -116,7 +116,7 @@ def _row(
     age = ago(time.time() - float(run.config.get("created", time.time())))
     cells = (
         _name(run, drawn),
-        badge(state + percent, LOOKS.get(state, "")),
+        badge(state + percent, LOOKS.get(state, "")) + _kept(run, state),
         score_cell(score),
         " › ".join(_whole(name) for name in ancestors(every, run.name)) or "fresh",
         _chips(run, base, beside) or _no_chips(run, base, len(every)),
@@ -126,6 +126,14 @@ def _row(
     return Row(
         run.name, cells, _actions(run, base, drawn), title=history.error or "\n".join(lines), rank=score_rank(score)
     )
+
+
+def _kept(run: Run, state: str) -> str:
+    """A mark where a network's run predicts with the classifier beside it; why under the pointer."""
+    outcome = run.outcome if state in ENDED and run.learner == "deep" else None
+    if outcome is None or outcome.kept != "classifier":
+        return ""
+    return f' <span title="{html.escape(outcome.words, quote=True)}">{badge("classifier kept", "warn")}</span>'
 
 
 def _name(run: Run, drawn: Mapping[str, str]) -> str:

@@ -42,6 +42,11 @@ HELP = {
     "agreement": AGREEMENT,
     "time": "Seconds at work, pauses left out",
 }
+#: said where the epoch that is kept is not the one that agreed most
+KEPT_BELOW_HIGHEST = (
+    "Kept is the newest epoch that agrees as much as any, up to chance: it has learnt longer than the highest, which "
+    "lies above it by no more than chance."
+)
 _METRICS = {"iou": "IoU", "ap50": "AP@0.5", "pq": "PQ", "f1": "F1", "lr": "learning rate"}
 
 

@@ -17,7 +17,7 @@ _STYLE = (
     ".vx-curve .vx-curve-grid{stroke:var(--vx-line);stroke-width:1}.vx-curve .vx-curve-bar{opacity:.6}"
     ".vx-curve .vx-curve-ahead{fill:currentColor;opacity:.2;stroke:none}"
 )
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 8, 8, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 42, 8, 8, 30
 ROUNDS, MINUTES = "rounds", "minutes"
 
 
@@ -52,6 +52,8 @@ def curve(points: Sequence[Reached], over: str = ROUNDS, ahead: Outlook | None =
         parts.append(f'<path d="M{x:.1f} {y(low):.1f}V{y(high):.1f}" class="vx-curve-bar"/>')
         parts.append(f'<circle cx="{x:.1f}" cy="{y(one.score.iou):.1f}" r="4">{title}</circle>')
     parts += [_word(x, words) for x, words in _words(known, places, over)]
+    middle = _TOP + (HEIGHT - _TOP - _BOTTOM) / 2
+    parts.append(f'<text transform="translate(8 {middle:.0f}) rotate(-90)" text-anchor="middle">IoU</text>')
     axis = "round" if over == ROUNDS else "minutes of annotation"
     parts.append(_word(_LEFT + (WIDTH - _LEFT - _RIGHT) / 2, axis, HEIGHT - 4))
     head = f'<svg class="vx-curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_ABOUT}">'

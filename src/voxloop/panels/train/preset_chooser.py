@@ -10,6 +10,7 @@ import ipywidgets as w
 from voxloop.config import Config, presets
 from voxloop.panels.base.panel import Panel, button, classed, column, labelled, row, show, text
 from voxloop.panels.train.choice_line import ChoiceLine
+from voxloop.panels.train.share_words import share_words
 
 #: what is shown where the settings are no preset
 NO_PRESET = "—"
@@ -43,7 +44,8 @@ class PresetChooser:
         self._about = classed(text(), "vx-dim", "vx-small")
         self._back = button("Back to it", panel.handler(self._go_back), kind="link", tooltip="Undo these changes")
         self.last = ChoiceLine(panel, load)
-        self.widget = column(self.choice, row(self._about, self._back), self.last.widget)
+        self._shares = classed(text(), "vx-dim", "vx-small")
+        self.widget = column(self.choice, row(self._about, self._back), self.last.widget, self._shares)
 
     def offer(self, kind: type[Config]) -> None:
         """Offer the presets of a learner."""
@@ -56,6 +58,7 @@ class PresetChooser:
         """Say which preset the settings are, or from which they come and how many of them were changed."""
         self._config = config
         self.last.follow(config)
+        self._shares.value = html.escape(share_words(config))
         same = next((name for name in self._names if read_presets()[name] == config), None)
         self._from = same or self._from
         changed: list[str] = []
