@@ -81,6 +81,9 @@ def test_the_region_is_what_the_model_says_of_all_around_it(run_path: Path) -> N
         block = ws.images.open().isel(z=around[0], y=around[1], x=around[2]).values[None]
         said = ws.runs["t"].model().predict(block)
         inside = tuple(slice(h, -h or None) for h in halo)
-        expected = 1 + said[:, *inside].argmax(axis=0)
+        said = said[:, *inside]
     labels = open_result(run_path).labels[5000:5016, 4992:5056, 4992:5056].values
-    np.testing.assert_array_equal(labels, expected)
+    # a feature that is summed in another order may fall on the other side of a tree's threshold: one tree of eight
+    others = labels != 1 + said.argmax(axis=0)
+    assert np.count_nonzero(others) <= 3
+    assert (abs(said[0] - said[1])[others] < 2 / 8).all()
