@@ -201,6 +201,22 @@ def test_a_polygon_under_way_stands_out_and_is_gone_when_it_is_closed(lab, opene
     page.keyboard.press("Enter")
     lab.until("labels.sequence > 0")
     assert page.evaluate(SKETCHED) == [0, 0]
+    page.keyboard.press("Control+z")
+    lab.until("labels.counts() == {}")
+    areas = {}
+    for key in "ri":  # a box, then an ellipse in the same place
+        page.keyboard.press(key)
+        viewer.point(200, 120)
+        page.mouse.down()
+        page.mouse.move(*viewer.place(260, 200))
+        page.mouse.move(*viewer.place(320, 260))
+        lab.wait(lambda: min(page.evaluate(SKETCHED)) > 50, "its outline")
+        page.mouse.up()
+        lab.until("labels.counts() != {}")
+        areas[key] = lab.python("sum(int(n) for n in labels.counts().values())")
+        page.keyboard.press("Control+z")
+        lab.until("labels.counts() == {}")
+    assert areas["i"] == pytest.approx(areas["r"] * 3.14159 / 4, rel=0.05)
 
 
 def test_one_finger_paints_and_two_move_the_picture(lab, opened):

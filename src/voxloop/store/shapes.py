@@ -9,8 +9,26 @@ import numpy as np
 from voxloop.errors import LabelError
 from voxloop.store.strokes import PlaneMask, clip, segments
 
+#: corners of an ellipse
+_ROUND = 180
 #: voxels outside of a plane to which the sides of a polygon are followed as they are
 _OUTSIDE = 4096
+
+
+def outline(shape: str, points: np.ndarray) -> np.ndarray:
+    """The corners of a shape that somebody drew: a polygon's own, or of a box or an ellipse between two opposite ones.
+
+    Raises LabelError where a box or an ellipse has not two.
+    """
+    if shape == "polygon":
+        return points
+    if len(points) != 2:
+        raise LabelError(f"a box has 2 opposite corners, not {len(points)}")
+    centre, half = points.mean(axis=0), np.ptp(points, axis=0) / 2
+    if shape == "box":
+        return np.asarray(centre + half * [(-1, -1), (-1, 1), (1, 1), (1, -1)])
+    turn = np.linspace(0, 2 * np.pi, _ROUND, endpoint=False)
+    return np.asarray(centre + half * np.stack([np.sin(turn), np.cos(turn)], axis=1))
 
 
 def polygon(corners: np.ndarray, shape: tuple[int, int]) -> PlaneMask | None:

@@ -14,7 +14,6 @@ from voxloop.given import flag
 from voxloop.store import refining, shapes, strokes
 from voxloop.store.drawing import Drawing, Edit, rounded
 from voxloop.store.planes import Plane
-from voxloop.store.strokes import PlaneMask
 from voxloop.store.values import number, whole
 
 #: what a shape does to the class: fill it, take it away inside, keep it only inside, take every label away inside
@@ -24,8 +23,6 @@ Scope = Literal["slice", "slices", "volume"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 #: voxels that are refined at once
 _MOST = 2**29
-#: corners of an ellipse
-_CORNERS = 180
 
 
 class Shaping(Drawing):
@@ -69,9 +66,7 @@ class Shaping(Drawing):
         LabelError
             No such class, a locked class, a plane outside, fewer than three corners.
         """
-        plane = self._plane(axis, index)
-        corners = strokes.as_points(points)
-        return self._shape("polygon", plane, corners, shapes.polygon(corners, plane.size), value, mode, depth)
+        return self._shape("polygon", self._plane(axis, index), points, value, mode, depth)
 
     def box(
         self,
@@ -84,11 +79,7 @@ class Shaping(Drawing):
         depth: int | None = None,
     ) -> Edit:
         """Fill the rectangle between two opposite corners; as :meth:`polygon`."""
-        plane = self._plane(axis, index)
-        corners = _opposite(points)
-        (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0)
-        around = np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
-        return self._shape("box", plane, corners, shapes.polygon(around, plane.size), value, mode, depth)
+        return self._shape("box", self._plane(axis, index), points, value, mode, depth)
 
     def ellipse(
         self,
@@ -101,28 +92,16 @@ class Shaping(Drawing):
         depth: int | None = None,
     ) -> Edit:
         """Fill the ellipse in the rectangle between two opposite corners; as :meth:`polygon`."""
-        plane = self._plane(axis, index)
-        corners = _opposite(points)
-        centre, half = corners.mean(axis=0), np.ptp(corners, axis=0) / 2
-        turn = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
-        around = centre + half * np.stack([np.sin(turn), np.cos(turn)], axis=1)
-        return self._shape("ellipse", plane, corners, shapes.polygon(around, plane.size), value, mode, depth)
+        return self._shape("ellipse", self._plane(axis, index), points, value, mode, depth)
 
-    def _shape(
-        self,
-        tool: str,
-        plane: Plane,
-        points: np.ndarray,
-        found: PlaneMask | None,
-        value: int | str,
-        mode: Mode,
-        depth: int | None,
-    ) -> Edit:
+    def _shape(self, tool: str, plane: Plane, points: object, value: int | str, mode: Mode, depth: int | None) -> Edit:
         if not isinstance(mode, str) or mode not in MODES:
             raise LabelError(unknown("mode", mode, MODES))
         label = self.paintable(value)
         reach = 0 if depth is None else whole("depth", depth, 0)
-        arguments: dict[str, Any] = {"axis": plane.axis, "index": plane.index, "points": rounded(points)}
+        drawn = strokes.as_points(points)
+        found = shapes.polygon(shapes.outline(tool, drawn), plane.size)
+        arguments: dict[str, Any] = {"axis": plane.axis, "index": plane.index, "points": rounded(drawn)}
         arguments |= {
             "value": label,
             **({} if mode == "add" else {"mode": mode}),
@@ -310,10 +289,3 @@ class Shaping(Drawing):
             return np.where(gained if overwrite else gained & (current == 0), np.asarray(label, self.dtype), new)
 
         return self.edit("refine", box, proposal, arguments)
-
-
-def _opposite(points: object) -> np.ndarray:
-    corners = strokes.as_points(points)
-    if len(corners) != 2:
-        raise LabelError(f"a box has 2 opposite corners, not {len(corners)}")
-    return corners

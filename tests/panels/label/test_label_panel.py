@@ -71,6 +71,13 @@ def test_every_tool_reaches_its_verb(panel, hand):
     panel.state.tool = "polygon"
     hand.stroke([10, 10], [10, 30], [30, 30], [30, 10])
     assert panel.labels.read((3, 20, 20)).item() == 1
+    panel.state.tool, panel.state.mode = "box", "cut"
+    hand.stroke([0, 0], [40, 40])
+    assert not panel.labels.counts()
+    panel.state.tool, panel.state.mode = "ellipse", "add"
+    hand.stroke([90, 10], [110, 30])
+    assert panel.labels.read((3, 100, 20)).item() == 1
+    assert panel.labels.read((3, 91, 11)).item() == 0
     panel.state.tool = "fill"
     panel.state.value = 2
     hand.click("fill", 60, 60)

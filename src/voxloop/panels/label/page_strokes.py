@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from voxloop.errors import LabelError, VoxloopError
-from voxloop.panels.label.tools import stroke_call
+from voxloop.panels.label.tools import SHAPES, stroke_call
 from voxloop.panels.view.ink import StrokePiece
 from voxloop.store.drawn import Drawn, marked
 
@@ -44,7 +44,7 @@ def labels_at(ws: Workspace, place: str, shown: Labels) -> Labels:
 
 def paint(labels: Labels, piece: StrokePiece) -> int:
     """Paint a piece of a stroke; the number of its edit. Raises what the store raises."""
-    joined = piece.joined and piece.tool != "polygon"
+    joined = piece.joined and piece.tool not in SHAPES
     with marked(piece.id, piece.count):
         edit = stroke_call(piece).make(labels, joined=joined)
     return labels.sequence if edit is None else edit.sequence

@@ -44,6 +44,18 @@ class ToolBox:
                 ),
                 "ball",
             ),
+            "mode": self._linked(
+                w.Dropdown(
+                    options=[
+                        ("fill it", "add"),
+                        ("take the class away inside", "subtract"),
+                        ("keep the class only inside", "intersect"),
+                        ("take every label away inside", "cut"),
+                    ],
+                    **labelled("Shape", "What the shape does to labels"),
+                ),
+                "mode",
+            ),
             "range": column(
                 self._linked(w.FloatText(**labelled("From", "The lowest intensity that is painted")), "low"),
                 self._linked(w.FloatText(**labelled("To", "The highest intensity that is painted")), "high"),

@@ -11,6 +11,7 @@ import traitlets as t
 
 from voxloop.geometry import AXES
 from voxloop.panels.view.ink import StrokePiece
+from voxloop.store.shaping import MODES
 
 if TYPE_CHECKING:
     from voxloop.store import Edit, Labels
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool: ``draws`` is what the pointer makes with it ("line", "area" or nothing: a click)."""
+    """A tool: ``draws`` is what the pointer makes with it ("line", "area", "span" or nothing: a click)."""
 
     name: str
     label: str
@@ -30,11 +31,16 @@ class Tool:
 
 
 _BRUSH = frozenset({"radius", "ball"})
+_SHAPE = frozenset({"mode"})
+#: tools whose stroke is one shape, never painted in pieces
+SHAPES = ("polygon", "box", "ellipse")
 TOOLS: tuple[Tool, ...] = (
     Tool("look", "Look", "hand-paper-o", "l", "drag moves, double click fits"),
     Tool("brush", "Brush", "paint-brush", "b", "paint with the chosen class", "line", _BRUSH),
     Tool("erase", "Eraser", "eraser", "e", "make voxels unlabelled again", "line", _BRUSH),
-    Tool("polygon", "Polygon", "pencil-square-o", "p", "corners, or draw around; Enter", "area"),
+    Tool("polygon", "Polygon", "pencil-square-o", "p", "corners, or draw around; Enter", "area", _SHAPE),
+    Tool("box", "Box", "square-o", "r", "from corner to corner", "span", _SHAPE),
+    Tool("ellipse", "Ellipse", "circle-o", "i", "from corner to corner", "span", _SHAPE),
     Tool("fill", "Fill", "tint", "g", "fill connected voxels that are alike", "", frozenset({"fill"})),
     Tool("threshold", "Threshold", "adjust", "t", "paint a range of intensities", "line", _BRUSH | {"range"}),
 )
@@ -51,6 +57,7 @@ class ToolState(t.HasTraits):
     fill_by = t.Enum(["labels", "image"], "image")
     tolerance = t.Float(None, min=0.0, allow_none=True)  # None: from the noise around the click
     fill_volume = t.Bool(False)
+    mode = t.Enum(list(MODES), "add")
     low = t.Float(0.0)
     high = t.Float(1.0)
     layer = t.Unicode("labels")  # what is painted on
@@ -65,6 +72,7 @@ class ToolState(t.HasTraits):
             "fill_volume": self.fill_volume,
             "low": self.low,
             "high": self.high,
+            "mode": self.mode,
         }
 
 
@@ -89,8 +97,9 @@ class Call:
 def stroke_call(piece: StrokePiece) -> Call:
     """What a stroke, or a piece of one, does to the labels."""
     place = {"axis": piece.axis, "index": piece.index, "points": piece.points}
-    if piece.tool == "polygon":
-        return Call("polygon", {**place, "value": piece.value})
+    if piece.tool in SHAPES:
+        mode = piece.options.get("mode", "add")
+        return Call(piece.tool, {**place, "value": piece.value, **({} if mode == "add" else {"mode": mode})})
     brush = {**place, "radius": piece.radius}
     if piece.options.get("ball"):
         brush["depth"] = True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.panels.base.panel import Panel, button, row, section, show, text
 from voxloop.panels.base.work import Latest
-from voxloop.panels.label.tools import voxel_of
+from voxloop.panels.label.tools import SHAPES, voxel_of
 from voxloop.panels.review.audit_steps import AuditSteps, leave_row
 from voxloop.panels.review.audit_walk import AuditWalk
 from voxloop.panels.review.picture_task import Key, PaintingTask
@@ -21,6 +21,7 @@ from voxloop.panels.view.frames import palette_indices
 from voxloop.panels.view.ink import StrokePiece
 from voxloop.panels.view.layers import LayerPatch, PatchLayer, class_dicts
 from voxloop.panels.view.prediction_layers import PREDICTION, UNCERTAINTY, frame
+from voxloop.store.shapes import outline
 
 if TYPE_CHECKING:
     from voxloop.review import FieldAudit, Score
@@ -121,8 +122,8 @@ class FieldCheck(AuditSteps, PaintingTask):
         if draft is None or piece.axis != "z" or piece.index != draft.box.start[0]:
             self._panel.say("Paint inside the frame; nothing else belongs to the field.", "warning")
             return None
-        if piece.tool == "polygon":
-            draft.paint_area(piece.points, piece.value)
+        if piece.tool in SHAPES:
+            draft.paint_area(outline(piece.tool, piece.points), piece.value)
         elif piece.tool == "erase":
             draft.paint(piece.points, piece.radius, 0, joined=piece.joined)
         else:

@@ -69,6 +69,7 @@ class Cursor {
     const { view } = this, { rows, columns } = view.plane(view.axis), [row, column] = this.at;
     this.at = [Math.max(0, Math.min(rows - 1, row + down)), Math.max(0, Math.min(columns - 1, column + right))];
     if (view.ink.active?.shape === "brush") view.ink.extend([this.at]);
+    else if (view.ink.active?.shape === "span") view.ink.span(this.at);
     this.moved();
     return true;
   }
@@ -81,6 +82,10 @@ class Cursor {
       this.held = !draws;
       this.draws = draws;
       if (draws) this.say("drawing; Enter stops");
+    } else if (tool.draws === "span") {
+      if (view.ink.active) return view.ink.endSpan(), true;
+      view.ink.begin(tool, row, column);
+      this.say("first corner; go to the other one");
     } else if (tool.draws === "area") {
       if (view.ink.active) view.ink.extend([this.at]);
       else view.ink.begin(tool, row, column);

@@ -4,6 +4,8 @@ const PART_MS = 100; // a long stroke is sent in parts, so that little is lost w
 const RESEND_MS = 4000;
 const ALIVE_MS = 2000; // a held-still pointer says that it is still there
 
+const ROUND = 64; // corners of an ellipse on screen
+
 class Stroke {
   constructor(id, place, shown, tool) {
     this.id = id;
@@ -19,7 +21,21 @@ class Stroke {
     this.time = performance.now();
   }
 
-  get shape() { return this.tool.name === "polygon" ? "polygon" : "brush"; }
+  // "span": a box or an ellipse between two opposite corners
+  get shape() { return this.tool.name === "polygon" ? "polygon" : this.tool.draws === "span" ? "span" : "brush"; }
+
+  get area() { return this.shape !== "brush"; }
+
+  // Its outline as corners in voxels, (row, column) pairs.
+  get corners() {
+    const p = this.points;
+    if (this.shape !== "span" || p.length < 4) return p;
+    const [top, left, bottom, right] = p;
+    if (this.tool.name !== "ellipse") return [top, left, top, right, bottom, right, bottom, left];
+    return Array.from({ length: ROUND }, (_, i) => i * 2 * Math.PI / ROUND).flatMap((turn) => [
+      (top + bottom) / 2 + (bottom - top) / 2 * Math.sin(turn), (left + right) / 2 + (right - left) / 2 * Math.cos(turn),
+    ]);
+  }
 
   add(row, column) {
     this.points.push(row, column);
@@ -28,7 +44,7 @@ class Stroke {
   // `from`: first point that is not on the canvas yet
   draw(ctx, view, from = 0) {
     if (this.axis !== view.shown.axis || this.index !== view.shown.index || !this.points.length) return;
-    const p = this.points;
+    const p = this.corners;
     const at = (i) => view.toDevice(this.axis, p[i] + 0.5, p[i + 1] + 0.5);
     ctx.save();
     ctx.globalCompositeOperation = this.tool.erase ? "destination-out" : "source-over";
@@ -36,11 +52,11 @@ class Stroke {
     if (this.tool.trace) ctx.globalAlpha = 0.35;
     ctx.lineCap = ctx.lineJoin = "round";
     ctx.beginPath();
-    const start = Math.max(0, from - 2);
+    const start = this.area ? 0 : Math.max(0, from - 2);
     let [x, y] = at(start);
     ctx.moveTo(x, y);
     for (let i = start + 2; i < p.length; i += 2) ctx.lineTo(...(([x, y] = at(i)), [x, y]));
-    if (this.shape === "polygon") {
+    if (this.area) {
       ctx.closePath();
       ctx.globalAlpha = this.ended ? 1 : 0.35;
       ctx.fill();
@@ -58,11 +74,10 @@ const MOST_CORNERS = 24; // with more the polygon is drawn freehand, and its cor
 // The polygon under way, on a canvas above all layers: light on dark, so that it shows on any ground, even its own colour.
 function sketch(ctx, view, stroke) {
   ctx.clearRect(0, 0, ctx.canvas.width, ctx.canvas.height);
-  if (stroke?.shape !== "polygon" || stroke.axis !== view.shown.axis || stroke.index !== view.shown.index) return;
+  if (!stroke?.area || stroke.axis !== view.shown.axis || stroke.index !== view.shown.index) return;
   const corners = [];
-  for (let i = 0; i < stroke.points.length; i += 2) {
-    corners.push(view.toDevice(stroke.axis, stroke.points[i] + 0.5, stroke.points[i + 1] + 0.5));
-  }
+  const places = stroke.corners;
+  for (let i = 0; i < places.length; i += 2) corners.push(view.toDevice(stroke.axis, places[i] + 0.5, places[i + 1] + 0.5));
   const outline = new Path2D();
   for (const [x, y] of corners) outline.lineTo(x, y);
   outline.closePath();
@@ -137,10 +152,22 @@ class Ink {
     this.show();
   }
 
+  // The corner opposite to the first one.
+  span(point) {
+    this.active.points.splice(2, Infinity, ...point);
+    this.show();
+  }
+
+  endSpan() {
+    const [top, left, bottom, right] = this.active.points;
+    if (bottom === undefined || (top === bottom && left === right)) this.cancel(); // a click is no box
+    else this.end();
+  }
+
   // Only the new piece is drawn: the cost of a move does not grow with the stroke.
   show() {
     const stroke = this.active;
-    if (stroke.shape === "polygon") return this.view.redraw();
+    if (stroke.area) return this.view.redraw();
     const layer = this.view.layers.get(stroke.tool.layer);
     if (layer) stroke.draw(layer.canvas.getContext("2d"), this.view, this.drawn);
     this.drawn = stroke.points.length;

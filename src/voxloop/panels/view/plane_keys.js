@@ -195,6 +195,9 @@ class Hand {
       if (view.ink.active) view.ink.extend([[row, column]]);
       else view.ink.begin(this.tool, row, column);
       this.lasso = true;
+    } else if (this.tool.draws === "span") {
+      this.capture(event);
+      view.ink.begin(this.tool, row, column);
     } else if (this.tool.draws === "place") {
       this.capture(event);
       this.placing = at;
@@ -250,7 +253,7 @@ class Hand {
       const events = event.getCoalescedEvents?.() ?? [];
       const points = (events.length ? events : [event]).map((one) => { const p = this.at(one); return view.toVoxel(p.x, p.y); });
       view.ink.extend(points);
-    }
+    } else if (active?.shape === "span" && (event.buttons & 1)) view.ink.span(view.toVoxel(at.x, at.y));
     this.updateRing();
     view.probe();
   }
@@ -264,6 +267,7 @@ class Hand {
     const { active } = view.ink;
     if (!active || event.type === "lostpointercapture" && active.shape === "polygon") return;
     if (active.shape === "brush") view.ink.end();
+    else if (active.shape === "span") view.ink.endSpan();
     else if (this.lasso && active.points.length > 24) view.ink.end(); // drawn freehand: done when let go
     this.lasso = false;
     if (!view.isCurrent) { view.redraw(); view.pump(); } // planes were turned meanwhile
