@@ -142,6 +142,26 @@ def test_what_was_worked_on_lately_is_one_click_away(ui, files, recent, tmp_path
     assert no_leak.left() == []
 
 
+def test_bad_input_is_said_beside_its_field_and_the_button_lives(ui, files, recent, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    panel = VolumePanel(path=files / "stack.tif", recent=recent)
+    screen = Screen(panel)
+    screen.field(ADDRESS).value = str(files / "gone" / "x.tif")
+    assert f"the nearest folder that is there: {files}" in screen.text
+    screen.field("Folder").value = str(files)
+    assert f"{files} is in use" in screen.text
+    screen.click("Create workspace")
+    assert panel.message.kind == "error"
+    screen.field("Folder").value = str(tmp_path / "free")
+    assert "is in use" not in screen.text
+    screen.click("Create workspace")  # it was never dead
+    panel.choose(ChosenSource("path", str(files / "pictures")))
+    screen.field("Image name").value = "stack"
+    assert "The name stack is taken by another image; stack-2 is free." in screen.text
+    panel.ws.close()
+    panel.close()
+
+
 def test_an_image_may_be_given_a_further_workspace(ui, files, recent, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ws = Workspace.create(tmp_path / "stack-voxloop", image=files / "stack.tif", classes=["a", "b"])

@@ -11,6 +11,7 @@ from typing import Literal
 import ipywidgets as w
 
 from voxloop.errors import VolumeError
+from voxloop.panels.base.beside import FieldFault, path_fault
 from voxloop.panels.base.panel import Panel, button, classed, row, show, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.ui import on_ui
@@ -47,6 +48,7 @@ class SourceChooser(Panel):
         self._suffixes: tuple[str, ...] = ()
         self._looks: Latest[tuple[Path, list[Row]]] = Latest(self, self._show_rows)
         self._address = w.Text(placeholder="path or URL of a stack", continuous_update=False)
+        self._address_line = FieldFault(self, self._address, path_fault)
         self._address.observe(self.handler(self._typed), "value")
         self._tabs = classed(
             w.ToggleButtons(options=["Files", "Samples", "Recent"], tooltip="Where to look"), "vx-choice"
@@ -58,7 +60,7 @@ class SourceChooser(Panel):
         self._rows = RowList(self.handler(self._act), right=(1,), empty="Nothing here that can be opened.", height=330)
         open_typed = button("Open", self.handler(self._typed))
         self.body(
-            row(self._address, open_typed, classes=["vx-fill-first"]),
+            row(self._address_line.widget, open_typed, classes=["vx-fill-first"]),
             row(self._tabs, self._filter, classes=["vx-fill-last"]),
             self._where,
             self._rows.widget,

@@ -10,6 +10,7 @@ import ipywidgets as w
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Box
+from voxloop.panels.base.beside import FieldFault, name_fault
 from voxloop.panels.base.panel import (
     CopyCode,
     Panel,
@@ -253,6 +254,7 @@ class PredictPanel(Panel):
             continuous_update=False,
         )
         self._name.observe(changed, "value")
+        self._name_line = FieldFault(self, self._name, self._name_fault)
         self._button = button("Predict", handler(self.predict), kind="primary", icon="play")
         self._start = RunStart(self, self._button, self._started, self._enable)
         self._copy = CopyCode()
@@ -272,11 +274,14 @@ class PredictPanel(Panel):
             section("Forecast", self.forecast.widget),
             self.stage.widget,
         )
-        start = row(self._button, classed(self._name, "vx-grow"), self._copy, classes=["vx-start"])
+        start = row(self._button, classed(self._name_line.widget, "vx-grow"), self._copy, classes=["vx-start"])
         self.body(split(column(self.view.widget, self.message.widget), side, start), message=False)
         self.view.on("plane", handler(self._plane_changed))
         self.view.on("camera", self.first.follow)
         self._changed()
+
+    def _name_fault(self, name: str) -> str:
+        return name_fault(name, {*self.ws.runs, *self.ws.predictions}, "prediction or run") if name else ""
 
     def _toggle_settings(self) -> None:
         self._settings_open = not self._settings_open

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import ipywidgets as w
 
 from voxloop.config import Config
 from voxloop.config.presets import code_of
+from voxloop.panels.base.beside import FieldFault, name_fault
 from voxloop.panels.base.panel import CopyCode, Panel, button, column, labelled, row, show, spacer
 from voxloop.workspace.train import LEARNT
 
@@ -26,9 +27,17 @@ class StartBar:
         What the button does.
     changed
         Called when what is asked for beside the settings changed.
+    taken
+        Names of runs that there are.
     """
 
-    def __init__(self, owner: Panel, train: Callable[[], object], changed: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        owner: Panel,
+        train: Callable[[], object],
+        changed: Callable[[], object],
+        taken: Callable[[], Collection[str]],
+    ) -> None:
         self.button = button("Train", owner.handler(train), kind="primary", icon="play")
         self.name = w.Text(placeholder="name (optional)", tooltip="What the run is called", continuous_update=False)
         self.note = w.Text(
@@ -48,8 +57,9 @@ class StartBar:
         self.offer(())
         for widget in (self.name, self.note, self.then):
             widget.observe(owner.handler(changed), "value")
+        self._name_line = FieldFault(owner, self.name, lambda name: name_fault(name, taken(), "run"))
         copies = row(self.copy_code, self.copy_command, spacer(), classes=["vx-copies"])
-        self.widget = column(row(self.button, self.name, self.note), self.then, copies)
+        self.widget = column(row(self.button, self._name_line.widget, self.note), self.then, copies)
 
     def offer(self, images: Sequence[str]) -> None:
         """Offer what may be predicted then, of these images."""

@@ -329,7 +329,7 @@ class TrainPanel(Panel):
             lambda name: self.change(validation_set=name),
             self._offer_sets,
         )
-        self.bar = StartBar(self, self.train, self._show_code)
+        self.bar = StartBar(self, self.train, self._show_code, lambda: list(ws.runs))
         self._start = RunStart(self, self.bar.button, self._started, self._enable)
         self.runs = RunStage(self, ws, self._opened_run, self.refresh)
         labels = column(

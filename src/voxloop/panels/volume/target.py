@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from voxloop.errors import WorkspaceError
+from voxloop.panels.base.beside import FieldFault, name_fault, new_folder_fault
 from voxloop.panels.base.panel import CopyCode, Panel, button, column, labelled, row, show, spacer, text
 from voxloop.panels.volume.known import free_folder
 from voxloop.panels.volume.opened import OpenedVolume
@@ -49,9 +50,18 @@ class Target:
             "In a new workspace instead", panel.handler(self._toggle), kind="link", tooltip=about_another
         )
         self._copy = CopyCode()
+        self._name_line = FieldFault(panel, self._name, self._name_fault)
+        self._folder_line = FieldFault(panel, self._folder, new_folder_fault)
         #: the button and what it will do; stands where it is always in sight
         self.bar = row(self.button, self._another, self._words, spacer(), self._copy)
-        self.widget = column(self._name, self._folder, self._classes, self._copied, self._times, classes=["vx-plain"])
+        self.widget = column(
+            self._name_line.widget,
+            self._folder_line.widget,
+            self._classes,
+            self._copied,
+            self._times,
+            classes=["vx-plain"],
+        )
 
     @property
     def name(self) -> str:
@@ -130,6 +140,11 @@ class Target:
         self._anew = not self._anew
         self._show_fields()
 
+    def _name_fault(self, name: str) -> str:
+        if not name:
+            return "Say what the image is called in the workspace."
+        return name_fault(name, self.ws.images.names, "image") if self.ws is not None else ""
+
     def _show_fields(self) -> None:
         opened, new = self._opened, self.ws is None
         known = opened is not None and opened.source.kind == "image"
@@ -138,11 +153,14 @@ class Target:
             self.button.description = "Change voxel size"
         self._another.description = "In this workspace instead" if self._anew else "In a new workspace instead"
         show(self._another, self._ws is not None and opened is not None and not known)
-        show(self._name, not known)
+        show(self._name_line.widget, not known)
         show(self._times, opened is not None and not known and "timepoints" in opened.volume.attrs)
         show(self._copied, opened is not None and opened.source.kind == "path")
-        show(self._folder, new and not known)
+        show(self._folder_line.widget, new and not known)
         show(self._classes, new and not known)
+        if opened is not None:
+            self._name_line.look()
+            self._folder_line.look()
         self._show_code()
 
     def _show_code(self) -> None:
