@@ -47,6 +47,19 @@ PAINT = """async ([points, end]) => {
 }"""
 
 
+#: a pen is drawn on with little pressure, then with much
+PRESS = """() => {
+  const stage = document.querySelector(".vl-stage"), r = stage.getBoundingClientRect();
+  const fire = (type, x, pressure, buttons) => stage.dispatchEvent(new PointerEvent(type, { bubbles: true, pointerId: 1,
+    pointerType: "pen", isPrimary: true, button: 0, buttons, pressure, clientX: r.left + x, clientY: r.top + 300 }));
+  fire("pointerdown", 200, 0.25, 1);
+  fire("pointermove", 240, 0.25, 1);
+  fire("pointermove", 280, 0.75, 1);
+  fire("pointermove", 320, 0.75, 1);
+  fire("pointerup", 320, 0, 0);
+}"""
+
+
 class Viewer:
     """The picture of a label panel in the page."""
 
@@ -247,6 +260,17 @@ def test_one_finger_paints_and_two_move_the_picture(lab, opened):
     assert now[2] - now[0] < 0.75 * (bottom - top), "fingers that part magnify"
     lab.page.wait_for_timeout(300)
     assert lab.python("{int(k): int(v) for k, v in labels.counts().items()}") == painted
+
+    lab.python("setattr(panel.state, 'pressure', True)")
+    lab.page.wait_for_timeout(300)
+    sequence = lab.python("labels.sequence")
+    lab.page.evaluate(PRESS)
+    lab.until("'Pressure sets the radius' in str([box.description for box in panel.tools.widget.children[3:4]])")
+    lab.until(f"labels.sequence >= {sequence} + 2")
+    thin, wide = lab.python("[labels.history(labels.sequence - i)['arguments']['radius'] for i in (1, 0)]")
+    assert (thin, wide) == (3, 9), "half of the radius where the pen is pressed lightly, half as much again where hard"
+    lab.python("panel.undo()")
+    assert lab.python("{int(k): int(v) for k, v in labels.counts().items()}") == painted, "one stroke"
 
 
 def test_a_stroke_shows_within_a_frame_however_far_the_kernel(lab, opened):

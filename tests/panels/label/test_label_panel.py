@@ -67,6 +67,16 @@ def test_a_long_stroke_in_parts_is_one_undo_one_count_and_one_line(panel, hand, 
     assert code.endswith(".undo()")
 
 
+def test_a_stroke_that_is_taken_back_takes_only_itself(panel, hand):
+    hand.stroke([20, 20], [20, 40])
+    before = panel.labels.read()
+    told = {"tool": "brush", "axis": "z", "index": 3, "radius": 4, "value": 1, "layer": "labels", "options": {}}
+    for name, row in (("again", 20), ("below", 60)):  # the first is drawn on what is painted: it changes nothing
+        hand.send("stroke", [np.array([[row, 30]], np.float32).tobytes()], id=name, first=0, last=False, **told)
+        hand.send("drop", id=name)
+        assert np.array_equal(panel.labels.read(), before)
+
+
 def test_every_tool_reaches_its_verb(panel, hand):
     panel.state.tool = "polygon"
     hand.stroke([10, 10], [10, 30], [30, 30], [30, 10])

@@ -138,15 +138,14 @@ class LabelPanel(Panel):
         view = self.view
         view.on("stroke", self._on_stroke)
         view.on("recall", lambda stroke, place: page_strokes.recall(self.ws, stroke, place, self.labels))
-        view.on("drop", lambda stroke: self.undo())
+        view.on("drop", lambda stroke: page_strokes.take_back(self.labels, stroke, self.undo))
         view.on("click", self.handler(self._on_click))
         view.on("action", self.handler(self._on_action))
         view.on("tool", self._on_tool)
         self.state.observe(lambda change: self._show_hand(), type="change")
         view.widget.observe(lambda change: self.tools.suggest_range(*change["new"][0]["limits"]), "contrast")
-        view.on("camera", self.live.follow_view)
-        view.on("plane", self.live.follow_view)
-        view.on("beside", self.live.follow_view)
+        for event in ("camera", "plane", "beside"):
+            view.on(event, self.live.follow_view)
         for release in (self.planes.close, self.saved.close, self._leave_labels, self.live.close):
             self.on_close(release)
 
@@ -300,6 +299,7 @@ class LabelPanel(Panel):
             "place": lambda: self.first.act(name),
             "skip": lambda: self.first.act(name),
             "ball": lambda: self.state.set_trait("ball", not self.state.ball),
+            "pen": self.tools.offer_pressure,
             "new": self.classes.new_object,
         }
         if name in actions:

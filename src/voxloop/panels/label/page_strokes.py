@@ -7,6 +7,7 @@ the stroke is on disk. So it names its labels, and its edits name it.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,13 @@ def paint(labels: Labels, piece: StrokePiece) -> int:
     with marked(piece.id, piece.count):
         edit = stroke_call(piece).make(labels, joined=joined)
     return labels.sequence if edit is None else edit.sequence
+
+
+def take_back(labels: Labels, stroke: str, undo: Callable[[], object]) -> None:
+    """Undo what a stroke that the hand took back has painted; one that changed nothing made no edit to undo."""
+    drawn = labels.drawn(stroke)
+    if drawn is not None and drawn.newest:
+        undo()
 
 
 def recall(ws: Workspace, stroke: str, place: str, shown: Labels) -> Drawn | None:

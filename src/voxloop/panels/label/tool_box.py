@@ -18,6 +18,7 @@ class ToolBox:
 
     def __init__(self, handler: Callable[[Callable[..., object]], Callable[..., None]]) -> None:
         self.state = ToolState()
+        self._has_pen = False
         self._suggested: tuple[float, float] | None = None
         self._buttons = {
             tool.name: button(
@@ -56,6 +57,13 @@ class ToolBox:
                 ),
                 "mode",
             ),
+            "pressure": self._linked(
+                w.Checkbox(
+                    indent=False,
+                    **labelled("Pressure sets the radius", "Of a pen; half pressed it is the radius above"),
+                ),
+                "pressure",
+            ),
             "range": column(
                 self._linked(w.FloatText(**labelled("From", "The lowest intensity that is painted")), "low"),
                 self._linked(w.FloatText(**labelled("To", "The highest intensity that is painted")), "high"),
@@ -83,6 +91,11 @@ class ToolBox:
     def choose(self, name: str) -> None:
         """Take a tool into the hand."""
         self.state.tool = name
+
+    def offer_pressure(self) -> None:
+        """There is a pen: its pressure may set the radius."""
+        self._has_pen = True
+        self._show()
 
     def suggest_range(self, low: float, high: float) -> None:
         """The darker half of these intensities is what the threshold brush paints, until the hand says otherwise."""
@@ -119,4 +132,4 @@ class ToolBox:
         for name, made in self._buttons.items():
             mark(made, "vx-on", name == tool.name)
         for name, widget in self._settings.items():
-            show(widget, name in tool.settings)
+            show(widget, name in tool.settings and (name != "pressure" or self._has_pen))

@@ -30,7 +30,7 @@ class Tool:
     settings: frozenset[str] = frozenset()
 
 
-_BRUSH = frozenset({"radius", "ball"})
+_BRUSH = frozenset({"radius", "ball", "pressure"})
 _SHAPE = frozenset({"mode"})
 #: tools whose stroke is one shape, never painted in pieces
 SHAPES = ("polygon", "box", "ellipse")
@@ -54,6 +54,7 @@ class ToolState(t.HasTraits):
     radius = t.Float(6.0, min=0.0, max=200.0)
     value = t.Int(1, min=0)
     ball = t.Bool(False)
+    pressure = t.Bool(False)  # whether a pen that is pressed harder paints wider
     fill_by = t.Enum(["labels", "image"], "image")
     tolerance = t.Float(None, min=0.0, allow_none=True)  # None: from the noise around the click
     fill_volume = t.Bool(False)
@@ -67,6 +68,7 @@ class ToolState(t.HasTraits):
         """What travels with a stroke or click, so that it means what it meant when it was begun."""
         return {
             "ball": self.ball,
+            "pressure": self.pressure,
             "fill_by": self.fill_by,
             "tolerance": self.tolerance,
             "fill_volume": self.fill_volume,

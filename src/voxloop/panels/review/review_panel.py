@@ -74,6 +74,7 @@ class ReviewPanel(LabelPanel):
         # what lies over the picture here is the prediction, not what the strokes of the moment say
         self.live_box.switch(False)
         self.view.on("plane", lambda: self.backlog.ask(PLANE))
+        self.view.on("drop", self._drop_in_field)
         self._filling: Poll[float] = Poll(self, lambda prediction: prediction.done, self._show_done)
         self._coming: Poll[str] = Poll(self, what_comes, self._show_what_comes)
         self.every(1.0, self._look_what_comes)
@@ -251,6 +252,10 @@ class ReviewPanel(LabelPanel):
             task.click(message)
         else:
             super()._on_click(message)
+
+    def _drop_in_field(self, stroke: str) -> None:
+        if isinstance(self.check.task, PaintingTask):
+            self.check.task.undo()
 
     def undo(self) -> None:
         """Take the last edit back; of a field that is being corrected, the last stroke in it."""

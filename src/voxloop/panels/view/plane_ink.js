@@ -37,8 +37,17 @@ class Stroke {
     ]);
   }
 
-  add(row, column) {
+  add(row, column, radius) {
     this.points.push(row, column);
+    if (radius !== undefined) this.radii = [...(this.radii ?? []), radius]; // of a pen that is pressed: of each point
+  }
+
+  // What was not sent yet: ranges of points of one radius each.
+  get runs() {
+    const count = this.points.length / 2, first = this.sent / 2, ends = [];
+    for (let i = first + 1; i < count; i++) if (this.radii && this.radii[i] !== this.radii[i - 1]) ends.push(i);
+    const starts = [first, ...ends];
+    return starts.map((from, i) => ({ from, to: starts[i + 1] ?? count, radius: this.radii?.[Math.min(from, count - 1)] ?? this.tool.radius }));
   }
 
   // `from`: first point that is not on the canvas yet
@@ -60,6 +69,15 @@ class Stroke {
       ctx.closePath();
       ctx.globalAlpha = this.ended ? 1 : 0.35;
       ctx.fill();
+    } else if (this.radii) {
+      for (let i = Math.max(2, start + 2); i <= p.length; i += 2) { // each piece as wide as the pen was pressed at its end
+        const end = Math.min(i, p.length - 2);
+        ctx.beginPath();
+        ctx.moveTo(...at(i - 2));
+        ctx.lineTo(...at(end).map((value, axis) => value + (end < i && !axis ? 0.01 : 0)));
+        ctx.lineWidth = Math.max(1, 2 * view.brushRadius(this.axis, this.radii[end / 2]) * view.ratio);
+        ctx.stroke();
+      }
     } else {
       if (p.length === 2 || start + 2 >= p.length) ctx.lineTo(x + 0.01, y);
       ctx.lineWidth = Math.max(1, 2 * view.brushRadius(this.axis, this.tool.radius) * view.ratio);
@@ -111,12 +129,12 @@ class Ink {
     return [...this.strokes.values()].filter((s) => s.ended && s.sequence === null && now - s.time > RESEND_MS);
   }
 
-  begin(tool, row, column) {
+  begin(tool, row, column, radius) {
     const stroke = new Stroke(`${this.view.id}-${++this.count}`, this.view.model.get("place"), this.view.shown, tool);
     this.strokes.set(stroke.id, stroke);
     this.active = stroke;
     this.drawn = 0;
-    stroke.add(row, column);
+    stroke.add(row, column, radius);
     this.show();
     return stroke;
   }
@@ -124,10 +142,10 @@ class Ink {
   // Strokes of a view that is not there any more: of another page, or of a kernel that is gone.
   adopt() {
     const place = this.view.model.get("place"), orphans = place ? keptStrokes.orphans(place) : [];
-    for (const { id, axis, index, tool, points } of orphans) {
+    for (const { id, axis, index, tool, points, radii } of orphans) {
       if (this.strokes.has(id)) continue;
       const stroke = new Stroke(id, place, { axis, index }, tool);
-      Object.assign(stroke, { points, ended: true, again: true });
+      Object.assign(stroke, { points, radii, ended: true, again: true });
       this.strokes.set(id, stroke);
       this.send(stroke);
     }
@@ -143,11 +161,11 @@ class Ink {
     this.active = null;
   }
 
-  extend(points) {
+  extend(points, radius) {
     const stroke = this.active;
     for (const [row, column] of points) {
       const n = stroke.points.length;
-      if (Math.abs(stroke.points[n - 2] - row) + Math.abs(stroke.points[n - 1] - column) > 1e-3) stroke.add(row, column);
+      if (Math.abs(stroke.points[n - 2] - row) + Math.abs(stroke.points[n - 1] - column) > 1e-3) stroke.add(row, column, stroke.radii ? radius ?? stroke.radii.at(-1) : undefined);
     }
     this.show();
   }
@@ -205,14 +223,16 @@ class Ink {
 
   send(stroke) {
     keptStrokes.put(stroke);
-    const { name, radius, value, layer, options } = stroke.tool;
-    const points = new Float32Array(stroke.points.slice(stroke.sent));
-    this.view.send({
-      kind: "stroke", id: stroke.id, part: stroke.part, first: stroke.sent / 2, last: stroke.ended, tool: name,
-      axis: stroke.axis, index: stroke.index, radius, value, layer, options, place: stroke.place, again: !!stroke.again,
-    }, [points.buffer]);
-    stroke.sent = stroke.points.length;
-    stroke.part += 1;
+    const { name, value, layer, options } = stroke.tool, count = stroke.points.length / 2;
+    for (const { from, to, radius } of stroke.runs) {
+      const points = new Float32Array(stroke.points.slice(2 * from, 2 * to));
+      this.view.send({
+        kind: "stroke", id: stroke.id, part: stroke.part, first: from, last: stroke.ended && to === count, tool: name,
+        axis: stroke.axis, index: stroke.index, radius, value, layer, options, place: stroke.place, again: !!stroke.again,
+      }, [points.buffer]);
+      stroke.sent = 2 * to;
+      stroke.part += 1;
+    }
     stroke.time = performance.now();
   }
 

@@ -11,10 +11,10 @@ function livingViews() {
 }
 
 const keptStrokes = {
-  put({ id, place, axis, index, tool, points }) {
+  put({ id, place, axis, index, tool, points, radii }) {
     if (!place) return;
     const rounded = points.map((value) => Math.round(value * 100) / 100);
-    try { sessionStorage.setItem(KEPT + id, JSON.stringify({ id, place, axis, index, tool, points: rounded })); } catch { /* full, or forbidden */ }
+    try { sessionStorage.setItem(KEPT + id, JSON.stringify({ id, place, axis, index, tool, points: rounded, radii })); } catch { /* full, or forbidden */ }
   },
 
   drop(id) {

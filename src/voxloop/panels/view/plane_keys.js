@@ -189,7 +189,7 @@ class Hand {
     if (event.shiftKey) { this.crossing = true; this.capture(event); return this.setCross(at); }
     if (this.tool.draws === "line") {
       this.capture(event);
-      view.ink.begin(this.tool, row, column);
+      view.ink.begin(this.tool, row, column, this.pressed(event));
     } else if (this.tool.draws === "area") {
       this.capture(event);
       if (view.ink.active) view.ink.extend([[row, column]]);
@@ -215,6 +215,15 @@ class Hand {
     this.placed = this.placing;
     this.click(this.tool.name, ...this.view.toVoxel(this.placing.x, this.placing.y), { last });
     if (last) this.placing = null;
+  }
+
+  // The radius that a pen is pressed to, in steps of a quarter; undefined where pressure says nothing.
+  pressed(event) {
+    if (event.pointerType !== "pen") return undefined;
+    if (!this.penned) this.view.send({ kind: "action", name: "pen", point: this.view.center() });
+    this.penned = true;
+    if (!this.tool.options?.pressure) return undefined;
+    return Math.max(0.5, this.tool.radius * Math.max(0.25, Math.round(8 * event.pressure) / 4)); // half pressed: as it is set
   }
 
   capture(event) {
@@ -252,7 +261,7 @@ class Hand {
     if (active && (event.buttons & 1) && (active.shape === "brush" || this.lasso)) {
       const events = event.getCoalescedEvents?.() ?? [];
       const points = (events.length ? events : [event]).map((one) => { const p = this.at(one); return view.toVoxel(p.x, p.y); });
-      view.ink.extend(points);
+      view.ink.extend(points, this.pressed(event));
     } else if (active?.shape === "span" && (event.buttons & 1)) view.ink.span(view.toVoxel(at.x, at.y));
     this.updateRing();
     view.probe();
