@@ -20,8 +20,11 @@ def test_what_is_shown_before_training(lab, tmp_path):
     lab.run(1)
     panel = lab.output(1)
     panel.locator("button", has_text="Network · minutes").click()
-    helped = panel.locator(".vx-field label", has_text="Training set").locator("[title]")
+    panel.locator("button.vx-group-head:visible", has_text="Augmentation").wait_for()  # the network's form is there
+    panel.locator("button.vx-group-head:visible", has_text="Labels and sets").click()
+    helped = panel.locator(".vx-field label", has_text="Training set").locator("[title]:visible")
     assert "learn from" in helped.get_attribute("title")
+    panel.locator("button.vx-group-head:visible", has_text="Labels and sets").click()
     panel.locator("button.vx-group-head", has_text="Augmentation").click()
     panel.locator("button.vx-group-head", has_text="Optimisation").click()
     panel.locator(".vx-train-setup").evaluate("setup => setup.scrollIntoView({block: 'start'})")

@@ -115,7 +115,7 @@ def test_from_nothing_to_a_workspace_on_a_sample(lab):
     out = lab.output(0)
     expect(step(out, "Label")).to_be_disabled()
     out.get_by_role("button", name="Samples").click()
-    out.locator(".vx-rows-line", has_text="made up: membranes").click()
+    out.locator(".vx-volume-left .vx-rows-line", has_text="made up: membranes").click()
     stage = out.locator(".vl-stage").first
     lab.wait(lambda: stage.is_visible() and lit(lab, stage), "the preview is drawn", timeout=60)
     expect(out.locator(".vx-checks")).to_contain_text("40 × 8 × 8 nm")
