@@ -39,7 +39,7 @@ class Stroke {
 
   add(row, column, radius) {
     this.points.push(row, column);
-    if (radius !== undefined) this.radii = [...(this.radii ?? []), radius]; // of a pen that is pressed: of each point
+    if (radius !== undefined) (this.radii ??= []).push(radius); // of a pen that is pressed: of each point
   }
 
   // What was not sent yet: ranges of points of one radius each.
