@@ -24,12 +24,15 @@ def main() -> int:
         return subprocess.call([*command, *sizes, "--learner", "shallow,forest"])
     if not chosen.full:
         sizes = ["--data", "em,nuclei", "--seeds", "2", "--rounds", "4", "--voxels", "150000"]
-        return subprocess.call([*command, *sizes, "--learner", "shallow,forest", "--strategy", "ours,random"])
-    sizes = ["--data", ",".join(names()), "--seeds", "5", "--rounds", "4", "--voxels", "150000"]
-    return max(
-        subprocess.call([*command, *sizes, "--learner", "shallow,forest", "--strategy", "ours,random,oracle,all"]),
-        subprocess.call([*command, *sizes, "--learner", "unet", "--strategy", "random"]),
-    )
+        return subprocess.call([*command, *sizes, "--learner", "shallow,forest", "--strategy", "ours,random,all"])
+    sizes = ["--data", ",".join(names()), "--seeds", "5", "--rounds", "5", "--voxels", "150000"]
+    ways = [
+        ["--learner", "shallow", "--strategy", "ours,random,uncertainty,oracle,all"],
+        ["--learner", "forest", "--strategy", "random,all"],
+        ["--learner", "shallow", "--strategy", "ours,random", "--start", "slices"],
+        ["--learner", "unet", "--strategy", "random"],
+    ]
+    return max(subprocess.call([*command, *sizes, *way]) for way in ways)
 
 
 if __name__ == "__main__":
