@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
@@ -92,7 +93,7 @@ class Experiment:
         row: Row = {}
         earlier: list[tuple[Row, LearnerAnswer]] = []
         for number in range(1, self.rounds + 1):
-            chance = 1000 * self.seed + number
+            chance = 1000 * self.seed + number + _apart(self.data)
             if answer is None:
                 annotator.begin(chance)
             else:
@@ -113,7 +114,7 @@ class Experiment:
         labels, depth = ws.labels(), len(stack.truth)
         for z in sorted({int((at + 0.5) * depth / _SLICES) for at in range(_SLICES)}):
             plane = stack.truth[z : z + 1].copy()
-            if depth < _SLICES:  # a single picture: half of it stays unlabelled, to be asked about
+            if depth <= _SLICES:  # half of each picture stays unlabelled, to be asked about
                 plane[:, : plane.shape[1] // 2] = 0
             labels.write(np.s_[z : z + 1, :, :], plane)
         row, _ = self._answered(ws, stack, learner_named(self.learner))
@@ -182,6 +183,11 @@ class _Annotator:
         self.seconds += painted.annotation_seconds
         self.strokes += painted.strokes
         self._right += [place.region for place in painted.right]
+
+
+def _apart(data: str) -> int:
+    """What keeps the chance of one stack apart from that of others: else the same strokes are mistakes on all."""
+    return 1_000_000 * (crc32(data.encode()) % 1000)
 
 
 def _judged(prefix: str, ws: Workspace, answer: LearnerAnswer) -> Row:
