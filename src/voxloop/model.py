@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from voxloop.errors import ModelError, unknown
 from voxloop.given import path_of
+from voxloop.plain_files import read_plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -226,10 +227,10 @@ def read_spec(folder: str | Path) -> ModelSpec:
     """The spec of a model folder, without loading the model. Raises ModelError."""
     path = path_of(folder, error=ModelError) / "spec.json"
     try:
-        return ModelSpec.from_json(json.loads(path.read_text()))
+        return ModelSpec.from_json(json.loads(read_plain(path)))
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{path.parent} is not a model folder: {_no_model(path.parent)}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged ({error}); use another checkpoint of the run") from error
 
 

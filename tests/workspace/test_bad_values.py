@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import tracemalloc
 import zlib
@@ -177,8 +178,9 @@ def test_a_workspace_that_may_only_be_read_says_so_and_judges_all_the_same(ws: W
 #: files of a workspace that say what there is, or what was found out
 FILES = [
     "runs/forest/config.json", "runs/forest/events.jsonl", "runs/forest/outcome.json", "runs/forest/model/spec.json",
-    "rounds.jsonl", "predictions/q.zarr/zarr.json", "derived/scores/p.json", "derived/offers/labels.image.json",
-    "audits/kept-strokes.jsonl", "audits/p.points-40-0.*.jsonl",
+    "rounds.jsonl", "predictions/q.zarr/zarr.json", "journal/labels.image.jsonl", "labels/labels/image.index.jsonl",
+    "derived/scores/p.json", "derived/offers/labels.image.json", "audits/kept-strokes.jsonl",
+    "audits/p.points-40-0.*.jsonl",
 ]  # fmt: skip
 DEEP = "[" * 200_000 + "]" * 200_000
 CONTENTS = {
@@ -194,6 +196,7 @@ CONTENTS = {
     '"task": "os:rmdir", "labels": {"labels/../../x": 3}, "kept": "classifier", "words": "w", '
     '"model": "../../x", "settings": []}\n',
     "no text": "\xff\x00",
+    "a pipe": "",
     "empty": "",
 }
 
@@ -208,11 +211,17 @@ def test_no_file_of_somebody_else_breaks_what_looks_at_a_workspace(ws: Workspace
         path = next(iter(ws.path.glob(pattern)), ws.path / pattern)
         before = path.read_bytes() if path.exists() else None
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(CONTENTS[content].encode("latin-1"))
+        if content == "a pipe":  # whoever opens it waits for somebody who writes
+            path.unlink(missing_ok=True)
+            os.mkfifo(path)
+        else:
+            path.write_bytes(CONTENTS[content].encode("latin-1"))
         with Workspace.open(ws.path, read_only=True) as reader:
             for verb, look in LOOKS.items():
                 tried(lambda r=reader, q=look: q(r), f"{verb}, {path.name} {content}")
-        path.unlink() if before is None else path.write_bytes(before)
+        path.unlink()
+        if before is not None:
+            path.write_bytes(before)
 
 
 LOOKS: dict[str, Callable[[Workspace], object]] = {

@@ -13,6 +13,7 @@ from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES, Box
 from voxloop.given import flag, path_of
+from voxloop.plain_files import read_plain
 from voxloop.runs.run import Run
 from voxloop.spreadsheets import cell_of
 from voxloop.store.atomic import replace_bytes
@@ -54,7 +55,7 @@ class Objects:
         self.path = Path(path)
         self.name = self.path.stem
         try:
-            self.facts: dict[str, Any] = json.loads((self.path / "zarr.json").read_text())["attributes"]["voxloop"]
+            self.facts: dict[str, Any] = json.loads(read_plain(self.path / "zarr.json"))["attributes"]["voxloop"]
             self.count = int(self.facts["objects"])
             self.unsure = int(self.facts["unsure"])
             self.config = ObjectsConfig.from_json(self.facts["settings"])

@@ -16,6 +16,7 @@ from voxloop.objects.fields import VoxelField, field_of, map_field
 from voxloop.objects.finding import find_objects
 from voxloop.objects.result import Objects
 from voxloop.objects.segmenting import CHANNELS
+from voxloop.plain_files import read_plain
 from voxloop.runs.orders import LAST_WORD
 from voxloop.store.layout import Layout
 from voxloop.volumes import open_volume
@@ -205,6 +206,6 @@ def _is(labels: VoxelField, value: int) -> VoxelField:
 
 def _facts(prediction: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((prediction / "zarr.json").read_text())["attributes"]["voxloop"])
+        return dict(json.loads(read_plain(prediction / "zarr.json"))["attributes"]["voxloop"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise PredictionError(f"{prediction} is no prediction of voxloop: {error!r}") from error

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from voxloop.errors import PredictionError
+from voxloop.plain_files import read_plain
 from voxloop.prediction.plan import Plan
 
 VERSION = 1
@@ -101,7 +102,7 @@ def read_facts(path: Path) -> dict[str, Any]:
     Raises PredictionError where there is none, it is damaged, of another version, or says what cannot be.
     """
     try:
-        facts = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]["voxloop"]
+        facts = json.loads(read_plain(path / "zarr.json"))["attributes"]["voxloop"]
     except (FileNotFoundError, NotADirectoryError):
         raise PredictionError(f"{path} is no prediction: there is no such folder, or it holds no zarr.json") from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.errors import PredictionError, WorkspaceError
+from voxloop.plain_files import open_plain, read_plain
 from voxloop.store.json_lines import append_line, parse_lines
 
 VERSION = 1
@@ -40,7 +41,7 @@ class AuditLog:
     def header(self) -> dict[str, Any]:
         """The first line. Raises PredictionError where the file is damaged or of a newer version."""
         try:
-            with self.path.open(encoding="utf-8") as file:
+            with open_plain(self.path) as file:
                 header = dict(json.loads(file.readline()))
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise PredictionError(
@@ -59,7 +60,7 @@ class AuditLog:
     def answers(self) -> Iterator[dict[str, Any]]:
         """Answers as they were given, oldest first; lines that are none are left out. Raises PredictionError."""
         try:
-            lines = self.path.read_bytes().split(b"\n")[1:]
+            lines = read_plain(self.path).split(b"\n")[1:]
         except OSError as error:
             raise PredictionError(f"the audit in {self.path} cannot be read ({error})") from error
         for answer in parse_lines(lines):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxloop.geometry import Box
+from voxloop.plain_files import read_plain
 from voxloop.shallow.record import LearningRecord, load
 from voxloop.store.json_lines import append_line, parse_lines
 from voxloop.store.values import whole
@@ -125,10 +126,12 @@ def doubts(
 
 def _kept(path: Path) -> set[tuple[str, str, int]]:
     """Level, image and edit of the strokes on record as kept."""
-    if not path.exists():
+    try:
+        lines = read_plain(path).split(b"\n")
+    except OSError:  # there is none, or none that may be read
         return set()
     kept = set()
-    for line in parse_lines(path.read_bytes().split(b"\n")):
+    for line in parse_lines(lines):
         with suppress(KeyError, TypeError, ValueError, OverflowError):  # a line that somebody else wrote
             kept.add((str(line["level"]), str(line["image"]), int(line["sequence"])))
     return kept

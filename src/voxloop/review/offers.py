@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from voxloop.errors import PredictionError, VoxloopError, WorkspaceError
+from voxloop.plain_files import read_plain
 from voxloop.prediction import Prediction
 from voxloop.review.audit import mark_of
 from voxloop.review.best import Candidate, PredictionOffer, choose
@@ -171,7 +172,7 @@ class Offers:
 
     def _stored(self, image: str, level: str) -> Mapping[str, Any]:
         with suppress(OSError, ValueError, RecursionError):
-            loaded = json.loads(self._layout.offer(image, level).read_text(encoding="utf-8"))
+            loaded = json.loads(read_plain(self._layout.offer(image, level)))
             if isinstance(loaded, dict):
                 return loaded
         return {}

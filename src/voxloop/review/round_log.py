@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from voxloop.plain_files import read_plain
 from voxloop.store.json_lines import append_line, parse_lines
 from voxloop.store.layout import Layout
 
@@ -42,8 +43,8 @@ class RoundLog:
 
     def _records(self) -> list[dict[str, Any]]:
         try:
-            lines = self.path.read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
+            lines = read_plain(self.path).split(b"\n")[:-1]
+        except OSError:  # there is none, or none that may be read
             return []
         return [record for record in parse_lines(lines) if _sound(record)]
 

@@ -18,6 +18,7 @@ from voxloop.config.base import flat
 from voxloop.config.learners import LEARNERS
 from voxloop.config.presets import code_of
 from voxloop.errors import ConfigError, RunError
+from voxloop.plain_files import read_plain
 from voxloop.review.report_parts import note, number, table
 from voxloop.review.report_score import describe_reliability, describe_score
 from voxloop.review.run_figure import draw
@@ -157,7 +158,7 @@ def _data(run: Run, history: History) -> str:
 def _split(run: Run) -> dict[str, Any]:
     """The split of a run as its checkpoint holds it; empty where there is none."""
     try:
-        return dict(json.loads((RunPlace(run.path).last_checkpoint / "state.json").read_text())["split"])
+        return dict(json.loads(read_plain(RunPlace(run.path).last_checkpoint / "state.json"))["split"])
     except (OSError, ValueError, KeyError):
         return {}
 

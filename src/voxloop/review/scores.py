@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import LabelError, PredictionError, VoxloopError, WorkspaceError
+from voxloop.plain_files import read_plain
 from voxloop.prediction import Prediction
 from voxloop.review.audit import mark_of
 from voxloop.review.cells import Cells, count_cells
@@ -296,7 +297,7 @@ class ScoreCache:
         if cached is None or cached[0] != changed:
             record: dict[str, Any] = {}
             with suppress(OSError, ValueError, RecursionError):
-                loaded = json.loads(path.read_text(encoding="utf-8"))
+                loaded = json.loads(read_plain(path))
                 record = loaded if isinstance(loaded, dict) else {}
             self._read[name] = cached = (changed, record)
         return cached[1]

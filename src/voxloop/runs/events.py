@@ -46,6 +46,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from voxloop.plain_files import open_plain
+
 Event = dict[str, Any]
 VERSION = 1
 DIGITS = 7
@@ -205,10 +207,11 @@ class EventReader:
         try:
             if self.path.stat().st_size <= self.offset:
                 return []
-        except FileNotFoundError:
+            stream = open_plain(self.path)
+        except OSError:  # there is none, or none that may be read
             return []
         events: list[Event] = []
-        with self.path.open("rb") as file:
+        with stream as file:
             file.seek(self.offset)
             rest = b""
             while chunk := file.read(_CHUNK):

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from voxloop.plain_files import read_plain
+
 OrderKind = Literal["stop", "cancel", "pause", "update"]
 KINDS: tuple[str, ...] = get_args(OrderKind)
 #: orders that end a run, and its last word then
@@ -63,7 +65,7 @@ def _read(path: Path, name: str) -> Order | None:
     if kind not in KINDS:
         return None
     try:
-        values = json.loads(path.read_text()).get("values", {})
+        values = json.loads(read_plain(path)).get("values", {})
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return Order(kind=kind, name=name, values=dict(values))  # type: ignore[arg-type]

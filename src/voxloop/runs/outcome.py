@@ -34,6 +34,7 @@ from typing import Any, Literal, get_args
 
 from voxloop.errors import ModelError, unknown
 from voxloop.model import read_spec
+from voxloop.plain_files import read_plain
 from voxloop.runs.events import plain
 from voxloop.store.atomic import replace_json
 from voxloop.store.layout import RunPlace
@@ -62,7 +63,7 @@ class Outcome:
     def read(cls, run: Path) -> Outcome | None:
         """That of a run folder; None where there is none, or it is damaged."""
         try:
-            data = json.loads(RunPlace(run).outcome.read_text())
+            data = json.loads(read_plain(RunPlace(run).outcome))
             outcome = cls(**{item.name: data[item.name] for item in fields(cls) if item.name in data})
         except (OSError, ValueError, TypeError, RecursionError):
             return None

@@ -22,6 +22,7 @@ from typing import Any
 from voxloop.errors import RunError, unknown
 from voxloop.locks import Lock, holder
 from voxloop.machine import machine
+from voxloop.plain_files import read_plain
 from voxloop.runs import tasks
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
@@ -78,7 +79,7 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises RunError where it is missing or damaged.
     """
     try:
-        config = json.loads(RunPlace(path).config.read_text())
+        config = json.loads(read_plain(RunPlace(path).config))
         if not isinstance(config, dict) or not {"name", "task"} <= config.keys():
             raise ValueError("it has no name or no task")
     except FileNotFoundError:

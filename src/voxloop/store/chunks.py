@@ -20,6 +20,7 @@ import numpy as np
 
 from voxloop.errors import LabelError
 from voxloop.geometry import Box, Shape
+from voxloop.plain_files import open_plain, read_plain
 from voxloop.store.atomic import replace_bytes, sync_folder, walk
 
 Chunk = tuple[int, int, int]
@@ -91,7 +92,7 @@ class ChunkedArray:
         Raises DamagedArrayError where its metadata cannot be read.
         """
         try:
-            text = (self.path / "zarr.json").read_bytes()
+            text = read_plain(self.path / "zarr.json")
             meta = json.loads(text)
             found = (
                 tuple(meta["shape"]),
@@ -124,7 +125,7 @@ class ChunkedArray:
         """
         path = self.file(chunk)
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 data = file.read()
                 facts = _facts(os.fstat(file.fileno()), data)
         except FileNotFoundError:
@@ -174,7 +175,7 @@ class ChunkedArray:
     def facts(self, chunk: Chunk) -> ChunkFile:
         """Facts of a chunk's file, read now. Raises FileNotFoundError."""
         path = self.file(chunk)
-        return _facts(path.stat(), path.read_bytes())
+        return _facts(path.stat(), read_plain(path))
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

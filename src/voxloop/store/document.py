@@ -20,6 +20,7 @@ from pydantic import (
 
 from voxloop.errors import WorkspaceError
 from voxloop.geometry import Box
+from voxloop.plain_files import read_plain
 from voxloop.store.atomic import replace_json
 from voxloop.store.classes import Level, check_classes, check_parents
 
@@ -191,7 +192,7 @@ def read_document(folder: Path) -> Document:
     path = folder / FILE
     data: dict[str, Any] = {}
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = json.loads(read_plain(path))
         if not isinstance(read, dict) or "schema_version" not in read:
             raise ValueError("it says nothing of a workspace")
         data = read

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from voxloop.plain_files import open_plain
 from voxloop.store.journal import Journal
 from voxloop.store.values import text
 
@@ -51,7 +52,7 @@ def find(journal: Journal, stroke: str) -> Drawn | None:
     if not journal.path.exists():
         return None
     drawn = None
-    with journal.path.open("rb") as file:
+    with open_plain(journal.path) as file:
         ends = {record.line: record.sequence for record in journal.records}
         at = 0
         for line in file:

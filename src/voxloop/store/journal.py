@@ -27,6 +27,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, WorkspaceError
 from voxloop.geometry import Box, Shape
+from voxloop.plain_files import open_plain, read_plain
 from voxloop.store.atomic import open_to_append, replace_bytes, sync_folder, write_all
 from voxloop.store.blobs import Blob
 from voxloop.store.chunks import Chunk, DamagedChunkError, chunk_shape
@@ -111,11 +112,13 @@ class Journal:
             self._inode = facts.st_ino
             if facts.st_size <= self._end:
                 return b"", 0
-            with self.path.open("rb") as file:
+            with open_plain(self.path) as file:
                 file.seek(self._end)
                 data = file.read()
         except FileNotFoundError:
             return b"", 0
+        except OSError as error:
+            raise WorkspaceError(f"{self.path} cannot be read ({error.strerror}); put the file back") from error
         return data, self.binary.stat().st_size if self.binary.exists() else 0
 
     def _forget(self) -> None:
@@ -147,7 +150,7 @@ class Journal:
         record = self.records[sequence - 1]
         if record.line < 0:
             return {"v": VERSION, "seq": sequence, "tool": record.tool, "arguments": {}, "voxels": record.voxels}
-        with self.path.open("rb") as file:
+        with open_plain(self.path) as file:
             file.seek(record.line)
             entry, _ = json.JSONDecoder().raw_decode(file.readline().decode(errors="replace"))
         return dict(entry)
@@ -214,14 +217,17 @@ class Journal:
         self.holes |= {r.sequence for r in self.records if r.blob is not None and not r.of and r.blob not in blobs}
         if not self.binary.exists() or self.binary.stat().st_size > VERIFIED_BYTES:
             return
-        data = memoryview(self.binary.read_bytes())
+        try:
+            data = memoryview(read_plain(self.binary))
+        except OSError as error:
+            raise WorkspaceError(f"{self.binary} cannot be read ({error.strerror}); put the file back") from error
         for record in self.records:
             if record.end and zlib.crc32(data[record.offset : record.end]) != record.crc:
                 self.holes.add(record.sequence)
 
     def bytes_between(self, start: int, stop: int | None) -> bytes:
         """Bytes of the file of voxels. Raises OSError."""
-        with self.binary.open("rb") as file:
+        with open_plain(self.binary) as file:
             file.seek(start)
             return file.read() if stop is None else file.read(stop - start)
 
@@ -238,7 +244,7 @@ class Journal:
             return True
         try:
             data = self.bytes_between(record.offset, record.offset + record.length)
-        except FileNotFoundError:
+        except OSError:
             return False
         return zlib.crc32(data) == record.crc
 

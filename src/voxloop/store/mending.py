@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.geometry import Box, cover
+from voxloop.plain_files import open_plain
 from voxloop.store.blobs import Blob
 from voxloop.store.chunks import Chunk, ChunkedArray
 from voxloop.store.journal import DamagedEditError, Journal
@@ -298,7 +299,7 @@ def _kept(journal: Journal, record: Record, mended: dict[int, Record], holes: se
         source = mended.get(record.of[0], nothing) if record.of else nothing
         moved = replace(record, offset=source.offset, length=source.length, crc=source.crc, blob=source.blob)
         return seal_line(_entry(replace(moved, voxels=source.voxels), record.first, entry))
-    with journal.path.open("rb") as file:
+    with open_plain(journal.path) as file:
         file.seek(record.line)
         line = file.readline().rstrip(b"\n")
     if parse(line, 0, journal.shape) is not None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.geometry import Box, Shape
+from voxloop.plain_files import read_plain
 from voxloop.store.changes import Change, left_of, set_by
 from voxloop.store.chunks import Chunk, ChunkedArray, ChunkFile, DamagedArrayError, DamagedChunkError
 from voxloop.store.journal import Journal
@@ -199,6 +200,6 @@ class LabelState(ABC):
 def applied_to(array: Path) -> int:
     """The last edit that the array on disk is known to hold."""
     try:
-        return int(json.loads((array / "zarr.json").read_text())["attributes"]["voxloop"]["applied"])
+        return int(json.loads(read_plain(array / "zarr.json"))["attributes"]["voxloop"]["applied"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from voxloop.plain_files import read_plain
 from voxloop.store.atomic import open_to_append, replace_bytes, write_all
 from voxloop.store.chunks import Chunk, ChunkFile
 
@@ -45,8 +46,11 @@ class TouchedIndex:
         self._lines = self._end = 0
         self.damaged = False
         try:
-            data = self.path.read_bytes()
+            data = read_plain(self.path)
         except FileNotFoundError:
+            return
+        except OSError:
+            self.damaged = True
             return
         try:
             self._read(data)

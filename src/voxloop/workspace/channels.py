@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, digest, facts_of, needed, recipes_of
 from voxloop.errors import ConfigError, VolumeError, WorkspaceError, unknown
 from voxloop.given import flag, path_of
+from voxloop.plain_files import read_plain
 from voxloop.store.atomic import replace_json
 from voxloop.store.document import ChannelEntry, check_name
 from voxloop.store.named import Named
@@ -266,7 +267,7 @@ class Channels(Named["DataArray"]):
 def _read(path: Path) -> list[Any]:
     """What a file of channels holds. Raises ConfigError."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_plain(path))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):
