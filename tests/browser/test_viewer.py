@@ -265,7 +265,7 @@ def test_one_finger_paints_and_two_move_the_picture(lab, opened):
     lab.page.wait_for_timeout(300)
     sequence = lab.python("labels.sequence")
     lab.page.evaluate(PRESS)
-    lab.until("'Pressure sets the radius' in str([box.description for box in panel.tools.widget.children[3:4]])")
+    lab.page.locator(".widget-checkbox:visible", has_text="Pressure sets the radius").wait_for()
     lab.until(f"labels.sequence >= {sequence} + 2")
     thin, wide = lab.python("[labels.history(labels.sequence - i)['arguments']['radius'] for i in (1, 0)]")
     assert (thin, wide) == (3, 9), "half of the radius where the pen is pressed lightly, half as much again where hard"
