@@ -127,7 +127,7 @@ def test_a_guide_follows_what_was_done_and_is_closed_for_good(ui, ws, tmp_path, 
     screen = Screen(bench)
 
     def says():
-        bench._tick()
+        screen.wait(2)
         return next(line for line in screen.text.splitlines() if line[0] in "●○")
 
     assert says().startswith("●○○○○ Paint a short stroke of one class: press 1 for background")
@@ -140,11 +140,11 @@ def test_a_guide_follows_what_was_done_and_is_closed_for_good(ui, ws, tmp_path, 
     screen.click("Close the guide for good; vl.Workbench(guide=True) shows it again")
     bench.close()
     again = Workbench(ws)
-    again._tick()
+    Screen(again).wait(2)
     assert "Train (3) keeps" not in Screen(again).text
     again.close()
     asked_for = Workbench(ws, guide=True)
-    asked_for._tick()
+    Screen(asked_for).wait(2)
     assert "●●●○○" in Screen(asked_for).text
     asked_for.close()
 

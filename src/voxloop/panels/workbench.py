@@ -72,7 +72,7 @@ class Workbench(Panel):
         self._last_view: PlaneView | None = None
         self._saved = Saved()
         self._busy: Poll[RunsSeen] = Poll(self, _look, self._show_busy, failed=self._look_failed)
-        self._seen = RunsSeen()
+        self._seen: RunsSeen | None = None
         self._guide = Guide(self, guide)
         self._bell, self._ended = Bell(), EndedRuns()
         self._name, self._writer = text("", "vx-title"), text()
@@ -174,7 +174,7 @@ class Workbench(Panel):
     def _take_workspace(self, ws: Workspace) -> None:
         """Another workspace, or a new image in this one: the panels that show the old state are made anew."""
         self._drop_panels()
-        self.ws, self._ended = ws, EndedRuns()
+        self.ws, self._ended, self._seen = ws, EndedRuns(), None
         self._show_workspace()
         self.go(self._first_step())
 
@@ -205,7 +205,7 @@ class Workbench(Panel):
         self._show_saved()
         if self.ws is not None:
             self._busy.now(self.ws)
-        if self._guide.wanted:
+        if self._guide.wanted and (self.ws is None or self._seen is not None):
             self._guide.follow(self._progress())
 
     def _progress(self) -> GuideProgress:
@@ -225,7 +225,7 @@ class Workbench(Panel):
                 missing = (left[0].name, left[0].shortcut or str(left[0].value)) if left else missing
         live = getattr(label, "live", None)
         looked = live is not None and live.place is not None
-        kinds = self._seen.kinds
+        kinds = self._seen.kinds if self._seen is not None else set()
         return GuideProgress(True, painted, looked, "train" in kinds, "predict" in kinds or "batch" in kinds, missing)
 
     def _look_failed(self, error: BaseException) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ipywidgets as w
 
-from voxloop.panels.base.panel import Panel, classed, column, mark, show, text
+from voxloop.panels.base.panel import Panel, classed, show, text
 
 
 class FieldFault:
@@ -27,21 +27,24 @@ class FieldFault:
 
     def __init__(self, panel: Panel, field: w.Text, check: Callable[[str], str]) -> None:
         self._field, self._check = field, check
-        self._words = classed(text("", "vx-error"), "vx-hidden")
-        self.widget = column(field, self._words, classes=["vx-beside"])
+        #: the line to stand below the field
+        self.widget = classed(text("", "vx-fault"), "vx-hidden")
         field.observe(panel.handler(self.look), "value")
 
     @property
     def fault(self) -> str:
         """What is said at the moment."""
-        return html.unescape(str(self._words.value))
+        return html.unescape(str(self.widget.value))
 
     def look(self) -> None:
         """Check anew, since what it is checked against may have changed."""
         words = self._check(str(self._field.value).strip())
-        self._words.value = html.escape(words)
-        show(self._words, bool(words))
-        mark(self.widget, "vx-invalid", bool(words))
+        self.widget.value = html.escape(words)
+        show(self.widget, bool(words))
+
+    def hush(self) -> None:
+        """Say nothing: the field is not to be filled in."""
+        show(self.widget, False)
 
 
 def name_fault(name: str, taken: Collection[str], what: str) -> str:

@@ -60,7 +60,8 @@ class SourceChooser(Panel):
         self._rows = RowList(self.handler(self._act), right=(1,), empty="Nothing here that can be opened.", height=330)
         open_typed = button("Open", self.handler(self._typed))
         self.body(
-            row(self._address_line.widget, open_typed, classes=["vx-fill-first"]),
+            row(self._address, open_typed, classes=["vx-fill-first"]),
+            self._address_line.widget,
             row(self._tabs, self._filter, classes=["vx-fill-last"]),
             self._where,
             self._rows.widget,

@@ -274,7 +274,8 @@ class PredictPanel(Panel):
             section("Forecast", self.forecast.widget),
             self.stage.widget,
         )
-        start = row(self._button, classed(self._name_line.widget, "vx-grow"), self._copy, classes=["vx-start"])
+        parts = (self._button, classed(self._name, "vx-grow"), self._name_line.widget, self._copy)
+        start = row(*parts, classes=["vx-start"])
         self.body(split(column(self.view.widget, self.message.widget), side, start), message=False)
         self.view.on("plane", handler(self._plane_changed))
         self.view.on("camera", self.first.follow)

@@ -59,7 +59,7 @@ class StartBar:
             widget.observe(owner.handler(changed), "value")
         self._name_line = FieldFault(owner, self.name, lambda name: name_fault(name, taken(), "run"))
         copies = row(self.copy_code, self.copy_command, spacer(), classes=["vx-copies"])
-        self.widget = column(row(self.button, self._name_line.widget, self.note), self.then, copies)
+        self.widget = column(row(self.button, self.name, self.note), self._name_line.widget, self.then, copies)
 
     def offer(self, images: Sequence[str]) -> None:
         """Offer what may be predicted then, of these images."""

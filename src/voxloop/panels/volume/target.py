@@ -55,7 +55,9 @@ class Target:
         #: the button and what it will do; stands where it is always in sight
         self.bar = row(self.button, self._another, self._words, spacer(), self._copy)
         self.widget = column(
+            self._name,
             self._name_line.widget,
+            self._folder,
             self._folder_line.widget,
             self._classes,
             self._copied,
@@ -153,14 +155,16 @@ class Target:
             self.button.description = "Change voxel size"
         self._another.description = "In this workspace instead" if self._anew else "In a new workspace instead"
         show(self._another, self._ws is not None and opened is not None and not known)
-        show(self._name_line.widget, not known)
+        show(self._name, not known)
         show(self._times, opened is not None and not known and "timepoints" in opened.volume.attrs)
         show(self._copied, opened is not None and opened.source.kind == "path")
-        show(self._folder_line.widget, new and not known)
+        show(self._folder, new and not known)
         show(self._classes, new and not known)
-        if opened is not None:
-            self._name_line.look()
-            self._folder_line.look()
+        for line, wanted in ((self._name_line, not known), (self._folder_line, new and not known)):
+            if wanted and opened is not None:
+                line.look()
+            else:
+                line.hush()
         self._show_code()
 
     def _show_code(self) -> None:
