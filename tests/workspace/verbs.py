@@ -15,6 +15,7 @@ STROKE = {
     "axis": "z", "index": 1, "points": [(5, 5), (20, 30)], "radius": 2, "depth": None, "radius_um": None,
     "joined": False,
 }  # fmt: skip
+SHAPE = {"axis": "z", "index": 1, "points": [(5, 5), (20, 30)], "value": 1, "mode": "add", "depth": None}
 OPEN = {"dataset": None, "spacing": None, "unit": "micrometer", "channels": None, "timepoint": None, "axes": None}
 
 #: what cannot be given anything wrong, or is no verb of a user
@@ -144,6 +145,13 @@ class Verbs:
             "Rounds.read": {"level": None},
             "Rounds.table": {"level": None},
             "Store.clean": {"removed": False},
+            "Labels.box": {**SHAPE},
+            "Labels.ellipse": {**SHAPE},
+            "Labels.refine": {
+                "operation": "dilate", "radius_um": 2.0, "scope": "slice", "value": 1, "axis": "z", "index": 1,
+                "region": None, "overwrite": False,
+            },
+            "Labels.picture": {"channel": 0},
             "Labels.changes": {"since": 0, "most": 10},
             "Labels.copy_slice": {"axis": "z", "source": 1, "target": 2, "values": None, "overwrite": False},
             "Labels.drawn": {"stroke": "x"},
@@ -160,7 +168,7 @@ class Verbs:
             "Labels.paint": {**STROKE, "value": 1},
             "Labels.paintable": {"given": 1},
             "Labels.plane": {"axis": "z", "index": 1, "box": None, "step": 1},
-            "Labels.polygon": {"axis": "z", "index": 1, "points": [(5, 5), (20, 30), (5, 30)], "value": 2},
+            "Labels.polygon": {**SHAPE, "points": [(5, 5), (20, 30), (5, 30)], "value": 2},
             "Labels.read": {"region": None},
             "Labels.save": {"path": out / "s.tif", "overwrite": True},
             "Labels.threshold": {**STROKE, "value": 1, "low": 0, "high": 90, "channel": 0},
