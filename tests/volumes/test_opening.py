@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 
 import dask.array as da
@@ -15,7 +16,16 @@ from zarr.storage import MemoryStore
 
 from voxloop.errors import VolumeError
 from voxloop.geometry import UNITS_UM
-from voxloop.volumes import channels_of, open_volume, opened_with, read_block, scales, shape_zyx, spacing_of
+from voxloop.volumes import (
+    channels_of,
+    open_volume,
+    opened_with,
+    read_block,
+    save_volume,
+    scales,
+    shape_zyx,
+    spacing_of,
+)
 from voxloop.volumes.chunks import LIMIT, chunk_plan
 
 
@@ -189,3 +199,12 @@ def test_axes_may_be_said():
     assert open_volume(np.zeros((5, 6, 2, 7), np.uint8), axes="YXCZ").shape == (2, 7, 5, 6)
     with pytest.raises(VolumeError, match="axes 'zy'"):
         open_volume(data, axes="zy")
+
+
+@pytest.mark.parametrize("head", ["zarr.json", "0/zarr.json"])
+def test_a_pipe_in_place_of_a_head_keeps_nobody_waiting(tmp_path, head):
+    store = save_volume(np.zeros((2, 8, 8), np.uint8), tmp_path / "a.zarr", spacing=1.0)
+    (store / head).unlink()
+    os.mkfifo(store / head)
+    with pytest.raises(VolumeError, match="no plain file"):
+        open_volume(store)

@@ -212,7 +212,9 @@ def _models_named(run_path: Path) -> tuple[str, ...]:
 
 
 def model_folders(layout: Layout, config: Mapping[str, Any]) -> list[Path]:
-    """The models that a run's config, or the lineage of a prediction, names."""
+    """The models that a run's config, or the lineage of a prediction, names. Raises RunError where it names none."""
+    if not isinstance(config.get("model"), str):
+        raise RunError("its config.json does not say which model predicts; start a new prediction")
     return [layout.named(path) for path in (config["model"], *config.get("models", ()))]
 
 

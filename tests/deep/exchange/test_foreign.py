@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("bioimageio.core")
 pytest.importorskip("onnxruntime")
@@ -61,6 +63,25 @@ def by_mean(x):
 def by_range(x):
     low, high = np.percentile(x, [5, 99])
     return ((x - low) / (high - low)).clip(0, 1)
+
+
+@pytest.mark.parametrize("named", ["http://127.0.0.1:9/w.onnx", "/etc/hostname", "../w.onnx", "linked.onnx"])
+def test_weights_that_lie_elsewhere_are_neither_fetched_nor_read(tmp_path, others, monkeypatch, named):
+    def asked(*args, **kwargs):
+        raise AssertionError("the network was asked")
+
+    folder = tmp_path / "net"
+    with zipfile.ZipFile(others.package(tmp_path / "made", after=[b.SoftmaxDescr()])) as packed:
+        packed.extractall(folder)
+    (tmp_path / "w.onnx").write_bytes(b"secret")
+    (folder / "linked.onnx").symlink_to(tmp_path / "w.onnx")
+    described = yaml.safe_load((folder / "rdf.yaml").read_text())
+    described["weights"]["onnx"] |= {"source": named}
+    (folder / "rdf.yaml").write_text(yaml.safe_dump(described))
+    monkeypatch.setattr("socket.socket.connect", asked)
+    with pytest.raises(ModelError, match="not in the package"):
+        import_package(folder / "rdf.yaml", tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -67,13 +68,17 @@ def import_package(
         It is no package of a network, has no ONNX weights, several inputs, a step that is not known here, gives
         anything but a probability for each voxel, or measures each picture and has neither image nor statistics.
     """
+    from bioimageio.spec import ValidationContext
+
     core = bioimage_core()
     if zipfile.is_zipfile(str(source)):
         check_archive(Path(source), error=ModelError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = core.load_model_description(str(source))
+            # without a look at the files that it names: they may lie anywhere, and behind any address
+            with ValidationContext(perform_io_checks=False):
+                found = core.load_model_description(str(source))
     except Exception as error:
         raise ModelError(f"{source} is no bioimage.io package of a network: {_line(error)}") from error
     if found.weights.onnx is None:
@@ -90,8 +95,30 @@ def import_package(
     spec = _spec_of(found, image, statistics, background, remedy)
     with tempfile.TemporaryDirectory() as temporary:
         graph = Path(temporary) / "weights.onnx"
-        graph.write_bytes(found.weights.onnx.get_reader().read())
+        graph.write_bytes(_weights(found.weights.onnx, source))
         return write(Path(folder), spec, graph)
+
+
+def _weights(onnx: Any, source: str | Path) -> bytes:
+    """The graph that a package holds. Raises ModelError where it names one elsewhere, or another than it was."""
+    named, root = str(onnx.source), Path(source)
+    root = root if root.is_dir() else root.parent
+    packed = zipfile.is_zipfile(str(source))
+    # a package of somebody else must not have this machine ask an address, or read a file beside it
+    elsewhere = "://" in named or Path(named).is_absolute() or ".." in Path(named).parts
+    if elsewhere or not (packed or (root / named).resolve().is_relative_to(root.resolve())):
+        raise ModelError(
+            f"{source} names weights that are not in the package: {named[:200]}; download them yourself, put them "
+            "beside its rdf.yaml and name that file"
+        )
+    try:
+        graph: bytes = onnx.get_reader().read()
+    except Exception as error:
+        raise ModelError(f"{source}: its weights cannot be read: {_line(error)}") from error
+    wanted = str(onnx.sha256 or "")
+    if wanted and hashlib.sha256(graph).hexdigest() != wanted:
+        raise ModelError(f"{source} is damaged: its weights are not those that it was made with")
+    return graph
 
 
 def _spec_of(

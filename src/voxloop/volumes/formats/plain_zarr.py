@@ -30,6 +30,7 @@ def open_zarr(source: Source) -> Any:
     """The root group or array, read-only. Raises VolumeError."""
     import zarr
 
+    _check_heads(source)
     try:
         if source.path is None:
             return zarr.open(source.text, mode="r", storage_options=settings_for(source.text) or None)
@@ -42,6 +43,16 @@ def open_zarr(source: Source) -> Any:
     except Exception as error:  # stores and codecs raise their own kinds
         hint = "is the address right?" if source.path is None else "is it complete?"
         raise VolumeError(f"{source.text} cannot be read as zarr ({first_line(error)}); {hint}") from error
+
+
+def _check_heads(source: Source) -> None:
+    """Raise VolumeError where the head of a store here, or of an array in it, is a pipe: zarr would wait for good."""
+    if source.path is None or not source.path.is_dir():
+        return
+    folders = [source.path, *(one for one in source.path.iterdir() if one.is_dir())]
+    for head in (folder / marker for folder in folders for marker in _MARKERS):
+        if head.exists() and not head.is_file():
+            raise VolumeError(f"{source.text} cannot be read as zarr: {head.name} is no plain file")
 
 
 def find_node(root: Any, source: Source) -> Any:
