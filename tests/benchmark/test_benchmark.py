@@ -26,6 +26,7 @@ def row(number: int, iou: float, **facts):
         "voxels": 1000,
         "mistakes": 0.0,
         "start": "places",
+        "doubts": 0,
         "strategy": "ours",
         "learner": "shallow",
         "seed": 0,
@@ -157,6 +158,8 @@ def test_areas_reach_as_far_as_every_strategy_and_seeds_are_compared_in_pairs():
     assert ours.gained == pytest.approx([0.0, 0.0])
     common = [one | {"start": "slices"} for one in rows]
     assert summaries(common)[0].areas == pytest.approx([0.6, 0.6])
+    looked_at = [row(n, 0.9, seed=seed, doubts=3) for n in (1, 2) for seed in (0, 1)]
+    assert summaries([*rows, *looked_at])[0].areas == pytest.approx([0.45, 0.45]), "one annotator a curve"
 
 
 def test_seconds_are_saved_to_the_same_iou():

@@ -127,6 +127,8 @@ LEARNERS: Mapping[str, Callable[[], Learner]] = {
     "forest": _forest,
     "unet": _unet,
 }
+#: those of other programs
+PEERS = ("forest", "unet")
 #: learners in words
 WORDS = {
     "shallow": "the pixel classifier as it opens",

@@ -14,12 +14,13 @@ from zlib import crc32
 import numpy as np
 
 from voxloop.benchmark.here import HereRuns
-from voxloop.benchmark.learners import LearnerAnswer, learner_named
+from voxloop.benchmark.learners import PEERS, LearnerAnswer, learner_named
 from voxloop.benchmark.rows import KEY, Row
 from voxloop.benchmark.stacks import Stack
 from voxloop.benchmark.strategies import PlaceWish, placing_named
 from voxloop.errors import VoxloopError
 from voxloop.machine import machine
+from voxloop.review import effort
 from voxloop.volumes import open_volume
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Experiment:
         :data:`FIRST_PLACES` places, and on until two classes are painted; ``"slices"``: the same :data:`FIRST_STROKES`
         on five slices for every strategy.
     strokes : of a round of corrections, as many places as that takes, each with two or (nothing is wrong there) none.
+    doubts : strokes that ``ws.doctor`` doubts which are looked at before each round of corrections, and dropped where
+        they are wrong; of learners of ours alone.
     """
 
     data: str
@@ -58,6 +61,7 @@ class Experiment:
     mistakes: float = 0.02
     start: str = PLACES
     strokes: int = 12
+    doubts: int = 3
 
     @property
     def keys(self) -> list[tuple[Any, ...]]:
@@ -68,7 +72,9 @@ class Experiment:
     @property
     def _facts(self) -> Row:
         facts = {name: getattr(self, name) for name in KEY if name != "round"}
-        return facts | ({"start": ALL} if self.strategy == ALL else {})
+        if self.strategy == ALL:
+            return facts | {"start": ALL, "doubts": 0}
+        return facts | ({"doubts": 0} if self.learner in PEERS else {})
 
     def run(self, stack: Stack) -> Iterator[Row]:
         """Go round the loop; a row for each round, when the next one has said what its corrections tell.
@@ -97,6 +103,8 @@ class Experiment:
             if answer is None:
                 annotator.begin(chance)
             else:
+                if answer.judged:
+                    annotator.look_at_doubts()
                 annotator.correct(answer.prediction, chance)
                 row |= _judged("corrected", ws, answer)
                 earlier.append((row, answer))
@@ -166,6 +174,18 @@ class _Annotator:
             if sum(count > 0 for count in self._ws.labels().counts().values()) > 1:
                 return
         raise VoxloopError(f"{self._experiment.strategy}: at {visited} places no second class was found to paint")
+
+    def look_at_doubts(self) -> None:
+        """Look at strokes that models contradict, the surest first, a key each to keep or drop it."""
+        for doubt in self._ws.doctor(self._experiment.doubts):
+            self.seconds += 2 * effort.KEY + effort.DECIDE
+            labels = self._ws.labels()
+            value = next(info.value for info in labels.level.classes if info.name == doubt.label)
+            painted = labels.read(doubt.region) == value
+            if 2 * (self._truth[doubt.region][painted] == value).sum() >= painted.sum():
+                doubt.keep()
+            else:
+                doubt.drop()
 
     def correct(self, prediction: Any, chance: int) -> None:
         """Go through places until the strokes of a round are painted."""

@@ -17,7 +17,7 @@ from voxloop.store.atomic import replace_bytes
 
 Row = dict[str, Any]
 #: what tells a row from every other: a row of the same key replaces the one there is
-KEY = ("data", "voxels", "mistakes", "start", "strategy", "learner", "seed", "round")
+KEY = ("data", "voxels", "mistakes", "start", "doubts", "strategy", "learner", "seed", "round")
 #: share of the score that all labels of a few slices give, to which annotation seconds are counted
 ENOUGH = 0.95
 
@@ -62,8 +62,10 @@ def _read(path: Path) -> list[Row]:
         content = json.loads(path.read_text())
         if content["format"] != 1:
             raise ValueError(f"format {content['format']}")
-        # rows of before there was a choice began on slices
-        return [{"start": "all" if row["strategy"] == "all" else "slices", **row} for row in content["rows"]]
+        # rows of before there was a choice began on slices, and nobody looked at doubts
+        return [
+            {"start": "all" if row["strategy"] == "all" else "slices", "doubts": 0, **row} for row in content["rows"]
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise VoxloopError(f"{path} holds no rows of the benchmark ({error}); name another file") from error
 
@@ -72,11 +74,17 @@ def _read(path: Path) -> list[Row]:
 
 
 def curves(rows: Iterable[Row]) -> dict[tuple[str, str, str, str], list[list[Row]]]:
-    """(data, start, learner, strategy) to the rounds of every seed."""
+    """(data, start, learner, strategy) to the rounds of every seed; where some looked at doubts, those of most."""
+    rows = [row for row in rows if row["strategy"] != "all"]
+    most: dict[tuple[str, ...], int] = defaultdict(int)
+    for row in rows:
+        where = (row["data"], row["start"], row["learner"], row["strategy"])
+        most[where] = max(most[where], row["doubts"])
     grouped: dict[tuple[str, str, str, str], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if row["strategy"] != "all":
-            grouped[row["data"], row["start"], row["learner"], row["strategy"]][row["seed"]].append(row)
+        where = (row["data"], row["start"], row["learner"], row["strategy"])
+        if row["doubts"] == most[where]:
+            grouped[where][row["seed"]].append(row)
     return {
         key: [sorted(own, key=lambda row: row["round"]) for own in by_seed.values()] for key, by_seed in grouped.items()
     }

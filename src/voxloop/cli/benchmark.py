@@ -44,6 +44,9 @@ def _listed(text: str) -> list[str]:
     "--mistakes", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="Share of wrong strokes."
 )
 @click.option(
+    "--doubts", type=click.IntRange(0, 20), default=3, show_default=True, help="Doubtful strokes looked at each round."
+)
+@click.option(
     "--to",
     type=click.Path(path_type=Path),
     default=Path("voxloop-benchmark.json"),
@@ -61,6 +64,7 @@ def benchmark(
     rounds: int,
     voxels: int,
     mistakes: float,
+    doubts: int,
     to: Path,
     figure: Path | None,
     as_json: bool,
@@ -95,6 +99,7 @@ def benchmark(
                 rounds=rounds,
                 voxels=voxels,
                 mistakes=mistakes,
+                doubts=doubts,
             )
             for who, where in product(learners, strategies)
         ]
