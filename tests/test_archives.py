@@ -58,11 +58,13 @@ def test_a_zip_bomb_is_not_unpacked(labels: Any, tmp_path: Path, name: str) -> N
     assert labels.sequence == 0
 
 
-@pytest.mark.parametrize("name", OPENERS)
-@pytest.mark.parametrize("harm", ["cut", "twice", "outside", "link", "empty", "no zip"])
+#: what may be wrong with an archive; bioimageio.core opens packages itself, and takes minutes for the other ones
+HARMS = ("cut", "twice", "outside", "link", "empty", "no zip")
+HARMED = [(name, harm) for name in OPENERS for harm in (HARMS[:2] if name == "package.zip" else HARMS)]
+
+
+@pytest.mark.parametrize(("name", "harm"), HARMED)
 def test_what_no_program_packs_is_a_sentence(labels: Any, tmp_path: Path, name: str, harm: str) -> None:
-    if name == "package.zip" and harm not in ("cut", "twice"):
-        pytest.skip("minutes of bioimageio.core, which opens them itself")
     how, opened = OPENERS[name]
     folder = tmp_path / "in"
     folder.mkdir()

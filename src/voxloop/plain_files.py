@@ -15,9 +15,12 @@ from typing import BinaryIO
 def open_plain(path: Path) -> BinaryIO:
     """A plain file to read, also behind a link. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
         return os.fdopen(fd, "rb")
     os.close(fd)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     raise OSError(errno.EINVAL, "it is no plain file", str(path))
 
 

@@ -169,5 +169,5 @@ def test_what_is_not_kept_or_not_there(predicted, tmp_path) -> None:
     shutil.rmtree(predicted.predictions["p"].path / "uncertainty")
     with pytest.raises(PredictionError, match="made without uncertainty"):
         predicted.export("p", tmp_path / "u.tif", kind="uncertainty")
-    with pytest.raises(PredictionError, match=r"objects, level or run 'labls'.*did you mean 'labels'"):
+    with pytest.raises(PredictionError, match=r"objects, level, run or image 'labls'.*did you mean 'labels'"):
         predicted.export("labls", tmp_path / "u.tif")

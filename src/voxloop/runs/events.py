@@ -208,8 +208,12 @@ class EventReader:
             if self.path.stat().st_size <= self.offset:
                 return []
             stream = open_plain(self.path)
-        except OSError:  # there is none, or none that may be read
+        except FileNotFoundError:
             return []
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # a pipe or a device, which says nothing
+                return []
+            raise
         events: list[Event] = []
         with stream as file:
             file.seek(self.offset)
