@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from voxloop.channels.banded import correlate, kernel, radius_of
@@ -21,49 +23,64 @@ from voxloop.geometry import Shape
 
 
 class GaussianDerivatives:
-    """Derivatives of one block at one scale, mirrored at its faces; passes along z and y are shared.
+    """Derivatives of one block (..., z, y, x) at one scale; passes along z and y are shared between them.
 
     Multiplied by sigma to the power of their order, so that scales compare.
+
+    Parameters
+    ----------
+    sigma
+        Voxels zyx; an axis with 0 is not filtered.
+    mirrored
+        The block is mirrored at its faces, so that what comes out has its shape; else every filtered axis loses its
+        radius at both ends.
     """
 
-    def __init__(self, block: np.ndarray, grid: FilterGrid, sigma_um: float) -> None:
-        self._sigma = grid.voxels(sigma_um)
+    def __init__(self, block: np.ndarray, sigma: Sequence[float], *, mirrored: bool) -> None:
+        self._sigma, self._mirrored = sigma, mirrored
         self._passes: dict[tuple[int, ...], np.ndarray] = {(): block}
 
     def of(self, *axes: int) -> np.ndarray:
-        """Differentiate once along each of ``axes`` (0 z, 1 y, 2 x): (z, y, x) float32 like the block."""
+        """Differentiate once along each of ``axes`` (0 z, 1 y, 2 x): float32."""
         return self._pass((axes.count(0), axes.count(1), axes.count(2)))
 
     def _pass(self, orders: tuple[int, ...]) -> np.ndarray:
         if orders not in self._passes:
-            axis = len(orders) - 1
-            before, sigma = self._pass(orders[:-1]), self._sigma[axis]
-            self._passes[orders] = _along(before, sigma, orders[-1], axis) if sigma else before
+            number = len(orders) - 1
+            before, sigma = self._pass(orders[:-1]), self._sigma[number]
+            axis = before.ndim - 3 + number
+            self._passes[orders] = self._along(before, sigma, orders[-1], axis) if sigma else before
         return self._passes[orders]
 
+    def _along(self, block: np.ndarray, sigma: float, order: int, axis: int) -> np.ndarray:
+        if self._mirrored:
+            around = [(0, 0)] * block.ndim
+            around[axis] = (radius_of(sigma), radius_of(sigma))
+            block = np.pad(block, around, mode="symmetric")
+        return correlate(block, kernel(sigma, order), axis)
 
-def _along(block: np.ndarray, sigma: float, order: int, axis: int) -> np.ndarray:
-    around = [(0, 0)] * 3
-    around[axis] = (radius_of(sigma), radius_of(sigma))
-    return correlate(np.pad(block, around, mode="symmetric"), kernel(sigma, order), axis)
+
+def derivatives_of(block: np.ndarray, grid: FilterGrid, sigma_um: float) -> GaussianDerivatives:
+    """Those of a block (z, y, x) of a grid, mirrored at its faces."""
+    return GaussianDerivatives(block, grid.voxels(sigma_um), mirrored=True)
 
 
 def gradient(block: np.ndarray, grid: FilterGrid, settings: SigmaSettings) -> np.ndarray:
     """How steep intensities are."""
-    bell = GaussianDerivatives(block, grid, settled(settings.sigma_um))
+    bell = derivatives_of(block, grid, settled(settings.sigma_um))
     return np.asarray(np.sqrt(sum(bell.of(axis) ** 2 for axis in grid.axes)))
 
 
 def laplacian(block: np.ndarray, grid: FilterGrid, settings: SigmaSettings) -> np.ndarray:
     """The sum of second derivatives: negative on bright blobs."""
-    bell = GaussianDerivatives(block, grid, settled(settings.sigma_um))
+    bell = derivatives_of(block, grid, settled(settings.sigma_um))
     return np.asarray(sum(bell.of(axis, axis) for axis in grid.axes))
 
 
 def difference(block: np.ndarray, grid: FilterGrid, settings: DifferenceSettings) -> np.ndarray:
     """A Gaussian less a wider one: positive on what is brighter than around."""
-    narrow = GaussianDerivatives(block, grid, settled(settings.sigma_um)).of()
-    wide = GaussianDerivatives(block, grid, settled(settings.sigma_um) * settings.ratio).of()
+    narrow = derivatives_of(block, grid, settled(settings.sigma_um)).of()
+    wide = derivatives_of(block, grid, settled(settings.sigma_um) * settings.ratio).of()
     return respond(narrow - wide, settings.response)
 
 
@@ -116,7 +133,7 @@ def tubes(block: np.ndarray, grid: FilterGrid, settings: TubeSettings) -> np.nda
 
 def curvatures(block: np.ndarray, grid: FilterGrid, sigma_um: float) -> list[np.ndarray]:
     """Eigenvalues of the Hessian, largest first."""
-    bell = GaussianDerivatives(block, grid, sigma_um)
+    bell = derivatives_of(block, grid, sigma_um)
     return eigenvalues({(a, b): bell.of(a, b) for a in grid.axes for b in grid.axes if a <= b}, grid.axes)
 
 
@@ -128,10 +145,10 @@ def sigma_reach(grid: FilterGrid, sigma_um: float) -> Shape:
 
 def _energies(block: np.ndarray, grid: FilterGrid, settings: StructureSettings) -> list[np.ndarray]:
     """Roots of the eigenvalues of the structure tensor, largest first: on the scale of intensities."""
-    slope = GaussianDerivatives(block, grid, settled(settings.sigma_um))
+    slope = derivatives_of(block, grid, settled(settings.sigma_um))
     area = settled(settings.area_um)
     tensor = {
-        (a, b): GaussianDerivatives(slope.of(a) * slope.of(b), grid, area).of()
+        (a, b): derivatives_of(slope.of(a) * slope.of(b), grid, area).of()
         for a in grid.axes
         for b in grid.axes
         if a <= b

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from voxloop.channels.derivatives import GaussianDerivatives
+from voxloop.channels.derivatives import derivatives_of
 from voxloop.channels.grid import FilterGrid
 from voxloop.channels.neighbourhoods import box_reach, box_sides
 from voxloop.config.channels import RadiusSettings, SigmaSettings, settled
@@ -53,7 +53,7 @@ def local_gradient_reach(grid: FilterGrid, settings: RadiusSettings) -> Shape:
 
 def gaussian_centre(block: np.ndarray, grid: FilterGrid, settings: SigmaSettings) -> np.ndarray:
     """Intensity less the weighted mean around."""
-    return np.asarray(block - GaussianDerivatives(block, grid, settled(settings.sigma_um)).of())
+    return np.asarray(block - derivatives_of(block, grid, settled(settings.sigma_um)).of())
 
 
 def gaussian_normalise(block: np.ndarray, grid: FilterGrid, settings: SigmaSettings) -> np.ndarray:

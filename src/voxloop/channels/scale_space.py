@@ -41,7 +41,7 @@ def scale_space_reach(grid: FilterGrid, settings: ScaleSpaceSettings) -> Shape:
 def _each(block: np.ndarray, grid: FilterGrid, settings: ScaleSpaceSettings) -> Iterator[np.ndarray]:
     for sigma in sigmas(settings):
         if settings.base == "gaussian":
-            yield derivatives.GaussianDerivatives(block, grid, sigma).of()
+            yield derivatives.derivatives_of(block, grid, sigma).of()
         elif settings.base == "log":
             yield derivatives.laplacian(block, grid, SigmaSettings(sigma_um=sigma))
         elif settings.base == "dog":

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from voxloop.channels.banded import radius_of
-from voxloop.channels.derivatives import GaussianDerivatives
+from voxloop.channels.derivatives import derivatives_of
 from voxloop.channels.grid import FilterGrid
 from voxloop.channels.neighbourhoods import ball, ball_reach
 from voxloop.config.channels import (
@@ -23,7 +23,7 @@ from voxloop.geometry import Shape
 
 def gaussian(block: np.ndarray, grid: FilterGrid, settings: SigmaSettings) -> np.ndarray:
     """Weighted mean of what is around."""
-    return GaussianDerivatives(block, grid, settled(settings.sigma_um)).of()
+    return derivatives_of(block, grid, settled(settings.sigma_um)).of()
 
 
 def gaussian_reach(grid: FilterGrid, settings: SigmaSettings | BilateralSettings) -> Shape:

@@ -14,6 +14,7 @@ from math import ceil, sqrt
 import numpy as np
 
 from voxloop.channels.banded import correlate, double, halve, kernel
+from voxloop.channels.derivatives import GaussianDerivatives
 from voxloop.channels.eigenvalues import eigenvalues
 from voxloop.channels.tubes import vesselness
 from voxloop.config.features import FEATURE_KINDS
@@ -229,7 +230,7 @@ def _features(block: np.ndarray, scale: FilterScale, kinds: Sequence[str]) -> li
     """Features of one scale, each (channels, z, y, x), of a block that carries ``scale.reach``."""
     axes, half = scale.derive, scale.trim
     # smoothing along axes that are not derived was done before
-    bell = _Derivatives(block, scale.again)
+    bell = GaussianDerivatives(block, scale.again, mirrored=False)
     pairs = [(a, b) for a in axes for b in axes if a <= b]
     smooth = bell.of()
     out = []
@@ -247,36 +248,19 @@ def _features(block: np.ndarray, scale: FilterScale, kinds: Sequence[str]) -> li
     if "hessian" in kinds:
         out += curvature
     if "structure" in kinds:
-        tensor = {(a, b): _Derivatives(bell.of(a) * bell.of(b), scale.again).of() for a, b in pairs}
+        tensor = {
+            (a, b): GaussianDerivatives(bell.of(a) * bell.of(b), scale.again, mirrored=False).of() for a, b in pairs
+        }
         # energies grow with the square of contrast; their roots are on the scale of intensities like all the others
         out += [np.sqrt(np.maximum(values, 0)) for values in eigenvalues(tensor, axes)]
     if "deviation" in kinds:
-        square = _Derivatives(block * block, scale.again).of()
+        square = GaussianDerivatives(block * block, scale.again, mirrored=False).of()
         out.append(np.sqrt(np.maximum(_trim(square - smooth * smooth, half), 0)))
     if "determinant" in kinds:
         out.append(np.prod(curvature, axis=0))
     if "vesselness" in kinds:
         out.append(vesselness(curvature))
     return out
-
-
-class _Derivatives:
-    """Gaussian derivatives of one block at one scale; passes along z and y are shared between them."""
-
-    def __init__(self, block: np.ndarray, sigma: Sequence[float]) -> None:
-        self._sigma = sigma
-        self._passes: dict[tuple[int, ...], np.ndarray] = {(): block}
-
-    def of(self, *axes: int) -> np.ndarray:
-        """Differentiate once along each of ``axes`` (0 z, 1 y, 2 x); every filtered axis loses its radius."""
-        return self._pass((axes.count(0), axes.count(1), axes.count(2)))
-
-    def _pass(self, orders: tuple[int, ...]) -> np.ndarray:
-        if orders not in self._passes:
-            axis = len(orders) - 1
-            before, sigma = self._pass(orders[:-1]), self._sigma[axis]
-            self._passes[orders] = correlate(before, kernel(sigma, orders[-1]), axis + 1) if sigma else before
-        return self._passes[orders]
 
 
 def _sum(arrays: Sequence[np.ndarray]) -> np.ndarray:
