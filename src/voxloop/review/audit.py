@@ -93,9 +93,7 @@ class Audit(ABC):
 
     def score(self, level: float = 0.9) -> Score:
         """The score that the answers give."""
-        level = number("level", level, error=PredictionError)
-        if not 0 < level < 1:
-            raise PredictionError(f"level={level:g} is not between 0 and 1")
+        level = _checked(level)
         answers = self._answers
         done = len(_judged(answers))
         needed = min(_FEWEST[self.how], self.count)
@@ -251,6 +249,7 @@ class FieldAudit(Audit):
 
     def fractions(self, level: float = 0.9) -> dict[str, tuple[float, float, float]]:
         """Share of the volume that each class truly takes: (value, low, high)."""
+        level = _checked(level)
         joints, answered = self._joints(self._answers)
         return fractions(self._design, joints, answered, self.classes, level) if answered.sum() > 1 else {}
 
@@ -261,6 +260,7 @@ class FieldAudit(Audit):
         the left or the upper edge of a field belongs to its neighbour (after Gundersen 1977), so none counts twice.
         Raises PredictionError where fewer than two fields were judged.
         """
+        level = _checked(level)
         if len(self.answered) < 2:
             raise PredictionError("check two fields at least; one does not show how much fields differ")
         value = self.classes[self._position(name)].value
@@ -387,3 +387,11 @@ def _profiles(mask: np.ndarray, edges: tuple[bool, bool]) -> int:
     upper, left = edges
     touching = np.concatenate([pieces[:, 0].ravel() if upper else [0], pieces[:, :, 0].ravel() if left else [0]])
     return int(count - np.count_nonzero(np.unique(touching)))
+
+
+def _checked(level: object) -> float:
+    """How often an interval is to hold. Raises PredictionError."""
+    value = number("level", level, error=PredictionError)
+    if not 0 < value < 1:
+        raise PredictionError(f"level={value:g} is not between 0 and 1")
+    return value

@@ -390,9 +390,11 @@ def _origin(source: Any) -> tuple[str | list[str] | None, dict[str, Any]]:
 
 def _plain(value: Any) -> Any:
     """As JSON keeps it: what is NumPy's as numbers and lists."""
+    value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if not isinstance(value, str | int | float | list | dict | None):
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if not isinstance(value, str | int | float | None):
         raise WorkspaceError(f"{shown(value)} is nothing that can be noted of an image; give texts, numbers or lists")
     return value

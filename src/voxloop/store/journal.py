@@ -146,14 +146,14 @@ class Journal:
             self.holes.add(sequence)
 
     def arguments(self, sequence: int) -> dict[str, Any]:
-        """The whole line of an edit: tool, arguments, author, time."""
+        """The whole line of an edit: tool, arguments, author, time. Raises LabelError where it is gone."""
         record = self.records[sequence - 1]
         if record.line < 0:
             return {"v": VERSION, "seq": sequence, "tool": record.tool, "arguments": {}, "voxels": record.voxels}
-        with open_plain(self.path) as file:
+        with contextlib.suppress(OSError, ValueError, TypeError), open_plain(self.path) as file:
             file.seek(record.line)
-            entry, _ = json.JSONDecoder().raw_decode(file.readline().decode(errors="replace"))
-        return dict(entry)
+            return dict(json.JSONDecoder().raw_decode(file.readline().decode(errors="replace"))[0])
+        raise LabelError(f"edit {sequence} can no longer be read from {self.path}")  # gone, or moved aside
 
     def patches(self, record: Record, chunk: Chunk | None = None) -> Iterator[Patch]:
         """What a record changed, chunk by chunk; of one chunk only where given. Raises DamagedEditError."""
