@@ -137,9 +137,12 @@ def label_components(
     Raises
     ------
     PredictionError
-        ``path`` exists and ``overwrite`` is false.
+        ``path`` exists and ``overwrite`` is false, or the labels are no whole numbers.
     """
     field = field_of(source)
+    dtype = field.read(Box.at((0, 0, 0), (1, 1, 1))).dtype
+    if dtype.kind not in "bui":
+        raise PredictionError(f"labels are whole numbers, not {dtype}; of probabilities take those above a threshold")
     config = ObjectsConfig(connectivity=connectivity, min_size=min_size, split=False)
     recipe = _Recipe(source, field, config, lambda work: _components(field, config, work), steps=2)
     return _write(recipe, path, _Making(block, workers, scales, overwrite, progress))

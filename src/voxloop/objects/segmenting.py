@@ -52,7 +52,7 @@ def segment(
         One number from 1 an object (z, y, x), uint32, in the order of their first voxels along x, then y, then z.
     """
     config = ObjectsConfig.of(config)
-    field = _field(np.asarray(probability), spacing_um, frames)
+    field = _field(np.asarray(probability), spacing_um, frames, "zyx")
     clumps = _clumps(field.read(Box.whole(field.shape)), field, config)
     if config.split and config.seed_depth > 0:
         height = depth(clumps, field.spacing_um, frames)
@@ -83,7 +83,7 @@ def decode_instances(
     """
     config = ObjectsConfig() if config is None else config
     check_channels(len(probabilities))
-    field = _field(np.asarray(probabilities), spacing_um, frames)
+    field = _field(np.asarray(probabilities), spacing_um, frames, "czyx")
     channels = field.read(Box.whole(field.shape))
     clumps = _clumps(channels[0], field, config)
     if config.split and len(channels) == len(ARROWS):
@@ -150,9 +150,9 @@ def _sizes(spacing_um: object) -> Spacing:
     return sizes[0], sizes[1], sizes[2]
 
 
-def _field(array: np.ndarray, spacing_um: Sequence[float], frames: bool) -> VoxelField:
-    if array.ndim < 3 or array.dtype.kind not in "biuf":
-        raise PredictionError(f"an array of {array.dtype} with shape {array.shape} is no volume (z, y, x)")
+def _field(array: np.ndarray, spacing_um: Sequence[float], frames: bool, axes: str) -> VoxelField:
+    if array.ndim != len(axes) or array.dtype.kind not in "biuf":
+        raise PredictionError(f"an array of {array.dtype} with shape {array.shape} is no volume ({', '.join(axes)})")
     depth, height, width = array.shape[-3:]
     z, y, x = _sizes(spacing_um)
     return VoxelField((depth, height, width), lambda box: array[..., *box.slices], (z, y, x), frames=frames)

@@ -71,7 +71,7 @@ def import_package(
     from bioimageio.spec import ValidationContext
 
     core = bioimage_core()
-    if zipfile.is_zipfile(str(source)):
+    if _is_packed(source):
         check_archive(Path(source), error=ModelError)
     try:
         with warnings.catch_warnings():
@@ -99,11 +99,18 @@ def import_package(
         return write(Path(folder), spec, graph)
 
 
+def _is_packed(source: str | Path) -> bool:
+    try:
+        return zipfile.is_zipfile(str(source))
+    except ValueError:  # a zero byte in its name
+        return False
+
+
 def _weights(onnx: Any, source: str | Path) -> bytes:
     """The graph that a package holds. Raises ModelError where it names one elsewhere, or another than it was."""
     named, root = str(onnx.source), Path(source)
     root = root if root.is_dir() else root.parent
-    packed = zipfile.is_zipfile(str(source))
+    packed = _is_packed(source)
     # a package of somebody else must not have this machine ask an address, or read a file beside it
     elsewhere = "://" in named or Path(named).is_absolute() or ".." in Path(named).parts
     if elsewhere or not (packed or (root / named).resolve().is_relative_to(root.resolve())):
