@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+class NoPlainFileError(OSError):
+    """A pipe or a device."""
+
+
 def open_plain(path: Path) -> BinaryIO:
     """A plain file to read, also behind a link. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -21,7 +25,7 @@ def open_plain(path: Path) -> BinaryIO:
     os.close(fd)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    raise NoPlainFileError(errno.EINVAL, "it is no plain file", str(path))
 
 
 def read_plain(path: Path) -> bytes:

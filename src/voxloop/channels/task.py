@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,10 @@ from voxloop.channels.evaluation import ChannelChain
 from voxloop.channels.keeping import keep_channel, kept_channel
 from voxloop.channels.recipe import ChannelRecipe, check_chain, digest
 from voxloop.errors import RunError
-from voxloop.runs.orders import LAST_WORD
+from voxloop.runs.orders import Ordered, obey
+from voxloop.runs.runner import read_config
 from voxloop.store import Store
-from voxloop.store.layout import Layout, RunPlace
+from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 #: seconds between two progress events, at least
 _EVERY = 0.5
-
-
-class _Ordered(Exception):
-    """The run is to end with this word."""
 
 
 def run(context: TaskContext) -> str:
@@ -47,7 +43,7 @@ def run(context: TaskContext) -> str:
             chain = ChannelChain(volume, recipes.values(), _kept(context.layout, recipes, image, mark))
             try:
                 keep_channel(chain.lazy(name), place, made_of, mark, _Told(context, number, len(names)))
-            except _Ordered as order:
+            except Ordered as order:
                 return str(order)
     return "finished"
 
@@ -56,7 +52,7 @@ def open_result(run_path: str | Path) -> list[DataArray]:
     """The channels that a run computed. Raises RunError where one is gone or was changed since."""
     path = Path(run_path).resolve()
     layout = Layout.of_run(path)
-    config = json.loads(RunPlace(path).config.read_text(encoding="utf-8"))
+    config = read_config(path)
     recipes = check_chain([ChannelRecipe.of(one) for one in config["recipes"]])
     with Store.open(layout.root, read_only=True) as store:
         kept = _kept(layout, recipes, config["image"], store.images.info(config["image"]).fingerprint)
@@ -79,9 +75,7 @@ class _Told:
         self._last = 0.0
 
     def __call__(self, done: int, total: int) -> Any:
-        for order in self._context.orders():
-            if order.kind in LAST_WORD:
-                raise _Ordered(LAST_WORD[order.kind])
+        obey(self._context.orders())
         if time.monotonic() - self._last > _EVERY or done == total:
             self._last = time.monotonic()
             megabytes = total // 10**6 + 1

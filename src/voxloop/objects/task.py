@@ -17,7 +17,7 @@ from voxloop.objects.finding import find_objects
 from voxloop.objects.result import Objects
 from voxloop.objects.segmenting import CHANNELS
 from voxloop.plain_files import read_plain
-from voxloop.runs.orders import LAST_WORD
+from voxloop.runs.orders import Ordered, obey
 from voxloop.store.layout import Layout
 from voxloop.volumes import open_volume
 
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 _FIT = "voxloop.review.object_fit:fit_objects"
 #: seconds between two progress events, at least
 PROGRESS_EVERY = 0.5
-
-
-class _Ordered(Exception):
-    """The run is to end with this word."""
 
 
 def run(context: TaskContext) -> str:
@@ -91,9 +87,7 @@ def make_objects(
 
     def progress(done: int, total: int) -> None:
         nonlocal reported
-        for order in context.orders():
-            if order.kind in LAST_WORD:
-                raise _Ordered(LAST_WORD[order.kind])
+        obey(context.orders())
         if done == total or time.monotonic() - reported > PROGRESS_EVERY:
             reported = time.monotonic()
             tell(done, total)
@@ -116,7 +110,7 @@ def make_objects(
                 "shape": shape_of(prediction),
             },
         )
-    except _Ordered as order:
+    except Ordered as order:
         return str(order)
     if objects.unsure:
         context.emit(

@@ -46,7 +46,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from voxloop.plain_files import open_plain
+from voxloop.plain_files import NoPlainFileError, open_plain
 
 Event = dict[str, Any]
 VERSION = 1
@@ -208,12 +208,8 @@ class EventReader:
             if self.path.stat().st_size <= self.offset:
                 return []
             stream = open_plain(self.path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NoPlainFileError):  # nothing is said
             return []
-        except OSError as error:
-            if error.errno == errno.EINVAL:  # a pipe or a device, which says nothing
-                return []
-            raise
         events: list[Event] = []
         with stream as file:
             file.seek(self.offset)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,6 +21,10 @@ KINDS: tuple[str, ...] = get_args(OrderKind)
 LAST_WORD: dict[str, str] = {"stop": "stopped", "pause": "paused", "cancel": "cancelled"}
 
 
+class Ordered(Exception):
+    """An order ends the run; its argument is the last word."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What a user asked of a run. ``values`` are the settings of an update; ``name`` is what the answer repeats."""
@@ -28,6 +32,13 @@ class Order:
     kind: OrderKind
     name: str
     values: dict[str, Any] = field(default_factory=dict)
+
+
+def obey(orders: Iterable[Order]) -> None:
+    """Raise Ordered where one of the orders ends the run."""
+    for order in orders:
+        if order.kind in LAST_WORD:
+            raise Ordered(LAST_WORD[order.kind])
 
 
 def give(folder: Path, kind: OrderKind, values: dict[str, Any] | None = None) -> Order:
