@@ -12,7 +12,7 @@ from voxloop.channels.recipe import ChannelRecipe
 from voxloop.errors import ConfigError
 from voxloop.geometry import Box
 from voxloop.volumes import channels_of, read_block, shape_zyx, spacing_of
-from voxloop.volumes.view import SourceView, Viewed
+from voxloop.volumes.view import SourceView, Viewed, dask_over
 from voxloop.volumes.volume import make_volume, origin_of
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ def with_channels(volume: DataArray, facts: Mapping[str, Any] | None) -> DataArr
     """
     if not facts:
         return volume
-    import dask.array as da
-
     names, recipes = _read(facts)
     chain = ChannelChain(volume, recipes)
     for name in names:
@@ -49,7 +47,7 @@ def with_channels(volume: DataArray, facts: Mapping[str, Any] | None) -> DataArr
     chunks = (1, *(min(size, most) for size, most in zip(chain.shape, _BLOCK, strict=True)))
     seen = Viewed(voxels, SourceView("czyx", {}, "z", "c", tuple(range(voxels.shape[0]))), f"channels of {volume.name}")
     return make_volume(
-        da.from_array(seen, chunks=chunks, meta=np.empty((0,) * 4, np.float32)),
+        dask_over(seen, chunks),
         spacing_um=spacing_of(volume),
         origin_um=origin_of(volume),
         name=str(volume.name),

@@ -20,8 +20,8 @@ from voxloop.errors import VolumeError
 from voxloop.geometry import Box, Shape, cover
 from voxloop.machine import available_memory
 from voxloop.volumes import channels_of, read_block, shape_zyx, spacing_of
-from voxloop.volumes.view import SourceView, Viewed
-from voxloop.volumes.volume import make_volume, origin_of
+from voxloop.volumes.view import SourceView, Viewed, dask_over
+from voxloop.volumes.volume import make_volume, origin_of, read_lazy
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -115,17 +115,14 @@ class ChannelChain:
 
     def lazy(self, name: str, block: Shape | None = None) -> DataArray:
         """A channel as a volume (z, y, x) float32, dask-backed: slice it, and it computes that."""
-        import dask.array as da
-
         grid = self.grid(name)
         block = block or (_SLAB if grid.planar else _BLOCK)
         if any(recipe.kind.whole_planes for recipe in needed([name], self.recipes)):
             block = (1, *self._shape[1:])
         chunks = tuple(min(size, most) for size, most in zip(self._shape, block, strict=True))
         voxels = Viewed(_ChannelVoxels(self, name), SourceView("zyx", {}, "z"), f"channel {name!r}")
-        array = da.from_array(voxels, chunks=chunks, meta=np.empty((0, 0, 0), np.float32))
         return make_volume(
-            array,
+            dask_over(voxels, chunks),
             spacing_um=spacing_of(self.volume),
             origin_um=origin_of(self.volume),
             name=name,
@@ -163,8 +160,9 @@ class ChannelChain:
         count = channels_of(self.volume)
         if number >= count:
             raise VolumeError(f"image {self.volume.name!r} has no channel {number}; it has {count}, counted from 0")
-        one = self.volume[number : number + 1] if self.volume.ndim == 4 else self.volume
-        return np.asarray(read_block(one, box)[0], np.float32)
+        if self.volume.ndim == 3:
+            return np.asarray(read_block(self.volume, box)[0], np.float32)
+        return np.asarray(read_lazy(self.volume.data, (slice(number, number + 1), *box.slices))[0], np.float32)
 
     def _filtered(
         self, recipe: ChannelRecipe, needs: dict[Source, Box], blocks: dict[Source, np.ndarray]

@@ -6,10 +6,9 @@ from itertools import product
 
 import numpy as np
 
-from voxloop.channels.banded import radius_of
 from voxloop.channels.derivatives import derivatives_of
 from voxloop.channels.grid import FilterGrid
-from voxloop.channels.neighbourhoods import ball, ball_reach
+from voxloop.channels.neighbourhoods import ball
 from voxloop.config.channels import (
     BallSettings,
     BilateralSettings,
@@ -24,12 +23,6 @@ from voxloop.geometry import Shape
 def gaussian(block: np.ndarray, grid: FilterGrid, settings: SigmaSettings) -> np.ndarray:
     """Weighted mean of what is around."""
     return derivatives_of(block, grid, settled(settings.sigma_um)).of()
-
-
-def gaussian_reach(grid: FilterGrid, settings: SigmaSettings | BilateralSettings) -> Shape:
-    """Three sigmas."""
-    z, y, x = (radius_of(sigma) if sigma else 0 for sigma in grid.voxels(settled(settings.sigma_um)))
-    return z, y, x
 
 
 def median(block: np.ndarray, grid: FilterGrid, settings: BallSettings) -> np.ndarray:
@@ -66,7 +59,7 @@ def bilateral(block: np.ndarray, grid: FilterGrid, settings: BilateralSettings) 
     so their tiles would not fit each other.
     """
     sigma = grid.voxels(settled(settings.sigma_um))
-    reach = _two_sigmas(grid, settings)
+    reach = bilateral_reach(grid, settings)
     contrast = settings.contrast * settled(settings.deviation)
     padded = np.pad(block, [(n, n) for n in reach], mode="symmetric")
     total, weight = np.zeros_like(block), np.zeros_like(block)
@@ -84,10 +77,6 @@ def bilateral(block: np.ndarray, grid: FilterGrid, settings: BilateralSettings) 
 
 def bilateral_reach(grid: FilterGrid, settings: BilateralSettings) -> Shape:
     """Two sigmas."""
-    return _two_sigmas(grid, settings)
-
-
-def _two_sigmas(grid: FilterGrid, settings: BilateralSettings) -> Shape:
     z, y, x = (int(np.ceil(2 * sigma)) for sigma in grid.voxels(settled(settings.sigma_um)))
     return z, y, x
 
@@ -113,8 +102,3 @@ def non_local_means(block: np.ndarray, grid: FilterGrid, settings: PatchSettings
 def non_local_means_reach(grid: FilterGrid, settings: PatchSettings) -> Shape:
     """A patch at the greatest distance."""
     return grid.everywhere(settings.patch // 2 + settings.distance + 1)
-
-
-def median_reach(grid: FilterGrid, settings: BallSettings) -> Shape:
-    """The ball."""
-    return ball_reach(grid, settings)

@@ -114,14 +114,14 @@ class Channels(Named["DataArray"]):
         facts = {"filter": filter, "other": self._source(other), "low": low, "high": high, "settings": parameters}
         shown_on = next(iter(self._project.images.names), None) if image is None else self._project.images.one(image)
         recipe = ChannelRecipe.of({"name": name, "source": self._source(source), **facts})
-        self._keep({**self._known(), name: recipe})
+        self._keep({**self.recipes, name: recipe})
         return self.open(name, shown_on)
 
     def remove(self, name: str) -> None:
         """Forget a channel. Raises ConfigError where another one is made of it."""
         self._store.check_writable()
         self._check(name)
-        recipes = self._known()
+        recipes = self.recipes
         used = [recipe.name for recipe in recipes.values() if name in recipe.sources]
         if used:
             raise ConfigError(f"channel {name!r} is what {', '.join(map(repr, used))} is made of; remove that first")
@@ -133,7 +133,7 @@ class Channels(Named["DataArray"]):
         self._store.check_writable()
         self._check(name)
         to = check_name("channel", to)
-        recipes = self._known()
+        recipes = self.recipes
         if to in recipes and to != name:
             raise ConfigError(f"channel {to!r} is there already; choose another name")
 
@@ -179,7 +179,7 @@ class Channels(Named["DataArray"]):
         """
         self._store.check_writable()
         given = [ChannelRecipe.of(one) for one in _read(path_of(path, error=ConfigError))]
-        recipes, replace = self._known(), flag("replace", replace, error=ConfigError)
+        recipes, replace = self.recipes, flag("replace", replace, error=ConfigError)
         for recipe in given:
             check_name("channel", recipe.name)
             there = recipes.get(recipe.name)
@@ -234,9 +234,6 @@ class Channels(Named["DataArray"]):
     def _check(self, name: str) -> None:
         if name not in self:
             raise ConfigError(unknown("channel", name, self.names))
-
-    def _known(self) -> dict[str, ChannelRecipe]:
-        return dict(self.recipes)
 
     def _source(self, given: Source) -> Source:
         """A source by the name that it has in the image, as its number."""

@@ -111,7 +111,8 @@ class ChannelsPanel(Panel):
     def refresh(self) -> None:
         """Look anew at what channels there are."""
         channels = self.ws.channels
-        recipes, kept = channels.recipes, channels.chain(self._image).kept
+        self._chain = channels.chain(self._image)
+        recipes, kept = self._chain.recipes, self._chain.kept
         actions = (
             Action("compute", "Compute", "Compute it whole, so that it is read from then on"),
             Action("remove", "Remove", "Forget it", confirm="Really remove?"),
@@ -143,7 +144,7 @@ class ChannelsPanel(Panel):
             return
         self._shown = wanted
         if self._preview.value:
-            chain = self.ws.channels.chain(self._image)
+            chain = self._chain
             others = [other for other in chain.recipes.values() if other.name != recipe.name]
             kept = {name: volume for name, volume in chain.kept.items() if name != recipe.name}
             draft = ChannelChain(chain.volume, [*others, recipe], kept)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import ipywidgets as w
+from traitlets import TraitError
 
 from voxloop.channels import FILTERS, ChannelRecipe, filter_named, settle
 from voxloop.channels.grid import FilterGrid
@@ -94,7 +95,7 @@ class FilterDraft:
         self._name.value = recipe.name
         self._filter.value = recipe.filter
         for field, value in ((self._source, recipe.source), (self._other, recipe.other)):
-            with suppress(w.trait_types.traitlets.TraitError):  # a channel of an image that is not this one
+            with suppress(TraitError):  # a channel of an image that is not this one
                 field.value = value
         self._low.value, self._high.value = (("" if one is None else f"{one:g}") for one in (recipe.low, recipe.high))
         self._show_filter(recipe.config)
