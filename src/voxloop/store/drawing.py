@@ -20,6 +20,8 @@ from voxloop.store.planes import Plane
 from voxloop.store.values import as_list, number, whole
 from voxloop.store.writer import Proposal
 
+#: a block and its labels as they are, to where in it something is done
+Inside = Callable[[Box, np.ndarray], np.ndarray]
 #: voxels of the widest brush; it covers more than any volume
 _WIDEST = 1e6
 
@@ -328,7 +330,7 @@ class Drawing(ABC):
         masks: list[tuple[Box, np.ndarray]],
         value: int,
         joined: bool = False,
-        inside: Callable[[Box], np.ndarray] | None = None,
+        inside: Inside | None = None,
     ) -> Edit:
         """One edit that gives ``value`` to the voxels of the masks, which must not overlap."""
         if not masks:
@@ -341,7 +343,7 @@ class Drawing(ABC):
                 if both is not None:
                     mask[both.within(part).slices] = one[both.within(box).slices]
             if inside is not None and mask.any():
-                mask &= inside(part)
+                mask &= inside(part, current)
             return np.where(mask, np.asarray(value, self.dtype), current) if mask.any() else None
 
         return self.edit(tool, cover([box for box, _ in masks]), proposal, arguments, joined=joined)

@@ -12,7 +12,7 @@ from voxloop.errors import LabelError, unknown
 from voxloop.geometry import Box, cover
 from voxloop.given import flag
 from voxloop.store import refining, shapes, strokes
-from voxloop.store.drawing import Drawing, Edit, rounded
+from voxloop.store.drawing import Drawing, Edit, Inside, rounded
 from voxloop.store.planes import Plane
 from voxloop.store.values import number, whole
 
@@ -112,18 +112,13 @@ class Shaping(Drawing):
         if mode == "add":
             return self._fill_masks(tool, arguments, masks, label)
         if mode != "intersect":
-            only = None if mode == "cut" else label
-            return self._fill_masks(tool, arguments, masks, 0, inside=lambda part: self._labelled(part, only))
+            return self._fill_masks(tool, arguments, masks, 0, inside=_any_label if mode == "cut" else _only(label))
         everywhere = plane.box(None, (slices.start, slices.stop))
         inside = np.zeros(everywhere.shape, bool)
         for box, mask in masks:
             inside[box.within(everywhere).slices] = mask
         outside = [(everywhere, ~inside)]
-        return self._fill_masks(tool, arguments, outside, 0, inside=lambda part: self._labelled(part, label))
-
-    def _labelled(self, part: Box, value: int | None) -> np.ndarray:
-        current = self.read(part)
-        return np.asarray(current > 0 if value is None else current == value)
+        return self._fill_masks(tool, arguments, outside, 0, inside=_only(label))
 
     # ---------------------------------------------------------------------------------------------------- thresholds
 
@@ -172,10 +167,10 @@ class Shaping(Drawing):
 
         picture = self.picture(0 if channel is None else channel)
 
-        def inside(part: Box) -> np.ndarray:
+        def inside(part: Box, current: np.ndarray) -> np.ndarray:
             intensities = picture(part)
             mask = (intensities >= low) & (intensities <= high)
-            return np.asarray(mask if overwrite else mask & (self.read(part) == 0))
+            return np.asarray(mask if overwrite else mask & (current == 0))
 
         if points is not None:
             if region is not None:
@@ -187,7 +182,7 @@ class Shaping(Drawing):
         box = self._box(region)
 
         def proposal(part: Box, current: np.ndarray) -> np.ndarray:
-            return np.where(inside(part), np.asarray(label, self.dtype), current)
+            return np.where(inside(part, current), np.asarray(label, self.dtype), current)
 
         return self.edit("threshold", box, proposal, arguments | {"region": box.to_json()}, joined=joined)
 
@@ -289,3 +284,12 @@ class Shaping(Drawing):
             return np.where(gained if overwrite else gained & (current == 0), np.asarray(label, self.dtype), new)
 
         return self.edit("refine", box, proposal, arguments)
+
+
+def _any_label(part: Box, current: np.ndarray) -> np.ndarray:
+    return np.asarray(current > 0)
+
+
+def _only(value: int) -> Inside:
+    """Where there is that label."""
+    return lambda part, current: np.asarray(current == value)
