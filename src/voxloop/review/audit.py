@@ -21,8 +21,8 @@ from voxloop.review.field_draft import FieldDraft
 from voxloop.review.fields import Fields, draw_fields, fractions, score_fields, totals
 from voxloop.review.points import Points, draw_points, score_points
 from voxloop.review.population import Population
-from voxloop.review.score import FEWEST, Score, unknown_score
-from voxloop.store.values import number, whole
+from voxloop.review.score import FEWEST, Score, interval_level, unknown_score
+from voxloop.store.values import whole
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -93,7 +93,7 @@ class Audit(ABC):
 
     def score(self, level: float = 0.9) -> Score:
         """The score that the answers give."""
-        level = _checked(level)
+        level = interval_level(level)
         answers = self._answers
         done = len(_judged(answers))
         needed = min(_FEWEST[self.how], self.count)
@@ -249,7 +249,7 @@ class FieldAudit(Audit):
 
     def fractions(self, level: float = 0.9) -> dict[str, tuple[float, float, float]]:
         """Share of the volume that each class truly takes: (value, low, high)."""
-        level = _checked(level)
+        level = interval_level(level)
         joints, answered = self._joints(self._answers)
         return fractions(self._design, joints, answered, self.classes, level) if answered.sum() > 1 else {}
 
@@ -260,7 +260,7 @@ class FieldAudit(Audit):
         the left or the upper edge of a field belongs to its neighbour (after Gundersen 1977), so none counts twice.
         Raises PredictionError where fewer than two fields were judged.
         """
-        level = _checked(level)
+        level = interval_level(level)
         if len(self.answered) < 2:
             raise PredictionError("check two fields at least; one does not show how much fields differ")
         value = self.classes[self._position(name)].value
@@ -387,11 +387,3 @@ def _profiles(mask: np.ndarray, edges: tuple[bool, bool]) -> int:
     upper, left = edges
     touching = np.concatenate([pieces[:, 0].ravel() if upper else [0], pieces[:, :, 0].ravel() if left else [0]])
     return int(count - np.count_nonzero(np.unique(touching)))
-
-
-def _checked(level: object) -> float:
-    """How often an interval is to hold. Raises PredictionError."""
-    value = number("level", level, error=PredictionError)
-    if not 0 < value < 1:
-        raise PredictionError(f"level={value:g} is not between 0 and 1")
-    return value

@@ -9,7 +9,9 @@ from typing import Any, Literal, Self, cast, get_args
 
 import numpy as np
 
+from voxloop.errors import PredictionError
 from voxloop.model import ClassInfo
+from voxloop.store.values import number
 
 Basis = Literal["audit", "corrections", "cross-fit", "none"]
 #: units below which nothing is said of the score
@@ -214,3 +216,11 @@ def _number(value: Any) -> float:
 def _three(row: Sequence[Any]) -> tuple[float, float, float]:
     value, low, high = (_number(one) for one in row)
     return value, low, high
+
+
+def interval_level(level: object) -> float:
+    """How often an interval is to hold. Raises PredictionError."""
+    value = number("level", level, error=PredictionError)
+    if not 0 < value < 1:
+        raise PredictionError(f"level={value:g} is not between 0 and 1; 0.9 means that nine of ten intervals hold")
+    return value

@@ -12,7 +12,7 @@ from voxloop.runs import Run
 from voxloop.runs.names import check_name, free_name
 from voxloop.store import Store
 from voxloop.store.document import NamedRegion
-from voxloop.store.values import as_list, number
+from voxloop.store.values import as_list
 from voxloop.workspace.predictions import Predictions
 from voxloop.workspace.project import Project
 
@@ -84,14 +84,6 @@ def prediction_named(predictions: Predictions, prediction: Prediction | Run | st
     if isinstance(prediction, Prediction):
         return prediction
     return predictions[prediction.name if isinstance(prediction, Run) else prediction]
-
-
-def interval_level(level: object) -> float:
-    """How often an interval is to hold. Raises PredictionError."""
-    value = number("level", level, error=PredictionError)
-    if not 0 < value < 1:
-        raise PredictionError(f"level={value:g} is not between 0 and 1; 0.9 means that nine of ten intervals hold")
-    return value
 
 
 def part_of(store: Store, prediction: Prediction, region: object = None) -> Box | None:

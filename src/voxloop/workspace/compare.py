@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from voxloop.errors import LabelError, PredictionError, WorkspaceError, unknown
+from voxloop.review.score import interval_level
 from voxloop.runs import Run
 from voxloop.store.values import text
-from voxloop.workspace.choices import interval_level, prediction_named, predictions_with
+from voxloop.workspace.choices import prediction_named, predictions_with
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from voxloop.errors import LabelError, RunError
+from voxloop.review.score import interval_level
 from voxloop.runs import Run
-from voxloop.workspace.choices import interval_level, prediction_named, predictions_with, region_in
+from voxloop.workspace.choices import prediction_named, predictions_with, region_in
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets as w
 
-from voxloop.errors import LabelError
 from voxloop.panels.base.fold import Fold
 from voxloop.panels.base.panel import Panel, button, classed, labelled, row
+from voxloop.panels.label.tool_box import number_typed
 from voxloop.panels.label.tools import Call, ToolState
 from voxloop.store.refining import OPERATIONS
 
@@ -46,7 +46,7 @@ class ShapeBox:
         owner: ShapeOwner = self._owner
         scope = _SCOPES[self._scope.value]
         arguments: dict[str, Any] = {"operation": self._operation.value, "scope": scope, "value": owner.state.value}
-        radius = _number("Radius", self._radius.value)
+        radius = number_typed("Radius", self._radius.value)
         if radius is not None:
             arguments["radius_um"] = radius
         if scope != "volume":
@@ -58,7 +58,7 @@ class ShapeBox:
     def threshold(self) -> None:
         """Label what lies in the range and has no label yet."""
         owner: ShapeOwner = self._owner
-        limits = {"low": _number("From", self._low.value), "high": _number("To", self._high.value)}
+        limits = {"low": number_typed("From", self._low.value), "high": number_typed("To", self._high.value)}
         arguments: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
         arguments["value"] = owner.state.value
         if self._channel.value not in (0, None):
@@ -101,13 +101,3 @@ class ShapeBox:
 
 def _field(name: str, words: str) -> w.Text:
     return classed(w.Text("", **labelled(name, words)), "vx-grow")
-
-
-def _number(name: str, given: str) -> float | None:
-    """A number from a field; None where it is empty. Raises LabelError."""
-    if not given.strip():
-        return None
-    try:
-        return float(given)
-    except ValueError:
-        raise LabelError(f"{name}: {given.strip()[:20]!r} is no number") from None

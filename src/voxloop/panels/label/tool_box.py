@@ -13,6 +13,15 @@ from voxloop.panels.base.panel import button, column, labelled, mark, row, show
 from voxloop.panels.label.tools import BY_NAME, TOOLS, ToolState
 
 
+def number_typed(name: str, words: str) -> float | None:
+    """The number in a field; None where it is empty. Raises LabelError."""
+    words = words.strip().replace(",", ".")
+    try:
+        return float(words) if words else None
+    except ValueError:
+        raise LabelError(f"{name} {words[:20]!r} is no number; write one such as 12, or leave it empty") from None
+
+
 class ToolBox:
     """Buttons of the tools above the settings that the chosen one has."""
 
@@ -106,11 +115,8 @@ class ToolBox:
         self.state.low, self.state.high = self._suggested
 
     def _tolerance_typed(self) -> None:
-        words = self._tolerance.value.strip().replace(",", ".")
-        try:
-            tolerance = float(words) if words else None
-        except ValueError:
-            raise LabelError(f"tolerance {words!r} is no number; write one such as 12, or leave it empty") from None
+        words = self._tolerance.value
+        tolerance = number_typed("tolerance", words)
         if tolerance is not None and tolerance < 0:
             raise LabelError(f"tolerance {words} is below 0; write one such as 12, or leave it empty")
         self.state.tolerance = tolerance
