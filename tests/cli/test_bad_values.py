@@ -24,7 +24,7 @@ WORDS = [
 #: what stands for the arguments of a command where another one is tried
 USUAL = {
     "workspace": "WS", "prediction": "p", "truth": "labels", "models": "forest", "run": "forest", "source": "TIF",
-    "what": "labels", "path": "OUT", "images": "PAIRS", "masks": None, "notebook": "nowhere.ipynb",
+    "what": "labels", "path": "OUT", "images": "PAIRS", "masks": None, "name": "a", "names": None, "notebook": "nowhere.ipynb",
 }  # fmt: skip
 #: options without which a command would do much
 ALWAYS = {
@@ -50,7 +50,7 @@ def home(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 
 def typed(home: Path, command: str, *words: str) -> int:
     """The exit code of a command; what it says on the way is looked at."""
-    done = CliRunner().invoke(main, [command, *words])
+    done = CliRunner().invoke(main, [*command.split(), *words])
     what = f"voxloop {command} {' '.join(words)!a:.200}"
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         done.exception.add_note(what)
@@ -69,7 +69,7 @@ def lines(home: Path, command: str) -> Iterator[list[str]]:
         "WS": str(home / "ws"), "TIF": str(home / "pairs" / "a.tif"), "OUT": str(home / "out.tif"),
         "PAIRS": str(home / "pairs"),
     }  # fmt: skip
-    parameters = main.commands[command].params
+    parameters = COMMANDS[command].params
     given = [p for p in parameters if isinstance(p, click.Argument)]
     usual = {p.name: fill.get(str(USUAL[p.name]), USUAL[p.name]) for p in given}
     always = ALWAYS.get(command, [])
@@ -84,7 +84,16 @@ def lines(home: Path, command: str) -> Iterator[list[str]]:
             yield [*option, *always, "--", *words] if word != "--" else [*always, *words, *option]
 
 
-COMMANDS = sorted(main.commands)
+def commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    """Every command, those of groups by both words."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", one) for inner, one in commands(command))
+        else:
+            yield name, command
+
+
+COMMANDS = dict(commands(main))
 
 
 def test_no_command_is_put_off_by_a_word(home: Path) -> None:
@@ -96,7 +105,7 @@ def test_no_command_is_put_off_by_a_word(home: Path) -> None:
             refused += typed(home, command, *words) == 2
             tried += 1
         if (home / "ws" / "workspace.json").read_bytes() != before:
-            assert command in ("pairs", "sets", "predict"), command
+            assert command in ("pairs", "sets", "predict", "channels add"), command
             (home / "ws" / "workspace.json").write_bytes(before)
         for path in (home / "ws" / "runs").iterdir():
             if path.name not in runs:

@@ -159,3 +159,26 @@ def test_unknown_options_and_choices_are_usage_errors():
     assert call("demo", "--learner", "magic")[0] == 2
     assert call("demo", "--seed", "-1")[0] == 2
     assert call("nonsense")[0] == 2
+
+
+def test_channels_from_a_terminal(stack, tmp_path):
+    ws, recipe = tmp_path / "ws", tmp_path / "recipe.json"
+    assert call("new", ws, "--image", stack / "image.tif", "--spacing", "0.02,0.01,0.01")[0] == 0
+    assert call("channels", "list", ws) == (0, "no channels yet\n", "")
+    assert call("channels", "add", ws, "smooth", "--set", "sigma_um=0.02")[0] == 0
+    code, out, _ = call("channels", "add", ws, "edges", "--filter", "gradient", "--of", "smooth", "--low", 0, "--json")
+    assert code == 0
+    assert [(one["name"], one["source"]) for one in json.loads(out)["channels"]] == [
+        ("smooth", None),
+        ("edges", "smooth"),
+    ]
+    code, _, err = call("channels", "add", ws, "smooth", "--of", "edges")
+    assert code == 2
+    assert "circle" in err
+    assert call("channels", "save", ws, recipe)[0] == 0
+    code, out, _ = call("channels", "compute", ws, "edges", "--json")
+    assert (code, json.loads(out)["state"]) == (0, "finished")
+    assert call("channels", "remove", ws, "edges")[0] == 0
+    code, out, _ = call("channels", "load", ws, recipe)
+    assert [line.split()[0] for line in out.splitlines()] == ["smooth", "edges"]
+    assert "gradient" in call("channels", "filters")[1]

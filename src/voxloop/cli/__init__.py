@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from voxloop.cli import benchmark, demo, places, results, rounds, runs, suggest, work
+from voxloop.cli import benchmark, channels, demo, places, results, rounds, runs, suggest, work
 from voxloop.cli.terminal import printable
 from voxloop.errors import VoxloopError
 
@@ -61,6 +61,7 @@ for command in (
     runs.stop,
     runs.cancel,
     work.pairs,
+    channels.channels,
     places.sets,
     places.info,
     places.lab,

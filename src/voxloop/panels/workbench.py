@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from voxloop.panels.view.plane_view import PlaneView
     from voxloop.workspace.workspace import Workspace
 
-Step = Literal["volume", "label", "train", "predict", "review", "objects"]
+Step = Literal["volume", "label", "train", "predict", "review", "objects", "channels"]
 STEPS: tuple[Step, ...] = get_args(Step)
 ABOUT: dict[Step, str] = {
     "volume": "Find a stack, check it, put it into a workspace",
@@ -34,9 +34,16 @@ ABOUT: dict[Step, str] = {
     "predict": "Apply a model to the picture",
     "review": "Accept what is right, correct what is not",
     "objects": "From a prediction to separate objects and a table of them",
+    "channels": "Filters of the image to look at, to threshold and to learn from",
 }
 #: where runs of a kind are started and shown
-WORK: dict[Kind, Step] = {"train": "train", "predict": "predict", "batch": "predict", "objects": "objects"}
+WORK: dict[Kind, Step] = {
+    "train": "train",
+    "predict": "predict",
+    "batch": "predict",
+    "objects": "objects",
+    "channels": "channels",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,8 @@ class Workbench(Panel):
     ws
         A workspace; None begins with finding a stack or a workspace.
     step
-        Where to begin: ``"volume"``, ``"label"``, ``"train"``, ``"predict"``, ``"review"`` or ``"objects"``.
+        Where to begin: ``"volume"``, ``"label"``, ``"train"``, ``"predict"``, ``"review"``, ``"objects"`` or
+        ``"channels"``.
     guide
         Show a line with the next of five steps; None: unless it was closed for good.
     """
@@ -150,6 +158,10 @@ class Workbench(Panel):
             from voxloop.panels.objects.objects_panel import ObjectsPanel
 
             return ObjectsPanel(self.ws, embedded=True)
+        if step == "channels":
+            from voxloop.panels.channels.channels_panel import ChannelsPanel
+
+            return ChannelsPanel(self.ws, embedded=True)
         from voxloop.panels.review.review_panel import ReviewPanel
 
         return ReviewPanel(self.ws, embedded=True)

@@ -12,6 +12,7 @@ import ipywidgets as w
 from voxloop.config.base import Setting
 from voxloop.errors import ConfigError
 from voxloop.panels.base.panel import classed, labelled, mark, text
+from voxloop.panels.form.choice_list import ChoiceList
 
 #: what a list of choices shows where nothing is chosen
 NOTHING = "—"
@@ -116,6 +117,8 @@ class SettingField:
         """Change the choices, or the suggestions, and show ``value``."""
         if isinstance(self.input, w.Combobox):
             self.input.options = list(choices)
+        if isinstance(self.input, ChoiceList):
+            self.input.offer(choices)
         if isinstance(self.input, w.Dropdown):
             self._silent = True
             self.input.options = ([NOTHING] if self.setting.optional else []) + list(choices)
@@ -179,6 +182,8 @@ class SettingField:
         setting = self.setting
         common = labelled(label_markup(setting), setting.help, markup=True)
         options = list(choices or setting.choices or ())
+        if self._names and choices is not None:
+            return ChoiceList(common["description"], setting.help, "none yet", options)
         if setting.kind == "bool":
             return w.Checkbox(indent=False, **common)
         if setting.kind == "choice" or choices is not None:
@@ -212,7 +217,7 @@ class SettingField:
         return s.low is not None and s.high is not None and s.step is not None and not s.optional and not s.log
 
     def _shown(self, value: Any) -> Any:
-        if isinstance(self.input, w.Checkbox | w.IntSlider | w.FloatSlider):
+        if isinstance(self.input, w.Checkbox | w.IntSlider | w.FloatSlider | ChoiceList):
             return value
         if isinstance(self.input, w.Dropdown):
             shown = NOTHING if value is None else to_text(value)

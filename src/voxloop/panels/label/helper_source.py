@@ -46,6 +46,8 @@ class HelperSource:
             asked: dict[str, Any] = {"kind": "overlay", "model": request.model}
         else:
             asked = {"kind": "live", "level": request.level, "sequence": request.sequence}
+            if request.channels:
+                asked["config"] = {"channels": list(request.channels)}
         answer = self._helper.request(image=request.image, view=view, on_part=take, **asked)
 
         def end(future: Future[dict[str, Any]]) -> None:
@@ -84,7 +86,7 @@ class _Canvas:
     @property
     def _place(self) -> tuple[Any, ...]:
         q = self.request
-        return q.image, q.level, q.model, q.axis, q.index, q.box, q.step
+        return q.image, q.level, q.model, q.channels, q.axis, q.index, q.box, q.step
 
     def put(self, part: AnswerPart) -> bool:
         """Add a piece; whether it is time to show what there is."""

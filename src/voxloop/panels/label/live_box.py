@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as w
 
-from voxloop.panels.base.panel import Panel, button, labelled, row, section, spacer, text
+from voxloop.panels.base.panel import Panel, button, labelled, row, section, show, spacer, text
+from voxloop.panels.form.choice_list import ChoiceList
 from voxloop.panels.label.live_overlay import LiveOverlay, OverlaySource
-from voxloop.panels.label.overlay_choice import OverlayChoice
+from voxloop.panels.label.overlay_choice import LOOK_S, OverlayChoice
 from voxloop.panels.view.plane_view import PlaneView
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class LiveBox:
         self._words = text("", "vx-dim", "vx-small")
         self.overlay = LiveOverlay(panel, view, open_source or partial(_helper_of, ws), self._tell)
         self.choice = OverlayChoice(panel, ws, level, self.overlay)
+        self._ws = ws
+        self.channels = ChoiceList("Learn from", "Channels that strokes teach with, beside the image", "")
+        self.channels.observe(panel.handler(lambda change: self.overlay.learn_from(change["new"])), "value")
+        self._offer()
+        panel.every(LOOK_S, self._offer)
         self._switch = w.Checkbox(
             value=True,
             indent=False,
@@ -55,7 +61,7 @@ class LiveBox:
         )
         accept_button = button("Accept", panel.handler(accept), tooltip="Make labels of the overlay there (Y)")
         line = row(self._switch, spacer(), next_button, accept_button)
-        self.widget = section("Live overlay", line, self.choice.list, self._words)
+        self.widget = section("Live overlay", line, self.choice.list, self.channels, self._words)
 
     @property
     def words(self) -> str:
@@ -65,6 +71,14 @@ class LiveBox:
     def switch(self, on: bool | None = None) -> None:
         """Show the overlay or do without it; the other way round where ``on`` is not given."""
         self._switch.value = not self._switch.value if on is None else on
+
+    def _offer(self) -> None:
+        """Channels as there are now; without any, nothing is to be chosen."""
+        names = self._ws.channels.names
+        self.channels.offer(names)
+        if gone := [name for name in self.channels.value if name not in names]:
+            self.channels.value = tuple(name for name in self.channels.value if name not in gone)
+        show(self.channels, bool(names))
 
     def _tell(self, words: str) -> None:
         self._words.value = html.escape(words)

@@ -37,7 +37,8 @@ class OverlayRequest:
     """What is on screen: plane, box in voxels, voxels per pixel of the answer.
 
     ``sequence`` is the edit that must have been seen; ``learn`` says that labels changed since the request before.
-    ``model`` is the folder, within the workspace, of a model that answers instead of what the labels teach.
+    ``model`` is the folder, within the workspace, of a model that answers instead of what the labels teach;
+    ``channels`` are those of the workspace that are learnt from beside the image.
     """
 
     image: str
@@ -49,6 +50,7 @@ class OverlayRequest:
     sequence: int
     learn: bool
     model: str | None = None
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class LiveOverlay:
         self.layer = PatchLayer("live", "Live overlay")
         self.is_on = True
         self.model: str | None = None
+        self.channels: tuple[str, ...] = ()
         self.place: tuple[int, int, int] | None = None
         self._panel, self._view, self._open_source, self._tell = panel, view, open_source, tell
         self._rest = Debounce(panel, self._look, seconds=REST_S)
@@ -122,6 +125,14 @@ class LiveOverlay:
     def by(self, model: str | None) -> None:
         """Show what the model in this folder of the workspace says; None: what the strokes teach."""
         self.model = model
+        self._begin_again()
+
+    def learn_from(self, channels: tuple[str, ...]) -> None:
+        """Have strokes teach with these channels of the workspace beside the image."""
+        self.channels = channels
+        self._begin_again()
+
+    def _begin_again(self) -> None:
         self.layer.clear()
         self._beside.clear()
         self._view.refresh(self.layer.id)
@@ -224,6 +235,7 @@ class LiveOverlay:
             step=step,
             learn=learn,
             model=self.model,
+            channels=self.channels,
         )
 
     def _send(self, request: OverlayRequest) -> None:

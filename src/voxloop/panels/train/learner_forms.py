@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: what users of other programs look for first, in the order in which they come upon it there, by the names it has there
 MAIN_SETTINGS: dict[LearnerName, dict[str, str]] = {
     "shallow": {
+        "channels": "channels",
         "dimensions": "features in",
         "scales": "scales (sigmas)",
         "sigmas_um": "sigmas",
@@ -71,6 +72,7 @@ class LearnerForms:
         self._forms: dict[LearnerName, Form[Any]] = {}
         self._models: list[str] = []
         self._sets: tuple[list[str], list[str]] = ([], [])
+        self._channels = ws.channels.names
         options = [(LABELS[name], name) for name in CONFIGS]
         self.choice = classed(
             w.ToggleButtons(options=options, value="shallow", tooltips=list(HELP.values()), tooltip="Learner"),
@@ -123,6 +125,10 @@ class LearnerForms:
         ws = self._ws
         if ws.read_only:
             ws.store.refresh()
+        if ws.channels.names != self._channels:
+            self._channels = ws.channels.names
+            for form in self._forms.values():
+                form.set_choices("channels", self._channels)
         inside = [f"{name}/{one.name}" for name in ws.levels.names if name != level for one in ws.levels[name].classes]
         if level and ws.levels[level].parent:
             inside.insert(0, "parent")
@@ -144,11 +150,13 @@ class LearnerForms:
             hidden.add("images")
         if len(self._ws.levels.names) < 2:
             hidden.add("constrain")
+        main = {name: label for name, label in MAIN_SETTINGS[learner].items() if name != "channels" or self._channels}
         form: Form[Any] = Form(
             CONFIGS[learner],
+            choices={"channels": self._channels},
             suggestions={"start_from": self._models, "encoder": ENCODERS},
             only=lambda setting: setting.name not in hidden,
-            main=MAIN_SETTINGS[learner],
+            main=main,
             on_change=lambda _: self._changed(),
             on_open=self._opened,
             embedded=True,
