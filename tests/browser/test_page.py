@@ -20,7 +20,7 @@ bench = vl.Workbench(ws)
 labels = ws.labels()
 counted = lambda: int(sum(labels.counts().values()))
 """
-STEPS = ("Volume", "Label", "Train", "Predict", "Review", "Objects")
+STEPS = ("Volume", "Label", "Train", "Predict", "Review", "Objects", "Channels")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,8 @@ WORDS = [
 #: what stands for the arguments of a command where another one is tried
 USUAL = {
     "workspace": "WS", "prediction": "p", "truth": "labels", "models": "forest", "run": "forest", "source": "TIF",
-    "what": "labels", "path": "OUT", "images": "PAIRS", "masks": None, "name": "a", "names": None, "notebook": "nowhere.ipynb",
+    "what": "labels", "path": "OUT", "images": "PAIRS", "masks": None,
+    "notebook": "nowhere.ipynb", "name": "a", "names": None,
 }  # fmt: skip
 #: options without which a command would do much
 ALWAYS = {

@@ -70,3 +70,30 @@ def test_chains_by_sources_and_what_is_refused(ws, ui, tmp_path):
     screen.click("Load")
     assert ws.channels.names == ["smooth", "top"]
     panel.close()
+
+
+def test_channels_are_chosen_where_something_learns(ws, ui, no_leak):
+    bench = vl.Workbench(ws, step="train", guide=False)
+    train = bench.panels["train"]
+    train.learner = "shallow"
+    assert "none yet" not in Screen(bench).text
+    ws.channels.add("smooth", "gaussian")
+    ws.channels.add("edges", "gradient", source="smooth")
+    bench.go("channels")
+    assert "gradient of smooth" in Screen(bench).text
+    bench.go("train")
+    train.refresh()
+    Screen(bench).wait()
+    train.form.reveal("channels")
+    Screen(bench).field("edges").value = True
+    assert train.code == "run = ws.train(vl.ShallowConfig(channels=('edges',)))"
+    bench.go("label")
+    label = bench.panels["label"]
+    Screen(bench).field("smooth").value = True
+    assert label.live.channels == ("smooth",)
+    ws.channels.remove("edges")
+    ws.channels.remove("smooth")
+    label.live_box.offer()
+    assert label.live.channels == ()
+    bench.close()
+    assert no_leak.left() == []

@@ -48,8 +48,8 @@ class LiveBox:
         self._ws = ws
         self.channels = ChoiceList("Learn from", "Channels that strokes teach with, beside the image", "")
         self.channels.observe(panel.handler(lambda change: self.overlay.learn_from(change["new"])), "value")
-        self._offer()
-        panel.every(LOOK_S, self._offer)
+        self.offer()
+        panel.every(LOOK_S, self.offer)
         self._switch = w.Checkbox(
             value=True,
             indent=False,
@@ -72,7 +72,7 @@ class LiveBox:
         """Show the overlay or do without it; the other way round where ``on`` is not given."""
         self._switch.value = not self._switch.value if on is None else on
 
-    def _offer(self) -> None:
+    def offer(self) -> None:
         """Channels as there are now; without any, nothing is to be chosen."""
         names = self._ws.channels.names
         self.channels.offer(names)
