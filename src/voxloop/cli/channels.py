@@ -69,8 +69,8 @@ def add(
     from voxloop.config.commands import changes_of
 
     with open_workspace(workspace) as ws:
-        sources = {"source": _source(source), "other": _source(other)}
-        ws.channels.add(name, kind, **sources, low=low, high=high, **changes_of(changes))
+        settings = changes_of(changes)
+        ws.channels.add(name, kind, _source(source), other=_source(other), low=low, high=high, **settings)
         _tell(ws, as_json)
 
 
