@@ -7,9 +7,9 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from voxloop.shallow.grid import grid_for
 from voxloop.shallow.neighbours import contacts
-from voxloop.shallow.slic import slic
+from voxloop.supervoxels.cells import grid_for
+from voxloop.supervoxels.slic import slic
 
 
 @pytest.fixture(params=[True, False], ids=["planar", "solid"])

@@ -18,8 +18,8 @@ from voxloop.shallow.fitting import fit
 from voxloop.shallow.lattice import Lattice, choose_compared
 from voxloop.shallow.neighbours import contacts
 from voxloop.shallow.refinement import Refinement, mean_field
-from voxloop.shallow.slic import slic
 from voxloop.shallow.supervoxels import grid_for
+from voxloop.supervoxels.slic import slic
 
 QUICK = {
     "scales": 2,

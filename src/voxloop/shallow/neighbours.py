@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from voxloop.geometry import Shape
-from voxloop.shallow.grid import SupervoxelGrid
+from voxloop.supervoxels.cells import SupervoxelGrid
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Contacts:
 
 
 def contacts(image: np.ndarray, labels: np.ndarray, grid: SupervoxelGrid) -> Contacts:
-    """Contacts of the supervoxels ``labels`` (z, y, x) of :func:`voxloop.shallow.slic.slic` of ``image``."""
+    """Contacts of the supervoxels ``labels`` (z, y, x) of :func:`voxloop.supervoxels.slic.slic` of ``image``."""
     shape = grid.shape(labels.shape)
     size = (len(grid.offsets), int(np.prod(shape)))
     faces, steps = np.zeros(size), np.zeros(size)

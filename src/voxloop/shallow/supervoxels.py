@@ -13,10 +13,10 @@ from voxloop.errors import ModelError
 from voxloop.geometry import Box, Shape
 from voxloop.shallow.descriptors import Descriptor
 from voxloop.shallow.features import FeatureBank
-from voxloop.shallow.grid import SupervoxelGrid, grid_for
 from voxloop.shallow.neighbours import Contacts, contacts
-from voxloop.shallow.slic import reach, slic
 from voxloop.shallow.tiles import tile_shape
+from voxloop.supervoxels.cells import SupervoxelGrid, grid_for
+from voxloop.supervoxels.slic import reach, slic
 
 #: what single voxels are smoothed with before they choose: sigma in voxels of the finest in-plane axis, and how far
 SIGMA, _TRUNCATE = 1.0, 3.0

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxloop.shallow.grid import TOLERANCE, AxisCells, grid_for
-from voxloop.shallow.slic import reach, slic
+from voxloop.supervoxels.cells import TOLERANCE, AxisCells, grid_for
+from voxloop.supervoxels.slic import reach, slic
 
 CUBIC, FLAT = (1.0, 1.0, 1.0), (4.0, 1.0, 1.0)
 
@@ -32,7 +32,7 @@ def test_every_voxel_lies_in_the_cell_whose_centre_is_nearest(period, count, tim
     away = np.arange(voxels)[:, None] - centres
     nearest = np.abs(away).min(axis=1)
     np.testing.assert_allclose(np.abs(away[np.arange(voxels), cells.of(voxels)]), nearest, atol=1e-9)
-    np.testing.assert_allclose(cells.from_centre(voxels), away[np.arange(voxels), cells.of(voxels)], atol=1e-5)
+    np.testing.assert_allclose(cells.sites(0, voxels).from_centre, away[np.arange(voxels), cells.of(voxels)], atol=1e-5)
     edges = cells.edges(voxels)
     assert all((cells.of(voxels)[a:b] == n).all() for n, (a, b) in enumerate(pairwise(edges)))
 
@@ -113,13 +113,13 @@ def test_a_part_with_its_reach_is_cut_as_the_whole_is_to_the_last_bit(planar, sp
 
 @pytest.mark.parametrize("axis", [1, 2])
 def test_what_lies_within_reach_does_matter(axis):
-    """The halo is what is needed, not a cautious guess: a change two cells away is still felt."""
-    grid = grid_for(4, CUBIC, (1, 1, 1), planar=True)
-    image = np.random.default_rng(3).normal(size=(1, 1, 80, 80)).astype(np.float32)
+    """The halo is what is needed, not a cautious guess: a change more than a cell away is still felt."""
+    grid = grid_for(8, CUBIC, (1, 1, 1), planar=True)
+    image = np.random.default_rng(3).normal(size=(1, 1, 160, 160)).astype(np.float32)
     other = image.copy()
     edge = [slice(None)] * 4
-    edge[axis + 1] = slice(0, 32)
+    edge[axis + 1] = slice(0, 64)
     other[tuple(edge)] = np.random.default_rng(4).normal(size=other[tuple(edge)].shape)
     beyond = [slice(None)] * 3
-    beyond[axis] = slice(40, None)
+    beyond[axis] = slice(76, None)
     assert (slic(image, grid, 5.0)[tuple(beyond)] != slic(other, grid, 5.0)[tuple(beyond)]).any()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from voxloop.geometry import Shape, Spacing
 
 #: how far from the size wished for a cell may be, so that the grid repeats soon
 TOLERANCE = 0.1
+#: voxels below which a cell has no halves
+NARROW = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,54 @@ class AxisCells:
         """First voxel of every cell of ``voxels`` (a multiple of the period), and the end."""
         return np.searchsorted(self.of(voxels), np.arange(voxels // self.period * self.count + 1))
 
-    def from_centre(self, voxels: int, cells: int = 0) -> np.ndarray:
-        """Voxels from each voxel to the centre of the cell that is ``cells`` further than its own, float32.
+    def sites(self, start: int, stop: int, step: int = 1) -> AxisSites:
+        """What of ``step`` voxels each lies between two multiples of it, counted in steps."""
+        middles = (2 * np.arange(start, stop) + 1) * step * self.count
+        cells = middles // (2 * self.period)
+        return AxisSites(self, cells, middles, middles - (2 * cells + 1) * self.period)
 
-        A quotient of integers: the same however far from voxel 0.
+    def count_of(self, voxels: int) -> int:
+        """Cells that ``voxels`` voxels reach into."""
+        return int((2 * voxels - 1) * self.count // (2 * self.period)) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class AxisSites:
+    """Places in a row along one axis, voxels or the middles of several, and the cells that they lie in.
+
+    Attributes
+    ----------
+    axis : of which they are.
+    cells : (n,) that each lies in, counted from voxel 0.
+    middles : (n,) whole numbers: where each is, in ``1 / (2 * count)`` voxels from the first voxel's edge.
+    away : (n,) the same from the centre of its cell. Whole numbers are the same however far from voxel 0.
+    """
+
+    axis: AxisCells
+    cells: np.ndarray
+    middles: np.ndarray
+    away: np.ndarray
+
+    @property
+    def from_centre(self) -> np.ndarray:
+        """Voxels from the centre of its cell, (n,) float32."""
+        return (self.away / (2 * self.axis.count)).astype(np.float32)
+
+    def runs(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        """Places that choose among the same cells: first, end, and which, as steps from their own.
+
+        The own one and that on the nearer side; both sides where cells are too narrow to have halves.
         """
-        centre = (2 * (self.of(voxels) + cells) + 1) * self.period
-        away: np.ndarray = (2 * np.arange(voxels) + 1) * self.count - centre
-        return (away / (2 * self.count)).astype(np.float32)
+        key = self.cells if self.axis.size < NARROW else 2 * self.cells + (self.away >= 0)
+        edges = [0, *(np.flatnonzero(np.diff(key)) + 1).tolist(), len(key)]
+        for first, end in pairwise(edges):
+            yield first, end, self.choice(first)
+
+    def choice(self, at: int) -> tuple[int, ...]:
+        """Steps from its own cell to those that a place chooses among."""
+        if self.axis.size < NARROW:
+            return (-1, 0, 1)
+        return (-1, 0) if self.away[at] < 0 else (0, 1)
 
 
 @dataclass(frozen=True)
@@ -73,6 +116,12 @@ class SupervoxelGrid:
         """Cells of a block whose shape is a multiple of the stride."""
         z, y, x = (size // axis.period * axis.count for size, axis in zip(block, self.axes, strict=True))
         return z, y, x
+
+    @property
+    def binned(self) -> Shape:
+        """Voxels along each axis that are one place while seeds move: two, where a cell is not too narrow."""
+        z, y, x = (2 if axis.size >= NARROW and axis.period % 2 == 0 else 1 for axis in self.axes)
+        return (1 if self.planar else z), y, x
 
     def reach(self, cells: int) -> Shape:
         """Voxels that ``cells`` cells span along each axis, rounded up."""
