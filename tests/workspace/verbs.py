@@ -31,6 +31,7 @@ LEFT_OUT = {
     "FieldAudit.weights",  # nothing is given
     "Store.change", "Store.set_aside", "Images.together", "Runs.warm", "ScoreCache.at_rest", "ScoreCache.at_work",
     "ScoreCache.ground_of", "ScoreCache.made_by", "ScoreCache.opened", "Labels.edit", "Labels.intensities",
+    "Labels.next_step", "Regions.active_on", "Regions.undo",
     "Labels.shows", "Store.create", "Store.open", "Store.labels", "Run.finished",  # for voxloop itself
     "Run.launch", "Run.delete",  # tried by tests of processes, and of what is discarded
 }  # fmt: skip
@@ -117,13 +118,24 @@ class Verbs:
             "Levels.remove": {"name": "nothing"},
             "Levels.remove_class": {"level": "labels", "given": "nothing"},
             "Levels.rename": {"name": "labels", "new": "other"},
+            "Levels.reparent": {"name": "things", "parent": ("labels", "disc"), "crop": True},
+            "Levels.outside": {"name": "things", "parent": ("labels", "disc")},
+            "Levels.crop": {"name": "labels", "image": None, "region": None},
             "Sets.add": {"name": "s", "rows": None, "note": ""},
             "Sets.duplicate": {"name": "mine", "new": None},
             "Sets.edit": {"name": "mine", "rows": [("image", "labels")], "note": ""},
             "Sets.get": {"key": "mine", "default": None},
             "Sets.remove": {"name": "nothing"},
             "Sets.versions": {"name": "mine"},
-            "Regions.add": {"name": "part", "region": (slice(0, 2),), "image": None},
+            "Regions.add": {
+                "name": "part", "region": (slice(0, 2),), "image": None, "outline": [(5, 5), (5, 30), (30, 30)],
+                "axis": "z",
+            },
+            "Regions.of": {"image": None},
+            "Regions.active": {"image": None},
+            "Regions.activate": {"name": "nothing"},
+            "Regions.deactivate": {"image": None},
+            "Regions.rename": {"name": "nothing", "new": "part 2"},
             "Regions.get": {"key": "part", "default": None},
             "Regions.remove": {"name": "nothing"},
             "Runs.ancestors": {"name": "forest"},

@@ -40,18 +40,22 @@ class _Session:
 def answer(job: Job) -> dict[str, Any]:
     """Learn from the labels of ``image`` and ``level`` and predict ``view``.
 
-    Fields: ``image``, ``level``, ``view``, and where wanted ``config`` (of :class:`voxloop.ShallowConfig`, JSON) and
-    ``sequence`` (an edit that must be taken up). Nothing is said outside of the class that ``constrain`` of the config
-    names, or else of the level's parent. Returns ``learnt`` (False: fewer than two classes are labelled),
-    ``sequence``, ``samples`` and seconds: ``train_s``, ``first_s``, ``total_s``.
+    Fields: ``image``, ``level``, ``view``, and where wanted ``config`` (of :class:`voxloop.ShallowConfig`, JSON),
+    ``sequence`` (an edit that must be taken up) and ``region`` (JSON of one that it learns and speaks inside of).
+    Nothing is said outside of the class that ``constrain`` of the config names, or else of the level's parent. Returns
+    ``learnt`` (False: fewer than two classes are labelled), ``sequence``, ``samples`` and seconds: ``train_s``,
+    ``first_s``, ``total_s``.
     """
+    from voxloop.store.confined import Area, Confined
+
     began = time.perf_counter()
     session = _session(job)
     _follow(session, job)
     view = View.from_json(job.fields["view"], session.learner.picture.shape)
     if session.changed or not session.begun or session.learner.unfinished:
         changed = session.changed if session.begun else None
-        session.learner.learn(session.labels, changed, near=view.centre, stale=job.stale)
+        teaching = Confined(session.labels, Area(within=session.area.within))
+        session.learner.learn(teaching, changed, near=view.centre, stale=job.stale)
         # what a request that is dropped here did not come to, the learner keeps for the next
         session.changed, session.begun = [], True
         job.check()
@@ -84,9 +88,11 @@ def _session(job: Job) -> _Session:
     image, level = str(job.fields["image"]), str(job.fields["level"])
     config = job.fields.get("config") or {}
     config = _as_last_chosen(job.workspace, level, config)
-    key = (image, level, json.dumps(config, sort_keys=True), _channels_as_of(job.workspace, config))
+    region = job.fields.get("region")
+    settings = json.dumps([config, region], sort_keys=True)
+    key = (image, level, settings, _channels_as_of(job.workspace, config))
     sessions: dict[Any, _Session] = job.state.setdefault("live", {})
-    session = sessions.pop(key, None) or _open(job.workspace, image, level, config)
+    session = sessions.pop(key, None) or _open(job.workspace, image, level, config, region)
     sessions[key] = session
     while len(sessions) > KEPT:
         sessions.pop(next(iter(sessions))).learner.close()
@@ -98,7 +104,7 @@ def _channels_as_of(workspace: Path, config: dict[str, Any]) -> int:
     return Layout(workspace).document.stat().st_mtime_ns if config.get("channels") else 0
 
 
-def _open(workspace: Path, image: str, level: str, config: dict[str, Any]) -> _Session:
+def _open(workspace: Path, image: str, level: str, config: dict[str, Any], region: dict[str, Any] | None) -> _Session:
     from voxloop.channels.beside import with_channels
     from voxloop.channels.recipe import facts_of, recipes_of
     from voxloop.config.shallow import ShallowConfig
@@ -123,7 +129,7 @@ def _open(workspace: Path, image: str, level: str, config: dict[str, Any]) -> _S
     )
     budget = int(min(512 << 20, machine().memory_bytes // 8))
     learner = LiveShallow(picture, settings, threads=machine().cores, memory=budget)
-    return _Session(labels, learner, _area(workspace, labels, settings.constrain))
+    return _Session(labels, learner, _area(workspace, labels, settings.constrain, region))
 
 
 def _as_last_chosen(workspace: Path, level: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -136,18 +142,20 @@ def _as_last_chosen(workspace: Path, level: str, config: dict[str, Any]) -> dict
     return config if choice is None else choice.shown(settings).to_json()
 
 
-def _area(workspace: Path, labels: Labels, constrain: str | None) -> Area:
+def _area(workspace: Path, labels: Labels, constrain: str | None, region: dict[str, Any] | None) -> Area:
     """Where the overlay may say anything."""
     from voxloop.store import Store, open_labels
     from voxloop.store.confined import Area
+    from voxloop.store.document import NamedRegion
     from voxloop.store.teaching import PARENT, constraint
 
+    within = None if region is None else NamedRegion(**region)
     text = constrain or (PARENT if labels.level.parent else None)
     if text is None:
-        return Area()
+        return Area(within=within)
     with Store.open(workspace, read_only=True) as store:
         inside = constraint(store, text, labels.level.name, [labels.image])
-    return Area(inside=(open_labels(workspace, inside["level"], labels.image), inside["value"]))
+    return Area(inside=(open_labels(workspace, inside["level"], labels.image), inside["value"]), within=within)
 
 
 def _follow(session: _Session, job: Job) -> None:

@@ -60,13 +60,15 @@ class Ticket:
     settings: dict[str, Any]
     region: list[list[int]] | None
     constrain: dict[str, Any] | None
+    within: dict[str, Any] | None
     crowd: int
     target: str = ""
     plan: dict[str, Any] | None = None
 
     @property
     def key(self) -> str:
-        facts = [self.workspace, self.image, self.settings, self.region, self.constrain, self.target, self.plan]
+        facts = [self.workspace, self.image, self.settings, self.region, self.constrain, self.within]
+        facts += [self.target, self.plan]
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -270,7 +272,6 @@ class _Opened:
     def __init__(self, files: Files, ticket: Ticket, hashed: str) -> None:
         from voxloop.prediction.resampled import prepare_model, shown_to
         from voxloop.store import Store
-        from voxloop.store.confined import Area
         from voxloop.store.teaching import area_inside
 
         self.stack = ExitStack()
@@ -286,9 +287,7 @@ class _Opened:
         )
         region = Box.from_json(ticket.region) if ticket.region else None
         self.job: PredictionJob = make_job(model.spec, predictor, volume, config, region)
-        area = Area()
-        if ticket.constrain:
-            area = area_inside(Path(ticket.workspace), ticket.constrain, ticket.image)
+        area = area_inside(Path(ticket.workspace), ticket.constrain, ticket.image, ticket.within)
         self.skips = Skips(config, picture, None if area.everything else area)
         self.output = PredictionOutput(Path(ticket.target)) if ticket.target else None
         self.plan = Plan.from_json(ticket.plan) if ticket.plan is not None else None

@@ -190,6 +190,7 @@ def _forecast_on_workers(
         settings=config.to_json(),
         region=question["region"],
         constrain=None,
+        within=None,
         crowd=1,
     )
     with Cluster(config.engine, [Path(folder) for folder in question["models"]], ticket) as cluster:

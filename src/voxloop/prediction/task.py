@@ -43,7 +43,8 @@ def run(context: TaskContext) -> str:
     """Predict the image named in the run's config into ``predictions/<run>.zarr``.
 
     ``config``: ``model`` (folder, relative to the workspace; of an ensemble the others are ``models``), ``image``,
-    ``region`` ([start, stop] for z, y, x), ``parent`` (the run that made the model), ``constrain`` (the class inside
+    ``region`` ([start, stop] for z, y, x), ``parent`` (the run that made the model), ``within`` (by
+    image the region outside of which nothing is said), ``constrain`` (the class inside
     which something may be said); ``settings`` is a :class:`PredictConfig`. A run that is started again goes on where it
     was. Stop keeps what is done, cancel removes the prediction.
     """
@@ -118,6 +119,7 @@ def _engine(context: TaskContext, config: PredictConfig, model: Model) -> Iterat
         settings=context.settings,
         region=context.config.get("region"),
         constrain=context.config.get("constrain"),
+        within=context.config.get("within", {}).get(context.config["image"]),
         crowd=1,
     )
     folders = model_folders(context.layout, context.config)
@@ -141,11 +143,11 @@ def check_free(target: Path, config: PredictConfig) -> None:
 
 def area_of(context: TaskContext, image: str | None = None) -> Area | None:
     """Where the prediction may say anything; None for everywhere."""
-    from voxloop.store.confined import Area
     from voxloop.store.teaching import area_inside
 
-    constrain = context.config.get("constrain")
-    area = area_inside(context.workspace, constrain, image or context.config["image"]) if constrain else Area()
+    image = image or context.config["image"]
+    within = context.config.get("within", {}).get(image)
+    area = area_inside(context.workspace, context.config.get("constrain"), image, within)
     return None if area.everything else area
 
 

@@ -1,4 +1,4 @@
-"""Labels as a training may see them: within boxes, outside of others, inside a class of another level."""
+"""Labels as a training may see them: within boxes or a region, outside of others, inside a class of another level."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 
 from voxloop.geometry import Box, Shape
 from voxloop.store.labels import Touched
+from voxloop.store.region_mask import holds, mask_of
 
 if TYPE_CHECKING:
     from voxloop.geometry import Spacing
     from voxloop.store.classes import Level
+    from voxloop.store.document import NamedRegion
     from voxloop.store.labels import Labels
 
 
@@ -22,16 +24,17 @@ class Area:
     """Which voxels of an image count.
 
     ``boxes``: any of these (None: all); ``without``: none of these; ``inside``: labels and the value that they must
-    have there (None: any value but 0).
+    have there (None: any value but 0); ``within``: a region, the one that was active.
     """
 
     boxes: tuple[Box, ...] | None = None
     without: tuple[Box, ...] = ()
     inside: tuple[Labels, int | None] | None = None
+    within: NamedRegion | None = None
 
     @property
     def everything(self) -> bool:
-        return self.boxes is None and not self.without and self.inside is None
+        return self.boxes is None and not self.without and self.inside is None and self.within is None
 
     def mask(self, part: Box) -> np.ndarray:
         """Where a box counts: bool (z, y, x)."""
@@ -40,6 +43,8 @@ class Area:
             for box in boxes:
                 if (both := box.meet(part)) is not None:
                     out[both.within(part).slices] = value
+        if self.within is not None:
+            out &= mask_of(self.within, part)
         if self.inside is not None and out.any():
             labels, wanted = self.inside
             values = labels.read(part)
@@ -50,8 +55,11 @@ class Area:
         """Whether any voxel of a box counts; reads labels only where boxes do not tell."""
         if self.boxes is not None and not any(box.meet(part) for box in self.boxes):
             return False
+        if self.within is not None and self.within.box.meet(part) is None:
+            return False
         if self.inside is None:
-            return bool(self.boxes is None and not self.without) or bool(self.mask(part).any())
+            all_of_it = self.boxes is None and not self.without and (self.within is None or not self.within.outline)
+            return all_of_it or bool(self.mask(part).any())
         labels, wanted = self.inside
         for chunk in labels.touched():
             if not any(count and value and wanted in (None, value) for value, count in chunk.counts.items()):
@@ -64,6 +72,8 @@ class Area:
     def holds(self, part: Box) -> bool:
         """Whether boxes alone say that every voxel of a box counts."""
         if self.inside is not None or any(box.meet(part) for box in self.without):
+            return False
+        if self.within is not None and not holds(self.within, part):
             return False
         return self.boxes is None or any(box.covers(part) for box in self.boxes)
 
@@ -95,7 +105,7 @@ class Confined:
     def sequence(self) -> int:
         return self._labels.sequence
 
-    def read(self, region: object) -> np.ndarray:
+    def read(self, region: object = None) -> np.ndarray:
         """Voxels of a region: a box, slices (z, y, x), or None for all."""
         box = Box.of(region, self.shape)
         values = self._labels.read(box)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -84,13 +84,18 @@ class ImageInfo(BaseModel):
 
 
 class NamedRegion(BaseModel):
-    """A box of voxels with a name, on one image."""
+    """A box of voxels with a name, on one image.
+
+    With an ``outline``, corners (row, column) in planes across ``axis``, it holds of its box what lies within that.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     name: Name
     image: str
     box: StoredBox
+    axis: Literal["z", "y", "x"] = "z"
+    outline: tuple[tuple[float, float], ...] = ()
 
     @property
     def region(self) -> tuple[slice, slice, slice]:
@@ -152,6 +157,7 @@ class Document(BaseModel):
     images: tuple[ImageInfo, ...] = ()
     levels: tuple[Level, ...] = ()
     regions: tuple[NamedRegion, ...] = ()
+    active_regions: dict[str, str] = Field(default_factory=dict)  # by image: what is done there stays inside of it
     channels: tuple[ChannelEntry, ...] = ()
     sets: dict[str, tuple[TrainingSet, ...]] = Field(default_factory=dict)
 

@@ -6,8 +6,8 @@ Knows planes and classes; knows nothing of files, and leaves geometry to :mod:`s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from voxloop.errors import LabelError
 from voxloop.geometry import AXES, Box, Shape, Spacing, cover
 from voxloop.given import flag
 from voxloop.store import shapes, strokes
+from voxloop.store.family import Children, as_children
 from voxloop.store.planes import Plane
 from voxloop.store.values import as_list, number, whole
 from voxloop.store.writer import Proposal
@@ -30,13 +31,15 @@ _WIDEST = 1e6
 class Edit:
     """What an edit did: its number in the journal, the tool, the box it touched, voxels changed.
 
-    An edit that changed nothing has ``voxels == 0`` and the number of the edit before it.
+    An edit that changed nothing has ``voxels == 0`` and the number of the edit before it. ``outside`` says how many
+    voxels of which child level lie outside of their parent there since; ``ws.levels.crop(child)`` takes them away.
     """
 
     sequence: int
     tool: str
     box: Box
     voxels: int
+    outside: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def region(self) -> tuple[slice, slice, slice]:
@@ -133,6 +136,8 @@ class Drawing(ABC):
         arguments: dict[str, Any] | None = None,
         *,
         joined: bool = False,
+        confined: bool = True,
+        children: Children | None = None,
     ) -> Edit: ...
 
     # ------------------------------------------------------------------------------------------------------- brushes
@@ -187,10 +192,16 @@ class Drawing(ABC):
         depth: int | bool | None = None,
         radius_um: float | None = None,
         joined: bool = False,
+        children: Children | None = None,
     ) -> Edit:
-        """Make voxels unlabelled again; as :meth:`paint`."""
+        """Make voxels unlabelled again; as :meth:`paint`.
+
+        ``children="crop"`` takes the labels of levels inside of this one away with it, and undo brings both back; else
+        they stay, and ``edit.outside`` says how many.
+        """
         brush = self._brush(axis, index, points, radius, radius_um, depth)
-        return self._fill_masks("erase", brush.arguments(), brush.masks(), 0, joined)
+        children = as_children(children)
+        return self._fill_masks("erase", brush.arguments(), brush.masks(), 0, joined, children=children)
 
     # --------------------------------------------------------------------------------------------------------- areas
 
@@ -331,6 +342,7 @@ class Drawing(ABC):
         value: int,
         joined: bool = False,
         inside: Inside | None = None,
+        children: Children | None = None,
     ) -> Edit:
         """One edit that gives ``value`` to the voxels of the masks, which must not overlap."""
         if not masks:
@@ -346,7 +358,7 @@ class Drawing(ABC):
                 mask &= inside(part, current)
             return np.where(mask, np.asarray(value, self.dtype), current) if mask.any() else None
 
-        return self.edit(tool, cover([box for box, _ in masks]), proposal, arguments, joined=joined)
+        return self.edit(tool, cover([box for box, _ in masks]), proposal, arguments, joined=joined, children=children)
 
 
 def rounded(points: np.ndarray) -> list[Any]:

@@ -17,11 +17,14 @@ import numpy as np
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError
 from voxloop.geometry import Box, Shape, Spacing, cover
 from voxloop.given import flag, shown
+from voxloop.store import family
 from voxloop.store.changes import Change
 from voxloop.store.classes import Level
 from voxloop.store.drawing import Edit
 from voxloop.store.drawn import Drawn, find, with_mark
+from voxloop.store.guard import Guard
 from voxloop.store.intensities import picture_of
+from voxloop.store.label_setting import LabelSetting
 from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
 from voxloop.store.shaping import Shaping
@@ -32,7 +35,8 @@ from voxloop.store.writer import Proposal, WriterState
 if TYPE_CHECKING:
     import xarray as xr
 
-    from voxloop.store.document import ChannelEntry
+    from voxloop.store.document import NamedRegion
+    from voxloop.store.family import Children
     from voxloop.store.label_contract import ImageFacts
     from voxloop.store.mask_values import Values
     from voxloop.store.records import Record
@@ -51,20 +55,6 @@ class Touched:
     def region(self) -> tuple[slice, slice, slice]:
         """The box as slices (z, y, x), for indexing."""
         return self.box.slices
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSetting:
-    """What a label array has to know of the workspace around it."""
-
-    image: str
-    spacing_um: Callable[[], Spacing]
-    level: Callable[[], Level]
-    parent: Callable[[], Labels | None]
-    volume: Callable[[], xr.DataArray]
-    channels: Callable[[], Sequence[ChannelEntry]]
-    region: Callable[[str], Box]
-    refusal: Callable[[], str | None]  # why nothing may be written, None where it may
 
 
 class Labels(Shaping):
@@ -230,34 +220,24 @@ class Labels(Shaping):
         arguments: dict[str, Any] | None = None,
         *,
         joined: bool = False,
+        confined: bool = True,
+        children: Children | None = None,
     ) -> Edit:
         """Make one undoable edit of any size from a function; what every other verb comes down to.
 
         ``proposal(block, current)`` gives the new voxels of a block (or None to leave it); it sees the block's current
-        ones, read-only. ``boxes`` is one, or several that do not overlap. Locked classes and what lies outside the
-        parent stay as they are.
+        ones, read-only. ``boxes`` is one, or several that do not overlap. Locked classes stay as they are, and what
+        lies outside the parent or the active region, unless not ``confined``.
         """
         boxes = [boxes] if isinstance(boxes, Box) else boxes
         state, joined = self._writer(), flag("joined", joined, error=LabelError)
         arguments = {**(arguments or {}), "beside": self.beside} if self.beside else arguments
-        parent, parent_value = self._parent()
-        locked = self.level.locked if self.level.kind == "semantic" else ()
-
-        def guarded(part: Box, current: np.ndarray) -> np.ndarray | None:
-            new = proposal(part, current)
-            if new is None:
-                return None
-            if locked:
-                new = np.where(np.isin(current, locked), current, new)
-            if parent is not None:
-                there = parent.read(part)
-                new = np.where(there == parent_value if parent_value else there > 0, new, current)
-            return new
-
+        guarded = self._guard(confined).over(proposal)
         record = state.edit(tool, with_mark(arguments), boxes, guarded, joined=joined)
         if record is None:
             return Edit(self.sequence, tool, cover(boxes), 0)
-        return self._announce([record])[0]
+        edit = self._announce([record])[0]
+        return family.settle(self, self._setting.children(), edit, children)
 
     def as_volume(self) -> xr.DataArray:
         """The labels as a lazy volume (z, y, x) in micrometres; slices are read when they are computed."""
@@ -292,12 +272,21 @@ class Labels(Shaping):
     def undo(self) -> Edit | None:
         """Take the last edit back, whenever and wherever it was made; None where there is none."""
         record = self._writer().undo()
-        return None if record is None else self._announce([record])[0]
+        return None if record is None else self._went(record, back=True)
 
     def redo(self) -> Edit | None:
         """Make the last edit that was taken back again; None where there is none."""
         record = self._writer().redo()
-        return None if record is None else self._announce([record])[0]
+        return None if record is None else self._went(record, back=False)
+
+    def _went(self, record: Record, *, back: bool) -> Edit:
+        """Announce an undo or redo, with what it does to children that were cropped along with an edit."""
+        edit = self._announce([record])[0]
+        return family.follow(self, self._setting.children(), edit, record.of, back=back)
+
+    def next_step(self, *, back: bool) -> dict[str, Any]:
+        """What the journal says of the edit that undo (``back``) or redo would come to; empty where there is none."""
+        return self._writer().next_step(back=back)
 
     @property
     def can_undo(self) -> bool:
@@ -374,13 +363,27 @@ class Labels(Shaping):
                     log.exception("a listener of edit %d failed", edit.sequence)
         return edits
 
-    def _parent(self) -> tuple[Labels | None, int]:
+    def _guard(self, confined: bool) -> Guard:
+        """What an edit leaves as it is."""
         level = self.level
-        parent = None if level.parent is None else self._setting.parent()
-        if parent is None or level.parent is None:
-            return None, 0
-        name = level.parent[1]
-        return parent, 0 if name is None else parent.level.value_of(name)
+        locked = level.locked if level.kind == "semantic" else ()
+        if not confined:
+            return Guard(locked)
+        return Guard(locked, self.parent, self.active)
+
+    @property
+    def active(self) -> NamedRegion | None:
+        """The region of the image that is active: nothing outside of it is changed."""
+        return self._setting.active()
+
+    @property
+    def parent(self) -> tuple[Labels, int] | None:
+        """The labels that these lie inside of, and the value they have there (0: any but 0); None where none do."""
+        pair = self.level.parent
+        above = None if pair is None else self._setting.parent()
+        if pair is None or above is None:
+            return None
+        return above, 0 if pair[1] is None else above.level.value_of(pair[1])
 
     def paintable(self, given: int | str) -> int:
         """A value that may be painted. Raises LabelError."""

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import LabelError, unknown
-from voxloop.store.classes import LabelClass, Level, LevelKind, as_classes
+from voxloop.geometry import Box
+from voxloop.given import flag
+from voxloop.store import family
+from voxloop.store.classes import LabelClass, Level, LevelKind, as_classes, check_parents
 from voxloop.store.document import check_name
 from voxloop.store.images import Images
 from voxloop.store.named import Keeper, Named
+
+if TYPE_CHECKING:
+    from voxloop.store.drawing import Edit
+    from voxloop.store.labels import Labels
+
+
+def title(parent: tuple[str, str | None] | None) -> str:
+    """A parent in words: ``'mito' of 'labels'``, ``'cells'``, ``nothing``."""
+    if parent is None:
+        return "nothing"
+    level, label = parent
+    return repr(level) if label is None else f"{label!r} of {level!r}"
 
 
 class Levels(Named[Level]):
@@ -82,6 +97,93 @@ class Levels(Named[Level]):
             levels.append(level.model_copy(update=changes))
         self._store.change(levels=tuple(levels))
         return self[new]
+
+    def reparent(
+        self, name: str, parent: tuple[str, str | None] | str | None = None, crop: bool | None = None
+    ) -> dict[str, Edit]:
+        """Put a level inside of another one, or of none, now that it has labels.
+
+        Parameters
+        ----------
+        parent
+            ``(level, class)``, the name of a level of instances, or None: painting is confined no more.
+        crop
+            True: labels outside of the new parent are taken away, an edit on each image that undo brings back; classes
+            that are locked stay. False: they stay.
+
+        Returns
+        -------
+        dict
+            By image the edit that cropped it, where there was something to crop.
+
+        Raises
+        ------
+        LabelError
+            The parent is not there or lies inside of this level; or labels would be outside of it, and ``crop`` does
+            not say what becomes of them: the message says how many.
+        """
+        level, pair = self[name], self._parent(parent)
+        if crop is not None:
+            crop = flag("crop", crop, error=LabelError)
+        after = [
+            one.model_copy(update={"parent": pair}) if one.name == level.name else one
+            for one in self._store.document.levels
+        ]
+        check_parents(after)
+        lost = self.outside(level.name, parent) if pair is not None and crop is not False else {}
+        if lost and crop is None:
+            listed = ", ".join(f"{count:,} on {image!r}" for image, count in lost.items())
+            raise LabelError(
+                f"{sum(lost.values()):,} voxels of level {level.name!r} lie outside of {title(pair)} ({listed}): "
+                "crop=True takes them away, crop=False leaves them"
+            )
+        self._store.check_writable()
+        self._store.change(levels=tuple(after))
+        return self.crop(level.name) if lost else {}
+
+    def outside(self, name: str, parent: tuple[str, str | None] | str | None = None) -> dict[str, int]:
+        """Labelled voxels of a level that lie outside of a parent (None: its own), by image; those without left out."""
+        level = self[name]
+        pair = level.parent if parent is None else self._parent(parent)
+        found: dict[str, int] = {}
+        for image in self._images.names if pair is not None else ():
+            count = family.outside(self._store.labels(level.name, image), self._labels_of(pair, image))
+            found |= {image: count} if count else {}
+        return found
+
+    def crop(self, name: str, image: str | None = None, region: object = None) -> dict[str, Edit]:
+        """Take away what of a level lies outside of its parent; by image the edit, which undo brings back.
+
+        Parameters
+        ----------
+        image
+            None: all of them.
+        region
+            Slices (z, y, x) to stay in, or None for all; of one image.
+
+        Raises
+        ------
+        LabelError
+            The level has no parent.
+        """
+        level = self[name]
+        if level.parent is None:
+            raise LabelError(f"level {level.name!r} lies inside of no other, so there is nothing to crop it to")
+        if region is not None and image is None and len(self._images.names) != 1:
+            raise LabelError(f"a region is of one image; say which of {', '.join(map(repr, self._images.names))}")
+        edits: dict[str, Edit] = {}
+        for each in self._images.names if image is None else [self._images.one(image)]:
+            labels, parent = self._store.labels(level.name, each), self._labels_of(level.parent, each)
+            box = None if region is None else Box.of(region, labels.shape)
+            edit = family.crop(labels, parent, box, along=parent[0])
+            edits |= {each: edit} if edit.voxels else {}
+        return edits
+
+    def _labels_of(self, pair: tuple[str, str | None] | None, image: str) -> tuple[Labels, int]:
+        """The labels of a parent and the value that its class has; 0 for any."""
+        assert pair is not None
+        above = self._store.labels(pair[0], image)
+        return above, 0 if pair[1] is None else above.level.value_of(pair[1])
 
     def remove(self, name: str) -> None:
         """Take a level out; its labels and journal move to ``removed/``, where they can be brought back from."""

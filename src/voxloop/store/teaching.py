@@ -15,7 +15,7 @@ from voxloop.errors import ConfigError, LabelError, WorkspaceError, unknown
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.store.confined import Area, Confined
-from voxloop.store.document import SetRow, TrainingSet
+from voxloop.store.document import NamedRegion, SetRow, TrainingSet
 
 if TYPE_CHECKING:
     from voxloop.store.labels import Labels
@@ -51,8 +51,8 @@ def freeze(store: Store, config: Any) -> dict[str, Any]:
     -------
     dict
         ``level``; ``labels`` (``"level/image"`` to the number of the last edit); where they apply ``rows`` (what
-        teaches), ``set`` (name, version), ``validation_set`` (name, version, rows) and ``constrain`` (level, class,
-        value, labels). JSON.
+        teaches), ``set`` (name, version), ``validation_set`` (name, version, rows), ``constrain`` (level, class,
+        value, labels) and ``within`` (by image the region that is active: what teaches lies inside of it). JSON.
 
     Raises
     ------
@@ -80,6 +80,10 @@ def freeze(store: Store, config: Any) -> dict[str, Any]:
     if getattr(config, "constrain", None):
         images = list(dict.fromkeys(key.partition("/")[2] for key in facts["labels"]))
         facts["constrain"] = constraint(store, config.constrain, level, images)
+    active = {row.image: store.regions.active_on(row.image) for row in rows}
+    within = {image: one.model_dump(mode="json") for image, one in active.items() if one is not None}
+    if within:
+        facts["within"] = within
     _check(store, facts, chosen, judge)
     return facts
 
@@ -134,7 +138,13 @@ def open_portions(workspace: Path, facts: Facts) -> tuple[list[Portion], tuple[C
             raise LabelError(f"image {image!r} is no longer in the workspace; add it again, or train on another set")
         without = [box for (_, other), held in judge.items() if other == image for box in held or (None,)]
         grown = tuple(_grown(box, info.shape, info.spacing_um, info.z_kind == "frame") for box in without)
-        area = Area(boxes=boxes, without=grown, inside=_inside(workspace, facts, image))
+        within = facts.get("within", {}).get(image)
+        area = Area(
+            boxes=boxes,
+            without=grown,
+            inside=_inside(workspace, facts, image),
+            within=None if within is None else NamedRegion(**within),
+        )
         name = f"{image} ({level})" if several else image
         portions.append(Portion(name=name, image=image, labels=_labels(workspace, facts, level, image, area)))
     for (level, image), boxes in judge.items():
@@ -146,9 +156,10 @@ def open_portions(workspace: Path, facts: Facts) -> tuple[list[Portion], tuple[C
     return [p for p in portions if p.labels.counts()], classes
 
 
-def area_inside(workspace: Path, constrain: Facts, image: str) -> Area:
-    """Where a prediction of an image may say anything: inside the class that ``constrain`` names."""
-    return Area(inside=_inside(workspace, {"constrain": constrain}, image))
+def area_inside(workspace: Path, constrain: Facts | None, image: str, within: Facts | None = None) -> Area:
+    """Where a prediction of an image may say anything: inside the class that ``constrain`` names, and the region."""
+    region = None if within is None else NamedRegion(**within)
+    return Area(inside=_inside(workspace, {"constrain": constrain}, image), within=region)
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers
@@ -187,7 +198,7 @@ def _level_of(store: Store, config: Any, chosen: TrainingSet | None, rows: Seque
 
 def _check(store: Store, facts: Facts, chosen: TrainingSet | None, judge: TrainingSet | None) -> None:
     """At least two classes teach, and something judges where a set is named for it."""
-    if "rows" in facts or "constrain" in facts:
+    if any(key in facts for key in ("rows", "constrain", "within")):
         portions, _ = open_portions(store.path, facts)
         counts = [portion.labels.counts() for portion in portions if not portion.judges]
     else:
@@ -198,6 +209,10 @@ def _check(store: Store, facts: Facts, chosen: TrainingSet | None, judge: Traini
     if "constrain" in facts:
         inside = facts["constrain"]
         where += f" inside {inside['class'] or 'the objects'} of level {inside['level']!r}"
+    if "within" in facts:
+        where += (
+            f" inside of region {', '.join(repr(one['name']) for one in facts['within'].values())}, which is active"
+        )
     if judge is not None:
         where += f", apart from what validation set {judge.title} holds"
         if not any(portion.judges for portion in portions):

@@ -20,7 +20,8 @@ from voxloop.store.atomic import bytes_below
 from voxloop.store.classes import Level, as_classes
 from voxloop.store.document import Document, ImageInfo, read_document, write_document
 from voxloop.store.images import Images
-from voxloop.store.labels import Labels, LabelSetting
+from voxloop.store.label_setting import LabelSetting
+from voxloop.store.labels import Labels
 from voxloop.store.layout import PARTS, Layout
 from voxloop.store.levels import Levels
 from voxloop.store.regions import Regions
@@ -212,11 +213,18 @@ class Store:
             above = self._session.by_folder(level.folder).parent
             return None if above is None else self.labels(above[0], info.name)
 
+        def children() -> list[Labels]:
+            name = self._session.by_folder(level.folder).name
+            below = [one.name for one in self.document.levels if one.parent and one.parent[0] == name]
+            return [self.labels(one, info.name) for one in below]
+
         return LabelSetting(
             image=info.name,
             spacing_um=lambda: self._info_now(info).spacing_um,
             level=lambda: self._session.by_folder(level.folder),
             parent=parent,
+            children=children,
+            active=lambda: self.regions.active_on(info.name),
             volume=lambda: self.images.open(info.name),
             channels=lambda: self.document.channels,
             region=region,

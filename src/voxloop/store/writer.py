@@ -162,6 +162,11 @@ class WriterState(FollowingState):
             self._take(record, self.journal.patches(record), large)
             return record
 
+    def next_step(self, *, back: bool) -> dict[str, Any]:
+        """The journal's line of the edit that is taken back (``back``) or made again next; empty of none."""
+        pieces = self._stacks.next_undo() if back else self._stacks.next_redo()
+        return self.journal.arguments(pieces[0].sequence) if pieces else {}
+
     @property
     def can_undo(self) -> bool:
         return bool(self._stacks.undo)

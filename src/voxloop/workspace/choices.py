@@ -27,6 +27,11 @@ def named_region(store: Store, region: object) -> NamedRegion | None:
     return region if isinstance(region, NamedRegion) else None
 
 
+def region_or_active(store: Store, region: object, image: str) -> NamedRegion | None:
+    """The named region that is meant of an image, the active one where nothing is said; None where it is a box."""
+    return store.regions.active_on(image) if region is None else named_region(store, region)
+
+
 def one_image(store: Store, image: str | None, region: object = None) -> str:
     """The image that is meant: the one named, that of a named region, or the only one. Raises WorkspaceError."""
     names = store.images.names
@@ -43,8 +48,11 @@ def one_image(store: Store, image: str | None, region: object = None) -> str:
 
 
 def region_in(store: Store, region: object, image: str) -> Box:
-    """The region that is meant, of this image; all of it for None. Raises WorkspaceError or VolumeError."""
-    named = named_region(store, region)
+    """The region that is meant, of this image; None for the active one, or all of it where none is.
+
+    Raises WorkspaceError or VolumeError.
+    """
+    named = region_or_active(store, region, image)
     if named is None:
         return Box.of(region, store.images.info(image).shape)
     if named.image != image:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.config import ObjectsConfig
 from voxloop.errors import PredictionError, unknown
+from voxloop.geometry import Box
 from voxloop.runs import Run
 from voxloop.workspace.choices import part_of, prediction_named, run_name
 from voxloop.workspace.project import Project
@@ -39,7 +40,8 @@ def objects(
         Name or value of the class; the only one that is not background where not given. Networks that learnt
         objects have none.
     region
-        Slices (z, y, x) in voxels, a region of ``ws.regions`` or its name; what was predicted where not given.
+        Slices (z, y, x) in voxels, a region of ``ws.regions`` or its name. None: the box of the active region, what was
+        predicted where none is.
     name
         Name of the run; ``objects-1``, ... where not given.
     on_finished
@@ -62,7 +64,7 @@ def objects(
         raise PredictionError(f"prediction {chosen.name!r} is {chosen.done:.0%} done; make objects when it is whole")
     if chosen.path.resolve() != project.layout.prediction(chosen.name).resolve():
         raise PredictionError(f"prediction {chosen.name!r} lies in another workspace: {chosen.path}; open that one")
-    box = part_of(project.store, chosen, region)
+    box = part_of(project.store, chosen, _active_part(project, chosen) if region is None else region)
     bounds = None if box is None else box.to_json()
     project.store.check_open_to_runs()
     run = project.runs.create(
@@ -83,6 +85,20 @@ def objects(
     if on_finished is not None:
         run.on_finished(on_finished)
     return run
+
+
+def _active_part(project: Project, prediction: Prediction) -> Box | None:
+    """Of what was predicted, the box that the active region holds; None where none is. Raises PredictionError."""
+    active = project.regions.active_on(str(prediction.image))
+    if active is None:
+        return None
+    box = active.box.meet(prediction.box)
+    if box is None:
+        raise PredictionError(
+            f"prediction {prediction.name!r} has nothing inside of region {active.name!r}, which is active; "
+            "ws.regions.deactivate() works on all of the image again"
+        )
+    return box
 
 
 def fit_objects(

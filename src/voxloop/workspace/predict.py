@@ -14,7 +14,7 @@ from voxloop.geometry import Box
 from voxloop.runs import Run
 from voxloop.runs.run import ALIVE
 from voxloop.store.teaching import constraint
-from voxloop.workspace.choices import one_image, region_in, run_name, several_images
+from voxloop.workspace.choices import one_image, region_in, region_or_active, run_name, several_images
 from voxloop.workspace.models import Models, check_models, gather_models
 from voxloop.workspace.project import Project
 
@@ -58,7 +58,8 @@ def predict(
         Its name, where there are several and no named region tells; a list of names, or ``"*"`` for all, predicts
         them one after the other.
     region
-        Slices (z, y, x) in voxels, a region of ``ws.regions`` or its name, or None for all.
+        Slices (z, y, x) in voxels, a region of ``ws.regions`` or its name. None: the region that is active, all where
+        none is.
     name
         Name of the run and of the prediction; ``predict-1``, ... where not given.
     config, **settings
@@ -80,6 +81,7 @@ def predict(
     facts: dict[str, Any] = dict(_ONE if images is None else _SEVERAL)
     name = run_name(project, name, facts["kind"])
     facts |= {"image": one, "region": box.to_json()} if images is None else {"images": images}
+    facts |= _within(project, images or [one], region)
     replaced = _replaced_runs(project, name, images, config.overwrite)
     shown = images or [one]
     with gather_models(project, run_or_model, project.layout.model(name), replaced, shown[0], config.which) as models:
@@ -144,6 +146,17 @@ def _images_and_region(
         raise PredictionError("a region is of one image; predict several images whole, or one by one")
     one = one_image(project.store, image, region) if images is None else images[0]  # type: ignore[arg-type]
     return images, one, region_in(project.store, region, one)
+
+
+def _within(project: Project, images: Sequence[str], region: object) -> dict[str, Any]:
+    """``{"within": ...}`` by image the region outside of which nothing is said, where it is more than a box."""
+    meant = {image: region_or_active(project.store, region, image) for image in images}
+    within = {
+        image: one.model_dump(mode="json")
+        for image, one in meant.items()
+        if one is not None and (one.outline or len(images) > 1)
+    }
+    return {"within": within} if within else {}
 
 
 def _replaced_runs(project: Project, name: str, images: Sequence[str] | None, overwrite: bool) -> list[Run]:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from voxloop.errors import LabelError, WorkspaceError, unknown
 from voxloop.geometry import Box
 from voxloop.runs import Run
+from voxloop.store.document import NamedRegion
+from voxloop.store.region_mask import mask_of
 from voxloop.store.values import as_list
-from voxloop.workspace.choices import named_region, prediction_named, region_in
+from voxloop.workspace.choices import named_region, prediction_named, region_in, region_or_active
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ def suggest(
         Names, or ``"*"`` for all: the newest predictions of these by the same model are looked at together. None: the
         image of the prediction; all images where there is none.
     region
-        Slices (z, y, x), a region of ``ws.regions`` or its name: look in it only; of one image.
+        Slices (z, y, x), a region of ``ws.regions`` or its name: look in it only; of one image. None: in the active
+        region of each, or everywhere.
     seen
         Suggestions that somebody looked at and found right: they are not suggested again, and their like counts less.
 
@@ -70,7 +73,11 @@ def suggest(
     grounds = [_ground(project, name, chosen, region, _seen_in(name, seen)) for name in names]
     if chosen is not None:
         grounds = [ground for ground in grounds if ground.predictions]
-    return review.suggest(grounds, n, strategy=strategy, seed=seed)
+    outlined = [
+        one for name in names if (one := region_or_active(project.store, region, name)) is not None and one.outline
+    ]
+    found = review.suggest(grounds, 4 * n if outlined else n, strategy=strategy, seed=seed)
+    return [place for place in found if all(_is_in(place, one) for one in outlined)][:n]
 
 
 def _images(
@@ -96,6 +103,13 @@ def _images(
     return list(dict.fromkeys(names))
 
 
+def _is_in(place: Suggestion, region: NamedRegion) -> bool:
+    """Whether the middle of a place lies inside of a region; places on other images do."""
+    if place.image != region.image:
+        return True
+    return bool(mask_of(region, Box.at(place.box.centre, (1, 1, 1))).all())
+
+
 def _seen_in(image: str, seen: Sequence[Suggestion]) -> list[Box]:
     places = as_list("seen", seen)
     if not all(hasattr(place, "box") and hasattr(place, "image") for place in places):
@@ -115,7 +129,7 @@ def _ground(
         labels = project.labels(None if chosen is None else chosen.level, image)
     volume = project.images.open(image)
     predictions = [] if chosen is None else _predictions_of(project, image, chosen)
-    inside = Box.whole(info.shape) if region is None else region_in(project.store, region, image)
+    inside = region_in(project.store, region, image)
     return review.Ground(
         image=image,
         read=partial(read_block, volume),

@@ -48,6 +48,8 @@ class HelperSource:
             asked = {"kind": "live", "level": request.level, "sequence": request.sequence}
             if request.channels:
                 asked["config"] = {"channels": list(request.channels)}
+            if request.region is not None:
+                asked["region"] = request.region.model_dump(mode="json")
         answer = self._helper.request(image=request.image, view=view, on_part=take, **asked)
 
         def end(future: Future[dict[str, Any]]) -> None:

@@ -20,9 +20,11 @@ from voxloop.panels.base.work import Debounce
 from voxloop.panels.view.layers import LayerPatch, PatchLayer, class_dicts
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.planes import EdgeBox, PlaneBox
+from voxloop.store.region_mask import mask_of
 
 if TYPE_CHECKING:
     from voxloop.store import Labels
+    from voxloop.store.document import NamedRegion
 
 #: cells of the overlay over which a lack of confidence is averaged: a single noisy pixel is no place to go
 NEIGHBOURHOOD = 15
@@ -38,7 +40,7 @@ class OverlayRequest:
 
     ``sequence`` is the edit that must have been seen; ``learn`` says that labels changed since the request before.
     ``model`` is the folder, within the workspace, of a model that answers instead of what the labels teach;
-    ``channels`` are those of the workspace that are learnt from beside the image.
+    ``channels`` are those of the workspace that are learnt from beside the image. It speaks inside of ``region`` only.
     """
 
     image: str
@@ -51,6 +53,7 @@ class OverlayRequest:
     learn: bool
     model: str | None = None
     channels: tuple[str, ...] = ()
+    region: NamedRegion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,7 @@ class LiveOverlay:
             learn=learn,
             model=self.model,
             channels=self.channels,
+            region=labels.active,
         )
 
     def _send(self, request: OverlayRequest) -> None:
@@ -258,7 +262,10 @@ class LiveOverlay:
         now = self._request
         if not self.is_on or now is None or (request.level, request.model) != (now.level, now.model):
             return
-        self.layer.show(answer.axis, answer.index, LayerPatch(answer.classes, answer.box, 0, answer.confidence))
+        patch = LayerPatch(answer.classes, answer.box, 0, answer.confidence)
+        if request.region is not None:
+            patch = _inside(patch, request.region, request.axis, request.index, self._view.planes.shape)
+        self.layer.show(answer.axis, answer.index, patch)
         self._view.refresh(self.layer.id)
         if answer.last and request is self._request:
             sure = float(np.mean(answer.confidence)) / 255
@@ -291,7 +298,8 @@ class LiveOverlay:
         labels = self._labels
         if patch is None or patch.alpha is None or labels is None:
             raise LabelError(f"there is no live overlay of this plane yet: {self.missing or 'wait a moment'}")
-        doubt = uniform_filter(255.0 - patch.alpha, NEIGHBOURHOOD, mode="nearest")
+        unsure = np.where(patch.indices > 0, 255.0 - patch.alpha, 0.0)  # nothing is said outside of a parent or region
+        doubt = np.where(patch.indices > 0, uniform_filter(unsure, NEIGHBOURHOOD, mode="nearest"), -1)
         rows, columns = _cells(patch, labels.shape, axis)
         plane = labels.plane(axis, index)
         doubt[plane[np.ix_(rows, columns)] > 0] = -1
@@ -340,6 +348,18 @@ class LiveOverlay:
         if self._source is not None:
             self._source.close()
             self._source = None
+
+
+def _inside(patch: LayerPatch, region: NamedRegion, axis: str, index: int, shape: Any) -> LayerPatch:
+    """A patch that says nothing outside of a region."""
+    rows, columns = _cells(patch, shape, axis)
+    box = Box.whole(shape).cut(axis, index, index + 1)
+    for name, along in zip(plane_axes(axis), (rows, columns), strict=True):
+        box = box.cut(name, int(along.min()), int(along.max()) + 1)
+    plane = mask_of(region, box).squeeze(AXES.index(axis))
+    mask = plane[np.ix_(rows - rows.min(), columns - columns.min())]
+    alpha = None if patch.alpha is None else patch.alpha * mask
+    return LayerPatch(patch.indices * mask, patch.box, patch.sequence, alpha)
 
 
 def _step(patch: LayerPatch) -> float:
