@@ -6,6 +6,7 @@ there the filter mirrors, as it does on the whole. So every box says what the wh
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _BLOCK, _SLAB = (64, 256, 256), (4, 512, 512)
 #: arrays of the size of what a filter is given that it holds at once
 _HELD = 6
+#: the chain that was asked last, so that a stroke does not measure the image that the one before has measured
+_LAST: deque[tuple[DataArray, list[BaseModel], ChannelChain]] = deque(maxlen=1)
 
 
 class ChannelChain:
@@ -198,7 +201,11 @@ class ChannelChain:
 
 def reader_of(volume: DataArray, entries: Iterable[BaseModel], name: str) -> Callable[[Box], np.ndarray]:
     """Reads boxes (z, y, x) float32 of a channel that a workspace's document holds. Raises ConfigError."""
-    chain = ChannelChain(volume, recipes_of(entries).values())
+    entries = list(entries)
+    chain = next((chain for seen, of, chain in _LAST if seen is volume and of == entries), None)
+    if chain is None:
+        chain = ChannelChain(volume, recipes_of(entries).values())
+        _LAST.append((volume, entries, chain))
     chain.grid(name)  # what is not there is said now
     return partial(chain.read, name)
 

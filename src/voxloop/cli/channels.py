@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from voxloop.cli.terminal import as_json, finish, follow, open_workspace, tell
+from voxloop.errors import ConfigError
 
 if TYPE_CHECKING:
     from voxloop.workspace.workspace import Workspace
 
+#: what ``add`` takes beside the settings of the filter
+_OWN = ("name", "filter", "source", "other", "low", "high", "image")
 _workspace = click.argument("workspace", type=click.Path(path_type=Path))
 
 
@@ -70,6 +73,8 @@ def add(
 
     with open_workspace(workspace) as ws:
         settings = changes_of(changes)
+        if said := [one for one in settings if one in _OWN]:
+            raise ConfigError(f"--set {said[0]}: that is no setting of a filter; voxloop channels add --help says more")
         ws.channels.add(name, kind, _source(source), other=_source(other), low=low, high=high, **settings)
         _tell(ws, as_json)
 

@@ -465,3 +465,28 @@ def test_shapes_are_refined_and_a_range_is_labelled(panel, hand, ws):
     screen.field("From").value = "many"
     screen.click("Label")
     assert "'many' is no number" in screen.message
+
+
+def test_tools_go_by_the_channel_on_show(panel, hand, ws):
+    ws.channels.add("dark", "invert")
+    assert "Over it" not in Screen(panel).text
+    panel.picture.offer()
+    Screen(panel).field("Picture").value = "dark"
+    shown = panel.view.planes.read("z", 2, (0, 0, 120, 160))[0]
+    assert shown[50, 60] < shown[10, 10]  # what was bright is dark
+    low, high = float(shown.min()) - 1, float(shown[50, 60]) + 5
+    panel.state.low, panel.state.high = low, high
+    panel.state.tool = "threshold"
+    hand.stroke([50, 50], [50, 60], value=1, radius=4)
+    assert "channel='dark'" in panel.code.code
+    assert panel.labels.counts()[1] > 50
+    Screen(panel).field("Over it").value = "dark"
+    assert [layer.id for layer in panel.view.layers] == ["channel", "live", "labels"]
+    patch = panel.view.layers[0].read("z", 2, (0, 0, 120, 160), (2.0, 2.0))
+    assert patch.indices.shape == (60, 80)
+    assert patch.indices[25, 30] < patch.indices[5, 5]
+    ws.channels.remove("dark")
+    panel.picture.offer()
+    assert panel.state.channel == 0
+    assert panel.view.planes.read("z", 2, (50, 60, 51, 61))[0, 0, 0] == 200
+    assert [layer.id for layer in panel.view.layers] == ["live", "labels"]

@@ -16,7 +16,6 @@ from voxloop.panels.base.panel import CopyCode, Panel, button, column, row, sect
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
-from voxloop.panels.base.work import Attempt
 from voxloop.panels.label import page_strokes
 from voxloop.panels.label.class_editor import ClassEditor
 from voxloop.panels.label.edits import Edits
@@ -26,6 +25,7 @@ from voxloop.panels.label.live_box import LiveBox
 from voxloop.panels.label.live_overlay import OverlaySource
 from voxloop.panels.label.live_place import LivePlace
 from voxloop.panels.label.mask_files import MaskFiles
+from voxloop.panels.label.picture_choice import PictureChoice
 from voxloop.panels.label.shape_box import ShapeBox
 from voxloop.panels.label.slices import slices_around
 from voxloop.panels.label.tool_box import ToolBox
@@ -94,9 +94,7 @@ class LabelPanel(Panel):
         )
         self.live = self.live_box.overlay
         self.masks = MaskFiles(self)
-        self._save = Attempt(
-            self, lambda labels, path: labels.save(path), lambda path: self.say(f"Written to {path}", "good")
-        )
+        self.picture = PictureChoice(self)
         self._edits = Edits(self)
         self.live_place = LivePlace(self, self.view, self.live)
         self.first = FirstPlaces(
@@ -121,6 +119,7 @@ class LabelPanel(Panel):
         self.side = w.VBox(
             [
                 self.chooser.widget,
+                self.picture.widget,
                 self.tools.widget,
                 self.classes.widget,
                 self.first.widget,
@@ -164,8 +163,7 @@ class LabelPanel(Panel):
         """Paint on another image or level."""
         if image is not None and image != self._image:
             keep, self._image = image in self.ws.images.times(self._image), image
-            self.planes.show(False)
-            self.view.show(self.ws.images.scales(self._image), keep=keep)
+            self.picture.show(keep=keep)
         if level is not None and level != self._level:
             self._level = level
             self.live_box.choice.list.value = ""
@@ -183,11 +181,11 @@ class LabelPanel(Panel):
         self.labels = self.ws.labels(self._level, self._image)
         self._disconnect = [self.labels.on_edit(lambda edit: self.post(self._on_edit, edit))]
         self.live.follow(self.labels)
-        kind: LayerKind = "instances" if self.labels.level.kind == "instances" else "labels"
-        self.view.set_layers(
-            [self.live.layer, LabelLayer(self.labels, self.labels.level.name, self.labels.level.classes, kind)]
-        )
-        values = [item.value for item in self.labels.level.classes]
+        level = self.labels.level
+        kind: LayerKind = "instances" if level.kind == "instances" else "labels"
+        own = LabelLayer(self.labels, level.name, level.classes, kind)
+        self.view.set_layers([*self.picture.layers, self.live.layer, own])
+        values = [item.value for item in level.classes]
         if kind == "instances":
             self.state.value = self.labels.next_id()
         elif values and self.state.value not in values:
@@ -341,9 +339,8 @@ class LabelPanel(Panel):
 
     def save(self, path: str | Path) -> None:
         """Write the labels to a file of another program."""
-        if not self._save.busy:
+        if self.masks.write(path):
             self._note(Call("save", {"path": str(path)}))
-            self._save(self.labels, path)
 
     # -------------------------------------------------------------------------------------------------- live overlay
 

@@ -43,6 +43,9 @@ class MaskFiles:
         self._look = Attempt(
             owner, lambda labels, path: (path, survey(labels, path)), lambda looked: self._ask(*looked), button=load
         )
+        self._write = Attempt(
+            owner, lambda labels, path: labels.save(path), lambda path: owner.say(f"Written to {path}", "good")
+        )
         self._surveyed = ""
         self._choices: dict[int, w.Dropdown] = {}
         self._table = w.VBox()
@@ -98,6 +101,13 @@ class MaskFiles:
     def save(self) -> None:
         """Write the labels to the path."""
         self._owner.save(self._given())  # type: ignore[attr-defined]
+
+    def write(self, path: object) -> bool:
+        """Begin to write the labels to a path; False where one is being written."""
+        if self._write.busy:
+            return False
+        self._write(self._owner.labels, path)  # type: ignore[attr-defined]
+        return True
 
 
 def _title(one: MaskValue) -> w.HTML:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,7 @@ class ToolState(t.HasTraits):
     mode = t.Enum(list(MODES), "add")
     low = t.Float(0.0)
     high = t.Float(1.0)
+    channel = t.Any(0)  # that threshold and fill go by: of the image by number, or of the workspace by name
     layer = t.Unicode("labels")  # what is painted on
 
     @property
@@ -75,6 +76,7 @@ class ToolState(t.HasTraits):
             "low": self.low,
             "high": self.high,
             "mode": self.mode,
+            "channel": self.channel,
         }
 
 
@@ -109,7 +111,7 @@ def stroke_call(piece: StrokePiece) -> Call:
         return Call("erase", brush)
     if piece.tool == "threshold":
         limits = {"low": float(piece.options["low"]), "high": float(piece.options["high"])}
-        return Call("threshold", {**brush, "value": piece.value, **limits})
+        return Call("threshold", {**brush, "value": piece.value, **limits, **_channel(piece.options)})
     return Call("paint", {**brush, "value": piece.value})
 
 
@@ -124,11 +126,19 @@ def fill_call(message: dict[str, Any]) -> Call:
         "value": int(message["value"]),
         "by": by,
     }
-    if by == "image" and options.get("tolerance") is not None:
-        arguments["tolerance"] = float(options["tolerance"])
+    if by == "image":
+        arguments |= _channel(options)
+        if options.get("tolerance") is not None:
+            arguments["tolerance"] = float(options["tolerance"])
     if options.get("fill_volume"):
         arguments["volume"] = True
     return Call("fill", arguments)
+
+
+def _channel(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The channel whose intensities a tool goes by, where it is not the image's first."""
+    channel = options.get("channel", 0)
+    return {} if channel == 0 else {"channel": channel}
 
 
 def voxel_of(message: dict[str, Any]) -> tuple[int, int, int]:

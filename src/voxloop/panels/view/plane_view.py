@@ -77,6 +77,7 @@ class PlaneView:
         ``keep`` leaves plane, zoom and contrast as they are, for the same place at another time.
         """
         before = {name: getattr(self.widget, name) for name in ("index", "camera", "contrast", "picture")}
+        channels = self.planes.channels
         self.planes.close()
         self.widget.layers = []
         self.set_shapes([])
@@ -85,7 +86,8 @@ class PlaneView:
         self._open(volume, before["index"] if keep else None)
         if keep:
             with self.widget.hold_sync():
-                for name in ("camera", "contrast", "picture"):
+                alike = ("contrast", "picture") if self.planes.channels == channels else ()
+                for name in ("camera", *alike):
                     setattr(self.widget, name, before[name])
         self.refresh(picture=True)
 
