@@ -9,12 +9,16 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
 from voxloop import locks
+from voxloop.cli import main
 from voxloop.errors import RunError
 from voxloop.runs import EventReader, Run, Runs, spare
 
@@ -102,7 +106,7 @@ def test_a_paused_run_can_still_be_stopped_or_cancelled(make, until):
         assert not (verb == "cancel" and (run.path / "checkpoints").exists())
 
 
-def test_an_update_is_recorded_with_the_order_it_answers(make, until):
+def test_an_update_is_recorded_with_the_order_it_answers(make, until, monkeypatch):
     run = make(steps=10_000, learning_rate=0.5).launch()
     until(lambda: iterations(run))
     run.update(learning_rate=0.25)
@@ -112,6 +116,10 @@ def test_an_update_is_recorded_with_the_order_it_answers(make, until):
     assert run.state == "running"
     assert event["order"] in run.history.answered
     until(lambda: run.history.steps.lr[-1] == 0.25)
+    opened = nullcontext(SimpleNamespace(runs={"r": run}))
+    monkeypatch.setattr("voxloop.cli.runs.open_workspace", lambda *_args, **_options: opened)
+    said = CliRunner().invoke(main, ["update", "ws", "r", "learning_rate=1e-4"])
+    assert (said.exit_code, said.stdout) == (0, "learning_rate: 0.25 -> 0.0001\n"), said.stderr
 
 
 def test_kill_9_of_the_trainer_is_seen_and_resumed(make, until, kill):

@@ -18,7 +18,8 @@ import tifffile
 from tests.store.test_bad_values import cases, tried
 
 from voxloop import PredictConfig, ShallowConfig, Workspace, simulate
-from voxloop.errors import VoxloopError
+from voxloop.errors import RunError, VoxloopError
+from voxloop.locks import Holder
 from voxloop.runs import Run, runner
 from voxloop.workspace.voxel_size import voxel_size_remarks
 
@@ -303,3 +304,13 @@ def test_an_endless_answer_is_not_unpacked(ws: Workspace) -> None:
     assert ws.audit("p", "fields").answered == []
     assert tracemalloc.get_traced_memory()[1] < 20_000_000
     tracemalloc.stop()
+
+
+def test_a_run_that_a_busy_device_refuses_leaves_its_name_free(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "voxloop.runs.run.device_holder", lambda _: Holder(pid=1, host="here", since=0.0, note={"run": "/runs/other"})
+    )
+    before = list(ws.runs)
+    with pytest.raises(RunError, match="busy with run 'other'"):
+        ws.train(ShallowConfig(level="labels"), name="again", queue=False)
+    assert list(ws.runs) == before

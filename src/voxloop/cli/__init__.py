@@ -60,6 +60,7 @@ for command in (
     runs.pause,
     runs.stop,
     runs.cancel,
+    runs.update,
     work.pairs,
     channels.channels,
     places.sets,

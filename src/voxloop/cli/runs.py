@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from voxloop.cli.terminal import as_json, finish, follow, open_workspace, tell
+from voxloop.config.commands import changes_of
+from voxloop.runs.history import ALIVE
 
 if TYPE_CHECKING:
+    from voxloop.runs import Run
     from voxloop.workspace.workspace import Workspace
+
+#: seconds between looks for the answer of a run
+_LOOK = 0.1
 
 
 @click.command()
@@ -99,3 +106,38 @@ resume = _order("resume", "Go on with RUN where it was: after a pause, a crash, 
 pause = _order("pause", "Write down where RUN is and end its process; resume goes on there.")
 stop = _order("stop", "End RUN and keep what it has made so far.")
 cancel = _order("cancel", "End RUN and discard what it has made.")
+
+
+@click.command(epilog="Example: voxloop update STACK deep-1 learning_rate=1e-4 patience=30")
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("run")
+@click.argument("changes", nargs=-1, required=True, metavar="NAME=VALUE...")
+@click.option("--wait", type=float, default=30.0, show_default=True, help="Seconds to wait for the run's answer.")
+@as_json
+def update(workspace: Path, run: str, changes: tuple[str, ...], wait: float, as_json: bool) -> None:
+    """Change settings of RUN while it runs: learning_rate, epochs, patience. A crash does not take them back."""
+    values = changes_of(changes)
+    with open_workspace(workspace, read_only=True) as ws:
+        ordered = ws.runs[run]
+        before = len(ordered.events())
+        ordered.update(**values)
+        answers = _answers(ordered, before, len(values), wait)
+    words = [_answer_words(event) for event in answers] or ["ordered; the run has not answered yet"]
+    tell(as_json, "\n".join(words), {"run": run, "asked": values, "answers": answers})
+
+
+def _answers(run: Run, before: int, count: int, seconds: float) -> list[dict[str, Any]]:
+    """What a run says to an order: one event a setting, of those after the first ``before``."""
+    end = time.monotonic() + seconds
+    while True:
+        alive = run.state in ALIVE
+        found = [event for event in run.events()[before:] if event.get("order")]
+        if len(found) >= count or not alive or time.monotonic() > end:
+            return found
+        time.sleep(_LOOK)
+
+
+def _answer_words(event: Mapping[str, Any]) -> str:
+    if event["kind"] == "updated":
+        return f"{event.get('what')}: {event.get('old')} -> {event.get('new')}"
+    return str(event.get("text", event["kind"]))

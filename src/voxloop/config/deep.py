@@ -77,6 +77,14 @@ class ValidationSettings(Config):
         label="best by",
         advanced=True,
     )
+    strict_best: bool = setting(
+        False,
+        "keep the epoch with the highest measure; off: of epochs whose difference the held-out labels cannot tell from "
+        "chance, the newest, which has seen most",
+        group="Validation",
+        label="only the very best",
+        advanced=True,
+    )
     patience: int = setting(
         15,
         "epochs without improvement that end the run; 0: never",

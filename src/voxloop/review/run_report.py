@@ -36,6 +36,8 @@ _CURVES = (
     "Agreement with held-out strokes shows over-fitting, not how good the model is: strokes lie near each other, and "
     "on easy or hard places."
 )
+#: scores of separate objects, as the log names them and as they are said
+_OBJECTS = (("ap50", "AP@0.5 of separate objects"), ("pq", "panoptic quality of objects"))
 _WORK = {"train": "training", "predict": "prediction", "batch": "prediction", "objects": "objects"}
 
 
@@ -93,6 +95,8 @@ def _training(run: Run, history: History) -> str:
     base = test["baseline"]
     rows = [(name, number(value), number(base["iou"].get(name))) for name, value in test["iou"].items()]
     rows.append(("mean (interval)", _interval(test), _interval(base)))
+    objects, plain = test.get("objects") or {}, base.get("objects") or {}
+    rows += [(words, number(objects[key]), number(plain.get(key))) for key, words in _OBJECTS if key in objects]
     remark = (
         "These are the validation labels, which chose the epoch that is kept: the agreement flatters. "
         "With test_share a test block is set aside until the end."

@@ -16,6 +16,7 @@ Every event has ``v``, ``kind`` and ``time``; a field that is not known is left 
 ``test``
     the kept model on labels held out to the end: ``on`` ("test", or "validation" where nothing else was held out),
     ``windows``, ``voxels``, ``iou`` by class, ``mean``, ``low``, ``high``, the same in ``baseline`` with its ``name``;
+    of a network that learns objects also ``objects`` (``ap50``, ``pq``), here and in ``baseline``;
     of a network that was put beside a pixel classifier also ``strokes``, ``kept`` and ``words``
 ``checkpoint``
     ``iteration``, ``path`` within the run's folder

@@ -22,7 +22,7 @@ _NUMBERS = frozenset({
     "windows", "low", "high", "mean", "memory_bytes", "memory_total", "threads",
     "cpu_seconds",
 })  # fmt: skip
-_MAPPINGS = frozenset({"train", "val", "versions", "iou", "baseline"})
+_MAPPINGS = frozenset({"train", "val", "versions", "iou", "baseline", "objects"})
 #: no time, count or number of ours comes near
 _HUGE = 1e15
 #: states of a run in which a process is at work or in line

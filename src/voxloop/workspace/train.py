@@ -64,6 +64,8 @@ def train(
         Nothing is labelled, or only one class is.
     ConfigError
         Settings name a channel that there is not.
+    RunError
+        The device is busy, and ``queue`` is False; no run is left behind.
     """
     config = ShallowConfig() if config is None else config
     note = text("note", note, error=RunError)
@@ -91,7 +93,11 @@ def train(
     )
     if note:
         run.note = note
-    run.launch(queue=queue)
+    try:
+        run.launch(queue=queue)
+    except RunError:
+        run.delete()  # it never began: nothing of it is worth a name
+        raise
     if on_finished is not None:
         run.on_finished(on_finished)
     _log_round(project, run)

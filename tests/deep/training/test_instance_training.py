@@ -64,6 +64,11 @@ def test_training_to_separate_objects(ws) -> None:
     judged = run.history.epochs[-1]["val"]
     assert 0 <= judged["ap50"] <= 1
     assert 0 <= judged["pq"] <= 1
+    objects = run.history.test["objects"]
+    assert 0 <= objects["ap50"] <= 1
+    page = run.report().read_text()
+    assert "AP@0.5 of separate objects" in page
+    assert f"{objects['pq']:.3f}" in page
     outputs = load_model(run.path / "model").predict(picture()[0][None, None].astype(np.float32))
     assert outputs.shape == (3, 1, 128, 128)
     assert 0 <= outputs.min() <= outputs.max() <= 1

@@ -45,7 +45,10 @@ class Matcher:
             self._add(output, coded)
 
     def _add(self, output: np.ndarray, coded: np.ndarray) -> None:
-        predicted = np.asarray(resolve(_DECODE)(output, spacing_um=self._spacing))
+        self.add_objects(np.asarray(resolve(_DECODE)(output, spacing_um=self._spacing)), coded)
+
+    def add_objects(self, predicted: np.ndarray, coded: np.ndarray) -> None:
+        """Numbered objects that something else has found, and labels as codes: both (z, y, x)."""
         labelled = coded != UNLABELLED
         truth = np.where(coded >= FIRST, coded - BACKGROUND, 0)
         one = resolve(_MATCH)(resolve(_COUNT)(truth, predicted, labelled), OVERLAP)

@@ -40,6 +40,11 @@ def optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
     return made
 
 
+def follows_rate(config: DeepConfig) -> bool:
+    """Whether a learning rate means anything to the optimiser of a config."""
+    return config.optimiser != "Rprop"
+
+
 def encoder_share(config: DeepConfig) -> float:
     """The learning rate of the encoder, as a share of that of the rest."""
     if config.encoder_rate is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torch import nn
 
 from voxloop.deep.begin.material import Material
@@ -75,16 +76,22 @@ def examine(network: nn.Module, material: Material, criterion: Criterion) -> dic
     threshold = _Threshold.of(material) if classes == 2 else None
     usual = int(np.argmax(data.counts))
     tables, baseline_tables = [], []
+    found, found_plain = criterion.matcher(), criterion.matcher()
     with torch.inference_mode():
         for place in places:
             raw, marked = validation_window(images, place, geometry)
             pixels, labels = material.prepare(raw[None], marked[None])
-            logits, truth = criterion.scored(network(pixels), labels)
+            outputs = network(pixels)
+            logits, truth = criterion.scored(outputs, labels)
             known = truth[0].cpu().numpy().ravel()
             predicted = logits[0].max(0).indices.cpu().numpy().ravel()
             plain = threshold(pixels) if threshold else np.full_like(predicted, usual)
             tables.append(_table(known, predicted, classes))
             baseline_tables.append(_table(known, plain, classes))
+            if found is not None and found_plain is not None:
+                found.add(outputs, labels)
+                coded = labels[0].cpu().numpy().reshape(-1, *labels.shape[-2:])
+                found_plain.add_objects(ndimage.label(plain.reshape(coded.shape) > 0)[0], coded)
     if not tables or not np.sum(tables):
         return None
     names = [info.name for info in data.classes]
@@ -93,9 +100,11 @@ def examine(network: nn.Module, material: Material, criterion: Criterion) -> dic
         "windows": len(tables),
         "voxels": int(np.sum(tables)),
         **Verdict.of(np.array(tables), names, seed).to_json(),
+        **({"objects": found.scores()} if found else {}),
         "baseline": {
             "name": "Otsu's threshold" if threshold else f"{names[usual]} everywhere",
             **Verdict.of(np.array(baseline_tables), names, seed).to_json(),
+            **({"objects": found_plain.scores()} if found_plain else {}),
         },
     }
 

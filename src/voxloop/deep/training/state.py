@@ -12,6 +12,8 @@ from voxloop.config.deep import DeepConfig
 LIVE = ("learning_rate", "patience", "epochs")
 #: fewest validations that a time limit leaves room for
 _VALIDATIONS = 8
+#: a loss that no epoch has
+_NEVER = 1e300
 #: difference of the score that held-out labels cannot tell from chance: of very many cells, and of a single one
 _NOISE, _NOISE_OF_ONE = 0.01, 0.25
 
@@ -39,7 +41,7 @@ class TrainingState:
     elapsed: float = 0.0
     kept: bool = False
     best_score: float = 0.0
-    best_loss: float = 1e300
+    best_loss: float = _NEVER
     live: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -81,13 +83,17 @@ class TrainingState:
         if name == "epochs":
             self.total = self.most = max(self.step, value * self.per_epoch)
 
-    def note_validation(self, score: float | None, loss: float, cells: int, least: float = 0.0) -> bool:
+    def note_validation(
+        self, score: float | None, loss: float, cells: int, least: float = 0.0, *, strict: bool = False
+    ) -> bool:
         """Count an epoch's validation on so many held-out cells; True where its weights are to be kept.
 
         A few strokes cannot tell weights apart whose score differs by less than chance, which falls with the root of
-        the number of cells; of those the newest are kept, which have seen and averaged most. Only a higher score or a
-        lower loss than ever, by more than ``least``, ends a plateau. Without a score the loss alone decides.
+        the number of cells; of those the newest are kept, which have seen and averaged most, unless ``strict``: then
+        only a higher score than ever is better. Only a higher score or a lower loss than ever, by more than ``least``,
+        ends a plateau. Without a score the loss alone decides.
         """
+        first, before = self.best_loss == _NEVER, self.best_score
         lower = loss < self.best_loss
         progress = loss < self.best_loss - least or (score is not None and score > self.best_score + least)
         self.best_loss = min(self.best_loss, loss)
@@ -95,6 +101,8 @@ class TrainingState:
         if score is None:
             return lower
         self.best_score = max(self.best_score, score)
+        if strict:
+            return first or score > before
         return score >= self.best_score - max(_NOISE, _NOISE_OF_ONE / math.sqrt(max(1, cells)))
 
     @property

@@ -18,6 +18,7 @@ from voxloop.deep.data.sampling import Mining
 from voxloop.deep.networks.device import autocast, cores
 from voxloop.deep.networks.network import count_parameters
 from voxloop.deep.objective.metrics import WindowScores
+from voxloop.deep.objective.optimisers import follows_rate
 from voxloop.deep.objective.validation import draw_sample, evaluate
 from voxloop.deep.predict.model import write_files
 from voxloop.deep.training import checkpoint
@@ -161,6 +162,10 @@ class Training:
             except ConfigError as error:
                 emit("warning", text=str(error), order=order.name)
                 continue
+            if name == "learning_rate" and not follows_rate(self._config):
+                text = f"{self._config.optimiser} finds the size of its steps by itself: learning_rate changes nothing"
+                emit("warning", text=text, order=order.name)
+                continue
             emit("updated", what=name, old=self.state.live[name], new=value, order=order.name)
             self.state.update(name, value)
             self._save_sound()  # a crash must not take it back
@@ -286,7 +291,9 @@ class Training:
         """Whether the weights of this epoch are to be kept."""
         by = self._config.best_by
         score = None if by == "loss" else scores.mean(by)
-        return self.state.note_validation(score, scores.loss, self._cells, self._config.min_delta)
+        return self.state.note_validation(
+            score, scores.loss, self._cells, self._config.min_delta, strict=self._config.strict_best
+        )
 
     def _validate(self) -> WindowScores:
         """Scores on the held-out windows; the first of them are drawn."""

@@ -47,6 +47,7 @@ KEPT_BELOW_HIGHEST = (
     "Kept is the newest epoch that agrees as much as any, up to chance: it has learnt longer than the highest, which "
     "lies above it by no more than chance."
 )
+_OBJECTS = (("ap50", "AP@0.5"), ("pq", "PQ"))
 _METRICS = {"iou": "IoU", "ap50": "AP@0.5", "pq": "PQ", "f1": "F1", "lr": "learning rate"}
 
 
@@ -146,8 +147,11 @@ def test_words(event: dict[str, Any]) -> str:
     """What was found on labels held out to the end, beside the baseline."""
     base = event.get("baseline") or {}
     where = "test block" if event.get("on") == "test" else "validation labels, which chose the epoch"
+    objects = event.get("objects") or {}
+    more = "".join(f", {words} {objects[key]:.3f}" for key, words in _OBJECTS if objects.get(key) is not None)
     return (
-        f"agreement with strokes of the {where}: {_interval(event)}; {base.get('name', 'baseline')} {_interval(base)}"
+        f"agreement with strokes of the {where}: {_interval(event)}{more}; {base.get('name', 'baseline')} "
+        f"{_interval(base)}"
     )
 
 
