@@ -33,6 +33,7 @@ from .store import Edit as Edit
 from .store import LabelClass as LabelClass
 from .store import Labels as Labels
 from .store import Level as Level
+from .store import Skeleton as Skeleton
 from .volumes import open_volume as open_volume
 from .volumes import samples as samples
 from .volumes import save_volume as save_volume

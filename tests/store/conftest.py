@@ -32,6 +32,9 @@ def abandon(store: Store) -> None:
             state._closed = True
         state.journal.close()
     session._states.clear()
+    for marks in session._marks.values():
+        marks.journal.close()
+    session._marks.clear()
     session.lock.release()
     store.close()
 

@@ -15,6 +15,7 @@ import tifffile
 
 from voxloop.errors import LabelError, ReadOnlyError, VolumeError, VolumeWarning, WorkspaceError
 from voxloop.store import LabelClass, Store, open_labels
+from voxloop.store.document import SCHEMA
 from voxloop.volumes import open_volume, save_volume
 
 from .conftest import make
@@ -364,7 +365,7 @@ def test_a_newer_schema_opens_read_only_and_says_so(store: Store) -> None:
     store.close()
     path = store.path / "workspace.json"
     document = json.loads(path.read_text())
-    document |= {"schema_version": 2, "holograms": [1]}
+    document |= {"schema_version": SCHEMA + 1, "holograms": [1]}
     document["levels"][0]["classes"][0]["texture"] = "striped"
     path.write_text(json.dumps(document))
     with Store.open(store.path) as newer:

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from voxloop.errors import LabelError, unknown
 from voxloop.model import ClassInfo
+from voxloop.store.skeleton import Skeleton, as_skeleton
+from voxloop.store.spelling import plain_name as plain_name
 
-LevelKind = Literal["semantic", "instances"]
+LevelKind = Literal["semantic", "instances", "points", "boxes", "pictures"]
+#: levels of voxels, and those of instances that are no voxels
+RASTER: tuple[LevelKind, ...] = ("semantic", "instances")
+MARKS: tuple[LevelKind, ...] = ("points", "boxes", "pictures")
+
+#: a skeleton that stands as nodes, edges and symmetric pairs in the file
+StoredSkeleton = Annotated[Skeleton, BeforeValidator(as_skeleton), PlainSerializer(asdict)]
 
 #: Okabe and Ito's colours, told apart with any colour vision; black left out; gray would not show on a gray picture
 PALETTE = ("#e69f00", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#f0e442", "#56b4e9")
@@ -59,6 +75,9 @@ class Level(BaseModel):
 
     ``parent`` is ``(level, class name)``: painting is confined to voxels of that class; the class is None below a level
     of instances (anywhere inside any of them). ``folder`` is the name on disk, which a renaming leaves as it was.
+
+    A level of ``points`` has a ``skeleton``. ``node_keys`` numbers every node that it ever had: the journal names nodes
+    by number, so that a renamed node keeps its points, and one that was removed has them again when it is back.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -68,6 +87,23 @@ class Level(BaseModel):
     classes: tuple[LabelClass, ...] = ()
     parent: tuple[str, str | None] | None = None
     folder: str = ""
+    skeleton: StoredSkeleton | None = None
+    node_keys: dict[str, int] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _nodes_have_keys(self) -> Level:
+        """Every node has a number of its own."""
+        for node in () if self.skeleton is None else self.skeleton.nodes:
+            if node not in self.node_keys:
+                raise ValueError(f"node {node!r} has no number")
+        if len(set(self.node_keys.values())) < len(self.node_keys) or min(self.node_keys.values(), default=0) < 0:
+            raise ValueError("two nodes have one number")
+        return self
+
+    @property
+    def raster(self) -> bool:
+        """Voxels are labelled: not points, boxes or pictures."""
+        return self.kind in RASTER
 
     def value_of(self, given: int | str) -> int:
         """The value of a class given by name or value. Raises LabelError."""
@@ -88,11 +124,6 @@ class Level(BaseModel):
     def locked(self) -> tuple[int, ...]:
         """Values that nothing paints over."""
         return tuple(item.value for item in self.classes if item.locked)
-
-
-def plain_name(name: str) -> str:
-    """A name as it is kept: letters in one Unicode form, no blanks around it, so that what looks alike is alike."""
-    return unicodedata.normalize("NFC", name).strip()
 
 
 def as_classes(given: Iterable[str | Mapping[str, Any] | LabelClass] | None) -> tuple[LabelClass, ...]:

@@ -24,7 +24,9 @@ from voxloop.plain_files import read_plain
 from voxloop.store.atomic import replace_json
 from voxloop.store.classes import Level, check_classes, check_parents
 
-SCHEMA = 1
+#: 2: levels of points, boxes and pictures; a workspace without any is written as 1, which older versions open
+SCHEMA = 2
+OLDEST = 1
 FILE = "workspace.json"
 
 
@@ -81,6 +83,11 @@ class ImageInfo(BaseModel):
     series: str = ""  # the name of the time series that it is a time point of
     time: int | None = None
     own: bool = False  # lies in images/ and goes with the workspace
+
+    @property
+    def framed(self) -> bool:
+        """Its planes are frames of a video or pictures of a folder, or it is one picture: no volume."""
+        return self.z_kind == "frame" or self.shape[0] == 1
 
 
 class NamedRegion(BaseModel):
@@ -152,7 +159,7 @@ class Document(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    schema_version: Count = SCHEMA
+    schema_version: Count = OLDEST
     created: str = ""
     images: tuple[ImageInfo, ...] = ()
     levels: tuple[Level, ...] = ()

@@ -55,7 +55,7 @@ class FollowingState(LabelState):
         self._following = False
         self._closed = False
         self.failure: OSError | None = None
-        self._stacks = UndoStacks()
+        self._stacks: UndoStacks[Record] = UndoStacks()
         self.journal.verify()
         self._mend()
         self.journal.cut_tail()

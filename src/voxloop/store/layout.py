@@ -31,6 +31,11 @@ class LabelPlace:
     def index(self) -> Path:
         return self.array.with_suffix(".index.jsonl")
 
+    @property
+    def marks(self) -> Path:
+        """The table of points, boxes or pictures, where the level is of these."""
+        return self.array.with_suffix(".marks.npz")
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlace:
@@ -192,7 +197,8 @@ class Layout:
         place = LabelPlace(
             self.root / "labels" / level / f"{image}.zarr", self.root / "journal" / f"{level}.{image}.jsonl"
         )
-        files = (place.index, place.journal, place.journal.with_suffix(".bin"), place.journal.parent / "blobs")
+        written = (place.journal, place.journal.with_suffix(".bin"), place.journal.parent / "blobs")
+        files = (place.index, place.marks, *written)
         for path in (place.array / "0" / "c", *files):
             self.check_unlinked(path)
         return place

@@ -9,10 +9,11 @@ from voxloop.errors import LabelError, unknown
 from voxloop.geometry import Box
 from voxloop.given import flag
 from voxloop.store import family
-from voxloop.store.classes import LabelClass, Level, LevelKind, as_classes, check_parents
-from voxloop.store.document import check_name
+from voxloop.store.classes import MARKS, RASTER, LabelClass, Level, LevelKind, as_classes, check_parents
+from voxloop.store.document import SCHEMA, check_name
 from voxloop.store.images import Images
 from voxloop.store.named import Keeper, Named
+from voxloop.store.skeleton import SINGLE, Skeleton, as_skeleton
 
 if TYPE_CHECKING:
     from voxloop.store.drawing import Edit
@@ -54,6 +55,7 @@ class Levels(Named[Level]):
         classes: Sequence[str | Mapping[str, Any] | LabelClass] | None = None,
         parent: tuple[str, str | None] | str | None = None,
         kind: LevelKind = "semantic",
+        skeleton: Skeleton | Sequence[str] | None = None,
     ) -> Level:
         """Add a level.
 
@@ -65,22 +67,92 @@ class Levels(Named[Level]):
         parent
             ``(level, class)``: painting is confined to that class; ``level`` alone for a parent of instances.
         kind
-            ``"semantic"`` (uint8 classes) or ``"instances"`` (uint32 numbers).
+            Of voxels, reached by ``ws.labels``: ``"semantic"`` (uint8 classes) or ``"instances"`` (uint32 numbers). Of
+            places: ``"points"`` (``ws.points``), ``"boxes"`` (``ws.boxes``), ``"pictures"`` (``ws.pictures``, a class
+            for each frame).
+        skeleton
+            Of a level of points: the nodes of one body; left out, plain points.
 
         Raises
         ------
         LabelError
-            The name or a class is taken, the parent does not exist, the kind is neither.
+            The name or a class is taken, the parent does not exist, the kind is none of these, a skeleton for another
+            kind than points.
         """
         self._store.check_writable()
         name = check_name("level", name)
         if name in self.names or any(level.folder == name for level in self._store.document.levels):
             raise LabelError(f"there is a level {name!r} already, or was under that name; choose another name")
-        if not isinstance(kind, str) or kind not in ("semantic", "instances"):
-            raise LabelError(f"kind {kind!r} is neither 'semantic' nor 'instances'")
-        level = Level(name=name, kind=kind, classes=as_classes(classes), parent=self._parent(parent), folder=name)
-        self._store.change(levels=(*self._store.document.levels, level))
+        if not isinstance(kind, str) or kind not in (*RASTER, *MARKS):
+            raise LabelError(f"kind {kind!r} is none of {', '.join(map(repr, (*RASTER, *MARKS)))}")
+        body = self._body(kind, skeleton)
+        if kind in MARKS and parent is not None:
+            raise LabelError(f"a level of {kind} has no parent; only what is painted is confined to one")
+        keys = {node: key for key, node in enumerate(body.nodes)} if body is not None else {}
+        level = Level(
+            name=name,
+            kind=kind,
+            classes=as_classes(classes),
+            parent=self._parent(parent),
+            folder=name,
+            skeleton=body,
+            node_keys=keys,
+        )
+        version = SCHEMA if kind in MARKS else self._store.document.schema_version
+        self._store.change(levels=(*self._store.document.levels, level), schema_version=version)
         return level
+
+    def of_kind(self, *kinds: LevelKind) -> list[str]:
+        """Names of the levels of these kinds; none given: of those that are painted."""
+        return [level.name for level in self._store.document.levels if level.kind in (kinds or RASTER)]
+
+    def _body(self, kind: str, skeleton: Any) -> Skeleton | None:
+        if kind == "points":
+            return Skeleton([SINGLE]) if skeleton is None else as_skeleton(skeleton)
+        if skeleton is not None:
+            raise LabelError(f"a level of {kind} has no skeleton; kind='points' has one")
+        return None
+
+    # -------------------------------------------------------------------------------------------------------- nodes
+
+    def add_node(self, level: str, node: str, joined_to: str | None = None) -> Skeleton:
+        """Add a node to the skeleton of a level; one that was removed is back with all its points."""
+        changing = self._with_skeleton(level)
+        return self._reshape(changing, changing.skeleton.with_node(node, joined_to))  # type: ignore[union-attr]
+
+    def rename_node(self, level: str, node: str, new: str) -> Skeleton:
+        """Give a node another name; its points stay. Raises LabelError where the name is taken."""
+        changing = self._with_skeleton(level)
+        assert changing.skeleton is not None
+        old = changing.skeleton.node(node)
+        body = changing.skeleton.renamed(old, new)
+        name = body.nodes[changing.skeleton.nodes.index(old)]
+        kept = {one: key for one, key in changing.node_keys.items() if one == old or one != name}
+        keys = {name if one == old else one: key for one, key in kept.items()}
+        return self._reshape(changing, body, keys)
+
+    def remove_node(self, level: str, node: str) -> Skeleton:
+        """Take a node out of the skeleton of a level. Its points stay in the journal: ``add_node`` brings them back."""
+        changing = self._with_skeleton(level)
+        return self._reshape(changing, changing.skeleton.without_node(node))  # type: ignore[union-attr]
+
+    def set_skeleton(self, level: str, skeleton: Skeleton | Sequence[str]) -> Skeleton:
+        """Another skeleton for a level: nodes of the same name keep their points, those left out keep them unseen."""
+        return self._reshape(self._with_skeleton(level), as_skeleton(skeleton))
+
+    def _with_skeleton(self, name: str) -> Level:
+        self._store.check_writable()
+        level = self[name]
+        if level.skeleton is None:
+            raise LabelError(f"level {name!r} holds {level.kind}, which have no skeleton")
+        return level
+
+    def _reshape(self, level: Level, body: Skeleton, keys: dict[str, int] | None = None) -> Skeleton:
+        keys = dict(level.node_keys if keys is None else keys)
+        for node in body.nodes:
+            keys.setdefault(node, max(keys.values(), default=-1) + 1)
+        self._replace(level.name, skeleton=body, node_keys=keys)
+        return body
 
     def rename(self, name: str, new: str) -> Level:
         """Give a level another name; files stay where they are, and older runs still find it."""
@@ -228,7 +300,7 @@ class Levels(Named[Level]):
         if child is not None:
             raise LabelError(f"class {item.name!r} is the parent of level {child!r}; remove that first")
         for image in self._images.names:
-            if self._store.labels(losing.name, image).counts().get(item.value):
+            if self._store.holds(losing, image, item):
                 raise LabelError(
                     f"class {item.name!r} still has labels on image {image!r}; erase or repaint them first"
                 )
@@ -251,6 +323,8 @@ class Levels(Named[Level]):
             raise LabelError(f"parent={given!r} is neither a level nor (level, class)")
         name, label = pair
         level = self[name]
+        if not level.raster:
+            raise LabelError(f"level {name!r} holds {level.kind}; only a level that is painted can be a parent")
         if level.kind == "instances":
             if label is not None:
                 raise LabelError(f"level {name!r} holds instances; parent={name!r} confines to all of them")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from voxloop.store.classes import Level
+from voxloop.store.classes import LabelClass, Level
 from voxloop.store.document import Document, ImageInfo
 from voxloop.store.layout import Layout
 
@@ -36,6 +36,8 @@ class Keeper(Protocol):
     def set_aside(self, level: Level | None = None, image: ImageInfo | None = None) -> None: ...
 
     def labels(self, level: str | None = None, image: str | None = None) -> Labels: ...
+
+    def holds(self, level: Level, image: str, item: LabelClass) -> bool: ...
 
 
 class Named(Mapping[str, T]):

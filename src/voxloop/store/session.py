@@ -24,6 +24,7 @@ from voxloop.store.classes import Level
 from voxloop.store.document import SCHEMA, Document, ImageInfo, read_document
 from voxloop.store.layout import Layout
 from voxloop.store.metadata import label_metadata
+from voxloop.store.points.state import MarkState
 from voxloop.store.reader import ReaderState
 from voxloop.store.state import LabelState
 from voxloop.store.writer import WriterState
@@ -45,6 +46,7 @@ class Session:
         self.reason = reason
         self.guard = threading.RLock()
         self._states: dict[tuple[str, str], LabelState] = {}
+        self._marks: dict[tuple[str, str], MarkState] = {}
         self._users = 0
         self._closing: list[threading.Thread] = []
 
@@ -108,6 +110,21 @@ class Session:
                 self._states[key] = self._writer(level, info) if self.lock is not None else self.reader(level, info)
             return self._states[key]
 
+    def marks(self, level: Level, info: ImageInfo) -> MarkState:
+        """The state of the points, boxes or pictures of one level on one image; the same for all openings."""
+        key = level.folder, info.name
+        with self.guard:
+            if key not in self._marks:
+                self._marks[key] = self.mark_state(level, info, self.permit if self.lock is not None else None)
+            return self._marks[key]
+
+    def mark_state(
+        self, level: Level, info: ImageInfo, permit: Callable[[], None] | None = None, at: int | None = None
+    ) -> MarkState:
+        """A state for nobody else: after edit ``at``, or the newest."""
+        place = Layout(self.path).labels(level.folder or level.name, info.name)
+        return MarkState(place, 2 if info.framed else 3, permit, at)
+
     def _writer(self, level: Level, info: ImageInfo) -> WriterState:
         place = Layout(self.path).labels(level.folder or level.name, info.name)
         return WriterState(
@@ -131,8 +148,11 @@ class Session:
         """Close the labels of one level on one image, whose files are about to move."""
         with self.guard:
             state = self._states.pop((level.folder, info.name), None)
+            marks = self._marks.pop((level.folder, info.name), None)
         if state is not None:
             state.close()
+        if marks is not None:
+            marks.close()
 
     def by_folder(self, folder: str) -> Level:
         """The level whose files lie there. Raises LabelError."""
@@ -161,7 +181,10 @@ class Session:
             with self.guard:
                 for state in self._states.values():
                     state.close()
+                for marks in self._marks.values():
+                    marks.close()
                 self._states.clear()
+                self._marks.clear()
                 if self.lock is not None:
                     self.lock.release()
 

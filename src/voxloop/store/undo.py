@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
 
-from voxloop.store.records import Record
+
+class Undoable(Protocol):
+    """What is read of a record: its number, the edits that it takes back or makes again, whether it goes on."""
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def of(self) -> tuple[int, ...]: ...
+
+    @property
+    def reverse(self) -> bool: ...
+
+    @property
+    def joined(self) -> bool: ...
+
+    @property
+    def lost(self) -> bool: ...
 
 
-class UndoStacks:
+Edited = TypeVar("Edited", bound=Undoable)
+
+
+class UndoStacks(Generic[Edited]):
     """The edits that undo takes back, and those that redo makes again; the next ones last."""
 
     def __init__(self) -> None:
-        self.undo: list[Record] = []
-        self.redo: list[Record] = []
+        self.undo: list[Edited] = []
+        self.redo: list[Edited] = []
 
-    def fold(self, records: Sequence[Record]) -> None:
+    def fold(self, records: Sequence[Edited]) -> None:
         """Start over from all records of a journal; that of edit n is the one at n - 1."""
         self.undo.clear()
         self.redo.clear()
         for record in records:
             self.remember(record, records)
 
-    def remember(self, record: Record, records: Sequence[Record]) -> None:
+    def remember(self, record: Edited, records: Sequence[Edited]) -> None:
         """Take up the next record. An undo of an edit that is not known is none."""
         if record.lost:
             return
@@ -37,18 +58,18 @@ class UndoStacks:
             elif not records[number - 1].lost:
                 there.append(records[number - 1])
 
-    def next_undo(self) -> list[Record]:
+    def next_undo(self) -> list[Edited]:
         """The pieces of the last stroke, in the order in which they are taken back; empty where there is none."""
-        pieces: list[Record] = []
+        pieces: list[Edited] = []
         for piece in reversed(self.undo):
             pieces.append(piece)
             if not piece.joined:
                 break
         return pieces
 
-    def next_redo(self) -> list[Record]:
+    def next_redo(self) -> list[Edited]:
         """The pieces of the stroke that was taken back last, in the order in which they are made again."""
-        pieces: list[Record] = []
+        pieces: list[Edited] = []
         for piece in reversed(self.redo):
             if pieces and not piece.joined:
                 break

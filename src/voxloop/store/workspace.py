@@ -8,27 +8,30 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
-
-import numpy as np
+from typing import Any, Self, cast
 
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError, unknown
 from voxloop.geometry import Box
 from voxloop.given import flag
 from voxloop.locks import holder
 from voxloop.store.atomic import bytes_below
-from voxloop.store.classes import Level, as_classes
+from voxloop.store.classes import MARKS, RASTER, LabelClass, Level, LevelKind, as_classes
 from voxloop.store.document import Document, ImageInfo, read_document, write_document
 from voxloop.store.images import Images
 from voxloop.store.label_setting import LabelSetting
 from voxloop.store.labels import Labels
 from voxloop.store.layout import PARTS, Layout
 from voxloop.store.levels import Levels
+from voxloop.store.marks import Marks
+from voxloop.store.points.box_labels import BoxLabels
+from voxloop.store.points.mark_labels import MarkLabels
+from voxloop.store.points.picture_labels import PictureLabels
+from voxloop.store.points.point_labels import PointLabels
 from voxloop.store.regions import Regions
 from voxloop.store.session import Session
 from voxloop.store.sets import Sets
 
-_DTYPES = {"semantic": np.uint8, "instances": np.uint32}
+_WORDS = {"semantic": "painted classes", "instances": "painted objects", **{kind: kind for kind in MARKS}}
 
 
 class Store:
@@ -47,6 +50,7 @@ class Store:
         self.sets = Sets(self, self.images, self.levels, self.regions)
         self._closed = False
         self._labels: dict[tuple[str, str], Labels] = {}
+        self._marks = Marks(session, self._refusal)
         self._leave = session.join(self)
 
     # ------------------------------------------------------------------------------------------------ open and close
@@ -60,7 +64,7 @@ class Store:
         *,
         image_name: str = "image",
         level: str = "labels",
-        kind: Literal["semantic", "instances"] = "semantic",
+        kind: LevelKind = "semantic",
         copy: bool = False,
         times: bool = False,
         **arguments: Any,
@@ -172,6 +176,7 @@ class Store:
         if not self._closed:
             self._closed = True
             self._labels.clear()
+            self._marks.clear()
             self._leave()
 
     def __enter__(self) -> Self:
@@ -186,12 +191,31 @@ class Store:
         """The labels of one level on one image; None stands for the only one there is. Raises LabelError."""
         if self._closed:
             raise WorkspaceError(f"workspace {self.path.name!r} was closed; open it again")
-        chosen, info = self._one_level(level), self._one_image(image)
+        chosen, info = self._one_level(level, *RASTER), self._one_image(image)
         state = self._session.state(chosen, info)
         labels = self._labels.get((chosen.folder, info.name))
         if labels is None or not labels.shows(state):
             labels = self._labels[chosen.folder, info.name] = Labels(state, self._setting(chosen, info))
         return labels
+
+    def points(self, level: str | None = None, image: str | None = None) -> PointLabels:
+        """The points of one level on one image; None stands for the only one there is. Raises LabelError."""
+        return cast("PointLabels", self.marks("points", level, image))
+
+    def boxes(self, level: str | None = None, image: str | None = None) -> BoxLabels:
+        """The boxes of one level on one image; None stands for the only one there is. Raises LabelError."""
+        return cast("BoxLabels", self.marks("boxes", level, image))
+
+    def pictures(self, level: str | None = None, image: str | None = None) -> PictureLabels:
+        """The classes of the frames of an image; None stands for the only level or image. Raises LabelError."""
+        return cast("PictureLabels", self.marks("pictures", level, image))
+
+    def marks(self, kind: LevelKind | None = None, level: str | None = None, image: str | None = None) -> MarkLabels:
+        """Points, boxes or classes of pictures, whichever kind the level has where none is asked for."""
+        if self._closed:
+            raise WorkspaceError(f"workspace {self.path.name!r} was closed; open it again")
+        kinds = MARKS if kind is None else (kind,)
+        return self._marks.view(self._one_level(level, *kinds), self._one_image(image))
 
     def remarks(self) -> list[str]:
         """What is found damaged in the labels of all levels on all images; opens them all."""
@@ -199,8 +223,17 @@ class Store:
             f"{level.name} on {info.name}: {words}"
             for level in self.document.levels
             for info in self.document.images
-            for words in self.labels(level.name, info.name).remarks
+            for words in (self.labels if level.raster else self._any_marks)(level.name, info.name).remarks
         ]
+
+    def _any_marks(self, level: str, image: str) -> MarkLabels:
+        return self.marks(None, level, image)
+
+    def holds(self, level: Level, image: str, item: LabelClass) -> bool:
+        """Whether anything on an image is labelled with a class."""
+        if level.raster:
+            return bool(self.labels(level.name, image).counts().get(item.value))
+        return bool(self.marks(None, level.name, image).counts().get(item.name))
 
     def _setting(self, level: Level, info: ImageInfo) -> LabelSetting:
         def region(name: str) -> Box:
@@ -265,7 +298,14 @@ class Store:
                     self._session.let_go(one, info)
                     place = self.layout.labels(one.folder or one.name, info.name)
                     blobs = (place.journal.parent / "blobs").glob(f"{place.journal.stem}.*.zarr")
-                    moves += [place.array, place.index, place.journal, place.journal.with_suffix(".bin"), *blobs]
+                    moves += [
+                        place.array,
+                        place.index,
+                        place.marks,
+                        place.journal,
+                        place.journal.with_suffix(".bin"),
+                        *blobs,
+                    ]
             if image is not None and image.own:
                 moves.append(self.layout.image(image.name))
             for source in moves:
@@ -300,12 +340,20 @@ class Store:
         reason = "it was closed" if self._closed else self._session.refusal()
         return None if reason is None else f"workspace {self.path.name!r} is read-only here: {reason}"
 
-    def _one_level(self, name: str | None) -> Level:
+    def _one_level(self, name: str | None, *kinds: LevelKind) -> Level:
+        """A level of one of these kinds; None: the only one. Raises LabelError."""
         if name is not None:
-            return self.levels[name]
-        if len(self.levels) != 1:
-            raise LabelError(f"say which level: there are {', '.join(map(repr, self.levels.names)) or 'none'}")
-        return self.document.levels[0]
+            level = self.levels[name]
+            if level.kind not in kinds:
+                verb = "labels" if level.raster else level.kind
+                raise LabelError(f"level {name!r} holds {_WORDS[level.kind]}; ws.{verb}({name!r}) has it")
+            return level
+        fitting = [level for level in self.document.levels if level.kind in kinds]
+        if len(fitting) != 1:
+            there = ", ".join(repr(level.name) for level in fitting)
+            what = "" if kinds == RASTER else f" of {' or '.join(kinds)}"
+            raise LabelError(f"say which level{what}: there are {there or 'none'}")
+        return fitting[0]
 
     def _one_image(self, name: str | None) -> ImageInfo:
         if name is None and len(self.images) != 1:
@@ -339,3 +387,11 @@ def open_labels(path: str | Path, level: str, image: str, at: int | None = None)
         raise LabelError(unknown("image", image, store.images.names))
     chosen, info = store.levels[level], store.images.info(image)
     return Labels(store._session.reader(chosen, info, at), store._setting(chosen, info))
+
+
+def open_marks(path: str | Path, level: str, image: str, at: int | None = None) -> MarkLabels:
+    """Points, boxes or classes of pictures of a workspace, read-only, from any process; ``at`` as in open_labels."""
+    store = Store.open(path, read_only=True)
+    if image not in store.images:
+        raise LabelError(unknown("image", image, store.images.names))
+    return store._marks.at(store.levels[level], store.images.info(image), at)

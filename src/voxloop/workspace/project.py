@@ -11,7 +11,7 @@ from voxloop.workspace.predictions import Predictions
 
 if TYPE_CHECKING:
     from voxloop.review import Offers, Rounds, ScoreCache
-    from voxloop.store import Labels
+    from voxloop.store import BoxLabels, Labels, PictureLabels, PointLabels
 
 
 class Project:
@@ -84,6 +84,18 @@ class Project:
     def labels(self, level: str | None = None, image: str | None = None) -> Labels:
         """The label array of one level on one image; None stands for the only one there is. Raises LabelError."""
         return self.store.labels(level=level, image=image)
+
+    def points(self, level: str | None = None, image: str | None = None) -> PointLabels:
+        """The points of one level on one image; None stands for the only one there is. Raises LabelError."""
+        return self.store.points(level=level, image=image)
+
+    def boxes(self, level: str | None = None, image: str | None = None) -> BoxLabels:
+        """The boxes of one level on one image; None stands for the only one there is. Raises LabelError."""
+        return self.store.boxes(level=level, image=image)
+
+    def pictures(self, level: str | None = None, image: str | None = None) -> PictureLabels:
+        """The classes of the frames of an image; None stands for the only level or image. Raises LabelError."""
+        return self.store.pictures(level=level, image=image)
 
     def close(self) -> None:
         """Flush labels and give the writer lock back. Runs go on. Safe to call twice."""

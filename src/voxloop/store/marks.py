@@ -1,0 +1,61 @@
+"""Points, boxes and classes of pictures of a workspace, by level and image. Knows no rules of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from voxloop.errors import LabelError
+from voxloop.store.classes import Level
+from voxloop.store.document import ImageInfo
+from voxloop.store.points.box_labels import BoxLabels
+from voxloop.store.points.mark_labels import MarkLabels
+from voxloop.store.points.mark_setting import MarkSetting
+from voxloop.store.points.picture_labels import PictureLabels
+from voxloop.store.points.point_labels import PointLabels
+from voxloop.store.points.state import MarkState
+from voxloop.store.session import Session
+
+KINDS: dict[str, type[MarkLabels]] = {"points": PointLabels, "boxes": BoxLabels, "pictures": PictureLabels}
+
+
+class Marks:
+    """The views that one opening of a workspace has handed out; what they show is the session's."""
+
+    def __init__(self, session: Session, refusal: Callable[[], str | None]) -> None:
+        self._session = session
+        self._refusal = refusal
+        self._views: dict[tuple[str, str], MarkLabels] = {}
+
+    def view(self, level: Level, info: ImageInfo) -> MarkLabels:
+        """The instances of one level on one image; the same object every time."""
+        key, state = (level.folder, info.name), self._session.marks(level, info)
+        view = self._views.get(key)
+        if view is None or not view.shows(state):
+            view = self._views[key] = self._made(level, info, state)
+        return view
+
+    def at(self, level: Level, info: ImageInfo, at: int | None) -> MarkLabels:
+        """The instances after edit ``at``, or the newest, for nobody else; read-only."""
+        return self._made(level, info, self._session.mark_state(level, info, at=at))
+
+    def clear(self) -> None:
+        """Hand out none of these any more."""
+        self._views.clear()
+
+    def _made(self, level: Level, info: ImageInfo, state: MarkState) -> MarkLabels:
+        if level.kind not in KINDS:
+            raise LabelError(f"level {level.name!r} is painted: ws.labels({level.name!r}) has it")
+        session = self._session
+
+        def now() -> ImageInfo:
+            return next((one for one in session.document.images if one.name == info.name), info)
+
+        setting = MarkSetting(
+            image=info.name,
+            shape=info.shape,
+            framed=info.framed,
+            spacing_um=lambda: now().spacing_um,
+            level=lambda: session.by_folder(level.folder),
+            refusal=self._refusal,
+        )
+        return KINDS[level.kind](state, setting)
