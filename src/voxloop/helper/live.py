@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,12 +30,27 @@ _PATIENCE = 2.0
 
 
 @dataclass
-class _Session:
+class LiveSession:
+    """A learner with the labels that it follows."""
+
     labels: Labels
     learner: LiveShallow
     area: Area
     changed: list[Box] = field(default_factory=list)
     begun: bool = False
+
+    def learn(self, job: Job, near: Sequence[float]) -> None:
+        """Take up what changed, first near a voxel. Raises Dropped."""
+        from voxloop.store.confined import Area, Confined
+
+        if not self.changed and self.begun and not self.learner.unfinished:
+            return
+        changed = self.changed if self.begun else None
+        teaching = Confined(self.labels, Area(within=self.area.within))
+        self.learner.learn(teaching, changed, near=near, stale=job.stale)
+        # what a request that is dropped here did not come to, the learner keeps for the next
+        self.changed, self.begun = [], True
+        job.check()
 
 
 def answer(job: Job) -> dict[str, Any]:
@@ -46,19 +62,10 @@ def answer(job: Job) -> dict[str, Any]:
     ``learnt`` (False: fewer than two classes are labelled), ``sequence``, ``samples`` and seconds: ``train_s``,
     ``first_s``, ``total_s``.
     """
-    from voxloop.store.confined import Area, Confined
-
     began = time.perf_counter()
-    session = _session(job)
-    _follow(session, job)
+    session = session_of(job)
     view = View.from_json(job.fields["view"], session.learner.picture.shape)
-    if session.changed or not session.begun or session.learner.unfinished:
-        changed = session.changed if session.begun else None
-        teaching = Confined(session.labels, Area(within=session.area.within))
-        session.learner.learn(teaching, changed, near=view.centre, stale=job.stale)
-        # what a request that is dropped here did not come to, the learner keeps for the next
-        session.changed, session.begun = [], True
-        job.check()
+    session.learn(job, view.centre)
     learnt = session.learner.ready
     trained = first = time.perf_counter() - began
     if learnt:
@@ -84,18 +91,20 @@ def _within(area: Area, part: PredictedPart) -> tuple[np.ndarray, np.ndarray]:
     return part.values * mask, part.confidence * mask
 
 
-def _session(job: Job) -> _Session:
+def session_of(job: Job) -> LiveSession:
+    """The learner of a request's image and level, which knows of the edits that it has not learnt yet."""
     image, level = str(job.fields["image"]), str(job.fields["level"])
     config = job.fields.get("config") or {}
     config = _as_last_chosen(job.workspace, level, config)
     region = job.fields.get("region")
     settings = json.dumps([config, region], sort_keys=True)
     key = (image, level, settings, _channels_as_of(job.workspace, config))
-    sessions: dict[Any, _Session] = job.state.setdefault("live", {})
+    sessions: dict[Any, LiveSession] = job.state.setdefault("live", {})
     session = sessions.pop(key, None) or _open(job.workspace, image, level, config, region)
     sessions[key] = session
     while len(sessions) > KEPT:
         sessions.pop(next(iter(sessions))).learner.close()
+    _follow(session, job)
     return session
 
 
@@ -104,7 +113,9 @@ def _channels_as_of(workspace: Path, config: dict[str, Any]) -> int:
     return Layout(workspace).document.stat().st_mtime_ns if config.get("channels") else 0
 
 
-def _open(workspace: Path, image: str, level: str, config: dict[str, Any], region: dict[str, Any] | None) -> _Session:
+def _open(
+    workspace: Path, image: str, level: str, config: dict[str, Any], region: dict[str, Any] | None
+) -> LiveSession:
     from voxloop.channels.beside import with_channels
     from voxloop.channels.recipe import facts_of, recipes_of
     from voxloop.config.shallow import ShallowConfig
@@ -129,7 +140,7 @@ def _open(workspace: Path, image: str, level: str, config: dict[str, Any], regio
     )
     budget = int(min(512 << 20, machine().memory_bytes // 8))
     learner = LiveShallow(picture, settings, threads=machine().cores, memory=budget)
-    return _Session(labels, learner, _area(workspace, labels, settings.constrain, region))
+    return LiveSession(labels, learner, _area(workspace, labels, settings.constrain, region))
 
 
 def _as_last_chosen(workspace: Path, level: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +169,7 @@ def _area(workspace: Path, labels: Labels, constrain: str | None, region: dict[s
     return Area(inside=(open_labels(workspace, inside["level"], labels.image), inside["value"]), within=within)
 
 
-def _follow(session: _Session, job: Job) -> None:
+def _follow(session: LiveSession, job: Job) -> None:
     """Take note of the boxes that changed since the last look."""
     sequence = int(job.fields.get("sequence") or 0)
     if session.area.inside is not None:

@@ -23,11 +23,11 @@ from voxloop.store.classes import Level
 from voxloop.store.drawing import Edit
 from voxloop.store.drawn import Drawn, find, with_mark
 from voxloop.store.guard import Guard
+from voxloop.store.guided import Guided
 from voxloop.store.intensities import picture_of
 from voxloop.store.label_setting import LabelSetting
 from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
-from voxloop.store.shaping import Shaping
 from voxloop.store.state import LabelState
 from voxloop.store.values import as_labels, paintable, whole
 from voxloop.store.writer import Proposal, WriterState
@@ -57,7 +57,7 @@ class Touched:
         return self.box.slices
 
 
-class Labels(Shaping):
+class Labels(Guided):
     """The labels of one level on one image: 0 is unlabelled, classes (or instances) count from 1.
 
     Coordinates are level-0 voxels, zyx, centres at integers. Get one from ``ws.labels(level, image)``; a read-only one

@@ -95,8 +95,7 @@ class Shaping(Drawing):
         return self._shape("ellipse", self._plane(axis, index), points, value, mode, depth)
 
     def _shape(self, tool: str, plane: Plane, points: object, value: int | str, mode: Mode, depth: int | None) -> Edit:
-        if not isinstance(mode, str) or mode not in MODES:
-            raise LabelError(unknown("mode", mode, MODES))
+        checked_mode(mode)
         label = self.paintable(value)
         reach = 0 if depth is None else whole("depth", depth, 0)
         drawn = strokes.as_points(points)
@@ -109,11 +108,22 @@ class Shaping(Drawing):
         }
         slices = range(max(0, plane.index - reach), min(plane.count, plane.index + reach + 1))
         masks = [] if found is None else [plane.place(found, at) for at in slices]
+        return self._by_mode(tool, arguments, masks, label, mode, plane.box(None, (slices.start, slices.stop)))
+
+    def _by_mode(
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        masks: list[tuple[Box, np.ndarray]],
+        label: int,
+        mode: Mode,
+        everywhere: Box,
+    ) -> Edit:
+        """What a shape does: ``masks`` are the shape, ``everywhere`` is what lies outside of it too."""
         if mode == "add":
             return self._fill_masks(tool, arguments, masks, label)
         if mode != "intersect":
             return self._fill_masks(tool, arguments, masks, 0, inside=_any_label if mode == "cut" else _only(label))
-        everywhere = plane.box(None, (slices.start, slices.stop))
         inside = np.zeros(everywhere.shape, bool)
         for box, mask in masks:
             inside[box.within(everywhere).slices] = mask
@@ -284,6 +294,13 @@ class Shaping(Drawing):
             return np.where(gained if overwrite else gained & (current == 0), np.asarray(label, self.dtype), new)
 
         return self.edit("refine", box, proposal, arguments)
+
+
+def checked_mode(mode: object) -> Mode:
+    """What a shape is to do. Raises LabelError."""
+    if not isinstance(mode, str) or mode not in MODES:
+        raise LabelError(unknown("mode", mode, MODES))
+    return mode
 
 
 def _any_label(part: Box, current: np.ndarray) -> np.ndarray:
