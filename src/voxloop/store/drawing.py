@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from voxloop.store.family import Children, as_children
 from voxloop.store.planes import Plane
 from voxloop.store.values import as_list, number, whole
 from voxloop.store.writer import Proposal
+
+if TYPE_CHECKING:
+    from voxloop.store.records import Record
 
 #: a block and its labels as they are, to where in it something is done
 Inside = Callable[[Box, np.ndarray], np.ndarray]
@@ -40,6 +43,11 @@ class Edit:
     box: Box
     voxels: int
     outside: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """What the journal has on record."""
+        return cls(record.sequence, record.tool, record.box, record.voxels)
 
     @property
     def region(self) -> tuple[slice, slice, slice]:

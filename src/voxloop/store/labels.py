@@ -236,8 +236,8 @@ class Labels(Guided):
         record = state.edit(tool, with_mark(arguments), boxes, guarded, joined=joined)
         if record is None:
             return Edit(self.sequence, tool, cover(boxes), 0)
-        edit = self._announce([record])[0]
-        return family.settle(self, self._setting.children(), edit, children)
+        edit = family.settle(self, self._setting.children(), Edit.of(record), children)
+        return self._announce([edit])[0]
 
     def as_volume(self) -> xr.DataArray:
         """The labels as a lazy volume (z, y, x) in micrometres; slices are read when they are computed."""
@@ -281,8 +281,8 @@ class Labels(Guided):
 
     def _went(self, record: Record, *, back: bool) -> Edit:
         """Announce an undo or redo, with what it does to children that were cropped along with an edit."""
-        edit = self._announce([record])[0]
-        return family.follow(self, self._setting.children(), edit, record.of, back=back)
+        edit = family.follow(self, self._setting.children(), Edit.of(record), record.of, back=back)
+        return self._announce([edit])[0]
 
     def next_step(self, *, back: bool) -> dict[str, Any]:
         """What the journal says of the edit that undo (``back``) or redo would come to; empty where there is none."""
@@ -306,7 +306,8 @@ class Labels(Guided):
 
     def refresh(self) -> list[Edit]:
         """Take up what the writer in another process did since; nothing for the writer itself."""
-        return self._announce(self._state.refresh()) if isinstance(self._state, ReaderState) else []
+        records = self._state.refresh() if isinstance(self._state, ReaderState) else []
+        return self._announce([Edit.of(record) for record in records])
 
     def flush(self) -> None:
         """Bring the array on disk up to the last edit, now instead of within a second. Raises WorkspaceError."""
@@ -353,8 +354,7 @@ class Labels(Guided):
             raise ReadOnlyError(refusal or "these labels were opened read-only; change them through ws.labels(...)")
         return self._state
 
-    def _announce(self, records: list[Record]) -> list[Edit]:
-        edits = [Edit(record.sequence, record.tool, record.box, record.voxels) for record in records]
+    def _announce(self, edits: list[Edit]) -> list[Edit]:
         for edit in edits:
             for callback in list(self._state.listeners.values()):
                 try:

@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
-import numpy as np
 
 from voxloop.errors import LabelError
 from voxloop.panels.base.access import read_only_words
-from voxloop.panels.base.panel import CopyCode, Panel, button, column, row, section, show, spacer, text
+from voxloop.panels.base.panel import Panel, button, column, row, section, show, spacer, text
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.label import page_strokes
 from voxloop.panels.label.class_editor import ClassEditor
+from voxloop.panels.label.code_line import CodeLine
 from voxloop.panels.label.edits import Edits
 from voxloop.panels.label.first_places import FirstPlaces
 from voxloop.panels.label.level_chooser import LevelChooser
+from voxloop.panels.label.level_layers import LevelLayers
 from voxloop.panels.label.live_box import LiveBox
 from voxloop.panels.label.live_overlay import OverlaySource
 from voxloop.panels.label.live_place import LivePlace
@@ -28,6 +29,7 @@ from voxloop.panels.label.mask_files import MaskFiles
 from voxloop.panels.label.picture_choice import PictureChoice
 from voxloop.panels.label.shape_box import ShapeBox
 from voxloop.panels.label.slices import slices_around
+from voxloop.panels.label.strays import Strays
 from voxloop.panels.label.tool_box import ToolBox
 from voxloop.panels.label.tools import Call, bindings, fill_call, hand, stroke_call, voxel_of
 from voxloop.panels.view.ink import StrokePiece
@@ -78,15 +80,16 @@ class LabelPanel(Panel):
         self._level = level or next(iter(ws.levels.names), "")
         self.labels: Labels
         self._disconnect: list[Callable[[], object]] = []
-        self._last_call: Call | None = None
-        self._code_due = False
         self._stale = True
         picture = as_high_as_the_window(self.widget, height)
         self.view = PlaneView(self.ws.images.scales(self._image), height=picture)
         self.planes = LinkedPlanes(self.view)
         self.tools = ToolBox(self.handler)
         self.state = self.tools.state
-        self.code = CopyCode()
+        self.code_line = CodeLine()
+        self.code = self.code_line.widget
+        self.levels = LevelLayers(self, ws, self.view)
+        self.strays = Strays(self, ws, self._show_code)
         self.classes = ClassEditor(self, ws, self.state, changed=self._classes_changed, tell_code=self._show_code)
         self.saved = Saved()
         self.live_box = LiveBox(
@@ -109,7 +112,7 @@ class LabelPanel(Panel):
 
     def _build(self) -> None:
         handler = self.handler
-        self.chooser = LevelChooser(self, self.ws, self._image, self._level, self.choose)
+        self.chooser = LevelChooser(self, self.ws, self._image, self._level, self.choose, self._show_code)
         self._undo = button("", handler(self.undo), icon="undo", tooltip="Undo (Ctrl Z)")
         self._redo = button("", handler(self.redo), icon="repeat", tooltip="Redo (Ctrl Shift Z)")
         copy = button("Copy slice", handler(self.copy_slice), tooltip="Copy the labels of the slice before (C)")
@@ -119,6 +122,7 @@ class LabelPanel(Panel):
         self.side = w.VBox(
             [
                 self.chooser.widget,
+                self.strays.widget,
                 self.picture.widget,
                 self.tools.widget,
                 self.classes.widget,
@@ -175,16 +179,18 @@ class LabelPanel(Panel):
         for disconnect in self._disconnect:
             disconnect()
         self._disconnect = []
+        self.levels.leave()
 
     def _open_labels(self) -> None:
         """Show the labels of the chosen level on the chosen image."""
         self.labels = self.ws.labels(self._level, self._image)
         self._disconnect = [self.labels.on_edit(lambda edit: self.post(self._on_edit, edit))]
         self.live.follow(self.labels)
+        self.strays.follow(self.labels)
         level = self.labels.level
         kind: LayerKind = "instances" if level.kind == "instances" else "labels"
         own = LabelLayer(self.labels, level.name, level.classes, kind)
-        self.view.set_layers([*self.picture.layers, self.live.layer, own])
+        self.view.set_layers([*self.picture.layers, self.live.layer, *self.levels.below(self.labels), own])
         values = [item.value for item in level.classes]
         if kind == "instances":
             self.state.value = self.labels.next_id()
@@ -299,6 +305,7 @@ class LabelPanel(Panel):
             "ball": lambda: self.state.set_trait("ball", not self.state.ball),
             "pen": self.tools.offer_pressure,
             "new": self.classes.new_object,
+            "levels": self.levels.switch,
         }
         if name in actions:
             actions[name]()
@@ -355,17 +362,10 @@ class LabelPanel(Panel):
     # ----------------------------------------------------------------------------------------------------- following
 
     def _note(self, call: Call, *, joined: bool = False) -> None:
-        """Show the line of Python for what was done; a long stroke is one line of all its pieces."""
-        before = self._last_call
-        if joined and before is not None and before.verb == call.verb:
-            points = np.concatenate([before.arguments["points"], call.arguments["points"][1:]])
-            call = Call(call.verb, {**call.arguments, "points": points})
-        self._last_call = call
-        self._code_due = True
+        self.code_line.note(call, joined=joined)
 
     def _show_code(self, line: str) -> None:
-        self._code_due = False
-        self.code.code = line
+        self.code_line.show(line)
 
     def _on_edit(self, edit: Edit) -> None:
         """Labels changed, by this panel or anybody else in this process."""
@@ -374,6 +374,7 @@ class LabelPanel(Panel):
             self.first.note_edit(edit, self._image)
             self._forget_place()
             self.live.follow_edit()
+            self.strays.note(edit)
         self._stale = True
 
     def _forget_place(self) -> None:
@@ -387,8 +388,7 @@ class LabelPanel(Panel):
         """What need not happen with every stroke: counts, the saved line, the code, what another writer did."""
         if self.labels.read_only:
             self.labels.refresh()
-        if self._code_due and self._last_call is not None:
-            self._show_code(self._last_call.code(f"ws.labels({self._level!r}, {self._image!r})"))
+        self.code_line.write(f"ws.labels({self._level!r}, {self._image!r})")
         if not self._stale:
             return
         self._stale = False

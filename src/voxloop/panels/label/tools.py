@@ -204,6 +204,7 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
         ("x", "another place than this", "skip"),
         ("n", "next place to correct", "next"),
         ("y", "accept what the overlay says there", "accept"),
+        ("u", "the other levels on and off", "levels"),
     ]
     if objects:  # X has been the key of objects for longer
         more = [("shift+x" if action == "skip" else key, label, action) for key, label, action in more]

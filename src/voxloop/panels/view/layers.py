@@ -7,7 +7,7 @@ its colours, opacity, outlines, is a plain dict that travels to the browser once
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -76,6 +76,12 @@ def class_dicts(classes: Iterable[Any]) -> list[dict[str, Any]]:
         {"value": item.value, "name": item.name, "color": item.color, "visible": getattr(item, "visible", True)}
         for item in classes
     ]
+
+
+def in_order(states: Sequence[dict[str, Any]], ids: Sequence[str]) -> list[dict[str, Any]]:
+    """States of layers, those of ``ids`` in that order in the places that they have; the others stay where they are."""
+    named = iter(sorted((one for one in states if one["id"] in ids), key=lambda one: ids.index(one["id"])))
+    return [next(named) if one["id"] in ids else one for one in states]
 
 
 class LabelLayer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ class MessagedView(Protocol):
     def auto_contrast(self) -> None: ...
     def show_statistics(self) -> None: ...
     def follow_turn(self, axis: str, index: int) -> None: ...
+    def order_layers(self, ids: Sequence[str]) -> None: ...
     def look_at(self, axis: str, box: EdgeBox, pixel_um: float) -> None: ...
 
 
@@ -53,6 +54,7 @@ class PageMessages:
             "drop": self._drop,
             "frame": self._frame,
             "layer": self._layer,
+            "order": lambda message: view.order_layers([str(id) for id in message["ids"]]),
             "plane": lambda message: view.follow_turn(str(message["axis"]), int(message["index"])),
             "probe": self._probe,
             "tool": self._tool,

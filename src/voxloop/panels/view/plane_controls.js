@@ -7,6 +7,7 @@ const ICONS = {
   help: "M6 6.2a2 2 0 1 1 2.8 1.9c-.6.3-.8.7-.8 1.4M8 11.8v.2M8 1.6a6.4 6.4 0 1 0 0 12.8A6.4 6.4 0 0 0 8 1.6z",
   eye: "M1.5 8S4 3.6 8 3.6 14.5 8 14.5 8 12 12.4 8 12.4 1.5 8 1.5 8zM8 6.2a1.8 1.8 0 1 0 0 3.6 1.8 1.8 0 0 0 0-3.6z",
   outline: "M3 3h10v10H3z",
+  up: "M8 13V3M4 7l4-4 4 4",
   more: "M3 8h.01M8 8h.01M13 8h.01",
   three: "M1.8 1.8h7.4v7.4H1.8zM11.6 1.8h2.6v7.4h-2.6zM1.8 11.6h7.4v2.6H1.8z",
   go: "M8 1.5v3M8 11.5v3M1.5 8h3M11.5 8h3M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4z",
@@ -160,7 +161,7 @@ class Controls {
     const rows = [];
     const picture = view.model.get("picture");
     rows.push(this.layerRow({ id: "", name: "Image", ...picture }, false));
-    for (const layer of [...view.model.get("layers")].reverse()) rows.unshift(this.layerRow(layer, layer.kind !== "scalar"));
+    for (const layer of view.model.get("layers")) rows.unshift(this.layerRow(layer, layer.kind !== "scalar"));
     this.layersBox.replaceChildren(...rows);
   }
 
@@ -173,8 +174,11 @@ class Controls {
     const outline = iconButton("outline", `Outlines of ${layer.name} only`, () => change({ outline: !layer.outline }));
     const mark = () => { press(eye, layer.visible); press(outline, !!layer.outline); };
     if (!canOutline) outline.style.visibility = "hidden";
+    const up = iconButton("up", `Draw ${layer.name} above the next`, () => { view.raiseLayer(layer.id); this.buildLayers(); });
+    const top = view.model.get("layers").at(-1)?.id;
+    if (!layer.id || layer.id === top) up.style.visibility = "hidden";
     mark();
-    return element("div", "vl-layer", {}, eye, element("span", "", { title: layer.name }, layer.name), opacity, outline);
+    return element("div", "vl-layer", {}, eye, element("span", "", { title: layer.name }, layer.name), opacity, outline, up);
   }
 
   buildHelp() {

@@ -316,6 +316,15 @@ class PlaneViewer extends Eye {
     else this.model.set("layers", this.model.get("layers").map((layer) => (layer.id === id ? { ...layer, ...patch } : layer)));
   }
 
+  // A layer changes places with the one above it.
+  raiseLayer(id) {
+    const layers = [...this.model.get("layers")], at = layers.findIndex((layer) => layer.id === id);
+    if (at < 0 || at + 1 >= layers.length) return;
+    [layers[at], layers[at + 1]] = [layers[at + 1], layers[at]];
+    this.send({ kind: "order", ids: layers.map((layer) => layer.id) });
+    this.model.set("layers", layers);
+  }
+
   setTool(patch) {
     this.model.set("tool", { ...this.model.get("tool"), ...patch });
     this.send({ kind: "tool", patch });

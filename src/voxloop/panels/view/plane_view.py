@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from voxloop.geometry import AXES, Box, plane_axes
 from voxloop.panels.base.ui import UiLoop, on_ui
 from voxloop.panels.view import frames
-from voxloop.panels.view.layers import Layer
+from voxloop.panels.view.layers import Layer, in_order
 from voxloop.panels.view.page_messages import PageMessages
 from voxloop.panels.view.plane_widget import LOOK, PlaneWidget
 from voxloop.panels.view.planes import EdgeBox, PlaneBox, VolumePlanes
@@ -54,6 +54,7 @@ class PlaneView:
         self.ui = UiLoop.get()
         self._listeners: dict[str, list[Callable[..., object]]] = {}
         self._window: dict[str, Any] | None = None
+        self._order: list[str] = []  # of the layers, by hand
         self.widget = PlaneWidget(axis=axis, height=height, compact=compact)
         self.shape_overlay = ShapeOverlay(self)
         self._messages = PageMessages(self)
@@ -200,9 +201,10 @@ class PlaneView:
         other = [layer.id for layer in layers if self.scene.layers.get(layer.id) is not layer]
         self.scene.layers.clear()
         self.scene.layers.update({layer.id: layer for layer in layers})
-        self.widget.layers = [
+        states = [
             {**layer.state, **{key: looks[layer.id][key] for key in own_look if layer.id in looks}} for layer in layers
         ]
+        self.widget.layers = in_order(states, self._order)
         if other:  # under a known name, too, there is something else now
             self.refresh(*other)
 
@@ -218,6 +220,12 @@ class PlaneView:
     def change_layer(self, layer: str, **look: Any) -> None:
         """Change how a layer looks: ``opacity``, ``visible``, ``outline``, ``classes``."""
         self.widget.layers = [{**state, **look} if state["id"] == layer else state for state in self.widget.layers]
+
+    @on_ui
+    def order_layers(self, ids: Sequence[str]) -> None:
+        """Draw these layers in this order, the first lowest; it stays while layers come and go."""
+        self._order = list(ids)
+        self.widget.layers = in_order(self.widget.layers, ids)
 
     @on_ui
     def set_shapes(self, shapes: Sequence[VectorShape]) -> None:
