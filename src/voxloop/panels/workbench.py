@@ -228,8 +228,8 @@ class Workbench(Panel):
         painted, missing = 0, ("", "")
         labels = getattr(label, "labels", None)
         with suppress(LabelError, WorkspaceError):  # closed in a cell
-            if labels is None and ws.levels.names:
-                labels = ws.labels(ws.levels.names[0], ws.images.names[0])
+            if labels is None and ws.levels.painted:
+                labels = ws.labels(ws.levels.painted[0], ws.images.names[0])
             if labels is not None:
                 counts = labels.counts()
                 left = [item for item in labels.level.classes if not counts.get(item.value)]
@@ -251,8 +251,8 @@ class Workbench(Panel):
         panel = self.panels.get("label")
         labels = getattr(panel, "labels", None)
         with suppress(LabelError, WorkspaceError):  # a workspace without levels, or closed in a cell
-            if labels is None and ws is not None and ws.images.names and ws.levels.names:
-                labels = ws.labels(ws.levels.names[0], ws.images.names[0])
+            if labels is None and ws is not None and ws.images.names and ws.levels.painted:
+                labels = ws.labels(ws.levels.painted[0], ws.images.names[0])
         # where there is a brush, the line stands beside it
         show(self._saved.widget, labels is not None and self._step not in ("label", "review"))
         if labels is not None:

@@ -317,7 +317,7 @@ def _parent(context: TaskContext) -> dict[str, Any]:
 def _level(context: TaskContext, store: Store) -> str:
     """The label level that the model was trained on; else the workspace's first."""
     trained_level = context.config.get("level") or _parent(context).get("level")
-    names = list(store.levels.names)
+    names = list(store.levels.painted)
     return str(trained_level or (names[0] if names else "labels"))
 
 

@@ -102,9 +102,14 @@ class Levels(Named[Level]):
         self._store.change(levels=(*self._store.document.levels, level), schema_version=version)
         return level
 
+    @property
+    def painted(self) -> list[str]:
+        """Names of the levels of voxels, in order."""
+        return self.of_kind(*RASTER)
+
     def of_kind(self, *kinds: LevelKind) -> list[str]:
-        """Names of the levels of these kinds; none given: of those that are painted."""
-        return [level.name for level in self._store.document.levels if level.kind in (kinds or RASTER)]
+        """Names of the levels of these kinds, in order."""
+        return [level.name for level in self._store.document.levels if level.kind in kinds]
 
     def _body(self, kind: str, skeleton: Any) -> Skeleton | None:
         if kind == "points":

@@ -136,7 +136,7 @@ class Sets(Named[TrainingSet]):
                 raise LabelError(unknown("key of a row", key, ("image", "level", "region")))
         image, level, region = self._images.one(row.get("image")), row.get("level"), row.get("region")
         if level is None:
-            names = self._levels.names
+            names = self._levels.painted
             if len(names) != 1:
                 raise LabelError(f"say which level: there are {', '.join(map(repr, names)) or 'none'}")
             level = names[0]
@@ -156,7 +156,7 @@ class Sets(Named[TrainingSet]):
     def _labelled(self) -> list[tuple[str, str]]:
         return [
             (image, level)
-            for level in self._levels.names[:1]
+            for level in self._levels.painted[:1]
             for image in self._images.names
             if any(value and count for value, count in self._store.labels(level, image).counts().items())
         ]

@@ -98,8 +98,8 @@ def constraint(store: Store, text: str, level: str, images: Iterable[str]) -> di
     else:
         name, slash, rest = text.partition("/")
         name, which = name.strip(), rest.strip() or None
-        if name not in store.levels.names:
-            raise ConfigError(f"constrain={text!r}: {unknown('level', name, store.levels.names)}")
+        if name not in store.levels.painted:
+            raise ConfigError(f"constrain={text!r}: {unknown('level', name, store.levels.painted)}")
         if (slash and which is None) or (which is None and store.levels[name].kind == "semantic"):
             options = ", ".join(f"{name}/{c.name}" for c in store.levels[name].classes)
             raise ConfigError(f"constrain={text!r} names no class; use {options}")
@@ -173,11 +173,11 @@ def _set(store: Store, config: Any, field: str) -> TrainingSet | None:
 def _all_rows(store: Store, config: Any) -> tuple[SetRow, ...]:
     level = getattr(config, "level", None)
     if level is None:
-        if len(store.levels.names) != 1:
-            raise LabelError(f"say which level: there are {', '.join(map(repr, store.levels.names)) or 'none'}")
-        level = store.levels.names[0]
-    if level not in store.levels.names:
-        raise LabelError(unknown("level", level, store.levels.names))
+        if len(store.levels.painted) != 1:
+            raise LabelError(f"say which level: there are {', '.join(map(repr, store.levels.painted)) or 'none'}")
+        level = store.levels.painted[0]
+    if level not in store.levels.painted:
+        raise LabelError(unknown("level", level, store.levels.painted))
     images = getattr(config, "images", None) or store.images.names
     for image in images:
         if image not in store.images.names:

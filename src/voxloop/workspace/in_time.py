@@ -34,5 +34,7 @@ def export_pictures(project: Project, what: str, path: str | Path, *, overwrite:
     names = series_of(project).get(what, [what])
     labels = {}
     if str(path).lower().endswith(".zarr"):
-        labels = {level: [project.labels(level, name).as_volume() for name in names] for level in project.levels.names}
+        labels = {
+            level: [project.labels(level, name).as_volume() for name in names] for level in project.levels.painted
+        }
     return save_series([project.images.open(name) for name in names], path, labels=labels, overwrite=overwrite)

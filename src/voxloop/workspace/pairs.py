@@ -96,10 +96,10 @@ def add_pairs(
 
 
 def _level(project: Project, level: str | None) -> str:
-    if level is None and len(project.levels.names) != 1:
-        names = ", ".join(map(repr, project.levels.names)) or "none; ws.levels.add makes one"
+    if level is None and len(project.levels.painted) != 1:
+        names = ", ".join(map(repr, project.levels.painted)) or "none; ws.levels.add makes one"
         raise WorkspaceError(f"say into which level the masks go, level=: there are {names}")
-    return project.levels[project.levels.names[0] if level is None else level].name
+    return project.levels[project.levels.painted[0] if level is None else level].name
 
 
 def match(

@@ -211,7 +211,7 @@ def _confinement(project: Project, config: PredictConfig, models: Models, images
         return {}
     level = project.runs[models.parent].config.get("level") if models.parent else None
     try:
-        inside = constraint(project.store, text, level or project.levels.names[0], images)
+        inside = constraint(project.store, text, level or project.levels.painted[0], images)
     except (ConfigError, LabelError) as error:
         raise PredictionError(f"{error}; constrain='none' predicts everywhere") from error
     for image in images:

@@ -47,7 +47,7 @@ def set_voxel_size(
     new = new.model_copy(update={**kept, "beside": old.beside})
     images = tuple(new if info.name == name else info for info in project.store.document.images)
     project.store.change(images=images)
-    for level in project.levels.names:  # the files of labels say it too
+    for level in project.levels.painted:  # the files of labels say it too
         project.labels(level, name).write_header()
     return voxel_size_remarks(project, name)
 

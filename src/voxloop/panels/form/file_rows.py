@@ -17,6 +17,10 @@ FOLDER = '<i class="fa fa-folder vx-dim"></i> '
 _MADE_UP = {
     "em": "made up: membranes, mitochondria, noise; exact truth",
     "nuclei": "made up: touching nuclei, noise; exact truth",
+    "walkers": "made up: jointed animals that cross; their nodes and who is who",
+    "spots": "made up: spots in a volume; where each is",
+    "dividing": "made up: cells that move, divide and leave; masks and lineage",
+    "pictures": "made up: cells of three kinds, one a picture; the class of each",
 }
 
 

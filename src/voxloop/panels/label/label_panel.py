@@ -77,7 +77,7 @@ class LabelPanel(Panel):
         if not ws.images.names:
             raise LabelError("this workspace has no image yet; add one with ws.images.add(name, path)")
         self._image = image or ws.images.names[0]
-        self._level = level or next(iter(ws.levels.names), "")
+        self._level = level or next(iter(ws.levels.painted), "")
         self.labels: Labels
         self._disconnect: list[Callable[[], object]] = []
         self._stale = True

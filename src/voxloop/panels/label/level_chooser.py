@@ -42,7 +42,7 @@ class LevelChooser:
         self.question = Question(owner)
         self._showing = False
         self.images = classed(w.Dropdown(options=ws.images.names, value=image, tooltip="Image"), "vx-grow")
-        self.levels = classed(w.Dropdown(options=ws.levels.names, value=level, tooltip="Label level"), "vx-grow")
+        self.levels = classed(w.Dropdown(options=ws.levels.painted, value=level, tooltip="Label level"), "vx-grow")
         self.images.observe(handler(lambda change: self._chosen(image=change["new"])), "value")
         self.levels.observe(handler(lambda change: self._chosen(level=change["new"])), "value")
         self.name = w.Text(placeholder="name")
@@ -80,7 +80,7 @@ class LevelChooser:
         """Set the lists to what is painted on, which calls nobody."""
         self._showing = True
         try:
-            self.images.options, self.levels.options = self._ws.images.names, self._ws.levels.names
+            self.images.options, self.levels.options = self._ws.images.names, self._ws.levels.painted
             self.images.value, self.levels.value = image, level
             self.times.show(image)
         finally:
@@ -93,7 +93,7 @@ class LevelChooser:
     def _open_form(self, *, renames: bool) -> None:
         self._renames = renames
         self.name.value = self.levels.value if renames else ""
-        levels = [self._ws.levels[name] for name in self._ws.levels.names]
+        levels = [self._ws.levels[name] for name in self._ws.levels.painted]
         inside: list[Any] = []
         for level in levels:
             if renames and level.name == self.levels.value:

@@ -307,7 +307,7 @@ class ReviewPanel(LabelPanel):
             scored=self.correct.accepting.show_score,
             changed=self._show_task,
         )
-        others = [name for name in self.ws.levels.names if name != self._level]
+        others = [name for name in self.ws.levels.painted if name != self._level]
         self.progress = ProgressRoom(self, self.subject, self.backlog, others, tell_code=self._show_code)
         widgets = {CORRECT: self.correct.widget, CHECK: self.check.widget, PROGRESS: self.progress.widget}
         self.rooms = Rooms(self, widgets, ABOUT, self._room_changed)

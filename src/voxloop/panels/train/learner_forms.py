@@ -129,7 +129,9 @@ class LearnerForms:
             self._channels = ws.channels.names
             for form in self._forms.values():
                 form.set_choices("channels", self._channels)
-        inside = [f"{name}/{one.name}" for name in ws.levels.names if name != level for one in ws.levels[name].classes]
+        inside = [
+            f"{name}/{one.name}" for name in ws.levels.painted if name != level for one in ws.levels[name].classes
+        ]
         if level and ws.levels[level].parent:
             inside.insert(0, "parent")
         sets = (ws.sets.names, inside)
@@ -148,7 +150,7 @@ class LearnerForms:
         hidden = {"level"}
         if len(self._ws.images.names) <= 1:
             hidden.add("images")
-        if len(self._ws.levels.names) < 2:
+        if len(self._ws.levels.painted) < 2:
             hidden.add("constrain")
         main = {name: label for name, label in MAIN_SETTINGS[learner].items() if name != "channels" or self._channels}
         form: Form[Any] = Form(

@@ -116,7 +116,7 @@ class SetEditor:
         keep = self.chosen.value
         _offer(self.chosen, self._ws.sets.names)
         _offer(self._image, self._ws.images.names)
-        _offer(self._level, self._ws.levels.names)
+        _offer(self._level, self._ws.levels.painted)
         self._offer_regions()
         self._showing = False
         if self.chosen.value != keep:

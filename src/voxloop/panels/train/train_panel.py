@@ -108,15 +108,15 @@ class TrainPanel(Panel):
 
     @level.setter
     def level(self, name: str) -> None:
-        if name not in self.ws.levels.names:
-            raise ConfigError(f"level {name!r} is not known; there are {', '.join(self.ws.levels.names)}")
+        if name not in self.ws.levels.painted:
+            raise ConfigError(f"level {name!r} is not known; there are {', '.join(self.ws.levels.painted)}")
         self.ui.call(setattr, self._level, "value", name)
 
     @property
     def config(self) -> Config:
         """What the form says, for the level chosen."""
         config: Config = self.form.value
-        if len(self.ws.levels.names) > 1 and not getattr(config, "training_set", None):  # a set has its levels
+        if len(self.ws.levels.painted) > 1 and not getattr(config, "training_set", None):  # a set has its levels
             return config.changed(level=self.level)
         return config
 
@@ -311,7 +311,7 @@ class TrainPanel(Panel):
     # ----------------------------------------------------------------------------------------------------- widgets
 
     def _build(self) -> None:
-        ws, levels = self.ws, self.ws.levels.names
+        ws, levels = self.ws, self.ws.levels.painted
         first = next(iter(levels), None)
         self._level = w.Dropdown(options=levels, value=first, **labelled("Level", "The labels to train on"))
         self._level.observe(self.handler(self._level_changed), "value")

@@ -8,7 +8,7 @@ from voxloop.errors import VolumeError, unknown
 from voxloop.given import shown
 from voxloop.volumes.samples.sample import Sample
 
-MADE_UP = ("em", "nuclei")
+MADE_UP = ("em", "nuclei", "walkers", "spots", "dividing", "pictures")
 
 
 def list() -> builtins.list[str]:
@@ -33,14 +33,20 @@ def load(name: str, seed: int = 0) -> Sample:
     VolumeError
         Where there is no such sample, or a real one can be had from neither folder, mirror nor network.
     """
-    from voxloop.volumes.samples import em, nuclei, real
+    from voxloop.volumes.samples import dividing, em, kinds_of_cells, nuclei, real, spots, walkers
 
     if not isinstance(name, str):
         raise VolumeError(unknown("sample", shown(name), list()))
-    if name == "em":
-        return em.load(seed)
-    if name == "nuclei":
-        return nuclei.load(seed)
+    makers = {
+        "em": em.load,
+        "nuclei": nuclei.load,
+        "walkers": walkers.load,
+        "spots": spots.load,
+        "dividing": dividing.load,
+        "pictures": kinds_of_cells.load,
+    }
+    if name in makers:
+        return makers[name](seed)
     if name in real.REAL:
         return real.load(name, seed)
     raise VolumeError(unknown("sample", name, list()))
