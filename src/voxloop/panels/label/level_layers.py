@@ -77,7 +77,7 @@ class LevelLayers:
         """The layers that belong under the one of ``labels``, the parent the highest."""
         self.leave()
         parent = labels.level.parent
-        others = [self._ws.levels[name] for name in self._ws.levels.names if name != labels.level.name]
+        others = [self._ws.levels[name] for name in self._ws.levels.painted if name != labels.level.name]
         others.sort(key=lambda level: parent is not None and level.name == parent[0])
         return [self._layer(level, labels.image, parent) for level in others]
 

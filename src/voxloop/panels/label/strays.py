@@ -88,7 +88,7 @@ class Strays:
 def _lost(ws: Workspace, labels: Labels, box: Box) -> Lost:
     """Voxels of each child of some labels that lie outside in a box."""
     lost: Lost = {}
-    for name in ws.levels.names:
+    for name in ws.levels.painted:
         child = ws.levels[name]
         if child.parent is None or child.parent[0] != labels.level.name:
             continue
