@@ -85,7 +85,14 @@ class Verbs:
             "Workspace.forecast": {"run_or_model": "forest", "image": None, "region": None, "config": None},
             "Workspace.labels": {"level": "labels", "image": None},
             "Workspace.methods": {"prediction": "p", "report": None},
-            "Workspace.objects": {"prediction": "p", "config": None, "of": "disc", "region": None, "name": None},
+            "Workspace.objects": {
+                "prediction": "p", "config": None, "of": "disc", "region": None, "name": None,
+                "image": None, "kind": None,
+            },
+            "Workspace.label_objects": {
+                "objects": "o", "level": "labels", "value": 1, "classes": None, "ids": None, "image": None,
+                "overwrite": False,
+            },
             "Workspace.offer": {"image": None, "level": None},
             "Workspace.open": {"path": folder / "nowhere", "read_only": None},
             "Workspace.predict": {

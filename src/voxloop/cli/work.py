@@ -149,6 +149,8 @@ def _meaning(text: str) -> tuple[int, str]:
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("prediction")
 @click.option("--of", help="Name of the class; needed where several are not background.")
+@click.option("--image", help="Of a level or a mask: the image it lies on; needed where there are several.")
+@click.option("--kind", type=click.Choice(["semantic", "instances"]), help="Of a mask: classes, or numbered objects.")
 @click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region; default: all that was predicted.")
 @click.option("--name", help="Name of the run and of its objects.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
@@ -157,12 +159,14 @@ def objects(
     workspace: Path,
     prediction: str,
     of: str | None,
+    image: str | None,
+    kind: str | None,
     region: str | None,
     name: str | None,
     changes: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Make objects of PREDICTION: label image, table in micrometres.
+    """Make objects of PREDICTION, of a label level or of a mask file: label image, table in micrometres.
 
     Without --set, settings are fitted to the objects that are labelled on the image, where there are any.
     """
@@ -171,6 +175,6 @@ def objects(
 
     with open_workspace(workspace) as ws:
         config = ObjectsConfig(**changes_of(changes)) if changes else None
-        run = ws.objects(prediction, config, of=of, region=box(region), name=name)
+        run = ws.objects(prediction, config, of=of, region=box(region), name=name, image=image, kind=kind)
         follow(run, quiet=as_json)
         finish(run, as_json)

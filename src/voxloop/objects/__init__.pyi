@@ -1,6 +1,7 @@
 from .fields import VoxelField as VoxelField
 from .finding import find_objects as find_objects
 from .finding import label_components as label_components
+from .labelled import objects_of_labels as objects_of_labels
 from .measuring import measure_objects as measure_objects
 from .meshes import object_mesh as object_mesh
 from .meshes import save_mesh as save_mesh

@@ -294,7 +294,7 @@ def _numbers(count: int) -> np.ndarray:
 def _write(recipe: _Recipe, path: str | Path, making: _Making) -> Objects:
     """Number the objects that are large enough, write them, and put the folder in its place when it is whole."""
     field, config = recipe.field, recipe.config
-    target = _free_path(path, making.overwrite)
+    target = free_path(path, making.overwrite)
     block = making.block or block_shape(field.shape, halo=recipe.halo, chunk=chunk_of(field))
     partial = target.with_name(f".{target.name}.partial")
     source, settings = _source(recipe.source), config.to_json()
@@ -324,7 +324,7 @@ def _write(recipe: _Recipe, path: str | Path, making: _Making) -> Objects:
     return Objects(target)
 
 
-def _free_path(path: str | Path, overwrite: bool) -> Path:
+def free_path(path: str | Path, overwrite: bool) -> Path:
     """Where objects may be written. Raises PredictionError."""
     target, overwrite = path_of(path, error=PredictionError), flag("overwrite", overwrite, error=PredictionError)
     if target.suffix != ".zarr":

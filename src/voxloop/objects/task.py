@@ -1,4 +1,4 @@
-"""The task of a run that makes objects of a prediction, and the opening of what came out."""
+"""The task of a run that makes objects of a prediction, of labels or of a mask, and the opening of what came out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from voxloop.geometry import Box
 from voxloop.model import resolve
 from voxloop.objects.fields import VoxelField, field_of, map_field
 from voxloop.objects.finding import find_objects
+from voxloop.objects.labelled import objects_of_labels
 from voxloop.objects.result import Objects
 from voxloop.objects.segmenting import CHANNELS
 from voxloop.plain_files import read_plain
@@ -26,29 +27,33 @@ if TYPE_CHECKING:
 
 #: judging is a room above this one, so it is found by name
 _FIT = "voxloop.review.object_fit:fit_objects"
+#: name, in the folder of a run, of a mask that was given as an array
+GIVEN = "mask.zarr"
 #: seconds between two progress events, at least
 PROGRESS_EVERY = 0.5
 
 
 def run(context: TaskContext) -> str:
-    """Make objects of the prediction named in the run's config, into ``objects/<run>.zarr``.
+    """Make objects of what the run's config names, into ``objects/<run>.zarr``.
 
-    ``config``: ``prediction`` (its folder, relative to the workspace), ``of`` (value of a class, None: the network
+    ``config``: ``labelled`` (:func:`label_source`), or ``prediction`` (its folder, relative to the workspace), ``of`` (value of a class, None: the network
     learnt objects), ``region`` ([start, stop] for z, y, x; None: all), and ``fit`` (level and journal number of the
     labelled objects that settings are fitted to; None: they are not); ``settings`` is an :class:`ObjectsConfig`.
     Stop and pause keep what is done, and a run that is started again goes on; cancel removes it.
     """
-    prediction = context.layout.prediction(Path(context.config["prediction"]).stem)
-    of = context.config["of"]
-    config = ObjectsConfig.from_json(context.settings)
-    if context.config.get("fit"):
-        config = _fitted(context, prediction, of)
 
     def tell(done: int, total: int) -> None:
         context.emit("progress", done=done, total=total, unit="blocks")
 
     target = context.layout.objects_of(context.name)
-    outcome = make_objects(context, prediction, of, target, config, context.config.get("region"), tell)
+    config, of = ObjectsConfig.from_json(context.settings), context.config["of"]
+    if context.config.get("labelled"):
+        outcome = _of_labels(context, target, config, tell)
+    else:
+        prediction = context.layout.prediction(Path(context.config["prediction"]).stem)
+        if context.config.get("fit"):
+            config = _fitted(context, prediction, of)
+        outcome = make_objects(context, prediction, of, target, config, context.config.get("region"), tell)
     if isinstance(outcome, str):
         if outcome == "cancelled":
             discard(context.path)
@@ -83,15 +88,6 @@ def make_objects(
 
     ``tell`` hears of blocks done, and in all, from time to time. Started again, it goes on where it was.
     """
-    reported = 0.0
-
-    def progress(done: int, total: int) -> None:
-        nonlocal reported
-        obey(context.orders())
-        if done == total or time.monotonic() - reported > PROGRESS_EVERY:
-            reported = time.monotonic()
-            tell(done, total)
-
     box = None if region is None else Box.from_json(region)
     try:
         objects = find_objects(
@@ -99,7 +95,7 @@ def make_objects(
             target,
             config,
             instances=of is None,
-            progress=progress,
+            progress=_watched(context, tell),
             overwrite=True,
             region=box,
             facts={
@@ -120,6 +116,64 @@ def make_objects(
         )
     context.emit("log", text=f"{objects.count} objects")
     return objects
+
+
+def _of_labels(
+    context: TaskContext, target: Path, config: ObjectsConfig, tell: Callable[[int, int], None]
+) -> Objects | str:
+    """Objects of a level or a mask, or the last word of a run that was ordered to end."""
+    about = context.config["labelled"]
+    region = context.config.get("region")
+    settings = None if about.get("numbered") and config == ObjectsConfig() else config
+    try:
+        objects = objects_of_labels(
+            label_source(context.workspace, context.path, about),
+            target,
+            settings,
+            of=context.config["of"],
+            numbered=about.get("numbered"),
+            region=None if region is None else Box.from_json(region),
+            overwrite=True,
+            progress=_watched(context, tell),
+            facts={
+                "run": context.name,
+                "labelled": about,
+                "of": context.config["of"],
+                "region": region,
+                "shape": about["shape"],
+            },
+        )
+    except Ordered as order:
+        return str(order)
+    context.emit("log", text=f"{objects.count} objects")
+    return objects
+
+
+def label_source(workspace: Path, run: Path, about: dict[str, Any]) -> Any:
+    """The labels that objects are made of, as the run's config names them.
+
+    ``about``: ``level``, ``image`` and ``sequence`` of labels of the workspace, or ``mask``: a file, None for the
+    array that lies in the run's folder.
+    """
+    from voxloop.store import open_labels
+
+    if about.get("level"):
+        return open_labels(workspace, about["level"], about["image"], about["sequence"]).as_volume()
+    return open_volume(about["mask"] or run / GIVEN)
+
+
+def _watched(context: TaskContext, tell: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """Progress that is told from time to time, and obeys orders."""
+    reported = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal reported
+        obey(context.orders())
+        if done == total or time.monotonic() - reported > PROGRESS_EVERY:
+            reported = time.monotonic()
+            tell(done, total)
+
+    return progress
 
 
 def open_result(run_path: str | Path) -> Objects:

@@ -1,4 +1,4 @@
-"""The verb ``objects``: from a prediction to separate objects. The work is done by the run."""
+"""The verb ``objects``: from a prediction, labels or a mask to separate objects. The work is done by the run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from voxloop.config import ObjectsConfig
 from voxloop.errors import PredictionError, unknown
 from voxloop.geometry import Box
 from voxloop.runs import Run
+from voxloop.workspace import label_objects
 from voxloop.workspace.choices import part_of, prediction_named, run_name
 from voxloop.workspace.project import Project
 
@@ -20,19 +21,24 @@ if TYPE_CHECKING:
 
 def objects(
     project: Project,
-    prediction: Prediction | Run | str,
+    prediction: Prediction | Labels | Run | str | Any,
     config: ObjectsConfig | None = None,
     *,
     of: str | int | None = None,
     region: object = None,
     name: str | None = None,
+    image: str | None = None,
+    kind: str | None = None,
     on_finished: Callable[[Run], object] | None = None,
     **settings: Any,
 ) -> Run:
-    """Make objects of a prediction, in a process of its own.
+    """Make objects of a prediction, a label level or a mask, in a process of its own.
 
     Parameters
     ----------
+    prediction
+        A prediction, its name or its run; a level's name, or ``ws.labels(...)``: of a class its connected voxels, of a
+        level of instances the objects as they are; or a mask: a file's path or an array of whole numbers (z, y, x).
     config, **settings
         An :class:`ObjectsConfig`, or its fields by name. Where neither is given, settings are fitted to the objects
         that are labelled on the image (:func:`fit_objects`); the run's log says so.
@@ -44,6 +50,11 @@ def objects(
         predicted where none is.
     name
         Name of the run; ``objects-1``, ... where not given.
+    image
+        The image on which a level or a mask lies; the only one where not given.
+    kind
+        Of a mask: ``"semantic"`` (its connected voxels) or ``"instances"`` (its numbers stay); ``None``: the first
+        where it holds one value, the second where it holds several and ``of`` names none.
     on_finished
         Called with the run once it has ended, however (``run.state`` says so), while this process lives: the place for
         an e-mail or a message to a channel.
@@ -55,6 +66,15 @@ def objects(
     """
     from voxloop.objects.task import class_value
 
+    if label_objects.is_labelled(project, prediction):
+        given = ObjectsConfig.of(config, **settings) if config is not None or settings else None
+        return _started(
+            label_objects.create_run(project, prediction, given, of, region, name, image, kind), on_finished
+        )
+    if image is not None or kind is not None:
+        raise PredictionError("image= and kind= are of levels and masks; a prediction knows its image")
+    if isinstance(prediction, str) and prediction not in project.predictions:
+        raise PredictionError(unknown("prediction or level", prediction, [*project.predictions, *project.levels.names]))
     chosen = prediction_named(project.predictions, prediction)
     fitted_to = None
     if config is None and not settings:
@@ -81,6 +101,10 @@ def objects(
         region=bounds,
         fit=None if fitted_to is None else {"level": fitted_to.level.name, "sequence": fitted_to.sequence},
     )
+    return _started(run, on_finished)
+
+
+def _started(run: Run, on_finished: Callable[[Run], object] | None) -> Run:
     run.launch()
     if on_finished is not None:
         run.on_finished(on_finished)

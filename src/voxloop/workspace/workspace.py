@@ -16,6 +16,7 @@ from voxloop.store import Store
 from voxloop.store.layout import Layout
 from voxloop.workspace import compare as comparing
 from voxloop.workspace import export as exporting
+from voxloop.workspace import label_objects as labelling
 from voxloop.workspace import methods as writing
 from voxloop.workspace import objects as separating
 from voxloop.workspace import pairs as pairing
@@ -41,6 +42,7 @@ class Workspace(Project):
     forecast = predicting.forecast
     objects = separating.objects
     fit_objects = separating.fit_objects
+    label_objects = labelling.label_objects
     accept = review.accept
     suggest = suggesting.suggest
     evaluate = review.evaluate

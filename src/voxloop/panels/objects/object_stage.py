@@ -112,7 +112,7 @@ class ObjectStage:
             self._opened = ""
             self._panel.say(run.history.error or f"{name} is {run.state}", "warning")
             return
-        prediction = name if run is None else str(run.config.get("parent"))
+        prediction = name if run is None else str(run.config.get("parent") or "")
         self._opening(prediction)
         self._panel.say("Reading the table …")
         self._tables.ask(partial(self._read, name, run))

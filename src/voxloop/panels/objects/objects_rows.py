@@ -55,12 +55,20 @@ def largest(table: DataFrame | None, count: int) -> list[int]:
     return [] if table is None else [int(number) for number in table[size_of(table)].nlargest(count).index]
 
 
+def made_of(run: Run) -> str:
+    """What a run makes objects of, in words."""
+    about = run.config.get("labelled")
+    if not about:
+        return f"of prediction {run.config.get('parent')}"
+    return f"of level {about['level']}" if about.get("level") else f"of mask {about.get('mask') or 'given as an array'}"
+
+
 def _run_row(run: Run) -> Row:
     state, history = run.state, run.history
     share = f" {history.progress:.0%}" if state in AT_WORK and history.progress else ""
     actions = () if state in AT_WORK else (Action("delete", "Delete", "Remove it from disk", confirm="Really delete?"),)
     age = ago(time.time() - float(run.config.get("created", time.time())))
-    title = history.error or f"of prediction {run.config.get('parent')}"
+    title = history.error or made_of(run)
     return Row(run.name, (html.escape(run.name), badge(state + share, LOOKS.get(state, "")), age), actions, title=title)
 
 
