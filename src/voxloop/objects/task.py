@@ -36,9 +36,10 @@ PROGRESS_EVERY = 0.5
 def run(context: TaskContext) -> str:
     """Make objects of what the run's config names, into ``objects/<run>.zarr``.
 
-    ``config``: ``labelled`` (:func:`label_source`), or ``prediction`` (its folder, relative to the workspace), ``of`` (value of a class, None: the network
-    learnt objects), ``region`` ([start, stop] for z, y, x; None: all), and ``fit`` (level and journal number of the
-    labelled objects that settings are fitted to; None: they are not); ``settings`` is an :class:`ObjectsConfig`.
+    ``config``: ``labelled`` (:func:`label_source`), or ``prediction`` (its folder, relative to the workspace), ``of``
+    (value of a class, None: the network learnt objects), ``region`` ([start, stop] for z, y, x; None: all), and ``fit``
+    (level and journal number of the labelled objects that settings are fitted to; None: they are not); ``settings`` is
+    an :class:`ObjectsConfig`.
     Stop and pause keep what is done, and a run that is started again goes on; cancel removes it.
     """
 

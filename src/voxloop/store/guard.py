@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxloop.geometry import Box
+from voxloop.store.locks import held
 from voxloop.store.region_mask import mask_of
 from voxloop.store.writer import Proposal
 
@@ -22,7 +23,7 @@ class Guard:
 
     Attributes
     ----------
-    locked : values that nothing paints over.
+    locked : values, or objects, that nothing paints over.
     parent : labels that confine, and the value that they must have there (0: any but 0).
     region : the active one.
     """
@@ -43,7 +44,7 @@ class Guard:
             if new is None:
                 return None
             if self.locked:
-                new = np.where(np.isin(current, self.locked), current, new)
+                new = held(self.locked, current, new)
             if self.parent is not None:
                 new = np.where(inside(*self.parent, part), new, current)
             if self.region is not None:

@@ -24,6 +24,7 @@ from voxloop.store.drawing import Edit
 from voxloop.store.drawn import Drawn, find, with_mark
 from voxloop.store.guard import Guard
 from voxloop.store.guided import Guided
+from voxloop.store.instances import ObjectEdits
 from voxloop.store.intensities import picture_of
 from voxloop.store.label_setting import LabelSetting
 from voxloop.store.planes import Rectangle
@@ -57,7 +58,7 @@ class Touched:
         return self.box.slices
 
 
-class Labels(Guided):
+class Labels(Guided, ObjectEdits):
     """The labels of one level on one image: 0 is unlabelled, classes (or instances) count from 1.
 
     Coordinates are level-0 voxels, zyx, centres at integers. Get one from ``ws.labels(level, image)``; a read-only one
@@ -366,7 +367,7 @@ class Labels(Guided):
     def _guard(self, confined: bool) -> Guard:
         """What an edit leaves as it is."""
         level = self.level
-        locked = level.locked if level.kind == "semantic" else ()
+        locked = level.locked if level.kind == "semantic" else tuple(self._state.locked())
         if not confined:
             return Guard(locked)
         return Guard(locked, self.parent, self.active)

@@ -23,6 +23,7 @@ from voxloop.store.changes import Change, left_of, set_by
 from voxloop.store.chunks import Chunk, ChunkedArray, ChunkFile, DamagedArrayError, DamagedChunkError
 from voxloop.store.journal import Journal
 from voxloop.store.layout import LabelPlace
+from voxloop.store.locks import ObjectLocks
 from voxloop.store.records import Record
 from voxloop.store.touched import Counts, TouchedIndex
 
@@ -56,6 +57,7 @@ class LabelState(ABC):
             self._remark(f"{place.index.name} was damaged; it is counted again")
         self.journal = Journal(place.journal, shape, self.dtype)
         self.journal.reach(self._seen)
+        self._locks = ObjectLocks(self.journal.arguments)
 
     @property
     def _seen(self) -> int:
@@ -117,6 +119,28 @@ class LabelState(ABC):
         """Chunks that hold labels, with the voxels of every value in them."""
         with self.lock:
             return {chunk: dict(counts) for chunk, counts in sorted(self.index.counts.items())}
+
+    def holds(self, value: int) -> bool:
+        """Whether any voxel holds a value."""
+        with self.lock:
+            return any(value in counts for counts in self.index.counts.values())
+
+    def holding(self, values: Collection[int] | None) -> list[Box]:
+        """The chunks that hold any of these values, of any where None, in order; costs what the chunks do."""
+        with self.lock:
+            found = list(self.index.counts)
+            if values is not None and len(values) == 1:
+                (one,) = values
+                found = [chunk for chunk, counts in self.index.counts.items() if one in counts]
+            elif values is not None:
+                wanted = frozenset(values)
+                found = [chunk for chunk, counts in self.index.counts.items() if not wanted.isdisjoint(counts)]
+            return [self.array.box(chunk) for chunk in sorted(found)]
+
+    def locked(self) -> frozenset[int]:
+        """Numbers of the objects that are locked after edit ``sequence``."""
+        with self.lock:
+            return self._locks.after(self.journal.records[: self.sequence])
 
     def totals(self) -> Counts:
         with self.lock:

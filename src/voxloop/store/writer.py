@@ -70,6 +70,14 @@ class WriterState(FollowingState):
         self._hold_back()
         return record
 
+    def note(self, tool: str, arguments: dict[str, Any], box: Box) -> Record:
+        """Write down an edit that changes no voxel, only what is known of those in a box."""
+        with self._changing(large=False):
+            self._permit()
+            record = self.journal.append(tool, arguments, box, 0)
+            self._take(record, (), large=False)
+        return record
+
     def _write_down(
         self,
         tool: str,
