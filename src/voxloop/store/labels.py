@@ -368,9 +368,7 @@ class Labels(Guided, ObjectEdits):
         """What an edit leaves as it is."""
         level = self.level
         locked = level.locked if level.kind == "semantic" else tuple(self._state.locked())
-        if not confined:
-            return Guard(locked)
-        return Guard(locked, self.parent, self.active)
+        return Guard(locked, self.parent, self.active) if confined else Guard(locked)
 
     @property
     def active(self) -> NamedRegion | None:
