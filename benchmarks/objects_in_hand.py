@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import voxloop as vl
 
 
-def timed(words: str, act) -> object:
+def timed(words: str, act: Callable[[], Any]) -> Any:
     begun, spent = time.perf_counter(), time.process_time()
     out = act()
     print(f"{words}: {time.perf_counter() - begun:.3f} s, {time.process_time() - spent:.3f} s of them computing")

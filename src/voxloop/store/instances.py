@@ -24,7 +24,6 @@ from voxloop.store.values import as_list, whole
 
 if TYPE_CHECKING:
     from voxloop.store.classes import Level
-    from voxloop.store.records import Record
     from voxloop.store.state import LabelState
     from voxloop.store.writer import WriterState
 
@@ -48,7 +47,7 @@ class ObjectEdits(Shaping):
     @abstractmethod
     def _writer(self) -> WriterState: ...
     @abstractmethod
-    def _announce(self, records: list[Record]) -> list[Edit]: ...
+    def _announce(self, edits: list[Edit]) -> list[Edit]: ...
 
     # ------------------------------------------------------------------------------------------------------- looking
 
@@ -244,7 +243,8 @@ class ObjectEdits(Shaping):
             return Edit(self.sequence, tool, Box.whole((0, 0, 0)), 0)
         boxes = self._state.holding(ids)
         box = cover(boxes) if boxes else Box.whole((0, 0, 0))
-        return self._announce([self._writer().note(tool, with_mark({"ids": ids}), box)])[0]
+        record = self._writer().note(tool, with_mark({"ids": ids}), box)
+        return self._announce([Edit(record.sequence, tool, record.box, 0)])[0]
 
     def _change(self, tool: str, table: Mapping[int, int], arguments: dict[str, Any]) -> Edit:
         """One edit that gives objects other numbers, old -> new."""

@@ -126,7 +126,7 @@ def _smooth(coarse: np.ndarray, block: Box, by: Sequence[int]) -> np.ndarray:
             weight = weight.take(first, axis) * (1 - share) + weight.take(after, axis) * share
         weights.append(weight)
     if len(there) == 2:
-        return np.where(weights[1] > weights[0], there[1], there[0])
+        return np.asarray(np.where(weights[1] > weights[0], there[1], there[0]))
     return np.asarray(there[np.argmax(weights, axis=0)])
 
 

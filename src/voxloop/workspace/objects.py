@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def objects(
     project: Project,
-    prediction: Prediction | Labels | Run | str | Any,
+    prediction: Any,
     config: ObjectsConfig | None = None,
     *,
     of: str | int | None = None,
