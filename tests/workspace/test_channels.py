@@ -118,6 +118,10 @@ def test_circles_and_sources_that_are_used(ws):
     assert not ws.channels.names
     with pytest.raises(ConfigError, match="unknown channel"):
         ws.channels["first"]
+    with vl.Workspace.create(ws.path.parent / "empty") as empty:
+        with pytest.raises(VoxloopError, match="say which image"):
+            empty.channels.add("a")
+        assert not empty.channels.names
     with pytest.raises(VoxloopError, match="no channel 3"):
         ws.channels.add("c", source=3).to_numpy()
 

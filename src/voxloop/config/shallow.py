@@ -91,6 +91,19 @@ class SampleSettings(Config):
         group="Choice of settings",
         label="choose settings",
     )
+    start_from: str | None = setting(
+        None,
+        "an earlier run, or a model folder (also of another workspace), that kept its samples: these teach together "
+        "with the strokes painted here; features, channels and normalisation are those of that model",
+        group="Samples of other volumes",
+        label="start from the samples of",
+    )
+    keep_samples: bool = setting(
+        False,
+        "keep what was learnt from beside the model (features of at most 50,000 voxels, some 10 MB), so that the next "
+        "volume can start from it; whoever gets the model gets these as well",
+        group="Samples of other volumes",
+    )
     seed: int = setting(0, "seed of everything random", group="Choice of settings", ge=0, advanced=True)
 
 

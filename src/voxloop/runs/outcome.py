@@ -32,12 +32,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from voxloop.errors import ModelError, unknown
+from voxloop.errors import ConfigError, ModelError, unknown
 from voxloop.model import read_spec
 from voxloop.plain_files import read_plain
 from voxloop.runs.events import plain
 from voxloop.store.atomic import replace_json
-from voxloop.store.layout import RunPlace
+from voxloop.store.layout import Layout, RunPlace
 
 #: which model of a run is meant
 Which = Literal["better", "network", "classifier"]
@@ -73,6 +73,15 @@ class Outcome:
     def write(self, run: Path) -> None:
         """Put it into a run folder, whole or not at all."""
         replace_json(RunPlace(run).outcome, plain(asdict(self)))
+
+
+def model_named(layout: Layout, name: str, setting: str = "start_from") -> Path:
+    """The model folder of an earlier run, or a model folder itself. Raises ConfigError, naming the setting."""
+    of_run = RunPlace(layout.runs / name).model
+    for folder in (of_run, layout.runs / name, Path(name), RunPlace(Path(name)).model, layout.root / name):
+        if (folder / "spec.json").is_file():
+            return folder
+    raise ConfigError(f"{setting}={name!r} is neither a run with a model in {layout.runs} nor a model folder")
 
 
 def model_folder(run: Path, which: Which = "better") -> Path:

@@ -16,6 +16,7 @@ from voxloop.shallow.calibration import calibration_error, fit_temperature, temp
 from voxloop.shallow.choice import Choice, choose_settings, iou_per_class, mean_iou
 from voxloop.shallow.classifier import AfterPass, Classifier, fit_classifier
 from voxloop.shallow.features import FeatureBank
+from voxloop.shallow.kept import KeptSamples
 from voxloop.shallow.model import ChannelNormalisation, ShallowModel, describe
 from voxloop.shallow.planning import bank_for
 from voxloop.shallow.samples import in_block
@@ -30,11 +31,15 @@ _LOOKED_AT = 1 << 20
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model and the IoU of its classes on blocks that a twin of it had not seen (None: nothing could be held out)."""
+    """A model and the IoU of its classes on blocks that a twin of it had not seen (None: nothing could be held out).
+
+    ``samples``: what it learnt from, where that is to be kept.
+    """
 
     model: ShallowModel
     validation: dict[str, Any] | None = field(default=None)
     choice: Choice | None = field(default=None)
+    samples: KeptSamples | None = field(default=None)
 
 
 def fit(
@@ -70,11 +75,13 @@ def fit_examples(
     watch: Watch | None = None,
     *,
     judge: bool = False,
+    earlier: KeptSamples | None = None,
 ) -> Fitted:
     """Fit a model to labelled voxels of volumes; computes features where the chosen voxels lie, nowhere else.
 
     ``judge`` holds strokes out in turn first: to choose settings, where ``config`` leaves that open, and to know how
-    sure the model may be.
+    sure the model may be. ``earlier``: samples that teach as well, with their features and normalisation; strokes held
+    out are of the new ones alone.
 
     Raises
     ------
@@ -86,14 +93,21 @@ def fit_examples(
     watch = watch or Watch()
     if not judge:
         config = config.changed(choose="fixed")
-    bank = _common_bank(config, examples)
+    bank = _common_bank(config, examples, earlier)
     normalisation = measure([example for example in examples if not example.judges])
+    if earlier is not None:
+        earlier.check_intensities(normalisation)
+        normalisation = earlier.normalisation
     choice = None
     if judge:
         choice = choose_settings(config, examples, bank, normalisation, classes, threads, watch)
         config, table = choice.config, choice.table
     else:
         table = gather(config, examples, bank, normalisation, classes, threads, watch)
+    if earlier is not None:
+        table = earlier.joined(table, classes)
+        if table.beside is not None and table.beside.planes is None:
+            config = config.changed(planes_share=0.0)
     validation = _validate(config, table, threads, watch)
     classifier = _fit(config, table, table.kept, threads)
     spec = describe(
@@ -109,7 +123,8 @@ def fit_examples(
         **({"constrain": config.constrain} if config.constrain else {}),
         **(_held_out(choice) if choice else {}),
     )
-    return Fitted(ShallowModel(add_hash(spec, classifier), classifier), validation, choice)
+    samples = KeptSamples.of(spec, table, config.seed) if config.keep_samples else None
+    return Fitted(ShallowModel(add_hash(spec, classifier), classifier), validation, choice, samples)
 
 
 def _held_out(choice: Choice) -> dict[str, Any]:
@@ -198,12 +213,15 @@ def _fit(
     return fit_classifier(table.features[rows], table.targets[rows], config, threads, after_pass, beside)
 
 
-def _common_bank(config: ShallowConfig, examples: Sequence[Example]) -> FeatureBank:
+def _common_bank(config: ShallowConfig, examples: Sequence[Example], earlier: KeptSamples | None) -> FeatureBank:
     banks: dict[FeatureBank, str] = {}
     for example in examples:
         if len(example.labelled):
             depth = example.shape[0]
-            bank = bank_for(config, example.channels, example.spacing_um, depth, frames=example.frames)
+            if earlier is None:
+                bank = bank_for(config, example.channels, example.spacing_um, depth, frames=example.frames)
+            else:
+                bank = earlier.bank_on(example.channels, example.spacing_um, example.name)
             banks.setdefault(bank, example.name)
     if not banks:
         raise LabelError("nothing is labelled yet; paint a few strokes of at least two classes")

@@ -15,7 +15,9 @@ from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import LabelError
 from voxloop.machine import machine
 from voxloop.model import ClassInfo
+from voxloop.runs.outcome import model_named
 from voxloop.shallow.fitting import Fitted, fit_examples
+from voxloop.shallow.kept import load as load_samples
 from voxloop.shallow.model import ShallowModel, load
 from voxloop.shallow.picture import draw
 from voxloop.shallow.record import LearningRecord
@@ -47,6 +49,10 @@ def train(context: TaskContext) -> str:
         Fewer than two classes are labelled, or the level holds instances.
     """
     config = ShallowConfig.from_json(context.settings)
+    earlier = None
+    if config.start_from:
+        earlier = load_samples(model_named(context.layout, config.start_from))
+        context.emit("log", text=f"starts from {len(earlier.values):,} samples of {config.start_from!r}")
     examples, classes = open_examples(context.workspace, context.config)
     progress = _Progress(context)
     try:
@@ -57,10 +63,13 @@ def train(context: TaskContext) -> str:
             threads=machine().cores,
             watch=Watch(voxels=progress.voxels, heard=progress.heard, epoch=progress.epoch),
             judge=True,
+            earlier=earlier,
         )
     except _Ended as end:
         return str(end)
     fitted.model.taught_beside(context.config.get("beside")).save(RunPlace(context.path).model)
+    if fitted.samples is not None:
+        fitted.samples.save(RunPlace(context.path).model)
     if fitted.choice:
         words = fitted.choice.words
         context.emit("log", text=f"{words} It took {fitted.choice.seconds:.0f} s of CPU time.", choice=words)

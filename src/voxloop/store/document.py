@@ -166,6 +166,7 @@ class Document(BaseModel):
     regions: tuple[NamedRegion, ...] = ()
     active_regions: dict[str, str] = Field(default_factory=dict)  # by image: what is done there stays inside of it
     channels: tuple[ChannelEntry, ...] = ()
+    reuse: tuple[str, ...] = ()
     sets: dict[str, tuple[TrainingSet, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")

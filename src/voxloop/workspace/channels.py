@@ -13,6 +13,7 @@ from voxloop.given import flag, path_of
 from voxloop.plain_files import read_plain
 from voxloop.store.atomic import replace_json
 from voxloop.store.document import ChannelEntry, check_name
+from voxloop.store.layout import Layout
 from voxloop.store.named import Named
 from voxloop.store.values import as_list
 
@@ -112,7 +113,8 @@ class Channels(Named["DataArray"]):
         self._store.check_writable()
         name = check_name("channel", name)
         facts = {"filter": filter, "other": self._source(other), "low": low, "high": high, "settings": parameters}
-        shown_on = next(iter(self._project.images.names), None) if image is None else self._project.images.one(image)
+        images = self._project.images
+        shown_on = images.one(next(iter(images.names), None) if image is None else image)
         recipe = ChannelRecipe.of({"name": name, "source": self._source(source), **facts})
         self._keep({**self.recipes, name: recipe})
         return self.open(name, shown_on)
@@ -160,7 +162,7 @@ class Channels(Named["DataArray"]):
         return target
 
     def load(self, path: str | Path, *, replace: bool = False) -> list[str]:
-        """Add the channels of a file that :meth:`save` wrote; all of them or none.
+        """Add the channels of a file that :meth:`save` wrote, or of another workspace; all of them or none.
 
         Parameters
         ----------
@@ -178,7 +180,7 @@ class Channels(Named["DataArray"]):
             The file is none of channels, or another channel has one of the names.
         """
         self._store.check_writable()
-        given = [ChannelRecipe.of(one) for one in _read(path_of(path, error=ConfigError))]
+        given = [ChannelRecipe.of(one) for one in read_recipes(path_of(path, error=ConfigError))]
         recipes, replace = self.recipes, flag("replace", replace, error=ConfigError)
         for recipe in given:
             check_name("channel", recipe.name)
@@ -261,16 +263,20 @@ class Channels(Named["DataArray"]):
             return None  # damaged: it is computed again
 
 
-def _read(path: Path) -> list[Any]:
-    """What a file of channels holds. Raises ConfigError."""
+def read_recipes(path: Path) -> list[Any]:
+    """The channels of a file that :meth:`Channels.save` wrote, or of a workspace, not looked into. ConfigError."""
+    of_workspace = path.is_dir()
+    file = Layout(path).document if of_workspace else path
     try:
-        data = json.loads(read_plain(path))
+        data = json.loads(read_plain(file))
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror})") from None
+        raise ConfigError(f"{file} cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):
-        raise ConfigError(f"{path} is damaged, or no file of channels") from None
-    if not isinstance(data, dict) or data.get("format") != _FORMAT or not isinstance(data.get("channels"), list):
+        raise ConfigError(f"{file} is damaged, or no file of channels") from None
+    channels = data.get("channels") if isinstance(data, dict) else None
+    known = of_workspace or (isinstance(data, dict) and data.get("format") == _FORMAT)
+    if not known or not isinstance(channels, list):
         raise ConfigError(f"{path} is no file of channels; ws.channels.save writes one")
-    if not all(isinstance(one, dict) for one in data["channels"]):
+    if not all(isinstance(one, dict) for one in channels):
         raise ConfigError(f"{path} is damaged: a channel is a name with a filter and its settings")
-    return list(data["channels"])
+    return channels

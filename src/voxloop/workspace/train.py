@@ -63,7 +63,9 @@ def train(
     LabelError
         Nothing is labelled, or only one class is.
     ConfigError
-        Settings name a channel that there is not.
+        Settings name a channel that there is not, or other channels than the samples that are started from.
+    ModelError
+        What is started from kept no samples.
     RunError
         The device is busy, and ``queue`` is False; no run is left behind.
     """
@@ -77,6 +79,8 @@ def train(
     facts = freeze(project.store, config)
     if beside := getattr(config, "channels", ()):
         facts["beside"] = Channels(project).facts(beside)
+    if isinstance(config, ShallowConfig) and config.start_from:
+        facts |= _channels_of_start(project, config.start_from, facts.get("beside"))
     settings = _settle(config, facts)
     if then_predict is not None:
         facts |= {"then": _THEN, "then_predict": _images_after(project, then_predict, facts)}
@@ -102,6 +106,15 @@ def train(
         run.on_finished(on_finished)
     _log_round(project, run)
     return run
+
+
+def _channels_of_start(project: Project, start: str, asked: dict[str, Any] | None) -> dict[str, Any]:
+    """The channels that samples of an earlier model are of, as facts; said now, not once the run has begun."""
+    from voxloop.runs.outcome import model_named
+    from voxloop.shallow import kept
+
+    beside = kept.channels_of_samples(kept.load(model_named(project.layout, start)), asked)
+    return {"beside": dict(beside)} if beside else {}
 
 
 def _settle(config: Config, facts: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from voxloop.workspace import train as training
 from voxloop.workspace import voxel_size as sizing
 from voxloop.workspace.channels import Channels
 from voxloop.workspace.project import Project
+from voxloop.workspace.reuse import Reuse
 
 
 class Workspace(Project):
@@ -112,6 +113,11 @@ class Workspace(Project):
     def channels(self) -> Channels:
         """Named filters of the images and of each other, lazy: ``ws.channels.add("smooth", "gaussian")``."""
         return Channels(self)
+
+    @property
+    def reuse(self) -> Reuse:
+        """Other workspaces whose models, channels and settings are offered here: ``ws.reuse.add("../first")``."""
+        return Reuse(self)
 
     def size(self) -> dict[str, int]:
         """Bytes on disk, by part."""

@@ -145,7 +145,7 @@ def test_what_is_no_package_is_said(ws, made, tmp_path, monkeypatch):
     owner, models, _ = made
     models.fold.open()
     models.button.click()
-    assert "choose a file (.zip, rdf.yaml)" in owner.message.words
+    assert "choose a file (.zip, rdf.yaml" in owner.message.words
     (tmp_path / "no.zip").write_bytes(b"nothing")
     models.chooser.line.value = str(tmp_path / "no.zip")
     models.button.click()
@@ -155,7 +155,9 @@ def test_what_is_no_package_is_said(ws, made, tmp_path, monkeypatch):
     FakeModel(make_spec()).save(tmp_path / "ours")
     models.chooser.line.value = str(tmp_path / "ours")
     models.button.click()
-    assert "a model of voxloop already" in owner.message.words
+    assert ws.reuse.paths == [tmp_path / "ours"]
+    assert "they stay where they are" in owner.message.words
+    models.fold.open()
     models.chooser.line.value, models.name.value = str(tmp_path / "no.zip"), "a/b"
     models.button.click()
     assert "'a-b' can" in owner.message.words

@@ -21,7 +21,7 @@ from voxloop.errors import ConfigError, ModelError
 from voxloop.geometry import Shape, Spacing
 from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
-from voxloop.store.layout import RunPlace
+from voxloop.runs.outcome import model_named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +155,4 @@ def load_start(
 
 def ancestor(name: str, context: TaskContext, setting: str = "start_from") -> Path:
     """The model folder of an earlier run, or a model folder itself. Raises ConfigError, naming the setting."""
-    runs = context.layout.runs
-    of_run = RunPlace(runs / name).model
-    for folder in (of_run, runs / name, Path(name), RunPlace(Path(name)).model, context.workspace / name):
-        if (folder / "spec.json").is_file():
-            return folder
-    raise ConfigError(f"{setting}={name!r} is neither a run with a model in {runs} nor a model folder")
+    return model_named(context.layout, name, setting)

@@ -123,6 +123,7 @@ class ChannelsPanel(Panel):
         )
         own = self.ws.images.open(self._image).attrs.get("channel_names") or []
         self.draft.offer(list(recipes), own)
+        self._file.options = [str(path) for path in self.ws.reuse.recipes.values()]
         self._all.disabled = not recipes or self.ws.read_only
         self._changed()
 
@@ -194,7 +195,12 @@ class ChannelsPanel(Panel):
         self._copy = CopyCode()
         self._list = RowList(handler(self._act), head=("Channel", "What", ""), empty="No channels yet.", height=220)
         self._start = RunStart(self, self._all, self._started, lambda: None)
-        self._file = w.Text("channels.json", **labelled("File", "A recipe of channels, for the next volume"))
+        self._file = w.Combobox(
+            value="channels.json",
+            ensure_option=False,
+            continuous_update=False,
+            **labelled("File", "A recipe of channels, or another workspace that has some"),
+        )
         files = row(self._file, button("Save", handler(self.save)), button("Load", handler(self.load)))
         side = column(
             column(heading("Filter"), self.draft.widget, self._preview, classes=["vx-section"]),

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: what packages are called: a file, or the description in an unpacked one
 PACKAGES = (".zip", "rdf.yaml")
+#: what makes a folder a model of voxloop, or a workspace
+SPEC, DOCUMENT = "spec.json", "workspace.json"
 
 
 class ModelList:
@@ -81,6 +83,9 @@ class ModelList:
         source, name = self.chooser.line.value, self.name.value.strip()
         if not source:
             return ""
+        folder = Path(source).parent if Path(source).name in (SPEC, DOCUMENT) else Path(source)
+        if any((folder / one).exists() for one in (SPEC, DOCUMENT)):
+            return f"ws.reuse.add({str(folder)!r})"
         image = f"ws.images.open({self._image()!r})"
         return f"vl.bioimageio.import_package({source!r}, ws.path / {KEPT + name!r}, image={image})"
 
@@ -111,8 +116,9 @@ class ModelList:
         """Import the package chosen, and choose it."""
         self._ws.store.check_writable()
         source, name = self.chooser.path, self.name.value.strip()
-        if (source / "spec.json").exists():
-            raise ModelError(f"{source} is a model of voxloop already; copy it into {self._ws.path / KEPT} to list it")
+        if source.name in (SPEC, DOCUMENT) or any((source / one).exists() for one in (SPEC, DOCUMENT)):
+            self._reuse(source if source.is_dir() else source.parent)
+            return
         if name != safe_name(name):
             raise ModelError(f"{name!r} cannot be the name of a model; {safe_name(name)!r} can")
         folder = self._ws.path / KEPT / name
@@ -120,6 +126,14 @@ class ModelList:
             raise ModelError(f"there is a model {name!r} already; give this one another name")
         self.progress.value = "Reading the package …"
         self._add(source.absolute(), folder, self._image())
+
+    def _reuse(self, folder: Path) -> None:
+        """List the models of another workspace, or a model folder, from now on; nothing is copied."""
+        added = self._ws.reuse.add(folder)
+        self._panel.say(f"Models of {added} are listed; they stay where they are.", "good")
+        self.fold.close()
+        self.chooser.line.value = ""
+        self.refresh()
 
     def _import_package(self, source: Path, folder: Path, image: str) -> tuple[str, dict[str, Any]]:
         self._import = PackageImport(self._ws.path, source, folder, image)
@@ -149,7 +163,10 @@ class ModelList:
     def _build(self) -> list[w.Widget]:
         handler = self._panel.handler
         self.chooser = PathChooser(
-            self._panel, PACKAGES, self._path_changed, placeholder="path of a bioimage.io package"
+            self._panel,
+            (*PACKAGES, SPEC, DOCUMENT),
+            self._path_changed,
+            placeholder="another workspace, a model folder or a bioimage.io package",
         )
         self.name = w.Text(placeholder="name", tooltip="What the model is called here", layout={"width": "auto"})
         self.name.observe(handler(self._show_code), "value")

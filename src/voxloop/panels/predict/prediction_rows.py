@@ -35,7 +35,7 @@ class Offered:
 
 
 def list_models(ws: Workspace) -> Offered:
-    """Runs that have a model, newest first, then models in folders of the workspace.
+    """Runs that have a model, newest first, then models in folders of the workspace, then those of others.
 
     The newest is offered while it has predicted nothing, then the one whose prediction is offered (``ws.offer``). It is
     called the best only where comparison says so.
@@ -45,6 +45,7 @@ def list_models(ws: Workspace) -> Offered:
     best = {offer.run for offer in offers if offer.clear}
     rows = [_model_row(run, ws.scores.of_run(run), run.name in best) for run in runs]
     rows += [_kept_row(path.parent) for path in _kept(ws)]
+    rows += [_reused_row(name, folder) for name, folder in ws.reuse.models.items()]
     first, words = rows[0].key if rows else "", ""
     newest = next(iter(offers), None)
     keys = {row.key for row in rows}
@@ -76,7 +77,9 @@ def known_offers(ws: Workspace) -> list[KnownOffer]:
 
 def model_folder(ws: Workspace, key: str) -> Path:
     """Where the model of a row lies; of a run with two, the one that it keeps to predict with."""
-    return ws.path / key if key.startswith(KEPT) else folder_of_run(ws.runs[key].path)
+    if key.startswith(KEPT) or Path(key).is_absolute():
+        return ws.path / key
+    return folder_of_run(ws.runs[key].path)
 
 
 def _kept(ws: Workspace) -> list[Path]:
@@ -89,6 +92,11 @@ def _kept_row(folder: Path) -> Row:
     made = (folder / "spec.json").stat().st_mtime
     cells = (html.escape(f"{KEPT}{folder.name}"), "–", ago(time.time() - made))
     return Row(f"{KEPT}{folder.name}", cells, title="imported, or saved for a prediction; no run here trained it")
+
+
+def _reused_row(name: str, folder: Path) -> Row:
+    made = (folder / "spec.json").stat().st_mtime
+    return Row(str(folder), (html.escape(name), "–", ago(time.time() - made)), title=f"of another workspace: {folder}")
 
 
 def _model_row(run: Run, score: Score | None, best: bool) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -70,7 +70,7 @@ class LearnerForms:
     ) -> None:
         self._ws, self._chosen, self._changed, self._opened = ws, chosen, changed, opened
         self._forms: dict[LearnerName, Form[Any]] = {}
-        self._models: list[str] = []
+        self._models: dict[LearnerName, list[str]] = {"shallow": [], "deep": []}
         self._sets: tuple[list[str], list[str]] = ([], [])
         self._channels = ws.channels.names
         options = [(LABELS[name], name) for name in CONFIGS]
@@ -110,12 +110,12 @@ class LearnerForms:
         show(self.needs, reason is not None)
         self._chosen()
 
-    def offer_models(self, names: Sequence[str]) -> None:
-        """Names of runs whose weights a training can start from."""
-        if list(names) != self._models:
-            self._models = list(names)
-            for form in self._forms.values():
-                form.set_choices("start_from", self._models)
+    def offer_models(self, names: Mapping[LearnerName, list[str]]) -> None:
+        """Runs and folders that a training of each learner can start from."""
+        for learner, form in self._forms.items():
+            if names[learner] != self._models[learner]:
+                form.set_choices("start_from", names[learner])
+        self._models = dict(names)
 
     def offer_sets(self, level: str | None) -> bool:
         """Offer training sets, and classes that a training of ``level`` can be confined to; whether these are others.
@@ -156,7 +156,7 @@ class LearnerForms:
         form: Form[Any] = Form(
             CONFIGS[learner],
             choices={"channels": self._channels},
-            suggestions={"start_from": self._models, "encoder": ENCODERS},
+            suggestions={"start_from": self._models[learner], "encoder": ENCODERS},
             only=lambda setting: setting.name not in hidden,
             main=main,
             on_change=lambda _: self._changed(),

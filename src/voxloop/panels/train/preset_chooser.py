@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import ipywidgets as w
 
@@ -14,8 +14,9 @@ from voxloop.panels.train.share_words import share_words
 
 #: what is shown where the settings are no preset
 NO_PRESET = "—"
-#: a line of the list that is none to choose
+#: lines of the list that are none to choose
 OTHERS = "── as other programs begin ──"
+REUSED = "── as other workspaces trained ──"
 
 
 class PresetChooser:
@@ -36,6 +37,8 @@ class PresetChooser:
         self._config: Config | None = None
         self._from: str | None = None
         self._names: list[str] = []
+        self._more: Mapping[str, Config] = {}
+        self._known: Mapping[str, Config] = {}
         self.choice = w.Dropdown(
             options=[NO_PRESET], **labelled("Preset", "Settings that go together; all can be changed below")
         )
@@ -47,9 +50,11 @@ class PresetChooser:
         self._shares = classed(text(), "vx-dim", "vx-small")
         self.widget = column(self.choice, row(self._about, self._back), self.last.widget, self._shares)
 
-    def offer(self, kind: type[Config]) -> None:
-        """Offer the presets of a learner."""
-        self._names = [name for name, config in read_presets().items() if isinstance(config, kind)]
+    def offer(self, kind: type[Config], more: Mapping[str, Config] | None = None) -> None:
+        """Offer the presets of a learner; ``more``: settings of other workspaces by name."""
+        self._more = {name: config for name, config in (more or {}).items() if isinstance(config, kind)}
+        self._known = {**self._more, **read_presets()}
+        self._names = [name for name, config in self._known.items() if isinstance(config, kind)]
         self._config = self._from = None
         self._put(NO_PRESET)
         show(self.widget, bool(self._names))
@@ -59,17 +64,18 @@ class PresetChooser:
         self._config = config
         self.last.follow(config)
         self._shares.value = html.escape(share_words(config))
-        same = next((name for name in self._names if read_presets()[name] == config), None)
+        same = next((name for name in self._names if self._known[name] == config), None)
         self._from = same or self._from
         changed: list[str] = []
         if self._from:
-            self._compare(read_presets()[self._from])
-            changed = _changed(read_presets()[self._from], config)
+            self._compare(self._known[self._from])
+            changed = _changed(self._known[self._from], config)
         words, title = "", NO_PRESET
         if changed:
             words, title = f"Changed: {', '.join(changed)}", f"{self._from}, {len(changed)} changed"
         if same is not None:
-            words, title = presets.about(same) if same in presets else "", same
+            about = "settings of a training in another workspace" if same in self._more else ""
+            words, title = presets.about(same) if same in presets else about, same
         self._put(title)
         self._about.value = html.escape(words)
         show(self._about, bool(words))
@@ -93,8 +99,10 @@ class PresetChooser:
         """What there is to choose, as title and name: by purpose first, then what other programs begin with."""
         purposes = presets.purposes
         ours = [(purposes[name], name) for name in purposes if name in self._names]
-        others = [(name, name) for name in self._names if name not in purposes]
-        return [*ours, *([(OTHERS, OTHERS)] if others and ours else []), *others]
+        others = [(name, name) for name in self._names if name not in purposes and name not in self._more]
+        reused = [(name, name) for name in self._more]
+        heads = ((OTHERS, others if ours else []), (REUSED, reused))
+        return [*ours, *(others if not ours else []), *(one for head, of in heads if of for one in ((head, head), *of))]
 
     def _chosen(self) -> None:
         name = self.choice.value
@@ -102,12 +110,12 @@ class PresetChooser:
             return
         if name not in self._names:
             self.follow(self._config)  # words are nothing to choose
-        elif read_presets()[name] != self._config:
-            self._load(read_presets()[name])
+        elif self._known[name] != self._config:
+            self._load(self._known[name])
 
     def _go_back(self) -> None:
         if self._from:
-            self._load(read_presets()[self._from])
+            self._load(self._known[self._from])
 
 
 def read_presets() -> dict[str, Config]:

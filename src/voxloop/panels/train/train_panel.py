@@ -30,10 +30,10 @@ from voxloop.panels.train.run_stage import RunStage
 from voxloop.panels.train.set_editor import SetEditor
 from voxloop.panels.train.start_bar import StartBar
 from voxloop.panels.train.start_chooser import FRESH, RESUME, StartChooser, code_of
+from voxloop.panels.train.starts import starts
 from voxloop.panels.train.training_forecast import Question, TrainingForecast
 from voxloop.runs.spare import NEEDED_GB
 from voxloop.shallow.last_choice import LastChoice, last_choice
-from voxloop.store.layout import RunPlace
 
 if TYPE_CHECKING:
     from voxloop.runs import Run
@@ -49,7 +49,7 @@ class TrainLook:
     facts: list[ClassFacts] | None
     runs: list[Run]
     rows: list[Row]
-    models: list[str]
+    models: dict[LearnerName, list[str]]
     choice: LastChoice | None
     busy: bool
 
@@ -226,7 +226,7 @@ class TrainPanel(Panel):
             facts=facts,
             runs=runs,
             rows=self.runs.rows(runs, colors),
-            models=[run.name for run in runs if RunPlace(run.path).model.is_dir()],
+            models=starts(self.ws, runs),
             choice=last_choice(self.ws.path, level) if level else None,
             busy=any(run.state in AT_WORK and run.state != "queued" for run in runs),
         )
@@ -355,7 +355,7 @@ class TrainPanel(Panel):
         self.body(classed(w.HBox([left, right]), "vx-train"), message=False)
 
     def _show_learner(self) -> None:
-        self.presets.offer(CONFIGS[self.learner])
+        self.presets.offer(CONFIGS[self.learner], self.ws.reuse.settings)
         show(self.ahead.widget, self.learner == "deep")
         show(self.start.widget, self.learner == "deep")
         self._touched = True
