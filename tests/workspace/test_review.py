@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import voxloop as vl
+from voxloop.benchmark.here import HereRuns
 from voxloop.errors import PredictionError, RunError
 
 SHAPE = (8, 96, 120)
@@ -85,6 +86,26 @@ def test_an_audit_narrows_the_score(corrected, truth):
     assert score.iou == pytest.approx(exact, abs=0.1)
     assert corrected.audit("predict-1", how="fields", n=8).left == []
     assert len(corrected.audit("predict-1").points) == 100
+
+
+def test_a_stroke_that_all_others_contradict_is_left_out_unless_somebody_keeps_it(corrected, monkeypatch):
+    first = corrected.runs["shallow-1"]
+    said = [event["text"] for event in first.events() if event["kind"] == "warning"]
+    assert len(said) == 1
+    assert "1 stroke of 19 was left out" in said[0]
+    assert "painted disc, but models that had not learned it say background" in said[0]
+    doubt = corrected.doctor()[0]
+    assert (doubt.sequence, doubt.left_out) == (19, True)
+    assert not any(other.left_out for other in corrected.doctor()[1:])
+    extra = first.model().spec.extra
+    assert extra["strokes"] == 19
+    doubt.keep()
+    monkeypatch.setattr(corrected, "runs", HereRuns(corrected.layout.runs))
+    again = corrected.train(vl.ShallowConfig(scales=3, context=0))
+    assert again.wait() == "finished"
+    assert again.config["said_right"] == {"labels/image": [19]}
+    assert not [event for event in again.events() if event["kind"] == "warning"]
+    assert again.model().spec.extra["samples"] > extra["samples"], "its voxels teach now"
 
 
 def test_the_run_says_what_it_chose(corrected):

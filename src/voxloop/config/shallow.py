@@ -54,6 +54,14 @@ class SampleSettings(Config):
         step=0.05,
     )
 
+    leave_out: bool = setting(
+        True,
+        "a stroke that models which had not learned it are sure is of another class is not learned, where they know "
+        "the other strokes of its class; one in twenty at most. The run says which; keep or drop it in Review",
+        group="Which voxels teach",
+        label="leave out contradicted strokes",
+    )
+
     validation_set: str | None = validation_set()
 
     smoothing: float = setting(

@@ -23,7 +23,7 @@ from voxloop.review.comparison import Comparison, Interval, Pair
 from voxloop.review.evidence import Evidence, Unit
 from voxloop.review.population import Population
 from voxloop.review.score import FEWEST, foreground, iou_of, less_sure, mean_of, tails
-from voxloop.review.trust import PREFERENCE, PREFERENCE_UNSEEN, Normal, overconfidence
+from voxloop.review.trust import ANY, PREFERENCE, PREFERENCE_UNSEEN, Normal
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
@@ -275,7 +275,7 @@ def _stroke_masses(
     masses *= np.exp(_PREFERENCE_OF_CLASS * rng.standard_normal((_DRAWS, 1, classes)))
     masses += _open_mass(counts, table, rng)
     agree = np.arange(classes) * (classes + 1)
-    shifts = _normal(rng, overconfidence("", 0.0))
+    shifts = _normal(rng, ANY)
     believed = table.expected.mean(axis=0)
     masses[:, agree] = [less_sure(believed, np.arange(classes), shift) for shift in shifts]
     return masses

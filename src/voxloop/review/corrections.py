@@ -23,7 +23,7 @@ from voxloop.model import ClassInfo
 from voxloop.review.cells import CellCount, Cells, count_cells
 from voxloop.review.population import Population
 from voxloop.review.score import FEWEST, Score, foreground, iou_of, summarise, tails, unknown_score
-from voxloop.review.trust import PREFERENCE, PREFERENCE_UNSEEN, Normal, overconfidence
+from voxloop.review.trust import ANY, CHOSEN, CHOSEN_UNSEEN, Normal
 from voxloop.store import open_labels
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def score_corrections(
     Parameters
     ----------
     trust
-        By how much its model is wrong more often than it believes; as is usual of a first one where not given.
+        By how much its model is wrong more often than it believes; as is usual where not given.
     """
     learned = prediction.lineage.get("labels", {})
     # of an image that was not among those learned from, nothing was seen
@@ -115,9 +115,9 @@ def score_strokes(
     count = len(strokes.truth)
     rng = np.random.default_rng(seed)
     unseen = np.zeros(count, bool) if strokes.unseen is None else strokes.unseen
-    mean, spread = overconfidence("", 0.0) if trust is None else trust
+    mean, spread = ANY if trust is None else trust
     precision, weighted = 1 / spread**2, mean / spread**2
-    for group, preference in ((~unseen, PREFERENCE), (unseen, PREFERENCE_UNSEEN)):
+    for group, preference in ((~unseen, CHOSEN), (unseen, CHOSEN_UNSEEN)):
         if group.sum() < min(_FEWEST_OF_GROUP, count):
             continue
         seen, noise = _drawn_shift(strokes, group, rng)
@@ -153,7 +153,7 @@ def score_beliefs(
     population = Population(prediction)
     if not population.believes or places < FEWEST:
         return unknown_score("check 100 points", level=level)
-    mean, spread = overconfidence("", 0.0) if trust is None else trust
+    mean, spread = ANY if trust is None else trust
     return _score_shifts(
         mean + spread * np.random.default_rng(seed).standard_normal(_DRAWS),
         mean,

@@ -5,9 +5,7 @@ Strokes that somebody looked at and kept are on record, and are not asked about 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxloop.geometry import Box
-from voxloop.plain_files import read_plain
 from voxloop.shallow.record import LearningRecord, load
-from voxloop.store.json_lines import append_line, parse_lines
+from voxloop.store.kept_strokes import keep_stroke, kept_strokes
 from voxloop.store.values import whole
 
 if TYPE_CHECKING:
@@ -42,6 +39,7 @@ class Doubt:
     label : class that was painted.
     said : class that models say which had not learned from it.
     confidence : how sure they are, 0 to 1.
+    left_out : whether the training did not learn it, since all others contradict it; after ``keep`` the next one does.
     """
 
     sequence: int
@@ -51,16 +49,15 @@ class Doubt:
     label: str
     said: str
     confidence: float
-    _labels: Labels = field(repr=False, compare=False)
-    _change: Change = field(repr=False, compare=False)
+    left_out: bool = False
+    _labels: Labels = field(kw_only=True, repr=False, compare=False)
+    _change: Change = field(kw_only=True, repr=False, compare=False)
     _record: Path | None = field(default=None, repr=False, compare=False)
 
     def keep(self) -> None:
         """The stroke is right, whatever models say: it is not asked about again. On disk when this returns."""
         if self._record is not None:
-            self._record.parent.mkdir(parents=True, exist_ok=True)
-            line = {"v": 1, "level": self.level, "image": self.image, "sequence": self.sequence, "time": time.time()}
-            append_line(self._record, line)
+            keep_stroke(self._record, self.level, self.image, self.sequence)
 
     def drop(self) -> Edit:
         """Take the labels of this stroke away, as one edit that undo takes back; what others painted over it stays."""
@@ -90,7 +87,7 @@ def doubts_of(store: Store, run: Run, n: int = 20) -> list[Doubt]:
             labels[image] = store.labels(level=level, image=image)
             upto[image] = int(sequence)
     path = store.layout.kept_strokes
-    contradicted = doubts(record, labels, upto, n, kept=_kept(path))
+    contradicted = doubts(record, labels, upto, n, kept=kept_strokes(path))
     return [replace(doubt, _record=path) for doubt in contradicted]
 
 
@@ -102,7 +99,7 @@ def doubts(
     *,
     kept: Collection[tuple[str, str, int]] = (),
 ) -> list[Doubt]:
-    """Strokes that are contradicted, the surest contradiction first.
+    """Strokes that are contradicted: those that were not learned, then the others, the surest contradiction first.
 
     Parameters
     ----------
@@ -119,22 +116,11 @@ def doubts(
     for number, image in enumerate(record.images):
         if image in labels:
             inside = record.image == number
-            contradicted += _of_image(record, inside, labels[image], upto[image])
+            left_out = set(record.left_out[record.left_out[:, 0] == number, 1].tolist())
+            of_image = _of_image(record, inside, labels[image], upto[image])
+            contradicted += [replace(doubt, left_out=doubt.sequence in left_out) for doubt in of_image]
     asked = [doubt for doubt in contradicted if (doubt.level, doubt.image, doubt.sequence) not in kept]
-    return sorted(asked, key=lambda doubt: -doubt.confidence)[:n]
-
-
-def _kept(path: Path) -> set[tuple[str, str, int]]:
-    """Level, image and edit of the strokes on record as kept."""
-    try:
-        lines = read_plain(path).split(b"\n")
-    except OSError:  # there is none, or none that may be read
-        return set()
-    kept = set()
-    for line in parse_lines(lines):
-        with suppress(KeyError, TypeError, ValueError, OverflowError):  # a line that somebody else wrote
-            kept.add((str(line["level"]), str(line["image"]), int(line["sequence"])))
-    return kept
+    return sorted(asked, key=lambda doubt: (not doubt.left_out, -doubt.confidence))[:n]
 
 
 def _of_image(record: LearningRecord, inside: np.ndarray, labels: Labels, upto: int) -> list[Doubt]:

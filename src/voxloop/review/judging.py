@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from voxloop.errors import ModelError
 from voxloop.model import read_spec
@@ -10,7 +10,7 @@ from voxloop.review.audit import audits_of
 from voxloop.review.cells import CellCount, count_cells
 from voxloop.review.corrections import score_beliefs, score_corrections
 from voxloop.review.score import Score, unknown_score
-from voxloop.review.trust import overconfidence_of
+from voxloop.review.trust import overconfidence
 from voxloop.runs.outcome import Outcome
 from voxloop.store.layout import Layout
 
@@ -41,32 +41,33 @@ def score_prediction(
         return min(known, key=lambda score: score.interval[1] - score.interval[0])
     if labels is None:
         return unknown_score("check 100 points", level=level)
-    trust = overconfidence_of(layout, prediction)
+    held_out = _held_out(layout, prediction)
+    trust = overconfidence(str(prediction.lineage.get("learner")), held_out.strokes)
     corrected = score_corrections(layout.root, prediction, labels, level, cells=cells, trust=trust)
     if corrected.known:
         return corrected
-    places = _places_held_out(layout, prediction)
-    believed = score_beliefs(prediction, places, level, cells=cells, trust=trust)
+    believed = score_beliefs(prediction, held_out.tried, level, cells=cells, trust=trust)
     return believed if believed.known else corrected
 
 
-def _places_held_out(layout: Layout, prediction: Prediction) -> int:
-    """At how many places strokes were held out when the model of a prediction was trained; 0 where nobody knows."""
+class _HeldOut(NamedTuple):
+    """Strokes that a model learned, and how many of these were held out in turn; 0 where nobody knows."""
+
+    strokes: int
+    tried: int
+
+
+def _held_out(layout: Layout, prediction: Prediction) -> _HeldOut:
+    """What the training of a model says of its strokes."""
     if prediction.lineage.get("learner") == "deep":
         outcome = Outcome.read(layout.run(str(prediction.lineage.get("trained_by") or "-")))
-        return outcome.strokes if outcome is not None else 0
-    held_out = _crossfit(layout, prediction)
-    return int(held_out["cells"]) if held_out is not None else 0
-
-
-def _crossfit(layout: Layout, prediction: Prediction) -> dict[str, Any] | None:
-    """What the training of a pixel classifier held out in turn, as its spec says; None where it says nothing."""
+        return _HeldOut(0, 0 if outcome is None else outcome.strokes)
     folder = prediction.lineage.get("model")
-    if not folder:
-        return None
     try:
-        spec = read_spec(layout.named(folder))
-    except ModelError:  # the model is gone; nothing is lost but this
-        return None
-    held_out = spec.extra.get("crossfit")
-    return held_out if isinstance(held_out, dict) and "cells" in held_out else None
+        extra = read_spec(layout.named(folder)).extra if folder else {}
+        places = int(dict(extra.get("crossfit") or {}).get("cells") or 0)
+        # a model of before strokes were counted knows in how many places they lie; one stroke crosses several
+        strokes = int(extra.get("strokes") or places)
+        return _HeldOut(strokes, min(strokes, places))
+    except (ModelError, TypeError, ValueError):  # the model is gone, or of somebody else; nothing is lost but this
+        return _HeldOut(0, 0)

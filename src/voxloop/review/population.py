@@ -51,6 +51,8 @@ class Population:
     def __init__(self, prediction: Prediction) -> None:
         self._readable = readable(prediction, "the prediction")
         self.classes: tuple[ClassInfo, ...] = tuple(prediction.classes)
+        #: ``"deep"`` for a network; empty where nobody knows
+        self.learner = str(prediction.lineage.get("learner") or "")
         if self._readable.instances or len(self.classes) < 2:
             raise PredictionError(
                 f"prediction {prediction.name!r} has no two classes to tell apart; scores are of predictions of classes"

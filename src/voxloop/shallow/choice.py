@@ -12,10 +12,12 @@ import numpy as np
 from voxloop.config.shallow import ShallowConfig
 from voxloop.model import ClassInfo
 from voxloop.shallow.classifier import Member
+from voxloop.shallow.contradicted import LeftOut, contradicted
 from voxloop.shallow.crossfit import Answers, CrossFit
 from voxloop.shallow.features import FeatureBank
 from voxloop.shallow.likeness import likeness
 from voxloop.shallow.model import ChannelNormalisation
+from voxloop.shallow.samples import APART, LabelledVoxels
 from voxloop.shallow.table import Example, FeatureTable, Watch, gather, source_of
 from voxloop.shallow.thin import thin_classes
 
@@ -39,6 +41,8 @@ class Choice:
     answers : of the chosen settings, as they predict; None where no stroke could be held out.
     of_all : the same of all strokes, without smoothing.
     thin : names of classes that are nowhere three voxels wide.
+    strokes : how many strokes there are; 0 where nobody knows.
+    left_out : those that are not learned, since the others contradict them.
     open : whether there was something to choose.
     seconds : of CPU time that it took.
     """
@@ -49,6 +53,8 @@ class Choice:
     answers: Answers | None = None
     of_all: Answers | None = None
     thin: tuple[str, ...] = ()
+    strokes: int = 0
+    left_out: tuple[LeftOut, ...] = ()
     open: bool = False
     seconds: float = 0.0
 
@@ -76,7 +82,24 @@ class Choice:
             parts.append("There are too few strokes to hold some out.")
         if self.thin:
             parts.append(_thin_words(self.thin, self.config))
+        if self.left_out:
+            parts.append(self.left_out_words)
         return " ".join(parts)
+
+    @property
+    def left_out_words(self) -> str:
+        """Which strokes are not learned, and why; empty where all are."""
+        if not self.left_out:
+            return ""
+        names = [info.name for info in self.table.classes]
+        listed = "; ".join(
+            f"painted {names[one.painted]}, but models that had not learned it say {names[one.said]} "
+            f"({one.confidence:.0%} sure)"
+            for one in self.left_out
+        )
+        verb = "was" if len(self.left_out) == 1 else "were"
+        counted = "1 stroke" if len(self.left_out) == 1 else f"{len(self.left_out)} strokes"
+        return f"{counted} of {self.strokes} {verb} left out, which all others contradict: {listed}."
 
     def to_json(self) -> dict[str, Any]:
         """What the model's spec keeps of it; the seconds are left out, since the hash of equal models is equal."""
@@ -85,6 +108,7 @@ class Choice:
             "settings": differing(self.config),
             "scores": {name: round(iou, 4) for name, iou in self.scores.items()},
             "thin": list(self.thin),
+            "left_out": self.left_out_words,
             "words": self.words,
         }
 
@@ -120,21 +144,49 @@ def choose_settings(
         voxels = gather(config.changed(unit="voxels"), examples, bank, normalisation, classes, threads, Watch())
     thin = thin_classes(examples, table.classes)
     fit = CrossFit([source_of(example, normalisation) for example in examples], bank, voxels, threads, config.seed)
+    strokes = table.chosen.strokes
     scores: dict[Member, float] = {}
     if config.is_open and fit.possible:
         scores = _judge(config, table, fit, watch.heard)
     settings = _blended(config, table, scores) if config.is_open else config
     answers = fit.answers(settings, table, watch.heard) if fit.possible else None
+    of_all = None if answers is None else fit.of_all(settings, table)
+    left_out: list[LeftOut] = []
+    if config.leave_out and of_all is not None and strokes is not None and not table.supervoxels:
+        left_out = contradicted(of_all, strokes[fit.taught], _said_right(examples))
+        table = table.without(_rows_of(table, left_out))
     return Choice(
         config=settings,
         table=table,
         scores={_name(member, table): score for member, score in scores.items()},
         answers=answers,
-        of_all=None if answers is None else fit.of_all(settings, table),
+        of_all=of_all,
         thin=thin,
+        strokes=0 if strokes is None else _count(strokes, table.chosen),
+        left_out=tuple(left_out),
         open=config.is_open,
         seconds=time.process_time() - began,
     )
+
+
+def _said_right(examples: Sequence[Example]) -> frozenset[tuple[int, int]]:
+    """Image and edit of the strokes that somebody looked at and kept."""
+    return frozenset((number, sequence) for number, example in enumerate(examples) for sequence in example.said_right)
+
+
+def _rows_of(table: FeatureTable, left_out: Sequence[LeftOut]) -> np.ndarray:
+    """Mask of the chosen voxels of strokes."""
+    rows = np.zeros(len(table.chosen), bool)
+    for one in left_out:
+        assert table.chosen.strokes is not None
+        rows |= (table.chosen.strokes == one.sequence) & (table.chosen.at[:, 0] // APART == one.image)
+    return rows
+
+
+def _count(strokes: np.ndarray, chosen: LabelledVoxels) -> int:
+    """How many strokes the voxels are of, over all images."""
+    drawn = strokes > 0
+    return len(np.unique(np.column_stack([chosen.at[drawn, 0] // APART, strokes[drawn]]), axis=0))
 
 
 def _judge(config: ShallowConfig, table: FeatureTable, fit: CrossFit, heard: Callable[[], None]) -> dict[Member, float]:

@@ -118,11 +118,15 @@ class CrossFit:
         targets = self._table.targets[asked]
         return Answers(self._table.chosen.at[asked], targets, self._weights(targets), self._cells[asked], probabilities)
 
+    @property
+    def taught(self) -> np.ndarray:
+        """Positions of the chosen voxels that teach and can be held out."""
+        taught = np.flatnonzero(self._table.kept)
+        return np.asarray(taught[np.isin(self._fold[taught], self._complete())])
+
     def of_all(self, config: ShallowConfig, table: FeatureTable) -> Answers | None:
         """The same of all voxels that were chosen and teach, without smoothing: what single strokes are judged by."""
-        taught = np.flatnonzero(self._table.kept)
-        taught = taught[np.isin(self._fold[taught], self._complete())]
-        return self._asked_of(config.changed(smoothing=0), table, taught, lambda: None)
+        return self._asked_of(config.changed(smoothing=0), table, self.taught, lambda: None)
 
     def of_members(
         self, config: ShallowConfig, heard: Callable[[], None] = lambda: None
@@ -131,9 +135,7 @@ class CrossFit:
 
         All are asked about single voxels, without smoothing. ``heard`` is called now and then and may raise.
         """
-        table = self._table
-        taught = np.flatnonzero(table.kept)
-        taught = taught[np.isin(self._fold[taught], self._complete())]
+        table, taught = self._table, self.taught
         answers: dict[Member, np.ndarray] = {}
         for member in shares(config, table.beside):
             if member.planes and (table.beside is None or table.beside.planes is None):

@@ -130,6 +130,8 @@ def fit_examples(
 def _held_out(choice: Choice) -> dict[str, Any]:
     """What the spec says of strokes that were held out: the choice, the score, how sure the model may be."""
     facts: dict[str, Any] = {"choice": choice.to_json()}
+    if choice.strokes:
+        facts["strokes"] = choice.strokes
     answers = choice.answers
     if answers is None:
         return facts
@@ -189,7 +191,7 @@ def scores(classifier: Classifier, features: np.ndarray, targets: np.ndarray, na
 def _validate(config: ShallowConfig, table: FeatureTable, threads: int, watch: Watch) -> dict[str, Any] | None:
     """Fit a twin to what is not held out and score it on what is; the watch hears of every pass."""
     names = [info.name for info in table.classes]
-    learn, held = ~table.held, table.held
+    learn, held = table.kept & ~table.held, table.held
     last: dict[str, Any] | None = None
 
     def after_pass(number: int, classifier: Classifier) -> bool:

@@ -22,6 +22,7 @@ from voxloop.shallow.model import ShallowModel, load
 from voxloop.shallow.picture import draw
 from voxloop.shallow.record import LearningRecord
 from voxloop.shallow.samples import APART, in_block, join
+from voxloop.shallow.strokes import with_strokes
 from voxloop.shallow.table import Example, Watch
 from voxloop.store.layout import RunPlace
 
@@ -73,6 +74,8 @@ def train(context: TaskContext) -> str:
     if fitted.choice:
         words = fitted.choice.words
         context.emit("log", text=f"{words} It took {fitted.choice.seconds:.0f} s of CPU time.", choice=words)
+        if fitted.choice.left_out:
+            context.emit("warning", text=fitted.choice.left_out_words, left_out=len(fitted.choice.left_out))
         _keep_record(context.path, fitted.choice, examples)
     context.emit("checkpoint", iteration=progress.passes, path="model")
     _sample(context, examples, fitted, progress.passes)
@@ -140,6 +143,8 @@ def open_examples(workspace: Path, facts: Mapping[str, Any]) -> tuple[list[Examp
                     "semantic level"
                 )
             volume = with_channels(store.images.open(portion.image), facts.get("beside"))
+            labelled = join([in_block(labels.read(chunk.box), chunk.box) for chunk in labels.touched()])
+            said_right = facts.get("said_right", {}).get(f"{labels.level.name}/{portion.image}", ())
             examples.append(
                 Example(
                     name=portion.name,
@@ -147,9 +152,10 @@ def open_examples(workspace: Path, facts: Mapping[str, Any]) -> tuple[list[Examp
                     shape=labels.shape,
                     channels=channels_of(volume),
                     spacing_um=labels.spacing_um,
-                    labelled=join([in_block(labels.read(chunk.box), chunk.box) for chunk in labels.touched()]),
+                    labelled=with_strokes(labelled, labels),
                     frames=volume.attrs.get("z_kind") == "frame",
                     judges=portion.judges,
+                    said_right=tuple(int(sequence) for sequence in said_right),
                 )
             )
     return examples, classes
@@ -169,6 +175,7 @@ def _keep_record(folder: Path, choice: Choice, examples: list[Example]) -> None:
         painted=values[answers.targets],
         probabilities=np.round(answers.probabilities * 255).astype(np.uint8),
         values=values,
+        left_out=np.array([(one.image, one.sequence) for one in choice.left_out], np.int64).reshape(-1, 2),
     ).save(folder)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ class LearningRecord:
     painted : (n,) class value that was painted.
     probabilities : (n, classes) uint8, 255 is certain.
     values : class values in the order of the probabilities.
+    left_out : (k, 2) position in ``images`` and number of the edit of strokes that were not learned, since all others
+        contradict them.
     """
 
     at: np.ndarray
@@ -35,6 +37,7 @@ class LearningRecord:
     painted: np.ndarray
     probabilities: np.ndarray
     values: np.ndarray
+    left_out: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.int64))
 
     def save(self, folder: Path) -> Path:
         """Write it into a run folder."""
@@ -47,6 +50,7 @@ class LearningRecord:
             painted=self.painted.astype(np.int32),
             probabilities=self.probabilities,
             values=self.values.astype(np.int32),
+            left_out=self.left_out,
         )
         return path
 
@@ -63,6 +67,7 @@ def load(folder: Path) -> LearningRecord | None:
         record = LearningRecord(**{**parts, "images": tuple(str(name) for name in parts["images"])})
         count = len(record.at)
         fits = record.at.shape == (count, 3) and len(record.image) == len(record.painted) == count
+        fits = fits and record.left_out.ndim == 2 and record.left_out.shape[1] == 2
         if not fits or record.probabilities.shape != (count, len(record.values)):
             raise ValueError("its arrays do not fit together")
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, MemoryError) as error:

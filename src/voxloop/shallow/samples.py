@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,17 +19,30 @@ BLOCK = np.array([8, 64, 64])
 
 @dataclass(frozen=True, slots=True)
 class LabelledVoxels:
-    """Labelled voxels of one image: ``at`` (n, 3) int64 zyx and ``values`` (n,) of their classes."""
+    """Labelled voxels of one image.
+
+    Attributes
+    ----------
+    at : (n, 3) int64 zyx.
+    values : (n,) of their classes.
+    strokes : (n,) number of the edit that each is of, 0 for none that is a stroke; None where nobody knows.
+    """
 
     at: np.ndarray
     values: np.ndarray
+    strokes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return self.values.size
 
     def take(self, which: np.ndarray) -> LabelledVoxels:
         """Those that an index or mask names."""
-        return LabelledVoxels(self.at[which], self.values[which])
+        strokes = None if self.strokes is None else self.strokes[which]
+        return LabelledVoxels(self.at[which], self.values[which], strokes)
+
+    def moved(self, by: Sequence[int] | np.ndarray) -> LabelledVoxels:
+        """The same elsewhere."""
+        return LabelledVoxels(self.at + np.asarray(by), self.values, self.strokes)
 
 
 def in_block(labels: np.ndarray, box: Box) -> LabelledVoxels:
@@ -41,7 +55,10 @@ def join(parts: list[LabelledVoxels]) -> LabelledVoxels:
     """All of them, in order."""
     if not parts:
         return LabelledVoxels(np.empty((0, 3), np.int64), np.empty(0, np.int64))
-    return LabelledVoxels(np.concatenate([p.at for p in parts]), np.concatenate([p.values for p in parts]))
+    strokes = None
+    if any(p.strokes is not None for p in parts):
+        strokes = np.concatenate([np.zeros(len(p), np.int64) if p.strokes is None else p.strokes for p in parts])
+    return LabelledVoxels(np.concatenate([p.at for p in parts]), np.concatenate([p.values for p in parts]), strokes)
 
 
 def choose(labelled: LabelledVoxels, most: int, rng: np.random.Generator) -> np.ndarray:

@@ -37,7 +37,10 @@ _NOWHERE = np.empty((0, 3), np.int64)
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One image with labels: ``read(box)`` gives raw intensities (c, z, y, x)."""
+    """One image with labels: ``read(box)`` gives raw intensities (c, z, y, x).
+
+    ``said_right`` are numbers of strokes that somebody looked at and kept, whatever the others say.
+    """
 
     name: str
     read: Read
@@ -47,6 +50,7 @@ class Example:
     labelled: LabelledVoxels
     frames: bool = False
     judges: bool = False  # part of a validation set: never learnt from
+    said_right: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +98,10 @@ class FeatureTable:
     supervoxels: Supervoxels | None = None
     refinement: Refinement | None = None
     looks: tuple[Look, ...] = ()
+
+    def without(self, rows: np.ndarray) -> FeatureTable:
+        """The same, of which the rows of this mask neither teach nor judge."""
+        return replace(self, kept=self.kept & ~rows, held=self.held & ~rows)
 
 
 def gather(
@@ -290,7 +298,7 @@ def _places(
 
 def _move_apart(labelled: LabelledVoxels, number: int) -> LabelledVoxels:
     """Voxels of one image as they lie among those of all."""
-    return LabelledVoxels(labelled.at + number * np.array([APART, 0, 0]), labelled.values)
+    return labelled.moved(number * np.array([APART, 0, 0]))
 
 
 def _is_judging(labelled: LabelledVoxels, examples: Sequence[Example]) -> np.ndarray:

@@ -14,6 +14,7 @@ from voxloop.store.region_mask import holds, mask_of
 
 if TYPE_CHECKING:
     from voxloop.geometry import Spacing
+    from voxloop.store.changes import Change
     from voxloop.store.classes import Level
     from voxloop.store.document import NamedRegion
     from voxloop.store.labels import Labels
@@ -123,6 +124,10 @@ class Confined:
                 if per_value:
                     out.append(Touched(chunk.box, per_value))
         return out
+
+    def changes(self, since: int = 0, most: int = 4096) -> list[Change]:
+        """What each edit set and nobody changed since, inside of the area or not."""
+        return self._labels.changes(since, most)
 
     def counts(self) -> dict[int, int]:
         """Labelled voxels of every value."""

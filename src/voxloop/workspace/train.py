@@ -10,6 +10,7 @@ from voxloop.config import Config, ShallowConfig
 from voxloop.config.learners import learner_of
 from voxloop.errors import RunError, VoxloopError, WorkspaceError, unknown
 from voxloop.runs import Run
+from voxloop.store.kept_strokes import kept_strokes
 from voxloop.store.teaching import freeze
 from voxloop.store.values import as_list, text
 from voxloop.workspace.channels import Channels
@@ -81,6 +82,8 @@ def train(
         facts["beside"] = Channels(project).facts(beside)
     if isinstance(config, ShallowConfig) and config.start_from:
         facts |= _channels_of_start(project, config.start_from, facts.get("beside"))
+    if said_right := _said_right(project, facts):
+        facts["said_right"] = said_right
     settings = _settle(config, facts)
     if then_predict is not None:
         facts |= {"then": _THEN, "then_predict": _images_after(project, then_predict, facts)}
@@ -115,6 +118,16 @@ def _channels_of_start(project: Project, start: str, asked: dict[str, Any] | Non
 
     beside = kept.channels_of_samples(kept.load(model_named(project.layout, start)), asked)
     return {"beside": dict(beside)} if beside else {}
+
+
+def _said_right(project: Project, facts: dict[str, Any]) -> dict[str, list[int]]:
+    """Strokes that somebody looked at and kept, by ``level/image``: what a run learns whatever the others say."""
+    found: dict[str, list[int]] = {}
+    for level, image, sequence in sorted(kept_strokes(project.layout.kept_strokes)):
+        key = f"{level}/{image}"
+        if sequence <= facts["labels"].get(key, 0):
+            found.setdefault(key, []).append(sequence)
+    return found
 
 
 def _settle(config: Config, facts: dict[str, Any]) -> dict[str, Any]:

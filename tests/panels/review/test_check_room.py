@@ -11,6 +11,7 @@ from voxloop.geometry import Box
 from voxloop.panels.review.audit_walk import AuditWalk, minutes
 from voxloop.review import doctor
 from voxloop.store.changes import Change
+from voxloop.store.kept_strokes import kept_strokes
 
 
 def begin(panel, button):
@@ -224,7 +225,7 @@ def doubted(panel, reviewed, monkeypatch):
         made.append(labels.sequence)
 
     def look(*args, **kwargs):
-        kept = doctor._kept(path)
+        kept = kept_strokes(path)
         doubts = []
         for sequence in made:
             at = np.argwhere(labels.read())
@@ -234,7 +235,13 @@ def doubted(panel, reviewed, monkeypatch):
             change = Change(sequence, "paint", at, np.ones(len(at), np.int64))
             region = Box.around(at).slices
             doubts.append(
-                doctor.Doubt(sequence, "labels", "image", region, "class 1", "class 2", 0.9, labels, change, path)
+                doctor.Doubt(
+                    *(sequence, "labels", "image", region, "class 1", "class 2", 0.9),
+                    left_out=sequence == 1,
+                    _labels=labels,
+                    _change=change,
+                    _record=path,
+                )
             )
         return doubts
 
@@ -244,7 +251,10 @@ def doubted(panel, reviewed, monkeypatch):
 
 def test_strokes_in_doubt_are_kept_or_dropped_with_a_key(panel, doubted, reviewed):
     screen, hand = begin(panel, "Look for strokes in doubt")
-    assert [row.cells for row in screen.rows] == [["", "class 1 class 2", "90%", str(z)] for z in (1, 2, 3)]
+    assert [row.cells for row in screen.rows] == [
+        ["", "class 1 class 2", sure, str(z)] for z, sure in ((1, "90% left out"), (2, "90%"), (3, "90%"))
+    ]
+    assert "1 of them was left out" in screen.text
     assert panel.view.index == 1
     hand.press("n")
     assert panel.view.index == 2

@@ -178,9 +178,18 @@ class StrokeDoubts(PictureTask):
             return
         strokes = "stroke is" if count == 1 else "strokes are"
         self._words.value = (
-            f"{count} {strokes} contradicted by models that had not learned from them. "
+            f"{count} {strokes} contradicted by models that had not learned from them. {self._left_out}"
             "What is rare and true looks the same: look before you drop."
         )
+
+    @property
+    def _left_out(self) -> str:
+        """What the last training did with some of them."""
+        left_out = sum(doubt.left_out for doubt in self.doubts)
+        if not left_out:
+            return ""
+        was = "was" if left_out == 1 else "were"
+        return f"{left_out} of them {was} left out of the last training; what you keep is learned by the next. "
 
     # ---------------------------------------------------------------------------------------------------------- keys
 
@@ -249,4 +258,5 @@ def _cells(doubt: Doubt, colors: dict[str, str], with_image: bool) -> tuple[str,
         place = f"{doubt.image} {place}"
     named = (f"{swatch(colors.get(name, '#999999'))}{html.escape(name)}" for name in (doubt.label, doubt.said))
     painted, said = (f'<span style="white-space:nowrap">{cell}</span>' for cell in named)
-    return f"{painted}<br>{said}", f"{doubt.confidence:.0%}", html.escape(place)
+    sure = f"{doubt.confidence:.0%}" + ("<br>left out" if doubt.left_out else "")
+    return f"{painted}<br>{said}", sure, html.escape(place)
