@@ -14,6 +14,7 @@ from voxloop.store.points.picture_labels import PictureLabels
 from voxloop.store.points.point_labels import PointLabels
 from voxloop.store.points.state import MarkState
 from voxloop.store.session import Session
+from voxloop.store.skeleton import Skeleton
 
 KINDS: dict[str, type[MarkLabels]] = {"points": PointLabels, "boxes": BoxLabels, "pictures": PictureLabels}
 
@@ -21,9 +22,12 @@ KINDS: dict[str, type[MarkLabels]] = {"points": PointLabels, "boxes": BoxLabels,
 class Marks:
     """The views that one opening of a workspace has handed out; what they show is the session's."""
 
-    def __init__(self, session: Session, refusal: Callable[[], str | None]) -> None:
+    def __init__(
+        self, session: Session, refusal: Callable[[], str | None], reshape: Callable[[str, Skeleton], object]
+    ) -> None:
         self._session = session
         self._refusal = refusal
+        self._reshape = reshape
         self._views: dict[tuple[str, str], MarkLabels] = {}
 
     def view(self, level: Level, info: ImageInfo) -> MarkLabels:
@@ -57,5 +61,12 @@ class Marks:
             spacing_um=lambda: now().spacing_um,
             level=lambda: session.by_folder(level.folder),
             refusal=self._refusal,
+            source=lambda: _source(session, now()),
+            reshape=lambda skeleton: self._reshape(session.by_folder(level.folder).name, skeleton),
         )
         return KINDS[level.kind](state, setting)
+
+
+def _source(session: Session, info: ImageInfo) -> str:
+    """The file of an image, absolute where it lies in the workspace."""
+    return str(session.path / info.source) if isinstance(info.source, str) else ""

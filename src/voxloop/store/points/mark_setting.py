@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from voxloop.geometry import Shape, Spacing
 from voxloop.store.classes import Level
+from voxloop.store.skeleton import Skeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,5 @@ class MarkSetting:
     spacing_um: Callable[[], Spacing]
     level: Callable[[], Level]
     refusal: Callable[[], str | None]  # why nothing may be written, None where it may
+    source: Callable[[], str]  # where the image lies; "" where that is no one file
+    reshape: Callable[[Skeleton], object]  # give the level another skeleton

@@ -70,6 +70,11 @@ class MarkView:
         return self._state.place.journal
 
     @property
+    def source(self) -> str:
+        """The file of the image; "" where it is none, or several."""
+        return self._setting.source()
+
+    @property
     def sequence(self) -> int:
         """Number of the last edit; 0 before the first."""
         return self._state.sequence

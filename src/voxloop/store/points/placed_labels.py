@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +16,10 @@ from voxloop.store.points.mark_labels import MarkLabels
 from voxloop.store.points.rules import check_mapping, hidden_of, place_of, score_of, track_of
 from voxloop.store.records import signature
 from voxloop.store.spelling import plain_name
+
+if TYPE_CHECKING:
+    from voxloop.store.points.files import Loading
+    from voxloop.store.skeleton import Skeleton
 
 
 class PlacedLabels(MarkLabels):
@@ -170,6 +176,42 @@ class PlacedLabels(MarkLabels):
             elif not said:
                 entry = {"f": at, "x": EMPTY, "a": signature()["author"]}
                 self._commit("empty", {}, [(table.highest + 1, None, entry)])
+
+    def load(self, path: str | Path, **how: Any) -> Loading:
+        """Bring in a file of another program; see :func:`voxloop.store.points.files.load`."""
+        from voxloop.store.points.files import load
+
+        return load(self, path, **how)
+
+    def save(self, path: str | Path, **how: Any) -> Path:
+        """Write a file for another program; see :func:`voxloop.store.points.files.save`."""
+        from voxloop.store.points.files import save
+
+        return save(self, path, **how)
+
+    def add_mixed(self, told: list[dict[str, Any]], empty: list[int], tool: str, **arguments: Any) -> None:
+        """Add what was said and what was predicted, and frames that are empty, as one edit."""
+        with self._state.lock:
+            first = self._state.table.highest
+            steps: list[Step] = [(first + n, None, self._entry(**one)) for n, one in enumerate(told, start=1)]
+            steps = [*self._no_longer_empty(steps), *steps]
+            author = signature()["author"]
+            said = [{"f": self._frame(frame), "x": EMPTY, "a": author} for frame in empty if not self.is_empty(frame)]
+            steps += [(first + len(told) + n, None, entry) for n, entry in enumerate(said, start=1)]
+            self._commit(tool, arguments, steps)
+
+    @contextmanager
+    def reshaping(self, skeleton: Skeleton | None) -> Iterator[None]:
+        """Give the level another skeleton for what is done inside, and for good where that succeeds."""
+        before = self.level.skeleton
+        if skeleton is not None:
+            self._setting.reshape(skeleton)
+        try:
+            yield
+        except BaseException:
+            if skeleton is not None and before is not None:
+                self._setting.reshape(before)
+            raise
 
     # ------------------------------------------------------------------------------------------------------- helpers
 
