@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import voxloop as vl
-from voxloop.errors import LabelError, ModelError
+from voxloop.errors import LabelError, ModelError, WorkspaceError
 
 SHAPE = (5, 100, 120)
 
@@ -144,3 +144,48 @@ def test_a_pair_of_networks_answers_and_what_fits_no_pair_is_named(ws, pair):
     with pytest.raises(ModelError, match="cannot be opened"):
         lab.prompt(index=0, positive=[(40, 40)], value="cell", model=(pair[0].parent / "torn.onnx", pair[1]))
     assert not lab.read().any()
+
+
+# ------------------------------------------------------------------------------------------------ copies, selections
+
+
+def test_labels_are_copied_to_slices_and_to_other_images(ws):
+    lab = ws.labels()
+    lab.box(index=0, points=[(10, 10), (29, 39)], value="cell")
+    lab.box(index=0, points=[(10, 60), (29, 69)], value="background")
+    lab.box(index=2, points=[(10, 10), (14, 14)], value="background")
+    edit = lab.copy(source=0, to=[1, 2], values=["cell"])
+    found = lab.read()
+    assert [int((found[z] == 2).sum()) for z in range(5)] == [600, 600, 575, 0, 0]
+    assert lab.history(edit.sequence)["arguments"]["to"] == [1, 2]
+    lab.undo()
+    outlines = lab.outline_at(index=0, point=(20, 20))
+    lab.copy(source=0, to=4, points=outlines, overwrite=True)
+    np.testing.assert_array_equal(lab.read()[4], np.where(found[0] == 2, 2, 0))
+    ws.images.add("b", np.zeros((2, *SHAPE[1:]), np.uint8))
+    other = lab.copy(source=0, to=1, image="b")
+    assert other.voxels == 800
+    np.testing.assert_array_equal(ws.labels(image="b").read()[1], lab.read()[0])
+    ws.labels(image="b").undo()
+    assert not ws.labels(image="b").read().any()
+    ws.images.add("small", np.zeros((2, 50, 50), np.uint8))
+    before = lab.sequence
+    for wrong, words in (
+        ({"image": "small", "to": 0}, "50 x 50 voxels, these 100 x 120"),
+        ({"image": "none", "to": 0}, "none"),
+        ({"to": 99}, "lies outside"),
+        ({"to": 1, "points": [(1, 1)]}, "at least 3 corners"),
+    ):
+        with pytest.raises((LabelError, WorkspaceError), match=words):
+            lab.copy(source=0, **wrong)
+    with pytest.raises(LabelError, match="nothing is labelled"):
+        lab.outline_at(index=3, point=(50, 50))
+    assert lab.sequence == before
+
+
+def test_an_outline_with_a_hole_is_painted_as_it_was(ws):
+    lab = ws.labels()
+    lab.ellipse(index=0, points=[(10, 10), (60, 70)], value="cell")
+    lab.ellipse(index=0, points=[(25, 30), (45, 50)], value="cell", mode="cut")
+    lab.polygon(index=3, points=lab.outline_at(index=0, point=(12, 40)), value="cell")
+    np.testing.assert_array_equal(lab.read()[3], lab.read()[0])

@@ -178,6 +178,10 @@ class Verbs:
             "Labels.picture": {"channel": 0},
             "Labels.changes": {"since": 0, "most": 10},
             "Labels.copy_slice": {"axis": "z", "source": 1, "target": 2, "values": None, "overwrite": False},
+            "Labels.copy": {
+                "axis": "z", "source": 1, "to": [2], "points": None, "values": None, "image": None, "overwrite": False,
+            },
+            "Labels.outline_at": {"axis": "z", "index": 1, "point": (5, 5)},
             "Labels.drawn": {"stroke": "x"},
             "Labels.erase": STROKE,
             "Labels.fill": {

@@ -18,9 +18,10 @@ from voxloop.geometry import Box, cover
 from voxloop.guides.hints import Hints
 from voxloop.guides.objects import WAYS, Way
 from voxloop.model import resolve
+from voxloop.store.copying import Copying
 from voxloop.store.drawing import Edit, rounded
 from voxloop.store.planes import Plane
-from voxloop.store.shaping import Mode, Shaping, checked_mode
+from voxloop.store.shaping import Mode, checked_mode
 from voxloop.store.strokes import PlaneMask, as_points
 from voxloop.store.values import whole
 
@@ -44,7 +45,7 @@ class FoundObject:
         return sum(int(mask.sum()) for _, _, mask in self.slices)
 
 
-class Guided(Shaping):
+class Guided(Copying):
     """Paints objects that hints point at."""
 
     @property

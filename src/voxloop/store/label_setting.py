@@ -29,4 +29,5 @@ class LabelSetting:
     volume: Callable[[], xr.DataArray]
     channels: Callable[[], Sequence[ChannelEntry]]
     region: Callable[[str], Box]
+    beside: Callable[[str], Labels]  # those of the same level on another image
     refusal: Callable[[], str | None]  # why nothing may be written, None where it may

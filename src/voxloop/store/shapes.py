@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.store.strokes import PlaneMask, clip, segments
+from voxloop.store.strokes import PlaneMask, as_points, clip, segments
 
 #: corners of an ellipse
 _ROUND = 180
@@ -55,6 +55,24 @@ def polygon(corners: np.ndarray, shape: tuple[int, int]) -> PlaneMask | None:
         seen = (row >= 0) & (row < size[0]) & (column >= 0) & (column < size[1])
         mask[row[seen], column[seen]] = True
     return PlaneMask((int(low[0]), int(low[1])), mask)
+
+
+def outlines_of(points: object) -> list[np.ndarray]:
+    """One list of corners, or several, from what a caller gives. Raises LabelError."""
+    several = isinstance(points, list | tuple) and len(points) > 0 and isinstance(points[0], list | tuple | np.ndarray)
+    if several and len(points[0]) > 0 and isinstance(points[0][0], list | tuple | np.ndarray):  # type: ignore[index]
+        return [as_points(one) for one in points]  # type: ignore[attr-defined]
+    return [as_points(points)]
+
+
+def enclosed(outlines: Sequence[np.ndarray], shape: tuple[int, int]) -> PlaneMask | None:
+    """The voxels inside one outline, border included, or inside an odd number of several; None where there are none."""
+    if len(outlines) == 1:
+        return polygon(outlines[0], shape)
+    for one in outlines:
+        if len(one) < 3:
+            raise LabelError(f"a polygon has at least 3 corners, not {len(one)}")
+    return inside(outlines, shape)
 
 
 #: voxels to either side that say what is usual around a voxel, and how noisy it is

@@ -52,7 +52,8 @@ class Shaping(Drawing):
         axis, index
             The plane.
         points
-            Corners (row, column) in voxels, in the plane's axes.
+            Corners (row, column) in voxels, in the plane's axes; or several lists of corners, of which those that lie
+            inside of others are holes.
         value
             A class by value or name, or an instance number.
         mode
@@ -98,9 +99,11 @@ class Shaping(Drawing):
         checked_mode(mode)
         label = self.paintable(value)
         reach = 0 if depth is None else whole("depth", depth, 0)
-        drawn = strokes.as_points(points)
-        found = shapes.polygon(shapes.outline(tool, drawn), plane.size)
-        arguments: dict[str, Any] = {"axis": plane.axis, "index": plane.index, "points": rounded(drawn)}
+        drawn = shapes.outlines_of(points) if tool == "polygon" else [strokes.as_points(points)]
+        found = shapes.enclosed([shapes.outline(tool, one) for one in drawn], plane.size)
+        listed = [rounded(one) for one in drawn]
+        arguments: dict[str, Any] = {"axis": plane.axis, "index": plane.index}
+        arguments["points"] = listed[0] if len(listed) == 1 else listed
         arguments |= {
             "value": label,
             **({} if mode == "add" else {"mode": mode}),

@@ -261,6 +261,7 @@ class Store:
             volume=lambda: self.images.open(info.name),
             channels=lambda: self.document.channels,
             region=region,
+            beside=lambda image: self.labels(self._session.by_folder(level.folder).name, image),
             refusal=self._refusal,
         )
 

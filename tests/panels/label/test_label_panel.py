@@ -481,7 +481,7 @@ def test_tools_go_by_the_channel_on_show(panel, hand, ws):
     assert "channel='dark'" in panel.code.code
     assert panel.labels.counts()[1] > 50
     Screen(panel).field("Over it").value = "dark"
-    assert [layer.id for layer in panel.view.layers] == ["channel", "live", "labels"]
+    assert [layer.id for layer in panel.view.layers] == ["channel", "live", "labels", "preview"]
     patch = panel.view.layers[0].read("z", 2, (0, 0, 120, 160), (2.0, 2.0))
     assert patch.indices.shape == (60, 80)
     assert patch.indices[25, 30] < patch.indices[5, 5]
@@ -489,4 +489,4 @@ def test_tools_go_by_the_channel_on_show(panel, hand, ws):
     panel.picture.offer()
     assert panel.state.channel == 0
     assert panel.view.planes.read("z", 2, (50, 60, 51, 61))[0, 0, 0] == 200
-    assert [layer.id for layer in panel.view.layers] == ["live", "labels"]
+    assert [layer.id for layer in panel.view.layers] == ["live", "labels", "preview"]

@@ -44,7 +44,7 @@ class Edits:
             if tolerance and "tolerance" not in call.arguments:
                 words += f", of intensities up to {tolerance:g} apart"
             self._panel.say(f"{words}.", "good")
-        elif call.verb in ("refine", "threshold"):
+        elif call.verb in ("refine", "threshold", "prompt", "scissors", "copy"):
             self._panel.say(f"Changed {edit.voxels:,} voxels; Ctrl Z takes it back.", "good")
         else:
             self._panel.clear_error()

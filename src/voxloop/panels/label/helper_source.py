@@ -24,6 +24,11 @@ class HelperSource:
     def __init__(self, workspace: Path) -> None:
         self._helper = Helper(workspace)
         self._last: _Canvas | None = None
+        self._settings: dict[str, Any] = {}  # of the live learner
+
+    def point(self, **fields: Any) -> dict[str, Any]:
+        """What hints point at (:mod:`voxloop.helper.pointing`), by the learner that makes the overlay; waits."""
+        return self._helper.request("point", **self._settings, **fields).result()
 
     def ask(
         self, request: OverlayRequest, answered: Callable[[OverlayPiece], None], failed: Callable[[BaseException], None]
@@ -50,6 +55,7 @@ class HelperSource:
                 asked["config"] = {"channels": list(request.channels)}
             if request.region is not None:
                 asked["region"] = request.region.model_dump(mode="json")
+            self._settings = {name: asked[name] for name in ("config", "region") if name in asked}
         answer = self._helper.request(image=request.image, view=view, on_part=take, **asked)
 
         def end(future: Future[dict[str, Any]]) -> None:

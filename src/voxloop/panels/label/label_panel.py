@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from voxloop.errors import LabelError
 from voxloop.panels.base.access import read_only_words
-from voxloop.panels.base.panel import Panel, button, column, row, section, show, spacer, text
+from voxloop.panels.base.panel import Panel, column, section, show, text
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
@@ -20,6 +20,7 @@ from voxloop.panels.label.class_editor import ClassEditor
 from voxloop.panels.label.code_line import CodeLine
 from voxloop.panels.label.edits import Edits
 from voxloop.panels.label.first_places import FirstPlaces
+from voxloop.panels.label.hinted import HintedTools
 from voxloop.panels.label.level_chooser import LevelChooser
 from voxloop.panels.label.level_layers import LevelLayers
 from voxloop.panels.label.live_box import LiveBox
@@ -28,10 +29,10 @@ from voxloop.panels.label.live_place import LivePlace
 from voxloop.panels.label.mask_files import MaskFiles
 from voxloop.panels.label.picture_choice import PictureChoice
 from voxloop.panels.label.shape_box import ShapeBox
-from voxloop.panels.label.slices import slices_around
+from voxloop.panels.label.slice_box import SliceBox
 from voxloop.panels.label.strays import Strays
 from voxloop.panels.label.tool_box import ToolBox
-from voxloop.panels.label.tools import Call, bindings, fill_call, hand, stroke_call, voxel_of
+from voxloop.panels.label.tools import BY_NAME, Call, bindings, fill_call, hand, stroke_call, voxel_of
 from voxloop.panels.view.ink import StrokePiece
 from voxloop.panels.view.layers import LabelLayer, LayerKind, class_dicts
 from voxloop.panels.view.linked_planes import LinkedPlanes
@@ -98,6 +99,7 @@ class LabelPanel(Panel):
         self.live = self.live_box.overlay
         self.masks = MaskFiles(self)
         self.picture = PictureChoice(self)
+        self.hinted = HintedTools(self)
         self._edits = Edits(self)
         self.live_place = LivePlace(self, self.view, self.live)
         self.first = FirstPlaces(
@@ -111,12 +113,8 @@ class LabelPanel(Panel):
     # ------------------------------------------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        handler = self.handler
         self.chooser = LevelChooser(self, self.ws, self._image, self._level, self.choose, self._show_code)
-        self._undo = button("", handler(self.undo), icon="undo", tooltip="Undo (Ctrl Z)")
-        self._redo = button("", handler(self.redo), icon="repeat", tooltip="Redo (Ctrl Shift Z)")
-        copy = button("Copy slice", handler(self.copy_slice), tooltip="Copy the labels of the slice before (C)")
-        between = button("Interpolate", handler(self.interpolate), tooltip="Fill the slices between painted ones (M)")
+        self.slices = SliceBox(self, self.saved.widget)
         self._banner = text("", "vx-banner")
         self.masks_box = section("Masks", self.masks.widget)
         self.side = w.VBox(
@@ -128,7 +126,7 @@ class LabelPanel(Panel):
                 self.classes.widget,
                 self.first.widget,
                 self.live_box.widget,
-                section("Slices", row(copy, between, spacer(), self._undo, self._redo), self.saved.widget),
+                self.slices.widget,
                 ShapeBox(self).widget,
                 self.masks_box,
                 self.code,
@@ -146,6 +144,7 @@ class LabelPanel(Panel):
         view.on("action", self.handler(self._on_action))
         view.on("tool", self._on_tool)
         self.state.observe(lambda change: self._show_hand(), type="change")
+        self.state.observe(lambda change: self.hinted.leave(change["new"]), "tool")
         view.widget.observe(lambda change: self.tools.suggest_range(*change["new"][0]["limits"]), "contrast")
         for event in ("camera", "plane", "beside"):
             view.on(event, self.live.follow_view)
@@ -176,6 +175,7 @@ class LabelPanel(Panel):
         self._open_labels()
 
     def _leave_labels(self) -> None:
+        self.hinted.drop()
         for disconnect in self._disconnect:
             disconnect()
         self._disconnect = []
@@ -190,7 +190,8 @@ class LabelPanel(Panel):
         level = self.labels.level
         kind: LayerKind = "instances" if level.kind == "instances" else "labels"
         own = LabelLayer(self.labels, level.name, level.classes, kind)
-        self.view.set_layers([*self.picture.layers, self.live.layer, *self.levels.below(self.labels), own])
+        below = self.levels.below(self.labels)
+        self.view.set_layers([*self.picture.layers, self.live.layer, *below, own, self.hinted.pointing.layer])
         values = [item.value for item in level.classes]
         if kind == "instances":
             self.state.value = self.labels.next_id()
@@ -208,18 +209,21 @@ class LabelPanel(Panel):
         self._banner.value = html.escape(reason)
         show(self._banner, bool(reason))
         self.first.show_access()
-        for control in (self._undo, self._redo, *self.tools.paint_buttons, *self.chooser.edit_buttons):
+        for control in (self.slices.undo, self.slices.redo, *self.tools.paint_buttons, *self.chooser.edit_buttons):
             control.disabled = bool(reason)
         if reason:
             self.state.tool = "look"
 
     # ----------------------------------------------------------------------------------------------- hand and classes
 
+    @property
+    def color(self) -> str:
+        """Of what is painted now."""
+        return OBJECT_COLOR if self.classes.chosen is None else self.classes.chosen.color
+
     def _show_hand(self) -> None:
         """Tell page and buttons what is in the hand."""
-        chosen = self.classes.chosen
-        color = chosen.color if chosen is not None else OBJECT_COLOR
-        tool = hand(self.state, color)
+        tool = hand(self.state, self.color)
         if tool != self.view.tool:
             self.view.set_tool(**tool)
         self.classes.list.choose(self.state.value)
@@ -264,6 +268,8 @@ class LabelPanel(Panel):
 
     def _on_stroke(self, piece: StrokePiece) -> int | None:
         """Paint a piece of a stroke; its edit's number, None where it could not be painted."""
+        if BY_NAME[piece.tool].hints:
+            return self.hinted.take(piece)
         self.labels.beside = self.beside
         try:
             edit = page_strokes.paint(page_strokes.labels_at(self.ws, piece.place, self.labels), piece)
@@ -275,6 +281,8 @@ class LabelPanel(Panel):
         return edit
 
     def _on_click(self, message: dict[str, Any]) -> None:
+        if self.hinted.click(message):
+            return
         if message["tool"] == "pick":
             self.pick(voxel_of(message))
         elif message["tool"] == "fill":
@@ -295,8 +303,8 @@ class LabelPanel(Panel):
         actions: dict[str, Callable[[], object]] = {
             "undo": self.undo,
             "redo": self.redo,
-            "copy": self.copy_slice,
-            "interpolate": self.interpolate,
+            **self.slices.actions,
+            **self.hinted.actions(),
             "overlay": self.live_box.switch,
             "next": self.next_place,
             "accept": self.accept,
@@ -327,18 +335,6 @@ class LabelPanel(Panel):
         if not edit.box.crosses(self.view.axis, self.view.index):
             part = edit.box.along(self.view.axis)
             self.view.go_to_plane((part.start + part.stop - 1) // 2)
-
-    def copy_slice(self) -> None:
-        """Copy the labels of the slice before onto unlabelled voxels of this one."""
-        if self.view.index == 0:
-            raise LabelError("there is no slice before the first one; go on one slice")
-        call = {"axis": self.view.axis, "source": self.view.index - 1, "target": self.view.index}
-        self.edit(Call("copy_slice", call))
-
-    def interpolate(self) -> None:
-        """Fill the slices between the painted ones that lie around this one."""
-        first, last = slices_around(self.labels, self.view.axis, self.view.index)
-        self.edit(Call("interpolate", {"axis": self.view.axis, "first": first, "last": last}))
 
     def load(self, source: str | Path, values: dict[int, str] | None) -> None:
         """Bring in a mask; ``values`` says what each of its values means."""
@@ -394,4 +390,4 @@ class LabelPanel(Panel):
         self._stale = False
         self._show_classes()
         self.saved.show()
-        self._undo.disabled, self._redo.disabled = not self.labels.can_undo, not self.labels.can_redo
+        self.slices.undo.disabled, self.slices.redo.disabled = not self.labels.can_undo, not self.labels.can_redo

@@ -242,15 +242,20 @@ class LiveOverlay:
             region=labels.active,
         )
 
+    def source(self) -> OverlaySource:
+        """Who answers, from its first question on."""
+        if self._source is None:
+            self._source = self._open_source()
+        return self._source
+
     def _send(self, request: OverlayRequest) -> None:
         self._under_way = request
-        if self._source is None:
-            try:
-                self._source = self._open_source()
-            except Exception as error:  # painting goes on without it
-                self._fail(request, error)
-                return
-        self._source.ask(
+        try:
+            source = self.source()
+        except Exception as error:  # painting goes on without it
+            self._fail(request, error)
+            return
+        source.ask(
             request,
             lambda answer: self._panel.post(self._show, request, answer),
             lambda error: self._panel.post(self._fail, request, error),

@@ -97,6 +97,13 @@ class ToolBox:
         self.state.observe(self._show, "tool")
         self._show()
 
+    def add(self, name: str, widget: Any) -> None:
+        """Show a widget below the buttons while a tool with this setting is in the hand."""
+        widget.add_class("vx-setting")
+        self._settings[name] = widget
+        self.widget.children += (widget,)
+        self._show()
+
     def choose(self, name: str) -> None:
         """Take a tool into the hand."""
         self.state.tool = name

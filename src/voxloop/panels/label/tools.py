@@ -28,10 +28,13 @@ class Tool:
     help: str
     draws: str = ""
     settings: frozenset[str] = frozenset()
+    hints: bool = False  # what it makes is shown first, and painted by Enter
 
 
 _BRUSH = frozenset({"radius", "ball", "pressure"})
 _SHAPE = frozenset({"mode"})
+_SELECTS = frozenset({"selecting", "mode"})
+_POINTS = frozenset({"pointing", "mode"})
 #: tools whose stroke is one shape, never painted in pieces
 SHAPES = ("polygon", "box", "ellipse")
 TOOLS: tuple[Tool, ...] = (
@@ -43,6 +46,10 @@ TOOLS: tuple[Tool, ...] = (
     Tool("ellipse", "Ellipse", "circle-o", "i", "from corner to corner", "span", _SHAPE),
     Tool("fill", "Fill", "tint", "g", "fill connected voxels that are alike", "", frozenset({"fill"})),
     Tool("threshold", "Threshold", "adjust", "t", "paint a range of intensities", "line", _BRUSH | {"range"}),
+    Tool("prompt", "Object", "magic", "q", "click or draw in it; right button: outside; Enter", "line", _POINTS, True),
+    Tool("surround", "Box around", "object-group", "shift+q", "an object; Enter", "span", _POINTS, True),
+    Tool("scissors", "Scissors", "cut", "z", "click along an outline; Enter", "", _POINTS, True),
+    Tool("select", "Selection", "arrows", "s", "drag, or click an object; move, turn, scale", "place", _SELECTS, True),
 )
 BY_NAME = {tool.name: tool for tool in TOOLS}
 
@@ -54,6 +61,7 @@ class ToolState(t.HasTraits):
     radius = t.Float(6.0, min=0.0, max=200.0)
     value = t.Int(1, min=0)
     ball = t.Bool(False)
+    against = t.Bool(False)  # whether clicks on an object say what lies outside of it
     pressure = t.Bool(False)  # whether a pen that is pressed harder paints wider
     fill_by = t.Enum(["labels", "image"], "image")
     tolerance = t.Float(None, min=0.0, allow_none=True)  # None: from the noise around the click
@@ -77,6 +85,7 @@ class ToolState(t.HasTraits):
             "high": self.high,
             "mode": self.mode,
             "channel": self.channel,
+            "against": self.against,
         }
 
 
@@ -157,6 +166,8 @@ def hand(state: ToolState, color: str, *, name: str | None = None) -> dict[str, 
         "erase": tool.name == "erase",
         "trace": tool.name == "threshold",
         "paints": tool.name not in ("look", "erase"),
+        "hints": tool.hints,
+        "thin": tool.name == "prompt",
         "radius": state.radius,
         "value": state.value,
         "color": color,
@@ -171,7 +182,7 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
     ``set`` takes effect in the page at once, ``otherwise`` as well where the tool in the hand does not paint;
     ``action`` is for the kernel. ``objects``: a level of single objects instead of classes.
     """
-    how = ("name", "draws", "erase", "trace", "paints")
+    how = ("name", "draws", "erase", "trace", "paints", "hints", "thin")
     patches = {tool.name: {key: hand(state, "", name=tool.name)[key] for key in how} for tool in TOOLS}
     keys: list[dict[str, Any]] = [
         {"key": tool.key, "group": "Tools", "label": f"{tool.label.lower()}: {tool.help}", "set": patches[tool.name]}
@@ -198,6 +209,7 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
         ("ctrl+shift+z", "redo", "redo"),
         ("ctrl+y", "", "redo"),
         ("c", "copy the labels of the slice before", "copy"),
+        ("shift+c", "copy this slice, or the selection, to the next one", "copy on"),
         ("m", "interpolate between painted slices", "interpolate"),
         ("o", "live overlay on and off", "overlay"),
         (" ", "next place to paint (tap; held, it moves)", "place"),
@@ -206,10 +218,39 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
         ("y", "accept what the overlay says there", "accept"),
         ("u", "the other levels on and off", "levels"),
     ]
+    keys += hint_bindings()
     if objects:  # X has been the key of objects for longer
         more = [("shift+x" if action == "skip" else key, label, action) for key, label, action in more]
         more.append(("x", "paint a new object", "new"))
     return keys + [{"key": key, "group": "Labels", "label": label, "action": action} for key, label, action in more]
+
+
+def hint_bindings() -> list[dict[str, Any]]:
+    """Keys of the tools that show first what Enter will paint; ``needs``: one of them must be in the hand."""
+    listed = [
+        ("enter", "", "paint what is shown (with a keyboard cursor: Shift Enter)", "take", True),
+        ("shift+enter", None, "", "take", True),
+        ("escape", "Esc", "drop what is shown", "drop", True),
+        ("backspace", "", "take the last click back", "back", True),
+        ("w", "", "object by strokes: a random walk finds it", "by walker", False),
+        ("u", "", "object in a box: GrabCut finds it", "by grabcut", False),
+        ("shift+w", "", "object: who finds it, in turn", "by next", False),
+        ("shift+u", "", "clicks say inside, outside", "against", False),
+    ]
+    selection = [
+        ("[", "[  ]", "selection: smaller, larger", "smaller", True),
+        ("]", None, "", "larger", True),
+        ("{", "{  }", "selection: turn it", "turn back", True),
+        ("}", None, "", "turn", True),
+        ("alt+arrowup", "Alt arrows", "selection: move it", "up", True),
+        *((f"alt+arrow{way}", None, "", way, True) for way in ("down", "left", "right")),
+    ]
+    out = []
+    for key, seen, label, action, needs in listed + selection:
+        one: dict[str, Any] = {"key": key, "group": "Objects and selections", "action": f"hint {action}"}
+        one |= {"label": "" if seen is None else label, **({"shown": seen} if seen else {})}
+        out.append({**one, "needs": "hints"} if needs else one)
+    return out
 
 
 def _written(value: Any) -> str:

@@ -155,19 +155,21 @@ class PatchLayer:
     :meth:`show` takes what came; it is shown on its own plane until the next piece of that plane, or :meth:`clear`.
     """
 
-    def __init__(self, id: str, name: str, classes: Iterable[Any] = (), *, opacity: float = 0.45) -> None:
-        self.id = id
+    def __init__(
+        self, id: str, name: str, classes: Iterable[Any] = (), *, opacity: float = 0.45, kept: int = 8
+    ) -> None:
+        self.id, self._kept = id, kept
         self.kind: LayerKind = "labels"
         self.state = layer_state(id, name, "labels", class_dicts(classes), opacity=opacity)
         self._patches: dict[tuple[str, int], LayerPatch] = {}
         self.sequence = 0
 
     def show(self, axis: str, index: int, patch: LayerPatch) -> None:
-        """Keep ``patch`` for its plane, and forget all planes but the last eight."""
+        """Keep ``patch`` for its plane, and forget all planes but the last ones."""
         self.sequence += 1
         self._patches.pop((axis, index), None)
         self._patches[axis, index] = patch
-        while len(self._patches) > 8:
+        while len(self._patches) > self._kept:
             self._patches.pop(next(iter(self._patches)))
 
     def clear(self) -> None:

@@ -54,7 +54,7 @@ class Cursor {
     }
     if (move) return this.go(...move.map((step) => step * (name.startsWith("shift+") ? 10 : 1)));
     if (name === " ") return event.repeat || this.act();
-    if (name === "enter" && view.hand.tool.draws === "line") return event.repeat || this.draws ? this.lift() : this.act(true);
+    if (name === "enter" && view.hand.tool.draws === "line" && !view.hand.tool.thin) return event.repeat || this.draws ? this.lift() : this.act(true);
     if (name === "escape" && !view.ink.active) return this.end();
     return false;
   }

@@ -4,6 +4,7 @@ const PART_MS = 100; // a long stroke is sent in parts, so that little is lost w
 const RESEND_MS = 4000;
 const ALIVE_MS = 2000; // a held-still pointer says that it is still there
 
+const AGAINST = "#d55e00"; // of strokes that say what lies outside of an object
 const ROUND = 64; // corners of an ellipse on screen
 
 class Stroke {
@@ -12,7 +13,7 @@ class Stroke {
     this.place = place; // of the labels that it is drawn on
     this.axis = shown.axis;
     this.index = shown.index;
-    this.tool = { ...tool };
+    this.tool = tool.thin ? { ...tool, color: tool.options?.against ? AGAINST : tool.color } : { ...tool };
     this.points = []; // voxel coordinates (row, column), centres at integers
     this.sent = 0;
     this.part = 0;
@@ -80,7 +81,7 @@ class Stroke {
       }
     } else {
       if (p.length === 2 || start + 2 >= p.length) ctx.lineTo(x + 0.01, y);
-      ctx.lineWidth = Math.max(1, 2 * view.brushRadius(this.axis, this.tool.radius) * view.ratio);
+      ctx.lineWidth = this.tool.thin ? 3 * view.ratio : Math.max(1, 2 * view.brushRadius(this.axis, this.tool.radius) * view.ratio);
       ctx.stroke();
     }
     ctx.restore();

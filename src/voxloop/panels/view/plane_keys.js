@@ -53,12 +53,17 @@ class Keyboard {
     if (name === " ") return this.hold(event);
     if (name === "escape") return this.escape();
     if (view.hand.key(name)) return true;
-    const key = view.model.get("bindings").find((one) => one.key === name) ?? this.builtIn.find((one) => one.key === name);
+    const key = this.bound(name) ?? this.builtIn.find((one) => one.key === name);
     if (!key || !(key.run || key.set || key.action)) return false;
     if (key.run) key.run();
     else if (key.set) view.setTool({ ...(key.otherwise && !view.hand.tool.paints ? key.otherwise : {}), ...key.set });
     if (key.action) this.act(key);
     return true;
+  }
+
+  bound(name) { // what the panel binds to a key, with the tool in the hand
+    const { hints } = this.view.hand.tool;
+    return this.view.model.get("bindings").find((one) => one.key === name && (one.needs !== "hints" || hints));
   }
 
   act(key) {
@@ -98,6 +103,7 @@ class Keyboard {
     const { view } = this;
     if (view.ink.active) view.ink.cancel();
     else if (view.controls.isOpen) view.controls.closeAll();
+    else if (this.bound("escape")) this.act(this.bound("escape"));
     else return false;
     return true;
   }
@@ -127,7 +133,7 @@ class Hand {
     on("lostpointercapture", (event) => this.up(event));
     on("pointerleave", () => { if (!view.ink.active && !view.cursor.on) { view.pointer = null; view.clearProbe(); this.updateRing(); } });
     on("dblclick", (event) => this.double(event));
-    on("contextmenu", (event) => { if (view.ink.active) event.preventDefault(); });
+    on("contextmenu", (event) => { if (view.ink.active || this.tool.thin) event.preventDefault(); });
     on("auxclick", (event) => event.preventDefault());
   }
 
@@ -149,7 +155,7 @@ class Hand {
       const { x, y } = this.at(event);
       return view.zoomAt(Math.exp(-Math.max(-60, Math.min(60, delta)) * 0.0045), x, y);
     }
-    if (event.altKey && this.tool.draws === "line") return this.resizeBrush(Math.sign(-delta));
+    if (event.altKey && this.tool.draws === "line" && !this.tool.thin) return this.resizeBrush(Math.sign(-delta));
     let steps;
     if (Math.abs(delta) >= STEP_PIXELS) { steps = Math.sign(delta); this.wheelRest = 0; }
     else {
@@ -182,14 +188,15 @@ class Hand {
       this.panned = true;
       return view.stage.classList.add("vl-grabbed");
     }
-    if (event.button !== 0 || view.shown.index < 0) return;
+    const against = event.button === 2 && this.tool.thin; // the right button says the other of inside and outside
+    if ((event.button !== 0 && !against) || view.shown.index < 0) return;
     view.pointer = at;
     const [row, column] = view.toVoxel(at.x, at.y);
     if (event.altKey) return this.click("pick", row, column);
     if (event.shiftKey) { this.crossing = true; this.capture(event); return this.setCross(at); }
     if (this.tool.draws === "line") {
       this.capture(event);
-      view.ink.begin(this.tool, row, column, this.pressed(event));
+      view.ink.begin(against ? { ...this.tool, options: { ...this.tool.options, against: !this.tool.options.against } } : this.tool, row, column, this.pressed(event));
     } else if (this.tool.draws === "area") {
       this.capture(event);
       if (view.ink.active) view.ink.extend([[row, column]]);
@@ -258,7 +265,7 @@ class Hand {
     if (this.crossing) this.setCross(at);
     if (this.placing) { this.placing = at; this.place(false); }
     const { active } = view.ink;
-    if (active && (event.buttons & 1) && (active.shape === "brush" || this.lasso)) {
+    if (active && (event.buttons & (active.tool.thin ? 3 : 1)) && (active.shape === "brush" || this.lasso)) {
       const events = event.getCoalescedEvents?.() ?? [];
       const points = (events.length ? events : [event]).map((one) => { const p = this.at(one); return view.toVoxel(p.x, p.y); });
       view.ink.extend(points, this.pressed(event));
@@ -319,7 +326,7 @@ class Hand {
 
   resizeBrush(direction) {
     const { radius } = this.tool;
-    if (this.tool.draws !== "line") return false;
+    if (this.tool.draws !== "line" || this.tool.thin) return false;
     const step = Math.max(1, Math.round(radius * 0.15));
     this.view.setTool({ radius: Math.max(0, Math.min(200, Math.round(radius) + direction * step)) });
     this.updateRing();
@@ -335,7 +342,7 @@ class Hand {
 
   updateRing() {
     const { view } = this, { ring, pointer, stage } = view, tool = this.tool;
-    const brush = pointer && tool.draws === "line" && !this.space;
+    const brush = pointer && tool.draws === "line" && !tool.thin && !this.space;
     const looking = tool.name === "look" || this.space;
     stage.classList.toggle("vl-looking", looking);
     stage.classList.toggle("vl-brushing", !!brush);
