@@ -84,8 +84,7 @@ class Pointing:
 
     def __init__(self, owner: Any) -> None:
         self._owner: PointingOwner = owner
-        self.layer = PatchLayer("preview", "Preview", opacity=0.6, kept=1024)
-        self.layer.state["outline"] = True
+        self.layer = PatchLayer("preview", "Preview", opacity=0.45, kept=1024)
         self._plane: tuple[str, int] | None = None
         self._hints: list[tuple[str, np.ndarray]] = []
         self._parts: dict[str, np.ndarray] = {}

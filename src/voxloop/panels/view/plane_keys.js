@@ -133,7 +133,7 @@ class Hand {
     on("lostpointercapture", (event) => this.up(event));
     on("pointerleave", () => { if (!view.ink.active && !view.cursor.on) { view.pointer = null; view.clearProbe(); this.updateRing(); } });
     on("dblclick", (event) => this.double(event));
-    on("contextmenu", (event) => { if (view.ink.active || this.tool.thin) event.preventDefault(); });
+    on("contextmenu", (event) => { if (view.ink.active || this.tool.thin) { event.preventDefault(); event.stopPropagation(); } });
     on("auxclick", (event) => event.preventDefault());
   }
 
