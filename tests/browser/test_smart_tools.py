@@ -1,4 +1,4 @@
-"""Tools that show first what Enter paints, in a real JupyterLab: clicks, boxes, scissors, selections, copies, ranges."""
+"""Tools that show first what Enter paints, in a real JupyterLab: clicks, boxes, scissors, selections, copies."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_objects_outlines_and_selections_are_shown_and_painted_by_keys(lab, tmp_
     picture.press("f")
 
     # an object at a click, cut by the right button, painted by Enter, one undo
-    picture.press("q")
+    picture.press("w")
     picture.click(80, 90)
     lab.wait(lambda: "Enter paints them" in out.inner_text(), "the object is shown", timeout=60)
     picture.click(30, 160, button="right")
@@ -75,7 +75,7 @@ def test_objects_outlines_and_selections_are_shown_and_painted_by_keys(lab, tmp_
     picture.press("Control+z")
     lab.until("not panel.labels.counts()")
     # a box around it, dropped by Escape
-    picture.press("Shift+Q")
+    picture.press("Shift+W")
     picture.drag((35, 175), (120, 252))
     lab.until("len(panel.view.shapes) == 1")
     lab.wait(lambda: "Enter paints them" in out.inner_text(), "the object is shown")

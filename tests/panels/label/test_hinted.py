@@ -55,7 +55,7 @@ def share(panel: LabelPanel, index: int = 3) -> float:
 
 
 def test_a_click_shows_the_object_and_enter_paints_it_once(panel, hand, ws):
-    hand.press("q")
+    hand.press("w")
     hand.stroke([60, 70])
     assert not panel.labels.counts()
     assert "by edges" in Screen(panel).text
@@ -74,7 +74,7 @@ def test_a_click_shows_the_object_and_enter_paints_it_once(panel, hand, ws):
 
 def test_hints_are_taken_back_dropped_and_followed_through_slices(panel, hand):
     screen = Screen(panel)
-    hand.press("shift+q")
+    hand.press("shift+w")
     hand.stroke([35, 35], [85, 105])
     screen.field("Slices").value = 5
     screen.wait()
@@ -82,7 +82,7 @@ def test_hints_are_taken_back_dropped_and_followed_through_slices(panel, hand):
     hand.press("enter")
     assert [share(panel, z) > 0.8 for z in range(6)] == [False, True, True, True, True, False]
     hand.press("ctrl+z")
-    hand.press("q")
+    hand.press("w")
     hand.stroke([60, 70])
     hand.stroke([10, 10], options={**panel.view.tool["options"], "against": True})
     assert len(panel.view.shapes) == 2
@@ -97,15 +97,15 @@ def test_hints_are_taken_back_dropped_and_followed_through_slices(panel, hand):
 
 def test_other_ways_and_what_they_lack_are_said(panel, hand, tmp_path):
     screen = Screen(panel)
-    hand.press("u")
+    hand.press("shift+g")
     hand.stroke([35, 35], [85, 105])
     assert "by GrabCut" in screen.text
-    hand.press("w")
+    hand.press("shift+r")
     hand.stroke([60, 50], [60, 60], [60, 80])
     assert "by a random walk" in screen.text
     hand.press("escape")
-    hand.press("shift+w")
-    hand.press("shift+w")
+    hand.press("shift+f")
+    hand.press("shift+f")
     hand.stroke([60, 70])
     assert "name the two networks first" in screen.text
     screen.field("Networks").value = str(tmp_path)

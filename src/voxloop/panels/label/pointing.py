@@ -92,10 +92,10 @@ class Pointing:
         self._line: list[Any] = []
         self._latest: Latest[dict[str, Any]] = Latest(owner, self._show, failed=self._failed)
         self._panel = owner
-        self._ways = w.Dropdown(options=list(_WAYS), **labelled("Found by", "Shift W: the next one"))
+        self._ways = w.Dropdown(options=list(_WAYS), **labelled("Found by", "Shift F: the next one"))
         self._says = w.Dropdown(
             options=[("inside of it", False), ("outside of it", True)],
-            **labelled("Clicks say", "The right button says the other one; Shift U"),
+            **labelled("Clicks say", "The right button says the other one; Shift I"),
         )
         self._slices = w.BoundedIntText(
             0, min=0, max=256, **labelled("Slices", "To either side into which the object is followed")

@@ -52,7 +52,7 @@ class Selecting:
         self._begun: tuple[str, np.ndarray, Selection | None] | None = None
         self._path: list[np.ndarray] = []
         self._shape = w.Dropdown(
-            options=["box", "ellipse", "freehand"], **labelled("Drag makes", "A click takes the object under it")
+            options=["box", "ellipse", "freehand"], **labelled("Drag a", "A click takes the object under it")
         )
         self._depth = w.BoundedIntText(0, min=0, max=999, **labelled("Slices", "To either side, changed alike"))
         take = button("Apply", owner.handler(self.take), tooltip="What Shape says (Enter); it stays, to be used again")

@@ -46,8 +46,8 @@ TOOLS: tuple[Tool, ...] = (
     Tool("ellipse", "Ellipse", "circle-o", "i", "from corner to corner", "span", _SHAPE),
     Tool("fill", "Fill", "tint", "g", "fill connected voxels that are alike", "", frozenset({"fill"})),
     Tool("threshold", "Threshold", "adjust", "t", "paint a range of intensities", "line", _BRUSH | {"range"}),
-    Tool("prompt", "Object", "magic", "q", "click or draw in it; right button: outside; Enter", "line", _POINTS, True),
-    Tool("surround", "Box around", "object-group", "shift+q", "an object; Enter", "span", _POINTS, True),
+    Tool("prompt", "Object", "magic", "w", "click or draw in it; right button: outside; Enter", "line", _POINTS, True),
+    Tool("surround", "Box around", "object-ungroup", "shift+w", "an object; Enter", "span", _POINTS, True),
     Tool("scissors", "Scissors", "cut", "z", "click along an outline; Enter", "", _POINTS, True),
     Tool("select", "Selection", "arrows", "s", "drag, or click an object; move, turn, scale", "place", _SELECTS, True),
 )
@@ -232,10 +232,10 @@ def hint_bindings() -> list[dict[str, Any]]:
         ("shift+enter", None, "", "take", True),
         ("escape", "Esc", "drop what is shown", "drop", True),
         ("backspace", "", "take the last click back", "back", True),
-        ("w", "", "object by strokes: a random walk finds it", "by walker", False),
-        ("u", "", "object in a box: GrabCut finds it", "by grabcut", False),
-        ("shift+w", "", "object: who finds it, in turn", "by next", False),
-        ("shift+u", "", "clicks say inside, outside", "against", False),
+        ("shift+r", "", "object by strokes: a random walk finds it", "by walker", False),
+        ("shift+g", "", "object in a box: GrabCut finds it", "by grabcut", False),
+        ("shift+f", "", "object: who finds it, in turn", "by next", False),
+        ("shift+i", "", "clicks say inside, outside", "against", False),
     ]
     selection = [
         ("[", "[  ]", "selection: smaller, larger", "smaller", True),
