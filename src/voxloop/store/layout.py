@@ -167,6 +167,10 @@ class Layout:
         """Where a channel of an image lies once it was computed whole."""
         return self.derived / "channels" / f"{_plain(name)}.{_plain(image)}.zarr"
 
+    def supervoxels(self, image: str, key: str) -> Path:
+        """Where the seeds of the supervoxels of an image lie; ``key`` stands for what they were made of."""
+        return self.derived / "supervoxels" / _plain(image) / _plain(key)
+
     def image(self, name: str) -> Path:
         """Where the workspace's own copy of an image lies."""
         return self.images / f"{_plain(name)}.zarr"

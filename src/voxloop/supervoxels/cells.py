@@ -119,14 +119,21 @@ class SupervoxelGrid:
 
     @property
     def binned(self) -> Shape:
-        """Voxels along each axis that are one place while seeds move: two, where a cell is not too narrow."""
-        z, y, x = (2 if axis.size >= NARROW and axis.period % 2 == 0 else 1 for axis in self.axes)
+        """Voxels along each axis that are one place while seeds move: at least four places a cell."""
+        z, y, x = (_places(axis) for axis in self.axes)
         return (1 if self.planar else z), y, x
 
     def reach(self, cells: int) -> Shape:
         """Voxels that ``cells`` cells span along each axis, rounded up."""
         spans = [int(np.ceil(cells * axis.size)) for axis in self.axes]
         return (0 if self.planar else spans[0]), spans[1], spans[2]
+
+
+def _places(axis: AxisCells) -> int:
+    step = 1
+    while axis.period % (2 * step) == 0 and axis.size / (2 * step) >= NARROW:
+        step *= 2
+    return step
 
 
 def grid_for(size: float, spacing_um: Spacing, stride: Shape, planar: bool) -> SupervoxelGrid:

@@ -81,10 +81,13 @@ def binned(image: np.ndarray, step: Shape) -> np.ndarray:
     for axis, size in enumerate(step, start=1):
         if size == 1:
             continue
-        if image.shape[axis] % size:
-            image = np.concatenate([image, image.take([-1], axis)], axis)
-        even, odd = (tuple([slice(None)] * axis + [slice(at, None, size)]) for at in range(2))
-        image = image[even] + image[odd]
+        left = -image.shape[axis] % size
+        if left:
+            image = np.concatenate([image, image.take([-1] * left, axis)], axis)
+        parts = [image[tuple([slice(None)] * axis + [slice(at, None, size)])] for at in range(size)]
+        image = parts[0] + parts[1]
+        for part in parts[2:]:
+            image += part
     return image
 
 
@@ -189,8 +192,6 @@ class _Nearest:
         dz, dy, dx = down * self._sizes[0] + dz, along[:, None] * self._sizes[1] + dy, across * self._sizes[2] + dx
         base = z * dz * dz + y * dy * dy + x * dx * (dx - 2 * self._away[2])
         base += self._color * (colors * colors).sum(axis=0)
-        if planes.stop - planes.start == 1:
-            base -= (2 * z) * dz * self._away[0][planes.start]
         base[~there] = np.inf
         owners = ((layer + down) * self._shape[1] + at[0]) * self._shape[2] + at[1]
         return _Candidate(owners.astype(np.int32), base, (-2 * z) * dz, (-2 * y) * dy, (-2 * self._color) * colors)
@@ -202,14 +203,17 @@ class _Nearest:
         which = np.zeros(best.shape, np.uint8)
         distance, other, nearer = np.empty_like(best), np.empty_like(best), np.empty(best.shape, bool)
         away = self._away[1][rows, None]
+        across = self._away[0][planes, None, None]
+        # where cells are one plane high nothing is added; elsewhere the order of additions is the same for every cut
+        deep = bool(across.any())
         for number, one in enumerate(candidates):
             np.multiply(part[0], one.color[0][half], out=distance)
             for image, color in zip(part[1:], one.color[1:], strict=True):
                 np.multiply(image, color[half], out=other)
                 distance += other
             distance += one.base[half] + one.by_row[half] * away
-            if len(best) > 1:
-                np.multiply(one.by_plane[half], self._away[0][planes, None, None], out=other)
+            if deep:
+                np.multiply(one.by_plane[half], across, out=other)
                 distance += other
             np.less(distance, best, out=nearer)
             np.minimum(distance, best, out=best)

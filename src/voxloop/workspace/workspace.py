@@ -28,6 +28,7 @@ from voxloop.workspace import voxel_size as sizing
 from voxloop.workspace.channels import Channels
 from voxloop.workspace.project import Project
 from voxloop.workspace.reuse import Reuse
+from voxloop.workspace.supervoxels import ImageSupervoxels
 
 
 class Workspace(Project):
@@ -118,6 +119,11 @@ class Workspace(Project):
     def reuse(self) -> Reuse:
         """Other workspaces whose models, channels and settings are offered here: ``ws.reuse.add("../first")``."""
         return Reuse(self)
+
+    @property
+    def supervoxels(self) -> ImageSupervoxels:
+        """Small compact pieces of alike intensity: ``ws.supervoxels(size=10)`` is a lazy layer of their numbers."""
+        return ImageSupervoxels(self)
 
     def size(self) -> dict[str, int]:
         """Bytes on disk, by part."""
