@@ -18,6 +18,7 @@ from voxloop.given import flag
 from voxloop.store import shapes, strokes
 from voxloop.store.family import Children, as_children
 from voxloop.store.planes import Plane
+from voxloop.store.units import Unit, Units
 from voxloop.store.values import as_list, number, whole
 from voxloop.store.writer import Proposal
 
@@ -110,7 +111,7 @@ class _Brush:
         return {key: value for key, value in given.items() if value is not None}
 
 
-class Drawing(ABC):
+class Drawing(Units, ABC):
     """Draws on planes through :meth:`edit`."""
 
     @property
@@ -161,6 +162,8 @@ class Drawing(ABC):
         depth: int | bool | None = None,
         radius_um: float | None = None,
         joined: bool = False,
+        unit: Unit = "voxels",
+        supervoxels: Mapping[str, Any] | None = None,
     ) -> Edit:
         """Paint a stroke.
 
@@ -178,17 +181,21 @@ class Drawing(ABC):
             Slices to either side that a ball brush may reach; True for as many as its radius does. None: this slice.
         joined
             Part of the stroke before it: undo takes both back.
+        unit, supervoxels
+            ``"supervoxels"``: all of every supervoxel under the stroke, through the stack; made as
+            :class:`SupervoxelConfig` says, such as ``{"size": 12, "channel": "smooth"}``, or ``"dimensions": "2d"``.
 
         Raises
         ------
         LabelError
-            No such class, a locked class, a plane outside, no points.
+            No such class, a locked class, a plane outside, no points, supervoxels that cannot be made of this image.
         ReadOnlyError
             Another process writes this workspace.
         """
         brush = self._brush(axis, index, points, radius, radius_um, depth)
         label = self.paintable(value)
-        return self._fill_masks("paint", brush.arguments() | {"value": label}, brush.masks(), label, joined)
+        masks, of = self._in_units(brush.masks(), unit, supervoxels)
+        return self._fill_masks("paint", brush.arguments() | {"value": label} | of, masks, label, joined)
 
     def erase(
         self,
@@ -201,6 +208,8 @@ class Drawing(ABC):
         radius_um: float | None = None,
         joined: bool = False,
         children: Children | None = None,
+        unit: Unit = "voxels",
+        supervoxels: Mapping[str, Any] | None = None,
     ) -> Edit:
         """Make voxels unlabelled again; as :meth:`paint`.
 
@@ -209,7 +218,8 @@ class Drawing(ABC):
         """
         brush = self._brush(axis, index, points, radius, radius_um, depth)
         children = as_children(children)
-        return self._fill_masks("erase", brush.arguments(), brush.masks(), 0, joined, children=children)
+        masks, of = self._in_units(brush.masks(), unit, supervoxels)
+        return self._fill_masks("erase", brush.arguments() | of, masks, 0, joined, children=children)
 
     # --------------------------------------------------------------------------------------------------------- areas
 

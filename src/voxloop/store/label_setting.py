@@ -12,8 +12,10 @@ from voxloop.store.classes import Level
 if TYPE_CHECKING:
     import xarray as xr
 
+    from voxloop.config.supervoxels import SupervoxelConfig
     from voxloop.store.document import ChannelEntry, NamedRegion
     from voxloop.store.labels import Labels
+    from voxloop.store.units import Masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +32,5 @@ class LabelSetting:
     channels: Callable[[], Sequence[ChannelEntry]]
     region: Callable[[str], Box]
     beside: Callable[[str], Labels]  # those of the same level on another image
+    whole_supervoxels: Callable[[SupervoxelConfig, Masks], Masks]
     refusal: Callable[[], str | None]  # why nothing may be written, None where it may

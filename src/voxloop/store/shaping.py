@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -14,6 +14,7 @@ from voxloop.given import flag
 from voxloop.store import refining, shapes, strokes
 from voxloop.store.drawing import Drawing, Edit, Inside, rounded
 from voxloop.store.planes import Plane
+from voxloop.store.units import Unit
 from voxloop.store.values import number, whole
 
 #: what a shape does to the class: fill it, take it away inside, keep it only inside, take every label away inside
@@ -44,6 +45,8 @@ class Shaping(Drawing):
         value: int | str = 1,
         mode: Mode = "add",
         depth: int | None = None,
+        unit: Unit = "voxels",
+        supervoxels: Mapping[str, Any] | None = None,
     ) -> Edit:
         """Fill the polygon with these corners, border included, or take labels away.
 
@@ -61,13 +64,15 @@ class Shaping(Drawing):
             ``"cut"`` takes every label away inside.
         depth
             Slices to either side that are changed alike; None: this one.
+        unit, supervoxels
+            As of :meth:`paint`: the shape is made of whole supervoxels, all that it touches.
 
         Raises
         ------
         LabelError
             No such class, a locked class, a plane outside, fewer than three corners.
         """
-        return self._shape("polygon", self._plane(axis, index), points, value, mode, depth)
+        return self._shape("polygon", self._plane(axis, index), points, value, mode, depth, (unit, supervoxels))
 
     def box(
         self,
@@ -78,9 +83,11 @@ class Shaping(Drawing):
         value: int | str = 1,
         mode: Mode = "add",
         depth: int | None = None,
+        unit: Unit = "voxels",
+        supervoxels: Mapping[str, Any] | None = None,
     ) -> Edit:
         """Fill the rectangle between two opposite corners; as :meth:`polygon`."""
-        return self._shape("box", self._plane(axis, index), points, value, mode, depth)
+        return self._shape("box", self._plane(axis, index), points, value, mode, depth, (unit, supervoxels))
 
     def ellipse(
         self,
@@ -91,11 +98,22 @@ class Shaping(Drawing):
         value: int | str = 1,
         mode: Mode = "add",
         depth: int | None = None,
+        unit: Unit = "voxels",
+        supervoxels: Mapping[str, Any] | None = None,
     ) -> Edit:
         """Fill the ellipse in the rectangle between two opposite corners; as :meth:`polygon`."""
-        return self._shape("ellipse", self._plane(axis, index), points, value, mode, depth)
+        return self._shape("ellipse", self._plane(axis, index), points, value, mode, depth, (unit, supervoxels))
 
-    def _shape(self, tool: str, plane: Plane, points: object, value: int | str, mode: Mode, depth: int | None) -> Edit:
+    def _shape(
+        self,
+        tool: str,
+        plane: Plane,
+        points: object,
+        value: int | str,
+        mode: Mode,
+        depth: int | None,
+        made_of: tuple[Unit, Mapping[str, Any] | None],
+    ) -> Edit:
         checked_mode(mode)
         label = self.paintable(value)
         reach = 0 if depth is None else whole("depth", depth, 0)
@@ -110,8 +128,9 @@ class Shaping(Drawing):
             **({"depth": reach} if reach else {}),
         }
         slices = range(max(0, plane.index - reach), min(plane.count, plane.index + reach + 1))
-        masks = [] if found is None else [plane.place(found, at) for at in slices]
-        return self._by_mode(tool, arguments, masks, label, mode, plane.box(None, (slices.start, slices.stop)))
+        drawn_masks = [] if found is None else [plane.place(found, at) for at in slices]
+        masks, of = self._in_units(drawn_masks, *made_of)
+        return self._by_mode(tool, arguments | of, masks, label, mode, plane.box(None, (slices.start, slices.stop)))
 
     def _by_mode(
         self,
@@ -129,7 +148,9 @@ class Shaping(Drawing):
             return self._fill_masks(tool, arguments, masks, 0, inside=_any_label if mode == "cut" else _only(label))
         inside = np.zeros(everywhere.shape, bool)
         for box, mask in masks:
-            inside[box.within(everywhere).slices] = mask
+            both = box.meet(everywhere)  # supervoxels reach beyond it
+            if both is not None:
+                inside[both.within(everywhere).slices] = mask[both.within(box).slices]
         outside = [(everywhere, ~inside)]
         return self._fill_masks(tool, arguments, outside, 0, inside=_only(label))
 

@@ -30,6 +30,7 @@ from voxloop.store.points.point_labels import PointLabels
 from voxloop.store.regions import Regions
 from voxloop.store.session import Session
 from voxloop.store.sets import Sets
+from voxloop.store.units import whole_supervoxels
 
 _WORDS = {"semantic": "painted classes", "instances": "painted objects", **{kind: kind for kind in MARKS}}
 
@@ -262,6 +263,7 @@ class Store:
             channels=lambda: self.document.channels,
             region=region,
             beside=lambda image: self.labels(self._session.by_folder(level.folder).name, image),
+            whole_supervoxels=lambda config, masks: whole_supervoxels(self, info.name, config, masks),
             refusal=self._refusal,
         )
 

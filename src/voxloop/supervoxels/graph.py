@@ -1,4 +1,4 @@
-"""Which supervoxels touch, how much, and how unlike they are across their face: block by block. Pure but for reading."""
+"""Which supervoxels touch, how much, and how unlike they are across their face; by the block."""
 
 from __future__ import annotations
 
@@ -100,9 +100,7 @@ def _nodes(labels: np.ndarray, values: np.ndarray, box: Box, spacing: Spacing) -
     return pd.DataFrame(columns)
 
 
-def _edges(
-    labels: np.ndarray, values: np.ndarray, part: Box, wide: Box, axis: int, spacing: Spacing
-) -> pd.DataFrame:
+def _edges(labels: np.ndarray, values: np.ndarray, part: Box, wide: Box, axis: int, spacing: Spacing) -> pd.DataFrame:
     """Faces across an axis whose first voxel lies in ``part``."""
     import pandas as pd
 

@@ -14,7 +14,7 @@ import numpy as np
 from voxloop.config.supervoxels import SupervoxelConfig
 from voxloop.errors import ConfigError
 from voxloop.geometry import Box, Shape, cover
-from voxloop.supervoxels.cells import SupervoxelGrid, grid_for
+from voxloop.supervoxels.cells import NARROW, SupervoxelGrid, grid_for
 from voxloop.supervoxels.intensities import IntensityRange
 from voxloop.supervoxels.seed_tiles import SeedTiles
 from voxloop.supervoxels.slic import nearest
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _SIGMA, _TRUNCATE = 1.0, 3.0
 #: voxels of a block of a lazy layer, through the stack and within planes
 _BLOCK, _SLAB = (64, 256, 256), (4, 512, 512)
-#: cells from a voxel to the furthest voxel of its supervoxel
-_SPAN = 3
 
 
 class Partition:
@@ -73,9 +71,7 @@ class Partition:
 
     def read(self, box: Box) -> np.ndarray:
         """The supervoxel of every voxel of a box, (z, y, x)."""
-        z, y, x = (
-            axis.sites(first, end) for axis, first, end in zip(self.grid.axes, box.start, box.stop, strict=True)
-        )
+        z, y, x = (axis.sites(first, end) for axis, first, end in zip(self.grid.axes, box.start, box.stop, strict=True))
         seeds = self.tiles.seeds(self.cells_of(box))
         found = nearest(self._smooth(box), self.grid, (z, y, x), seeds, self.config.compactness)
         rows, columns = (np.int64(many) for many in self.tiles.cells[1:])
@@ -100,22 +96,34 @@ class Partition:
 
         if not parts:
             return []
-        touched = cover([box for box, _ in parts])
-        wide = touched.grow(self.grid.reach(_SPAN)).clip(self.shape)
-        numbers = self.read(wide)
+        found = [self.read(box)[mask] for box, mask in parts]
+        chosen = np.unique(np.concatenate(found))
+        if not chosen.size:
+            return []
+        wide = cover([self._span(chosen), *(box for box, _ in parts)])
         stroke = np.zeros(wide.shape, bool)
         for box, mask in parts:
             stroke[box.within(wide).slices] |= mask
-        chosen = np.unique(numbers[stroke])
+        numbers = self.read(wide)
         first = int(numbers.min())
         table = np.zeros(int(numbers.max()) - first + 1, bool)
         table[chosen - first] = True
-        found = table[numbers - first]
-        pieces = cc3d.connected_components(found, connectivity=6)
+        pieces = cc3d.connected_components(table[numbers - first], connectivity=6)
         kept = np.zeros(int(pieces.max()) + 1, bool)
         kept[np.unique(pieces[stroke])] = True
         kept[0] = False
         return [(wide, kept[pieces])]
+
+    def _span(self, numbers: np.ndarray) -> Box:
+        """A box that holds all voxels of supervoxels: their cells, and the nearer halves of those around."""
+        cells = np.stack(np.unravel_index(numbers.astype(np.int64) - 1, self.tiles.cells))
+        start, stop = [], []
+        for axis, at in zip(self.grid.axes, cells, strict=True):
+            around = axis.size / 2 if axis.size >= NARROW else axis.size
+            around = 0 if self.grid.planar and axis is self.grid.axes[0] else around
+            start.append(int(np.floor(at.min() * axis.size - around)))
+            stop.append(int(np.ceil((at.max() + 1) * axis.size + around)))
+        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2])).clip(self.shape)
 
     def lazy(self) -> DataArray:
         """All of it as a volume (z, y, x): slice it, and it works that out."""

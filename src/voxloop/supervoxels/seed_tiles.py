@@ -121,9 +121,7 @@ class SeedTiles:
     def _sums(self, cells: Box, step: Shape) -> tuple[np.ndarray, Shape]:
         """Sums (1, z, y, x) over ``step`` voxels of all that a box of cells holds, and where they begin."""
         start, stop = [], []
-        for axis, first, end, by, size in zip(
-            self._grid.axes, cells.start, cells.stop, step, self._shape, strict=True
-        ):
+        for axis, first, end, by, size in zip(self._grid.axes, cells.start, cells.stop, step, self._shape, strict=True):
             start.append(int(first * axis.size) // by)
             stop.append(min(-(-size // by), -(-int(np.ceil(end * axis.size)) // by)))
         out = np.empty((1, *(b - a for a, b in zip(start, stop, strict=True))), np.float32)
