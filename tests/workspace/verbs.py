@@ -90,6 +90,7 @@ class Verbs:
                 "prediction": "p", "config": None, "of": "disc", "region": None, "name": None,
                 "image": None, "kind": None,
             },
+            "Workspace.doubtful_objects": {"level": "labels", "prediction": "p", "image": None},
             "Workspace.label_objects": {
                 "objects": "o", "level": "labels", "value": 1, "classes": None, "ids": None, "image": None,
                 "overwrite": False,

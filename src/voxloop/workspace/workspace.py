@@ -15,6 +15,7 @@ from voxloop.given import flag, path_of
 from voxloop.store import Store
 from voxloop.store.layout import Layout
 from voxloop.workspace import compare as comparing
+from voxloop.workspace import doubtful_objects as doubting
 from voxloop.workspace import export as exporting
 from voxloop.workspace import label_objects as labelling
 from voxloop.workspace import methods as writing
@@ -45,6 +46,7 @@ class Workspace(Project):
     objects = separating.objects
     fit_objects = separating.fit_objects
     label_objects = labelling.label_objects
+    doubtful_objects = doubting.doubtful_objects
     accept = review.accept
     suggest = suggesting.suggest
     evaluate = review.evaluate

@@ -9,14 +9,14 @@ import ipywidgets as w
 
 from voxloop.panels.base.panel import Panel, button, row, section, show
 from voxloop.panels.label.class_list import ClassList
-from voxloop.panels.label.tools import ToolState
+from voxloop.panels.label.tools import OF_OBJECTS, ToolState
 
 if TYPE_CHECKING:
     from voxloop.store import LabelClass, Labels
     from voxloop.workspace.workspace import Workspace
 
 #: tools that a class chosen from the list is not painted with
-_NOT_PAINTING = ("look", "erase")
+_NOT_PAINTING = ("look", "erase", *OF_OBJECTS)
 
 
 class ClassEditor:

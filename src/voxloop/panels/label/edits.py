@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from voxloop.store import Edit, Labels
 
 
+#: what is said of edits of single objects
+_SAID = {
+    "split": "The object is cut",
+    "merge": "One object now",
+    "remove": "Removed",
+    "lock": "Locked: nothing overwrites it",
+    "unlock": "Unlocked",
+}
+
+
 class Edits:
     """Makes edits for a panel. A click that comes twice asks for one edit; other ones may follow at once."""
 
@@ -36,7 +46,9 @@ class Edits:
 
     def _made(self, line: str, call: Call, labels: Labels, edit: Edit | None) -> None:
         self._under_way.discard(line)
-        if edit is None or not edit.voxels:
+        if edit is not None and call.verb in _SAID and edit.sequence:
+            self._panel.say(f"{_SAID[call.verb]}; Ctrl Z takes it back.", "good")
+        elif edit is None or not edit.voxels:
             self._panel.say("Nothing changed: there was nothing to do.", "quiet")
         elif call.verb == "fill":
             words = f"Filled {edit.voxels:,} voxels"

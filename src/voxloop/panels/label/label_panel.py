@@ -27,6 +27,7 @@ from voxloop.panels.label.live_box import LiveBox
 from voxloop.panels.label.live_overlay import OverlaySource
 from voxloop.panels.label.live_place import LivePlace
 from voxloop.panels.label.mask_files import MaskFiles
+from voxloop.panels.label.object_hand import ObjectHand
 from voxloop.panels.label.picture_choice import PictureChoice
 from voxloop.panels.label.shape_box import ShapeBox
 from voxloop.panels.label.slice_box import SliceBox
@@ -101,6 +102,7 @@ class LabelPanel(Panel):
         self.picture = PictureChoice(self)
         self.hinted = HintedTools(self)
         self._edits = Edits(self)
+        self.objects = ObjectHand(self)
         self.live_place = LivePlace(self, self.view, self.live)
         self.first = FirstPlaces(
             self, ws, self.view, show_image=lambda image: self.choose(image=image), tell_code=self._show_code
@@ -124,6 +126,7 @@ class LabelPanel(Panel):
                 self.picture.widget,
                 self.tools.widget,
                 self.classes.widget,
+                self.objects.widget,
                 self.first.widget,
                 self.live_box.widget,
                 self.slices.widget,
@@ -197,6 +200,7 @@ class LabelPanel(Panel):
             self.state.value = self.labels.next_id()
         elif values and self.state.value not in values:
             self.state.value = values[0]
+        self.objects.follow(self.labels)
         self.saved.follow(self.labels)
         self.view.widget.place = page_strokes.place_of(self.ws, self.labels)
         self._show_classes()
@@ -271,6 +275,8 @@ class LabelPanel(Panel):
         if BY_NAME[piece.tool].hints:
             return self.hinted.take(piece)
         self.labels.beside = self.beside
+        if piece.tool == "cut":
+            return self.objects.cut(piece)
         try:
             edit = page_strokes.paint(page_strokes.labels_at(self.ws, piece.place, self.labels), piece)
         except Exception as error:

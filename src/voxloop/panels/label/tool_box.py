@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -107,6 +107,11 @@ class ToolBox:
     def choose(self, name: str) -> None:
         """Take a tool into the hand."""
         self.state.tool = name
+
+    def offer(self, names: Sequence[str], on: bool) -> None:
+        """Show the buttons of some tools, or hide them."""
+        for name in names:
+            show(self._buttons[name], on)
 
     def offer_pressure(self) -> None:
         """There is a pen: its pressure may set the radius."""

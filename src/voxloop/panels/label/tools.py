@@ -50,7 +50,14 @@ TOOLS: tuple[Tool, ...] = (
     Tool("surround", "Box around", "object-ungroup", "shift+w", "an object; Enter", "span", _POINTS, True),
     Tool("scissors", "Scissors", "cut", "z", "click along an outline; Enter", "", _POINTS, True),
     Tool("select", "Selection", "arrows", "s", "drag, or click an object; move, turn, scale", "place", _SELECTS, True),
+    Tool("objects", "Pick objects", "object-group", "q", "click selects objects, beside them lets go"),
+    Tool("cut", "Cut object", "chain-broken", "k", "a line through an object cuts it in two", "line"),
+    Tool("seeds", "Seeds", "crosshairs", "shift+k", "click two parts of an object: it is cut between them"),
 )
+#: tools for levels of single objects
+OF_OBJECTS = ("objects", "cut", "seeds")
+#: tools that have no use for the class in the hand
+_PLAIN = ("look", "erase", *OF_OBJECTS)
 BY_NAME = {tool.name: tool for tool in TOOLS}
 
 
@@ -165,9 +172,9 @@ def hand(state: ToolState, color: str, *, name: str | None = None) -> dict[str, 
         "draws": tool.draws,
         "erase": tool.name == "erase",
         "trace": tool.name == "threshold",
-        "paints": tool.name not in ("look", "erase"),
+        "paints": tool.name not in _PLAIN,
         "hints": tool.hints,
-        "thin": tool.name == "prompt",
+        "thin": tool.name in ("prompt", "cut"),
         "radius": state.radius,
         "value": state.value,
         "color": color,
@@ -187,6 +194,7 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
     keys: list[dict[str, Any]] = [
         {"key": tool.key, "group": "Tools", "label": f"{tool.label.lower()}: {tool.help}", "set": patches[tool.name]}
         for tool in TOOLS
+        if objects or tool.name not in OF_OBJECTS
     ]
     keys += [
         {"key": "[", "shown": "[  ]", "group": "Tools", "label": "smaller, larger brush (or Alt wheel)"},
@@ -222,6 +230,12 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
     if objects:  # X has been the key of objects for longer
         more = [("shift+x" if action == "skip" else key, label, action) for key, label, action in more]
         more.append(("x", "paint a new object", "new"))
+        more += [
+            ("shift+m", "merge the selected objects", "object-merge"),
+            ("delete", "remove the selected objects", "object-remove"),
+            ("shift+l", "lock the selected objects, or unlock them", "object-lock"),
+            ("shift+n", "next object that is not locked", "object-next"),
+        ]
     return keys + [{"key": key, "group": "Labels", "label": label, "action": action} for key, label, action in more]
 
 

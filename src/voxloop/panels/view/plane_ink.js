@@ -25,6 +25,9 @@ class Stroke {
   // "span": a box or an ellipse between two opposite corners
   get shape() { return this.tool.name === "polygon" ? "polygon" : this.tool.draws === "span" ? "span" : "brush"; }
 
+  // What is drawn is sent at once when it is done.
+  get whole() { return this.tool.name === "cut"; }
+
   get area() { return this.shape !== "brush"; }
 
   // Its outline as corners in voxels, (row, column) pairs.
@@ -213,7 +216,7 @@ class Ink {
   tick() {
     if (this.view.gone) return;
     const stroke = this.active;
-    if (stroke && stroke.shape === "brush" && (stroke.points.length > stroke.sent || performance.now() - stroke.time > ALIVE_MS)) this.send(stroke);
+    if (stroke && stroke.shape === "brush" && !stroke.whole && (stroke.points.length > stroke.sent || performance.now() - stroke.time > ALIVE_MS)) this.send(stroke);
     for (const waiting of this.view.away ? [] : this.late) {
       waiting.sent = waiting.part = 0; // everything again, from the start; the kernel knows the id
       this.view.controls.say("A stroke is not saved yet; sending it again", true);
