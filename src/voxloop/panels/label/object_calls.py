@@ -11,7 +11,7 @@ from voxloop.errors import LabelError
 from voxloop.geometry import AXES
 from voxloop.panels.label.tools import Call
 from voxloop.panels.view.ink import StrokePiece
-from voxloop.panels.view.layers import LayerPatch, layer_state
+from voxloop.panels.view.layers import LayerKind, LayerPatch, layer_state
 from voxloop.panels.view.planes import PlaneBox
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class MarkLayer:
     """Over the labels: which objects are selected, and which are locked."""
 
     def __init__(self) -> None:
-        self.id, self.kind = "objects-in-hand", "labels"
+        self.id = "objects-in-hand"
+        self.kind: LayerKind = "labels"
         classes = [
             {"value": 1, "name": "selected", "color": SELECTED, "visible": True},
             {"value": 2, "name": "locked", "color": LOCKED, "visible": True},
@@ -73,10 +74,10 @@ class MarkLayer:
         while (box[2] - box[0]) * (box[3] - box[1]) / step**2 > _READ:
             step += 1
         plane = self.labels.plane(axis, index, box=(slice(box[0], box[2]), slice(box[1], box[3])), step=step)
-        marks = np.zeros(plane.shape, np.uint8)
+        rows, columns = plane.shape[0], plane.shape[1]
+        marks = np.zeros((rows, columns), np.uint8)
         marks[np.isin(plane, np.asarray(locked, plane.dtype))] = 2
         marks[np.isin(plane, np.asarray(self.selected, plane.dtype))] = 1
-        rows, columns = marks.shape
         return LayerPatch(marks, (top, left, top + rows * step, left + columns * step), self.sequence)
 
     def describe(self, point: tuple[int, int, int]) -> dict[str, str] | None:
