@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.channels.grid import FilterGrid
-from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, needed, recipes_of, settle
+from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, digest, needed, recipes_of, settle
 from voxloop.channels.statistics import measure
 from voxloop.config.channels import ChannelSettings, MeasuredSettings
 from voxloop.errors import VolumeError
@@ -47,6 +47,8 @@ class ChannelChain:
         In any order; a channel may be made of another one.
     kept
         Channels that were computed whole before, by name: these are read.
+    measured
+        Mean and deviation of sources by what these are made of; what is measured here is added.
 
     Raises
     ------
@@ -55,13 +57,17 @@ class ChannelChain:
     """
 
     def __init__(
-        self, volume: DataArray, recipes: Iterable[ChannelRecipe], kept: Mapping[str, DataArray] | None = None
+        self,
+        volume: DataArray,
+        recipes: Iterable[ChannelRecipe],
+        kept: Mapping[str, DataArray] | None = None,
+        measured: dict[str, tuple[float, float]] | None = None,
     ) -> None:
         self.volume = volume
         self.kept = dict(kept or {})
         self.recipes = check_chain(recipes)
         self._shape = shape_zyx(volume)
-        self._measured: dict[str, tuple[float, float]] = {}
+        self.measured = {} if measured is None else measured
 
     @property
     def shape(self) -> Shape:
@@ -190,9 +196,11 @@ class ChannelChain:
 
     def _statistics(self, name: str) -> tuple[float, float]:
         """Mean and deviation of the source of a channel, measured once."""
-        if name not in self._measured:
-            self._measured[name] = measure(lambda box: self._of_source(name, box), self._shape)
-        return self._measured[name]
+        source = self._recipe(name).source
+        key = digest(source, self.recipes) if isinstance(source, str) else str(source or 0)
+        if key not in self.measured:
+            self.measured[key] = measure(lambda box: self._of_source(name, box), self._shape)
+        return self.measured[key]
 
     def _of_source(self, name: str, box: Box) -> np.ndarray:
         source = self._recipe(name).source

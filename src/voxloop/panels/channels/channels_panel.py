@@ -9,11 +9,13 @@ import ipywidgets as w
 
 from voxloop.channels import ChannelChain
 from voxloop.channels.evaluation import grid_of
+from voxloop.channels.preview import ChannelPreview, preview
 from voxloop.errors import VoxloopError, WorkspaceError
-from voxloop.panels.base.panel import CopyCode, Panel, button, column, heading, labelled, row, spacer
+from voxloop.panels.base.panel import CopyCode, Panel, button, column, heading, labelled, row, show, spacer, text
 from voxloop.panels.base.rows import Action, Row, RowList
 from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
+from voxloop.panels.base.work import Latest
 from voxloop.panels.channels.filter_draft import FilterDraft
 from voxloop.panels.monitor.run_start import RunStart
 from voxloop.panels.monitor.run_words import AT_WORK
@@ -46,6 +48,8 @@ class ChannelsPanel(Panel):
         self.view = PlaneView(ws.images.scales(self._image), height=picture)
         self._shown = ""
         self._runs: list[Run] = []
+        self._measured: dict[str, tuple[float, float]] = {}
+        self._tries: Latest[ChannelPreview] = Latest(self, self._show_preview)
         self._build()
         self.on_close(self.draft.close)
         self.on_close(self.view.close)
@@ -76,6 +80,15 @@ class ChannelsPanel(Panel):
         self.refresh()
         self._list.selected = recipe.name
         self.say(f"Channel {recipe.name} is kept: it holds for every image of this workspace.", "good")
+
+    @on_ui
+    def choose(self, image: str) -> None:
+        """Look at another image; channels hold for all."""
+        self._image = self.ws.images.one(image)
+        self._choice.value = self._image
+        self._measured, self._shown = {}, ""
+        self.view.show(self.ws.images.scales(self._image))
+        self.refresh()
 
     @on_ui
     def open(self, name: str) -> None:
@@ -148,10 +161,18 @@ class ChannelsPanel(Panel):
             chain = self._chain
             others = [other for other in chain.recipes.values() if other.name != recipe.name]
             kept = {name: volume for name, volume in chain.kept.items() if name != recipe.name}
-            draft = ChannelChain(chain.volume, [*others, recipe], kept)
-            self.view.show([draft.lazy(recipe.name)], keep=True)
+            draft = ChannelChain(chain.volume, [*others, recipe], kept, self._measured)
+            scales, plane = self.ws.images.scales(self._image), self.view.visible_box()
+            self._tries.ask(lambda: preview(draft, recipe.name, scales, plane))
         else:
+            self._tries.forget()
+            self._words.value = ""
             self.view.show(self.ws.images.scales(self._image), keep=True)
+            self.view.auto_contrast()
+
+    def _show_preview(self, found: ChannelPreview) -> None:
+        self._words.value = html.escape(found.words)
+        self.view.show([found.volume], keep=True)
         self.view.auto_contrast()
 
     def _grid(self, settings: ChannelSettings) -> FilterGrid:
@@ -190,6 +211,12 @@ class ChannelsPanel(Panel):
             True, indent=False, **labelled("Preview", "Show what comes out instead of the image")
         )
         self._preview.observe(handler(self._changed), "value")
+        self._words = text("", "vx-dim", "vx-small")
+        self._choice = w.Dropdown(
+            options=self.ws.images.names, value=self._image, **labelled("Image", "On which channels are looked at")
+        )
+        self._choice.observe(handler(lambda change: self.choose(change["new"])), "value")
+        show(self._choice, len(self.ws.images.names) > 1)
         self._add = button("Add", handler(self.add), kind="primary", icon="plus")
         self._all = button("Compute all", handler(lambda: self.compute()), icon="play")
         self._copy = CopyCode()
@@ -203,7 +230,9 @@ class ChannelsPanel(Panel):
         )
         files = row(self._file, button("Save", handler(self.save)), button("Load", handler(self.load)))
         side = column(
-            column(heading("Filter"), self.draft.widget, self._preview, classes=["vx-section"]),
+            column(
+                self._choice, heading("Filter"), self.draft.widget, self._preview, self._words, classes=["vx-section"]
+            ),
             column(heading("Channels"), self._list.widget, row(self._all), files, classes=["vx-section"]),
         )
         foot = row(self._add, spacer(), self._copy, classes=["vx-start"])
