@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
+from voxloop.benchmark.loop import Experiment
+from voxloop.benchmark.rows import Row
+from voxloop.benchmark.stacks import load_stack, names
 from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.review.fields import draw_fields, score_fields
@@ -23,6 +23,8 @@ from voxloop.review.score import Score, foreground, iou_of
 from voxloop.volumes import open_volume
 
 SHAPE = (8, 224, 224)
+#: voxels of a stack in the loop
+VOXELS = 150_000
 #: what is asked for: coverage of the 90 % interval, and the mean error
 COVERAGE, ERROR = (0.85, 0.95), 0.05
 
@@ -30,11 +32,14 @@ COVERAGE, ERROR = (0.85, 0.95), 0.05
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer seeds, the same code")
-    parser.add_argument("--loop", action="store_true", help="train and correct too, round by round: minutes")
+    parser.add_argument("--loop", action="store_true", help="train and correct instead, round by round: minutes")
+    parser.add_argument("--stacks", nargs="*", default=names(), help="of the loop; all where not given")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2], help="of the loop")
     chosen = parser.parse_args()
-    audits(30 if chosen.quick else 200)
     if chosen.loop:
-        loop()
+        loop(["em"] if chosen.quick else chosen.stacks, [0] if chosen.quick else chosen.seeds, 2 if chosen.quick else 4)
+    else:
+        audits(30 if chosen.quick else 200)
     return 0
 
 
@@ -175,33 +180,60 @@ def shown(row: tuple[float, float, float, float]) -> str:
 # --------------------------------------------------------------------------------------------------------------- loop
 
 
-def loop() -> None:
-    """Strokes, a pixel classifier, corrections: what is shown after each, beside the truth."""
-    from voxloop.config import ShallowConfig
-    from voxloop.review import simulate
-    from voxloop.volumes import samples
-    from voxloop.workspace.workspace import Workspace
+#: how a loop begins, and its strokes a round
+STARTS = {"places": 12, "slices": 24}
+#: intervals that a user meets: without a later stroke, after a round of corrections, after all of them
+SHOWN = {"score": "no stroke since", "corrected": "a round of corrections", "later": "all later strokes"}
 
-    names = ["em"]
-    if os.environ.get("VOXLOOP_DATA"):
-        names += ["fibsem_mitochondria", "axon_sem"]
-    print(f"\n{'sample':>22} {'round':>5} {'true':>5}  score shown before and after 40 corrections")
-    for name in names:
-        sample = samples.load(name)
-        truth = np.asarray(sample.truth)
-        with tempfile.TemporaryDirectory() as folder:
-            ws = Workspace.create(Path(folder) / "ws", image=sample.volume, classes=sample.classes)
-            prediction = None
-            for number in (1, 2, 3):
-                simulate(ws, truth, prediction, strokes=40, seed=number)
-                if prediction is not None:
-                    print(f"{'':>35}  {ws.score(prediction).words}", flush=True)
-                run = ws.train(ShallowConfig())
-                run.wait()
-                prediction = ws.predict(run).result
-                exact = ws.evaluate(prediction, truth).iou
-                print(f"{name:>22} {number:>5} {exact:5.2f}  {ws.score(prediction).words}", flush=True)
-            ws.close()
+
+def loop(stacks: list[str], seeds: list[int], rounds: int) -> None:
+    """Strokes, a pixel classifier, corrections where suggestions or chance say: intervals shown, beside the truth."""
+    answers: dict[tuple[str, str, int, int], Row] = {}
+    for name in stacks:
+        for seed in seeds:
+            stack = load_stack(name, seed).cropped(VOXELS)
+            for start, strokes in STARTS.items():
+                strategy = "ours" if seed % 2 else "random"
+                common = {"data": name, "strategy": strategy, "learner": "shallow", "seed": seed, "doubts": 0}
+                tried = Experiment(**common, rounds=rounds, voxels=VOXELS, start=start, strokes=strokes)
+                for row in tried.run(stack):  # rows come again with what later strokes say
+                    answers[name, start, seed, int(row["round"])] = row
+                of_loop = [row for key, row in answers.items() if key[:3] == (name, start, seed)]
+                print(f"{name} {start} {seed}: {'; '.join(map(told, of_loop))}", flush=True)
+    table(list(answers.values()))
+
+
+def told(row: Row) -> str:
+    """The truth, and the interval shown first."""
+    interval = f"{row['score_low']:.2f}-{row['score_high']:.2f}" if "score_low" in row else "not known yet"
+    return f"{row['iou_whole']:.2f} ({interval}, {row['strokes']} strokes)"
+
+
+def table(rows: list[Row]) -> None:
+    """How many intervals hold the truth, and how wide they are: by what they rest on, by strokes, by stack."""
+    shown_ones = [(kind, row) for kind in SHOWN for row in rows if f"{kind}_low" in row]
+    unknown = sum("score_low" not in row for row in rows)
+    print(
+        f"\n{len(rows)} answers, of {unknown} nothing was known at first\n{'':32}    n  holds  width  too high  error"
+    )
+    groups: dict[str, list[tuple[str, Row]]] = {"all intervals": shown_ones}
+    for kind, words in SHOWN.items():
+        groups[words] = [one for one in shown_ones if one[0] == kind]
+    groups["40 strokes or more were learned"] = [one for one in shown_ones if one[1]["strokes"] >= 40]
+    for name in dict.fromkeys(row["data"] for row in rows):
+        groups[name] = [one for one in shown_ones if one[1]["data"] == name]
+    for words, ones in groups.items():
+        if ones:
+            print(f"{words:32} {summary_of(ones)}")
+
+
+def summary_of(ones: list[tuple[str, Row]]) -> str:
+    low, value, high = (np.array([row[f"{kind}_{what}"] for kind, row in ones]) for what in ("low", "iou", "high"))
+    truth = np.array([row["iou_whole"] for _, row in ones])
+    holds, error = (low <= truth) & (truth <= high), np.abs(value - truth).mean()
+    return (
+        f"{len(ones):4d}  {holds.mean():5.2f}  {np.median(high - low):5.2f}  {(low > truth).mean():8.2f}  {error:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from tests.panels.screen import Screen, is_shown
 
 from voxloop.config import ShallowConfig
-from voxloop.errors import WorkspaceError
+from voxloop.errors import PredictionError, WorkspaceError
 from voxloop.panels.base.panel import Panel
 from voxloop.panels.label import label_panel
 from voxloop.panels.review import review_panel
@@ -222,3 +222,18 @@ print(sorted({{"torch", "sklearn", "monai", "timm"}} & set(sys.modules)))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_strokes_that_were_left_out_are_looked_at_in_review(ui, ws, monkeypatch):
+    bench = Workbench(ws, step="train")
+    look = bench.panels["train"].presets.left_out.look
+    with pytest.raises(PredictionError, match="predict first"):
+        look()
+    assert bench.step == "train"
+    looked = []
+    monkeypatch.setattr(type(ws.predictions), "__len__", lambda predictions: 1)
+    monkeypatch.setattr(review_panel.ReviewPanel, "look_for_doubts", lambda panel: looked.append(panel))
+    look()
+    assert bench.step == "review"
+    assert looked == [bench.panels["review"]]
+    bench.close()

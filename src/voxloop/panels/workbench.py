@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import ipywidgets as w
 
-from voxloop.errors import LabelError, VoxloopError, WorkspaceError, unknown
+from voxloop.errors import LabelError, PredictionError, VoxloopError, WorkspaceError, unknown
 from voxloop.panels.base.access import writer_words
 from voxloop.panels.base.bell import Bell, EndedRuns
 from voxloop.panels.base.full_screen import FullScreen
@@ -149,7 +149,9 @@ class Workbench(Panel):
         if step == "train":
             from voxloop.panels.train.train_panel import TrainPanel
 
-            return TrainPanel(self.ws, embedded=True)
+            train = TrainPanel(self.ws, embedded=True)
+            train.presets.left_out.look = self._look_at_doubts
+            return train
         if step == "predict":
             from voxloop.panels.predict.predict_panel import PredictPanel
 
@@ -165,6 +167,15 @@ class Workbench(Panel):
         from voxloop.panels.review.review_panel import ReviewPanel
 
         return ReviewPanel(self.ws, embedded=True)
+
+    def _look_at_doubts(self) -> None:
+        """Strokes that models contradict, at the picture."""
+        if self.ws is not None and not self.ws.predictions:
+            raise PredictionError("predict first: strokes in doubt are looked at beside a prediction, in Review")
+        self.go("review")
+        review = self.panels.get("review")
+        if review is not None and self.step == "review":
+            review.look_for_doubts()  # type: ignore[attr-defined]
 
     def _carry_view(self, panel: Panel) -> None:
         """The picture opens at the plane, zoom and contrast at which the step before left it."""

@@ -82,8 +82,6 @@ class Choice:
             parts.append("There are too few strokes to hold some out.")
         if self.thin:
             parts.append(_thin_words(self.thin, self.config))
-        if self.left_out:
-            parts.append(self.left_out_words)
         return " ".join(parts)
 
     @property

@@ -16,11 +16,12 @@ from voxloop.store.layout import Layout, RunPlace
 
 @dataclass(frozen=True, slots=True)
 class LastChoice:
-    """The run, what it chose in words, and the settings that teach the same again."""
+    """The run, what it chose in words, the settings that teach the same again, and which strokes it left out."""
 
     run: str
     words: str
     settings: Mapping[str, Any]
+    left_out: str = ""
 
     def kept(self, config: ShallowConfig) -> ShallowConfig:
         """``config`` with what was chosen, as far as it leaves that open."""
@@ -51,5 +52,7 @@ def last_choice(workspace: Path, level: str) -> LastChoice | None:
             settings = dict(chosen["settings"])
             ShallowConfig(**settings)  # of a run of somebody else nothing else is taken over
             if run["level"] == level and settings.get("classifier") == "blend":
-                return LastChoice(place.spec.parent.parent.name, str(chosen["words"]), settings)
+                return LastChoice(
+                    place.spec.parent.parent.name, str(chosen["words"]), settings, str(chosen.get("left_out", ""))
+                )
     return None

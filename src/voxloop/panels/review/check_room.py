@@ -13,8 +13,9 @@ from voxloop.panels.review.field_check import FieldCheck
 from voxloop.panels.review.picture_task import PictureTask
 from voxloop.panels.review.point_check import PointCheck
 from voxloop.panels.review.score_card import SCORE, ScoreCard
-from voxloop.panels.review.stroke_doubts import PicturedDoubt, StrokeDoubts, look_for_doubts
+from voxloop.panels.review.stroke_doubts import StrokeDoubts
 from voxloop.panels.review.subject import ReviewSubject
+from voxloop.panels.view.pictured_doubts import PicturedDoubt, look_for_doubts
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction

@@ -147,6 +147,12 @@ class ReviewPanel(LabelPanel):
         self.rooms.go(room)
 
     @on_ui
+    def look_for_doubts(self) -> None:
+        """List the strokes that models contradict, in the room Check."""
+        self.rooms.go(CHECK)
+        self.check.look_for_doubts()
+
+    @on_ui
     def accept_confident(self) -> None:
         """Turn what is confident enough into labels: one edit that undo takes back."""
         self.correct.accept_confident()

@@ -6,28 +6,22 @@ import html
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from voxloop.geometry import AXES, Box
 from voxloop.panels.base.panel import Panel, button, row, section, swatch, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Attempt, Latest
 from voxloop.panels.review.picture_task import Key, PictureTask
 from voxloop.panels.review.subject import ReviewSubject
+from voxloop.panels.view.pictured_doubts import PicturedDoubt, look_for_doubts, place_of
 from voxloop.panels.view.prediction_layers import PREDICTION, UNCERTAINTY, frame
-from voxloop.panels.view.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from voxloop.review import Doubt
     from voxloop.store import Edit
-    from voxloop.workspace.workspace import Workspace
 
-#: a stroke, and a small picture of its place as markup
-PicturedDoubt = tuple["Doubt", str]
 #: voxels in sight around a stroke at least
 AROUND = 96
 #: pixels after which the list scrolls
 _HEIGHT = 260
-#: voxels to a side that the small picture of a stroke shows at least
-_PICTURED = 48
 _GROUP = "Strokes in doubt"
 
 
@@ -102,7 +96,7 @@ class StrokeDoubts(PictureTask):
         self.current = doubt
         self._rows.selected = _key(doubt)
         self._subject.show_labels(doubt.level, doubt.image)
-        box, axis, index = _place(doubt)
+        box, axis, index = place_of(doubt)
         view = self._subject.view
         view.go_to_plane(index, axis)
         view.look_around(box.centre, max(AROUND, 2 * max(box.shape)))
@@ -220,32 +214,6 @@ class StrokeDoubts(PictureTask):
         subject.view.set_shapes([])
         if subject.prediction is not None:
             subject.show_labels(subject.prediction.level, subject.prediction.image)
-
-
-def look_for_doubts(ws: Workspace) -> list[PicturedDoubt]:
-    """Strokes that models contradict, each with a small picture of its place as markup; off the UI thread."""
-    doubts = ws.doctor()
-    volumes = {name: ws.images.open(name) for name in {doubt.image for doubt in doubts}}
-    return [
-        (doubt, thumbnail(volumes[doubt.image], _plane_around(doubt, volumes[doubt.image].shape[-3:])))
-        for doubt in doubts
-    ]
-
-
-def _place(doubt: Doubt) -> tuple[Box, str, int]:
-    """Where a stroke lies, the axis across its plane, and which plane that is."""
-    start, stop = zip(*((part.start, part.stop) for part in doubt.region), strict=True)
-    box = Box(start, stop)
-    axis = min(AXES, key=lambda name: box.along(name).stop - box.along(name).start)
-    return box, axis, box.centre[AXES.index(axis)]
-
-
-def _plane_around(doubt: Doubt, shape: Sequence[int]) -> Box:
-    """The piece of its plane that a picture of a stroke shows, in a volume of this shape."""
-    box, axis, index = _place(doubt)
-    half = max(_PICTURED, *box.shape) // 2
-    square = Box.at(box.centre, (1, 1, 1)).grow((half, half, half)).clip(shape)
-    return square.cut(axis, index, index + 1)
 
 
 def _key(doubt: Doubt) -> str:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import ipywidgets as w
 
 from voxloop.config import Config, presets
 from voxloop.panels.base.panel import Panel, button, classed, column, labelled, row, show, text
 from voxloop.panels.train.choice_line import ChoiceLine
+from voxloop.panels.train.left_out import LeftOutStrokes
 from voxloop.panels.train.share_words import share_words
+from voxloop.shallow.last_choice import LastChoice
+
+if TYPE_CHECKING:
+    from voxloop.workspace.workspace import Workspace
 
 #: what is shown where the settings are no preset
 NO_PRESET = "—"
@@ -32,7 +38,9 @@ class PresetChooser:
         Has the form mark what differs from a config.
     """
 
-    def __init__(self, panel: Panel, load: Callable[[Config], object], compare: Callable[[Config], object]) -> None:
+    def __init__(
+        self, panel: Panel, ws: Workspace, load: Callable[[Config], object], compare: Callable[[Config], object]
+    ) -> None:
         self._load, self._compare = load, compare
         self._config: Config | None = None
         self._from: str | None = None
@@ -47,8 +55,15 @@ class PresetChooser:
         self._about = classed(text(), "vx-dim", "vx-small")
         self._back = button("Back to it", panel.handler(self._go_back), kind="link", tooltip="Undo these changes")
         self.last = ChoiceLine(panel, load)
+        self.left_out = LeftOutStrokes(panel, ws)
         self._shares = classed(text(), "vx-dim", "vx-small")
-        self.widget = column(self.choice, row(self._about, self._back), self.last.widget, self._shares)
+        about = row(self._about, self._back)
+        self.widget = column(self.choice, about, self.last.widget, self.left_out.widget, self._shares)
+
+    def tell(self, choice: LastChoice | None) -> None:
+        """Say what the newest run chose and which strokes it left out; None where none has."""
+        self.last.offer(choice)
+        self.left_out.follow(choice)
 
     def offer(self, kind: type[Config], more: Mapping[str, Config] | None = None) -> None:
         """Offer the presets of a learner; ``more``: settings of other workspaces by name."""

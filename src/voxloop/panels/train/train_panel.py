@@ -247,7 +247,7 @@ class TrainPanel(Panel):
             self._show_facts()
         self._busy = look.busy
         self.start.offer(look.runs)
-        self.presets.last.offer(look.choice)
+        self.presets.tell(look.choice)
         self.runs.show(look.rows)
         self._offer_sets()
         self.bar.offer(self.ws.images.names)
@@ -318,7 +318,7 @@ class TrainPanel(Panel):
         show(self._level, len(levels) > 1)
         self._facts_table = FactsTable()
         self.forms = LearnerForms(self, ws, self._show_learner, self._settings_changed, self._group_opened)
-        self.presets = PresetChooser(self, self._load_config, lambda base: self.form.compare(base))
+        self.presets = PresetChooser(self, ws, self._load_config, lambda base: self.form.compare(base))
         self.start = StartChooser(self, ws, self.change, self._load_config, self._begins)
         self.ahead = TrainingForecast(self, ws, self.change, lambda: self.config.to_json(), lambda: self.level)
         self.encoders = EncoderNames(self.ahead.ask, lambda names: self.forms["deep"].set_choices("encoder", names))
