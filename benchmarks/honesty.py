@@ -194,8 +194,17 @@ def loop(stacks: list[str], seeds: list[int], rounds: int) -> None:
             stack = load_stack(name, seed).cropped(VOXELS)
             for start, strokes in STARTS.items():
                 strategy = "ours" if seed % 2 else "random"
-                common = {"data": name, "strategy": strategy, "learner": "shallow", "seed": seed, "doubts": 0}
-                tried = Experiment(**common, rounds=rounds, voxels=VOXELS, start=start, strokes=strokes)
+                tried = Experiment(
+                    data=name,
+                    strategy=strategy,
+                    learner="shallow",
+                    seed=seed,
+                    rounds=rounds,
+                    voxels=VOXELS,
+                    start=start,
+                    strokes=strokes,
+                    doubts=0,
+                )
                 for row in tried.run(stack):  # rows come again with what later strokes say
                     answers[name, start, seed, int(row["round"])] = row
                 of_loop = [row for key, row in answers.items() if key[:3] == (name, start, seed)]
