@@ -31,7 +31,7 @@ LEFT_OUT = {
     "Labels.flush", "Labels.renumber", "Labels.next_id", "Labels.redo", "Labels.refresh", "Labels.touched",
     "Labels.undo",
     "Labels.write_header", "Run.cancel", "Run.check", "Run.pauses", "Run.events", "Run.open_result", "Run.pause",
-    "Run.stop", "Labels.put",
+    "Run.stop", "Labels.put", "Labels.in_range",
     "Prediction.delete", "Prediction.tiles_done", "Objects.delete", "PointAudit.weights",
     "FieldAudit.weights",  # nothing is given
     "Store.change", "Store.set_aside", "Images.together", "Runs.warm", "ScoreCache.at_rest", "ScoreCache.at_work",

@@ -220,6 +220,14 @@ class Shaping(Drawing):
 
         return self.edit("threshold", box, proposal, arguments | {"region": box.to_json()}, joined=joined)
 
+    def in_range(
+        self, low: float = -np.inf, high: float = np.inf, *, box: Box, channel: int | str | None = None
+    ) -> tuple[np.ndarray, tuple[float, float]]:
+        """What :meth:`threshold` would label of a box (bool zyx), and the smallest and largest intensity in it."""
+        intensities = self.picture(0 if channel is None else channel)(box)
+        mask = (intensities >= low) & (intensities <= high) & (self.read(box) == 0)
+        return np.asarray(mask), (float(np.nanmin(intensities)), float(np.nanmax(intensities)))
+
     # ------------------------------------------------------------------------------------------------------- refined
 
     def refine(

@@ -171,3 +171,32 @@ def test_a_slice_is_copied_further_and_to_another_image(panel, hand, ws):
     screen.click("Copy")
     screen.wait()
     np.testing.assert_array_equal(ws.labels(image="second").plane("z", 3), here)
+
+
+def test_a_range_is_shown_as_it_moves_and_labels_a_region(panel, hand, ws):
+    ws.regions.add("part", (slice(2, 4), slice(0, 120), slice(0, 70)))
+    screen = Screen(panel)
+    screen.click("Shapes")
+    screen.wait()
+    slider = screen.field("Range")
+    assert slider.widget.max == 200
+    slider.value = [150.0, 200.0]
+    screen.wait()
+    assert (screen.field("From").value, screen.field("To").value) == ("150", "")
+    shown = panel.preview.layer.patch("z", 3)
+    assert shown.indices.sum() == 40 * 60
+    assert not panel.labels.counts()
+    panel.view.index = 0
+    screen.wait()
+    assert panel.preview.layer.patch("z", 0).indices.sum() == 0
+    screen.field("Where").value = "part"
+    screen.click("Label")
+    screen.wait()
+    assert panel.labels.counts() == {1: 2 * 40 * 30}
+    assert "region='part'" in panel.code.code
+    assert panel.preview.layer.patch("z", 0) is None
+    screen.field("On").value = "part"
+    screen.field("Refine").value = "erode"
+    screen.click("Apply")
+    screen.wait()
+    assert 0 < panel.labels.counts()[1] < 2 * 40 * 30

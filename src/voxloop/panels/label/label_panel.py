@@ -29,6 +29,7 @@ from voxloop.panels.label.live_place import LivePlace
 from voxloop.panels.label.mask_files import MaskFiles
 from voxloop.panels.label.object_hand import ObjectHand
 from voxloop.panels.label.picture_choice import PictureChoice
+from voxloop.panels.label.preview import Preview
 from voxloop.panels.label.shape_box import ShapeBox
 from voxloop.panels.label.slice_box import SliceBox
 from voxloop.panels.label.strays import Strays
@@ -100,6 +101,7 @@ class LabelPanel(Panel):
         self.live = self.live_box.overlay
         self.masks = MaskFiles(self)
         self.picture = PictureChoice(self)
+        self.preview = Preview(self.view)
         self.hinted = HintedTools(self)
         self._edits = Edits(self)
         self.objects = ObjectHand(self)
@@ -194,7 +196,7 @@ class LabelPanel(Panel):
         kind: LayerKind = "instances" if level.kind == "instances" else "labels"
         own = LabelLayer(self.labels, level.name, level.classes, kind)
         below = self.levels.below(self.labels)
-        self.view.set_layers([*self.picture.layers, self.live.layer, *below, own, self.hinted.pointing.layer])
+        self.view.set_layers([*self.picture.layers, self.live.layer, *below, own, self.preview.layer])
         values = [item.value for item in level.classes]
         if kind == "instances":
             self.state.value = self.labels.next_id()

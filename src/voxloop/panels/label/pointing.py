@@ -16,8 +16,8 @@ from voxloop.errors import LabelError
 from voxloop.guides.hints import Hints
 from voxloop.panels.base.panel import button, column, labelled, row, show, text
 from voxloop.panels.base.work import Latest
+from voxloop.panels.label.preview import Preview
 from voxloop.panels.label.tools import Call
-from voxloop.panels.view.layers import LayerPatch, PatchLayer
 from voxloop.panels.view.shapes import VectorShape
 from voxloop.store.guided import FoundObject
 
@@ -84,7 +84,7 @@ class Pointing:
 
     def __init__(self, owner: Any) -> None:
         self._owner: PointingOwner = owner
-        self.layer = PatchLayer("preview", "Preview", opacity=0.45, kept=1024)
+        self._preview: Preview = owner.preview
         self._plane: tuple[str, int] | None = None
         self._hints: list[tuple[str, np.ndarray]] = []
         self._parts: dict[str, np.ndarray] = {}
@@ -249,14 +249,7 @@ class Pointing:
         found = FoundObject(call.verb, arguments, self._plane[0], slices)
         self._call = FoundCall(call.verb, arguments, found) if found.voxels else None
         self._line = answer.get("line") or []
-        self.layer.clear()
-        for index, (top, left), mask in slices:
-            box = float(top), float(left), float(top + mask.shape[0]), float(left + mask.shape[1])
-            self.layer.show(found.axis, index, LayerPatch(mask.astype(np.uint8), box, 0))
-        color = [{"value": 1, "name": "preview", "color": self._owner.color, "visible": True}]
-        self.layer.state["classes"] = color
-        self._owner.view.change_layer(self.layer.id, classes=color)
-        self._owner.view.refresh(self.layer.id)
+        self._preview.show(found.axis, slices, self._owner.color)
         self._draw()
         on = f" on {len(slices)} slices" if len(slices) > 1 else ""
         if self._call is not None:
@@ -309,8 +302,7 @@ class Pointing:
         self._plane, self._call, self._hints, self._line = None, None, [], []
         self._parts.clear()
         self._latest.forget()
-        self.layer.clear()
-        self._owner.view.refresh(self.layer.id)
+        self._preview.clear()
         self._owner.view.set_shapes([])
         self._tell()
 
