@@ -46,6 +46,20 @@ def test_shapes_add_take_away_and_keep(ws):
     assert labels.read()[2].sum() == 600
 
 
+def test_a_range_and_refinements_stay_inside_of_the_outline_of_a_region(ws):
+    labels = ws.labels()
+    ws.regions.add("triangle", outline=[(5, 5), (5, 45), (45, 5)])
+    labels.threshold(0, 255, region="triangle", value="a")
+    inside = labels.read() == 1
+    assert inside[:, 8, 8].all()
+    assert not inside[:, 40, 40].any()
+    assert 0.4 < inside[0, 5:46, 5:46].mean() < 0.6
+    labels.undo()
+    labels.box(index=2, points=[(0, 0), (49, 59)], value="a")
+    labels.refine("erode", radius_um=10, scope="volume", region="triangle", value="a")
+    np.testing.assert_array_equal(labels.read()[2] == 1, ~inside[2])
+
+
 def test_an_ellipse_is_round_and_goes_through_slices(ws):
     labels = ws.labels()
     edit = labels.ellipse(index=3, points=[(10, 10), (30, 40)], value="b", depth=2)

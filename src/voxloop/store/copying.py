@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,17 +16,12 @@ from voxloop.store.planes import Plane
 from voxloop.store.shaping import Shaping
 from voxloop.store.values import as_list, whole
 
-if TYPE_CHECKING:
-    from voxloop.store.label_setting import LabelSetting
-
 #: voxels to either side of a click in which an outline is looked for
 _REACH = 1024
 
 
 class Copying(Shaping):
     """Copies labels of planes."""
-
-    _setting: LabelSetting
 
     def copy(
         self,

@@ -31,6 +31,7 @@ class LabelSetting:
     volume: Callable[[], xr.DataArray]
     channels: Callable[[], Sequence[ChannelEntry]]
     region: Callable[[str], Box]
+    named: Callable[[str], NamedRegion]
     beside: Callable[[str], Labels]  # those of the same level on another image
     whole_supervoxels: Callable[[SupervoxelConfig, Masks], Masks]
     refusal: Callable[[], str | None]  # why nothing may be written, None where it may

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -14,8 +15,12 @@ from voxloop.given import flag
 from voxloop.store import refining, shapes, strokes
 from voxloop.store.drawing import Drawing, Edit, Inside, rounded
 from voxloop.store.planes import Plane
+from voxloop.store.region_mask import mask_of
 from voxloop.store.units import Unit
 from voxloop.store.values import number, whole
+
+if TYPE_CHECKING:
+    from voxloop.store.label_setting import LabelSetting
 
 #: what a shape does to the class: fill it, take it away inside, keep it only inside, take every label away inside
 Mode = Literal["add", "subtract", "intersect", "cut"]
@@ -28,6 +33,8 @@ _MOST = 2**29
 
 class Shaping(Drawing):
     """Changes areas through :meth:`edit`."""
+
+    _setting: LabelSetting
 
     @abstractmethod
     def touched(self) -> Sequence[Any]: ...
@@ -213,10 +220,11 @@ class Shaping(Drawing):
             return self._fill_masks("threshold", brush.arguments() | arguments, brush.masks(), label, joined, inside)
         if not limits:
             raise LabelError("give low or high: without a limit everything would be labelled")
-        box = self._box(region)
+        box, within = self._box(region), self._outlined(region)
 
         def proposal(part: Box, current: np.ndarray) -> np.ndarray:
-            return np.where(inside(part, current), np.asarray(label, self.dtype), current)
+            mask = inside(part, current) if within is None else inside(part, current) & within(part)
+            return np.where(mask, np.asarray(label, self.dtype), current)
 
         return self.edit("threshold", box, proposal, arguments | {"region": box.to_json()}, joined=joined)
 
@@ -288,7 +296,14 @@ class Shaping(Drawing):
         after = np.empty_like(before)
         for part, spacing in self._pieces(plane, scope, box):
             after[part] = refining.refine(before[part], operation, radius, spacing)
+        if (within := self._outlined(region)) is not None:
+            after = np.where(within(box), after, before)
         return self._take_shape(label, box, before, after, overwrite, arguments)
+
+    def _outlined(self, region: object) -> Callable[[Box], np.ndarray] | None:
+        """Where a named region lies in a box; None where its own box says all."""
+        named = self._setting.named(region) if isinstance(region, str) else None
+        return None if named is None or not named.outline else partial(mask_of, named)
 
     def _where(self, label: int, plane: Plane, scope: Scope, inside: Box, by: float) -> Box | None:
         """The box that holds the label and what it may grow into; None where there is none."""

@@ -262,6 +262,7 @@ class Store:
             volume=lambda: self.images.open(info.name),
             channels=lambda: self.document.channels,
             region=region,
+            named=lambda name: self.regions[name],
             beside=lambda image: self.labels(self._session.by_folder(level.folder).name, image),
             whole_supervoxels=lambda config, masks: whole_supervoxels(self, info.name, config, masks),
             refusal=self._refusal,

@@ -51,7 +51,9 @@ class RangeBox:
         )
         self._low = _field("From", "The smallest intensity that is labelled")
         self._high = _field("To", "The largest one")
-        self._where = w.Dropdown(options=["this slice", "volume"], **labelled("Where", "This slice, all of it, or a region"))
+        self._where = w.Dropdown(
+            options=["this slice", "volume"], **labelled("Where", "This slice, all of it, or a region")
+        )
         fill = button("Label", handler(self.label), tooltip="Label what is in the range and has no label yet")
         self._words = text("", "vx-dim", "vx-small")
         self._slider.observe(handler(self._slid), "value")
