@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from voxloop.geometry import Box, Spacing
+from voxloop.geometry import Spacing
 from voxloop.store.classes import Level
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ class LabelSetting:
     active: Callable[[], NamedRegion | None]  # the region that edits stay inside of
     volume: Callable[[], xr.DataArray]
     channels: Callable[[], Sequence[ChannelEntry]]
-    region: Callable[[str], Box]
-    named: Callable[[str], NamedRegion]
+    region: Callable[[str], NamedRegion]
     beside: Callable[[str], Labels]  # those of the same level on another image
     whole_supervoxels: Callable[[SupervoxelConfig, Masks], Masks]
     refusal: Callable[[], str | None]  # why nothing may be written, None where it may

@@ -392,7 +392,7 @@ class Labels(Guided, ObjectEdits):
         return picture_of(self._setting.volume(), self._setting.channels(), channel)
 
     def _box(self, region: object) -> Box:
-        return self._setting.region(region) if isinstance(region, str) else Box.of(region, self.shape)
+        return Box.of(self._setting.region(region).box if isinstance(region, str) else region, self.shape)
 
 
 def _block(array: Any, box: Box) -> np.ndarray:

@@ -302,7 +302,7 @@ class Shaping(Drawing):
 
     def _outlined(self, region: object) -> Callable[[Box], np.ndarray] | None:
         """Where a named region lies in a box; None where its own box says all."""
-        named = self._setting.named(region) if isinstance(region, str) else None
+        named = self._setting.region(region) if isinstance(region, str) else None
         return None if named is None or not named.outline else partial(mask_of, named)
 
     def _where(self, label: int, plane: Plane, scope: Scope, inside: Box, by: float) -> Box | None:

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError, unknown
-from voxloop.geometry import Box
 from voxloop.given import flag
 from voxloop.locks import holder
 from voxloop.store.atomic import bytes_below
 from voxloop.store.classes import MARKS, RASTER, LabelClass, Level, LevelKind, as_classes
-from voxloop.store.document import Document, ImageInfo, read_document, write_document
+from voxloop.store.document import Document, ImageInfo, NamedRegion, read_document, write_document
 from voxloop.store.images import Images
 from voxloop.store.label_setting import LabelSetting
 from voxloop.store.labels import Labels
@@ -237,11 +236,11 @@ class Store:
         return bool(self.marks(None, level.name, image).counts().get(item.name))
 
     def _setting(self, level: Level, info: ImageInfo) -> LabelSetting:
-        def region(name: str) -> Box:
+        def region(name: str) -> NamedRegion:
             named = self.regions[name]
             if named.image != info.name:
                 raise LabelError(f"region {name!r} belongs to image {named.image!r}, not to {info.name!r}")
-            return Box.of(named.box, info.shape)
+            return named
 
         def parent() -> Labels | None:
             above = self._session.by_folder(level.folder).parent
@@ -262,7 +261,6 @@ class Store:
             volume=lambda: self.images.open(info.name),
             channels=lambda: self.document.channels,
             region=region,
-            named=lambda name: self.regions[name],
             beside=lambda image: self.labels(self._session.by_folder(level.folder).name, image),
             whole_supervoxels=lambda config, masks: whole_supervoxels(self, info.name, config, masks),
             refusal=self._refusal,

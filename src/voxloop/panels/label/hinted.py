@@ -25,15 +25,12 @@ class HintedTools:
         """Take a stroke that is a hint; None where it is none and paints."""
         return self.pointing.stroke(piece) if piece.tool in ("prompt", "surround") else None
 
-    def click(self, message: dict[str, Any]) -> bool:
-        """Take a click; whether it was for one of these tools."""
+    def click(self, message: dict[str, Any]) -> None:
+        """Take a click, where it is for one of these tools."""
         if message["tool"] == "scissors":
             self.pointing.anchor(message)
         elif message["tool"] == "select":
             self.selecting.point(message)
-        else:
-            return False
-        return True
 
     def actions(self) -> dict[str, Callable[[], object]]:
         """What keys of the page do."""

@@ -29,9 +29,10 @@ from voxloop.panels.label.live_place import LivePlace
 from voxloop.panels.label.mask_files import MaskFiles
 from voxloop.panels.label.object_hand import ObjectHand
 from voxloop.panels.label.picture_choice import PictureChoice
-from voxloop.panels.label.preview import Preview
+from voxloop.panels.label.preview import MaskPreview
 from voxloop.panels.label.shape_box import ShapeBox
 from voxloop.panels.label.slice_box import SliceBox
+from voxloop.panels.label.steps import Steps
 from voxloop.panels.label.strays import Strays
 from voxloop.panels.label.tool_box import ToolBox
 from voxloop.panels.label.tools import BY_NAME, Call, bindings, fill_call, hand, stroke_call, voxel_of
@@ -101,9 +102,10 @@ class LabelPanel(Panel):
         self.live = self.live_box.overlay
         self.masks = MaskFiles(self)
         self.picture = PictureChoice(self)
-        self.preview = Preview(self.view)
+        self.preview = MaskPreview(self.view)
         self.hinted = HintedTools(self)
         self._edits = Edits(self)
+        self.steps = Steps(self, self._note)
         self.objects = ObjectHand(self)
         self.live_place = LivePlace(self, self.view, self.live)
         self.first = FirstPlaces(
@@ -289,12 +291,12 @@ class LabelPanel(Panel):
         return edit
 
     def _on_click(self, message: dict[str, Any]) -> None:
-        if self.hinted.click(message):
-            return
         if message["tool"] == "pick":
             self.pick(voxel_of(message))
         elif message["tool"] == "fill":
             self.edit(fill_call(message))
+        else:
+            self.hinted.click(message)
 
     def pick(self, point: tuple[int, int, int]) -> None:
         """Take the class at a voxel (z, y, x) into the hand."""
@@ -328,21 +330,11 @@ class LabelPanel(Panel):
 
     def undo(self) -> None:
         """Take the last edit back, and show the plane that it was on."""
-        self._went_back(Call("undo"), "There is nothing to undo.")
+        self.steps.back()
 
     def redo(self) -> None:
         """Make the edit that was taken back again."""
-        self._went_back(Call("redo"), "There is nothing to redo.")
-
-    def _went_back(self, call: Call, nothing: str) -> None:
-        edit = call.make(self.labels)
-        if edit is None:
-            self.say(nothing, "quiet")
-            return
-        self._note(call)
-        if not edit.box.crosses(self.view.axis, self.view.index):
-            part = edit.box.along(self.view.axis)
-            self.view.go_to_plane((part.start + part.stop - 1) // 2)
+        self.steps.forth()
 
     def load(self, source: str | Path, values: dict[int, str] | None) -> None:
         """Bring in a mask; ``values`` says what each of its values means."""

@@ -16,7 +16,7 @@ from voxloop.errors import LabelError
 from voxloop.guides.hints import Hints
 from voxloop.panels.base.panel import button, column, labelled, row, show, text
 from voxloop.panels.base.work import Latest
-from voxloop.panels.label.preview import Preview
+from voxloop.panels.label.preview import MaskPreview
 from voxloop.panels.label.tools import Call
 from voxloop.panels.view.shapes import VectorShape
 from voxloop.store.guided import FoundObject
@@ -84,7 +84,7 @@ class Pointing:
 
     def __init__(self, owner: Any) -> None:
         self._owner: PointingOwner = owner
-        self._preview: Preview = owner.preview
+        self._preview: MaskPreview = owner.preview
         self._plane: tuple[str, int] | None = None
         self._hints: list[tuple[str, np.ndarray]] = []
         self._parts: dict[str, np.ndarray] = {}

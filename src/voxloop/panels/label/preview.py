@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from voxloop.store.guided import Slices
 
 
-class Preview:
+class MaskPreview:
     """One mask at a time; whoever shows one replaces the one before."""
 
     def __init__(self, view: PlaneView) -> None:

@@ -14,7 +14,7 @@ from voxloop.panels.label.tool_box import number_typed
 from voxloop.panels.label.tools import Call, ToolState
 
 if TYPE_CHECKING:
-    from voxloop.panels.label.preview import Preview
+    from voxloop.panels.label.preview import MaskPreview
     from voxloop.panels.view.plane_view import PlaneView
     from voxloop.store import Labels
     from voxloop.workspace.workspace import Workspace
@@ -30,7 +30,7 @@ class RangeOwner(Protocol):
     labels: Labels
     view: PlaneView
     state: ToolState
-    preview: Preview
+    preview: MaskPreview
 
     @property
     def color(self) -> str: ...
