@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from voxloop.panels.view.plane_view import PlaneView
     from voxloop.workspace.workspace import Workspace
 
-Step = Literal["volume", "label", "train", "predict", "review", "objects", "channels"]
+Step = Literal["volume", "label", "train", "predict", "review", "objects", "channels", "points"]
 STEPS: tuple[Step, ...] = get_args(Step)
 ABOUT: dict[Step, str] = {
     "volume": "Find a stack, check it, put it into a workspace",
@@ -35,6 +35,7 @@ ABOUT: dict[Step, str] = {
     "review": "Accept what is right, correct what is not",
     "objects": "From a prediction to separate objects and a table of them",
     "channels": "Filters of the image to look at, to threshold and to learn from",
+    "points": "Bodies with nodes, spots, boxes, a class for each frame",
 }
 #: where runs of a kind are started and shown
 WORK: dict[Kind, Step] = {
@@ -64,8 +65,8 @@ class Workbench(Panel):
     ws
         A workspace; None begins with finding a stack or a workspace.
     step
-        Where to begin: ``"volume"``, ``"label"``, ``"train"``, ``"predict"``, ``"review"``, ``"objects"`` or
-        ``"channels"``.
+        Where to begin: ``"volume"``, ``"label"``, ``"train"``, ``"predict"``, ``"review"``,
+        ``"objects"``, ``"channels"`` or ``"points"``.
     guide
         Show a line with the next of five steps; None: unless it was closed for good.
     """
@@ -164,6 +165,10 @@ class Workbench(Panel):
             from voxloop.panels.channels.channels_panel import ChannelsPanel
 
             return ChannelsPanel(self.ws, embedded=True)
+        if step == "points":
+            from voxloop.panels.points.points_panel import PointsPanel
+
+            return PointsPanel(self.ws, embedded=True)
         from voxloop.panels.review.review_panel import ReviewPanel
 
         return ReviewPanel(self.ws, embedded=True)
@@ -209,10 +214,10 @@ class Workbench(Panel):
         self._stage.children = tuple(panel.widget for panel in self.panels.values())
 
     def _first_step(self) -> Step:
-        """Where to begin: with painting, once there is an image."""
-        if self.ws is not None and self.ws.images.names:
-            return "label"
-        return "volume"
+        """Where to begin: with labelling, once there is an image."""
+        if self.ws is None or not self.ws.images.names:
+            return "volume"
+        return "points" if self.ws.levels.names and not self.ws.levels.painted else "label"
 
     def _show_workspace(self) -> None:
         ws = self.ws

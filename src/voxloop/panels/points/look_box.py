@@ -1,0 +1,37 @@
+"""How instances look: what colours tell apart, trails, names beside each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ipywidgets as w
+
+from voxloop.panels.base.panel import classed, labelled, section
+from voxloop.panels.points.instance_shapes import COLOR_BY
+
+if TYPE_CHECKING:
+    from voxloop.panels.points.points_panel import PointsPanel
+
+_TRAILS = [("none", 0), ("10 frames", 10), ("50 frames", 50), ("250 frames", 250)]
+
+
+class LookBox:
+    """Three controls that change nothing but the drawing."""
+
+    def __init__(self, owner: PointsPanel) -> None:
+        self._owner = owner
+        about = "What colours tell apart"
+        self.colors = classed(w.Dropdown(options=list(COLOR_BY), **labelled("Colours", about)), "vx-grow")
+        about = "Where each track came from"
+        self.trails = classed(w.Dropdown(options=_TRAILS, **labelled("Trails", about)), "vx-grow")
+        self.names = w.Checkbox(description="names", indent=False, tooltip="Track, class and score beside each")
+        for control in (self.colors, self.trails, self.names):
+            control.observe(owner.handler(lambda _: self._changed()), "value")
+        self.widget = section("Look", self.colors, self.trails, self.names)
+
+    def _changed(self) -> None:
+        owner = self._owner
+        owner.painter.color_by = self.colors.value
+        owner.painter.names = self.names.value
+        owner.overlay.trail = self.trails.value
+        owner.draw()
