@@ -28,14 +28,11 @@ def test_a_body_is_placed_dragged_and_played(lab, tmp_path):
     mouse = lab.page.mouse
 
     def spot(row, column):
-        top, left, bottom, right = lab.python("list(panel.view.window['box'])")
+        """Where a voxel is on the screen: the camera looks at (y, x) with so many pixels a micrometre, here a voxel."""
+        y, x, zoom = lab.python("[panel.view.widget.camera[name] for name in ('y', 'x', 'zoom')]")
         box = stage.bounding_box()
-        scale = min(box["width"] / (right - left), box["height"] / (bottom - top))
-        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        return (
-            middle[0] + (column + 0.5 - (left + right) / 2) * scale,
-            middle[1] + (row + 0.5 - (top + bottom) / 2) * scale,
-        )
+        across, down = (column + 0.5 - x) * zoom, (row + 0.5 - y) * zoom
+        return box["x"] + box["width"] / 2 + across, box["y"] + box["height"] / 2 + down
 
     lab.python("panel.view.go_to_plane(10)")
     mouse.click(*spot(120, 160))
