@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -28,7 +29,7 @@ class Question:
     def ask(self, words: str, answers: Mapping[str, Callable[[], object]]) -> None:
         """Show a question; the card closes with any answer, before that is carried out."""
         before = self._answers.children
-        self._words.value = text(words).value
+        self._words.value = html.escape(words)
         self._answers.children = [
             button(label, self._panel.handler(partial(self._answer, does)), kind="plain" if at else "primary")
             for at, (label, does) in enumerate(answers.items())

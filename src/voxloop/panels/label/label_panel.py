@@ -30,6 +30,7 @@ from voxloop.panels.label.mask_files import MaskFiles
 from voxloop.panels.label.object_hand import ObjectHand
 from voxloop.panels.label.picture_choice import PictureChoice
 from voxloop.panels.label.preview import MaskPreview
+from voxloop.panels.label.region_box import RegionBox
 from voxloop.panels.label.shape_box import ShapeBox
 from voxloop.panels.label.slice_box import SliceBox
 from voxloop.panels.label.steps import Steps
@@ -37,7 +38,7 @@ from voxloop.panels.label.strays import Strays
 from voxloop.panels.label.tool_box import ToolBox
 from voxloop.panels.label.tools import BY_NAME, Call, bindings, fill_call, hand, stroke_call, voxel_of
 from voxloop.panels.view.ink import StrokePiece
-from voxloop.panels.view.layers import LabelLayer, LayerKind, class_dicts
+from voxloop.panels.view.layers import LabelLayer, Layer, LayerKind, class_dicts
 from voxloop.panels.view.linked_planes import LinkedPlanes
 from voxloop.panels.view.plane_view import PlaneView
 
@@ -91,10 +92,11 @@ class LabelPanel(Panel):
         self.tools = ToolBox(self.handler)
         self.state = self.tools.state
         self.code_line = CodeLine()
-        self.code = self.code_line.widget
+        self.code, self.show_code = self.code_line.widget, self.code_line.show
         self.levels = LevelLayers(self, ws, self.view)
-        self.strays = Strays(self, ws, self._show_code)
-        self.classes = ClassEditor(self, ws, self.state, changed=self._classes_changed, tell_code=self._show_code)
+        self.strays = Strays(self, ws, self.show_code)
+        self.regions = RegionBox(self)
+        self.classes = ClassEditor(self, ws, self.state, changed=self._classes_changed, tell_code=self.show_code)
         self.saved = Saved()
         self.live_box = LiveBox(
             self, ws, self.view, overlay_source, lambda: self._level, lambda: self.next_place(), lambda: self.accept()
@@ -105,11 +107,11 @@ class LabelPanel(Panel):
         self.preview = MaskPreview(self.view)
         self.hinted = HintedTools(self)
         self._edits = Edits(self)
-        self.steps = Steps(self, self._note)
+        self.steps = Steps(self, self.code_line.note)
         self.objects = ObjectHand(self)
         self.live_place = LivePlace(self, self.view, self.live)
         self.first = FirstPlaces(
-            self, ws, self.view, show_image=lambda image: self.choose(image=image), tell_code=self._show_code
+            self, ws, self.view, show_image=lambda image: self.choose(image=image), tell_code=self.show_code
         )
         self._build()
         self._listen()
@@ -119,14 +121,14 @@ class LabelPanel(Panel):
     # ------------------------------------------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        self.chooser = LevelChooser(self, self.ws, self._image, self._level, self.choose, self._show_code)
+        self.chooser = LevelChooser(self, self.ws, self._image, self._level, self.choose, self.show_code)
         self.slices = SliceBox(self, self.saved.widget)
         self._banner = text("", "vx-banner")
         self.masks_box = section("Masks", self.masks.widget)
         self.side = w.VBox(
             [
                 self.chooser.widget,
-                self.strays.widget,
+                column(self.regions.limit.widget, self.strays.widget),
                 self.picture.widget,
                 self.tools.widget,
                 self.classes.widget,
@@ -135,6 +137,7 @@ class LabelPanel(Panel):
                 self.live_box.widget,
                 self.slices.widget,
                 ShapeBox(self).widget,
+                self.regions.widget,
                 self.masks_box,
                 self.code,
             ]
@@ -150,7 +153,7 @@ class LabelPanel(Panel):
         view.on("click", self.handler(self._on_click))
         view.on("action", self.handler(self._on_action))
         view.on("tool", self._on_tool)
-        self.state.observe(lambda change: self._show_hand(), type="change")
+        self.state.observe(lambda change: self.show_hand(), type="change")
         self.state.observe(lambda change: self.hinted.leave(change["new"]), "tool")
         view.widget.observe(lambda change: self.tools.suggest_range(*change["new"][0]["limits"]), "contrast")
         for event in ("camera", "plane", "beside"):
@@ -197,8 +200,8 @@ class LabelPanel(Panel):
         level = self.labels.level
         kind: LayerKind = "instances" if level.kind == "instances" else "labels"
         own = LabelLayer(self.labels, level.name, level.classes, kind)
-        below = self.levels.below(self.labels)
-        self.view.set_layers([*self.picture.layers, self.live.layer, *below, own, self.preview.layer])
+        below: list[Layer] = [*self.picture.layers, self.live.layer, *self.levels.below(self.labels)]
+        self.view.set_layers([*below, own, *self.regions.layers(), self.preview.layer])
         values = [item.value for item in level.classes]
         if kind == "instances":
             self.state.value = self.labels.next_id()
@@ -208,7 +211,7 @@ class LabelPanel(Panel):
         self.saved.follow(self.labels)
         self.view.widget.place = page_strokes.place_of(self.ws, self.labels)
         self._show_classes()
-        self._show_hand()
+        self.show_hand()
         self._show_access()
 
     def _show_access(self) -> None:
@@ -229,7 +232,7 @@ class LabelPanel(Panel):
         """Of what is painted now."""
         return OBJECT_COLOR if self.classes.chosen is None else self.classes.chosen.color
 
-    def _show_hand(self) -> None:
+    def show_hand(self) -> None:
         """Tell page and buttons what is in the hand."""
         tool = hand(self.state, self.color)
         if tool != self.view.tool:
@@ -238,13 +241,13 @@ class LabelPanel(Panel):
 
     def _on_tool(self, tool: Mapping[str, Any]) -> None:
         """The page changed the tool: by a key."""
-        self.state.set_trait("tool", tool["name"])
+        self.state.set_trait("tool", tool["name"] if tool["name"] in BY_NAME else self.state.tool)
         self.state.set_trait("radius", float(tool["radius"]))
         self.state.set_trait("value", int(tool["value"]))
 
     def _classes_changed(self) -> None:
         self._show_classes()
-        self._show_hand()
+        self.show_hand()
 
     def _show_classes(self) -> None:
         self.classes.show(self.labels)
@@ -267,7 +270,7 @@ class LabelPanel(Panel):
     def edit(self, call: Call) -> None:
         """Make an edit off the UI thread; what it did is said, what hinders it too."""
         if self._edits.make(call, self.labels):
-            self._note(call)
+            self.code_line.note(call)
 
     @property
     def beside(self) -> str:
@@ -276,17 +279,19 @@ class LabelPanel(Panel):
 
     def _on_stroke(self, piece: StrokePiece) -> int | None:
         """Paint a piece of a stroke; its edit's number, None where it could not be painted."""
-        if BY_NAME[piece.tool].hints:
-            return self.hinted.take(piece)
         self.labels.beside = self.beside
         if piece.tool == "cut":
             return self.objects.cut(piece)
         try:
+            if self.regions.takes(piece):
+                return self.regions.draw(piece)
+            if BY_NAME[piece.tool].hints:
+                return self.hinted.take(piece)
             edit = page_strokes.paint(page_strokes.labels_at(self.ws, piece.place, self.labels), piece)
         except Exception as error:
             self.show_error(error)
             return None
-        self._note(stroke_call(piece), joined=piece.joined)
+        self.code_line.note(stroke_call(piece), joined=piece.joined)
         self.clear_error()
         return edit
 
@@ -343,7 +348,7 @@ class LabelPanel(Panel):
     def save(self, path: str | Path) -> None:
         """Write the labels to a file of another program."""
         if self.masks.write(path):
-            self._note(Call("save", {"path": str(path)}))
+            self.code_line.note(Call("save", {"path": str(path)}))
 
     # -------------------------------------------------------------------------------------------------- live overlay
 
@@ -356,12 +361,6 @@ class LabelPanel(Panel):
         self.live_place.accept(self.labels)
 
     # ----------------------------------------------------------------------------------------------------- following
-
-    def _note(self, call: Call, *, joined: bool = False) -> None:
-        self.code_line.note(call, joined=joined)
-
-    def _show_code(self, line: str) -> None:
-        self.code_line.show(line)
 
     def _on_edit(self, edit: Edit) -> None:
         """Labels changed, by this panel or anybody else in this process."""

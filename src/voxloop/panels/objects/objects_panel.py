@@ -9,6 +9,7 @@ import ipywidgets as w
 
 from voxloop.config import ObjectsConfig
 from voxloop.errors import PredictionError
+from voxloop.panels.base.limit_line import LimitLine
 from voxloop.panels.base.panel import (
     CopyCode,
     Panel,
@@ -254,8 +255,9 @@ class ObjectsPanel(Panel):
         self._apply = button("Apply to all", handler(self.apply), kind="primary", icon="play")
         self._start = RunStart(self, self._apply, self._started, self._enable)
         self._copy = CopyCode()
+        limit = LimitLine(self, self.ws, lambda: self._image)
         side = column(
-            column(heading("Objects of"), self._which, self._none, self._of, classes=["vx-section"]),
+            column(heading("Objects of"), self._which, self._none, self._of, limit.widget, classes=["vx-section"]),
             column(heading("How"), self._fits.widget, self._form.widget, self.preview.widget, classes=["vx-section"]),
             self.stage.widget,
         )

@@ -11,6 +11,7 @@ from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Box
 from voxloop.panels.base.beside import FieldFault, name_fault
+from voxloop.panels.base.limit_line import LimitLine
 from voxloop.panels.base.panel import (
     CopyCode,
     Panel,
@@ -267,9 +268,12 @@ class PredictPanel(Panel):
             self._form.widget,
             classes=["vx-section"],
         )
+        limit = LimitLine(
+            self, self.ws, lambda: None if self.images.several.value else self.image, self.where.limit_lifted
+        )
         side = column(
             column(heading("Model"), self.model_list.widget, classes=["vx-section"]),
-            column(heading("What"), self.images.widget, self.where.widget, classes=["vx-section"]),
+            column(heading("What"), self.images.widget, self.where.widget, limit.widget, classes=["vx-section"]),
             how,
             section("Forecast", self.forecast.widget),
             self.stage.widget,

@@ -62,10 +62,14 @@ class RegionChooser:
 
     @property
     def box(self) -> Box | None:
-        """The voxels meant; None for all. Raises PredictionError where the box is empty, or the region is gone."""
+        """The voxels meant; None for all, those of the active region where one is.
+
+        Raises PredictionError where the box is empty, or the region is gone.
+        """
         where: Where = self.where.value
         if where == "all":
-            return None
+            active = self._ws.regions.active_on(self._image())
+            return None if active is None else active.box
         if where == "named":
             name = self.named.value
             if name not in self._ws.regions:
@@ -77,7 +81,9 @@ class RegionChooser:
 
     @property
     def meant(self) -> Box | str | None:
-        """As :attr:`box`, a named one by its name."""
+        """As :attr:`box`, a named one by its name; None also where all that the active region leaves is meant."""
+        if self.where.value == "all":
+            return None
         return str(self.named.value) if self.where.value == "named" else self.box
 
     @property
@@ -92,6 +98,10 @@ class RegionChooser:
     def follows(self) -> bool:
         """Whether another plane, or another piece of it, on show is another part."""
         return self.where.value in ("plane", "screen")
+
+    def limit_lifted(self) -> None:
+        """No region is active any more."""
+        self._changed()
 
     def refresh(self) -> None:
         """Look anew at the regions of the image."""

@@ -302,19 +302,19 @@ class ReviewPanel(LabelPanel):
         self.subject = ReviewSubject(self.ws, self.view, lambda: self.labels, self._show_labels, self._first)
         self._curtain = LayerCurtain(self.view)
         self.correct = CorrectRoom(
-            self, self.subject, self.backlog, tell_code=self._show_code, show_place=self._show_place
+            self, self.subject, self.backlog, tell_code=self.show_code, show_place=self._show_place
         )
         self.check = CheckRoom(
             self,
             self.subject,
             self.backlog,
-            tell_code=self._show_code,
+            tell_code=self.show_code,
             undo=lambda: super(ReviewPanel, self).undo(),
             scored=self.correct.accepting.show_score,
             changed=self._show_task,
         )
         others = [name for name in self.ws.levels.painted if name != self._level]
-        self.progress = ProgressRoom(self, self.subject, self.backlog, others, tell_code=self._show_code)
+        self.progress = ProgressRoom(self, self.subject, self.backlog, others, tell_code=self.show_code)
         widgets = {CORRECT: self.correct.widget, CHECK: self.check.widget, PROGRESS: self.progress.widget}
         self.rooms = Rooms(self, widgets, ABOUT, self._room_changed)
         self._which = w.Dropdown(options=[], tooltip="Prediction")

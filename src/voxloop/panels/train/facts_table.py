@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from voxloop.panels.base.panel import column, show, swatch, table, text
+from voxloop.panels.base.limit_line import LimitLine
+from voxloop.panels.base.panel import Panel, column, show, swatch, table, text
 from voxloop.panels.train.overview import ClassFacts, preflight
 from voxloop.panels.train.training_forecast import note_of
 
+if TYPE_CHECKING:
+    from voxloop.workspace.workspace import Workspace
+
 
 class FactsTable:
-    """A row a class: voxels, strokes, slices; then errors and warnings, each with what helps."""
+    """A row a class: voxels, strokes, slices; then to which region they are limited, and what stands against it."""
 
-    def __init__(self) -> None:
+    def __init__(self, panel: Panel, ws: Workspace) -> None:
         self._counts, self._warnings = text(), text()
-        self.widget = column(self._counts, self._warnings)
+        self.widget = column(self._counts, LimitLine(panel, ws).widget, self._warnings)
 
     def show(self, facts: Sequence[ClassFacts], *, deep: bool) -> None:
         """Show these facts; ``deep``: what a network needs is warned of."""

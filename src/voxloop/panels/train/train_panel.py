@@ -316,7 +316,7 @@ class TrainPanel(Panel):
         self._level = w.Dropdown(options=levels, value=first, **labelled("Level", "The labels to train on"))
         self._level.observe(self.handler(self._level_changed), "value")
         show(self._level, len(levels) > 1)
-        self._facts_table = FactsTable()
+        self._facts_table = FactsTable(self, ws)
         self.forms = LearnerForms(self, ws, self._show_learner, self._settings_changed, self._group_opened)
         self.presets = PresetChooser(self, ws, self._load_config, lambda base: self.form.compare(base))
         self.start = StartChooser(self, ws, self.change, self._load_config, self._begins)

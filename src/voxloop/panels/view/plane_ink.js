@@ -23,7 +23,7 @@ class Stroke {
   }
 
   // "span": a box or an ellipse between two opposite corners
-  get shape() { return this.tool.name === "polygon" ? "polygon" : this.tool.draws === "span" ? "span" : "brush"; }
+  get shape() { return this.tool.draws === "area" ? "polygon" : this.tool.draws === "span" ? "span" : "brush"; }
 
   // What is drawn is sent at once when it is done.
   get whole() { return this.tool.name === "cut"; }
