@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 
     from voxloop.geometry import Box, Shape, Spacing
 
-OutputKind = Literal["semantic", "boundary_distance", "flow"]
+OutputKind = Literal["semantic", "boundary_distance", "flow", "points"]
 SPEC_VERSION = 1
 
 #: learner -> "module:function" that opens a model folder; plugins add theirs as entry points of the same form
 LEARNERS = {
     "shallow": "voxloop.shallow.model:load",
     "deep": "voxloop.deep.exchange.torch_model:load",
+    "pose": "voxloop.deep.pose.model:load",
+    "detect": "voxloop.deep.pose.model:load",
     "onnx": "voxloop.deep.exchange.runtime:load",
 }
 

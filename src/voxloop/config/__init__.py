@@ -2,7 +2,9 @@
 
 from voxloop.config.base import Config, setting, settings_of
 from voxloop.config.deep import DeepConfig
+from voxloop.config.detect import DetectConfig
 from voxloop.config.objects import ObjectsConfig
+from voxloop.config.pose import PoseConfig
 from voxloop.config.predict import PredictConfig
 from voxloop.config.presets import presets
 from voxloop.config.shallow import ShallowConfig
@@ -10,7 +12,9 @@ from voxloop.config.shallow import ShallowConfig
 __all__ = [
     "Config",
     "DeepConfig",
+    "DetectConfig",
     "ObjectsConfig",
+    "PoseConfig",
     "PredictConfig",
     "ShallowConfig",
     "presets",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from voxloop.config.base import Config
 from voxloop.config.deep import DeepConfig
+from voxloop.config.detect import DetectConfig
+from voxloop.config.pose import PoseConfig
 from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import RunError
 
@@ -27,6 +29,8 @@ LEARNERS: dict[str, Learner] = {
     for learner in (
         Learner("shallow", ShallowConfig, "voxloop.shallow.learner:train"),
         Learner("deep", DeepConfig, "voxloop.deep.learner:train"),
+        Learner("pose", PoseConfig, "voxloop.deep.pose.learner:train"),
+        Learner("detect", DetectConfig, "voxloop.deep.pose.learner:train"),
     )
 }
 

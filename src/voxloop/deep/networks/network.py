@@ -190,6 +190,26 @@ def build(config: NetworkConfig, encoder_weights: str | None = None) -> AnyNetwo
     return Network(core, max(int(core.encoder.output_stride), 32), _SMALLEST.get(config.architecture, 64))
 
 
+def build_encoder(name: str, channels: int, depth: int, weights: str | None) -> nn.Module:
+    """An encoder alone, for networks with a decoder of their own: features (n, c, y, x) at strides 1, 2, 4, ...
+
+    Parameters
+    ----------
+    weights
+        As for :func:`build`. Raises ConfigError as that does.
+    """
+    described = NetworkConfig(architecture="Unet", channels=channels, outputs=1, encoder=name, depth=depth)
+    local = str(installed_weights(name) or "") if weights == "imagenet" else weights
+    online = "imagenet" if weights == "imagenet" and not local else None
+    try:
+        encoder: nn.Module = smp.encoders.get_encoder(name, in_channels=channels, depth=depth, weights=online)
+    except Exception as error:  # smp, timm and the hub raise whatever comes to hand
+        raise _explain(described, weights, error) from error
+    if local:
+        _load_encoder(encoder, Path(local), described)
+    return encoder
+
+
 def _scale(value: int | tuple[int, ...], width: float, group: int) -> Any:
     if isinstance(value, tuple):
         return [_scale(part, width, group) for part in value]

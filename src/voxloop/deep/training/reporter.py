@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from statistics import fmean
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +14,6 @@ from torch import Tensor
 from voxloop.deep.begin.material import Material
 from voxloop.deep.begin.memory import window_words
 from voxloop.deep.networks.device import memory
-from voxloop.deep.objective.metrics import WindowScores
 from voxloop.deep.training.state import TrainingState
 from voxloop.runs.context import TaskContext
 
@@ -23,6 +24,14 @@ _PROGRESS = 0.5
 _CHECKPOINT_SHARE = 20
 #: a loss explodes where that of an epoch is so many times the lowest one
 _EXPLODED = 10.0
+
+
+class EpochScores(Protocol):
+    """Loss and measures of an epoch."""
+
+    @property
+    def loss(self) -> float: ...
+    def to_event(self, names: Sequence[str]) -> dict[str, Any]: ...
 
 
 class Reporter:
@@ -111,7 +120,7 @@ class Reporter:
             )
         return good
 
-    def epoch(self, train: WindowScores, validation: WindowScores | None, best: bool) -> None:
+    def epoch(self, train: EpochScores, validation: EpochScores | None, best: bool) -> None:
         """Say how an epoch went, and warn where the loss explodes."""
         now = time.monotonic()
         state = self.state

@@ -1,0 +1,174 @@
+"""What learners of places have in common: network, maps, augmentation, optimisation, validation. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from voxloop.config.base import LABELS, Config, setting
+from voxloop.config.optimisation import OptimisationSettings
+from voxloop.errors import ConfigError
+
+#: sides of windows and crops are within these
+_LEAST_SIDE, _MOST_SIDE = 16, 4096
+
+
+class PlaceNetworkSettings(Config):
+    """The U-Net that draws the maps."""
+
+    encoder: str = setting(
+        "",
+        "encoder of smp or timm instead of the plain U-Net, like resnet18 or tu-tf_efficientnet_lite0; of frames only",
+        group="Network",
+        choices=("", "tu-tf_efficientnet_lite0", "resnet18", "resnet50", "tu-mobilenetv4_conv_small"),
+    )
+    encoder_weights: Literal["", "imagenet"] = setting(
+        "",
+        "weights that the encoder begins with; those of tu-tf_efficientnet_lite0 are installed, others are downloaded",
+        group="Network",
+    )
+    filters: int = setting(16, "channels at full resolution of the plain U-Net", group="Network", ge=2, le=512)
+    filters_rate: float = setting(
+        2.0, "times as many channels at each halving", group="Network", unit="times", ge=1, le=4, step=0.25
+    )
+    max_stride: int = setting(
+        16,
+        "pixels that one cell of the coarsest maps stands for, a power of 2; a larger one sees further around each place",
+        group="Network",
+        unit="pixels",
+        ge=2,
+        le=128,
+    )
+    output_stride: int = setting(
+        2,
+        "pixels that one cell of the maps of places stands for, a power of 2; 1 is finest and slowest",
+        group="Network",
+        unit="pixels",
+        ge=1,
+        le=64,
+    )
+    normalisation: Literal["batch", "none"] = setting(
+        "batch", "normalisation after each convolution of the plain U-Net", group="Network", advanced=True
+    )
+
+    @field_validator("max_stride", "output_stride")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ConfigError(f"{value} is no power of 2; use {1 << (value.bit_length() - 1)} or {1 << value.bit_length()}")
+        return value
+
+
+class PlaceAugmentationSettings(Config):
+    """How frames are varied, and the places in them with them."""
+
+    rotation: float = setting(
+        15.0, "largest rotation either way; 180: any direction", group="Augmentation", unit="degrees", ge=0, le=180
+    )
+    magnify: tuple[float, float] = setting(
+        (0.9, 1.1), "smallest and largest magnification", group="Augmentation", unit="times"
+    )
+    flip: Literal["none", "horizontal", "vertical", "both"] = setting(
+        "none", "mirror half of the frames; symmetric nodes change places", group="Augmentation"
+    )
+    shift: float = setting(0.05, "largest shift, as a share of the side", group="Augmentation", ge=0, le=0.5, step=0.01)
+    contrast: tuple[float, float] = setting(
+        (0.8, 1.25), "smallest and largest factor of the contrast", group="Augmentation", unit="times"
+    )
+    brightness: float = setting(
+        0.2, "largest change of brightness, in standard deviations", group="Augmentation", ge=0, le=5, step=0.05
+    )
+    noise: float = setting(
+        0.05, "largest standard deviation of added noise, in standard deviations", group="Augmentation", ge=0, le=5
+    )
+
+    @field_validator("magnify", "contrast")
+    @classmethod
+    def _ordered(cls, value: Any) -> Any:
+        if not 0.1 <= value[0] <= value[1] <= 10:
+            raise ConfigError(f"{value[0]:g} to {value[1]:g}; use two numbers within 0.1 to 10, the smaller one first")
+        return value
+
+
+class PlaceSettings(PlaceAugmentationSettings, PlaceNetworkSettings, OptimisationSettings):
+    """Labels, maps, validation and saving; of several bases the fields of the last come first."""
+
+    level: str | None = setting(None, "label level to learn; the only one of its kind where there is one", group=LABELS)
+    images: tuple[str, ...] | None = setting(
+        None, "images whose labels are used; all where empty", group=LABELS, advanced=True
+    )
+    start_from: str | None = setting(
+        None,
+        "an earlier run, or a model folder, whose weights are the start; its network must be the same",
+        group=LABELS,
+        label="weights of a run or folder",
+        advanced=True,
+    )
+    loss: Literal["focal", "mse"] = setting(
+        "focal",
+        "how far maps are from what they should be; focal: cells that are hard count most, which finds small peaks "
+        "sooner; mse: squared difference, that of SLEAP",
+        group="Maps",
+    )
+
+    batch_size: int = setting(4, "frames or crops per step", group="Optimisation", ge=1, le=512)
+    epochs: int = setting(100, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
+    steps_per_epoch: int = setting(50, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)
+
+    validation_share: float = setting(
+        0.1,
+        "share of the labelled frames held out, neighbours together; at least one where there are two",
+        group="Validation",
+        ge=0,
+        le=0.5,
+        step=0.05,
+    )
+    patience: int = setting(
+        20, "epochs without improvement that end the run; 0: never", group="Validation", ge=0, le=100_000, live=True
+    )
+    min_delta: float = setting(
+        0.0,
+        "smallest change of the validation loss that counts as an improvement",
+        group="Validation",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+
+    checkpoint_minutes: float = setting(
+        2.0, "time between checkpoints", group="Saving", unit="minutes", gt=0, le=10_000, advanced=True
+    )
+    samples: int = setting(2, "held-out frames shown as they are learnt", group="Saving", ge=0, le=16, advanced=True)
+
+    device: str = setting(
+        "auto", "where to train: auto, cpu, cuda, cuda:1, mps", group="Compute", choices=("auto", "cpu", "cuda", "mps")
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = setting(
+        "auto",
+        "number format of the forward pass; auto: float32 on a CPU, bfloat16 on a GPU that has it",
+        group="Compute",
+    )
+    threads: int | None = setting(None, "CPU threads; empty: all cores", group="Compute", ge=1, le=1024, advanced=True)
+    seed: int = setting(0, "seed of everything random", group="Compute", ge=0, lt=2**31, advanced=True)
+
+
+def auto_or_side(value: Any) -> Any:
+    """Validates ``"auto"`` or a side in pixels."""
+    if isinstance(value, str) and value != "auto":
+        value = int(value) if value.isdigit() else value
+    if value != "auto" and not (isinstance(value, int) and _LEAST_SIDE <= value <= _MOST_SIDE):
+        raise ConfigError(f"{value}; use 'auto' or {_LEAST_SIDE} to {_MOST_SIDE} pixels")
+    return value
+
+
+def auto_or_positive(value: Any) -> Any:
+    """Validates ``"auto"`` or a number above 0."""
+    if isinstance(value, str) and value != "auto":
+        try:
+            value = float(value)
+        except ValueError:
+            raise ConfigError(f"{value!r}; use 'auto' or a number of pixels") from None
+    if value != "auto" and not 0 < value <= 1000:
+        raise ConfigError(f"{value}; use 'auto' or a number of pixels above 0")
+    return value

@@ -1,0 +1,128 @@
+"""Settings of the learner of animals: nodes of a skeleton, of one animal or of several. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import field_validator, model_validator
+
+from voxloop.config.base import setting
+from voxloop.config.places import PlaceSettings, auto_or_positive, auto_or_side
+from voxloop.errors import ConfigError
+
+Pipeline = Literal["auto", "single", "top-down", "bottom-up"]
+
+
+class PoseConfig(PlaceSettings):
+    """A network that finds the nodes of animals in frames, learned from the frames where a person placed them.
+
+    A frame counts as labelled where it holds an animal that a person placed (or is said to be empty); all animals in it
+    are then taken to be labelled.
+    """
+
+    pipeline: Pipeline = setting(
+        "auto",
+        "single: one animal a frame; top-down: find animals, then the nodes in a crop around each; bottom-up: all nodes "
+        "at once, joined along edges; auto: single where one animal fills the frame, "
+        "else top-down",
+        group="Pipeline",
+    )
+    anchor: str | None = setting(
+        None,
+        "node that stands for the animal, around which crops are cut; empty: the middle of its nodes",
+        group="Pipeline",
+        when={"pipeline": ["auto", "top-down"]},
+    )
+    crop_size: int | str = setting(
+        "auto",
+        "side of the crop around an animal; auto: from the largest labelled one, with room to turn",
+        group="Pipeline",
+        unit="pixels",
+        when={"pipeline": ["auto", "top-down"]},
+    )
+    max_instances: int | None = setting(
+        None, "most animals in a frame; empty: any number", group="Pipeline", ge=1, le=1000, label="most animals"
+    )
+    input_scale: float = setting(
+        1.0, "size at which nodes are looked for; kept in the model", group="Maps", unit="times", ge=0.1, le=2, step=0.05
+    )
+    centroid_scale: float | str = setting(
+        "auto",
+        "size at which animals are looked for (top-down); auto: where they are about 24 pixels long",
+        group="Maps",
+        unit="times",
+        when={"pipeline": ["auto", "top-down"]},
+    )
+    sigma: float | str = setting(
+        "auto",
+        "width of the peaks that are taught, at the size that is looked at; auto: 2.5",
+        group="Maps",
+        unit="pixels",
+    )
+    edge_sigma: float = setting(
+        15.0,
+        "width of the fields along edges (bottom-up)",
+        group="Maps",
+        unit="pixels",
+        gt=0,
+        le=500,
+        when={"pipeline": ["bottom-up"]},
+    )
+    edge_stride: int = setting(
+        4,
+        "pixels that one cell of these fields stands for, a power of 2",
+        group="Maps",
+        unit="pixels",
+        ge=1,
+        le=64,
+        advanced=True,
+        when={"pipeline": ["bottom-up"]},
+    )
+    edge_weight: float = setting(
+        1.0, "how much the fields count beside the maps", group="Maps", ge=0, le=100, advanced=True,
+        when={"pipeline": ["bottom-up"]},
+    )
+    hard_nodes: bool = setting(
+        False, "nodes that are far off count more (online hard keypoint mining)", group="Maps", advanced=True
+    )
+    hard_ratio: float = setting(
+        2.0, "a node is hard where its loss is so many times that of the easiest", group="Maps", unit="times",
+        ge=1, le=100, advanced=True, when={"hard_nodes": ["True"]},
+    )
+    hard_weight: float = setting(
+        5.0, "how much hard nodes count", group="Maps", unit="times", ge=1, le=100, advanced=True,
+        when={"hard_nodes": ["True"]},
+    )
+    peak_threshold: float = setting(
+        0.2, "peaks below this are no nodes", group="Prediction", ge=0, le=1, step=0.05
+    )
+
+    @field_validator("crop_size", mode="before")
+    @classmethod
+    def _crop(cls, value: Any) -> Any:
+        return auto_or_side(value)
+
+    @field_validator("centroid_scale", mode="before")
+    @classmethod
+    def _scale(cls, value: Any) -> Any:
+        value = auto_or_positive(value)
+        if value != "auto" and not 0.05 <= value <= 2:
+            raise ConfigError(f"{value}; use 'auto' or 0.05 to 2")
+        return value
+
+    @field_validator("sigma", mode="before")
+    @classmethod
+    def _sigma(cls, value: Any) -> Any:
+        return auto_or_positive(value)
+
+    @model_validator(mode="after")
+    def _strides(self) -> PoseConfig:
+        if self.output_stride > self.max_stride:
+            raise ConfigError(
+                f"output_stride {self.output_stride} is coarser than max_stride {self.max_stride}; use at most that"
+            )
+        if self.edge_stride & (self.edge_stride - 1) or self.edge_stride > self.max_stride:
+            raise ConfigError(
+                f"edge_stride {self.edge_stride}; use a power of 2 that is not coarser than max_stride {self.max_stride}"
+            )
+        return self

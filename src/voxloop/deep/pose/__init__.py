@@ -1,0 +1,1 @@
+"""Networks that learn places: nodes of animals, points to count, boxes. One loop, one network, several heads."""

@@ -1,0 +1,160 @@
+"""How well a learner of places does on pictures that were held out: loss, distances, OKS, or found and made up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from voxloop.deep.networks.device import lay_out
+from voxloop.deep.pose.finding import Finder, Found
+from voxloop.deep.pose.lessons import Lesson, MapLoss
+from voxloop.deep.pose.pictures import Picture
+from voxloop.deep.pose.plan import PlacePlan
+from voxloop.deep.pose.scores import f_score, found_points, match, summary
+
+#: thresholds among which the best is looked for
+_CANDIDATES = np.arange(0.1, 0.91, 0.05)
+_DRAWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PictureCount:
+    """Points of one picture at each of the candidate thresholds: (threshold, 3) found, made up, missed."""
+
+    counts: np.ndarray
+    true: int
+
+
+def loss_of(networks: Mapping[str, nn.Module], lessons: Mapping[str, Sequence[Lesson]], criterion: MapLoss) -> float:
+    """The mean loss of held-out windows, stages added up."""
+    total = 0.0
+    for name, own in lessons.items():
+        device = next(networks[name].parameters()).device
+        losses: list[Tensor] = []
+        for lesson in own:
+            there = lesson.to(device)
+            losses.append(criterion(networks[name](lay_out(there.pixels)), there))
+        if losses:
+            total += float(torch.stack(losses).mean())
+    return total
+
+
+def measures(finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], tolerance: float) -> dict[str, float]:
+    """Measures of held-out pictures, by name; none without pictures."""
+    if not pictures:
+        return {}
+    if plan.pipeline == "detect":
+        return detected(count_points(finder, plan, pictures, tolerance), plan.threshold)
+    frames = []
+    for picture in pictures:
+        found = finder.find([picture])[0]
+        frames.append(match(picture.places.at, found.at, found.scores))
+    return {name: value for name, value in summary(frames, plan.names).items() if value == value}
+
+
+def count_points(
+    finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], tolerance: float
+) -> list[PictureCount]:
+    """Points found, made up and missed in each picture, at every candidate threshold."""
+    out = []
+    for picture in pictures:
+        found = finder.find([picture], threshold=0.0)[0]
+        rows = [_count(picture, found.above(threshold), tolerance) for threshold in _CANDIDATES]
+        out.append(PictureCount(np.array(rows), len(picture.places)))
+    return out
+
+
+def best_threshold(counted: Sequence[PictureCount]) -> float:
+    """Where F1 over all pictures is best; of several in the middle of them."""
+    total = sum(one.counts for one in counted)
+    scores = np.array([f_score(*row) for row in np.asarray(total).tolist()])
+    scores = np.nan_to_num(scores, nan=0.0)
+    best = np.flatnonzero(scores >= scores.max() - 1e-3)
+    return float(_CANDIDATES[best[len(best) // 2]])
+
+
+def detected(counted: Sequence[PictureCount], threshold: float) -> dict[str, float]:
+    """``f1``, ``precision``, ``recall`` and ``count_error`` (mean over pictures, a share of the true number)."""
+    row = int(np.argmin(np.abs(_CANDIDATES - threshold)))
+    hits, made_up, missed = np.sum([one.counts[row] for one in counted], axis=0).tolist()
+    errors = [abs(one.counts[row, 0] + one.counts[row, 1] - one.true) / max(1, one.true) for one in counted]
+    return {
+        "f1": f_score(hits, made_up, missed),
+        "precision": hits / max(1, hits + made_up),
+        "recall": hits / max(1, hits + missed),
+        "count_error": float(np.mean(errors)),
+    }
+
+
+def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
+    """Of a mean over pictures, 90 %, by drawing pictures again and again; NaN below two of them."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    given = np.asarray(values)
+    drawn = given[rng.integers(len(given), size=(_DRAWS, len(given)))].mean(1)
+    low, high = np.percentile(drawn, [5, 95])
+    return float(low), float(high)
+
+
+def per_picture(finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], tolerance: float) -> list[float]:
+    """One number a picture, for an interval: the mean OKS of its animals, or the F1 of its points."""
+    if plan.pipeline == "detect":
+        row = int(np.argmin(np.abs(_CANDIDATES - plan.threshold)))
+        counted = count_points(finder, plan, pictures, tolerance)
+        return [value for one in counted if (value := f_score(*one.counts[row].tolist())) == value]
+    out = []
+    for picture in pictures:
+        if not len(picture.places):
+            continue
+        found = finder.find([picture])[0]
+        pairs = match(picture.places.at, found.at, found.scores)
+        got = sum(float(pairs.similarity[a, b]) for a, b in pairs.pairs)
+        out.append(got / len(picture.places))
+    return out
+
+
+def _count(picture: Picture, found: Found, tolerance: float) -> list[int]:
+    """Class by class."""
+    total = np.zeros(3, int)
+    for channel in range(picture.places.at.shape[1]):
+        true, other = picture.places.at[:, channel], found.at[:, channel]
+        true, other = true[~np.isnan(true).any(1)], other[~np.isnan(other).any(1)]
+        total += np.array(found_points(true, other, tolerance))
+    return [int(n) for n in total]
+
+
+def draw_places(path: Any, picture: Picture, finder: Finder, plan: PlacePlan) -> None:
+    """A PNG of a held-out picture: what was labelled (white), what was found (orange)."""
+    from PIL import Image, ImageDraw
+
+    shape = picture.shape
+    middle = shape[0] // 2 if len(shape) == 3 else None
+    low = [0] * len(shape) if middle is None else [middle, 0, 0]
+    high = list(shape) if middle is None else [middle + 1, shape[1], shape[2]]
+    grays = picture.grays(low, high)
+    plane = grays[0].reshape(shape[-2:]).astype(float)
+    bottom, top = np.percentile(plane, [1, 99])
+    gray = (np.clip((plane - bottom) / max(top - bottom, 1e-6), 0, 1) * 255).astype(np.uint8)
+    image = Image.fromarray(gray).convert("RGB")
+    pen = ImageDraw.Draw(image)
+    found = finder.find([picture])[0]
+    for at, color, radius in ((picture.places.at, "white", 3), (found.at, "#e69f00", 2)):
+        for own in at:
+            if middle is not None:
+                own = own[np.abs(own[:, 0] - middle) <= 2][:, 1:]
+            for first, second in plan.edges:
+                ends = own[[first, second]]
+                if not np.isnan(ends).any():
+                    pen.line([tuple(ends[0, ::-1]), tuple(ends[1, ::-1])], fill=color)
+            for y, x in own[~np.isnan(own).any(1)]:
+                pen.ellipse([x - radius, y - radius, x + radius, y + radius], outline=color)
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    image.save(temporary, format="PNG")
+    temporary.replace(path)

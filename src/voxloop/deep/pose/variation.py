@@ -1,0 +1,121 @@
+"""Random changes of a frame, or of a block, and of the places in it with it. A function of seed and number alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from voxloop.config.places import PlaceAugmentationSettings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """How a window looks into a picture: window pixel w (in-plane) shows picture pixel ``matrix @ (w - middle) + at``.
+
+    Attributes
+    ----------
+    matrix
+        (axes, axes) float64.
+    middle
+        Of the window, pixels.
+    at
+        What of the picture lies there, pixels.
+    mirrored
+        Whether left and right have changed places.
+    """
+
+    matrix: np.ndarray
+    middle: np.ndarray
+    at: np.ndarray
+    mirrored: bool
+
+    def on_window(self, places: np.ndarray) -> np.ndarray:
+        """Places (..., axes) of the picture as places of the window."""
+        return np.asarray((places - self.at) @ np.linalg.inv(self.matrix).T + self.middle)
+
+    def on_picture(self, places: np.ndarray) -> np.ndarray:
+        """Places (..., axes) of the window as places of the picture."""
+        return np.asarray((places - self.middle) @ self.matrix.T + self.at)
+
+
+def plain_view(shape: Sequence[int], at: Sequence[float], scale: Sequence[float]) -> View:
+    """A window of ``shape`` around ``at``, unchanged but for its size: ``scale`` window pixels a picture pixel."""
+    middle = (np.array(shape, float) - 1) / 2
+    return View(np.diag(1 / np.asarray(scale, float)), middle, np.asarray(at, float), mirrored=False)
+
+
+def varied_view(
+    config: PlaceAugmentationSettings,
+    rng: np.random.Generator,
+    shape: Sequence[int],
+    at: Sequence[float],
+    scale: Sequence[float],
+    *,
+    shift: bool = True,
+) -> View:
+    """A window turned, magnified, mirrored and shifted at random; of blocks only in plane."""
+    base = plain_view(shape, at, scale)
+    angle = math.radians(rng.uniform(-config.rotation, config.rotation))
+    grown = math.exp(rng.uniform(math.log(config.magnify[0]), math.log(config.magnify[1])))
+    coins = rng.random(2) < 0.5
+    moved = rng.uniform(-config.shift, config.shift, len(shape)) * np.array(shape) * np.diag(base.matrix)
+    across = -1.0 if coins[0] and config.flip in ("horizontal", "both") else 1.0
+    down = -1.0 if coins[1] and config.flip in ("vertical", "both") else 1.0
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) / grown
+    turn = turn @ np.diag([down, across])
+    matrix = np.eye(len(shape))
+    matrix[-2:, -2:] = turn
+    if shift:
+        return View(matrix @ base.matrix, base.middle, base.at + moved, mirrored=across * down < 0)
+    return View(matrix @ base.matrix, base.middle, base.at, mirrored=across * down < 0)
+
+
+def look(picture: Tensor, view: View, shape: Sequence[int]) -> Tensor:
+    """What a window shows of a picture (c, *shape), interpolated linearly; beyond the edge 0.
+
+    Where a window pixel spans several of the picture, these are averaged first, so that nothing flickers.
+    """
+    axes = len(shape)
+    spans = [max(1, round(float(np.linalg.norm(view.matrix[axis])))) for axis in range(axes)]
+    if max(spans) > 1:
+        picture, view = _reduced(picture, view, spans)
+    # grid_sample wants the place of each window pixel in the picture, x first, from -1 to 1
+    half = (np.array(picture.shape[1:], float)) / 2
+    size = np.array(shape, float)
+    # window coordinate u in (-1, 1): w = (u * size + size - 1) / 2
+    matrix = view.matrix * (size / 2)[None] / half[:, None]
+    zero = view.matrix @ ((size - 1) / 2 - view.middle) + view.at
+    offset = (zero + 0.5) / half - 1
+    theta = np.hstack([matrix[::-1, ::-1], offset[::-1, None]])
+    grid = F.affine_grid(
+        torch.from_numpy(theta.copy()).float()[None], [1, len(picture), *shape], align_corners=False
+    )
+    assert grid.shape[-1] == axes
+    return F.grid_sample(picture[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+
+
+def _reduced(picture: Tensor, view: View, spans: Sequence[int]) -> tuple[Tensor, View]:
+    """A picture of fewer pixels, each the mean of some, and the same view of it."""
+    pool = F.avg_pool2d if len(spans) == 2 else F.avg_pool3d
+    fewer = pool(picture[None], tuple(spans), ceil_mode=True, count_include_pad=False)[0]
+    factor = np.array(spans, float)
+    at = (view.at - (factor - 1) / 2) / factor
+    return fewer, View(view.matrix / factor[:, None], view.middle, at, view.mirrored)
+
+
+def vary_grays(config: PlaceAugmentationSettings, rng: np.random.Generator, window: Tensor) -> Tensor:
+    """Contrast, brightness and noise of a normalised window."""
+    factor = math.exp(rng.uniform(math.log(config.contrast[0]), math.log(config.contrast[1])))
+    offset = rng.uniform(-config.brightness, config.brightness)
+    grain = rng.uniform(0, config.noise)
+    out = window * factor + offset
+    if grain > 0:
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        out = out + grain * torch.randn(out.shape, generator=generator)
+    return out
