@@ -2,7 +2,9 @@ from . import bioimageio as bioimageio
 from . import inspect as inspect
 from . import objects as objects
 from .config import DeepConfig as DeepConfig
+from .config import DetectConfig as DetectConfig
 from .config import ObjectsConfig as ObjectsConfig
+from .config import PoseConfig as PoseConfig
 from .config import PredictConfig as PredictConfig
 from .config import ShallowConfig as ShallowConfig
 from .config import presets as presets

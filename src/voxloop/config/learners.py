@@ -29,8 +29,8 @@ LEARNERS: dict[str, Learner] = {
     for learner in (
         Learner("shallow", ShallowConfig, "voxloop.shallow.learner:train"),
         Learner("deep", DeepConfig, "voxloop.deep.learner:train"),
-        Learner("pose", PoseConfig, "voxloop.deep.pose.learner:train"),
-        Learner("detect", DetectConfig, "voxloop.deep.pose.learner:train"),
+        Learner("pose", PoseConfig, "voxloop.deep.pose.learner:train_pose"),
+        Learner("detect", DetectConfig, "voxloop.deep.pose.learner:train_detect"),
     )
 }
 

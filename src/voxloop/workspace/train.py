@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from voxloop.config import Config, ShallowConfig
+from voxloop.config import Config, DetectConfig, PoseConfig, ShallowConfig
 from voxloop.config.learners import learner_of
 from voxloop.errors import RunError, VoxloopError, WorkspaceError, unknown
 from voxloop.runs import Run
 from voxloop.store.kept_strokes import kept_strokes
+from voxloop.store.mark_teaching import freeze_marks
 from voxloop.store.teaching import freeze
 from voxloop.store.values import as_list, text
 from voxloop.workspace.channels import Channels
@@ -77,7 +78,7 @@ def train(
         from voxloop.runs import tensorboard
 
         tensorboard.check()
-    facts = freeze(project.store, config)
+    facts = _freeze(project, config)
     if beside := getattr(config, "channels", ()):
         facts["beside"] = Channels(project).facts(beside)
     if isinstance(config, ShallowConfig) and config.start_from:
@@ -130,6 +131,15 @@ def _said_right(project: Project, facts: dict[str, Any]) -> dict[str, list[int]]
     return found
 
 
+def _freeze(project: Project, config: Config) -> dict[str, Any]:
+    """What is learned from, as the labels are now. Raises LabelError."""
+    if isinstance(config, PoseConfig):
+        return freeze_marks(project.store, config, "points")
+    if isinstance(config, DetectConfig):
+        return freeze_marks(project.store, config, "points", "boxes")
+    return freeze(project.store, config)
+
+
 def _settle(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
     """The settings of a run, as JSON with the level and the versions of sets that they mean now."""
     pinned = {"training_set": "set", "validation_set": "validation_set"}
@@ -163,6 +173,8 @@ def _images_after(project: Project, meant: str | Sequence[str], facts: dict[str,
 def _log_round(project: Project, run: Run) -> None:
     """A line of the rounds: what a run learns from, how the last prediction fared on the new labels."""
     level = str(run.config["level"])
+    if not project.levels[level].raster:
+        return  # rounds are of painted labels
     learnt: dict[str, int] = run.config["labels"]
     labelled = sum(sum(project.labels(*key.split("/", 1)).counts().values()) for key in learnt)
     facts: dict[str, Any] = {

@@ -211,7 +211,7 @@ def _stage(
         encoder=config.encoder,
     )
     largest = np.array([picture.shape for picture in album.pictures]).max(0) * scale
-    whole = window is None and max(largest) <= _LARGEST
+    whole = window is None and float(max(largest)) <= _LARGEST
     wanted = np.minimum(largest, _LARGEST) if window is None else np.array(window, float)
     if window is not None and not around:
         wanted = np.minimum(wanted, largest)
