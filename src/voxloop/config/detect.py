@@ -25,7 +25,13 @@ class DetectConfig(PlaceSettings):
         unit="pixels",
     )
     input_scale: float = setting(
-        1.0, "size at which things are looked for; kept in the model", group="Maps", unit="times", ge=0.1, le=4, step=0.05
+        1.0,
+        "size at which things are looked for; kept in the model",
+        group="Maps",
+        unit="times",
+        ge=0.1,
+        le=4,
+        step=0.05,
     )
     sigma: float | str = setting(
         "auto",

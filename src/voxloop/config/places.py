@@ -34,7 +34,7 @@ class PlaceNetworkSettings(Config):
     )
     max_stride: int = setting(
         16,
-        "pixels that one cell of the coarsest maps stands for, a power of 2; a larger one sees further around each place",
+        "pixels that one cell of the coarsest maps stands for, a power of 2; a larger one sees further around a place",
         group="Network",
         unit="pixels",
         ge=2,
@@ -56,7 +56,9 @@ class PlaceNetworkSettings(Config):
     @classmethod
     def _power_of_two(cls, value: int) -> int:
         if value & (value - 1):
-            raise ConfigError(f"{value} is no power of 2; use {1 << (value.bit_length() - 1)} or {1 << value.bit_length()}")
+            raise ConfigError(
+                f"{value} is no power of 2; use {1 << (value.bit_length() - 1)} or {1 << value.bit_length()}"
+            )
         return value
 
 

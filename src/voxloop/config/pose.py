@@ -22,9 +22,8 @@ class PoseConfig(PlaceSettings):
 
     pipeline: Pipeline = setting(
         "auto",
-        "single: one animal a frame; top-down: find animals, then the nodes in a crop around each; bottom-up: all nodes "
-        "at once, joined along edges; auto: single where one animal fills the frame, "
-        "else top-down",
+        "single: one animal a frame; top-down: find animals, then the nodes in a crop around each; bottom-up: all "
+        "nodes at once, joined along edges; auto: single where one animal fills the frame, else top-down",
         group="Pipeline",
     )
     anchor: str | None = setting(
@@ -44,7 +43,13 @@ class PoseConfig(PlaceSettings):
         None, "most animals in a frame; empty: any number", group="Pipeline", ge=1, le=1000, label="most animals"
     )
     input_scale: float = setting(
-        1.0, "size at which nodes are looked for; kept in the model", group="Maps", unit="times", ge=0.1, le=2, step=0.05
+        1.0,
+        "size at which nodes are looked for; kept in the model",
+        group="Maps",
+        unit="times",
+        ge=0.1,
+        le=2,
+        step=0.05,
     )
     centroid_scale: float | str = setting(
         "auto",
@@ -79,23 +84,38 @@ class PoseConfig(PlaceSettings):
         when={"pipeline": ["bottom-up"]},
     )
     edge_weight: float = setting(
-        1.0, "how much the fields count beside the maps", group="Maps", ge=0, le=100, advanced=True,
+        1.0,
+        "how much the fields count beside the maps",
+        group="Maps",
+        ge=0,
+        le=100,
+        advanced=True,
         when={"pipeline": ["bottom-up"]},
     )
     hard_nodes: bool = setting(
         False, "nodes that are far off count more (online hard keypoint mining)", group="Maps", advanced=True
     )
     hard_ratio: float = setting(
-        2.0, "a node is hard where its loss is so many times that of the easiest", group="Maps", unit="times",
-        ge=1, le=100, advanced=True, when={"hard_nodes": ["True"]},
-    )
-    hard_weight: float = setting(
-        5.0, "how much hard nodes count", group="Maps", unit="times", ge=1, le=100, advanced=True,
+        2.0,
+        "a node is hard where its loss is so many times that of the easiest",
+        group="Maps",
+        unit="times",
+        ge=1,
+        le=100,
+        advanced=True,
         when={"hard_nodes": ["True"]},
     )
-    peak_threshold: float = setting(
-        0.2, "peaks below this are no nodes", group="Prediction", ge=0, le=1, step=0.05
+    hard_weight: float = setting(
+        5.0,
+        "how much hard nodes count",
+        group="Maps",
+        unit="times",
+        ge=1,
+        le=100,
+        advanced=True,
+        when={"hard_nodes": ["True"]},
     )
+    peak_threshold: float = setting(0.2, "peaks below this are no nodes", group="Prediction", ge=0, le=1, step=0.05)
 
     @field_validator("crop_size", mode="before")
     @classmethod
@@ -122,7 +142,5 @@ class PoseConfig(PlaceSettings):
                 f"output_stride {self.output_stride} is coarser than max_stride {self.max_stride}; use at most that"
             )
         if self.edge_stride & (self.edge_stride - 1) or self.edge_stride > self.max_stride:
-            raise ConfigError(
-                f"edge_stride {self.edge_stride}; use a power of 2 that is not coarser than max_stride {self.max_stride}"
-            )
+            raise ConfigError(f"edge_stride {self.edge_stride}; use a power of 2, at most max_stride {self.max_stride}")
         return self

@@ -18,6 +18,9 @@ Every event has ``v``, ``kind`` and ``time``; a field that is not known is left 
     ``windows``, ``voxels``, ``iou`` by class, ``mean``, ``low``, ``high``, the same in ``baseline`` with its ``name``;
     of a network that learns objects also ``objects`` (``ap50``, ``pq``), here and in ``baseline``;
     of a network that was put beside a pixel classifier also ``strokes``, ``kept`` and ``words``
+``measured``
+    a model of places on pictures held out: ``name`` ("OKS" or "F1"), ``pictures``, ``mean``, ``low``, ``high``
+    (90 %), ``measures`` by name
 ``checkpoint``
     ``iteration``, ``path`` within the run's folder
 ``sample``

@@ -22,7 +22,7 @@ _NUMBERS = frozenset({
     "windows", "low", "high", "mean", "memory_bytes", "memory_total", "threads",
     "cpu_seconds",
 })  # fmt: skip
-_MAPPINGS = frozenset({"train", "val", "versions", "iou", "baseline", "objects"})
+_MAPPINGS = frozenset({"train", "val", "versions", "iou", "baseline", "measures", "objects"})
 #: no time, count or number of ours comes near
 _HUGE = 1e15
 #: states of a run in which a process is at work or in line
@@ -52,6 +52,7 @@ class History:
     place: int | None = None
     best: Event | None = None
     test: Event | None = None
+    measured: Event | None = None
     last_progress: Event | None = None
     answered: frozenset[str] = frozenset()
     error: str | None = None
@@ -205,6 +206,8 @@ def _after(history: History, untyped: Event) -> History:
             return replace(_logged(history, event), warnings=(*history.warnings, event))
         case "test":
             return replace(_logged(history, event), test=event)
+        case "measured":
+            return replace(_logged(history, event), measured=event)
         case "log":
             return _logged(history, event)
         case "failed":

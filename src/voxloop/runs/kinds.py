@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from voxloop.config.learners import LEARNERS
 
-Kind = Literal["train", "predict", "objects", "batch", "channels"]
+Kind = Literal["train", "predict", "objects", "batch", "channels", "places"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: what the tasks of this package do; runs that were made before they said so are told by this
@@ -16,6 +16,7 @@ _KINDS: dict[str, Kind] = {
     "voxloop.prediction.batch:run": "batch",
     "voxloop.objects.task:run": "objects",
     "voxloop.channels.task:run": "channels",
+    "voxloop.prediction.places:run": "places",
 }
 
 

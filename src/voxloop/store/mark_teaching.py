@@ -40,7 +40,7 @@ def freeze_marks(store: Store, config: Any, *kinds: LevelKind) -> dict[str, Any]
             raise WorkspaceError(unknown("image", image, store.images.names))
     labels = {}
     for image in images:
-        marks = store.marks(None, level.name, image)
+        marks: Any = store.marks(None, level.name, image)
         if marks.labelled or (not marks.framed and marks.count()):
             labels[f"{level.name}/{image}"] = marks.sequence
     if not labels:

@@ -14,6 +14,7 @@ from voxloop.geometry import Box
 from voxloop.runs import Run
 from voxloop.runs.run import ALIVE
 from voxloop.store.teaching import constraint
+from voxloop.workspace import places
 from voxloop.workspace.choices import one_image, region_in, region_or_active, run_name, several_images
 from voxloop.workspace.models import Models, check_models, gather_models
 from voxloop.workspace.project import Project
@@ -45,6 +46,9 @@ def predict(
     name: str | None = None,
     config: PredictConfig | None = None,
     *,
+    frames: object = None,
+    level: str | None = None,
+    threshold: float | None = None,
     on_finished: Callable[[Run], object] | None = None,
     **settings: Any,
 ) -> Run:
@@ -65,6 +69,9 @@ def predict(
     config, **settings
         A :class:`PredictConfig`, or its fields by name. ``overwrite=True`` removes the run and the prediction of
         this name first, with the model that was saved for it.
+    frames, level, threshold
+        Of models that find animals, points or boxes: frame numbers, a range or ``"unlabelled"`` (None: all); where
+        what is found belongs (None: the level that was learned); below which a peak is nothing (None: the model's).
     on_finished
         Called with the run once it has ended, however (``run.state`` says so), while this process lives: the place for
         an e-mail or a message to a channel.
@@ -73,9 +80,21 @@ def predict(
     -------
     Run
         At once. ``run.result`` waits and is the :class:`Prediction`; ``ws.predictions[run.name]`` shows it while it
-        fills. Of several images the result is a ``Batch`` with ``.predictions`` by image and a ``.table``.
+        fills. Of several images the result is a ``Batch`` with ``.predictions`` by image and a ``.table``. Of a model
+        that finds places it is a ``FoundPlaces``, which ``ws.accept`` turns into predicted labels.
     """
     config = PredictConfig.of(config, **settings)
+    if places.finds_places(project, run_or_model):
+        if region is not None:
+            raise PredictionError("animals, points and boxes are looked for in whole frames; leave region out")
+        if image is not None and not isinstance(image, str):
+            raise PredictionError("animals, points and boxes are looked for in one image at a time; name one")
+        return places.find(project, run_or_model, image, frames, name, level, threshold, config, on_finished)
+    if frames is not None or level is not None or threshold is not None:
+        raise PredictionError(
+            "frames, level and threshold are for models that find animals, points or boxes; this one says something "
+            "of each voxel: use region"
+        )
     project.store.check_open_to_runs()
     images, one, box = _images_and_region(project, image, region, config)
     facts: dict[str, Any] = dict(_ONE if images is None else _SEVERAL)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from voxloop.errors import LabelError, RunError
 from voxloop.review.score import interval_level
 from voxloop.runs import Run
+from voxloop.workspace import places
 from voxloop.workspace.choices import prediction_named, predictions_with, region_in
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
+    from voxloop.prediction.found import FoundPlaces
     from voxloop.review import Doubt, FieldAudit, PointAudit, Report, Score
-    from voxloop.store import Edit
 
 #: how often intervals hold the true value, where nobody asks for another share
 LEVEL = 0.9
@@ -23,19 +24,28 @@ LEVEL = 0.9
 
 def accept(
     project: Project,
-    prediction: Prediction | Run | str,
+    prediction: Prediction | FoundPlaces | Run | str,
     region: object = None,
     classes: Sequence[str | int] | None = None,
-    above: float = 0.9,
-) -> Edit | None:
+    above: float | None = None,
+    frames: object = None,
+) -> Any:
     """Turn confident voxels of a prediction into labels: one edit that undo takes back.
 
-    Voxels that are labelled already stay as they are. ``above`` is a probability; ``classes`` names or values,
-    None for all. None where no voxel was confident enough.
+    Voxels that are labelled already stay as they are. ``above`` is a probability, 0.9 where not given; ``classes``
+    names or values, None for all. None where no voxel was confident enough.
+
+    Of animals, points or boxes that were found: predicted instances of their level, in ``frames`` (None: all that
+    were looked at; frames that a person labelled stay as they are), those whose score is at least ``above`` (0 where
+    not given). Gives the numbers of the instances.
     """
     from voxloop import review
 
-    chosen = prediction_named(project.predictions, prediction)
+    found = places.found_of(project, prediction)
+    if found is not None:
+        return places.accept_places(project, found, frames, 0.0 if above is None else above)
+    above = 0.9 if above is None else above
+    chosen = prediction_named(project.predictions, prediction)  # type: ignore[arg-type]  # places were told apart
     labels = project.labels(chosen.level, chosen.image)
     box = region_in(project.store, region, labels.image)
     return review.accept(labels, chosen, region=box, classes=classes, above=above)

@@ -84,11 +84,13 @@ class Backbone(nn.Module):
         self.config = config
         depth = len(config.halvings)
         if config.encoder:
-            self.encoder: nn.Module = build_encoder(config.encoder, config.channels, depth, encoder_weights)
-            features = [int(n) for n in self.encoder.out_channels]
+            named: Any = build_encoder(config.encoder, config.channels, depth, encoder_weights)
+            features = [int(n) for n in named.out_channels]
+            self.encoder: nn.Module = named
         else:
-            self.encoder = _Encoder(config)
-            features = self.encoder.out_channels
+            plain = _Encoder(config)
+            features = plain.out_channels
+            self.encoder = plain
         self._finest = min(head.level for head in config.heads)
         widths = [_decoder_width(config, level) for level in range(depth)]
         above = features[depth]

@@ -1,4 +1,4 @@
-"""From pictures to instances: the networks of a plan asked, their maps read. The one way, for validation and prediction."""
+"""From pictures to instances: networks asked, their maps read. The one way, for validation and prediction."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class Found:
     def above(self, threshold: float) -> Found:
         keep = self.scores >= threshold
         return Found(
-            self.at[keep], self.node_scores[keep], self.scores[keep],
+            self.at[keep],
+            self.node_scores[keep],
+            self.scores[keep],
             None if self.extents is None else self.extents[keep],
         )
 
@@ -121,7 +123,11 @@ class Finder:
         return [_apart(_joined(parts, len(self._plan.names)), _SAME * size) for parts in found]
 
     def _in_crops(
-        self, stage: StagePlan, pictures: Sequence[Picture], crops: list[tuple[int, np.ndarray, float]], threshold: float
+        self,
+        stage: StagePlan,
+        pictures: Sequence[Picture],
+        crops: list[tuple[int, np.ndarray, float]],
+        threshold: float,
     ) -> Iterator[tuple[int, Found]]:
         for first in range(0, len(crops), 16):
             part = crops[first : first + 16]
@@ -227,9 +233,7 @@ def _grouped(animals: list[dict[int, int]], at: np.ndarray, score: np.ndarray, n
     return Found(places, scores, np.nansum(scores, axis=1) / nodes)
 
 
-def _by_channel(
-    at: np.ndarray, peaks: Peaks, extents: np.ndarray | None, channels: int, keep: np.ndarray
-) -> Found:
+def _by_channel(at: np.ndarray, peaks: Peaks, extents: np.ndarray | None, channels: int, keep: np.ndarray) -> Found:
     """Peaks as instances of one channel each."""
     chosen = np.flatnonzero(keep)
     places = np.full((len(chosen), channels, at.shape[1]), np.nan)
@@ -256,8 +260,9 @@ def _joined(parts: list[Found], channels: int, *, boxes: bool = False) -> Found:
     parts = [part for part in parts if len(part)]
     if not parts:
         axes = 2
-        return Found(np.zeros((0, channels, axes)), np.zeros((0, channels)), np.zeros(0),
-                     np.zeros((0, axes)) if boxes else None)
+        return Found(
+            np.zeros((0, channels, axes)), np.zeros((0, channels)), np.zeros(0), np.zeros((0, axes)) if boxes else None
+        )
     scores = np.concatenate([part.scores for part in parts])
     order = np.argsort(-scores, kind="stable")
     extents = np.concatenate([part.extents for part in parts if part.extents is not None])[order] if boxes else None

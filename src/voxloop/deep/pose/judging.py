@@ -57,9 +57,7 @@ def measures(finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], toler
     return {name: value for name, value in summary(frames, plan.names).items() if value == value}
 
 
-def count_points(
-    finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], tolerance: float
-) -> list[PictureCount]:
+def count_points(finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], tolerance: float) -> list[PictureCount]:
     """Points found, made up and missed in each picture, at every candidate threshold."""
     out = []
     for picture in pictures:

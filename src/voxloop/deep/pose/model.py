@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +21,34 @@ if TYPE_CHECKING:
 
     from voxloop.deep.pose.finding import Finder, Found
     from voxloop.deep.pose.plan import PlacePlan
+    from voxloop.geometry import Box
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceFinder:
     """An opened learner of places."""
 
-    _finder: Finder
+    _make: Callable[[], Finder]
     _plan: PlacePlan
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Nodes, or classes."""
+        return self._plan.names
+
+    @property
+    def axes(self) -> int:
+        """2 in frames, 3 in volumes."""
+        return self._plan.stages[0].backbone.axes
+
+    def volume(
+        self, read: Callable[[Box], np.ndarray], shape: tuple[int, ...], threshold: float | None = None
+    ) -> Found:
+        """Instances of a volume, tile by tile; ``read`` gives raw grays (c, z, y, x) of a box."""
+        from voxloop.deep.pose.pictures import Picture, Places
+
+        nothing = Places(np.zeros((0, len(self._plan.names), 3)))
+        return self._make().find([Picture("volume", None, shape, read, nothing)], threshold)[0]
 
     def frames(self, frames: np.ndarray, threshold: float | None = None) -> list[Found]:
         """Instances of frames (n, c, y, x) of raw grays, surest first; coordinates (y, x) in pixels."""
@@ -42,7 +62,9 @@ class PlaceFinder:
                 return np.asarray(frame[(slice(None), None, *box.slices[1:])])
 
             pictures.append(Picture("frame", number, frame.shape[1:], read, nothing))
-        return self._finder.find(pictures, threshold) if pictures else []
+        return (
+            self._make().find(pictures, threshold) if pictures else []
+        )  # of each batch its own: grays are kept by name
 
 
 class PlaceModel(Model):
@@ -64,7 +86,7 @@ class PlaceModel(Model):
         raise ModelError(
             f"this model finds {self.plan.kind}, it says nothing of each voxel; ws.predict(run, ...) finds them"
         )
-        yield  # type: ignore[unreachable]
+        yield
 
     @property
     def plan(self) -> PlacePlan:
@@ -73,7 +95,9 @@ class PlaceModel(Model):
         return PlacePlan.from_json(self.spec.extra["plan"])
 
     @contextmanager
-    def opened(self, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Iterator[PlaceFinder]:
+    def opened(
+        self, device: str = "auto", precision: str = "auto", threads: int | None = None
+    ) -> Iterator[PlaceFinder]:
         """The networks on a device, ready to find; the thread count of torch is put back afterwards."""
         import torch
 
@@ -86,11 +110,10 @@ class PlaceModel(Model):
             torch.set_num_threads(threads)
         where = resolve_device(device)
         plan = self.plan
-        reader = Reader(self.spec.normalisation["mean"], self.spec.normalisation["std"])
         try:
             networks = self.networks(where)
-            finder = Finder(plan, networks, reader, where, resolve_precision(precision, where))
-            yield PlaceFinder(finder, plan)
+            grays, number = self.spec.normalisation, resolve_precision(precision, where)
+            yield PlaceFinder(lambda: Finder(plan, networks, Reader(grays["mean"], grays["std"]), where, number), plan)
         finally:
             torch.set_num_threads(before)
 

@@ -91,5 +91,5 @@ def _finer(maps: Tensor, found: Tensor, stride: Sequence[int]) -> Tensor:
         shift = 0.5 * (before - after) / torch.where(bend < -_TINY, bend, torch.full_like(bend, -torch.inf))
         inside = (found[:, axis + 1] > 0) & (found[:, axis + 1] < most)
         moved[:, axis] = torch.where(inside, shift.clamp(-_MOST, _MOST), torch.zeros_like(shift))
-    step = torch.tensor([float(s) for s in stride])
-    return (at + moved) * step + (step - 1) / 2
+    pixels = torch.tensor([float(s) for s in stride])
+    return (at + moved) * pixels + (pixels - 1) / 2

@@ -43,7 +43,7 @@ class Places:
         """(instance, axis): one place for each, its anchor where that is placed, else the middle of what is."""
         if not len(self.at):
             return np.zeros((0, self.at.shape[2]))
-        middle = np.nanmean(self.at, axis=1)
+        middle: np.ndarray = np.nanmean(self.at, axis=1)
         if anchor is None:
             return middle
         own = self.at[:, anchor]
@@ -198,16 +198,16 @@ def open_album(workspace: Path, facts: Mapping[str, Any]) -> Album:
     body = level.skeleton
     classes = level.classes
     pose = facts.get("as") == "pose"
-    names = body.nodes if pose else tuple(item.name for item in classes) or (level_name,)
+    names = body.nodes if pose and body else tuple(item.name for item in classes) or (level_name,)
     return Album(
         pictures=tuple(pictures),
         channels=next(iter(channels.values())),
         spacing_um=spacing,
         names=tuple(names),
         colors=tuple(item.color for item in classes),
-        edges=body.edge_indices if pose else (),
-        mirrored=body.mirrored if pose else tuple(range(len(names))),
-        symmetric=body.symmetric if pose else (),
+        edges=body.edge_indices if pose and body else (),
+        mirrored=body.mirrored if pose and body else tuple(range(len(names))),
+        symmetric=body.symmetric if pose and body else (),
         kind=level.kind,
     )
 

@@ -106,10 +106,22 @@ class PlacePlan:
         try:
             stages = tuple(StagePlan.from_json(stage) for stage in data["stages"])
             edges = tuple(tuple(edge) for edge in data["edges"])
-            return cls(**{**data, "stages": stages, "edges": edges, "names": tuple(data["names"]),
-                          "mirrored": tuple(data["mirrored"])})
+            return cls(
+                **{
+                    **data,
+                    "stages": stages,
+                    "edges": edges,
+                    "names": tuple(data["names"]),
+                    "mirrored": tuple(data["mirrored"]),
+                }
+            )
         except (TypeError, KeyError) as error:
             raise ModelError(f"the plan of this model is not complete: {error}") from error
+
+
+def plan_of(config: PoseConfig | DetectConfig, album: Album) -> PlacePlan:
+    """How places are learned with these settings from these labels. Raises ConfigError, LabelError."""
+    return plan_pose(config, album) if isinstance(config, PoseConfig) else plan_detect(config, album)
 
 
 def plan_pose(config: PoseConfig, album: Album) -> PlacePlan:
@@ -132,6 +144,7 @@ def plan_pose(config: PoseConfig, album: Album) -> PlacePlan:
     sigma = _SIGMA if config.sigma == "auto" else float(config.sigma)
     nodes = len(album.names)
     most = config.max_instances
+    stages: tuple[StagePlan, ...]
     if pipeline == "top-down":
         if most is None and not several:
             most = 1
@@ -237,7 +250,8 @@ def _halvings(album: Album, levels: int) -> list[tuple[int, ...]]:
         return [(2, 2)] * levels
     thick = album.spacing_um[0] / album.spacing_um[1]
     shallow = min(picture.shape[0] for picture in album.pictures)
-    out, deep = [], 1
+    out: list[tuple[int, ...]] = []
+    deep = 1
     for level in range(levels):
         halve = 2 ** (level + 1) >= 1.5 * thick * deep and shallow >= 8 * deep
         deep *= 2 if halve else 1

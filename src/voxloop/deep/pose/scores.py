@@ -148,7 +148,7 @@ def _areas(instances: np.ndarray) -> np.ndarray:
         return np.ones(0)
     with np.errstate(all="ignore"):
         sides = np.nanmax(instances, axis=1) - np.nanmin(instances, axis=1)
-    return np.maximum(1.0, np.nan_to_num(np.prod(sides, axis=1), nan=1.0))
+    return np.asarray(np.maximum(1.0, np.nan_to_num(np.prod(sides, axis=1), nan=1.0)))
 
 
 def _mean(values: np.ndarray) -> float:

@@ -25,7 +25,7 @@ from voxloop.deep.pose.finding import Finder
 from voxloop.deep.pose.lessons import Lesson, MapLoss, Teacher
 from voxloop.deep.pose.model import build_networks, load, spec_of, write_places
 from voxloop.deep.pose.pictures import Reader, open_album, statistics
-from voxloop.deep.pose.plan import PlacePlan, plan_detect, plan_pose
+from voxloop.deep.pose.plan import PlacePlan, plan_of
 from voxloop.deep.pose.scores import PlaceScores
 from voxloop.deep.pose.split import hold_out
 from voxloop.deep.training import checkpoint
@@ -64,8 +64,7 @@ class PlaceTraining:
             self.plan = PlacePlan.from_json(saved["plan"])
             mean, std = saved["statistics"]["mean"], saved["statistics"]["std"]
         else:
-            plan = plan_pose(config, self._album) if isinstance(config, PoseConfig) else plan_detect(config, self._album)
-            self.plan = plan
+            self.plan = plan_of(config, self._album)
             mean, std = statistics(self._learnt)
         self._statistics = {"mean": mean, "std": std}
         self._reader = Reader(mean, std)
@@ -353,9 +352,7 @@ class PlaceTraining:
         if self.plan.pipeline == "detect" and getattr(self._config, "peak_threshold", "auto") == "auto":
             counted = judging.count_points(finder, self.plan, self._held, self._tolerance)
             self.plan = replace(self.plan, threshold=judging.best_threshold(counted))
-            finder = Finder(
-                self.plan, kept.networks(self._device), self._reader, self._device, self._precision
-            )
+            finder = Finder(self.plan, kept.networks(self._device), self._reader, self._device, self._precision)
             spec = spec_of(
                 self.plan, "detect", self._album.colors, self._album.channels, self._album.spacing_um, self._statistics
             )
@@ -364,9 +361,20 @@ class PlaceTraining:
         each = judging.per_picture(finder, self.plan, self._held, self._tolerance)
         low, high = judging.interval(each, self._config.seed)
         mean = float(sum(each) / len(each)) if each else float("nan")
-        self._context.emit(
-            "test", on="validation", windows=len(self._held), mean=mean, low=low, high=high, measures=told
-        )
+        name = "OKS" if self.plan.pipeline != "detect" else "F1"
+        pictures = len(self._held)
+        self._context.emit("measured", name=name, pictures=pictures, mean=mean, low=low, high=high, measures=told)
+        self._reporter.log(f"on {pictures} held-out pictures: {name} {_range(mean, low, high)}; {_words(told)}")
+
+
+def _range(mean: float, low: float, high: float) -> str:
+    """A mean with its interval, where there is one."""
+    return f"{mean:.2f} ({low:.2f}-{high:.2f}, 90 %)" if low == low else f"{mean:.2f}, of one picture"
+
+
+def _words(told: dict[str, float]) -> str:
+    shown = {name: value for name, value in told.items() if "/" not in name}
+    return ", ".join(f"{name} {value:.3g}" for name, value in shown.items())
 
 
 def _is_pose(config: object) -> bool:

@@ -44,7 +44,7 @@ class View:
         return np.asarray((places - self.middle) @ self.matrix.T + self.at)
 
 
-def plain_view(shape: Sequence[int], at: Sequence[float], scale: Sequence[float]) -> View:
+def plain_view(shape: Sequence[int], at: Sequence[float] | np.ndarray, scale: Sequence[float]) -> View:
     """A window of ``shape`` around ``at``, unchanged but for its size: ``scale`` window pixels a picture pixel."""
     middle = (np.array(shape, float) - 1) / 2
     return View(np.diag(1 / np.asarray(scale, float)), middle, np.asarray(at, float), mirrored=False)
@@ -54,7 +54,7 @@ def varied_view(
     config: PlaceAugmentationSettings,
     rng: np.random.Generator,
     shape: Sequence[int],
-    at: Sequence[float],
+    at: Sequence[float] | np.ndarray,
     scale: Sequence[float],
     *,
     shift: bool = True,
@@ -93,9 +93,7 @@ def look(picture: Tensor, view: View, shape: Sequence[int]) -> Tensor:
     zero = view.matrix @ ((size - 1) / 2 - view.middle) + view.at
     offset = (zero + 0.5) / half - 1
     theta = np.hstack([matrix[::-1, ::-1], offset[::-1, None]])
-    grid = F.affine_grid(
-        torch.from_numpy(theta.copy()).float()[None], [1, len(picture), *shape], align_corners=False
-    )
+    grid = F.affine_grid(torch.from_numpy(theta.copy()).float()[None], [1, len(picture), *shape], align_corners=False)
     assert grid.shape[-1] == axes
     return F.grid_sample(picture[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
 

@@ -1,0 +1,142 @@
+"""What a learner of places found, on disk: piece after piece, read while the run is going. Writes no labels."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.errors import PredictionError
+from voxloop.store.atomic import json_bytes, replace_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: the folder of a run that holds them
+FOLDER = "found"
+_FIELDS = ("frame", "points", "scores", "node_scores", "extents")
+
+
+class FoundPlaces:
+    """Animals, points or boxes that a run found. Get them from ``run.result``.
+
+    Attributes
+    ----------
+    level, image, kind
+        The level that was learned, the image that was looked at, ``points`` or ``boxes``.
+    names
+        Nodes of the skeleton, or classes.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
+        self._folder = folder
+        self.level: str = about["level"]
+        self.image: str = about["image"]
+        self.kind: str = about["kind"]
+        self.names: tuple[str, ...] = tuple(about["names"])
+        self.by_class: bool = about["by_class"]
+        self._node: str = about["node"]
+        self._frames: list[int] | None = about["frames"]
+
+    @property
+    def pieces(self) -> list[Path]:
+        return sorted(self._folder.glob("[0-9]*.npz"))
+
+    @property
+    def frames(self) -> list[int] | None:
+        """Frames that were looked at; None in a volume."""
+        return self._frames
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All instances as columns, a row each.
+
+        Returns
+        -------
+        dict
+            ``frame`` (n,; -1 in a volume), ``points`` (n, names, 2 or 3; NaN where a node was not found), ``scores``
+            (n,), ``node_scores`` (n, names), ``extents`` (n, 2 or 3): half the sides of boxes, NaN for points.
+        """
+        parts = [read_piece(path) for path in self.pieces]
+        if not parts:
+            raise PredictionError("nothing has been looked at yet; wait for the run")
+        return {name: np.concatenate([part[name] for part in parts]) for name in _FIELDS}
+
+    def counts(self) -> dict[int, int]:
+        """How many instances each frame holds; of a volume ``{-1: n}``."""
+        frames = self.arrays()["frame"]
+        known = [-1] if self._frames is None else self._frames
+        there = dict(zip(*(part.tolist() for part in np.unique(frames, return_counts=True)), strict=True))
+        return {frame: there.get(frame, 0) for frame in known}
+
+    def instances(self, frame: int | None = None, above: float = 0.0) -> list[dict[str, Any]]:
+        """Instances of a frame (None: all) as ``ws.points(...).add_many`` takes them, surest first."""
+        return list(self._instances(None if frame is None else [frame], above))
+
+    def of_frames(self, frames: Sequence[int] | None, above: float = 0.0) -> list[dict[str, Any]]:
+        """Instances of some frames (None: of all) as ``ws.points(...).add_many`` takes them."""
+        return list(self._instances(frames, above))
+
+    def _instances(self, frames: Sequence[int] | None, above: float) -> Iterator[dict[str, Any]]:
+        columns = self.arrays()
+        wanted = columns["scores"] >= above
+        if frames is not None:
+            wanted &= np.isin(columns["frame"], list(frames))
+        for row in np.flatnonzero(wanted).tolist():
+            at, sure = columns["points"][row], columns["node_scores"][row]
+            there = np.flatnonzero(~np.isnan(at).any(1)).tolist()
+            told: dict[str, Any] = {"score": float(columns["scores"][row])}
+            if self._frames is not None:
+                told["frame"] = int(columns["frame"][row])
+            if self.by_class:
+                channel = (~np.isnan(columns["points"]).any(2)).argmax(1)
+            data["class"] = [self.names[n] for n in channel.tolist()]
+            at = columns["points"][np.arange(len(channel)), channel]
+            data |= {axis: at[:, n] for n, axis in enumerate(axes)}
+        else:
+            for n, name in enumerate(self.names):
+                data |= {f"{name} {axis}": columns["points"][:, n, i] for i, axis in enumerate(axes)}
+        return pd.DataFrame({**data, "score": columns["scores"]})
+
+    def __repr__(self) -> str:
+        looked = "a volume" if self._frames is None else f"{len(self._frames)} frames"
+        return f"<{type(self).__name__} {self.kind} of level {self.level!r} in {looked} of {self.image!r}>"
+
+
+def begin(folder: Path, about: dict[str, Any]) -> None:
+    """Say what is looked for, before anything is found."""
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_bytes(folder / "about.json", json_bytes(about))
+
+
+def open_found(folder: Path) -> FoundPlaces:
+    """Raises PredictionError where the folder holds none."""
+    try:
+        about = json.loads((folder / "about.json").read_text())
+        return FoundPlaces(folder, about)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PredictionError(f"{folder} holds nothing that was found: {error}") from error
+
+
+def open_result(path: str | Path) -> FoundPlaces:
+    """What the run in a folder found. Raises PredictionError."""
+    return open_found(Path(path) / FOLDER)
+
+
+def write_piece(path: Path, columns: dict[str, np.ndarray]) -> None:
+    """Put a piece in its place, whole or not at all."""
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, **columns)
+    replace_bytes(path, stream.getvalue())
+
+
+def read_piece(path: Path) -> dict[str, np.ndarray]:
+    """Raises PredictionError where it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {name: data[name] for name in _FIELDS}
+    except (OSError, ValueError, KeyError) as error:
+        raise PredictionError(f"{path} cannot be read: {error}; predict again") from error

@@ -1,0 +1,167 @@
+"""Finding animals, points and boxes with a trained model, and taking what was found over as labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxloop.config import PredictConfig
+from voxloop.errors import LabelError, PredictionError
+from voxloop.model import read_spec
+from voxloop.runs import Run
+from voxloop.store.values import share, whole
+from voxloop.workspace.choices import one_image, run_name
+from voxloop.workspace.models import gather_models
+from voxloop.workspace.project import Project
+
+if TYPE_CHECKING:
+    from voxloop.prediction.found import FoundPlaces
+
+_RUN: dict[str, Any] = {
+    "kind": "places",
+    "task": "voxloop.prediction.places:run",
+    "result": "voxloop.prediction.found:open_result",
+    "discard": "voxloop.prediction.places:discard",
+}
+_LEARNERS = ("pose", "detect")
+
+
+def finds_places(project: Project, source: Any) -> bool:
+    """Whether a run, its name, a model or a model folder finds places, and says nothing of each voxel."""
+    if isinstance(source, str) and source in project.runs:
+        source = project.runs[source]
+    if isinstance(source, Run):
+        return source.learner in _LEARNERS
+    spec = getattr(source, "spec", None)
+    if spec is None and isinstance(source, str | Path) and Path(source, "spec.json").is_file():
+        spec = read_spec(Path(source))
+    return getattr(spec, "learner", None) in _LEARNERS
+
+
+def find(
+    project: Project,
+    run_or_model: Any,
+    image: str | None = None,
+    frames: object = None,
+    name: str | None = None,
+    level: str | None = None,
+    threshold: float | None = None,
+    config: PredictConfig | None = None,
+    on_finished: Callable[[Run], object] | None = None,
+    **settings: Any,
+) -> Run:
+    """Look for animals, points or boxes in a process of its own; see :meth:`Workspace.predict`.
+
+    Parameters
+    ----------
+    frames
+        Frame numbers, a slice or range of them, ``"unlabelled"`` for those that nobody labelled; None: all.
+    level
+        Where what is found belongs; the level that the run learned where not given.
+    threshold
+        Peaks below this are nothing; None: that of the model.
+    """
+    config = PredictConfig.of(config, **settings)
+    project.store.check_open_to_runs()
+    image = one_image(project.store, image)
+    level = _level(project, run_or_model, level)
+    marks = project.store.marks(None, level, image)
+    chosen = _frames(marks, frames)
+    name = run_name(project, name, "places")
+    if config.overwrite and name in project.runs:
+        project.runs[name].delete()
+    body = project.levels[level].skeleton
+    with gather_models(project, run_or_model, project.layout.model(name), (), image, config.which) as models:
+        run = project.runs.create(
+            name,
+            settings=config.to_json(),
+            device=config.device,
+            parent=models.parent,
+            model=models.folders[0],
+            saved=models.saved,
+            image=image,
+            level=level,
+            node=body.nodes[0] if body else "",
+            frames=chosen,
+            threshold=None if threshold is None else share("threshold", threshold),
+            **_RUN,
+        )
+    run.launch()
+    if on_finished is not None:
+        run.on_finished(on_finished)
+    return run
+
+
+def accept_places(project: Project, found: FoundPlaces, frames: object = None, above: float = 0.0) -> list[int]:
+    """Take what was found over as predicted instances of its level: one edit, which undo takes back.
+
+    Predictions that nobody confirmed are replaced in these frames; frames that a person labelled are left alone.
+    Gives the numbers of the instances.
+    """
+    marks: Any = project.store.marks(None, found.level, found.image)
+    chosen = found.frames if frames is None else _frames(marks, frames)
+    if chosen is not None:
+        labelled = set(marks.labelled)
+        chosen = [frame for frame in chosen if frame not in labelled]
+    instances = found.of_frames(chosen, share("above", above))
+    ids: list[int] = marks.replace_predictions(chosen, instances)
+    return ids
+
+
+def found_of(project: Project, given: Any) -> FoundPlaces | None:
+    """What a run found, by the run, its name or itself; None where that is a prediction of voxels."""
+    from voxloop.prediction.found import FoundPlaces
+
+    if isinstance(given, FoundPlaces):
+        return given
+    if isinstance(given, str) and given in project.runs:
+        given = project.runs[given]
+    if isinstance(given, Run) and given.kind == "places":
+        found: FoundPlaces = given.result
+        return found
+    return None
+
+
+def _level(project: Project, source: Any, given: str | None) -> str:
+    if given is not None:
+        return project.levels[given].name
+    if isinstance(source, str) and source in project.runs:
+        source = project.runs[source]
+    learnt = source.config.get("level") if isinstance(source, Run) else None
+    if learnt in project.levels.names:
+        return str(learnt)
+    fitting = project.levels.of_kind("points", "boxes")
+    if len(fitting) == 1:
+        return fitting[0]
+    raise LabelError(
+        f"say where what is found belongs: level=..., one of {', '.join(fitting) or 'none yet'}; "
+        "ws.levels.add(name, kind='points') makes one"
+    )
+
+
+def _frames(marks: Any, given: object) -> list[int] | None:
+    """Numbers of the frames that are meant; None of a volume. Raises PredictionError."""
+    if not marks.framed:
+        if given is not None:
+            raise PredictionError(f"image {marks.image!r} is a volume, which has no frames; leave frames out")
+        return None
+    depth = int(marks.shape[0])
+    if given is None:
+        return list(range(depth))
+    if given == "unlabelled":
+        labelled = set(marks.labelled)
+        return [frame for frame in range(depth) if frame not in labelled]
+    if isinstance(given, slice):
+        return list(range(*given.indices(depth)))
+    if isinstance(given, int):
+        given = [given]
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise PredictionError(f"frames={given!r}; use numbers, a range, 'unlabelled', or leave it out for all")
+    chosen = [whole("frames", frame, error=PredictionError) for frame in given]
+    wrong = next((frame for frame in chosen if not 0 <= frame < depth), None)
+    if wrong is not None:
+        raise PredictionError(f"there is no frame {wrong}; image {marks.image!r} has frames 0 to {depth - 1}")
+    if not chosen:
+        raise PredictionError("an empty list names no frame; leave frames out for all")
+    return list(dict.fromkeys(chosen))
