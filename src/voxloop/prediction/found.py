@@ -40,6 +40,7 @@ class FoundPlaces:
         self.names: tuple[str, ...] = tuple(about["names"])
         self.by_class: bool = about["by_class"]
         self._node: str = about["node"]
+        self._classes: bool = about["classes"]
         self._frames: list[int] | None = about["frames"]
 
     @property
@@ -92,7 +93,29 @@ class FoundPlaces:
             if self._frames is not None:
                 told["frame"] = int(columns["frame"][row])
             if self.by_class:
-                channel = (~np.isnan(columns["points"]).any(2)).argmax(1)
+                channel = there[0]
+                told |= self._as_thing(at[channel], columns["extents"][row], self.names[channel])
+            else:
+                told["points"] = {self.names[n]: tuple(at[n].tolist()) for n in there}
+                told["scores"] = {self.names[n]: float(sure[n]) for n in there}
+            yield told
+
+    def _as_thing(self, at: np.ndarray, half: np.ndarray, name: str) -> dict[str, Any]:
+        label = {"label": name} if self._classes else {}
+        if self.kind == "boxes":
+            corners = (tuple((at - half).tolist()), tuple((at + half).tolist()))
+            return {"points": corners, **label}
+        return {"points": {self._node: tuple(at.tolist())}, **label}
+
+    def table(self) -> pd.DataFrame:
+        """All instances, a row each: frame, score, and where each node is (pixels)."""
+        import pandas as pd
+
+        columns = self.arrays()
+        axes = ("y", "x") if columns["points"].shape[2] == 2 else ("z", "y", "x")
+        data: dict[str, Any] = {} if self._frames is None else {"frame": columns["frame"]}
+        if self.by_class:
+            channel = (~np.isnan(columns["points"]).any(2)).argmax(1)
             data["class"] = [self.names[n] for n in channel.tolist()]
             at = columns["points"][np.arange(len(channel)), channel]
             data |= {axis: at[:, n] for n, axis in enumerate(axes)}

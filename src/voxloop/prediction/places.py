@@ -51,6 +51,7 @@ def run(context: TaskContext) -> str:
             "names": list(plan.names),
             "by_class": plan.pipeline == "detect",
             "node": context.config["node"],
+            "classes": context.config["classes"],
             "frames": frames,
         }
         begin(folder, about)

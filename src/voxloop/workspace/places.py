@@ -83,6 +83,7 @@ def find(
             image=image,
             level=level,
             node=body.nodes[0] if body else "",
+            classes=bool(project.levels[level].classes),
             frames=chosen,
             threshold=None if threshold is None else share("threshold", threshold),
             **_RUN,

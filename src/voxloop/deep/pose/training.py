@@ -22,6 +22,7 @@ from voxloop.deep.objective.optimisers import clip_gradient
 from voxloop.deep.objective.optimisers import optimiser as make_optimiser
 from voxloop.deep.pose import judging
 from voxloop.deep.pose.finding import Finder
+from voxloop.deep.pose.last_word import last_word
 from voxloop.deep.pose.lessons import Lesson, MapLoss, Teacher
 from voxloop.deep.pose.model import build_networks, load, spec_of, write_places
 from voxloop.deep.pose.pictures import Reader, open_album, statistics
@@ -342,39 +343,13 @@ class PlaceTraining:
         write_places(RunPlace(self._context.path).model, spec, self._average.module)
 
     def _end(self) -> None:
-        """The last word: the kept model on what was held out, with an interval by pictures."""
+        """The last word: the kept model on what was held out."""
         if not self.state.kept:
             self._keep_model()
-        if not self._held:
-            return
-        kept = load(RunPlace(self._context.path).model)
-        finder = self._finder(torch.nn.ModuleDict(kept.networks(self._device)))
-        if self.plan.pipeline == "detect" and getattr(self._config, "peak_threshold", "auto") == "auto":
-            counted = judging.count_points(finder, self.plan, self._held, self._tolerance)
-            self.plan = replace(self.plan, threshold=judging.best_threshold(counted))
-            finder = Finder(self.plan, kept.networks(self._device), self._reader, self._device, self._precision)
-            spec = spec_of(
-                self.plan, "detect", self._album.colors, self._album.channels, self._album.spacing_um, self._statistics
+        if self._held:
+            last_word(
+                self._context, self._config, self._held, self._reader, self._tolerance, self._device, self._precision
             )
-            write_places(RunPlace(self._context.path).model, spec, torch.nn.ModuleDict(kept.networks(self._device)))
-        told = judging.measures(finder, self.plan, self._held, self._tolerance)
-        each = judging.per_picture(finder, self.plan, self._held, self._tolerance)
-        low, high = judging.interval(each, self._config.seed)
-        mean = float(sum(each) / len(each)) if each else float("nan")
-        name = "OKS" if self.plan.pipeline != "detect" else "F1"
-        pictures = len(self._held)
-        self._context.emit("measured", name=name, pictures=pictures, mean=mean, low=low, high=high, measures=told)
-        self._reporter.log(f"on {pictures} held-out pictures: {name} {_range(mean, low, high)}; {_words(told)}")
-
-
-def _range(mean: float, low: float, high: float) -> str:
-    """A mean with its interval, where there is one."""
-    return f"{mean:.2f} ({low:.2f}-{high:.2f}, 90 %)" if low == low else f"{mean:.2f}, of one picture"
-
-
-def _words(told: dict[str, float]) -> str:
-    shown = {name: value for name, value in told.items() if "/" not in name}
-    return ", ".join(f"{name} {value:.3g}" for name, value in shown.items())
 
 
 def _is_pose(config: object) -> bool:

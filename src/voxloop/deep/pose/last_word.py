@@ -1,0 +1,59 @@
+"""The end of a training of places: the kept model on pictures that were held out, in numbers and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from voxloop.config.detect import DetectConfig
+from voxloop.config.places import PlaceSettings
+from voxloop.deep.pose import judging
+from voxloop.deep.pose.finding import Finder
+from voxloop.deep.pose.model import load, write_places
+from voxloop.deep.pose.pictures import Picture, Reader
+from voxloop.runs.context import TaskContext
+from voxloop.store.layout import RunPlace
+
+
+def last_word(
+    context: TaskContext,
+    config: PlaceSettings,
+    held: Sequence[Picture],
+    reader: Reader,
+    tolerance: float,
+    device: torch.device,
+    precision: torch.dtype,
+) -> None:
+    """Settle the threshold of a detector that may choose it, and tell what the kept model reaches.
+
+    The interval is of pictures drawn again and again. The same pictures chose the epoch and the threshold, which
+    flatters both a little; the words say that they were held out, not that they were never looked at.
+    """
+    folder = RunPlace(context.path).model
+    kept = load(folder)
+    plan, networks = kept.plan, kept.networks(device)
+    finder = Finder(plan, networks, reader, device, precision)
+    if isinstance(config, DetectConfig) and config.peak_threshold == "auto":
+        plan = replace(plan, threshold=judging.best_threshold(judging.count_points(finder, plan, held, tolerance)))
+        finder = Finder(plan, networks, reader, device, precision)
+        spec = replace(kept.spec, extra={**kept.spec.extra, "plan": plan.to_json()})
+        write_places(folder, spec, torch.nn.ModuleDict(networks))
+    told = judging.measures(finder, plan, held, tolerance)
+    each = judging.per_picture(finder, plan, held, tolerance)
+    low, high = judging.interval(each, config.seed)
+    mean = float(sum(each) / len(each)) if each else float("nan")
+    name = "F1" if plan.pipeline == "detect" else "OKS"
+    context.emit("measured", name=name, pictures=len(held), mean=mean, low=low, high=high, measures=told)
+    context.emit("log", text=f"on {len(held)} held-out pictures: {name} {_range(mean, low, high)}; {_words(told)}")
+
+
+def _range(mean: float, low: float, high: float) -> str:
+    """A mean with its interval, where there is one."""
+    return f"{mean:.2f} ({low:.2f}-{high:.2f}, 90 %)" if low == low else f"{mean:.2f}, of one picture"
+
+
+def _words(told: dict[str, float]) -> str:
+    shown = {name: value for name, value in told.items() if "/" not in name}
+    return ", ".join(f"{name} {value:.3g}" for name, value in shown.items())
