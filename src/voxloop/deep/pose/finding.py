@@ -169,7 +169,7 @@ class Finder:
             inside = np.all((at >= np.array(keep[0]) - 0.5) & (at < np.array(keep[1]) - 0.5), axis=1)
             extents = _extents_at(answer, peaks, stage) if "extents" in answer else None
             parts.append(_by_channel(at, peaks, extents, len(self._plan.names), inside))
-        return _joined(parts, len(self._plan.names), boxes=self._plan.kind == "boxes")
+        return _joined(parts, len(self._plan.names), len(picture.shape), boxes=self._plan.kind == "boxes")
 
     # --------------------------------------------------------------------------------------------------- the networks
 
@@ -255,11 +255,10 @@ def _extents_at(answer: dict[str, Tensor], peaks: Peaks, stage: StagePlan) -> np
     return np.asarray(np.maximum(sides, 0.5) / np.array(stage.scale))
 
 
-def _joined(parts: list[Found], channels: int, *, boxes: bool = False) -> Found:
+def _joined(parts: list[Found], channels: int, axes: int = 2, *, boxes: bool = False) -> Found:
     """Parts as one, surest first."""
     parts = [part for part in parts if len(part)]
     if not parts:
-        axes = 2
         return Found(
             np.zeros((0, channels, axes)), np.zeros((0, channels)), np.zeros(0), np.zeros((0, axes)) if boxes else None
         )

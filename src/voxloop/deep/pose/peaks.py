@@ -58,7 +58,23 @@ def local_peaks(maps: Tensor, stride: Sequence[int], threshold: float, radius: i
     score = maps[tuple(found.T)]
     order = torch.argsort(score, descending=True, stable=True)
     found, score = found[order], score[order]
+    single = _single(found, radius)
+    found, score = found[single], score[single]
     return Peaks(_finer(maps, found, stride), found[:, 0], score)
+
+
+def _single(found: Tensor, radius: int) -> Tensor:
+    """Which peaks (channel, cell...) stay where cells of one value lie side by side: the first of them."""
+    from scipy.spatial import cKDTree
+
+    keep = torch.ones(len(found), dtype=torch.bool)
+    if len(found) > 1:
+        apart = found.numpy().astype(float)
+        apart[:, 0] *= 1e6  # maps do not see each other
+        for first, second in sorted(cKDTree(apart).query_pairs(radius, p=float("inf"))):
+            if keep[first]:
+                keep[second] = False
+    return keep
 
 
 def highest_peaks(maps: Tensor, stride: Sequence[int]) -> tuple[Tensor, Tensor]:

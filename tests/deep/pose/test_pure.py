@@ -1,0 +1,137 @@
+"""Maps, peaks, groups, scores and views of places: pure parts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxloop.config import DetectConfig, PoseConfig
+from voxloop.deep.pose.grouping import group
+from voxloop.deep.pose.maps import affinity_fields, confidence_maps, extent_maps
+from voxloop.deep.pose.peaks import highest_peaks, local_peaks
+from voxloop.deep.pose.scores import f_score, found_points, match, oks, summary
+from voxloop.deep.pose.split import hold_out
+from voxloop.deep.pose.variation import look, varied_view
+from voxloop.errors import ConfigError
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(12, 50), st.floats(12, 50), st.sampled_from([1, 2, 4]), st.floats(2.5, 4), st.sampled_from([2, 3]))
+def test_a_peak_is_found_where_it_was_drawn(y: float, x: float, stride: int, sigma: float, axes: int) -> None:
+    place = (y, x) if axes == 2 else (y / 2, y, x)
+    places = torch.tensor([[list(place)]])
+    steps = (stride,) * axes
+    maps = confidence_maps(places, (64 // stride,) * axes, steps, (sigma,) * axes)
+    at, score = highest_peaks(maps, steps)
+    assert np.allclose(at[0], place, atol=0.02)
+    assert 0.3 < score[0] <= 1
+    found = local_peaks(maps, steps, 0.2)
+    assert len(found) == 1
+    assert np.allclose(found.at[0], place, atol=0.02)
+
+
+def test_two_animals_are_told_apart_by_their_edges() -> None:
+    # side by side, so that the nearest node is the other one's
+    animals = np.array([[[10.0, 10], [40, 10], [70, 10]], [[10, 22], [40, 22], [70, 22]]])
+    edges = ((0, 1), (1, 2))
+    fields = affinity_fields(torch.tensor(animals).float(), edges, (20, 20), (4, 4), 4.0).numpy()
+    at = animals.reshape(-1, 2)
+    node = np.tile([0, 1, 2], 2)
+    own = group(at, node, np.ones(6), fields, (4, 4), edges, 3, 30.0)
+    assert sorted(tuple(sorted(one.values())) for one in own) == [(0, 1, 2), (3, 4, 5)]
+
+
+def test_a_peak_that_no_field_joins_stays_alone() -> None:
+    at, node = np.array([[10.0, 10], [40, 10]]), np.array([0, 1])
+    own = group(at, node, np.array([0.9, 0.8]), np.zeros((2, 20, 20)), (4, 4), ((0, 1),), 2, 30.0)
+    assert [len(one) for one in own] == [1, 1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.5, 1.0, 1.5]))
+def test_places_move_with_the_picture(seed: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    place = rng.uniform(30, 66, (1, 1, 2))
+    picture = confidence_maps(torch.from_numpy(place).float(), (96, 96), (1, 1), (3.0, 3.0))
+    config = PoseConfig(rotation=180, flip="both", shift=0.1)
+    view = varied_view(config, rng, (96, 96), (47.5, 47.5), (scale, scale))
+    shown = view.on_window(place)
+    if not ((shown > 6) & (shown < 89)).all():
+        return
+    at, _ = highest_peaks(look(picture, view, (96, 96)), (1, 1))
+    assert np.allclose(at.numpy(), shown[0], atol=0.35)
+    assert np.allclose(view.on_picture(shown), place)
+
+
+def test_oks_is_that_of_coco() -> None:
+    true = np.array([[[0.0, 0], [10, 10]]])
+    area, spread = 100.0, 0.025
+    off = true + np.array([0, 1.0])
+    assert oks(true, off)[0, 0] == pytest.approx(np.exp(-1 / (2 * area * (2 * spread) ** 2)))
+    half = off.copy()
+    half[0, 1] = np.nan
+    assert oks(true, half)[0, 0] == pytest.approx(oks(true, off)[0, 0] / 2)
+
+
+def test_measures_of_frames() -> None:
+    true = np.array([[[10.0, 10], [30, 30]], [[60, 60], [80, 80]]])
+    perfect = match(true, true[::-1].copy(), np.array([0.9, 0.8]))
+    told = summary([perfect], ["a", "b"])
+    assert told["oks_map"] == pytest.approx(1.0)
+    assert told["median_px"] == 0
+    assert told["within_3px"] == 1
+    missed = summary([match(true, true[:1], np.array([0.9]))], ["a", "b"])
+    assert missed["oks_mar"] == pytest.approx(0.5)
+    assert missed["oks_map"] < 0.6
+    nothing = match(true, np.zeros((0, 2, 2)), np.zeros(0))
+    assert summary([nothing], ["a", "b"])["oks_map"] == 0
+
+
+def test_each_point_is_found_once() -> None:
+    true, other = np.array([[0.0, 0], [10, 0]]), np.array([[0.5, 0], [0.6, 0], [30, 0]])
+    assert found_points(true, other, 2.0) == (1, 2, 1)
+    assert f_score(1, 2, 1) == pytest.approx(0.4)
+    assert found_points(true, np.zeros((0, 2)), 2.0) == (0, 0, 2)
+
+
+def test_sizes_of_boxes_are_told_at_their_middles() -> None:
+    places = torch.tensor([[[20.0, 30.0]]])
+    values, where = extent_maps(places, torch.tensor([[5.0, 7.0]]), (32, 32), (2, 2))
+    assert where.sum() == 9
+    assert values[:, where].T.unique(dim=0).tolist() == [[5, 7]]
+
+
+def test_held_out_pictures_are_some_runs_of_neighbours() -> None:
+    class One:
+        def __init__(self, n: int) -> None:
+            self.n, self.places = n, [0]
+
+    pictures = [One(n) for n in range(100)]
+    teach, held = hold_out(pictures, 0.2, seed=3)
+    numbers = [one.n for one in held]
+    assert len(held) == 20
+    assert len(teach) == 80
+    assert sum(b - a > 1 for a, b in pairwise(numbers)) <= 3
+    assert hold_out(pictures[:1], 0.2, seed=0)[1] == []
+    assert len(hold_out(pictures[:2], 0.05, seed=0)[1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: PoseConfig(max_stride=12), "power of 2"),
+        (lambda: PoseConfig(output_stride=32), "coarser"),
+        (lambda: PoseConfig(crop_size=3), "16 to 4096"),
+        (lambda: PoseConfig(magnify=(2, 1)), "smaller one first"),
+        (lambda: DetectConfig(peak_threshold=2), "between 0 and 1"),
+        (lambda: DetectConfig(sigma="wide"), "auto"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(make: object, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        make()  # type: ignore[operator]

@@ -1,0 +1,186 @@
+"""Trainings of places in this process: they learn, stop, go on bit for bit, and say what they reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.deep.conftest import ListeningContext
+
+from voxloop.config import DetectConfig, PoseConfig
+from voxloop.config.places import PlaceSettings
+from voxloop.deep.pose.learner import train_detect, train_pose
+from voxloop.deep.pose.model import load
+from voxloop.errors import ConfigError, LabelError
+from voxloop.store import Store
+from voxloop.store.mark_teaching import freeze_marks
+
+NODES, EDGES = ("head", "middle", "tail"), (("head", "middle"), ("middle", "tail"))
+TINY = {
+    "threads": 1, "filters": 4, "max_stride": 8, "batch_size": 2, "steps_per_epoch": 6, "epochs": 2, "device": "cpu",
+    "learning_rate": 5e-3, "warmup_steps": 2, "samples": 1, "validation_share": 0.2,
+}  # fmt: skip
+
+
+def film(frames: int = 8, animals: int = 1, size: int = 72) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Rods with a bright head that turn and move (t, y, x), and where their nodes are."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:size, :size]
+    pictures = rng.normal(60, 6, (frames, size, size))
+    places = []
+    for frame in range(frames):
+        for animal in range(animals):
+            middle = np.array([20 + 30 * animal, 24.0]) + rng.uniform(-6, 6, 2) + [0, 12 * (animals == 1)]
+            turn = rng.uniform(0, 2 * np.pi)
+            along = 9 * np.array([np.sin(turn), np.cos(turn)])
+            nodes = [middle + along, middle, middle - along]
+            for (cy, cx), light in zip(nodes, (150, 60, 100), strict=True):
+                pictures[frame] += light * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 12)
+            named = {name: tuple(map(float, at)) for name, at in zip(NODES, nodes, strict=True)}
+            places.append({"frame": frame, "points": named})
+    return pictures.clip(0, 255).astype(np.uint8), places
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Any:
+    """A workspace with labelled frames, and a context of a run on it."""
+
+    def made(
+        config: PlaceSettings, picture: np.ndarray, instances: list[dict[str, Any]], **level: Any
+    ) -> ListeningContext:
+        import dask.array as da
+
+        from voxloop.volumes.volume import make_volume
+
+        frames = level.pop("frames", True)
+        options = {"z_kind": "frame"} if frames else {}
+        volume = make_volume(da.from_array(picture, chunks=64), spacing_um=(1.0, 1.0, 1.0), **options)
+        store = Store.create(tmp_path / "ws", image=volume)
+        try:
+            store.levels.add("places", **level)
+            store.marks(None, "places").add_many(instances)  # type: ignore[attr-defined]
+            facts = freeze_marks(store, config, level["kind"])
+        finally:
+            store.close()
+        run = tmp_path / "ws" / "runs" / "one"
+        run.mkdir(parents=True)
+        return ListeningContext(path=run, config={"settings": config.to_json(), **facts}, workspace=tmp_path / "ws")
+
+    return made
+
+
+def weights(context: ListeningContext) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(context.path / "checkpoints" / "last" / "state.safetensors")
+
+
+SKELETON = {"kind": "points", "skeleton": {"nodes": NODES, "edges": EDGES}}
+
+
+@pytest.mark.parametrize(("pipeline", "animals"), [("single", 1), ("top-down", 2), ("bottom-up", 2)])
+def test_every_pipeline_learns_and_answers_with_instances(begin: Any, pipeline: str, animals: int) -> None:
+    picture, instances = film(animals=animals)
+    context = begin(PoseConfig(pipeline=pipeline, **TINY), picture, instances, **SKELETON)
+    assert train_pose(context) == "finished"
+    losses = [event["loss"] for event in context.of("step")]
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    told = context.of("measured")[0]
+    assert told["name"] == "OKS"
+    assert told["pictures"] == 2
+    assert "oks_map" in told["measures"]
+    assert (context.path / context.of("sample")[0]["path"]).is_file()
+    model = load(context.path / "model")
+    with model.opened("cpu", threads=1) as finder:
+        found = finder.frames(picture[:, None], threshold=0.01)
+    assert len(found) == len(picture)
+    assert all(one.at.shape[1:] == (3, 2) for one in found if len(one))
+    if pipeline != "bottom-up":  # so early its fields join nothing yet
+        assert any(len(one) for one in found)
+
+
+def test_a_run_that_was_paused_ends_as_if_it_never_was(begin: Any, tmp_path: Path) -> None:
+    picture, instances = film()
+    config = PoseConfig(pipeline="top-down", **TINY)
+    whole = begin(config, picture, instances, **SKELETON)
+    assert train_pose(whole) == "finished"
+    broken = ListeningContext(path=tmp_path / "ws" / "runs" / "two", config=whole.config, workspace=whole.workspace)
+    broken.path.mkdir()
+    broken.at_step[5] = SimpleNamespace(kind="pause", name="1-pause", values={})
+    assert train_pose(broken) == "paused"
+    assert train_pose(broken) == "finished"
+    assert broken.of("resumed")[0]["step"] == 4
+    ours, theirs = weights(whole), weights(broken)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_orders_are_heard(begin: Any) -> None:
+    picture, instances = film()
+    context = begin(PoseConfig(pipeline="single", **TINY), picture, instances, **SKELETON)
+    context.at_step[2] = SimpleNamespace(kind="update", name="1-update", values={"learning_rate": 1e-4, "filters": 8})
+    context.at_step[4] = SimpleNamespace(kind="stop", name="2-stop", values={})
+    assert train_pose(context) == "stopped"
+    assert context.of("updated")[0]["new"] == 1e-4
+    assert any("cannot change" in event["text"] for event in context.of("warning"))
+    assert load(context.path / "model").plan.names == NODES
+
+
+def test_points_in_a_volume(begin: Any) -> None:
+    rng = np.random.default_rng(0)
+    places = rng.uniform([2, 5, 5], [10, 43, 43], (14, 3))
+    z, y, x = np.mgrid[:12, :48, :48]
+    volume = rng.normal(30, 3, (12, 48, 48))
+    for at in places:
+        volume += 120 * np.exp(-((z - at[0]) ** 2 + (y - at[1]) ** 2 + (x - at[2]) ** 2) / 5)
+    instances = [{"points": {"point": tuple(map(float, at))}} for at in places]
+    config = DetectConfig(**{**TINY, "window": 32, "max_stride": 4, "epochs": 3})
+    context = begin(config, volume.clip(0, 255).astype(np.uint8), instances, kind="points", frames=False)
+    assert train_detect(context) == "finished"
+    assert any("nothing is held out" in event["text"] for event in context.of("warning"))
+    losses = [event["loss"] for event in context.of("step")]
+    assert losses[-1] < losses[0]
+    model = load(context.path / "model")
+    with model.opened("cpu", threads=1) as finder:
+        found = finder.volume(lambda box: volume[(None, *box.slices)], volume.shape, threshold=0.05)
+    assert found.at.shape[1:] == (1, 3)
+
+
+def test_boxes_of_two_classes(begin: Any) -> None:
+    rng = np.random.default_rng(1)
+    picture = rng.normal(40, 4, (5, 64, 64))
+    instances = []
+    for frame in range(5):
+        for name, light, half in (("large", 120, 9), ("small", 200, 4)):
+            cy, cx = rng.integers(14, 50, 2)
+            picture[frame, cy - half : cy + half, cx - half : cx + half] = light
+            corners = ((float(cy - half), float(cx - half)), (float(cy + half), float(cx + half)))
+            instances.append({"frame": frame, "points": corners, "label": name})
+    config = DetectConfig(**{**TINY, "window": 48})
+    level = {"kind": "boxes", "classes": ["large", "small"]}
+    context = begin(config, picture.clip(0, 255).astype(np.uint8), instances, **level)
+    assert train_detect(context) == "finished"
+    assert context.of("measured")[0]["name"] == "F1"
+    with load(context.path / "model").opened("cpu", threads=1) as finder:
+        found = finder.frames(picture[:1, None], threshold=0.01)[0]
+    assert found.extents is not None
+    assert (found.extents > 0).all()
+
+
+def test_what_does_not_fit_is_said_in_a_sentence(begin: Any) -> None:
+    picture, instances = film(animals=2)
+    context = begin(PoseConfig(pipeline="single", **TINY), picture, instances, **SKELETON)
+    with pytest.raises(ConfigError, match="several; use 'top-down'"):
+        train_pose(context)
+    for changed, words in (({"anchor": "nose"}, "use head, middle, tail"), ({"start_from": "gone"}, "neither a run")):
+        settings = PoseConfig(**{**TINY, **changed}).to_json()
+        with pytest.raises(ConfigError, match=words):
+            train_pose(ListeningContext(context.path, {**context.config, "settings": settings}, context.workspace))
+    with (
+        Store.open(context.workspace) as store,
+        pytest.raises(LabelError, match="no level of boxes"),
+    ):
+        freeze_marks(store, DetectConfig(), "boxes")
