@@ -21,7 +21,7 @@ _NARROW, _WIDE = 16, 256
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class MapHead:
     """One group of maps: how many, at which level of the decoder (0: full resolution), whether they are odds."""
 
     name: str
@@ -38,7 +38,7 @@ class BackboneConfig:
     """
 
     channels: int
-    heads: tuple[Head, ...]
+    heads: tuple[MapHead, ...]
     halvings: tuple[tuple[int, ...], ...]
     filters: int = 16
     rate: float = 2.0
@@ -69,7 +69,7 @@ class BackboneConfig:
     def from_json(cls, data: Mapping[str, Any]) -> BackboneConfig:
         """Raises ModelError where something is missing."""
         try:
-            heads = tuple(Head(**head) for head in data["heads"])
+            heads = tuple(MapHead(**head) for head in data["heads"])
             halvings = tuple(tuple(step) for step in data["halvings"])
             return cls(**{**data, "heads": heads, "halvings": halvings})
         except (TypeError, KeyError) as error:

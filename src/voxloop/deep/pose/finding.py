@@ -13,9 +13,9 @@ from voxloop.deep.networks.device import autocast, lay_out
 from voxloop.deep.pose.grouping import group
 from voxloop.deep.pose.lessons import probabilities, window_of
 from voxloop.deep.pose.peaks import Peaks, highest_peaks, local_peaks
-from voxloop.deep.pose.pictures import Picture, Reader
+from voxloop.deep.pose.pictures import AlbumPicture, Reader
 from voxloop.deep.pose.plan import PlacePlan, StagePlan
-from voxloop.deep.pose.variation import View, plain_view
+from voxloop.deep.pose.variation import WindowView, plain_view
 
 #: peaks below this are not looked at, whatever the threshold, where scores are wanted for all thresholds
 LOWEST = 0.05
@@ -79,7 +79,7 @@ class Finder:
         self._plan, self._networks, self._reader = plan, networks, reader
         self._device, self._precision = device, precision
 
-    def find(self, pictures: Sequence[Picture], threshold: float | None = None) -> list[Found]:
+    def find(self, pictures: Sequence[AlbumPicture], threshold: float | None = None) -> list[Found]:
         """Instances of pictures of one shape."""
         threshold = self._plan.threshold if threshold is None else threshold
         with torch.inference_mode():
@@ -95,7 +95,7 @@ class Finder:
 
     # -------------------------------------------------------------------------------------------------- the pipelines
 
-    def _single(self, pictures: Sequence[Picture], threshold: float) -> list[Found]:
+    def _single(self, pictures: Sequence[AlbumPicture], threshold: float) -> list[Found]:
         stage = self._plan.stages[0]
         views, answers = self._ask_whole(stage, pictures)
         out = []
@@ -104,7 +104,7 @@ class Finder:
             out.append(_one(view.on_picture(at.numpy()), scores.numpy(), threshold))
         return out
 
-    def _top_down(self, pictures: Sequence[Picture], threshold: float) -> list[Found]:
+    def _top_down(self, pictures: Sequence[AlbumPicture], threshold: float) -> list[Found]:
         animals, nodes = self._plan.stages
         views, answers = self._ask_whole(animals, pictures)
         crops: list[tuple[int, np.ndarray, float]] = []
@@ -125,7 +125,7 @@ class Finder:
     def _in_crops(
         self,
         stage: StagePlan,
-        pictures: Sequence[Picture],
+        pictures: Sequence[AlbumPicture],
         crops: list[tuple[int, np.ndarray, float]],
         threshold: float,
     ) -> Iterator[tuple[int, Found]]:
@@ -143,7 +143,7 @@ class Finder:
                 if len(one):
                     yield number, Found(one.at, one.node_scores, one.scores * np.sqrt(sure))
 
-    def _bottom_up(self, pictures: Sequence[Picture], threshold: float) -> list[Found]:
+    def _bottom_up(self, pictures: Sequence[AlbumPicture], threshold: float) -> list[Found]:
         plan, stage = self._plan, self._plan.stages[0]
         views, answers = self._ask_whole(stage, pictures)
         out = []
@@ -158,7 +158,7 @@ class Finder:
             out.append(_grouped(animals, view.on_picture(at) if len(at) else at, score, len(plan.names)))
         return out
 
-    def _things(self, picture: Picture, threshold: float) -> Found:
+    def _things(self, picture: AlbumPicture, threshold: float) -> Found:
         stage = self._plan.stages[0]
         parts = []
         for view, shape, keep in _tiles(stage, picture.shape):
@@ -173,7 +173,9 @@ class Finder:
 
     # --------------------------------------------------------------------------------------------------- the networks
 
-    def _ask_whole(self, stage: StagePlan, pictures: Sequence[Picture]) -> tuple[list[View], dict[str, Tensor]]:
+    def _ask_whole(
+        self, stage: StagePlan, pictures: Sequence[AlbumPicture]
+    ) -> tuple[list[WindowView], dict[str, Tensor]]:
         """Pictures of one shape, whole."""
         shape = pictures[0].shape
         size = np.ceil(np.array(shape) * np.array(stage.scale)).astype(int)
@@ -196,7 +198,7 @@ def _radius(stage: StagePlan) -> int:
 
 def _tiles(
     stage: StagePlan, shape: Sequence[int]
-) -> Iterator[tuple[View, tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]]]:
+) -> Iterator[tuple[WindowView, tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]]]:
     """Views that cover a picture, their shapes, and the part of the picture that each answers for."""
     axes = len(shape)
     core = [_TILE if axes == 2 else _BLOCK] * axes

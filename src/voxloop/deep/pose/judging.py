@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from voxloop.deep.networks.device import lay_out
 from voxloop.deep.pose.finding import Finder, Found
 from voxloop.deep.pose.lessons import Lesson, MapLoss
-from voxloop.deep.pose.pictures import Picture
+from voxloop.deep.pose.pictures import AlbumPicture
 from voxloop.deep.pose.plan import PlacePlan
 from voxloop.deep.pose.scores import f_score, found_points, match, summary
 
@@ -44,7 +44,7 @@ def loss_of(networks: Mapping[str, nn.Module], lessons: Mapping[str, Sequence[Le
     return total
 
 
-def measures(finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], tolerance: float) -> dict[str, float]:
+def measures(finder: Finder, plan: PlacePlan, pictures: Sequence[AlbumPicture], tolerance: float) -> dict[str, float]:
     """Measures of held-out pictures, by name; none without pictures."""
     if not pictures:
         return {}
@@ -57,7 +57,9 @@ def measures(finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], toler
     return {name: value for name, value in summary(frames, plan.names).items() if value == value}
 
 
-def count_points(finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], tolerance: float) -> list[PictureCount]:
+def count_points(
+    finder: Finder, plan: PlacePlan, pictures: Sequence[AlbumPicture], tolerance: float
+) -> list[PictureCount]:
     """Points found, made up and missed in each picture, at every candidate threshold."""
     out = []
     for picture in pictures:
@@ -100,7 +102,7 @@ def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def per_picture(finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], tolerance: float) -> list[float]:
+def per_picture(finder: Finder, plan: PlacePlan, pictures: Sequence[AlbumPicture], tolerance: float) -> list[float]:
     """One number a picture, for an interval: the mean OKS of its animals, or the F1 of its points."""
     if plan.pipeline == "detect":
         row = int(np.argmin(np.abs(_CANDIDATES - plan.threshold)))
@@ -117,7 +119,7 @@ def per_picture(finder: Finder, plan: PlacePlan, pictures: Sequence[Picture], to
     return out
 
 
-def _count(picture: Picture, found: Found, tolerance: float) -> list[int]:
+def _count(picture: AlbumPicture, found: Found, tolerance: float) -> list[int]:
     """Class by class."""
     total = np.zeros(3, int)
     for channel in range(picture.places.at.shape[1]):
@@ -127,7 +129,7 @@ def _count(picture: Picture, found: Found, tolerance: float) -> list[int]:
     return [int(n) for n in total]
 
 
-def draw_places(path: Any, picture: Picture, finder: Finder, plan: PlacePlan) -> None:
+def draw_places(path: Any, picture: AlbumPicture, finder: Finder, plan: PlacePlan) -> None:
     """A PNG of a held-out picture: what was labelled (white), what was found (orange)."""
     from PIL import Image, ImageDraw
 

@@ -12,7 +12,7 @@ from voxloop.config.places import PlaceSettings
 from voxloop.deep.pose import judging
 from voxloop.deep.pose.finding import Finder
 from voxloop.deep.pose.model import load, write_places
-from voxloop.deep.pose.pictures import Picture, Reader
+from voxloop.deep.pose.pictures import AlbumPicture, Reader
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
 
@@ -20,7 +20,7 @@ from voxloop.store.layout import RunPlace
 def last_word(
     context: TaskContext,
     config: PlaceSettings,
-    held: Sequence[Picture],
+    held: Sequence[AlbumPicture],
     reader: Reader,
     tolerance: float,
     device: torch.device,

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from voxloop.config.places import PlaceSettings
 from voxloop.deep.pose.maps import affinity_fields, confidence_maps, extent_maps
-from voxloop.deep.pose.pictures import Picture, Places, Reader
+from voxloop.deep.pose.pictures import AlbumPicture, Placed, Reader
 from voxloop.deep.pose.plan import PlacePlan, StagePlan
-from voxloop.deep.pose.variation import View, look, plain_view, varied_view, vary_grays
+from voxloop.deep.pose.variation import WindowView, look, plain_view, varied_view, vary_grays
 
 #: share of windows of points and boxes that are cut around one of them
 _NEAR = 0.8
@@ -64,7 +64,7 @@ class Teacher:
         self,
         plan: PlacePlan,
         stage: StagePlan,
-        pictures: Sequence[Picture],
+        pictures: Sequence[AlbumPicture],
         reader: Reader,
         config: PlaceSettings,
         number: int,
@@ -78,7 +78,7 @@ class Teacher:
         """The windows of a step."""
         return join([self._drawn(step * count + i) for i in range(count)])
 
-    def examples(self, pictures: Sequence[Picture]) -> list[Lesson]:
+    def examples(self, pictures: Sequence[AlbumPicture]) -> list[Lesson]:
         """Windows of pictures as they are, one each (of each animal where windows are cut around them)."""
         out = []
         for picture in pictures:
@@ -105,7 +105,7 @@ class Teacher:
         view = varied_view(self._config, rng, stage.window, at, stage.scale)
         return self._cut(picture, view, None, rng)
 
-    def _somewhere(self, picture: Picture, rng: np.random.Generator, *, near: bool) -> np.ndarray:
+    def _somewhere(self, picture: AlbumPicture, rng: np.random.Generator, *, near: bool) -> np.ndarray:
         """What of a picture the middle of a window shows."""
         if self._stage.whole:
             return (np.array(picture.shape) - 1) / 2
@@ -118,10 +118,10 @@ class Teacher:
         high = np.array(picture.shape) - 1 - half
         return np.asarray(np.clip(at, np.minimum(half, high), np.maximum(half, high)))
 
-    def _plain(self, at: np.ndarray) -> View:
+    def _plain(self, at: np.ndarray) -> WindowView:
         return plain_view(self._stage.window, at, self._stage.scale)
 
-    def _plain_views(self, picture: Picture) -> list[View]:
+    def _plain_views(self, picture: AlbumPicture) -> list[WindowView]:
         """Windows that cover what is labelled: the whole picture, or some around its places."""
         middle = (np.array(picture.shape) - 1) / 2
         if self._stage.whole or not len(picture.places):
@@ -132,13 +132,13 @@ class Teacher:
         chosen = middles[:: max(1, len(middles) // 4)][:4]
         return [self._plain(np.clip(at, np.minimum(half, high), np.maximum(half, high))) for at in chosen]
 
-    def _cut(self, picture: Picture, view: View, own: int | None, rng: np.random.Generator | None) -> Lesson:
+    def _cut(self, picture: AlbumPicture, view: WindowView, own: int | None, rng: np.random.Generator | None) -> Lesson:
         pixels = window_of(picture, self._reader, view, self._stage.window)
         if rng is not None:
             pixels = vary_grays(self._config, rng, pixels)
         return self._taught(pixels, picture.places, view, own)
 
-    def _taught(self, pixels: Tensor, places: Places, view: View, own: int | None) -> Lesson:
+    def _taught(self, pixels: Tensor, places: Placed, view: WindowView, own: int | None) -> Lesson:
         plan, stage = self._plan, self._stage
         at = places.at if own is None else places.at[own : own + 1]
         if stage.name == "animals":
@@ -163,7 +163,7 @@ class Teacher:
         )
 
 
-def window_of(picture: Picture, reader: Reader, view: View, shape: Sequence[int]) -> Tensor:
+def window_of(picture: AlbumPicture, reader: Reader, view: WindowView, shape: Sequence[int]) -> Tensor:
     """What a window shows of a picture (c, *shape), normalised; only what it shows is read."""
     corners = np.array(np.meshgrid(*[(0, side - 1) for side in shape], indexing="ij")).reshape(len(shape), -1).T
     seen = view.on_picture(corners)
@@ -175,7 +175,7 @@ def window_of(picture: Picture, reader: Reader, view: View, shape: Sequence[int]
     if (high <= low).any():
         return torch.zeros(reader.channels, *shape)
     part = torch.from_numpy(reader.read(picture, low.tolist(), high.tolist()))
-    moved = View(view.matrix, view.middle, view.at - low, view.mirrored)
+    moved = WindowView(view.matrix, view.middle, view.at - low, view.mirrored)
     return look(part, moved, shape)
 
 

@@ -45,23 +45,23 @@ class PlaceFinder:
         self, read: Callable[[Box], np.ndarray], shape: tuple[int, ...], threshold: float | None = None
     ) -> Found:
         """Instances of a volume, tile by tile; ``read`` gives raw grays (c, z, y, x) of a box."""
-        from voxloop.deep.pose.pictures import Picture, Places
+        from voxloop.deep.pose.pictures import AlbumPicture, Placed
 
-        nothing = Places(np.zeros((0, len(self._plan.names), 3)))
-        return self._make().find([Picture("volume", None, shape, read, nothing)], threshold)[0]
+        nothing = Placed(np.zeros((0, len(self._plan.names), 3)))
+        return self._make().find([AlbumPicture("volume", None, shape, read, nothing)], threshold)[0]
 
     def frames(self, frames: np.ndarray, threshold: float | None = None) -> list[Found]:
         """Instances of frames (n, c, y, x) of raw grays, surest first; coordinates (y, x) in pixels."""
-        from voxloop.deep.pose.pictures import Picture, Places
+        from voxloop.deep.pose.pictures import AlbumPicture, Placed
 
-        nothing = Places(np.zeros((0, len(self._plan.names), 2)))
+        nothing = Placed(np.zeros((0, len(self._plan.names), 2)))
         pictures = []
         for number, frame in enumerate(np.asarray(frames)):
 
             def read(box: Any, frame: np.ndarray = frame) -> np.ndarray:
                 return np.asarray(frame[(slice(None), None, *box.slices[1:])])
 
-            pictures.append(Picture("frame", number, frame.shape[1:], read, nothing))
+            pictures.append(AlbumPicture("frame", number, frame.shape[1:], read, nothing))
         return (
             self._make().find(pictures, threshold) if pictures else []
         )  # of each batch its own: grays are kept by name

@@ -22,7 +22,7 @@ _SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Places:
+class Placed:
     """What is labelled in a picture.
 
     Attributes
@@ -51,7 +51,7 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class AlbumPicture:
     """One frame, or one volume.
 
     Attributes
@@ -68,7 +68,7 @@ class Picture:
     frame: int | None
     shape: tuple[int, ...]
     read: Callable[[Box], np.ndarray]
-    places: Places
+    places: Placed
 
     @property
     def name(self) -> str:
@@ -91,7 +91,7 @@ class Picture:
 class Album:
     """All labelled pictures of a training, and what they have in common."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[AlbumPicture, ...]
     channels: int
     spacing_um: tuple[float, float, float]
     names: tuple[str, ...]  # of the channels of places: nodes, or classes
@@ -123,7 +123,7 @@ class Reader:
     def channels(self) -> int:
         return len(self._mean)
 
-    def read(self, picture: Picture, low: Sequence[int], high: Sequence[int]) -> np.ndarray:
+    def read(self, picture: AlbumPicture, low: Sequence[int], high: Sequence[int]) -> np.ndarray:
         """Grays (c, *shape) float32 from ``low`` to ``high``, which lie within the picture."""
         if picture.whole:
             part = self._whole(picture)[(slice(None), *(slice(a, b) for a, b in zip(low, high, strict=True)))]
@@ -133,7 +133,7 @@ class Reader:
         normal = (part.astype(np.float32) - self._mean.reshape(-1, *extra)) / self._std.reshape(-1, *extra)
         return np.ascontiguousarray(normal)
 
-    def _whole(self, picture: Picture) -> np.ndarray:
+    def _whole(self, picture: AlbumPicture) -> np.ndarray:
         with self._lock:
             kept = self._kept.get(picture.name)
             if kept is not None:
@@ -147,7 +147,7 @@ class Reader:
         return grays
 
 
-def statistics(pictures: Sequence[Picture], most: int = 24) -> tuple[list[float], list[float]]:
+def statistics(pictures: Sequence[AlbumPicture], most: int = 24) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of the grays of each channel, over some of the pictures."""
     chosen = pictures[:: max(1, len(pictures) // most)][:most]
     sums: Any = 0.0
@@ -179,7 +179,7 @@ def open_album(workspace: Path, facts: Mapping[str, Any]) -> Album:
     from voxloop.volumes import channels_of
 
     level_name = facts["level"]
-    pictures: list[Picture] = []
+    pictures: list[AlbumPicture] = []
     channels: dict[str, int] = {}
     with Store.open(workspace, read_only=True) as store:
         level = store.levels[level_name]
@@ -212,7 +212,7 @@ def open_album(workspace: Path, facts: Mapping[str, Any]) -> Album:
     )
 
 
-def _pictures(image: str, volume: Any, marks: Any, level: Any) -> list[Picture]:
+def _pictures(image: str, volume: Any, marks: Any, level: Any) -> list[AlbumPicture]:
     """The labelled pictures of one image."""
     from functools import partial
 
@@ -223,24 +223,24 @@ def _pictures(image: str, volume: Any, marks: Any, level: Any) -> list[Picture]:
     if not marks.framed:
         if not len(columns["id"]):
             return []
-        return [Picture(image, None, tuple(marks.shape), read, _places(columns, slice(None), level))]
+        return [AlbumPicture(image, None, tuple(marks.shape), read, _places(columns, slice(None), level))]
     plane = (int(marks.shape[1]), int(marks.shape[2]))
     return [
-        Picture(image, frame, plane, read, _places(columns, columns["frame"] == frame, level))
+        AlbumPicture(image, frame, plane, read, _places(columns, columns["frame"] == frame, level))
         for frame in marks.labelled
     ]
 
 
-def _places(columns: Mapping[str, np.ndarray], rows: Any, level: Any) -> Places:
+def _places(columns: Mapping[str, np.ndarray], rows: Any, level: Any) -> Placed:
     """Instances of one picture, by node where there are several, else by class."""
     at = columns["points"][rows]
     if level.kind == "boxes":
         start, stop = at[:, 0], at[:, 1]
         middle = (start + stop) / 2
-        return Places(_by_class(middle, columns["label"][rows], level), np.abs(stop - start) / 2)
+        return Placed(_by_class(middle, columns["label"][rows], level), np.abs(stop - start) / 2)
     if at.shape[1] == 1:
-        return Places(_by_class(at[:, 0], columns["label"][rows], level))
-    return Places(at)
+        return Placed(_by_class(at[:, 0], columns["label"][rows], level))
+    return Placed(at)
 
 
 def _by_class(middle: np.ndarray, labels: np.ndarray, level: Any) -> np.ndarray:

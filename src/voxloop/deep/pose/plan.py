@@ -12,7 +12,7 @@ import numpy as np
 from voxloop.config.detect import DetectConfig
 from voxloop.config.places import PlaceSettings
 from voxloop.config.pose import PoseConfig
-from voxloop.deep.pose.backbone import BackboneConfig, Head
+from voxloop.deep.pose.backbone import BackboneConfig, MapHead
 from voxloop.deep.pose.pictures import Album
 from voxloop.errors import ConfigError, LabelError, ModelError
 
@@ -157,7 +157,7 @@ def plan_pose(config: PoseConfig, album: Album) -> PlacePlan:
         most = 1
         stages = (_stage(config, album, "nodes", scale, (_head(config, "maps", nodes),), sigma),)
     else:
-        fields = Head("fields", 2 * len(album.edges), config.edge_stride.bit_length() - 1)
+        fields = MapHead("fields", 2 * len(album.edges), config.edge_stride.bit_length() - 1)
         heads = (_head(config, "maps", nodes), fields)
         stages = (_stage(config, album, "nodes", scale, heads, sigma, edge_sigma=config.edge_sigma),)
     return PlacePlan(
@@ -181,7 +181,7 @@ def plan_detect(config: DetectConfig, album: Album) -> PlacePlan:
         raise ConfigError(f"encoder {config.encoder!r} is of planes, and this image is a volume; leave encoder empty")
     heads = [_head(config, "maps", len(album.names))]
     if album.boxes:
-        heads.append(Head("extents", album.axes, config.output_stride.bit_length() - 1))
+        heads.append(MapHead("extents", album.axes, config.output_stride.bit_length() - 1))
     sigma = _thing_sigma(config, album)
     side = config.window
     if side == "auto":
@@ -204,7 +204,7 @@ def _stage(
     album: Album,
     name: str,
     scale: float,
-    heads: tuple[Head, ...],
+    heads: tuple[MapHead, ...],
     sigma: float,
     *,
     window: tuple[int, ...] | None = None,
@@ -259,8 +259,8 @@ def _halvings(album: Album, levels: int) -> list[tuple[int, ...]]:
     return out
 
 
-def _head(config: PlaceSettings, name: str, channels: int) -> Head:
-    return Head(name, channels, config.output_stride.bit_length() - 1, odds=config.loss == "focal")
+def _head(config: PlaceSettings, name: str, channels: int) -> MapHead:
+    return MapHead(name, channels, config.output_stride.bit_length() - 1, odds=config.loss == "focal")
 
 
 def _anchor(config: PoseConfig, album: Album) -> int | None:

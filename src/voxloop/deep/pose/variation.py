@@ -15,7 +15,7 @@ from voxloop.config.places import PlaceAugmentationSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
+class WindowView:
     """How a window looks into a picture: window pixel w (in-plane) shows picture pixel ``matrix @ (w - middle) + at``.
 
     Attributes
@@ -36,18 +36,18 @@ class View:
     mirrored: bool
 
     def on_window(self, places: np.ndarray) -> np.ndarray:
-        """Places (..., axes) of the picture as places of the window."""
+        """Placed (..., axes) of the picture as places of the window."""
         return np.asarray((places - self.at) @ np.linalg.inv(self.matrix).T + self.middle)
 
     def on_picture(self, places: np.ndarray) -> np.ndarray:
-        """Places (..., axes) of the window as places of the picture."""
+        """Placed (..., axes) of the window as places of the picture."""
         return np.asarray((places - self.middle) @ self.matrix.T + self.at)
 
 
-def plain_view(shape: Sequence[int], at: Sequence[float] | np.ndarray, scale: Sequence[float]) -> View:
+def plain_view(shape: Sequence[int], at: Sequence[float] | np.ndarray, scale: Sequence[float]) -> WindowView:
     """A window of ``shape`` around ``at``, unchanged but for its size: ``scale`` window pixels a picture pixel."""
     middle = (np.array(shape, float) - 1) / 2
-    return View(np.diag(1 / np.asarray(scale, float)), middle, np.asarray(at, float), mirrored=False)
+    return WindowView(np.diag(1 / np.asarray(scale, float)), middle, np.asarray(at, float), mirrored=False)
 
 
 def varied_view(
@@ -58,7 +58,7 @@ def varied_view(
     scale: Sequence[float],
     *,
     shift: bool = True,
-) -> View:
+) -> WindowView:
     """A window turned, magnified, mirrored and shifted at random; of blocks only in plane."""
     base = plain_view(shape, at, scale)
     angle = math.radians(rng.uniform(-config.rotation, config.rotation))
@@ -72,11 +72,11 @@ def varied_view(
     matrix = np.eye(len(shape))
     matrix[-2:, -2:] = turn
     if shift:
-        return View(matrix @ base.matrix, base.middle, base.at + moved, mirrored=across * down < 0)
-    return View(matrix @ base.matrix, base.middle, base.at, mirrored=across * down < 0)
+        return WindowView(matrix @ base.matrix, base.middle, base.at + moved, mirrored=across * down < 0)
+    return WindowView(matrix @ base.matrix, base.middle, base.at, mirrored=across * down < 0)
 
 
-def look(picture: Tensor, view: View, shape: Sequence[int]) -> Tensor:
+def look(picture: Tensor, view: WindowView, shape: Sequence[int]) -> Tensor:
     """What a window shows of a picture (c, *shape), interpolated linearly; beyond the edge 0.
 
     Where a window pixel spans several of the picture, these are averaged first, so that nothing flickers.
@@ -98,13 +98,13 @@ def look(picture: Tensor, view: View, shape: Sequence[int]) -> Tensor:
     return F.grid_sample(picture[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
 
 
-def _reduced(picture: Tensor, view: View, spans: Sequence[int]) -> tuple[Tensor, View]:
+def _reduced(picture: Tensor, view: WindowView, spans: Sequence[int]) -> tuple[Tensor, WindowView]:
     """A picture of fewer pixels, each the mean of some, and the same view of it."""
     pool = F.avg_pool2d if len(spans) == 2 else F.avg_pool3d
     fewer = pool(picture[None], tuple(spans), ceil_mode=True, count_include_pad=False)[0]
     factor = np.array(spans, float)
     at = (view.at - (factor - 1) / 2) / factor
-    return fewer, View(view.matrix / factor[:, None], view.middle, at, view.mirrored)
+    return fewer, WindowView(view.matrix / factor[:, None], view.middle, at, view.mirrored)
 
 
 def vary_grays(config: PlaceAugmentationSettings, rng: np.random.Generator, window: Tensor) -> Tensor:
