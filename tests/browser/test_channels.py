@@ -1,4 +1,4 @@
-"""A filter is set up in the page, seen on the picture, and kept."""
+"""A filter is set up in the page, seen on the picture, and kept; then painted on and learnt from."""
 
 SETUP = """
 import numpy as np
@@ -9,16 +9,15 @@ ws = vl.Workspace.create({folder!r}, image=sample.volume, classes=["background",
 """
 
 
-def test_a_filter_is_previewed_and_kept(lab, tmp_path):
+def test_a_filter_is_previewed_kept_painted_on_and_learnt_from(lab, tmp_path):
     lab.page.set_viewport_size({"width": 1280, "height": 720})
-    lab.notebook(SETUP.format(folder=str(tmp_path / "ws")), "panel = vl.ChannelsPanel(ws)\npanel")
+    show = "bench = vl.Workbench(ws, step='channels', guide=False)\npanel = bench.panels['channels']\nbench"
+    lab.notebook(SETUP.format(folder=str(tmp_path / "ws")), show)
     lab.run(0, timeout=90)
     lab.run(1)
     shown = lab.output(1)
     shown.evaluate("output => output.scrollIntoView({block: 'start'})")
     lab.until("panel.view.planes.shape == ws.images.open().shape", timeout=60)
-    lab.page.wait_for_timeout(1500)
-    lab.screenshot("channels", shown)
     shown.get_by_label("Filter").select_option(label="Edges and blobs: gradient")
     lab.until("panel.draft.recipe.filter == 'gradient'")
     shown.get_by_label("Name").fill("edges")
@@ -27,6 +26,27 @@ def test_a_filter_is_previewed_and_kept(lab, tmp_path):
     shown.locator("button", has_text="Add").click()
     lab.until("ws.channels.names == ['edges']")
     lab.wait(lambda: "gradient of image" in shown.inner_text(), "the channel in the list")
+    assert shown.get_by_label("Of", exact=True).evaluate("list => list.selectedOptions[0]?.text") == "image"
+    lab.page.wait_for_timeout(1000)
+    lab.screenshot("channels", shown)
+    shown.get_by_role("tab", name="Label").click()
+    lab.until("bench.step == 'label'")
+    shown.get_by_label("Picture", exact=True).select_option(label="edges")
+    lab.until("bench.panels['label'].state.channel == 'edges'")
     lab.page.wait_for_timeout(1500)
-    lab.screenshot("channels-edges", shown)
-    lab.python("(panel.close(), ws.close()) and None")
+    lab.screenshot("channels-painted-on", shown)
+    shown.get_by_role("tab", name="Train").click()
+    lab.until("bench.step == 'train'")
+    shown.get_by_text("Shallow · seconds").click()
+    lab.screenshot("channels-train", shown)
+    shown.locator("label", has_text="edges").locator("visible=true").click()
+    lab.until("bench.panels['train'].config.channels == ('edges',)")
+    lab.screenshot("channels-learnt-from", shown)
+    lab.theme("dark")
+    for step in ("Channels", "Label", "Train"):
+        shown.get_by_role("tab", name=step).click()
+        lab.until(f"bench.step == {step.lower()!r}")
+        lab.page.wait_for_timeout(800)
+        lab.screenshot(f"channels-{step.lower()}-dark", shown)
+    lab.theme("light")
+    lab.python("(bench.close(), ws.close()) and None")

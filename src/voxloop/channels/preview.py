@@ -20,8 +20,8 @@ from voxloop.volumes.volume import make_volume, origin_of
 if TYPE_CHECKING:
     from xarray import DataArray
 
-#: seconds that a preview may take, voxels along a side of two parts that are tried, and of what is seen at most
-SOON, TRIED, SEEN = 0.3, (32, 128), 900
+#: seconds that a preview may take, voxels along a side of the parts that are tried, and of what is seen at most
+SOON, TRIED, SEEN = 0.3, (8, 48, 160), 900
 #: how many times coarser an image may be
 COARSEST = 8
 #: a plane at a time, since the one on show is all that is seen
@@ -88,27 +88,28 @@ def _scale(scales: Sequence[DataArray], coarser: int) -> DataArray:
 
 
 def _expected(chain: ChannelChain, name: str, plane: Box) -> float:
-    """Seconds for what is on show, from two parts of it; what is measured of the image once is not counted."""
+    """Seconds of this thread for what is on show, from parts of it; what is measured of the image once is not counted.
+
+    A part larger than the one before is tried only while that was soon done.
+    """
     for recipe in needed([name], chain.recipes):
         chain.settings(recipe.name)
-    _tried(chain, name, plane, 4)  # what is imported once is not counted either
-    first, few = _tried(chain, name, plane, TRIED[0])
     whole = _voxels(chain, name, [min(stop - start, SEEN) for start, stop in zip(plane.start, plane.stop, strict=True)])
-    if first > SOON / 4:
-        return first * whole / few
-    second, more = _tried(chain, name, plane, TRIED[1])
-    if more <= few:
-        return second * whole / more
-    return max(second, first + (second - first) / (more - few) * (whole - few))
+    _tried(chain, name, plane, 1)  # what is imported once is not counted either
+    for side in TRIED:
+        seconds, voxels = _tried(chain, name, plane, side)
+        if seconds > SOON / 8:
+            break
+    return seconds * whole / voxels
 
 
 def _tried(chain: ChannelChain, name: str, plane: Box, side: int) -> tuple[float, int]:
     """Seconds for a part in the middle of a plane, and the voxels that it depends on."""
     sides = [min(stop - start, side) for start, stop in zip(plane.start, plane.stop, strict=True)]
     corner = [(start + stop - n) // 2 for start, stop, n in zip(plane.start, plane.stop, sides, strict=True)]
-    began = time.perf_counter()
+    began = time.thread_time()
     chain.read(name, Box.at(corner, sides).clip(chain.shape))
-    return time.perf_counter() - began, _voxels(chain, name, sides)
+    return time.thread_time() - began, _voxels(chain, name, sides)
 
 
 def _voxels(chain: ChannelChain, name: str, sides: Sequence[int]) -> int:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import ipywidgets as w
-from traitlets import TraitError
 
 from voxloop.channels import FILTERS, ChannelRecipe, filter_named, settle
 from voxloop.channels.grid import FilterGrid
@@ -88,15 +86,14 @@ class FilterDraft:
         for field in (self._source, self._other):
             chosen = field.value
             field.options = options
-            field.value = chosen if chosen in [value for _, value in options] else None
+            _choose(field, chosen)
 
     def take(self, recipe: ChannelRecipe) -> None:
         """Show a channel in the fields."""
         self._name.value = recipe.name
         self._filter.value = recipe.filter
         for field, value in ((self._source, recipe.source), (self._other, recipe.other)):
-            with suppress(TraitError):  # a channel of an image that is not this one
-                field.value = value
+            _choose(field, value)
         self._low.value, self._high.value = (("" if one is None else f"{one:g}") for one in (recipe.low, recipe.high))
         self._show_filter(recipe.config)
         self._told()
@@ -127,6 +124,12 @@ class FilterDraft:
 
     def _told(self) -> None:
         self._changed()
+
+
+def _choose(field: w.Dropdown, source: Source) -> None:
+    """Choose by the place in the list: the value None would be no choice. The image where there is no such source."""
+    values = [value for _, value in field.options]
+    field.index = values.index(source) if source in values else 0
 
 
 def _number(given: str) -> float | str | None:
