@@ -37,6 +37,7 @@ from voxloop.panels.label.steps import Steps
 from voxloop.panels.label.strays import Strays
 from voxloop.panels.label.tool_box import ToolBox
 from voxloop.panels.label.tools import BY_NAME, Call, bindings, fill_call, hand, stroke_call, voxel_of
+from voxloop.panels.label.unit_box import UnitBox
 from voxloop.panels.view.ink import StrokePiece
 from voxloop.panels.view.layers import LabelLayer, Layer, LayerKind, class_dicts
 from voxloop.panels.view.linked_planes import LinkedPlanes
@@ -103,7 +104,7 @@ class LabelPanel(Panel):
         )
         self.live = self.live_box.overlay
         self.masks = MaskFiles(self)
-        self.picture = PictureChoice(self)
+        self.picture, self.units = PictureChoice(self), UnitBox(self)
         self.preview = MaskPreview(self.view)
         self.hinted = HintedTools(self)
         self._edits = Edits(self)
@@ -201,7 +202,7 @@ class LabelPanel(Panel):
         kind: LayerKind = "instances" if level.kind == "instances" else "labels"
         own = LabelLayer(self.labels, level.name, level.classes, kind)
         below: list[Layer] = [*self.picture.layers, self.live.layer, *self.levels.below(self.labels)]
-        self.view.set_layers([*below, own, *self.regions.layers(), self.preview.layer])
+        self.view.set_layers([*below, own, *self.units.opened(), *self.regions.layers(), self.preview.layer])
         values = [item.value for item in level.classes]
         if kind == "instances":
             self.state.value = self.labels.next_id()

@@ -12,6 +12,7 @@ import traitlets as t
 from voxloop.geometry import AXES
 from voxloop.panels.view.ink import StrokePiece
 from voxloop.store.shaping import MODES
+from voxloop.store.units import UNITS
 
 if TYPE_CHECKING:
     from voxloop.store import Edit, Labels
@@ -31,8 +32,9 @@ class Tool:
     hints: bool = False  # what it makes is shown first, and painted by Enter
 
 
-_BRUSH = frozenset({"radius", "ball", "pressure"})
-_SHAPE = frozenset({"mode"})
+_BRUSH = frozenset({"radius", "ball", "pressure", "unit"})
+_RANGE = frozenset({"radius", "ball", "pressure", "range"})
+_SHAPE = frozenset({"mode", "unit"})
 _SELECTS = frozenset({"selecting", "mode"})
 _POINTS = frozenset({"pointing", "mode"})
 #: tools whose stroke is one shape, never painted in pieces
@@ -45,7 +47,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("box", "Box", "square-o", "r", "from corner to corner", "span", _SHAPE),
     Tool("ellipse", "Ellipse", "circle-o", "i", "from corner to corner", "span", _SHAPE),
     Tool("fill", "Fill", "tint", "g", "fill connected voxels that are alike", "", frozenset({"fill"})),
-    Tool("threshold", "Threshold", "adjust", "t", "paint a range of intensities", "line", _BRUSH | {"range"}),
+    Tool("threshold", "Threshold", "adjust", "t", "paint a range of intensities", "line", _RANGE),
     Tool("prompt", "Object", "magic", "w", "click or draw in it; right button: outside; Enter", "line", _POINTS, True),
     Tool("surround", "Box around", "object-ungroup", "shift+w", "an object; Enter", "span", _POINTS, True),
     Tool("scissors", "Scissors", "cut", "z", "click along an outline; Enter", "", _POINTS, True),
@@ -76,6 +78,8 @@ class ToolState(t.HasTraits):
     mode = t.Enum(list(MODES), "add")
     low = t.Float(0.0)
     high = t.Float(1.0)
+    unit = t.Enum(list(UNITS), "voxels")
+    supervoxels = t.Dict()  # how they are made, where it is not as usual
     channel = t.Any(0)  # that threshold and fill go by: of the image by number, or of the workspace by name
     layer = t.Unicode("labels")  # what is painted on
 
@@ -93,6 +97,7 @@ class ToolState(t.HasTraits):
             "mode": self.mode,
             "channel": self.channel,
             "against": self.against,
+            **({"unit": self.unit, "supervoxels": self.supervoxels} if self.unit != "voxels" else {}),
         }
 
 
@@ -119,16 +124,17 @@ def stroke_call(piece: StrokePiece) -> Call:
     place = {"axis": piece.axis, "index": piece.index, "points": piece.points}
     if piece.tool in SHAPES:
         mode = piece.options.get("mode", "add")
-        return Call(piece.tool, {**place, "value": piece.value, **({} if mode == "add" else {"mode": mode})})
+        shape = {**place, "value": piece.value, **({} if mode == "add" else {"mode": mode})}
+        return Call(piece.tool, shape | _unit(piece.options))
     brush = {**place, "radius": piece.radius}
     if piece.options.get("ball"):
         brush["depth"] = True
     if piece.tool == "erase":
-        return Call("erase", brush)
+        return Call("erase", brush | _unit(piece.options))
     if piece.tool == "threshold":
         limits = {"low": float(piece.options["low"]), "high": float(piece.options["high"])}
         return Call("threshold", {**brush, "value": piece.value, **limits, **_channel(piece.options)})
-    return Call("paint", {**brush, "value": piece.value})
+    return Call("paint", {**brush, "value": piece.value, **_unit(piece.options)})
 
 
 def fill_call(message: dict[str, Any]) -> Call:
@@ -149,6 +155,14 @@ def fill_call(message: dict[str, Any]) -> Call:
     if options.get("fill_volume"):
         arguments["volume"] = True
     return Call("fill", arguments)
+
+
+def _unit(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What an edit is made of, where it is not voxels."""
+    if options.get("unit", "voxels") == "voxels":
+        return {}
+    settings = options.get("supervoxels")
+    return {"unit": options["unit"], **({"supervoxels": settings} if settings else {})}
 
 
 def _channel(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,6 +214,7 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
         {"key": "[", "shown": "[  ]", "group": "Tools", "label": "smaller, larger brush (or Alt wheel)"},
         {"key": "alt+click", "shown": "Alt click", "group": "Tools", "label": "pick the class under the pointer"},
         {"key": "d", "group": "Tools", "label": "ball brush, across slices, on and off", "action": "ball"},
+        {"key": "shift+u", "group": "Tools", "label": "strokes of voxels, or of whole supervoxels", "action": "unit"},
     ]
     keys += [
         {
