@@ -49,7 +49,7 @@ def test_before_any_correction_the_score_is_what_held_out_strokes_allow(correcte
     score = corrected.score("predict-1")
     assert score.known
     assert score.basis == "cross-fit"
-    assert "places held out" in score.words
+    assert "as far as one of 19 strokes may be believed" in score.words
     exact = corrected.evaluate("predict-1", truth).iou_per_class["disc"]
     # one interval in ten does not hold the truth; none is far from it
     assert score.interval[0] - 0.1 <= exact <= score.interval[1] + 0.1

@@ -140,15 +140,16 @@ def score_strokes(
 def score_beliefs(
     prediction: Prediction,
     places: int,
+    source: str,
     level: float = 0.9,
     seed: int = 0,
     cells: CellCount = count_cells,
     trust: Normal | None = None,
 ) -> Score:
-    """The score that a model believes in, whose sureness was set right by strokes held out at so many places.
+    """The score that a model believes in, whose sureness was set right by so many places; ``source`` says it in words.
 
     Nothing is known of voxels that nobody painted, so the interval is as wide as models were seen to be wrong about
-    themselves. Not known where the prediction kept no probabilities.
+    themselves. Not known where the prediction kept no probabilities, or with fewer than ten places.
     """
     population = Population(prediction)
     if not population.believes or places < FEWEST:
@@ -162,7 +163,7 @@ def score_beliefs(
         level,
         basis="cross-fit",
         n=places,
-        source=f"how sure the model is, checked on {places} places held out",
+        source=source,
     )
 
 

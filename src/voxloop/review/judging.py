@@ -46,28 +46,33 @@ def score_prediction(
     corrected = score_corrections(layout.root, prediction, labels, level, cells=cells, trust=trust)
     if corrected.known:
         return corrected
-    believed = score_beliefs(prediction, held_out.tried, level, cells=cells, trust=trust)
+    believed = score_beliefs(prediction, held_out.tried, held_out.words, level, cells=cells, trust=trust)
     return believed if believed.known else corrected
 
 
 class _HeldOut(NamedTuple):
-    """Strokes that a model learned, and how many of these were held out in turn; 0 where nobody knows."""
+    """Strokes that a model learned, 0 where nobody knows; of how many its sureness was set right, and that in words."""
 
     strokes: int
     tried: int
+    words: str = ""
 
 
 def _held_out(layout: Layout, prediction: Prediction) -> _HeldOut:
     """What the training of a model says of its strokes."""
     if prediction.lineage.get("learner") == "deep":
         outcome = Outcome.read(layout.run(str(prediction.lineage.get("trained_by") or "-")))
-        return _HeldOut(0, 0 if outcome is None else outcome.strokes)
+        tried = 0 if outcome is None else outcome.strokes
+        return _HeldOut(0, tried, f"how sure the model is, checked on {tried} places held out")
     folder = prediction.lineage.get("model")
     try:
         extra = read_spec(layout.named(folder)).extra if folder else {}
         places = int(dict(extra.get("crossfit") or {}).get("cells") or 0)
         # a model of before strokes were counted knows in how many places they lie; one stroke crosses several
         strokes = int(extra.get("strokes") or places)
-        return _HeldOut(strokes, min(strokes, places))
+        # what a blend taught has learned how sure it may be; others were told by what was held out
+        blended = dict(dict(extra.get("choice") or {}).get("settings") or {}).get("classifier") == "blend"
+        words = f"how sure the model is, as far as one of {strokes} strokes may be believed"
+        return _HeldOut(strokes, strokes if blended else min(strokes, places), words)
     except (ModelError, TypeError, ValueError):  # the model is gone, or of somebody else; nothing is lost but this
         return _HeldOut(0, 0)

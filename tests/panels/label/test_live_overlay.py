@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -235,3 +236,22 @@ def test_whoever_answers_is_closed_with_the_panel(ui, learner, tmp_path):
         paint(panel, 2, (30, 30), 0)
         panel.close()
     assert learner.closed
+
+
+def test_a_stroke_that_changes_much_of_the_picture_is_told_with_the_way_back(panel, learner):
+    for number in range(8):
+        paint(panel, 1 + number % 2, (5 + 12 * number, 20 + 110 * (number % 2)))
+    screen = Screen(panel)
+    assert "The last stroke" not in screen.message
+    usual = learner.ask
+
+    def all_of_one(request, answered, failed):
+        usual(request, lambda piece: answered(replace(piece, classes=np.full_like(piece.classes, 2))), failed)
+
+    learner.ask = all_of_one
+    paint(panel, 2, (60, 40))
+    assert "The last stroke changed 50% of the overlay here. Ctrl+Z takes it back" in screen.message
+    learner.ask = usual
+    panel.undo()
+    screen.wait()
+    assert "The last stroke" not in screen.message, "what takes it back is no stroke"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from voxloop.errors import LabelError
 from voxloop.geometry import AXES, Box, plane_axes
 from voxloop.panels.base.panel import Panel
 from voxloop.panels.base.work import Debounce
+from voxloop.panels.label.flips import OverlayFlips
+from voxloop.panels.label.patch_cells import cells_of, only_inside, sampled, step_of
 from voxloop.panels.view.layers import LayerPatch, PatchLayer, class_dicts
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.planes import EdgeBox, PlaneBox
-from voxloop.store.region_mask import mask_of
 
 if TYPE_CHECKING:
     from voxloop.store import Labels
@@ -104,6 +105,7 @@ class LiveOverlay:
         self.channels: tuple[str, ...] = ()
         self.place: tuple[int, int, int] | None = None
         self._panel, self._view, self._open_source, self._tell = panel, view, open_source, tell
+        self._flips = OverlayFlips(panel)
         self._rest = Debounce(panel, self._look, seconds=REST_S)
         self._source: OverlaySource | None = None
         self._labels: Labels | None = None
@@ -209,6 +211,8 @@ class LiveOverlay:
                 self._ask_beside()
             return
         self._request, self._asked = request, time.monotonic()
+        if learn and self._labels is not None:
+            self._flips.learn(self._labels, self.layer.patch(request.axis, request.index))
         self._tell("learning …" if learn else "looking …")
         self._send(request)
 
@@ -269,12 +273,13 @@ class LiveOverlay:
             return
         patch = LayerPatch(answer.classes, answer.box, 0, answer.confidence)
         if request.region is not None:
-            patch = _inside(patch, request.region, request.axis, request.index, self._view.planes.shape)
+            patch = only_inside(patch, request.region, request.axis, request.index, self._view.planes.shape)
         self.layer.show(answer.axis, answer.index, patch)
         self._view.refresh(self.layer.id)
         if answer.last and request is self._request:
             sure = float(np.mean(answer.confidence)) / 255
             self._tell(f"{sure:.0%} sure on average, {time.monotonic() - self._asked:.1f} s")
+            self._flips.answered(self.layer.patch(answer.axis, answer.index))
         if answer.last and request is self._under_way:
             self._under_way = None
             if request is not self._request:
@@ -305,13 +310,13 @@ class LiveOverlay:
             raise LabelError(f"there is no live overlay of this plane yet: {self.missing or 'wait a moment'}")
         unsure = np.where(patch.indices > 0, 255.0 - patch.alpha, 0.0)  # nothing is said outside of a parent or region
         doubt = np.where(patch.indices > 0, uniform_filter(unsure, NEIGHBOURHOOD, mode="nearest"), -1)
-        rows, columns = _cells(patch, labels.shape, axis)
+        rows, columns = cells_of(patch, labels.shape, axis)
         plane = labels.plane(axis, index)
         doubt[plane[np.ix_(rows, columns)] > 0] = -1
         for point in self._visited:
             if point[AXES.index(axis)] == index:
                 row, column = (value for i, value in enumerate(point) if AXES[i] != axis)
-                reach = 3 * NEIGHBOURHOOD * _step(patch)
+                reach = 3 * NEIGHBOURHOOD * step_of(patch)
                 near = (np.abs(rows[:, None] - row) < reach) & (np.abs(columns[None] - column) < reach)
                 doubt[near] = -1
         best = np.unravel_index(int(np.argmax(doubt)), doubt.shape)
@@ -339,7 +344,7 @@ class LiveOverlay:
         reach = [0 if name == axis else REACH for name in AXES]
         box = Box.at(point, (1, 1, 1)).grow(reach).clip(self._labels.shape)
         parts = [box.along(name) for name in plane_axes(axis)]
-        values = _sampled(patch, parts)
+        values = sampled(patch, parts)
         there = values[row - parts[0].start, column - parts[1].start]
         if not there:
             raise LabelError("the overlay says nothing at this place")
@@ -353,46 +358,3 @@ class LiveOverlay:
         if self._source is not None:
             self._source.close()
             self._source = None
-
-
-def _inside(patch: LayerPatch, region: NamedRegion, axis: str, index: int, shape: Any) -> LayerPatch:
-    """A patch that says nothing outside of a region."""
-    rows, columns = _cells(patch, shape, axis)
-    box = Box.whole(shape).cut(axis, index, index + 1)
-    for name, along in zip(plane_axes(axis), (rows, columns), strict=True):
-        box = box.cut(name, int(along.min()), int(along.max()) + 1)
-    plane = mask_of(region, box).squeeze(AXES.index(axis))
-    mask = plane[np.ix_(rows - rows.min(), columns - columns.min())]
-    alpha = None if patch.alpha is None else patch.alpha * mask
-    return LayerPatch(patch.indices * mask, patch.box, patch.sequence, alpha)
-
-
-def _step(patch: LayerPatch) -> float:
-    """Voxels in a cell."""
-    return float(patch.box[2] - patch.box[0]) / int(patch.indices.shape[0])
-
-
-def _cells(patch: LayerPatch, shape: Any, axis: str) -> tuple[np.ndarray, np.ndarray]:
-    """The voxel rows and columns at the centres of the cells of a patch."""
-    sizes = [size for i, size in enumerate(shape) if AXES[i] != axis]
-    centres_of = []
-    for i, count in enumerate(patch.indices.shape):
-        low, high = patch.box[i], patch.box[i + 2]
-        centres = low + (np.arange(count) + 0.5) * (high - low) / count
-        centres_of.append(np.clip(np.floor(centres).astype(int), 0, sizes[i] - 1))
-    return centres_of[0], centres_of[1]
-
-
-def _sampled(patch: LayerPatch, parts: list[slice]) -> np.ndarray:
-    """Class of every voxel of a piece of the plane; 0 beyond the patch."""
-    out = np.zeros([part.stop - part.start for part in parts], np.uint8)
-    picks, inside = [], []
-    for i, part in enumerate(parts):
-        low, high, count = patch.box[i], patch.box[i + 2], patch.indices.shape[i]
-        cell = np.floor((np.arange(part.start, part.stop) + 0.5 - low) / (high - low) * count).astype(int)
-        inside.append((cell >= 0) & (cell < count))
-        picks.append(cell.clip(0, count - 1))
-    out[:] = patch.indices[np.ix_(picks[0], picks[1])]
-    out[~inside[0]] = 0
-    out[:, ~inside[1]] = 0
-    return out

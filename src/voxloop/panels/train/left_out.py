@@ -101,7 +101,9 @@ class LeftOutStrokes:
         if self.look is not None:
             tip = "At the picture, with keys: N next, K keep, D drop"
             buttons.insert(0, button("Look", handler(self.look), kind="link", tooltip=tip))
-        return row(text(picture, markup=True), column(text(words, "vx-small", markup=True), row(*buttons)))
+        beside = column(text(words, "vx-small", markup=True), row(*buttons))
+        beside.layout.flex, beside.layout.min_width = "1 1 0", "0"  # words break beside the picture, not below it
+        return row(text(picture, markup=True), beside)
 
 
 def _left_out_of(ws: Workspace, run: str) -> list[PicturedDoubt]:
