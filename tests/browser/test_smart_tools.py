@@ -1,4 +1,4 @@
-"""Tools that show first what Enter paints, in a real JupyterLab: clicks, boxes, scissors, selections, copies."""
+"""Tools that show first what Enter paints, in a real JupyterLab: clicks, boxes, scissors, selections, ranges."""
 
 from __future__ import annotations
 
@@ -108,6 +108,16 @@ def test_objects_outlines_and_selections_are_shown_and_painted_by_keys(lab, tmp_
     lab.until("panel.labels.counts().get(2, 0) > 2000")
     picture.press("Shift+C")
     lab.until("panel.view.index == 3 and bool((panel.labels.plane('z', 3) == panel.labels.plane('z', 2)).all())")
+
+    # a range of intensities is shown before it is labelled
+    out.locator(".vx-group-head", has_text="Shapes").click()
+    out.get_by_label("From", exact=True).locator("visible=true").fill("125")
+    page.keyboard.press("Tab")
+    lab.until("panel.preview.layer.patch('z', 3) is not None")
+    lab.screenshot("tools-range")
+    out.get_by_role("button", name="Label", exact=True).last.click()
+    lab.until("iou(3, cells | (panel.labels.plane('z', 2) == 2)) > 0.95")
+    assert lab.python("panel.preview.layer.patch('z', 3) is None")
 
     # help lists them
     picture.press("?")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: voxels that are looked at for a preview
 _MOST = 4 * 2**20
+_STEPS = 400
 
 
 class RangeOwner(Protocol):
@@ -45,9 +46,11 @@ class RangeBox:
         handler = owner.handler
         self._latest: Latest[Any] = Latest(owner, self._show)
         self._setting = self._on_show = False
+        self._ends = 0.0, 0.0  # the intensities seen so far
         self._channel = w.Dropdown(options=[("image", 0)], **labelled("Intensity", "Of the image, or of a channel"))
-        self._slider = w.FloatRangeSlider(
-            min=0.0, max=1.0, value=(0.0, 1.0), step=0.01, readout=False, **labelled("Range", "Shown as it moves")
+        # of the steps between the smallest and the largest intensity: a page in which these change moves the ends along
+        self._slider = w.IntRangeSlider(
+            value=(0, _STEPS), min=0, max=_STEPS, readout=False, **labelled("Range", "Shown as it moves")
         )
         self._low = _field("From", "The smallest intensity that is labelled")
         self._high = _field("To", "The largest one")
@@ -57,13 +60,15 @@ class RangeBox:
         fill = button("Label", handler(self.label), tooltip="Label what is in the range and has no label yet")
         self._words = text("", "vx-dim", "vx-small")
         self._slider.observe(handler(self._slid), "value")
-        for field in (self._channel, self._low, self._high):
+        for field in (self._low, self._high):
             field.observe(handler(self.look), "value")
+        self._channel.observe(handler(self._channel_chosen), "value")
         owner.view.on("plane", self._turned)
         self.widgets: list[w.Widget] = [
             self._channel,
             self._slider,
-            row(self._low, self._high),
+            self._low,
+            self._high,
             row(self._where, fill),
             self._words,
         ]
@@ -76,13 +81,16 @@ class RangeBox:
         options += [(name, name) for name in owner.ws.channels.names]
         chosen = owner.state.channel
         self._setting = True
+        before = self._channel.value
         self._channel.options = options
         self._channel.value = chosen if chosen in [value for _, value in options] else 0
         where = self._where.value
         self._where.options = ["this slice", "volume", *regions]
         self._where.value = where if where in self._where.options else "this slice"
         self._setting = False
-        self._measure()
+        if self._channel.value != before:
+            self._ends = 0.0, 0.0
+        self._ask({})  # how far the slider goes
 
     def label(self) -> None:
         """Label what lies in the range and has no label yet."""
@@ -97,6 +105,11 @@ class RangeBox:
             arguments["region"] = self._where.value
         owner.edit(Call("threshold", arguments))
         self.close()
+
+    def _channel_chosen(self) -> None:
+        if not self._setting:
+            self._ends = 0.0, 0.0
+            self._ask(self._limits())
 
     def look(self) -> None:
         """Show what of the plane is in the range."""
@@ -124,20 +137,17 @@ class RangeBox:
         """Write the slider's ends into the fields; an end of the slider is no limit."""
         if self._setting:
             return
-        low, high = self._slider.value
+        first, last = self._slider.value
+        low, high = (self._ends[0] + at / _STEPS * (self._ends[1] - self._ends[0]) for at in (first, last))
         self._setting = True
-        self._low.value = "" if low <= self._slider.min else f"{low:.4g}"
-        self._high.value = "" if high >= self._slider.max else f"{high:.4g}"
+        self._low.value = "" if first == 0 else f"{low:.4g}"
+        self._high.value = "" if last == _STEPS else f"{high:.4g}"
         self._setting = False
         self.look()
 
     def _turned(self) -> None:
         if self._on_show:
             self._ask(self._limits())
-
-    def _measure(self) -> None:
-        """Find how far the slider goes."""
-        self._ask({})
 
     def _ask(self, limits: dict[str, float]) -> None:
         owner, channel = self._owner, self._channel.value
@@ -149,7 +159,10 @@ class RangeBox:
 
     def _show(self, answer: Any) -> None:
         limits, axis, index, box, (mask, (low, high)) = answer
-        self._reach(low, high)
+        if np.isfinite([low, high]).all():
+            self._ends = (
+                (low, high) if self._ends == (0.0, 0.0) else (min(low, self._ends[0]), max(high, self._ends[1]))
+            )
         if not limits:
             return
         across = "zyx".index(axis)
@@ -158,21 +171,6 @@ class RangeBox:
         self._on_show = True
         share = float(np.mean(mask))
         self._words.value = html.escape(f"{share:.1%} of what is in sight would be labelled here.")
-
-    def _reach(self, low: float, high: float) -> None:
-        """Let the slider go from the smallest to the largest intensity seen so far."""
-        slider = self._slider
-        first = slider.max == 1.0 and slider.min == 0.0 and slider.value == (0.0, 1.0)
-        low, high = (low, high) if first else (min(low, slider.min), max(high, slider.max))
-        if not np.isfinite([low, high]).all() or high <= low or (low, high) == (slider.min, slider.max):
-            return
-        begin, end = slider.value
-        whole = first or begin <= slider.min, first or end >= slider.max
-        self._setting = True
-        slider.min, slider.max = (min(low, slider.min), high) if high > slider.min else (low, high)
-        slider.min, slider.step = low, (high - low) / 400
-        slider.value = (low if whole[0] else begin, high if whole[1] else end)
-        self._setting = False
 
 
 def _field(name: str, words: str) -> w.Text:
