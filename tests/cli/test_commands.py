@@ -112,6 +112,27 @@ def test_new_train_predict_evaluate(stack, tmp_path):
     assert call("suggest", ws, "--strategy", "rnadom")[0] == 2
 
 
+def test_two_labelings_are_held_against_each_other(stack, tmp_path):
+    from voxloop.workspace.workspace import Workspace
+
+    image = tifffile.imread(stack / "image.tif")
+    mask = (tifffile.imread(stack / "mask.tif") > 0).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "theirs.tif", mask * 9, photometric="minisblack")
+    with Workspace.create(tmp_path / "ws", image=image, classes=["box", "rest"]) as ws:
+        ws.labels().write(None, np.where(mask, 1, 2))
+    args = "evaluate", tmp_path / "ws", "labels", tmp_path / "theirs.tif"
+    code, out, error = call(*args, "--map", "9=box", "--map", "0=rest", "--json")
+    assert code == 0, error
+    facts = json.loads(out)
+    assert (facts["kappa"], facts["dice"]) == (1.0, {"box": 1.0, "rest": 1.0})
+    assert facts["boundaries"]["box"]["mean_um"] == 0.0
+    code, out, _ = call(*args, "--map", "9=box")
+    assert (code, "labels and theirs.tif agree on" in out) == (0, True)
+    for wrong in (["--map", "9"], ["--map", "9=bxo"], ["--region", "0:900"]):
+        assert call(*args, *wrong)[0] == 2
+    assert call(*args[:2], "labels", "nothing.tif")[0] == 2
+
+
 def test_info_says_what_is_assumed_and_what_is_not_shown(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(np.zeros((10, 12), np.uint8), metadata=None)

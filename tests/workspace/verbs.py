@@ -76,6 +76,10 @@ class Verbs:
                 "kind": "semantic", "image_name": "image", "copy": False, "times": False, "spacing": None,
             },
             "Workspace.doctor": {"n": 5, "run": None},
+            "Workspace.agreement": {
+                "one": "p", "other": "labels", "image": None, "mapping": {"disc": "disc"}, "region": (slice(0, 1),),
+                "kind": "auto", "unlabelled": "auto", "boundaries": False, "reach_um": 2.0, "dataset": None,
+            },
             "Workspace.evaluate": {"prediction": "p", "truth": "labels"},
             "Workspace.export": {
                 "what": "labels", "path": out / "l.tif", "kind": "labels", "image": None, "region": None,

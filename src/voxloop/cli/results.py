@@ -8,17 +8,54 @@ from typing import Any
 import click
 
 from voxloop.cli.terminal import as_json, box, open_workspace, tell
+from voxloop.errors import LabelError
 
 
 @click.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
-@click.argument("prediction")
-@click.argument("truth")
-@click.option("--dataset", help="Dataset in TRUTH, where that is an HDF5 file.")
+@click.argument("prediction", metavar="A")
+@click.argument("truth", metavar="B")
+@click.option("--dataset", help="Dataset in B, where that is an HDF5 file.")
+@click.option(
+    "--map",
+    "mapped",
+    multiple=True,
+    metavar="B_CLASS=A_CLASS",
+    help="Which class of B is which of A, by name or number; repeat for each.",
+)
+@click.option("--image", help="The image whose labels are meant; needed where the workspace has several.")
+@click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
+@click.option("--both", is_flag=True, help="Neither is the truth: kappa, confusion, boundaries, also of a prediction.")
 @as_json
-def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, as_json: bool) -> None:
-    """Score PREDICTION against TRUTH: a mask file, or the name of a label level."""
+def evaluate(
+    workspace: Path,
+    prediction: str,
+    truth: str,
+    dataset: str | None,
+    mapped: tuple[str, ...],
+    image: str | None,
+    region: str | None,
+    both: bool,
+    as_json: bool,
+) -> None:
+    """Hold A against B: names of levels or predictions, or mask files.
+
+    A prediction is scored against B as the truth. Any other two, and with --map, --image, --region or --both any two,
+    are compared as equals: confusion, Dice, IoU, kappa, AP of objects, distances of boundaries in micrometres.
+    """
     with open_workspace(workspace, read_only=True) as ws:
+        is_scored = prediction in ws.predictions and truth not in ws.predictions and prediction not in ws.levels.painted
+        if both or mapped or image or region or not is_scored:
+            agreement = ws.agreement(
+                prediction,
+                truth,
+                image=image,
+                mapping=dict(_pair(words) for words in mapped) or None,
+                region=box(region),
+                dataset=dataset,
+            )
+            tell(as_json, repr(agreement), agreement.to_json())
+            return
         reference: Any = truth
         if truth not in ws.levels.names:
             from voxloop.volumes import open_volume
@@ -26,6 +63,14 @@ def evaluate(workspace: Path, prediction: str, truth: str, dataset: str | None, 
             reference = open_volume(truth, dataset=dataset)
         report = ws.evaluate(prediction, reference)
         tell(as_json, repr(report), report.to_json())
+
+
+def _pair(words: str) -> tuple[str, str]:
+    """``3=mitochondria`` as the two classes it names. Raises LabelError."""
+    theirs, equals, ours = words.partition("=")
+    if not equals or not theirs.strip() or not ours.strip():
+        raise LabelError(f"--map {words!r} is not of the form B_CLASS=A_CLASS, such as 3=mitochondria")
+    return theirs.strip(), ours.strip()
 
 
 @click.command()

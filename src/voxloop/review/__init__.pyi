@@ -1,4 +1,7 @@
 from .accept import accept as accept
+from .agreement import Agreement as Agreement
+from .agreement import Difference as Difference
+from .agreement import agree as agree
 from .audit import FieldAudit as FieldAudit
 from .audit import PointAudit as PointAudit
 from .audit import audits_of as audits_of

@@ -14,6 +14,7 @@ from voxloop.errors import WorkspaceError
 from voxloop.given import flag, path_of
 from voxloop.store import Store
 from voxloop.store.layout import Layout
+from voxloop.workspace import agreement as agreeing
 from voxloop.workspace import compare as comparing
 from voxloop.workspace import doubtful_objects as doubting
 from voxloop.workspace import export as exporting
@@ -50,6 +51,7 @@ class Workspace(Project):
     accept = review.accept
     suggest = suggesting.suggest
     evaluate = review.evaluate
+    agreement = agreeing.agreement
     score = review.score
     audit = review.audit
     compare = comparing.compare
