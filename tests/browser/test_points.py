@@ -18,7 +18,9 @@ ids = pts.add_many(guesses, predicted=True)
 
 def test_a_body_is_placed_dragged_and_played(lab, tmp_path):
     lab.page.set_viewport_size({"width": 1280, "height": 720})
-    lab.notebook(SETUP.format(folder=str(tmp_path / "ws")), "panel = vl.PointsPanel(ws)\npanel")
+    lab.notebook(
+        SETUP.format(folder=str(tmp_path / "ws")), "bench = vl.Workbench(ws)\npanel = bench.panels['points']\nbench"
+    )
     lab.run(0, timeout=90)
     lab.run(1)
     shown = lab.output(1)
@@ -57,5 +59,7 @@ def test_a_body_is_placed_dragged_and_played(lab, tmp_path):
     lab.until("panel.selected is not None")
     lab.python("(setattr(panel.looks.trails, 'value', 10), setattr(panel.looks.names, 'value', True)) and None")
     lab.page.wait_for_timeout(1200)
-    lab.both_themes("points", shown)
-    lab.python("(panel.close(), ws.close()) and None")
+    for theme in ("dark", "light"):
+        lab.theme(theme)
+        lab.screenshot(f"points-{theme}", shown)
+    lab.python("(bench.close(), ws.close()) and None")

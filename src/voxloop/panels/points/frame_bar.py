@@ -82,6 +82,5 @@ class FrameBar:
             self.bar.suggested = marked(self.suggested, count)
             drawn = not isinstance(marks, PictureLabels) and self.graph.value != "none"
             self.bar.graph = shortened(values(marks, self.graph.value)) if drawn else []
-            self.bar.title = f"{self.graph.value}" if drawn else ""
         labelled_frames = len(marks.labelled)
         self.words.value = f"{labelled_frames} of {count} frames labelled, {len(marks.predicted)} predicted"

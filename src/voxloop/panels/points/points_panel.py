@@ -253,11 +253,11 @@ class PointsPanel(Panel):
         self.painter.edges = level.skeleton.edges if level.skeleton else ()
         self.painter.box = level.kind == "boxes"
         self.painter.classes = {item.name: item.color for item in level.classes}
-        self._class.options = [("none", None), *((item.name, item.name) for item in level.classes)]
+        self._class.options = [("none", ""), *((item.name, item.name) for item in level.classes)]
         show(self._class, bool(level.classes))
         if self.label not in self.painter.classes:
             self.label = next(iter(self.painter.classes), None) if level.kind == "boxes" else None
-            self._class.value = self.label
+            self._class.value = self.label or ""
         for old in self._classes.children:
             old.close()
         self._classes.children = [
@@ -289,10 +289,10 @@ class PointsPanel(Panel):
 
     def _show_tool(self) -> None:
         for name, control in self._tools.items():
-            mark(control, "vx-here", name == self.view.tool.get("name"))
+            mark(control, "vx-on", name == self.view.tool.get("name"))
 
     def _class_chosen(self, name: str | None) -> None:
-        self.label = name
+        name = self.label = name or None
         chosen = next((one for one in self.shown if one.id == self.selected), None)
         if chosen is not None and chosen.label != name:
             self.marks.change(chosen.id, label=name)
@@ -354,7 +354,7 @@ class PointsPanel(Panel):
         self.selected, self.node = number, node
         self.list.show()
         if number is not None:
-            self._class.value = self.marks.instance(number).label
+            self._class.value = self.marks.instance(number).label or ""
         self.draw()
 
     def draw(self, moved: dict[str, Spot] | None = None) -> None:

@@ -28,16 +28,13 @@ function render({ model, el }) {
     const graph = model.get("graph");
     pen.fillStyle = tint("--vx-dim", "#777");
     graph.forEach((value, n) => {
-      if (value !== null) pen.fillRect(at(n), GRAPH - 2 - value * (GRAPH - 6), step, Math.max(1, value * (GRAPH - 6)));
+      if (value !== null) pen.fillRect(at(n), GRAPH - 2 - value * (GRAPH - 6), step + 0.5, Math.max(1, value * (GRAPH - 6)));
     });
     const rows = [["labelled", tint("--vx-accent", "#1976d2")], ["predicted", "#e69f00"], ["suggested", "#cc79a7"]];
     rows.forEach(([name, color], row) => {
       pen.fillStyle = color;
-      for (const n of model.get(name)) pen.fillRect(at(n), GRAPH + row * (ROW + GAP) + 2, Math.max(2, step), ROW);
+      for (const n of model.get(name)) pen.fillRect(at(n), GRAPH + row * (ROW + GAP) + 2, Math.max(2, step + 0.5), ROW);
     });
-    pen.fillStyle = tint("--vx-dim", "#777");
-    pen.font = "11px sans-serif";
-    if (model.get("title")) pen.fillText(model.get("title"), 4, 11);
     const index = model.get("index"), x = count > 1 ? (index / (count - 1)) * (width - 2) : 0;
     pen.fillStyle = tint("--vx-text", "#000");
     pen.fillRect(x, 0, 2, height);
@@ -77,7 +74,7 @@ function render({ model, el }) {
     ask(event.key === "Home" ? 0 : event.key === "End" ? model.get("count") - 1 : index + by);
   });
 
-  const names = ["count", "index", "columns", "labelled", "predicted", "suggested", "graph", "title"];
+  const names = ["count", "index", "columns", "labelled", "predicted", "suggested", "graph"];
   for (const name of names) model.on(`change:${name}`, draw);
   const watch = new ResizeObserver(draw);
   watch.observe(el);

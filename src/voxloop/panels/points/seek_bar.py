@@ -24,7 +24,6 @@ class SeekBar(anywidget.AnyWidget):
     predicted: t.List = t.List().tag(sync=True)
     suggested: t.List = t.List().tag(sync=True)
     graph: t.List = t.List().tag(sync=True)
-    title = t.Unicode("").tag(sync=True)  # of the graph
 
     def __init__(self, seek: Callable[[int], object]) -> None:
         super().__init__()
