@@ -233,7 +233,10 @@ class Workbench(Panel):
         self._show_saved()
         if self.ws is not None:
             self._busy.now(self.ws)
-        if self._guide.wanted and (self.ws is None or self._seen is not None):
+        painted = self.ws is None or not self.ws.levels.names or bool(self.ws.levels.painted)
+        if not painted:  # it leads through painting
+            show(self._guide.widget, False)
+        if self._guide.wanted and painted and (self.ws is None or self._seen is not None):
             self._guide.follow(self._progress())
 
     def _progress(self) -> GuideProgress:

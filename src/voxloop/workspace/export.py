@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from voxloop.errors import ModelError, PredictionError, VoxloopError, unknown
 from voxloop.given import flag, path_of
 from voxloop.runs import Run
+from voxloop.store.points.placed_labels import PlacedLabels
 from voxloop.store.values import text
 from voxloop.workspace.choices import one_image, part_of
 from voxloop.workspace.in_time import export_labels_in_time, export_pictures, series_of
@@ -85,6 +86,8 @@ def export(
     if what in project.levels.names:
         if image is not None and image not in project.images and image in list(series_of(project)):
             return export_labels_in_time(project, what, image, path, overwrite=overwrite)
+        if not project.levels[what].raster:
+            return _marks(project, what, image, path, overwrite)
         return project.labels(what, image).save(path, overwrite=overwrite)
     if what in project.runs:
         return export_model(project, what, path, overwrite=overwrite).path
@@ -155,3 +158,11 @@ def _sample(project: Project, channels: int) -> Any:
                 piece.append(slice(start, min(n, start + size)))
             return read_block(volume, tuple(piece))
     return None
+
+
+def _marks(project: Project, level: str, image: str | None, path: str | Path, overwrite: bool) -> Path:
+    """Points or boxes as a file of another program."""
+    marks = project.store.marks(None, level, image)
+    if not isinstance(marks, PlacedLabels):
+        raise WorkspaceError(f"level {level!r} holds classes of frames; ws.pictures({level!r}).table() has them")
+    return marks.save(path, overwrite=overwrite)

@@ -313,6 +313,7 @@ def test_others_find_only_what_they_can_use(tmp_path: Path) -> None:
         assert json.loads((ws.path / "workspace.json").read_text())["schema_version"] == 2
         assert ws.labels().level.name == "labels"
         ws.points().add(None, {"point": (1, 1, 1)})
+        assert "point z" in ws.export("spots", tmp_path / "spots.csv").read_text()
         ws.levels.rename("spots", "dots")
         assert len(ws.points("dots")) == 1
         ws.levels.remove("dots")
