@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from voxloop.errors import ModelError, PredictionError, VoxloopError, unknown
+from voxloop.errors import ModelError, PredictionError, VoxloopError, WorkspaceError, unknown
 from voxloop.given import flag, path_of
 from voxloop.runs import Run
 from voxloop.store.points.placed_labels import PlacedLabels
