@@ -45,3 +45,11 @@ def test_what_takes_long_is_shown_coarser_and_says_so(volume, monkeypatch):
     # lengths and what was measured are those of the image: the same picture, in larger voxels
     assert np.corrcoef(shown.ravel(), itself.ravel())[0, 1] > 0.95
     assert abs(shown.std() / itself.std() - 1) < 0.2
+
+
+def test_what_nobody_would_wait_for_is_not_shown(volume, monkeypatch):
+    monkeypatch.setattr(previews, "SOON", 0.0)
+    monkeypatch.setattr(previews, "TOO_LONG", 0.0)
+    found = previews.preview(chain(volume), "smooth", vl.scales(volume), PLANE)
+    assert found.volume is None
+    assert "Not previewed" in found.words

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: seconds that a preview may take, voxels along a side of the parts that are tried, and of what is seen at most
 SOON, TRIED, SEEN = 0.3, (8, 48, 160), 900
-#: how many times coarser an image may be
-COARSEST = 8
+#: how many times coarser an image may be, and seconds from which on nothing is shown of it
+COARSEST, TOO_LONG = 8, 5.0
 #: a plane at a time, since the one on show is all that is seen
 _PLANE = (1, 512, 512)
 
@@ -34,12 +34,12 @@ class ChannelPreview:
 
     Attributes
     ----------
-    volume : (z, y, x) float32 of the image's shape, lazy.
+    volume : (z, y, x) float32 of the image's shape, lazy; None where even the coarsest image takes too long to watch.
     coarser : by how much the image is that it is computed on; 1: the image itself.
     seconds : what the visible part of a plane takes on the image itself, about.
     """
 
-    volume: DataArray
+    volume: DataArray | None
     coarser: int
     seconds: float
 
@@ -48,6 +48,11 @@ class ChannelPreview:
         """What to say of it; empty where it is what will be kept."""
         if self.coarser == 1 and self.seconds <= SOON:
             return ""
+        if self.volume is None:
+            return (
+                f"Not previewed: a plane takes about {self.seconds:,.0f} s. Filter within planes (dimensions 2d), with "
+                "smaller settings, or add it and compute it whole."
+            )
         if self.coarser == 1:
             return f"A plane takes about {self.seconds:.1f} s."
         return (
@@ -68,12 +73,14 @@ def preview(chain: ChannelChain, name: str, scales: Sequence[DataArray], plane: 
     """
     seconds = _expected(chain, name, plane)
     shape = chain.shape
-    volume, coarser = chain.lazy(name, _PLANE), 1
-    left = seconds
+    coarser, left = 1, seconds
     while left > SOON and coarser < COARSEST and min(shape[1:]) > 64 * coarser:
         coarser *= 2
         left = seconds / coarser**2
-    if coarser > 1:
+    volume: DataArray | None = None
+    if coarser == 1:
+        volume = chain.lazy(name, _PLANE)
+    elif left <= TOO_LONG:
         volume = _enlarged(_on(chain, name, _scale(scales, coarser)), name, chain.volume)
     return ChannelPreview(volume, coarser, seconds)
 

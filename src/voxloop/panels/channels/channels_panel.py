@@ -172,7 +172,7 @@ class ChannelsPanel(Panel):
 
     def _show_preview(self, found: ChannelPreview) -> None:
         self._words.value = html.escape(found.words)
-        self.view.show([found.volume], keep=True)
+        self.view.show(self.ws.images.scales(self._image) if found.volume is None else [found.volume], keep=True)
         self.view.auto_contrast()
 
     def _grid(self, settings: ChannelSettings) -> FilterGrid:
