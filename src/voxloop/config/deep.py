@@ -152,16 +152,25 @@ class ComputeSettings(Config):
         le=64,
         advanced=True,
     )
-    precision: Literal["auto", "float32", "bfloat16"] = setting(
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto",
-        "number format of the forward pass; auto: float32 on a CPU, bfloat16 on a GPU that has it",
+        "number format of the forward pass; auto: float32 on a CPU, on a GPU bfloat16 or, where it has none, float16 "
+        "with gradients scaled, and TF32 for the rest; float32 is float32 throughout",
         group="Compute",
+    )
+    compile_network: bool = setting(
+        False,
+        "have torch compile the network: minutes at the start, then faster steps on a GPU; numbers differ in their "
+        "last digits",
+        group="Compute",
+        label="compile",
+        advanced=True,
     )
     threads: int | None = setting(None, "CPU threads; empty: all cores", group="Compute", ge=1, le=1024, advanced=True)
     workers: int | None = setting(
         None,
-        "threads that prepare batches ahead; 0: none; empty: one beside a GPU, none where all cores compute, "
-        "which a further thread slows down by more than it prepares",
+        "threads that prepare batches ahead; 0: none; empty: up to four beside a GPU, eight where objects are learnt; "
+        "none where all cores compute, which a further thread slows down by more than it prepares",
         group="Compute",
         ge=0,
         le=64,

@@ -33,9 +33,9 @@ def test_shown_inputs_are_those_of_a_run(workspace: Any, context: Any, monkeypat
     seen = []
     original = PartialLoss.loss_and_scored
 
-    def watched(self: Any, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def watched(self: Any, logits: torch.Tensor, labels: torch.Tensor, made: Any = None) -> tuple[torch.Tensor, ...]:
         seen.append(labels.clone())
-        return original(self, logits, labels)
+        return original(self, logits, labels, made)
 
     monkeypatch.setattr(PartialLoss, "loss_and_scored", watched)
     config = DeepConfig.from_json(context.settings).changed(

@@ -65,7 +65,7 @@ def test_the_worst_quarter_of_an_epoch_comes_again(data: TrainingData) -> None:
     mining = Mining(given)
     places = [given.place_of(step, 0) for step in range(20)]
     for step in range(20):
-        mining.note(step, [float(step)])
+        mining.note(step, np.array([float(step)]))
     told = mining.to_json()
     mining.turn()
     assert set(given.hard) == set(places[-5:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -124,3 +126,36 @@ def test_prefetching_changes_no_batch(workers: int) -> None:
         assert [batches(step) for step in (0, 1, 2, 7, 8, 3, 4)] == [0, 1, 4, 49, 64, 9, 16]
     finally:
         batches.close()
+
+
+def test_threads_read_different_blocks_at_the_same_time_and_one_block_once() -> None:
+    together = threading.Barrier(2, timeout=20)
+    read: list[Box] = []
+
+    def slow(box: Box) -> np.ndarray:
+        read.append(box)
+        together.wait()  # passes where the other is being read as well
+        return np.full(box.shape, box.start[0], np.uint8)
+
+    blocks = Blocks(slow, (4, 8, 8), (1, 8, 8))
+    planes = [Box.at((z, 0, 0), (1, 8, 8)) for z in (0, 3, 0, 3)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(blocks, planes))
+    assert [int(plane.max()) for plane in found] == [0, 3, 0, 3]
+    assert sorted(box.start[0] for box in read) == [0, 3]
+    assert blocks.nbytes == 2 * 64
+
+
+def test_a_block_that_could_not_be_read_is_tried_again() -> None:
+    answers = iter([OSError("gone"), np.ones((1, 4, 4), np.uint8)])
+
+    def read(_: Box) -> np.ndarray:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    blocks, box = Blocks(read, (1, 4, 4), (1, 4, 4)), Box.whole((1, 4, 4))
+    with pytest.raises(OSError, match="gone"):
+        blocks(box)
+    assert blocks(box).all()

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from voxloop.config.deep import DeepConfig
 from voxloop.config.presets import AUTO
 from voxloop.deep.begin.enough import ENOUGH_STEPS, FORWARD, few_steps, minutes_for
+from voxloop.deep.begin.lending import lends
 from voxloop.deep.begin.material import Material, folder_of, gather_cached, gather_now
 from voxloop.deep.begin.memory import advise, free_memory, memory_of
 from voxloop.deep.begin.preflight import Note, preflight
+from voxloop.deep.networks.device import runtime
 from voxloop.deep.networks.network import AnyNetwork, count_parameters
 from voxloop.deep.objective.optimisers import optimiser
 
@@ -68,6 +68,7 @@ def forecast(workspace: Any, config: DeepConfig | None = None) -> Forecast:
     return forecast_of(gather_now(folder_of(workspace), AUTO if config is None else DeepConfig.of(config)))
 
 
+@lends
 def answer(job: Job) -> dict[str, Any]:
     """Answer of the helper. Field ``config`` (JSON); returns :meth:`Forecast.to_json` and ``notes`` on the labels."""
     material = gather_cached(job.state, job.workspace, DeepConfig.from_json(dict(job.fields.get("config") or {})))
@@ -129,8 +130,8 @@ def _step_seconds(network: AnyNetwork, material: Material, tries: int = 3) -> fl
         material.loss(network, criterion, index).backward()
         steps.step()
         steps.zero_grad(set_to_none=True)
-        if material.device.type == "cuda":
-            torch.cuda.synchronize(material.device)
+        if (device := runtime(material.device)) is not None:
+            device.synchronize(material.device)
         took.append(time.perf_counter() - begin)
         if took[-1] > 5:
             break

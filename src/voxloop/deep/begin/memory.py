@@ -12,7 +12,7 @@ from torch import nn
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.parsing import WINDOW_STRIDE
-from voxloop.deep.networks.device import resolve_device, resolve_precision
+from voxloop.deep.networks.device import DeviceMemory, resolve_device, resolve_precision, runtime
 from voxloop.errors import ConfigError
 from voxloop.geometry import Shape
 from voxloop.machine import available_memory
@@ -49,10 +49,7 @@ def ran_out(error: RuntimeError) -> bool:
 
 def free_memory(device: torch.device) -> int:
     """Bytes that a training may take on a device now."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return available_memory()
+    return available_memory() if runtime(device) is None else DeviceMemory(device).free()
 
 
 def memory_of(network: nn.Module, config: DeepConfig, window: Shape) -> Callable[[int], int]:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from voxloop.deep.networks.device import sent
 from voxloop.deep.predict.predictor import Normalisation, Zoom, resize
 
 
@@ -17,10 +18,10 @@ class Preparation:
         self._zoom = zoom
         self._device = device
 
-    def __call__(self, pixels: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
-        """(n, c, y, x) and (n, y, x) uint8, or (n, c, z, y, x) and (n, z, y, x)."""
-        seen = self._normalise(torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device, non_blocking=True))
-        marked = torch.from_numpy(np.ascontiguousarray(labels)).to(self._device, non_blocking=True)
+    def __call__(self, pixels: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
+        """(n, c, y, x) and (n, y, x) uint8, or (n, c, z, y, x) and (n, z, y, x); pinned, they travel meanwhile."""
+        seen = self._normalise(sent(pixels, self._device))
+        marked = sent(labels, self._device)
         seen = resize(seen, self._zoom)
         if seen.shape[2:] != marked.shape[1:]:
             found = nn.functional.interpolate(marked[:, None].float(), seen.shape[2:], mode="nearest")

@@ -13,6 +13,7 @@ import torch
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.presets import AUTO
+from voxloop.deep.begin.lending import lends
 from voxloop.deep.begin.material import Material, folder_of, gather_cached, gather_now
 from voxloop.deep.data.windows import Place, read_pixels
 from voxloop.deep.networks.network import field_of
@@ -159,6 +160,7 @@ def field_of_view(
     return _field(material, image, at, {})
 
 
+@lends
 def inputs(job: Job) -> dict[str, Any]:
     """Answer of the helper. Fields ``config`` (JSON) and ``batch``; returns the sheet as base64 and what is on it."""
     found = _inputs(gather_cached(job.state, job.workspace, _config(job)), int(job.fields.get("batch", 0)))
@@ -175,6 +177,7 @@ def inputs(job: Job) -> dict[str, Any]:
     }
 
 
+@lends
 def receptive_field(job: Job) -> dict[str, Any]:
     """Answer of the helper. Fields ``config`` (JSON), ``image`` and ``at`` (zyx); returns :meth:`Field.to_json`."""
     material = gather_cached(job.state, job.workspace, _config(job))

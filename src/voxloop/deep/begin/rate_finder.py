@@ -11,6 +11,7 @@ import numpy as np
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.presets import AUTO
+from voxloop.deep.begin.lending import lends
 from voxloop.deep.begin.material import Material, folder_of, gather_cached, gather_now
 from voxloop.deep.objective.optimisers import clip_gradient, optimiser
 from voxloop.errors import ConfigError
@@ -61,6 +62,7 @@ def find_rate(workspace: Any, config: DeepConfig | None = None, steps: int = 60)
     return range_test(gather_now(folder_of(workspace), AUTO if config is None else DeepConfig.of(config)), steps)
 
 
+@lends
 def answer(job: Job) -> dict[str, Any]:
     """Answer of the helper. Fields ``config`` (JSON) and ``steps``; returns :meth:`RateCurve.to_json`."""
     config = DeepConfig.from_json(dict(job.fields.get("config") or {}))

@@ -26,7 +26,7 @@ def warm() -> None:
         importlib.import_module(name)
     # xarray looks for libraries of units when it makes its first coordinate
     importlib.import_module("xarray").DataArray([0], coords={"x": [0]}, dims="x")
-    config, size = AUTO, 64
+    config, size = AUTO.changed(device="cpu"), 64  # an idle process takes no part of a GPU
     network = build(NetworkConfig(architecture=config.architecture, encoder=config.encoder, channels=1, outputs=2))
     memory_of(network, config, (1, size, size))  # torch fills its tables of what shapes become
     steps = optimiser(config, network.train())

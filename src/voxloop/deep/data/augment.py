@@ -18,6 +18,7 @@ from voxloop.config.augment import Augmentation
 from voxloop.deep.data.chance import box, draw, hits
 from voxloop.deep.data.patchwork import Patchwork
 from voxloop.deep.data.sections import wear_sections
+from voxloop.deep.networks.device import sent
 
 if TYPE_CHECKING:
     from voxloop.config.deep import DeepConfig
@@ -78,11 +79,11 @@ class Augmenter:
         rows = np.flatnonzero(straight | wavy)
         if not len(rows):
             return pixels, labels
-        index = torch.as_tensor(rows, device=pixels.device)
-        matrix = torch.as_tensor(theta[rows], dtype=torch.float32, device=pixels.device)
+        index = sent(rows, pixels.device)
+        matrix = sent(theta[rows].astype(np.float32), pixels.device)
         grid = F.affine_grid(matrix, [len(rows), 1, *size], align_corners=False)
         if wavy.any():
-            grid = grid + self._waves(strength[rows], size, noise)
+            grid = grid + self._waves(strength[rows], size, noise, pixels.device)
         seen = F.grid_sample(pixels[index].float(), grid, "bilinear", "reflection", align_corners=False)
         marked = F.grid_sample(labels[index, None].float(), grid, "nearest", "zeros", align_corners=False)
         return (
@@ -113,20 +114,20 @@ class Augmenter:
         """Whether voxels are about as deep as they are wide."""
         return max(self._spacing) < 2 * min(self._spacing)
 
-    def _waves(self, strength: np.ndarray, size: Sequence[int], noise: torch.Generator) -> Tensor:
-        device, grid = noise.device, self._config.elastic.grid
+    def _waves(self, strength: np.ndarray, size: Sequence[int], noise: torch.Generator, device: torch.device) -> Tensor:
+        grid = self._config.elastic.grid
         steps = [grid] * len(size)
         if len(size) == 3:
             steps[0] = max(1, round(grid * self._spacing[1] / self._spacing[0]))
         nodes_per_axis = [max(3, round(n / step) + 1) for n, step in zip(size, steps, strict=True)]
         nodes = torch.randn(len(strength), len(size), *nodes_per_axis, generator=noise, device=device)
-        scale = torch.as_tensor(strength, dtype=torch.float32, device=device).view(-1, *[1] * (len(size) + 1))
-        per_axis = torch.tensor([2 / n for n in reversed(size)], device=device)  # x, y(, z)
+        scale = sent(strength.astype(np.float32), device).view(-1, *[1] * (len(size) + 1))
+        per_axis = torch.tensor([2 / n for n in reversed(size)])  # x, y(, z)
         if len(size) == 3:
             per_axis[2] *= self._spacing[1] / self._spacing[0] if self._deep else 0.0
         mode = "bicubic" if len(size) == 2 else "trilinear"
         waves = F.interpolate(nodes * scale, tuple(size), mode=mode, align_corners=True)
-        return waves.movedim(1, -1) * per_axis
+        return waves.movedim(1, -1) * sent(per_axis, device)
 
     def _regrayed(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
         gamma, contrast, brightness = self._config.gamma, self._config.contrast, self._config.brightness
@@ -170,7 +171,7 @@ class Augmenter:
             noisy = hits(kind, n, rng)
             strength = draw(kind.strength, n, rng)[noisy]
             if noisy.any():
-                rows = torch.as_tensor(np.flatnonzero(noisy), device=pixels.device)
+                rows = sent(np.flatnonzero(noisy), pixels.device)
                 grain = fill(torch.empty(len(rows), *pixels.shape[1:], device=pixels.device), generator=noise)
                 pixels = pixels.index_add(0, rows, (grain * _column(strength, grain)).to(pixels.dtype))
         return pixels
@@ -190,7 +191,7 @@ class Augmenter:
 
 def _column(values: np.ndarray, like: Tensor) -> Tensor:
     """One number a window, to multiply a batch with."""
-    return torch.as_tensor(values, dtype=like.dtype, device=like.device).view(-1, *[1] * (like.ndim - 1))
+    return sent(values, like.device, like.dtype).view(-1, *[1] * (like.ndim - 1))
 
 
 def _space(pixels: Tensor) -> tuple[int, ...]:
@@ -238,7 +239,7 @@ def _along(pixels: Tensor, length: float, angle: float) -> Tensor:
         for right in (0, 1):
             share = (1 - (y - top - down).abs()) * (1 - (x - left - right).abs())
             kernel.index_put_((top + down, left + right), share, accumulate=True)
-    weights = (kernel / kernel.sum()).to(pixels)[None, None]
+    weights = sent(kernel / kernel.sum(), pixels.device, pixels.dtype)[None, None]
     padded = F.pad(pixels[:, None], (radius + 1,) * 4, mode="replicate")
     return F.conv2d(padded, weights)[:, 0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class Blocks:
         self._block = block
         self._limit = limit
         self._held: OrderedDict[Box, np.ndarray] = OrderedDict()
+        self._coming: dict[Box, Future[np.ndarray]] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -61,10 +63,28 @@ class Blocks:
             if block in self._held:
                 self._held.move_to_end(block)
                 return self._held[block]
-            voxels = np.asarray(self._read(block))
+            coming = self._coming.get(block)
+            mine = coming is None
+            if coming is None:
+                coming = self._coming[block] = Future()
+        if not mine:
+            return coming.result()
+        try:
+            voxels = np.asarray(self._read(block))  # others read and decompress other blocks meanwhile
+        except BaseException as error:
+            with self._lock:
+                del self._coming[block]
+            coming.set_exception(error)
+            raise
+        self._hold(block, voxels)
+        coming.set_result(voxels)
+        return voxels
+
+    def _hold(self, block: Box, voxels: np.ndarray) -> None:
+        with self._lock:
+            del self._coming[block]
             self._held[block] = voxels
             self._bytes += voxels.nbytes
             while self._bytes > self._limit and len(self._held) > 1:
                 _, dropped = self._held.popitem(last=False)
                 self._bytes -= dropped.nbytes
-            return voxels

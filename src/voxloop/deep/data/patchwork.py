@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from voxloop.config.augment import Augmentation
 from voxloop.deep.data.chance import box, draw, hits
 from voxloop.deep.data.targets import CODES, FIRST
+from voxloop.deep.networks.device import sent
 
 #: what tells these draws from those of the augmentations of whole windows, so that neither changes the other's
 _STREAM = 2**31 + 1
@@ -56,7 +57,7 @@ class Patchwork:
         free = np.setdiff1d(np.arange(FIRST, FIRST + CODES), torch.unique(own).cpu().numpy())
         numbers = torch.unique(given[mask])[: len(free)]
         table = torch.zeros(FIRST + CODES, dtype=given.dtype, device=given.device)
-        table[numbers.long()] = torch.from_numpy(free[: len(numbers)]).to(table)
+        table[numbers.long()] = sent(free[: len(numbers)], table.device, table.dtype)
         renumbered = table[given.long()]
         return mask & (renumbered > 0), renumbered
 
@@ -72,10 +73,10 @@ class Patchwork:
             return pixels
         pixels = pixels.clone()
         for row, limit in zip(rows, limits, strict=True):
-            planes = pixels[row].flatten(0, -3)
+            planes = pixels[row].flatten(0, -3).cpu()  # one look at the device a window: the filter runs here
             for index, plane in enumerate(planes):
                 planes[index] = _equalised(plane, float(limit))
-            pixels[row] = planes.view_as(pixels[row])
+            pixels[row] = sent(planes, pixels.device).view_as(pixels[row])
         return pixels
 
     def degraded(self, pixels: Tensor) -> Tensor:
@@ -90,7 +91,7 @@ class Patchwork:
         for row in noisy:
             part = pixels[row][:, *box(pixels.shape[2:], noise.size, rng)]
             grain = rng.uniform(-1, 1, part.shape).astype(np.float32) * rng.uniform(*noise.strength)
-            part += torch.from_numpy(grain).to(part)
+            part += sent(grain, part.device, part.dtype)
         return pixels
 
 

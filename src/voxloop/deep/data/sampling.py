@@ -180,18 +180,26 @@ class Mining:
     def __init__(self, sampler: WindowSampler) -> None:
         self._sampler = sampler
         self._seen: list[tuple[float, Place]] = []
+        self._waiting: list[tuple[int, Any]] = []
 
-    def note(self, step: int, losses: Sequence[float]) -> None:
-        """Losses of the first windows of a step, in their order."""
-        self._seen += [(float(loss), self._sampler.place_of(step, sample)) for sample, loss in enumerate(losses)]
+    def note(self, step: int, losses: Any) -> None:
+        """Losses of the first windows of a step, in their order: a tensor, which is not looked at before it must be."""
+        self._waiting.append((step, losses))
+
+    def _look(self) -> None:
+        for step, losses in self._waiting:
+            self._seen += [(loss, self._sampler.place_of(step, sample)) for sample, loss in enumerate(losses.tolist())]
+        self._waiting = []
 
     def turn(self) -> None:
         """At the end of an epoch: its worst quarter is what is drawn from in the next."""
+        self._look()
         worst = dict.fromkeys(place for _, place in sorted(self._seen, key=lambda item: -item[0]))
         self._sampler.hard = tuple(worst)[: max(1, len(worst) // _QUARTER)] if worst else ()
         self._seen = []
 
     def to_json(self) -> dict[str, Any]:
+        self._look()
         return {
             "hard": [astuple(place) for place in self._sampler.hard],
             "seen": [[loss, *astuple(place)] for loss, place in self._seen],
@@ -199,6 +207,7 @@ class Mining:
 
     def restore(self, data: dict[str, Any]) -> None:
         """Put back what :meth:`to_json` gave."""
+        self._waiting = []
         self._sampler.hard = tuple(_place(values) for values in data["hard"])
         self._seen = [(values[0], _place(values[1:])) for values in data["seen"]]
 

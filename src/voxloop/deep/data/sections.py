@@ -75,9 +75,11 @@ def _lose(stack: Tensor, labels: Tensor | None, rng: np.random.Generator, bounds
     count = max(1, round(rng.uniform(*bounds)))
     start = int(rng.integers(0, max(1, depth - count + 1)))
     lost = [z for z in range(start, min(depth, start + count)) if labels is not None or z != depth // 2]
-    stack[:, lost] = stack.mean(dim=(1, 2, 3), keepdim=True)
-    if labels is not None:
-        labels[lost] = 0
+    mean = stack.mean(dim=(1, 2, 3), keepdim=True)[:, 0]
+    for z in lost:  # a list of places would be sent to the device, which is waited for
+        stack[:, z] = mean
+        if labels is not None:
+            labels[z] = 0
 
 
 def _tear(stack: Tensor, labels: Tensor, rng: np.random.Generator, bounds: Range) -> None:
@@ -89,6 +91,6 @@ def _tear(stack: Tensor, labels: Tensor, rng: np.random.Generator, bounds: Range
     band = (y * math.cos(angle) + x * math.sin(angle)).abs() <= half
     stack[:, z] = torch.where(band, stack[:, z].mean(dim=(-2, -1), keepdim=True), stack[:, z])
     if len(labels) == depth:
-        labels[z][band] = 0
+        labels[z].masked_fill_(band, 0)
     elif z == depth // 2:
-        labels[0][band] = 0
+        labels[0].masked_fill_(band, 0)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from voxloop.deep.networks.convolution import hasten
 from voxloop.errors import ConfigError
 
-#: first generation of NVIDIA's GPUs that computes in bfloat16
-_BFLOAT16 = (8, 0)
+#: first generations of NVIDIA's GPUs that compute in bfloat16, and that multiply matrices of float16
+_BFLOAT16, _FLOAT16 = (8, 0), (7, 0)
+#: devices that share the memory and the queue of the processor, or that torch gives no say over either
+_PLAIN = ("cpu", "mps")
 
 
 def resolve_device(name: str) -> torch.device:
@@ -26,25 +29,71 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise ConfigError(f"device {name!r} is not known; use auto, cpu, cuda, cuda:0 or mps") from None
-    there = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
-        "mps": int(torch.backends.mps.is_available()),
-    }.get(device.type, 0)
-    if (device.index or 0) >= there:
+    if (device.index or 0) >= _count(device.type):
         raise ConfigError(f"device {name!r} is not on this machine; use {', '.join(_present())} or auto")
     return device
 
 
+def _count(kind: str) -> int:
+    """How many devices of a kind this process can use."""
+    if kind == "cpu":
+        return 1
+    if kind == "mps":
+        return int(torch.backends.mps.is_available())
+    module = getattr(torch, kind, None)
+    there = module is not None and hasattr(module, "device_count") and module.is_available()
+    return int(module.device_count()) if module is not None and there else 0
+
+
+def runtime(device: torch.device) -> Any | None:
+    """What torch offers to manage a GPU (``torch.cuda`` of NVIDIA's); None where there is nothing to manage."""
+    return None if device.type in _PLAIN else torch.get_device_module(device)
+
+
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """Number format of the forward pass; ``auto`` is bfloat16 on a GPU that has it, else float32."""
+    """Number format of the forward pass; ``auto``: bfloat16 on a GPU that has it, else float16, else float32."""
     if name == "auto":
-        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _BFLOAT16
-        return torch.bfloat16 if fast else torch.float32
+        capability = getattr(runtime(device), "get_device_capability", lambda _: None)(device)
+        if not isinstance(capability, tuple) or capability < _FLOAT16:
+            return torch.float32
+        return torch.bfloat16 if capability >= _BFLOAT16 else torch.float16
     if name == "float16" and device.type == "cpu":
         raise ConfigError("precision 'float16' needs a GPU; on a CPU use 'float32', or 'bfloat16' where it has it")
     dtype: torch.dtype = getattr(torch, name)
     return dtype
+
+
+def tune(device: torch.device, precision: str) -> str:
+    """Let a GPU look for its fastest kernels, and say in which format it computes what is not in half precision.
+
+    For a process that computes windows of one size alone. ``precision`` is the setting: ``"float32"`` means all of it.
+    """
+    if runtime(device) is None:
+        return ""
+    exact = precision == "float32"
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = not exact
+    torch.backends.cuda.matmul.allow_tf32 = not exact
+    return "float32 in full" if exact else "the rest of it in TF32"
+
+
+def give_back(device: torch.device) -> None:
+    """Let others have the memory of a GPU that torch keeps for reuse."""
+    module = runtime(device)
+    if module is not None:
+        module.empty_cache()
+
+
+def pinned(array: np.ndarray) -> torch.Tensor:
+    """An array as a tensor from which a GPU can copy while others compute."""
+    return torch.from_numpy(np.ascontiguousarray(array)).pin_memory()
+
+
+def sent(values: np.ndarray | torch.Tensor, device: torch.device, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """A few numbers, or a batch that was :func:`pinned`, on a device, without waiting for what it is busy with."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values)) if isinstance(values, np.ndarray) else values
+    # of an array that is gone by then, another kind of GPU would read what is no longer there
+    return tensor.to(device, dtype, non_blocking=device.type not in _PLAIN)
 
 
 def cores() -> int:
@@ -61,35 +110,51 @@ def move_network(module: nn.Module, device: torch.device) -> nn.Module:
     """The module itself on ``device``, its weights laid out as convolutions run fastest."""
     if any(parameter.ndim == 5 for parameter in module.parameters()):
         module = module.to(device)
-        return hasten(module).to(memory_format=torch.channels_last_3d) if device.type == "cpu" else module  # type: ignore[call-overload]
+        if device.type == "cpu":
+            hasten(module)
+        return module.to(memory_format=_layout(device))  # type: ignore[call-overload, no-any-return]
     return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-class CudaMemory:
+def lay_out(pixels: torch.Tensor) -> torch.Tensor:
+    """Planes (n, c, y, x) and blocks (n, c, z, y, x) with channels last in memory (:func:`move_network`)."""
+    if pixels.ndim == 4:
+        return pixels.contiguous(memory_format=torch.channels_last)
+    return pixels.contiguous(memory_format=_layout(pixels.device))
+
+
+def _layout(device: torch.device) -> torch.memory_format:
+    """Of blocks; Apple's GPUs have no convolution of blocks with channels last."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last_3d
+
+
+class DeviceMemory:
     """What a GPU's memory is used for, for those who plan blocks."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._module: Any = runtime(device)
         self._before = 0
 
     def reset(self) -> None:
-        torch.cuda.reset_peak_memory_stats(self._device)
-        self._before = torch.cuda.memory_allocated(self._device)
+        self._module.reset_peak_memory_stats(self._device)
+        self._before = self._module.memory_allocated(self._device)
 
     def peak(self) -> int:
         """The most bytes taken since :meth:`reset`, beyond what was taken then."""
-        return int(torch.cuda.max_memory_allocated(self._device)) - self._before
+        return int(self._module.max_memory_allocated(self._device)) - self._before
 
     def free(self) -> int:
         """Bytes that can still be taken, those that torch keeps for reuse included."""
-        reusable = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
-        return int(torch.cuda.mem_get_info(self._device)[0] + reusable)
+        reusable = self._module.memory_reserved(self._device) - self._module.memory_allocated(self._device)
+        return int(self._module.mem_get_info(self._device)[0] + reusable)
 
 
 def memory(device: torch.device) -> tuple[int, int]:
     """Bytes that this process has in use on the device (the peak, on a GPU), and all that it may have."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device), torch.cuda.get_device_properties(device).total_memory
+    module = runtime(device)
+    if module is not None:
+        return int(module.max_memory_allocated(device)), int(module.mem_get_info(device)[1])
     import psutil
 
     from voxloop.machine import machine
@@ -97,18 +162,6 @@ def memory(device: torch.device) -> tuple[int, int]:
     return psutil.Process().memory_info().rss, machine().memory_bytes
 
 
-def lay_out(pixels: torch.Tensor) -> torch.Tensor:
-    """Planes (n, c, y, x) with channels last in memory, and blocks (n, c, z, y, x) on a CPU (:func:`move_network`)."""
-    if pixels.ndim == 4:
-        return pixels.contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last_3d if pixels.device.type == "cpu" else torch.contiguous_format
-    return pixels.contiguous(memory_format=layout)
-
-
 def _present() -> list[str]:
-    devices = ["cpu"]
-    if torch.cuda.is_available():
-        devices += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        devices.append("mps")
-    return devices
+    devices = ["cpu", *(f"cuda:{i}" for i in range(_count("cuda")))]
+    return [*devices, "mps"] if _count("mps") else devices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.data.targets import FIRST, Make, flow_targets, instance_targets, plane_targets
 from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import TrainingImage
+from voxloop.deep.networks.device import pinned, runtime, sent
 from voxloop.deep.objective.loss import PartialLoss
 from voxloop.deep.objective.matching import Matcher
 from voxloop.geometry import Spacing
@@ -39,11 +40,25 @@ _DEPTH = 4.0
 _ARROWS = 2.0
 
 
+#: values of the targets of windows, and 1 where they are known: float32 (n, channels, ...)
+Made = tuple[Tensor, Tensor]
+
+
 class Criterion(Protocol):
     """A loss, and which classes of its logits and labels are scored and drawn."""
 
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor: ...
-    def loss_and_scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def targets(self, labels: Tensor) -> Made | None:
+        """What is learnt of labels, where finding that takes time of its own; None where labels are learnt as they are.
+
+        On the device of the labels, which are looked at here: for those who prepare batches, not for a step.
+        """
+        ...
+
+    def __call__(self, logits: Tensor, labels: Tensor, made: Any = None) -> Tensor:
+        """The loss; ``made`` is what :meth:`targets` gave for these labels, which else is found now."""
+        ...
+
+    def loss_and_scored(self, logits: Tensor, labels: Tensor, made: Any = None) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, and logits (n, classes, ...) and labels (n, ...) to be scored, in any order of voxels."""
         ...
 
@@ -100,6 +115,8 @@ class _ObjectLoss:
         known of what lies above and below them, so it is never known in 3-D.
     """
 
+    _make: Make
+
     def __init__(
         self,
         spacing_um: Sequence[float],
@@ -111,13 +128,31 @@ class _ObjectLoss:
         self._spacing = tuple(spacing_um)
         self._by_plane = by_plane and len(self._spacing) == 3
 
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def targets(self, labels: Tensor) -> Made:
+        """Values and where they are known, float32 (n, channels, ...)."""
+        crops = labels.cpu().numpy()
+        found = [
+            plane_targets(crop, self._spacing, self._make) if self._by_plane else self._make(crop, self._spacing)
+            for crop in crops
+        ]
+        values = np.stack([one.values for one in found])
+        known = np.stack([one.known for one in found]).astype(np.float32)
+        if runtime(labels.device) is None:
+            return sent(values, labels.device), sent(known, labels.device)
+        return sent(pinned(values), labels.device), sent(pinned(known), labels.device)
+
+    def __call__(self, logits: Tensor, labels: Tensor, made: Made | None = None) -> Tensor:
         """``logits`` (n, channels, ...), ``labels`` (n, ...) uint8 as ``targets.code`` makes them."""
+        return self._loss(logits.float(), *(self.targets(labels) if made is None else made))
+
+    def _loss(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def loss_and_scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def loss_and_scored(
+        self, logits: Tensor, labels: Tensor, made: Made | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The loss and what is scored."""
-        return self(logits, labels), *self.scored(logits, labels)
+        return self(logits, labels, made), *self.scored(logits, labels)
 
     @staticmethod
     def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -136,9 +171,9 @@ class _ObjectLoss:
 class InstanceLoss(_ObjectLoss):
     """Cross-entropy of foreground and boundary, Dice of foreground, squared error of depth, where each is known."""
 
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        logits = logits.float()
-        values, labelled = _targets(labels, self._spacing, instance_targets, self._by_plane)
+    _make = staticmethod(instance_targets)
+
+    def _loss(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
         each = F.binary_cross_entropy_with_logits(logits[:, :2], values[:, :2], reduction="none")
         depth = (logits[:, 2].sigmoid() - values[:, 2]) ** 2
         dice = _dice(logits[:, 0], values[:, 0], labelled[:, 0])
@@ -151,22 +186,13 @@ class FlowLoss(_ObjectLoss):
     An arrow of the network is ``2 * sigmoid(logit) - 1``.
     """
 
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        logits = logits.float()
-        values, labelled = _targets(labels, self._spacing, flow_targets, self._by_plane)
+    _make = staticmethod(flow_targets)
+
+    def _loss(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
         each = F.binary_cross_entropy_with_logits(logits[:, 0], values[:, 0], reduction="none")
         dice = _dice(logits[:, 0], values[:, 0], labelled[:, 0])
         off = (2 * logits[:, 1:].sigmoid() - 1 - values[:, 1:]) ** 2
         return self._sum(_mean(each, labelled[:, 0]), dice, _ARROWS * _mean(off.sum(1), labelled[:, 1]))
-
-
-def _targets(labels: Tensor, spacing: Sequence[float], make: Make, by_plane: bool) -> tuple[Tensor, Tensor]:
-    """Values and where they are known, float32 (n, channels, ...), on the device of the labels."""
-    crops = labels.cpu().numpy()
-    targets = [plane_targets(crop, spacing, make) if by_plane else make(crop, spacing) for crop in crops]
-    values = torch.from_numpy(np.stack([t.values for t in targets])).to(labels.device)
-    labelled = torch.from_numpy(np.stack([t.known for t in targets]).astype(np.float32)).to(labels.device)
-    return values, labelled
 
 
 def _dice(logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:

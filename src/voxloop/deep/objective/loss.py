@@ -125,17 +125,21 @@ class PartialLoss:
             focal_gamma=config.focal_gamma,
             tversky_alpha=config.tversky_alpha,
             tversky_beta=config.tversky_beta,
-            weights=torch.tensor(class_weights(config.class_weights, [c.name for c in classes], counts), device=device),
+            weights=torch.tensor(class_weights(config.class_weights, [c.name for c in classes], counts)).to(device),
             boundary_weight=config.boundary_weight,
             boundary_distance=config.boundary_distance,
             ignore_border=config.ignore_border,
         )
 
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, logits: Tensor, labels: Tensor, made: None = None) -> Tensor:
         """``logits`` (n, classes, ...), ``labels`` (n, ...) 0 = unlabelled, classes from 1."""
         return self.loss_and_scored(logits, labels)[0]
 
-    def loss_and_scored(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @staticmethod
+    def targets(labels: Tensor) -> None:
+        """Classes are what is learnt, as they are."""
+
+    def loss_and_scored(self, logits: Tensor, labels: Tensor, made: None = None) -> tuple[Tensor, Tensor, Tensor]:
         """The loss, and logits and labels to be scored: on a CPU (1, classes, k) and (1, k) of what is labelled."""
         logits = logits.float()
         if self._border:

@@ -31,13 +31,19 @@ def optimiser(config: DeepConfig, network: nn.Module) -> torch.optim.Optimizer:
             if config.optimiser != "Rprop":  # looks at signs alone and knows no decay
                 group["weight_decay"] = config.weight_decay if wide else 0.0
             groups.append(group)
-    options: dict[str, Any] = {"fused": True} if config.optimiser in _FUSED else {}
+    options: dict[str, Any] = {"fused": True} if _fuses(config, network) else {}
     if config.optimiser in ("SGD", "RMSprop"):
         options["momentum"] = config.momentum
     if config.optimiser == "SGD":
         options["nesterov"] = config.momentum > 0
     made: torch.optim.Optimizer = kind(groups, lr=config.learning_rate, **options)
     return made
+
+
+def _fuses(config: DeepConfig, network: nn.Module) -> bool:
+    """Whether the optimiser takes its step in one pass; on GPUs torch's Adagrad does so in newer releases alone."""
+    on_gpu = any(parameter.device.type != "cpu" for parameter in network.parameters())
+    return config.optimiser in _FUSED and not (on_gpu and config.optimiser == "Adagrad")
 
 
 def follows_rate(config: DeepConfig) -> bool:

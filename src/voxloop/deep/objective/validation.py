@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from voxloop.deep.networks.device import lay_out, runtime
 from voxloop.deep.objective.instances import Criterion
 from voxloop.deep.objective.matching import WINDOWS
 from voxloop.deep.objective.metrics import WindowScores, scores_of
@@ -54,22 +55,57 @@ class Tally:
         self._count = data["count"]
 
 
-def evaluate(
-    network: nn.Module, windows: Sequence[tuple[Tensor, Tensor]], loss: Criterion, classes: int
-) -> WindowScores:
-    """Scores on prepared windows; ``network`` is in evaluation mode.
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOutWindow:
+    """A window that judges: pixels (1, c, y, x) and labels (1, y, x), with z in 3-D; ``made`` are its targets.
 
-    Pixels (n, c, y, x) and labels (n, y, x), or (n, c, z, y, x) and (n, z, y, x).
+    These are found once where a GPU would wait for them after every epoch; None: they are found when they are needed,
+    since they take several times the room of the labels.
     """
-    tally, matcher = Tally(classes, windows[0][0].device), loss.matcher()
-    for number, (pixels, labels) in enumerate(windows):
-        logits = network(pixels)
-        value, scored, truth = loss.loss_and_scored(logits, labels)
-        tally.add(scored, truth, value)
-        if matcher is not None and number < WINDOWS:
-            matcher.add(logits, labels)
+
+    pixels: Tensor
+    labels: Tensor
+    made: Any = None
+
+    @classmethod
+    def of(cls, pixels: Tensor, labels: Tensor, loss: Criterion) -> HeldOutWindow:
+        if runtime(labels.device) is None:
+            return cls(pixels, labels)
+        return cls(lay_out(pixels), labels, loss.targets(labels))
+
+
+def evaluate(
+    network: nn.Module,
+    windows: Sequence[HeldOutWindow],
+    loss: Criterion,
+    classes: int,
+    *,
+    together: int = 1,
+    kept: int = 0,
+) -> tuple[WindowScores, list[Tensor]]:
+    """Scores on prepared windows, and what the network says of the first ``kept``; it is in evaluation mode.
+
+    Parameters
+    ----------
+    together
+        Windows that go through the network at once on a GPU; a processor gains nothing by that.
+    """
+    device = windows[0].pixels.device
+    tally, matcher = Tally(classes, device), loss.matcher()
+    said: list[Tensor] = []
+    together = together if runtime(device) is not None else 1
+    for first in range(0, len(windows), together):
+        part = windows[first : first + together]
+        logits = network(part[0].pixels if len(part) == 1 else torch.cat([window.pixels for window in part]))
+        for number, (window, own) in enumerate(zip(part, logits.split(1), strict=True), start=first):
+            value, scored, truth = loss.loss_and_scored(own, window.labels, window.made)
+            tally.add(scored, truth, value)
+            if matcher is not None and number < WINDOWS:
+                matcher.add(own, window.labels)
+            if number < kept:
+                said.append(own)
     scores = tally.scores()
-    return scores if matcher is None else replace(scores, objects=matcher.scores())
+    return scores if matcher is None else replace(scores, objects=matcher.scores()), said
 
 
 def draw_sample(path: Path, pixels: Tensor, labels: Tensor, logits: Tensor, colors: Sequence[str]) -> None:

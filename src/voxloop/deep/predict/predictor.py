@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.deep.networks.device import CudaMemory, autocast, lay_out, move_network
+from voxloop.deep.networks.device import DeviceMemory, autocast, lay_out, move_network, runtime, sent
 from voxloop.deep.predict.feeding import Streamed
 from voxloop.deep.predict.reduction import Kept, SplitNetwork, agrees, apply_head, split_head, strips
 from voxloop.deep.predict.streaming import ROOMY, stream
@@ -41,7 +41,7 @@ class NetworkPredictor:
         self._zoom: Zoom = tuple(spec.extra.get("zoom", (1.0, scale, scale)))
         self._volumetric = spec.dimensions == 3
         self._normalise = Normalisation.of(spec.normalisation, spec.channels, self._slices).to(device)
-        self.device_memory = CudaMemory(device) if device.type == "cuda" else None
+        self.device_memory = DeviceMemory(device) if runtime(device) is not None else None
         self._split: SplitNetwork | object | None = _UNTRIED
         self._fed: Streamed | object | None = _UNTRIED
         self._column: float | None = None
@@ -201,8 +201,7 @@ class NetworkPredictor:
     def _pixels(self, batch: np.ndarray) -> Tensor:
         """Normalised planes (n * z, c * slices, y, x) or blocks, at the size that the network works at."""
         images = batch.astype(np.float32, copy=False) if self._volumetric else self._planes(batch)
-        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
-        return lay_out(resize(self._normalise(pixels), self._zoom))
+        return lay_out(resize(self._normalise(sent(images, self._device)), self._zoom))
 
     def _forward(self, module: nn.Module, pixels: Tensor) -> Tensor:
         with autocast(self._device, self._precision):

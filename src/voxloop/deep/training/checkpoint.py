@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from voxloop.deep.networks.device import runtime
 from voxloop.errors import ModelError
 from voxloop.store.atomic import replace_folder
 
@@ -96,8 +97,8 @@ def pack(
         tensors |= {f"optimiser.{index}.{name}": value for name, value in slots.items() if isinstance(value, Tensor)}
     tensors["random.cpu"] = torch.get_rng_state()
     device = _device(network)
-    if device.type == "cuda":
-        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
+    if (module := runtime(device)) is not None:
+        tensors[f"random.{device.type}"] = module.get_rng_state(device)
     return tensors, packed["param_groups"]
 
 
@@ -123,8 +124,9 @@ def unpack(
                 kept[slot] = torch.empty_like(parameter).copy_(value)
     torch.set_rng_state(tensors["random.cpu"])
     device = _device(network)
-    if "random.cuda" in tensors and device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["random.cuda"], device)
+    state = tensors.get(f"random.{device.type}")
+    if state is not None and (module := runtime(device)) is not None:
+        module.set_rng_state(state, device)
 
 
 def _device(network: nn.Module) -> torch.device:

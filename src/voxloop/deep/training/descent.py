@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 
 from voxloop.deep.begin.material import Material
 from voxloop.deep.begin.memory import ran_out
 from voxloop.deep.data.sampling import Mining
-from voxloop.deep.networks.device import autocast, lay_out
+from voxloop.deep.networks.device import autocast, give_back, lay_out, tune
 from voxloop.deep.networks.network import AnyNetwork
 from voxloop.deep.objective.optimisers import clip_gradient, hold_encoder
 from voxloop.deep.objective.optimisers import optimiser as make_optimiser
@@ -39,15 +40,19 @@ class Descent:
     def __init__(self, material: Material, network: AnyNetwork, team: Team, mining: Mining | None) -> None:
         self._material, self._team, self._mining = material, team, mining
         self.network = network
+        self.kernels = tune(material.device, material.config.precision)
         self.average = WeightAverage(network, material.config.average_weights)
         self.criterion = material.criterion()
         self._optimiser = make_optimiser(material.config, network)
+        self._scaler = self._new_scaler()
         self._shared: nn.Module = network  # what is called in its place, in a team
         self.tally = self._new_tally()
 
     def join_team(self) -> None:
-        """Have gradients averaged over all processes from now on."""
+        """Have gradients averaged over all processes from now on, and the network compiled where that is asked for."""
         self._shared = self._team.joined(self.network)
+        if self._material.config.compile_network:
+            self._shared = torch.compile(self._shared)  # type: ignore[assignment]
 
     def find_gradient(self, batches: Batches, state: TrainingState, rate: float) -> Tensor | None:
         """Add up the gradients of a step that will be taken at a learning rate.
@@ -76,8 +81,7 @@ class Descent:
                 raise
         # here, since an error that is handled holds the tensors of what failed
         self._optimiser.zero_grad(set_to_none=True)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_back(self._material.device)
         return None
 
     def restart_tally(self) -> None:
@@ -87,20 +91,30 @@ class Descent:
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and state for a checkpoint."""
         tensors, groups = checkpoint.pack(self.network, self.average.module, self._optimiser)
-        return tensors, {"groups": groups, "tally": self.tally.to_json()}
+        scaler = self._scaler.state_dict() if self._scaler.is_enabled() else None
+        return tensors, {"groups": groups, "tally": self.tally.to_json(), "scaler": scaler}
 
     def restore(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
         """Put back what :meth:`pack` gave."""
         checkpoint.unpack(tensors, saved["groups"], self.network, self.average.module, self._optimiser)
         self.tally.restore(saved["tally"])
+        self._scaler = self._new_scaler()  # one that failed in the middle of a step knows of half a step
+        if saved.get("scaler") and self._scaler.is_enabled():
+            self._scaler.load_state_dict(saved["scaler"])
+
+    def _new_scaler(self) -> GradScaler:
+        """Keeps gradients within what float16 can hold; idle in any other format."""
+        return GradScaler(self._material.device.type, enabled=self._material.precision == torch.float16)
 
     def _new_tally(self) -> Tally:
         return Tally(len(self._material.data.classes), self._material.device)
 
     def _apply(self, step: int) -> bool:
+        self._scaler.unscale_(self._optimiser)
         if self._material.config.gradient_clip:
             clip_gradient(self.network, self._material.config.gradient_clip)
-        self._optimiser.step()
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
         self.average.update(step)
         return True
 
@@ -108,7 +122,7 @@ class Descent:
         total = torch.zeros((), device=self._material.device)
         for micro in range(state.accumulation):
             loss = self._loss(batches, state.step * state.accumulation + micro)
-            (loss / state.accumulation).backward()
+            self._scaler.scale(loss / state.accumulation).backward()
             total += loss.detach() / state.accumulation
         return total
 
@@ -118,16 +132,20 @@ class Descent:
         with autocast(material.device, material.precision):
             logits = self._shared(lay_out(batch.pixels))
         logits, labels = self._team.whole(logits, batch.labels)
-        count = batch.by_hand
+        count, made = batch.by_hand, batch.made
         if not count:
             return criterion(logits, labels)
-        loss, scored, truth = criterion.loss_and_scored(logits[:count], labels[:count])
+        loss, scored, truth = criterion.loss_and_scored(logits[:count], labels[:count], made)
         self.tally.add(scored, truth, loss)
         if self._mining:
             with torch.no_grad():
-                each = [criterion(logits[i : i + 1], labels[i : i + 1]).item() for i in range(count)]
-            self._mining.note(index, each)
+                each = [self._loss_of_window(logits, labels, made, i) for i in range(count)]
+            self._mining.note(index, torch.stack(each))
         if not batch.pseudo:
             return loss
         share = material.config.teacher_weight / (1 + material.config.teacher_weight)
         return (1 - share) * loss + share * criterion(logits[count:], labels[count:])
+
+    def _loss_of_window(self, logits: Tensor, labels: Tensor, made: Any, index: int) -> Tensor:
+        own = slice(index, index + 1)
+        return self.criterion(logits[own], labels[own], made and tuple(part[own] for part in made))

@@ -17,6 +17,7 @@ from torch import nn
 
 from voxloop.deep.begin.material import Material
 from voxloop.deep.data.windows import validation_places, validation_window
+from voxloop.deep.networks.device import autocast, lay_out
 from voxloop.deep.objective.instances import Criterion
 from voxloop.deep.objective.metrics import scores_of
 
@@ -81,7 +82,8 @@ def examine(network: nn.Module, material: Material, criterion: Criterion) -> dic
         for place in places:
             raw, marked = validation_window(images, place, geometry)
             pixels, labels = material.prepare(raw[None], marked[None])
-            outputs = network(pixels)
+            with autocast(material.device, material.precision):
+                outputs = network(lay_out(pixels))
             logits, truth = criterion.scored(outputs, labels)
             known = truth[0].cpu().numpy().ravel()
             predicted = logits[0].max(0).indices.cpu().numpy().ravel()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from voxloop.deep.begin.material import Material
-from voxloop.deep.networks.device import move_network
+from voxloop.deep.networks.device import move_network, runtime
 from voxloop.deep.networks.network import AnyNetwork, field_of
 from voxloop.deep.objective.instances import output_of
 from voxloop.deep.predict.model import load, write
@@ -21,10 +24,40 @@ from voxloop.store.atomic import replace_folder
 from voxloop.store.layout import RunPlace
 
 
-def spec_of(material: Material, network: AnyNetwork) -> ModelSpec:
-    """What a trained network takes and gives, in voxels of the image."""
+class LateSpec:
+    """The spec of a network, made when it is asked for: finding its receptive field would put off the first step.
+
+    Beside a GPU, which would wait for that, the field is looked for in a thread from now on.
+    """
+
+    def __init__(self, material: Material, network: AnyNetwork) -> None:
+        self._material, self._network = material, network
+        self._made: ModelSpec | None = None
+        self._ahead: Future[Shape | None] | None = None
+        if runtime(material.device) is not None:
+            self._ahead = Future()
+            probe = copy.deepcopy(network)  # before its weights begin to move
+            threading.Thread(target=_find_field, args=(probe, material, self._ahead), daemon=True).start()
+
+    def __call__(self) -> ModelSpec:
+        if self._made is None:
+            description = self._material.description
+            reach = field_of(self._network, description) if self._ahead is None else self._ahead.result()
+            self._made = spec_of(self._material, self._network, reach)
+        return self._made
+
+
+def _find_field(network: AnyNetwork, material: Material, found: Future[Shape | None]) -> None:
+    try:
+        found.set_result(field_of(network, material.description))
+    except Exception as error:
+        found.set_exception(error)
+
+
+def spec_of(material: Material, network: AnyNetwork, reach: Shape | None) -> ModelSpec:
+    """What a trained network takes and gives, in voxels of the image; ``reach`` is its receptive field."""
     config, data, plan = material.config, material.data, material.arrangement
-    reach, zoom = field_of(network, plan.description), plan.zoom
+    zoom = plan.zoom
     classes, output = output_of(config, data)
     stride = network.stride if isinstance(network.stride, tuple) else (1, network.stride, network.stride)
     return ModelSpec(

@@ -55,10 +55,11 @@ class Reporter:
         material: Material,
         parameters: int,
         threads: int,
+        kernels: str,
         *,
         resumed: bool,
     ) -> None:
-        """Say what begins, or goes on."""
+        """Say what begins, or goes on; ``kernels``: in which format the rest is computed, where that is to be said."""
         data, self._device = material.data, material.device
         if resumed:
             self._context.emit("resumed", step=self.state.step)
@@ -68,8 +69,8 @@ class Reporter:
         labelled = ", ".join(f"{info.name} {count:,}" for info, count in zip(data.classes, data.counts, strict=True))
         self.log(
             f"{material.description.title}, {parameters / 1e6:.1f} million weights, on {material.device} with "
-            f"{threads} threads; windows of {window_words(material.window)}; labelled voxels that are trained on: "
-            f"{labelled} ({data.shares})"
+            f"{threads} threads{_format(material, kernels)}; windows of "
+            f"{window_words(material.window)}; labelled voxels that are trained on: {labelled} ({data.shares})"
         )
         if material.thin and not resumed:
             self.log(material.thin_words)
@@ -186,3 +187,10 @@ class Reporter:
 
     def _eta(self) -> float:
         return (self.state.total - self.state.step) * self.step_seconds()
+
+
+def _format(material: Material, kernels: str) -> str:
+    """In which formats a GPU computes, as a part of a sentence; nothing of a processor."""
+    name = str(material.precision).removeprefix("torch.")
+    half = f", forward in {name}" if name != "float32" else ""
+    return f"{half}, {kernels}" if kernels else half

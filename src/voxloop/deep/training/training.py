@@ -19,14 +19,14 @@ from voxloop.deep.networks.device import autocast, cores
 from voxloop.deep.networks.network import count_parameters
 from voxloop.deep.objective.metrics import WindowScores
 from voxloop.deep.objective.optimisers import follows_rate
-from voxloop.deep.objective.validation import draw_sample, evaluate
+from voxloop.deep.objective.validation import HeldOutWindow, draw_sample, evaluate
 from voxloop.deep.predict.model import write_files
 from voxloop.deep.training import checkpoint
 from voxloop.deep.training.batches import Batches
 from voxloop.deep.training.budget import PLAN_AFTER, TimeBudget
 from voxloop.deep.training.deciding import Effort
 from voxloop.deep.training.descent import Descent
-from voxloop.deep.training.model_folder import spec_of, write_model
+from voxloop.deep.training.model_folder import LateSpec, write_model
 from voxloop.deep.training.pseudo_labels import open_teachers
 from voxloop.deep.training.reporter import Reporter
 from voxloop.deep.training.schedule import lowers_rate, rate
@@ -34,7 +34,6 @@ from voxloop.deep.training.settling import settle
 from voxloop.deep.training.state import LIVE, TrainingState
 from voxloop.deep.training.team import Team, own_device
 from voxloop.errors import ConfigError, RunError
-from voxloop.model import ModelSpec
 from voxloop.runs.context import TaskContext
 from voxloop.runs.orders import LAST_WORD, Order
 from voxloop.store.layout import RunPlace
@@ -67,11 +66,12 @@ class Training:
             context, config, device=own_device(config, team), earlier=Earlier.from_json(saved) if saved else None
         )
         self._mining = Mining(self._material.sampler) if config.hard_examples else None
-        self._validation = self._material.validation_windows()
         self._cells = sum(len(image.split.validation) for image in self._material.data.images)
-        self._budget = TimeBudget(config, len(self._validation))
         self._descent = self._build_network(resumed=bool(saved))
-        self._spec: ModelSpec | None = None
+        judge = partial(HeldOutWindow.of, loss=self._descent.criterion)
+        self._validation = [judge(*window) for window in self._material.validation_windows()]
+        self._budget = TimeBudget(config, len(self._validation))
+        self._spec = LateSpec(self._material, self._descent.network)
         self._begin_or_go_on(tensors, saved)
 
     # ---------------------------------------------------------------------------------------------------- beginning
@@ -92,10 +92,14 @@ class Training:
             self._restore(tensors, saved)
         self._descent.join_team()
         self._reporter = Reporter(self._context, self.state, [info.name for info in material.data.classes])
-        self._reporter.begin(material, count_parameters(self._descent.network), self._threads, resumed=bool(saved))
+        self._reporter.begin(
+            material, count_parameters(self._descent.network), self._threads, self._descent.kernels, resumed=bool(saved)
+        )
         if not saved:
             self._save()
-        self._batches = Batches(material, self._pseudo_labels, team, self.state.batch, self._threads)
+        self._batches = Batches(
+            material, self._pseudo_labels, team, self.state.batch, self._threads, self._descent.criterion.targets
+        )
 
     def _restore(self, tensors: dict[str, Tensor], saved: dict[str, Any]) -> None:
         self._descent.restore(tensors, saved)
@@ -297,12 +301,14 @@ class Training:
 
     def _validate(self) -> WindowScores:
         """Scores on the held-out windows; the first of them are drawn."""
-        criterion, classes = self._descent.criterion, self._material.data.classes
-        with self._descent.average.evaluating() as network, autocast(self._material.device, self._material.precision):
-            scores: WindowScores = self._team.agree(evaluate(network, self._validation, criterion, len(classes)))
-            drawn = self._config.samples if self.state.epoch % self._config.sample_every == 0 else 0
-            windows = self._validation[:drawn]
-            samples = [(pixels, *criterion.scored(network(pixels), labels)) for pixels, labels in windows]
+        criterion, material, state = self._descent.criterion, self._material, self.state
+        classes = material.data.classes
+        drawn = self._config.samples if state.epoch % self._config.sample_every == 0 else 0
+        with self._descent.average.evaluating() as network, autocast(material.device, material.precision):
+            found, said = evaluate(network, self._validation, criterion, len(classes), together=state.batch, kept=drawn)
+            scores: WindowScores = self._team.agree(found)
+            judged = zip(self._validation, said, strict=False)
+            samples = [(window.pixels, *criterion.scored(logits, window.labels)) for window, logits in judged]
         for number, (pixels, logits, labels) in enumerate(samples if self._team.leads else []):
             name = f"samples/{self.state.epoch:05d}-{number}.png"
             draw_sample(self._context.path / name, pixels[0], labels[0], logits[0], [info.color for info in classes])
@@ -367,21 +373,14 @@ class Training:
         }
         write_more = None
         if model:
-            write_more = partial(
-                write_files, spec=self._model_spec(), tensors=self._descent.average.module.state_dict()
-            )
+            write_more = partial(write_files, spec=self._spec(), tensors=self._descent.average.module.state_dict())
         checkpoint.save(self._folder / name, packed, state, write_more)
         self._reporter.checkpoint(name, time.monotonic() - began)
 
     def _keep_model(self) -> None:
         self.state.kept = True
         if self._team.leads:
-            write_model(RunPlace(self._context.path).model, self._model_spec(), self._descent.average.module)
-
-    def _model_spec(self) -> ModelSpec:
-        """Made late: probing the receptive field would put off the first step."""
-        self._spec = self._spec or spec_of(self._material, self._descent.network)
-        return self._spec
+            write_model(RunPlace(self._context.path).model, self._spec(), self._descent.average.module)
 
     def _end(self) -> None:
         """The last word on the network, and which model is kept to predict with; where there is one at all."""
