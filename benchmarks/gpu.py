@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -98,7 +99,7 @@ class Checks:
 
     def equality(self) -> Iterator[Row]:
         """Losses in float32 against those of the processor."""
-        exact = {"precision": "float32", "augmentation": Augmentation.none().model_dump()}
+        exact: dict[str, Any] = {"precision": "float32", "augmentation": Augmentation.none().model_dump()}
         here = self._run("equal", **exact).losses()
         there = self._run("equal-cpu", device="cpu", **exact).losses()
         off = float(np.abs(here - there).max() / np.abs(there).max())
@@ -207,12 +208,13 @@ class Checks:
 @contextmanager
 def _in_this_process() -> Iterator[None]:
     """Runs are computed here: to start a process takes longer than what is measured."""
-    before = Run.launch
-    Run.launch = lambda run, queue=True: runner.run(run.path, queue=False) and run  # type: ignore[assignment, method-assign]
-    try:
+
+    def launch(run: Run, queue: bool = True) -> Run:
+        runner.run(run.path, queue=queue)
+        return run
+
+    with patch.object(Run, "launch", launch):
         yield
-    finally:
-        Run.launch = before  # type: ignore[method-assign]
 
 
 def tried(part: Callable[[], Iterator[Row]]) -> list[Row]:
