@@ -25,8 +25,9 @@ from voxloop.config import PredictConfig
 from voxloop.config.augment import Augmentation
 from voxloop.config.presets import AUTO
 from voxloop.deep.learner import train
-from voxloop.deep.networks.device import autocast, cores, lay_out, resolve_device, resolve_precision, runtime
+from voxloop.deep.networks.device import autocast, cores, lay_out, resolve_device, resolve_precision
 from voxloop.deep.training.model_folder import load_kept_network
+from voxloop.deep.transfer import runtime
 from voxloop.runs import Run, runner
 from voxloop.runs.context import QuietContext
 from voxloop.runs.orders import Order

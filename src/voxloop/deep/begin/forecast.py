@@ -14,9 +14,9 @@ from voxloop.deep.begin.lending import lends
 from voxloop.deep.begin.material import Material, folder_of, gather_cached, gather_now
 from voxloop.deep.begin.memory import advise, free_memory, memory_of
 from voxloop.deep.begin.preflight import Note, preflight
-from voxloop.deep.networks.device import runtime
 from voxloop.deep.networks.network import AnyNetwork, count_parameters
 from voxloop.deep.objective.optimisers import optimiser
+from voxloop.deep.transfer import runtime
 
 if TYPE_CHECKING:
     from voxloop.helper.handlers import Job

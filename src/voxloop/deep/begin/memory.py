@@ -12,7 +12,8 @@ from torch import nn
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.parsing import WINDOW_STRIDE
-from voxloop.deep.networks.device import DeviceMemory, resolve_device, resolve_precision, runtime
+from voxloop.deep.networks.device import DeviceMemory, resolve_device, resolve_precision
+from voxloop.deep.transfer import runtime
 from voxloop.errors import ConfigError
 from voxloop.geometry import Shape
 from voxloop.machine import available_memory

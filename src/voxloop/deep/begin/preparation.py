@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voxloop.deep.networks.device import sent
 from voxloop.deep.predict.predictor import Normalisation, Zoom, resize
+from voxloop.deep.transfer import sent
 
 
 class Preparation:

@@ -18,7 +18,7 @@ from voxloop.config.augment import Augmentation
 from voxloop.deep.data.chance import box, draw, hits
 from voxloop.deep.data.patchwork import Patchwork
 from voxloop.deep.data.sections import wear_sections
-from voxloop.deep.networks.device import sent
+from voxloop.deep.transfer import sent
 
 if TYPE_CHECKING:
     from voxloop.config.deep import DeepConfig

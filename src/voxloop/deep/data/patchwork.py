@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from voxloop.config.augment import Augmentation
 from voxloop.deep.data.chance import box, draw, hits
 from voxloop.deep.data.targets import CODES, FIRST
-from voxloop.deep.networks.device import sent
+from voxloop.deep.transfer import sent
 
 #: what tells these draws from those of the augmentations of whole windows, so that neither changes the other's
 _STREAM = 2**31 + 1

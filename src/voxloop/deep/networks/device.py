@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from voxloop.deep.networks.convolution import hasten
+from voxloop.deep.transfer import runtime
 from voxloop.errors import ConfigError
 
 #: first generations of NVIDIA's GPUs that compute in bfloat16, and that multiply matrices of float16
 _BFLOAT16, _FLOAT16 = (8, 0), (7, 0)
-#: devices that share the memory and the queue of the processor, or that torch gives no say over either
-_PLAIN = ("cpu", "mps")
 
 
 def resolve_device(name: str) -> torch.device:
@@ -43,11 +41,6 @@ def _count(kind: str) -> int:
     module = getattr(torch, kind, None)
     there = module is not None and hasattr(module, "device_count") and module.is_available()
     return int(module.device_count()) if module is not None and there else 0
-
-
-def runtime(device: torch.device) -> Any | None:
-    """What torch offers to manage a GPU (``torch.cuda`` of NVIDIA's); None where there is nothing to manage."""
-    return None if device.type in _PLAIN else torch.get_device_module(device)
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
@@ -82,18 +75,6 @@ def give_back(device: torch.device) -> None:
     module = runtime(device)
     if module is not None:
         module.empty_cache()
-
-
-def pinned(array: np.ndarray) -> torch.Tensor:
-    """An array as a tensor from which a GPU can copy while others compute."""
-    return torch.from_numpy(np.ascontiguousarray(array)).pin_memory()
-
-
-def sent(values: np.ndarray | torch.Tensor, device: torch.device, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """A few numbers, or a batch that was :func:`pinned`, on a device, without waiting for what it is busy with."""
-    tensor = torch.from_numpy(np.ascontiguousarray(values)) if isinstance(values, np.ndarray) else values
-    # of an array that is gone by then, another kind of GPU would read what is no longer there
-    return tensor.to(device, dtype, non_blocking=device.type not in _PLAIN)
 
 
 def cores() -> int:

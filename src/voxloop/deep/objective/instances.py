@@ -15,9 +15,9 @@ from voxloop.config.deep import DeepConfig
 from voxloop.deep.data.targets import FIRST, Make, flow_targets, instance_targets, plane_targets
 from voxloop.deep.data.training_data import TrainingData
 from voxloop.deep.data.windows import TrainingImage
-from voxloop.deep.networks.device import pinned, runtime, sent
 from voxloop.deep.objective.loss import PartialLoss
 from voxloop.deep.objective.matching import Matcher
+from voxloop.deep.transfer import pinned, runtime, sent
 from voxloop.geometry import Spacing
 from voxloop.model import ClassInfo, Output
 

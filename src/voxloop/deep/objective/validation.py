@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voxloop.deep.networks.device import lay_out, runtime
+from voxloop.deep.networks.device import lay_out
 from voxloop.deep.objective.instances import Criterion
 from voxloop.deep.objective.matching import WINDOWS
 from voxloop.deep.objective.metrics import WindowScores, scores_of
+from voxloop.deep.transfer import runtime
 
 
 class Tally:

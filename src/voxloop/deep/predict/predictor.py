@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.deep.networks.device import DeviceMemory, autocast, lay_out, move_network, runtime, sent
+from voxloop.deep.networks.device import DeviceMemory, autocast, lay_out, move_network
 from voxloop.deep.predict.feeding import Streamed
 from voxloop.deep.predict.reduction import Kept, SplitNetwork, agrees, apply_head, split_head, strips
 from voxloop.deep.predict.streaming import ROOMY, stream
+from voxloop.deep.transfer import runtime, sent
 from voxloop.errors import ModelError
 from voxloop.model import Halted, ModelSpec
 

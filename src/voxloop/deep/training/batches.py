@@ -11,9 +11,10 @@ from torch import Tensor
 
 from voxloop.deep.begin.material import Material
 from voxloop.deep.data.prefetch import Prefetcher
-from voxloop.deep.networks.device import cores, pinned, runtime
+from voxloop.deep.networks.device import cores
 from voxloop.deep.training.pseudo_labels import PseudoLabels
 from voxloop.deep.training.team import Team
+from voxloop.deep.transfer import pinned, runtime
 
 #: threads beside a GPU that cut windows of classes, and that prepare batches of objects, at most
 _CLASSES, _OBJECTS = 4, 8

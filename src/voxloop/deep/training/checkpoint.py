@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from voxloop.deep.networks.device import runtime
+from voxloop.deep.transfer import runtime
 from voxloop.errors import ModelError
 from voxloop.store.atomic import replace_folder
 

@@ -13,11 +13,12 @@ import torch
 from torch import nn
 
 from voxloop.deep.begin.material import Material
-from voxloop.deep.networks.device import move_network, runtime
+from voxloop.deep.networks.device import move_network
 from voxloop.deep.networks.network import AnyNetwork, field_of
 from voxloop.deep.objective.instances import output_of
 from voxloop.deep.predict.model import load, write
 from voxloop.deep.predict.predictor import Zoom
+from voxloop.deep.transfer import runtime
 from voxloop.geometry import Shape
 from voxloop.model import ModelSpec
 from voxloop.store.atomic import replace_folder
