@@ -12,7 +12,7 @@ from torch import nn
 
 from voxloop.config.deep import DeepConfig
 from voxloop.config.parsing import WINDOW_STRIDE
-from voxloop.deep.networks.device import DeviceMemory, resolve_device, resolve_precision
+from voxloop.deep.networks.device import GpuMemory, resolve_device, resolve_precision
 from voxloop.deep.transfer import runtime
 from voxloop.errors import ConfigError
 from voxloop.geometry import Shape
@@ -50,7 +50,7 @@ def ran_out(error: RuntimeError) -> bool:
 
 def free_memory(device: torch.device) -> int:
     """Bytes that a training may take on a device now."""
-    return available_memory() if runtime(device) is None else DeviceMemory(device).free()
+    return available_memory() if runtime(device) is None else GpuMemory(device).free()
 
 
 def memory_of(network: nn.Module, config: DeepConfig, window: Shape) -> Callable[[int], int]:

@@ -109,7 +109,7 @@ def _layout(device: torch.device) -> torch.memory_format:
     return torch.contiguous_format if device.type == "mps" else torch.channels_last_3d
 
 
-class DeviceMemory:
+class GpuMemory:
     """What a GPU's memory is used for, for those who plan blocks."""
 
     def __init__(self, device: torch.device) -> None:

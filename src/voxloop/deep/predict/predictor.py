@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxloop.deep.networks.device import DeviceMemory, autocast, lay_out, move_network
+from voxloop.deep.networks.device import GpuMemory, autocast, lay_out, move_network
 from voxloop.deep.predict.feeding import Streamed
 from voxloop.deep.predict.reduction import Kept, SplitNetwork, agrees, apply_head, split_head, strips
 from voxloop.deep.predict.streaming import ROOMY, stream
@@ -42,7 +42,7 @@ class NetworkPredictor:
         self._zoom: Zoom = tuple(spec.extra.get("zoom", (1.0, scale, scale)))
         self._volumetric = spec.dimensions == 3
         self._normalise = Normalisation.of(spec.normalisation, spec.channels, self._slices).to(device)
-        self.device_memory = DeviceMemory(device) if runtime(device) is not None else None
+        self.device_memory = GpuMemory(device) if runtime(device) is not None else None
         self._split: SplitNetwork | object | None = _UNTRIED
         self._fed: Streamed | object | None = _UNTRIED
         self._column: float | None = None
