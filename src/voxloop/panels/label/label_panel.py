@@ -18,6 +18,7 @@ from voxloop.panels.base.ui import on_ui
 from voxloop.panels.label import page_strokes
 from voxloop.panels.label.class_editor import ClassEditor
 from voxloop.panels.label.code_line import CodeLine
+from voxloop.panels.label.compare_box import CompareBox
 from voxloop.panels.label.edits import Edits
 from voxloop.panels.label.first_places import FirstPlaces
 from voxloop.panels.label.hinted import HintedTools
@@ -96,7 +97,7 @@ class LabelPanel(Panel):
         self.code, self.show_code = self.code_line.widget, self.code_line.show
         self.levels = LevelLayers(self, ws, self.view)
         self.strays = Strays(self, ws, self.show_code)
-        self.regions = RegionBox(self)
+        self.regions, self.compare = RegionBox(self), CompareBox(self)
         self.classes = ClassEditor(self, ws, self.state, changed=self._classes_changed, tell_code=self.show_code)
         self.saved = Saved()
         self.live_box = LiveBox(
@@ -139,6 +140,7 @@ class LabelPanel(Panel):
                 self.slices.widget,
                 ShapeBox(self).widget,
                 self.regions.widget,
+                self.compare.widget,
                 self.masks_box,
                 self.code,
             ]
@@ -202,7 +204,8 @@ class LabelPanel(Panel):
         kind: LayerKind = "instances" if level.kind == "instances" else "labels"
         own = LabelLayer(self.labels, level.name, level.classes, kind)
         below: list[Layer] = [*self.picture.layers, self.live.layer, *self.levels.below(self.labels)]
-        self.view.set_layers([*below, own, *self.units.opened(), *self.regions.layers(), self.preview.layer])
+        over: list[Layer] = [*self.compare.layers(), *self.regions.layers(), self.preview.layer]
+        self.view.set_layers([*below, own, *self.units.opened(), *over])
         values = [item.value for item in level.classes]
         if kind == "instances":
             self.state.value = self.labels.next_id()
@@ -330,6 +333,8 @@ class LabelPanel(Panel):
             "pen": self.tools.offer_pressure,
             "new": self.classes.new_object,
             "levels": self.levels.switch,
+            "difference": lambda: self.compare.step(1),
+            "difference before": lambda: self.compare.step(-1),
         }
         if name in actions:
             actions[name]()

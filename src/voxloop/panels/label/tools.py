@@ -240,6 +240,8 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
         ("n", "next place to correct", "next"),
         ("y", "accept what the overlay says there", "accept"),
         ("u", "the other levels on and off", "levels"),
+        ("shift+d", "next difference of two labelings (Shift E: before)", "difference"),
+        ("shift+e", "", "difference before"),
     ]
     keys += hint_bindings()
     if objects:  # X has been the key of objects for longer
