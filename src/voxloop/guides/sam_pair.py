@@ -127,10 +127,10 @@ def files_of(model: object) -> tuple[Path, Path]:
         model = (model.get("encoder"), model.get("decoder"))
     if isinstance(model, str | Path):
         folder = Path(model).expanduser()
-        found = [sorted(folder.glob(f"*{word}*.onnx")) for word in ("encoder", "decoder")]
+        found = [_named(folder, word) for word in ("encoder", "decoder")]
         if not all(len(some) == 1 for some in found):
             raise ModelError(
-                f"{folder} is no folder with one *encoder*.onnx and one *decoder*.onnx; give both paths: "
+                f"{str(folder)[:200]} is no folder with one *encoder*.onnx and one *decoder*.onnx; give both paths: "
                 "model=('encoder.onnx', 'decoder.onnx')"
             )
         return found[0][0], found[1][0]
@@ -138,9 +138,17 @@ def files_of(model: object) -> tuple[Path, Path]:
         raise ModelError("a model that answers clicks is two files: model=('encoder.onnx', 'decoder.onnx')")
     encoder, decoder = (Path(one).expanduser() for one in model)
     for path in (encoder, decoder):
-        if not path.is_file():
-            raise ModelError(f"there is no file {path}")
+        if path not in _named(path.parent, path.stem):
+            raise ModelError(f"there is no file {str(path)[:200]}")
     return encoder, decoder
+
+
+def _named(folder: Path, word: str) -> list[Path]:
+    """Graphs in a folder whose names hold a word."""
+    try:
+        return sorted(path for path in folder.iterdir() if word in path.name and path.suffix == ".onnx")
+    except (OSError, ValueError):  # none, no folder, a name that no disk takes
+        return []
 
 
 def field_of(hints: Hints, size: tuple[int, int]) -> Window:

@@ -172,7 +172,7 @@ class Guided(Copying):
     def _find(self, tool: str, plane: Plane, fields: dict[str, Any], channel: int | str | None) -> FoundObject:
         asked = {key: value for key, value in fields.items() if value is not None}
         if channel is not None:
-            asked["channel"] = channel
+            asked["channel"] = channel if isinstance(channel, str) else whole("channel", channel)
         where = {"axis": plane.axis, "index": plane.index}
         workspace = self.path.parents[2]
         answer = resolve(_ASK)(workspace, {"image": self.image, "level": self.level.name, **where, **asked})
