@@ -36,6 +36,7 @@ OURS = {
     "gradient_clip",
     "checkpoint_minutes",
     "seed",
+    "strict_best",
 }
 
 
