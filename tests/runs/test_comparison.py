@@ -10,7 +10,7 @@ import pytest
 
 from voxloop.config import DeepConfig, ShallowConfig
 from voxloop.errors import RunError
-from voxloop.runs import Runs, runner
+from voxloop.runs import Runs, runner, sinks
 from voxloop.runs.comparison import ancestors, differences, usual
 from voxloop.runs.events import EventWriter
 from voxloop.runs.export import to_csv
@@ -70,13 +70,17 @@ def test_csv_holds_every_step_and_every_epoch(tmp_path):
     assert float(rows[2]["train loss"]) == 0.375
 
 
-def test_tensorboard_that_is_not_there_is_said_and_its_numbers_are_those_of_the_log(tmp_path, monkeypatch):
-    from voxloop.runs import tensorboard
-
-    monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
-    with pytest.raises(RunError, match="pip install tensorboard"):
-        tensorboard.check()
-    written = []
+def test_sinks_that_are_not_there_are_said_and_their_numbers_are_those_of_the_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(sinks, "find_spec", lambda _: None)
+    for settings, words in (
+        ({"tensorboard": True}, "pip install tensorboard"),
+        ({"sinks": ["wandb"]}, "pip install wandb"),
+        ({"sinks": ["mlflo"]}, "'mlflow'"),
+    ):
+        with pytest.raises(RunError, match=words):
+            sinks.check(settings)
+    sinks.check({"tensorboard": False, "sinks": None})
+    written, metrics, logged = [], [], []
 
     def package(name, **content):
         module = ModuleType(name)
@@ -109,14 +113,47 @@ def test_tensorboard_that_is_not_there_is_said_and_its_numbers_are_those_of_the_
     package("tensorboard.compat.proto.summary_pb2", Summary=summary)
     package("tensorboard.summary.writer.event_file_writer", EventFileWriter=Writer)
 
+    class Client:
+        def __init__(self, place):
+            metrics.append(place)
+
+        def get_experiment_by_name(self, _name):
+            return None
+
+        def create_experiment(self, name):
+            return name
+
+        def create_run(self, experiment, run_name):
+            return SimpleNamespace(info=SimpleNamespace(run_id=f"{experiment}/{run_name}"))
+
+        def log_metric(self, *fields):
+            metrics.append(fields[:3])
+
+        def set_terminated(self, run):
+            metrics.append(f"{run} ended")
+
+    def log(values, step):
+        logged.append(step)
+        raise OSError("no room")
+
+    package("mlflow", __path__=[])
+    package("mlflow.tracking", MlflowClient=Client)
+    package("wandb", init=lambda **_: SimpleNamespace(log=log, finish=lambda: logged.append("finished")))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
     def train(context):
         context.emit("step", iteration=1, loss=0.5, lr=1e-3)
         context.emit("epoch", iteration=1, epoch=1, val={"iou": {"mito": 0.75}, "loss": float("nan")})
         return "finished"
 
     monkeypatch.setattr(runner.tasks, "load", lambda _: train)
-    run = Runs(tmp_path).create("r", "voxloop.deep.learner:train", {"tensorboard": True})
+    run = Runs(tmp_path).create("r", "voxloop.deep.learner:train", {"tensorboard": True, "sinks": ["wandb", "mlflow"]})
     assert runner.run(run.path) == "finished"
+    assert metrics[0] == (run.path / "mlflow").as_uri()
+    assert metrics[1:3] == [("voxloop/r", "step/loss", 0.5), ("voxloop/r", "step/lr", 1e-3)]
+    assert metrics[-1] == "voxloop/r ended"
+    assert logged == [1, "finished"]  # asked no more after it failed
+    assert [event["text"] for event in run.history.warnings] == ["wandb gets no further numbers of this run: no room"]
     assert written == [("step/loss", 1, 0.5), ("step/lr", 1, 1e-3), ("val/iou/mito", 1, 0.75), "closed"]
 
 

@@ -131,6 +131,14 @@ class SavingSettings(Config):
         label="TensorBoard",
         advanced=True,
     )
+    sinks: tuple[str, ...] | None = setting(
+        None,
+        "where numbers go besides the run's own log: tensorboard, mlflow, wandb (written here, sent nowhere), or what "
+        "a plugin offers; each needs its package installed",
+        group="Saving",
+        label="further logs",
+        advanced=True,
+    )
     samples: int = setting(3, "validation windows shown as they are learnt", group="Saving", ge=0, le=16, advanced=True)
     sample_every: int = setting(
         1, "epochs from one picture of them to the next", group="Saving", unit="epochs", ge=1, le=100_000, advanced=True

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from voxloop.runs.run import Run
 
 #: settings that say where a run happens, not what it learns
-_ELSEWHERE = ("device", "threads", "workers", "checkpoint_minutes", "samples", "tensorboard")
+_ELSEWHERE = ("device", "threads", "workers", "checkpoint_minutes", "samples", "tensorboard", "sinks")
 
 
 def ancestors(runs: Mapping[str, Run], name: str) -> list[str]:

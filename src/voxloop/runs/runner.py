@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from voxloop.errors import RunError, unknown
 from voxloop.locks import Lock, holder
 from voxloop.machine import machine
 from voxloop.plain_files import read_plain
-from voxloop.runs import tasks
+from voxloop.runs import sinks, tasks
 from voxloop.runs.context import RunContext
 from voxloop.runs.events import EventWriter
 from voxloop.runs.failures import describe
@@ -155,7 +155,7 @@ def _call_task(context: RunContext) -> str:
     context.began = time.monotonic()  # waiting in line is none of its time
     context.emit("started", **_circumstances(context))
     task: Callable[[RunContext], str] = tasks.load(context.config["task"])
-    with _tensorboard(context):
+    with sinks.listening(context):
         outcome = task(context)
     if outcome not in OUTCOMES:
         raise RunError(f"{context.config['task']} ended with {unknown('word', outcome, OUTCOMES)}")
@@ -173,22 +173,6 @@ def _start_what_follows(context: RunContext) -> None:
     except Exception as error:
         traceback.print_exc()
         context.emit("warning", text=f"what was to follow could not be started: {describe(error)[0]}")
-
-
-@contextlib.contextmanager
-def _tensorboard(context: RunContext) -> Iterator[None]:
-    """Numbers go to TensorBoard too, where the settings ask for it."""
-    if not context.settings.get("tensorboard"):
-        yield
-        return
-    from voxloop.runs.tensorboard import TensorBoard
-
-    board = TensorBoard(context.path / "tensorboard")
-    context.listen(board.event)
-    try:
-        yield
-    finally:
-        board.close()
 
 
 def _circumstances(context: RunContext) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import RunError
+from voxloop.runs.sinks import numbers
 
 if TYPE_CHECKING:
     from voxloop.runs.events import Event
@@ -23,11 +24,6 @@ def _proto() -> tuple[Any, Any, Any]:
     return EventProto, Summary, EventFileWriter
 
 
-def check() -> None:
-    """Raises RunError where TensorBoard is not installed."""
-    _proto()
-
-
 class TensorBoard:
     """Writes scalars and sample pictures into a folder: ``tensorboard --logdir RUNS`` shows all runs in it.
 
@@ -42,19 +38,10 @@ class TensorBoard:
     def event(self, event: Event) -> None:
         """Take one event of the run; kinds that are no numbers are passed over."""
         step = int(event.get("iteration") or 0)
-        values = []
-        if event["kind"] == "step":
-            values = [(f"step/{name}", event.get(name)) for name in ("loss", "lr", "samples_per_s")]
-        elif event["kind"] == "epoch":
-            for split in ("train", "val"):
-                for name, value in (event.get(split) or {}).items():
-                    parts = value.items() if isinstance(value, dict) else [("", value)]
-                    values += [(f"{split}/{name}{'/' + key if key else ''}", one) for key, one in parts]
-        elif event["kind"] == "sample":
+        if event["kind"] == "sample":
             self._picture(event, step)
-        for tag, value in values:
-            if isinstance(value, int | float):
-                self._add(self._summary.Value(tag=tag, simple_value=float(value)), step, event)
+        for tag, value in numbers(event):
+            self._add(self._summary.Value(tag=tag, simple_value=value), step, event)
 
     def close(self) -> None:
         self._writer.close()

@@ -9,7 +9,7 @@ from typing import Any
 from voxloop.config import Config, DetectConfig, PoseConfig, ShallowConfig
 from voxloop.config.learners import learner_of
 from voxloop.errors import RunError, VoxloopError, WorkspaceError, unknown
-from voxloop.runs import Run
+from voxloop.runs import Run, sinks
 from voxloop.store.kept_strokes import kept_strokes
 from voxloop.store.mark_teaching import freeze_marks
 from voxloop.store.teaching import freeze
@@ -74,10 +74,7 @@ def train(
     config = ShallowConfig() if config is None else config
     note = text("note", note, error=RunError)
     learner = learner_of(config)
-    if getattr(config, "tensorboard", False):
-        from voxloop.runs import tensorboard
-
-        tensorboard.check()
+    sinks.check(config.to_json())
     facts = _freeze(project, config)
     if beside := getattr(config, "channels", ()):
         facts["beside"] = Channels(project).facts(beside)
