@@ -243,7 +243,8 @@ def test_the_bar_marks_frames_and_goes_to_them(show, ws):
 def test_spots_of_a_volume_lie_in_their_plane(ui, ws):
     ws.images.add("stack", np.zeros((10, 60, 80), np.uint8))
     ws.levels.add("spots", kind="points")
-    panel = PointsPanel(ws, image="stack")
+    panel = PointsPanel(ws)
+    panel.show(image="stack")
     mouse = Mouse(panel)
     assert panel.view.index == 5
     mouse.drag((20, 30), index=5)

@@ -159,6 +159,28 @@ def test_what_must_be_decided_is_asked_and_nothing_changes_meanwhile(store: Stor
     assert points.frames == []
 
 
+def test_a_film_goes_through_nwb_label_studio_and_a_package_with_its_frames(tmp_path: Path) -> None:
+    imageio = pytest.importorskip("imageio.v3")
+    frames = np.random.default_rng(0).integers(0, 255, (8, 64, 96, 3), dtype=np.uint8)
+    imageio.imwrite(tmp_path / "film.mp4", frames, fps=10, macro_block_size=1)
+    with Store.create(tmp_path / "ws") as store:
+        store.images.add("film", tmp_path / "film.mp4")
+        for name in ("first", "package", "nwb", "studio"):
+            store.levels.add(name, kind="points", skeleton=["head", "tail"])
+        points = store.points("first")
+        points.add(3, {"head": (10, 20), "tail": (30, 40)})
+        points.add(5, {"head": (11, 20)})
+        labels = sio.load_slp(str(points.save(tmp_path / "a.slp")))
+        sio.save_slp(labels, str(tmp_path / "a.pkg.slp"), embed="user", verbose=False)
+        points.save(tmp_path / "a.nwb")
+        points.save(tmp_path / "a.json", format="labelstudio")
+        for name, file in (("package", "a.pkg.slp"), ("nwb", "a.nwb"), ("studio", "a.json")):
+            back = store.points(name)
+            back.load(tmp_path / file)
+            assert back.frames == [3, 5]
+            assert back.read(3)[0].points["tail"] == pytest.approx((30, 40))
+
+
 def test_nodes_that_a_level_lacks_are_added_with_their_edges(store: Store, tmp_path: Path) -> None:
     path = file_of_sleap(tmp_path / "a.slp")
     spots = store.points("spots", "film")

@@ -73,14 +73,19 @@ class FrameBar:
         self.bar.index = self._view.index
 
     def show(self, marks: Any) -> None:
-        """Marks and graph as they are now."""
-        count = marks.shape[0]
+        """Marks and graph as they are now; counted off the UI thread, since there may be a million points."""
+        graph = "none" if isinstance(marks, PictureLabels) else self.graph.value
+
+        def look() -> tuple[int, list[int], list[int], list[float | None]]:
+            drawn = shortened(values(marks, graph)) if graph != "none" else []
+            return marks.shape[0], marks.labelled, marks.predicted, drawn
+
+        self._owner.in_thread(look, lambda seen: self._put(*seen))
+
+    def _put(self, count: int, labelled: list[int], predicted: list[int], graph: list[float | None]) -> None:
         with self.bar.hold_sync():
             self.bar.count, self.bar.columns = count, columns_of(count)
-            self.bar.labelled = marked(marks.labelled, count)
-            self.bar.predicted = marked(marks.predicted, count)
+            self.bar.labelled, self.bar.predicted = marked(labelled, count), marked(predicted, count)
             self.bar.suggested = marked(self.suggested, count)
-            drawn = not isinstance(marks, PictureLabels) and self.graph.value != "none"
-            self.bar.graph = shortened(values(marks, self.graph.value)) if drawn else []
-        labelled_frames = len(marks.labelled)
-        self.words.value = f"{labelled_frames} of {count} frames labelled, {len(marks.predicted)} predicted"
+            self.bar.graph = graph
+        self.words.value = f"{len(labelled)} of {count} frames labelled, {len(predicted)} predicted"

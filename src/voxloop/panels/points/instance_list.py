@@ -154,7 +154,12 @@ class InstanceList:
 
 
 def _words(one: Any) -> str:
-    parts = [f"{one.id}", one.label, one.track and f"track {one.track}", f"{len(one.points)} nodes"]
+    parts = [
+        f"{one.id}",
+        one.label,
+        one.track and f"track {one.track}",
+        f"{len(one.points)} nodes" if len(one.points) > 2 else "",
+    ]
     if one.predicted:
         parts.append("predicted" if one.score is None else f"predicted {one.score:.2f}")
     if one.locked:

@@ -142,13 +142,13 @@ class PointsPanel(Panel):
         self.view.on("action", handler(lambda name, point: self.act(name)))
         self.view.on("tool", lambda tool: self._show_tool())
         self.view.on("plane", self._plane_changed)
-        self.images.observe(handler(lambda change: self.show(image=change["new"])), "value")
-        self.levels.observe(handler(lambda change: self.show(level=change["new"])), "value")
+        self.images.observe(handler(lambda change: self._chosen(image=change["new"])), "value")
+        self.levels.observe(handler(lambda change: self._chosen(level=change["new"])), "value")
         self._mode.observe(lambda change: setattr(self, "mode", change["new"]), "value")
         self._class.observe(handler(lambda change: self._class_chosen(change["new"])), "value")
         self.bar.graph.observe(handler(lambda _: self.bar.show(self.marks)), "value")
-        for release in (self.view.close, self._leave):
-            self.on_close(release)
+        self.on_close(self.view.close)
+        self.on_close(self._leave)
 
     # ---------------------------------------------------------------------------------------------- image and level
 
@@ -184,15 +184,19 @@ class PointsPanel(Panel):
     @on_ui
     def show(self, level: str | None = None, image: str | None = None) -> None:
         """Label another level or image."""
+        self._leave()
+        self.marks = None  # nothing of it lies over the other image
         if image is not None and image != self._image:
             self._image = image
             self.view.show(self.ws.images.scales(image))
             if self.ws.images.info(image).framed:
                 self.view.go_to_plane(0)
-        if level is not None:
-            self._level = level
-        self._leave()
+        self._level = level or self._level
         self._open()
+
+    def _chosen(self, image: str | None = None, level: str | None = None) -> None:
+        if image not in (None, self._image) or level not in (None, self._level):
+            self.show(level=level, image=image)
 
     def show_suggestions(self, frames: list[int]) -> None:
         """Mark frames that are worth labelling next, and have ``N`` go through them."""
@@ -213,15 +217,13 @@ class PointsPanel(Panel):
         names = self.ws.levels.of_kind("points", "boxes", "pictures")
         self.levels.options = names
         if not self._level:
-            for part in (self._placing, self._assigning, self.list.widget, self.search.widget, self.looks.widget):
-                show(part, False)
-            for part in (self.bar.widget, self.skeleton.widget, self.files.widget):
+            boxes = (self.list, self.search, self.looks, self.bar, self.skeleton, self.files)
+            for part in (self._placing, self._assigning, *(box.widget for box in boxes)):
                 show(part, False)
             self.new_level.fold.open()
             self.say("This workspace has no level of points, boxes or pictures yet: make one at the right.")
             return
-        if self.levels.value != self._level:
-            self.levels.value = self._level
+        self.levels.value, self.images.value = self._level, self._image
         self.marks = self.ws.store.marks(None, self._level, self._image)
         self._disconnect = self.marks.on_edit(lambda edit: self.post(self._edited))
         level = self.marks.level
@@ -276,8 +278,8 @@ class PointsPanel(Panel):
         reason = read_only_words(self.ws) if self.marks.read_only else ""
         self._banner.value = html.escape(reason)
         show(self._banner, bool(reason))
-        for name, control in self._tools.items():
-            control.disabled = bool(reason) and name != "look"
+        for control in list(self._tools.values())[1:]:
+            control.disabled = bool(reason)
 
     # --------------------------------------------------------------------------------------------------------- tools
 
@@ -298,17 +300,16 @@ class PointsPanel(Panel):
             self.marks.change(chosen.id, label=name)
             self.note(f"change({chosen.id}, label={name!r})")
 
-    def act(self, name: str) -> None:
+    def act(self, name: str) -> object:
         """Do what a key asks for."""
         if self.marks is None:
-            return
+            return None
         if name.startswith("class "):
-            self._take_class(int(name.removeprefix("class ")))
-            return
+            return self._take_class(int(name.removeprefix("class ")))
         if name == "delete" and isinstance(self.marks, PictureLabels):
             self.marks.clear(self.frame)
             self.note(f"clear({self.frame!r})")
-            return
+            return None
         actions: dict[str, Callable[[], object]] = {
             "undo": self.undo,
             "redo": self.redo,
@@ -318,8 +319,7 @@ class PointsPanel(Panel):
             "labelled before": lambda: self.search.labelled(-1),
             **self.list.actions,
         }
-        if name in actions:
-            actions[name]()
+        return actions[name]() if name in actions else None
 
     def _take_class(self, value: int) -> None:
         item = self.marks.level.class_of(value)
@@ -381,7 +381,6 @@ class PointsPanel(Panel):
         self.draw()
 
     def note(self, code: str) -> None:
-        """Show the line of Python for what was done to the points."""
         self._show_code(f"ws.{self.marks.level.kind}({self._level!r}, {self._image!r}).{code}")
 
     def _show_code(self, code: str) -> None:

@@ -33,6 +33,7 @@ class MarkView:
     def __init__(self, state: MarkState, setting: MarkSetting) -> None:
         self._state = state
         self._setting = setting
+        self._tracks: tuple[int, list[str]] | None = None  # as they were after which edit
 
     def shows(self, state: MarkState) -> bool:
         """Whether this is a view of that very state."""
@@ -92,9 +93,11 @@ class MarkView:
     def tracks(self) -> list[str]:
         """Names of the tracks that something belongs to, in the order in which they came."""
         with self._state.lock:
-            table = self._state.table
-            used = np.unique(table.track[table.rows()])
-            return [table.tracks[code] for code in used.tolist() if code >= 0]
+            if self._tracks is None or self._tracks[0] != self.sequence:
+                table = self._state.table
+                used = np.unique(table.track[table.rows()])
+                self._tracks = self.sequence, [table.tracks[code] for code in used.tolist() if code >= 0]
+            return list(self._tracks[1])
 
     def __len__(self) -> int:
         return len(self._state.table)

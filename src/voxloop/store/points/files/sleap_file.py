@@ -79,7 +79,7 @@ def _video(labels: Any, wanted: object, image: str, path: Path) -> Any:
         for n, (video, name) in enumerate(zip(labels.videos, names, strict=True)):
             if wanted in (n, name, Path(name).name, Path(name).stem):
                 return video
-    elif len(names) == 1:
+    elif len(set(names)) == 1:  # Label Studio has one video a frame, all of one name
         return labels.videos[0]
     else:
         alike = [video for video, name in zip(labels.videos, names, strict=True) if Path(name).stem == image]
