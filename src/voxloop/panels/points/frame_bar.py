@@ -74,7 +74,7 @@ class FrameBar:
 
     def show(self, marks: Any) -> None:
         """Marks and graph as they are now; counted off the UI thread, since there may be a million points."""
-        graph = "none" if isinstance(marks, PictureLabels) else self.graph.value
+        graph: Any = "none" if isinstance(marks, PictureLabels) else self.graph.value
 
         def look() -> tuple[int, list[int], list[int], list[float | None]]:
             drawn = shortened(values(marks, graph)) if graph != "none" else []

@@ -305,7 +305,8 @@ class PointsPanel(Panel):
         if self.marks is None:
             return None
         if name.startswith("class "):
-            return self._take_class(int(name.removeprefix("class ")))
+            self._take_class(int(name.removeprefix("class ")))
+            return None
         if name == "delete" and isinstance(self.marks, PictureLabels):
             self.marks.clear(self.frame)
             self.note(f"clear({self.frame!r})")
