@@ -45,6 +45,15 @@ def test_two_strokes_become_an_overlay_that_follows_the_next_one(ui, tmp_path):
         version = panel.live.layer.sequence
         panel.labels.paint(index=2, points=[(130, 150)], radius=6, value="right")
         wait(lambda: screen.wait() or panel.live.layer.sequence > version)
+        hand = Hand(panel)
+        hand.press("w")
+        hand.stroke([100, 160], index=2, value=2)
+        wait(lambda: screen.wait() or "by the live model" in screen.text)
+        hand.press("enter")
+        wait(lambda: screen.wait() or panel.labels.counts()[2] > 5000)
+        assert (panel.labels.plane("z", 2)[:, :95] != 2).all()
+        assert "by='live'" in panel.code.code
+        hand.press("ctrl+z")
         run = ws.train(ShallowConfig(scales=2))
         run.wait()
         screen.wait()
