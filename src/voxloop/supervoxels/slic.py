@@ -189,7 +189,9 @@ class _Nearest:
         colors = np.where(there, colors, np.float32(0))
         dz, dy, dx = self._shifts[:, layer + down][:, *at]
         z, y, x = self._across
-        dz, dy, dx = down * self._sizes[0] + dz, along[:, None] * self._sizes[1] + dy, across * self._sizes[2] + dx
+        dz = np.float32(down) * self._sizes[0] + dz
+        dy = along.astype(np.float32)[:, None] * self._sizes[1] + dy
+        dx = across.astype(np.float32) * self._sizes[2] + dx
         base = z * dz * dz + y * dy * dy + x * dx * (dx - 2 * self._away[2])
         base += self._color * (colors * colors).sum(axis=0)
         base[~there] = np.inf
