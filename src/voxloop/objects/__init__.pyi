@@ -5,7 +5,12 @@ from .labelled import objects_of_labels as objects_of_labels
 from .measuring import measure_objects as measure_objects
 from .meshes import object_mesh as object_mesh
 from .meshes import save_mesh as save_mesh
+from .more_measures import contacts as contacts
+from .more_measures import measure_more as measure_more
 from .result import Objects as Objects
+from .rules import Rule as Rule
 from .segmenting import decode_instances as decode_instances
 from .segmenting import preview as preview
 from .segmenting import segment as segment
+from .sorting import classify as classify
+from .sorting import cluster as cluster

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,17 +18,19 @@ from voxloop.runs.run import Run
 from voxloop.spreadsheets import cell_of
 from voxloop.store.atomic import replace_bytes
 from voxloop.store.layout import Layout, RunPlace
-from voxloop.store.values import whole
+from voxloop.store.values import as_list, whole
 from voxloop.volumes import as_volume, open_volume, shape_zyx, spacing_of
 from voxloop.volumes.volume import make_volume, origin_of
 
 if TYPE_CHECKING:
     import numpy as np
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
     from xarray import DataArray
 
 
-TABLES, MESHES = (".csv", ".parquet"), (".ply", ".obj")
+TABLES, MESHES = (".csv", ".parquet", ".xlsx"), (".ply", ".obj")
+#: rows of a sheet of Excel
+_SHEET = 1_048_576
 
 
 class Objects:
@@ -77,27 +79,98 @@ class Objects:
         stored = open_volume(self.path)
         return stored if self.box is None else _place(stored, self.box, self.facts["shape"])
 
-    def table(self, image: Any = None, *, workers: int | None = None) -> DataFrame:
+    def table(self, image: Any = None, *, measures: Sequence[str] = (), workers: int | None = None) -> DataFrame:
         """Measures of every object in micrometres (:func:`measure_objects`); computed once for each image and kept.
 
-        ``image``: intensities on the same voxels, or of the image of which this is a region; None: the measures of
-        shape alone.
+        Parameters
+        ----------
+        image
+            Intensities on the same voxels, or of the image of which this is a region, with or without channels; None:
+            the measures of shape alone.
+        measures
+            Groups of further ones (:func:`measure_more`): ``"shape"``, ``"skeleton"``, ``"contacts"``,
+            ``"regionprops"``. They take longer: each object is read as a whole. Kept as well.
         """
-
         from voxloop.objects.measuring import measure_objects
 
+        groups = list(as_list("measures", measures, error=PredictionError))
         stored = self.path / "table.csv"
-        if image is None and (kept := _kept(stored)) is not None:
-            return kept
-        covered = None if image is None else self._covered_part(image)
-        measures = measure_objects(open_volume(self.path), covered, workers=workers)
-        if self.box is not None:  # voxels are counted in the whole image
+        table = _kept(stored)
+        if table is None or image is not None:
+            covered = None if image is None else self._covered_part(image)
+            table = measure_objects(open_volume(self.path), covered, workers=workers)
+            if self.box is not None:  # voxels are counted in the whole image
+                for axis, first in zip("zyx", self.box.start, strict=True):
+                    table[[f"{axis}_from", f"{axis}_to"]] += first
+            if image is None:
+                with suppress(OSError):  # a folder that may only be read keeps nothing
+                    replace_bytes(stored, table.to_csv().encode())
+        return table.join([self._more(table, group) for group in dict.fromkeys(groups)]) if groups else table
+
+    def _more(self, table: DataFrame, group: str) -> DataFrame:
+        """One group of further measures, as it was kept or made now."""
+        from voxloop.objects.more_measures import measure_more
+
+        kept = None if not isinstance(group, str) or not group.isidentifier() else self.path / f"table-{group}.csv"
+        found = None if kept is None else _kept(kept, boxes=False)
+        if found is not None and found.index.equals(table.index):
+            return found
+        inside = table
+        if self.box is not None:
+            inside = table.copy()
             for axis, first in zip("zyx", self.box.start, strict=True):
-                measures[[f"{axis}_from", f"{axis}_to"]] += first
-        if image is None:
-            with suppress(OSError):  # a folder that may only be read keeps nothing
-                replace_bytes(stored, measures.to_csv().encode())
-        return measures
+                inside[[f"{axis}_from", f"{axis}_to"]] -= first
+        made = measure_more(open_volume(self.path), inside, [group])
+        if kept is not None:
+            with suppress(OSError):
+                replace_bytes(kept, made.to_csv().encode())
+        return made
+
+    def select(self, rule: str, image: Any = None) -> list[int]:
+        """Numbers of the objects for which a rule holds, such as ``"volume_um3 > 2 and sphericity < 0.6"``.
+
+        Measures of other groups are made where the rule speaks of them. Raises PredictionError for what is no rule, or
+        an unknown measure.
+        """
+        from voxloop.objects.rules import Rule
+
+        wanted = Rule(rule)
+        table = self.measured(wanted.names, image)
+        return [int(number) for number in table.index[wanted.holds(table)]]
+
+    def measured(self, names: Collection[str], image: Any = None) -> DataFrame:
+        """A table that has these measures, of whatever groups they are. Raises PredictionError where one is unknown."""
+        from voxloop.objects.naming import groups_of
+
+        table = self.table(image)
+        return self.table(image, measures=groups_of(names, table))
+
+    def cluster(
+        self, n: int = 2, method: str = "kmeans", measures: Sequence[str] | None = None, *, image: Any = None,
+        seed: int = 0,
+    ) -> Series:  # fmt: skip
+        """Kinds of objects by their measures, from 1 (:func:`voxloop.objects.sorting.cluster`)."""
+        from voxloop.objects.sorting import cluster
+
+        names = None if measures is None else list(as_list("measures", measures, error=PredictionError))
+        return cluster(self.measured(names or (), image), n, method, names, seed)
+
+    def classify(
+        self,
+        examples: Mapping[str, Sequence[int]],
+        measures: Sequence[str] | None = None,
+        *,
+        image: Any = None,
+        seed: int = 0,
+    ) -> DataFrame:
+        """The class of every object, learnt from a few of each (:func:`voxloop.objects.sorting.classify`).
+
+        ``ws.label_objects(objects, level, classes=found["class"])`` makes labels of it.
+        """
+        from voxloop.objects.sorting import classify
+
+        names = None if measures is None else list(as_list("measures", measures, error=PredictionError))
+        return classify(self.measured(names or (), image), examples, names, seed)
 
     def _covered_part(self, image: Any) -> Any:
         """The part of an image in which objects were made."""
@@ -106,20 +179,25 @@ class Objects:
             return volume
         return volume.isel(dict(zip("zyx", self.box.slices, strict=True)))
 
-    def save_table(self, path: str | Path, image: Any = None) -> Path:
-        """Write :meth:`table` as ``.csv`` or ``.parquet``. Raises PredictionError."""
+    def save_table(self, path: str | Path, image: Any = None, *, measures: Sequence[str] = ()) -> Path:
+        """Write :meth:`table` as ``.csv``, ``.parquet`` or ``.xlsx``. Raises PredictionError."""
         target = path_of(path, error=PredictionError)
         if target.suffix.lower() not in TABLES:
-            raise PredictionError(f"{target} must end in .csv or .parquet")
-        table = self.table(image)
+            raise PredictionError(f"{target} must end in .csv, .parquet or .xlsx")
+        table = self.table(image, measures=measures)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix.lower() == ".csv":
             table.rename(columns=cell_of).map(cell_of).to_csv(target)
             return target
+        kind, package, write = "parquet", "pyarrow", table.to_parquet
+        if target.suffix.lower() == ".xlsx":
+            if len(table) >= _SHEET:
+                raise PredictionError(f"a sheet has {_SHEET} rows, the table {len(table)}; write .csv or .parquet")
+            kind, package, write = "Excel", "openpyxl", table.rename(columns=cell_of).to_excel
         try:
-            table.to_parquet(target)
+            write(target)
         except ImportError:
-            raise PredictionError("parquet files need pyarrow (pip install pyarrow); .csv needs nothing") from None
+            raise PredictionError(f"{kind} files need {package} (pip install {package}); .csv needs nothing") from None
         return target
 
     def mesh(self, number: int, *, smooth_um: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -175,7 +253,7 @@ class Objects:
         return f"<Objects {self.name!r}: {self.count}{unsure}>"
 
 
-def _kept(path: Path) -> DataFrame | None:
+def _kept(path: Path, *, boxes: bool = True) -> DataFrame | None:
     """The table of measures that was kept; None where there is none, or it holds anything but measures."""
     import pandas as pd
 
@@ -184,7 +262,8 @@ def _kept(path: Path) -> DataFrame | None:
     except (OSError, ValueError):  # pandas' own are ValueErrors
         return None
     measured = not len(table) or all(kind.kind in "biuf" for kind in (table.index.dtype, *table.dtypes))
-    return table if measured and {f"{axis}_{end}" for axis in AXES for end in ("from", "to")} <= set(table) else None
+    needed = {f"{axis}_{end}" for axis in AXES for end in ("from", "to")} if boxes else set()
+    return table if measured and needed <= set(table) else None
 
 
 def box_of(row: Mapping[str, Any]) -> Box:
