@@ -21,7 +21,7 @@ ARRAYS = {"OME-Zarr": ".ome.zarr", "TIFF": ".tif", "HDF5": ".h5"}
 PREDICTIONS: Mapping[str, Mapping[str, str]] = dict.fromkeys(("labels", "probabilities", "uncertainty"), ARRAYS)
 #: what of objects, and as what
 OBJECTS: Mapping[str, Mapping[str, str]] = {
-    "table": {"CSV": ".csv", "Parquet": ".parquet"},
+    "table": {"CSV": ".csv", "Parquet": ".parquet", "Excel": ".xlsx"},
     "labels": ARRAYS,
     "surface": {"PLY": ".ply", "OBJ": ".obj"},
 }
