@@ -134,7 +134,7 @@ def _contact_columns(field: VoxelField, table: DataFrame) -> DataFrame:
 def contacts_of(field: VoxelField) -> np.ndarray:
     """Pairs of objects that share faces, and how much: (n, 3)."""
     table = contacts(field)
-    return table.to_numpy(np.float64)
+    return np.asarray(table, np.float64)
 
 
 def _faces(field: VoxelField, box: Box) -> np.ndarray:

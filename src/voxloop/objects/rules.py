@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class Rule:
         try:
             self._tree = ast.parse(self.text, mode="eval").body
             self._check(self._tree)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
             raise PredictionError(f"{shown(self.text)} is no rule; it may hold {_ALLOWED}") from None
 
     @property
@@ -106,16 +107,13 @@ class Rule:
         match node:
             case ast.Compare(left=left, ops=operators, comparators=others):
                 values = [self._value(one, table) for one in (left, *others)]
-                out = True
+                out: Any = True
                 for how, one, other in zip(operators, values[:-1], values[1:], strict=True):
                     out = out & _COMPARE[type(how)](one, other)
                 return out
             case ast.BoolOp(op=how, values=parts):
                 sides = [self._truth(one, table) for one in parts]
-                out = sides[0]
-                for side in sides[1:]:
-                    out = out & side if isinstance(how, ast.And) else out | side
-                return out
+                return reduce(np.logical_and if isinstance(how, ast.And) else np.logical_or, sides)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return ~self._truth(operand, table)
             case ast.UnaryOp(op=how, operand=operand):
@@ -128,7 +126,7 @@ class Rule:
             case ast.Name(id=name):
                 return np.asarray(table[name])
             case ast.Constant(value=value):
-                return np.asarray(value if isinstance(value, bool) else float(value))
+                return np.asarray(value if isinstance(value, bool) else float(str(value)))
         raise PredictionError(f"{shown(self.text)} is no rule")
 
     def _truth(self, node: ast.AST, table: Mapping[str, Any]) -> np.ndarray:
