@@ -135,7 +135,8 @@ def test_a_rule_selects_and_makes_the_measures_it_needs(made) -> None:
     [
         "__import__('os').system('true')", "volume_um3.__class__ > 1", "[1 for x in (1,)] > 2", "lambda: 1", "1 +", "",
         "'a' < 'b'", "open('x')", "volume_um3 if 1 else 2", "(x := 3) > 1", "9**9**9**9 ; 1", "a[0] > 1", "x" * 2000,
-        "(" * 500 + "1" + ")" * 500, "abs(volume_um3, 1) > 2", "1" * 400 + " > 2", "volume_um3 in (1, 2)", "1j > 0", None, 7,
+        "(" * 500 + "1" + ")" * 500, "abs(volume_um3, 1) > 2",
+        "1" * 400 + " > 2", "volume_um3 in (1, 2)", "1j > 0", None, 7,
     ],
 )  # fmt: skip
 def test_what_is_no_rule_is_refused_and_never_run(text) -> None:
