@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,14 @@ from voxloop.panels.base.panel import Panel, column, heading, row, section, show
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Latest, Poll
 from voxloop.panels.monitor.run_start import unless_gone
+from voxloop.panels.objects.object_kinds import ObjectKinds, SelectedLayer
 from voxloop.panels.objects.objects_rows import ORDERS, in_order, largest, object_row, objects_rows, size_of
 from voxloop.panels.objects.surface_view import SurfaceView
 from voxloop.panels.predict.file_export import OBJECTS, FileExport
 from voxloop.panels.view.layers import ArrayLayer
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.prediction_layers import frame
+from voxloop.store import LabelClass
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from voxloop.runs import Run
     from voxloop.workspace.workspace import Workspace
 
+#: how selected objects look in the picture
+SELECTED = [LabelClass(value=1, name="selected", color="#ffe16b")]
 #: rows of the table that are shown
 SHOWN = 200
 
@@ -93,10 +97,14 @@ class ObjectStage:
             self._chosen_number,
             lambda count: largest(self.table, count),
         )
+        self.kinds = ObjectKinds(panel, ws, self._light_up)
+        self._lit: SelectedLayer | None = None
+        self._lit_layer: ArrayLayer | None = None
         self.below = column()
         self.widget = column(
             section("Made so far", self.runs.widget),
             column(heading("Table"), self._tools, self.list.widget, self.files.widget, classes=["vx-section"]),
+            self.kinds.widget,
         )
         panel.on_close(lambda: self.show_surfaces(False))
 
@@ -136,6 +144,7 @@ class ObjectStage:
         place = [(float(line[f"{axis}_um"]) - o) / s for axis, o, s in zip(AXES, origin, spacing, strict=True)]
         self._view.go_to(place, zoom_in=True)
         self.list.selected = str(number)
+        self.kinds.select((number,))
         self.files.refresh()
         self._framed = box_of(line)
         self.show_frame()
@@ -171,7 +180,18 @@ class ObjectStage:
         if self.objects is None or self.objects.labels.shape != self._view.planes.shape:
             return []
         labels = self.objects.labels.data
-        return [ArrayLayer("objects", f"objects {self.objects.name}", labels, kind="instances")]
+        self._lit = SelectedLayer(labels)
+        self._lit_layer = ArrayLayer("selected", "selected", self._lit, SELECTED, opacity=0.95)
+        return [ArrayLayer("objects", f"objects {self.objects.name}", labels, kind="instances"), self._lit_layer]
+
+    def _light_up(self, ids: Sequence[int]) -> None:
+        """Show in the picture which objects are selected."""
+        if self._lit is None or self._lit_layer is None:
+            return
+        self._lit.select(ids)
+        self._lit_layer.sequence += 1
+        if self._lit_layer in self._view.layers:
+            self._view.refresh("selected")
 
     def refresh(self) -> None:
         """Look anew at runs."""
@@ -203,6 +223,7 @@ class ObjectStage:
         self._changed()
         self.show_frame()
         self._list_objects()
+        self.kinds.show(self.objects, self.table)
         if self.surfaces is not None:
             self.show_surfaces()
         words = f"{self.objects.count:,} objects"
@@ -245,7 +266,8 @@ class ObjectStage:
 
     def _forget_objects(self) -> None:
         self.show_surfaces(False)
-        self.objects = self.table = None
+        self.objects = self.table = self._lit = self._lit_layer = None
+        self.kinds.show(None, None)
         self._framed = None
         self.list.show([])
         show(self._tools, False)

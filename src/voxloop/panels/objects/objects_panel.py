@@ -27,6 +27,7 @@ from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.form.form import Form
 from voxloop.panels.monitor.run_start import RunStart
+from voxloop.panels.objects.level_source import LevelSource
 from voxloop.panels.objects.object_fit_row import Fitted, ObjectFitRow
 from voxloop.panels.objects.object_preview import ObjectPreview
 from voxloop.panels.objects.object_stage import ObjectStage
@@ -180,6 +181,7 @@ class ObjectsPanel(Panel):
         """Look anew at predictions and runs."""
         self._offer()
         self._fits.look()
+        self.labelled.look()
         self.stage.refresh()
 
     # ----------------------------------------------------------------------------------------------------- changes
@@ -249,6 +251,7 @@ class ObjectsPanel(Panel):
         self._form: Form[ObjectsConfig] = Form(ObjectsConfig, on_change=lambda _: self._changed(), embedded=True)
         self.preview = ObjectPreview(self, self.ws, self.view, self._asked)
         self.stage = ObjectStage(self, self.ws, self.view, self._opening, self._objects_changed)
+        self.labelled = LevelSource(self, self.ws, lambda: self._image, self._started)
         self._fits = ObjectFitRow(
             self, self.ws, lambda: (self._which.value, self._of.value), self._class_of, self._take_fit
         )
@@ -258,6 +261,7 @@ class ObjectsPanel(Panel):
         limit = LimitLine(self, self.ws, lambda: self._image)
         side = column(
             column(heading("Objects of"), self._which, self._none, self._of, limit.widget, classes=["vx-section"]),
+            self.labelled.widget,
             column(heading("How"), self._fits.widget, self._form.widget, self.preview.widget, classes=["vx-section"]),
             self.stage.widget,
         )
