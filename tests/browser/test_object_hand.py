@@ -63,7 +63,7 @@ def test_pick_cut_merge_lock_and_brush(lab, tmp_path):
     lab.page.keyboard.press("q")
     lab.page.mouse.click(*at(165, 40))
     lab.page.keyboard.press("Shift+L")
-    lab.until("len(panel.labels.locked_objects) == 1")
+    lab.until("len(panel.labels.locked_objects) == 2")
     lab.page.wait_for_timeout(600)
     lab.both_themes("objects-in-hand", out)
     lab.python("panel.close()")

@@ -44,7 +44,7 @@ class LevelSource:
 
     def look(self) -> None:
         """Offer levels and classes as they are now."""
-        options = []
+        options: list[tuple[str, tuple[str, str | None]]] = []
         for name in self._ws.levels.names:
             level = self._ws.levels[name]
             if level.kind == "instances":
