@@ -53,7 +53,7 @@ def test_pick_cut_merge_lock_and_brush(lab, tmp_path):
     lab.until("panel.objects.selected == (1, 2)")
     lab.page.keyboard.press("Shift+M")
     lab.until("len(panel.labels.counts()) == 11")
-    lab.page.keyboard.press("u")
+    lab.page.keyboard.press("Shift+Q")
     lab.until("panel.view.tool['name'] == 'cut'")
     lab.page.mouse.move(*at(78, 256))
     lab.page.mouse.down()

@@ -95,6 +95,9 @@ class Verbs:
                 "image": None, "kind": None,
             },
             "Workspace.doubtful_objects": {"level": "labels", "prediction": "p", "image": None},
+            "Workspace.g_ratio": {
+                "source": "labels", "axon": 1, "myelin": 2, "image": None, "min_axon_um2": 0.0,
+            },
             "Workspace.label_objects": {
                 "objects": "o", "level": "labels", "value": 1, "classes": None, "ids": None, "image": None,
                 "overwrite": False,

@@ -1,3 +1,4 @@
+from .fibres import measure_fibres as measure_fibres
 from .fields import VoxelField as VoxelField
 from .finding import find_objects as find_objects
 from .finding import label_components as label_components

@@ -18,6 +18,7 @@ from voxloop.workspace import agreement as agreeing
 from voxloop.workspace import compare as comparing
 from voxloop.workspace import doubtful_objects as doubting
 from voxloop.workspace import export as exporting
+from voxloop.workspace import g_ratio as fibres
 from voxloop.workspace import label_objects as labelling
 from voxloop.workspace import methods as writing
 from voxloop.workspace import objects as separating
@@ -48,6 +49,7 @@ class Workspace(Project):
     fit_objects = separating.fit_objects
     label_objects = labelling.label_objects
     doubtful_objects = doubting.doubtful_objects
+    g_ratio = fibres.g_ratio
     accept = review.accept
     suggest = suggesting.suggest
     evaluate = review.evaluate

@@ -87,7 +87,7 @@ def test_select_merge_remove_lock_and_next_by_keys(panel, hand, ws):
 
 
 def test_a_line_cuts_what_it_crosses_as_the_line_of_python_does(panel, hand, ws):
-    hand.press("u")
+    hand.press("shift+q")
     hand.stroke([5, 40], [45, 40], index=3)
     until(panel, lambda: len(panel.labels.counts()) == 3)
     until(panel, lambda: "split" in panel.code.code)
@@ -100,7 +100,7 @@ def test_a_line_cuts_what_it_crosses_as_the_line_of_python_does(panel, hand, ws)
 
 
 def test_two_seeds_cut_one_object(panel, hand):
-    hand.press("shift+u")
+    hand.press("shift+s")
     hand.click("seeds", 20, 15)
     assert [shape.words for shape in panel.view.shapes] == ["1"]
     hand.click("seeds", 20, 90)
@@ -126,7 +126,7 @@ def test_objects_are_marked_listed_and_of_no_use_on_classes(panel, hand, ws):
     assert "<img" in panel.objects.list.rows[0].cells[0]
     assert "1 locked" in panel.objects._words.value
     keys = {one["key"] for one in panel.view.widget.bindings}
-    assert {"q", "u", "shift+u", "shift+m", "delete"} <= keys
+    assert {"q", "shift+q", "shift+s", "shift+m", "delete"} <= keys
     panel.choose(level="labels")
     assert not is_shown(panel.objects.widget)
     assert not {"q", "shift+m"} & {one["key"] for one in panel.view.widget.bindings}

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: objects that are listed, voxels of a side of their pictures at least
 LISTED, _AROUND = 24, 24
+#: voxels up to which an object is shown whole
+_SMALL = 1 << 21
 #: the orders in words
 _ORDERS = {"largest first": "size", "smallest first": "smallest", "by number": "number", "least sure first": "error"}
 
@@ -249,9 +251,12 @@ class ObjectHand:
         image = self._owner.ws.images.open(labels.image)
         rows = []
         for number in [one for one in order if one in totals][:LISTED]:
-            middle = labels.object_middle(number)
+            z, y, x = labels.object_middle(number)
             reach = max(_AROUND, round(totals[number] ** (1 / 3)))
-            box = Box.at(middle, (1, 1, 1)).grow((0, reach, reach)).clip(labels.shape)
+            box = Box.at((z, y, x), (1, 1, 1)).grow((0, reach, reach)).clip(labels.shape)
+            if totals[number] < _SMALL:  # all of it, in the middle of the picture
+                around = labels.object_box(number)
+                box = around.grow((0, 6, 6)).clip(labels.shape).cut("z", z, z + 1)
             mark = "locked" if number in locked else ""
             rows.append(Row(str(number), (thumbnail(image, box), str(number), f"{totals[number]:,}", mark)))
         return rows

@@ -53,8 +53,8 @@ TOOLS: tuple[Tool, ...] = (
     Tool("scissors", "Scissors", "cut", "z", "click along an outline; Enter", "", _POINTS, True),
     Tool("select", "Selection", "arrows", "s", "drag, or click an object; move, turn, scale", "place", _SELECTS, True),
     Tool("objects", "Pick objects", "object-group", "q", "click selects objects, beside them lets go"),
-    Tool("cut", "Cut object", "chain-broken", "u", "a line through an object cuts it in two", "line"),
-    Tool("seeds", "Seeds", "crosshairs", "shift+u", "click two parts of an object: it is cut between them"),
+    Tool("cut", "Cut object", "chain-broken", "shift+q", "a line through an object cuts it in two", "line"),
+    Tool("seeds", "Seeds", "crosshairs", "shift+s", "click two parts of an object: it is cut between them"),
 )
 #: tools for levels of single objects
 OF_OBJECTS = ("objects", "cut", "seeds")

@@ -11,7 +11,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, PredictionError
 from voxloop.panels.base.fold import Fold
-from voxloop.panels.base.panel import CopyCode, Panel, button, classed, column, labelled, row, text
+from voxloop.panels.base.panel import CopyCode, Panel, button, column, labelled, row, show, text
 from voxloop.panels.base.work import Attempt, Latest
 from voxloop.panels.objects.measure_plot import PlotSet
 from voxloop.panels.objects.objects_rows import size_of
@@ -141,6 +141,8 @@ class ObjectKinds:
     def _replot(self) -> None:
         if not self.fold.body.children:
             return
+        show(self._y, self._kind.value != "histogram")
+        show(self._third, self._kind.value == "pairs")
         names = [str(field.value) for field in (self._x, self._y, self._third) if field.value]
         ready = self.table is not None and len(names) == 3
         self.plots.show(self.table if ready else None, names, str(self._kind.value))
@@ -164,10 +166,7 @@ class ObjectKinds:
         self._third = w.Dropdown(options=[], **labelled("Third", "Of pairs"))
         for field in (self._kind, self._x, self._y, self._third):
             field.observe(handler(self._replot), "value")
-        self._rule = classed(
-            w.Text(placeholder="volume_um3 > 2 and sphericity < 0.6", **labelled("Rule", "Which objects to select")),
-            "vx-grow",
-        )
+        self._rule = w.Text(placeholder="volume_um3 > 2 and sphericity < 0.6", **labelled("Rule", "Which to select"))
         select = button("Select", handler(self.apply_rule), tooltip="Select the objects for which the rule holds")
         clear = button("Clear", handler(lambda: self.select(())), tooltip="Select none")
         self._group = w.Dropdown(
@@ -180,13 +179,17 @@ class ObjectKinds:
         self._labelling: Attempt[Edit] = Attempt(self._panel, lambda make: make(), self._labelled, button=label)
         self._words = text("", "vx-dim")
         return [
-            row(self._kind, self._third),
-            row(self._x, self._y),
+            self._kind,
+            self._x,
+            self._y,
+            self._third,
             self.plots.widget,
             self._words,
-            row(self._rule, select, clear),
+            self._rule,
+            row(select, clear),
             row(self._group, measure),
-            row(self._target, label),
+            self._target,
+            row(label),
             self.copy,
         ]
 
