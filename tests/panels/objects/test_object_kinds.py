@@ -107,14 +107,13 @@ def test_from_a_level_to_plots_a_rule_and_labels(panel, ws):
     assert kinds.ids == (2,)
 
 
-def test_a_plot_of_very_many_objects_is_one_picture(ui):
+def test_a_plot_of_very_many_objects_draws_few_marks(ui):
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"a": rng.normal(size=100_000), "b": rng.normal(size=100_000)})
     table.loc[7, "a"] = np.nan
     found: list[list[int]] = []
     plot = MeasurePlot(table, "a", "b", found.append)
     assert sum(np.size(getattr(mark, "x", [])) for mark in plot._marks) < EACH
-    assert len(plot._marks[0].image.value) < 200_000
     brush(plot, [0, 1], [-1, 0])
     expected = table.index[table["a"].between(0, 1) & table["b"].between(-1, 0)]
     assert found == [expected.tolist()]
