@@ -131,6 +131,7 @@ class ObjectKinds:
                 options += [f"{level} / {item.name}" for item in levels[level].classes]
         if tuple(self._target.options) != tuple(options):
             self._target.options = options
+            self._target.value = options[0] if options else None
 
     def _usual(self, at: int, names: Sequence[str]) -> str | None:
         if self.table is None or not names:
