@@ -12,7 +12,7 @@ from scipy import ndimage as ndi
 from skimage.measure import regionprops
 
 from voxloop.errors import PredictionError
-from voxloop.objects import Rule, classify, cluster, contacts, label_components, measure_more, measure_objects
+from voxloop.objects import MeasureRule, classify, cluster, contacts, label_components, measure_more, measure_objects
 from voxloop.objects.fields import VoxelField, field_of
 from voxloop.objects.shape_measures import regionprops_names
 from voxloop.volumes import as_volume
@@ -141,7 +141,7 @@ def test_a_rule_selects_and_makes_the_measures_it_needs(made) -> None:
 )  # fmt: skip
 def test_what_is_no_rule_is_refused_and_never_run(text) -> None:
     with pytest.raises(PredictionError, match=r"rule"):
-        Rule(text)
+        MeasureRule(text)
 
 
 def test_a_rule_must_compare(made) -> None:

@@ -9,7 +9,7 @@ from .meshes import save_mesh as save_mesh
 from .more_measures import contacts as contacts
 from .more_measures import measure_more as measure_more
 from .result import Objects as Objects
-from .rules import Rule as Rule
+from .rules import MeasureRule as MeasureRule
 from .segmenting import decode_instances as decode_instances
 from .segmenting import preview as preview
 from .segmenting import segment as segment

@@ -132,9 +132,9 @@ class Objects:
         Measures of other groups are made where the rule speaks of them. Raises PredictionError for what is no rule, or
         an unknown measure.
         """
-        from voxloop.objects.rules import Rule
+        from voxloop.objects.rules import MeasureRule
 
-        wanted = Rule(rule)
+        wanted = MeasureRule(rule)
         table = self.measured(wanted.names, image)
         return [int(number) for number in table.index[wanted.holds(table)]]
 

@@ -27,7 +27,7 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {"abs": np.abs, "sqrt": np.sqrt, "
 _ALLOWED = "measures, numbers, < <= > >= == !=, and, or, not, + - * / **, brackets, abs, sqrt, log, log10"
 
 
-class Rule:
+class MeasureRule:
     """A condition on the measures of objects.
 
     Parameters
