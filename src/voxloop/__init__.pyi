@@ -4,6 +4,7 @@ from . import objects as objects
 from .config import DeepConfig as DeepConfig
 from .config import DetectConfig as DetectConfig
 from .config import ObjectsConfig as ObjectsConfig
+from .config import PictureConfig as PictureConfig
 from .config import PoseConfig as PoseConfig
 from .config import PredictConfig as PredictConfig
 from .config import ShallowConfig as ShallowConfig

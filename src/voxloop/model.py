@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from voxloop.geometry import Box, Shape, Spacing
 
-OutputKind = Literal["semantic", "boundary_distance", "flow", "points"]
+OutputKind = Literal["semantic", "boundary_distance", "flow", "points", "picture"]
 SPEC_VERSION = 1
 
 #: learner -> "module:function" that opens a model folder; plugins add theirs as entry points of the same form
@@ -33,6 +33,7 @@ LEARNERS = {
     "deep": "voxloop.deep.exchange.torch_model:load",
     "pose": "voxloop.deep.pose.model:load",
     "detect": "voxloop.deep.pose.model:load",
+    "pictures": "voxloop.deep.pose.classifier:load",
     "onnx": "voxloop.deep.exchange.runtime:load",
 }
 

@@ -4,6 +4,7 @@ from voxloop.config.base import Config, setting, settings_of
 from voxloop.config.deep import DeepConfig
 from voxloop.config.detect import DetectConfig
 from voxloop.config.objects import ObjectsConfig
+from voxloop.config.pictures import PictureConfig
 from voxloop.config.pose import PoseConfig
 from voxloop.config.predict import PredictConfig
 from voxloop.config.presets import presets
@@ -14,6 +15,7 @@ __all__ = [
     "DeepConfig",
     "DetectConfig",
     "ObjectsConfig",
+    "PictureConfig",
     "PoseConfig",
     "PredictConfig",
     "ShallowConfig",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from voxloop.config.base import Config
 from voxloop.config.deep import DeepConfig
 from voxloop.config.detect import DetectConfig
+from voxloop.config.pictures import PictureConfig
 from voxloop.config.pose import PoseConfig
 from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import RunError
@@ -30,6 +31,7 @@ LEARNERS: dict[str, Learner] = {
         Learner("shallow", ShallowConfig, "voxloop.shallow.learner:train"),
         Learner("deep", DeepConfig, "voxloop.deep.learner:train"),
         Learner("pose", PoseConfig, "voxloop.deep.pose.learner:train_pose"),
+        Learner("pictures", PictureConfig, "voxloop.deep.pose.learner:train_pictures"),
         Learner("detect", DetectConfig, "voxloop.deep.pose.learner:train_detect"),
     )
 }

@@ -93,8 +93,8 @@ class PlaceAugmentationSettings(Config):
         return value
 
 
-class PlaceSettings(PlaceAugmentationSettings, PlaceNetworkSettings, OptimisationSettings):
-    """Labels, maps, validation and saving; of several bases the fields of the last come first."""
+class LoopSettings(OptimisationSettings):
+    """Labels, optimisation, validation and saving of what is learned from pictures with marks."""
 
     level: str | None = setting(None, "label level to learn; the only one of its kind where there is one", group=LABELS)
     images: tuple[str, ...] | None = setting(
@@ -107,20 +107,13 @@ class PlaceSettings(PlaceAugmentationSettings, PlaceNetworkSettings, Optimisatio
         label="weights of a run or folder",
         advanced=True,
     )
-    loss: Literal["focal", "mse"] = setting(
-        "focal",
-        "how far maps are from what they should be; focal: cells that are hard count most, which finds small peaks "
-        "sooner; mse: squared difference, that of SLEAP",
-        group="Maps",
-    )
-
-    batch_size: int = setting(4, "frames or crops per step", group="Optimisation", ge=1, le=512)
+    batch_size: int = setting(4, "pictures, windows or crops per step", group="Optimisation", ge=1, le=512)
     epochs: int = setting(100, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
     steps_per_epoch: int = setting(50, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)
 
     validation_share: float = setting(
         0.1,
-        "share of the labelled frames held out, neighbours together; at least one where there are two",
+        "share of the labelled pictures held out, neighbours together; at least one where there are two",
         group="Validation",
         ge=0,
         le=0.5,
@@ -141,7 +134,7 @@ class PlaceSettings(PlaceAugmentationSettings, PlaceNetworkSettings, Optimisatio
     checkpoint_minutes: float = setting(
         2.0, "time between checkpoints", group="Saving", unit="minutes", gt=0, le=10_000, advanced=True
     )
-    samples: int = setting(2, "held-out frames shown as they are learnt", group="Saving", ge=0, le=16, advanced=True)
+    samples: int = setting(2, "held-out pictures shown as they are learnt", group="Saving", ge=0, le=16, advanced=True)
 
     device: str = setting(
         "auto", "where to train: auto, cpu, cuda, cuda:1, mps", group="Compute", choices=("auto", "cpu", "cuda", "mps")
@@ -153,6 +146,17 @@ class PlaceSettings(PlaceAugmentationSettings, PlaceNetworkSettings, Optimisatio
     )
     threads: int | None = setting(None, "CPU threads; empty: all cores", group="Compute", ge=1, le=1024, advanced=True)
     seed: int = setting(0, "seed of everything random", group="Compute", ge=0, lt=2**31, advanced=True)
+
+
+class PlaceSettings(PlaceAugmentationSettings, PlaceNetworkSettings, LoopSettings):
+    """What animals, points and boxes have in common; of several bases the fields of the last come first."""
+
+    loss: Literal["focal", "mse"] = setting(
+        "focal",
+        "how far maps are from what they should be; focal: cells that are hard count most, which finds small peaks "
+        "sooner; mse: squared difference, that of SLEAP",
+        group="Maps",
+    )
 
 
 def auto_or_side(value: Any) -> Any:

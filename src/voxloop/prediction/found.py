@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import PredictionError
+from voxloop.prediction.found_classes import FoundClasses
 from voxloop.store.atomic import json_bytes, replace_bytes
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class FoundPlaces:
         self.names: tuple[str, ...] = tuple(about["names"])
         self.by_class: bool = about["by_class"]
         self._node: str = about["node"]
+        self._shape: list[int] = about["shape"]
         self._classes: bool = about["classes"]
         self._frames: list[int] | None = about["frames"]
 
@@ -103,7 +105,8 @@ class FoundPlaces:
     def _as_thing(self, at: np.ndarray, half: np.ndarray, name: str) -> dict[str, Any]:
         label = {"label": name} if self._classes else {}
         if self.kind == "boxes":
-            corners = (tuple((at - half).tolist()), tuple((at + half).tolist()))
+            last = np.array(self._shape) - 1
+            corners = tuple(tuple(np.clip(corner, 0, last).tolist()) for corner in (at - half, at + half))
             return {"points": corners, **label}
         return {"points": {self._node: tuple(at.tolist())}, **label}
 
@@ -135,16 +138,16 @@ def begin(folder: Path, about: dict[str, Any]) -> None:
     replace_bytes(folder / "about.json", json_bytes(about))
 
 
-def open_found(folder: Path) -> FoundPlaces:
+def open_found(folder: Path) -> FoundPlaces | FoundClasses:
     """Raises PredictionError where the folder holds none."""
     try:
         about = json.loads((folder / "about.json").read_text())
-        return FoundPlaces(folder, about)
+        return FoundClasses(folder, about) if about["kind"] == "pictures" else FoundPlaces(folder, about)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PredictionError(f"{folder} holds nothing that was found: {error}") from error
 
 
-def open_result(path: str | Path) -> FoundPlaces:
+def open_result(path: str | Path) -> FoundPlaces | FoundClasses:
     """What the run in a folder found. Raises PredictionError."""
     return open_found(Path(path) / FOLDER)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,33 +37,55 @@ def run(context: TaskContext) -> str:
     config = PredictConfig.from_json(context.settings)
     model: Any = load_model(context.layout.named(context.config["model"]))
     folder = context.path / FOLDER
-    frames: list[int] | None = context.config["frames"]
-    plan = model.plan
+    facts = context.config
     with Store.open(context.workspace, read_only=True) as store:
-        volume = store.images.open(context.config["image"])
+        volume = store.images.open(facts["image"])
         if channels_of(volume) != model.spec.channels:
             raise PredictionError(
-                f"the model was trained on {model.spec.channels} channels, and image {context.config['image']!r} has "
+                f"the model was trained on {model.spec.channels} channels, and image {facts['image']!r} has "
                 f"{channels_of(volume)}; use an image with as many"
             )
-        about = {
-            "level": context.config["level"],
-            "image": context.config["image"],
-            "kind": plan.kind,
-            "names": list(plan.names),
-            "by_class": plan.pipeline == "detect",
-            "node": context.config["node"],
-            "classes": context.config["classes"],
-            "frames": frames,
-        }
-        begin(folder, about)
-        read = partial(read_block, volume)
+        told = {name: facts[name] for name in ("level", "image", "node", "classes", "frames")}
         with model.opened(config.device, threads=config.threads) as finder:
-            if frames is None:
-                found = finder.volume(read, tuple(volume.shape[-3:]), context.config.get("threshold"))
-                write_piece(folder / "0000000.npz", _columns([(-1, found)], len(plan.names), 3))
-                return "finished"
-            return _each(context, folder, finder, read, frames, (int(volume.shape[-2]), int(volume.shape[-1])))
+            shape = [int(n) for n in volume.shape[-3:]]
+            begin(folder, {**told, **_about(model), "shape": shape if facts["frames"] is None else shape[1:]})
+            return _look(context, folder, finder, volume)
+
+
+def _about(model: Any) -> dict[str, Any]:
+    """What a model answers with."""
+    if model.spec.learner == "pictures":
+        return {"kind": "pictures", "names": [item.name for item in model.spec.classes], "by_class": True}
+    plan = model.plan
+    return {"kind": plan.kind, "names": list(plan.names), "by_class": plan.pipeline == "detect"}
+
+
+def _look(context: TaskContext, folder: Path, finder: Any, volume: Any) -> str:
+    """Frame by frame, or at a volume; the run's last word."""
+    read = partial(read_block, volume)
+    frames: list[int] | None = context.config["frames"]
+    threshold = context.config.get("threshold")
+    depth, height, width = (int(n) for n in volume.shape[-3:])
+    if hasattr(finder, "classify"):
+        pieces = Pieces(finder.classify, _as_classes)
+        frames = [depth // 2] if frames is None else frames
+    elif frames is None:
+        found = finder.volume(read, (depth, height, width), threshold)
+        write_piece(folder / "0000000.npz", _as_places([-1], [found], len(finder.names), 3))
+        return "finished"
+    else:
+        pieces = Pieces(
+            partial(finder.frames, threshold=threshold), partial(_as_places, names=len(finder.names), axes=finder.axes)
+        )
+    return _each(context, folder, pieces, read, frames, (height, width))
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """How frames (n, c, y, x) are answered, and how frame numbers and answers become columns on disk."""
+
+    answer: Callable[[np.ndarray], Any]
+    columns: Callable[[list[int], list[Any]], dict[str, np.ndarray]]
 
 
 def discard(path: str | Path) -> None:
@@ -71,39 +95,44 @@ def discard(path: str | Path) -> None:
     shutil.rmtree(Path(path) / FOLDER, ignore_errors=True)
 
 
-def _each(context: TaskContext, folder: Path, finder: Any, read: Any, frames: list[int], shape: tuple[int, int]) -> str:
+def _each(
+    context: TaskContext, folder: Path, pieces: Pieces, read: Any, frames: list[int], shape: tuple[int, int]
+) -> str:
     """Frame after frame, a piece at a time; the run's last word."""
     began, told, done = time.monotonic(), 0.0, 0
-    threshold = context.config.get("threshold")
     for first in range(0, len(frames), _PIECE):
         piece = folder / f"{first:07d}.npz"
         wanted = frames[first : first + _PIECE]
         if piece.exists():
             done += len(wanted)
             continue
-        rows: list[tuple[int, Any]] = []
+        answers: list[Any] = []
         for start in range(0, len(wanted), _AT_ONCE):
             for order in context.orders():
                 if order.kind == "stop":
-                    write_piece(piece, _columns(rows, len(finder.names), finder.axes))
+                    write_piece(piece, pieces.columns(wanted[: len(answers)], answers))
                 if order.kind != "update":
                     return LAST_WORD[order.kind]
             chosen = wanted[start : start + _AT_ONCE]
             grays = np.stack([read(Box((z, 0, 0), (z + 1, *shape)))[:, 0] for z in chosen])
-            rows += zip(chosen, finder.frames(grays, threshold), strict=True)
+            answers += list(pieces.answer(grays))
             done += len(chosen)
             now = time.monotonic()
             if now - told > 0.25 or done == len(frames):
                 told = now
                 left = (now - began) / done * (len(frames) - done)
                 context.emit("progress", done=done, total=len(frames), unit="frames", eta_s=left)
-        write_piece(piece, _columns(rows, len(finder.names), finder.axes))
+        write_piece(piece, pieces.columns(wanted, answers))
     return "finished"
 
 
-def _columns(rows: list[tuple[int, Any]], names: int, axes: int) -> dict[str, np.ndarray]:
+def _as_classes(frames: list[int], answers: list[Any]) -> dict[str, np.ndarray]:
+    return {"frame": np.array(frames, np.int32), "probabilities": np.array(answers, np.float32)}
+
+
+def _as_places(frames: list[int], answers: list[Any], names: int, axes: int) -> dict[str, np.ndarray]:
     """Instances of frames as columns, a row each."""
-    rows = [(frame, found) for frame, found in rows if len(found)]
+    rows = [(frame, found) for frame, found in zip(frames, answers, strict=True) if len(found)]
     if not rows:
         nothing = np.zeros((0, names, axes))
         return {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config import PredictConfig
 from voxloop.errors import LabelError, PredictionError
 from voxloop.model import read_spec
+from voxloop.prediction.found_classes import FoundClasses
 from voxloop.runs import Run
 from voxloop.store.values import share, whole
 from voxloop.workspace.choices import one_image, run_name
@@ -24,19 +25,24 @@ _RUN: dict[str, Any] = {
     "result": "voxloop.prediction.found:open_result",
     "discard": "voxloop.prediction.places:discard",
 }
-_LEARNERS = ("pose", "detect")
+_LEARNERS = ("pose", "detect", "pictures")
 
 
 def finds_places(project: Project, source: Any) -> bool:
-    """Whether a run, its name, a model or a model folder finds places, and says nothing of each voxel."""
+    """Whether a run, its name, a model or a model folder says nothing of each voxel, but finds or tells apart."""
+    return _learner_of(project, source) in _LEARNERS
+
+
+def _learner_of(project: Project, source: Any) -> str | None:
+    """Who trained a model; None where nobody can tell yet."""
     if isinstance(source, str) and source in project.runs:
         source = project.runs[source]
     if isinstance(source, Run):
-        return source.learner in _LEARNERS
+        return source.learner
     spec = getattr(source, "spec", None)
     if spec is None and isinstance(source, str | Path) and Path(source, "spec.json").is_file():
         spec = read_spec(Path(source))
-    return getattr(spec, "learner", None) in _LEARNERS
+    return getattr(spec, "learner", None)
 
 
 def find(
@@ -68,6 +74,10 @@ def find(
     level = _level(project, run_or_model, level)
     marks = project.store.marks(None, level, image)
     chosen = _frames(marks, frames)
+    learner = _learner_of(project, run_or_model)
+    if (learner == "pictures") != (marks.level.kind == "pictures"):
+        finds = "the class of pictures" if learner == "pictures" else "places"
+        raise LabelError(f"this model finds {finds}, and level {level!r} holds {marks.level.kind}; name another level")
     name = run_name(project, name, "places")
     if config.overwrite and name in project.runs:
         project.runs[name].delete()
@@ -94,13 +104,17 @@ def find(
     return run
 
 
-def accept_places(project: Project, found: FoundPlaces, frames: object = None, above: float = 0.0) -> list[int]:
+def accept_places(
+    project: Project, found: FoundPlaces | FoundClasses, frames: object = None, above: float = 0.0
+) -> list[int]:
     """Take what was found over as predicted instances of its level: one edit, which undo takes back.
 
     Predictions that nobody confirmed are replaced in these frames; frames that a person labelled are left alone.
     Gives the numbers of the instances.
     """
     marks: Any = project.store.marks(None, found.level, found.image)
+    if isinstance(found, FoundClasses):
+        return _accept_classes(marks, found, frames, above)
     chosen = found.frames if frames is None else _frames(marks, frames)
     if chosen is not None:
         labelled = set(marks.labelled)
@@ -110,16 +124,30 @@ def accept_places(project: Project, found: FoundPlaces, frames: object = None, a
     return ids
 
 
-def found_of(project: Project, given: Any) -> FoundPlaces | None:
+def _accept_classes(marks: Any, found: FoundClasses, frames: object, above: float) -> list[int]:
+    """Frames that were given a predicted class."""
+    table = found.table()
+    wanted = table[table["score"] >= share("above", above)]
+    if frames is not None:
+        wanted = wanted[wanted["frame"].isin(_frames(marks, frames) or [])]
+    numbers = wanted["frame"].tolist() if found.frames is not None else [None] * len(wanted)
+    labels = dict(zip(numbers, wanted["class"], strict=True))
+    scores = dict(zip(numbers, wanted["score"], strict=True))
+    if labels:
+        marks.assign_many(labels, predicted=True, scores=scores)
+    return [number for number in labels if number is not None]
+
+
+def found_of(project: Project, given: Any) -> FoundPlaces | FoundClasses | None:
     """What a run found, by the run, its name or itself; None where that is a prediction of voxels."""
     from voxloop.prediction.found import FoundPlaces
 
-    if isinstance(given, FoundPlaces):
+    if isinstance(given, FoundPlaces | FoundClasses):
         return given
     if isinstance(given, str) and given in project.runs:
         given = project.runs[given]
     if isinstance(given, Run) and given.kind == "places":
-        found: FoundPlaces = given.result
+        found: FoundPlaces | FoundClasses = given.result
         return found
     return None
 
@@ -132,7 +160,7 @@ def _level(project: Project, source: Any, given: str | None) -> str:
     learnt = source.config.get("level") if isinstance(source, Run) else None
     if learnt in project.levels.names:
         return str(learnt)
-    fitting = project.levels.of_kind("points", "boxes")
+    fitting = project.levels.of_kind("points", "boxes", "pictures")
     if len(fitting) == 1:
         return fitting[0]
     raise LabelError(

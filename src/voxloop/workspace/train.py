@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from voxloop.config import Config, DetectConfig, PoseConfig, ShallowConfig
+from voxloop.config import Config, DetectConfig, PictureConfig, PoseConfig, ShallowConfig
 from voxloop.config.learners import learner_of
 from voxloop.errors import RunError, VoxloopError, WorkspaceError, unknown
 from voxloop.runs import Run, sinks
@@ -134,6 +134,8 @@ def _freeze(project: Project, config: Config) -> dict[str, Any]:
         return freeze_marks(project.store, config, "points")
     if isinstance(config, DetectConfig):
         return freeze_marks(project.store, config, "points", "boxes")
+    if isinstance(config, PictureConfig):
+        return freeze_marks(project.store, config, "pictures")
     return freeze(project.store, config)
 
 

@@ -49,9 +49,7 @@ def film(frames: int = 8, animals: int = 1, size: int = 72) -> tuple[np.ndarray,
 def begin(tmp_path: Path) -> Any:
     """A workspace with labelled frames, and a context of a run on it."""
 
-    def made(
-        config: PlaceSettings, picture: np.ndarray, instances: list[dict[str, Any]], **level: Any
-    ) -> ListeningContext:
+    def made(config: PlaceSettings, picture: np.ndarray, instances: Any, **level: Any) -> ListeningContext:
         import dask.array as da
 
         from voxloop.volumes.volume import make_volume
@@ -62,7 +60,8 @@ def begin(tmp_path: Path) -> Any:
         store = Store.create(tmp_path / "ws", image=volume)
         try:
             store.levels.add("places", **level)
-            store.marks(None, "places").add_many(instances)  # type: ignore[attr-defined]
+            marks: Any = store.marks(None, "places")
+            (marks.assign_many if level["kind"] == "pictures" else marks.add_many)(instances)
             facts = freeze_marks(store, config, level["kind"])
         finally:
             store.close()
@@ -184,3 +183,58 @@ def test_what_does_not_fit_is_said_in_a_sentence(begin: Any) -> None:
         pytest.raises(LabelError, match="no level of boxes"),
     ):
         freeze_marks(store, DetectConfig(), "boxes")
+
+
+def test_classes_of_pictures(begin: Any) -> None:
+    from voxloop.config import PictureConfig
+    from voxloop.deep.pose.classifier import load as load_classifier
+    from voxloop.deep.pose.learner import train_pictures
+
+    rng = np.random.default_rng(2)
+    kinds = np.tile([0, 1], 10)
+    y, x = np.mgrid[:40, :48]
+    picture = rng.normal(60, 8, (20, 40, 48))
+    for frame, kind in enumerate(kinds):
+        away = np.hypot(y - rng.uniform(14, 26), x - rng.uniform(16, 32))
+        picture[frame] += 120 * ((away < 9) & (away > 5 * kind))
+    names = ["disc", "ring"]
+    config = PictureConfig(
+        network="test_resnet", encoder_weights="", threads=1, device="cpu", batch_size=8, steps_per_epoch=4, epochs=2,
+        warmup_steps=1,
+    )  # fmt: skip
+    frames = {frame: names[kind] for frame, kind in enumerate(kinds)}
+    context = begin(config, picture.clip(0, 255).astype(np.uint8), frames, kind="pictures", classes=names)
+    assert train_pictures(context) == "finished"
+    told = context.of("measured")[0]
+    assert told["name"] == "accuracy"
+    assert np.sum(told["confusion"]["table"]) == told["pictures"] == 4
+    assert (context.path / context.of("sample")[0]["path"]).is_file()
+    with load_classifier(context.path / "model").opened("cpu", threads=1) as opened:
+        answer = opened.classify(picture[:3, None])
+        heat = opened.looked_at(picture[0][None], "disc")
+    assert answer.shape == (3, 2)
+    assert np.allclose(answer.sum(1), 1, atol=1e-5)
+    assert heat.shape == (40, 48)
+
+
+def test_what_was_found_becomes_predicted_labels(begin: Any) -> None:
+    from voxloop import Workspace
+
+    picture, instances = film(animals=2)
+    context = begin(PoseConfig(pipeline="top-down", **TINY), picture, instances[:8], **SKELETON)
+    train_pose(context)
+    with Workspace.open(context.workspace) as ws:
+        points = ws.points("places")
+        run = ws.predict(context.path / "model", frames="unlabelled", level="places", threshold=0.01, threads=1)
+        found = run.result
+        assert found.frames == [4, 5, 6, 7]
+        assert set(found.counts()) == {4, 5, 6, 7}
+        assert list(found.table().columns[:3]) == ["frame", "head y", "head x"]
+        numbers = ws.accept(run)
+        assert numbers
+        assert set(points.predicted) <= {4, 5, 6, 7}
+        assert points.read(0)[0].predicted is False
+        points.undo()
+        assert points.predicted == []
+        with pytest.raises(LabelError, match="holds semantic"):
+            ws.predict(run.path.parent.parent / "runs" / "one" / "model", level="labels")

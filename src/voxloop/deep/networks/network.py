@@ -261,7 +261,7 @@ def _load_encoder(encoder: nn.Module, path: Path, config: NetworkConfig) -> None
     stored = {_bare(name): value for name, value in stored.items()}
     fitting = {}
     for name, tensor in expected.items():
-        weights = _adapt(stored.get(_bare(name)), tensor)
+        weights = adapted(stored.get(_bare(name)), tensor)
         if weights is not None:
             fitting[name] = weights
     if len(fitting) < len(expected) / 2:
@@ -280,7 +280,7 @@ def _bare(name: str) -> str:
     return name
 
 
-def _adapt(stored: Tensor | None, expected: Tensor) -> Tensor | None:
+def adapted(stored: Tensor | None, expected: Tensor) -> Tensor | None:
     """Weights that fit a tensor: as they are, or for other channels than red, green and blue; None where none do.
 
     One channel takes the sum of the three, more take them in turn, so that sums stay what they were

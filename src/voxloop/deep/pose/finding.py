@@ -83,15 +83,19 @@ class Finder:
         """Instances of pictures of one shape."""
         threshold = self._plan.threshold if threshold is None else threshold
         with torch.inference_mode():
-            match self._plan.pipeline:
-                case "single":
-                    return self._single(pictures, threshold)
-                case "top-down":
-                    return self._top_down(pictures, threshold)
-                case "bottom-up":
-                    return self._bottom_up(pictures, threshold)
-                case _:
-                    return [self._things(picture, threshold) for picture in pictures]
+            found = self._find(pictures, threshold)
+        return [_inside(one, picture.shape) for one, picture in zip(found, pictures, strict=True)]
+
+    def _find(self, pictures: Sequence[AlbumPicture], threshold: float) -> list[Found]:
+        match self._plan.pipeline:
+            case "single":
+                return self._single(pictures, threshold)
+            case "top-down":
+                return self._top_down(pictures, threshold)
+            case "bottom-up":
+                return self._bottom_up(pictures, threshold)
+            case _:
+                return [self._things(picture, threshold) for picture in pictures]
 
     # -------------------------------------------------------------------------------------------------- the pipelines
 
@@ -273,6 +277,17 @@ def _joined(parts: list[Found], channels: int, axes: int = 2, *, boxes: bool = F
         scores[order],
         extents,
     )
+
+
+def _inside(found: Found, shape: Sequence[int]) -> Found:
+    """Without nodes beyond the edge of the picture, and without instances that have no other."""
+    last = np.array(shape) - 1
+    with np.errstate(invalid="ignore"):
+        out = ((found.at < -0.5) | (found.at > last + 0.5)).any(2)
+    at = np.where(out[..., None], np.nan, np.clip(found.at, 0, last))
+    scores = np.where(out, np.nan, found.node_scores)
+    keep = ~np.isnan(at).any(2).all(1) if len(found) else np.zeros(0, bool)
+    return Found(at[keep], scores[keep], found.scores[keep], None if found.extents is None else found.extents[keep])
 
 
 def _apart(found: Found, close: float) -> Found:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from voxloop.config.detect import DetectConfig
+from voxloop.config.pictures import PictureConfig
+from voxloop.config.places import LoopSettings
 from voxloop.config.pose import PoseConfig
-from voxloop.deep.pose.training import PlaceTraining
+from voxloop.deep.pose.classifying import PictureSubject
+from voxloop.deep.pose.loop import PictureLoop, SavedTraining, Subject
+from voxloop.deep.pose.training import PlaceSubject
 from voxloop.runs.context import TaskContext
 
 
@@ -15,16 +19,29 @@ def train_pose(context: TaskContext) -> str:
     ``checkpoints/last`` where there is one: on a CPU with the same number of threads bit for bit as if it had never
     been interrupted, unless ``max_minutes`` lets the clock decide on the end.
     """
-    return _train(PlaceTraining(context, PoseConfig.from_json(context.settings)))
+    return _train_places(context, PoseConfig.from_json(context.settings))
 
 
 def train_detect(context: TaskContext) -> str:
     """Train on the points or boxes that ``context.config`` names; otherwise as :func:`train_pose`."""
-    return _train(PlaceTraining(context, DetectConfig.from_json(context.settings)))
+    return _train_places(context, DetectConfig.from_json(context.settings))
 
 
-def _train(training: PlaceTraining) -> str:
+def train_pictures(context: TaskContext) -> str:
+    """Train on the classes of pictures that ``context.config`` names; otherwise as :func:`train_pose`."""
+    config = PictureConfig.from_json(context.settings)
+    saved = SavedTraining(context, config)
+    return _run(context, config, PictureSubject(context, config, saved), saved)
+
+
+def _train_places(context: TaskContext, config: PoseConfig | DetectConfig) -> str:
+    saved = SavedTraining(context, config)
+    return _run(context, config, PlaceSubject(context, config, saved), saved)
+
+
+def _run(context: TaskContext, config: LoopSettings, subject: Subject, saved: SavedTraining) -> str:
+    loop = PictureLoop(context, config, subject, saved)
     try:
-        return training.run()
+        return loop.run()
     finally:
-        training.close()
+        loop.close()

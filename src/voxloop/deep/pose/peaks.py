@@ -1,4 +1,4 @@
-"""Placed of peaks in maps, finer than their cells. Pure torch."""
+"""Places of peaks in maps, finer than their cells. Pure torch."""
 
 from __future__ import annotations
 

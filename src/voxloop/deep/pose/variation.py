@@ -36,11 +36,11 @@ class WindowView:
     mirrored: bool
 
     def on_window(self, places: np.ndarray) -> np.ndarray:
-        """Placed (..., axes) of the picture as places of the window."""
+        """Places (..., axes) of the picture as places of the window."""
         return np.asarray((places - self.at) @ np.linalg.inv(self.matrix).T + self.middle)
 
     def on_picture(self, places: np.ndarray) -> np.ndarray:
-        """Placed (..., axes) of the window as places of the picture."""
+        """Places (..., axes) of the window as places of the picture."""
         return np.asarray((places - self.middle) @ self.matrix.T + self.at)
 
 

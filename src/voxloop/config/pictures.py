@@ -1,0 +1,61 @@
+"""Settings of the learner of pictures: one class a frame or image. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from voxloop.config.base import setting
+from voxloop.config.places import LoopSettings, PlaceAugmentationSettings, auto_or_side
+
+
+class PictureConfig(PlaceAugmentationSettings, LoopSettings):
+    """A network that tells which class a picture is of, learned from those that a person gave one."""
+
+    network: str = setting(
+        "tf_efficientnet_lite0",
+        "classifier of timm, by name; any that takes pictures of one size works",
+        group="Network",
+        choices=("tf_efficientnet_lite0", "resnet18", "mobilenetv4_conv_small", "convnext_atto"),
+    )
+    encoder_weights: Literal["", "imagenet"] = setting(
+        "imagenet",
+        "weights that it begins with; those of tf_efficientnet_lite0 are installed, others are downloaded",
+        group="Network",
+        label="weights",
+    )
+    size: int | str = setting(
+        "auto",
+        "side that pictures are scaled to, the longer one; auto: as they are, at most 224",
+        group="Network",
+        unit="pixels",
+    )
+    class_weights: Literal["balanced", "none"] = setting(
+        "balanced", "every class counts the same, or every picture does", group="Loss"
+    )
+    label_smoothing: float = setting(
+        0.05, "share of each answer that is left to the other classes", group="Loss", ge=0, lt=0.5, step=0.01
+    )
+    rotation: float = setting(
+        180.0, "largest rotation either way; 180: any direction", group="Augmentation", unit="degrees", ge=0, le=180
+    )
+    flip: Literal["none", "horizontal", "vertical", "both"] = setting(
+        "both", "mirror half of the pictures", group="Augmentation"
+    )
+    batch_size: int = setting(16, "pictures per step", group="Optimisation", ge=1, le=1024)
+    steps_per_epoch: int = setting(20, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)
+    epochs: int = setting(30, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
+    validation_share: float = setting(
+        0.2,
+        "share of the labelled pictures held out, neighbours together, of every class",
+        group="Validation",
+        ge=0,
+        le=0.5,
+        step=0.05,
+    )
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _side(cls, value: Any) -> Any:
+        return auto_or_side(value)

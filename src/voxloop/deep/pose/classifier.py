@@ -1,0 +1,232 @@
+"""A trained classifier of pictures on disk, and opened: pictures in, classes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxloop.deep.predict.fingerprint import fingerprint
+from voxloop.deep.predict.model import WEIGHTS, write
+from voxloop.errors import ConfigError, ModelError
+from voxloop.model import ClassInfo, Model, ModelSpec, Output, Predictor, read_spec
+from voxloop.store.atomic import replace_folder
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from voxloop.deep.pose.pictures import AlbumPicture, Reader
+    from voxloop.deep.pose.variation import WindowView
+
+
+@dataclass(frozen=True, slots=True)
+class PictureNetwork:
+    """An opened classifier."""
+
+    _network: Any
+    _spec: ModelSpec
+    _device: Any
+    _precision: Any
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Classes, in the order of the answers."""
+        return tuple(item.name for item in self._spec.classes)
+
+    def classify(self, pictures: np.ndarray) -> np.ndarray:
+        """Probabilities (n, class) of pictures (n, c, y, x) of raw grays."""
+        import torch
+
+        from voxloop.deep.networks.device import autocast, lay_out
+
+        pixels = self._shown(pictures)
+        with torch.inference_mode(), autocast(self._device, self._precision):
+            logits = self._network(lay_out(pixels.to(self._device))).float()
+        answer: np.ndarray = logits.softmax(1).cpu().numpy()
+        return answer
+
+    def looked_at(self, picture: np.ndarray, name: str) -> np.ndarray:
+        """Where in a picture (c, y, x) the network saw a class: class activation map (y, x), 0 to 1 (Zhou et al. 2016).
+
+        Raises ModelError where the network has no last layer over pooled features.
+        """
+        import torch
+        from torch.nn import functional as F
+
+        network = self._network
+        last = network.get_classifier()
+        if name not in self.names:
+            raise ModelError(f"{name!r} is no class of this model; it knows {', '.join(self.names)}")
+        if not isinstance(last, torch.nn.Linear):
+            raise ModelError("this network has no single last layer; class activation maps need one")
+        with torch.inference_mode():
+            features = network.forward_features(self._shown(picture[None]).to(self._device))
+            if features.ndim != 4:
+                raise ModelError("this network keeps no map of features; class activation maps need one")
+            weights = last.weight[self.names.index(name)]
+            if features.shape[1] != len(weights):
+                raise ModelError("this network changes its features before the last layer; there is no map of them")
+            heat = torch.einsum("c,cyx->yx", weights, features[0]).clamp_min(0)
+            heat = heat / heat.max().clamp_min(1e-6)
+            side = max(picture.shape[-2:])
+            large = F.interpolate(heat[None, None], (side, side), mode="bilinear", align_corners=False)[0, 0]
+        top, left = ((side - n) // 2 for n in picture.shape[-2:])
+        map_: np.ndarray = large.cpu().numpy()[top : top + picture.shape[-2], left : left + picture.shape[-1]]
+        return map_
+
+    def _shown(self, pictures: np.ndarray) -> Tensor:
+        import torch
+
+        from voxloop.deep.pose.pictures import AlbumPicture, Placed, Reader
+
+        grays, nothing = self._spec.normalisation, Placed(np.zeros((0, 1, 2)))
+        reader = Reader(grays["mean"], grays["std"])
+        shown = []
+        for number, picture in enumerate(pictures):
+
+            def read(box: Any, picture: np.ndarray = picture) -> np.ndarray:
+                return np.asarray(picture[(slice(None), None, *box.slices[1:])])
+
+            one = AlbumPicture("picture", number, picture.shape[1:], read, nothing)
+            shown.append(shown_picture(one, reader, None, int(self._spec.extra["side"])))
+        return torch.stack(shown)
+
+
+class PictureModel(Model):
+    """A network that tells the class of pictures. Cheap to hold; the weights are read when it is opened."""
+
+    def __init__(self, spec: ModelSpec, folder: Path) -> None:
+        self.spec = spec
+        self.folder = folder
+
+    @contextmanager
+    def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[Predictor]:
+        """Raises ModelError: it tells the class of whole pictures."""
+        raise ModelError("this model tells the class of whole pictures, not of voxels; use ws.predict(run, ...)")
+        yield
+
+    @contextmanager
+    def opened(
+        self, device: str = "auto", precision: str = "auto", threads: int | None = None
+    ) -> Iterator[PictureNetwork]:
+        """The network on a device; the thread count of torch is put back afterwards."""
+        import torch
+
+        from voxloop.deep.networks.device import resolve_device, resolve_precision
+
+        before = torch.get_num_threads()
+        if threads is not None:
+            torch.set_num_threads(threads)
+        where = resolve_device(device)
+        try:
+            yield PictureNetwork(self.network(where), self.spec, where, resolve_precision(precision, where))
+        finally:
+            torch.set_num_threads(before)
+
+    def network(self, device: Any) -> nn.Module:
+        """The network in evaluation mode. Raises ModelError where the weights do not fit."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        from voxloop.deep.networks.device import move_network
+
+        try:
+            network = build_classifier(self.spec.extra["network"], self.spec.channels, len(self.spec.classes), None)
+            network.load_state_dict(load_file(self.folder / WEIGHTS))
+        except (OSError, SafetensorError, RuntimeError, ConfigError) as error:
+            text = " ".join(str(error).split())[:300]
+            raise ModelError(f"the model in {self.folder} cannot be opened: {text}") from error
+        return move_network(network, device).eval()
+
+    def save(self, folder: str | Path) -> None:
+        """Write a copy of the model folder, whole or not at all."""
+        import shutil
+
+        folder = Path(folder)
+        temporary = folder.with_name(f".{folder.name}.new")
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.copytree(self.folder, temporary)
+        replace_folder(temporary, folder)
+
+
+def load(folder: str | Path) -> PictureModel:
+    """Open a model folder. Raises ModelError where something is missing, truncated or changed."""
+    folder = Path(folder)
+    spec = read_spec(folder)
+    if "side" not in spec.extra:
+        raise ModelError(f"{folder} does not say what it tells apart")
+    if fingerprint(folder / WEIGHTS, spec) != spec.hash:
+        raise ModelError(f"the weights in {folder} are not those that were saved (truncated or changed)")
+    return PictureModel(spec, folder)
+
+
+def build_classifier(name: str, channels: int, classes: int, weights: str | None) -> nn.Module:
+    """A classifier of timm. Raises ConfigError where it is not known, or its weights cannot be had."""
+    import timm
+
+    from voxloop.deep.networks.imagenet import installed_weights
+
+    if name not in timm.list_models():
+        raise ConfigError(f"network {name!r} is not known to timm; use 'tf_efficientnet_lite0' or 'resnet18'")
+    local = installed_weights(f"tu-{name}") if weights else None
+    try:
+        network: nn.Module = timm.create_model(
+            name, pretrained=bool(weights and local is None), in_chans=channels, num_classes=classes
+        )
+    except Exception as error:  # timm and the hub raise whatever comes to hand
+        text = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"network {name!r} cannot be made ({text}); use network='tf_efficientnet_lite0', whose weights are "
+            "installed, or encoder_weights=''"
+        ) from error
+    if local is not None:
+        _load_fitting(network, local)
+    return network
+
+
+def _load_fitting(network: nn.Module, path: Path) -> None:
+    """Take the weights that fit by name and shape; a first layer of three channels is made to take others."""
+    from safetensors.torch import load_file
+
+    from voxloop.deep.networks.network import adapted
+
+    stored = load_file(path)
+    own = network.state_dict()
+    found = {name: adapted(stored.get(name), value) for name, value in own.items()}
+    fitting = {name: value for name, value in found.items() if value is not None and value.shape == own[name].shape}
+    network.load_state_dict(fitting, strict=False)
+
+
+def shown_picture(picture: AlbumPicture, reader: Reader, view: WindowView | None, side: int) -> Tensor:
+    """A picture (c, side, side) as the network sees it; as it is where ``view`` is None."""
+    from voxloop.deep.pose.lessons import window_of
+    from voxloop.deep.pose.variation import plain_view
+
+    if view is None:
+        scale = side / max(picture.shape[-2:])
+        view = plain_view((side, side), [(n - 1) / 2 for n in picture.shape[-2:]], (scale, scale))
+    return window_of(picture, reader, view, (side, side))
+
+
+def picture_spec(name: str, classes: Sequence[ClassInfo], channels: int, settled: Mapping[str, Any]) -> ModelSpec:
+    """What a trained classifier takes and gives."""
+    return ModelSpec(
+        learner="pictures",
+        channels=channels,
+        classes=tuple(classes),
+        outputs=(Output(name="picture", kind="picture", channels=len(classes)),),
+        halo=None,
+        normalisation={"mean": settled["mean"], "std": settled["std"]},
+        extra={"network": name, "side": settled["side"], "title": name},
+    )
+
+
+def write_classifier(folder: Path, spec: ModelSpec, network: nn.Module) -> None:
+    """Put a model folder in place of the one there is."""
+    temporary = folder.with_name(f".{folder.name}.new")
+    write(temporary, spec, network.state_dict())
+    replace_folder(temporary, folder)

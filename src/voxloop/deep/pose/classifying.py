@@ -1,0 +1,247 @@
+"""What a training on classes of pictures teaches: labelled frames and images, and a classifier of timm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voxloop.config.pictures import PictureConfig
+from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
+from voxloop.deep.pose import judging
+from voxloop.deep.pose.classifier import build_classifier, picture_spec, shown_picture, write_classifier
+from voxloop.deep.pose.loop import SavedTraining
+from voxloop.deep.pose.pictures import AlbumPicture, Placed, Reader, statistics
+from voxloop.deep.pose.scores import PlaceScores
+from voxloop.deep.pose.variation import varied_view, vary_grays
+from voxloop.errors import LabelError
+from voxloop.model import ClassInfo
+from voxloop.runs.context import TaskContext
+from voxloop.store.layout import RunPlace
+
+#: pictures are shown to the network at most so large, where nobody says how large
+_SIDE = 224
+#: held-out pictures in a batch
+_AT_ONCE = 32
+
+
+class PictureSubject:
+    """The :class:`voxloop.deep.pose.loop.Subject` of a :class:`PictureConfig`."""
+
+    def __init__(self, context: TaskContext, config: PictureConfig, saved: SavedTraining) -> None:
+        self._context, self._config = context, config
+        self.device = resolve_device(config.device)
+        self._precision = resolve_precision(config.precision, self.device)
+        pictures, truth, self._classes, self._channels = open_pictures(context.workspace, context.config)
+        held = _held_out(truth, config.validation_share, config.seed)
+        self._learnt = [one for index, one in enumerate(pictures) if index not in held]
+        self._truth = np.array([value for index, value in enumerate(truth) if index not in held])
+        self._held = [pictures[index] for index in sorted(held)]
+        self._held_truth = np.array([truth[index] for index in sorted(held)], int)
+        if saved.state:
+            self._settled: dict[str, Any] = saved.state["settled"]
+        else:
+            mean, std = statistics(self._learnt)
+            largest = max(max(one.shape[-2:]) for one in pictures)
+            side = min(largest, _SIDE) if config.size == "auto" else int(config.size)
+            self._settled = {"mean": mean, "std": std, "side": max(32, -(-side // 32) * 32)}
+        self._reader = Reader(self._settled["mean"], self._settled["std"])
+        weights = None if saved.state else config.encoder_weights or None
+        network = build_classifier(config.network, self._channels, len(self._classes), weights)
+        self.networks = nn.ModuleDict({"classifier": move_network(network, self.device)})
+        counts = np.bincount(self._truth, minlength=len(self._classes)).astype(float)
+        even = counts.sum() / np.maximum(1, counts) / max(1, (counts > 0).sum())
+        weight = even if config.class_weights == "balanced" else np.ones_like(even)
+        self._weight = torch.tensor(weight, dtype=torch.float32, device=self.device)
+
+    # ------------------------------------------------------------------------------------------------ what it says
+
+    @property
+    def held(self) -> int:
+        return len(self._held)
+
+    @property
+    def looked_at(self) -> int:
+        return len(self._held)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(item.name for item in self._classes)
+
+    @property
+    def words(self) -> str:
+        counts = np.bincount(self._truth, minlength=len(self._classes)).tolist()
+        told = ", ".join(f"{name} {count}" for name, count in zip(self.names, counts, strict=True))
+        side = self._settled["side"]
+        return (
+            f"{self._config.network} on {side} x {side} pixels; pictures that teach: {told}; {self.held} are held out"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {"settled": self._settled}
+
+    # ------------------------------------------------------------------------------------------------ what it teaches
+
+    def cut(self, index: int, count: int) -> tuple[Tensor, Tensor]:
+        side = self._settled["side"]
+        pixels, truth = [], []
+        for number in range(index * count, (index + 1) * count):
+            rng = np.random.default_rng((self._config.seed, number))
+            # every class as often, whatever their numbers
+            value = int(rng.choice(np.unique(self._truth)))
+            own = int(rng.choice(np.flatnonzero(self._truth == value)))
+            picture = self._learnt[own]
+            scale = side / max(picture.shape[-2:])
+            middle = (np.array(picture.shape[-2:]) - 1) / 2
+            view = varied_view(self._config, rng, (side, side), middle, (scale, scale))
+            pixels.append(vary_grays(self._config, rng, shown_picture(picture, self._reader, view, side)))
+            truth.append(value)
+        return torch.stack(pixels), torch.tensor(truth)
+
+    def loss(self, cut: tuple[Tensor, Tensor]) -> Tensor:
+        pixels, truth = (part.to(self.device) for part in cut)
+        with autocast(self.device, self._precision):
+            logits = self.networks["classifier"](lay_out(pixels))
+        return F.cross_entropy(logits.float(), truth, label_smoothing=self._config.label_smoothing)
+
+    # ------------------------------------------------------------------------------------------------ what it reaches
+
+    def judge(self, networks: nn.ModuleDict) -> PlaceScores:
+        logits = self._answers(networks)
+        truth = torch.from_numpy(self._held_truth)
+        loss = F.cross_entropy(logits, truth, weight=self._weight.cpu())
+        return PlaceScores(float(loss), _measures(self._held_truth, logits.argmax(1).numpy(), self.names))
+
+    def show(self, networks: nn.ModuleDict, epoch: int, tell: Callable[[str, int], object]) -> None:
+        """A sheet of held-out pictures, those that are wrong first, each with what it is and was said to be."""
+        if not self._config.samples:
+            return
+        said = self._answers(networks).argmax(1).numpy()
+        order = np.argsort(said == self._held_truth, kind="stable")[:12]
+        name = f"samples/{epoch:05d}-0.png"
+        tiles = [(self._held[i], self.names[self._held_truth[i]], self.names[said[i]]) for i in order.tolist()]
+        _draw_sheet(self._context.path / name, tiles)
+        tell(name, 0)
+
+    def keep(self, networks: nn.ModuleDict) -> None:
+        spec = picture_spec(self._config.network, self._classes, self._channels, self._settled)
+        write_classifier(RunPlace(self._context.path).model, spec, networks["classifier"])
+
+    def last_word(self) -> None:
+        from voxloop.deep.pose.classifier import load
+
+        kept = load(RunPlace(self._context.path).model)
+        networks = nn.ModuleDict({"classifier": kept.network(self.device)})
+        with torch.inference_mode():
+            said = self._answers(networks).argmax(1).numpy()
+        right = (said == self._held_truth).astype(float)
+        low, high = judging.interval(right.tolist(), self._config.seed)
+        told = _measures(self._held_truth, said, self.names)
+        count = len(self._classes)
+        table = np.bincount(self._held_truth * count + said, minlength=count**2).reshape(count, count)
+        self._context.emit(
+            "measured",
+            name="accuracy",
+            pictures=self.held,
+            mean=float(right.mean()),
+            low=low,
+            high=high,
+            measures=told,
+            confusion={"names": list(self.names), "table": table.tolist()},
+        )
+        words = f"on {self.held} held-out pictures: accuracy {right.mean():.3f} ({low:.2f}-{high:.2f}, 90 %)"
+        self._context.emit("log", text=words)
+
+    def _answers(self, networks: nn.ModuleDict) -> Tensor:
+        """(held, class) logits."""
+        side, out = self._settled["side"], []
+        for first in range(0, len(self._held), _AT_ONCE):
+            part = self._held[first : first + _AT_ONCE]
+            pixels = torch.stack([shown_picture(one, self._reader, None, side) for one in part])
+            with autocast(self.device, self._precision):
+                out.append(networks["classifier"](lay_out(pixels.to(self.device))).float().cpu())
+        return torch.cat(out)
+
+
+def open_pictures(
+    workspace: Path, facts: dict[str, Any]
+) -> tuple[list[AlbumPicture], list[int], tuple[ClassInfo, ...], int]:
+    """Labelled pictures, the place of the class of each, the classes, the number of channels. Raises LabelError."""
+    from voxloop.store import Store
+    from voxloop.store.workspace import open_marks
+    from voxloop.volumes import channels_of, read_block
+
+    pictures: list[AlbumPicture] = []
+    truth: list[int] = []
+    channels = 0
+    with Store.open(workspace, read_only=True) as store:
+        level = store.levels[facts["level"]]
+        classes = tuple(ClassInfo(value=item.value, name=item.name, color=item.color) for item in level.classes)
+        values = [item.value for item in classes]
+        for key, sequence in facts["labels"].items():
+            image = key.partition("/")[2]
+            marks: Any = open_marks(workspace, level.name, image, at=sequence)
+            volume = store.images.open(image)
+            channels = channels or channels_of(volume)
+            if channels_of(volume) != channels:
+                raise LabelError("the images have different numbers of channels; learn from those alike")
+            read = partial(read_block, volume)
+            shape, nothing = (int(marks.shape[1]), int(marks.shape[2])), Placed(np.zeros((0, 1, 2)))
+            middle = 0 if marks.framed else int(marks.shape[0]) // 2  # of a volume its middle plane is looked at
+            for frame, value in zip(*(part.tolist() for part in marks.classes_of(predicted=False)), strict=True):
+                pictures.append(AlbumPicture(image, frame + middle, shape, read, nothing))
+                truth.append(values.index(value))
+    if len(set(truth)) < 2:
+        raise LabelError(f"only one class is given in level {level.name!r}; give pictures of a second class theirs")
+    return pictures, truth, classes, channels
+
+
+def _held_out(truth: Sequence[int], share: float, seed: int) -> set[int]:
+    """Which pictures are held out: of every class its share, in runs of neighbours; a class of one teaches."""
+    rng = np.random.default_rng((seed, 12))
+    held: set[int] = set()
+    for value in sorted(set(truth)):
+        own = np.flatnonzero(np.array(truth) == value)
+        wanted = min(len(own) - 1, max(1, round(share * len(own)))) if share > 0 else 0
+        if wanted > 0:
+            start = int(rng.integers(len(own)))
+            held |= set(np.roll(own, -start)[:wanted].tolist())
+    return held
+
+
+def _measures(truth: np.ndarray, said: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    """``accuracy``, ``balanced_accuracy`` and ``recall/class`` each."""
+    out = {"accuracy": float((truth == said).mean())}
+    recalls = []
+    for place, name in enumerate(names):
+        own = truth == place
+        if own.any():
+            recalls.append(float((said[own] == place).mean()))
+            out[f"recall/{name}"] = recalls[-1]
+    out["balanced_accuracy"] = float(np.mean(recalls))
+    return out
+
+
+def _draw_sheet(path: Path, tiles: Sequence[tuple[AlbumPicture, str, str]], side: int = 96) -> None:
+    """A PNG of pictures in a row, each with what it is and, where that differs, what it was said to be."""
+    from PIL import Image, ImageDraw
+
+    sheet = Image.new("RGB", (side * max(1, len(tiles)), side + 14), "black")
+    pen = ImageDraw.Draw(sheet)
+    for number, (picture, true, said) in enumerate(tiles):
+        plane = picture.grays([0, 0], picture.shape)[0].astype(float)
+        low, high = np.percentile(plane, [1, 99])
+        gray = (np.clip((plane - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
+        sheet.paste(Image.fromarray(gray).resize((side - 2, side - 2)), (number * side, 0))
+        words, color = (true, "white") if true == said else (f"{true}: {said}?", "#e69f00")
+        pen.text((number * side + 2, side), words[:16], fill=color)
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    sheet.save(temporary, format="PNG")
+    temporary.replace(path)
