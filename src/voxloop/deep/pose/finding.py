@@ -286,7 +286,8 @@ def _inside(found: Found, shape: Sequence[int]) -> Found:
         out = ((found.at < -0.5) | (found.at > last + 0.5)).any(2)
     at = np.where(out[..., None], np.nan, np.clip(found.at, 0, last))
     scores = np.where(out, np.nan, found.node_scores)
-    keep = ~np.isnan(at).any(2).all(1) if len(found) else np.zeros(0, bool)
+    missing: np.ndarray = np.isnan(at).any(2)
+    keep = ~np.all(missing, axis=1)
     return Found(at[keep], scores[keep], found.scores[keep], None if found.extents is None else found.extents[keep])
 
 
