@@ -283,11 +283,10 @@ def _inside(found: Found, shape: Sequence[int]) -> Found:
     """Without nodes beyond the edge of the picture, and without instances that have no other."""
     last = np.array(shape) - 1
     with np.errstate(invalid="ignore"):
-        out = ((found.at < -0.5) | (found.at > last + 0.5)).any(2)
+        out = np.any((found.at < -0.5) | (found.at > last + 0.5), axis=2)
     at = np.where(out[..., None], np.nan, np.clip(found.at, 0, last))
     scores = np.where(out, np.nan, found.node_scores)
-    missing: np.ndarray = np.isnan(at).any(2)
-    keep = ~np.all(missing, axis=1)
+    keep = ~np.all(np.any(np.isnan(at), axis=2), axis=1)
     return Found(at[keep], scores[keep], found.scores[keep], None if found.extents is None else found.extents[keep])
 
 
