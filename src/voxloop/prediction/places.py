@@ -67,21 +67,21 @@ def _look(context: TaskContext, folder: Path, finder: Any, volume: Any) -> str:
     threshold = context.config.get("threshold")
     depth, height, width = (int(n) for n in volume.shape[-3:])
     if hasattr(finder, "classify"):
-        pieces = Pieces(finder.classify, _as_classes)
+        pieces = FrameAnswers(finder.classify, _as_classes)
         frames = [depth // 2] if frames is None else frames
     elif frames is None:
         found = finder.volume(read, (depth, height, width), threshold)
         write_piece(folder / "0000000.npz", _as_places([-1], [found], len(finder.names), 3))
         return "finished"
     else:
-        pieces = Pieces(
+        pieces = FrameAnswers(
             partial(finder.frames, threshold=threshold), partial(_as_places, names=len(finder.names), axes=finder.axes)
         )
     return _each(context, folder, pieces, read, frames, (height, width))
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class FrameAnswers:
     """How frames (n, c, y, x) are answered, and how frame numbers and answers become columns on disk."""
 
     answer: Callable[[np.ndarray], Any]
@@ -96,7 +96,7 @@ def discard(path: str | Path) -> None:
 
 
 def _each(
-    context: TaskContext, folder: Path, pieces: Pieces, read: Any, frames: list[int], shape: tuple[int, int]
+    context: TaskContext, folder: Path, pieces: FrameAnswers, read: Any, frames: list[int], shape: tuple[int, int]
 ) -> str:
     """Frame after frame, a piece at a time; the run's last word."""
     began, told, done = time.monotonic(), 0.0, 0
