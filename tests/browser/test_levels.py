@@ -10,6 +10,7 @@ ws.levels.add("organelles", ["organelle", "background"], parent=("labels", "cell
 plane = ws.images.info("image").shape[0] // 2
 ws.labels("labels").box(index=plane, points=[(10, 10), (70, 90)], value="cell")
 ws.labels("organelles").box(index=plane, points=[(30, 30), (60, 60)], value="organelle")
+ws.labels("organelles").box(index=plane, points=[(62, 40), (68, 60)], value="background")
 panel = LabelPanel(ws, height=560)
 """
 DRAG = """async ([from, to]) => {
@@ -72,7 +73,20 @@ def test_levels_and_regions_on_screen(lab, tmp_path):
     lab.until("ws.regions.active() is not None")
     lab.wait(lambda: "Only inside 'region 1'" in shown.inner_text(), "the limit")
     page.wait_for_timeout(700)
+    lab.screenshot("regions", shown)
+    shown.locator("button", has_text="Regions").click()
+    shown.locator("button", has_text="Everywhere").click()
+    shown.locator("button", has_text="Two labelings").click()
+    shown.get_by_label("Mapping", exact=True).fill("organelle=cell")
+    shown.get_by_label("Mapping", exact=True).press("Enter")
+    lab.until("panel.compare._map.value")
+    shown.locator("button", has_text="Compare").last.click()
+    lab.wait(lambda: "voxels alike" in shown.inner_text(), "the table")
+    page.locator(".vl-stage").first.focus()
+    page.keyboard.press("Shift+d")
+    lab.wait(lambda: "Difference 1 of" in shown.inner_text() or "differ nowhere" in shown.inner_text(), "a difference")
+    page.wait_for_timeout(700)
     for theme in ("dark", "light"):
         lab.theme(theme)
-        lab.screenshot(f"regions-{theme}", shown)
+        lab.screenshot(f"compared-{theme}", shown)
     lab.python("(panel.close(), ws.close()) and None")

@@ -22,10 +22,10 @@ def test_two_levels_are_compared_and_their_differences_walked_through(ui, tmp_pa
         hand.press("shift+d")
         assert "compare two labelings first" in screen.message
         panel.compare.fold.open()
-        screen.field("Classes").value = "nucleus"
+        screen.field("Mapping").value = "nucleus"
         screen.click("Compare")
         assert "not of the form mito=mitochondria" in screen.message
-        screen.field("Classes").value = "nucleus=cell"
+        screen.field("Mapping").value = "nucleus=cell"
         screen.click("Compare")
         screen.wait()
         found = eval(screen.code, {"ws": ws})

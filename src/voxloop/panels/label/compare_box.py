@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from voxloop.workspace.workspace import Workspace
 
 LAYER = "difference"
-#: told apart with any colour vision
-_COLORS = ("#e69f00", "#56b4e9", "#d55e00")
+#: told apart with any colour vision, and from the first classes of a level
+_COLORS = ("#d81b60", "#1e88e5", "#ffc107")
 _FILE = "a mask in a file"
 
 
@@ -153,7 +153,7 @@ class CompareBox:
         for field in self._lists:
             field.observe(handler(self._show_paths), "value")
         about = "Classes of the second and what they are of the first: mito=mitochondria, 0=rest; empty: by name"
-        self._map: Any = classed(w.Text(placeholder="by name", **labelled("Classes", about)), "vx-grow")
+        self._map: Any = classed(w.Text(placeholder="by name", **labelled("Mapping", about)), "vx-grow")
         go = button("Compare", handler(self.compare), tooltip="Table, and where the two differ over the picture")
         self._attempt = Attempt(self._panel, self._take, self._show, button=go)
         self._table = text("")
@@ -173,7 +173,7 @@ def _mapping(words: str) -> dict[int | str, int | str] | None:
         theirs, equals, ours = (one.strip() for one in part.partition("="))
         if not (equals and theirs and ours):
             raise LabelError(
-                f"Classes: {part[:40]!r} is not of the form mito=mitochondria; set a comma between several"
+                f"Mapping: {part[:40]!r} is not of the form mito=mitochondria; set a comma between several"
             )
         found[theirs] = ours
     return found or None
