@@ -33,7 +33,7 @@ _LOOKS = {
     "aten._unique2.default",
     "aten.unique_dim.default",
 }
-_AUTOCAST = ("conv2d", "conv3d", "conv_transpose2d.input", "conv_transpose3d.input", "linear")
+_AUTOCAST = ("conv2d", "conv3d", "conv_transpose2d.input", "conv_transpose3d.input", "linear", "prelu")
 
 
 @dataclass(frozen=True)

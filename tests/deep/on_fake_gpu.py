@@ -148,3 +148,12 @@ def test_a_network_is_compiled_only_where_that_is_asked_for(
         assert train(run(context, chosen, f"run-{number}")) == "finished"
         assert len(compiled) == asked
     assert load_file(context.path.with_name("run-1") / "model" / "weights.safetensors")
+
+
+def test_blocks_have_their_channels_last_and_no_step_waits(context: Any, settings: DeepConfig) -> None:
+    chosen = settings.changed(architecture="UNet3d", window="4,32,32", width=8, epochs=1, steps_per_epoch=2)
+    context.config["settings"] = chosen.changed(validation_share=0.0).to_json()
+    with fake_gpu() as record:
+        assert train(context) == "finished"
+    assert record.odd_layouts == []
+    assert record.beyond(*STATED) == []
