@@ -177,7 +177,7 @@ def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak, monkeypatc
     run = ws.runs[panel.objects.name]
     assert panel.objects is not None
     assert panel.objects.count == run.result.count >= 3
-    assert [layer.id for layer in panel.view.layers] == ["objects", "preview"]
+    assert [layer.id for layer in panel.view.layers] == ["objects", "selected", "preview"]
     sizes = [float(row.cells[1]) for row in panel.stage.list.rows]
     assert sizes == sorted(sizes, reverse=True)
     Screen(panel).field("Order of the table").value = "Smallest first"
@@ -257,7 +257,7 @@ def test_objects_that_a_network_learnt_are_listed_opened_and_saved(ui, ws, asked
     Screen(panel).row("learnt").click()
     assert panel.prediction.name == panel.objects.name == "learnt"
     assert panel.objects.count == len(panel.stage.table) == ws.predictions["learnt"].objects.count
-    assert [layer.id for layer in panel.view.layers] == ["objects", "preview"]
+    assert [layer.id for layer in panel.view.layers] == ["objects", "selected", "preview"]
     panel.stage.files.kind.value = "labels"
     assert panel.stage.files.code == "ws.export('learnt', 'learnt-labels.ome.zarr', kind='objects')"
     panel.stage.files.format.value = "TIFF"

@@ -11,7 +11,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, PredictionError
 from voxloop.panels.base.fold import Fold
-from voxloop.panels.base.panel import CopyCode, Panel, button, column, labelled, row, show, text
+from voxloop.panels.base.panel import CopyCode, Panel, button, close_tree, column, labelled, row, show, text
 from voxloop.panels.base.work import Attempt, Latest
 from voxloop.panels.objects.measure_plot import PlotSet
 from voxloop.panels.objects.objects_rows import size_of
@@ -50,6 +50,8 @@ class ObjectKinds:
         self._tables: Latest[DataFrame] = Latest(panel, self._take_table)
         self._found: Latest[list[int]] = Latest(panel, lambda ids: self.select(ids))
         self.copy = CopyCode()
+        for made in (self.copy, self.plots.widget):  # in no tree before the fold is opened
+            panel.on_close(partial(close_tree, made))
         self.fold = Fold("Measures", self._build, lambda fold: self._draw())
         self.widget = column(self.fold.widget)
 
