@@ -18,7 +18,7 @@ from voxloop.review import metrics
 from voxloop.review.boundaries import REACH, BoundaryDistance, BoundaryTally
 from voxloop.review.contingency import ContingencyTable, count, merge
 from voxloop.review.reading import Readable, readable, same_shape, walk
-from voxloop.review.relating import Mapped, Relation, relate
+from voxloop.review.relating import Mapped, Relation, as_mapping, relate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,6 +224,7 @@ def agree(
 
     ``spacing_um`` is that of the image; what the labelings say themselves where not given.
     """
+    mapping = as_mapping(mapping)
     first, second = readable(one, names[0]), readable(other, names[1])
     same_shape(first, second, names)
     if not isinstance(kind, str) or kind not in ("auto", "semantic", "instances"):

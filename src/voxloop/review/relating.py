@@ -45,6 +45,13 @@ class Relation:
         return np.where(keys[there] == values, found, -1)
 
 
+def as_mapping(given: object) -> Mapped | None:
+    """A mapping of classes, or None, from what a caller gives. Raises LabelError."""
+    if given is not None and not isinstance(given, Mapping):
+        raise LabelError(f"mapping={shown(given)} is no dict such as {{'mito': 'mitochondria', 3: 'membrane'}}")
+    return given
+
+
 def relate(
     table: ContingencyTable,
     one: Sequence[Class],
@@ -111,8 +118,6 @@ def _wanted(mapping: Mapped | None, values: tuple[dict[int, str], dict[int, str]
     """Values of the second labeling to the places that a mapping gives them."""
     if mapping is None:
         return {}
-    if not isinstance(mapping, Mapping):
-        raise LabelError(f"mapping={shown(mapping)} is no dict such as {{'mito': 'mitochondria', 3: 'membrane'}}")
     order = list(dict.fromkeys(_key(name) for name in values[0].values()))
     found: dict[int, int] = {}
     for theirs, ours in mapping.items():
