@@ -182,6 +182,20 @@ def test_unknown_options_and_choices_are_usage_errors():
     assert call("nonsense")[0] == 2
 
 
+def test_supervoxels_from_a_terminal(stack, tmp_path):
+    ws = tmp_path / "ws"
+    assert call("new", ws, "--image", stack / "image.tif", "--spacing", "0.02,0.01,0.01")[0] == 0
+    code, out, _ = call("supervoxels", "compute", ws, "--set", "size=6", "--json")
+    assert (code, json.loads(out)["state"]) == (0, "finished")
+    assert call("supervoxels", "save", ws, tmp_path / "cut.npy", "--set", "size=6")[0] == 0
+    assert len(np.unique(np.load(tmp_path / "cut.npy"))) > 10
+    code, out, _ = call("supervoxels", "graph", ws, tmp_path / "cut.csv", "--set", "size=6", "--region", "0:2,:,:")
+    assert code == 0
+    assert "edges.csv" in out
+    code, _, err = call("supervoxels", "save", ws, tmp_path / "no.npy", "--set", "image=a")
+    assert (code, "unknown setting 'image'" in err) == (2, True)
+
+
 def test_channels_from_a_terminal(stack, tmp_path):
     ws, recipe = tmp_path / "ws", tmp_path / "recipe.json"
     assert call("new", ws, "--image", stack / "image.tif", "--spacing", "0.02,0.01,0.01")[0] == 0

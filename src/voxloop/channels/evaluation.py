@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.channels.grid import FilterGrid
+from voxloop.channels.fitting import check_fits
+from voxloop.channels.grid import FilterGrid, grid_of
 from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, digest, needed, recipes_of, settle
 from voxloop.channels.statistics import measure
 from voxloop.config.channels import ChannelSettings, MeasuredSettings
@@ -214,15 +215,8 @@ def reader_of(volume: DataArray, entries: Iterable[BaseModel], name: str) -> Cal
     if chain is None:
         chain = ChannelChain(volume, recipes_of(entries).values())
         _LAST.append((volume, entries, chain))
-    chain.grid(name)  # what is not there is said now
+    check_fits(volume, [name], chain.recipes)  # what cannot be made is said now
     return partial(chain.read, name)
-
-
-def grid_of(volume: DataArray, settings: ChannelSettings) -> FilterGrid:
-    """The voxels of a volume that a filter of these settings sees, and along which axes it works."""
-    planar = settings.dimensions == "2d"
-    planar |= shape_zyx(volume)[0] == 1 or volume.attrs.get("z_kind") == "frame"
-    return FilterGrid(spacing_of(volume), (1, 2) if planar else (0, 1, 2))
 
 
 class _ChannelVoxels:

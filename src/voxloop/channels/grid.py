@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxloop.geometry import Shape, Spacing
+from voxloop.volumes import shape_zyx, spacing_of
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+    from voxloop.config.channels import ChannelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +66,10 @@ class FilterGrid:
         """Filtered :meth:`pieces` as a block (z, y, x) float32."""
         whole = np.stack(pieces) if self.planar else pieces[0]
         return np.asarray(whole, np.float32)
+
+
+def grid_of(volume: DataArray, settings: ChannelSettings) -> FilterGrid:
+    """The voxels of a volume that a filter of these settings sees, and along which axes it works."""
+    planar = settings.dimensions == "2d"
+    planar |= shape_zyx(volume)[0] == 1 or volume.attrs.get("z_kind") == "frame"
+    return FilterGrid(spacing_of(volume), (1, 2) if planar else (0, 1, 2))

@@ -59,6 +59,11 @@ def filter_named(name: object) -> FilterKind:
     return FILTERS[name]
 
 
+def has_limits(name: object) -> bool:
+    """Whether a filter looks for a range of intensities: ``low`` and ``high`` are settings of its own."""
+    return issubclass(filter_named(name).settings, config.ThresholdSettings)
+
+
 def _of_one(function: Callable[[np.ndarray, FilterGrid, Any], np.ndarray]) -> Compute:
     return lambda blocks, grid, settings: function(blocks[0], grid, settings)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.channels.evaluation import ChannelChain
+from voxloop.channels.fitting import check_fits
 from voxloop.channels.recipe import ChannelRecipe, needed
 from voxloop.geometry import Box, Shape
 from voxloop.volumes import shape_zyx, spacing_of
@@ -71,6 +72,7 @@ def preview(chain: ChannelChain, name: str, scales: Sequence[DataArray], plane: 
     plane
         What is on show, voxels; its middle is tried.
     """
+    check_fits(chain.volume, [name], chain.recipes)
     seconds = _expected(chain, name, plane)
     shape = chain.shape
     coarser, left = 1, seconds

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from voxloop.cli import benchmark, channels, demo, places, results, reuse, rounds, runs, suggest, work
+from voxloop.cli import benchmark, channels, demo, places, results, reuse, rounds, runs, suggest, supervoxels, work
 from voxloop.cli.terminal import printable
 from voxloop.errors import VoxloopError
 
@@ -63,6 +63,7 @@ for command in (
     runs.update,
     work.pairs,
     channels.channels,
+    supervoxels.supervoxels,
     reuse.reuse,
     places.sets,
     places.info,

@@ -53,8 +53,16 @@ def list_filters(as_json: bool) -> None:
 @click.option("--filter", "kind", default="gaussian", show_default=True, help="voxloop channels filters lists them.")
 @click.option("--of", "source", help="A channel by name, or one of the image by number; default: the image's first.")
 @click.option("--and", "other", help="The second channel, of filters of two.")
-@click.option("--low", type=float, help="What is smaller becomes this.")
-@click.option("--high", type=float, help="What is larger becomes this.")
+@click.option(
+    "--low",
+    type=float,
+    help="What is smaller becomes this; of threshold and distance the smallest intensity inside.",
+)
+@click.option(
+    "--high",
+    type=float,
+    help="What is larger becomes this; of threshold and distance the largest intensity inside.",
+)
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting of the filter; repeat.")
 @as_json
 def add(

@@ -6,7 +6,9 @@ of the source; :func:`voxloop.channels.settle` puts numbers in its place.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from pydantic import ConfigDict, model_validator
 
 from voxloop.config.base import Config, setting
 from voxloop.errors import ConfigError
@@ -26,6 +28,8 @@ class ChannelSettings(Config):
 
     ``USUAL``: lengths that may be left open, and the voxels of the finest filtered axis that they then are.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     USUAL: ClassVar[dict[str, float]] = {}
 
@@ -184,6 +188,12 @@ class ThresholdSettings(ChannelSettings):
     low: float | None = setting(None, "smallest intensity inside; empty: no limit")
     high: float | None = setting(None, "largest intensity inside; empty: no limit")
     outside: bool = setting(False, "turn inside and outside round")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ConfigError(f"low={self.low:g} lies above high={self.high:g}, so nothing is inside")
+        return self
 
 
 class DistanceSettings(ThresholdSettings):

@@ -38,7 +38,7 @@ _CURVES = (
 )
 #: scores of separate objects, as the log names them and as they are said
 _OBJECTS = (("ap50", "AP@0.5 of separate objects"), ("pq", "panoptic quality of objects"))
-_WORK = {"train": "training", "predict": "prediction", "batch": "prediction", "objects": "objects"}
+_WORK = {"train": "training", "predict": "prediction", "batch": "prediction"}  # others are called by their kind
 
 
 def page(run: Run) -> str:
@@ -230,7 +230,7 @@ def _lineage(run: Run) -> str:
         score = scores.of_run(known) if known else None
         rows.append((name, known.state if known else "a model folder, or deleted", score.words if score else "–"))
     made = [
-        (other.name, _WORK[other.kind], other.state)
+        (other.name, _WORK.get(other.kind, other.kind), other.state)
         for other in runs.values()
         if other.config.get("parent") == run.name
     ]

@@ -23,6 +23,7 @@ from voxloop.review.judging import score_prediction
 from voxloop.review.population import Population
 from voxloop.review.score import Score, unknown_score
 from voxloop.runs import Run, Runs
+from voxloop.runs.kinds import UNSCORED
 from voxloop.runs.run import ALIVE
 from voxloop.store import open_labels
 from voxloop.store.atomic import replace_json
@@ -112,7 +113,7 @@ class ScoreCache:
         ``score`` is in words, ``iou``, ``low`` and ``high`` are None where it is not known; ``prediction`` is what it
         is the score of. What has to be computed is.
         """
-        return [self._row(run) for run in self._runs.values() if run.kind != "objects"]
+        return [self._row(run) for run in self._runs.values() if run.kind not in UNSCORED]
 
     def _row(self, run: Run) -> dict[str, Any]:
         for head in self.made_by(run):

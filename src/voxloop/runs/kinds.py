@@ -7,8 +7,11 @@ from typing import Any, Literal, get_args
 
 from voxloop.config.learners import LEARNERS
 
-Kind = Literal["train", "predict", "objects", "batch", "channels", "places"]
+Kind = Literal["train", "predict", "objects", "batch", "channels", "supervoxels", "places"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+#: kinds of runs that make what has no score
+UNSCORED: tuple[Kind, ...] = ("objects", "channels", "supervoxels")
 
 #: what the tasks of this package do; runs that were made before they said so are told by this
 _KINDS: dict[str, Kind] = {
@@ -16,6 +19,7 @@ _KINDS: dict[str, Kind] = {
     "voxloop.prediction.batch:run": "batch",
     "voxloop.objects.task:run": "objects",
     "voxloop.channels.task:run": "channels",
+    "voxloop.supervoxels.task:run": "supervoxels",
     "voxloop.prediction.places:run": "places",
 }
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxloop.channels.fitting import check_fits
+from voxloop.channels.kinds import has_limits
 from voxloop.channels.recipe import ChannelRecipe, Source, check_chain, digest, facts_of, needed, recipes_of
 from voxloop.errors import ConfigError, VolumeError, WorkspaceError, unknown
 from voxloop.given import flag, path_of
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from voxloop.workspace.project import Project
 
 _FORMAT = "voxloop channels"
+#: changes that can be taken back
+_KEPT = 50
 
 
 class Channels(Named["DataArray"]):
@@ -36,6 +40,7 @@ class Channels(Named["DataArray"]):
     def __init__(self, project: Project) -> None:
         super().__init__(project.store)
         self._project = project
+        self._before: list[tuple[ChannelEntry, ...]] = []
 
     @property
     def names(self) -> list[str]:
@@ -95,7 +100,8 @@ class Channels(Named["DataArray"]):
         image
             On which the result is returned; the only one where not given.
         low, high
-            What comes out is clamped to these.
+            What comes out is clamped to these; of filters that look for a range (``"threshold"``, ``"distance"``), the
+            range.
         **parameters
             Settings of the filter; lengths are micrometres. One that is left out is a usual number of voxels, or
             measured of the source, on each image by itself.
@@ -108,15 +114,21 @@ class Channels(Named["DataArray"]):
         Raises
         ------
         ConfigError
-            No such filter, setting or source, or channels would be made in a circle; nothing is changed.
+            No such filter, setting or source, a length wider than the image, or channels would be made in a circle;
+            nothing is changed.
         """
         self._store.check_writable()
         name = check_name("channel", name)
+        if has_limits(filter):
+            parameters |= {key: value for key, value in (("low", low), ("high", high)) if value is not None}
+            low = high = None
         facts = {"filter": filter, "other": self._source(other), "low": low, "high": high, "settings": parameters}
         images = self._project.images
         shown_on = images.one(next(iter(images.names), None) if image is None else image)
         recipe = ChannelRecipe.of({"name": name, "source": self._source(source), **facts})
-        self._keep({**self.recipes, name: recipe})
+        recipes = check_chain({**self.recipes, name: recipe}.values())
+        check_fits(self._project.images.open(shown_on), [name], recipes)
+        self._keep(recipes)
         return self.open(name, shown_on)
 
     def remove(self, name: str) -> None:
@@ -144,6 +156,14 @@ class Channels(Named["DataArray"]):
             return recipe.model_copy(update={"name": own, "source": source, "other": other})
 
         self._keep({recipe.name: recipe for recipe in map(renamed, recipes.values())})
+
+    def undo(self) -> bool:
+        """Take back the last change of channels that was made here since the workspace was opened; whether it did."""
+        self._store.check_writable()
+        if not self._before:
+            return False
+        self._store.change(channels=self._before.pop())
+        return True
 
     def save(self, path: str | Path, names: Sequence[str] | None = None) -> Path:
         """Write channels and all that they are made of as JSON, for the next volume. None: all."""
@@ -213,6 +233,7 @@ class Channels(Named["DataArray"]):
             raise ConfigError("there are no channels yet; add one with ws.channels.add")
         project = self._project
         image = project.images.one(image)
+        check_fits(project.images.open(image), chosen, self.recipes)
         project.store.check_open_to_runs()
         run = project.runs.create(
             run_name(project, None, "channels"),
@@ -250,7 +271,10 @@ class Channels(Named["DataArray"]):
     def _keep(self, recipes: dict[str, ChannelRecipe]) -> None:
         ordered = check_chain(recipes.values())
         entries = [ChannelEntry.model_validate(recipe.model_dump(mode="json")) for recipe in ordered.values()]
+        before = self._store.document.channels
         self._store.change(channels=tuple(entries))
+        if before != tuple(entries):
+            self._before = [*self._before, before][-_KEPT:]
 
     def _kept(self, name: str, image: str, recipes: dict[str, ChannelRecipe]) -> DataArray | None:
         """A channel that was computed whole, where it still is what it was."""

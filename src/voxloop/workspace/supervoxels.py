@@ -80,7 +80,7 @@ class ImageSupervoxels:
             run_name(project, None, "supervoxels"),
             "voxloop.supervoxels.task:run",
             config.noted(),
-            kind="channels",
+            kind="supervoxels",
             result="voxloop.supervoxels.task:open_result",
             image=image,
         )

@@ -7,6 +7,7 @@ parameters and the docstring that they have there: ``help(ws.train)`` shows thos
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -116,7 +117,7 @@ class Workspace(Project):
         """
         return cls(Store.open(path, read_only=read_only))
 
-    @property
+    @cached_property
     def channels(self) -> Channels:
         """Named filters of the images and of each other, lazy: ``ws.channels.add("smooth", "gaussian")``."""
         return Channels(self)

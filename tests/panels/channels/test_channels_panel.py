@@ -67,8 +67,18 @@ def test_chains_by_sources_and_what_is_refused(ws, ui, tmp_path):
     screen.click("Save")
     screen.row("top").click("Remove")
     assert ws.channels.names == ["smooth"]
+    assert panel._copy.code == "ws.channels.remove('top')"
     screen.click("Load")
     assert ws.channels.names == ["smooth", "top"]
+    panel.undo()
+    assert ws.channels.names == ["smooth"]
+    # a range is a setting of the filter, not where what comes out is cut off
+    screen.field("Name").value = "mask"
+    screen.field("Filter").value = "threshold"
+    panel.draft._form.value = panel.draft._form.value.changed(low=90.0)
+    assert panel.code == "ws.channels.add('mask', 'threshold', low=90.0)"
+    screen.click("Add")
+    assert set(np.unique(on_show(panel))) == {0, 1}
     panel.close()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as w
 
 from voxloop.channels import ChannelChain
-from voxloop.channels.evaluation import grid_of
+from voxloop.channels.grid import grid_of
 from voxloop.channels.preview import ChannelPreview, preview
 from voxloop.errors import VoxloopError, WorkspaceError
 from voxloop.panels.base.panel import CopyCode, Panel, button, column, heading, labelled, row, show, spacer, text
@@ -101,16 +101,29 @@ class ChannelsPanel(Panel):
         """Forget a channel; refused where another one is made of it."""
         self.ws.channels.remove(name)
         self.refresh()
+        self._copy.code = f"ws.channels.remove({name!r})"
+        self.say(f"Channel {name} is gone; Undo brings it back.", "good")
+
+    @on_ui
+    def undo(self) -> None:
+        """Take back the last change of channels."""
+        if self.ws.channels.undo():
+            self.refresh()
+            self._copy.code = "ws.channels.undo()"
+        else:
+            self.say("No channel was changed here.", "quiet")
 
     @on_ui
     def compute(self, name: str | None = None) -> None:
         """Compute a channel whole, or all, in a process of its own; from then on they are read."""
+        self._copy.code = f"ws.channels.compute({name!r}, {self._image!r})"
         self._start(lambda: self.ws.channels.compute(name, self._image))
 
     @on_ui
     def save(self) -> None:
         """Write all channels to the file named in the field."""
         path = self.ws.channels.save(self._file.value or "channels.json")
+        self._copy.code = f"ws.channels.save({str(path)!r})"
         self.say(f"Saved in {path}.", "good")
 
     @on_ui
@@ -118,7 +131,8 @@ class ChannelsPanel(Panel):
         """Add the channels of the file named in the field."""
         names = self.ws.channels.load(self._file.value or "channels.json")
         self.refresh()
-        self.say(f"Loaded {', '.join(names)}.", "good")
+        self._copy.code = f"ws.channels.load({self._file.value or 'channels.json'!r})"
+        self.say(f"Loaded {', '.join(names)}; Undo takes it back.", "good")
 
     @on_ui
     def refresh(self) -> None:
@@ -138,6 +152,7 @@ class ChannelsPanel(Panel):
         self.draft.offer(list(recipes), own)
         self._file.options = [str(path) for path in self.ws.reuse.recipes.values()]
         self._all.disabled = not recipes or self.ws.read_only
+        self._undo.disabled = self.ws.read_only
         self._changed()
 
     # ----------------------------------------------------------------------------------------------------- changes
@@ -219,6 +234,7 @@ class ChannelsPanel(Panel):
         show(self._choice, len(self.ws.images.names) > 1)
         self._add = button("Add", handler(self.add), kind="primary", icon="plus")
         self._all = button("Compute all", handler(lambda: self.compute()), icon="play")
+        self._undo = button("", handler(self.undo), icon="undo", tooltip="Undo the last change of channels")
         self._copy = CopyCode()
         self._list = RowList(handler(self._act), head=("Channel", "What", ""), empty="No channels yet.", height=220)
         self._start = RunStart(self, self._all, self._started, lambda: None)
@@ -233,7 +249,7 @@ class ChannelsPanel(Panel):
             column(
                 self._choice, heading("Filter"), self.draft.widget, self._preview, self._words, classes=["vx-section"]
             ),
-            column(heading("Channels"), self._list.widget, row(self._all), files, classes=["vx-section"]),
+            column(heading("Channels"), self._list.widget, row(self._all, self._undo), files, classes=["vx-section"]),
         )
         foot = row(self._add, spacer(), self._copy, classes=["vx-start"])
         self.body(split(column(self.view.widget, self.message.widget), side, foot), message=False)

@@ -10,6 +10,7 @@ import ipywidgets as w
 
 from voxloop.channels import FILTERS, ChannelRecipe, filter_named, settle
 from voxloop.channels.grid import FilterGrid
+from voxloop.channels.kinds import has_limits
 from voxloop.channels.recipe import Source
 from voxloop.config.channels import ChannelSettings
 from voxloop.panels.base.panel import Panel, column, labelled, row, show, text
@@ -42,9 +43,9 @@ class FilterDraft:
         self._other = w.Dropdown(options=[("image", None)], **labelled("And", "The second channel"))
         self._low = w.Text("", continuous_update=False, **labelled("At least", "What is smaller becomes this"))
         self._high = w.Text("", continuous_update=False, **labelled("At most", "What is larger becomes this"))
-        self._holder = column()
+        self._holder, self._limits = column(), row(self._low, self._high)
         self.widget = column(
-            self._name, self._filter, self._about, self._source, self._other, self._holder, row(self._low, self._high)
+            self._name, self._filter, self._about, self._source, self._other, self._holder, self._limits
         )
         self._filter.observe(panel.handler(self._other_filter), "value")
         for field in (self._name, self._source, self._other, self._low, self._high):
@@ -66,7 +67,8 @@ class FilterDraft:
         """What :meth:`Channels.add` is told beside name and filter, settings apart."""
         sources = filter_named(self._filter.value).sources
         other = self._other.value if sources == 2 else None
-        limits = {"low": _number(self._low.value), "high": _number(self._high.value)}
+        ends = {"low": _number(self._low.value), "high": _number(self._high.value)}
+        limits = {} if has_limits(self._filter.value) else ends
         return {"source": self._source.value, "other": other, **limits, "settings": self.settings}
 
     @property
@@ -111,6 +113,7 @@ class FilterDraft:
         kind = filter_named(self._filter.value)
         self._about.value = html.escape(f"{kind.about[0].upper()}{kind.about[1:]}.")
         show(self._other, kind.sources == 2)
+        show(self._limits, not has_limits(kind.name))
         self.close()
         settings = settings or kind.settings()
         self._form = Form(kind.settings, self._with_lengths(settings), on_change=lambda _: self._told(), embedded=True)

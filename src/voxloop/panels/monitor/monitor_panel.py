@@ -29,6 +29,7 @@ from voxloop.panels.monitor.sample_view import SampleView
 from voxloop.panels.monitor.score_words import score_sentence
 from voxloop.panels.monitor.snapshot import Snapshot
 from voxloop.review.scores import ScoreCache
+from voxloop.runs.kinds import UNSCORED
 from voxloop.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -245,8 +246,8 @@ class MonitorPanel(Panel):
         self.samples.show(run.path, history.samples)
 
     def _score_words(self, snapshot: Snapshot) -> str:
-        """How good what the run made is; empty while it is at work, and for objects, which have no score."""
-        if snapshot.state not in run_words.ENDED or self.run.kind in ("objects", "channels"):
+        """How good what the run made is; empty while it is at work, and for what has no score."""
+        if snapshot.state not in run_words.ENDED or self.run.kind in UNSCORED:
             return ""
         return html.escape(score_sentence(snapshot.score))
 
