@@ -20,6 +20,7 @@ from voxloop.store.units import Unit
 from voxloop.store.values import number, whole
 
 if TYPE_CHECKING:
+    from voxloop.store.guard import Guard
     from voxloop.store.label_setting import LabelSetting
 
 #: what a shape does to the class: fill it, take it away inside, keep it only inside, take every label away inside
@@ -40,6 +41,8 @@ class Shaping(Drawing):
     def touched(self) -> Sequence[Any]: ...
     @abstractmethod
     def _box(self, region: object) -> Box: ...
+    @abstractmethod
+    def _guard(self, confined: bool) -> Guard: ...
 
     # -------------------------------------------------------------------------------------------------------- shapes
 
@@ -233,8 +236,11 @@ class Shaping(Drawing):
     ) -> tuple[np.ndarray, tuple[float, float]]:
         """What :meth:`threshold` would label of a box (bool zyx), and the smallest and largest intensity in it."""
         intensities = self.picture(0 if channel is None else channel)(box)
-        mask = (intensities >= low) & (intensities <= high) & (self.read(box) == 0)
-        return np.asarray(mask), (float(np.nanmin(intensities)), float(np.nanmax(intensities)))
+        mask, now = (intensities >= low) & (intensities <= high), self.read(box)
+        guarded = self._guard(True).over(lambda part, current: np.where(mask & (current == 0), 1, current))
+        would = guarded(box, now)
+        found = np.zeros(now.shape, bool) if would is None else would != now
+        return found, (float(np.nanmin(intensities)), float(np.nanmax(intensities)))
 
     # ------------------------------------------------------------------------------------------------------- refined
 

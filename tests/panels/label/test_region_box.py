@@ -99,3 +99,19 @@ def test_a_region_that_a_line_of_python_activates_is_said_in_every_panel(panel, 
     assert "Only inside 'right half'" in Screen(train).text
     assert limit_words(ws) == limit_words(ws, "image") == "only inside 'right half'"
     train.close()
+
+
+def test_ranges_stay_inside_and_follow_the_channel_on_show(panel, ws):
+    screen = Screen(panel)
+    ws.regions.add("part", (slice(0, 5), slice(10, 30), slice(20, 50)))
+    ws.regions.activate("part")
+    mask, _ = panel.labels.in_range(0.0, box=Box((2, 0, 0), (3, 80, 90)))
+    assert mask.sum() == 20 * 30
+    assert mask[0, 10:30, 20:50].all()
+    ws.channels.add("bright", "invert")
+    screen.click("Shapes")
+    assert screen.field("Intensity").value == 0
+    panel.picture.offer()
+    screen.field("Picture").value = "bright"
+    panel.shapes.follow()
+    assert screen.field("Intensity").value == "bright"

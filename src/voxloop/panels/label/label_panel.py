@@ -105,7 +105,7 @@ class LabelPanel(Panel):
         )
         self.live = self.live_box.overlay
         self.masks = MaskFiles(self)
-        self.picture, self.units = PictureChoice(self), UnitBox(self)
+        self.picture, self.units, self.shapes = PictureChoice(self), UnitBox(self), ShapeBox(self)
         self.preview = MaskPreview(self.view)
         self.hinted = HintedTools(self)
         self._edits = Edits(self)
@@ -138,7 +138,7 @@ class LabelPanel(Panel):
                 self.first.widget,
                 self.live_box.widget,
                 self.slices.widget,
-                ShapeBox(self).widget,
+                self.shapes.widget,
                 self.regions.widget,
                 self.compare.widget,
                 self.masks_box,

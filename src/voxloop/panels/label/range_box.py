@@ -90,7 +90,7 @@ class RangeBox:
         self._setting = False
         if self._channel.value != before:
             self._ends = 0.0, 0.0
-        self._ask({})  # how far the slider goes
+        self._ask(self._limits() if self._on_show else {})  # how far the slider goes
 
     def label(self) -> None:
         """Label what lies in the range and has no label yet."""

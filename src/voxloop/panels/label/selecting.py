@@ -163,12 +163,22 @@ class Selecting:
         points = self.points
         if points is None or self.plane is None:
             raise LabelError("there is no selection: drag one, or click on a labelled object")
+        self.check_in_sight()
         state = self._owner.state
         arguments: dict[str, Any] = {"axis": self.plane[0], "index": self._index, "points": points}
         arguments |= {"value": state.value, **({} if state.mode == "add" else {"mode": state.mode})}
         if self._depth.value:
             arguments["depth"] = self._depth.value
         self._owner.edit(Call("polygon", arguments))
+
+    def check_in_sight(self) -> None:
+        """Raise LabelError where the selection was moved out of the picture."""
+        if self.selection is None or self.plane is None:
+            return
+        sizes = [size for size, name in zip(self._owner.labels.shape, "zyx", strict=True) if name != self.plane[0]]
+        first, last = self.selection.bounds
+        if (last < -0.5).any() or (first > np.array(sizes) - 0.5).any():
+            raise LabelError("the selection lies outside of the picture; move it back, or drop it with Escape")
 
     @property
     def _index(self) -> int:

@@ -8,6 +8,7 @@ import ipywidgets as w
 
 from voxloop.panels.base.fold import Fold
 from voxloop.panels.base.panel import Panel, button, classed, labelled, row
+from voxloop.panels.label.overlay_choice import LOOK_S
 from voxloop.panels.label.range_box import RangeBox
 from voxloop.panels.label.tool_box import number_typed
 from voxloop.panels.label.tools import Call, ToolState
@@ -39,8 +40,10 @@ class ShapeBox:
     def __init__(self, owner: Panel) -> None:
         self._owner: Any = owner
         self._panel = owner
+        self._offered: tuple[Any, ...] = ()
         self.fold = Fold("Shapes", self._build, lambda fold: self._offer())
         self.widget = self.fold.widget
+        owner.every(LOOK_S, self.follow)
 
     def refine(self) -> None:
         """Change the shapes of the class in hand; of a named region in three dimensions, inside of it."""
@@ -58,9 +61,20 @@ class ShapeBox:
             arguments["index"] = owner.view.index
         owner.edit(Call("refine", arguments))
 
+    def follow(self) -> None:
+        """Offer, while the fold is open, what was changed elsewhere: the channel on show, channels, regions."""
+        if self.fold.is_open and self._offered != self._there:
+            self._offer()
+
+    @property
+    def _there(self) -> tuple[Any, ...]:
+        owner: ShapeOwner = self._owner
+        return owner.labels.image, owner.state.channel, owner.ws.channels.names, owner.ws.regions.names
+
     def _offer(self) -> None:
         """Regions and channels as there are now."""
         owner: ShapeOwner = self._owner
+        self._offered = self._there
         regions = [name for name in owner.ws.regions.names if owner.ws.regions[name].image == owner.labels.image]
         chosen = self._scope.value
         self._scope.options = [*_SCOPES, *regions]

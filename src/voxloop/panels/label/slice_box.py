@@ -105,6 +105,7 @@ class SliceBox:
         arguments: dict[str, Any] = {"axis": view.axis, "source": view.index, "to": to[0] if len(to) == 1 else to}
         selecting = self._owner.hinted.selecting
         if selecting.points is not None and selecting.plane is not None and selecting.plane[0] == view.axis:
+            selecting.check_in_sight()
             arguments["points"] = selecting.points
         if image is not None:
             arguments["image"] = image

@@ -253,7 +253,20 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
             ("shift+l", "lock the selected objects, or unlock them", "object-lock"),
             ("shift+n", "next object that is not locked", "object-next"),
         ]
-    return keys + [{"key": key, "group": "Labels", "label": label, "action": action} for key, label, action in more]
+    keys += [{"key": key, "group": "Labels", "label": label, "action": action} for key, label, action in more]
+    return keys + [{"key": "", "shown": name, "group": "In the column", "label": label} for name, label in _ELSEWHERE]
+
+
+#: what has no key: where it is, and what for
+_ELSEWHERE = (
+    ("Shapes", "dilate, erode, open, close, fill holes, smooth, drop small parts; label a range of intensities"),
+    ("Copy further", "a slice or selection to several slices, to another image"),
+    ("Regions", "draw, name, work only inside of one"),
+    ("Two labelings", "table of two levels, predictions or masks, where they differ"),
+    ("Layers", "order, opacity and outlines of levels (above the picture)"),
+    ("Picture", "paint on a channel, lay one over (made in the step Channels)"),
+    ("Pencil", "name of the level, and what it lies inside of"),
+)
 
 
 def hint_bindings() -> list[dict[str, Any]]:

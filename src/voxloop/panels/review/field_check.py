@@ -49,7 +49,7 @@ class FieldCheck(AuditSteps, PaintingTask):
         What the button that leaves does.
     """
 
-    hides = (PREDICTION, UNCERTAINTY, "labels")
+    hides = (PREDICTION, UNCERTAINTY, "labels", "difference")
     paints_on = ANSWERS
 
     def __init__(

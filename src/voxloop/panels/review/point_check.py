@@ -31,6 +31,8 @@ AROUND = 128
 _RING, _TICK = 7.0, 3.0
 _COLOR = "#ffe16b"
 _GROUP = "Check points"
+#: layers that suggest an answer, what is predicted apart
+_TELLING = (UNCERTAINTY, "labels", "preview", "difference")
 
 
 class PointCheck(AuditSteps, PictureTask):
@@ -48,7 +50,7 @@ class PointCheck(AuditSteps, PictureTask):
         What the button that leaves does.
     """
 
-    hides: Sequence[str] = (PREDICTION, UNCERTAINTY, "labels")
+    hides: Sequence[str] = (PREDICTION, *_TELLING)
 
     def __init__(
         self,
@@ -107,7 +109,7 @@ class PointCheck(AuditSteps, PictureTask):
     def show_predicted(self) -> None:
         """Show what is predicted until the next point, or hide it again."""
         self.is_predicted_shown = not self.is_predicted_shown
-        self.hides = (UNCERTAINTY, "labels") if self.is_predicted_shown else type(self).hides
+        self.hides = _TELLING if self.is_predicted_shown else type(self).hides
         mark(self._peek, "vx-on", self.is_predicted_shown)
         self._changed()
 
