@@ -154,6 +154,8 @@ def test_fields_are_accepted_or_corrected_on_a_copy(panel, reviewed):
     assert {"Brush", "Accept as it is"} <= set(screen.buttons)
     assert "Copy slice" not in screen.buttons
     assert visible(panel) == ["answers"]
+    assert "Object" not in screen.buttons
+    assert not {"w", "t", "s", "shift+u"} & {key["key"] for key in panel.view.widget.bindings}
     hand.press("y")
     draft = panel.check.task.draft
     z, y, x = draft.box.start

@@ -96,7 +96,7 @@ def test_two_predictions_lie_on_either_side_of_a_line(progressed):
     screen = Screen(progressed)
     assert screen.field("Left").options == ["first", "second"]
     screen.click("Compare")
-    assert [layer.id for layer in progressed.view.layers] == ["swipe", "labels"]
+    assert [layer.id for layer in progressed.view.layers] == ["swipe", "labels", "preview"]
     screen.field("Line").value = 0.2
     assert progressed.progress.swipe.layer.share == 0.2
     (line,) = progressed.view.shapes

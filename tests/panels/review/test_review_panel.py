@@ -261,7 +261,7 @@ def test_a_prediction_that_comes_while_the_panel_is_open_is_offered(panel, revie
     assert screen.field("Prediction").options == ["second", "first"]
     screen.field("Prediction").value = "first"
     assert panel.prediction.name == "first"
-    assert [layer.id for layer in panel.view.layers] == ["uncertainty", "prediction", "labels"]
+    assert [layer.id for layer in panel.view.layers] == ["uncertainty", "prediction", "labels", "preview"]
 
 
 def test_errors_are_one_line_in_the_panel(panel):

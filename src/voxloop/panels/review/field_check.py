@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.panels.base.panel import Panel, button, row, section, show, text
 from voxloop.panels.base.work import Latest
-from voxloop.panels.label.tools import SHAPES, voxel_of
+from voxloop.panels.label.tools import SHAPES, TOOLS, voxel_of
 from voxloop.panels.review.audit_steps import AuditSteps, leave_row
 from voxloop.panels.review.audit_walk import AuditWalk
 from voxloop.panels.review.picture_task import Key, PaintingTask
@@ -33,7 +33,9 @@ ANSWERS = "answers"
 _GROUP = "Check fields"
 #: keys of the panel that mean the same here
 _USUAL = ("Tools", "Classes")
-_NO_TOOLS = ("t", "d")
+_NO_KEYS = ("d", "shift+u")
+#: tools that look at the image or show first what they would paint: a copy has neither
+NOT_ON_COPIES = ("threshold", *(tool.name for tool in TOOLS if tool.hints))
 
 
 class FieldCheck(AuditSteps, PaintingTask):
@@ -49,7 +51,7 @@ class FieldCheck(AuditSteps, PaintingTask):
         What the button that leaves does.
     """
 
-    hides = (PREDICTION, UNCERTAINTY, "labels", "difference")
+    hides = (PREDICTION, UNCERTAINTY, "labels", "preview", "difference")
     paints_on = ANSWERS
 
     def __init__(
@@ -201,7 +203,13 @@ class FieldCheck(AuditSteps, PaintingTask):
     # ---------------------------------------------------------------------------------------------------------- keys
 
     def keys(self, usual: Sequence[Key]) -> list[Key]:
-        tools = [key for key in usual if key["group"] in _USUAL and key["key"] not in _NO_TOOLS]
+        tools = [
+            key
+            for key in usual
+            if key["group"] in _USUAL
+            and key["key"] not in _NO_KEYS
+            and key.get("set", {}).get("name") not in NOT_ON_COPIES
+        ]
         more = [
             ("y", "Y", "right as it stands: accept", "accept"),
             ("x", "X", "nobody could tell: skip", "skip"),

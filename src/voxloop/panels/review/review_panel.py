@@ -19,6 +19,7 @@ from voxloop.panels.label.places import Places
 from voxloop.panels.review.check_room import CheckRoom
 from voxloop.panels.review.correct_room import CorrectRoom
 from voxloop.panels.review.counts import EVERYTHING, PLANE
+from voxloop.panels.review.field_check import NOT_ON_COPIES
 from voxloop.panels.review.picture_task import LayerCurtain, PaintingTask
 from voxloop.panels.review.progress import ProgressRoom
 from voxloop.panels.review.rooms import Rooms
@@ -275,6 +276,7 @@ class ReviewPanel(LabelPanel):
         """Give picture, hand and keys to what is in use in the room of checks, or take them back."""
         task, view = self.check.task, self.view
         self._curtain.draw(() if task is None else task.hides)
+        self.tools.offer(NOT_ON_COPIES, not isinstance(task, PaintingTask))
         if task is not None:
             camera = view.widget.camera
             self._before = self._before or {"tool": self.state.tool, "plane": (view.index, view.axis), "camera": camera}
