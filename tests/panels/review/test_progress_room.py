@@ -102,5 +102,5 @@ def test_two_predictions_lie_on_either_side_of_a_line(progressed):
     (line,) = progressed.view.shapes
     assert line.points[0][1] == pytest.approx(0.2 * progressed.view.planes.shape[2] - 0.5)
     progressed.go("Correct")
-    assert [layer.id for layer in progressed.view.layers] == ["uncertainty", "prediction", "labels"]
+    assert [layer.id for layer in progressed.view.layers] == ["uncertainty", "prediction", "labels", "preview"]
     assert progressed.view.shapes == ()
