@@ -8,6 +8,7 @@ from .config import PictureConfig as PictureConfig
 from .config import PoseConfig as PoseConfig
 from .config import PredictConfig as PredictConfig
 from .config import ShallowConfig as ShallowConfig
+from .config import TracksConfig as TracksConfig
 from .config import presets as presets
 from .deep.exchange.torch_model import TorchModel as TorchModel
 from .errors import VoxloopError as VoxloopError
@@ -38,6 +39,7 @@ from .store import LabelClass as LabelClass
 from .store import Labels as Labels
 from .store import Level as Level
 from .store import Skeleton as Skeleton
+from .tracks import Tracks as Tracks
 from .volumes import open_volume as open_volume
 from .volumes import samples as samples
 from .volumes import save_volume as save_volume

@@ -33,7 +33,7 @@ COSTLY = {
     "vl.objects.label_components", "Workspace.fit_objects", "Workspace.compare", "Labels.load", "Workspace.evaluate",
     "vl.bioimageio.import_package", "Workspace.methods", "Workspace.export", "Rounds.named", "ScoreCache.compute",
     "ScoreCache.of_prediction", "ScoreCache.of_run", "Workspace.best", "Workspace.doctor", "Workspace.offer",
-    "Workspace.agreement", "Workspace.score", "Workspace.audit", "Workspace.set_voxel_size",
+    "Workspace.agreement", "Workspace.score", "Workspace.audit", "Workspace.set_voxel_size", "Workspace.track",
 }  # fmt: skip
 
 

@@ -112,6 +112,10 @@ class Verbs:
             "Workspace.suggest": {
                 "prediction": "p", "n": 2, "strategy": "gain", "seed": 0, "images": None, "region": None
             },
+            "Workspace.track": {
+                "prediction": "things", "method": "lap", "max_distance_um": 5.0, "number": None, "image": None,
+                "name": None, "config": None,
+            },
             "Workspace.train": {"config": forest, "name": None, "queue": True, "then_predict": None, "note": ""},
             "Images.add": {"name": "new", "source": picture, "copy": False, "progress": None, **OPEN},
             "Images.add_folder": {"path": folder / "pairs", "copy": False, "spacing": None},

@@ -9,6 +9,7 @@ from voxloop.config.pose import PoseConfig
 from voxloop.config.predict import PredictConfig
 from voxloop.config.presets import presets
 from voxloop.config.shallow import ShallowConfig
+from voxloop.config.tracks import TracksConfig
 
 __all__ = [
     "Config",
@@ -19,6 +20,7 @@ __all__ = [
     "PoseConfig",
     "PredictConfig",
     "ShallowConfig",
+    "TracksConfig",
     "presets",
     "setting",
     "settings_of",

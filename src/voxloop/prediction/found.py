@@ -77,13 +77,14 @@ class FoundPlaces:
 
     def instances(self, frame: int | None = None, above: float = 0.0) -> list[dict[str, Any]]:
         """Instances of a frame (None: all) as ``ws.points(...).add_many`` takes them, surest first."""
-        return list(self._instances(None if frame is None else [frame], above))
+        return self.of_frames(None if frame is None else [frame], above)
 
     def of_frames(self, frames: Sequence[int] | None, above: float = 0.0) -> list[dict[str, Any]]:
         """Instances of some frames (None: of all) as ``ws.points(...).add_many`` takes them."""
-        return list(self._instances(frames, above))
+        return [told for _, told in self.by_row(frames, above)]
 
-    def _instances(self, frames: Sequence[int] | None, above: float) -> Iterator[dict[str, Any]]:
+    def by_row(self, frames: Sequence[int] | None = None, above: float = 0.0) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Row in :meth:`arrays` and instance as ``ws.points(...).add_many`` takes it."""
         columns = self.arrays()
         wanted = columns["scores"] >= above
         if frames is not None:
@@ -100,7 +101,7 @@ class FoundPlaces:
             else:
                 told["points"] = {self.names[n]: tuple(at[n].tolist()) for n in there}
                 told["scores"] = {self.names[n]: float(sure[n]) for n in there}
-            yield told
+            yield row, told
 
     def _as_thing(self, at: np.ndarray, half: np.ndarray, name: str) -> dict[str, Any]:
         label = {"label": name} if self._classes else {}

@@ -7,11 +7,11 @@ from typing import Any, Literal, get_args
 
 from voxloop.config.learners import LEARNERS
 
-Kind = Literal["train", "predict", "objects", "batch", "channels", "supervoxels", "places"]
+Kind = Literal["train", "predict", "objects", "batch", "channels", "supervoxels", "places", "tracks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: kinds of runs that make what has no score
-UNSCORED: tuple[Kind, ...] = ("objects", "channels", "supervoxels")
+UNSCORED: tuple[Kind, ...] = ("objects", "channels", "supervoxels", "tracks")
 
 #: what the tasks of this package do; runs that were made before they said so are told by this
 _KINDS: dict[str, Kind] = {
@@ -21,6 +21,7 @@ _KINDS: dict[str, Kind] = {
     "voxloop.channels.task:run": "channels",
     "voxloop.supervoxels.task:run": "supervoxels",
     "voxloop.prediction.places:run": "places",
+    "voxloop.tracks.task:run": "tracks",
 }
 
 

@@ -12,11 +12,13 @@ from voxloop.runs import Run
 from voxloop.workspace import places
 from voxloop.workspace.choices import prediction_named, predictions_with, region_in
 from voxloop.workspace.project import Project
+from voxloop.workspace.track import accept_tracks, tracks_of
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
     from voxloop.prediction.found import FoundPlaces
     from voxloop.review import Doubt, FieldAudit, PointAudit, Report, Score
+    from voxloop.tracks import Tracks
 
 #: how often intervals hold the true value, where nobody asks for another share
 LEVEL = 0.9
@@ -24,11 +26,12 @@ LEVEL = 0.9
 
 def accept(
     project: Project,
-    prediction: Prediction | FoundPlaces | Run | str,
+    prediction: Prediction | FoundPlaces | Tracks | Run | str,
     region: object = None,
     classes: Sequence[str | int] | None = None,
     above: float | None = None,
     frames: object = None,
+    level: str | None = None,
 ) -> Any:
     """Turn confident voxels of a prediction into labels: one edit that undo takes back.
 
@@ -38,8 +41,17 @@ def accept(
     Of animals, points or boxes that were found: predicted instances of their level, in ``frames`` (None: all that
     were looked at; frames that a person labelled stay as they are), those whose score is at least ``above`` (0 where
     not given). Gives the numbers of the instances.
+
+    Of tracks: instances of their level get them; what was found comes as predicted instances with tracks; objects of
+    masks become a new level of instances, ``level``, with one number a track.
     """
     from voxloop import review
+
+    tracks = tracks_of(project, prediction)
+    if tracks is not None:
+        return accept_tracks(project, tracks, level)
+    if level is not None:
+        raise LabelError("level= is of tracks; everything else knows its level")
 
     found = places.found_of(project, prediction)
     if found is not None:

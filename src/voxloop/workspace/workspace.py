@@ -27,6 +27,7 @@ from voxloop.workspace import pairs as pairing
 from voxloop.workspace import predict as predicting
 from voxloop.workspace import review
 from voxloop.workspace import suggest as suggesting
+from voxloop.workspace import track as tracking
 from voxloop.workspace import train as training
 from voxloop.workspace import voxel_size as sizing
 from voxloop.workspace.channels import Channels
@@ -39,7 +40,7 @@ class Workspace(Project):
     """A folder that holds everything about one segmentation project.
 
     Use :meth:`create` or :meth:`open`, best as a context manager. Every verb has a panel that calls it, and every
-    panel shows the line of Python that it runs. What takes time (:meth:`train`, :meth:`predict`, :meth:`objects`)
+    panel shows the line of Python that it runs. What takes time (:meth:`train`, :meth:`predict`, :meth:`objects`, ...)
     returns a :class:`Run` at once; ``run.result`` waits for what comes out, ``await run`` too.
     """
 
@@ -47,6 +48,7 @@ class Workspace(Project):
     predict = predicting.predict
     forecast = predicting.forecast
     objects = separating.objects
+    track = tracking.track
     fit_objects = separating.fit_objects
     label_objects = labelling.label_objects
     doubtful_objects = doubting.doubtful_objects

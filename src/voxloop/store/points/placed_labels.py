@@ -12,8 +12,8 @@ import numpy as np
 from voxloop.errors import LabelError
 from voxloop.given import flag, shown
 from voxloop.store.points.instance import EMPTY, PREDICTED, Entry, Instance, Place, Step, with_key
-from voxloop.store.points.mark_labels import MarkLabels
 from voxloop.store.points.rules import check_mapping, hidden_of, place_of, score_of, track_of
+from voxloop.store.points.track_edits import TrackEdits
 from voxloop.store.records import signature
 from voxloop.store.spelling import plain_name
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from voxloop.store.skeleton import Skeleton
 
 
-class PlacedLabels(MarkLabels):
+class PlacedLabels(TrackEdits):
     """Instances with nodes. The names of nodes and what must be placed are the subclasses'."""
 
     # --------------------------------------------------------------------------------------------------------- read
