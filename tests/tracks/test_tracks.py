@@ -18,7 +18,7 @@ from voxloop.runs.events import EventWriter
 from voxloop.tracks import lap
 from voxloop.tracks.chains import Chains, as_many, chains_of
 from voxloop.tracks.following import Flow, Steady, follow
-from voxloop.tracks.places import Seen, places_of, surest
+from voxloop.tracks.places import Sightings, places_of, surest
 
 ONE = np.ones(2)
 
@@ -36,7 +36,7 @@ def walkers():
     return sample, places_of(columns, who, np.full(len(who), np.nan), ONE)
 
 
-def switches(places: Seen, chains: Chains) -> int:
+def switches(places: Sightings, chains: Chains) -> int:
     """How often an animal is another one than before."""
     each = [chains.track[places.number == animal] for animal in np.unique(places.number)]
     return sum(int((np.diff(track[track > 0]) != 0).sum()) for track in each)
@@ -67,7 +67,7 @@ def test_a_known_number_of_animals_joins_pieces_and_drops_what_is_too_many(walke
     joined = as_many(chains, places, 4)
     assert set(joined.track.tolist()) == {1, 2, 3, 4}
     four = surest(
-        Seen(np.zeros(6, int), np.zeros((6, 1, 2)), np.arange(6), np.array([0.1, 0.9, np.nan, 0.8, 1, 0.7])), 4
+        Sightings(np.zeros(6, int), np.zeros((6, 1, 2)), np.arange(6), np.array([0.1, 0.9, np.nan, 0.8, 1, 0.7])), 4
     )
     assert four.number.tolist() == [1, 3, 4, 5]
 

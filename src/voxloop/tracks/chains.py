@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxloop.tracks.places import Seen
+from voxloop.tracks.places import Sightings
 
 #: a link: row of an instance, row of the same one later
 Link = tuple[int, int]
@@ -53,7 +53,7 @@ def long_ones(chains: Chains, least: int) -> Chains:
     return Chains(names[chains.track], tuple((int(names[a]), int(names[b])) for a, b in chains.parents))
 
 
-def as_many(chains: Chains, places: Seen, number: int) -> Chains:
+def as_many(chains: Chains, places: Sightings, number: int) -> Chains:
     """Join pieces of tracks until there are at most ``number`` of them.
 
     In the order in which they begin, each piece goes on where the nearest animal was last seen that is missing then;

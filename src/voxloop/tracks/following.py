@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from voxloop.errors import PredictionError
 from voxloop.tracks.chains import Link
-from voxloop.tracks.places import Seen
+from voxloop.tracks.places import Sightings
 
 #: of the Kalman filter, in micrometres: how unsteady a velocity is, and how sure a place, as shares of the furthest way
 _UNSTEADY, _UNSURE = 0.1, 0.05
@@ -31,7 +31,7 @@ class Foresight(Protocol):
 
 
 def follow(
-    places: Seen, furthest: float, max_gap: int, foresight: Foresight, tell: Callable[[int, int], None]
+    places: Sightings, furthest: float, max_gap: int, foresight: Foresight, tell: Callable[[int, int], None]
 ) -> list[Link]:
     """Pairs of rows that are the same: of each frame the cheapest assignment to the tracks that are alive."""
     links: list[Link] = []
@@ -54,7 +54,7 @@ def follow(
 
 
 def _nearest(
-    places: Seen, alive: list[int], rows: np.ndarray, frame: int, furthest: float, foresight: Foresight
+    places: Sightings, alive: list[int], rows: np.ndarray, frame: int, furthest: float, foresight: Foresight
 ) -> list[Link]:
     if not alive or not len(rows):
         return []
@@ -70,7 +70,7 @@ def _nearest(
 class Steady:
     """What moves goes on as it did: a Kalman filter of place and velocity for each track (OpenCV's)."""
 
-    def __init__(self, places: Seen, furthest: float) -> None:
+    def __init__(self, places: Sightings, furthest: float) -> None:
         self._places, self._furthest = places, furthest
         self._filters: dict[int, tuple[Any, int]] = {}
 
@@ -111,7 +111,7 @@ class Flow:
     ``read`` gives a frame (y, x); ``spacing``: µm (y, x).
     """
 
-    def __init__(self, places: Seen, read: Callable[[int], np.ndarray], spacing: np.ndarray) -> None:
+    def __init__(self, places: Sightings, read: Callable[[int], np.ndarray], spacing: np.ndarray) -> None:
         self._places, self._read, self._spacing = places, read, spacing
         self._pictures: dict[int, np.ndarray] = {}
         self._limits: tuple[float, float] | None = None

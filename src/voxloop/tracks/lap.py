@@ -10,13 +10,13 @@ from scipy.spatial import cKDTree
 from voxloop.config import TracksConfig
 from voxloop.errors import PredictionError
 from voxloop.tracks.chains import Link
-from voxloop.tracks.places import Seen
+from voxloop.tracks.places import Sightings
 
 #: furthest ways, where nobody says them, in times of the usual way of the fastest twentieth; of mothers to daughters
 _FAR, _APART = 2.5, 2.0
 
 
-def link(places: Seen, config: TracksConfig, furthest: float) -> list[Link]:
+def link(places: Sightings, config: TracksConfig, furthest: float) -> list[Link]:
     """Pairs of rows that are the same, or mother and daughter. Raises PredictionError where laptrack is missing."""
     try:
         from laptrack import LapTrack
@@ -48,7 +48,7 @@ def link(places: Seen, config: TracksConfig, furthest: float) -> list[Link]:
     return [(int(starts[t] + i), int(starts[u] + j)) for (t, i), (u, j) in tree.edges()]
 
 
-def furthest_of(places: Seen) -> float:
+def furthest_of(places: Sightings) -> float:
     """How far instances go from one frame to the next, with room: of those that are each other's nearest."""
     vectors = places.as_vectors
     frames = np.unique(places.frame)

@@ -11,7 +11,7 @@ from scipy import ndimage as ndi
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Sightings:
     """A row an instance, by frame.
 
     Attributes
@@ -44,12 +44,12 @@ class Seen:
         """(n, 2 nodes): the length of a difference is the root of the mean squared way of the nodes."""
         return np.asarray(self.at.reshape(len(self), -1) / np.sqrt(self.at.shape[1]))
 
-    def rows(self, keep: np.ndarray) -> Seen:
+    def rows(self, keep: np.ndarray) -> Sightings:
         """Some of the rows."""
-        return Seen(**{one.name: getattr(self, one.name)[keep] for one in fields(self)})
+        return Sightings(**{one.name: getattr(self, one.name)[keep] for one in fields(self)})
 
 
-def places_of(columns: dict[str, np.ndarray], number: np.ndarray, score: np.ndarray, spacing: np.ndarray) -> Seen:
+def places_of(columns: dict[str, np.ndarray], number: np.ndarray, score: np.ndarray, spacing: np.ndarray) -> Sightings:
     """Places of instances as ``arrays()`` of labels, or of what was found, gives them.
 
     ``columns``: ``frame`` (n,) and ``points`` (n, nodes, 2; voxels, NaN where not placed); ``spacing``: µm (y, x).
@@ -62,7 +62,7 @@ def places_of(columns: dict[str, np.ndarray], number: np.ndarray, score: np.ndar
     at = np.where(there[..., None], at, middle[:, None])
     order = np.argsort(np.asarray(columns["frame"])[keep], kind="stable")
     frame = np.asarray(columns["frame"], np.int64)[keep][order]
-    return Seen(frame, at[order], np.asarray(number)[keep][order], np.asarray(score, float)[keep][order])
+    return Sightings(frame, at[order], np.asarray(number)[keep][order], np.asarray(score, float)[keep][order])
 
 
 def places_of_masks(
@@ -71,7 +71,7 @@ def places_of_masks(
     spacing: np.ndarray,
     tell: Callable[[int, int], None],
     at_once: int = 16,
-) -> Seen:
+) -> Sightings:
     """Middles of the objects of each frame; ``read`` gives numbered pixels (t, y, x) of some frames, 0 is nothing."""
     frames, at, numbers = [np.zeros(0, np.int64)], [np.zeros((0, 1, 2))], [np.zeros(0, np.int64)]
     block = np.zeros((0, 0, 0))
@@ -88,10 +88,10 @@ def places_of_masks(
             numbers.append(there.astype(np.int64))
         tell(frame + 1, depth)
     when = np.concatenate(frames)
-    return Seen(when, np.concatenate(at), np.concatenate(numbers), np.full(len(when), np.nan))
+    return Sightings(when, np.concatenate(at), np.concatenate(numbers), np.full(len(when), np.nan))
 
 
-def surest(places: Seen, number: int) -> Seen:
+def surest(places: Sightings, number: int) -> Sightings:
     """At most ``number`` instances of each frame, those with the highest scores; unknown scores are the lowest."""
     order = np.lexsort((-np.nan_to_num(places.score, nan=-np.inf), places.frame))
     frame = places.frame[order]

@@ -14,7 +14,7 @@ from voxloop.errors import PredictionError
 from voxloop.store.atomic import json_bytes, replace_bytes
 from voxloop.tracks.chains import Chains
 from voxloop.tracks.motion import mean_squared_displacement, motion_table
-from voxloop.tracks.places import Seen
+from voxloop.tracks.places import Sightings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +134,7 @@ class Tracks:
         return f"<Tracks {of}on {self.image!r}: {self.count}{divided}>"
 
 
-def write_tracks(folder: Path, places: Seen, chains: Chains, about: Mapping[str, Any]) -> None:
+def write_tracks(folder: Path, places: Sightings, chains: Chains, about: Mapping[str, Any]) -> None:
     """Put tracks in a folder, the table first; both whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     stream = io.BytesIO()

@@ -18,7 +18,7 @@ from voxloop.runs.orders import Ordered, obey
 from voxloop.tracks import lap
 from voxloop.tracks.chains import as_many, chains_of, long_ones
 from voxloop.tracks.following import Flow, Steady, check_cv2, follow
-from voxloop.tracks.places import Seen, places_of, places_of_masks, surest
+from voxloop.tracks.places import Sightings, places_of, places_of_masks, surest
 from voxloop.tracks.result import FOLDER, write_tracks
 from voxloop.volumes import read_block
 
@@ -85,7 +85,7 @@ def _plane(volume: Any, frame: int) -> np.ndarray:
     return np.asarray(block.reshape(-1, height, width).mean(axis=0))
 
 
-def _read(context: TaskContext, spacing: np.ndarray) -> Seen:
+def _read(context: TaskContext, spacing: np.ndarray) -> Sightings:
     """The instances that are linked."""
     source, image = context.config["source"], context.config["image"]
     if source["is"] == "found":
@@ -106,7 +106,7 @@ def _read(context: TaskContext, spacing: np.ndarray) -> Seen:
     return places_of(columns, columns["id"], columns["score"], spacing)
 
 
-def found_places(run_path: Path, spacing: np.ndarray) -> Seen:
+def found_places(run_path: Path, spacing: np.ndarray) -> Sightings:
     """What a run found, as places; boxes as their two corners."""
     from voxloop.prediction.found import FoundPlaces, open_result
 
@@ -125,7 +125,7 @@ def found_places(run_path: Path, spacing: np.ndarray) -> Seen:
     return places_of({"frame": columns["frame"], "points": at}, rows, columns["scores"], spacing)
 
 
-def _of_masks(context: TaskContext, labels: Any, spacing: np.ndarray) -> Seen:
+def _of_masks(context: TaskContext, labels: Any, spacing: np.ndarray) -> Sightings:
     depth = int(labels.shape[-3])
     return places_of_masks(lambda a, b: np.asarray(labels[a:b]), depth, spacing, _teller(context))
 
