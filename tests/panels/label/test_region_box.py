@@ -115,3 +115,16 @@ def test_ranges_stay_inside_and_follow_the_channel_on_show(panel, ws):
     screen.field("Picture").value = "bright"
     panel.shapes.follow()
     assert screen.field("Intensity").value == "bright"
+
+
+def test_what_is_removed_elsewhere_is_left(panel, ws):
+    ws.images.add("other", np.zeros((4, 30, 40), np.uint8), spacing=0.01)
+    ws.levels.add("second", ["a"])
+    panel.choose(level="second")
+    ws.images.remove("image")
+    ws.levels.remove("second")
+    panel.chooser.follow()
+    assert (panel.image, panel.level) == ("other", "labels")
+    assert "There is no 'image' any more" in Screen(panel).message
+    Hand(panel).stroke([5, 5], [20, 30], index=1, radius=3)
+    assert panel.labels.counts()

@@ -178,7 +178,8 @@ class LabelPanel(Panel):
     def choose(self, image: str | None = None, level: str | None = None) -> None:
         """Paint on another image or level."""
         if image is not None and image != self._image:
-            keep, self._image = image in self.ws.images.times(self._image), image
+            there = self._image in self.ws.images.names  # or it was removed meanwhile
+            keep, self._image = there and image in self.ws.images.times(self._image), image
             self.picture.show(keep=keep)
         if level is not None and level != self._level:
             self._level = level

@@ -10,6 +10,7 @@ import ipywidgets as w
 from voxloop.errors import LabelError
 from voxloop.panels.base.panel import Panel, button, classed, column, labelled, row, show
 from voxloop.panels.base.question import Question
+from voxloop.panels.label.overlay_choice import LOOK_S
 from voxloop.panels.label.time_stepper import TimeStepper
 from voxloop.store.levels import title
 
@@ -75,6 +76,7 @@ class LevelChooser:
         self.times.show(image)
         lists = row(self.images, self.levels, add, rename, classes=("vx-choosers",))
         self.widget = column(lists, self.times.widget, self._form, self.question.widget)
+        owner.every(LOOK_S, self.follow)
 
     def show(self, image: str, level: str) -> None:
         """Set the lists to what is painted on, which calls nobody."""
@@ -85,6 +87,20 @@ class LevelChooser:
             self.times.show(image)
         finally:
             self._showing = False
+
+    def follow(self) -> None:
+        """Go on with what is left where the image or the level that is painted on was removed elsewhere."""
+        ws, image, level = self._ws, self.images.value, self.levels.value
+        what = {}
+        if image not in ws.images.names and ws.images.names:
+            what["image"] = ws.images.names[0]
+        if level not in ws.levels and ws.levels.painted:
+            painted = [ws.levels[name] for name in ws.levels.painted]
+            what["level"] = next((one.name for one in painted if one.folder == level), painted[0].name)  # or renamed
+        if what:
+            self._choose(**what)
+            gone = image if "image" in what else level
+            self._owner.say(f"There is no '{gone}' any more; this is '{next(iter(what.values()))}'.", "warning")
 
     def _chosen(self, **what: Any) -> None:
         if not self._showing and None not in what.values():
