@@ -52,6 +52,7 @@ for command in (
     suggest.suggest,
     benchmark.benchmark,
     work.objects,
+    work.track,
     results.export,
     rounds.rounds,
     rounds.replay,

@@ -1,4 +1,4 @@
-"""The commands that start what takes time: ``train``, ``predict``, ``objects``."""
+"""The commands that start what takes time: ``train``, ``predict``, ``objects``, ``track``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from voxloop.cli.terminal import as_json, box, finish, follow, open_workspace, tell
+from voxloop.cli.terminal import as_json, box, finish, follow, open_workspace, tell, whole_numbers
+from voxloop.config.learners import LEARNERS
 from voxloop.errors import LabelError
 
 
 @click.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
-@click.option("--learner", type=click.Choice(["shallow", "deep"]), default="shallow", show_default=True)
+@click.option("--learner", type=click.Choice(list(LEARNERS)), default="shallow", show_default=True)
 @click.option("--preset", help="Start from these settings, such as quick or auto.")
 @click.option(
     "--config",
@@ -64,6 +65,8 @@ def train(
 @click.option("--all", "everything", is_flag=True, help="All images, one after the other; prints a table.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Add the pictures of this folder first; with --all.")
 @click.option("--region", help="z0:z1,y0:y1,x0:x1 in voxels, or the name of a region.")
+@click.option("--frames", help="Of what finds animals, points, boxes or classes: 0,5,9 or unlabelled; default: all.")
+@click.option("--accept", is_flag=True, help="Make predicted labels of what was found.")
 @click.option("--name", help="Name of the prediction.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
 @click.option("--overwrite", is_flag=True, help="Replace a prediction of this name, and its run.")
@@ -76,6 +79,8 @@ def predict(
     everything: bool,
     folder: Path | None,
     region: str | None,
+    frames: str | None,
+    accept: bool,
     name: str | None,
     changes: tuple[str, ...],
     overwrite: bool,
@@ -96,8 +101,13 @@ def predict(
             estimate = ws.forecast(list(models), image=chosen, region=box(region), config=config)
             tell(as_json, repr(estimate).strip("<>"), asdict(estimate))
             return
-        run = ws.predict(list(models), image=chosen, region=box(region), name=name, config=config)
+        meant = frames if frames in (None, "unlabelled") else whole_numbers(frames, "0,5,9")
+        several = list(models) if len(models) > 1 else models[0]
+        run = ws.predict(several, image=chosen, region=box(region), frames=meant, name=name, config=config)
     follow(run, quiet=as_json)
+    if accept and run.state == "finished":
+        with open_workspace(workspace, read_only=False) as ws:
+            ws.accept(run.name)
     if chosen == "*" and not as_json and run.state == "finished":
         click.echo(run.result.table.to_string(index=False))
     finish(run, as_json)
@@ -177,4 +187,40 @@ def objects(
         config = ObjectsConfig(**changes_of(changes)) if changes else None
         run = ws.objects(prediction, config, of=of, region=box(region), name=name, image=image, kind=kind)
         follow(run, quiet=as_json)
+        finish(run, as_json)
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("source", required=False)
+@click.option("--method", type=click.Choice(["lap", "kalman", "flow"]), help="How; default: lap.")
+@click.option("--image", help="Of a level: the image it lies on; needed where there are several.")
+@click.option("--name", help="Name of the run.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="One setting; may be given many times.")
+@click.option("--accept", is_flag=True, help="Write the tracks to the level.")
+@click.option("--table", type=click.Path(path_type=Path), help="Write the tracks to this .csv, .parquet or .xlsx.")
+@as_json
+def track(
+    workspace: Path,
+    source: str | None,
+    method: str | None,
+    image: str | None,
+    name: str | None,
+    changes: tuple[str, ...],
+    accept: bool,
+    table: Path | None,
+    as_json: bool,
+) -> None:
+    """Link SOURCE over time: a run that found animals or objects, or a level of points, boxes or instances."""
+    from voxloop.config import TracksConfig
+    from voxloop.config.commands import changes_of
+
+    with open_workspace(workspace, read_only=False if accept else None) as ws:
+        run = ws.track(source, method, image=image, name=name, config=TracksConfig(**changes_of(changes)))
+        follow(run, quiet=as_json)
+        if run.state == "finished":
+            if accept:
+                ws.accept(run)
+            if table is not None:
+                run.result.save(table)
         finish(run, as_json)

@@ -240,6 +240,31 @@ def test_the_bar_marks_frames_and_goes_to_them(show, ws):
     assert len(shortened(np.ones(100_000))) == 800
 
 
+def test_tracks_are_put_right_by_keys_from_one_likely_mistake_to_the_next(show, ws):
+    ws.levels.add("flies", kind="points")
+    points = ws.points()
+    points.add_many(
+        # two that go right on rows 20 and 70, and are each other from frame 6 on
+        {"frame": frame, "points": {"point": (row, 10 + frame)}, "track": "ab"[which ^ (frame >= 6)]}
+        for frame in range(12)
+        for which, row in enumerate((20, 70))
+    )
+    panel = show()
+    mouse = Mouse(panel)
+    mouse.press("q")
+    assert panel.frame == 6
+    assert points.instance(panel.selected).track in "ab"
+    mouse.press("s")
+    assert points.likely_mistakes() == []
+    eval(panel.code.code, {"ws": ws})  # as code: swapped back
+    assert len(points.likely_mistakes()) == 2
+    mouse.press("b")
+    assert sorted(points.tracks) == ["1", "a", "b"]
+    panel.list.tracks.other.value = "a" if points.instance(panel.selected).track != "a" else "b"
+    mouse.press("shift+x")
+    assert len(points) == 18
+
+
 def test_spots_of_a_volume_lie_in_their_plane(ui, ws):
     ws.images.add("stack", np.zeros((10, 60, 80), np.uint8))
     ws.levels.add("spots", kind="points")

@@ -58,3 +58,17 @@ def test_tracks_are_swapped_split_joined_and_deleted_from_a_frame_on(pts):
     assert pts.set_tracks({1: "c", 2: "d"}) == 1
     with pytest.raises(LabelError, match="locked"):
         pts.remove_track("a")
+
+
+def test_what_may_be_wrong_is_found_the_most_suspicious_first(pts):
+    assert pts.likely_mistakes() == []
+    pts.swap_tracks("a", "b", 6)
+    pts.remove([one.id for frame in (2, 3) for one in pts.read(frame) if one.track == "a"])
+    late = pts.add(8, {"point": (10, 20)}, track="c", score=0.2)
+    found = pts.likely_mistakes()
+    assert [(one.kind, one.frame, one.track) for one in found] == [
+        ("jump", 6, "b"), ("jump", 6, "a"), ("spawn", 8, "c"), ("gap", 4, "a"), ("low score", 8, "c")
+    ]  # fmt: skip
+    assert found[2].number == late
+    assert "after 2 frames" in found[3].words
+    assert pts.likely_mistakes(1) == found[:1]

@@ -9,6 +9,7 @@ import ipywidgets as w
 
 from voxloop.errors import LabelError
 from voxloop.panels.base.panel import button, classed, labelled, row, section
+from voxloop.panels.points.track_box import TrackBox
 
 if TYPE_CHECKING:
     from voxloop.panels.points.points_panel import PointsPanel
@@ -35,7 +36,8 @@ class InstanceList:
         empty = button("Empty", handler(self.empty), tooltip="There is nothing in this frame (E)")
         first = classed(w.HBox([accept, every, delete, lock]), "vx-row", "vx-wrap")
         second = classed(w.HBox([hide, copy, empty]), "vx-row", "vx-wrap")
-        self.widget = section("Instances", self.choice, row(self.track), first, second)
+        self.tracks = TrackBox(owner)
+        self.widget = section("Instances", self.choice, row(self.track), first, second, self.tracks.widget)
 
     @property
     def actions(self) -> dict[str, Callable[[], object]]:
@@ -48,6 +50,7 @@ class InstanceList:
             "hide": self.hide,
             "copy": self.copy,
             "empty": self.empty,
+            **self.tracks.actions,
         }
 
     def show(self) -> None:

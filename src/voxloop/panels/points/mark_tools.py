@@ -53,6 +53,13 @@ _PLACED = (
     ("c", "copy all instances of the frame before", "copy"),
     ("e", "say that the frame is empty, or not", "empty"),
 )
+_TRACKS = (
+    ("s", "swap the chosen track and the other from here on", "swap"),
+    ("u", "join the other track to the chosen one", "join"),
+    ("b", "split the chosen track: from here on a new one", "split"),
+    ("shift+x", "delete the chosen track from here on", "delete on"),
+    ("q", "next likely mistake of tracks", "mistake"),
+)
 _EVERYWHERE = (
     ("ctrl+z", "undo", "undo"),
     ("ctrl+shift+z", "redo", "redo"),
@@ -86,6 +93,8 @@ def bindings(kind: str, classes: Sequence[Any], *, framed: bool) -> list[dict[st
         if item.shortcut:
             does = f"class {item.value}"
             keys.append({"key": item.shortcut, "group": "Classes", "label": item.name, "action": does})
+    if framed and kind != "pictures":
+        keys += [{"key": key, "group": "Tracks", "label": label, "action": does} for key, label, does in _TRACKS]
     if framed:
         keys += [{"key": key, "group": "Frames", "label": label, "action": does} for key, label, does in _FRAMES]
     return keys + [{"key": key, "group": "Edits", "label": label, "action": does} for key, label, does in _EVERYWHERE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,11 +11,16 @@ from voxloop.errors import LabelError, unknown
 from voxloop.given import shown
 from voxloop.store.points.instance import LOCKED, Step, with_key
 from voxloop.store.points.mark_labels import MarkLabels
+from voxloop.store.points.mistakes import TrackMistake, likely_mistakes
 from voxloop.store.points.rules import track_of
+from voxloop.store.values import whole
 
 
 class TrackEdits(MarkLabels):
     """Tracks of instances: ``pts.swap_tracks("1", "2", 80)`` puts right who is who from frame 80 on."""
+
+    @abstractmethod
+    def arrays(self, *, predicted: bool | None = None) -> dict[str, np.ndarray]: ...
 
     def has(self, number: int) -> bool:
         """Whether there is an instance of this number."""
@@ -81,6 +87,12 @@ class TrackEdits(MarkLabels):
             rows = self._of(track, frame)
             self._commit("remove", {"frame": frame}, [self._step(row, None) for row in self._free(rows)])
             return len(rows)
+
+    def likely_mistakes(self, n: int | None = None) -> list[TrackMistake]:
+        """Where tracks are likely wrong, the most suspicious first: spawns, gaps, jumps, low scores; at most ``n``."""
+        if not self.framed:
+            raise LabelError(f"image {self.image!r} is a volume, which has no frames; tracks go through frames")
+        return likely_mistakes(self.arrays())[: None if n is None else whole("n", n, 1)]
 
     def free_track(self) -> str:
         """The lowest number that is beyond all tracks that are numbers."""
