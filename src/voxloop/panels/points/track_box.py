@@ -101,7 +101,7 @@ class TrackBox:
     def _other(self) -> str:
         """The other track: written, or that of the only other instance of the frame. Raises LabelError."""
         if written := self.other.value.strip():
-            return written
+            return str(written)
         others = {one.track for one in self._owner.shown if one.track} - {self._track()}
         if len(others) != 1:
             raise LabelError(
