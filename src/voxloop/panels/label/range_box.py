@@ -54,8 +54,9 @@ class RangeBox:
         )
         self._low = _field("From", "The smallest intensity that is labelled")
         self._high = _field("To", "The largest one")
-        self._where = w.Dropdown(
-            options=["this slice", "volume"], **labelled("Where", "This slice, all of it, or a region")
+        self._where = classed(
+            w.Dropdown(options=["this slice", "volume"], **labelled("Where", "This slice, all of it, or a region")),
+            "vx-grow",
         )
         fill = button("Label", handler(self.label), tooltip="Label what is in the range and has no label yet")
         self._words = text("", "vx-dim", "vx-small")
@@ -65,6 +66,7 @@ class RangeBox:
         self._channel.observe(handler(self._channel_chosen), "value")
         owner.view.on("plane", self._turned)
         self.widgets: list[w.Widget] = [
+            text("Label a range of intensities", "vx-dim", "vx-small"),
             self._channel,
             self._slider,
             self._low,

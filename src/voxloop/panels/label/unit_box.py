@@ -10,7 +10,7 @@ import ipywidgets as w
 from voxloop.config.supervoxels import SupervoxelConfig
 from voxloop.errors import VoxloopError
 from voxloop.geometry import Shape
-from voxloop.panels.base.panel import Panel, button, column, labelled, row, show, text
+from voxloop.panels.base.panel import Panel, button, classed, column, labelled, row, show, text
 from voxloop.panels.base.work import Attempt
 from voxloop.panels.label.overlay_choice import LOOK_S
 from voxloop.panels.label.tools import ToolState
@@ -91,7 +91,12 @@ class UnitBox:
         self._words = text("", "vx-dim", "vx-small")
         self._run: Attempt[Any] = Attempt(self._panel, self._start, self._started, button=self._all)
         self._more = column(
-            self.size, self.compactness, self.channel, self.planes, row(self.borders, self._all), self._words
+            self.size,
+            self.compactness,
+            self.channel,
+            self.planes,
+            row(classed(self.borders, "vx-grow"), self._all),
+            self._words,
         )
         for control in (self.size, self.compactness, self.channel, self.planes, self.borders):
             control.observe(handler(self._changed), "value")
