@@ -12,6 +12,9 @@ from .corrections import score_corrections as score_corrections
 from .doctor import Doubt as Doubt
 from .doctor import doubts_of as doubts_of
 from .evaluate import evaluate as evaluate
+from .frames import FrameGround as FrameGround
+from .frames import FrameStrategy as FrameStrategy
+from .frames import suggest_frames as suggest_frames
 from .judging import score_prediction as score_prediction
 from .lineage import methods_paragraph as methods_paragraph
 from .object_fit import ObjectFit as ObjectFit

@@ -73,7 +73,7 @@ def find(
     image = one_image(project.store, image)
     level = _level(project, run_or_model, level)
     marks = project.store.marks(None, level, image)
-    chosen = _frames(marks, frames)
+    chosen = frames_of(marks, frames)
     learner = _learner_of(project, run_or_model)
     if (learner == "pictures") != (marks.level.kind == "pictures"):
         finds = "the class of pictures" if learner == "pictures" else "places"
@@ -115,7 +115,7 @@ def accept_places(
     marks: Any = project.store.marks(None, found.level, found.image)
     if isinstance(found, FoundClasses):
         return _accept_classes(marks, found, frames, above)
-    chosen = found.frames if frames is None else _frames(marks, frames)
+    chosen = found.frames if frames is None else frames_of(marks, frames)
     if chosen is not None:
         labelled = set(marks.labelled)
         chosen = [frame for frame in chosen if frame not in labelled]
@@ -129,7 +129,7 @@ def _accept_classes(marks: Any, found: FoundClasses, frames: object, above: floa
     table = found.table()
     wanted = table[table["score"] >= share("above", above)]
     if frames is not None:
-        wanted = wanted[wanted["frame"].isin(_frames(marks, frames) or [])]
+        wanted = wanted[wanted["frame"].isin(frames_of(marks, frames) or [])]
     numbers = wanted["frame"].tolist() if found.frames is not None else [None] * len(wanted)
     labels = dict(zip(numbers, wanted["class"], strict=True))
     scores = dict(zip(numbers, wanted["score"], strict=True))
@@ -169,7 +169,7 @@ def _level(project: Project, source: Any, given: str | None) -> str:
     )
 
 
-def _frames(marks: Any, given: object) -> list[int] | None:
+def frames_of(marks: Any, given: object) -> list[int] | None:
     """Numbers of the frames that are meant; None of a volume. Raises PredictionError."""
     if not marks.framed:
         if given is not None:

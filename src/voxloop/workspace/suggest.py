@@ -15,21 +15,25 @@ from voxloop.store.region_mask import mask_of
 from voxloop.store.values import as_list
 from voxloop.workspace.choices import named_region, prediction_named, region_in, region_or_active
 from voxloop.workspace.project import Project
+from voxloop.workspace.suggest_frames import is_of_frames, suggest_frames
 
 if TYPE_CHECKING:
     from voxloop.prediction import Prediction
-    from voxloop.review import Ground, Strategy, Suggestion
+    from voxloop.prediction.found import FoundPlaces
+    from voxloop.review import FrameStrategy, Ground, Strategy, Suggestion
 
 
 def suggest(
     project: Project,
-    prediction: Prediction | Run | str | None = None,
+    prediction: Prediction | FoundPlaces | Run | str | None = None,
     n: int = 8,
-    strategy: Strategy = "gain",
+    strategy: Strategy | FrameStrategy = "gain",
     seed: int = 0,
     images: str | Sequence[str] | None = None,
     region: object = None,
     seen: Sequence[Suggestion] = (),
+    level: str | None = None,
+    frames: object = None,
 ) -> list[Suggestion]:
     """Where a person's next seconds are worth most, best first, each with its reason.
 
@@ -58,6 +62,12 @@ def suggest(
         region of each, or everywhere.
     seen
         Suggestions that somebody looked at and found right: they are not suggested again, and their like counts less.
+    level, frames
+        Of points, boxes and classes of frames, which frames to label next: a level of that kind (or a run that found
+        such as ``prediction``), and the frames that may be suggested (numbers, a range; None: all). ``strategy`` is
+        then ``"kmeans"``, ``"stride"``, ``"random"``, ``"motion"``, ``"chunk"`` (in turn), or, of what was found,
+        else is on the level: ``"score"``, ``"velocity"`` (of bodies), ``"displacement"`` (of nodes).
+        ``panel.show_suggestions([one.index for one in ...])`` goes through them.
 
     Raises
     ------
@@ -68,7 +78,12 @@ def suggest(
     """
     from voxloop import review
 
-    chosen = None if prediction is None else prediction_named(project.predictions, prediction)
+    if is_of_frames(project, prediction, level):
+        image = images if isinstance(images, str) or images is None else next(iter(as_list("images", images)), None)
+        return suggest_frames(project, prediction, n, strategy, seed, level, image, frames)
+    if frames is not None:
+        raise WorkspaceError("frames= is of points, boxes and classes of frames; of voxels, say region=")
+    chosen = None if prediction is None else prediction_named(project.predictions, prediction)  # type: ignore[arg-type]  # places were told apart
     names = _images(project, chosen, images, region)
     grounds = [_ground(project, name, chosen, region, _seen_in(name, seen)) for name in names]
     if chosen is not None:
@@ -76,7 +91,7 @@ def suggest(
     outlined = [
         one for name in names if (one := region_or_active(project.store, region, name)) is not None and one.outline
     ]
-    found = review.suggest(grounds, 4 * n if outlined else n, strategy=strategy, seed=seed)
+    found = review.suggest(grounds, 4 * n if outlined else n, strategy=strategy, seed=seed)  # type: ignore[arg-type]
     return [place for place in found if all(_is_in(place, one) for one in outlined)][:n]
 
 

@@ -238,6 +238,15 @@ def test_the_bar_marks_frames_and_goes_to_them(show, ws):
     assert np.nanmax(values(points, "displacement")) == pytest.approx(5**0.5)
     assert values(points, "score")[5] == 0.25
     assert len(shortened(np.ones(100_000))) == 800
+    panel.search.rule.value = "displacement"
+    Screen(panel).click("Suggest 20")
+    Screen(panel).wait()
+    assert panel.bar.suggested == [], panel.message.words  # no frame that is not labelled follows another
+    panel.search.rule.value = "stride"
+    Screen(panel).click("Suggest 20")
+    Screen(panel).wait()
+    assert panel.bar.suggested == [0, 4, 5, 6, 7, 9, 10, 11]
+    assert [one.index for one in eval(panel.code.code, {"ws": ws})] == panel.bar.suggested
 
 
 def test_tracks_are_put_right_by_keys_from_one_likely_mistake_to_the_next(show, ws):
