@@ -22,6 +22,20 @@ POINTED = {
 }  # fmt: skip
 OPEN = {"dataset": None, "spacing": None, "unit": "micrometer", "channels": None, "timepoint": None, "axes": None}
 
+MARKS = ("PointLabels", "BoxLabels", "PictureLabels")
+#: what all marks have, and what points and boxes share
+ON_MARKS: dict[str, dict[str, Any]] = {
+    "remove": {"ids": 1}, "change": {"ids": 1, "track": "1", "label": None, "locked": False, "score": None},
+    "accept": {"ids": 1}, "clear": {"frames": None, "predicted": True, "below": None, "tracks": None},
+    "instance": {"number": 1}, "count": {"frame": None}, "history": {"sequence": 1}, "read": {"frame": None},
+}  # fmt: skip
+ON_PLACED: dict[str, dict[str, Any]] = {
+    "near": {"index": 0, "reach": 0.5}, "is_empty": {"frame": None}, "arrays": {"predicted": None},
+    "add_many": {"instances": [], "predicted": False}, "replace_predictions": {"frames": None, "instances": []},
+    "set_empty": {"frame": None, "empty": True},
+}  # fmt: skip
+SAID = {"label": None, "track": None, "predicted": False, "score": None}
+
 #: what cannot be given anything wrong, or is no verb of a user
 LEFT_OUT = {
     "keys", "values", "items",  # of every mapping
@@ -38,6 +52,10 @@ LEFT_OUT = {
     "ScoreCache.ground_of", "ScoreCache.made_by", "ScoreCache.opened", "Labels.edit", "Labels.intensities",
     "Labels.next_step", "Regions.active_on", "Regions.undo",
     "Labels.shows", "Store.create", "Store.open", "Store.labels", "Run.finished",  # for voxloop itself
+    "Store.boxes", "Store.marks", "Store.pictures", "Store.points", "Store.holds",  # for voxloop itself
+    "Levels.of_kind", *(f"{name}.{verb}" for name in ("PointLabels", "BoxLabels", "PictureLabels") for verb in (
+        "close", "counts", "redo", "refresh", "shows", "table", "undo", "add_mixed", "reshaping", "on_edit",
+    )),  # nothing is given, or for voxloop itself
     "Run.launch", "Run.delete",  # tried by tests of processes, and of what is discarded
 }  # fmt: skip
 
@@ -52,10 +70,14 @@ class Verbs:
         labels, run = ws.labels("labels", "image"), ws.runs["forest"]
         model, picture = run.model(), folder / "pairs" / "a.tif"
         self.points, self.fields = ws.audit("p", n=40), ws.audit("p", "fields")
+        ws.levels.add("spots", kind="points", skeleton=["head", "tail"])
+        ws.levels.add("frames", kind="boxes")
+        ws.levels.add("kinds", kind="pictures", classes=["a", "b"])
         self.owners: dict[str, Any] = {
             "Workspace": ws, "Images": ws.images, "Levels": ws.levels, "Sets": ws.sets, "Regions": ws.regions,
             "Runs": ws.runs, "Predictions": ws.predictions, "ScoreCache": ws.scores, "Rounds": ws.rounds,
             "Store": ws.store, "Channels": ws.channels, "Labels": labels, "Run": run, "Prediction": ws.predictions["p"],
+            "PointLabels": ws.points("spots"), "BoxLabels": ws.boxes("frames"), "PictureLabels": ws.pictures("kinds"),
             "Objects": ws.runs["o"].result, "PointAudit": self.points, "FieldAudit": self.fields, "Model": model,
             "vl": vl, "vl.inspect": vl.inspect, "vl.objects": vl.objects, "vl.samples": vl.samples,
             "vl.bioimageio": vl.bioimageio, "vl.presets": vl.presets,
@@ -142,6 +164,28 @@ class Verbs:
             "Levels.remove": {"name": "nothing"},
             "Levels.remove_class": {"level": "labels", "given": "nothing"},
             "Levels.rename": {"name": "labels", "new": "other"},
+            "Levels.add_node": {"level": "spots", "node": "middle", "joined_to": "head"},
+            "Levels.rename_node": {"level": "spots", "node": "head", "new": "nose"},
+            "Levels.remove_node": {"level": "spots", "node": "tail"},
+            "Levels.set_skeleton": {"level": "spots", "skeleton": ["head", "tail"]},
+            "Workspace.points": {"level": "spots", "image": None},
+            "Workspace.boxes": {"level": "frames", "image": None},
+            "Workspace.pictures": {"level": "kinds", "image": None},
+            "PointLabels.add": {"frame": None, "points": {"head": (0, 5, 5)}, "hidden": (), "scores": None, **SAID},
+            "PointLabels.move": {"number": 1, "points": {"head": (0, 6, 6)}},
+            "PointLabels.hide": {"number": 1, "nodes": "head", "hidden": True},
+            "PointLabels.load": {"path": folder / "nothing.csv"},
+            "PointLabels.save": {"path": out / "points.csv"},
+            "BoxLabels.add": {"frame": None, "box": ((0, 5, 5), (1, 9, 9)), **SAID},
+            "BoxLabels.move": {"number": 1, "box": ((0, 5, 5), (1, 9, 9))},
+            "BoxLabels.corners": {"given": ((0, 5, 5), (1, 9, 9))},
+            "BoxLabels.load": {"path": folder / "nothing.csv"},
+            "BoxLabels.save": {"path": out / "boxes.csv"},
+            "PictureLabels.assign": {"frame": None, "label": "a", "predicted": False, "score": None},
+            "PictureLabels.assign_many": {"labels": {None: "a"}, "predicted": False, "scores": None},
+            "PictureLabels.classes_of": {"predicted": None},
+            **{f"{name}.{verb}": told for name in MARKS for verb, told in ON_MARKS.items()},
+            **{f"{name}.{verb}": told for name in MARKS[:2] for verb, told in ON_PLACED.items()},
             "Levels.reparent": {"name": "things", "parent": ("labels", "disc"), "crop": True},
             "Levels.outside": {"name": "things", "parent": ("labels", "disc")},
             "Levels.crop": {"name": "labels", "image": None, "region": None},
@@ -327,7 +371,8 @@ class Verbs:
     def state(self) -> tuple[Any, ...]:
         """What must be as it was where a verb was refused."""
         ws = self.ws
-        labels = [ws.labels(level, "image").sequence for level in ws.levels.names]
+        labels = [ws.labels(level, "image").sequence for level in ws.levels.painted]
+        labels += [self.owners[name].sequence for name in MARKS]
         answers = (self.points.answered, self.fields.answered)
         parts = ("", "images", "runs", "predictions", "objects", "models", "audits", "removed")
         there = [sorted(p.name for p in (ws.path / part).glob("*") if p.name != "derived") for part in parts]
