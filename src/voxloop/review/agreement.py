@@ -6,14 +6,15 @@ The voxels are read twice: once to count what meets what, once for boundaries an
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.errors import VolumeError
+from voxloop.errors import LabelError, VolumeError
 from voxloop.geometry import Box, Spacing
+from voxloop.given import shown as spelled
 from voxloop.review import metrics
 from voxloop.review.boundaries import REACH, BoundaryDistance, BoundaryTally
 from voxloop.review.contingency import ContingencyTable, count, merge
@@ -231,6 +232,8 @@ def agree(
         raise VolumeError(f"kind {kind!r} is not 'auto', 'semantic' or 'instances'")
     if not isinstance(unlabelled, str) or unlabelled not in ("auto", "skip", "class"):
         raise VolumeError(f"unlabelled {unlabelled!r} is not 'auto', 'skip' or 'class'")
+    if mapping is not None and not isinstance(mapping, Mapping):
+        raise LabelError(f"mapping={spelled(mapping)} is no dict of classes; such as {{'mito': 'mitochondria'}}")
     box = _common(first, second, region)
     table = _count(first, second, box)
     if kind == "instances" or (kind == "auto" and (first.instances or second.instances)):

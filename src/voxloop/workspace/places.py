@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
-from voxloop.errors import LabelError, PredictionError
+from voxloop.errors import LabelError, PredictionError, VoxloopError
 from voxloop.model import read_spec
 from voxloop.prediction.found_classes import FoundClasses
 from voxloop.runs import Run
@@ -40,8 +41,9 @@ def _learner_of(project: Project, source: Any) -> str | None:
     if isinstance(source, Run):
         return source.learner
     spec = getattr(source, "spec", None)
-    if spec is None and isinstance(source, str | Path) and Path(source, "spec.json").is_file():
-        spec = read_spec(Path(source))
+    if isinstance(source, str | Path):
+        with suppress(OSError, ValueError, VoxloopError):  # what is wrong with it is said where it is opened
+            spec = read_spec(Path(source))
     return getattr(spec, "learner", None)
 
 

@@ -241,7 +241,7 @@ class PlacedLabels(TrackEdits):
         keys = self._keys(self.level)
         covered = hidden_of(hidden, list(places))
         entry["p"] = {str(keys[name]): [*at, 0] if name in covered else [*at] for name, at in places.items()}
-        if scores:
+        if scores is not None and len(check_mapping(scores, "scores")):
             sure = {str(keys[name]): score_of(value) for name, value in scores.items() if name in places}
             entry = with_key(entry, "q", {key: value for key, value in sure.items() if value is not None} or None)
         entry = with_key(with_key(entry, "t", track_of(track)), "c", self._label(label))

@@ -70,7 +70,7 @@ def hidden_of(given: object, nodes: Sequence[str]) -> frozenset[str]:
     if not isinstance(names, Sequence | set | frozenset):
         raise LabelError(f"hidden={shown(given)} is no list of nodes")
     for name in names:
-        if name not in nodes:
+        if not isinstance(name, str) or name not in nodes:
             raise LabelError(f"hidden: {unknown('placed node', name, nodes)}")
     return frozenset(names)
 
