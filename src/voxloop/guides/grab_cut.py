@@ -29,7 +29,8 @@ def grabbed(picture: np.ndarray, seeds: np.ndarray, hints: Hints) -> np.ndarray:
         mask[distance_transform_edt(seeds != INSIDE) <= _NEAR] = cv2.GC_PR_FGD
     mask[seeds == OUTSIDE] = cv2.GC_BGD
     mask[seeds == INSIDE] = cv2.GC_FGD  # without any that is sure, what is in a box of grays all becomes background
-    if not np.isin(mask, (cv2.GC_BGD, cv2.GC_PR_BGD)).any():
+    outside = np.isin(mask, (cv2.GC_BGD, cv2.GC_PR_BGD))
+    if outside.all() or not outside.any():  # nothing to tell apart
         return np.asarray(seeds == INSIDE)
     gray = as_bytes_of(picture)
     # three times the same gray would be colours without a spread: the models collapse

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from voxloop.errors import LabelError, unknown
 from voxloop.given import shown
 from voxloop.store.spelling import plain_name
@@ -57,7 +59,7 @@ class Skeleton:
 
     def node(self, name: object) -> str:
         """The name of a node, as it is kept. Raises LabelError."""
-        found = plain_name(name) if isinstance(name, str) else name
+        found = plain_name(name) if isinstance(name, str) else None
         if found not in self.nodes:
             raise LabelError(unknown("node", shown(name) if not isinstance(name, str) else name, self.nodes))
         return str(found)
@@ -126,13 +128,15 @@ def _name(given: object) -> str:
 def _list(what: str, given: Any) -> list[Any]:
     if isinstance(given, str | bytes | dict) or not isinstance(given, Iterable):
         raise LabelError(f"{what}={shown(given)} is no list; such as ['nose', 'tail']")
+    if isinstance(given, np.ndarray):
+        return list(np.atleast_1d(given).tolist())
     return list(given)
 
 
 def _pairs(what: str, given: Any, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     pairs: list[tuple[str, str]] = []
     for item in _list(f"{what}s", given):
-        if isinstance(item, str) or not isinstance(item, Iterable) or len(pair := tuple(item)) != 2:
+        if isinstance(item, str | np.ndarray) or not isinstance(item, Iterable) or len(pair := tuple(item)) != 2:
             raise LabelError(f"{shown(item)} is no {what}: it is two nodes, such as ({names[0]!r}, {names[-1]!r})")
         a, b = (plain_name(end) if isinstance(end, str) else end for end in pair)
         strange = next((end for end in (a, b) if end not in names), None)

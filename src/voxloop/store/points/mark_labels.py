@@ -17,6 +17,7 @@ from voxloop.store.points.instance import LOCKED, PREDICTED, Entry, Step, with_f
 from voxloop.store.points.mark_view import MarkView
 from voxloop.store.points.rules import check_tracks, score_of, track_of
 from voxloop.store.records import signature
+from voxloop.store.values import as_list, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class MarkLabels(MarkView):
             if below is not None:
                 keep &= table.score[rows] < score_of(below)
             if tracks is not None:
-                wanted = {track_of(one) for one in ([tracks] if isinstance(tracks, str) else tracks)}
+                wanted = {track_of(one) for one in ([tracks] if isinstance(tracks, str) else as_list("tracks", tracks))}
                 keep &= np.isin(table.track[rows], [n for n, name in enumerate(table.tracks) if name in wanted])
             steps = [self._step(row, None) for row in rows[keep].tolist()]
             self._commit("clear", {}, steps)
@@ -200,6 +201,7 @@ class MarkLabels(MarkView):
 
 
 def _many(given: int | Iterable[int]) -> list[int]:
-    if isinstance(given, str | bytes):
-        raise LabelError(f"{shown(given)} is no number of an instance or frame")
-    return list(given) if isinstance(given, Iterable) else [given]
+    if isinstance(given, np.ndarray):
+        given = given.tolist()
+    many = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
+    return [whole("number", one) for one in many]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from voxloop.errors import LabelError
-from voxloop.given import flag
+from voxloop.given import flag, shown
 from voxloop.store.points.instance import PREDICTED, Entry, Instance, Step, with_key
 from voxloop.store.points.mark_labels import MarkLabels
 from voxloop.store.points.rules import score_of
 from voxloop.store.points.table import NOWHERE
 from voxloop.store.records import signature
+from voxloop.store.values import whole
 
 
 class PictureLabels(MarkLabels):
@@ -50,6 +53,7 @@ class PictureLabels(MarkLabels):
         self, frame: int | None, label: int | str, *, predicted: bool = False, score: float | None = None
     ) -> None:
         """Say of which class a frame is, in the place of what was said before; a prediction overrides no person."""
+        frame = None if frame is None else whole("frame", frame)
         self.assign_many({frame: label}, predicted=predicted, scores=None if score is None else {frame: score})
 
     def assign_many(
@@ -61,6 +65,9 @@ class PictureLabels(MarkLabels):
     ) -> None:
         """Say of many frames of which class they are, as one edit."""
         predicted = flag("predicted", predicted, error=LabelError)
+        for what, given in (("labels", labels), ("scores", {} if scores is None else scores)):
+            if not isinstance(given, Mapping):
+                raise LabelError(f"{what}={shown(given)} is no dict of frames; such as {{12: 'metaphase'}}")
         with self._state.lock:
             table = self._state.table
             steps: list[Step] = []
@@ -90,11 +97,12 @@ class PictureLabels(MarkLabels):
             table = self._state.table
             rows = table.rows()
             if predicted is not None:
+                predicted = flag("predicted", predicted, error=LabelError)
                 rows = rows[(table.flags[rows] & PREDICTED != 0) == predicted]
             rows = rows[np.argsort(table.frame[rows], kind="stable")]
             return np.maximum(table.frame[rows], 0), table.label[rows]
 
     def _frame(self, given: object) -> int:
-        if not self._setting.framed and given == 0:
+        if not self._setting.framed and isinstance(given, int) and given == 0:
             return NOWHERE
         return super()._frame(given)

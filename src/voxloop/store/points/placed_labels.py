@@ -16,6 +16,7 @@ from voxloop.store.points.rules import check_mapping, hidden_of, place_of, score
 from voxloop.store.points.track_edits import TrackEdits
 from voxloop.store.records import signature
 from voxloop.store.spelling import plain_name
+from voxloop.store.values import number, whole
 
 if TYPE_CHECKING:
     from voxloop.store.points.files import Loading
@@ -58,6 +59,7 @@ class PlacedLabels(TrackEdits):
         """Instances whose middle is within ``reach`` planes of plane ``index``; in frames simply those of the frame."""
         if self.framed:
             return self.read(index)
+        index, reach = whole("index", index), number("reach", reach, 0)
         with self._state.lock:
             table = self._state.table
             planes = range(round(index - reach), round(index + reach) + 1)
@@ -91,6 +93,7 @@ class PlacedLabels(TrackEdits):
             flags = table.flags[rows]
             keep = flags & EMPTY == 0
             if predicted is not None:
+                predicted = flag("predicted", predicted, error=LabelError)
                 keep &= (flags & PREDICTED != 0) == predicted
             rows = rows[keep]
             rows = rows[np.lexsort((table.id[rows], table.frame[rows]))]
@@ -135,7 +138,7 @@ class PlacedLabels(TrackEdits):
         with self._state.lock:
             first = self._state.table.highest
             steps: list[Step] = []
-            for given in instances:
+            for given in _several(instances):
                 told = _as_dict(given)
                 steps.append((first + len(steps) + 1, None, self._entry(predicted=predicted, **told)))
             self._commit("add", {}, [*self._no_longer_empty(steps), *steps])
@@ -146,13 +149,13 @@ class PlacedLabels(TrackEdits):
         with self._state.lock:
             table = self._state.table
             old: list[int] = []
-            for frame in [None] if frames is None else frames:
+            for frame in [None] if frames is None else _several(frames, "frames"):
                 rows = table.rows(None if frame is None else self._frame(frame))
                 old += rows[table.flags[rows] & PREDICTED != 0].tolist()
             steps: list[Step] = [self._step(row, None) for row in old]
             first = table.highest
             new: list[int] = []
-            for given in instances:
+            for given in _several(instances):
                 number = first + len(new) + 1
                 new.append(number)
                 steps.append((number, None, self._entry(predicted=True, **_as_dict(given))))
@@ -266,7 +269,7 @@ class PlacedLabels(TrackEdits):
         entry = self._own(self._state.table.entry(row))
         keys = self._keys(self.level)
         points = dict(entry.get("p", {}))
-        for name, at in given.items():
+        for name, at in check_mapping(given, "points").items():
             node = self._node(name)
             key = str(keys[node])
             if at is None:
@@ -306,6 +309,15 @@ def _plane(places: Iterable[Any]) -> int:
     """The plane in which the middle of nodes of a volume lies."""
     heights = [float(place[0]) for place in places]
     return max(0, round(sum(heights) / len(heights)))
+
+
+def _several(given: Any, what: str = "instances") -> list[Any]:
+    """What is given, as a list. Raises LabelError."""
+    if isinstance(given, np.ndarray):
+        given = np.atleast_1d(given).tolist()
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise LabelError(f"{what}={shown(given)} is no list")
+    return list(given)
 
 
 def _as_dict(given: Mapping[str, Any] | Instance) -> dict[str, Any]:

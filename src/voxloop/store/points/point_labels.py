@@ -10,6 +10,7 @@ from voxloop.store.classes import Level
 from voxloop.store.points.instance import Step
 from voxloop.store.points.placed_labels import PlacedLabels
 from voxloop.store.skeleton import SINGLE, Skeleton
+from voxloop.store.values import as_list
 
 
 class PointLabels(PlacedLabels):
@@ -78,7 +79,7 @@ class PointLabels(PlacedLabels):
             self._check_unlocked(row)
             entry = self._own(self._state.table.entry(row))
             keys, points, dims = self._keys(self.level), dict(entry.get("p", {})), self._state.table.dims
-            for name in [nodes] if isinstance(nodes, str) else nodes:
+            for name in [nodes] if isinstance(nodes, str) else as_list("nodes", nodes):
                 key = str(keys[self._node(name)])
                 if key not in points:
                     raise LabelError(f"node {name!r} of instance {number} is not placed, so it cannot be hidden")
