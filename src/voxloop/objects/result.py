@@ -18,7 +18,7 @@ from voxloop.runs.run import Run
 from voxloop.spreadsheets import cell_of
 from voxloop.store.atomic import replace_bytes
 from voxloop.store.layout import Layout, RunPlace
-from voxloop.store.values import as_list, whole
+from voxloop.store.values import as_list, text, whole
 from voxloop.volumes import as_volume, open_volume, shape_zyx, spacing_of
 from voxloop.volumes.volume import make_volume, origin_of
 
@@ -143,7 +143,8 @@ class Objects:
         from voxloop.objects.naming import groups_of
 
         table = self.table(image)
-        return self.table(image, measures=groups_of(names, table))
+        wanted = [text("names", name, error=PredictionError) for name in as_list("names", names, error=PredictionError)]
+        return self.table(image, measures=groups_of(wanted, table))
 
     def cluster(
         self, n: int = 2, method: str = "kmeans", measures: Sequence[str] | None = None, *, image: Any = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError, WorkspaceError, unknown
 from voxloop.geometry import Box
+from voxloop.given import shown
 from voxloop.runs import Run
 from voxloop.runs.names import check_name, free_name
 from voxloop.store import Store
@@ -42,8 +43,8 @@ def one_image(store: Store, image: str | None, region: object = None) -> str:
         if len(names) != 1:
             raise WorkspaceError(f"say which image: there are {', '.join(map(repr, names)) or 'none'}")
         return names[0]
-    if image not in names:
-        raise WorkspaceError(unknown("image", image, names))
+    if not isinstance(image, str) or image not in names:
+        raise WorkspaceError(unknown("image", image if isinstance(image, str) else shown(image), names))
     return image
 
 

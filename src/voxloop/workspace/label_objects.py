@@ -115,12 +115,12 @@ def label_objects(
     """
     overwrite = flag("overwrite", overwrite, error=LabelError)
     made = _made(project, objects)
-    labels = project.labels(level, image or _image_of(project, made))
+    labels = project.labels(level, _image_of(project, made) if image is None else image)
     stored = made.labels
     if tuple(stored.shape) != labels.shape:
         raise LabelError(f"the objects have {tuple(stored.shape)} voxels, image {labels.image!r} {labels.shape}")
     known = np.asarray(made.table().index, np.int64)
-    chosen = known if ids is None else np.asarray(as_list("ids", ids), np.int64)
+    chosen = known if ids is None else np.array([whole("ids", one) for one in as_list("ids", ids)], np.int64)
     gone = np.setdiff1d(chosen, known)
     if len(gone):
         raise LabelError(f"there is no object {gone[0]} in {made.name!r}; it holds {len(known)} objects")
