@@ -37,6 +37,8 @@ OURS = {
     "checkpoint_minutes",
     "seed",
     "strict_best",
+    "sinks",
+    "compile_network",
 }
 
 
