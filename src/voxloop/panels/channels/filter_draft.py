@@ -35,6 +35,7 @@ class FilterDraft:
     ) -> None:
         self._panel, self._grid, self._changed = panel, grid, changed
         self._form: Form[Any] | None = None
+        self._shown = ""  # the filter whose settings are in the form; the list may be ahead of it
         self._name = w.Text("smooth", continuous_update=False, **labelled("Name", "By which it is called"))
         options = [(f"{kind.group}: {kind.name.replace('_', ' ')}", kind.name) for kind in FILTERS.values()]
         self._filter = w.Dropdown(options=options, **labelled("Filter", "What is computed"))
@@ -60,15 +61,15 @@ class FilterDraft:
     @property
     def recipe(self) -> ChannelRecipe:
         """The channel as it is set up. Raises ConfigError in a sentence."""
-        return ChannelRecipe.of({"name": self.name, "filter": self._filter.value, **self.arguments})
+        return ChannelRecipe.of({"name": self.name, "filter": self._shown, **self.arguments})
 
     @property
     def arguments(self) -> dict[str, Any]:
         """What :meth:`Channels.add` is told beside name and filter, settings apart."""
-        sources = filter_named(self._filter.value).sources
+        sources = filter_named(self._shown).sources
         other = self._other.value if sources == 2 else None
         ends = {"low": _number(self._low.value), "high": _number(self._high.value)}
-        limits = {} if has_limits(self._filter.value) else ends
+        limits = {} if has_limits(self._shown) else ends
         return {"source": self._source.value, "other": other, **limits, "settings": self.settings}
 
     @property
@@ -117,6 +118,7 @@ class FilterDraft:
         self.close()
         settings = settings or kind.settings()
         self._form = Form(kind.settings, self._with_lengths(settings), on_change=lambda _: self._told(), embedded=True)
+        self._shown = kind.name
         self._holder.children = (self._form.widget,)
 
     def _with_lengths(self, settings: ChannelSettings) -> ChannelSettings:
