@@ -295,11 +295,11 @@ def test_out_of_memory_in_the_validation_leaves_the_run_going(context: Any, monk
 
     evaluate, failed = training.evaluate, []
 
-    def scarce(*given: Any) -> Any:
+    def scarce(*given: Any, **how: Any) -> Any:
         if not failed:
             failed.append(1)
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return evaluate(*given)
+        return evaluate(*given, **how)
 
     monkeypatch.setattr(training, "evaluate", scarce)
     assert train(changed(context, batch_size=4)) == "finished"

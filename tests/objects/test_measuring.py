@@ -93,8 +93,8 @@ def test_tables_and_meshes_on_disk(tmp_path) -> None:
     pd.testing.assert_frame_equal(objects.table(), table)  # kept, and read back
     objects.save_table(tmp_path / "t.csv", image=volume)
     assert pd.read_csv(tmp_path / "t.csv", index_col="object")["mean"].tolist() == [1.0]
-    with pytest.raises(PredictionError, match=r"\.csv or \.parquet"):
-        objects.save_table(tmp_path / "t.xlsx")
+    with pytest.raises(PredictionError, match=r"\.csv, \.parquet or \.xlsx"):
+        objects.save_table(tmp_path / "t.doc")
     vertices, faces = objects.mesh(1)
     assert vertices.mean(0) == pytest.approx([7.75, 7.75, 7.5], abs=0.1)  # x, y, z
     assert enclosed(vertices, faces) == pytest.approx(table.volume_um3[1], rel=0.05)  # positive: faces look outwards

@@ -64,6 +64,7 @@ def test_a_run_can_be_awaited(make):
     assert asyncio.run(one_after_the_other()) == ["10", "20", "10"]
 
 
+@pytest.mark.timeout(60)
 def test_ctrl_c_ends_the_waiting_and_leaves_the_run_running(make, until):
     run = make(name="r", steps=100_000).launch()
     until(lambda: run.state == "running")

@@ -236,5 +236,5 @@ def test_what_was_found_becomes_predicted_labels(begin: Any) -> None:
         assert points.read(0)[0].predicted is False
         points.undo()
         assert points.predicted == []
-        with pytest.raises(LabelError, match="holds semantic"):
+        with pytest.raises(LabelError, match="holds painted"):
             ws.predict(run.path.parent.parent / "runs" / "one" / "model", level="labels")
