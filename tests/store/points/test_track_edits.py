@@ -72,3 +72,5 @@ def test_what_may_be_wrong_is_found_the_most_suspicious_first(pts):
     assert found[2].number == late
     assert "after 2 frames" in found[3].words
     assert pts.likely_mistakes(1) == found[:1]
+    pts.clear([2, 3])  # nothing at all in these frames: nobody looked
+    assert "gap" not in {one.kind for one in pts.likely_mistakes()}

@@ -54,7 +54,8 @@ def likely_mistakes(columns: Mapping[str, np.ndarray]) -> list[TrackMistake]:
     way = np.linalg.norm(np.diff(middle[order], axis=0), axis=1)
     steps = way[same] / np.sqrt(time[same])
     usual = float(np.median(steps)) if len(steps) else 0.0
-    first = int(frame[order].min())
+    looked = np.unique(frame)
+    first = int(looked[0])
     found: list[TrackMistake] = []
 
     def note(row: int, kind: Kind, weight: float, words: str) -> None:
@@ -67,7 +68,8 @@ def likely_mistakes(columns: Mapping[str, np.ndarray]) -> list[TrackMistake]:
             if int(frame[row]) > first:
                 note(row, "spawn", 0.6, f"track {name!r} begins here")
             continue
-        gone = int(time[place - 1]) - 1
+        # frames in which nobody put anything say nothing
+        gone = int(np.searchsorted(looked, frame[row]) - np.searchsorted(looked, frame[order[place - 1]])) - 1
         step = float(way[place - 1] / np.sqrt(time[place - 1]))
         if usual and step > _JUMP * usual:
             words = f"track {name!r} went {way[place - 1]:.0f} pixels, {step / usual:.0f} times as far as usual"
