@@ -33,6 +33,9 @@ ON_PLACED: dict[str, dict[str, Any]] = {
     "near": {"index": 0, "reach": 0.5}, "is_empty": {"frame": None}, "arrays": {"predicted": None},
     "add_many": {"instances": [], "predicted": False}, "replace_predictions": {"frames": None, "instances": []},
     "set_empty": {"frame": None, "empty": True},
+    "set_tracks": {"tracks": {1: "1"}}, "swap_tracks": {"track": "1", "other": "2", "frame": 0},
+    "join_tracks": {"track": "1", "other": "2"}, "split_track": {"track": "1", "frame": 1, "new": None},
+    "remove_track": {"track": "1", "frame": 0}, "likely_mistakes": {"n": None},
 }  # fmt: skip
 SAID = {"label": None, "track": None, "predicted": False, "score": None}
 
@@ -50,11 +53,12 @@ LEFT_OUT = {
     "FieldAudit.weights",  # nothing is given
     "Store.change", "Store.set_aside", "Images.together", "Runs.warm", "ScoreCache.at_rest", "ScoreCache.at_work",
     "ScoreCache.ground_of", "ScoreCache.made_by", "ScoreCache.opened", "Labels.edit", "Labels.intensities",
-    "Labels.next_step", "Regions.active_on", "Regions.undo",
+    "Labels.next_step", "Regions.active_on", "Regions.undo", "Channels.undo",
     "Labels.shows", "Store.create", "Store.open", "Store.labels", "Run.finished",  # for voxloop itself
     "Store.boxes", "Store.marks", "Store.pictures", "Store.points", "Store.holds",  # for voxloop itself
     "Levels.of_kind", *(f"{name}.{verb}" for name in ("PointLabels", "BoxLabels", "PictureLabels") for verb in (
         "close", "counts", "redo", "refresh", "shows", "table", "undo", "add_mixed", "reshaping", "on_edit",
+        "free_track", "has",
     )),  # nothing is given, or for voxloop itself
     "Run.launch", "Run.delete",  # tried by tests of processes, and of what is discarded
 }  # fmt: skip

@@ -93,7 +93,12 @@ class Objects:
         """
         from voxloop.objects.measuring import measure_objects
 
-        groups = list(as_list("measures", measures, error=PredictionError))
+        groups: list[str] = []
+        for group in as_list("measures", measures, error=PredictionError):
+            if not isinstance(group, str):
+                raise PredictionError(f"measures hold names of groups such as 'shape', not {str(group)[:40]!r}")
+            if group not in groups:
+                groups.append(group)
         stored = self.path / "table.csv"
         table = _kept(stored)
         if table is None or image is not None:
@@ -105,7 +110,7 @@ class Objects:
             if image is None:
                 with suppress(OSError):  # a folder that may only be read keeps nothing
                     replace_bytes(stored, table.to_csv().encode())
-        return table.join([self._more(table, group) for group in dict.fromkeys(groups)]) if groups else table
+        return table.join([self._more(table, group) for group in groups]) if groups else table
 
     def _more(self, table: DataFrame, group: str) -> DataFrame:
         """One group of further measures, as it was kept or made now."""

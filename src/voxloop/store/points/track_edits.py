@@ -32,6 +32,8 @@ class TrackEdits(MarkLabels):
 
         Raises LabelError where two instances of one frame would be of one track, or one is not there.
         """
+        if not isinstance(tracks, Mapping):
+            raise LabelError(f"tracks={shown(tracks)} are no tracks by number; give a dict such as {{3: 'a'}}")
         steps: list[Step] = []
         with self._state.lock:
             for number, name in tracks.items():
