@@ -37,6 +37,10 @@ LEARNERS: dict[str, Learner] = {
 }
 
 
+#: those that learn from points, boxes or classes of pictures, and say nothing of each voxel
+OF_MARKS = ("pose", "detect", "pictures")
+
+
 def learner_of(config: Config) -> Learner:
     """The learner that trains with these settings. Raises RunError where none does."""
     for learner in LEARNERS.values():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
+from voxloop.config.learners import OF_MARKS
 from voxloop.errors import LabelError, PredictionError, VoxloopError
 from voxloop.model import read_spec
 from voxloop.prediction.found_classes import FoundClasses
@@ -26,12 +27,11 @@ _RUN: dict[str, Any] = {
     "result": "voxloop.prediction.found:open_result",
     "discard": "voxloop.prediction.places:discard",
 }
-_LEARNERS = ("pose", "detect", "pictures")
 
 
 def finds_places(project: Project, source: Any) -> bool:
     """Whether a run, its name, a model or a model folder says nothing of each voxel, but finds or tells apart."""
-    return _learner_of(project, source) in _LEARNERS
+    return _learner_of(project, source) in OF_MARKS
 
 
 def _learner_of(project: Project, source: Any) -> str | None:

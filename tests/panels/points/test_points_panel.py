@@ -308,3 +308,36 @@ def test_nothing_is_left_after_close(ui, ws, no_leak):
     panel = PointsPanel(ws)
     panel.close()
     assert no_leak.left() == []
+
+
+@pytest.mark.parametrize(
+    ("level", "learner"),
+    [
+        ({"kind": "points", "skeleton": BODY}, "pose"),
+        ({"kind": "points"}, "detect"),
+        ({"kind": "boxes"}, "detect"),
+        ({"kind": "pictures", "classes": ["a", "b"]}, "pictures"),
+    ],
+)
+def test_a_level_is_learned_as_what_it_is(show, ws, monkeypatch, level, learner):
+    from voxloop.runs import Run
+
+    monkeypatch.setattr(Run, "launch", lambda run, queue=True: run)
+    panel = show(**level)
+    if learner == "pictures":
+        ws.pictures().assign_many({0: "a", 5: "b"})
+    elif level["kind"] == "boxes":
+        ws.boxes().add(0, ((5, 5), (20, 20)))
+    else:
+        ws.points().add(0, {panel.marks.skeleton.nodes[0]: (50, 60)})
+    screen = Screen(panel)
+    screen.click("Learn and find")
+    screen.click("Find")
+    assert "no model has learned level 'level' yet" in screen.message
+    screen.click("Train")
+    screen.wait()
+    (run,) = ws.runs.values()
+    assert run.learner == learner
+    assert run.config["settings"]["max_minutes"] == 5
+    assert "ws.train(vl." in panel.code.code
+    assert "level='level'" in panel.code.code

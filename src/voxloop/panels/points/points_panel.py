@@ -18,9 +18,11 @@ from voxloop.panels.points.frame_search import FrameSearch
 from voxloop.panels.points.grip import Spot
 from voxloop.panels.points.instance_list import InstanceList
 from voxloop.panels.points.instance_shapes import InstancePainter
+from voxloop.panels.points.learn_box import LearnBox
 from voxloop.panels.points.look_box import LookBox
 from voxloop.panels.points.mark_files import MarkFiles
 from voxloop.panels.points.mark_hand import MarkHand
+from voxloop.panels.points.mark_steps import MarkSteps
 from voxloop.panels.points.mark_tools import TOOLS, bindings, for_page
 from voxloop.panels.points.new_level import NewLevel
 from voxloop.panels.points.overlay_shapes import OverlayShapes
@@ -82,6 +84,8 @@ class PointsPanel(Panel):
         self.bar = FrameBar(self, self.view)
         self.search = FrameSearch(self)
         self.list = InstanceList(self)
+        self.steps = MarkSteps(self)
+        self.learn = LearnBox(self)
         self.files = MarkFiles(self)
         self.code = CopyCode()
         self.skeleton = SkeletonEditor(self, ws, self._level_changed, self._show_code)
@@ -110,8 +114,6 @@ class PointsPanel(Panel):
         self._mode = classed(w.Dropdown(options=list(MODES), **labelled("Placed as", about)), "vx-grow")
         self._class = classed(w.Dropdown(**labelled("Class", "Of new instances, and of the chosen one")), "vx-grow")
         self.next_after = w.Checkbox(value=True, description="assign and next", indent=False)
-        self._undo = button("", handler(self.undo), icon="undo", tooltip="Undo (Ctrl Z)")
-        self._redo = button("", handler(self.redo), icon="repeat", tooltip="Redo (Ctrl Shift Z)")
         self._banner = text("", "vx-banner")
         self._classes = classed(w.HBox(), "vx-row", "vx-wrap")
         tools = classed(w.HBox(list(self._tools.values())), "vx-row", "vx-wrap")
@@ -124,7 +126,8 @@ class PointsPanel(Panel):
                 self._assigning,
                 self.list.widget,
                 self.search.widget,
-                row(self._undo, self._redo),
+                self.steps.widget,
+                self.learn.widget,
                 self.looks.widget,
                 self.skeleton.widget,
                 self.files.widget,
@@ -312,8 +315,8 @@ class PointsPanel(Panel):
             self.note(f"clear({self.frame!r})")
             return None
         actions: dict[str, Callable[[], object]] = {
-            "undo": self.undo,
-            "redo": self.redo,
+            "undo": self.steps.undo,
+            "redo": self.steps.redo,
             "play": self.bar.play,
             "next": self.search.next_to_label,
             "next labelled": lambda: self.search.labelled(1),
@@ -331,22 +334,6 @@ class PointsPanel(Panel):
                 self.bar.step(1)
         else:
             self._class.value = item.name
-
-    def undo(self) -> None:
-        """Take the last edit back, and show a frame that it changed."""
-        self._went_back(self.marks.undo(), "There is nothing to undo.", "undo()")
-
-    def redo(self) -> None:
-        """Make the edit that was taken back again."""
-        self._went_back(self.marks.redo(), "There is nothing to redo.", "redo()")
-
-    def _went_back(self, edit: Any, nothing: str, code: str) -> None:
-        if edit is None:
-            self.say(nothing, "quiet")
-            return
-        self.note(code)
-        if edit.frames and self.marks.framed and self.view.index not in edit.frames:
-            self.view.go_to_plane(edit.frames[0])
 
     # ------------------------------------------------------------------------------------------------------- drawing
 
@@ -397,4 +384,4 @@ class PointsPanel(Panel):
         self._stale = False
         if self.marks.framed:
             self.bar.show(self.marks)
-        self._undo.disabled, self._redo.disabled = not self.marks.can_undo, not self.marks.can_redo
+        self.steps.show()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voxloop.config.learners import OF_MARKS
 from voxloop.panels.base.panel import ago, badge
 from voxloop.panels.base.rows import Action, Row
 from voxloop.panels.monitor.run_words import AT_WORK, LOOKS
@@ -40,7 +41,8 @@ def list_models(ws: Workspace) -> Offered:
     The newest is offered while it has predicted nothing, then the one whose prediction is offered (``ws.offer``). It is
     called the best only where comparison says so.
     """
-    runs = [run for run in reversed(list(ws.runs.values())) if RunPlace(run.path).spec.exists()]
+    trained = [run for run in reversed(list(ws.runs.values())) if RunPlace(run.path).spec.exists()]
+    runs = [run for run in trained if run.learner not in OF_MARKS]
     offers = known_offers(ws)
     best = {offer.run for offer in offers if offer.clear}
     rows = [_model_row(run, ws.scores.of_run(run), run.name in best) for run in runs]
