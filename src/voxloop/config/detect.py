@@ -20,7 +20,7 @@ class DetectConfig(PlaceSettings):
 
     window: int | str = setting(
         "auto",
-        "side of the windows that are learnt from; auto: 192 in frames, 48 in volumes, never more than the image",
+        "side of the windows that are learnt from; auto: 192 in frames, 32 in volumes, never more than the image",
         group="Maps",
         unit="pixels",
     )
@@ -52,6 +52,7 @@ class DetectConfig(PlaceSettings):
         unit="pixels",
     )
 
+    steps_per_epoch: int = setting(25, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)
     batch_size: int = setting(8, "windows per step", group="Optimisation", ge=1, le=512)
     rotation: float = setting(
         180.0, "largest rotation either way; 180: any direction", group="Augmentation", unit="degrees", ge=0, le=180

@@ -25,7 +25,7 @@ _ROOM, _MORE = 12, 1.15
 #: of one animal a frame crops are cut where they are less than this share of it
 _SMALL = 0.4
 #: windows of points and boxes, pixels a side, in frames and in volumes
-_WINDOW, _BLOCK = 192, 48
+_WINDOW, _BLOCK = 192, 32
 #: frames beyond that side are learnt in windows
 _LARGEST = 1024
 

@@ -18,10 +18,15 @@ class WhenShown(anywidget.AnyWidget):
     function render({ model, el }) {
       let view = null;
       let asked = false;
+      let gone = false;
       const place = async () => {
         asked = true;
-        const child = await model.widget_manager.get_model(model.get("child").slice("IPY_MODEL_".length));
-        view = await model.widget_manager.create_view(child);
+        const manager = model.widget_manager;
+        const id = model.get("child").slice("IPY_MODEL_".length);
+        if (!manager.has_model(id)) return;  // closed while the page was on its way
+        const child = await manager.get_model(id);
+        if (gone) return;
+        view = await manager.create_view(child);
         el.append(view.el);
         view.trigger("displayed");
       };
@@ -29,7 +34,7 @@ class WhenShown(anywidget.AnyWidget):
         if (!asked && el.clientWidth > 0) place();
       });
       observer.observe(el);
-      return () => { observer.disconnect(); view?.remove(); };
+      return () => { gone = true; observer.disconnect(); view?.remove(); };
     }
     export default { render };
     """
