@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES, Box
-from voxloop.given import flag, path_of
+from voxloop.given import flag, path_of, shown
 from voxloop.plain_files import read_plain
 from voxloop.runs.run import Run
 from voxloop.spreadsheets import cell_of
@@ -148,7 +148,9 @@ class Objects:
         from voxloop.objects.naming import groups_of
 
         table = self.table(image)
-        wanted = [text("names", name, error=PredictionError) for name in as_list("names", names, error=PredictionError)]
+        if isinstance(names, str | bytes) or not isinstance(names, Collection):
+            raise PredictionError(f"names={shown(names)} is no list of measures")
+        wanted = [text("names", name, error=PredictionError) for name in names]
         return self.table(image, measures=groups_of(wanted, table))
 
     def cluster(
