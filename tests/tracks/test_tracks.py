@@ -13,7 +13,8 @@ from ctc_metrics.scripts.evaluate import calculate_metrics, match_computed_to_re
 import voxloop as vl
 from voxloop.config import TracksConfig
 from voxloop.errors import LabelError, PredictionError
-from voxloop.prediction.found import FOLDER, begin, write_piece
+from voxloop.prediction.found import FOLDER, begin
+from voxloop.prediction.found_pieces import write_piece
 from voxloop.runs.events import EventWriter
 from voxloop.tracks import lap
 from voxloop.tracks.chains import Chains, as_many, chains_of
@@ -147,7 +148,7 @@ def test_what_was_found_comes_with_tracks(workspace) -> None:
     begin(run.path / FOLDER, {**about, "node": "", "shape": [240, 320], "classes": False, "frames": list(range(60))})
     sure = np.full(len(told), 0.9)
     write_piece(
-        run.path / FOLDER / "0000000.npz",
+        run.path / FOLDER, 0,
         {"frame": np.array([one["frame"] for one in told], np.int32), "points": places, "scores": sure,
          "node_scores": np.full(places.shape[:2], 0.9), "extents": np.full((len(told), 2), np.nan)},
     )  # fmt: skip

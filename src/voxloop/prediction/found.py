@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from voxloop.errors import PredictionError
 from voxloop.prediction.found_classes import FoundClasses
+from voxloop.prediction.found_pieces import read_pieces
 from voxloop.store.atomic import json_bytes, replace_bytes
 
 if TYPE_CHECKING:
@@ -46,10 +46,6 @@ class FoundPlaces:
         self._frames: list[int] | None = about["frames"]
 
     @property
-    def pieces(self) -> list[Path]:
-        return sorted(self._folder.glob("[0-9]*.npz"))
-
-    @property
     def frames(self) -> list[int] | None:
         """Frames that were looked at; None in a volume."""
         return self._frames
@@ -63,10 +59,7 @@ class FoundPlaces:
             ``frame`` (n,; -1 in a volume), ``points`` (n, names, 2 or 3; NaN where a node was not found), ``scores``
             (n,), ``node_scores`` (n, names), ``extents`` (n, 2 or 3): half the sides of boxes, NaN for points.
         """
-        parts = [read_piece(path) for path in self.pieces]
-        if not parts:
-            raise PredictionError("nothing has been looked at yet; wait for the run")
-        return {name: np.concatenate([part[name] for part in parts]) for name in _FIELDS}
+        return read_pieces(self._folder, _FIELDS)
 
     def counts(self) -> dict[int, int]:
         """How many instances each frame holds; of a volume ``{-1: n}``."""
@@ -75,20 +68,18 @@ class FoundPlaces:
         there = dict(zip(*(part.tolist() for part in np.unique(frames, return_counts=True)), strict=True))
         return {frame: there.get(frame, 0) for frame in known}
 
-    def instances(self, frame: int | None = None, above: float = 0.0) -> list[dict[str, Any]]:
-        """Instances of a frame (None: all) as ``ws.points(...).add_many`` takes them, surest first."""
-        return self.of_frames(None if frame is None else [frame], above)
-
-    def of_frames(self, frames: Sequence[int] | None, above: float = 0.0) -> list[dict[str, Any]]:
-        """Instances of some frames (None: of all) as ``ws.points(...).add_many`` takes them."""
+    def instances(self, frames: int | Sequence[int] | None = None, above: float = 0.0) -> list[dict[str, Any]]:
+        """Instances of a frame, of some or (None) of all as ``ws.points(...).add_many`` takes them, surest first."""
         return [told for _, told in self.by_row(frames, above)]
 
-    def by_row(self, frames: Sequence[int] | None = None, above: float = 0.0) -> Iterator[tuple[int, dict[str, Any]]]:
+    def by_row(
+        self, frames: int | Sequence[int] | None = None, above: float = 0.0
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Row in :meth:`arrays` and instance as ``ws.points(...).add_many`` takes it."""
         columns = self.arrays()
         wanted = columns["scores"] >= above
         if frames is not None:
-            wanted &= np.isin(columns["frame"], list(frames))
+            wanted &= np.isin(columns["frame"], frames)
         for row in np.flatnonzero(wanted).tolist():
             at, sure = columns["points"][row], columns["node_scores"][row]
             there = np.flatnonzero(~np.isnan(at).any(1)).tolist()
@@ -151,19 +142,3 @@ def open_found(folder: Path) -> FoundPlaces | FoundClasses:
 def open_result(path: str | Path) -> FoundPlaces | FoundClasses:
     """What the run in a folder found. Raises PredictionError."""
     return open_found(Path(path) / FOLDER)
-
-
-def write_piece(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """Put a piece in its place, whole or not at all."""
-    stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, **columns)
-    replace_bytes(path, stream.getvalue())
-
-
-def read_piece(path: Path) -> dict[str, np.ndarray]:
-    """Raises PredictionError where it is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in _FIELDS}
-    except (OSError, ValueError, KeyError) as error:
-        raise PredictionError(f"{path} cannot be read: {error}; predict again") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.errors import PredictionError
+from voxloop.prediction.found_pieces import read_pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,16 +37,8 @@ class FoundClasses:
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Frames (n,) and probabilities (n, class). Raises PredictionError where nothing was looked at yet."""
-        parts = []
-        for path in sorted(self._folder.glob("[0-9]*.npz")):
-            try:
-                with np.load(path, allow_pickle=False) as data:
-                    parts.append((data["frame"], data["probabilities"]))
-            except (OSError, ValueError, KeyError) as error:
-                raise PredictionError(f"{path} cannot be read: {error}; predict again") from error
-        if not parts:
-            raise PredictionError("nothing has been looked at yet; wait for the run")
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        columns = read_pieces(self._folder, ("frame", "probabilities"))
+        return columns["frame"], columns["probabilities"]
 
     def table(self) -> pd.DataFrame:
         """A row a frame: its class, how sure, and the probability of each class."""

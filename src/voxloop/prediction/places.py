@@ -15,7 +15,8 @@ from voxloop.config import PredictConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import Box
 from voxloop.model import load_model
-from voxloop.prediction.found import FOLDER, begin, write_piece
+from voxloop.prediction.found import FOLDER, begin
+from voxloop.prediction.found_pieces import piece_path, write_piece
 from voxloop.runs.orders import LAST_WORD
 from voxloop.volumes import channels_of, read_block
 
@@ -71,7 +72,7 @@ def _look(context: TaskContext, folder: Path, finder: Any, volume: Any) -> str:
         frames = [depth // 2] if frames is None else frames
     elif frames is None:
         found = finder.volume(read, (depth, height, width), threshold)
-        write_piece(folder / "0000000.npz", _as_places([-1], [found], len(finder.names), 3))
+        write_piece(folder, 0, _as_places([-1], [found], len(finder.names), 3))
         return "finished"
     else:
         pieces = FrameAnswers(
@@ -101,16 +102,15 @@ def _each(
     """Frame after frame, a piece at a time; the run's last word."""
     began, told, done = time.monotonic(), 0.0, 0
     for first in range(0, len(frames), _PIECE):
-        piece = folder / f"{first:07d}.npz"
         wanted = frames[first : first + _PIECE]
-        if piece.exists():
+        if piece_path(folder, first).exists():
             done += len(wanted)
             continue
         answers: list[Any] = []
         for start in range(0, len(wanted), _AT_ONCE):
             for order in context.orders():
                 if order.kind == "stop":
-                    write_piece(piece, pieces.columns(wanted[: len(answers)], answers))
+                    write_piece(folder, first, pieces.columns(wanted[: len(answers)], answers))
                 if order.kind != "update":
                     return LAST_WORD[order.kind]
             chosen = wanted[start : start + _AT_ONCE]
@@ -122,7 +122,7 @@ def _each(
                 told = now
                 left = (now - began) / done * (len(frames) - done)
                 context.emit("progress", done=done, total=len(frames), unit="frames", eta_s=left)
-        write_piece(piece, pieces.columns(wanted, answers))
+        write_piece(folder, first, pieces.columns(wanted, answers))
     return "finished"
 
 

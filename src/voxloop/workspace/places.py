@@ -121,7 +121,7 @@ def accept_places(
     if chosen is not None:
         labelled = set(marks.labelled)
         chosen = [frame for frame in chosen if frame not in labelled]
-    instances = found.of_frames(chosen, share("above", above))
+    instances = found.instances(chosen, share("above", above))
     ids: list[int] = marks.replace_predictions(chosen, instances)
     return ids
 
