@@ -61,10 +61,12 @@ def test_places_move_with_the_picture(seed: int, scale: float) -> None:
     config = PoseConfig(rotation=180, flip="both", shift=0.1)
     view = varied_view(config, rng, (96, 96), (47.5, 47.5), (scale, scale))
     shown = view.on_window(place)
-    if not ((shown > 6) & (shown < 89)).all():
+    if not ((shown > 24) & (shown < 71)).all():  # the whole of it is to be seen
         return
-    at, _ = highest_peaks(look(picture, view, (96, 96)), (1, 1))
-    assert np.allclose(at.numpy(), shown[0], atol=0.35)
+    seen = look(picture, view, (96, 96))[0].numpy()
+    # its middle: linear interpolation moves the peak by up to half a pixel of the picture, but not that
+    middle = [np.average(np.arange(96), weights=seen.sum(1 - axis)) for axis in (0, 1)]
+    assert np.allclose(middle, shown[0, 0], atol=0.1)
     assert np.allclose(view.on_picture(shown), place)
 
 

@@ -128,6 +128,35 @@ def test_orders_are_heard(begin: Any) -> None:
     assert load(context.path / "model").plan.names == NODES
 
 
+def test_a_rate_that_the_optimiser_does_not_follow_is_refused(begin: Any) -> None:
+    picture, instances = film()
+    context = begin(PoseConfig(pipeline="single", optimiser="Rprop", **TINY), picture, instances, **SKELETON)
+    context.at_step[2] = SimpleNamespace(kind="update", name="1-update", values={"learning_rate": 1e-4, "patience": 3})
+    context.at_step[4] = SimpleNamespace(kind="cancel", name="2-cancel", values={})
+    assert train_pose(context) == "cancelled"
+    assert [event["what"] for event in context.of("updated")] == ["patience"]
+    assert any("finds the size of its steps" in event["text"] for event in context.of("warning"))
+
+
+def test_a_loss_that_is_no_number_never_reaches_a_checkpoint(begin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from voxloop.deep.pose.lessons import MapLoss
+
+    whole, asked = MapLoss.__call__, []
+
+    def broken(self: MapLoss, *given: Any) -> torch.Tensor:
+        asked.append(1)
+        return whole(self, *given) * (float("nan") if len(asked) == 2 else 1.0)
+
+    monkeypatch.setattr(MapLoss, "__call__", broken)
+    monkeypatch.setattr("voxloop.deep.training.reporter._LOOK", 60.0)  # nobody has looked when the order comes
+    picture, instances = film()
+    context = begin(PoseConfig(pipeline="single", **TINY), picture, instances, **SKELETON)
+    context.at_step[3] = SimpleNamespace(kind="pause", name="1-pause", values={})
+    assert train_pose(context) == "paused"
+    assert any("no number" in event["text"] for event in context.of("warning"))
+    assert all(torch.isfinite(value).all() for value in weights(context).values() if value.is_floating_point())
+
+
 def test_points_in_a_volume(begin: Any) -> None:
     rng = np.random.default_rng(0)
     places = rng.uniform([2, 5, 5], [10, 43, 43], (14, 3))

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxloop.deep.predict.fingerprint import fingerprint
-from voxloop.deep.predict.model import WEIGHTS, write
+from voxloop.deep.pose.mark_model import MarkModel, checked_spec
 from voxloop.errors import ConfigError, ModelError
-from voxloop.model import ClassInfo, Model, ModelSpec, Output, Predictor, read_spec
-from voxloop.store.atomic import replace_folder
+from voxloop.model import ClassInfo, ModelSpec, Output
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from voxloop.deep.pose.pictures import AlbumPicture, Reader
@@ -81,87 +80,43 @@ class PictureNetwork:
     def _shown(self, pictures: np.ndarray) -> Tensor:
         import torch
 
-        from voxloop.deep.pose.pictures import AlbumPicture, Placed, Reader
+        from voxloop.deep.pose.pictures import Reader, pictures_of
 
-        grays, nothing = self._spec.normalisation, Placed(np.zeros((0, 1, 2)))
+        grays, side = self._spec.normalisation, int(self._spec.extra["side"])
         reader = Reader(grays["mean"], grays["std"])
-        shown = []
-        for number, picture in enumerate(pictures):
-
-            def read(box: Any, picture: np.ndarray = picture) -> np.ndarray:
-                return np.asarray(picture[(slice(None), None, *box.slices[1:])])
-
-            one = AlbumPicture("picture", number, picture.shape[1:], read, nothing)
-            shown.append(shown_picture(one, reader, None, int(self._spec.extra["side"])))
-        return torch.stack(shown)
+        return torch.stack([shown_picture(one, reader, None, side) for one in pictures_of(pictures)])
 
 
-class PictureModel(Model):
+class PictureModel(MarkModel):
     """A network that tells the class of pictures. Cheap to hold; the weights are read when it is opened."""
 
-    def __init__(self, spec: ModelSpec, folder: Path) -> None:
-        self.spec = spec
-        self.folder = folder
-
-    @contextmanager
-    def open(self, device: str = "auto", precision: str = "float32", threads: int | None = None) -> Iterator[Predictor]:
-        """Raises ModelError: it tells the class of whole pictures."""
-        raise ModelError("this model tells the class of whole pictures, not of voxels; use ws.predict(run, ...)")
-        yield
+    @property
+    def answers(self) -> str:
+        return "this model tells the class of whole pictures, not of voxels; use ws.predict(run, ...)"
 
     @contextmanager
     def opened(
         self, device: str = "auto", precision: str = "auto", threads: int | None = None
     ) -> Iterator[PictureNetwork]:
         """The network on a device; the thread count of torch is put back afterwards."""
-        import torch
+        from voxloop.deep.networks.device import resolve_precision
 
-        from voxloop.deep.networks.device import resolve_device, resolve_precision
-
-        before = torch.get_num_threads()
-        if threads is not None:
-            torch.set_num_threads(threads)
-        where = resolve_device(device)
-        try:
+        with self._on(device, threads) as where:
             yield PictureNetwork(self.network(where), self.spec, where, resolve_precision(precision, where))
-        finally:
-            torch.set_num_threads(before)
 
-    def network(self, device: Any) -> nn.Module:
+    def network(self, device: torch.device) -> nn.Module:
         """The network in evaluation mode. Raises ModelError where the weights do not fit."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         from voxloop.deep.networks.device import move_network
 
-        try:
-            network = build_classifier(self.spec.extra["network"], self.spec.channels, len(self.spec.classes), None)
-            network.load_state_dict(load_file(self.folder / WEIGHTS))
-        except (OSError, SafetensorError, RuntimeError, ConfigError) as error:
-            text = " ".join(str(error).split())[:300]
-            raise ModelError(f"the model in {self.folder} cannot be opened: {text}") from error
-        return move_network(network, device).eval()
-
-    def save(self, folder: str | Path) -> None:
-        """Write a copy of the model folder, whole or not at all."""
-        import shutil
-
-        folder = Path(folder)
-        temporary = folder.with_name(f".{folder.name}.new")
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.copytree(self.folder, temporary)
-        replace_folder(temporary, folder)
+        spec = self.spec
+        built = self._filled(lambda: build_classifier(spec.extra["network"], spec.channels, len(spec.classes), None))
+        return move_network(built, device).eval()
 
 
 def load(folder: str | Path) -> PictureModel:
     """Open a model folder. Raises ModelError where something is missing, truncated or changed."""
     folder = Path(folder)
-    spec = read_spec(folder)
-    if "side" not in spec.extra:
-        raise ModelError(f"{folder} does not say what it tells apart")
-    if fingerprint(folder / WEIGHTS, spec) != spec.hash:
-        raise ModelError(f"the weights in {folder} are not those that were saved (truncated or changed)")
-    return PictureModel(spec, folder)
+    return PictureModel(checked_spec(folder, "side", "what it tells apart"), folder)
 
 
 def build_classifier(name: str, channels: int, classes: int, weights: str | None) -> nn.Module:
@@ -223,10 +178,3 @@ def picture_spec(name: str, classes: Sequence[ClassInfo], channels: int, settled
         normalisation={"mean": settled["mean"], "std": settled["std"]},
         extra={"network": name, "side": settled["side"], "title": name},
     )
-
-
-def write_classifier(folder: Path, spec: ModelSpec, network: nn.Module) -> None:
-    """Put a model folder in place of the one there is."""
-    temporary = folder.with_name(f".{folder.name}.new")
-    write(temporary, spec, network.state_dict())
-    replace_folder(temporary, folder)

@@ -15,11 +15,12 @@ from torch.nn import functional as F
 from voxloop.config.pictures import PictureConfig
 from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
 from voxloop.deep.pose import judging
-from voxloop.deep.pose.classifier import build_classifier, picture_spec, shown_picture, write_classifier
+from voxloop.deep.pose.classifier import build_classifier, load, picture_spec, shown_picture
 from voxloop.deep.pose.loop import SavedTraining
-from voxloop.deep.pose.pictures import AlbumPicture, Placed, Reader, statistics
+from voxloop.deep.pose.pictures import AlbumPicture, Reader, nothing, statistics
 from voxloop.deep.pose.scores import PlaceScores
 from voxloop.deep.pose.variation import varied_view, vary_grays
+from voxloop.deep.training.model_folder import write_model
 from voxloop.errors import LabelError
 from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
@@ -112,30 +113,28 @@ class PictureSubject:
 
     # ------------------------------------------------------------------------------------------------ what it reaches
 
-    def judge(self, networks: nn.ModuleDict) -> PlaceScores:
+    def judge(self, networks: nn.ModuleDict) -> tuple[PlaceScores, np.ndarray]:
         logits = self._answers(networks)
         truth = torch.from_numpy(self._held_truth)
         loss = F.cross_entropy(logits, truth, weight=self._weight.cpu())
-        return PlaceScores(float(loss), _measures(self._held_truth, logits.argmax(1).numpy(), self.names))
+        said = logits.argmax(1).numpy()
+        return PlaceScores(float(loss), _measures(self._held_truth, said, self.names)), said
 
-    def show(self, networks: nn.ModuleDict, epoch: int, tell: Callable[[str, int], object]) -> None:
+    def show(self, answered: np.ndarray, epoch: int, tell: Callable[[str, int], object]) -> None:
         """A sheet of held-out pictures, those that are wrong first, each with what it is and was said to be."""
         if not self._config.samples:
             return
-        said = self._answers(networks).argmax(1).numpy()
-        order = np.argsort(said == self._held_truth, kind="stable")[:12]
+        order = np.argsort(answered == self._held_truth, kind="stable")[:12]
         name = f"samples/{epoch:05d}-0.png"
-        tiles = [(self._held[i], self.names[self._held_truth[i]], self.names[said[i]]) for i in order.tolist()]
+        tiles = [(self._held[i], self.names[self._held_truth[i]], self.names[answered[i]]) for i in order.tolist()]
         _draw_sheet(self._context.path / name, tiles)
         tell(name, 0)
 
     def keep(self, networks: nn.ModuleDict) -> None:
         spec = picture_spec(self._config.network, self._classes, self._channels, self._settled)
-        write_classifier(RunPlace(self._context.path).model, spec, networks["classifier"])
+        write_model(RunPlace(self._context.path).model, spec, networks["classifier"])
 
     def last_word(self) -> None:
-        from voxloop.deep.pose.classifier import load
-
         kept = load(RunPlace(self._context.path).model)
         networks = nn.ModuleDict({"classifier": kept.network(self.device)})
         with torch.inference_mode():
@@ -192,10 +191,10 @@ def open_pictures(
             if channels_of(volume) != channels:
                 raise LabelError("the images have different numbers of channels; learn from those alike")
             read = partial(read_block, volume)
-            shape, nothing = (int(marks.shape[1]), int(marks.shape[2])), Placed(np.zeros((0, 1, 2)))
+            shape = (int(marks.shape[1]), int(marks.shape[2]))
             middle = 0 if marks.framed else int(marks.shape[0]) // 2  # of a volume its middle plane is looked at
             for frame, value in zip(*(part.tolist() for part in marks.classes_of(predicted=False)), strict=True):
-                pictures.append(AlbumPicture(image, frame + middle, shape, read, nothing))
+                pictures.append(AlbumPicture(image, frame + middle, shape, read, nothing(2)))
                 truth.append(values.index(value))
     if len(set(truth)) < 2:
         raise LabelError(f"only one class is given in level {level.name!r}; give pictures of a second class theirs")

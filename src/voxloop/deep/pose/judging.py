@@ -44,27 +44,30 @@ def loss_of(networks: Mapping[str, nn.Module], lessons: Mapping[str, Sequence[Le
     return total
 
 
-def measures(finder: Finder, plan: PlacePlan, pictures: Sequence[AlbumPicture], tolerance: float) -> dict[str, float]:
-    """Measures of held-out pictures, by name; none without pictures."""
+def look(finder: Finder, plan: PlacePlan, pictures: Sequence[AlbumPicture]) -> list[Found]:
+    """What is found in each picture: animals above the plan's threshold, of points and boxes all that there are."""
+    threshold = 0.0 if plan.pipeline == "detect" else None
+    return [finder.find([picture], threshold)[0] for picture in pictures]
+
+
+def measures(
+    found: Sequence[Found], plan: PlacePlan, pictures: Sequence[AlbumPicture], tolerance: float
+) -> dict[str, float]:
+    """Measures of held-out pictures, in each of which :func:`look` found something, by name; none without pictures."""
     if not pictures:
         return {}
     if plan.pipeline == "detect":
-        return detected(count_points(finder, plan, pictures, tolerance), plan.threshold)
-    frames = []
-    for picture in pictures:
-        found = finder.find([picture])[0]
-        frames.append(match(picture.places.at, found.at, found.scores))
+        return detected(count_points(found, pictures, tolerance), plan.threshold)
+    pairs = zip(found, pictures, strict=True)
+    frames = [match(picture.places.at, one.at, one.scores) for one, picture in pairs]
     return {name: value for name, value in summary(frames, plan.names).items() if value == value}
 
 
-def count_points(
-    finder: Finder, plan: PlacePlan, pictures: Sequence[AlbumPicture], tolerance: float
-) -> list[PictureCount]:
+def count_points(found: Sequence[Found], pictures: Sequence[AlbumPicture], tolerance: float) -> list[PictureCount]:
     """Points found, made up and missed in each picture, at every candidate threshold."""
     out = []
-    for picture in pictures:
-        found = finder.find([picture], threshold=0.0)[0]
-        rows = [_count(picture, found.above(threshold), tolerance) for threshold in _CANDIDATES]
+    for one, picture in zip(found, pictures, strict=True):
+        rows = [_count(picture, one.above(threshold), tolerance) for threshold in _CANDIDATES]
         out.append(PictureCount(np.array(rows), len(picture.places)))
     return out
 
@@ -102,18 +105,19 @@ def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def per_picture(finder: Finder, plan: PlacePlan, pictures: Sequence[AlbumPicture], tolerance: float) -> list[float]:
+def per_picture(
+    found: Sequence[Found], plan: PlacePlan, pictures: Sequence[AlbumPicture], tolerance: float
+) -> list[float]:
     """One number a picture, for an interval: the mean OKS of its animals, or the F1 of its points."""
     if plan.pipeline == "detect":
         row = int(np.argmin(np.abs(_CANDIDATES - plan.threshold)))
-        counted = count_points(finder, plan, pictures, tolerance)
+        counted = count_points(found, pictures, tolerance)
         return [value for one in counted if (value := f_score(*one.counts[row].tolist())) == value]
     out = []
-    for picture in pictures:
+    for one, picture in zip(found, pictures, strict=True):
         if not len(picture.places):
             continue
-        found = finder.find([picture])[0]
-        pairs = match(picture.places.at, found.at, found.scores)
+        pairs = match(picture.places.at, one.at, one.scores)
         got = sum(float(pairs.similarity[a, b]) for a, b in pairs.pairs)
         out.append(got / len(picture.places))
     return out
@@ -129,7 +133,7 @@ def _count(picture: AlbumPicture, found: Found, tolerance: float) -> list[int]:
     return [int(n) for n in total]
 
 
-def draw_places(path: Any, picture: AlbumPicture, finder: Finder, plan: PlacePlan) -> None:
+def draw_places(path: Any, picture: AlbumPicture, found: Found, plan: PlacePlan) -> None:
     """A PNG of a held-out picture: what was labelled (white), what was found (orange)."""
     from PIL import Image, ImageDraw
 
@@ -143,7 +147,8 @@ def draw_places(path: Any, picture: AlbumPicture, finder: Finder, plan: PlacePla
     gray = (np.clip((plane - bottom) / max(top - bottom, 1e-6), 0, 1) * 255).astype(np.uint8)
     image = Image.fromarray(gray).convert("RGB")
     pen = ImageDraw.Draw(image)
-    found = finder.find([picture])[0]
+    if plan.pipeline == "detect":
+        found = found.above(plan.threshold)
     for at, color, radius in ((picture.places.at, "white", 3), (found.at, "#e69f00", 2)):
         for own in at:
             if middle is not None:

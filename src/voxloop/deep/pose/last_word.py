@@ -11,8 +11,9 @@ from voxloop.config.detect import DetectConfig
 from voxloop.config.places import PlaceSettings
 from voxloop.deep.pose import judging
 from voxloop.deep.pose.finding import Finder
-from voxloop.deep.pose.model import load, write_places
+from voxloop.deep.pose.model import load
 from voxloop.deep.pose.pictures import AlbumPicture, Reader
+from voxloop.deep.training.model_folder import write_model
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
 
@@ -34,14 +35,13 @@ def last_word(
     folder = RunPlace(context.path).model
     kept = load(folder)
     plan, networks = kept.plan, kept.networks(device)
-    finder = Finder(plan, networks, reader, device, precision)
+    found = judging.look(Finder(plan, networks, reader, device, precision), plan, held)
     if isinstance(config, DetectConfig) and config.peak_threshold == "auto":
-        plan = replace(plan, threshold=judging.best_threshold(judging.count_points(finder, plan, held, tolerance)))
-        finder = Finder(plan, networks, reader, device, precision)
+        plan = replace(plan, threshold=judging.best_threshold(judging.count_points(found, held, tolerance)))
         spec = replace(kept.spec, extra={**kept.spec.extra, "plan": plan.to_json()})
-        write_places(folder, spec, torch.nn.ModuleDict(networks))
-    told = judging.measures(finder, plan, held, tolerance)
-    each = judging.per_picture(finder, plan, held, tolerance)
+        write_model(folder, spec, torch.nn.ModuleDict(networks))
+    told = judging.measures(found, plan, held, tolerance)
+    each = judging.per_picture(found, plan, held, tolerance)
     low, high = judging.interval(each, config.seed)
     mean = float(sum(each) / len(each)) if each else float("nan")
     name = "F1" if plan.pipeline == "detect" else "OKS"

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from voxloop.config.deep import DeepConfig
 from voxloop.config.optimisation import OptimisationSettings
 from voxloop.config.places import LoopSettings
-from voxloop.deep.begin.memory import ran_out
 from voxloop.deep.data.prefetch import Prefetcher
 from voxloop.deep.networks.device import cores
 from voxloop.deep.networks.network import count_parameters
@@ -23,10 +22,12 @@ from voxloop.deep.pose.scores import PlaceScores
 from voxloop.deep.training import checkpoint
 from voxloop.deep.training.averaging import WeightAverage
 from voxloop.deep.training.budget import PLAN_AFTER, TimeBudget
+from voxloop.deep.training.live import live_values
 from voxloop.deep.training.reporter import Reporter
 from voxloop.deep.training.schedule import lowers_rate, rate
-from voxloop.deep.training.state import LIVE, TrainingState
-from voxloop.errors import ConfigError, RunError
+from voxloop.deep.training.shortage import within_memory
+from voxloop.deep.training.state import TrainingState
+from voxloop.errors import RunError
 from voxloop.runs.context import TaskContext
 from voxloop.runs.orders import LAST_WORD, Order
 from voxloop.store.layout import RunPlace
@@ -76,12 +77,12 @@ class Subject(Protocol):
         """How far the networks are off on these windows."""
         ...
 
-    def judge(self, networks: nn.ModuleDict) -> PlaceScores:
-        """Loss and measures on what is held out; networks in evaluation mode, without gradients."""
+    def judge(self, networks: nn.ModuleDict) -> tuple[PlaceScores, Any]:
+        """Loss and measures on what is held out, and what was answered; networks in evaluation mode, no gradients."""
         ...
 
-    def show(self, networks: nn.ModuleDict, epoch: int, tell: Callable[[str, int], object]) -> None:
-        """Draw some of what is held out; ``tell`` each path."""
+    def show(self, answered: Any, epoch: int, tell: Callable[[str, int], object]) -> None:
+        """Draw some of what is held out, as it was answered; ``tell`` each path."""
         ...
 
     def keep(self, networks: nn.ModuleDict) -> None:
@@ -183,8 +184,7 @@ class PictureLoop:
                 self._update(order)
                 continue
             if order.kind == "pause":
-                self._reporter.flush()
-                self._save()
+                self._save_sound()
             if order.kind == "stop":
                 self._end()
             return LAST_WORD[order.kind]
@@ -192,19 +192,10 @@ class PictureLoop:
 
     def _update(self, order: Order) -> None:
         emit = self._context.emit
-        for name, value in order.values.items():
-            if name not in LIVE:
-                text = f"{name!r} cannot change while a run is running; {', '.join(LIVE)} can"
-                emit("warning", text=text, order=order.name)
-                continue
-            try:
-                value = getattr(type(self._config)(**{name: value}), name)
-            except ConfigError as error:
-                emit("warning", text=str(error), order=order.name)
-                continue
+        for name, value in live_values(order, type(self._config), self._descent, emit):
             emit("updated", what=name, old=self.state.live[name], new=value, order=order.name)
             self.state.update(name, value)
-            self._save()  # a crash must not take it back
+            self._save_sound()  # a crash must not take it back
 
     # ---------------------------------------------------------------------------------------------------- a step
 
@@ -212,9 +203,13 @@ class PictureLoop:
         """One optimiser step; False where it is to be made again, smaller, or from an earlier state."""
         state = self.state
         learning_rate = rate(self._descent, state)
-        loss = self._within_memory(learning_rate)
+        loss = within_memory(lambda: self._find_gradient(learning_rate), self._optimiser, self._subject.device)
         if loss is None:
             self._halve()
+            return False
+        if within_memory(self._apply_gradient, self._optimiser, self._subject.device) is None:
+            self._halve()
+            self._rewind()  # what the optimiser keeps may be half made
             return False
         state.step += 1
         ends_epoch = state.step % state.per_epoch == 0 or state.step == state.total
@@ -226,20 +221,7 @@ class PictureLoop:
             self._keep_to_time()
         return True
 
-    def _within_memory(self, learning_rate: float) -> Tensor | None:
-        """The loss of a step; None where there was not enough memory for it, which is given back."""
-        try:
-            return self._take_step(learning_rate)
-        except RuntimeError as error:
-            if not ran_out(error):
-                raise
-        # here, since an error that is handled holds the tensors of what failed
-        self._optimiser.zero_grad(set_to_none=True)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        return None
-
-    def _take_step(self, learning_rate: float) -> Tensor:
+    def _find_gradient(self, learning_rate: float) -> Tensor:
         state = self.state
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate * group.get("share", 1.0)
@@ -249,11 +231,14 @@ class PictureLoop:
             loss = self._subject.loss(self._prefetch(state.step * state.accumulation + micro)) / state.accumulation
             loss.backward()
             total += loss.detach()
+        return total
+
+    def _apply_gradient(self) -> bool:
         if self._config.gradient_clip:
             clip_gradient(self._networks, self._config.gradient_clip)
         self._optimiser.step()
-        self._average.update(state.step)
-        return total
+        self._average.update(self.state.step)
+        return True
 
     def _halve(self) -> None:
         state = self.state
@@ -270,22 +255,20 @@ class PictureLoop:
         failures = self.state.failures + 1
         if failures > _FAILURES:
             raise RunError(f"the loss was no number {failures} times; use a smaller learning_rate")
+        self._rewind(failures=failures, rate_scale=self.state.rate_scale / 2)
+        text = f"the loss was no number: back to step {self.state.step}, at half the learning rate"
+        self._context.emit("warning", text=text)
+
+    def _rewind(self, **changes: Any) -> None:
+        """Go back to the last checkpoint. Live settings, batch size and the time taken stay what they are now."""
         last = checkpoint.newest(self._folder)
         assert last is not None  # written before the first step
         tensors, saved = checkpoint.load(last)
         now = self.state
-        self.state = self._reporter.state = replace(
-            TrainingState.from_json(saved["state"]),
-            failures=failures,
-            rate_scale=now.rate_scale / 2,
-            batch=now.batch,
-            accumulation=now.accumulation,
-            elapsed=now.elapsed,
-            live=now.live,
-        )
+        changes |= {"batch": now.batch, "accumulation": now.accumulation, "elapsed": now.elapsed, "live": now.live}
+        self.state = self._reporter.state = replace(TrainingState.from_json(saved["state"]), **changes)
         checkpoint.unpack(tensors, saved["groups"], self._networks, self._average.module, self._optimiser)
-        text = f"the loss was no number: back to step {self.state.step}, at half the learning rate"
-        self._context.emit("warning", text=text)
+        self._losses = []
         self._context.emit("resumed", step=self.state.step)
 
     # ---------------------------------------------------------------------------------------------------- an epoch
@@ -299,10 +282,10 @@ class PictureLoop:
         told, best = None, True
         if subject.held:
             with self._average.evaluating() as networks:
-                told = subject.judge(networks)  # type: ignore[arg-type]
-                best = state.note_validation(None, told.loss, subject.held, self._config.min_delta)
-                if best:
-                    subject.show(networks, state.epoch, self._reporter.sample)  # type: ignore[arg-type]
+                told, answered = subject.judge(networks)  # type: ignore[arg-type]
+            best = state.note_validation(None, told.loss, subject.held, self._config.min_delta)
+            if best:
+                subject.show(answered, state.epoch, self._reporter.sample)
         self._reporter.epoch(PlaceScores(train), told, best)
         if best:
             self._keep()
@@ -326,6 +309,12 @@ class PictureLoop:
         reporter.log(f"{state.total} steps of {step_s:.2f} s fit into {self._config.max_minutes:g} minutes")
 
     # ---------------------------------------------------------------------------------------------------- what is kept
+
+    def _save_sound(self) -> None:
+        """Write a checkpoint, of an earlier state where a loss since the last look was no number."""
+        if not self._reporter.flush():
+            self._go_back()
+        self._save()
 
     def _save(self) -> None:
         began = time.monotonic()

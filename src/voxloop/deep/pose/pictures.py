@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,23 @@ class AlbumPicture:
             return self.read(Box(tuple(low), tuple(high)))  # type: ignore[arg-type]
         box = Box((self.frame, low[0], low[1]), (self.frame + 1, high[0], high[1]))
         return self.read(box)[:, 0]
+
+
+def nothing(axes: int) -> Placed:
+    """No labels: of a picture that is only looked at."""
+    return Placed(np.zeros((0, 1, axes)))
+
+
+def pictures_of(frames: np.ndarray) -> list[AlbumPicture]:
+    """Frames (n, c, y, x) in memory as pictures without labels."""
+
+    def read(frame: np.ndarray, box: Box) -> np.ndarray:
+        return np.asarray(frame[(slice(None), None, *box.slices[1:])])
+
+    return [
+        AlbumPicture("frames", number, frame.shape[1:], partial(read, frame), nothing(2))
+        for number, frame in enumerate(np.asarray(frames))
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,8 +232,6 @@ def open_album(workspace: Path, facts: Mapping[str, Any]) -> Album:
 
 def _pictures(image: str, volume: Any, marks: Any, level: Any) -> list[AlbumPicture]:
     """The labelled pictures of one image."""
-    from functools import partial
-
     from voxloop.volumes import read_block
 
     read = partial(read_block, volume)

@@ -13,15 +13,16 @@ from voxloop.config.pose import PoseConfig
 from voxloop.deep.begin.starting import ancestor
 from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
 from voxloop.deep.pose import judging
-from voxloop.deep.pose.finding import Finder
+from voxloop.deep.pose.finding import Finder, Found
 from voxloop.deep.pose.last_word import last_word
 from voxloop.deep.pose.lessons import Lesson, MapLoss, Teacher
 from voxloop.deep.pose.loop import SavedTraining
-from voxloop.deep.pose.model import build_networks, load, spec_of, write_places
+from voxloop.deep.pose.model import build_networks, load, spec_of
 from voxloop.deep.pose.pictures import Reader, open_album, statistics
 from voxloop.deep.pose.plan import PlacePlan, plan_of
 from voxloop.deep.pose.scores import PlaceScores
 from voxloop.deep.pose.split import hold_out
+from voxloop.deep.training.model_folder import write_model
 from voxloop.errors import ConfigError, ModelError
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
@@ -110,23 +111,24 @@ class PlaceSubject:
 
     # ------------------------------------------------------------------------------------------------ what it reaches
 
-    def judge(self, networks: nn.ModuleDict) -> PlaceScores:
+    def judge(self, networks: nn.ModuleDict) -> tuple[PlaceScores, list[Found]]:
         loss = judging.loss_of(networks, self._examples, self._criterion)  # type: ignore[arg-type]
-        return PlaceScores(
-            loss, judging.measures(self._finder(networks), self.plan, self._held[:_JUDGED], self._tolerance)
-        )
+        judged = self._held[:_JUDGED]
+        finder = Finder(self.plan, dict(networks.items()), self._reader, self.device, self._precision)
+        found = judging.look(finder, self.plan, judged)
+        return PlaceScores(loss, judging.measures(found, self.plan, judged, self._tolerance)), found
 
-    def show(self, networks: nn.ModuleDict, epoch: int, tell: Callable[[str, int], object]) -> None:
-        finder = self._finder(networks)
-        for number, picture in enumerate(self._held[: self._config.samples]):
+    def show(self, answered: list[Found], epoch: int, tell: Callable[[str, int], object]) -> None:
+        shown = list(zip(answered, self._held, strict=False))[: self._config.samples]
+        for number, (found, picture) in enumerate(shown):
             name = f"samples/{epoch:05d}-{number}.png"
-            judging.draw_places(self._context.path / name, picture, finder, self.plan)
+            judging.draw_places(self._context.path / name, picture, found, self.plan)
             tell(name, number)
 
     def keep(self, networks: nn.ModuleDict) -> None:
         album = self._album
         spec = spec_of(self.plan, self._learner, album.colors, album.channels, album.spacing_um, self._statistics)
-        write_places(RunPlace(self._context.path).model, spec, networks)
+        write_model(RunPlace(self._context.path).model, spec, networks)
 
     def last_word(self) -> None:
         last_word(self._context, self._config, self._held, self._reader, self._tolerance, self.device, self._precision)
@@ -136,9 +138,6 @@ class PlaceSubject:
         asked = getattr(self._config, "tolerance", "auto")
         stage = self.plan.stages[-1]
         return 2 * stage.sigma[-1] / stage.scale[-1] if asked == "auto" else float(asked)
-
-    def _finder(self, networks: nn.ModuleDict) -> Finder:
-        return Finder(self.plan, dict(networks.items()), self._reader, self.device, self._precision)
 
 
 def _begin_with(networks: nn.ModuleDict, context: TaskContext, name: str) -> None:

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
 from voxloop.deep.begin.material import Material
-from voxloop.deep.begin.memory import ran_out
 from voxloop.deep.data.sampling import Mining
-from voxloop.deep.networks.device import autocast, give_back, lay_out, tune
+from voxloop.deep.networks.device import autocast, lay_out, tune
 from voxloop.deep.networks.network import AnyNetwork
 from voxloop.deep.objective.optimisers import clip_gradient, hold_encoder
 from voxloop.deep.objective.optimisers import optimiser as make_optimiser
@@ -20,6 +19,7 @@ from voxloop.deep.objective.validation import Tally
 from voxloop.deep.training import checkpoint
 from voxloop.deep.training.averaging import WeightAverage
 from voxloop.deep.training.batches import Batches
+from voxloop.deep.training.shortage import within_memory
 from voxloop.deep.training.state import TrainingState
 from voxloop.deep.training.team import Team
 
@@ -74,15 +74,9 @@ class Descent:
 
     def within_memory(self, act: Callable[[], T]) -> T | None:
         """What ``act`` gives; None where there was not enough memory for it, which is given back."""
-        try:
+        if self._team.size > 1:
             return act()
-        except RuntimeError as error:
-            if self._team.size > 1 or not ran_out(error):
-                raise
-        # here, since an error that is handled holds the tensors of what failed
-        self._optimiser.zero_grad(set_to_none=True)
-        give_back(self._material.device)
-        return None
+        return within_memory(act, self._optimiser, self._material.device)
 
     def restart_tally(self) -> None:
         """Count from nothing, at the start of an epoch."""

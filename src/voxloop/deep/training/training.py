@@ -18,7 +18,6 @@ from voxloop.deep.data.sampling import Mining
 from voxloop.deep.networks.device import autocast, cores
 from voxloop.deep.networks.network import count_parameters
 from voxloop.deep.objective.metrics import WindowScores
-from voxloop.deep.objective.optimisers import follows_rate
 from voxloop.deep.objective.validation import HeldOutWindow, draw_sample, evaluate
 from voxloop.deep.predict.model import write_files
 from voxloop.deep.training import checkpoint
@@ -26,14 +25,15 @@ from voxloop.deep.training.batches import Batches
 from voxloop.deep.training.budget import PLAN_AFTER, TimeBudget
 from voxloop.deep.training.deciding import Effort
 from voxloop.deep.training.descent import Descent
+from voxloop.deep.training.live import live_values
 from voxloop.deep.training.model_folder import LateSpec, write_model
 from voxloop.deep.training.pseudo_labels import open_teachers
 from voxloop.deep.training.reporter import Reporter
 from voxloop.deep.training.schedule import lowers_rate, rate
 from voxloop.deep.training.settling import settle
-from voxloop.deep.training.state import LIVE, TrainingState
+from voxloop.deep.training.state import TrainingState
 from voxloop.deep.training.team import Team, own_device
-from voxloop.errors import ConfigError, RunError
+from voxloop.errors import RunError
 from voxloop.runs.context import TaskContext
 from voxloop.runs.orders import LAST_WORD, Order
 from voxloop.store.layout import RunPlace
@@ -156,20 +156,7 @@ class Training:
     def _update(self, order: Order) -> None:
         """Take the live settings of an order; what cannot change is said, not ignored."""
         emit = self._context.emit
-        for name, value in order.values.items():
-            if name not in LIVE:
-                text = f"{name!r} cannot change while a run is running; {', '.join(LIVE)} can"
-                emit("warning", text=text, order=order.name)
-                continue
-            try:
-                value = getattr(DeepConfig(**{name: value}), name)
-            except ConfigError as error:
-                emit("warning", text=str(error), order=order.name)
-                continue
-            if name == "learning_rate" and not follows_rate(self._config):
-                text = f"{self._config.optimiser} finds the size of its steps by itself: learning_rate changes nothing"
-                emit("warning", text=text, order=order.name)
-                continue
+        for name, value in live_values(order, DeepConfig, self._config, emit):
             emit("updated", what=name, old=self.state.live[name], new=value, order=order.name)
             self.state.update(name, value)
             self._save_sound()  # a crash must not take it back
