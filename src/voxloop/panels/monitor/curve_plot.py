@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from voxloop.panels.base.figure import plain_figure
 from voxloop.panels.base.panel import classed, close_tree, column, text
 from voxloop.panels.base.when_shown import WhenShown
 from voxloop.panels.monitor.curves import Curves, Points, log_ticks, nice_limit, ticks
@@ -79,22 +80,9 @@ class CurvePlot:
             scale=self._y, side="left", tick_format="~g", grid_lines="solid", label=measure, label_offset="42px"
         )
         self.x_axis = bq.Axis(scale=self._x, tick_format="~s", grid_lines="none", label=STEPS, label_offset="28px")
-        self.figure = classed(
-            bq.Figure(
-                marks=[mark for marks in self.marks for mark in marks.all],
-                axes=[self.x_axis, self.y_axis],
-                fig_margin={"top": 10, "bottom": 38, "left": 56, "right": 12},
-                animation_duration=0,
-                padding_x=0.0,
-                padding_y=0.0,
-                min_aspect_ratio=0.2,
-                max_aspect_ratio=20.0,
-                display_toolbar=False,
-            ),
-            "vx-curves",
-        )
-        self.figure.layout.height = "230px"
-        self.figure.layout.width = "100%"
+        drawn = [mark for marks in self.marks for mark in marks.all]
+        margin = {"top": 10, "bottom": 38, "left": 56, "right": 12}
+        self.figure = plain_figure(drawn, [self.x_axis, self.y_axis], 230, margin)
         self.widget = classed(column(text(title or label, "vx-small"), WhenShown(self.figure)), "vx-plot")
 
     def show(self, runs: Sequence[Curves], *, beside: Sequence[Curves] = (), along: str = STEPS) -> None:

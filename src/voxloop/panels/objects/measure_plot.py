@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 import numpy as np
 
+from voxloop.panels.base.figure import plain_figure
 from voxloop.panels.base.panel import classed, column, text
 from voxloop.panels.base.when_shown import WhenShown
 
@@ -69,22 +70,8 @@ class MeasurePlot:
                 grid_lines="none", label_offset="40px",
             ),
         ]  # fmt: skip
-        self.figure = classed(
-            bq.Figure(
-                marks=self._marks,
-                axes=axes,
-                interaction=self.brush,
-                fig_margin={"top": 8, "bottom": 38, "left": 54, "right": 10},
-                animation_duration=0,
-                padding_x=0.0,
-                padding_y=0.0,
-                min_aspect_ratio=0.2,
-                max_aspect_ratio=20.0,
-                display_toolbar=False,
-            ),
-            "vx-curves",
-        )
-        self.figure.layout.height, self.figure.layout.width = f"{height}px", "100%"
+        margin = {"top": 8, "bottom": 38, "left": 54, "right": 10}
+        self.figure = plain_figure(self._marks, axes, height, margin, interaction=self.brush)
         self.widget = classed(column(WhenShown(self.figure)), "vx-plot")
 
     def show_selected(self, ids: Sequence[int]) -> None:
