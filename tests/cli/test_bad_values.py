@@ -26,11 +26,12 @@ USUAL = {
     "workspace": "WS", "prediction": "p", "truth": "labels", "models": "forest", "run": "forest", "source": "TIF",
     "what": "labels", "path": "OUT", "images": "PAIRS", "masks": None,
     "notebook": "nowhere.ipynb", "name": "a", "names": None, "changes": "learning_rate=1e-4",
+    "film": "FILM",
 }  # fmt: skip
 #: options without which a command would do much
 ALWAYS = {
     "demo": ["--image", "nowhere.tif", "--truth", "nowhere.tif"], "benchmark": ["--data", "nowhere", "--to", "b.json"],
-    "replay": ["--run", "p"], "train": ["--detach", "--set", "trees=0"],
+    "replay": ["--run", "p"], "clip": ["--overwrite", "--stop", "1"], "train": ["--detach", "--set", "trees=0"],
 }  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def lines(home: Path, command: str) -> Iterator[list[str]]:
     """A line for each place of a command, and each word in it."""
     fill = {
         "WS": str(home / "ws"), "TIF": str(home / "pairs" / "a.tif"), "OUT": str(home / "out.tif"),
-        "PAIRS": str(home / "pairs"),
+        "PAIRS": str(home / "pairs"), "FILM": str(home / "out.mp4"),
     }  # fmt: skip
     parameters = COMMANDS[command].params
     given = [p for p in parameters if isinstance(p, click.Argument)]

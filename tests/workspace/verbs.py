@@ -96,6 +96,12 @@ class Verbs:
             },
             "Workspace.audit": {"prediction": "p", "how": "points", "n": 40, "seed": 0},
             "Workspace.best": {"image": None, "level": None},
+            "Workspace.clip": {
+                "path": out / "c.mp4", "image": None, "axis": "z", "start": 0, "stop": 1, "step": 1, "region": None,
+                "layers": ["labels", "p", "o"], "opacity": 0.5, "fps": 10, "scale": 1, "contrast": None,
+                "channels": None, "trail": 0, "names": False, "color_by": "track", "scale_bar": True, "caption": True,
+                "overwrite": True, "progress": None,
+            },
             "Workspace.compare": {"models": ["p", "q"], "image": None, "on": None, "level": 0.9},
             "Workspace.create": {
                 "path": out / "made", "image": None, "classes": ["a"], "exist_ok": True, "level": "labels",

@@ -9,7 +9,20 @@ from typing import Any
 
 import click
 
-from voxloop.cli import benchmark, channels, demo, places, results, reuse, rounds, runs, suggest, supervoxels, work
+from voxloop.cli import (
+    benchmark,
+    channels,
+    demo,
+    films,
+    places,
+    results,
+    reuse,
+    rounds,
+    runs,
+    suggest,
+    supervoxels,
+    work,
+)
 from voxloop.cli.terminal import printable
 from voxloop.errors import VoxloopError
 
@@ -54,6 +67,7 @@ for command in (
     work.objects,
     work.track,
     results.export,
+    films.clip,
     rounds.rounds,
     rounds.replay,
     runs.runs,

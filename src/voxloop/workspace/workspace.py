@@ -16,6 +16,7 @@ from voxloop.given import flag, path_of
 from voxloop.store import Store
 from voxloop.store.layout import Layout
 from voxloop.workspace import agreement as agreeing
+from voxloop.workspace import clip as filming
 from voxloop.workspace import compare as comparing
 from voxloop.workspace import doubtful_objects as doubting
 from voxloop.workspace import export as exporting
@@ -67,6 +68,7 @@ class Workspace(Project):
     add_pairs = pairing.add_pairs
     set_voxel_size = sizing.set_voxel_size
     export = exporting.export
+    clip = filming.clip
     export_model = exporting.export_model
 
     @classmethod

@@ -7,14 +7,10 @@ from importlib.resources import files
 
 import ipywidgets as w
 
-#: Okabe & Ito's palette, told apart by colour-blind readers; black left out, since it vanishes in a dark theme.
-PALETTE: tuple[str, ...] = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+from voxloop.film.colors import PALETTE as PALETTE
+from voxloop.film.colors import color as color
+
 _SHEETS = ("style.css", "page.css")
-
-
-def color(index: int) -> str:
-    """The palette's colour for the ``index``-th thing (0-based); repeats after seven."""
-    return PALETTE[index % len(PALETTE)]
 
 
 @cache

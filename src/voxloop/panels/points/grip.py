@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from voxloop.film.instance_shapes import Spot as Spot
+from voxloop.film.instance_shapes import in_plane as in_plane
+
 if TYPE_CHECKING:
     from voxloop.store import Instance
 
-Spot = tuple[float, float]
 Way = Literal["node", "whole", "turn"]
 
 
@@ -63,12 +65,6 @@ def handles(one: Instance, plane: Sequence[int], *, box: bool) -> dict[str, Spot
     if not box:
         return nodes
     return {f"{row} {column}": (nodes[row][0], nodes[column][1]) for row in nodes for column in nodes}
-
-
-def in_plane(one: Instance, plane: Sequence[int]) -> dict[str, Spot]:
-    """The nodes as (row, column); ``plane`` are the two axes of their places."""
-    a, b = plane
-    return {name: (place[a], place[b]) for name, place in one.points.items()}
 
 
 def take(

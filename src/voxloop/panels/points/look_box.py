@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as w
 
+from voxloop.film.instance_shapes import COLOR_BY
 from voxloop.panels.base.panel import classed, labelled, section
-from voxloop.panels.points.instance_shapes import COLOR_BY
 
 if TYPE_CHECKING:
     from voxloop.panels.points.points_panel import PointsPanel

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from voxloop.errors import LabelError
+from voxloop.film.instance_shapes import InstancePainter
 from voxloop.panels.base.access import read_only_words
 from voxloop.panels.base.panel import CopyCode, Panel, button, classed, column, labelled, mark, row, section, show, text
 from voxloop.panels.base.split import as_high_as_the_window, split
@@ -17,7 +18,6 @@ from voxloop.panels.points.frame_bar import FrameBar
 from voxloop.panels.points.frame_search import FrameSearch
 from voxloop.panels.points.grip import Spot
 from voxloop.panels.points.instance_list import InstanceList
-from voxloop.panels.points.instance_shapes import InstancePainter
 from voxloop.panels.points.learn_box import LearnBox
 from voxloop.panels.points.look_box import LookBox
 from voxloop.panels.points.mark_files import MarkFiles

@@ -4,36 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
+
+from voxloop.film.shapes import VectorShape as VectorShape
+from voxloop.film.shapes import corners_of
 
 #: canvas pixels for one of the screen: lines stay crisp on a dense display
 DENSITY = 1.5
 LARGEST = 3000
-
-
-@dataclass(frozen=True, slots=True)
-class VectorShape:
-    """One shape on plane ``index`` across ``axis`` (None: on each).
-
-    ``points`` are (row, column) voxel coordinates, centres at integers: two corners of a ``"box"``, any number of
-    ``"points"``, the corners of a ``"line"`` or ``"outline"`` (closed). ``words`` stand above the leftmost. ``radius``
-    of points and ``width`` of lines are screen pixels.
-    """
-
-    kind: Literal["box", "points", "line", "outline"]
-    points: Sequence[tuple[float, float]]
-    axis: str = "z"
-    index: int | None = None
-    color: str = "#ffe16b"
-    words: str = ""
-    width: float = 1.5
-    radius: float = 4.0
-    dashed: bool = False
-
-    def is_on(self, axis: str, index: int) -> bool:
-        """Whether the shape shows on a plane."""
-        return self.axis == axis and self.index in (None, index)
 
 
 class ShapeCanvas:
@@ -74,7 +52,7 @@ class ShapeCanvas:
                 pen.fill_circle(x, y, shape.radius * dense)
                 pen.stroke_circle(x, y, shape.radius * dense)
         else:
-            corners = _corners(points) if shape.kind == "box" else points
+            corners = corners_of(points) if shape.kind == "box" else points
             closed = shape.kind != "line"
             # a dark line below the coloured one: it shows on bright and on dark ground
             for color, width in (("rgba(0,0,0,0.6)", shape.width + 2), (shape.color, shape.width)):
@@ -97,11 +75,6 @@ class ShapeCanvas:
         """Close the canvas."""
         self.widget.close()
         self.widget.layout.close()
-
-
-def _corners(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    (x0, y0), (x1, y1) = points[0], points[1]
-    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
 
 
 @contextmanager

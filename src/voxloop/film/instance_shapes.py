@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from voxloop.panels.base.style import color
-from voxloop.panels.points.grip import Spot, in_plane
-from voxloop.panels.view.shapes import VectorShape
+from voxloop.film.colors import color
+from voxloop.film.shapes import VectorShape
 
 if TYPE_CHECKING:
     from voxloop.store import Instance
 
+Spot = tuple[float, float]
 ColorBy = Literal["track", "instance", "node", "class"]
 COLOR_BY: tuple[ColorBy, ...] = get_args(ColorBy)
 #: points of one body, and of plain points, in screen pixels
@@ -99,3 +99,9 @@ def _ring(nodes: dict[str, Spot], index: int, axis: str, words: str) -> VectorSh
     low, high = places.min(axis=0) - 4, places.max(axis=0) + 4
     corners = (tuple(low.tolist()), tuple(high.tolist()))
     return VectorShape("box", corners, axis, index, "#ffffff", words, width=1.0, dashed=True)
+
+
+def in_plane(one: Instance, plane: Sequence[int]) -> dict[str, Spot]:
+    """The nodes as (row, column); ``plane`` are the two axes of their places."""
+    a, b = plane
+    return {name: (place[a], place[b]) for name, place in one.points.items()}
