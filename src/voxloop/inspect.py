@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "deep.begin.forecast": ["forecast"],
         "deep.begin.preview": ["field_of_view", "training_inputs"],
         "deep.begin.rate_finder": ["find_rate"],
+        "deep.pose.preview": ["place_fields", "place_inputs"],
         "machine": ["machine"],
     },
 )

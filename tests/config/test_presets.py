@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from voxloop.config import DeepConfig, ShallowConfig, presets
+from voxloop import config as configs
+from voxloop.config import DeepConfig, presets
 from voxloop.config.presets import code_of, nearest
 from voxloop.errors import ConfigError
 
@@ -12,7 +13,7 @@ from voxloop.errors import ConfigError
 @pytest.mark.parametrize("name", list(presets))
 def test_a_preset_is_a_config_with_a_line_of_python(name: str) -> None:
     config = presets[name]
-    vl = type("vl", (), {"DeepConfig": DeepConfig, "ShallowConfig": ShallowConfig})
+    vl = type("vl", (), {type(config).__name__: getattr(configs, type(config).__name__)})
     assert eval(config.code(), {"vl": vl}) == config
     assert eval(code_of(config), {"vl": type("vl", (vl,), {"presets": presets})}) == config
     assert nearest(config)[1] == config
@@ -58,6 +59,24 @@ def test_presets_carry_the_defaults_of_their_systems() -> None:
         assert (found.volumetric, found.target, found.window, found.batch_size) == (True, target, (3, 129, 129), 1)
         assert (found.iterations, found.learning_rate, found.optimiser, found.momentum) == (100_000, 1e-4, "SGD", 0.9)
         assert (found.steps_per_epoch * found.keep_every, found.warmup_steps) == (5000, 1000)
+
+
+def test_sleaps_profiles_are_what_they_are_there() -> None:
+    shared = ("loss", "optimiser", "learning_rate", "batch_size", "epochs", "steps_per_epoch", "patience", "sigma")
+    networks = {
+        "baseline_medium_rf.single": (16, 2.0, 16, 4), "baseline_large_rf.single": (32, 1.5, 32, 4),
+        "baseline_medium_rf.topdown": (24, 2.0, 16, 4), "baseline_large_rf.topdown": (24, 1.5, 32, 4),
+        "baseline_medium_rf.bottomup": (16, 2.0, 32, 4), "baseline_large_rf.bottomup": (32, 1.5, 64, 4),
+    }  # fmt: skip
+    for name, network in networks.items():
+        found = presets[name]
+        assert (found.filters, found.filters_rate, found.max_stride, found.output_stride) == network
+        assert [getattr(found, key) for key in shared] == ["mse", "Adam", 1e-4, 4, 200, 200, 10, 2.5]
+        if name.endswith("topdown"):
+            first = found.of_animals
+            assert (first.filters, first.filters_rate, first.max_stride, first.output_stride) == (16, 2.0, 16, 2)
+            assert (found.centroid_scale, found.pipeline) == (0.5, "top-down")
+    assert presets["baseline_large_rf.bottomup"].edge_sigma == 75
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:

@@ -55,11 +55,7 @@ class PlaceNetworkSettings(Config):
     @field_validator("max_stride", "output_stride")
     @classmethod
     def _power_of_two(cls, value: int) -> int:
-        if value & (value - 1):
-            raise ConfigError(
-                f"{value} is no power of 2; use {1 << (value.bit_length() - 1)} or {1 << value.bit_length()}"
-            )
-        return value
+        return power_of_two(value)
 
 
 class PlaceAugmentationSettings(Config):
@@ -157,6 +153,13 @@ class PlaceSettings(PlaceAugmentationSettings, PlaceNetworkSettings, LoopSetting
         "sooner; mse: squared difference, that of SLEAP",
         group="Maps",
     )
+
+
+def power_of_two(value: int) -> int:
+    """Validates a number of pixels that are halved again and again."""
+    if value & (value - 1):
+        raise ConfigError(f"{value} is no power of 2; use {1 << (value.bit_length() - 1)} or {1 << value.bit_length()}")
+    return value
 
 
 def auto_or_side(value: Any) -> Any:

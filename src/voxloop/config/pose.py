@@ -7,7 +7,13 @@ from typing import Any, Literal
 from pydantic import field_validator, model_validator
 
 from voxloop.config.base import setting
-from voxloop.config.places import PlaceSettings, auto_or_positive, auto_or_side
+from voxloop.config.places import (
+    PlaceNetworkSettings,
+    PlaceSettings,
+    auto_or_positive,
+    auto_or_side,
+    power_of_two,
+)
 from voxloop.errors import ConfigError
 
 Pipeline = Literal["auto", "single", "top-down", "bottom-up"]
@@ -63,6 +69,56 @@ class PoseConfig(PlaceSettings):
         "width of the peaks that are taught, at the size that is looked at; auto: 2.5",
         group="Maps",
         unit="pixels",
+    )
+    centroid_sigma: float | None = setting(
+        None,
+        "width of the peaks of whole animals, at the size at which these are looked for; empty: that of nodes",
+        group="Maps",
+        unit="pixels",
+        gt=0,
+        le=100,
+        advanced=True,
+        when={"pipeline": ["auto", "top-down"]},
+    )
+    centroid_filters: int | None = setting(
+        None,
+        "channels at full resolution of the network that finds animals; empty: as of that for nodes",
+        group="Network",
+        ge=2,
+        le=512,
+        advanced=True,
+        when={"pipeline": ["auto", "top-down"]},
+    )
+    centroid_filters_rate: float | None = setting(
+        None,
+        "times as many channels at each halving there; empty: as in that for nodes",
+        group="Network",
+        unit="times",
+        ge=1,
+        le=4,
+        step=0.25,
+        advanced=True,
+        when={"pipeline": ["auto", "top-down"]},
+    )
+    centroid_max_stride: int | None = setting(
+        None,
+        "pixels of the coarsest cells there, a power of 2; empty: as in that for nodes",
+        group="Network",
+        unit="pixels",
+        ge=2,
+        le=128,
+        advanced=True,
+        when={"pipeline": ["auto", "top-down"]},
+    )
+    centroid_output_stride: int | None = setting(
+        None,
+        "pixels of one cell of its maps, a power of 2; empty: as in that for nodes",
+        group="Network",
+        unit="pixels",
+        ge=1,
+        le=64,
+        advanced=True,
+        when={"pipeline": ["auto", "top-down"]},
     )
     edge_sigma: float = setting(
         15.0,
@@ -130,6 +186,11 @@ class PoseConfig(PlaceSettings):
             raise ConfigError(f"{value}; use 'auto' or 0.05 to 2")
         return value
 
+    @field_validator("centroid_max_stride", "centroid_output_stride")
+    @classmethod
+    def _powers(cls, value: int | None) -> int | None:
+        return None if value is None else power_of_two(value)
+
     @field_validator("sigma", mode="before")
     @classmethod
     def _sigma(cls, value: Any) -> Any:
@@ -141,6 +202,20 @@ class PoseConfig(PlaceSettings):
             raise ConfigError(
                 f"output_stride {self.output_stride} is coarser than max_stride {self.max_stride}; use at most that"
             )
+        if self.of_animals.output_stride > self.of_animals.max_stride:
+            raise ConfigError(
+                f"centroid_output_stride {self.of_animals.output_stride} is coarser than "
+                f"{self.of_animals.max_stride}, the coarsest cells there; use at most that"
+            )
         if self.edge_stride & (self.edge_stride - 1) or self.edge_stride > self.max_stride:
             raise ConfigError(f"edge_stride {self.edge_stride}; use a power of 2, at most max_stride {self.max_stride}")
         return self
+
+    @property
+    def of_animals(self) -> PlaceNetworkSettings:
+        """The network that finds animals, before their nodes are looked for (top-down)."""
+        own = {name: getattr(self, name) for name in PlaceNetworkSettings.model_fields}
+        for name in ("filters", "filters_rate", "max_stride", "output_stride"):
+            other = getattr(self, f"centroid_{name}")
+            own[name] = own[name] if other is None else other
+        return PlaceNetworkSettings(**own)

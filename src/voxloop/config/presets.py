@@ -8,6 +8,7 @@ from typing import Any
 from voxloop.config.augment import Augmentation
 from voxloop.config.base import Config, differences, flat
 from voxloop.config.deep import DeepConfig
+from voxloop.config.place_presets import PLACE_PRESETS, PLACE_PURPOSES
 from voxloop.config.shallow import ShallowConfig
 from voxloop.errors import ConfigError, unknown
 
@@ -15,7 +16,8 @@ from voxloop.errors import ConfigError, unknown
 class Presets(Mapping[str, Config]):
     """Presets by name; each is a config, so ``presets["quick"].changed(epochs=5)`` is one too.
 
-    Those of pixel classifiers are a :class:`ShallowConfig`, all others a :class:`DeepConfig`.
+    Those of pixel classifiers are a :class:`ShallowConfig`, those of networks of masks a :class:`DeepConfig`, those of
+    animals, of points and boxes, and of pictures a :class:`PoseConfig`, :class:`DetectConfig`, :class:`PictureConfig`.
     """
 
     def __init__(self, presets: Mapping[str, tuple[Config, str]]) -> None:
@@ -58,6 +60,7 @@ PURPOSES = {
     "classifier": "Recommended",
     "thin walls": "Thin membranes",
     "compact organelles": "Round, compact objects",
+    **PLACE_PURPOSES,
 }
 
 
@@ -247,4 +250,5 @@ presets = Presets({
         "the same network on separate objects: Anatomics MLT's Instance3D, with foreground, boundary and depth for its "
         "mask and contour",
     ),
+    **PLACE_PRESETS,
 })  # fmt: skip

@@ -8,9 +8,10 @@ share a lane.
 Kinds: ``live`` (image, level, view, config, sequence), ``overlay`` (image, model, view), ``first`` (image,
 models, settings, view: as a prediction will say it), ``objects`` (prediction, of, settings, view), ``point`` (image,
 level, axis, index, hints: the mask of what was pointed at), ``inputs``, ``receptive_field``, ``rate`` and
-``forecast`` (of a deep training before it begins: config), ``encoders`` (architecture), ``forget``; plugins add kinds
-as entry points ``voxloop.helpers``. A ``view`` is
-``{"axis", "index", "box": [[row, row], [column, column]], "step", "focus": [row, column]}``, voxels in zyx order.
+``forecast`` (of a deep training before it begins: config), ``place_inputs`` and ``place_field`` (of a training of
+points or boxes: learner, config), ``encoders`` (architecture), ``forget``; plugins add kinds as entry points
+``voxloop.helpers``. A ``view`` is ``{"axis", "index", "box": [[row, row], [column, column]], "step", "focus":
+[row, column]}``, voxels in zyx order.
 """
 
 from voxloop.helper.client import Answer as Answer

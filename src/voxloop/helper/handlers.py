@@ -25,6 +25,8 @@ HANDLERS = {
     "point": "voxloop.helper.pointing:answer",
     "inputs": "voxloop.deep.begin.preview:inputs",
     "receptive_field": "voxloop.deep.begin.preview:receptive_field",
+    "place_inputs": "voxloop.deep.pose.preview:inputs",
+    "place_field": "voxloop.deep.pose.preview:receptive_field",
     "rate": "voxloop.deep.begin.rate_finder:answer",
     "forecast": "voxloop.deep.begin.forecast:answer",
     "encoders": "voxloop.deep.networks.encoders:answer",

@@ -267,3 +267,27 @@ def test_what_was_found_becomes_predicted_labels(begin: Any) -> None:
         assert points.predicted == []
         with pytest.raises(LabelError, match="holds painted"):
             ws.predict(run.path.parent.parent / "runs" / "one" / "model", level="labels")
+
+
+def test_what_is_taught_and_how_far_each_head_looks_is_known_before(begin: Any) -> None:
+    from voxloop.deep.networks.network import receptive_field
+    from voxloop.deep.pose.fields import _Shown, plain_side
+    from voxloop.deep.pose.model import build_networks
+    from voxloop.inspect import place_fields, place_inputs
+
+    picture, instances = film(animals=2)
+    config = PoseConfig(pipeline="bottom-up", **TINY)
+    context = begin(config, picture, instances, **SKELETON)
+    found = place_inputs(context.workspace, config, batch=1)
+    (stage,) = found.plan.stages
+    lesson = found.lessons["nodes"]
+    assert lesson.maps.shape[:2] == (2, 3)
+    assert lesson.fields is not None
+    assert float(lesson.maps.amax()) > 0.8
+    assert found.png().startswith(b"\x89PNG")
+    network = build_networks(found.plan)["nodes"]
+    for field, head in zip(place_fields(context.workspace, config), stage.backbone.heads, strict=True):
+        assert (field.stage, field.head) == ("nodes", head.name)
+        assert field.effective[0] <= field.theoretical[0]
+        reach = receptive_field(_Shown(network, head.name), 1)
+        assert plain_side(stage.backbone, head.level) == pytest.approx(2 * reach + 1, abs=8)

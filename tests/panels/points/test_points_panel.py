@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from tests.panels.hand import Hand
 from tests.panels.screen import Screen, send
+from tests.panels.train.stand_ins import Helper
 
 import voxloop as vl
+from voxloop.panels.base import asking
 from voxloop.panels.points.header_graph import shortened, values
 from voxloop.panels.points.points_panel import PointsPanel
 from voxloop.workspace.workspace import Workspace
@@ -341,3 +343,29 @@ def test_a_level_is_learned_as_what_it_is(show, ws, monkeypatch, level, learner)
     assert run.config["settings"]["max_minutes"] == 5
     assert "ws.train(vl." in panel.code.code
     assert "level='level'" in panel.code.code
+    if learner == "pose":
+        panel.learn.settings.preset.value = "baseline_large_rf.topdown"
+        screen.click("Train")
+        screen.wait()
+        assert ws.runs[list(ws.runs)[-1]].config["settings"]["max_stride"] == 32
+        assert panel.code.code == "run = ws.train(vl.presets['baseline_large_rf.topdown'].changed(level='level'))"
+
+
+def test_what_is_taught_and_how_far_it_looks_is_shown_before(show, ws, monkeypatch):
+    monkeypatch.setattr(asking, "Helper", Helper)
+    panel = show(kind="points", skeleton=BODY)
+    ws.points().add(0, {"head": (40, 60), "thorax": (50, 62), "tail": (60, 66)})
+    screen = Screen(panel)
+    for name in ("Learn and find", "Training inputs", "What the network sees"):
+        screen.click(name)
+    learn, helper = panel.learn, panel.learn._asking.helper
+    _, fields, future = helper.last("place_inputs")
+    assert fields["learner"] == "pose"
+    stage = {"name": "nodes", "png": "", "size": [64, 64], "scale": 1.0, "heads": ["maps"], "strides": [2]}
+    future.set_result({"state": "done", "batch": 0, "windows": 4, "stages": [stage]})
+    field = {"stage": "nodes", "head": "maps", "theoretical": [224, 224], "effective": [59, 59], "window": [64, 64]}
+    helper.last("place_field")[2].set_result({"state": "done", "heads": [field], "pipeline": "top-down"})
+    assert "of 4 windows" in learn.inputs.words.value
+    assert "59 × 59 pixels" in learn.field.words.value
+    panel.learn.settings.preset.value = "baseline_medium_rf.bottomup"
+    assert helper.last("place_inputs")[1]["config"]["pipeline"] == "bottom-up"

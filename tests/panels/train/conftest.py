@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from tests.panels.train.stand_ins import Helper, Monitor
 
-from voxloop.panels.train import training_forecast
+from voxloop.panels.base import asking
 from voxloop.workspace.workspace import Workspace
 
 
 @pytest.fixture
 def ws(tmp_path, monkeypatch):
-    monkeypatch.setattr(training_forecast, "Helper", Helper)
+    monkeypatch.setattr(asking, "Helper", Helper)
     stand_in = ModuleType("voxloop.panels.monitor.monitor_panel")
     stand_in.MonitorPanel = Monitor
     monkeypatch.setitem(sys.modules, "voxloop.panels.monitor.monitor_panel", stand_in)

@@ -76,7 +76,7 @@ class Teacher:
 
     def lesson(self, step: int, count: int) -> Lesson:
         """The windows of a step."""
-        return join([self._drawn(step * count + i) for i in range(count)])
+        return join([self.drawn(step * count + i) for i in range(count)])
 
     def examples(self, pictures: Sequence[AlbumPicture]) -> list[Lesson]:
         """Windows of pictures as they are, one each (of each animal where windows are cut around them)."""
@@ -89,7 +89,8 @@ class Teacher:
             out += [self._cut(picture, view, None, None) for view in self._plain_views(picture)]
         return out
 
-    def _drawn(self, index: int) -> Lesson:
+    def drawn(self, index: int) -> Lesson:
+        """One window, the ``index``-th of the training."""
         rng = np.random.default_rng((self._config.seed, self._number, index))
         stage = self._stage
         if stage.around:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from voxloop.config.detect import DetectConfig
-from voxloop.config.places import PlaceSettings
+from voxloop.config.places import PlaceNetworkSettings
 from voxloop.config.pose import PoseConfig
 from voxloop.deep.pose.backbone import BackboneConfig, MapHead
 from voxloop.deep.pose.pictures import Album
@@ -142,23 +142,32 @@ def plan_pose(config: PoseConfig, album: Album) -> PlacePlan:
         raise ConfigError("pipeline='bottom-up' joins nodes along edges, and this skeleton has none; use 'top-down'")
     scale = config.input_scale
     sigma = _SIGMA if config.sigma == "auto" else float(config.sigma)
-    nodes = len(album.names)
+    nodes, odds = len(album.names), config.loss == "focal"
     most = config.max_instances
     stages: tuple[StagePlan, ...]
     if pipeline == "top-down":
         if most is None and not several:
             most = 1
-        animals = _stage(config, album, "animals", _animal_scale(config, album), (_head(config, "maps", 1),), sigma)
+        alone = config.of_animals
+        head = _head(alone, "maps", 1, odds=odds)
+        animals = _stage(alone, album, "animals", _animal_scale(config, album), (head,), config.centroid_sigma or sigma)
         own = _stage(
-            config, album, "nodes", scale, (_head(config, "maps", nodes),), sigma, window=(crop, crop), around=True
+            config,
+            album,
+            "nodes",
+            scale,
+            (_head(config, "maps", nodes, odds=odds),),
+            sigma,
+            window=(crop, crop),
+            around=True,
         )
         stages = (animals, own)
     elif pipeline == "single":
         most = 1
-        stages = (_stage(config, album, "nodes", scale, (_head(config, "maps", nodes),), sigma),)
+        stages = (_stage(config, album, "nodes", scale, (_head(config, "maps", nodes, odds=odds),), sigma),)
     else:
         fields = MapHead("fields", 2 * len(album.edges), config.edge_stride.bit_length() - 1)
-        heads = (_head(config, "maps", nodes), fields)
+        heads = (_head(config, "maps", nodes, odds=odds), fields)
         stages = (_stage(config, album, "nodes", scale, heads, sigma, edge_sigma=config.edge_sigma),)
     return PlacePlan(
         pipeline=pipeline,
@@ -171,7 +180,7 @@ def plan_pose(config: PoseConfig, album: Album) -> PlacePlan:
         anchor=anchor,
         most=most,
         longest=_longest_edge(album),
-        odds=config.loss == "focal",
+        odds=odds,
     )
 
 
@@ -179,7 +188,7 @@ def plan_detect(config: DetectConfig, album: Album) -> PlacePlan:
     """How points or boxes are learned. Raises ConfigError."""
     if config.encoder and album.axes == 3:
         raise ConfigError(f"encoder {config.encoder!r} is of planes, and this image is a volume; leave encoder empty")
-    heads = [_head(config, "maps", len(album.names))]
+    heads = [_head(config, "maps", len(album.names), odds=config.loss == "focal")]
     if album.boxes:
         heads.append(MapHead("extents", album.axes, config.output_stride.bit_length() - 1))
     sigma = _thing_sigma(config, album)
@@ -200,7 +209,7 @@ def plan_detect(config: DetectConfig, album: Album) -> PlacePlan:
 
 
 def _stage(
-    config: PlaceSettings,
+    network: PlaceNetworkSettings,
     album: Album,
     name: str,
     scale: float,
@@ -212,16 +221,16 @@ def _stage(
     edge_sigma: float = 0.0,
 ) -> StagePlan:
     """A network and its windows; without ``window`` it looks at pictures whole, up to a size."""
-    levels = config.max_stride.bit_length() - 1
+    levels = network.max_stride.bit_length() - 1
     halvings = tuple(_halvings(album, levels))
     backbone = BackboneConfig(
         channels=album.channels,
         heads=heads,
         halvings=halvings,
-        filters=config.filters,
-        rate=config.filters_rate,
-        normalisation=config.normalisation,
-        encoder=config.encoder,
+        filters=network.filters,
+        rate=network.filters_rate,
+        normalisation=network.normalisation,
+        encoder=network.encoder,
     )
     largest = np.array([picture.shape for picture in album.pictures]).max(0) * scale
     whole = window is None and float(max(largest)) <= _LARGEST
@@ -259,8 +268,8 @@ def _halvings(album: Album, levels: int) -> list[tuple[int, ...]]:
     return out
 
 
-def _head(config: PlaceSettings, name: str, channels: int) -> MapHead:
-    return MapHead(name, channels, config.output_stride.bit_length() - 1, odds=config.loss == "focal")
+def _head(network: PlaceNetworkSettings, name: str, channels: int, *, odds: bool) -> MapHead:
+    return MapHead(name, channels, network.output_stride.bit_length() - 1, odds=odds)
 
 
 def _anchor(config: PoseConfig, album: Album) -> int | None:

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from voxloop.config import DetectConfig, PictureConfig, PoseConfig
-from voxloop.config.learners import OF_MARKS
+from voxloop.config import PictureConfig
+from voxloop.config.learners import OF_MARKS, learner_of
+from voxloop.config.presets import code_of
 from voxloop.errors import LabelError
+from voxloop.panels.base.asking import Asking
 from voxloop.panels.base.fold import Fold
-from voxloop.panels.base.panel import button, labelled, row, text
+from voxloop.panels.base.panel import button, classed, row, show, text
+from voxloop.panels.points.learn_settings import LearnSettings
+from voxloop.panels.points.place_previews import PlaceFieldPreview, PlaceInputsPreview
 
 if TYPE_CHECKING:
-    from voxloop.config import Config
     from voxloop.panels.points.points_panel import PointsPanel
     from voxloop.runs import Run
 
-#: minutes that a training is given where nobody says
-_MINUTES = 5.0
 #: seconds between looks at a run
 _LOOK = 0.8
 
@@ -30,18 +31,22 @@ class LearnBox:
         self._owner = owner
         self._run: Run | None = None
         self._told = ""
-        self.fold = Fold("Learn and find", self._build, lambda fold: None)
+        self._monitor: Any = None
+        self._shown_for = ""
+        self._asking = Asking(owner, owner.ws.path)
+        self.fold = Fold("Learn and find", self._build, lambda fold: self._preview())
         self.widget = self.fold.widget
         owner.every(_LOOK, self._look)
+        owner.on_close(self._close)
 
     def train(self) -> None:
         """Train on what is labelled in this level, for so many minutes."""
-        owner, config = self._owner, self._config()
+        owner, config = self._owner, self.settings.config
         ws = owner.ws
 
         def begun(run: Run) -> None:
             self._follow(run)
-            owner._show_code(f"run = ws.train({config.code()})")
+            owner._show_code(f"run = ws.train({code_of(config)})")
 
         owner.in_thread(lambda: ws.train(config), begun)
 
@@ -63,15 +68,6 @@ class LearnBox:
             raise LabelError("nothing is at work that could be stopped")
         self._run.stop()
 
-    def _config(self) -> Config:
-        level = self._owner.marks.level
-        told: dict[str, Any] = {"level": level.name, "max_minutes": float(self.minutes.value)}
-        if level.kind == "pictures":
-            return PictureConfig(**told)
-        if level.kind == "boxes" or level.skeleton is None or len(level.skeleton) == 1:
-            return DetectConfig(**told)
-        return PoseConfig(**told)
-
     def _newest(self) -> str:
         """The newest run of this level that has a model. Raises LabelError."""
         level = self._owner.level
@@ -83,12 +79,27 @@ class LearnBox:
 
     def _follow(self, run: Run) -> None:
         self._run, self._told = run, ""
+        if run.kind != "places":
+            self._watch(run)
         self._look()
+
+    def _watch(self, run: Run) -> None:
+        """Show the curves of a training as it goes, and what it is worth at its end."""
+        from voxloop.panels.monitor.monitor_panel import MonitorPanel
+
+        old, self._monitor = self._monitor, MonitorPanel(run, embedded=True)
+        self._stage.children = (self._monitor.widget,)
+        if old is not None:
+            old.close()
 
     def _look(self) -> None:
         """Say how far the run is; once it has found something, take that over."""
+        if not self.fold.is_open:
+            return
+        if self._owner.marks is not None and self._shown_for != self._owner.level:
+            self._preview()
         run = self._run
-        if run is None or not self.fold.is_open:
+        if run is None:
             return
         words = _words(run)
         if words != self._told:
@@ -103,21 +114,49 @@ class LearnBox:
             owner.show()
             owner.say(f"{len(count)} predicted; Ctrl Z takes them away, a double click makes one yours.", "good")
 
+    def _preview(self) -> None:
+        """Let settings and previews follow the level on show."""
+        owner = self._owner
+        if owner.marks is None or not self.fold.is_open:
+            return
+        self._shown_for = owner.level
+        config = self.settings.config
+        of_places = not isinstance(config, PictureConfig)
+        for preview in self.previews:
+            show(preview.fold.widget, of_places)
+            if of_places:
+                preview.update(config.to_json(), (learner_of(config).name, owner.level, owner.marks.sequence))
+
     def _build(self) -> list[w.Widget]:
-        handler = self._owner.handler
-        self.minutes = w.BoundedFloatText(
-            value=_MINUTES, min=0.1, max=10_000, **labelled("Minutes", "A training is fitted into this time")
-        )
+        owner, handler = self._owner, self._owner.handler
+        self.settings = LearnSettings(owner, self._preview)
+        self.inputs = PlaceInputsPreview(self._asking)
+        self.field = PlaceFieldPreview(self._asking, lambda: (owner.image, owner.ws.images.open(owner.image)))
+        self.previews = (self.inputs, self.field)
         self.state = text("", "vx-small")
+        self._stage = classed(w.VBox(), "vx-learn-stage")
+        self.settings.follow()
         return [
-            self.minutes,
+            self.settings.widget,
             row(
                 button("Train", handler(self.train), tooltip="Learn what is labelled in this level, as a run"),
                 button("Find", handler(self.find), tooltip="Look at frames that nobody labelled, to be corrected"),
                 button("Stop", handler(self.stop), tooltip="End the run at work, and keep what it has reached"),
             ),
             self.state,
+            self._stage,
+            *(preview.fold.widget for preview in self.previews),
         ]
+
+    def _close(self) -> None:
+        self._asking.close()
+        if not self.fold.body.children:
+            return  # it was never opened
+        self.settings.close()
+        for preview in self.previews:
+            preview.close()
+        if self._monitor is not None:
+            self._monitor.close()
 
 
 def _words(run: Run) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from voxloop.machine import machine
-from voxloop.panels.train.previews import Ask
+from voxloop.panels.monitor.previews import Ask
 
 #: group of the form that holds the field
 GROUP = "Network"

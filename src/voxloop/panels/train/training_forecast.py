@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
 from voxloop.errors import WorkspaceError
-from voxloop.helper import Helper
+from voxloop.panels.base.asking import Asking
 from voxloop.panels.base.panel import Panel, button, classed, close_tree, column, row, text
 from voxloop.panels.base.work import Debounce
+from voxloop.panels.monitor.previews import Done, Failed, FieldPreview, InputsPreview, Preview, RatePreview, folds
 from voxloop.panels.monitor.run_table import value_text
 from voxloop.panels.train.forecast_words import forecast_words
-from voxloop.panels.train.previews import Done, Failed, FieldPreview, InputsPreview, Preview, RatePreview, folds
 
 if TYPE_CHECKING:
+    from voxloop.helper import Helper
     from voxloop.workspace.workspace import Workspace
 
 #: settings are forecast once they have stood still for so long
@@ -45,7 +45,7 @@ class TrainingForecast:
         level: Callable[[], str | None],
     ) -> None:
         self._owner, self._ws, self._change, self._level = owner, ws, change, level
-        self.helper: Helper | None = None
+        self._asking = Asking(owner, ws.path)
         self._wanted: Question | None = None
         self._asked: Question | None = None
         self._answer: dict[str, Any] | None = None
@@ -61,6 +61,11 @@ class TrainingForecast:
         for preview in self.previews:
             owner.on_close(preview.close)
         self.widget = folds(self.previews)
+
+    @property
+    def helper(self) -> Helper | None:
+        """The process that answers; None before the first question."""
+        return self._asking.helper
 
     def answer_to(self, question: Question | None) -> dict[str, Any] | None:
         """The forecast for a question, None while it is not known."""
@@ -95,18 +100,7 @@ class TrainingForecast:
 
     def ask(self, kind: str, done: Done, failed: Failed, **fields: Any) -> None:
         """Ask the helper; the first question starts its process."""
-        if self.helper is None:
-            self.helper = Helper(self._ws.path)
-
-        def deliver(future: Future[dict[str, Any]]) -> None:
-            error = future.exception()
-            if error is not None:
-                failed(error)
-            elif future.result().get("state") != "dropped":
-                done(future.result())
-
-        answer = self.helper.request(kind, **fields)
-        answer.future.add_done_callback(lambda future: self._owner.post(deliver, future))
+        self._asking(kind, done, failed, **fields)
 
     def _answered(self, answer: dict[str, Any]) -> None:
         self._answer = answer
@@ -134,8 +128,7 @@ class TrainingForecast:
             preview.fold.close()
 
     def close(self) -> None:
-        if self.helper is not None:
-            self.helper.close()
+        self._asking.close()
 
     def _failed(self, error: BaseException) -> None:
         self._show(None)
