@@ -39,6 +39,7 @@ from .store import LabelClass as LabelClass
 from .store import Labels as Labels
 from .store import Level as Level
 from .store import Skeleton as Skeleton
+from .store import author as author
 from .tracks import Tracks as Tracks
 from .volumes import open_volume as open_volume
 from .volumes import samples as samples

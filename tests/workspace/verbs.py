@@ -30,7 +30,7 @@ ON_MARKS: dict[str, dict[str, Any]] = {
     "instance": {"number": 1}, "count": {"frame": None}, "history": {"sequence": 1}, "read": {"frame": None},
 }  # fmt: skip
 ON_PLACED: dict[str, dict[str, Any]] = {
-    "near": {"index": 0, "reach": 0.5}, "is_empty": {"frame": None}, "arrays": {"predicted": None},
+    "near": {"index": 0, "reach": 0.5}, "is_empty": {"frame": None}, "arrays": {"predicted": None, "author": None},
     "add_many": {"instances": [], "predicted": False}, "replace_predictions": {"frames": None, "instances": []},
     "set_empty": {"frame": None, "empty": True},
     "set_tracks": {"tracks": {1: "1"}}, "swap_tracks": {"track": "1", "other": "2", "frame": 0},
@@ -112,6 +112,8 @@ class Verbs:
                 "one": "p", "other": "labels", "image": None, "mapping": {"disc": "disc"}, "region": (slice(0, 1),),
                 "kind": "auto", "unlabelled": "auto", "boundaries": False, "reach_um": 2.0, "dataset": None,
             },
+            "Workspace.authors": {"level": "labels", "image": "image", "author": labels.authors[0]},
+            "Labels.by": {"author": labels.authors[0]},
             "Workspace.evaluate": {"prediction": "p", "truth": "labels"},
             "Workspace.export": {
                 "what": "labels", "path": out / "l.tif", "kind": "labels", "image": None, "region": None,
@@ -193,7 +195,7 @@ class Verbs:
             "BoxLabels.save": {"path": out / "boxes.csv"},
             "PictureLabels.assign": {"frame": None, "label": "a", "predicted": False, "score": None},
             "PictureLabels.assign_many": {"labels": {None: "a"}, "predicted": False, "scores": None},
-            "PictureLabels.classes_of": {"predicted": None},
+            "PictureLabels.classes_of": {"predicted": None, "author": None},
             **{f"{name}.{verb}": told for name in MARKS for verb, told in ON_MARKS.items()},
             **{f"{name}.{verb}": told for name in MARKS[:2] for verb, told in ON_PLACED.items()},
             "Levels.reparent": {"name": "things", "parent": ("labels", "disc"), "crop": True},
@@ -335,6 +337,7 @@ class Verbs:
             "FieldAudit.skip": {"i": 0},
             "Model.open": {"device": "cpu", "precision": "float32", "threads": None},
             "Model.save": {"folder": out / "model"},
+            "vl.author": {"name": "Ada"},
             "vl.load_model": {"folder": run.path / "model"},
             "vl.open_volume": {"source": picture, **OPEN, "scale": 0, "chunks": "auto"},
             "vl.predict": {"model": model, "volume": ones, "turns": "none", "votes": "1", "match_spacing": True},

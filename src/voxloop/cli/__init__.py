@@ -14,6 +14,7 @@ from voxloop.cli import (
     channels,
     demo,
     films,
+    people,
     places,
     results,
     reuse,
@@ -52,8 +53,13 @@ def _refuse(ctx: click.Context, words: str) -> None:
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="voxloop")
-def main() -> None:
+@click.option("--author", metavar="NAME", help="Who signs what is edited; else VOXLOOP_AUTHOR, or who you are here.")
+def main(author: str | None) -> None:
     """Label, train, predict and correct image volumes, until the segmentation is right."""
+    if author is not None:
+        from voxloop.store.signing import author as sign
+
+        sign(author)
 
 
 for command in (
@@ -62,6 +68,7 @@ for command in (
     work.train,
     work.predict,
     results.evaluate,
+    people.authors,
     suggest.suggest,
     benchmark.benchmark,
     work.objects,

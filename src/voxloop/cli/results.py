@@ -38,7 +38,7 @@ def evaluate(
     both: bool,
     as_json: bool,
 ) -> None:
-    """Hold A against B: names of levels or predictions, or mask files.
+    """Hold A against B: names of levels or predictions, "LEVEL by AUTHOR", or mask files.
 
     A prediction is scored against B as the truth. Any other two, and with --map, --image, --region or --both any two,
     are compared as equals: confusion, Dice, IoU, kappa, AP of objects, distances of boundaries in micrometres.
@@ -57,7 +57,7 @@ def evaluate(
             tell(as_json, repr(agreement), agreement.to_json())
             return
         reference: Any = truth
-        if truth not in ws.levels.names:
+        if truth not in ws.levels.names and not any(truth.startswith(f"{name} by ") for name in ws.levels.painted):
             from voxloop.volumes import open_volume
 
             reference = open_volume(truth, dataset=dataset)

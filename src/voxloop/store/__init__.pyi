@@ -1,3 +1,4 @@
+from .author_labels import AuthorLabels as AuthorLabels
 from .classes import LabelClass as LabelClass
 from .classes import Level as Level
 from .document import ImageInfo as ImageInfo
@@ -12,6 +13,7 @@ from .points.instance import Instance as Instance
 from .points.mark_labels import MarkEdit as MarkEdit
 from .points.picture_labels import PictureLabels as PictureLabels
 from .points.point_labels import PointLabels as PointLabels
+from .signing import author as author
 from .skeleton import Skeleton as Skeleton
 from .workspace import Store as Store
 from .workspace import open_labels as open_labels

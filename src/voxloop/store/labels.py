@@ -18,6 +18,7 @@ from voxloop.errors import LabelError, ReadOnlyError, WorkspaceError
 from voxloop.geometry import Box, Shape, Spacing, cover
 from voxloop.given import flag, shown
 from voxloop.store import family
+from voxloop.store.author_labels import Authored
 from voxloop.store.changes import Change
 from voxloop.store.classes import Level
 from voxloop.store.drawing import Edit
@@ -58,7 +59,7 @@ class Touched:
         return self.box.slices
 
 
-class Labels(Guided, ObjectEdits):
+class Labels(Guided, ObjectEdits, Authored):
     """The labels of one level on one image: 0 is unlabelled, classes (or instances) count from 1.
 
     Coordinates are level-0 voxels, zyx, centres at integers. Get one from ``ws.labels(level, image)``; a read-only one

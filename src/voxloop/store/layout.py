@@ -36,6 +36,11 @@ class LabelPlace:
         """The table of points, boxes or pictures, where the level is of these."""
         return self.array.with_suffix(".marks.npz")
 
+    @property
+    def authors(self) -> Path:
+        """What each author said, once it was worked out: a cache."""
+        return self.journal.parents[1] / "derived" / "authors" / self.journal.stem
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlace:

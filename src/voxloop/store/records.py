@@ -6,18 +6,18 @@ that a line accounts for: those between it and ``seq`` were lost, and nothing is
 
 from __future__ import annotations
 
-import getpass
 import json
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from voxloop.errors import LabelError
 from voxloop.geometry import Box, Shape
 from voxloop.store.atomic import json_bytes
+from voxloop.store.signing import author
 
 #: 2: lines are sealed with a checksum; an undo may name several edits
 VERSION = 2
@@ -49,6 +49,7 @@ class Record:
     line: int = -1
     first: int = 0
     sealed: bool = True
+    author: str = ""
 
     @property
     def lost(self) -> bool:
@@ -62,16 +63,8 @@ class Record:
 
 
 def signature() -> dict[str, str]:
-    """Who is editing, as the system knows them, and when."""
-    return {"author": _author(), "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
-
-
-@cache
-def _author() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
+    """Who is editing, and when."""
+    return {"author": author(), "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
 
 
 def lost(sequence: int) -> Record:
@@ -152,6 +145,7 @@ def _record(entry: dict[str, Any], at: int, sealed: bool) -> Record:
         at,
         int(entry.get("first", sequence)),
         sealed,
+        sys.intern(str(entry.get("author", ""))),  # few names, many edits
     )
 
 

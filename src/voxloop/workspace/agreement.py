@@ -11,6 +11,7 @@ from voxloop.given import flag, shown
 from voxloop.runs import Run
 from voxloop.store.values import number
 from voxloop.workspace.choices import one_image, region_in
+from voxloop.workspace.people import labels_by
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def agreement(
     Parameters
     ----------
     one, other
-        The name of a level or of a prediction, a path of a mask, Labels, a Prediction, its Run, an array (z, y, x).
+        The name of a level or of a prediction, ``"cells by Ada"`` (what one author said), a path of a mask, Labels, a
+        Prediction, its Run, an array (z, y, x).
     image
         Whose labels are meant by the name of a level; that of a prediction, or the only one, where not given.
     mapping
@@ -119,6 +121,9 @@ def _source(project: Project, given: Any, image: str, dataset: str | None) -> An
         if found.image != image:
             raise WorkspaceError(f"prediction {name!r} is of image {found.image!r}, not of {image!r}")
         return found
+    said = labels_by(project, name, image)
+    if said is not None:
+        return said
     try:
         there = "://" in name or Path(name).expanduser().exists()
     except (OSError, RuntimeError, ValueError):  # a name too long, the home of nobody

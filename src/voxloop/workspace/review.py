@@ -11,6 +11,7 @@ from voxloop.review.score import interval_level
 from voxloop.runs import Run
 from voxloop.workspace import places
 from voxloop.workspace.choices import prediction_named, predictions_with, region_in
+from voxloop.workspace.people import labels_by
 from voxloop.workspace.project import Project
 from voxloop.workspace.track import accept_tracks, tracks_of
 
@@ -64,12 +65,17 @@ def accept(
 
 
 def evaluate(project: Project, prediction: Prediction | Run | str, truth: Any, **settings: Any) -> Report:
-    """Score a prediction against the truth: an array, a volume, a level's name, or Labels; streams over chunks."""
+    """Score a prediction against the truth; streams over chunks.
+
+    The truth is an array, a volume, the name of a level, ``"cells by Ada"`` (what one author said), or Labels.
+    """
     from voxloop import review
 
     chosen = prediction_named(project.predictions, prediction)
     if isinstance(truth, str) and truth in project.levels.names:
         truth = project.labels(truth, chosen.image)
+    elif isinstance(truth, str) and (said := labels_by(project, truth, str(chosen.image))) is not None:
+        truth = said
     return review.evaluate(chosen, truth, **settings)
 
 

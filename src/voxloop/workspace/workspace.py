@@ -25,8 +25,8 @@ from voxloop.workspace import label_objects as labelling
 from voxloop.workspace import methods as writing
 from voxloop.workspace import objects as separating
 from voxloop.workspace import pairs as pairing
+from voxloop.workspace import people, review
 from voxloop.workspace import predict as predicting
-from voxloop.workspace import review
 from voxloop.workspace import suggest as suggesting
 from voxloop.workspace import track as tracking
 from voxloop.workspace import train as training
@@ -58,6 +58,7 @@ class Workspace(Project):
     suggest = suggesting.suggest
     evaluate = review.evaluate
     agreement = agreeing.agreement
+    authors = people.authors
     score = review.score
     audit = review.audit
     compare = comparing.compare

@@ -99,6 +99,14 @@ class MarkView:
                 self._tracks = self.sequence, [table.tracks[code] for code in used.tolist() if code >= 0]
             return list(self._tracks[1])
 
+    @property
+    def authors(self) -> list[str]:
+        """Who put there what is there now, in alphabetical order."""
+        with self._state.lock:
+            table = self._state.table
+            codes = np.unique(table.author[table.rows()]).tolist()
+            return sorted(table.authors[code] for code in codes if code >= 0)
+
     def __len__(self) -> int:
         return len(self._state.table)
 
@@ -190,6 +198,12 @@ class MarkView:
         if not 0 <= frame < depth:
             raise LabelError(f"there is no frame {frame}; image {self.image!r} has frames 0 to {depth - 1}")
         return frame
+
+    def _said_by(self, rows: np.ndarray, author: object) -> np.ndarray:
+        """Which of these rows an author put there. Raises LabelError where nobody of that name put anything."""
+        if not isinstance(author, str) or author not in self.authors:
+            raise LabelError(unknown("author", author if isinstance(author, str) else shown(author), self.authors))
+        return np.asarray(self._state.table.author[rows] == self._state.table.authors.index(author))
 
     def _row(self, number: object) -> int:
         row = self._state.table.row(whole("id", number))

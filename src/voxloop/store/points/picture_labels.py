@@ -91,14 +91,16 @@ class PictureLabels(MarkLabels):
                 steps.append(self._step(row, entry))
             self._commit("assign", {}, steps)
 
-    def classes_of(self, *, predicted: bool | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Frames and the values of their classes, for learners; ``predicted`` as in :meth:`PointLabels.arrays`."""
+    def classes_of(self, *, predicted: bool | None = None, author: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Frames and the values of their classes, for learners; parameters as in :meth:`PointLabels.arrays`."""
         with self._state.lock:
             table = self._state.table
             rows = table.rows()
             if predicted is not None:
                 predicted = flag("predicted", predicted, error=LabelError)
                 rows = rows[(table.flags[rows] & PREDICTED != 0) == predicted]
+            if author is not None:
+                rows = rows[self._said_by(rows, author)]
             rows = rows[np.argsort(table.frame[rows], kind="stable")]
             return np.maximum(table.frame[rows], 0), table.label[rows]
 

@@ -71,13 +71,15 @@ class PlacedLabels(TrackEdits):
             table = self._state.table
             return bool((table.flags[table.rows(self._frame(frame))] & EMPTY).any())
 
-    def arrays(self, *, predicted: bool | None = None) -> dict[str, np.ndarray]:
+    def arrays(self, *, predicted: bool | None = None, author: str | None = None) -> dict[str, np.ndarray]:
         """All instances as columns, for learners and measures, a row each, by frame and number.
 
         Parameters
         ----------
         predicted
             True: only predictions; False: only what a person said; None: both.
+        author
+            Only what this author put there last. Raises LabelError where nobody of this name did.
 
         Returns
         -------
@@ -95,6 +97,8 @@ class PlacedLabels(TrackEdits):
             if predicted is not None:
                 predicted = flag("predicted", predicted, error=LabelError)
                 keep &= (flags & PREDICTED != 0) == predicted
+            if author is not None:
+                keep &= self._said_by(rows, author)
             rows = rows[keep]
             rows = rows[np.lexsort((table.id[rows], table.frame[rows]))]
             keys = list(self._keys(self.level).values())
