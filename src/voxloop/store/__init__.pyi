@@ -7,7 +7,6 @@ from .document import SetRow as SetRow
 from .document import TrainingSet as TrainingSet
 from .drawing import Edit as Edit
 from .labels import Labels as Labels
-from .labels import Touched as Touched
 from .points.box_labels import BoxLabels as BoxLabels
 from .points.instance import Instance as Instance
 from .points.mark_labels import MarkEdit as MarkEdit
@@ -15,6 +14,7 @@ from .points.picture_labels import PictureLabels as PictureLabels
 from .points.point_labels import PointLabels as PointLabels
 from .signing import author as author
 from .skeleton import Skeleton as Skeleton
+from .touched import Touched as Touched
 from .workspace import Store as Store
 from .workspace import open_labels as open_labels
 from .workspace import open_marks as open_marks

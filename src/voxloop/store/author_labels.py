@@ -24,6 +24,7 @@ from voxloop.store.atomic import replace_bytes
 from voxloop.store.changes import standing
 from voxloop.store.classes import Level
 from voxloop.store.planes import Plane, Rectangle
+from voxloop.store.touched import Touched
 from voxloop.store.values import whole
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from voxloop.store.chunks import Chunk
     from voxloop.store.label_contract import ImageFacts
-    from voxloop.store.labels import Labels, Touched
+    from voxloop.store.labels import Labels
     from voxloop.store.records import Record
     from voxloop.store.state import LabelState
 
@@ -166,8 +167,6 @@ class AuthorLabels:
 
     def touched(self) -> Sequence[Touched]:
         """The chunks in which this author said something, with the voxels of each value."""
-        from voxloop.store.labels import Touched
-
         with self._state.lock:
             self._follow()
             chunks = sorted(self._by_chunk)

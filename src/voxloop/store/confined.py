@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxloop.geometry import Box, Shape
-from voxloop.store.labels import Touched
 from voxloop.store.region_mask import holds, mask_of
+from voxloop.store.touched import Touched
 
 if TYPE_CHECKING:
     from voxloop.geometry import Spacing

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,6 +30,7 @@ from voxloop.store.label_setting import LabelSetting
 from voxloop.store.planes import Rectangle
 from voxloop.store.reader import ReaderState
 from voxloop.store.state import LabelState
+from voxloop.store.touched import Touched
 from voxloop.store.values import as_labels, paintable, whole
 from voxloop.store.writer import Proposal, WriterState
 
@@ -44,19 +44,6 @@ if TYPE_CHECKING:
     from voxloop.store.records import Record
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """A chunk that holds labels: its voxels and how many of them hold each value (0 left out)."""
-
-    box: Box
-    counts: dict[int, int]
-
-    @property
-    def region(self) -> tuple[slice, slice, slice]:
-        """The box as slices (z, y, x), for indexing."""
-        return self.box.slices
 
 
 class Labels(Guided, ObjectEdits, Authored):

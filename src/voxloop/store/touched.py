@@ -10,11 +10,13 @@ import json
 import os
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from voxloop.geometry import Box
 from voxloop.plain_files import read_plain
 from voxloop.store.atomic import open_to_append, replace_bytes, write_all
 from voxloop.store.chunks import Chunk, ChunkFile
@@ -22,6 +24,19 @@ from voxloop.store.chunks import Chunk, ChunkFile
 Counts = dict[int, int]
 #: of marks that were written before there were checksums
 _NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A chunk that holds labels: its voxels and how many of them hold each value (0 left out)."""
+
+    box: Box
+    counts: dict[int, int]
+
+    @property
+    def region(self) -> tuple[slice, slice, slice]:
+        """The box as slices (z, y, x), for indexing."""
+        return self.box.slices
 
 
 class TouchedIndex:
