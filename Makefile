@@ -1,4 +1,5 @@
 # Two commands for a newcomer: `make lab` and `make test`. Each makes .venv first, if need be.
+# `make lab EXTRAS=lab` leaves the networks out: 1 GB instead of 6.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,12 +7,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # JupyterLab's questions about news would cover the quickstart
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
-SOURCES := src tests benchmarks notebooks
+SOURCES := src tests benchmarks notebooks tools
+EXTRAS ?= learning,lab,formats
+comma := ,
+LAB_STAMP := $(VENV)/.stamp-lab-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: lab test nightly check format bench clean
+.PHONY: lab test nightly check format bench docs docs-pictures wheel clean
 .DEFAULT_GOAL := lab
 
-lab: $(VENV)/.stamp-lab
+lab: $(LAB_STAMP)
 	@$(BIN)/voxloop lab notebooks/01-quickstart.ipynb
 
 # Two parts: what may share the cores, and the browser, whose pages are late where something else uses them.
@@ -37,6 +41,17 @@ format: $(VENV)/.stamp-test
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/nbstripout notebooks/*.ipynb
 
+# The site, in build/site: open build/site/index.html. Without network; warnings are errors.
+docs: $(VENV)/.stamp-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# Pictures of panels for the site, taken in a real JupyterLab; look at them before you commit them.
+docs-pictures: $(VENV)/.stamp-test
+	@$(BIN)/python tools/pictures.py docs/img
+
+wheel: $(VENV)/.stamp-venv
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
 bench: $(VENV)/.stamp-test
 	@$(BIN)/python -m benchmarks
 
@@ -52,12 +67,16 @@ $(VENV)/.stamp-venv:
 	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' > $(LAB_SETTINGS)/overrides.json
 	@touch $@
 
-$(VENV)/.stamp-lab: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
-	@echo "Installing voxloop into $(VENV): about 6 GB on Linux (torch brings its GPU libraries), 2 GB on a Mac; 2 to 10 minutes, once."
-	@$(PIP) -e '.[learning,lab,formats]'
+$(LAB_STAMP): pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+	@echo "Installing voxloop[$(EXTRAS)] into $(VENV): with networks 6 GB on Linux (torch brings its GPU libraries), 2 GB on a Mac; without 1 GB; 1 to 10 minutes, once."
+	@$(PIP) -e '.[$(EXTRAS)]'
+	@touch $@
+
+$(VENV)/.stamp-docs: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+	@$(PIP) -e '.[docs]'
 	@touch $@
 
 $(VENV)/.stamp-test: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@echo "Installing voxloop and its tests into $(VENV): about 6 GB on Linux, 2 GB on a Mac; 2 to 10 minutes, once."
 	@$(PIP) -e '.[all]'
-	@touch $@ $(VENV)/.stamp-lab
+	@touch $@ $(VENV)/.stamp-docs $(VENV)/.stamp-lab-learning-lab-formats
