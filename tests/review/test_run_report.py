@@ -109,3 +109,25 @@ def test_the_score_is_the_headline_and_agreement_is_called_that(run: Run) -> Non
     assert "not how good either is on the image" in page[training:]
     for word in ("Best epoch", "best mean IoU", "mean IoU"):
         assert word not in page
+
+
+def test_of_places_the_page_tells_what_was_reached_on_held_out_pictures(tmp_path: Path) -> None:
+    from voxloop.config import PoseConfig
+
+    run = Runs(tmp_path / "ws" / "runs").create("pose-1", "voxloop.deep.pose.learner:train_pose", PoseConfig())
+    node = {"true": 8, "missed": 0.125, "p50": 1.5, "p75": 2, "p90": 3, "p95": 4, "p99": 6}
+    told = {
+        "kind": "measured", "time": 1e9 + 6, "name": "OKS", "pictures": 4, "mean": 0.8, "low": 0.7, "high": 0.9,
+        "measures": {"oks_map": 0.75, "median_px": 1.5, "median_px/head": 1.5},
+        "detail": {"intervals": {"oks_map": [0.61, 0.83]}, "counts": [["film#3", 2, 3]], "nodes": {SCRIPT: node},
+                   "pck": {"shares": [0.1, 0.2], "within": [0.5, 0.9]}},
+    }  # fmt: skip
+    epoch = {**EVENTS[2], "val": {"loss": 1, "oks_map": 0.75}}
+    page = report(run, [EVENTS[0], EVENTS[1], epoch, told, {"kind": "finished", "time": 1e9 + 8}])
+    for words in ("Held-out pictures", "OKS mAP (0.5 to 0.95)", "0.610 to 0.830", "12.5%", "film#3", "+1", "PCK"):
+        assert words in page
+    assert "<img src=x" not in page
+    assert "held-out strokes" not in page
+    confusion = {"names": ["disc", "ring"], "table": [[3, 1], [0, 4]]}
+    page = report(run, [EVENTS[0], EVENTS[1], epoch, {**told, "detail": {}, "confusion": confusion}])
+    assert "75.0%" in page

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import PredictionError
+from voxloop.prediction.count import CountEstimate, estimate_count
 from voxloop.prediction.found_classes import FoundClasses
 from voxloop.prediction.found_pieces import read_pieces
 from voxloop.store.atomic import json_bytes, replace_bytes
@@ -44,6 +45,8 @@ class FoundPlaces:
         self._shape: list[int] = about["shape"]
         self._classes: bool = about["classes"]
         self._frames: list[int] | None = about["frames"]
+        self._counted: list[list[int]] | None = about.get("counted")
+        self._threshold: float | None = about.get("threshold")
 
     @property
     def frames(self) -> list[int] | None:
@@ -67,6 +70,24 @@ class FoundPlaces:
         known = [-1] if self._frames is None else self._frames
         there = dict(zip(*(part.tolist() for part in np.unique(frames, return_counts=True)), strict=True))
         return {frame: there.get(frame, 0) for frame in known}
+
+    def count(self, frames: int | Sequence[int] | None = None, level: float = 0.9) -> CountEstimate:
+        """How many there are in some frames or in all, with an interval from what the model got wrong when held out.
+
+        Parameters
+        ----------
+        frames
+            Numbers; None: all that were looked at, or the volume.
+        level
+            Share of cases in which the interval should hold the true number.
+        """
+        counts = self.counts()
+        wanted = counts if frames is None else np.atleast_1d(np.asarray(frames)).tolist()
+        missing = [frame for frame in wanted if frame not in counts]
+        if missing:
+            raise PredictionError(f"frame {missing[0]} was not looked at")
+        found = sum(counts[frame] for frame in wanted)
+        return estimate_count(found, self._counted, level, as_held=self._threshold is None)
 
     def instances(self, frames: int | Sequence[int] | None = None, above: float = 0.0) -> list[dict[str, Any]]:
         """Instances of a frame, of some or (None) of all as ``ws.points(...).add_many`` takes them, surest first."""

@@ -47,6 +47,7 @@ def run(context: TaskContext) -> str:
                 f"{channels_of(volume)}; use an image with as many"
             )
         told = {name: facts[name] for name in ("level", "image", "node", "classes", "frames")}
+        told["threshold"] = facts.get("threshold")
         with model.opened(config.device, threads=config.threads) as finder:
             shape = [int(n) for n in volume.shape[-3:]]
             begin(folder, {**told, **_about(model), "shape": shape if facts["frames"] is None else shape[1:]})
@@ -58,7 +59,12 @@ def _about(model: Any) -> dict[str, Any]:
     if model.spec.learner == "pictures":
         return {"kind": "pictures", "names": [item.name for item in model.spec.classes], "by_class": True}
     plan = model.plan
-    return {"kind": plan.kind, "names": list(plan.names), "by_class": plan.pipeline == "detect"}
+    return {
+        "kind": plan.kind,
+        "names": list(plan.names),
+        "by_class": plan.pipeline == "detect",
+        "counted": model.spec.extra.get("counted"),
+    }
 
 
 def _look(context: TaskContext, folder: Path, finder: Any, volume: Any) -> str:

@@ -14,12 +14,20 @@ from voxloop.runs.history import metric_of
 if TYPE_CHECKING:
     from voxloop.review.reliability import Reliability
     from voxloop.runs import Run
+    from voxloop.runs.history import History
 
 #: training is blue, validation red, as in the monitor; several runs take colours that any eye tells apart
 TRAIN, VAL, BEST = "#2b83d6", "#d9482b", "#e6a100"
 SEVERAL = ("#009e73", "#e69f00", "#0072b2", "#cc79a7", "#d55e00", "#56b4e9")
 #: reads on white and on black
 INK = "#808080"
+#: what epochs are told by, the first that they have
+_AGREEMENT = {
+    "iou": "agreement with held-out strokes (IoU)",
+    "oks_map": "OKS mAP on held-out pictures",
+    "f1": "F1 on held-out pictures",
+    "accuracy": "accuracy on held-out pictures",
+}
 _KINDS = ("png", "svg", "pdf")
 
 
@@ -50,8 +58,9 @@ def draw(runs: Sequence[Run], kind: str = "png") -> bytes:
             colors = (TRAIN, VAL) if one else (SEVERAL[number % len(SEVERAL)],) * 2
             _loss(left, run, colors, one)
             _score(right, run, colors, one)
+        metric = main_metric(runs[-1].history)
         left.set(xlabel="step", ylabel="loss")
-        right.set(xlabel="step", ylabel="agreement with held-out strokes (IoU)", ylim=(0, 1))
+        right.set(xlabel="step", ylabel=_AGREEMENT.get(metric, metric), ylim=(0, 1))
         for axis in (left, right):
             _dress(axis)
         out = io.BytesIO()
@@ -62,6 +71,39 @@ def draw(runs: Sequence[Run], kind: str = "png") -> bytes:
             transparent=kind != "png",
             metadata={"Date": None} if kind == "svg" else None,
         )
+    return out.getvalue()
+
+
+def main_metric(history: History) -> str:
+    """What epochs of a run are told by beside their loss."""
+    for event in reversed(history.epochs):
+        for name in _AGREEMENT:
+            if np.isfinite(metric_of(event, "val", name)):
+                return name
+    return "iou"
+
+
+def draw_shares(lines: Sequence[tuple[np.ndarray, np.ndarray, str]], x: str, y: str) -> bytes:
+    """Shares (0 to 1) over something, a line each (x, y, words), as SVG without a ground.
+
+    Raises RunError without matplotlib.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise RunError("a picture of curves needs matplotlib: pip install matplotlib") from error
+    with rc_context({"font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "voxloop"}):
+        figure = Figure(figsize=(4.2, 3.1), layout="constrained")
+        FigureCanvasAgg(figure)
+        axis = figure.subplots()
+        for number, (at, share, words) in enumerate(lines):
+            axis.plot(at, share, "-", lw=1.6, color=(TRAIN, VAL)[number % 2], label=words or None)
+        axis.set(xlabel=x, ylabel=y, ylim=(0, 1))
+        _dress(axis)
+        out = io.BytesIO()
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     return out.getvalue()
 
 
@@ -102,11 +144,12 @@ def _loss(axis: Any, run: Run, colors: tuple[str, str], one: bool) -> None:
 
 
 def _score(axis: Any, run: Run, colors: tuple[str, str], one: bool) -> None:
-    _lines(axis, run, "iou", colors, one)
+    metric = main_metric(run.history)
+    _lines(axis, run, metric, colors, one)
     best = run.history.best
-    if best is not None and np.isfinite(metric_of(best, "val", "iou")):
+    if best is not None and np.isfinite(metric_of(best, "val", metric)):
         at = best.get("iteration") or best.get("epoch")
-        axis.plot([at], [metric_of(best, "val", "iou")], "o", ms=6, color=BEST if one else colors[1], label=None)
+        axis.plot([at], [metric_of(best, "val", metric)], "o", ms=6, color=BEST if one else colors[1], label=None)
 
 
 def _lines(axis: Any, run: Run, metric: str, colors: tuple[str, str], one: bool) -> None:

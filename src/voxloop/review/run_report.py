@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from voxloop.config import Config
 from voxloop.config.base import flat
-from voxloop.config.learners import LEARNERS
+from voxloop.config.learners import LEARNERS, OF_MARKS
 from voxloop.config.presets import code_of
 from voxloop.errors import ConfigError, RunError
 from voxloop.plain_files import read_plain
 from voxloop.review.report_parts import note, number, table
+from voxloop.review.report_places import describe_held_out
 from voxloop.review.report_score import describe_reliability, describe_score
 from voxloop.review.run_figure import draw
 from voxloop.review.scores import ScoreCache
@@ -32,12 +33,22 @@ if TYPE_CHECKING:
     from voxloop.runs import Run
 
 _SAMPLES = 3
+_PICTURES = (
+    "The pictures that judge taught nothing, but chose the epoch that is kept: where training falls and validation "
+    "rises, the network learns by heart."
+)
 _CURVES = (
     "Agreement with held-out strokes shows over-fitting, not how good the model is: strokes lie near each other, and "
     "on easy or hard places."
 )
 #: scores of separate objects, as the log names them and as they are said
 _OBJECTS = (("ap50", "AP@0.5 of separate objects"), ("pq", "panoptic quality of objects"))
+#: what a sample shows
+_SHOWN = {
+    "pose": "Held-out frames: white what was labelled, orange what was found.",
+    "detect": "Held-out pictures: white what was labelled, orange what was found.",
+    "pictures": "Held-out pictures, those that are wrong first; below where the network saw the class that it said.",
+}
 _WORK = {"train": "training", "predict": "prediction", "batch": "prediction"}  # others are called by their kind
 
 
@@ -59,7 +70,8 @@ def _page(run: Run) -> str:
         ("Score", describe_score(run)),
         ("Reliability", describe_reliability(run)),
         ("Training", _training(run, history)),
-        ("Curves", f'<div class="curves">{curves[curves.index("<svg") :]}</div>' + note(_CURVES)),
+        ("Held-out pictures", describe_held_out(history)),
+        ("Curves", f'<div class="curves">{curves[curves.index("<svg") :]}</div>' + note(_words_of_curves(run))),
         ("Samples", _samples(run, history)),
         ("Data", _data(run, history)),
         ("Settings", _settings(run, config)),
@@ -77,6 +89,10 @@ def _page(run: Run) -> str:
         f"<body><header><h1>{name}</h1><p>{html.escape(run.state)} · created {made} · workspace "
         f"{html.escape(Layout.of_run(run.path).root.name)}</p>{remark}</header>{body}</body></html>"
     )
+
+
+def _words_of_curves(run: Run) -> str:
+    return _PICTURES if run.learner in OF_MARKS else _CURVES
 
 
 def _training(run: Run, history: History) -> str:
@@ -123,7 +139,8 @@ def _samples(run: Run, history: History) -> str:
             )
     if not pictures:
         return ""
-    return "".join(pictures) + '<p class="note">Image, validation labels, prediction, confidence.</p>'
+    words = _SHOWN.get(run.learner or "", "Image, validation labels, prediction, confidence.")
+    return "".join(pictures) + note(words)
 
 
 def _data(run: Run, history: History) -> str:

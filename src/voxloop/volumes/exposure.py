@@ -43,10 +43,10 @@ def measure_exposure(volume: DataArray) -> Exposure:
     """The exposure of an image, or of each picture of a stack of them. Reads a few planes."""
     depth = shape_zyx(volume)[0]
     if volume.attrs.get("z_kind") == "frame" and depth <= _MOST_FRAMES:
-        pairs = [_percentiles(_plane(volume, z)) for z in range(depth)]
+        pairs = [percentiles(_plane(volume, z)) for z in range(depth)]
     else:
         planes = np.unique(np.linspace(0, depth - 1, min(depth, _PLANES)).round().astype(int))
-        pairs = [_percentiles(np.concatenate([_plane(volume, int(z)) for z in planes], axis=1))]
+        pairs = [percentiles(np.concatenate([_plane(volume, int(z)) for z in planes], axis=1))]
     low, high = np.stack(pairs, axis=-1)
     return Exposure(low, high)
 
@@ -118,8 +118,8 @@ def _plane(volume: DataArray, z: int) -> np.ndarray:
     return read_block(volume, box).reshape(channels_of(volume), -1)
 
 
-def _percentiles(values: np.ndarray) -> np.ndarray:
-    """(2, c); 0 and 0 for a channel without a number."""
+def percentiles(values: np.ndarray) -> np.ndarray:
+    """Darkest and brightest (2, c) of intensities (c, n); 0 and 0 for a channel without a number."""
     found = np.zeros((2, len(values)))
     for channel, row in enumerate(values):
         finite = row[np.isfinite(row)]

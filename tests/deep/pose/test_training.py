@@ -15,6 +15,7 @@ from voxloop.config import DetectConfig, PoseConfig
 from voxloop.config.places import PlaceSettings
 from voxloop.deep.pose.learner import train_detect, train_pose
 from voxloop.deep.pose.model import load
+from voxloop.deep.pose.pictures import Reader, pictures_of
 from voxloop.errors import ConfigError, LabelError
 from voxloop.store import Store
 from voxloop.store.mark_teaching import freeze_marks
@@ -92,6 +93,8 @@ def test_every_pipeline_learns_and_answers_with_instances(begin: Any, pipeline: 
     assert told["name"] == "OKS"
     assert told["pictures"] == 2
     assert "oks_map" in told["measures"]
+    assert set(told["detail"]["nodes"]) == set(NODES)
+    assert [true for _, true, _ in told["detail"]["counts"]] == [animals] * 2
     assert (context.path / context.of("sample")[0]["path"]).is_file()
     model = load(context.path / "model")
     with model.opened("cpu", threads=1) as finder:
@@ -237,6 +240,9 @@ def test_classes_of_pictures(begin: Any) -> None:
     told = context.of("measured")[0]
     assert told["name"] == "accuracy"
     assert np.sum(told["confusion"]["table"]) == told["pictures"] == 4
+    low, high = told["detail"]["intervals"]["accuracy"]
+    assert 0 <= low <= told["mean"] <= high <= 1
+    assert (context.path / "samples" / "where-it-looked.png").is_file()
     assert (context.path / context.of("sample")[0]["path"]).is_file()
     with load_classifier(context.path / "model").opened("cpu", threads=1) as opened:
         answer = opened.classify(picture[:3, None])
@@ -291,3 +297,18 @@ def test_what_is_taught_and_how_far_each_head_looks_is_known_before(begin: Any) 
         assert field.effective[0] <= field.theoretical[0]
         reach = receptive_field(_Shown(network, head.name), 1)
         assert plain_side(stage.backbone, head.level) == pytest.approx(2 * reach + 1, abs=8)
+
+
+def test_pictures_of_any_exposure_are_brought_to_the_same(begin: Any) -> None:
+    picture, instances = film(animals=2)
+    dim = picture.astype(float)
+    dim[::2] = dim[::2] / 4 + 30
+    context = begin(PoseConfig(pipeline="top-down", **TINY), dim.astype(np.uint8), instances, **SKELETON)
+    assert train_pose(context) == "finished"
+    assert any("differ in exposure" in str(event["text"]) for event in context.of("log"))
+    model = load(context.path / "model")
+    assert "exposure" in model.spec.normalisation
+    reader = Reader.of(model.spec.normalisation)
+    shown = [reader.read(one, [0, 0], one.shape) for one in pictures_of(dim[:2, None])]
+    assert shown[0].max() == pytest.approx(shown[1].max(), rel=0.4)
+    assert dim[1].max() > 2 * dim[0].max()

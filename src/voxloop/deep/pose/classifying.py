@@ -15,13 +15,13 @@ from torch.nn import functional as F
 from voxloop.config.pictures import PictureConfig
 from voxloop.deep.networks.device import autocast, lay_out, move_network, resolve_device, resolve_precision
 from voxloop.deep.pose import judging
-from voxloop.deep.pose.classifier import build_classifier, load, picture_spec, shown_picture
+from voxloop.deep.pose.classifier import PictureModel, build_classifier, load, picture_spec, shown_picture
 from voxloop.deep.pose.loop import SavedTraining
 from voxloop.deep.pose.pictures import AlbumPicture, Reader, nothing, statistics
 from voxloop.deep.pose.scores import PlaceScores
 from voxloop.deep.pose.variation import varied_view, vary_grays
 from voxloop.deep.training.model_folder import write_model
-from voxloop.errors import LabelError
+from voxloop.errors import LabelError, ModelError
 from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
@@ -30,6 +30,8 @@ from voxloop.store.layout import RunPlace
 _SIDE = 224
 #: held-out pictures in a batch
 _AT_ONCE = 32
+#: times that pictures are drawn again for an interval
+_DRAWS = 500
 
 
 class PictureSubject:
@@ -37,6 +39,7 @@ class PictureSubject:
 
     def __init__(self, context: TaskContext, config: PictureConfig, saved: SavedTraining) -> None:
         self._context, self._config = context, config
+        self._shown = 0  # the last epoch of which samples were drawn
         self.device = resolve_device(config.device)
         self._precision = resolve_precision(config.precision, self.device)
         pictures, truth, self._classes, self._channels = open_pictures(context.workspace, context.config)
@@ -122,6 +125,7 @@ class PictureSubject:
 
     def show(self, answered: np.ndarray, epoch: int, tell: Callable[[str, int], object]) -> None:
         """A sheet of held-out pictures, those that are wrong first, each with what it is and was said to be."""
+        self._shown = epoch
         if not self._config.samples:
             return
         order = np.argsort(answered == self._held_truth, kind="stable")[:12]
@@ -152,10 +156,41 @@ class PictureSubject:
             low=low,
             high=high,
             measures=told,
+            detail={"intervals": self._intervals(said)},
             confusion={"names": list(self.names), "table": table.tolist()},
         )
+        self._show_where(kept, said)
         words = f"on {self.held} held-out pictures: accuracy {right.mean():.3f} ({low:.2f}-{high:.2f}, 90 %)"
         self._context.emit("log", text=words)
+
+    def _intervals(self, said: np.ndarray) -> dict[str, list[float]]:
+        """Of each measure, 90 %, by drawing held-out pictures again and again."""
+        rng = np.random.default_rng((self._config.seed, 13))
+        if self.held < 2:
+            return {}
+        drawn = [rng.integers(self.held, size=self.held) for _ in range(_DRAWS)]
+        found = [_measures(self._held_truth[one], said[one], self.names) for one in drawn]
+        out = {}
+        for name in _measures(self._held_truth, said, self.names):
+            values = [one[name] for one in found if name in one]
+            out[name] = [float(value) for value in np.percentile(values, [5, 95])]
+        return out
+
+    def _show_where(self, kept: PictureModel, said: np.ndarray) -> None:
+        """A sheet of held-out pictures, wrong ones first, and where the network saw what it said."""
+        if not self._config.samples:
+            return
+        order = np.argsort(said == self._held_truth, kind="stable")[:12].tolist()
+        tiles = [(self._held[i], self.names[self._held_truth[i]], self.names[said[i]]) for i in order]
+        heats: list[np.ndarray] | None = []
+        with kept.opened(str(self.device), threads=torch.get_num_threads()) as opened:
+            try:
+                heats = [opened.looked_at(one.grays([0, 0], one.shape), name) for one, _, name in tiles]
+            except ModelError:  # a network without a map of features
+                heats = None
+        name = "samples/where-it-looked.png"
+        _draw_sheet(self._context.path / name, tiles, heats=heats)
+        self._context.emit("sample", path=name, window=0, epoch=self._shown)
 
     def _answers(self, networks: nn.ModuleDict) -> Tensor:
         """(held, class) logits."""
@@ -227,17 +262,30 @@ def _measures(truth: np.ndarray, said: np.ndarray, names: Sequence[str]) -> dict
     return out
 
 
-def _draw_sheet(path: Path, tiles: Sequence[tuple[AlbumPicture, str, str]], side: int = 96) -> None:
-    """A PNG of pictures in a row, each with what it is and, where that differs, what it was said to be."""
+def _draw_sheet(
+    path: Path,
+    tiles: Sequence[tuple[AlbumPicture, str, str]],
+    side: int = 96,
+    heats: Sequence[np.ndarray] | None = None,
+) -> None:
+    """A PNG of pictures in a row, each with what it is and, where that differs, what it was said to be.
+
+    ``heats``: maps (y, x) from 0 to 1, drawn over each picture once more below.
+    """
     from PIL import Image, ImageDraw
 
-    sheet = Image.new("RGB", (side * max(1, len(tiles)), side + 14), "black")
+    rows = 1 if heats is None else 2
+    sheet = Image.new("RGB", (side * max(1, len(tiles)), rows * side + 14), "black")
     pen = ImageDraw.Draw(sheet)
     for number, (picture, true, said) in enumerate(tiles):
         plane = picture.grays([0, 0], picture.shape)[0].astype(float)
         low, high = np.percentile(plane, [1, 99])
         gray = (np.clip((plane - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
         sheet.paste(Image.fromarray(gray).resize((side - 2, side - 2)), (number * side, 0))
+        if heats is not None:
+            heat = heats[number][..., None]
+            warm = (gray[..., None] * (1 - 0.7 * heat) + np.array([230, 159, 0]) * 0.7 * heat).astype(np.uint8)
+            sheet.paste(Image.fromarray(warm).resize((side - 2, side - 2)), (number * side, side + 14))
         words, color = (true, "white") if true == said else (f"{true}: {said}?", "#e69f00")
         pen.text((number * side + 2, side), words[:16], fill=color)
     path.parent.mkdir(exist_ok=True)

@@ -20,6 +20,8 @@ from voxloop.deep.pose.scores import f_score, found_points, match, summary
 #: thresholds among which the best is looked for
 _CANDIDATES = np.arange(0.1, 0.91, 0.05)
 _DRAWS = 1000
+#: thresholds whose F1 is so near the best are as good
+_AS_GOOD = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ def look(finder: Finder, plan: PlacePlan, pictures: Sequence[AlbumPicture]) -> l
     return [finder.find([picture], threshold)[0] for picture in pictures]
 
 
+def as_told(found: Found, plan: PlacePlan) -> Found:
+    """Of what :func:`look` found what a prediction tells."""
+    return found.above(plan.threshold) if plan.pipeline == "detect" else found
+
+
 def measures(
     found: Sequence[Found], plan: PlacePlan, pictures: Sequence[AlbumPicture], tolerance: float
 ) -> dict[str, float]:
@@ -72,13 +79,19 @@ def count_points(found: Sequence[Found], pictures: Sequence[AlbumPicture], toler
     return out
 
 
+def candidates() -> np.ndarray:
+    """Thresholds at which points are counted."""
+    return _CANDIDATES
+
+
 def best_threshold(counted: Sequence[PictureCount]) -> float:
-    """Where F1 over all pictures is best; of several in the middle of them."""
-    total = sum(one.counts for one in counted)
-    scores = np.array([f_score(*row) for row in np.asarray(total).tolist()])
-    scores = np.nan_to_num(scores, nan=0.0)
-    best = np.flatnonzero(scores >= scores.max() - 1e-3)
-    return float(_CANDIDATES[best[len(best) // 2]])
+    """Where F1 over all pictures is best; of those that are all but as good, the one that counts most nearly right."""
+    total = np.asarray(sum(one.counts for one in counted))
+    scores = np.nan_to_num(np.array([f_score(*row) for row in total.tolist()]), nan=0.0)
+    best = np.flatnonzero(scores >= scores.max() - _AS_GOOD)
+    away = np.abs(total[best, 1] - total[best, 2])  # made up against missed
+    nearest = best[away == away.min()]
+    return float(_CANDIDATES[nearest[len(nearest) // 2]])
 
 
 def detected(counted: Sequence[PictureCount], threshold: float) -> dict[str, float]:

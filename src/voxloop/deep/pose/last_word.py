@@ -10,6 +10,7 @@ import torch
 from voxloop.config.detect import DetectConfig
 from voxloop.config.places import PlaceSettings
 from voxloop.deep.pose import judging
+from voxloop.deep.pose.detail import in_detail
 from voxloop.deep.pose.finding import Finder
 from voxloop.deep.pose.model import load
 from voxloop.deep.pose.pictures import AlbumPicture, Reader
@@ -38,14 +39,16 @@ def last_word(
     found = judging.look(Finder(plan, networks, reader, device, precision), plan, held)
     if isinstance(config, DetectConfig) and config.peak_threshold == "auto":
         plan = replace(plan, threshold=judging.best_threshold(judging.count_points(found, held, tolerance)))
-        spec = replace(kept.spec, extra={**kept.spec.extra, "plan": plan.to_json()})
-        write_model(folder, spec, torch.nn.ModuleDict(networks))
+    counted = [[len(picture.places), len(judging.as_told(one, plan))] for one, picture in zip(found, held, strict=True)]
+    spec = replace(kept.spec, extra={**kept.spec.extra, "plan": plan.to_json(), "counted": counted})
+    write_model(folder, spec, torch.nn.ModuleDict(networks))
     told = judging.measures(found, plan, held, tolerance)
     each = judging.per_picture(found, plan, held, tolerance)
     low, high = judging.interval(each, config.seed)
     mean = float(sum(each) / len(each)) if each else float("nan")
     name = "F1" if plan.pipeline == "detect" else "OKS"
-    context.emit("measured", name=name, pictures=len(held), mean=mean, low=low, high=high, measures=told)
+    detail = in_detail(found, plan, held, tolerance, config.seed)
+    context.emit("measured", name=name, pictures=len(held), mean=mean, low=low, high=high, measures=told, detail=detail)
     context.emit("log", text=f"on {len(held)} held-out pictures: {name} {_range(mean, low, high)}; {_words(told)}")
 
 

@@ -88,7 +88,7 @@ class PlaceModel(MarkModel):
         plan, grays = self.plan, self.spec.normalisation
         with self._on(device, threads) as where:
             networks, number = self.networks(where), resolve_precision(precision, where)
-            yield PlaceFinder(lambda: Finder(plan, networks, Reader(grays["mean"], grays["std"]), where, number), plan)
+            yield PlaceFinder(lambda: Finder(plan, networks, Reader.of(grays), where, number), plan)
 
     def networks(self, device: torch.device) -> dict[str, nn.Module]:
         """The networks by stage, in evaluation mode. Raises ModelError where the weights do not fit."""

@@ -15,11 +15,14 @@ import numpy as np
 from voxloop.errors import LabelError
 from voxloop.geometry import Box
 from voxloop.machine import machine
+from voxloop.volumes.exposure import Exposure, are_alike, common_exposure, percentiles
 
 #: pictures up to so many pixels are kept whole in memory
 _WHOLE = 16_000_000
 #: share of the memory of the machine for pictures that were read
 _SHARE = 0.1
+#: of larger pictures the middle is measured, pixels a side
+_MEASURED = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,11 +134,20 @@ class Album:
 class Reader:
     """Grays of pictures, normalised; those that were read whole stay in memory as long as there is room."""
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], exposure: Mapping[str, Sequence[float]] | None = None
+    ) -> None:
         self._mean, self._std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+        self._exposure = exposure
+        self._scales: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
         self._room = int(machine().memory_bytes * _SHARE)
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, settled: Mapping[str, Any]) -> Reader:
+        """From what :func:`settle_grays` says."""
+        return cls(settled["mean"], settled["std"], settled.get("exposure"))
 
     @property
     def channels(self) -> int:
@@ -148,8 +160,19 @@ class Reader:
         else:
             part = picture.grays(low, high)
         extra = (1,) * (part.ndim - 1)
-        normal = (part.astype(np.float32) - self._mean.reshape(-1, *extra)) / self._std.reshape(-1, *extra)
+        part = part.astype(np.float32)
+        if self._exposure is not None:
+            gain, offset = self._scale_of(picture)
+            part = part * gain.reshape(-1, *extra) + offset.reshape(-1, *extra)
+        normal = (part - self._mean.reshape(-1, *extra)) / self._std.reshape(-1, *extra)
         return np.ascontiguousarray(normal)
+
+    def _scale_of(self, picture: AlbumPicture) -> tuple[np.ndarray, np.ndarray]:
+        """Gain and offset (c,) that bring a picture to the common exposure."""
+        if picture.name not in self._scales:
+            assert self._exposure is not None
+            self._scales[picture.name] = as_exposed(picture_exposure(picture), self._exposure)
+        return self._scales[picture.name]
 
     def _whole(self, picture: AlbumPicture) -> np.ndarray:
         with self._lock:
@@ -165,6 +188,56 @@ class Reader:
         return grays
 
 
+def settle_grays(pictures: Sequence[AlbumPicture], most: int = 48) -> dict[str, Any]:
+    """How grays are normalised: ``mean`` and ``std`` of each channel, and ``exposure`` where pictures differ in it.
+
+    Pictures that differ in how they were exposed are each brought to the same darkest and brightest; a few that are
+    dim would else be all but black beside the others.
+    """
+    chosen = pictures[:: max(1, len(pictures) // most)][:most]
+    exposure = None
+    if len(chosen) > 1 and len(chosen[0].shape) == 2:
+        exposures = [picture_exposure(picture) for picture in chosen]
+        exposure = None if are_alike(exposures) else common_exposure(exposures)
+    if exposure is None:
+        mean, std = statistics(pictures)
+        return {"mean": mean, "std": std}
+    reader = Reader([0.0] * len(exposure["low"]), [1.0] * len(exposure["low"]), exposure)
+    means, squares = [], []
+    for picture in chosen:
+        low, high = middle_of(picture)
+        grays = reader.read(picture, low, high).astype(np.float64).reshape(reader.channels, -1)
+        means.append(grays.mean(1))
+        squares.append((grays**2).mean(1))
+    mean = np.mean(means, axis=0)
+    std = np.sqrt(np.maximum(np.mean(squares, axis=0) - mean**2, 1e-12))
+    return {"mean": mean.tolist(), "std": std.tolist(), "exposure": exposure}
+
+
+def middle_of(picture: AlbumPicture) -> tuple[list[int], list[int]]:
+    """Where a picture is measured: all of it, or a part in its middle."""
+    low, high = [0] * len(picture.shape), list(picture.shape)
+    for axis, extent in enumerate(high):
+        if extent > _MEASURED:
+            low[axis], high[axis] = (extent - _MEASURED) // 2, (extent + _MEASURED) // 2
+    return low, high
+
+
+def picture_exposure(picture: AlbumPicture) -> Exposure:
+    """Darkest and brightest of each channel of a picture."""
+    grays = picture.grays(*middle_of(picture))
+    low, high = percentiles(grays.reshape(len(grays), -1))
+    return Exposure(low[:, None], high[:, None])
+
+
+def as_exposed(own: Exposure, reference: Mapping[str, Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Gain and offset (c,) that bring an exposure to another; a flat one stays as it is."""
+    low, high, flat = own.low[:, 0], own.high[:, 0], own.flat[:, 0]
+    wanted_low, wanted_high = np.asarray(reference["low"], float), np.asarray(reference["high"], float)
+    gain = np.where(flat, 1.0, (wanted_high - wanted_low) / np.where(flat, 1.0, high - low))
+    return gain.astype(np.float32), np.where(flat, 0.0, wanted_low - gain * low).astype(np.float32)
+
+
 def statistics(pictures: Sequence[AlbumPicture], most: int = 24) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of the grays of each channel, over some of the pictures."""
     chosen = pictures[:: max(1, len(pictures) // most)][:most]
@@ -172,11 +245,7 @@ def statistics(pictures: Sequence[AlbumPicture], most: int = 24) -> tuple[list[f
     squares: Any = 0.0
     count = 0
     for picture in chosen:
-        low = [0] * len(picture.shape)
-        high = list(picture.shape)
-        for axis, extent in enumerate(high):  # of a large picture a part in its middle
-            if extent > 1024:
-                low[axis], high[axis] = extent // 2 - 512, extent // 2 + 512
+        low, high = middle_of(picture)
         grays = picture.grays(low, high).astype(np.float64).reshape(-1, int(np.prod(np.subtract(high, low))))
         sums, squares, count = sums + grays.sum(1), squares + (grays**2).sum(1), count + grays.shape[1]
     mean = sums / count

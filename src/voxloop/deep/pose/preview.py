@@ -18,7 +18,7 @@ from voxloop.deep.pose.fields import HeadField, fields_of
 from voxloop.deep.pose.lesson_sheet import draw_lesson
 from voxloop.deep.pose.lessons import Lesson, Teacher, join
 from voxloop.deep.pose.model import build_networks
-from voxloop.deep.pose.pictures import Album, Reader, open_album, statistics
+from voxloop.deep.pose.pictures import Album, Reader, open_album, settle_grays
 from voxloop.deep.pose.plan import PlacePlan, plan_of
 from voxloop.deep.pose.split import hold_out
 from voxloop.errors import ConfigError, VolumeError
@@ -156,7 +156,7 @@ def _gather(folder: Path, config: _Config, state: dict[str, Any] | None = None) 
     album = open_album(folder, {**facts, "as": "pose" if pose else "detect"})
     plan = plan_of(config, album)
     learnt, _ = hold_out(album.pictures, config.validation_share, config.seed)
-    reader = Reader(*statistics(learnt))
+    reader = Reader.of(settle_grays(learnt))
     teachers = {
         stage.name: Teacher(plan, stage, learnt, reader, config, number) for number, stage in enumerate(plan.stages)
     }

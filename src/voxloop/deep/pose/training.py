@@ -18,7 +18,7 @@ from voxloop.deep.pose.last_word import last_word
 from voxloop.deep.pose.lessons import Lesson, MapLoss, Teacher
 from voxloop.deep.pose.loop import SavedTraining
 from voxloop.deep.pose.model import build_networks, load, spec_of
-from voxloop.deep.pose.pictures import Reader, open_album, statistics
+from voxloop.deep.pose.pictures import Reader, open_album, settle_grays
 from voxloop.deep.pose.plan import PlacePlan, plan_of
 from voxloop.deep.pose.scores import PlaceScores
 from voxloop.deep.pose.split import hold_out
@@ -46,9 +46,8 @@ class PlaceSubject:
             self._statistics: dict[str, Any] = saved.state["statistics"]
         else:
             self.plan = plan_of(config, self._album)
-            mean, std = statistics(self._learnt)
-            self._statistics = {"mean": mean, "std": std}
-        self._reader = Reader(self._statistics["mean"], self._statistics["std"])
+            self._statistics = settle_grays(self._learnt)
+        self._reader = Reader.of(self._statistics)
         self._criterion = MapLoss(config)
         self.networks = self._build(resumed=bool(saved.state))
         self._teachers = {
@@ -90,6 +89,7 @@ class PlaceSubject:
         return (
             f"{self.plan.pipeline}: {windows}; {len(self._learnt)} pictures with {count} labelled teach, "
             f"{len(self._held)} are held out"
+            + ("; pictures differ in exposure: each is brought to the same" if "exposure" in self._statistics else "")
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
+from voxloop.config.learners import OF_MARKS
 from voxloop.errors import RunError
 from voxloop.panels.base.panel import CopyCode, Panel, badge, classed, column, heading, row, show, spacer, text
 from voxloop.panels.base.style import PALETTE
@@ -144,8 +145,9 @@ class MonitorPanel(Panel):
 
     def _plots(self) -> tuple[CurvePlot, CurvePlot]:
         losses = CurvePlot("Loss", self._colors, log=self.view.log)
-        name, title = run_words.metric_title(self.metric), run_words.plot_title(self.metric)
-        return losses, CurvePlot(name, self._colors, title=title, unit_range=self.metric != "loss")
+        pictures = all(run.learner in OF_MARKS for run in self.runs)
+        name, title = run_words.metric_title(self.metric), run_words.plot_title(self.metric, pictures=pictures)
+        return losses, CurvePlot(name, self._colors, title=title, unit_range=run_words.is_share(self.metric))
 
     def _place_plots(self, losses: bool, scores: bool) -> None:
         """Only figures with something in them are in the page: bqplot cannot draw into a box that is not shown."""

@@ -48,7 +48,22 @@ KEPT_BELOW_HIGHEST = (
     "lies above it by no more than chance."
 )
 _OBJECTS = (("ap50", "AP@0.5"), ("pq", "PQ"))
-_METRICS = {"iou": "IoU", "ap50": "AP@0.5", "pq": "PQ", "f1": "F1", "lr": "learning rate"}
+_METRICS = {
+    "iou": "IoU",
+    "ap50": "AP@0.5",
+    "pq": "PQ",
+    "f1": "F1",
+    "lr": "learning rate",
+    "oks_map": "OKS mAP",
+    "oks_mar": "OKS mAR",
+    "pck": "PCK (0.2)",
+    "median_px": "median distance, pixels",
+    "p95_px": "95th percentile of distances, pixels",
+    "within_3px": "share of nodes within 3 pixels",
+    "count_error": "error of the count, a share",
+}
+#: those that are better the lower they are
+_LOWER = ("loss", "median_px", "p95_px", "count_error")
 
 
 def metric_title(metric: str) -> str:
@@ -57,8 +72,15 @@ def metric_title(metric: str) -> str:
     return _METRICS.get(measure, measure.replace("_", " ")) + colon + name
 
 
-def plot_title(metric: str) -> str:
-    """What the curve of a metric over epochs is."""
+def is_share(metric: str) -> bool:
+    """Whether a metric lies between 0 and 1, which is perfect."""
+    return metric.partition("/")[0] not in _LOWER
+
+
+def plot_title(metric: str, *, pictures: bool = False) -> str:
+    """What the curve of a metric over epochs is; ``pictures``: of learners that hold out pictures, not strokes."""
+    if pictures:
+        return f"On held-out pictures, {metric_title(metric)} (they chose the epoch that is kept, which flatters)"
     return f"Agreement with held-out strokes, {metric_title(metric)} (shows over-fitting, not how good it is)"
 
 
@@ -166,7 +188,8 @@ def _interval(score: dict[str, Any]) -> str:
 
 def _epoch_line(event: dict[str, Any]) -> str:
     parts = []
-    for name, metric in (("loss", "loss"), ("agreement", "iou")):
+    told = (("loss", "loss"), ("agreement", "iou"), ("OKS mAP", "oks_map"), ("F1", "f1"), ("accuracy", "accuracy"))
+    for name, metric in told:
         values = {split: metric_of(event, split, metric) for split in ("train", "val")}
         words = [f"{split} {value:.3g}" for split, value in values.items() if value == value]
         if words:

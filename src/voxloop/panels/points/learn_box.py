@@ -112,7 +112,8 @@ class LearnBox:
             owner = self._owner
             count = owner.ws.accept(run)
             owner.show()
-            owner.say(f"{len(count)} predicted; Ctrl Z takes them away, a double click makes one yours.", "good")
+            total = f" {run.result.count().words}." if hasattr(run.result, "count") else ""
+            owner.say(f"{len(count)} predicted; Ctrl Z takes them away, a double click makes one yours.{total}", "good")
 
     def _preview(self) -> None:
         """Let settings and previews follow the level on show."""
