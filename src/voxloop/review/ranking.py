@@ -168,6 +168,59 @@ def rank_by_chance(count: int, n: int, seed: int) -> Ranked:
     return _ranked(order.tolist(), [1.0] * len(order), [])
 
 
+def rank_by_lot(
+    weight: np.ndarray, looks: np.ndarray, places: np.ndarray, n: int, seed: int, covered: np.ndarray
+) -> Ranked:
+    """Draw places by chance, but unlike those before and away from them (k-means++; Arthur and Vassilvitskii 2007).
+
+    Chance takes what is usual most often, so it is seldom fooled by what looks like nothing else; what was drawn makes
+    its like and its neighbours improbable, so the list repeats neither.
+
+    Parameters
+    ----------
+    weight
+        (n,) how probable a place is beside others; 0 for those that may not be drawn.
+    looks, places
+        (n, features) in which alike places are near, and (n, 3) where they lie: 1 apart is as good as far away.
+    covered
+        Positions of places that are seen to already.
+    """
+    usual = usual_distance(looks)
+    where = np.concatenate([looks / usual, places], axis=1).astype(np.float64)
+    nearest = np.ones(len(where))
+    left = np.ones(len(where))
+
+    def cover(rows: np.ndarray) -> None:
+        nonlocal left
+        np.minimum(nearest, squared_distances(where[rows], where).min(axis=0), out=nearest)
+        left *= 1 - NEARLY_ALL * _likeness(looks[rows], looks, usual)
+
+    for start in range(0, len(covered), CANDIDATES):
+        cover(covered[start : start + CANDIDATES])
+    rng = np.random.default_rng(seed)
+    order: list[int] = []
+    rates: list[float] = []
+    shares: list[float] = []
+    free = np.asarray(weight, np.float64).copy()
+    while len(order) < n and free.any():
+        chance = free * nearest**2
+        if chance.sum() <= 0:  # all that is left looks and lies like what was drawn
+            chance = free
+        best = int(rng.choice(len(chance), p=chance / chance.sum()))
+        order.append(best)
+        rates.append(float(nearest[best]))
+        shares.append(float((left * _likeness(looks[[best]], looks, usual)).mean()))
+        free[best] = 0
+        cover(np.array([best]))
+    return _ranked(order, rates, shares) if any(rates) else _ranked(order, [1.0] * len(order), shares)
+
+
+def _likeness(some: np.ndarray, looks: np.ndarray, usual: float) -> np.ndarray:
+    """(n,) 0 to 1, how much each place looks like the most alike of some."""
+    away = squared_distances(some, looks).min(axis=0)
+    return np.asarray(np.exp(-0.5 * away / (_ALIKE * usual) ** 2))
+
+
 def rank_evenly(position: np.ndarray, n: int) -> Ranked:
     """Every n-th: the places nearest to evenly spaced positions (n,) 0 to 1."""
     wanted = (np.arange(n) + 0.5) / n
@@ -213,7 +266,7 @@ def _ranked(order: list[int], rates: list[float], shares: list[float]) -> Ranked
     if not order:
         return _none()
     score = np.array(rates, np.float64)
-    score = np.minimum.accumulate(np.clip(score / score[0], 0, 1))
+    score = np.minimum.accumulate(np.clip(score / max(score[0], 1e-12), 0, 1))
     share = np.array(shares, np.float64) if shares else np.zeros(len(order))
     return Ranked(np.array(order, int), score, share)
 

@@ -213,7 +213,7 @@ class _Places:
         if strategy == "gain":
             right = np.flatnonzero(~self.free)
             if not self.predicted:
-                return self._unlike(painted, right, n)
+                return self._first(np.union1d(painted, right), n, seed)
             wrong = ranking.rank_by_gain(self.loss * self.free, self.features, self.seconds, n, right=right)
             if not self.unknown:
                 return wrong
@@ -244,6 +244,12 @@ class _Places:
         return list(
             {info.name: None for labels in semantic for info in labels.level.classes if info.value not in known}
         )
+
+    def _first(self, covered: np.ndarray, n: int, seed: int) -> ranking.Ranked:
+        """Places by lot, of all kinds and all over: what stands out most is as often the one odd thing in an image."""
+        # where more than one thing is to be seen, more than one class can be painted
+        busy = np.exp(np.clip(structure(self._column("looks")), -1, 1)) * (self.labelled == 0) * self.free
+        return ranking.rank_by_lot(busy, self.looks, self._apart(), n, seed, covered)
 
     def _unlike(self, painted: np.ndarray, right: np.ndarray, n: int) -> ranking.Ranked:
         """The most usual kinds of places that are unlike all that was painted or found right."""
