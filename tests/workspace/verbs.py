@@ -56,6 +56,7 @@ LEFT_OUT = {
     "Labels.next_step", "Regions.active_on", "Regions.undo", "Channels.undo",
     "Labels.shows", "Store.create", "Store.open", "Store.labels", "Run.finished",  # for voxloop itself
     "Store.boxes", "Store.marks", "Store.pictures", "Store.points", "Store.holds",  # for voxloop itself
+    "Catalogue.counts", "Catalogue.entries", "Catalogue.redo", "Catalogue.table", "Catalogue.undo",  # nothing is given
     "Levels.of_kind", *(f"{name}.{verb}" for name in ("PointLabels", "BoxLabels", "PictureLabels") for verb in (
         "close", "counts", "redo", "refresh", "shows", "table", "undo", "add_mixed", "reshaping", "on_edit",
         "free_track", "has",
@@ -77,9 +78,13 @@ class Verbs:
         ws.levels.add("spots", kind="points", skeleton=["head", "tail"])
         ws.levels.add("frames", kind="boxes")
         ws.levels.add("kinds", kind="pictures", classes=["a", "b"])
+        ws.tiles.add("patches", size=16)
+        tile = ws.catalogue("patches").names[0]
+        ws.catalogue("patches").save(out / "patches.csv")
         self.owners: dict[str, Any] = {
             "Workspace": ws, "Images": ws.images, "Levels": ws.levels, "Sets": ws.sets, "Regions": ws.regions,
             "Runs": ws.runs, "Predictions": ws.predictions, "ScoreCache": ws.scores, "Rounds": ws.rounds,
+            "Tiles": ws.tiles, "Catalogue": ws.catalogue("patches"),
             "Store": ws.store, "Channels": ws.channels, "Labels": labels, "Run": run, "Prediction": ws.predictions["p"],
             "PointLabels": ws.points("spots"), "BoxLabels": ws.boxes("frames"), "PictureLabels": ws.pictures("kinds"),
             "Objects": ws.runs["o"].result, "PointAudit": self.points, "FieldAudit": self.fields, "Model": model,
@@ -180,6 +185,30 @@ class Verbs:
             "Levels.rename_node": {"level": "spots", "node": "head", "new": "nose"},
             "Levels.remove_node": {"level": "spots", "node": "tail"},
             "Levels.set_skeleton": {"level": "spots", "skeleton": ["head", "tail"]},
+            "Workspace.catalogue": {"name": "patches"},
+            "Tiles.add": {"name": "new", "image": None, "size": 16, "overlap": 2, "unit": "voxel", "scale": 1},
+            "Tiles.change": {"name": "patches", "image": None, "size": 16, "overlap": 0, "unit": "voxel", "scale": 1},
+            "Tiles.get": {"key": "patches", "default": None},
+            "Tiles.infos": {"name": "patches"},
+            "Tiles.remove": {"name": "nothing"},
+            "Tiles.words": {"name": "patches"},
+            "Catalogue.read": {"item": tile},
+            "Catalogue.region": {"item": tile},
+            "Catalogue.place": {"item": tile},
+            "Catalogue.find": {
+                "words": "x", "status": "done", "quality": "good", "assignee": "me", "label": "a", "level": None,
+            },
+            "Catalogue.labelled": {"level": None},
+            "Catalogue.in_set": {"name": "mine"},
+            "Catalogue.set": {"items": [tile], "status": "done", "quality": "", "note": "n", "assignee": "me"},
+            "Catalogue.assign": {"items": [tile], "label": "a", "level": "kinds"},
+            "Catalogue.classes": {"level": "kinds"},
+            "Catalogue.class_level": {"level": None},
+            "Catalogue.rows": {"items": [tile], "level": "labels"},
+            "Catalogue.add_to_set": {"name": "mine", "items": [tile], "level": "labels", "out_of": None},
+            "Catalogue.take_out_of_set": {"name": "nothing", "items": [tile]},
+            "Catalogue.save": {"path": out / "c.csv"},
+            "Catalogue.load": {"path": out / "patches.csv", "skip_unknown": False},
             "Workspace.points": {"level": "spots", "image": None},
             "Workspace.boxes": {"level": "frames", "image": None},
             "Workspace.pictures": {"level": "kinds", "image": None},
@@ -385,7 +414,7 @@ class Verbs:
         """What must be as it was where a verb was refused."""
         ws = self.ws
         labels = [ws.labels(level, "image").sequence for level in ws.levels.painted]
-        labels += [self.owners[name].sequence for name in MARKS]
+        labels += [self.owners[name].sequence for name in (*MARKS, "Catalogue")]
         answers = (self.points.answered, self.fields.answered)
         parts = ("", "images", "runs", "predictions", "objects", "models", "audits", "removed")
         there = [sorted(p.name for p in (ws.path / part).glob("*") if p.name != "derived") for part in parts]
@@ -401,7 +430,7 @@ class Verbs:
             ws.levels.remove(level.name)
         if ws.store.document != before:
             ws.store.change(
-                **{part: getattr(before, part) for part in ("images", "levels", "regions", "sets", "channels")}
+                **{part: getattr(before, part) for part in ("images", "levels", "regions", "sets", "channels", "tiles")}
             )
         for name in set(ws.runs) - runs:
             try:

@@ -1,4 +1,7 @@
 from .author_labels import AuthorLabels as AuthorLabels
+from .catalogue.catalogue import Catalogue as Catalogue
+from .catalogue.entry import ItemEntry as ItemEntry
+from .catalogue.tiles import Tiles as Tiles
 from .classes import LabelClass as LabelClass
 from .classes import Level as Level
 from .document import ImageInfo as ImageInfo

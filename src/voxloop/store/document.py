@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -56,6 +57,7 @@ StoredBox = Annotated[Box, BeforeValidator(_as_box), AfterValidator(_check_box),
 Name = Annotated[str, AfterValidator(_check_name)]
 Count = Annotated[int, Field(ge=1)]
 Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class ImageInfo(BaseModel):
@@ -146,6 +148,24 @@ class TrainingSet(BaseModel):
         return f"{self.name}@{self.version}"
 
 
+class TileGrid(BaseModel):
+    """Tiles of one size over the planes of images: of every frame of a stack, of a volume through all of its planes.
+
+    ``size`` and ``overlap`` are (rows, columns) in ``unit``; a tile of voxels covers ``scale`` times as many, for who
+    looks at it that much smaller. The last tile of a row or column is shifted back, so that all of a picture is
+    covered by tiles of one size; where a picture is smaller, its tile is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: Name
+    images: tuple[str, ...] | None = None  # None: every image there is
+    size: tuple[Length, Length]
+    overlap: tuple[NotNegative, NotNegative] = (0, 0)
+    unit: Literal["voxel", "um"] = "voxel"
+    scale: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
+
+
 class ChannelEntry(BaseModel):
     """One channel, as it stands in the file: its filter, settings and sources are read where they are used."""
 
@@ -168,6 +188,7 @@ class Document(BaseModel):
     channels: tuple[ChannelEntry, ...] = ()
     reuse: tuple[str, ...] = ()
     sets: dict[str, tuple[TrainingSet, ...]] = Field(default_factory=dict)
+    tiles: tuple[TileGrid, ...] = ()
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -179,8 +200,9 @@ class Document(BaseModel):
             ("folder of a level", [level.folder or level.name for level in self.levels]),
             ("region", [region.name for region in self.regions]),
             ("channel", [channel.name for channel in self.channels]),
+            ("grid of tiles", [grid.name for grid in self.tiles]),
         ):
-            double = next((name for name in names if names.count(name) > 1), None)
+            double = next((name for name, count in Counter(names).items() if count > 1), None)
             if double is not None:
                 raise ValueError(f"there are two of the {what} {double!r}")
         for region in self.regions:

@@ -13,7 +13,10 @@ from pathlib import Path
 from voxloop.errors import WorkspaceError
 
 #: folders of a workspace whose sizes are told, and that are made when they are needed
-PARTS = ("images", "labels", "journal", "derived", "runs", "models", "predictions", "objects", "audits", "removed")
+PARTS = (
+    "images", "labels", "journal", "derived", "runs", "models", "predictions", "objects", "audits",
+    "catalogue", "removed",
+)  # fmt: skip
 #: what runs make outside of their folder, and take along when they go
 MADE = ("models", "predictions", "objects")
 #: bytes of a name; with an ending a disk takes 255
@@ -175,6 +178,18 @@ class Layout:
     def supervoxels(self, image: str, key: str) -> Path:
         """Where the seeds of the supervoxels of an image lie; ``key`` stands for what they were made of."""
         return self.derived / "supervoxels" / _plain(image) / _plain(key)
+
+    def catalogue(self, name: str) -> Path:
+        """Where it is written down what people said of images, frames or tiles, line by line."""
+        path = self.root / "catalogue" / f"{_plain(name)}.jsonl"
+        self.check_unlinked(path)
+        return path
+
+    def thumbnails(self, name: str) -> Path:
+        """Where small pictures of images, frames or tiles are kept."""
+        path = self.derived / "thumbnails" / f"{_plain(name)}.pack"
+        self.check_unlinked(path)
+        return path
 
     def image(self, name: str) -> Path:
         """Where the workspace's own copy of an image lies."""

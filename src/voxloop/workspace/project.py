@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from voxloop.errors import WorkspaceError, unknown
+from voxloop.given import shown
 from voxloop.runs import Runs
-from voxloop.store import Store
+from voxloop.store import Catalogue, Store, Tiles
+from voxloop.store.catalogue.tiles import RESERVED
 from voxloop.workspace.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ class Project:
 
     Attributes
     ----------
-    images, levels, regions, sets
+    images, levels, regions, sets, tiles
         What the workspace holds (:class:`voxloop.store.Store`).
     runs, predictions
         Those of the workspace, by name.
@@ -33,11 +36,13 @@ class Project:
         self.levels = store.levels
         self.regions = store.regions
         self.sets = store.sets
+        self.tiles = Tiles(store, store.images)
         self.layout = store.layout
         self.runs = Runs(store.layout.runs)
         self.predictions = Predictions(store.layout)
         self._scores: ScoreCache | None = None
         self._offers: Offers | None = None
+        self._catalogues: dict[str, Catalogue] = {}
 
     @property
     def path(self) -> Path:
@@ -96,6 +101,22 @@ class Project:
     def pictures(self, level: str | None = None, image: str | None = None) -> PictureLabels:
         """The classes of the frames of an image; None stands for the only level or image. Raises LabelError."""
         return self.store.pictures(level=level, image=image)
+
+    def catalogue(self, name: str = "images") -> Catalogue:
+        """What there is to work through, and what people say of it: status, quality, note, who does it.
+
+        Parameters
+        ----------
+        name
+            ``"images"``, ``"frames"`` (of stacks of frames), or a grid of tiles (``ws.tiles.add``).
+        """
+        if not isinstance(name, str) or name not in (*RESERVED, *self.tiles.names):
+            raise WorkspaceError(
+                unknown("catalogue", shown(name) if not isinstance(name, str) else name, (*RESERVED, *self.tiles.names))
+            )
+        if name not in self._catalogues:
+            self._catalogues[name] = Catalogue(self.store, self.tiles, name)
+        return self._catalogues[name]
 
     def close(self) -> None:
         """Flush labels and give the writer lock back. Runs go on. Safe to call twice."""
