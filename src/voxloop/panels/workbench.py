@@ -14,7 +14,7 @@ from voxloop.panels.base.access import writer_words
 from voxloop.panels.base.bell import Bell, EndedRuns
 from voxloop.panels.base.full_screen import FullScreen
 from voxloop.panels.base.guide import Guide, GuideProgress
-from voxloop.panels.base.panel import Panel, badge, classed, mark, row, show, spacer, text
+from voxloop.panels.base.panel import Panel, badge, classed, close_tree, mark, row, show, spacer, text
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.split import as_high_as_the_window
 from voxloop.panels.base.ui import on_ui
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from voxloop.panels.view.plane_view import PlaneView
     from voxloop.workspace.workspace import Workspace
 
-Step = Literal["volume", "label", "train", "predict", "review", "objects", "channels", "points"]
+Step = Literal["volume", "pictures", "label", "train", "predict", "review", "objects", "channels", "points"]
 STEPS: tuple[Step, ...] = get_args(Step)
 ABOUT: dict[Step, str] = {
     "volume": "Find a stack, check it, put it into a workspace",
+    "pictures": "Many images, frames or tiles: find, flag, share out, open",
     "label": "Paint a few strokes of each class",
     "train": "Learn from the strokes: seconds or minutes",
     "predict": "Apply a model to the picture",
@@ -65,7 +66,7 @@ class Workbench(Panel):
     ws
         A workspace; None begins with finding a stack or a workspace.
     step
-        Where to begin: ``"volume"``, ``"label"``, ``"train"``, ``"predict"``, ``"review"``,
+        Where to begin: ``"volume"``, ``"pictures"``, ``"label"``, ``"train"``, ``"predict"``, ``"review"``,
         ``"objects"``, ``"channels"`` or ``"points"``.
     guide
         Show a line with the next of five steps; None: unless it was closed for good.
@@ -85,11 +86,12 @@ class Workbench(Panel):
         self._guide = Guide(self, guide)
         self._bell, self._ended = Bell(), EndedRuns()
         self._name, self._writer = text("", "vx-title"), text()
-        self._buttons = {name: self._step_button(number, name) for number, name in enumerate(STEPS, 1)}
+        self._buttons = {name: self._step_button(name) for name in STEPS}
         self._stage = classed(w.VBox(), "vx-stage")
-        bar = classed(w.HBox(list(self._buttons.values())), "vx-steps")
+        self._bar = classed(w.HBox(), "vx-steps")
+        self._number_steps()
         tools = (self._saved.widget, self._bell, FullScreen())
-        self._head = row(self._name, self._writer, bar, spacer(), *tools, classes=["vx-head"])
+        self._head = row(self._name, self._writer, self._bar, spacer(), *tools, classes=["vx-head"])
         self.body(self._head, self._guide.widget, self._stage)
         self.on_close(self._close_panels)
         self._show_workspace()
@@ -120,6 +122,7 @@ class Workbench(Panel):
                 self.show_error(error)
                 return
         self._step = step
+        self._number_steps()
         for name, panel in self.panels.items():  # the step before goes first: never two pictures in sight
             if name != step:
                 mark(panel.widget, "vx-away", True)
@@ -143,6 +146,10 @@ class Workbench(Panel):
             volume.on_resized(self._drop_panels)
             return volume
         assert self.ws is not None
+        if step == "pictures":
+            from voxloop.panels.pictures.pictures_panel import PicturesPanel
+
+            return PicturesPanel(self.ws, on_open=self._open_item, embedded=True)
         if step == "label":
             from voxloop.panels.label.label_panel import LabelPanel
 
@@ -172,6 +179,22 @@ class Workbench(Panel):
         from voxloop.panels.review.review_panel import ReviewPanel
 
         return ReviewPanel(self.ws, embedded=True)
+
+    def _open_item(self, item: str) -> None:
+        """Label an image, a frame or a tile; the keys of the next step go through the grid that it was opened in."""
+        pictures, ws = self.panels["pictures"], self.ws
+        assert ws is not None
+        step: Step = "label" if ws.levels.painted or not ws.levels.names else "points"
+        self.go(step)
+        if self.step != step:
+            return
+        catalogue, panel = pictures.catalogue, self.panels[step]  # type: ignore[attr-defined]
+        if step == "label":
+            panel.items.follow(catalogue, pictures.order, item)  # type: ignore[attr-defined]
+            return
+        image, box = catalogue.place(item)
+        panel.show(image=image)  # type: ignore[attr-defined]
+        panel.view.go_to_plane(box.start[0])  # type: ignore[attr-defined]
 
     def _look_at_doubts(self) -> None:
         """Strokes that models contradict, at the picture."""
@@ -226,11 +249,13 @@ class Workbench(Panel):
         self._writer.value = _writer_badge(ws) if ws is not None else ""
         for name, button in self._buttons.items():
             button.disabled = ws is None and name != "volume"
+        self._number_steps()
         if ws is None or not ws.images.names:
             show(self._saved.widget, False)
 
     def _tick(self) -> None:
         self._show_saved()
+        self._number_steps()
         if self.ws is not None:
             self._busy.now(self.ws)
         painted = self.ws is None or not self.ws.levels.names or bool(self.ws.levels.painted)
@@ -286,13 +311,24 @@ class Workbench(Panel):
         for name, button in self._buttons.items():
             mark(button, "vx-busy", name in seen.busy)
 
-    def _step_button(self, number: int, step: Step) -> w.Button:
-        button = w.Button(description=f"{number}  {step.capitalize()}", tooltip=ABOUT[step])
+    def _number_steps(self) -> None:
+        """The steps in sight; the grid of pictures is one where there is more than one picture."""
+        steps = [name for name in STEPS if name != "pictures" or self._step == name or _are_many(self.ws)]
+        for number, name in enumerate(steps, 1):
+            self._buttons[name].description = f"{number}  {name.capitalize()}"
+        buttons = tuple(self._buttons[name] for name in steps)
+        if self._bar.children != buttons:
+            self._bar.children = buttons
+
+    def _step_button(self, step: Step) -> w.Button:
+        button = w.Button(description=step.capitalize(), tooltip=ABOUT[step])
         button.on_click(self.handler(lambda: self.go(step)))
         return button
 
     def _close_panels(self) -> None:
         self._saved.close()
+        for button in self._buttons.values():
+            close_tree(button)  # those out of sight, too
         for panel in self.panels.values():
             panel.close()
 
@@ -303,6 +339,14 @@ def view_of(panel: Panel) -> PlaneView | None:
 
     view = getattr(panel, "view", None)
     return view if isinstance(view, PlaneView) else None
+
+
+def _are_many(ws: Workspace | None) -> bool:
+    """Whether there is more than one image, frame or tile to work through."""
+    if ws is None:
+        return False
+    infos = ws.store.document.images
+    return len(infos) > 1 or bool(ws.tiles.names) or any(info.framed and info.shape[0] > 1 for info in infos)
 
 
 def _look(ws: Workspace) -> RunsSeen:

@@ -95,6 +95,21 @@ def add_pairs(
     return pd.DataFrame(rows, columns=["image", "picture", "mask", "voxels"])
 
 
+def found_pairs(images: str | Path, masks: str | Path | None = None) -> str:
+    """Which pictures and masks :func:`add_pairs` would pair, in words; adds nothing. Raises WorkspaceError."""
+    pairs, alone = match(_files(images), None if masks is None else _files(masks))
+    pictures = [path.name for path, kind in alone if kind == "picture"]
+    others = [path.name for path, kind in alone if kind == "mask"]
+    words = [f"{len(pairs):,} pairs"]
+    if pairs:
+        words[0] += f", such as {pairs[0][0].name} with {pairs[0][1].name}"
+    for what, names in (("pictures without a mask", pictures), ("masks without a picture", others)):
+        if names:
+            more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+            words.append(f"{len(names):,} {what}: {', '.join(names[:3])}{more}")
+    return "; ".join(words)
+
+
 def _level(project: Project, level: str | None) -> str:
     if level is None and len(project.levels.painted) != 1:
         names = ", ".join(map(repr, project.levels.painted)) or "none; ws.levels.add makes one"

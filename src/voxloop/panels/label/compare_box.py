@@ -74,6 +74,11 @@ class CompareBox:
         self._panel.say("Comparing …")
         self._attempt(one, other, image, mapping)
 
+    @property
+    def actions(self) -> dict[str, Callable[[], object]]:
+        """What keys of the page do."""
+        return {"difference": lambda: self.step(1), "difference before": lambda: self.step(-1)}
+
     def step(self, by: int) -> None:
         """Go to the next difference (-1: the one before), the largest first."""
         found = self._found

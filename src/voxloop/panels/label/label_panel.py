@@ -22,6 +22,7 @@ from voxloop.panels.label.compare_box import CompareBox
 from voxloop.panels.label.edits import Edits
 from voxloop.panels.label.first_places import FirstPlaces
 from voxloop.panels.label.hinted import HintedTools
+from voxloop.panels.label.item_bar import ItemBar
 from voxloop.panels.label.level_chooser import LevelChooser
 from voxloop.panels.label.level_layers import LevelLayers
 from voxloop.panels.label.live_box import LiveBox
@@ -97,7 +98,7 @@ class LabelPanel(Panel):
         self.code, self.show_code = self.code_line.widget, self.code_line.show
         self.levels = LevelLayers(self, ws, self.view)
         self.strays = Strays(self, ws, self.show_code)
-        self.regions, self.compare = RegionBox(self), CompareBox(self)
+        self.regions, self.compare, self.items = RegionBox(self), CompareBox(self), ItemBar(self)
         self.classes = ClassEditor(self, ws, self.state, changed=self._classes_changed, tell_code=self.show_code)
         self.saved = Saved()
         self.live_box = LiveBox(
@@ -129,6 +130,7 @@ class LabelPanel(Panel):
         self.masks_box = section("Masks", self.masks.widget)
         self.side = w.VBox(
             [
+                self.items.widget,
                 self.chooser.widget,
                 column(self.regions.limit.widget, self.strays.widget),
                 self.picture.widget,
@@ -268,7 +270,7 @@ class LabelPanel(Panel):
     def _keys(self) -> list[dict[str, Any]]:
         """The keys that mean something here, for the picture and its list of keys."""
         level = self.labels.level
-        return bindings(self.state, level.classes, objects=level.kind == "instances")
+        return bindings(self.state, level.classes, objects=level.kind == "instances") + self.items.bindings
 
     # ------------------------------------------------------------------------------------------------------- editing
 
@@ -325,17 +327,16 @@ class LabelPanel(Panel):
             "redo": self.redo,
             **self.slices.actions,
             **self.hinted.actions(),
+            **self.items.actions,
             "overlay": self.live_box.switch,
             "next": self.next_place,
             "accept": self.accept,
-            "place": lambda: self.first.act(name),
-            "skip": lambda: self.first.act(name),
+            **dict.fromkeys(("place", "skip"), lambda: self.first.act(name)),
             "ball": lambda: self.state.set_trait("ball", not self.state.ball),
             "pen": self.tools.offer_pressure,
             "new": self.classes.new_object,
             "levels": self.levels.switch,
-            "difference": lambda: self.compare.step(1),
-            "difference before": lambda: self.compare.step(-1),
+            **self.compare.actions,
         }
         if name in actions:
             actions[name]()

@@ -62,7 +62,8 @@ class PlacedLabels(TrackEdits):
         index, reach = whole("index", index), number("reach", reach, 0)
         with self._state.lock:
             table = self._state.table
-            planes = range(round(index - reach), round(index + reach) + 1)
+            first, last = round(index - reach), round(index + reach)
+            planes = [plane for plane in table.frames if first <= plane <= last]
             return [self._instance(row) for plane in planes for row in table.rows(plane).tolist()]
 
     def is_empty(self, frame: int) -> bool:
