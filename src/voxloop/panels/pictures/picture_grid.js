@@ -71,7 +71,7 @@ function render({ model, el }) {
       const badges = [
         status && [STATUS[status] === "done" ? "✓" : "…", STATUS[status] === "done" ? "vx-of-done" : "vx-of-progress"],
         quality && [{ good: "★", unclear: "?", bad: "✕" }[QUALITY[quality]], `vx-of-${QUALITY[quality]}`],
-        mark & 16 && ["✎", ""], mark & 32 && ["▣", ""], set && [SETS[set], "vx-of-set"],
+        mark & 16 && ["✎", "vx-of-note"], mark & 32 && ["L", "vx-of-labels"], set && [SETS[set], "vx-of-set"],
       ].filter(Boolean).map(([words, kind]) => {
         const badge = document.createElement("span");
         badge.textContent = words;
@@ -163,12 +163,16 @@ function render({ model, el }) {
 
   // ------------------------------------------------------------------------------------------------- what is chosen
 
+  // What is chosen goes along with every key: changes of traits may come later than messages.
+  function tell(kind, key = "") {
+    model.set({ selected: ranges, cursor });
+    model.send({ kind, key, selected: ranges, cursor });
+  }
+
   function choose(next, at, { scroll = true } = {}) {
     ranges = next;
     cursor = at;
-    model.set("selected", ranges);
-    model.set("cursor", cursor);
-    model.save_changes();
+    tell("choose");
     if (scroll) show(at);
     soon();
   }
@@ -199,7 +203,7 @@ function render({ model, el }) {
     else { anchor = at; choose(one(at), at, { scroll: false }); }
   });
   box.addEventListener("dblclick", (event) => {
-    if (event.target.closest(".vx-grid-cell")) model.send({ kind: "open" });
+    if (event.target.closest(".vx-grid-cell")) tell("open");
   });
 
   box.addEventListener("keydown", (event) => {
@@ -218,18 +222,18 @@ function render({ model, el }) {
       }
       at = Math.min(count - 1, Math.max(0, at));
       if (event.shiftKey) { if (anchor < 0) anchor = Math.max(0, from); choose(between(anchor, at), at); }
-      else if (control) { cursor = at; show(at); model.set("cursor", at); model.save_changes(); soon(); }
+      else if (control) choose(ranges, at);
       else { anchor = at; choose(one(at), at); }
     } else if (key === " " && cursor >= 0) { anchor = cursor; choose(toggle(cursor), cursor); }
     else if (control && key.toLowerCase() === "a") choose(count ? [[0, count]] : [], Math.max(cursor, count ? 0 : -1), { scroll: false });
     else if (key === "Escape" && ranges.length) choose([], cursor, { scroll: false });
-    else if (key === "Enter" && cursor >= 0) model.send({ kind: "open" });
-    else if (control && key.toLowerCase() === "z") model.send({ kind: "key", key: event.shiftKey ? "redo" : "undo" });
-    else if (control && key.toLowerCase() === "y") model.send({ kind: "key", key: "redo" });
+    else if (key === "Enter" && cursor >= 0) tell("open");
+    else if (control && key.toLowerCase() === "z") tell("key", event.shiftKey ? "redo" : "undo");
+    else if (control && key.toLowerCase() === "y") tell("key", "redo");
     else if (!control && !event.altKey && key === "/") focus(".vx-grid-search input");
     else if (!control && !event.altKey && key === "n") focus(".vx-grid-note textarea");
     else if (!control && !event.altKey && model.get("hotkeys").includes(key.length > 1 ? key : key.toLowerCase())) {
-      model.send({ kind: "key", key: key.length > 1 ? key : key.toLowerCase() });
+      tell("key", key.length > 1 ? key : key.toLowerCase());
     } else used = false;
     if (used) {
       event.preventDefault();

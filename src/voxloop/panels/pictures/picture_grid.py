@@ -66,8 +66,22 @@ class PictureGrid:
             most = len(self.widget.marks) // 2
             items = [int(item) for item in message.get("items", ()) if 0 <= int(item) < most]
             UiLoop.get().post(self._on_look, items)
-        elif kind in ("key", "open"):
-            UiLoop.get().post(self._on_key, "open" if kind == "open" else str(message.get("key")))
+        elif kind in ("key", "open", "choose"):
+            UiLoop.get().post(self._told, dict(message))
+
+    def _told(self, message: dict[str, Any]) -> None:
+        """Take up what is chosen on the page, then do what the key asks for."""
+        count = len(self.order)
+        ranges = [[int(first), int(stop)] for first, stop in message.get("selected", ())]
+        ranges = [[max(0, first), min(stop, count)] for first, stop in ranges if first < min(stop, count)]
+        cursor = min(int(message.get("cursor", -1)), count - 1)
+        if (ranges, cursor) != (self.widget.selected, self.widget.cursor):
+            self._telling = True
+            self.widget.set_state({"selected": ranges, "cursor": cursor})  # the page knows
+            self._telling = False
+            self._on_choose()
+        if message["kind"] != "choose":
+            self._on_key("open" if message["kind"] == "open" else str(message.get("key")))
 
     def _chosen(self, _: Any) -> None:
         if not self._telling:

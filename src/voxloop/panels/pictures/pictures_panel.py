@@ -13,7 +13,7 @@ import numpy as np
 
 from voxloop.errors import LabelError, VoxloopError
 from voxloop.panels.base.access import read_only_words
-from voxloop.panels.base.panel import CopyCode, Panel, button, column, row, show, spacer, text
+from voxloop.panels.base.panel import CopyCode, Panel, button, classed, column, row, show, spacer, text
 from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Latest
@@ -95,6 +95,7 @@ class PicturesPanel(Panel):
         self.side_px.observe(lambda change: self.grid.widget.set_trait("side", int(change["new"])), "value")
         self.side_px.layout.width = "110px"
         head = row(self.tiles.items, self.counts, spacer(), self.side_px, undo, redo)
+        frame = classed(w.VBox([self.grid.widget]), "vx-fills", "vx-grid-frame")
         side = w.VBox(
             [
                 self.say_box.widget,
@@ -107,7 +108,7 @@ class PicturesPanel(Panel):
             ]
         )
         side.add_class("vx-panel")
-        self.body(self._banner, split(column(head, self.grid.widget, self.message.widget), side), message=False)
+        self.body(self._banner, split(column(head, frame, self.message.widget), side), message=False)
 
     # --------------------------------------------------------------------------------------------------- which items
 
