@@ -62,8 +62,7 @@ class PlacedLabels(TrackEdits):
         index, reach = whole("index", index), number("reach", reach, 0)
         with self._state.lock:
             table = self._state.table
-            first, last = round(index - reach), round(index + reach)
-            planes = [plane for plane in table.frames if first <= plane <= last]
+            planes = range(max(0, round(index - reach)), min(self.shape[0] - 1, round(index + reach)) + 1)
             return [self._instance(row) for plane in planes for row in table.rows(plane).tolist()]
 
     def is_empty(self, frame: int) -> bool:
