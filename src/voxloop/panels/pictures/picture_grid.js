@@ -1,7 +1,7 @@
 // Thousands of small pictures: only the rows in sight are in the page. Draws from the model's traits; asks for what is
 // in sight, the newest question wins, and keeps what was seen.
 
-const GAP = 4, CAPTION = 17, EDGE = 10, OVER = 2, KEPT = 3000, ASK_MS = 40;
+const GAP = 4, CAPTION = 17, EDGE = 10, OVER = 2, KEPT = 3000, ASK_MS = 60, LATEST_MS = 400;
 // bits of a mark: status (2), quality (2), note, labelled, set (2), somebody
 const STATUS = ["to do", "in progress", "done"], QUALITY = ["", "good", "unclear", "bad"], SETS = ["", "T", "V", "S"];
 const ABOUT_SET = ["", "in the training set", "in the validation set", "in another training set"];
@@ -19,13 +19,16 @@ function render({ model, el }) {
   const empty = document.createElement("div");
   empty.className = "vx-grid-empty";
   box.append(all, empty);
-  el.append(box);
+  // in a tree of its own: who watches the panel for changes need not look up at every row that is scrolled past
+  const tree = el.attachShadow({ mode: "open" }), style = document.createElement("style");
+  style.textContent = CSS;
+  tree.append(style, box);
 
   let order = new Uint32Array(0), marks = new Uint16Array(0), tints = new Uint8Array(0);
   let ranges = [], cursor = -1, anchor = -1;
   let columns = 1, width = 100, height = 120;
   const shown = new Map(), spare = [], seen = new Map(); // cells by position; free cells; pictures by item
-  let frame = 0, timer = 0, asked = "";
+  let frame = 0, timer = 0, waiting = 0, asked = "";
 
   const bytes = (name, Kind) => {
     const view = model.get(name);
@@ -43,6 +46,7 @@ function render({ model, el }) {
     picture.className = "vx-grid-picture";
     image.alt = "";
     image.draggable = false;
+    image.decoding = "async";
     const stripe = document.createElement("div"), badges = document.createElement("div"), name = document.createElement("div");
     stripe.className = "vx-grid-class";
     badges.className = "vx-grid-badges";
@@ -84,12 +88,13 @@ function render({ model, el }) {
         mark & 16 ? "has a note" : "", ABOUT_SET[set], known && !known.url ? known.fault : "",
       ].filter(Boolean).join(", ");
       cell.setAttribute("aria-label", words);
-      cell.title = words;
     }
-    const chosen = isChosen(at);
-    cell.classList.toggle("vx-chosen", chosen);
-    cell.classList.toggle("vx-cursor", at === cursor);
-    cell.setAttribute("aria-selected", String(chosen));
+    const chosen = isChosen(at), here = at === cursor;
+    if (cell.chosen !== chosen || cell.here !== here) { // what is set anew is looked at anew by the browser
+      Object.assign(cell, { chosen, here });
+      cell.className = `vx-grid-cell${chosen ? " vx-chosen" : ""}${here ? " vx-cursor" : ""}`;
+      cell.setAttribute("aria-selected", String(chosen));
+    }
   }
 
   function draw() {
@@ -126,8 +131,11 @@ function render({ model, el }) {
   const id = `vx-grid-${Math.random().toString(36).slice(2, 8)}`;
   const soon = () => { frame ||= requestAnimationFrame(draw); };
 
-  function ask() { // for what is in sight and not known; the kernel forgets what was asked before
-    if (timer) return;
+  // For what is in sight and not known, once the hand slows down; the kernel forgets what was asked before.
+  function ask() {
+    const now = performance.now();
+    if (!timer) waiting = now;
+    clearTimeout(timer);
     timer = setTimeout(() => {
       timer = 0;
       const middle = box.scrollTop + box.clientHeight / 2;
@@ -137,7 +145,7 @@ function render({ model, el }) {
       if (text === asked) return;
       asked = text;
       if (items.length) model.send({ kind: "look", items });
-    }, ASK_MS);
+    }, Math.max(0, Math.min(ASK_MS, waiting + LATEST_MS - now)));
   }
 
   function measure() {
@@ -202,6 +210,10 @@ function render({ model, el }) {
     else if (event.ctrlKey || event.metaKey) { anchor = at; choose(toggle(at), at, { scroll: false }); }
     else { anchor = at; choose(one(at), at, { scroll: false }); }
   });
+  box.addEventListener("pointerover", (event) => { // only what is pointed at needs words under the pointer
+    const cell = event.target.closest(".vx-grid-cell");
+    if (cell) cell.title = cell.getAttribute("aria-label");
+  });
   box.addEventListener("dblclick", (event) => {
     if (event.target.closest(".vx-grid-cell")) tell("open");
   });
@@ -241,7 +253,7 @@ function render({ model, el }) {
     }
   });
 
-  const focus = (selector) => { box.closest(".vx-split")?.querySelector(selector)?.focus(); };
+  const focus = (selector) => { el.closest(".vx-split")?.querySelector(selector)?.focus(); };
 
   // ------------------------------------------------------------------------------------------------------ the model
 

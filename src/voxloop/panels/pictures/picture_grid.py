@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
@@ -20,8 +21,8 @@ def _asset(name: str) -> str:
 class GridWidget(anywidget.AnyWidget):
     """What is shared with the page. ``marks`` and ``tints`` are by item, ``selected`` and ``cursor`` by position."""
 
-    _esm = _asset("picture_grid.js")
-    _css = _asset("picture_grid.css")
+    _esm = f"const CSS = {json.dumps(_asset('picture_grid.css'))};\n{_asset('picture_grid.js')}"
+    _css = ".vx .vx-grid-frame { position: relative; min-height: 200px; } .vx-grid { position: absolute; inset: 0; }"
 
     order = t.Bytes(b"").tag(sync=True)  # uint32: the items in the order in which they stand there
     marks = t.Bytes(b"").tag(sync=True)  # uint16
