@@ -202,6 +202,7 @@ class Verbs:
             "Catalogue.in_set": {"name": "mine"},
             "Catalogue.set": {"items": [tile], "status": "done", "quality": "", "note": "n", "assignee": "me"},
             "Catalogue.assign": {"items": [tile], "label": "a", "level": "kinds"},
+            "Catalogue.assign_each": {"labels": {tile: "a"}, "level": "kinds"},
             "Catalogue.classes": {"level": "kinds"},
             "Catalogue.class_level": {"level": None},
             "Catalogue.rows": {"items": [tile], "level": "labels"},

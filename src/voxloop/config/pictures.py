@@ -6,13 +6,16 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
-from voxloop.config.base import setting
+from voxloop.config.base import LABELS, setting
 from voxloop.config.places import LoopSettings, PlaceAugmentationSettings, auto_or_side
 
 
 class PictureConfig(PlaceAugmentationSettings, LoopSettings):
     """A network that tells which class a picture is of, learned from those that a person gave one."""
 
+    tiles: str | None = setting(
+        None, "grid of tiles whose classes are learned, in the place of those of frames and images", group=LABELS
+    )
     network: str = setting(
         "tf_efficientnet_lite0",
         "classifier of timm, by name; any that takes pictures of one size works",

@@ -46,8 +46,8 @@ def run(context: TaskContext) -> str:
                 f"the model was trained on {model.spec.channels} channels, and image {facts['image']!r} has "
                 f"{channels_of(volume)}; use an image with as many"
             )
-        told = {name: facts[name] for name in ("level", "image", "node", "classes", "frames")}
-        told["threshold"] = facts.get("threshold")
+        told: dict[str, Any] = {name: facts[name] for name in ("level", "image", "node", "classes", "frames")}
+        told |= {name: facts.get(name) for name in ("threshold", "tiles", "boxes")}
         with model.opened(config.device, threads=config.threads) as finder:
             shape = [int(n) for n in volume.shape[-3:]]
             begin(folder, {**told, **_about(model), "shape": shape if facts["frames"] is None else shape[1:]})
@@ -120,7 +120,7 @@ def _each(
                 if order.kind != "update":
                     return LAST_WORD[order.kind]
             chosen = wanted[start : start + _AT_ONCE]
-            grays = np.stack([read(Box((z, 0, 0), (z + 1, *shape)))[:, 0] for z in chosen])
+            grays = np.stack([read(_place(context.config.get("boxes"), z, shape))[:, 0] for z in chosen])
             answers += list(pieces.answer(grays))
             done += len(chosen)
             now = time.monotonic()
@@ -130,6 +130,14 @@ def _each(
                 context.emit("progress", done=done, total=len(frames), unit="frames", eta_s=left)
         write_piece(folder, first, pieces.columns(wanted, answers))
     return "finished"
+
+
+def _place(boxes: list[list[int]] | None, number: int, shape: tuple[int, int]) -> Box:
+    """Where a frame lies, or a tile by its number."""
+    if boxes is None:
+        return Box((number, 0, 0), (number + 1, *shape))
+    plane, top, bottom, left, right = boxes[number]
+    return Box((plane, top, left), (plane + 1, bottom, right))
 
 
 def _as_classes(frames: list[int], answers: list[Any]) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ from voxloop.store.values import share, whole
 from voxloop.workspace.choices import one_image, run_name
 from voxloop.workspace.models import gather_models
 from voxloop.workspace.project import Project
+from voxloop.workspace.tile_classes import accept_tiles, tiles_to_look_at
 
 if TYPE_CHECKING:
     from voxloop.prediction.found import FoundPlaces
@@ -57,6 +58,7 @@ def find(
     threshold: float | None = None,
     config: PredictConfig | None = None,
     on_finished: Callable[[Run], object] | None = None,
+    tiles: str | None = None,
     **settings: Any,
 ) -> Run:
     """Look for animals, points or boxes in a process of its own; see :meth:`Workspace.predict`.
@@ -75,8 +77,13 @@ def find(
     image = one_image(project.store, image)
     level = _level(project, run_or_model, level)
     marks = project.store.marks(None, level, image)
-    chosen = frames_of(marks, frames)
     learner = _learner_of(project, run_or_model)
+    if tiles is not None and (learner != "pictures" or frames is not None):
+        raise PredictionError("tiles= is for models that tell classes of pictures, in the place of frames=")
+    looked: dict[str, Any] | None = None
+    if learner == "pictures" and frames is None:
+        looked = tiles_to_look_at(project, run_or_model, tiles, image)
+    facts = looked if looked is not None else {"frames": frames_of(marks, frames)}
     if (learner == "pictures") != (marks.level.kind == "pictures"):
         finds = "the class of pictures" if learner == "pictures" else "places"
         raise LabelError(f"this model finds {finds}, and level {level!r} holds {marks.level.kind}; name another level")
@@ -96,7 +103,7 @@ def find(
             level=level,
             node=body.nodes[0] if body else "",
             classes=bool(project.levels[level].classes),
-            frames=chosen,
+            **facts,
             threshold=None if threshold is None else share("threshold", threshold),
             **_RUN,
         )
@@ -115,6 +122,8 @@ def accept_places(
     Gives the numbers of the instances.
     """
     marks: Any = project.store.marks(None, found.level, found.image)
+    if isinstance(found, FoundClasses) and found.boxes is not None:
+        return accept_tiles(project, found, share("above", above))
     if isinstance(found, FoundClasses):
         return _accept_classes(marks, found, frames, above)
     chosen = found.frames if frames is None else frames_of(marks, frames)

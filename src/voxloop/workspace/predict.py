@@ -47,6 +47,7 @@ def predict(
     config: PredictConfig | None = None,
     *,
     frames: object = None,
+    tiles: str | None = None,
     level: str | None = None,
     threshold: float | None = None,
     on_finished: Callable[[Run], object] | None = None,
@@ -69,6 +70,8 @@ def predict(
     config, **settings
         A :class:`PredictConfig`, or its fields by name. ``overwrite=True`` removes the run and the prediction of
         this name first, with the model that was saved for it.
+    tiles
+        Of models that tell classes of pictures: the grid whose tiles are looked at (None: the one that they learned).
     frames, level, threshold
         Of models that find animals, points or boxes: frame numbers, a range or ``"unlabelled"`` (None: all); where
         what is found belongs (None: the level that was learned); below which a peak is nothing (None: the model's).
@@ -89,11 +92,11 @@ def predict(
             raise PredictionError("animals, points and boxes are looked for in whole frames; leave region out")
         if image is not None and not isinstance(image, str):
             raise PredictionError("animals, points and boxes are looked for in one image at a time; name one")
-        return places.find(project, run_or_model, image, frames, name, level, threshold, config, on_finished)
-    if frames is not None or level is not None or threshold is not None:
+        return places.find(project, run_or_model, image, frames, name, level, threshold, config, on_finished, tiles)
+    if any(given is not None for given in (frames, tiles, level, threshold)):
         raise PredictionError(
-            "frames, level and threshold are for models that find animals, points or boxes; this one says something "
-            "of each voxel: use region"
+            "frames, tiles, level and threshold are for models that find animals, points, boxes or classes; this one "
+            "says something of each voxel: use region"
         )
     project.store.check_open_to_runs()
     images, one, box = _images_and_region(project, image, region, config)

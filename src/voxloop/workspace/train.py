@@ -17,6 +17,7 @@ from voxloop.store.values import as_list, text
 from voxloop.workspace.channels import Channels
 from voxloop.workspace.choices import run_name
 from voxloop.workspace.project import Project
+from voxloop.workspace.tile_classes import taught_tiles
 
 #: what predicts when a run has ended; by name, since the run calls it
 _THEN = "voxloop.workspace.follow:predict"
@@ -134,6 +135,8 @@ def _freeze(project: Project, config: Config) -> dict[str, Any]:
         return freeze_marks(project.store, config, "points")
     if isinstance(config, DetectConfig):
         return freeze_marks(project.store, config, "points", "boxes")
+    if isinstance(config, PictureConfig) and config.tiles:
+        return taught_tiles(project, config)
     if isinstance(config, PictureConfig):
         return freeze_marks(project.store, config, "pictures")
     return freeze(project.store, config)

@@ -22,6 +22,7 @@ from voxloop.deep.pose.scores import PlaceScores
 from voxloop.deep.pose.variation import varied_view, vary_grays
 from voxloop.deep.training.model_folder import write_model
 from voxloop.errors import LabelError, ModelError
+from voxloop.geometry import Box
 from voxloop.model import ClassInfo
 from voxloop.runs.context import TaskContext
 from voxloop.store.layout import RunPlace
@@ -231,9 +232,29 @@ def open_pictures(
             for frame, value in zip(*(part.tolist() for part in marks.classes_of(predicted=False)), strict=True):
                 pictures.append(AlbumPicture(image, frame + middle, shape, read, nothing(2)))
                 truth.append(values.index(value))
+        opened: dict[str, Any] = {}
+        for image, plane, top, bottom, left, right, value in facts.get("tiles", {}).get("classed", ()):
+            if image not in opened:
+                opened[image] = store.images.open(image)
+            volume = opened[image]
+            channels = channels or channels_of(volume)
+            if channels_of(volume) != channels:
+                raise LabelError("the images have different numbers of channels; learn from those alike")
+            read = partial(_read_tile, volume, top, left)
+            name = f"{image}/{top}:{bottom},{left}:{right}"  # readers keep what they read by its name
+            pictures.append(AlbumPicture(name, plane, (bottom - top, right - left), read, nothing(2)))
+            truth.append(values.index(value))
     if len(set(truth)) < 2:
         raise LabelError(f"only one class is given in level {level.name!r}; give pictures of a second class theirs")
     return pictures, truth, classes, channels
+
+
+def _read_tile(volume: Any, top: int, left: int, box: Box) -> np.ndarray:
+    """Grays of a box of a tile that begins there."""
+    from voxloop.volumes import read_block
+
+    (z, y, x), stop = box.start, box.stop
+    return read_block(volume, Box((z, y + top, x + left), (stop[0], stop[1] + top, stop[2] + left)))
 
 
 def _held_out(truth: Sequence[int], share: float, seed: int) -> set[int]:

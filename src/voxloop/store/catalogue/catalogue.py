@@ -13,8 +13,9 @@ from voxloop.errors import LabelError, WorkspaceError, nearest, unknown
 from voxloop.geometry import Box
 from voxloop.given import flag, path_of, shown
 from voxloop.store.catalogue import facts
-from voxloop.store.catalogue.class_edits import give_class
+from voxloop.store.catalogue.class_edits import give_class, values_of
 from voxloop.store.catalogue.entry import NOTHING, STATUSES, ItemEntry, checked
+from voxloop.store.catalogue.grouping import fits, group_of
 from voxloop.store.catalogue.items import Items, frames_of, images_of, tiles_of
 from voxloop.store.catalogue.log import Group, ItemLog
 from voxloop.store.catalogue.places import inherited
@@ -141,7 +142,7 @@ class Catalogue:
         return [
             name
             for at, name in enumerate(self._items.names)
-            if _fits(name, said.get(at, NOTHING), wanted, low) and (label is None or classes.get(at, "") == label)
+            if fits(name, said.get(at, NOTHING), wanted, low) and (label is None or classes.get(at, "") == label)
         ]
 
     def table(self) -> pd.DataFrame:
@@ -205,6 +206,17 @@ class Catalogue:
         folder = self._store.levels[level].folder or level
         fields = {"labels": {folder: 0 if item is None else item.value}}
         return self._say([(fields, at) for at in places])
+
+    def assign_each(self, labels: Mapping[str, str], level: str | None = None) -> int:
+        """Give tiles a class each, as one change; images and frames as :meth:`assign`. How many it changed."""
+        level = self.class_level(level)
+        values = values_of(labels, self._store.levels[level])
+        places = {name: self._one(name) for name in labels}
+        if self._items.kind != "tiles":
+            return sum(self.assign([name for name in labels if labels[name] == one], one, level) for one in values)
+        folder = self._store.levels[level].folder or level
+        fields = {label: {"labels": {folder: value}} for label, value in values.items()}
+        return self._say([(fields[label], places[name]) for name, label in labels.items()])
 
     def classes(self, level: str | None = None) -> dict[int, str]:
         """Names of the classes that people gave the items, by place."""
@@ -336,7 +348,7 @@ class Catalogue:
             new = names[at] not in self._log.entries
             key = (id(fields), id(old) if new else -id(old))
             if key not in meant:
-                meant[key] = _group(groups, fields, old, new and old is not NOTHING)
+                meant[key] = group_of(groups, fields, old, new and old is not NOTHING)
             group = meant[key]
             if group is not None:
                 group.append(names[at])
@@ -379,19 +391,3 @@ class Catalogue:
 
     def __repr__(self) -> str:
         return f"<Catalogue {self.name!r}: {self.words}>"
-
-
-def _group(
-    groups: dict[str, tuple[dict[str, Any], list[str]]], fields: Mapping[str, Any], old: ItemEntry, whole: bool
-) -> list[str] | None:
-    """The names that get these fields; None where they say so already. ``whole``: an earlier tile said the rest."""
-    if old.changed(fields, old.author, old.time) == old:
-        return None
-    told = {**old.to_json(), **fields} if whole else dict(fields)
-    return groups.setdefault(repr(sorted(told.items(), key=str)), (told, []))[1]
-
-
-def _fits(name: str, entry: ItemEntry, wanted: Mapping[str, str], words: str | None) -> bool:
-    if any(getattr(entry, key) != value for key, value in wanted.items()):
-        return False
-    return words is None or any(words in one.lower() for one in (name, entry.note, entry.assignee))

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from voxloop.errors import LabelError
+from voxloop.given import shown
 from voxloop.store.catalogue.items import Items
+from voxloop.store.classes import Level
+from voxloop.store.values import text
 
 if TYPE_CHECKING:
     from voxloop.store.workspace import Store
+
+
+def values_of(labels: object, level: Level) -> dict[str, int]:
+    """The values of the classes that items are given, by their names. Raises LabelError."""
+    if not isinstance(labels, Mapping):
+        raise LabelError(f"labels={shown(labels)} is no dict of items and their classes")
+    return {label: level.class_of(text("label", label)).value for label in labels.values() if text("label", label)}
 
 
 def give_class(store: Store, items: Items, places: Sequence[int], level: str, label: str | None) -> int:
