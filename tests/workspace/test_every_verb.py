@@ -34,7 +34,7 @@ COSTLY = {
     "vl.bioimageio.import_package", "Workspace.methods", "Workspace.export", "Rounds.named", "ScoreCache.compute",
     "ScoreCache.of_prediction", "ScoreCache.of_run", "Workspace.best", "Workspace.doctor", "Workspace.offer",
     "Workspace.agreement", "Workspace.score", "Workspace.audit", "Workspace.set_voxel_size", "Workspace.track",
-    "Workspace.clip",
+    "Workspace.clip", "Workspace.scene3d",
 }  # fmt: skip
 
 

@@ -105,7 +105,11 @@ class Verbs:
                 "path": out / "c.mp4", "image": None, "axis": "z", "start": 0, "stop": 1, "step": 1, "region": None,
                 "layers": ["labels", "p", "o"], "opacity": 0.5, "fps": 10, "scale": 1, "contrast": None,
                 "channels": None, "trail": 0, "names": False, "color_by": "track", "scale_bar": True, "caption": True,
-                "overwrite": True, "progress": None,
+                "overwrite": True,
+            },
+            "Workspace.scene3d": {
+                "image": None, "layers": ["labels", "o"], "planes": {"z": 1}, "clip": None, "opacity": 1.0,
+                "budget": 5000,
             },
             "Workspace.compare": {"models": ["p", "q"], "image": None, "on": None, "level": 0.9},
             "Workspace.create": {

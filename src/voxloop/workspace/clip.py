@@ -87,6 +87,8 @@ def clip(
     from voxloop.film.slices import SlicePictures
 
     target = film_path(path, overwrite=overwrite)
+    if progress is not None and not callable(progress):
+        raise VolumeError(f"progress={shown(progress)} is no function of two numbers")
     fps = rate_of(fps)
     image = one_image(project.store, image, region)
     axis = _axis_of(axis)
@@ -97,7 +99,7 @@ def clip(
     scale = None if scale is None else number("scale", scale, error=VolumeError)
     if scale is not None and not 0 < scale <= _LARGEST_SCALE:
         raise VolumeError(f"scale={scale:g}: pixels for a voxel are more than 0 and at most {_LARGEST_SCALE:g}")
-    if color_by not in get_args(ColorBy):
+    if not isinstance(color_by, str) or color_by not in get_args(ColorBy):
         raise VolumeError(unknown("color_by", shown(color_by), get_args(ColorBy)))
     opacity = share("opacity", opacity, error=VolumeError)
     trail = whole("trail", trail, 0, error=VolumeError)

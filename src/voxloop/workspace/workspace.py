@@ -27,6 +27,7 @@ from voxloop.workspace import objects as separating
 from voxloop.workspace import pairs as pairing
 from voxloop.workspace import people, review
 from voxloop.workspace import predict as predicting
+from voxloop.workspace import scene3d as standing
 from voxloop.workspace import suggest as suggesting
 from voxloop.workspace import track as tracking
 from voxloop.workspace import train as training
@@ -70,6 +71,7 @@ class Workspace(Project):
     set_voxel_size = sizing.set_voxel_size
     export = exporting.export
     clip = filming.clip
+    scene3d = standing.scene3d
     export_model = exporting.export_model
 
     @classmethod
