@@ -23,6 +23,7 @@ from .panels.pictures.pictures_panel import PicturesPanel as PicturesPanel
 from .panels.points.points_panel import PointsPanel as PointsPanel
 from .panels.predict.predict_panel import PredictPanel as PredictPanel
 from .panels.review.review_panel import ReviewPanel as ReviewPanel
+from .panels.space.view3d import View3D as View3D
 from .panels.train.train_panel import TrainPanel as TrainPanel
 from .panels.view.plane_view import PlaneView as PlaneView
 from .panels.volume.volume_panel import VolumePanel as VolumePanel

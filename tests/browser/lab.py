@@ -22,7 +22,13 @@ import nbformat
 from playwright.sync_api import Browser, Locator, Page
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
-CHROMIUM_ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"]
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--enable-unsafe-swiftshader",  # WebGL without a graphics card
+]
 #: what JupyterLab itself writes to the console on a healthy day
 NOISE = ("favicon", "/api/workspaces/", "Failed to load resource", "ResizeObserver loop", "WebSocket")
 

@@ -83,8 +83,8 @@ def test_pictures_show_planes_and_surfaces_in_proportion(scene, tmp_path):
     look = {"background": "black", "scale_bar": False, "smooth": False}
     front = scene.render("front", (200, 200), **look)
     tint = np.array(rgb(BALL.color))
-    ratio = front[100, 100] / tint
-    assert ratio[:2] == pytest.approx([ratio[0]] * 2, abs=0.05)
+    ratio = front[100, 100, :2] / tint[:2]
+    assert ratio == pytest.approx([ratio[0]] * 2, abs=0.05)
     assert ratio[0] > 0.7  # lit from the front
     colored = (front[..., 0].astype(int) - front[..., 2]) > 30
     high, wide = np.ptp(np.argwhere(colored), axis=0)

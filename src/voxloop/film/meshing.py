@@ -196,8 +196,12 @@ def _surface(
     opacity: float,
 ) -> Surface | None:
     """The surface of a class; of cells twice as large as long as it has too many triangles."""
+    from scipy import ndimage as ndi
+
     while True:
-        made = _marched(np.pad(share, 1).astype(np.float32) / 255, (-1, -1, -1), volume, factors)
+        # a little wider than the steps of cells, which nobody wants to see
+        field = ndi.gaussian_filter(np.pad(share, 2).astype(np.float32) / 255, 0.7)
+        made = _marched(field, (-2, -2, -2), volume, factors)
         if made is None:
             return None
         vertices, normals, faces = made

@@ -127,7 +127,7 @@ class LabelPanel(Panel):
         self.chooser = LevelChooser(self, self.ws, self._image, self._level, self.choose, self.show_code)
         self.slices = SliceBox(self, self.saved.widget)
         self._banner = text("", "vx-banner")
-        self.masks_box = section("Masks", self.masks.widget)
+        self.masks_box = section("Masks and films", self.masks.widget)
         self.side = w.VBox(
             [
                 self.items.widget,

@@ -1,15 +1,16 @@
-"""Loading and saving masks: a path, and a table of what each of its values means. Knows no formats: the store does."""
+"""Masks in and out, and films: a path, a table of what each value means. Knows no formats: the store does."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets as w
 
 from voxloop.errors import LabelError
 from voxloop.panels.base.panel import Panel, button, classed, column, row, show, text
 from voxloop.panels.base.work import Attempt
+from voxloop.panels.space.clip_box import ClipBox
 from voxloop.store.exchange import survey
 from voxloop.store.mask_values import OBJECT, UNLABELLED, MaskValue
 
@@ -53,7 +54,9 @@ class MaskFiles:
         finish = row(button("Load it", handler(self._answered), kind="primary"), button("Cancel", handler(self._leave)))
         self._question = column(self._words, self._table, finish, classes=["vx-card"])
         show(self._question, False)
-        self.widget = column(row(self.path, load, save, classes=("vx-path",)), self._question)
+        shown: Any = owner
+        self.clip = ClipBox(owner, shown.ws, lambda: shown.view, lambda: shown.image, lambda: [shown.level])
+        self.widget = column(row(self.path, load, save, classes=("vx-path",)), self._question, self.clip.widget)
 
     def _given(self) -> str:
         path = str(self.path.value).strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
@@ -28,6 +28,18 @@ class LookBox:
         for control in (self.colors, self.trails, self.names):
             control.observe(owner.handler(lambda _: self._changed()), "value")
         self.widget = section("Look", self.colors, self.trails, self.names)
+
+    @property
+    def of_a_film(self) -> dict[str, Any]:
+        """The same looks as arguments of ``ws.clip``."""
+        given: dict[str, Any] = {}
+        if self.trails.value:
+            given["trail"] = self.trails.value
+        if self.names.value:
+            given["names"] = True
+        if self.colors.value != COLOR_BY[0]:
+            given["color_by"] = self.colors.value
+        return given
 
     def _changed(self) -> None:
         owner = self._owner

@@ -9,18 +9,27 @@ import ipywidgets as w
 from voxloop.errors import LabelError
 from voxloop.panels.base.fold import Fold
 from voxloop.panels.base.panel import button, classed, labelled, row, text
+from voxloop.panels.space.clip_box import ClipBox
 
 if TYPE_CHECKING:
     from voxloop.panels.points.points_panel import PointsPanel
 
 
 class MarkFiles:
-    """A fold with a path, and what to do about nodes that the level lacks."""
+    """A fold with a path, and what to do about nodes that the level lacks; another one for films."""
 
     def __init__(self, owner: PointsPanel) -> None:
         self._owner = owner
         self.fold = Fold("Files", self._build, lambda fold: None)
-        self.widget = self.fold.widget
+        self.clip = ClipBox(
+            owner,
+            owner.ws,
+            lambda: owner.view,
+            lambda: owner.image,
+            lambda: [owner.level] if owner.level else [],
+            lambda: owner.looks.of_a_film,
+        )
+        self.widget = w.VBox([self.fold.widget, self.clip.widget])
 
     def load(self) -> None:
         """Bring in the file that was typed."""

@@ -1,0 +1,1 @@
+"""Three dimensions in the page, and films: planes, surfaces, cuts, turntables, clips."""
