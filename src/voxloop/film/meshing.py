@@ -1,6 +1,6 @@
 """Surfaces of classes and of objects within a budget of triangles: of coarser voxels where the volume is large.
 
-Volumes are read block by block; what is kept is a grid of at most eight million cells.
+Volumes are read block by block; what is kept is a grid of at most six million cells.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from xarray import DataArray
 
 #: cells of a grid that surfaces are made of
-CELLS = 8_000_000
+CELLS = 6_000_000
 #: triangles of all surfaces of a scene
 BUDGET = 300_000
 #: objects that are shown, the largest first

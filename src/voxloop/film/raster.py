@@ -16,7 +16,7 @@ import numpy as np
 from voxloop.film.camera import Camera3D, Corner
 
 #: fragments that are looked at together
-_AT_ONCE = 2**21
+_AT_ONCE = 2**19
 _AMBIENT = 0.35
 
 
