@@ -55,6 +55,10 @@ class PredictionError(VoxloopError, ValueError):
     """A prediction that cannot be made or read."""
 
 
+class MissingPackageError(VoxloopError, ImportError):
+    """A package that is not installed; the sentence names the line that installs it."""
+
+
 class DiskFullError(PredictionError):
     """A prediction that ended for want of space; with space it goes on where it was."""
 

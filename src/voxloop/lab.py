@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from voxloop.errors import VoxloopError
+from voxloop.errors import MissingPackageError, VoxloopError, unknown
 from voxloop.runs.process import environment, python
 
 #: the notebook that opens where none is named
@@ -28,12 +28,37 @@ def serve(notebook: Path | None, *, port: int | None = None, browser: bool = Tru
     if sys.platform == "win32":
         raise VoxloopError("voxloop runs on Linux and macOS; on Windows use WSL2")
     if shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)) is None and not _importable("jupyterlab"):
-        raise VoxloopError("JupyterLab is not installed; install it with: pip install 'voxloop[lab]'")
+        raise MissingPackageError("JupyterLab is not installed; install it with: pip install 'voxloop[lab]'")
     if notebook is not None and not notebook.exists():
         raise VoxloopError(f"there is no notebook {notebook}")
     if notebook is None:
         notebook = start_notebook(Path.cwd())
     return subprocess.call(command(notebook, port or free_port(), browser and has_display()), env=environment())
+
+
+def tutorials() -> dict[str, Path]:
+    """The notebooks that come along, by name: in the package, or beside it in a checkout."""
+    here = Path(__file__).parent
+    folder = next((one for one in (here / "notebooks", here.parents[1] / "notebooks") if one.is_dir()), here)
+    return {path.stem: path for path in sorted(folder.glob("[0-9]*.ipynb"))}
+
+
+def take_tutorial(name: str, folder: Path) -> Path:
+    """Copy a notebook that comes along into a folder; one that is there already stays as it is.
+
+    ``name``: its number, or all of its name. Raises VoxloopError where there is none such, or the folder cannot be
+    written.
+    """
+    found = [path for stem, path in tutorials().items() if name in (stem, stem.partition("-")[0])]
+    if not found:
+        raise VoxloopError(unknown("tutorial", name, tutorials()))
+    target = folder / found[0].name
+    if not target.exists():
+        try:
+            shutil.copyfile(found[0], target)
+        except OSError as error:
+            raise VoxloopError(f"{target} cannot be written ({error.strerror}); choose another folder") from None
+    return target
 
 
 def start_notebook(folder: Path) -> Path | None:

@@ -10,6 +10,7 @@ from statistics import mean, median
 from voxloop.benchmark.economy import CurveSummary, savings, summaries
 from voxloop.benchmark.rows import Row, curves, honesty, interval, seconds_to, target_of
 from voxloop.errors import VoxloopError
+from voxloop.extras import install_line
 
 #: colours that any eye tells apart, one a learner; a line style for each strategy
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
@@ -108,7 +109,7 @@ def draw(rows: Sequence[Row], path: Path) -> Path:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise VoxloopError("the figure needs matplotlib: pip install matplotlib") from error
+        raise VoxloopError(f"the figure needs matplotlib: {install_line('matplotlib')}") from error
     drawn = curves(rows)
     begun = {key[1] for key in drawn}
     # one start a figure: that which strategies have a say in, where it was measured

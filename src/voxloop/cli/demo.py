@@ -12,6 +12,7 @@ import click
 
 from voxloop.cli.terminal import as_json, numbers, print_json, whole_numbers
 from voxloop.errors import VolumeError
+from voxloop.extras import missing_words
 
 
 @click.command()
@@ -62,6 +63,9 @@ def demo(
     data = _demo_data(image, truth, dataset, numbers(spacing), seed)
     if data.words and not as_json:
         click.echo(data.words)
+    no_figure = missing_words("there will be no figure; it needs", "matplotlib")
+    if no_figure and not as_json:
+        click.echo(no_figure)
     scratch = tempfile.mkdtemp(prefix="voxloop-demo-") if workspace is None else None
     folder = workspace or Path(str(scratch)) / "demo"
     if not as_json:
@@ -82,8 +86,8 @@ def demo(
                 seed=seed,
                 report=report,
             )
-            picture = figure(ws, data.truth, done, folder / "rounds.png")
-        if scratch and not as_json:
+            picture = None if no_figure else figure(ws, data.truth, done, folder / "rounds.png")
+        if picture is not None and scratch and not as_json:
             picture = Path(shutil.move(picture, Path.cwd() / "voxloop-demo.png"))
     finally:
         if scratch:
@@ -93,7 +97,11 @@ def demo(
         return
     for words in filter(None, (r.words for r in done)):
         click.echo(words)
-    click.echo(f"figure: {picture}" + ("" if scratch else f"   workspace: {folder}"))
+    shown = [f"figure: {picture}"] if picture else []
+    if not scratch:
+        shown.append(f"workspace: {folder}")
+    if shown:
+        click.echo("   ".join(shown))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,10 +128,16 @@ def _volume_facts(source: str, dataset: str | None) -> dict[str, Any]:
 
 @click.command()
 @click.argument("notebook", required=False, type=click.Path(path_type=Path))
+@click.option("--tutorial", metavar="NUMBER", help="Copy a notebook that comes along, and open it; list: names.")
 @click.option("--port", type=int, help="Port; default: a free one.")
 @click.option("--no-browser", is_flag=True, help="Only print the URL.")
-def lab(notebook: Path | None, port: int | None, no_browser: bool) -> None:
+def lab(notebook: Path | None, tutorial: str | None, port: int | None, no_browser: bool) -> None:
     """Open JupyterLab, at NOTEBOOK if given."""
-    from voxloop.lab import serve
+    from voxloop.lab import serve, take_tutorial, tutorials
 
+    if tutorial == "list":
+        click.echo("\n".join(tutorials()))
+        return
+    if tutorial is not None:
+        notebook = take_tutorial(tutorial, Path.cwd())
     sys.exit(serve(notebook, port=port, browser=not no_browser))

@@ -17,22 +17,26 @@ from voxloop.errors import RunError
 class Learner:
     """A family of models. ``name`` is also the stem of the names of its runs, and what model folders call it.
 
-    ``task``: ``"module:function"`` that trains, in a process of its own.
+    ``task``: ``"module:function"`` that trains, in a process of its own; ``packages``: what it needs beyond what always
+    comes along.
     """
 
     name: str
     config: type[Config]
     task: str
+    packages: tuple[str, ...] = ()
 
+
+_NETWORKS = ("torch", "segmentation_models_pytorch", "timm", "safetensors")
 
 LEARNERS: dict[str, Learner] = {
     learner.name: learner
     for learner in (
         Learner("shallow", ShallowConfig, "voxloop.shallow.learner:train"),
-        Learner("deep", DeepConfig, "voxloop.deep.learner:train"),
-        Learner("pose", PoseConfig, "voxloop.deep.pose.learner:train_pose"),
-        Learner("pictures", PictureConfig, "voxloop.deep.pose.learner:train_pictures"),
-        Learner("detect", DetectConfig, "voxloop.deep.pose.learner:train_detect"),
+        Learner("deep", DeepConfig, "voxloop.deep.learner:train", _NETWORKS),
+        Learner("pose", PoseConfig, "voxloop.deep.pose.learner:train_pose", _NETWORKS),
+        Learner("pictures", PictureConfig, "voxloop.deep.pose.learner:train_pictures", _NETWORKS),
+        Learner("detect", DetectConfig, "voxloop.deep.pose.learner:train_detect", _NETWORKS),
     )
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import RunError
+from voxloop.extras import install_line
 from voxloop.runs.history import metric_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def draw(runs: Sequence[Run], kind: str = "png") -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise RunError("a picture of curves needs matplotlib: pip install matplotlib") from error
+        raise RunError(f"a picture of curves needs matplotlib: {install_line('matplotlib')}") from error
     if not any(len(run.history.steps) or run.history.epochs for run in runs):
         raise RunError(f"{', '.join(run.name for run in runs)} has no numbers yet; wait for its first steps")
     with rc_context({"font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "voxloop"}):
@@ -114,7 +115,7 @@ def draw_reliability(measured: Reliability) -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise RunError("a picture of curves needs matplotlib: pip install matplotlib") from error
+        raise RunError(f"a picture of curves needs matplotlib: {install_line('matplotlib')}") from error
     with rc_context({"font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "voxloop"}):
         figure = Figure(figsize=(3.4, 3.1), layout="constrained")
         FigureCanvasAgg(figure)

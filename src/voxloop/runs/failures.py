@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from voxloop.errors import VoxloopError
+from voxloop.extras import install_line
 from voxloop.runs.events import FULL
 
 _MEMORY = "use a smaller window, a smaller batch, or fewer workers; or close other notebooks"
@@ -37,7 +38,7 @@ def _hint(error: BaseException) -> str:
     if isinstance(error, PermissionError):
         return "the folder cannot be written; check who owns it"
     if isinstance(error, ModuleNotFoundError):
-        return f"install what is missing: pip install {error.name or 'it'}"
+        return f"install what is missing: {install_line(error.name or 'it')}"
     return _LOG
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
+from voxloop.config.learners import LEARNERS
 from voxloop.errors import ModelError, PredictionError, unknown
+from voxloop.extras import require
 from voxloop.given import path_of
+from voxloop.model import read_spec
 from voxloop.runs import Run
 from voxloop.runs.outcome import Which, model_folder
 from voxloop.workspace.project import Project
@@ -73,6 +76,8 @@ def gather_models(
     saved: list[Path] = []
     try:
         placed = [_folder_of(project, source, place, saved, image, which) for source in sources]
+        for folder, _ in placed:
+            _check_packages(folder)
         folders = [project.layout.relative(folder) for folder, _ in placed]
         taken = [folder for folder in saved_before if folder in folders]
         new = [project.layout.relative(folder) for folder in saved]
@@ -81,6 +86,13 @@ def gather_models(
         for folder in saved:
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _check_packages(folder: Path) -> None:
+    """Raises MissingPackageError where a model cannot be used here: said now, not once the run has begun."""
+    learner = LEARNERS.get(read_spec(folder).learner)
+    if learner is not None:
+        require("networks need", *learner.packages)
 
 
 def _folder_of(

@@ -9,6 +9,7 @@ from typing import Any
 from voxloop.config import Config, DetectConfig, PictureConfig, PoseConfig, ShallowConfig
 from voxloop.config.learners import learner_of
 from voxloop.errors import RunError, VoxloopError, WorkspaceError, unknown
+from voxloop.extras import require
 from voxloop.runs import Run, sinks
 from voxloop.store.kept_strokes import kept_strokes
 from voxloop.store.mark_teaching import freeze_marks
@@ -69,12 +70,15 @@ def train(
         Settings name a channel that there is not, or other channels than the samples that are started from.
     ModelError
         What is started from kept no samples.
+    MissingPackageError
+        A network is asked for, and torch is not installed.
     RunError
         The device is busy, and ``queue`` is False; no run is left behind.
     """
     config = ShallowConfig() if config is None else config
     note = text("note", note, error=RunError)
     learner = learner_of(config)
+    require("networks need", *learner.packages)
     sinks.check(config.to_json())
     facts = _freeze(project, config)
     if beside := getattr(config, "channels", ()):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.panels.screen import Screen
 from tests.panels.train.stand_ins import enter, finished, network, paint
 
+from voxloop import extras
 from voxloop.config import ShallowConfig
 from voxloop.errors import ConfigError, LabelError
-from voxloop.panels.train import learners
 from voxloop.panels.train.train_panel import TrainPanel
 from voxloop.runs import Run
 
@@ -132,13 +131,13 @@ def test_invalid_settings_are_not_trained_with(ui, ws):
 
 
 def test_a_learner_that_is_not_installed_says_how_to_get_it(ui, ws, monkeypatch):
-    monkeypatch.setattr(learners, "find_spec", lambda name: None if name == "torch" else object())
+    monkeypatch.setattr(extras, "is_missing", lambda name: name == "torch")
     paint(ws, 1)
     paint(ws, 2, index=2)
     panel = TrainPanel(ws)
     assert panel.learner == "shallow"
     panel.learner = "deep"
-    assert "torch is not installed: pip install" in Screen(panel).text
+    assert "this needs torch: pip install 'voxloop[learning]'" in Screen(panel).text
     assert panel.bar.button.disabled
     panel.learner = "shallow"
     assert not panel.bar.button.disabled
@@ -174,7 +173,7 @@ def test_a_run_that_disappears_while_it_is_looked_at_does_not_end_the_looking(ui
 
 
 def test_a_trainer_is_kept_ready_once_a_network_is_meant(ui, ws, warmed, monkeypatch):
-    monkeypatch.setattr(learners, "find_spec", lambda name: SimpleNamespace())
+    monkeypatch.setattr(extras, "is_missing", lambda name: False)
     paint(ws, 1)
     paint(ws, 2, index=2)
     panel = TrainPanel(ws)

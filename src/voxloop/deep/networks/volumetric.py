@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxloop.errors import ConfigError, ModelError
+from voxloop.extras import install_line
 from voxloop.geometry import Shape
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _segresnet(config: NetworkConfig) -> tuple[nn.Module, Shape]:
 
 def _swin(config: NetworkConfig) -> nn.Module:
     if importlib.util.find_spec("einops") is None:
-        raise ConfigError("SwinUNETR needs the package einops, which is not installed: pip install einops")
+        raise ConfigError(f"SwinUNETR needs the package einops, which is not installed: {install_line('einops')}")
     if config.width % _SWIN_WIDTH:
         near = max(1, round(config.width / _SWIN_WIDTH)) * _SWIN_WIDTH
         raise ConfigError(f"width={config.width}: SwinUNETR takes multiples of {_SWIN_WIDTH}; nearest is {near}")

@@ -11,6 +11,7 @@ import ipywidgets as w
 import numpy as np
 
 from voxloop.errors import PredictionError
+from voxloop.extras import install_line
 from voxloop.geometry import Box
 from voxloop.objects.result import box_of
 from voxloop.panels.base.panel import Panel, close_tree, labelled, row, show, spacer, text
@@ -69,7 +70,7 @@ class SurfaceView(Panel):
         try:
             import k3d
         except ImportError:
-            raise PredictionError("surfaces are drawn by k3d, which is not installed: pip install k3d") from None
+            raise PredictionError(f"surfaces are drawn by k3d, which is not installed: {install_line('k3d')}") from None
         if objects.labels.sizes["z"] == 1:
             raise PredictionError("objects of a single picture are flat; surfaces are shown of objects in stacks")
         super().__init__(embedded=embedded)
