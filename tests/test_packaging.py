@@ -83,6 +83,52 @@ def test_every_dependency_gives_its_reason():
         assert "#" in line or name == "distributed", name
 
 
+def test_the_conda_recipe_asks_for_what_pyproject_asks_for():
+    recipe = yaml.safe_load((ROOT / "conda.recipe/recipe.yaml").read_text())
+    assert recipe["context"]["version"] == PYPROJECT["project"]["version"]
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    items = [*PYPROJECT["project"]["dependencies"], *(one for one in extras["lab"] if name_of(one) not in ONLY_PIP)]
+    wanted = {f"{CONDA.get(name_of(one), name_of(one))} >={one.partition('>=')[2]}" for one in items}
+    assert set(recipe["requirements"]["run"]) == wanted | {"python >=3.11"}
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.cuda"])
+def test_a_container_copies_what_there_is_and_serves_as_no_root(name):
+    text = (ROOT / "deploy" / name).read_text().replace("\\\n", " ")
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
+    known = {"FROM", "ARG", "WORKDIR", "COPY", "RUN", "ENV", "USER", "EXPOSE", "HEALTHCHECK", "CMD"}
+    assert {first for first, _ in lines} <= known | {"CMD"}
+    copied = [one for first, rest in lines if first == "COPY" for one in rest.split()[:-1]]
+    assert all((ROOT / one).exists() for one in copied)
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert all(f"!{one}" in ignored for one in copied), "what is copied must not be ignored"
+    assert [rest for first, rest in lines if first == "USER"] == ["1000"]
+    extras = next(rest for first, rest in lines if first == "ARG").partition("=")[2].split(",")
+    assert set(extras) <= set(PYPROJECT["project"]["optional-dependencies"])
+
+
+def test_workflows_and_forms_can_be_read_and_call_what_there_is():
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
+    for path in sorted((ROOT / ".github").rglob("*.yml")):
+        content = yaml.safe_load(path.read_text())
+        if path.parent.name != "workflows":
+            continue
+        for job in content["jobs"].values():
+            assert job["runs-on"]
+            assert all(("uses" in step) != ("run" in step) for step in job["steps"])
+            called = [word for step in job["steps"] for word in re.findall(r"^make (\w+)", step.get("run", ""))]
+            assert set(called) <= targets
+
+
+def test_the_citation_and_the_package_say_the_same_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cited["version"] == PYPROJECT["project"]["version"]
+    assert (
+        re.search(r'^__version__ = "(.+)"$', (ROOT / "src/voxloop/__init__.py").read_text(), re.M)[1]
+        == cited["version"]
+    )
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.name)
 def test_notebook_names_its_kernel(path):
     import nbformat
