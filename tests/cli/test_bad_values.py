@@ -25,7 +25,7 @@ WORDS = [
 USUAL = {
     "workspace": "WS", "prediction": "p", "truth": "labels", "models": "forest", "run": "forest", "source": "TIF",
     "what": "labels", "path": "OUT", "images": "PAIRS", "masks": None,
-    "notebook": "nowhere.ipynb", "name": "a", "names": None, "changes": "learning_rate=1e-4",
+    "notebook": "nowhere.ipynb", "other": "nowhere", "name": "a", "names": None, "changes": "learning_rate=1e-4",
     "film": "FILM",
 }  # fmt: skip
 #: options without which a command would do much

@@ -54,12 +54,13 @@ LEFT_OUT = {
     "Store.change", "Store.set_aside", "Images.together", "Runs.warm", "ScoreCache.at_rest", "ScoreCache.at_work",
     "ScoreCache.ground_of", "ScoreCache.made_by", "ScoreCache.opened", "Labels.edit", "Labels.intensities",
     "Labels.next_step", "Regions.active_on", "Regions.undo", "Channels.undo",
-    "Labels.shows", "Store.create", "Store.open", "Store.labels", "Run.finished",  # for voxloop itself
+    "Labels.shows", "Labels.note", "Labels.after",  # for voxloop itself
+    "Store.create", "Store.open", "Store.labels", "Run.finished",  # for voxloop itself
     "Store.boxes", "Store.marks", "Store.pictures", "Store.points", "Store.holds",  # for voxloop itself
     "Catalogue.counts", "Catalogue.entries", "Catalogue.redo", "Catalogue.table", "Catalogue.undo",  # nothing is given
     "Levels.of_kind", *(f"{name}.{verb}" for name in ("PointLabels", "BoxLabels", "PictureLabels") for verb in (
         "close", "counts", "redo", "refresh", "shows", "table", "undo", "add_mixed", "reshaping", "on_edit",
-        "free_track", "has",
+        "free_track", "has", "after", "take_over",
     )),  # nothing is given, or for voxloop itself
     "Run.launch", "Run.delete",  # tried by tests of processes, and of what is discarded
 }  # fmt: skip
@@ -122,6 +123,7 @@ class Verbs:
                 "kind": "auto", "unlabelled": "auto", "boundaries": False, "reach_um": 2.0, "dataset": None,
             },
             "Workspace.authors": {"level": "labels", "image": "image", "author": labels.authors[0]},
+            "Workspace.merge": {"other": folder / "no", "level": None, "image": None, "classes": {"disc": "disc"}},
             "Labels.by": {"author": labels.authors[0]},
             "Workspace.evaluate": {"prediction": "p", "truth": "labels"},
             "Workspace.export": {

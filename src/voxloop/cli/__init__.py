@@ -69,6 +69,7 @@ for command in (
     work.predict,
     results.evaluate,
     people.authors,
+    people.merge,
     suggest.suggest,
     benchmark.benchmark,
     work.objects,

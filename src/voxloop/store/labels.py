@@ -228,6 +228,14 @@ class Labels(Guided, ObjectEdits, Authored):
         edit = family.settle(self, self._setting.children(), Edit.of(record), children)
         return self._announce([edit])[0]
 
+    def note(self, tool: str, arguments: dict[str, Any]) -> Edit:
+        """Write down something that changes no voxel; it is undone as edits are."""
+        return self._announce([Edit.of(self._writer().note(tool, arguments, Box.whole((0, 0, 0))))])[0]
+
+    def after(self, edit: int) -> ReaderState:
+        """The state after an edit, whatever is done since; for voxloop itself."""
+        return ReaderState(self._state.place, self.shape, self.dtype, edit)
+
     def as_volume(self) -> xr.DataArray:
         """The labels as a lazy volume (z, y, x) in micrometres; slices are read when they are computed."""
         from voxloop.store.label_volume import as_volume

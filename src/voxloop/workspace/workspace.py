@@ -22,6 +22,7 @@ from voxloop.workspace import doubtful_objects as doubting
 from voxloop.workspace import export as exporting
 from voxloop.workspace import g_ratio as fibres
 from voxloop.workspace import label_objects as labelling
+from voxloop.workspace import merge as merging
 from voxloop.workspace import methods as writing
 from voxloop.workspace import objects as separating
 from voxloop.workspace import pairs as pairing
@@ -60,6 +61,7 @@ class Workspace(Project):
     evaluate = review.evaluate
     agreement = agreeing.agreement
     authors = people.authors
+    merge = merging.merge
     score = review.score
     audit = review.audit
     compare = comparing.compare

@@ -74,11 +74,6 @@ class CompareBox:
         self._panel.say("Comparing …")
         self._attempt(one, other, image, mapping)
 
-    @property
-    def actions(self) -> dict[str, Callable[[], object]]:
-        """What keys of the page do."""
-        return {"difference": lambda: self.step(1), "difference before": lambda: self.step(-1)}
-
     def step(self, by: int) -> None:
         """Go to the next difference (-1: the one before), the largest first."""
         found = self._found
@@ -134,7 +129,8 @@ class CompareBox:
         """Levels and predictions as there are now."""
         ws = self._owner.ws
         predictions = [name for name, one in ws.predictions.items() if one.image == self._owner.image]
-        names = [*ws.levels.painted, *(name for name in predictions if name not in ws.levels.painted), _FILE]
+        said = [f"{level} by {who}" for level in ws.levels.painted for who in _several(ws, level, self._owner.image)]
+        names = [*ws.levels.painted, *(name for name in predictions if name not in ws.levels.painted), *said, _FILE]
         for at, field in enumerate(self._lists):
             chosen = field.value
             if tuple(field.options) != tuple(names):
@@ -149,7 +145,9 @@ class CompareBox:
     def _build(self) -> list[w.Widget]:
         handler = self._panel.handler
         self._lists: list[Any] = [
-            w.Dropdown(options=[], **labelled(name, "A level, a prediction of this image, or a mask in a file"))
+            w.Dropdown(
+                options=[], **labelled(name, "A level, what one author said of it, a prediction, or a mask in a file")
+            )
             for name in ("First", "Second")
         ]
         self._paths: list[Any] = [
@@ -169,6 +167,12 @@ class CompareBox:
             show(part, False)
         first, second = zip(self._lists, self._paths, strict=True)
         return [*first, *second, self._map, row(go), self._table, self._walk]
+
+
+def _several(ws: Workspace, level: str, image: str) -> list[str]:
+    """Who edited a level on an image, where it was more than one."""
+    authors = ws.labels(level, image).authors
+    return authors if len(authors) > 1 else []
 
 
 def _mapping(words: str) -> dict[int | str, int | str] | None:

@@ -40,6 +40,7 @@ from voxloop.panels.label.strays import Strays
 from voxloop.panels.label.tool_box import ToolBox
 from voxloop.panels.label.tools import BY_NAME, Call, bindings, fill_call, hand, stroke_call, voxel_of
 from voxloop.panels.label.unit_box import UnitBox
+from voxloop.panels.people.people_box import PeopleBox
 from voxloop.panels.view.ink import StrokePiece
 from voxloop.panels.view.layers import LabelLayer, Layer, LayerKind, class_dicts
 from voxloop.panels.view.linked_planes import LinkedPlanes
@@ -96,22 +97,19 @@ class LabelPanel(Panel):
         self.state = self.tools.state
         self.code_line = CodeLine()
         self.code, self.show_code = self.code_line.widget, self.code_line.show
-        self.levels = LevelLayers(self, ws, self.view)
-        self.strays = Strays(self, ws, self.show_code)
-        self.regions, self.compare, self.items = RegionBox(self), CompareBox(self), ItemBar(self)
+        self.levels, self.strays = LevelLayers(self, ws, self.view), Strays(self, ws, self.show_code)
+        self.regions, self.items = RegionBox(self), ItemBar(self)
+        self.compare, self.people = CompareBox(self), PeopleBox(self)
         self.classes = ClassEditor(self, ws, self.state, changed=self._classes_changed, tell_code=self.show_code)
         self.saved = Saved()
         self.live_box = LiveBox(
             self, ws, self.view, overlay_source, lambda: self._level, lambda: self.next_place(), lambda: self.accept()
         )
         self.live = self.live_box.overlay
-        self.masks = MaskFiles(self)
         self.picture, self.units, self.shapes = PictureChoice(self), UnitBox(self), ShapeBox(self)
-        self.preview = MaskPreview(self.view)
-        self.hinted = HintedTools(self)
-        self._edits = Edits(self)
-        self.steps = Steps(self, self.code_line.note)
-        self.objects = ObjectHand(self)
+        self.preview, self.steps = MaskPreview(self.view), Steps(self, self.code_line.note)
+        self.hinted, self._edits = HintedTools(self), Edits(self)
+        self.masks, self.objects = MaskFiles(self), ObjectHand(self)
         self.live_place = LivePlace(self, self.view, self.live)
         self.first = FirstPlaces(
             self, ws, self.view, show_image=lambda image: self.choose(image=image), tell_code=self.show_code
@@ -143,6 +141,7 @@ class LabelPanel(Panel):
                 self.shapes.widget,
                 self.regions.widget,
                 self.compare.widget,
+                self.people.widget,
                 self.masks_box,
                 self.code,
             ]
@@ -207,7 +206,7 @@ class LabelPanel(Panel):
         kind: LayerKind = "instances" if level.kind == "instances" else "labels"
         own = LabelLayer(self.labels, level.name, level.classes, kind)
         below: list[Layer] = [*self.picture.layers, self.live.layer, *self.levels.below(self.labels)]
-        over: list[Layer] = [*self.compare.layers(), *self.regions.layers(), self.preview.layer]
+        over: list[Layer] = [*self.compare.layers(), *self.people.layers(), *self.regions.layers(), self.preview.layer]
         self.view.set_layers([*below, own, *self.units.opened(), *over])
         values = [item.value for item in level.classes]
         if kind == "instances":
@@ -216,6 +215,7 @@ class LabelPanel(Panel):
             self.state.value = values[0]
         self.objects.follow(self.labels)
         self.saved.follow(self.labels)
+        self.people.show()
         self.view.widget.place = page_strokes.place_of(self.ws, self.labels)
         self._show_classes()
         self.show_hand()
@@ -336,7 +336,7 @@ class LabelPanel(Panel):
             "pen": self.tools.offer_pressure,
             "new": self.classes.new_object,
             "levels": self.levels.switch,
-            **self.compare.actions,
+            **self.people.actions(self.compare.step),
         }
         if name in actions:
             actions[name]()

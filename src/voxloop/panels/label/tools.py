@@ -240,8 +240,10 @@ def bindings(state: ToolState, classes: Sequence[Any], *, objects: bool = False)
         ("n", "next place to correct", "next"),
         ("y", "accept what the overlay says there", "accept"),
         ("u", "the other levels on and off", "levels"),
-        ("shift+d", "next difference of two labelings (Shift E: before)", "difference"),
+        ("shift+d", "next difference or conflict (Shift E: before)", "difference"),
         ("shift+e", "", "difference before"),
+        ("shift+a", "", "conflict mine"),
+        ("shift+t", "", "conflict theirs"),
     ]
     keys += hint_bindings()
     if objects:  # X has been the key of objects for longer
@@ -262,7 +264,8 @@ _ELSEWHERE = (
     ("Shapes", "dilate, erode, open, close, fill holes, smooth, drop small parts; label a range of intensities"),
     ("Copy further", "a slice or selection to several slices, to another image"),
     ("Regions", "draw, name, work only inside of one"),
-    ("Two labelings", "table of two levels, predictions or masks, where they differ"),
+    ("Two labelings", "table of two levels, predictions, masks or authors, where they differ"),
+    ("People", "who edited what; a copy taken in (Shift A: mine, Shift T: theirs)"),
     ("Layers", "order, opacity and outlines of levels (above the picture)"),
     ("Picture", "paint on a channel, lay one over (made in the step Channels)"),
     ("Pencil", "name of the level, and what it lies inside of"),

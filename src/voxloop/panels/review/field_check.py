@@ -51,7 +51,7 @@ class FieldCheck(AuditSteps, PaintingTask):
         What the button that leaves does.
     """
 
-    hides = (PREDICTION, UNCERTAINTY, "labels", "preview", "difference")
+    hides = (PREDICTION, UNCERTAINTY, "labels", "preview", "difference", "author", "conflict")
     paints_on = ANSWERS
 
     def __init__(

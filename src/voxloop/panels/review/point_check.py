@@ -32,7 +32,7 @@ _RING, _TICK = 7.0, 3.0
 _COLOR = "#ffe16b"
 _GROUP = "Check points"
 #: layers that suggest an answer, what is predicted apart
-_TELLING = (UNCERTAINTY, "labels", "preview", "difference")
+_TELLING = (UNCERTAINTY, "labels", "preview", "difference", "author", "conflict")
 
 
 class PointCheck(AuditSteps, PictureTask):

@@ -121,6 +121,17 @@ class MarkLabels(MarkView):
             self._commit("clear", {}, steps)
             return len(steps)
 
+    def take_over(self, tool: str, arguments: dict[str, Any], steps: list[Step], *, joined: bool = False) -> None:
+        """Write down what was done elsewhere, although it be nothing; for voxloop itself."""
+        self._check_writable()
+        with self._state.lock:
+            check_tracks(self._state.table, steps)
+            if steps:
+                self._state.apply(tool, arguments, steps, joined=joined)
+            else:
+                self._state.note(tool, arguments)
+            self._told(tool, steps)
+
     # ------------------------------------------------------------------------------------------------- undo, follow
 
     def undo(self) -> MarkEdit | None:

@@ -140,6 +140,15 @@ class MarkView:
             raise LabelError(f"there is no edit {sequence}; the journal holds edits 1 to {self.sequence}")
         return self._state.journal.entry(sequence)
 
+    def after(self, edit: int) -> MarkState:
+        """The state after an edit, whatever is done since; for voxloop itself."""
+        return MarkState(self._state.place, self._state.table.dims, at=edit)
+
+    @property
+    def node_keys(self) -> dict[str, int]:
+        """Nodes of the level and the number under which each is kept."""
+        return self._keys(self.level)
+
     def table(self) -> pd.DataFrame:
         """All instances as a table, a row each: id, frame, track, class, predicted, score, locked, author."""
         import pandas as pd

@@ -72,6 +72,11 @@ class MarkState:
                 self._file()
             return self.sequence
 
+    def note(self, tool: str, arguments: dict[str, Any]) -> None:
+        """Write down something that changes no instance; it is undone as edits are."""
+        with self.lock:
+            self._follow(self._writer().append(tool, arguments, []), [])
+
     def undo(self) -> list[Step] | None:
         """Take the last edit back; what that changed, None where there is none."""
         return self._again("undo", reverse=True)
