@@ -76,9 +76,8 @@ def _adopted(path: Path) -> str:
     """A page of the repository's root, its links turned to where they lead from here."""
     if not path.exists():
         return f"# {path.stem}\n"
-    return re.sub(r"\]\((?:docs/)([\w./#-]+)\)", r"](../\1)", path.read_text(encoding="utf-8")).replace(
-        "](LICENSE)", "](https://opensource.org/license/bsd-3-clause)"
-    )
+    text = re.sub(r"\]\(docs/([\w./#-]+)\)", r"](../\1)", path.read_text(encoding="utf-8"))
+    return text.replace("](SECURITY.md)", "](reporting.md)")
 
 
 def _notebook(path: Path) -> str:
