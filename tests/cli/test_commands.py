@@ -217,3 +217,18 @@ def test_channels_from_a_terminal(stack, tmp_path):
     code, out, _ = call("channels", "load", ws, recipe)
     assert [line.split()[0] for line in out.splitlines()] == ["smooth", "edges"]
     assert "gradient" in call("channels", "filters")[1]
+
+
+def test_a_workspace_of_pictures_and_masks(tmp_path):
+    folder, ws = tmp_path / "in", tmp_path / "ws"
+    folder.mkdir()
+    for name, value in (("a", 9), ("a_seg", 1), ("b", 8)):
+        tifffile.imwrite(folder / f"{name}.tif", np.full((16, 20), value, np.uint8))
+    masked = ("new", ws, "--images", folder, "--masks", folder, "--class", "ground")
+    code, _, err = call(*masked, "--spacing", "0,1,1")
+    assert (code, ws.exists()) == (2, False), err
+    code, out, _ = call(*masked, "--zero", "unlabelled")
+    assert code == 0
+    assert "1 pairs, such as a.tif with a_seg.tif; 1 pictures without a mask: b.tif" in out
+    assert json.loads(call("new", tmp_path / "all", "--images", folder, "--json")[1])["images"] == ["a", "a_seg", "b"]
+    assert call("new", tmp_path / "no", "--masks", folder)[0] == 2

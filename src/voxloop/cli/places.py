@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from voxloop.cli.terminal import as_json, numbers, open_workspace, tell
-from voxloop.errors import VolumeWarning
+from voxloop.errors import VolumeWarning, WorkspaceError
 from voxloop.store.layout import Layout
 
 
@@ -21,6 +22,13 @@ from voxloop.store.layout import Layout
 @click.option("--class", "classes", multiple=True, help="Name of a class; repeat for each, background first.")
 @click.option("--spacing", help="Voxel size z,y,x in micrometres; needed where the file does not say it.")
 @click.option("--times", is_flag=True, help="The image is a series of volumes: add every time point.")
+@click.option("--images", type=click.Path(path_type=Path), help="A folder: every picture in it becomes an image.")
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path),
+    help="The folder of their masks (a.tif, a_mask.tif); the same one where they lie beside the pictures.",
+)
+@click.option("--zero", type=click.Choice(["background", "unlabelled"]), help="What 0 means in the masks.")
 @as_json
 def new(
     workspace: Path,
@@ -29,10 +37,39 @@ def new(
     classes: tuple[str, ...],
     spacing: str | None,
     times: bool,
+    images: Path | None,
+    masks: Path | None,
+    zero: str | None,
     as_json: bool,
 ) -> None:
-    """Make a workspace folder."""
+    """Make a workspace folder, of an image or of a folder of pictures, with masks where there are any."""
+    from voxloop.workspace.pairs import found_pairs
     from voxloop.workspace.workspace import Workspace
+
+    if images is not None:
+        if image is not None:
+            raise WorkspaceError("--image is one image, --images a folder of them; give one of the two")
+        beside = masks is not None and masks.absolute() == images.absolute()
+        found = found_pairs(images, None if beside else masks) if masks is not None else ""
+        existed = workspace.exists()
+        with Workspace.create(workspace) as ws:
+            ws.levels.add("labels", list(classes) or None)
+            how: dict[str, Any] = {"spacing": numbers(spacing)} if spacing else {}
+            try:
+                if masks is None:
+                    ws.images.add_folder(images, **how)
+                else:
+                    ws.add_pairs(images, None if beside else masks, level="labels", zero=zero, **how)
+            except BaseException:
+                ws.close()
+                if not existed:
+                    shutil.rmtree(workspace, ignore_errors=True)
+                raise
+            facts = {"workspace": str(ws.path), "images": list(ws.images.names), "levels": list(ws.levels.names)}
+            tell(as_json, "\n".join(filter(None, (repr(ws), found))), facts)
+        return
+    if masks is not None or zero is not None:
+        raise WorkspaceError("--masks and --zero go with --images, a folder of pictures")
 
     settings: dict[str, Any] = {"dataset": dataset, "spacing": numbers(spacing), "times": times or None}
     settings = {key: value for key, value in settings.items() if value is not None}
