@@ -91,12 +91,18 @@ class DepthBuffer:
         """Draw a picture that stands in the scene."""
         if plane.opacity <= 0:
             return
+        for first in range(0, len(self._near), _AT_ONCE // 2):
+            self._add_part(plane, slice(first, first + _AT_ONCE // 2))
+
+    def _add_part(self, plane: ImagePlane, part: slice) -> None:
+        """What of an image plane is seen in some of the pixels."""
         origin = np.asarray(self.camera.position, np.float32)
-        toward = self._rays[:, plane.axis]
+        toward = self._rays[part, plane.axis]
         with np.errstate(divide="ignore", invalid="ignore"):
             away = (np.float32(plane.low[plane.axis]) - origin[plane.axis]) / toward
         pixel = np.flatnonzero((away > 0) & np.isfinite(away))
         away = away[pixel]
+        pixel += part.start
         place = origin + self._rays[pixel] * away[:, None]
         columns, rows = (axis for axis in range(3) if axis != plane.axis)
         low, high = np.asarray(plane.low, "f4"), np.asarray(plane.high, "f4")

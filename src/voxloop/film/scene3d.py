@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: pixels of the longer side of an image plane
 TEXTURE = 768
+#: bytes of planes that are read together: seldom more than one is wanted
+_PLANES_BYTES = 4 * 2**20
 BACKGROUND = "#17181a"
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _EDGE = (120, 124, 130)
@@ -122,7 +124,7 @@ class Scene3D:
             step = min(float(step) for step, name in zip(self._spacing, AXES, strict=True) if name != axis)
             scale = min(1.0, TEXTURE * step / max(um))
             self._pictures[axis] = SlicePictures(
-                self._resolutions, axis, self._whole, scale=scale, contrast=self._contrast
+                self._resolutions, axis, self._whole, scale=scale, contrast=self._contrast, room=_PLANES_BYTES
             )
         at = 2 - AXES.index(axis)
         low, high = self.low.copy(), self.high.copy()

@@ -60,13 +60,15 @@ def object_layer(name: str, values: DataArray, opacity: float = 0.5) -> SliceLay
 class PlaneSeries:
     """Planes of an array across one axis, read in the groups in which the file holds them."""
 
-    def __init__(self, volume: DataArray, axis: str, box: Box, step: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, volume: DataArray, axis: str, box: Box, step: tuple[int, int] = (1, 1), room: int = SLAB_BYTES
+    ) -> None:
         self._volume, self._axis, self._box, self._step = volume, axis, box, step
         self._across = AXES.index(axis)
         chunk = stored_chunk(volume)
         voxels = math.prod(n for n, name in zip(box.shape, AXES, strict=True) if name != axis)
         plane = max(1, voxels // (step[0] * step[1]) * channels_of(volume) * volume.dtype.itemsize)
-        self._depth = max(1, min(1 if chunk is None else chunk[self._across], SLAB_BYTES // plane))
+        self._depth = max(1, min(1 if chunk is None else chunk[self._across], room // plane))
         self._slab: tuple[int, np.ndarray] | None = None
 
     def plane(self, index: int) -> np.ndarray:
@@ -101,6 +103,8 @@ class SlicePictures:
         Intensities shown black and white; None: what suits the middle plane, kept for all.
     channels
         Which are shown; None: all three as red, green and blue, or the first four, tinted.
+    room
+        Bytes of planes that are read together.
 
     Raises
     ------
@@ -118,6 +122,7 @@ class SlicePictures:
         contrast: Limits | None = None,
         channels: Sequence[int] | None = None,
         layers: Sequence[SliceLayer] = (),
+        room: int = SLAB_BYTES,
     ) -> None:
         finest = resolutions[0]
         self.axis, self.box, self.layers = axis, box, list(layers)
@@ -142,7 +147,7 @@ class SlicePictures:
         self.channels = list(range(min(count, 3 if count == 3 else len(TINTS)))) if channels is None else list(channels)
         coarse, part = _suited(resolutions, axis, box, self.pixel_um)
         self._factor = shape_zyx(finest)[self._across] / shape_zyx(coarse)[self._across]
-        self._planes = PlaneSeries(coarse, axis, part)
+        self._planes = PlaneSeries(coarse, axis, part, room=room)
         self._depth = shape_zyx(coarse)[self._across]
         skip = max(1, int(1 / self.step[0])), max(1, int(1 / self.step[1]))
         self._pool = (rows.stop - rows.start) * (columns.stop - columns.start) <= POOLED

@@ -19,6 +19,7 @@ from voxloop.panels.objects.object_kinds import ObjectKinds, SelectedLayer
 from voxloop.panels.objects.objects_rows import ORDERS, in_order, largest, object_row, objects_rows, size_of
 from voxloop.panels.objects.surface_view import SurfaceView
 from voxloop.panels.predict.file_export import OBJECTS, FileExport
+from voxloop.panels.space.clip_box import ClipBox
 from voxloop.panels.view.layers import ArrayLayer
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.prediction_layers import frame
@@ -98,6 +99,7 @@ class ObjectStage:
             lambda count: largest(self.table, count),
         )
         self.kinds = ObjectKinds(panel, ws, self._light_up)
+        self.clip = ClipBox(panel, ws, lambda: view, self._image_of_objects, self._names_of_objects)
         self._lit: SelectedLayer | None = None
         self._lit_layer: ArrayLayer | None = None
         self.below = column()
@@ -105,6 +107,7 @@ class ObjectStage:
             section("Made so far", self.runs.widget),
             column(heading("Table"), self._tools, self.list.widget, self.files.widget, classes=["vx-section"]),
             self.kinds.widget,
+            self.clip.widget,
         )
         panel.on_close(lambda: self.show_surfaces(False))
 
@@ -124,6 +127,17 @@ class ObjectStage:
         self._opening(prediction)
         self._panel.say("Reading the table …")
         self._tables.ask(partial(self._read, name, run))
+
+    def _image_of_objects(self) -> str:
+        name = self._shown_name()
+        if name is None:  # the picture alone is filmed then
+            return str(self._ws.images.names[0])
+        run = self._ws.runs.get(name)
+        image = self._ws.predictions[name].image if run is None or run.kind != "objects" else run.config.get("image")
+        return str(image or self._ws.images.names[0])
+
+    def _names_of_objects(self) -> list[str]:
+        return [name for name in (self._shown_name(),) if name]
 
     def _shown_name(self) -> str | None:
         return self.objects.name if self.objects else None
