@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from voxloop.errors import LabelError, VoxloopError, WorkspaceError, unknown
 from voxloop.given import path_of, shown
 from voxloop.plain_files import read_plain
@@ -96,8 +98,10 @@ class Merge:
             lines = [f"nothing was done in {self.path.name} that is not here already"]
         else:
             many = len(self.conflicts) + sum(part.unlisted for part in self._parts)
-            what = "no conflict" if not many else f"{many:,} conflict{'s' if many > 1 else ''}"
-            lines = [f"{self.taken:,} voxels come from {self.path.name}, {what}, {self.undecided:,} not decided"]
+            what = (
+                f"{many:,} conflict{'s' if many > 1 else ''}, {self.undecided:,} not decided" if many else "no conflict"
+            )
+            lines = [f"{self.taken:,} voxels come from {self.path.name}, {what}"]
         for part in self._parts:
             where = f"{part.labels.level.name} on {part.labels.image}"
             if isinstance(part, MarkMerge) and part.is_new:
@@ -252,7 +256,8 @@ class Merge:
             if which not in ("all", "rest"):
                 raise LabelError(unknown("conflicts", which, ("all", "rest")))
             return [at for at, one in enumerate(self.conflicts) if which == "all" or one.decision is None]
-        given = [which] if not isinstance(which, Iterable) else list(which)
+        which = which.tolist() if isinstance(which, np.ndarray) else which
+        given = list(which) if isinstance(which, Iterable) else [which]
         numbers = [whole("conflict", one) for one in given]
         for number in numbers:
             if not 0 <= number < count:
