@@ -135,6 +135,14 @@ def test_cells_that_divide_keep_their_lineage(workspace, tmp_path: Path) -> None
     assert measured["TRA"] > 0.99
     assert measured["LNK"] > 0.99
     assert len(tracks.parents) == sum(1 for facts in lineage.values() if facts[2]) > 6
+    folder = ws.export(run.name, tmp_path / "RES")
+    assert sorted(path.name for path in folder.iterdir())[:2] == ["mask000.tif", "mask001.tif"]
+    ws.levels.add("back", kind="instances")
+    ws.labels("back", "cells").load(sorted(folder.glob("*.tif")), zero="unlabelled")
+    again = ws.track("back", image="cells", method="numbers", lineage=str(folder / "res_track.txt")).result
+    assert again.lineage == tracks.lineage
+    with pytest.raises(PredictionError, match="is there already"):
+        ws.export(run.name, folder)
     assert tracks.save(tmp_path / "tracks.csv").read_text().startswith("track,frame,")
 
 

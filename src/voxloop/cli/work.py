@@ -109,7 +109,9 @@ def predict(
         with open_workspace(workspace, read_only=False) as ws:
             ws.accept(run.name)
     if chosen == "*" and not as_json and run.state == "finished":
-        click.echo(run.result.table.to_string(index=False))
+        made = run.result
+        table = made.table() if callable(made.table) else made.table
+        click.echo(table.to_string(index=False))
     finish(run, as_json)
 
 

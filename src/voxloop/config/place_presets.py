@@ -63,7 +63,7 @@ _ENCODER: dict[str, Any] = {
 
 def _sleap(kind: type[Config] = PoseConfig, **settings: Any) -> Config:
     """A profile: what all share, and what it says of its own."""
-    return kind(**{**_SLEAP, **settings})
+    return kind(**{**_SLEAP, "input_scale": 1.0, **settings})
 
 
 def _unet(filters: int, rate: float, max_stride: int, output_stride: int) -> dict[str, Any]:

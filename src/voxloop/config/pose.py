@@ -48,14 +48,12 @@ class PoseConfig(PlaceSettings):
     max_instances: int | None = setting(
         None, "most animals in a frame; empty: any number", group="Pipeline", ge=1, le=1000, label="most animals"
     )
-    input_scale: float = setting(
-        1.0,
-        "size at which nodes are looked for; kept in the model",
+    input_scale: float | str = setting(
+        "auto",
+        "size at which nodes are looked for; kept in the model; auto: full, or less where an animal with room to turn "
+        "would fill more than 128 pixels",
         group="Maps",
         unit="times",
-        ge=0.1,
-        le=2,
-        step=0.05,
     )
     centroid_scale: float | str = setting(
         "auto",
@@ -190,6 +188,14 @@ class PoseConfig(PlaceSettings):
     @classmethod
     def _powers(cls, value: int | None) -> int | None:
         return None if value is None else power_of_two(value)
+
+    @field_validator("input_scale", mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        value = auto_or_positive(value)
+        if value != "auto" and not 0.1 <= value <= 2:
+            raise ConfigError(f"{value}; use 'auto' or 0.1 to 2")
+        return value
 
     @field_validator("sigma", mode="before")
     @classmethod

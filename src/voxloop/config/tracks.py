@@ -13,11 +13,19 @@ from voxloop.errors import ConfigError
 class TracksConfig(Config):
     """How instances of neighbouring frames become tracks: how far they may go, when they may be missing or divide."""
 
-    method: Literal["lap", "kalman", "flow"] = setting(
+    method: Literal["lap", "kalman", "flow", "numbers"] = setting(
         "lap",
         "lap: cheapest assignment of all together, then gaps, divisions and joins (laptrack); kalman: where each track "
-        "should be if it goes on as it did; flow: where the picture moved (Lucas-Kanade)",
+        "should be if it goes on as it did; flow: where the picture moved (Lucas-Kanade); numbers: those of the masks "
+        "are tracks already",
         group="Linking",
+    )
+    lineage: str | None = setting(
+        None,
+        "table of the Cell Tracking Challenge that says who came out of whom: track, first frame, last frame, parent",
+        group="Lineage",
+        label="table of lineage",
+        when={"method": ["numbers"]},
     )
     max_distance_um: float | None = setting(
         None,

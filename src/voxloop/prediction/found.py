@@ -11,6 +11,7 @@ import numpy as np
 
 from voxloop.errors import PredictionError
 from voxloop.prediction.count import CountEstimate, estimate_count
+from voxloop.prediction.found_batch import IMAGES, FoundBatch
 from voxloop.prediction.found_classes import FoundClasses
 from voxloop.prediction.found_pieces import read_pieces
 from voxloop.store.atomic import json_bytes, replace_bytes
@@ -160,6 +161,7 @@ def open_found(folder: Path) -> FoundPlaces | FoundClasses:
         raise PredictionError(f"{folder} holds nothing that was found: {error}") from error
 
 
-def open_result(path: str | Path) -> FoundPlaces | FoundClasses:
-    """What the run in a folder found. Raises PredictionError."""
-    return open_found(Path(path) / FOLDER)
+def open_result(path: str | Path) -> FoundPlaces | FoundClasses | FoundBatch:
+    """What the run in a folder found, of several images a :class:`FoundBatch`. Raises PredictionError."""
+    folder = Path(path) / FOLDER
+    return FoundBatch(folder, open_found) if (folder / IMAGES).exists() else open_found(folder)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.config import PredictConfig
-from voxloop.errors import PredictionError
+from voxloop.errors import PredictionError, VoxloopError
 from voxloop.geometry import Box
 from voxloop.model import load_model
 from voxloop.prediction.found import FOLDER, begin
+from voxloop.prediction.found_batch import IMAGES, folder_of_image
 from voxloop.prediction.found_pieces import piece_path, write_piece
 from voxloop.runs.orders import LAST_WORD
+from voxloop.store.atomic import json_bytes, replace_bytes
 from voxloop.volumes import channels_of, read_block
 
 if TYPE_CHECKING:
@@ -30,8 +32,9 @@ _AT_ONCE, _PIECE = 8, 64
 def run(context: TaskContext) -> str:
     """Look at the frames (or the volume) that the run's config names.
 
-    ``config``: ``model`` (folder), ``image``, ``level``, ``frames`` (a list; None: the volume). A run that is started
-    again goes on where it was. Stop keeps what is done, cancel removes it.
+    ``config``: ``model`` (folder), ``level``, ``image`` and ``frames`` (a list; None: the volume), or ``images`` and
+    ``frames_of`` (name to frames). A run that is started again goes on where it was. Stop keeps what is done, cancel
+    removes it. Of several images, one that cannot be looked at is a warning, and the next one is looked at.
     """
     from voxloop.store import Store
 
@@ -39,19 +42,44 @@ def run(context: TaskContext) -> str:
     model: Any = load_model(context.layout.named(context.config["model"]))
     folder = context.path / FOLDER
     facts = context.config
-    with Store.open(context.workspace, read_only=True) as store:
-        volume = store.images.open(facts["image"])
-        if channels_of(volume) != model.spec.channels:
-            raise PredictionError(
-                f"the model was trained on {model.spec.channels} channels, and image {facts['image']!r} has "
-                f"{channels_of(volume)}; use an image with as many"
-            )
-        told: dict[str, Any] = {name: facts[name] for name in ("level", "image", "node", "classes", "frames")}
-        told |= {name: facts.get(name) for name in ("threshold", "tiles", "boxes")}
-        with model.opened(config.device, threads=config.threads) as finder:
-            shape = [int(n) for n in volume.shape[-3:]]
-            begin(folder, {**told, **_about(model), "shape": shape if facts["frames"] is None else shape[1:]})
-            return _look(context, folder, finder, volume)
+    with (
+        Store.open(context.workspace, read_only=True) as store,
+        model.opened(config.device, threads=config.threads) as finder,
+    ):
+        if "images" not in facts:
+            return _one(context, folder, finder, model, store, facts["image"], facts["frames"])
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_bytes(folder / IMAGES, json_bytes(list(facts["images"])))
+        for number, image in enumerate(facts["images"]):
+            frames = facts["frames_of"][image]
+            try:
+                word = _one(context, folder_of_image(folder, number), finder, model, store, image, frames)
+            except VoxloopError as error:  # the next one may fare better
+                context.emit("warning", text=f"{image}: {error}")
+                continue
+            if word != "finished":
+                return word
+            context.emit("log", text=f"{image} is done, {number + 1} of {len(facts['images'])} images")
+        return "finished"
+
+
+def _one(
+    context: TaskContext, folder: Path, finder: Any, model: Any, store: Any, image: str, frames: list[int] | None
+) -> str:
+    """Look at one image; the run's last word. Raises PredictionError where the model is for others."""
+    facts = context.config
+    volume = store.images.open(image)
+    if channels_of(volume) != model.spec.channels:
+        raise PredictionError(
+            f"the model was trained on {model.spec.channels} channels, and image {image!r} has "
+            f"{channels_of(volume)}; use an image with as many"
+        )
+    told: dict[str, Any] = {name: facts[name] for name in ("level", "node", "classes")}
+    told |= {name: facts.get(name) for name in ("threshold", "tiles", "boxes")}
+    told |= {"image": image, "frames": frames}
+    shape = [int(n) for n in volume.shape[-3:]]
+    begin(folder, {**told, **_about(model), "shape": shape if frames is None else shape[1:]})
+    return _look(context, folder, finder, volume, frames)
 
 
 def _about(model: Any) -> dict[str, Any]:
@@ -67,10 +95,9 @@ def _about(model: Any) -> dict[str, Any]:
     }
 
 
-def _look(context: TaskContext, folder: Path, finder: Any, volume: Any) -> str:
+def _look(context: TaskContext, folder: Path, finder: Any, volume: Any, frames: list[int] | None) -> str:
     """Frame by frame, or at a volume; the run's last word."""
     read = partial(read_block, volume)
-    frames: list[int] | None = context.config["frames"]
     threshold = context.config.get("threshold")
     depth, height, width = (int(n) for n in volume.shape[-3:])
     if hasattr(finder, "classify"):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from voxloop.errors import LabelError
+from voxloop.geometry import Box
 from voxloop.store.classes import Level
 from voxloop.store.document import ImageInfo
 from voxloop.store.points.box_labels import BoxLabels
@@ -16,6 +20,9 @@ from voxloop.store.points.state import MarkState
 from voxloop.store.session import Session
 from voxloop.store.skeleton import Skeleton
 
+if TYPE_CHECKING:
+    from xarray import DataArray
+
 KINDS: dict[str, type[MarkLabels]] = {"points": PointLabels, "boxes": BoxLabels, "pictures": PictureLabels}
 
 
@@ -23,8 +30,13 @@ class Marks:
     """The views that one opening of a workspace has handed out; what they show is the session's."""
 
     def __init__(
-        self, session: Session, refusal: Callable[[], str | None], reshape: Callable[[str, Skeleton], object]
+        self,
+        session: Session,
+        refusal: Callable[[], str | None],
+        reshape: Callable[[str, Skeleton], object],
+        volume: Callable[[str], DataArray],
     ) -> None:
+        self._volume = volume
         self._session = session
         self._refusal = refusal
         self._reshape = reshape
@@ -62,9 +74,23 @@ class Marks:
             level=lambda: session.by_folder(level.folder),
             refusal=self._refusal,
             source=lambda: _source(session, now()),
+            plane=lambda frame: _shown_plane(self._volume(info.name), frame),
             reshape=lambda skeleton: self._reshape(session.by_folder(level.folder).name, skeleton),
         )
         return KINDS[level.kind](state, setting)
+
+
+def _shown_plane(volume: DataArray, frame: int) -> np.ndarray:
+    """A frame as other programs show it: 8-bit, (y, x) or of three channels (y, x, 3)."""
+    from voxloop.volumes import read_block
+
+    height, width = (int(n) for n in volume.shape[-2:])
+    planes = read_block(volume, Box((frame, 0, 0), (frame + 1, height, width))).reshape(-1, height, width)
+    planes = planes if len(planes) == 3 else planes[:1]
+    if planes.dtype != np.uint8:
+        low, high = np.nanpercentile(planes, [0.1, 99.9])
+        planes = (np.clip((planes - low) / max(float(high - low), 1e-9), 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(planes, 0, -1) if len(planes) == 3 else planes[0])
 
 
 def _source(session: Session, info: ImageInfo) -> str:

@@ -50,7 +50,7 @@ class Store:
         self.sets = Sets(self, self.images, self.levels, self.regions)
         self._closed = False
         self._labels: dict[tuple[str, str], Labels] = {}
-        self._marks = Marks(session, self._refusal, self.levels.set_skeleton)
+        self._marks = Marks(session, self._refusal, self.levels.set_skeleton, self.images.open)
         self._leave = session.join(self)
 
     # ------------------------------------------------------------------------------------------------ open and close

@@ -16,7 +16,8 @@ from voxloop.errors import PredictionError
 from voxloop.geometry import Box
 from voxloop.runs.orders import Ordered, obey
 from voxloop.tracks import lap
-from voxloop.tracks.chains import as_many, chains_of, long_ones
+from voxloop.tracks.chains import Chains, as_many, chains_of, long_ones
+from voxloop.tracks.challenge import read_lineage
 from voxloop.tracks.following import Flow, Steady, check_cv2, follow
 from voxloop.tracks.places import Sightings, places_of, places_of_masks, surest
 from voxloop.tracks.result import FOLDER, write_tracks
@@ -50,6 +51,8 @@ def _link(context: TaskContext, config: TracksConfig) -> str:
         places = _read(context, spacing)
         if not len(places):
             raise PredictionError("there is nothing in these frames, so nothing can be linked")
+        if config.method == "numbers":
+            return _as_numbered(context, config, places)
         if config.number is not None:
             places = surest(places, config.number)
         furthest = config.max_distance_um or lap.furthest_of(places)
@@ -70,6 +73,23 @@ def _link(context: TaskContext, config: TracksConfig) -> str:
     about = {name: facts[name] for name in ("level", "image", "holds", "source")}
     write_tracks(context.path / FOLDER, places, chains, {**about, "max_distance_um": furthest})
     context.emit("log", text=f"{int(chains.track.max(initial=0))} tracks of {len(places)} instances")
+    return "finished"
+
+
+def _as_numbered(context: TaskContext, config: TracksConfig, places: Sightings) -> str:
+    """Numbers of masks are tracks already; who came out of whom stands in a table, where there is one."""
+    facts = context.config
+    if facts["holds"] != "instances":
+        raise PredictionError("method 'numbers' is of masks, whose numbers go through the frames; use 'lap'")
+    table = {} if config.lineage is None else read_lineage(Path(config.lineage).expanduser())
+    there = set(np.unique(places.number).tolist())
+    unknown = sorted(set(table) - there)
+    if unknown:
+        context.emit("warning", text=f"{len(unknown)} tracks of {config.lineage} are in no mask, such as {unknown[0]}")
+    parents = tuple((row[2], child) for child, row in table.items() if row[2] in there and child in there)
+    about = {name: facts[name] for name in ("level", "image", "holds", "source")}
+    chains = Chains(np.asarray(places.number, np.int64), parents)
+    write_tracks(context.path / FOLDER, places, chains, {**about, "max_distance_um": 0.0})
     return "finished"
 
 

@@ -13,6 +13,7 @@ from voxloop.store.values import text
 from voxloop.workspace.choices import one_image, part_of
 from voxloop.workspace.in_time import export_labels_in_time, export_pictures, series_of
 from voxloop.workspace.project import Project
+from voxloop.workspace.track import export_tracks
 
 if TYPE_CHECKING:
     from voxloop.deep.exchange.package import Package
@@ -47,7 +48,8 @@ def export(
         The suffix decides: ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``, ``.h5``. Objects, those of a prediction
         whose network learnt them included, also as a table (``.csv``, ``.parquet``; with intensities where the
         image is there) and, one of them, as a mesh (``.ply``, ``.obj``); labels also as ``.npy`` and ImageJ ROI
-        set (``.zip``). Networks as bioimage.io package (``.zip``).
+        set (``.zip``). Tracks as a table (``.csv``, ``.parquet``, ``.xlsx``) or, without a suffix, a folder as of the
+        Cell Tracking Challenge: masks and ``res_track.txt``. Networks as bioimage.io package (``.zip``).
     kind
         What of a prediction; ``"objects"`` where its network learnt them.
     image
@@ -76,6 +78,8 @@ def export(
             raise PredictionError("objects are exported as they were made; make those of a region with ws.objects")
         shown = project.images.open(prediction.image) if prediction.image in project.images.names else None
         return prediction.objects.export(path, image=shown, number=number, overwrite=overwrite)
+    if what in project.runs and project.runs[what].kind == "tracks":
+        return export_tracks(project, project.runs[what].result, Path(path), overwrite)
     if region is not None:
         raise PredictionError(f"region= is of predictions, and {what!r} is none; leave it out")
     if what in made_objects:

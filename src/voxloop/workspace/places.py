@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxloop.config import PredictConfig
 from voxloop.config.learners import OF_MARKS
-from voxloop.errors import LabelError, PredictionError, VoxloopError
+from voxloop.errors import LabelError, PredictionError, VoxloopError, unknown
+from voxloop.given import shown as shown_value
 from voxloop.model import read_spec
+from voxloop.prediction.found_batch import FoundBatch
 from voxloop.prediction.found_classes import FoundClasses
 from voxloop.runs import Run
 from voxloop.store.values import share, whole
@@ -51,7 +53,7 @@ def _learner_of(project: Project, source: Any) -> str | None:
 def find(
     project: Project,
     run_or_model: Any,
-    image: str | None = None,
+    image: str | Sequence[str] | None = None,
     frames: object = None,
     name: str | None = None,
     level: str | None = None,
@@ -65,6 +67,8 @@ def find(
 
     Parameters
     ----------
+    image
+        A name, or several, or ``"*"`` for all: one run looks at them one after the other.
     frames
         Frame numbers, a slice or range of them, ``"unlabelled"`` for those that nobody labelled; None: all.
     level
@@ -74,16 +78,19 @@ def find(
     """
     config = PredictConfig.of(config, **settings)
     project.store.check_open_to_runs()
-    image = one_image(project.store, image)
+    images = several_images(project, image)
+    shown = images or [one_image(project.store, image)]  # type: ignore[arg-type]
     level = _level(project, run_or_model, level)
-    marks = project.store.marks(None, level, image)
+    marks = project.store.marks(None, level, shown[0])
     learner = _learner_of(project, run_or_model)
     if tiles is not None and (learner != "pictures" or frames is not None):
         raise PredictionError("tiles= is for models that tell classes of pictures, in the place of frames=")
     looked: dict[str, Any] | None = None
     if learner == "pictures" and frames is None:
-        looked = tiles_to_look_at(project, run_or_model, tiles, image)
-    facts = looked if looked is not None else {"frames": frames_of(marks, frames)}
+        looked = tiles_to_look_at(project, run_or_model, tiles, shown[0])
+    if images is not None and looked is not None:
+        raise PredictionError("tiles are looked at in one image at a time; name one")
+    facts = {"image": shown[0], **looked} if looked is not None else _where(project, level, images, shown, frames)
     if (learner == "pictures") != (marks.level.kind == "pictures"):
         finds = "the class of pictures" if learner == "pictures" else "places"
         raise LabelError(f"this model finds {finds}, and level {level!r} holds {marks.level.kind}; name another level")
@@ -91,7 +98,7 @@ def find(
     if config.overwrite and name in project.runs:
         project.runs[name].delete()
     body = project.levels[level].skeleton
-    with gather_models(project, run_or_model, project.layout.model(name), (), image, config.which) as models:
+    with gather_models(project, run_or_model, project.layout.model(name), (), shown[0], config.which) as models:
         run = project.runs.create(
             name,
             settings=config.to_json(),
@@ -99,7 +106,6 @@ def find(
             parent=models.parent,
             model=models.folders[0],
             saved=models.saved,
-            image=image,
             level=level,
             node=body.nodes[0] if body else "",
             classes=bool(project.levels[level].classes),
@@ -113,14 +119,37 @@ def find(
     return run
 
 
+def _where(project: Project, level: str, images: list[str] | None, shown: list[str], frames: object) -> dict[str, Any]:
+    """What is looked at, as a run's config names it."""
+    chosen = {one: frames_of(project.store.marks(None, level, one), frames) for one in shown}
+    if images is None:
+        return {"image": shown[0], "frames": chosen[shown[0]]}
+    return {"images": images, "frames_of": chosen}
+
+
+def several_images(project: Project, given: object) -> list[str] | None:
+    """The images of a batch; None where one is meant. Raises PredictionError."""
+    if given is None or (isinstance(given, str) and given != "*"):
+        return None
+    names = project.images.names if given == "*" else list(given) if isinstance(given, Iterable) else [given]
+    wrong = next((name for name in names if name not in project.images.names), None)
+    if wrong is not None:
+        raise PredictionError(unknown("image", shown_value(wrong), project.images.names))
+    if not names:
+        raise PredictionError("an empty list names no image; use '*' for all")
+    return list(dict.fromkeys(map(str, names)))
+
+
 def accept_places(
-    project: Project, found: FoundPlaces | FoundClasses, frames: object = None, above: float = 0.0
+    project: Project, found: FoundPlaces | FoundClasses | FoundBatch, frames: object = None, above: float = 0.0
 ) -> list[int]:
     """Take what was found over as predicted instances of its level: one edit, which undo takes back.
 
     Predictions that nobody confirmed are replaced in these frames; frames that a person labelled are left alone.
-    Gives the numbers of the instances.
+    Gives the numbers of the instances. Of several images it is an edit of each.
     """
+    if isinstance(found, FoundBatch):
+        return [number for one in found.values() for number in accept_places(project, one, frames, above)]
     marks: Any = project.store.marks(None, found.level, found.image)
     if isinstance(found, FoundClasses) and found.boxes is not None:
         return accept_tiles(project, found, share("above", above))
@@ -149,16 +178,16 @@ def _accept_classes(marks: Any, found: FoundClasses, frames: object, above: floa
     return [number for number in labels if number is not None]
 
 
-def found_of(project: Project, given: Any) -> FoundPlaces | FoundClasses | None:
+def found_of(project: Project, given: Any) -> FoundPlaces | FoundClasses | FoundBatch | None:
     """What a run found, by the run, its name or itself; None where that is a prediction of voxels."""
     from voxloop.prediction.found import FoundPlaces
 
-    if isinstance(given, FoundPlaces | FoundClasses):
+    if isinstance(given, FoundPlaces | FoundClasses | FoundBatch):
         return given
     if isinstance(given, str) and given in project.runs:
         given = project.runs[given]
     if isinstance(given, Run) and given.kind == "places":
-        found: FoundPlaces | FoundClasses = given.result
+        found: FoundPlaces | FoundClasses | FoundBatch = given.result
         return found
     return None
 

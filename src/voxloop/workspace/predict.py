@@ -84,14 +84,13 @@ def predict(
     Run
         At once. ``run.result`` waits and is the :class:`Prediction`; ``ws.predictions[run.name]`` shows it while it
         fills. Of several images the result is a ``Batch`` with ``.predictions`` by image and a ``.table``. Of a model
-        that finds places it is a ``FoundPlaces``, which ``ws.accept`` turns into predicted labels.
+        that finds places it is a ``FoundPlaces`` (of several images a ``FoundBatch``), which ``ws.accept`` turns into
+        predicted labels.
     """
     config = PredictConfig.of(config, **settings)
     if places.finds_places(project, run_or_model):
         if region is not None:
             raise PredictionError("animals, points and boxes are looked for in whole frames; leave region out")
-        if image is not None and not isinstance(image, str):
-            raise PredictionError("animals, points and boxes are looked for in one image at a time; name one")
         return places.find(project, run_or_model, image, frames, name, level, threshold, config, on_finished, tiles)
     if any(given is not None for given in (frames, tiles, level, threshold)):
         raise PredictionError(

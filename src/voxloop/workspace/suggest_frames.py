@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import PredictionError
+from voxloop.prediction.found_batch import FoundBatch
 from voxloop.runs import Run
 from voxloop.workspace.choices import one_image
 from voxloop.workspace.places import found_of, frames_of
@@ -48,6 +49,8 @@ def suggest_frames(
     from voxloop.volumes import read_block
 
     found = None if prediction is None else found_of(project, prediction)
+    if isinstance(found, FoundBatch):
+        raise PredictionError("this was found in several images; say where: ws.suggest(run.result[image])")
     if found is not None and level not in (None, found.level):
         raise PredictionError(f"this was found for level {found.level!r}; leave level out")
     image = one_image(project.store, image) if found is None else found.image

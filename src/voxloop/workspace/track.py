@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from voxloop.config import TracksConfig
 from voxloop.errors import LabelError, PredictionError, unknown
 from voxloop.given import shown
+from voxloop.prediction.found_batch import FoundBatch
 from voxloop.runs import Run
 from voxloop.store import Labels
 from voxloop.store.points.placed_labels import PlacedLabels
@@ -49,7 +51,8 @@ def track(
         points, boxes or instances, by name, or ``ws.points(...)``, ``ws.boxes(...)``, ``ws.labels(...)``. None: the
         only level of points or boxes.
     method
-        ``"lap"``, ``"kalman"`` or ``"flow"``; see :class:`TracksConfig`.
+        ``"lap"``, ``"kalman"``, ``"flow"``, or ``"numbers"`` of masks that are numbered through; see
+        :class:`TracksConfig`.
     max_distance_um
         Furthest way from one frame to the next. None: measured; the run's log says it.
     number
@@ -144,15 +147,44 @@ def _names(marks: PlacedLabels, tracks: Tracks, ours: set[int]) -> dict[int, str
     return {number: str(first + number) for number in tracks.lineage}
 
 
-def _accept_masks(project: Project, tracks: Tracks, level: str | None) -> Any:
-    """A new level of instances, one number a track."""
-    from voxloop.volumes import as_volume
+def export_tracks(project: Project, tracks: Tracks, path: Path, overwrite: bool) -> Path:
+    """Write tracks: a table (``.csv``, ``.parquet``, ``.xlsx``), or a folder as of the Cell Tracking Challenge."""
+    from voxloop.tracks.challenge import write_challenge
 
+    if path.exists() and not overwrite:
+        raise PredictionError(f"{path} is there already; overwrite=True replaces it")
+    if path.suffix:
+        return tracks.save(path)
+    write_challenge(path, tracks.lineage, _numbered_frames(project, tracks))
+    return path
+
+
+def _numbered_frames(project: Project, tracks: Tracks) -> Iterator[np.ndarray]:
+    """A mask a frame, numbers are tracks; of points discs."""
+    from voxloop.tracks.challenge import draw_discs
+
+    info = project.images.info(tracks.image)
+    if tracks.kind == "instances":
+        array = _as_tracks(tracks, _masks(project, tracks)[0])
+        yield from (np.asarray(array[frame]) for frame in range(info.shape[0]))
+        return
+    table = tracks.table()
+    at = table[["y um", "x um"]].to_numpy() / np.array(info.spacing_um[1:])
+    for frame in range(info.shape[0]):
+        own = (table["frame"] == frame).to_numpy()
+        yield draw_discs((info.shape[1], info.shape[2]), at[own], table["track"].to_numpy()[own])
+
+
+def _masks(project: Project, tracks: Tracks) -> tuple[Any, str]:
+    """The masks that were linked, and a stem for names."""
     source = tracks.source
     if source["is"] == "objects":
-        old, stem = project.runs[source["run"]].result.labels, source["run"]
-    else:
-        old, stem = project.labels(source["level"], tracks.image).as_volume(), source["level"]
+        return project.runs[source["run"]].result.labels, source["run"]
+    return project.labels(source["level"], tracks.image).as_volume(), source["level"]
+
+
+def _as_tracks(tracks: Tracks, old: Any) -> Any:
+    """Masks (t, y, x), lazily, in which numbers are those of tracks."""
     names = tracks.by_frame()
 
     def renamed(block: np.ndarray, block_info: Any = None) -> np.ndarray:
@@ -164,7 +196,15 @@ def _accept_masks(project: Project, tracks: Tracks, level: str | None) -> Any:
             out[z] = np.array([of.get(int(value), 0) for value in values], np.uint32)[place.reshape(plane.shape)]
         return out
 
-    array = old.data.map_blocks(renamed, dtype=np.uint32, meta=np.zeros((0, 0, 0), np.uint32))
+    return old.data.map_blocks(renamed, dtype=np.uint32, meta=np.zeros((0, 0, 0), np.uint32))
+
+
+def _accept_masks(project: Project, tracks: Tracks, level: str | None) -> Any:
+    """A new level of instances, one number a track."""
+    from voxloop.volumes import as_volume
+
+    old, stem = _masks(project, tracks)
+    array = _as_tracks(tracks, old)
     name = level or f"{stem} tracks"
     made = project.levels.add(name, kind="instances")
     return project.labels(made.name, tracks.image).load(as_volume(array, axes="zyx"), zero="unlabelled")
@@ -187,6 +227,11 @@ def _source(project: Project, given: Any, image: str | None) -> dict[str, Any]:
         raise PredictionError(unknown("run or level", shown(given), [*project.runs, *project.levels.names]))
     if run.kind == "places":
         about = run.result
+        if isinstance(about, FoundBatch):
+            raise PredictionError(
+                f"run {run.name!r} looked at {len(about.images)} images; accept it, and link each image of the level: "
+                f"ws.track({str(run.config.get('level'))!r}, image=...)"
+            )
         if about.kind == "pictures":
             raise PredictionError(f"run {run.name!r} tells classes of pictures, which have no places to link")
         source = {"is": "found", "run": run.name}

@@ -259,20 +259,31 @@ def test_what_was_found_becomes_predicted_labels(begin: Any) -> None:
     context = begin(PoseConfig(pipeline="top-down", **TINY), picture, instances[:8], **SKELETON)
     train_pose(context)
     with Workspace.open(context.workspace) as ws:
-        points = ws.points("places")
-        run = ws.predict(context.path / "model", frames="unlabelled", level="places", threshold=0.01, threads=1)
-        found = run.result
+        ws.images.add("second", picture[:3], z_kind="frame")
+        points = ws.points("places", "image")
+        model, settings = context.path / "model", {"level": "places", "threshold": 0.01, "threads": 1}
+        run = ws.predict(model, image="*", frames="unlabelled", **settings)
+        batch = run.result
+        assert list(batch) == ["image", "second"]
+        assert batch.counts()["second"] == sum(batch["second"].counts().values())
+        assert list(batch.table().columns[:3]) == ["image", "frame", "head y"]
+        found = batch["image"]
         assert found.frames == [4, 5, 6, 7]
         assert set(found.counts()) == {4, 5, 6, 7}
-        assert list(found.table().columns[:3]) == ["frame", "head y", "head x"]
+        assert "another threshold" in found.count().words
+        ws.levels.rename_node("places", "head", "nose")
+        with pytest.raises(LabelError, match="'head'"):  # nothing is lost: it can be named back
+            ws.accept(found)
+        ws.levels.rename_node("places", "nose", "head")
         numbers = ws.accept(run)
         assert numbers
         assert set(points.predicted) <= {4, 5, 6, 7}
+        assert set(ws.points("places", "second").predicted) <= {0, 1, 2}
         assert points.read(0)[0].predicted is False
         points.undo()
         assert points.predicted == []
         with pytest.raises(LabelError, match="holds painted"):
-            ws.predict(run.path.parent.parent / "runs" / "one" / "model", level="labels")
+            ws.predict(model, "image", level="labels")
 
 
 def test_what_is_taught_and_how_far_each_head_looks_is_known_before(begin: Any) -> None:

@@ -171,7 +171,10 @@ def test_a_film_goes_through_nwb_label_studio_and_a_package_with_its_frames(tmp_
         points.add(3, {"head": (10, 20), "tail": (30, 40)})
         points.add(5, {"head": (11, 20)})
         labels = sio.load_slp(str(points.save(tmp_path / "a.slp")))
-        sio.save_slp(labels, str(tmp_path / "a.pkg.slp"), embed="user", verbose=False)
+        assert len(labels) == 2
+        package = sio.load_slp(str(points.save(tmp_path / "a.pkg.slp")))
+        shown = package.videos[0][3]
+        assert np.abs(shown.astype(int) - points.picture(3).reshape(shown.shape)).max() == 0
         points.save(tmp_path / "a.nwb")
         points.save(tmp_path / "a.json", format="labelstudio")
         for name, file in (("package", "a.pkg.slp"), ("nwb", "a.nwb"), ("studio", "a.json")):

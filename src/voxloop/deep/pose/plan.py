@@ -22,6 +22,8 @@ _SIGMA = 2.5
 _ANIMAL = 24.0
 #: crops have so much room around the largest animal: pixels, and share
 _ROOM, _MORE = 12, 1.15
+#: of larger crops, pixels, nodes are looked for at a smaller size, but not below a quarter
+_CROP, _SMALLEST = 128, 0.25
 #: of one animal a frame crops are cut where they are less than this share of it
 _SMALL = 0.4
 #: windows of points and boxes, pixels a side, in frames and in volumes
@@ -129,10 +131,11 @@ def plan_pose(config: PoseConfig, album: Album) -> PlacePlan:
     if album.axes != 2:
         raise LabelError("animals are learned in frames; this image is a volume: use DetectConfig for points in it")
     anchor = _anchor(config, album)
-    crop = _crop(config, album, anchor)
+    scale = _node_scale(config, album, anchor)
+    crop = _crop(config, album, anchor, scale)
     several = any(len(picture.places) > 1 for picture in album.pictures)
     frame = np.array([picture.shape for picture in album.pictures]).max(0)
-    small = crop * crop < _SMALL * float(np.prod(frame))
+    small = crop * crop < _SMALL * float(np.prod(frame)) * scale**2
     pipeline = config.pipeline
     if pipeline == "auto":
         pipeline = "top-down" if several or small else "single"
@@ -140,7 +143,6 @@ def plan_pose(config: PoseConfig, album: Album) -> PlacePlan:
         raise ConfigError("pipeline='single' is for one animal a frame, and some frames hold several; use 'top-down'")
     if pipeline == "bottom-up" and not album.edges:
         raise ConfigError("pipeline='bottom-up' joins nodes along edges, and this skeleton has none; use 'top-down'")
-    scale = config.input_scale
     sigma = _SIGMA if config.sigma == "auto" else float(config.sigma)
     nodes, odds = len(album.names), config.loss == "focal"
     most = config.max_instances
@@ -280,19 +282,31 @@ def _anchor(config: PoseConfig, album: Album) -> int | None:
     return album.names.index(config.anchor)
 
 
-def _crop(config: PoseConfig, album: Album, anchor: int | None) -> int:
+def _crop(config: PoseConfig, album: Album, anchor: int | None, scale: float) -> int:
     """Side of the crop around an animal, at the size that is looked at, a multiple of the stride."""
-    if config.crop_size != "auto":
-        side = float(config.crop_size)
-    else:
-        reach = 0.0
-        for picture in album.pictures:
-            middles = picture.places.middles(anchor)
-            if len(middles):
-                away = np.linalg.norm(picture.places.at - middles[:, None], axis=2)
-                reach = max(reach, float(np.nanmax(away)))
-        side = 2 * reach * _MORE * config.input_scale + 2 * _ROOM
+    side = float(config.crop_size) if config.crop_size != "auto" else _extent(album, anchor) * scale + 2 * _ROOM
     return max(2, math.ceil(side / config.max_stride)) * config.max_stride
+
+
+def _node_scale(config: PoseConfig, album: Album, anchor: int | None) -> float:
+    """The size at which nodes are looked for: full, unless animals are so large that few steps fit into minutes."""
+    if config.input_scale != "auto":
+        return float(config.input_scale)
+    extent = _extent(album, anchor)
+    if config.crop_size != "auto" or extent + 2 * _ROOM <= _CROP:
+        return 1.0
+    return max(_SMALLEST, math.floor(100 * (_CROP - 2 * _ROOM) / extent) / 100)
+
+
+def _extent(album: Album, anchor: int | None) -> float:
+    """Pixels that the largest labelled animal fills however it turns about its middle, and some more."""
+    reach = 0.0
+    for picture in album.pictures:
+        middles = picture.places.middles(anchor)
+        if len(middles):
+            away = np.linalg.norm(picture.places.at - middles[:, None], axis=2)
+            reach = max(reach, float(np.nanmax(away)))
+    return 2 * reach * _MORE
 
 
 def _animal_scale(config: PoseConfig, album: Album) -> float:

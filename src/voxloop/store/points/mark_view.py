@@ -75,6 +75,10 @@ class MarkView:
         """The file of the image; "" where it is none, or several."""
         return self._setting.source()
 
+    def picture(self, frame: int) -> np.ndarray:
+        """A frame as other programs show it: 8-bit (y, x), of three channels (y, x, 3)."""
+        return self._setting.plane(frame)
+
     @property
     def sequence(self) -> int:
         """Number of the last edit; 0 before the first."""

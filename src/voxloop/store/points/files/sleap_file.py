@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -128,7 +129,7 @@ def _instance(one: Any, frame: int, sio: Any) -> dict[str, Any]:
 
 
 def write(points: PointLabels, path: Path, kind: str, predicted: bool | None) -> None:
-    """Write a file that sleap-io writes. Raises LabelError."""
+    """Write a file that sleap-io writes; ``package``: with the pictures of all frames in it. Raises LabelError."""
     sio = library()
     labels = as_labels(points, predicted)
     if kind == "analysis":  # it has no word for covered nodes, and would drop them
@@ -140,6 +141,10 @@ def write(points: PointLabels, path: Path, kind: str, predicted: bool | None) ->
             warnings.simplefilter("ignore")
             if kind == "slp":
                 sio.save_slp(labels, str(path), verbose=False)
+            elif kind == "package":
+                with tempfile.TemporaryDirectory() as folder:
+                    _show_pictures(points, labels, Path(folder))
+                    sio.save_slp(labels, str(path), embed="all", verbose=False)
             elif kind == "analysis":
                 sio.save_analysis_h5(labels, str(path))
             elif kind == "nwb":
@@ -149,6 +154,20 @@ def write(points: PointLabels, path: Path, kind: str, predicted: bool | None) ->
     except Exception as error:
         hint = "; NWB names the video, so the image must be a video file" if kind == "nwb" else ""
         raise LabelError(f"{path} cannot be written ({first_line(error)}){hint}") from error
+
+
+def _show_pictures(points: PointLabels, labels: Any, folder: Path) -> None:
+    """Put the frames that a package holds into a folder, as pictures that sleap-io takes over byte by byte."""
+    from PIL import Image
+
+    wanted = sorted({int(frame.frame_idx) for frame in labels.labeled_frames})
+    for frame in wanted:
+        Image.fromarray(points.picture(frame)).save(folder / f"{frame:07d}.png")
+    first = folder / f"{wanted[0]:07d}.png"
+    names = [folder / f"{frame:07d}.png" for frame in range(points.shape[0])]
+    video = labels.videos[0]
+    # frames without labels are never asked for
+    video.replace_filename([str(name if name.exists() else first) for name in names], open=True)
 
 
 def as_labels(points: PointLabels, predicted: bool | None = None) -> Any:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from voxloop.store.points.placed_labels import PlacedLabels
 
 _BY_SUFFIX = {".slp": "slp", ".h5": "analysis", ".nwb": "nwb", ".json": "coco", ".csv": "csv"}
-_FORMATS = (*_BY_SUFFIX.values(), "labelstudio")
+_FORMATS = (*_BY_SUFFIX.values(), "labelstudio", "package")
 
 
 def save(
@@ -29,8 +29,8 @@ def save(
     Parameters
     ----------
     path
-        ``.slp`` (SLEAP), ``.h5`` (its analysis HDF5, an array of every track), ``.nwb``, ``.json`` (COCO keypoints or
-        boxes), ``.csv`` (a row an instance).
+        ``.slp`` (SLEAP), ``.pkg.slp`` (with the pictures of its frames in it), ``.h5`` (its analysis HDF5, an array of
+        every track), ``.nwb``, ``.json`` (COCO keypoints or boxes), ``.csv`` (a row an instance).
     format
         ``"labelstudio"`` for ``.json`` of Label Studio.
     predicted
@@ -42,7 +42,7 @@ def save(
         There is a file already, or the format cannot hold what is here.
     """
     path = path_of(path, error=LabelError)
-    kind = format or _BY_SUFFIX.get(path.suffix.lower())
+    kind = format or ("package" if path.name.lower().endswith(".pkg.slp") else _BY_SUFFIX.get(path.suffix.lower()))
     if kind not in _FORMATS:
         raise LabelError(unknown("format", format or path.suffix, [*_BY_SUFFIX, "labelstudio"]))
     if path.exists() and not flag("overwrite", overwrite, error=LabelError):
