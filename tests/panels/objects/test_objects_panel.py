@@ -129,6 +129,9 @@ def test_without_a_prediction_it_says_what_to_do_first(ui, ws, no_leak):
     assert "Predict step" in Screen(panel).text
     with pytest.raises(ValueError, match="Predict step makes one"):
         _ = panel.prediction
+    panel.stage.clip.fold.open()
+    assert panel.stage.clip.code.code.startswith("ws.clip('clip.mp4', image=")
+    assert "layers=[]" in panel.stage.clip.code.code  # no objects yet: the bare picture
     panel.close()
     assert no_leak.left() == []
 
