@@ -40,8 +40,9 @@ def measure_objects(labels: Any, image: Any = None, *, workers: int | None = Non
         Index ``object``. ``z_um, y_um, x_um`` centroid; ``voxels``; ``volume_um3`` and ``surface_um2`` (of a picture
         and of frames ``area_um2`` and ``perimeter_um``); ``z_from, z_to, ...`` bounding box in voxels, end excluded;
         ``axis_1_um, axis_2_um, axis_3_um`` full lengths of the axes of the ellipsoid with the same second moments,
-        longest first; ``axis_1_z, axis_1_y, axis_1_x`` direction of the longest (unit vector in micrometres);
-        ``touches_edge``; and for each channel ``mean, std, min, max`` of the intensities.
+        longest first; ``sphericity`` (``circularity``), ``extent`` (the share of the bounding box that is filled) and
+        ``equivalent_diameter_um``; ``axis_1_z, axis_1_y, axis_1_x`` direction of the longest (unit vector in
+        micrometres); ``touches_edge``; and for each channel ``mean, std, min, max`` of the intensities.
 
     Notes
     -----
@@ -185,6 +186,7 @@ class _Sums:
         columns |= {f"axis_{i + 1}_um": lengths[:, i] for i in range(lengths.shape[1])}
         columns |= {f"axis_1_{axis}": direction[:, i] for i, axis in enumerate("zyx")}
         faces = range(1, 3) if field.flat else range(3)
+        columns |= _compactness(columns[size], columns[surface], box, field)
         columns["touches_edge"] = np.logical_or.reduce(
             [(box[:, 2 * a] == 0) | (box[:, 2 * a + 1] == field.shape[a]) for a in faces]
         )
@@ -195,6 +197,20 @@ class _Sums:
             name = f"_{names[channel]}" if len(names) > 1 else ""
             columns |= {f"mean{name}": mean, f"std{name}": spread, f"min{name}": low, f"max{name}": high}
         return pd.DataFrame(columns, index=pd.Index(numbers, name="object"))
+
+
+def _compactness(size: np.ndarray, surface: np.ndarray, box: np.ndarray, field: VoxelField) -> dict[str, np.ndarray]:
+    """How like a ball (a disk where flat) objects are, the share of their boxes, and the diameter of equal size."""
+    sides = (box[:, 1::2] - box[:, ::2]) * np.array(field.spacing_um)
+    with np.errstate(all="ignore"):
+        if field.flat:
+            compact = {"circularity": np.where(surface > 0, 4 * np.pi * size / surface**2, 0.0)}
+            across, diameter = sides[:, 1:].prod(axis=1), np.sqrt(4 * size / np.pi)
+        else:
+            ball = np.pi ** (1 / 3) * (6 * size) ** (2 / 3)
+            compact = {"sphericity": np.where(surface > 0, ball / surface, 0.0)}
+            across, diameter = sides.prod(axis=1), np.cbrt(6 * size / np.pi)
+    return {**compact, "extent": size / across, "equivalent_diameter_um": diameter}
 
 
 def _intensities(values: np.ndarray, local: np.ndarray, count: int) -> np.ndarray:

@@ -15,17 +15,18 @@ from voxloop.geometry import AXES, Box, cover
 from voxloop.objects.fields import VoxelField, block_shape, field_of
 from voxloop.objects.image import chunk_of
 from voxloop.objects.shape_measures import OF_MASK, plane_or_volume
+from voxloop.objects.working import each
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
 #: groups of measures beside those of :func:`measure_objects`
 GROUPS = ("shape", "skeleton", "regionprops", "contacts")
 #: voxels read at once for the objects of a block
-_READ = 2**25
+_READ = 2**24
 
 
-def measure_more(labels: Any, table: DataFrame, groups: Sequence[str]) -> DataFrame:
+def measure_more(labels: Any, table: DataFrame, groups: Sequence[str], *, workers: int | None = None) -> DataFrame:
     """Measures beside those of :func:`measure_objects`, one row for each of its rows.
 
     Parameters
@@ -35,7 +36,7 @@ def measure_more(labels: Any, table: DataFrame, groups: Sequence[str]) -> DataFr
     table
         What :func:`measure_objects` says of them; boxes count from the start of ``labels``.
     groups
-        ``"shape"``: sphericity or circularity, solidity, Feret, oriented box, ...; ``"skeleton"``: length of the centre
+        ``"shape"``: solidity, Euler number, Feret, oriented box, ...; ``"skeleton"``: length of the centre
         line and its branches; ``"regionprops"``: every number that scikit-image measures, by its own name;
         ``"contacts"``: neighbours that share a face, and how large that is.
 
@@ -53,7 +54,7 @@ def measure_more(labels: Any, table: DataFrame, groups: Sequence[str]) -> DataFr
     parts = [pd.DataFrame(index=table.index)]
     of_mask = [group for group in groups if group in OF_MASK]
     if of_mask:
-        parts.append(_of_masks(field, table, of_mask))
+        parts.append(_of_masks(field, table, of_mask, workers))
     if "contacts" in groups:
         parts.append(_contact_columns(field, table))
     return pd.concat(parts, axis=1)
@@ -77,46 +78,53 @@ def contacts(labels: Any) -> DataFrame:
     return pd.DataFrame({"a": pairs[:, 0].astype(np.int64), "b": pairs[:, 1].astype(np.int64), size: pairs[:, 2]})
 
 
-def _of_masks(field: VoxelField, table: DataFrame, groups: Sequence[str]) -> DataFrame:
+def _of_masks(field: VoxelField, table: DataFrame, groups: Sequence[str], workers: int | None) -> DataFrame:
     import pandas as pd
 
     boxes = table[[f"{axis}_{end}" for axis in AXES for end in ("from", "to")]].to_numpy(np.int64)
-    surface = _surface(table)
-    rows: list[np.ndarray | None] = [None] * len(table)
-    names: list[str] = []
+    rows: list[dict[str, float] | None] = [None] * len(table)
     numbers = table.index.to_numpy()
-    for at, mask in _masks(field, numbers, boxes):
-        if field.flat and len(mask) > 1:  # in several frames: no one shape
-            continue
-        values: dict[str, float] = {}
-        one, spacing = plane_or_volume(mask, field.spacing_um, field.flat)
-        for group in groups:
-            more = (float(surface.iloc[at]),) if group == "shape" else ()
-            values |= OF_MASK[group](one, spacing, *more)
-        names = names or list(values)
-        rows[at] = np.array([values.get(name, np.nan) for name in names], np.float64)
-    empty = np.full(len(names), np.nan)
-    data = np.stack([empty if row is None else row for row in rows]) if len(rows) else np.zeros((0, len(names)))
+
+    def measure(some: np.ndarray) -> None:
+        for at, mask in _masks(field, numbers, boxes, some):
+            if field.flat and len(mask) > 1:  # in several frames: no one shape
+                continue
+            values: dict[str, float] = {}
+            one, spacing = plane_or_volume(mask, field.spacing_um, field.flat)
+            for group in groups:
+                values |= OF_MASK[group](one, spacing)
+            rows[at] = values
+
+    each(measure, _together(field, boxes), workers)
+    names = next((list(row) for row in rows if row), [])
+    data = np.full((len(rows), len(names)), np.nan)
+    for at, row in enumerate(rows):
+        if row is not None:
+            data[at] = [row.get(name, np.nan) for name in names]
     return pd.DataFrame(data, index=table.index, columns=names)
 
 
-def _surface(table: DataFrame) -> Series:
-    return table["surface_um2" if "surface_um2" in table else "perimeter_um"]
-
-
-def _masks(field: VoxelField, numbers: np.ndarray, boxes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Row and mask of every object, in its box; those that begin in the same block are read together."""
+def _together(field: VoxelField, boxes: np.ndarray) -> list[np.ndarray]:
+    """Rows of the objects that begin in the same block, which are read together."""
+    if not len(boxes):
+        return []
     block = block_shape(field.shape, chunk=chunk_of(field))
     cells = boxes[:, ::2] // np.array(block)
     order = np.lexsort(cells.T[::-1])
     starts = np.flatnonzero(np.any(np.diff(cells[order], axis=0, prepend=-1), axis=1))
-    for rows in np.split(order, starts[1:]) if len(order) else ():
-        around = [Box.from_json(boxes[row].reshape(3, 2).tolist()) for row in rows]
-        together = cover(around)
-        read = field.read(together) if together.size <= _READ else None
-        for row, box in zip(rows.tolist(), around, strict=True):
-            voxels = field.read(box) if read is None else read[box.within(together).slices]
-            yield row, voxels == numbers[row]
+    return np.split(order, starts[1:])
+
+
+def _masks(
+    field: VoxelField, numbers: np.ndarray, boxes: np.ndarray, rows: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Row and mask, in its box, of each of these objects."""
+    around = [Box.from_json(boxes[row].reshape(3, 2).tolist()) for row in rows]
+    together = cover(around)
+    read = field.read(together) if together.size <= _READ else None
+    for row, box in zip(rows.tolist(), around, strict=True):
+        voxels = field.read(box) if read is None else read[box.within(together).slices]
+        yield row, voxels == numbers[row]
 
 
 def _contact_columns(field: VoxelField, table: DataFrame) -> DataFrame:

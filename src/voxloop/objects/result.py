@@ -110,9 +110,12 @@ class Objects:
             if image is None:
                 with suppress(OSError):  # a folder that may only be read keeps nothing
                     replace_bytes(stored, table.to_csv().encode())
-        return table.join([self._more(table, group) for group in groups]) if groups else table
+        for group in groups:
+            more = self._more(table, group, workers)
+            table = table.join(more[[name for name in more if name not in table]])
+        return table
 
-    def _more(self, table: DataFrame, group: str) -> DataFrame:
+    def _more(self, table: DataFrame, group: str, workers: int | None) -> DataFrame:
         """One group of further measures, as it was kept or made now."""
         from voxloop.objects.more_measures import measure_more
 
@@ -125,7 +128,7 @@ class Objects:
             inside = table.copy()
             for axis, first in zip("zyx", self.box.start, strict=True):
                 inside[[f"{axis}_from", f"{axis}_to"]] -= first
-        made = measure_more(open_volume(self.path), inside, [group])
+        made = measure_more(open_volume(self.path), inside, [group], workers=workers)
         if kept is not None:
             with suppress(OSError):
                 replace_bytes(kept, made.to_csv().encode())
@@ -270,7 +273,7 @@ def _kept(path: Path, *, boxes: bool = True) -> DataFrame | None:
     except (OSError, ValueError):  # pandas' own are ValueErrors
         return None
     measured = not len(table) or all(kind.kind in "biuf" for kind in (table.index.dtype, *table.dtypes))
-    needed = {f"{axis}_{end}" for axis in AXES for end in ("from", "to")} if boxes else set()
+    needed = {f"{axis}_{end}" for axis in AXES for end in ("from", "to")} | {"extent"} if boxes else set()
     return table if measured and needed <= set(table) else None
 
 

@@ -6,22 +6,24 @@ A mask of one object comes in, in the box around it; numbers in micrometres go o
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 
 import numpy as np
 
 from voxloop.geometry import Spacing
+from voxloop.objects.hulls import hull_of
 
 #: measures of shape, by number of dimensions
 SHAPE = {
     2: (
-        "circularity", "solidity", "extent", "filled_um2", "convex_um2", "equivalent_diameter_um", "euler_number",
-        "eccentricity", "orientation", "feret_max_um", "feret_min_um", "box_1_um", "box_2_um", "box_um2",
+        "solidity", "filled_um2", "convex_um2", "euler_number", "eccentricity", "orientation", "feret_max_um",
+        "feret_min_um", "box_1_um", "box_2_um", "box_um2",
     ),
     3: (
-        "sphericity", "solidity", "extent", "filled_um3", "convex_um3", "equivalent_diameter_um", "euler_number",
-        "feret_max_um", "feret_min_um", "box_1_um", "box_2_um", "box_3_um", "box_um3",
+        "solidity", "filled_um3", "convex_um3", "euler_number", "feret_max_um", "feret_min_um", "box_1_um",
+        "box_2_um", "box_3_um", "box_um3",
     ),
 }  # fmt: skip
 SKELETON = ("skeleton_um", "branches", "branch_points", "end_points")
@@ -35,58 +37,69 @@ _NOT_NUMBERS = {
 _ONLY_FLAT = {"eccentricity", "moments_hu", "orientation", "perimeter", "perimeter_crofton"}
 
 
-def shape_of(mask: np.ndarray, spacing: tuple[float, ...], surface: float) -> dict[str, float]:
-    """The measures of :data:`SHAPE` of a mask of two or three axes; ``surface`` as :func:`measure_objects` has it.
+def shape_of(mask: np.ndarray, spacing: tuple[float, ...]) -> dict[str, float]:
+    """The measures of :data:`SHAPE` of a mask of two or three axes.
 
     Feret diameters are those of the hull of the middles of faces, as scikit-image takes them; the smallest is the least
     distance of two parallel planes, one of which lies on a face of the hull. The oriented box lies along the axes of
     inertia; of two dimensions it is the smallest one.
     """
-    region = _region(mask, spacing)
-    size = float(mask.sum() * np.prod(spacing))
+    at = np.argwhere(mask)
+    voxel, count = float(np.prod(spacing)), len(at)
     flat = mask.ndim == 2
     unit = "um2" if flat else "um3"
+    hull = hull_of(mask, at, spacing)
+    convex = hull.voxels
     out: dict[str, float] = {
-        "solidity": _solidity(region),
-        "extent": float(region.extent),
-        f"filled_{unit}": float(region.area_filled),
-        "equivalent_diameter_um": float(region.equivalent_diameter_area),
-        "euler_number": float(region.euler_number),
+        "solidity": count / convex,
+        f"filled_{unit}": _filled(mask) * voxel,
+        "euler_number": float(euler_number(mask)),
+        f"convex_{unit}": convex * voxel,
     }
-    out[f"convex_{unit}"] = size / out["solidity"]
     if flat:
+        region = _region(mask, spacing)
         out |= {"eccentricity": float(region.eccentricity), "orientation": float(region.orientation)}
-        out["circularity"] = 4 * np.pi * size / surface**2 if surface else 0.0
-    else:
-        out["sphericity"] = np.pi ** (1 / 3) * (6 * size) ** (2 / 3) / surface if surface else 0.0
-    hull = _hull(mask, spacing)
-    points = hull.points[hull.vertices]
-    out["feret_max_um"] = _longest(points)
-    widths = np.ptp(hull.equations[:, :-1] @ points.T, axis=1)
-    out["feret_min_um"] = float(widths.min())
-    sides = _smallest_rectangle(hull) if flat else _box_of_inertia(mask, points, spacing)
+    out |= {"feret_max_um": hull.longest, "feret_min_um": float(hull.widths.min())}
+    sides = hull.smallest_rectangle if flat else _box_of_inertia(at, hull.points, spacing)
     out |= {f"box_{number}_um": side for number, side in enumerate(sorted(sides, reverse=True), 1)}
     out[f"box_{unit}"] = float(np.prod(sides))
     return out
+
+
+def euler_number(mask: np.ndarray) -> int:
+    """Pieces minus tunnels plus hollows, voxels that share a corner being connected (corners, edges, faces counted)."""
+    cells = np.pad(mask, 1)
+    total = 0
+    for joined in product((False, True), repeat=mask.ndim):
+        touched = cells
+        for axis, both in enumerate(joined):
+            if both:
+                line = [slice(None)] * mask.ndim
+                before, after = list(line), list(line)
+                before[axis], after[axis] = slice(None, -1), slice(1, None)
+                touched = touched[tuple(before)] | touched[tuple(after)]
+        total += (-1) ** (mask.ndim - sum(joined)) * int(np.count_nonzero(touched))
+    return total
 
 
 def skeleton_of(mask: np.ndarray, spacing: tuple[float, ...]) -> dict[str, float]:
     """Length of the centre line, its branches, and where it forks and ends. Method: Lee 1994 (2-D: Zhang 1984)."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
-    from scipy.spatial import cKDTree
     from skimage.morphology import skeletonize
 
-    at = np.argwhere(skeletonize(np.pad(mask, 1)))
+    line = skeletonize(np.pad(mask, 1))
+    at = np.argwhere(line)
     if len(at) < 2:
         return {"skeleton_um": 0.0, "branches": float(len(at)), "branch_points": 0.0, "end_points": float(len(at))}
-    pairs = cKDTree(at).query_pairs(1.01 * np.sqrt(mask.ndim), output_type="ndarray")
-    pairs = pairs[np.abs(at[pairs[:, 0]] - at[pairs[:, 1]]).max(axis=1) == 1]
-    length = np.linalg.norm((at[pairs[:, 0]] - at[pairs[:, 1]]) * np.array(spacing), axis=1)
-    graph = coo_array((length, (pairs[:, 0], pairs[:, 1])), shape=(len(at), len(at))).tocsr()
-    tree = minimum_spanning_tree(graph)
+    pairs, length = _steps(line, at, spacing)
     degree = np.bincount(pairs.ravel(), minlength=len(at))
     forks, ends = degree > 2, degree == 1
+    if not forks.any() and len(pairs) == len(at) - 1 and _pieces(line) == 1:  # one line without a fork: no graph needed
+        total = float(length.sum())
+        return {"skeleton_um": total, "branches": 1.0, "branch_points": 0.0, "end_points": float(ends.sum())}
+    graph = coo_array((length, (pairs[:, 0], pairs[:, 1])), shape=(len(at), len(at))).tocsr()
+    tree = minimum_spanning_tree(graph)
     between = ~forks[pairs[:, 0]] & ~forks[pairs[:, 1]]
     rest = coo_array((np.ones(between.sum()), pairs[between].T), shape=graph.shape)
     inner = coo_array((np.ones((~between).sum()), pairs[~between].T), shape=graph.shape)
@@ -159,50 +172,39 @@ def _region(mask: np.ndarray, spacing: tuple[float, ...]):  # type: ignore[no-un
     return regionprops(mask.astype(np.uint8), spacing=spacing)[0]
 
 
-def _solidity(region) -> float:  # type: ignore[no-untyped-def]
-    """Share of the hull that is filled; lines and sheets are their own hull."""
-    with _quiet(), np.errstate(all="ignore"):
-        hull = float(region.area_convex)
-    return min(1.0, float(region.area) / hull) if hull else 1.0
+def _filled(mask: np.ndarray) -> int:
+    """Voxels of the object and of the holes that it closes, also against corners."""
+    import cc3d
+
+    around = cc3d.connected_components(~np.pad(mask, 1), connectivity=8 if mask.ndim == 2 else 26)
+    return int(around.size - np.count_nonzero(around == around.flat[0]))
 
 
-def _hull(mask: np.ndarray, spacing: tuple[float, ...]):  # type: ignore[no-untyped-def]
-    """The hull of the middles of the outer faces, micrometres."""
-    from scipy.spatial import ConvexHull
+def _pieces(line: np.ndarray) -> int:
+    import cc3d
 
-    padded = np.pad(mask, 1)
-    points = []
-    for axis in range(mask.ndim):
-        for way in (-1, 1):
-            face = mask & ~np.take(padded, np.arange(1, padded.shape[axis] - 1) + way, axis)[_inner(mask.ndim, axis)]
-            at = np.argwhere(face).astype(np.float64)
-            at[:, axis] += way / 2
-            points.append(at)
-    return ConvexHull(np.concatenate(points) * np.array(spacing))
+    return int(cc3d.connected_components(line, connectivity=8 if line.ndim == 2 else 26, return_N=True)[1])
 
 
-def _inner(dimensions: int, axis: int) -> tuple[slice, ...]:
-    return tuple(slice(None) if at == axis else slice(1, -1) for at in range(dimensions))
+def _steps(line: np.ndarray, at: np.ndarray, spacing: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of voxels of a line that touch, as rows of ``at``, and how far they are apart; its outer voxels are off."""
+    number = np.full(line.shape, -1, np.int64)
+    number[tuple(at.T)] = np.arange(len(at))
+    pairs, lengths = [], []
+    for step in product((-1, 0, 1), repeat=line.ndim):
+        if step <= (0,) * line.ndim:
+            continue
+        there = number[tuple((at + step).T)]
+        here = np.flatnonzero(there >= 0)
+        pairs.append(np.stack([here, there[here]], axis=1))
+        lengths.append(np.full(len(here), np.sqrt(np.square(np.multiply(step, spacing)).sum())))
+    return np.concatenate(pairs), np.concatenate(lengths)
 
 
-def _longest(points: np.ndarray) -> float:
-    from scipy.spatial.distance import pdist
-
-    while len(points) > 3000:  # hulls of very large objects have more corners than matter
-        points = points[::2]
-    return float(pdist(points).max())
-
-
-def _smallest_rectangle(hull) -> list[float]:  # type: ignore[no-untyped-def]
-    """Sides of the smallest rectangle around a hull of two dimensions: one of them lies on an edge."""
-    normals = hull.equations[:, :2]
-    along = np.stack([-normals[:, 1], normals[:, 0]], axis=1)
-    points = hull.points[hull.vertices].T
-    sides = np.stack([np.ptp(normals @ points, axis=1), np.ptp(along @ points, axis=1)], axis=1)
-    return [float(side) for side in sides[np.argmin(sides.prod(axis=1))]]
-
-
-def _box_of_inertia(mask: np.ndarray, points: np.ndarray, spacing: tuple[float, ...]) -> list[float]:
-    at = np.argwhere(mask) * np.array(spacing)
-    _, axes = np.linalg.eigh(np.cov(at.T, bias=True) + np.diag(np.square(spacing)) / 12)
-    return [float(side) for side in np.ptp(points @ axes, axis=0)]
+def _box_of_inertia(at: np.ndarray, points: np.ndarray, spacing: Sequence[float]) -> list[float]:
+    """Sides of the box along the axes of inertia that holds all of ``points`` (micrometres); ``at`` in voxels."""
+    step = np.asarray(spacing, np.float64)
+    apart = (at - at.mean(axis=0)) * step
+    _, axes = np.linalg.eigh(apart.T @ apart / len(at) + np.diag(np.square(step)) / 12)
+    along = points @ axes
+    return [float(side) for side in along.max(axis=0) - along.min(axis=0)]

@@ -146,8 +146,7 @@ class ObjectEdits(Shaping):
             around = self._slices(plane, box, depth)
             inner = around.within(box)
             across = [first for name, first in zip("zyx", box.start, strict=True) if name != plane.axis]
-            parts = np.where(mask, np.uint32(1), np.uint32(0))
-            parts[inner.slices] = splitting.along(mask[inner.slices], plane.axis, points - np.array(across))
+            parts = splitting.along(mask[inner.slices], plane.axis, points - np.array(across))
             if inner.shape != box.shape:
                 parts = _rest_joined(parts, mask, inner)
             arguments |= {"axis": plane.axis, "index": plane.index, "line": rounded(points), "depth": depth}
@@ -351,6 +350,6 @@ def _within(part: Box, whole_box: Box, mask: np.ndarray) -> Box | None:
 
 def _rest_joined(parts: np.ndarray, mask: np.ndarray, inner: Box) -> np.ndarray:
     """What a line of few slices left alone goes on being the largest part."""
-    out = np.where(mask, np.uint32(1), np.uint32(0))
-    out[inner.slices] = parts[inner.slices]
+    out = mask.astype(parts.dtype)
+    out[inner.slices] = parts
     return out

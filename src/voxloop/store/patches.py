@@ -44,22 +44,25 @@ class Patch:
 
 
 def encode(patches: Sequence[Patch]) -> bytes:
-    """Patches as bytes: their boxes, then runs of (length, before, after) over all voxels in a row, then deflated.
+    """Patches as bytes: their boxes, then runs of (length, before, after) over the voxels of each, then deflated.
 
     Voxels that did not change become 0 on both sides, so that they cost nothing and replaying never touches them.
     """
-    before = np.concatenate([patch.before.ravel() for patch in patches])
-    after = np.concatenate([patch.after.ravel() for patch in patches])
-    same = before == after
-    before[same] = 0
-    after[same] = 0
-    change = np.flatnonzero((before[1:] != before[:-1]) | (after[1:] != after[:-1])) + 1
-    starts = np.concatenate(([0], change))
-    lengths = np.diff(np.append(starts, before.size)).astype("<u4")
+    lengths, values = [], []
+    for patch in patches:  # one by one: they fit into the processor's cache, all of a large edit do not
+        before, after = patch.before.ravel(), patch.after.ravel()
+        changed = before != after
+        before, after = before * changed, after * changed
+        starts = np.flatnonzero((before[1:] != before[:-1]) | (after[1:] != after[:-1])) + 1
+        starts = np.concatenate(([0], starts))
+        lengths.append(np.diff(starts, append=before.size).astype("<u4"))
+        values.append((_little(before[starts]).tobytes(), _little(after[starts]).tobytes()))
     boxes = np.array([(*patch.origin, *patch.before.shape) for patch in patches], dtype="<i4")
     body = b"".join(
-        [_HEAD.pack(len(patches), len(lengths)), boxes.tobytes(), lengths.tobytes()]
-        + [_little(values[starts]).tobytes() for values in (before, after)]
+        [_HEAD.pack(len(patches), sum(map(len, lengths))), boxes.tobytes()]
+        + [one.tobytes() for one in lengths]
+        + [one[0] for one in values]
+        + [one[1] for one in values]
     )
     return zlib.compress(body, 1)
 

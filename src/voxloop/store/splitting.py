@@ -43,8 +43,8 @@ def along(mask: np.ndarray, axis: str, points: np.ndarray) -> np.ndarray:
     across = AXES.index(axis)
     size = tuple(np.delete(mask.shape, across))
     for path in (points, _lengthened(points, size)):
-        wall = np.expand_dims(_wall(path, size), across) & mask
-        if not wall.any():
+        wall = _curtain(mask, _wall(path, size), across)
+        if not len(wall):
             break  # beside the object
         parts = _sides(mask, wall)
         if parts.max(initial=0) > 1:
@@ -65,11 +65,15 @@ def between(mask: np.ndarray, seeds: Sequence[Sequence[int]], spacing: Sequence[
     flooded = _flooded(coarse, places, [step * by for step, by in zip(spacing, fewer, strict=True)])
     if fewer == (1, 1, 1):
         return flooded
-    parts = np.zeros(mask.shape, np.uint32)
+    # most blocks lie in the first part: only the others are looked at, voxel by voxel where parts meet
+    parts = mask.astype(np.uint8 if len(places) < 256 else np.uint32)
     for block in Box.whole(_shape(mask)).blocks(_BLOCK):
+        near = _near(flooded, block, fewer)[1]
+        if near.max(initial=0) < 2:
+            continue
         inside = mask[block.slices]
         if inside.any():
-            parts[block.slices] = np.where(inside, _smooth(flooded, block, fewer), 0)
+            np.multiply(inside, _smooth(flooded, block, fewer), out=parts[block.slices], casting="unsafe")
     return parts
 
 
@@ -99,17 +103,34 @@ def _reduced(mask: np.ndarray, by: Sequence[int]) -> np.ndarray:
     """Whether any voxel of each cell of ``by`` voxels is set."""
     out = mask
     for axis, step in enumerate(by):
-        if step > 1:
-            out = np.logical_or.reduceat(out, np.arange(0, out.shape[axis], step), axis=axis)
+        if step == 1:
+            continue
+        joined: np.ndarray | None = None
+        for first in range(step):
+            line: list[slice] = [slice(None)] * 3
+            line[axis] = slice(first, None, step)
+            part = out[tuple(line)]
+            if joined is None:
+                joined = part.copy()
+            else:
+                joined[tuple(slice(0, n) for n in part.shape)] |= part
+        assert joined is not None
+        out = joined
     return out
 
 
-def _smooth(coarse: np.ndarray, block: Box, by: Sequence[int]) -> np.ndarray:
-    """The part of each voxel of a block, from parts of coarser voxels; between two, that which weighs more."""
+def _near(coarse: np.ndarray, block: Box, by: Sequence[int]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Where the voxels of a block lie among coarser ones around it, along each axis, and those."""
     at = [(np.arange(a, b) - (k - 1) / 2) / k for a, b, k in zip(block.start, block.stop, by, strict=True)]
     low = [max(0, int(np.floor(one[0]))) for one in at]
     high = [int(np.ceil(one[-1])) + 1 for one in at]
     near = coarse[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    return [one - first for one, first in zip(at, low, strict=True)], near
+
+
+def _smooth(coarse: np.ndarray, block: Box, by: Sequence[int]) -> np.ndarray:
+    """The part of each voxel of a block, from parts of coarser voxels; between two, that which weighs more."""
+    at, near = _near(coarse, block, by)
     there = np.unique(near)
     there = there[there > 0]
     if len(there) < 2:
@@ -118,7 +139,7 @@ def _smooth(coarse: np.ndarray, block: Box, by: Sequence[int]) -> np.ndarray:
     for number in there:
         weight = (near == number).astype(np.float32)
         for axis in range(3):
-            local = np.clip(at[axis] - low[axis], 0, near.shape[axis] - 1)
+            local = np.clip(at[axis], 0, near.shape[axis] - 1)
             first = np.minimum(local.astype(np.int64), max(near.shape[axis] - 2, 0))
             share = (local - first).astype(np.float32)
             share = share.reshape([-1 if a == axis else 1 for a in range(3)])
@@ -130,12 +151,23 @@ def _smooth(coarse: np.ndarray, block: Box, by: Sequence[int]) -> np.ndarray:
     return np.asarray(there[np.argmax(weights, axis=0)])
 
 
-def _sides(mask: np.ndarray, wall: np.ndarray) -> np.ndarray:
-    """What is left of a mask on either side of a wall; the wall goes to what it touches, the rest to the largest."""
-    import cc3d
+def _curtain(mask: np.ndarray, wall: np.ndarray, across: int) -> np.ndarray:
+    """Voxels (n, 3) of a mask that lie on a wall of a plane, drawn through all slices across an axis."""
+    on = np.nonzero(wall)
+    depth, which = np.nonzero(np.moveaxis(mask, across, 0)[:, on[0], on[1]])
+    at = np.stack([one[which] for one in on], axis=1)
+    return np.insert(at, across, depth, axis=1)
 
-    found = cc3d.connected_components(mask & ~wall, connectivity=26)
-    at = np.argwhere(wall)
+
+def _sides(mask: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """What is left of a mask on either side of a wall (voxels of it), which goes to what it touches, the rest to the
+    largest."""
+    import cc3d
+    import fastremap
+
+    rest = mask.copy()
+    rest[tuple(at.T)] = False
+    found = cc3d.connected_components(rest, connectivity=26)
     step = np.array([[dz, dy, dx] for dz in (-1, 0, 1) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dz or dy or dx])
     step = step[np.argsort(np.abs(step).sum(axis=1), kind="stable")]
     touching = np.zeros(int(found.max(initial=0)) + 1, bool)
@@ -155,14 +187,18 @@ def _sides(mask: np.ndarray, wall: np.ndarray) -> np.ndarray:
         if not len(won):
             break
         found[tuple(at[won].T)] = side[won]
-    sizes = np.bincount(found.ravel(), minlength=len(touching))
-    sizes[0] = 0
+    sizes = np.zeros(len(touching), np.int64)
+    numbers, counts = fastremap.unique(found, return_counts=True)
+    sizes[numbers] = counts
     touching[0] = False
     parts = np.flatnonzero(touching)
     parts = parts[np.argsort(-sizes[parts], kind="stable")]
-    table = np.ones(len(touching), np.uint32)
+    table = np.ones(len(touching), np.uint8 if len(parts) < 256 else np.uint32)
+    table[0] = 0
     table[parts] = np.arange(1, len(parts) + 1)
-    return np.where(mask, table[found], 0)
+    out = np.take(table, found)
+    out[tuple(at[side == 0].T)] = 1  # of the wall, what touches nothing
+    return out
 
 
 def _wall(points: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
