@@ -13,7 +13,15 @@ from scipy import ndimage as ndi
 from skimage.measure import regionprops
 
 from voxloop.errors import PredictionError
-from voxloop.objects import MeasureRule, classify, cluster, contacts, label_components, measure_more, measure_objects
+from voxloop.objects import (
+    MeasureRule,
+    ObjectClassifier,
+    cluster,
+    contacts,
+    label_components,
+    measure_more,
+    measure_objects,
+)
 from voxloop.objects.fields import VoxelField, field_of
 from voxloop.objects.shape_measures import regionprops_names
 from voxloop.volumes import as_volume
@@ -190,7 +198,7 @@ def test_a_rule_must_compare(made) -> None:
             made.select(text)
 
 
-def test_kinds_and_classes(made) -> None:
+def test_kinds_and_classes(made, tmp_path) -> None:
     table = made.table()
     rods = table["axis_1_um"] > 4
     for kinds in (made.cluster(2), made.cluster(5, "hdbscan", measures=["axis_1_um", "volume_um3"])):
@@ -206,7 +214,25 @@ def test_kinds_and_classes(made) -> None:
         ({"rod": [1], "cube": []}, "no example"),
     ):
         with pytest.raises(PredictionError, match=words):
-            classify(table, bad)
+            ObjectClassifier.learn(table, bad)
+    few = made.classifier({"rod": numbers[0][:2], "cube": numbers[1][:1]})
+    assert not few.agreement.known
+    assert "two examples" in few.agreement.words
+    learnt = made.classifier({"rod": numbers[0][:4], "cube": numbers[1][:4]}, measures=["volume_um3", "solidity"])
+    assert (learnt.agreement.right, learnt.agreement.n) == (8, 8)
+    low, high = learnt.agreement.interval
+    assert 0.6 < low < 0.9 < high == 1.0
+    kept = learnt.save(tmp_path / "kinds.json")
+    again = made.classify(kept)  # as it is used on the objects of another image
+    assert again.equals(learnt.classify(made.table(measures=["shape"])))
+    assert (again["class"] == np.where(rods, "rod", "cube")).all()
+    kept.write_text(
+        '{"v": 1, "kind": "object classifier", "measures": ["a"], "names": ["a"], "values": [[1]], "seed": 0}'
+    )
+    with pytest.raises(PredictionError, match="not whole"):
+        ObjectClassifier.load(kept)
+    with pytest.raises(PredictionError, match="no classifier of objects at"):
+        made.classify(tmp_path / "gone.json")
     with pytest.raises(PredictionError, match="too few"):
         cluster(table, 100)
     with pytest.raises(PredictionError, match="unknown method"):

@@ -147,6 +147,10 @@ class Verbs:
                 "objects": "o", "level": "labels", "value": 1, "classes": None, "ids": None, "image": None,
                 "overwrite": False,
             },
+            "Workspace.study": {
+                "objects": "o", "groups": {"all": ["image"]}, "measures": ["area_um2"],
+                "rules": {"large": "area_um2 > 0"}, "only": "", "classes": {1: "a"}, "name": "Study",
+            },
             "Workspace.offer": {"image": None, "level": None},
             "Workspace.open": {"path": folder / "nowhere", "read_only": None},
             "Workspace.predict": {
@@ -356,6 +360,7 @@ class Verbs:
             "Objects.select": {"rule": "area_um2 > 0", "image": None},
             "Objects.measured": {"names": ("solidity",), "image": None},
             "Objects.cluster": {"n": 2, "method": "kmeans", "measures": None, "seed": 0},
+            "Objects.classifier": {"examples": {"a": [1], "b": [2]}, "measures": None, "seed": 0},
             "Objects.classify": {"examples": {"a": [1], "b": [2]}, "measures": None, "seed": 0},
             "Objects.table": {"image": None, "measures": (), "workers": None},
             "PointAudit.answer": {"i": 1, "value": "disc"},

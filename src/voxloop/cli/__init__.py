@@ -76,6 +76,7 @@ for command in (
     work.track,
     results.export,
     films.clip,
+    results.report,
     rounds.rounds,
     rounds.replay,
     runs.runs,

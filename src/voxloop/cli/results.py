@@ -1,4 +1,4 @@
-"""The commands that score and hand on what came out: ``evaluate``, ``export``."""
+"""The commands that score and hand on what came out: ``evaluate``, ``export``, ``report``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from voxloop.cli.terminal import as_json, box, open_workspace, tell
-from voxloop.errors import LabelError
+from voxloop.errors import LabelError, PredictionError
 
 
 @click.command()
@@ -111,3 +111,57 @@ def export(
             return
         written = ws.export(what, path, kind=kind, image=image, region=box(region), number=number, overwrite=overwrite)
         tell(as_json, f"written: {written}", {"path": str(written)})
+
+
+@click.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--objects", "made", multiple=True, metavar="RUN", help="Objects to report; the newest of every image.")
+@click.option(
+    "--group", "groups", multiple=True, metavar="NAME=IMAGE,IMAGE", help="Images that belong together; repeat."
+)
+@click.option("--measure", "measures", multiple=True, help="What is described and drawn; repeat for each.")
+@click.option("--rule", "rules", multiple=True, metavar="NAME=RULE", help="How many objects a rule holds for; repeat.")
+@click.option("--only", default="", metavar="RULE", help="A rule that all objects of the study meet.")
+@click.option("--classes", type=click.Path(path_type=Path), help="A classifier of objects that was kept (.json).")
+@click.option("--title", default="Study", show_default=True, help="Stands above the report.")
+@click.option("--overwrite", is_flag=True, help="Replace what is there.")
+@as_json
+def report(
+    workspace: Path,
+    path: Path,
+    made: tuple[str, ...],
+    groups: tuple[str, ...],
+    measures: tuple[str, ...],
+    rules: tuple[str, ...],
+    only: str,
+    classes: Path | None,
+    title: str,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Write a study of the objects of WORKSPACE to PATH (.html or .pdf): counts, measures, pictures, methods.
+
+    With --group twice or more, groups of images are compared: --group control=a,b --group treated=c,d.
+    """
+    with open_workspace(workspace, read_only=True) as ws:
+        found = ws.study(
+            list(made) or None,
+            groups={name: images.split(",") for name, images in map(_named, groups)} or None,
+            measures=list(measures) or None,
+            rules=dict(map(_named, rules)),
+            only=only,
+            classes=classes,
+            name=title,
+        )
+        written = found.report(path, overwrite=overwrite)
+        about = {"path": str(written), "objects": len(found.table), "images": len(found.parts)}
+        tell(as_json, f"{found!r} written: {written}", about)
+
+
+def _named(words: str) -> tuple[str, str]:
+    """``control=a,b`` as a name and what it names. Raises PredictionError."""
+    name, equals, rest = words.partition("=")
+    if not equals or not name.strip() or not rest.strip():
+        raise PredictionError(f"{words!r} is not of the form NAME=…, such as control=a,b or large=volume_um3>2")
+    return name.strip(), rest.strip()

@@ -1,3 +1,4 @@
+from .classifier import ObjectClassifier as ObjectClassifier
 from .fibres import measure_fibres as measure_fibres
 from .fields import VoxelField as VoxelField
 from .finding import find_objects as find_objects
@@ -13,5 +14,4 @@ from .rules import MeasureRule as MeasureRule
 from .segmenting import decode_instances as decode_instances
 from .segmenting import preview as preview
 from .segmenting import segment as segment
-from .sorting import classify as classify
 from .sorting import cluster as cluster

@@ -47,7 +47,7 @@ class ObjectHull:
     @cached_property
     def points(self) -> np.ndarray:
         """Corners in micrometres (m, d)."""
-        return self.corners * self.spacing
+        return np.asarray(self.corners * self.spacing)
 
     @cached_property
     def normals(self) -> np.ndarray:

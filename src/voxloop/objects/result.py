@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from pandas import DataFrame, Series
     from xarray import DataArray
+
+    from voxloop.objects.classifier import ObjectClassifier
 
 
 TABLES, MESHES = (".csv", ".parquet", ".xlsx"), (".ply", ".obj")
@@ -166,22 +169,57 @@ class Objects:
         names = None if measures is None else list(as_list("measures", measures, error=PredictionError))
         return cluster(self.measured(names or (), image), n, method, names, seed)
 
-    def classify(
+    def classifier(
         self,
         examples: Mapping[str, Sequence[int]],
         measures: Sequence[str] | None = None,
         *,
         image: Any = None,
         seed: int = 0,
-    ) -> DataFrame:
-        """The class of every object, learnt from a few of each (:func:`voxloop.objects.sorting.classify`).
+    ) -> ObjectClassifier:
+        """Classes learnt from a few objects of each, by a forest on measures; ``.agreement`` says how well.
 
-        ``ws.label_objects(objects, level, classes=found["class"])`` makes labels of it.
+        Parameters
+        ----------
+        examples
+            Class -> numbers of objects, such as ``{"round": [3, 8], "long": [5, 12]}``.
+        measures
+            Columns that count; None: all but places.
         """
-        from voxloop.objects.sorting import classify
+        from voxloop.objects.classifier import ObjectClassifier
 
         names = None if measures is None else list(as_list("measures", measures, error=PredictionError))
-        return classify(self.measured(names or (), image), examples, names, seed)
+        return ObjectClassifier.learn(self.measured(names or (), image), examples, names, seed)
+
+    def classify(
+        self,
+        examples: Mapping[str, Sequence[int]] | ObjectClassifier | str | Path,
+        measures: Sequence[str] | None = None,
+        *,
+        image: Any = None,
+        seed: int = 0,
+    ) -> DataFrame:
+        """``class`` and ``probability`` of every object, learnt from a few of each, or by a classifier that was kept.
+
+        ``ws.label_objects(objects, level, classes=found["class"])`` makes labels of it. Examples keep their class.
+
+        Parameters
+        ----------
+        examples
+            As of :meth:`classifier`; or a classifier, of these objects or of others, or its file.
+        """
+        from voxloop.objects.classifier import ObjectClassifier
+
+        if isinstance(examples, str | PathLike):
+            examples = ObjectClassifier.load(examples)
+        if isinstance(examples, ObjectClassifier):
+            return examples.classify(self.measured(examples.measures, image))
+        learnt = self.classifier(examples, measures, image=image, seed=seed)
+        found = learnt.classify(self.measured(learnt.measures, image))
+        for name, ids in examples.items():
+            found.loc[list(ids), "class"] = str(name)
+            found.loc[list(ids), "probability"] = 1.0
+        return found
 
     def _covered_part(self, image: Any) -> Any:
         """The part of an image in which objects were made."""

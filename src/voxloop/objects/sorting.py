@@ -1,15 +1,15 @@
-"""Objects put into kinds by their measures: clusters that nobody named, or classes of which a few were shown."""
+"""Objects put into kinds by their measures: clusters that nobody named, and forests for classes that were shown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxloop.errors import PredictionError, unknown
 from voxloop.given import shown
-from voxloop.store.values import as_list, whole
+from voxloop.store.values import whole
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -64,57 +64,12 @@ def cluster(
     return pd.Series(np.where(found < 0, 0, names[found]), index=table.index, name="kind")
 
 
-def classify(
-    table: DataFrame,
-    examples: Mapping[str, Sequence[int]],
-    measures: Sequence[str] | None = None,
-    seed: int = 0,
-) -> DataFrame:
-    """The class of every object, learnt from a few of each by a forest on measures.
-
-    Parameters
-    ----------
-    examples
-        Class -> numbers of objects, such as ``{"round": [3, 8], "long": [5, 12]}``.
-
-    Returns
-    -------
-    DataFrame
-        ``class``, and ``probability``: the share of trees that say so; of examples 1.
-
-    Raises
-    ------
-    PredictionError
-        Fewer than two classes, an object that is not there or is in two of them, no such measure.
-    """
-    import pandas as pd
+def grow_forest(values: np.ndarray, names: Sequence[str], seed: int) -> Any:
+    """A forest that tells names apart by measures: the same one for the same examples and seed."""
     from sklearn.ensemble import RandomForestClassifier
 
-    if not isinstance(examples, Mapping) or len(examples) < 2:
-        raise PredictionError('examples= names two classes or more: {"round": [3, 8], "long": [5, 12]}')
-    given: dict[int, str] = {}
-    for name, ids in examples.items():
-        listed = [whole("object", one, error=PredictionError) for one in as_list(str(name), ids, error=PredictionError)]
-        if not listed:
-            raise PredictionError(f"class {name!r} has no example; click a few objects of it")
-        for number in listed:
-            if number not in table.index:
-                raise PredictionError(f"there is no object {number}, an example of {name!r}")
-            if given.get(number, name) != name:
-                raise PredictionError(f"object {number} is an example of {given[number]!r} and of {name!r}")
-            given[number] = name
-    values = standardised(table, measures)
-    known = table.index.get_indexer(list(given))
-    seed = whole("seed", seed, 0, error=PredictionError)
     forest = RandomForestClassifier(_TREES, class_weight="balanced", random_state=seed, n_jobs=1)
-    forest.fit(values[known], list(given.values()))
-    shares = forest.predict_proba(values)
-    out = pd.DataFrame(
-        {"class": forest.classes_[shares.argmax(axis=1)], "probability": shares.max(axis=1)}, index=table.index
-    )
-    out.loc[list(given), "class"] = list(given.values())
-    out.loc[list(given), "probability"] = 1.0
-    return out
+    return forest.fit(values, list(names))
 
 
 def standardised(table: DataFrame, measures: Sequence[str] | None = None) -> np.ndarray:

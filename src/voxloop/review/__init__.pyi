@@ -31,6 +31,7 @@ from .score import Score as Score
 from .scores import ScoreCache as ScoreCache
 from .simulate import SimulatedRound as SimulatedRound
 from .simulate import simulate as simulate
+from .study import Study as Study
 from .suggest import STRATEGIES as STRATEGIES
 from .suggest import Ground as Ground
 from .suggest import Strategy as Strategy

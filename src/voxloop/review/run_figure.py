@@ -63,7 +63,7 @@ def draw(runs: Sequence[Run], kind: str = "png") -> bytes:
         left.set(xlabel="step", ylabel="loss")
         right.set(xlabel="step", ylabel=_AGREEMENT.get(metric, metric), ylim=(0, 1))
         for axis in (left, right):
-            _dress(axis)
+            dress(axis)
         out = io.BytesIO()
         figure.savefig(
             out,
@@ -126,7 +126,7 @@ def draw_reliability(measured: Reliability) -> bytes:
         axis.plot(measured.sure[known], measured.right[known], "-", lw=1.2, color=TRAIN)
         axis.scatter(measured.sure[known], measured.right[known], s=size, color=TRAIN, zorder=3, clip_on=False)
         axis.set(xlabel="how sure the model was", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
-        _dress(axis)
+        dress(axis)
         out = io.BytesIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     return out.getvalue()
@@ -163,7 +163,8 @@ def _lines(axis: Any, run: Run, metric: str, colors: tuple[str, str], one: bool)
             axis.plot(x, y, "-" if one or split == "val" else "--", lw=1.6, color=color, label=words)
 
 
-def _dress(axis: Any) -> None:
+def dress(axis: Any) -> None:
+    """Axes as all figures have them: two lines, a faint grid, ink that reads on white and on black."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[["left", "bottom"]].set_color(INK)
     axis.tick_params(colors=INK)

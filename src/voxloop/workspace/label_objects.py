@@ -114,8 +114,8 @@ def label_objects(
         No such level, class or object, or the image of the objects has another size.
     """
     overwrite = flag("overwrite", overwrite, error=LabelError)
-    made = _made(project, objects)
-    labels = project.labels(level, _image_of(project, made) if image is None else image)
+    made = made_objects(project, objects)
+    labels = project.labels(level, image_of(project, made) if image is None else image)
     stored = made.labels
     if tuple(stored.shape) != labels.shape:
         raise LabelError(f"the objects have {tuple(stored.shape)} voxels, image {labels.image!r} {labels.shape}")
@@ -142,7 +142,8 @@ def label_objects(
     return labels.edit("label_objects", where, proposal, arguments)
 
 
-def _made(project: Project, objects: Objects | Run | str) -> Objects:
+def made_objects(project: Project, objects: Objects | Run | str) -> Objects:
+    """Objects, those that a run made, or those of a prediction whose network learnt them. Raises PredictionError."""
     from voxloop.objects import Objects
 
     if isinstance(objects, Objects):
@@ -151,15 +152,18 @@ def _made(project: Project, objects: Objects | Run | str) -> Objects:
         found = objects.result
     else:
         runs = [name for name, run in project.runs.items() if run.kind == "objects"]
+        if isinstance(objects, str) and objects not in runs and objects in project.predictions:
+            return project.predictions[objects].objects
         if not isinstance(objects, str) or objects not in runs:
-            raise PredictionError(unknown("run of objects", shown(objects), runs))
+            given = objects if isinstance(objects, str) else shown(objects)
+            raise PredictionError(unknown("run of objects", given, runs))
         found = project.runs[objects].result
     if not isinstance(found, Objects):
         raise PredictionError(f"run {objects!r} makes no objects")
     return found
 
 
-def _image_of(project: Project, made: Objects) -> str | None:
+def image_of(project: Project, made: Objects) -> str | None:
     """The image that objects lie on; None where that is not known."""
     about = made.facts.get("labelled") or {}
     if about.get("image"):

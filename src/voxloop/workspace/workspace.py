@@ -29,6 +29,7 @@ from voxloop.workspace import pairs as pairing
 from voxloop.workspace import people, review
 from voxloop.workspace import predict as predicting
 from voxloop.workspace import scene3d as standing
+from voxloop.workspace import study as studying
 from voxloop.workspace import suggest as suggesting
 from voxloop.workspace import track as tracking
 from voxloop.workspace import train as training
@@ -56,6 +57,7 @@ class Workspace(Project):
     label_objects = labelling.label_objects
     doubtful_objects = doubting.doubtful_objects
     g_ratio = fibres.g_ratio
+    study = studying.study
     accept = review.accept
     suggest = suggesting.suggest
     evaluate = review.evaluate
