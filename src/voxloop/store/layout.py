@@ -148,6 +148,10 @@ class Layout:
     def objects(self) -> Path:
         return self.root / "objects"
 
+    def object_classifier(self, name: str) -> Path:
+        """The file of a classifier of objects that is kept under a name."""
+        return self.root / "classifiers" / f"{_plain(name)}.json"
+
     @property
     def audits(self) -> Path:
         """What people said of places drawn from predictions."""

@@ -105,6 +105,71 @@ def test_from_a_level_to_plots_a_rule_and_labels(panel, ws):
     assert "ids=ids" in kinds.copy.code
     panel.go_to(2)
     assert kinds.ids == (2,)
+    # measures are offered while a rule is typed
+    kinds._rule.value = "volume_um3 > 1 and solid"
+    assert [one.description for one in kinds._completions if one.description] == ["solidity"]
+    kinds._completions[0].click()
+    assert kinds._rule.value == "volume_um3 > 1 and solidity "
+    # small pictures in the table, and on to the next one
+    until(panel, lambda: all("<img" in row.cells[0] for row in panel.stage.list.rows))
+    panel.stage.order.value = "Least sure first"
+    until(panel, lambda: "has no prediction yet" in Screen(panel).message)
+    assert panel.stage.order.value == "Largest first"
+    panel.stage.next()
+    assert panel.stage.list.selected == panel.stage.list.rows[5].key
+
+
+def test_kinds_classes_and_a_report(panel, ws, tmp_path):
+    panel.labelled.which.value = ("cells", None)
+    panel.labelled.apply()
+    until(panel, lambda: panel.objects is not None)
+    stage = panel.stage
+    kinds, sorting = stage.kinds, stage.sorting
+    kinds.fold.open()
+    sorting.fold.open()
+    sorting._by.value = ("volume_um3",)
+    Screen(panel).click("Sort into kinds")
+    until(panel, lambda: len(sorting.found.of) == 6)
+    assert sorting.copy.code == "kinds = objects.cluster(2, 'kmeans', measures=['volume_um3'])"
+    assert len({kinds.colors[at] for at in range(6)}) == 2
+    assert len(set(kinds.plots.plots[0]._marks[0].colors)) == 2
+    layer = stage.layers()[1]
+    found = np.asarray(layer.read("z", 2, (0, 0, *SHAPE[1:]), (1, 1)).indices)
+    assert set(np.unique(found)) == {0, 1, 2}
+    sorting.list.do("open", "kind 1")
+    assert len(kinds.ids) == list(sorting.found.of.values()).count("kind 1")
+    sorting.label()
+    until(panel, lambda: "kinds" in ws.levels.names and bool(ws.labels("kinds").counts()))
+    assert [one.name for one in ws.levels["kinds"].classes] == sorting.found.names
+    ws.labels("kinds").undo()
+    assert not ws.labels("kinds").counts()  # one edit
+
+    sorting.learn()
+    until(panel, lambda: "two classes" in Screen(panel).message)
+    for name, ids in (("small", (1, 2)), ("large", (5, 6))):
+        kinds.select(ids)
+        sorting._name.value = name
+        Screen(panel).click("Add selected")
+    Screen(panel).click("Learn")
+    until(panel, lambda: sorting.found.classifier is not None)
+    assert "examples get their class when left out" in sorting._words.value
+    assert {sorting.found.of[one] for one in (1, 2)} == {"small"}
+    sorting._file.value = "sizes"
+    Screen(panel).click("Keep")
+    assert (ws.path / "classifiers" / "sizes.json").exists()
+    Screen(panel).click("Use it")
+    until(panel, lambda: "another image" in sorting._words.value)
+
+    report = stage.report
+    report.fold.open()
+    report._rules.value = "large: volume_um3 > 10"
+    report._path.value = str(tmp_path / "study.html")
+    report.write()
+    until(panel, lambda: "written" in report._words.value)
+    assert "class small" in (tmp_path / "study.html").read_text()
+    assert report.copy.code.startswith("ws.study('objects-1', name='Study', rules={'large': 'volume_um3 > 10'}")
+    report.write()
+    until(panel, lambda: "exists" in Screen(panel).message)
 
 
 def test_a_plot_of_very_many_objects_draws_few_marks(ui):

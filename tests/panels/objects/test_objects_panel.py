@@ -181,10 +181,14 @@ def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak, monkeypatc
     assert panel.objects is not None
     assert panel.objects.count == run.result.count >= 3
     assert [layer.id for layer in panel.view.layers] == ["objects", "selected", "preview"]
-    sizes = [float(row.cells[1]) for row in panel.stage.list.rows]
+    sizes = [float(row.cells[2]) for row in panel.stage.list.rows]
     assert sizes == sorted(sizes, reverse=True)
     Screen(panel).field("Order of the table").value = "Smallest first"
     assert panel.stage.list.rows[0].key == str(panel.stage.table.volume_um3.idxmin())
+    Screen(panel).field("Order of the table").value = "Least sure first"
+    doubts = ws.doubtful_objects(panel.objects)  # by the prediction that they were made of
+    assert [int(row.key) for row in panel.stage.list.rows] == doubts.index.tolist()
+    assert doubts["error"].is_monotonic_decreasing
     number = int(panel.stage.list.rows[2].key)
     panel.stage.list.do("open", str(number))
     line = panel.stage.table.loc[number]

@@ -42,12 +42,21 @@ class MeasurePlot:
         Columns of the table; no ``y``: a histogram.
     on_brush
         Called with the numbers of the objects under the brush, when it is let go.
+    colors
+        A colour for each row; None: all alike.
     """
 
     def __init__(
-        self, table: DataFrame, x: str, y: str | None, on_brush: Callable[[list[int]], object], *, height: int = 230
+        self,
+        table: DataFrame,
+        x: str,
+        y: str | None,
+        on_brush: Callable[[list[int]], object],
+        *,
+        height: int = 230,
+        colors: np.ndarray | None = None,
     ) -> None:
-        self.x, self.y = x, y
+        self.x, self.y, self._colors = x, y, colors
         self._numbers = table.index.to_numpy()
         self._at = [_finite(table[name].to_numpy(np.float64)) for name in (x, y) if name is not None]
         self._on_brush = on_brush
@@ -124,22 +133,34 @@ class MeasurePlot:
         )
         if len(self._numbers) <= EACH:
             plain = bq.Scatter(
-                x=self._at[0], y=self._at[1], scales=self._scales, colors=[PLAIN], default_size=10,
+                x=self._at[0], y=self._at[1], scales=self._scales, colors=self._each_color(), default_size=10,
                 opacities=[0.6], stroke_width=0,
             )  # fmt: skip
             return [plain, marked]
         return [self._cells(ranges), marked]
 
+    def _each_color(self) -> list[str]:
+        return [PLAIN] if self._colors is None else [str(color) for color in self._colors]
+
     def _cells(self, ranges: list[tuple[float, float]]) -> Any:
         """How many objects lie where: a square for each cell that holds any, the darker the more."""
         counts, up, across = np.histogram2d(self._at[1], self._at[0], CELLS, range=[ranges[1], ranges[0]])
         row, column = np.nonzero(counts)
+        colors = [PLAIN]
+        if self._colors is not None:  # of a cell the colour that most of its objects have
+            kinds = sorted(set(self._colors.tolist()))
+            of_kinds = []
+            for kind in kinds:
+                own = self._colors == kind
+                spans = [ranges[1], ranges[0]]
+                of_kinds.append(np.histogram2d(self._at[1][own], self._at[0][own], CELLS, range=spans)[0][row, column])
+            colors = [kinds[at] for at in np.argmax(of_kinds, axis=0)]
         share = np.log1p(counts[row, column]) / np.log1p(max(1.0, counts.max()))
         return bq.Scatter(
             x=(across[column] + across[column + 1]) / 2,
             y=(up[row] + up[row + 1]) / 2,
             scales=self._scales,
-            colors=[PLAIN],
+            colors=colors,
             marker="square",
             default_size=36,
             stroke_width=0,
@@ -155,8 +176,8 @@ class PlotSet:
         self.plots: list[MeasurePlot] = []
         self.widget = column()
 
-    def show(self, table: DataFrame | None, names: Sequence[str], kind: str) -> None:
-        """Plot these columns: ``kind`` is ``"histogram"``, ``"scatter"`` or ``"pairs"``."""
+    def show(self, table: DataFrame | None, names: Sequence[str], kind: str, colors: np.ndarray | None = None) -> None:
+        """Plot these columns: ``kind`` is ``"histogram"``, ``"scatter"`` or ``"pairs"``; ``colors``: one a row."""
         for plot in self.plots:
             plot.figure.close()
         self.plots = []
@@ -169,7 +190,7 @@ class PlotSet:
         if kind == "pairs":
             pairs = [(x, None if x == y else y) for at, y in enumerate(names) for x in names[: at + 1]]
         height = 230 if kind != "pairs" else 170
-        self.plots = [MeasurePlot(table, x, y, self._on_brush, height=height) for x, y in pairs]
+        self.plots = [MeasurePlot(table, x, y, self._on_brush, height=height, colors=colors) for x, y in pairs]
         # pairs: what lies up is the same in a row
         up = [y if y is not None else x for x, y in pairs] if kind == "pairs" else [""]
         lines: dict[str, list[w.Widget]] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from voxloop.workspace.workspace import Workspace
 
 _KINDS = ("histogram", "scatter", "pairs")
+#: measures that are offered while a rule is typed, and where they go
+_OFFERED, _LAST_WORD = 4, re.compile(r"[A-Za-z_][A-Za-z_0-9]*$")
 #: columns that are no measures to plot
 _NO_PLOT = ("z_from", "z_to", "y_from", "y_to", "x_from", "x_to", "touches_edge")
 
@@ -46,6 +50,7 @@ class ObjectKinds:
         self.objects: Objects | None = None
         self.table: DataFrame | None = None
         self.ids: tuple[int, ...] = ()
+        self.colors: np.ndarray | None = None
         self.plots = PlotSet(lambda ids: panel.handler(lambda: self.select(ids))())
         self._tables: Latest[DataFrame] = Latest(panel, self._take_table)
         self._found: Latest[list[int]] = Latest(panel, lambda ids: self.select(ids))
@@ -58,7 +63,7 @@ class ObjectKinds:
     def show(self, objects: Objects | None, table: DataFrame | None) -> None:
         """Other objects are listed, or none any more."""
         self.objects, self.table = objects, table
-        self.ids = ()
+        self.ids, self.colors = (), None
         self._selected(())
         self._draw()
 
@@ -68,6 +73,35 @@ class ObjectKinds:
         self._selected(self.ids)
         self.plots.show_selected(self.ids)
         self._say()
+
+    def color(self, colors: np.ndarray | None) -> None:
+        """Draw objects in these colours, one for each row of the table; None: all alike."""
+        self.colors = colors
+        self._draw()
+
+    def complete(self, name: str) -> None:
+        """Put a measure where the last word of the rule is."""
+        self._rule.value = _LAST_WORD.sub("", str(self._rule.value)) + name + " "
+
+    def _offer_names(self) -> None:
+        """Measures that go on from the last word of the rule, those that come near where none does."""
+        words = _LAST_WORD.search(str(self._rule.value))
+        names = [] if words is None or self.table is None else self._names_like(words.group())
+        for made, name in itertools.zip_longest(self._completions, names[: len(self._completions)]):
+            made.description = name or ""
+            show(made, bool(name))
+
+    def _names_like(self, word: str) -> list[str]:
+        from voxloop.objects.naming import measure_names
+
+        assert self.table is not None
+        known = [str(name) for name in self.table]
+        more = measure_names(3 if "volume_um3" in known else 2)
+        known += [name for group in ("shape", "skeleton", "contacts") for name in more[group] if name not in known]
+        if word in known or word in ("and", "or", "not"):
+            return []
+        begin = [name for name in known if name.startswith(word.lower())]
+        return begin or [name for name in known if word.lower() in name]
 
     def apply_rule(self) -> None:
         """Select the objects for which the rule holds; measures it speaks of are made where they are not there."""
@@ -148,7 +182,7 @@ class ObjectKinds:
         show(self._third, self._kind.value == "pairs")
         names = [str(field.value) for field in (self._x, self._y, self._third) if field.value]
         ready = self.table is not None and len(names) == 3
-        self.plots.show(self.table if ready else None, names, str(self._kind.value))
+        self.plots.show(self.table if ready else None, names, str(self._kind.value), self.colors)
         self.plots.show_selected(self.ids)
         self._say()
 
@@ -170,6 +204,13 @@ class ObjectKinds:
         for field in (self._kind, self._x, self._y, self._third):
             field.observe(handler(self._replot), "value")
         self._rule = w.Text(placeholder="volume_um3 > 2 and sphericity < 0.6", **labelled("Rule", "Which to select"))
+        self._rule.observe(handler(self._offer_names), "value")
+        self._completions = []
+        for _ in range(_OFFERED):
+            offered = button("", tooltip="Put this measure into the rule")
+            offered.on_click(lambda pressed: handler(lambda: self.complete(pressed.description))())
+            show(offered, False)
+            self._completions.append(offered)
         select = button("Select", handler(self.apply_rule), tooltip="Select the objects for which the rule holds")
         clear = button("Clear", handler(lambda: self.select(())), tooltip="Select none")
         self._group = w.Dropdown(
@@ -189,6 +230,7 @@ class ObjectKinds:
             self.plots.widget,
             self._words,
             self._rule,
+            row(*self._completions, classes=["vx-wrap"]),
             row(select, clear),
             row(self._group, measure),
             self._target,
@@ -210,6 +252,12 @@ class SelectedLayer:
         numbers = np.asarray(list(ids), np.int64)
         table = np.zeros(int(numbers.max(initial=0)) + 2, np.uint8)
         table[numbers] = 1
+        self._table = table
+
+    def give(self, values: Mapping[int, int]) -> None:
+        """Give objects these values, from 1 to 255; all others have none."""
+        table = np.zeros(max(values, default=0) + 2, np.uint8)
+        table[list(values)] = list(values.values())
         self._table = table
 
     def __getitem__(self, at: Any) -> np.ndarray:

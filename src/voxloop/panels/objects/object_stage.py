@@ -7,16 +7,29 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import ipywidgets as w
+import numpy as np
 
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES, Box
 from voxloop.objects.result import box_of
-from voxloop.panels.base.panel import Panel, column, heading, row, section, show, spacer, text
+from voxloop.panels.base.panel import Panel, button, column, heading, row, section, show, spacer, text
 from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Latest, Poll
 from voxloop.panels.monitor.run_start import unless_gone
+from voxloop.panels.objects.measure_plot import PLAIN
 from voxloop.panels.objects.object_kinds import ObjectKinds, SelectedLayer
-from voxloop.panels.objects.objects_rows import ORDERS, in_order, largest, object_row, objects_rows, size_of
+from voxloop.panels.objects.object_report import ObjectReport
+from voxloop.panels.objects.object_sorting import ObjectSorting, Sorted
+from voxloop.panels.objects.objects_rows import (
+    BY_ERROR,
+    ORDERS,
+    in_order,
+    largest,
+    object_row,
+    objects_rows,
+    read_pictures,
+    size_of,
+)
 from voxloop.panels.objects.surface_view import SurfaceView
 from voxloop.panels.predict.file_export import OBJECTS, FileExport
 from voxloop.panels.space.clip_box import ClipBox
@@ -24,6 +37,7 @@ from voxloop.panels.view.layers import ArrayLayer
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.prediction_layers import frame
 from voxloop.store import LabelClass
+from voxloop.workspace.label_objects import image_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -66,6 +80,7 @@ class ObjectStage:
         self._panel, self._ws, self._view, self._opening, self._changed = panel, ws, view, opening, changed
         self.objects: Objects | None = None
         self.table: DataFrame | None = None
+        self._listed: DataFrame
         self.surfaces: SurfaceView | None = None
         self._framed: Box | None = None
         self._opened = ""
@@ -79,15 +94,23 @@ class ObjectStage:
         )
         self.order = w.Dropdown(options=list(ORDERS), value="Largest first", tooltip="Order of the table")
         self.order.observe(panel.handler(self._list_objects), "value")
+        self._onward = button(
+            "Next", panel.handler(self.next), icon="forward", tooltip="Go to the next one of the table"
+        )
+        self._errors: dict[int, float] = {}
+        self._doubts: Latest[dict[int, float]] = Latest(panel, self._take_errors, failed=self._no_errors)
+        self._drawn: dict[int, str] = {}
+        # a table whose image moved away is a table all the same
+        self._pictures: Latest[dict[int, str]] = Latest(panel, self._take_pictures, failed=lambda _: None)
         self._count = text("", "vx-dim")
         self.solid = w.ToggleButton(description="In 3-D", icon="cube", tooltip="The largest, to turn with the mouse")
         self.solid.observe(panel.handler(self._toggle_surfaces), "value")
-        self._tools = row(self.order, self.solid, spacer(), self._count)
+        self._tools = row(self.order, self._onward, self.solid, spacer(), self._count)
         show(self._tools, False)
         self.list = RowList(
             panel.handler(lambda _, number: self.go_to(int(number))),
-            right=(1, 2, 3, 4),
-            height=220,
+            right=(2, 3, 4, 5),
+            height=260,
             empty="Made objects are listed here, with their sizes and places.",
         )
         self.files = FileExport(
@@ -100,6 +123,8 @@ class ObjectStage:
         )
         self.kinds = ObjectKinds(panel, ws, self._light_up)
         self.clip = ClipBox(panel, ws, lambda: view, self._image_of_objects, self._names_of_objects)
+        self.sorting = ObjectSorting(panel, ws, self.kinds, self._show_sorted)
+        self.report = ObjectReport(panel, ws, lambda: self.objects, lambda: self.sorting.found)
         self._lit: SelectedLayer | None = None
         self._lit_layer: ArrayLayer | None = None
         self.below = column()
@@ -108,6 +133,8 @@ class ObjectStage:
             column(heading("Table"), self._tools, self.list.widget, self.files.widget, classes=["vx-section"]),
             self.kinds.widget,
             self.clip.widget,
+            self.sorting.widget,
+            self.report.widget,
         )
         panel.on_close(lambda: self.show_surfaces(False))
 
@@ -196,7 +223,23 @@ class ObjectStage:
         labels = self.objects.labels.data
         self._lit = SelectedLayer(labels)
         self._lit_layer = ArrayLayer("selected", "selected", self._lit, SELECTED, opacity=0.95)
-        return [ArrayLayer("objects", f"objects {self.objects.name}", labels, kind="instances"), self._lit_layer]
+        self._lit.select(self.kinds.ids)
+        made = [ArrayLayer("objects", f"objects {self.objects.name}", labels, kind="instances"), self._lit_layer]
+        found = self.sorting.found
+        if found.of:
+            values = {one.name: one.value for one in found.classes}
+            kinds = SelectedLayer(labels)
+            kinds.give({number: min(values[name], 255) for number, name in found.of.items()})
+            made.insert(1, ArrayLayer("kinds", "kinds", kinds, found.classes, opacity=0.7))
+        return made
+
+    def _show_sorted(self, found: Sorted) -> None:
+        """Draw kinds or classes in the picture and in the plots."""
+        colors = {one.name: one.color for one in found.classes}
+        table = self.kinds.table
+        if table is not None:
+            self.kinds.color(np.array([colors.get(found.of.get(int(number), ""), PLAIN) for number in table.index]))
+        self._changed()
 
     def _light_up(self, ids: Sequence[int]) -> None:
         """Show in the picture which objects are selected."""
@@ -234,6 +277,8 @@ class ObjectStage:
     def _show_objects(self, read: tuple[Objects, DataFrame]) -> None:
         self.objects, self.table = read
         self._framed = None
+        self._errors, self._drawn = {}, {}
+        self.sorting.forget()
         self._changed()
         self.show_frame()
         self._list_objects()
@@ -252,15 +297,60 @@ class ObjectStage:
             return
         size = size_of(table)
         unit = "µm³" if size == "volume_um3" else "µm²"
-        self.list.widget.head = ["Object", unit, "z", "y", "x µm"]
-        ordered = in_order(table, str(self.order.value))
-        self.list.show(object_row(int(number), line, size) for number, line in ordered.head(SHOWN).iterrows())
+        self.list.widget.head = ["", "Object", unit, "z", "y", "x µm"]
+        if self.order.value == BY_ERROR and not self._errors and self.objects is not None:
+            self._doubts.ask(partial(self._find_errors, self.objects))
+            return
+        ordered = in_order(table, str(self.order.value), self._errors).head(SHOWN)
+        self._listed = ordered
+        self._show_list()
+        missing = ordered[~ordered.index.isin(list(self._drawn))]
+        if len(missing) and self.objects is not None:
+            self._pictures.ask(partial(self._draw_pictures, self.objects, missing))
         show(self._tools, True)
         words = f"{len(table):,} objects"
         if len(table) > SHOWN:
             words += f", {SHOWN} shown"
         self._count.value = words
         self.files.refresh()
+
+    def _show_list(self) -> None:
+        size = size_of(self._listed)
+        self.list.show(
+            object_row(int(number), line, size, self._drawn.get(int(number), ""))
+            for number, line in self._listed.iterrows()
+        )
+
+    def next(self) -> None:
+        """Go to the object below the one that is chosen in the table."""
+        keys = [row.key for row in self.list.rows]
+        if not keys:
+            raise PredictionError("open a run of objects first")
+        at = keys.index(self.list.selected) + 1 if self.list.selected in keys else 0
+        if at == len(keys):
+            self._panel.say("That was the last object of the table.", "good")
+            return
+        self.go_to(int(keys[at]))
+
+    def _find_errors(self, objects: Objects) -> dict[int, float]:
+        """Off the UI thread: how unsure the prediction was of each object."""
+        return {int(n): float(error) for n, error in self._ws.doubtful_objects(objects)["error"].items()}
+
+    def _take_errors(self, errors: dict[int, float]) -> None:
+        self._errors = errors
+        self._list_objects()
+
+    def _no_errors(self, error: BaseException) -> None:
+        self.order.value = "Largest first"
+        self._panel.show_error(error)
+
+    def _draw_pictures(self, objects: Objects, lines: DataFrame) -> dict[int, str]:
+        """Off the UI thread: small pictures of these objects."""
+        return read_pictures(self._ws.images.open(image_of(self._ws, objects)), lines)
+
+    def _take_pictures(self, made: dict[int, str]) -> None:
+        self._drawn |= made
+        self._show_list()
 
     def _toggle_surfaces(self) -> None:
         if self.solid.value != (self.surfaces is not None):
@@ -282,6 +372,7 @@ class ObjectStage:
         self.show_surfaces(False)
         self.objects = self.table = self._lit = self._lit_layer = None
         self.kinds.show(None, None)
+        self.sorting.forget()
         self._framed = None
         self.list.show([])
         show(self._tools, False)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import html
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from voxloop.objects.result import box_of
 from voxloop.panels.base.panel import ago, badge
 from voxloop.panels.base.rows import Action, Row
 from voxloop.panels.monitor.run_words import AT_WORK, LOOKS
+from voxloop.panels.view.thumbnails import thumbnail
+from voxloop.volumes import shape_zyx
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,8 +22,13 @@ if TYPE_CHECKING:
     from voxloop.runs import Run
     from voxloop.workspace.workspace import Workspace
 
+#: voxels around an object in its small picture
+_AROUND = 4
 #: orders of a table: by size or by number, rising or not
-ORDERS = {"Largest first": (True, False), "Smallest first": (True, True), "By number": (False, True)}
+BY_ERROR = "Least sure first"
+ORDERS: dict[str, tuple[bool, bool] | None] = {
+    "Largest first": (True, False), "Smallest first": (True, True), "By number": (False, True), BY_ERROR: None,
+}  # fmt: skip
 
 
 def objects_rows(ws: Workspace) -> list[Row]:
@@ -33,10 +44,10 @@ def objects_rows(ws: Workspace) -> list[Row]:
     return [row for _, row in sorted(dated, key=lambda pair: pair[0], reverse=True)]
 
 
-def object_row(number: int, line: Any, size: str) -> Row:
-    """One object of a table; ``size``: the column with its size."""
+def object_row(number: int, line: Any, size: str, picture: str = "") -> Row:
+    """One object of a table; ``size``: the column with its size; ``picture``: a small one, as markup."""
     cells = [line[size], line["z_um"], line["y_um"], line["x_um"]]
-    return Row(str(number), (str(number), *(f"{float(value):.3g}" for value in cells)))
+    return Row(str(number), (picture, str(number), *(f"{float(value):.3g}" for value in cells)))
 
 
 def size_of(table: DataFrame) -> str:
@@ -44,10 +55,26 @@ def size_of(table: DataFrame) -> str:
     return "volume_um3" if "volume_um3" in table else "area_um2"
 
 
-def in_order(table: DataFrame, order: str) -> DataFrame:
-    """The table in one of ``ORDERS``."""
-    by_size, rising = ORDERS[order]
+def in_order(table: DataFrame, order: str, errors: Mapping[int, float] | None = None) -> DataFrame:
+    """The table in one of ``ORDERS``; ``errors``: how unsure each object is."""
+    how = ORDERS[order]
+    if how is None:
+        unsure = table.index.map(dict(errors or {})).to_numpy(float)
+        return table.iloc[np.argsort(-np.nan_to_num(unsure, nan=-1.0), kind="stable")]
+    by_size, rising = how
     return table.sort_values(size_of(table), ascending=rising) if by_size else table
+
+
+def read_pictures(image: Any, lines: DataFrame) -> dict[int, str]:
+    """Small pictures of the objects of these rows: the plane through the middle of each, a little more around it."""
+    z, y, x = shape_zyx(image)
+    made = {}
+    for number, line in lines.iterrows():
+        box = box_of(line)
+        middle = (box.start[0] + box.stop[0]) // 2
+        around = box.grow((0, _AROUND, _AROUND)).clip((z, y, x)).cut("z", middle, middle + 1)
+        made[int(number)] = thumbnail(image, around)
+    return made
 
 
 def largest(table: DataFrame | None, count: int) -> list[int]:
