@@ -224,8 +224,10 @@ class ObjectStage:
         self._lit = SelectedLayer(labels)
         self._lit_layer = ArrayLayer("selected", "selected", self._lit, SELECTED, opacity=0.95)
         self._lit.select(self.kinds.ids)
-        made = [ArrayLayer("objects", f"objects {self.objects.name}", labels, kind="instances"), self._lit_layer]
         found = self.sorting.found
+        # the colours of kinds take the place of those that tell objects apart
+        each = ArrayLayer("objects", f"objects {self.objects.name}", labels, kind="instances", visible=not found.of)
+        made = [each, self._lit_layer]
         if found.of:
             values = {one.name: one.value for one in found.classes}
             kinds = SelectedLayer(labels)
