@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.spatial import ConvexHull
 
 #: how far outside of a side of the hull, in voxels, a voxel still counts, as scikit-image has it
 _TOLERANCE = 1e-10
@@ -98,8 +102,6 @@ class ObjectHull:
 
 def hull_of(mask: np.ndarray, at: np.ndarray, spacing: Sequence[float]) -> ObjectHull:
     """The hull of a mask; ``at``: its voxels, as ``np.argwhere`` gives them."""
-    from scipy.spatial import ConvexHull
-
     ends = []
     corner = np.ones(len(at), bool)
     for axis in range(mask.ndim):
@@ -114,5 +116,19 @@ def hull_of(mask: np.ndarray, at: np.ndarray, spacing: Sequence[float]) -> Objec
             some = at[end & corner].astype(np.float64)
             some[:, axis] += way
             points.append(some)
-    hull = ConvexHull(np.concatenate(points))
+    hull = _qhull(np.concatenate(points))
     return ObjectHull(hull.equations, hull.points[hull.vertices], np.asarray(spacing, np.float64), mask.shape)
+
+
+def _qhull(points: np.ndarray) -> ConvexHull:
+    """The hull of points that are halves of whole numbers, so that sides are off by rounding alone.
+
+    Most of Qhull's time goes into merging sides that lie in one plane, which nothing here needs; where it cannot do
+    without, it says so and merges.
+    """
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        return ConvexHull(points, qhull_options="Q0")
+    except QhullError:
+        return ConvexHull(points)

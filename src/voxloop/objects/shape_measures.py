@@ -50,10 +50,12 @@ def shape_of(mask: np.ndarray, spacing: tuple[float, ...]) -> dict[str, float]:
     unit = "um2" if flat else "um3"
     hull = hull_of(mask, at, spacing)
     convex = hull.voxels
+    cells = np.zeros(np.add(mask.shape, 2), bool)
+    cells[(slice(1, -1),) * mask.ndim] = mask
     out: dict[str, float] = {
         "solidity": count / convex,
-        f"filled_{unit}": _filled(mask) * voxel,
-        "euler_number": float(euler_number(mask)),
+        f"filled_{unit}": _filled(cells) * voxel,
+        "euler_number": float(euler_number(cells)),
         f"convex_{unit}": convex * voxel,
     }
     if flat:
@@ -66,19 +68,21 @@ def shape_of(mask: np.ndarray, spacing: tuple[float, ...]) -> dict[str, float]:
     return out
 
 
-def euler_number(mask: np.ndarray) -> int:
-    """Pieces minus tunnels plus hollows, voxels that share a corner being connected (corners, edges, faces counted)."""
-    cells = np.pad(mask, 1)
+def euler_number(cells: np.ndarray) -> int:
+    """Pieces minus tunnels plus hollows, voxels that share a corner being connected (corners, edges, faces counted).
+
+    ``cells``: a mask with nothing along its border.
+    """
     total = 0
-    for joined in product((False, True), repeat=mask.ndim):
+    for joined in product((False, True), repeat=cells.ndim):
         touched = cells
         for axis, both in enumerate(joined):
             if both:
-                line = [slice(None)] * mask.ndim
+                line = [slice(None)] * cells.ndim
                 before, after = list(line), list(line)
                 before[axis], after[axis] = slice(None, -1), slice(1, None)
                 touched = touched[tuple(before)] | touched[tuple(after)]
-        total += (-1) ** (mask.ndim - sum(joined)) * int(np.count_nonzero(touched))
+        total += (-1) ** (cells.ndim - sum(joined)) * int(np.count_nonzero(touched))
     return total
 
 
@@ -172,11 +176,11 @@ def _region(mask: np.ndarray, spacing: tuple[float, ...]):  # type: ignore[no-un
     return regionprops(mask.astype(np.uint8), spacing=spacing)[0]
 
 
-def _filled(mask: np.ndarray) -> int:
-    """Voxels of the object and of the holes that it closes, also against corners."""
+def _filled(cells: np.ndarray) -> int:
+    """Voxels of the object and of the holes that it closes, also against corners; nothing lies along the border."""
     import cc3d
 
-    around = cc3d.connected_components(~np.pad(mask, 1), connectivity=8 if mask.ndim == 2 else 26)
+    around = cc3d.connected_components(~cells, connectivity=8 if cells.ndim == 2 else 26)
     return int(around.size - np.count_nonzero(around == around.flat[0]))
 
 

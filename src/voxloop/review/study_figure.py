@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: points of a scatter that are drawn at most; which ones is drawn by lot
 _POINTS = 4000
 _ACROSS = 8
+#: inches of an image with its objects, the longer side
+_OVERVIEW = 5.2
 OUTLINE, OTHERS = "#ffb000", "#56b4e9"
 
 
@@ -104,7 +106,7 @@ def with_objects(picture: ObjectPicture, classes: dict[int, str], names: Sequenc
     rows, columns = picture.gray.shape
     down, across = picture.pixel_um
     ratio = rows * down / max(columns * across, 1e-9)
-    width = 7.0 if ratio <= 1.2 else 7.0 * 1.2 / ratio
+    width = _OVERVIEW if ratio <= 1 else _OVERVIEW / ratio
     figure = new_figure(width, width * ratio + 0.3)
     axis = figure.subplots()
     _show(axis, picture)

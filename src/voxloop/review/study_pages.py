@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 #: A4 and its margin, inches
 _WIDTH, _HEIGHT, _MARGIN = 8.27, 11.69, 0.7
-#: characters of a line of text, and of a cell of a table
-_LINE, _CELL = 105, 34
+#: characters of a line of text, of a cell of a table, and of all its columns
+_LINE, _CELL, _TABLE = 92, 38, 96
+#: of a figure, inches
+_HIGHEST = 8.5
 INK, DIM = "#1d1f21", "#6b7075"
 
 
@@ -25,16 +27,16 @@ class TextPages:
         self._page: Any = None
         self._at = 0.0
 
-    def heading(self, words: str, size: float) -> None:
-        """A line in bold; no heading is left alone at the end of a page."""
-        self._room(1.2)
+    def heading(self, words: str, size: float, below: Figure | None = None) -> None:
+        """A line in bold; it is not left alone at the end of a page: so much of what is ``below`` goes with it."""
+        self._room(1.2 if below is None else 0.9 + self._size(below)[1])
         self._at += 0.12
         self._line(words, size, INK, weight="bold")
         self._at += 0.06
 
     def paragraph(self, words: str, *, small: bool = False) -> None:
         """Words, wrapped."""
-        for line in textwrap.wrap(words, _LINE + 15 * small) or [""]:
+        for line in textwrap.wrap(words, _LINE + 12 * small) or [""]:
             self._line(line, 8 if small else 9, DIM if small else INK)
         self._at += 0.08
 
@@ -42,9 +44,9 @@ class TextPages:
         """Columns as wide as what they hold; wide tables in smaller print; cells that are too long are wrapped."""
         cells = [[textwrap.wrap(str(cell), _CELL) or [""] for cell in row] for row in [head, *rows]]
         widths = [max(len(line) for row in cells for line in row[at]) + 2 for at in range(len(head))]
-        scale = min(1.0, 118 / sum(widths))
+        scale = min(1.0, _TABLE / sum(widths))
         size = max(4.0, 8 * scale)
-        step = (_WIDTH - 2 * _MARGIN) / max(118, sum(widths))
+        step = (_WIDTH - 2 * _MARGIN) / max(_TABLE, sum(widths))
         for number, row in enumerate(cells):
             self._room(0.2 * max(map(len, row)))
             x, top = _MARGIN, self._at
@@ -65,10 +67,7 @@ class TextPages:
         figure.savefig(data, format="png", dpi=200, facecolor="white")
         data.seek(0)
         picture = np.asarray(imread(data))
-        width = min(_WIDTH - 2 * _MARGIN, figure.get_figwidth())
-        height = width * picture.shape[0] / picture.shape[1]
-        if height > 8.5:
-            width, height = width * 8.5 / height, 8.5
+        width, height = self._size(figure)
         self._room(height + 0.3)
         place = (_MARGIN / _WIDTH, 1 - (self._at + height) / _HEIGHT, width / _WIDTH, height / _HEIGHT)
         axis = self._page.add_axes(place)
@@ -78,6 +77,13 @@ class TextPages:
         if words:
             self._line(words, 8, DIM)
         self._at += 0.1
+
+    @staticmethod
+    def _size(figure: Figure) -> tuple[float, float]:
+        """As wide as the text at most, and not too high for a page; inches."""
+        width, height = figure.get_size_inches()
+        scale = min(1.0, (_WIDTH - 2 * _MARGIN) / width, _HIGHEST / height)
+        return float(width * scale), float(height * scale)
 
     def close(self) -> None:
         """Save the last page."""

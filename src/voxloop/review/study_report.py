@@ -193,7 +193,8 @@ def _pdf(study: Study, sections: list[StudySection], csv: str) -> bytes:
         written.heading(study.name, 16)
         written.paragraph(_summary(study))
         for section in sections:
-            written.heading(section.title, 12)
+            first = section.figures[0][0] if section.figures and not (section.words or section.tables) else None
+            written.heading(section.title, 12, first)
             for words in section.words:
                 written.paragraph(words)
             for head, rows in section.tables:
