@@ -18,6 +18,8 @@ from voxloop.geometry import AXES, Box
 FINE = 400_000
 #: voxels whose side of a cut is found at once
 _BLOCK = (16, 64, 64)
+#: parts that are numbered one by one
+_FEW = 8
 
 
 def pieces(mask: np.ndarray) -> np.ndarray:
@@ -193,11 +195,14 @@ def _sides(mask: np.ndarray, at: np.ndarray) -> np.ndarray:
     touching[0] = False
     parts = np.flatnonzero(touching)
     parts = parts[np.argsort(-sizes[parts], kind="stable")]
-    table = np.ones(len(touching), np.uint8 if len(parts) < 256 else np.uint32)
-    table[0] = 0
-    table[parts] = np.arange(1, len(parts) + 1)
-    out = np.take(table, found)
-    out[tuple(at[side == 0].T)] = 1  # of the wall, what touches nothing
+    out = mask.astype(np.uint8 if len(parts) < 256 else np.uint32)
+    if len(parts) > _FEW:
+        table = np.ones(len(touching), out.dtype)
+        table[0] = 0
+        table[parts] = np.arange(1, len(parts) + 1)
+        return np.where(mask, np.maximum(table[found], 1), 0)
+    for number, part in enumerate(parts[1:], 2):  # one by one: looking all up in a table takes eight times the memory
+        out[found == part] = number
     return out
 
 
