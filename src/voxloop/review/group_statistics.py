@@ -62,6 +62,16 @@ def compare_groups(table: DataFrame, measures: Sequence[str]) -> DataFrame:
     return pd.DataFrame(rows, columns=["measure", "test", "p", "n"])
 
 
+def typical(table: DataFrame, measures: Sequence[str], count: int) -> list[int]:
+    """Rows of the objects nearest to the median in all measures, those first."""
+    values = table[list(measures)].to_numpy(np.float64)
+    with np.errstate(all="ignore"):
+        middle = np.nanmedian(values, axis=0)
+        spread = np.nanmedian(np.abs(values - middle), axis=0)
+    apart = np.nan_to_num(np.abs(values - middle) / np.where(spread > 0, spread, 1.0)).sum(axis=1)
+    return [int(row) for row in np.argsort(apart, kind="stable")[:count]]
+
+
 def _test(means: Sequence[np.ndarray]) -> tuple[str, float]:
     if len(means) < 2:
         return "none: there is one group", np.nan

@@ -102,7 +102,7 @@ def draw_shares(lines: Sequence[tuple[np.ndarray, np.ndarray, str]], x: str, y: 
         for number, (at, share, words) in enumerate(lines):
             axis.plot(at, share, "-", lw=1.6, color=(TRAIN, VAL)[number % 2], label=words or None)
         axis.set(xlabel=x, ylabel=y, ylim=(0, 1))
-        _dress(axis)
+        dress(axis)
         out = io.BytesIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     return out.getvalue()

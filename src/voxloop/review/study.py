@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from voxloop.errors import PredictionError
 from voxloop.given import flag, path_of
 from voxloop.objects import MeasureRule
@@ -165,13 +163,3 @@ class Study:
     def __repr__(self) -> str:
         groups = f" in {len(self.groups)} groups" if len(self.groups) > 1 else ""
         return f"<Study {self.name!r}: {len(self.table):,} objects of {len(self.parts)} images{groups}>"
-
-
-def typical(table: DataFrame, measures: Sequence[str], count: int) -> list[int]:
-    """Rows of the objects nearest to the median in all measures, those first."""
-    values = table[list(measures)].to_numpy(np.float64)
-    with np.errstate(all="ignore"):
-        middle = np.nanmedian(values, axis=0)
-        spread = np.nanmedian(np.abs(values - middle), axis=0)
-    apart = np.nan_to_num(np.abs(values - middle) / np.where(spread > 0, spread, 1.0)).sum(axis=1)
-    return [int(row) for row in np.argsort(apart, kind="stable")[:count]]

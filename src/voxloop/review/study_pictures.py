@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxloop.geometry import AXES, Box
+from voxloop.review.group_statistics import typical
 from voxloop.volumes import read_block, spacing_of
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ def overview(part: StudyPart) -> ObjectPicture:
 
 def object_pictures(study: Study) -> list[tuple[str, list[ObjectPicture]]]:
     """Rows of single objects with a heading each: typical ones, then the smallest and largest in the first measure."""
-    from voxloop.review.study import typical
-
     table, first = study.table, study.measures[0]
     known = table[np.isfinite(table[first].to_numpy(np.float64))].reset_index(drop=True)
     if not len(known):
