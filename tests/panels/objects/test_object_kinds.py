@@ -105,6 +105,19 @@ def test_from_a_level_to_plots_a_rule_and_labels(panel, ws):
     assert "ids=ids" in kinds.copy.code
     panel.go_to(2)
     assert kinds.ids == (2,)
+    # a click in the picture lights up in the plots, and the other way
+    panel.stage.picking.widget.value = True
+    assert panel.view.tool["name"] == "objects"
+    for at in (4, 5):
+        panel.view.emit("click", {"tool": "objects", "axis": "z", "index": 2, "row": 7, "column": 12 * at + 5})
+        until(panel, lambda at=at: at + 1 in kinds.ids)
+    assert kinds.ids == (2, 5, 6)
+    assert kinds.plots.plots[0]._marks[-1].y.sum() == 3
+    panel.view.emit("click", {"tool": "objects", "axis": "z", "index": 2, "row": 7, "column": 17})
+    until(panel, lambda: kinds.ids == (5, 6))
+    panel.view.emit("click", {"tool": "objects", "axis": "z", "index": 0, "row": 0, "column": 0})
+    until(panel, lambda: kinds.ids == ())
+    panel.go_to(2)
     # measures are offered while a rule is typed
     kinds._rule.value = "volume_um3 > 1 and solid"
     assert [one.description for one in kinds._completions if one.description] == ["solidity"]

@@ -18,6 +18,7 @@ from voxloop.panels.base.work import Latest, Poll
 from voxloop.panels.monitor.run_start import unless_gone
 from voxloop.panels.objects.measure_plot import PLAIN
 from voxloop.panels.objects.object_kinds import ObjectKinds, SelectedLayer
+from voxloop.panels.objects.object_picking import ObjectPicking
 from voxloop.panels.objects.object_report import ObjectReport
 from voxloop.panels.objects.object_sorting import ObjectSorting, Sorted
 from voxloop.panels.objects.objects_rows import (
@@ -105,8 +106,6 @@ class ObjectStage:
         self._count = text("", "vx-dim")
         self.solid = w.ToggleButton(description="In 3-D", icon="cube", tooltip="The largest, to turn with the mouse")
         self.solid.observe(panel.handler(self._toggle_surfaces), "value")
-        self._tools = row(self.order, self._onward, self.solid, spacer(), self._count)
-        show(self._tools, False)
         self.list = RowList(
             panel.handler(lambda _, number: self.go_to(int(number))),
             right=(2, 3, 4, 5),
@@ -123,10 +122,15 @@ class ObjectStage:
         )
         self.kinds = ObjectKinds(panel, ws, self._light_up)
         self.clip = ClipBox(panel, ws, lambda: view, self._image_of_objects, self._names_of_objects)
+        self.picking = ObjectPicking(
+            panel, view, self.kinds, lambda number: setattr(self.list, "selected", str(number))
+        )
         self.sorting = ObjectSorting(panel, ws, self.kinds, self._show_sorted)
         self.report = ObjectReport(panel, ws, lambda: self.objects, lambda: self.sorting.found)
         self._lit: SelectedLayer | None = None
         self._lit_layer: ArrayLayer | None = None
+        self._tools = row(self.order, self._onward, self.picking.widget, self.solid, spacer(), self._count)
+        show(self._tools, False)
         self.below = column()
         self.widget = column(
             section("Made so far", self.runs.widget),
