@@ -81,10 +81,12 @@ def test_pick_cut_merge_lock_and_brush(lab, tmp_path):
     lab.until("0 < len(objects.stage.kinds.ids) < 12")
     lab.page.wait_for_timeout(600)
     lab.both_themes("objects-brushed", lab.output(1))
-    lab.python("(objects.stage.kinds.fold.close(), objects.stage.sorting.fold.open())")
+    lab.python(
+        "(objects.stage.kinds.fold.close(), objects.stage.sorting.fold.open(), objects.stage.report.fold.open())"
+    )
     lab.python("[setattr(objects.stage.sorting._by, 'value', ('volume_um3',)), objects.stage.sorting.sort()]")
     lab.until("len(objects.stage.sorting.found.of) == 12")
-    lab.output(1).locator("button", has_text="Sort into kinds").scroll_into_view_if_needed()
+    lab.output(1).locator("button", has_text="Write report").scroll_into_view_if_needed()
     lab.output(1).locator(".vx-thumb").first.wait_for(state="attached")
     lab.page.wait_for_timeout(800)
     lab.both_themes("objects-sorted", lab.output(1))

@@ -155,7 +155,7 @@ def test_parquet_reads_back(balls, tmp_path) -> None:
 
 
 def test_without_pyarrow_csv_is_named(balls, tmp_path, monkeypatch) -> None:
-    def missing(*_: object) -> None:
+    def missing(*_: object, **_more: object) -> None:
         raise ImportError
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", missing)

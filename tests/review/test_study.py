@@ -6,6 +6,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from scipy import stats
@@ -90,6 +91,9 @@ def test_groups_are_compared_by_the_means_of_their_images(ws, tmp_path) -> None:
     assert page.count("data:image/png") >= 9
     assert not re.search(r"<script|https?://", page)
     assert "data:text/csv" in page
+    assert pd.read_parquet(study.save_table(tmp_path / "table.parquet"))["group"].tolist() == table["group"].tolist()
+    with pytest.raises(PredictionError, match="exists"):
+        study.save_table(tmp_path / "table.parquet")
     with pytest.raises(PredictionError, match="exists"):
         study.report(tmp_path / "study.html")
     with pytest.raises(PredictionError, match=r"must end in \.html or \.pdf"):

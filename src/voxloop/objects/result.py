@@ -14,9 +14,9 @@ from voxloop.config.objects import ObjectsConfig
 from voxloop.errors import PredictionError
 from voxloop.geometry import AXES, Box
 from voxloop.given import flag, path_of, shown
+from voxloop.objects.table_files import TABLES, table_path, write_table
 from voxloop.plain_files import read_plain
 from voxloop.runs.run import Run
-from voxloop.spreadsheets import cell_of
 from voxloop.store.atomic import replace_bytes
 from voxloop.store.layout import Layout, RunPlace
 from voxloop.store.values import as_list, text, whole
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from voxloop.objects.classifier import ObjectClassifier
 
 
-TABLES, MESHES = (".csv", ".parquet", ".xlsx"), (".ply", ".obj")
-#: rows of a sheet of Excel
-_SHEET = 1_048_576
+MESHES = (".ply", ".obj")
 
 
 class Objects:
@@ -230,24 +228,8 @@ class Objects:
 
     def save_table(self, path: str | Path, image: Any = None, *, measures: Sequence[str] = ()) -> Path:
         """Write :meth:`table` as ``.csv``, ``.parquet`` or ``.xlsx``. Raises PredictionError."""
-        target = path_of(path, error=PredictionError)
-        if target.suffix.lower() not in TABLES:
-            raise PredictionError(f"{target} must end in .csv, .parquet or .xlsx")
-        table = self.table(image, measures=measures)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.suffix.lower() == ".csv":
-            table.rename(columns=cell_of).map(cell_of).to_csv(target)
-            return target
-        kind, package, write = "parquet", "pyarrow", table.to_parquet
-        if target.suffix.lower() == ".xlsx":
-            if len(table) >= _SHEET:
-                raise PredictionError(f"a sheet has {_SHEET} rows, the table {len(table)}; write .csv or .parquet")
-            kind, package, write = "Excel", "openpyxl", table.rename(columns=cell_of).to_excel
-        try:
-            write(target)
-        except ImportError:
-            raise PredictionError(f"{kind} files need {package} (pip install {package}); .csv needs nothing") from None
-        return target
+        target = table_path(path)
+        return write_table(self.table(image, measures=measures), target)
 
     def mesh(self, number: int, *, smooth_um: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Vertices (n, 3) in micrometres, x y z, and faces (m, 3) of one object (:func:`object_mesh`)."""

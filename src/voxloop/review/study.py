@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.errors import PredictionError
 from voxloop.given import flag, path_of
 from voxloop.objects import MeasureRule
+from voxloop.objects.table_files import table_path, write_table
 from voxloop.review.group_statistics import compare_groups, describe_groups
 from voxloop.spreadsheets import cell_of
 
@@ -154,6 +155,13 @@ class Study:
             raise PredictionError(f"{target} exists; choose another name or say overwrite=True")
         target.parent.mkdir(parents=True, exist_ok=True)
         return write_report(self, target)
+
+    def save_table(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write :attr:`table` as ``.csv``, ``.parquet`` or ``.xlsx``. Raises PredictionError."""
+        target, overwrite = table_path(path), flag("overwrite", overwrite, error=PredictionError)
+        if target.exists() and not overwrite:
+            raise PredictionError(f"{target} exists; choose another name or say overwrite=True")
+        return write_table(self.table, target, index=False)
 
     def csv(self) -> str:
         """The table as text; what a spreadsheet would take for a formula is no longer one."""

@@ -65,7 +65,8 @@ def export(
     PredictionError, VolumeError, LabelError
         There is no such thing, or the path exists and ``overwrite`` is false.
     """
-    from voxloop.objects.result import MESHES, TABLES
+    from voxloop.objects.result import MESHES
+    from voxloop.objects.table_files import TABLES
 
     what, overwrite = text("what", what, error=PredictionError), flag("overwrite", overwrite, error=PredictionError)
     path = path_of(path, error=PredictionError)

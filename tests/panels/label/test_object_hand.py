@@ -66,6 +66,15 @@ def test_select_merge_remove_lock_and_next_by_keys(panel, hand, ws):
     assert panel.objects.selected == (3,)
     hand.press("shift+m")
     assert "two objects or more" in said(panel)
+    panel.objects._number.value = 8
+    Screen(panel).click("Give number")
+    until(panel, lambda: "number 8 is taken" in said(panel))
+    panel.objects._number.value = 5
+    Screen(panel).click("Give number")
+    until(panel, lambda: set(panel.labels.counts()) == {5, 8})
+    panel.undo()
+    hand.click("objects", 55, 5)
+    hand.click("objects", 20, 20)
     hand.click("objects", 20, 90)
     hand.press("shift+m")
     until(panel, lambda: set(panel.labels.counts()) == {3})

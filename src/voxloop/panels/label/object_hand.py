@@ -184,6 +184,13 @@ class ObjectHand:
         """Number all objects from 1."""
         self._owner.edit(Call("renumber"))
 
+    def relabel(self) -> None:
+        """Give the selected object the number that was typed."""
+        chosen = self._chosen()
+        if len(chosen) != 1:
+            raise LabelError("select one object to give it another number; Merge makes one of several")
+        self._owner.edit(Call("relabel", {"numbers": {chosen[0]: int(self._number.value)}}))
+
     def _chosen(self) -> tuple[int, ...]:
         if not self.selected:
             raise LabelError("no object is selected; click one with the tool Pick objects (Q)")
@@ -270,6 +277,10 @@ class ObjectHand:
         self._lock = button("Lock", handler(self.lock), icon="lock", tooltip="Nothing overwrites it then (Shift L)")
         onward = button("Next", handler(self.next), icon="forward", tooltip="The next one not locked (Shift N)")
         anew = button("Renumber", handler(self.renumber), tooltip="Number all from 1; locked ones stay")
+        self._number = w.BoundedIntText(
+            value=1, min=1, max=2**31 - 1, **labelled("Number", "The selected object gets it, where it is free")
+        )
+        give = button("Give number", handler(self.relabel), tooltip="Another number for the selected object")
         self._order = w.Dropdown(options=list(_ORDERS), **labelled("Order", "In which Next and the list go"))
         self._order.observe(handler(self._show), "value")
         self.list = RowList(
@@ -283,6 +294,8 @@ class ObjectHand:
             self._words,
             row(merge, apart, remove),
             row(self._lock, onward, anew),
+            self._number,
+            row(give),
             self._order,
             self.list.widget,
         ]
