@@ -149,6 +149,8 @@ def test_kinds_classes_and_a_report(panel, ws, tmp_path):
     layer = stage.layers()[1]
     found = np.asarray(layer.read("z", 2, (0, 0, *SHAPE[1:]), (1, 1)).indices)
     assert set(np.unique(found)) == {0, 1, 2}
+    looks = {state["id"]: state["visible"] for state in panel.view.widget.layers}
+    assert (looks["objects"], looks["kinds"]) == (False, True)  # kinds in place of single objects
     sorting.list.do("open", "kind 1")
     assert len(kinds.ids) == list(sorting.found.of.values()).count("kind 1")
     sorting.label()

@@ -229,8 +229,7 @@ class ObjectStage:
         self._lit_layer = ArrayLayer("selected", "selected", self._lit, SELECTED, opacity=0.95)
         self._lit.select(self.kinds.ids)
         found = self.sorting.found
-        # the colours of kinds take the place of those that tell objects apart
-        each = ArrayLayer("objects", f"objects {self.objects.name}", labels, kind="instances", visible=not found.of)
+        each = ArrayLayer("objects", f"objects {self.objects.name}", labels, kind="instances")
         made = [each, self._lit_layer]
         if found.of:
             values = {one.name: one.value for one in found.classes}
@@ -239,6 +238,11 @@ class ObjectStage:
             made.insert(1, ArrayLayer("kinds", "kinds", kinds, found.classes, opacity=0.7))
         return made
 
+    def _show_each(self, on: bool) -> None:
+        """Show the colours that tell objects apart; those of kinds take their place."""
+        if any(layer.id == "objects" for layer in self._view.layers):
+            self._view.change_layer("objects", visible=on)
+
     def _show_sorted(self, found: Sorted) -> None:
         """Draw kinds or classes in the picture and in the plots."""
         colors = {one.name: one.color for one in found.classes}
@@ -246,6 +250,7 @@ class ObjectStage:
         if table is not None:
             self.kinds.color(np.array([colors.get(found.of.get(int(number), ""), PLAIN) for number in table.index]))
         self._changed()
+        self._show_each(not found.of)
 
     def _light_up(self, ids: Sequence[int]) -> None:
         """Show in the picture which objects are selected."""
@@ -286,6 +291,7 @@ class ObjectStage:
         self._errors, self._drawn = {}, {}
         self.sorting.forget()
         self._changed()
+        self._show_each(True)
         self.show_frame()
         self._list_objects()
         self.kinds.show(self.objects, self.table)
