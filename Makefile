@@ -21,8 +21,8 @@ lab: $(LAB_STAMP)
 # Two parts: what may share the cores, and the browser, whose pages are late where something else uses them.
 test: $(VENV)/.stamp-test check
 	@status=0; \
-	$(BIN)/python -m pytest -m "not browser and not nightly" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder || status=1; \
-	$(BIN)/python -m pytest -m "browser and not nightly" || status=1; \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/browser || status=1; \
+	$(BIN)/python -m pytest tests/browser || status=1; \
 	exit $$status
 
 # Long soaks: kills and damaged files by the hundred.

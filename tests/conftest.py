@@ -15,6 +15,24 @@ hypothesis.settings.load_profile("voxloop")
 
 #: minutes each group may take on two cores; printed beside what it took, never asserted
 BUDGET = {"units": 5, "learners": 6, "runs": 3, "notebooks": 5, "browser": 5}
+#: files that take longest, dearest first: begun last, one of them would leave the other core idle at the end
+DEAR = (
+    "deep/test_learner.py",
+    "deep/training/test_resume.py",
+    "workspace/test_behaviours.py",
+    "workspace/test_kills.py",
+    "deep/training/test_volumetric.py",
+    "deep/test_gpu.py",
+    "workspace/test_predict.py",
+    "workspace/test_workspace.py",
+    "deep/exchange/test_exchange.py",
+    "deep/training/test_instance_training.py",
+    "deep/training/test_team.py",
+    "store/test_crash.py",
+    "cli/test_commands.py",
+    "review/test_rounds.py",
+    "test_architecture.py",
+)
 _GROUP = {"shallow": "learners", "deep": "learners", "runs": "runs", "notebooks": "notebooks", "browser": "browser"}
 
 _seconds: dict[str, float] = defaultdict(float)
@@ -47,12 +65,18 @@ def group_of(nodeid: str) -> str:
     return _GROUP.get(parts[1], "units") if len(parts) > 2 else "units"
 
 
+def rank_of(nodeid: str) -> tuple[int, int]:
+    """Where a test stands in the order: notebooks, what is dear, the rest by group, the browser."""
+    group, file = group_of(nodeid), nodeid.split("::")[0].removeprefix("tests/")
+    order = ["notebooks", "dear", "learners", "runs", "units", "browser"]
+    return (order.index("dear"), DEAR.index(file)) if file in DEAR else (order.index(group), 0)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long groups first, so that none is left for one worker at the end; the browser last, because Playwright leaves
+    """Long files first, so that none is left for one worker at the end; the browser last, because Playwright leaves
     an event loop running in this thread.
     """
-    order = ["notebooks", "learners", "runs", "units", "browser"]
-    items.sort(key=lambda item: order.index(group_of(item.nodeid)))
+    items.sort(key=lambda item: rank_of(item.nodeid))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,32 +21,84 @@ from voxloop.store import Store, open_labels
 from .conftest import make
 
 WRITER = """
-import sys
+import os, sys, traceback
 import numpy as np
 from voxloop.store import Store
-labels = Store.open(sys.argv[1], read_only=False).labels()
-rng = np.random.default_rng(int(sys.argv[2]))
-while True:
-    axis = int(rng.integers(3))
-    size = [n for i, n in enumerate(labels.shape) if i != axis]
-    edit = labels.paint(axis="zyx"[axis], index=int(rng.integers(labels.shape[axis])), value=int(rng.integers(3)),
-                        points=rng.uniform(0, size, (3, 2)), radius=4, joined=bool(rng.random() < 0.3))
-    print(edit.sequence, flush=True)
-    if rng.random() < 0.3:
-        edit = labels.undo() or edit
+
+def write(path, seed):
+    labels = Store.open(path, read_only=False).labels()
+    rng = np.random.default_rng(seed)
+    while True:
+        axis = int(rng.integers(3))
+        size = [n for i, n in enumerate(labels.shape) if i != axis]
+        edit = labels.paint(axis="zyx"[axis], index=int(rng.integers(labels.shape[axis])), value=int(rng.integers(3)),
+                            points=rng.uniform(0, size, (3, 2)), radius=4, joined=bool(rng.random() < 0.3))
         print(edit.sequence, flush=True)
-    if rng.random() < 0.2:
-        edit = labels.redo() or edit
-        print(edit.sequence, flush=True)
-    if rng.random() < 0.1:
-        box = (slice(0, 9), slice(0, 99), slice(0, 99))
-        edit = labels.write(box, rng.integers(0, 3, (9, 99, 99)), rng.random((9, 99, 99)) < 0.3, tool="accept")
-        print(edit.sequence, flush=True)
+        if rng.random() < 0.3:
+            edit = labels.undo() or edit
+            print(edit.sequence, flush=True)
+        if rng.random() < 0.2:
+            edit = labels.redo() or edit
+            print(edit.sequence, flush=True)
+        if rng.random() < 0.1:
+            box = (slice(0, 9), slice(0, 99), slice(0, 99))
+            edit = labels.write(box, rng.integers(0, 3, (9, 99, 99)), rng.random((9, 99, 99)) < 0.3, tool="accept")
+            print(edit.sequence, flush=True)
+"""
+#: a process that has imported all, and forks a writer for every line; a writer says what it acknowledges into a pipe
+NURSERY = """
+for line in sys.stdin:
+    path, seed, pipe = line.rstrip("\\n").split("\\t")
+    pid = os.fork()
+    if not pid:
+        try:
+            os.dup2(os.open(pipe, os.O_WRONLY), 1)
+            write(path, int(seed))
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+    print(pid, flush=True)
+    os.waitpid(pid, 0)
+    print("ended", flush=True)
 """
 
 
-def start(path: Path, seed: int = 0) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(seed)], stdout=subprocess.PIPE, text=True)
+def start(path: Path) -> subprocess.Popen[str]:
+    program = f"{WRITER}\nwrite(sys.argv[1], 0)"
+    return subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER + NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+def write_and_kill(nursery: subprocess.Popen[str], path: Path, seed: int, wanted: int, later: float) -> int:
+    """Have a writer killed, some seconds after it acknowledged so many edits; what it acknowledged last."""
+    assert nursery.stdin is not None
+    assert nursery.stdout is not None
+    pipe = path.with_name("acknowledged")
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    nursery.stdin.write(f"{path}\t{seed}\t{pipe}\n")
+    nursery.stdin.flush()
+    pid = int(nursery.stdout.readline())
+    with pipe.open() as said:
+        try:
+            acknowledged = 0
+            while acknowledged < wanted:
+                acknowledged = int(said.readline())
+            time.sleep(later)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            assert nursery.stdout.readline() == "ended\n"
+        rest = said.read().split()
+    return int(rest[-1]) if rest else acknowledged
 
 
 def replayed(path: Path, upto: int) -> np.ndarray:
@@ -65,23 +118,14 @@ def replayed(path: Path, upto: int) -> np.ndarray:
 @pytest.mark.parametrize(
     "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(10, 50))]
 )
-def test_every_acknowledged_stroke_survives_kill_9(tmp_path: Path, seed: int) -> None:
+def test_every_acknowledged_stroke_survives_kill_9(tmp_path: Path, nursery: subprocess.Popen[str], seed: int) -> None:
     path = tmp_path / "ws"
     make(path).close()
     acknowledged = 0
     for again in range(5):  # killed, gone on, killed again
-        child = start(path, seed * 10 + again)
-        try:
-            assert child.stdout is not None
-            wanted = acknowledged + random.Random(10 * seed + again).randint(1, 40)
-            while acknowledged < wanted:
-                acknowledged = int(child.stdout.readline())
-            time.sleep(random.Random(again).choice([0, 0.003, 0.02, 0.3]))
-        finally:
-            child.send_signal(signal.SIGKILL)
-            rest = child.stdout.read().split() if child.stdout else []
-            child.wait()
-        acknowledged = int(rest[-1]) if rest else acknowledged
+        wanted = acknowledged + random.Random(10 * seed + again).randint(1, 40)
+        later = random.Random(again).choice([0, 0.003, 0.02, 0.3])
+        acknowledged = write_and_kill(nursery, path, seed * 10 + again, wanted, later)
         follower = open_labels(path, "labels", "image")
         assert follower.sequence >= acknowledged
         np.testing.assert_array_equal(follower.read(), replayed(path, follower.sequence))

@@ -16,13 +16,12 @@ import pytest
 pytest.importorskip("torch")
 
 from click.testing import CliRunner
+from tests.in_process import in_process
 
 import voxloop as vl
 from voxloop.errors import ConfigError
-from voxloop.runs import runner
 from voxloop.runs.context import RunContext
 from voxloop.runs.history import History, fold
-from voxloop.runs.run import Run
 
 TINY = {
     "encoder": "tu-test_efficientnet",
@@ -40,19 +39,15 @@ TINY = {
     "learning_rate": 5e-3,
     "teacher": "none",
     "average_weights": 0.5,
+    "compare_with": "none",  # a classifier beside each network takes longer than the network
 }
 
 
-@pytest.fixture(autouse=True)
-def in_process(monkeypatch):
-    """Runs end before ``launch`` returns, so that a test takes as long as its steps."""
-
-    def launch(self, queue=True):
-        runner.run(self.path)
-        return self
-
-    monkeypatch.setattr(Run, "launch", launch)
-    monkeypatch.setattr("voxloop.runs.spare.warm", lambda task: False)
+@pytest.fixture(scope="module", autouse=True)
+def no_processes():
+    """What runs make is tried, not that they have processes."""
+    with in_process():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +123,7 @@ def test_1_train_is_off_until_two_classes_are_labelled(tmp_path):
 def test_2_constrain_region_is_honoured_in_train_and_predict(ws, learner):
     """What is painted below, outside of the gland, changes nothing; nothing is predicted there."""
     given = (
-        config(constrain="tissue/gland", teacher="auto", teacher_windows=4)
+        config(constrain="tissue/gland", teacher="auto", teacher_windows=4, compare_with="classifier")
         if learner == "deep"
         else vl.ShallowConfig(level="labels", constrain="tissue/gland")
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
+from tests.in_process import in_process
 from torch import nn
 
 import voxloop as vl
@@ -52,6 +54,13 @@ def ws(tmp_path_factory):
     with vl.Workspace.create(path, image=picture, classes=["dark", "bright"], image_name="one") as made:
         made.images.add("two", picture[:2], copy=True)
         yield made
+
+
+@pytest.fixture(autouse=True)
+def few_processes(request):
+    """Runs have one where it is what is looked at."""
+    with nullcontext() if "process" in request.node.name else in_process():
+        yield
 
 
 def files(folder):
