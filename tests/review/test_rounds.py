@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.in_process import in_process
 
 from voxloop.cli import main
 from voxloop.config import ShallowConfig
@@ -62,11 +63,13 @@ def loop(tmp_path_factory):
     image = (truth * 50 + rng.normal(0, 14, truth.shape)).clip(0, 255).astype(np.uint8)
     with Workspace.create(tmp_path_factory.mktemp("rounds") / "w", image=image, classes=["background", "disc"]) as ws:
         painted = [simulate(ws, truth, strokes=16, seed=1)]
-        ws.train(ShallowConfig(), name="first").wait()
-        ws.predict("first", name="answer").wait()
+        with in_process():
+            ws.train(ShallowConfig(), name="first").wait()
+            ws.predict("first", name="answer").wait()
         painted.append(simulate(ws, truth, ws.predictions["answer"], strokes=10, seed=2))
         ws.labels().paint(axis="z", index=0, points=[(2, 2), (2, 30)], value=1)
-        ws.train(ShallowConfig(), name="second").wait()
+        with in_process():
+            ws.train(ShallowConfig(), name="second").wait()
         yield ws, painted
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.in_process import in_process
 
 import voxloop as vl
 from voxloop.errors import ConfigError, VoxloopError
@@ -184,7 +185,8 @@ def test_a_classifier_learns_from_channels_and_takes_them_along(ws, tmp_path):
     # rough against smooth: the same intensity everywhere, which a mean alone cannot tell apart
     picture = np.where(truth, rng.normal(0, 40, truth.shape), 0) + 120
     volume = vl.open_volume(picture.clip(0, 255).astype(np.uint8), axes="zyx", spacing=(0.05, 0.02, 0.02))
-    with vl.Workspace.create(tmp_path / "rough", image=volume, classes=["background", "rough"]) as rough:
+    made = vl.Workspace.create(tmp_path / "rough", image=volume, classes=["background", "rough"])
+    with in_process(), made as rough:
         rough.channels.add("spread", "local_deviation", radius_um=0.08)
         for value, x in ((1, 10), (2, 50)):
             rough.labels().paint(axis="z", index=2, points=[(5, x), (50, x)], radius=3, value=value)

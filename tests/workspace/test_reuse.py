@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from tests.in_process import in_process
 
 import voxloop as vl
 from voxloop.errors import ConfigError, LabelError, ModelError, VolumeError, WorkspaceError
@@ -33,6 +34,13 @@ def volume(seed: int, *, bright: bool = False, spacing: float = 0.02):
 def paint(ws, *strokes):
     for value, y, x in strokes:
         ws.labels().paint(axis="z", index=1, points=[(y - 8, x), (y + 8, x)], radius=3, value=value)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_processes():
+    """What runs make is tried, not that they have processes."""
+    with in_process():
+        yield
 
 
 @pytest.fixture(scope="module")

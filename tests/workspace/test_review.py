@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.in_process import in_process
 
 import voxloop as vl
 from voxloop.benchmark.here import HereRuns
@@ -39,9 +40,10 @@ def corrected(truth, tmp_path_factory):
                 lab.paint(axis="z", index=z, points=[(row - 24, 4), (row - 24, 116)], radius=3, value=1)
         assert lab.sequence == 18
         lab.paint(axis="z", index=4, points=[(48, 10), (48, 40)], radius=3, value=2)
-        run = ws.train(vl.ShallowConfig(scales=3, context=0))
-        assert run.wait() == "finished"
-        assert ws.predict(run).result.done == 1
+        with in_process():
+            run = ws.train(vl.ShallowConfig(scales=3, context=0))
+            assert run.wait() == "finished"
+            assert ws.predict(run).result.done == 1
         yield ws
 
 

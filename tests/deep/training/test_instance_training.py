@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.in_process import in_process
 
 from voxloop.config import DeepConfig, ObjectsConfig
 from voxloop.deep.data.labelled_image import LabelledImage
@@ -29,6 +30,13 @@ def picture(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return noisy.clip(0, 255).astype(np.uint8), truth
 
 
+@pytest.fixture(autouse=True)
+def no_processes():
+    """What is learnt is tried, not that it has a process."""
+    with in_process():
+        yield
+
+
 @pytest.fixture
 def ws(tmp_path):
     image, truth = picture()
@@ -39,16 +47,16 @@ def ws(tmp_path):
         yield made
 
 
-@pytest.mark.slow(reason="trains a network and predicts with it, each in a process of its own")
 def test_training_to_separate_objects(ws) -> None:
     config = DeepConfig(
         target="instances",
         window="1,64,64",
         scale=1,
         epochs=2,
-        steps_per_epoch=15,
+        steps_per_epoch=8,
         batch_size=2,
-        encoder="resnet18",
+        encoder="tu-test_efficientnet",
+        decoder_width=0.25,
         validation_share=0.2,
         threads=1,
         split="block",
