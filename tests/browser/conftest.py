@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.made_up import startup
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -67,7 +68,9 @@ def browser() -> Iterator[Browser]:
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from voxloop.lab import extensions
 
-    server = lab_module.LabServer(tmp_path_factory.mktemp("lab"), IMPORTS, extensions())
+    home = tmp_path_factory.mktemp("lab")
+    server = lab_module.LabServer(home, IMPORTS, extensions())
+    startup(home / "ipython", home / "samples")  # before the first kernel
     yield server
     server.close()
 

@@ -52,7 +52,8 @@ def test_what_is_shown_before_training(lab, tmp_path):
     lab.until(f"hash(panel.ahead.inputs.image.value) != {first}", timeout=60)
     panel.locator("button.vx-group-head", has_text="Training inputs").click()
     panel.locator("button.vx-group-head", has_text="What the network sees").click()
-    small = "window=(1, 64, 64), encoder='tu-test_efficientnet'"  # the finder takes sixty steps
+    # the finder takes sixty steps, and a classifier would be fitted first
+    small = "window=(1, 64, 64), encoder='tu-test_efficientnet', teacher='none', compare_with='none'"
     lab.python(f"setattr(panel.form, 'value', panel.config.changed({small}))")
     panel.locator("button.vx-group-head", has_text="Learning rate").click()
     panel.locator("button", has_text="Find a learning rate").click()
