@@ -164,10 +164,11 @@ def test_what_was_found_comes_with_tracks(workspace) -> None:
     writer.emit("finished")
     writer.close()
     pts = ws.points("animals", "film")
-    ids = ws.accept(ws.track("seen", "kalman"), frames=None)
+    linked = ws.track("seen", "kalman")
+    ids = ws.accept(linked, frames=None)
     assert ids == []  # a person labelled all of these frames
     pts.clear()
-    ids = ws.accept(ws.runs["tracks-3"])
+    ids = ws.accept(ws.runs[linked.name])
     assert len(ids) == 120
     assert all(pts.instance(number).predicted for number in ids)
     assert len({(pts.instance(n).track, one["track"]) for n, one in zip(ids, told, strict=True)}) == 2
