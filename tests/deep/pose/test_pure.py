@@ -16,7 +16,7 @@ from voxloop.deep.pose.maps import affinity_fields, confidence_maps, extent_maps
 from voxloop.deep.pose.peaks import highest_peaks, local_peaks
 from voxloop.deep.pose.scores import f_score, found_points, match, oks, summary
 from voxloop.deep.pose.split import hold_out
-from voxloop.deep.pose.variation import look, varied_view
+from voxloop.deep.pose.variation import look, plain_view, varied_view
 from voxloop.errors import ConfigError
 
 
@@ -137,3 +137,13 @@ def test_held_out_pictures_are_some_runs_of_neighbours() -> None:
 def test_settings_that_make_no_sense_are_refused(make: object, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("at", [(9.5, 11.5), (3.5, 20.5), (40.5, 5.5)])
+def test_what_lies_on_pixels_is_taken_as_it_is(at: tuple[float, float]) -> None:
+    """A window without a turn shows what the interpolation shows, and 0 beyond the edge."""
+    picture = torch.rand(2, 20, 24)
+    shape = (16, 16)
+    found = look(picture, plain_view(shape, at, (1.0, 1.0)), shape)
+    between = look(picture, plain_view(shape, np.array(at) + 1e-4, (1.0, 1.0)), shape)
+    assert torch.allclose(found, between, atol=1e-3)
