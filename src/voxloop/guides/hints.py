@@ -89,7 +89,7 @@ class Hints:
             raise LabelError("a box has 2 opposite corners, (row, column) each, at least a voxel apart")
         if not inside and corners is None:
             raise LabelError("point at the object: positive=[(row, column)], a scribble inside of it, or a box")
-        for line in inside:
+        for line in (*inside, *outside):
             if not ((line > -0.5) & (line < np.array(size) - 0.5)).all():
                 at = tuple(round(float(n), 1) for n in line[0])
                 raise LabelError(f"{at} lies outside of the plane of {size[0]} x {size[1]} voxels")
