@@ -27,7 +27,8 @@ MARKS = ("PointLabels", "BoxLabels", "PictureLabels")
 ON_MARKS: dict[str, dict[str, Any]] = {
     "remove": {"ids": 1}, "change": {"ids": 1, "track": "1", "label": None, "locked": False, "score": None},
     "accept": {"ids": 1}, "clear": {"frames": None, "predicted": True, "below": None, "tracks": None},
-    "instance": {"number": 1}, "count": {"frame": None}, "history": {"sequence": 1}, "read": {"frame": None},
+    "picture": {"frame": 0}, "instance": {"number": 1}, "count": {"frame": None}, "history": {"sequence": 1},
+    "read": {"frame": None},
 }  # fmt: skip
 ON_PLACED: dict[str, dict[str, Any]] = {
     "near": {"index": 0, "reach": 0.5}, "is_empty": {"frame": None}, "arrays": {"predicted": None, "author": None},

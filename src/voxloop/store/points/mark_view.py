@@ -76,8 +76,8 @@ class MarkView:
         return self._setting.source()
 
     def picture(self, frame: int) -> np.ndarray:
-        """A frame as other programs show it: 8-bit (y, x), of three channels (y, x, 3)."""
-        return self._setting.plane(frame)
+        """A frame as other programs show it: 8-bit (y, x), of three channels (y, x, 3). Raises LabelError."""
+        return self._setting.plane(max(0, self._frame(frame)))
 
     @property
     def sequence(self) -> int:
