@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxloop.errors import LabelError, unknown
-from voxloop.geometry import Box, Shape, Spacing
+from voxloop.geometry import Box, Shape
 from voxloop.given import shown
 from voxloop.plain_files import read_plain
 from voxloop.store.atomic import replace_bytes
 from voxloop.store.changes import standing
-from voxloop.store.classes import Level
 from voxloop.store.planes import Plane, Rectangle
+from voxloop.store.read_through import ReadThrough
 from voxloop.store.touched import Touched
 from voxloop.store.values import whole
 
@@ -66,14 +66,14 @@ class Authored:
         return AuthorLabels(labels, self._state, labels._box, author)
 
 
-class AuthorLabels:
+class AuthorLabels(ReadThrough):
     """The labels of one author; get them from ``labels.by("Ada")``. They follow the labels that they are of.
 
     Read, compared and saved as labels are; nothing can be painted here.
     """
 
     def __init__(self, labels: Labels, state: LabelState, box_of: Callable[[object], Box], author: str) -> None:
-        self._labels = labels
+        super().__init__(labels)
         self._state = state
         self._box_of = box_of
         self.author = author
@@ -91,24 +91,8 @@ class AuthorLabels:
         return f"{self.level.name} by {self.author}"
 
     @property
-    def level(self) -> Level:
-        return self._labels.level
-
-    @property
-    def image(self) -> str:
-        return self._labels.image
-
-    @property
-    def shape(self) -> Shape:
-        return self._labels.shape
-
-    @property
     def chunks(self) -> Shape:
         return self._labels.chunks
-
-    @property
-    def spacing_um(self) -> Spacing:
-        return self._labels.spacing_um
 
     @property
     def dtype(self) -> np.dtype:
@@ -117,11 +101,6 @@ class AuthorLabels:
     @property
     def ndim(self) -> int:
         return 3
-
-    @property
-    def sequence(self) -> int:
-        """The last edit of anybody that is taken into account."""
-        return self._labels.sequence
 
     @property
     def edits(self) -> list[int]:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxloop.geometry import Box, Shape
+from voxloop.geometry import Box
+from voxloop.store.read_through import ReadThrough
 from voxloop.store.region_mask import holds, mask_of
 from voxloop.store.touched import Touched
 
 if TYPE_CHECKING:
-    from voxloop.geometry import Spacing
     from voxloop.store.changes import Change
-    from voxloop.store.classes import Level
     from voxloop.store.document import NamedRegion
     from voxloop.store.labels import Labels
 
@@ -79,32 +78,12 @@ class Area:
         return self.boxes is None or any(box.covers(part) for box in self.boxes)
 
 
-class Confined:
+class Confined(ReadThrough):
     """A label array in which everything outside of an :class:`Area` reads as unlabelled. Writes nothing."""
 
     def __init__(self, labels: Labels, area: Area) -> None:
-        self._labels = labels
+        super().__init__(labels)
         self.area = area
-
-    @property
-    def level(self) -> Level:
-        return self._labels.level
-
-    @property
-    def image(self) -> str:
-        return self._labels.image
-
-    @property
-    def shape(self) -> Shape:
-        return self._labels.shape
-
-    @property
-    def spacing_um(self) -> Spacing:
-        return self._labels.spacing_um
-
-    @property
-    def sequence(self) -> int:
-        return self._labels.sequence
 
     def read(self, region: object = None) -> np.ndarray:
         """Voxels of a region: a box, slices (z, y, x), or None for all."""

@@ -28,6 +28,26 @@ Done = Callable[[dict[str, Any]], object]
 Failed = Callable[[BaseException], object]
 
 
+def field_shapes(field: Mapping[str, Any], y: float, x: float) -> list[VectorShape]:
+    """How far a network looks around a place, as a window, a limit where it has one, and what decides, (y, x) each."""
+    boxes: list[tuple[Sequence[float], str, str, bool]] = [(field["window"], WINDOW, "window", True)]
+    if field["theoretical"]:
+        boxes.append((field["theoretical"], LIMIT, "can see", True))
+    boxes.append((field["effective"], SEEN, "sees", False))
+    shapes = [
+        VectorShape(
+            "box",
+            [(y - size[0] / 2, x - size[1] / 2), (y + size[0] / 2, x + size[1] / 2)],
+            color=color,
+            words=words,
+            dashed=dashed,
+        )
+        for size, color, words, dashed in boxes
+    ]
+    middle = VectorShape("points", [(y, x)], color=SEEN, radius=3.0)  # the boxes may reach beyond the picture
+    return [middle, *shapes]
+
+
 class Ask(Protocol):
     """Puts a question to the helper; ``done`` or ``failed`` is called on the UI thread, neither if a newer one came."""
 
@@ -115,7 +135,7 @@ class InputsPreview(Preview):
     def show(self, answer: dict[str, Any]) -> None:
         self.image.value = base64.b64decode(answer["png"])
         classes = zip(answer["counts"].items(), answer["colors"], strict=True)
-        counts = " · ".join(f"{_square(color)} {html.escape(name)} {count:,}" for (name, count), color in classes)
+        counts = " · ".join(f"{square(color)} {html.escape(name)} {count:,}" for (name, count), color in classes)
         scale = "" if answer["scale"] == 1 else f" at {answer['scale']:g} of their size"
         windows = f"{answer['windows']} windows of {' × '.join(map(str, answer['size']))}{scale}"
         self.words.value = f"Batch {answer['batch'] + 1}: {windows} · labelled: {counts}"
@@ -177,30 +197,15 @@ class FieldPreview(Preview):
         seen = _size(answer["effective"], answer["effective_um"])
         height, width = answer["window"]
         self.words.value = (
-            f"{_square(SEEN)} 90 % of what decides lies within {seen}{depth} · {_square(LIMIT)} it {limit} · "
-            f"{_square(WINDOW)} training windows: {height} × {width} voxels · drag the boxes to look elsewhere"
+            f"{square(SEEN)} 90 % of what decides lies within {seen}{depth} · {square(LIMIT)} it {limit} · "
+            f"{square(WINDOW)} training windows: {height} × {width} voxels · drag the boxes to look elsewhere"
         )
 
     def _draw(self, answer: dict[str, Any]) -> None:
         if self.view is None:
             return
-        boxes: list[tuple[Sequence[float], str, str, bool]] = [(answer["window"], WINDOW, "window", True)]
-        if answer["theoretical"]:
-            boxes.append((answer["theoretical"], LIMIT, "can see", True))
-        boxes.append((answer["effective"], SEEN, "sees", False))
         _, y, x = self.at or answer["at"]  # they may have been moved since
-        shapes = [
-            VectorShape(
-                "box",
-                [(y - size[0] / 2, x - size[1] / 2), (y + size[0] / 2, x + size[1] / 2)],
-                color=color,
-                words=words,
-                dashed=dashed,
-            )
-            for size, color, words, dashed in boxes
-        ]
-        middle = VectorShape("points", [(y, x)], color=SEEN, radius=3.0)  # the boxes may reach beyond the picture
-        self.view.set_shapes([middle, *shapes])
+        self.view.set_shapes(field_shapes(answer, y, x))
 
     def close(self) -> None:
         """Close the view below."""
@@ -245,7 +250,7 @@ class RatePreview(Preview):
         self.words.value = f"Suggested: <b>{self.suggestion:.2g}</b>, in the middle of the fall of the loss."
 
 
-def _square(color: str) -> str:
+def square(color: str) -> str:
     return f'<span style="color:{html.escape(color, quote=True)}">■</span>'
 
 

@@ -13,8 +13,7 @@ from typing import Any
 import ipywidgets as w
 
 from voxloop.panels.base.panel import button, classed, row, spacer, text
-from voxloop.panels.monitor.previews import LIMIT, SEEN, WINDOW, FieldPreview, Preview
-from voxloop.panels.view.shapes import VectorShape
+from voxloop.panels.monitor.previews import LIMIT, SEEN, WINDOW, FieldPreview, Preview, field_shapes, square
 
 #: what a group of maps is on the page
 HEADS = {"maps": "confidence maps", "fields": "fields along edges", "extents": "sizes of boxes"}
@@ -91,22 +90,8 @@ class PlaceFieldPreview(FieldPreview):
         if self.view is None or not answer or not isinstance(self._head.value, int):
             return
         one = answer["heads"][self._head.value]
-        boxes: list[tuple[Sequence[float], str, str, bool]] = [(one["window"], WINDOW, "window", True)]
-        if one["theoretical"]:
-            boxes.append((one["theoretical"], LIMIT, "can see", True))
-        boxes.append((one["effective"], SEEN, "sees", False))
         _, y, x = self.at or [size // 2 for size in self.view.planes.shape]
-        shapes = [
-            VectorShape(
-                "box",
-                [(y - size[0] / 2, x - size[1] / 2), (y + size[0] / 2, x + size[1] / 2)],
-                color=color,
-                words=words,
-                dashed=dashed,
-            )
-            for size, color, words, dashed in boxes
-        ]
-        self.view.set_shapes([VectorShape("points", [(y, x)], color=SEEN, radius=3.0), *shapes])
+        self.view.set_shapes(field_shapes(one, y, x))
         self.words.value = _field_words(one)
 
 
@@ -118,11 +103,7 @@ def _field_words(one: Mapping[str, Any]) -> str:
 
     limit = across(one["theoretical"]) if one["theoretical"] else "everything"
     return (
-        f"before it has learned, 90 % of what decides lies within {_square(SEEN)} {across(one['effective'])} · it can "
-        f"see {_square(LIMIT)} {limit} · {_square(WINDOW)} is learned from at once: {across(one['window'])} · click to "
+        f"before it has learned, 90 % of what decides lies within {square(SEEN)} {across(one['effective'])} · it can "
+        f"see {square(LIMIT)} {limit} · {square(WINDOW)} is learned from at once: {across(one['window'])} · click to "
         "look elsewhere"
     )
-
-
-def _square(color: str) -> str:
-    return f'<span style="color:{html.escape(color, quote=True)}">■</span>'
