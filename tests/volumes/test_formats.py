@@ -195,13 +195,18 @@ def test_nifti_axes_and_zooms(tmp_path, stack, suffix):
 
 def test_video_frames(tmp_path):
     pytest.importorskip("imageio_ffmpeg")
-    levels = np.repeat(np.array([20, 80, 140, 200], np.uint8), 1)
-    frames = np.broadcast_to(levels[:, None, None, None], (4, 32, 48, 3))
-    iio.imwrite(tmp_path / "a.mp4", frames, plugin="FFMPEG", fps=4)
+    levels = np.arange(20, 220, 2, dtype=np.uint8)
+    frames = np.broadcast_to(levels[:, None, None, None], (100, 32, 48, 3))
+    keys = ["-g", "30", "-bf", "2"]  # frames that others stand on, and such as stand on later ones
+    iio.imwrite(tmp_path / "a.mp4", frames, plugin="FFMPEG", fps=4, output_params=keys)
     volume = open_volume(tmp_path / "a.mp4")
-    assert volume.shape == (4, 32, 48)
+    assert volume.shape == (100, 32, 48)
     assert volume.attrs["z_kind"] == "frame"
-    np.testing.assert_allclose(read_block(volume, (2,))[0, 0].mean(), 140, atol=4)
+    in_turn = voxels(volume)
+    np.testing.assert_allclose(in_turn.mean((1, 2)), levels, atol=1.5)
+    volume = open_volume(tmp_path / "a.mp4")
+    for frame in (2, 95, 94, 88, 60, 59, 3, 99, 0):  # far ahead, a step back, a few more, where a new part begins
+        np.testing.assert_array_equal(read_block(volume, (frame,))[0, 0], in_turn[frame])
     (tmp_path / "b.mp4").write_bytes(b"not a video")
     with pytest.raises(VolumeError, match="video"):
         open_volume(tmp_path / "b.mp4")

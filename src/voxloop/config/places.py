@@ -61,8 +61,8 @@ class PlaceNetworkSettings(Config):
 class PlaceAugmentationSettings(Config):
     """How frames are varied, and the places in them with them."""
 
-    rotation: float = setting(
-        15.0, "largest rotation either way; 180: any direction", group="Augmentation", unit="degrees", ge=0, le=180
+    rotation: float | str = setting(
+        15.0, "largest rotation either way; 180: any direction", group="Augmentation", unit="degrees"
     )
     magnify: tuple[float, float] = setting(
         (0.9, 1.1), "smallest and largest magnification", group="Augmentation", unit="times"
@@ -80,6 +80,11 @@ class PlaceAugmentationSettings(Config):
     noise: float = setting(
         0.05, "largest standard deviation of added noise, in standard deviations", group="Augmentation", ge=0, le=5
     )
+
+    @field_validator("rotation", mode="before")
+    @classmethod
+    def _angle(cls, value: Any) -> Any:
+        return auto_or_angle(value)
 
     @field_validator("magnify", "contrast")
     @classmethod
@@ -168,6 +173,18 @@ def auto_or_side(value: Any) -> Any:
         value = int(value) if value.isdigit() else value
     if value != "auto" and not (isinstance(value, int) and _LEAST_SIDE <= value <= _MOST_SIDE):
         raise ConfigError(f"{value}; use 'auto' or {_LEAST_SIDE} to {_MOST_SIDE} pixels")
+    return value
+
+
+def auto_or_angle(value: Any) -> Any:
+    """Validates ``"auto"`` or degrees."""
+    if isinstance(value, str) and value != "auto":
+        try:
+            value = float(value)
+        except ValueError:
+            raise ConfigError(f"{value!r}; use 'auto' or a number of degrees") from None
+    if value != "auto" and not 0 <= value <= 180:
+        raise ConfigError(f"{value}; use 'auto' or 0 to 180 degrees")
     return value
 
 

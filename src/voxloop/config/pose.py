@@ -79,8 +79,9 @@ class PoseConfig(PlaceSettings):
         when={"pipeline": ["auto", "top-down"]},
     )
     centroid_filters: int | None = setting(
-        None,
-        "channels at full resolution of the network that finds animals; empty: as of that for nodes",
+        8,
+        "channels at full resolution of the network that finds animals, which has less to tell; empty: as of that for "
+        "nodes",
         group="Network",
         ge=2,
         le=512,
@@ -168,6 +169,12 @@ class PoseConfig(PlaceSettings):
         le=100,
         advanced=True,
         when={"hard_nodes": ["True"]},
+    )
+    rotation: float | str = setting(
+        "auto",
+        "largest rotation either way; 180: any direction; auto: as far as the labelled animals lie apart in direction",
+        group="Augmentation",
+        unit="degrees",
     )
     peak_threshold: float = setting(0.2, "peaks below this are no nodes", group="Prediction", ge=0, le=1, step=0.05)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -133,29 +134,39 @@ def _each(
     context: TaskContext, folder: Path, pieces: FrameAnswers, read: Any, frames: list[int], shape: tuple[int, int]
 ) -> str:
     """Frame after frame, a piece at a time; the run's last word."""
-    began, told, done = time.monotonic(), 0.0, 0
-    for first in range(0, len(frames), _PIECE):
-        wanted = frames[first : first + _PIECE]
-        if piece_path(folder, first).exists():
-            done += len(wanted)
-            continue
-        answers: list[Any] = []
-        for start in range(0, len(wanted), _AT_ONCE):
+    began, told, boxes = time.monotonic(), 0.0, context.config.get("boxes")
+    spans = [range(first, min(first + _PIECE, len(frames))) for first in range(0, len(frames), _PIECE)]
+    spans = [span for span in spans if not piece_path(folder, span.start).exists()]
+    asked = [(span, frames[start : min(start + _AT_ONCE, span.stop)]) for span in spans for start in span[::_AT_ONCE]]
+    left = sum(len(span) for span in spans)
+    count = left
+
+    def grays(chosen: list[int]) -> np.ndarray:
+        return np.stack([read(_place(boxes, number, shape))[:, 0] for number in chosen])
+
+    answers: list[Any] = []
+    # while some frames are looked at, the next ones are read
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(grays, asked[0][1]) if asked else None
+        for turn, (span, chosen) in enumerate(asked):
             for order in context.orders():
                 if order.kind == "stop":
-                    write_piece(folder, first, pieces.columns(wanted[: len(answers)], answers))
+                    write_piece(folder, span.start, pieces.columns(frames[span.start :][: len(answers)], answers))
                 if order.kind != "update":
                     return LAST_WORD[order.kind]
-            chosen = wanted[start : start + _AT_ONCE]
-            grays = np.stack([read(_place(context.config.get("boxes"), z, shape))[:, 0] for z in chosen])
-            answers += list(pieces.answer(grays))
-            done += len(chosen)
+            assert reading is not None
+            shown = reading.result()
+            reading = beside.submit(grays, asked[turn + 1][1]) if turn + 1 < len(asked) else None
+            answers += list(pieces.answer(shown))
+            left -= len(chosen)
             now = time.monotonic()
-            if now - told > 0.25 or done == len(frames):
+            if now - told > 0.25 or not left:
                 told = now
-                left = (now - began) / done * (len(frames) - done)
-                context.emit("progress", done=done, total=len(frames), unit="frames", eta_s=left)
-        write_piece(folder, first, pieces.columns(wanted, answers))
+                eta = (now - began) / (count - left) * left
+                context.emit("progress", done=len(frames) - left, total=len(frames), unit="frames", eta_s=eta)
+            if len(answers) == len(span):
+                write_piece(folder, span.start, pieces.columns([frames[n] for n in span], answers))
+                answers = []
     return "finished"
 
 

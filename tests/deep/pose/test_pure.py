@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxloop.config import DetectConfig, PoseConfig
+from voxloop.deep.pose.backbone import Backbone, BackboneConfig, MapHead, without_normalisation
+from voxloop.deep.pose.directions import usual_turn
 from voxloop.deep.pose.grouping import group
 from voxloop.deep.pose.maps import affinity_fields, confidence_maps, extent_maps
 from voxloop.deep.pose.peaks import highest_peaks, local_peaks
+from voxloop.deep.pose.pictures import Placed
 from voxloop.deep.pose.scores import f_score, found_points, match, oks, summary
 from voxloop.deep.pose.split import hold_out
 from voxloop.deep.pose.variation import look, plain_view, varied_view
@@ -68,6 +71,40 @@ def test_places_move_with_the_picture(seed: int, scale: float) -> None:
     middle = [np.average(np.arange(96), weights=seen.sum(1 - axis)) for axis in (0, 1)]
     assert np.allclose(middle, shown[0, 0], atol=0.1)
     assert np.allclose(view.on_picture(shown), place)
+
+
+_BODY = np.array([[0.0, 20], [6, 12], [-6, 12], [0, 0], [2, -25]])
+
+
+def _lying(degrees: list[float], seed: int = 0) -> list[Placed]:
+    """A body a frame, each turned, of its own size, somewhere, its nodes a little off; one node is missing in turn."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for number, angle in enumerate(np.radians(degrees)):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        at = _BODY @ turn.T * rng.uniform(0.8, 1.3) + rng.uniform(50, 400, 2) + rng.normal(0, 0.5, _BODY.shape)
+        at[number % len(at)] = np.nan
+        out.append(Placed(at[None]))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("degrees", "least", "most"),
+    [
+        ([*range(-5, 6), 0] * 2, 15, 35),  # from the side
+        ([170, 175, -175, -170, 180, 178, -178, 172] * 3, 20, 40),  # where angles begin anew is no border
+        ([*range(-30, 31, 5)], 50, 80),
+        ([*range(0, 360, 24)], 180, 180),  # from above
+        ([3, 183] * 4, 180, 180),
+        ([0, 1], 180, 180),  # too few to tell
+    ],
+)
+def test_frames_are_turned_as_far_as_animals_lie_apart(degrees: list[float], least: float, most: float) -> None:
+    turned, words = usual_turn(_lying([float(one) for one in degrees]))
+    assert least <= turned <= most
+    assert f"{turned:.0f}" in words
+    also, _ = usual_turn(_lying([one + 77.0 for one in degrees]))  # the frame has no say
+    assert abs(also - turned) <= 5
 
 
 def test_oks_is_that_of_coco() -> None:
@@ -132,11 +169,28 @@ def test_held_out_pictures_are_some_runs_of_neighbours() -> None:
         (lambda: PoseConfig(magnify=(2, 1)), "smaller one first"),
         (lambda: DetectConfig(peak_threshold=2), "between 0 and 1"),
         (lambda: DetectConfig(sigma="wide"), "auto"),
+        (lambda: PoseConfig(rotation=200), "0 to 180"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(make: object, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("halvings", [((2, 2), (2, 2)), ((1, 2, 2), (2, 2, 2))])
+def test_normalisation_is_worked_in_without_another_answer(halvings: tuple[tuple[int, ...], ...]) -> None:
+    axes = len(halvings[0])
+    torch.manual_seed(0)
+    network = Backbone(BackboneConfig(channels=1, heads=(MapHead("maps", 2, 1),), halvings=halvings, filters=4))
+    pixels = torch.randn(2, 1, *(16,) * axes)
+    for _ in range(3):
+        network(pixels * 3 + 1)  # so that there is something to work in
+    network.eval()
+    with torch.inference_mode():
+        before = network(pixels)["maps"]
+        after = without_normalisation(network)(pixels)["maps"]
+    assert torch.allclose(before, after, atol=1e-5)
+    assert not any(isinstance(one, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d) for one in network.modules())
 
 
 @pytest.mark.parametrize("at", [(9.5, 11.5), (3.5, 20.5), (40.5, 5.5)])

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from voxloop.deep.networks.network import build_encoder
 from voxloop.errors import ModelError
@@ -142,6 +143,26 @@ class _Encoder(nn.Module):
             x = block(x)
             out.append(x)
         return out
+
+
+def without_normalisation(network: nn.Module) -> nn.Module:
+    """A network in evaluation mode, its own normalisations worked into the convolutions before them.
+
+    What it answers is the same but for rounding; it can learn no more. Normalisations of named encoders stay.
+    """
+    for block in [module for module in network.modules() if isinstance(module, _Block)]:
+        layers = list(block)
+        fused: list[nn.Module] = []
+        for layer in layers:
+            before = fused[-1] if fused else None
+            if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm3d) and isinstance(before, nn.Conv2d | nn.Conv3d):
+                fused[-1] = fuse_conv_bn_eval(before, layer)
+            else:
+                fused.append(layer)
+        for index in range(len(layers)):
+            del block[len(layers) - 1 - index]
+        block.extend(fused)
+    return network
 
 
 class _Block(nn.Sequential):

@@ -69,7 +69,8 @@ class Teacher:
         config: PlaceSettings,
         number: int,
     ) -> None:
-        self._plan, self._stage, self._reader, self._config = plan, stage, reader, config
+        self._plan, self._stage, self._reader = plan, stage, reader
+        self._config = config if plan.rotation is None else config.changed(rotation=plan.rotation)
         self._pictures, self._number = pictures, number
         self._full = [index for index, picture in enumerate(pictures) if len(picture.places)]
         self._animals = [(i, j) for i, picture in enumerate(pictures) for j in range(len(picture.places))]

@@ -82,12 +82,14 @@ class PlaceModel(MarkModel):
     ) -> Iterator[PlaceFinder]:
         """The networks on a device, ready to find; the thread count of torch is put back afterwards."""
         from voxloop.deep.networks.device import resolve_precision
+        from voxloop.deep.pose.backbone import without_normalisation
         from voxloop.deep.pose.finding import Finder
         from voxloop.deep.pose.pictures import Reader
 
         plan, grays = self.plan, self.spec.normalisation
         with self._on(device, threads) as where:
-            networks, number = self.networks(where), resolve_precision(precision, where)
+            number = resolve_precision(precision, where)
+            networks = {name: without_normalisation(one) for name, one in self.networks(where).items()}
             yield PlaceFinder(lambda: Finder(plan, networks, Reader.of(grays), where, number), plan)
 
     def networks(self, device: torch.device) -> dict[str, nn.Module]:

@@ -13,6 +13,7 @@ from voxloop.config.detect import DetectConfig
 from voxloop.config.places import PlaceNetworkSettings
 from voxloop.config.pose import PoseConfig
 from voxloop.deep.pose.backbone import BackboneConfig, MapHead
+from voxloop.deep.pose.directions import usual_turn
 from voxloop.deep.pose.pictures import Album
 from voxloop.errors import ConfigError, LabelError, ModelError
 
@@ -98,6 +99,8 @@ class PlacePlan:
     most: int | None = None
     longest: float = 0.0  # picture pixels of the longest labelled edge
     odds: bool = True
+    rotation: float | None = None  # degrees, as the settings or the labels say
+    why_turned: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -171,7 +174,10 @@ def plan_pose(config: PoseConfig, album: Album) -> PlacePlan:
         fields = MapHead("fields", 2 * len(album.edges), config.edge_stride.bit_length() - 1)
         heads = (_head(config, "maps", nodes, odds=odds), fields)
         stages = (_stage(config, album, "nodes", scale, heads, sigma, edge_sigma=config.edge_sigma),)
+    rotation, why = usual_turn([p.places for p in album.pictures]) if config.rotation == "auto" else (None, "")
     return PlacePlan(
+        rotation=rotation,
+        why_turned=why,
         pipeline=pipeline,
         kind="points",
         names=album.names,

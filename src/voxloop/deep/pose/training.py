@@ -89,6 +89,7 @@ class PlaceSubject:
         return (
             f"{self.plan.pipeline}: {windows}; {len(self._learnt)} pictures with {count} labelled teach, "
             f"{len(self._held)} are held out"
+            + (f"; {self.plan.why_turned}" if self.plan.why_turned else "")
             + ("; pictures differ in exposure: each is brought to the same" if "exposure" in self._statistics else "")
         )
 

@@ -61,7 +61,8 @@ def varied_view(
 ) -> WindowView:
     """A window turned, magnified, mirrored and shifted at random; of blocks only in plane."""
     base = plain_view(shape, at, scale)
-    angle = math.radians(rng.uniform(-config.rotation, config.rotation))
+    most = float(config.rotation)
+    angle = math.radians(rng.uniform(-most, most))
     grown = math.exp(rng.uniform(math.log(config.magnify[0]), math.log(config.magnify[1])))
     coins = rng.random(2) < 0.5
     moved = rng.uniform(-config.shift, config.shift, len(shape)) * np.array(shape) * np.diag(base.matrix)
