@@ -18,7 +18,6 @@ from .panels.channels.channels_panel import ChannelsPanel as ChannelsPanel
 from .panels.label.label_panel import LabelPanel as LabelPanel
 from .panels.monitor.monitor_panel import MonitorPanel as MonitorPanel
 from .panels.objects.objects_panel import ObjectsPanel as ObjectsPanel
-from .panels.objects.surface_view import SurfaceView as SurfaceView
 from .panels.pictures.pictures_panel import PicturesPanel as PicturesPanel
 from .panels.points.points_panel import PointsPanel as PointsPanel
 from .panels.predict.predict_panel import PredictPanel as PredictPanel

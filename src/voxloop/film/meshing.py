@@ -13,6 +13,7 @@ import numpy as np
 
 from voxloop.film.brush import in_words
 from voxloop.film.colors import hue, rgb
+from voxloop.film.contrast import palette_indices
 from voxloop.film.raster import Surface
 from voxloop.geometry import Box, Shape
 from voxloop.volumes import read_block, scales, shape_zyx, spacing_of
@@ -80,7 +81,7 @@ def object_surfaces(
             made = _marched(ndi.gaussian_filter(mask, 0.7), [part.start - 2 for part in box], volume, factors)
             if made is None:
                 continue
-            parts.append((made, hue(int(numbers[place]) % 255 + 1)))
+            parts.append((made, int(numbers[place])))
             room -= len(made[2])
             if room < 0:
                 break
@@ -92,12 +93,13 @@ def object_surfaces(
         grid = small
     if not parts:
         return None
-    vertices, normals, faces, colors, first = [], [], [], [], 0
-    for (points, normal, triangles), tint in parts:
+    vertices, normals, faces, colors, of, first = [], [], [], [], [], 0
+    for (points, normal, triangles), number in parts:
         vertices.append(points)
         normals.append(normal)
         faces.append(triangles + first)
-        colors.append(np.broadcast_to(np.array(tint, np.uint8), points.shape))
+        colors.append(np.broadcast_to(_tint(number), points.shape))
+        of.append(np.full(len(points), number, np.int64))
         first += len(points)
     words = _words(volume, factors, sum(len(part) for part in faces))
     if len(parts) < int((numbers > 0).sum()):
@@ -110,7 +112,13 @@ def object_surfaces(
         np.concatenate(colors),
         1.0,
         words,
+        np.concatenate(of),
     )
+
+
+def _tint(number: int) -> np.ndarray:
+    """The colour of an object, as in the picture of a plane."""
+    return np.array(hue(int(palette_indices(np.array([number], np.uint64))[0])), np.uint8)
 
 
 def _readable(labels: DataArray) -> DataArray:

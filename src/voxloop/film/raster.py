@@ -25,7 +25,7 @@ class Surface:
     """Triangles in one colour, or in one for each vertex.
 
     ``vertices`` (n, 3) float32 micrometres (x, y, z), ``normals`` (n, 3), ``faces`` (m, 3) int32, ``colors`` (3,) or
-    (n, 3) uint8; ``words`` say how fine it is.
+    (n, 3) uint8; ``words`` say how fine it is; ``numbers`` (n,) of which object each vertex is, of classes None.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Surface:
     colors: np.ndarray
     opacity: float = 1.0
     words: str = ""
+    numbers: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -198,10 +198,20 @@ def test_apply_lists_objects_and_goes_to_them(ui, ws, asked, no_leak, monkeypatc
         panel.go_to(9999)
     panel.show_surfaces()
     assert panel.surfaces is not None
-    assert set(panel.surfaces.numbers) == set(panel.stage.table.index)
-    mesh = next(mesh for mesh in panel.surfaces.plot.objects if mesh.name == f"object {number}")
-    mesh.click_callback({})
-    assert panel.stage.list.selected == str(number)
+    surface = panel.surfaces.scene.surfaces[run.name]
+    assert set(surface.numbers) == set(panel.stage.table.index)
+    mesh = next(mesh for mesh in panel.surfaces.plot.widget.objects if mesh.name == run.name)
+    other = int(panel.stage.list.rows[0].key)
+    corner = int(np.flatnonzero(surface.numbers == other)[0])
+    mesh.click_callback({"face": [corner, corner, corner], "position": surface.vertices[corner].tolist()})
+    assert panel.stage.list.selected == str(other)
+    lit = mesh.colors == 0xFFE16B  # as in the picture
+    assert np.array_equal(lit, surface.numbers == other)
+    panel.stage.kinds.select([number])
+    assert np.array_equal(mesh.colors == 0xFFE16B, surface.numbers == number)
+    panel.stage.kinds.select([])
+    assert not (mesh.colors == 0xFFE16B).any()
+    panel.go_to(number)
     assert panel.stage.files.code == f"ws.export({run.name!r}, '{run.name}-table.csv')"
     Screen(panel).click("Save")
     assert (tmp_path / f"{run.name}-table.csv").read_text().count("\n") == panel.objects.count + 1

@@ -21,6 +21,8 @@ def _script(name: str) -> str:
 KEYBOARD = _script("keyboard.js")
 #: to be joined before the script of a widget that must know whether its kernel is there
 KERNEL = _script("kernel.js")
+#: to be joined before the script of a widget that works on the panel around it
+IN_PANEL = _script("in_panel.js")
 #: joined into one module, in this order
 _SCRIPTS = ("titles.js", "in_panel.js", "page_height.js", "roles.js")
 _RENDER = """

@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from voxloop.errors import LabelError
 from voxloop.panels.base.access import read_only_words
-from voxloop.panels.base.panel import Panel, column, section, show, text
+from voxloop.panels.base.panel import Panel, classed, column, section, show, text
 from voxloop.panels.base.saved import Saved
 from voxloop.panels.base.split import as_high_as_the_window, split
 from voxloop.panels.base.ui import on_ui
@@ -49,7 +49,6 @@ from voxloop.panels.view.plane_view import PlaneView
 if TYPE_CHECKING:
     from voxloop.store import Edit, Labels
     from voxloop.workspace.workspace import Workspace
-
 
 #: of what is painted on a level of single objects
 OBJECT_COLOR = "#56b4e9"
@@ -147,7 +146,8 @@ class LabelPanel(Panel):
             ]
         )
         self.side.add_class("vx-panel")
-        self.body(self._banner, split(column(self.planes.widget, self.message.widget), self.side), message=False)
+        pictures = classed(w.HBox([self.planes.widget, self.objects.solid.widget]), "vx-pair", "vx-fills")
+        self.body(self._banner, split(column(pictures, self.message.widget), self.side), message=False)
 
     def _listen(self) -> None:
         view = self.view

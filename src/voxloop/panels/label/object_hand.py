@@ -16,6 +16,7 @@ from voxloop.panels.base.rows import Row, RowList
 from voxloop.panels.base.work import Latest
 from voxloop.panels.label.object_calls import MarkLayer, cut_call, ids_call
 from voxloop.panels.label.tools import OF_OBJECTS, Call, voxel_of
+from voxloop.panels.space.solid_beside import SolidBeside
 from voxloop.panels.view.ink import StrokePiece
 from voxloop.panels.view.shapes import VectorShape
 from voxloop.panels.view.thumbnails import thumbnail
@@ -60,6 +61,8 @@ class ObjectHand:
         self._leave: Callable[[], object] = lambda: None
         self.marks = MarkLayer()
         self._rows: Latest[list[Row]] = Latest(owner, lambda rows: self.list.show(rows))
+        shown: Any = owner
+        self.solid = SolidBeside(owner, shown.ws, shown.view, lambda: shown.image, lambda: None, self._pick_in_solid)
         self.fold = Fold("Objects", self._build, lambda fold: self._show())
         self.widget = column(self.fold.widget)
         self._listens = False
@@ -79,6 +82,8 @@ class ObjectHand:
             owner.view.on("click", self._on_click)
             owner.view.on("action", self._on_action)
         self._seed, self._errors = None, []
+        show(self.solid.button, labels.shape[0] > 1)
+        self.solid.follow()
         self.marks.labels = labels if of_objects else None
         self.selected = self.marks.selected = ()
         if of_objects:
@@ -92,6 +97,12 @@ class ObjectHand:
         """Have these objects in the hand, and none other."""
         self.selected = self.marks.selected = tuple(ids)
         self._mark()
+
+    def _pick_in_solid(self, name: str, number: int) -> None:
+        """An object was clicked in three dimensions."""
+        labels: Labels = self._owner.labels
+        if name == labels.level.name and number in labels.counts():
+            self._panel.in_thread(lambda: (number, labels.object_middle(number)), self._go_to)
 
     def toggle(self, point: tuple[int, int, int]) -> None:
         """Take the object at a voxel into the selection or out of it; where there is none, let all go."""
@@ -228,6 +239,7 @@ class ObjectHand:
     def _mark(self) -> None:
         self.marks.sequence += 1
         self._owner.view.refresh(self.marks.id)
+        self.solid.select(self._owner.labels.level.name, self.selected)
         self._show()
 
     def _show(self) -> None:

@@ -9,12 +9,13 @@ import ipywidgets as w
 
 from voxloop.errors import LabelError
 from voxloop.panels.base.fold import Fold
-from voxloop.panels.base.panel import button, labelled, row, section, spacer
+from voxloop.panels.base.panel import button, classed, labelled, row, section, spacer
 from voxloop.panels.label.slices import slices_around
 from voxloop.panels.label.tools import Call
 
 if TYPE_CHECKING:
     from voxloop.panels.label.hinted import HintedTools
+    from voxloop.panels.label.object_hand import ObjectHand
     from voxloop.panels.view.plane_view import PlaneView
     from voxloop.store import Labels
     from voxloop.workspace.workspace import Workspace
@@ -30,6 +31,7 @@ class SliceOwner(Protocol):
     labels: Labels
     view: PlaneView
     hinted: HintedTools
+    objects: ObjectHand
 
     def edit(self, call: Call) -> None: ...
     def undo(self) -> None: ...
@@ -49,7 +51,8 @@ class SliceBox:
         self._handler = handler
         self._fold = Fold("Copy further", self._build, lambda fold: self._offer())
         buttons = row(copy, between, spacer(), self.undo, self.redo)
-        self.widget = section("Slices", buttons, saved, self._fold.widget)
+        solid = row(self._owner.objects.solid.button, classed(saved, "vx-grow"))
+        self.widget = section("Slices", buttons, solid, self._fold.widget)
 
     @property
     def actions(self) -> dict[str, Callable[[], object]]:

@@ -31,9 +31,9 @@ from voxloop.panels.objects.objects_rows import (
     read_pictures,
     size_of,
 )
-from voxloop.panels.objects.surface_view import SurfaceView
 from voxloop.panels.predict.file_export import OBJECTS, FileExport
 from voxloop.panels.space.clip_box import ClipBox
+from voxloop.panels.space.solid_beside import SolidBeside
 from voxloop.panels.view.layers import ArrayLayer
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.panels.view.prediction_layers import frame
@@ -54,7 +54,7 @@ SHOWN = 200
 
 
 class ObjectStage:
-    """Opens, lists, shows, saves and deletes objects; ``widget``, and ``below`` for under the picture.
+    """Opens, lists, shows, saves and deletes objects; ``widget``, and ``solid.widget`` for beside the picture.
 
     Parameters
     ----------
@@ -82,7 +82,6 @@ class ObjectStage:
         self.objects: Objects | None = None
         self.table: DataFrame | None = None
         self._listed: DataFrame
-        self.surfaces: SurfaceView | None = None
         self._framed: Box | None = None
         self._opened = ""
         self._poll = Poll(panel, self._look, self._show_rows, seconds=0.5, failed=unless_gone(panel))
@@ -104,8 +103,9 @@ class ObjectStage:
         # a table whose image moved away is a table all the same
         self._pictures: Latest[dict[int, str]] = Latest(panel, self._take_pictures, failed=lambda _: None)
         self._count = text("", "vx-dim")
-        self.solid = w.ToggleButton(description="In 3-D", icon="cube", tooltip="The largest, to turn with the mouse")
-        self.solid.observe(panel.handler(self._toggle_surfaces), "value")
+        self.solid = SolidBeside(
+            panel, ws, view, self._image_of_objects, self._names_of_objects, lambda _, number: self.go_to(number)
+        )
         self.list = RowList(
             panel.handler(lambda _, number: self.go_to(int(number))),
             right=(2, 3, 4, 5),
@@ -129,9 +129,8 @@ class ObjectStage:
         self.report = ObjectReport(panel, ws, lambda: self.objects, lambda: self.sorting.found)
         self._lit: SelectedLayer | None = None
         self._lit_layer: ArrayLayer | None = None
-        self._tools = row(self.order, self._onward, self.picking.widget, self.solid, spacer(), self._count)
+        self._tools = row(self.order, self._onward, self.picking.widget, self.solid.button, spacer(), self._count)
         show(self._tools, False)
-        self.below = column()
         self.widget = column(
             section("Made so far", self.runs.widget),
             column(heading("Table"), self._tools, self.list.widget, self.files.widget, classes=["vx-section"]),
@@ -140,7 +139,6 @@ class ObjectStage:
             self.sorting.widget,
             self.report.widget,
         )
-        panel.on_close(lambda: self.show_surfaces(False))
 
     # ----------------------------------------------------------------------------------------------------- actions
 
@@ -203,22 +201,14 @@ class ObjectStage:
         self._view.set_shapes(shapes)
 
     def show_surfaces(self, on: bool = True) -> None:
-        """Show the largest objects in three dimensions below the picture; a click on one leads to it."""
-        self.solid.value = on
-        if self.surfaces is not None:
-            self.below.children = ()
-            self.surfaces.close()
-            self.surfaces = None
-        if not on:
-            return
-        try:
-            if self.objects is None:
-                raise PredictionError("open a run of objects first")
-            self.surfaces = SurfaceView(self.objects, on_click=self.go_to, embedded=True)
-        except PredictionError:
-            self.solid.value = False
-            raise
-        self.below.children = (self.surfaces.widget,)
+        """Show the objects in 3-D beside the picture; a click on one leads to it, what is selected lights up.
+
+        Raises PredictionError where no objects are open, VolumeError where they are flat.
+        """
+        if on and self.objects is None:
+            raise PredictionError("open a run of objects first")
+        self.solid.show(on)
+        self._light_up(self.kinds.ids)
 
     def layers(self) -> list[ArrayLayer]:
         """The objects on show as a layer, where they lie in the picture on show; none where not."""
@@ -254,6 +244,8 @@ class ObjectStage:
 
     def _light_up(self, ids: Sequence[int]) -> None:
         """Show in the picture which objects are selected."""
+        if self.objects is not None:
+            self.solid.select(self.objects.name, ids)
         if self._lit is None or self._lit_layer is None:
             return
         self._lit.select(ids)
@@ -295,8 +287,7 @@ class ObjectStage:
         self.show_frame()
         self._list_objects()
         self.kinds.show(self.objects, self.table)
-        if self.surfaces is not None:
-            self.show_surfaces()
+        self.solid.follow()
         words = f"{self.objects.count:,} objects"
         if self.objects.unsure:
             self._panel.say(f"{words}; {self.objects.unsure} belong to clumps longer than the reach", "warning")
@@ -363,10 +354,6 @@ class ObjectStage:
     def _take_pictures(self, made: dict[int, str]) -> None:
         self._drawn |= made
         self._show_list()
-
-    def _toggle_surfaces(self) -> None:
-        if self.solid.value != (self.surfaces is not None):
-            self.show_surfaces(bool(self.solid.value))
 
     def _on_run(self, action: str, name: str) -> None:
         if action == "open":

@@ -31,7 +31,7 @@ from voxloop.panels.objects.level_source import LevelSource
 from voxloop.panels.objects.object_fit_row import Fitted, ObjectFitRow
 from voxloop.panels.objects.object_preview import ObjectPreview
 from voxloop.panels.objects.object_stage import ObjectStage
-from voxloop.panels.objects.surface_view import SurfaceView
+from voxloop.panels.space.view3d import View3D
 from voxloop.panels.view.plane_view import PlaneView
 
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ class ObjectsPanel(Panel):
         return self.stage.objects
 
     @property
-    def surfaces(self) -> SurfaceView | None:
+    def surfaces(self) -> View3D | None:
         """The objects in three dimensions, where they are shown."""
-        return self.stage.surfaces
+        return self.stage.solid.open
 
     @property
     def code(self) -> str:
@@ -173,7 +173,7 @@ class ObjectsPanel(Panel):
 
     @on_ui
     def show_surfaces(self, on: bool = True) -> None:
-        """Show the largest objects in three dimensions below the picture; a click on one leads to it."""
+        """Show the objects in three dimensions beside the picture; a click on one leads to it."""
         self.stage.show_surfaces(on)
 
     @on_ui
@@ -266,7 +266,7 @@ class ObjectsPanel(Panel):
             self.stage.widget,
         )
         start = row(self._apply, spacer(), self._copy, classes=["vx-start"])
-        pictures = classed(w.HBox([self.view.widget, self.stage.below]), "vx-pair", "vx-fills")
+        pictures = classed(w.HBox([self.view.widget, self.stage.solid.widget]), "vx-pair", "vx-fills")
         self.body(split(column(pictures, self.message.widget), side, start), message=False)
 
     def _close_children(self) -> None:

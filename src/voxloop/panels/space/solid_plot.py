@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 import numpy as np
 
 from voxloop.errors import VolumeError
+from voxloop.extras import install_line
 from voxloop.film.camera import FIELD_OF_VIEW, Camera3D
 from voxloop.film.scene3d import edges_of
 from voxloop.panels.base.panel import close_tree
@@ -19,17 +21,25 @@ if TYPE_CHECKING:
     from voxloop.film.scene3d import Scene3D
 
 BACKGROUND, TEXT, GRID, EDGE = 0x17181A, 0xD8D8D8, 0x3A3C40, 0x787C82
+#: selected objects, as in the picture of a plane, and how much of the others' colour goes where some are selected
+SELECTED, _FADED = (0xFF, 0xE1, 0x6B), 0.55
 
 
 class SolidPlot:
-    """Shows a :class:`Scene3D`; every method on the UI thread."""
+    """Shows a :class:`Scene3D`; every method on the UI thread.
 
-    def __init__(self, height: int) -> None:
+    ``clicked(name, number)`` is called with the surface and the object that a click met.
+    """
+
+    def __init__(self, height: int, clicked: Callable[[str, int], object]) -> None:
         try:
             import k3d
         except ImportError:
-            raise VolumeError("three dimensions are drawn by k3d, which is not installed: pip install k3d") from None
-        self._k3d = k3d
+            raise VolumeError(
+                f"three dimensions are drawn by k3d, which is not installed: {install_line('k3d')}"
+            ) from None
+        self._k3d, self._clicked = k3d, clicked
+        self._cut: tuple[np.ndarray, np.ndarray] | None = None
         self.widget: Any = k3d.plot(
             height=height,
             background_color=BACKGROUND,
@@ -44,6 +54,7 @@ class SolidPlot:
             grid_visible=False,
             camera_fov=FIELD_OF_VIEW,
             depth_peels=4,
+            mode="callback",
         )
         self._surfaces: dict[str, Any] = {}
         self._planes: dict[str, Any] = {}
@@ -67,12 +78,13 @@ class SolidPlot:
 
     def _mesh(self, surface: Surface) -> Any:
         look: dict[str, Any] = {}
-        colors = surface.colors.astype(np.uint32)
-        packed = colors[..., 0] << 16 | colors[..., 1] << 8 | colors[..., 2]
+        packed = packed_colors(surface.colors)
         if surface.colors.ndim == 1:
             look["color"] = int(packed)
         else:
             look["colors"] = packed
+        if surface.numbers is not None:
+            look["click_callback"] = partial(self._on_click, surface)
         return self._k3d.mesh(
             surface.vertices,
             surface.faces.astype(np.uint32),
@@ -82,6 +94,26 @@ class SolidPlot:
             custom_data={"triangles": len(surface.faces)},
             **look,
         )
+
+    def _on_click(self, surface: Surface, message: Mapping[str, Any]) -> None:
+        """A click met a triangle; of what is cut away nobody sees it."""
+        assert surface.numbers is not None
+        corner, place = int(message["face"][0]), np.asarray(message["position"], float)
+        if self._cut is not None and ((place < self._cut[0]).any() or (place > self._cut[1]).any()):
+            return
+        if 0 <= corner < len(surface.numbers):
+            self._clicked(surface.name, int(surface.numbers[corner]))
+
+    def show_selected(self, surfaces: Sequence[Surface], numbers: Mapping[str, Sequence[int]]) -> None:
+        """Light up these objects of surfaces, by name, and fade the others."""
+        for surface in surfaces:
+            if surface.numbers is None:
+                continue
+            tint = surface.colors
+            lit = np.isin(surface.numbers, list(numbers.get(surface.name, ())))
+            if lit.any():
+                tint = np.where(lit[:, None], SELECTED, (1 - _FADED) * tint + _FADED * 0x50)
+            self._surfaces[surface.name].colors = packed_colors(tint)
 
     def show_opacity(self, opacity: dict[str, float]) -> None:
         """How much of each surface shows; 0 hides it."""
@@ -111,7 +143,10 @@ class SolidPlot:
 
     def show_cut(self, scene: Scene3D) -> None:
         """Cut away what lies outside, and draw the edges of what is shown."""
+        # how far the camera sees is a multiple of the grid, though nobody sees that
+        self.widget.grid = [float(at) for at in (*scene.low, *scene.high)]
         low, high = scene.cut
+        self._cut = None if scene.clip is None else (low, high)
         planes: list[list[float]] = []
         if scene.clip is not None:
             rim = 0.01 * float((high - low).min())
@@ -154,3 +189,9 @@ class SolidPlot:
             self._drop(shown)
         self._surfaces, self._planes, self._edges = {}, {}, None
         w.Widget.close(self.widget)  # k3d's own only clears its outputs
+
+
+def packed_colors(colors: np.ndarray) -> np.ndarray:
+    """Red, green and blue (..., 3) as one number each, 0xrrggbb."""
+    parts = colors.astype(np.uint32)
+    return np.asarray(parts[..., 0] << 16 | parts[..., 1] << 8 | parts[..., 2], np.uint32)

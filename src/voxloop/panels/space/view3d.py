@@ -11,11 +11,12 @@ import ipywidgets as w
 from voxloop.errors import LabelError
 from voxloop.film.camera import VIEWS, Camera3D
 from voxloop.geometry import AXES, Box
-from voxloop.panels.base.panel import CopyCode, Panel, button, classed, column, labelled, row, section, text
+from voxloop.panels.base.panel import CopyCode, Panel, button, classed, column, labelled, row, section, show, text
 from voxloop.panels.base.split import split
 from voxloop.panels.base.ui import on_ui
 from voxloop.panels.base.work import Latest
 from voxloop.panels.space.film_work import FilmWork, Told
+from voxloop.panels.space.solid_keys import SolidKeys
 from voxloop.panels.space.solid_looks import SolidLooks
 from voxloop.panels.space.solid_plot import SolidPlot
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from voxloop.panels.view.plane_view import PlaneView
     from voxloop.workspace.workspace import Workspace
 
-#: degrees of a press on a button that turns
-STEP = 15.0
+#: degrees of a press on a button or a key that turns, and with Shift
+STEP, FINE_STEP = 15.0, 3.0
+#: columns and rows of a picture that lies beside a plane, about
+NARROW = (300, 400)
 _SIZES = [
     ("640 x 480", (640, 480)),
     ("960 x 720", (960, 720)),
@@ -40,7 +43,8 @@ _SIZES = [
 class View3D(Panel):
     """An image in three dimensions, with surfaces of labels, predictions and objects.
 
-    Drag turns, the wheel zooms, a drag with the right button moves; buttons do the same from the keyboard.
+    Drag turns, the wheel zooms, a drag with the right button moves, a click names an object. Over the picture arrows
+    turn (with Shift by less), + and - zoom, Home shows all.
 
     Parameters
     ----------
@@ -54,6 +58,10 @@ class View3D(Panel):
         A plane view, such as ``panel.view`` of a label panel: planes follow its crosshair, and it follows them.
     height
         Of the picture, CSS pixels.
+    on_click
+        Called with the name of the layer and the number of the object that is clicked.
+    compact
+        Settings below the picture, behind a button: for beside a plane.
 
     Raises
     ------
@@ -70,6 +78,8 @@ class View3D(Panel):
         *,
         beside: PlaneView | None = None,
         height: int = 520,
+        on_click: Callable[[str, int], object] | None = None,
+        compact: bool = False,
         embedded: bool = False,
     ) -> None:
         if not ws.images.names:
@@ -81,8 +91,10 @@ class View3D(Panel):
         self.scene: Scene3D = ws.scene3d(self.image, layers=[])
         super().__init__(embedded=embedded)
         self._beside = beside
-        self._moving = False
-        self.plot = SolidPlot(height)
+        self._moving, self._on_click, self._compact = False, on_click, compact
+        #: numbers of selected objects, by layer
+        self.selected: dict[str, tuple[int, ...]] = {}
+        self.plot = SolidPlot(height, lambda name, number: self.handler(lambda: self._clicked(name, number))())
         self.looks = SolidLooks(self, self._look_changed)
         self._made: Latest[Scene3D] = Latest(self, self._show_surfaces, failed=self._failed)
         self._drawn: dict[str, Latest[ImagePlane | None]] = {
@@ -108,8 +120,8 @@ class View3D(Panel):
         self.cuts: dict[str, w.IntRangeSlider] = {}
         for axis, size in zip(AXES, shape, strict=True):
             about = f"The image plane across {axis}"
-            slider = w.IntSlider(value=self.scene.planes[axis], min=0, max=size - 1, **labelled(axis, about))
-            shows = w.Checkbox(value=True, indent=False, tooltip=f"Show {about.lower()}", layout={"width": "auto"})
+            slider = w.IntSlider(value=self.scene.planes[axis], min=0, max=size - 1, tooltip=about)
+            shows = w.Checkbox(value=True, indent=False, description=axis, tooltip=f"Show {about.lower()}")
             cut = w.IntRangeSlider(
                 value=(0, size), min=0, max=size, **labelled(axis, f"Planes of {axis} that are shown")
             )
@@ -120,13 +132,13 @@ class View3D(Panel):
         views = [button(name, handler(partial(self.look, name)), tooltip=f"Look from: {name}") for name in VIEWS]
         views[0].tooltip = "The xy planes, as the picture shows them"
         turns: list[tuple[str, str, Callable[[], object]]] = [
-            ("arrow-left", "Turn left", lambda: self.turn(STEP)),
-            ("arrow-right", "Turn right", lambda: self.turn(-STEP)),
-            ("arrow-up", "Look more from above", lambda: self.turn(up=STEP)),
-            ("arrow-down", "Look more from below", lambda: self.turn(up=-STEP)),
-            ("search-plus", "Nearer", lambda: self.zoom(1.25)),
-            ("search-minus", "Farther", lambda: self.zoom(0.8)),
-            ("home", "Show all, as at first", self.reset),
+            ("arrow-left", "Turn left (←)", lambda: self.turn(STEP)),
+            ("arrow-right", "Turn right (→)", lambda: self.turn(-STEP)),
+            ("arrow-up", "Look more from above (↑)", lambda: self.turn(up=STEP)),
+            ("arrow-down", "Look more from below (↓)", lambda: self.turn(up=-STEP)),
+            ("search-plus", "Nearer (+)", lambda: self.zoom(1.25)),
+            ("search-minus", "Farther (-)", lambda: self.zoom(0.8)),
+            ("home", "Show all, as at first (Home)", self.reset),
         ]
         hands = [button("", handler(act), icon=icon, tooltip=words) for icon, words, act in turns]
         self._words = classed(text("making surfaces …"), "vx-dim", "vx-small")
@@ -149,11 +161,12 @@ class View3D(Panel):
         self.code = CopyCode()
         planes = [row(self.shows[axis], classed(self.sliders[axis], "vx-grow")) for axis in AXES]
         again = button("Make surfaces again", handler(self.refresh), tooltip="Of labels as they are now")
+        keys = classed(SolidKeys(lambda key, fine: self.handler(lambda: self._press(key, fine))()), "vx-hidden")
+        solid = classed(w.VBox([self.plot.widget, keys]), "vx-solid")
+        turning = classed(w.HBox(hands), "vx-row", "vx-wrap")
         side = w.VBox(
             [
-                section(
-                    "Look", classed(w.HBox(views), "vx-row", "vx-wrap"), classed(w.HBox(hands), "vx-row", "vx-wrap")
-                ),
+                section("Look", classed(w.HBox(views), "vx-row", "vx-wrap"), *([] if self._compact else [turning])),
                 section("Image planes", *planes),
                 section("Surfaces", self.looks.widget, self._words, row(again)),
                 section("Cut", *(classed(self.cuts[axis], "vx-grow") for axis in AXES)),
@@ -170,14 +183,21 @@ class View3D(Panel):
             ]
         )
         side.add_class("vx-panel")
-        self.body(split(column(self.plot.widget, self.message.widget), side), message=False)
+        if self._compact:
+            more = w.ToggleButton(icon="sliders", tooltip="Views, planes, surfaces, cuts, pictures and films")
+            more.observe(handler(lambda: show(side, more.value)), "value")
+            show(side, False)
+            turning.children = (*turning.children, more)
+            self.body(solid, turning, self.message.widget, classed(side, "vx-under"), message=False)
+        else:
+            self.body(split(column(solid, self.message.widget), side), message=False)
         self._path.observe(handler(self._tell), "value")
 
     # ------------------------------------------------------------------------------------------------------- looking
 
     def look(self, view: str | Camera3D) -> None:
         """Look from a preset (``"front"``, ``"back"``, ``"side"``, ``"top"``, ``"isometric"``) or a camera."""
-        self.plot.camera = self.scene.camera(view, self._size.value)
+        self.plot.camera = self.scene.camera(view, NARROW if self._compact else self._size.value)
         self._tell()
 
     def turn(self, left: float = 0.0, up: float = 0.0) -> None:
@@ -188,6 +208,38 @@ class View3D(Panel):
     def zoom(self, factor: float) -> None:
         """Go ``factor`` times as near."""
         self.plot.camera = self.camera.nearer(factor)
+
+    def _press(self, key: str, fine: bool) -> None:
+        """A key over the picture."""
+        step = FINE_STEP if fine else STEP
+        acts: dict[str, Callable[[], object]] = {
+            "ArrowLeft": lambda: self.turn(step),
+            "ArrowRight": lambda: self.turn(-step),
+            "ArrowUp": lambda: self.turn(up=step),
+            "ArrowDown": lambda: self.turn(up=-step),
+            "+": lambda: self.zoom(1.25),
+            "=": lambda: self.zoom(1.25),
+            "-": lambda: self.zoom(0.8),
+            "Home": self.reset,
+        }
+        if key in acts:
+            acts[key]()
+
+    def _clicked(self, name: str, number: int) -> None:
+        self.select(name, [number])
+        self.say(f"Object {number} of {name}")
+        if self._on_click is not None:
+            self._on_click(name, number)
+
+    @on_ui
+    def select(self, name: str, numbers: Sequence[int]) -> None:
+        """Light up objects of a layer, and fade the others; none: all as they are."""
+        chosen = tuple(int(number) for number in numbers)
+        if chosen == self.selected.get(name, ()):
+            return
+        self.selected = {**self.selected, name: chosen}
+        if name in self.scene.surfaces:
+            self.plot.show_selected([self.scene.surfaces[name]], self.selected)
 
     def reset(self) -> None:
         """All of it, from where it was seen at first, nothing cut away."""
@@ -277,11 +329,12 @@ class View3D(Panel):
         surfaces = list(made.surfaces.values())
         self.looks.show(surfaces, self.scene.opacity)
         self.plot.show_surfaces(surfaces, self.scene.opacity)
-        self._words.value = (
-            f"{made.triangles:,} triangles; axes in µm"
-            if surfaces
-            else "No labels yet: paint some, then make surfaces."
-        )
+        if any(self.selected.values()):
+            self.plot.show_selected(surfaces, self.selected)
+        if len(surfaces) > 1:
+            self._words.value = f"{made.triangles:,} triangles in all"
+        else:
+            self._words.value = "" if surfaces else "Nothing labelled yet: paint, then make surfaces."
 
     def _look_changed(self, name: str, opacity: float) -> None:
         self.scene.opacity[name] = opacity
