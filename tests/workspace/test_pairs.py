@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from voxloop.cli import main
 from voxloop.errors import LabelError, WorkspaceError
-from voxloop.workspace.pairs import match
+from voxloop.store.pairs import match
 from voxloop.workspace.workspace import Workspace
 
 RNG = np.random.default_rng(0)
@@ -58,6 +58,13 @@ def test_pairs_of_a_folder_become_images_with_labels(tmp_path):
         assert ws.images.names == ["a", "b c"]
         assert table.iloc[2]["picture"].endswith("lonely.tif")
         assert table["voxels"].tolist()[:2] == [600, 400]
+        ws.images.remove(list(table["image"].dropna()))
+        assert ws.images.names == []
+        added = ws.images.add_folder(tmp_path / "data", masks=tmp_path / "data", zero="background")
+        assert [info.name for info in added] == ["a", "b c", "lonely"]
+        assert sum(ws.labels(image="b c").counts().values()) == 400
+        with pytest.raises(WorkspaceError, match="zero= says something of masks"):
+            ws.images.add_folder(tmp_path / "data", zero="background")
         mask = tifffile.imread(tmp_path / "data" / "a_mask.tif")
         np.testing.assert_array_equal(ws.labels(image="a").read()[0], mask + 1)
 

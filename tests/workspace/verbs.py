@@ -168,7 +168,7 @@ class Verbs:
             },
             "Workspace.train": {"config": forest, "name": None, "queue": True, "then_predict": None, "note": ""},
             "Images.add": {"name": "new", "source": picture, "copy": False, "progress": None, **OPEN},
-            "Images.add_folder": {"path": folder / "pairs", "copy": False, "spacing": None},
+            "Images.add_folder": {"path": folder / "pairs", "masks": None, "copy": False, "spacing": None},
             "Images.add_times": {"name": "new", "source": picture},
             "Images.free_name": {"wanted": "x", "taken": ()},
             "Images.get": {"key": "x", "default": None},

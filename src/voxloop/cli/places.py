@@ -43,7 +43,7 @@ def new(
     as_json: bool,
 ) -> None:
     """Make a workspace folder, of an image or of a folder of pictures, with masks where there are any."""
-    from voxloop.workspace.pairs import found_pairs
+    from voxloop.store.pairs import found_pairs
     from voxloop.workspace.workspace import Workspace
 
     if images is not None:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from voxloop.errors import VolumeError, VolumeWarning, WorkspaceError, unknown
 from voxloop.given import flag, path_of, shown
@@ -21,6 +21,8 @@ from voxloop.store.values import as_list
 if TYPE_CHECKING:
     import xarray as xr
 
+    from voxloop.store.workspace import Store
+
 log = logging.getLogger(__name__)
 
 #: as :data:`voxloop.volumes.copying.Progress`
@@ -30,7 +32,6 @@ Progress = Callable[[int, int], object]
 _LARGE = 10**9
 #: bytes that are copied in a second or two
 _WORTH_A_BAR = 2**28
-_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 
 
 class Images(Named["xr.DataArray"]):
@@ -159,36 +160,33 @@ class Images(Named["xr.DataArray"]):
 
         return times_of(self._store.document.images, self.one(name))
 
-    def add_folder(self, path: str | Path, *, copy: bool = False, **arguments: Any) -> list[ImageInfo]:
+    def add_folder(
+        self, path: str | Path, *, masks: str | Path | None = None, copy: bool = False, **arguments: Any
+    ) -> list[ImageInfo]:
         """Add every picture of a folder as an image of its own, named after its file (pictures of several sizes).
 
-        Raises WorkspaceError where the folder holds no pictures; a picture that cannot be opened adds none at all.
-        """
-        from voxloop.volumes.formats.pictures import natural
+        ``masks`` is the folder of their masks (the same one, where they lie beside them): those that ``ws.add_pairs``
+        finds become labels; ``level``, ``zero`` and ``values`` say how. :meth:`remove` takes all of it back.
 
-        folder = path_of(path, error=WorkspaceError)
-        if not folder.is_dir():
-            raise WorkspaceError(f"{folder} is no folder; add a single picture with ws.images.add(name, path)")
-        pictures = [p for p in folder.iterdir() if p.suffix.lower() in _PICTURES and not p.name.startswith(".")]
-        files = sorted(pictures, key=natural)
-        if not files:
-            raise WorkspaceError(f"{folder} holds no pictures ({', '.join(sorted(_PICTURES))})")
-        names: list[str] = []
-        with self.together() as adding:
-            for file in files:
-                names.append(self.free_name(file.stem, names))
-                adding(self.prepare(names[-1], file, copy=copy, **arguments))
+        Raises WorkspaceError where the folder holds no pictures; a picture that cannot be opened, or a mask that does
+        not fit, adds none at all.
+        """
+        from voxloop.store.pairs import add_folder
+
+        names = add_folder(cast("Store", self._store), path, masks, copy=copy, **arguments)
         return [self.info(name) for name in names]
 
-    def remove(self, name: str) -> None:
-        """Take an image out. Its source stays; its labels, and a copy the workspace owns, go to ``removed/``."""
+    def remove(self, name: str | Sequence[str]) -> None:
+        """Take an image out, or several. Sources stay; labels, and copies the workspace owns, go to ``removed/``."""
         self._store.check_writable()
-        info = self.info(name)
-        self._opened.pop(name, None)
-        self._store.set_aside(image=info)
+        infos = [self.info(one) for one in ([name] if isinstance(name, str) else as_list("name", name))]
+        gone = {info.name for info in infos}
+        for info in infos:
+            self._opened.pop(info.name, None)
+            self._store.set_aside(image=info)
         self._store.change(
-            images=tuple(one for one in self._store.document.images if one.name != name),
-            regions=tuple(one for one in self._store.document.regions if one.image != name),
+            images=tuple(one for one in self._store.document.images if one.name not in gone),
+            regions=tuple(one for one in self._store.document.regions if one.image not in gone),
         )
 
     def relink(self, name: str, source: str | Path, *, force: bool = False, **arguments: Any) -> ImageInfo:

@@ -32,10 +32,11 @@ class Page:
     def __init__(self, panel, messages):
         self.panel, self.grid, self.messages = panel, panel.grid.widget, messages
 
-    def send(self, kind, chosen=(), key=""):
+    def send(self, kind, chosen=(), key="", version=None):
         ranges = [[at, at + 1] for at in chosen]
         cursor = chosen[-1] if chosen else -1
         content = {"kind": kind, "key": key, "selected": ranges, "cursor": cursor}
+        content |= {} if version is None else {"version": version}
         self.grid._handle_custom_msg(content, [])
 
     def pictures(self):
@@ -76,8 +77,13 @@ def test_items_are_worked_through_and_taken_back(ui, ws, messages, no_leak):
     assert tiles.find(quality="good") == []
     page.send("key", (), "redo")
     assert tiles.counts()["done"] == 2
+    before = panel.grid.widget.version
     panel.filter.status.value = "done"
     assert panel.order == tiles.names[1:4:2]
+    page.send("key", (0, 3), "g", before)  # pressed before the page had the order of today: 3 is still there
+    assert (tiles.find(quality="good"), panel.chosen) == (tiles.names[3:4], tiles.names[3:4])
+    page.send("key", (0,), "b", before)
+    assert tiles.find(quality="bad") == []
     panel.filter.clear()
     panel.choose(tiles.names[:2])
     panel.say_box._note.value = "=x\n<b>"
@@ -141,6 +147,14 @@ def test_frames_tiles_and_folders_from_the_panel(ui, ws, tmp_path, messages):
     screen.click("Add pictures and masks")
     assert ws.images.names == ["slide", "movie", "a"]
     assert ws.labels("labels", "a").counts() == {1: 400}
+    page = Page(panel, messages)
+    page.send("key", (), "undo")
+    assert ws.images.names == ["slide", "movie"]
+    page.send("key", (), "redo")
+    assert ws.labels("labels", "a").counts() == {1: 400}
+    ws.labels("labels", "a").erase(index=0, points=[(2, 2)], radius=1)
+    page.send("key", (), "undo")
+    assert "'a' was labelled on since" in screen.message
     panel.close()
 
 

@@ -97,6 +97,23 @@ function render({ model, el }) {
     }
   }
 
+  function place(cell, at) {
+    cell.id = `${id}-${at}`;
+    cell.style.cssText = `width:${width - GAP}px;height:${height - GAP}px;transform:translate(${(at % columns) * width + GAP / 2}px,${Math.floor(at / columns) * height + GAP / 2}px)`;
+    cell.picture.style.height = `${height - GAP - CAPTION - EDGE}px`;
+    cell.setAttribute("aria-setsize", String(order.length));
+    cell.setAttribute("aria-posinset", String(at + 1));
+  }
+
+  // Which position lies under the pointer: told by where it is, not by the cell that happens to be drawn there, which
+  // may be drawn for another one a moment later.
+  function under(event) {
+    const edge = box.getBoundingClientRect(), zoom = edge.width / box.offsetWidth || 1;
+    const x = (event.clientX - edge.left) / zoom - box.clientLeft, y = (event.clientY - edge.top) / zoom - box.clientTop;
+    const column = Math.floor(x / width), at = Math.floor((y + box.scrollTop) / height) * columns + column;
+    return x >= 0 && x < box.clientWidth && y >= 0 && y < box.clientHeight && column < columns && at < order.length ? at : -1;
+  }
+
   function draw() {
     frame = 0;
     const count = order.length;
@@ -114,12 +131,7 @@ function render({ model, el }) {
       let cell = shown.get(at);
       if (!cell) {
         cell = spare.pop() ?? all.appendChild(newCell());
-        cell.id = `${id}-${at}`;
-        cell.at = at;
-        cell.style.cssText = `width:${width - GAP}px;height:${height - GAP}px;transform:translate(${(at % columns) * width + GAP / 2}px,${Math.floor(at / columns) * height + GAP / 2}px)`;
-        cell.picture.style.height = `${height - GAP - CAPTION - EDGE}px`;
-        cell.setAttribute("aria-setsize", String(count));
-        cell.setAttribute("aria-posinset", String(at + 1));
+        place(cell, at);
         shown.set(at, cell);
       }
       fill(cell, at);
@@ -158,23 +170,19 @@ function render({ model, el }) {
     all.style.height = `${Math.ceil(order.length / columns) * height}px`;
     empty.textContent = order.length ? "" : model.get("empty");
     empty.style.display = order.length ? "none" : "";
-    clear();
+    asked = "";
+    for (const [at, cell] of shown) if (at < order.length) place(cell, at); // each stays the cell of its position
     if (before !== columns) box.scrollTop = Math.floor(kept / columns) * height;
     soon();
   }
 
-  function clear() { // every cell is laid out anew
-    for (const cell of shown.values()) { cell.style.display = "none"; cell.told = ""; spare.push(cell); }
-    shown.clear();
-    asked = "";
-  }
-
   // ------------------------------------------------------------------------------------------------- what is chosen
 
-  // What is chosen goes along with every key: changes of traits may come later than messages.
+  // What is chosen goes along with every key: changes of traits may come later than messages. The version says in which
+  // order the positions count; another one may be on its way here.
   function tell(kind, key = "") {
     model.set({ selected: ranges, cursor });
-    model.send({ kind, key, selected: ranges, cursor });
+    model.send({ kind, key, selected: ranges, cursor, version: model.get("version") });
   }
 
   function choose(next, at, { scroll = true } = {}) {
@@ -203,9 +211,8 @@ function render({ model, el }) {
 
   box.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    const cell = event.target.closest(".vx-grid-cell");
-    if (!cell) return;
-    const at = cell.at;
+    const at = under(event);
+    if (at < 0) return;
     if (event.shiftKey && anchor >= 0) choose(between(anchor, at), at, { scroll: false });
     else if (event.ctrlKey || event.metaKey) { anchor = at; choose(toggle(at), at, { scroll: false }); }
     else { anchor = at; choose(one(at), at, { scroll: false }); }
@@ -215,7 +222,7 @@ function render({ model, el }) {
     if (cell) cell.title = cell.getAttribute("aria-label");
   });
   box.addEventListener("dblclick", (event) => {
-    if (event.target.closest(".vx-grid-cell")) tell("open");
+    if (under(event) === cursor && cursor >= 0) tell("open");
   });
 
   box.addEventListener("keydown", (event) => {

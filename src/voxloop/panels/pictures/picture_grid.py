@@ -13,6 +13,9 @@ import traitlets as t
 
 from voxloop.panels.base.ui import UiLoop
 
+#: orders before the one on show in which positions are still understood
+_EARLIER = 4
+
 
 def _asset(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
@@ -25,6 +28,7 @@ class GridWidget(anywidget.AnyWidget):
     _css = ".vx .vx-grid-frame { position: relative; min-height: 200px; } .vx-grid { position: absolute; inset: 0; }"
 
     order = t.Bytes(b"").tag(sync=True)  # uint32: the items in the order in which they stand there
+    version = t.Int(0).tag(sync=True)  # of the order; sent together with it
     marks = t.Bytes(b"").tag(sync=True)  # uint16
     tints = t.Bytes(b"").tag(sync=True)  # uint8: 0, or the place of a class in the palette, from 1
     palette: t.List = t.List().tag(sync=True)
@@ -56,6 +60,7 @@ class PictureGrid:
     ) -> None:
         self._on_look, self._on_choose, self._on_key = on_look, on_choose, on_key
         self.order = np.zeros(0, np.uint32)
+        self._earlier: dict[int, np.ndarray] = {}  # orders that the page may still go by
         self._telling = False
         self.widget = GridWidget()
         self.widget.on_msg(self._receive)
@@ -72,6 +77,26 @@ class PictureGrid:
 
     def _told(self, message: dict[str, Any]) -> None:
         """Take up what is chosen on the page, then do what the key asks for."""
+        version = int(message.get("version", self.widget.version))
+        if version == self.widget.version:
+            self._take_choice(message)
+        elif not self._told_before(version, message) and message.get("key") not in ("undo", "redo"):
+            return
+        if message["kind"] != "choose":
+            self._on_key("open" if message["kind"] == "open" else str(message.get("key")))
+
+    def _told_before(self, version: int, message: dict[str, Any]) -> bool:
+        """Choose what the hand chose in an order that is gone by now; whether any of it is still there."""
+        order = self._earlier.get(version, np.zeros(0, np.uint32))
+        parts = [order[max(0, int(first)) : max(0, int(stop))] for first, stop in message.get("selected", ())]
+        there = set(self.order.tolist())
+        items = [int(item) for part in parts for item in part if int(item) in there]
+        at = int(message.get("cursor", -1))
+        if items:
+            self.choose(items, int(order[at]) if 0 <= at < len(order) else None)
+        return bool(items)
+
+    def _take_choice(self, message: dict[str, Any]) -> None:
         count = len(self.order)
         ranges = [[int(first), int(stop)] for first, stop in message.get("selected", ())]
         ranges = [[max(0, first), min(stop, count)] for first, stop in ranges if first < min(stop, count)]
@@ -81,8 +106,6 @@ class PictureGrid:
             self.widget.set_state({"selected": ranges, "cursor": cursor})  # the page knows
             self._telling = False
             self._on_choose()
-        if message["kind"] != "choose":
-            self._on_key("open" if message["kind"] == "open" else str(message.get("key")))
 
     def _chosen(self, _: Any) -> None:
         if not self._telling:
@@ -131,10 +154,22 @@ class PictureGrid:
 
     # ------------------------------------------------------------------------------------------------ what is shown
 
+    def clear(self) -> None:
+        """Show nothing; what the hand chose until now means nothing in what comes next."""
+        self.order, self._earlier = np.zeros(0, np.uint32), {}
+        with self.widget.hold_sync():
+            self.widget.version += 1
+            self.widget.order = b""
+        self._set([], -1)
+        self.forget()
+
     def show(self, order: np.ndarray, marks: np.ndarray, tints: np.ndarray, palette: list[dict[str, str]]) -> None:
         """Show these items; what was chosen stays chosen where it is still there, else what came into its place is."""
         chosen, current, cursor = self.chosen, self.current, int(self.widget.cursor)
         other = not np.array_equal(order, self.order)
+        if other:
+            self._earlier[self.widget.version] = self.order
+            self._earlier.pop(self.widget.version - _EARLIER, None)
         self.order = order.astype(np.uint32)
         self._telling = True
         with self.widget.hold_sync():
@@ -150,6 +185,7 @@ class PictureGrid:
                 places = {item: at for at, item in enumerate(self.order.tolist())}
                 self.widget.selected = _ranges(np.sort(np.array([places[item] for item in kept], int)))
                 self.widget.cursor = -1 if here is None else places[here]
+                self.widget.version += 1
                 self.widget.order = self.order.astype("<u4").tobytes()
         self._telling = False
         if other:

@@ -85,7 +85,7 @@ class PicturesPanel(Panel):
         self.filter = FilterBox(self, self.show)
         self.say_box = SayBox(self, self.edits.say, self.edits.assign, self.open)
         self.teaching = TeachingBox(self, self.ws, self.edits.put, self.look)
-        self.folder = FolderBox(self, self.ws, self._came_in, self.tell_code)
+        self.folder = FolderBox(self, self.ws, self._came_in, self.tell_code, self.edits.steps.note)
         self.table = TableBox(self, self._save, self._load)
         self.counts = text("", "vx-number")
         self._banner = text("", "vx-banner")
@@ -120,9 +120,7 @@ class PicturesPanel(Panel):
         self.thumbs = Thumbnails(self.ws, self.catalogue)
         self.tiles.show(name)
         self.facts, self._wanted = nothing_known(len(self.catalogue)), []
-        self.grid.order = np.zeros(0, np.uint32)
-        self.grid.choose([])
-        self.grid.forget()
+        self.grid.clear()
         self.refresh()
 
     @on_ui
