@@ -189,12 +189,7 @@ class Workbench(Panel):
         if self.step != step:
             return
         catalogue, panel = pictures.catalogue, self.panels[step]  # type: ignore[attr-defined]
-        if step == "label":
-            panel.items.follow(catalogue, pictures.order, item)  # type: ignore[attr-defined]
-            return
-        image, box = catalogue.place(item)
-        panel.show(image=image)  # type: ignore[attr-defined]
-        panel.view.go_to_plane(box.start[0])  # type: ignore[attr-defined]
+        panel.items.follow(catalogue, pictures.order, item)  # type: ignore[attr-defined]
 
     def _look_at_doubts(self) -> None:
         """Strokes that models contradict, at the picture."""

@@ -168,6 +168,12 @@ def test_an_item_is_labelled_and_the_next_ones_follow(ui, ws, no_leak):
     label = bench.panels["label"]
     assert (bench.step, label.image, label.view.index) == ("label", "movie", 2)
     assert label.view.widget.camera["y"] == 10 * label.view.planes.spacing_um[1]
+    edge = next(layer for layer in label.view.layers if layer.id == "item")
+    drawn = edge.read("z", 2, (0, 10, 20, 40), (1, 1)).indices
+    assert drawn[:, :10].all()
+    assert not drawn[:, 10:].any()
+    assert edge.read("z", 2, (3, 0, 20, 40), (4, 4)).indices.sum() == 5 * 5
+    assert not edge.read("z", 1, (0, 0, 20, 40), (1, 1)).indices.any()
     label._on_action("item done", [0, 0, 0])
     assert pictures.catalogue.read("movie/2/0:20,0:20").status == "done"
     assert label.items.item == "movie/2/0:20,20:40"
@@ -177,5 +183,16 @@ def test_an_item_is_labelled_and_the_next_ones_follow(ui, ws, no_leak):
     ws.images.add("other", np.zeros((20, 20), np.uint8))
     pictures.refresh()
     assert pictures.order[-1] == "other/0:20,0:20"
+    bench.close()
+    ws.levels.remove("labels")
+    bench = Workbench(ws, step="pictures")  # only a level of classes of pictures: keys go on there too
+    bench.panels["pictures"].choose(["slide/20:40,0:20"])
+    Screen(bench).click("Open")
+    points = bench.panels["points"]
+    assert (bench.step, points.items.item) == ("points", "slide/20:40,0:20")
+    points.act("item done")
+    assert points.items.item == "slide/20:40,20:40"
+    assert [layer.id for layer in points.view.layers] == ["item"]
+    assert any(key["action"] == "item next" for key in points.view.widget.bindings)
     bench.close()
     assert no_leak.left() == []

@@ -22,7 +22,6 @@ from voxloop.panels.label.compare_box import CompareBox
 from voxloop.panels.label.edits import Edits
 from voxloop.panels.label.first_places import FirstPlaces
 from voxloop.panels.label.hinted import HintedTools
-from voxloop.panels.label.item_bar import ItemBar
 from voxloop.panels.label.level_chooser import LevelChooser
 from voxloop.panels.label.level_layers import LevelLayers
 from voxloop.panels.label.live_box import LiveBox
@@ -42,6 +41,7 @@ from voxloop.panels.label.tools import BY_NAME, Call, bindings, fill_call, hand,
 from voxloop.panels.label.unit_box import UnitBox
 from voxloop.panels.people.people_box import PeopleBox
 from voxloop.panels.view.ink import StrokePiece
+from voxloop.panels.view.item_bar import ItemBar
 from voxloop.panels.view.layers import LabelLayer, Layer, LayerKind, class_dicts
 from voxloop.panels.view.linked_planes import LinkedPlanes
 from voxloop.panels.view.plane_view import PlaneView
@@ -97,8 +97,8 @@ class LabelPanel(Panel):
         self.code_line = CodeLine()
         self.code, self.show_code = self.code_line.widget, self.code_line.show
         self.levels, self.strays = LevelLayers(self, ws, self.view), Strays(self, ws, self.show_code)
-        self.regions, self.items = RegionBox(self), ItemBar(self)
-        self.compare, self.people = CompareBox(self), PeopleBox(self)
+        self.items = ItemBar(self, self.view, lambda: self.image, lambda image: self.choose(image), self.show_code)
+        self.regions, self.compare, self.people = RegionBox(self), CompareBox(self), PeopleBox(self)
         self.classes = ClassEditor(self, ws, self.state, changed=self._classes_changed, tell_code=self.show_code)
         self.saved = Saved()
         self.live_box = LiveBox(
@@ -207,7 +207,7 @@ class LabelPanel(Panel):
         own = LabelLayer(self.labels, level.name, level.classes, kind)
         below: list[Layer] = [*self.picture.layers, self.live.layer, *self.levels.below(self.labels)]
         over: list[Layer] = [*self.compare.layers(), *self.people.layers(), *self.regions.layers(), self.preview.layer]
-        self.view.set_layers([*below, own, *self.units.opened(), *over])
+        self.view.set_layers([*below, own, *self.units.opened(), *over, *self.items.layers()])
         values = [item.value for item in level.classes]
         if kind == "instances":
             self.state.value = self.labels.next_id()
@@ -269,8 +269,8 @@ class LabelPanel(Panel):
 
     def _keys(self) -> list[dict[str, Any]]:
         """The keys that mean something here, for the picture and its list of keys."""
-        level = self.labels.level
-        return bindings(self.state, level.classes, objects=level.kind == "instances") + self.items.bindings
+        objects = self.labels.level.kind == "instances"
+        return bindings(self.state, self.labels.level.classes, objects=objects) + self.items.bindings
 
     # ------------------------------------------------------------------------------------------------------- editing
 

@@ -28,6 +28,7 @@ from voxloop.panels.points.new_level import NewLevel
 from voxloop.panels.points.overlay_shapes import OverlayShapes
 from voxloop.panels.points.placement import MODES, Mode
 from voxloop.panels.points.skeleton_editor import SkeletonEditor
+from voxloop.panels.view.item_bar import ItemBar
 from voxloop.panels.view.plane_view import PlaneView
 from voxloop.store import PictureLabels
 
@@ -82,6 +83,7 @@ class PointsPanel(Panel):
         self.overlay = OverlayShapes(self)
         self.looks = LookBox(self)
         self.bar = FrameBar(self, self.view)
+        self.items = ItemBar(self, self.view, lambda: self.image, lambda image: self.show(image=image), self._show_code)
         self.search = FrameSearch(self)
         self.list = InstanceList(self)
         self.steps = MarkSteps(self)
@@ -122,6 +124,7 @@ class PointsPanel(Panel):
         self.side = w.VBox(
             [
                 row(self.images, self.levels),
+                self.items.widget,
                 self._placing,
                 self._assigning,
                 self.list.widget,
@@ -273,7 +276,8 @@ class PointsPanel(Panel):
             )
             for item in level.classes
         ]
-        self.view.widget.bindings = bindings(level.kind, level.classes, framed=self.marks.framed)
+        own = bindings(level.kind, level.classes, framed=self.marks.framed)
+        self.view.widget.bindings = own + self.items.bindings
         self.skeleton.show(self._level if level.kind == "points" else "")
         self.draw()
 
@@ -306,7 +310,7 @@ class PointsPanel(Panel):
     def act(self, name: str) -> object:
         """Do what a key asks for."""
         if self.marks is None:
-            return None
+            return self.items.actions[name]() if name in self.items.actions else None
         if name.startswith("class "):
             self._take_class(int(name.removeprefix("class ")))
             return None
@@ -322,6 +326,7 @@ class PointsPanel(Panel):
             "next labelled": lambda: self.search.labelled(1),
             "labelled before": lambda: self.search.labelled(-1),
             **self.list.actions,
+            **self.items.actions,
         }
         return actions[name]() if name in actions else None
 

@@ -1,13 +1,14 @@
-"""Which item of a catalogue is being labelled, and the way to the next one. Hidden until an item is followed."""
+"""Which item of a catalogue is being labelled, its outline, the way to the next one. Hidden until one is followed."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from voxloop.errors import LabelError
-from voxloop.panels.base.panel import button, row, show, text
+from voxloop.panels.base.panel import Panel, button, row, show, text
+from voxloop.panels.view.item_layer import ID, ItemLayer
 
 if TYPE_CHECKING:
     from voxloop.geometry import Box
@@ -23,26 +24,35 @@ KEYS = (
 )
 
 
-class ItemOwner(Protocol):
-    """The panel in which items are labelled."""
-
-    view: PlaneView
-
-    @property
-    def image(self) -> str: ...
-    def choose(self, image: str | None = None) -> None: ...
-    def show_code(self, code: str) -> None: ...
-
-
 class ItemBar:
-    """A row above the tools: name and place of the item, back, on, and done."""
+    """A row above the tools: name and place of the item, back, on, and done.
 
-    def __init__(self, owner: Any) -> None:
-        self._owner: ItemOwner = owner
+    Parameters
+    ----------
+    panel
+        The panel in which items are labelled.
+    view, image
+        Its picture, and which image that shows now.
+    go
+        Shows another image there.
+    tell_code
+        Takes the line of Python for what was done.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        view: PlaneView,
+        image: Callable[[], str],
+        go: Callable[[str], object],
+        tell_code: Callable[[str], object],
+    ) -> None:
+        self._view, self._image, self._show_image, self._tell_code = view, image, go, tell_code
+        self._layer = ItemLayer()
         self.catalogue: Catalogue | None = None
         self._order: list[str] = []
         self._at = 0
-        on = owner.handler
+        on = panel.handler
         self.words = text("", "vx-small")
         back = button("", on(lambda: self.step(-1)), icon="chevron-left", tooltip="Item before (Shift PageUp)")
         forth = button("", on(lambda: self.step(1)), icon="chevron-right", tooltip="Next item (Shift PageDown)")
@@ -72,9 +82,17 @@ class ItemBar:
         self.catalogue, self._order = catalogue, list(order)
         if item not in self._order:
             self._order.append(item)
-        widget = self._owner.view.widget
+        widget = self._view.widget
         widget.bindings = [*widget.bindings, *(key for key in self.bindings if key not in widget.bindings)]
         self._go(self._order.index(item))
+
+    def layers(self) -> list[ItemLayer]:
+        """The outline of the tile that is labelled, where its image is on show."""
+        name = self.item
+        if self.catalogue is None or name not in self.catalogue.items.places or self.catalogue.items.kind != "tiles":
+            return []
+        image, self._layer.box = self.catalogue.place(name)
+        return [self._layer] if image == self._image() else []
 
     def step(self, by: int) -> None:
         """Go on by so many items; what is gone meanwhile is left out."""
@@ -92,7 +110,7 @@ class ItemBar:
         if self.catalogue is None or self.item is None:
             raise LabelError("open an item in Pictures first: this key says that it is done")
         self.catalogue.set(self.item, status="done")
-        self._owner.show_code(f"ws.catalogue({self.catalogue.name!r}).set({self.item!r}, status='done')")
+        self._tell_code(f"ws.catalogue({self.catalogue.name!r}).set({self.item!r}, status='done')")
         self._show()
         if self._at + 1 < len(self._order):
             self.step(1)
@@ -101,9 +119,16 @@ class ItemBar:
         assert self.catalogue is not None
         image, box = self.catalogue.place(self._order[at])
         self._at = at
-        if image != self._owner.image:
-            self._owner.choose(image=image)
-        bring_into_view(self._owner.view, box, whole=self.catalogue.items.kind != "tiles")
+        if image != self._image():
+            self._show_image(image)
+        tile = self.catalogue.items.kind == "tiles"
+        others = [layer for layer in self._view.layers if layer.id != ID]
+        if self.layers():
+            self._view.set_layers([*others, self._layer])
+            self._view.refresh(ID)
+        elif len(others) < len(self._view.layers):
+            self._view.set_layers(others)
+        bring_into_view(self._view, box, whole=not tile)
         show(self.widget, True)
         self._show()
 
