@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import voxloop as vl
 from voxloop.cli import main
 from voxloop.errors import LabelError, WorkspaceError
+from voxloop.store.signing import signed_as
 
 SHAPE = (6, 64, 80)
 
@@ -142,6 +143,41 @@ def test_two_copies_are_merged_as_it_was_decided(ws: vl.Workspace) -> None:
 
     told = CliRunner().invoke(main, ["merge", str(ws.path), str(copy), "--apply", "--json"])
     assert json.loads(told.stdout)["changed"] == 9
+
+
+def test_what_two_people_say_of_tiles_is_brought_together(ws: vl.Workspace) -> None:
+    ws.levels.add("kinds", ["round", "long"], kind="pictures")
+    ws.tiles.add("tiles", size=16)
+    tiles = ws.catalogue("tiles")
+    a, b, c, d = tiles.names[:4]
+    tiles.set([a, b], status="in progress", note="first")
+    copy = copied(ws)
+    tiles.set(b, status="done")
+    tiles.set(c, quality="bad")
+    with vl.Workspace.open(copy) as other, signed_as("Bob"):
+        theirs = other.catalogue("tiles")
+        theirs.set(a, status="done")
+        theirs.set(b, note="")
+        theirs.set(c, quality="good")  # later than what is said here
+        theirs.assign(d, "long")
+    tiles.set(d, assignee="Ada")
+    merge = ws.merge(copy)
+    assert "nothing was labelled" in merge.words
+    assert "4 items are said something else of" in merge.words
+    assert f"{c} is 'bad' here, 'good' there" in merge.words
+    assert tiles.read(a).status == "in progress"
+    assert merge.apply().items == 4
+    assert (tiles.read(a).status, tiles.read(a).author, tiles.read(a).note) == ("done", "Bob", "first")
+    assert (tiles.read(b).status, tiles.read(b).note, tiles.read(c).quality) == ("done", "", "good")
+    assert (tiles.find(label="long"), tiles.read(d).assignee) == ([d], "Ada")
+    assert ws.merge(copy).apply().words == "nothing to take in"
+    assert merge.undo() == 1
+    assert (tiles.read(a).status, tiles.read(c).quality, tiles.find(label="long")) == ("in progress", "bad", [])
+    tiles.redo()
+    with vl.Workspace.open(copy) as other, signed_as("Bob"):
+        other.catalogue("tiles").set(a, status="to do")
+    ws.merge(copy).apply()
+    assert tiles.read(a).status == "to do"
 
 
 def test_objects_of_two_people_keep_apart_or_are_one(tmp_path: Path) -> None:

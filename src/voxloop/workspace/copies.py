@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from voxloop.errors import LabelError, WorkspaceError, nearest, unknown
 from voxloop.given import shown
 from voxloop.store import Level
+from voxloop.store.merging.said import SaidMerge
 
 if TYPE_CHECKING:
     from voxloop.store import ImageInfo, Store
@@ -32,6 +33,7 @@ class Counterparts:
     """All that two workspaces have in common, and sentences on what they have not."""
 
     pairs: list[Counterpart] = field(default_factory=list)
+    images: dict[str, str] = field(default_factory=dict)  # of the copy, and what they are called here
     remarks: list[str] = field(default_factory=list)
 
 
@@ -42,6 +44,7 @@ def counterparts(here: Store, there: Store, level: str | None, image: str | None
     """
     found = Counterparts()
     images = _images(here, there, found.remarks)
+    found.images = {theirs: ours for ours, theirs in images.items()}
     if image is not None and image not in here.images:
         raise WorkspaceError(unknown("image", image if isinstance(image, str) else shown(image), here.images.names))
     if not images:
@@ -100,6 +103,26 @@ def _alike(one: ImageInfo, other: ImageInfo) -> bool:
 
 def _look(info: ImageInfo) -> str:
     return info.fingerprint or " x ".join(map(str, info.shape))
+
+
+def said_of_items(project: Any, copy: Store, images: Mapping[str, str]) -> list[SaidMerge]:
+    """What is said of images, frames and tiles there, beside what is here; ``images`` of theirs and mine."""
+
+    def rename(item: str) -> str:
+        image, slash, rest = item.partition("/")
+        return f"{images[image]}{slash}{rest}" if image in images else ""
+
+    values: dict[str, dict[int, int]] = {}
+    for level in project.store.document.levels:
+        own = {one.name: one.value for one in level.classes}
+        theirs = next((one for one in copy.document.levels if (one.name, one.kind) == (level.name, level.kind)), None)
+        if level.kind == "pictures" and theirs is not None and theirs.folder == level.folder:
+            values[level.folder or level.name] = {0: 0} | {
+                one.value: own[one.name] for one in theirs.classes if one.name in own
+            }
+    names = ("images", "frames", *project.tiles.names)
+    there = [name for name in names if copy.layout.catalogue(name).is_file()]
+    return [SaidMerge(project.catalogue(name), copy.layout.catalogue(name), rename, values) for name in there]
 
 
 def check_classes(given: Any) -> dict[str, str | None]:

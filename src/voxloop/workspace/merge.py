@@ -18,9 +18,10 @@ from voxloop.store import Labels, Store
 from voxloop.store.atomic import replace_json
 from voxloop.store.merging.conflicts import BOTH, MINE, THEIRS, UNLABELLED, Conflict, Decisions
 from voxloop.store.merging.marked import MarkMerge
+from voxloop.store.merging.said import SaidMerge
 from voxloop.store.merging.voxels import VoxelMerge
 from voxloop.store.values import whole
-from voxloop.workspace.copies import Counterpart, check_classes, class_values, counterparts
+from voxloop.workspace.copies import Counterpart, check_classes, class_values, counterparts, said_of_items
 from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Applied:
     voxels: Mapping[tuple[str, str], int]
     marks: Mapping[tuple[str, str], int]
     words: str
+    items: int = 0  # of how many images, frames and tiles something is said that was not
 
     def __repr__(self) -> str:
         return self.words
@@ -53,7 +55,15 @@ class Merge:
     remarks : what is in one of the two only, and was left out.
     """
 
-    def __init__(self, project: Project, other: Store, parts: Sequence[_Part], remarks: Sequence[str]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        other: Store,
+        parts: Sequence[_Part],
+        remarks: Sequence[str],
+        said: Sequence[SaidMerge] = (),
+    ) -> None:
+        self._said = list(said)
         self._project, self._other, self._parts = project, other, list(parts)
         self.remarks = list(remarks)
         self._file = project.layout.audits / "merge-decisions.json"
@@ -95,7 +105,8 @@ class Merge:
     def words(self) -> str:
         """The whole of it in a few lines."""
         if not any(part.is_new for part in self._parts):
-            lines = [f"nothing was done in {self.path.name} that is not here already"]
+            what = "labelled" if any(one.items for one in self._said) else "done"
+            lines = [f"nothing was {what} in {self.path.name} that is not here already"]
         else:
             many = len(self.conflicts) + sum(part.unlisted for part in self._parts)
             what = (
@@ -108,7 +119,7 @@ class Merge:
                 lines.append(f"{where}: {part.words}")
             if part.is_new and not part.base.copied and not part.base.merged:
                 lines.append(f"{where}: no edit in common, so the two are compared as they are")
-        return "\n".join([*lines, *self.remarks])
+        return "\n".join([*lines, *filter(None, (one.words for one in self._said)), *self.remarks])
 
     def table(self) -> pd.DataFrame:
         """A row a conflict."""
@@ -202,7 +213,10 @@ class Merge:
                     voxels[place] = sum(edit.voxels for edit in made)
                 else:
                     marks[place] = sum(getattr(edit, "marks", 0) for edit in made)
+            items = sum(one.apply() for one in self._said)
         except BaseException:
+            for one in self._said:
+                one.undo()
             for part in done:
                 part.labels.undo()
             raise
@@ -213,13 +227,15 @@ class Merge:
         total = sum(voxels.values())
         where = sum(1 for number in (*voxels.values(), *marks.values()) if number)
         more = f" and {sum(marks.values()):,} marks" if marks else ""
+        also = f"; what is said of {items:,} items" if items else ""
         words = f"{total:,} voxels{more} changed in {where} of {len(self._parts)} label arrays"
         self.look()
-        return Applied(voxels, marks, words if done else "nothing to take in")
+        return Applied(voxels, marks, words + also if done or items else "nothing to take in", items)
 
     def undo(self) -> int:
-        """Take back what :meth:`apply` did, where nothing was edited since; of how many label arrays."""
-        undone = 0
+        """Take back what :meth:`apply` did, where nothing was edited since; of how many label arrays
+        and lists of items."""
+        undone = sum(one.undo() for one in self._said)
         for labels, sequence in self._done:
             if labels.sequence == sequence and labels.undo() is not None:
                 undone += 1
@@ -229,7 +245,7 @@ class Merge:
 
     def look(self) -> None:
         """Compare with what is labelled by now; decisions stay where their conflict is the same."""
-        for part in self._parts:
+        for part in (*self._parts, *self._said):
             part.look()
         self._list()
 
@@ -333,7 +349,8 @@ def merge(
             raise LabelError(unknown("class of the copy", strange, sorted(known)))
         for pair in found.pairs:
             parts.append((_voxels if pair.level.raster else _marks)(project, copy, pair, told))
-        return Merge(project, copy, parts, found.remarks)
+        said = said_of_items(project, copy, found.images) if level is None and image is None else ()
+        return Merge(project, copy, parts, found.remarks, said)
     except VoxloopError:
         copy.close()
         raise

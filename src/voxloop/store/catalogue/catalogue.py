@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ class Catalogue:
     def __init__(self, store: Store, tiles: Tiles, name: str) -> None:
         self._store, self._tiles = store, tiles
         self.name = name
-        self._log = ItemLog(store.layout.catalogue(name), store.check_writable)
+        self.log = ItemLog(store.layout.catalogue(name), store.check_writable)
         self._seen: tuple[Any, ...] | None = None
         self._items: Items
         self._inherited: dict[int, ItemEntry] = {}
@@ -69,7 +69,7 @@ class Catalogue:
     def sequence(self) -> int:
         """Number of the last change."""
         self._look()
-        return self._log.sequence
+        return self.log.sequence
 
     @property
     def read_only(self) -> bool:
@@ -83,7 +83,7 @@ class Catalogue:
         """What is said, by place of the item; those of which nothing is said are left out."""
         self._look()
         places = self._items.places
-        own = {places[name]: entry for name, entry in self._log.entries.items() if name in places}
+        own = {places[name]: entry for name, entry in self.log.entries.items() if name in places}
         return {**self._inherited, **own}
 
     def region(self, item: str) -> tuple[slice, slice, slice]:
@@ -244,15 +244,15 @@ class Catalogue:
 
     def undo(self) -> bool:
         """Take the last change of this catalogue back; whether there was one."""
-        return self._log.undo()
+        return self.log.undo()
 
     def redo(self) -> bool:
         """Make the change again that was taken back last; whether there was one."""
-        return self._log.redo()
+        return self.log.redo()
 
     @property
     def can_undo(self) -> bool:
-        return self._log.can_undo
+        return self.log.can_undo
 
     # ------------------------------------------------------------------------------------------------ training sets
 
@@ -315,14 +315,14 @@ class Catalogue:
     def _look(self) -> None:
         """Take up other images, another grid, and what others said."""
         document = self._store.document
-        self._log.refresh()
+        self.log.refresh()
         there = (document.images, document.tiles)
         same = self._seen is not None and self._seen[:2] == there
         if not same:
             self._items = self._make()
-        said = (self._log.sequence, id(self._log.entries))
+        said = (self.log.sequence, id(self.log.entries))
         if self._seen is None or not same or self._seen[2:] != said:
-            self._inherited, self._lost = inherited(self._items, self._log.entries)
+            self._inherited, self._lost = inherited(self._items, self.log.entries)
         self._seen = (*there, *said)
 
     def _make(self) -> Items:
@@ -334,8 +334,13 @@ class Catalogue:
         return tiles_of(self._tiles[self.name], self._tiles.infos(self.name))
 
     def _entry(self, at: int) -> ItemEntry:
-        own = self._log.entries.get(self._items.names[at])
+        own = self.log.entries.get(self._items.names[at])
         return own or self._inherited.get(at, NOTHING)
+
+    def say_each(self, changes: Sequence[tuple[Mapping[str, Any], str]]) -> int:
+        """Say fields that were checked of items, each its own, as one change. How many it changed."""
+        places = self.items.places
+        return self._say([(fields, places[name]) for fields, name in changes])
 
     def _say(self, said: list[tuple[Mapping[str, Any], int]]) -> int:
         """Write what differs from what is so already."""
@@ -345,7 +350,7 @@ class Catalogue:
         names, total = self._items.names, 0
         for fields, at in said:
             old = self._entry(at)
-            new = names[at] not in self._log.entries
+            new = names[at] not in self.log.entries
             key = (id(fields), id(old) if new else -id(old))
             if key not in meant:
                 meant[key] = group_of(groups, fields, old, new and old is not NOTHING)
@@ -355,7 +360,7 @@ class Catalogue:
                 total += 1
         if total:
             written: list[Group] = list(groups.values())
-            self._log.write(written)
+            self.log.write(written)
         return total
 
     def _one(self, item: str) -> int:

@@ -108,9 +108,13 @@ class ItemLog:
                 data = file.read()
             whole = data.rfind(b"\n") + 1  # a line that is being written, or that a crash cut
             self._read_to += whole
-            for record in parse_lines(data[:whole].split(b"\n")):
-                self._take(record)
+            self.replay(data[:whole])
             return self.sequence != before
+
+    def replay(self, data: bytes) -> None:
+        """Take up whole lines of a journal."""
+        for record in parse_lines(data.split(b"\n")):
+            self._take(record)
 
     def _take(self, record: dict[str, Any]) -> None:
         self.sequence += 1

@@ -53,7 +53,7 @@ class _Note:
 
 def find_base(mine: Path, theirs: Path, my_records: Sequence[Any], their_records: Sequence[Any]) -> Base:
     """Where two journals parted. Raises WorkspaceError where one cannot be read."""
-    shared = _common_bytes(mine, theirs)
+    shared = common_bytes(mine, theirs)
     copied = max((r.sequence for r in my_records if 0 <= r.line < shared), default=0)
     copied = min(copied, len(their_records))
     took = _fitting(_notes(mine, my_records), theirs, their_records)
@@ -80,7 +80,7 @@ def note_of(journal: Path, records: Sequence[Any], numbers: Mapping[int, int]) -
     return told
 
 
-def _common_bytes(one: Path, other: Path) -> int:
+def common_bytes(one: Path, other: Path) -> int:
     """How many bytes of whole lines are the same at the beginning of two files."""
     good = at = 0
     try:
