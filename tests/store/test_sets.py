@@ -145,3 +145,27 @@ def test_an_area_is_its_mask(ws, seed):
         assert np.array_equal(area.mask(part), whole[part.slices])
         assert area.touches(part) == whole[part.slices].any()
         assert not area.holds(part) or whole[part.slices].all()
+
+
+def test_versions_of_thousands_of_tiles_say_what_they_keep(tmp_path):
+    def rows(first, stop):
+        return [("image", "labels", (slice(0, 1), slice(n, n + 1), slice(0, 4))) for n in range(first, stop)]
+
+    place = tmp_path / "ws"
+    with Store.create(place, image=np.zeros((1, 4000, 4), np.uint8), classes=["a"]) as store:
+        store.sets.add("tiles", rows(0, 2000))
+        size = (place / "workspace.json").stat().st_size
+        store.sets.edit("tiles", [*store.sets["tiles"].rows[:1500], *rows(3000, 3010), ("image", "labels", None)])
+        store.sets.edit("tiles", store.sets["tiles"].rows[5:])
+        written = store.sets.versions("tiles")
+        assert (place / "workspace.json").stat().st_size - size < 2000
+    with Store.open(place) as store:
+        assert store.sets.versions("tiles") == written
+        assert [len(one.rows) for one in written] == [2000, 1511, 1506]
+        store.sets.edit("tiles", store.sets["tiles"].rows[:-1])
+        assert (place / "workspace.json").stat().st_size - size < 3000
+    text = (place / "workspace.json").read_text()
+    for wrong in ("0:2001", "5:x"):
+        (place / "workspace.json").write_text(text.replace('"kept": "0:1500"', f'"kept": "{wrong}"'))
+        with pytest.raises(WorkspaceError, match="damaged"):
+            Store.open(place)

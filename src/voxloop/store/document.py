@@ -24,6 +24,7 @@ from voxloop.geometry import Box
 from voxloop.plain_files import read_plain
 from voxloop.store.atomic import replace_json
 from voxloop.store.classes import Level, check_classes, check_parents
+from voxloop.store.set_versions import packed, unpacked
 
 #: 2: levels of points, boxes and pictures; a workspace without any is written as 1, which older versions open
 SCHEMA = 2
@@ -148,6 +149,25 @@ class TrainingSet(BaseModel):
         return f"{self.name}@{self.version}"
 
 
+def _all_rows(given: Any) -> Any:
+    """Sets by name as the file has them, with all rows of each version."""
+    if not isinstance(given, dict):
+        return given
+    return {name: unpacked(versions, SetRow.model_validate) for name, versions in given.items()}
+
+
+def _few_rows(sets: dict[str, tuple[TrainingSet, ...]]) -> dict[str, Any]:
+    return {name: packed(versions) for name, versions in sets.items()}
+
+
+#: versions of training sets by name, oldest first
+Versions = Annotated[
+    dict[str, tuple[TrainingSet, ...]],
+    BeforeValidator(_all_rows),
+    PlainSerializer(_few_rows, return_type=dict[str, Any], when_used="json"),
+]
+
+
 class TileGrid(BaseModel):
     """Tiles of one size over the planes of images: of every frame of a stack, of a volume through all of its planes.
 
@@ -187,7 +207,7 @@ class Document(BaseModel):
     active_regions: dict[str, str] = Field(default_factory=dict)  # by image: what is done there stays inside of it
     channels: tuple[ChannelEntry, ...] = ()
     reuse: tuple[str, ...] = ()
-    sets: dict[str, tuple[TrainingSet, ...]] = Field(default_factory=dict)
+    sets: Versions = Field(default_factory=dict)
     tiles: tuple[TileGrid, ...] = ()
 
     @model_validator(mode="after")

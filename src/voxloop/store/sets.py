@@ -124,7 +124,8 @@ class Sets(Named[TrainingSet]):
 
     def _row(self, row: str | tuple[Any, ...] | Mapping[str, Any] | SetRow) -> SetRow:
         if isinstance(row, SetRow):
-            row = {"image": row.image, "level": row.level, "region": row.box, "name": row.region}
+            again = self._row({"image": row.image, "level": row.level, "region": row.box, "name": row.region})
+            return row if row == again else again  # the same object: a version says what it keeps of the one before
         if isinstance(row, str):
             row = (row,)
         if not isinstance(row, Mapping):

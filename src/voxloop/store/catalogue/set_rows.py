@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from voxloop.errors import LabelError, WorkspaceError
 from voxloop.geometry import Box
@@ -61,9 +63,9 @@ def without_rows(
     else:
         gone = {(items.info(at).name, _key(items, at)) for at in places}
         left = [row for row in old if (row.image, None if row.box is None else row.box) not in gone]
-    wanted = {items.info(at).name for at in places}
+    wanted = _boxes_by_image(items, places)
     for row in left:
-        if not isinstance(row, tuple) and row.image in wanted and _holds(items, places, row):
+        if not isinstance(row, tuple) and items.kind != "images" and _holds(wanted, row):
             where = "the whole image" if row.box is None else row.region or f"the region {row.box.code()}"
             raise WorkspaceError(
                 f"training set {name!r} holds {where} of {row.image!r} as one row; change that row in the training sets"
@@ -78,12 +80,19 @@ def _key(items: Items, at: int) -> Box | None:
     return None if items.kind == "images" else items.box(at)
 
 
-def _holds(items: Items, places: Iterable[int], row: SetRow) -> bool:
+def _boxes_by_image(items: Items, places: Sequence[int]) -> dict[str, np.ndarray]:
+    """Boxes of these items (n, 6), first voxel and the one after the last along z, y, x, by the name of their image."""
+    boxes, image = items.boxes[list(places)], items.image[list(places)]
+    return {items.infos[int(one)].name: boxes[image == one] for one in np.unique(image)}
+
+
+def _holds(wanted: Mapping[str, np.ndarray], row: SetRow) -> bool:
     """Whether a row that stays holds one of these items."""
-    own = [items.box(at) for at in places if items.info(at).name == row.image]
-    if items.kind == "images":
-        return False
-    return any(row.box is None or row.box.covers(box) for box in own)
+    own = wanted.get(row.image)
+    if own is None or row.box is None:
+        return own is not None
+    inside = (own[:, 0::2] >= row.box.start) & (own[:, 1::2] <= row.box.stop)
+    return bool(inside.all(axis=1).any())
 
 
 def _apart(store: Store, items: Items, rows: Sequence[SetRow], level: str) -> tuple[list[SetRow], dict[str, set[int]]]:
