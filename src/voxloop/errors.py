@@ -63,6 +63,10 @@ class DiskFullError(PredictionError):
     """A prediction that ended for want of space; with space it goes on where it was."""
 
 
+#: names from which the nearest one is said before all of them
+_LONG_LIST = 12
+
+
 def nearest(given: str, allowed: Iterable[str]) -> str | None:
     """The allowed name that looks most like ``given``; None where nothing comes near."""
     names = {name.lower(): name for name in allowed}
@@ -71,12 +75,19 @@ def nearest(given: str, allowed: Iterable[str]) -> str | None:
 
 
 def unknown(what: str, given: object, allowed: Iterable[object]) -> str:
-    """``unknown class 'mito'; there are 'mitochondria', 'background'; did you mean 'mitochondria'?``."""
+    """``unknown class 'mito'; there are 'mitochondria', 'background'; did you mean 'mitochondria'?``.
+
+    Of a long list what comes near stands before it.
+    """
     names = [str(name) for name in allowed]
     listed = ", ".join(repr(name) for name in names) if names else "none"
-    close = nearest(str(given), names)
-    hint = f"; did you mean {close!r}?" if close else ""
     shown = str(given)
+    if len(shown) > 2 and shown[0] == shown[-1] == "'":  # a name that was shown as code
+        shown = shown[1:-1]
+    close = nearest(shown, names)
     if len(shown) > 80:
         shown = f"{shown[:80]}..."
+    if close and len(names) > _LONG_LIST:
+        return f"unknown {what} {shown!r}: did you mean {close!r}? There are {listed}"
+    hint = f"; did you mean {close!r}?" if close else ""
     return f"unknown {what} {shown!r}; there are {listed}{hint}"

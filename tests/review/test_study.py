@@ -78,8 +78,11 @@ def test_groups_are_compared_by_the_means_of_their_images(ws, tmp_path) -> None:
     assert study.g_ratio is not None
     ratio = study.g_ratio.set_index("measure").loc["g_ratio"]
     assert (ratio["mean"], ratio["objects"]) == (pytest.approx(16 / 24), 4)
-    assert "none: there is one group" in set(ws.study().tests["test"])
-    alone = ws.study(groups={"x": ["a"], "y": ["c"]}).tests
+    assert "none: there is one group" in set(ws.study(groups=["a", "c"]).tests["test"])
+    alone = ws.study(groups={"x": "a", "y": ["c"]}, rules="voxels > 60")
+    assert ws.study(groups={"a": "x", "c": "y"}, rules=["voxels > 60"]).counts.equals(alone.counts)
+    assert "voxels > 60" in alone.counts
+    alone = alone.tests
     assert "every group needs two images" in alone["test"].iloc[0]
 
     page = study.report(tmp_path / "study.html").read_text()
@@ -114,6 +117,9 @@ def test_groups_are_compared_by_the_means_of_their_images(ws, tmp_path) -> None:
     ("given", "words"),
     [
         ({"groups": {"x": ["nope"]}}, "unknown image 'nope'"),
+        ({"groups": ["nope"]}, "unknown image 'nope'"),
+        ({"groups": "a"}, "name groups and their images"),
+        ({"rules": 2}, "name rules"),
         ({"groups": {"x": ["a"], "y": ["a"]}}, "in group 'x' and in group 'y'"),
         ({"groups": {}}, "names no image"),
         ({"objects": ["of-a", "of-a"]}, "both of image 'a'"),

@@ -257,10 +257,16 @@ class Objects:
         intensities to a table; ``number`` says which object is to be a mesh.
         """
         from voxloop.volumes import save_volume
+        from voxloop.volumes.saving import SUFFIXES
 
         target, overwrite = path_of(path, error=PredictionError), flag("overwrite", overwrite, error=PredictionError)
         suffix = target.suffix.lower()
         if suffix not in (*TABLES, *MESHES):
+            if not target.name.lower().endswith(SUFFIXES):
+                raise PredictionError(
+                    f"{target} must end in {', '.join(TABLES)} (the table), {', '.join(MESHES)} (one object), or "
+                    ".zarr, .ome.tif, .tif, .h5 (the voxels)"
+                )
             return save_volume(open_volume(self.path), target, kind="labels", overwrite=overwrite)
         if target.exists() and not overwrite:
             raise PredictionError(f"{target} exists; choose another name or say overwrite=True")

@@ -63,6 +63,8 @@ def g_ratio(
             raise PredictionError(unknown("prediction or level", source, names))
         chosen = prediction_named(project.predictions, source)
         classes, voxels = {item.name: item.value for item in chosen.classes}, chosen.labels
+    if not classes:
+        raise PredictionError("axons and myelin are two classes of a level, and this one holds single objects")
     values = []
     for given in (axon, myelin):
         if isinstance(given, str | int) and not isinstance(given, bool) and given in (*classes, *classes.values()):

@@ -31,9 +31,9 @@ def study(
     project: Project,
     objects: Any = None,
     *,
-    groups: Mapping[str, Sequence[str]] | None = None,
+    groups: Mapping[str, Sequence[str] | str] | Sequence[str] | None = None,
     measures: Sequence[str] | None = None,
-    rules: Mapping[str, str] | None = None,
+    rules: Mapping[str, str] | Sequence[str] | str | None = None,
     only: str = "",
     classes: Any = None,
     name: str = "Study",
@@ -46,12 +46,14 @@ def study(
         What :meth:`Workspace.objects` made, its run or the run's name, or several of these, one for each image; None:
         the newest of every image.
     groups
-        Group -> names of images. Images that no group names are left out. None: all are one group.
+        Group -> names of images, image -> group, or names of images that are one group. Images that are not named are
+        left out. None: all are one group.
     measures
         What is described and drawn, in order: columns of :meth:`Objects.table`, of whatever group, intensities too.
         None: size, sphericity (circularity of pictures) and length.
     rules
-        Name -> rule, such as ``{"large": "volume_um3 > 2"}``: for how many objects it holds.
+        Name -> rule, such as ``{"large": "volume_um3 > 2"}``, or rules, whose names they are: for how many objects each
+        holds.
     only
         A rule that all objects of the study meet, such as ``"touches_edge == 0"``.
     classes
@@ -76,7 +78,7 @@ def study(
 
     made = _of_images(project, objects)
     grouped = _grouped(project, groups, list(made))
-    named = {text("rule", key, error=PredictionError): MeasureRule(rule) for key, rule in _items("rules", rules)}
+    named = {text("rule", key, error=PredictionError): MeasureRule(rule) for key, rule in _rules(rules)}
     limit = MeasureRule(only) if only else None
     if isinstance(classes, str | PathLike):
         classes = ObjectClassifier.load(Path(classes))
@@ -161,13 +163,13 @@ def _image(project: Project, found: Objects) -> str:
     return image
 
 
-def _grouped(project: Project, groups: Mapping[str, Sequence[str]] | None, images: Sequence[str]) -> dict[str, str]:
+def _grouped(project: Project, groups: Any, images: Sequence[str]) -> dict[str, str]:
     """Image -> group, in the order of the groups. Raises PredictionError."""
     if groups is None:
         return dict.fromkeys(images, "all")
     out: dict[str, str] = {}
-    for group, names in _items("groups", groups):
-        for image in as_list("groups", names, error=PredictionError):
+    for group, names in _named_groups(groups, project.images.names):
+        for image in names:
             if not isinstance(image, str) or image not in project.images.names:
                 given = image if isinstance(image, str) else shown(image)
                 raise PredictionError(unknown("image", given, project.images.names))
@@ -180,12 +182,37 @@ def _grouped(project: Project, groups: Mapping[str, Sequence[str]] | None, image
     return out
 
 
-def _items(what: str, given: Any) -> list[tuple[Any, Any]]:
+def _named_groups(given: Any, known: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    """Groups and their images, however they were given. Raises PredictionError."""
+    if isinstance(given, list | tuple):
+        return [("all", list(given))]
+    if not isinstance(given, Mapping):
+        raise PredictionError(
+            f"groups={shown(given)}: name groups and their images, such as {{'control': ['a', 'b'], 'treated': ['c']}}"
+        )
+    of_images = set(given) <= set(known) and all(isinstance(group, str) for group in given.values())
+    if of_images and not set(given.values()) <= set(known):
+        turned: dict[str, list[Any]] = {}
+        for image, group in given.items():
+            turned.setdefault(group, []).append(image)
+        return list(turned.items())
+    return [
+        (str(group), [names] if isinstance(names, str) else as_list("groups", names, error=PredictionError))
+        for group, names in given.items()
+    ]
+
+
+def _rules(given: Any) -> list[tuple[Any, Any]]:
+    """Names of rules and the rules. Raises PredictionError."""
     if given is None:
         return []
-    if not isinstance(given, Mapping):
-        raise PredictionError(f"{what}={shown(given)} is no dict")
-    return list(given.items())
+    if isinstance(given, Mapping):
+        return list(given.items())
+    if isinstance(given, str):
+        return [(given, given)]
+    if isinstance(given, list | tuple):
+        return [(rule, rule) for rule in given]
+    raise PredictionError(f"rules={shown(given)}: name rules, such as {{'large': 'volume_um3 > 2'}}")
 
 
 def _measured(found: Objects, names: set[str], volume: Any) -> DataFrame:
