@@ -7,6 +7,8 @@ import pytest
 SETUP = """
 import numpy as np
 import voxloop as vl
+from voxloop.runs import Run, runner
+Run.launch = lambda run, queue=True: runner.run(run.path, queue=False) and run  # here and now: no process starts
 rng = np.random.default_rng(0)
 z, y, x = np.indices((6, 200, 300))
 values = np.zeros((6, 200, 300), np.uint32)
@@ -64,23 +66,21 @@ def test_pick_cut_merge_lock_and_brush(lab, tmp_path):
     lab.page.mouse.click(*at(165, 40))
     lab.page.keyboard.press("Shift+L")
     lab.until("len(panel.labels.locked_objects) == 2")
-    lab.page.wait_for_timeout(600)
-    lab.both_themes("objects-in-hand", out)
+    lab.screenshot("objects-in-hand", out)
     lab.python("panel.close()")
     lab.run(1)
     lab.until("objects.objects is not None")
     lab.python("objects.stage.kinds.fold.open()")
     figure = lab.output(1).locator(".vx-plot .bqplot").first
     figure.scroll_into_view_if_needed()
-    lab.page.wait_for_timeout(800)
+    lab.page.wait_for_timeout(400)
     frame = figure.bounding_box()
     lab.page.mouse.move(frame["x"] + 0.5 * frame["width"], frame["y"] + 0.1 * frame["height"])
     lab.page.mouse.down()
     lab.page.mouse.move(frame["x"] + 0.95 * frame["width"], frame["y"] + 0.75 * frame["height"], steps=8)
     lab.page.mouse.up()
     lab.until("0 < len(objects.stage.kinds.ids) < 12")
-    lab.page.wait_for_timeout(600)
-    lab.both_themes("objects-brushed", lab.output(1))
+    lab.screenshot("objects-brushed", lab.output(1))
     lab.python(
         "(objects.stage.kinds.fold.close(), objects.stage.sorting.fold.open(), objects.stage.report.fold.open())"
     )
@@ -88,6 +88,5 @@ def test_pick_cut_merge_lock_and_brush(lab, tmp_path):
     lab.until("len(objects.stage.sorting.found.of) == 12")
     lab.output(1).locator("button", has_text="Write report").scroll_into_view_if_needed()
     lab.output(1).locator(".vx-thumb").first.wait_for(state="attached")
-    lab.page.wait_for_timeout(800)
     lab.both_themes("objects-sorted", lab.output(1))
     lab.python("(objects.close(), ws.close()) and None")

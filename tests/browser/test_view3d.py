@@ -1,4 +1,4 @@
-"""Three dimensions in a real JupyterLab: the canvas shows planes and a surface, a cut changes it, a button turns it."""
+"""Three dimensions in a real JupyterLab: planes and a surface, a click on it, a cut; a button and a key turn it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import numpy as np, voxloop as vl
 at = np.meshgrid(*(np.arange(n) for n in (24, 60, 60)), indexing="ij")
 ball = (2 * (at[0] - 12)) ** 2 + (at[1] - 30) ** 2 + (at[2] - 30) ** 2 < 18 ** 2
 image = np.where((at[1] < 30) & (at[2] < 30), 230, 100).astype("u1")
-classes = [dict(name="ball", color="#e69f00")]
-ws = vl.Workspace.create({folder!r}, image=image, classes=classes, spacing=(8, 4, 4))
-ws.labels().write(None, ball.astype("u1"))
+ws = vl.Workspace.create({folder!r}, image=image, level="balls", kind="instances", spacing=(8, 4, 4))
+ws.labels().write(None, 8 * ball.astype("u4"))  # the eighth is orange
 view = vl.View3D(ws, height=280)
 view
 """
@@ -47,13 +46,16 @@ def test_planes_and_a_surface_that_a_cut_changes(lab, tmp_path):
         raise AssertionError(f"the canvas has {found} orange and gray pixels")
 
     whole = settled(lambda found: found[0] > 900 and found[1] > 900)
+    canvas.click()
+    lab.until("view.selected == {'balls': (8,)}")
+    lab.python("view.select('balls', [])")
     lab.python("view.cuts['z'].set_trait('value', (12, 24))")
     settled(lambda found: abs(found[0] - whole[0]) > 0.05 * whole[0])
     lab.python("view.reset()")
     lab.python("[view.shows[axis].set_trait('value', False) for axis in 'zyx'] and None")
     settled(lambda found: found[1] < 0.3 * whole[1])
     lab.python(
-        "(view.shows['z'].set_trait('value', True), view.scene.opacity.update(ball=0), view.look('front')) and None"
+        "(view.shows['z'].set_trait('value', True), view.scene.opacity.update(balls=0), view.look('front')) and None"
     )
     lab.python("view.plot.show_opacity(view.scene.opacity)")
     quarters = []
