@@ -168,7 +168,16 @@ class FollowingState(LabelState):
 
     @property
     def _overfull(self) -> bool:
-        return len(self._dirty) * math.prod(self.chunks) * self.dtype.itemsize > CACHE_BYTES
+        return self._waiting_bytes > CACHE_BYTES
+
+    @property
+    def _far_behind(self) -> bool:
+        return self._waiting_bytes > 2 * CACHE_BYTES
+
+    @property
+    def _waiting_bytes(self) -> int:
+        """What memory holds of chunks that are not on disk yet."""
+        return len(self._dirty) * math.prod(self.chunks) * self.dtype.itemsize
 
     def flush(self) -> None:
         """Bring the array up to the last edit. Raises OSError where the disk refuses (the journal has it all)."""

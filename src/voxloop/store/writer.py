@@ -207,8 +207,11 @@ class WriterState(FollowingState):
         self._dirty[chunk] = sequence
 
     def _hold_back(self) -> None:
-        """Let the disk catch up where edits come faster than it takes them; the journal has them already."""
-        if self._overfull:
+        """Let the disk catch up where edits come faster than it takes them; the journal has them already.
+
+        Room for the edit of one large object is left: it need not wait for its chunks, which follow by themselves.
+        """
+        if self._far_behind:
             with suppress(OSError):
                 self.flush()
 
