@@ -197,7 +197,7 @@ def _named_groups(given: Any, known: Sequence[str]) -> list[tuple[str, list[Any]
             turned.setdefault(group, []).append(image)
         return list(turned.items())
     return [
-        (str(group), [names] if isinstance(names, str) else as_list("groups", names, error=PredictionError))
+        (str(group), [names] if isinstance(names, str) else list(as_list("groups", names, error=PredictionError)))
         for group, names in given.items()
     ]
 
