@@ -35,8 +35,8 @@ class DetectConfig(PlaceSettings):
     )
     sigma: float | str = setting(
         "auto",
-        "width of the peaks that are taught, at the size that is looked at; auto: a quarter of the usual distance of "
-        "neighbours, 1.5 to 4",
+        "width of the peaks that are taught, at the size that is looked at; auto: a quarter of the distance of "
+        "neighbours that lie close together, 1.5 to 4",
         group="Maps",
         unit="pixels",
     )
@@ -52,8 +52,7 @@ class DetectConfig(PlaceSettings):
         unit="pixels",
     )
 
-    steps_per_epoch: int = setting(25, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)
-    batch_size: int = setting(8, "windows per step", group="Optimisation", ge=1, le=512)
+    batch_size: int = setting(4, "windows per step", group="Optimisation", ge=1, le=512)
     rotation: float = setting(
         180.0, "largest rotation either way; 180: any direction", group="Augmentation", unit="degrees", ge=0, le=180
     )

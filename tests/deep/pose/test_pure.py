@@ -107,6 +107,17 @@ def test_frames_are_turned_as_far_as_animals_lie_apart(degrees: list[float], lea
     assert abs(also - turned) <= 5
 
 
+@pytest.mark.parametrize(("rotation", "kinds"), [(180, 4), (15, 1)])
+def test_boxes_are_turned_by_right_angles_alone(rotation: float, kinds: int) -> None:
+    """Nobody knows how large the box of a thing is once that was turned otherwise."""
+    config = DetectConfig(rotation=rotation, magnify=(1, 1), flip="none")
+    rng = np.random.default_rng(0)
+    views = [varied_view(config, rng, (32, 32), (16, 16), (1, 1), quarters=True) for _ in range(60)]
+    matrices = {tuple(np.round(view.matrix, 9).ravel().tolist()) for view in views}
+    assert all(np.allclose(sorted(np.abs(one)), [0, 0, 1, 1]) for one in matrices)
+    assert len({tuple(value + 0.0 for value in one) for one in matrices}) == kinds
+
+
 def test_oks_is_that_of_coco() -> None:
     true = np.array([[[0.0, 0], [10, 10]]])
     area, spread = 100.0, 0.025

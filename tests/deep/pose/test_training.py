@@ -190,15 +190,17 @@ def test_boxes_of_two_classes(begin: Any) -> None:
             picture[frame, cy - half : cy + half, cx - half : cx + half] = light
             corners = ((float(cy - half), float(cx - half)), (float(cy + half), float(cx + half)))
             instances.append({"frame": frame, "points": corners, "label": name})
-    config = DetectConfig(**{**TINY, "window": 48})
+    config = DetectConfig(**{**TINY, "window": 48, "learning_rate": 0.01, "steps_per_epoch": 12})
     level = {"kind": "boxes", "classes": ["large", "small"]}
     context = begin(config, picture.clip(0, 255).astype(np.uint8), instances, **level)
     assert train_detect(context) == "finished"
     assert context.of("measured")[0]["name"] == "F1"
     with load(context.path / "model").opened("cpu", threads=1) as finder:
-        found = finder.frames(picture[:1, None], threshold=0.01)[0]
+        found = finder.frames(picture[:1, None], threshold=0.02)[0]
     assert found.extents is not None
-    assert (found.extents > 0).all()
+    assert len(found)
+    # sizes begin with those of the median box, whatever its pixels
+    assert ((found.extents > 2) & (found.extents < 18)).all()
 
 
 def test_what_does_not_fit_is_said_in_a_sentence(begin: Any) -> None:

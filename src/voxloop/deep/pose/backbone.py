@@ -17,18 +17,25 @@ from voxloop.errors import ModelError
 
 #: what maps that are told as odds begin with: one cell in a hundred
 _PRIOR = math.log(0.01 / 0.99)
+#: sizes are at most e to that many times more or less than usual
+_FURTHEST = 5.0
 #: decoders of named encoders are at least and at most so wide
 _NARROW, _WIDE = 16, 256
 
 
 @dataclass(frozen=True, slots=True)
 class MapHead:
-    """One group of maps: how many, at which level of the decoder (0: full resolution), whether they are odds."""
+    """One group of maps: how many, at which level of the decoder (0: full resolution), whether they are odds.
+
+    Where ``usual`` is not empty it holds one positive number a map: the layer says how many times more or less, on a
+    logarithmic scale, so that sizes of any number of pixels are learned equally fast.
+    """
 
     name: str
     channels: int
     level: int
     odds: bool = False
+    usual: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +77,7 @@ class BackboneConfig:
     def from_json(cls, data: Mapping[str, Any]) -> BackboneConfig:
         """Raises ModelError where something is missing."""
         try:
-            heads = tuple(MapHead(**head) for head in data["heads"])
+            heads = tuple(MapHead(**{**head, "usual": tuple(head.get("usual", ()))}) for head in data["heads"])
             halvings = tuple(tuple(step) for step in data["halvings"])
             return cls(**{**data, "heads": heads, "halvings": halvings})
         except (TypeError, KeyError) as error:
@@ -119,7 +126,14 @@ class Backbone(nn.Module):
             here = F.interpolate(here, skip.shape[2:], mode=mode, align_corners=False)
             here = self.up[str(level)](torch.cat([here, skip], 1))
             levels[level] = here
-        return {head.name: self.heads[head.name](levels[head.level]) for head in self.config.heads}
+        return {head.name: _scaled(head, self.heads[head.name](levels[head.level])) for head in self.config.heads}
+
+
+def _scaled(head: MapHead, maps: Tensor) -> Tensor:
+    if not head.usual:
+        return maps
+    usual = torch.tensor(head.usual, device=maps.device).view(-1, *[1] * (maps.ndim - 2))
+    return usual * torch.exp(maps.float().clamp(-_FURTHEST, _FURTHEST))
 
 
 class _Encoder(nn.Module):

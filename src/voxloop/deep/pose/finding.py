@@ -18,7 +18,7 @@ from voxloop.deep.pose.plan import PlacePlan, StagePlan
 from voxloop.deep.pose.variation import WindowView, plain_view
 
 #: peaks below this are not looked at, whatever the threshold, where scores are wanted for all thresholds
-LOWEST = 0.05
+LOWEST = 0.02
 #: pixels of a tile of a large picture, in frames and in volumes, and how far tiles overlap at each side
 _TILE, _BLOCK, _OVERLAP, _DEEP_OVERLAP = 768, 96, 48, 16
 #: of two animals whose middles are this close, as a share of the crop, one is dropped where its nodes are the same

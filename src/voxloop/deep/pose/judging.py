@@ -18,7 +18,7 @@ from voxloop.deep.pose.plan import PlacePlan
 from voxloop.deep.pose.scores import f_score, found_points, match, summary
 
 #: thresholds among which the best is looked for
-_CANDIDATES = np.arange(0.1, 0.91, 0.05)
+_CANDIDATES = np.concatenate([[0.02, 0.03, 0.05, 0.07], np.arange(0.1, 0.91, 0.05)])
 _DRAWS = 1000
 #: thresholds whose F1 is so near the best are as good
 _AS_GOOD = 0.01

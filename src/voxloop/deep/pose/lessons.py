@@ -18,8 +18,8 @@ from voxloop.deep.pose.variation import WindowView, look, plain_view, varied_vie
 
 #: share of windows of points and boxes that are cut around one of them
 _NEAR = 0.8
-#: how much the sizes of boxes count, pixels of error against maps
-_EXTENT_WEIGHT = 0.05
+#: how much the sizes of boxes count against maps: their error as a share
+_EXTENT_WEIGHT = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +104,9 @@ class Teacher:
         choice = self._full if near and not stage.whole else range(len(self._pictures))
         picture = self._pictures[choice[int(rng.integers(len(choice)))]]
         at = self._somewhere(picture, rng, near=near)
-        view = varied_view(self._config, rng, stage.window, at, stage.scale)
+        # how large the box of a thing is that was turned otherwise nobody knows
+        quarters = self._plan.kind == "boxes"
+        view = varied_view(self._config, rng, stage.window, at, stage.scale, quarters=quarters)
         return self._cut(picture, view, None, rng)
 
     def _somewhere(self, picture: AlbumPicture, rng: np.random.Generator, *, near: bool) -> np.ndarray:
@@ -207,7 +209,7 @@ class MapLoss:
         if lesson.fields is not None:
             loss = loss + self._edge_weight * _scaled_square(answer["fields"].float(), lesson.fields)
         if lesson.extents is not None and lesson.measured is not None:
-            away = (answer["extents"].float() - lesson.extents).abs().mean(1)
+            away = ((answer["extents"].float() - lesson.extents).abs() / lesson.extents.clamp_min(1)).mean(1)
             taught = lesson.measured.to(away.dtype)
             loss = loss + _EXTENT_WEIGHT * (away * taught).sum() / taught.sum().clamp_min(1)
         return loss

@@ -29,6 +29,8 @@ _CROP, _SMALLEST = 128, 0.25
 _SMALL = 0.4
 #: windows of points and boxes, pixels a side, in frames and in volumes
 _WINDOW, _BLOCK = 192, 32
+#: of the distances of neighbours this percentile is that of those that lie close together
+_CROWDED = 10
 #: frames beyond that side are learnt in windows
 _LARGEST = 1024
 
@@ -198,7 +200,8 @@ def plan_detect(config: DetectConfig, album: Album) -> PlacePlan:
         raise ConfigError(f"encoder {config.encoder!r} is of planes, and this image is a volume; leave encoder empty")
     heads = [_head(config, "maps", len(album.names), odds=config.loss == "focal")]
     if album.boxes:
-        heads.append(MapHead("extents", album.axes, config.output_stride.bit_length() - 1))
+        level = config.output_stride.bit_length() - 1
+        heads.append(MapHead("extents", album.axes, level, usual=_usual_extents(album, config.input_scale)))
     sigma = _thing_sigma(config, album)
     side = config.window
     if side == "auto":
@@ -339,8 +342,16 @@ def _longest_edge(album: Album) -> float:
     return longest
 
 
+def _usual_extents(album: Album, scale: float) -> tuple[float, ...]:
+    """Half the sides of the median box, one an axis, in pixels of the size that is looked at."""
+    known = [picture.places.extents for picture in album.pictures if picture.places.extents is not None]
+    scales = (1.0, scale, scale) if album.axes == 3 else (scale, scale)
+    usual = np.median(np.concatenate(known), axis=0) * np.array(scales)
+    return tuple(np.maximum(usual, 0.5).tolist())
+
+
 def _thing_sigma(config: DetectConfig, album: Album) -> float:
-    """A quarter of the usual distance of neighbours, so that their peaks stand apart."""
+    """A quarter of the distance of neighbours where they crowd, so that the peaks of those that touch stand apart."""
     if config.sigma != "auto":
         return float(config.sigma)
     from scipy.spatial import cKDTree
@@ -352,5 +363,5 @@ def _thing_sigma(config: DetectConfig, album: Album) -> float:
         if len(middles) > 1:
             distances, _ = cKDTree(middles).query(middles, k=2)
             apart += distances[:, 1].tolist()
-    usual = float(np.percentile(apart, 25)) if apart else 4 * _SIGMA
-    return float(np.clip(usual / 4, 1.5, 4.0))
+    crowded = float(np.percentile(apart, _CROWDED)) if apart else 4 * _SIGMA
+    return float(np.clip(crowded / 4, 1.5, 4.0))

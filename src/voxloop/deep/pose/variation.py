@@ -58,11 +58,16 @@ def varied_view(
     scale: Sequence[float],
     *,
     shift: bool = True,
+    quarters: bool = False,
 ) -> WindowView:
-    """A window turned, magnified, mirrored and shifted at random; of blocks only in plane."""
+    """A window turned, magnified, mirrored and shifted at random; of blocks only in plane.
+
+    With ``quarters`` it is turned by right angles alone, as far as the settings let it.
+    """
     base = plain_view(shape, at, scale)
     most = float(config.rotation)
-    angle = math.radians(rng.uniform(-most, most))
+    degrees = rng.uniform(-most, most)
+    angle = math.radians(90 * round(degrees / 90) if quarters else degrees)
     grown = math.exp(rng.uniform(math.log(config.magnify[0]), math.log(config.magnify[1])))
     coins = rng.random(2) < 0.5
     moved = rng.uniform(-config.shift, config.shift, len(shape)) * np.array(shape) * np.diag(base.matrix)
