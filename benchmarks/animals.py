@@ -178,17 +178,21 @@ def _timed(work: Any, rounds: int) -> tuple[float, float]:
 
 def seek(folder: Path, frames: int) -> None:
     """Any frame of a long video, a key frame every 250, and the one before it."""
-    import imageio
+    import imageio_ffmpeg
 
     path = folder / "long.mp4"
     rng = np.random.default_rng(0)
     base = rng.integers(0, 255, (240, 320, 3), dtype=np.uint8)
-    options = {"fps": 30, "macro_block_size": 1, "codec": "libx264", "ffmpeg_params": ["-preset", "ultrafast"]}
-    with imageio.get_writer(path, **options) as writer:
-        for number in range(frames):
-            writer.append_data(np.roll(base, number % 320, 1))
+    writer = imageio_ffmpeg.write_frames(
+        str(path), (320, 240), fps=30, macro_block_size=1, codec="libx264", output_params=["-preset", "ultrafast"]
+    )
+    writer.send(None)
+    for number in range(frames):
+        writer.send(np.ascontiguousarray(np.roll(base, number % 320, 1)))
+    writer.close()
     volume = open_volume(path)
-    sought, back = [], []
+    sought: list[float] = []
+    back: list[float] = []
     for number in rng.integers(1, frames, 40).tolist():
         for wanted, taken in ((number, sought), (number - 1, back)):
             began = time.perf_counter()
