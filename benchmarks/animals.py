@@ -45,6 +45,7 @@ def main() -> int:
 def actions(folder: Path, minutes: float, threads: int) -> None:
     """Clicks, drags and keys that 20 frames take from nothing, and that 20 others take with predictions."""
     sample = samples.load("walkers", seed=1)
+    body: Any = sample.skeleton
     truth: dict[int, list[Any]] = {}
     for one in sample.points or ():
         truth.setdefault(one["frame"], []).append(one)
@@ -52,7 +53,7 @@ def actions(folder: Path, minutes: float, threads: int) -> None:
     then = [frame + 6 for frame in first]
     with Workspace.create(folder / "walkers") as ws:
         ws.images.add("walkers", sample.volume)
-        ws.levels.add("animals", kind="points", skeleton=sample.skeleton)
+        ws.levels.add("animals", kind="points", skeleton=body)
         points = ws.points()
         plain = sum(2 + sum(2 + len(one["points"]) for one in truth[frame]) for frame in first)
         helped = sum(_label(points, frame, truth[frame]) for frame in first)
