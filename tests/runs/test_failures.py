@@ -30,7 +30,7 @@ class OutOfMemoryError(RuntimeError):
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "free some space"),
         (PermissionError(errno.EACCES, "Permission denied"), "cannot be written"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "fewer workers"),
-        (ModuleNotFoundError("No module named 'monai'", name="monai"), "pip install monai"),
+        (ModuleNotFoundError("No module named 'monai'", name="monai"), "pip install 'voxloop[learning]'"),
         (ZeroDivisionError("division by zero\nin two lines"), "stdout.log"),
     ],
 )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import ipywidgets as w
 from tests.panels.screen import Screen
 from tests.panels.train.stand_ins import enter, network
 
 from voxloop.config import DeepConfig, ShallowConfig, presets
-from voxloop.panels.train import learners, preset_chooser
+from voxloop.panels.train import preset_chooser
 from voxloop.panels.train.train_panel import TrainPanel
 
 
@@ -22,7 +20,6 @@ def resets(panel):
 def test_presets_fill_the_form_and_let_go_when_it_is_changed(ui, ws, monkeypatch):
     quick = DeepConfig(epochs=3)
     monkeypatch.setattr(preset_chooser, "read_presets", lambda: {"quick": quick, "pixels": ShallowConfig(seed=1)})
-    monkeypatch.setattr(learners, "find_spec", lambda name: SimpleNamespace())
     panel = TrainPanel(ws)
     panel.learner = "deep"
     assert panel.presets.choice.options == (("—", "—"), ("Quick look", "quick"))

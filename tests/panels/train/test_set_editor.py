@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from tests.panels.screen import Screen
 
-from voxloop.panels.train import learners
 from voxloop.panels.train.train_panel import TrainPanel
 from voxloop.workspace.workspace import Workspace
 
@@ -24,8 +23,7 @@ def ws(tmp_path):
 
 
 @pytest.fixture
-def panel(ws, ui, no_leak, monkeypatch):
-    monkeypatch.setattr(learners, "find_spec", lambda name: object())
+def panel(ws, ui, no_leak):
     made = TrainPanel(ws)
     made.sets.fold.open()
     yield made

@@ -7,7 +7,6 @@ import pytest
 
 import voxloop as vl
 from voxloop.config import DeepConfig
-from voxloop.panels.train import learners
 from voxloop.panels.train.train_panel import TrainPanel
 from voxloop.runs import Run
 from voxloop.runs.events import EventWriter
@@ -29,7 +28,6 @@ def made(ws, name, word, model=True, **settings):
 
 @pytest.fixture
 def panel(tmp_path, ui, no_leak, monkeypatch):
-    monkeypatch.setattr(learners, "find_spec", lambda name: object())
     monkeypatch.setattr(TrainPanel, "_look_ahead", lambda self: None)
     image = np.zeros((4, 64, 64), np.uint8)
     with Workspace.create(tmp_path / "ws", image=image, classes=["rest", "cell"]) as ws:
