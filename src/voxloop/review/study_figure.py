@@ -51,6 +51,7 @@ def distributions(study: Study) -> Figure:
             label = group if len(study.groups) > 1 else None
             axis.hist(own, edges, histtype="stepfilled", color=color, alpha=0.45, label=label)
         axis.set(xlabel=name, ylabel="objects")
+        axis.yaxis.get_major_locator().set_params(integer=True)
         dress(axis)
     for axis in axes[len(names) :]:
         axis.set_axis_off()

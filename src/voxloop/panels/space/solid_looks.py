@@ -30,8 +30,9 @@ class SolidLooks:
     def _row(self, name: str, color: str, words: str, opacity: float) -> w.HBox:
         shows = w.Checkbox(value=opacity > 0, indent=False, description=name, tooltip=words, layout={"width": "auto"})
         share = w.FloatSlider(
-            value=opacity or 1.0, min=0.05, max=1, step=0.05, readout=False, tooltip=f"Opacity of {name}"
-        )
+            value=opacity or 1.0, min=0.05, max=1, step=0.05, readout=False, tooltip=f"Opacity of {name}",
+            layout={"margin": "0 10px 0 0"},
+        )  # fmt: skip
 
         def tell() -> None:
             self._changed(name, float(share.value) if shows.value else 0.0)
@@ -39,10 +40,13 @@ class SolidLooks:
         shows.observe(self._panel.handler(lambda _: tell()), "value")
         share.observe(self._panel.handler(lambda _: tell()), "value")
         about = classed(text(words), "vx-dim", "vx-small")
-        line = row(text(swatch(color), markup=True), shows, classed(share, "vx-grow"))
+        line = row(*([text(swatch(color), markup=True)] if color else []), shows, classed(share, "vx-grow"))
         return column(line, about)
 
 
 def _color(surface: Surface) -> str:
+    """The colour of a class; objects have many."""
+    if surface.numbers is not None:
+        return ""
     red, green, blue = (int(value) for value in np.atleast_2d(surface.colors)[0])
     return f"#{red:02x}{green:02x}{blue:02x}"
