@@ -100,6 +100,7 @@ def inputs(job: Job) -> dict[str, Any]:
     return {
         "batch": found.batch,
         "windows": config.batch_size,
+        "turned": found.plan.why_turned,
         "stages": [
             {
                 "name": stage.name,

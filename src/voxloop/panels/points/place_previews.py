@@ -57,7 +57,11 @@ class PlaceInputsPreview(Preview):
         self._sheets.children = sheets
         for one in before:
             one.close()
-        self.words.value = f"Batch {answer['batch'] + 1}, of {answer['windows']} windows; the same in the training."
+        turned = answer.get("turned")
+        self.words.value = (
+            f"Batch {answer['batch'] + 1}, of {answer['windows']} windows; the same in the training."
+            + (html.escape(f" {turned[:1].upper()}{turned[1:]}.") if turned else "")
+        )
 
 
 class PlaceFieldPreview(FieldPreview):
