@@ -138,7 +138,6 @@ class LearnBox:
         self._stage = classed(w.VBox(), "vx-learn-stage")
         self.settings.follow()
         return [
-            self.settings.widget,
             row(
                 button("Train", handler(self.train), tooltip="Learn what is labelled in this level, as a run"),
                 button("Find", handler(self.find), tooltip="Look at frames that nobody labelled, to be corrected"),
@@ -146,6 +145,7 @@ class LearnBox:
             ),
             self.state,
             self._stage,
+            self.settings.widget,
             *(preview.fold.widget for preview in self.previews),
         ]
 

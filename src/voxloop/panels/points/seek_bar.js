@@ -78,9 +78,12 @@ function render({ model, el }) {
   for (const name of names) model.on(`change:${name}`, draw);
   const watch = new ResizeObserver(draw);
   watch.observe(el);
+  const theme = new MutationObserver(() => { draw(); setTimeout(draw, 500); }); // its styles may come a little later
+  theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light"] });
   draw();
   return () => {
     watch.disconnect();
+    theme.disconnect();
     clearTimeout(timer);
     for (const name of names) model.off(`change:${name}`, draw);
   };
