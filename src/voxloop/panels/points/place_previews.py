@@ -58,9 +58,8 @@ class PlaceInputsPreview(Preview):
         for one in before:
             one.close()
         turned = answer.get("turned")
-        self.words.value = (
-            f"Batch {answer['batch'] + 1}, of {answer['windows']} windows; the same in the training."
-            + (html.escape(f" {turned[:1].upper()}{turned[1:]}.") if turned else "")
+        self.words.value = f"Batch {answer['batch'] + 1}, of {answer['windows']} windows; the same in the training." + (
+            html.escape(f" {turned[:1].upper()}{turned[1:]}.") if turned else ""
         )
 
 
