@@ -169,10 +169,11 @@ def test_an_item_is_labelled_and_the_next_ones_follow(ui, ws, no_leak):
     assert (bench.step, label.image, label.view.index) == ("label", "movie", 2)
     assert label.view.widget.camera["y"] == 10 * label.view.planes.spacing_um[1]
     edge = next(layer for layer in label.view.layers if layer.id == "item")
-    drawn = edge.read("z", 2, (0, 10, 20, 40), (1, 1)).indices
-    assert drawn[:, :10].all()
-    assert not drawn[:, 10:].any()
-    assert edge.read("z", 2, (3, 0, 20, 40), (4, 4)).indices.sum() == 5 * 5
+    drawn = edge.read("z", 2, (0, 0, 20, 40), (0.25, 0.25)).indices  # two cells a voxel
+    assert drawn.shape == (40, 80)
+    assert drawn[:, 40:].sum() == 0
+    assert drawn[:, :40].sum() == 40 * 40 - 38 * 38
+    assert edge.read("z", 2, (3, 0, 20, 40), (4, 4)).indices.any()
     assert not edge.read("z", 1, (0, 0, 20, 40), (1, 1)).indices.any()
     label._on_action("item done", [0, 0, 0])
     assert pictures.catalogue.read("movie/2/0:20,0:20").status == "done"

@@ -1,4 +1,4 @@
-"""The outline of the tile that is worked on. Reads nothing: it knows the box."""
+"""The frame of the tile that is worked on. Reads nothing: it knows the box."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from voxloop.panels.view.planes import PlaneBox
 
 ID = "item"
 _COLOR = "#ffd400"
+#: width of the line, and cells along a side at most
+_PIXELS, _MOST = 2.0, 4096
 
 
 class ItemLayer:
-    """A tile's edge over the picture, in planes across z."""
+    """A frame of two pixels of the screen inside of a tile's edge, in planes across z."""
 
     kind: LayerKind = "labels"
 
@@ -24,20 +26,28 @@ class ItemLayer:
         self.box: Box | None = None
         item = {"value": 1, "name": "tile", "color": _COLOR, "visible": True}
         self.state: dict[str, Any] = layer_state(ID, "tile", "labels", [item], opacity=1.0)
-        self.state["outline"] = True
 
     def read(self, axis: str, index: int, box: PlaneBox, voxels_per_pixel: tuple[float, float]) -> LayerPatch:
         top, left, bottom, right = box
-        rows, columns = (max(1, int(step)) for step in voxels_per_pixel)
-        found = np.zeros((len(range(top, bottom, rows)), len(range(left, right, columns))), np.uint8)
+        rows = _cells(top, bottom, _PIXELS * voxels_per_pixel[0])
+        columns = _cells(left, right, _PIXELS * voxels_per_pixel[1])
+        found = np.zeros((len(rows), len(columns)), np.uint8)
         here = self.box
         if axis == "z" and here is not None and here.start[0] <= index < here.stop[0]:
-            first, stop = here.start, here.stop
-            inside = slice(max(0, -((top - first[1]) // rows)), max(0, -((top - stop[1]) // rows)))
-            across = slice(max(0, -((left - first[2]) // columns)), max(0, -((left - stop[2]) // columns)))
-            found[inside, across] = 1
-        edges = (float(top), float(left), float(top + len(found) * rows), float(left + found.shape[1] * columns))
-        return LayerPatch(found, edges)
+            (_, y0, x0), (_, y1, x1) = here.start, here.stop
+            inside = np.flatnonzero((rows > y0) & (rows < y1)), np.flatnonzero((columns > x0) & (columns < x1))
+            if all(len(one) for one in inside):
+                found[np.ix_(*inside)] = 1
+                height, width = (bottom - top) / len(rows), (right - left) / len(columns)
+                inner = (rows > y0 + height) & (rows < y1 - height), (columns > x0 + width) & (columns < x1 - width)
+                found[np.ix_(*inner)] = 0
+        return LayerPatch(found, (float(top), float(left), float(bottom), float(right)))
 
     def describe(self, point: tuple[int, int, int]) -> dict[str, str] | None:
         return None
+
+
+def _cells(first: int, stop: int, step: float) -> np.ndarray:
+    """Middles of cells of about ``step`` voxels."""
+    count = max(1, min(_MOST, round((stop - first) / step)))
+    return first + (np.arange(count) + 0.5) * (stop - first) / count
