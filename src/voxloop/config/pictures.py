@@ -16,6 +16,12 @@ class PictureConfig(PlaceAugmentationSettings, LoopSettings):
     tiles: str | None = setting(
         None, "grid of tiles whose classes are learned, in the place of those of frames and images", group=LABELS
     )
+    training_set: str | None = setting(
+        None,
+        "a named set with the tiles to learn from, like training or training@2; all that have a class where empty",
+        group=LABELS,
+        label="training set",
+    )
     network: str = setting(
         "tf_efficientnet_lite0",
         "classifier of timm, by name; any that takes pictures of one size works",
@@ -49,6 +55,12 @@ class PictureConfig(PlaceAugmentationSettings, LoopSettings):
     batch_size: int = setting(16, "pictures per step", group="Optimisation", ge=1, le=1024)
     steps_per_epoch: int = setting(20, "optimiser steps in an epoch", group="Optimisation", ge=1, le=100_000)
     epochs: int = setting(30, "rounds; each ends with a validation", group="Optimisation", ge=1, le=100_000, live=True)
+    validation_set: str | None = setting(
+        None,
+        "a named set with the tiles to validate on and never train on, instead of a share of those that are learned",
+        group="Validation",
+        label="validation set",
+    )
     validation_share: float = setting(
         0.2,
         "share of the labelled pictures held out, neighbours together, of every class",

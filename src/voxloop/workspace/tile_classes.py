@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from voxloop.config import PictureConfig
 from voxloop.errors import LabelError, PredictionError, WorkspaceError, unknown
 from voxloop.runs import Run
@@ -11,6 +13,7 @@ from voxloop.workspace.project import Project
 
 if TYPE_CHECKING:
     from voxloop.prediction.found_classes import FoundClasses
+    from voxloop.store import Catalogue
 
 
 def taught_tiles(project: Project, config: PictureConfig) -> dict[str, Any]:
@@ -27,14 +30,32 @@ def taught_tiles(project: Project, config: PictureConfig) -> dict[str, Any]:
         project.images.info(image)
     items, classes = catalogue.items, catalogue.classes(level)
     found = project.levels[level]
-    classed = [
-        [items.info(at).name, *_window(items.boxes[at].tolist()), found.value_of(label)]
-        for at, label in sorted(classes.items())
-        if config.images is None or items.info(at).name in config.images
-    ]
-    if not classed:
-        raise LabelError(f"no tile of {name!r} has a class yet; give some theirs (ws.catalogue({name!r}).assign)")
-    return {"level": level, "labels": {}, "tiles": {"name": name, "sequence": catalogue.sequence, "classed": classed}}
+    teaching, judging = (_tiles_in(catalogue, one) for one in (config.training_set, config.validation_set))
+    if judging is not None:
+        teaching = ~judging if teaching is None else teaching & ~judging
+    parts: dict[bool, list[list[Any]]] = {False: [], True: []}  # those that teach, and those that judge
+    for at, label in sorted(classes.items()):
+        judges = judging is not None and bool(judging[at])
+        meant = judges or teaching is None or bool(teaching[at])
+        if meant and (config.images is None or items.info(at).name in config.images):
+            window = _window(items.boxes[at].tolist())
+            parts[judges].append([items.info(at).name, *window, found.value_of(label)])
+    for judges, given in ((False, config.training_set), (True, config.validation_set)):
+        if not parts[judges] and (given or not judges):
+            where = f"of {name!r}" + (f" in set {given!r}" if given else "")
+            raise LabelError(f"no tile {where} has a class yet; give some theirs (ws.catalogue({name!r}).assign)")
+    facts = {"name": name, "sequence": catalogue.sequence, "classed": parts[False] + parts[True]}
+    sets = {
+        key: {"name": one.name, "version": one.version}
+        for key, given in (("set", config.training_set), ("validation_set", config.validation_set))
+        if given and (one := project.sets[given])
+    }
+    return {"level": level, "labels": {}, "tiles": {**facts, "judges": len(parts[True])}, **sets}
+
+
+def _tiles_in(catalogue: Catalogue, name: str | None) -> np.ndarray | None:
+    """Which tiles a training set holds; None where none is named."""
+    return catalogue.in_set(name) if name else None
 
 
 def tiles_to_look_at(project: Project, source: Any, tiles: str | None, image: str) -> dict[str, Any] | None:

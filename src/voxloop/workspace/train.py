@@ -8,7 +8,7 @@ from typing import Any
 
 from voxloop.config import Config, DetectConfig, PictureConfig, PoseConfig, ShallowConfig
 from voxloop.config.learners import learner_of
-from voxloop.errors import RunError, VoxloopError, WorkspaceError, unknown
+from voxloop.errors import LabelError, RunError, VoxloopError, WorkspaceError, unknown
 from voxloop.extras import require
 from voxloop.runs import Run, sinks
 from voxloop.store.kept_strokes import kept_strokes
@@ -142,6 +142,10 @@ def _freeze(project: Project, config: Config) -> dict[str, Any]:
     if isinstance(config, PictureConfig) and config.tiles:
         return taught_tiles(project, config)
     if isinstance(config, PictureConfig):
+        if config.training_set or config.validation_set:
+            raise LabelError(
+                "training_set and validation_set name tiles here; say which grid, PictureConfig(tiles=...)"
+            )
         return freeze_marks(project.store, config, "pictures")
     return freeze(project.store, config)
 

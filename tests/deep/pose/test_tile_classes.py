@@ -41,7 +41,15 @@ def test_tiles_are_learned_found_and_taken_over(tmp_path: Any, monkeypatch: pyte
             ws.train(config)
         known = {name: "plain" if tiles.region(name)[2].start < 100 else "striped" for name in tiles.names[::2]}
         assert tiles.assign_each(known) == 25
-        run = ws.train(config, name="one")
+        with pytest.raises(LabelError, match=r"name tiles here; say which grid"):
+            ws.train(config.changed(tiles=None, training_set="training"))
+        tiles.add_to_set("training", tiles.names[:40])
+        tiles.add_to_set("validation", tiles.names[30:50], out_of="training")
+        run = ws.train(config.changed(training_set="training", validation_set="validation"), name="one")
+        learnt = run.config["tiles"]
+        assert (len(learnt["classed"]), learnt["judges"]) == (25, 10)
+        assert {one[2] for one in learnt["classed"][-10:]} == {60, 80}
+        assert run.config["settings"]["training_set"] == "training@2"
         assert ended["one"] == "finished"
         found = ws.predict(run, name="where", threads=1)
         answer = open_result(found.path)

@@ -44,7 +44,12 @@ class PictureSubject:
         self.device = resolve_device(config.device)
         self._precision = resolve_precision(config.precision, self.device)
         pictures, truth, self._classes, self._channels = open_pictures(context.workspace, context.config)
-        held = _held_out(truth, config.validation_share, config.seed)
+        judges = int(context.config.get("tiles", {}).get("judges", 0))  # of a validation set, the last ones
+        held = (
+            set(range(len(truth) - judges, len(truth)))
+            if judges
+            else _held_out(truth, config.validation_share, config.seed)
+        )
         self._learnt = [one for index, one in enumerate(pictures) if index not in held]
         self._truth = np.array([value for index, value in enumerate(truth) if index not in held])
         self._held = [pictures[index] for index in sorted(held)]

@@ -47,12 +47,15 @@ function render({ model, el }) {
     image.alt = "";
     image.draggable = false;
     image.decoding = "async";
-    const stripe = document.createElement("div"), badges = document.createElement("div"), name = document.createElement("div");
+    const stripe = document.createElement("div"), badges = document.createElement("div"), caption = document.createElement("div");
+    const name = document.createElement("bdi");
+    name.dir = "ltr";
     stripe.className = "vx-grid-class";
     badges.className = "vx-grid-badges";
-    name.className = "vx-grid-name";
+    caption.className = "vx-grid-name";
+    caption.append(name);
     picture.append(image, stripe, badges);
-    cell.append(picture, name);
+    cell.append(picture, caption);
     Object.assign(cell, { picture, image, stripe, badges, name, item: -1, told: "" });
     return cell;
   }
