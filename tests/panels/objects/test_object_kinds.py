@@ -120,8 +120,7 @@ def test_from_a_level_to_plots_a_rule_and_labels(panel, ws):
     panel.go_to(2)
     # measures are offered while a rule is typed
     kinds._rule.value = "volume_um3 > 1 and solid"
-    assert [one.description for one in kinds._completions if one.description] == ["solidity"]
-    kinds._completions[0].click()
+    Screen(panel).click("solidity")
     assert kinds._rule.value == "volume_um3 > 1 and solidity "
     # small pictures in the table, and on to the next one
     until(panel, lambda: all("<img" in row.cells[0] for row in panel.stage.list.rows))
@@ -177,12 +176,18 @@ def test_kinds_classes_and_a_report(panel, ws, tmp_path):
 
     report = stage.report
     report.fold.open()
-    report._rules.value = "large: volume_um3 > 10"
+    report._only.value = "touches_edge == 0 and volume_u"
+    Screen(panel).click("volume_um3")
+    assert report._only.value == "touches_edge == 0 and volume_um3 "
+    report._only.value = ""
+    report._rules.value = "large: volume_um3 > 10\nvoxels > 2"
     report._path.value = str(tmp_path / "study.html")
     report.write()
     until(panel, lambda: "written" in report._words.value)
     assert "class small" in (tmp_path / "study.html").read_text()
-    assert report.copy.code.startswith("ws.study('objects-1', name='Study', rules={'large': 'volume_um3 > 10'}")
+    assert report.copy.code.startswith(
+        "ws.study('objects-1', name='Study', rules={'large': 'volume_um3 > 10', 'voxels > 2'"
+    )
     report.write()
     until(panel, lambda: "exists" in Screen(panel).message)
 

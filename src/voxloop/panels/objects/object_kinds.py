@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from voxloop.errors import LabelError, PredictionError
 from voxloop.panels.base.fold import Fold
 from voxloop.panels.base.panel import CopyCode, Panel, button, close_tree, column, labelled, row, show, text
 from voxloop.panels.base.work import Attempt, Latest
+from voxloop.panels.objects.measure_offers import MeasureOffers
 from voxloop.panels.objects.measure_plot import PlotSet
 from voxloop.panels.objects.objects_rows import size_of
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from voxloop.workspace.workspace import Workspace
 
 _KINDS = ("histogram", "scatter", "pairs")
-#: measures that are offered while a rule is typed, and where they go
-_OFFERED, _LAST_WORD = 4, re.compile(r"[A-Za-z_][A-Za-z_0-9]*$")
 #: columns that are no measures to plot
 _NO_PLOT = ("z_from", "z_to", "y_from", "y_to", "x_from", "x_to", "touches_edge")
 
@@ -78,30 +75,6 @@ class ObjectKinds:
         """Draw objects in these colours, one for each row of the table; None: all alike."""
         self.colors = colors
         self._draw()
-
-    def complete(self, name: str) -> None:
-        """Put a measure where the last word of the rule is."""
-        self._rule.value = _LAST_WORD.sub("", str(self._rule.value)) + name + " "
-
-    def _offer_names(self) -> None:
-        """Measures that go on from the last word of the rule, those that come near where none does."""
-        words = _LAST_WORD.search(str(self._rule.value))
-        names = [] if words is None or self.table is None else self._names_like(words.group())
-        for made, name in itertools.zip_longest(self._completions, names[: len(self._completions)]):
-            made.description = name or ""
-            show(made, bool(name))
-
-    def _names_like(self, word: str) -> list[str]:
-        from voxloop.objects.naming import measure_names
-
-        assert self.table is not None
-        known = [str(name) for name in self.table]
-        more = measure_names(3 if "volume_um3" in known else 2)
-        known += [name for group in ("shape", "skeleton", "contacts") for name in more[group] if name not in known]
-        if word in known or word in ("and", "or", "not"):
-            return []
-        begin = [name for name in known if name.startswith(word.lower())]
-        return begin or [name for name in known if word.lower() in name]
 
     def apply_rule(self) -> None:
         """Select the objects for which the rule holds; measures it speaks of are made where they are not there."""
@@ -204,13 +177,7 @@ class ObjectKinds:
         for field in (self._kind, self._x, self._y, self._third):
             field.observe(handler(self._replot), "value")
         self._rule = w.Text(placeholder="volume_um3 > 2 and sphericity < 0.6", **labelled("Rule", "Which to select"))
-        self._rule.observe(handler(self._offer_names), "value")
-        self._completions = []
-        for _ in range(_OFFERED):
-            offered = button("", tooltip="Put this measure into the rule")
-            offered.on_click(lambda pressed: handler(lambda: self.complete(pressed.description))())
-            show(offered, False)
-            self._completions.append(offered)
+        offers = MeasureOffers(self._panel, self._rule, lambda: [] if self.table is None else list(self.table))
         select = button("Select", handler(self.apply_rule), tooltip="Select the objects for which the rule holds")
         clear = button("Clear", handler(lambda: self.select(())), tooltip="Select none")
         self._group = w.Dropdown(
@@ -230,7 +197,7 @@ class ObjectKinds:
             self.plots.widget,
             self._words,
             self._rule,
-            row(*self._completions, classes=["vx-wrap"]),
+            offers.widget,
             row(select, clear),
             row(self._group, measure),
             self._target,

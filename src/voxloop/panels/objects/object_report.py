@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from voxloop.errors import PredictionError
 from voxloop.panels.base.fold import Fold
 from voxloop.panels.base.panel import CopyCode, Panel, button, close_tree, column, labelled, row, text
 from voxloop.panels.base.work import Attempt
+from voxloop.panels.objects.measure_offers import MeasureOffers
 
 if TYPE_CHECKING:
     from voxloop.objects import Objects
@@ -33,11 +34,19 @@ class ObjectReport:
         Gives those on show; they are the study where no groups are named.
     found
         Gives the kinds or classes that they were sorted into.
+    columns
+        Gives the measures that they have.
     """
 
     def __init__(
-        self, panel: Panel, ws: Workspace, objects: Callable[[], Objects | None], found: Callable[[], Sorted]
+        self,
+        panel: Panel,
+        ws: Workspace,
+        objects: Callable[[], Objects | None],
+        found: Callable[[], Sorted],
+        columns: Callable[[], Sequence[str]],
     ) -> None:
+        self._columns = columns
         self._panel, self._ws, self._objects, self._found = panel, ws, objects, found
         self.copy = CopyCode()
         panel.on_close(partial(close_tree, self.copy))
@@ -56,7 +65,7 @@ class ObjectReport:
         given: dict[str, Any] = {"name": str(self._title.value).strip() or "Study"}
         if groups is not None:
             given["groups"] = {name: [one.strip() for one in images.split(",")] for name, images in groups.items()}
-        rules = _named_lines(str(self._rules.value), ":")
+        rules = _named_lines(str(self._rules.value), ":", bare=True)
         if rules:
             given["rules"] = rules
         if str(self._only.value).strip():
@@ -97,11 +106,12 @@ class ObjectReport:
         )  # fmt: skip
         self._rules = w.Textarea(
             rows=2, placeholder="large: volume_um3 > 2",
-            **labelled("Rules", "A name and a rule a line: for how many objects it holds"),
+            **labelled("Rules", "A rule a line, with a name or without: for how many objects it holds"),
         )  # fmt: skip
         self._only = w.Text(
             placeholder="touches_edge == 0", **labelled("Only", "A rule that all objects of the study meet")
         )
+        offers = [MeasureOffers(self._panel, field, self._columns) for field in (self._rules, self._only)]
         self._path = w.Text(**labelled("File", ".html, or .pdf with the table beside it"))
         self._replace = w.Checkbox(description="replace it", value=False, indent=False, layout={"width": "auto"})
         write = button("Write report", self._panel.handler(self.write), icon="file-text-o", tooltip="Pictures and all")
@@ -110,16 +120,18 @@ class ObjectReport:
         )
         self._words = text("", "vx-dim")
         return [
-            self._title, self._groups, self._rules, self._only, self._path, row(write, self._replace), self._words,
-            self.copy,
+            self._title, self._groups, self._rules, offers[0].widget, self._only, offers[1].widget, self._path,
+            row(write, self._replace), self._words, self.copy,
         ]  # fmt: skip
 
 
-def _named_lines(words: str, between: str) -> dict[str, str]:
-    """``name: rest`` of each line that holds anything. Raises PredictionError."""
+def _named_lines(words: str, between: str, *, bare: bool = False) -> dict[str, str]:
+    """``name: rest`` of each line that holds anything, or with ``bare`` the rest alone. Raises PredictionError."""
     out = {}
     for line in filter(None, map(str.strip, words.splitlines())):
         name, found, rest = line.partition(between)
+        if bare and not found:
+            name, found, rest = line, between, line
         if not found or not name.strip() or not rest.strip():
             raise PredictionError(f"{line!r} has no name; write one, such as control: image1, image2")
         out[name.strip()] = rest.strip()

@@ -126,7 +126,7 @@ class ObjectStage:
             panel, view, self.kinds, lambda number: setattr(self.list, "selected", str(number))
         )
         self.sorting = ObjectSorting(panel, ws, self.kinds, self._show_sorted)
-        self.report = ObjectReport(panel, ws, lambda: self.objects, lambda: self.sorting.found)
+        self.report = ObjectReport(panel, ws, lambda: self.objects, lambda: self.sorting.found, self._columns)
         self._lit: SelectedLayer | None = None
         self._lit_layer: ArrayLayer | None = None
         self._tools = row(self.order, self._onward, self.picking.widget, self.solid.button, spacer(), self._count)
@@ -156,6 +156,9 @@ class ObjectStage:
         self._opening(prediction)
         self._panel.say("Reading the table …")
         self._tables.ask(partial(self._read, name, run))
+
+    def _columns(self) -> list[str]:
+        return [] if self.kinds.table is None else [str(name) for name in self.kinds.table]
 
     def _image_of_objects(self) -> str:
         name = self._shown_name()
