@@ -98,11 +98,16 @@ class ObjectEdits(Shaping):
         totals = self._state.totals()
         last = None if after is None else whole("after", after, 0)
         sign = {"size": -1, "smallest": 1, "number": 0}[by]
-        locked = self._state.locked()
-        keys = {number: (sign * count, number) for number, count in totals.items()}
-        here = keys.get(last) if last is not None else None
-        ahead = [key for number, key in keys.items() if number not in locked and (here is None or key > here)]
-        return min(ahead)[1] if ahead else None
+        numbers = np.fromiter(totals, np.int64, len(totals))
+        keys = sign * np.fromiter(totals.values(), np.int64, len(totals))
+        ahead = ~np.isin(numbers, list(self._state.locked()))
+        if last in totals:
+            here = sign * totals[last]
+            ahead &= (keys > here) | ((keys == here) & (numbers > last))
+        if not ahead.any():
+            return None
+        numbers, keys = numbers[ahead], keys[ahead]
+        return int(numbers[keys == keys.min()].min())
 
     # ------------------------------------------------------------------------------------------------------- changes
 
