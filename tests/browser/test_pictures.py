@@ -22,7 +22,7 @@ def test_a_grid_is_scrolled_and_worked_through_by_keys(lab, tmp_path):
     page, out = lab.page, lab.output(1)
     box = out.locator(".vx-grid-box")
     cells = box.locator(".vx-grid-cell:visible")
-    seen = "box => box.querySelectorAll('.vx-grid-cell:not([style*=none]) img[src^=blob]').length"
+    seen = "box => box.querySelectorAll('.vx-grid-cell:not([style*=none]) img[src^=data]').length"
     lab.wait(lambda: box.evaluate(seen) > 20, "small pictures")
 
     names = lab.python("panel.order[:8]")

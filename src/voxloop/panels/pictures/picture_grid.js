@@ -6,6 +6,14 @@ const GAP = 4, CAPTION = 17, EDGE = 10, OVER = 2, KEPT = 3000, ASK_MS = 60, LATE
 const STATUS = ["to do", "in progress", "done"], QUALITY = ["", "good", "unclear", "bad"], SETS = ["", "T", "V", "S"];
 const ABOUT_SET = ["", "in the training set", "in the validation set", "in another training set"];
 
+// Not as an object URL: making one waits for the browser's main process, a millisecond and more for each picture.
+function asUrl(data) {
+  const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode.apply(null, bytes.subarray(at, at + 8192));
+  return `data:image/jpeg;base64,${btoa(text)}`;
+}
+
 function render({ model, el }) {
   el.classList.add("vx-grid");
   const box = document.createElement("div");
@@ -26,7 +34,7 @@ function render({ model, el }) {
 
   let order = new Uint32Array(0), marks = new Uint16Array(0), tints = new Uint8Array(0);
   let ranges = [], cursor = -1, anchor = -1;
-  let columns = 1, width = 100, height = 120;
+  let made = 0, columns = 1, width = 100, height = 120;
   const shown = new Map(), spare = [], seen = new Map(); // cells by position; free cells; pictures by item
   let frame = 0, timer = 0, waiting = 0, asked = "";
 
@@ -63,16 +71,18 @@ function render({ model, el }) {
   function fill(cell, at) {
     const item = order[at], mark = marks[item] ?? 0, known = seen.get(item);
     const palette = model.get("palette"), tint = tints[item] ?? 0;
-    const told = `${item} ${mark} ${tint} ${known?.url ?? ""} ${palette.length}`;
+    const told = `${item} ${mark} ${tint} ${known?.made ?? ""} ${palette.length}`;
     if (cell.told !== told) {
       cell.told = told;
       cell.item = item;
       const status = mark & 3, quality = (mark >> 2) & 3, set = (mark >> 6) & 3;
       const label = tint ? palette[tint - 1] : null;
-      if (known?.url) {
-        if (cell.image.src !== known.url) cell.image.src = known.url;
-      } else cell.image.removeAttribute("src");
-      cell.image.hidden = !known?.url;
+      if (cell.made !== known?.made) {
+        cell.made = known?.made;
+        if (known?.data) cell.image.src = known.url ||= asUrl(known.data);
+        else cell.image.removeAttribute("src");
+        cell.image.hidden = !known?.data;
+      }
       cell.name.textContent = known?.name ?? "";
       cell.stripe.style.background = label ? label.color : "transparent";
       const badges = [
@@ -88,7 +98,7 @@ function render({ model, el }) {
       cell.badges.replaceChildren(...badges);
       const words = [
         known?.name || `item ${item}`, STATUS[status], QUALITY[quality], label?.name, mark & 32 ? "labelled" : "not labelled",
-        mark & 16 ? "has a note" : "", ABOUT_SET[set], known && !known.url ? known.fault : "",
+        mark & 16 ? "has a note" : "", ABOUT_SET[set], known && !known.data ? known.fault : "",
       ].filter(Boolean).join(", ");
       cell.setAttribute("aria-label", words);
     }
@@ -279,8 +289,6 @@ function render({ model, el }) {
 
   function forget(items) {
     for (const item of items ?? [...seen.keys()]) {
-      const known = seen.get(item);
-      if (known?.url) URL.revokeObjectURL(known.url);
       seen.delete(item);
     }
     asked = "";
@@ -290,11 +298,8 @@ function render({ model, el }) {
   const take = (message, buffers) => {
     if (message.kind === "pictures") {
       message.items.forEach((item, at) => {
-        const data = buffers[at];
-        const url = data?.byteLength ? URL.createObjectURL(new Blob([data], { type: "image/jpeg" })) : "";
-        const old = seen.get(item);
-        if (old?.url) URL.revokeObjectURL(old.url);
-        seen.set(item, { url, name: message.names[at], fault: message.faults[at] });
+        const data = buffers[at]?.byteLength ? buffers[at] : null;
+        seen.set(item, { data, url: "", made: ++made, name: message.names[at], fault: message.faults[at] });
       });
       if (seen.size > KEPT) {
         const inSight = new Set([...shown.keys()].map((at) => order[at]));
