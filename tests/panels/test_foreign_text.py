@@ -110,9 +110,14 @@ def foreign(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:  # noq
 
 @pytest.mark.slow(reason="every button of every panel")
 def test_names_that_are_markup_stay_words(
-    ui: Any, foreign: Workspace, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    ui: Any,
+    foreign: Workspace,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.ERROR, "voxloop.panels")
+    monkeypatch.chdir(tmp_path)  # every button is pressed, those that save too
     assert visit(foreign) > 70
     assert Taken(foreign.runs["shallow-1"].report(tmp_path / "report.html").read_text()).found == []
     report = foreign.evaluate("first", np.ones(foreign.images.info("image").shape, np.uint8))
