@@ -81,6 +81,13 @@ def visit(ws: Workspace) -> int:  # noqa: F811
     return len(done)
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every button is pressed, those that save too."""
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+
+
 @pytest.fixture
 def foreign(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:  # noqa: F811
     """A workspace whose classes, in the level and in the model, are called like markup, with predictions."""
@@ -114,10 +121,8 @@ def test_names_that_are_markup_stay_words(
     foreign: Workspace,
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.ERROR, "voxloop.panels")
-    monkeypatch.chdir(tmp_path)  # every button is pressed, those that save too
     assert visit(foreign) > 70
     assert Taken(foreign.runs["shallow-1"].report(tmp_path / "report.html").read_text()).found == []
     report = foreign.evaluate("first", np.ones(foreign.images.info("image").shape, np.uint8))
