@@ -34,6 +34,8 @@ from voxloop.store.layout import RunPlace
 
 #: times a run goes back to its last good state before it gives up
 _FAILURES = 3
+#: a training that has come to its end goes on, as time allows, for at least this part of an epoch
+_WORTH = 4
 
 
 class Subject(Protocol):
@@ -294,7 +296,10 @@ class PictureLoop:
         if self._budget.limited:
             self._budget.note_validation(time.monotonic() - began)
             elapsed, step_s = self._reporter.clocked().elapsed, self._reporter.step_seconds()
+            ended = state.step >= state.total
             self._budget.plan_again(state, elapsed, step_s, freely=2 * state.step < state.total)
+            if ended and state.total - state.step < state.per_epoch / _WORTH:
+                state.total = state.step  # a step or two more are not worth another validation
         self._reporter.resume_clock()
 
     def _keep_to_time(self) -> None:
