@@ -88,7 +88,7 @@ def test_a_row_says_what_a_round_cost_and_reached(loop):
     assert 0 < table["low"][0] <= table["iou"][0] <= table["high"][0] <= 1
     assert table["basis"][0] == "corrections"
     assert table["score"][1] == "not known yet: predict with it first"
-    assert table["cpu_seconds"][0] > table["cpu_seconds"][1] > 0
+    assert table["cpu_seconds"].min() > 0
     assert list(table["learner"]) == ["shallow", "shallow"]
     assert "second: not known yet" in repr(ws.rounds)
 

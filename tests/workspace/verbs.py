@@ -55,7 +55,7 @@ LEFT_OUT = {
     "Store.change", "Store.set_aside", "Images.together", "Runs.warm", "ScoreCache.at_rest", "ScoreCache.at_work",
     "ScoreCache.ground_of", "ScoreCache.made_by", "ScoreCache.opened", "Labels.edit", "Labels.intensities",
     "Labels.next_step", "Regions.active_on", "Regions.undo", "Channels.undo",
-    "Labels.shows", "Labels.note", "Labels.after",  # for voxloop itself
+    "Labels.shows", "Labels.note", "Labels.after", "Catalogue.say_each",  # for voxloop itself
     "Store.create", "Store.open", "Store.labels", "Run.finished",  # for voxloop itself
     "Store.boxes", "Store.marks", "Store.pictures", "Store.points", "Store.holds",  # for voxloop itself
     "Catalogue.counts", "Catalogue.entries", "Catalogue.redo", "Catalogue.table", "Catalogue.undo",  # nothing is given
