@@ -10,7 +10,6 @@ from voxloop.errors import VolumeError
 from voxloop.volumes.formats.contract import Contents, Format, Source
 from voxloop.volumes.formats.hdf5 import choose, describe
 from voxloop.volumes.metadata import Notes, coordinate_step, first_line, text_of
-from voxloop.volumes.remote import settings_for
 
 _MARKERS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 
@@ -33,16 +32,35 @@ def open_zarr(source: Source) -> Any:
     _check_heads(source)
     try:
         if source.path is None:
-            return zarr.open(source.text, mode="r", storage_options=settings_for(source.text) or None)
+            return _open_far(source.text)
         if source.path.is_file():
             return zarr.open(zarr.storage.ZipStore(source.path, mode="r"), mode="r")
         # a store by its path, since a text with "::" in it would be taken for a chain of addresses
         return zarr.open(zarr.storage.LocalStore(source.path, read_only=True), mode="r")
+    except VolumeError:
+        raise
     except ImportError as error:
         raise VolumeError(f"{source.text} needs another package to be reached: {error}") from error
     except Exception as error:  # stores and codecs raise their own kinds
         hint = "is the address right?" if source.path is None else "is it complete?"
         raise VolumeError(f"{source.text} cannot be read as zarr ({first_line(error)}); {hint}") from error
+
+
+def _open_far(url: str) -> Any:
+    """The newer format first, whose one head says all; without saying which, five are asked for."""
+    import zarr
+
+    from voxloop.volumes.far_store import store_at
+
+    store = store_at(url)
+    try:
+        return zarr.open(store, mode="r", zarr_format=3)
+    except FileNotFoundError:
+        pass
+    try:
+        return zarr.open(store, mode="r", zarr_format=2)
+    except FileNotFoundError as error:
+        raise FileNotFoundError("nothing is there: neither zarr.json nor .zgroup nor .zarray") from error
 
 
 def _check_heads(source: Source) -> None:
