@@ -1,4 +1,4 @@
-"""A zarr store behind an address: asks little, asks again where an answer fails, and keeps on disk what it was given."""
+"""A zarr store behind an address: asks little, asks again where an answer fails, keeps on disk what it was given."""
 
 from __future__ import annotations
 
