@@ -9,11 +9,22 @@ from pathlib import Path
 import pytest
 
 import voxloop
-from voxloop.config import DeepConfig, PredictConfig, ShallowConfig, presets
+from voxloop.config import (
+    DeepConfig,
+    DetectConfig,
+    ObjectsConfig,
+    PictureConfig,
+    PoseConfig,
+    PredictConfig,
+    ShallowConfig,
+    TracksConfig,
+    presets,
+)
 from voxloop.config.augment import Augmentation
 
 PAGE = Path(__file__).parents[1] / "docs" / "coming-from.md"
-CONFIGS = {"ShallowConfig": ShallowConfig, "PredictConfig": PredictConfig, "augmentation": Augmentation}
+OWN = (ShallowConfig, PredictConfig, PoseConfig, DetectConfig, PictureConfig, ObjectsConfig, TracksConfig)
+CONFIGS = {**{kind.__name__: kind for kind in OWN}, "augmentation": Augmentation}
 #: of ours alone: no other system's screen has them
 OURS = {
     "images",

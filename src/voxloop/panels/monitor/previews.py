@@ -65,6 +65,7 @@ class Preview:
         self._config: dict[str, Any] = {}
         self._labels: object = None
         self._asked: Any = None
+        self._answered = False
         self.words = classed(text(), "vx-small", "vx-dim")
         self.fold = Fold(self.title, self.build, lambda _: self._follow())
 
@@ -91,7 +92,8 @@ class Preview:
 
     def ask(self) -> None:
         """Ask now."""
-        self.fold.note("…")
+        # the first answer of all waits for the helper process, and for the pictures to be read
+        self.fold.note("working…" if self._answered else "reading labels and pictures; the first time takes longest…")
         self._ask_helper(self.kind, self._done, self._failed, config=self._config, **self.fields())
 
     def close(self) -> None:
@@ -100,6 +102,7 @@ class Preview:
 
     def _done(self, answer: dict[str, Any]) -> None:
         self.fold.note("")
+        self._answered = True
         self.show(answer)
 
     def _failed(self, error: BaseException) -> None:

@@ -132,10 +132,12 @@ class Controls {
     this.slider.value = view.index;
     this.slider.disabled = plane.depth < 2;
     this.bottom.classList.toggle("vl-single", plane.depth < 2);
-    this.where.textContent = `${plane.axis} ${view.index} / ${plane.depth - 1}`;
+    const { frames } = view.geometry;
+    this.where.textContent = `${frames ? "frame" : plane.axis} ${view.index} / ${plane.depth - 1}`;
+    this.slider.ariaLabel = frames ? "Frame" : "Plane";
     view.stage.ariaLabel = `Picture: ${view.planeWords}. Left or right arrow begins a cursor, question mark lists the keys.`;
     view.cursor.tellSoon();
-    this.where.title = length(view.index * plane.step);
+    this.where.title = frames ? "" : length(view.index * plane.step);
     this.updateScale();
   }
 

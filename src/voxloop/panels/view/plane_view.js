@@ -171,8 +171,10 @@ class PlaneViewer extends Eye {
   }
 
   get planeWords() {
-    const { axis, depth } = this.plane(this.axis), name = { z: "xy", y: "xz", x: "yz" }[axis];
-    return depth > 1 ? `${name} plane ${this.index} of ${depth - 1}` : `${name} plane`;
+    const { axis, depth } = this.plane(this.axis);
+    const name = this.geometry.frames ? "frame" : `${{ z: "xy", y: "xz", x: "yz" }[axis]} plane`;
+    if (depth < 2) return this.geometry.frames ? "picture" : name;
+    return `${name} ${this.index} of ${depth - 1}`;
   }
 
   // ------------------------------------------------------------------------------------------------------- camera
